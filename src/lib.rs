@@ -1,0 +1,8 @@
+//! Hookpost: a self-hosted webhook sender in one binary.
+//!
+//! The crate is a library plus a thin binary, so that tests start the whole application in-process.
+//! Folders are layers; each may use only those below it:
+//! `cli` > `app` > `api` > `delivery` > `storage` > `config` > `domain`.
+
+pub mod delivery;
+pub mod domain;
