@@ -3,4 +3,17 @@
 //! Promises: nothing here does I/O, reads a clock by itself, or knows of SQL or HTTP. Input is
 //! parsed once, into types that cannot hold a bad value, and is not validated again further in.
 
+pub mod access;
+pub mod clock;
+pub mod delivery;
+pub mod delivery_error;
+pub mod endpoint;
+pub mod endpoint_url;
+pub mod event;
+pub mod event_type;
+pub mod id;
+pub mod message;
 pub mod network_policy;
+pub mod secret;
+pub mod signature;
+pub mod workspace;

@@ -1,0 +1,324 @@
+//! Access tokens: who calls, and what the caller may do.
+//!
+//! A token is `hookpost_wat_…` (one workspace) or `hookpost_adm_…` (the whole server): 32 random
+//! bytes and a four-byte checksum, base64url. The checksum tells a mistyped token from a revoked
+//! one without asking the database, and lets secret scanners avoid false alarms. Only the SHA-256
+//! of the token is stored: with 256 random bits there is nothing to brute-force.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rand::RngExt;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::clock::Timestamp;
+
+/// One thing that a token may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// See endpoints (their signing secrets too), events and deliveries.
+    WebhooksRead,
+    /// Change endpoints and redeliver events; includes reading them.
+    WebhooksWrite,
+    /// Publish messages.
+    WebhooksPublish,
+    /// See workspaces.
+    WorkspacesRead,
+    /// Change workspaces.
+    WorkspacesWrite,
+    /// See access tokens (never the token itself).
+    TokensRead,
+    /// Create, change and revoke access tokens.
+    TokensWrite,
+}
+
+impl Scope {
+    /// Every scope, in the order in which lists show them.
+    pub const ALL: [Self; 7] = [
+        Self::WebhooksRead,
+        Self::WebhooksWrite,
+        Self::WebhooksPublish,
+        Self::WorkspacesRead,
+        Self::WorkspacesWrite,
+        Self::TokensRead,
+        Self::TokensWrite,
+    ];
+
+    /// The name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::WebhooksRead => "webhooks:read",
+            Self::WebhooksWrite => "webhooks:write",
+            Self::WebhooksPublish => "webhooks:publish",
+            Self::WorkspacesRead => "workspaces:read",
+            Self::WorkspacesWrite => "workspaces:write",
+            Self::TokensRead => "workspace_access_tokens:read",
+            Self::TokensWrite => "workspace_access_tokens:write",
+        }
+    }
+
+    /// The scope of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == name)
+    }
+}
+
+/// A set of scopes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scopes(u8);
+
+impl Scopes {
+    /// What an admin token may do.
+    #[must_use]
+    pub fn all() -> Self {
+        Scope::ALL.into_iter().collect()
+    }
+
+    /// What a workspace token may do unless told otherwise: the three `webhooks:*`.
+    #[must_use]
+    pub fn webhooks() -> Self {
+        [
+            Scope::WebhooksRead,
+            Scope::WebhooksWrite,
+            Scope::WebhooksPublish,
+        ]
+        .into_iter()
+        .collect()
+    }
+
+    /// Whether `scope` is in the set.
+    #[must_use]
+    pub fn contains(self, scope: Scope) -> bool {
+        self.0 & (1 << scope as u8) != 0
+    }
+
+    /// Whether all of `other` is in the set.
+    #[must_use]
+    pub fn includes(self, other: Self) -> bool {
+        other.0 & !self.0 == 0
+    }
+
+    /// The scopes, in the order of [`Scope::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = Scope> {
+        Scope::ALL.into_iter().filter(move |s| self.contains(*s))
+    }
+
+    /// The set as stored: bit *n* is the *n*th of [`Scope::ALL`].
+    #[must_use]
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// The set that [`Scopes::bits`] wrote; unknown bits are dropped.
+    #[must_use]
+    pub const fn from_bits(bits: u8) -> Self {
+        Self(bits & ((1 << Scope::ALL.len()) - 1))
+    }
+}
+
+impl FromIterator<Scope> for Scopes {
+    fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
+        Self(scopes.into_iter().fold(0, |bits, s| bits | 1 << s as u8))
+    }
+}
+
+/// Which of the two kinds a token is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenKind {
+    /// Acts for one workspace.
+    Workspace,
+    /// Acts for the whole server; made on the command line only.
+    Admin,
+}
+
+impl TokenKind {
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::Workspace => "hookpost_wat_",
+            Self::Admin => "hookpost_adm_",
+        }
+    }
+}
+
+const SECRET_BYTES: usize = 32;
+const CHECKSUM_BYTES: usize = 4;
+
+/// A whole token: a credential. `Debug` shows its kind only.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token {
+    kind: TokenKind,
+    text: String,
+}
+
+/// What is stored of a token: its SHA-256.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenHash(pub [u8; 32]);
+
+impl Token {
+    /// A new token from the system's random source.
+    #[must_use]
+    pub fn generate(kind: TokenKind) -> Self {
+        Self::from_secret(kind, rand::rng().random())
+    }
+
+    fn from_secret(kind: TokenKind, secret: [u8; SECRET_BYTES]) -> Self {
+        let mut bytes = [0; SECRET_BYTES + CHECKSUM_BYTES];
+        bytes[..SECRET_BYTES].copy_from_slice(&secret);
+        bytes[SECRET_BYTES..].copy_from_slice(&checksum(kind, &secret));
+        Self {
+            kind,
+            text: format!("{}{}", kind.prefix(), URL_SAFE_NO_PAD.encode(bytes)),
+        }
+    }
+
+    /// Reads a token; `None` for what this server can never have made.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (kind, encoded) = [TokenKind::Workspace, TokenKind::Admin]
+            .into_iter()
+            .find_map(|kind| Some((kind, text.strip_prefix(kind.prefix())?)))?;
+        let bytes = URL_SAFE_NO_PAD.decode(encoded).ok()?;
+        let secret: [u8; SECRET_BYTES] = bytes.get(..SECRET_BYTES)?.try_into().ok()?;
+        let token = Self::from_secret(kind, secret);
+        (token.text == text).then_some(token)
+    }
+
+    /// The credential itself, to show once.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.text
+    }
+
+    /// Which kind it is.
+    #[must_use]
+    pub const fn kind(&self) -> TokenKind {
+        self.kind
+    }
+
+    /// What is stored and looked up.
+    #[must_use]
+    pub fn hash(&self) -> TokenHash {
+        TokenHash(Sha256::digest(self.text.as_bytes()).into())
+    }
+}
+
+fn checksum(kind: TokenKind, secret: &[u8]) -> [u8; CHECKSUM_BYTES] {
+    let digest = Sha256::new()
+        .chain_update(kind.prefix())
+        .chain_update(secret)
+        .finalize();
+    [digest[0], digest[1], digest[2], digest[3]]
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Token({}…)", self.kind.prefix())
+    }
+}
+
+impl fmt::Debug for TokenHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TokenHash({:02x}{:02x}…)", self.0[0], self.0[1])
+    }
+}
+
+/// Whose objects a caller may see: all of them, or one workspace's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// The whole server.
+    Server,
+    /// One workspace.
+    Workspace(Uuid),
+}
+
+impl Reach {
+    /// Whether objects of `workspace` are within reach.
+    #[must_use]
+    pub fn covers(self, workspace: Uuid) -> bool {
+        match self {
+            Self::Server => true,
+            Self::Workspace(own) => own == workspace,
+        }
+    }
+}
+
+/// An authenticated caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The id of the token that was shown.
+    pub token_id: Uuid,
+    /// Whose objects the caller may see.
+    pub reach: Reach,
+    /// What the caller may do.
+    pub scopes: Scopes,
+    /// When the token ends, if it does.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// An access token as it is listed; the credential itself is never stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessToken {
+    /// Its id.
+    pub id: Uuid,
+    /// The workspace it acts for; `None` for an admin token.
+    pub workspace_id: Option<Uuid>,
+    /// What its owner calls it, at most [`COMMENT_MAX`] characters.
+    pub comment: String,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// When it ends, if it does.
+    pub expires_at: Option<Timestamp>,
+    /// When it was last used, to about a minute.
+    pub last_used_at: Option<Timestamp>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub modified_at: Option<Timestamp>,
+}
+
+/// The longest comment of a token, in characters: a line or two, shown in lists.
+pub const COMMENT_MAX: usize = 256;
+
+/// The longest life of a token made to expire: 100 years, so that no sum overflows.
+pub const EXPIRES_IN_MAX_S: u64 = 100 * 366 * 24 * 3600;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_round_trip_and_near_misses_are_refused() {
+        for kind in [TokenKind::Workspace, TokenKind::Admin] {
+            let token = Token::generate(kind);
+            assert_eq!(Token::parse(token.reveal()), Some(token.clone()));
+            let text = token.reveal().to_owned();
+            for at in [20, 30, text.len() - 1] {
+                let mut bytes = text.clone().into_bytes();
+                bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+                let near = String::from_utf8(bytes).unwrap();
+                assert_eq!(Token::parse(&near), None, "{near}");
+            }
+            assert_eq!(Token::parse(&text[..text.len() - 1]), None);
+            assert_eq!(Token::parse(&format!("{text}=")), None);
+            assert!(!format!("{token:?}").contains(&text[20..]));
+        }
+        let workspace = Token::generate(TokenKind::Workspace);
+        let other_kind = workspace.reveal().replace("_wat_", "_adm_");
+        assert_eq!(Token::parse(&other_kind), None);
+    }
+
+    #[test]
+    fn scopes_survive_storage() {
+        for scope in Scope::ALL {
+            assert_eq!(Scope::parse(scope.as_str()), Some(scope));
+        }
+        let scopes = Scopes::webhooks();
+        assert_eq!(Scopes::from_bits(scopes.bits()), scopes);
+        assert!(Scopes::all().includes(scopes));
+        assert!(!scopes.includes(Scopes::all()));
+    }
+}

@@ -1,0 +1,292 @@
+//! Time: what is stored (wall clock), what is waited on (monotonic), and how tests drive both.
+//!
+//! Stored times are microseconds since the Unix epoch. The wall clock may step; nothing waits on
+//! it directly. The engine waits on the monotonic clock and asks the wall clock only for what is
+//! written down or sent to a receiver.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde::{Serialize, Serializer};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// A point in time: microseconds since the Unix epoch, UTC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+/// Why a text is not a [`Timestamp`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimestampProblem {
+    /// It is a date and time, but says nothing about its zone.
+    NoZone,
+    /// It is no date and time.
+    Unreadable,
+}
+
+impl Timestamp {
+    /// From microseconds since the Unix epoch.
+    #[must_use]
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// Microseconds since the Unix epoch.
+    #[must_use]
+    pub const fn micros(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since the Unix epoch, rounded down.
+    #[must_use]
+    pub const fn seconds(self) -> i64 {
+        self.0.div_euclid(1_000_000)
+    }
+
+    /// The time `by` later; stops at the end of the range.
+    #[must_use]
+    pub fn after(self, by: Duration) -> Self {
+        Self(self.0.saturating_add(micros_of(by)))
+    }
+
+    /// The time `by` earlier; stops at the start of the range.
+    #[must_use]
+    pub fn before(self, by: Duration) -> Self {
+        Self(self.0.saturating_sub(micros_of(by)))
+    }
+
+    /// How long after `earlier` this is; zero if it is not.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// Reads RFC 3339, and what its users commonly write: a space for the `T`, a date alone, no
+    /// seconds, an offset without its colon.
+    ///
+    /// # Errors
+    /// [`TimestampProblem::NoZone`] where the zone is missing: a guess would shift the time.
+    pub fn parse(text: &str) -> Result<Self, TimestampProblem> {
+        let text = text.trim();
+        if let Ok(time) = OffsetDateTime::parse(text, &Rfc3339) {
+            return Ok(Self::from_offset(time));
+        }
+        let spelled = lenient(text).ok_or(TimestampProblem::Unreadable)?;
+        if let Ok(time) = OffsetDateTime::parse(&spelled, &Rfc3339) {
+            return Ok(Self::from_offset(time));
+        }
+        match OffsetDateTime::parse(&format!("{spelled}Z"), &Rfc3339) {
+            Ok(_) => Err(TimestampProblem::NoZone),
+            Err(_) => Err(TimestampProblem::Unreadable),
+        }
+    }
+
+    fn from_offset(time: OffsetDateTime) -> Self {
+        Self(i64::try_from(time.unix_timestamp_nanos().div_euclid(1000)).unwrap_or(i64::MAX))
+    }
+}
+
+/// Respells the common variants of RFC 3339 as RFC 3339, less a zone that is not there.
+fn lenient(text: &str) -> Option<String> {
+    if !text.is_ascii() || text.len() < 10 {
+        return None;
+    }
+    let (date, rest) = text.split_at(10);
+    let rest = rest.strip_prefix(['T', 't', ' ']).unwrap_or(rest);
+    let zone_at = rest.find(['Z', 'z', '+', '-']).unwrap_or(rest.len());
+    let (clock, zone) = rest.split_at(zone_at);
+    let clock = match clock.len() {
+        0 => "00:00:00".to_owned(),
+        5 => format!("{clock}:00"),
+        _ => clock.to_owned(),
+    };
+    let zone = match zone.len() {
+        3 if zone != "Z" => format!("{zone}:00"),
+        5 if !zone.contains(':') => format!("{}:{}", &zone[..3], &zone[3..]),
+        _ => zone.to_owned(),
+    };
+    Some(format!("{date}T{clock}{zone}"))
+}
+
+fn micros_of(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+impl fmt::Display for Timestamp {
+    /// RFC 3339 in UTC with `Z` and always six digits of fraction: sortable as text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1000)
+            .unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        write!(
+            f,
+            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z",
+            time.year(),
+            u8::from(time.month()),
+            time.day(),
+            time.hour(),
+            time.minute(),
+            time.second(),
+            time.microsecond()
+        )
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Called by a clock that was moved by hand, so that whoever waits on it looks again.
+pub type ClockWaker = Arc<dyn Fn() + Send + Sync>;
+
+/// The two clocks of the service.
+pub trait Clock: Send + Sync {
+    /// The wall clock: for what is stored and sent.
+    fn now(&self) -> Timestamp;
+    /// Time since an arbitrary start, never going back: for what is waited on.
+    fn monotonic(&self) -> Duration;
+    /// Registers a waker for clocks that jump. Real clocks do not: the default does nothing.
+    fn on_jump(&self, _waker: ClockWaker) {}
+}
+
+/// The clocks of the machine.
+#[derive(Debug)]
+pub struct SystemClock(Instant);
+
+impl SystemClock {
+    /// A clock whose monotonic time starts now.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        Timestamp(micros_of(since))
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// Clocks that move only by hand, for tests of schedules.
+#[derive(Default)]
+pub struct ManualClock {
+    state: Mutex<(Timestamp, Duration)>,
+    wakers: Mutex<Vec<ClockWaker>>,
+}
+
+impl ManualClock {
+    /// A clock that stands at `now`.
+    #[must_use]
+    pub fn new(now: Timestamp) -> Self {
+        Self {
+            state: Mutex::new((now, Duration::ZERO)),
+            wakers: Mutex::default(),
+        }
+    }
+
+    /// Moves both clocks forward and wakes whoever waits.
+    pub fn advance(&self, by: Duration) {
+        {
+            let mut state = lock(&self.state);
+            state.0 = state.0.after(by);
+            state.1 += by;
+        }
+        self.wake();
+    }
+
+    /// Sets the wall clock alone, as an administrator or NTP may.
+    pub fn step_wall_clock(&self, to: Timestamp) {
+        lock(&self.state).0 = to;
+        self.wake();
+    }
+
+    fn wake(&self) {
+        let wakers = lock(&self.wakers).clone();
+        for waker in wakers {
+            waker();
+        }
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        lock(&self.state).0
+    }
+
+    fn monotonic(&self) -> Duration {
+        lock(&self.state).1
+    }
+
+    fn on_jump(&self, waker: ClockWaker) {
+        lock(&self.wakers).push(waker);
+    }
+}
+
+/// A poisoned clock still tells the time.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_with_microseconds_and_z() {
+        let time = Timestamp::from_micros(1_700_000_000_000_001);
+        assert_eq!(time.to_string(), "2023-11-14T22:13:20.000001Z");
+        assert_eq!(Timestamp::parse(&time.to_string()), Ok(time));
+    }
+
+    #[test]
+    fn common_spellings_are_read_and_a_missing_zone_is_told_from_garbage() {
+        let expected = Ok(Timestamp::from_micros(1_700_000_000_000_000));
+        for text in [
+            "2023-11-14T22:13:20Z",
+            "2023-11-14 22:13:20Z",
+            "2023-11-14t22:13:20.000z",
+            "2023-11-15T00:13:20+02:00",
+            "2023-11-15 00:13:20+0200",
+            " 2023-11-15T00:13:20+02 ",
+        ] {
+            assert_eq!(Timestamp::parse(text), expected, "{text}");
+        }
+        for text in ["2023-11-14T22:13:20", "2023-11-14 22:13", "2023-11-14"] {
+            assert_eq!(
+                Timestamp::parse(text),
+                Err(TimestampProblem::NoZone),
+                "{text}"
+            );
+        }
+        for text in [
+            "",
+            "yesterday",
+            "2023-13-01T00:00:00Z",
+            "2023-11-14T25:00:00",
+            "ééééééééé",
+        ] {
+            assert_eq!(
+                Timestamp::parse(text),
+                Err(TimestampProblem::Unreadable),
+                "{text}"
+            );
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Deliveries: one HTTP attempt of an event.
+
+use uuid::Uuid;
+
+use super::clock::Timestamp;
+use super::delivery_error::DeliveryError;
+use super::event::Event;
+
+/// How much of an answer is kept, in characters.
+pub const RESPONSE_MAX: usize = 2048;
+
+/// A delivery as it is listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// Its id.
+    pub id: Uuid,
+    /// Where it went.
+    pub endpoint_id: Uuid,
+    /// The event it was an attempt of.
+    pub event: Event,
+    /// Counts from 1 over all runs of the event.
+    pub attempt: u32,
+    /// Whether the answer was a 2xx.
+    pub succeeded: bool,
+    /// The status code; `None` without an answer.
+    pub http_code: Option<u16>,
+    /// What went wrong without an answer.
+    pub error: Option<DeliveryError>,
+    /// The first [`RESPONSE_MAX`] characters of the answer, or the error in words.
+    pub response: Option<String>,
+    /// How long the attempt took.
+    pub duration_ms: u32,
+    /// When it was recorded.
+    pub created_at: Timestamp,
+}
+
+/// The hundreds of a status code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CodeClass {
+    /// 200 to 299
+    Success,
+    /// 300 to 399
+    Redirect,
+    /// 400 to 499
+    ClientError,
+    /// 500 to 599
+    ServerError,
+}
+
+impl CodeClass {
+    /// Every class.
+    pub const ALL: [Self; 4] = [
+        Self::Success,
+        Self::Redirect,
+        Self::ClientError,
+        Self::ServerError,
+    ];
+
+    /// The name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "2xx",
+            Self::Redirect => "3xx",
+            Self::ClientError => "4xx",
+            Self::ServerError => "5xx",
+        }
+    }
+
+    /// The class of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.as_str() == name)
+    }
+
+    /// The hundreds digit.
+    #[must_use]
+    pub const fn hundreds(self) -> u16 {
+        match self {
+            Self::Success => 2,
+            Self::Redirect => 3,
+            Self::ClientError => 4,
+            Self::ServerError => 5,
+        }
+    }
+}

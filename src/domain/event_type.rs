@@ -1,0 +1,168 @@
+//! Event types and the subscriptions that select them.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+/// The longest event type, in characters.
+pub const EVENT_TYPE_MAX: usize = 128;
+
+/// The most subscriptions of one endpoint: it is matched at every publish.
+pub const SUBSCRIPTIONS_MAX: usize = 100;
+
+/// What an event type looks like, as shown to who sent another.
+pub const EVENT_TYPE_PATTERN: &str = r"^(?=.{1,128}$)[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)*$";
+
+/// What a subscription looks like, as shown to who sent another.
+pub const SUBSCRIPTION_PATTERN: &str =
+    r"^(?=.{1,128}$)(\*|[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)*(\.\*)?)$";
+
+/// The type of a message, such as `order.created`: parts of `a-z A-Z 0-9 _ -` joined by dots.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EventType(String);
+
+impl EventType {
+    /// Reads an event type; `None` if it does not fit [`EVENT_TYPE_PATTERN`].
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        well_formed(text).then(|| Self(text.to_owned()))
+    }
+
+    /// One that was parsed before it was stored.
+    #[must_use]
+    pub fn from_stored(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The type as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for EventType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Serialize for EventType {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+fn well_formed(text: &str) -> bool {
+    text.len() <= EVENT_TYPE_MAX
+        && text.split('.').all(|part| {
+            !part.is_empty()
+                && part
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+        })
+}
+
+/// Which types an endpoint wants: one type, `order.*` (all that begin with `order.`, at any depth),
+/// or `*`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Subscription(String);
+
+impl Subscription {
+    /// Reads a subscription; `None` if it does not fit [`SUBSCRIPTION_PATTERN`].
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let fits = text == "*"
+            || (text.len() <= EVENT_TYPE_MAX
+                && well_formed(text.strip_suffix(".*").unwrap_or(text)));
+        fits.then(|| Self(text.to_owned()))
+    }
+
+    /// One that was parsed before it was stored.
+    #[must_use]
+    pub fn from_stored(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The subscription as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether messages of `event_type` are wanted.
+    #[must_use]
+    pub fn matches(&self, event_type: &EventType) -> bool {
+        match self.0.strip_suffix('*') {
+            None => self.0 == event_type.0,
+            Some(prefix) => event_type.0.starts_with(prefix),
+        }
+    }
+}
+
+impl Serialize for Subscription {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn part() -> impl Strategy<Value = String> {
+        "[a-zA-Z0-9_-]{1,6}"
+    }
+
+    fn event_type() -> impl Strategy<Value = String> {
+        prop::collection::vec(part(), 1..5).prop_map(|parts| parts.join("."))
+    }
+
+    proptest! {
+        #[test]
+        fn a_type_is_matched_by_itself_by_its_prefixes_and_by_the_star(text in event_type()) {
+            let parsed = EventType::parse(&text).unwrap();
+            prop_assert!(Subscription::parse(&text).unwrap().matches(&parsed));
+            prop_assert!(Subscription::parse("*").unwrap().matches(&parsed));
+            for (at, _) in text.match_indices('.') {
+                let prefix = format!("{}.*", &text[..at]);
+                prop_assert!(Subscription::parse(&prefix).unwrap().matches(&parsed));
+            }
+        }
+
+        #[test]
+        fn a_wildcard_needs_the_whole_part_and_something_after_it(
+            text in event_type(), more in part(), other in event_type(),
+        ) {
+            let wildcard = Subscription::parse(&format!("{text}.*")).unwrap();
+            prop_assert!(!wildcard.matches(&EventType::parse(&text).unwrap()));
+            prop_assert!(!wildcard.matches(&EventType::parse(&format!("{text}{more}")).unwrap()));
+            let other = EventType::parse(&other).unwrap();
+            prop_assert_eq!(
+                wildcard.matches(&other),
+                other.as_str().starts_with(&format!("{text}."))
+            );
+        }
+
+        #[test]
+        fn anything_else_is_refused(text in "\\PC{0,12}") {
+            let fits = !text.is_empty() && text.split('.').all(|part| {
+                !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c))
+            });
+            prop_assert_eq!(EventType::parse(&text).is_some(), fits);
+        }
+    }
+
+    #[test]
+    fn the_length_limit_is_128() {
+        assert!(EventType::parse(&"a".repeat(128)).is_some());
+        assert!(EventType::parse(&"a".repeat(129)).is_none());
+        for bad in [
+            "", ".", "a.", ".a", "a..b", "*.a", "a.*.b", "a*", "**", ".*", "a b", "a\n",
+        ] {
+            assert!(Subscription::parse(bad).is_none(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Messages: what a producer publishes once.
+
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::clock::Timestamp;
+use super::event_type::EventType;
+
+/// How deep `data` may nest; deeper input would cost its readers their stack.
+pub const DATA_DEPTH_MAX: usize = 128;
+
+/// The longest idempotency key, in visible ASCII characters.
+pub const IDEMPOTENCY_KEY_MAX: usize = 255;
+
+/// An accepted message, to be stored and fanned out.
+#[derive(Clone, Debug)]
+pub struct NewMessage {
+    /// The workspace whose endpoints may receive it.
+    pub workspace_id: Uuid,
+    /// Its type.
+    pub event_type: EventType,
+    /// The producer's time as sent; `None`: the server's clock.
+    pub timestamp: Option<String>,
+    /// Any JSON, byte for byte as sent.
+    pub data: Box<RawValue>,
+    /// Makes a repeated publish answer the first result again.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// An idempotency key and what it was used for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idempotency {
+    /// 1 to [`IDEMPOTENCY_KEY_MAX`] visible ASCII characters.
+    pub key: String,
+    /// SHA-256 of the raw request body.
+    pub fingerprint: [u8; 32],
+}
+
+/// A stored message, as its publisher sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Its id.
+    pub id: Uuid,
+    /// Its type.
+    pub event_type: EventType,
+    /// The producer's time as sent, or the server's.
+    pub timestamp: String,
+    /// The workspace it was published in.
+    pub workspace_id: Uuid,
+    /// The events that came of it: event id and endpoint id.
+    pub events: Vec<(Uuid, Uuid)>,
+}
+
+/// The body of a `raw` delivery; `data` keeps the producer's bytes.
+#[must_use]
+pub fn raw_body(event_type: &EventType, timestamp: &str, data: &RawValue) -> Vec<u8> {
+    let data = data.get().as_bytes();
+    let mut body =
+        Vec::with_capacity(data.len() + timestamp.len() + event_type.as_str().len() + 40);
+    body.extend_from_slice(b"{\"type\":\"");
+    // An event type has no character that JSON escapes.
+    body.extend_from_slice(event_type.as_str().as_bytes());
+    body.extend_from_slice(b"\",\"timestamp\":");
+    serde_json::to_writer(&mut body, timestamp).expect("a string always serialises into memory");
+    body.extend_from_slice(b",\"data\":");
+    body.extend_from_slice(data);
+    body.push(b'}');
+    body
+}
+
+/// The time of a message that its producer did not date.
+#[must_use]
+pub fn server_timestamp(now: Timestamp) -> String {
+    now.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_keeps_its_bytes() {
+        let data = r#"{"b":1.0,"a":1e400,"b":"\u0000é\ud83d\ude00" ,"n":12345678901234567890123}"#;
+        let raw = RawValue::from_string(data.to_owned()).unwrap();
+        let kind = EventType::parse("order.created").unwrap();
+        let body = raw_body(&kind, "2023-11-14T22:13:20Z", &raw);
+        assert_eq!(
+            String::from_utf8(body).unwrap(),
+            format!(
+                r#"{{"type":"order.created","timestamp":"2023-11-14T22:13:20Z","data":{data}}}"#
+            )
+        );
+    }
+}

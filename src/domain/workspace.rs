@@ -1,0 +1,90 @@
+//! Workspaces: the tenants.
+
+use uuid::Uuid;
+
+use super::clock::Timestamp;
+
+/// The longest name, in characters.
+pub const NAME_MAX: usize = 64;
+
+/// A tenant: owns endpoints, messages and access tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Workspace {
+    /// Its id.
+    pub id: Uuid,
+    /// Its name, unique on the server.
+    pub name: WorkspaceName,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub modified_at: Option<Timestamp>,
+}
+
+/// A name of 1 to [`NAME_MAX`] characters that is not a UUID, so that `NAME-OR-ID` is unambiguous.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkspaceName(String);
+
+/// Why a text cannot name a workspace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameProblem {
+    /// Nothing but white space.
+    Empty,
+    /// Over [`NAME_MAX`] characters.
+    TooLong,
+    /// It reads as a UUID.
+    LooksLikeId,
+    /// It has control characters, which would garble lists and logs.
+    ControlCharacter,
+}
+
+impl WorkspaceName {
+    /// Takes a name; surrounding white space is dropped.
+    pub fn parse(text: &str) -> Result<Self, NameProblem> {
+        let text = text.trim();
+        if text.is_empty() {
+            Err(NameProblem::Empty)
+        } else if text.chars().count() > NAME_MAX {
+            Err(NameProblem::TooLong)
+        } else if Uuid::try_parse(text).is_ok() {
+            Err(NameProblem::LooksLikeId)
+        } else if text.chars().any(char::is_control) {
+            Err(NameProblem::ControlCharacter)
+        } else {
+            Ok(Self(text.to_owned()))
+        }
+    }
+
+    /// One that was parsed before it was stored.
+    #[must_use]
+    pub fn from_stored(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_trimmed_and_told_from_ids() {
+        assert_eq!(WorkspaceName::parse(" a ").unwrap().as_str(), "a");
+        assert_eq!(WorkspaceName::parse("  "), Err(NameProblem::Empty));
+        assert!(WorkspaceName::parse(&"é".repeat(64)).is_ok());
+        assert_eq!(
+            WorkspaceName::parse(&"é".repeat(65)),
+            Err(NameProblem::TooLong)
+        );
+        let id = Uuid::nil().simple().to_string();
+        assert_eq!(WorkspaceName::parse(&id), Err(NameProblem::LooksLikeId));
+        assert_eq!(
+            WorkspaceName::parse("a\0b"),
+            Err(NameProblem::ControlCharacter)
+        );
+    }
+}

@@ -1,0 +1,59 @@
+//! What can go wrong with a store, in the terms of those who ask it.
+
+use thiserror::Error;
+use uuid::Uuid;
+
+/// Why a store did not do what it was asked.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum StoreError {
+    /// There is no such object within the caller's reach.
+    #[error("not found")]
+    NotFound,
+    /// No workspace has this id (or it was deleted).
+    #[error("there is no workspace {0}")]
+    UnknownWorkspace(Uuid),
+    /// Another workspace has this name.
+    #[error("the name is taken")]
+    NameTaken,
+    /// The workspace has as many endpoints as the limit allows.
+    #[error("a workspace can have at most {0} endpoints")]
+    TooManyEndpoints(u64),
+    /// The event's payload is gone.
+    #[error("the event is archived")]
+    EventArchived,
+    /// The event's endpoint is disabled.
+    #[error("the endpoint is disabled")]
+    EndpointDisabled,
+    /// The idempotency key was used with another body.
+    #[error("the idempotency key was used with another body")]
+    IdempotencyKeyReused,
+    /// Nothing was stored, and the same call may work later.
+    #[error("unavailable: {0}")]
+    Unavailable(Unavailable),
+    /// A fault of ours or of the file; the text is for the log, never for a client.
+    #[error("storage fault: {0}")]
+    Internal(String),
+}
+
+/// Why a store cannot take anything at the moment.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum Unavailable {
+    /// Too many writes, or too many bytes of them, wait already.
+    #[error("the write queue is full")]
+    QueueFull,
+    /// The disk, or the file's limit, is full.
+    #[error("the disk is full")]
+    DiskFull,
+    /// Reading or writing the file fails.
+    #[error("the disk reports errors")]
+    DiskError,
+    /// Another process holds the file's write lock for too long.
+    #[error("the database is locked by another process")]
+    Locked,
+    /// The read took longer than its limit.
+    #[error("the query took too long")]
+    TooSlow,
+    /// The server is stopping.
+    #[error("the server is stopping")]
+    Stopping,
+}

@@ -1,0 +1,147 @@
+//! What can be stored and asked.
+//!
+//! One method per use case, one transaction per method, domain types in and out, [`StoreError`]
+//! out. Whoever uses a store must not learn what is behind it: no driver type or error passes, so
+//! that another database can stand in for [`sqlite`].
+//!
+//! Reads block for milliseconds and belong off the asynchronous threads. Writes are queued, and
+//! answer through [`Pending`], which a handler awaits without holding a thread. Nobody is answered
+//! before the change is on disk.
+//!
+//! Every method that takes a [`Reach`] treats what is out of reach as absent.
+
+mod error;
+mod filter;
+mod pending;
+mod queue;
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+pub use self::error::{StoreError, Unavailable};
+pub use self::filter::{DeliveryFilter, EndpointFilter, EventFilter, Listed, Page, QUERY_SCAN_MAX};
+pub use self::pending::{Answer, Pending, pending};
+pub use self::queue::{
+    Cause, EndpointNumber, Expired, Notice, NoticeSink, Outcome, Queue, QueuedEvent, Recorded,
+    RetryBatch, Run, Seq, Target, Verdict,
+};
+use crate::domain::access::{AccessToken, Caller, Reach, Scopes, TokenHash};
+use crate::domain::clock::Timestamp;
+use crate::domain::delivery::Delivery;
+use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint};
+use crate::domain::event::Event;
+use crate::domain::message::{Message, NewMessage};
+use crate::domain::secret::Secret;
+use crate::domain::workspace::{Workspace, WorkspaceName};
+
+/// What a caller says of a new access token.
+#[derive(Clone, Debug)]
+pub struct NewAccessToken {
+    /// What is stored of the token.
+    pub hash: TokenHash,
+    /// The workspace it acts for; `None` for an admin token.
+    pub workspace_id: Option<Uuid>,
+    /// What its owner calls it.
+    pub comment: String,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// How long it lives from now; `None`: until revoked.
+    pub expires_in: Option<Duration>,
+}
+
+/// What a caller changes of an access token; `None` leaves a field alone.
+#[derive(Clone, Debug, Default)]
+pub struct AccessTokenPatch {
+    /// What its owner calls it.
+    pub comment: Option<String>,
+    /// What it may do.
+    pub scopes: Option<Scopes>,
+}
+
+/// The answer to a publish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// The message, new or as it was published first.
+    pub message: Message,
+    /// Whether this is the answer of an earlier publish with the same idempotency key.
+    pub replayed: bool,
+}
+
+/// Everything the API and the command line store and ask.
+///
+/// Writes answer [`StoreError::Unavailable`] when nothing was stored and trying again may help.
+pub trait Store: Send + Sync {
+    /// Whose token has this hash; `None` if nobody's. Expiry is the caller's to check.
+    fn find_caller(&self, hash: &TokenHash) -> Result<Option<Caller>, StoreError>;
+    /// Notes when tokens were used last; those gone meanwhile are passed over.
+    fn touch_tokens(&self, used: Vec<(Uuid, Timestamp)>) -> Pending<()>;
+    /// Makes a token. [`StoreError::UnknownWorkspace`].
+    fn create_token(&self, new: NewAccessToken) -> Pending<AccessToken>;
+    /// Tokens, newest first, of these workspaces if any are named. Admin tokens are listed only to
+    /// [`Reach::Server`].
+    fn list_tokens(
+        &self,
+        reach: Reach,
+        workspaces: &[Uuid],
+        page: Page,
+    ) -> Result<Listed<AccessToken>, StoreError>;
+    /// One token. [`StoreError::NotFound`].
+    fn find_token(&self, reach: Reach, id: Uuid) -> Result<AccessToken, StoreError>;
+    /// Changes a token. [`StoreError::NotFound`].
+    fn update_token(&self, reach: Reach, id: Uuid, patch: AccessTokenPatch)
+    -> Pending<AccessToken>;
+    /// Ends a token. [`StoreError::NotFound`].
+    fn revoke_token(&self, reach: Reach, id: Uuid) -> Pending<()>;
+
+    /// Makes a workspace. [`StoreError::NameTaken`].
+    fn create_workspace(&self, name: WorkspaceName) -> Pending<Workspace>;
+    /// Workspaces, newest first.
+    fn list_workspaces(&self, reach: Reach, page: Page) -> Result<Listed<Workspace>, StoreError>;
+    /// One workspace. [`StoreError::NotFound`].
+    fn find_workspace(&self, reach: Reach, id: Uuid) -> Result<Workspace, StoreError>;
+    /// Renames a workspace. [`StoreError::NotFound`], [`StoreError::NameTaken`].
+    fn rename_workspace(&self, reach: Reach, id: Uuid, name: WorkspaceName) -> Pending<Workspace>;
+    /// Deletes a workspace: revokes its tokens, deletes its endpoints, skips what is pending.
+    /// [`StoreError::NotFound`].
+    fn delete_workspace(&self, reach: Reach, id: Uuid) -> Pending<()>;
+
+    /// Makes an endpoint, enabled. [`StoreError::UnknownWorkspace`],
+    /// [`StoreError::TooManyEndpoints`].
+    fn create_endpoint(&self, new: NewEndpoint) -> Pending<Endpoint>;
+    /// Endpoints, newest first.
+    fn list_endpoints(
+        &self,
+        filter: &EndpointFilter,
+        page: Page,
+    ) -> Result<Listed<Endpoint>, StoreError>;
+    /// One endpoint. [`StoreError::NotFound`].
+    fn find_endpoint(&self, reach: Reach, id: Uuid) -> Result<Endpoint, StoreError>;
+    /// Changes an endpoint; an empty patch changes nothing. [`StoreError::NotFound`].
+    fn update_endpoint(&self, reach: Reach, id: Uuid, patch: EndpointPatch) -> Pending<Endpoint>;
+    /// Deletes an endpoint; its pending events are skipped. [`StoreError::NotFound`].
+    fn delete_endpoint(&self, reach: Reach, id: Uuid) -> Pending<()>;
+    /// Gives an endpoint another secret. [`StoreError::NotFound`].
+    fn replace_secret(&self, reach: Reach, id: Uuid, secret: Secret) -> Pending<Endpoint>;
+
+    /// Stores a message and its events. [`StoreError::UnknownWorkspace`],
+    /// [`StoreError::IdempotencyKeyReused`].
+    fn publish(&self, new: NewMessage) -> Pending<Published>;
+
+    /// Events, newest first.
+    fn list_events(&self, filter: &EventFilter, page: Page) -> Result<Listed<Event>, StoreError>;
+    /// One event. [`StoreError::NotFound`].
+    fn find_event(&self, reach: Reach, id: Uuid) -> Result<Event, StoreError>;
+    /// Starts a new run of an event. [`StoreError::NotFound`] (also if the endpoint was deleted),
+    /// [`StoreError::EventArchived`], [`StoreError::EndpointDisabled`].
+    fn redeliver(&self, reach: Reach, id: Uuid) -> Pending<()>;
+    /// Deliveries, newest first.
+    fn list_deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        page: Page,
+    ) -> Result<Listed<Delivery>, StoreError>;
+
+    /// Whether reading and writing works right now.
+    fn check(&self) -> Result<(), StoreError>;
+}

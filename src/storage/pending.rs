@@ -1,0 +1,51 @@
+//! The answer to a write that is still to be made.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::sync::oneshot;
+
+use super::error::{StoreError, Unavailable};
+
+/// Resolves once the write is on disk or has failed. Dropping it does not undo the write.
+#[derive(Debug)]
+pub struct Pending<T>(oneshot::Receiver<Result<T, StoreError>>);
+
+/// The other end of a [`Pending`].
+#[derive(Debug)]
+pub struct Answer<T>(oneshot::Sender<Result<T, StoreError>>);
+
+/// A write's two ends.
+#[must_use]
+pub fn pending<T>() -> (Answer<T>, Pending<T>) {
+    let (sender, receiver) = oneshot::channel();
+    (Answer(sender), Pending(receiver))
+}
+
+impl<T> Pending<T> {
+    /// Waits on this thread; only for threads that run no asynchronous tasks.
+    pub fn wait(self) -> Result<T, StoreError> {
+        self.0.blocking_recv().unwrap_or(Err(ABANDONED))
+    }
+}
+
+/// The store ended with the write unmade.
+const ABANDONED: StoreError = StoreError::Unavailable(Unavailable::Stopping);
+
+impl<T> Future for Pending<T> {
+    type Output = Result<T, StoreError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0)
+            .poll(context)
+            .map(|answer| answer.unwrap_or(Err(ABANDONED)))
+    }
+}
+
+impl<T> Answer<T> {
+    /// Answers; nobody may be listening any more, and that is fine.
+    pub fn send(self, result: Result<T, StoreError>) {
+        let _ = self.0.send(result);
+    }
+}

@@ -1,0 +1,209 @@
+//! The delivery engine's side of a store: the queue of events, and what it hears of commits.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::error::StoreError;
+use crate::domain::clock::Timestamp;
+use crate::domain::delivery_error::DeliveryError;
+use crate::domain::endpoint_url::EndpointUrl;
+use crate::domain::secret::Secret;
+
+/// An endpoint's number: small, never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EndpointNumber(pub i64);
+
+/// An event's number: the order of commit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Seq(pub i64);
+
+/// A run's number, from the same sequence as [`Seq`]: one pass of one event through the schedule.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Run(pub i64);
+
+/// What the engine knows of an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Its number.
+    pub number: EndpointNumber,
+    /// Its id, for logs.
+    pub id: Uuid,
+    /// Where events go.
+    pub url: EndpointUrl,
+    /// What signs deliveries.
+    pub secret: Secret,
+    /// Whether attempts may start.
+    pub enabled: bool,
+    /// Runs up to this one are skipped.
+    pub skip_through: Run,
+}
+
+/// An event that waits for an attempt.
+#[derive(Clone, Debug)]
+pub struct QueuedEvent {
+    /// Its number.
+    pub seq: Seq,
+    /// Its id.
+    pub id: Uuid,
+    /// Where it goes.
+    pub endpoint: EndpointNumber,
+    /// Its workspace's number, opaque to the engine.
+    pub workspace: i64,
+    /// Its type's number, opaque to the engine.
+    pub event_type: i64,
+    /// The current run.
+    pub run: Run,
+    /// Attempts made in this run.
+    pub run_attempt: u32,
+    /// When the run began.
+    pub run_started: Timestamp,
+    /// Attempts made in all runs.
+    pub attempts: u32,
+    /// Hour bucket of the event, opaque to the engine: what the store counts it under.
+    pub created_at: Timestamp,
+    /// What is sent, if it is at hand.
+    pub body: Option<Arc<[u8]>>,
+}
+
+/// Events due for another attempt, and when the next one after them is.
+#[derive(Clone, Debug, Default)]
+pub struct RetryBatch {
+    /// Due ones, soonest first.
+    pub events: Vec<QueuedEvent>,
+    /// When the soonest one that is not in `events` is due.
+    pub next_due: Option<Timestamp>,
+}
+
+/// What becomes of an event after an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It got through.
+    Succeeded,
+    /// Another attempt at this time.
+    RetryAt(Timestamp),
+    /// No further attempt.
+    Failed,
+    /// No further attempt, and the endpoint asked for none ever again (410).
+    Gone,
+}
+
+/// One attempt, to be recorded.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The event as it was handed out.
+    pub event: QueuedEvent,
+    /// What becomes of it, unless it has begun another run meanwhile.
+    pub verdict: Verdict,
+    /// The status code, if there was an answer.
+    pub code: Option<u16>,
+    /// What went wrong, if there was none.
+    pub error: Option<DeliveryError>,
+    /// Start of the answer, or the error in words.
+    pub response: Option<String>,
+    /// How long the attempt took.
+    pub duration_ms: u32,
+    /// False for an [`DeliveryError::Expired`] run: nothing was sent, so no attempt is counted.
+    pub attempted: bool,
+}
+
+/// What the store made of an [`Outcome`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// The event.
+    pub seq: Seq,
+    /// Its endpoint.
+    pub endpoint: EndpointNumber,
+    /// When the event waits for another attempt: at this time.
+    pub due: Option<Timestamp>,
+}
+
+/// Why an endpoint changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// It was made.
+    Created,
+    /// Its secret, format or subscriptions changed; nothing for the engine's rules.
+    Edited,
+    /// It got another URL: what was learnt of the old one is void.
+    Moved,
+    /// It was enabled: rest ends.
+    Enabled,
+    /// It was disabled or deleted.
+    Disabled,
+}
+
+/// What the engine hears of a commit, in the order of commits.
+#[derive(Clone, Debug)]
+pub enum Notice {
+    /// An event was published. The engine may forget all but its number.
+    Published(QueuedEvent),
+    /// An endpoint changed.
+    Endpoint(Target, Cause),
+    /// An event begins a new run, which waits for nothing.
+    Redeliver {
+        /// Its endpoint.
+        endpoint: EndpointNumber,
+        /// The event.
+        seq: Seq,
+    },
+    /// An outcome is on disk.
+    Recorded(Recorded),
+}
+
+/// Hears of commits. Called by the store's writer after the commit and before anybody is answered, so
+/// an implementation takes note and returns: it never waits, and never calls the store.
+pub trait NoticeSink: Send + Sync {
+    /// Takes the notices of one commit.
+    fn committed(&self, notices: Vec<Notice>);
+}
+
+/// A run of some events that took too long, found by the store's own sweep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expired {
+    /// How many there were.
+    pub events: u64,
+}
+
+/// What the engine asks of a store.
+pub trait Queue: Send + Sync {
+    /// Has `sink` hear of every commit from now on. Called once, before the first of the others.
+    fn listen(&self, sink: Arc<dyn NoticeSink>);
+    /// The endpoints that are enabled.
+    fn targets(&self) -> Result<Vec<Target>, StoreError>;
+    /// Events of `endpoint` never attempted, with numbers above `after`, in publish order.
+    fn fresh(
+        &self,
+        endpoint: EndpointNumber,
+        after: Seq,
+        limit: usize,
+    ) -> Result<Vec<QueuedEvent>, StoreError>;
+    /// Events of `endpoint` whose next attempt is due by `now`, soonest first. Those that wait for
+    /// the first attempt of a redelivery are left out.
+    fn retries(
+        &self,
+        endpoint: EndpointNumber,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<RetryBatch, StoreError>;
+    /// Events of `endpoint` that wait for the first attempt of a redelivery, in publish order.
+    fn redeliveries(
+        &self,
+        endpoint: EndpointNumber,
+        after: Seq,
+        limit: usize,
+    ) -> Result<Vec<QueuedEvent>, StoreError>;
+    /// The body of an event; `None` if it was archived.
+    fn body(&self, seq: Seq) -> Result<Option<Arc<[u8]>>, StoreError>;
+    /// Records an attempt, sooner or later: a full disk delays it. The sink hears
+    /// [`Notice::Recorded`] once it is on disk.
+    fn record(&self, outcome: Outcome);
+    /// Ends runs of `endpoint` that began before `began_before` and are not in `in_hand`, at most
+    /// `limit` of them.
+    fn expire(
+        &self,
+        endpoint: EndpointNumber,
+        began_before: Timestamp,
+        limit: usize,
+    ) -> Result<Expired, StoreError>;
+}
