@@ -23,8 +23,8 @@ pub use self::error::{StoreError, Unavailable};
 pub use self::filter::{DeliveryFilter, EndpointFilter, EventFilter, Listed, Page, QUERY_SCAN_MAX};
 pub use self::pending::{Answer, Pending, pending};
 pub use self::queue::{
-    Cause, EndpointNumber, Expired, Notice, NoticeSink, Outcome, Queue, QueuedEvent, Recorded,
-    RetryBatch, Run, Seq, Target, Verdict,
+    Cause, EndpointNumber, Notice, NoticeSink, Outcome, Queue, QueuedEvent, Recorded, RetryBatch,
+    Run, Seq, Target, Verdict,
 };
 use crate::domain::access::{AccessToken, Caller, Reach, Scopes, TokenHash};
 use crate::domain::clock::Timestamp;
@@ -100,6 +100,8 @@ pub trait Store: Send + Sync {
     fn list_workspaces(&self, reach: Reach, page: Page) -> Result<Listed<Workspace>, StoreError>;
     /// One workspace. [`StoreError::NotFound`].
     fn find_workspace(&self, reach: Reach, id: Uuid) -> Result<Workspace, StoreError>;
+    /// The workspace of that name, or with that id. [`StoreError::NotFound`].
+    fn find_workspace_named(&self, name_or_id: &str) -> Result<Workspace, StoreError>;
     /// Renames a workspace. [`StoreError::NotFound`], [`StoreError::NameTaken`].
     fn rename_workspace(&self, reach: Reach, id: Uuid, name: WorkspaceName) -> Pending<Workspace>;
     /// Deletes a workspace: revokes its tokens, deletes its endpoints, skips what is pending.

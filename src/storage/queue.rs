@@ -158,13 +158,6 @@ pub trait NoticeSink: Send + Sync {
     fn committed(&self, notices: Vec<Notice>);
 }
 
-/// A run of some events that took too long, found by the store's own sweep.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Expired {
-    /// How many there were.
-    pub events: u64,
-}
-
 /// What the engine asks of a store.
 pub trait Queue: Send + Sync {
     /// Has `sink` hear of every commit from now on. Called once, before the first of the others.
@@ -198,12 +191,4 @@ pub trait Queue: Send + Sync {
     /// Records an attempt, sooner or later: a full disk delays it. The sink hears
     /// [`Notice::Recorded`] once it is on disk.
     fn record(&self, outcome: Outcome);
-    /// Ends runs of `endpoint` that began before `began_before` and are not in `in_hand`, at most
-    /// `limit` of them.
-    fn expire(
-        &self,
-        endpoint: EndpointNumber,
-        began_before: Timestamp,
-        limit: usize,
-    ) -> Result<Expired, StoreError>;
 }
