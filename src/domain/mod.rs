@@ -11,6 +11,7 @@ pub mod endpoint;
 pub mod endpoint_url;
 pub mod event;
 pub mod event_type;
+pub mod format;
 pub mod id;
 pub mod message;
 pub mod network_policy;
