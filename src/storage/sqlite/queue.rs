@@ -44,16 +44,18 @@ pub(super) fn fresh(
 pub(super) fn retries(
     connection: &Connection,
     endpoint: EndpointNumber,
+    skipped: Run,
     now: Timestamp,
     limit: usize,
 ) -> rusqlite::Result<RetryBatch> {
     // One more than asked for tells when the next one is due.
     let sql = format!(
         "SELECT {QUEUED}, due FROM event INDEXED BY event_retry
-         WHERE endpoint = ?1 AND state = 1 AND run_attempt > 0 ORDER BY due, seq LIMIT ?2"
+         WHERE endpoint = ?1 AND state = 1 AND run_attempt > 0 AND run > ?3
+         ORDER BY due, seq LIMIT ?2"
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let mut waiting = statement.query(params![endpoint.0, limit + 1])?;
+    let mut waiting = statement.query(params![endpoint.0, limit + 1, skipped.0])?;
     let mut batch = RetryBatch::default();
     while let Some(row) = waiting.next()? {
         let due = Timestamp::from_micros(row.get(10)?);
@@ -70,16 +72,17 @@ pub(super) fn retries(
 pub(super) fn redeliveries(
     connection: &Connection,
     endpoint: EndpointNumber,
-    after: Seq,
+    skipped: Run,
     limit: usize,
 ) -> rusqlite::Result<Vec<QueuedEvent>> {
     let sql = format!(
         "SELECT {QUEUED} FROM event INDEXED BY event_redelivery
-         WHERE endpoint = ?1 AND state = 1 AND run_attempt = 0 AND seq > ?2 ORDER BY seq LIMIT ?3"
+         WHERE endpoint = ?1 AND state = 1 AND run_attempt = 0 AND run > ?2
+         ORDER BY seq LIMIT ?3"
     );
     connection
         .prepare_cached(&sql)?
-        .query_map(params![endpoint.0, after.0, limit], queued)?
+        .query_map(params![endpoint.0, skipped.0, limit], queued)?
         .collect()
 }
 

@@ -18,7 +18,7 @@ use crate::domain::workspace::{Workspace, WorkspaceName};
 use crate::storage::{
     AccessTokenPatch, DeliveryFilter, EndpointFilter, EndpointNumber, EventFilter, Listed,
     NewAccessToken, NoticeSink, Outcome, Page, Pending, Published, Queue, QueuedEvent, RetryBatch,
-    Seq, Store, StoreError, Target,
+    Run, Seq, Store, StoreError, Target,
 };
 
 impl Store for SqliteStore {
@@ -183,19 +183,20 @@ impl Queue for SqliteStore {
     fn retries(
         &self,
         endpoint: EndpointNumber,
+        skipped: Run,
         now: Timestamp,
         limit: usize,
     ) -> Result<RetryBatch, StoreError> {
-        self.read(|connection| Ok(queue::retries(connection, endpoint, now, limit)?))
+        self.read(|connection| Ok(queue::retries(connection, endpoint, skipped, now, limit)?))
     }
 
     fn redeliveries(
         &self,
         endpoint: EndpointNumber,
-        after: Seq,
+        skipped: Run,
         limit: usize,
     ) -> Result<Vec<QueuedEvent>, StoreError> {
-        self.read(|connection| Ok(queue::redeliveries(connection, endpoint, after, limit)?))
+        self.read(|connection| Ok(queue::redeliveries(connection, endpoint, skipped, limit)?))
     }
 
     fn body(&self, seq: Seq) -> Result<Option<Arc<[u8]>>, StoreError> {
