@@ -1,1 +1,4 @@
 //! The delivery engine.
+
+pub mod http_client;
+pub mod resolver;
