@@ -136,7 +136,8 @@ impl EndpointQueue {
         if event.seq <= self.loaded {
             return false;
         }
-        let in_step = self.loaded >= self.committed && !self.refill_wanted && self.refilling.is_none();
+        let in_step =
+            self.loaded >= self.committed && !self.refill_wanted && self.refilling.is_none();
         self.committed = self.committed.max(event.seq);
         if !in_step || !room || self.window.len() >= WINDOW {
             return false;
@@ -284,7 +285,10 @@ impl EndpointQueue {
         if !self.health.may_start(now) || self.flying() >= self.health.allowance() {
             return None;
         }
-        let event = self.retries.pop_front().or_else(|| self.window.pop_front())?;
+        let event = self
+            .retries
+            .pop_front()
+            .or_else(|| self.window.pop_front())?;
         self.bytes -= body_bytes(&event);
         self.health.started();
         Some(event)

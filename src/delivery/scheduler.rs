@@ -83,9 +83,22 @@ pub(super) struct Attempted {
 /// A read to be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ReadRequest {
-    Fresh { endpoint: EndpointNumber, after: Seq, limit: usize },
-    Retries { endpoint: EndpointNumber, skipped: Run, now: Timestamp, limit: usize },
-    Redeliveries { endpoint: EndpointNumber, skipped: Run, limit: usize },
+    Fresh {
+        endpoint: EndpointNumber,
+        after: Seq,
+        limit: usize,
+    },
+    Retries {
+        endpoint: EndpointNumber,
+        skipped: Run,
+        now: Timestamp,
+        limit: usize,
+    },
+    Redeliveries {
+        endpoint: EndpointNumber,
+        skipped: Run,
+        limit: usize,
+    },
 }
 
 /// What a read found; `None`: it failed.
@@ -139,7 +152,11 @@ pub(super) struct Scheduler {
 }
 
 impl Scheduler {
-    pub(super) fn new(rules: Rules, live: Arc<LiveTargets>, random: Box<dyn FnMut() -> f64 + Send>) -> Self {
+    pub(super) fn new(
+        rules: Rules,
+        live: Arc<LiveTargets>,
+        random: Box<dyn FnMut() -> f64 + Send>,
+    ) -> Self {
         Self {
             rules,
             live,
@@ -199,7 +216,11 @@ impl Scheduler {
     }
 
     /// Changes what waits for an endpoint, and keeps the sums over all endpoints.
-    fn change<T>(&mut self, number: EndpointNumber, work: impl FnOnce(&mut EndpointQueue) -> T) -> Option<T> {
+    fn change<T>(
+        &mut self,
+        number: EndpointNumber,
+        work: impl FnOnce(&mut EndpointQueue) -> T,
+    ) -> Option<T> {
         let queue = self.endpoints.get_mut(&number)?;
         self.windows -= queue.waiting();
         self.bodies -= queue.bytes();
@@ -433,7 +454,10 @@ impl Scheduler {
                 self.unrecorded += 1;
                 self.settle(event.endpoint, now);
                 Some(Outcome {
-                    event: QueuedEvent { body: None, ..event },
+                    event: QueuedEvent {
+                        body: None,
+                        ..event
+                    },
                     verdict,
                     code: attempted.code,
                     error: attempted.error,
@@ -462,7 +486,9 @@ impl Scheduler {
             random,
         );
         if let Some(hold) = attempted.retry_after {
-            queue.health.hold(now.monotonic + hold.min(ENDPOINT_HOLD_MAX));
+            queue
+                .health
+                .hold(now.monotonic + hold.min(ENDPOINT_HOLD_MAX));
         }
         let after = queue.health.class();
         *self.in_flight.of(before) -= flying;
@@ -492,11 +518,16 @@ impl Scheduler {
         let hours = now.wall.since(event.run_started).as_secs() / 3600;
         self.unrecorded += 1;
         self.expired.push_back(Outcome {
-            event: QueuedEvent { body: None, ..event },
+            event: QueuedEvent {
+                body: None,
+                ..event
+            },
             verdict: Verdict::Failed,
             code: None,
             error: Some(DeliveryError::Expired),
-            response: Some(format!("not delivered within {hours} hours; nothing was sent this time")),
+            response: Some(format!(
+                "not delivered within {hours} hours; nothing was sent this time"
+            )),
             duration_ms: 0,
         });
     }
@@ -541,7 +572,8 @@ impl Scheduler {
         let numbers: Vec<EndpointNumber> = self.endpoints.keys().copied().collect();
         for number in numbers {
             while self.unrecorded < UNRECORDED_MAX
-                && let Some(Some(event)) = self.change(number, |queue| queue.take_expired(began_before))
+                && let Some(Some(event)) =
+                    self.change(number, |queue| queue.take_expired(began_before))
             {
                 self.expire(event, now);
                 self.wanting.push_back(number);

@@ -26,7 +26,8 @@ const IDLE: Duration = Duration::from_secs(10);
 /// What makes a request. The engine's tests script it; production is the HTTP client.
 pub trait Transport: Send + Sync {
     /// Makes one POST and says how it went. `shard` groups requests that should share connections.
-    fn post(&self, shard: u64, url: &str, headers: &[(&'static str, &str)], body: &[u8]) -> Attempt;
+    fn post(&self, shard: u64, url: &str, headers: &[(&'static str, &str)], body: &[u8])
+    -> Attempt;
 }
 
 /// Where senders report.

@@ -54,7 +54,10 @@ impl LiveTargets {
     /// Forgets an endpoint, unless it has been enabled again.
     pub(super) fn forget(&self, number: EndpointNumber) {
         let mut targets = locked(&self.0);
-        if targets.get(&number).is_some_and(|live| !live.current().enabled) {
+        if targets
+            .get(&number)
+            .is_some_and(|live| !live.current().enabled)
+        {
             targets.remove(&number);
         }
     }

@@ -103,8 +103,6 @@ pub struct Outcome {
     pub response: Option<String>,
     /// How long the attempt took.
     pub duration_ms: u32,
-    /// False for an [`DeliveryError::Expired`] run: nothing was sent, so no attempt is counted.
-    pub attempted: bool,
 }
 
 /// What the store made of an [`Outcome`].
