@@ -175,7 +175,7 @@ fn between(text: &str, least: Duration, most: Duration, says: &str) -> Result<Du
 }
 
 const SECOND: Duration = Duration::from_secs(1);
-const DAY: Duration = Duration::from_secs(86_400);
+const DAY: Duration = Duration::from_hours(24);
 
 fn parse_wait(text: &str) -> Result<Duration, String> {
     between(text, Duration::ZERO, 30 * DAY, "at most 30d")
