@@ -67,7 +67,9 @@ async fn publish(
     match published.await {
         Ok(published) => {
             let events: Vec<_> = (published.message.events.iter())
-                .map(|(id, endpoint)| serde_json::json!({"id": id, "webhook_endpoint_id": endpoint}))
+                .map(
+                    |(id, endpoint)| serde_json::json!({"id": id, "webhook_endpoint_id": endpoint}),
+                )
                 .collect();
             HttpResponse::Accepted()
                 .json(serde_json::json!({"id": published.message.id, "events": events}))
