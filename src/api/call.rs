@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::ApiState;
 use super::error::ApiError;
-use super::validate::{Checked, Fault, Field, Given, Input, Place, read};
+use super::validate::{Fault, Field, Given, Input, Place, read};
 use crate::domain::access::{Caller, Reach};
 use crate::storage::{Store, StoreError};
 
@@ -111,34 +111,16 @@ impl Call {
 
     /// The workspace that something is made in: a workspace token's own; an admin token must name
     /// one. Whether that exists is for the store to say.
-    pub(crate) fn workspace(&self, input: &mut Input<'_>) -> WorkspaceField {
+    pub(crate) fn workspace(&self, input: &mut Input<'_>) -> Field<Uuid> {
         let own = match self.caller.reach {
-            Reach::Server => {
-                return WorkspaceField::Named(input.required("workspace_id", read::id));
-            }
+            Reach::Server => return input.required("workspace_id", read::id),
             Reach::Workspace(own) => own,
         };
         let same = move |given: Given<'_>, place: &mut Place<'_>| match read::id(given, place)? {
-            id if id == own => Some(()),
+            id if id == own => Some(id),
             _ => place.refuse(given, Fault::WorkspaceToken),
         };
-        WorkspaceField::Own(own, input.optional("workspace_id", same))
-    }
-}
-
-/// What [`Call::workspace`] read.
-pub(crate) enum WorkspaceField {
-    Named(Field<Uuid>),
-    Own(Uuid, Field<Option<()>>),
-}
-
-impl WorkspaceField {
-    /// The workspace.
-    pub(crate) fn take(self, ok: &Checked) -> Uuid {
-        match self {
-            Self::Named(id) => id.take(ok),
-            Self::Own(id, _) => id,
-        }
+        input.optional("workspace_id", same).or(own)
     }
 }
 

@@ -96,6 +96,13 @@ impl<T> Field<T> {
     }
 }
 
+impl<T> Field<Option<T>> {
+    /// The same, with `default` for what was not sent.
+    pub(crate) fn or(self, default: T) -> Field<T> {
+        Field(self.0.map(|value| value.unwrap_or(default)))
+    }
+}
+
 /// A request that is being read.
 #[derive(Debug, Default)]
 pub(crate) struct Input<'a> {
