@@ -4,6 +4,7 @@
 //! Folders are layers; each may use only those below it:
 //! `cli` > `app` > `api` > `delivery` > `storage` > `config` > `domain`.
 
+pub mod api;
 pub mod config;
 pub mod delivery;
 pub mod domain;
