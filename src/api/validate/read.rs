@@ -85,8 +85,8 @@ pub(crate) fn url(
         let text = text_or(given, place, Fault::UrlType)?;
         let fault = match EndpointUrl::parse(&text, policy) {
             Ok(url) => return Some(url),
-            Err(UrlProblem::Scheme) if policy.allow_http => Fault::UrlScheme("'http' or 'https'"),
-            Err(UrlProblem::Scheme) => Fault::UrlScheme("'https'"),
+            Err(UrlProblem::Scheme { http_allowed: true }) => Fault::UrlScheme("'http' or 'https'"),
+            Err(UrlProblem::Scheme { http_allowed: false }) => Fault::UrlScheme("'https'"),
             Err(UrlProblem::Parsing(why)) => Fault::UrlParsing(why),
             Err(UrlProblem::TooLong) => Fault::UrlTooLong(URL_MAX),
             Err(UrlProblem::Userinfo) => Fault::Value(
