@@ -4,24 +4,32 @@
 //!
 //! A receiver may close an idle connection at the moment it is used. A request that went out then
 //! is lost, or was seen and the answer lost: that can't be known, so such an attempt has failed, and
-//! the next one is for the engine to schedule. There is one case in which it *is* known. When
-//! already the first bytes can't be written, the receiver has at most a part of the request's head,
-//! which is no request. Only then is the request repeated at once, over a new connection: see
-//! [`Stale`].
+//! the next one is for the engine to schedule. There is one case in which it *is* known: when
+//! already the first bytes can't be handed to the kernel, the receiver has none. Only then is the
+//! request repeated at once, over a new connection: see [`Stale`].
 //!
 //! To keep the other case rare, an idle connection is probed before its use (a read that must find
 //! neither data nor the end), and is not kept for long.
 
 use std::io;
+use std::mem;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, NextTimeout, TcpConnector, Transport,
+    Buffers, ConnectionDetails, Connector, NextTimeout, TcpConnector, Transport, time,
 };
 
 use super::idle::{Entry, Idle, Peer};
 use super::tls::Tls;
+
+/// The most that is written at first. The send buffer of an idle connection takes at least this
+/// much at once, on any system; so if that write fails, nothing was sent.
+const FIRST_WRITE_BYTES: usize = 4096;
+/// A socket's time-out is rounded up to this, while more than [`COARSE_ABOVE`] is left.
+const COARSE: Duration = Duration::from_millis(100);
+/// Time-outs below this are exact.
+const COARSE_ABOVE: Duration = Duration::from_secs(1);
 
 /// No TCP connection came about.
 #[derive(Debug, thiserror::Error)]
@@ -59,10 +67,7 @@ impl Dialer {
         // Each turn takes one out, so this ends.
         while let Some(mut entry) = self.idle.take(peer, &details.addrs, now) {
             if entry.connection.is_open() {
-                return Some(Connection {
-                    entry: Some(entry),
-                    idle: Arc::clone(&self.idle),
-                });
+                return Some(Connection::new(entry, &self.idle));
             }
         }
         None
@@ -105,15 +110,13 @@ impl Connector for Dialer {
             return Ok(Some(connection));
         }
         let link = self.dial(details)?;
-        Ok(Some(Connection {
-            entry: Some(Entry {
-                connection: link,
-                peer,
-                addresses: details.addrs.iter().copied().collect(),
-                since: Instant::now(),
-            }),
-            idle: Arc::clone(&self.idle),
-        }))
+        let entry = Entry {
+            connection: link,
+            peer,
+            addresses: details.addrs.iter().copied().collect(),
+            since: Instant::now(),
+        };
+        Ok(Some(Connection::new(entry, &self.idle)))
     }
 }
 
@@ -128,10 +131,30 @@ pub(super) struct Connection {
     /// Gone once put back.
     entry: Option<Entry<Link>>,
     idle: Arc<Idle<Link>>,
+    output: Output,
+}
+
+/// What was sent of the request.
+enum Output {
+    Nothing,
+    /// Nothing either, but this is to go out with what follows.
+    ///
+    /// ureq writes the head of a request by itself and then the body. As nothing is delayed in the
+    /// kernel (`TCP_NODELAY`), each webhook would be two packets and wake the receiver twice.
+    Held(Vec<u8>),
+    Some,
 }
 
 impl Connection {
-    fn transport(&mut self) -> &mut Link {
+    fn new(entry: Entry<Link>, idle: &Arc<Idle<Link>>) -> Self {
+        Self {
+            entry: Some(entry),
+            idle: Arc::clone(idle),
+            output: Output::Nothing,
+        }
+    }
+
+    fn link(&mut self) -> &mut Link {
         let entry = self.entry.as_mut();
         &mut entry
             .expect("ureq drops a connection that it was told is not open")
@@ -141,24 +164,46 @@ impl Connection {
 
 impl Transport for Connection {
     fn buffers(&mut self) -> &mut dyn Buffers {
-        self.transport().buffers()
+        self.link().buffers()
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
-        self.transport().transmit_output(amount, timeout)
+        let before = mem::replace(&mut self.output, Output::Some);
+        let link = self.link();
+        let output = link.buffers().output();
+        match before {
+            Output::Nothing if amount < FIRST_WRITE_BYTES => {
+                self.output = Output::Held(output[..amount].to_vec());
+                Ok(())
+            }
+            Output::Held(held) if held.len() + amount <= FIRST_WRITE_BYTES => {
+                output.copy_within(..amount, held.len());
+                output[..held.len()].copy_from_slice(&held);
+                link.transmit_output(held.len() + amount, timeout)
+            }
+            Output::Held(held) => {
+                let following = output[..amount].to_vec();
+                output[..held.len()].copy_from_slice(&held);
+                link.transmit_output(held.len(), timeout)?;
+                link.buffers().output()[..amount].copy_from_slice(&following);
+                link.transmit_output(amount, timeout)
+            }
+            Output::Nothing | Output::Some => link.transmit_output(amount, timeout),
+        }
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
-        self.transport().await_input(timeout)
+        if let Output::Held(_) = self.output {
+            self.transmit_output(0, timeout)?;
+        }
+        self.link().await_input(timeout)
     }
 
     /// ureq asks this once an answer has been read to its end and the connection may be kept, just
     /// before it would put it into its own pool. That is where ours comes in: it takes the
-    /// connection, and ureq is told that it is gone.
+    /// connection, and ureq is told that it is gone. It is probed when it is taken out again.
     fn is_open(&mut self) -> bool {
-        if let Some(mut entry) = self.entry.take()
-            && entry.connection.is_open()
-        {
+        if let Some(mut entry) = self.entry.take() {
             entry.since = Instant::now();
             self.idle.put(entry);
         }
@@ -207,7 +252,7 @@ impl<S: Transport> Transport for Tcp<S> {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
-        match self.socket.transmit_output(amount, timeout) {
+        match self.socket.transmit_output(amount, coarse(timeout)) {
             Ok(()) => {
                 self.written = true;
                 Ok(())
@@ -222,7 +267,7 @@ impl<S: Transport> Transport for Tcp<S> {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
-        self.socket.await_input(timeout)
+        self.socket.await_input(coarse(timeout))
     }
 
     /// Connections are probed between two requests and at no other time.
@@ -231,6 +276,18 @@ impl<S: Transport> Transport for Tcp<S> {
         self.written = false;
         self.socket.is_open()
     }
+}
+
+/// Rounds up the time that is left. It differs by microseconds from one call to the next, and each
+/// other value is one more system call to tell the socket. The deadline itself is kept by ureq.
+fn coarse(mut timeout: NextTimeout) -> NextTimeout {
+    if let time::Duration::Exact(left) = timeout.after
+        && left > COARSE_ABOVE
+        && let Ok(units) = u32::try_from(left.as_nanos().div_ceil(COARSE.as_nanos()))
+    {
+        timeout.after = time::Duration::Exact(COARSE * units);
+    }
+    timeout
 }
 
 fn means_closed(kind: io::ErrorKind) -> bool {

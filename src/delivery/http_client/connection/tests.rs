@@ -89,3 +89,22 @@ fn only_a_closed_connection_is_stale() {
     let error = write(&mut tcp);
     assert!(error.is_err() && !is_stale(&error));
 }
+
+#[test]
+fn only_long_time_outs_are_rounded() {
+    let rounded = |left: Duration| {
+        let timeout = NextTimeout {
+            after: time::Duration::Exact(left),
+            ..NextTimeout::default()
+        };
+        *coarse(timeout).after
+    };
+    let millis = Duration::from_millis;
+    assert_eq!(rounded(Duration::from_micros(9_999_950)), millis(10_000));
+    assert_eq!(rounded(millis(10_000)), millis(10_000));
+    assert_eq!(rounded(millis(1_001)), millis(1_100));
+    assert_eq!(rounded(millis(1_000)), millis(1_000));
+    assert_eq!(rounded(millis(333)), millis(333));
+    assert_eq!(rounded(Duration::ZERO), Duration::ZERO);
+    assert!(coarse(NextTimeout::default()).after.is_not_happening());
+}

@@ -37,6 +37,38 @@ fn a_body_of_many_buffers_arrives_whole() {
     assert_eq!(receiver.request().body, body);
 }
 
+/// Around the size up to which head and body go out together.
+#[test]
+fn bodies_of_all_sizes_arrive_whole() {
+    let receiver = Receiver::answering(OK);
+    let client = open_client();
+    for size in (3700..4300)
+        .step_by(7)
+        .chain([0, 1, 16_000, 16_384, 20_000])
+    {
+        let body: String = ('a'..='z').cycle().take(size).collect();
+        let attempt = client.post(1, &receiver.url(), &[], body.as_bytes());
+        assert!(attempt.result.is_ok(), "{size}");
+        assert_eq!(receiver.request().body, body);
+    }
+}
+
+#[test]
+fn a_small_request_arrives_at_once() {
+    let receiver = Receiver::start(|conversation| {
+        let mut whole = [0; 4096];
+        let stream = conversation.stream.get_mut();
+        let length = stream.read(&mut whole).expect("a request");
+        let complete = whole[..length].ends_with(b"\r\n\r\n{}");
+        let answer = if complete { 200 } else { 500 };
+        conversation.send(format!("HTTP/1.1 {answer} X\r\ncontent-length: 0\r\n\r\n"));
+    });
+    assert_eq!(
+        post(&open_client(), &receiver.url()).map(|r| r.code),
+        Ok(200)
+    );
+}
+
 #[test]
 fn any_status_is_an_answer() {
     for (answer, code, body) in [

@@ -150,3 +150,16 @@ fn the_public_roots_stay_trusted_beside_the_ca_file() {
     assert!(public > 100);
     assert_eq!(roots(Some(&certificate)).expect("roots").len(), public + 1);
 }
+
+/// Sender threads have small stacks, as there may be hundreds of them.
+#[test]
+fn a_small_stack_is_enough() {
+    let (receiver, certificate) = tls_receiver();
+    let client = trusting(certificate);
+    let url = url(&receiver, "receiver.test");
+    let sender = thread::Builder::new()
+        .stack_size(256 * 1024)
+        .spawn(move || post(&client, &url))
+        .expect("a thread");
+    assert!(sender.join().expect("no panic").is_ok());
+}
