@@ -21,6 +21,7 @@ mod echo;
 mod json;
 mod problem;
 pub(crate) mod read;
+mod uuid_text;
 
 use std::borrow::Cow;
 
