@@ -244,8 +244,8 @@ pub(crate) fn boolean(given: Given<'_>, place: &mut Place<'_>) -> Option<bool> {
             Kind::Bool => Some(value.raw() == "true"),
             Kind::Text => spelt(&value.lossy_text()),
             Kind::Number => match value.raw().parse::<f64>() {
-                Ok(number) if number == 1.0 => Some(true),
-                Ok(number) if number == 0.0 => Some(false),
+                Ok(1.0) => Some(true),
+                Ok(0.0) => Some(false),
                 Ok(number) if number.is_finite() && number.fract() == 0.0 => None,
                 _ => return place.refuse(given, Fault::BoolType),
             },
