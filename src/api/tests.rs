@@ -1,6 +1,8 @@
 //! The API over a real store, without a socket: the order of refusals, the shape of answers, and
 //! what the framework would answer by itself.
 
+mod socket;
+
 use std::future::Future;
 
 use actix_web::body::MessageBody;
@@ -14,7 +16,7 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::*;
-use crate::domain::access::{Scope, Scopes, Token, TokenKind};
+use crate::domain::access::{Reach, Scope, Scopes, Token, TokenKind};
 use crate::domain::clock::{ManualClock, Timestamp};
 use crate::domain::workspace::WorkspaceName;
 use crate::storage::NewAccessToken;
@@ -441,6 +443,21 @@ fn token_of(world: &World, scopes: Scopes) -> String {
 }
 
 #[test]
+fn what_is_revoked_elsewhere_ends_within_a_second() {
+    let world = World::new();
+    let used = || get("/api/webhooks/endpoints/x", &world.reader);
+    world.one(used()).is(422, "RequestValidationError");
+    let caller = Token::parse(&world.reader).unwrap().hash();
+    let id = world.store.find_caller(&caller).unwrap().unwrap().token_id;
+    let revoked = world.store.revoke_token(Reach::Server, id);
+    revoked.wait().unwrap();
+    let since = std::time::Instant::now();
+    while world.one(used()).status != 401 {
+        assert!(since.elapsed() < Duration::from_secs(1));
+    }
+}
+
+#[test]
 fn preflights_need_no_token_and_no_origin_gets_credentials() {
     let preflight = |origin: &'static str| {
         TestRequest::default()
@@ -476,6 +493,19 @@ fn preflights_need_no_token_and_no_origin_gets_credentials() {
     assert_eq!(foreign.status, 400);
     assert_eq!(foreign.header("access-control-allow-origin"), "");
     foreign.is(400, "BadRequest");
+}
+
+#[test]
+fn a_long_head_is_told_so() {
+    let world = World::new();
+    let long = ("x-long", "a".repeat(70_000));
+    world
+        .one(get("/nowhere", &world.own).insert_header(long))
+        .is(431, "RequestHeaderFieldsTooLarge");
+    let path = format!("/api/webhooks/deliveries?query={}", "a".repeat(3000));
+    world
+        .one(get(&path, &world.own))
+        .is(422, "RequestValidationError");
 }
 
 #[test]
