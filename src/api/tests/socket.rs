@@ -56,7 +56,9 @@ impl Served {
 impl Drop for Served {
     fn drop(&mut self) {
         run(self.handle.stop(true));
-        self.thread.take().map(|thread| thread.join().unwrap());
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
     }
 }
 
