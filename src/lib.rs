@@ -5,6 +5,7 @@
 //! `cli` > `app` > `api` > `delivery` > `storage` > `config` > `domain`.
 
 pub mod api;
+pub mod app;
 pub mod config;
 pub mod delivery;
 pub mod domain;

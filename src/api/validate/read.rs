@@ -84,7 +84,9 @@ pub(crate) fn url(
         let fault = match EndpointUrl::parse(&text, policy) {
             Ok(url) => return Some(url),
             Err(UrlProblem::Scheme { http_allowed: true }) => Fault::UrlScheme("'http' or 'https'"),
-            Err(UrlProblem::Scheme { .. }) => Fault::UrlScheme("'https'"),
+            Err(UrlProblem::Scheme {
+                http_allowed: false,
+            }) => Fault::UrlScheme("'https'"),
             Err(UrlProblem::Parsing(why)) => Fault::UrlParsing(why),
             Err(UrlProblem::TooLong) => Fault::UrlTooLong(MAX_URL_BYTES),
             Err(rule @ (UrlProblem::Userinfo | UrlProblem::ForbiddenAddress(_))) => {

@@ -21,7 +21,7 @@ use ureq::unversioned::transport::{
 };
 
 use super::idle::{Entry, Idle, Peer};
-use super::tls::{Tls, TlsTransport};
+use super::tls::Tls;
 
 /// No TCP connection came about.
 #[derive(Debug, thiserror::Error)]
@@ -34,11 +34,14 @@ pub(super) struct ConnectFailed(pub(super) io::Error);
 #[error("the receiver had closed the idle connection")]
 pub(super) struct Stale;
 
+/// A connection of either kind, [`Tcp`] or [`TlsTransport`](super::tls::TlsTransport).
+type Link = Box<dyn Transport>;
+
 /// Dials, shakes hands, and keeps connections for later. Shared by all agents.
 #[derive(Clone)]
 pub(super) struct Dialer {
     tls: Tls,
-    idle: Arc<Idle<Box<Link>>>,
+    idle: Arc<Idle<Link>>,
 }
 
 impl Dialer {
@@ -55,7 +58,7 @@ impl Dialer {
         let now = Instant::now();
         // Each turn takes one out, so this ends.
         while let Some(mut entry) = self.idle.take(peer, &details.addrs, now) {
-            if entry.connection.transport().is_open() {
+            if entry.connection.is_open() {
                 return Some(Connection {
                     entry: Some(entry),
                     idle: Arc::clone(&self.idle),
@@ -65,6 +68,7 @@ impl Dialer {
         None
     }
 
+    /// A new connection, to one of the addresses that were checked for this request.
     fn dial(&self, details: &ConnectionDetails) -> Result<Link, ureq::Error> {
         let socket = TcpConnector::default()
             .connect(details, None)
@@ -75,9 +79,9 @@ impl Dialer {
             .ok_or(ureq::Error::ConnectionFailed)?;
         let tcp = Tcp::new(socket);
         if details.needs_tls() {
-            Ok(Link::Tls(self.tls.connect(tcp, details)?))
+            Ok(Box::new(self.tls.connect(tcp, details)?))
         } else {
-            Ok(Link::Plain(tcp))
+            Ok(Box::new(tcp))
         }
     }
 }
@@ -103,7 +107,7 @@ impl Connector for Dialer {
         let link = self.dial(details)?;
         Ok(Some(Connection {
             entry: Some(Entry {
-                connection: Box::new(link),
+                connection: link,
                 peer,
                 addresses: details.addrs.iter().copied().collect(),
                 since: Instant::now(),
@@ -122,17 +126,16 @@ impl std::fmt::Debug for Dialer {
 /// A connection in the hands of ureq, for one request.
 pub(super) struct Connection {
     /// Gone once put back.
-    entry: Option<Entry<Box<Link>>>,
-    idle: Arc<Idle<Box<Link>>>,
+    entry: Option<Entry<Link>>,
+    idle: Arc<Idle<Link>>,
 }
 
 impl Connection {
-    fn transport(&mut self) -> &mut dyn Transport {
-        self.entry
-            .as_mut()
+    fn transport(&mut self) -> &mut Link {
+        let entry = self.entry.as_mut();
+        &mut entry
             .expect("ureq drops a connection that it was told is not open")
             .connection
-            .transport()
     }
 }
 
@@ -154,7 +157,7 @@ impl Transport for Connection {
     /// connection, and ureq is told that it is gone.
     fn is_open(&mut self) -> bool {
         if let Some(mut entry) = self.entry.take()
-            && entry.connection.transport().is_open()
+            && entry.connection.is_open()
         {
             entry.since = Instant::now();
             self.idle.put(entry);
@@ -172,23 +175,6 @@ impl std::fmt::Debug for Connection {
         f.debug_struct("Connection")
             .field("peer", &self.entry.as_ref().map(|entry| &entry.peer))
             .finish_non_exhaustive()
-    }
-}
-
-/// A connection of either kind.
-pub(super) enum Link {
-    /// For `http:`.
-    Plain(Tcp),
-    /// For `https:`.
-    Tls(TlsTransport),
-}
-
-impl Link {
-    fn transport(&mut self) -> &mut dyn Transport {
-        match self {
-            Self::Plain(tcp) => tcp,
-            Self::Tls(tls) => tls,
-        }
     }
 }
 
