@@ -20,6 +20,9 @@ use crate::storage::{StoreError, Unavailable};
 /// Why a request was not served.
 #[derive(Debug, Error)]
 pub(crate) enum ApiError {
+    /// The head of the request is too long.
+    #[error("the request's head is too long")]
+    HeadTooLarge,
     /// No bearer token that could be one.
     #[error("no usable bearer token")]
     Unauthorized,
@@ -121,6 +124,11 @@ impl ApiError {
     fn plain(&self) -> Plain {
         match self {
             Self::UnknownPath => not_found(),
+            Self::HeadTooLarge => Plain(
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "RequestHeaderFieldsTooLarge",
+                "The path, query string and headers are too long".into(),
+            ),
             Self::MediaType => Plain(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "UnsupportedMediaType",

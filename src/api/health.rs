@@ -10,7 +10,6 @@ use super::objects;
 use crate::storage::{StoreError, Unavailable};
 
 /// The process answers.
-#[expect(clippy::unused_async, reason = "handlers are asynchronous")]
 pub(super) async fn live(_call: Call) -> Result<HttpResponse, ApiError> {
     Ok(ok())
 }

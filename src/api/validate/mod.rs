@@ -21,6 +21,7 @@ mod echo;
 mod json;
 mod problem;
 pub(crate) mod read;
+mod uuid_text;
 
 use std::borrow::Cow;
 
@@ -155,13 +156,15 @@ impl<'a> Input<'a> {
         name: &'static str,
         read: impl FnOnce(Given<'_>, &mut Place<'_>) -> Option<T>,
     ) -> Field<T> {
-        match self.member(name) {
-            Some(value) => Field(self.body_field(name, value, read)),
-            None => {
-                self.missing(name);
-                Field(None)
-            }
+        if let Some(value) = self.member(name) {
+            return Field(self.body_field(name, value, read));
         }
+        // Without a body to have fields, its absence has been reported already.
+        if let Some(body) = self.body {
+            let loc = Loc::field(Section::Body, name);
+            self.report(loc, Fault::Missing, echo::echo(body, false));
+        }
+        Field(None)
     }
 
     /// A field of the body that may be absent or null.
@@ -175,14 +178,6 @@ impl<'a> Input<'a> {
                 Field(self.body_field(name, value, read).map(Some))
             }
             _ => Field(Some(None)),
-        }
-    }
-
-    /// Reports that a field of the body is not there, unless there is no body to have fields.
-    pub(crate) fn missing(&mut self, name: &'static str) {
-        if let Some(body) = self.body {
-            let loc = Loc::field(Section::Body, name);
-            self.report(loc, Fault::Missing, echo::echo(body, false));
         }
     }
 

@@ -11,12 +11,12 @@ use uuid::Uuid;
 
 use super::json::Kind;
 use super::problem::expected;
-use super::{Fault, Given, Place};
+use super::{Fault, Given, Place, uuid_text};
 use crate::domain::access::{COMMENT_MAX, EXPIRES_IN_MAX_S, Scope, Scopes};
 use crate::domain::clock::{Timestamp, TimestampProblem};
 use crate::domain::delivery::CodeClass;
 use crate::domain::endpoint::Format;
-use crate::domain::endpoint_url::{EndpointUrl, UrlProblem};
+use crate::domain::endpoint_url::{EndpointUrl, MAX_URL_BYTES, UrlProblem};
 use crate::domain::event::EventStatus;
 use crate::domain::event_type::{
     EVENT_TYPE_PATTERN, EventType, SUBSCRIPTION_PATTERN, SUBSCRIPTIONS_MAX, Subscription,
@@ -28,8 +28,6 @@ use crate::domain::workspace::{NAME_MAX, NameProblem, WorkspaceName};
 
 /// The longest text filter, in characters: as long as the URLs it is sought in.
 const FILTER_TEXT_MAX: usize = 2048;
-/// The longest URL, in bytes, as sent and as stored.
-const URL_MAX: usize = 2083;
 /// The longest time that is worth reading, in bytes.
 const TIME_MAX: usize = 64;
 /// The most scopes in a list of them; there are seven.
@@ -73,7 +71,7 @@ pub(crate) fn id(given: Given<'_>, place: &mut Place<'_>) -> Option<Uuid> {
     match Uuid::parse_str(&text) {
         Ok(id) if id.get_version_num() == 4 => Some(id),
         Ok(_) => place.refuse(given, Fault::UuidVersion),
-        Err(why) => place.refuse(given, Fault::UuidParsing(why.to_string())),
+        Err(_) => place.refuse(given, Fault::UuidParsing(uuid_text::why_not(&text))),
     }
 }
 
@@ -86,16 +84,14 @@ pub(crate) fn url(
         let fault = match EndpointUrl::parse(&text, policy) {
             Ok(url) => return Some(url),
             Err(UrlProblem::Scheme { http_allowed: true }) => Fault::UrlScheme("'http' or 'https'"),
-            Err(UrlProblem::Scheme { http_allowed: false }) => Fault::UrlScheme("'https'"),
+            Err(UrlProblem::Scheme {
+                http_allowed: false,
+            }) => Fault::UrlScheme("'https'"),
             Err(UrlProblem::Parsing(why)) => Fault::UrlParsing(why),
-            Err(UrlProblem::TooLong) => Fault::UrlTooLong(URL_MAX),
-            Err(UrlProblem::Userinfo) => Fault::Value(
-                "a URL must have no user name or password: check the signature instead".into(),
-            ),
-            Err(UrlProblem::ForbiddenAddress(refused)) => Fault::Value(
-                format!("{refused}: use a public address, or have it allowed with --allow-network")
-                    .into(),
-            ),
+            Err(UrlProblem::TooLong) => Fault::UrlTooLong(MAX_URL_BYTES),
+            Err(rule @ (UrlProblem::Userinfo | UrlProblem::ForbiddenAddress(_))) => {
+                Fault::Value(rule.to_string().into())
+            }
         };
         place.refuse(given, fault)
     }
@@ -250,8 +246,8 @@ pub(crate) fn boolean(given: Given<'_>, place: &mut Place<'_>) -> Option<bool> {
             Kind::Bool => Some(value.raw() == "true"),
             Kind::Text => spelt(&value.lossy_text()),
             Kind::Number => match value.raw().parse::<f64>() {
-                Ok(number) if number == 1.0 => Some(true),
-                Ok(number) if number == 0.0 => Some(false),
+                Ok(1.0) => Some(true),
+                Ok(0.0) => Some(false),
                 Ok(number) if number.is_finite() && number.fract() == 0.0 => None,
                 _ => return place.refuse(given, Fault::BoolType),
             },
