@@ -9,7 +9,6 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
 use actix_web::dev::Server;
@@ -89,7 +88,7 @@ pub struct Application {
     store: Arc<SqliteStore>,
     engine: Arc<Engine>,
     server: Server,
-    stopping: Arc<AtomicBool>,
+    api: Arc<ApiState>,
 }
 
 impl Application {
@@ -119,15 +118,16 @@ impl Application {
             engine_settings(&settings.delivery),
             clock.clone(),
         )?);
-        let stopping = Arc::new(AtomicBool::new(false));
-        let state = ApiState {
-            store: store.clone(),
+        let policy = settings.network.policy();
+        let ready = Box::new(|| Ok(()));
+        let api = Arc::new(ApiState::new(
+            store.clone(),
             clock,
-            policy: settings.network.policy(),
-            settings: settings.api,
-            stopping: stopping.clone(),
-        };
-        let server = match api::serve(listener, state) {
+            settings.api,
+            policy,
+            ready,
+        ));
+        let server = match api::serve(listener, api.clone()) {
             Ok(server) => server,
             Err(error) => {
                 engine.stop();
@@ -140,7 +140,7 @@ impl Application {
             store,
             engine,
             server,
-            stopping,
+            api,
         })
     }
 
@@ -168,13 +168,19 @@ impl Application {
 
         // From here on publishes are refused. Requests under way are answered while the attempts under
         // way get their grace period.
-        self.stopping.store(true, Ordering::Release);
+        self.api.stop_publishing();
         let engine = stop_engine(self.engine);
         handle.stop(true).await;
         drop(engine.await);
+        if let Some(flushed) = self.api.flush_last_used()
+            && let Err(error) = flushed.await
+        {
+            tracing::warn!(%error, "when tokens were used last could not be written");
+        }
         // The outcomes of those attempts are queued now; the store writes what is queued and closes.
         stop_store(self.store).await;
         tracing::info!("stopped");
+
         match ended {
             None => Ok(()),
             Some(Ok(Ok(()))) => Err(AppError::Server(io::Error::other("it was stopped"))),

@@ -196,6 +196,8 @@ impl EndpointQueue {
         if events.len() < limit {
             // All that was committed when it was asked for has been seen, even what no longer waits.
             self.loaded = self.loaded.max(asked_at);
+        } else {
+            self.refill_wanted = true;
         }
         let skip_through = self.target.current().skip_through;
         for event in events {

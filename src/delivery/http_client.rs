@@ -23,8 +23,9 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ureq::config::AutoHeaderValue;
+use ureq::config::{AutoHeaderValue, Config};
 use ureq::http::Uri;
+use ureq::unversioned::transport::Connector;
 use ureq::{Agent, Body, RequestBuilder};
 
 use self::connection::{Dialer, Stale};
@@ -119,36 +120,14 @@ impl HttpClient {
         settings: HttpClientSettings,
         lookup: Arc<dyn Lookup>,
     ) -> Result<Self, HttpClientError> {
-        let request_timeout = settings.request_timeout;
-        let allow_http = settings.policy.allow_http;
         let tls = Tls::new(settings.ca_file.as_deref())?;
         let dialer = Dialer::new(tls, settings.max_threads);
+        let allow_http = settings.policy.allow_http;
         let resolver = Arc::new(Resolver::new(lookup, settings.policy));
-        let agents = (0..AGENTS)
-            .map(|_| {
-                let config = Agent::config_builder()
-                    .http_status_as_error(false)
-                    .max_redirects(0)
-                    .proxy(None)
-                    .user_agent(USER_AGENT)
-                    .accept_encoding(AutoHeaderValue::None)
-                    .timeout_global(Some(request_timeout))
-                    .timeout_resolve(Some(request_timeout.min(MAX_SETUP_TIME)))
-                    .timeout_connect(Some(request_timeout.min(MAX_SETUP_TIME)))
-                    .input_buffer_size(BUFFER_BYTES)
-                    .output_buffer_size(BUFFER_BYTES)
-                    .max_response_header_size(MAX_HEAD_BYTES)
-                    // The dialer keeps idle connections, not the agents.
-                    .max_idle_connections(0)
-                    .max_idle_connections_per_host(0)
-                    .max_idle_age(idle::MAX_IDLE_AGE)
-                    .build();
-                Agent::with_parts(config, dialer.clone(), UreqResolver(Arc::clone(&resolver)))
-            })
-            .collect();
+        let agents = agents(&config(settings.request_timeout), &dialer, &resolver);
         Ok(Self {
             agents,
-            request_timeout,
+            request_timeout: settings.request_timeout,
             allow_http,
         })
     }
@@ -159,6 +138,7 @@ impl HttpClient {
     /// `shard` is any number that is the same for the same endpoint: it spreads the load over
     /// locks. Header values and URLs that could split a request are refused as
     /// [`DeliveryError::Internal`], without connecting.
+    #[must_use]
     pub fn post(
         &self,
         shard: u64,
@@ -233,6 +213,39 @@ impl HttpClient {
             .max_idle_age(Duration::ZERO)
             .build()
     }
+}
+
+fn config(request_timeout: Duration) -> Config {
+    Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .proxy(None)
+        .user_agent(USER_AGENT)
+        .accept_encoding(AutoHeaderValue::None)
+        .timeout_global(Some(request_timeout))
+        .timeout_resolve(Some(request_timeout.min(MAX_SETUP_TIME)))
+        .timeout_connect(Some(request_timeout.min(MAX_SETUP_TIME)))
+        .input_buffer_size(BUFFER_BYTES)
+        .output_buffer_size(BUFFER_BYTES)
+        .max_response_header_size(MAX_HEAD_BYTES)
+        // The dialer keeps idle connections, not the agents.
+        .max_idle_connections(0)
+        .max_idle_connections_per_host(0)
+        .max_idle_age(idle::MAX_IDLE_AGE)
+        .build()
+}
+
+fn agents(
+    config: &Config,
+    connector: &(impl Connector + Clone),
+    resolver: &Arc<Resolver>,
+) -> Vec<Agent> {
+    (0..AGENTS)
+        .map(|_| {
+            let resolver = UreqResolver(Arc::clone(resolver));
+            Agent::with_parts(config.clone(), connector.clone(), resolver)
+        })
+        .collect()
 }
 
 fn shard_index(shard: u64, shards: usize) -> usize {

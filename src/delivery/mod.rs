@@ -14,6 +14,8 @@ pub mod resolver;
 mod scheduler;
 mod sender;
 mod target;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -23,6 +25,7 @@ use rand::RngExt;
 use thiserror::Error;
 
 use self::dispatcher::Dispatcher;
+use self::http_client::{Attempt, HttpClient};
 use self::inbox::Inbox;
 use self::reader::Reader;
 use self::scheduler::{Now, Rules, Scheduler};
@@ -32,6 +35,18 @@ use self::target::LiveTargets;
 use crate::domain::clock::Clock;
 use crate::domain::retry::RetryPolicy;
 use crate::storage::{Queue, StoreError};
+
+impl Transport for HttpClient {
+    fn post(
+        &self,
+        shard: u64,
+        url: &str,
+        headers: &[(&'static str, &str)],
+        body: &[u8],
+    ) -> Attempt {
+        HttpClient::post(self, shard, url, headers, body)
+    }
+}
 
 /// What the engine must know of the settings.
 #[derive(Clone, Debug)]

@@ -50,7 +50,7 @@ const THREAD_STACK_BYTES: usize = 512 * 1024;
 /// Addresses of one name that may be dialled: as many as ureq takes. All are checked.
 const MAX_ADDRESSES: usize = 16;
 /// A wait without a deadline is none: senders always have one.
-const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
 /// How names are looked up. Blocking is fine; it is called on the resolver's own threads.
 pub trait Lookup: Send + Sync {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::http_client::{Attempt, Failure, HttpClient, Response};
+use super::http_client::{Attempt, Failure, Response};
 use super::scheduler::{Attempted, Landing, Start};
 use crate::domain::clock::Clock;
 use crate::domain::delivery_error::DeliveryError;
@@ -28,18 +28,6 @@ pub trait Transport: Send + Sync {
     /// Makes one POST and says how it went. `shard` groups requests that should share connections.
     fn post(&self, shard: u64, url: &str, headers: &[(&'static str, &str)], body: &[u8])
     -> Attempt;
-}
-
-impl Transport for HttpClient {
-    fn post(
-        &self,
-        shard: u64,
-        url: &str,
-        headers: &[(&'static str, &str)],
-        body: &[u8],
-    ) -> Attempt {
-        Self::post(self, shard, url, headers, body)
-    }
 }
 
 /// Where senders report.

@@ -4,24 +4,32 @@
 //!
 //! A receiver may close an idle connection at the moment it is used. A request that went out then
 //! is lost, or was seen and the answer lost: that can't be known, so such an attempt has failed, and
-//! the next one is for the engine to schedule. There is one case in which it *is* known. When
-//! already the first bytes can't be written, the receiver has at most a part of the request's head,
-//! which is no request. Only then is the request repeated at once, over a new connection: see
-//! [`Stale`].
+//! the next one is for the engine to schedule. There is one case in which it *is* known: when
+//! already the first bytes can't be handed to the kernel, the receiver has none. Only then is the
+//! request repeated at once, over a new connection: see [`Stale`].
 //!
 //! To keep the other case rare, an idle connection is probed before its use (a read that must find
 //! neither data nor the end), and is not kept for long.
 
 use std::io;
+use std::mem;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, NextTimeout, TcpConnector, Transport,
+    Buffers, ConnectionDetails, Connector, NextTimeout, TcpConnector, Transport, time,
 };
 
 use super::idle::{Entry, Idle, Peer};
-use super::tls::{Tls, TlsTransport};
+use super::tls::Tls;
+
+/// The most that is written at first. The send buffer of an idle connection takes at least this
+/// much at once, on any system; so if that write fails, nothing was sent.
+const FIRST_WRITE_BYTES: usize = 4096;
+/// A socket's time-out is rounded up to this, while more than [`COARSE_ABOVE`] is left.
+const COARSE: Duration = Duration::from_millis(100);
+/// Time-outs below this are exact.
+const COARSE_ABOVE: Duration = Duration::from_secs(1);
 
 /// No TCP connection came about.
 #[derive(Debug, thiserror::Error)]
@@ -34,11 +42,14 @@ pub(super) struct ConnectFailed(pub(super) io::Error);
 #[error("the receiver had closed the idle connection")]
 pub(super) struct Stale;
 
+/// A connection of either kind, [`Tcp`] or [`TlsTransport`](super::tls::TlsTransport).
+type Link = Box<dyn Transport>;
+
 /// Dials, shakes hands, and keeps connections for later. Shared by all agents.
 #[derive(Clone)]
 pub(super) struct Dialer {
     tls: Tls,
-    idle: Arc<Idle<Box<Link>>>,
+    idle: Arc<Idle<Link>>,
 }
 
 impl Dialer {
@@ -55,16 +66,14 @@ impl Dialer {
         let now = Instant::now();
         // Each turn takes one out, so this ends.
         while let Some(mut entry) = self.idle.take(peer, &details.addrs, now) {
-            if entry.connection.transport().is_open() {
-                return Some(Connection {
-                    entry: Some(entry),
-                    idle: Arc::clone(&self.idle),
-                });
+            if entry.connection.is_open() {
+                return Some(Connection::new(entry, &self.idle));
             }
         }
         None
     }
 
+    /// A new connection, to one of the addresses that were checked for this request.
     fn dial(&self, details: &ConnectionDetails) -> Result<Link, ureq::Error> {
         let socket = TcpConnector::default()
             .connect(details, None)
@@ -75,9 +84,9 @@ impl Dialer {
             .ok_or(ureq::Error::ConnectionFailed)?;
         let tcp = Tcp::new(socket);
         if details.needs_tls() {
-            Ok(Link::Tls(self.tls.connect(tcp, details)?))
+            Ok(Box::new(self.tls.connect(tcp, details)?))
         } else {
-            Ok(Link::Plain(tcp))
+            Ok(Box::new(tcp))
         }
     }
 }
@@ -101,15 +110,13 @@ impl Connector for Dialer {
             return Ok(Some(connection));
         }
         let link = self.dial(details)?;
-        Ok(Some(Connection {
-            entry: Some(Entry {
-                connection: Box::new(link),
-                peer,
-                addresses: details.addrs.iter().copied().collect(),
-                since: Instant::now(),
-            }),
-            idle: Arc::clone(&self.idle),
-        }))
+        let entry = Entry {
+            connection: link,
+            peer,
+            addresses: details.addrs.iter().copied().collect(),
+            since: Instant::now(),
+        };
+        Ok(Some(Connection::new(entry, &self.idle)))
     }
 }
 
@@ -122,40 +129,81 @@ impl std::fmt::Debug for Dialer {
 /// A connection in the hands of ureq, for one request.
 pub(super) struct Connection {
     /// Gone once put back.
-    entry: Option<Entry<Box<Link>>>,
-    idle: Arc<Idle<Box<Link>>>,
+    entry: Option<Entry<Link>>,
+    idle: Arc<Idle<Link>>,
+    output: Output,
+}
+
+/// What was sent of the request.
+enum Output {
+    Nothing,
+    /// Nothing either, but this is to go out with what follows.
+    ///
+    /// ureq writes the head of a request by itself and then the body. As nothing is delayed in the
+    /// kernel (`TCP_NODELAY`), each webhook would be two packets and wake the receiver twice.
+    Held(Vec<u8>),
+    Some,
 }
 
 impl Connection {
-    fn transport(&mut self) -> &mut dyn Transport {
-        self.entry
-            .as_mut()
+    fn new(entry: Entry<Link>, idle: &Arc<Idle<Link>>) -> Self {
+        Self {
+            entry: Some(entry),
+            idle: Arc::clone(idle),
+            output: Output::Nothing,
+        }
+    }
+
+    fn link(&mut self) -> &mut Link {
+        let entry = self.entry.as_mut();
+        &mut entry
             .expect("ureq drops a connection that it was told is not open")
             .connection
-            .transport()
     }
 }
 
 impl Transport for Connection {
     fn buffers(&mut self) -> &mut dyn Buffers {
-        self.transport().buffers()
+        self.link().buffers()
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
-        self.transport().transmit_output(amount, timeout)
+        let before = mem::replace(&mut self.output, Output::Some);
+        let link = self.link();
+        let output = link.buffers().output();
+        match before {
+            Output::Nothing if amount < FIRST_WRITE_BYTES => {
+                self.output = Output::Held(output[..amount].to_vec());
+                Ok(())
+            }
+            Output::Held(held) if held.len() + amount <= FIRST_WRITE_BYTES => {
+                output.copy_within(..amount, held.len());
+                output[..held.len()].copy_from_slice(&held);
+                link.transmit_output(held.len() + amount, timeout)
+            }
+            Output::Held(held) => {
+                let following = output[..amount].to_vec();
+                output[..held.len()].copy_from_slice(&held);
+                link.transmit_output(held.len(), timeout)?;
+                link.buffers().output()[..amount].copy_from_slice(&following);
+                link.transmit_output(amount, timeout)
+            }
+            Output::Nothing | Output::Some => link.transmit_output(amount, timeout),
+        }
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
-        self.transport().await_input(timeout)
+        if let Output::Held(_) = self.output {
+            self.transmit_output(0, timeout)?;
+        }
+        self.link().await_input(timeout)
     }
 
     /// ureq asks this once an answer has been read to its end and the connection may be kept, just
     /// before it would put it into its own pool. That is where ours comes in: it takes the
-    /// connection, and ureq is told that it is gone.
+    /// connection, and ureq is told that it is gone. It is probed when it is taken out again.
     fn is_open(&mut self) -> bool {
-        if let Some(mut entry) = self.entry.take()
-            && entry.connection.transport().is_open()
-        {
+        if let Some(mut entry) = self.entry.take() {
             entry.since = Instant::now();
             self.idle.put(entry);
         }
@@ -172,23 +220,6 @@ impl std::fmt::Debug for Connection {
         f.debug_struct("Connection")
             .field("peer", &self.entry.as_ref().map(|entry| &entry.peer))
             .finish_non_exhaustive()
-    }
-}
-
-/// A connection of either kind.
-pub(super) enum Link {
-    /// For `http:`.
-    Plain(Tcp),
-    /// For `https:`.
-    Tls(TlsTransport),
-}
-
-impl Link {
-    fn transport(&mut self) -> &mut dyn Transport {
-        match self {
-            Self::Plain(tcp) => tcp,
-            Self::Tls(tls) => tls,
-        }
     }
 }
 
@@ -221,7 +252,7 @@ impl<S: Transport> Transport for Tcp<S> {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
-        match self.socket.transmit_output(amount, timeout) {
+        match self.socket.transmit_output(amount, coarse(timeout)) {
             Ok(()) => {
                 self.written = true;
                 Ok(())
@@ -236,7 +267,7 @@ impl<S: Transport> Transport for Tcp<S> {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
-        self.socket.await_input(timeout)
+        self.socket.await_input(coarse(timeout))
     }
 
     /// Connections are probed between two requests and at no other time.
@@ -245,6 +276,18 @@ impl<S: Transport> Transport for Tcp<S> {
         self.written = false;
         self.socket.is_open()
     }
+}
+
+/// Rounds up the time that is left. It differs by microseconds from one call to the next, and each
+/// other value is one more system call to tell the socket. The deadline itself is kept by ureq.
+fn coarse(mut timeout: NextTimeout) -> NextTimeout {
+    if let time::Duration::Exact(left) = timeout.after
+        && left > COARSE_ABOVE
+        && let Ok(units) = u32::try_from(left.as_nanos().div_ceil(COARSE.as_nanos()))
+    {
+        timeout.after = time::Duration::Exact(COARSE * units);
+    }
+    timeout
 }
 
 fn means_closed(kind: io::ErrorKind) -> bool {

@@ -4,7 +4,8 @@
 //! only, walks all its connections for each of them when one is put back, and never closes any
 //! unless a request passes by the same agent. Behind several agents that means either few idle
 //! connections per receiver, or more of them than the process may have files open. This one is
-//! bounded over all receivers, oldest out first.
+//! bounded over all receivers, oldest out first; those grown too old are closed when any other is put
+//! back.
 //!
 //! It is a plain queue, searched from its young end: at some hundreds of entries that takes less
 //! time than the system call that follows. The lock is held for the search alone; connections are

@@ -32,27 +32,11 @@ pub(super) struct HandshakeFailed(String);
 impl Tls {
     /// TLS that trusts the public roots, and those in `extra_roots` (PEM) if given.
     pub(super) fn new(extra_roots: Option<&[u8]>) -> Result<Self, HttpClientError> {
-        let mut roots = RootCertStore {
-            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-        };
-        if let Some(pem) = extra_roots {
-            let public = roots.len();
-            for certificate in CertificateDer::pem_slice_iter(pem) {
-                let certificate =
-                    certificate.map_err(|error| HttpClientError::CaFile(error.to_string()))?;
-                roots
-                    .add(certificate)
-                    .map_err(|error| HttpClientError::CaFile(error.to_string()))?;
-            }
-            if roots.len() == public {
-                return Err(HttpClientError::CaFile("it has no certificate".to_owned()));
-            }
-        }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(HttpClientError::Tls)?
-            .with_root_certificates(roots)
+            .with_root_certificates(roots(extra_roots)?)
             .with_no_client_auth();
         Ok(Self(Arc::new(config)))
     }
@@ -89,6 +73,28 @@ impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Tls")
     }
+}
+
+/// The public roots, and those in `extra` (PEM) if given.
+pub(super) fn roots(extra: Option<&[u8]>) -> Result<RootCertStore, HttpClientError> {
+    let mut roots = RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    };
+    let Some(pem) = extra else {
+        return Ok(roots);
+    };
+    let public = roots.len();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let certificate =
+            certificate.map_err(|error| HttpClientError::CaFile(error.to_string()))?;
+        roots
+            .add(certificate)
+            .map_err(|error| HttpClientError::CaFile(error.to_string()))?;
+    }
+    if roots.len() == public {
+        return Err(HttpClientError::CaFile("it has no certificate".to_owned()));
+    }
+    Ok(roots)
 }
 
 /// The name that the certificate must carry.

@@ -18,7 +18,7 @@ const FRESH: Duration = Duration::from_secs(5);
 const REFRESH_AFTER: Duration = Duration::from_secs(4);
 /// How long the last answer may stand in while a look-up is slow: name servers that are down for
 /// minutes should not stop deliveries to receivers that are up.
-const STALE: Duration = Duration::from_secs(300);
+const STALE: Duration = Duration::from_mins(5);
 /// A look-up that takes longer than this is slow. A healthy one takes milliseconds, and one with
 /// the first of two name servers dead takes 5 s.
 const SLOW: Duration = Duration::from_secs(1);
