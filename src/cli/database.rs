@@ -40,9 +40,9 @@ pub(super) fn all<T>(
             number,
             limit: PAGE,
         })?;
-        let last = page.items.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
+        let is_short = page.items.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
         rows.extend(page.items);
-        if last {
+        if is_short {
             break;
         }
     }

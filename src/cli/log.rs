@@ -20,7 +20,7 @@ pub(super) struct LogSettings {
     log_format: LogFormat,
 
     /// What is logged: error, warn, info, debug, trace or off; also per module, such as
-    /// info,hookpost::delivery=debug.
+    /// info,hookpost=debug.
     #[arg(
         long,
         env = "HOOKPOST_LOG",

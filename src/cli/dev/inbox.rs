@@ -39,7 +39,8 @@ pub(super) type Secrets = Arc<dyn Fn(&str) -> Vec<Secret> + Send + Sync>;
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Received {
     /// When.
-    pub(super) received_at: Timestamp,
+    #[serde(rename = "received_at")]
+    pub(super) at: Timestamp,
     /// The `webhook-id` header.
     pub(super) id: String,
     /// Whether one signature is right.
@@ -164,7 +165,7 @@ async fn receive(
     let kept = inboxes.keep(
         &name,
         Received {
-            received_at: SystemClock::new().now(),
+            at: SystemClock::new().now(),
             id,
             verified,
             timestamp,
@@ -222,7 +223,7 @@ mod tests {
 
     fn received(id: usize) -> Received {
         Received {
-            received_at: Timestamp::default(),
+            at: Timestamp::default(),
             id: id.to_string(),
             verified: true,
             timestamp: String::new(),

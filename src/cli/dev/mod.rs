@@ -77,14 +77,12 @@ impl Dev {
     async fn live(self) -> anyhow::Result<()> {
         let mut stop = pin!(signal::stop()?);
         // Removed last, after the store has closed its file.
-        let (_folder, database) = match &self.database {
-            Some(file) => (None, file.clone()),
-            None => {
-                let folder = TemporaryFolder::new().context("cannot make a temporary folder")?;
-                let database = folder.path().join("hookpost.db");
-                (Some(folder), database)
-            }
+        let folder = match self.database {
+            Some(_) => None,
+            None => Some(TemporaryFolder::new().context("cannot make a temporary folder")?),
         };
+        let in_folder = folder.as_ref().map(|f| f.path().join("hookpost.db"));
+        let database = self.database.clone().or(in_folder).unwrap_or_default();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .context("cannot listen on a loopback port for the inbox")?;
         let inbox_addr = listener.local_addr()?;

@@ -44,7 +44,7 @@ pub(super) fn render(name: &str, received: &[Received]) -> String {
             "<article><h2>{}</h2><p class=\"{class}\">{verdict}</p><dl>\
              <dt>webhook-id</dt><dd>{}</dd><dt>webhook-timestamp</dt><dd>{}</dd>\
              <dt>webhook-signature</dt><dd>{}</dd></dl><pre>{}</pre></article>",
-            request.received_at,
+            request.at,
             escape(&request.id),
             escape(&request.timestamp),
             escape(&request.signature),
@@ -81,7 +81,7 @@ mod tests {
         let page = render(
             "demo",
             &[Received {
-                received_at: Timestamp::default(),
+                at: Timestamp::default(),
                 id: hostile.to_owned(),
                 verified: false,
                 timestamp: hostile.to_owned(),
