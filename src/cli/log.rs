@@ -12,6 +12,7 @@ pub(super) struct LogSettings {
     #[arg(
         long,
         env = "HOOKPOST_LOG_FORMAT",
+        value_name = "FORMAT",
         value_enum,
         default_value = "text",
         global = true,

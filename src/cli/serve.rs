@@ -29,7 +29,6 @@ impl Serve {
                 app.stop().await;
                 return Err(error);
             }
-            tracing::info!("listening on http://{}", app.addr());
             Ok(app.run_until(stop).await?)
         })
     }

@@ -247,11 +247,15 @@ fn names(scopes: Scopes) -> String {
 #[derive(Args, Debug)]
 pub(super) struct Revoke {
     /// The id of the token, as `token list` shows it.
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = parse_id)]
     id: Uuid,
 
     #[command(flatten)]
     storage: StorageSettings,
+}
+
+fn parse_id(text: &str) -> Result<Uuid, String> {
+    Uuid::try_parse(text).map_err(|_| "expected an id as `token list` shows it".to_owned())
 }
 
 impl Revoke {

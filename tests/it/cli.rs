@@ -1,1 +1,237 @@
-//! The command line.
+//! The command line, as the real binary shows it: help, usage errors, tokens beside no server.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use hookpost::domain::access::{Token, TokenKind};
+
+/// The binary with `args`, in `folder`, with no setting but these.
+fn hookpost(folder: &Path, args: &[&str]) -> Output {
+    command(folder, args).output().unwrap()
+}
+
+fn command(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hookpost"));
+    command.env_clear().current_dir(folder).args(args);
+    command
+}
+
+fn stdout(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+/// The paths of all subcommands: `[]`, `["serve"]`, `["token"]`, `["token", "create"]` …
+fn subcommands(command: &clap::Command) -> Vec<Vec<String>> {
+    let mut paths = vec![Vec::new()];
+    for subcommand in command.get_subcommands() {
+        for mut path in subcommands(subcommand) {
+            path.insert(0, subcommand.get_name().to_owned());
+            paths.push(path);
+        }
+    }
+    paths
+}
+
+#[test]
+fn help_of_every_subcommand() {
+    let folder = folder();
+    for path in subcommands(&hookpost::cli::command()) {
+        let mut args: Vec<&str> = path.iter().map(String::as_str).collect();
+        args.push("--help");
+        let output = hookpost(folder.path(), &args);
+        assert!(output.status.success());
+        insta::assert_snapshot!(format!("help {}", path.join(" ")).trim(), stdout(&output));
+    }
+}
+
+#[test]
+fn a_bad_value_is_a_usage_error_that_names_its_flag() {
+    let folder = folder();
+    for (args, flag) in [
+        (
+            &["serve", "--request-timeout", "soon"][..],
+            "--request-timeout",
+        ),
+        (&["serve", "--request-timeout", "5m"], "--request-timeout"),
+        (&["serve", "--retry-schedule", "5s,x"], "--retry-schedule"),
+        (&["serve", "--listen", "8080"], "--listen"),
+        (
+            &["serve", "--allow-network", "10.0.0.0/40"],
+            "--allow-network",
+        ),
+        (&["serve", "--max-threads", "0"], "--max-threads"),
+        (&["dev", "--listen", "0.0.0.0:0"], "--listen"),
+        (&["token", "create"], "--workspace"),
+        (
+            &["token", "create", "--admin", "--workspace", "a"],
+            "--admin",
+        ),
+        (
+            &["token", "create", "--workspace", "a", "--scope", "all"],
+            "--scope",
+        ),
+        (
+            &["token", "create", "--workspace", "a", "--expires-in", "0"],
+            "--expires-in",
+        ),
+        (&["healthcheck", "--url", "https://a"], "--url"),
+    ] {
+        let output = hookpost(folder.path(), args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(
+            stderr(&output).contains(flag),
+            "{args:?}: {}",
+            stderr(&output)
+        );
+        assert!(output.stdout.is_empty());
+    }
+    assert_eq!(
+        folder.path().read_dir().unwrap().count(),
+        0,
+        "no file was made"
+    );
+}
+
+#[test]
+fn a_variable_sets_what_its_flag_sets() {
+    let folder = folder();
+    let output = command(folder.path(), &["serve"])
+        .env("HOOKPOST_GRACE_PERIOD", "never")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("--grace-period"));
+}
+
+#[test]
+fn a_token_is_made_alone_on_stdout_listed_and_revoked() {
+    let folder = folder();
+    let run = |args: &[&str]| hookpost(folder.path(), args);
+
+    let made = run(&[
+        "token",
+        "create",
+        "--workspace",
+        "shop",
+        "--comment",
+        "the shop",
+    ]);
+    assert!(made.status.success(), "{}", stderr(&made));
+    let token = Token::parse(stdout(&made).trim_end_matches('\n')).unwrap();
+    assert_eq!(token.kind(), TokenKind::Workspace);
+    assert!(!stderr(&made).contains(token.reveal()));
+
+    let listed: serde_json::Value =
+        serde_json::from_slice(&run(&["token", "list", "--json"]).stdout).unwrap();
+    assert_eq!(
+        listed[0]["scopes"],
+        serde_json::json!(["webhooks:read", "webhooks:write", "webhooks:publish"])
+    );
+    assert_eq!(listed[0]["comment"], "the shop");
+    let id = listed[0]["id"].as_str().unwrap();
+    let columns = run(&["token", "list"]);
+    assert!(stdout(&columns).lines().nth(1).unwrap().starts_with(id));
+
+    assert!(run(&["token", "revoke", id]).status.success());
+    assert_eq!(stdout(&run(&["token", "list", "--json"])), "[]\n");
+    let again = run(&["token", "revoke", id]);
+    assert_eq!(again.status.code(), Some(1));
+    assert_eq!(
+        stderr(&again),
+        format!("hookpost: there is no token {id}\n")
+    );
+}
+
+#[test]
+fn a_workspace_is_made_once() {
+    let folder = folder();
+    let run = |args: &[&str]| hookpost(folder.path(), args);
+    let made = run(&["workspace", "create", "shop"]);
+    let id = stdout(&made).trim_end().to_owned();
+    let again = run(&["workspace", "create", "shop"]);
+    assert_eq!(again.status.code(), Some(1));
+    assert_eq!(
+        stderr(&again),
+        "hookpost: there is a workspace shop already\n"
+    );
+    let listed = run(&["workspace", "list"]);
+    assert!(stdout(&listed).contains(&id));
+    // By name or id it is the same one; an unknown id makes none.
+    assert!(
+        run(&["token", "create", "--workspace", &id])
+            .status
+            .success()
+    );
+    let unknown = "00000000-0000-4000-8000-000000000000";
+    assert_eq!(
+        run(&["token", "create", "--workspace", unknown])
+            .status
+            .code(),
+        Some(1)
+    );
+}
+
+#[test]
+fn asking_makes_no_database() {
+    let folder = folder();
+    let output = hookpost(folder.path(), &["token", "list", "--database", "typo.db"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        stderr(&output),
+        "hookpost: there is no database at typo.db\n"
+    );
+    assert_eq!(folder.path().read_dir().unwrap().count(), 0);
+}
+
+#[test]
+fn a_bad_admin_token_is_refused_unquoted_before_anything_is_made() {
+    let folder = folder();
+    let output = command(folder.path(), &["serve", "--listen", "127.0.0.1:0"])
+        .env("HOOKPOST_ADMIN_TOKEN", "hookpost_adm_mistyped")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("HOOKPOST_ADMIN_TOKEN"));
+    assert!(!stderr(&output).contains("mistyped"));
+    assert_eq!(stderr(&output).lines().count(), 1);
+    assert_eq!(folder.path().read_dir().unwrap().count(), 0);
+}
+
+#[test]
+fn healthcheck_without_a_server_fails_in_one_line() {
+    // Bound and dropped: nobody listens there.
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let output = hookpost(
+        folder().path(),
+        &["healthcheck", "--listen", &port.to_string()],
+    );
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(stderr(&output).lines().count(), 1);
+}
+
+#[test]
+fn dev_brings_one_message_to_its_inbox() {
+    let folder = folder();
+    let output = command(folder.path(), &["dev", "--once"])
+        .env("TMPDIR", folder.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stdout(&output).contains("its signature verified"));
+    assert_eq!(
+        folder.path().read_dir().unwrap().count(),
+        0,
+        "the temporary folder is gone"
+    );
+}
