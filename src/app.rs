@@ -120,7 +120,13 @@ impl Application {
         )?);
         let policy = settings.network.policy();
         let ready = Box::new(|| Ok(()));
-        let api = Arc::new(ApiState::new(store.clone(), clock, settings.api, policy, ready));
+        let api = Arc::new(ApiState::new(
+            store.clone(),
+            clock,
+            settings.api,
+            policy,
+            ready,
+        ));
         let server = match api::serve(listener, api.clone()) {
             Ok(server) => server,
             Err(error) => {

@@ -64,11 +64,18 @@ impl Answer {
     #[track_caller]
     pub fn expect(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.text);
-        if self.text.is_empty() { Value::Null } else { self.json() }
+        if self.text.is_empty() {
+            Value::Null
+        } else {
+            self.json()
+        }
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
-        let found = self.headers.iter().find(|(own, _)| own.eq_ignore_ascii_case(name));
+        let found = self
+            .headers
+            .iter()
+            .find(|(own, _)| own.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 }
@@ -93,8 +100,14 @@ impl TestApp {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("hookpost.db");
         let mut all: Vec<String> = [
-            "test", "--listen", "127.0.0.1:0", "--allow-http", "--allow-network", "127.0.0.0/8",
-            "--database", database.to_str().unwrap(),
+            "test",
+            "--listen",
+            "127.0.0.1:0",
+            "--allow-http",
+            "--allow-network",
+            "127.0.0.0/8",
+            "--database",
+            database.to_str().unwrap(),
         ]
         .map(str::to_owned)
         .to_vec();
@@ -142,7 +155,11 @@ impl TestApp {
         scopes: Scopes,
         expires_in: Option<Duration>,
     ) -> String {
-        let kind = if workspace.is_some() { TokenKind::Workspace } else { TokenKind::Admin };
+        let kind = if workspace.is_some() {
+            TokenKind::Workspace
+        } else {
+            TokenKind::Admin
+        };
         let token = Token::generate(kind);
         let new = NewAccessToken {
             hash: token.hash(),
@@ -171,7 +188,13 @@ impl TestApp {
     }
 
     /// Makes a request; `body` as it is.
-    pub fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Answer {
+    pub fn request(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&[u8]>,
+    ) -> Answer {
         let mut request = ureq::http::Request::builder()
             .method(method)
             .uri(format!("http://{}{path}", self.addr));
@@ -186,7 +209,12 @@ impl TestApp {
         let headers = answer
             .headers()
             .iter()
-            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .map(|(name, value)| {
+                (
+                    name.to_string(),
+                    String::from_utf8_lossy(value.as_bytes()).into_owned(),
+                )
+            })
             .collect();
         Answer {
             status: answer.status().as_u16(),
@@ -197,7 +225,10 @@ impl TestApp {
 
     fn call(&self, method: &str, path: &str, token: &str, body: Option<&Value>) -> Answer {
         let bearer = format!("Bearer {token}");
-        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("content-type", "application/json"),
+        ];
         let body = body.map(Value::to_string);
         self.request(method, path, &headers, body.as_ref().map(String::as_bytes))
     }
@@ -229,13 +260,15 @@ impl TestApp {
 
     pub fn endpoint_for(&self, url: &str, format: &str, events: &[&str]) -> Value {
         let body = json!({"url": url, "format": format, "events": events});
-        self.post("/api/webhooks/endpoints", &self.token, &body).expect(201)
+        self.post("/api/webhooks/endpoints", &self.token, &body)
+            .expect(201)
     }
 
     /// Publishes a message in the test's workspace.
     pub fn publish(&self, kind: &str, data: &Value) -> Value {
         let body = json!({"type": kind, "data": data});
-        self.post("/api/webhooks/events", &self.token, &body).expect(202)
+        self.post("/api/webhooks/events", &self.token, &body)
+            .expect(202)
     }
 
     /// Waits until the answer to a GET satisfies a condition.
@@ -261,7 +294,10 @@ impl TestApp {
 
     /// Moves the clock.
     pub fn advance(&self, by: Duration) {
-        self.clock.as_ref().expect("a test with a manual clock").advance(by);
+        self.clock
+            .as_ref()
+            .expect("a test with a manual clock")
+            .advance(by);
     }
 }
 
@@ -291,6 +327,8 @@ fn run(flags: &[String], clock: Option<Arc<ManualClock>>) -> (SocketAddr, Arc<dy
             app.run_until(signal).await.unwrap();
         });
     });
-    let (addr, store) = start.recv_timeout(PATIENCE).expect("the application starts");
+    let (addr, store) = start
+        .recv_timeout(PATIENCE)
+        .expect("the application starts");
     (addr, store, (stop, thread))
 }

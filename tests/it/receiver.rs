@@ -20,7 +20,9 @@ impl Received {
     #[track_caller]
     pub fn header(&self, name: &str) -> &str {
         let found = self.headers.iter().find(|(own, _)| own == name);
-        found.map(|(_, value)| value.as_str()).unwrap_or_else(|| panic!("no {name}: {self:?}"))
+        found
+            .map(|(_, value)| value.as_str())
+            .unwrap_or_else(|| panic!("no {name}: {self:?}"))
     }
 
     pub fn text(&self) -> &str {
@@ -68,7 +70,9 @@ impl Receiver {
     /// Has requests to `path` answered with `status`, and `headers` (whole lines).
     pub fn reply(&self, path: &str, status: u16, headers: &str) {
         let mut state = self.shared.0.lock().unwrap();
-        state.replies.insert(path.to_owned(), (status, headers.to_owned()));
+        state
+            .replies
+            .insert(path.to_owned(), (status, headers.to_owned()));
     }
 
     /// Has requests to `path` wait for their answer.
@@ -77,14 +81,24 @@ impl Receiver {
     }
 
     pub fn let_go(&self, path: &str) {
-        self.shared.0.lock().unwrap().held.retain(|held| held != path);
+        self.shared
+            .0
+            .lock()
+            .unwrap()
+            .held
+            .retain(|held| held != path);
         self.shared.1.notify_all();
     }
 
     /// What `path` got so far.
     pub fn at(&self, path: &str) -> Vec<Received> {
         let state = self.shared.0.lock().unwrap();
-        state.received.iter().filter(|one| one.path == path).cloned().collect()
+        state
+            .received
+            .iter()
+            .filter(|one| one.path == path)
+            .cloned()
+            .collect()
     }
 
     /// Waits until `path` has got `count` requests.
@@ -93,7 +107,12 @@ impl Receiver {
         let end = Instant::now() + PATIENCE;
         let mut state = self.shared.0.lock().unwrap();
         loop {
-            let found: Vec<Received> = state.received.iter().filter(|one| one.path == path).cloned().collect();
+            let found: Vec<Received> = state
+                .received
+                .iter()
+                .filter(|one| one.path == path)
+                .cloned()
+                .collect();
             if found.len() >= count {
                 return found;
             }
@@ -113,7 +132,11 @@ impl Receiver {
             while state.held.contains(&path) {
                 state = self.shared.1.wait(state).unwrap();
             }
-            let (status, headers) = state.replies.get(&path).cloned().unwrap_or((200, String::new()));
+            let (status, headers) = state
+                .replies
+                .get(&path)
+                .cloned()
+                .unwrap_or((200, String::new()));
             drop(state);
             let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: 2\r\n{headers}\r\nok");
             if (&*stream).write_all(answer.as_bytes()).is_err() {
@@ -131,11 +154,22 @@ fn read_request(reader: &mut impl BufRead) -> Option<Received> {
     loop {
         let mut line = String::new();
         reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
-        let Some((name, value)) = line.split_once(':') else { break };
+        let Some((name, value)) = line.split_once(':') else {
+            break;
+        };
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
-    let length = headers.iter().find(|(name, _)| name == "content-length")?.1.parse().ok()?;
+    let length = headers
+        .iter()
+        .find(|(name, _)| name == "content-length")?
+        .1
+        .parse()
+        .ok()?;
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    Some(Received { path, headers, body })
+    Some(Received {
+        path,
+        headers,
+        body,
+    })
 }
