@@ -7,12 +7,12 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 
 use actix_web::dev::Server;
-use actix_web::rt::task::{JoinHandle, spawn_blocking};
+use actix_web::rt::task::{JoinError, JoinHandle, spawn_blocking};
 use clap::Args;
 use thiserror::Error;
 
@@ -162,8 +162,8 @@ impl Application {
     /// [`AppError::Server`] if the server ended before the signal; all is stopped then as well.
     pub async fn run_until(self, signal: impl Future<Output = ()>) -> Result<(), AppError> {
         let handle = self.server.handle();
-        let server = actix_web::rt::spawn(self.server);
-        let (ended, server) = either(server, signal).await;
+        let mut server = actix_web::rt::spawn(self.server);
+        let ended = first_of(&mut server, signal).await;
         tracing::info!("stopping");
 
         // From here on publishes are refused. Requests under way are answered while the attempts under
@@ -181,7 +181,6 @@ impl Application {
         stop_store(self.store).await;
         tracing::info!("stopped");
 
-        drop(server);
         match ended {
             None => Ok(()),
             Some(Ok(Ok(()))) => Err(AppError::Server(io::Error::other("it was stopped"))),
@@ -250,22 +249,17 @@ async fn stop_store(store: Arc<SqliteStore>) {
     drop(spawn_blocking(move || store.stop()).await);
 }
 
-/// Waits for `task` or `signal`, whichever is first; what the task came to if it was that. The task
-/// runs on, and comes back with it.
-async fn either<T>(
-    mut task: JoinHandle<T>,
+/// Waits for `task` or `signal`, whichever is first: what the task came to, or `None`.
+async fn first_of<T>(
+    task: &mut JoinHandle<T>,
     signal: impl Future<Output = ()>,
-) -> (
-    Option<Result<T, actix_web::rt::task::JoinError>>,
-    JoinHandle<T>,
-) {
+) -> Option<Result<T, JoinError>> {
     let mut signal = pin!(signal);
-    let ended = poll_fn(|context| {
-        if let Poll::Ready(result) = pin!(&mut task).poll(context) {
+    poll_fn(|context| {
+        if let Poll::Ready(result) = Pin::new(&mut *task).poll(context) {
             return Poll::Ready(Some(result));
         }
         signal.as_mut().poll(context).map(|()| None)
     })
-    .await;
-    (ended, task)
+    .await
 }

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::BoolishValueParser;
 use ipnet::IpNet;
 
 use crate::domain::network_policy::NetworkPolicy;
@@ -62,7 +63,7 @@ pub struct ApiSettings {
 #[derive(Args, Clone, Debug, Default)]
 pub struct NetworkSettings {
     /// Allow endpoints with http:// URLs. Anyone on the way can read what they get.
-    #[arg(long, env = "HOOKPOST_ALLOW_HTTP")]
+    #[arg(long, env = "HOOKPOST_ALLOW_HTTP", value_parser = BoolishValueParser::new())]
     pub allow_http: bool,
 
     /// Allow deliveries to this network although it is private or reserved (repeatable).
@@ -175,7 +176,7 @@ fn between(text: &str, least: Duration, most: Duration, says: &str) -> Result<Du
 }
 
 const SECOND: Duration = Duration::from_secs(1);
-const DAY: Duration = Duration::from_secs(86_400);
+const DAY: Duration = Duration::from_hours(24);
 
 fn parse_wait(text: &str) -> Result<Duration, String> {
     between(text, Duration::ZERO, 30 * DAY, "at most 30d")

@@ -1,0 +1,87 @@
+//! The database as command-line tools use it: beside a running server or without one.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::bail;
+
+use crate::domain::access::Reach;
+use crate::domain::clock::SystemClock;
+use crate::domain::workspace::{NAME_MAX, NameProblem, Workspace, WorkspaceName};
+use crate::storage::sqlite::SqliteStore;
+use crate::storage::{Listed, Page, Store, StoreError};
+
+/// The largest page a list gives.
+const PAGE: u64 = 100;
+
+/// Opens the database; makes it if it is new.
+pub(super) fn open_or_make(database: &Path) -> anyhow::Result<Arc<SqliteStore>> {
+    Ok(SqliteStore::open_beside(
+        database,
+        Arc::new(SystemClock::new()),
+    )?)
+}
+
+/// Opens the database, which must be there: asking must not make a file where a path was mistyped.
+pub(super) fn open(database: &Path) -> anyhow::Result<Arc<SqliteStore>> {
+    if !database.exists() {
+        bail!("there is no database at {}", database.display());
+    }
+    open_or_make(database)
+}
+
+/// All rows of a list, page by page.
+pub(super) fn all<T>(
+    list: impl Fn(Page) -> Result<Listed<T>, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let mut rows = Vec::new();
+    for number in 1.. {
+        let page = list(Page {
+            number,
+            limit: PAGE,
+        })?;
+        let last = page.items.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
+        rows.extend(page.items);
+        if last {
+            break;
+        }
+    }
+    Ok(rows)
+}
+
+/// All workspaces, newest first.
+pub(super) fn workspaces(store: &dyn Store) -> Result<Vec<Workspace>, StoreError> {
+    all(|page| store.list_workspaces(Reach::Server, page))
+}
+
+/// Reads a workspace's name from the command line.
+pub(super) fn parse_name(text: &str) -> Result<WorkspaceName, String> {
+    WorkspaceName::parse(text).map_err(|problem| match problem {
+        NameProblem::Empty => "a name needs at least one character".to_owned(),
+        NameProblem::TooLong => format!("a name has at most {NAME_MAX} characters"),
+        NameProblem::LooksLikeId => "a name must not look like a UUID".to_owned(),
+        NameProblem::ControlCharacter => "a name must not have control characters".to_owned(),
+    })
+}
+
+/// The workspace of that name or with that id; a new one if the name is new. Blocks.
+pub(super) fn ensure_workspace(
+    store: &dyn Store,
+    name_or_id: &str,
+) -> anyhow::Result<(Workspace, bool)> {
+    match store.find_workspace_named(name_or_id.trim()) {
+        Ok(workspace) => return Ok((workspace, false)),
+        Err(StoreError::NotFound) => {}
+        Err(error) => return Err(error.into()),
+    }
+    if let Ok(id) = uuid::Uuid::try_parse(name_or_id.trim()) {
+        return Err(StoreError::UnknownWorkspace(id).into());
+    }
+    let name = parse_name(name_or_id).map_err(anyhow::Error::msg)?;
+    match store.create_workspace(name.clone()).wait() {
+        Ok(workspace) => Ok((workspace, true)),
+        // Somebody else was faster.
+        Err(StoreError::NameTaken) => Ok((store.find_workspace_named(name.as_str())?, false)),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,48 @@
+//! A folder that goes with its owner.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use uuid::Uuid;
+
+/// A new folder under the system's temporary one, which only this user can read.
+pub(super) struct TemporaryFolder(PathBuf);
+
+impl TemporaryFolder {
+    pub(super) fn new() -> io::Result<Self> {
+        // Nobody can have prepared a folder or a link of this name.
+        let name = format!("hookpost-dev-{}", Uuid::from_u128(rand::random()).simple());
+        let path = std::env::temp_dir().join(name);
+        let mut builder = std::fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&path)?;
+        Ok(Self(path))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for TemporaryFolder {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            tracing::warn!("cannot remove {}: {error}", self.0.display());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_folder_is_gone_with_its_owner() {
+        let folder = TemporaryFolder::new().unwrap();
+        let path = folder.path().to_owned();
+        std::fs::write(path.join("x"), "x").unwrap();
+        drop(folder);
+        assert!(!path.exists());
+    }
+}

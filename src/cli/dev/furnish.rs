@@ -1,0 +1,139 @@
+//! What the demonstration needs in the database: a workspace, a token, an endpoint.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use url::Url;
+
+use super::guide::{Guide, INBOX};
+use super::inbox::Secrets;
+use crate::cli::{database, seed};
+use crate::config::NetworkSettings;
+use crate::domain::access::{Reach, Scopes, Token, TokenKind};
+use crate::domain::endpoint::{Endpoint, EndpointPatch, Format, NewEndpoint};
+use crate::domain::endpoint_url::EndpointUrl;
+use crate::domain::event_type::Subscription;
+use crate::domain::secret::Secret;
+use crate::domain::workspace::Workspace;
+use crate::storage::{EndpointFilter, NewAccessToken, Page, Store, StoreError};
+
+/// Marks the tokens made here, so that the next start on the same database ends them.
+const TOKEN_COMMENT: &str = "hookpost dev";
+
+/// Plain HTTP, and loopback addresses.
+pub(super) fn network() -> NetworkSettings {
+    let loopback = ["127.0.0.0/8", "::1/128"];
+    NetworkSettings {
+        allow_http: true,
+        allow_network: loopback
+            .map(|net| net.parse().expect("a network in CIDR notation"))
+            .to_vec(),
+    }
+}
+
+/// Makes what is missing. Blocks.
+pub(super) fn furnish(
+    store: &dyn Store,
+    api: SocketAddr,
+    inbox: SocketAddr,
+) -> anyhow::Result<Guide> {
+    let (workspace, _) = database::ensure_workspace(store, seed::DEFAULT_WORKSPACE)?;
+    revoke_earlier(store, &workspace)?;
+    let token = Token::generate(TokenKind::Workspace);
+    store
+        .create_token(NewAccessToken {
+            hash: token.hash(),
+            workspace_id: Some(workspace.id),
+            comment: TOKEN_COMMENT.to_owned(),
+            scopes: Scopes::webhooks(),
+            expires_in: None,
+        })
+        .wait()?;
+    let mut guide = Guide {
+        api,
+        inbox,
+        token: token.reveal().to_owned(),
+        endpoint: uuid::Uuid::nil(),
+    };
+    let url = EndpointUrl::parse(&guide.inbox_url(), &network().policy())?;
+    guide.endpoint = point_to(store, &workspace, url)?.id;
+    Ok(guide)
+}
+
+fn revoke_earlier(store: &dyn Store, workspace: &Workspace) -> Result<(), StoreError> {
+    let tokens = database::all(|page| store.list_tokens(Reach::Server, &[workspace.id], page))?;
+    for token in tokens {
+        if token.comment == TOKEN_COMMENT {
+            store.revoke_token(Reach::Server, token.id).wait()?;
+        }
+    }
+    Ok(())
+}
+
+/// The endpoint of the demonstration, with `url`: an earlier start left it with another port.
+fn point_to(
+    store: &dyn Store,
+    workspace: &Workspace,
+    url: EndpointUrl,
+) -> Result<Endpoint, StoreError> {
+    let reach = Reach::Workspace(workspace.id);
+    let earlier = with_path(store, reach, &format!("/inbox/{INBOX}"))?;
+    match earlier.first() {
+        Some(endpoint) => {
+            let patch = EndpointPatch {
+                url: Some(url),
+                enabled: Some(true),
+                ..EndpointPatch::default()
+            };
+            store.update_endpoint(reach, endpoint.id, patch).wait()
+        }
+        None => store
+            .create_endpoint(NewEndpoint {
+                workspace_id: workspace.id,
+                url,
+                format: Format::Raw,
+                secret: Secret::generate(),
+                events: vec![Subscription::from_stored("*".to_owned())],
+            })
+            .wait(),
+    }
+}
+
+/// How the inboxes find the secrets to check signatures with.
+pub(super) fn secrets_in(store: Arc<dyn Store>) -> Secrets {
+    Arc::new(move |path| match with_path(&*store, Reach::Server, path) {
+        Ok(endpoints) => endpoints.into_iter().map(|e| e.secret).collect(),
+        Err(error) => {
+            tracing::warn!("cannot look the secrets of {path} up: {error}");
+            Vec::new()
+        }
+    })
+}
+
+/// The newest endpoints on this machine whose URL has this path.
+fn with_path(store: &dyn Store, reach: Reach, path: &str) -> Result<Vec<Endpoint>, StoreError> {
+    let filter = EndpointFilter {
+        reach,
+        workspaces: Vec::new(),
+        url: Some(path.to_owned()),
+    };
+    let page = Page {
+        number: 1,
+        limit: 100,
+    };
+    let mut endpoints = store.list_endpoints(&filter, page)?.items;
+    endpoints.retain(|endpoint| {
+        let url = endpoint.url.url();
+        url.is_some_and(|url| url.path() == path && is_local(&url))
+    });
+    Ok(endpoints)
+}
+
+fn is_local(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}

@@ -1,0 +1,82 @@
+//! What `hookpost dev` says on the terminal.
+
+use std::net::SocketAddr;
+
+use uuid::Uuid;
+
+use super::inbox::Received;
+
+/// The inbox of the demonstration.
+pub(super) const INBOX: &str = "demo";
+/// The demonstration's message.
+pub(super) const MESSAGE: &str =
+    r#"{"type":"order.created","data":{"id":"order_1","total":19.90,"paid":true}}"#;
+const NEXT_MESSAGE: &str = r#"{"type":"order.paid","data":{"id":"order_2","total":45.00}}"#;
+
+/// What there is to try.
+pub(super) struct Guide {
+    /// Where the API is.
+    pub(super) api: SocketAddr,
+    /// Where the inboxes are.
+    pub(super) inbox: SocketAddr,
+    /// A token for all of it.
+    pub(super) token: String,
+    /// The endpoint that points to the inbox.
+    pub(super) endpoint: Uuid,
+}
+
+impl Guide {
+    /// The URL of the demonstration's inbox.
+    pub(super) fn inbox_url(&self) -> String {
+        format!("http://{}/inbox/{INBOX}", self.inbox)
+    }
+
+    /// What was set up.
+    pub(super) fn welcome(&self) -> String {
+        format!(
+            "Hookpost is running on this machine only.\n\n  \
+             API       http://{}/api\n  \
+             Inbox     {}  (a receiver; open it in a browser)\n  \
+             Endpoint  {}  (sends every event to the inbox)\n",
+            self.api,
+            self.inbox_url(),
+            self.endpoint,
+        )
+    }
+
+    /// That the message arrived, and what to do next.
+    pub(super) fn arrived(&self, event: Uuid, received: &Received, millis: u128) -> String {
+        format!(
+            "Published a message; it arrived after {millis} ms, and its signature verified:\n\n  \
+             webhook-id         {}\n  \
+             webhook-timestamp  {}\n  \
+             webhook-signature  {}\n  \
+             {}\n\n\
+             Publish another message:\n\n{}\n\n\
+             See every attempt to deliver it:\n\n{}\n\n\
+             Deliver the first event again:\n\n{}\n",
+            received.id,
+            received.timestamp,
+            received.signature,
+            received.body,
+            self.curl(
+                &format!("-X POST -H 'Content-Type: application/json' -d '{NEXT_MESSAGE}'"),
+                "/api/webhooks/events"
+            ),
+            self.curl("", "/api/webhooks/deliveries"),
+            self.curl(
+                "-X POST",
+                &format!("/api/webhooks/events/{event}/redeliver")
+            ),
+        )
+    }
+
+    /// A line to paste. Nothing in it has a character that shells treat specially within quotes.
+    fn curl(&self, options: &str, path: &str) -> String {
+        let space = if options.is_empty() { "" } else { " " };
+        format!(
+            "  curl -s {options}{space}-H 'Authorization: Bearer {}' 'http://{}{path}'",
+            self.token, self.api
+        )
+    }
+}

@@ -1,0 +1,257 @@
+//! The built-in receiver: what a webhook's receiver should do, and a place to look at what came.
+//!
+//! A small HTTP server of its own on a loopback port, so that deliveries take the same way as to any
+//! other receiver. It checks signatures against the secrets of the endpoints that point to the inbox.
+//! All of it is in memory and bounded.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use actix_web::dev::Server;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ACCEPT, CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
+
+use super::page;
+use crate::domain::clock::{Clock, SystemClock, Timestamp};
+use crate::domain::secret::Secret;
+use crate::domain::signature;
+
+/// Requests kept per inbox; older ones make room.
+const REQUESTS_MAX: usize = 100;
+/// Inboxes; a request to another one is refused.
+const INBOXES_MAX: usize = 32;
+/// The longest name of an inbox.
+const NAME_MAX: usize = 64;
+/// How much of a body is kept. With the limits above at most some 50 MB.
+const BODY_KEPT_BYTES: usize = 16 * 1024;
+/// The largest body taken: above the largest that can be published.
+const BODY_MAX_BYTES: usize = 8 << 20;
+
+/// The secrets of the endpoints whose URL has this path. May block for milliseconds.
+pub(super) type Secrets = Arc<dyn Fn(&str) -> Vec<Secret> + Send + Sync>;
+
+/// A request that came.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Received {
+    /// When.
+    pub(super) received_at: Timestamp,
+    /// The `webhook-id` header.
+    pub(super) id: String,
+    /// Whether one signature is right.
+    pub(super) verified: bool,
+    /// The `webhook-timestamp` header.
+    pub(super) timestamp: String,
+    /// The `webhook-signature` header.
+    pub(super) signature: String,
+    /// The start of the body.
+    pub(super) body: String,
+}
+
+/// The inboxes.
+pub(super) struct Inboxes {
+    secrets: Secrets,
+    by_name: Mutex<HashMap<String, VecDeque<Received>>>,
+    arrival: Notify,
+}
+
+impl Inboxes {
+    pub(super) fn new(secrets: Secrets) -> Arc<Self> {
+        Arc::new(Self {
+            secrets,
+            by_name: Mutex::default(),
+            arrival: Notify::new(),
+        })
+    }
+
+    /// Waits for the request with this `webhook-id`.
+    pub(super) async fn wait_for(&self, name: &str, id: &str) -> Received {
+        loop {
+            // Registered before looking, so that no arrival is missed in between.
+            let arrival = self.arrival.notified();
+            if let Some(received) = self.list(name).into_iter().find(|r| r.id == id) {
+                return received;
+            }
+            arrival.await;
+        }
+    }
+
+    /// What came to an inbox, newest first.
+    fn list(&self, name: &str) -> Vec<Received> {
+        let inboxes = self.lock();
+        let kept = inboxes.get(name).into_iter().flatten();
+        kept.rev().cloned().collect()
+    }
+
+    /// Keeps `received`; false if there are too many inboxes.
+    fn keep(&self, name: &str, received: Received) -> bool {
+        let mut inboxes = self.lock();
+        if !inboxes.contains_key(name) && inboxes.len() >= INBOXES_MAX {
+            return false;
+        }
+        let kept = inboxes.entry(name.to_owned()).or_default();
+        if kept.len() >= REQUESTS_MAX {
+            kept.pop_front();
+        }
+        kept.push_back(received);
+        drop(inboxes);
+        self.arrival.notify_waiters();
+        true
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, VecDeque<Received>>> {
+        self.by_name.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Answers on `listener`; to be spawned.
+pub(super) fn serve(listener: TcpListener, inboxes: Arc<Inboxes>) -> io::Result<Server> {
+    let inboxes = web::Data::from(inboxes);
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(inboxes.clone())
+            .app_data(web::PayloadConfig::new(BODY_MAX_BYTES))
+            .route("/inbox/{name}", web::post().to(receive))
+            .route("/inbox/{name}", web::get().to(show))
+    });
+    Ok(server
+        .workers(1)
+        .disable_signals()
+        .shutdown_timeout(1)
+        .listen(listener)?
+        .run())
+}
+
+/// `?status=503` has the inbox answer so: to see retries.
+#[derive(Deserialize)]
+struct Play {
+    status: Option<u16>,
+}
+
+async fn receive(
+    inboxes: web::Data<Inboxes>,
+    name: web::Path<String>,
+    play: web::Query<Play>,
+    request: HttpRequest,
+    body: web::Bytes,
+) -> HttpResponse {
+    if !is_name(&name) {
+        return HttpResponse::NotFound().finish();
+    }
+    let header = |name: &str| {
+        let value = request.headers().get(name);
+        value.map_or_else(String::new, |value| {
+            String::from_utf8_lossy(value.as_bytes()).into_owned()
+        })
+    };
+    let (id, timestamp, signature) = (
+        header("webhook-id"),
+        header("webhook-timestamp"),
+        header("webhook-signature"),
+    );
+    let path = request.path().to_owned();
+    let for_look_up = inboxes.clone();
+    let Ok(secrets) = web::block(move || (for_look_up.secrets)(&path)).await else {
+        return HttpResponse::InternalServerError().finish();
+    };
+    let verified = secrets
+        .iter()
+        .any(|secret| signature::verify(secret, &id, &timestamp, &body, &signature));
+    let kept = inboxes.keep(
+        &name,
+        Received {
+            received_at: SystemClock::new().now(),
+            id,
+            verified,
+            timestamp,
+            signature,
+            body: String::from_utf8_lossy(&body[..body.len().min(BODY_KEPT_BYTES)]).into_owned(),
+        },
+    );
+    let code = match play.status.map(StatusCode::from_u16) {
+        _ if !kept => StatusCode::INSUFFICIENT_STORAGE,
+        Some(Ok(code)) if code.as_u16() >= 200 => code,
+        _ if verified => StatusCode::OK,
+        _ => StatusCode::UNAUTHORIZED,
+    };
+    HttpResponse::build(code).json(serde_json::json!({ "verified": verified }))
+}
+
+/// As JSON if the path ends in `.json` or that is asked for, as a page otherwise.
+async fn show(
+    inboxes: web::Data<Inboxes>,
+    name: web::Path<String>,
+    request: HttpRequest,
+) -> HttpResponse {
+    let (name, suffixed) = match name.strip_suffix(".json") {
+        Some(name) => (name, true),
+        None => (name.as_str(), false),
+    };
+    if !is_name(name) {
+        return HttpResponse::NotFound().finish();
+    }
+    let accepted = request.headers().get(ACCEPT);
+    let asked = accepted.is_some_and(|accept| {
+        let accept = accept.to_str().unwrap_or_default();
+        accept.contains("application/json") && !accept.contains("text/html")
+    });
+    let received = inboxes.list(name);
+    if suffixed || asked {
+        return HttpResponse::Ok().json(received);
+    }
+    HttpResponse::Ok()
+        .insert_header((CONTENT_SECURITY_POLICY, page::CONTENT_SECURITY_POLICY))
+        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .content_type("text/html; charset=utf-8")
+        .body(page::render(name, &received))
+}
+
+/// Letters, digits, `-` and `_`: nothing to escape in a URL or a page.
+fn is_name(text: &str) -> bool {
+    (1..=NAME_MAX).contains(&text.len())
+        && (text.bytes()).all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn received(id: usize) -> Received {
+        Received {
+            received_at: Timestamp::default(),
+            id: id.to_string(),
+            verified: true,
+            timestamp: String::new(),
+            signature: String::new(),
+            body: String::new(),
+        }
+    }
+
+    #[test]
+    fn requests_and_inboxes_are_bounded() {
+        let inboxes = Inboxes::new(Arc::new(|_| Vec::new()));
+        for id in 0..REQUESTS_MAX + 5 {
+            assert!(inboxes.keep("a", received(id)));
+        }
+        let kept = inboxes.list("a");
+        assert_eq!(kept.len(), REQUESTS_MAX);
+        assert_eq!(kept[0].id, (REQUESTS_MAX + 4).to_string());
+        for name in 1..INBOXES_MAX {
+            assert!(inboxes.keep(&name.to_string(), received(0)));
+        }
+        assert!(!inboxes.keep("one-too-many", received(0)));
+        assert!(inboxes.keep("a", received(0)));
+    }
+
+    #[test]
+    fn names_need_no_escaping() {
+        assert!(is_name("demo-1_A"));
+        for bad in ["", "a.json", "a/b", "<", "é", &"a".repeat(65)] {
+            assert!(!is_name(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! `hookpost healthcheck`: for containers, which have no other HTTP client.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::bail;
+use clap::Args;
+use url::Url;
+
+use super::http;
+use crate::config::parse_duration;
+
+/// Ask a running server whether it is ready: exit code 0 if it is.
+#[derive(Args, Debug)]
+pub(super) struct Healthcheck {
+    /// The address that the server listens on.
+    #[arg(
+        long,
+        env = "HOOKPOST_LISTEN",
+        value_name = "ADDR:PORT",
+        default_value = "127.0.0.1:8080"
+    )]
+    listen: SocketAddr,
+
+    /// Ask this server instead, such as `http://127.0.0.1:8080`.
+    #[arg(long, env = "HOOKPOST_HEALTHCHECK_URL", value_parser = parse_url)]
+    url: Option<Url>,
+
+    /// How long to wait for the answer.
+    #[arg(long, env = "HOOKPOST_HEALTHCHECK_TIMEOUT", value_name = "TIME", default_value = "5s",
+          value_parser = parse_duration)]
+    timeout: Duration,
+}
+
+fn parse_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| error.to_string())?;
+    if url.scheme() == "http" && url.has_host() {
+        Ok(url)
+    } else {
+        Err("expected an http:// URL; TLS ends before the server".to_owned())
+    }
+}
+
+impl Healthcheck {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let (authority, path) = match &self.url {
+            Some(url) => target(url),
+            None => (reachable(self.listen).to_string(), "/readyz".to_owned()),
+        };
+        let request = http::Request {
+            authority: &authority,
+            method: "GET",
+            path: &path,
+            token: None,
+            body: "",
+        };
+        let answer = http::send(&request, self.timeout)?;
+        if answer.code != 200 {
+            bail!("not ready: {} {}", answer.code, answer.body.trim());
+        }
+        Ok(())
+    }
+}
+
+/// Host with port, and the path: `/readyz` unless the URL has one.
+fn target(url: &Url) -> (String, String) {
+    let host = url.host_str().unwrap_or_default();
+    let authority = format!("{host}:{}", url.port_or_known_default().unwrap_or(80));
+    let path = match url.path() {
+        "/" => "/readyz".to_owned(),
+        path => path.to_owned(),
+    };
+    (authority, path)
+}
+
+/// Where a server that listens on `addr` is reached from this machine: "every address" is none.
+fn reachable(addr: SocketAddr) -> SocketAddr {
+    let ip = match addr.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, addr.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_to_ask_follows_from_the_address_listened_on() {
+        for (listen, ask) in [
+            ("0.0.0.0:8080", "127.0.0.1:8080"),
+            ("[::]:1", "[::1]:1"),
+            ("10.0.0.1:2", "10.0.0.1:2"),
+        ] {
+            assert_eq!(reachable(listen.parse().unwrap()).to_string(), ask);
+        }
+    }
+
+    #[test]
+    fn a_url_without_a_path_means_readyz() {
+        let ask = |text| target(&parse_url(text).unwrap());
+        assert_eq!(ask("http://a:9"), ("a:9".to_owned(), "/readyz".to_owned()));
+        assert_eq!(
+            ask("http://[::1]/x"),
+            ("[::1]:80".to_owned(), "/x".to_owned())
+        );
+        assert!(parse_url("https://a").is_err());
+    }
+}

@@ -1,0 +1,60 @@
+//! Logs: to stderr, as text or as JSON lines.
+
+use std::io::{self, IsTerminal};
+
+use clap::{Args, ValueEnum};
+use tracing_subscriber::EnvFilter;
+
+/// What is logged, and how.
+#[derive(Args, Debug)]
+pub(super) struct LogSettings {
+    /// How log lines look.
+    #[arg(
+        long,
+        env = "HOOKPOST_LOG_FORMAT",
+        value_enum,
+        default_value = "text",
+        global = true,
+        help_heading = "Logging"
+    )]
+    log_format: LogFormat,
+
+    /// What is logged: error, warn, info, debug, trace or off; also per module, such as
+    /// info,hookpost::delivery=debug.
+    #[arg(
+        long,
+        env = "HOOKPOST_LOG",
+        value_name = "LEVEL",
+        value_parser = parse_filter,
+        global = true,
+        help_heading = "Logging"
+    )]
+    log_level: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+fn parse_filter(text: &str) -> Result<String, String> {
+    match EnvFilter::try_new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Starts logging. Called once.
+pub(super) fn init(settings: &LogSettings, default_filter: &str) {
+    let filter = settings.log_level.as_deref().unwrap_or(default_filter);
+    let colors = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter))
+        .with_ansi(colors)
+        .with_writer(io::stderr);
+    match settings.log_format {
+        LogFormat::Text => logs.init(),
+        LogFormat::Json => logs.json().flatten_event(true).init(),
+    }
+}

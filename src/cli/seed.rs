@@ -1,0 +1,131 @@
+//! What a server finds in its database at its first start: a workspace, and a way in.
+
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow, bail};
+use clap::Args;
+
+use crate::domain::access::{Reach, Scopes, Token, TokenKind};
+use crate::domain::workspace::WorkspaceName;
+use crate::storage::{NewAccessToken, Page, Store, StoreError};
+
+/// Holds an admin token. A variable and not a flag: other users can read command lines.
+const ADMIN_TOKEN_VARIABLE: &str = "HOOKPOST_ADMIN_TOKEN";
+
+/// The workspace of those who need only one.
+pub(super) const DEFAULT_WORKSPACE: &str = "default";
+
+/// The admin token that the operator brings along.
+#[derive(Args, Debug)]
+pub(super) struct SeedSettings {
+    /// A file with an admin token to accept; the variable `HOOKPOST_ADMIN_TOKEN` can hold the token
+    /// itself.
+    #[arg(long, env = "HOOKPOST_ADMIN_TOKEN_FILE", value_name = "FILE")]
+    admin_token_file: Option<PathBuf>,
+}
+
+impl SeedSettings {
+    /// The token that was brought along, if any. Errors never quote it.
+    pub(super) fn admin_token(&self) -> anyhow::Result<Option<Token>> {
+        let variable = std::env::var_os(ADMIN_TOKEN_VARIABLE).filter(|value| !value.is_empty());
+        let (text, source) = match (variable, &self.admin_token_file) {
+            (None, None) => return Ok(None),
+            (Some(_), Some(_)) => {
+                bail!("both {ADMIN_TOKEN_VARIABLE} and --admin-token-file are given; one will do")
+            }
+            (Some(value), None) => {
+                let text = value.into_string();
+                let text = text.map_err(|_| anyhow!("{ADMIN_TOKEN_VARIABLE} is not UTF-8"))?;
+                (text, ADMIN_TOKEN_VARIABLE.to_owned())
+            }
+            (None, Some(path)) => {
+                let source = format!("--admin-token-file {}", path.display());
+                let text = std::fs::read_to_string(path)
+                    .with_context(|| format!("cannot read {source}"))?;
+                (text, source)
+            }
+        };
+        parse_admin(text.trim()).with_context(|| source).map(Some)
+    }
+}
+
+fn parse_admin(text: &str) -> anyhow::Result<Token> {
+    match Token::parse(text) {
+        Some(token) if token.kind() == TokenKind::Admin => Ok(token),
+        Some(_) => bail!("it holds a workspace token; an admin token begins with hookpost_adm_"),
+        None => bail!("it holds no token as `hookpost token create --admin` prints it"),
+    }
+}
+
+/// Makes the workspace `default` in an empty database, and sees to it that there is an admin token or
+/// that the operator knows how to make one. `admin` is accepted from now on.
+pub(super) async fn seed(
+    store: &dyn Store,
+    admin: Option<Token>,
+    database: &Path,
+) -> anyhow::Result<()> {
+    let is_new = is_empty(store)?;
+    if is_new {
+        let name = WorkspaceName::from_stored(DEFAULT_WORKSPACE.to_owned());
+        store.create_workspace(name).await?;
+        tracing::info!("made the workspace {DEFAULT_WORKSPACE}");
+    }
+    match admin {
+        Some(token) => accept(store, &token, "from the server's settings").await?,
+        None if is_new && io::stderr().is_terminal() => {
+            let token = Token::generate(TokenKind::Admin);
+            accept(store, &token, "made at the first start").await?;
+            eprintln!("\nAdmin token, shown only now:\n\n    {}\n", token.reveal());
+        }
+        None if is_new => tracing::info!(
+            "there is no admin token yet; make one with: hookpost token create --admin --database {}",
+            database.display()
+        ),
+        None => {}
+    }
+    Ok(())
+}
+
+/// Neither workspaces nor tokens: nobody has used this database.
+fn is_empty(store: &dyn Store) -> Result<bool, StoreError> {
+    let first = Page {
+        number: 1,
+        limit: 1,
+    };
+    Ok(store.list_workspaces(Reach::Server, first)?.total == 0
+        && store.list_tokens(Reach::Server, &[], first)?.total == 0)
+}
+
+/// Stores `token` unless it is there already.
+async fn accept(store: &dyn Store, token: &Token, comment: &str) -> Result<(), StoreError> {
+    let hash = token.hash();
+    if store.find_caller(&hash)?.is_some() {
+        return Ok(());
+    }
+    let new = NewAccessToken {
+        hash,
+        workspace_id: None,
+        comment: comment.to_owned(),
+        scopes: Scopes::all(),
+        expires_in: None,
+    };
+    store.create_token(new).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_admin_token_is_taken_and_a_bad_one_is_not_quoted() {
+        let admin = Token::generate(TokenKind::Admin);
+        assert_eq!(parse_admin(admin.reveal()).unwrap(), admin);
+        let workspace = Token::generate(TokenKind::Workspace);
+        let mistyped = format!("{}x", admin.reveal());
+        for bad in [workspace.reveal(), &mistyped, "secret-text"] {
+            let message = format!("{:#}", parse_admin(bad).unwrap_err());
+            assert!(!message.contains(bad), "{message}");
+        }
+    }
+}

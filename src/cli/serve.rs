@@ -1,0 +1,36 @@
+//! `hookpost serve`: the server.
+
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::{seed, signal};
+use crate::app::{AppSettings, Application};
+use crate::domain::clock::SystemClock;
+
+/// Run the server.
+#[derive(Args, Debug)]
+pub(super) struct Serve {
+    #[command(flatten)]
+    settings: AppSettings,
+    #[command(flatten)]
+    seed: seed::SeedSettings,
+}
+
+impl Serve {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        // What can be refused without touching the file comes before it.
+        let admin = self.seed.admin_token()?;
+        let database = self.settings.storage.database.clone();
+        actix_web::rt::System::new().block_on(async move {
+            let stop = signal::stop()?;
+            let app = Application::start(self.settings, Arc::new(SystemClock::new()))?;
+            if let Err(error) = seed::seed(&*app.store(), admin, &database).await {
+                app.stop().await;
+                return Err(error);
+            }
+            tracing::info!("listening on http://{}", app.addr());
+            Ok(app.run_until(stop).await?)
+        })
+    }
+}

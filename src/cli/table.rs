@@ -1,0 +1,41 @@
+//! Plain aligned columns, for people and for `awk`.
+
+use std::fmt::Write as _;
+
+/// `rows` under `headings`, two spaces between columns. Control characters in cells are shown as `?`:
+/// they would garble a terminal.
+pub(super) fn render<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> String {
+    let rows: Vec<[String; N]> = std::iter::once(headings.map(str::to_owned))
+        .chain(rows.iter().cloned())
+        .map(|row| row.map(|cell| cell.replace(char::is_control, "?")))
+        .collect();
+    let width = |column: usize| {
+        let widths = rows.iter().map(|row| row[column].chars().count());
+        widths.max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    let mut out = String::new();
+    for row in &rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            let _ = write!(line, "{cell:<width$}  ");
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned_by_characters() {
+        let rows = [
+            ["é".to_owned(), "x".to_owned()],
+            ["abc".to_owned(), "\u{1b}[2J".to_owned()],
+        ];
+        assert_eq!(render(["A", "B"], &rows), "A    B\né    x\nabc  ?[2J\n");
+    }
+}

@@ -1,0 +1,269 @@
+//! `hookpost token`: access tokens, on the database file itself.
+//!
+//! A running server sees what is done here within a second.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use anyhow::bail;
+use clap::builder::{BoolishValueParser, PossibleValuesParser, TypedValueParser};
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{database, table};
+use crate::config::{StorageSettings, parse_duration};
+use crate::domain::access::{
+    self, AccessToken, COMMENT_MAX, EXPIRES_IN_MAX_S, Reach, Scope, Scopes, TokenKind,
+};
+use crate::domain::clock::Timestamp;
+use crate::storage::{NewAccessToken, Store, StoreError};
+
+/// Access tokens.
+#[derive(Debug, Subcommand)]
+pub(super) enum Token {
+    /// Make a token and print it: the only time it is shown.
+    Create(Create),
+    /// List the tokens, newest first; never the tokens themselves.
+    List(List),
+    /// End a token, within a second even on a running server.
+    Revoke(Revoke),
+}
+
+impl Token {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Create(create) => create.run(),
+            Self::List(list) => list.run(),
+            Self::Revoke(revoke) => revoke.run(),
+        }
+    }
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Create {
+    #[command(flatten)]
+    storage: StorageSettings,
+
+    /// The workspace that the token acts for; a new name makes a workspace.
+    #[arg(
+        long,
+        env = "HOOKPOST_WORKSPACE",
+        value_name = "NAME-OR-ID",
+        required_unless_present = "admin"
+    )]
+    workspace: Option<String>,
+
+    /// Make an admin token: the whole server, every scope.
+    #[arg(long, env = "HOOKPOST_ADMIN", value_parser = BoolishValueParser::new(),
+          conflicts_with_all = ["workspace", "scope"])]
+    admin: bool,
+
+    /// What the token may do (repeatable); the three webhooks scopes if none is given.
+    #[arg(long, env = "HOOKPOST_SCOPE", value_name = "SCOPE", value_delimiter = ',',
+          value_parser = scope_parser())]
+    scope: Vec<Scope>,
+
+    /// What the token is for, shown in lists.
+    #[arg(long, env = "HOOKPOST_COMMENT", default_value = "", hide_default_value = true,
+          value_parser = parse_comment)]
+    comment: String,
+
+    /// End the token after this time, such as 30d; without it, it lives until revoked.
+    #[arg(long, env = "HOOKPOST_EXPIRES_IN", value_name = "TIME", value_parser = parse_life)]
+    expires_in: Option<Duration>,
+}
+
+fn scope_parser() -> impl TypedValueParser<Value = Scope> {
+    PossibleValuesParser::new(Scope::ALL.map(Scope::as_str))
+        .map(|name| Scope::parse(&name).expect("only the names of scopes are possible"))
+}
+
+fn parse_comment(text: &str) -> Result<String, String> {
+    if text.chars().count() > COMMENT_MAX {
+        return Err(format!("at most {COMMENT_MAX} characters"));
+    }
+    Ok(text.to_owned())
+}
+
+fn parse_life(text: &str) -> Result<Duration, String> {
+    let life = parse_duration(text)?;
+    if (1..=EXPIRES_IN_MAX_S).contains(&life.as_secs()) {
+        Ok(life)
+    } else {
+        Err("must be between 1s and 100 years".to_owned())
+    }
+}
+
+impl Create {
+    fn run(self) -> anyhow::Result<()> {
+        let store = database::open_or_make(&self.storage.database)?;
+        let workspace = match &self.workspace {
+            Some(name_or_id) if !self.admin => {
+                let (workspace, new) = database::ensure_workspace(&*store, name_or_id)?;
+                if new {
+                    eprintln!(
+                        "Made workspace {} ({}).",
+                        workspace.name.as_str(),
+                        workspace.id
+                    );
+                }
+                Some(workspace)
+            }
+            _ => None,
+        };
+        let (kind, scopes) = match &workspace {
+            None => (TokenKind::Admin, Scopes::all()),
+            Some(_) if self.scope.is_empty() => (TokenKind::Workspace, Scopes::webhooks()),
+            Some(_) => (TokenKind::Workspace, self.scope.into_iter().collect()),
+        };
+        let credential = access::Token::generate(kind);
+        let token = store
+            .create_token(NewAccessToken {
+                hash: credential.hash(),
+                workspace_id: workspace.as_ref().map(|workspace| workspace.id),
+                comment: self.comment,
+                scopes,
+                expires_in: self.expires_in,
+            })
+            .wait()?;
+        let whose = workspace.map_or_else(
+            || "the whole server".to_owned(),
+            |workspace| format!("workspace {}", workspace.name.as_str()),
+        );
+        eprintln!(
+            "Token {} for {whose}: {}; {}. It is not shown again.",
+            token.id,
+            names(token.scopes),
+            token
+                .expires_at
+                .map_or("does not expire".to_owned(), |at| format!("expires {at}")),
+        );
+        writeln!(io::stdout(), "{}", credential.reveal())?;
+        Ok(())
+    }
+}
+
+#[derive(Args, Debug)]
+pub(super) struct List {
+    #[command(flatten)]
+    storage: StorageSettings,
+
+    /// Print JSON instead of columns.
+    #[arg(long, env = "HOOKPOST_JSON", value_parser = BoolishValueParser::new())]
+    json: bool,
+}
+
+/// A token as the API shows it.
+#[derive(Serialize)]
+struct TokenRow<'a> {
+    created_at: Timestamp,
+    modified_at: Option<Timestamp>,
+    id: Uuid,
+    workspace_id: Option<Uuid>,
+    comment: &'a str,
+    scopes: Vec<&'static str>,
+    expires_at: Option<Timestamp>,
+    last_used_at: Option<Timestamp>,
+}
+
+impl List {
+    fn run(self) -> anyhow::Result<()> {
+        let store = database::open(&self.storage.database)?;
+        let tokens = database::all(|page| store.list_tokens(Reach::Server, &[], page))?;
+        let text = if self.json {
+            json(&tokens)?
+        } else {
+            columns(&*store, &tokens)?
+        };
+        io::stdout().write_all(text.as_bytes())?;
+        Ok(())
+    }
+}
+
+fn json(tokens: &[AccessToken]) -> serde_json::Result<String> {
+    let rows: Vec<TokenRow<'_>> = tokens
+        .iter()
+        .map(|token| TokenRow {
+            created_at: token.created_at,
+            modified_at: token.modified_at,
+            id: token.id,
+            workspace_id: token.workspace_id,
+            comment: &token.comment,
+            scopes: token.scopes.iter().map(Scope::as_str).collect(),
+            expires_at: token.expires_at,
+            last_used_at: token.last_used_at,
+        })
+        .collect();
+    Ok(serde_json::to_string_pretty(&rows)? + "\n")
+}
+
+fn columns(store: &dyn Store, tokens: &[AccessToken]) -> Result<String, StoreError> {
+    let names_by_id: HashMap<Uuid, String> = database::workspaces(store)?
+        .into_iter()
+        .map(|workspace| (workspace.id, workspace.name.as_str().to_owned()))
+        .collect();
+    let time = |at: Option<Timestamp>| at.map_or("-".to_owned(), |at| at.to_string());
+    let rows: Vec<[String; 7]> = tokens
+        .iter()
+        .map(|token| {
+            let workspace = match token.workspace_id {
+                None => "(admin)".to_owned(),
+                Some(id) => (names_by_id.get(&id).cloned()).unwrap_or_else(|| id.to_string()),
+            };
+            [
+                token.id.to_string(),
+                workspace,
+                names(token.scopes),
+                token.created_at.to_string(),
+                time(token.expires_at),
+                time(token.last_used_at),
+                token.comment.clone(),
+            ]
+        })
+        .collect();
+    let headings = [
+        "ID",
+        "WORKSPACE",
+        "SCOPES",
+        "CREATED",
+        "EXPIRES",
+        "LAST USED",
+        "COMMENT",
+    ];
+    Ok(table::render(headings, &rows))
+}
+
+/// The names of `scopes`, comma-separated.
+fn names(scopes: Scopes) -> String {
+    if scopes == Scopes::all() {
+        return "all scopes".to_owned();
+    }
+    let names: Vec<&str> = scopes.iter().map(Scope::as_str).collect();
+    names.join(",")
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Revoke {
+    /// The id of the token, as `token list` shows it.
+    #[arg(value_name = "ID")]
+    id: Uuid,
+
+    #[command(flatten)]
+    storage: StorageSettings,
+}
+
+impl Revoke {
+    fn run(self) -> anyhow::Result<()> {
+        let store = database::open(&self.storage.database)?;
+        match store.revoke_token(Reach::Server, self.id).wait() {
+            Ok(()) => {
+                eprintln!("Revoked token {}.", self.id);
+                Ok(())
+            }
+            Err(StoreError::NotFound) => bail!("there is no token {}", self.id),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! `hookpost workspace`: workspaces, on the database file itself.
+
+use std::io::{self, Write};
+
+use anyhow::bail;
+use clap::builder::BoolishValueParser;
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{database, table};
+use crate::config::StorageSettings;
+use crate::domain::clock::Timestamp;
+use crate::domain::workspace::WorkspaceName;
+use crate::storage::{Store, StoreError};
+
+/// Workspaces.
+#[derive(Debug, Subcommand)]
+pub(super) enum Workspace {
+    /// Make a workspace and print its id.
+    Create(Create),
+    /// List the workspaces, newest first.
+    List(List),
+}
+
+impl Workspace {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Create(create) => create.run(),
+            Self::List(list) => list.run(),
+        }
+    }
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Create {
+    /// Its name, unique on the server.
+    #[arg(value_name = "NAME", value_parser = database::parse_name)]
+    name: WorkspaceName,
+
+    #[command(flatten)]
+    storage: StorageSettings,
+}
+
+impl Create {
+    fn run(self) -> anyhow::Result<()> {
+        let store = database::open_or_make(&self.storage.database)?;
+        match store.create_workspace(self.name.clone()).wait() {
+            Ok(workspace) => {
+                eprintln!("Made workspace {}.", workspace.name.as_str());
+                writeln!(io::stdout(), "{}", workspace.id)?;
+                Ok(())
+            }
+            Err(StoreError::NameTaken) => {
+                bail!("there is a workspace {} already", self.name.as_str())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+#[derive(Args, Debug)]
+pub(super) struct List {
+    #[command(flatten)]
+    storage: StorageSettings,
+
+    /// Print JSON instead of columns.
+    #[arg(long, env = "HOOKPOST_JSON", value_parser = BoolishValueParser::new())]
+    json: bool,
+}
+
+/// A workspace as the API shows it.
+#[derive(Serialize)]
+struct WorkspaceRow<'a> {
+    created_at: Timestamp,
+    modified_at: Option<Timestamp>,
+    id: Uuid,
+    name: &'a str,
+}
+
+impl List {
+    fn run(self) -> anyhow::Result<()> {
+        let store = database::open(&self.storage.database)?;
+        let workspaces = database::workspaces(&*store)?;
+        let text = if self.json {
+            let rows: Vec<WorkspaceRow<'_>> = workspaces
+                .iter()
+                .map(|workspace| WorkspaceRow {
+                    created_at: workspace.created_at,
+                    modified_at: workspace.modified_at,
+                    id: workspace.id,
+                    name: workspace.name.as_str(),
+                })
+                .collect();
+            serde_json::to_string_pretty(&rows)? + "\n"
+        } else {
+            let rows: Vec<[String; 3]> = workspaces
+                .iter()
+                .map(|workspace| {
+                    [
+                        workspace.id.to_string(),
+                        workspace.created_at.to_string(),
+                        workspace.name.as_str().to_owned(),
+                    ]
+                })
+                .collect();
+            table::render(["ID", "CREATED", "NAME"], &rows)
+        };
+        io::stdout().write_all(text.as_bytes())?;
+        Ok(())
+    }
+}
