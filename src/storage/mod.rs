@@ -14,6 +14,7 @@ mod error;
 mod filter;
 mod pending;
 mod queue;
+pub mod sqlite;
 
 use std::time::Duration;
 

@@ -1,0 +1,4 @@
+//! SQLite behind the store.
+
+mod counters;
+mod lists;
