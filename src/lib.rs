@@ -4,6 +4,8 @@
 //! Folders are layers; each may use only those below it:
 //! `cli` > `app` > `api` > `delivery` > `storage` > `config` > `domain`.
 
+pub mod api;
+pub mod app;
 pub mod config;
 pub mod delivery;
 pub mod domain;

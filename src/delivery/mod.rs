@@ -1,1 +1,154 @@
-//! The delivery engine.
+//! The delivery engine: takes events from the queue and brings them to their endpoints.
+//!
+//! One dispatcher thread owns all scheduling state ([`scheduler`], pure). Sender threads make the
+//! attempts ([`sender`]) and never touch the database; a reader thread reads the queue for the
+//! dispatcher ([`reader`]). They talk through one letter box ([`inbox`]) that nobody waits at. Every line
+//! of ureq is in this folder; nothing here knows of the API.
+
+mod dispatcher;
+mod endpoint_queue;
+pub mod http_client;
+mod inbox;
+mod reader;
+pub mod resolver;
+mod scheduler;
+mod sender;
+mod target;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rand::RngExt;
+use thiserror::Error;
+
+use self::dispatcher::Dispatcher;
+use self::http_client::{Attempt, HttpClient};
+use self::inbox::Inbox;
+use self::reader::Reader;
+use self::scheduler::{Now, Rules, Scheduler};
+use self::sender::Senders;
+pub use self::sender::Transport;
+use self::target::LiveTargets;
+use crate::domain::clock::Clock;
+use crate::domain::retry::RetryPolicy;
+use crate::storage::{Queue, StoreError};
+
+impl Transport for HttpClient {
+    fn post(
+        &self,
+        shard: u64,
+        url: &str,
+        headers: &[(&'static str, &str)],
+        body: &[u8],
+    ) -> Attempt {
+        HttpClient::post(self, shard, url, headers, body)
+    }
+}
+
+/// What the engine must know of the settings.
+#[derive(Clone, Debug)]
+pub struct EngineSettings {
+    /// The most attempts at the same time.
+    pub senders: u32,
+    /// When failed attempts are made again.
+    pub retry: RetryPolicy,
+    /// How long a stopping engine waits for attempts under way.
+    pub grace: Duration,
+}
+
+/// Why the engine did not start.
+#[derive(Debug, Error)]
+pub enum EngineError {
+    /// The queue cannot be read.
+    #[error("cannot read the queue: {0}")]
+    Queue(#[from] StoreError),
+    /// The system gives no thread.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// The running engine.
+pub struct Engine {
+    inbox: Arc<Inbox>,
+    dispatcher: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Engine {
+    /// Takes over a queue and starts delivering.
+    ///
+    /// # Errors
+    /// [`EngineError`], with nothing left running.
+    pub fn start(
+        queue: Arc<dyn Queue>,
+        transport: Arc<dyn Transport>,
+        settings: EngineSettings,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, EngineError> {
+        let live = Arc::new(LiveTargets::default());
+        let inbox = Arc::new(Inbox::new(live.clone()));
+        // First listen, then look: what is committed in between is heard of twice, not missed.
+        queue.listen(inbox.clone());
+        let targets = queue.targets()?;
+        let woken = Arc::downgrade(&inbox);
+        clock.on_jump(Arc::new(move || {
+            if let Some(inbox) = woken.upgrade() {
+                inbox.poke();
+            }
+        }));
+        let senders = Senders::new(
+            settings.senders as usize,
+            transport,
+            inbox.clone(),
+            clock.clone(),
+        );
+        let reader = Reader::start(queue.clone(), inbox.clone(), senders.clone())?;
+        let rules = Rules {
+            senders: settings.senders,
+            retry: settings.retry,
+        };
+        let random = Box::new(|| rand::rng().random::<f64>());
+        let mut scheduler = Scheduler::new(rules, live, random);
+        // Before anybody can change an endpoint: a later look would bring back an older state.
+        let now = Now {
+            wall: clock.now(),
+            monotonic: clock.monotonic(),
+        };
+        for target in &targets {
+            scheduler.resume(target, now);
+        }
+        let dispatcher = Dispatcher {
+            scheduler,
+            inbox: inbox.clone(),
+            queue,
+            reader,
+            senders,
+            clock,
+        };
+        let dispatcher = std::thread::Builder::new()
+            .name("dispatcher".to_owned())
+            .spawn(move || dispatcher.run(settings.grace))?;
+        Ok(Self {
+            inbox,
+            dispatcher: Mutex::new(Some(dispatcher)),
+        })
+    }
+
+    /// Starts no further attempt, waits for those under way within the grace period, and ends. The store
+    /// must still be running, to record them.
+    pub fn stop(&self) {
+        self.inbox.stop();
+        let dispatcher = self
+            .dispatcher
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(dispatcher) = dispatcher
+            && dispatcher.join().is_err()
+        {
+            tracing::error!("the dispatcher panicked");
+        }
+    }
+}

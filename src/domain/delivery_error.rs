@@ -1,38 +1,126 @@
-//! What can go wrong (placeholder).
-/// Error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+//! Why a delivery attempt got no HTTP answer.
+//!
+//! One short word per cause: it is the `error` of a delivery in the API, a label of metrics, and a
+//! small integer in the store. Words and numbers are therefore stable; new causes are appended.
+
+use std::fmt;
+
+/// The cause of an attempt that ended without a usable HTTP answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DeliveryError {
-    /// dns
+    /// The receiver's name didn't resolve, or not in time.
     Dns,
-    /// refused
+    /// The network policy forbids the receiver's address.
     AddressRefused,
-    /// connect
+    /// No TCP connection came about: refused, unreachable, reset.
     Connect,
-    /// tls
+    /// The TLS handshake failed, most often over the certificate.
     Tls,
-    /// timeout
+    /// The time for the attempt ran out before the whole answer had arrived.
     Timeout,
-    /// protocol
+    /// What came back is not a whole HTTP answer: malformed, cut off, or nothing at all.
     Protocol,
-    /// expired
+    /// The run of attempts took longer than allowed; no attempt was made.
     Expired,
-    /// internal
+    /// Hookpost itself is at fault, not the receiver.
     Internal,
 }
+
 impl DeliveryError {
-    /// For storage.
+    /// Every cause, in the order of its code.
+    pub const ALL: [Self; 8] = [
+        Self::Dns,
+        Self::AddressRefused,
+        Self::Connect,
+        Self::Tls,
+        Self::Timeout,
+        Self::Protocol,
+        Self::Expired,
+        Self::Internal,
+    ];
+
+    /// The word for it in the API and in metrics, in snake case.
     #[must_use]
-    pub fn code(self) -> i64 {
-        self as i64
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Dns => "dns",
+            Self::AddressRefused => "address_refused",
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::Timeout => "timeout",
+            Self::Protocol => "protocol",
+            Self::Expired => "expired",
+            Self::Internal => "internal",
+        }
     }
-    /// From storage.
+
+    /// The cause that [`as_str`](Self::as_str) spells this way.
     #[must_use]
-    pub fn from_code(_code: i64) -> Option<Self> {
-        Some(Self::Internal)
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|cause| cause.as_str() == word)
     }
-    /// Wire name.
+
+    /// The number for it in the store. Never 0, and never reused.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
-        "internal"
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Dns => 1,
+            Self::AddressRefused => 2,
+            Self::Connect => 3,
+            Self::Tls => 4,
+            Self::Timeout => 5,
+            Self::Protocol => 6,
+            Self::Expired => 7,
+            Self::Internal => 8,
+        }
+    }
+
+    /// The cause with this [`code`](Self::code).
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|cause| cause.code() == code)
+    }
+}
+
+impl fmt::Display for DeliveryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::DeliveryError;
+
+    #[test]
+    fn words_and_codes_are_stable() {
+        let spelled: Vec<_> = DeliveryError::ALL
+            .iter()
+            .map(|cause| (cause.code(), cause.as_str()))
+            .collect();
+        assert_eq!(
+            spelled,
+            [
+                (1, "dns"),
+                (2, "address_refused"),
+                (3, "connect"),
+                (4, "tls"),
+                (5, "timeout"),
+                (6, "protocol"),
+                (7, "expired"),
+                (8, "internal"),
+            ]
+        );
+    }
+
+    #[test]
+    fn words_and_codes_lead_back() {
+        for cause in DeliveryError::ALL {
+            assert_eq!(DeliveryError::parse(cause.as_str()), Some(cause));
+            assert_eq!(DeliveryError::from_code(cause.code()), Some(cause));
+        }
+        assert_eq!(DeliveryError::parse("DNS"), None);
+        assert_eq!(DeliveryError::from_code(0), None);
+        assert_eq!(DeliveryError::from_code(9), None);
     }
 }

@@ -1,16 +1,135 @@
-//! URLs of endpoints (placeholder until the parser lands).
-/// A URL.
-#[derive(Clone, Debug, PartialEq, Eq)]
+//! The URL of an endpoint: parsed once, at the edge, into a form that can be stored and used.
+//!
+//! URLs are read as browsers read them (WHATWG): `HTTPS://Example.com:443/a/../b` is stored as
+//! `https://example.com/b`, and `https://0x7f.1/` is seen for the loopback address that it is. What
+//! is stored is what is later requested, so no second parser with another opinion comes into play.
+//!
+//! Names are not looked up here, not even `localhost`: what a name resolves to is checked whenever
+//! it is about to be used.
+
+use std::fmt;
+
+use url::{Host, ParseError, Url};
+
+use super::network_policy::{AddressRefused, NetworkPolicy};
+
+/// The longest URL, in bytes, both as sent and as stored: what the API this one is compatible with
+/// allows, and about what every HTTP server accepts.
+pub const MAX_URL_BYTES: usize = 2083;
+
+/// An `https:` (or, where policy allows it, `http:`) URL in WHATWG-normalised form, without
+/// userinfo and at most [`MAX_URL_BYTES`] long. A fragment is kept, though never sent.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct EndpointUrl(String);
+
+/// Why a text can't be the URL of an endpoint. The message is the one the API answers with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UrlProblem {
+    /// It has a scheme other than `https:` (or `http:`, where policy allows that).
+    #[error("URL scheme should be {}", if *.http_allowed { "'http' or 'https'" } else { "'https'" })]
+    Scheme {
+        /// Whether the policy would have accepted `http:`.
+        http_allowed: bool,
+    },
+    /// It isn't a URL; the field says why.
+    #[error("Input should be a valid URL, {0}")]
+    Parsing(&'static str),
+    /// It is longer than [`MAX_URL_BYTES`], as sent or as normalised.
+    #[error("URL should have at most {MAX_URL_BYTES} characters")]
+    TooLong,
+    /// It carries a user name or a password.
+    #[error(
+        "URL should not contain a user name or password; receivers verify the webhook's signature instead"
+    )]
+    Userinfo,
+    /// Its host is an IP address that policy forbids.
+    #[error("{0}; use a public address, or have the operator allow this network")]
+    ForbiddenAddress(AddressRefused),
+}
+
 impl EndpointUrl {
-    /// Trusted.
-    #[must_use]
-    pub fn from_stored(text: String) -> Self {
-        Self(text)
+    /// Reads what a client sent. ASCII whitespace around it doesn't matter.
+    pub fn parse(input: &str, policy: &NetworkPolicy) -> Result<Self, UrlProblem> {
+        if input.len() > MAX_URL_BYTES {
+            return Err(UrlProblem::TooLong);
+        }
+        let trimmed = input.trim_ascii();
+        if trimmed.is_empty() {
+            return Err(UrlProblem::Parsing("input is empty"));
+        }
+        let url = Url::parse(trimmed).map_err(parse_problem)?;
+        let scheme_ok = match url.scheme() {
+            "https" => true,
+            "http" => policy.allow_http,
+            _ => false,
+        };
+        if !scheme_ok {
+            return Err(UrlProblem::Scheme {
+                http_allowed: policy.allow_http,
+            });
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(UrlProblem::Userinfo);
+        }
+        let literal = match url.host() {
+            Some(Host::Ipv4(ip)) => Some(ip.into()),
+            Some(Host::Ipv6(ip)) => Some(ip.into()),
+            Some(Host::Domain(_)) | None => None,
+        };
+        if let Some(ip) = literal {
+            policy
+                .check_addr(ip)
+                .map_err(UrlProblem::ForbiddenAddress)?;
+        }
+        let normalised = String::from(url);
+        if normalised.len() > MAX_URL_BYTES {
+            return Err(UrlProblem::TooLong);
+        }
+        Ok(Self(normalised))
     }
-    /// Text.
+
+    /// Takes back what [`as_str`](Self::as_str) once gave to the store. Nothing is checked: the
+    /// policy may have changed since, and is applied again when the URL is used.
+    #[must_use]
+    pub fn from_stored(normalised: String) -> Self {
+        Self(normalised)
+    }
+
+    /// The normalised text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The parts of the URL; `None` only for a [stored](Self::from_stored) text that is no URL.
+    #[must_use]
+    pub fn url(&self) -> Option<Url> {
+        Url::parse(&self.0).ok()
+    }
 }
+
+impl fmt::Display for EndpointUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Clients match on these words, so they are spelled out rather than taken from the parser, whose
+/// wording may change. A character that no domain may contain counts as a bad domain name.
+fn parse_problem(error: ParseError) -> UrlProblem {
+    match error {
+        ParseError::EmptyHost => UrlProblem::Parsing("empty host"),
+        ParseError::InvalidPort => UrlProblem::Parsing("invalid port number"),
+        ParseError::InvalidIpv4Address => UrlProblem::Parsing("invalid IPv4 address"),
+        ParseError::InvalidIpv6Address => UrlProblem::Parsing("invalid IPv6 address"),
+        ParseError::IdnaError | ParseError::InvalidDomainCharacter => {
+            UrlProblem::Parsing("invalid international domain name")
+        }
+        ParseError::Overflow => UrlProblem::TooLong,
+        // The rest concerns URLs without a host, which only a relative one can be at this point.
+        _ => UrlProblem::Parsing("relative URL without a base"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -103,8 +103,6 @@ pub struct Outcome {
     pub response: Option<String>,
     /// How long the attempt took.
     pub duration_ms: u32,
-    /// False for an [`DeliveryError::Expired`] run: nothing was sent, so no attempt is counted.
-    pub attempted: bool,
 }
 
 /// What the store made of an [`Outcome`].
@@ -171,19 +169,21 @@ pub trait Queue: Send + Sync {
         after: Seq,
         limit: usize,
     ) -> Result<Vec<QueuedEvent>, StoreError>;
-    /// Events of `endpoint` whose next attempt is due by `now`, soonest first. Those that wait for
-    /// the first attempt of a redelivery are left out.
+    /// Events of `endpoint` whose next attempt is due by `now`, soonest first, in runs after
+    /// `skipped`. Those that wait for the first attempt of a redelivery are left out.
     fn retries(
         &self,
         endpoint: EndpointNumber,
+        skipped: Run,
         now: Timestamp,
         limit: usize,
     ) -> Result<RetryBatch, StoreError>;
-    /// Events of `endpoint` that wait for the first attempt of a redelivery, in publish order.
+    /// Events of `endpoint` that wait for the first attempt of a redelivery, in runs after
+    /// `skipped`, in publish order.
     fn redeliveries(
         &self,
         endpoint: EndpointNumber,
-        after: Seq,
+        skipped: Run,
         limit: usize,
     ) -> Result<Vec<QueuedEvent>, StoreError>;
     /// The body of an event; `None` if it was archived.

@@ -57,7 +57,6 @@ pub(super) fn class_of(code: Option<u16>) -> i64 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     endpoint: i64,
-    workspace: i64,
     hour: i64,
     event_type: i64,
     /// The class of a delivery, the state of an event.
@@ -72,21 +71,23 @@ struct Key {
 pub(super) struct Counters {
     deliveries: BTreeMap<Key, i64>,
     events: BTreeMap<Key, i64>,
+    homes: Homes,
 }
+
+/// The workspaces of endpoints, by number. They never change.
+type Homes = BTreeMap<i64, i64>;
 
 impl Counters {
     /// Counts a delivery that was recorded.
     pub(super) fn delivery(
         &mut self,
         endpoint: i64,
-        workspace: i64,
         created_at: i64,
         event_type: i64,
         code: Option<u16>,
     ) {
         let key = Key {
             endpoint,
-            workspace,
             hour: hour_of(created_at),
             event_type,
             kind: class_of(code),
@@ -98,7 +99,6 @@ impl Counters {
     pub(super) fn event(
         &mut self,
         endpoint: i64,
-        workspace: i64,
         created_at: i64,
         event_type: i64,
         state: i64,
@@ -106,7 +106,6 @@ impl Counters {
     ) {
         let key = Key {
             endpoint,
-            workspace,
             hour: hour_of(created_at),
             event_type,
             kind: state,
@@ -118,41 +117,42 @@ impl Counters {
     pub(super) fn event_moved(
         &mut self,
         endpoint: i64,
-        workspace: i64,
         created_at: i64,
         event_type: i64,
         from: i64,
         to: i64,
     ) {
         if from != to {
-            self.event(endpoint, workspace, created_at, event_type, from, -1);
-            self.event(endpoint, workspace, created_at, event_type, to, 1);
+            self.event(endpoint, created_at, event_type, from, -1);
+            self.event(endpoint, created_at, event_type, to, 1);
         }
     }
 
     /// Writes the changes, within the caller's transaction, and forgets them. After an error they are
-    /// kept; the caller rolls back, calls [`Counters::clear`] and starts over.
+    /// kept; the caller rolls back and calls [`Counters::clear`].
     pub(super) fn flush(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         write(
             connection,
             "INSERT INTO delivery_count (scope, hour, type, class, count) VALUES (?, ?, ?, ?, ?)
              ON CONFLICT DO UPDATE SET count = count + excluded.count",
             &self.deliveries,
+            &mut self.homes,
         )?;
         write(
             connection,
             "INSERT INTO event_count (scope, hour, type, state, count) VALUES (?, ?, ?, ?, ?)
              ON CONFLICT DO UPDATE SET count = count + excluded.count",
             &self.events,
+            &mut self.homes,
         )?;
-        self.clear();
+        self.deliveries.clear();
+        self.events.clear();
         Ok(())
     }
 
-    /// Forgets the changes.
+    /// Forgets everything, for after a rollback: even endpoints may be gone, and their numbers free.
     pub(super) fn clear(&mut self) {
-        self.deliveries.clear();
-        self.events.clear();
+        *self = Self::default();
     }
 }
 
@@ -160,12 +160,13 @@ fn write(
     connection: &Connection,
     upsert: &str,
     changes: &BTreeMap<Key, i64>,
+    homes: &mut Homes,
 ) -> rusqlite::Result<()> {
     if changes.is_empty() {
         return Ok(());
     }
     let mut statement = connection.prepare_cached(upsert)?;
-    for ((scope, hour, event_type, kind), delta) in by_scope(changes) {
+    for ((scope, hour, event_type, kind), delta) in by_scope(connection, changes, homes)? {
         if delta != 0 {
             statement.execute(params![scope.stored(), hour, event_type, kind, delta])?;
         }
@@ -173,12 +174,18 @@ fn write(
     Ok(())
 }
 
-fn by_scope(changes: &BTreeMap<Key, i64>) -> BTreeMap<(CountScope, i64, i64, i64), i64> {
+type ScopedKey = (CountScope, i64, i64, i64);
+
+fn by_scope(
+    connection: &Connection,
+    changes: &BTreeMap<Key, i64>,
+    homes: &mut Homes,
+) -> rusqlite::Result<BTreeMap<ScopedKey, i64>> {
     let mut scoped = BTreeMap::new();
     for (key, delta) in changes {
         for scope in [
             CountScope::endpoint(key.endpoint),
-            CountScope::workspace(key.workspace),
+            CountScope::workspace(home(connection, key.endpoint, homes)?),
             CountScope::SERVER,
         ] {
             *scoped
@@ -186,14 +193,47 @@ fn by_scope(changes: &BTreeMap<Key, i64>) -> BTreeMap<(CountScope, i64, i64, i64
                 .or_default() += delta;
         }
     }
-    scoped
+    Ok(scoped)
+}
+
+fn home(connection: &Connection, endpoint: i64, homes: &mut Homes) -> rusqlite::Result<i64> {
+    if let Some(workspace) = homes.get(&endpoint) {
+        return Ok(*workspace);
+    }
+    let workspace = connection
+        .prepare_cached("SELECT workspace FROM endpoint WHERE n = ?")?
+        .query_row([endpoint], |row| row.get(0))?;
+    homes.insert(endpoint, workspace);
+    Ok(workspace)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const SCHEMA: &str = include_str!("../../../schema.sql");
+    /// Endpoints 1, 7 and 8 in workspace 2.
+    fn database() -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch(include_str!("../../../schema.sql"))
+            .unwrap();
+        connection
+            .execute(
+                "INSERT INTO workspace VALUES (2, x'02', 'w', 0, NULL, NULL)",
+                [],
+            )
+            .unwrap();
+        for n in [1, 7, 8] {
+            connection
+                .execute(
+                    "INSERT INTO endpoint (n, id, workspace, url, format, secret, events, created_at)
+                     VALUES (?1, zeroblob(?1), 2, 'u', 0, 's', '', 0)",
+                    [n],
+                )
+                .unwrap();
+        }
+        connection
+    }
 
     fn rows(connection: &Connection, table: &str) -> Vec<[i64; 5]> {
         connection
@@ -211,14 +251,13 @@ mod tests {
 
     #[test]
     fn a_row_counts_for_its_endpoint_its_workspace_and_the_server() {
-        let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(SCHEMA).unwrap();
+        let connection = database();
         let mut counters = Counters::default();
-        counters.delivery(7, 2, HOUR_US - 1, 3, Some(204));
-        counters.delivery(7, 2, 0, 3, Some(200));
+        counters.delivery(7, HOUR_US - 1, 3, Some(204));
+        counters.delivery(7, 0, 3, Some(200));
         counters.flush(&connection).unwrap();
-        counters.delivery(8, 2, HOUR_US, 3, None);
-        counters.delivery(8, 2, 1, 3, Some(299));
+        counters.delivery(8, HOUR_US, 3, None);
+        counters.delivery(8, 1, 3, Some(299));
         counters.flush(&connection).unwrap();
         counters.flush(&connection).unwrap();
         assert_eq!(
@@ -237,15 +276,14 @@ mod tests {
 
     #[test]
     fn events_move_between_states_and_a_cleared_change_is_gone() {
-        let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(SCHEMA).unwrap();
+        let connection = database();
         let mut counters = Counters::default();
-        counters.event(1, 1, 5, 1, 0, 3);
+        counters.event(1, 5, 1, 0, 3);
         counters.flush(&connection).unwrap();
-        counters.event_moved(1, 1, 5, 1, 0, 2);
-        counters.event_moved(1, 1, 5, 1, 2, 2);
+        counters.event_moved(1, 5, 1, 0, 2);
+        counters.event_moved(1, 5, 1, 2, 2);
         counters.flush(&connection).unwrap();
-        counters.event(1, 1, 5, 1, 0, 9);
+        counters.event(1, 5, 1, 0, 9);
         counters.clear();
         counters.flush(&connection).unwrap();
         let of_endpoint: Vec<_> = rows(&connection, "event_count")

@@ -1,4 +1,248 @@
-//! SQLite behind the store.
+//! The store in an embedded SQLite file.
+//!
+//! Promises: a write that was answered is fsynced; reads see whole transactions; the file is ours
+//! alone. Every line of SQL and of rusqlite is in this folder. Nothing here knows of HTTP.
+//!
+//! One thread writes ([`writer`]), a pool of read-only connections reads, a thread makes checkpoints
+//! ([`checkpoint`]). The file is in WAL mode: readers never wait for the writer, nor it for them. A read
+//! is one statement, or one short transaction, and is interrupted after [`READ_LIMIT`], since a reader
+//! that stays holds the log.
 
+mod checkpoint;
 mod counters;
+mod endpoints;
+mod janitor;
 mod lists;
+mod open;
+mod operation;
+mod publish;
+mod queue;
+mod record;
+mod redeliver;
+mod retention;
+mod rows;
+mod state;
+mod store;
+mod tokens;
+mod workspaces;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use r2d2_sqlite::SqliteConnectionManager;
+use rusqlite::{Connection, ErrorCode};
+
+use self::checkpoint::Checkpointer;
+use self::janitor::Janitor;
+pub use self::open::OpenError;
+use self::open::ServerLock;
+use self::operation::{OperationError, WriteContext};
+use self::writer::{Desk, Writer};
+use super::{Pending, StoreError, Unavailable};
+use crate::domain::clock::Clock;
+
+/// The longest a read may take.
+const READ_LIMIT: Duration = Duration::from_secs(2);
+
+/// Virtual-machine steps between two looks at the clock: some ten microseconds.
+const READ_CHECK_STEPS: i32 = 10_000;
+
+/// Reading connections. Reads are short and there are few cores; more would only cost memory.
+const READERS: u32 = 8;
+
+/// How long a read waits for a connection.
+const READER_WAIT: Duration = Duration::from_secs(2);
+
+/// What the store must know of the settings.
+#[derive(Clone, Debug)]
+pub struct SqliteSettings {
+    /// The most endpoints of one workspace.
+    pub max_endpoints: u64,
+    /// Disable an endpoint after so many failed events in a row; 0: never.
+    pub disable_after: u32,
+    /// Drop payloads this long after their publish.
+    pub archive_after: Duration,
+}
+
+impl Default for SqliteSettings {
+    fn default() -> Self {
+        Self {
+            max_endpoints: 1000,
+            disable_after: 10,
+            archive_after: Duration::from_secs(30 * 86_400),
+        }
+    }
+}
+
+/// A store in a SQLite file.
+pub struct SqliteStore {
+    settings: SqliteSettings,
+    database: PathBuf,
+    readers: r2d2::Pool<SqliteConnectionManager>,
+    writer: Arc<Writer>,
+    checkpointer: Checkpointer,
+    janitor: Option<Janitor>,
+    // Last: the file is given up when everything that uses it has ended.
+    lock: Mutex<Option<ServerLock>>,
+}
+
+impl SqliteStore {
+    /// Opens the file for a server: takes its lock, makes or migrates it.
+    ///
+    /// # Errors
+    /// One clear line each; the file is untouched.
+    pub fn open(
+        database: &Path,
+        settings: SqliteSettings,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<Self>, OpenError> {
+        let lock = ServerLock::take(database)?;
+        open::prepare(database, true)?;
+        Self::start(database, settings, clock, Some(lock), true)
+    }
+
+    /// Opens the file for a command-line tool, beside a running server or without one. A new or older
+    /// file is made or migrated if no server runs on it.
+    ///
+    /// # Errors
+    /// One clear line each; the file is untouched.
+    pub fn open_beside(database: &Path, clock: Arc<dyn Clock>) -> Result<Arc<Self>, OpenError> {
+        let lock = match ServerLock::take(database) {
+            Ok(lock) => Some(lock),
+            Err(OpenError::InUse(_)) => None,
+            Err(error) => return Err(error),
+        };
+        open::prepare(database, lock.is_some())?;
+        Self::start(database, SqliteSettings::default(), clock, lock, false)
+    }
+
+    fn start(
+        database: &Path,
+        settings: SqliteSettings,
+        clock: Arc<dyn Clock>,
+        lock: Option<ServerLock>,
+        serving: bool,
+    ) -> Result<Arc<Self>, OpenError> {
+        let unusable = |reason: String| OpenError::Unusable {
+            path: database.to_owned(),
+            reason,
+        };
+        let manager = SqliteConnectionManager::file(database)
+            .with_flags(open::read_flags())
+            .with_init(open::configure_reader);
+        let readers = r2d2::Pool::builder()
+            .max_size(READERS)
+            .min_idle(Some(0))
+            .test_on_check_out(false)
+            .connection_timeout(READER_WAIT)
+            .error_handler(Box::new(r2d2::NopErrorHandler))
+            .build(manager)
+            .map_err(|error| unusable(error.to_string()))?;
+        let checkpointer =
+            Checkpointer::start(database).map_err(|error| unusable(error.to_string()))?;
+        let path = database.to_owned();
+        let open_writer = move || {
+            let connection = open::write_connection(&path)?;
+            checkpoint::watch(&connection);
+            Ok::<_, rusqlite::Error>(connection)
+        };
+        let connection = open_writer().map_err(|error| unusable(error.to_string()))?;
+        let writer = Writer::start(Desk {
+            connection,
+            reopen: Box::new(open_writer),
+            clock: clock.clone(),
+            between_groups: Box::new(checkpointer.between_groups()),
+        });
+        let writer = Arc::new(writer.map_err(|error| unusable(error.to_string()))?);
+        let janitor = if serving {
+            let janitor = Janitor::start(writer.clone(), clock, settings.archive_after);
+            Some(janitor.map_err(|error| unusable(error.to_string()))?)
+        } else {
+            None
+        };
+        Ok(Arc::new(Self {
+            settings,
+            database: database.to_owned(),
+            readers,
+            writer,
+            checkpointer,
+            janitor,
+            lock: Mutex::new(lock),
+        }))
+    }
+
+    /// Writes what is queued, empties the log and gives the file up. Later writes are refused.
+    pub fn stop(&self) {
+        if let Some(janitor) = &self.janitor {
+            janitor.stop();
+        }
+        self.writer.stop();
+        self.checkpointer.stop();
+        let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        if lock.is_some() {
+            checkpoint::truncate(&self.database);
+        }
+        *lock = None;
+    }
+
+    /// Reads on a pooled connection, for at most [`READ_LIMIT`].
+    fn read<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, OperationError>,
+    ) -> Result<T, StoreError> {
+        let connection = self
+            .readers
+            .get()
+            .map_err(|error| StoreError::Internal(format!("no reading connection: {error}")))?;
+        let give_up = Instant::now() + READ_LIMIT;
+        let late = move || Instant::now() > give_up;
+        let result = connection
+            .progress_handler(READ_CHECK_STEPS, Some(late))
+            .map_err(OperationError::from)
+            .and_then(|()| work(&connection));
+        result.map_err(|error| match error {
+            OperationError::Refused(error) => error,
+            OperationError::Database(error) => read_error(&error),
+        })
+    }
+
+    /// Reads one object, which may be absent.
+    fn read_one<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<Option<T>>,
+    ) -> Result<T, StoreError> {
+        self.read(|connection| Ok(work(connection)?.ok_or(StoreError::NotFound)?))
+    }
+
+    /// Queues a write.
+    fn write<T: Send + 'static>(
+        &self,
+        size: usize,
+        work: impl FnMut(&mut WriteContext<'_>) -> Result<T, OperationError> + Send + 'static,
+    ) -> Pending<T> {
+        let (operation, pending) = operation::call(size, work);
+        self.writer.submit(operation);
+        pending
+    }
+}
+
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn read_error(error: &rusqlite::Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::OperationInterrupted) => StoreError::Unavailable(Unavailable::TooSlow),
+        Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => {
+            StoreError::Unavailable(Unavailable::DiskError)
+        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            StoreError::Unavailable(Unavailable::Locked)
+        }
+        _ => StoreError::Internal(error.to_string()),
+    }
+}

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::ListError;
 use super::query::{Found, Pattern, Query, Reader, search};
-use super::rows::{self, Id};
+use super::rows;
 use super::scan::{Index, Plan, Scan, Table, prepare};
 use super::scope::{Indexes, Scope};
 use super::time_range::Interval;
@@ -210,7 +210,7 @@ impl Selection {
         let sql = "SELECT seq, id, workspace, endpoint, type, succeeded, code, created_at
              FROM delivery WHERE id = ?";
         let delivery = prepare(connection, sql)?
-            .query_row([id.as_bytes()], Candidate::read)
+            .query_row([id], Candidate::read)
             .optional()?;
         let candidates = match delivery {
             Some(delivery) => vec![delivery],
@@ -245,7 +245,7 @@ impl Selection {
             }
             deliveries.clear();
             DELIVERIES.read(connection, seqs, |at, row| {
-                hits[at] = pattern.in_id(row.get::<_, Id>(2)?.0) || pattern.in_code(row.get(3)?);
+                hits[at] = pattern.in_id(row.get(2)?) || pattern.in_code(row.get(3)?);
                 if !hits[at] {
                     deliveries.push((row.get::<_, i64>(1)?, at));
                 }
@@ -278,7 +278,7 @@ fn mark_events(
     events.dedup();
     let mut rest = &*deliveries;
     EVENTS.read(connection, &events, |at, row| {
-        let hit = pattern.in_id(row.get::<_, Id>(1)?.0);
+        let hit = pattern.in_id(row.get(1)?);
         while let Some(((event, position), others)) = rest.split_first()
             && *event >= events[at]
         {
@@ -305,7 +305,7 @@ impl Candidate {
     fn read(row: &Row<'_>) -> Result<Self, ListError> {
         Ok(Self {
             seq: row.get(0)?,
-            id: row.get::<_, Id>(1)?.0,
+            id: row.get(1)?,
             workspace: row.get(2)?,
             endpoint: row.get(3)?,
             event_type: row.get(4)?,
@@ -323,6 +323,6 @@ fn deliveries_of(connection: &Connection, event: Uuid) -> Result<Vec<Candidate>,
          FROM event e JOIN delivery d INDEXED BY delivery_by_event ON d.event = e.seq
          WHERE e.id = ? ORDER BY d.seq DESC";
     prepare(connection, sql)?
-        .query_map([event.as_bytes()], Candidate::read)?
+        .query_map([event], Candidate::read)?
         .collect()
 }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::ListError;
 use super::query::{Found, Pattern, Query, Reader, search};
-use super::rows::{self, Id};
+use super::rows;
 use super::scan::{Index, Plan, Scan, Table, prepare};
 use super::scope::{Indexes, Scope};
 use super::time_range::{Hours, Interval, SeqRange};
@@ -71,11 +71,11 @@ pub(in super::super) fn find_event(
 ) -> Result<Option<Event>, ListError> {
     let sql =
         "SELECT e.seq, w.id FROM event e JOIN workspace w ON w.n = e.workspace WHERE e.id = ?";
-    let found: Option<(i64, Id)> = prepare(connection, sql)?
-        .query_row([id.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
+    let found: Option<(i64, Uuid)> = prepare(connection, sql)?
+        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     match found {
-        Some((seq, Id(workspace))) if reach.covers(workspace) => {
+        Some((seq, workspace)) if reach.covers(workspace) => {
             Ok(rows::events(connection, &[seq])?.pop())
         }
         _ => Ok(None),
@@ -322,7 +322,7 @@ impl Selection {
         let mut found = Found::default();
         for sql in [by_id, by_message] {
             let mut statement = prepare(connection, sql)?;
-            let mut rows = statement.query([id.as_bytes()])?;
+            let mut rows = statement.query([id])?;
             while let Some(row) = rows.next()? {
                 if self.covers(row)? {
                     found.add(row.get(0)?, page);
@@ -354,7 +354,7 @@ impl Selection {
                 return Ok(());
             }
             EVENTS.read(connection, seqs, |at, row| {
-                hits[at] = pattern.in_id(row.get::<_, Id>(1)?.0) || pattern.in_code(row.get(2)?);
+                hits[at] = pattern.in_id(row.get(1)?) || pattern.in_code(row.get(2)?);
                 Ok(())
             })
         })

@@ -1,19 +1,16 @@
 //! Rows as what they stand for.
 
-use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, Type, ValueRef};
+use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Connection, Row, params};
-use uuid::Uuid;
 
 use super::ListError;
 use super::scan::prepare;
-use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Delivery;
 use crate::domain::delivery_error::DeliveryError;
-use crate::domain::endpoint::{DisabledReason, Endpoint, Format};
-use crate::domain::endpoint_url::EndpointUrl;
+use crate::domain::endpoint::Endpoint;
 use crate::domain::event::{Event, EventStatus};
-use crate::domain::event_type::{EventType, Subscription};
-use crate::domain::secret::Secret;
+use crate::domain::event_type::EventType;
+use crate::storage::sqlite::rows;
 
 /// What [`event`] reads, from `event e` and what it points to. Only raw events have the body of their
 /// message; a rendered one without its own was archived.
@@ -46,24 +43,6 @@ const DELIVERY: &str = concat!(
     event_joins!(),
     " WHERE d.seq = ?"
 );
-const ENDPOINT: &str = "SELECT e.id, w.id, e.url, e.format, e.secret, e.events, e.disabled,
-     e.created_at, e.modified_at
-     FROM endpoint e JOIN workspace w ON w.n = e.workspace WHERE e.n = ?";
-
-/// An id in its column.
-pub(super) struct Id(pub(super) Uuid);
-
-impl FromSql for Id {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        let bytes = value.as_blob()?;
-        let id = Uuid::from_slice(bytes).map_err(|_| FromSqlError::InvalidBlobSize {
-            expected_size: 16,
-            blob_size: bytes.len(),
-        })?;
-        Ok(Self(id))
-    }
-}
-
 /// The events with these numbers, in this order.
 pub(super) fn events(connection: &Connection, seqs: &[i64]) -> Result<Vec<Event>, ListError> {
     read(connection, EVENT, seqs, event)
@@ -82,7 +61,11 @@ pub(super) fn endpoints(
     connection: &Connection,
     numbers: &[i64],
 ) -> Result<Vec<Endpoint>, ListError> {
-    read(connection, ENDPOINT, numbers, endpoint)
+    let sql = format!(
+        "SELECT {} FROM endpoint e JOIN workspace w ON w.n = e.workspace WHERE e.n = ?",
+        rows::ENDPOINT
+    );
+    read(connection, &sql, numbers, rows::endpoint)
 }
 
 fn read<T>(
@@ -117,28 +100,30 @@ fn event(row: &Row<'_>) -> Result<Event, ListError> {
         _ => None,
     };
     Ok(Event {
-        id: id(row, 0)?,
-        message_id: id(row, 1)?,
-        endpoint_id: id(row, 2)?,
+        id: row.get(0)?,
+        message_id: row.get(1)?,
+        endpoint_id: row.get(2)?,
         event_type: EventType::from_stored(row.get(3)?),
         status,
         attempts: row.get(7)?,
         last_http_code: row.get(8)?,
-        next_attempt_at: next_attempt_at.map(Timestamp::from_micros),
+        next_attempt_at: next_attempt_at.map(rows::time),
         payload: payload(row.get_ref(12)?)?,
-        created_at: Timestamp::from_micros(created_at),
-        modified_at: time(row, 11)?,
+        created_at: rows::time(created_at),
+        modified_at: row.get::<_, Option<i64>>(11)?.map(rows::time),
     })
 }
 
 fn delivery(row: &Row<'_>) -> Result<Delivery, ListError> {
     let event = event(row)?;
-    let error = match row.get::<_, Option<i64>>(17)? {
+    let error = match row.get::<_, Option<u8>>(17)? {
         None => None,
-        Some(code) => Some(DeliveryError::from_code(code).ok_or_else(|| unreadable(17, code))?),
+        Some(code) => {
+            Some(DeliveryError::from_code(code).ok_or_else(|| unreadable(17, code.into()))?)
+        }
     };
     Ok(Delivery {
-        id: id(row, 13)?,
+        id: row.get(13)?,
         endpoint_id: event.endpoint_id,
         event,
         attempt: row.get(14)?,
@@ -147,51 +132,14 @@ fn delivery(row: &Row<'_>) -> Result<Delivery, ListError> {
         error,
         response: row.get(18)?,
         duration_ms: row.get(19)?,
-        created_at: Timestamp::from_micros(row.get(20)?),
+        created_at: rows::time(row.get(20)?),
     })
-}
-
-fn endpoint(row: &Row<'_>) -> Result<Endpoint, ListError> {
-    let format: i64 = row.get(3)?;
-    let disabled: Option<i64> = row.get(6)?;
-    let events: String = row.get(5)?;
-    Ok(Endpoint {
-        id: id(row, 0)?,
-        workspace_id: id(row, 1)?,
-        url: EndpointUrl::from_stored(row.get(2)?),
-        format: nth(&Format::ALL, format).ok_or_else(|| unreadable(3, format))?,
-        secret: Secret::from_stored(row.get(4)?),
-        events: events
-            .split_whitespace()
-            .map(|text| Subscription::from_stored(text.to_owned()))
-            .collect(),
-        disabled_reason: match disabled {
-            None => None,
-            Some(n) => Some(nth(&DisabledReason::ALL, n).ok_or_else(|| unreadable(6, n))?),
-        },
-        created_at: Timestamp::from_micros(row.get(7)?),
-        modified_at: time(row, 8)?,
-    })
-}
-
-fn id(row: &Row<'_>, column: usize) -> Result<Uuid, ListError> {
-    row.get(column).map(|Id(id)| id)
-}
-
-fn time(row: &Row<'_>, column: usize) -> Result<Option<Timestamp>, ListError> {
-    Ok(row
-        .get::<_, Option<i64>>(column)?
-        .map(Timestamp::from_micros))
 }
 
 /// Bodies are the UTF-8 that was sent, whichever type their column gave them.
 fn payload(value: ValueRef<'_>) -> Result<Option<String>, ListError> {
     let bytes = value.as_bytes_or_null()?;
     Ok(bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
-}
-
-fn nth<T: Copy>(all: &[T], position: i64) -> Option<T> {
-    all.get(usize::try_from(position).ok()?).copied()
 }
 
 fn unreadable(column: usize, value: i64) -> ListError {

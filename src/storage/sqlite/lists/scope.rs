@@ -173,7 +173,7 @@ fn resolve_workspaces(
     for id in wanted {
         found.extend(
             statement
-                .query_row([id.as_bytes()], |row| row.get::<_, i64>(0))
+                .query_row([id], |row| row.get::<_, i64>(0))
                 .optional()?,
         );
     }
@@ -193,7 +193,7 @@ fn resolve_endpoints(
     let mut found = Vec::new();
     for id in named {
         let row: Option<(i64, i64)> = statement
-            .query_row([id.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
+            .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
         if let Some((n, workspace)) = row
             && workspaces.is_none_or(|workspaces| workspaces.contains(&workspace))

@@ -227,10 +227,8 @@ impl World {
                     payload: rendered.clone().or(raw),
                 };
                 self.insert_event(&event, message, format, rendered.as_deref());
-                let workspace = self.workspaces[self.endpoints[endpoint].workspace].n;
                 counters.event(
                     self.endpoints[endpoint].n,
-                    workspace,
                     created_at,
                     event_type as i64 + 1,
                     state,
@@ -327,7 +325,7 @@ impl World {
                     ],
                 )
                 .unwrap();
-            counters.delivery(n, workspace, created_at, event_type, delivery.code);
+            counters.delivery(n, created_at, event_type, delivery.code);
             self.deliveries.push(delivery);
         }
         counters.flush(&self.connection).unwrap();

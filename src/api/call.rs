@@ -1,0 +1,191 @@
+//! One authenticated request, as a handler sees it.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::HttpRequest;
+use actix_web::body::{BodyStream, MessageBody};
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use actix_web::web::{self, Bytes, BytesMut};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::ApiState;
+use super::error::ApiError;
+use super::validate::{Fault, Field, Given, Input, Place, read};
+use crate::domain::access::{Caller, Reach};
+use crate::storage::{Store, StoreError};
+
+/// How long a body may take to arrive. A few hundred kilobytes need less on any line; what needs
+/// more is holding a connection.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A request whose caller may make it.
+pub(crate) struct Call {
+    /// What all requests share.
+    pub(crate) state: Arc<ApiState>,
+    /// Who calls; of a route that is open to all, nobody.
+    pub(crate) caller: Caller,
+    pub(super) request: HttpRequest,
+    pub(super) payload: Option<web::Payload>,
+    /// The `{id}` of the path, not decoded.
+    pub(super) id: String,
+}
+
+/// A whole body.
+pub(crate) struct Body(Bytes);
+
+impl Body {
+    /// The body as text.
+    ///
+    /// # Errors
+    /// [`ApiError::Encoding`] for what is not UTF-8.
+    pub(crate) fn text(&self) -> Result<&str, ApiError> {
+        std::str::from_utf8(&self.0)
+            .map_err(|_| ApiError::Encoding("The body is not encoded as UTF-8"))
+    }
+
+    /// SHA-256 of its bytes.
+    pub(crate) fn fingerprint(&self) -> [u8; 32] {
+        Sha256::digest(&self.0).into()
+    }
+}
+
+impl Call {
+    /// Begins to read the request.
+    pub(crate) fn input(&self) -> Input<'_> {
+        Input::new(&self.id, self.request.query_string())
+    }
+
+    /// The `{id}` of a request that has nothing else to read.
+    pub(crate) fn path_id(&self) -> Result<Uuid, ApiError> {
+        let mut input = self.input();
+        let id = input.path(read::id);
+        Ok(id.take(&input.finish()?))
+    }
+
+    /// The headers.
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        self.request.headers()
+    }
+
+    /// Runs a read of the store off the asynchronous threads.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let store = Arc::clone(&self.state.store);
+        let answer = web::block(move || read(&*store)).await;
+        Ok(answer.map_err(|error| StoreError::Internal(error.to_string()))??)
+    }
+
+    /// Receives the body: 415, 413 and 400 in this order.
+    pub(crate) async fn body(&mut self) -> Result<Body, ApiError> {
+        let headers = self.request.headers();
+        if !is_json(headers) {
+            return Err(ApiError::MediaType);
+        }
+        let limit = usize::try_from(self.state.settings.max_body_bytes).unwrap_or(usize::MAX);
+        let announced = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok());
+        if announced.and_then(|text| text.parse::<u64>().ok()) > u64::try_from(limit).ok() {
+            return Err(ApiError::TooLarge(limit));
+        }
+        let encoded = headers
+            .get_all(CONTENT_ENCODING)
+            .any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));
+        let Some(payload) = self.payload.take() else {
+            return Ok(Body(Bytes::new()));
+        };
+        let body = tokio::time::timeout(BODY_TIMEOUT, receive(payload, limit))
+            .await
+            .map_err(|_| ApiError::Timeout)??;
+        if encoded {
+            return Err(ApiError::Encoding(
+                "The body must be sent without a content-encoding",
+            ));
+        }
+        Ok(Body(body))
+    }
+
+    /// The workspace that something is made in: a workspace token's own; an admin token must name
+    /// one. Whether that exists is for the store to say.
+    pub(crate) fn workspace(&self, input: &mut Input<'_>) -> Field<Uuid> {
+        let own = match self.caller.reach {
+            Reach::Server => return input.required("workspace_id", read::id),
+            Reach::Workspace(own) => own,
+        };
+        let same = move |given: Given<'_>, place: &mut Place<'_>| match read::id(given, place)? {
+            id if id == own => Some(id),
+            _ => place.refuse(given, Fault::WorkspaceToken),
+        };
+        input.optional("workspace_id", same).or(own)
+    }
+}
+
+/// Whether the body is labelled as JSON, or not labelled: `application/json` or anything `+json`
+/// (RFC 6839, section 3.1), with any parameters.
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(CONTENT_TYPE) else {
+        return true;
+    };
+    let essence = value.as_bytes().split(|&b| b == b';').next();
+    let essence = essence
+        .unwrap_or_default()
+        .trim_ascii()
+        .to_ascii_lowercase();
+    essence.is_empty()
+        || essence == b"application/json"
+        || (essence.starts_with(b"application/") && essence.ends_with(b"+json"))
+}
+
+/// Collects a body of at most `limit` bytes; one that came in one piece is not copied.
+async fn receive(payload: web::Payload, limit: usize) -> Result<Bytes, ApiError> {
+    let mut chunks = pin!(BodyStream::new(payload));
+    let mut first = Bytes::new();
+    let mut all = BytesMut::new();
+    while let Some(chunk) = poll_fn(|context| chunks.as_mut().poll_next(context)).await {
+        let chunk = chunk.map_err(|_| ApiError::Encoding("The body ended before its time"))?;
+        if first.len() + all.len() + chunk.len() > limit {
+            return Err(ApiError::TooLarge(limit));
+        }
+        if first.is_empty() && all.is_empty() {
+            first = chunk;
+        } else {
+            if all.is_empty() {
+                all.extend_from_slice(&std::mem::take(&mut first));
+            }
+            all.extend_from_slice(&chunk);
+        }
+    }
+    Ok(if all.is_empty() { first } else { all.freeze() })
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn json_has_several_names() {
+        let labelled = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(value));
+            is_json(&headers)
+        };
+        assert!(is_json(&HeaderMap::new()));
+        for good in [
+            "application/json",
+            "Application/JSON; charset=utf-8",
+            "application/vnd.api+json",
+            "",
+        ] {
+            assert!(labelled(good), "{good}");
+        }
+        for bad in ["text/plain", "application/jsonx", "text/json+x", "json"] {
+            assert!(!labelled(bad), "{bad}");
+        }
+    }
+}

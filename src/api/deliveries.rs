@@ -1,0 +1,42 @@
+//! `/webhooks/deliveries`
+
+use actix_web::HttpResponse;
+
+use super::call::Call;
+use super::error::ApiError;
+use super::pagination;
+use super::validate::read;
+use crate::storage::DeliveryFilter;
+
+/// `GET /webhooks/deliveries`
+pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
+    let mut input = call.input();
+    let page = pagination::page(&mut input);
+    let endpoints = input.query_list("endpoint_id", read::id);
+    let event = input.query("event_id", read::id);
+    let workspaces = input.query_list("workspace_id", read::id);
+    let event_types = input.query_list("event_type", read::filter_text);
+    let after = input.query("start_timestamp", read::time);
+    let before = input.query("end_timestamp", read::time);
+    let succeeded = input.query("succeeded", read::boolean);
+    let code_class = input.query("http_code_class", read::code_class);
+    let query = input.query("query", read::filter_text);
+    let ok = input.finish()?;
+    let page = page.take(&ok);
+    let filter = DeliveryFilter {
+        reach: call.caller.reach,
+        workspaces: workspaces.take(&ok),
+        endpoints: endpoints.take(&ok),
+        event: event.take(&ok),
+        event_types: event_types.take(&ok),
+        after: after.take(&ok),
+        before: before.take(&ok),
+        succeeded: succeeded.take(&ok),
+        code_class: code_class.take(&ok),
+        query: query.take(&ok).filter(|text| !text.is_empty()),
+    };
+    let listed = call
+        .read(move |store| store.list_deliveries(&filter, page))
+        .await?;
+    Ok(pagination::respond(&listed, page))
+}

@@ -1,0 +1,106 @@
+//! `/webhooks/endpoints`
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+
+use super::call::Call;
+use super::error::ApiError;
+use super::objects::{Rendered, json};
+use super::pagination;
+use super::validate::read;
+use crate::domain::endpoint::{EndpointPatch, NewEndpoint};
+use crate::domain::secret::Secret;
+use crate::storage::EndpointFilter;
+
+/// `POST /webhooks/endpoints`
+pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
+    let body = call.body().await?;
+    let mut input = call.input();
+    input.json(body.text()?);
+    let url = input.required("url", read::url(&call.state.policy));
+    let format = input.required("format", read::format);
+    let events = input.required("events", read::subscriptions);
+    let secret = input.optional("secret", read::secret);
+    let workspace = call.workspace(&mut input);
+    let ok = input.finish()?;
+    let new = NewEndpoint {
+        workspace_id: workspace.take(&ok),
+        url: url.take(&ok),
+        format: format.take(&ok),
+        secret: secret.take(&ok).unwrap_or_else(Secret::generate),
+        events: events.take(&ok),
+    };
+    let endpoint = call.state.store.create_endpoint(new).await?;
+    Ok(json(StatusCode::CREATED, &Rendered(&endpoint)))
+}
+
+/// `GET /webhooks/endpoints`
+pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
+    let mut input = call.input();
+    let page = pagination::page(&mut input);
+    let workspaces = input.query_list("workspace_id", read::id);
+    let url = input.query("url", read::filter_text);
+    let ok = input.finish()?;
+    let page = page.take(&ok);
+    let filter = EndpointFilter {
+        reach: call.caller.reach,
+        workspaces: workspaces.take(&ok),
+        url: url.take(&ok).filter(|text| !text.is_empty()),
+    };
+    let listed = call
+        .read(move |store| store.list_endpoints(&filter, page))
+        .await?;
+    Ok(pagination::respond(&listed, page))
+}
+
+/// `GET /webhooks/endpoints/{id}`
+pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
+    let id = call.path_id()?;
+    let reach = call.caller.reach;
+    let endpoint = call
+        .read(move |store| store.find_endpoint(reach, id))
+        .await?;
+    Ok(json(StatusCode::OK, &Rendered(&endpoint)))
+}
+
+/// `PATCH /webhooks/endpoints/{id}`
+pub(super) async fn update(mut call: Call) -> Result<HttpResponse, ApiError> {
+    let body = call.body().await?;
+    let mut input = call.input();
+    input.json(body.text()?);
+    let id = input.path(read::id);
+    let url = input.optional("url", read::url(&call.state.policy));
+    let secret = input.optional("secret", read::secret);
+    let format = input.optional("format", read::format);
+    let events = input.optional("events", read::subscriptions);
+    let enabled = input.optional("enabled", read::boolean);
+    let ok = input.finish()?;
+    let patch = EndpointPatch {
+        url: url.take(&ok),
+        format: format.take(&ok),
+        secret: secret.take(&ok),
+        events: events.take(&ok),
+        enabled: enabled.take(&ok),
+    };
+    let (id, reach) = (id.take(&ok), call.caller.reach);
+    let endpoint = call.state.store.update_endpoint(reach, id, patch).await?;
+    Ok(json(StatusCode::OK, &Rendered(&endpoint)))
+}
+
+/// `DELETE /webhooks/endpoints/{id}`
+pub(super) async fn delete(call: Call) -> Result<HttpResponse, ApiError> {
+    let id = call.path_id()?;
+    call.state
+        .store
+        .delete_endpoint(call.caller.reach, id)
+        .await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// `PATCH /webhooks/endpoints/{id}/secret`
+pub(super) async fn replace_secret(call: Call) -> Result<HttpResponse, ApiError> {
+    let id = call.path_id()?;
+    let (reach, secret) = (call.caller.reach, Secret::generate());
+    let endpoint = call.state.store.replace_secret(reach, id, secret).await?;
+    Ok(json(StatusCode::OK, &Rendered(&endpoint)))
+}

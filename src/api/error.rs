@@ -1,0 +1,281 @@
+//! The only place where errors become responses.
+//!
+//! Every error is JSON, `{"error": NAME, "detail": …}`; those of authentication follow RFC 6750.
+//! What went wrong inside is logged here, once, with the request's id, and never sent.
+
+use std::borrow::Cow;
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{
+    ALLOW, CACHE_CONTROL, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use actix_web::http::{Method, StatusCode};
+use serde_json::json;
+use thiserror::Error;
+
+use super::validate::{Fault, Loc, Problem, Section};
+use crate::domain::access::Scope;
+use crate::storage::{StoreError, Unavailable};
+
+/// Why a request was not served.
+#[derive(Debug, Error)]
+pub(crate) enum ApiError {
+    /// The head of the request is too long.
+    #[error("the request's head is too long")]
+    HeadTooLarge,
+    /// No bearer token that could be one.
+    #[error("no usable bearer token")]
+    Unauthorized,
+    /// A bearer token that does not, or no longer, exist.
+    #[error("the access token is unknown, expired or revoked")]
+    InvalidToken,
+    /// The token may not do this; any (or each) of these scopes would do.
+    #[error("the access token lacks a scope")]
+    MissingScope(Vec<Scope>),
+    /// Only an admin token may do this.
+    #[error("only an admin token may do this")]
+    AdminOnly,
+    /// No such path.
+    #[error("unknown path")]
+    UnknownPath,
+    /// The path is known, but takes only these methods.
+    #[error("method not allowed")]
+    MethodNotAllowed(Vec<Method>),
+    /// The body is labelled as something else than JSON.
+    #[error("the body is not JSON")]
+    MediaType,
+    /// The body is longer than so many bytes.
+    #[error("the body is longer than {0} bytes")]
+    TooLarge(usize),
+    /// The body did not arrive in time.
+    #[error("the body did not arrive in time")]
+    Timeout,
+    /// The body cannot be decoded; says why.
+    #[error("unreadable body: {0}")]
+    Encoding(&'static str),
+    /// Something in the request will not do.
+    #[error("invalid request")]
+    Invalid(Vec<Problem>),
+    /// The header `Idempotency-Key` will not do.
+    #[error("invalid idempotency key")]
+    IdempotencyKeyInvalid,
+    /// The store said no.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<Vec<Problem>> for ApiError {
+    fn from(problems: Vec<Problem>) -> Self {
+        Self::Invalid(problems)
+    }
+}
+
+/// The error's name and status where `detail` says the rest.
+struct Plain(StatusCode, &'static str, Cow<'static, str>);
+
+impl ApiError {
+    /// The response; `request_id` goes into the log with what the client is not told.
+    pub(crate) fn response(self, request_id: &str) -> HttpResponse {
+        match self {
+            Self::Unauthorized => challenge(
+                StatusCode::UNAUTHORIZED,
+                &json!({ "error": "Unauthorized", "detail": "Unauthorized" }),
+                "",
+            ),
+            Self::InvalidToken => oauth(
+                StatusCode::UNAUTHORIZED,
+                "invalid_token",
+                "The access token is unknown, expired or revoked",
+                None,
+            ),
+            Self::MissingScope(scopes) => {
+                let names: Vec<_> = scopes.into_iter().map(Scope::as_str).collect();
+                oauth(
+                    StatusCode::FORBIDDEN,
+                    "insufficient_scope",
+                    "The access token lacks the scope that this needs",
+                    Some(&names.join(" ")),
+                )
+            }
+            Self::AdminOnly => oauth(
+                StatusCode::FORBIDDEN,
+                "insufficient_scope",
+                "Only an admin token (hookpost_adm_...) may do this",
+                None,
+            ),
+            Self::MethodNotAllowed(methods) => {
+                let plain = Plain(
+                    StatusCode::METHOD_NOT_ALLOWED,
+                    "MethodNotAllowed",
+                    "Method Not Allowed".into(),
+                );
+                let methods: Vec<_> = methods.iter().map(Method::as_str).collect();
+                with_header(plain.response(), ALLOW, &methods.join(", "))
+            }
+            Self::Invalid(problems) => json_body(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                &json!({ "error": "RequestValidationError", "detail": problems }),
+            ),
+            Self::Store(error) => from_store(error, request_id),
+            other => other.plain().response(),
+        }
+    }
+
+    fn plain(&self) -> Plain {
+        match self {
+            Self::UnknownPath => not_found(),
+            Self::HeadTooLarge => Plain(
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "RequestHeaderFieldsTooLarge",
+                "The path, query string and headers are too long".into(),
+            ),
+            Self::MediaType => Plain(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "UnsupportedMediaType",
+                "The body must be JSON (content-type: application/json)".into(),
+            ),
+            Self::TooLarge(limit) => Plain(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "PayloadTooLarge",
+                format!("The body may have at most {limit} bytes").into(),
+            ),
+            Self::Timeout => Plain(
+                StatusCode::REQUEST_TIMEOUT,
+                "RequestTimeout",
+                "The body did not arrive in time".into(),
+            ),
+            Self::Encoding(why) => Plain(StatusCode::BAD_REQUEST, "BadRequest", (*why).into()),
+            Self::IdempotencyKeyInvalid => Plain(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency_key_invalid",
+                "Idempotency-Key must be one header of 1 to 255 visible ASCII characters".into(),
+            ),
+            _ => internal(),
+        }
+    }
+}
+
+fn not_found() -> Plain {
+    Plain(
+        StatusCode::NOT_FOUND,
+        "ResourceNotFound",
+        "Not found".into(),
+    )
+}
+
+fn internal() -> Plain {
+    Plain(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "InternalServerError",
+        "Internal Server Error".into(),
+    )
+}
+
+fn from_store(error: StoreError, request_id: &str) -> HttpResponse {
+    let conflict =
+        |name, detail: &'static str| Plain(StatusCode::CONFLICT, name, detail.into()).response();
+    match error {
+        StoreError::NotFound => not_found().response(),
+        StoreError::NameTaken => conflict("NameTaken", "Another workspace has this name"),
+        StoreError::EventArchived => conflict(
+            "EventArchived",
+            "The event is archived: its payload is gone, so it cannot be sent again",
+        ),
+        StoreError::EndpointDisabled => conflict(
+            "EndpointDisabled",
+            "The endpoint is disabled: enable it with PATCH, then redeliver",
+        ),
+        StoreError::IdempotencyKeyReused => Plain(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "idempotency_key_reused",
+            "The Idempotency-Key was used with another body: use a new one".into(),
+        )
+        .response(),
+        StoreError::UnknownWorkspace(id) => {
+            let loc = Loc::field(Section::Body, "workspace_id");
+            let fault = Fault::Value("there is no such workspace: send the id of one".into());
+            let problem = Problem::found_later(loc, fault, Some(&id.to_string()));
+            ApiError::Invalid(vec![problem]).response(request_id)
+        }
+        StoreError::TooManyEndpoints(max) => {
+            let what = format!("a workspace can have at most {max} endpoints: delete one first");
+            let problem = Problem::found_later(Loc::body(), Fault::Value(what.into()), None);
+            ApiError::Invalid(vec![problem]).response(request_id)
+        }
+        StoreError::Unavailable(why) => {
+            tracing::warn!(request_id, %why, "request refused");
+            let plain = Plain(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Unavailable",
+                format!("{why}; nothing was stored").into(),
+            );
+            let seconds = retry_after_s(why).to_string();
+            with_header(plain.response(), RETRY_AFTER, &seconds)
+        }
+        StoreError::Internal(text) => {
+            tracing::error!(request_id, error = text, "request failed");
+            internal().response()
+        }
+    }
+}
+
+/// When to come back: about as long as each trouble usually lasts.
+const fn retry_after_s(why: Unavailable) -> u32 {
+    match why {
+        Unavailable::QueueFull => 1,
+        Unavailable::Locked | Unavailable::TooSlow | Unavailable::Stopping => 5,
+        Unavailable::DiskFull | Unavailable::DiskError => 30,
+    }
+}
+
+impl Plain {
+    fn response(self) -> HttpResponse {
+        json_body(self.0, &json!({ "error": self.1, "detail": self.2 }))
+    }
+}
+
+/// The JSON of an error that was answered below the handlers, by its status alone.
+pub(super) fn body_for(status: StatusCode) -> String {
+    let name = match status {
+        StatusCode::BAD_REQUEST => "BadRequest",
+        StatusCode::NOT_FOUND => "ResourceNotFound",
+        StatusCode::METHOD_NOT_ALLOWED => "MethodNotAllowed",
+        StatusCode::REQUEST_TIMEOUT => "RequestTimeout",
+        StatusCode::PAYLOAD_TOO_LARGE => "PayloadTooLarge",
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "RequestHeaderFieldsTooLarge",
+        status if status.is_server_error() => "InternalServerError",
+        _ => "RequestError",
+    };
+    let detail = status.canonical_reason().unwrap_or(name);
+    json!({ "error": name, "detail": detail }).to_string()
+}
+
+/// An error of RFC 6750: in the body, and again in the challenge.
+fn oauth(status: StatusCode, error: &str, description: &str, scope: Option<&str>) -> HttpResponse {
+    let scope = scope.map_or_else(String::new, |names| format!(", scope=\"{names}\""));
+    challenge(
+        status,
+        &json!({ "error": error, "error_description": description }),
+        &format!(", error=\"{error}\", error_description=\"{description}\"{scope}"),
+    )
+}
+
+fn challenge(status: StatusCode, body: &serde_json::Value, parameters: &str) -> HttpResponse {
+    let value = format!("Bearer realm=\"hookpost\"{parameters}");
+    with_header(json_body(status, body), WWW_AUTHENTICATE, &value)
+}
+
+fn json_body(status: StatusCode, body: &serde_json::Value) -> HttpResponse {
+    HttpResponse::build(status)
+        .content_type("application/json")
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .body(body.to_string())
+}
+
+fn with_header(mut response: HttpResponse, name: HeaderName, value: &str) -> HttpResponse {
+    // Built from our own words, so it always fits; a header less beats no answer.
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+    response
+}

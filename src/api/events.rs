@@ -1,0 +1,135 @@
+//! `/webhooks/events`: publishing, and what came of it.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+
+use super::call::Call;
+use super::error::ApiError;
+use super::objects::{Rendered, json};
+use super::pagination;
+use super::validate::read;
+use crate::domain::message::{IDEMPOTENCY_KEY_MAX, Idempotency, NewMessage};
+use crate::storage::{EventFilter, StoreError, Unavailable};
+
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// Marks the answer of an earlier publish with the same key.
+pub(super) const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// `POST /webhooks/events`: the hot path. It leaves its thread only to wait for the commit.
+pub(super) async fn publish(mut call: Call) -> Result<HttpResponse, ApiError> {
+    if call.state.is_stopping() {
+        return Err(StoreError::Unavailable(Unavailable::Stopping).into());
+    }
+    let body = call.body().await?;
+    let text = body.text()?;
+    let key = idempotency_key(call.headers())?;
+    let mut input = call.input();
+    input.json(text);
+    let event_type = input.required("type", read::event_type);
+    let data = input.required("data", read::any_json);
+    let timestamp = input.optional("timestamp", read::time_as_sent);
+    let workspace = call.workspace(&mut input);
+    let ok = input.finish()?;
+    let new = NewMessage {
+        workspace_id: workspace.take(&ok),
+        event_type: event_type.take(&ok),
+        timestamp: timestamp.take(&ok),
+        data: data.take(&ok),
+        idempotency: key.map(|key| Idempotency {
+            key,
+            fingerprint: body.fingerprint(),
+        }),
+    };
+    let published = call.state.store.publish(new).await?;
+    let mut response = json(StatusCode::ACCEPTED, &Rendered(&published.message));
+    if published.replayed {
+        let replayed = HeaderValue::from_static("true");
+        response.headers_mut().insert(IDEMPOTENT_REPLAYED, replayed);
+    }
+    Ok(response)
+}
+
+/// The `Idempotency-Key`: at most one, of 1 to 255 visible ASCII characters.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let mut values = headers.get_all(IDEMPOTENCY_KEY);
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    let key = value.as_bytes();
+    let fits = (1..=IDEMPOTENCY_KEY_MAX).contains(&key.len())
+        && key.iter().all(u8::is_ascii_graphic)
+        && values.next().is_none();
+    match value.to_str() {
+        Ok(key) if fits => Ok(Some(key.to_owned())),
+        _ => Err(ApiError::IdempotencyKeyInvalid),
+    }
+}
+
+/// `GET /webhooks/events`
+pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
+    let mut input = call.input();
+    let page = pagination::page(&mut input);
+    let endpoints = input.query_list("endpoint_id", read::id);
+    let workspaces = input.query_list("workspace_id", read::id);
+    let event_types = input.query_list("event_type", read::filter_text);
+    let statuses = input.query_list("status", read::status);
+    let after = input.query("start_timestamp", read::time);
+    let before = input.query("end_timestamp", read::time);
+    let query = input.query("query", read::filter_text);
+    let ok = input.finish()?;
+    let page = page.take(&ok);
+    let filter = EventFilter {
+        reach: call.caller.reach,
+        workspaces: workspaces.take(&ok),
+        endpoints: endpoints.take(&ok),
+        event_types: event_types.take(&ok),
+        statuses: statuses.take(&ok),
+        after: after.take(&ok),
+        before: before.take(&ok),
+        query: query.take(&ok).filter(|text| !text.is_empty()),
+    };
+    let listed = call
+        .read(move |store| store.list_events(&filter, page))
+        .await?;
+    Ok(pagination::respond(&listed, page))
+}
+
+/// `GET /webhooks/events/{id}`
+pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
+    let id = call.path_id()?;
+    let reach = call.caller.reach;
+    let event = call.read(move |store| store.find_event(reach, id)).await?;
+    Ok(json(StatusCode::OK, &Rendered(&event)))
+}
+
+/// `POST /webhooks/events/{id}/redeliver`
+pub(super) async fn redeliver(call: Call) -> Result<HttpResponse, ApiError> {
+    let id = call.path_id()?;
+    call.state.store.redeliver(call.caller.reach, id).await?;
+    Ok(json(StatusCode::ACCEPTED, &()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn idempotency_keys_are_visible_ascii_and_come_once() {
+        let read = |values: &[&[u8]]| {
+            let mut headers = HeaderMap::new();
+            let name = HeaderName::from_static(IDEMPOTENCY_KEY);
+            for value in values {
+                headers.append(name.clone(), HeaderValue::from_bytes(value).unwrap());
+            }
+            idempotency_key(&headers).map_err(|_| ())
+        };
+        assert_eq!(read(&[]), Ok(None));
+        assert_eq!(read(&[b"a-1~!"]), Ok(Some("a-1~!".to_owned())));
+        assert!(read(&[&[b'k'; 255]]).is_ok());
+        for bad in [&[b'k'; 256][..], b"", b"a b", b"a\tb", b"\xe9"] {
+            assert_eq!(read(&[bad]), Err(()), "{bad:?}");
+        }
+        assert_eq!(read(&[b"a", b"a"]), Err(()));
+    }
+}

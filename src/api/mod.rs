@@ -1,0 +1,227 @@
+//! The HTTP API.
+//!
+//! Promises: a request is refused in the order of the contract, with every problem of its input at
+//! once; an answer is sent only after what it tells of is on disk; no input gives a 5xx; no token or
+//! secret is logged. What a request says is turned into types of the domain here, once, and is not
+//! checked again further in.
+//!
+//! The way of a request: [`request_log`] names it, CORS answers a preflight, [`routes`] finds the
+//! route, [`auth`] the caller; a handler reads the input through [`validate`], calls the store and
+//! renders with [`objects`]; [`error`] says no.
+//!
+//! This layer must not know SQL, how a store is made, or how deliveries are sent. Reads of the store
+//! run on blocking threads; writes are awaited and hold no thread.
+
+mod auth;
+mod call;
+mod deliveries;
+mod endpoints;
+mod error;
+mod events;
+mod health;
+mod objects;
+mod pagination;
+mod request_log;
+mod routes;
+mod tokens;
+mod validate;
+mod workspaces;
+
+use std::io;
+use std::net::TcpListener;
+use std::num::NonZero;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use actix_cors::Cors;
+use actix_web::dev::Server;
+use actix_web::http::Method;
+use actix_web::http::header::{
+    ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{App, HttpServer};
+
+pub use self::routes::{Access, BASES, RouteInfo, table};
+use crate::config::ApiSettings;
+use crate::domain::clock::Clock;
+use crate::domain::network_policy::NetworkPolicy;
+use crate::storage::{Pending, Store};
+
+/// How long the head of a request may take to arrive: against clients that hold connections by
+/// sending a byte now and then.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long an idle connection is kept: longer than the minute after which most proxies and client
+/// pools let go of theirs, so that it is rarely we who close under somebody's next request.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// How long a client may take to close, or to send a body that was refused.
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Connections of one worker. An idle one costs some ten kilobytes; together with the senders this
+/// stays below what containers allow a process to open.
+const CONNECTIONS_PER_WORKER: usize = 4096;
+
+/// Blocking threads of one worker, for reads: more would queue for the store's connections anyway.
+const READERS_PER_WORKER: usize = 8;
+
+/// How long a stopping server waits for requests under way: they wait for no more than a commit.
+const STOP_TIMEOUT_S: u64 = 5;
+
+/// About how often `last_used_at` of tokens is written.
+const FLUSH_EVERY: Duration = Duration::from_mins(1);
+
+/// How long a browser may remember the answer to a preflight.
+const PREFLIGHT_AGE_S: usize = 3600;
+
+/// Tells why the application is not ready for work, if it is not; the text is shown to anybody.
+pub type Readiness = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
+
+/// What all requests share.
+pub struct ApiState {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    settings: ApiSettings,
+    policy: NetworkPolicy,
+    readiness: Readiness,
+    auth: auth::Auth,
+    stopping: AtomicBool,
+}
+
+impl ApiState {
+    /// The state of a server. `readiness` is asked at each `/readyz`, besides the store; it must not
+    /// block.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        settings: ApiSettings,
+        policy: NetworkPolicy,
+        readiness: Readiness,
+    ) -> Self {
+        Self {
+            store,
+            clock,
+            settings,
+            policy,
+            readiness,
+            auth: auth::Auth::default(),
+            stopping: AtomicBool::new(false),
+        }
+    }
+
+    /// From now on publishes are refused with 503, and `/readyz` says so; all else is still served.
+    pub fn stop_publishing(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Writes down when tokens were used last; `None` if none was since the last time. A running
+    /// server does so by itself about once a minute; who stops it calls this once more.
+    pub fn flush_last_used(&self) -> Option<Pending<()>> {
+        self.auth.flush(&*self.store)
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+}
+
+/// Serves the API on `listener`. Call it on an actix runtime and await the server, which handles no
+/// signals: stop it through [`Server::handle`].
+///
+/// # Errors
+/// The system's, if the listener or the threads cannot be set up.
+pub fn serve(listener: TcpListener, state: Arc<ApiState>) -> io::Result<Server> {
+    let workers = std::thread::available_parallelism().map_or(2, NonZero::get);
+    flush_now_and_then(&state);
+    let server = HttpServer::new(move || {
+        let state = Arc::clone(&state);
+        App::new()
+            .wrap(from_fn(request_log::each_request))
+            .configure(move |config| configure(config, &state))
+    })
+    // The work of a request is small and never blocks, so one worker per core is all there is to
+    // gain.
+    .workers(workers.min(512))
+    .worker_max_blocking_threads(READERS_PER_WORKER)
+    .max_connections(CONNECTIONS_PER_WORKER)
+    .client_request_timeout(HEAD_TIMEOUT)
+    .client_disconnect_timeout(DISCONNECT_TIMEOUT)
+    .keep_alive(KEEP_ALIVE)
+    .tcp_nodelay(true) // Answers are one small write each.
+    .shutdown_timeout(STOP_TIMEOUT_S)
+    .disable_signals()
+    .listen(listener)?
+    .run();
+    Ok(server)
+}
+
+/// Puts the API into an application. Requests to other paths are answered as well (401, 404), so
+/// whatever else the application serves has to be put in before.
+pub fn configure(config: &mut ServiceConfig, state: &Arc<ApiState>) {
+    config.app_data(web::Data::from(Arc::clone(state)));
+    for base in BASES {
+        config.service(
+            web::scope(base)
+                .wrap(cors(&state.settings.cors_origin))
+                .default_service(web::to(routes::dispatch)),
+        );
+    }
+    config.default_service(web::to(routes::dispatch));
+}
+
+/// Who may call from a browser. Never with credentials: a token is sent by whoever has it, never by
+/// the browser on its own.
+fn cors(origins: &[String]) -> Cors {
+    let cors = Cors::default()
+        .allowed_methods([
+            Method::GET,
+            Method::HEAD,
+            Method::POST,
+            Method::PATCH,
+            Method::DELETE,
+        ])
+        .allowed_headers([
+            AUTHORIZATION,
+            CONTENT_TYPE,
+            HeaderName::from_static("idempotency-key"),
+        ])
+        .expose_headers([
+            request_log::X_REQUEST_ID,
+            events::IDEMPOTENT_REPLAYED,
+            RETRY_AFTER,
+            WWW_AUTHENTICATE,
+            ALLOW,
+        ])
+        .max_age(PREFLIGHT_AGE_S);
+    if origins.iter().any(|origin| origin == "*") {
+        return cors.allow_any_origin().send_wildcard();
+    }
+    let origins = origins.to_vec();
+    cors.allowed_origin_fn(move |origin, _| {
+        let allowed = |own: &String| own.trim_end_matches('/').as_bytes() == origin.as_bytes();
+        origins.iter().any(allowed)
+    })
+}
+
+/// Writes `last_used_at` while the server runs.
+fn flush_now_and_then(state: &Arc<ApiState>) {
+    let state = Arc::downgrade(state);
+    actix_web::rt::spawn(async move {
+        loop {
+            tokio::time::sleep(FLUSH_EVERY).await;
+            let Some(pending) = state.upgrade().map(|state| state.flush_last_used()) else {
+                return;
+            };
+            if let Some(Err(error)) = async { Some(pending?.await) }.await {
+                tracing::warn!(%error, "when tokens were used last could not be written");
+            }
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,71 @@
+//! Pages of lists: which one is asked for, and how it is answered.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use serde::Serialize;
+
+use super::objects::{Render, Rendered, json};
+use super::validate::{Checked, Field, Input, read};
+use crate::storage::{Listed, Page};
+
+/// Rows on a page when nothing else is asked for.
+const LIMIT_DEFAULT: u64 = 10;
+/// The most rows on a page; more are asked for in vain.
+const LIMIT_MAX: u64 = 100;
+
+/// The `page` and `limit` of a request.
+pub(crate) struct PageField {
+    page: Field<Option<u64>>,
+    limit: Field<Option<u64>>,
+}
+
+/// Reads `page` and `limit`.
+pub(crate) fn page(input: &mut Input<'_>) -> PageField {
+    PageField {
+        page: input.query("page", read::positive),
+        limit: input.query("limit", read::positive),
+    }
+}
+
+impl PageField {
+    /// The page.
+    pub(crate) fn take(self, ok: &Checked) -> Page {
+        Page {
+            number: self.page.take(ok).unwrap_or(1),
+            limit: self.limit.take(ok).unwrap_or(LIMIT_DEFAULT).min(LIMIT_MAX),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(bound = "")]
+struct ListJson<'a, T: Render> {
+    data: Vec<Rendered<'a, T>>,
+    meta: MetaJson,
+}
+
+#[derive(Serialize)]
+struct MetaJson {
+    total: u64,
+    page: u64,
+    per_page: u64,
+    pages: u64,
+    /// Only with a text query: how many rows it looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    searched: Option<u64>,
+}
+
+/// The answer to a list.
+pub(crate) fn respond<T: Render>(listed: &Listed<T>, page: Page) -> HttpResponse {
+    let body = ListJson {
+        data: listed.items.iter().map(Rendered).collect(),
+        meta: MetaJson {
+            total: listed.total,
+            page: page.number,
+            per_page: page.limit,
+            pages: listed.total.div_ceil(page.limit),
+            searched: listed.searched,
+        },
+    };
+    json(StatusCode::OK, &body)
+}

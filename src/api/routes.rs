@@ -1,0 +1,321 @@
+//! The table of routes, and the order in which a request is refused.
+//!
+//! One table says everything about a route: method, path, who may, and who answers. It is matched
+//! here rather than by the framework, because the contract orders refusals across routes: a bad
+//! token is a 401 on every path, known or not, and only then come 404, 405, a missing token and
+//! 403, all of them before the body is looked at.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use actix_web::http::Method;
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
+use uuid::Uuid;
+
+use super::call::Call;
+use super::error::ApiError;
+use super::request_log::RequestId;
+use super::{ApiState, deliveries, endpoints, events, health, tokens, workspaces};
+use crate::domain::access::{Caller, Reach, Scope, Scopes};
+
+/// The base path, and its alias: every route of [`Access::AnyOf`] and [`Access::Admin`] is under
+/// both of them.
+pub const BASES: [&str; 2] = ["/api", "/v1"];
+
+/// Who may use a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody; such a route is at the root, not under [`BASES`].
+    Public,
+    /// A token with any of these scopes.
+    AnyOf(&'static [Scope]),
+    /// An admin token with any of these scopes.
+    Admin(&'static [Scope]),
+}
+
+/// A route, for tests and documents to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteInfo {
+    /// Its method; HEAD goes where GET goes.
+    pub method: Method,
+    /// Its path, with `{id}` for an id, less the base.
+    pub path: &'static str,
+    /// Who may use it.
+    pub access: Access,
+}
+
+type Answer = Pin<Box<dyn Future<Output = Result<HttpResponse, ApiError>>>>;
+
+struct Route {
+    method: Method,
+    path: &'static str,
+    access: Access,
+    handler: fn(Call) -> Answer,
+}
+
+macro_rules! route {
+    ($method:ident $path:literal, $access:expr, $handler:path) => {
+        Route {
+            method: Method::$method,
+            path: $path,
+            access: $access,
+            handler: |call| Box::pin($handler(call)),
+        }
+    };
+}
+
+use Access::{Admin, AnyOf, Public};
+
+const WEBHOOKS_READ: Access = AnyOf(&[Scope::WebhooksRead, Scope::WebhooksWrite]);
+const WEBHOOKS_WRITE: Access = AnyOf(&[Scope::WebhooksWrite]);
+const PUBLISH: Access = AnyOf(&[Scope::WebhooksPublish]);
+const WORKSPACES_READ: Access = AnyOf(&[Scope::WorkspacesRead, Scope::WorkspacesWrite]);
+const WORKSPACES_WRITE: Access = AnyOf(&[Scope::WorkspacesWrite]);
+const WORKSPACES_ADMIN: Access = Admin(&[Scope::WorkspacesWrite]);
+const TOKENS_READ: Access = AnyOf(&[Scope::TokensRead, Scope::TokensWrite]);
+const TOKENS_WRITE: Access = AnyOf(&[Scope::TokensWrite]);
+
+// Publishing is first, because it is asked for most.
+#[rustfmt::skip]
+static TABLE: &[Route] = &[
+    route!(POST   "/webhooks/events",                  PUBLISH,          events::publish),
+    route!(GET    "/webhooks/events",                  WEBHOOKS_READ,    events::list),
+    route!(GET    "/webhooks/events/{id}",             WEBHOOKS_READ,    events::get),
+    route!(POST   "/webhooks/events/{id}/redeliver",   WEBHOOKS_WRITE,   events::redeliver),
+    route!(POST   "/webhooks/endpoints",               WEBHOOKS_WRITE,   endpoints::create),
+    route!(GET    "/webhooks/endpoints",               WEBHOOKS_READ,    endpoints::list),
+    route!(GET    "/webhooks/endpoints/{id}",          WEBHOOKS_READ,    endpoints::get),
+    route!(PATCH  "/webhooks/endpoints/{id}",          WEBHOOKS_WRITE,   endpoints::update),
+    route!(DELETE "/webhooks/endpoints/{id}",          WEBHOOKS_WRITE,   endpoints::delete),
+    route!(PATCH  "/webhooks/endpoints/{id}/secret",   WEBHOOKS_WRITE,   endpoints::replace_secret),
+    route!(GET    "/webhooks/deliveries",              WEBHOOKS_READ,    deliveries::list),
+    route!(POST   "/workspaces",                       WORKSPACES_ADMIN, workspaces::create),
+    route!(GET    "/workspaces",                       WORKSPACES_READ,  workspaces::list),
+    route!(GET    "/workspaces/{id}",                  WORKSPACES_READ,  workspaces::get),
+    route!(PATCH  "/workspaces/{id}",                  WORKSPACES_WRITE, workspaces::update),
+    route!(DELETE "/workspaces/{id}",                  WORKSPACES_ADMIN, workspaces::delete),
+    route!(POST   "/workspace-access-tokens",          TOKENS_WRITE,     tokens::create),
+    route!(GET    "/workspace-access-tokens",          TOKENS_READ,      tokens::list),
+    route!(PATCH  "/workspace-access-tokens/{id}",     TOKENS_WRITE,     tokens::update),
+    route!(DELETE "/workspace-access-tokens/{id}",     TOKENS_WRITE,     tokens::revoke),
+    route!(GET    "/healthz",                          Public,           health::live),
+    route!(GET    "/readyz",                           Public,           health::ready),
+];
+
+/// Every route.
+pub fn table() -> impl Iterator<Item = RouteInfo> {
+    TABLE.iter().map(|route| RouteInfo {
+        method: route.method.clone(),
+        path: route.path,
+        access: route.access,
+    })
+}
+
+/// Answers every request that reaches the API.
+pub(super) async fn dispatch(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<ApiState>,
+) -> HttpResponse {
+    let handled = handle(&request, payload, state.into_inner()).await;
+    handled.unwrap_or_else(|error| {
+        let extensions = request.extensions();
+        error.response(extensions.get().map_or("-", RequestId::as_str))
+    })
+}
+
+/// The longest head of a request, in bytes. The framework reads twice as much and then hangs up, with
+/// an answer that few clients get to see; this one they do. No request needs so many filters.
+const HEAD_MAX_BYTES: usize = 64 * 1024;
+
+async fn handle(
+    request: &HttpRequest,
+    payload: web::Payload,
+    state: Arc<ApiState>,
+) -> Result<HttpResponse, ApiError> {
+    let fields = request.headers().iter();
+    let head = fields.map(|(name, value)| name.as_str().len() + value.len());
+    let target = request.path().len() + request.query_string().len();
+    if head.sum::<usize>() + target > HEAD_MAX_BYTES {
+        return Err(ApiError::HeadTooLarge);
+    }
+    let found = find(request.method(), request.path());
+    let nobody = Caller {
+        token_id: Uuid::nil(),
+        reach: Reach::Workspace(Uuid::nil()),
+        scopes: Scopes::default(),
+        expires_at: None,
+    };
+    // Probes must tell of a broken store, not break with it: no token of theirs is looked at.
+    let open = matches!(&found, Found::Route(route, _) if route.access == Public);
+    let caller = if open {
+        Some(nobody)
+    } else {
+        let headers = request.headers();
+        let now = state.clock.now();
+        state.auth.caller(headers, &state.store, now).await?
+    };
+    let (route, id) = match found {
+        Found::Route(route, id) => (route, id),
+        Found::WrongMethod(allowed) => return Err(ApiError::MethodNotAllowed(allowed)),
+        Found::Nothing => return Err(ApiError::UnknownPath),
+    };
+    let caller = caller.ok_or(ApiError::Unauthorized)?;
+    authorize(route.access, &caller)?;
+    let call = Call {
+        state,
+        caller,
+        id: id.to_owned(),
+        request: request.clone(),
+        payload: Some(payload),
+    };
+    (route.handler)(call).await
+}
+
+fn authorize(access: Access, caller: &Caller) -> Result<(), ApiError> {
+    let scopes = match access {
+        Public => return Ok(()),
+        Admin(_) if caller.reach != Reach::Server => return Err(ApiError::AdminOnly),
+        Admin(scopes) | AnyOf(scopes) => scopes,
+    };
+    if scopes.iter().any(|scope| caller.scopes.contains(*scope)) {
+        Ok(())
+    } else {
+        Err(ApiError::MissingScope(scopes.to_vec()))
+    }
+}
+
+enum Found<'p> {
+    Route(&'static Route, &'p str),
+    /// The path is there with these methods.
+    WrongMethod(Vec<Method>),
+    Nothing,
+}
+
+/// Looks a request up in the table. One trailing slash makes no difference.
+fn find<'p>(method: &Method, path: &'p str) -> Found<'p> {
+    // A HEAD is answered as the GET is; the server leaves the body out.
+    let method = if method == Method::HEAD {
+        &Method::GET
+    } else {
+        method
+    };
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let based = BASES
+        .into_iter()
+        .find_map(|base| path.strip_prefix(base).filter(|rest| rest.starts_with('/')));
+    let mut allowed = Vec::new();
+    for route in TABLE {
+        let rest = match (route.access, based) {
+            (Public, _) => path,
+            (_, Some(rest)) => rest,
+            (_, None) => continue,
+        };
+        let Some(id) = matches(route.path, rest) else {
+            continue;
+        };
+        if route.method == *method {
+            return Found::Route(route, id);
+        }
+        if route.method == Method::GET {
+            allowed.extend([Method::GET, Method::HEAD]);
+        } else {
+            allowed.push(route.method.clone());
+        }
+    }
+    if allowed.is_empty() {
+        Found::Nothing
+    } else {
+        Found::WrongMethod(allowed)
+    }
+}
+
+/// Whether `path` fits `pattern`, and if so its `{id}`; empty if the pattern has none.
+fn matches<'p>(pattern: &str, path: &'p str) -> Option<&'p str> {
+    let Some((before, after)) = pattern.split_once("{id}") else {
+        return (pattern == path).then_some("");
+    };
+    let id = path.strip_prefix(before)?.strip_suffix(after)?;
+    (!id.is_empty() && !id.contains('/')).then_some(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(method: &Method, path: &str) -> Option<(&'static str, String)> {
+        match find(method, path) {
+            Found::Route(route, id) => Some((route.path, id.to_owned())),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn every_route_is_found_under_both_bases_and_with_a_trailing_slash() {
+        for route in table() {
+            let path = route.path.replace("{id}", "some-id");
+            let id = if path == route.path { "" } else { "some-id" };
+            let bases = if route.access == Public {
+                &[""][..]
+            } else {
+                &BASES[..]
+            };
+            for base in bases {
+                for end in ["", "/"] {
+                    assert_eq!(
+                        found(&route.method, &format!("{base}{path}{end}")),
+                        Some((route.path, id.to_owned())),
+                        "{base}{path}{end}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn other_paths_are_nothing() {
+        for path in [
+            "",
+            "/",
+            "//",
+            "/api",
+            "/api/",
+            "/apiwebhooks/events",
+            "/webhooks/events",
+            "/api/healthz",
+            "/api/webhooks",
+            "/api/webhooks/events//",
+            "/api//webhooks/events",
+            "/api/webhooks/events/a/b",
+            "/api/webhooks/events//redeliver",
+            "/api/v1/webhooks/events",
+            "/v2/webhooks/events",
+        ] {
+            assert!(matches!(find(&Method::GET, path), Found::Nothing), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_method_is_told_all_that_would_do() {
+        let allowed = |path| match find(&Method::PUT, path) {
+            Found::WrongMethod(methods) => methods
+                .iter()
+                .map(Method::as_str)
+                .collect::<Vec<_>>()
+                .join(" "),
+            _ => String::new(),
+        };
+        assert_eq!(
+            allowed("/api/webhooks/endpoints/x"),
+            "GET HEAD PATCH DELETE"
+        );
+        assert_eq!(allowed("/v1/webhooks/events/"), "POST GET HEAD");
+        assert_eq!(allowed("/v1/webhooks/endpoints/x/secret"), "PATCH");
+        assert_eq!(allowed("/readyz"), "GET HEAD");
+        assert_eq!(
+            found(&Method::HEAD, "/api/workspaces").map(|f| f.0),
+            Some("/workspaces")
+        );
+    }
+}

@@ -1,0 +1,167 @@
+//! What came, as it is shown to its sender again: shortened, and without secrets.
+//!
+//! A refusal must not be many times as long as the request, must not put a secret into somebody's
+//! log, and must be readable by the strictest parser, so numbers beyond a double's range and half
+//! surrogate pairs are shown as text.
+
+use serde_json::value::RawValue;
+
+use super::json::{Kind, Value};
+
+/// Stands for a secret.
+const MASK: &str = "\"**********\"";
+/// Marks where something was left out.
+const CUT: &str = "…";
+/// The longest text that is shown whole, in characters.
+const TEXT_MAX: usize = 256;
+/// When so many bytes are written, the rest of a list or an object is left out.
+const BUDGET_BYTES: usize = 2048;
+/// What is nested deeper is left out.
+const DEPTH_MAX: usize = 5;
+
+/// Shows a value of the body; `secret`: it is the value of a secret field.
+pub(crate) fn echo(value: Value<'_>, secret: bool) -> Box<RawValue> {
+    let mut out = String::new();
+    if secret {
+        out.push_str(MASK);
+    } else {
+        write(&mut out, value, 0);
+    }
+    raw(out)
+}
+
+/// Shows a text from the path or the query.
+pub(crate) fn echo_text(text: &str) -> Box<RawValue> {
+    let mut out = String::new();
+    write_text(&mut out, text);
+    raw(out)
+}
+
+/// Shows nothing: there was no value.
+pub(crate) fn null() -> Box<RawValue> {
+    raw("null".to_owned())
+}
+
+/// Shows an empty object: there was something that cannot be shown.
+pub(crate) fn empty_object() -> Box<RawValue> {
+    raw("{}".to_owned())
+}
+
+fn raw(json: String) -> Box<RawValue> {
+    RawValue::from_string(json).expect("it is made of checked pieces of JSON")
+}
+
+fn write(out: &mut String, value: Value<'_>, depth: usize) {
+    match value.kind() {
+        Kind::Null | Kind::Bool => out.push_str(value.raw()),
+        Kind::Number => {
+            let plain = value.raw().len() <= 64;
+            if plain && value.raw().parse::<f64>().is_ok_and(f64::is_finite) {
+                out.push_str(value.raw());
+            } else {
+                write_text(out, value.raw());
+            }
+        }
+        Kind::Text => write_text(out, &value.lossy_text()),
+        Kind::Array | Kind::Object if depth == DEPTH_MAX => write_text(out, CUT),
+        Kind::Array => {
+            write_members(out, value, ['[', ']'], |out, _| write_text(out, CUT), depth);
+        }
+        Kind::Object => {
+            let cut = |out: &mut String, _: &Value<'_>| {
+                write_text(out, CUT);
+                out.push(':');
+                write_text(out, CUT);
+            };
+            write_members(out, value, ['{', '}'], cut, depth);
+        }
+    }
+}
+
+fn write_members(
+    out: &mut String,
+    value: Value<'_>,
+    [open, close]: [char; 2],
+    cut: impl Fn(&mut String, &Value<'_>),
+    depth: usize,
+) {
+    out.push(open);
+    for (i, member) in value.members().into_iter().enumerate() {
+        if i > 0 {
+            out.push(',');
+        }
+        if out.len() > BUDGET_BYTES {
+            cut(out, &member.value);
+            break;
+        }
+        if open == '{' {
+            write_text(out, &member.name());
+            out.push(':');
+        }
+        if open == '{' && member.is("secret") {
+            out.push_str(MASK);
+        } else {
+            write(out, member.value, depth + 1);
+        }
+    }
+    out.push(close);
+}
+
+fn write_text(out: &mut String, text: &str) {
+    let json = match text.char_indices().nth(TEXT_MAX) {
+        Some((end, _)) => serde_json::to_string(&format!("{}{CUT}", &text[..end])),
+        None => serde_json::to_string(text),
+    };
+    out.push_str(&json.expect("a string always serialises"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::json::scan;
+    use super::*;
+
+    fn shown(json: &str) -> String {
+        echo(scan(json).unwrap().value, false).get().to_owned()
+    }
+
+    #[test]
+    fn short_values_are_shown_as_they_came() {
+        for json in [
+            "null",
+            "true",
+            "12.50",
+            "[1,2]",
+            r#"{"b":"é","a":{"x":[]}}"#,
+        ] {
+            assert_eq!(shown(json), json);
+        }
+    }
+
+    #[test]
+    fn secrets_are_masked_however_their_name_is_spelt() {
+        let json = r#"{"secret":"a","x":[{"s\u0065cret":{"b":1}}],"Secret2":"c"}"#;
+        assert_eq!(
+            shown(json),
+            r#"{"secret":"**********","x":[{"secret":"**********"}],"Secret2":"c"}"#
+        );
+        let masked = echo(scan("123").unwrap().value, true);
+        assert_eq!(masked.get(), "\"**********\"");
+    }
+
+    #[test]
+    fn long_and_odd_values_are_cut_to_something_any_parser_reads() {
+        let text = format!("\"{}\"", "é".repeat(1000));
+        assert_eq!(shown(&text), format!("\"{}…\"", "é".repeat(256)));
+        assert_eq!(shown("1e400"), "\"1e400\"");
+        assert_eq!(shown(r#"["\ud800"]"#), "[\"\u{fffd}\"]");
+        let long = format!("[{}1]", "\"abcdefgh\",".repeat(10_000));
+        assert!(shown(&long).len() < 3000 && shown(&long).ends_with("\"…\"]"));
+        let wide = format!("{{{}\"z\":1}}", "\"abcdefgh\":[],".repeat(10_000));
+        assert!(shown(&wide).len() < 3000);
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        assert_eq!(shown(&deep), "[[[[[\"…\"]]]]]");
+        for json in [&long, &wide, &deep] {
+            serde_json::from_str::<serde_json::Value>(&shown(json)).unwrap();
+        }
+    }
+}

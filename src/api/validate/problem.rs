@@ -1,0 +1,348 @@
+//! What can be wrong with one value of a request: the table of types and messages that clients
+//! match on. They are worded as upstream words them (pydantic's, version 2).
+
+use std::borrow::Cow;
+
+use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+/// A part of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Section {
+    Path,
+    Query,
+    Body,
+}
+
+impl Section {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Path => "path",
+            Self::Query => "query",
+            Self::Body => "body",
+        }
+    }
+}
+
+/// Where a value stands: a section, a field of it, an item of that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Loc {
+    /// The part of the request.
+    pub(crate) section: Section,
+    /// The field; `None`: the section as a whole.
+    pub(crate) field: Option<&'static str>,
+    /// The item of a list, or the offset of a syntax error.
+    pub(crate) index: Option<usize>,
+}
+
+impl Loc {
+    /// A field of a section.
+    pub(crate) const fn field(section: Section, field: &'static str) -> Self {
+        Self {
+            section,
+            field: Some(field),
+            index: None,
+        }
+    }
+
+    /// The body as a whole.
+    pub(crate) const fn body() -> Self {
+        Self {
+            section: Section::Body,
+            field: None,
+            index: None,
+        }
+    }
+
+    /// An item of the list, or an offset in the text, that stands here.
+    pub(crate) const fn at(self, index: usize) -> Self {
+        Self {
+            index: Some(index),
+            ..self
+        }
+    }
+
+    /// Whether what stands here must not be shown.
+    pub(crate) fn is_secret(self) -> bool {
+        self.field == Some("secret")
+    }
+
+    /// Problems are listed in this order: page, limit, path, query, body fields.
+    pub(crate) fn rank(self) -> u8 {
+        match (self.section, self.field) {
+            (Section::Query, Some("page")) => 0,
+            (Section::Query, Some("limit")) => 1,
+            (Section::Path, _) => 2,
+            (Section::Query, _) => 3,
+            (Section::Body, _) => 4,
+        }
+    }
+}
+
+impl Serialize for Loc {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut steps = serializer.serialize_seq(None)?;
+        steps.serialize_element(self.section.as_str())?;
+        if let Some(field) = self.field {
+            steps.serialize_element(field)?;
+        }
+        if let Some(index) = self.index {
+            steps.serialize_element(&index)?;
+        }
+        steps.end()
+    }
+}
+
+/// What is wrong with a value.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Fault {
+    Missing,
+    NotAnObject,
+    /// The reason, in a parser's words.
+    JsonInvalid(&'static str),
+    StringType,
+    /// Half of a surrogate pair.
+    StringUnicode,
+    /// The least number of characters.
+    StringTooShort(usize),
+    /// The greatest number of characters.
+    StringTooLong(usize),
+    /// The regular expression that was not met.
+    StringPattern(&'static str),
+    ListType,
+    /// The least number of items.
+    ListTooShort(usize),
+    /// The greatest number of items, and the number that came.
+    ListTooLong(usize, usize),
+    BoolType,
+    BoolParsing,
+    IntType,
+    IntParsing,
+    IntFromFloat,
+    /// The bound, which is not itself allowed.
+    GreaterThan(u64),
+    /// The bound, which is allowed.
+    LessThanEqual(u64),
+    UuidType,
+    /// The reason.
+    UuidParsing(String),
+    UuidVersion,
+    UrlType,
+    /// The schemes that would do.
+    UrlScheme(&'static str),
+    /// The reason.
+    UrlParsing(&'static str),
+    /// The greatest number of bytes.
+    UrlTooLong(usize),
+    /// What would do.
+    Enum(String),
+    /// What would do.
+    Literal(String),
+    DatetimeType,
+    /// The reason.
+    DatetimeParsing(&'static str),
+    TimezoneAware,
+    WorkspaceToken,
+    /// A rule of ours; says what would do.
+    Value(Cow<'static, str>),
+}
+
+impl Fault {
+    /// Its type, its message, and the numbers or words in the message by name.
+    fn describe(&self) -> (&'static str, Cow<'static, str>, Option<Value>) {
+        let plain = |kind, msg| (kind, Cow::Borrowed(msg), None);
+        match self {
+            Self::Missing => plain("missing", "Field required"),
+            Self::NotAnObject => plain(
+                "model_attributes_type",
+                "Input should be a valid dictionary or object to extract fields from",
+            ),
+            Self::JsonInvalid(why) => (
+                "json_invalid",
+                "JSON decode error".into(),
+                Some(json!({ "error": why })),
+            ),
+            Self::StringType => plain("string_type", "Input should be a valid string"),
+            Self::StringUnicode => plain(
+                "string_unicode",
+                "Input should be a valid string, unable to parse raw data as a unicode string",
+            ),
+            Self::StringTooShort(min) => (
+                "string_too_short",
+                format!("String should have at least {}", count(*min, "character")).into(),
+                Some(json!({ "min_length": min })),
+            ),
+            Self::StringTooLong(max) => (
+                "string_too_long",
+                format!("String should have at most {}", count(*max, "character")).into(),
+                Some(json!({ "max_length": max })),
+            ),
+            Self::StringPattern(pattern) => (
+                "string_pattern_mismatch",
+                format!("String should match pattern '{pattern}'").into(),
+                Some(json!({ "pattern": pattern })),
+            ),
+            Self::ListType => plain("list_type", "Input should be a valid list"),
+            Self::ListTooShort(min) => (
+                "too_short",
+                format!(
+                    "List should have at least {} after validation, not 0",
+                    count(*min, "item")
+                )
+                .into(),
+                Some(json!({ "field_type": "List", "min_length": min, "actual_length": 0 })),
+            ),
+            Self::ListTooLong(max, actual) => (
+                "too_long",
+                format!(
+                    "List should have at most {} after validation, not {actual}",
+                    count(*max, "item")
+                )
+                .into(),
+                Some(json!({ "field_type": "List", "max_length": max, "actual_length": actual })),
+            ),
+            Self::BoolType => plain("bool_type", "Input should be a valid boolean"),
+            Self::BoolParsing => plain(
+                "bool_parsing",
+                "Input should be a valid boolean, unable to interpret input",
+            ),
+            Self::IntType => plain("int_type", "Input should be a valid integer"),
+            Self::IntParsing => plain(
+                "int_parsing",
+                "Input should be a valid integer, unable to parse string as an integer",
+            ),
+            Self::IntFromFloat => plain(
+                "int_from_float",
+                "Input should be a valid integer, got a number with a fractional part",
+            ),
+            Self::GreaterThan(bound) => (
+                "greater_than",
+                format!("Input should be greater than {bound}").into(),
+                Some(json!({ "gt": bound })),
+            ),
+            Self::LessThanEqual(bound) => (
+                "less_than_equal",
+                format!("Input should be less than or equal to {bound}").into(),
+                Some(json!({ "le": bound })),
+            ),
+            _ => self.describe_format(),
+        }
+    }
+
+    /// [`Fault::describe`], for values of a certain form.
+    fn describe_format(&self) -> (&'static str, Cow<'static, str>, Option<Value>) {
+        let plain = |kind, msg| (kind, Cow::Borrowed(msg), None);
+        match self {
+            Self::UuidType => plain(
+                "uuid_type",
+                "UUID input should be a string, bytes or UUID object",
+            ),
+            Self::UuidParsing(why) => (
+                "uuid_parsing",
+                format!("Input should be a valid UUID, {why}").into(),
+                Some(json!({ "error": why })),
+            ),
+            Self::UuidVersion => (
+                "uuid_version",
+                "UUID version 4 expected".into(),
+                Some(json!({ "expected_version": 4 })),
+            ),
+            Self::UrlType => plain("url_type", "URL input should be a string or URL"),
+            Self::UrlScheme(schemes) => (
+                "url_scheme",
+                format!("URL scheme should be {schemes}").into(),
+                Some(json!({ "expected_schemes": schemes })),
+            ),
+            Self::UrlParsing(why) => (
+                "url_parsing",
+                format!("Input should be a valid URL, {why}").into(),
+                Some(json!({ "error": why })),
+            ),
+            Self::UrlTooLong(max) => (
+                "url_too_long",
+                format!("URL should have at most {max} characters").into(),
+                Some(json!({ "max_length": max })),
+            ),
+            Self::Enum(expected) => (
+                "enum",
+                format!("Input should be {expected}").into(),
+                Some(json!({ "expected": expected })),
+            ),
+            Self::Literal(expected) => (
+                "literal_error",
+                format!("Input should be {expected}").into(),
+                Some(json!({ "expected": expected })),
+            ),
+            Self::DatetimeType => plain("datetime_type", "Input should be a valid datetime"),
+            Self::DatetimeParsing(why) => (
+                "datetime_from_date_parsing",
+                format!("Input should be a valid datetime or date, {why}").into(),
+                Some(json!({ "error": why })),
+            ),
+            Self::TimezoneAware => plain("timezone_aware", "Input should have timezone info"),
+            Self::WorkspaceToken => plain(
+                "workspace_token",
+                "A workspace token acts for its own workspace only: leave workspace_id out",
+            ),
+            Self::Value(what) => (
+                "value_error",
+                format!("Value error, {what}").into(),
+                Some(json!({ "error": what })),
+            ),
+            _ => plain("value_error", "Value error"),
+        }
+    }
+}
+
+fn count(number: usize, of: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {of}{plural}")
+}
+
+/// The names that would do, as in `'raw', 'discord' or 'slack'`.
+pub(crate) fn expected(names: &[&str]) -> String {
+    let quoted: Vec<_> = names.iter().map(|name| format!("'{name}'")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => quoted.concat(),
+    }
+}
+
+/// One entry of a 422's `detail`.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem {
+    /// Where.
+    pub(crate) loc: Loc,
+    /// What.
+    pub(crate) fault: Fault,
+    /// What came instead, shortened and without secrets.
+    pub(crate) input: Box<RawValue>,
+}
+
+impl Serialize for Problem {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (kind, msg, ctx) = self.fault.describe();
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("type", kind)?;
+        map.serialize_entry("loc", &self.loc)?;
+        map.serialize_entry("msg", &msg)?;
+        map.serialize_entry("input", &self.input)?;
+        if let Some(ctx) = ctx {
+            map.serialize_entry("ctx", &ctx)?;
+        }
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn choices_read_as_a_sentence() {
+        assert_eq!(expected(&["raw", "b", "c"]), "'raw', 'b' or 'c'");
+        assert_eq!(expected(&["a"]), "'a'");
+        assert_eq!(count(1, "item"), "1 item");
+    }
+}

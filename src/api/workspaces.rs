@@ -1,0 +1,73 @@
+//! `/workspaces`: made and deleted by admin tokens; a workspace token sees and renames its own.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+
+use super::call::Call;
+use super::error::ApiError;
+use super::objects::{Rendered, json};
+use super::pagination;
+use super::validate::read;
+
+/// `POST /workspaces`
+pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
+    let body = call.body().await?;
+    let mut input = call.input();
+    input.json(body.text()?);
+    let name = input.required("name", read::workspace_name);
+    let ok = input.finish()?;
+    let workspace = call.state.store.create_workspace(name.take(&ok)).await?;
+    Ok(json(StatusCode::CREATED, &Rendered(&workspace)))
+}
+
+/// `GET /workspaces`
+pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
+    let mut input = call.input();
+    let page = pagination::page(&mut input);
+    let ok = input.finish()?;
+    let (page, reach) = (page.take(&ok), call.caller.reach);
+    let listed = call
+        .read(move |store| store.list_workspaces(reach, page))
+        .await?;
+    Ok(pagination::respond(&listed, page))
+}
+
+/// `GET /workspaces/{id}`
+pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
+    let id = call.path_id()?;
+    let reach = call.caller.reach;
+    let workspace = call
+        .read(move |store| store.find_workspace(reach, id))
+        .await?;
+    Ok(json(StatusCode::OK, &Rendered(&workspace)))
+}
+
+/// `PATCH /workspaces/{id}`
+pub(super) async fn update(mut call: Call) -> Result<HttpResponse, ApiError> {
+    let body = call.body().await?;
+    let mut input = call.input();
+    input.json(body.text()?);
+    let id = input.path(read::id);
+    let name = input.optional("name", read::workspace_name);
+    let ok = input.finish()?;
+    let (id, reach) = (id.take(&ok), call.caller.reach);
+    let workspace = match name.take(&ok) {
+        Some(name) => call.state.store.rename_workspace(reach, id, name).await?,
+        None => {
+            call.read(move |store| store.find_workspace(reach, id))
+                .await?
+        }
+    };
+    Ok(json(StatusCode::OK, &Rendered(&workspace)))
+}
+
+/// `DELETE /workspaces/{id}`
+pub(super) async fn delete(call: Call) -> Result<HttpResponse, ApiError> {
+    let id = call.path_id()?;
+    call.state
+        .store
+        .delete_workspace(call.caller.reach, id)
+        .await?;
+    call.state.auth.forget();
+    Ok(HttpResponse::NoContent().finish())
+}

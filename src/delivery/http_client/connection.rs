@@ -1,0 +1,304 @@
+//! How ureq gets its connections: an idle one if there is one, else a new one.
+//!
+//! # Repeating a request
+//!
+//! A receiver may close an idle connection at the moment it is used. A request that went out then
+//! is lost, or was seen and the answer lost: that can't be known, so such an attempt has failed, and
+//! the next one is for the engine to schedule. There is one case in which it *is* known: when
+//! already the first bytes can't be handed to the kernel, the receiver has none. Only then is the
+//! request repeated at once, over a new connection: see [`Stale`].
+//!
+//! To keep the other case rare, an idle connection is probed before its use (a read that must find
+//! neither data nor the end), and is not kept for long.
+
+use std::io;
+use std::mem;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, NextTimeout, TcpConnector, Transport, time,
+};
+
+use super::idle::{Entry, Idle, Peer};
+use super::tls::Tls;
+
+/// The most that is written at first. The send buffer of an idle connection takes at least this
+/// much at once, on any system; so if that write fails, nothing was sent.
+const FIRST_WRITE_BYTES: usize = 4096;
+/// A socket's time-out is rounded up to this, while more than [`COARSE_ABOVE`] is left.
+const COARSE: Duration = Duration::from_millis(100);
+/// Time-outs below this are exact.
+const COARSE_ABOVE: Duration = Duration::from_secs(1);
+
+/// No TCP connection came about.
+#[derive(Debug, thiserror::Error)]
+#[error("no connection: {0}")]
+pub(super) struct ConnectFailed(pub(super) io::Error);
+
+/// An idle connection turned out to be closed before any of the request was written to it, so that
+/// the request can be repeated.
+#[derive(Debug, thiserror::Error)]
+#[error("the receiver had closed the idle connection")]
+pub(super) struct Stale;
+
+/// A connection of either kind, [`Tcp`] or [`TlsTransport`](super::tls::TlsTransport).
+type Link = Box<dyn Transport>;
+
+/// Dials, shakes hands, and keeps connections for later. Shared by all agents.
+#[derive(Clone)]
+pub(super) struct Dialer {
+    tls: Tls,
+    idle: Arc<Idle<Link>>,
+}
+
+impl Dialer {
+    /// Keeps at most `idle_limit` connections for later.
+    pub(super) fn new(tls: Tls, idle_limit: usize) -> Self {
+        Self {
+            tls,
+            idle: Arc::new(Idle::new(idle_limit)),
+        }
+    }
+
+    /// A connection left over from an earlier request that still is open.
+    fn idle_connection(&self, peer: &Peer, details: &ConnectionDetails) -> Option<Connection> {
+        let now = Instant::now();
+        // Each turn takes one out, so this ends.
+        while let Some(mut entry) = self.idle.take(peer, &details.addrs, now) {
+            if entry.connection.is_open() {
+                return Some(Connection::new(entry, &self.idle));
+            }
+        }
+        None
+    }
+
+    /// A new connection, to one of the addresses that were checked for this request.
+    fn dial(&self, details: &ConnectionDetails) -> Result<Link, ureq::Error> {
+        let socket = TcpConnector::default()
+            .connect(details, None)
+            .map_err(|error| match error {
+                ureq::Error::Io(error) => ureq::Error::Other(Box::new(ConnectFailed(error))),
+                other => other,
+            })?
+            .ok_or(ureq::Error::ConnectionFailed)?;
+        let tcp = Tcp::new(socket);
+        if details.needs_tls() {
+            Ok(Box::new(self.tls.connect(tcp, details)?))
+        } else {
+            Ok(Box::new(tcp))
+        }
+    }
+}
+
+impl Connector for Dialer {
+    type Out = Connection;
+
+    /// An idle age of zero in the request's settings asks for a new connection.
+    fn connect(
+        &self,
+        details: &ConnectionDetails,
+        _: Option<()>,
+    ) -> Result<Option<Connection>, ureq::Error> {
+        let peer = Peer {
+            tls: details.needs_tls(),
+            authority: details.uri.authority().map_or("", |a| a.as_str()).into(),
+        };
+        if !details.config.max_idle_age().is_zero()
+            && let Some(connection) = self.idle_connection(&peer, details)
+        {
+            return Ok(Some(connection));
+        }
+        let link = self.dial(details)?;
+        let entry = Entry {
+            connection: link,
+            peer,
+            addresses: details.addrs.iter().copied().collect(),
+            since: Instant::now(),
+        };
+        Ok(Some(Connection::new(entry, &self.idle)))
+    }
+}
+
+impl std::fmt::Debug for Dialer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Dialer").finish_non_exhaustive()
+    }
+}
+
+/// A connection in the hands of ureq, for one request.
+pub(super) struct Connection {
+    /// Gone once put back.
+    entry: Option<Entry<Link>>,
+    idle: Arc<Idle<Link>>,
+    output: Output,
+}
+
+/// What was sent of the request.
+enum Output {
+    Nothing,
+    /// Nothing either, but this is to go out with what follows.
+    ///
+    /// ureq writes the head of a request by itself and then the body. As nothing is delayed in the
+    /// kernel (`TCP_NODELAY`), each webhook would be two packets and wake the receiver twice.
+    Held(Vec<u8>),
+    Some,
+}
+
+impl Connection {
+    fn new(entry: Entry<Link>, idle: &Arc<Idle<Link>>) -> Self {
+        Self {
+            entry: Some(entry),
+            idle: Arc::clone(idle),
+            output: Output::Nothing,
+        }
+    }
+
+    fn link(&mut self) -> &mut Link {
+        let entry = self.entry.as_mut();
+        &mut entry
+            .expect("ureq drops a connection that it was told is not open")
+            .connection
+    }
+}
+
+impl Transport for Connection {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        self.link().buffers()
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        let before = mem::replace(&mut self.output, Output::Some);
+        let link = self.link();
+        let output = link.buffers().output();
+        match before {
+            Output::Nothing if amount < FIRST_WRITE_BYTES => {
+                self.output = Output::Held(output[..amount].to_vec());
+                Ok(())
+            }
+            Output::Held(held) if held.len() + amount <= FIRST_WRITE_BYTES => {
+                output.copy_within(..amount, held.len());
+                output[..held.len()].copy_from_slice(&held);
+                link.transmit_output(held.len() + amount, timeout)
+            }
+            Output::Held(held) => {
+                let following = output[..amount].to_vec();
+                output[..held.len()].copy_from_slice(&held);
+                link.transmit_output(held.len(), timeout)?;
+                link.buffers().output()[..amount].copy_from_slice(&following);
+                link.transmit_output(amount, timeout)
+            }
+            Output::Nothing | Output::Some => link.transmit_output(amount, timeout),
+        }
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        if let Output::Held(_) = self.output {
+            self.transmit_output(0, timeout)?;
+        }
+        self.link().await_input(timeout)
+    }
+
+    /// ureq asks this once an answer has been read to its end and the connection may be kept, just
+    /// before it would put it into its own pool. That is where ours comes in: it takes the
+    /// connection, and ureq is told that it is gone. It is probed when it is taken out again.
+    fn is_open(&mut self) -> bool {
+        if let Some(mut entry) = self.entry.take() {
+            entry.since = Instant::now();
+            self.idle.put(entry);
+        }
+        false
+    }
+
+    fn is_tls(&self) -> bool {
+        self.entry.as_ref().is_some_and(|entry| entry.peer.tls)
+    }
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection")
+            .field("peer", &self.entry.as_ref().map(|entry| &entry.peer))
+            .finish_non_exhaustive()
+    }
+}
+
+/// What ureq makes TCP connections of.
+type Socket = <TcpConnector as Connector<()>>::Out;
+
+/// A TCP connection that knows whether anything of the current request was written to it.
+#[derive(Debug)]
+pub(super) struct Tcp<S = Socket> {
+    socket: S,
+    /// Whether this is not the first request.
+    reused: bool,
+    /// Whether all of what was to be written first for this request has been.
+    written: bool,
+}
+
+impl<S: Transport> Tcp<S> {
+    fn new(socket: S) -> Self {
+        Self {
+            socket,
+            reused: false,
+            written: false,
+        }
+    }
+}
+
+impl<S: Transport> Transport for Tcp<S> {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        self.socket.buffers()
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        match self.socket.transmit_output(amount, coarse(timeout)) {
+            Ok(()) => {
+                self.written = true;
+                Ok(())
+            }
+            Err(ureq::Error::Io(error))
+                if self.reused && !self.written && means_closed(error.kind()) =>
+            {
+                Err(ureq::Error::Other(Box::new(Stale)))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        self.socket.await_input(coarse(timeout))
+    }
+
+    /// Connections are probed between two requests and at no other time.
+    fn is_open(&mut self) -> bool {
+        self.reused = true;
+        self.written = false;
+        self.socket.is_open()
+    }
+}
+
+/// Rounds up the time that is left. It differs by microseconds from one call to the next, and each
+/// other value is one more system call to tell the socket. The deadline itself is kept by ureq.
+fn coarse(mut timeout: NextTimeout) -> NextTimeout {
+    if let time::Duration::Exact(left) = timeout.after
+        && left > COARSE_ABOVE
+        && let Ok(units) = u32::try_from(left.as_nanos().div_ceil(COARSE.as_nanos()))
+    {
+        timeout.after = time::Duration::Exact(COARSE * units);
+    }
+    timeout
+}
+
+fn means_closed(kind: io::ErrorKind) -> bool {
+    matches!(
+        kind,
+        io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::NotConnected
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+//! What went wrong, in the words of the domain and of a person.
+//!
+//! No message contains the URL: its path often is a secret (as with Slack and Discord). The host is
+//! fine.
+
+use std::io;
+use std::time::Duration;
+
+use ureq::Timeout;
+
+use super::connection::{ConnectFailed, Stale};
+use super::tls::HandshakeFailed;
+use crate::delivery::resolver::ResolveError;
+use crate::domain::delivery_error::DeliveryError;
+
+/// `errno` for "too many open files", of the process and of the system. They have no
+/// [`io::ErrorKind`], and their numbers are the same on Linux, the BSDs and macOS.
+const OUT_OF_FILES: [i32; 2] = [23, 24];
+
+/// Why an attempt got no whole HTTP answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The cause, for machines.
+    pub kind: DeliveryError,
+    /// The cause, for people. Contains no secrets.
+    pub message: String,
+    /// Whether another attempt at the same URL is pointless.
+    pub is_final: bool,
+}
+
+impl Failure {
+    /// A failure that another attempt may not meet.
+    pub(super) fn new(kind: DeliveryError, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            is_final: false,
+        }
+    }
+
+    /// A failure that every attempt at this URL would meet.
+    pub(super) fn lasting(kind: DeliveryError, message: impl Into<String>) -> Self {
+        Self {
+            is_final: true,
+            ..Self::new(kind, message)
+        }
+    }
+
+    /// What `error` means, with an eye to what was being done. `time` is that of a whole attempt.
+    pub(super) fn from_ureq(error: &ureq::Error, time: Duration) -> Self {
+        match error {
+            ureq::Error::Other(ours) => Self::from_ours(ours.as_ref()),
+            ureq::Error::Timeout(Timeout::Resolve) => {
+                Self::new(DeliveryError::Dns, "the name didn't resolve in time")
+            }
+            ureq::Error::Timeout(Timeout::Connect) => Self::new(
+                DeliveryError::Timeout,
+                "the receiver didn't accept a connection in time",
+            ),
+            ureq::Error::Timeout(_) => Self::new(
+                DeliveryError::Timeout,
+                format!("no complete answer within {time:?}"),
+            ),
+            ureq::Error::Io(error) => Self::from_io(error),
+            ureq::Error::Protocol(error) => Self::new(
+                DeliveryError::Protocol,
+                format!("the answer is not valid HTTP: {error}"),
+            ),
+            ureq::Error::LargeResponseHeader(..) => Self::new(
+                DeliveryError::Protocol,
+                "the headers of the answer are too large",
+            ),
+            ureq::Error::BodyStalled => {
+                Self::new(DeliveryError::Protocol, "the answer ended too early")
+            }
+            ureq::Error::ConnectionFailed => Self::new(DeliveryError::Connect, "no connection"),
+            // What is left concerns the request, and could name the URL.
+            _ => Self::new(DeliveryError::Internal, "the request could not be made"),
+        }
+    }
+
+    /// What our own resolver and connector said.
+    fn from_ours(error: &(dyn std::error::Error + 'static)) -> Self {
+        if let Some(error) = error.downcast_ref::<ResolveError>() {
+            let message = error.to_string();
+            return match error {
+                ResolveError::LiteralRefused(_) => {
+                    Self::lasting(DeliveryError::AddressRefused, message)
+                }
+                ResolveError::NameRefused { .. } => {
+                    Self::new(DeliveryError::AddressRefused, message)
+                }
+                ResolveError::Failed { .. }
+                | ResolveError::Slow { .. }
+                | ResolveError::Busy { .. } => Self::new(DeliveryError::Dns, message),
+            };
+        }
+        if let Some(ConnectFailed(error)) = error.downcast_ref() {
+            if out_of_files(error) {
+                return Self::new(DeliveryError::Internal, "too many open files");
+            }
+            return Self::new(
+                DeliveryError::Connect,
+                format!("no connection: {}", without_number(error)),
+            );
+        }
+        if let Some(error) = error.downcast_ref::<HandshakeFailed>() {
+            return Self::new(DeliveryError::Tls, error.to_string());
+        }
+        if error.is::<Stale>() {
+            return Self::new(DeliveryError::Connect, error.to_string());
+        }
+        Self::new(DeliveryError::Internal, "the request could not be made")
+    }
+
+    /// Errors on an established connection.
+    fn from_io(error: &io::Error) -> Self {
+        let tls = error
+            .get_ref()
+            .and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        if let Some(error) = tls {
+            return Self::new(DeliveryError::Tls, format!("TLS failed: {error}"));
+        }
+        let message = match error.kind() {
+            io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted => {
+                "the receiver closed the connection before its answer was complete".to_owned()
+            }
+            _ => format!("the connection broke: {}", without_number(error)),
+        };
+        Self::new(DeliveryError::Protocol, message)
+    }
+}
+
+fn out_of_files(error: &io::Error) -> bool {
+    error
+        .raw_os_error()
+        .is_some_and(|number| OUT_OF_FILES.contains(&number))
+}
+
+/// The text of an error without the " (os error 111)" that the standard library appends.
+fn without_number(error: &io::Error) -> String {
+    let mut text = error.to_string();
+    if let Some(end) = text.find(" (os error ") {
+        text.truncate(end);
+    }
+    text
+}

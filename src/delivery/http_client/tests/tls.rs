@@ -1,0 +1,165 @@
+//! Receivers behind TLS.
+
+use std::net::TcpStream;
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use super::*;
+use crate::delivery::http_client::tls::roots;
+
+/// A receiver with a self-signed certificate for "receiver.test", and the certificate (PEM).
+fn tls_receiver() -> (Receiver, Vec<u8>) {
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(["receiver.test".to_owned()]).expect("a certificate");
+    let key = PrivateKeyDer::Pkcs8(signing_key.serialize_der().into());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key)
+        .expect("a key that fits");
+    let config = Arc::new(config);
+    let accept = move |stream: TcpStream| {
+        let connection = ServerConnection::new(Arc::clone(&config)).expect("a connection");
+        StreamOwned::new(connection, stream)
+    };
+    let receiver = Receiver::start_over(accept, |conversation| {
+        while conversation.request().is_some() {
+            conversation.send(OK);
+        }
+    });
+    (receiver, cert.pem().into_bytes())
+}
+
+fn url(receiver: &Receiver, host: &str) -> String {
+    format!("https://{host}:{}/hook", receiver.address.port())
+}
+
+fn trusting(ca_file: Vec<u8>) -> HttpClient {
+    client(HttpClientSettings {
+        ca_file: Some(ca_file),
+        ..open_settings()
+    })
+}
+
+#[test]
+fn an_unknown_certificate_is_refused() {
+    let (receiver, _) = tls_receiver();
+    let failure = failure(&open_client(), &url(&receiver, "receiver.test"));
+    assert_eq!(failure.kind, DeliveryError::Tls);
+    assert_eq!(
+        failure.message,
+        "TLS handshake failed: invalid peer certificate: UnknownIssuer"
+    );
+    assert!(!failure.is_final);
+    assert_eq!(receiver.waiting_requests(), 0);
+}
+
+#[test]
+fn a_certificate_from_the_ca_file_is_accepted_and_its_connection_reused() {
+    let (receiver, certificate) = tls_receiver();
+    let client = trusting(certificate);
+    for _ in 0..3 {
+        let response = post(&client, &url(&receiver, "receiver.test")).expect("an answer");
+        assert_eq!((response.code, response.body.as_str()), (200, "ok"));
+        assert_eq!(receiver.request().connection, 0);
+    }
+}
+
+#[test]
+fn a_body_of_many_records_arrives_whole() {
+    let (receiver, certificate) = tls_receiver();
+    let body = "x".repeat(256 * 1024);
+    let attempt =
+        trusting(certificate).post(1, &url(&receiver, "receiver.test"), &[], body.as_bytes());
+    assert!(attempt.result.is_ok());
+    assert_eq!(receiver.request().body, body);
+}
+
+#[test]
+fn a_certificate_for_another_name_is_refused() {
+    let (receiver, certificate) = tls_receiver();
+    let client = trusting(certificate);
+    for host in ["other.test", "127.0.0.1"] {
+        let failure = failure(&client, &url(&receiver, host));
+        assert_eq!(failure.kind, DeliveryError::Tls, "{failure:?}");
+    }
+    assert_eq!(receiver.waiting_requests(), 0);
+}
+
+#[test]
+fn a_receiver_that_does_not_speak_tls() {
+    let receiver = Receiver::start(|conversation| {
+        conversation.send("HTTP/1.1 400 Bad Request\r\n\r\n");
+        conversation.hang();
+    });
+    let failure = failure(&open_client(), &url(&receiver, "receiver.test"));
+    assert_eq!(failure.kind, DeliveryError::Tls, "{failure:?}");
+}
+
+#[test]
+fn a_handshake_that_breaks_off() {
+    let receiver = Receiver::start(|_| {});
+    let failure = failure(&open_client(), &url(&receiver, "receiver.test"));
+    assert_eq!(failure.kind, DeliveryError::Tls, "{failure:?}");
+}
+
+#[test]
+fn a_handshake_that_hangs_runs_into_the_deadline() {
+    let receiver = Receiver::start(|conversation| {
+        let _ = std::io::copy(&mut conversation.stream, &mut std::io::sink());
+    });
+    let attempt = hasty_client().post(1, &url(&receiver, "receiver.test"), &[], b"{}");
+    let failure = attempt.result.expect_err("a failure");
+    assert_eq!(failure.kind, DeliveryError::Timeout, "{failure:?}");
+    assert!(attempt.duration < PLENTY / 4);
+}
+
+#[test]
+fn a_bad_ca_file_is_noticed_at_the_start() {
+    for (file, why) in [
+        (&b"no certificate"[..], "it has no certificate"),
+        (b"", "it has no certificate"),
+        (
+            b"-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n",
+            "",
+        ),
+        (
+            b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+            "",
+        ),
+    ] {
+        let settings = HttpClientSettings {
+            ca_file: Some(file.to_vec()),
+            ..open_settings()
+        };
+        let error = HttpClient::new(settings, script(&[])).expect_err("unusable");
+        let text = error.to_string();
+        assert!(text.starts_with("the CA file can't be used: "), "{text}");
+        assert!(text.ends_with(why), "{text}");
+    }
+}
+
+#[test]
+fn the_public_roots_stay_trusted_beside_the_ca_file() {
+    let (_, certificate) = tls_receiver();
+    let public = roots(None).expect("roots").len();
+    assert!(public > 100);
+    assert_eq!(roots(Some(&certificate)).expect("roots").len(), public + 1);
+}
+
+/// Sender threads have small stacks, as there may be hundreds of them.
+#[test]
+fn a_small_stack_is_enough() {
+    let (receiver, certificate) = tls_receiver();
+    let client = trusting(certificate);
+    let url = url(&receiver, "receiver.test");
+    let sender = thread::Builder::new()
+        .stack_size(256 * 1024)
+        .spawn(move || post(&client, &url))
+        .expect("a thread");
+    assert!(sender.join().expect("no panic").is_ok());
+}

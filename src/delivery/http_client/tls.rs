@@ -1,0 +1,181 @@
+//! TLS on top of a TCP connection.
+//!
+//! All agents share one rustls configuration: one root store, and one cache of sessions, which
+//! rustls bounds (256 servers). The roots are those of the Mozilla program, as shipped by
+//! `webpki-roots`, and the operator's own beside them; the system's are not consulted, so that a
+//! container without certificates works like any other.
+
+use std::fmt;
+use std::io::{Read, Write};
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use ureq::unversioned::transport::time::{Duration, Instant};
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, LazyBuffers, NextTimeout, Transport, TransportAdapter,
+};
+
+use super::HttpClientError;
+use super::connection::Tcp;
+
+/// Makes TLS connections.
+#[derive(Clone)]
+pub(super) struct Tls(Arc<ClientConfig>);
+
+/// The handshake failed; the field says why.
+#[derive(Debug, thiserror::Error)]
+#[error("TLS handshake failed: {0}")]
+pub(super) struct HandshakeFailed(String);
+
+impl Tls {
+    /// TLS that trusts the public roots, and those in `extra_roots` (PEM) if given.
+    pub(super) fn new(extra_roots: Option<&[u8]>) -> Result<Self, HttpClientError> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(HttpClientError::Tls)?
+            .with_root_certificates(roots(extra_roots)?)
+            .with_no_client_auth();
+        Ok(Self(Arc::new(config)))
+    }
+
+    /// Shakes hands over `tcp`, within what is left of the time to connect.
+    pub(super) fn connect(
+        &self,
+        tcp: Tcp,
+        details: &ConnectionDetails,
+    ) -> Result<TlsTransport, ureq::Error> {
+        let name = server_name(details)?;
+        let connection = ClientConnection::new(Arc::clone(&self.0), name)
+            .map_err(|error| handshake_failed(error.to_string()))?;
+        let mut stream = StreamOwned::new(
+            connection,
+            TransportAdapter::new(tcp, Arc::clone(&details.current_time)),
+        );
+        stream.sock.set_timeout(time_left(details));
+        if let Err(error) = stream.conn.complete_io(&mut stream.sock) {
+            return Err(match ureq::Error::from(error) {
+                ureq::Error::Io(error) => handshake_failed(words(&error)),
+                other => other,
+            });
+        }
+        let buffers = LazyBuffers::new(
+            details.config.input_buffer_size(),
+            details.config.output_buffer_size(),
+        );
+        Ok(TlsTransport { buffers, stream })
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tls")
+    }
+}
+
+/// The public roots, and those in `extra` (PEM) if given.
+pub(super) fn roots(extra: Option<&[u8]>) -> Result<RootCertStore, HttpClientError> {
+    let mut roots = RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    };
+    let Some(pem) = extra else {
+        return Ok(roots);
+    };
+    let public = roots.len();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let certificate =
+            certificate.map_err(|error| HttpClientError::CaFile(error.to_string()))?;
+        roots
+            .add(certificate)
+            .map_err(|error| HttpClientError::CaFile(error.to_string()))?;
+    }
+    if roots.len() == public {
+        return Err(HttpClientError::CaFile("it has no certificate".to_owned()));
+    }
+    Ok(roots)
+}
+
+/// The name that the certificate must carry.
+fn server_name(details: &ConnectionDetails) -> Result<ServerName<'static>, ureq::Error> {
+    let host = details.uri.host().unwrap_or_default();
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(host);
+    ServerName::try_from(bare.to_owned())
+        .map_err(|_| handshake_failed("no certificate can carry this host name".to_owned()))
+}
+
+/// The time to connect includes the handshake, and part of it is spent on TCP.
+fn time_left(details: &ConnectionDetails) -> NextTimeout {
+    let mut timeout = details.timeout;
+    if let (Duration::Exact(left), Instant::Exact(started), Instant::Exact(now)) =
+        (timeout.after, details.now, (details.current_time)())
+    {
+        timeout.after = Duration::Exact(left.saturating_sub(now.duration_since(started)));
+    }
+    timeout
+}
+
+fn handshake_failed(why: String) -> ureq::Error {
+    ureq::Error::Other(Box::new(HandshakeFailed(why)))
+}
+
+fn words(error: &std::io::Error) -> String {
+    if error.kind() == std::io::ErrorKind::UnexpectedEof {
+        return "the receiver closed the connection".to_owned();
+    }
+    error.to_string()
+}
+
+/// An established TLS connection.
+pub(super) struct TlsTransport {
+    buffers: LazyBuffers,
+    stream: StreamOwned<ClientConnection, TransportAdapter<Tcp>>,
+}
+
+impl Transport for TlsTransport {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        self.stream.sock.set_timeout(timeout);
+        self.stream.write_all(&self.buffers.output()[..amount])?;
+        // `write_all` leaves errors of the socket to the next call, which would be too late to
+        // know which part of the request was cut off.
+        self.stream.flush()?;
+        Ok(())
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        self.stream.sock.set_timeout(timeout);
+        let amount = self.stream.read(self.buffers.input_append_buf())?;
+        self.buffers.input_appended(amount);
+        Ok(amount > 0)
+    }
+
+    /// Whether the connection may carry another request: nothing unread at any layer, nothing
+    /// unsent, and neither side has said goodbye.
+    fn is_open(&mut self) -> bool {
+        let StreamOwned { conn, sock } = &mut self.stream;
+        conn.wants_read()
+            && !conn.wants_write()
+            && sock.get_mut().buffers().input().is_empty()
+            && sock.get_mut().is_open()
+    }
+
+    fn is_tls(&self) -> bool {
+        true
+    }
+}
+
+impl fmt::Debug for TlsTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TlsTransport")
+            .field(self.stream.sock.get_ref())
+            .finish()
+    }
+}

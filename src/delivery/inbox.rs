@@ -1,0 +1,138 @@
+//! What the dispatcher hears: commits, landings, reads. Whoever reports never waits for it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::scheduler::{Landing, ReadResult};
+use super::sender::Reports;
+use super::target::LiveTargets;
+use crate::storage::{EndpointNumber, Notice, NoticeSink, Seq};
+
+/// Published events held for the dispatcher; of later ones only their endpoint and number are kept,
+/// and they are read back from disk.
+const PUBLISHED_MAX: usize = 10_000;
+
+/// Everything that arrived since the dispatcher last looked.
+#[derive(Default)]
+pub(super) struct Mail {
+    pub(super) notices: Vec<Notice>,
+    published: usize,
+    /// Endpoints with published events beyond [`PUBLISHED_MAX`], and the highest of each.
+    pub(super) overflow: HashMap<EndpointNumber, Seq>,
+    pub(super) landings: Vec<Landing>,
+    pub(super) reads: Vec<ReadResult>,
+    pub(super) stopping: bool,
+    poked: bool,
+}
+
+impl Mail {
+    fn is_empty(&self) -> bool {
+        self.notices.is_empty()
+            && self.overflow.is_empty()
+            && self.landings.is_empty()
+            && self.reads.is_empty()
+            && !self.poked
+    }
+}
+
+/// The dispatcher's letter box.
+pub(super) struct Inbox {
+    mail: Mutex<Mail>,
+    arrived: Condvar,
+    live: Arc<LiveTargets>,
+}
+
+impl Inbox {
+    pub(super) fn new(live: Arc<LiveTargets>) -> Self {
+        Self {
+            mail: Mutex::default(),
+            arrived: Condvar::new(),
+            live,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Mail> {
+        // Nothing panics while it holds the lock.
+        self.mail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, put: impl FnOnce(&mut Mail)) {
+        let mut mail = self.lock();
+        let wake = mail.is_empty();
+        put(&mut mail);
+        drop(mail);
+        if wake {
+            self.arrived.notify_one();
+        }
+    }
+
+    /// Takes a read's result.
+    pub(super) fn read(&self, result: ReadResult) {
+        self.put(|mail| mail.reads.push(result));
+    }
+
+    /// Has the dispatcher look at the clocks.
+    pub(super) fn poke(&self) {
+        self.put(|mail| mail.poked = true);
+    }
+
+    /// Has the dispatcher stop starting attempts.
+    pub(super) fn stop(&self) {
+        self.put(|mail| {
+            mail.stopping = true;
+            mail.poked = true;
+        });
+    }
+
+    /// Whether the engine is stopping.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.lock().stopping
+    }
+
+    /// Takes what arrived, waiting for something for at most `patience`. `stopping` stays set.
+    pub(super) fn take(&self, patience: Duration) -> Mail {
+        let mut mail = self.lock();
+        if mail.is_empty() && !patience.is_zero() {
+            mail = self
+                .arrived
+                .wait_timeout(mail, patience)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        let stopping = mail.stopping;
+        let taken = std::mem::take(&mut *mail);
+        mail.stopping = stopping;
+        taken
+    }
+}
+
+impl NoticeSink for Inbox {
+    fn committed(&self, notices: Vec<Notice>) {
+        // Before the caller is answered: no attempt may start after a disable was.
+        for notice in &notices {
+            if let Notice::Endpoint(target, _) = notice {
+                self.live.set(target);
+            }
+        }
+        self.put(|mail| {
+            for notice in notices {
+                if let Notice::Published(event) = &notice {
+                    if mail.published >= PUBLISHED_MAX {
+                        let highest = mail.overflow.entry(event.endpoint).or_default();
+                        *highest = event.seq.max(*highest);
+                        continue;
+                    }
+                    mail.published += 1;
+                }
+                mail.notices.push(notice);
+            }
+        });
+    }
+}
+
+impl Reports for Inbox {
+    fn landed(&self, landing: Landing) {
+        self.put(|mail| mail.landings.push(landing));
+    }
+}

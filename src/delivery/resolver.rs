@@ -1,0 +1,369 @@
+//! From the name in a URL to the addresses that may be dialled.
+//!
+//! Every request passes here, also one that will go over an idle connection, and also one whose
+//! host is an IP address. What comes out has been checked against the network policy, and is what
+//! the connection is made to: there is no second look-up in between that could answer differently
+//! (DNS rebinding). If one of a name's addresses is forbidden the whole name is refused, since which
+//! of them would be dialled is a matter of luck.
+//!
+//! # Names
+//!
+//! Look-ups go through the system (`getaddrinfo`), so that hosts files, container names and search
+//! domains work. That call blocks for as long as it likes and can't be interrupted, therefore:
+//!
+//! - it runs on threads of its own, a bounded number, started on demand. One that hangs costs such
+//!   a thread, not a sender;
+//! - there is one look-up per name at a time, however many wait for it;
+//! - answers are cached: 5 s, renewed in the background while in use, and for up to 5 min while a
+//!   look-up is slow (see `names`). The system doesn't tell the TTL of the records;
+//! - half of the threads only serve names that last answered quickly, so that endpoints with
+//!   broken name servers don't keep the others from being resolved.
+//!
+//! # Cost
+//!
+//! A cached name costs one short lock and a hash look-up. No lock is held while waiting.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{ArrayVec, ResolvedSocketAddrs};
+
+use self::names::{Answer, Found, Job, Names};
+use crate::domain::network_policy::{AddressRefused, NetworkPolicy};
+
+mod names;
+
+/// Most look-ups at a time. Half of them, at 5 ms a name, renew 3,200 names a second: three times
+/// what it takes to renew every name that is remembered each 4 s.
+const MAX_THREADS: usize = 32;
+/// Threads that serve any name; the others only serve names that last answered quickly.
+const DOUBTFUL_THREADS: usize = MAX_THREADS / 2;
+/// A thread without work for this long ends.
+const THREAD_IDLE: Duration = Duration::from_secs(30);
+/// `getaddrinfo` is happy with less, but the system's name service modules run on this stack too.
+const THREAD_STACK_BYTES: usize = 512 * 1024;
+/// Addresses of one name that may be dialled: as many as ureq takes. All are checked.
+const MAX_ADDRESSES: usize = 16;
+/// A wait without a deadline is none: senders always have one.
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
+
+/// How names are looked up. Blocking is fine; it is called on the resolver's own threads.
+pub trait Lookup: Send + Sync {
+    /// All addresses of `host`, the preferred ones first.
+    fn lookup(&self, host: &str) -> Result<Vec<IpAddr>, LookupError>;
+}
+
+/// Why a look-up gave no addresses, in words, such as "Name or service not known".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct LookupError(pub String);
+
+/// Look-ups by the operating system, with its hosts file, search domains and name servers.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemLookup;
+
+impl Lookup for SystemLookup {
+    fn lookup(&self, host: &str) -> Result<Vec<IpAddr>, LookupError> {
+        match (host, 0).to_socket_addrs() {
+            Ok(found) => Ok(found.map(|address| address.ip()).collect()),
+            Err(error) => {
+                let text = error.to_string();
+                let words = text.strip_prefix("failed to lookup address information: ");
+                Err(LookupError(words.unwrap_or(&text).to_owned()))
+            }
+        }
+    }
+}
+
+/// The monotonic clock that cached answers age by.
+pub type MonotonicClock = Arc<dyn Fn() -> Instant + Send + Sync>;
+
+/// Why a host has no address to dial.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ResolveError {
+    /// The host is an IP address that policy forbids. Trying again won't help.
+    #[error("{0}")]
+    LiteralRefused(AddressRefused),
+    /// The name resolves, but at least one of its addresses is forbidden.
+    #[error("{host} can't be used: {refused}")]
+    NameRefused {
+        /// The name.
+        host: String,
+        /// The first forbidden address.
+        refused: AddressRefused,
+    },
+    /// The look-up failed.
+    #[error("{host} doesn't resolve: {error}")]
+    Failed {
+        /// The name.
+        host: String,
+        /// What the look-up said.
+        error: LookupError,
+    },
+    /// The look-up took too long.
+    #[error("{host} didn't resolve in time")]
+    Slow {
+        /// The name.
+        host: String,
+    },
+    /// Too many other names wait to be looked up.
+    #[error("{host} couldn't be looked up: too many names are waiting")]
+    Busy {
+        /// The name.
+        host: String,
+    },
+}
+
+/// Resolves hosts and applies the network policy to what it finds. See the module's description.
+pub struct Resolver {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    lookup: Arc<dyn Lookup>,
+    policy: NetworkPolicy,
+    clock: MonotonicClock,
+    state: Mutex<State>,
+    /// Signalled when a look-up was queued, and when the resolver goes.
+    work: Condvar,
+}
+
+struct State {
+    names: Names,
+    threads: usize,
+    idle_threads: usize,
+    closing: bool,
+}
+
+impl Resolver {
+    /// A resolver on the system's monotonic clock. Starts no thread yet.
+    #[must_use]
+    pub fn new(lookup: Arc<dyn Lookup>, policy: NetworkPolicy) -> Self {
+        Self::with_clock(lookup, policy, Arc::new(Instant::now))
+    }
+
+    /// A resolver whose answers age by `clock`. Waiting for look-ups goes by real time.
+    #[must_use]
+    pub fn with_clock(
+        lookup: Arc<dyn Lookup>,
+        policy: NetworkPolicy,
+        clock: MonotonicClock,
+    ) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                lookup,
+                policy,
+                clock,
+                state: Mutex::new(State {
+                    names: Names::new(DOUBTFUL_THREADS),
+                    threads: 0,
+                    idle_threads: 0,
+                    closing: false,
+                }),
+                work: Condvar::new(),
+            }),
+        }
+    }
+
+    /// The addresses of `host` that may be dialled now, at least one; waits at most `within`.
+    ///
+    /// `host` is a name or an IP address, in brackets if it is a v6 one.
+    pub fn resolve(&self, host: &str, within: Duration) -> Result<Arc<[IpAddr]>, ResolveError> {
+        let bare = host
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+            .unwrap_or(host);
+        if let Ok(ip) = bare.parse::<IpAddr>() {
+            self.shared
+                .policy
+                .check_addr(ip)
+                .map_err(ResolveError::LiteralRefused)?;
+            return Ok([ip].into());
+        }
+        let answer = self.name(host, within.min(LONGEST_WAIT))?;
+        for ip in answer.iter() {
+            self.shared
+                .policy
+                .check_addr(*ip)
+                .map_err(|refused| ResolveError::NameRefused {
+                    host: host.to_owned(),
+                    refused,
+                })?;
+        }
+        Ok(answer)
+    }
+
+    /// The addresses of a name, unchecked.
+    fn name(&self, host: &str, within: Duration) -> Result<Answer, ResolveError> {
+        let now = (self.shared.clock)();
+        let mut state = self.shared.state();
+        let found = state.names.find(host, now);
+        let runnable = state.names.runnable();
+        if runnable > 0 {
+            self.wake_threads(&mut state, runnable);
+        }
+        drop(state);
+
+        let host = || host.to_owned();
+        let failed = |error| ResolveError::Failed {
+            host: host(),
+            error,
+        };
+        match found {
+            Found::Answer(answer) => Ok(answer),
+            Found::Failed(error) => Err(failed(error)),
+            Found::Full => Err(ResolveError::Busy { host: host() }),
+            Found::Wait {
+                ticket,
+                stale: None,
+            } => match ticket.wait(within) {
+                Some(outcome) => outcome.map_err(failed),
+                None => Err(ResolveError::Slow { host: host() }),
+            },
+            Found::Wait {
+                ticket,
+                stale: Some((answer, patience)),
+            } => match ticket.wait(within.min(patience)) {
+                Some(outcome) => outcome.map_err(failed),
+                None => Ok(answer),
+            },
+        }
+    }
+
+    /// Sees to it that a thread takes what has been queued, as far as the limit allows.
+    fn wake_threads(&self, state: &mut State, runnable: usize) {
+        if runnable <= state.idle_threads {
+            self.shared.work.notify_one();
+            return;
+        }
+        if state.threads >= MAX_THREADS {
+            return;
+        }
+        let shared = Arc::clone(&self.shared);
+        let started = thread::Builder::new()
+            .name("hookpost-dns".to_owned())
+            .stack_size(THREAD_STACK_BYTES)
+            .spawn(move || shared.work());
+        match started {
+            Ok(_detached) => state.threads += 1,
+            // The system has no thread to give. The look-up stays queued: a thread that is there
+            // takes it, or the next call tries again. Who waits for it runs into the deadline.
+            Err(error) => tracing::warn!(%error, "no thread for look-ups"),
+        }
+    }
+}
+
+impl Drop for Resolver {
+    /// Idle threads end now; those in a look-up end after it.
+    fn drop(&mut self) {
+        self.shared.state().closing = true;
+        self.shared.work.notify_all();
+    }
+}
+
+impl fmt::Debug for Resolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resolver")
+            .field("policy", &self.shared.policy)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The life of a look-up thread.
+    fn work(&self) {
+        while let Some(job) = self.next_job() {
+            let started = (self.clock)();
+            let result = self.look_up(&job.host);
+            let now = (self.clock)();
+            self.state()
+                .names
+                .finish(&job, result, now.duration_since(started), now);
+        }
+    }
+
+    /// Waits for a look-up to run. `None` ends the thread, and has already been counted.
+    fn next_job(&self) -> Option<Job> {
+        let mut state = self.state();
+        let mut rested = false;
+        loop {
+            if state.closing {
+                state.threads -= 1;
+                return None;
+            }
+            if let Some(job) = state.names.take() {
+                return Some(job);
+            }
+            if rested {
+                state.threads -= 1;
+                return None;
+            }
+            state.idle_threads += 1;
+            let (woken, timeout) = self
+                .work
+                .wait_timeout(state, THREAD_IDLE)
+                .unwrap_or_else(PoisonError::into_inner);
+            state = woken;
+            state.idle_threads -= 1;
+            rested = timeout.timed_out();
+        }
+    }
+
+    /// One look-up, reduced to what has to be kept: at most [`MAX_ADDRESSES`] if all addresses are
+    /// allowed, else the forbidden one, which refuses the name on each use.
+    fn look_up(&self, host: &str) -> Result<Answer, LookupError> {
+        let found = catch_unwind(AssertUnwindSafe(|| self.lookup.lookup(host)))
+            .unwrap_or_else(|_| Err(LookupError("the look-up failed unexpectedly".to_owned())))?;
+        let forbidden = found
+            .iter()
+            .find(|ip| self.policy.check_addr(**ip).is_err());
+        match forbidden {
+            Some(ip) => Ok([*ip].into()),
+            None if found.is_empty() => Err(LookupError("it has no address".to_owned())),
+            None => Ok(found.iter().copied().take(MAX_ADDRESSES).collect()),
+        }
+    }
+}
+
+/// What ureq calls before each request.
+#[derive(Debug)]
+pub(super) struct UreqResolver(pub(super) Arc<Resolver>);
+
+impl ureq::unversioned::resolver::Resolver for UreqResolver {
+    /// A [`ResolveError`] comes out of ureq again inside of its `Error::Other`.
+    fn resolve(
+        &self,
+        uri: &Uri,
+        _: &ureq::config::Config,
+        timeout: ureq::unversioned::transport::NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let no_host = || ureq::Error::BadUri("no host".to_owned());
+        let host = uri.host().ok_or_else(no_host)?;
+        let port = match (uri.port_u16(), uri.scheme_str()) {
+            (Some(port), _) => port,
+            (None, Some("http")) => 80,
+            (None, _) => 443,
+        };
+        let ips = self
+            .0
+            .resolve(host, *timeout.after)
+            .map_err(|error| ureq::Error::Other(Box::new(error)))?;
+        let mut addresses = ArrayVec::from_fn(|_| SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)));
+        for ip in ips.iter().take(MAX_ADDRESSES) {
+            addresses.push(SocketAddr::new(*ip, port));
+        }
+        Ok(addresses)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,308 @@
+//! What is known about names, and what is to be looked up next: the rules of the resolver, without
+//! its threads. Time comes in as an argument.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::LookupError;
+
+/// The addresses of a name; never empty.
+pub(super) type Answer = Arc<[IpAddr]>;
+
+/// How long an answer is used without asking again: short, since moving a name to another address
+/// is how people fail over.
+const FRESH: Duration = Duration::from_secs(5);
+/// From this age on, using an answer renews it in the background, so that busy names never wait.
+const REFRESH_AFTER: Duration = Duration::from_secs(4);
+/// How long the last answer may stand in while a look-up is slow: name servers that are down for
+/// minutes should not stop deliveries to receivers that are up.
+const STALE: Duration = Duration::from_mins(5);
+/// A look-up that takes longer than this is slow. A healthy one takes milliseconds, and one with
+/// the first of two name servers dead takes 5 s.
+const SLOW: Duration = Duration::from_secs(1);
+/// How long a failure is remembered: enough to answer the burst of attempts that met it together.
+const FAILED: Duration = Duration::from_secs(1);
+/// Names remembered: a few hundred bytes each, and more than one process delivers to at a time.
+const MAX_NAMES: usize = 4096;
+/// Look-ups that may wait for a thread. Each sender waits for at most one name, so that only the
+/// names of attempts that gave up add to it.
+const MAX_QUEUED: usize = 1024;
+
+/// Names, the look-ups that are wanted, and those that run.
+pub(super) struct Names {
+    entries: HashMap<Arc<str>, Name>,
+    /// Wanted look-ups of names whose last one was quick.
+    quick: VecDeque<Arc<str>>,
+    /// Wanted look-ups of names that were never looked up.
+    new: VecDeque<Arc<str>>,
+    /// Wanted look-ups of names whose last one was slow.
+    slow: VecDeque<Arc<str>>,
+    /// Running look-ups that came from `new` or `slow`.
+    doubtful_running: usize,
+    /// How many of those may run at a time.
+    doubtful_limit: usize,
+}
+
+struct Name {
+    /// The last answer, and when it came.
+    good: Option<(Answer, Instant)>,
+    /// The last failure, and when it came. Never beside an answer.
+    failed: Option<(LookupError, Instant)>,
+    /// The look-up that is wanted or runs, and since when.
+    pending: Option<(Arc<Ticket>, Instant)>,
+    /// Whether the last look-up was quick; `None` before the first one ended.
+    quick: Option<bool>,
+    last_used: Instant,
+}
+
+/// What [`Names::find`] knows.
+pub(super) enum Found {
+    /// An answer that is fresh enough.
+    Answer(Answer),
+    /// A failure that is fresh enough.
+    Failed(LookupError),
+    /// A look-up is under way.
+    Wait {
+        ticket: Arc<Ticket>,
+        /// What to fall back on, and how long to wait before doing so.
+        stale: Option<(Answer, Duration)>,
+    },
+    /// Nothing is known and too many look-ups wait already.
+    Full,
+}
+
+/// A look-up to run now.
+pub(super) struct Job {
+    pub(super) host: Arc<str>,
+    doubtful: bool,
+}
+
+impl Names {
+    /// At most `doubtful_limit` look-ups of names not known to be quick run at a time.
+    pub(super) fn new(doubtful_limit: usize) -> Self {
+        Self {
+            entries: HashMap::new(),
+            quick: VecDeque::new(),
+            new: VecDeque::new(),
+            slow: VecDeque::new(),
+            doubtful_running: 0,
+            doubtful_limit,
+        }
+    }
+
+    /// What is known about `host`. Asks for a look-up where one is due.
+    pub(super) fn find(&mut self, host: &str, now: Instant) -> Found {
+        if let Some(name) = self.entries.get_mut(host) {
+            name.last_used = now;
+            if let Some(settled) = name.settled(now) {
+                return settled;
+            }
+        }
+        let pending = self.ask(host, now);
+        let name = self.entries.get(host);
+        let good = name.and_then(|name| name.good_at(now));
+        match (good, pending) {
+            (Some((answer, age)), _) if age < FRESH => Found::Answer(answer),
+            (Some((answer, age)), None) if age < STALE => Found::Answer(answer),
+            (Some((answer, age)), Some((ticket, since))) if age < STALE => {
+                let known_slow = name.is_some_and(|name| name.quick == Some(false));
+                let patience = if known_slow {
+                    Duration::ZERO
+                } else {
+                    SLOW.saturating_sub(now.duration_since(since))
+                };
+                Found::Wait {
+                    ticket,
+                    stale: Some((answer, patience)),
+                }
+            }
+            (_, Some((ticket, _))) => Found::Wait {
+                ticket,
+                stale: None,
+            },
+            (_, None) => Found::Full,
+        }
+    }
+
+    /// The look-up of `host` that is under way, else a new one, and since when it is wanted. `None`
+    /// if too many wait already.
+    fn ask(&mut self, host: &str, now: Instant) -> Option<(Arc<Ticket>, Instant)> {
+        if let Some(Name {
+            pending: Some((ticket, since)),
+            ..
+        }) = self.entries.get(host)
+        {
+            return Some((Arc::clone(ticket), *since));
+        }
+        if self.queued() >= MAX_QUEUED {
+            return None;
+        }
+        self.make_room(now);
+        let key: Arc<str> = match self.entries.get_key_value(host) {
+            Some((key, _)) => Arc::clone(key),
+            None => host.into(),
+        };
+        let name = self
+            .entries
+            .entry(Arc::clone(&key))
+            .or_insert_with(|| Name::unknown(now));
+        let ticket = Arc::new(Ticket::default());
+        name.pending = Some((Arc::clone(&ticket), now));
+        match name.quick {
+            Some(true) => self.quick.push_back(key),
+            None => self.new.push_back(key),
+            Some(false) => self.slow.push_back(key),
+        }
+        Some((ticket, now))
+    }
+
+    /// The next look-up to run, if one may run now.
+    pub(super) fn take(&mut self) -> Option<Job> {
+        if let Some(host) = self.quick.pop_front() {
+            return Some(Job {
+                host,
+                doubtful: false,
+            });
+        }
+        if self.doubtful_running >= self.doubtful_limit {
+            return None;
+        }
+        // A name never seen is more likely to answer than one that was slow before.
+        let host = self.new.pop_front().or_else(|| self.slow.pop_front())?;
+        self.doubtful_running += 1;
+        Some(Job {
+            host,
+            doubtful: true,
+        })
+    }
+
+    /// How many look-ups wait that may run now, given threads.
+    pub(super) fn runnable(&self) -> usize {
+        let doubtful = self.doubtful_limit - self.doubtful_running;
+        self.quick.len() + doubtful.min(self.new.len() + self.slow.len())
+    }
+
+    /// Records how the look-up of `job` ended after it had run for `took`, and tells those who wait.
+    pub(super) fn finish(
+        &mut self,
+        job: &Job,
+        result: Result<Answer, LookupError>,
+        took: Duration,
+        now: Instant,
+    ) {
+        if job.doubtful {
+            self.doubtful_running -= 1;
+        }
+        let Some(name) = self.entries.get_mut(&job.host) else {
+            return;
+        };
+        let quick = took <= SLOW;
+        name.quick = Some(quick);
+        let outcome = match result {
+            Ok(answer) => {
+                name.good = Some((Arc::clone(&answer), now));
+                name.failed = None;
+                Ok(answer)
+            }
+            Err(error) => match &name.good {
+                // A slow failure says that no name server answered, nothing about the name.
+                Some((answer, at)) if !quick && now.duration_since(*at) < STALE => {
+                    Ok(Arc::clone(answer))
+                }
+                _ => {
+                    name.good = None;
+                    name.failed = Some((error.clone(), now));
+                    Err(error)
+                }
+            },
+        };
+        if let Some((ticket, _)) = name.pending.take() {
+            ticket.settle(outcome);
+        }
+    }
+
+    /// Look-ups that wait for a thread.
+    fn queued(&self) -> usize {
+        self.quick.len() + self.new.len() + self.slow.len()
+    }
+
+    /// Forgets names when there are too many: first those whose answers are of no more use, then the
+    /// least recently used quarter. Names with a look-up under way stay.
+    fn make_room(&mut self, now: Instant) {
+        if self.entries.len() < MAX_NAMES {
+            return;
+        }
+        self.entries
+            .retain(|_, name| name.pending.is_some() || now.duration_since(name.last_used) < STALE);
+        if self.entries.len() < MAX_NAMES {
+            return;
+        }
+        let mut used: Vec<Instant> = self.entries.values().map(|name| name.last_used).collect();
+        let (_, oldest_kept, _) = used.select_nth_unstable(MAX_NAMES / 4);
+        let oldest_kept = *oldest_kept;
+        self.entries
+            .retain(|_, name| name.pending.is_some() || name.last_used > oldest_kept);
+    }
+}
+
+impl Name {
+    fn unknown(now: Instant) -> Self {
+        Self {
+            good: None,
+            failed: None,
+            pending: None,
+            quick: None,
+            last_used: now,
+        }
+    }
+
+    /// What can be said without asking, if anything.
+    fn settled(&self, now: Instant) -> Option<Found> {
+        if let Some((answer, at)) = &self.good
+            && now.duration_since(*at) < REFRESH_AFTER
+        {
+            return Some(Found::Answer(Arc::clone(answer)));
+        }
+        match &self.failed {
+            Some((error, at)) if now.duration_since(*at) < FAILED => {
+                Some(Found::Failed(error.clone()))
+            }
+            _ => None,
+        }
+    }
+
+    /// The last answer and its age.
+    fn good_at(&self, now: Instant) -> Option<(Answer, Duration)> {
+        let (answer, at) = self.good.as_ref()?;
+        Some((Arc::clone(answer), now.duration_since(*at)))
+    }
+}
+
+/// Where those who need the same look-up wait for it.
+#[derive(Default)]
+pub(super) struct Ticket {
+    outcome: Mutex<Option<Result<Answer, LookupError>>>,
+    settled: Condvar,
+}
+
+impl Ticket {
+    /// The outcome of the look-up, or `None` if there is none yet after `within`.
+    pub(super) fn wait(&self, within: Duration) -> Option<Result<Answer, LookupError>> {
+        let outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
+        let (outcome, _) = self
+            .settled
+            .wait_timeout_while(outcome, within, |outcome| outcome.is_none())
+            .unwrap_or_else(PoisonError::into_inner);
+        outcome.clone()
+    }
+
+    fn settle(&self, outcome: Result<Answer, LookupError>) {
+        *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+        self.settled.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests;

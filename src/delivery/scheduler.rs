@@ -1,0 +1,664 @@
+//! Who may start an attempt, and when: the whole scheduling state, and no I/O.
+//!
+//! Time, randomness, reads and results are handed in; starts, reads and outcomes are handed out. So
+//! one thread can own it without a lock, and a simulation can drive it through months in seconds.
+//!
+//! # Who may start
+//! Of S senders, endpoints that are *bad* hold fewer than a quarter together, *new* ones fewer than a
+//! quarter, both fewer than half. A *good* endpoint with nothing in flight may always start; with
+//! something in flight it may while more than a quarter of the senders is free. Ready endpoints stand once
+//! each in the ring of their class, one event per turn; one that may not start is passed over, never
+//! waited for.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::endpoint_queue::{EndpointQueue, REFILL, RETRIES, Read};
+use super::target::{LiveTarget, LiveTargets};
+use crate::domain::clock::Timestamp;
+use crate::domain::delivery_error::DeliveryError;
+use crate::domain::health::{Class, Result as HealthResult, SLOW};
+use crate::domain::retry::{ENDPOINT_HOLD_MAX, RetryPolicy};
+use crate::storage::{
+    Cause, EndpointNumber, Notice, Outcome, QueuedEvent, RetryBatch, Run, Seq, Target, Verdict,
+};
+
+/// Events in all windows together: ids and numbers, some 200 bytes each.
+const WINDOWS_MAX: usize = 100_000;
+
+/// Bytes of bodies in all windows together; what does not fit is read just before its attempt.
+const BODIES_MAX: usize = 16 << 20;
+
+/// Outcomes that are not on disk yet. Above it nothing starts: a full disk must not cost memory.
+const UNRECORDED_MAX: usize = 4096;
+
+/// How often waiting events of endpoints that do not get a turn are looked through for expired runs.
+const EXPIRY_PERIOD: Duration = Duration::from_secs(60);
+
+/// Both clocks at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Now {
+    /// For what is stored.
+    pub(super) wall: Timestamp,
+    /// For what is waited on.
+    pub(super) monotonic: Duration,
+}
+
+/// What the scheduler must know of the settings.
+#[derive(Clone, Debug)]
+pub(super) struct Rules {
+    pub(super) senders: u32,
+    pub(super) retry: RetryPolicy,
+}
+
+/// An attempt to be made.
+#[derive(Debug)]
+pub(super) struct Start {
+    pub(super) event: QueuedEvent,
+    pub(super) target: Arc<LiveTarget>,
+}
+
+/// What a sender reports.
+#[derive(Debug)]
+pub(super) enum Landing {
+    /// The run is skipped: no attempt was made.
+    Abandoned(QueuedEvent),
+    /// An attempt was made.
+    Attempted(QueuedEvent, Attempted),
+}
+
+/// How an attempt went.
+#[derive(Clone, Debug)]
+pub(super) struct Attempted {
+    pub(super) code: Option<u16>,
+    pub(super) error: Option<DeliveryError>,
+    /// Trying again cannot help.
+    pub(super) is_final: bool,
+    pub(super) response: Option<String>,
+    pub(super) retry_after: Option<Duration>,
+    pub(super) took: Duration,
+}
+
+/// A read to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ReadRequest {
+    Fresh {
+        endpoint: EndpointNumber,
+        after: Seq,
+        limit: usize,
+    },
+    Retries {
+        endpoint: EndpointNumber,
+        skipped: Run,
+        now: Timestamp,
+        limit: usize,
+    },
+    Redeliveries {
+        endpoint: EndpointNumber,
+        skipped: Run,
+        limit: usize,
+    },
+}
+
+/// What a read found; `None`: it failed.
+#[derive(Debug)]
+pub(super) enum ReadResult {
+    Fresh(EndpointNumber, Option<Vec<QueuedEvent>>, usize),
+    Retries(EndpointNumber, Option<RetryBatch>),
+    Redeliveries(EndpointNumber, Option<Vec<QueuedEvent>>, usize),
+}
+
+#[derive(Default)]
+struct InFlight {
+    good: u32,
+    new: u32,
+    bad: u32,
+}
+
+impl InFlight {
+    fn of(&mut self, class: Class) -> &mut u32 {
+        match class {
+            Class::Good => &mut self.good,
+            Class::New => &mut self.new,
+            Class::Bad => &mut self.bad,
+        }
+    }
+
+    fn total(&self) -> u32 {
+        self.good + self.new + self.bad
+    }
+}
+
+/// The scheduling state of all endpoints.
+pub(super) struct Scheduler {
+    rules: Rules,
+    live: Arc<LiveTargets>,
+    random: Box<dyn FnMut() -> f64 + Send>,
+    endpoints: HashMap<EndpointNumber, EndpointQueue>,
+    /// Ready endpoints, by class.
+    rings: [VecDeque<EndpointNumber>; 3],
+    /// When to look at an endpoint again although nothing happened.
+    timers: BTreeSet<(Duration, EndpointNumber)>,
+    in_flight: InFlight,
+    windows: usize,
+    bodies: usize,
+    unrecorded: usize,
+    /// Endpoints to be looked at for reads.
+    wanting: VecDeque<EndpointNumber>,
+    /// Runs that ended without an attempt.
+    expired: VecDeque<Outcome>,
+    next_expiry: Duration,
+}
+
+impl Scheduler {
+    pub(super) fn new(
+        rules: Rules,
+        live: Arc<LiveTargets>,
+        random: Box<dyn FnMut() -> f64 + Send>,
+    ) -> Self {
+        Self {
+            rules,
+            live,
+            random,
+            endpoints: HashMap::new(),
+            rings: Default::default(),
+            timers: BTreeSet::new(),
+            in_flight: InFlight::default(),
+            windows: 0,
+            bodies: 0,
+            unrecorded: 0,
+            wanting: VecDeque::new(),
+            expired: VecDeque::new(),
+            next_expiry: Duration::ZERO,
+        }
+    }
+
+    /// The most attempts of one endpoint in flight.
+    fn cap(&self) -> u32 {
+        (self.rules.senders / 8).max(1)
+    }
+
+    /// Takes an endpoint that may have events on disk.
+    pub(super) fn resume(&mut self, target: &Target, now: Now) {
+        let live = self.live.set(target);
+        let queue = EndpointQueue::new(live, self.cap(), now.wall);
+        self.endpoints.insert(target.number, queue);
+        self.wanting.push_back(target.number);
+    }
+
+    /// Hears of a commit.
+    pub(super) fn notice(&mut self, notice: Notice, now: Now) {
+        match notice {
+            Notice::Published(event) => self.published(event, now),
+            Notice::Endpoint(target, cause) => self.endpoint_changed(&target, cause, now),
+            Notice::Redeliver { endpoint, seq } => {
+                self.change(endpoint, |queue| queue.redeliver(seq));
+                self.wanting.push_back(endpoint);
+            }
+            Notice::Recorded(recorded) => {
+                self.unrecorded = self.unrecorded.saturating_sub(1);
+                let Some(queue) = self.endpoints.get_mut(&recorded.endpoint) else {
+                    return;
+                };
+                queue.recorded(recorded.seq, recorded.due);
+                self.settle(recorded.endpoint, now);
+            }
+        }
+    }
+
+    /// Events of `endpoint` up to `seq` were published, and are to be read from disk.
+    pub(super) fn committed(&mut self, endpoint: EndpointNumber, seq: Seq) {
+        if let Some(queue) = self.endpoints.get_mut(&endpoint) {
+            queue.committed_through(seq);
+            self.wanting.push_back(endpoint);
+        }
+    }
+
+    /// Changes what waits for an endpoint, and keeps the sums over all endpoints.
+    fn change<T>(
+        &mut self,
+        number: EndpointNumber,
+        work: impl FnOnce(&mut EndpointQueue) -> T,
+    ) -> Option<T> {
+        let queue = self.endpoints.get_mut(&number)?;
+        self.windows -= queue.waiting();
+        self.bodies -= queue.bytes();
+        let result = work(queue);
+        self.windows += queue.waiting();
+        self.bodies += queue.bytes();
+        Some(result)
+    }
+
+    fn published(&mut self, mut event: QueuedEvent, now: Now) {
+        let endpoint = event.endpoint;
+        let size = event.body.as_ref().map_or(0, |body| body.len());
+        if self.bodies + size > BODIES_MAX {
+            event.body = None;
+        }
+        let room = self.windows < WINDOWS_MAX;
+        if self.change(endpoint, |queue| queue.published(event, room)) == Some(true) {
+            self.settle(endpoint, now);
+        } else {
+            self.wanting.push_back(endpoint);
+        }
+    }
+
+    fn endpoint_changed(&mut self, target: &Target, cause: Cause, now: Now) {
+        let number = target.number;
+        let live = self.live.set(target);
+        if !target.enabled {
+            self.change(number, |queue| queue.skip(target.skip_through));
+            self.drop_if_idle(number);
+            return;
+        }
+        let cap = self.cap();
+        let Some(queue) = self.endpoints.get_mut(&number) else {
+            let queue = match cause {
+                Cause::Created => EndpointQueue::of_new_endpoint(live, cap),
+                _ => EndpointQueue::new(live, cap, now.wall),
+            };
+            self.endpoints.insert(number, queue);
+            self.wanting.push_back(number);
+            return;
+        };
+        match cause {
+            Cause::Moved | Cause::Enabled => {
+                let flying = queue.flying();
+                let before = queue.health.class();
+                queue.health.renew();
+                if cause == Cause::Enabled {
+                    queue.revive(now.wall);
+                }
+                *self.in_flight.of(before) -= flying;
+                *self.in_flight.of(Class::New) += flying;
+            }
+            Cause::Created | Cause::Edited | Cause::Disabled => {}
+        }
+        self.settle(number, now);
+    }
+
+    fn drop_if_idle(&mut self, number: EndpointNumber) {
+        let idle = self
+            .endpoints
+            .get(&number)
+            .is_some_and(|queue| !queue.target.current().enabled && queue.is_idle());
+        if idle {
+            self.endpoints.remove(&number);
+            self.live.forget(number);
+        }
+    }
+
+    /// Takes what a read found.
+    pub(super) fn read(&mut self, result: ReadResult, now: Now) {
+        let (ReadResult::Fresh(number, ..)
+        | ReadResult::Retries(number, ..)
+        | ReadResult::Redeliveries(number, ..)) = result;
+        self.change(number, |queue| {
+            match result {
+                ReadResult::Fresh(_, Some(events), limit) => queue.refilled(events, limit),
+                ReadResult::Fresh(_, None, _) => queue.read_failed(Read::Fresh),
+                ReadResult::Retries(_, Some(batch)) => queue.retries_read(batch),
+                ReadResult::Retries(_, None) => queue.read_failed(Read::Retries),
+                ReadResult::Redeliveries(_, Some(events), limit) => {
+                    queue.redeliveries_read(events, limit);
+                }
+                ReadResult::Redeliveries(_, None, _) => queue.read_failed(Read::Redeliveries),
+            }
+            let target = queue.target.current();
+            if !target.enabled {
+                queue.skip(target.skip_through);
+            }
+        });
+        self.settle(number, now);
+        self.drop_if_idle(number);
+    }
+
+    /// The next read to make.
+    pub(super) fn next_read(&mut self, now: Now) -> Option<ReadRequest> {
+        let room = self.windows < WINDOWS_MAX;
+        while let Some(number) = self.wanting.front().copied() {
+            let Some(queue) = self.endpoints.get_mut(&number) else {
+                self.wanting.pop_front();
+                continue;
+            };
+            let target = queue.target.current();
+            let read = if target.enabled {
+                queue.next_read(now.wall, room)
+            } else {
+                None
+            };
+            match read {
+                Some(Read::Fresh) => {
+                    return Some(ReadRequest::Fresh {
+                        endpoint: number,
+                        after: queue.loaded(),
+                        limit: REFILL,
+                    });
+                }
+                Some(Read::Retries) => {
+                    return Some(ReadRequest::Retries {
+                        endpoint: number,
+                        skipped: target.skip_through,
+                        now: now.wall,
+                        limit: queue.retry_rows(),
+                    });
+                }
+                Some(Read::Redeliveries) => {
+                    return Some(ReadRequest::Redeliveries {
+                        endpoint: number,
+                        skipped: target.skip_through,
+                        limit: queue.retry_rows().max(RETRIES),
+                    });
+                }
+                None => {
+                    self.wanting.pop_front();
+                }
+            }
+        }
+        None
+    }
+
+    /// The next attempt to make.
+    pub(super) fn next_start(&mut self, now: Now) -> Option<Start> {
+        if self.unrecorded + self.in_flight.total() as usize >= UNRECORDED_MAX {
+            return None;
+        }
+        for ring in 0..self.rings.len() {
+            for _ in 0..self.rings[ring].len() {
+                if self.in_flight.total() >= self.rules.senders || self.is_closed(ring) {
+                    break;
+                }
+                let Some(number) = self.rings[ring].pop_front() else {
+                    break;
+                };
+                if let Some(start) = self.take_turn(ring, number, now) {
+                    return Some(start);
+                }
+            }
+        }
+        None
+    }
+
+    /// Whether no endpoint of a ring may start, whichever it is.
+    fn is_closed(&self, ring: usize) -> bool {
+        let senders = self.rules.senders;
+        let (quarter, half) = ((senders / 4).max(1), (senders / 2).max(1));
+        let InFlight { new, bad, .. } = self.in_flight;
+        match ring {
+            RING_NEW => new >= quarter || new + bad >= half,
+            RING_BAD => bad >= quarter,
+            _ => false,
+        }
+    }
+
+    /// Lets one endpoint start one event, if it may; leaves it in its ring if it has more.
+    fn take_turn(&mut self, ring: usize, number: EndpointNumber, now: Now) -> Option<Start> {
+        let free = self.rules.senders.saturating_sub(self.in_flight.total());
+        let queue = self.endpoints.get_mut(&number)?;
+        let class = queue.health.class();
+        if ring_of(class) != ring {
+            // It changed class while it stood in line.
+            self.rings[ring_of(class)].push_back(number);
+            return None;
+        }
+        if !queue.is_ready(now.monotonic) {
+            queue.queued_in_ring = false;
+            self.settle(number, now);
+            return None;
+        }
+        if class == Class::Good && queue.flying() > 0 && free <= self.rules.senders / 4 {
+            self.rings[ring].push_back(number);
+            return None;
+        }
+        let event = self.change(number, |queue| queue.take(now.monotonic))??;
+        let queue = self.endpoints.get_mut(&number)?;
+        if event.run_started <= now.wall.before(self.rules.retry.expire_after) {
+            queue.health.abandoned(now.monotonic);
+            self.rings[ring].push_back(number);
+            self.expire(event, now);
+            return None;
+        }
+        queue.started(event.seq, now.monotonic);
+        *self.in_flight.of(class) += 1;
+        let target = queue.target.clone();
+        if queue.is_ready(now.monotonic) {
+            self.rings[ring].push_back(number);
+        } else {
+            queue.queued_in_ring = false;
+        }
+        if queue.timer.is_none() {
+            self.arm(number, now.monotonic + SLOW);
+        }
+        self.wanting.push_back(number);
+        Some(Start { event, target })
+    }
+
+    /// Takes a sender's report; answers what is to be recorded.
+    pub(super) fn landed(&mut self, landing: Landing, now: Now) -> Option<Outcome> {
+        match landing {
+            Landing::Abandoned(event) => {
+                let number = event.endpoint;
+                if let Some(queue) = self.endpoints.get_mut(&number) {
+                    *self.in_flight.of(queue.health.class()) -= 1;
+                    queue.abandoned(event.seq);
+                    queue.health.abandoned(now.monotonic);
+                }
+                self.settle(number, now);
+                self.drop_if_idle(number);
+                None
+            }
+            Landing::Attempted(event, attempted) => {
+                self.learn(&event, &attempted, now);
+                let verdict = self.verdict(&event, &attempted, now);
+                self.unrecorded += 1;
+                self.settle(event.endpoint, now);
+                Some(Outcome {
+                    event: QueuedEvent {
+                        body: None,
+                        ..event
+                    },
+                    verdict,
+                    code: attempted.code,
+                    error: attempted.error,
+                    response: attempted.response,
+                    duration_ms: u32::try_from(attempted.took.as_millis()).unwrap_or(u32::MAX),
+                })
+            }
+        }
+    }
+
+    fn learn(&mut self, event: &QueuedEvent, attempted: &Attempted, now: Now) {
+        let random = (self.random)();
+        let Some(queue) = self.endpoints.get_mut(&event.endpoint) else {
+            return;
+        };
+        *self.in_flight.of(queue.health.class()) -= 1;
+        queue.landed(event.seq);
+        let flying = queue.flying();
+        let before = queue.health.class();
+        let slow_ones = queue.has_slow_ones(now.monotonic);
+        queue.health.finished(
+            health_result(attempted),
+            attempted.took,
+            slow_ones,
+            now.monotonic,
+            random,
+        );
+        if let Some(hold) = attempted.retry_after {
+            queue
+                .health
+                .hold(now.monotonic + hold.min(ENDPOINT_HOLD_MAX));
+        }
+        let after = queue.health.class();
+        *self.in_flight.of(before) -= flying;
+        *self.in_flight.of(after) += flying;
+    }
+
+    fn verdict(&mut self, event: &QueuedEvent, attempted: &Attempted, now: Now) -> Verdict {
+        match attempted.code {
+            Some(200..=299) => return Verdict::Succeeded,
+            Some(410) => return Verdict::Gone,
+            _ if attempted.is_final => return Verdict::Failed,
+            _ => {}
+        }
+        let made = event.run_attempt + 1;
+        let random = (self.random)();
+        let due = self.rules.retry.next_due(
+            made,
+            event.run_started,
+            now.wall,
+            attempted.retry_after,
+            random,
+        );
+        due.map_or(Verdict::Failed, Verdict::RetryAt)
+    }
+
+    fn expire(&mut self, event: QueuedEvent, now: Now) {
+        let hours = now.wall.since(event.run_started).as_secs() / 3600;
+        self.unrecorded += 1;
+        self.expired.push_back(Outcome {
+            event: QueuedEvent {
+                body: None,
+                ..event
+            },
+            verdict: Verdict::Failed,
+            code: None,
+            error: Some(DeliveryError::Expired),
+            response: Some(format!(
+                "not delivered within {hours} hours; nothing was sent this time"
+            )),
+            duration_ms: 0,
+        });
+    }
+
+    /// The next run that ended without an attempt, to be recorded.
+    pub(super) fn next_expired(&mut self) -> Option<Outcome> {
+        self.expired.pop_front()
+    }
+
+    /// Looks at what time alone has changed.
+    pub(super) fn tick(&mut self, now: Now) {
+        while let Some((at, number)) = self.timers.first().copied()
+            && at <= now.monotonic
+        {
+            self.timers.pop_first();
+            if let Some(queue) = self.endpoints.get_mut(&number) {
+                queue.timer = None;
+            }
+            self.look_at(number, now);
+        }
+        if now.monotonic >= self.next_expiry {
+            self.next_expiry = now.monotonic + EXPIRY_PERIOD;
+            self.expire_waiting(now);
+        }
+    }
+
+    fn look_at(&mut self, number: EndpointNumber, now: Now) {
+        let Some(queue) = self.endpoints.get_mut(&number) else {
+            return;
+        };
+        if queue.has_slow_ones(now.monotonic) && queue.health.class() != Class::Bad {
+            let flying = queue.flying();
+            *self.in_flight.of(queue.health.class()) -= flying;
+            queue.health.grew_old();
+            *self.in_flight.of(Class::Bad) += flying;
+        }
+        self.settle(number, now);
+    }
+
+    fn expire_waiting(&mut self, now: Now) {
+        let began_before = now.wall.before(self.rules.retry.expire_after);
+        let numbers: Vec<EndpointNumber> = self.endpoints.keys().copied().collect();
+        for number in numbers {
+            while self.unrecorded < UNRECORDED_MAX
+                && let Some(Some(event)) =
+                    self.change(number, |queue| queue.take_expired(began_before))
+            {
+                self.expire(event, now);
+                self.wanting.push_back(number);
+            }
+        }
+    }
+
+    /// Puts an endpoint where it belongs: into its ring if it is ready, else on a timer.
+    fn settle(&mut self, number: EndpointNumber, now: Now) {
+        let Some(queue) = self.endpoints.get_mut(&number) else {
+            return;
+        };
+        let ready = queue.is_ready(now.monotonic);
+        if ready && !queue.queued_in_ring {
+            queue.queued_in_ring = true;
+            self.rings[ring_of(queue.health.class())].push_back(number);
+        }
+        let turns_slow = queue
+            .turns_slow_at()
+            .filter(|_| queue.health.class() != Class::Bad);
+        let wakes = queue
+            .health
+            .wakes_at(now.monotonic)
+            .filter(|_| !ready && queue.waiting() > 0);
+        let due = queue
+            .next_due()
+            .filter(|due| *due > now.wall)
+            .map(|due| now.monotonic + due.since(now.wall));
+        let next = [turns_slow, wakes, due].into_iter().flatten().min();
+        if let Some(at) = next {
+            self.arm(number, at);
+        }
+        self.wanting.push_back(number);
+    }
+
+    /// Has an endpoint looked at again at `at`, or earlier if it is to be already.
+    fn arm(&mut self, number: EndpointNumber, at: Duration) {
+        let Some(queue) = self.endpoints.get_mut(&number) else {
+            return;
+        };
+        match queue.timer {
+            Some(earlier) if earlier <= at => return,
+            Some(later) => {
+                self.timers.remove(&(later, number));
+            }
+            None => {}
+        }
+        queue.timer = Some(at);
+        self.timers.insert((at, number));
+    }
+
+    /// When to call [`Scheduler::tick`] although nothing has happened.
+    pub(super) fn next_wake(&self) -> Duration {
+        let timer = self.timers.first().map(|(at, _)| *at);
+        timer.map_or(self.next_expiry, |at| at.min(self.next_expiry))
+    }
+
+    /// Attempts in flight.
+    pub(super) fn flying(&self) -> u32 {
+        self.in_flight.total()
+    }
+
+    /// Outcomes that are not on disk yet.
+    pub(super) fn unrecorded(&self) -> usize {
+        self.unrecorded
+    }
+}
+
+const RING_NEW: usize = 1;
+const RING_BAD: usize = 2;
+
+fn ring_of(class: Class) -> usize {
+    match class {
+        Class::Good => 0,
+        Class::New => RING_NEW,
+        Class::Bad => RING_BAD,
+    }
+}
+
+fn health_result(attempted: &Attempted) -> HealthResult {
+    match (attempted.code, attempted.error) {
+        (Some(200..=299), _) => HealthResult::Success,
+        (Some(500.. | 429), _) => HealthResult::Failure,
+        (Some(_), _) => HealthResult::Refusal,
+        (None, Some(DeliveryError::Timeout)) => HealthResult::Timeout,
+        (None, _) => HealthResult::Failure,
+    }
+}

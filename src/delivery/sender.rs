@@ -1,0 +1,226 @@
+//! The threads that make attempts: sign, send, report. They never touch the database.
+//!
+//! Blocking threads, because an attempt is a blocking call of some milliseconds, and they are cheap
+//! where memory is: small stacks, grown on demand, gone when idle. A panic in one is an outcome.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::http_client::{Attempt, Failure, Response};
+use super::scheduler::{Attempted, Landing, Start};
+use crate::domain::clock::Clock;
+use crate::domain::delivery_error::DeliveryError;
+use crate::domain::retry::parse_retry_after;
+use crate::domain::signature::signature_header;
+use crate::storage::{QueuedEvent, Target};
+
+/// The stack of a sender. TLS handshakes are the deepest it gets; checked with a margin of half.
+const STACK_BYTES: usize = 256 << 10;
+
+/// A sender with nothing to do for so long ends.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// What makes a request. The engine's tests script it; production is the HTTP client.
+pub trait Transport: Send + Sync {
+    /// Makes one POST and says how it went. `shard` groups requests that should share connections.
+    fn post(&self, shard: u64, url: &str, headers: &[(&'static str, &str)], body: &[u8])
+    -> Attempt;
+}
+
+/// Where senders report.
+pub(super) trait Reports: Send + Sync {
+    fn landed(&self, landing: Landing);
+}
+
+#[derive(Default)]
+struct Work {
+    jobs: VecDeque<Start>,
+    idle: usize,
+    threads: Vec<JoinHandle<()>>,
+    running: usize,
+    stopping: bool,
+}
+
+struct Shared {
+    work: Mutex<Work>,
+    arrived: Condvar,
+    transport: Arc<dyn Transport>,
+    reports: Arc<dyn Reports>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Work> {
+        // Nothing panics while it holds the lock.
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The pool of senders.
+#[derive(Clone)]
+pub(super) struct Senders {
+    shared: Arc<Shared>,
+    max: usize,
+}
+
+impl Senders {
+    pub(super) fn new(
+        max: usize,
+        transport: Arc<dyn Transport>,
+        reports: Arc<dyn Reports>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                work: Mutex::default(),
+                arrived: Condvar::new(),
+                transport,
+                reports,
+                clock,
+            }),
+            max,
+        }
+    }
+
+    /// Has an attempt made. The scheduler never hands out more than there may be senders.
+    pub(super) fn send(&self, start: Start) {
+        let mut work = self.shared.lock();
+        work.jobs.push_back(start);
+        if work.idle >= work.jobs.len() || work.running >= self.max {
+            drop(work);
+            self.shared.arrived.notify_one();
+            return;
+        }
+        work.threads.retain(|thread| !thread.is_finished());
+        let shared = self.shared.clone();
+        let spawned = std::thread::Builder::new()
+            .name("sender".to_owned())
+            .stack_size(STACK_BYTES)
+            .spawn(move || run(&shared));
+        match spawned {
+            Ok(thread) => {
+                work.threads.push(thread);
+                work.running += 1;
+            }
+            // Those that run will come to it.
+            Err(error) => tracing::warn!(%error, senders = work.running, "cannot start a sender"),
+        }
+    }
+
+    /// Has the threads end when their attempts have.
+    pub(super) fn stop(&self) {
+        self.shared.lock().stopping = true;
+        self.shared.arrived.notify_all();
+    }
+}
+
+fn run(shared: &Shared) {
+    while let Some(start) = next_job(shared) {
+        let event = start.event.clone();
+        let attempt = catch_unwind(AssertUnwindSafe(|| attempt(shared, start)));
+        let landing = attempt.unwrap_or_else(|_| {
+            tracing::error!(event = %event.id, "an attempt panicked");
+            Landing::Attempted(event, internal("the attempt ended in an internal error"))
+        });
+        shared.reports.landed(landing);
+    }
+}
+
+fn next_job(shared: &Shared) -> Option<Start> {
+    let mut work = shared.lock();
+    loop {
+        if let Some(job) = work.jobs.pop_front() {
+            return Some(job);
+        }
+        if work.stopping {
+            work.running -= 1;
+            return None;
+        }
+        work.idle += 1;
+        let (woken, waited) = shared
+            .arrived
+            .wait_timeout(work, IDLE)
+            .unwrap_or_else(PoisonError::into_inner);
+        work = woken;
+        work.idle -= 1;
+        if waited.timed_out() && work.jobs.is_empty() {
+            work.running -= 1;
+            return None;
+        }
+    }
+}
+
+fn attempt(shared: &Shared, start: Start) -> Landing {
+    let Start { event, target } = start;
+    let Some(target) = target.admit(event.run) else {
+        return Landing::Abandoned(event);
+    };
+    let Some(body) = event.body.clone() else {
+        let gone = Attempted {
+            is_final: true,
+            ..internal("the payload is gone")
+        };
+        return Landing::Attempted(event, gone);
+    };
+    let attempted = post(shared, &event, &target, &body);
+    Landing::Attempted(event, attempted)
+}
+
+fn post(shared: &Shared, event: &QueuedEvent, target: &Target, body: &[u8]) -> Attempted {
+    let now = shared.clock.now();
+    let id = event.id.to_string();
+    let timestamp = now.seconds().to_string();
+    let signature = signature_header(&target.secret, event.id, now.seconds(), body);
+    let headers = [
+        ("webhook-id", id.as_str()),
+        ("webhook-timestamp", timestamp.as_str()),
+        ("webhook-signature", signature.as_str()),
+    ];
+    let shard = target.number.0.unsigned_abs();
+    let Attempt { result, duration } =
+        shared
+            .transport
+            .post(shard, target.url.as_str(), &headers, body);
+    match result {
+        Ok(Response {
+            code,
+            body,
+            retry_after,
+        }) => Attempted {
+            code: Some(code),
+            error: None,
+            is_final: false,
+            response: Some(body).filter(|body| !body.is_empty()),
+            retry_after: retry_after
+                .filter(|_| matches!(code, 429 | 503))
+                .and_then(|value| parse_retry_after(&value, shared.clock.now())),
+            took: duration,
+        },
+        Err(Failure {
+            kind,
+            message,
+            is_final,
+        }) => Attempted {
+            code: None,
+            error: Some(kind),
+            is_final,
+            response: Some(message),
+            retry_after: None,
+            took: duration,
+        },
+    }
+}
+
+fn internal(message: &str) -> Attempted {
+    Attempted {
+        code: None,
+        error: Some(DeliveryError::Internal),
+        is_final: false,
+        response: Some(message.to_owned()),
+        retry_after: None,
+        took: Duration::ZERO,
+    }
+}

@@ -1,0 +1,274 @@
+//! How an endpoint does, and what it is therefore allowed: pure rules, one endpoint each.
+//!
+//! Three rules keep a dead or slow receiver from slowing the others. Its *class* limits how many
+//! senders all endpoints of that class may hold together. Its *allowance* limits how many it may
+//! hold alone. Its *rest* stops attempts altogether for a while, but for one probe at a time.
+
+use std::time::Duration;
+
+use super::retry::vary;
+
+/// An attempt at least this old, or slower than this, makes its endpoint bad.
+pub const SLOW: Duration = Duration::from_secs(1);
+
+/// Failed attempts in a row that send an endpoint to rest.
+const FAILURES_TO_REST: u32 = 3;
+
+/// How long the first, second … rest is; the last one repeats.
+const RESTS: [Duration; 5] = [
+    Duration::from_secs(5),
+    Duration::from_secs(30),
+    Duration::from_secs(120),
+    Duration::from_secs(600),
+    Duration::from_secs(1800),
+];
+
+/// Which share of the senders an endpoint draws on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// The last attempt was a 2xx within [`SLOW`], and none in flight is older than that.
+    Good,
+    /// No attempt has finished yet.
+    New,
+    /// Everything else.
+    Bad,
+}
+
+/// How an attempt went, as far as health is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Result {
+    /// 2xx
+    Success,
+    /// Unreachable, 5xx or 429.
+    Failure,
+    /// No answer in time: the dearest failure, it held its sender all along.
+    Timeout,
+    /// An answer that says nothing about health: 3xx, and 4xx but 429.
+    Refusal,
+}
+
+/// Whether an endpoint may be tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// Yes.
+    None,
+    /// Not before this time.
+    Until(Duration),
+    /// One attempt is out to see.
+    Probing,
+}
+
+/// How an endpoint does. Times are monotonic.
+#[derive(Clone, Debug)]
+pub struct Health {
+    class: Class,
+    allowance: u32,
+    cap: u32,
+    failures_in_row: u32,
+    rest: Rest,
+    rests: usize,
+    hold_until: Duration,
+}
+
+impl Health {
+    /// Of an endpoint never tried; `cap` is the most attempts it may have in flight.
+    #[must_use]
+    pub const fn new(cap: u32) -> Self {
+        Self {
+            class: Class::New,
+            allowance: 1,
+            cap,
+            failures_in_row: 0,
+            rest: Rest::None,
+            rests: 0,
+            hold_until: Duration::ZERO,
+        }
+    }
+
+    /// Which share it draws on.
+    #[must_use]
+    pub const fn class(&self) -> Class {
+        self.class
+    }
+
+    /// How many attempts it may have in flight.
+    #[must_use]
+    pub const fn allowance(&self) -> u32 {
+        self.allowance
+    }
+
+    /// Whether it rests.
+    #[must_use]
+    pub const fn rest(&self) -> Rest {
+        self.rest
+    }
+
+    /// Whether an attempt that waits for rest and hold may start.
+    #[must_use]
+    pub fn may_start(&self, now: Duration) -> bool {
+        now >= self.hold_until
+            && match self.rest {
+                Rest::None => true,
+                Rest::Until(end) => now >= end,
+                Rest::Probing => false,
+            }
+    }
+
+    /// When [`Health::may_start`] turns true by itself, if it is false.
+    #[must_use]
+    pub fn wakes_at(&self, now: Duration) -> Option<Duration> {
+        let rest = match self.rest {
+            Rest::None => Duration::ZERO,
+            Rest::Until(end) => end,
+            Rest::Probing => return None,
+        };
+        Some(rest.max(self.hold_until)).filter(|end| *end > now)
+    }
+
+    /// An attempt started that had waited for its turn.
+    pub const fn started(&mut self) {
+        if let Rest::Until(_) = self.rest {
+            self.rest = Rest::Probing;
+        }
+    }
+
+    /// An attempt was given up before it started, so a probe has to be another one.
+    pub const fn abandoned(&mut self, now: Duration) {
+        if let Rest::Probing = self.rest {
+            self.rest = Rest::Until(now);
+        }
+    }
+
+    /// An attempt in flight has become older than [`SLOW`].
+    pub const fn grew_old(&mut self) {
+        self.class = Class::Bad;
+    }
+
+    /// An attempt ended. `slow_ones`: whether another one in flight is older than [`SLOW`].
+    pub fn finished(
+        &mut self,
+        result: Result,
+        took: Duration,
+        slow_ones: bool,
+        now: Duration,
+        random: f64,
+    ) {
+        let good = result == Result::Success && took <= SLOW && !slow_ones;
+        self.class = if good { Class::Good } else { Class::Bad };
+        match result {
+            Result::Success => {
+                self.failures_in_row = 0;
+                self.rests = 0;
+                self.rest = Rest::None;
+                self.allowance = (self.allowance + 1).min(self.cap);
+                return;
+            }
+            Result::Refusal => self.failures_in_row = 0,
+            Result::Failure | Result::Timeout => self.failures_in_row += 1,
+        }
+        self.allowance = if result == Result::Timeout || self.failures_in_row >= FAILURES_TO_REST {
+            1
+        } else {
+            (self.allowance / 2).max(1)
+        };
+        let begins = self.rest == Rest::None && self.failures_in_row >= FAILURES_TO_REST;
+        if begins || self.rest == Rest::Probing {
+            let wait = RESTS[self.rests.min(RESTS.len() - 1)];
+            self.rests += 1;
+            self.rest = Rest::Until(now + vary(wait, random));
+        }
+    }
+
+    /// The receiver asked not to be tried before `until`.
+    pub fn hold(&mut self, until: Duration) {
+        self.hold_until = self.hold_until.max(until);
+    }
+
+    /// What was learnt is void: another URL, or enabled again. What is in flight no longer counts.
+    pub fn renew(&mut self) {
+        *self = Self::new(self.cap);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const S: Duration = Duration::from_secs(1);
+    const MS: Duration = Duration::from_millis(1);
+
+    fn failed(health: &mut Health, now: Duration) {
+        health.finished(Result::Failure, MS, false, now, 0.5);
+    }
+
+    #[test]
+    fn three_failures_in_a_row_rest_and_each_probe_lengthens_it() {
+        let mut health = Health::new(32);
+        failed(&mut health, S);
+        failed(&mut health, S);
+        assert_eq!(health.rest(), Rest::None);
+        failed(&mut health, S);
+        assert_eq!(health.rest(), Rest::Until(6 * S));
+        assert_eq!(health.wakes_at(2 * S), Some(6 * S));
+        assert!(!health.may_start(5 * S));
+        // Attempts that were in flight before change nothing.
+        failed(&mut health, 2 * S);
+        assert_eq!(health.rest(), Rest::Until(6 * S));
+        let mut now = 6 * S;
+        for wait in [30, 120, 600, 1800, 1800] {
+            assert!(health.may_start(now));
+            health.started();
+            assert!(!health.may_start(now));
+            failed(&mut health, now);
+            assert_eq!(health.rest(), Rest::Until(now + wait * S));
+            now += wait * S;
+        }
+        health.started();
+        health.finished(Result::Success, MS, false, now, 0.5);
+        assert!(health.may_start(now));
+        for _ in 0..3 {
+            failed(&mut health, now);
+        }
+        assert_eq!(health.rest(), Rest::Until(now + 5 * S));
+    }
+
+    #[test]
+    fn a_refusal_breaks_the_row_and_a_hold_is_kept() {
+        let mut health = Health::new(32);
+        failed(&mut health, S);
+        failed(&mut health, S);
+        health.finished(Result::Refusal, MS, false, S, 0.5);
+        failed(&mut health, S);
+        assert_eq!(health.rest(), Rest::None);
+        health.hold(10 * S);
+        assert!(!health.may_start(9 * S));
+        assert!(health.may_start(10 * S));
+        health.hold(100 * S);
+        health.renew();
+        assert!(health.may_start(10 * S));
+    }
+
+    proptest! {
+        #[test]
+        fn the_allowance_stays_within_its_bounds(
+            results in prop::collection::vec((0..4_usize, 0_u64..3000), 0..200), cap in 1_u32..64,
+        ) {
+            let mut health = Health::new(cap);
+            for (result, took) in results {
+                let result = [Result::Success, Result::Failure, Result::Timeout, Result::Refusal][result];
+                let before = health.allowance();
+                health.finished(result, Duration::from_millis(took), false, S, 0.5);
+                let after = health.allowance();
+                prop_assert!((1..=cap).contains(&after));
+                prop_assert!(after <= before + 1);
+                if result == Result::Timeout {
+                    prop_assert_eq!(after, 1);
+                }
+                let good = result == Result::Success && took <= 1000;
+                prop_assert_eq!(health.class() == Class::Good, good);
+            }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The queue's reads. Each names its partial index: the planner would rather scan all events.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::rows;
+use crate::domain::clock::Timestamp;
+use crate::storage::{EndpointNumber, QueuedEvent, RetryBatch, Run, Seq, Target};
+
+const QUEUED: &str = "seq, id, endpoint, workspace, type, run, run_attempt,
+    coalesce(run_started, created_at), attempts, created_at";
+
+/// The endpoints that are enabled.
+pub(super) fn targets(connection: &Connection) -> rusqlite::Result<Vec<Target>> {
+    let sql = format!(
+        "SELECT {} FROM endpoint WHERE disabled IS NULL AND deleted_at IS NULL",
+        rows::TARGET
+    );
+    connection
+        .prepare_cached(&sql)?
+        .query_map([], rows::target)?
+        .collect()
+}
+
+/// Events never attempted, in publish order.
+pub(super) fn fresh(
+    connection: &Connection,
+    endpoint: EndpointNumber,
+    after: Seq,
+    limit: usize,
+) -> rusqlite::Result<Vec<QueuedEvent>> {
+    let sql = format!(
+        "SELECT {QUEUED} FROM event INDEXED BY event_fresh
+         WHERE endpoint = ?1 AND state = 0 AND seq > ?2 ORDER BY seq LIMIT ?3"
+    );
+    connection
+        .prepare_cached(&sql)?
+        .query_map(params![endpoint.0, after.0, limit], queued)?
+        .collect()
+}
+
+/// Events due for another attempt, soonest first.
+pub(super) fn retries(
+    connection: &Connection,
+    endpoint: EndpointNumber,
+    skipped: Run,
+    now: Timestamp,
+    limit: usize,
+) -> rusqlite::Result<RetryBatch> {
+    // One more than asked for tells when the next one is due.
+    let sql = format!(
+        "SELECT {QUEUED}, due FROM event INDEXED BY event_retry
+         WHERE endpoint = ?1 AND state = 1 AND run_attempt > 0 AND run > ?3
+         ORDER BY due, seq LIMIT ?2"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut waiting = statement.query(params![endpoint.0, limit + 1, skipped.0])?;
+    let mut batch = RetryBatch::default();
+    while let Some(row) = waiting.next()? {
+        let due = Timestamp::from_micros(row.get(10)?);
+        if due > now || batch.events.len() == limit {
+            batch.next_due = Some(due);
+            break;
+        }
+        batch.events.push(queued(row)?);
+    }
+    Ok(batch)
+}
+
+/// Events that wait for the first attempt of a redelivery, in publish order.
+pub(super) fn redeliveries(
+    connection: &Connection,
+    endpoint: EndpointNumber,
+    skipped: Run,
+    limit: usize,
+) -> rusqlite::Result<Vec<QueuedEvent>> {
+    let sql = format!(
+        "SELECT {QUEUED} FROM event INDEXED BY event_redelivery
+         WHERE endpoint = ?1 AND state = 1 AND run_attempt = 0 AND run > ?2
+         ORDER BY seq LIMIT ?3"
+    );
+    connection
+        .prepare_cached(&sql)?
+        .query_map(params![endpoint.0, skipped.0, limit], queued)?
+        .collect()
+}
+
+/// The body of an event; `None` once archived.
+pub(super) fn body(connection: &Connection, seq: Seq) -> rusqlite::Result<Option<Arc<[u8]>>> {
+    let body: Option<Option<Vec<u8>>> = connection
+        .prepare_cached(
+            "SELECT coalesce(e.body, m.body) FROM event e JOIN message m ON m.seq = e.message
+             WHERE e.seq = ?1",
+        )?
+        .query_row([seq.0], |row| row.get(0))
+        .optional()?;
+    Ok(body.flatten().map(Into::into))
+}
+
+fn queued(row: &Row<'_>) -> rusqlite::Result<QueuedEvent> {
+    Ok(QueuedEvent {
+        seq: Seq(row.get(0)?),
+        id: row.get(1)?,
+        endpoint: EndpointNumber(row.get(2)?),
+        workspace: row.get(3)?,
+        event_type: row.get(4)?,
+        run: Run(row.get(5)?),
+        run_attempt: row.get(6)?,
+        run_started: Timestamp::from_micros(row.get(7)?),
+        attempts: row.get(8)?,
+        created_at: Timestamp::from_micros(row.get(9)?),
+        body: None,
+    })
+}

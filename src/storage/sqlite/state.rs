@@ -1,0 +1,306 @@
+//! What the writer remembers between transactions, so that a publish reads nothing.
+//!
+//! Everything here can be read back from the file. After a rollback it is: a number given out in a
+//! transaction that is gone must not stay given.
+
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+
+use rusqlite::{Connection, OptionalExtension, params};
+use uuid::Uuid;
+
+use crate::domain::clock::Timestamp;
+use crate::domain::endpoint::Format;
+use crate::domain::event_type::{EventType, Subscription};
+use crate::storage::EndpointNumber;
+
+/// Event types kept by name. A producer that makes up types only costs look-ups.
+const TYPES_MAX: usize = 10_000;
+
+/// Workspaces kept with their endpoints.
+const WORKSPACES_MAX: usize = 10_000;
+
+/// A step back of the wall clock up to here is absorbed by holding the time; NTP makes such steps.
+const SMALL_STEP_US: i64 = 1_000_000;
+
+/// An enabled endpoint, as publishing sees it.
+#[derive(Debug)]
+pub(super) struct Subscriber {
+    pub(super) number: EndpointNumber,
+    pub(super) id: Uuid,
+    pub(super) format: Format,
+    subscriptions: Vec<Subscription>,
+}
+
+impl Subscriber {
+    pub(super) fn wants(&self, event_type: &EventType) -> bool {
+        self.subscriptions
+            .iter()
+            .any(|subscription| subscription.matches(event_type))
+    }
+}
+
+/// A workspace, as publishing sees it.
+#[derive(Debug)]
+pub(super) struct Publisher {
+    pub(super) number: i64,
+    pub(super) name: String,
+    pub(super) subscribers: Vec<Subscriber>,
+}
+
+/// An endpoint, as recording sees it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Health {
+    pub(super) failures: i64,
+    pub(super) skip_through: i64,
+    pub(super) active: bool,
+}
+
+/// A table's clock: rises with every row.
+#[derive(Clone, Copy, Debug)]
+struct RisingClock {
+    kind: &'static str,
+    last: i64,
+}
+
+/// The writer's memory.
+#[derive(Debug)]
+pub(super) struct WriterState {
+    last_run: i64,
+    last_message: i64,
+    last_delivery: i64,
+    event_clock: RisingClock,
+    delivery_clock: RisingClock,
+    types: HashMap<String, i64>,
+    publishers: HashMap<Uuid, Rc<Publisher>>,
+    health: HashMap<EndpointNumber, Health>,
+    /// Endpoints with rows left to sweep.
+    pub(super) sweeping: VecDeque<EndpointNumber>,
+}
+
+impl WriterState {
+    /// Reads it from the file.
+    pub(super) fn load(connection: &Connection) -> rusqlite::Result<Self> {
+        let newest = |table: &str| -> rusqlite::Result<(i64, i64)> {
+            let sql = format!("SELECT seq, created_at FROM {table} ORDER BY seq DESC LIMIT 1");
+            let row = connection
+                .query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()?;
+            Ok(row.unwrap_or((0, 0)))
+        };
+        let (last_event, event_at) = newest("event")?;
+        let (last_delivery, delivery_at) = newest("delivery")?;
+        let (last_message, _) = newest("message")?;
+        let stored_run: i64 = connection.query_row(
+            "SELECT max((SELECT value FROM meta WHERE key = 'last_run'),
+                        (SELECT coalesce(max(skip_through), 0) FROM endpoint))",
+            [],
+            |row| row.get(0),
+        )?;
+        let sweeping = connection
+            .prepare("SELECT n FROM endpoint INDEXED BY endpoint_sweep WHERE sweep = 1")?
+            .query_map([], |row| row.get(0).map(EndpointNumber))?
+            .collect::<rusqlite::Result<_>>()?;
+        Ok(Self {
+            last_run: last_event.max(stored_run),
+            last_message,
+            last_delivery,
+            event_clock: RisingClock {
+                kind: "event",
+                last: event_at,
+            },
+            delivery_clock: RisingClock {
+                kind: "delivery",
+                last: delivery_at,
+            },
+            types: HashMap::new(),
+            publishers: HashMap::new(),
+            health: HashMap::new(),
+            sweeping,
+        })
+    }
+
+    /// The highest number given to an event or a run.
+    pub(super) const fn last_run(&self) -> i64 {
+        self.last_run
+    }
+
+    /// The next number for an event or a run.
+    pub(super) const fn next_run(&mut self) -> i64 {
+        self.last_run += 1;
+        self.last_run
+    }
+
+    /// The next number for a message.
+    pub(super) const fn next_message(&mut self) -> i64 {
+        self.last_message += 1;
+        self.last_message
+    }
+
+    /// The next delivery's number and time.
+    pub(super) fn next_delivery(
+        &mut self,
+        connection: &Connection,
+        now: Timestamp,
+    ) -> rusqlite::Result<(i64, Timestamp)> {
+        self.last_delivery += 1;
+        let at = self
+            .delivery_clock
+            .tick(connection, self.last_delivery, now)?;
+        Ok((self.last_delivery, at))
+    }
+
+    /// The next event's number and time.
+    pub(super) fn next_event(
+        &mut self,
+        connection: &Connection,
+        now: Timestamp,
+    ) -> rusqlite::Result<(i64, Timestamp)> {
+        let seq = self.next_run();
+        let at = self.event_clock.tick(connection, seq, now)?;
+        Ok((seq, at))
+    }
+
+    /// The number of a type; a new one is stored.
+    pub(super) fn type_number(
+        &mut self,
+        connection: &Connection,
+        event_type: &EventType,
+    ) -> rusqlite::Result<i64> {
+        if let Some(number) = self.types.get(event_type.as_str()) {
+            return Ok(*number);
+        }
+        let stored = connection
+            .prepare_cached("SELECT n FROM event_type WHERE name = ?1")?
+            .query_row([event_type.as_str()], |row| row.get(0))
+            .optional()?;
+        let number = match stored {
+            Some(number) => number,
+            None => connection
+                .prepare_cached("INSERT INTO event_type (name) VALUES (?1) RETURNING n")?
+                .query_row([event_type.as_str()], |row| row.get(0))?,
+        };
+        if self.types.len() >= TYPES_MAX {
+            self.types.clear();
+        }
+        self.types.insert(event_type.as_str().to_owned(), number);
+        Ok(number)
+    }
+
+    /// A workspace in use and its enabled endpoints; `None` if there is none with this id.
+    pub(super) fn publisher(
+        &mut self,
+        connection: &Connection,
+        workspace: Uuid,
+    ) -> rusqlite::Result<Option<Rc<Publisher>>> {
+        if let Some(publisher) = self.publishers.get(&workspace) {
+            return Ok(Some(publisher.clone()));
+        }
+        let row = connection
+            .prepare_cached("SELECT n, name FROM workspace WHERE id = ?1 AND deleted_at IS NULL")?
+            .query_row([workspace], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let Some((number, name)) = row else {
+            return Ok(None);
+        };
+        let publisher = Rc::new(Publisher {
+            number,
+            name,
+            subscribers: subscribers(connection, number)?,
+        });
+        if self.publishers.len() >= WORKSPACES_MAX {
+            self.publishers.clear();
+        }
+        self.publishers.insert(workspace, publisher.clone());
+        Ok(Some(publisher))
+    }
+
+    /// Forgets a workspace whose name or endpoints changed.
+    pub(super) fn forget_publisher(&mut self, workspace: Uuid) {
+        self.publishers.remove(&workspace);
+    }
+
+    /// How an endpoint does.
+    pub(super) fn health(
+        &mut self,
+        connection: &Connection,
+        endpoint: EndpointNumber,
+    ) -> rusqlite::Result<Health> {
+        if let Some(health) = self.health.get(&endpoint) {
+            return Ok(*health);
+        }
+        let health = connection
+            .prepare_cached(
+                "SELECT failures, skip_through, disabled IS NULL AND deleted_at IS NULL
+                 FROM endpoint WHERE n = ?1",
+            )?
+            .query_row([endpoint.0], |row| {
+                Ok(Health {
+                    failures: row.get(0)?,
+                    skip_through: row.get(1)?,
+                    active: row.get(2)?,
+                })
+            })?;
+        self.health.insert(endpoint, health);
+        Ok(health)
+    }
+
+    /// Counts an endpoint's failed events in a row.
+    pub(super) fn set_failures(
+        &mut self,
+        connection: &Connection,
+        endpoint: EndpointNumber,
+        failures: i64,
+    ) -> rusqlite::Result<()> {
+        connection
+            .prepare_cached("UPDATE endpoint SET failures = ?2 WHERE n = ?1")?
+            .execute(params![endpoint.0, failures])?;
+        if let Some(health) = self.health.get_mut(&endpoint) {
+            health.failures = failures;
+        }
+        Ok(())
+    }
+
+    /// Forgets an endpoint that changed.
+    pub(super) fn forget_health(&mut self, endpoint: EndpointNumber) {
+        self.health.remove(&endpoint);
+    }
+}
+
+impl RisingClock {
+    /// The time of row `seq`: now, or just after the row before where the clock has not moved. A
+    /// larger step back is noted, so that times can still be found by bisection.
+    fn tick(
+        &mut self,
+        connection: &Connection,
+        seq: i64,
+        now: Timestamp,
+    ) -> rusqlite::Result<Timestamp> {
+        if now.micros() < self.last - SMALL_STEP_US {
+            connection
+                .prepare_cached("INSERT INTO clock_step (kind, seq) VALUES (?1, ?2)")?
+                .execute(params![self.kind, seq])?;
+            self.last = now.micros();
+        } else {
+            self.last = now.micros().max(self.last + 1);
+        }
+        Ok(Timestamp::from_micros(self.last))
+    }
+}
+
+fn subscribers(connection: &Connection, workspace: i64) -> rusqlite::Result<Vec<Subscriber>> {
+    connection
+        .prepare_cached(
+            "SELECT n, id, format, events FROM endpoint
+             WHERE workspace = ?1 AND deleted_at IS NULL AND disabled IS NULL ORDER BY n",
+        )?
+        .query_map([workspace], |row| {
+            Ok(Subscriber {
+                number: EndpointNumber(row.get(0)?),
+                id: row.get(1)?,
+                format: super::rows::format(row.get(2)?),
+                subscriptions: super::rows::subscriptions(&row.get::<_, String>(3)?),
+            })
+        })?
+        .collect()
+}

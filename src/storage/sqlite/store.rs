@@ -1,0 +1,212 @@
+//! The store's use cases: each reads once, or queues one write.
+
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use uuid::Uuid;
+
+use super::record::Record;
+use super::{SqliteStore, endpoints, lists, publish, queue, redeliver, tokens, workspaces};
+use crate::domain::access::{AccessToken, Caller, Reach, TokenHash};
+use crate::domain::clock::Timestamp;
+use crate::domain::delivery::Delivery;
+use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint};
+use crate::domain::event::Event;
+use crate::domain::message::NewMessage;
+use crate::domain::secret::Secret;
+use crate::domain::workspace::{Workspace, WorkspaceName};
+use crate::storage::{
+    AccessTokenPatch, DeliveryFilter, EndpointFilter, EndpointNumber, EventFilter, Listed,
+    NewAccessToken, NoticeSink, Outcome, Page, Pending, Published, Queue, QueuedEvent, RetryBatch,
+    Run, Seq, Store, StoreError, Target,
+};
+
+impl Store for SqliteStore {
+    fn find_caller(&self, hash: &TokenHash) -> Result<Option<Caller>, StoreError> {
+        self.read(|connection| Ok(tokens::find_caller(connection, hash)?))
+    }
+
+    fn touch_tokens(&self, used: Vec<(Uuid, Timestamp)>) -> Pending<()> {
+        self.write(used.len() * 24, move |context| {
+            tokens::touch(context, &used)
+        })
+    }
+
+    fn create_token(&self, new: NewAccessToken) -> Pending<AccessToken> {
+        self.write(0, move |context| tokens::create(context, &new))
+    }
+
+    fn list_tokens(
+        &self,
+        reach: Reach,
+        workspaces: &[Uuid],
+        page: Page,
+    ) -> Result<Listed<AccessToken>, StoreError> {
+        self.read(|connection| Ok(tokens::list(connection, reach, workspaces, page)?))
+    }
+
+    fn find_token(&self, reach: Reach, id: Uuid) -> Result<AccessToken, StoreError> {
+        self.read_one(|connection| tokens::find(connection, reach, id))
+    }
+
+    fn update_token(
+        &self,
+        reach: Reach,
+        id: Uuid,
+        patch: AccessTokenPatch,
+    ) -> Pending<AccessToken> {
+        self.write(0, move |context| tokens::update(context, reach, id, &patch))
+    }
+
+    fn revoke_token(&self, reach: Reach, id: Uuid) -> Pending<()> {
+        self.write(0, move |context| tokens::revoke(context, reach, id))
+    }
+
+    fn create_workspace(&self, name: WorkspaceName) -> Pending<Workspace> {
+        self.write(0, move |context| workspaces::create(context, &name))
+    }
+
+    fn list_workspaces(&self, reach: Reach, page: Page) -> Result<Listed<Workspace>, StoreError> {
+        self.read(|connection| Ok(workspaces::list(connection, reach, page)?))
+    }
+
+    fn find_workspace(&self, reach: Reach, id: Uuid) -> Result<Workspace, StoreError> {
+        self.read_one(|connection| workspaces::find(connection, reach, id))
+    }
+
+    fn find_workspace_named(&self, name_or_id: &str) -> Result<Workspace, StoreError> {
+        // A name is never a UUID, so there is no telling apart to do.
+        self.read_one(|connection| match Uuid::try_parse(name_or_id) {
+            Ok(id) => workspaces::find(connection, Reach::Server, id),
+            Err(_) => workspaces::find_named(connection, name_or_id),
+        })
+    }
+
+    fn rename_workspace(&self, reach: Reach, id: Uuid, name: WorkspaceName) -> Pending<Workspace> {
+        self.write(0, move |context| {
+            workspaces::rename(context, reach, id, &name)
+        })
+    }
+
+    fn delete_workspace(&self, reach: Reach, id: Uuid) -> Pending<()> {
+        self.write(0, move |context| workspaces::delete(context, reach, id))
+    }
+
+    fn create_endpoint(&self, new: NewEndpoint) -> Pending<Endpoint> {
+        let limit = self.settings.max_endpoints;
+        self.write(0, move |context| endpoints::create(context, &new, limit))
+    }
+
+    fn list_endpoints(
+        &self,
+        filter: &EndpointFilter,
+        page: Page,
+    ) -> Result<Listed<Endpoint>, StoreError> {
+        self.read(|connection| Ok(lists::list_endpoints(connection, filter, page)?))
+    }
+
+    fn find_endpoint(&self, reach: Reach, id: Uuid) -> Result<Endpoint, StoreError> {
+        self.read_one(|connection| endpoints::find_by_id(connection, reach, id))
+    }
+
+    fn update_endpoint(&self, reach: Reach, id: Uuid, patch: EndpointPatch) -> Pending<Endpoint> {
+        self.write(0, move |context| {
+            endpoints::update(context, reach, id, &patch)
+        })
+    }
+
+    fn delete_endpoint(&self, reach: Reach, id: Uuid) -> Pending<()> {
+        self.write(0, move |context| endpoints::delete(context, reach, id))
+    }
+
+    fn replace_secret(&self, reach: Reach, id: Uuid, secret: Secret) -> Pending<Endpoint> {
+        self.write(0, move |context| {
+            endpoints::replace_secret(context, reach, id, &secret)
+        })
+    }
+
+    fn publish(&self, new: NewMessage) -> Pending<Published> {
+        let size = new.data.get().len();
+        self.write(size, move |context| publish::publish(context, &new))
+    }
+
+    fn list_events(&self, filter: &EventFilter, page: Page) -> Result<Listed<Event>, StoreError> {
+        self.read(|connection| Ok(lists::list_events(connection, filter, page)?))
+    }
+
+    fn find_event(&self, reach: Reach, id: Uuid) -> Result<Event, StoreError> {
+        self.read_one(|connection| lists::find_event(connection, reach, id))
+    }
+
+    fn redeliver(&self, reach: Reach, id: Uuid) -> Pending<()> {
+        self.write(0, move |context| redeliver::redeliver(context, reach, id))
+    }
+
+    fn list_deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        page: Page,
+    ) -> Result<Listed<Delivery>, StoreError> {
+        self.read(|connection| Ok(lists::list_deliveries(connection, filter, page)?))
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        self.writer.check()?;
+        self.read(|connection: &Connection| {
+            Ok(
+                connection.query_row("SELECT count(*) FROM meta", [], |row| {
+                    row.get::<_, i64>(0).map(drop)
+                })?,
+            )
+        })
+    }
+}
+
+impl Queue for SqliteStore {
+    fn listen(&self, sink: Arc<dyn NoticeSink>) {
+        self.writer.listen(sink);
+    }
+
+    fn targets(&self) -> Result<Vec<Target>, StoreError> {
+        self.read(|connection| Ok(queue::targets(connection)?))
+    }
+
+    fn fresh(
+        &self,
+        endpoint: EndpointNumber,
+        after: Seq,
+        limit: usize,
+    ) -> Result<Vec<QueuedEvent>, StoreError> {
+        self.read(|connection| Ok(queue::fresh(connection, endpoint, after, limit)?))
+    }
+
+    fn retries(
+        &self,
+        endpoint: EndpointNumber,
+        skipped: Run,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<RetryBatch, StoreError> {
+        self.read(|connection| Ok(queue::retries(connection, endpoint, skipped, now, limit)?))
+    }
+
+    fn redeliveries(
+        &self,
+        endpoint: EndpointNumber,
+        skipped: Run,
+        limit: usize,
+    ) -> Result<Vec<QueuedEvent>, StoreError> {
+        self.read(|connection| Ok(queue::redeliveries(connection, endpoint, skipped, limit)?))
+    }
+
+    fn body(&self, seq: Seq) -> Result<Option<Arc<[u8]>>, StoreError> {
+        self.read(|connection| Ok(queue::body(connection, seq)?))
+    }
+
+    fn record(&self, outcome: Outcome) {
+        self.writer.submit_outcome(Box::new(Record {
+            outcome,
+            disable_after: self.settings.disable_after,
+        }));
+    }
+}

@@ -1,0 +1,296 @@
+//! A running application with a folder, a port and tokens of its own, and a client for it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use hookpost::app::{AppSettings, Application};
+use hookpost::domain::access::{Scopes, Token, TokenKind};
+use hookpost::domain::clock::{Clock, ManualClock, SystemClock, Timestamp};
+use hookpost::storage::{NewAccessToken, Store};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+/// How long a test waits for what must happen soon.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// When a [`ManualClock`] starts.
+pub const START: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
+
+#[derive(Parser)]
+struct Arguments {
+    #[command(flatten)]
+    settings: AppSettings,
+}
+
+/// A running application. Dropping it stops it gracefully.
+pub struct TestApp {
+    pub addr: SocketAddr,
+    pub store: Arc<dyn Store>,
+    /// The clock, if it is moved by hand.
+    pub clock: Option<Arc<ManualClock>>,
+    /// A token that may do everything.
+    pub admin: String,
+    /// A workspace, and a token for it with all scopes.
+    pub workspace: String,
+    pub token: String,
+    folder: TempDir,
+    flags: Vec<String>,
+    agent: ureq::Agent,
+    running: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+}
+
+/// An answer of the API.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub text: String,
+}
+
+impl Answer {
+    /// The body, read as JSON.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+
+    /// The body of an answer that must have this status.
+    #[track_caller]
+    pub fn expect(&self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}", self.text);
+        if self.text.is_empty() { Value::Null } else { self.json() }
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(own, _)| own.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    }
+}
+
+impl TestApp {
+    /// With the machine's clocks.
+    pub fn start() -> Self {
+        Self::with(&[], None)
+    }
+
+    /// With a clock moved by hand.
+    pub fn with_manual_clock(flags: &[&str]) -> Self {
+        Self::with(flags, Some(Arc::new(ManualClock::new(START))))
+    }
+
+    /// With these flags of `serve`.
+    pub fn with_flags(flags: &[&str]) -> Self {
+        Self::with(flags, None)
+    }
+
+    fn with(flags: &[&str], clock: Option<Arc<ManualClock>>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("hookpost.db");
+        let mut all: Vec<String> = [
+            "test", "--listen", "127.0.0.1:0", "--allow-http", "--allow-network", "127.0.0.0/8",
+            "--database", database.to_str().unwrap(),
+        ]
+        .map(str::to_owned)
+        .to_vec();
+        all.extend(flags.iter().map(|flag| (*flag).to_owned()));
+        let (addr, store, running) = run(&all, clock.clone());
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .allow_non_standard_methods(true)
+            .timeout_global(Some(PATIENCE))
+            .proxy(None)
+            .build()
+            .new_agent();
+        let mut app = Self {
+            addr,
+            store,
+            clock,
+            admin: String::new(),
+            workspace: String::new(),
+            token: String::new(),
+            folder,
+            flags: all,
+            agent,
+            running: Some(running),
+        };
+        app.admin = app.make_token(None, Scopes::all());
+        let made = app.post("/api/workspaces", &app.admin, &json!({"name": "test"}));
+        app.workspace = made.expect(201)["id"].as_str().unwrap().to_owned();
+        app.token = app.make_token(Some(&app.workspace), Scopes::all());
+        app
+    }
+
+    /// The database file.
+    pub fn database(&self) -> std::path::PathBuf {
+        self.folder.path().join("hookpost.db")
+    }
+
+    /// Makes a token past the API, as the command line does.
+    pub fn make_token(&self, workspace: Option<&str>, scopes: Scopes) -> String {
+        self.make_expiring_token(workspace, scopes, None)
+    }
+
+    pub fn make_expiring_token(
+        &self,
+        workspace: Option<&str>,
+        scopes: Scopes,
+        expires_in: Option<Duration>,
+    ) -> String {
+        let kind = if workspace.is_some() { TokenKind::Workspace } else { TokenKind::Admin };
+        let token = Token::generate(kind);
+        let new = NewAccessToken {
+            hash: token.hash(),
+            workspace_id: workspace.map(|id| Uuid::parse_str(id).unwrap()),
+            comment: String::new(),
+            scopes,
+            expires_in,
+        };
+        self.store.create_token(new).wait().unwrap();
+        token.reveal().to_owned()
+    }
+
+    /// Stops the application gracefully.
+    pub fn stop(&mut self) {
+        if let Some((stop, thread)) = self.running.take() {
+            let _ = stop.send(());
+            thread.join().unwrap();
+        }
+    }
+
+    /// Starts it again on the same file.
+    pub fn restart(&mut self) {
+        self.stop();
+        let (addr, store, running) = run(&self.flags, self.clock.clone());
+        (self.addr, self.store, self.running) = (addr, store, Some(running));
+    }
+
+    /// Makes a request; `body` as it is.
+    pub fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Answer {
+        let mut request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("http://{}{path}", self.addr));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = match body {
+            Some(body) => self.agent.run(request.body(body).unwrap()),
+            None => self.agent.run(request.body(()).unwrap()),
+        };
+        let mut answer = answer.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
+        let headers = answer
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect();
+        Answer {
+            status: answer.status().as_u16(),
+            headers,
+            text: answer.body_mut().read_to_string().unwrap(),
+        }
+    }
+
+    fn call(&self, method: &str, path: &str, token: &str, body: Option<&Value>) -> Answer {
+        let bearer = format!("Bearer {token}");
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        let body = body.map(Value::to_string);
+        self.request(method, path, &headers, body.as_ref().map(String::as_bytes))
+    }
+
+    pub fn get(&self, path: &str) -> Answer {
+        self.call("GET", path, &self.token, None)
+    }
+
+    pub fn get_as(&self, token: &str, path: &str) -> Answer {
+        self.call("GET", path, token, None)
+    }
+
+    pub fn post(&self, path: &str, token: &str, body: &Value) -> Answer {
+        self.call("POST", path, token, Some(body))
+    }
+
+    pub fn patch(&self, path: &str, body: &Value) -> Answer {
+        self.call("PATCH", path, &self.token, Some(body))
+    }
+
+    pub fn delete(&self, path: &str) -> Answer {
+        self.call("DELETE", path, &self.token, None)
+    }
+
+    /// Makes an endpoint for all events of the test's workspace.
+    pub fn endpoint(&self, url: &str) -> Value {
+        self.endpoint_for(url, "raw", &["*"])
+    }
+
+    pub fn endpoint_for(&self, url: &str, format: &str, events: &[&str]) -> Value {
+        let body = json!({"url": url, "format": format, "events": events});
+        self.post("/api/webhooks/endpoints", &self.token, &body).expect(201)
+    }
+
+    /// Publishes a message in the test's workspace.
+    pub fn publish(&self, kind: &str, data: &Value) -> Value {
+        let body = json!({"type": kind, "data": data});
+        self.post("/api/webhooks/events", &self.token, &body).expect(202)
+    }
+
+    /// Waits until the answer to a GET satisfies a condition.
+    #[track_caller]
+    pub fn wait_for(&self, path: &str, condition: impl Fn(&Value) -> bool) -> Value {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.get(path).expect(200);
+            if condition(&answer) {
+                return answer;
+            }
+            assert!(Instant::now() < end, "{path} stays at {answer}");
+            std::thread::yield_now();
+        }
+    }
+
+    /// Waits until so many events of the test's workspace have a status.
+    #[track_caller]
+    pub fn wait_for_events(&self, status: &str, count: u64) -> Value {
+        let path = format!("/api/webhooks/events?limit=100&status={status}");
+        self.wait_for(&path, |list| list["meta"]["total"] == count)
+    }
+
+    /// Moves the clock.
+    pub fn advance(&self, by: Duration) {
+        self.clock.as_ref().expect("a test with a manual clock").advance(by);
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+type Running = (oneshot::Sender<()>, JoinHandle<()>);
+
+fn run(flags: &[String], clock: Option<Arc<ManualClock>>) -> (SocketAddr, Arc<dyn Store>, Running) {
+    let settings = Arguments::parse_from(flags).settings;
+    let clock: Arc<dyn Clock> = match clock {
+        Some(clock) => clock,
+        None => Arc::new(SystemClock::new()),
+    };
+    let (stop, stopped) = oneshot::channel();
+    let (started, start) = channel();
+    let thread = std::thread::spawn(move || {
+        actix_web::rt::System::new().block_on(async move {
+            let app = Application::start(settings, clock).unwrap();
+            started.send((app.addr(), app.store())).unwrap();
+            let signal = async {
+                let _ = stopped.await;
+            };
+            app.run_until(signal).await.unwrap();
+        });
+    });
+    let (addr, store) = start.recv_timeout(PATIENCE).expect("the application starts");
+    (addr, store, (stop, thread))
+}

@@ -1,0 +1,11 @@
+//! Behaviour of the whole application, started in-process on a free port, or as the real binary.
+
+mod authorization;
+mod deliveries;
+mod fixture;
+mod layers;
+mod lifecycle;
+mod lists;
+mod publishing;
+mod receiver;
+mod schedule;
