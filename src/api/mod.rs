@@ -22,7 +22,7 @@ mod health;
 mod objects;
 mod pagination;
 mod request_log;
-pub mod routes;
+mod routes;
 mod tokens;
 mod validate;
 mod workspaces;
