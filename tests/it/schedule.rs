@@ -272,7 +272,7 @@ fn payloads_are_dropped_in_time_but_not_while_they_are_needed() {
         "--archive-after",
         "1h",
         "--retry-schedule",
-        "100d",
+        "20d",
         "--expire-after",
         "365d",
     ]);
