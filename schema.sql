@@ -109,9 +109,11 @@ CREATE TABLE event (
                                                  -- message's own body, or archived
 );
 -- Never attempted, in publish order: what the engine reads when its window has room.
-CREATE INDEX event_fresh ON event (endpoint, seq) WHERE state = 0;
+CREATE INDEX event_fresh ON event (endpoint, seq, type) WHERE state = 0;
 -- Waiting for another attempt, soonest first.
 CREATE INDEX event_retry ON event (endpoint, due, seq) WHERE state = 1;
+-- The same in the order of the lists. Only events that were attempted and did not get through pay.
+CREATE INDEX event_waiting ON event (endpoint, seq, run, type) WHERE state = 1;
 -- Asked for again and not attempted since: these wait for nothing. Always tiny.
 CREATE INDEX event_redelivery ON event (endpoint, seq) WHERE state = 1 AND run_attempt = 0;
 -- Lists.
@@ -119,8 +121,8 @@ CREATE INDEX event_by_workspace ON event (workspace);
 CREATE INDEX event_by_endpoint ON event (endpoint);
 CREATE INDEX event_by_type ON event (workspace, type);
 -- Failed and skipped events are what people look for, and few.
-CREATE INDEX event_unhappy ON event (workspace, state) WHERE state IN (3, 4);
-CREATE INDEX event_unhappy_endpoint ON event (endpoint, state) WHERE state IN (3, 4);
+CREATE INDEX event_unhappy ON event (workspace, state, seq, type) WHERE state IN (3, 4);
+CREATE INDEX event_unhappy_endpoint ON event (endpoint, state, seq, type) WHERE state IN (3, 4);
 
 -- One HTTP attempt of an event. Rows are never changed.
 CREATE TABLE delivery (
@@ -144,27 +146,29 @@ CREATE INDEX delivery_by_endpoint ON delivery (endpoint);
 CREATE INDEX delivery_by_type ON delivery (workspace, type);
 CREATE INDEX delivery_by_event ON delivery (event);
 -- Attempts that did not succeed are what people look for, and few.
-CREATE INDEX delivery_unhappy ON delivery (workspace, seq, code) WHERE succeeded = 0;
-CREATE INDEX delivery_unhappy_endpoint ON delivery (endpoint, seq, code) WHERE succeeded = 0;
+CREATE INDEX delivery_unhappy ON delivery (workspace, seq, code, type) WHERE succeeded = 0;
+CREATE INDEX delivery_unhappy_endpoint ON delivery (endpoint, seq, code, type) WHERE succeeded = 0;
 
--- Exact totals at any size: how many deliveries of a kind fell into an hour.
+-- Exact totals at any size: how many deliveries of a kind fell into an hour. Each is counted three
+-- times, for its endpoint, its workspace and the server, so that a total is the sum of one scope's
+-- hours however many endpoints it has.
 CREATE TABLE delivery_count (
-  endpoint INTEGER NOT NULL,
+  scope    INTEGER NOT NULL,                     -- n of the endpoint; -n of the workspace; 0: server
   hour     INTEGER NOT NULL,                     -- created_at in whole hours since the epoch
   type     INTEGER NOT NULL,
   class    INTEGER NOT NULL,                     -- code / 100; 0: no answer
   count    INTEGER NOT NULL,
-  PRIMARY KEY (endpoint, hour, type, class)
+  PRIMARY KEY (scope, hour, type, class)
 ) WITHOUT ROWID;
 
 -- The same for events, by state. Moves between states are subtracted and added.
 CREATE TABLE event_count (
-  endpoint INTEGER NOT NULL,
+  scope    INTEGER NOT NULL,                     -- as above
   hour     INTEGER NOT NULL,                     -- created_at in whole hours since the epoch
   type     INTEGER NOT NULL,
   state    INTEGER NOT NULL,
   count    INTEGER NOT NULL,
-  PRIMARY KEY (endpoint, hour, type, state)
+  PRIMARY KEY (scope, hour, type, state)
 ) WITHOUT ROWID;
 
 -- Where the wall clock was set back by more than a second: from `seq` on, `created_at` starts lower

@@ -1,6 +1,6 @@
 //! Every route, every scope, every kind of caller: generated from the table of routes.
 
-use hookpost::api::routes::{self, Access};
+use hookpost::api::{self, Access};
 use hookpost::domain::access::{Scope, Scopes, Token, TokenKind};
 use serde_json::json;
 use std::time::Duration;
@@ -15,7 +15,7 @@ fn concrete(path: &str) -> String {
 fn ask(
     app: &TestApp,
     base: &str,
-    route: &routes::RouteInfo,
+    route: &api::RouteInfo,
     token: Option<&str>,
 ) -> super::fixture::Answer {
     let bearer = token.map(|token| format!("Bearer {token}"));
@@ -59,8 +59,8 @@ fn each_route_takes_its_scopes_and_no_others() {
         })
         .collect();
     let mut checked = 0;
-    for route in routes::table() {
-        for base in routes::BASES {
+    for route in api::table() {
+        for base in api::BASES {
             let base = if route.access == Access::Public {
                 ""
             } else {

@@ -17,10 +17,10 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 /// How long a test waits for what must happen soon.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// When a [`ManualClock`] starts.
-pub const START: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
+pub(crate) const START: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 
 #[derive(Parser)]
 struct Arguments {
@@ -29,17 +29,17 @@ struct Arguments {
 }
 
 /// A running application. Dropping it stops it gracefully.
-pub struct TestApp {
-    pub addr: SocketAddr,
-    pub store: Arc<dyn Store>,
+pub(crate) struct TestApp {
+    pub(crate) addr: SocketAddr,
+    pub(crate) store: Arc<dyn Store>,
     /// The clock, if it is moved by hand.
-    pub clock: Option<Arc<ManualClock>>,
+    pub(crate) clock: Option<Arc<ManualClock>>,
     /// A token that may do everything.
-    pub admin: String,
+    pub(crate) admin: String,
     /// A workspace, and a token for it with all scopes.
-    pub workspace: String,
-    pub token: String,
-    folder: TempDir,
+    pub(crate) workspace: String,
+    pub(crate) token: String,
+    _folder: TempDir,
     flags: Vec<String>,
     agent: ureq::Agent,
     running: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
@@ -47,22 +47,22 @@ pub struct TestApp {
 
 /// An answer of the API.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
-    pub text: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) text: String,
 }
 
 impl Answer {
     /// The body, read as JSON.
     #[track_caller]
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
     }
 
     /// The body of an answer that must have this status.
     #[track_caller]
-    pub fn expect(&self, status: u16) -> Value {
+    pub(crate) fn expect(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.text);
         if self.text.is_empty() {
             Value::Null
@@ -71,7 +71,7 @@ impl Answer {
         }
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let found = self
             .headers
             .iter()
@@ -82,17 +82,17 @@ impl Answer {
 
 impl TestApp {
     /// With the machine's clocks.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::with(&[], None)
     }
 
     /// With a clock moved by hand.
-    pub fn with_manual_clock(flags: &[&str]) -> Self {
+    pub(crate) fn with_manual_clock(flags: &[&str]) -> Self {
         Self::with(flags, Some(Arc::new(ManualClock::new(START))))
     }
 
     /// With these flags of `serve`.
-    pub fn with_flags(flags: &[&str]) -> Self {
+    pub(crate) fn with_flags(flags: &[&str]) -> Self {
         Self::with(flags, None)
     }
 
@@ -127,7 +127,7 @@ impl TestApp {
             admin: String::new(),
             workspace: String::new(),
             token: String::new(),
-            folder,
+            _folder: folder,
             flags: all,
             agent,
             running: Some(running),
@@ -139,17 +139,12 @@ impl TestApp {
         app
     }
 
-    /// The database file.
-    pub fn database(&self) -> std::path::PathBuf {
-        self.folder.path().join("hookpost.db")
-    }
-
     /// Makes a token past the API, as the command line does.
-    pub fn make_token(&self, workspace: Option<&str>, scopes: Scopes) -> String {
+    pub(crate) fn make_token(&self, workspace: Option<&str>, scopes: Scopes) -> String {
         self.make_expiring_token(workspace, scopes, None)
     }
 
-    pub fn make_expiring_token(
+    pub(crate) fn make_expiring_token(
         &self,
         workspace: Option<&str>,
         scopes: Scopes,
@@ -173,7 +168,7 @@ impl TestApp {
     }
 
     /// Stops the application gracefully.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         if let Some((stop, thread)) = self.running.take() {
             let _ = stop.send(());
             thread.join().unwrap();
@@ -181,14 +176,14 @@ impl TestApp {
     }
 
     /// Starts it again on the same file.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.stop();
         let (addr, store, running) = run(&self.flags, self.clock.clone());
         (self.addr, self.store, self.running) = (addr, store, Some(running));
     }
 
     /// Makes a request; `body` as it is.
-    pub fn request(
+    pub(crate) fn request(
         &self,
         method: &str,
         path: &str,
@@ -233,39 +228,39 @@ impl TestApp {
         self.request(method, path, &headers, body.as_ref().map(String::as_bytes))
     }
 
-    pub fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         self.call("GET", path, &self.token, None)
     }
 
-    pub fn get_as(&self, token: &str, path: &str) -> Answer {
+    pub(crate) fn get_as(&self, token: &str, path: &str) -> Answer {
         self.call("GET", path, token, None)
     }
 
-    pub fn post(&self, path: &str, token: &str, body: &Value) -> Answer {
+    pub(crate) fn post(&self, path: &str, token: &str, body: &Value) -> Answer {
         self.call("POST", path, token, Some(body))
     }
 
-    pub fn patch(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) fn patch(&self, path: &str, body: &Value) -> Answer {
         self.call("PATCH", path, &self.token, Some(body))
     }
 
-    pub fn delete(&self, path: &str) -> Answer {
+    pub(crate) fn delete(&self, path: &str) -> Answer {
         self.call("DELETE", path, &self.token, None)
     }
 
     /// Makes an endpoint for all events of the test's workspace.
-    pub fn endpoint(&self, url: &str) -> Value {
+    pub(crate) fn endpoint(&self, url: &str) -> Value {
         self.endpoint_for(url, "raw", &["*"])
     }
 
-    pub fn endpoint_for(&self, url: &str, format: &str, events: &[&str]) -> Value {
+    pub(crate) fn endpoint_for(&self, url: &str, format: &str, events: &[&str]) -> Value {
         let body = json!({"url": url, "format": format, "events": events});
         self.post("/api/webhooks/endpoints", &self.token, &body)
             .expect(201)
     }
 
     /// Publishes a message in the test's workspace.
-    pub fn publish(&self, kind: &str, data: &Value) -> Value {
+    pub(crate) fn publish(&self, kind: &str, data: &Value) -> Value {
         let body = json!({"type": kind, "data": data});
         self.post("/api/webhooks/events", &self.token, &body)
             .expect(202)
@@ -273,7 +268,7 @@ impl TestApp {
 
     /// Waits until the answer to a GET satisfies a condition.
     #[track_caller]
-    pub fn wait_for(&self, path: &str, condition: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn wait_for(&self, path: &str, condition: impl Fn(&Value) -> bool) -> Value {
         let end = Instant::now() + PATIENCE;
         loop {
             let answer = self.get(path).expect(200);
@@ -287,13 +282,13 @@ impl TestApp {
 
     /// Waits until so many events of the test's workspace have a status.
     #[track_caller]
-    pub fn wait_for_events(&self, status: &str, count: u64) -> Value {
+    pub(crate) fn wait_for_events(&self, status: &str, count: u64) -> Value {
         let path = format!("/api/webhooks/events?limit=100&status={status}");
         self.wait_for(&path, |list| list["meta"]["total"] == count)
     }
 
     /// Moves the clock.
-    pub fn advance(&self, by: Duration) {
+    pub(crate) fn advance(&self, by: Duration) {
         self.clock
             .as_ref()
             .expect("a test with a manual clock")

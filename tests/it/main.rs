@@ -2,5 +2,11 @@
 
 mod authorization;
 mod cli;
+mod deliveries;
 mod fixture;
+mod layers;
+mod lifecycle;
+mod lists;
+mod publishing;
 mod receiver;
+mod schedule;

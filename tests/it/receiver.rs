@@ -1,7 +1,7 @@
 //! A real receiver on a port of its own: keeps what it gets, answers as it is told.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Instant;
@@ -10,22 +10,22 @@ use super::fixture::PATIENCE;
 
 /// A request as it came.
 #[derive(Clone, Debug)]
-pub struct Received {
-    pub path: String,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+pub(crate) struct Received {
+    pub(crate) path: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Received {
     #[track_caller]
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         let found = self.headers.iter().find(|(own, _)| own == name);
         found
             .map(|(_, value)| value.as_str())
             .unwrap_or_else(|| panic!("no {name}: {self:?}"))
     }
 
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
 }
@@ -41,13 +41,13 @@ struct State {
 
 /// A running receiver.
 #[derive(Clone)]
-pub struct Receiver {
-    pub addr: SocketAddr,
+pub(crate) struct Receiver {
+    pub(crate) addr: SocketAddr,
     shared: Arc<(Mutex<State>, Condvar)>,
 }
 
 impl Receiver {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let receiver = Self {
             addr: listener.local_addr().unwrap(),
@@ -63,12 +63,12 @@ impl Receiver {
         receiver
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.addr)
     }
 
     /// Has requests to `path` answered with `status`, and `headers` (whole lines).
-    pub fn reply(&self, path: &str, status: u16, headers: &str) {
+    pub(crate) fn reply(&self, path: &str, status: u16, headers: &str) {
         let mut state = self.shared.0.lock().unwrap();
         state
             .replies
@@ -76,11 +76,11 @@ impl Receiver {
     }
 
     /// Has requests to `path` wait for their answer.
-    pub fn hold(&self, path: &str) {
+    pub(crate) fn hold(&self, path: &str) {
         self.shared.0.lock().unwrap().held.push(path.to_owned());
     }
 
-    pub fn let_go(&self, path: &str) {
+    pub(crate) fn let_go(&self, path: &str) {
         self.shared
             .0
             .lock()
@@ -91,7 +91,7 @@ impl Receiver {
     }
 
     /// What `path` got so far.
-    pub fn at(&self, path: &str) -> Vec<Received> {
+    pub(crate) fn at(&self, path: &str) -> Vec<Received> {
         let state = self.shared.0.lock().unwrap();
         state
             .received
@@ -103,7 +103,7 @@ impl Receiver {
 
     /// Waits until `path` has got `count` requests.
     #[track_caller]
-    pub fn wait(&self, path: &str, count: usize) -> Vec<Received> {
+    pub(crate) fn wait(&self, path: &str, count: usize) -> Vec<Received> {
         let end = Instant::now() + PATIENCE;
         let mut state = self.shared.0.lock().unwrap();
         loop {

@@ -223,7 +223,7 @@ pub(super) fn read_flags() -> OpenFlags {
 /// Settings of a reading connection.
 pub(super) fn configure_reader(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.set_prepared_statement_cache_capacity(100);
+    connection.set_prepared_statement_cache_capacity(super::lists::STATEMENTS);
     connection.execute_batch(
         "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -2048;",
     )

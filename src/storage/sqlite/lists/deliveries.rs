@@ -1,0 +1,328 @@
+//! The list of deliveries.
+
+use rusqlite::{Connection, OptionalExtension, Row};
+use uuid::Uuid;
+
+use super::ListError;
+use super::query::{Found, Pattern, Query, Reader, search};
+use super::rows;
+use super::scan::{Index, Plan, Scan, Table, prepare};
+use super::scope::{Indexes, Scope};
+use super::time_range::Interval;
+use super::totals::{self, Kind};
+use crate::domain::delivery::{CodeClass, Delivery};
+use crate::storage::filter::{DeliveryFilter, Listed, Page};
+
+const INDEXES: Indexes = Indexes {
+    all: index(None, None),
+    by_workspace: index(Some("delivery_by_workspace"), None),
+    by_type: index(Some("delivery_by_type"), None),
+    by_endpoint: index(Some("delivery_by_endpoint"), None),
+};
+const UNHAPPY: Index = index(Some("delivery_unhappy"), Some("succeeded = 0"));
+const UNHAPPY_ENDPOINT: Index = index(Some("delivery_unhappy_endpoint"), Some("succeeded = 0"));
+
+const fn index(name: Option<&'static str>, only: Option<&'static str>) -> Index {
+    Index {
+        table: Table::Delivery,
+        name,
+        only,
+    }
+}
+
+/// Deliveries, newest first.
+pub(in super::super) fn list_deliveries(
+    connection: &Connection,
+    filter: &DeliveryFilter,
+    page: Page,
+) -> Result<Listed<Delivery>, ListError> {
+    let snapshot = connection.unchecked_transaction()?;
+    let found = find(&snapshot, filter, page)?;
+    Ok(Listed {
+        items: rows::deliveries(&snapshot, &found.seqs)?,
+        total: found.total,
+        searched: found.searched,
+    })
+}
+
+fn find(connection: &Connection, filter: &DeliveryFilter, page: Page) -> Result<Found, ListError> {
+    let query = filter.query.as_deref().and_then(Query::parse);
+    let nothing = Found {
+        searched: matches!(query, Some(Query::Text(_))).then_some(0),
+        ..Found::default()
+    };
+    let Some(outcome) = Outcome::of(filter.succeeded, filter.code_class) else {
+        return Ok(nothing);
+    };
+    let Some(scope) = Scope::resolve(
+        connection,
+        filter.reach,
+        &filter.workspaces,
+        &filter.endpoints,
+        &filter.event_types,
+    )?
+    else {
+        return Ok(nothing);
+    };
+    let selection = Selection {
+        scope,
+        outcome,
+        interval: Interval::new(filter.after, filter.before),
+    };
+    match (filter.event, query) {
+        (Some(event), query) => selection.of_event(connection, event, query.as_ref(), page),
+        (None, Some(Query::Id(id))) => selection.with_id(connection, id, page),
+        (None, Some(Query::Text(pattern))) => selection.with_text(connection, &pattern, page),
+        (None, None) => selection.page(connection, page),
+    }
+}
+
+/// Which results are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Any,
+    Succeeded,
+    /// Answered otherwise, or not at all.
+    Unhappy,
+    /// Answered with a code of this class, which is not that of success.
+    Class(CodeClass),
+}
+
+impl Outcome {
+    /// What two filters leave; `None`: nothing. A 2xx is what success means.
+    const fn of(succeeded: Option<bool>, class: Option<CodeClass>) -> Option<Self> {
+        match (succeeded, class) {
+            (None, None) => Some(Self::Any),
+            (Some(true), None) | (None | Some(true), Some(CodeClass::Success)) => {
+                Some(Self::Succeeded)
+            }
+            (Some(false), None) => Some(Self::Unhappy),
+            (Some(false), Some(CodeClass::Success)) | (Some(true), Some(_)) => None,
+            (None | Some(false), Some(class)) => Some(Self::Class(class)),
+        }
+    }
+
+    fn includes(self, succeeded: bool, code: Option<u16>) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Succeeded => succeeded,
+            Self::Unhappy => !succeeded,
+            Self::Class(class) => code.is_some_and(|code| code / 100 == class.hundreds()),
+        }
+    }
+
+    fn kinds(self) -> Vec<Kind> {
+        let success = i64::from(CodeClass::Success.hundreds());
+        match self {
+            Self::Any => Vec::new(),
+            Self::Succeeded => vec![("class = ?", success)],
+            Self::Unhappy => vec![("class <> ?", success)],
+            Self::Class(class) => vec![("class = ?", i64::from(class.hundreds()))],
+        }
+    }
+}
+
+/// A filter without its event and query, in the terms of the database.
+struct Selection {
+    scope: Scope,
+    outcome: Outcome,
+    interval: Interval,
+}
+
+impl Selection {
+    fn page(&self, connection: &Connection, page: Page) -> Result<Found, ListError> {
+        let plan = self.plan(connection)?;
+        let total = totals::total(connection, Table::Delivery, &plan, self.interval, |hours| {
+            let kinds = self.outcome.kinds();
+            totals::counters(connection, Table::Delivery, &self.scope, hours, &kinds)
+        })?;
+        let mut found = Found {
+            total,
+            ..Found::default()
+        };
+        if page.offset() < total {
+            let ranges = self.interval.ranges(connection, Table::Delivery)?;
+            found.seqs = plan.page(connection, &ranges, page.offset(), page.limit)?;
+        }
+        Ok(found)
+    }
+
+    fn plan(&self, connection: &Connection) -> Result<Plan, ListError> {
+        let (plus, minus) = match self.outcome {
+            Outcome::Any => (self.scope.every(connection, &INDEXES)?, Vec::new()),
+            Outcome::Succeeded => (
+                self.scope.every(connection, &INDEXES)?,
+                self.unhappy(connection, None)?,
+            ),
+            Outcome::Unhappy => (self.unhappy(connection, None)?, Vec::new()),
+            Outcome::Class(class) => (self.unhappy(connection, Some(class))?, Vec::new()),
+        };
+        Ok(Plan { plus, minus })
+    }
+
+    /// Deliveries without success, of one class if it is given.
+    fn unhappy(
+        &self,
+        connection: &Connection,
+        class: Option<CodeClass>,
+    ) -> Result<Vec<Scan>, ListError> {
+        let scans = self.scope.some(connection, UNHAPPY, UNHAPPY_ENDPOINT)?;
+        let Some(class) = class else {
+            return Ok(scans);
+        };
+        let from = i64::from(class.hundreds()) * 100;
+        let of_class = |scan: Scan| scan.and("code >= ?", from).and("code < ?", from + 100);
+        Ok(scans.into_iter().map(of_class).collect())
+    }
+
+    /// Deliveries of one event: few, so each is looked at.
+    fn of_event(
+        &self,
+        connection: &Connection,
+        event: Uuid,
+        query: Option<&Query>,
+        page: Page,
+    ) -> Result<Found, ListError> {
+        let mut found = Found::default();
+        let mut searched = 0;
+        for row in deliveries_of(connection, event)? {
+            if !self.covers(&row) {
+                continue;
+            }
+            searched += 1;
+            let hit = match query {
+                None => true,
+                Some(Query::Id(id)) => row.id == *id || event == *id,
+                Some(Query::Text(pattern)) => {
+                    pattern.in_id(row.id) || pattern.in_id(event) || pattern.in_code(row.code)
+                }
+            };
+            if hit {
+                found.add(row.seq, page);
+            }
+        }
+        found.searched = matches!(query, Some(Query::Text(_))).then_some(searched);
+        Ok(found)
+    }
+
+    /// The delivery with this id, or those of the event with it.
+    fn with_id(&self, connection: &Connection, id: Uuid, page: Page) -> Result<Found, ListError> {
+        let sql = "SELECT seq, id, workspace, endpoint, type, succeeded, code, created_at
+             FROM delivery WHERE id = ?";
+        let delivery = prepare(connection, sql)?
+            .query_row([id], Candidate::read)
+            .optional()?;
+        let candidates = match delivery {
+            Some(delivery) => vec![delivery],
+            None => deliveries_of(connection, id)?,
+        };
+        let mut found = Found::default();
+        for row in candidates.iter().filter(|row| self.covers(row)) {
+            found.add(row.seq, page);
+        }
+        Ok(found)
+    }
+
+    fn covers(&self, row: &Candidate) -> bool {
+        self.scope
+            .covers(row.workspace, row.endpoint, row.event_type)
+            && self.outcome.includes(row.succeeded, row.code)
+            && self.interval.contains(row.created_at)
+    }
+
+    fn with_text(
+        &self,
+        connection: &Connection,
+        pattern: &Pattern,
+        page: Page,
+    ) -> Result<Found, ListError> {
+        let plan = self.plan(connection)?;
+        let ranges = self.interval.ranges(connection, Table::Delivery)?;
+        let mut deliveries = Vec::new();
+        search(connection, &plan, &ranges, page, |seqs, hits| {
+            if pattern.is_hopeless() {
+                return Ok(());
+            }
+            deliveries.clear();
+            DELIVERIES.read(connection, seqs, |at, row| {
+                hits[at] = pattern.in_id(row.get(2)?) || pattern.in_code(row.get(3)?);
+                if !hits[at] {
+                    deliveries.push((row.get::<_, i64>(1)?, at));
+                }
+                Ok(())
+            })?;
+            mark_events(connection, pattern, &mut deliveries, hits)
+        })
+    }
+}
+
+const DELIVERIES: Reader = Reader {
+    one: "SELECT seq, event, id, code FROM delivery WHERE seq = ?",
+    run: "SELECT seq, event, id, code FROM delivery WHERE seq BETWEEN ? AND ? ORDER BY seq DESC",
+};
+const EVENTS: Reader = Reader {
+    one: "SELECT seq, id FROM event WHERE seq = ?",
+    run: "SELECT seq, id FROM event WHERE seq BETWEEN ? AND ? ORDER BY seq DESC",
+};
+
+/// Marks the deliveries (event, position) whose event's id matches. Deliveries that are neighbours have
+/// events that are, so the events are read together.
+fn mark_events(
+    connection: &Connection,
+    pattern: &Pattern,
+    deliveries: &mut [(i64, usize)],
+    hits: &mut [bool],
+) -> Result<(), ListError> {
+    deliveries.sort_unstable_by(|a, b| b.cmp(a));
+    let mut events: Vec<i64> = deliveries.iter().map(|(event, _)| *event).collect();
+    events.dedup();
+    let mut rest = &*deliveries;
+    EVENTS.read(connection, &events, |at, row| {
+        let hit = pattern.in_id(row.get(1)?);
+        while let Some(((event, position), others)) = rest.split_first()
+            && *event >= events[at]
+        {
+            hits[*position] |= hit && *event == events[at];
+            rest = others;
+        }
+        Ok(())
+    })
+}
+
+/// What a filter looks at in a delivery.
+struct Candidate {
+    seq: i64,
+    id: Uuid,
+    workspace: i64,
+    endpoint: i64,
+    event_type: i64,
+    succeeded: bool,
+    code: Option<u16>,
+    created_at: i64,
+}
+
+impl Candidate {
+    fn read(row: &Row<'_>) -> Result<Self, ListError> {
+        Ok(Self {
+            seq: row.get(0)?,
+            id: row.get(1)?,
+            workspace: row.get(2)?,
+            endpoint: row.get(3)?,
+            event_type: row.get(4)?,
+            succeeded: row.get(5)?,
+            code: row.get(6)?,
+            created_at: row.get(7)?,
+        })
+    }
+}
+
+/// The deliveries of an event, newest first.
+fn deliveries_of(connection: &Connection, event: Uuid) -> Result<Vec<Candidate>, ListError> {
+    let sql =
+        "SELECT d.seq, d.id, d.workspace, d.endpoint, d.type, d.succeeded, d.code, d.created_at
+         FROM event e JOIN delivery d INDEXED BY delivery_by_event ON d.event = e.seq
+         WHERE e.id = ? ORDER BY d.seq DESC";
+    prepare(connection, sql)?
+        .query_map([event], Candidate::read)?
+        .collect()
+}

@@ -1,0 +1,59 @@
+//! The list of endpoints.
+
+use rusqlite::{Connection, params};
+
+use super::ListError;
+use super::rows;
+use super::scan::prepare;
+use super::scope::Scope;
+use crate::domain::endpoint::Endpoint;
+use crate::storage::filter::{EndpointFilter, Listed, Page};
+
+/// Endpoints, newest first; neither deleted ones nor those of deleted workspaces.
+///
+/// The text sought in URLs is compared in lower case, of ASCII alone: a normalised URL has no other
+/// letters, since hosts are in Punycode and paths percent-encoded. Endpoints number thousands at most,
+/// so all that may match are looked at.
+pub(in super::super) fn list_endpoints(
+    connection: &Connection,
+    filter: &EndpointFilter,
+    page: Page,
+) -> Result<Listed<Endpoint>, ListError> {
+    let snapshot = connection.unchecked_transaction()?;
+    let scope = Scope::resolve(&snapshot, filter.reach, &filter.workspaces, &[], &[])?;
+    let mut numbers = match scope {
+        None => Vec::new(),
+        Some(scope) => matching(&snapshot, &scope, filter.url.as_deref().unwrap_or_default())?,
+    };
+    numbers.sort_unstable_by(|a, b| b.cmp(a));
+    let shown: Vec<i64> = numbers
+        .iter()
+        .copied()
+        .skip(usize::try_from(page.offset()).unwrap_or(usize::MAX))
+        .take(usize::try_from(page.limit).unwrap_or(usize::MAX))
+        .collect();
+    Ok(Listed {
+        items: rows::endpoints(&snapshot, &shown)?,
+        total: numbers.len() as u64,
+        searched: None,
+    })
+}
+
+fn matching(connection: &Connection, scope: &Scope, url: &str) -> Result<Vec<i64>, ListError> {
+    let url = url.to_ascii_lowercase();
+    // Every text has the empty one in it, so without a filter nothing is left out.
+    let mut statement = prepare(
+        connection,
+        "SELECT e.n FROM workspace w
+         JOIN endpoint e INDEXED BY endpoint_workspace ON e.workspace = w.n
+         WHERE w.n = ?1 AND w.deleted_at IS NULL AND e.deleted_at IS NULL
+         AND (?2 = '' OR instr(lower(e.url), ?2) > 0)",
+    )?;
+    let mut numbers = Vec::new();
+    for workspace in scope.each_workspace(connection)? {
+        for n in statement.query_map(params![workspace, url], |row| row.get(0))? {
+            numbers.push(n?);
+        }
+    }
+    Ok(numbers)
+}

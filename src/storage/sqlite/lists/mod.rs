@@ -1,0 +1,43 @@
+//! Lists of deliveries, events and endpoints, and their exact totals.
+//!
+//! **Order.** Newest first is by `seq`, the order of commit. Whatever the filter, what it selects is
+//! expressed as a few index scans in that order ([`scan::Plan`]), merged here rather than by SQLite:
+//! statements then come in few shapes, cached and known to a test that reads their query plans, and
+//! no filter, however long, makes SQLite sort. `IN` on the leading column of an index would.
+//!
+//! **Pages** are skipped on the index alone; only the rows shown are read from their table.
+//!
+//! **Times** become ranges of `seq` by bisection ([`time_range`]), so no index holds a time.
+//!
+//! **Totals** add up the counters of whole hours and count the edges on the index ([`totals`]).
+//!
+//! **Consistency.** A list takes several statements, which share one read transaction: total and page
+//! tell of the same moment. The connection must not be in a transaction already.
+//!
+//! **Cost.** A reader that should not run for long is to be interrupted from outside; every function
+//! here then ends in an error. Statements number about sixty shapes: the connection's cache should hold
+//! [`STATEMENTS`] of them.
+
+mod deliveries;
+mod endpoints;
+mod events;
+mod query;
+mod rows;
+mod scan;
+mod scope;
+mod time_range;
+mod totals;
+
+#[cfg(test)]
+mod tests;
+
+pub(super) use self::deliveries::list_deliveries;
+pub(super) use self::endpoints::list_endpoints;
+pub(super) use self::events::{find_event, list_events};
+
+/// Capacity of the statement cache that suits a connection for lists.
+pub(super) const STATEMENTS: usize = 128;
+
+/// Why there is no list. A row that does not read back as what it should be is an error of the driver
+/// too, so there is nothing to add.
+pub(super) type ListError = rusqlite::Error;

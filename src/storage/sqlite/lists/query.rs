@@ -1,0 +1,266 @@
+//! The text query of a list: what it means, and looking for it.
+
+use rusqlite::{Connection, Row, params};
+use uuid::Uuid;
+
+use super::ListError;
+use super::scan::{Plan, Walk, prepare};
+use super::time_range::SeqRange;
+use crate::storage::filter::{Page, QUERY_SCAN_MAX};
+
+/// How many rows are looked at together.
+const CHUNK: usize = 4096;
+/// Reading a run of neighbours costs about a fifth of looking up each of the wanted among them.
+const LOOKUP_COST: i64 = 4;
+
+/// What a query asks for.
+#[derive(Clone, Debug)]
+pub(super) enum Query {
+    /// A whole UUID: what has it.
+    Id(Uuid),
+    /// Other text: what has it in an id or code.
+    Text(Pattern),
+}
+
+impl Query {
+    /// Reads a query; `None` if there is nothing in it.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        if text.is_empty() {
+            return None;
+        }
+        // The parser also knows braces and URNs, which are longer.
+        match Uuid::try_parse(text) {
+            Ok(id) if matches!(text.len(), 32 | 36) => Some(Self::Id(id)),
+            _ => Some(Self::Text(Pattern::new(text))),
+        }
+    }
+}
+
+/// Text sought in ids, as they are written with hyphens, and in codes, in any case.
+///
+/// An id is never written out for this. The text can begin at a few places only, and at each of them
+/// it fixes some digits; so it is turned into a mask and a value per place, and an id is compared
+/// with those as one number.
+#[derive(Clone, Debug)]
+pub(super) struct Pattern {
+    places: Vec<(u128, u128)>,
+    /// The text, if it can be in a code.
+    digits: Option<String>,
+}
+
+/// Characters of an id with its hyphens.
+const ID_LENGTH: usize = 36;
+const HYPHENS: [usize; 4] = [8, 13, 18, 23];
+
+impl Pattern {
+    /// What matches `text`.
+    pub(super) fn new(text: &str) -> Self {
+        let places = (0..ID_LENGTH)
+            .filter_map(|start| place(text, start))
+            .collect();
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit()) && text.len() <= 5;
+        Self {
+            places,
+            digits: digits.then(|| text.to_owned()),
+        }
+    }
+
+    /// Whether nothing at all matches.
+    pub(super) fn is_hopeless(&self) -> bool {
+        self.places.is_empty() && self.digits.is_none()
+    }
+
+    /// Whether the text is in an id.
+    pub(super) fn in_id(&self, id: Uuid) -> bool {
+        let id = id.as_u128();
+        self.places.iter().any(|(mask, value)| id & mask == *value)
+    }
+
+    /// Whether the text is in a code.
+    pub(super) fn in_code(&self, code: Option<u16>) -> bool {
+        match (&self.digits, code) {
+            (Some(digits), Some(code)) => code.to_string().contains(digits),
+            _ => false,
+        }
+    }
+}
+
+/// The digits that `text` fixes if it begins at character `start` of an id: which, and to what.
+fn place(text: &str, start: usize) -> Option<(u128, u128)> {
+    if start + text.len() > ID_LENGTH {
+        return None;
+    }
+    let (mut mask, mut value) = (0, 0);
+    for (at, character) in (start..).zip(text.chars()) {
+        if HYPHENS.contains(&at) {
+            if character != '-' {
+                return None;
+            }
+            continue;
+        }
+        let digit = character.to_digit(16)?;
+        let hyphens_before = HYPHENS.iter().filter(|hyphen| **hyphen < at).count();
+        let shift = 4 * (31 - (at - hyphens_before));
+        mask |= 0xf << shift;
+        value |= u128::from(digit) << shift;
+    }
+    Some((mask, value))
+}
+
+/// What was found: one page of it, and how much in all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    /// The numbers of the page's rows, newest first.
+    pub(super) seqs: Vec<i64>,
+    /// Rows on all pages.
+    pub(super) total: u64,
+    /// Rows looked at, if text was sought.
+    pub(super) searched: Option<u64>,
+}
+
+impl Found {
+    /// Counts a hit, newest first, and keeps it if it is on the page.
+    pub(super) fn add(&mut self, seq: i64, page: Page) {
+        if self.total >= page.offset() && (self.seqs.len() as u64) < page.limit {
+            self.seqs.push(seq);
+        }
+        self.total += 1;
+    }
+}
+
+/// Looks at the newest [`QUERY_SCAN_MAX`] rows of `plan` in `ranges`. `matching` is given some numbers,
+/// newest first, and a list as long, all `false`, in which it marks the hits.
+pub(super) fn search(
+    connection: &Connection,
+    plan: &Plan,
+    ranges: &[SeqRange],
+    page: Page,
+    mut matching: impl FnMut(&[i64], &mut [bool]) -> Result<(), ListError>,
+) -> Result<Found, ListError> {
+    let mut found = Found::default();
+    let mut walk = Walk::new(connection, plan, ranges, CHUNK as u64);
+    let mut chunk = Vec::with_capacity(CHUNK);
+    let mut hits = [false; CHUNK];
+    let mut left = usize::try_from(QUERY_SCAN_MAX).unwrap_or(usize::MAX);
+    while left > 0 {
+        walk.take(left.min(CHUNK), &mut chunk)?;
+        if chunk.is_empty() {
+            break;
+        }
+        let hits = &mut hits[..chunk.len()];
+        hits.fill(false);
+        matching(&chunk, hits)?;
+        for (seq, _) in chunk.iter().zip(hits).filter(|(_, hit)| **hit) {
+            found.add(*seq, page);
+        }
+        left -= chunk.len();
+    }
+    found.searched = Some(QUERY_SCAN_MAX - left as u64);
+    Ok(found)
+}
+
+/// Reads rows for [`search`].
+pub(super) struct Reader {
+    /// Selects `seq` and what is wanted, where `seq` is `?`.
+    pub(super) one: &'static str,
+    /// The same for all from one `?` to another, both included, highest first.
+    pub(super) run: &'static str,
+}
+
+impl Reader {
+    /// Has `visit` see each of `seqs` (highest first, without repetition) that is there, and its
+    /// position.
+    pub(super) fn read(
+        &self,
+        connection: &Connection,
+        seqs: &[i64],
+        mut visit: impl FnMut(usize, &Row<'_>) -> Result<(), ListError>,
+    ) -> Result<(), ListError> {
+        let (Some(high), Some(low)) = (seqs.first(), seqs.last()) else {
+            return Ok(());
+        };
+        let wanted = i64::try_from(seqs.len()).unwrap_or(i64::MAX);
+        if high - low < wanted.saturating_mul(LOOKUP_COST) {
+            let mut statement = prepare(connection, self.run)?;
+            let mut rows = statement.query(params![low, high])?;
+            let mut at = 0;
+            while let Some(row) = rows.next()? {
+                let seq: i64 = row.get(0)?;
+                while seqs.get(at).is_some_and(|wanted| *wanted > seq) {
+                    at += 1;
+                }
+                if seqs.get(at) == Some(&seq) {
+                    visit(at, row)?;
+                }
+            }
+        } else {
+            let mut statement = prepare(connection, self.one)?;
+            for (at, seq) in seqs.iter().enumerate() {
+                let mut rows = statement.query([seq])?;
+                if let Some(row) = rows.next()? {
+                    visit(at, row)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_finds_what_is_in_the_hyphenated_text() {
+        let id = Uuid::parse_str("018bcfe5-6800-4abc-8def-0123456789ab").unwrap();
+        let text = id.to_string();
+        for start in 0..text.len() {
+            for end in start + 1..=text.len() {
+                let part = &text[start..end];
+                assert!(Pattern::new(part).in_id(id), "{part}");
+                assert!(Pattern::new(&part.to_uppercase()).in_id(id), "{part}");
+            }
+        }
+        for other in [
+            "56800", "018bcfe6", "--", "g", "é", "%", "-4abd", "9ab-", "-018",
+        ] {
+            assert!(!Pattern::new(other).in_id(id), "{other}");
+        }
+        assert!(Pattern::new("x1").is_hopeless());
+        assert!(Pattern::new(&"1".repeat(37)).is_hopeless());
+    }
+
+    #[test]
+    fn a_pattern_finds_what_is_in_a_code() {
+        assert!(Pattern::new("50").in_code(Some(503)));
+        assert!(Pattern::new("503").in_code(Some(503)));
+        assert!(!Pattern::new("53").in_code(Some(503)));
+        assert!(!Pattern::new("5 03").in_code(Some(503)));
+        assert!(!Pattern::new("0").in_code(None));
+    }
+
+    #[test]
+    fn only_whole_uuids_are_looked_up() {
+        let id = Uuid::from_u128(0x018b_cfe5_6800_4abc_8def_0123_4567_89ab);
+        for text in [
+            id.to_string(),
+            id.simple().to_string(),
+            id.to_string().to_uppercase(),
+            format!(" {id} "),
+        ] {
+            assert!(matches!(Query::parse(&text), Some(Query::Id(found)) if found == id));
+        }
+        for text in [
+            id.braced().to_string(),
+            id.urn().to_string(),
+            id.to_string()[1..].to_owned(),
+        ] {
+            assert!(
+                matches!(Query::parse(&text), Some(Query::Text(_))),
+                "{text}"
+            );
+        }
+        assert!(Query::parse(" ").is_none());
+    }
+}

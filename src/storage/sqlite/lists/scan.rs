@@ -1,0 +1,399 @@
+//! Ordered index scans, and sums and differences of them.
+
+use std::collections::BinaryHeap;
+use std::fmt::Write;
+
+use rusqlite::{CachedStatement, Connection};
+
+use super::ListError;
+use super::time_range::SeqRange;
+
+/// The fewest rows that one look into a scan fetches: the look itself costs about as much as 50.
+const FETCH_MIN: usize = 32;
+/// The most, so that a merge of many scans stays small.
+const FETCH_MAX: usize = 4096;
+
+/// A table that is listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Table {
+    /// `event`
+    Event,
+    /// `delivery`
+    Delivery,
+}
+
+impl Table {
+    /// Its name, which also is its kind in `clock_step`.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::Delivery => "delivery",
+        }
+    }
+}
+
+/// An index to scan.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Index {
+    /// The table it is of.
+    pub(super) table: Table,
+    /// Its name; `None`: the table itself, which is in the order of `seq`.
+    pub(super) name: Option<&'static str>,
+    /// What a partial index is limited to, word for word; SQLite uses the index for nothing else.
+    pub(super) only: Option<&'static str>,
+}
+
+/// Rows of one index that meet some conditions, in the order of `seq`.
+///
+/// The conditions fix every column of the index before `seq`. Those on columns after it are checked
+/// on the way, still in the index.
+#[derive(Clone, Debug)]
+pub(super) struct Scan {
+    index: Index,
+    terms: Vec<(&'static str, i64)>,
+    within: SeqRange,
+}
+
+impl Scan {
+    /// Everything in `index`.
+    pub(super) const fn of(index: Index) -> Self {
+        Self {
+            index,
+            terms: Vec::new(),
+            within: SeqRange::ALL,
+        }
+    }
+
+    /// Where also `condition`, which holds one `?`, is met with `value`.
+    pub(super) fn and(mut self, condition: &'static str, value: i64) -> Self {
+        self.terms.push((condition, value));
+        self
+    }
+
+    /// The same, if there is a value.
+    pub(super) fn and_if(self, condition: &'static str, value: Option<i64>) -> Self {
+        match value {
+            None => self,
+            Some(value) => self.and(condition, value),
+        }
+    }
+
+    /// Within `range` only.
+    pub(super) fn within(mut self, range: SeqRange) -> Self {
+        self.within = self.within.and(range);
+        self
+    }
+
+    /// How many rows are in `range`.
+    pub(super) fn count(&self, connection: &Connection, range: SeqRange) -> Result<u64, ListError> {
+        let range = self.within.and(range);
+        if range.is_empty() {
+            return Ok(0);
+        }
+        let mut statement = prepare(connection, &self.sql("count(*)", ""))?;
+        self.bind(&mut statement, range)?;
+        let mut rows = statement.raw_query();
+        let count: i64 = rows.next()?.map_or(Ok(0), |row| row.get(0))?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    /// The next `limit` numbers in `range` after the highest `offset`.
+    fn fetch(
+        &self,
+        connection: &Connection,
+        range: SeqRange,
+        offset: u64,
+        limit: usize,
+        into: &mut Vec<i64>,
+    ) -> Result<(), ListError> {
+        into.clear();
+        let range = self.within.and(range);
+        if range.is_empty() {
+            return Ok(());
+        }
+        let mut statement = prepare(
+            connection,
+            &self.sql("seq", " ORDER BY seq DESC LIMIT ? OFFSET ?"),
+        )?;
+        let bound = self.bind(&mut statement, range)?;
+        statement.raw_bind_parameter(bound + 1, signed(limit as u64))?;
+        statement.raw_bind_parameter(bound + 2, signed(offset))?;
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next()? {
+            into.push(row.get(0)?);
+        }
+        Ok(())
+    }
+
+    fn sql(&self, columns: &str, tail: &str) -> String {
+        let mut sql = String::with_capacity(200);
+        let table = self.index.table.name();
+        let _ = match self.index.name {
+            Some(name) => write!(
+                sql,
+                "SELECT {columns} FROM {table} INDEXED BY {name} WHERE "
+            ),
+            None => write!(sql, "SELECT {columns} FROM {table} NOT INDEXED WHERE "),
+        };
+        for condition in self
+            .index
+            .only
+            .iter()
+            .chain(self.terms.iter().map(|(c, _)| c))
+        {
+            sql.push_str(condition);
+            sql.push_str(" AND ");
+        }
+        sql.push_str("seq > ? AND seq < ?");
+        sql.push_str(tail);
+        sql
+    }
+
+    /// Binds all but the tail; answers how many parameters that were.
+    fn bind(
+        &self,
+        statement: &mut CachedStatement<'_>,
+        range: SeqRange,
+    ) -> Result<usize, ListError> {
+        let values = self.terms.iter().map(|(_, value)| *value);
+        let mut bound = 0;
+        for value in values.chain([range.above, range.below]) {
+            bound += 1;
+            statement.raw_bind_parameter(bound, value)?;
+        }
+        Ok(bound)
+    }
+}
+
+/// What a filter selects: the rows of `plus` that are not in `minus`.
+///
+/// No row is in two scans of `plus`, nor in two of `minus`, and all of `minus` is in `plus`. So the
+/// number of rows is a difference of sums; and the many can be listed by leaving out the few, for
+/// which there are small indexes, where another index of the many would burden every write.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Plan {
+    /// Rows to list.
+    pub(super) plus: Vec<Scan>,
+    /// Rows of `plus` to leave out.
+    pub(super) minus: Vec<Scan>,
+}
+
+impl Plan {
+    /// How many rows there are in `ranges`, counted on the indexes.
+    pub(super) fn count(
+        &self,
+        connection: &Connection,
+        ranges: &[SeqRange],
+    ) -> Result<u64, ListError> {
+        let sum = |scans: &[Scan]| -> Result<u64, ListError> {
+            let mut sum = 0;
+            for scan in scans {
+                for range in ranges {
+                    sum += scan.count(connection, *range)?;
+                }
+            }
+            Ok(sum)
+        };
+        Ok(sum(&self.plus)?.saturating_sub(sum(&self.minus)?))
+    }
+
+    /// The numbers of the rows in `ranges` (newest range first) after the newest `offset`: at most
+    /// `limit`, newest first.
+    pub(super) fn page(
+        &self,
+        connection: &Connection,
+        ranges: &[SeqRange],
+        offset: u64,
+        limit: u64,
+    ) -> Result<Vec<i64>, ListError> {
+        let mut page = Vec::new();
+        // SQLite steps over the entries of one scan three times as fast as we do.
+        if let ([scan], [], [range]) = (&*self.plus, &*self.minus, ranges) {
+            scan.fetch(connection, *range, offset, size(limit), &mut page)?;
+            return Ok(page);
+        }
+        let mut walk = Walk::new(connection, self, ranges, offset.saturating_add(limit));
+        for _ in 0..offset {
+            if walk.next()?.is_none() {
+                return Ok(page);
+            }
+        }
+        for _ in 0..limit {
+            match walk.next()? {
+                None => break,
+                Some(seq) => page.push(seq),
+            }
+        }
+        Ok(page)
+    }
+}
+
+/// Goes through the rows of a [`Plan`], newest first.
+pub(super) struct Walk<'a> {
+    connection: &'a Connection,
+    plan: &'a Plan,
+    ranges: std::slice::Iter<'a, SeqRange>,
+    expected: u64,
+    current: Option<(Merge<'a>, Merge<'a>)>,
+}
+
+impl<'a> Walk<'a> {
+    /// Begins at the newest row; about `expected` will be asked for.
+    pub(super) fn new(
+        connection: &'a Connection,
+        plan: &'a Plan,
+        ranges: &'a [SeqRange],
+        expected: u64,
+    ) -> Self {
+        Self {
+            connection,
+            plan,
+            ranges: ranges.iter(),
+            expected,
+            current: None,
+        }
+    }
+
+    /// The next number.
+    pub(super) fn next(&mut self) -> Result<Option<i64>, ListError> {
+        loop {
+            if let Some((plus, minus)) = &mut self.current {
+                while let Some(seq) = plus.next()? {
+                    if !minus.next_is(seq)? {
+                        return Ok(Some(seq));
+                    }
+                }
+            }
+            let Some(range) = self.ranges.next() else {
+                self.current = None;
+                return Ok(None);
+            };
+            let merge = |scans| Merge::new(self.connection, scans, *range, self.expected);
+            self.current = Some((merge(&self.plan.plus)?, merge(&self.plan.minus)?));
+        }
+    }
+
+    /// Replaces `into` by the next `limit` numbers; by fewer only if no more are left.
+    pub(super) fn take(&mut self, limit: usize, into: &mut Vec<i64>) -> Result<(), ListError> {
+        into.clear();
+        while into.len() < limit
+            && let Some(seq) = self.next()?
+        {
+            into.push(seq);
+        }
+        Ok(())
+    }
+}
+
+/// Several scans of one range as one, newest first.
+///
+/// Each scan is read in pieces, every piece by a statement of its own: cached statements of the same
+/// shape could not be open at the same time.
+struct Merge<'a> {
+    connection: &'a Connection,
+    sources: Vec<Source<'a>>,
+    /// The next number of each source that has any, highest on top.
+    heads: BinaryHeap<(i64, usize)>,
+}
+
+struct Source<'a> {
+    scan: &'a Scan,
+    rest: SeqRange,
+    piece: Vec<i64>,
+    at: usize,
+    fetch: usize,
+}
+
+impl<'a> Merge<'a> {
+    fn new(
+        connection: &'a Connection,
+        scans: &'a [Scan],
+        range: SeqRange,
+        expected: u64,
+    ) -> Result<Self, ListError> {
+        // Each source is likely to give its share; one that gives more is asked again for more.
+        let share = size(expected) / scans.len().max(1) * 2;
+        let mut merge = Self {
+            connection,
+            sources: Vec::with_capacity(scans.len()),
+            heads: BinaryHeap::with_capacity(scans.len()),
+        };
+        for scan in scans {
+            merge.sources.push(Source {
+                scan,
+                rest: range,
+                piece: Vec::new(),
+                at: 0,
+                fetch: share.clamp(FETCH_MIN, FETCH_MAX),
+            });
+            let at = merge.sources.len() - 1;
+            if let Some(seq) = merge.sources[at].next(connection)? {
+                merge.heads.push((seq, at));
+            }
+        }
+        Ok(merge)
+    }
+
+    fn next(&mut self) -> Result<Option<i64>, ListError> {
+        let Some(mut head) = self.heads.peek_mut() else {
+            return Ok(None);
+        };
+        let (seq, at) = *head;
+        match self.sources[at].next(self.connection)? {
+            Some(next) => head.0 = next,
+            None => {
+                std::collections::binary_heap::PeekMut::pop(head);
+            }
+        }
+        Ok(Some(seq))
+    }
+
+    /// Skips to `seq`; whether it is there.
+    fn next_is(&mut self, seq: i64) -> Result<bool, ListError> {
+        while let Some((head, _)) = self.heads.peek() {
+            if *head <= seq {
+                return Ok(*head == seq);
+            }
+            self.next()?;
+        }
+        Ok(false)
+    }
+}
+
+impl Source<'_> {
+    fn next(&mut self, connection: &Connection) -> Result<Option<i64>, ListError> {
+        if self.at == self.piece.len() {
+            self.at = 0;
+            self.scan
+                .fetch(connection, self.rest, 0, self.fetch, &mut self.piece)?;
+            if self.piece.len() < self.fetch {
+                self.rest = SeqRange::NONE;
+            } else if let Some(last) = self.piece.last() {
+                self.rest.below = *last;
+            }
+            self.fetch = (self.fetch * 4).min(FETCH_MAX);
+        }
+        let next = self.piece.get(self.at).copied();
+        self.at += usize::from(next.is_some());
+        Ok(next)
+    }
+}
+
+/// A statement from the connection's cache. The only way in which lists prepare any, so that a test
+/// can collect them.
+pub(super) fn prepare<'c>(
+    connection: &'c Connection,
+    sql: &str,
+) -> Result<CachedStatement<'c>, ListError> {
+    #[cfg(test)]
+    super::tests::note(sql);
+    connection.prepare_cached(sql)
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn size(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,228 @@
+//! What a filter names, as numbers of the database.
+
+use rusqlite::{Connection, OptionalExtension};
+use uuid::Uuid;
+
+use super::ListError;
+use super::scan::{Index, Scan, prepare};
+use crate::domain::access::Reach;
+use crate::storage::sqlite::counters::CountScope;
+
+/// The indexes of all rows of a table.
+pub(super) struct Indexes {
+    /// The table itself.
+    pub(super) all: Index,
+    /// On `workspace`.
+    pub(super) by_workspace: Index,
+    /// On `workspace` and `type`.
+    pub(super) by_type: Index,
+    /// On `endpoint`. Few endpoints have so many rows, or so many types, that one on the type as well
+    /// would pay.
+    pub(super) by_endpoint: Index,
+}
+
+/// The workspaces, endpoints and types to which a list is narrowed. No field is an empty list, and
+/// none names anything twice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Scope {
+    /// `None`: all.
+    pub(super) workspaces: Option<Vec<i64>>,
+    /// All of them in `workspaces`; `None`: all of `workspaces`.
+    pub(super) endpoints: Option<Vec<i64>>,
+    /// `None`: all.
+    pub(super) types: Option<Vec<i64>>,
+}
+
+impl Scope {
+    /// Looks up what is named; `None` if nothing can match. Names that nothing has are passed over.
+    /// Deleted workspaces and endpoints count: their events and deliveries stay listed.
+    pub(super) fn resolve(
+        connection: &Connection,
+        reach: Reach,
+        workspaces: &[Uuid],
+        endpoints: &[Uuid],
+        types: &[String],
+    ) -> Result<Option<Self>, ListError> {
+        let Some(workspaces) = resolve_workspaces(connection, reach, workspaces)? else {
+            return Ok(None);
+        };
+        let endpoints = resolve_endpoints(connection, workspaces.as_deref(), endpoints)?;
+        let types = resolve_types(connection, types)?;
+        let hopeless = |list: &Option<Vec<i64>>| list.as_ref().is_some_and(Vec::is_empty);
+        if hopeless(&endpoints) || hopeless(&types) {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            workspaces,
+            endpoints,
+            types,
+        }))
+    }
+
+    /// Whether a row belongs.
+    pub(super) fn covers(&self, workspace: i64, endpoint: i64, event_type: i64) -> bool {
+        let any_of =
+            |list: &Option<Vec<i64>>, n| list.as_ref().is_none_or(|list| list.contains(&n));
+        any_of(&self.workspaces, workspace)
+            && any_of(&self.endpoints, endpoint)
+            && any_of(&self.types, event_type)
+    }
+
+    /// The types one by one; a single `None` for all of them.
+    pub(super) fn each_type(&self) -> Vec<Option<i64>> {
+        match &self.types {
+            None => vec![None],
+            Some(types) => types.iter().copied().map(Some).collect(),
+        }
+    }
+
+    /// The workspaces one by one, those of the whole server if none are named.
+    pub(super) fn each_workspace(&self, connection: &Connection) -> Result<Vec<i64>, ListError> {
+        match &self.workspaces {
+            Some(workspaces) => Ok(workspaces.clone()),
+            None => prepare(connection, "SELECT n FROM workspace")?
+                .query_map([], |row| row.get(0))?
+                .collect(),
+        }
+    }
+
+    /// All rows in scope.
+    pub(super) fn every(
+        &self,
+        connection: &Connection,
+        indexes: &Indexes,
+    ) -> Result<Vec<Scan>, ListError> {
+        if self.workspaces.is_none() && self.endpoints.is_none() && self.types.is_none() {
+            return Ok(vec![Scan::of(indexes.all)]);
+        }
+        let by_workspace = match self.types {
+            None => indexes.by_workspace,
+            Some(_) => indexes.by_type,
+        };
+        self.some(connection, by_workspace, indexes.by_endpoint)
+    }
+
+    /// The rows in scope that are in two indexes, one by workspace and one by endpoint: a scan for each
+    /// endpoint, or else each workspace, and type.
+    pub(super) fn some(
+        &self,
+        connection: &Connection,
+        by_workspace: Index,
+        by_endpoint: Index,
+    ) -> Result<Vec<Scan>, ListError> {
+        Ok(match &self.endpoints {
+            Some(endpoints) => self.each_of(by_endpoint, "endpoint = ?", endpoints),
+            None => {
+                let workspaces = self.each_workspace(connection)?;
+                self.each_of(by_workspace, "workspace = ?", &workspaces)
+            }
+        })
+    }
+
+    fn each_of(&self, index: Index, condition: &'static str, numbers: &[i64]) -> Vec<Scan> {
+        let types = self.each_type();
+        let scan = |n| Scan::of(index).and(condition, n);
+        let pairs = numbers
+            .iter()
+            .flat_map(|n| types.iter().map(|event_type| (*n, *event_type)));
+        pairs
+            .map(|(n, event_type)| scan(n).and_if("type = ?", event_type))
+            .collect()
+    }
+
+    /// The scopes of the counters that add up to this one.
+    pub(super) fn count_scopes(&self) -> Vec<CountScope> {
+        match (&self.endpoints, &self.workspaces) {
+            (Some(endpoints), _) => endpoints
+                .iter()
+                .copied()
+                .map(CountScope::endpoint)
+                .collect(),
+            (None, Some(workspaces)) => workspaces
+                .iter()
+                .copied()
+                .map(CountScope::workspace)
+                .collect(),
+            (None, None) => vec![CountScope::SERVER],
+        }
+    }
+}
+
+/// `None`: nothing can match; `Some(None)`: all workspaces.
+#[expect(clippy::option_option, reason = "the two have nothing in common")]
+fn resolve_workspaces(
+    connection: &Connection,
+    reach: Reach,
+    named: &[Uuid],
+) -> Result<Option<Option<Vec<i64>>>, ListError> {
+    let own;
+    let wanted = match reach {
+        Reach::Server if named.is_empty() => return Ok(Some(None)),
+        Reach::Server => named,
+        Reach::Workspace(id) => {
+            own = [id];
+            if named.is_empty() || named.contains(&id) {
+                &own
+            } else {
+                return Ok(None);
+            }
+        }
+    };
+    let mut statement = prepare(connection, "SELECT n FROM workspace WHERE id = ?")?;
+    let mut found = Vec::new();
+    for id in wanted {
+        found.extend(
+            statement
+                .query_row([id], |row| row.get::<_, i64>(0))
+                .optional()?,
+        );
+    }
+    let found = distinct(found);
+    Ok((!found.is_empty()).then_some(Some(found)))
+}
+
+fn resolve_endpoints(
+    connection: &Connection,
+    workspaces: Option<&[i64]>,
+    named: &[Uuid],
+) -> Result<Option<Vec<i64>>, ListError> {
+    if named.is_empty() {
+        return Ok(None);
+    }
+    let mut statement = prepare(connection, "SELECT n, workspace FROM endpoint WHERE id = ?")?;
+    let mut found = Vec::new();
+    for id in named {
+        let row: Option<(i64, i64)> = statement
+            .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        if let Some((n, workspace)) = row
+            && workspaces.is_none_or(|workspaces| workspaces.contains(&workspace))
+        {
+            found.push(n);
+        }
+    }
+    Ok(Some(distinct(found)))
+}
+
+fn resolve_types(connection: &Connection, named: &[String]) -> Result<Option<Vec<i64>>, ListError> {
+    if named.is_empty() {
+        return Ok(None);
+    }
+    let mut statement = prepare(connection, "SELECT n FROM event_type WHERE name = ?")?;
+    let mut found = Vec::new();
+    for name in named {
+        found.extend(
+            statement
+                .query_row([name], |row| row.get::<_, i64>(0))
+                .optional()?,
+        );
+    }
+    Ok(Some(distinct(found)))
+}
+
+/// A row named twice would be listed and counted twice.
+fn distinct(mut list: Vec<i64>) -> Vec<i64> {
+    list.sort_unstable();
+    list.dedup();
+    list
+}

@@ -1,0 +1,259 @@
+//! Times as ranges of `seq`.
+//!
+//! Rows are numbered in the order of commit and carry the wall clock, which only rises from row to
+//! row except where table `clock_step` says otherwise. Between two steps a time is therefore found by
+//! bisection: about forty look-ups, where an index of times would cost every row ten bytes.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::ListError;
+use super::scan::{Table, prepare};
+use crate::domain::clock::Timestamp;
+use crate::storage::sqlite::counters::{HOUR_US, hour_of};
+
+/// The numbers between two others, exclusive on both sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SeqRange {
+    /// All numbers are above this one.
+    pub(super) above: i64,
+    /// All numbers are below this one.
+    pub(super) below: i64,
+}
+
+impl SeqRange {
+    /// Every number.
+    pub(super) const ALL: Self = Self {
+        above: i64::MIN,
+        below: i64::MAX,
+    };
+    /// No number.
+    pub(super) const NONE: Self = Self { above: 0, below: 0 };
+
+    /// What both have.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            above: self.above.max(other.above),
+            below: self.below.min(other.below),
+        }
+    }
+
+    /// Whether there is no number in it.
+    pub(super) const fn is_empty(self) -> bool {
+        self.above >= self.below.saturating_sub(1)
+    }
+}
+
+/// The microseconds between two times, exclusive on both sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Interval {
+    after: i64,
+    before: i64,
+}
+
+/// The hours of an interval.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Hours {
+    /// The first and the last hour that lie in the interval as a whole.
+    pub(super) first: i64,
+    /// See `first`.
+    pub(super) last: i64,
+    /// The same hours as an interval.
+    pub(super) whole: Interval,
+    /// What else is in the interval: at most a part of an hour at either side.
+    pub(super) edges: Vec<Interval>,
+}
+
+impl Interval {
+    /// All of time.
+    pub(super) const ALL: Self = Self {
+        after: i64::MIN,
+        before: i64::MAX,
+    };
+
+    /// After one time and before another, where there are any.
+    pub(super) fn new(after: Option<Timestamp>, before: Option<Timestamp>) -> Self {
+        Self {
+            after: after.map_or(i64::MIN, Timestamp::micros),
+            before: before.map_or(i64::MAX, Timestamp::micros),
+        }
+    }
+
+    /// Whether a time is in it.
+    pub(super) const fn contains(self, time: i64) -> bool {
+        time > self.after && time < self.before
+    }
+
+    const fn is_empty(self) -> bool {
+        self.after >= self.before.saturating_sub(1)
+    }
+
+    /// Splits off the hours that are counted; `None` if no hour lies in the interval as a whole.
+    pub(super) fn hours(self) -> Option<Hours> {
+        // An open end takes in the hour it falls into: no row is outside.
+        let first = match self.after {
+            i64::MIN => hour_of(i64::MIN),
+            after => hour_of(after.saturating_add(1).saturating_add(HOUR_US - 1)),
+        };
+        let last = match self.before {
+            i64::MAX => hour_of(i64::MAX),
+            before => hour_of(before) - 1,
+        };
+        if first > last {
+            return None;
+        }
+        let whole = Self {
+            after: match self.after {
+                i64::MIN => i64::MIN,
+                _ => first.saturating_mul(HOUR_US) - 1,
+            },
+            before: match self.before {
+                i64::MAX => i64::MAX,
+                _ => (last + 1).saturating_mul(HOUR_US),
+            },
+        };
+        let edges = [
+            Self {
+                after: self.after,
+                before: whole.after.saturating_add(1),
+            },
+            Self {
+                after: whole.before.saturating_sub(1),
+                before: self.before,
+            },
+        ];
+        Some(Hours {
+            first,
+            last,
+            whole,
+            edges: edges.into_iter().filter(|edge| !edge.is_empty()).collect(),
+        })
+    }
+
+    /// The rows of `table` made in this interval: ranges without overlap, newest first.
+    pub(super) fn ranges(
+        self,
+        connection: &Connection,
+        table: Table,
+    ) -> Result<Vec<SeqRange>, ListError> {
+        if self == Self::ALL {
+            return Ok(vec![SeqRange::ALL]);
+        }
+        if self.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut ranges = Vec::new();
+        for segment in segments(connection, table)?.into_iter().rev() {
+            let range = SeqRange {
+                above: match self.after {
+                    i64::MIN => segment.above,
+                    after => first_later(connection, table, segment, after)? - 1,
+                },
+                below: match self.before {
+                    i64::MAX => segment.below,
+                    before => first_later(connection, table, segment, before - 1)?,
+                },
+            };
+            if !range.is_empty() {
+                ranges.push(range);
+            }
+        }
+        Ok(ranges)
+    }
+}
+
+/// The ranges in which the clock only rose, oldest first.
+fn segments(connection: &Connection, table: Table) -> Result<Vec<SeqRange>, ListError> {
+    let sql = "SELECT seq FROM clock_step WHERE kind = ? ORDER BY seq";
+    let mut statement = prepare(connection, sql)?;
+    let mut steps = statement.query([table.name()])?;
+    let ends = match table {
+        Table::Event => "SELECT (SELECT min(seq) FROM event), (SELECT max(seq) FROM event)",
+        Table::Delivery => {
+            "SELECT (SELECT min(seq) FROM delivery), (SELECT max(seq) FROM delivery)"
+        }
+    };
+    let (first, last): (Option<i64>, Option<i64>) =
+        prepare(connection, ends)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (Some(first), Some(last)) = (first, last) else {
+        return Ok(Vec::new());
+    };
+    let mut segments = Vec::new();
+    let mut above = first - 1;
+    while let Some(row) = steps.next()? {
+        let below = row.get(0)?;
+        segments.push(SeqRange { above, below });
+        above = below - 1;
+    }
+    segments.push(SeqRange {
+        above,
+        below: last + 1,
+    });
+    segments.retain(|segment| !segment.is_empty());
+    Ok(segments)
+}
+
+/// A number such that the rows of `segment` from it on are later than `time`, and those before it are
+/// not.
+fn first_later(
+    connection: &Connection,
+    table: Table,
+    segment: SeqRange,
+    time: i64,
+) -> Result<i64, ListError> {
+    let sql = match table {
+        Table::Event => {
+            "SELECT seq, created_at FROM event WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT 1"
+        }
+        Table::Delivery => {
+            "SELECT seq, created_at FROM delivery WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT 1"
+        }
+    };
+    let mut statement = prepare(connection, sql)?;
+    // Rows below `low` are not later; those from `high` on are.
+    let mut low = segment.above + 1;
+    let mut high = segment.below;
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let row: Option<(i64, i64)> = statement
+            .query_row(params![middle, high], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        match row {
+            // Numbers may be missing: what is found stands for all from `middle` on.
+            Some((seq, created_at)) if created_at <= time => low = seq + 1,
+            _ => high = middle,
+        }
+    }
+    Ok(low)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn interval(after: i64, before: i64) -> Interval {
+        Interval { after, before }
+    }
+
+    #[test]
+    fn whole_hours_and_edges_make_up_the_interval() {
+        let h = HOUR_US;
+        assert_eq!(interval(0, h).hours(), None);
+        assert_eq!(interval(5, 9).hours(), None);
+        assert_eq!(interval(9, 5).hours(), None);
+        let exact = interval(-1, h).hours().unwrap();
+        assert_eq!((exact.first, exact.last, exact.edges.len()), (0, 0, 0));
+        let hours = interval(0, 3 * h + 2).hours().unwrap();
+        assert_eq!((hours.first, hours.last), (1, 2));
+        assert_eq!(hours.whole, interval(h - 1, 3 * h));
+        assert_eq!(
+            hours.edges,
+            [interval(0, h), interval(3 * h - 1, 3 * h + 2)]
+        );
+        let open = interval(i64::MIN, 5 * h + 1).hours().unwrap();
+        assert_eq!((open.last, open.edges.len()), (4, 1));
+        assert!(Interval::ALL.hours().unwrap().edges.is_empty());
+        assert_eq!(interval(i64::MAX, i64::MIN).hours(), None);
+        assert_eq!(interval(i64::MAX - 1, i64::MAX - 1).hours(), None);
+        assert_eq!(interval(i64::MIN + 1, i64::MIN + 2).hours(), None);
+    }
+}
