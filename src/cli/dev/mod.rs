@@ -35,8 +35,10 @@ use crate::domain::access::Reach;
 use crate::domain::clock::SystemClock;
 use crate::storage::Store;
 
-/// The first choice of a port; another one is taken if it is in use.
+/// The first choice of a port for the API; a free one is taken if it is in use.
 const PORT: u16 = 8080;
+/// The same for the inboxes.
+const INBOX_PORT: u16 = 8081;
 /// What the demonstration may take: a second on a slow machine, unless something is wrong.
 const DEADLINE: Duration = Duration::from_secs(10);
 /// Try Hookpost on this machine: server, receiver and a first message, on loopback only.
@@ -83,7 +85,8 @@ impl Dev {
         };
         let in_folder = folder.as_ref().map(|f| f.path().join("hookpost.db"));
         let database = self.database.clone().or(in_folder).unwrap_or_default();
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, INBOX_PORT))
+            .or_else(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
             .context("cannot listen on a loopback port for the inbox")?;
         let inbox_addr = listener.local_addr()?;
         let app = self.start(database)?;
