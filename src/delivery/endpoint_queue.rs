@@ -38,6 +38,10 @@ pub(super) enum Read {
 }
 
 /// One endpoint's queue.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, not a state machine"
+)]
 pub(super) struct EndpointQueue {
     pub(super) target: Arc<LiveTarget>,
     pub(super) health: Health,

@@ -34,7 +34,7 @@ const BODIES_MAX: usize = 16 << 20;
 const UNRECORDED_MAX: usize = 4096;
 
 /// How often waiting events of endpoints that do not get a turn are looked through for expired runs.
-const EXPIRY_PERIOD: Duration = Duration::from_secs(60);
+const EXPIRY_PERIOD: Duration = Duration::from_mins(1);
 
 /// Both clocks at one moment.
 #[derive(Clone, Copy, Debug)]
@@ -514,6 +514,7 @@ impl Scheduler {
         due.map_or(Verdict::Failed, Verdict::RetryAt)
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "the event ends here")]
     fn expire(&mut self, event: QueuedEvent, now: Now) {
         let hours = now.wall.since(event.run_started).as_secs() / 3600;
         self.unrecorded += 1;

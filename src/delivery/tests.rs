@@ -234,7 +234,7 @@ fn start(
         senders: 16,
         retry: RetryPolicy {
             waits: [5, 30, 120].map(Duration::from_secs).to_vec(),
-            expire_after: Duration::from_secs(72 * 3600),
+            expire_after: Duration::from_hours(72),
         },
         grace: PATIENCE,
     };

@@ -18,9 +18,9 @@ const FAILURES_TO_REST: u32 = 3;
 const RESTS: [Duration; 5] = [
     Duration::from_secs(5),
     Duration::from_secs(30),
-    Duration::from_secs(120),
-    Duration::from_secs(600),
-    Duration::from_secs(1800),
+    Duration::from_mins(2),
+    Duration::from_mins(10),
+    Duration::from_mins(30),
 ];
 
 /// Which share of the senders an endpoint draws on.

@@ -8,10 +8,10 @@ use super::clock::Timestamp;
 const JITTER: f64 = 0.2;
 
 /// The longest that `Retry-After` holds an event.
-pub const EVENT_HOLD_MAX: Duration = Duration::from_secs(24 * 3600);
+pub const EVENT_HOLD_MAX: Duration = Duration::from_hours(24);
 
 /// The longest that `Retry-After` holds an endpoint.
-pub const ENDPOINT_HOLD_MAX: Duration = Duration::from_secs(3600);
+pub const ENDPOINT_HOLD_MAX: Duration = Duration::from_hours(1);
 
 /// The schedule of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,10 +78,9 @@ fn parse_http_date(value: &str) -> Option<Timestamp> {
         .split([' ', ',', '-'])
         .filter(|word| !word.is_empty())
         .collect();
-    let (day, month, year, clock) = match words[..] {
-        [_, day, month, year, clock, "GMT" | "UTC"] => (day, month, year, clock),
-        [_, month, day, clock, year] => (day, month, year, clock),
-        _ => return None,
+    let ([_, day, month, year, clock, "GMT" | "UTC"] | [_, month, day, clock, year]) = words[..]
+    else {
+        return None;
     };
     let months = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
@@ -108,7 +107,7 @@ mod tests {
     fn policy() -> RetryPolicy {
         RetryPolicy {
             waits: vec![Duration::from_secs(5), Duration::from_secs(30)],
-            expire_after: Duration::from_secs(72 * 3600),
+            expire_after: Duration::from_hours(72),
         }
     }
 
@@ -130,7 +129,7 @@ mod tests {
                 .since(NOW)
         };
         assert_eq!(due(1), Duration::from_secs(5));
-        assert_eq!(due(60), Duration::from_secs(60));
+        assert_eq!(due(60), Duration::from_mins(1));
         assert_eq!(due(1_000_000), EVENT_HOLD_MAX);
     }
 
@@ -143,7 +142,7 @@ mod tests {
 
     #[test]
     fn retry_after_is_read_as_seconds_and_as_dates() {
-        let hour = Some(Duration::from_secs(3600));
+        let hour = Some(Duration::from_hours(1));
         assert_eq!(parse_retry_after("3600", NOW), hour);
         assert_eq!(
             parse_retry_after("Tue, 14 Nov 2023 23:13:20 GMT", NOW),

@@ -134,7 +134,7 @@ impl TestApp {
         };
         app.admin = app.make_token(None, Scopes::all());
         let made = app.post("/api/workspaces", &app.admin, &json!({"name": "test"}));
-        app.workspace = made.expect(201)["id"].as_str().unwrap().to_owned();
+        app.workspace = String::from(made.expect(201)["id"].as_str().unwrap());
         app.token = app.make_token(Some(&app.workspace), Scopes::all());
         app
     }

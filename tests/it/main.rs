@@ -1,5 +1,7 @@
 //! Behaviour of the whole application, started in-process on a free port, or as the real binary.
 
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
+
 mod authorization;
 mod cli;
 mod deliveries;

@@ -20,9 +20,10 @@ impl Received {
     #[track_caller]
     pub(crate) fn header(&self, name: &str) -> &str {
         let found = self.headers.iter().find(|(own, _)| own == name);
-        found
-            .map(|(_, value)| value.as_str())
-            .unwrap_or_else(|| panic!("no {name}: {self:?}"))
+        found.map_or_else(
+            || panic!("no {name}: {self:?}"),
+            |(_, value)| value.as_str(),
+        )
     }
 
     pub(crate) fn text(&self) -> &str {

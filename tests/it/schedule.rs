@@ -43,7 +43,10 @@ fn ten_retries_follow_the_schedule_and_then_the_event_has_failed() {
             waited >= wait * 0.8 && waited <= wait * 1.2 + 0.1,
             "retry {at}: {waited} s"
         );
-        let just_before = due(&event).since(now) - Duration::from_millis(1);
+        let just_before = due(&event)
+            .since(now)
+            .checked_sub(Duration::from_millis(1))
+            .unwrap();
         app.advance(just_before);
         assert_eq!(receiver.at("/a").len(), at + 1, "too early");
         app.advance(Duration::from_millis(2));

@@ -8,7 +8,7 @@
 use std::cell::Cell;
 use std::ffi::c_int;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -198,7 +198,7 @@ fn restart_log(connection: &Connection) {
 }
 
 /// Moves everything and empties the log: for a clean stop.
-pub(super) fn truncate(database: &PathBuf) {
+pub(super) fn truncate(database: &Path) {
     let done = super::open::write_connection(database)
         .and_then(|connection| checkpoint(&connection, "TRUNCATE"));
     if let Err(error) = done {

@@ -11,7 +11,7 @@ use crate::domain::clock::Clock;
 use crate::storage::StoreError;
 
 /// How often it looks. Days matter to what it drops, not minutes.
-const PERIOD: Duration = Duration::from_secs(60);
+const PERIOD: Duration = Duration::from_mins(1);
 
 struct Shared {
     stopping: Mutex<bool>,

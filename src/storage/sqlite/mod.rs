@@ -1,4 +1,4 @@
-//! The store in an embedded SQLite file.
+//! The store in an embedded `SQLite` file.
 //!
 //! Promises: a write that was answered is fsynced; reads see whole transactions; the file is ours
 //! alone. Every line of SQL and of rusqlite is in this folder. Nothing here knows of HTTP.
@@ -71,12 +71,12 @@ impl Default for SqliteSettings {
         Self {
             max_endpoints: 1000,
             disable_after: 10,
-            archive_after: Duration::from_secs(30 * 86_400),
+            archive_after: Duration::from_hours(720),
         }
     }
 }
 
-/// A store in a SQLite file.
+/// A store in a `SQLite` file.
 pub struct SqliteStore {
     settings: SqliteSettings,
     database: PathBuf,

@@ -13,7 +13,7 @@ use rusqlite::{Connection, OpenFlags};
 use rusqlite_migration::{M, Migrations};
 use thiserror::Error;
 
-/// Tells our files from others (SQLite's `application_id`): "HKPS".
+/// Tells our files from others (`SQLite`'s `application_id`): "HKPS".
 const APPLICATION_ID: i32 = 0x484B_5053;
 
 /// Append-only: a migration that was released is never changed.
@@ -43,7 +43,7 @@ pub enum OpenError {
         /// What the system says.
         source: io::Error,
     },
-    /// It is no SQLite file, or another program's.
+    /// It is no `SQLite` file, or another program's.
     #[error("{0} is not a Hookpost database")]
     Foreign(PathBuf),
     /// A newer Hookpost wrote it.

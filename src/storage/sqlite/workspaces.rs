@@ -108,7 +108,7 @@ pub(super) fn list(
     })
 }
 
-/// A page's offset, as SQLite takes it.
+/// A page's offset, as `SQLite` takes it.
 pub(super) fn offset(page: Page) -> i64 {
     i64::try_from(page.offset()).unwrap_or(i64::MAX)
 }

@@ -484,12 +484,13 @@ impl Failure {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 (Some(Unavailable::Locked), Condition::Locked)
             }
-            Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::ReadOnly) => {
-                (Some(Unavailable::DiskError), Condition::Failing)
-            }
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-                (Some(Unavailable::DiskError), Condition::Failing)
-            }
+            Some(
+                ErrorCode::SystemIoFailure
+                | ErrorCode::CannotOpen
+                | ErrorCode::ReadOnly
+                | ErrorCode::DatabaseCorrupt
+                | ErrorCode::NotADatabase,
+            ) => (Some(Unavailable::DiskError), Condition::Failing),
             _ => (None, Condition::Well),
         };
         let corrupt = matches!(

@@ -39,7 +39,7 @@ pub(super) struct Index {
     pub(super) table: Table,
     /// Its name; `None`: the table itself, which is in the order of `seq`.
     pub(super) name: Option<&'static str>,
-    /// What a partial index is limited to, word for word; SQLite uses the index for nothing else.
+    /// What a partial index is limited to, word for word; `SQLite` uses the index for nothing else.
     pub(super) only: Option<&'static str>,
 }
 

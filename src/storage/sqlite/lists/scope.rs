@@ -110,12 +110,11 @@ impl Scope {
         by_workspace: Index,
         by_endpoint: Index,
     ) -> Result<Vec<Scan>, ListError> {
-        Ok(match &self.endpoints {
-            Some(endpoints) => self.each_of(by_endpoint, "endpoint = ?", endpoints),
-            None => {
-                let workspaces = self.each_workspace(connection)?;
-                self.each_of(by_workspace, "workspace = ?", &workspaces)
-            }
+        Ok(if let Some(endpoints) = &self.endpoints {
+            self.each_of(by_endpoint, "endpoint = ?", endpoints)
+        } else {
+            let workspaces = self.each_workspace(connection)?;
+            self.each_of(by_workspace, "workspace = ?", &workspaces)
         })
     }
 

@@ -1,5 +1,7 @@
 //! Random workspaces, endpoints, messages, events and deliveries: in a database, and as plain values.
 
+#![expect(clippy::cast_possible_wrap, reason = "positions in short lists")]
+
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
@@ -48,6 +50,7 @@ pub(super) struct EventRow {
 
 #[derive(Clone, Debug)]
 pub(super) struct DeliveryRow {
+    #[expect(dead_code, reason = "shown when a test fails")]
     pub(super) seq: i64,
     pub(super) id: Uuid,
     pub(super) event: usize,
