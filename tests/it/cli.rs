@@ -1,7 +1,8 @@
 //! The command line, as the real binary shows it: help, usage errors, tokens beside no server.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use hookpost::domain::access::{Token, TokenKind};
 
@@ -219,6 +220,44 @@ fn healthcheck_without_a_server_fails_in_one_line() {
     );
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(stderr(&output).lines().count(), 1);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_server_seeds_its_database_and_ends_well_at_either_signal() {
+    let folder = folder();
+    let admin = Token::generate(TokenKind::Admin);
+    for signal in ["-TERM", "-INT"] {
+        let mut server = command(folder.path(), &["serve", "--listen", "127.0.0.1:0"])
+            .env("HOOKPOST_ADMIN_TOKEN", admin.reveal())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(server.stderr.take().unwrap());
+        let mut line = String::new();
+        while !line.contains("started") {
+            line.clear();
+            assert_ne!(log.read_line(&mut line).unwrap(), 0, "it ended");
+        }
+        let kill = Command::new("kill")
+            .args([signal, &server.id().to_string()])
+            .status();
+        assert!(kill.unwrap().success());
+        // Read to the end, so that the server never waits for room in the pipe.
+        assert!(
+            log.lines()
+                .all(|line| !line.unwrap().contains(admin.reveal()))
+        );
+        assert_eq!(server.wait().unwrap().code(), Some(0), "{signal}");
+    }
+    let run = |args: &[&str]| -> serde_json::Value {
+        serde_json::from_slice(&hookpost(folder.path(), args).stdout).unwrap()
+    };
+    let workspaces = run(&["workspace", "list", "--json"]);
+    assert_eq!(workspaces.as_array().unwrap().len(), 1);
+    assert_eq!(workspaces[0]["name"], "default");
+    let tokens = run(&["token", "list", "--json"]);
+    assert_eq!(tokens.as_array().unwrap().len(), 1, "seeded once");
 }
 
 #[test]
