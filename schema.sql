@@ -118,7 +118,7 @@ CREATE INDEX event_waiting ON event (endpoint, seq, run, type) WHERE state = 1;
 CREATE INDEX event_redelivery ON event (endpoint, seq) WHERE state = 1 AND run_attempt = 0;
 -- Lists.
 CREATE INDEX event_by_workspace ON event (workspace);
-CREATE INDEX event_by_endpoint ON event (endpoint);
+CREATE INDEX event_by_endpoint ON event (endpoint, seq, type);
 CREATE INDEX event_by_type ON event (workspace, type);
 -- Failed and skipped events are what people look for, and few.
 CREATE INDEX event_unhappy ON event (workspace, state, seq, type) WHERE state IN (3, 4);
@@ -142,7 +142,7 @@ CREATE TABLE delivery (
 );
 -- Lists.
 CREATE INDEX delivery_by_workspace ON delivery (workspace);
-CREATE INDEX delivery_by_endpoint ON delivery (endpoint);
+CREATE INDEX delivery_by_endpoint ON delivery (endpoint, seq, type);
 CREATE INDEX delivery_by_type ON delivery (workspace, type);
 CREATE INDEX delivery_by_event ON delivery (event);
 -- Attempts that did not succeed are what people look for, and few.

@@ -245,7 +245,8 @@ impl Selection {
             }
             deliveries.clear();
             DELIVERIES.read(connection, seqs, |at, row| {
-                hits[at] = pattern.in_id(row.get(2)?) || pattern.in_code(row.get(3)?);
+                hits[at] = pattern.in_id(row.get(2)?)
+                    || pattern.seeks_codes() && pattern.in_code(row.get(3)?);
                 if !hits[at] {
                     deliveries.push((row.get::<_, i64>(1)?, at));
                 }

@@ -354,7 +354,8 @@ impl Selection {
                 return Ok(());
             }
             EVENTS.read(connection, seqs, |at, row| {
-                hits[at] = pattern.in_id(row.get(1)?) || pattern.in_code(row.get(2)?);
+                hits[at] = pattern.in_id(row.get(1)?)
+                    || pattern.seeks_codes() && pattern.in_code(row.get(2)?);
                 Ok(())
             })
         })
