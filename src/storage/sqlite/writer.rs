@@ -50,6 +50,13 @@ const LOCK_WAIT: Duration = Duration::from_secs(5);
 /// How long outcomes rest before they are tried again on a failing disk.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
+/// How long a writer that cannot write waits for work before it tries by itself whether it can again:
+/// a server that is taken out of service for it gets no work.
+const PROBE_PERIOD: Duration = Duration::from_secs(1);
+
+/// Changes nothing, and is a write like any other.
+const PROBE: &str = "UPDATE meta SET value = value WHERE key = 'last_run'";
+
 /// How the last write went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -191,6 +198,10 @@ impl Shared {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn is_well(&self) -> bool {
+        self.condition.load(Ordering::Relaxed) == Condition::Well as u8
+    }
+
     fn set(&self, condition: Condition) {
         self.condition.store(condition as u8, Ordering::Relaxed);
     }
@@ -251,14 +262,27 @@ impl<'a> Thread<'a> {
             if waiting.stopping {
                 return None;
             }
-            if !self.state.sweeping.is_empty() {
+            let well = self.shared.is_well();
+            if well && !self.state.sweeping.is_empty() {
                 return Some(Group::default());
             }
-            waiting = self
+            if well {
+                waiting = self
+                    .shared
+                    .arrived
+                    .wait(waiting)
+                    .unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            let (woken, waited) = self
                 .shared
                 .arrived
-                .wait(waiting)
+                .wait_timeout(waiting, PROBE_PERIOD)
                 .unwrap_or_else(PoisonError::into_inner);
+            waiting = woken;
+            if waited.timed_out() {
+                return Some(Group::default());
+            }
         }
         let mut group = Group::default();
         let mut bytes = 0;
@@ -304,7 +328,9 @@ impl<'a> Thread<'a> {
         others: Vec<Box<dyn Operation>>,
         failure: &Failure,
     ) -> std::ops::ControlFlow<()> {
-        tracing::warn!(error = %failure.text, "a group of writes failed; trying them one by one");
+        if !outcomes.is_empty() || !others.is_empty() {
+            tracing::warn!(error = %failure.text, "a group of writes failed; trying them one by one");
+        }
         let mut kept = VecDeque::new();
         for mut outcome in outcomes {
             // After one could not be written, the ones behind it must not overtake it.
@@ -412,6 +438,9 @@ impl<'a> Thread<'a> {
         if self.stale {
             self.state = WriterState::load(&self.desk.connection)?;
             self.stale = false;
+        }
+        if operations.is_empty() && !self.shared.is_well() {
+            self.desk.connection.execute(PROBE, [])?;
         }
         let mut results = Vec::with_capacity(operations.len());
         let mut context = WriteContext {
