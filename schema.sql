@@ -1,5 +1,5 @@
 -- Hookpost's database. This file is the whole schema and the first migration; later migrations are
--- appended in src/storage/sqlite/migrations.rs and repeated here, so that this page stays true.
+-- appended in src/storage/sqlite/open.rs and repeated here, so that this page stays true.
 --
 -- Conventions. Times are microseconds since the Unix epoch, UTC. Ids are the 16 bytes of a UUID.
 -- Tables that grow (message, event, delivery) are rowid tables numbered by the writer: `seq` is the

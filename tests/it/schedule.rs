@@ -296,3 +296,26 @@ fn payloads_are_dropped_in_time_but_not_while_they_are_needed() {
         .expect(409);
     assert_eq!(refused["error"], "EventArchived");
 }
+
+#[test]
+fn after_a_restart_a_retry_comes_at_its_due_time() {
+    let mut app = TestApp::with_manual_clock(&[]);
+    let receiver = Receiver::start();
+    receiver.reply("/a", 404, "");
+    app.endpoint_for(&receiver.url("/a"), "raw", &["a"]);
+    let path = event_path(&app.publish("a", &json!(1)));
+    let before = app.wait_for(&path, |event| event["attempts"] == 1);
+    app.restart();
+    // Another endpoint shows that the engine is at work again, and has left the first one alone.
+    app.endpoint_for(&receiver.url("/b"), "raw", &["b"]);
+    app.publish("b", &json!(1));
+    receiver.wait("/b", 1);
+    let waits = due(&before).since(START);
+    app.advance(waits - Duration::from_millis(1));
+    app.publish("b", &json!(1));
+    receiver.wait("/b", 2);
+    assert_eq!(app.get(&path).expect(200)["attempts"], 1);
+    assert_eq!(receiver.at("/a").len(), 1);
+    app.advance(Duration::from_millis(2));
+    receiver.wait("/a", 2);
+}

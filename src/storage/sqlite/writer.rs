@@ -10,56 +10,34 @@
 //! that refuses must do so before it writes. When the database itself fails, the group is rolled back
 //! and each operation tried again in a transaction of its own, so that each gets its own error. Outcomes
 //! of attempts cannot be refused, they have happened: they stay at the head of the queue and are tried
-//! again every [`RETRY_PAUSE`], until the disk takes them. Publishes are refused meanwhile.
+//! again every half a second, until the disk takes them. Publishes are refused meanwhile.
 //!
 //! # Bounds
 //! Two queues, outcomes first, so that a flood of publishes cannot keep an attempt from being
 //! recorded. Publishes are bounded in number and in bytes. Outcomes are bounded by the engine, which
 //! starts no attempt while too many are unrecorded.
 
+mod failure;
+mod thread;
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
 
-use super::counters::Counters;
-use super::endpoints::sweep_some;
-use super::operation::{Operation, OperationError, WriteContext};
-use super::state::WriterState;
+use self::failure::Condition;
+use self::thread::Thread;
+use super::operation::Operation;
 use crate::domain::clock::Clock;
-use crate::storage::{Notice, NoticeSink, StoreError, Unavailable};
-
-/// Operations in one transaction; more would not be faster and would make the first ones wait.
-const GROUP_OPERATIONS: usize = 1000;
-
-/// Bytes in one transaction: thirty large bodies would make a commit of more than 100 ms.
-const GROUP_BYTES: usize = 4 << 20;
+use crate::storage::{NoticeSink, StoreError, Unavailable};
 
 /// Operations waiting besides outcomes. Ten full groups; whoever comes later is told to try again.
 const QUEUE_OPERATIONS: usize = 10_000;
 
 /// Bytes waiting: bounds memory whatever the size of bodies.
 const QUEUE_BYTES: usize = 64 << 20;
-
-/// How long the write lock is waited for: another process may be making a token.
-const LOCK_WAIT: Duration = Duration::from_secs(5);
-
-/// How long outcomes rest before they are tried again on a failing disk.
-const RETRY_PAUSE: Duration = Duration::from_millis(500);
-
-/// How the last write went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-enum Condition {
-    Well = 0,
-    Full = 1,
-    Failing = 2,
-    Locked = 3,
-    Stopped = 4,
-}
 
 #[derive(Default)]
 struct Waiting {
@@ -191,321 +169,11 @@ impl Shared {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn is_well(&self) -> bool {
+        self.condition.load(Ordering::Relaxed) == Condition::Well as u8
+    }
+
     fn set(&self, condition: Condition) {
         self.condition.store(condition as u8, Ordering::Relaxed);
-    }
-}
-
-/// A group: outcomes first, then the others.
-#[derive(Default)]
-struct Group {
-    outcomes: Vec<Box<dyn Operation>>,
-    others: Vec<Box<dyn Operation>>,
-}
-
-struct Thread<'a> {
-    desk: Desk,
-    state: WriterState,
-    counters: Counters,
-    shared: &'a Shared,
-    /// The memory may hold what was rolled back; it is read again before it is used.
-    stale: bool,
-}
-
-impl<'a> Thread<'a> {
-    fn run(desk: Desk, shared: &'a Shared) {
-        match WriterState::load(&desk.connection) {
-            Ok(state) => Self {
-                desk,
-                state,
-                counters: Counters::default(),
-                shared,
-                stale: false,
-            }
-            .work(),
-            Err(error) => tracing::error!(%error, "the writer cannot read the database"),
-        }
-        shared.set(Condition::Stopped);
-        let mut waiting = shared.lock();
-        waiting.stopping = true;
-        let left = std::mem::take(&mut waiting.others);
-        drop(waiting);
-        for operation in left {
-            operation.finish(Err(StoreError::Unavailable(Unavailable::Stopping)));
-        }
-    }
-
-    fn work(mut self) {
-        while let Some(group) = self.next_group() {
-            if self.write(group).is_break() {
-                return;
-            }
-            (self.desk.between_groups)(&self.desk.connection);
-        }
-    }
-
-    /// Waits for work and takes it; `None` once everything is written and the writer is to stop.
-    fn next_group(&self) -> Option<Group> {
-        let mut waiting = self.shared.lock();
-        while waiting.outcomes.is_empty() && waiting.others.is_empty() {
-            if waiting.stopping {
-                return None;
-            }
-            if !self.state.sweeping.is_empty() {
-                return Some(Group::default());
-            }
-            waiting = self
-                .shared
-                .arrived
-                .wait(waiting)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-        let mut group = Group::default();
-        let mut bytes = 0;
-        let mut room = GROUP_OPERATIONS;
-        while room > 0 && bytes < GROUP_BYTES {
-            if let Some(outcome) = waiting.outcomes.pop_front() {
-                bytes += outcome.size();
-                group.outcomes.push(outcome);
-            } else if let Some(other) = waiting.others.pop_front() {
-                bytes += other.size();
-                waiting.bytes -= other.size();
-                group.others.push(other);
-            } else {
-                break;
-            }
-            room -= 1;
-        }
-        Some(group)
-    }
-
-    fn write(&mut self, group: Group) -> std::ops::ControlFlow<()> {
-        let Group {
-            mut outcomes,
-            mut others,
-        } = group;
-        let both = outcomes.iter_mut().chain(others.iter_mut());
-        match self.transact(&mut both.collect::<Vec<_>>()) {
-            Ok(results) => {
-                self.shared.set(Condition::Well);
-                for (operation, result) in outcomes.into_iter().chain(others).zip(results) {
-                    operation.finish(result);
-                }
-                std::ops::ControlFlow::Continue(())
-            }
-            Err(failure) => self.write_one_by_one(outcomes, others, &failure),
-        }
-    }
-
-    /// The group failed as a whole: gives each operation its own transaction and its own error.
-    fn write_one_by_one(
-        &mut self,
-        outcomes: Vec<Box<dyn Operation>>,
-        others: Vec<Box<dyn Operation>>,
-        failure: &Failure,
-    ) -> std::ops::ControlFlow<()> {
-        tracing::warn!(error = %failure.text, "a group of writes failed; trying them one by one");
-        let mut kept = VecDeque::new();
-        for mut outcome in outcomes {
-            // After one could not be written, the ones behind it must not overtake it.
-            if !kept.is_empty() || self.transact(&mut [&mut outcome]).is_err() {
-                kept.push_back(outcome);
-            }
-        }
-        let mut last = None;
-        for mut operation in others {
-            let result = match self.transact(&mut [&mut operation]) {
-                Ok(mut results) => results.pop().unwrap_or(Ok(())),
-                Err(failure) => {
-                    let error = failure.error.clone();
-                    last = Some(failure);
-                    Err(error)
-                }
-            };
-            operation.finish(result);
-        }
-        if let Some(Failure {
-            corrupt: true,
-            text,
-            ..
-        }) = last.as_ref()
-        {
-            tracing::error!(error = %text, "the database is damaged; nothing more is written");
-            return std::ops::ControlFlow::Break(());
-        }
-        if kept.is_empty() {
-            return std::ops::ControlFlow::Continue(());
-        }
-        self.keep(kept)
-    }
-
-    /// Puts outcomes back at the head of the queue and rests a while.
-    fn keep(&mut self, mut kept: VecDeque<Box<dyn Operation>>) -> std::ops::ControlFlow<()> {
-        let mut waiting = self.shared.lock();
-        kept.append(&mut waiting.outcomes);
-        waiting.outcomes = kept;
-        if waiting.stopping {
-            tracing::error!(
-                outcomes = waiting.outcomes.len(),
-                "stopping with attempts unrecorded; they will be made again"
-            );
-            return std::ops::ControlFlow::Break(());
-        }
-        let others = std::mem::take(&mut waiting.others);
-        waiting.bytes = 0;
-        drop(waiting);
-        let error = self.check_error();
-        for operation in others {
-            operation.finish(Err(error.clone()));
-        }
-        let rest_until = Instant::now() + RETRY_PAUSE;
-        let mut waiting = self.shared.lock();
-        while !waiting.stopping {
-            let left = rest_until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
-            waiting = self
-                .shared
-                .arrived
-                .wait_timeout(waiting, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-        }
-        std::ops::ControlFlow::Continue(())
-    }
-
-    fn check_error(&self) -> StoreError {
-        let full = self.shared.condition.load(Ordering::Relaxed) == Condition::Full as u8;
-        StoreError::Unavailable(if full {
-            Unavailable::DiskFull
-        } else {
-            Unavailable::DiskError
-        })
-    }
-
-    /// Runs operations in one transaction. `Ok`: committed, with each one's result.
-    fn transact(
-        &mut self,
-        operations: &mut [&mut Box<dyn Operation>],
-    ) -> Result<Vec<Result<(), StoreError>>, Failure> {
-        let mut notices = Vec::new();
-        match self.try_transact(operations, &mut notices) {
-            Ok(results) => {
-                if !notices.is_empty()
-                    && let Some(sink) = self.shared.sink.get()
-                {
-                    sink.committed(notices);
-                }
-                Ok(results)
-            }
-            Err(error) => Err(self.roll_back(&error)),
-        }
-    }
-
-    fn try_transact(
-        &mut self,
-        operations: &mut [&mut Box<dyn Operation>],
-        notices: &mut Vec<Notice>,
-    ) -> rusqlite::Result<Vec<Result<(), StoreError>>> {
-        self.begin()?;
-        if self.stale {
-            self.state = WriterState::load(&self.desk.connection)?;
-            self.stale = false;
-        }
-        let mut results = Vec::with_capacity(operations.len());
-        let mut context = WriteContext {
-            connection: &self.desk.connection,
-            state: &mut self.state,
-            counters: &mut self.counters,
-            notices,
-            now: self.desk.clock.now(),
-        };
-        for operation in operations {
-            results.push(match operation.apply(&mut context) {
-                Ok(()) => Ok(()),
-                Err(OperationError::Refused(error)) => Err(error),
-                Err(OperationError::Database(error)) => return Err(error),
-            });
-        }
-        if !context.state.sweeping.is_empty() {
-            sweep_some(&mut context)?;
-        }
-        context.counters.flush(context.connection)?;
-        self.desk.connection.execute_batch("COMMIT")?;
-        Ok(results)
-    }
-
-    fn begin(&self) -> rusqlite::Result<()> {
-        let give_up = Instant::now() + LOCK_WAIT;
-        loop {
-            match self.desk.connection.execute_batch("BEGIN IMMEDIATE") {
-                Err(error)
-                    if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
-                        && Instant::now() < give_up => {}
-                result => return result,
-            }
-        }
-    }
-
-    fn roll_back(&mut self, error: &rusqlite::Error) -> Failure {
-        if !self.desk.connection.is_autocommit()
-            && let Err(error) = self.desk.connection.execute_batch("ROLLBACK")
-        {
-            tracing::warn!(%error, "rollback failed");
-        }
-        self.counters.clear();
-        let failure = Failure::of(error);
-        self.shared.set(failure.condition);
-        if failure.reopen {
-            match (self.desk.reopen)() {
-                Ok(connection) => self.desk.connection = connection,
-                Err(error) => tracing::warn!(%error, "cannot open the database again"),
-            }
-        }
-        self.stale = true;
-        failure
-    }
-}
-
-/// What a failed transaction means.
-struct Failure {
-    error: StoreError,
-    condition: Condition,
-    text: String,
-    reopen: bool,
-    corrupt: bool,
-}
-
-impl Failure {
-    fn of(error: &rusqlite::Error) -> Self {
-        let (unavailable, condition) = match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => (Some(Unavailable::DiskFull), Condition::Full),
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-                (Some(Unavailable::Locked), Condition::Locked)
-            }
-            Some(
-                ErrorCode::SystemIoFailure
-                | ErrorCode::CannotOpen
-                | ErrorCode::ReadOnly
-                | ErrorCode::DatabaseCorrupt
-                | ErrorCode::NotADatabase,
-            ) => (Some(Unavailable::DiskError), Condition::Failing),
-            _ => (None, Condition::Well),
-        };
-        let corrupt = matches!(
-            error.sqlite_error_code(),
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
-        );
-        Self {
-            error: unavailable.map_or_else(
-                || StoreError::Internal(error.to_string()),
-                StoreError::Unavailable,
-            ),
-            condition,
-            text: error.to_string(),
-            reopen: condition == Condition::Failing && !corrupt,
-            corrupt,
-        }
     }
 }

@@ -1,0 +1,58 @@
+//! What a failed transaction means: for its callers, for the writer, and for `/readyz`.
+
+use rusqlite::ErrorCode;
+
+use crate::storage::{StoreError, Unavailable};
+
+/// How the last write went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Condition {
+    Well = 0,
+    Full = 1,
+    Failing = 2,
+    Locked = 3,
+    Stopped = 4,
+}
+
+/// What a failed transaction means.
+pub(super) struct Failure {
+    pub(super) error: StoreError,
+    pub(super) condition: Condition,
+    pub(super) text: String,
+    pub(super) reopen: bool,
+    pub(super) corrupt: bool,
+}
+
+impl Failure {
+    pub(super) fn of(error: &rusqlite::Error) -> Self {
+        let (unavailable, condition) = match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => (Some(Unavailable::DiskFull), Condition::Full),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                (Some(Unavailable::Locked), Condition::Locked)
+            }
+            Some(
+                ErrorCode::SystemIoFailure
+                | ErrorCode::CannotOpen
+                | ErrorCode::ReadOnly
+                | ErrorCode::DatabaseCorrupt
+                | ErrorCode::NotADatabase,
+            ) => (Some(Unavailable::DiskError), Condition::Failing),
+            _ => (None, Condition::Well),
+        };
+        let corrupt = matches!(
+            error.sqlite_error_code(),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+        );
+        Self {
+            error: unavailable.map_or_else(
+                || StoreError::Internal(error.to_string()),
+                StoreError::Unavailable,
+            ),
+            condition,
+            text: error.to_string(),
+            reopen: condition == Condition::Failing && !corrupt,
+            corrupt,
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! The writer's thread: takes groups, commits them, and copes when that fails.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use rusqlite::ErrorCode;
+
+use super::failure::{Condition, Failure};
+use super::{Desk, Shared};
+use crate::storage::sqlite::counters::Counters;
+use crate::storage::sqlite::endpoints::sweep_some;
+use crate::storage::sqlite::operation::{Operation, OperationError, WriteContext};
+use crate::storage::sqlite::state::WriterState;
+use crate::storage::{Notice, StoreError, Unavailable};
+
+/// Operations in one transaction; more would not be faster and would make the first ones wait.
+const GROUP_OPERATIONS: usize = 1000;
+
+/// Bytes in one transaction: thirty large bodies would make a commit of more than 100 ms.
+const GROUP_BYTES: usize = 4 << 20;
+
+/// How long the write lock is waited for: another process may be making a token.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+
+/// How long outcomes rest before they are tried again on a failing disk.
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
+
+/// How long a writer that cannot write waits for work before it tries by itself whether it can again:
+/// a server that is taken out of service for it gets no work.
+const PROBE_PERIOD: Duration = Duration::from_secs(1);
+
+/// Changes nothing, and is a write like any other.
+const PROBE: &str = "UPDATE meta SET value = value WHERE key = 'last_run'";
+
+/// A group: outcomes first, then the others.
+#[derive(Default)]
+struct Group {
+    outcomes: Vec<Box<dyn Operation>>,
+    others: Vec<Box<dyn Operation>>,
+}
+
+pub(super) struct Thread<'a> {
+    desk: Desk,
+    state: WriterState,
+    counters: Counters,
+    shared: &'a Shared,
+    /// The memory may hold what was rolled back; it is read again before it is used.
+    stale: bool,
+}
+
+impl<'a> Thread<'a> {
+    pub(super) fn run(desk: Desk, shared: &'a Shared) {
+        match WriterState::load(&desk.connection) {
+            Ok(state) => Self {
+                desk,
+                state,
+                counters: Counters::default(),
+                shared,
+                stale: false,
+            }
+            .work(),
+            Err(error) => tracing::error!(%error, "the writer cannot read the database"),
+        }
+        shared.set(Condition::Stopped);
+        let mut waiting = shared.lock();
+        waiting.stopping = true;
+        let left = std::mem::take(&mut waiting.others);
+        drop(waiting);
+        for operation in left {
+            operation.finish(Err(StoreError::Unavailable(Unavailable::Stopping)));
+        }
+    }
+
+    fn work(mut self) {
+        while let Some(group) = self.next_group() {
+            if self.write(group).is_break() {
+                return;
+            }
+            (self.desk.between_groups)(&self.desk.connection);
+        }
+    }
+
+    /// Waits for work and takes it; `None` once everything is written and the writer is to stop.
+    fn next_group(&self) -> Option<Group> {
+        let mut waiting = self.shared.lock();
+        while waiting.outcomes.is_empty() && waiting.others.is_empty() {
+            if waiting.stopping {
+                return None;
+            }
+            let well = self.shared.is_well();
+            if well && !self.state.sweeping.is_empty() {
+                return Some(Group::default());
+            }
+            if well {
+                waiting = self
+                    .shared
+                    .arrived
+                    .wait(waiting)
+                    .unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            let (woken, waited) = self
+                .shared
+                .arrived
+                .wait_timeout(waiting, PROBE_PERIOD)
+                .unwrap_or_else(PoisonError::into_inner);
+            waiting = woken;
+            if waited.timed_out() {
+                return Some(Group::default());
+            }
+        }
+        let mut group = Group::default();
+        let mut bytes = 0;
+        let mut room = GROUP_OPERATIONS;
+        while room > 0 && bytes < GROUP_BYTES {
+            if let Some(outcome) = waiting.outcomes.pop_front() {
+                bytes += outcome.size();
+                group.outcomes.push(outcome);
+            } else if let Some(other) = waiting.others.pop_front() {
+                bytes += other.size();
+                waiting.bytes -= other.size();
+                group.others.push(other);
+            } else {
+                break;
+            }
+            room -= 1;
+        }
+        Some(group)
+    }
+
+    fn write(&mut self, group: Group) -> ControlFlow<()> {
+        let Group {
+            mut outcomes,
+            mut others,
+        } = group;
+        let both = outcomes.iter_mut().chain(others.iter_mut());
+        match self.transact(&mut both.collect::<Vec<_>>()) {
+            Ok(results) => {
+                self.shared.set(Condition::Well);
+                for (operation, result) in outcomes.into_iter().chain(others).zip(results) {
+                    operation.finish(result);
+                }
+                ControlFlow::Continue(())
+            }
+            Err(failure) => self.write_one_by_one(outcomes, others, &failure),
+        }
+    }
+
+    /// The group failed as a whole: gives each operation its own transaction and its own error.
+    fn write_one_by_one(
+        &mut self,
+        outcomes: Vec<Box<dyn Operation>>,
+        others: Vec<Box<dyn Operation>>,
+        failure: &Failure,
+    ) -> ControlFlow<()> {
+        if !outcomes.is_empty() || !others.is_empty() {
+            tracing::warn!(error = %failure.text, "a group of writes failed; trying them one by one");
+        }
+        let mut kept = VecDeque::new();
+        for mut outcome in outcomes {
+            // After one could not be written, the ones behind it must not overtake it.
+            if !kept.is_empty() || self.transact(&mut [&mut outcome]).is_err() {
+                kept.push_back(outcome);
+            }
+        }
+        let mut last = None;
+        for mut operation in others {
+            let result = match self.transact(&mut [&mut operation]) {
+                Ok(mut results) => results.pop().unwrap_or(Ok(())),
+                Err(failure) => {
+                    let error = failure.error.clone();
+                    last = Some(failure);
+                    Err(error)
+                }
+            };
+            operation.finish(result);
+        }
+        if let Some(Failure {
+            corrupt: true,
+            text,
+            ..
+        }) = last.as_ref()
+        {
+            tracing::error!(error = %text, "the database is damaged; nothing more is written");
+            return ControlFlow::Break(());
+        }
+        if kept.is_empty() {
+            return ControlFlow::Continue(());
+        }
+        self.keep(kept)
+    }
+
+    /// Puts outcomes back at the head of the queue and rests a while.
+    fn keep(&mut self, mut kept: VecDeque<Box<dyn Operation>>) -> ControlFlow<()> {
+        let mut waiting = self.shared.lock();
+        kept.append(&mut waiting.outcomes);
+        waiting.outcomes = kept;
+        if waiting.stopping {
+            tracing::error!(
+                outcomes = waiting.outcomes.len(),
+                "stopping with attempts unrecorded; they will be made again"
+            );
+            return ControlFlow::Break(());
+        }
+        let others = std::mem::take(&mut waiting.others);
+        waiting.bytes = 0;
+        drop(waiting);
+        let error = self.check_error();
+        for operation in others {
+            operation.finish(Err(error.clone()));
+        }
+        let rest_until = Instant::now() + RETRY_PAUSE;
+        let mut waiting = self.shared.lock();
+        while !waiting.stopping {
+            let left = rest_until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            waiting = self
+                .shared
+                .arrived
+                .wait_timeout(waiting, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn check_error(&self) -> StoreError {
+        let full = self.shared.condition.load(Ordering::Relaxed) == Condition::Full as u8;
+        StoreError::Unavailable(if full {
+            Unavailable::DiskFull
+        } else {
+            Unavailable::DiskError
+        })
+    }
+
+    /// Runs operations in one transaction. `Ok`: committed, with each one's result.
+    fn transact(
+        &mut self,
+        operations: &mut [&mut Box<dyn Operation>],
+    ) -> Result<Vec<Result<(), StoreError>>, Failure> {
+        let mut notices = Vec::new();
+        match self.try_transact(operations, &mut notices) {
+            Ok(results) => {
+                if !notices.is_empty()
+                    && let Some(sink) = self.shared.sink.get()
+                {
+                    sink.committed(notices);
+                }
+                Ok(results)
+            }
+            Err(error) => Err(self.roll_back(&error)),
+        }
+    }
+
+    fn try_transact(
+        &mut self,
+        operations: &mut [&mut Box<dyn Operation>],
+        notices: &mut Vec<Notice>,
+    ) -> rusqlite::Result<Vec<Result<(), StoreError>>> {
+        self.begin()?;
+        if self.stale {
+            self.state = WriterState::load(&self.desk.connection)?;
+            self.stale = false;
+        }
+        if operations.is_empty() && !self.shared.is_well() {
+            self.desk.connection.execute(PROBE, [])?;
+        }
+        let mut results = Vec::with_capacity(operations.len());
+        let mut context = WriteContext {
+            connection: &self.desk.connection,
+            state: &mut self.state,
+            counters: &mut self.counters,
+            notices,
+            now: self.desk.clock.now(),
+        };
+        for operation in operations {
+            results.push(match operation.apply(&mut context) {
+                Ok(()) => Ok(()),
+                Err(OperationError::Refused(error)) => Err(error),
+                Err(OperationError::Database(error)) => return Err(error),
+            });
+        }
+        if !context.state.sweeping.is_empty() {
+            sweep_some(&mut context)?;
+        }
+        context.counters.flush(context.connection)?;
+        self.desk.connection.execute_batch("COMMIT")?;
+        Ok(results)
+    }
+
+    fn begin(&self) -> rusqlite::Result<()> {
+        let give_up = Instant::now() + LOCK_WAIT;
+        loop {
+            match self.desk.connection.execute_batch("BEGIN IMMEDIATE") {
+                Err(error)
+                    if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                        && Instant::now() < give_up => {}
+                result => return result,
+            }
+        }
+    }
+
+    fn roll_back(&mut self, error: &rusqlite::Error) -> Failure {
+        if !self.desk.connection.is_autocommit()
+            && let Err(error) = self.desk.connection.execute_batch("ROLLBACK")
+        {
+            tracing::warn!(%error, "rollback failed");
+        }
+        self.counters.clear();
+        let failure = Failure::of(error);
+        self.shared.set(failure.condition);
+        if failure.reopen {
+            match (self.desk.reopen)() {
+                Ok(connection) => self.desk.connection = connection,
+                Err(error) => tracing::warn!(%error, "cannot open the database again"),
+            }
+        }
+        self.stale = true;
+        failure
+    }
+}
