@@ -1,12 +1,15 @@
 //! What the API says to input that will not do, and that it says it to any input.
 
 mod bodies;
+mod browsers;
 mod fields;
 mod hostile;
 mod objects;
 mod queries;
 mod several;
 mod snapshots;
+mod targets;
+mod tenants;
 
 use serde_json::{Value, json};
 
@@ -148,7 +151,9 @@ fn bad_ids() -> Vec<(&'static str, Fault)> {
 
 /// The problem that a 422 should list.
 fn problem(fault: &Fault, loc: Value, input: Value) -> Value {
-    let mut problem = json!({ "type": fault.kind, "loc": loc, "msg": fault.msg, "input": input });
+    let mut problem = json!({ "type": fault.kind, "msg": fault.msg });
+    problem["loc"] = loc;
+    problem["input"] = input;
     if !fault.ctx.is_null() {
         problem["ctx"] = fault.ctx.clone();
     }
@@ -182,4 +187,98 @@ fn send(app: &TestApp, token: &str, method: &str, path: &str, body: Option<&[u8]
         ("content-type", "application/json"),
     ];
     app.request(method, path, &headers, body)
+}
+
+const WORKSPACE: [&str; 4] = ["created_at", "modified_at", "id", "name"];
+const TOKEN: [&str; 8] = [
+    "created_at",
+    "modified_at",
+    "id",
+    "workspace_id",
+    "comment",
+    "scopes",
+    "expires_at",
+    "last_used_at",
+];
+const ENDPOINT: [&str; 10] = [
+    "created_at",
+    "modified_at",
+    "id",
+    "url",
+    "format",
+    "secret",
+    "workspace_id",
+    "events",
+    "enabled",
+    "disabled_reason",
+];
+const EVENT: [&str; 13] = [
+    "created_at",
+    "modified_at",
+    "id",
+    "last_http_code",
+    "succeeded",
+    "skipped",
+    "payload",
+    "type",
+    "is_archived",
+    "message_id",
+    "webhook_endpoint_id",
+    "attempts",
+    "next_attempt_at",
+];
+const DELIVERY: [&str; 11] = [
+    "created_at",
+    "modified_at",
+    "id",
+    "succeeded",
+    "http_code",
+    "response",
+    "webhook_event",
+    "webhook_endpoint_id",
+    "attempt",
+    "duration_ms",
+    "error",
+];
+const MESSAGE: [&str; 5] = ["id", "type", "timestamp", "workspace_id", "events"];
+
+/// Asserts that an object has these keys and no others, and that its ids and times look like such.
+#[track_caller]
+fn assert_shape(object: &Value, keys: &[&str]) {
+    let mut found: Vec<_> = object
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    let mut expected = keys.to_vec();
+    found.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(found, expected);
+    for (key, value) in object.as_object().unwrap() {
+        let Some(text) = value.as_str() else { continue };
+        if key.ends_with("_at") {
+            assert_time(text);
+        } else if key == "id" || key.ends_with("_id") {
+            let id = uuid::Uuid::parse_str(text).unwrap();
+            assert_eq!(id.get_version_num(), 4, "{key}");
+            assert_eq!(id.get_variant(), uuid::Variant::RFC4122, "{key}");
+            assert_eq!(id.hyphenated().to_string(), text, "{key}");
+        }
+    }
+}
+
+/// Asserts that a time is RFC 3339 in UTC, with microseconds and a `Z`.
+#[track_caller]
+fn assert_time(text: &str) {
+    let form: String = text
+        .chars()
+        .map(|c| if c.is_ascii_digit() { '0' } else { c })
+        .collect();
+    assert_eq!(form, "0000-00-00T00:00:00.000000Z", "{text}");
+}
+
+#[track_caller]
+fn text<'a>(object: &'a Value, key: &str) -> &'a str {
+    object[key].as_str().unwrap()
 }

@@ -69,8 +69,11 @@ fn text() -> Vec<(String, Fault)> {
     ]
 }
 
-/// Every list with its parameters; `true`: it may be repeated.
-fn lists() -> Vec<(&'static str, Vec<(&'static str, bool, Parameter)>)> {
+/// A list's path and its parameters; `true`: it may be repeated.
+type List = (&'static str, Vec<(&'static str, bool, Parameter)>);
+
+/// Every list.
+fn lists() -> Vec<List> {
     vec![
         (
             "/api/webhooks/endpoints",
