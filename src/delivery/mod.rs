@@ -136,6 +136,18 @@ impl Engine {
         })
     }
 
+    /// Whether the engine works; what is wrong if it does not.
+    pub fn check(&self) -> Result<(), String> {
+        let dispatcher = self
+            .dispatcher
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        match &*dispatcher {
+            Some(thread) if !thread.is_finished() => Ok(()),
+            _ => Err("the delivery engine has ended".to_owned()),
+        }
+    }
+
     /// Starts no further attempt, waits for those under way within the grace period, and ends. The store
     /// must still be running, to record them.
     pub fn stop(&self) {
