@@ -5,29 +5,18 @@
 //! to be on disk. While both are equal a newly published event may enter straight from its commit;
 //! otherwise it waits on disk for a refill, so that publish order is kept and memory bounded.
 
+#[cfg(test)]
+pub(super) mod audit;
+
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::limits::Limits;
 use super::target::LiveTarget;
 use crate::domain::clock::Timestamp;
 use crate::domain::health::{Health, SLOW};
 use crate::storage::{QueuedEvent, RetryBatch, Run, Seq};
-
-/// Events of one endpoint in its window: enough to be busy while a refill is read.
-pub(super) const WINDOW: usize = 1000;
-
-/// The window is refilled when it is down to this many, a good part of a refill before it is empty.
-const REFILL_BELOW: usize = 250;
-
-/// Events read in one refill.
-pub(super) const REFILL: usize = 500;
-
-/// Due retries, and redeliveries, read at a time.
-pub(super) const RETRIES: usize = 64;
-
-/// Retries are read again when so few are left.
-const RETRIES_BELOW: usize = 16;
 
 /// What kind of read an endpoint waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +30,7 @@ pub(super) enum Read {
 pub(super) struct EndpointQueue {
     pub(super) target: Arc<LiveTarget>,
     pub(super) health: Health,
+    limits: Limits,
     pub(super) queued_in_ring: bool,
     /// When the scheduler looks at it again by itself.
     pub(super) timer: Option<Duration>,
@@ -72,10 +62,11 @@ pub(super) struct EndpointQueue {
 
 impl EndpointQueue {
     /// Of an endpoint with events on disk, perhaps.
-    pub(super) fn new(target: Arc<LiveTarget>, cap: u32, now: Timestamp) -> Self {
+    pub(super) fn new(target: Arc<LiveTarget>, cap: u32, limits: Limits, now: Timestamp) -> Self {
         Self {
             target,
             health: Health::new(cap),
+            limits,
             queued_in_ring: false,
             timer: None,
             bytes: 0,
@@ -99,12 +90,12 @@ impl EndpointQueue {
     }
 
     /// Of an endpoint that was just made: nothing is on disk.
-    pub(super) fn of_new_endpoint(target: Arc<LiveTarget>, cap: u32) -> Self {
+    pub(super) fn of_new_endpoint(target: Arc<LiveTarget>, cap: u32, limits: Limits) -> Self {
         Self {
             refill_wanted: false,
             next_due: None,
             redeliveries_wanted: false,
-            ..Self::new(target, cap, Timestamp::default())
+            ..Self::new(target, cap, limits, Timestamp::default())
         }
     }
 
@@ -139,7 +130,7 @@ impl EndpointQueue {
         let in_step =
             self.loaded >= self.committed && !self.refill_wanted && self.refilling.is_none();
         self.committed = self.committed.max(event.seq);
-        if !in_step || !room || self.window.len() >= WINDOW {
+        if !in_step || !room || self.window.len() >= self.limits.window {
             return false;
         }
         self.loaded = event.seq;
@@ -162,14 +153,14 @@ impl EndpointQueue {
             self.reading_redeliveries = true;
             Some(Read::Redeliveries)
         } else if !self.reading_retries
-            && self.retries.len() < RETRIES_BELOW
+            && self.retries.len() < self.limits.retries_below
             && self.next_due.is_some_and(|due| due <= now)
         {
             self.reading_retries = true;
             Some(Read::Retries)
         } else if more_on_disk
             && self.refilling.is_none()
-            && self.window.len() < REFILL_BELOW
+            && self.window.len() < self.limits.refill_below
             && (room || self.window.is_empty())
         {
             self.refill_wanted = false;
@@ -187,7 +178,7 @@ impl EndpointQueue {
 
     /// How many rows to read so that at least a batch of them is new.
     pub(super) fn retry_rows(&self) -> usize {
-        RETRIES + self.in_hand.len()
+        self.limits.retries + self.in_hand.len()
     }
 
     /// A refill has come; `limit` rows were asked for.

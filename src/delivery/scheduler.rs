@@ -10,11 +10,15 @@
 //! each in the ring of their class, one event per turn; one that may not start is passed over, never
 //! waited for.
 
+#[cfg(test)]
+pub(super) mod audit;
+
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::endpoint_queue::{EndpointQueue, REFILL, RETRIES, Read};
+use super::endpoint_queue::{EndpointQueue, Read};
+use super::limits::Limits;
 use super::target::{LiveTarget, LiveTargets};
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery_error::DeliveryError;
@@ -23,15 +27,6 @@ use crate::domain::retry::{ENDPOINT_HOLD_MAX, RetryPolicy};
 use crate::storage::{
     Cause, EndpointNumber, Notice, Outcome, QueuedEvent, RetryBatch, Run, Seq, Target, Verdict,
 };
-
-/// Events in all windows together: ids and numbers, some 200 bytes each.
-const WINDOWS_MAX: usize = 100_000;
-
-/// Bytes of bodies in all windows together; what does not fit is read just before its attempt.
-const BODIES_MAX: usize = 16 << 20;
-
-/// Outcomes that are not on disk yet. Above it nothing starts: a full disk must not cost memory.
-const UNRECORDED_MAX: usize = 4096;
 
 /// How often waiting events of endpoints that do not get a turn are looked through for expired runs.
 const EXPIRY_PERIOD: Duration = Duration::from_secs(60);
@@ -50,6 +45,7 @@ pub(super) struct Now {
 pub(super) struct Rules {
     pub(super) senders: u32,
     pub(super) retry: RetryPolicy,
+    pub(super) limits: Limits,
 }
 
 /// An attempt to be made.
@@ -182,7 +178,7 @@ impl Scheduler {
     /// Takes an endpoint that may have events on disk.
     pub(super) fn resume(&mut self, target: &Target, now: Now) {
         let live = self.live.set(target);
-        let queue = EndpointQueue::new(live, self.cap(), now.wall);
+        let queue = EndpointQueue::new(live, self.cap(), self.rules.limits, now.wall);
         self.endpoints.insert(target.number, queue);
         self.wanting.push_back(target.number);
     }
@@ -233,10 +229,10 @@ impl Scheduler {
     fn published(&mut self, mut event: QueuedEvent, now: Now) {
         let endpoint = event.endpoint;
         let size = event.body.as_ref().map_or(0, |body| body.len());
-        if self.bodies + size > BODIES_MAX {
+        if self.bodies + size > self.rules.limits.bodies {
             event.body = None;
         }
-        let room = self.windows < WINDOWS_MAX;
+        let room = self.windows < self.rules.limits.windows;
         if self.change(endpoint, |queue| queue.published(event, room)) == Some(true) {
             self.settle(endpoint, now);
         } else {
@@ -252,11 +248,11 @@ impl Scheduler {
             self.drop_if_idle(number);
             return;
         }
-        let cap = self.cap();
+        let (cap, limits) = (self.cap(), self.rules.limits);
         let Some(queue) = self.endpoints.get_mut(&number) else {
             let queue = match cause {
-                Cause::Created => EndpointQueue::of_new_endpoint(live, cap),
-                _ => EndpointQueue::new(live, cap, now.wall),
+                Cause::Created => EndpointQueue::of_new_endpoint(live, cap, limits),
+                _ => EndpointQueue::new(live, cap, limits, now.wall),
             };
             self.endpoints.insert(number, queue);
             self.wanting.push_back(number);
@@ -316,7 +312,7 @@ impl Scheduler {
 
     /// The next read to make.
     pub(super) fn next_read(&mut self, now: Now) -> Option<ReadRequest> {
-        let room = self.windows < WINDOWS_MAX;
+        let room = self.windows < self.rules.limits.windows;
         while let Some(number) = self.wanting.front().copied() {
             let Some(queue) = self.endpoints.get_mut(&number) else {
                 self.wanting.pop_front();
@@ -333,7 +329,7 @@ impl Scheduler {
                     return Some(ReadRequest::Fresh {
                         endpoint: number,
                         after: queue.loaded(),
-                        limit: REFILL,
+                        limit: self.rules.limits.refill,
                     });
                 }
                 Some(Read::Retries) => {
@@ -348,7 +344,7 @@ impl Scheduler {
                     return Some(ReadRequest::Redeliveries {
                         endpoint: number,
                         skipped: target.skip_through,
-                        limit: queue.retry_rows().max(RETRIES),
+                        limit: queue.retry_rows().max(self.rules.limits.retries),
                     });
                 }
                 None => {
@@ -361,7 +357,7 @@ impl Scheduler {
 
     /// The next attempt to make.
     pub(super) fn next_start(&mut self, now: Now) -> Option<Start> {
-        if self.unrecorded + self.in_flight.total() as usize >= UNRECORDED_MAX {
+        if self.unrecorded + self.in_flight.total() as usize >= self.rules.limits.unrecorded {
             return None;
         }
         for ring in 0..self.rings.len() {
@@ -569,9 +565,11 @@ impl Scheduler {
 
     fn expire_waiting(&mut self, now: Now) {
         let began_before = now.wall.before(self.rules.retry.expire_after);
-        let numbers: Vec<EndpointNumber> = self.endpoints.keys().copied().collect();
+        let mut numbers: Vec<EndpointNumber> = self.endpoints.keys().copied().collect();
+        // A hash map's order differs from run to run; what a simulation found must be found again.
+        numbers.sort_unstable();
         for number in numbers {
-            while self.unrecorded < UNRECORDED_MAX
+            while self.unrecorded < self.rules.limits.unrecorded
                 && let Some(Some(event)) =
                     self.change(number, |queue| queue.take_expired(began_before))
             {
