@@ -12,6 +12,7 @@ mod inbox;
 mod limits;
 mod reader;
 pub mod resolver;
+mod ring;
 mod scheduler;
 mod sender;
 #[cfg(test)]

@@ -37,8 +37,8 @@ impl EndpointQueue {
     }
 
     /// Whether a read is under way.
-    pub(in crate::delivery) fn is_reading(&self) -> bool {
-        self.refilling.is_some() || self.reading_retries || self.reading_redeliveries
+    pub(in crate::delivery) fn reads(&self) -> bool {
+        self.is_reading()
     }
 
     /// What fresh events are known to be on disk.

@@ -27,7 +27,7 @@ impl Scheduler {
     pub(in crate::delivery) fn recount(&self) -> Sums {
         let mut sums = Sums::default();
         for queue in self.endpoints.values() {
-            sums.windows += queue.waiting();
+            sums.windows += queue.occupied();
             sums.bodies += queue.recounted_bytes();
             sums.in_flight[ring_of(queue.health.class())] += queue.flying();
         }
@@ -40,9 +40,7 @@ impl Scheduler {
     }
 
     /// The endpoints that are held.
-    pub(in crate::delivery) fn numbers(&self) -> Vec<EndpointNumber> {
-        let mut numbers: Vec<EndpointNumber> = self.endpoints.keys().copied().collect();
-        numbers.sort_unstable();
-        numbers
+    pub(in crate::delivery) fn held(&self) -> Vec<EndpointNumber> {
+        self.numbers()
     }
 }

@@ -219,7 +219,7 @@ impl World {
         let sums = self.scheduler.sums();
         assert_eq!(sums, self.scheduler.recount(), "the sums are wrong");
         let limits = self.settings.limits;
-        let held = self.scheduler.numbers();
+        let held = self.scheduler.held();
         let most = limits.windows + held.len() * 3 * limits.least;
         assert!(sums.windows <= most, "{} in all windows", sums.windows);
         assert!(sums.bodies <= limits.bodies, "{} of bodies", sums.bodies);
@@ -296,7 +296,7 @@ impl World {
     fn check_nothing_forgotten(&self, number: EndpointNumber, now: Now) {
         let queue = self.scheduler.queue(number).expect("it is held");
         let stored = &self.store.endpoints[index_of(number)];
-        if !stored.target.enabled || queue.in_hand() > 0 || queue.is_reading() {
+        if !stored.target.enabled || queue.in_hand() > 0 || queue.reads() {
             return;
         }
         let skipped = stored.target.skip_through;
@@ -336,7 +336,7 @@ impl World {
         self.check(now);
         assert_eq!(self.scheduler.sums(), Sums::default());
         assert_eq!(self.scheduler.unrecorded(), 0);
-        for number in self.scheduler.numbers() {
+        for number in self.scheduler.held() {
             let queue = self.scheduler.queue(number).expect("it is held");
             assert_eq!(queue.in_hand(), 0, "{number:?} holds something for ever");
             assert!(
