@@ -110,7 +110,7 @@ impl Oracle {
             && since + a_second <= now.monotonic
         {
             self.ageing.pop_front();
-            self.shadow(number).grow_old(seq);
+            self.shadow(number).grow_old(seq, since);
         }
     }
 

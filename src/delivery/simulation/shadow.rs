@@ -113,8 +113,9 @@ impl Shadow {
     }
 
     /// An attempt has become a second old.
-    pub(super) fn grow_old(&mut self, seq: Seq) {
-        if self.flights.iter().any(|f| f.seq == seq && !f.is_old) {
+    pub(super) fn grow_old(&mut self, seq: Seq, since: Duration) {
+        let it = |flight: &Flight| flight.seq == seq && flight.since == since && !flight.is_old;
+        if self.flights.iter().any(it) {
             self.class = Class::Bad;
         }
     }
