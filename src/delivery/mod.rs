@@ -9,10 +9,14 @@ mod dispatcher;
 mod endpoint_queue;
 pub mod http_client;
 mod inbox;
+mod limits;
 mod reader;
 pub mod resolver;
+mod ring;
 mod scheduler;
 mod sender;
+#[cfg(test)]
+mod simulation;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -27,6 +31,7 @@ use thiserror::Error;
 use self::dispatcher::Dispatcher;
 use self::http_client::{Attempt, HttpClient};
 use self::inbox::Inbox;
+use self::limits::Limits;
 use self::reader::Reader;
 use self::scheduler::{Now, Rules, Scheduler};
 use self::sender::Senders;
@@ -108,6 +113,7 @@ impl Engine {
         let rules = Rules {
             senders: settings.senders,
             retry: settings.retry,
+            limits: Limits::PRODUCTION,
         };
         let random = Box::new(|| rand::rng().random::<f64>());
         let mut scheduler = Scheduler::new(rules, live, random);
