@@ -332,7 +332,11 @@ fn a_publish_is_answered_once_per_key() {
     world.state.stop_publishing();
     let refused = world.post("/api/webhooks/events", body);
     refused.is(503, "Unavailable");
-    assert_ne!(refused.header("retry-after"), "");
+    assert_eq!(refused.header("retry-after"), "5");
+    assert_eq!(
+        refused.json()["detail"],
+        "the server is stopping; nothing was stored"
+    );
     world
         .one(TestRequest::get().uri("/readyz"))
         .is(503, "Unavailable");

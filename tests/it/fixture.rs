@@ -96,16 +96,23 @@ impl TestApp {
         Self::with(flags, None)
     }
 
+    /// With the network policy that `serve` has unless told otherwise.
+    pub(crate) fn with_default_policy(flags: &[&str]) -> Self {
+        Self::with_exactly(flags, None)
+    }
+
     fn with(flags: &[&str], clock: Option<Arc<ManualClock>>) -> Self {
+        let local = ["--allow-http", "--allow-network", "127.0.0.0/8"];
+        Self::with_exactly(&[&local[..], flags].concat(), clock)
+    }
+
+    fn with_exactly(flags: &[&str], clock: Option<Arc<ManualClock>>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("hookpost.db");
         let mut all: Vec<String> = [
             "test",
             "--listen",
             "127.0.0.1:0",
-            "--allow-http",
-            "--allow-network",
-            "127.0.0.0/8",
             "--database",
             database.to_str().unwrap(),
         ]

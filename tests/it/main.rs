@@ -9,6 +9,7 @@ mod fixture;
 mod layers;
 mod lifecycle;
 mod lists;
+mod problems;
 mod publishing;
 mod receiver;
 mod schedule;

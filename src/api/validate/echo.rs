@@ -47,6 +47,11 @@ pub(crate) fn empty_object() -> Box<RawValue> {
     raw("{}".to_owned())
 }
 
+/// Shows that something was left out.
+pub(super) fn cut() -> Box<RawValue> {
+    raw(format!("\"{CUT}\""))
+}
+
 fn raw(json: String) -> Box<RawValue> {
     RawValue::from_string(json).expect("it is made of checked pieces of JSON")
 }

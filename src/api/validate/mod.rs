@@ -32,6 +32,9 @@ pub(crate) use self::problem::{Fault, Loc, Problem, Section};
 /// The most values of one multi-value filter: each becomes a scan of its own.
 pub(crate) const FILTER_VALUES_MAX: usize = 100;
 
+/// What one answer echoes at most, in bytes: there can be some hundred problems, each with an input.
+const ECHOES_MAX_BYTES: usize = 16 * 1024;
+
 /// A value as it came: of the body, or a text of the path or the query.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Given<'a> {
@@ -144,7 +147,10 @@ impl<'a> Input<'a> {
                 self.members = document.members;
             }
             Ok(document) => {
-                let input = echo::echo(document.value, false);
+                // An object that was encoded twice is a text, and its secret is somewhere in it.
+                let is_text = document.value.kind() == Kind::Text;
+                let secret = is_text && document.value.lossy_text().contains("secret");
+                let input = echo::echo(document.value, secret);
                 self.report(Loc::body(), Fault::NotAnObject, input);
             }
         }
@@ -244,6 +250,13 @@ impl<'a> Input<'a> {
             return Ok(Checked(()));
         }
         self.problems.sort_by_key(|problem| problem.loc.rank());
+        let mut echoed = 0;
+        for problem in &mut self.problems {
+            echoed += problem.input.get().len();
+            if echoed > ECHOES_MAX_BYTES {
+                problem.input = echo::cut();
+            }
+        }
         Err(self.problems)
     }
 
