@@ -269,6 +269,7 @@ pub(super) fn read_flags() -> OpenFlags {
 pub(super) fn configure_reader(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(super::lists::STATEMENTS);
+    super::lists::install(connection)?;
     connection.execute_batch(
         "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -2048;",
     )

@@ -4,10 +4,11 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use uuid::Uuid;
 
 use super::ListError;
-use super::query::{Found, Pattern, Query, Reader, search};
+use super::query::{Found, Pattern, Query};
 use super::rows;
 use super::scan::{Index, Plan, Scan, Table, prepare};
 use super::scope::{Indexes, Scope};
+use super::search::Haystack;
 use super::time_range::Interval;
 use super::totals::{self, Kind};
 use crate::domain::delivery::{CodeClass, Delivery};
@@ -132,19 +133,22 @@ struct Selection {
 impl Selection {
     fn page(&self, connection: &Connection, page: Page) -> Result<Found, ListError> {
         let plan = self.plan(connection)?;
-        let total = totals::total(connection, Table::Delivery, &plan, self.interval, |hours| {
-            let kinds = self.outcome.kinds();
-            totals::counters(connection, Table::Delivery, &self.scope, hours, &kinds)
-        })?;
         let mut found = Found {
-            total,
+            total: self.total(connection, &plan)?,
             ..Found::default()
         };
-        if page.offset() < total {
+        if page.offset() < found.total {
             let ranges = self.interval.ranges(connection, Table::Delivery)?;
             found.seqs = plan.page(connection, &ranges, page.offset(), page.limit)?;
         }
         Ok(found)
+    }
+
+    fn total(&self, connection: &Connection, plan: &Plan) -> Result<u64, ListError> {
+        totals::total(connection, Table::Delivery, plan, self.interval, |hours| {
+            let kinds = self.outcome.kinds();
+            totals::counters(connection, Table::Delivery, &self.scope, hours, &kinds)
+        })
     }
 
     fn plan(&self, connection: &Connection) -> Result<Plan, ListError> {
@@ -160,6 +164,16 @@ impl Selection {
         Ok(Plan { plus, minus })
     }
 
+    fn plan_in_table(&self) -> Plan {
+        let scan = self.scope.in_table(&INDEXES);
+        Plan::of(vec![match self.outcome {
+            Outcome::Any => scan,
+            Outcome::Succeeded => scan.and("succeeded = ?", 1),
+            Outcome::Unhappy => scan.and("succeeded = ?", 0),
+            Outcome::Class(class) => of_class(scan, class),
+        }])
+    }
+
     /// Deliveries without success, of one class if it is given.
     fn unhappy(
         &self,
@@ -167,12 +181,13 @@ impl Selection {
         class: Option<CodeClass>,
     ) -> Result<Vec<Scan>, ListError> {
         let scans = self.scope.some(connection, UNHAPPY, UNHAPPY_ENDPOINT)?;
-        let Some(class) = class else {
-            return Ok(scans);
-        };
-        let from = i64::from(class.hundreds()) * 100;
-        let of_class = |scan: Scan| scan.and("code >= ?", from).and("code < ?", from + 100);
-        Ok(scans.into_iter().map(of_class).collect())
+        Ok(match class {
+            None => scans,
+            Some(class) => scans
+                .into_iter()
+                .map(|scan| of_class(scan, class))
+                .collect(),
+        })
     }
 
     /// Deliveries of one event: few, so each is looked at.
@@ -237,57 +252,20 @@ impl Selection {
         page: Page,
     ) -> Result<Found, ListError> {
         let plan = self.plan(connection)?;
-        let ranges = self.interval.ranges(connection, Table::Delivery)?;
-        let mut deliveries = Vec::new();
-        search(connection, &plan, &ranges, page, |seqs, hits| {
-            if pattern.is_hopeless() {
-                return Ok(());
-            }
-            deliveries.clear();
-            DELIVERIES.read(connection, seqs, |at, row| {
-                hits[at] = pattern.in_id(row.get(2)?)
-                    || pattern.seeks_codes() && pattern.in_code(row.get(3)?);
-                if !hits[at] {
-                    deliveries.push((row.get::<_, i64>(1)?, at));
-                }
-                Ok(())
-            })?;
-            mark_events(connection, pattern, &mut deliveries, hits)
-        })
+        let haystack = Haystack {
+            table: Table::Delivery,
+            in_table: self.plan_in_table(),
+            ranges: self.interval.ranges(connection, Table::Delivery)?,
+            total: self.total(connection, &plan)?,
+            plan: &plan,
+        };
+        haystack.search(connection, pattern, page)
     }
 }
 
-const DELIVERIES: Reader = Reader {
-    one: "SELECT seq, event, id, code FROM delivery WHERE seq = ?",
-    run: "SELECT seq, event, id, code FROM delivery WHERE seq BETWEEN ? AND ? ORDER BY seq DESC",
-};
-const EVENTS: Reader = Reader {
-    one: "SELECT seq, id FROM event WHERE seq = ?",
-    run: "SELECT seq, id FROM event WHERE seq BETWEEN ? AND ? ORDER BY seq DESC",
-};
-
-/// Marks the deliveries (event, position) whose event's id matches. Deliveries that are neighbours have
-/// events that are, so the events are read together.
-fn mark_events(
-    connection: &Connection,
-    pattern: &Pattern,
-    deliveries: &mut [(i64, usize)],
-    hits: &mut [bool],
-) -> Result<(), ListError> {
-    deliveries.sort_unstable_by(|a, b| b.cmp(a));
-    let mut events: Vec<i64> = deliveries.iter().map(|(event, _)| *event).collect();
-    events.dedup();
-    let mut rest = &*deliveries;
-    EVENTS.read(connection, &events, |at, row| {
-        let hit = pattern.in_id(row.get(1)?);
-        while let Some(((event, position), others)) = rest.split_first()
-            && *event >= events[at]
-        {
-            hits[*position] |= hit && *event == events[at];
-            rest = others;
-        }
-        Ok(())
-    })
+fn of_class(scan: Scan, class: CodeClass) -> Scan {
+    let from = i64::from(class.hundreds()) * 100;
+    scan.and("code >= ?", from).and("code < ?", from + 100)
 }
 
 /// What a filter looks at in a delivery.

@@ -4,10 +4,11 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use uuid::Uuid;
 
 use super::ListError;
-use super::query::{Found, Pattern, Query, Reader, search};
+use super::query::{Found, Pattern, Query};
 use super::rows;
 use super::scan::{Index, Plan, Scan, Table, prepare};
 use super::scope::{Indexes, Scope};
+use super::search::Haystack;
 use super::time_range::{Hours, Interval, SeqRange};
 use super::totals::{self, Kind};
 use crate::domain::access::Reach;
@@ -25,6 +26,7 @@ const UNHAPPY_ENDPOINT: Index = index(Some("event_unhappy_endpoint"), Some("stat
 const FRESH: Index = index(Some("event_fresh"), Some("state = 0"));
 const WAITING: Index = index(Some("event_waiting"), Some("state = 1"));
 
+const SUCCEEDED: i64 = 2;
 const FAILED: i64 = 3;
 const SKIPPED: i64 = 4;
 
@@ -131,7 +133,7 @@ impl Statuses {
         }
         let states = self.0.iter().flat_map(|status| match status {
             EventStatus::Pending => &[0, 1][..],
-            EventStatus::Succeeded => &[2],
+            EventStatus::Succeeded => &[SUCCEEDED],
             EventStatus::Failed => &[FAILED],
             EventStatus::Skipped => &[SKIPPED],
         });
@@ -157,18 +159,21 @@ struct Backlog {
 impl Selection {
     fn page(&self, connection: &Connection, page: Page) -> Result<Found, ListError> {
         let plan = self.plan(connection)?;
-        let total = totals::total(connection, Table::Event, &plan, self.interval, |hours| {
-            self.counted(connection, hours)
-        })?;
         let mut found = Found {
-            total,
+            total: self.total(connection, &plan)?,
             ..Found::default()
         };
-        if page.offset() < total {
+        if page.offset() < found.total {
             let ranges = self.interval.ranges(connection, Table::Event)?;
             found.seqs = plan.page(connection, &ranges, page.offset(), page.limit)?;
         }
         Ok(found)
+    }
+
+    fn total(&self, connection: &Connection, plan: &Plan) -> Result<u64, ListError> {
+        totals::total(connection, Table::Event, plan, self.interval, |hours| {
+            self.counted(connection, hours)
+        })
     }
 
     /// The total of whole hours. To the counters, which go by state, what is skipped but not yet swept
@@ -181,10 +186,7 @@ impl Selection {
         if pending == skipped {
             return Ok(counted);
         }
-        let unswept = Plan {
-            plus: self.unswept(&self.backlogs(connection)?),
-            minus: Vec::new(),
-        };
+        let unswept = Plan::of(self.unswept(&self.backlogs(connection)?));
         if unswept.plus.is_empty() {
             return Ok(counted);
         }
@@ -224,6 +226,34 @@ impl Selection {
             if taken(EventStatus::Pending) {
                 scans.extend(self.pending(&backlogs));
             }
+        }
+        Ok(plan)
+    }
+
+    fn plan_in_table(&self, connection: &Connection) -> Result<Plan, ListError> {
+        let scan = self.scope.in_table(&INDEXES);
+        if self.statuses.kinds().is_empty() {
+            return Ok(Plan::of(vec![scan]));
+        }
+        // What events wait for is with their endpoint, so those stay with their indexes.
+        let ended: Vec<i64> = (self.statuses.0.iter())
+            .filter_map(|status| match status {
+                EventStatus::Pending => None,
+                EventStatus::Succeeded => Some(SUCCEEDED),
+                EventStatus::Failed => Some(FAILED),
+                EventStatus::Skipped => Some(SKIPPED),
+            })
+            .collect();
+        let mut plan = Plan::default();
+        if !ended.is_empty() {
+            plan.plus.push(scan.among("state", &ended));
+        }
+        let backlogs = self.backlogs(connection)?;
+        if self.statuses.include(EventStatus::Pending) {
+            plan.plus.extend(self.pending(&backlogs));
+        }
+        if self.statuses.include(EventStatus::Skipped) {
+            plan.plus.extend(self.unswept(&backlogs));
         }
         Ok(plan)
     }
@@ -348,24 +378,16 @@ impl Selection {
         page: Page,
     ) -> Result<Found, ListError> {
         let plan = self.plan(connection)?;
-        let ranges = self.interval.ranges(connection, Table::Event)?;
-        search(connection, &plan, &ranges, page, |seqs, hits| {
-            if pattern.is_hopeless() {
-                return Ok(());
-            }
-            EVENTS.read(connection, seqs, |at, row| {
-                hits[at] = pattern.in_id(row.get(1)?)
-                    || pattern.seeks_codes() && pattern.in_code(row.get(2)?);
-                Ok(())
-            })
-        })
+        let haystack = Haystack {
+            table: Table::Event,
+            in_table: self.plan_in_table(connection)?,
+            ranges: self.interval.ranges(connection, Table::Event)?,
+            total: self.total(connection, &plan)?,
+            plan: &plan,
+        };
+        haystack.search(connection, pattern, page)
     }
 }
-
-const EVENTS: Reader = Reader {
-    one: "SELECT seq, id, code FROM event WHERE seq = ?",
-    run: "SELECT seq, id, code FROM event WHERE seq BETWEEN ? AND ? ORDER BY seq DESC",
-};
 
 /// The endpoints with events that wait, found by leaping from one to the next: they are fewer than all
 /// endpoints, and far fewer than their events.

@@ -11,11 +11,13 @@
 //!
 //! **Totals** add up the counters of whole hours and count the edges on the index ([`totals`]).
 //!
+//! **Text** is sought in whole rows, by a function of ours within SQLite ([`search`]).
+//!
 //! **Consistency.** A list takes several statements, which share one read transaction: total and page
 //! tell of the same moment. The connection must not be in a transaction already.
 //!
 //! **Cost.** A reader that should not run for long is to be interrupted from outside; every function
-//! here then ends in an error. Statements number about sixty shapes: the connection's cache should hold
+//! here then ends in an error. Statements come in some 150 shapes: the connection's cache should hold
 //! [`STATEMENTS`] of them.
 
 mod deliveries;
@@ -25,6 +27,7 @@ mod query;
 mod rows;
 mod scan;
 mod scope;
+mod search;
 mod time_range;
 mod totals;
 
@@ -34,9 +37,10 @@ mod tests;
 pub(super) use self::deliveries::list_deliveries;
 pub(super) use self::endpoints::list_endpoints;
 pub(super) use self::events::{find_event, list_events};
+pub(super) use self::search::install;
 
 /// Capacity of the statement cache that suits a connection for lists.
-pub(super) const STATEMENTS: usize = 128;
+pub(super) const STATEMENTS: usize = 192;
 
 /// Why there is no list. A row that does not read back as what it should be is an error of the driver
 /// too, so there is nothing to add.

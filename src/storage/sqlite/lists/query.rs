@@ -1,17 +1,8 @@
-//! The text query of a list: what it means, and looking for it.
+//! The text query of a list: what it means, and what matches it.
 
-use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 
-use super::ListError;
-use super::scan::{Plan, Walk, prepare};
-use super::time_range::SeqRange;
-use crate::storage::filter::{Page, QUERY_SCAN_MAX};
-
-/// How many rows are looked at together.
-const CHUNK: usize = 4096;
-/// How many neighbours are read in the time that one row is looked up.
-const LOOKUP_COST: i64 = 12;
+use crate::storage::filter::Page;
 
 /// What a query asks for.
 #[derive(Clone, Debug)]
@@ -44,6 +35,7 @@ impl Query {
 /// with those as one number.
 #[derive(Clone, Debug)]
 pub(super) struct Pattern {
+    text: String,
     places: Vec<(u128, u128)>,
     /// The codes it is in; none, or not even entries, if it cannot be in any.
     codes: Vec<bool>,
@@ -65,9 +57,15 @@ impl Pattern {
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
         let codes = 0..if digits && text.len() <= 3 { CODES } else { 0 };
         Self {
+            text: text.to_owned(),
             places,
             codes: codes.map(|code| code.to_string().contains(text)).collect(),
         }
+    }
+
+    /// The text.
+    pub(super) fn text(&self) -> &str {
+        &self.text
     }
 
     /// Whether nothing at all matches.
@@ -132,84 +130,6 @@ impl Found {
             self.seqs.push(seq);
         }
         self.total += 1;
-    }
-}
-
-/// Looks at the newest [`QUERY_SCAN_MAX`] rows of `plan` in `ranges`. `matching` is given some numbers,
-/// newest first, and a list as long, all `false`, in which it marks the hits.
-pub(super) fn search(
-    connection: &Connection,
-    plan: &Plan,
-    ranges: &[SeqRange],
-    page: Page,
-    mut matching: impl FnMut(&[i64], &mut [bool]) -> Result<(), ListError>,
-) -> Result<Found, ListError> {
-    let mut found = Found::default();
-    let mut walk = Walk::new(connection, plan, ranges, CHUNK as u64);
-    let mut chunk = Vec::with_capacity(CHUNK);
-    let mut hits = [false; CHUNK];
-    let mut left = usize::try_from(QUERY_SCAN_MAX).unwrap_or(usize::MAX);
-    while left > 0 {
-        walk.take(left.min(CHUNK), &mut chunk)?;
-        if chunk.is_empty() {
-            break;
-        }
-        let hits = &mut hits[..chunk.len()];
-        hits.fill(false);
-        matching(&chunk, hits)?;
-        for (seq, _) in chunk.iter().zip(hits).filter(|(_, hit)| **hit) {
-            found.add(*seq, page);
-        }
-        left -= chunk.len();
-    }
-    found.searched = Some(QUERY_SCAN_MAX - left as u64);
-    Ok(found)
-}
-
-/// Reads rows for [`search`].
-pub(super) struct Reader {
-    /// Selects `seq` and what is wanted, where `seq` is `?`.
-    pub(super) one: &'static str,
-    /// The same for all from one `?` to another, both included, highest first.
-    pub(super) run: &'static str,
-}
-
-impl Reader {
-    /// Has `visit` see each of `seqs` (highest first, without repetition) that is there, and its
-    /// position.
-    pub(super) fn read(
-        &self,
-        connection: &Connection,
-        seqs: &[i64],
-        mut visit: impl FnMut(usize, &Row<'_>) -> Result<(), ListError>,
-    ) -> Result<(), ListError> {
-        let (Some(high), Some(low)) = (seqs.first(), seqs.last()) else {
-            return Ok(());
-        };
-        let wanted = i64::try_from(seqs.len()).unwrap_or(i64::MAX);
-        if high - low < wanted.saturating_mul(LOOKUP_COST) {
-            let mut statement = prepare(connection, self.run)?;
-            let mut rows = statement.query(params![low, high])?;
-            let mut at = 0;
-            while let Some(row) = rows.next()? {
-                let seq: i64 = row.get(0)?;
-                while seqs.get(at).is_some_and(|wanted| *wanted > seq) {
-                    at += 1;
-                }
-                if seqs.get(at) == Some(&seq) {
-                    visit(at, row)?;
-                }
-            }
-        } else {
-            let mut statement = prepare(connection, self.one)?;
-            for (at, seq) in seqs.iter().enumerate() {
-                let mut rows = statement.query([seq])?;
-                if let Some(row) = rows.next()? {
-                    visit(at, row)?;
-                }
-            }
-        }
-        Ok(())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Ordered index scans, and sums and differences of them.
 
+use std::borrow::Cow;
 use std::collections::BinaryHeap;
 use std::fmt::Write;
 
@@ -50,7 +51,7 @@ pub(super) struct Index {
 #[derive(Clone, Debug)]
 pub(super) struct Scan {
     index: Index,
-    terms: Vec<(&'static str, i64)>,
+    terms: Vec<(Cow<'static, str>, Vec<i64>)>,
     within: SeqRange,
 }
 
@@ -66,7 +67,15 @@ impl Scan {
 
     /// Where also `condition`, which holds one `?`, is met with `value`.
     pub(super) fn and(mut self, condition: &'static str, value: i64) -> Self {
-        self.terms.push((condition, value));
+        self.terms.push((Cow::Borrowed(condition), vec![value]));
+        self
+    }
+
+    /// Where also `column`, which the index does not order by, is any of `values`.
+    pub(super) fn among(mut self, column: &str, values: &[i64]) -> Self {
+        let marks = vec!["?"; values.len()].join(", ");
+        let condition = format!("{column} IN ({marks})");
+        self.terms.push((Cow::Owned(condition), values.to_vec()));
         self
     }
 
@@ -90,7 +99,7 @@ impl Scan {
         if range.is_empty() {
             return Ok(0);
         }
-        let mut statement = prepare(connection, &self.sql("count(*)", ""))?;
+        let mut statement = prepare(connection, &self.sql("count(*)", "", ""))?;
         self.bind(&mut statement, range)?;
         let mut rows = statement.raw_query();
         let count: i64 = rows.next()?.map_or(Ok(0), |row| row.get(0))?;
@@ -113,7 +122,7 @@ impl Scan {
         }
         let mut statement = prepare(
             connection,
-            &self.sql("seq", " ORDER BY seq DESC LIMIT ? OFFSET ?"),
+            &self.sql("seq", "", " ORDER BY seq DESC LIMIT ? OFFSET ?"),
         )?;
         let bound = self.bind(&mut statement, range)?;
         statement.raw_bind_parameter(bound + 1, signed(limit as u64))?;
@@ -125,22 +134,53 @@ impl Scan {
         Ok(())
     }
 
-    fn sql(&self, columns: &str, tail: &str) -> String {
-        let mut sql = String::with_capacity(200);
+    /// Adds the numbers of the rows in `range` in which `text` is found, in no order. The condition
+    /// needs [`super::search::install`].
+    pub(super) fn seek(
+        &self,
+        connection: &Connection,
+        range: SeqRange,
+        text: &str,
+        into: &mut Vec<i64>,
+    ) -> Result<(), ListError> {
+        let range = self.within.and(range);
+        if range.is_empty() {
+            return Ok(());
+        }
+        // The subquery has no column named as one of the delivery's, so that conditions keep their
+        // meaning. CROSS holds SQLite to this order: neighbouring deliveries have neighbouring events.
+        let (join, condition, times) = match self.index.table {
+            Table::Event => ("", " AND sought(id, code, ?)", 1),
+            Table::Delivery => (
+                " CROSS JOIN (SELECT seq AS event_seq, id AS event_id FROM event)
+                  ON event_seq = event",
+                " AND (sought(id, code, ?) OR sought(event_id, NULL, ?))",
+                2,
+            ),
+        };
+        let mut statement = prepare(connection, &self.sql("seq", join, condition))?;
+        let bound = self.bind(&mut statement, range)?;
+        for parameter in bound + 1..=bound + times {
+            statement.raw_bind_parameter(parameter, text)?;
+        }
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next()? {
+            into.push(row.get(0)?);
+        }
+        Ok(())
+    }
+
+    fn sql(&self, columns: &str, join: &str, tail: &str) -> String {
+        let mut sql = String::with_capacity(300);
         let table = self.index.table.name();
         let _ = match self.index.name {
-            Some(name) => write!(
-                sql,
-                "SELECT {columns} FROM {table} INDEXED BY {name} WHERE "
-            ),
-            None => write!(sql, "SELECT {columns} FROM {table} NOT INDEXED WHERE "),
+            Some(name) => write!(sql, "SELECT {columns} FROM {table} INDEXED BY {name}"),
+            None => write!(sql, "SELECT {columns} FROM {table} NOT INDEXED"),
         };
-        for condition in self
-            .index
-            .only
-            .iter()
-            .chain(self.terms.iter().map(|(c, _)| c))
-        {
+        sql.push_str(join);
+        sql.push_str(" WHERE ");
+        let terms = self.terms.iter().map(|(condition, _)| &**condition);
+        for condition in self.index.only.into_iter().chain(terms) {
             sql.push_str(condition);
             sql.push_str(" AND ");
         }
@@ -155,7 +195,7 @@ impl Scan {
         statement: &mut CachedStatement<'_>,
         range: SeqRange,
     ) -> Result<usize, ListError> {
-        let values = self.terms.iter().map(|(_, value)| *value);
+        let values = self.terms.iter().flat_map(|(_, values)| values).copied();
         let mut bound = 0;
         for value in values.chain([range.above, range.below]) {
             bound += 1;
@@ -179,6 +219,14 @@ pub(super) struct Plan {
 }
 
 impl Plan {
+    /// The rows of `plus`.
+    pub(super) const fn of(plus: Vec<Scan>) -> Self {
+        Self {
+            plus,
+            minus: Vec::new(),
+        }
+    }
+
     /// How many rows there are in `ranges`, counted on the indexes.
     pub(super) fn count(
         &self,
@@ -229,7 +277,7 @@ impl Plan {
 }
 
 /// Goes through the rows of a [`Plan`], newest first.
-pub(super) struct Walk<'a> {
+struct Walk<'a> {
     connection: &'a Connection,
     plan: &'a Plan,
     ranges: std::slice::Iter<'a, SeqRange>,
@@ -239,7 +287,7 @@ pub(super) struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     /// Begins at the newest row; about `expected` will be asked for.
-    pub(super) fn new(
+    fn new(
         connection: &'a Connection,
         plan: &'a Plan,
         ranges: &'a [SeqRange],
@@ -255,7 +303,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The next number.
-    pub(super) fn next(&mut self) -> Result<Option<i64>, ListError> {
+    fn next(&mut self) -> Result<Option<i64>, ListError> {
         loop {
             if let Some((plus, minus)) = &mut self.current {
                 while let Some(seq) = plus.next()? {
@@ -271,17 +319,6 @@ impl<'a> Walk<'a> {
             let merge = |scans| Merge::new(self.connection, scans, *range, self.expected);
             self.current = Some((merge(&self.plan.plus)?, merge(&self.plan.minus)?));
         }
-    }
-
-    /// Replaces `into` by the next `limit` numbers; by fewer only if no more are left.
-    pub(super) fn take(&mut self, limit: usize, into: &mut Vec<i64>) -> Result<(), ListError> {
-        into.clear();
-        while into.len() < limit
-            && let Some(seq) = self.next()?
-        {
-            into.push(seq);
-        }
-        Ok(())
     }
 }
 

@@ -102,6 +102,22 @@ impl Scope {
         self.some(connection, by_workspace, indexes.by_endpoint)
     }
 
+    /// The same rows as one scan of the whole table, for when most of it is in scope.
+    pub(super) fn in_table(&self, indexes: &Indexes) -> Scan {
+        let named = [
+            ("workspace", &self.workspaces),
+            ("endpoint", &self.endpoints),
+            ("type", &self.types),
+        ];
+        let mut scan = Scan::of(indexes.all);
+        for (column, numbers) in named {
+            if let Some(numbers) = numbers {
+                scan = scan.among(column, numbers);
+            }
+        }
+        scan
+    }
+
     /// The rows in scope that are in two indexes, one by workspace and one by endpoint: a scan for each
     /// endpoint, or else each workspace, and type.
     pub(super) fn some(

@@ -1,7 +1,6 @@
 //! Lists against a model: a small world of random rows, random filters, and the same question asked
 //! of a plain vector.
 
-mod bench;
 mod model;
 mod plans;
 mod world;

@@ -37,6 +37,11 @@ impl SeqRange {
         }
     }
 
+    /// How many numbers are in it.
+    pub(super) fn width(self) -> u64 {
+        u64::try_from(self.below.saturating_sub(self.above).saturating_sub(1)).unwrap_or(0)
+    }
+
     /// Whether there is no number in it.
     pub(super) const fn is_empty(self) -> bool {
         self.above >= self.below.saturating_sub(1)
@@ -161,24 +166,35 @@ impl Interval {
     }
 }
 
-/// The ranges in which the clock only rose, oldest first.
-fn segments(connection: &Connection, table: Table) -> Result<Vec<SeqRange>, ListError> {
-    let sql = "SELECT seq FROM clock_step WHERE kind = ? ORDER BY seq";
-    let mut statement = prepare(connection, sql)?;
-    let mut steps = statement.query([table.name()])?;
+/// From the first row of `table` to its last; `None` if it has none.
+pub(super) fn extent(connection: &Connection, table: Table) -> Result<Option<SeqRange>, ListError> {
     let ends = match table {
         Table::Event => "SELECT (SELECT min(seq) FROM event), (SELECT max(seq) FROM event)",
         Table::Delivery => {
             "SELECT (SELECT min(seq) FROM delivery), (SELECT max(seq) FROM delivery)"
         }
     };
-    let (first, last): (Option<i64>, Option<i64>) =
+    let ends: (Option<i64>, Option<i64>) =
         prepare(connection, ends)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let (Some(first), Some(last)) = (first, last) else {
+    Ok(match ends {
+        (Some(first), Some(last)) => Some(SeqRange {
+            above: first - 1,
+            below: last + 1,
+        }),
+        _ => None,
+    })
+}
+
+/// The ranges in which the clock only rose, oldest first.
+fn segments(connection: &Connection, table: Table) -> Result<Vec<SeqRange>, ListError> {
+    let sql = "SELECT seq FROM clock_step WHERE kind = ? ORDER BY seq";
+    let mut statement = prepare(connection, sql)?;
+    let mut steps = statement.query([table.name()])?;
+    let Some(all) = extent(connection, table)? else {
         return Ok(Vec::new());
     };
     let mut segments = Vec::new();
-    let mut above = first - 1;
+    let mut above = all.above;
     while let Some(row) = steps.next()? {
         let below = row.get(0)?;
         segments.push(SeqRange { above, below });
@@ -186,7 +202,7 @@ fn segments(connection: &Connection, table: Table) -> Result<Vec<SeqRange>, List
     }
     segments.push(SeqRange {
         above,
-        below: last + 1,
+        below: all.below,
     });
     segments.retain(|segment| !segment.is_empty());
     Ok(segments)

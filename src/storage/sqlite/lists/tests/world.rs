@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::domain::clock::Timestamp;
 use crate::domain::event::EventStatus;
 use crate::storage::sqlite::counters::Counters;
+use crate::storage::sqlite::lists::install;
 
 pub(super) const TYPES: [&str; 3] = ["order.created", "order.paid", "user"];
 pub(super) const START_US: i64 = 1_700_000_000_000_000;
@@ -92,6 +93,7 @@ impl World {
         connection
             .execute_batch(include_str!("../../../../../schema.sql"))
             .unwrap();
+        install(&connection).unwrap();
         let mut world = Self {
             connection,
             workspaces: Vec::new(),

@@ -1,0 +1,125 @@
+//! Looking for a text in ids and codes.
+//!
+//! SQLite steps over the rows and asks a function of ours about each, so that only the hits come out of
+//! it: handing every row to Rust costs more than looking at it. A hit comes in any order and is put in
+//! its place at the end.
+
+use rusqlite::Connection;
+use rusqlite::functions::{Context, FunctionFlags};
+use uuid::Uuid;
+
+use super::ListError;
+use super::query::{Found, Pattern};
+use super::scan::{Plan, Scan, Table};
+use super::time_range::{SeqRange, extent};
+use crate::storage::filter::{Page, QUERY_SCAN_MAX};
+
+/// How many rows of a table are stepped over in the time that an index leads to one.
+const LOOKUP_COST: u64 = 20;
+
+/// Gives a connection the SQL function `sought(id, code, text)`.
+pub(in super::super) fn install(connection: &Connection) -> Result<(), ListError> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_scalar_function("sought", 3, flags, sought)
+}
+
+fn sought(context: &Context<'_>) -> Result<bool, ListError> {
+    // Made once per statement.
+    let pattern = context.get_or_create_aux(2, |text| text.as_str().map(Pattern::new))?;
+    if pattern.in_id(context.get::<Uuid>(0)?) {
+        return Ok(true);
+    }
+    Ok(pattern.seeks_codes() && pattern.in_code(context.get(1)?))
+}
+
+/// Where to look.
+pub(super) struct Haystack<'a> {
+    /// The table.
+    pub(super) table: Table,
+    /// The rows.
+    pub(super) plan: &'a Plan,
+    /// The same rows by scans of the table itself, apart from a few.
+    pub(super) in_table: Plan,
+    /// Within these ranges.
+    pub(super) ranges: Vec<SeqRange>,
+    /// How many rows that makes.
+    pub(super) total: u64,
+}
+
+impl Haystack<'_> {
+    /// Looks at the newest [`QUERY_SCAN_MAX`] rows.
+    pub(super) fn search(
+        mut self,
+        connection: &Connection,
+        pattern: &Pattern,
+        page: Page,
+    ) -> Result<Found, ListError> {
+        let mut found = Found {
+            searched: Some(self.total.min(QUERY_SCAN_MAX)),
+            ..Found::default()
+        };
+        if pattern.is_hopeless() || self.total == 0 {
+            return Ok(found);
+        }
+        self.leave_out_the_oldest(connection)?;
+        let plan = if self.is_dense(connection)? {
+            &self.in_table
+        } else {
+            self.plan
+        };
+        let plus = self.seek(connection, pattern, &plan.plus)?;
+        let minus = self.seek(connection, pattern, &plan.minus)?;
+        let mut minus = minus.into_iter().peekable();
+        for seq in plus {
+            while minus.next_if(|left_out| *left_out > seq).is_some() {}
+            if minus.peek() != Some(&seq) {
+                found.add(seq, page);
+            }
+        }
+        Ok(found)
+    }
+
+    fn leave_out_the_oldest(&mut self, connection: &Connection) -> Result<(), ListError> {
+        if self.total <= QUERY_SCAN_MAX {
+            return Ok(());
+        }
+        let last = self
+            .plan
+            .page(connection, &self.ranges, QUERY_SCAN_MAX - 1, 1)?;
+        let newest = SeqRange {
+            above: last.first().map_or(i64::MIN, |seq| seq - 1),
+            ..SeqRange::ALL
+        };
+        for range in &mut self.ranges {
+            *range = range.and(newest);
+        }
+        Ok(())
+    }
+
+    /// Whether stepping over the whole table is quicker than being led by indexes.
+    fn is_dense(&self, connection: &Connection) -> Result<bool, ListError> {
+        let Some(extent) = extent(connection, self.table)? else {
+            return Ok(false);
+        };
+        let widths = self.ranges.iter().map(|range| range.and(extent).width());
+        let wanted = self.total.min(QUERY_SCAN_MAX);
+        Ok(widths.sum::<u64>() <= wanted.saturating_mul(LOOKUP_COST))
+    }
+
+    /// The hits in `scans`, newest first.
+    fn seek(
+        &self,
+        connection: &Connection,
+        pattern: &Pattern,
+        scans: &[Scan],
+    ) -> Result<Vec<i64>, ListError> {
+        let mut hits = Vec::new();
+        for scan in scans {
+            for range in &self.ranges {
+                scan.seek(connection, *range, pattern.text(), &mut hits)?;
+            }
+        }
+        hits.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(hits)
+    }
+}
