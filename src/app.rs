@@ -119,7 +119,8 @@ impl Application {
             clock.clone(),
         )?);
         let policy = settings.network.policy();
-        let ready = Box::new(|| Ok(()));
+        let watched = engine.clone();
+        let ready = Box::new(move || watched.check());
         let api = Arc::new(ApiState::new(
             store.clone(),
             clock,
@@ -166,12 +167,11 @@ impl Application {
         let ended = first_of(&mut server, signal).await;
         tracing::info!("stopping");
 
-        // From here on publishes are refused. Requests under way are answered while the attempts under
+        // From here on publishes are refused, and told so. All else is answered while the attempts under
         // way get their grace period.
         self.api.stop_publishing();
-        let engine = stop_engine(self.engine);
+        drop(stop_engine(self.engine).await);
         handle.stop(true).await;
-        drop(engine.await);
         if let Some(flushed) = self.api.flush_last_used()
             && let Err(error) = flushed.await
         {

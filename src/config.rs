@@ -40,6 +40,7 @@ pub struct ApiSettings {
 
     /// Origin that browsers may call the API from (repeatable); `*` allows all. Never with credentials.
     #[arg(
+        value_parser = parse_origin,
         long,
         env = "HOOKPOST_CORS_ORIGIN",
         value_name = "ORIGIN",
@@ -138,7 +139,7 @@ pub struct RetentionSettings {
     pub archive_after: Duration,
 }
 
-/// Reads `90`, `1500ms`, `5s`, `2m`, `1h` or `30d`.
+/// Reads `1500ms`, `5s`, `2m`, `1h` or `30d`.
 ///
 /// # Errors
 /// Says what would do.
@@ -152,7 +153,9 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let number: u64 = number.parse().map_err(|_| bad())?;
     let millis = match unit {
         "ms" => Some(number),
-        "" | "s" => number.checked_mul(1000),
+        "s" => number.checked_mul(1000),
+        // Nothing to get wrong, and it reads well: 0.
+        "" if number == 0 => Some(0),
         "m" | "min" => number.checked_mul(60_000),
         "h" => number.checked_mul(3_600_000),
         "d" => number.checked_mul(86_400_000),
@@ -163,6 +166,18 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     match millis {
         Some(millis) if millis <= century => Ok(Duration::from_millis(millis)),
         _ => Err("longer than 100 years".to_owned()),
+    }
+}
+
+/// Takes `*` or an origin as browsers send it (RFC 6454, section 6.1).
+fn parse_origin(text: &str) -> Result<String, String> {
+    let whole = text.trim().trim_end_matches('/');
+    let is_origin = url::Url::parse(whole)
+        .is_ok_and(|url| url.origin().ascii_serialization() == whole.to_ascii_lowercase());
+    if whole == "*" || is_origin {
+        Ok(whole.to_ascii_lowercase())
+    } else {
+        Err("expected * or an origin such as https://example.com".to_owned())
     }
 }
 
@@ -204,10 +219,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn origins_are_read() {
+        assert_eq!(parse_origin("*").as_deref(), Ok("*"));
+        assert_eq!(
+            parse_origin("https://A.com/").as_deref(),
+            Ok("https://a.com")
+        );
+        assert_eq!(
+            parse_origin("http://localhost:3000").as_deref(),
+            Ok("http://localhost:3000")
+        );
+        for bad in ["", "x y", "example.com", "https://a.com/path", "https://"] {
+            assert!(parse_origin(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn durations_are_read_with_their_unit() {
         assert_eq!(parse_duration("1500ms"), Ok(Duration::from_millis(1500)));
         assert_eq!(parse_duration("30d"), Ok(30 * DAY));
-        assert_eq!(parse_duration("90"), Ok(90 * SECOND));
         for bad in [
             "",
             "s",

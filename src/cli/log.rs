@@ -40,6 +40,17 @@ enum LogFormat {
 }
 
 fn parse_filter(text: &str) -> Result<String, String> {
+    let levels = ["error", "warn", "info", "debug", "trace", "off"];
+    for part in text.split(',').map(str::trim) {
+        // A word alone would pass for the name of a module, and silence all others.
+        let level = part.rsplit_once('=').map_or(part, |(_, level)| level);
+        if !levels.contains(&level.to_ascii_lowercase().as_str()) {
+            return Err(format!(
+                "`{level}` is no level; use one of {}",
+                levels.join(", ")
+            ));
+        }
+    }
     match EnvFilter::try_new(text) {
         Ok(_) => Ok(text.to_owned()),
         Err(error) => Err(error.to_string()),

@@ -6,6 +6,10 @@ use std::task::Poll;
 
 use anyhow::Context;
 
+/// "File size limit exceeded"; the same number on Linux and macOS.
+#[cfg(unix)]
+const SIGXFSZ: i32 = 25;
+
 /// Resolves at the first SIGTERM or SIGINT. They are caught from this call on, so that one which comes
 /// while the server starts is not lost. A second one ends the process at once: its sender has seen
 /// the server stop, and does not want to wait. Runs in actix's runtime.
@@ -25,6 +29,9 @@ pub(super) fn stop() -> anyhow::Result<impl Future<Output = ()>> {
         .await;
     }
 
+    // A write beyond `ulimit -f` is to fail like one to a full disk, not to end the process: once the
+    // signal is caught it does. Listening is all that is needed, and lasts for the process's life.
+    drop(signal(SignalKind::from_raw(SIGXFSZ)).context("cannot catch SIGXFSZ")?);
     let mut terminate = signal(SignalKind::terminate()).context("cannot catch SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot catch SIGINT")?;
     Ok(async move {

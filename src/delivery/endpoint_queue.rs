@@ -5,29 +5,18 @@
 //! to be on disk. While both are equal a newly published event may enter straight from its commit;
 //! otherwise it waits on disk for a refill, so that publish order is kept and memory bounded.
 
+#[cfg(test)]
+pub(super) mod audit;
+
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::limits::Limits;
 use super::target::LiveTarget;
 use crate::domain::clock::Timestamp;
-use crate::domain::health::{Health, SLOW};
+use crate::domain::health::{Class, Health, SLOW};
 use crate::storage::{QueuedEvent, RetryBatch, Run, Seq};
-
-/// Events of one endpoint in its window: enough to be busy while a refill is read.
-pub(super) const WINDOW: usize = 1000;
-
-/// The window is refilled when it is down to this many, a good part of a refill before it is empty.
-const REFILL_BELOW: usize = 250;
-
-/// Events read in one refill.
-pub(super) const REFILL: usize = 500;
-
-/// Due retries, and redeliveries, read at a time.
-pub(super) const RETRIES: usize = 64;
-
-/// Retries are read again when so few are left.
-const RETRIES_BELOW: usize = 16;
 
 /// What kind of read an endpoint waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +24,28 @@ pub(super) enum Read {
     Fresh,
     Retries,
     Redeliveries,
+}
+
+/// By which right an attempt starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// Its turn has come.
+    Usual,
+    /// Its endpoint rests, and it is sent to see.
+    Probe,
+    /// Somebody asked for it by hand.
+    Redelivery,
+}
+
+/// An attempt in flight.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Flight {
+    seq: Seq,
+    started: Duration,
+    /// Whether it is the probe that a rest waits for.
+    pub(super) probes: bool,
+    /// Whether it teaches something: not if the endpoint has moved or was enabled since.
+    pub(super) counts: bool,
 }
 
 /// One endpoint's queue.
@@ -45,13 +56,15 @@ pub(super) enum Read {
 pub(super) struct EndpointQueue {
     pub(super) target: Arc<LiveTarget>,
     pub(super) health: Health,
-    pub(super) queued_in_ring: bool,
+    limits: Limits,
+    /// Where it stands in line: the class of the ring, and the place.
+    pub(super) standing: Option<(Class, u64)>,
     /// When the scheduler looks at it again by itself.
     pub(super) timer: Option<Duration>,
     /// Bytes of bodies that wait in memory.
     bytes: usize,
-    /// Starts of what is in flight, oldest first: when, and whether it came out of turn.
-    in_flight: Vec<(Seq, Duration)>,
+    /// What is in flight, oldest first.
+    in_flight: Vec<Flight>,
     /// In the window, in flight, or with an outcome that is not on disk yet.
     in_hand: HashSet<Seq>,
     window: VecDeque<QueuedEvent>,
@@ -61,6 +74,8 @@ pub(super) struct EndpointQueue {
     committed: Seq,
     /// Nothing is known of the disk yet.
     refill_wanted: bool,
+    /// Rows that the reads under way may bring, by [`Read`].
+    reserved: [usize; 3],
     /// `committed` when the refill under way was asked for.
     refilling: Option<Seq>,
     next_due: Option<Timestamp>,
@@ -76,11 +91,12 @@ pub(super) struct EndpointQueue {
 
 impl EndpointQueue {
     /// Of an endpoint with events on disk, perhaps.
-    pub(super) fn new(target: Arc<LiveTarget>, cap: u32, now: Timestamp) -> Self {
+    pub(super) fn new(target: Arc<LiveTarget>, cap: u32, limits: Limits, now: Timestamp) -> Self {
         Self {
             target,
             health: Health::new(cap),
-            queued_in_ring: false,
+            limits,
+            standing: None,
             timer: None,
             bytes: 0,
             in_flight: Vec::new(),
@@ -91,6 +107,7 @@ impl EndpointQueue {
             loaded: Seq(0),
             committed: Seq(0),
             refill_wanted: true,
+            reserved: [0; 3],
             refilling: None,
             next_due: Some(now),
             left_meanwhile: HashSet::new(),
@@ -103,18 +120,23 @@ impl EndpointQueue {
     }
 
     /// Of an endpoint that was just made: nothing is on disk.
-    pub(super) fn of_new_endpoint(target: Arc<LiveTarget>, cap: u32) -> Self {
+    pub(super) fn of_new_endpoint(target: Arc<LiveTarget>, cap: u32, limits: Limits) -> Self {
         Self {
             refill_wanted: false,
             next_due: None,
             redeliveries_wanted: false,
-            ..Self::new(target, cap, Timestamp::default())
+            ..Self::new(target, cap, limits, Timestamp::default())
         }
     }
 
     /// Events that wait in memory.
     pub(super) fn waiting(&self) -> usize {
         self.window.len() + self.retries.len() + self.redeliveries.len()
+    }
+
+    /// Places in memory that are taken: by what waits, and by what reads under way may bring.
+    pub(super) fn occupied(&self) -> usize {
+        self.waiting() + self.reserved.iter().sum::<usize>()
     }
 
     /// Bytes of bodies that wait in memory.
@@ -143,7 +165,7 @@ impl EndpointQueue {
         let in_step =
             self.loaded >= self.committed && !self.refill_wanted && self.refilling.is_none();
         self.committed = self.committed.max(event.seq);
-        if !in_step || !room || self.window.len() >= WINDOW {
+        if !in_step || !room || self.window.len() >= self.limits.window {
             return false;
         }
         self.loaded = event.seq;
@@ -158,30 +180,38 @@ impl EndpointQueue {
         self.committed = self.committed.max(seq);
     }
 
-    /// The next read that is wanted and not under way; marks it as under way.
-    pub(super) fn next_read(&mut self, now: Timestamp, room: bool) -> Option<Read> {
+    /// The next read that is wanted and not under way, and how many new rows it may bring; marks it as
+    /// under way. `room`: how many places in all windows are left.
+    pub(super) fn next_read(&mut self, now: Timestamp, room: usize) -> Option<(Read, usize)> {
         let more_on_disk = self.refill_wanted || self.loaded < self.committed;
-        if self.redeliveries_wanted && !self.reading_redeliveries && self.redeliveries.is_empty() {
+        let (read, rows) = if self.redeliveries_wanted
+            && !self.reading_redeliveries
+            && self.redeliveries.is_empty()
+        {
             self.redeliveries_wanted = false;
             self.reading_redeliveries = true;
-            Some(Read::Redeliveries)
+            (Read::Redeliveries, self.limits.retries)
         } else if !self.reading_retries
-            && self.retries.len() < RETRIES_BELOW
+            && self.retries.len() < self.limits.retries_below
+            && (room > 0 || self.retries.is_empty())
             && self.next_due.is_some_and(|due| due <= now)
         {
             self.reading_retries = true;
-            Some(Read::Retries)
+            (Read::Retries, self.limits.retries)
         } else if more_on_disk
             && self.refilling.is_none()
-            && self.window.len() < REFILL_BELOW
-            && (room || self.window.is_empty())
+            && self.window.len() < self.limits.refill_below
+            && (room > 0 || self.window.is_empty())
         {
             self.refill_wanted = false;
             self.refilling = Some(self.committed);
-            Some(Read::Fresh)
+            (Read::Fresh, self.limits.refill)
         } else {
-            None
-        }
+            return None;
+        };
+        let rows = rows.min(room.max(self.limits.least));
+        self.reserved[read as usize] = rows;
+        Some((read, rows))
     }
 
     /// The highest number that has been in the window: a refill reads above it.
@@ -189,9 +219,9 @@ impl EndpointQueue {
         self.loaded
     }
 
-    /// How many rows to read so that at least a batch of them is new.
-    pub(super) fn retry_rows(&self) -> usize {
-        RETRIES + self.in_hand.len()
+    /// How many rows to read so that `new` of them are new.
+    pub(super) fn rows_for(&self, new: usize) -> usize {
+        new + self.in_hand.len()
     }
 
     /// A refill has come; `limit` rows were asked for.
@@ -206,40 +236,53 @@ impl EndpointQueue {
         let skip_through = self.target.current().skip_through;
         for event in events {
             self.loaded = self.loaded.max(event.seq);
-            if event.run > skip_through && self.in_hand.insert(event.seq) {
+            let is_stale = self.left_meanwhile.contains(&event.seq);
+            if event.run > skip_through && !is_stale && self.in_hand.insert(event.seq) {
                 self.window.push_back(event);
             }
         }
         self.committed = self.committed.max(self.loaded);
-        self.read_ended();
+        self.read_ended(Read::Fresh);
     }
 
     /// Due retries have come.
     pub(super) fn retries_read(&mut self, batch: RetryBatch) {
         self.reading_retries = false;
         self.next_due = earliest(batch.next_due, self.due_meanwhile.take());
+        let mut room = self.reserved[Read::Retries as usize];
         for event in batch.events {
-            if !self.left_meanwhile.contains(&event.seq) && self.in_hand.insert(event.seq) {
-                self.retries.push_back(event);
+            if self.left_meanwhile.contains(&event.seq) || self.in_hand.contains(&event.seq) {
+                continue;
             }
+            if room == 0 {
+                // More are due; they are read when these have gone.
+                self.next_due = Some(Timestamp::default());
+                break;
+            }
+            room -= 1;
+            self.in_hand.insert(event.seq);
+            self.retries.push_back(event);
         }
-        self.read_ended();
+        self.read_ended(Read::Retries);
     }
 
     /// Redeliveries have come; `limit` rows were asked for.
     pub(super) fn redeliveries_read(&mut self, events: Vec<QueuedEvent>, limit: usize) {
         self.reading_redeliveries = false;
         self.redeliveries_wanted |= events.len() == limit;
+        let mut room = self.reserved[Read::Redeliveries as usize];
         for event in events {
-            if self.left_meanwhile.contains(&event.seq) {
-                self.redeliveries_wanted = true;
-            } else if self.in_hand.insert(event.seq) {
-                self.redeliveries.push_back(event);
-            } else {
+            if self.in_hand.contains(&event.seq) {
                 self.blocked.insert(event.seq);
+            } else if room == 0 || self.left_meanwhile.contains(&event.seq) {
+                self.redeliveries_wanted = true;
+            } else {
+                room -= 1;
+                self.in_hand.insert(event.seq);
+                self.redeliveries.push_back(event);
             }
         }
-        self.read_ended();
+        self.read_ended(Read::Redeliveries);
     }
 
     /// A read failed: it is wanted again.
@@ -258,11 +301,16 @@ impl EndpointQueue {
                 self.redeliveries_wanted = true;
             }
         }
-        self.read_ended();
+        self.read_ended(read);
     }
 
-    fn read_ended(&mut self) {
-        if !self.reading_retries && !self.reading_redeliveries {
+    fn is_reading(&self) -> bool {
+        self.refilling.is_some() || self.reading_retries || self.reading_redeliveries
+    }
+
+    fn read_ended(&mut self, read: Read) {
+        self.reserved[read as usize] = 0;
+        if !self.is_reading() {
             self.left_meanwhile.clear();
         }
     }
@@ -278,15 +326,18 @@ impl EndpointQueue {
                 self.bytes -= body_bytes(&event);
             }
         }
+        if self.is_reading() {
+            self.left_meanwhile.insert(seq);
+        }
         self.redeliveries_wanted = true;
     }
 
     /// Takes the event whose turn it is, if the rules of health allow one.
-    pub(super) fn take(&mut self, now: Duration) -> Option<QueuedEvent> {
+    pub(super) fn take(&mut self, now: Duration) -> Option<(QueuedEvent, Turn)> {
         // Somebody asked for it by hand: it waits for neither rest nor hold.
         if let Some(event) = self.redeliveries.pop_front() {
             self.bytes -= body_bytes(&event);
-            return Some(event);
+            return Some((event, Turn::Redelivery));
         }
         if !self.health.may_start(now) || self.flying() >= self.health.allowance() {
             return None;
@@ -296,8 +347,12 @@ impl EndpointQueue {
             .pop_front()
             .or_else(|| self.window.pop_front())?;
         self.bytes -= body_bytes(&event);
-        self.health.started();
-        Some(event)
+        let turn = if self.health.started() {
+            Turn::Probe
+        } else {
+            Turn::Usual
+        };
+        Some((event, turn))
     }
 
     /// Whether [`EndpointQueue::take`] would take one.
@@ -309,13 +364,34 @@ impl EndpointQueue {
     }
 
     /// An attempt starts.
-    pub(super) fn started(&mut self, seq: Seq, now: Duration) {
-        self.in_flight.push((seq, now));
+    pub(super) fn started(&mut self, seq: Seq, turn: Turn, now: Duration) {
+        self.in_flight.push(Flight {
+            seq,
+            started: now,
+            probes: turn == Turn::Probe,
+            counts: true,
+        });
     }
 
     /// An attempt ended.
-    pub(super) fn landed(&mut self, seq: Seq) {
-        self.in_flight.retain(|(flying, _)| *flying != seq);
+    pub(super) fn landed(&mut self, seq: Seq) -> Option<Flight> {
+        let at = self.in_flight.iter().position(|flight| flight.seq == seq)?;
+        Some(self.in_flight.remove(at))
+    }
+
+    /// Rest is over: what had been sent to see is an attempt as others.
+    pub(super) fn rest_ended(&mut self) {
+        for flight in &mut self.in_flight {
+            flight.probes = false;
+        }
+    }
+
+    /// What was learnt is void, and what is in flight will teach nothing.
+    pub(super) fn renew(&mut self) {
+        self.health.renew();
+        for flight in &mut self.in_flight {
+            (flight.probes, flight.counts) = (false, false);
+        }
     }
 
     /// Whether an attempt in flight is older than [`SLOW`].
@@ -325,14 +401,15 @@ impl EndpointQueue {
 
     /// When the oldest attempt in flight becomes slow.
     pub(super) fn turns_slow_at(&self) -> Option<Duration> {
-        self.in_flight.first().map(|(_, start)| *start + SLOW)
+        let oldest = self.in_flight.iter().find(|flight| flight.counts)?;
+        Some(oldest.started + SLOW)
     }
 
     /// The outcome of an event is on disk; it may be due again.
     pub(super) fn recorded(&mut self, seq: Seq, due: Option<Timestamp>) {
         self.in_hand.remove(&seq);
         self.next_due = earliest(self.next_due, due);
-        if self.reading_retries || self.reading_redeliveries {
+        if self.is_reading() {
             self.left_meanwhile.insert(seq);
             self.due_meanwhile = earliest(self.due_meanwhile, due);
         }
@@ -340,22 +417,26 @@ impl EndpointQueue {
     }
 
     /// An event was handed out and not attempted, because its run is skipped.
-    pub(super) fn abandoned(&mut self, seq: Seq) {
-        self.landed(seq);
+    pub(super) fn abandoned(&mut self, seq: Seq, now: Duration) {
+        if self.landed(seq).is_some_and(|flight| flight.probes) {
+            self.health.abandoned(now);
+        }
         self.recorded(seq, None);
     }
 
-    /// Forgets what waits: its runs are skipped.
+    /// Forgets what waits in runs that are skipped.
     pub(super) fn skip(&mut self, through: Run) {
-        for event in self
-            .window
-            .drain(..)
-            .chain(self.retries.drain(..))
-            .chain(self.redeliveries.drain(..))
-        {
-            self.in_hand.remove(&event.seq);
+        for queue in [&mut self.window, &mut self.retries, &mut self.redeliveries] {
+            // A read may have been ahead of this notice: it found events of later runs.
+            queue.retain(|event| {
+                let stays = event.run > through;
+                if !stays {
+                    self.in_hand.remove(&event.seq);
+                    self.bytes -= body_bytes(event);
+                }
+                stays
+            });
         }
-        self.bytes = 0;
         // A first run has its event's number.
         self.loaded = self.loaded.max(Seq(through.0));
         self.committed = self.committed.max(self.loaded);

@@ -9,10 +9,14 @@ mod dispatcher;
 mod endpoint_queue;
 pub mod http_client;
 mod inbox;
+mod limits;
 mod reader;
 pub mod resolver;
+mod ring;
 mod scheduler;
 mod sender;
+#[cfg(test)]
+mod simulation;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -27,6 +31,7 @@ use thiserror::Error;
 use self::dispatcher::Dispatcher;
 use self::http_client::{Attempt, HttpClient};
 use self::inbox::Inbox;
+use self::limits::Limits;
 use self::reader::Reader;
 use self::scheduler::{Now, Rules, Scheduler};
 use self::sender::Senders;
@@ -108,6 +113,7 @@ impl Engine {
         let rules = Rules {
             senders: settings.senders,
             retry: settings.retry,
+            limits: Limits::PRODUCTION,
         };
         let random = Box::new(|| rand::rng().random::<f64>());
         let mut scheduler = Scheduler::new(rules, live, random);
@@ -134,6 +140,18 @@ impl Engine {
             inbox,
             dispatcher: Mutex::new(Some(dispatcher)),
         })
+    }
+
+    /// Whether the engine works; what is wrong if it does not.
+    pub fn check(&self) -> Result<(), String> {
+        let dispatcher = self
+            .dispatcher
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        match &*dispatcher {
+            Some(thread) if !thread.is_finished() => Ok(()),
+            _ => Err("the delivery engine has ended".to_owned()),
+        }
     }
 
     /// Starts no further attempt, waits for those under way within the grace period, and ends. The store

@@ -10,31 +10,30 @@
 //! each in the ring of their class, one event per turn; one that may not start is passed over, never
 //! waited for.
 
+#[cfg(test)]
+pub(super) mod audit;
+
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::endpoint_queue::{EndpointQueue, REFILL, RETRIES, Read};
+use super::endpoint_queue::{EndpointQueue, Read, Turn};
+use super::limits::Limits;
+use super::ring::Ring;
 use super::target::{LiveTarget, LiveTargets};
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery_error::DeliveryError;
-use crate::domain::health::{Class, Result as HealthResult, SLOW};
+use crate::domain::health::{Class, Result as HealthResult};
 use crate::domain::retry::{ENDPOINT_HOLD_MAX, RetryPolicy};
 use crate::storage::{
     Cause, EndpointNumber, Notice, Outcome, QueuedEvent, RetryBatch, Run, Seq, Target, Verdict,
 };
 
-/// Events in all windows together: ids and numbers, some 200 bytes each.
-const WINDOWS_MAX: usize = 100_000;
-
-/// Bytes of bodies in all windows together; what does not fit is read just before its attempt.
-const BODIES_MAX: usize = 16 << 20;
-
-/// Outcomes that are not on disk yet. Above it nothing starts: a full disk must not cost memory.
-const UNRECORDED_MAX: usize = 4096;
-
 /// How often waiting events of endpoints that do not get a turn are looked through for expired runs.
 const EXPIRY_PERIOD: Duration = Duration::from_mins(1);
+
+/// A change of the wall clock that is a step and no drift.
+const CLOCK_STEP: Duration = Duration::from_secs(1);
 
 /// Both clocks at one moment.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +49,7 @@ pub(super) struct Now {
 pub(super) struct Rules {
     pub(super) senders: u32,
     pub(super) retry: RetryPolicy,
+    pub(super) limits: Limits,
 }
 
 /// An attempt to be made.
@@ -137,7 +137,7 @@ pub(super) struct Scheduler {
     random: Box<dyn FnMut() -> f64 + Send>,
     endpoints: HashMap<EndpointNumber, EndpointQueue>,
     /// Ready endpoints, by class.
-    rings: [VecDeque<EndpointNumber>; 3],
+    rings: [Ring; 3],
     /// When to look at an endpoint again although nothing happened.
     timers: BTreeSet<(Duration, EndpointNumber)>,
     in_flight: InFlight,
@@ -149,6 +149,8 @@ pub(super) struct Scheduler {
     /// Runs that ended without an attempt.
     expired: VecDeque<Outcome>,
     next_expiry: Duration,
+    /// The wall clock at monotonic zero, as it was when last looked at.
+    wall_at_zero: Option<Timestamp>,
 }
 
 impl Scheduler {
@@ -171,6 +173,7 @@ impl Scheduler {
             wanting: VecDeque::new(),
             expired: VecDeque::new(),
             next_expiry: Duration::ZERO,
+            wall_at_zero: None,
         }
     }
 
@@ -182,7 +185,7 @@ impl Scheduler {
     /// Takes an endpoint that may have events on disk.
     pub(super) fn resume(&mut self, target: &Target, now: Now) {
         let live = self.live.set(target);
-        let queue = EndpointQueue::new(live, self.cap(), now.wall);
+        let queue = EndpointQueue::new(live, self.cap(), self.rules.limits, now.wall);
         self.endpoints.insert(target.number, queue);
         self.wanting.push_back(target.number);
     }
@@ -203,6 +206,7 @@ impl Scheduler {
                 };
                 queue.recorded(recorded.seq, recorded.due);
                 self.settle(recorded.endpoint, now);
+                self.drop_if_idle(recorded.endpoint);
             }
         }
     }
@@ -222,10 +226,10 @@ impl Scheduler {
         work: impl FnOnce(&mut EndpointQueue) -> T,
     ) -> Option<T> {
         let queue = self.endpoints.get_mut(&number)?;
-        self.windows -= queue.waiting();
+        self.windows -= queue.occupied();
         self.bodies -= queue.bytes();
         let result = work(queue);
-        self.windows += queue.waiting();
+        self.windows += queue.occupied();
         self.bodies += queue.bytes();
         Some(result)
     }
@@ -233,10 +237,10 @@ impl Scheduler {
     fn published(&mut self, mut event: QueuedEvent, now: Now) {
         let endpoint = event.endpoint;
         let size = event.body.as_ref().map_or(0, |body| body.len());
-        if self.bodies + size > BODIES_MAX {
+        if self.bodies + size > self.rules.limits.bodies {
             event.body = None;
         }
-        let room = self.windows < WINDOWS_MAX;
+        let room = self.windows < self.rules.limits.windows;
         if self.change(endpoint, |queue| queue.published(event, room)) == Some(true) {
             self.settle(endpoint, now);
         } else {
@@ -246,17 +250,18 @@ impl Scheduler {
 
     fn endpoint_changed(&mut self, target: &Target, cause: Cause, now: Now) {
         let number = target.number;
-        let live = self.live.set(target);
         if !target.enabled {
             self.change(number, |queue| queue.skip(target.skip_through));
             self.drop_if_idle(number);
             return;
         }
-        let cap = self.cap();
+        // It was set at the commit, and may have changed again since.
+        let live = self.live.get_or_insert(target);
+        let (cap, limits) = (self.cap(), self.rules.limits);
         let Some(queue) = self.endpoints.get_mut(&number) else {
             let queue = match cause {
-                Cause::Created => EndpointQueue::of_new_endpoint(live, cap),
-                _ => EndpointQueue::new(live, cap, now.wall),
+                Cause::Created => EndpointQueue::of_new_endpoint(live, cap, limits),
+                _ => EndpointQueue::new(live, cap, limits, now.wall),
             };
             self.endpoints.insert(number, queue);
             self.wanting.push_back(number);
@@ -266,7 +271,7 @@ impl Scheduler {
             Cause::Moved | Cause::Enabled => {
                 let flying = queue.flying();
                 let before = queue.health.class();
-                queue.health.renew();
+                queue.renew();
                 if cause == Cause::Enabled {
                     queue.revive(now.wall);
                 }
@@ -278,15 +283,18 @@ impl Scheduler {
         self.settle(number, now);
     }
 
+    /// Forgets a disabled endpoint of which nothing is in memory or under way.
     fn drop_if_idle(&mut self, number: EndpointNumber) {
-        let idle = self
-            .endpoints
-            .get(&number)
-            .is_some_and(|queue| !queue.target.current().enabled && queue.is_idle());
-        if idle {
+        if let Some(queue) = self.endpoints.get(&number) {
+            if queue.target.current().enabled || !queue.is_idle() {
+                return;
+            }
+            if let Some((class, place)) = queue.standing {
+                self.rings[ring_of(class)].leave(place);
+            }
             self.endpoints.remove(&number);
-            self.live.forget(number);
         }
+        self.live.forget(number);
     }
 
     /// Takes what a read found.
@@ -316,68 +324,40 @@ impl Scheduler {
 
     /// The next read to make.
     pub(super) fn next_read(&mut self, now: Now) -> Option<ReadRequest> {
-        let room = self.windows < WINDOWS_MAX;
         while let Some(number) = self.wanting.front().copied() {
-            let Some(queue) = self.endpoints.get_mut(&number) else {
-                self.wanting.pop_front();
-                continue;
+            let room = self.rules.limits.windows.saturating_sub(self.windows);
+            let request = self.change(number, |queue| next_request(queue, number, room, now));
+            match request.flatten() {
+                None => self.wanting.pop_front(),
+                request => return request,
             };
-            let target = queue.target.current();
-            let read = if target.enabled {
-                queue.next_read(now.wall, room)
-            } else {
-                None
-            };
-            match read {
-                Some(Read::Fresh) => {
-                    return Some(ReadRequest::Fresh {
-                        endpoint: number,
-                        after: queue.loaded(),
-                        limit: REFILL,
-                    });
-                }
-                Some(Read::Retries) => {
-                    return Some(ReadRequest::Retries {
-                        endpoint: number,
-                        skipped: target.skip_through,
-                        now: now.wall,
-                        limit: queue.retry_rows(),
-                    });
-                }
-                Some(Read::Redeliveries) => {
-                    return Some(ReadRequest::Redeliveries {
-                        endpoint: number,
-                        skipped: target.skip_through,
-                        limit: queue.retry_rows().max(RETRIES),
-                    });
-                }
-                None => {
-                    self.wanting.pop_front();
-                }
-            }
         }
         None
     }
 
     /// The next attempt to make.
     pub(super) fn next_start(&mut self, now: Now) -> Option<Start> {
-        if self.unrecorded + self.in_flight.total() as usize >= UNRECORDED_MAX {
-            return None;
-        }
         for ring in 0..self.rings.len() {
-            for _ in 0..self.rings[ring].len() {
-                if self.in_flight.total() >= self.rules.senders || self.is_closed(ring) {
-                    break;
-                }
+            let mut turns = self.rings[ring].len();
+            while turns > 0 && !self.is_full() && !self.is_closed(ring) {
                 let Some(number) = self.rings[ring].pop_front() else {
                     break;
                 };
-                if let Some(start) = self.take_turn(ring, number, now) {
-                    return Some(start);
+                match self.take_turn(number, now) {
+                    Taken::Start(start) => return Some(start),
+                    Taken::Expired => {}
+                    Taken::Nothing => turns -= 1,
                 }
             }
         }
         None
+    }
+
+    /// Whether nothing at all may start.
+    fn is_full(&self) -> bool {
+        let flying = self.in_flight.total();
+        flying >= self.rules.senders
+            || self.unrecorded + flying as usize >= self.rules.limits.unrecorded
     }
 
     /// Whether no endpoint of a ring may start, whichever it is.
@@ -392,46 +372,45 @@ impl Scheduler {
         }
     }
 
-    /// Lets one endpoint start one event, if it may; leaves it in its ring if it has more.
-    fn take_turn(&mut self, ring: usize, number: EndpointNumber, now: Now) -> Option<Start> {
+    /// Lets the endpoint that was first in line start one event, if it may; stands it in line again if
+    /// it has more.
+    fn take_turn(&mut self, number: EndpointNumber, now: Now) -> Taken {
         let free = self.rules.senders.saturating_sub(self.in_flight.total());
-        let queue = self.endpoints.get_mut(&number)?;
+        let Some(queue) = self.endpoints.get_mut(&number) else {
+            return Taken::Nothing;
+        };
+        queue.standing = None;
         let class = queue.health.class();
-        if ring_of(class) != ring {
-            // It changed class while it stood in line.
-            self.rings[ring_of(class)].push_back(number);
-            return None;
-        }
-        if !queue.is_ready(now.monotonic) {
-            queue.queued_in_ring = false;
+        let waits = class == Class::Good && queue.flying() > 0 && free <= self.rules.senders / 4;
+        let taken = if waits {
+            None
+        } else {
+            self.change(number, |queue| queue.take(now.monotonic))
+                .flatten()
+        };
+        let Some((event, turn)) = taken else {
             self.settle(number, now);
-            return None;
-        }
-        if class == Class::Good && queue.flying() > 0 && free <= self.rules.senders / 4 {
-            self.rings[ring].push_back(number);
-            return None;
-        }
-        let event = self.change(number, |queue| queue.take(now.monotonic))??;
-        let queue = self.endpoints.get_mut(&number)?;
+            return Taken::Nothing;
+        };
         if event.run_started <= now.wall.before(self.rules.retry.expire_after) {
-            queue.health.abandoned(now.monotonic);
-            self.rings[ring].push_back(number);
+            if let Some(queue) = self.endpoints.get_mut(&number)
+                && turn == Turn::Probe
+            {
+                queue.health.abandoned(now.monotonic);
+            }
+            self.settle(number, now);
             self.expire(event, now);
-            return None;
+            return Taken::Expired;
         }
-        queue.started(event.seq, now.monotonic);
+        let queue = self
+            .endpoints
+            .get_mut(&number)
+            .expect("it has just been there");
+        queue.started(event.seq, turn, now.monotonic);
         *self.in_flight.of(class) += 1;
         let target = queue.target.clone();
-        if queue.is_ready(now.monotonic) {
-            self.rings[ring].push_back(number);
-        } else {
-            queue.queued_in_ring = false;
-        }
-        if queue.timer.is_none() {
-            self.arm(number, now.monotonic + SLOW);
-        }
-        self.wanting.push_back(number);
-        Some(Start { event, target })
+        self.settle(number, now);
+        Taken::Start(Start { event, target })
     }
 
     /// Takes a sender's report; answers what is to be recorded.
@@ -441,8 +420,7 @@ impl Scheduler {
                 let number = event.endpoint;
                 if let Some(queue) = self.endpoints.get_mut(&number) {
                     *self.in_flight.of(queue.health.class()) -= 1;
-                    queue.abandoned(event.seq);
-                    queue.health.abandoned(now.monotonic);
+                    queue.abandoned(event.seq, now.monotonic);
                 }
                 self.settle(number, now);
                 self.drop_if_idle(number);
@@ -474,21 +452,28 @@ impl Scheduler {
             return;
         };
         *self.in_flight.of(queue.health.class()) -= 1;
-        queue.landed(event.seq);
+        let flight = queue.landed(event.seq);
         let flying = queue.flying();
         let before = queue.health.class();
-        let slow_ones = queue.has_slow_ones(now.monotonic);
-        queue.health.finished(
-            health_result(attempted),
-            attempted.took,
-            slow_ones,
-            now.monotonic,
-            random,
-        );
-        if let Some(hold) = attempted.retry_after {
-            queue
-                .health
-                .hold(now.monotonic + hold.min(ENDPOINT_HOLD_MAX));
+        if let Some(flight) = flight.filter(|flight| flight.counts) {
+            let slow_ones = queue.has_slow_ones(now.monotonic);
+            let result = health_result(attempted);
+            queue.health.finished(
+                result,
+                attempted.took,
+                slow_ones,
+                flight.probes,
+                now.monotonic,
+                random,
+            );
+            if result == HealthResult::Success {
+                queue.rest_ended();
+            }
+            if let Some(hold) = attempted.retry_after {
+                queue
+                    .health
+                    .hold(now.monotonic + hold.min(ENDPOINT_HOLD_MAX));
+            }
         }
         let after = queue.health.class();
         *self.in_flight.of(before) -= flying;
@@ -549,10 +534,30 @@ impl Scheduler {
             }
             self.look_at(number, now);
         }
+        self.look_at_wall_clock(now);
         if now.monotonic >= self.next_expiry {
             self.next_expiry = now.monotonic + EXPIRY_PERIOD;
             self.expire_waiting(now);
         }
+    }
+
+    /// Timers are monotonic. Where the wall clock was set forward, retries are due that they do not know of.
+    fn look_at_wall_clock(&mut self, now: Now) {
+        let at_zero = now.wall.before(now.monotonic);
+        let before = self.wall_at_zero.replace(at_zero).unwrap_or(at_zero);
+        if at_zero.since(before) > CLOCK_STEP {
+            for number in self.numbers() {
+                self.settle(number, now);
+            }
+        }
+    }
+
+    /// In order: that of a hash map differs from run to run, and what a simulation found must be found
+    /// again.
+    fn numbers(&self) -> Vec<EndpointNumber> {
+        let mut numbers: Vec<EndpointNumber> = self.endpoints.keys().copied().collect();
+        numbers.sort_unstable();
+        numbers
     }
 
     fn look_at(&mut self, number: EndpointNumber, now: Now) {
@@ -570,9 +575,8 @@ impl Scheduler {
 
     fn expire_waiting(&mut self, now: Now) {
         let began_before = now.wall.before(self.rules.retry.expire_after);
-        let numbers: Vec<EndpointNumber> = self.endpoints.keys().copied().collect();
-        for number in numbers {
-            while self.unrecorded < UNRECORDED_MAX
+        for number in self.numbers() {
+            while self.unrecorded < self.rules.limits.unrecorded
                 && let Some(Some(event)) =
                     self.change(number, |queue| queue.take_expired(began_before))
             {
@@ -588,9 +592,16 @@ impl Scheduler {
             return;
         };
         let ready = queue.is_ready(now.monotonic);
-        if ready && !queue.queued_in_ring {
-            queue.queued_in_ring = true;
-            self.rings[ring_of(queue.health.class())].push_back(number);
+        let class = queue.health.class();
+        if let Some((standing, place)) = queue.standing
+            && (standing != class || !ready)
+        {
+            self.rings[ring_of(standing)].leave(place);
+            queue.standing = None;
+        }
+        if ready && queue.standing.is_none() {
+            let place = self.rings[ring_of(class)].join(number);
+            queue.standing = Some((class, place));
         }
         let turns_slow = queue
             .turns_slow_at()
@@ -641,6 +652,47 @@ impl Scheduler {
     pub(super) fn unrecorded(&self) -> usize {
         self.unrecorded
     }
+}
+
+/// What came of an endpoint's turn.
+enum Taken {
+    Start(Start),
+    /// The event's run is over; the endpoint may have another one.
+    Expired,
+    Nothing,
+}
+
+/// The next read that an endpoint wants.
+fn next_request(
+    queue: &mut EndpointQueue,
+    endpoint: EndpointNumber,
+    room: usize,
+    now: Now,
+) -> Option<ReadRequest> {
+    let target = queue.target.current();
+    if !target.enabled {
+        return None;
+    }
+    let (read, new) = queue.next_read(now.wall, room)?;
+    let skipped = target.skip_through;
+    Some(match read {
+        Read::Fresh => ReadRequest::Fresh {
+            endpoint,
+            after: queue.loaded(),
+            limit: new,
+        },
+        Read::Retries => ReadRequest::Retries {
+            endpoint,
+            skipped,
+            now: now.wall,
+            limit: queue.rows_for(new),
+        },
+        Read::Redeliveries => ReadRequest::Redeliveries {
+            endpoint,
+            skipped,
+            limit: queue.rows_for(new),
+        },
+    })
 }
 
 const RING_NEW: usize = 1;

@@ -51,6 +51,15 @@ impl LiveTargets {
         live
     }
 
+    /// An endpoint in use. What is known of it is kept: whoever heard of a commit late must not bring
+    /// back an older state.
+    pub(super) fn get_or_insert(&self, target: &Target) -> Arc<LiveTarget> {
+        locked(&self.0)
+            .entry(target.number)
+            .or_insert_with(|| Arc::new(LiveTarget::new(target.clone())))
+            .clone()
+    }
+
     /// Forgets an endpoint, unless it has been enabled again.
     pub(super) fn forget(&self, number: EndpointNumber) {
         let mut targets = locked(&self.0);

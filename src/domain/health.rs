@@ -125,14 +125,16 @@ impl Health {
         Some(rest.max(self.hold_until)).filter(|end| *end > now)
     }
 
-    /// An attempt started that had waited for its turn.
-    pub const fn started(&mut self) {
-        if let Rest::Until(_) = self.rest {
+    /// An attempt starts that had waited for its turn. Answers whether it is a probe.
+    pub const fn started(&mut self) -> bool {
+        let probes = matches!(self.rest, Rest::Until(_));
+        if probes {
             self.rest = Rest::Probing;
         }
+        probes
     }
 
-    /// An attempt was given up before it started, so a probe has to be another one.
+    /// A probe was given up before it started, so it has to be another one.
     pub const fn abandoned(&mut self, now: Duration) {
         if let Rest::Probing = self.rest {
             self.rest = Rest::Until(now);
@@ -144,12 +146,14 @@ impl Health {
         self.class = Class::Bad;
     }
 
-    /// An attempt ended. `slow_ones`: whether another one in flight is older than [`SLOW`].
+    /// An attempt ended. `slow_ones`: whether another one in flight is older than [`SLOW`]. `probe`:
+    /// whether it is the one that [`Health::started`] said is; others do not lengthen a rest.
     pub fn finished(
         &mut self,
         result: Result,
         took: Duration,
         slow_ones: bool,
+        probe: bool,
         now: Duration,
         random: f64,
     ) {
@@ -172,7 +176,7 @@ impl Health {
             (self.allowance / 2).max(1)
         };
         let begins = self.rest == Rest::None && self.failures_in_row >= FAILURES_TO_REST;
-        if begins || self.rest == Rest::Probing {
+        if begins || (probe && self.rest == Rest::Probing) {
             let wait = RESTS[self.rests.min(RESTS.len() - 1)];
             self.rests += 1;
             self.rest = Rest::Until(now + vary(wait, random));
@@ -200,7 +204,8 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     fn failed(health: &mut Health, now: Duration) {
-        health.finished(Result::Failure, MS, false, now, 0.5);
+        let probe = health.rest() == Rest::Probing;
+        health.finished(Result::Failure, MS, false, probe, now, 0.5);
     }
 
     #[test]
@@ -219,14 +224,14 @@ mod tests {
         let mut now = 6 * S;
         for wait in [30, 120, 600, 1800, 1800] {
             assert!(health.may_start(now));
-            health.started();
+            assert!(health.started());
             assert!(!health.may_start(now));
             failed(&mut health, now);
             assert_eq!(health.rest(), Rest::Until(now + wait * S));
             now += wait * S;
         }
         health.started();
-        health.finished(Result::Success, MS, false, now, 0.5);
+        health.finished(Result::Success, MS, false, false, now, 0.5);
         assert!(health.may_start(now));
         for _ in 0..3 {
             failed(&mut health, now);
@@ -239,7 +244,7 @@ mod tests {
         let mut health = Health::new(32);
         failed(&mut health, S);
         failed(&mut health, S);
-        health.finished(Result::Refusal, MS, false, S, 0.5);
+        health.finished(Result::Refusal, MS, false, false, S, 0.5);
         failed(&mut health, S);
         assert_eq!(health.rest(), Rest::None);
         health.hold(10 * S);
@@ -259,7 +264,7 @@ mod tests {
             for (result, took) in results {
                 let result = [Result::Success, Result::Failure, Result::Timeout, Result::Refusal][result];
                 let before = health.allowance();
-                health.finished(result, Duration::from_millis(took), false, S, 0.5);
+                health.finished(result, Duration::from_millis(took), false, false, S, 0.5);
                 let after = health.allowance();
                 prop_assert!((1..=cap).contains(&after));
                 prop_assert!(after <= before + 1);

@@ -62,6 +62,25 @@ fn a_database_is_opened_twice_in_turn_but_not_at_once() {
     open(&path).unwrap().stop();
 }
 
+#[cfg(unix)]
+#[test]
+fn other_names_of_a_file_do_not_get_round_its_lock() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("h.db");
+    let store = open(&path).unwrap();
+    let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "it holds secrets");
+    let link = folder.path().join("link.db");
+    symlink("h.db", &link).unwrap();
+    assert!(matches!(open(&link), Err(OpenError::InUse(_))));
+    let hard = folder.path().join("hard.db");
+    std::fs::hard_link(&path, &hard).unwrap();
+    assert!(matches!(open(&hard), Err(OpenError::HardLinked(_))));
+    store.stop();
+}
+
 #[test]
 fn foreign_newer_and_broken_files_are_refused_and_untouched() {
     let folder = tempfile::tempdir().unwrap();

@@ -44,21 +44,18 @@ impl Guide {
         )
     }
 
-    /// That the message arrived, and what to do next.
-    pub(super) fn arrived(&self, event: Uuid, received: &Received, millis: u128) -> String {
+    /// What to do next; `temporary`: the data goes when the program ends.
+    pub(super) fn next_steps(&self, event: Uuid, temporary: bool) -> String {
+        let data = if temporary {
+            "; its data goes with it (keep it with --database FILE)"
+        } else {
+            ""
+        };
         format!(
-            "Published a message; it arrived after {millis} ms, and its signature verified:\n\n  \
-             webhook-id         {}\n  \
-             webhook-timestamp  {}\n  \
-             webhook-signature  {}\n  \
-             {}\n\n\
-             Publish another message:\n\n{}\n\n\
+            "Publish another message:\n\n{}\n\n\
              See every attempt to deliver it:\n\n{}\n\n\
-             Deliver the first event again:\n\n{}\n",
-            received.id,
-            received.timestamp,
-            received.signature,
-            received.body,
+             Deliver the first event again:\n\n{}\n\n\
+             Ctrl-C stops the server{data}.\n",
             self.curl(
                 &format!("-X POST -H 'Content-Type: application/json' -d '{NEXT_MESSAGE}'"),
                 "/api/webhooks/events"
@@ -79,4 +76,16 @@ impl Guide {
             self.token, self.api
         )
     }
+}
+
+/// That the message arrived.
+pub(super) fn arrived(received: &Received, millis: u128) -> String {
+    format!(
+        "Published a message; it arrived after {millis} ms, and its signature verified:\n\n  \
+         webhook-id         {}\n  \
+         webhook-timestamp  {}\n  \
+         webhook-signature  {}\n  \
+         {}\n",
+        received.id, received.timestamp, received.signature, received.body,
+    )
 }

@@ -104,7 +104,11 @@ impl Dev {
                     furnish::furnish(&*for_furnishing, api_addr, inbox_addr)
                 });
                 let guide = furnished.await??;
-                demonstrate(guide, &inboxes, &*store).await
+                let event = demonstrate(&guide, &inboxes, &*store).await?;
+                if !self.once {
+                    say(&guide.next_steps(event, folder.is_some()))?;
+                }
+                Ok(())
             };
             result = match signal::unless(stop.as_mut(), demonstration).await {
                 Some(Ok(())) if !self.once => {
@@ -151,12 +155,12 @@ impl Dev {
     }
 }
 
-/// Publishes a message through the API, waits for it at the inbox, and says how that went.
-async fn demonstrate(guide: Guide, inboxes: &Inboxes, store: &dyn Store) -> anyhow::Result<()> {
+/// Publishes a message through the API, waits for it at the inbox, and says how that went; its event.
+async fn demonstrate(guide: &Guide, inboxes: &Inboxes, store: &dyn Store) -> anyhow::Result<Uuid> {
     say(&guide.welcome())?;
     let started = Instant::now();
-    let (authority, token) = (guide.api.to_string(), guide.token.clone());
-    let event = spawn_blocking(move || publish(&authority, &token)).await??;
+    let (authority, token, endpoint) = (guide.api.to_string(), guide.token.clone(), guide.endpoint);
+    let event = spawn_blocking(move || publish(&authority, &token, endpoint)).await??;
     let webhook_id = event.to_string();
     let arrival = inboxes.wait_for(guide::INBOX, &webhook_id);
     let Ok(received) = tokio::time::timeout(DEADLINE, arrival).await else {
@@ -170,8 +174,8 @@ async fn demonstrate(guide: Guide, inboxes: &Inboxes, store: &dyn Store) -> anyh
         bail!("the message arrived, but its signature did not verify");
     }
     let millis = started.elapsed().as_millis();
-    say(&guide.arrived(event, &received, millis))?;
-    Ok(())
+    say(&guide::arrived(&received, millis))?;
+    Ok(event)
 }
 
 #[derive(Deserialize)]
@@ -182,10 +186,11 @@ struct Published {
 #[derive(Deserialize)]
 struct PublishedEvent {
     id: Uuid,
+    webhook_endpoint_id: Uuid,
 }
 
-/// Publishes the demonstration's message; the id of its event. Blocks.
-fn publish(authority: &str, token: &str) -> anyhow::Result<Uuid> {
+/// Publishes the demonstration's message; the id of its event for `endpoint`. Blocks.
+fn publish(authority: &str, token: &str, endpoint: Uuid) -> anyhow::Result<Uuid> {
     let request = http::Request {
         authority,
         method: "POST",
@@ -203,7 +208,9 @@ fn publish(authority: &str, token: &str) -> anyhow::Result<Uuid> {
     }
     let published: Published =
         serde_json::from_str(&answer.body).context("cannot read the answer to the publish")?;
-    let event = published.events.first();
+    // A database that is kept may have other endpoints that want it.
+    let mut events = published.events.iter();
+    let event = events.find(|event| event.webhook_endpoint_id == endpoint);
     Ok(event.context("the message matched no endpoint")?.id)
 }
 

@@ -164,16 +164,20 @@ pub(super) fn disable(
     number: EndpointNumber,
     reason: DisabledReason,
 ) -> Result<(), OperationError> {
-    let workspace: Uuid = context
+    let (workspace, id): (Uuid, Uuid) = context
         .connection
         .prepare_cached(
             "UPDATE endpoint SET disabled = ?2, modified_at = ?3 WHERE n = ?1
-             RETURNING (SELECT id FROM workspace WHERE n = endpoint.workspace)",
+             RETURNING (SELECT id FROM workspace WHERE n = endpoint.workspace), id",
         )?
         .query_row(
             params![number.0, rows::reason_column(reason), context.now.micros()],
-            |row| row.get(0),
+            |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
+    if reason != DisabledReason::Manual {
+        // Nobody asked for it, so somebody should hear of it.
+        tracing::warn!(endpoint = %id, %workspace, reason = reason.as_str(), "endpoint disabled");
+    }
     skip_pending(context, number)?;
     changed(context, number, workspace, Cause::Disabled)
 }

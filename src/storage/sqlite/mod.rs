@@ -98,6 +98,7 @@ impl SqliteStore {
         settings: SqliteSettings,
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<Self>, OpenError> {
+        let database = &open::resolve(database)?;
         let lock = ServerLock::take(database)?;
         open::prepare(database, true)?;
         Self::start(database, settings, clock, Some(lock), true)
@@ -109,6 +110,7 @@ impl SqliteStore {
     /// # Errors
     /// One clear line each; the file is untouched.
     pub fn open_beside(database: &Path, clock: Arc<dyn Clock>) -> Result<Arc<Self>, OpenError> {
+        let database = &open::resolve(database)?;
         let lock = match ServerLock::take(database) {
             Ok(lock) => Some(lock),
             Err(OpenError::InUse(_)) => None,

@@ -66,6 +66,9 @@ pub enum OpenError {
         /// Its schema version.
         found: i64,
     },
+    /// It has a second name on disk, behind which another server would not be noticed.
+    #[error("{0} has more than one hard link; a database must have one name")]
+    HardLinked(PathBuf),
     /// It cannot be read or written.
     #[error("cannot open {path}: {reason}")]
     Unusable {
@@ -76,6 +79,38 @@ pub enum OpenError {
     },
 }
 
+/// The file itself, whatever symbolic links lead to it: the lock and the log are named after it, so two
+/// servers that reach one file by different names would not see each other otherwise.
+pub(super) fn resolve(database: &Path) -> Result<PathBuf, OpenError> {
+    let unusable = |source: io::Error| OpenError::Unusable {
+        path: database.to_owned(),
+        reason: source.to_string(),
+    };
+    let path = match std::fs::canonicalize(database) {
+        Ok(path) => path,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(database.to_owned()),
+        Err(error) => return Err(unusable(error)),
+    };
+    #[cfg(unix)]
+    if std::os::unix::fs::MetadataExt::nlink(&std::fs::metadata(&path).map_err(unusable)?) > 1 {
+        return Err(OpenError::HardLinked(database.to_owned()));
+    }
+    Ok(path)
+}
+
+/// Makes an empty file that only its owner can read: it will hold signing secrets. SQLite gives the
+/// files beside it the same permissions.
+fn make_private(database: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(database) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.map(drop),
+    }
+}
+
 /// The lock of a server on its file; held until dropped.
 #[derive(Debug)]
 pub(super) struct ServerLock(#[expect(dead_code, reason = "held for its lock")] File);
@@ -84,9 +119,15 @@ impl ServerLock {
     /// Takes the lock, or says who holds it.
     pub(super) fn take(database: &Path) -> Result<Self, OpenError> {
         let path = lock_path(database);
-        let failed = |source| OpenError::Lock {
-            path: path.clone(),
-            source,
+        let failed = |source: io::Error| match database.parent() {
+            Some(folder) if source.kind() == io::ErrorKind::NotFound => OpenError::Unusable {
+                path: database.to_owned(),
+                reason: format!("there is no folder {}", folder.display()),
+            },
+            _ => OpenError::Lock {
+                path: path.clone(),
+                source,
+            },
         };
         let file = OpenOptions::new()
             .create(true)
@@ -129,6 +170,10 @@ pub(super) fn prepare(database: &Path, may_migrate: bool) -> Result<(), OpenErro
             found: version.unwrap_or(0),
         });
     }
+    make_private(database).map_err(|source| OpenError::Unusable {
+        path: database.to_owned(),
+        reason: source.to_string(),
+    })?;
     let mut connection = Connection::open(database).map_err(unusable)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(unusable)?;
     if version.is_none() {

@@ -178,7 +178,6 @@ fn every_field_of_every_body_says_what_is_wrong_with_it() {
         assert!(matches!(status, 200..=202), "{} {status}", form.path);
     }
     assert!(checked > 350, "{checked}");
-    println!("{checked} rows");
 }
 
 #[test]

@@ -266,3 +266,17 @@ fn no_header_or_method_harms_the_server() {
     }
     app.get("/readyz").expect(200);
 }
+
+#[test]
+fn a_query_with_hundreds_of_problems_has_an_answer_of_bounded_length() {
+    let app = TestApp::start();
+    let bad =
+        ["endpoint_id", "workspace_id", "status"].map(|name| format!("{name}=zz&").repeat(100));
+    let answer = app.get(&format!("/api/webhooks/events?{}", bad.concat()));
+    assert_eq!(detail(&answer).len(), 300, "every problem is there");
+    assert!(
+        answer.text.len() < 2 * ERROR_MAX_BYTES,
+        "{}",
+        answer.text.len()
+    );
+}

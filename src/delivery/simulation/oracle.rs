@@ -1,0 +1,348 @@
+//! What must always hold. Each rule is checked where it could be broken; a breach panics.
+
+use std::collections::{HashSet, VecDeque};
+use std::time::Duration;
+
+use super::shadow::Shadow;
+use super::store::{State, Store, index_of, number_of};
+use super::world::World;
+use crate::delivery::scheduler::audit::Sums;
+use crate::delivery::scheduler::{Landing, Now, Rules};
+use crate::domain::clock::Timestamp;
+use crate::domain::delivery_error::DeliveryError;
+use crate::domain::health::Class;
+use crate::storage::{Cause, EndpointNumber, Notice, Outcome, QueuedEvent, Seq};
+
+/// Turns between looks at everything, which are slow.
+const CHECK_EVERY: u32 = 32;
+
+/// What is known of one life of the scheduler.
+pub(super) struct Oracle {
+    rules: Rules,
+    shadows: Vec<Shadow>,
+    /// Handed out and not heard to be recorded.
+    in_hand: HashSet<Seq>,
+    /// Runs of redeliveries committed and not heard of, in order.
+    unheard: VecDeque<(Seq, i64)>,
+    /// The newest runs heard of, by number of the event.
+    heard: Vec<i64>,
+    /// Starts by time: an attempt makes its endpoint bad when it is a second old.
+    ageing: VecDeque<(Duration, EndpointNumber, Seq)>,
+    unrecorded: usize,
+    turns: u32,
+    reads: usize,
+    /// The wall clock at its highest: a retry that was due may start after the clock was set back.
+    pub(super) highest_wall: Timestamp,
+}
+
+impl Oracle {
+    pub(super) fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            shadows: Vec::new(),
+            in_hand: HashSet::new(),
+            unheard: VecDeque::new(),
+            heard: Vec::new(),
+            ageing: VecDeque::new(),
+            unrecorded: 0,
+            turns: 0,
+            reads: 0,
+            highest_wall: Timestamp::default(),
+        }
+    }
+
+    fn shadow(&mut self, number: EndpointNumber) -> &mut Shadow {
+        let (index, cap) = (index_of(number), (self.rules.senders / 8).max(1));
+        while self.shadows.len() <= index {
+            self.shadows.push(Shadow::new(cap));
+        }
+        &mut self.shadows[index]
+    }
+
+    /// An event began a new run.
+    pub(super) fn redelivered(&mut self, seq: Seq, run: i64) {
+        self.unheard.push_back((seq, run));
+    }
+
+    /// The scheduler is about to hear of a commit.
+    pub(super) fn heard(&mut self, notice: &Notice) {
+        match notice {
+            Notice::Endpoint(target, Cause::Moved | Cause::Enabled) if target.enabled => {
+                self.shadow(target.number).renew();
+            }
+            Notice::Redeliver { seq, .. } => {
+                let (of, run) = self.unheard.pop_front().expect("committed before");
+                assert_eq!(of, *seq, "notices keep the order of commits");
+                let at = place(of);
+                if self.heard.len() <= at {
+                    self.heard.resize(at + 1, 0);
+                }
+                self.heard[at] = run;
+            }
+            Notice::Recorded(recorded) => {
+                self.in_hand.remove(&recorded.seq);
+                self.unrecorded -= 1;
+            }
+            _ => {}
+        }
+    }
+
+    /// The scheduler is about to hear how an attempt went.
+    pub(super) fn landed(&mut self, landing: &Landing, now: Now) {
+        match landing {
+            Landing::Abandoned(event) => {
+                self.in_hand.remove(&event.seq);
+                self.shadow(event.endpoint).abandon(event.seq);
+            }
+            Landing::Attempted(event, how) => {
+                self.unrecorded += 1;
+                self.shadow(event.endpoint)
+                    .land(event.seq, how, now.monotonic);
+            }
+        }
+    }
+
+    /// The scheduler has looked at the clocks.
+    pub(super) fn ticked(&mut self, now: Now) {
+        self.highest_wall = self.highest_wall.max(now.wall);
+        let a_second = Duration::from_secs(1);
+        while let Some((since, number, seq)) = self.ageing.front().copied()
+            && since + a_second <= now.monotonic
+        {
+            self.ageing.pop_front();
+            self.shadow(number).grow_old(seq, since);
+        }
+    }
+
+    pub(super) fn asked(&mut self) {
+        self.reads += 1;
+    }
+
+    /// A start was handed out. `before`: the sums before it; `class`: its endpoint's.
+    pub(super) fn started(
+        &mut self,
+        event: &QueuedEvent,
+        class: Class,
+        before: &Sums,
+        store: &Store,
+        now: Now,
+    ) {
+        self.starts_once(event, store);
+        self.starts_in_time(event, store, now);
+        let is_first = event.run.0 == event.seq.0 && event.attempts == 0;
+        let is_redelivery = event.run.0 != event.seq.0 && event.run_attempt == 0;
+        let unrecorded = self.unrecorded;
+        let (senders, limits) = (self.rules.senders, self.rules.limits);
+        let shadow = self.shadow(event.endpoint);
+        if is_first {
+            let last = std::mem::replace(&mut shadow.last_first, event.seq);
+            assert!(last < event.seq, "{:?} starts after {last:?}", event.seq);
+        }
+        assert_eq!(shadow.class, class, "class of {:?}", event.endpoint);
+        let [good, new, bad] = before.in_flight;
+        let total = good + new + bad;
+        assert!(total < senders, "{total} attempts in flight");
+        assert!(
+            unrecorded + total as usize <= limits.unrecorded,
+            "{unrecorded} outcomes are not on disk"
+        );
+        let (quarter, half) = ((senders / 4).max(1), (senders / 2).max(1));
+        let may = match class {
+            Class::Good => shadow.flying() == 0 || senders - total > senders / 4,
+            Class::New => new < quarter && new + bad < half,
+            Class::Bad => bad < quarter,
+        };
+        assert!(may, "a {class:?} endpoint started beside {before:?}");
+        shadow.start(event.seq, is_redelivery, now.monotonic);
+        self.ageing
+            .push_back((now.monotonic, event.endpoint, event.seq));
+    }
+
+    fn starts_once(&mut self, event: &QueuedEvent, store: &Store) {
+        let seq = event.seq;
+        assert!(self.in_hand.insert(seq), "{seq:?} is in hand already");
+        let row = store.row(seq);
+        assert!(
+            !matches!(row.state, State::Succeeded | State::Failed),
+            "{event:?} starts although it has ended: {row:?}"
+        );
+        let heard = self.heard.get(place(seq)).copied().unwrap_or_default();
+        assert!(event.run.0 >= heard, "{event:?} starts in an older run");
+        if event.run.0 == row.run && row.state != State::Skipped {
+            assert_eq!(event.run_attempt, row.run_attempt, "{seq:?} is out of date");
+            assert_eq!(event.attempts, row.attempts, "{seq:?} is out of date");
+        }
+    }
+
+    fn starts_in_time(&self, event: &QueuedEvent, store: &Store, now: Now) {
+        let row = store.row(event.seq);
+        if event.run.0 == row.run && row.state == State::Retry {
+            assert!(
+                row.due <= self.highest_wall,
+                "{:?} starts before it is due",
+                event.seq
+            );
+        }
+        assert!(
+            now.wall.since(event.run_started) < self.rules.retry.expire_after,
+            "{:?} starts although its run is over",
+            event.seq
+        );
+    }
+
+    /// A run ended without an attempt.
+    pub(super) fn expired(&mut self, outcome: &Outcome, now: Now) {
+        let seq = outcome.event.seq;
+        assert!(self.in_hand.insert(seq), "{seq:?} is in hand already");
+        self.unrecorded += 1;
+        assert_eq!(outcome.error, Some(DeliveryError::Expired));
+        assert!(
+            now.wall.since(outcome.event.run_started) >= self.rules.retry.expire_after,
+            "{seq:?} expires too early"
+        );
+    }
+
+    /// Whether it is time to look at everything.
+    pub(super) fn is_check_due(&mut self) -> bool {
+        self.turns += 1;
+        self.turns.is_multiple_of(CHECK_EVERY)
+    }
+}
+
+fn place(seq: Seq) -> usize {
+    usize::try_from(seq.0).expect("numbers are positive")
+}
+
+impl World {
+    /// Looks at everything, after a turn of the dispatcher.
+    pub(super) fn check(&mut self, now: Now) {
+        let sums = self.scheduler.sums();
+        assert_eq!(sums, self.scheduler.recount(), "the sums are wrong");
+        let limits = self.settings.limits;
+        let held = self.scheduler.held();
+        let most = limits.windows + held.len() * 3 * limits.least;
+        assert!(sums.windows <= most, "{} in all windows", sums.windows);
+        assert!(sums.bodies <= limits.bodies, "{} of bodies", sums.bodies);
+        assert_eq!(self.scheduler.unrecorded(), self.oracle.unrecorded);
+        let total: u32 = sums.in_flight.iter().sum();
+        for number in held {
+            self.check_window(number);
+            self.check_liveness(number, total, now);
+            if self.is_all_heard() {
+                self.check_nothing_forgotten(number, now);
+            }
+        }
+    }
+
+    fn check_window(&mut self, number: EndpointNumber) {
+        let queue = self.scheduler.queue(number).expect("it is held");
+        let limits = self.settings.limits;
+        assert!(
+            queue.loaded() <= queue.committed() || !queue.target.current().enabled,
+            "more is loaded than committed"
+        );
+        let [window, retries, redeliveries] = queue.lengths();
+        assert!(window <= limits.window, "{window} in a window");
+        assert!(retries <= limits.retries + limits.retries_below);
+        assert!(
+            redeliveries <= limits.retries,
+            "{redeliveries} redeliveries"
+        );
+        let (mut own, mut last) = (0, Seq(0));
+        for (at, event) in queue.waiting_events().enumerate() {
+            assert!(queue.holds(event.seq), "{event:?} waits and is not in hand");
+            assert!(
+                !self.oracle.in_hand.contains(&event.seq),
+                "{event:?} is out"
+            );
+            if at < window {
+                assert!(last < event.seq, "a window out of order");
+                assert!(event.seq <= queue.loaded(), "{event:?} is not loaded");
+                last = event.seq;
+            }
+            own += 1;
+        }
+        assert_eq!(own, window + retries + redeliveries);
+        let shadow_flying = self.oracle.shadow(number).flying();
+        let queue = self.scheduler.queue(number).expect("it is held");
+        assert_eq!(queue.flying(), shadow_flying);
+        assert!(queue.in_hand() >= own + shadow_flying as usize);
+    }
+
+    /// What may start has started.
+    fn check_liveness(&mut self, number: EndpointNumber, total: u32, now: Now) {
+        let queue = self.scheduler.queue(number).expect("it is held");
+        let limit = self.settings.limits.unrecorded;
+        let senders = self.settings.senders;
+        let full = total >= senders || self.scheduler.unrecorded() + total as usize >= limit;
+        if full || !queue.is_ready(now.monotonic) {
+            return;
+        }
+        let (quarter, half) = ((senders / 4).max(1), (senders / 2).max(1));
+        let [_, new, bad] = self.scheduler.sums().in_flight;
+        let may = match queue.health.class() {
+            Class::Good => queue.flying() == 0 || senders - total > senders / 4,
+            Class::New => new < quarter && new + bad < half,
+            Class::Bad => bad < quarter,
+        };
+        assert!(
+            !may,
+            "{number:?}, {:?}, is passed over with {total} in flight",
+            queue.health.class()
+        );
+    }
+
+    /// What an enabled endpoint has to do is in memory or being read.
+    fn check_nothing_forgotten(&self, number: EndpointNumber, now: Now) {
+        let queue = self.scheduler.queue(number).expect("it is held");
+        let stored = &self.store.endpoints[index_of(number)];
+        if !stored.target.enabled || queue.in_hand() > 0 || queue.reads() {
+            return;
+        }
+        let skipped = stored.target.skip_through;
+        let is_live = |seq: &i64| self.store.row(Seq(*seq)).run > skipped.0;
+        let fresh = stored.fresh.iter().any(is_live);
+        let redelivery = stored.redeliveries.iter().any(is_live);
+        let mut due = stored
+            .retries
+            .iter()
+            .take_while(|(due, _)| *due <= now.wall);
+        assert!(!fresh, "fresh events of {number:?} are forgotten");
+        assert!(!redelivery, "redeliveries of {number:?} are forgotten");
+        assert!(
+            !due.any(|(_, seq)| is_live(seq)),
+            "retries of {number:?} are forgotten"
+        );
+    }
+
+    /// Whether every event has reached a final state; looks at all.
+    pub(super) fn is_all_final(&self) -> bool {
+        let mut endpoints = self.store.endpoints.iter();
+        endpoints
+            .all(|it| it.fresh.is_empty() && it.retries.is_empty() && it.redeliveries.is_empty())
+    }
+
+    /// At the end nothing is left: not in the store, not in the scheduler.
+    pub(super) fn check_end(&mut self) {
+        for (index, stored) in self.store.endpoints.iter().enumerate() {
+            let left = [
+                stored.fresh.len(),
+                stored.retries.len(),
+                stored.redeliveries.len(),
+            ];
+            assert_eq!(left, [0; 3], "events of {:?} are stuck", number_of(index));
+        }
+        let now = self.now();
+        self.check(now);
+        assert_eq!(self.scheduler.sums(), Sums::default());
+        assert_eq!(self.scheduler.unrecorded(), 0);
+        for number in self.scheduler.held() {
+            let queue = self.scheduler.queue(number).expect("it is held");
+            assert_eq!(queue.in_hand(), 0, "{number:?} holds something for ever");
+            assert!(
+                self.store.endpoints[index_of(number)].target.enabled,
+                "{number:?} is disabled and was not dropped"
+            );
+        }
+    }
+}

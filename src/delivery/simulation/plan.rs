@@ -1,0 +1,275 @@
+//! What people and fate do to a world.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::random::Random;
+use super::receiver::Mode;
+use super::store::index_of;
+use super::world::{Pace, Settings, World};
+use crate::delivery::limits::Limits;
+use crate::delivery::scheduler::ReadRequest;
+use crate::storage::{Cause, Notice, Run, Seq};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Endpoints at the beginning, and the most there will be.
+const ENDPOINTS: usize = 20;
+const ENDPOINTS_MAX: usize = 30;
+
+/// Something that is going to be done.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Plan {
+    /// A burst of events for an endpoint; then another one.
+    Burst(usize),
+    /// Events at a steady rate until a time.
+    Steady(usize, Duration, Duration),
+    /// The receiver changes its ways; then again.
+    Mood(usize),
+    /// Somebody does something to an endpoint.
+    Operate(usize),
+    /// It is enabled again, whoever disabled it.
+    Enable(usize),
+    /// Somebody does something to some endpoint; then again.
+    Office,
+    /// The wall clock is set; then again.
+    Jump,
+    /// The process crashes; then again.
+    Crash,
+    /// The disk is full for a while; then again.
+    Full,
+    /// The writer marks skipped events.
+    Sweep(usize),
+    /// From now on all is well.
+    Peace,
+}
+
+/// A world in which everything happens that may happen, for so long.
+pub(super) fn troubled(seed: u64, length: Duration) -> World {
+    let mut random = Random::new(seed);
+    let mut world = World::new(settings(&mut random), random.next());
+    for _ in 0..ENDPOINTS {
+        let mode = Mode::random(&mut world.random);
+        let endpoint = world.endpoint(mode);
+        let after = world.random.gap(HOUR);
+        world.plan(after, Plan::Burst(endpoint));
+        world.plan(after, Plan::Mood(endpoint));
+    }
+    world.plan(HOUR, Plan::Office);
+    for (plan, share) in [(Plan::Jump, 0.4), (Plan::Crash, 0.5), (Plan::Full, 0.3)] {
+        if random.chance(share) {
+            world.plan(random.gap(8 * HOUR), plan);
+        }
+    }
+    world.plan(length, Plan::Peace);
+    world
+}
+
+fn settings(random: &mut Random) -> Settings {
+    let tiny = Limits {
+        windows: 30,
+        least: 2,
+        bodies: 2000,
+        unrecorded: 12,
+        window: 8,
+        refill_below: 2,
+        refill: 4,
+        retries: 4,
+        retries_below: 2,
+    };
+    let roomy = Limits {
+        windows: 1000,
+        unrecorded: 4096,
+        ..tiny
+    };
+    let micros = Duration::from_micros;
+    Settings {
+        senders: random.pick(&[4, 8, 16, 64]),
+        limits: random.pick(&[tiny, roomy, Limits::PRODUCTION]),
+        expire_after: random.pick(&[2, 12, 72]) * HOUR,
+        disable_after: random.pick(&[0, 3, 10]),
+        letter_box: random.pick(&[3, 20, 10_000]),
+        pace: Pace {
+            wake: micros(200),
+            work: micros(20),
+            write: random.pick(&[micros(500), micros(20_000)]),
+            read: random.pick(&[micros(500), micros(20_000)]),
+            hiccups: random.pick(&[0.0, 0.02, 0.1]),
+            read_failures: random.pick(&[0.0, 0.02, 0.2]),
+        },
+    }
+}
+
+impl World {
+    /// Does what was planned.
+    pub(super) fn follow(&mut self, plan: Plan) {
+        if self.peaceful && !matches!(plan, Plan::Sweep(_) | Plan::Steady(..)) {
+            return;
+        }
+        match plan {
+            Plan::Burst(endpoint) => {
+                self.burst(endpoint);
+                self.again(plan, HOUR);
+            }
+            Plan::Steady(endpoint, period, until) => self.steady(endpoint, period, until),
+            Plan::Mood(endpoint) => {
+                self.receivers[endpoint] = Mode::random(&mut self.random);
+                self.again(plan, 2 * HOUR);
+            }
+            Plan::Operate(endpoint) => self.operate(endpoint),
+            Plan::Enable(endpoint) => {
+                let notice = self.store.enable(endpoint);
+                self.commit(Vec::from_iter(notice));
+            }
+            Plan::Office => {
+                let endpoint = self.random.below(self.receivers.len());
+                self.operate(endpoint);
+                self.again(plan, HOUR);
+            }
+            Plan::Jump => {
+                let by = self.random.gap(HOUR).min(12 * HOUR);
+                self.wall_start = if self.random.chance(0.5) {
+                    self.wall_start.after(by)
+                } else {
+                    self.wall_start.before(by)
+                };
+                self.ring();
+                self.again(plan, 12 * HOUR);
+            }
+            Plan::Crash => {
+                self.restart();
+                self.again(plan, 12 * HOUR);
+            }
+            Plan::Full => {
+                self.disk_full_until = self.time + self.random.gap(HOUR / 6);
+                self.again(plan, 12 * HOUR);
+            }
+            Plan::Sweep(endpoint) => {
+                if self.store.sweep(endpoint, 50) {
+                    self.plan(Duration::from_millis(5), plan);
+                }
+            }
+            Plan::Peace => self.peace(),
+        }
+    }
+
+    fn again(&mut self, plan: Plan, mean: Duration) {
+        let after = self.random.gap(mean);
+        self.plan(after, plan);
+    }
+
+    fn burst(&mut self, endpoint: usize) {
+        let size = if self.random.chance(0.1) { 40 } else { 5 };
+        let mut notices = Vec::new();
+        for _ in 0..=self.random.below(size) {
+            let body = vec![0; self.random.pick(&[1, 100, 900])].into();
+            notices.extend(self.publish(endpoint, body).map(Notice::Published));
+        }
+        self.commit(notices);
+        // Races need two at a time.
+        for _ in 0..self.random.below(4) {
+            let most = self.random.pick(&[1, 100, 20_000]);
+            let after = self
+                .random
+                .between(Duration::ZERO, Duration::from_millis(most));
+            let chance = self.random.chance(0.3);
+            self.plan(
+                after,
+                if chance {
+                    Plan::Operate(endpoint)
+                } else {
+                    Plan::Sweep(endpoint)
+                },
+            );
+        }
+    }
+
+    /// While a read is under way, what it reads may change.
+    pub(super) fn tempt(&mut self, request: ReadRequest) {
+        if self.peaceful || !self.random.chance(0.02) {
+            return;
+        }
+        let (ReadRequest::Fresh { endpoint, .. }
+        | ReadRequest::Retries { endpoint, .. }
+        | ReadRequest::Redeliveries { endpoint, .. }) = request;
+        let after = self.take_time(self.settings.pace.read);
+        self.plan(after, Plan::Operate(index_of(endpoint)));
+    }
+
+    fn steady(&mut self, endpoint: usize, period: Duration, until: Duration) {
+        let body: Arc<[u8]> = Arc::from([0_u8; 100]);
+        let event = self.publish(endpoint, body);
+        self.commit(Vec::from_iter(event.map(Notice::Published)));
+        if self.time < until {
+            self.plan(period, Plan::Steady(endpoint, period, until));
+        }
+    }
+
+    fn operate(&mut self, endpoint: usize) {
+        let mut notices = Vec::new();
+        match self.random.below(40) {
+            0..5 => {
+                // The store tells twice: of the disabling and of the patch.
+                notices.push(self.store.disable(endpoint));
+                notices.extend(notices.first().cloned());
+                let mean = self.random.pick(&[HOUR, HOUR / 3600, HOUR / 360_000]);
+                self.again(Plan::Enable(endpoint), mean);
+            }
+            5..9 => notices.extend(self.store.edit(endpoint, Cause::Moved)),
+            9 | 10 => notices.extend(self.store.edit(endpoint, Cause::Edited)),
+            11 | 12 => notices.extend(self.store.enable(endpoint)),
+            13 if self.receivers.len() < ENDPOINTS_MAX => {
+                notices.push(self.store.delete(endpoint));
+                let mode = Mode::random(&mut self.random);
+                let new = self.endpoint(mode);
+                self.again(Plan::Burst(new), HOUR);
+                self.again(Plan::Mood(new), HOUR);
+            }
+            _ => {
+                for _ in 0..=self.random.below(3) {
+                    notices.extend(self.redeliver_one(endpoint));
+                }
+            }
+        }
+        self.commit(notices);
+    }
+
+    /// Redelivers one of the endpoint's events: one that waits, or one of the last.
+    fn redeliver_one(&mut self, endpoint: usize) -> Option<Notice> {
+        let rows = &self.store.endpoints[endpoint];
+        let waiting = match self.random.below(4) {
+            0 => rows.fresh.last().copied(),
+            1 => rows.fresh.first().copied(),
+            2 => rows.retries.first().map(|(_, seq)| *seq),
+            _ => None,
+        };
+        let seq = waiting.or_else(|| self.recent(endpoint))?;
+        let notice = self.store.redeliver(seq, self.now().wall)?;
+        let Run(run) = Run(self.store.row(Seq(seq)).run);
+        self.oracle.redelivered(Seq(seq), run);
+        Some(notice)
+    }
+
+    fn recent(&mut self, endpoint: usize) -> Option<i64> {
+        let last = self.store.last_run();
+        let from = last - 60;
+        let of_it: Vec<i64> = (from.max(1)..=last)
+            .filter(|seq| {
+                self.store
+                    .get(*seq)
+                    .is_some_and(|row| row.endpoint == endpoint)
+            })
+            .collect();
+        (!of_it.is_empty()).then(|| self.random.pick(&of_it))
+    }
+
+    /// Receivers answer, disks have room, and nobody touches anything any more.
+    fn peace(&mut self) {
+        self.peaceful = true;
+        self.disk_full_until = Duration::ZERO;
+        self.settings.pace.read_failures = 0.0;
+        for mode in &mut self.receivers {
+            *mode = Mode::Answers(Duration::from_millis(20));
+        }
+    }
+}

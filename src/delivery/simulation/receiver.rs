@@ -1,0 +1,105 @@
+//! Receivers that behave as receivers do.
+
+use std::time::Duration;
+
+use super::random::Random;
+use crate::delivery::scheduler::Attempted;
+use crate::domain::delivery_error::DeliveryError;
+
+/// The time limit of an attempt.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How a receiver behaves.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Mode {
+    /// 200 after this long.
+    Answers(Duration),
+    /// Any code, at random speed; a share succeeds.
+    Flaky(f64),
+    /// Never an answer.
+    Hangs,
+    /// This code, at once.
+    Code(u16),
+    /// Connections are refused.
+    Refuses,
+    /// 429 or 503 with `Retry-After`.
+    Busy(u16, Duration),
+    /// Its address is forbidden by policy: final.
+    Forbidden,
+}
+
+impl Mode {
+    /// Any of them, good ones rather often.
+    pub(super) fn random(random: &mut Random) -> Self {
+        let seconds = Duration::from_secs;
+        match random.below(16) {
+            0..=4 => Self::Answers(random.between(Duration::from_millis(1), seconds(1))),
+            5 => Self::Answers(random.between(seconds(1), seconds(9))),
+            6 | 7 => Self::Flaky(random.unit()),
+            8 | 9 => Self::Hangs,
+            10 => Self::Code(500),
+            11 => Self::Code(random.pick(&[301, 404, 400])),
+            12 | 13 => Self::Refuses,
+            14 => Self::Busy(random.pick(&[429, 503]), retry_after(random)),
+            _ if random.chance(0.2) => Self::Code(410),
+            _ => Self::Forbidden,
+        }
+    }
+
+    /// How an attempt goes.
+    pub(super) fn answer(self, random: &mut Random) -> Attempted {
+        let around = |took: Duration, random: &mut Random| took.mul_f64(0.8 + 0.4 * random.unit());
+        let instant = Duration::from_millis(2);
+        match self {
+            Self::Answers(took) => code(200, around(took, random)),
+            Self::Flaky(share) => {
+                let took = random.gap(Duration::from_millis(400)).min(TIMEOUT);
+                if random.chance(share) {
+                    code(204, took)
+                } else {
+                    match random.below(4) {
+                        0 => code(500, took),
+                        1 => code(404, took),
+                        2 => failure(DeliveryError::Protocol, took),
+                        _ => failure(DeliveryError::Timeout, TIMEOUT),
+                    }
+                }
+            }
+            Self::Hangs => failure(DeliveryError::Timeout, TIMEOUT),
+            Self::Code(number) => code(number, around(instant, random)),
+            Self::Refuses => failure(DeliveryError::Connect, around(instant, random)),
+            Self::Busy(number, wait) => Attempted {
+                retry_after: Some(wait),
+                ..code(number, around(instant, random))
+            },
+            Self::Forbidden => Attempted {
+                is_final: true,
+                ..failure(DeliveryError::AddressRefused, Duration::ZERO)
+            },
+        }
+    }
+}
+
+fn retry_after(random: &mut Random) -> Duration {
+    let most = random.pick(&[10, 600, 100_000]);
+    random.between(Duration::ZERO, Duration::from_secs(most))
+}
+
+fn code(code: u16, took: Duration) -> Attempted {
+    Attempted {
+        code: Some(code),
+        error: None,
+        is_final: false,
+        response: None,
+        retry_after: None,
+        took,
+    }
+}
+
+fn failure(error: DeliveryError, took: Duration) -> Attempted {
+    Attempted {
+        code: None,
+        error: Some(error),
+        ..code(0, took)
+    }
+}

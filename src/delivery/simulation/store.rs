@@ -1,0 +1,358 @@
+//! The queue of a store, in memory: what the SQL of `storage::sqlite` does to events and endpoints.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::delivery::scheduler::{ReadRequest, ReadResult};
+use crate::domain::clock::Timestamp;
+use crate::domain::endpoint_url::EndpointUrl;
+use crate::domain::secret::Secret;
+use crate::storage::{
+    Cause, EndpointNumber, Notice, Outcome, QueuedEvent, Recorded, RetryBatch, Run, Seq, Target,
+    Verdict,
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Fresh,
+    Retry,
+    Succeeded,
+    Failed,
+    Skipped,
+}
+
+/// An event's row.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    pub(super) endpoint: usize,
+    pub(super) state: State,
+    pub(super) run: i64,
+    pub(super) run_attempt: u32,
+    pub(super) run_started: Timestamp,
+    pub(super) attempts: u32,
+    pub(super) due: Timestamp,
+    created_at: Timestamp,
+}
+
+/// An endpoint's row and its share of the indexes.
+pub(super) struct Endpoint {
+    pub(super) target: Target,
+    pub(super) deleted: bool,
+    failures: u32,
+    pub(super) fresh: BTreeSet<i64>,
+    pub(super) retries: BTreeSet<(Timestamp, i64)>,
+    pub(super) redeliveries: BTreeSet<i64>,
+}
+
+/// The store.
+pub(super) struct Store {
+    last_run: i64,
+    /// By number; runs share the sequence, so some are empty.
+    rows: Vec<Option<Row>>,
+    pub(super) endpoints: Vec<Endpoint>,
+    pub(super) disable_after: u32,
+}
+
+impl Store {
+    pub(super) fn new(disable_after: u32) -> Self {
+        Self {
+            last_run: 0,
+            rows: vec![None],
+            endpoints: Vec::new(),
+            disable_after,
+        }
+    }
+
+    pub(super) fn row(&self, seq: Seq) -> &Row {
+        self.rows[usize::try_from(seq.0).expect("numbers are positive")]
+            .as_ref()
+            .expect("the event was published")
+    }
+
+    /// The event of that number, if it is one.
+    pub(super) fn get(&self, number: i64) -> Option<&Row> {
+        self.rows[usize::try_from(number).expect("numbers are positive")].as_ref()
+    }
+
+    fn row_mut(&mut self, seq: i64) -> &mut Row {
+        self.rows[usize::try_from(seq).expect("numbers are positive")]
+            .as_mut()
+            .expect("the event was published")
+    }
+
+    fn next_run(&mut self) -> i64 {
+        self.last_run += 1;
+        self.rows.push(None);
+        self.last_run
+    }
+
+    /// All numbers given so far.
+    pub(super) fn last_run(&self) -> i64 {
+        self.last_run
+    }
+
+    pub(super) fn create(&mut self) -> Notice {
+        let number = number_of(self.endpoints.len());
+        let target = Target {
+            number,
+            id: Uuid::nil(),
+            url: EndpointUrl::from_stored(String::new()),
+            secret: Secret::parse("a secret of at least 32 characters").unwrap(),
+            enabled: true,
+            skip_through: Run(0),
+        };
+        self.endpoints.push(Endpoint {
+            target: target.clone(),
+            deleted: false,
+            failures: 0,
+            fresh: BTreeSet::new(),
+            retries: BTreeSet::new(),
+            redeliveries: BTreeSet::new(),
+        });
+        Notice::Endpoint(target, Cause::Created)
+    }
+
+    /// Nothing, if the endpoint takes no events.
+    pub(super) fn publish(
+        &mut self,
+        endpoint: usize,
+        now: Timestamp,
+        body: Arc<[u8]>,
+    ) -> Option<QueuedEvent> {
+        if !self.endpoints[endpoint].target.enabled {
+            return None;
+        }
+        let seq = self.next_run();
+        self.rows[usize::try_from(seq).expect("numbers are positive")] = Some(Row {
+            endpoint,
+            state: State::Fresh,
+            run: seq,
+            run_attempt: 0,
+            run_started: now,
+            attempts: 0,
+            due: now,
+            created_at: now,
+        });
+        self.endpoints[endpoint].fresh.insert(seq);
+        let mut event = self.queued(seq);
+        event.body = Some(body);
+        Some(event)
+    }
+
+    fn queued(&self, seq: i64) -> QueuedEvent {
+        let row = self.row(Seq(seq));
+        QueuedEvent {
+            seq: Seq(seq),
+            id: Uuid::nil(),
+            endpoint: number_of(row.endpoint),
+            workspace: 1,
+            event_type: 1,
+            run: Run(row.run),
+            run_attempt: row.run_attempt,
+            run_started: row.run_started,
+            attempts: row.attempts,
+            created_at: row.created_at,
+            body: None,
+        }
+    }
+
+    /// Takes an event out of the indexes, has it changed, and puts it back.
+    fn change(&mut self, seq: i64, change: impl FnOnce(&mut Row)) {
+        let row = self.rows[usize::try_from(seq).expect("numbers are positive")]
+            .as_mut()
+            .expect("the event was published");
+        let indexes = &mut self.endpoints[row.endpoint];
+        indexes.fresh.remove(&seq);
+        indexes.retries.remove(&(row.due, seq));
+        indexes.redeliveries.remove(&seq);
+        change(row);
+        match (row.state, row.run_attempt) {
+            (State::Fresh, _) => indexes.fresh.insert(seq),
+            (State::Retry, 0) => indexes.redeliveries.insert(seq),
+            (State::Retry, _) => indexes.retries.insert((row.due, seq)),
+            _ => false,
+        };
+    }
+
+    /// As `record.rs` does.
+    pub(super) fn record(&mut self, outcome: &Outcome) -> Vec<Notice> {
+        let event = &outcome.event;
+        let (seq, run) = (event.seq.0, event.run.0);
+        let row = self.row_mut(seq);
+        let endpoint = row.endpoint;
+        let is_current = row.run == run && matches!(row.state, State::Fresh | State::Retry);
+        let skipped = event.run <= self.endpoints[endpoint].target.skip_through;
+        let (to, due) = match outcome.verdict {
+            Verdict::Succeeded => (State::Succeeded, None),
+            _ if skipped => (State::Skipped, None),
+            Verdict::RetryAt(at) => (State::Retry, Some(at)),
+            Verdict::Failed | Verdict::Gone => (State::Failed, None),
+        };
+        self.change(seq, |row| {
+            row.attempts += 1;
+            if is_current {
+                row.state = to;
+                row.due = due.unwrap_or_default();
+                row.run_attempt += 1;
+            } else if outcome.verdict == Verdict::Succeeded
+                && ((row.state == State::Skipped && row.run == run)
+                    || (row.state == State::Retry && row.run > run && row.run_attempt == 0))
+            {
+                row.state = State::Succeeded;
+            }
+        });
+        let mut notices = Vec::new();
+        let health = &mut self.endpoints[endpoint];
+        if outcome.verdict == Verdict::Succeeded {
+            health.failures = 0;
+        } else if is_current && to == State::Failed && health.target.enabled {
+            health.failures += 1;
+            if outcome.verdict == Verdict::Gone
+                || (self.disable_after > 0 && health.failures >= self.disable_after)
+            {
+                notices.push(self.disable(endpoint));
+            }
+        }
+        notices.push(Notice::Recorded(Recorded {
+            seq: event.seq,
+            endpoint: event.endpoint,
+            due: due.filter(|_| is_current),
+        }));
+        notices
+    }
+
+    /// Nothing, if the endpoint is disabled.
+    pub(super) fn redeliver(&mut self, seq: i64, now: Timestamp) -> Option<Notice> {
+        let endpoint = self.row(Seq(seq)).endpoint;
+        if !self.endpoints[endpoint].target.enabled {
+            return None;
+        }
+        let run = self.next_run();
+        self.change(seq, |row| {
+            row.state = State::Retry;
+            row.due = now;
+            row.run = run;
+            row.run_attempt = 0;
+            row.run_started = now;
+        });
+        Some(Notice::Redeliver {
+            endpoint: number_of(endpoint),
+            seq: Seq(seq),
+        })
+    }
+
+    pub(super) fn disable(&mut self, endpoint: usize) -> Notice {
+        let last_run = self.last_run;
+        let row = &mut self.endpoints[endpoint];
+        row.target.enabled = false;
+        row.target.skip_through = Run(last_run);
+        Notice::Endpoint(row.target.clone(), Cause::Disabled)
+    }
+
+    pub(super) fn delete(&mut self, endpoint: usize) -> Notice {
+        self.endpoints[endpoint].deleted = true;
+        self.disable(endpoint)
+    }
+
+    pub(super) fn enable(&mut self, endpoint: usize) -> Option<Notice> {
+        let row = &mut self.endpoints[endpoint];
+        if row.deleted {
+            return None;
+        }
+        row.target.enabled = true;
+        row.failures = 0;
+        Some(Notice::Endpoint(row.target.clone(), Cause::Enabled))
+    }
+
+    /// Another URL or another secret.
+    pub(super) fn edit(&mut self, endpoint: usize, cause: Cause) -> Option<Notice> {
+        let row = &self.endpoints[endpoint];
+        (!row.deleted).then(|| Notice::Endpoint(row.target.clone(), cause))
+    }
+
+    /// Marks up to `limit` skipped events as such; answers whether there may be more.
+    pub(super) fn sweep(&mut self, endpoint: usize, limit: usize) -> bool {
+        let row = &self.endpoints[endpoint];
+        let through = row.target.skip_through.0;
+        let waiting = row.retries.iter().map(|(_, seq)| seq);
+        let skipped: Vec<i64> = row
+            .fresh
+            .iter()
+            .take_while(|seq| **seq <= through)
+            .chain(waiting.chain(&row.redeliveries))
+            .copied()
+            .filter(|seq| self.row(Seq(*seq)).run <= through)
+            .take(limit)
+            .collect();
+        for seq in &skipped {
+            self.change(*seq, |row| row.state = State::Skipped);
+        }
+        skipped.len() == limit
+    }
+
+    /// The endpoints that are enabled.
+    pub(super) fn targets(&self) -> Vec<Target> {
+        let targets = self.endpoints.iter().map(|endpoint| &endpoint.target);
+        targets.filter(|target| target.enabled).cloned().collect()
+    }
+
+    /// As `queue.rs` does.
+    pub(super) fn read(&self, request: ReadRequest) -> ReadResult {
+        match request {
+            ReadRequest::Fresh {
+                endpoint,
+                after,
+                limit,
+            } => {
+                let fresh = self.endpoints[index_of(endpoint)]
+                    .fresh
+                    .range(after.0 + 1..);
+                let events = fresh.take(limit).map(|seq| self.queued(*seq)).collect();
+                ReadResult::Fresh(endpoint, Some(events), limit)
+            }
+            ReadRequest::Retries {
+                endpoint,
+                skipped,
+                now,
+                limit,
+            } => {
+                let mut batch = RetryBatch::default();
+                for (due, seq) in &self.endpoints[index_of(endpoint)].retries {
+                    if self.row(Seq(*seq)).run <= skipped.0 {
+                        continue;
+                    }
+                    if *due > now || batch.events.len() == limit {
+                        batch.next_due = Some(*due);
+                        break;
+                    }
+                    batch.events.push(self.queued(*seq));
+                }
+                ReadResult::Retries(endpoint, Some(batch))
+            }
+            ReadRequest::Redeliveries {
+                endpoint,
+                skipped,
+                limit,
+            } => {
+                let waiting = self.endpoints[index_of(endpoint)].redeliveries.iter();
+                let events = waiting
+                    .filter(|seq| self.row(Seq(**seq)).run > skipped.0)
+                    .take(limit)
+                    .map(|seq| self.queued(*seq))
+                    .collect();
+                ReadResult::Redeliveries(endpoint, Some(events), limit)
+            }
+        }
+    }
+}
+
+/// Numbers begin with 1, places in lists with 0.
+pub(super) fn number_of(index: usize) -> EndpointNumber {
+    EndpointNumber(i64::try_from(index).expect("few endpoints") + 1)
+}
+
+pub(super) fn index_of(number: EndpointNumber) -> usize {
+    usize::try_from(number.0 - 1).expect("numbers begin with 1")
+}

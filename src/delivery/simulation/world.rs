@@ -1,0 +1,457 @@
+//! The world around a scheduler: a store, receivers, threads that take their time, and one agenda.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::oracle::Oracle;
+use super::plan::Plan;
+use super::random::Random;
+use super::receiver::Mode;
+use super::store::{Store, index_of};
+use crate::delivery::limits::Limits;
+use crate::delivery::scheduler::{Landing, Now, ReadRequest, ReadResult, Rules, Scheduler, Start};
+use crate::delivery::target::LiveTargets;
+use crate::domain::clock::Timestamp;
+use crate::domain::retry::RetryPolicy;
+use crate::storage::{EndpointNumber, Notice, Outcome, QueuedEvent, Seq};
+
+/// How long the threads around the scheduler take.
+#[derive(Clone, Copy)]
+pub(super) struct Pace {
+    /// The dispatcher, to wake.
+    pub(super) wake: Duration,
+    /// The dispatcher, for one thing that it hears or decides.
+    pub(super) work: Duration,
+    /// The writer, for a commit.
+    pub(super) write: Duration,
+    /// The reader, for a read.
+    pub(super) read: Duration,
+    /// How often any of it takes a hundred times longer.
+    pub(super) hiccups: f64,
+    /// How often a read fails.
+    pub(super) read_failures: f64,
+}
+
+pub(super) struct Settings {
+    pub(super) senders: u32,
+    pub(super) limits: Limits,
+    pub(super) expire_after: Duration,
+    pub(super) disable_after: u32,
+    /// Published events that the dispatcher's letter box takes.
+    pub(super) letter_box: usize,
+    pub(super) pace: Pace,
+}
+
+/// What is going to happen. A number says in which life of the process.
+enum Happening {
+    Wake,
+    Write(u32),
+    Snapshot(u32, ReadRequest),
+    Answer(u32, ReadResult),
+    Admit(u32, Start),
+    Land(u32, Landing),
+    Plan(Plan),
+}
+
+struct Entry {
+    at: Duration,
+    /// Among entries of one moment, the one made first comes first.
+    serial: u64,
+    what: Happening,
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (other.at, other.serial).cmp(&(self.at, self.serial))
+    }
+}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.serial == other.serial
+    }
+}
+
+impl Eq for Entry {}
+
+#[derive(Default)]
+struct Mail {
+    notices: Vec<Notice>,
+    published: usize,
+    overflow: BTreeMap<EndpointNumber, Seq>,
+    landings: Vec<Landing>,
+    reads: Vec<ReadResult>,
+}
+
+pub(super) struct World {
+    pub(super) settings: Settings,
+    pub(super) random: Random,
+    /// The monotonic clock.
+    pub(super) time: Duration,
+    /// What the wall clock said at monotonic zero, if it had always gone as now.
+    pub(super) wall_start: Timestamp,
+    pub(super) store: Store,
+    pub(super) receivers: Vec<Mode>,
+    pub(super) oracle: Oracle,
+    pub(super) scheduler: Scheduler,
+    live: Arc<LiveTargets>,
+    agenda: BinaryHeap<Entry>,
+    serial: u64,
+    life: u32,
+    mail: Mail,
+    wake_at: Option<Duration>,
+    busy_until: Duration,
+    unwritten: VecDeque<Outcome>,
+    /// Outcomes are not written before: the disk is full.
+    pub(super) disk_full_until: Duration,
+    /// How long fresh events of the first endpoints took to start, for those that are watched.
+    pub(super) watched: usize,
+    pub(super) waits: Vec<Duration>,
+    pub(super) starts: usize,
+    /// Nothing goes wrong any more.
+    pub(super) peaceful: bool,
+    pub(super) trace: Option<VecDeque<String>>,
+}
+
+impl World {
+    pub(super) fn new(settings: Settings, seed: u64) -> Self {
+        let live = Arc::new(LiveTargets::default());
+        let rules = rules(&settings);
+        Self {
+            random: Random::new(seed),
+            time: Duration::from_secs(1),
+            wall_start: Timestamp::from_micros(1_700_000_000_000_000),
+            store: Store::new(settings.disable_after),
+            receivers: Vec::new(),
+            oracle: Oracle::new(rules.clone()),
+            scheduler: Scheduler::new(rules, live.clone(), dice(seed)),
+            live,
+            agenda: BinaryHeap::new(),
+            serial: 0,
+            life: 0,
+            mail: Mail::default(),
+            wake_at: None,
+            busy_until: Duration::ZERO,
+            unwritten: VecDeque::new(),
+            disk_full_until: Duration::ZERO,
+            watched: 0,
+            waits: Vec::new(),
+            starts: 0,
+            peaceful: false,
+            trace: None,
+            settings,
+        }
+    }
+
+    pub(super) fn now(&self) -> Now {
+        Now {
+            wall: self.wall_start.after(self.time),
+            monotonic: self.time,
+        }
+    }
+
+    fn put(&mut self, after: Duration, what: Happening) {
+        self.serial += 1;
+        self.agenda.push(Entry {
+            at: self.time + after,
+            serial: self.serial,
+            what,
+        });
+    }
+
+    pub(super) fn plan(&mut self, after: Duration, plan: Plan) {
+        self.put(after, Happening::Plan(plan));
+    }
+
+    fn note(&mut self, what: impl FnOnce() -> String) {
+        let time = self.time;
+        if let Some(trace) = &mut self.trace {
+            if trace.len() == 100 {
+                trace.pop_front();
+            }
+            trace.push_back(format!("{:.6} {}", time.as_secs_f64(), what()));
+        }
+    }
+
+    /// Around `usual`; seldom, very much longer.
+    pub(super) fn take_time(&mut self, usual: Duration) -> Duration {
+        let factor = 0.5 + self.random.unit();
+        if self.random.chance(self.settings.pace.hiccups) {
+            usual.mul_f64(factor * 100.0)
+        } else {
+            usual.mul_f64(factor)
+        }
+    }
+
+    /// Lives through what happens until `end`.
+    pub(super) fn run(&mut self, end: Duration) {
+        while self.agenda.peek().is_some_and(|entry| entry.at <= end) {
+            let Entry { at, what, .. } = self.agenda.pop().expect("it was peeked at");
+            self.time = at;
+            self.happen(what);
+        }
+        self.time = self.time.max(end);
+    }
+
+    fn happen(&mut self, what: Happening) {
+        let life = self.life;
+        match what {
+            Happening::Wake if self.wake_at == Some(self.time) => self.turn(),
+            Happening::Write(of) if of == life => self.write(),
+            Happening::Snapshot(of, request) if of == life => self.snapshot(request),
+            Happening::Answer(of, result) if of == life => {
+                self.mail.reads.push(result);
+                self.ring();
+            }
+            Happening::Admit(of, start) if of == life => self.admit(start),
+            Happening::Land(of, landing) if of == life => {
+                self.mail.landings.push(landing);
+                self.ring();
+            }
+            Happening::Plan(plan) => self.follow(plan),
+            _ => {}
+        }
+    }
+
+    /// Wakes the dispatcher.
+    pub(super) fn ring(&mut self) {
+        let after = self.take_time(self.settings.pace.wake);
+        self.wake_by((self.time + after).max(self.busy_until));
+    }
+
+    fn wake_by(&mut self, at: Duration) {
+        if self.wake_at.is_none_or(|earlier| at < earlier) {
+            self.wake_at = Some(at);
+            self.put(at - self.time, Happening::Wake);
+        }
+    }
+
+    /// A commit: what it changes is live at once, and the dispatcher hears of it.
+    pub(super) fn commit(&mut self, notices: Vec<Notice>) {
+        for notice in notices {
+            self.note(|| format!("commit {notice:?}"));
+            match &notice {
+                Notice::Endpoint(target, _) => {
+                    self.live.set(target);
+                    let index = index_of(target.number);
+                    self.plan(Duration::from_millis(1), Plan::Sweep(index));
+                }
+                Notice::Published(event) => {
+                    if self.mail.published >= self.settings.letter_box {
+                        let highest = self.mail.overflow.entry(event.endpoint).or_default();
+                        *highest = event.seq.max(*highest);
+                        continue;
+                    }
+                    self.mail.published += 1;
+                }
+                _ => {}
+            }
+            self.mail.notices.push(notice);
+        }
+        self.ring();
+    }
+
+    /// The dispatcher's turn, as `Dispatcher::hear` and `Dispatcher::hand_out` make it.
+    fn turn(&mut self) {
+        self.wake_at = None;
+        let mail = std::mem::take(&mut self.mail);
+        let now = self.now();
+        let mut done = mail.notices.len() + mail.reads.len() + mail.landings.len();
+        for notice in mail.notices {
+            self.oracle.heard(&notice);
+            self.scheduler.notice(notice, now);
+        }
+        for (endpoint, seq) in mail.overflow {
+            self.scheduler.committed(endpoint, seq);
+        }
+        for read in mail.reads {
+            self.scheduler.read(read, now);
+        }
+        for landing in mail.landings {
+            self.oracle.landed(&landing, now);
+            if let Some(outcome) = self.scheduler.landed(landing, now) {
+                self.record(outcome);
+            }
+        }
+        self.scheduler.tick(now);
+        self.oracle.ticked(now);
+        done += self.hand_out(now);
+        self.busy_until = self.time + self.settings.pace.work * u32::try_from(done).unwrap_or(1);
+        if self.oracle.is_check_due() {
+            self.check(now);
+        }
+        let wake = self.scheduler.next_wake();
+        assert!(wake > self.time, "the scheduler never sleeps");
+        self.wake_by(wake.max(self.busy_until));
+    }
+
+    fn hand_out(&mut self, now: Now) -> usize {
+        let mut done = 0;
+        loop {
+            let before = self.scheduler.sums();
+            let Some(start) = self.scheduler.next_start(now) else {
+                break;
+            };
+            self.note(|| format!("start {:?}", start.event));
+            let queue = self.scheduler.queue(start.event.endpoint);
+            let class = queue.expect("it has work").health.class();
+            self.oracle
+                .started(&start.event, class, &before, &self.store, now);
+            if index_of(start.event.endpoint) < self.watched {
+                self.waits.push(now.wall.since(start.event.run_started));
+            }
+            let usual = if start.event.body.is_some() {
+                Duration::from_micros(50)
+            } else {
+                self.settings.pace.read
+            };
+            let after = self.take_time(usual);
+            self.put(after, Happening::Admit(self.life, start));
+            done += 1;
+        }
+        while let Some(outcome) = self.scheduler.next_expired() {
+            self.note(|| format!("expired {:?}", outcome.event.seq));
+            self.oracle.expired(&outcome, now);
+            self.record(outcome);
+        }
+        while let Some(request) = self.scheduler.next_read(now) {
+            self.note(|| format!("read {request:?}"));
+            self.oracle.asked();
+            let after = self.take_time(self.settings.pace.read);
+            self.put(after, Happening::Snapshot(self.life, request));
+            self.tempt(request);
+            done += 1;
+        }
+        done
+    }
+
+    fn snapshot(&mut self, request: ReadRequest) {
+        let mut result = self.store.read(request);
+        if self.random.chance(self.settings.pace.read_failures) {
+            match &mut result {
+                ReadResult::Fresh(_, events, _) | ReadResult::Redeliveries(_, events, _) => {
+                    *events = None;
+                }
+                ReadResult::Retries(_, batch) => *batch = None,
+            }
+        }
+        self.note(|| format!("found {result:?}"));
+        let after = self.take_time(self.settings.pace.read);
+        self.put(after, Happening::Answer(self.life, result));
+    }
+
+    /// A sender takes an event over and looks once more whether it may.
+    fn admit(&mut self, start: Start) {
+        let Start { event, target } = start;
+        if target.admit(event.run).is_none() {
+            self.note(|| format!("abandoned {:?}", event.seq));
+            self.put(
+                Duration::ZERO,
+                Happening::Land(self.life, Landing::Abandoned(event)),
+            );
+            return;
+        }
+        let index = index_of(event.endpoint);
+        let stored = &self.store.endpoints[index].target;
+        assert!(
+            stored.enabled,
+            "{event:?} was sent after a disable was answered"
+        );
+        assert!(
+            event.run > stored.skip_through,
+            "{event:?} was sent although its run is skipped"
+        );
+        let how = self.receivers[index].answer(&mut self.random);
+        self.starts += 1;
+        self.put(
+            how.took,
+            Happening::Land(self.life, Landing::Attempted(event, how)),
+        );
+    }
+
+    fn record(&mut self, outcome: Outcome) {
+        if self.unwritten.is_empty() {
+            let after = self.take_time(self.settings.pace.write);
+            self.put(after, Happening::Write(self.life));
+        }
+        self.unwritten.push_back(outcome);
+    }
+
+    fn write(&mut self) {
+        if self.time < self.disk_full_until {
+            let after = self.disk_full_until - self.time;
+            self.put(after, Happening::Write(self.life));
+            return;
+        }
+        for outcome in std::mem::take(&mut self.unwritten) {
+            let notices = self.store.record(&outcome);
+            self.commit(notices);
+        }
+    }
+
+    /// The process ends and another one takes over. What was not written is lost.
+    pub(super) fn restart(&mut self) {
+        self.note(|| "restart".to_owned());
+        self.life += 1;
+        self.mail = Mail::default();
+        self.unwritten.clear();
+        self.busy_until = self.time;
+        self.live = Arc::new(LiveTargets::default());
+        let rules = rules(&self.settings);
+        let random = dice(self.random.next());
+        self.scheduler = Scheduler::new(rules.clone(), self.live.clone(), random);
+        self.oracle = Oracle::new(rules);
+        let now = self.now();
+        for target in self.store.targets() {
+            self.scheduler.resume(&target, now);
+        }
+        self.wake_at = None;
+        self.ring();
+    }
+
+    /// Whether nothing is on its way to the dispatcher.
+    pub(super) fn is_all_heard(&self) -> bool {
+        let Mail {
+            notices, overflow, ..
+        } = &self.mail;
+        notices.is_empty() && overflow.is_empty()
+    }
+
+    /// Publishes an event.
+    pub(super) fn publish(&mut self, endpoint: usize, body: Arc<[u8]>) -> Option<QueuedEvent> {
+        self.store.publish(endpoint, self.now().wall, body)
+    }
+
+    /// Takes an endpoint that behaves like `mode`.
+    pub(super) fn endpoint(&mut self, mode: Mode) -> usize {
+        self.receivers.push(mode);
+        let notice = self.store.create();
+        self.commit(vec![notice]);
+        self.receivers.len() - 1
+    }
+}
+
+fn rules(settings: &Settings) -> Rules {
+    let seconds = [5, 30, 120, 600, 1800, 3600, 7200, 14_400, 28_800, 43_200];
+    Rules {
+        senders: settings.senders,
+        retry: RetryPolicy {
+            waits: seconds.map(Duration::from_secs).to_vec(),
+            expire_after: settings.expire_after,
+        },
+        limits: settings.limits,
+    }
+}
+
+fn dice(seed: u64) -> Box<dyn FnMut() -> f64 + Send> {
+    let mut random = Random::new(!seed);
+    Box::new(move || random.unit())
+}
