@@ -116,7 +116,8 @@ CREATE INDEX event_retry ON event (endpoint, due, seq) WHERE state = 1;
 CREATE INDEX event_waiting ON event (endpoint, seq, run, type) WHERE state = 1;
 -- Asked for again and not attempted since: these wait for nothing. Always tiny.
 CREATE INDEX event_redelivery ON event (endpoint, seq) WHERE state = 1 AND run_attempt = 0;
--- Lists.
+-- Lists. Those with a type after `seq` are scanned in the order of `seq` and leave out other types
+-- without a look at the table.
 CREATE INDEX event_by_workspace ON event (workspace);
 CREATE INDEX event_by_endpoint ON event (endpoint, seq, type);
 CREATE INDEX event_by_type ON event (workspace, type);

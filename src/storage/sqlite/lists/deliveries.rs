@@ -12,7 +12,7 @@ use super::search::Haystack;
 use super::time_range::Interval;
 use super::totals::{self, Kind};
 use crate::domain::delivery::{CodeClass, Delivery};
-use crate::storage::filter::{DeliveryFilter, Listed, Page};
+use crate::storage::filter::{DeliveryFilter, Listed, Page, QUERY_SCAN_MAX};
 
 const INDEXES: Indexes = Indexes {
     all: index(None, None),
@@ -258,6 +258,7 @@ impl Selection {
             ranges: self.interval.ranges(connection, Table::Delivery)?,
             total: self.total(connection, &plan)?,
             plan: &plan,
+            most: QUERY_SCAN_MAX,
         };
         haystack.search(connection, pattern, page)
     }

@@ -13,7 +13,7 @@ use super::time_range::{Hours, Interval, SeqRange};
 use super::totals::{self, Kind};
 use crate::domain::access::Reach;
 use crate::domain::event::{Event, EventStatus};
-use crate::storage::filter::{EventFilter, Listed, Page};
+use crate::storage::filter::{EventFilter, Listed, Page, QUERY_SCAN_MAX};
 
 const INDEXES: Indexes = Indexes {
     all: index(None, None),
@@ -384,6 +384,7 @@ impl Selection {
             ranges: self.interval.ranges(connection, Table::Event)?,
             total: self.total(connection, &plan)?,
             plan: &plan,
+            most: QUERY_SCAN_MAX,
         };
         haystack.search(connection, pattern, page)
     }

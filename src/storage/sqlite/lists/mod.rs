@@ -1,7 +1,7 @@
 //! Lists of deliveries, events and endpoints, and their exact totals.
 //!
 //! **Order.** Newest first is by `seq`, the order of commit. Whatever the filter, what it selects is
-//! expressed as a few index scans in that order ([`scan::Plan`]), merged here rather than by `SQLite`:
+//! expressed as a few index scans in that order ([`scan::Plan`]), merged here ([`merge`]) rather than by `SQLite`:
 //! statements then come in few shapes, cached and known to a test that reads their query plans, and
 //! no filter, however long, makes `SQLite` sort. `IN` on the leading column of an index would.
 //!
@@ -11,7 +11,7 @@
 //!
 //! **Totals** add up the counters of whole hours and count the edges on the index ([`totals`]).
 //!
-//! **Text** is sought in whole rows, by a function of ours within SQLite ([`search`]).
+//! **Text** is sought in whole rows, by a function of ours within the database ([`search`]).
 //!
 //! **Consistency.** A list takes several statements, which share one read transaction: total and page
 //! tell of the same moment. The connection must not be in a transaction already.
@@ -23,6 +23,7 @@
 mod deliveries;
 mod endpoints;
 mod events;
+mod merge;
 mod query;
 mod rows;
 mod scan;

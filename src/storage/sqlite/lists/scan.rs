@@ -1,18 +1,13 @@
 //! Ordered index scans, and sums and differences of them.
 
 use std::borrow::Cow;
-use std::collections::BinaryHeap;
 use std::fmt::Write;
 
 use rusqlite::{CachedStatement, Connection};
 
 use super::ListError;
+use super::merge::Walk;
 use super::time_range::SeqRange;
-
-/// The fewest rows that one look into a scan fetches: the look itself costs about as much as 50.
-const FETCH_MIN: usize = 32;
-/// The most, so that a merge of many scans stays small.
-const FETCH_MAX: usize = 4096;
 
 /// A table that is listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +102,7 @@ impl Scan {
     }
 
     /// The next `limit` numbers in `range` after the highest `offset`.
-    fn fetch(
+    pub(super) fn fetch(
         &self,
         connection: &Connection,
         range: SeqRange,
@@ -276,146 +271,6 @@ impl Plan {
     }
 }
 
-/// Goes through the rows of a [`Plan`], newest first.
-struct Walk<'a> {
-    connection: &'a Connection,
-    plan: &'a Plan,
-    ranges: std::slice::Iter<'a, SeqRange>,
-    expected: u64,
-    current: Option<(Merge<'a>, Merge<'a>)>,
-}
-
-impl<'a> Walk<'a> {
-    /// Begins at the newest row; about `expected` will be asked for.
-    fn new(
-        connection: &'a Connection,
-        plan: &'a Plan,
-        ranges: &'a [SeqRange],
-        expected: u64,
-    ) -> Self {
-        Self {
-            connection,
-            plan,
-            ranges: ranges.iter(),
-            expected,
-            current: None,
-        }
-    }
-
-    /// The next number.
-    fn next(&mut self) -> Result<Option<i64>, ListError> {
-        loop {
-            if let Some((plus, minus)) = &mut self.current {
-                while let Some(seq) = plus.next()? {
-                    if !minus.next_is(seq)? {
-                        return Ok(Some(seq));
-                    }
-                }
-            }
-            let Some(range) = self.ranges.next() else {
-                self.current = None;
-                return Ok(None);
-            };
-            let merge = |scans| Merge::new(self.connection, scans, *range, self.expected);
-            self.current = Some((merge(&self.plan.plus)?, merge(&self.plan.minus)?));
-        }
-    }
-}
-
-/// Several scans of one range as one, newest first.
-///
-/// Each scan is read in pieces, every piece by a statement of its own: cached statements of the same
-/// shape could not be open at the same time.
-struct Merge<'a> {
-    connection: &'a Connection,
-    sources: Vec<Source<'a>>,
-    /// The next number of each source that has any, highest on top.
-    heads: BinaryHeap<(i64, usize)>,
-}
-
-struct Source<'a> {
-    scan: &'a Scan,
-    rest: SeqRange,
-    piece: Vec<i64>,
-    at: usize,
-    fetch: usize,
-}
-
-impl<'a> Merge<'a> {
-    fn new(
-        connection: &'a Connection,
-        scans: &'a [Scan],
-        range: SeqRange,
-        expected: u64,
-    ) -> Result<Self, ListError> {
-        // Each source is likely to give its share; one that gives more is asked again for more.
-        let share = size(expected) / scans.len().max(1) * 2;
-        let mut merge = Self {
-            connection,
-            sources: Vec::with_capacity(scans.len()),
-            heads: BinaryHeap::with_capacity(scans.len()),
-        };
-        for scan in scans {
-            merge.sources.push(Source {
-                scan,
-                rest: range,
-                piece: Vec::new(),
-                at: 0,
-                fetch: share.clamp(FETCH_MIN, FETCH_MAX),
-            });
-            let at = merge.sources.len() - 1;
-            if let Some(seq) = merge.sources[at].next(connection)? {
-                merge.heads.push((seq, at));
-            }
-        }
-        Ok(merge)
-    }
-
-    fn next(&mut self) -> Result<Option<i64>, ListError> {
-        let Some(mut head) = self.heads.peek_mut() else {
-            return Ok(None);
-        };
-        let (seq, at) = *head;
-        match self.sources[at].next(self.connection)? {
-            Some(next) => head.0 = next,
-            None => {
-                std::collections::binary_heap::PeekMut::pop(head);
-            }
-        }
-        Ok(Some(seq))
-    }
-
-    /// Skips to `seq`; whether it is there.
-    fn next_is(&mut self, seq: i64) -> Result<bool, ListError> {
-        while let Some((head, _)) = self.heads.peek() {
-            if *head <= seq {
-                return Ok(*head == seq);
-            }
-            self.next()?;
-        }
-        Ok(false)
-    }
-}
-
-impl Source<'_> {
-    fn next(&mut self, connection: &Connection) -> Result<Option<i64>, ListError> {
-        if self.at == self.piece.len() {
-            self.at = 0;
-            self.scan
-                .fetch(connection, self.rest, 0, self.fetch, &mut self.piece)?;
-            if self.piece.len() < self.fetch {
-                self.rest = SeqRange::NONE;
-            } else if let Some(last) = self.piece.last() {
-                self.rest.below = *last;
-            }
-            self.fetch = (self.fetch * 4).min(FETCH_MAX);
-        }
-        let next = self.piece.get(self.at).copied();
-        self.at += usize::from(next.is_some());
-        Ok(next)
-    }
-}
-
 /// A statement from the connection's cache. The only way in which lists prepare any, so that a test
 /// can collect them.
 pub(super) fn prepare<'c>(
@@ -431,6 +286,6 @@ fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn size(number: u64) -> usize {
+pub(super) fn size(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }

@@ -1,8 +1,8 @@
 //! Looking for a text in ids and codes.
 //!
-//! SQLite steps over the rows and asks a function of ours about each, so that only the hits come out of
-//! it: handing every row to Rust costs more than looking at it. A hit comes in any order and is put in
-//! its place at the end.
+//! The database steps over the rows and asks a function of ours about each, so that only the hits come
+//! out of it: handing every row to Rust costs more than looking at it. Hits come in any order and are
+//! sorted at the end.
 
 use rusqlite::Connection;
 use rusqlite::functions::{Context, FunctionFlags};
@@ -12,7 +12,7 @@ use super::ListError;
 use super::query::{Found, Pattern};
 use super::scan::{Plan, Scan, Table};
 use super::time_range::{SeqRange, extent};
-use crate::storage::filter::{Page, QUERY_SCAN_MAX};
+use crate::storage::filter::Page;
 
 /// How many rows of a table are stepped over in the time that an index leads to one.
 const LOOKUP_COST: u64 = 20;
@@ -44,10 +44,12 @@ pub(super) struct Haystack<'a> {
     pub(super) ranges: Vec<SeqRange>,
     /// How many rows that makes.
     pub(super) total: u64,
+    /// How many of them are looked at, newest first.
+    pub(super) most: u64,
 }
 
 impl Haystack<'_> {
-    /// Looks at the newest [`QUERY_SCAN_MAX`] rows.
+    /// The rows in which `pattern` is found.
     pub(super) fn search(
         mut self,
         connection: &Connection,
@@ -55,7 +57,7 @@ impl Haystack<'_> {
         page: Page,
     ) -> Result<Found, ListError> {
         let mut found = Found {
-            searched: Some(self.total.min(QUERY_SCAN_MAX)),
+            searched: Some(self.total.min(self.most)),
             ..Found::default()
         };
         if pattern.is_hopeless() || self.total == 0 {
@@ -80,12 +82,12 @@ impl Haystack<'_> {
     }
 
     fn leave_out_the_oldest(&mut self, connection: &Connection) -> Result<(), ListError> {
-        if self.total <= QUERY_SCAN_MAX {
+        if self.total <= self.most {
             return Ok(());
         }
         let last = self
             .plan
-            .page(connection, &self.ranges, QUERY_SCAN_MAX - 1, 1)?;
+            .page(connection, &self.ranges, self.most.saturating_sub(1), 1)?;
         let newest = SeqRange {
             above: last.first().map_or(i64::MIN, |seq| seq - 1),
             ..SeqRange::ALL
@@ -102,7 +104,7 @@ impl Haystack<'_> {
             return Ok(false);
         };
         let widths = self.ranges.iter().map(|range| range.and(extent).width());
-        let wanted = self.total.min(QUERY_SCAN_MAX);
+        let wanted = self.total.min(self.most);
         Ok(widths.sum::<u64>() <= wanted.saturating_mul(LOOKUP_COST))
     }
 

@@ -10,6 +10,10 @@ use crate::domain::delivery::{CodeClass, Delivery};
 use crate::domain::event::{Event, EventStatus};
 use crate::domain::event_type::EventType;
 use crate::storage::filter::{DeliveryFilter, EndpointFilter, EventFilter, Page};
+use crate::storage::sqlite::lists::query::Pattern;
+use crate::storage::sqlite::lists::scan::{Index, Plan, Scan, Table};
+use crate::storage::sqlite::lists::search::Haystack;
+use crate::storage::sqlite::lists::time_range::SeqRange;
 use crate::storage::sqlite::lists::{find_event, list_deliveries, list_endpoints, list_events};
 
 const WORLDS: u64 = 40;
@@ -126,6 +130,43 @@ fn one_event_is_found_within_reach() {
             Ok(None)
         );
     });
+}
+
+#[test]
+fn only_the_newest_are_searched() {
+    let world = (0..WORLDS)
+        .map(World::generate)
+        .find(|world| world.deliveries.len() > 100)
+        .unwrap();
+    let all = Index {
+        table: Table::Delivery,
+        name: None,
+        only: None,
+    };
+    let plan = Plan::of(vec![Scan::of(all)]);
+    let page = Page {
+        number: 1,
+        limit: 100,
+    };
+    for most in 1..20 {
+        let haystack = Haystack {
+            table: Table::Delivery,
+            plan: &plan,
+            in_table: plan.clone(),
+            ranges: vec![SeqRange::ALL],
+            total: world.deliveries.len() as u64,
+            most: most as u64,
+        };
+        // The version of an id: every one has it.
+        let found = haystack
+            .search(&world.connection, &Pattern::new("-4"), page)
+            .unwrap();
+        let newest = world.deliveries.iter().rev().take(most);
+        let expected: Vec<i64> = newest.map(|row| row.seq).collect();
+        assert_eq!(found.seqs, expected);
+        assert_eq!(found.total, most as u64);
+        assert_eq!(found.searched, Some(most as u64));
+    }
 }
 
 fn delivery_matches(world: &World, row: &DeliveryRow, filter: &DeliveryFilter) -> bool {

@@ -51,7 +51,6 @@ pub(super) struct EventRow {
 
 #[derive(Clone, Debug)]
 pub(super) struct DeliveryRow {
-    #[expect(dead_code, reason = "shown when a test fails")]
     pub(super) seq: i64,
     pub(super) id: Uuid,
     pub(super) event: usize,
