@@ -262,7 +262,7 @@ impl World {
     /// The dispatcher's turn, as `Dispatcher::hear` and `Dispatcher::hand_out` make it.
     fn turn(&mut self) {
         self.wake_at = None;
-        let mail = std::mem::take(&mut self.mail);
+        let mail = self.take_mail();
         let now = self.now();
         let mut done = mail.notices.len() + mail.reads.len() + mail.landings.len();
         for notice in mail.notices {
@@ -291,6 +291,18 @@ impl World {
         let wake = self.scheduler.next_wake();
         assert!(wake > self.time, "the scheduler never sleeps");
         self.wake_by(wake.max(self.busy_until));
+    }
+
+    /// Seldom, the last notices are still on their way, although a read has seen their commits.
+    fn take_mail(&mut self) -> Mail {
+        let mut mail = std::mem::take(&mut self.mail);
+        if !mail.notices.is_empty() && self.random.chance(self.settings.pace.hiccups) {
+            let heard = self.random.below(mail.notices.len());
+            self.mail.notices = mail.notices.split_off(heard);
+            self.mail.overflow = std::mem::take(&mut mail.overflow);
+            self.ring();
+        }
+        mail
     }
 
     fn hand_out(&mut self, now: Now) -> usize {
