@@ -79,8 +79,10 @@ pub(super) struct EndpointQueue {
     /// `committed` when the refill under way was asked for.
     refilling: Option<Seq>,
     next_due: Option<Timestamp>,
-    /// Events whose outcome was recorded while a read was under way: it may show them as they were.
-    left_meanwhile: HashSet<Seq>,
+    /// Events that were recorded or redelivered while a read was under way, by [`Read`]: it may show
+    /// them as they were before.
+    left_meanwhile: [HashSet<Seq>; 3],
+    /// The soonest retry recorded while retries were read.
     due_meanwhile: Option<Timestamp>,
     reading_retries: bool,
     redeliveries_wanted: bool,
@@ -110,7 +112,7 @@ impl EndpointQueue {
             reserved: [0; 3],
             refilling: None,
             next_due: Some(now),
-            left_meanwhile: HashSet::new(),
+            left_meanwhile: Default::default(),
             due_meanwhile: None,
             reading_retries: false,
             redeliveries_wanted: true,
@@ -151,10 +153,7 @@ impl EndpointQueue {
 
     /// Whether nothing of it is in memory or under way.
     pub(super) fn is_idle(&self) -> bool {
-        self.in_hand.is_empty()
-            && self.refilling.is_none()
-            && !self.reading_retries
-            && !self.reading_redeliveries
+        self.in_hand.is_empty() && self.reads_under_way() == [false; 3]
     }
 
     /// An event was published. `room`: whether windows have room in all. Answers whether it entered.
@@ -236,7 +235,7 @@ impl EndpointQueue {
         let skip_through = self.target.current().skip_through;
         for event in events {
             self.loaded = self.loaded.max(event.seq);
-            let is_stale = self.left_meanwhile.contains(&event.seq);
+            let is_stale = self.left_meanwhile[Read::Fresh as usize].contains(&event.seq);
             if event.run > skip_through && !is_stale && self.in_hand.insert(event.seq) {
                 self.window.push_back(event);
             }
@@ -251,7 +250,8 @@ impl EndpointQueue {
         self.next_due = earliest(batch.next_due, self.due_meanwhile.take());
         let mut room = self.reserved[Read::Retries as usize];
         for event in batch.events {
-            if self.left_meanwhile.contains(&event.seq) || self.in_hand.contains(&event.seq) {
+            let is_stale = self.left_meanwhile[Read::Retries as usize].contains(&event.seq);
+            if is_stale || self.in_hand.contains(&event.seq) {
                 continue;
             }
             if room == 0 {
@@ -272,9 +272,10 @@ impl EndpointQueue {
         self.redeliveries_wanted |= events.len() == limit;
         let mut room = self.reserved[Read::Redeliveries as usize];
         for event in events {
+            let is_stale = self.left_meanwhile[Read::Redeliveries as usize].contains(&event.seq);
             if self.in_hand.contains(&event.seq) {
                 self.blocked.insert(event.seq);
-            } else if room == 0 || self.left_meanwhile.contains(&event.seq) {
+            } else if room == 0 || is_stale {
                 self.redeliveries_wanted = true;
             } else {
                 room -= 1;
@@ -304,14 +305,26 @@ impl EndpointQueue {
         self.read_ended(read);
     }
 
-    fn is_reading(&self) -> bool {
-        self.refilling.is_some() || self.reading_retries || self.reading_redeliveries
+    /// By [`Read`].
+    fn reads_under_way(&self) -> [bool; 3] {
+        [
+            self.refilling.is_some(),
+            self.reading_retries,
+            self.reading_redeliveries,
+        ]
     }
 
     fn read_ended(&mut self, read: Read) {
         self.reserved[read as usize] = 0;
-        if !self.is_reading() {
-            self.left_meanwhile.clear();
+        self.left_meanwhile[read as usize].clear();
+    }
+
+    /// What the reads under way show of an event may be out of date.
+    fn outdates_reads(&mut self, seq: Seq) {
+        for (at, is_under_way) in self.reads_under_way().into_iter().enumerate() {
+            if is_under_way {
+                self.left_meanwhile[at].insert(seq);
+            }
         }
     }
 
@@ -326,9 +339,7 @@ impl EndpointQueue {
                 self.bytes -= body_bytes(&event);
             }
         }
-        if self.is_reading() {
-            self.left_meanwhile.insert(seq);
-        }
+        self.outdates_reads(seq);
         self.redeliveries_wanted = true;
     }
 
@@ -409,8 +420,8 @@ impl EndpointQueue {
     pub(super) fn recorded(&mut self, seq: Seq, due: Option<Timestamp>) {
         self.in_hand.remove(&seq);
         self.next_due = earliest(self.next_due, due);
-        if self.is_reading() {
-            self.left_meanwhile.insert(seq);
+        self.outdates_reads(seq);
+        if self.reading_retries {
             self.due_meanwhile = earliest(self.due_meanwhile, due);
         }
         self.redeliveries_wanted |= self.blocked.remove(&seq);

@@ -38,7 +38,7 @@ impl EndpointQueue {
 
     /// Whether a read is under way.
     pub(in crate::delivery) fn reads(&self) -> bool {
-        self.is_reading()
+        self.reads_under_way() != [false; 3]
     }
 
     /// What fresh events are known to be on disk.

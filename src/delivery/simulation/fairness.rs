@@ -1,1 +1,175 @@
+//! Healthy endpoints keep their pace, however many others hang, crawl or fail.
+//!
+//! Ten endpoints get 200 events a second together; then a crowd comes. What is measured is the virtual
+//! time from a publish to the start of its first attempt, which is the same for a seed on every machine.
 
+use std::time::Duration;
+
+use super::plan::Plan;
+use super::random::Random;
+use super::receiver::Mode;
+use super::world::{Pace, Settings, World};
+use super::{SEEDS, for_each_seed, setting};
+use crate::delivery::limits::Limits;
+
+const HEALTHY: usize = 10;
+const SENDERS: u32 = 256;
+
+/// Between two events of one healthy endpoint.
+const PERIOD: Duration = Duration::from_millis(50);
+
+/// How long the healthy ones are alone.
+const ALONE: Duration = Duration::from_secs(5);
+
+/// How long the crowd is there.
+const CROWDED: Duration = Duration::from_secs(30);
+
+/// What may be added to twice the wait of those that are alone.
+const ALLOWED: Duration = Duration::from_millis(5);
+
+/// Who comes.
+#[derive(Clone, Copy)]
+struct Crowd {
+    size: usize,
+    mode: Mode,
+    /// Between two events of one of them.
+    period: Duration,
+    /// Events that each brings along.
+    backlog: usize,
+    length: Duration,
+}
+
+fn ten_healthy(seed: u64) -> World {
+    let micros = Duration::from_micros;
+    let settings = Settings {
+        senders: SENDERS,
+        limits: Limits::PRODUCTION,
+        expire_after: Duration::from_secs(72 * 3600),
+        disable_after: 0,
+        letter_box: 10_000,
+        pace: Pace {
+            wake: micros(100),
+            work: micros(10),
+            write: micros(1000),
+            read: micros(1000),
+            hiccups: 0.0,
+            read_failures: 0.0,
+        },
+    };
+    let mut world = World::new(settings, seed);
+    for _ in 0..HEALTHY {
+        world.endpoint(Mode::Answers(Duration::from_millis(20)));
+    }
+    world.watched = HEALTHY;
+    world
+}
+
+fn publish_steadily(world: &mut World, endpoint: usize, period: Duration, length: Duration) {
+    let after = world.random.between(Duration::ZERO, period);
+    let until = world.time + length;
+    world.plan(after, Plan::Steady(endpoint, period, until));
+}
+
+/// The wait that 99 of 100 do not exceed.
+fn p99(waits: &mut [Duration]) -> Duration {
+    waits.sort_unstable();
+    waits[waits.len() * 99 / 100]
+}
+
+impl Crowd {
+    fn comes(self, world: &mut World) {
+        for _ in 0..self.size {
+            let endpoint = world.endpoint(self.mode);
+            world.publish_long_ago(endpoint, self.backlog);
+            publish_steadily(world, endpoint, self.period, self.length);
+        }
+    }
+
+    /// Lives through the crowd, with one seed.
+    fn is_borne(self, world: &mut World) {
+        for endpoint in 0..HEALTHY {
+            publish_steadily(world, endpoint, PERIOD, ALONE + self.length);
+        }
+        world.run(world.time + ALONE);
+        let alone = p99(&mut std::mem::take(&mut world.waits));
+        self.comes(world);
+        world.run(world.time + self.length);
+        let before = world.store.last_run();
+        let beside = p99(&mut world.waits);
+        println!("alone {alone:?}, beside the crowd {beside:?}, {before} events");
+        assert!(beside <= alone * 2 + ALLOWED, "{alone:?} became {beside:?}");
+        let now = world.now();
+        world.check(now);
+    }
+
+    fn is_always_borne(self) {
+        let seeds = setting("HOOKPOST_SIM_SEEDS").unwrap_or(SEEDS);
+        for_each_seed(
+            (seeds / 200).max(1),
+            |seed| ten_healthy(Random::new(seed).next()),
+            |world| self.is_borne(world),
+        );
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn healthy_endpoints_keep_their_pace_beside_500_that_never_answer() {
+    let crowd = Crowd {
+        size: 500,
+        mode: Mode::Hangs,
+        period: SECOND,
+        backlog: 1,
+        length: CROWDED,
+    };
+    crowd.is_always_borne();
+}
+
+#[test]
+fn healthy_endpoints_keep_their_pace_beside_1000_that_answer_after_8_seconds() {
+    let crowd = Crowd {
+        size: 1000,
+        mode: Mode::Answers(8 * SECOND),
+        period: 2 * SECOND,
+        backlog: 1,
+        length: CROWDED,
+    };
+    crowd.is_always_borne();
+}
+
+#[test]
+fn healthy_endpoints_keep_their_pace_beside_500_that_answer_500() {
+    let crowd = Crowd {
+        size: 500,
+        mode: Mode::Code(500),
+        period: SECOND,
+        backlog: 1,
+        length: CROWDED,
+    };
+    crowd.is_always_borne();
+}
+
+#[test]
+fn healthy_endpoints_keep_their_pace_beside_500_that_refuse() {
+    let crowd = Crowd {
+        size: 500,
+        mode: Mode::Refuses,
+        period: SECOND,
+        backlog: 1,
+        length: CROWDED,
+    };
+    crowd.is_always_borne();
+}
+
+#[test]
+fn healthy_endpoints_keep_their_pace_beside_3_with_a_backlog_of_100000() {
+    let crowd = Crowd {
+        size: 3,
+        mode: Mode::Answers(Duration::from_millis(50)),
+        period: SECOND,
+        backlog: 100_000,
+        length: 10 * SECOND,
+    };
+    crowd.is_always_borne();
+}

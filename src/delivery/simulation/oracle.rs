@@ -311,7 +311,9 @@ impl World {
         assert!(!redelivery, "redeliveries of {number:?} are forgotten");
         assert!(
             !due.any(|(_, seq)| is_live(seq)),
-            "retries of {number:?} are forgotten"
+            "retries of {number:?} are forgotten at {now:?}: {:?}, {:?}",
+            stored.retries,
+            queue.next_due()
         );
     }
 

@@ -174,7 +174,7 @@ impl World {
     fn note(&mut self, what: impl FnOnce() -> String) {
         let time = self.time;
         if let Some(trace) = &mut self.trace {
-            if trace.len() == 100 {
+            if trace.len() == 1000 {
                 trace.pop_front();
             }
             trace.push_back(format!("{:.6} {}", time.as_secs_f64(), what()));
@@ -262,7 +262,7 @@ impl World {
     /// The dispatcher's turn, as `Dispatcher::hear` and `Dispatcher::hand_out` make it.
     fn turn(&mut self) {
         self.wake_at = None;
-        let mail = std::mem::take(&mut self.mail);
+        let mail = self.take_mail();
         let now = self.now();
         let mut done = mail.notices.len() + mail.reads.len() + mail.landings.len();
         for notice in mail.notices {
@@ -291,6 +291,18 @@ impl World {
         let wake = self.scheduler.next_wake();
         assert!(wake > self.time, "the scheduler never sleeps");
         self.wake_by(wake.max(self.busy_until));
+    }
+
+    /// Seldom, the last notices are still on their way, although a read has seen their commits.
+    fn take_mail(&mut self) -> Mail {
+        let mut mail = std::mem::take(&mut self.mail);
+        if !mail.notices.is_empty() && self.random.chance(self.settings.pace.hiccups) {
+            let heard = self.random.below(mail.notices.len());
+            self.mail.notices = mail.notices.split_off(heard);
+            self.mail.overflow = std::mem::take(&mut mail.overflow);
+            self.ring();
+        }
+        mail
     }
 
     fn hand_out(&mut self, now: Now) -> usize {
@@ -428,6 +440,17 @@ impl World {
     /// Publishes an event.
     pub(super) fn publish(&mut self, endpoint: usize, body: Arc<[u8]>) -> Option<QueuedEvent> {
         self.store.publish(endpoint, self.now().wall, body)
+    }
+
+    /// Publishes a backlog; the dispatcher hears only that there is one.
+    pub(super) fn publish_long_ago(&mut self, endpoint: usize, events: usize) {
+        let body: Arc<[u8]> = Arc::from([0_u8; 100]);
+        for _ in 0..events {
+            if let Some(event) = self.publish(endpoint, body.clone()) {
+                self.mail.overflow.insert(event.endpoint, event.seq);
+            }
+        }
+        self.ring();
     }
 
     /// Takes an endpoint that behaves like `mode`.
