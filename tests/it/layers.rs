@@ -4,16 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Top to bottom.
-const FLOORS: [&str; 8] = [
-    "main",
-    "cli",
-    "app",
-    "api",
-    "dashboard",
-    "delivery",
-    "storage",
-    "config",
-];
+const FLOORS: [&str; 7] = ["main", "cli", "app", "api", "delivery", "storage", "config"];
 
 /// What must not be known outside a folder.
 const WALLS: [(&str, &[&str]); 3] = [
