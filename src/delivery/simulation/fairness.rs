@@ -44,7 +44,7 @@ fn ten_healthy(seed: u64) -> World {
     let settings = Settings {
         senders: SENDERS,
         limits: Limits::PRODUCTION,
-        expire_after: Duration::from_secs(72 * 3600),
+        expire_after: Duration::from_hours(72),
         disable_after: 0,
         letter_box: 10_000,
         pace: Pace {

@@ -11,7 +11,7 @@ use crate::delivery::limits::Limits;
 use crate::delivery::scheduler::ReadRequest;
 use crate::storage::{Cause, Notice, Run, Seq};
 
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// Endpoints at the beginning, and the most there will be.
 const ENDPOINTS: usize = 20;

@@ -41,7 +41,7 @@ impl Random {
 
     /// Uniform between two durations.
     pub(super) fn between(&mut self, low: Duration, high: Duration) -> Duration {
-        low + (high - low).mul_f64(self.unit())
+        low + high.checked_sub(low).unwrap().mul_f64(self.unit())
     }
 
     /// Waits between things that happen at random, `mean` apart.

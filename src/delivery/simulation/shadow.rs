@@ -14,8 +14,8 @@ const RESTS: [Duration; 5] = [
     Duration::from_secs(4),
     Duration::from_secs(24),
     Duration::from_secs(96),
-    Duration::from_secs(480),
-    Duration::from_secs(1440),
+    Duration::from_mins(8),
+    Duration::from_mins(24),
 ];
 
 struct Flight {
@@ -85,7 +85,11 @@ impl Shadow {
             );
             assert!(now >= self.held_until, "started while Retry-After holds it");
             if let Some(end) = self.resting {
-                assert!(now >= end, "started {:?} before its rest ended", end - now);
+                assert!(
+                    now >= end,
+                    "started {:?} before its rest ended",
+                    end.checked_sub(now).unwrap()
+                );
                 assert_eq!(self.probe, None, "a second probe");
                 self.probe = Some(seq);
             }
@@ -132,7 +136,7 @@ impl Shadow {
         let is_good = succeeded && how.took <= SECOND && !slow_ones;
         self.class = if is_good { Class::Good } else { Class::Bad };
         if let Some(wait) = how.retry_after {
-            let end = now + wait.min(Duration::from_secs(3600));
+            let end = now + wait.min(Duration::from_hours(1));
             self.held_until = self.held_until.max(end);
         }
         if succeeded {

@@ -230,7 +230,7 @@ impl World {
     fn wake_by(&mut self, at: Duration) {
         if self.wake_at.is_none_or(|earlier| at < earlier) {
             self.wake_at = Some(at);
-            self.put(at - self.time, Happening::Wake);
+            self.put(at.checked_sub(self.time).unwrap(), Happening::Wake);
         }
     }
 
@@ -399,7 +399,7 @@ impl World {
 
     fn write(&mut self) {
         if self.time < self.disk_full_until {
-            let after = self.disk_full_until - self.time;
+            let after = self.disk_full_until.checked_sub(self.time).unwrap();
             self.put(after, Happening::Write(self.life));
             return;
         }

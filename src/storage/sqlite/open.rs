@@ -98,7 +98,7 @@ pub(super) fn resolve(database: &Path) -> Result<PathBuf, OpenError> {
     Ok(path)
 }
 
-/// Makes an empty file that only its owner can read: it will hold signing secrets. SQLite gives the
+/// Makes an empty file that only its owner can read: it will hold signing secrets. `SQLite` gives the
 /// files beside it the same permissions.
 fn make_private(database: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
