@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::inbox::{Inbox, Mail};
+use super::protocol::Now;
 use super::reader::Reader;
-use super::scheduler::{Now, Scheduler};
+use super::scheduler::Scheduler;
 use super::sender::Senders;
 use crate::domain::clock::Clock;
 use crate::storage::Queue;

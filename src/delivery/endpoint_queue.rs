@@ -7,11 +7,13 @@
 
 #[cfg(test)]
 pub(super) mod audit;
+mod flights;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::flights::{Flight, Flights};
 use super::limits::Limits;
 use super::target::LiveTarget;
 use crate::domain::clock::Timestamp;
@@ -37,17 +39,6 @@ pub(super) enum Turn {
     Redelivery,
 }
 
-/// An attempt in flight.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Flight {
-    seq: Seq,
-    started: Duration,
-    /// Whether it is the probe that a rest waits for.
-    pub(super) probes: bool,
-    /// Whether it teaches something: not if the endpoint has moved or was enabled since.
-    pub(super) counts: bool,
-}
-
 /// One endpoint's queue.
 #[expect(
     clippy::struct_excessive_bools,
@@ -63,8 +54,7 @@ pub(super) struct EndpointQueue {
     pub(super) timer: Option<Duration>,
     /// Bytes of bodies that wait in memory.
     bytes: usize,
-    /// What is in flight, oldest first.
-    in_flight: Vec<Flight>,
+    flights: Flights,
     /// In the window, in flight, or with an outcome that is not on disk yet.
     in_hand: HashSet<Seq>,
     window: VecDeque<QueuedEvent>,
@@ -89,6 +79,8 @@ pub(super) struct EndpointQueue {
     reading_redeliveries: bool,
     /// Redeliveries that wait for the attempt in flight.
     blocked: HashSet<Seq>,
+    /// A start is with the reader, for its body: what comes after it must not overtake it.
+    loading: bool,
 }
 
 impl EndpointQueue {
@@ -101,7 +93,7 @@ impl EndpointQueue {
             standing: None,
             timer: None,
             bytes: 0,
-            in_flight: Vec::new(),
+            flights: Flights::default(),
             in_hand: HashSet::new(),
             window: VecDeque::new(),
             retries: VecDeque::new(),
@@ -118,6 +110,7 @@ impl EndpointQueue {
             redeliveries_wanted: true,
             reading_redeliveries: false,
             blocked: HashSet::new(),
+            loading: false,
         }
     }
 
@@ -148,12 +141,12 @@ impl EndpointQueue {
 
     /// Attempts in flight.
     pub(super) fn flying(&self) -> u32 {
-        u32::try_from(self.in_flight.len()).unwrap_or(u32::MAX)
+        self.flights.count()
     }
 
     /// Whether nothing of it is in memory or under way.
     pub(super) fn is_idle(&self) -> bool {
-        self.in_hand.is_empty() && self.reads_under_way() == [false; 3]
+        self.in_hand.is_empty() && self.reads_under_way() == [false; 3] && !self.loading
     }
 
     /// An event was published. `room`: whether windows have room in all. Answers whether it entered.
@@ -345,6 +338,9 @@ impl EndpointQueue {
 
     /// Takes the event whose turn it is, if the rules of health allow one.
     pub(super) fn take(&mut self, now: Duration) -> Option<(QueuedEvent, Turn)> {
+        if self.loading {
+            return None;
+        }
         // Somebody asked for it by hand: it waits for neither rest nor hold.
         if let Some(event) = self.redeliveries.pop_front() {
             self.bytes -= body_bytes(&event);
@@ -368,41 +364,66 @@ impl EndpointQueue {
 
     /// Whether [`EndpointQueue::take`] would take one.
     pub(super) fn is_ready(&self, now: Duration) -> bool {
-        !self.redeliveries.is_empty()
-            || (!(self.retries.is_empty() && self.window.is_empty())
-                && self.health.may_start(now)
-                && self.flying() < self.health.allowance())
+        let usual = !(self.retries.is_empty() && self.window.is_empty())
+            && self.health.may_start(now)
+            && self.flying() < self.health.allowance();
+        !self.loading && (usual || !self.redeliveries.is_empty())
+    }
+
+    /// An event that was taken is to start. If its body is not at hand, nothing else is taken until that
+    /// has been read; answers whose bodies are to be read along with it: of those that come next.
+    pub(super) fn load(&mut self, event: &QueuedEvent) -> Vec<Seq> {
+        self.loading = event.body.is_none();
+        if !self.loading {
+            return Vec::new();
+        }
+        let next = self.redeliveries.iter().chain(&self.retries);
+        next.chain(&self.window)
+            .filter(|event| event.body.is_none())
+            .map(|event| event.seq)
+            .take(self.limits.load - 1)
+            .collect()
+    }
+
+    /// A start that waited for its body is with the senders. Keeps those bodies of its followers that
+    /// fit into `room` bytes; the others are read again.
+    pub(super) fn loaded_bodies(&mut self, bodies: Vec<(Seq, Arc<[u8]>)>, mut room: usize) {
+        self.loading = false;
+        let mut bodies: HashMap<Seq, Arc<[u8]>> = bodies.into_iter().collect();
+        let next = self.redeliveries.iter_mut().chain(&mut self.retries);
+        for event in next.chain(&mut self.window) {
+            if bodies.is_empty() {
+                break;
+            }
+            if let Some(body) = bodies.remove(&event.seq)
+                && body.len() <= room
+            {
+                room -= body.len();
+                self.bytes += body.len();
+                event.body = Some(body);
+            }
+        }
     }
 
     /// An attempt starts.
     pub(super) fn started(&mut self, seq: Seq, turn: Turn, now: Duration) {
-        self.in_flight.push(Flight {
-            seq,
-            started: now,
-            probes: turn == Turn::Probe,
-            counts: true,
-        });
+        self.flights.started(seq, turn == Turn::Probe, now);
     }
 
     /// An attempt ended.
     pub(super) fn landed(&mut self, seq: Seq) -> Option<Flight> {
-        let at = self.in_flight.iter().position(|flight| flight.seq == seq)?;
-        Some(self.in_flight.remove(at))
+        self.flights.landed(seq)
     }
 
     /// Rest is over: what had been sent to see is an attempt as others.
     pub(super) fn rest_ended(&mut self) {
-        for flight in &mut self.in_flight {
-            flight.probes = false;
-        }
+        self.flights.rest_ended();
     }
 
     /// What was learnt is void, and what is in flight will teach nothing.
     pub(super) fn renew(&mut self) {
         self.health.renew();
-        for flight in &mut self.in_flight {
-            (flight.probes, flight.counts) = (false, false);
-        }
+        self.flights.renew();
     }
 
     /// Whether an attempt in flight is older than [`SLOW`].
@@ -412,8 +433,7 @@ impl EndpointQueue {
 
     /// When the oldest attempt in flight becomes slow.
     pub(super) fn turns_slow_at(&self) -> Option<Duration> {
-        let oldest = self.in_flight.iter().find(|flight| flight.counts)?;
-        Some(oldest.started + SLOW)
+        self.flights.oldest().map(|started| started + SLOW)
     }
 
     /// The outcome of an event is on disk; it may be due again.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::scheduler::{Landing, ReadResult};
+use super::protocol::{Landing, ReadResult};
 use super::sender::Reports;
 use super::target::LiveTargets;
 use crate::storage::{EndpointNumber, Notice, NoticeSink, Seq};
@@ -112,7 +112,7 @@ impl NoticeSink for Inbox {
         // Before the caller is answered: no attempt may start after a disable was.
         for notice in &notices {
             if let Notice::Endpoint(target, _) = notice {
-                self.live.set(target);
+                self.live.committed(target);
             }
         }
         self.put(|mail| {

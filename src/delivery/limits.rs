@@ -22,6 +22,9 @@ pub(super) struct Limits {
     pub(super) retries: usize,
     /// Retries are read again when so few are left.
     pub(super) retries_below: usize,
+    /// Bodies read at a time for events of one endpoint: a look into the database for each event
+    /// would have each wait for the reader.
+    pub(super) load: usize,
 }
 
 impl Limits {
@@ -36,5 +39,6 @@ impl Limits {
         refill: 500,
         retries: 64,
         retries_below: 16,
+        load: 64,
     };
 }

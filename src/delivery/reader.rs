@@ -6,12 +6,15 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::inbox::Inbox;
-use super::scheduler::{ReadRequest, ReadResult, Start};
+use super::protocol::{ReadRequest, ReadResult, Start};
 use super::sender::Senders;
-use crate::storage::{Queue, StoreError};
+use crate::storage::{Queue, Seq, StoreError};
 
 /// How long the reader rests after a failed read, so that a broken disk is not hammered.
 const FAILURE_PAUSE: Duration = Duration::from_millis(250);
+
+/// Bytes of bodies read at a time for events of one endpoint.
+const LOAD_BYTES: usize = 256 << 10;
 
 /// What the reader is asked for. Bounded by the scheduler: one read of a kind per endpoint, and no
 /// more bodies than senders.
@@ -44,7 +47,7 @@ impl Reader {
         let _ = self.requests.send(Request::Read(request));
     }
 
-    /// Has an event sent, after its body was read.
+    /// Has an event sent, after its body was read, and those of its followers read.
     pub(super) fn send(&self, start: Start) {
         let _ = self.requests.send(Request::Body(start));
     }
@@ -60,20 +63,38 @@ fn run(queue: &dyn Queue, inbox: &Inbox, senders: &Senders, requests: &Receiver<
     while let Ok(request) = requests.recv() {
         match request {
             Request::Read(request) => inbox.read(answer(queue, request)),
-            Request::Body(mut start) => {
-                // Without its body it cannot go, and it must not be forgotten: the reader stays with it.
-                let body = loop {
-                    match retried(|| queue.body(start.event.seq)) {
-                        Some(body) => break body,
-                        None if inbox.is_stopping() => return,
-                        None => {}
-                    }
-                };
-                start.event.body = body;
-                senders.send(start);
+            Request::Body(start) => {
+                if !load(queue, inbox, senders, start) {
+                    return;
+                }
             }
         }
     }
+}
+
+/// Sends an event whose body has to be read; `false`: the engine stops.
+fn load(queue: &dyn Queue, inbox: &Inbox, senders: &Senders, mut start: Start) -> bool {
+    let seqs: Vec<Seq> = [start.event.seq]
+        .into_iter()
+        .chain(std::mem::take(&mut start.followers))
+        .collect();
+    // Without its body it cannot go, and it must not be forgotten: the reader stays with it.
+    let bodies = loop {
+        match retried(|| queue.bodies(&seqs, LOAD_BYTES)) {
+            Some(bodies) => break bodies,
+            None if inbox.is_stopping() => return false,
+            None => {}
+        }
+    };
+    let endpoint = start.event.endpoint;
+    let mut bodies = bodies.into_iter();
+    start.event.body = bodies.next().flatten();
+    // First on its way, then those that may follow.
+    senders.send(start);
+    let followers = seqs[1..].iter().zip(bodies);
+    let found = followers.filter_map(|(seq, body)| Some((*seq, body?)));
+    inbox.read(ReadResult::Bodies(endpoint, found.collect()));
+    true
 }
 
 fn answer(queue: &dyn Queue, request: ReadRequest) -> ReadResult {

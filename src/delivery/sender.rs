@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::http_client::{Attempt, Failure, Response};
-use super::scheduler::{Attempted, Landing, Start};
+use super::protocol::{Attempted, Landing, Start};
 use crate::domain::clock::Clock;
 use crate::domain::delivery_error::DeliveryError;
 use crate::domain::retry::parse_retry_after;
@@ -154,7 +154,7 @@ fn next_job(shared: &Shared) -> Option<Start> {
 }
 
 fn attempt(shared: &Shared, start: Start) -> Landing {
-    let Start { event, target } = start;
+    let Start { event, target, .. } = start;
     let Some(target) = target.admit(event.run) else {
         return Landing::Abandoned(event);
     };

@@ -36,19 +36,48 @@ impl LiveTarget {
 
 /// All endpoints in use.
 #[derive(Debug, Default)]
-pub(super) struct LiveTargets(Mutex<HashMap<EndpointNumber, Arc<LiveTarget>>>);
+pub(super) struct LiveTargets(Mutex<HashMap<EndpointNumber, Known>>);
+
+#[derive(Debug)]
+struct Known {
+    live: Arc<LiveTarget>,
+    /// Changes that were committed and that the dispatcher has not heard of. While there are any, the
+    /// entry must stay: one made anew from an older change would take a disabled endpoint for enabled.
+    unheard: u32,
+}
+
+impl Known {
+    fn new(target: &Target) -> Self {
+        Self {
+            live: Arc::new(LiveTarget::new(target.clone())),
+            unheard: 0,
+        }
+    }
+}
 
 impl LiveTargets {
-    /// Takes the newest state of an endpoint.
-    pub(super) fn set(&self, target: &Target) -> Arc<LiveTarget> {
+    /// A change of an endpoint was committed; the dispatcher is going to hear of it.
+    pub(super) fn committed(&self, target: &Target) {
         let mut targets = locked(&self.0);
-        if let Some(live) = targets.get(&target.number) {
-            live.swap(target.clone());
-            return live.clone();
+        let known = targets
+            .entry(target.number)
+            .or_insert_with(|| Known::new(target));
+        known.live.swap(target.clone());
+        known.unheard += 1;
+    }
+
+    /// The dispatcher hears of a change.
+    pub(super) fn heard(&self, number: EndpointNumber) {
+        if let Some(known) = locked(&self.0).get_mut(&number) {
+            known.unheard = known.unheard.saturating_sub(1);
         }
-        let live = Arc::new(LiveTarget::new(target.clone()));
-        targets.insert(target.number, live.clone());
-        live
+    }
+
+    /// Whether the dispatcher is going to hear of further changes.
+    pub(super) fn is_ahead(&self, number: EndpointNumber) -> bool {
+        locked(&self.0)
+            .get(&number)
+            .is_some_and(|known| known.unheard > 0)
     }
 
     /// An endpoint in use. What is known of it is kept: whoever heard of a commit late must not bring
@@ -56,16 +85,17 @@ impl LiveTargets {
     pub(super) fn get_or_insert(&self, target: &Target) -> Arc<LiveTarget> {
         locked(&self.0)
             .entry(target.number)
-            .or_insert_with(|| Arc::new(LiveTarget::new(target.clone())))
+            .or_insert_with(|| Known::new(target))
+            .live
             .clone()
     }
 
-    /// Forgets an endpoint, unless it has been enabled again.
+    /// Forgets an endpoint that is disabled, and stays so as far as is known.
     pub(super) fn forget(&self, number: EndpointNumber) {
         let mut targets = locked(&self.0);
         if targets
             .get(&number)
-            .is_some_and(|live| !live.current().enabled)
+            .is_some_and(|known| known.unheard == 0 && !known.live.current().enabled)
         {
             targets.remove(&number);
         }

@@ -1,6 +1,6 @@
 //! The engine on a real store, with scripted receivers and a clock that moves by hand.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -20,8 +20,8 @@ use crate::domain::message::NewMessage;
 use crate::domain::retry::RetryPolicy;
 use crate::domain::secret::Secret;
 use crate::domain::workspace::WorkspaceName;
-use crate::storage::Store;
 use crate::storage::sqlite::{SqliteSettings, SqliteStore};
+use crate::storage::{Pending, Published, Store};
 
 /// How long a test waits for what must happen soon.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -87,6 +87,24 @@ impl Scripted {
         }
     }
 
+    /// Waits until so many attempts were seen in all.
+    fn wait_for_total(&self, count: usize) {
+        let end = Instant::now() + 6 * PATIENCE;
+        let mut state = self.state.lock().unwrap();
+        while state.seen.len() < count {
+            let left = end.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "{} of {count}", state.seen.len());
+            state = self.changed.wait_timeout(state, left).unwrap().0;
+        }
+    }
+
+    /// The ids of the events of all attempts at `url`, in order.
+    fn seen_by(&self, url: &str) -> Vec<String> {
+        let state = self.state.lock().unwrap();
+        let seen = state.seen.iter().filter(|(to, _)| to == url);
+        seen.map(|(_, id)| id.clone()).collect()
+    }
+
     fn count(&self) -> usize {
         self.state.lock().unwrap().seen.len()
     }
@@ -143,16 +161,21 @@ struct Bench {
     store: Arc<SqliteStore>,
     engine: Engine,
     workspace: Uuid,
+    senders: u32,
 }
 
 const START: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 
 impl Bench {
     fn new() -> Self {
+        Self::with_senders(16)
+    }
+
+    fn with_senders(senders: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::new(START));
         let script = Arc::new(Scripted::default());
-        let (store, engine) = start(&folder, &clock, &script);
+        let (store, engine) = start(&folder, &clock, &script, senders);
         let name = WorkspaceName::parse("test").unwrap();
         let workspace = store.create_workspace(name).wait().unwrap().id;
         Self {
@@ -162,13 +185,14 @@ impl Bench {
             store,
             engine,
             workspace,
+            senders,
         }
     }
 
     fn restart(&mut self) {
         self.engine.stop();
         self.store.stop();
-        (self.store, self.engine) = start(&self.folder, &self.clock, &self.script);
+        (self.store, self.engine) = start(&self.folder, &self.clock, &self.script, self.senders);
     }
 
     fn endpoint(&self, url: &str) -> Uuid {
@@ -183,6 +207,11 @@ impl Bench {
     }
 
     fn publish(&self) -> Vec<Uuid> {
+        let published = self.submit().wait().unwrap();
+        published.message.events.iter().map(|(id, _)| *id).collect()
+    }
+
+    fn submit(&self) -> Pending<Published> {
         let new = NewMessage {
             workspace_id: self.workspace,
             event_type: EventType::parse("a.b").unwrap(),
@@ -190,8 +219,7 @@ impl Bench {
             data: RawValue::from_string("{}".to_owned()).unwrap(),
             idempotency: None,
         };
-        let published = self.store.publish(new).wait().unwrap();
-        published.message.events.iter().map(|(id, _)| *id).collect()
+        self.store.publish(new)
     }
 
     /// Waits until `condition` holds of the file.
@@ -227,11 +255,12 @@ fn start(
     folder: &TempDir,
     clock: &Arc<ManualClock>,
     script: &Arc<Scripted>,
+    senders: u32,
 ) -> (Arc<SqliteStore>, Engine) {
     let path = folder.path().join("h.db");
     let store = SqliteStore::open(&path, SqliteSettings::default(), clock.clone()).unwrap();
     let settings = EngineSettings {
-        senders: 16,
+        senders,
         retry: RetryPolicy {
             waits: [5, 30, 120].map(Duration::from_secs).to_vec(),
             expire_after: Duration::from_hours(72),
@@ -389,6 +418,45 @@ fn a_restart_resumes_what_was_pending() {
     bench.script.answer("https://a", Answer::Code(200));
     bench.clock.advance(Duration::from_secs(100));
     bench.wait_for("delivered", DELIVERED, 3000);
+}
+
+/// A backlog a hundred times the window, and a process that ends twice in the middle of it.
+#[test]
+fn a_backlog_beyond_the_window_is_delivered_in_order_through_restarts() {
+    const EVENTS: usize = 100_000;
+    // One attempt at a time, so that the order in which they are noted down is that of their starts.
+    let mut bench = Bench::with_senders(8);
+    bench.endpoint("https://a");
+    bench
+        .script
+        .answer("https://a", Answer::Error(DeliveryError::Connect));
+    let mut published = Vec::with_capacity(EVENTS);
+    for _ in 0..EVENTS / 5000 {
+        let group: Vec<_> = (0..5000).map(|_| bench.submit()).collect();
+        for pending in group {
+            let (id, _) = pending.wait().unwrap().message.events[0];
+            published.push(id.to_string());
+        }
+    }
+    // It rests after three failures; so many events have had their first attempt.
+    bench.wait_for("resting", "SELECT count(*) FROM delivery", 3);
+    for part in [EVENTS / 3, EVENTS * 2 / 3, EVENTS] {
+        bench.restart();
+        bench.script.answer("https://a", Answer::Code(200));
+        bench.clock.advance(Duration::from_secs(100));
+        bench.script.wait_for_total(part);
+    }
+    bench.wait_for("delivered", DELIVERED, i64::try_from(EVENTS).unwrap());
+    let mut known = HashSet::new();
+    let seen = bench.script.seen_by("https://a");
+    let firsts: Vec<&String> = seen.iter().filter(|id| known.insert(*id)).collect();
+    assert_eq!(
+        seen.len(),
+        EVENTS + 3,
+        "but for the three, nothing is sent twice"
+    );
+    assert_eq!(firsts.len(), EVENTS);
+    assert!(firsts.into_iter().eq(&published), "the order of publish");
 }
 
 #[test]

@@ -186,8 +186,9 @@ pub trait Queue: Send + Sync {
         skipped: Run,
         limit: usize,
     ) -> Result<Vec<QueuedEvent>, StoreError>;
-    /// The body of an event; `None` if it was archived.
-    fn body(&self, seq: Seq) -> Result<Option<Arc<[u8]>>, StoreError>;
+    /// The bodies of the first of `seqs`, in their order: as many as fit into `bytes`, at least one.
+    /// `None` for one that was archived.
+    fn bodies(&self, seqs: &[Seq], bytes: usize) -> Result<Vec<Option<Arc<[u8]>>>, StoreError>;
     /// Records an attempt, sooner or later: a full disk delays it. The sink hears
     /// [`Notice::Recorded`] once it is on disk.
     fn record(&self, outcome: Outcome);

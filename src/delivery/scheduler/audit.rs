@@ -1,6 +1,7 @@
 //! What the simulation may see of a [`Scheduler`]: sums as they are kept, and counted anew.
 
-use super::{Scheduler, ring_of};
+use super::Scheduler;
+use super::shares::place;
 use crate::delivery::endpoint_queue::EndpointQueue;
 use crate::storage::EndpointNumber;
 
@@ -19,7 +20,7 @@ impl Scheduler {
         Sums {
             windows: self.windows,
             bodies: self.bodies,
-            in_flight: [self.in_flight.good, self.in_flight.new, self.in_flight.bad],
+            in_flight: self.shares.in_flight(),
         }
     }
 
@@ -29,7 +30,7 @@ impl Scheduler {
         for queue in self.endpoints.values() {
             sums.windows += queue.occupied();
             sums.bodies += queue.recounted_bytes();
-            sums.in_flight[ring_of(queue.health.class())] += queue.flying();
+            sums.in_flight[place(queue.health.class())] += queue.flying();
         }
         sums
     }

@@ -6,8 +6,9 @@ use std::time::Duration;
 use super::shadow::Shadow;
 use super::store::{State, Store, index_of, number_of};
 use super::world::World;
+use crate::delivery::protocol::{Landing, Now};
+use crate::delivery::scheduler::Rules;
 use crate::delivery::scheduler::audit::Sums;
-use crate::delivery::scheduler::{Landing, Now, Rules};
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery_error::DeliveryError;
 use crate::domain::health::Class;
@@ -156,6 +157,16 @@ impl Oracle {
         shadow.start(event.seq, is_redelivery, now.monotonic);
         self.ageing
             .push_back((now.monotonic, event.endpoint, event.seq));
+    }
+
+    /// A sender takes a start: first attempts of an endpoint in publish order, whether their bodies
+    /// were at hand or had to be read.
+    pub(super) fn taken(&mut self, event: &QueuedEvent) {
+        if event.run.0 == event.seq.0 && event.attempts == 0 {
+            let shadow = self.shadow(event.endpoint);
+            let last = std::mem::replace(&mut shadow.last_taken, event.seq);
+            assert!(last < event.seq, "{:?} overtakes {last:?}", event.seq);
+        }
     }
 
     fn starts_once(&mut self, event: &QueuedEvent, store: &Store) {

@@ -8,7 +8,7 @@ use super::receiver::Mode;
 use super::store::index_of;
 use super::world::{Pace, Settings, World};
 use crate::delivery::limits::Limits;
-use crate::delivery::scheduler::ReadRequest;
+use crate::delivery::protocol::ReadRequest;
 use crate::storage::{Cause, Notice, Run, Seq};
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -76,6 +76,7 @@ fn settings(random: &mut Random) -> Settings {
         refill: 4,
         retries: 4,
         retries_below: 2,
+        load: 3,
     };
     let roomy = Limits {
         windows: 1000,

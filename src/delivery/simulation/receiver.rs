@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::random::Random;
-use crate::delivery::scheduler::Attempted;
+use crate::delivery::protocol::Attempted;
 use crate::domain::delivery_error::DeliveryError;
 
 /// The time limit of an attempt.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::delivery::scheduler::Attempted;
+use crate::delivery::protocol::Attempted;
 use crate::domain::delivery_error::DeliveryError;
 use crate::domain::health::Class;
 use crate::storage::Seq;
@@ -39,6 +39,8 @@ pub(super) struct Shadow {
     held_until: Duration,
     /// The last event whose first attempt started.
     pub(super) last_first: Seq,
+    /// The last one that a sender took for its first attempt.
+    pub(super) last_taken: Seq,
 }
 
 impl Shadow {
@@ -54,6 +56,7 @@ impl Shadow {
             probe: None,
             held_until: Duration::ZERO,
             last_first: Seq(0),
+            last_taken: Seq(0),
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::delivery::scheduler::{ReadRequest, ReadResult};
+use crate::delivery::protocol::{ReadRequest, ReadResult};
 use crate::domain::clock::Timestamp;
 use crate::domain::endpoint_url::EndpointUrl;
 use crate::domain::secret::Secret;

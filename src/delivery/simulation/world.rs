@@ -11,7 +11,8 @@ use super::random::Random;
 use super::receiver::Mode;
 use super::store::{Store, index_of};
 use crate::delivery::limits::Limits;
-use crate::delivery::scheduler::{Landing, Now, ReadRequest, ReadResult, Rules, Scheduler, Start};
+use crate::delivery::protocol::{Landing, Now, ReadRequest, ReadResult, Start};
+use crate::delivery::scheduler::{Rules, Scheduler};
 use crate::delivery::target::LiveTargets;
 use crate::domain::clock::Timestamp;
 use crate::domain::retry::RetryPolicy;
@@ -50,6 +51,7 @@ enum Happening {
     Write(u32),
     Snapshot(u32, ReadRequest),
     Answer(u32, ReadResult),
+    Load(u32, Start),
     Admit(u32, Start),
     Land(u32, Landing),
     Plan(Plan),
@@ -109,6 +111,8 @@ pub(super) struct World {
     mail: Mail,
     wake_at: Option<Duration>,
     busy_until: Duration,
+    /// When a sender takes the start that is last in line.
+    line_moves_at: Duration,
     unwritten: VecDeque<Outcome>,
     /// Outcomes are not written before: the disk is full.
     pub(super) disk_full_until: Duration,
@@ -140,6 +144,7 @@ impl World {
             mail: Mail::default(),
             wake_at: None,
             busy_until: Duration::ZERO,
+            line_moves_at: Duration::ZERO,
             unwritten: VecDeque::new(),
             disk_full_until: Duration::ZERO,
             watched: 0,
@@ -211,6 +216,7 @@ impl World {
                 self.mail.reads.push(result);
                 self.ring();
             }
+            Happening::Load(of, start) if of == life => self.load(start),
             Happening::Admit(of, start) if of == life => self.admit(start),
             Happening::Land(of, landing) if of == life => {
                 self.mail.landings.push(landing);
@@ -240,7 +246,7 @@ impl World {
             self.note(|| format!("commit {notice:?}"));
             match &notice {
                 Notice::Endpoint(target, _) => {
-                    self.live.set(target);
+                    self.live.committed(target);
                     let index = index_of(target.number);
                     self.plan(Duration::from_millis(1), Plan::Sweep(index));
                 }
@@ -320,13 +326,12 @@ impl World {
             if index_of(start.event.endpoint) < self.watched {
                 self.waits.push(now.wall.since(start.event.run_started));
             }
-            let usual = if start.event.body.is_some() {
-                Duration::from_micros(50)
+            if start.event.body.is_some() {
+                self.send(start);
             } else {
-                self.settings.pace.read
-            };
-            let after = self.take_time(usual);
-            self.put(after, Happening::Admit(self.life, start));
+                let after = self.take_time(self.settings.pace.read);
+                self.put(after, Happening::Load(self.life, start));
+            }
             done += 1;
         }
         while let Some(outcome) = self.scheduler.next_expired() {
@@ -353,6 +358,7 @@ impl World {
                     *events = None;
                 }
                 ReadResult::Retries(_, batch) => *batch = None,
+                ReadResult::Bodies(..) => unreachable!("not an answer to a request"),
             }
         }
         self.note(|| format!("found {result:?}"));
@@ -360,9 +366,31 @@ impl World {
         self.put(after, Happening::Answer(self.life, result));
     }
 
+    /// The reader has a start's body, and those of some of its followers.
+    fn load(&mut self, mut start: Start) {
+        let body: Arc<[u8]> = Arc::from([0_u8; 100]);
+        let endpoint = start.event.endpoint;
+        let mut followers = std::mem::take(&mut start.followers);
+        followers.truncate(self.random.below(followers.len() + 1));
+        start.event.body = Some(body.clone());
+        self.send(start);
+        let bodies = followers.into_iter().map(|seq| (seq, body.clone()));
+        let result = ReadResult::Bodies(endpoint, bodies.collect());
+        self.put(Duration::ZERO, Happening::Answer(self.life, result));
+    }
+
+    /// Puts a start into the line that senders take their work from.
+    fn send(&mut self, start: Start) {
+        let after = self.take_time(Duration::from_micros(50));
+        self.line_moves_at = self.line_moves_at.max(self.time + after);
+        let after = self.line_moves_at.checked_sub(self.time).unwrap();
+        self.put(after, Happening::Admit(self.life, start));
+    }
+
     /// A sender takes an event over and looks once more whether it may.
     fn admit(&mut self, start: Start) {
-        let Start { event, target } = start;
+        let Start { event, target, .. } = start;
+        self.oracle.taken(&event);
         if target.admit(event.run).is_none() {
             self.note(|| format!("abandoned {:?}", event.seq));
             self.put(
@@ -416,6 +444,7 @@ impl World {
         self.mail = Mail::default();
         self.unwritten.clear();
         self.busy_until = self.time;
+        self.line_moves_at = self.time;
         self.live = Arc::new(LiveTargets::default());
         let rules = rules(&self.settings);
         let random = dice(self.random.next());

@@ -86,16 +86,33 @@ pub(super) fn redeliveries(
         .collect()
 }
 
-/// The body of an event; `None` once archived.
-pub(super) fn body(connection: &Connection, seq: Seq) -> rusqlite::Result<Option<Arc<[u8]>>> {
-    let body: Option<Option<Vec<u8>>> = connection
-        .prepare_cached(
-            "SELECT coalesce(e.body, m.body) FROM event e JOIN message m ON m.seq = e.message
-             WHERE e.seq = ?1",
-        )?
-        .query_row([seq.0], |row| row.get(0))
-        .optional()?;
-    Ok(body.flatten().map(Into::into))
+/// The bodies of the first of `seqs`, as many as fit into `bytes`, at least one; `None` once archived.
+pub(super) fn bodies(
+    connection: &Connection,
+    seqs: &[Seq],
+    bytes: usize,
+) -> rusqlite::Result<Vec<Option<Arc<[u8]>>>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT coalesce(e.body, m.body) FROM event e JOIN message m ON m.seq = e.message
+         WHERE e.seq = ?1",
+    )?;
+    let mut bodies = Vec::with_capacity(seqs.len());
+    let mut room = bytes;
+    for seq in seqs {
+        let body: Option<Option<Arc<[u8]>>> = statement
+            .query_row([seq.0], |row| {
+                Ok(row.get_ref(0)?.as_blob_or_null()?.map(Arc::from))
+            })
+            .optional()?;
+        let body = body.flatten();
+        let size = body.as_ref().map_or(0, |body| body.len());
+        if size > room && !bodies.is_empty() {
+            break;
+        }
+        room = room.saturating_sub(size);
+        bodies.push(body);
+    }
+    Ok(bodies)
 }
 
 fn queued(row: &Row<'_>) -> rusqlite::Result<QueuedEvent> {

@@ -199,8 +199,8 @@ impl Queue for SqliteStore {
         self.read(|connection| Ok(queue::redeliveries(connection, endpoint, skipped, limit)?))
     }
 
-    fn body(&self, seq: Seq) -> Result<Option<Arc<[u8]>>, StoreError> {
-        self.read(|connection| Ok(queue::body(connection, seq)?))
+    fn bodies(&self, seqs: &[Seq], bytes: usize) -> Result<Vec<Option<Arc<[u8]>>>, StoreError> {
+        self.read(|connection| Ok(queue::bodies(connection, seqs, bytes)?))
     }
 
     fn record(&self, outcome: Outcome) {

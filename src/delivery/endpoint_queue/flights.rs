@@ -1,0 +1,60 @@
+//! Attempts in flight to one endpoint.
+
+use std::time::Duration;
+
+use crate::storage::Seq;
+
+/// An attempt in flight.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::delivery) struct Flight {
+    seq: Seq,
+    started: Duration,
+    /// Whether it is the probe that a rest waits for.
+    pub(in crate::delivery) probes: bool,
+    /// Whether it teaches something: not if the endpoint has moved or was enabled since.
+    pub(in crate::delivery) counts: bool,
+}
+
+/// All of them, oldest first. A few dozen at most, so a list that is walked is the fastest.
+#[derive(Debug, Default)]
+pub(super) struct Flights(Vec<Flight>);
+
+impl Flights {
+    pub(super) fn count(&self) -> u32 {
+        u32::try_from(self.0.len()).unwrap_or(u32::MAX)
+    }
+
+    pub(super) fn started(&mut self, seq: Seq, probes: bool, now: Duration) {
+        self.0.push(Flight {
+            seq,
+            started: now,
+            probes,
+            counts: true,
+        });
+    }
+
+    pub(super) fn landed(&mut self, seq: Seq) -> Option<Flight> {
+        let at = self.0.iter().position(|flight| flight.seq == seq)?;
+        Some(self.0.remove(at))
+    }
+
+    /// When the oldest one that teaches something started.
+    pub(super) fn oldest(&self) -> Option<Duration> {
+        let oldest = self.0.iter().find(|flight| flight.counts)?;
+        Some(oldest.started)
+    }
+
+    /// No rest waits for any of them.
+    pub(super) fn rest_ended(&mut self) {
+        for flight in &mut self.0 {
+            flight.probes = false;
+        }
+    }
+
+    /// None of them teaches anything.
+    pub(super) fn renew(&mut self) {
+        for flight in &mut self.0 {
+            (flight.probes, flight.counts) = (false, false);
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Single sequences that chance would seldom find; the simulation does the rest.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::{Now, Rules, Scheduler};
+use crate::delivery::limits::Limits;
+use crate::delivery::target::LiveTargets;
+use crate::domain::clock::Timestamp;
+use crate::domain::endpoint_url::EndpointUrl;
+use crate::domain::retry::RetryPolicy;
+use crate::domain::secret::Secret;
+use crate::storage::{Cause, EndpointNumber, Notice, QueuedEvent, Recorded, Run, Seq, Target};
+
+const NUMBER: EndpointNumber = EndpointNumber(1);
+
+const NOW: Now = Now {
+    wall: Timestamp::from_micros(1_700_000_000_000_000),
+    monotonic: Duration::from_secs(1),
+};
+
+fn scheduler() -> (Scheduler, Arc<LiveTargets>) {
+    let live = Arc::new(LiveTargets::default());
+    let rules = Rules {
+        senders: 16,
+        retry: RetryPolicy {
+            waits: vec![Duration::from_secs(5)],
+            expire_after: Duration::from_hours(72),
+        },
+        limits: Limits::PRODUCTION,
+    };
+    let scheduler = Scheduler::new(rules, live.clone(), Box::new(|| 0.5));
+    (scheduler, live)
+}
+
+fn target(enabled: bool, skip_through: i64) -> Target {
+    Target {
+        number: NUMBER,
+        id: Uuid::nil(),
+        url: EndpointUrl::from_stored("https://a".to_owned()),
+        secret: Secret::generate(),
+        enabled,
+        skip_through: Run(skip_through),
+    }
+}
+
+fn event(seq: i64, body: Option<usize>) -> QueuedEvent {
+    QueuedEvent {
+        seq: Seq(seq),
+        id: Uuid::nil(),
+        endpoint: NUMBER,
+        workspace: 1,
+        event_type: 1,
+        run: Run(seq),
+        run_attempt: 0,
+        run_started: NOW.wall,
+        attempts: 0,
+        created_at: NOW.wall,
+        body: body.map(|size| vec![b'x'; size].into()),
+    }
+}
+
+/// Disabled, enabled and disabled again before the dispatcher has heard of the first: what it then hears
+/// of the enabling is out of date, and must not let anything start.
+#[test]
+fn old_news_do_not_revive_a_disabled_endpoint() {
+    let (mut scheduler, live) = scheduler();
+    scheduler.resume(&target(true, 0), NOW);
+    let changes = [
+        (target(false, 1), Cause::Disabled),
+        (target(true, 1), Cause::Enabled),
+        (target(false, 3), Cause::Disabled),
+    ];
+    for (target, _) in &changes {
+        live.committed(target);
+    }
+    let recorded = Recorded {
+        seq: Seq(1),
+        endpoint: NUMBER,
+        due: None,
+    };
+    scheduler.notice(Notice::Recorded(recorded), NOW);
+    for (at, (target, cause)) in changes.into_iter().enumerate() {
+        scheduler.notice(Notice::Endpoint(target, cause), NOW);
+        if at == 1 {
+            scheduler.notice(Notice::Published(event(2, Some(1))), NOW);
+        }
+        let start = scheduler.next_start(NOW);
+        assert!(start.is_none_or(|start| start.target.admit(start.event.run).is_none()));
+    }
+    assert!(!live.is_ahead(NUMBER));
+    assert!(!live.get_or_insert(&target(false, 3)).current().enabled);
+}
+
+/// An event whose body has to be read holds back those whose bodies are at hand.
+#[test]
+fn nothing_overtakes_a_start_that_waits_for_its_body() {
+    let (mut scheduler, _) = scheduler();
+    let created = Notice::Endpoint(target(true, 0), Cause::Created);
+    scheduler.notice(created, NOW);
+    let full = Limits::PRODUCTION.bodies;
+    scheduler.notice(Notice::Published(event(1, None)), NOW);
+    for seq in 2..=4 {
+        scheduler.notice(Notice::Published(event(seq, (seq > 2).then_some(9))), NOW);
+    }
+    // A new endpoint may have one attempt in flight; a redelivery comes on top of that.
+    let start = scheduler.next_start(NOW).expect("the first event starts");
+    assert_eq!(start.event.seq, Seq(1));
+    assert_eq!(start.followers, [Seq(2)]);
+    let queue = scheduler.endpoints.get_mut(&NUMBER).expect("it is held");
+    assert!(!queue.is_ready(NOW.monotonic));
+    queue.loaded_bodies(vec![(Seq(2), vec![b'x'; 5].into())], full);
+    assert_eq!(queue.bytes(), 9 + 9 + 5);
+}

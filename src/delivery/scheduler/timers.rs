@@ -1,0 +1,137 @@
+//! What time alone changes: rests that end, retries that become due, runs that expire, clocks that are set.
+
+use std::time::Duration;
+
+use super::Scheduler;
+use super::shares::place;
+use crate::delivery::protocol::Now;
+use crate::domain::health::Class;
+use crate::storage::EndpointNumber;
+
+/// How often waiting events of endpoints that do not get a turn are looked through for expired runs.
+const EXPIRY_PERIOD: Duration = Duration::from_mins(1);
+
+/// A change of the wall clock that is a step and no drift.
+const CLOCK_STEP: Duration = Duration::from_secs(1);
+
+impl Scheduler {
+    /// Looks at what time alone has changed.
+    pub(in crate::delivery) fn tick(&mut self, now: Now) {
+        while let Some((at, number)) = self.timers.first().copied()
+            && at <= now.monotonic
+        {
+            self.timers.pop_first();
+            if let Some(queue) = self.endpoints.get_mut(&number) {
+                queue.timer = None;
+            }
+            self.look_at(number, now);
+        }
+        self.look_at_wall_clock(now);
+        if now.monotonic >= self.next_expiry {
+            self.next_expiry = now.monotonic + EXPIRY_PERIOD;
+            self.expire_waiting(now);
+        }
+    }
+
+    /// Timers are monotonic. Where the wall clock was set forward, retries are due that they do not know of.
+    fn look_at_wall_clock(&mut self, now: Now) {
+        let at_zero = now.wall.before(now.monotonic);
+        let before = self.wall_at_zero.replace(at_zero).unwrap_or(at_zero);
+        if at_zero.since(before) > CLOCK_STEP {
+            for number in self.numbers() {
+                self.settle(number, now);
+            }
+        }
+    }
+
+    /// In order: that of a hash map differs from run to run, and what a simulation found must be found
+    /// again.
+    pub(super) fn numbers(&self) -> Vec<EndpointNumber> {
+        let mut numbers: Vec<EndpointNumber> = self.endpoints.keys().copied().collect();
+        numbers.sort_unstable();
+        numbers
+    }
+
+    fn look_at(&mut self, number: EndpointNumber, now: Now) {
+        let Some(queue) = self.endpoints.get_mut(&number) else {
+            return;
+        };
+        if queue.has_slow_ones(now.monotonic) && queue.health.class() != Class::Bad {
+            let flying = queue.flying();
+            let before = queue.health.class();
+            queue.health.grew_old();
+            self.shares.reclassify(before, Class::Bad, flying);
+        }
+        self.settle(number, now);
+    }
+
+    fn expire_waiting(&mut self, now: Now) {
+        let began_before = now.wall.before(self.rules.retry.expire_after);
+        for number in self.numbers() {
+            while self.unrecorded < self.rules.limits.unrecorded
+                && let Some(Some(event)) =
+                    self.change(number, |queue| queue.take_expired(began_before))
+            {
+                self.expire(event, now);
+                self.wanting.push_back(number);
+            }
+        }
+    }
+
+    /// Puts an endpoint where it belongs: into its ring if it is ready, else on a timer.
+    pub(super) fn settle(&mut self, number: EndpointNumber, now: Now) {
+        let Some(queue) = self.endpoints.get_mut(&number) else {
+            return;
+        };
+        let ready = queue.is_ready(now.monotonic);
+        let class = queue.health.class();
+        if let Some((standing, at)) = queue.standing
+            && (standing != class || !ready)
+        {
+            self.rings[place(standing)].leave(at);
+            queue.standing = None;
+        }
+        if ready && queue.standing.is_none() {
+            let at = self.rings[place(class)].join(number);
+            queue.standing = Some((class, at));
+        }
+        let turns_slow = queue
+            .turns_slow_at()
+            .filter(|_| queue.health.class() != Class::Bad);
+        let wakes = queue
+            .health
+            .wakes_at(now.monotonic)
+            .filter(|_| !ready && queue.waiting() > 0);
+        let due = queue
+            .next_due()
+            .filter(|due| *due > now.wall)
+            .map(|due| now.monotonic + due.since(now.wall));
+        let next = [turns_slow, wakes, due].into_iter().flatten().min();
+        if let Some(at) = next {
+            self.arm(number, at);
+        }
+        self.wanting.push_back(number);
+    }
+
+    /// Has an endpoint looked at again at `at`, or earlier if it is to be already.
+    fn arm(&mut self, number: EndpointNumber, at: Duration) {
+        let Some(queue) = self.endpoints.get_mut(&number) else {
+            return;
+        };
+        match queue.timer {
+            Some(earlier) if earlier <= at => return,
+            Some(later) => {
+                self.timers.remove(&(later, number));
+            }
+            None => {}
+        }
+        queue.timer = Some(at);
+        self.timers.insert((at, number));
+    }
+
+    /// When to call [`Scheduler::tick`] although nothing has happened.
+    pub(in crate::delivery) fn next_wake(&self) -> Duration {
+        let timer = self.timers.first().map(|(at, _)| *at);
+        timer.map_or(self.next_expiry, |at| at.min(self.next_expiry))
+    }
+}
