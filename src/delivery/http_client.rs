@@ -48,11 +48,13 @@ const MAX_BODY_BYTES: usize = 64 * 1024;
 const MAX_TEXT_CHARS: usize = 2048;
 /// So many bytes are enough for the characters above: each takes at most four.
 const MAX_TEXT_BYTES: usize = MAX_TEXT_CHARS * 4;
-/// Each way, and twice that with TLS. Every thread and idle connection has them; webhooks and their
-/// answers are small, larger ones pass in several goes.
-const BUFFER_BYTES: usize = 16 * 1024;
+/// For what comes in. Every thread and idle connection has one, and two with TLS; answers are small,
+/// larger ones pass in several goes. Their heads may be as large as the largest that proxies let pass.
+const INPUT_BYTES: usize = 16 * 1024;
+/// For what goes out: the head and a usual webhook together; larger ones pass in several goes.
+const OUTPUT_BYTES: usize = 8 * 1024;
 /// The head of an answer has to fit into the buffer, and leave a byte to notice that it doesn't.
-const MAX_HEAD_BYTES: usize = BUFFER_BYTES - 1;
+const MAX_HEAD_BYTES: usize = INPUT_BYTES - 1;
 /// The most time for a name to resolve, and for TCP and TLS together to be set up: enough for one
 /// lost packet or one dead name server, and half of the default for a whole attempt.
 const MAX_SETUP_TIME: Duration = Duration::from_secs(5);
@@ -225,8 +227,8 @@ fn config(request_timeout: Duration) -> Config {
         .timeout_global(Some(request_timeout))
         .timeout_resolve(Some(request_timeout.min(MAX_SETUP_TIME)))
         .timeout_connect(Some(request_timeout.min(MAX_SETUP_TIME)))
-        .input_buffer_size(BUFFER_BYTES)
-        .output_buffer_size(BUFFER_BYTES)
+        .input_buffer_size(INPUT_BYTES)
+        .output_buffer_size(OUTPUT_BYTES)
         .max_response_header_size(MAX_HEAD_BYTES)
         // The dialer keeps idle connections, not the agents.
         .max_idle_connections(0)

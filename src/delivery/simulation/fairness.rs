@@ -2,6 +2,7 @@
 //!
 //! Ten endpoints get 200 events a second together; then a crowd comes. What is measured is the virtual
 //! time from a publish to the start of its first attempt, which is the same for a seed on every machine.
+//! (To the scheduler, one that drips a byte now and then is one that never answers.)
 
 use std::time::Duration;
 
@@ -155,6 +156,18 @@ fn healthy_endpoints_keep_their_pace_beside_500_that_refuse() {
     let crowd = Crowd {
         size: 500,
         mode: Mode::Refuses,
+        period: SECOND,
+        backlog: 1,
+        length: CROWDED,
+    };
+    crowd.is_always_borne();
+}
+
+#[test]
+fn healthy_endpoints_keep_their_pace_beside_500_whose_names_resolve_slowly() {
+    let crowd = Crowd {
+        size: 500,
+        mode: Mode::Unresolved(5 * SECOND),
         period: SECOND,
         backlog: 1,
         length: CROWDED,

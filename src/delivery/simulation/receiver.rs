@@ -22,6 +22,8 @@ pub(super) enum Mode {
     Code(u16),
     /// Connections are refused.
     Refuses,
+    /// Its name is looked up for this long, in vain.
+    Unresolved(Duration),
     /// 429 or 503 with `Retry-After`.
     Busy(u16, Duration),
     /// Its address is forbidden by policy: final.
@@ -39,7 +41,8 @@ impl Mode {
             8 | 9 => Self::Hangs,
             10 => Self::Code(500),
             11 => Self::Code(random.pick(&[301, 404, 400])),
-            12 | 13 => Self::Refuses,
+            12 => Self::Refuses,
+            13 => Self::Unresolved(random.between(Duration::ZERO, seconds(5))),
             14 => Self::Busy(random.pick(&[429, 503]), retry_after(random)),
             _ if random.chance(0.2) => Self::Code(410),
             _ => Self::Forbidden,
@@ -68,6 +71,7 @@ impl Mode {
             Self::Hangs => failure(DeliveryError::Timeout, TIMEOUT),
             Self::Code(number) => code(number, around(instant, random)),
             Self::Refuses => failure(DeliveryError::Connect, around(instant, random)),
+            Self::Unresolved(took) => failure(DeliveryError::Dns, took),
             Self::Busy(number, wait) => Attempted {
                 retry_after: Some(wait),
                 ..code(number, around(instant, random))

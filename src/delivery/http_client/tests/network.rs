@@ -137,7 +137,7 @@ impl Connector for StaleFirst {
         let mut idle_ages = self.idle_ages.lock().expect("the record");
         idle_ages.push(details.config.max_idle_age());
         if idle_ages.len() == 1 {
-            let buffers = LazyBuffers::new(BUFFER_BYTES, BUFFER_BYTES);
+            let buffers = LazyBuffers::new(INPUT_BYTES, OUTPUT_BYTES);
             return Ok(Some(Either::A(StaleConnection(buffers))));
         }
         Ok(self.dialer.connect(details, None)?.map(Either::B))
