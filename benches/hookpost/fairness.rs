@@ -123,13 +123,14 @@ fn endpoints(
     name: &str,
     count: u64,
     url: impl Fn(u64) -> String,
-) -> anyhow::Result<Stream> {
+) -> anyhow::Result<(Api, Stream)> {
     let mut workspace = admin.workspace(name)?;
     let types: Vec<String> = (0..count).map(|n| format!("{name}.{n}")).collect();
     for (n, kind) in (0..).zip(&types) {
         workspace.endpoint(&url(n), &[kind, "all"])?;
     }
-    Ok(stream(admin.addr, workspace.token, types))
+    let stream = stream(admin.addr, workspace.token.clone(), types);
+    Ok((workspace, stream))
 }
 
 fn stream(api: SocketAddr, token: String, types: Vec<String>) -> Stream {
@@ -148,10 +149,10 @@ fn measure(
     options: &Options,
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    let mut healthy = endpoints(&mut admin, "healthy", HEALTHY, |n| {
+    let (_, mut healthy) = endpoints(&mut admin, "healthy", HEALTHY, |n| {
         trouble.healthy_url(receiver, n)
     })?;
-    let troubled = endpoints(&mut admin, "troubled", trouble.endpoints(), |n| {
+    let (mut theirs, troubled) = endpoints(&mut admin, "troubled", trouble.endpoints(), |n| {
         trouble.url(receiver, n)
     })?;
     let burst = stream(
@@ -188,6 +189,11 @@ fn measure(
     );
     let missing = (alone.missing + beside.missing) as f64;
     report.add(format!("{name}: healthy missing"), missing, "", AtMost(0.0));
+    // That they were in trouble all the while.
+    let attempts = theirs.total("/webhooks/deliveries?limit=1")?;
+    report.note(format!("{name}: attempts at these"), attempts, "");
+    let pending = theirs.total("/webhooks/events?status=pending&limit=1")?;
+    report.note(format!("{name}: pending for these at the end"), pending, "");
     Ok(())
 }
 

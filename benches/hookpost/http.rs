@@ -119,12 +119,22 @@ impl Api {
             self.token,
             body.len()
         );
-        self.connection.send(request.as_bytes())?;
-        let status = self.connection.receive()?;
+        // A server closes connections that were idle for long.
+        let first = self.exchange(&request);
+        let status = first.or_else(|_| {
+            self.connection = Connection::open(self.addr)?;
+            self.exchange(&request)
+        })?;
         let body = serde_json::from_slice(self.connection.body()).unwrap_or(Value::Null);
         Ok((status, body))
     }
 
+    fn exchange(&mut self, request: &str) -> anyhow::Result<u16> {
+        self.connection.send(request.as_bytes())?;
+        self.connection.receive()
+    }
+
+    /// What is there.
     pub(crate) fn get(&mut self, path: &str) -> anyhow::Result<Value> {
         let (status, body) = self.call("GET", path, "")?;
         ensure!(status == 200, "{path}: {status} {body}");
@@ -166,6 +176,12 @@ impl Api {
             }
         }
         bail!("workspace {name} is taken and not listed")
+    }
+
+    /// How many rows a list has.
+    pub(crate) fn total(&mut self, list: &str) -> anyhow::Result<f64> {
+        let found = self.get(list)?;
+        found["meta"]["total"].as_f64().context("no total")
     }
 
     /// Makes an endpoint.

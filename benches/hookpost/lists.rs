@@ -10,7 +10,7 @@ use crate::http::Api;
 use crate::report::{Latencies, Report, Target::AtMost};
 
 /// Values are varied so often for each combination.
-const SAMPLES: usize = 20;
+const SAMPLES: usize = 10;
 
 /// What filters can be given: objects and times of this database.
 struct Values {

@@ -3,7 +3,7 @@
 //! | path | behaviour |
 //! |---|---|
 //! | `/ok/SLOT` | answers 200 at once |
-//! | `/flaky/SLOT` | the same, but the first attempt of one event in 200 gets a 500 |
+//! | `/flaky/SLOT` | the same, but of a flaky phase the first attempt of one event in 200 gets a 500 |
 //! | `/delay-MS/SLOT` | answers 200 after so many milliseconds |
 //! | `/fail/SLOT` | answers 500 at once |
 //! | `/hang/SLOT` | takes the request and never answers |
@@ -54,7 +54,8 @@ pub(crate) struct Tally {
     fanout: u64,
     /// By event and slot: how often it was delivered.
     seen: Vec<u8>,
-    refused_once: Vec<bool>,
+    /// By event and slot, of a flaky phase: whether it was refused already.
+    refused: Vec<bool>,
     pub(crate) distinct: u64,
     pub(crate) repeated: u64,
     /// From due time to the arrival of the whole request.
@@ -85,11 +86,12 @@ impl Tally {
     /// Whether this attempt is one that a flaky path refuses.
     fn refuses(&mut self, seq: u64, slot: u64) -> bool {
         let at = seq * self.fanout + slot % self.fanout;
-        let number = usize::try_from(at / FLAKY).unwrap_or(usize::MAX);
-        match self.refused_once.get_mut(number) {
-            Some(refused) if at.is_multiple_of(FLAKY) => !std::mem::replace(refused, true),
-            _ => false,
-        }
+        // Scattered, or all of them would go to the same few endpoints.
+        let scattered = at.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+        let refused = usize::try_from(at)
+            .ok()
+            .and_then(|at| self.refused.get_mut(at));
+        scattered.is_multiple_of(FLAKY) && refused.is_some_and(|was| !std::mem::replace(was, true))
     }
 }
 
@@ -133,16 +135,21 @@ impl Receiver {
 
     /// Begins to count the deliveries of a new phase: so many events, each for `fanout` endpoints.
     pub(crate) fn expect(&self, events: u64, fanout: u64) -> u32 {
-        let count = usize::try_from(events * fanout).expect("it fits into memory");
         let mut tally = self.tally();
-        let phase = tally.phase + 1;
         *tally = Tally {
-            phase,
+            phase: tally.phase + 1,
             fanout,
-            seen: vec![0; count],
-            refused_once: vec![false; count / usize::try_from(FLAKY).unwrap_or(1) + 1],
+            seen: vec![0; usize::try_from(events * fanout).expect("it fits into memory")],
             ..Tally::default()
         };
+        tally.phase
+    }
+
+    /// The same, for a phase in which flaky paths are flaky.
+    pub(crate) fn expect_flaky(&self, events: u64, fanout: u64) -> u32 {
+        let phase = self.expect(events, fanout);
+        let mut tally = self.tally();
+        tally.refused = vec![false; tally.seen.len()];
         phase
     }
 
