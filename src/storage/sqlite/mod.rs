@@ -194,10 +194,10 @@ impl SqliteStore {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, OperationError>,
     ) -> Result<T, StoreError> {
-        let connection = self
-            .readers
-            .get()
-            .map_err(|error| StoreError::Internal(format!("no reading connection: {error}")))?;
+        let connection = self.readers.get().map_err(|error| {
+            tracing::warn!(%error, "no reading connection is free");
+            StoreError::Unavailable(Unavailable::TooSlow)
+        })?;
         let give_up = Instant::now() + READ_LIMIT;
         let late = move || Instant::now() > give_up;
         let result = connection
