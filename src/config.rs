@@ -3,7 +3,7 @@
 //! One struct per concern; each layer is given its own and reads nothing else. Values are checked
 //! while the command line is read, so a bad one is an error that names its flag.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -58,7 +58,31 @@ pub struct ApiSettings {
     #[arg(long, env = "HOOKPOST_MAX_ENDPOINTS", value_name = "N", default_value_t = 1000,
           value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub max_endpoints: u32,
+
+    /// Requests a minute that a token may make, publishes aside; so many at once at most. 0: no limit.
+    #[arg(long, env = "HOOKPOST_RATE_LIMIT", value_name = "N", default_value_t = 500,
+          value_parser = clap::value_parser!(u32).range(..=RATE_MAX))]
+    pub rate_limit: u32,
+
+    /// Publishes a minute that a token may make; so many at once at most. 0: no limit.
+    #[arg(long, env = "HOOKPOST_PUBLISH_RATE_LIMIT", value_name = "N", default_value_t = 0,
+          value_parser = clap::value_parser!(u32).range(..=RATE_MAX))]
+    pub publish_rate_limit: u32,
+
+    /// Bad tokens a minute from one address that are told so; valid ones are always let in. 0: no limit.
+    // More than somebody with the wrong token in their hands tries, less than a flood.
+    #[arg(long, env = "HOOKPOST_AUTH_FAILURE_LIMIT", value_name = "N", default_value_t = 60,
+          value_parser = clap::value_parser!(u32).range(..=RATE_MAX))]
+    pub auth_failure_limit: u32,
+
+    /// Reverse proxies whose X-Forwarded-For says where a request comes from (repeatable).
+    #[arg(long, env = "HOOKPOST_TRUSTED_PROXY", value_name = "CIDR", value_delimiter = ',',
+          value_parser = parse_network)]
+    pub trusted_proxy: Vec<IpNet>,
 }
+
+/// The highest rate a minute: beyond it, a limit is none.
+const RATE_MAX: i64 = 1_000_000;
 
 /// Which addresses deliveries may go to.
 #[derive(Args, Clone, Debug, Default)]
@@ -181,6 +205,14 @@ fn parse_origin(text: &str) -> Result<String, String> {
     }
 }
 
+/// Takes a network, or an address alone.
+fn parse_network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    text.parse()
+        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+        .map_err(|_| "expected a network or an address, such as 10.0.0.0/8 or 127.0.0.1".to_owned())
+}
+
 fn between(text: &str, least: Duration, most: Duration, says: &str) -> Result<Duration, String> {
     let value = parse_duration(text)?;
     if (least..=most).contains(&value) {
@@ -231,6 +263,17 @@ mod tests {
         );
         for bad in ["", "x y", "example.com", "https://a.com/path", "https://"] {
             assert!(parse_origin(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn networks_are_read_with_or_without_a_length() {
+        let read = |text| parse_network(text).map(|net| net.to_string());
+        assert_eq!(read("10.0.0.0/8").as_deref(), Ok("10.0.0.0/8"));
+        assert_eq!(read(" 127.0.0.1").as_deref(), Ok("127.0.0.1/32"));
+        assert_eq!(read("::1").as_deref(), Ok("::1/128"));
+        for bad in ["", "10.0.0.0/33", "10.0.0", "localhost", "*"] {
+            assert!(read(bad).is_err(), "{bad}");
         }
     }
 

@@ -2,8 +2,16 @@
 //!
 //! A token is looked up by its hash, and the answer is kept for half a second, so that a busy
 //! producer costs two reads a second, while a token that was revoked elsewhere (by another process,
-//! on the command line) still ends within one. What is changed through this API empties the cache
-//! at once. Expiry is checked at every use.
+//! on the command line) still ends within one. What is changed through this API makes the whole cache
+//! stale at once. Expiry is checked at every use.
+//!
+//! Only tokens that exist are remembered: strangers cannot fill the cache, and a token that was just
+//! made works at once. So each unknown one costs a read, in the [strangers' lane](super::readers), and
+//! a malformed one none. What a look-up takes tells nothing: what is compared are hashes, which nobody
+//! can steer.
+//!
+//! A request may outlive its token, as its body may take long to arrive. Before such a body is acted
+//! upon the caller is looked at again (`Auth::again`).
 //!
 //! `last_used_at` is collected in memory and written about once a minute: a crash loses a minute
 //! of it, which nobody will miss.
@@ -14,13 +22,13 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
-use actix_web::web;
 use uuid::Uuid;
 
 use super::error::ApiError;
+use super::readers::{Lane, Readers};
 use crate::domain::access::{Caller, Token, TokenHash};
 use crate::domain::clock::Timestamp;
-use crate::storage::{Pending, Store, StoreError};
+use crate::storage::{Pending, Store};
 
 /// How long an answer of the store is believed. Half of the second in which a revocation must act.
 const CACHED_FOR: Duration = Duration::from_millis(500);
@@ -36,7 +44,7 @@ const CACHE_MAX: usize = 10_000;
 #[derive(Default)]
 pub(crate) struct Auth {
     cache: RwLock<HashMap<TokenHash, Cached>>,
-    /// Goes up when the cache is emptied, so that an answer read before that is not put in after.
+    /// Goes up when a token changes: what was read before is stale, also if it is put in after.
     generation: AtomicU64,
     used: Mutex<HashMap<Uuid, Timestamp>>,
 }
@@ -44,7 +52,28 @@ pub(crate) struct Auth {
 struct Cached {
     caller: Caller,
     asked_at: Instant,
+    generation: u64,
     refreshing: AtomicBool,
+}
+
+/// A caller, and what is needed to tell later whether it still is one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Authenticated {
+    /// Who calls.
+    pub(super) caller: Caller,
+    hash: TokenHash,
+    at: Instant,
+    generation: u64,
+}
+
+/// What the cache says of a token.
+enum Memory {
+    /// It is this caller's.
+    Caller(Caller),
+    /// It was good a moment ago.
+    Stale,
+    /// It was not seen for long, or never.
+    Unknown,
 }
 
 /// What an `Authorization` header says.
@@ -63,34 +92,73 @@ impl Auth {
     ///
     /// # Errors
     /// [`ApiError::InvalidToken`], or the store's.
-    pub(crate) async fn caller(
+    pub(super) async fn caller(
         &self,
         headers: &HeaderMap,
         store: &Arc<dyn Store>,
+        readers: &Readers,
         now: Timestamp,
-    ) -> Result<Option<Caller>, ApiError> {
-        let hash = match bearer(headers) {
-            Bearer::None => return Ok(None),
-            Bearer::Malformed => return Err(ApiError::InvalidToken),
-            Bearer::Token(hash) => hash,
+    ) -> Result<Option<Authenticated>, ApiError> {
+        match bearer(headers) {
+            Bearer::None => Ok(None),
+            Bearer::Malformed => Err(ApiError::InvalidToken),
+            Bearer::Token(hash) => self.look_up(hash, store, readers, now).await.map(Some),
+        }
+    }
+
+    /// Whether there may be more to know of a caller by `now`.
+    pub(super) fn is_outdated(&self, known: &Authenticated, now: Timestamp) -> bool {
+        known.generation != self.generation.load(Ordering::SeqCst)
+            || known.at.elapsed() >= CACHED_FOR
+            || known.caller.has_ended(now)
+    }
+
+    /// Who a caller is by now.
+    ///
+    /// # Errors
+    /// [`ApiError::InvalidToken`], or the store's.
+    pub(super) async fn again(
+        &self,
+        known: &Authenticated,
+        store: &Arc<dyn Store>,
+        readers: &Readers,
+        now: Timestamp,
+    ) -> Result<Authenticated, ApiError> {
+        self.look_up(known.hash, store, readers, now).await
+    }
+
+    async fn look_up(
+        &self,
+        hash: TokenHash,
+        store: &Arc<dyn Store>,
+        readers: &Readers,
+        now: Timestamp,
+    ) -> Result<Authenticated, ApiError> {
+        // Before anything is read: what changes from now on is news.
+        let generation = self.generation.load(Ordering::SeqCst);
+        let at = Instant::now();
+        let caller = match self.remembered(&hash) {
+            Memory::Caller(caller) => caller,
+            Memory::Stale => self.ask(hash, store, readers, Lane::Known).await?,
+            Memory::Unknown => self.ask(hash, store, readers, Lane::Stranger).await?,
         };
-        let caller = match self.cached(&hash) {
-            Some(caller) => caller,
-            None => self.ask(hash, store).await?,
-        };
-        if caller.expires_at.is_some_and(|end| end <= now) {
+        if caller.has_ended(now) {
             return Err(ApiError::InvalidToken);
         }
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         used.insert(caller.token_id, now);
-        Ok(Some(caller))
+        Ok(Authenticated {
+            caller,
+            hash,
+            at,
+            generation,
+        })
     }
 
-    /// Forgets every caller: a token or a workspace changed.
+    /// Believes nothing that was read before: a token or a workspace changed. Who was known keeps that
+    /// much, and need not queue with strangers for being looked up again.
     pub(crate) fn forget(&self) {
-        let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
         self.generation.fetch_add(1, Ordering::SeqCst);
-        cache.clear();
     }
 
     /// Writes down when tokens were used; `None` if none was.
@@ -100,45 +168,52 @@ impl Auth {
         (!used.is_empty()).then(|| store.touch_tokens(used.into_iter().collect()))
     }
 
-    fn cached(&self, hash: &TokenHash) -> Option<Caller> {
+    fn remembered(&self, hash: &TokenHash) -> Memory {
         let cache = self.cache.read().unwrap_or_else(PoisonError::into_inner);
-        let cached = cache.get(hash)?;
+        let Some(cached) = cache.get(hash) else {
+            return Memory::Unknown;
+        };
         let age = cached.asked_at.elapsed();
-        if age >= CACHED_FOR
+        if cached.generation != self.generation.load(Ordering::SeqCst)
+            || age >= CACHED_FOR
             || (age >= REFRESHED_FROM && !cached.refreshing.swap(true, Ordering::Relaxed))
         {
-            return None;
+            return Memory::Stale;
         }
-        Some(cached.caller)
+        Memory::Caller(cached.caller)
     }
 
-    async fn ask(&self, hash: TokenHash, store: &Arc<dyn Store>) -> Result<Caller, ApiError> {
+    async fn ask(
+        &self,
+        hash: TokenHash,
+        store: &Arc<dyn Store>,
+        readers: &Readers,
+        lane: Lane,
+    ) -> Result<Caller, ApiError> {
         let generation = self.generation.load(Ordering::SeqCst);
         let asked_at = Instant::now();
-        let store = Arc::clone(store);
-        let found = web::block(move || store.find_caller(&hash))
-            .await
-            .map_err(|error| StoreError::Internal(error.to_string()))??;
+        let find = move |store: &dyn Store| store.find_caller(&hash);
+        let found = readers.read(lane, store, find).await?;
         let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
         let Some(caller) = found else {
-            cache.remove(&hash);
+            if cache.remove(&hash).is_some() {
+                self.forget(); // It ended elsewhere: who is under way is to be looked at again.
+            }
             return Err(ApiError::InvalidToken);
         };
-        if self.generation.load(Ordering::SeqCst) == generation {
-            if cache.len() >= CACHE_MAX {
-                cache.retain(|_, cached| cached.asked_at.elapsed() < CACHED_FOR);
-            }
-            if cache.len() >= CACHE_MAX {
-                cache.clear();
-            }
-            let refreshing = AtomicBool::new(false);
-            let cached = Cached {
-                caller,
-                asked_at,
-                refreshing,
-            };
-            cache.insert(hash, cached);
+        if cache.len() >= CACHE_MAX {
+            cache.retain(|_, cached| cached.asked_at.elapsed() < CACHED_FOR);
         }
+        if cache.len() >= CACHE_MAX {
+            cache.clear();
+        }
+        let cached = Cached {
+            caller,
+            asked_at,
+            generation,
+            refreshing: AtomicBool::new(false),
+        };
+        cache.insert(hash, cached);
         Ok(caller)
     }
 }

@@ -13,7 +13,10 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::ApiState;
+use super::auth::Authenticated;
 use super::error::ApiError;
+use super::readers::Lane;
+use super::routes::{Access, authorize};
 use super::validate::{Fault, Field, Given, Input, Place, read};
 use crate::domain::access::{Caller, Reach};
 use crate::storage::{Store, StoreError};
@@ -28,6 +31,10 @@ pub(crate) struct Call {
     pub(crate) state: Arc<ApiState>,
     /// Who calls; of a route that is open to all, nobody.
     pub(crate) caller: Caller,
+    /// How that is known; of a route that is open to all, it is not.
+    pub(super) authenticated: Option<Authenticated>,
+    /// Who may make this request.
+    pub(super) access: Access,
     pub(super) request: HttpRequest,
     pub(super) payload: Option<web::Payload>,
     /// The `{id}` of the path, not decoded.
@@ -76,12 +83,16 @@ impl Call {
         &self,
         read: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let store = Arc::clone(&self.state.store);
-        let answer = web::block(move || read(&*store)).await;
-        Ok(answer.map_err(|error| StoreError::Internal(error.to_string()))??)
+        let lane = match self.authenticated {
+            Some(_) => Lane::Caller,
+            None => Lane::Stranger,
+        };
+        let state = &self.state;
+        state.readers.read(lane, &state.store, read).await
     }
 
-    /// Receives the body: 415, 413 and 400 in this order.
+    /// Receives the body: 415, 413 and 400 in this order. If the caller's token ended, or lost its scope,
+    /// while the body was on its way: 401 or 403, as for a request that begins now.
     pub(crate) async fn body(&mut self) -> Result<Body, ApiError> {
         let headers = self.request.headers();
         if !is_json(headers) {
@@ -101,12 +112,30 @@ impl Call {
         let body = tokio::time::timeout(BODY_TIMEOUT, receive(payload, limit))
             .await
             .map_err(|_| ApiError::Timeout)??;
+        self.ask_again_who_calls().await?;
         if encoded {
             return Err(ApiError::Encoding(
                 "The body must be sent without a content-encoding",
             ));
         }
         Ok(Body(body))
+    }
+
+    async fn ask_again_who_calls(&mut self) -> Result<(), ApiError> {
+        let state = &self.state;
+        let now = state.clock.now();
+        let outdated = |known: &Authenticated| state.auth.is_outdated(known, now);
+        let Some(known) = self.authenticated.filter(outdated) else {
+            return Ok(());
+        };
+        let again = state
+            .auth
+            .again(&known, &state.store, &state.readers, now)
+            .await?;
+        authorize(self.access, &again.caller)?;
+        self.caller = again.caller;
+        self.authenticated = Some(again);
+        Ok(())
     }
 
     /// The workspace that something is made in: a workspace token's own; an admin token must name

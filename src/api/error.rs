@@ -4,6 +4,7 @@
 //! What went wrong inside is logged here, once, with the request's id, and never sent.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{
@@ -13,8 +14,10 @@ use actix_web::http::{Method, StatusCode};
 use serde_json::json;
 use thiserror::Error;
 
+use super::limits;
 use super::validate::{Fault, Loc, Problem, Section};
 use crate::domain::access::Scope;
+use crate::domain::rate_limit::Standing;
 use crate::storage::{StoreError, Unavailable};
 
 /// Why a request was not served.
@@ -35,6 +38,12 @@ pub(crate) enum ApiError {
     /// Only an admin token may do this.
     #[error("only an admin token may do this")]
     AdminOnly,
+    /// Too many bad tokens came from the client's address; another is looked at after so long.
+    #[error("too many failed authentications from the client's address")]
+    TooManyFailures(Duration),
+    /// The token made too many requests.
+    #[error("the access token made too many requests")]
+    RateLimited(Standing),
     /// No such path.
     #[error("unknown path")]
     UnknownPath,
@@ -112,6 +121,20 @@ impl ApiError {
                 let methods: Vec<_> = methods.iter().map(Method::as_str).collect();
                 with_header(plain.response(), ALLOW, &methods.join(", "))
             }
+            Self::TooManyFailures(retry_in) => too_many(
+                "Too many bad access tokens came from your address: a valid one is still let in"
+                    .into(),
+                retry_in,
+            ),
+            Self::RateLimited(standing) => {
+                let detail = format!(
+                    "This access token may make {} requests a minute: come back after Retry-After seconds",
+                    standing.limit
+                );
+                let mut response = too_many(detail, standing.retry_in.unwrap_or_default());
+                limits::tell(response.headers_mut(), standing);
+                response
+            }
             Self::Invalid(problems) => json_body(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 &json!({ "error": "RequestValidationError", "detail": problems }),
@@ -153,6 +176,16 @@ impl ApiError {
             _ => internal(),
         }
     }
+}
+
+fn too_many(detail: String, retry_in: Duration) -> HttpResponse {
+    let plain = Plain(
+        StatusCode::TOO_MANY_REQUESTS,
+        "TooManyRequests",
+        detail.into(),
+    );
+    let seconds = limits::whole_seconds(retry_in).to_string();
+    with_header(plain.response(), RETRY_AFTER, &seconds)
 }
 
 fn not_found() -> Plain {

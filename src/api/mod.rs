@@ -6,7 +6,7 @@
 //! checked again further in.
 //!
 //! The way of a request: [`request_log`] names it, CORS answers a preflight, [`routes`] finds the
-//! route, [`auth`] the caller; a handler reads the input through [`validate`], calls the store and
+//! route, [`auth`] the caller, [`limits`] counts the request; a handler reads the input through [`validate`], calls the store and
 //! renders with [`objects`]; [`error`] says no.
 //!
 //! This layer must not know SQL, how a store is made, or how deliveries are sent. Reads of the store
@@ -14,13 +14,16 @@
 
 mod auth;
 mod call;
+mod client_address;
 mod deliveries;
 mod endpoints;
 mod error;
 mod events;
 mod health;
+mod limits;
 mod objects;
 mod pagination;
+mod readers;
 mod request_log;
 mod routes;
 mod tokens;
@@ -88,6 +91,8 @@ pub struct ApiState {
     policy: NetworkPolicy,
     readiness: Readiness,
     auth: auth::Auth,
+    limits: limits::Limits,
+    readers: readers::Readers,
     stopping: AtomicBool,
 }
 
@@ -105,10 +110,12 @@ impl ApiState {
         Self {
             store,
             clock,
+            limits: limits::Limits::new(&settings),
             settings,
             policy,
             readiness,
             auth: auth::Auth::default(),
+            readers: readers::Readers::new(),
             stopping: AtomicBool::new(false),
         }
     }
@@ -195,6 +202,9 @@ fn cors(origins: &[String]) -> Cors {
             RETRY_AFTER,
             WWW_AUTHENTICATE,
             ALLOW,
+            limits::X_RATELIMIT_LIMIT,
+            limits::X_RATELIMIT_REMAINING,
+            limits::X_RATELIMIT_RESET,
         ])
         .max_age(PREFLIGHT_AGE_S);
     if origins.iter().any(|origin| origin == "*") {

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage};
@@ -72,6 +73,9 @@ fn log(response: &ServiceResponse<BoxBody>, id: &HeaderValue, started: Instant) 
     // Most requests are publishes that work: not a line each, unless somebody wants them.
     if response.status().is_server_error() {
         tracing::warn!(request_id, %method, path, status, took_us, "request");
+    } else if response.status() == StatusCode::TOO_MANY_REQUESTS {
+        // Who is held back must not fill the log instead.
+        tracing::debug!(request_id, %method, path, status, took_us, "request");
     } else if response.status().is_client_error() {
         tracing::info!(request_id, %method, path, status, took_us, "request");
     } else {

@@ -2,8 +2,8 @@
 //!
 //! One table says everything about a route: method, path, who may, and who answers. It is matched
 //! here rather than by the framework, because the contract orders refusals across routes: a bad
-//! token is a 401 on every path, known or not, and only then come 404, 405, a missing token and
-//! 403, all of them before the body is looked at.
+//! token is a 401 on every path, known or not, and only then come 404, 405, a missing token, 403 and
+//! 429, all of them before the body is looked at.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,11 +13,14 @@ use actix_web::http::Method;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 use uuid::Uuid;
 
+use super::auth::Authenticated;
 use super::call::Call;
 use super::error::ApiError;
+use super::limits::{self, Budget};
 use super::request_log::RequestId;
 use super::{ApiState, deliveries, endpoints, events, health, tokens, workspaces};
 use crate::domain::access::{Caller, Reach, Scope, Scopes};
+use crate::domain::rate_limit::Standing;
 
 /// The base path, and its alias: every route of [`Access::AnyOf`] and [`Access::Admin`] is under
 /// both of them.
@@ -52,6 +55,16 @@ struct Route {
     path: &'static str,
     access: Access,
     handler: fn(Call) -> Answer,
+}
+
+impl Route {
+    fn budget(&self) -> Budget {
+        if self.access == PUBLISH {
+            Budget::Publish
+        } else {
+            Budget::Management
+        }
+    }
 }
 
 macro_rules! route {
@@ -118,22 +131,31 @@ pub(super) async fn dispatch(
     payload: web::Payload,
     state: web::Data<ApiState>,
 ) -> HttpResponse {
-    let handled = handle(&request, payload, state.into_inner()).await;
-    handled.unwrap_or_else(|error| {
+    let admitted = admit(&request, payload, state.into_inner()).await;
+    let (handled, standing) = match admitted {
+        Ok((route, call, standing)) => ((route.handler)(call).await, standing),
+        Err(error) => (Err(error), None),
+    };
+    let mut response = handled.unwrap_or_else(|error| {
         let extensions = request.extensions();
         error.response(extensions.get().map_or("-", RequestId::as_str))
-    })
+    });
+    if let Some(standing) = standing {
+        limits::tell(response.headers_mut(), standing);
+    }
+    response
 }
 
 /// The longest head of a request, in bytes. The framework reads twice as much and then hangs up, with
 /// an answer that few clients get to see; this one they do. No request needs so many filters.
 const HEAD_MAX_BYTES: usize = 64 * 1024;
 
-async fn handle(
+/// Finds the route, and lets the caller in.
+async fn admit(
     request: &HttpRequest,
     payload: web::Payload,
     state: Arc<ApiState>,
-) -> Result<HttpResponse, ApiError> {
+) -> Result<(&'static Route, Call, Option<Standing>), ApiError> {
     let fields = request.headers().iter();
     let head = fields.map(|(name, value)| name.as_str().len() + value.len());
     let target = request.path().len() + request.query_string().len();
@@ -141,39 +163,66 @@ async fn handle(
         return Err(ApiError::HeadTooLarge);
     }
     let found = find(request.method(), request.path());
-    let nobody = Caller {
-        token_id: Uuid::nil(),
-        reach: Reach::Workspace(Uuid::nil()),
-        scopes: Scopes::default(),
-        expires_at: None,
-    };
     // Probes must tell of a broken store, not break with it: no token of theirs is looked at.
     let open = matches!(&found, Found::Route(route, _) if route.access == Public);
-    let caller = if open {
-        Some(nobody)
+    let authenticated = if open {
+        None
     } else {
-        let headers = request.headers();
-        let now = state.clock.now();
-        state.auth.caller(headers, &state.store, now).await?
+        authenticate(request, &state).await?
     };
     let (route, id) = match found {
         Found::Route(route, id) => (route, id),
         Found::WrongMethod(allowed) => return Err(ApiError::MethodNotAllowed(allowed)),
         Found::Nothing => return Err(ApiError::UnknownPath),
     };
-    let caller = caller.ok_or(ApiError::Unauthorized)?;
-    authorize(route.access, &caller)?;
+    let (caller, standing) = match &authenticated {
+        None if open => (NOBODY, None),
+        None => return Err(ApiError::Unauthorized),
+        Some(Authenticated { caller, .. }) => {
+            authorize(route.access, caller)?;
+            let now = state.clock.monotonic();
+            let standing = state.limits.count(caller.token_id, route.budget(), now)?;
+            (*caller, standing)
+        }
+    };
     let call = Call {
         state,
         caller,
+        authenticated,
+        access: route.access,
         id: id.to_owned(),
         request: request.clone(),
         payload: Some(payload),
     };
-    (route.handler)(call).await
+    Ok((route, call, standing))
 }
 
-fn authorize(access: Access, caller: &Caller) -> Result<(), ApiError> {
+/// Who calls where everybody may.
+const NOBODY: Caller = Caller {
+    token_id: Uuid::nil(),
+    reach: Reach::Workspace(Uuid::nil()),
+    scopes: Scopes::from_bits(0),
+    expires_at: None,
+};
+
+async fn authenticate(
+    request: &HttpRequest,
+    state: &ApiState,
+) -> Result<Option<Authenticated>, ApiError> {
+    let (headers, now) = (request.headers(), state.clock.now());
+    let found = state
+        .auth
+        .caller(headers, &state.store, &state.readers, now);
+    match found.await {
+        Err(ApiError::InvalidToken) => {
+            Err(state.limits.bad_token(request, state.clock.monotonic()))
+        }
+        other => other,
+    }
+}
+
+/// Whether a caller has what a route asks for.
+pub(super) fn authorize(access: Access, caller: &Caller) -> Result<(), ApiError> {
     let scopes = match access {
         Public => return Ok(()),
         Admin(_) if caller.reach != Reach::Server => return Err(ApiError::AdminOnly),

@@ -1,6 +1,7 @@
 //! The API over a real store, without a socket: the order of refusals, the shape of answers, and
 //! what the framework would answer by itself.
 
+mod limits;
 mod socket;
 
 use std::future::Future;
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use super::error::ApiError;
 use super::*;
 use crate::domain::access::{Reach, Scope, Scopes, Token, TokenKind};
 use crate::domain::clock::{ManualClock, Timestamp};

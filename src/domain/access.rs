@@ -259,6 +259,14 @@ pub struct Caller {
     pub expires_at: Option<Timestamp>,
 }
 
+impl Caller {
+    /// Whether the token has expired at `now`: it is good until its end, and not at it.
+    #[must_use]
+    pub fn has_ended(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
+}
+
 /// An access token as it is listed; the credential itself is never stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessToken {

@@ -16,6 +16,7 @@ pub mod health;
 pub mod id;
 pub mod message;
 pub mod network_policy;
+pub mod rate_limit;
 pub mod retry;
 pub mod secret;
 pub mod signature;

@@ -13,3 +13,4 @@ mod problems;
 mod publishing;
 mod receiver;
 mod schedule;
+mod tokens;

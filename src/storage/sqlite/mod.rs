@@ -194,10 +194,10 @@ impl SqliteStore {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, OperationError>,
     ) -> Result<T, StoreError> {
-        let connection = self
-            .readers
-            .get()
-            .map_err(|error| StoreError::Internal(format!("no reading connection: {error}")))?;
+        let connection = self.readers.get().map_err(|error| {
+            tracing::warn!(%error, "no reading connection is free");
+            StoreError::Unavailable(Unavailable::TooSlow)
+        })?;
         let give_up = Instant::now() + READ_LIMIT;
         let late = move || Instant::now() > give_up;
         let result = connection
@@ -246,5 +246,27 @@ fn read_error(error: &rusqlite::Error) -> StoreError {
             StoreError::Unavailable(Unavailable::Locked)
         }
         _ => StoreError::Internal(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::access::TokenHash;
+    use crate::domain::clock::SystemClock;
+    use crate::storage::Store;
+
+    #[test]
+    fn a_read_that_finds_no_free_connection_is_told_to_come_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(SystemClock::new());
+        let file = folder.path().join("test.db");
+        let store = SqliteStore::open(&file, SqliteSettings::default(), clock).unwrap();
+        let held: Vec<_> = (0..READERS).map(|_| store.readers.get().unwrap()).collect();
+        let find = || store.find_caller(&TokenHash([0; 32]));
+        assert_eq!(find(), Err(StoreError::Unavailable(Unavailable::TooSlow)));
+        drop(held);
+        assert_eq!(find(), Ok(None));
+        store.stop();
     }
 }

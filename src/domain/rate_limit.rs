@@ -1,0 +1,221 @@
+//! How often somebody may do something: a bucket that fills steadily.
+//!
+//! The rule is the generic cell rate algorithm: all that is kept of somebody is when their bucket will
+//! be full again, so nobody sweeps, no count is off at the turn of a minute, and whoever stays away
+//! costs nothing. The rule is ours, a dozen lines, rather than the `governor` crate's, because
+//! that neither bounds how many it remembers nor says when a bucket is full, and brings seven crates.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// So many at once, and from then on so many a minute, spread evenly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    limit: u32,
+    interval: Duration,
+}
+
+/// How somebody stands after one more try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The size of the bucket.
+    pub limit: u32,
+    /// How many more would be allowed right now.
+    pub remaining: u32,
+    /// How long until the bucket is full, if it is left alone.
+    pub full_in: Duration,
+    /// `None` if the try was allowed; else how long until one is.
+    pub retry_in: Option<Duration>,
+}
+
+impl Quota {
+    /// A bucket of `limit` that takes a minute to fill.
+    #[must_use]
+    pub fn per_minute(limit: NonZeroU32) -> Self {
+        Self {
+            limit: limit.get(),
+            interval: MINUTE / limit.get(),
+        }
+    }
+
+    /// One try at `now`, of somebody whose bucket is full at `full_at`: when it is full after that, and
+    /// how they stand. What is refused takes nothing out of the bucket. Both times are of one clock that
+    /// never goes back.
+    #[must_use]
+    pub fn take(self, full_at: Duration, now: Duration) -> (Duration, Standing) {
+        let missing = full_at.saturating_sub(now);
+        let whole = self.interval * self.limit;
+        let after = missing + self.interval;
+        if after > whole {
+            return (full_at, self.standing(missing, Some(after - whole)));
+        }
+        (now + after, self.standing(after, None))
+    }
+
+    fn standing(self, missing: Duration, retry_in: Option<Duration>) -> Standing {
+        let left = (self.interval * self.limit).saturating_sub(missing);
+        let remaining = left.as_nanos() / self.interval.as_nanos();
+        Standing {
+            limit: self.limit,
+            remaining: u32::try_from(remaining).unwrap_or(self.limit),
+            full_in: missing,
+            retry_in,
+        }
+    }
+}
+
+/// The buckets of many, in bounded memory: when there are too many, the half that was not heard of for
+/// longest is forgotten, which means full again.
+#[derive(Debug)]
+pub struct RateLimiter<K> {
+    quota: Quota,
+    /// The most keys in each of the two maps.
+    half: usize,
+    recent: HashMap<K, Duration>,
+    earlier: HashMap<K, Duration>,
+}
+
+impl<K: Copy + Eq + Hash> RateLimiter<K> {
+    /// Nobody is known yet; at most `most` (at least two) will be at a time.
+    #[must_use]
+    pub fn new(quota: Quota, most: usize) -> Self {
+        Self {
+            quota,
+            half: (most / 2).max(1),
+            recent: HashMap::new(),
+            earlier: HashMap::new(),
+        }
+    }
+
+    /// How many are remembered.
+    #[must_use]
+    pub fn remembered(&self) -> usize {
+        self.recent.len() + self.earlier.len()
+    }
+
+    /// One try of `key` at `now`.
+    pub fn take(&mut self, key: K, now: Duration) -> Standing {
+        let known = self.recent.get(&key).or_else(|| self.earlier.get(&key));
+        let (full_at, standing) = self.quota.take(known.copied().unwrap_or_default(), now);
+        if self.recent.len() >= self.half && !self.recent.contains_key(&key) {
+            self.earlier = std::mem::take(&mut self.recent);
+        }
+        self.recent.insert(key, full_at);
+        standing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn quota(limit: u32) -> Quota {
+        Quota::per_minute(NonZeroU32::new(limit).unwrap())
+    }
+
+    /// The bucket as one would tell of it: it holds time, and fills as time passes.
+    struct Bucket {
+        whole: Duration,
+        level: Duration,
+        seen: Duration,
+    }
+
+    impl Bucket {
+        fn take(&mut self, cost: Duration, now: Duration) -> bool {
+            self.level = (self.level + now.saturating_sub(self.seen)).min(self.whole);
+            self.seen = now;
+            let allowed = self.level >= cost;
+            if allowed {
+                self.level -= cost;
+            }
+            allowed
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn it_decides_as_a_bucket_does(
+            limit in 1_u32..2000,
+            start in 0_u64..1_000_000,
+            waits in prop::collection::vec(0_u64..200_000_000, 1..400),
+        ) {
+            let quota = quota(limit);
+            let mut now = Duration::from_micros(start);
+            let whole = quota.interval * limit;
+            let mut bucket = Bucket { whole, level: whole, seen: now };
+            let mut full_at = Duration::ZERO;
+            for wait in waits {
+                // Mostly bursts, now and then a pause.
+                now += Duration::from_nanos(if wait % 3 == 0 { wait * 20 } else { wait / 1000 });
+                let (next, standing) = quota.take(full_at, now);
+                prop_assert_eq!(standing.retry_in.is_none(), bucket.take(quota.interval, now));
+                prop_assert_eq!(standing.full_in, whole.saturating_sub(bucket.level));
+                let remaining = bucket.level.as_nanos() / quota.interval.as_nanos();
+                prop_assert_eq!(u128::from(standing.remaining), remaining);
+                if let Some(retry_in) = standing.retry_in {
+                    prop_assert_eq!(standing.remaining, 0);
+                    prop_assert!(quota.take(next, now + retry_in).1.retry_in.is_none());
+                    let early = now + retry_in.saturating_sub(Duration::from_nanos(1));
+                    prop_assert!(quota.take(next, early).1.retry_in.is_some());
+                }
+                full_at = next;
+            }
+        }
+
+        #[test]
+        fn memory_is_bounded_and_those_who_come_often_are_remembered(
+            most in 2_usize..40,
+            keys in prop::collection::vec(0_u16..500, 1..600),
+        ) {
+            let mut limiter = RateLimiter::new(quota(1), most);
+            prop_assert!(limiter.take(u16::MAX, Duration::ZERO).retry_in.is_none());
+            let mut others = 0;
+            for key in keys {
+                limiter.take(key, Duration::ZERO);
+                prop_assert!(limiter.remembered() <= most);
+                others += 1;
+                if others == most / 2 {
+                    others = 0;
+                    prop_assert!(limiter.take(u16::MAX, Duration::ZERO).retry_in.is_some());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_oldest_are_forgotten_first() {
+        let mut limiter = RateLimiter::new(quota(1), 4);
+        let mut allowed = |key| limiter.take(key, Duration::ZERO).retry_in.is_none();
+        assert_eq!(
+            [1, 2, 3, 4, 3, 4].map(&mut allowed),
+            [true, true, true, true, false, false]
+        );
+        assert!(allowed(5));
+        assert!(!allowed(4), "heard of since");
+        assert!(allowed(1), "forgotten");
+    }
+
+    #[test]
+    fn buckets_are_apart_and_fill_in_a_minute() {
+        let mut limiter = RateLimiter::new(quota(3), 10);
+        let at = Duration::from_secs(1000);
+        for remaining in [2, 1, 0] {
+            let standing = limiter.take('a', at);
+            assert_eq!(
+                (standing.limit, standing.remaining, standing.retry_in),
+                (3, remaining, None)
+            );
+        }
+        let refused = limiter.take('a', at);
+        assert_eq!(refused.retry_in, Some(Duration::from_secs(20)));
+        assert_eq!(refused.full_in, MINUTE);
+        assert_eq!(limiter.take('b', at).remaining, 2);
+        assert_eq!(limiter.take('a', at + MINUTE).remaining, 2);
+    }
+}
