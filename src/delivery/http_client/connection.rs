@@ -37,6 +37,12 @@ const COARSE_ABOVE: Duration = Duration::from_secs(1);
 #[error("no connection: {0}")]
 pub(super) struct ConnectFailed(pub(super) io::Error);
 
+/// No TCP connection came about in time. Whose time it was, that for connecting or for all of the
+/// attempt, says less than what there was no time for.
+#[derive(Debug, thiserror::Error)]
+#[error("the receiver didn't accept a connection in time")]
+pub(super) struct ConnectTimedOut;
+
 /// An idle connection turned out to be closed before any of the request was written to it, so that
 /// the request can be repeated.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +98,7 @@ impl Dialer {
             .connect(details, None)
             .map_err(|error| match error {
                 ureq::Error::Io(error) => ureq::Error::Other(Box::new(ConnectFailed(error))),
+                ureq::Error::Timeout(_) => ureq::Error::Other(Box::new(ConnectTimedOut)),
                 other => other,
             })?
             .ok_or(ureq::Error::ConnectionFailed)?;

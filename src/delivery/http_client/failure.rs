@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ureq::Timeout;
 
-use super::connection::{ConnectFailed, Endless, Stale, TooLarge};
+use super::connection::{ConnectFailed, ConnectTimedOut, Endless, Stale, TooLarge};
 use super::tls::{HandshakeFailed, HandshakeTimedOut, of_rustls, reason};
 use crate::delivery::resolver::ResolveError;
 use crate::domain::delivery_error::DeliveryError;
@@ -61,10 +61,6 @@ impl Failure {
             ureq::Error::Timeout(Timeout::Resolve) => {
                 Self::new(DeliveryError::Dns, "the name didn't resolve in time")
             }
-            ureq::Error::Timeout(Timeout::Connect) => Self::new(
-                DeliveryError::Timeout,
-                "the receiver didn't accept a connection in time",
-            ),
             ureq::Error::Timeout(_) => Self::new(
                 DeliveryError::Timeout,
                 format!("no complete answer within {time:?}"),
@@ -110,7 +106,7 @@ impl Failure {
         if let Some(error) = error.downcast_ref::<HandshakeFailed>() {
             return Self::new(DeliveryError::Tls, error.to_string());
         }
-        if error.is::<HandshakeTimedOut>() {
+        if error.is::<ConnectTimedOut>() || error.is::<HandshakeTimedOut>() {
             return Self::new(DeliveryError::Timeout, error.to_string());
         }
         if error.is::<TooLarge>() || error.is::<Endless>() {
