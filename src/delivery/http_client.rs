@@ -8,7 +8,8 @@
 //!
 //! - **Time**: one deadline from name look-up to the end of the body, so that a receiver which
 //!   sends a byte now and then gains nothing. Look-up and connection setup have less.
-//! - **Size**: the head of an answer, and how much of its body is read.
+//! - **Size**: the head of an answer, how much of its body is read, and both together with all that
+//!   may surround them, so that interim answers, empty chunks and trailers without end gain nothing.
 //! - **Connections**: those in use are as many as the callers' threads, those idle are bounded
 //!   (`idle`).
 //!
@@ -19,7 +20,7 @@
 //! once it has arrived whole, or up to what is read of it: one that breaks off is a failure, even
 //! if its status was fine.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -28,7 +29,7 @@ use ureq::http::Uri;
 use ureq::unversioned::transport::Connector;
 use ureq::{Agent, Body, RequestBuilder};
 
-use self::connection::{Dialer, Stale};
+use self::connection::{Dialer, Endless, Stale};
 pub use self::failure::Failure;
 use self::tls::Tls;
 use super::resolver::{Lookup, Resolver, UreqResolver};
@@ -49,12 +50,14 @@ const MAX_TEXT_CHARS: usize = 2048;
 /// So many bytes are enough for the characters above: each takes at most four.
 const MAX_TEXT_BYTES: usize = MAX_TEXT_CHARS * 4;
 /// For what comes in. Every thread and idle connection has one, and two with TLS; answers are small,
-/// larger ones pass in several goes. Their heads may be as large as the largest that proxies let pass.
+/// larger ones pass in several goes. The head of an answer has to fit: it may be as large as the largest
+/// that proxies let pass.
 const INPUT_BYTES: usize = 16 * 1024;
 /// For what goes out: the head and a usual webhook together; larger ones pass in several goes.
 const OUTPUT_BYTES: usize = 8 * 1024;
-/// The head of an answer has to fit into the buffer, and leave a byte to notice that it doesn't.
-const MAX_HEAD_BYTES: usize = INPUT_BYTES - 1;
+/// The most of an answer that is received, whatever it consists of: interim answers (1xx), head, body,
+/// the framing of chunks, trailers. Of a body in very small chunks less arrives than could be read.
+const MAX_ANSWER_BYTES: usize = INPUT_BYTES + MAX_BODY_BYTES;
 /// The most time for a name to resolve, and for TCP and TLS together to be set up: enough for one
 /// lost packet or one dead name server, and half of the default for a whole attempt.
 const MAX_SETUP_TIME: Duration = Duration::from_secs(5);
@@ -180,8 +183,10 @@ impl HttpClient {
             }
             sent => sent,
         };
-        sent.and_then(read)
-            .map_err(|error| Failure::from_ureq(&error, self.request_timeout))
+        let failure = |error| Failure::from_ureq(&error, self.request_timeout);
+        let answer = sent.map_err(failure)?;
+        let code = answer.status().as_u16();
+        read(answer).map_err(|error| failure(error).after_status(code))
     }
 
     /// The URL in the form in which it is requested, if policy allows its scheme.
@@ -229,7 +234,8 @@ fn config(request_timeout: Duration) -> Config {
         .timeout_connect(Some(request_timeout.min(MAX_SETUP_TIME)))
         .input_buffer_size(INPUT_BYTES)
         .output_buffer_size(OUTPUT_BYTES)
-        .max_response_header_size(MAX_HEAD_BYTES)
+        // The size of the buffer is the limit, which the connection minds.
+        .max_response_header_size(INPUT_BYTES)
         // The dialer keeps idle connections, not the agents.
         .max_idle_connections(0)
         .max_idle_connections_per_host(0)
@@ -270,10 +276,13 @@ fn read(answer: ureq::http::Response<Body>) -> Result<Response, ureq::Error> {
     let mut chunk = [0; 4096];
     while total < MAX_BODY_BYTES {
         let room = chunk.len().min(MAX_BODY_BYTES - total);
-        let length = reader.read(&mut chunk[..room])?;
-        if length == 0 {
-            break;
-        }
+        let length = match reader.read(&mut chunk[..room]) {
+            Ok(0) => break,
+            Ok(length) => length,
+            // More framing than body: as with any body that is too long, its start will do.
+            Err(error) if is_endless(&error) => break,
+            Err(error) => return Err(error.into()),
+        };
         let wanted = length.min(MAX_TEXT_BYTES - kept.len());
         kept.extend_from_slice(&chunk[..wanted]);
         total += length;
@@ -283,6 +292,12 @@ fn read(answer: ureq::http::Response<Body>) -> Result<Response, ureq::Error> {
         body: text(kept),
         retry_after,
     })
+}
+
+/// Whether reading ended because an answer is longer than what is read of one.
+fn is_endless(error: &io::Error) -> bool {
+    let error = error.get_ref().and_then(|inner| inner.downcast_ref());
+    matches!(error, Some(ureq::Error::Other(ours)) if ours.is::<Endless>())
 }
 
 /// The first [`MAX_TEXT_CHARS`] characters of what may or may not be UTF-8.

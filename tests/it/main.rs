@@ -12,5 +12,6 @@ mod lists;
 mod problems;
 mod publishing;
 mod receiver;
+mod receivers;
 mod schedule;
 mod tokens;

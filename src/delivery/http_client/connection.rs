@@ -20,6 +20,7 @@ use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, NextTimeout, TcpConnector, Transport, time,
 };
 
+use super::MAX_ANSWER_BYTES;
 use super::idle::{Entry, Idle, Peer};
 use super::tls::Tls;
 
@@ -36,11 +37,29 @@ const COARSE_ABOVE: Duration = Duration::from_secs(1);
 #[error("no connection: {0}")]
 pub(super) struct ConnectFailed(pub(super) io::Error);
 
+/// No TCP connection came about in time. Whose time it was, that for connecting or for all of the
+/// attempt, says less than what there was no time for.
+#[derive(Debug, thiserror::Error)]
+#[error("the receiver didn't accept a connection in time")]
+pub(super) struct ConnectTimedOut;
+
 /// An idle connection turned out to be closed before any of the request was written to it, so that
 /// the request can be repeated.
 #[derive(Debug, thiserror::Error)]
 #[error("the receiver had closed the idle connection")]
 pub(super) struct Stale;
+
+/// A head, or a line within chunks, does not fit into the buffer.
+#[derive(Debug, thiserror::Error)]
+#[error("the headers of the answer are too large")]
+pub(super) struct TooLarge;
+
+/// The receiver has sent more than is received of an answer.
+///
+/// Before a final answer began it can only have been interim ones, as a head has a limit of its own.
+#[derive(Debug, thiserror::Error)]
+#[error("the receiver sent interim answers (1xx) without end, and no final one")]
+pub(super) struct Endless;
 
 /// A connection of either kind, [`Tcp`] or [`TlsTransport`](super::tls::TlsTransport).
 type Link = Box<dyn Transport>;
@@ -79,6 +98,7 @@ impl Dialer {
             .connect(details, None)
             .map_err(|error| match error {
                 ureq::Error::Io(error) => ureq::Error::Other(Box::new(ConnectFailed(error))),
+                ureq::Error::Timeout(_) => ureq::Error::Other(Box::new(ConnectTimedOut)),
                 other => other,
             })?
             .ok_or(ureq::Error::ConnectionFailed)?;
@@ -132,6 +152,8 @@ pub(super) struct Connection {
     entry: Option<Entry<Link>>,
     idle: Arc<Idle<Link>>,
     output: Output,
+    /// How much of the answer has arrived, in bytes.
+    received: usize,
 }
 
 /// What was sent of the request.
@@ -143,6 +165,8 @@ enum Output {
     /// kernel (`TCP_NODELAY`), each webhook would be two packets and wake the receiver twice.
     Held(Vec<u8>),
     Some,
+    /// Part of it, and the receiver takes no more.
+    CutOff,
 }
 
 impl Connection {
@@ -151,6 +175,7 @@ impl Connection {
             entry: Some(entry),
             idle: Arc::clone(idle),
             output: Output::Nothing,
+            received: 0,
         }
     }
 
@@ -160,14 +185,8 @@ impl Connection {
             .expect("ureq drops a connection that it was told is not open")
             .connection
     }
-}
 
-impl Transport for Connection {
-    fn buffers(&mut self) -> &mut dyn Buffers {
-        self.link().buffers()
-    }
-
-    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+    fn transmit(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
         let before = mem::replace(&mut self.output, Output::Some);
         let link = self.link();
         let output = link.buffers().output();
@@ -188,7 +207,31 @@ impl Transport for Connection {
                 link.buffers().output()[..amount].copy_from_slice(&following);
                 link.transmit_output(amount, timeout)
             }
-            Output::Nothing | Output::Some => link.transmit_output(amount, timeout),
+            Output::Nothing | Output::Some | Output::CutOff => {
+                link.transmit_output(amount, timeout)
+            }
+        }
+    }
+}
+
+impl Transport for Connection {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        self.link().buffers()
+    }
+
+    /// A receiver that refuses a request by its head need not read the rest, and closes the connection
+    /// with its answer on the way. That answer is worth having: so failing to send is not the end of an
+    /// attempt, but failing to receive is, and it comes next.
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        if matches!(self.output, Output::CutOff) {
+            return Ok(());
+        }
+        match self.transmit(amount, timeout) {
+            Err(ureq::Error::Io(error)) if means_closed(error.kind()) => {
+                self.output = Output::CutOff;
+                Ok(())
+            }
+            sent => sent,
         }
     }
 
@@ -196,14 +239,27 @@ impl Transport for Connection {
         if let Output::Held(_) = self.output {
             self.transmit_output(0, timeout)?;
         }
-        self.link().await_input(timeout)
+        if self.received >= MAX_ANSWER_BYTES {
+            return Err(ureq::Error::Other(Box::new(Endless)));
+        }
+        let link = self.link();
+        if link.buffers().input_append_buf().is_empty() {
+            return Err(ureq::Error::Other(Box::new(TooLarge)));
+        }
+        let before = link.buffers().input().len();
+        let more = link.await_input(timeout)?;
+        let after = link.buffers().input().len();
+        self.received += after - before;
+        Ok(more)
     }
 
     /// ureq asks this once an answer has been read to its end and the connection may be kept, just
     /// before it would put it into its own pool. That is where ours comes in: it takes the
     /// connection, and ureq is told that it is gone. It is probed when it is taken out again.
     fn is_open(&mut self) -> bool {
-        if let Some(mut entry) = self.entry.take() {
+        if let Some(mut entry) = self.entry.take()
+            && !matches!(self.output, Output::CutOff)
+        {
             entry.since = Instant::now();
             self.idle.put(entry);
         }
@@ -290,7 +346,7 @@ fn coarse(mut timeout: NextTimeout) -> NextTimeout {
     timeout
 }
 
-fn means_closed(kind: io::ErrorKind) -> bool {
+pub(super) fn means_closed(kind: io::ErrorKind) -> bool {
     matches!(
         kind,
         io::ErrorKind::BrokenPipe

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use ureq::Timeout;
 
-use super::connection::{ConnectFailed, Stale};
-use super::tls::HandshakeFailed;
+use super::connection::{ConnectFailed, ConnectTimedOut, Endless, Stale, TooLarge};
+use super::tls::{HandshakeFailed, HandshakeTimedOut, of_rustls, reason};
 use crate::delivery::resolver::ResolveError;
 use crate::domain::delivery_error::DeliveryError;
 
@@ -46,6 +46,14 @@ impl Failure {
         }
     }
 
+    /// The same in the middle of an answer that began with status `code`. A delivery has a status
+    /// only if it has a whole answer; but whoever looks into a failure wants to know it.
+    pub(super) fn after_status(mut self, code: u16) -> Self {
+        self.message
+            .push_str(&format!(" (status {code} had arrived)"));
+        self
+    }
+
     /// What `error` means, with an eye to what was being done. `time` is that of a whole attempt.
     pub(super) fn from_ureq(error: &ureq::Error, time: Duration) -> Self {
         match error {
@@ -53,23 +61,14 @@ impl Failure {
             ureq::Error::Timeout(Timeout::Resolve) => {
                 Self::new(DeliveryError::Dns, "the name didn't resolve in time")
             }
-            ureq::Error::Timeout(Timeout::Connect) => Self::new(
-                DeliveryError::Timeout,
-                "the receiver didn't accept a connection in time",
-            ),
             ureq::Error::Timeout(_) => Self::new(
                 DeliveryError::Timeout,
                 format!("no complete answer within {time:?}"),
             ),
             ureq::Error::Io(error) => Self::from_io(error),
-            ureq::Error::Protocol(error) => Self::new(
-                DeliveryError::Protocol,
-                format!("the answer is not valid HTTP: {error}"),
-            ),
-            ureq::Error::LargeResponseHeader(..) => Self::new(
-                DeliveryError::Protocol,
-                "the headers of the answer are too large",
-            ),
+            ureq::Error::Protocol(error) => {
+                Self::new(DeliveryError::Protocol, invalid(&error.to_string()))
+            }
             ureq::Error::BodyStalled => {
                 Self::new(DeliveryError::Protocol, "the answer ended too early")
             }
@@ -107,6 +106,12 @@ impl Failure {
         if let Some(error) = error.downcast_ref::<HandshakeFailed>() {
             return Self::new(DeliveryError::Tls, error.to_string());
         }
+        if error.is::<ConnectTimedOut>() || error.is::<HandshakeTimedOut>() {
+            return Self::new(DeliveryError::Timeout, error.to_string());
+        }
+        if error.is::<TooLarge>() || error.is::<Endless>() {
+            return Self::new(DeliveryError::Protocol, error.to_string());
+        }
         if error.is::<Stale>() {
             return Self::new(DeliveryError::Connect, error.to_string());
         }
@@ -115,22 +120,40 @@ impl Failure {
 
     /// Errors on an established connection.
     fn from_io(error: &io::Error) -> Self {
-        let tls = error
-            .get_ref()
-            .and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        if let Some(error) = tls {
-            return Self::new(DeliveryError::Tls, format!("TLS failed: {error}"));
+        if let Some(error) = of_rustls(error) {
+            return Self::new(DeliveryError::Tls, format!("TLS failed: {}", reason(error)));
         }
         let message = match error.kind() {
-            io::ErrorKind::UnexpectedEof
-            | io::ErrorKind::BrokenPipe
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted => {
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe => {
                 "the receiver closed the connection before its answer was complete".to_owned()
+            }
+            io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => {
+                "the receiver reset the connection before its answer was complete".to_owned()
             }
             _ => format!("the connection broke: {}", without_number(error)),
         };
         Self::new(DeliveryError::Protocol, message)
+    }
+}
+
+/// What is wrong with an answer, given what ureq's parser says of it. Its errors have no type that could
+/// be named here.
+fn invalid(error: &str) -> String {
+    match error {
+        "http parse resulted in too many headers" => {
+            "the answer has too many headers (at most 128 are read)".to_owned()
+        }
+        "conflicting content-length headers" => {
+            "the answer has several Content-Length headers that differ".to_owned()
+        }
+        "received headers with 100-continue response" => {
+            "the receiver sent an interim answer (100 Continue) with headers, which is not supported"
+                .to_owned()
+        }
+        other => {
+            let why = other.trim_start_matches("http parse fail: ");
+            format!("the answer is not valid HTTP: {why}")
+        }
     }
 }
 
@@ -141,7 +164,7 @@ fn out_of_files(error: &io::Error) -> bool {
 }
 
 /// The text of an error without the " (os error 111)" that the standard library appends.
-fn without_number(error: &io::Error) -> String {
+pub(super) fn without_number(error: &io::Error) -> String {
     let mut text = error.to_string();
     if let Some(end) = text.find(" (os error ") {
         text.truncate(end);

@@ -6,7 +6,7 @@
 //! container without certificates works like any other.
 
 use std::fmt;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject;
@@ -18,7 +18,12 @@ use ureq::unversioned::transport::{
 };
 
 use super::HttpClientError;
-use super::connection::Tcp;
+use super::connection::{Tcp, means_closed};
+use super::failure::without_number;
+
+mod reasons;
+
+pub(super) use reasons::reason;
 
 /// Makes TLS connections.
 #[derive(Clone)]
@@ -28,6 +33,11 @@ pub(super) struct Tls(Arc<ClientConfig>);
 #[derive(Debug, thiserror::Error)]
 #[error("TLS handshake failed: {0}")]
 pub(super) struct HandshakeFailed(String);
+
+/// The handshake took longer than there is time for.
+#[derive(Debug, thiserror::Error)]
+#[error("the receiver accepted the connection, but did not finish the TLS handshake in time")]
+pub(super) struct HandshakeTimedOut;
 
 impl Tls {
     /// TLS that trusts the public roots, and those in `extra_roots` (PEM) if given.
@@ -49,7 +59,7 @@ impl Tls {
     ) -> Result<TlsTransport, ureq::Error> {
         let name = server_name(details)?;
         let connection = ClientConnection::new(Arc::clone(&self.0), name)
-            .map_err(|error| handshake_failed(error.to_string()))?;
+            .map_err(|error| handshake_failed(reason(&error)))?;
         let mut stream = StreamOwned::new(
             connection,
             TransportAdapter::new(tcp, Arc::clone(&details.current_time)),
@@ -58,6 +68,7 @@ impl Tls {
         if let Err(error) = stream.conn.complete_io(&mut stream.sock) {
             return Err(match ureq::Error::from(error) {
                 ureq::Error::Io(error) => handshake_failed(words(&error)),
+                ureq::Error::Timeout(_) => ureq::Error::Other(Box::new(HandshakeTimedOut)),
                 other => other,
             });
         }
@@ -123,17 +134,41 @@ fn handshake_failed(why: String) -> ureq::Error {
     ureq::Error::Other(Box::new(HandshakeFailed(why)))
 }
 
-fn words(error: &std::io::Error) -> String {
-    if error.kind() == std::io::ErrorKind::UnexpectedEof {
-        return "the receiver closed the connection".to_owned();
+fn words(error: &io::Error) -> String {
+    if let Some(error) = of_rustls(error) {
+        return reason(error);
     }
-    error.to_string()
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe => {
+            "the receiver closed the connection".to_owned()
+        }
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => {
+            "the receiver reset the connection".to_owned()
+        }
+        _ => without_number(error),
+    }
+}
+
+/// The error of rustls that comes as one of a socket.
+pub(super) fn of_rustls(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
 }
 
 /// An established TLS connection.
 pub(super) struct TlsTransport {
     buffers: LazyBuffers,
     stream: StreamOwned<ClientConnection, TransportAdapter<Tcp>>,
+}
+
+impl TlsTransport {
+    /// Reads without writing anything.
+    fn read_alone(&mut self) -> io::Result<usize> {
+        let StreamOwned { conn, sock } = &mut self.stream;
+        while conn.wants_read() && conn.read_tls(sock)? > 0 {
+            conn.process_new_packets().map_err(io::Error::other)?;
+        }
+        conn.reader().read(self.buffers.input_append_buf())
+    }
 }
 
 impl Transport for TlsTransport {
@@ -152,7 +187,12 @@ impl Transport for TlsTransport {
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
         self.stream.sock.set_timeout(timeout);
-        let amount = self.stream.read(self.buffers.input_append_buf())?;
+        let amount = match self.stream.read(self.buffers.input_append_buf()) {
+            // It tries to write what is pending first. A receiver that has closed does not take that,
+            // but may have answered before.
+            Err(error) if means_closed(error.kind()) => self.read_alone().map_err(|_| error)?,
+            read => read?,
+        };
         self.buffers.input_appended(amount);
         Ok(amount > 0)
     }

@@ -52,7 +52,9 @@ fn an_unknown_certificate_is_refused() {
     assert_eq!(failure.kind, DeliveryError::Tls);
     assert_eq!(
         failure.message,
-        "TLS handshake failed: invalid peer certificate: UnknownIssuer"
+        "TLS handshake failed: the receiver's certificate is not from a trusted authority: it is \
+         self-signed, its authority is not in --ca-file, or the receiver leaves out an intermediate \
+         certificate"
     );
     assert!(!failure.is_final);
     assert_eq!(receiver.waiting_requests(), 0);
