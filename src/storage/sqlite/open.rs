@@ -13,6 +13,8 @@ use rusqlite::{Connection, OpenFlags};
 use rusqlite_migration::{M, Migrations};
 use thiserror::Error;
 
+use crate::fail_point::{FailPoint, reach};
+
 /// Tells our files from others (`SQLite`'s `application_id`): "HKPS".
 const APPLICATION_ID: i32 = 0x484B_5053;
 
@@ -174,6 +176,7 @@ pub(super) fn prepare(database: &Path, may_migrate: bool) -> Result<(), OpenErro
         path: database.to_owned(),
         reason: source.to_string(),
     })?;
+    reach(FailPoint::DatabaseMade);
     let mut connection = Connection::open(database).map_err(unusable)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(unusable)?;
     if version.is_none() {
@@ -187,6 +190,14 @@ pub(super) fn prepare(database: &Path, may_migrate: bool) -> Result<(), OpenErro
         .map_err(unusable)?;
     connection
         .pragma_update(None, "application_id", APPLICATION_ID)
+        .map_err(unusable)?;
+    reach(FailPoint::DatabaseMarked);
+    #[cfg(feature = "fail-points")]
+    connection
+        .commit_hook(Some(|| {
+            reach(FailPoint::Migrating);
+            false
+        }))
         .map_err(unusable)?;
     migrations()
         .to_latest(&mut connection)

@@ -10,6 +10,7 @@ use rusqlite::ErrorCode;
 
 use super::failure::{Condition, Failure};
 use super::{Desk, Shared};
+use crate::fail_point::{self, FailPoint, Fault, fault, reach};
 use crate::storage::sqlite::counters::Counters;
 use crate::storage::sqlite::endpoints::sweep_some;
 use crate::storage::sqlite::operation::{Operation, OperationError, WriteContext};
@@ -278,7 +279,7 @@ impl<'a> Thread<'a> {
             notices,
             now: self.desk.clock.now(),
         };
-        for operation in operations {
+        for operation in operations.iter_mut() {
             results.push(match operation.apply(&mut context) {
                 Ok(()) => Ok(()),
                 Err(OperationError::Refused(error)) => Err(error),
@@ -289,7 +290,9 @@ impl<'a> Thread<'a> {
             sweep_some(&mut context)?;
         }
         context.counters.flush(context.connection)?;
+        pass_before_commit(operations.len(), context.notices)?;
         self.desk.connection.execute_batch("COMMIT")?;
+        pass_after_commit(notices);
         Ok(results)
     }
 
@@ -323,4 +326,48 @@ impl<'a> Thread<'a> {
         self.stale = true;
         failure
     }
+}
+
+fn pass_before_commit(operations: usize, notices: &[Notice]) -> rusqlite::Result<()> {
+    reach_or_fail(FailPoint::Commit)?;
+    if operations > 1 {
+        reach_or_fail(FailPoint::CommitGroup)?;
+    }
+    if fail_point::ENABLED && notices.iter().any(is_published) {
+        reach_or_fail(FailPoint::CommitPublish)?;
+    }
+    if fail_point::ENABLED && notices.iter().any(is_recorded) {
+        reach_or_fail(FailPoint::CommitOutcome)?;
+    }
+    Ok(())
+}
+
+fn pass_after_commit(notices: &[Notice]) {
+    if fail_point::ENABLED && notices.iter().any(is_published) {
+        reach(FailPoint::CommittedPublish);
+    }
+    if fail_point::ENABLED && notices.iter().any(is_recorded) {
+        reach(FailPoint::CommittedOutcome);
+    }
+}
+
+fn is_published(notice: &Notice) -> bool {
+    matches!(notice, Notice::Published(_))
+}
+
+fn is_recorded(notice: &Notice) -> bool {
+    matches!(notice, Notice::Recorded(_))
+}
+
+/// A point at which the database may be made to fail.
+fn reach_or_fail(point: FailPoint) -> rusqlite::Result<()> {
+    let code = match fault(point) {
+        None => return Ok(()),
+        Some(Fault::DiskFull) => rusqlite::ffi::SQLITE_FULL,
+        Some(Fault::DiskError) => rusqlite::ffi::SQLITE_IOERR_WRITE,
+    };
+    Err(rusqlite::Error::SqliteFailure(
+        rusqlite::ffi::Error::new(code),
+        None,
+    ))
 }
