@@ -101,6 +101,7 @@ impl SqliteStore {
         let database = &open::resolve(database)?;
         let lock = ServerLock::take(database)?;
         open::prepare(database, true)?;
+        open::look_for_damage(database)?;
         Self::start(database, settings, clock, Some(lock), true)
     }
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::PoisonError;
-use std::sync::atomic::Ordering;
+use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
 use rusqlite::ErrorCode;
@@ -53,25 +53,33 @@ pub(super) struct Thread<'a> {
 }
 
 impl<'a> Thread<'a> {
-    pub(super) fn run(desk: Desk, shared: &'a Shared) {
-        match WriterState::load(&desk.connection) {
-            Ok(state) => Self {
-                desk,
-                state,
-                counters: Counters::default(),
-                shared,
-                stale: false,
+    /// Works until it is told to stop; `ready` hears first whether the file could be read.
+    pub(super) fn run(desk: Desk, shared: &'a Shared, ready: &SyncSender<rusqlite::Result<()>>) {
+        let state = match WriterState::load(&desk.connection) {
+            Ok(state) => state,
+            Err(error) => {
+                let _ = ready.send(Err(error));
+                return;
             }
-            .work(),
-            Err(error) => tracing::error!(%error, "the writer cannot read the database"),
+        };
+        let _ = ready.send(Ok(()));
+        Self {
+            desk,
+            state,
+            counters: Counters::default(),
+            shared,
+            stale: false,
         }
-        shared.set(Condition::Stopped);
+        .work();
+        if !shared.is(Condition::Damaged) {
+            shared.set(Condition::Stopped);
+        }
         let mut waiting = shared.lock();
         waiting.stopping = true;
         let left = std::mem::take(&mut waiting.others);
         drop(waiting);
         for operation in left {
-            operation.finish(Err(StoreError::Unavailable(Unavailable::Stopping)));
+            operation.finish(Err(StoreError::Unavailable(shared.end_reason())));
         }
     }
 
@@ -157,45 +165,56 @@ impl<'a> Thread<'a> {
         others: Vec<Box<dyn Operation>>,
         failure: &Failure,
     ) -> ControlFlow<()> {
+        if failure.condition == Condition::Damaged {
+            return self.give_up(others, failure);
+        }
+        if failure.condition == Condition::Locked {
+            // Each would wait for the lock as long again, one after the other.
+            for operation in others {
+                operation.finish(Err(failure.error.clone()));
+            }
+            return self.keep(outcomes.into());
+        }
         if !outcomes.is_empty() || !others.is_empty() {
             tracing::warn!(error = %failure.text, "a group of writes failed; trying them one by one");
         }
         let mut kept = VecDeque::new();
         for mut outcome in outcomes {
             // After one could not be written, the ones behind it must not overtake it.
-            if !kept.is_empty() || self.transact(&mut [&mut outcome]).is_err() {
+            if kept.is_empty() && self.transact(&mut [&mut outcome]).is_ok() {
+                outcome.finish(Ok(()));
+            } else {
                 kept.push_back(outcome);
             }
         }
-        let mut last = None;
         for mut operation in others {
             let result = match self.transact(&mut [&mut operation]) {
                 Ok(mut results) => results.pop().unwrap_or(Ok(())),
-                Err(failure) => {
-                    let error = failure.error.clone();
-                    last = Some(failure);
-                    Err(error)
-                }
+                Err(failure) => Err(failure.error),
             };
             operation.finish(result);
-        }
-        if let Some(Failure {
-            corrupt: true,
-            text,
-            ..
-        }) = last.as_ref()
-        {
-            tracing::error!(error = %text, "the database is damaged; nothing more is written");
-            return ControlFlow::Break(());
-        }
-        if kept.is_empty() {
-            return ControlFlow::Continue(());
         }
         self.keep(kept)
     }
 
+    /// A damaged file must not be written to: what was right in it may still be saved.
+    fn give_up(&self, others: Vec<Box<dyn Operation>>, failure: &Failure) -> ControlFlow<()> {
+        tracing::error!(error = %failure.text, "the database is damaged; nothing more is written");
+        for operation in others {
+            operation.finish(Err(failure.error.clone()));
+        }
+        ControlFlow::Break(())
+    }
+
     /// Puts outcomes back at the head of the queue and rests a while.
     fn keep(&mut self, mut kept: VecDeque<Box<dyn Operation>>) -> ControlFlow<()> {
+        if kept.is_empty() {
+            return ControlFlow::Continue(());
+        }
+        if self.shared.is_well() {
+            // What failed is no trouble of the disk that is known here, and holds up everything.
+            self.shared.set(Condition::Failing);
+        }
         let mut waiting = self.shared.lock();
         kept.append(&mut waiting.outcomes);
         waiting.outcomes = kept;
@@ -231,9 +250,10 @@ impl<'a> Thread<'a> {
     }
 
     fn check_error(&self) -> StoreError {
-        let full = self.shared.condition.load(Ordering::Relaxed) == Condition::Full as u8;
-        StoreError::Unavailable(if full {
+        StoreError::Unavailable(if self.shared.is(Condition::Full) {
             Unavailable::DiskFull
+        } else if self.shared.is(Condition::Locked) {
+            Unavailable::Locked
         } else {
             Unavailable::DiskError
         })
