@@ -199,6 +199,12 @@ impl Scheduler {
                 self.change(endpoint, |queue| queue.redeliver(seq));
                 self.wanting.push_back(endpoint);
             }
+            Notice::Due { endpoint, at } => {
+                if let Some(queue) = self.endpoints.get_mut(&endpoint) {
+                    queue.retimed(at);
+                    self.settle(endpoint, now);
+                }
+            }
             Notice::Recorded(recorded) => {
                 self.unrecorded = self.unrecorded.saturating_sub(1);
                 let Some(queue) = self.endpoints.get_mut(&recorded.endpoint) else {
@@ -437,6 +443,7 @@ impl Scheduler {
                         ..event
                     },
                     verdict,
+                    decided_at: now.wall,
                     code: attempted.code,
                     error: attempted.error,
                     response: attempted.response,
@@ -509,6 +516,7 @@ impl Scheduler {
                 ..event
             },
             verdict: Verdict::Failed,
+            decided_at: now.wall,
             code: None,
             error: Some(DeliveryError::Expired),
             response: Some(format!(

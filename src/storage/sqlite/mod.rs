@@ -20,6 +20,7 @@ mod queue;
 mod record;
 mod redeliver;
 mod retention;
+mod retiming;
 mod rows;
 mod state;
 mod store;
