@@ -2,7 +2,7 @@
 //!
 //! What a crash may cost is a second delivery of an event, with the same id and body. What it must not
 //! cost: a message that was answered 202, half of a message, a counter that disagrees with its rows.
-//! [`Place::check`] looks at the file for all of that, after every test.
+//! [`whole::check`] looks at the file for all of that, after every test.
 //!
 //! The moments in between come from fail points (`src/fail_point.rs`), which the tests' build has.
 
@@ -12,3 +12,4 @@ mod files;
 mod kill;
 mod points;
 mod server;
+mod whole;
