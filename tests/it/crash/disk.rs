@@ -97,7 +97,7 @@ const UNRECORDED_MAX: usize = 4096;
 #[test]
 fn deliveries_pause_while_too_many_outcomes_wait() {
     const ENDPOINTS: usize = 50;
-    const MESSAGES: usize = 100;
+    const MESSAGES: usize = 85;
     let place = Place::new();
     let receiver = Receiver::start();
     receiver.hold("/a");
