@@ -3,6 +3,7 @@
 //! The crate is a library plus a thin binary, so that tests start the whole application in-process.
 //! Folders are layers; each may use only those below it:
 //! `cli` > `app` > `api` > `delivery` > `storage` > `config` > `domain`.
+//! Below them all is `fail_point`, which is nothing outside of tests.
 
 pub mod api;
 pub mod app;
@@ -10,4 +11,5 @@ pub mod cli;
 pub mod config;
 pub mod delivery;
 pub mod domain;
+pub mod fail_point;
 pub mod storage;

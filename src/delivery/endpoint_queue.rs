@@ -447,6 +447,14 @@ impl EndpointQueue {
         self.redeliveries_wanted |= self.blocked.remove(&seq);
     }
 
+    /// A retry on disk is due at this time, earlier than it was.
+    pub(super) fn retimed(&mut self, due: Timestamp) {
+        self.next_due = earliest(self.next_due, Some(due));
+        if self.reading_retries {
+            self.due_meanwhile = earliest(self.due_meanwhile, Some(due));
+        }
+    }
+
     /// An event was handed out and not attempted, because its run is skipped.
     pub(super) fn abandoned(&mut self, seq: Seq, now: Duration) {
         if self.landed(seq).is_some_and(|flight| flight.probes) {

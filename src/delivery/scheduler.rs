@@ -111,6 +111,12 @@ impl Scheduler {
                 self.change(endpoint, |queue| queue.redeliver(seq));
                 self.wanting.push_back(endpoint);
             }
+            Notice::Due { endpoint, at } => {
+                if let Some(queue) = self.endpoints.get_mut(&endpoint) {
+                    queue.retimed(at);
+                    self.settle(endpoint, now);
+                }
+            }
             Notice::Recorded(recorded) => {
                 self.unrecorded = self.unrecorded.saturating_sub(1);
                 let Some(queue) = self.endpoints.get_mut(&recorded.endpoint) else {

@@ -15,6 +15,7 @@ use crate::domain::clock::Clock;
 use crate::domain::delivery_error::DeliveryError;
 use crate::domain::retry::parse_retry_after;
 use crate::domain::signature::signature_header;
+use crate::fail_point::{FailPoint, reach};
 use crate::storage::{QueuedEvent, Target};
 
 /// The stack of a sender. TLS handshakes are the deepest it gets; checked with a margin of half.
@@ -166,6 +167,7 @@ fn attempt(shared: &Shared, start: Start) -> Landing {
         return Landing::Attempted(event, gone);
     };
     let attempted = post(shared, &event, &target, &body);
+    reach(FailPoint::Sent);
     Landing::Attempted(event, attempted)
 }
 

@@ -5,6 +5,7 @@
 //! written down or sent to a receiver.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -187,6 +188,7 @@ impl Clock for SystemClock {
 pub struct ManualClock {
     state: Mutex<(Timestamp, Duration)>,
     wakers: Mutex<Vec<ClockWaker>>,
+    looks: AtomicU64,
 }
 
 impl ManualClock {
@@ -196,7 +198,13 @@ impl ManualClock {
         Self {
             state: Mutex::new((now, Duration::ZERO)),
             wakers: Mutex::default(),
+            looks: AtomicU64::new(0),
         }
+    }
+
+    /// How often anybody looked at it: who waits in a loop without end looks in each turn.
+    pub fn looks(&self) -> u64 {
+        self.looks.load(Ordering::Relaxed)
     }
 
     /// Moves both clocks forward and wakes whoever waits.
@@ -229,6 +237,7 @@ impl Clock for ManualClock {
     }
 
     fn monotonic(&self) -> Duration {
+        self.looks.fetch_add(1, Ordering::Relaxed);
         lock(&self.state).1
     }
 

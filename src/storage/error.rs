@@ -47,6 +47,9 @@ pub enum Unavailable {
     /// Reading or writing the file fails.
     #[error("the disk reports errors")]
     DiskError,
+    /// What the file says contradicts itself: nothing more is written to it.
+    #[error("the database is damaged")]
+    Damaged,
     /// Another process holds the file's write lock for too long.
     #[error("the database is locked by another process")]
     Locked,

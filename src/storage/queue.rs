@@ -95,6 +95,8 @@ pub struct Outcome {
     pub event: QueuedEvent,
     /// What becomes of it, unless it has begun another run meanwhile.
     pub verdict: Verdict,
+    /// When that was decided: the wall clock may have been set back since.
+    pub decided_at: Timestamp,
     /// The status code, if there was an answer.
     pub code: Option<u16>,
     /// What went wrong, if there was none.
@@ -147,6 +149,13 @@ pub enum Notice {
     },
     /// An outcome is on disk.
     Recorded(Recorded),
+    /// An event waits for another attempt only until this time, since the wall clock was set back.
+    Due {
+        /// Its endpoint.
+        endpoint: EndpointNumber,
+        /// When it is due.
+        at: Timestamp,
+    },
 }
 
 /// Hears of commits. Called by the store's writer after the commit and before anybody is answered, so

@@ -1,19 +1,15 @@
-//! Starting, stopping, crashing, starting again.
+//! Starting, stopping, starting again.
 
 use std::collections::HashSet;
-use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use hookpost::domain::clock::{Clock, SystemClock};
 use hookpost::storage::sqlite::{OpenError, SqliteSettings, SqliteStore};
 use rusqlite::Connection;
 use serde_json::json;
 
-use super::fixture::{PATIENCE, TestApp};
+use super::fixture::TestApp;
 use super::receiver::Receiver;
 
 #[test]
@@ -114,143 +110,4 @@ fn foreign_newer_and_broken_files_are_refused_and_untouched() {
     });
     let nowhere = folder.path().join("missing").join("h.db");
     assert!(open(&nowhere).is_err());
-}
-
-/// The real binary, serving.
-struct Server {
-    child: Child,
-    api: String,
-}
-
-impl Server {
-    fn start(database: &Path) -> Self {
-        // Free for the moment; the binary reports in its log what it listens on, but not to scripts.
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_hookpost"))
-            .args([
-                "serve",
-                "--allow-http",
-                "--allow-network",
-                "127.0.0.0/8",
-                "--database",
-            ])
-            .arg(database)
-            .args(["--listen", &format!("127.0.0.1:{port}")])
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap());
-        std::thread::spawn(move || {
-            let mut line = String::new();
-            while log.read_line(&mut line).is_ok_and(|read| read > 0) {
-                line.clear();
-            }
-        });
-        let api = format!("http://127.0.0.1:{port}/api");
-        let end = Instant::now() + PATIENCE;
-        while ureq::get(format!("http://127.0.0.1:{port}/readyz"))
-            .call()
-            .is_err()
-        {
-            assert!(Instant::now() < end, "the server is not ready");
-            std::thread::yield_now();
-        }
-        Self { child, api }
-    }
-
-    fn post(&self, path: &str, token: &str, body: &serde_json::Value) -> Option<serde_json::Value> {
-        let mut answer = ureq::post(format!("{}{path}", self.api))
-            .header("authorization", format!("Bearer {token}"))
-            .header("content-type", "application/json")
-            .send(body.to_string())
-            .ok()?;
-        serde_json::from_str(&answer.body_mut().read_to_string().ok()?).ok()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-#[test]
-fn what_a_killed_server_had_accepted_is_delivered() {
-    let folder = tempfile::tempdir().unwrap();
-    let database = folder.path().join("h.db");
-    let made = Command::new(env!("CARGO_BIN_EXE_hookpost"))
-        .args(["token", "create", "--workspace", "w", "--database"])
-        .arg(&database)
-        .output()
-        .unwrap();
-    let token = String::from_utf8(made.stdout).unwrap().trim().to_owned();
-    let receiver = Receiver::start();
-    let mut accepted = HashSet::new();
-    for round in 0..4 {
-        let server = Server::start(&database);
-        if round == 0 {
-            let endpoint = json!({"url": receiver.url("/a"), "format": "raw", "events": ["*"]});
-            server
-                .post("/webhooks/endpoints", &token, &endpoint)
-                .unwrap();
-        }
-        let stop_at = Instant::now() + Duration::from_millis(150 + 70 * round);
-        let ids: Vec<String> = std::thread::scope(|scope| {
-            let publishing: Vec<_> = (0..4)
-                .map(|_| {
-                    scope.spawn(|| {
-                        let mut ids = Vec::new();
-                        // Until the kill cuts in, in the middle of whatever is going on.
-                        while let Some(message) = server.post(
-                            "/webhooks/events",
-                            &token,
-                            &json!({"type": "a", "data": 1}),
-                        ) {
-                            ids.push(message["events"][0]["id"].as_str().unwrap().to_owned());
-                            if Instant::now() > stop_at {
-                                break;
-                            }
-                        }
-                        ids
-                    })
-                })
-                .collect();
-            publishing
-                .into_iter()
-                .flat_map(|one| one.join().unwrap())
-                .collect()
-        });
-        assert!(!ids.is_empty());
-        accepted.extend(ids);
-        drop(server);
-    }
-    let _server = Server::start(&database);
-    let end = Instant::now() + PATIENCE;
-    loop {
-        let delivered: HashSet<String> = receiver
-            .at("/a")
-            .iter()
-            .map(|one| one.header("webhook-id").to_owned())
-            .collect();
-        let missing = accepted.difference(&delivered).count();
-        if missing == 0 {
-            break;
-        }
-        assert!(
-            Instant::now() < end,
-            "{missing} of {} are missing",
-            accepted.len()
-        );
-        std::thread::yield_now();
-    }
-    let check: String = Connection::open(&database)
-        .unwrap()
-        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
-        .unwrap();
-    assert_eq!(check, "ok");
 }

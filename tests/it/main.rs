@@ -4,6 +4,7 @@
 
 mod authorization;
 mod cli;
+mod crash;
 mod deliveries;
 mod fixture;
 mod layers;

@@ -102,6 +102,12 @@ impl Receiver {
             .collect()
     }
 
+    /// How many requests `path` got so far.
+    pub(crate) fn count(&self, path: &str) -> usize {
+        let state = self.shared.0.lock().unwrap();
+        state.received.iter().filter(|one| one.path == path).count()
+    }
+
     /// Waits until `path` has got `count` requests.
     #[track_caller]
     pub(crate) fn wait(&self, path: &str, count: usize) -> Vec<Received> {

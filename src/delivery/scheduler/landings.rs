@@ -32,6 +32,7 @@ impl Scheduler {
                         ..event
                     },
                     verdict,
+                    decided_at: now.wall,
                     code: attempted.code,
                     error: attempted.error,
                     response: attempted.response,
@@ -103,6 +104,7 @@ impl Scheduler {
                 ..event
             },
             verdict: Verdict::Failed,
+            decided_at: now.wall,
             code: None,
             error: Some(DeliveryError::Expired),
             response: Some(format!(

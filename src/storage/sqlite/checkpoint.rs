@@ -16,6 +16,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use rusqlite::hooks::Wal;
 
+use crate::fail_point::{FailPoint, reach};
 use crate::storage::StoreError;
 
 /// Frames (pages of 4 KiB) in the log that start a checkpoint: 16 MB.
@@ -115,6 +116,7 @@ impl Checkpointer {
                     if let Err(error) = checkpoint(connection, "PASSIVE") {
                         tracing::debug!(%error, "checkpoint");
                     }
+                    reach(FailPoint::CheckpointEnd);
                 }
                 Turn::Idle if frames >= START_FRAMES => {
                     *turn = Turn::Thread;
@@ -159,7 +161,9 @@ fn run(connection: &Connection, file: &File, shared: &Shared) {
         drop(turn);
         let mut before = i64::MAX;
         loop {
-            match checkpoint(connection, "PASSIVE") {
+            let passed = checkpoint(connection, "PASSIVE");
+            reach(FailPoint::CheckpointPass);
+            match passed {
                 // A long reader keeps the rest: no progress, so try again at the next sign.
                 Ok(left) if left < LAST_FRAMES || left >= before => break,
                 Ok(left) => before = left,

@@ -10,6 +10,7 @@ use crate::domain::access::Reach;
 use crate::domain::endpoint::{DisabledReason, Endpoint, EndpointPatch, NewEndpoint};
 use crate::domain::id::new_id;
 use crate::domain::secret::Secret;
+use crate::fail_point::{FailPoint, reach};
 use crate::storage::{Cause, EndpointNumber, Notice, StoreError};
 
 /// Rows swept at a time: a few milliseconds of the writer.
@@ -254,6 +255,7 @@ pub(super) fn sweep_some(context: &mut WriteContext<'_>) -> rusqlite::Result<()>
         (state::RETRY, SWEEPABLE_RETRY),
     ] {
         left -= sweep_state(context, number, select, from, left)?;
+        reach(FailPoint::Sweeping);
     }
     if left > 0 {
         context

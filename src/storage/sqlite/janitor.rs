@@ -1,17 +1,21 @@
-//! A thread that drops, in small steps, what has had its time.
+//! A thread that drops, in small steps, what has had its time, and watches the wall clock.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::operation::call;
 use super::retention::{ArchivePass, archive, drop_idempotency_keys};
+use super::retiming::{RetimingPass, STEP_US, is_needed, retime};
 use super::writer::Writer;
-use crate::domain::clock::Clock;
+use crate::domain::clock::{Clock, Timestamp};
 use crate::storage::StoreError;
 
 /// How often it looks. Days matter to what it drops, not minutes.
 const PERIOD: Duration = Duration::from_mins(1);
+
+/// How often it compares the clocks: retries may wait for it.
+const CLOCK_PERIOD: Duration = Duration::from_secs(1);
 
 struct Shared {
     stopping: Mutex<bool>,
@@ -25,7 +29,7 @@ pub(super) struct Janitor {
 }
 
 impl Janitor {
-    /// Starts the thread; it looks at once, then every [`PERIOD`], and when a clock jumps.
+    /// Starts the thread; it looks at once, then at its periods, and when a clock jumps.
     pub(super) fn start(
         writer: Arc<Writer>,
         clock: Arc<dyn Clock>,
@@ -72,8 +76,17 @@ impl Janitor {
 }
 
 fn run(shared: &Shared, writer: &Writer, clock: &Arc<dyn Clock>, archive_after: Duration) {
+    let mut watch = ClockWatch::default();
+    let mut next_clean = Instant::now();
     loop {
-        if let Err(error) = clean(writer, clock, archive_after) {
+        let done = watch.look(writer, clock).and_then(|()| {
+            if Instant::now() < next_clean {
+                return Ok(());
+            }
+            next_clean = Instant::now() + PERIOD;
+            clean(writer, clock, archive_after)
+        });
+        if let Err(error) = done {
             tracing::debug!(%error, "the janitor will try again");
         }
         let stopping = shared
@@ -83,13 +96,55 @@ fn run(shared: &Shared, writer: &Writer, clock: &Arc<dyn Clock>, archive_after: 
         if *stopping {
             return;
         }
-        let (stopping, _) = shared
+        let (stopping, waited) = shared
             .woken
-            .wait_timeout(stopping, PERIOD)
+            .wait_timeout(stopping, CLOCK_PERIOD)
             .unwrap_or_else(PoisonError::into_inner);
         if *stopping {
             return;
         }
+        if !waited.timed_out() {
+            next_clean = Instant::now();
+        }
+    }
+}
+
+/// Notices that the wall clock was set back, and has retries wait as long as they were to.
+#[derive(Default)]
+struct ClockWatch {
+    /// The wall clock at monotonic zero, as it was when last looked at.
+    wall_at_zero: Option<Timestamp>,
+    /// The clock was set back, and not all retries were seen to.
+    to_do: bool,
+}
+
+impl ClockWatch {
+    fn look(&mut self, writer: &Writer, clock: &Arc<dyn Clock>) -> Result<(), StoreError> {
+        let at_zero = clock.now().before(clock.monotonic());
+        match self.wall_at_zero {
+            // It may have been set back while nobody was here.
+            None => {
+                let (operation, needed) = call(0, is_needed);
+                writer.submit(operation);
+                self.to_do = needed.wait()?;
+            }
+            Some(before) => self.to_do |= at_zero.micros() < before.micros() - STEP_US,
+        }
+        self.wall_at_zero = Some(at_zero);
+        if self.to_do {
+            tracing::warn!("the wall clock was set back; retries begin their waits anew");
+            let mut pass = RetimingPass::default();
+            loop {
+                let (operation, further) = call(0, move |context| retime(context, pass));
+                writer.submit(operation);
+                match further.wait()? {
+                    Some(further) => pass = further,
+                    None => break,
+                }
+            }
+            self.to_do = false;
+        }
+        Ok(())
     }
 }
 

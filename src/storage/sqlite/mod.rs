@@ -20,6 +20,7 @@ mod queue;
 mod record;
 mod redeliver;
 mod retention;
+mod retiming;
 mod rows;
 mod state;
 mod store;
@@ -101,6 +102,7 @@ impl SqliteStore {
         let database = &open::resolve(database)?;
         let lock = ServerLock::take(database)?;
         open::prepare(database, true)?;
+        open::look_for_damage(database)?;
         Self::start(database, settings, clock, Some(lock), true)
     }
 

@@ -7,11 +7,13 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use rusqlite_migration::{M, Migrations};
 use thiserror::Error;
+
+use crate::fail_point::{FailPoint, reach};
 
 /// Tells our files from others (`SQLite`'s `application_id`): "HKPS".
 const APPLICATION_ID: i32 = 0x484B_5053;
@@ -28,6 +30,12 @@ const CURRENT_VERSION: i64 = 1;
 
 /// How long a statement waits for another process's lock before it reports it.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// How long a start looks for damage: a start must stay short, however large the file.
+const CHECK_LIMIT: Duration = Duration::from_millis(500);
+
+/// Steps of the check between two looks at the clock.
+const CHECK_STEPS: i32 = 1000;
 
 /// Why a database was not opened. Each is one clear line; the file is untouched.
 #[derive(Debug, Error)]
@@ -66,6 +74,14 @@ pub enum OpenError {
         /// Its schema version.
         found: i64,
     },
+    /// Its pages contradict each other.
+    #[error("{path} is damaged: {reason}; restore it from a backup")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// It has a second name on disk, behind which another server would not be noticed.
     #[error("{0} has more than one hard link; a database must have one name")]
     HardLinked(PathBuf),
@@ -91,8 +107,12 @@ pub(super) fn resolve(database: &Path) -> Result<PathBuf, OpenError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(database.to_owned()),
         Err(error) => return Err(unusable(error)),
     };
+    let metadata = std::fs::metadata(&path).map_err(unusable)?;
+    if !metadata.is_file() {
+        return Err(unusable(io::Error::other("it is not a file")));
+    }
     #[cfg(unix)]
-    if std::os::unix::fs::MetadataExt::nlink(&std::fs::metadata(&path).map_err(unusable)?) > 1 {
+    if std::os::unix::fs::MetadataExt::nlink(&metadata) > 1 {
         return Err(OpenError::HardLinked(database.to_owned()));
     }
     Ok(path)
@@ -174,6 +194,7 @@ pub(super) fn prepare(database: &Path, may_migrate: bool) -> Result<(), OpenErro
         path: database.to_owned(),
         reason: source.to_string(),
     })?;
+    reach(FailPoint::DatabaseMade);
     let mut connection = Connection::open(database).map_err(unusable)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(unusable)?;
     if version.is_none() {
@@ -188,12 +209,43 @@ pub(super) fn prepare(database: &Path, may_migrate: bool) -> Result<(), OpenErro
     connection
         .pragma_update(None, "application_id", APPLICATION_ID)
         .map_err(unusable)?;
+    reach(FailPoint::DatabaseMarked);
+    #[cfg(feature = "fail-points")]
+    connection
+        .commit_hook(Some(|| {
+            reach(FailPoint::Migrating);
+            false
+        }))
+        .map_err(unusable)?;
     migrations()
         .to_latest(&mut connection)
         .map_err(|error| OpenError::Unusable {
             path: database.to_owned(),
             reason: error.to_string(),
         })
+}
+
+/// Looks for damage, for at most [`CHECK_LIMIT`], without writing: better that a server does not start
+/// than that it finds out over somebody's message. Of a large file it sees a part.
+pub(super) fn look_for_damage(database: &Path) -> Result<(), OpenError> {
+    let unusable = |error: rusqlite::Error| unusable(database, &error);
+    let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY)
+        .map_err(unusable)?;
+    let give_up = Instant::now() + CHECK_LIMIT;
+    connection
+        .progress_handler(CHECK_STEPS, Some(move || Instant::now() > give_up))
+        .map_err(unusable)?;
+    let found: rusqlite::Result<String> =
+        connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
+    match found {
+        Ok(found) if found == "ok" => Ok(()),
+        Ok(found) => Err(OpenError::Damaged {
+            path: database.to_owned(),
+            reason: found.replace('\n', " "),
+        }),
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => Ok(()),
+        Err(error) => Err(unusable(error)),
+    }
 }
 
 /// The schema version of one of our files; `None` for a file that is new or empty.
@@ -230,12 +282,12 @@ fn version_of(database: &Path) -> Result<Option<i64>, OpenError> {
 }
 
 fn unusable(database: &Path, error: &rusqlite::Error) -> OpenError {
-    if error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) {
-        return OpenError::Foreign(database.to_owned());
-    }
-    OpenError::Unusable {
-        path: database.to_owned(),
-        reason: error.to_string(),
+    let path = database.to_owned();
+    let reason = error.to_string();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => OpenError::Foreign(path),
+        Some(ErrorCode::DatabaseCorrupt) => OpenError::Damaged { path, reason },
+        _ => OpenError::Unusable { path, reason },
     }
 }
 
@@ -245,6 +297,12 @@ pub(super) fn write_connection(database: &Path) -> rusqlite::Result<Connection> 
         database,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
+    if connection.is_readonly("main")? {
+        // SQLite opens what it may not write all the same.
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY);
+        let reason = "it may not be written".to_owned();
+        return Err(rusqlite::Error::SqliteFailure(code, Some(reason)));
+    }
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(100);
     // FULL: a commit is on disk before anybody is told. Checkpoints are made by a thread of their own.

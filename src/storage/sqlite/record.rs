@@ -4,6 +4,7 @@ use rusqlite::params;
 
 use super::endpoints::disable;
 use super::operation::{Operation, OperationError, WriteContext};
+use super::retiming::STEP_US;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery_error::DeliveryError;
 use crate::domain::endpoint::DisabledReason;
@@ -107,7 +108,7 @@ fn settle(
     let (to, due) = match outcome.verdict {
         Verdict::Succeeded => (state::SUCCEEDED, None),
         _ if skipped => (state::SKIPPED, None),
-        Verdict::RetryAt(at) => (state::RETRY, Some(at)),
+        Verdict::RetryAt(at) => (state::RETRY, Some(due(at, outcome.decided_at, context.now))),
         Verdict::Failed | Verdict::Gone => (state::FAILED, None),
     };
     let moved = context
@@ -151,6 +152,16 @@ fn settle(
         }
     }
     Ok(if current { due } else { None })
+}
+
+/// When an event is due that was to be due `at`. If the wall clock was set back since that was decided,
+/// the wait begins anew.
+fn due(at: Timestamp, decided_at: Timestamp, now: Timestamp) -> Timestamp {
+    if decided_at.micros() > now.micros() + STEP_US {
+        now.after(at.since(decided_at))
+    } else {
+        at
+    }
 }
 
 /// An attempt of a run that was swept or replaced while it was in flight. A success still makes the

@@ -5,6 +5,7 @@ use rusqlite::params;
 use super::operation::{OperationError, WriteContext};
 use super::publish::IDEMPOTENCY_US;
 use crate::domain::clock::Timestamp;
+use crate::fail_point::{FailPoint, reach};
 
 /// Messages looked at in one transaction: a few milliseconds of the writer.
 const STEP: i64 = 500;
@@ -99,6 +100,7 @@ fn archive_one(context: &WriteContext<'_>, message: i64) -> rusqlite::Result<()>
                AND seq < (SELECT first_event + events FROM message WHERE seq = ?1)",
         )?
         .execute([message])?;
+    reach(FailPoint::Archiving);
     context
         .connection
         .prepare_cached("UPDATE message SET body = NULL WHERE seq = ?1")?

@@ -8,7 +8,8 @@
 //! # Failure
 //! There are no savepoints: they do not survive a full disk, and they cost every write. An operation
 //! that refuses must do so before it writes. When the database itself fails, the group is rolled back
-//! and each operation tried again in a transaction of its own, so that each gets its own error. Outcomes
+//! and each operation tried again in a transaction of its own, so that each gets its own error; unless
+//! another process holds the lock, which each would wait for again. Outcomes
 //! of attempts cannot be refused, they have happened: they stay at the head of the queue and are tried
 //! again every half a second, until the disk takes them. Publishes are refused meanwhile.
 //!
@@ -18,10 +19,13 @@
 //! starts no attempt while too many are unrecorded.
 
 mod failure;
+#[cfg(test)]
+mod tests;
 mod thread;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 
@@ -73,7 +77,7 @@ pub(super) struct Desk {
 }
 
 impl Writer {
-    /// Starts the thread.
+    /// Starts the thread, once it has read what it must remember.
     pub(super) fn start(desk: Desk) -> Result<Self, StoreError> {
         let shared = Arc::new(Shared {
             waiting: Mutex::default(),
@@ -82,10 +86,15 @@ impl Writer {
             sink: OnceLock::new(),
         });
         let for_thread = shared.clone();
+        let (ready, loaded) = sync_channel(1);
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
-            .spawn(move || Thread::run(desk, &for_thread))
+            .spawn(move || Thread::run(desk, &for_thread, &ready))
             .map_err(|error| StoreError::Internal(format!("no thread for the writer: {error}")))?;
+        loaded
+            .recv()
+            .expect("the thread says how it began")
+            .map_err(|error| StoreError::Internal(error.to_string()))?;
         Ok(Self {
             shared,
             thread: Mutex::new(Some(thread)),
@@ -102,7 +111,7 @@ impl Writer {
         let size = operation.size();
         let mut waiting = self.shared.lock();
         let refusal = if waiting.stopping {
-            Some(Unavailable::Stopping)
+            Some(self.shared.end_reason())
         } else if waiting.others.len() >= QUEUE_OPERATIONS || waiting.bytes + size > QUEUE_BYTES {
             Some(Unavailable::QueueFull)
         } else {
@@ -140,6 +149,7 @@ impl Writer {
             c if c == Condition::Full as u8 => Unavailable::DiskFull,
             c if c == Condition::Failing as u8 => Unavailable::DiskError,
             c if c == Condition::Locked as u8 => Unavailable::Locked,
+            c if c == Condition::Damaged as u8 => Unavailable::Damaged,
             c if c == Condition::Stopped as u8 => Unavailable::Stopping,
             _ => return Ok(()),
         };
@@ -170,7 +180,20 @@ impl Shared {
     }
 
     fn is_well(&self) -> bool {
-        self.condition.load(Ordering::Relaxed) == Condition::Well as u8
+        self.is(Condition::Well)
+    }
+
+    fn is(&self, condition: Condition) -> bool {
+        self.condition.load(Ordering::Relaxed) == condition as u8
+    }
+
+    /// Why nothing is written any more.
+    fn end_reason(&self) -> Unavailable {
+        if self.is(Condition::Damaged) {
+            Unavailable::Damaged
+        } else {
+            Unavailable::Stopping
+        }
     }
 
     fn set(&self, condition: Condition) {

@@ -13,6 +13,7 @@ pub(super) enum Condition {
     Failing = 2,
     Locked = 3,
     Stopped = 4,
+    Damaged = 5,
 }
 
 /// What a failed transaction means.
@@ -21,7 +22,6 @@ pub(super) struct Failure {
     pub(super) condition: Condition,
     pub(super) text: String,
     pub(super) reopen: bool,
-    pub(super) corrupt: bool,
 }
 
 impl Failure {
@@ -31,19 +31,14 @@ impl Failure {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 (Some(Unavailable::Locked), Condition::Locked)
             }
-            Some(
-                ErrorCode::SystemIoFailure
-                | ErrorCode::CannotOpen
-                | ErrorCode::ReadOnly
-                | ErrorCode::DatabaseCorrupt
-                | ErrorCode::NotADatabase,
-            ) => (Some(Unavailable::DiskError), Condition::Failing),
+            Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::ReadOnly) => {
+                (Some(Unavailable::DiskError), Condition::Failing)
+            }
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                (Some(Unavailable::Damaged), Condition::Damaged)
+            }
             _ => (None, Condition::Well),
         };
-        let corrupt = matches!(
-            error.sqlite_error_code(),
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
-        );
         Self {
             error: unavailable.map_or_else(
                 || StoreError::Internal(error.to_string()),
@@ -51,8 +46,7 @@ impl Failure {
             ),
             condition,
             text: error.to_string(),
-            reopen: condition == Condition::Failing && !corrupt,
-            corrupt,
+            reopen: condition == Condition::Failing,
         }
     }
 }

@@ -3,13 +3,14 @@
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::PoisonError;
-use std::sync::atomic::Ordering;
+use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
 use rusqlite::ErrorCode;
 
 use super::failure::{Condition, Failure};
 use super::{Desk, Shared};
+use crate::fail_point::{self, FailPoint, Fault, fault, reach};
 use crate::storage::sqlite::counters::Counters;
 use crate::storage::sqlite::endpoints::sweep_some;
 use crate::storage::sqlite::operation::{Operation, OperationError, WriteContext};
@@ -52,25 +53,33 @@ pub(super) struct Thread<'a> {
 }
 
 impl<'a> Thread<'a> {
-    pub(super) fn run(desk: Desk, shared: &'a Shared) {
-        match WriterState::load(&desk.connection) {
-            Ok(state) => Self {
-                desk,
-                state,
-                counters: Counters::default(),
-                shared,
-                stale: false,
+    /// Works until it is told to stop; `ready` hears first whether the file could be read.
+    pub(super) fn run(desk: Desk, shared: &'a Shared, ready: &SyncSender<rusqlite::Result<()>>) {
+        let state = match WriterState::load(&desk.connection) {
+            Ok(state) => state,
+            Err(error) => {
+                let _ = ready.send(Err(error));
+                return;
             }
-            .work(),
-            Err(error) => tracing::error!(%error, "the writer cannot read the database"),
+        };
+        let _ = ready.send(Ok(()));
+        Self {
+            desk,
+            state,
+            counters: Counters::default(),
+            shared,
+            stale: false,
         }
-        shared.set(Condition::Stopped);
+        .work();
+        if !shared.is(Condition::Damaged) {
+            shared.set(Condition::Stopped);
+        }
         let mut waiting = shared.lock();
         waiting.stopping = true;
         let left = std::mem::take(&mut waiting.others);
         drop(waiting);
         for operation in left {
-            operation.finish(Err(StoreError::Unavailable(Unavailable::Stopping)));
+            operation.finish(Err(StoreError::Unavailable(shared.end_reason())));
         }
     }
 
@@ -156,45 +165,56 @@ impl<'a> Thread<'a> {
         others: Vec<Box<dyn Operation>>,
         failure: &Failure,
     ) -> ControlFlow<()> {
+        if failure.condition == Condition::Damaged {
+            return self.give_up(others, failure);
+        }
+        if failure.condition == Condition::Locked {
+            // Each would wait for the lock as long again, one after the other.
+            for operation in others {
+                operation.finish(Err(failure.error.clone()));
+            }
+            return self.keep(outcomes.into());
+        }
         if !outcomes.is_empty() || !others.is_empty() {
             tracing::warn!(error = %failure.text, "a group of writes failed; trying them one by one");
         }
         let mut kept = VecDeque::new();
         for mut outcome in outcomes {
             // After one could not be written, the ones behind it must not overtake it.
-            if !kept.is_empty() || self.transact(&mut [&mut outcome]).is_err() {
+            if kept.is_empty() && self.transact(&mut [&mut outcome]).is_ok() {
+                outcome.finish(Ok(()));
+            } else {
                 kept.push_back(outcome);
             }
         }
-        let mut last = None;
         for mut operation in others {
             let result = match self.transact(&mut [&mut operation]) {
                 Ok(mut results) => results.pop().unwrap_or(Ok(())),
-                Err(failure) => {
-                    let error = failure.error.clone();
-                    last = Some(failure);
-                    Err(error)
-                }
+                Err(failure) => Err(failure.error),
             };
             operation.finish(result);
-        }
-        if let Some(Failure {
-            corrupt: true,
-            text,
-            ..
-        }) = last.as_ref()
-        {
-            tracing::error!(error = %text, "the database is damaged; nothing more is written");
-            return ControlFlow::Break(());
-        }
-        if kept.is_empty() {
-            return ControlFlow::Continue(());
         }
         self.keep(kept)
     }
 
+    /// A damaged file must not be written to: what was right in it may still be saved.
+    fn give_up(&self, others: Vec<Box<dyn Operation>>, failure: &Failure) -> ControlFlow<()> {
+        tracing::error!(error = %failure.text, "the database is damaged; nothing more is written");
+        for operation in others {
+            operation.finish(Err(failure.error.clone()));
+        }
+        ControlFlow::Break(())
+    }
+
     /// Puts outcomes back at the head of the queue and rests a while.
     fn keep(&mut self, mut kept: VecDeque<Box<dyn Operation>>) -> ControlFlow<()> {
+        if kept.is_empty() {
+            return ControlFlow::Continue(());
+        }
+        if self.shared.is_well() {
+            // What failed is no trouble of the disk that is known here, and holds up everything.
+            self.shared.set(Condition::Failing);
+        }
         let mut waiting = self.shared.lock();
         kept.append(&mut waiting.outcomes);
         waiting.outcomes = kept;
@@ -230,9 +250,10 @@ impl<'a> Thread<'a> {
     }
 
     fn check_error(&self) -> StoreError {
-        let full = self.shared.condition.load(Ordering::Relaxed) == Condition::Full as u8;
-        StoreError::Unavailable(if full {
+        StoreError::Unavailable(if self.shared.is(Condition::Full) {
             Unavailable::DiskFull
+        } else if self.shared.is(Condition::Locked) {
+            Unavailable::Locked
         } else {
             Unavailable::DiskError
         })
@@ -278,7 +299,7 @@ impl<'a> Thread<'a> {
             notices,
             now: self.desk.clock.now(),
         };
-        for operation in operations {
+        for operation in operations.iter_mut() {
             results.push(match operation.apply(&mut context) {
                 Ok(()) => Ok(()),
                 Err(OperationError::Refused(error)) => Err(error),
@@ -289,7 +310,9 @@ impl<'a> Thread<'a> {
             sweep_some(&mut context)?;
         }
         context.counters.flush(context.connection)?;
+        pass_before_commit(operations.len(), context.notices)?;
         self.desk.connection.execute_batch("COMMIT")?;
+        pass_after_commit(notices);
         Ok(results)
     }
 
@@ -323,4 +346,48 @@ impl<'a> Thread<'a> {
         self.stale = true;
         failure
     }
+}
+
+fn pass_before_commit(operations: usize, notices: &[Notice]) -> rusqlite::Result<()> {
+    reach_or_fail(FailPoint::Commit)?;
+    if operations > 1 {
+        reach_or_fail(FailPoint::CommitGroup)?;
+    }
+    if fail_point::ENABLED && notices.iter().any(is_published) {
+        reach_or_fail(FailPoint::CommitPublish)?;
+    }
+    if fail_point::ENABLED && notices.iter().any(is_recorded) {
+        reach_or_fail(FailPoint::CommitOutcome)?;
+    }
+    Ok(())
+}
+
+fn pass_after_commit(notices: &[Notice]) {
+    if fail_point::ENABLED && notices.iter().any(is_published) {
+        reach(FailPoint::CommittedPublish);
+    }
+    if fail_point::ENABLED && notices.iter().any(is_recorded) {
+        reach(FailPoint::CommittedOutcome);
+    }
+}
+
+fn is_published(notice: &Notice) -> bool {
+    matches!(notice, Notice::Published(_))
+}
+
+fn is_recorded(notice: &Notice) -> bool {
+    matches!(notice, Notice::Recorded(_))
+}
+
+/// A point at which the database may be made to fail.
+fn reach_or_fail(point: FailPoint) -> rusqlite::Result<()> {
+    let code = match fault(point) {
+        None => return Ok(()),
+        Some(Fault::DiskFull) => rusqlite::ffi::SQLITE_FULL,
+        Some(Fault::DiskError) => rusqlite::ffi::SQLITE_IOERR_WRITE,
+    };
+    Err(rusqlite::Error::SqliteFailure(
+        rusqlite::ffi::Error::new(code),
+        None,
+    ))
 }

@@ -1,0 +1,137 @@
+//! Steps at which tests let the process die, wait, or meet a failing disk.
+//!
+//! Promises of the form "whenever it crashes" are only as good as the moments that were tried, and the
+//! interesting ones last microseconds. So the code names them here, and passes them by. Without the
+//! feature `fail-points`, which only the crate's own tests turn on, [`reach`] is nothing at all.
+//!
+//! With it, the environment variable `HOOKPOST_FAIL_POINT` names a file; while that file says
+//! `POINT ACTION`, or `POINT ACTION N`, the process does so whenever (or from the Nth time on) it comes
+//! to that point. A file and not the variable itself, so that a test chooses its moment, and can heal
+//! what it broke, while the process runs.
+
+/// A step that matters to somebody's promise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailPoint {
+    /// A new database's file is there, and is empty.
+    DatabaseMade,
+    /// A new database is marked as ours, and has no table.
+    DatabaseMarked,
+    /// A migration has done everything but to commit.
+    Migrating,
+    /// A group of writes is about to commit.
+    Commit,
+    /// The same, of a group with more than one operation.
+    CommitGroup,
+    /// The same, of a group with a message that has events.
+    CommitPublish,
+    /// The same, of a group with the outcome of an attempt.
+    CommitOutcome,
+    /// A message that has events was committed; nobody was told.
+    CommittedPublish,
+    /// The outcome of an attempt was committed; nobody was told.
+    CommittedOutcome,
+    /// A request was answered; the outcome was not reported yet.
+    Sent,
+    /// Some of a message's bodies are dropped, within a transaction.
+    Archiving,
+    /// Some events of a disabled endpoint are skipped, within a transaction.
+    Sweeping,
+    /// A pass of a checkpoint was made by the thread for it.
+    CheckpointPass,
+    /// The writer has made the last pass of a checkpoint.
+    CheckpointEnd,
+}
+
+/// What a point may report instead of success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// No space is left.
+    DiskFull,
+    /// The disk fails.
+    DiskError,
+}
+
+/// Whether this build has fail points.
+pub const ENABLED: bool = cfg!(feature = "fail-points");
+
+/// Passes by a point; the fault that is to be reported there, if any.
+#[cfg(not(feature = "fail-points"))]
+#[inline]
+#[must_use]
+pub const fn fault(_point: FailPoint) -> Option<Fault> {
+    None
+}
+
+#[cfg(feature = "fail-points")]
+pub use self::armed::fault;
+
+/// Passes by a point where nothing can be reported.
+pub fn reach(point: FailPoint) {
+    let _ = fault(point);
+}
+
+#[cfg(feature = "fail-points")]
+mod armed {
+    use std::path::PathBuf;
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::Duration;
+
+    use super::{FailPoint, Fault};
+
+    const VARIABLE: &str = "HOOKPOST_FAIL_POINT";
+
+    /// How often a process that is held looks whether it still is.
+    const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
+    /// How often the armed point was passed.
+    static PASSED: AtomicU32 = AtomicU32::new(0);
+
+    /// Passes by a point; the fault that is to be reported there, if any.
+    #[must_use]
+    pub fn fault(point: FailPoint) -> Option<Fault> {
+        static FILE: OnceLock<Option<PathBuf>> = OnceLock::new();
+        let file = FILE.get_or_init(|| std::env::var_os(VARIABLE).map(PathBuf::from));
+        let file = file.as_ref()?;
+        let mut counted = false;
+        loop {
+            let text = std::fs::read_to_string(file).ok()?;
+            let mut words = text.split_whitespace();
+            if words.next() != Some(name(point)) {
+                return None;
+            }
+            let action = words.next();
+            let from = words.next().and_then(|n| n.parse().ok()).unwrap_or(1);
+            if !counted && PASSED.fetch_add(1, Ordering::Relaxed) + 1 < from {
+                return None;
+            }
+            counted = true;
+            match action {
+                Some("abort") => std::process::abort(),
+                Some("full") => return Some(Fault::DiskFull),
+                Some("fail") => return Some(Fault::DiskError),
+                Some("hold") => std::thread::sleep(LOOK_AGAIN),
+                _ => panic!("{VARIABLE}: {text}"),
+            }
+        }
+    }
+
+    const fn name(point: FailPoint) -> &'static str {
+        match point {
+            FailPoint::DatabaseMade => "database-made",
+            FailPoint::DatabaseMarked => "database-marked",
+            FailPoint::Migrating => "migrating",
+            FailPoint::Commit => "commit",
+            FailPoint::CommitGroup => "commit-group",
+            FailPoint::CommitPublish => "commit-publish",
+            FailPoint::CommitOutcome => "commit-outcome",
+            FailPoint::CommittedPublish => "committed-publish",
+            FailPoint::CommittedOutcome => "committed-outcome",
+            FailPoint::Sent => "sent",
+            FailPoint::Archiving => "archiving",
+            FailPoint::Sweeping => "sweeping",
+            FailPoint::CheckpointPass => "checkpoint-pass",
+            FailPoint::CheckpointEnd => "checkpoint-end",
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! Groups that fail: who gets which error, what is tried again, and in which order.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, AtomicUsize};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+use rusqlite::ffi;
+use tempfile::TempDir;
+
+use super::*;
+use crate::domain::clock::SystemClock;
+use crate::storage::sqlite::open;
+use crate::storage::sqlite::operation::{OperationError, WriteContext};
+
+/// How long what must happen is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn failing(code: i32) -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)
+}
+
+/// Inserts its number, unless it is to fail.
+struct Insert {
+    number: i64,
+    bytes: usize,
+    /// The codes that its first tries fail with.
+    fails: VecDeque<i32>,
+    done: Sender<(i64, Result<(), StoreError>)>,
+}
+
+impl Operation for Insert {
+    fn apply(&mut self, context: &mut WriteContext<'_>) -> Result<(), OperationError> {
+        let insert = "INSERT INTO written (number, filler) VALUES (?1, zeroblob(?2))";
+        context
+            .connection
+            .execute(insert, rusqlite::params![self.number, self.bytes])?;
+        // After the write: a rollback has something to undo.
+        match self.fails.pop_front() {
+            Some(code) => Err(failing(code).into()),
+            None => Ok(()),
+        }
+    }
+
+    fn finish(self: Box<Self>, result: Result<(), StoreError>) {
+        let _ = self.done.send((self.number, result));
+    }
+}
+
+/// Keeps the writer busy until it is let go, so that a group gathers behind it.
+struct Hold(Receiver<()>);
+
+impl Operation for Hold {
+    fn apply(&mut self, _: &mut WriteContext<'_>) -> Result<(), OperationError> {
+        let _ = self.0.recv_timeout(PATIENCE);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, _: Result<(), StoreError>) {}
+}
+
+struct World {
+    _folder: TempDir,
+    database: PathBuf,
+    writer: Writer,
+    reopened: Arc<AtomicUsize>,
+    /// The most pages that the file may have, as the writer's connection is told between groups.
+    max_pages: Arc<AtomicI64>,
+    done: Sender<(i64, Result<(), StoreError>)>,
+    results: Receiver<(i64, Result<(), StoreError>)>,
+}
+
+const NO_LIMIT: i64 = 1_000_000;
+
+fn write_connection(database: &Path) -> rusqlite::Result<Connection> {
+    open::write_connection(database)
+}
+
+impl World {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("h.db");
+        open::prepare(&database, true).unwrap();
+        let connection = write_connection(&database).unwrap();
+        connection
+            .execute("CREATE TABLE written (number INTEGER, filler BLOB)", [])
+            .unwrap();
+        let reopened = Arc::new(AtomicUsize::new(0));
+        let max_pages = Arc::new(AtomicI64::new(NO_LIMIT));
+        let (count, path, max) = (reopened.clone(), database.clone(), max_pages.clone());
+        let writer = Writer::start(Desk {
+            connection,
+            reopen: Box::new(move || {
+                count.fetch_add(1, Ordering::Relaxed);
+                write_connection(&path)
+            }),
+            clock: Arc::new(SystemClock::new()),
+            between_groups: Box::new(move |connection| {
+                let pages = max.load(Ordering::Relaxed);
+                let pragma = connection.pragma_update(None, "max_page_count", pages);
+                pragma.unwrap();
+            }),
+        });
+        let (done, results) = channel();
+        Self {
+            _folder: folder,
+            database,
+            writer: writer.unwrap(),
+            reopened,
+            max_pages,
+            done,
+            results,
+        }
+    }
+
+    fn insert(&self, number: i64, bytes: usize, fails: &[i32]) -> Box<dyn Operation> {
+        Box::new(Insert {
+            number,
+            bytes,
+            fails: fails.iter().copied().collect(),
+            done: self.done.clone(),
+        })
+    }
+
+    /// Has everything that `submit` submits be one group.
+    fn as_one_group(&self, submit: impl FnOnce(&Writer)) {
+        let (go, held) = channel();
+        self.writer.submit(Box::new(Hold(held)));
+        let end = Instant::now() + PATIENCE;
+        while !self.writer.shared.lock().others.is_empty() {
+            assert!(Instant::now() < end);
+            std::thread::yield_now();
+        }
+        submit(&self.writer);
+        go.send(()).unwrap();
+    }
+
+    fn result(&self) -> (i64, Result<(), StoreError>) {
+        self.results.recv_timeout(PATIENCE).unwrap()
+    }
+
+    fn written(&self) -> Vec<i64> {
+        let connection = Connection::open(&self.database).unwrap();
+        let mut rows = connection
+            .prepare("SELECT number FROM written ORDER BY rowid")
+            .unwrap();
+        let numbers = rows.query_map([], |row| row.get(0)).unwrap();
+        numbers.collect::<Result<_, _>>().unwrap()
+    }
+
+    #[track_caller]
+    fn wait_for(&self, condition: Result<(), Unavailable>) {
+        let end = Instant::now() + PATIENCE;
+        let wanted = condition.map_err(StoreError::Unavailable);
+        while self.writer.check() != wanted {
+            assert!(Instant::now() < end, "{:?}", self.writer.check());
+            std::thread::yield_now();
+        }
+    }
+}
+
+#[test]
+fn one_that_fails_leaves_the_others_of_its_group_alone() {
+    let world = World::new();
+    world.as_one_group(|writer| {
+        writer.submit(world.insert(1, 0, &[]));
+        writer.submit(world.insert(2, 0, &[ffi::SQLITE_IOERR, ffi::SQLITE_IOERR]));
+        writer.submit(world.insert(3, 0, &[]));
+    });
+    let trouble = Err(StoreError::Unavailable(Unavailable::DiskError));
+    assert_eq!(world.result(), (1, Ok(())));
+    assert_eq!(world.result(), (2, trouble));
+    assert_eq!(world.result(), (3, Ok(())));
+    assert_eq!(world.written(), [1, 3]);
+    assert_eq!(
+        world.reopened.load(Ordering::Relaxed),
+        2,
+        "the group, and 2"
+    );
+}
+
+#[test]
+fn outcomes_are_kept_in_their_order_until_they_are_written() {
+    let world = World::new();
+    world.as_one_group(|writer| {
+        writer.submit_outcome(world.insert(1, 0, &[]));
+        // Fails in the group and by itself, twice.
+        writer.submit_outcome(world.insert(2, 0, &[ffi::SQLITE_FULL; 4]));
+        writer.submit_outcome(world.insert(3, 0, &[]));
+        writer.submit(world.insert(9, 0, &[]));
+    });
+    assert_eq!(world.result(), (1, Ok(())));
+    assert_eq!(
+        world.result(),
+        (9, Ok(())),
+        "no outcome, and it did not fail"
+    );
+    world.wait_for(Err(Unavailable::DiskFull));
+    world.writer.submit_outcome(world.insert(4, 0, &[]));
+    for number in 2..5 {
+        assert_eq!(world.result(), (number, Ok(())));
+    }
+    world.wait_for(Ok(()));
+    assert_eq!(world.written(), [1, 9, 2, 3, 4]);
+    assert_eq!(
+        world.reopened.load(Ordering::Relaxed),
+        0,
+        "a full disk needs none"
+    );
+}
+
+#[test]
+fn a_full_file_refuses_what_is_new_and_takes_it_when_there_is_room_again() {
+    let world = World::new();
+    // From the next group on.
+    world.max_pages.store(1, Ordering::Relaxed);
+    world.writer.submit(world.insert(1, 0, &[]));
+    assert_eq!(world.result(), (1, Ok(())));
+    let full = Err(StoreError::Unavailable(Unavailable::DiskFull));
+    let large = 100_000;
+    for number in 2..5 {
+        world.writer.submit(world.insert(number, large, &[]));
+        assert_eq!(world.result(), (number, full.clone()));
+    }
+    assert_eq!(world.writer.check(), full);
+    world.writer.submit_outcome(world.insert(5, large, &[]));
+    assert_eq!(world.written(), [1]);
+    world.max_pages.store(NO_LIMIT, Ordering::Relaxed);
+    assert_eq!(world.result(), (5, Ok(())), "an outcome waits for room");
+    world.wait_for(Ok(()));
+    world.writer.submit(world.insert(6, large, &[]));
+    assert_eq!(world.result(), (6, Ok(())));
+    assert_eq!(world.written(), [1, 5, 6]);
+}
+
+#[test]
+fn a_damaged_file_is_not_written_to_any_more() {
+    for outcome in [false, true] {
+        let world = World::new();
+        let damaged = || Err(StoreError::Unavailable(Unavailable::Damaged));
+        let bad = world.insert(1, 0, &[ffi::SQLITE_CORRUPT]);
+        if outcome {
+            world.writer.submit_outcome(bad);
+        } else {
+            world.writer.submit(bad);
+            assert_eq!(world.result(), (1, damaged()));
+        }
+        world.wait_for(Err(Unavailable::Damaged));
+        world.writer.stop();
+        world.writer.submit(world.insert(2, 0, &[]));
+        assert_eq!(world.result(), (2, damaged()));
+        assert!(world.written().is_empty());
+        assert_eq!(world.writer.check(), damaged());
+    }
+}
+
+#[test]
+fn a_lock_that_another_process_keeps_is_waited_for_once_and_not_by_each() {
+    let world = World::new();
+    let other = Connection::open(&world.database).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let began = Instant::now();
+    for number in 0..40 {
+        world.writer.submit(world.insert(number, 0, &[]));
+    }
+    world.writer.submit_outcome(world.insert(99, 0, &[]));
+    let locked = Err(StoreError::Unavailable(Unavailable::Locked));
+    for _ in 0..40 {
+        assert_eq!(world.result().1, locked);
+    }
+    // Two groups, five seconds each; one by one it would be minutes.
+    assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
+    assert_eq!(world.writer.check(), locked);
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(world.result(), (99, Ok(())));
+    world.wait_for(Ok(()));
+    assert_eq!(world.written(), [99]);
+}

@@ -1,0 +1,187 @@
+//! The wall clock jumping an hour forth and back.
+
+use std::time::Duration;
+
+use hookpost::domain::clock::{Clock, Timestamp};
+use serde_json::{Value, json};
+
+use crate::fixture::{START, TestApp};
+use crate::receiver::Receiver;
+
+const HOUR: Duration = Duration::from_hours(1);
+
+/// The first wait of the usual schedule is five seconds, a fifth less or more; and a little.
+const SHORTEST: Duration = Duration::from_millis(3_900);
+const LONGEST: Duration = Duration::from_millis(6_100);
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn step(app: &TestApp, to: Timestamp) {
+    app.clock.as_ref().unwrap().step_wall_clock(to);
+}
+
+fn event_path(message: &Value) -> String {
+    let id = message["events"][0]["id"].as_str().unwrap();
+    format!("/api/webhooks/events/{id}")
+}
+
+fn due(event: &Value) -> Timestamp {
+    Timestamp::parse(event["next_attempt_at"].as_str().unwrap()).unwrap()
+}
+
+/// An application with one event that failed once and waits for its second attempt.
+fn with_a_retry(flags: &[&str]) -> (TestApp, Receiver, String) {
+    let app = TestApp::with_manual_clock(flags);
+    let receiver = Receiver::start();
+    receiver.reply("/a", 404, "");
+    app.endpoint_for(&receiver.url("/a"), "raw", &["a"]);
+    app.endpoint_for(&receiver.url("/other"), "raw", &["other"]);
+    let path = event_path(&app.publish("a", &json!(1)));
+    app.wait_for(&path, |event| event["attempts"] == 1);
+    receiver.reply("/a", 200, "");
+    (app, receiver, path)
+}
+
+/// Whatever the engine starts because of what happened so far, it has started once this comes back.
+fn let_the_engine_look(app: &TestApp) {
+    let path = event_path(&app.publish("other", &json!(1)));
+    app.wait_for(&path, |event| event["succeeded"] == true);
+}
+
+/// The retry comes when it was to come, by the clock on the wall as it is now.
+fn assert_waits_seconds(app: &TestApp, receiver: &Receiver, path: &str, now: Timestamp) {
+    let event = app.wait_for(path, |event| due(event) <= now.after(LONGEST));
+    assert!(due(&event) >= now.after(SHORTEST), "{event}");
+    app.advance(SHORTEST);
+    let_the_engine_look(app);
+    assert_eq!(receiver.count("/a"), 1, "too early");
+    app.advance(LONGEST.checked_sub(SHORTEST).unwrap());
+    let received = receiver.wait("/a", 2);
+    let ids: Vec<&str> = received
+        .iter()
+        .map(|one| one.header("webhook-id"))
+        .collect();
+    assert_eq!(ids[0], ids[1]);
+    app.wait_for(path, |event| event["succeeded"] == true);
+}
+
+#[test]
+fn set_back_an_hour_a_retry_waits_its_seconds_and_not_the_hour() {
+    let (app, receiver, path) = with_a_retry(&[]);
+    let now = START.before(HOUR);
+    step(&app, now);
+    assert_waits_seconds(&app, &receiver, &path, now);
+}
+
+#[test]
+fn set_back_while_the_server_was_down_too() {
+    let (mut app, receiver, path) = with_a_retry(&[]);
+    app.stop();
+    let now = START.before(HOUR);
+    step(&app, now);
+    app.restart();
+    assert_waits_seconds(&app, &receiver, &path, now);
+}
+
+#[test]
+fn set_forward_an_hour_a_retry_is_early_by_no_more_than_the_hour() {
+    // Due after 96 to 144 minutes, and then after seconds.
+    let (app, receiver, path) = with_a_retry(&["--retry-schedule", "2h,5s"]);
+    step(&app, START.after(HOUR));
+    let_the_engine_look(&app);
+    assert_eq!(
+        receiver.count("/a"),
+        1,
+        "it waits for 36 minutes more at least"
+    );
+    app.advance(seconds(35 * 60));
+    let_the_engine_look(&app);
+    assert_eq!(
+        receiver.count("/a"),
+        1,
+        "it waits for 1 minute more at least"
+    );
+    app.advance(seconds(50 * 60));
+    receiver.wait("/a", 2);
+    app.wait_for(&path, |event| event["succeeded"] == true);
+}
+
+#[test]
+fn set_forward_and_back_under_load_everything_arrives_once_and_lists_hold() {
+    const EVENTS: u64 = 60;
+    let app = TestApp::with_manual_clock(&[]);
+    let receiver = Receiver::start();
+    receiver.reply("/a", 404, "");
+    app.endpoint(&receiver.url("/a"));
+    let mut wall = START;
+    for n in 0..EVENTS {
+        app.publish("a", &json!(n));
+        if n % 10 == 9 {
+            app.wait_for("/api/webhooks/deliveries?limit=1", |list| {
+                list["meta"]["total"].as_u64() > Some(n)
+            });
+            let forward = (n / 10) % 2 == 0;
+            wall = if forward {
+                wall.after(HOUR)
+            } else {
+                wall.before(HOUR)
+            };
+            step(&app, wall);
+        }
+    }
+    receiver.reply("/a", 200, "");
+    // However often the clock jumped, nothing waits longer than the longest wait it may have begun.
+    for wait in [7, 40, 150, 750, 2200] {
+        app.advance(seconds(wait));
+        let_all_due_go(&app, &receiver);
+    }
+    app.wait_for("/api/webhooks/events?status=succeeded&limit=1", |list| {
+        list["meta"]["total"] == EVENTS
+    });
+    for total in ["events", "deliveries"] {
+        let all = app
+            .get(&format!("/api/webhooks/{total}?limit=1"))
+            .expect(200);
+        let from = format!(
+            "/api/webhooks/{total}?limit=1&start_timestamp={}",
+            START.before(HOUR + HOUR)
+        );
+        assert_eq!(
+            app.get(&from).expect(200)["meta"]["total"],
+            all["meta"]["total"]
+        );
+    }
+}
+
+/// Waits until what is due has been sent.
+fn let_all_due_go(app: &TestApp, receiver: &Receiver) {
+    let due_now = |list: &Value| {
+        let now = app.clock.as_ref().unwrap().now();
+        let events = list["data"].as_array().unwrap();
+        events.iter().filter(|event| due(event) <= now).count()
+    };
+    app.wait_for("/api/webhooks/events?status=pending&limit=100", |list| {
+        due_now(list) == 0
+    });
+    assert!(receiver.count("/a") > 0);
+}
+
+#[test]
+fn a_jump_makes_nobody_turn_in_circles() {
+    const REQUESTS: u64 = 500;
+    let (app, ..) = with_a_retry(&["--retry-schedule", "2h"]);
+    let clock = app.clock.clone().unwrap();
+    for wall in [START.after(HOUR), START, START.before(HOUR), START] {
+        step(&app, wall);
+        let_the_engine_look(&app);
+        let before = clock.looks();
+        for _ in 0..REQUESTS {
+            assert_eq!(app.get("/healthz").status, 200);
+        }
+        // Who turns in circles looks hundreds of times in each of these requests.
+        let looks = clock.looks() - before;
+        assert!(looks < REQUESTS, "{looks}");
+    }
+}

@@ -1,0 +1,239 @@
+//! A disk that is full, or fails, and then is well again.
+
+use std::collections::HashSet;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::{Value, json};
+
+use super::server::{Answer, Place, Server, Start};
+use crate::receiver::Receiver;
+
+/// What to do at a commit, and how the API puts it.
+const TROUBLES: [(&str, &str); 2] = [
+    ("full", "the disk is full"),
+    ("fail", "the disk reports errors"),
+];
+
+#[track_caller]
+fn assert_refused(answer: &Answer, says: &str) {
+    assert_eq!(answer.status, 503, "{}", answer.body);
+    let expected = json!({"error": "Unavailable", "detail": format!("{says}; nothing was stored")});
+    assert_eq!(answer.body, expected);
+    assert_eq!(answer.retry_after.as_deref(), Some("30"));
+}
+
+fn is_ready(server: &Server) -> bool {
+    server.get("/readyz").status == 200
+}
+
+#[test]
+fn publishes_are_refused_while_the_disk_fails_and_it_is_noticed_when_it_does_not() {
+    for (trouble, says) in TROUBLES {
+        let place = Place::new();
+        let receiver = Receiver::start();
+        let server = place.start();
+        server.endpoint(&receiver.url("/a"), "raw");
+        assert!(is_ready(&server));
+        place.arm(&format!("commit {trouble}"));
+        for _ in 0..3 {
+            assert_refused(&server.publish(&json!("lost")).unwrap(), says);
+            assert_refused(&server.get("/readyz"), says);
+        }
+        assert_eq!(server.get("/healthz").status, 200);
+        assert_eq!(server.events("pending"), 0, "reading works");
+        place.disarm();
+        // Nobody sends a refused server anything, so it finds out by itself.
+        server.wait("recovery", || is_ready(&server));
+        server.published(&json!("kept"));
+        server.wait_for_events("succeeded", 1);
+        server.stop();
+        place.check();
+        assert_eq!(place.number("SELECT count(*) FROM message"), 1);
+        assert_eq!(receiver.count("/a"), 1);
+    }
+}
+
+#[test]
+fn outcomes_wait_for_the_disk_and_nothing_is_sent_twice() {
+    for (trouble, says) in TROUBLES {
+        let place = Place::new();
+        let receiver = Receiver::start();
+        receiver.hold("/a");
+        let server = place.start();
+        server.endpoint(&receiver.url("/a"), "raw");
+        for n in 0..20 {
+            server.published(&json!(n));
+        }
+        place.arm(&format!("commit-outcome {trouble}"));
+        receiver.let_go("/a");
+        server.wait("trouble", || !is_ready(&server));
+        assert_refused(&server.get("/readyz"), says);
+        // Messages are not outcomes: each is stored or refused, and its producer knows.
+        let mut accepted = 20;
+        for n in 0..10 {
+            match server.publish(&json!(n)).unwrap() {
+                Answer { status: 202, .. } => accepted += 1,
+                refused => assert_refused(&refused, says),
+            }
+        }
+        assert_eq!(place.number("SELECT count(*) FROM delivery"), 0);
+        place.disarm();
+        server.wait_for_events("succeeded", accepted);
+        assert!(is_ready(&server));
+        server.stop();
+        place.check();
+        assert_eq!(
+            receiver.count("/a") as u64,
+            accepted,
+            "nothing was sent twice"
+        );
+    }
+}
+
+/// The most outcomes that may wait for the disk: `Limits::PRODUCTION.unrecorded`.
+const UNRECORDED_MAX: usize = 4096;
+
+#[test]
+fn deliveries_pause_while_too_many_outcomes_wait() {
+    const ENDPOINTS: usize = 50;
+    const MESSAGES: usize = 85;
+    let place = Place::new();
+    let receiver = Receiver::start();
+    receiver.hold("/a");
+    let server = place.start();
+    for _ in 0..ENDPOINTS {
+        server.endpoint(&receiver.url("/a"), "raw");
+    }
+    for n in 0..MESSAGES {
+        server.published(&json!(n));
+    }
+    place.arm("commit-outcome full");
+    receiver.let_go("/a");
+    server.wait("as many attempts as may be unrecorded", || {
+        receiver.count("/a") >= UNRECORDED_MAX
+    });
+    // The writer tries again every half a second; whatever was to be sent meanwhile would have been.
+    let tries = "a group of writes failed";
+    let so_far = server.spawned.log.count(tries);
+    server.spawned.log.wait(tries, so_far + 3).unwrap();
+    assert_eq!(receiver.count("/a"), UNRECORDED_MAX);
+    assert_eq!(place.number("SELECT count(*) FROM delivery"), 0);
+    place.disarm();
+    let all = ENDPOINTS * MESSAGES;
+    server.wait_for_events("succeeded", all as u64);
+    server.stop();
+    place.check();
+    assert_eq!(receiver.count("/a"), all, "nothing was sent twice");
+}
+
+#[test]
+fn a_group_that_fails_is_taken_apart_and_each_message_stored() {
+    let place = Place::new();
+    let receiver = Receiver::start();
+    let server = place.start();
+    server.endpoint(&receiver.url("/a"), "raw");
+    place.arm("commit-group fail");
+    let done = AtomicBool::new(false);
+    let accepted: usize = std::thread::scope(|scope| {
+        let publishing: Vec<_> = (0..8)
+            .map(|producer| {
+                let (server, done) = (&server, &done);
+                scope.spawn(move || {
+                    let mut accepted = 0;
+                    while !done.load(Ordering::Relaxed) {
+                        server.published(&json!([producer, accepted]));
+                        accepted += 1;
+                    }
+                    accepted
+                })
+            })
+            .collect();
+        let failed = server.spawned.log.wait("trying them one by one", 5);
+        done.store(true, Ordering::Relaxed);
+        assert!(failed.is_some());
+        publishing.into_iter().map(|one| one.join().unwrap()).sum()
+    });
+    place.disarm();
+    server.wait_for_events("succeeded", accepted as u64);
+    server.stop();
+    place.check();
+    let messages: HashSet<String> = receiver
+        .at("/a")
+        .iter()
+        .map(|one| one.header("webhook-id").to_owned())
+        .collect();
+    assert_eq!(messages.len(), accepted);
+    assert_eq!(receiver.count("/a"), accepted, "nothing was sent twice");
+}
+
+/// Publishes until the disk takes no more, not even small ones; answers what it took.
+fn fill(server: &Server) -> Vec<String> {
+    let mut accepted = Vec::new();
+    for data in [json!("x".repeat(100_000)), json!("x")] {
+        loop {
+            let answer = server.publish(&data).expect("an answer");
+            if answer.status == 202 {
+                accepted.extend(super::server::event_ids(&answer.body));
+                assert!(accepted.len() < 10_000, "the limit is not reached");
+                continue;
+            }
+            assert_eq!(answer.status, 503, "{}", answer.body);
+            let detail = answer.body["detail"].as_str().unwrap();
+            assert!(detail.ends_with("; nothing was stored"), "{detail}");
+            assert_eq!(answer.retry_after.as_deref(), Some("30"));
+            break;
+        }
+    }
+    accepted
+}
+
+#[test]
+fn a_file_that_may_not_grow_is_a_disk_that_is_full() {
+    let place = Place::new();
+    let receiver = Receiver::start();
+    receiver.hold("/a");
+    // Blocks of 512 bytes or of 1024, as the shell pleases. A soft limit can be lifted again.
+    let server = place.start_with(&Start {
+        shell: Some("ulimit -S -f 4096"),
+        ..Start::default()
+    });
+    server.endpoint(&receiver.url("/a"), "raw");
+    let accepted = fill(&server);
+    assert!(!is_ready(&server));
+    let detail = server.get("/readyz").body["detail"].clone();
+    assert!(
+        detail.as_str().unwrap().starts_with("the disk "),
+        "{detail}"
+    );
+    receiver.let_go("/a");
+    let pid = server.spawned.id().to_string();
+    let lifted = Command::new("prlimit")
+        .args(["--pid", &pid, "--fsize=unlimited:"])
+        .status();
+    let server = if lifted.is_ok_and(|status| status.success()) {
+        server.wait("recovery", || is_ready(&server));
+        server
+    } else {
+        // Without the tool, only a new process has other limits.
+        server.spawned.kill();
+        place.start()
+    };
+    server.published(&json!("after it"));
+    server.wait_for_events("succeeded", accepted.len() as u64 + 1);
+    server.stop();
+    place.check();
+    let data = |body: &[u8]| serde_json::from_slice::<Value>(body).unwrap()["data"].clone();
+    let received = receiver.at("/a");
+    assert!(received.iter().any(|one| data(&one.body) == "after it"));
+    let ids: HashSet<&str> = received
+        .iter()
+        .map(|one| one.header("webhook-id"))
+        .collect();
+    assert!(accepted.iter().all(|id| ids.contains(id.as_str())));
+    assert_eq!(
+        ids.len(),
+        accepted.len() + 1,
+        "nothing that was refused is sent"
+    );
+}

@@ -1,0 +1,216 @@
+//! Files that a server must not start on: one line that says why, a failure, and not a byte changed.
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use rusqlite::Connection;
+use serde_json::json;
+
+use super::server::{Place, text};
+use crate::receiver::Receiver;
+
+/// The page size of our files.
+const PAGE: usize = 4096;
+
+/// Starts a server on `database`, which must refuse; answers what it says.
+#[track_caller]
+fn refusal(database: &Path) -> String {
+    said(&serve(database).output().unwrap())
+}
+
+fn serve(database: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hookpost"));
+    command
+        .env_clear()
+        .args(["serve", "--listen", "127.0.0.1:0", "--database"])
+        .arg(database)
+        .stdin(Stdio::null());
+    command
+}
+
+#[track_caller]
+fn said(output: &Output) -> String {
+    let line = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{line}");
+    assert_eq!(line.lines().count(), 1, "{line}");
+    assert!(output.stdout.is_empty());
+    let says = line.strip_prefix("hookpost: ");
+    says.unwrap_or_else(|| panic!("{line}")).to_owned()
+}
+
+/// A server must refuse the file, say so in these words, and leave it as it is.
+#[track_caller]
+fn assert_refused(database: &Path, words: &[&str]) {
+    let before = std::fs::read(database).unwrap();
+    let says = refusal(database);
+    for word in words {
+        assert!(says.contains(word), "{says}");
+    }
+    assert!(std::fs::read(database).unwrap() == before, "{says}");
+}
+
+/// A database with some of everything in it, stopped.
+fn used() -> Place {
+    let place = Place::new();
+    let receiver = Receiver::start();
+    let server = place.start();
+    server.endpoint(&receiver.url("/a"), "raw");
+    server.endpoint(&receiver.url("/b"), "slack");
+    for n in 0..10 {
+        server.published(&json!(n));
+    }
+    server.wait_for_events("succeeded", 20);
+    server.stop();
+    place.check();
+    place
+}
+
+#[test]
+fn a_file_that_is_not_ours() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("h.db");
+    let foreign = ["is not a Hookpost database"];
+    std::fs::write(&path, "a letter to somebody\n".repeat(500)).unwrap();
+    assert_refused(&path, &foreign);
+    std::fs::write(&path, "short").unwrap();
+    assert_refused(&path, &foreign);
+    std::fs::remove_file(&path).unwrap();
+    for theirs in [
+        "CREATE TABLE theirs (a)",
+        "PRAGMA application_id = 1196444487",
+        "PRAGMA user_version = 1",
+    ] {
+        Connection::open(&path)
+            .unwrap()
+            .execute_batch(theirs)
+            .unwrap();
+        assert_refused(&path, &foreign);
+        std::fs::remove_file(&path).unwrap();
+    }
+}
+
+#[test]
+fn a_file_of_a_newer_version() {
+    let place = Place::new();
+    let newer = "PRAGMA user_version = 999; PRAGMA journal_mode = DELETE";
+    place.open().execute_batch(newer).unwrap();
+    assert_refused(&place.database, &["newer Hookpost", "schema 999"]);
+}
+
+#[test]
+fn a_file_whose_header_was_overwritten() {
+    let place = used();
+    let whole = std::fs::read(&place.database).unwrap();
+    for (from, to) in [(0, 16), (16, 100), (0, 100)] {
+        let mut bytes = whole.clone();
+        bytes[from..to].fill(0xA5);
+        std::fs::write(&place.database, bytes).unwrap();
+        assert_refused(&place.database, &[]);
+    }
+}
+
+#[test]
+fn a_file_with_any_page_overwritten_or_cut_off() {
+    let place = used();
+    let whole = std::fs::read(&place.database).unwrap();
+    let pages = whole.len() / PAGE;
+    assert!(pages > 20);
+    // The first is the header's, above.
+    for page in 1..pages {
+        let mut bytes = whole.clone();
+        bytes[page * PAGE..(page + 1) * PAGE].fill(0xA5);
+        std::fs::write(&place.database, bytes).unwrap();
+        assert_refused(&place.database, &["is damaged", "restore it from a backup"]);
+    }
+    std::fs::write(&place.database, &whole[..pages / 2 * PAGE]).unwrap();
+    assert_refused(&place.database, &["is damaged"]);
+    std::fs::write(&place.database, &whole).unwrap();
+    place.start().stop();
+    place.check();
+}
+
+#[test]
+fn a_file_that_another_server_uses() {
+    let place = Place::new();
+    let server = place.start();
+    assert_refused(&place.database, &["is in use by another Hookpost server"]);
+    server.stop();
+    place.start().stop();
+}
+
+#[test]
+fn what_is_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let inside = folder.path().join("folder");
+    std::fs::create_dir(&inside).unwrap();
+    assert!(refusal(&inside).contains("it is not a file"));
+    assert_eq!(inside.read_dir().unwrap().count(), 0);
+    let pipe = folder.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    if made.is_ok_and(|status| status.success()) {
+        assert!(refusal(&pipe).contains("it is not a file"));
+    }
+}
+
+#[test]
+fn a_folder_that_is_missing_or_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("missing");
+    assert!(refusal(&missing.join("h.db")).contains("there is no folder"));
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    // Not even root makes a file below a file.
+    assert!(refusal(&file.join("h.db")).contains("Not a directory"));
+    assert_eq!(folder.path().read_dir().unwrap().count(), 1);
+}
+
+#[test]
+fn an_empty_file_is_a_new_database() {
+    let mut place = Place::empty();
+    std::fs::write(&place.database, "").unwrap();
+    place.start().stop();
+    place.make_token();
+    place.check();
+}
+
+/// Nobody in particular: tests may run as root, whom permissions do not stop.
+const NOBODY: u32 = 65_534;
+
+/// What a server says that runs as a user whom permissions stop; `None` if that cannot be arranged.
+fn refusal_to_a_user(database: &Path) -> Option<String> {
+    let folder = database.parent().unwrap();
+    let mut command = serve(database);
+    if std::fs::metadata(folder).unwrap().uid() == 0 {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    // The binary may lie where only root gets to.
+    command.output().ok().map(|output| said(&output))
+}
+
+fn permit(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn a_file_or_folder_that_may_only_be_read() {
+    let place = used();
+    permit(place.path(), 0o777);
+    permit(&place.database, 0o444);
+    let lock = PathBuf::from(format!("{}.lock", place.database.display()));
+    permit(&lock, 0o666);
+    let before = std::fs::read(&place.database).unwrap();
+    if let Some(says) = refusal_to_a_user(&place.database) {
+        assert!(says.contains("it may not be written"), "{says}");
+    }
+    permit(place.path(), 0o555);
+    if let Some(says) = refusal_to_a_user(&place.database) {
+        assert!(says.starts_with("cannot open"), "{says}");
+    }
+    if let Some(says) = refusal_to_a_user(&place.path().join("new.db")) {
+        assert!(says.contains("ermission denied"), "{says}");
+    }
+    assert!(std::fs::read(&place.database).unwrap() == before);
+    permit(place.path(), 0o777);
+}

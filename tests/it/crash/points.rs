@@ -1,0 +1,275 @@
+//! Killed between each pair of steps, and started again.
+
+use std::collections::HashSet;
+use std::os::unix::process::ExitStatusExt;
+
+use serde_json::{Value, json};
+
+use super::server::{Place, Server, Start};
+use crate::receiver::{Received, Receiver};
+
+/// What `abort` ends with.
+const SIGABRT: i32 = 6;
+
+/// Waits until the fail point has killed it, and heals the place.
+#[track_caller]
+fn assert_aborted(place: &Place, server: &Server) {
+    assert_eq!(server.spawned.ended().signal(), Some(SIGABRT));
+    place.disarm();
+}
+
+fn data(received: &Received) -> Value {
+    serde_json::from_slice::<Value>(&received.body).unwrap()["data"].clone()
+}
+
+#[test]
+fn before_the_commit_nothing_of_the_message_is_there() {
+    let place = Place::new();
+    let receiver = Receiver::start();
+    let server = place.start();
+    server.endpoint(&receiver.url("/a"), "raw");
+    server.endpoint(&receiver.url("/b"), "discord");
+    place.arm("commit-publish abort");
+    assert!(server.publish(&json!("lost")).is_none());
+    assert_aborted(&place, &server);
+    place.check();
+    assert_eq!(place.number("SELECT count(*) FROM message"), 0);
+    let server = place.start();
+    server.published(&json!("kept"));
+    server.wait_for_events("succeeded", 2);
+    assert_eq!(receiver.at("/a").len() + receiver.at("/b").len(), 2);
+    server.stop();
+    place.check();
+}
+
+#[test]
+fn after_the_commit_the_message_is_delivered_although_nobody_was_told() {
+    let place = Place::new();
+    let receiver = Receiver::start();
+    let server = place.start();
+    server.endpoint(&receiver.url("/a"), "raw");
+    place.arm("committed-publish abort");
+    assert!(server.publish(&json!("kept")).is_none());
+    assert_aborted(&place, &server);
+    assert!(receiver.at("/a").is_empty(), "nobody heard of it yet");
+    let server = place.start();
+    server.wait_for_events("succeeded", 1);
+    assert_eq!(data(&receiver.at("/a")[0]), "kept");
+    server.stop();
+    place.check();
+}
+
+/// Kills a server over one attempt; answers what came, then and after the next start, and how many
+/// attempts were recorded in between.
+fn killed_over_an_attempt(point: &str) -> (Vec<Received>, i64) {
+    let place = Place::new();
+    let receiver = Receiver::start();
+    let server = place.start();
+    server.endpoint(&receiver.url("/a"), "raw");
+    place.arm(point);
+    // The attempt begins with the commit, so the end may be faster than the answer.
+    let _ = server.publish(&json!("once"));
+    assert_aborted(&place, &server);
+    assert_eq!(receiver.at("/a").len(), 1);
+    place.check();
+    let recorded = place.number("SELECT count(*) FROM delivery");
+    let server = place.start();
+    server.published(&json!("after it"));
+    server.wait_for_events("succeeded", 2);
+    server.stop();
+    place.check();
+    let received = receiver.at("/a");
+    assert_eq!(data(received.last().unwrap()), "after it");
+    (received, recorded)
+}
+
+#[test]
+fn after_the_send_the_event_is_sent_again_with_its_id_and_body() {
+    for point in ["sent abort", "commit-outcome abort"] {
+        let (received, recorded) = killed_over_an_attempt(point);
+        assert_eq!(recorded, 0, "{point}");
+        assert_eq!(received.len(), 3, "{point}");
+        let id = |at: usize| received[at].header("webhook-id");
+        assert_eq!(id(0), id(1), "{point}");
+        assert_eq!(received[0].body, received[1].body, "{point}");
+        assert_ne!(id(1), id(2), "{point}");
+    }
+}
+
+#[test]
+fn after_the_record_the_event_is_not_sent_again() {
+    let (received, recorded) = killed_over_an_attempt("committed-outcome abort");
+    assert_eq!(recorded, 1);
+    assert_eq!(received.len(), 2);
+}
+
+#[test]
+fn while_the_database_is_made_the_next_start_makes_it() {
+    for point in [
+        "database-made abort",
+        "database-marked abort",
+        "migrating abort",
+    ] {
+        let mut place = Place::empty();
+        place.arm(point);
+        let died = place.run(&["token", "create", "--workspace", "w"]);
+        assert_eq!(died.status.signal(), Some(SIGABRT), "{point}");
+        place.disarm();
+        assert!(place.database.exists(), "{point}");
+        // An operator may look at what is there; so does the next start.
+        assert_eq!(
+            place.number("SELECT count(*) FROM sqlite_schema"),
+            0,
+            "{point}"
+        );
+        let starting = place.start();
+        starting.stop();
+        place.make_token();
+        let receiver = Receiver::start();
+        let server = place.start();
+        server.endpoint(&receiver.url("/a"), "raw");
+        server.published(&json!(1));
+        server.wait_for_events("succeeded", 1);
+        server.stop();
+        place.check();
+        assert_eq!(place.number("PRAGMA auto_vacuum"), 2, "{point}");
+    }
+}
+
+#[test]
+fn while_archiving_a_message_keeps_all_its_bodies_or_none() {
+    let place = Place::new();
+    let receiver = Receiver::start();
+    let server = place.start();
+    server.endpoint(&receiver.url("/raw"), "raw");
+    server.endpoint(&receiver.url("/slack"), "slack");
+    let events = server.published(&json!({"id": 1}));
+    server.wait_for_events("succeeded", 2);
+    server.stop();
+    let aged = "UPDATE message SET created_at = created_at - 3600000000";
+    place.open().execute(aged, []).unwrap();
+    let bodies = "SELECT (SELECT count(body) FROM message) + (SELECT count(body) FROM event)";
+    let archives = Start {
+        flags: &["--archive-after", "30m"],
+        ..Start::default()
+    };
+    place.arm("archiving abort");
+    let dies = place.spawn(&archives);
+    assert_eq!(dies.ended().signal(), Some(SIGABRT));
+    place.disarm();
+    place.check();
+    assert_eq!(place.number(bodies), 2);
+    let server = place.start_with(&archives);
+    for event in events {
+        let path = format!("/api/webhooks/events/{event}");
+        server.wait("the archive", || {
+            server.get(&path).body["is_archived"] == true
+        });
+        assert_eq!(server.get(&path).body["payload"], json!(null));
+    }
+    server.stop();
+    place.check();
+    assert_eq!(place.number(bodies), 0);
+}
+
+/// More pending events of one endpoint than one step of a sweep takes.
+const BACKLOG: u64 = 1100;
+
+/// A server with [`BACKLOG`] events for an endpoint that hangs.
+fn backlog(place: &Place, receiver: &Receiver) -> (Server, String) {
+    receiver.hold("/a");
+    let server = place.start();
+    let endpoint = server.endpoint(&receiver.url("/a"), "raw");
+    std::thread::scope(|scope| {
+        for _ in 0..10 {
+            scope.spawn(|| (0..BACKLOG / 10).for_each(|n| drop(server.published(&json!(n)))));
+        }
+    });
+    (server, format!("/api/webhooks/endpoints/{endpoint}"))
+}
+
+#[test]
+fn while_an_endpoint_is_being_disabled_it_is_disabled_or_not() {
+    let place = Place::new();
+    let receiver = Receiver::start();
+    let (server, path) = backlog(&place, &receiver);
+    place.arm("sweeping abort");
+    let off = json!({"enabled": false});
+    assert!(server.call("PATCH", &path, Some(&off)).is_none());
+    assert_aborted(&place, &server);
+    place.check();
+    assert_eq!(
+        place.number("SELECT count(*) FROM event WHERE state = 4"),
+        0
+    );
+    receiver.let_go("/a");
+    let server = place.start();
+    assert_eq!(server.get(&path).body["enabled"], true);
+    server.wait_for_events("succeeded", BACKLOG);
+    server.stop();
+    place.check();
+}
+
+#[test]
+fn while_a_disabled_endpoint_is_swept_what_is_left_is_swept_later_and_never_sent() {
+    let place = Place::new();
+    let receiver = Receiver::start();
+    let (server, path) = backlog(&place, &receiver);
+    // A step passes the point twice, for fresh events and for retries: this is in the second step.
+    place.arm("sweeping abort 3");
+    let off = json!({"enabled": false});
+    // The first step is the disabling's own; the second may be faster than its answer.
+    let _ = server.call("PATCH", &path, Some(&off));
+    assert_aborted(&place, &server);
+    place.check();
+    let swept = place.number("SELECT count(*) FROM event WHERE state = 4");
+    assert!(
+        swept > 0 && swept < i64::try_from(BACKLOG).unwrap(),
+        "{swept}"
+    );
+    let sent = ids(&receiver);
+    receiver.let_go("/a");
+    let server = place.start();
+    assert_eq!(server.get(&path).body["enabled"], false);
+    server.wait_for_events("skipped", BACKLOG);
+    // Whatever is sent from now on comes after anything that was left.
+    let on = json!({"enabled": true});
+    server.call("PATCH", &path, Some(&on)).unwrap();
+    server.published(&json!("after it"));
+    server.wait_for_events("succeeded", 1);
+    server.stop();
+    place.check();
+    assert_eq!(ids(&receiver).len(), sent.len() + 1);
+}
+
+fn ids(receiver: &Receiver) -> HashSet<String> {
+    let id = |one: &Received| one.header("webhook-id").to_owned();
+    receiver.at("/a").iter().map(id).collect()
+}
+
+#[test]
+fn between_the_passes_of_a_checkpoint_nothing_is_lost() {
+    // Twenty megabytes of log start one.
+    let large = "x".repeat(200_000);
+    for point in ["checkpoint-pass abort", "checkpoint-end abort"] {
+        let place = Place::new();
+        let receiver = Receiver::start();
+        receiver.hold("/a");
+        let server = place.start();
+        server.endpoint(&receiver.url("/a"), "raw");
+        place.arm(point);
+        let mut accepted = HashSet::new();
+        while let Some(answer) = server.publish(&json!(large)) {
+            accepted.extend(super::server::event_ids(&answer.body));
+            assert!(accepted.len() < 1000, "{point} is not reached");
+        }
+        assert_aborted(&place, &server);
+        place.check();
+        receiver.let_go("/a");
+        let server = place.start();
+        server.wait_for_events("pending", 0);
+        server.stop();
+        place.check();
+        assert!(accepted.is_subset(&ids(&receiver)), "{point}");
+    }
+}

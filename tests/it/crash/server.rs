@@ -1,0 +1,365 @@
+//! The real binary, serving: started, killed, stopped, started again on the same file.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Instant;
+
+use rusqlite::{Connection, OpenFlags};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::whole;
+use crate::fixture::PATIENCE;
+
+/// A folder with a database, and a token for a workspace in it.
+pub(super) struct Place {
+    folder: TempDir,
+    pub(super) database: PathBuf,
+    pub(super) token: String,
+}
+
+/// How the binary is started.
+#[derive(Default)]
+pub(super) struct Start<'a> {
+    pub(super) flags: &'a [&'a str],
+    /// What a shell does before it becomes the server; `exec "$@"` is added.
+    pub(super) shell: Option<&'a str>,
+}
+
+impl Place {
+    /// With a database.
+    pub(super) fn new() -> Self {
+        let mut place = Self::empty();
+        place.make_token();
+        place
+    }
+
+    /// Without a database.
+    pub(super) fn empty() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self {
+            database: folder.path().join("h.db"),
+            folder,
+            token: String::new(),
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Makes the token, and the database if there is none.
+    pub(super) fn make_token(&mut self) {
+        let made = self.run(&["token", "create", "--workspace", "w"]);
+        assert!(made.status.success(), "{}", text(&made.stderr));
+        self.token = text(&made.stdout).trim().to_owned();
+    }
+
+    /// Runs a subcommand on the database, to its end.
+    pub(super) fn run(&self, args: &[&str]) -> Output {
+        let mut command = self.command(&Start::default());
+        command.args(args).arg("--database").arg(&self.database);
+        command.output().unwrap()
+    }
+
+    fn fail_point(&self) -> PathBuf {
+        self.path().join("fail-point")
+    }
+
+    /// Has servers of this place do as told whenever they come to a fail point.
+    pub(super) fn arm(&self, what: &str) {
+        // Renamed into place: a server must not read half of it.
+        let new = self.path().join("fail-point.new");
+        std::fs::write(&new, what).unwrap();
+        std::fs::rename(new, self.fail_point()).unwrap();
+    }
+
+    pub(super) fn disarm(&self) {
+        std::fs::remove_file(self.fail_point()).unwrap();
+    }
+
+    fn command(&self, start: &Start<'_>) -> Command {
+        let binary = env!("CARGO_BIN_EXE_hookpost");
+        let mut command = match start.shell {
+            None => Command::new(binary),
+            Some(before) => {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", &format!("{before}; exec \"$@\""), "sh", binary]);
+                shell
+            }
+        };
+        command
+            .current_dir(self.path())
+            .env("HOOKPOST_FAIL_POINT", self.fail_point())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Starts a server, which may be about to die.
+    pub(super) fn spawn(&self, start: &Start<'_>) -> Spawned {
+        let mut command = self.command(start);
+        command.args(["serve", "--allow-http", "--allow-network", "127.0.0.0/8"]);
+        command.args(["--listen", "127.0.0.1:0", "--database"]);
+        command.arg(&self.database).args(start.flags);
+        let mut child = command.spawn().unwrap();
+        let log = Log::of(&mut child);
+        Spawned {
+            child: Mutex::new(child),
+            log,
+        }
+    }
+
+    /// Starts a server that is to serve.
+    #[track_caller]
+    pub(super) fn start(&self) -> Server {
+        self.start_with(&Start::default())
+    }
+
+    #[track_caller]
+    pub(super) fn start_with(&self, start: &Start<'_>) -> Server {
+        self.spawn(start).serving(&self.token)
+    }
+
+    /// The file as another program sees it.
+    pub(super) fn open(&self) -> Connection {
+        Connection::open_with_flags(&self.database, OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap()
+    }
+
+    /// The answer to a query with one number.
+    #[track_caller]
+    pub(super) fn number(&self, sql: &str) -> i64 {
+        self.open().query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
+    /// Checks that the file is whole.
+    #[track_caller]
+    pub(super) fn check(&self) {
+        whole::check(&self.open());
+    }
+}
+
+pub(super) fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+/// What a server says on stderr.
+#[derive(Clone, Default)]
+pub(super) struct Log(Arc<(Mutex<(String, bool)>, Condvar)>);
+
+impl Log {
+    fn of(child: &mut Child) -> Self {
+        let log = Self::default();
+        let (mut lines, kept) = (BufReader::new(child.stderr.take().unwrap()), log.clone());
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            while lines.read_line(&mut line).is_ok_and(|read| read > 0) {
+                kept.0.0.lock().unwrap().0.push_str(&line);
+                kept.0.1.notify_all();
+                line.clear();
+            }
+            kept.0.0.lock().unwrap().1 = true;
+            kept.0.1.notify_all();
+        });
+        log
+    }
+
+    /// Waits until the log says `what` so many times; `None` if it ended before.
+    #[track_caller]
+    pub(super) fn wait(&self, what: &str, times: usize) -> Option<String> {
+        let end = Instant::now() + PATIENCE;
+        let mut state = self.0.0.lock().unwrap();
+        loop {
+            if state.0.matches(what).count() >= times {
+                return Some(state.0.clone());
+            }
+            if state.1 {
+                return None;
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "no {what:?} ({times}) in {}", state.0);
+            state = self.0.1.wait_timeout(state, left).unwrap().0;
+        }
+    }
+
+    /// All of it, once the process has ended.
+    pub(super) fn whole(&self) -> String {
+        let mut state = self.0.0.lock().unwrap();
+        while !state.1 {
+            state = self.0.1.wait(state).unwrap();
+        }
+        state.0.clone()
+    }
+
+    pub(super) fn count(&self, what: &str) -> usize {
+        self.0.0.lock().unwrap().0.matches(what).count()
+    }
+}
+
+/// A server that has not said yet whether it serves. Dropping it kills it.
+pub(super) struct Spawned {
+    child: Mutex<Child>,
+    pub(super) log: Log,
+}
+
+impl Spawned {
+    #[track_caller]
+    fn serving(self, token: &str) -> Server {
+        let Some(log) = self.log.wait("started addr=", 1) else {
+            panic!("it did not start: {}", self.log.whole());
+        };
+        let addr = log.split("started addr=").nth(1).unwrap();
+        let addr = addr.split_whitespace().next().unwrap().to_owned();
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(PATIENCE))
+            .proxy(None)
+            .build()
+            .new_agent();
+        Server {
+            spawned: self,
+            addr,
+            token: token.to_owned(),
+            agent,
+        }
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub(super) fn ended(&self) -> ExitStatus {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.lock().unwrap().try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < end, "it does not end");
+            std::thread::yield_now();
+        }
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.child.lock().unwrap().id()
+    }
+
+    /// SIGKILL: no chance to do anything.
+    pub(super) fn kill(&self) {
+        let _ = self.child.lock().unwrap().kill();
+    }
+}
+
+impl Drop for Spawned {
+    fn drop(&mut self) {
+        self.kill();
+        let _ = self.child.lock().unwrap().wait();
+    }
+}
+
+/// A server that serves. Dropping it kills it.
+pub(super) struct Server {
+    pub(super) spawned: Spawned,
+    addr: String,
+    token: String,
+    agent: ureq::Agent,
+}
+
+/// An answer of it.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) retry_after: Option<String>,
+    pub(super) body: Value,
+}
+
+impl Server {
+    /// The answer to a request; `None` if the server died over it.
+    pub(super) fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Option<Answer> {
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("http://{}{path}", self.addr))
+            .header("authorization", format!("Bearer {}", self.token))
+            .header("content-type", "application/json");
+        let answer = match body {
+            Some(body) => self.agent.run(request.body(body.to_string()).unwrap()),
+            None => self.agent.run(request.body(()).unwrap()),
+        };
+        let mut answer = answer.ok()?;
+        let retry_after = answer.headers().get("retry-after");
+        Some(Answer {
+            status: answer.status().as_u16(),
+            retry_after: retry_after.map(|value| value.to_str().unwrap().to_owned()),
+            body: serde_json::from_str(&answer.body_mut().read_to_string().ok()?).ok()?,
+        })
+    }
+
+    #[track_caller]
+    pub(super) fn get(&self, path: &str) -> Answer {
+        self.call("GET", path, None).expect("an answer")
+    }
+
+    /// Makes an endpoint for all events; answers its id.
+    #[track_caller]
+    pub(super) fn endpoint(&self, url: &str, format: &str) -> String {
+        let body = json!({"url": url, "format": format, "events": ["*"]});
+        let made = self.call("POST", "/api/webhooks/endpoints", Some(&body));
+        let made = made.expect("an answer");
+        assert_eq!(made.status, 201, "{}", made.body);
+        made.body["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Publishes; `None` if the server died over it.
+    pub(super) fn publish(&self, data: &Value) -> Option<Answer> {
+        let body = json!({"type": "a", "data": data});
+        self.call("POST", "/api/webhooks/events", Some(&body))
+    }
+
+    /// Publishes what must be taken; answers the ids of its events.
+    #[track_caller]
+    pub(super) fn published(&self, data: &Value) -> Vec<String> {
+        let answer = self.publish(data).expect("an answer");
+        assert_eq!(answer.status, 202, "{}", answer.body);
+        event_ids(&answer.body)
+    }
+
+    /// How many events have a status.
+    #[track_caller]
+    pub(super) fn events(&self, status: &str) -> u64 {
+        let list = self.get(&format!("/api/webhooks/events?limit=1&status={status}"));
+        list.body["meta"]["total"].as_u64().unwrap()
+    }
+
+    /// Waits until so many events have a status.
+    #[track_caller]
+    pub(super) fn wait_for_events(&self, status: &str, count: u64) {
+        self.wait(&format!("{count} {status} events"), || {
+            self.events(status) == count
+        });
+    }
+
+    #[track_caller]
+    pub(super) fn wait(&self, what: &str, condition: impl Fn() -> bool) {
+        let end = Instant::now() + PATIENCE;
+        while !condition() {
+            assert!(Instant::now() < end, "waiting for {what}");
+            std::thread::yield_now();
+        }
+    }
+
+    /// Ends it as an operator would.
+    #[track_caller]
+    pub(super) fn stop(self) {
+        let pid = self.spawned.id().to_string();
+        let kill = Command::new("kill").args(["-TERM", &pid]).status();
+        assert!(kill.unwrap().success());
+        let status = self.spawned.ended();
+        assert_eq!(status.code(), Some(0), "{}", self.spawned.log.whole());
+    }
+}
+
+/// The ids of a message's events, from the answer to its publish.
+pub(super) fn event_ids(message: &Value) -> Vec<String> {
+    let events = message["events"].as_array().unwrap();
+    let id = |event: &Value| event["id"].as_str().unwrap().to_owned();
+    events.iter().map(id).collect()
+}

@@ -1,0 +1,66 @@
+//! Whether a file is whole: its pages, and what its tables say of each other.
+
+use rusqlite::Connection;
+
+/// What holds of the tables at any moment, and how many rows break it.
+const RULES: [(&str, &str); 4] = [
+    (
+        "messages whose events are not all there",
+        "SELECT count(*) FROM message m WHERE events <>
+           (SELECT count(*) FROM event e WHERE e.message = m.seq
+              AND e.seq >= m.first_event AND e.seq < m.first_event + m.events)",
+    ),
+    (
+        "events without their message",
+        "SELECT count(*) FROM event WHERE message NOT IN (SELECT seq FROM message)",
+    ),
+    (
+        "events whose attempts are not all recorded",
+        "SELECT count(*) FROM event e WHERE attempts <>
+           (SELECT count(*) FROM delivery d WHERE d.event = e.seq)",
+    ),
+    (
+        "succeeded events without a delivery that did",
+        "SELECT count(*) FROM event e WHERE state = 2 AND NOT EXISTS
+           (SELECT 1 FROM delivery d WHERE d.event = e.seq AND d.succeeded)",
+    ),
+];
+
+/// Checks all of it.
+#[track_caller]
+pub(super) fn check(connection: &Connection) {
+    let integrity: String = connection
+        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(integrity, "ok");
+    for (what, sql) in RULES {
+        let breaches: i64 = connection.query_row(sql, [], |row| row.get(0)).unwrap();
+        assert_eq!(breaches, 0, "{what}");
+    }
+    for (rows, kind, counts, kinds) in [
+        ("event", "state", "event_count", "state"),
+        (
+            "delivery",
+            "coalesce(code, 0) / 100",
+            "delivery_count",
+            "class",
+        ),
+    ] {
+        let counted = format!(
+            "SELECT scope, hour, type, kind, count(*) FROM (
+               SELECT 0 AS scope, created_at / 3600000000 AS hour, type, {kind} AS kind FROM {rows}
+               UNION ALL SELECT -workspace, created_at / 3600000000, type, {kind} FROM {rows}
+               UNION ALL SELECT endpoint, created_at / 3600000000, type, {kind} FROM {rows})
+             GROUP BY 1, 2, 3, 4"
+        );
+        let kept =
+            format!("SELECT scope, hour, type, {kinds}, count FROM {counts} WHERE count <> 0");
+        for (more, less) in [(&counted, &kept), (&kept, &counted)] {
+            let sql = format!(
+                "SELECT count(*) FROM (SELECT * FROM ({more}) EXCEPT SELECT * FROM ({less}))"
+            );
+            let breaches: i64 = connection.query_row(&sql, [], |row| row.get(0)).unwrap();
+            assert_eq!(breaches, 0, "{counts} disagrees with its rows");
+        }
+    }
+}
