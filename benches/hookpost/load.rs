@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use crate::http::Connection;
 use crate::report::Latencies;
 
-/// Makes a delivered body of the usual form 316 bytes long.
+/// Makes a delivered body of the usual form about 300 bytes long.
 const PADDING: usize = 188;
 /// A generator needs no more: the server is the larger part of the work.
 const CLOSED_THREADS: usize = 2;
