@@ -50,8 +50,9 @@ impl Quota {
         let missing = full_at.saturating_sub(now);
         let whole = self.interval * self.limit;
         let after = missing + self.interval;
-        if after > whole {
-            return (full_at, self.standing(missing, Some(after - whole)));
+        let too_early = after.saturating_sub(whole);
+        if !too_early.is_zero() {
+            return (full_at, self.standing(missing, Some(too_early)));
         }
         (now + after, self.standing(after, None))
     }
