@@ -26,7 +26,6 @@ use std::time::{Duration, Instant};
 
 use ureq::config::{AutoHeaderValue, Config};
 use ureq::http::Uri;
-use ureq::unversioned::transport::Connector;
 use ureq::{Agent, Body, RequestBuilder};
 
 use self::connection::{Dialer, Endless, Stale};
@@ -61,16 +60,13 @@ const MAX_ANSWER_BYTES: usize = INPUT_BYTES + MAX_BODY_BYTES;
 /// The most time for a name to resolve, and for TCP and TLS together to be set up: enough for one
 /// lost packet or one dead name server, and half of the default for a whole attempt.
 const MAX_SETUP_TIME: Duration = Duration::from_secs(5);
-/// Agents. They share their connections; what they don't share is a lock that ureq takes twice per
-/// request, so a few are enough to keep it out of the way.
-const AGENTS: usize = 16;
 /// `Retry-After` is a number or a date; what is longer is neither.
 const MAX_RETRY_AFTER_BYTES: usize = 64;
 
 /// Sends webhooks. Meant to be shared by all sender threads.
 #[derive(Debug)]
 pub struct HttpClient {
-    agents: Vec<Agent>,
+    agent: Agent,
     request_timeout: Duration,
     allow_http: bool,
 }
@@ -129,9 +125,13 @@ impl HttpClient {
         let dialer = Dialer::new(tls, settings.max_threads);
         let allow_http = settings.policy.allow_http;
         let resolver = Arc::new(Resolver::new(lookup, settings.policy));
-        let agents = agents(&config(settings.request_timeout), &dialer, &resolver);
+        let agent = Agent::with_parts(
+            config(settings.request_timeout),
+            dialer,
+            UreqResolver(resolver),
+        );
         Ok(Self {
-            agents,
+            agent,
             request_timeout: settings.request_timeout,
             allow_http,
         })
@@ -140,19 +140,12 @@ impl HttpClient {
     /// POSTs `body`, as JSON, with `headers` besides the usual ones. Blocks for at most the time
     /// for an attempt.
     ///
-    /// `shard` is any number that is the same for the same endpoint: it spreads the load over
-    /// locks. Header values and URLs that could split a request are refused as
+    /// Header values and URLs that could split a request are refused as
     /// [`DeliveryError::Internal`], without connecting.
     #[must_use]
-    pub fn post(
-        &self,
-        shard: u64,
-        url: &str,
-        headers: &[(&'static str, &str)],
-        body: &[u8],
-    ) -> Attempt {
+    pub fn post(&self, url: &str, headers: &[(&'static str, &str)], body: &[u8]) -> Attempt {
         let started = Instant::now();
-        let result = self.attempt(shard, url, headers, body, started);
+        let result = self.attempt(url, headers, body, started);
         Attempt {
             result,
             duration: started.elapsed(),
@@ -161,16 +154,15 @@ impl HttpClient {
 
     fn attempt(
         &self,
-        shard: u64,
         url: &str,
         headers: &[(&'static str, &str)],
         body: &[u8],
         started: Instant,
     ) -> Result<Response, Failure> {
         let uri = self.target(url)?;
-        let agent = &self.agents[shard_index(shard, self.agents.len())];
         let request = || {
-            let request = agent
+            let request = self
+                .agent
                 .post(uri.clone())
                 .header("content-type", "application/json");
             headers.iter().fold(request, |request, (name, value)| {
@@ -241,24 +233,6 @@ fn config(request_timeout: Duration) -> Config {
         .max_idle_connections_per_host(0)
         .max_idle_age(idle::MAX_IDLE_AGE)
         .build()
-}
-
-fn agents(
-    config: &Config,
-    connector: &(impl Connector + Clone),
-    resolver: &Arc<Resolver>,
-) -> Vec<Agent> {
-    (0..AGENTS)
-        .map(|_| {
-            let resolver = UreqResolver(Arc::clone(resolver));
-            Agent::with_parts(config.clone(), connector.clone(), resolver)
-        })
-        .collect()
-}
-
-fn shard_index(shard: u64, shards: usize) -> usize {
-    let shards = u64::try_from(shards).expect("the number of agents is small");
-    usize::try_from(shard % shards).expect("less than the number of agents")
 }
 
 /// Reads an answer: to its end, so that its connection can be used again, unless it is too long.

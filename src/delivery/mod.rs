@@ -44,14 +44,8 @@ use crate::domain::retry::RetryPolicy;
 use crate::storage::{Queue, StoreError};
 
 impl Transport for HttpClient {
-    fn post(
-        &self,
-        shard: u64,
-        url: &str,
-        headers: &[(&'static str, &str)],
-        body: &[u8],
-    ) -> Attempt {
-        HttpClient::post(self, shard, url, headers, body)
+    fn post(&self, url: &str, headers: &[(&'static str, &str)], body: &[u8]) -> Attempt {
+        HttpClient::post(self, url, headers, body)
     }
 }
 

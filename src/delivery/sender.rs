@@ -26,9 +26,8 @@ const IDLE: Duration = Duration::from_secs(10);
 
 /// What makes a request. The engine's tests script it; production is the HTTP client.
 pub trait Transport: Send + Sync {
-    /// Makes one POST and says how it went. `shard` groups requests that should share connections.
-    fn post(&self, shard: u64, url: &str, headers: &[(&'static str, &str)], body: &[u8])
-    -> Attempt;
+    /// Makes one POST and says how it went.
+    fn post(&self, url: &str, headers: &[(&'static str, &str)], body: &[u8]) -> Attempt;
 }
 
 /// Where senders report.
@@ -181,11 +180,7 @@ fn post(shared: &Shared, event: &QueuedEvent, target: &Target, body: &[u8]) -> A
         ("webhook-timestamp", timestamp.as_str()),
         ("webhook-signature", signature.as_str()),
     ];
-    let shard = target.number.0.unsigned_abs();
-    let Attempt { result, duration } =
-        shared
-            .transport
-            .post(shard, target.url.as_str(), &headers, body);
+    let Attempt { result, duration } = shared.transport.post(target.url.as_str(), &headers, body);
     match result {
         Ok(Response {
             code,

@@ -111,7 +111,7 @@ impl Scripted {
 }
 
 impl Transport for Scripted {
-    fn post(&self, _: u64, url: &str, headers: &[(&'static str, &str)], _: &[u8]) -> Attempt {
+    fn post(&self, url: &str, headers: &[(&'static str, &str)], _: &[u8]) -> Attempt {
         let id = headers
             .iter()
             .find(|(name, _)| *name == "webhook-id")

@@ -66,7 +66,7 @@ fn hasty_client() -> HttpClient {
 }
 
 fn post(client: &HttpClient, url: &str) -> Result<Response, Failure> {
-    client.post(1, url, &[], b"{}").result
+    client.post(url, &[], b"{}").result
 }
 
 fn failure(client: &HttpClient, url: &str) -> Failure {

@@ -4,14 +4,21 @@
 //! file. So a thread of its own makes passive checkpoints, which block nobody, and syncs the file, until
 //! little is left; then the writer makes the last one between two groups, when nothing is added: only
 //! then can the log start over.
+//!
+//! # Readers
+//! The log cannot start over while somebody reads from it. Reads that overlap without a gap would let it
+//! grow for ever, so above [`TOO_MANY_FRAMES`] it is *long*: reads of this process get less time, and the
+//! writer waits for them, now and then and not for long. What it cannot wait for is another process that
+//! keeps a transaction open; then the log grows, publishing goes on, and the log file says why.
 
 use std::cell::Cell;
 use std::ffi::c_int;
 use std::fs::File;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use rusqlite::hooks::Wal;
@@ -25,11 +32,24 @@ const START_FRAMES: i64 = 4000;
 /// Frames that the writer may move by itself: about a millisecond.
 const LAST_FRAMES: i64 = 300;
 
-/// Frames at which the writer waits for readers, so that the log can start over: 128 MB.
+/// Frames at which the log is long: 128 MB.
 const TOO_MANY_FRAMES: i64 = 32_768;
 
-/// How long the writer then waits.
-const RESTART_WAIT: Duration = Duration::from_millis(100);
+/// How long the writer waits for readers of a long log: first a moment, and if that was not enough, as
+/// long as it takes any reader of this process to end ([`LONG_LOG_READ_LIMIT`]).
+const RESTART_WAITS: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(600)];
+
+/// How long it then leaves it at that: by then, reads that began before the log was long have ended.
+const RESTART_PAUSE: Duration = Duration::from_secs(2);
+
+/// The same if all of that was in vain: some other process reads.
+const HOPELESS_PAUSE: Duration = Duration::from_secs(30);
+
+/// The longest a read may take.
+const READ_LIMIT: Duration = Duration::from_secs(2);
+
+/// The same while the log is long.
+const LONG_LOG_READ_LIMIT: Duration = Duration::from_millis(500);
 
 thread_local! {
     /// Frames in the log after the last commit of this thread; SQLite's hook has no other place.
@@ -61,6 +81,7 @@ enum Turn {
 struct Shared {
     turn: Mutex<Turn>,
     changed: Condvar,
+    log_is_long: AtomicBool,
 }
 
 impl Shared {
@@ -86,6 +107,7 @@ impl Checkpointer {
         let shared = Arc::new(Shared {
             turn: Mutex::new(Turn::Idle),
             changed: Condvar::new(),
+            log_is_long: AtomicBool::new(false),
         });
         let for_thread = shared.clone();
         let thread = std::thread::Builder::new()
@@ -105,30 +127,14 @@ impl Checkpointer {
 
     /// What the writer does between two groups.
     pub(super) fn between_groups(&self) -> impl FnMut(&Connection) + Send + use<> {
+        let mut keeper = LogKeeper::new(self.shared.clone());
+        move |connection| keeper.look_after(FRAMES.get(), connection)
+    }
+
+    /// Tells a read that began at `started` whether it has had its time.
+    pub(super) fn read_limit(&self, started: Instant) -> impl Fn() -> bool + Send + use<> {
         let shared = self.shared.clone();
-        move |connection| {
-            let frames = FRAMES.get();
-            let mut turn = shared.lock();
-            match *turn {
-                Turn::Writer => {
-                    *turn = Turn::Idle;
-                    drop(turn);
-                    if let Err(error) = checkpoint(connection, "PASSIVE") {
-                        tracing::debug!(%error, "checkpoint");
-                    }
-                    reach(FailPoint::CheckpointEnd);
-                }
-                Turn::Idle if frames >= START_FRAMES => {
-                    *turn = Turn::Thread;
-                    drop(turn);
-                    shared.changed.notify_one();
-                    if frames >= TOO_MANY_FRAMES {
-                        restart_log(connection);
-                    }
-                }
-                _ => {}
-            }
-        }
+        move || started.elapsed() > read_limit(shared.log_is_long.load(Ordering::Relaxed))
     }
 
     /// Ends the thread.
@@ -143,6 +149,101 @@ impl Checkpointer {
         if let Some(thread) = thread {
             let _ = thread.join();
         }
+    }
+}
+
+const fn read_limit(log_is_long: bool) -> Duration {
+    if log_is_long {
+        LONG_LOG_READ_LIMIT
+    } else {
+        READ_LIMIT
+    }
+}
+
+/// The writer's part: says when there is something to move, and has the log start over.
+struct LogKeeper {
+    shared: Arc<Shared>,
+    /// Frames after the last group.
+    frames: i64,
+    /// Frames at which the thread is to work again. Where a reader has kept the log from being moved,
+    /// trying at every group would sync the file each time for nothing.
+    start_at: i64,
+    /// Waits for readers in a row that were in vain.
+    waits_in_vain: usize,
+    /// No wait for readers before.
+    wait_from: Instant,
+}
+
+impl LogKeeper {
+    fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            frames: 0,
+            start_at: START_FRAMES,
+            waits_in_vain: 0,
+            wait_from: Instant::now(),
+        }
+    }
+
+    fn look_after(&mut self, frames: i64, connection: &Connection) {
+        if frames < self.frames {
+            self.start_at = START_FRAMES;
+            self.waits_in_vain = 0;
+        }
+        self.frames = frames;
+        let is_long = frames >= TOO_MANY_FRAMES;
+        self.shared.log_is_long.store(is_long, Ordering::Relaxed);
+        if is_long && Instant::now() >= self.wait_from {
+            self.wait_for_readers(connection);
+        }
+        let mut turn = self.shared.lock();
+        match *turn {
+            Turn::Writer => {
+                *turn = Turn::Idle;
+                drop(turn);
+                self.start_at = match checkpoint(connection, "PASSIVE") {
+                    Ok(Checkpoint { left: 0, .. }) => START_FRAMES,
+                    Ok(_) => frames + START_FRAMES,
+                    Err(error) => {
+                        tracing::debug!(%error, "checkpoint");
+                        frames + START_FRAMES
+                    }
+                };
+                reach(FailPoint::CheckpointEnd);
+            }
+            Turn::Idle if frames >= self.start_at => {
+                *turn = Turn::Thread;
+                drop(turn);
+                self.shared.changed.notify_one();
+            }
+            _ => {}
+        }
+    }
+
+    fn wait_for_readers(&mut self, connection: &Connection) {
+        let wait = RESTART_WAITS[self.waits_in_vain % RESTART_WAITS.len()];
+        match restart_log(connection, wait) {
+            Ok(true) => self.waits_in_vain = 0,
+            Ok(false) => self.waits_in_vain += 1,
+            Err(error) => {
+                tracing::debug!(%error, "restarting the log");
+                self.waits_in_vain += 1;
+            }
+        }
+        let is_hopeless = self.waits_in_vain >= RESTART_WAITS.len();
+        if is_hopeless {
+            tracing::warn!(
+                log_mb = self.frames * 4096 / 1_000_000,
+                "another process reads the database in one long transaction: the write-ahead log grows \
+                 until it ends"
+            );
+        }
+        self.wait_from = Instant::now()
+            + if is_hopeless {
+                HOPELESS_PAUSE
+            } else {
+                RESTART_PAUSE
+            };
     }
 }
 
@@ -165,8 +266,8 @@ fn run(connection: &Connection, file: &File, shared: &Shared) {
             reach(FailPoint::CheckpointPass);
             match passed {
                 // A long reader keeps the rest: no progress, so try again at the next sign.
-                Ok(left) if left < LAST_FRAMES || left >= before => break,
-                Ok(left) => before = left,
+                Ok(Checkpoint { left, .. }) if left < LAST_FRAMES || left >= before => break,
+                Ok(Checkpoint { left, .. }) => before = left,
                 Err(error) => {
                     tracing::debug!(%error, "checkpoint");
                     break;
@@ -184,21 +285,30 @@ fn run(connection: &Connection, file: &File, shared: &Shared) {
     }
 }
 
-/// Makes a checkpoint; answers how many frames are left to move.
-fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<i64> {
+/// How far a checkpoint came.
+struct Checkpoint {
+    /// Whether it had to leave off because of others.
+    busy: bool,
+    /// Frames that are left to move.
+    left: i64,
+}
+
+fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<Checkpoint> {
     connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
-        let (log, moved): (i64, i64) = (row.get(1)?, row.get(2)?);
-        Ok(log - moved)
+        let (busy, log, moved): (bool, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(Checkpoint {
+            busy,
+            left: log - moved,
+        })
     })
 }
 
-fn restart_log(connection: &Connection) {
-    let waited = connection
-        .busy_timeout(RESTART_WAIT)
-        .and_then(|()| checkpoint(connection, "RESTART"));
-    if let Err(error) = waited.and_then(|_| connection.busy_timeout(super::open::BUSY_TIMEOUT)) {
-        tracing::debug!(%error, "restarting the log");
-    }
+/// Has the log start over with the next commit, if readers leave it within `wait`.
+fn restart_log(connection: &Connection, wait: Duration) -> rusqlite::Result<bool> {
+    connection.busy_timeout(wait)?;
+    let restarted = checkpoint(connection, "RESTART");
+    connection.busy_timeout(super::open::BUSY_TIMEOUT)?;
+    Ok(!restarted?.busy)
 }
 
 /// Moves everything and empties the log: for a clean stop.
@@ -209,3 +319,6 @@ pub(super) fn truncate(database: &Path) {
         tracing::warn!(%error, "the last checkpoint failed; the next start makes it");
     }
 }
+
+#[cfg(test)]
+mod tests;

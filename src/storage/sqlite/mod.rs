@@ -5,8 +5,8 @@
 //!
 //! One thread writes ([`writer`]), a pool of read-only connections reads, a thread makes checkpoints
 //! ([`checkpoint`]). The file is in WAL mode: readers never wait for the writer, nor it for them. A read
-//! is one statement, or one short transaction, and is interrupted after [`READ_LIMIT`], since a reader
-//! that stays holds the log.
+//! is one statement, or one short transaction, and is interrupted after two seconds, or less, since a
+//! reader that stays holds the log.
 
 mod checkpoint;
 mod counters;
@@ -43,9 +43,6 @@ use self::operation::{OperationError, WriteContext};
 use self::writer::{Desk, Writer};
 use super::{Pending, StoreError, Unavailable};
 use crate::domain::clock::Clock;
-
-/// The longest a read may take.
-const READ_LIMIT: Duration = Duration::from_secs(2);
 
 /// Virtual-machine steps between two looks at the clock: some ten microseconds.
 const READ_CHECK_STEPS: i32 = 10_000;
@@ -191,7 +188,7 @@ impl SqliteStore {
         *lock = None;
     }
 
-    /// Reads on a pooled connection, for at most [`READ_LIMIT`].
+    /// Reads on a pooled connection, for as long as a read may take.
     fn read<T>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, OperationError>,
@@ -200,8 +197,7 @@ impl SqliteStore {
             tracing::warn!(%error, "no reading connection is free");
             StoreError::Unavailable(Unavailable::TooSlow)
         })?;
-        let give_up = Instant::now() + READ_LIMIT;
-        let late = move || Instant::now() > give_up;
+        let late = self.checkpointer.read_limit(Instant::now());
         let result = connection
             .progress_handler(READ_CHECK_STEPS, Some(late))
             .map_err(OperationError::from)

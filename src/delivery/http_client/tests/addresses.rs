@@ -25,7 +25,7 @@ fn a_name_that_takes_too_long_to_resolve() {
         ..open_settings()
     };
     let client = HttpClient::new(settings, Arc::new(Never)).expect("a client");
-    let attempt = client.post(1, "http://slow.test/", &[], b"{}");
+    let attempt = client.post("http://slow.test/", &[], b"{}");
     let failure = attempt.result.expect_err("a failure");
     assert_eq!(failure.kind, DeliveryError::Dns);
     assert_eq!(failure.message, "slow.test didn't resolve in time");
@@ -93,7 +93,7 @@ fn rebinding_does_not_get_through() {
     ));
     let dialer = Dialer::new(Tls::new(None).expect("TLS"), 4);
     let client = HttpClient {
-        agents: agents(&config(PLENTY), &dialer, &resolver),
+        agent: Agent::with_parts(config(PLENTY), dialer, UreqResolver(resolver)),
         request_timeout: PLENTY,
         allow_http: true,
     };

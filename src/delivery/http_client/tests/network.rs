@@ -2,16 +2,16 @@
 
 use super::*;
 use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Either, LazyBuffers, NextTimeout, Transport,
+    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport,
 };
 
 #[test]
 fn a_connection_serves_again() {
     let receiver = Receiver::answering(OK);
     let client = open_client();
-    for shard in 0..5 {
+    for _ in 0..5 {
         // Endpoints with the same receiver share it.
-        let attempt = client.post(shard, &receiver.url(), &[], b"{}");
+        let attempt = client.post(&receiver.url(), &[], b"{}");
         assert!(attempt.result.is_ok());
         assert_eq!(receiver.request().connection, 0);
     }
@@ -154,12 +154,12 @@ fn a_request_that_cannot_have_arrived_is_repeated_on_a_new_connection() {
     };
     let resolver = Arc::new(Resolver::new(script(&[]), settings.policy));
     let client = HttpClient {
-        agents: agents(&config(PLENTY), &connector, &resolver),
+        agent: Agent::with_parts(config(PLENTY), connector.clone(), UreqResolver(resolver)),
         request_timeout: PLENTY,
         allow_http: true,
     };
     let headers = [("webhook-id", "1")];
-    let attempt = client.post(1, &receiver.url(), &headers, b"{\"a\":1}");
+    let attempt = client.post(&receiver.url(), &headers, b"{\"a\":1}");
     assert_eq!(attempt.result.map(|response| response.code), Ok(200));
     let request = receiver.request();
     assert_eq!(request.body, "{\"a\":1}");
@@ -188,7 +188,7 @@ fn a_receiver_that_hangs_runs_into_the_deadline() {
             conversation.send(start);
             conversation.hang();
         });
-        let attempt = hasty_client().post(1, &receiver.url(), &[], b"{}");
+        let attempt = hasty_client().post(&receiver.url(), &[], b"{}");
         let failure = attempt.result.expect_err("a failure");
         assert_eq!(
             failure.kind,
@@ -225,7 +225,7 @@ fn a_receiver_that_drips_runs_into_the_deadline() {
                 && conversation.send("0")
             {}
         });
-        let attempt = hasty_client().post(1, &receiver.url(), &[], b"{}");
+        let attempt = hasty_client().post(&receiver.url(), &[], b"{}");
         let failure = attempt.result.expect_err("a failure");
         assert_eq!(failure.kind, DeliveryError::Timeout, "{head:?} {failure:?}");
         assert!(attempt.duration >= Duration::from_millis(300));
@@ -241,7 +241,7 @@ fn a_receiver_that_takes_nothing_runs_into_the_deadline() {
         let _ = stop.lock().expect("one connection").recv();
     });
     let body = vec![b'x'; 64 * 1024 * 1024];
-    let attempt = hasty_client().post(1, &receiver.url(), &[], &body);
+    let attempt = hasty_client().post(&receiver.url(), &[], &body);
     assert_eq!(
         attempt.result.expect_err("a failure").kind,
         DeliveryError::Timeout
@@ -264,11 +264,11 @@ fn many_threads_share_a_client() {
     let client = open_client();
     let url = format!("http://many.test:{}/", receiver.address.port());
     thread::scope(|scope| {
-        for shard in 0..16 {
+        for _ in 0..16 {
             let (client, url) = (&client, &url);
             scope.spawn(move || {
                 for _ in 0..50 {
-                    let attempt = client.post(shard, url, &[], b"{}");
+                    let attempt = client.post(url, &[], b"{}");
                     assert_eq!(attempt.result.map(|response| response.code), Ok(200));
                 }
             });

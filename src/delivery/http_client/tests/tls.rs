@@ -76,7 +76,7 @@ fn a_body_of_many_records_arrives_whole() {
     let (receiver, certificate) = tls_receiver();
     let body = "x".repeat(256 * 1024);
     let attempt =
-        trusting(certificate).post(1, &url(&receiver, "receiver.test"), &[], body.as_bytes());
+        trusting(certificate).post(&url(&receiver, "receiver.test"), &[], body.as_bytes());
     assert!(attempt.result.is_ok());
     assert_eq!(receiver.request().body, body);
 }
@@ -114,7 +114,7 @@ fn a_handshake_that_hangs_runs_into_the_deadline() {
     let receiver = Receiver::start(|conversation| {
         let _ = std::io::copy(&mut conversation.stream, &mut std::io::sink());
     });
-    let attempt = hasty_client().post(1, &url(&receiver, "receiver.test"), &[], b"{}");
+    let attempt = hasty_client().post(&url(&receiver, "receiver.test"), &[], b"{}");
     let failure = attempt.result.expect_err("a failure");
     assert_eq!(failure.kind, DeliveryError::Timeout, "{failure:?}");
     assert!(attempt.duration < PLENTY / 4);

@@ -1,0 +1,104 @@
+use tempfile::TempDir;
+
+use super::*;
+
+/// A keeper of a real log, told of sizes that would take long to write.
+struct Bench {
+    _folder: TempDir,
+    writer: Connection,
+    reader: Connection,
+    keeper: LogKeeper,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("h.db");
+        let open = || Connection::open(&path).unwrap();
+        let writer = open();
+        writer
+            .execute_batch(
+                "PRAGMA journal_mode = WAL; CREATE TABLE t (x); INSERT INTO t VALUES (1);",
+            )
+            .unwrap();
+        let shared = Arc::new(Shared {
+            turn: Mutex::new(Turn::Idle),
+            changed: Condvar::new(),
+            log_is_long: AtomicBool::new(false),
+        });
+        Self {
+            writer,
+            reader: open(),
+            keeper: LogKeeper::new(shared),
+            _folder: folder,
+        }
+    }
+
+    fn begin_to_read(&self) {
+        self.reader
+            .execute_batch("BEGIN; SELECT count(*) FROM t;")
+            .unwrap();
+        self.writer.execute("INSERT INTO t VALUES (2)", []).unwrap();
+    }
+
+    fn look(&mut self, frames: i64) -> Turn {
+        self.keeper.look_after(frames, &self.writer);
+        *self.keeper.shared.lock()
+    }
+
+    fn is_long(&self) -> bool {
+        self.keeper.shared.log_is_long.load(Ordering::Relaxed)
+    }
+}
+
+#[test]
+fn a_long_log_starts_over_once_nobody_reads_it() {
+    let mut bench = Bench::new();
+    bench.begin_to_read();
+    bench.look(TOO_MANY_FRAMES);
+    assert!(bench.is_long());
+    assert_eq!(bench.keeper.waits_in_vain, 1);
+    assert!(bench.keeper.wait_from > Instant::now() + RESTART_PAUSE / 2);
+    bench.reader.execute_batch("COMMIT").unwrap();
+    bench.keeper.wait_from = Instant::now();
+    bench.look(TOO_MANY_FRAMES);
+    assert_eq!(bench.keeper.waits_in_vain, 0);
+    bench.look(1);
+    assert!(!bench.is_long());
+}
+
+#[test]
+fn who_reads_for_ever_is_waited_for_seldom() {
+    let mut bench = Bench::new();
+    bench.begin_to_read();
+    for _ in 0..2 {
+        bench.keeper.wait_from = Instant::now();
+        bench.look(TOO_MANY_FRAMES);
+    }
+    assert!(bench.keeper.wait_from > Instant::now() + HOPELESS_PAUSE / 2);
+    let waits = bench.keeper.waits_in_vain;
+    bench.look(TOO_MANY_FRAMES + 1);
+    assert_eq!(bench.keeper.waits_in_vain, waits, "no wait in between");
+}
+
+#[test]
+fn where_a_reader_holds_the_log_the_thread_works_only_after_it_has_grown() {
+    let mut bench = Bench::new();
+    bench.begin_to_read();
+    assert_eq!(bench.look(START_FRAMES), Turn::Thread);
+    *bench.keeper.shared.lock() = Turn::Writer;
+    assert_eq!(bench.look(START_FRAMES + 1), Turn::Idle);
+    assert_eq!(bench.look(2 * START_FRAMES), Turn::Idle);
+    assert_eq!(bench.look(2 * START_FRAMES + 1), Turn::Thread);
+    // It started over.
+    *bench.keeper.shared.lock() = Turn::Idle;
+    bench.look(1);
+    assert_eq!(bench.look(START_FRAMES), Turn::Thread);
+}
+
+#[test]
+fn the_writer_waits_longer_than_anybody_may_read() {
+    assert!(read_limit(true) < RESTART_WAITS[1]);
+    assert!(read_limit(true) < read_limit(false));
+    assert!(read_limit(false) <= RESTART_PAUSE);
+}
