@@ -12,4 +12,5 @@ mod lists;
 mod problems;
 mod publishing;
 mod receiver;
+mod receivers;
 mod schedule;
