@@ -48,10 +48,9 @@ impl Failure {
 
     /// The same in the middle of an answer that began with status `code`. A delivery has a status
     /// only if it has a whole answer; but whoever looks into a failure wants to know it.
-    pub(super) fn after_status(mut self, code: u16) -> Self {
-        self.message
-            .push_str(&format!(" (status {code} had arrived)"));
-        self
+    pub(super) fn after_status(self, code: u16) -> Self {
+        let message = format!("{} (status {code} had arrived)", self.message);
+        Self { message, ..self }
     }
 
     /// What `error` means, with an eye to what was being done. `time` is that of a whole attempt.

@@ -127,7 +127,7 @@ fn attempts_end_by_their_deadline() {
 #[test]
 fn handshakes_end_by_the_deadline_too() {
     let authority = Authority::new();
-    let config = authority.config(Authority::leaf());
+    let config = authority.config(&Authority::leaf());
     let (halved, dripping, silent) = (config.clone(), config.clone(), config.clone());
     let cases = [
         Case::new(

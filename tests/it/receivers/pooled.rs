@@ -10,6 +10,9 @@ use super::tls::Authority;
 use super::{OK, ONE_ATTEMPT};
 use crate::fixture::TestApp;
 
+/// What happens on a connection after its first answer.
+type Script = fn(&mut Talk);
+
 /// Publishes, and waits for the one delivery.
 fn deliver(app: &TestApp, kind: &str) -> Value {
     let message = app.publish(kind, &json!(1));
@@ -38,7 +41,7 @@ fn connections_closed_between_two_requests_are_replaced_unnoticed() {
     let unasked = "HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n";
     let cases = [
         ("closes", after_an_answer(|_| {})),
-        ("resets", after_an_answer(|talk| talk.reset_at_the_end())),
+        ("resets", after_an_answer(Talk::reset_at_the_end)),
         (
             "half-closes",
             after_an_answer(|talk| {
@@ -64,7 +67,7 @@ fn connections_closed_between_two_requests_are_replaced_unnoticed() {
         ),
         (
             "says-goodbye",
-            Scripted::tls(authority.config(Authority::leaf()), |talk| {
+            Scripted::tls(authority.config(&Authority::leaf()), |talk| {
                 while talk.request().is_some() {
                     talk.send(OK);
                     if talk.connection == 0 {
@@ -104,7 +107,6 @@ fn connections_closed_between_two_requests_are_replaced_unnoticed() {
 fn requests_that_may_have_been_seen_are_failed_attempts() {
     let closed = "the receiver closed the connection before its answer was complete";
     let reset = "the receiver reset the connection before its answer was complete";
-    type Script = fn(&mut Talk);
     let cases: [(&str, usize, &str, Script); 4] = [
         ("closes-when-asked", 2, closed, |talk| {
             talk.request();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::script::{Scripted, TlsTalk};
+use super::script::{Scripted, Talk, TlsTalk};
 use super::tls::Authority;
 use super::{Case, Expected, ONE_ATTEMPT, Says, answered, exactly, failed, failed_either, run};
 use crate::fixture::TestApp;
@@ -40,7 +40,7 @@ fn resets_at_every_stage() {
     let cases = [
         Case::new(
             "after-accept",
-            Scripted::start(|talk| talk.reset_at_the_end()),
+            Scripted::start(Talk::reset_at_the_end),
             // The reset may come before the sender's kernel has told of the connection.
             failed_either(["connect", "protocol"], Says::With("connection")),
         )
@@ -164,7 +164,7 @@ fn an_answer_that_comes_before_the_request_is_read_counts() {
 #[test]
 fn over_tls_too() {
     let authority = Authority::new();
-    let config = || authority.config(Authority::leaf());
+    let config = || authority.config(&Authority::leaf());
     let case = |name, words: &'static str, expected| {
         let script = move |talk: &mut TlsTalk| {
             talk.shake_hands();

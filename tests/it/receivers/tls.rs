@@ -40,7 +40,7 @@ impl Authority {
     }
 
     /// What a receiver with such a certificate needs, signed by this authority.
-    pub(super) fn config(&self, leaf: CertificateParams) -> Arc<ServerConfig> {
+    pub(super) fn config(&self, leaf: &CertificateParams) -> Arc<ServerConfig> {
         let key = KeyPair::generate().unwrap();
         let certificate = leaf.signed_by(&key, &self.0).unwrap();
         server(&certificate, &key, None)
@@ -127,20 +127,10 @@ fn refused(text: &str) -> Expected {
 }
 
 #[test]
-fn certificates_that_are_not_accepted() {
+fn certificates_that_nobody_vouches_for() {
     let authority = Authority::new();
     let other = Authority::named("Another Authority");
     let renewed = Authority::new();
-    let dated = |from: i32, to: i32| {
-        let mut leaf = Authority::leaf();
-        leaf.not_before = date_time_ymd(from, 1, 1);
-        leaf.not_after = date_time_ymd(to, 1, 1);
-        authority.config(leaf)
-    };
-    let named = |names: &[&str]| {
-        let names = names.iter().map(|name| (*name).to_owned());
-        authority.config(CertificateParams::new(names.collect::<Vec<_>>()).unwrap())
-    };
     let self_signed = |is_ca: IsCa| {
         let key = KeyPair::generate().unwrap();
         let mut params = Authority::leaf();
@@ -159,13 +149,13 @@ fn certificates_that_are_not_accepted() {
                      its authority is not in --ca-file, or the receiver leaves out an intermediate \
                      certificate";
     let cases = [
-        case("good", authority.config(Authority::leaf()), answered(200, exactly("ok"))),
+        case("good", authority.config(&Authority::leaf()), answered(200, exactly("ok"))),
         case("self-signed-and-trusted", trusted, answered(200, exactly("ok"))),
         case("self-signed", unknown, refused(untrusted)).unasked(),
-        case("unknown-authority", other.config(Authority::leaf()), refused(untrusted)).unasked(),
+        case("unknown-authority", other.config(&Authority::leaf()), refused(untrusted)).unasked(),
         case(
             "renewed-authority",
-            renewed.config(Authority::leaf()),
+            renewed.config(&Authority::leaf()),
             refused(
                 "the receiver's certificate is not signed by the authority that it names; --ca-file may \
                  hold another certificate of that name, such as an older one",
@@ -182,6 +172,43 @@ fn certificates_that_are_not_accepted() {
             ),
         )
         .unasked(),
+        case(
+            "wants-a-client-certificate",
+            authority.config_that_asks_back(),
+            failed(
+                "tls",
+                exactly(
+                    "TLS failed: the receiver refused: it wants a client certificate (alert \
+                     CertificateRequired)",
+                ),
+            ),
+        )
+        .unasked(),
+    ];
+    let trusted = file(&[
+        authority.0.as_ref(),
+        &trusted_certificate,
+        &own_ca_certificate,
+    ]);
+    let trusted = trusted.path().to_str().unwrap();
+    let app = TestApp::with_flags(&[&ONE_ATTEMPT[..], &["--ca-file", trusted]].concat());
+    run(&app, &cases, DEADLINE);
+}
+
+#[test]
+fn certificates_for_another_time_or_host() {
+    let authority = Authority::new();
+    let dated = |from: i32, to: i32| {
+        let mut leaf = Authority::leaf();
+        leaf.not_before = date_time_ymd(from, 1, 1);
+        leaf.not_after = date_time_ymd(to, 1, 1);
+        authority.config(&leaf)
+    };
+    let named = |names: &[&str]| {
+        let names = names.iter().map(|name| (*name).to_owned());
+        authority.config(&CertificateParams::new(names.collect::<Vec<_>>()).unwrap())
+    };
+    let cases = [
         case(
             "expired",
             dated(2020, 2021),
@@ -223,24 +250,8 @@ fn certificates_that_are_not_accepted() {
             refused("the receiver's certificate is not for 127.0.0.1"),
         )
         .unasked(),
-        case(
-            "wants-a-client-certificate",
-            authority.config_that_asks_back(),
-            failed(
-                "tls",
-                exactly(
-                    "TLS failed: the receiver refused: it wants a client certificate (alert \
-                     CertificateRequired)",
-                ),
-            ),
-        )
-        .unasked(),
     ];
-    let trusted = file(&[
-        authority.0.as_ref(),
-        &trusted_certificate,
-        &own_ca_certificate,
-    ]);
+    let trusted = authority.file();
     let trusted = trusted.path().to_str().unwrap();
     let app = TestApp::with_flags(&[&ONE_ATTEMPT[..], &["--ca-file", trusted]].concat());
     run(&app, &cases, DEADLINE);
@@ -330,7 +341,7 @@ fn receivers_that_speak_no_tls_or_an_old_one() {
 #[test]
 fn answers_over_tls_that_break_off_or_do_not_end() {
     let authority = Authority::new();
-    let config = || authority.config(Authority::leaf());
+    let config = || authority.config(&Authority::leaf());
     let closed = "the receiver closed the connection before its answer was complete";
     let cases = [
         speaking(
