@@ -14,3 +14,4 @@ mod problems;
 mod publishing;
 mod receiver;
 mod schedule;
+mod secrets;
