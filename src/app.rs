@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Instant;
 
 use actix_web::dev::Server;
 use actix_web::rt::task::{JoinError, JoinHandle, spawn_blocking};
@@ -21,7 +22,7 @@ use crate::config::{
     ApiSettings, DeliverySettings, NetworkSettings, RetentionSettings, StorageSettings,
 };
 use crate::delivery::http_client::{HttpClient, HttpClientError, HttpClientSettings};
-use crate::delivery::resolver::{Lookup, SystemLookup};
+use crate::delivery::resolver::{Lookup, MonotonicClock, SystemLookup};
 use crate::delivery::{Engine, EngineError, EngineSettings};
 use crate::domain::clock::Clock;
 use crate::domain::retry::RetryPolicy;
@@ -106,7 +107,7 @@ impl Application {
     ) -> Result<Self, AppError> {
         let (listener, addr) = listen(settings.api.listen)?;
         // What can be refused without touching the file comes before it.
-        let client = HttpClient::new(client_settings(&settings)?, lookup)?;
+        let client = HttpClient::with_clock(client_settings(&settings)?, lookup, instants(&clock))?;
         let store = SqliteStore::open(
             &settings.storage.database,
             store_settings(&settings),
@@ -202,6 +203,12 @@ fn listen(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), AppError> {
     let listener = TcpListener::bind(addr).map_err(failed)?;
     let addr = listener.local_addr().map_err(failed)?;
     Ok((listener, addr))
+}
+
+/// `clock`'s monotonic time in the form in which look-ups take it.
+fn instants(clock: &Arc<dyn Clock>) -> MonotonicClock {
+    let (clock, start) = (clock.clone(), Instant::now());
+    Arc::new(move || start + clock.monotonic())
 }
 
 fn store_settings(settings: &AppSettings) -> SqliteSettings {

@@ -1,7 +1,9 @@
 //! What every response has, whoever made it: an id, a line in the log, and JSON if it is an error.
 //!
-//! The line has the path, never the query string or a header, so no token gets into the log.
+//! The line has the path, never the query string or a header, so no token gets into the log; and the
+//! path only as far as it has nothing in it that may be a credential put there by mistake.
 
+use std::borrow::Cow;
 use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
@@ -11,8 +13,12 @@ use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage};
 use rand::RngExt;
+use uuid::Uuid;
+use uuid::fmt::Hyphenated;
 
 use super::error;
+use crate::domain::access::TokenKind;
+use crate::domain::secret::WHSEC_PREFIX;
 
 /// The header that names a request, for those who ask about one.
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -66,19 +72,83 @@ fn as_json(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
 
 fn log(response: &ServiceResponse<BoxBody>, id: &HeaderValue, started: Instant) {
     let request = response.request();
-    let (method, path) = (request.method(), request.path());
+    let (method, path) = (request.method(), shown(request.path()));
     let status = response.status().as_u16();
     let request_id = id.to_str().unwrap_or_default();
     let took_us = started.elapsed().as_micros();
     // Most requests are publishes that work: not a line each, unless somebody wants them.
     if response.status().is_server_error() {
-        tracing::warn!(request_id, %method, path, status, took_us, "request");
+        tracing::warn!(request_id, %method, %path, status, took_us, "request");
     } else if response.status() == StatusCode::TOO_MANY_REQUESTS {
         // Who is held back must not fill the log instead.
-        tracing::debug!(request_id, %method, path, status, took_us, "request");
+        tracing::debug!(request_id, %method, %path, status, took_us, "request");
     } else if response.status().is_client_error() {
-        tracing::info!(request_id, %method, path, status, took_us, "request");
+        tracing::info!(request_id, %method, %path, status, took_us, "request");
     } else {
-        tracing::debug!(request_id, %method, path, status, took_us, "request");
+        tracing::debug!(request_id, %method, %path, status, took_us, "request");
+    }
+}
+
+/// The shortest that may be a credential: signing secrets have at least as many characters, and access
+/// tokens more.
+const CREDENTIAL_MIN: usize = 32;
+
+/// As much of a path as goes into the log: up to where something begins that may be a credential. Ids
+/// are as long as one, but are known by their form.
+fn shown(path: &str) -> Cow<'_, str> {
+    let mut end = 0;
+    for segment in path.split_inclusive('/') {
+        let bare = segment.trim_end_matches('/');
+        let is_id = bare.len() == Hyphenated::LENGTH && Uuid::parse_str(bare).is_ok();
+        // No path of ours has a character that needs encoding, and anything can hide behind one.
+        if bare.contains('%')
+            || bare.len() >= CREDENTIAL_MIN && !is_id
+            || CREDENTIAL_PREFIXES
+                .iter()
+                .any(|prefix| bare.contains(prefix))
+        {
+            return format!("{}…", &path[..end]).into();
+        }
+        end += segment.len();
+    }
+    path.into()
+}
+
+/// What a secret of some length may begin with that a slash cuts short.
+const CREDENTIAL_PREFIXES: [&str; 3] = [
+    WHSEC_PREFIX,
+    TokenKind::Workspace.prefix(),
+    TokenKind::Admin.prefix(),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_shown_up_to_what_may_be_a_credential() {
+        let id = "0190a2b4-0000-4000-8000-000000000001";
+        for path in [
+            "/".to_owned(),
+            "/api/webhooks/endpoints".to_owned(),
+            format!("/api/webhooks/endpoints/{id}/secret/"),
+            "/api/no/such//path/at-all".to_owned(),
+        ] {
+            assert_eq!(shown(&path), path);
+        }
+        let own = "x".repeat(CREDENTIAL_MIN);
+        for (path, expected) in [
+            (format!("/api/{own}/y"), "/api/…"),
+            (format!("/{}", id.replace('-', "")), "/…"),
+            (
+                "/api/webhooks/endpoints/whsec_ab/cd".to_owned(),
+                "/api/webhooks/endpoints/…",
+            ),
+            ("/v1/hookpost_wat_x".to_owned(), "/v1/…"),
+            ("/v1/%77hsec_ab/cd".to_owned(), "/v1/…"),
+            ("hookpost_adm_x".to_owned(), "…"),
+        ] {
+            assert_eq!(shown(&path), expected);
+        }
     }
 }

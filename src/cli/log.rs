@@ -39,6 +39,10 @@ enum LogFormat {
     Json,
 }
 
+/// What the HTTP library says of a request that it cannot read quotes the headers that it trips over,
+/// and any header may hold a token. Such requests are answered, but not logged.
+const QUOTING: &str = "actix_http::h1::decoder=off";
+
 fn parse_filter(text: &str) -> Result<String, String> {
     let levels = ["error", "warn", "info", "debug", "trace", "off"];
     for part in text.split(',').map(str::trim) {
@@ -60,9 +64,10 @@ fn parse_filter(text: &str) -> Result<String, String> {
 /// Starts logging. Called once.
 pub(super) fn init(settings: &LogSettings, default_filter: &str) {
     let filter = settings.log_level.as_deref().unwrap_or(default_filter);
+    let filter = EnvFilter::new(format!("{filter},{QUOTING}"));
     let colors = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let logs = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(filter))
+        .with_env_filter(filter)
         .with_ansi(colors)
         .with_writer(io::stderr);
     match settings.log_format {

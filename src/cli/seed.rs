@@ -39,6 +39,11 @@ impl SeedSettings {
                 let text = text.map_err(|_| anyhow!("{ADMIN_TOKEN_VARIABLE} is not UTF-8"))?;
                 (text, ADMIN_TOKEN_VARIABLE.to_owned())
             }
+            (None, Some(path)) if path.to_string_lossy().contains(TokenKind::Admin.prefix()) => {
+                bail!(
+                    "--admin-token-file takes the name of a file; {ADMIN_TOKEN_VARIABLE} takes a token"
+                )
+            }
             (None, Some(path)) => {
                 let source = format!("--admin-token-file {}", path.display());
                 let text = std::fs::read_to_string(path)

@@ -31,7 +31,7 @@ use ureq::{Agent, Body, RequestBuilder};
 use self::connection::{Dialer, Endless, Stale};
 pub use self::failure::Failure;
 use self::tls::Tls;
-use super::resolver::{Lookup, Resolver, UreqResolver};
+use super::resolver::{Lookup, MonotonicClock, Resolver, UreqResolver};
 use crate::domain::delivery_error::DeliveryError;
 use crate::domain::network_policy::NetworkPolicy;
 
@@ -121,10 +121,19 @@ impl HttpClient {
         settings: HttpClientSettings,
         lookup: Arc<dyn Lookup>,
     ) -> Result<Self, HttpClientError> {
+        Self::with_clock(settings, lookup, Arc::new(Instant::now))
+    }
+
+    /// The same, with a clock by which what is known of names grows old.
+    pub fn with_clock(
+        settings: HttpClientSettings,
+        lookup: Arc<dyn Lookup>,
+        clock: MonotonicClock,
+    ) -> Result<Self, HttpClientError> {
         let tls = Tls::new(settings.ca_file.as_deref())?;
         let dialer = Dialer::new(tls, settings.max_threads);
         let allow_http = settings.policy.allow_http;
-        let resolver = Arc::new(Resolver::new(lookup, settings.policy));
+        let resolver = Arc::new(Resolver::with_clock(lookup, settings.policy, clock));
         let agent = Agent::with_parts(
             config(settings.request_timeout),
             dialer,

@@ -136,7 +136,9 @@ pub enum TokenKind {
 }
 
 impl TokenKind {
-    const fn prefix(self) -> &'static str {
+    /// What tokens of this kind begin with.
+    #[must_use]
+    pub const fn prefix(self) -> &'static str {
         match self {
             Self::Workspace => "hookpost_wat_",
             Self::Admin => "hookpost_adm_",

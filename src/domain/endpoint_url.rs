@@ -19,7 +19,10 @@ pub const MAX_URL_BYTES: usize = 2083;
 
 /// An `https:` (or, where policy allows it, `http:`) URL in WHATWG-normalised form, without
 /// userinfo and at most [`MAX_URL_BYTES`] long. A fragment is kept, though never sent.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+///
+/// `Debug` shows no more than scheme, host and port: whoever knows the path of a Slack or Discord
+/// webhook can post to it.
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct EndpointUrl(String);
 
 /// Why a text can't be the URL of an endpoint. The message is the one the API answers with.
@@ -74,6 +77,9 @@ impl EndpointUrl {
         let literal = match url.host() {
             Some(Host::Ipv4(ip)) => Some(ip.into()),
             Some(Host::Ipv6(ip)) => Some(ip.into()),
+            Some(Host::Domain(name)) if !is_name(name) => {
+                return Err(UrlProblem::Parsing(BAD_NAME));
+            }
             Some(Host::Domain(_)) | None => None,
         };
         if let Some(ip) = literal {
@@ -108,10 +114,30 @@ impl EndpointUrl {
     }
 }
 
+impl fmt::Debug for EndpointUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let origin = self.url().map(|url| url.origin().ascii_serialization());
+        write!(f, "EndpointUrl({}/…)", origin.unwrap_or_default())
+    }
+}
+
 impl fmt::Display for EndpointUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Why a host that is no address cannot be used.
+const BAD_NAME: &str = "invalid international domain name";
+
+/// Whether all of `name` may occur in the name of a host. The underscore is in no host name by the
+/// letter of RFC 1123, but in those of many a container.
+///
+/// Browsers' rules let quotes, braces and the like pass, which no name server knows, no certificate
+/// carries, and the grammar of RFC 3986, by which the request is made, does not have.
+fn is_name(name: &str) -> bool {
+    name.bytes()
+        .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_'))
 }
 
 /// Clients match on these words, so they are spelled out rather than taken from the parser, whose
@@ -122,9 +148,7 @@ fn parse_problem(error: ParseError) -> UrlProblem {
         ParseError::InvalidPort => UrlProblem::Parsing("invalid port number"),
         ParseError::InvalidIpv4Address => UrlProblem::Parsing("invalid IPv4 address"),
         ParseError::InvalidIpv6Address => UrlProblem::Parsing("invalid IPv6 address"),
-        ParseError::IdnaError | ParseError::InvalidDomainCharacter => {
-            UrlProblem::Parsing("invalid international domain name")
-        }
+        ParseError::IdnaError | ParseError::InvalidDomainCharacter => UrlProblem::Parsing(BAD_NAME),
         ParseError::Overflow => UrlProblem::TooLong,
         // The rest concerns URLs without a host, which only a relative one can be at this point.
         _ => UrlProblem::Parsing("relative URL without a base"),

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use hookpost::app::{AppSettings, Application};
+use hookpost::delivery::resolver::{Lookup, SystemLookup};
 use hookpost::domain::access::{Scopes, Token, TokenKind};
 use hookpost::domain::clock::{Clock, ManualClock, SystemClock, Timestamp};
 use hookpost::storage::{NewAccessToken, Store};
@@ -21,6 +22,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// When a [`ManualClock`] starts.
 pub(crate) const START: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
+
+/// The arguments that every test application has, its own name and the database included.
+const OWN_FLAGS: usize = 5;
 
 #[derive(Parser)]
 #[command(args_override_self = true)]
@@ -42,6 +46,7 @@ pub(crate) struct TestApp {
     pub(crate) token: String,
     _folder: TempDir,
     flags: Vec<String>,
+    lookup: Arc<dyn Lookup>,
     agent: ureq::Agent,
     running: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
@@ -99,15 +104,26 @@ impl TestApp {
 
     /// With the network policy that `serve` has unless told otherwise.
     pub(crate) fn with_default_policy(flags: &[&str]) -> Self {
-        Self::with_exactly(flags, None)
+        Self::with_exactly(flags, None, Arc::new(SystemLookup))
+    }
+
+    /// With exactly these flags of `serve`, a script for names, and a clock moved by hand.
+    pub(crate) fn with_lookup(flags: &[&str], lookup: Arc<dyn Lookup>) -> Self {
+        let clock = Arc::new(ManualClock::new(START));
+        Self::with_exactly(flags, Some(clock), lookup)
     }
 
     fn with(flags: &[&str], clock: Option<Arc<ManualClock>>) -> Self {
         let local = ["--allow-http", "--allow-network", "127.0.0.0/8"];
-        Self::with_exactly(&[&local[..], flags].concat(), clock)
+        let flags = [&local[..], flags].concat();
+        Self::with_exactly(&flags, clock, Arc::new(SystemLookup))
     }
 
-    fn with_exactly(flags: &[&str], clock: Option<Arc<ManualClock>>) -> Self {
+    fn with_exactly(
+        flags: &[&str],
+        clock: Option<Arc<ManualClock>>,
+        lookup: Arc<dyn Lookup>,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("hookpost.db");
         let mut all: Vec<String> = [
@@ -122,7 +138,7 @@ impl TestApp {
         // Tests poll, and send bad tokens, faster than anybody should. Those of the limits set them.
         all.extend(["--rate-limit=0", "--auth-failure-limit=0"].map(str::to_owned));
         all.extend(flags.iter().map(|flag| (*flag).to_owned()));
-        let (addr, store, running) = run(&all, clock.clone());
+        let (addr, store, running) = run(&all, clock.clone(), lookup.clone());
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .allow_non_standard_methods(true)
@@ -139,6 +155,7 @@ impl TestApp {
             token: String::new(),
             _folder: folder,
             flags: all,
+            lookup,
             agent,
             running: Some(running),
         };
@@ -188,8 +205,21 @@ impl TestApp {
     /// Starts it again on the same file.
     pub(crate) fn restart(&mut self) {
         self.stop();
-        let (addr, store, running) = run(&self.flags, self.clock.clone());
+        let (addr, store, running) = run(&self.flags, self.clock.clone(), self.lookup.clone());
         (self.addr, self.store, self.running) = (addr, store, Some(running));
+    }
+
+    /// Starts it again on the same file, with exactly these flags.
+    pub(crate) fn restart_with(&mut self, flags: &[&str]) {
+        self.flags.truncate(OWN_FLAGS);
+        self.flags
+            .extend(flags.iter().map(|flag| (*flag).to_owned()));
+        self.restart();
+    }
+
+    /// Where its database is.
+    pub(crate) fn database(&self) -> &str {
+        &self.flags[OWN_FLAGS - 1]
     }
 
     /// Makes a request; `body` as it is.
@@ -314,7 +344,11 @@ impl Drop for TestApp {
 
 type Running = (oneshot::Sender<()>, JoinHandle<()>);
 
-fn run(flags: &[String], clock: Option<Arc<ManualClock>>) -> (SocketAddr, Arc<dyn Store>, Running) {
+fn run(
+    flags: &[String],
+    clock: Option<Arc<ManualClock>>,
+    lookup: Arc<dyn Lookup>,
+) -> (SocketAddr, Arc<dyn Store>, Running) {
     let settings = Arguments::parse_from(flags).settings;
     let clock: Arc<dyn Clock> = match clock {
         Some(clock) => clock,
@@ -324,7 +358,7 @@ fn run(flags: &[String], clock: Option<Arc<ManualClock>>) -> (SocketAddr, Arc<dy
     let (started, start) = channel();
     let thread = std::thread::spawn(move || {
         actix_web::rt::System::new().block_on(async move {
-            let app = Application::start(settings, clock).unwrap();
+            let app = Application::start_with(settings, clock, lookup).unwrap();
             started.send((app.addr(), app.store())).unwrap();
             let signal = async {
                 let _ = stopped.await;

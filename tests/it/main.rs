@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
+mod addresses;
 mod authorization;
 mod cli;
 mod crash;
@@ -15,4 +16,5 @@ mod publishing;
 mod receiver;
 mod receivers;
 mod schedule;
+mod secrets;
 mod tokens;

@@ -63,6 +63,15 @@ fn unusable_urls_say_why() {
         ("https://[::1/", "invalid IPv6 address"),
         ("https://xn--a/", "invalid international domain name"),
         ("https://exa mple.com/", "invalid international domain name"),
+        (
+            "https://\"example.com/",
+            "invalid international domain name",
+        ),
+        (
+            "https://{example}.com/",
+            "invalid international domain name",
+        ),
+        ("https://exa*mple.com/", "invalid international domain name"),
     ] {
         assert_eq!(strict(sent), Err(UrlProblem::Parsing(why)), "{sent:?}");
     }

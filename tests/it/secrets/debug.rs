@@ -1,0 +1,120 @@
+//! `Debug` of whatever holds a credential, as a log line or a failed assertion would show it.
+
+use std::fmt::Debug;
+
+use hookpost::domain::access::{Token, TokenKind};
+use hookpost::domain::clock::Timestamp;
+use hookpost::domain::endpoint::{Endpoint, EndpointPatch, Format, NewEndpoint};
+use hookpost::domain::endpoint_url::EndpointUrl;
+use hookpost::domain::network_policy::NetworkPolicy;
+use hookpost::domain::secret::Secret;
+use hookpost::storage::{EndpointNumber, NewAccessToken, Run, Target};
+use uuid::Uuid;
+
+use super::Credentials;
+
+#[test]
+fn debug_of_the_types_that_hold_credentials_shows_none() {
+    let mut credentials = Credentials::default();
+    let path = "T0AbCdEf/B1GhIjKl/ofPzLd8WbCq3KsVn6TxYh2Ra";
+    credentials.add(path);
+    let url = format!("https://hooks.example.com:8443/services/{path}?key={path}#{path}");
+    let url = EndpointUrl::parse(&url, &NetworkPolicy::strict()).unwrap();
+    let tokens = [TokenKind::Workspace, TokenKind::Admin].map(Token::generate);
+    for token in &tokens {
+        credentials.add(token.reveal());
+    }
+    for text in [
+        Secret::generate().reveal(),
+        "an own secret of some thirty-two characters",
+    ] {
+        credentials.add(text);
+        let secret = Secret::parse(text).unwrap();
+        let endpoint = Endpoint {
+            id: Uuid::nil(),
+            workspace_id: Uuid::nil(),
+            url: url.clone(),
+            format: Format::Raw,
+            secret: secret.clone(),
+            events: Vec::new(),
+            disabled_reason: None,
+            created_at: Timestamp::default(),
+            modified_at: None,
+        };
+        let new = NewEndpoint {
+            workspace_id: Uuid::nil(),
+            url: url.clone(),
+            format: Format::Raw,
+            secret: secret.clone(),
+            events: Vec::new(),
+        };
+        let patch = EndpointPatch {
+            url: Some(url.clone()),
+            secret: Some(secret.clone()),
+            ..EndpointPatch::default()
+        };
+        let target = Target {
+            number: EndpointNumber(1),
+            id: Uuid::nil(),
+            url: url.clone(),
+            secret: secret.clone(),
+            enabled: true,
+            skip_through: Run(0),
+        };
+        let token = NewAccessToken {
+            hash: tokens[0].hash(),
+            workspace_id: None,
+            comment: String::new(),
+            scopes: hookpost::domain::access::Scopes::all(),
+            expires_in: None,
+        };
+        let shown: [&dyn Debug; 10] = [
+            &secret,
+            &Secret::parse(&text[..31]),
+            &url,
+            &endpoint,
+            &new,
+            &patch,
+            &target,
+            &tokens,
+            &token,
+            &Token::parse(tokens[1].reveal()),
+        ];
+        for value in shown {
+            for text in [format!("{value:?}"), format!("{value:#?}")] {
+                let found = credentials.found_in(text.as_bytes());
+                assert!(found.is_empty(), "{}", found.join("\n"));
+            }
+        }
+    }
+    let shown = format!("{url:?}");
+    assert!(
+        shown.contains("hooks.example.com:8443"),
+        "the host is fine: {shown}"
+    );
+}
+
+/// Errors may be shown to anybody, with `Debug` too, and have no value in them.
+#[test]
+fn problems_with_urls_name_no_path() {
+    let policy = NetworkPolicy::strict();
+    let mut credentials = Credentials::default();
+    let path = "T0AbCdEf/B1GhIjKl/ofPzLd8WbCq3KsVn6TxYh2Ra";
+    credentials.add(path);
+    let flat = path.replace('/', "");
+    credentials.add(&flat);
+    for url in [
+        format!("http://hooks.example.com/{path}"),
+        format!("https://{flat}:{flat}@hooks.example.com/{path}"),
+        format!("https://127.0.0.1/{path}"),
+        format!("https://exa mple.com/{path}"),
+        format!("https://[::{path}"),
+        format!("{path}/{path}"),
+        format!("https://example.com/{path}{}", "x".repeat(3000)),
+    ] {
+        let problem = EndpointUrl::parse(&url, &policy).unwrap_err();
+        let said = format!("{problem} {problem:?} {problem:#?}");
+        let found = credentials.found_in(said.as_bytes());
+        assert!(found.is_empty(), "{}", found.join("\n"));
+    }
+}
