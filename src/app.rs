@@ -3,6 +3,8 @@
 //! Nothing else knows all of the parts, and no part starts another. The clocks and the way names are
 //! looked up can be replaced, so that tests run the whole application on a clock moved by hand.
 
+mod open_files;
+
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -16,6 +18,7 @@ use actix_web::rt::task::{JoinError, JoinHandle, spawn_blocking};
 use clap::Args;
 use thiserror::Error;
 
+pub use self::open_files::raise_open_files;
 use crate::api::{self, ApiState};
 use crate::config::{
     ApiSettings, DeliverySettings, NetworkSettings, RetentionSettings, StorageSettings,
@@ -118,6 +121,7 @@ impl Application {
             engine_settings(&settings.delivery),
             clock.clone(),
         )?);
+        let senders = settings.delivery.max_threads as usize;
         let policy = settings.network.policy();
         let watched = engine.clone();
         let ready = Box::new(move || watched.check());
@@ -128,7 +132,8 @@ impl Application {
             policy,
             ready,
         ));
-        let server = match api::serve(listener, api.clone()) {
+        let connections = open_files::for_connections(senders);
+        let server = match api::serve(listener, api.clone(), connections) {
             Ok(server) => server,
             Err(error) => {
                 engine.stop();
