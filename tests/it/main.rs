@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
 mod authorization;
+mod callers;
 mod cli;
 mod deliveries;
 mod fixture;

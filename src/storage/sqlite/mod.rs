@@ -24,6 +24,7 @@ mod rows;
 mod state;
 mod store;
 mod tokens;
+mod trace;
 mod workspaces;
 mod writer;
 
