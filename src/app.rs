@@ -205,8 +205,22 @@ impl Application {
 fn listen(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), AppError> {
     let failed = |source| AppError::Listen { addr, source };
     let listener = TcpListener::bind(addr).map_err(failed)?;
+    lengthen_queue(&listener).map_err(failed)?;
     let addr = listener.local_addr().map_err(failed)?;
     Ok((listener, addr))
+}
+
+/// Has more connections wait for their turn than the standard library asks for (128): when the queue is
+/// full a client hears nothing, and tries again only after a second.
+#[cfg(target_os = "linux")]
+fn lengthen_queue(listener: &TcpListener) -> io::Result<()> {
+    const WAITING: i32 = 1024;
+    Ok(rustix::net::listen(listener, WAITING)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn lengthen_queue(_: &TcpListener) -> io::Result<()> {
+    Ok(())
 }
 
 fn store_settings(settings: &AppSettings) -> SqliteSettings {

@@ -14,6 +14,7 @@ pub(super) fn install(connection: &Connection) {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the driver's signature")]
 fn show(event: TraceEvent<'_>) {
     if let TraceEvent::Stmt(_, sql) = event {
         tracing::trace!(target: "hookpost::sql", sql);

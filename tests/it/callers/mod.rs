@@ -1,5 +1,7 @@
 //! Callers that want the server no good: what they send, how they send it, and whose it is.
 
+mod crowds;
+mod framing;
 mod grammar;
 mod isolation;
 mod server;
