@@ -3,6 +3,8 @@
 //! Nothing else knows all of the parts, and no part starts another. The clocks and the way names are
 //! looked up can be replaced, so that tests run the whole application on a clock moved by hand.
 
+mod open_files;
+
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -17,6 +19,7 @@ use actix_web::rt::task::{JoinError, JoinHandle, spawn_blocking};
 use clap::Args;
 use thiserror::Error;
 
+pub use self::open_files::raise_open_files;
 use crate::api::{self, ApiState};
 use crate::config::{
     ApiSettings, DeliverySettings, NetworkSettings, RetentionSettings, StorageSettings,
@@ -119,6 +122,7 @@ impl Application {
             engine_settings(&settings.delivery),
             clock.clone(),
         )?);
+        let senders = settings.delivery.max_threads as usize;
         let policy = settings.network.policy();
         let watched = engine.clone();
         let ready = Box::new(move || watched.check());
@@ -129,7 +133,8 @@ impl Application {
             policy,
             ready,
         ));
-        let server = match api::serve(listener, api.clone()) {
+        let connections = open_files::for_connections(senders);
+        let server = match api::serve(listener, api.clone(), connections) {
             Ok(server) => server,
             Err(error) => {
                 engine.stop();
@@ -201,6 +206,7 @@ impl Application {
 fn listen(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), AppError> {
     let failed = |source| AppError::Listen { addr, source };
     let listener = TcpListener::bind(addr).map_err(failed)?;
+    lengthen_queue(&listener).map_err(failed)?;
     let addr = listener.local_addr().map_err(failed)?;
     Ok((listener, addr))
 }
@@ -209,6 +215,19 @@ fn listen(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), AppError> {
 fn instants(clock: &Arc<dyn Clock>) -> MonotonicClock {
     let (clock, start) = (clock.clone(), Instant::now());
     Arc::new(move || start + clock.monotonic())
+}
+
+/// Has more connections wait for their turn than the standard library asks for (128): when the queue is
+/// full a client hears nothing, and tries again only after a second.
+#[cfg(target_os = "linux")]
+fn lengthen_queue(listener: &TcpListener) -> io::Result<()> {
+    const WAITING: i32 = 1024;
+    Ok(rustix::net::listen(listener, WAITING)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn lengthen_queue(_: &TcpListener) -> io::Result<()> {
+    Ok(())
 }
 
 fn store_settings(settings: &AppSettings) -> SqliteSettings {

@@ -15,6 +15,7 @@
 mod auth;
 mod call;
 mod client_address;
+mod connection;
 mod deliveries;
 mod endpoints;
 mod error;
@@ -26,53 +27,28 @@ mod pagination;
 mod readers;
 mod request_log;
 mod routes;
+mod server;
 mod tokens;
 mod validate;
 mod workspaces;
 
-use std::io;
-use std::net::TcpListener;
-use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_cors::Cors;
-use actix_web::dev::Server;
 use actix_web::http::Method;
 use actix_web::http::header::{
     ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE,
 };
-use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{App, HttpServer};
 
 pub use self::routes::{Access, BASES, RouteInfo, table};
+pub use self::server::serve;
 use crate::config::ApiSettings;
 use crate::domain::clock::Clock;
 use crate::domain::network_policy::NetworkPolicy;
 use crate::storage::{Pending, Store};
-
-/// How long the head of a request may take to arrive: against clients that hold connections by
-/// sending a byte now and then.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long an idle connection is kept: longer than the minute after which most proxies and client
-/// pools let go of theirs, so that it is rarely we who close under somebody's next request.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-
-/// How long a client may take to close, or to send a body that was refused.
-const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Connections of one worker. An idle one costs some ten kilobytes; together with the senders this
-/// stays below what containers allow a process to open.
-const CONNECTIONS_PER_WORKER: usize = 4096;
-
-/// Blocking threads of one worker, for reads: more would queue for the store's connections anyway.
-const READERS_PER_WORKER: usize = 8;
-
-/// How long a stopping server waits for requests under way: they wait for no more than a commit.
-const STOP_TIMEOUT_S: u64 = 5;
 
 /// About how often `last_used_at` of tokens is written.
 const FLUSH_EVERY: Duration = Duration::from_mins(1);
@@ -134,36 +110,6 @@ impl ApiState {
     fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
     }
-}
-
-/// Serves the API on `listener`. Call it on an actix runtime and await the server, which handles no
-/// signals: stop it through [`Server::handle`].
-///
-/// # Errors
-/// The system's, if the listener or the threads cannot be set up.
-pub fn serve(listener: TcpListener, state: Arc<ApiState>) -> io::Result<Server> {
-    let workers = std::thread::available_parallelism().map_or(2, NonZero::get);
-    flush_now_and_then(&state);
-    let server = HttpServer::new(move || {
-        let state = Arc::clone(&state);
-        App::new()
-            .wrap(from_fn(request_log::each_request))
-            .configure(move |config| configure(config, &state))
-    })
-    // The work of a request is small and never blocks, so one worker per core is all there is to
-    // gain.
-    .workers(workers.min(512))
-    .worker_max_blocking_threads(READERS_PER_WORKER)
-    .max_connections(CONNECTIONS_PER_WORKER)
-    .client_request_timeout(HEAD_TIMEOUT)
-    .client_disconnect_timeout(DISCONNECT_TIMEOUT)
-    .keep_alive(KEEP_ALIVE)
-    .tcp_nodelay(true) // Answers are one small write each.
-    .shutdown_timeout(STOP_TIMEOUT_S)
-    .disable_signals()
-    .listen(listener)?
-    .run();
-    Ok(server)
 }
 
 /// Puts the API into an application. Requests to other paths are answered as well (401, 404), so

@@ -1,15 +1,18 @@
 //! The API over a real store, without a socket: the order of refusals, the shape of answers, and
 //! what the framework would answer by itself.
 
+mod connections;
 mod limits;
 mod socket;
 
 use std::future::Future;
 
+use actix_web::App;
 use actix_web::body::MessageBody;
 use actix_web::dev::{Service, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderMap;
+use actix_web::middleware::from_fn;
 use actix_web::test::{TestRequest, init_service};
 use clap::Parser;
 use serde_json::{Value, json};

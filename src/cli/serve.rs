@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::{seed, signal};
-use crate::app::{AppSettings, Application};
+use crate::app::{AppSettings, Application, raise_open_files};
 use crate::domain::clock::SystemClock;
 
 /// Run the server.
@@ -19,6 +19,7 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) fn run(self) -> anyhow::Result<()> {
+        raise_open_files();
         // What can be refused without touching the file comes before it.
         let admin = self.seed.admin_token()?;
         let database = self.settings.storage.database.clone();

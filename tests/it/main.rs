@@ -4,6 +4,7 @@
 
 mod addresses;
 mod authorization;
+mod callers;
 mod cli;
 mod crash;
 mod deliveries;

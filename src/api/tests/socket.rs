@@ -5,25 +5,30 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::serve;
+use super::super::connection::Limits;
+use super::super::server::{LIMITS, serve_within};
 use super::{World, run};
 
 /// A server on a socket, in a thread of its own.
-struct Served {
-    address: std::net::SocketAddr,
+pub(super) struct Served {
+    pub(super) address: std::net::SocketAddr,
     handle: actix_web::dev::ServerHandle,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Served {
     fn start(world: &World) -> Self {
+        Self::within(world, LIMITS)
+    }
+
+    pub(super) fn within(world: &World, limits: Limits) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let state = Arc::clone(&world.state);
         let (sender, receiver) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
             run(async move {
-                let server = serve(listener, state).unwrap();
+                let server = serve_within(listener, state, limits).unwrap();
                 sender.send(server.handle()).unwrap();
                 server.await.unwrap();
             });
@@ -35,7 +40,7 @@ impl Served {
         }
     }
 
-    fn connect(&self) -> TcpStream {
+    pub(super) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address).unwrap();
         stream
             .set_read_timeout(Some(Duration::from_secs(10)))

@@ -29,7 +29,7 @@ use self::folder::TemporaryFolder;
 use self::guide::Guide;
 use self::inbox::Inboxes;
 use super::{http, signal};
-use crate::app::{AppError, AppSettings, Application};
+use crate::app::{AppError, AppSettings, Application, raise_open_files};
 use crate::config::{ApiSettings, DeliverySettings, RetentionSettings, StorageSettings};
 use crate::domain::access::Reach;
 use crate::domain::clock::SystemClock;
@@ -73,6 +73,7 @@ fn parse_loopback(text: &str) -> Result<SocketAddr, String> {
 
 impl Dev {
     pub(super) fn run(self) -> anyhow::Result<()> {
+        raise_open_files();
         rt::System::new().block_on(self.live())
     }
 

@@ -25,6 +25,7 @@ mod rows;
 mod state;
 mod store;
 mod tokens;
+mod trace;
 mod workspaces;
 mod writer;
 

@@ -316,6 +316,7 @@ pub(super) fn write_connection(database: &Path) -> rusqlite::Result<Connection> 
          PRAGMA temp_store = MEMORY;
          PRAGMA cache_size = -4096;",
     )?;
+    super::trace::install(&connection);
     Ok(connection)
 }
 
@@ -331,7 +332,9 @@ pub(super) fn configure_reader(connection: &mut Connection) -> rusqlite::Result<
     super::lists::install(connection)?;
     connection.execute_batch(
         "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -2048;",
-    )
+    )?;
+    super::trace::install(connection);
+    Ok(())
 }
 
 #[cfg(test)]

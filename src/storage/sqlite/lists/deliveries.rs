@@ -227,7 +227,8 @@ impl Selection {
         let delivery = prepare(connection, sql)?
             .query_row([id], Candidate::read)
             .optional()?;
-        let candidates = match delivery {
+        // One out of reach is like none, also in what is asked next: how long that takes can be seen.
+        let candidates = match delivery.filter(|delivery| self.covers(delivery)) {
             Some(delivery) => vec![delivery],
             None => deliveries_of(connection, id)?,
         };

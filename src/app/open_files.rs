@@ -1,0 +1,84 @@
+//! How many files the process may have open, and who gets how many of them.
+//!
+//! Everything is a file: a connection of a client, an attempt under way, the database. When they run
+//! out, attempts fail that have nothing to do with it; so clients get what the others leave.
+
+/// For the database, the logs, the threads' own wake-ups and look-ups of names.
+const OTHERS: usize = 128;
+
+/// Of each sender: its connection, and one that stays open for its next attempt.
+const PER_SENDER: usize = 2;
+
+/// When the system does not say: as many as it usually allows a service.
+const ASSUMED: usize = 65_536;
+
+/// Asks for as many open files as the system lets the process have. It starts with few (often 1024)
+/// for the sake of programs that keep them in sets of bits. Call it once, at the start; without
+/// success it goes on with what there is.
+pub fn raise_open_files() {
+    if let Some((soft, hard)) = limits()
+        && soft < hard
+        && let Err(error) = raise(hard)
+    {
+        tracing::debug!(soft, hard, %error, "the limit of open files stays");
+    }
+}
+
+/// How many connections of clients there can be beside so many senders.
+pub(super) fn for_connections(senders: usize) -> usize {
+    let (open, _) = limits().unwrap_or((ASSUMED, ASSUMED));
+    open.saturating_sub(OTHERS + senders * PER_SENDER)
+}
+
+/// The soft and the hard limit.
+fn limits() -> Option<(usize, usize)> {
+    // Read as text, because the system call for it may be forbidden to services.
+    parse(&std::fs::read_to_string("/proc/self/limits").ok()?)
+}
+
+fn parse(text: &str) -> Option<(usize, usize)> {
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))?;
+    let mut numbers = line.split_whitespace().map(|number| match number {
+        "unlimited" => Some(usize::MAX),
+        number => number.parse().ok(),
+    });
+    Some((numbers.next()??, numbers.next()??))
+}
+
+#[cfg(target_os = "linux")]
+fn raise(to: usize) -> std::io::Result<()> {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+
+    let limit = u64::try_from(to).ok().filter(|_| to != usize::MAX);
+    let all = Rlimit {
+        current: limit,
+        maximum: limit,
+    };
+    Ok(setrlimit(Resource::Nofile, all)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn raise(_: usize) -> std::io::Result<()> {
+    Err(std::io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_read_as_the_system_writes_them() {
+        let text = "Limit                     Soft Limit           Hard Limit           Units     \n\
+                    Max processes             15366                15366                processes \n\
+                    Max open files            1024                 524288               files     \n";
+        assert_eq!(parse(text), Some((1024, 524_288)));
+        assert_eq!(
+            parse("Max open files  unlimited unlimited files"),
+            Some((usize::MAX, usize::MAX))
+        );
+        assert_eq!(parse("Max open files"), None);
+        assert_eq!(parse(""), None);
+    }
+}

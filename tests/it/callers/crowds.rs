@@ -1,0 +1,114 @@
+//! Crowds of clients that hold connections and do nothing with them: others publish meanwhile.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use super::server::{Server, token};
+use super::wire::exchange;
+use crate::fixture::PATIENCE;
+use crate::receiver::Receiver;
+
+/// As many as the system's limit of open files leaves to this process, if that is less.
+const CROWD: usize = 5000;
+
+/// What the other tests of this process may need.
+const OTHER_FILES: usize = 2000;
+
+/// How far a client gets with its request before it falls silent: not at all, into its head, into its
+/// body of either kind, and through with it.
+const BEGINNINGS: [&str; 5] = [
+    "",
+    "POST /api/webhooks/ev",
+    "POST /api/webhooks/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer TOKEN\r\n\
+     content-length: 1000\r\n\r\n{\"type\":",
+    "POST /api/webhooks/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer TOKEN\r\n\
+     transfer-encoding: chunked\r\n\r\n5\r\n{\"typ",
+    "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n",
+];
+
+/// A byte that carries each of these on: none, into the head, into the body.
+const DRIPS: [&str; 5] = ["", "x", "\"", "1\r\n\"\r\n", "G"];
+
+fn crowd(server: &Server, token: &str, size: usize) -> Vec<TcpStream> {
+    (0..size)
+        .map(|at| {
+            let mut stream = TcpStream::connect(server.addr).unwrap();
+            let beginning = BEGINNINGS[at % BEGINNINGS.len()].replace("TOKEN", token);
+            stream.write_all(beginning.as_bytes()).unwrap();
+            stream
+        })
+        .collect()
+}
+
+/// Carries every connection on by a byte; those closed meanwhile do not mind.
+fn drip(crowd: &mut [TcpStream]) {
+    for (at, stream) in crowd.iter_mut().enumerate() {
+        let _ = stream.write_all(DRIPS[at % DRIPS.len()].as_bytes());
+    }
+}
+
+fn post(server: &Server, token: &str, path: &str, body: &Value) -> Value {
+    let body = body.to_string();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let replies = exchange(server.addr, request.as_bytes()).unwrap();
+    assert_eq!(replies.len(), 1, "{path}: no answer");
+    assert!(replies[0].status < 300, "{:?}", replies[0]);
+    serde_json::from_slice(&replies[0].body).unwrap()
+}
+
+/// Publishes on fresh connections while the crowd goes on, and has it delivered.
+fn publishes_beside(server: &Server, token: &str, size: usize) {
+    let receiver = Receiver::start();
+    let endpoint = json!({"url": receiver.url("/a"), "format": "raw", "events": ["*"]});
+    let mut crowd = crowd(server, token, size);
+    post(server, token, "/api/webhooks/endpoints", &endpoint);
+    let started = Instant::now();
+    for round in 1..=5 {
+        drip(&mut crowd);
+        let message = json!({"type": "a", "data": round});
+        post(server, token, "/api/webhooks/events", &message);
+        receiver.wait("/a", round);
+    }
+    assert!(started.elapsed() < PATIENCE, "{:?}", started.elapsed());
+}
+
+#[test]
+fn five_thousand_idle_and_slow_clients_do_not_stop_publishing() {
+    hookpost::app::raise_open_files();
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let files = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"));
+    let files = files.and_then(|line| line.split_whitespace().nth(3)?.parse().ok());
+    let size = CROWD.min(
+        files
+            .unwrap_or(CROWD + OTHER_FILES)
+            .saturating_sub(OTHER_FILES),
+    );
+    assert!(
+        size >= 500,
+        "{size} connections are no crowd: raise the limit of open files"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("h.db");
+    let token = token(&database, "w");
+    let server = Server::start(&database, "error,hookpost::app=info", &[]);
+    publishes_beside(&server, &token, size);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_crowd_does_not_use_up_the_files_that_deliveries_need() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("h.db");
+    let token = token(&database, "w");
+    let server = Server::with_few_files(256, &database, &["--max-threads", "8"]);
+    publishes_beside(&server, &token, 1000);
+}

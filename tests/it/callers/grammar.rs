@@ -1,0 +1,467 @@
+//! Requests made up from a grammar: any method to any route, under any base, with any id, query,
+//! fields, framing and body, each part drawn from what has broken some server somewhere, and a good
+//! request behind it on the same connection.
+//!
+//! Whatever comes, the answers are well-formed HTTP and bounded JSON, none is a 5xx, and none is
+//! the answer to something else: the good request is answered in its turn or not at all, and what
+//! stood in a body is never taken for a request.
+//!
+//! `HOOKPOST_FUZZ_CASES=100000 cargo test --test it -- callers::grammar` runs more than the usual
+//! number.
+
+use std::fmt;
+
+use hookpost::api::{self, Access, RouteInfo};
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::test_runner::TestRunner;
+use serde_json::json;
+
+use super::NOBODY;
+use super::wire::{Reply, exchange, text};
+use crate::fixture::TestApp;
+
+/// Cases of a normal run: a few seconds.
+const CASES: u32 = 3000;
+
+/// Stands in a request for a token that the test has.
+const TOKENS: [&str; 4] = ["OWN", "ADMIN", "none", "hookpost_wat_nonsense"];
+
+/// Stands in a request for the id of something that exists.
+const ENDPOINT: &str = "ENDPOINT";
+
+const VERSIONS: [&str; 6] = [
+    "HTTP/1.0", "HTTP/1.2", "HTTP/2.0", "HTTP/0.9", "http/1.1", "",
+];
+
+const METHODS: [&str; 12] = [
+    "GET", "POST", "PATCH", "DELETE", "GET", "OPTIONS", "PUT", "TRACE", "CONNECT", "get", "GE T",
+    "M-SEARCH",
+];
+
+const BASES: [&str; 9] = [
+    "/api",
+    "/v1",
+    "",
+    "/API",
+    "//api",
+    "/api/..",
+    "/%61pi",
+    "http://other.example/api",
+    "https://user@other.example:1/v1",
+];
+
+const IDS: [&str; 24] = [
+    ENDPOINT,
+    "ENDPOINT%20",
+    NOBODY,
+    "0190A000-0000-4000-8000-000000000000",
+    "0190a000000040008000000000000000",
+    "{0190a000-0000-4000-8000-000000000000}",
+    "urn:uuid:0190a000-0000-4000-8000-000000000000",
+    "",
+    "-1",
+    "%2F",
+    "..%2f..%2fhealthz",
+    "%2e%2e",
+    "..",
+    "%00",
+    "%0d%0aset-cookie:%20a=b",
+    "%ff%fe",
+    "%",
+    "%zz",
+    "%25%32%46",
+    "'%20OR%201=1--",
+    "*",
+    "a;b=c",
+    "\u{202e}\u{e9}",
+    "9223372036854775808",
+];
+
+const NAMES: [&str; 17] = [
+    "page",
+    "limit",
+    "endpoint_id",
+    "event_id",
+    "workspace_id",
+    "event_type",
+    "status",
+    "url",
+    "start_timestamp",
+    "end_timestamp",
+    "succeeded",
+    "http_code_class",
+    "query",
+    "PAGE",
+    "page[]",
+    "%70age",
+    "",
+];
+
+const TEXTS: [&str; 34] = [
+    "",
+    "1",
+    "0",
+    "-1",
+    "+1",
+    "1.0",
+    "1e3",
+    "0x1",
+    "%EF%BC%91",
+    "9223372036854775807",
+    "9223372036854775808",
+    "18446744073709551616",
+    "-9223372036854775809",
+    "NaN",
+    "Infinity",
+    "true",
+    "2xx",
+    "pending",
+    "%00",
+    "a%00b",
+    "%ff",
+    "%ED%A0%80",
+    "%",
+    "%25",
+    "_",
+    "%25_%25%5C",
+    "%27%3B%20DROP%20TABLE%20event%3B--",
+    "%22%20OR%20%22%22%3D%22",
+    "0001-01-01T00:00:00Z",
+    "9999-12-31T23:59:59.999999999-23:59",
+    "2026-01-31T12:00:00",
+    "a=b=c&&;",
+    ENDPOINT,
+    NOBODY,
+];
+
+/// Fields beside those that a request needs; a line each.
+const FIELDS: [&str; 34] = [
+    "x-long: AAAA",
+    "content-type: application/json; charset=utf-16",
+    "content-type: application/x-www-form-urlencoded",
+    "content-type: multipart/form-data; boundary=x",
+    "content-type: text/plain",
+    "content-type:",
+    "content-encoding: gzip",
+    "content-encoding: identity",
+    "accept: application/xml;q=0",
+    "accept-encoding: gzip, br, *",
+    "range: bytes=0-0",
+    "if-none-match: *",
+    "if-modified-since: Thu, 01 Jan 1970 00:00:00 GMT",
+    "expect: 100-continue",
+    "expect: something",
+    "upgrade: h2c",
+    "connection: upgrade",
+    "connection: keep-alive, close",
+    "connection: authorization, host",
+    "idempotency-key: k",
+    "idempotency-key: \u{e9}",
+    "origin: https://a.example",
+    "origin: null",
+    "access-control-request-method: \u{1}",
+    "x-forwarded-for: 127.0.0.1, '",
+    "x-http-method-override: DELETE",
+    "x-original-url: /api/workspaces",
+    "forwarded: for=\"[::1]\"",
+    "cookie: a=b; $Version=1",
+    "authorization: Basic eA==",
+    "host: second.example",
+    " folded: x",
+    "spaced : x",
+    ": nameless",
+];
+
+const HOSTS: [&str; 7] = [
+    "host: x\r\n",
+    "host: \r\n",
+    "host: a b\r\n",
+    "host: x:99999\r\n",
+    "host: user@x/y?z#\r\n",
+    "host: \u{e9}\r\n",
+    "",
+];
+
+/// Where a body could be taken for a request.
+const SMUGGLED: &str = "GET /api/webhooks/endpoints?smuggled=1 HTTP/1.1\r\nhost: x\r\n\
+                        authorization: Bearer OWN\r\n\r\n";
+
+const BODIES: [&str; 26] = [
+    "",
+    "{}",
+    "null",
+    "[]",
+    "{",
+    "NaN",
+    "\u{feff}{}",
+    "\0",
+    SMUGGLED,
+    "0\r\n\r\n",
+    "name=x&type=a",
+    r#"{"type":"a","data":1}"#,
+    r#"{"type":"a","data":{"a":1,"a":2},"type":"b","timestamp":"2026-01-31T12:00:00Z"}"#,
+    r#"{"type":"a.*","data":NaN}"#,
+    r#"{"type":"a","data":1e400,"timestamp":"x"}"#,
+    r#"{"type":"\ud800","data":"\udfff"}"#,
+    r#"{"url":"https://a.example/%_'","format":"raw","events":[]}"#,
+    r#"{"url":"https://[::1]:99999/","format":"xml","events":["",null,"*.*"],"secret":"\u0000"}"#,
+    r#"{"url":"HTTPS://\u0000@A.example\\..//","format":"slack","events":[]}"#,
+    r#"{"enabled":"T","secret":"whsec_AAAA"}"#,
+    r#"{"enabled":1.0}"#,
+    r#"{"name":"'; DROP TABLE workspace; --"}"#,
+    r#"{"name":"\u0000"}"#,
+    r#"{"comment":"\ud83d","scopes":["webhooks:read","*"],"expires_in":1e999}"#,
+    r#"{"comment":"","scopes":["webhooks:read"],"expires_in":9223372036854775808}"#,
+    r#"{"workspace_id":"0190a000-0000-4000-8000-000000000000","data":[[[[[[]]]]]],"type":"a"}"#,
+];
+
+/// How the body is delimited; the first four can be understood in one way only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Framing {
+    /// With its length.
+    Length,
+    /// In one chunk.
+    Chunked,
+    /// In chunks of a byte, with extensions and trailers.
+    ManyChunks,
+    /// Not at all: there is no body.
+    None,
+    /// With a greater length; what follows fills it up, or nothing does.
+    TooLong,
+    /// With a smaller length: the rest stands where a request should.
+    TooShort,
+    /// With both a length and chunks.
+    Both,
+    /// With two lengths.
+    Two,
+    /// With chunks that break off or have no size.
+    BadChunks,
+}
+
+impl Framing {
+    fn head(self, length: usize) -> String {
+        match self {
+            Self::None => String::new(),
+            Self::Length => format!("content-length: {length}\r\n"),
+            Self::TooLong => format!("content-length: {}\r\n", length + 10),
+            Self::TooShort => format!("content-length: {}\r\n", length / 2),
+            Self::Two => format!("content-length: {length}\r\ncontent-length: 0\r\n"),
+            Self::Both => format!("content-length: {length}\r\ntransfer-encoding: chunked\r\n"),
+            Self::Chunked | Self::ManyChunks | Self::BadChunks => {
+                "transfer-encoding: chunked\r\n".to_owned()
+            }
+        }
+    }
+
+    fn body(self, body: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        match self {
+            Self::None => {}
+            Self::Length | Self::TooLong | Self::TooShort | Self::Two => out = body.to_vec(),
+            Self::Chunked | Self::Both => {
+                if !body.is_empty() {
+                    out = format!("{:x}\r\n", body.len()).into_bytes();
+                    out.extend_from_slice(body);
+                    out.extend_from_slice(b"\r\n");
+                }
+                out.extend_from_slice(b"0\r\n\r\n");
+            }
+            Self::ManyChunks => {
+                for byte in body {
+                    out.extend_from_slice(b"0001;name=\"value\"\r\n");
+                    out.push(*byte);
+                    out.extend_from_slice(b"\r\n");
+                }
+                out.extend_from_slice(b"0\r\ncontent-length: 5\r\n\r\n");
+            }
+            Self::BadChunks => {
+                out = b"ffffffffffffffff1\r\n".to_vec();
+                out.extend_from_slice(body);
+            }
+        }
+        out
+    }
+}
+
+/// A request, less the tokens and ids that only a running application has.
+#[derive(Clone)]
+struct Case {
+    method: &'static str,
+    target: String,
+    version: &'static str,
+    host: &'static str,
+    token: &'static str,
+    fields: Vec<&'static str>,
+    framing: Framing,
+    body: Vec<u8>,
+}
+
+impl Case {
+    /// The request; `fill` puts names in for those that stand for them.
+    fn bytes(&self, fill: impl Fn(&str) -> String) -> Vec<u8> {
+        let body = match std::str::from_utf8(&self.body) {
+            Ok(text) => fill(text).into_bytes(),
+            Err(_) => self.body.clone(),
+        };
+        let mut lines = vec![format!("{} {} {}", self.method, self.target, self.version)];
+        lines.extend(self.fields.iter().map(|&field| field.to_owned()));
+        if self.token != "none" {
+            lines.push(format!("authorization: Bearer {}", self.token));
+        }
+        let head = lines.join("\r\n");
+        let framing = self.framing.head(body.len());
+        let head = format!("{}\r\n{}{framing}\r\n", fill(&head), self.host);
+        [head.into_bytes(), self.framing.body(&body)].concat()
+    }
+}
+
+impl fmt::Debug for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", text(&self.bytes(str::to_owned)))
+    }
+}
+
+/// A route's target, with its own method or another one.
+fn line() -> impl Strategy<Value = (&'static str, String)> {
+    let routes: Vec<RouteInfo> = api::table().collect();
+    let parameter = (select(NAMES.to_vec()), select(TEXTS.to_vec()))
+        .prop_map(|(name, text)| format!("{name}={text}"));
+    let query = prop::collection::vec(parameter, 0..5).prop_map(|all| all.join("&"));
+    let base = prop_oneof![3 => select(BASES[..2].to_vec()), 1 => select(BASES.to_vec())];
+    let id = prop_oneof![1 => select(IDS[..2].to_vec()), 2 => select(IDS.to_vec())];
+    let odd = select(vec!["/", "//", "/.", "%20", "#x", "\u{e9}"]);
+    let end = prop_oneof![6 => Just(""), 1 => odd];
+    let method = prop_oneof![3 => Just(None), 1 => select(METHODS.to_vec()).prop_map(Some)];
+    (select(routes), base, id, end, query, method).prop_map(
+        |(route, base, id, end, query, method)| {
+            let base = if route.access == Access::Public {
+                ""
+            } else {
+                base
+            };
+            let path = route.path.replace("{id}", id);
+            let mark = if query.is_empty() { "" } else { "?" };
+            let own = METHODS.into_iter().find(|own| route.method == *own);
+            let method = method.or(own).unwrap_or("GET");
+            (method, format!("{base}{path}{end}{mark}{query}"))
+        },
+    )
+}
+
+fn case() -> impl Strategy<Value = Case> {
+    use Framing::{BadChunks, Both, Chunked, Length, ManyChunks, None, TooLong, TooShort, Two};
+    let framing = prop_oneof![
+        3 => select(vec![Length, Chunked, ManyChunks, None]),
+        1 => select(vec![TooLong, TooShort, Both, Two, BadChunks]),
+    ];
+    let invented = "\\PC{0,40}".prop_map(|text| json!({ "type": text, "name": text }).to_string());
+    let body = prop_oneof![
+        6 => select(BODIES.to_vec()).prop_map(|text| text.as_bytes().to_vec()),
+        1 => prop::collection::vec(any::<u8>(), 0..64),
+        1 => invented.prop_map(String::into_bytes),
+    ];
+    let token = prop_oneof![3 => Just("OWN"), 2 => select(TOKENS.to_vec())];
+    let version = prop_oneof![9 => Just("HTTP/1.1"), 1 => select(VERSIONS.to_vec())];
+    let host = prop_oneof![4 => Just(HOSTS[0]), 1 => select(HOSTS.to_vec())];
+    let fields = prop_oneof![
+        1 => Just(Vec::new()),
+        1 => prop::collection::vec(select(FIELDS.to_vec()), 1..3),
+    ];
+    (line(), version, host, token, fields, framing, body).prop_map(
+        |((method, target), version, host, token, fields, framing, body)| Case {
+            method,
+            target,
+            version,
+            host,
+            token,
+            fields,
+            framing,
+            body,
+        },
+    )
+}
+
+/// What makes the answer to a case, with a good request behind it, wrong.
+fn fault(case: &Case, replies: &[Reply], good: &[u8]) -> Option<&'static str> {
+    let is_good = |reply: &Reply| reply.status == 200 && reply.body == good;
+    let (first, later) = match replies {
+        // The framework takes whoever sends such chunks for somebody who has hung up.
+        [] if case.framing == Framing::BadChunks => return None,
+        [] => return Some("no answer"),
+        [first, later @ ..] => (first, later),
+    };
+    if is_good(first) {
+        return Some("the second answer came first");
+    }
+    match case.framing {
+        Framing::Both | Framing::Two if first.status != 400 => Some("two lengths were taken"),
+        // Nobody can tell where the next request begins.
+        Framing::Both | Framing::Two | Framing::BadChunks if !later.is_empty() => {
+            Some("it went on after a body without an end")
+        }
+        // The next request begins at a place that this one chose, and as such it is none.
+        Framing::TooLong | Framing::TooShort => None,
+        _ => match later {
+            [] => None,
+            [second] if is_good(second) => None,
+            [_] => Some("the good request got another's answer"),
+            _ => Some("more answers than requests"),
+        },
+    }
+}
+
+#[test]
+fn whatever_is_asked_the_answer_is_well_formed_bounded_and_ones_own() {
+    let app = TestApp::start();
+    let id = |kind: &str| {
+        let body =
+            json!({"url": format!("https://{kind}.example/"), "format": "raw", "events": []});
+        let made = app.post("/api/webhooks/endpoints", &app.token, &body);
+        made.expect(201)["id"].as_str().unwrap().to_owned()
+    };
+    let (mine, endpoint) = (id("mine"), id("any"));
+    let good = format!(
+        "GET /api/webhooks/endpoints/{mine} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\r\n",
+        app.token
+    );
+    let replies = exchange(app.addr, good.as_bytes()).unwrap();
+    let expected = replies[0].body.clone();
+    assert_eq!((replies.len(), replies[0].status), (1, 200));
+    let fill = |text: &str| {
+        text.replace("OWN", &app.token)
+            .replace("ADMIN", &app.admin)
+            .replace("ENDPOINT", &endpoint)
+    };
+    let asked = std::env::var("HOOKPOST_FUZZ_CASES").ok();
+    let cases = asked.map_or(CASES, |cases| cases.parse().unwrap());
+    let config = ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..Default::default()
+    };
+    let seen = std::cell::RefCell::new(std::collections::BTreeMap::<u16, u32>::new());
+    let in_turn = std::cell::Cell::new(0);
+    let run = TestRunner::new(config).run(&case(), |case| {
+        let bytes = [&case.bytes(fill)[..], good.as_bytes()].concat();
+        let replies = exchange(app.addr, &bytes).map_err(TestCaseError::fail)?;
+        if let Some(fault) = fault(&case, &replies, &expected) {
+            return Err(TestCaseError::fail(format!("{fault}: {replies:#?}")));
+        }
+        let status = replies.first().map_or(0, |reply| reply.status);
+        *seen.borrow_mut().entry(status).or_default() += 1;
+        in_turn.set(in_turn.get() + u32::from(replies.len() > 1));
+        let again = exchange(app.addr, good.as_bytes()).map_err(TestCaseError::fail)?;
+        let unharmed = again.len() == 1 && again[0].body == expected;
+        prop_assert!(unharmed, "the next client: {again:#?}");
+        Ok(())
+    });
+    run.unwrap();
+    // What was made up is neither all good nor all bad.
+    let seen = seen.into_inner();
+    for status in [200, 400, 401, 403, 404, 405, 415, 422] {
+        assert!(seen.contains_key(&status), "{status} is not in {seen:?}");
+    }
+    assert!(in_turn.get() > cases / 4, "{} of {cases}", in_turn.get());
+    app.get("/readyz").expect(200);
+}

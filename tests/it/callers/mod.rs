@@ -1,0 +1,11 @@
+//! Callers that want the server no good: what they send, how they send it, and whose it is.
+
+mod crowds;
+mod framing;
+mod grammar;
+mod isolation;
+mod server;
+mod wire;
+
+/// An id of version 4 that nothing has.
+const NOBODY: &str = "0190a000-0000-4000-8000-000000000000";
