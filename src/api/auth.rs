@@ -11,7 +11,7 @@
 //! can steer.
 //!
 //! A request may outlive its token, as its body may take long to arrive. Before such a body is acted
-//! upon the caller is looked at again ([`Auth::again`]).
+//! upon the caller is looked at again (`Auth::again`).
 //!
 //! `last_used_at` is collected in memory and written about once a minute: a crash loses a minute
 //! of it, which nobody will miss.

@@ -97,11 +97,10 @@ mod tests {
             (Arc::new(Self { started, gate }), open)
         }
 
-        fn read(&self) -> Result<(), StoreError> {
+        fn read(&self) {
             self.started.fetch_add(1, Ordering::SeqCst);
             // Ends when the gate's other side is dropped.
             let _ = self.gate.lock().unwrap().recv();
-            Ok(())
         }
     }
 
@@ -127,7 +126,12 @@ mod tests {
             let start = |lane, slow: &Arc<Slow>| {
                 let (readers, store, slow) = (readers.clone(), store.clone(), slow.clone());
                 actix_web::rt::spawn(async move {
-                    readers.read(lane, &store, move |_| slow.read()).await
+                    readers
+                        .read(lane, &store, move |_| {
+                            slow.read();
+                            Ok(())
+                        })
+                        .await
                 })
             };
             let (lists, finish_lists) = Slow::new();

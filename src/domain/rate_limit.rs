@@ -128,7 +128,7 @@ mod tests {
 
     impl Bucket {
         fn take(&mut self, cost: Duration, now: Duration) -> bool {
-            self.level = (self.level + (now - self.seen)).min(self.whole);
+            self.level = (self.level + now.saturating_sub(self.seen)).min(self.whole);
             self.seen = now;
             let allowed = self.level >= cost;
             if allowed {
@@ -155,13 +155,13 @@ mod tests {
                 now += Duration::from_nanos(if wait % 3 == 0 { wait * 20 } else { wait / 1000 });
                 let (next, standing) = quota.take(full_at, now);
                 prop_assert_eq!(standing.retry_in.is_none(), bucket.take(quota.interval, now));
-                prop_assert_eq!(standing.full_in, whole - bucket.level);
+                prop_assert_eq!(standing.full_in, whole.saturating_sub(bucket.level));
                 let remaining = bucket.level.as_nanos() / quota.interval.as_nanos();
                 prop_assert_eq!(u128::from(standing.remaining), remaining);
                 if let Some(retry_in) = standing.retry_in {
                     prop_assert_eq!(standing.remaining, 0);
                     prop_assert!(quota.take(next, now + retry_in).1.retry_in.is_none());
-                    let early = now + retry_in - Duration::from_nanos(1);
+                    let early = now + retry_in.saturating_sub(Duration::from_nanos(1));
                     prop_assert!(quota.take(next, early).1.retry_in.is_some());
                 }
                 full_at = next;
