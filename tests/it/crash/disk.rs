@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
-use super::server::{Answer, Place, Server, Start};
+use super::server::{Answer, Place, Server, Start, event_ids, wait_until};
 use crate::receiver::Receiver;
 
 /// What to do at a commit, and how the API puts it.
@@ -44,7 +44,7 @@ fn publishes_are_refused_while_the_disk_fails_and_it_is_noticed_when_it_does_not
         assert_eq!(server.events("pending"), 0, "reading works");
         place.disarm();
         // Nobody sends a refused server anything, so it finds out by itself.
-        server.wait("recovery", || is_ready(&server));
+        wait_until("recovery", || is_ready(&server));
         server.published(&json!("kept"));
         server.wait_for_events("succeeded", 1);
         server.stop();
@@ -67,7 +67,7 @@ fn outcomes_wait_for_the_disk_and_nothing_is_sent_twice() {
         }
         place.arm(&format!("commit-outcome {trouble}"));
         receiver.let_go("/a");
-        server.wait("trouble", || !is_ready(&server));
+        wait_until("trouble", || !is_ready(&server));
         assert_refused(&server.get("/readyz"), says);
         // Messages are not outcomes: each is stored or refused, and its producer knows.
         let mut accepted = 20;
@@ -110,7 +110,7 @@ fn deliveries_pause_while_too_many_outcomes_wait() {
     }
     place.arm("commit-outcome full");
     receiver.let_go("/a");
-    server.wait("as many attempts as may be unrecorded", || {
+    wait_until("as many attempts as may be unrecorded", || {
         receiver.count("/a") >= UNRECORDED_MAX
     });
     // The writer tries again every half a second; whatever was to be sent meanwhile would have been.
@@ -174,7 +174,7 @@ fn fill(server: &Server) -> Vec<String> {
         loop {
             let answer = server.publish(&data).expect("an answer");
             if answer.status == 202 {
-                accepted.extend(super::server::event_ids(&answer.body));
+                accepted.extend(event_ids(&answer.body));
                 assert!(accepted.len() < 10_000, "the limit is not reached");
                 continue;
             }
@@ -212,7 +212,7 @@ fn a_file_that_may_not_grow_is_a_disk_that_is_full() {
         .args(["--pid", &pid, "--fsize=unlimited:"])
         .status();
     let server = if lifted.is_ok_and(|status| status.success()) {
-        server.wait("recovery", || is_ready(&server));
+        wait_until("recovery", || is_ready(&server));
         server
     } else {
         // Without the tool, only a new process has other limits.

@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 
 use serde_json::{Value, json};
 
-use super::server::{Place, Server, Start};
+use super::server::{Place, Server, Start, event_ids, wait_until};
 use crate::receiver::{Received, Receiver};
 
 /// What `abort` ends with.
@@ -162,7 +162,7 @@ fn while_archiving_a_message_keeps_all_its_bodies_or_none() {
     let server = place.start_with(&archives);
     for event in events {
         let path = format!("/api/webhooks/events/{event}");
-        server.wait("the archive", || {
+        wait_until("the archive", || {
             server.get(&path).body["is_archived"] == true
         });
         assert_eq!(server.get(&path).body["payload"], json!(null));
@@ -260,7 +260,7 @@ fn between_the_passes_of_a_checkpoint_nothing_is_lost() {
         place.arm(point);
         let mut accepted = HashSet::new();
         while let Some(answer) = server.publish(&json!(large)) {
-            accepted.extend(super::server::event_ids(&answer.body));
+            accepted.extend(event_ids(&answer.body));
             assert!(accepted.len() < 1000, "{point} is not reached");
         }
         assert_aborted(&place, &server);

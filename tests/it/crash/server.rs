@@ -54,7 +54,7 @@ impl Place {
     pub(super) fn make_token(&mut self) {
         let made = self.run(&["token", "create", "--workspace", "w"]);
         assert!(made.status.success(), "{}", text(&made.stderr));
-        self.token = text(&made.stdout).trim().to_owned();
+        self.token = String::from(text(&made.stdout).trim());
     }
 
     /// Runs a subcommand on the database, to its end.
@@ -332,18 +332,9 @@ impl Server {
     /// Waits until so many events have a status.
     #[track_caller]
     pub(super) fn wait_for_events(&self, status: &str, count: u64) {
-        self.wait(&format!("{count} {status} events"), || {
+        wait_until(&format!("{count} {status} events"), || {
             self.events(status) == count
         });
-    }
-
-    #[track_caller]
-    pub(super) fn wait(&self, what: &str, condition: impl Fn() -> bool) {
-        let end = Instant::now() + PATIENCE;
-        while !condition() {
-            assert!(Instant::now() < end, "waiting for {what}");
-            std::thread::yield_now();
-        }
     }
 
     /// Ends it as an operator would.
@@ -354,6 +345,16 @@ impl Server {
         assert!(kill.unwrap().success());
         let status = self.spawned.ended();
         assert_eq!(status.code(), Some(0), "{}", self.spawned.log.whole());
+    }
+}
+
+/// Waits until a condition holds.
+#[track_caller]
+pub(super) fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < end, "waiting for {what}");
+        std::thread::yield_now();
     }
 }
 

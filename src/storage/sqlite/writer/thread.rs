@@ -166,7 +166,7 @@ impl<'a> Thread<'a> {
         failure: &Failure,
     ) -> ControlFlow<()> {
         if failure.condition == Condition::Damaged {
-            return self.give_up(others, failure);
+            return give_up(others, failure);
         }
         if failure.condition == Condition::Locked {
             // Each would wait for the lock as long again, one after the other.
@@ -195,15 +195,6 @@ impl<'a> Thread<'a> {
             operation.finish(result);
         }
         self.keep(kept)
-    }
-
-    /// A damaged file must not be written to: what was right in it may still be saved.
-    fn give_up(&self, others: Vec<Box<dyn Operation>>, failure: &Failure) -> ControlFlow<()> {
-        tracing::error!(error = %failure.text, "the database is damaged; nothing more is written");
-        for operation in others {
-            operation.finish(Err(failure.error.clone()));
-        }
-        ControlFlow::Break(())
     }
 
     /// Puts outcomes back at the head of the queue and rests a while.
@@ -346,6 +337,15 @@ impl<'a> Thread<'a> {
         self.stale = true;
         failure
     }
+}
+
+/// A damaged file must not be written to: what was right in it may still be saved.
+fn give_up(others: Vec<Box<dyn Operation>>, failure: &Failure) -> ControlFlow<()> {
+    tracing::error!(error = %failure.text, "the database is damaged; nothing more is written");
+    for operation in others {
+        operation.finish(Err(failure.error.clone()));
+    }
+    ControlFlow::Break(())
 }
 
 fn pass_before_commit(operations: usize, notices: &[Notice]) -> rusqlite::Result<()> {
