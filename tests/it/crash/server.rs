@@ -102,6 +102,8 @@ impl Place {
     pub(super) fn spawn(&self, start: &Start<'_>) -> Spawned {
         let mut command = self.command(start);
         command.args(["serve", "--allow-http", "--allow-network", "127.0.0.0/8"]);
+        // These tests ask again and again.
+        command.args(["--rate-limit", "0"]);
         command.args(["--listen", "127.0.0.1:0", "--database"]);
         command.arg(&self.database).args(start.flags);
         let mut child = command.spawn().unwrap();
