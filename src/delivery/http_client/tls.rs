@@ -1,6 +1,6 @@
 //! TLS on top of a TCP connection.
 //!
-//! All agents share one rustls configuration: one root store, and one cache of sessions, which
+//! All requests share one rustls configuration: one root store, and one cache of sessions, which
 //! rustls bounds (256 servers). The roots are those of the Mozilla program, as shipped by
 //! `webpki-roots`, and the operator's own beside them; the system's are not consulted, so that a
 //! container without certificates works like any other.
