@@ -4,11 +4,13 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::Instant;
 
 use rusqlite::Connection;
 use serde_json::json;
 
 use super::server::{Place, text};
+use crate::fixture::PATIENCE;
 use crate::receiver::Receiver;
 
 /// The page size of our files.
@@ -17,7 +19,24 @@ const PAGE: usize = 4096;
 /// Starts a server on `database`, which must refuse; answers what it says.
 #[track_caller]
 fn refusal(database: &Path) -> String {
-    said(&serve(database).output().unwrap())
+    said(&ended(serve(database)).unwrap())
+}
+
+/// What a server came to that ends by itself; `Err`: it cannot be started.
+#[track_caller]
+fn ended(mut command: Command) -> std::io::Result<Output> {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn()?;
+    let end = Instant::now() + PATIENCE;
+    // What it says fits into the pipes.
+    while child.try_wait()?.is_none() {
+        if Instant::now() > end {
+            child.kill()?;
+            panic!("it serves: {:?}", child.wait_with_output());
+        }
+        std::thread::yield_now();
+    }
+    child.wait_with_output()
 }
 
 fn serve(database: &Path) -> Command {
@@ -186,7 +205,7 @@ fn refusal_to_a_user(database: &Path) -> Option<String> {
         command.uid(NOBODY).gid(NOBODY);
     }
     // The binary may lie where only root gets to.
-    command.output().ok().map(|output| said(&output))
+    ended(command).ok().map(|output| said(&output))
 }
 
 fn permit(path: &Path, mode: u32) {
