@@ -42,7 +42,7 @@ const RESTART_WAITS: [Duration; 2] = [Duration::from_millis(100), Duration::from
 /// How long it then leaves it at that: by then, reads that began before the log was long have ended.
 const RESTART_PAUSE: Duration = Duration::from_secs(2);
 
-/// The same if all of that was in vain: some other process reads.
+/// The same if all of that was in vain: most likely another process reads.
 const HOPELESS_PAUSE: Duration = Duration::from_secs(30);
 
 /// The longest a read may take.
@@ -234,8 +234,8 @@ impl LogKeeper {
         if is_hopeless {
             tracing::warn!(
                 log_mb = self.frames * 4096 / 1_000_000,
-                "another process reads the database in one long transaction: the write-ahead log grows \
-                 until it ends"
+                "the write-ahead log cannot start over and grows: most likely another process keeps a read \
+                 transaction open"
             );
         }
         self.wait_from = Instant::now()
