@@ -13,7 +13,6 @@ RUN mkdir src \
     && cargo build --release --locked \
     && rm -r src
 
-COPY schema.sql ./
 COPY src src
 # COPY keeps old times; cargo must see that these files are newer than the empty crate.
 RUN find src -name '*.rs' -exec touch {} + \

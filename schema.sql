@@ -1,5 +1,5 @@
--- Hookpost's database. This file is the whole schema and the first migration; later migrations are
--- appended in src/storage/sqlite/open.rs and repeated here, so that this page stays true.
+-- Hookpost's database: the whole schema, for readers. A test holds it against what the migrations in
+-- src/storage/sqlite/migrations make.
 --
 -- Conventions. Times are microseconds since the Unix epoch, UTC. Ids are the 16 bytes of a UUID.
 -- Tables that grow (message, event, delivery) are rowid tables numbered by the writer: `seq` is the
@@ -150,26 +150,28 @@ CREATE INDEX delivery_by_event ON delivery (event);
 CREATE INDEX delivery_unhappy ON delivery (workspace, seq, code, type) WHERE succeeded = 0;
 CREATE INDEX delivery_unhappy_endpoint ON delivery (endpoint, seq, code, type) WHERE succeeded = 0;
 
--- Exact totals at any size: how many deliveries of a kind fell into an hour. Each is counted three
--- times, for its endpoint, its workspace and the server, so that a total is the sum of one scope's
--- hours however many endpoints it has.
+-- Exact totals at any size: how many deliveries of a kind are in a block of 65,536 numbers. Each is
+-- counted three times, for its endpoint, its workspace and the server, so that a total is the sum of
+-- one scope's blocks however many endpoints it has. Blocks come first in the key: those that are
+-- complete are written at the end of the table, all their scopes at once.
+-- The block of the newest delivery has no rows yet: lists count it on an index.
 CREATE TABLE delivery_count (
+  block    INTEGER NOT NULL,                     -- delivery.seq / 65536
   scope    INTEGER NOT NULL,                     -- n of the endpoint; -n of the workspace; 0: server
-  hour     INTEGER NOT NULL,                     -- created_at in whole hours since the epoch
   type     INTEGER NOT NULL,
   class    INTEGER NOT NULL,                     -- code / 100; 0: no answer
   count    INTEGER NOT NULL,
-  PRIMARY KEY (scope, hour, type, class)
+  PRIMARY KEY (block, scope, type, class)
 ) WITHOUT ROWID;
 
 -- The same for events, by state. Moves between states are subtracted and added.
 CREATE TABLE event_count (
+  block    INTEGER NOT NULL,                     -- event.seq / 65536
   scope    INTEGER NOT NULL,                     -- as above
-  hour     INTEGER NOT NULL,                     -- created_at in whole hours since the epoch
   type     INTEGER NOT NULL,
   state    INTEGER NOT NULL,
   count    INTEGER NOT NULL,
-  PRIMARY KEY (scope, hour, type, state)
+  PRIMARY KEY (block, scope, type, state)
 ) WITHOUT ROWID;
 
 -- Where the wall clock was set back by more than a second: from `seq` on, `created_at` starts lower

@@ -17,10 +17,10 @@ use crate::storage::{Cause, EndpointNumber, Notice, StoreError};
 const SWEEP_ROWS: usize = 1000;
 
 /// A first run has its event's number, so the index of numbers finds what is skipped.
-const SWEEPABLE_FRESH: &str = "SELECT seq, created_at, type FROM event INDEXED BY event_fresh
+const SWEEPABLE_FRESH: &str = "SELECT seq, type FROM event INDEXED BY event_fresh
     WHERE endpoint = ?1 AND state = 0 AND seq <= ?2 LIMIT ?3";
 
-const SWEEPABLE_RETRY: &str = "SELECT seq, created_at, type FROM event INDEXED BY event_retry
+const SWEEPABLE_RETRY: &str = "SELECT seq, type FROM event INDEXED BY event_retry
     WHERE endpoint = ?1 AND state = 1 AND run <= ?2 LIMIT ?3";
 
 /// Makes an endpoint, unless its workspace has `limit` of them.
@@ -275,21 +275,21 @@ fn sweep_state(
     limit: usize,
 ) -> rusqlite::Result<usize> {
     let health = context.state.health(context.connection, number)?;
-    let swept: Vec<(i64, i64, i64)> = context
+    let swept: Vec<(i64, i64)> = context
         .connection
         .prepare_cached(select)?
         .query_map(params![number.0, health.skip_through, limit], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            Ok((row.get(0)?, row.get(1)?))
         })?
         .collect::<rusqlite::Result<_>>()?;
     let mut update = context.connection.prepare_cached(
         "UPDATE event SET state = 4, due = NULL, modified_at = ?2 WHERE seq = ?1",
     )?;
-    for (seq, created_at, event_type) in &swept {
+    for (seq, event_type) in &swept {
         update.execute(params![seq, context.now.micros()])?;
         context
             .counters
-            .event_moved(number.0, *created_at, *event_type, from, state::SKIPPED);
+            .event_moved(*seq, number.0, *event_type, from, state::SKIPPED);
     }
     Ok(swept.len())
 }

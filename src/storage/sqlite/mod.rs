@@ -13,6 +13,7 @@ mod counters;
 mod endpoints;
 mod janitor;
 mod lists;
+mod migrations;
 mod open;
 mod operation;
 mod publish;

@@ -10,23 +10,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use rusqlite_migration::{M, Migrations};
 use thiserror::Error;
 
+use super::migrations::{CURRENT_VERSION, migrations};
 use crate::fail_point::{FailPoint, reach};
 
 /// Tells our files from others (`SQLite`'s `application_id`): "HKPS".
 const APPLICATION_ID: i32 = 0x484B_5053;
-
-/// Append-only: a migration that was released is never changed.
-const STEPS: &[M<'static>] = &[M::up(include_str!("../../../schema.sql"))];
-
-fn migrations() -> Migrations<'static> {
-    Migrations::from_slice(STEPS)
-}
-
-/// How many migrations there are: the `user_version` of a file that is up to date.
-const CURRENT_VERSION: i64 = 1;
 
 /// How long a statement waits for another process's lock before it reports it.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_millis(500);
@@ -340,17 +330,6 @@ pub(super) fn configure_reader(connection: &mut Connection) -> rusqlite::Result<
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_schema_is_valid_and_its_version_is_the_current_one() {
-        let mut connection = Connection::open_in_memory().unwrap();
-        migrations().to_latest(&mut connection).unwrap();
-        migrations().to_latest(&mut connection).unwrap();
-        let version: i64 = connection
-            .pragma_query_value(None, "user_version", |row| row.get(0))
-            .unwrap();
-        assert_eq!(version, CURRENT_VERSION);
-    }
 
     #[test]
     fn sqlite_is_built_as_the_design_needs_it() {

@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
 use super::operation::{OperationError, WriteContext};
+use super::record::state;
 use super::rows;
 use super::state::{Publisher, Subscriber};
 use crate::domain::clock::Timestamp;
@@ -142,13 +143,9 @@ fn insert_event(
             created_at.micros(),
             rendered.as_deref(),
         ])?;
-    context.counters.event(
-        subscriber.number.0,
-        created_at.micros(),
-        message.type_number,
-        0,
-        1,
-    );
+    context
+        .counters
+        .event(seq, subscriber.number.0, message.type_number, state::FRESH);
     context.notices.push(Notice::Published(QueuedEvent {
         seq: Seq(seq),
         id,

@@ -69,12 +69,9 @@ fn insert_delivery(context: &mut WriteContext<'_>, outcome: &Outcome) -> rusqlit
         .state
         .next_delivery(context.connection, context.now)?;
     let event = &outcome.event;
-    context.counters.delivery(
-        event.endpoint.0,
-        at.micros(),
-        event.event_type,
-        outcome.code,
-    );
+    context
+        .counters
+        .delivery(seq, event.endpoint.0, event.event_type, outcome.code);
     context
         .connection
         .prepare_cached(INSERT_DELIVERY)?
@@ -190,8 +187,8 @@ fn settle_left_run(
 
 fn count_move(context: &mut WriteContext<'_>, outcome: &Outcome, from: i64, to: i64) {
     context.counters.event_moved(
+        outcome.event.seq.0,
         outcome.event.endpoint.0,
-        outcome.event.created_at.micros(),
         outcome.event.event_type,
         from,
         to,

@@ -12,7 +12,6 @@ struct Found {
     seq: i64,
     endpoint: EndpointNumber,
     event_type: i64,
-    created_at: i64,
     state: i64,
     workspace: Uuid,
     deleted: bool,
@@ -48,8 +47,8 @@ pub(super) fn redeliver(
         )?
         .execute(params![found.seq, context.now.micros(), run])?;
     context.counters.event_moved(
+        found.seq,
         found.endpoint.0,
-        found.created_at,
         found.event_type,
         found.state,
         state::RETRY,
@@ -65,7 +64,7 @@ fn find(context: &WriteContext<'_>, id: Uuid) -> rusqlite::Result<Option<Found>>
     context
         .connection
         .prepare_cached(
-            "SELECT e.seq, e.endpoint, e.type, e.created_at, e.state, w.id,
+            "SELECT e.seq, e.endpoint, e.type, e.state, w.id,
                     p.deleted_at IS NOT NULL, p.disabled IS NOT NULL, m.body IS NULL
              FROM event e
              JOIN endpoint p ON p.n = e.endpoint
@@ -78,12 +77,11 @@ fn find(context: &WriteContext<'_>, id: Uuid) -> rusqlite::Result<Option<Found>>
                 seq: row.get(0)?,
                 endpoint: EndpointNumber(row.get(1)?),
                 event_type: row.get(2)?,
-                created_at: row.get(3)?,
-                state: row.get(4)?,
-                workspace: row.get(5)?,
-                deleted: row.get(6)?,
-                disabled: row.get(7)?,
-                archived: row.get(8)?,
+                state: row.get(3)?,
+                workspace: row.get(4)?,
+                deleted: row.get(5)?,
+                disabled: row.get(6)?,
+                archived: row.get(7)?,
             })
         })
         .optional()

@@ -136,6 +136,59 @@ fn while_the_database_is_made_the_next_start_makes_it() {
     }
 }
 
+/// Makes the file one of the first version, with numbers in many blocks of counters.
+fn age(place: &Place) {
+    let tables = include_str!("../../../src/storage/sqlite/migrations/1.sql");
+    let counters = |name: &str| {
+        let from = tables.find(&format!("CREATE TABLE {name} ")).unwrap();
+        let end = "WITHOUT ROWID;";
+        let length = tables[from..].find(end).unwrap() + end.len();
+        format!("DROP TABLE {name}; {}", &tables[from..from + length])
+    };
+    place
+        .open()
+        .execute_batch(&format!(
+            "PRAGMA foreign_keys = OFF; {}{}
+             UPDATE message SET first_event = first_event * 40000;
+             UPDATE event SET seq = -seq * 40000, run = run * 40000;
+             UPDATE event SET seq = -seq;
+             UPDATE delivery SET seq = -seq * 30000, event = event * 40000;
+             UPDATE delivery SET seq = -seq;
+             PRAGMA user_version = 1",
+            counters("event_count"),
+            counters("delivery_count"),
+        ))
+        .unwrap();
+}
+
+#[test]
+fn while_an_older_file_is_brought_up_to_date_it_stays_as_it_was() {
+    let place = Place::new();
+    let receiver = Receiver::start();
+    let server = place.start();
+    server.endpoint(&receiver.url("/a"), "raw");
+    for number in 0..12 {
+        server.published(&json!(number));
+    }
+    server.wait_for_events("succeeded", 12);
+    server.stop();
+    age(&place);
+    place.arm("migrating abort");
+    let died = place.run(&["token", "create", "--workspace", "w"]);
+    assert_eq!(died.status.signal(), Some(SIGABRT));
+    place.disarm();
+    assert_eq!(place.number("PRAGMA user_version"), 1);
+    assert_eq!(place.number("SELECT count(hour) FROM event_count"), 0);
+    let server = place.start();
+    assert_eq!(server.events("succeeded"), 12);
+    server.published(&json!("after it"));
+    server.wait_for_events("succeeded", 13);
+    server.stop();
+    assert_eq!(place.number("PRAGMA user_version"), 2);
+    assert!(place.number("SELECT count(*) FROM event_count") > 12);
+    place.check();
+}
+
 #[test]
 fn while_archiving_a_message_keeps_all_its_bodies_or_none() {
     let place = Place::new();

@@ -46,15 +46,23 @@ pub(super) fn check(connection: &Connection) {
             "class",
         ),
     ] {
+        // The block of the newest row is not counted yet.
+        let complete = format!("seq < (SELECT max(seq) / 65536 * 65536 FROM {rows})");
+        let each = |scope: &str| {
+            format!(
+                "SELECT seq / 65536 AS block, {scope} AS scope, type, {kind} AS kind
+                 FROM {rows} WHERE {complete}"
+            )
+        };
         let counted = format!(
-            "SELECT scope, hour, type, kind, count(*) FROM (
-               SELECT 0 AS scope, created_at / 3600000000 AS hour, type, {kind} AS kind FROM {rows}
-               UNION ALL SELECT -workspace, created_at / 3600000000, type, {kind} FROM {rows}
-               UNION ALL SELECT endpoint, created_at / 3600000000, type, {kind} FROM {rows})
-             GROUP BY 1, 2, 3, 4"
+            "SELECT block, scope, type, kind, count(*) FROM ({} UNION ALL {} UNION ALL {})
+             GROUP BY 1, 2, 3, 4",
+            each("0"),
+            each("-workspace"),
+            each("endpoint"),
         );
         let kept =
-            format!("SELECT scope, hour, type, {kinds}, count FROM {counts} WHERE count <> 0");
+            format!("SELECT block, scope, type, {kinds}, count FROM {counts} WHERE count <> 0");
         for (more, less) in [(&counted, &kept), (&kept, &counted)] {
             let sql = format!(
                 "SELECT count(*) FROM (SELECT * FROM ({more}) EXCEPT SELECT * FROM ({less}))"

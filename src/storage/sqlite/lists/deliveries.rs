@@ -145,9 +145,9 @@ impl Selection {
     }
 
     fn total(&self, connection: &Connection, plan: &Plan) -> Result<u64, ListError> {
-        totals::total(connection, Table::Delivery, plan, self.interval, |hours| {
+        totals::total(connection, Table::Delivery, plan, self.interval, |blocks| {
             let kinds = self.outcome.kinds();
-            totals::counters(connection, Table::Delivery, &self.scope, hours, &kinds)
+            totals::counters(connection, Table::Delivery, &self.scope, blocks, &kinds)
         })
     }
 

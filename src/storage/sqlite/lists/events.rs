@@ -9,8 +9,8 @@ use super::rows;
 use super::scan::{Index, Plan, Scan, Table, prepare};
 use super::scope::{Indexes, Scope};
 use super::search::Haystack;
-use super::time_range::{Hours, Interval, SeqRange};
-use super::totals::{self, Kind};
+use super::time_range::{Interval, SeqRange};
+use super::totals::{self, Blocks, Kind};
 use crate::domain::access::Reach;
 use crate::domain::event::{Event, EventStatus};
 use crate::storage::filter::{EventFilter, Listed, Page, QUERY_SCAN_MAX};
@@ -171,16 +171,16 @@ impl Selection {
     }
 
     fn total(&self, connection: &Connection, plan: &Plan) -> Result<u64, ListError> {
-        totals::total(connection, Table::Event, plan, self.interval, |hours| {
-            self.counted(connection, hours)
+        totals::total(connection, Table::Event, plan, self.interval, |blocks| {
+            self.counted(connection, blocks)
         })
     }
 
-    /// The total of whole hours. To the counters, which go by state, what is skipped but not yet swept
+    /// The total of whole blocks. To the counters, which go by state, what is skipped but not yet swept
     /// is still pending.
-    fn counted(&self, connection: &Connection, hours: &Hours) -> Result<u64, ListError> {
+    fn counted(&self, connection: &Connection, blocks: &[Blocks]) -> Result<u64, ListError> {
         let kinds = self.statuses.kinds();
-        let counted = totals::counters(connection, Table::Event, &self.scope, hours, &kinds)?;
+        let counted = totals::counters(connection, Table::Event, &self.scope, blocks, &kinds)?;
         let pending = self.statuses.include(EventStatus::Pending);
         let skipped = self.statuses.include(EventStatus::Skipped);
         if pending == skipped {
@@ -190,7 +190,7 @@ impl Selection {
         if unswept.plus.is_empty() {
             return Ok(counted);
         }
-        let ranges = hours.whole.ranges(connection, Table::Event)?;
+        let ranges: Vec<SeqRange> = blocks.iter().map(|blocks| blocks.range()).collect();
         let unswept = unswept.count(connection, &ranges)?;
         Ok(if skipped {
             counted + unswept

@@ -9,7 +9,7 @@
 //!
 //! **Times** become ranges of `seq` by bisection ([`time_range`]), so no index holds a time.
 //!
-//! **Totals** add up the counters of whole hours and count the edges on the index ([`totals`]).
+//! **Totals** add up the counters of whole blocks and count the edges on the index ([`totals`]).
 //!
 //! **Text** is sought in whole rows, by a function of ours within the database ([`search`]).
 //!

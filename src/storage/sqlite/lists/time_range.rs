@@ -9,7 +9,6 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::ListError;
 use super::scan::{Table, prepare};
 use crate::domain::clock::Timestamp;
-use crate::storage::sqlite::counters::{HOUR_US, hour_of};
 
 /// The numbers between two others, exclusive on both sides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,19 +54,6 @@ pub(super) struct Interval {
     before: i64,
 }
 
-/// The hours of an interval.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Hours {
-    /// The first and the last hour that lie in the interval as a whole.
-    pub(super) first: i64,
-    /// See `first`.
-    pub(super) last: i64,
-    /// The same hours as an interval.
-    pub(super) whole: Interval,
-    /// What else is in the interval: at most a part of an hour at either side.
-    pub(super) edges: Vec<Interval>,
-}
-
 impl Interval {
     /// All of time.
     pub(super) const ALL: Self = Self {
@@ -90,48 +76,6 @@ impl Interval {
 
     const fn is_empty(self) -> bool {
         self.after >= self.before.saturating_sub(1)
-    }
-
-    /// Splits off the hours that are counted; `None` if no hour lies in the interval as a whole.
-    pub(super) fn hours(self) -> Option<Hours> {
-        // An open end takes in the hour it falls into: no row is outside.
-        let first = match self.after {
-            i64::MIN => hour_of(i64::MIN),
-            after => hour_of(after.saturating_add(1).saturating_add(HOUR_US - 1)),
-        };
-        let last = match self.before {
-            i64::MAX => hour_of(i64::MAX),
-            before => hour_of(before) - 1,
-        };
-        if first > last {
-            return None;
-        }
-        let whole = Self {
-            after: match self.after {
-                i64::MIN => i64::MIN,
-                _ => first.saturating_mul(HOUR_US) - 1,
-            },
-            before: match self.before {
-                i64::MAX => i64::MAX,
-                _ => (last + 1).saturating_mul(HOUR_US),
-            },
-        };
-        let edges = [
-            Self {
-                after: self.after,
-                before: whole.after.saturating_add(1),
-            },
-            Self {
-                after: whole.before.saturating_sub(1),
-                before: self.before,
-            },
-        ];
-        Some(Hours {
-            first,
-            last,
-            whole,
-            edges: edges.into_iter().filter(|edge| !edge.is_empty()).collect(),
-        })
     }
 
     /// The rows of `table` made in this interval: ranges without overlap, newest first.
@@ -240,36 +184,4 @@ fn first_later(
         }
     }
     Ok(low)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn interval(after: i64, before: i64) -> Interval {
-        Interval { after, before }
-    }
-
-    #[test]
-    fn whole_hours_and_edges_make_up_the_interval() {
-        let h = HOUR_US;
-        assert_eq!(interval(0, h).hours(), None);
-        assert_eq!(interval(5, 9).hours(), None);
-        assert_eq!(interval(9, 5).hours(), None);
-        let exact = interval(-1, h).hours().unwrap();
-        assert_eq!((exact.first, exact.last, exact.edges.len()), (0, 0, 0));
-        let hours = interval(0, 3 * h + 2).hours().unwrap();
-        assert_eq!((hours.first, hours.last), (1, 2));
-        assert_eq!(hours.whole, interval(h - 1, 3 * h));
-        assert_eq!(
-            hours.edges,
-            [interval(0, h), interval(3 * h - 1, 3 * h + 2)]
-        );
-        let open = interval(i64::MIN, 5 * h + 1).hours().unwrap();
-        assert_eq!((open.last, open.edges.len()), (4, 1));
-        assert!(Interval::ALL.hours().unwrap().edges.is_empty());
-        assert_eq!(interval(i64::MAX, i64::MIN).hours(), None);
-        assert_eq!(interval(i64::MAX - 1, i64::MAX - 1).hours(), None);
-        assert_eq!(interval(i64::MIN + 1, i64::MIN + 2).hours(), None);
-    }
 }

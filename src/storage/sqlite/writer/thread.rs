@@ -55,8 +55,10 @@ pub(super) struct Thread<'a> {
 impl<'a> Thread<'a> {
     /// Works until it is told to stop; `ready` hears first whether the file could be read.
     pub(super) fn run(desk: Desk, shared: &'a Shared, ready: &SyncSender<rusqlite::Result<()>>) {
-        let state = match WriterState::load(&desk.connection) {
-            Ok(state) => state,
+        let loaded = WriterState::load(&desk.connection)
+            .and_then(|state| Ok((state, Counters::load(&desk.connection)?)));
+        let (state, counters) = match loaded {
+            Ok(loaded) => loaded,
             Err(error) => {
                 let _ = ready.send(Err(error));
                 return;
@@ -66,7 +68,7 @@ impl<'a> Thread<'a> {
         Self {
             desk,
             state,
-            counters: Counters::default(),
+            counters,
             shared,
             stale: false,
         }
@@ -300,9 +302,10 @@ impl<'a> Thread<'a> {
         if !context.state.sweeping.is_empty() {
             sweep_some(&mut context)?;
         }
-        context.counters.flush(context.connection)?;
+        context.counters.write(context.connection)?;
         pass_before_commit(operations.len(), context.notices)?;
         self.desk.connection.execute_batch("COMMIT")?;
+        self.counters.committed();
         pass_after_commit(notices);
         Ok(results)
     }
@@ -325,7 +328,7 @@ impl<'a> Thread<'a> {
         {
             tracing::warn!(%error, "rollback failed");
         }
-        self.counters.clear();
+        self.counters.rolled_back();
         let failure = Failure::of(error);
         self.shared.set(failure.condition);
         if failure.reopen {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::event::EventStatus;
-use crate::storage::sqlite::counters::Counters;
+use crate::storage::sqlite::counters::{BLOCK, Counters};
 use crate::storage::sqlite::lists::install;
 
 pub(super) const TYPES: [&str; 3] = ["order.created", "order.paid", "user"];
@@ -180,16 +180,15 @@ impl World {
 
     fn add_events(&mut self, random: &mut StdRng, steps: bool) {
         let mut clock = WallClock(START_US);
-        let mut counters = Counters::default();
+        let mut counters = Counters::load(&self.connection).unwrap();
         let mut seq = 0;
-        let last_run = 2000;
         for message in 1..=random.random_range(0..120) {
             let message_id = random_id(random, clock.0);
             let event_type = random.random_range(0..TYPES.len());
             let body = random.random_ratio(3, 4).then(|| format!("raw {message}"));
             let fan_out = random.random_range(0..4);
             let (created_at, back) = clock.next(random, steps);
-            seq += random.random_range(1..4);
+            seq += next_number(random);
             self.connection
                 .execute(
                     "INSERT INTO message VALUES (?, ?, 1, ?, ?, ?, ?, NULL, ?)",
@@ -223,7 +222,7 @@ impl World {
                     run: if state == 0 || random.random() {
                         seq
                     } else {
-                        random.random_range(seq..last_run)
+                        random.random_range(seq..seq + 200_000)
                     },
                     code: random_code(random),
                     due: (state == 1).then(|| created_at + random.random_range(0..MINUTE_US)),
@@ -231,18 +230,13 @@ impl World {
                     payload: rendered.clone().or(raw),
                 };
                 self.insert_event(&event, message, format, rendered.as_deref());
-                counters.event(
-                    self.endpoints[endpoint].n,
-                    created_at,
-                    event_type as i64 + 1,
-                    state,
-                    1,
-                );
+                let n = self.endpoints[endpoint].n;
+                counters.event(seq, n, event_type as i64 + 1, state);
                 self.events.push(event);
                 seq += 1;
             }
         }
-        counters.flush(&self.connection).unwrap();
+        counters.write(&self.connection).unwrap();
     }
 
     fn insert_event(&self, event: &EventRow, message: i64, format: i64, rendered: Option<&str>) {
@@ -291,14 +285,14 @@ impl World {
 
     fn add_deliveries(&mut self, random: &mut StdRng, steps: bool) {
         let mut clock = WallClock(START_US);
-        let mut counters = Counters::default();
+        let mut counters = Counters::load(&self.connection).unwrap();
         let mut seq = 0;
         if self.events.is_empty() {
             return;
         }
         for _ in 0..random.random_range(0..300) {
             let (created_at, back) = clock.next(random, steps);
-            seq += random.random_range(1..3);
+            seq += next_number(random);
             if back {
                 self.step("delivery", seq);
             }
@@ -329,10 +323,10 @@ impl World {
                     ],
                 )
                 .unwrap();
-            counters.delivery(n, created_at, event_type, delivery.code);
+            counters.delivery(seq, n, event_type, delivery.code);
             self.deliveries.push(delivery);
         }
-        counters.flush(&self.connection).unwrap();
+        counters.write(&self.connection).unwrap();
     }
 
     fn step(&self, kind: &str, seq: i64) {
@@ -344,6 +338,15 @@ impl World {
 
 pub(super) fn succeeded(code: Option<u16>) -> bool {
     code.is_some_and(|code| code / 100 == 2)
+}
+
+/// How far the next number is: rarely so far that a block of counters ends on the way, or several.
+fn next_number(random: &mut StdRng) -> i64 {
+    match random.random_range(0..30) {
+        0 => random.random_range(1..3 * BLOCK),
+        1..4 => random.random_range(1..BLOCK / 3),
+        _ => random.random_range(1..4),
+    }
 }
 
 fn random_code(random: &mut StdRng) -> Option<u16> {
