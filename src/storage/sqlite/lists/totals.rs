@@ -164,6 +164,15 @@ mod tests {
         assert_eq!(split(5, BLOCK), (None, vec![range(5, BLOCK)]));
         assert_eq!(split(9, 9), (None, vec![]));
         assert_eq!(split(3 * BLOCK, i64::MAX), (None, vec![]));
+        // Full, but nothing has come after it.
+        let full = range(4, 3 * BLOCK);
+        assert_eq!(
+            Blocks::split(SeqRange::ALL, full),
+            (
+                Some(Blocks { first: 0, end: 2 }),
+                vec![range(2 * BLOCK - 1, 3 * BLOCK)]
+            )
+        );
     }
 
     proptest! {
