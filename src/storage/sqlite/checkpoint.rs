@@ -26,8 +26,9 @@ use rusqlite::hooks::Wal;
 use crate::fail_point::{FailPoint, reach};
 use crate::storage::StoreError;
 
-/// Frames (pages of 4 KiB) in the log that start a checkpoint: 16 MB.
-const START_FRAMES: i64 = 4000;
+/// Frames (pages of 4 KiB) in the log that start a checkpoint: 48 MB. A page that is written again and
+/// again until then, as those of indexes are where there are many endpoints, is moved once.
+const START_FRAMES: i64 = 12_000;
 
 /// Frames that the writer may move by itself: about a millisecond.
 const LAST_FRAMES: i64 = 300;

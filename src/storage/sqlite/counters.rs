@@ -121,11 +121,11 @@ impl Tally {
     /// Writes what belongs to blocks that are older than the newest then.
     fn write(&self, connection: &Connection, homes: &mut Homes) -> rusqlite::Result<()> {
         let newest = self.newest_then();
-        let complete = self
-            .counts
-            .iter()
-            .map(|(key, count)| (self.newest, key, count))
-            .filter(|(block, ..)| *block < newest);
+        let ends = (self.newest < newest).then_some(&self.counts);
+        let complete = ends
+            .into_iter()
+            .flatten()
+            .map(|(key, count)| (self.newest, key, count));
         let changes = self
             .changes
             .iter()
