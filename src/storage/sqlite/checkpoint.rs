@@ -26,15 +26,15 @@ use rusqlite::hooks::Wal;
 use crate::fail_point::{FailPoint, reach};
 use crate::storage::StoreError;
 
-/// Frames (pages of 4 KiB) in the log that start a checkpoint: 48 MB. A page that is written again and
+/// Frames (pages of 4 KiB) in the log that start a checkpoint: 40 MB. A page that is written again and
 /// again until then, as those of indexes are where there are many endpoints, is moved once.
-const START_FRAMES: i64 = 12_000;
+const START_FRAMES: i64 = 10_000;
 
 /// Frames that the writer may move by itself: about a millisecond.
 const LAST_FRAMES: i64 = 300;
 
-/// Frames at which the log is long: 128 MB.
-const TOO_MANY_FRAMES: i64 = 32_768;
+/// Frames at which the log is long: 112 MB.
+const TOO_MANY_FRAMES: i64 = 28_000;
 
 /// How long the writer waits for readers of a long log: first a moment, and if that was not enough, as
 /// long as it takes any reader of this process to end ([`LONG_LOG_READ_LIMIT`]).
