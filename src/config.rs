@@ -96,7 +96,8 @@ pub struct NetworkSettings {
         long,
         env = "HOOKPOST_ALLOW_NETWORK",
         value_name = "CIDR",
-        value_delimiter = ','
+        value_delimiter = ',',
+        value_parser = parse_network
     )]
     pub allow_network: Vec<IpNet>,
 }
@@ -205,12 +206,23 @@ fn parse_origin(text: &str) -> Result<String, String> {
     }
 }
 
-/// Takes a network, or an address alone.
+/// Takes a network, or an address alone. `10.0.0.1/8` may be meant for either, so it is refused.
 fn parse_network(text: &str) -> Result<IpNet, String> {
     let text = text.trim();
-    text.parse()
+    let network = text
+        .parse()
         .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
-        .map_err(|_| "expected a network or an address, such as 10.0.0.0/8 or 127.0.0.1".to_owned())
+        .map_err(|_| {
+            "expected a network or an address, such as 10.0.0.0/8 or 127.0.0.1".to_owned()
+        })?;
+    if network.addr() != network.network() {
+        return Err(format!(
+            "an address within a network: did you mean {} or {}?",
+            network.trunc(),
+            network.addr()
+        ));
+    }
+    Ok(network)
 }
 
 fn between(text: &str, least: Duration, most: Duration, says: &str) -> Result<Duration, String> {
@@ -274,6 +286,10 @@ mod tests {
         assert_eq!(read("::1").as_deref(), Ok("::1/128"));
         for bad in ["", "10.0.0.0/33", "10.0.0", "localhost", "*"] {
             assert!(read(bad).is_err(), "{bad}");
+        }
+        for within in ["10.0.0.1/8", "fd00::1/8"] {
+            let error = read(within).unwrap_err();
+            assert!(error.contains("did you mean"), "{within}: {error}");
         }
     }
 

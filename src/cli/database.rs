@@ -14,12 +14,16 @@ use crate::storage::{Listed, Page, Store, StoreError};
 /// The largest page a list gives.
 const PAGE: u64 = 100;
 
-/// Opens the database; makes it if it is new.
+/// Opens the database; makes it if it is new, and says so: a path may be mistyped, and a server that
+/// runs on another file would not know of what is made here.
 pub(super) fn open_or_make(database: &Path) -> anyhow::Result<Arc<SqliteStore>> {
-    Ok(SqliteStore::open_beside(
-        database,
-        Arc::new(SystemClock::new()),
-    )?)
+    let is_new = !database.exists();
+    let store = SqliteStore::open_beside(database, Arc::new(SystemClock::new()))?;
+    if is_new {
+        let path = database.canonicalize().unwrap_or_else(|_| database.into());
+        eprintln!("Made the database {}.", path.display());
+    }
+    Ok(store)
 }
 
 /// Opens the database, which must be there: asking must not make a file where a path was mistyped.

@@ -130,6 +130,14 @@ fn a_token_is_made_alone_on_stdout_listed_and_revoked() {
     let token = Token::parse(stdout(&made).trim_end_matches('\n')).unwrap();
     assert_eq!(token.kind(), TokenKind::Workspace);
     assert!(!stderr(&made).contains(token.reveal()));
+    assert!(stderr(&made).contains("Made the database /"));
+    let another = run(&["token", "create", "--workspace", "shop"]);
+    assert!(!stderr(&another).contains("database"));
+    let id = stderr(&another)
+        .split_whitespace()
+        .nth(1)
+        .map(str::to_owned);
+    assert!(run(&["token", "revoke", &id.unwrap()]).status.success());
 
     let listed: serde_json::Value =
         serde_json::from_slice(&run(&["token", "list", "--json"]).stdout).unwrap();

@@ -298,13 +298,13 @@ pub(super) fn write_connection(database: &Path) -> rusqlite::Result<Connection> 
     // FULL: a commit is on disk before anybody is told. Checkpoints are made by a thread of their own.
     // Foreign keys document the schema; the writer gets its numbers from the rows themselves.
     connection.execute_batch(
-        // 4 MiB of pages: what a group touches again; the system caches the file.
+        // 3 MiB of pages: what a group touches again; the system caches the file.
         "PRAGMA synchronous = FULL;
          PRAGMA wal_autocheckpoint = 0;
          PRAGMA journal_size_limit = 100663296;
          PRAGMA foreign_keys = OFF;
          PRAGMA temp_store = MEMORY;
-         PRAGMA cache_size = -4096;",
+         PRAGMA cache_size = -3072;",
     )?;
     super::trace::install(&connection);
     Ok(connection)
