@@ -26,22 +26,28 @@ use rusqlite::hooks::Wal;
 use crate::fail_point::{FailPoint, reach};
 use crate::storage::StoreError;
 
-/// Frames (pages of 4 KiB) in the log that start a checkpoint: 40 MB. A page that is written again and
-/// again until then, as those of indexes are where there are many endpoints, is moved once.
-const START_FRAMES: i64 = 10_000;
+/// Frames (pages of 4 KiB) in the log that start a checkpoint: 16 MB.
+const START_FRAMES: i64 = 4000;
+
+/// How long after the last one, at least. A page that is written again and again until then, as those of
+/// indexes are where there are many endpoints, is moved once.
+const START_PERIOD: Duration = Duration::from_secs(2);
+
+/// Frames that start a checkpoint all the same: 96 MB.
+const HURRY_FRAMES: i64 = 24_000;
 
 /// Frames that the writer may move by itself: about a millisecond.
 const LAST_FRAMES: i64 = 300;
 
-/// Frames at which the log is long: 112 MB.
-const TOO_MANY_FRAMES: i64 = 28_000;
+/// Frames at which the log is long: 160 MB. That of a busy server does not get there by itself.
+const TOO_MANY_FRAMES: i64 = 40_000;
 
 /// How long the writer waits for readers of a long log: first a moment, and if that was not enough, as
 /// long as it takes any reader of this process to end ([`LONG_LOG_READ_LIMIT`]).
 const RESTART_WAITS: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(600)];
 
 /// How long it then leaves it at that: by then, reads that began before the log was long have ended.
-const RESTART_PAUSE: Duration = Duration::from_secs(2);
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
 /// The same if all of that was in vain: most likely another process reads.
 const HOPELESS_PAUSE: Duration = Duration::from_secs(30);
@@ -169,6 +175,8 @@ struct LogKeeper {
     /// Frames at which the thread is to work again. Where a reader has kept the log from being moved,
     /// trying at every group would sync the file each time for nothing.
     start_at: i64,
+    /// Not before, unless there are many more.
+    start_from: Instant,
     /// Waits for readers in a row that were in vain.
     waits_in_vain: usize,
     /// No wait for readers before.
@@ -181,6 +189,7 @@ impl LogKeeper {
             shared,
             frames: 0,
             start_at: START_FRAMES,
+            start_from: Instant::now(),
             waits_in_vain: 0,
             wait_from: Instant::now(),
         }
@@ -212,13 +221,18 @@ impl LogKeeper {
                 };
                 reach(FailPoint::CheckpointEnd);
             }
-            Turn::Idle if frames >= self.start_at => {
+            Turn::Idle if frames >= self.start_at && self.may_start(frames) => {
+                self.start_from = Instant::now() + START_PERIOD;
                 *turn = Turn::Thread;
                 drop(turn);
                 self.shared.changed.notify_one();
             }
             _ => {}
         }
+    }
+
+    fn may_start(&self, frames: i64) -> bool {
+        frames >= self.start_at + (HURRY_FRAMES - START_FRAMES) || Instant::now() >= self.start_from
     }
 
     fn wait_for_readers(&mut self, connection: &Connection) {

@@ -301,7 +301,7 @@ pub(super) fn write_connection(database: &Path) -> rusqlite::Result<Connection> 
         // 3 MiB of pages: what a group touches again; the system caches the file.
         "PRAGMA synchronous = FULL;
          PRAGMA wal_autocheckpoint = 0;
-         PRAGMA journal_size_limit = 100663296;
+         PRAGMA journal_size_limit = 134217728;
          PRAGMA foreign_keys = OFF;
          PRAGMA temp_store = MEMORY;
          PRAGMA cache_size = -3072;",
