@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage};
 use rand::RngExt;
@@ -72,7 +72,7 @@ fn as_json(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
 
 fn log(response: &ServiceResponse<BoxBody>, id: &HeaderValue, started: Instant) {
     let request = response.request();
-    let (method, path) = (request.method(), shown(request.path()));
+    let (method, path) = (named(request.method()), shown(request.path()));
     let status = response.status().as_u16();
     let request_id = id.to_str().unwrap_or_default();
     let took_us = started.elapsed().as_micros();
@@ -88,6 +88,29 @@ fn log(response: &ServiceResponse<BoxBody>, id: &HeaderValue, started: Instant) 
         tracing::debug!(request_id, %method, %path, status, took_us, "request");
     }
 }
+
+/// A method by its name if it has one that is known: else anything may stand there, a credential too.
+fn named(method: &Method) -> &str {
+    let known = [
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+        Method::OPTIONS,
+        Method::TRACE,
+        Method::CONNECT,
+    ];
+    if known.contains(method) {
+        method.as_str()
+    } else {
+        "unknown"
+    }
+}
+
+/// The longest path that goes into the log as a whole: twice the longest of ours.
+const PATH_MAX: usize = 160;
 
 /// The shortest that may be a credential: signing secrets have at least as many characters, and access
 /// tokens more.
@@ -106,6 +129,7 @@ fn shown(path: &str) -> Cow<'_, str> {
             || CREDENTIAL_PREFIXES
                 .iter()
                 .any(|prefix| bare.contains(prefix))
+            || end + segment.len() > PATH_MAX
         {
             return format!("{}…", &path[..end]).into();
         }
@@ -124,6 +148,15 @@ const CREDENTIAL_PREFIXES: [&str; 3] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_method_that_is_not_known_is_not_shown() {
+        assert_eq!(named(&Method::PATCH), "PATCH");
+        for other in ["hookpost_wat_x", "PROPFIND", "get"] {
+            let method = Method::from_bytes(other.as_bytes()).unwrap();
+            assert_eq!(named(&method), "unknown");
+        }
+    }
 
     #[test]
     fn a_path_is_shown_up_to_what_may_be_a_credential() {
@@ -147,6 +180,7 @@ mod tests {
             ("/v1/hookpost_wat_x".to_owned(), "/v1/…"),
             ("/v1/%77hsec_ab/cd".to_owned(), "/v1/…"),
             ("hookpost_adm_x".to_owned(), "…"),
+            ("/a".repeat(5000), &format!("{}…", "/a".repeat(80))),
         ] {
             assert_eq!(shown(&path), expected);
         }
