@@ -1,11 +1,14 @@
-//! Connections that do not move on, and how they end.
+//! The bytes of connections: one request at a time, and no connection that does not move on.
+//!
+//! All bytes pass through here. Those of a request that is sent ahead are held back until the request
+//! before it is answered: see [`turns`].
 //!
 //! The framework bounds the head of the first request of a connection, the body (`call`), and how long
 //! a connection may be silent between requests. It does not bound a later head that comes byte by
-//! byte, nor a client that does not read its answer: either would hold a connection for ever. So the
-//! bytes pass through here, and each connection is at one of three stages: nothing has come since the
-//! last answer; something has, and its answer has not begun; an answer is ready that the client does
-//! not take. Each has a limit, which one task of each worker enforces.
+//! byte, nor a client that does not read its answer: either would hold a connection for ever. So each
+//! connection is at one of three stages: nothing has come since the last answer; something has, and its
+//! answer has not begun; an answer is ready that the client does not take. Each has a limit, which one
+//! task of each worker enforces. What is held back has not come yet.
 //!
 //! When a worker's connections are nearly used up, the one that has waited longest is closed for each
 //! that comes. So whoever holds as many as there are keeps nobody out: a new connection gets its turn,
@@ -13,6 +16,9 @@
 //!
 //! A connection is closed by telling the framework that the client is gone, which lets an answer that
 //! is being made go out.
+
+mod boundary;
+mod turns;
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
@@ -22,6 +28,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use self::turns::Turns;
 
 /// How long a connection may stay at each stage, and how many there may be.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +75,10 @@ impl Line {
 
     fn close(&self) {
         self.closed.set(true);
+        self.wake();
+    }
+
+    fn wake(&self) {
         if let Some(waker) = self.waker.borrow_mut().take() {
             waker.wake();
         }
@@ -127,6 +139,7 @@ impl Connections {
         self.watch();
         Connection {
             stream,
+            turns: Turns::default(),
             line,
             connections: Rc::downgrade(self),
         }
@@ -194,20 +207,32 @@ fn oldest(lines: &[Rc<Line>], now: Instant) -> Option<&Line> {
 /// A stream that is watched.
 pub(super) struct Connection<T> {
     stream: T,
+    turns: Turns,
     line: Rc<Line>,
     connections: Weak<Connections>,
 }
 
 impl<T> Connection<T> {
-    /// Notes what became of an attempt to write.
-    fn wrote(&self, context: &Context<'_>, written: &Poll<io::Result<usize>>) {
-        match written {
-            Poll::Ready(_) => self.line.enter(Stage::Idle),
-            Poll::Pending => {
-                if self.line.stage.get() != Stage::Answer {
-                    self.line.enter(Stage::Answer);
-                }
-                self.line.wake_by(context);
+    /// Notes what became of an attempt to write these pieces.
+    fn wrote<'a>(
+        &mut self,
+        context: &Context<'_>,
+        written: &Poll<io::Result<usize>>,
+        pieces: impl IntoIterator<Item = &'a [u8]>,
+    ) {
+        if written.is_pending() {
+            if self.line.stage.get() != Stage::Answer {
+                self.line.enter(Stage::Answer);
+            }
+            self.line.wake_by(context);
+            return;
+        }
+        self.line.enter(Stage::Idle);
+        if let Poll::Ready(Ok(mut left)) = *written {
+            for piece in pieces {
+                let out = left.min(piece.len());
+                self.turns.wrote(&piece[..out]);
+                left -= out;
             }
         }
     }
@@ -243,13 +268,33 @@ impl<T: AsyncRead + Unpin> AsyncRead for Connection<T> {
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if read.is_pending() {
+        if self.turns.holds() {
+            let held = self.turns.held(buffer.remaining());
+            buffer.put_slice(&held);
+        } else {
+            let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+            let fresh = &buffer.filled()[before..];
+            if read.is_pending() {
+                self.line.wake_by(context);
+            }
+            // Not least the end of what the client sends, which is told at any time.
+            if fresh.is_empty() {
+                return read;
+            }
+            let admitted = self.turns.admit(fresh);
+            if admitted < fresh.len() {
+                self.turns.hold(&fresh[admitted..]);
+                buffer.set_filled(before + admitted);
+            }
+        }
+        if buffer.filled().len() == before {
             self.line.wake_by(context);
-        } else if buffer.filled().len() > before && self.line.stage.get() == Stage::Idle {
+            return Poll::Pending;
+        }
+        if self.line.stage.get() == Stage::Idle {
             self.line.enter(Stage::Request);
         }
-        read
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -263,7 +308,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Connection<T> {
             return Poll::Ready(Err(given_up()));
         }
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.wrote(context, &written);
+        self.wrote(context, &written, [bytes]);
         written
     }
 
@@ -276,7 +321,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Connection<T> {
             return Poll::Ready(Err(given_up()));
         }
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, bytes);
-        self.wrote(context, &written);
+        self.wrote(context, &written, bytes.iter().map(|piece| &piece[..]));
         written
     }
 
@@ -285,10 +330,17 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Connection<T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        if matches!(flushed, Poll::Ready(Ok(()))) && self.turns.flushed() {
+            self.line.wake();
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
+
+#[cfg(test)]
+mod tests;

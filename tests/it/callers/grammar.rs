@@ -1,13 +1,15 @@
 //! Requests made up from a grammar: any method to any route, under any base, with any id, query,
-//! fields, framing and body, each part drawn from what has broken some server somewhere, and a good
-//! request behind it on the same connection.
+//! fields, framing and body, each part drawn from what has broken some server somewhere, and good
+//! requests behind it on the same connection.
 //!
 //! Whatever comes, the answers are well-formed HTTP and bounded JSON, none is a 5xx, and none is
-//! the answer to something else: the good request is answered in its turn or not at all, and what
-//! stood in a body is never taken for a request.
+//! the answer to something else: the good requests are answered in their turn or not at all, with a body
+//! or none as each asks for, and what stood in a body is never taken for a request.
 //!
 //! `HOOKPOST_FUZZ_CASES=100000 cargo test --test it -- callers::grammar` runs more than the usual
 //! number.
+
+mod words;
 
 use std::fmt;
 
@@ -17,204 +19,12 @@ use proptest::sample::select;
 use proptest::test_runner::TestRunner;
 use serde_json::json;
 
-use super::NOBODY;
-use super::wire::{Reply, exchange, text};
+use self::words::{BASES, BODIES, FIELDS, HOSTS, IDS, METHODS, NAMES, TEXTS, TOKENS, VERSIONS};
+use super::wire::{Reply, exchange, exchange_ahead, text};
 use crate::fixture::TestApp;
 
 /// Cases of a normal run: a few seconds.
 const CASES: u32 = 3000;
-
-/// Stands in a request for a token that the test has.
-const TOKENS: [&str; 4] = ["OWN", "ADMIN", "none", "hookpost_wat_nonsense"];
-
-/// Stands in a request for the id of something that exists.
-const ENDPOINT: &str = "ENDPOINT";
-
-const VERSIONS: [&str; 6] = [
-    "HTTP/1.0", "HTTP/1.2", "HTTP/2.0", "HTTP/0.9", "http/1.1", "",
-];
-
-const METHODS: [&str; 12] = [
-    "GET", "POST", "PATCH", "DELETE", "GET", "OPTIONS", "PUT", "TRACE", "CONNECT", "get", "GE T",
-    "M-SEARCH",
-];
-
-const BASES: [&str; 9] = [
-    "/api",
-    "/v1",
-    "",
-    "/API",
-    "//api",
-    "/api/..",
-    "/%61pi",
-    "http://other.example/api",
-    "https://user@other.example:1/v1",
-];
-
-const IDS: [&str; 24] = [
-    ENDPOINT,
-    "ENDPOINT%20",
-    NOBODY,
-    "0190A000-0000-4000-8000-000000000000",
-    "0190a000000040008000000000000000",
-    "{0190a000-0000-4000-8000-000000000000}",
-    "urn:uuid:0190a000-0000-4000-8000-000000000000",
-    "",
-    "-1",
-    "%2F",
-    "..%2f..%2fhealthz",
-    "%2e%2e",
-    "..",
-    "%00",
-    "%0d%0aset-cookie:%20a=b",
-    "%ff%fe",
-    "%",
-    "%zz",
-    "%25%32%46",
-    "'%20OR%201=1--",
-    "*",
-    "a;b=c",
-    "\u{202e}\u{e9}",
-    "9223372036854775808",
-];
-
-const NAMES: [&str; 17] = [
-    "page",
-    "limit",
-    "endpoint_id",
-    "event_id",
-    "workspace_id",
-    "event_type",
-    "status",
-    "url",
-    "start_timestamp",
-    "end_timestamp",
-    "succeeded",
-    "http_code_class",
-    "query",
-    "PAGE",
-    "page[]",
-    "%70age",
-    "",
-];
-
-const TEXTS: [&str; 34] = [
-    "",
-    "1",
-    "0",
-    "-1",
-    "+1",
-    "1.0",
-    "1e3",
-    "0x1",
-    "%EF%BC%91",
-    "9223372036854775807",
-    "9223372036854775808",
-    "18446744073709551616",
-    "-9223372036854775809",
-    "NaN",
-    "Infinity",
-    "true",
-    "2xx",
-    "pending",
-    "%00",
-    "a%00b",
-    "%ff",
-    "%ED%A0%80",
-    "%",
-    "%25",
-    "_",
-    "%25_%25%5C",
-    "%27%3B%20DROP%20TABLE%20event%3B--",
-    "%22%20OR%20%22%22%3D%22",
-    "0001-01-01T00:00:00Z",
-    "9999-12-31T23:59:59.999999999-23:59",
-    "2026-01-31T12:00:00",
-    "a=b=c&&;",
-    ENDPOINT,
-    NOBODY,
-];
-
-/// Fields beside those that a request needs; a line each.
-const FIELDS: [&str; 34] = [
-    "x-long: AAAA",
-    "content-type: application/json; charset=utf-16",
-    "content-type: application/x-www-form-urlencoded",
-    "content-type: multipart/form-data; boundary=x",
-    "content-type: text/plain",
-    "content-type:",
-    "content-encoding: gzip",
-    "content-encoding: identity",
-    "accept: application/xml;q=0",
-    "accept-encoding: gzip, br, *",
-    "range: bytes=0-0",
-    "if-none-match: *",
-    "if-modified-since: Thu, 01 Jan 1970 00:00:00 GMT",
-    "expect: 100-continue",
-    "expect: something",
-    "upgrade: h2c",
-    "connection: upgrade",
-    "connection: keep-alive, close",
-    "connection: authorization, host",
-    "idempotency-key: k",
-    "idempotency-key: \u{e9}",
-    "origin: https://a.example",
-    "origin: null",
-    "access-control-request-method: \u{1}",
-    "x-forwarded-for: 127.0.0.1, '",
-    "x-http-method-override: DELETE",
-    "x-original-url: /api/workspaces",
-    "forwarded: for=\"[::1]\"",
-    "cookie: a=b; $Version=1",
-    "authorization: Basic eA==",
-    "host: second.example",
-    " folded: x",
-    "spaced : x",
-    ": nameless",
-];
-
-const HOSTS: [&str; 7] = [
-    "host: x\r\n",
-    "host: \r\n",
-    "host: a b\r\n",
-    "host: x:99999\r\n",
-    "host: user@x/y?z#\r\n",
-    "host: \u{e9}\r\n",
-    "",
-];
-
-/// Where a body could be taken for a request.
-const SMUGGLED: &str = "GET /api/webhooks/endpoints?smuggled=1 HTTP/1.1\r\nhost: x\r\n\
-                        authorization: Bearer OWN\r\n\r\n";
-
-const BODIES: [&str; 26] = [
-    "",
-    "{}",
-    "null",
-    "[]",
-    "{",
-    "NaN",
-    "\u{feff}{}",
-    "\0",
-    SMUGGLED,
-    "0\r\n\r\n",
-    "name=x&type=a",
-    r#"{"type":"a","data":1}"#,
-    r#"{"type":"a","data":{"a":1,"a":2},"type":"b","timestamp":"2026-01-31T12:00:00Z"}"#,
-    r#"{"type":"a.*","data":NaN}"#,
-    r#"{"type":"a","data":1e400,"timestamp":"x"}"#,
-    r#"{"type":"\ud800","data":"\udfff"}"#,
-    r#"{"url":"https://a.example/%_'","format":"raw","events":[]}"#,
-    r#"{"url":"https://[::1]:99999/","format":"xml","events":["",null,"*.*"],"secret":"\u0000"}"#,
-    r#"{"url":"HTTPS://\u0000@A.example\\..//","format":"slack","events":[]}"#,
-    r#"{"enabled":"T","secret":"whsec_AAAA"}"#,
-    r#"{"enabled":1.0}"#,
-    r#"{"name":"'; DROP TABLE workspace; --"}"#,
-    r#"{"name":"\u0000"}"#,
-    r#"{"comment":"\ud83d","scopes":["webhooks:read","*"],"expires_in":1e999}"#,
-    r#"{"comment":"","scopes":["webhooks:read"],"expires_in":9223372036854775808}"#,
-    r#"{"workspace_id":"0190a000-0000-4000-8000-000000000000","data":[[[[[[]]]]]],"type":"a"}"#,
-];
 
 /// How the body is delimited; the first four can be understood in one way only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -295,9 +105,29 @@ struct Case {
     fields: Vec<&'static str>,
     framing: Framing,
     body: Vec<u8>,
+    /// The good requests behind it.
+    behind: &'static [&'static str],
 }
 
+/// Methods of good requests.
+const BEHIND: [&[&str]; 5] = [
+    &["GET"],
+    &["HEAD"],
+    &["HEAD", "GET"],
+    &["GET", "HEAD"],
+    &["HEAD", "HEAD", "GET"],
+];
+
 impl Case {
+    /// The methods of the good requests: where the next request begins at a place that this one chose,
+    /// nobody could tell which answer is to a HEAD.
+    fn behind(&self) -> &'static [&'static str] {
+        match self.framing {
+            Framing::TooLong | Framing::TooShort => BEHIND[0],
+            _ => self.behind,
+        }
+    }
+
     /// The request; `fill` puts names in for those that stand for them.
     fn bytes(&self, fill: impl Fn(&str) -> String) -> Vec<u8> {
         let body = match std::str::from_utf8(&self.body) {
@@ -368,8 +198,9 @@ fn case() -> impl Strategy<Value = Case> {
         1 => Just(Vec::new()),
         1 => prop::collection::vec(select(FIELDS.to_vec()), 1..3),
     ];
-    (line(), version, host, token, fields, framing, body).prop_map(
-        |((method, target), version, host, token, fields, framing, body)| Case {
+    let behind = select(BEHIND.to_vec());
+    (line(), version, host, token, fields, framing, body, behind).prop_map(
+        |((method, target), version, host, token, fields, framing, body, behind)| Case {
             method,
             target,
             version,
@@ -378,13 +209,18 @@ fn case() -> impl Strategy<Value = Case> {
             fields,
             framing,
             body,
+            behind,
         },
     )
 }
 
-/// What makes the answer to a case, with a good request behind it, wrong.
+/// What makes the answer to a case, with good requests behind it, wrong.
 fn fault(case: &Case, replies: &[Reply], good: &[u8]) -> Option<&'static str> {
     let is_good = |reply: &Reply| reply.status == 200 && reply.body == good;
+    let is_good_head = |reply: &Reply| {
+        let length = reply.header("content-length").map(str::parse);
+        reply.status == 200 && reply.body.is_empty() && length == Some(Ok(good.len()))
+    };
     let (first, later) = match replies {
         // The framework takes whoever sends such chunks for somebody who has hung up.
         [] if case.framing == Framing::BadChunks => return None,
@@ -402,12 +238,17 @@ fn fault(case: &Case, replies: &[Reply], good: &[u8]) -> Option<&'static str> {
         }
         // The next request begins at a place that this one chose, and as such it is none.
         Framing::TooLong | Framing::TooShort => None,
-        _ => match later {
-            [] => None,
-            [second] if is_good(second) => None,
-            [_] => Some("the good request got another's answer"),
-            _ => Some("more answers than requests"),
-        },
+        _ if later.is_empty() => None,
+        _ if later.len() < case.behind().len() => Some("it did not go on"),
+        _ if later.len() > case.behind().len() => Some("more answers than requests"),
+        _ => {
+            let mut pairs = case.behind().iter().zip(later);
+            let own = pairs.all(|(method, reply)| match *method {
+                "HEAD" => is_good_head(reply),
+                _ => is_good(reply),
+            });
+            (!own).then_some("a good request got another's answer")
+        }
     }
 }
 
@@ -421,10 +262,11 @@ fn whatever_is_asked_the_answer_is_well_formed_bounded_and_ones_own() {
         made.expect(201)["id"].as_str().unwrap().to_owned()
     };
     let (mine, endpoint) = (id("mine"), id("any"));
-    let good = format!(
-        "GET /api/webhooks/endpoints/{mine} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\r\n",
+    let rest = format!(
+        " /api/webhooks/endpoints/{mine} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\r\n",
         app.token
     );
+    let good = format!("GET{rest}");
     let replies = exchange(app.addr, good.as_bytes()).unwrap();
     let expected = replies[0].body.clone();
     assert_eq!((replies.len(), replies[0].status), (1, 200));
@@ -443,8 +285,11 @@ fn whatever_is_asked_the_answer_is_well_formed_bounded_and_ones_own() {
     let seen = std::cell::RefCell::new(std::collections::BTreeMap::<u16, u32>::new());
     let in_turn = std::cell::Cell::new(0);
     let run = TestRunner::new(config).run(&case(), |case| {
-        let bytes = [&case.bytes(fill)[..], good.as_bytes()].concat();
-        let replies = exchange(app.addr, &bytes).map_err(TestCaseError::fail)?;
+        let behind = case.behind().iter().map(|method| format!("{method}{rest}"));
+        let bytes = [case.bytes(fill), behind.collect::<String>().into_bytes()].concat();
+        let methods = [&[case.method], case.behind()].concat();
+        let heads: Vec<_> = methods.iter().map(|method| *method == "HEAD").collect();
+        let replies = exchange_ahead(app.addr, &bytes, &heads).map_err(TestCaseError::fail)?;
         if let Some(fault) = fault(&case, &replies, &expected) {
             return Err(TestCaseError::fail(format!("{fault}: {replies:#?}")));
         }

@@ -4,6 +4,7 @@ mod crowds;
 mod framing;
 mod grammar;
 mod isolation;
+mod pipelines;
 mod server;
 mod wire;
 

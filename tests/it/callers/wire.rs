@@ -35,12 +35,26 @@ pub(super) fn connect(addr: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Sends bytes, ends the sending, and reads until the server closes. An error says what was wrong with
-/// what came.
+/// Sends a request, and whatever is behind it, ends the sending, and reads until the server closes. An
+/// error says what was wrong with what came.
 pub(super) fn exchange(addr: SocketAddr, bytes: &[u8]) -> Result<Vec<Reply>, String> {
+    exchange_ahead(addr, bytes, &[bytes.starts_with(b"HEAD ")])
+}
+
+/// The same with several requests; `heads` tells which of them, from the first on, are a HEAD.
+pub(super) fn exchange_ahead(
+    addr: SocketAddr,
+    bytes: &[u8],
+    heads: &[bool],
+) -> Result<Vec<Reply>, String> {
     let mut stream = connect(addr);
     // A server that has read enough may close before the end of what is sent.
     let _ = stream.write_all(bytes);
+    finish(stream, heads)
+}
+
+/// Ends the sending and reads what is left of the answers.
+pub(super) fn finish(mut stream: TcpStream, heads: &[bool]) -> Result<Vec<Reply>, String> {
     let _ = stream.shutdown(Shutdown::Write);
     let mut received = Vec::new();
     if let Err(error) = stream.read_to_end(&mut received)
@@ -48,13 +62,13 @@ pub(super) fn exchange(addr: SocketAddr, bytes: &[u8]) -> Result<Vec<Reply>, Str
     {
         return Err(format!("{error}, after {:?}", text(&received)));
     }
-    replies(&received, bytes.starts_with(b"HEAD "))
+    replies(&received, heads)
 }
 
-/// Takes bytes apart into answers, without the interim ones. Each is checked for being well formed; the
-/// first has no body if it is to a HEAD.
-fn replies(mut bytes: &[u8], to_head: bool) -> Result<Vec<Reply>, String> {
-    let mut found = Vec::new();
+/// Takes bytes apart into answers, without the interim ones. Each is checked for being well formed;
+/// those to a HEAD have no body.
+fn replies(mut bytes: &[u8], heads: &[bool]) -> Result<Vec<Reply>, String> {
+    let mut found: Vec<Reply> = Vec::new();
     while !bytes.is_empty() {
         let about = text(bytes);
         let end = bytes
@@ -74,7 +88,7 @@ fn replies(mut bytes: &[u8], to_head: bool) -> Result<Vec<Reply>, String> {
             None if reply.status == 204 => 0,
             None => return Err(format!("no length: {about:?}")),
         };
-        if !(to_head && found.is_empty()) {
+        if heads.get(found.len()) != Some(&true) {
             if bytes.len() < length {
                 return Err(format!("{} of {length} bytes: {about:?}", bytes.len()));
             }

@@ -1,0 +1,209 @@
+//! Requests made up with their ends known, and what has no end that could be relied on.
+
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+use super::Boundary;
+
+/// Fields that look like those that matter, or are long, or odd.
+const FIELDS: [&str; 13] = [
+    "host: x",
+    "x:",
+    "x-content-length: 7",
+    "content-lengths: 7",
+    "content: length: 7",
+    "transfer-encodin: chunked",
+    "te: trailers, chunked",
+    "upgrade: h2c",
+    "upgrade: websockets",
+    "upgrade: h2c, and something else that is longer than a line of which all is kept",
+    "expect: 100-continue",
+    "x-long: content-length: 7 content-length: 7 content-length: 7 content-length: 7",
+    "x-name-that-is-longer-than-any-that-says-something-of-a-body-would-be: 7",
+];
+
+/// Bytes of a body, some of which look like what comes behind it.
+fn bytes() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..200),
+        Just(b"\r\n\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n".to_vec()),
+    ]
+}
+
+/// A body with its length, and the field that tells it.
+fn sized() -> impl Strategy<Value = (Option<String>, Vec<u8>)> {
+    let name = select(vec!["content-length", "Content-Length", "CONTENT-LENGTH"]);
+    let space = select(vec!["", " ", "\t  "]);
+    (name, space.clone(), 0..5_usize, bytes(), space).prop_map(
+        |(name, before, zeros, body, behind)| {
+            let (zeros, length) = ("0".repeat(zeros), body.len());
+            (
+                Some(format!("{name}:{before}{zeros}{length}{behind}")),
+                body,
+            )
+        },
+    )
+}
+
+/// A body in chunks.
+fn chunked() -> impl Strategy<Value = (Option<String>, Vec<u8>)> {
+    let field = select(vec![
+        "transfer-encoding: chunked",
+        "Transfer-Encoding:CHUNKED \t",
+        "TRANSFER-ENCODING:\t Chunked",
+    ]);
+    let long = format!(";{}", "x".repeat(100));
+    let extension = ["", " ", "\t ;", ";a=\"b\"", ";\u{e9}", &long].map(str::to_owned);
+    let chunk = (bytes(), 0..3_usize, select(extension.to_vec()));
+    let trailers = select(vec![
+        "",
+        "content-length: 5\r\n",
+        "a: b\r\n\tc\r\n",
+        // A line ends at CR and LF here.
+        "a: b\n\r\n",
+        "\n\r\na\n\nb\r\n",
+    ]);
+    (field, prop::collection::vec(chunk, 0..4), trailers).prop_map(|(field, chunks, trailers)| {
+        let mut body = Vec::new();
+        for (bytes, zeros, extension) in chunks.iter().filter(|chunk| !chunk.0.is_empty()) {
+            let zeros = "0".repeat(*zeros);
+            let size = match zeros.len() {
+                1 => format!("{zeros}{:X}{extension}\r\n", bytes.len()),
+                _ => format!("{zeros}{:x}{extension}\r\n", bytes.len()),
+            };
+            body.extend_from_slice(&[size.as_bytes(), bytes, b"\r\n"].concat());
+        }
+        body.extend_from_slice(format!("00\r\n{trailers}\r\n").as_bytes());
+        (Some(field.to_owned()), body)
+    })
+}
+
+fn request() -> impl Strategy<Value = Vec<u8>> {
+    let end = || select(vec!["\r\n", "\n"]);
+    let empty = prop::collection::vec(end(), 0..3).prop_map(|lines| lines.concat());
+    let line = select(vec!["GET / HTTP/1.1", "HEAD /CONNECT HTTP/1.0", "P x y"]);
+    let fields = prop::collection::vec(select(FIELDS.to_vec()).prop_map(str::to_owned), 0..4);
+    let body = prop_oneof![Just((None, Vec::new())), sized(), chunked()];
+    (empty, line, fields, body, any::<Index>(), end()).prop_map(
+        |(empty, line, mut fields, (framing, body), place, end)| {
+            if let Some(framing) = framing {
+                fields.insert(place.index(fields.len() + 1), framing);
+            }
+            let lines = [vec![line.to_owned()], fields, vec![String::new()]].concat();
+            let head: String = lines.iter().flat_map(|line| [line, end]).collect();
+            [empty.as_bytes(), head.as_bytes(), &body].concat()
+        },
+    )
+}
+
+fn requests() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    prop::collection::vec(request(), 1..5)
+}
+
+/// Where requests end, if the bytes are read in pieces of these sizes, over and over.
+fn ends(bytes: &[u8], sizes: &[usize]) -> Vec<usize> {
+    let (mut found, mut boundary, mut at) = (Vec::new(), Boundary::default(), 0);
+    for size in sizes.iter().cycle() {
+        let piece_end = bytes.len().min(at + size);
+        while at < piece_end {
+            at += boundary.follow(&bytes[at..piece_end]);
+            if boundary.is_over() {
+                found.push(at);
+                boundary = Boundary::default();
+            }
+        }
+        if at == bytes.len() {
+            break;
+        }
+    }
+    found
+}
+
+fn sizes() -> impl Strategy<Value = Vec<usize>> {
+    prop_oneof![Just(vec![1]), prop::collection::vec(1..120_usize, 1..20)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn the_ends_of_requests_are_found_however_they_come(requests in requests(), sizes in sizes()) {
+        let mut at = 0;
+        let made: Vec<_> = requests.iter().map(|request| { at += request.len(); at }).collect();
+        prop_assert_eq!(ends(&requests.concat(), &sizes), made);
+    }
+
+    #[test]
+    fn what_is_found_in_anything_does_not_depend_on_how_it_comes(
+        requests in requests(),
+        changes in prop::collection::vec(
+            (any::<Index>(), 0..3_usize, select(b"\r\n :;0f\0\xff".to_vec())),
+            0..8,
+        ),
+        sizes in sizes(),
+    ) {
+        let mut bytes = requests.concat();
+        for (place, less, more) in changes {
+            let at = place.index(bytes.len());
+            let end = bytes.len().min(at + less);
+            bytes.splice(at..end, [more]);
+        }
+        prop_assert_eq!(ends(&bytes, &sizes), ends(&bytes, &[bytes.len()]));
+    }
+}
+
+#[test]
+fn an_end_in_doubt_is_never_found() {
+    let chunked = "transfer-encoding: chunked\r\n\r\n";
+    let padded = format!("content-length:{} 0", " ".repeat(64));
+    let padded_websocket = format!("upgrade:{}websocket", " ".repeat(51));
+    for (head, body) in [
+        ("content-length: 0\r\ncontent-length: 0\r\n\r\n", ""),
+        (
+            "content-length: 0\r\ntransfer-encoding: chunked\r\n\r\n",
+            "",
+        ),
+        ("content-length:\r\n\r\n", ""),
+        ("content-length: +0\r\n\r\n", ""),
+        ("content-length: 0 0\r\n\r\n", ""),
+        ("content-length: 0, 0\r\n\r\n", ""),
+        ("content-length: 18446744073709551616\r\n\r\n", ""),
+        (&padded, "\r\n\r\n"),
+        (&padded_websocket, "\r\n\r\n"),
+        (
+            "transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n",
+            "",
+        ),
+        ("transfer-encoding: identity\r\n\r\n", ""),
+        ("transfer-encoding: gzip, chunked\r\n\r\n", ""),
+        ("upgrade: WebSocket\r\n\r\n", ""),
+        ("upgrade: websocket\r\ncontent-length: 0\r\n\r\n", ""),
+        (chunked, "\r\n"),
+        (chunked, "+0\r\n\r\n"),
+        (chunked, " 0\r\n\r\n"),
+        (chunked, "0x0\r\n\r\n"),
+        (chunked, "10000000000000000\r\n"),
+        (chunked, "ffffffffffffffff\r\n"),
+        (chunked, "0\n\r\n"),
+    ] {
+        let request = format!("POST / HTTP/1.1\r\n{head}{body}");
+        let bytes = request.repeat(2) + "\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n";
+        assert!(ends(bytes.as_bytes(), &[1000]).is_empty(), "{request:?}");
+    }
+}
+
+#[test]
+fn only_connections_that_are_made_to_connect_have_no_further_requests() {
+    let connect = "CONNECT a:1 HTTP/1.1\r\n\r\n";
+    assert!(ends(connect.as_bytes(), &[1000]).is_empty());
+    let connect = "CONNECT a:1 HTTP/1.1\r\ncontent-length: 0\r\n\r\n";
+    assert!(ends(connect.as_bytes(), &[1000]).is_empty());
+    let connect = "CONNECT a:1 HTTP/1.1\r\ncontent-length: 1\r\n\r\n ";
+    assert_eq!(ends(connect.as_bytes(), &[1000]), [connect.len()]);
+    let other = "CONNECTS / HTTP/1.1\r\n\r\n";
+    assert_eq!(ends(other.as_bytes(), &[1000]), [other.len()]);
+    // Chunks have an end whatever the connection was asked to become.
+    let upgrade =
+        "GET / HTTP/1.1\r\nupgrade: websocket\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n";
+    assert_eq!(ends(upgrade.as_bytes(), &[1000]), [upgrade.len()]);
+}

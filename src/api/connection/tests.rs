@@ -1,0 +1,184 @@
+//! What the framework sees of a stream on which requests are sent ahead.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::Wake;
+
+use super::*;
+
+const GET: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
+const ANSWER: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
+
+/// A client that has sent this, read by read, and takes everything.
+struct Sent(VecDeque<Vec<u8>>);
+
+impl AsyncRead for Sent {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let Some(bytes) = self.0.pop_front() else {
+            return Poll::Pending;
+        };
+        buffer.put_slice(&bytes);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Sent {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[derive(Default)]
+struct Wakes(AtomicU32);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The framework's side of a connection.
+struct Framework {
+    connection: Connection<Sent>,
+    connections: Rc<Connections>,
+    wakes: Arc<Wakes>,
+}
+
+impl Framework {
+    /// Runs a test with a connection of a client that has sent this.
+    fn with(sent: &[&[u8]], test: impl FnOnce(Self)) {
+        actix_web::rt::System::new().block_on(async {
+            let minute = Duration::from_mins(1);
+            let connections = Connections::new(Limits {
+                idle: 3 * minute,
+                request: minute,
+                answer: 3 * minute,
+                connections: 1,
+                period: minute,
+            });
+            let sent = sent.iter().map(|bytes| bytes.to_vec()).collect();
+            test(Self {
+                connection: connections.admit(Sent(sent)),
+                connections,
+                wakes: Arc::default(),
+            });
+        });
+    }
+
+    /// The next bytes; `None` if there are none yet.
+    fn read(&mut self) -> Option<Vec<u8>> {
+        let waker = Waker::from(self.wakes.clone());
+        let mut space = [0; 100];
+        let mut buffer = ReadBuf::new(&mut space);
+        let stream = Pin::new(&mut self.connection);
+        match stream.poll_read(&mut Context::from_waker(&waker), &mut buffer) {
+            Poll::Ready(read) => read.map(|()| buffer.filled().to_vec()).ok(),
+            Poll::Pending => {
+                assert!(buffer.filled().is_empty());
+                None
+            }
+        }
+    }
+
+    fn answer(&mut self) {
+        let waker = Waker::from(self.wakes.clone());
+        let mut context = Context::from_waker(&waker);
+        let pieces = [&ANSWER[..9], &ANSWER[9..]].map(IoSlice::new);
+        let written =
+            Pin::new(&mut self.connection).poll_write_vectored(&mut context, &pieces[..1]);
+        assert!(matches!(written, Poll::Ready(Ok(9))));
+        let written = Pin::new(&mut self.connection).poll_write(&mut context, &ANSWER[9..]);
+        assert!(matches!(written, Poll::Ready(Ok(_))));
+        let flushed = Pin::new(&mut self.connection).poll_flush(&mut context);
+        assert!(matches!(flushed, Poll::Ready(Ok(()))));
+    }
+
+    fn wakes(&self) -> u32 {
+        self.wakes.0.load(Ordering::Relaxed)
+    }
+}
+
+#[test]
+fn the_next_request_comes_when_the_answer_is_out_and_the_framework_is_woken_for_it() {
+    let (start, end) = GET.split_at(7);
+    let ahead = [GET, start].concat();
+    Framework::with(&[&ahead, end, GET, b""], |mut framework| {
+        assert_eq!(framework.read().unwrap(), GET);
+        assert_eq!(framework.read(), None);
+        framework.answer();
+        assert_eq!(framework.wakes(), 1);
+        assert_eq!(framework.read().unwrap(), start);
+        assert_eq!(framework.read().unwrap(), end);
+        // This one has come by itself, and is held from now on.
+        assert_eq!(framework.read(), None);
+        framework.answer();
+        assert_eq!(framework.wakes(), 2);
+        assert_eq!(framework.read().unwrap(), GET);
+        assert_eq!(framework.read().unwrap(), b"", "the end");
+    });
+}
+
+#[test]
+fn who_sends_nothing_ahead_costs_nothing() {
+    Framework::with(&[GET], |mut framework| {
+        assert_eq!(framework.read().unwrap(), GET);
+        assert_eq!(framework.read(), None);
+        framework.answer();
+        assert_eq!(framework.wakes(), 0);
+    });
+}
+
+#[test]
+fn the_end_of_a_client_is_told_before_the_answer() {
+    Framework::with(&[GET, b""], |mut framework| {
+        assert_eq!(framework.read().unwrap(), GET);
+        assert_eq!(framework.read().unwrap(), b"");
+    });
+}
+
+#[test]
+fn what_is_held_has_its_time_from_when_it_is_handed_over() {
+    Framework::with(&[&GET.repeat(2)], |mut framework| {
+        framework.read();
+        framework.answer();
+        let stage = |framework: &Framework| framework.connection.line.stage.get();
+        assert_eq!(stage(&framework), Stage::Idle);
+        assert_eq!(framework.read().unwrap(), GET);
+        assert_eq!(stage(&framework), Stage::Request);
+        assert_eq!(framework.read(), None);
+        let later = Instant::now() + Duration::from_mins(2);
+        framework.connections.close_overdue(later);
+        assert_eq!(framework.wakes(), 1);
+        assert_eq!(framework.read().unwrap(), b"", "it is given up");
+    });
+}
+
+#[test]
+fn a_connection_that_is_given_up_hands_over_nothing_more() {
+    Framework::with(&[&GET.repeat(2)], |mut framework| {
+        framework.read();
+        assert_eq!(framework.read(), None);
+        let later = Instant::now() + Duration::from_mins(2);
+        framework.connections.close_overdue(later);
+        assert_eq!(framework.wakes(), 1);
+        framework.answer();
+        assert_eq!(framework.read().unwrap(), b"");
+    });
+}
