@@ -14,6 +14,10 @@
 //! that comes. So whoever holds as many as there are keeps nobody out: a new connection gets its turn,
 //! and has sent its request long before it is itself the oldest.
 //!
+//! What has come of requests that are not answered yet is in memory. When that is more than a worker
+//! may hold, those that have waited longest are closed in the same way: many clients that never end
+//! their requests cannot use up the memory of the machine.
+//!
 //! A connection is closed by telling the framework that the client is gone, which lets an answer that
 //! is being made go out.
 
@@ -42,6 +46,8 @@ pub(super) struct Limits {
     pub(super) answer: Duration,
     /// Of one worker, before the oldest have to go.
     pub(super) connections: usize,
+    /// Bytes of requests without an answer, of one worker, before the oldest of them have to go.
+    pub(super) bytes: usize,
     /// Between two looks at all of them.
     pub(super) period: Duration,
 }
@@ -62,6 +68,8 @@ struct Line {
     stage: Cell<Stage>,
     since: Cell<Instant>,
     closed: Cell<bool>,
+    /// Handed over since the last answer.
+    bytes: Cell<usize>,
     waker: RefCell<Option<Waker>>,
     /// Where it stands in the list.
     place: Cell<usize>,
@@ -106,6 +114,8 @@ impl Line {
 pub(super) struct Connections {
     limits: Limits,
     lines: RefCell<Vec<Rc<Line>>>,
+    /// The sum of theirs.
+    bytes: Cell<usize>,
     watched: Cell<bool>,
 }
 
@@ -115,6 +125,7 @@ impl Connections {
         Rc::new(Self {
             limits,
             lines: RefCell::default(),
+            bytes: Cell::new(0),
             watched: Cell::new(false),
         })
     }
@@ -131,6 +142,7 @@ impl Connections {
             stage: Cell::new(Stage::Idle),
             since: Cell::new(Instant::now()),
             closed: Cell::new(false),
+            bytes: Cell::new(0),
             waker: RefCell::default(),
             place: Cell::new(lines.len()),
         });
@@ -166,8 +178,44 @@ impl Connections {
         });
     }
 
+    /// Notes that bytes of a request were handed over; others may have to go for them.
+    fn took(&self, line: &Line, bytes: usize) {
+        line.bytes.set(line.bytes.get() + bytes);
+        self.bytes.set(self.bytes.get() + bytes);
+        self.make_room(Instant::now());
+    }
+
+    /// Notes that the request of `line` is answered, or gone.
+    fn let_go(&self, line: &Line) {
+        self.bytes.set(self.bytes.get() - line.bytes.take());
+    }
+
+    /// Closes the requests that have waited longest, for as long as there are too many bytes of such.
+    fn make_room(&self, now: Instant) {
+        while self.bytes.get() > self.limits.bytes {
+            let lines = self.lines.borrow();
+            // Most that are young will be answered by themselves, if only memory lasts as long.
+            let spared = if self.bytes.get() / 2 > self.limits.bytes {
+                Duration::ZERO
+            } else {
+                SPARED_FOR
+            };
+            let Some(line) = lines
+                .iter()
+                .filter(|line| line.stage.get() == Stage::Request && !line.closed.get())
+                .filter(|line| now.saturating_duration_since(line.since.get()) >= spared)
+                .min_by_key(|line| line.since.get())
+            else {
+                return;
+            };
+            line.close();
+            self.let_go(line);
+        }
+    }
+
     /// Closes what has been at its stage for too long; `false` if there are no connections at all.
     fn close_overdue(&self, now: Instant) -> bool {
+        self.make_room(now);
         let lines = self.lines.borrow();
         for line in lines.iter() {
             if line.is_overdue(&self.limits, now) {
@@ -178,6 +226,7 @@ impl Connections {
     }
 
     fn release(&self, line: &Line) {
+        self.let_go(line);
         let mut lines = self.lines.borrow_mut();
         let place = line.place.get();
         lines.swap_remove(place);
@@ -228,6 +277,9 @@ impl<T> Connection<T> {
             return;
         }
         self.line.enter(Stage::Idle);
+        if let Some(connections) = self.connections.upgrade() {
+            connections.let_go(&self.line);
+        }
         if let Poll::Ready(Ok(mut left)) = *written {
             for piece in pieces {
                 let out = left.min(piece.len());
@@ -287,12 +339,16 @@ impl<T: AsyncRead + Unpin> AsyncRead for Connection<T> {
                 buffer.set_filled(before + admitted);
             }
         }
-        if buffer.filled().len() == before {
+        let handed_over = buffer.filled().len() - before;
+        if handed_over == 0 {
             self.line.wake_by(context);
             return Poll::Pending;
         }
         if self.line.stage.get() == Stage::Idle {
             self.line.enter(Stage::Request);
+        }
+        if let Some(connections) = self.connections.upgrade() {
+            connections.took(&self.line, handed_over);
         }
         Poll::Ready(Ok(()))
     }

@@ -180,7 +180,7 @@ mod tests {
             ("/v1/hookpost_wat_x".to_owned(), "/v1/…"),
             ("/v1/%77hsec_ab/cd".to_owned(), "/v1/…"),
             ("hookpost_adm_x".to_owned(), "…"),
-            ("/a".repeat(5000), &format!("{}…", "/a".repeat(80))),
+            ("/a".repeat(5000), &format!("{}/…", "/a".repeat(79))),
         ] {
             assert_eq!(shown(&path), expected);
         }

@@ -36,8 +36,12 @@ pub(super) const LIMITS: Limits = Limits {
     request: Duration::from_mins(1),
     answer: Duration::from_secs(30),
     connections: 4096,
+    bytes: 32 << 20,
     period: Duration::from_secs(1),
 };
+
+/// The fewest of the largest bodies that one worker takes in at the same time.
+const BODIES_MIN: usize = 16;
 
 /// The fewest connections of one worker, however few files it may open.
 const CONNECTIONS_MIN: usize = 32;
@@ -64,8 +68,10 @@ pub fn serve(
     connections: usize,
 ) -> io::Result<Server> {
     let per_worker = connections / workers();
+    let largest = usize::try_from(state.settings.max_body_bytes).unwrap_or(usize::MAX);
     let limits = Limits {
         connections: per_worker.clamp(CONNECTIONS_MIN, LIMITS.connections),
+        bytes: LIMITS.bytes.max(BODIES_MIN.saturating_mul(largest)),
         ..LIMITS
     };
     serve_within(listener, state, limits)

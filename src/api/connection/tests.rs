@@ -71,6 +71,7 @@ impl Framework {
                 request: minute,
                 answer: 3 * minute,
                 connections: 1,
+                bytes: usize::MAX,
                 period: minute,
             });
             let sent = sent.iter().map(|bytes| bytes.to_vec()).collect();

@@ -19,6 +19,7 @@ const NONE: Limits = Limits {
     request: NEVER,
     answer: NEVER,
     connections: 1000,
+    bytes: usize::MAX,
     period: Duration::from_millis(20),
 };
 
@@ -154,6 +155,46 @@ fn whoever_holds_all_connections_keeps_nobody_out() {
     ask(&mut served.connect(), PROBE);
     // The oldest has gone for it.
     assert!(ends(&mut held[0], |_| {}));
+}
+
+#[test]
+fn requests_that_do_not_end_hold_no_more_than_they_may() {
+    const LARGE: usize = 40_000;
+    let world = World::new();
+    let limits = Limits {
+        bytes: 4 * LARGE,
+        ..NONE
+    };
+    let served = Served::within(&world, limits);
+    let mut head = b"GET /healthz HTTP/1.1\r\nhost: x\r\nlong: ".to_vec();
+    head.resize(head.len() + LARGE, b'x');
+    // Of all workers together, so that each has too many.
+    let workers = std::thread::available_parallelism().unwrap().get();
+    let mut held = Vec::new();
+    for _ in 0..10 * workers {
+        let mut stream = served.connect();
+        stream.write_all(&head).unwrap();
+        held.push(stream);
+    }
+    assert!(ends(&mut held[0], |_| {}), "the oldest is still there");
+    ask(&mut served.connect(), PROBE);
+}
+
+#[test]
+fn what_is_answered_is_not_held_any_more() {
+    let world = World::new();
+    let probe = PROBE.len();
+    let limits = Limits {
+        bytes: 10 * probe,
+        ..NONE
+    };
+    let served = Served::within(&world, limits);
+    let mut streams: Vec<TcpStream> = (0..50).map(|_| served.connect()).collect();
+    for _ in 0..20 {
+        for stream in &mut streams {
+            ask(stream, PROBE);
+        }
+    }
 }
 
 #[test]
