@@ -296,6 +296,22 @@ fn what_is_revoked_elsewhere_ends_within_a_second() {
 }
 
 #[test]
+fn who_finds_all_reading_connections_taken_is_told_to_come_back() {
+    let world = World::new();
+    let list = || get("/api/webhooks/endpoints", &world.own);
+    let taken = world.store.take_all_readers();
+    let refused = world.one(list());
+    refused.is(503, "Unavailable");
+    assert_eq!(refused.header("retry-after"), "5");
+    assert_eq!(
+        refused.json()["detail"],
+        "the query took too long; nothing was stored"
+    );
+    drop(taken);
+    assert_eq!(world.one(list()).status, 200);
+}
+
+#[test]
 fn preflights_need_no_token_and_no_origin_gets_credentials() {
     let preflight = |origin: &'static str| {
         TestRequest::default()
