@@ -150,13 +150,13 @@ CREATE INDEX delivery_by_event ON delivery (event);
 CREATE INDEX delivery_unhappy ON delivery (workspace, seq, code, type) WHERE succeeded = 0;
 CREATE INDEX delivery_unhappy_endpoint ON delivery (endpoint, seq, code, type) WHERE succeeded = 0;
 
--- Exact totals at any size: how many deliveries of a kind are in a block of 65,536 numbers. Each is
+-- Exact totals at any size: how many deliveries of a kind are in a block of 32,768 numbers. Each is
 -- counted three times, for its endpoint, its workspace and the server, so that a total is the sum of
 -- one scope's blocks however many endpoints it has. Blocks come first in the key: those that are
 -- complete are written at the end of the table, all their scopes at once.
 -- The block of the newest delivery has no rows yet: lists count it on an index.
 CREATE TABLE delivery_count (
-  block    INTEGER NOT NULL,                     -- delivery.seq / 65536
+  block    INTEGER NOT NULL,                     -- delivery.seq / 32768
   scope    INTEGER NOT NULL,                     -- n of the endpoint; -n of the workspace; 0: server
   type     INTEGER NOT NULL,
   class    INTEGER NOT NULL,                     -- code / 100; 0: no answer
@@ -166,7 +166,7 @@ CREATE TABLE delivery_count (
 
 -- The same for events, by state. Moves between states are subtracted and added.
 CREATE TABLE event_count (
-  block    INTEGER NOT NULL,                     -- event.seq / 65536
+  block    INTEGER NOT NULL,                     -- event.seq / 32768
   scope    INTEGER NOT NULL,                     -- as above
   type     INTEGER NOT NULL,
   state    INTEGER NOT NULL,

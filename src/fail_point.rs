@@ -1,4 +1,4 @@
-//! Steps at which tests let the process die, wait, or meet a failing disk.
+//! Steps at which tests let the process die, wait, panic, or meet a failing disk.
 //!
 //! Promises of the form "whenever it crashes" are only as good as the moments that were tried, and the
 //! interesting ones last microseconds. So the code names them here, and passes them by. Without the
@@ -30,6 +30,8 @@ pub enum FailPoint {
     CommittedPublish,
     /// The outcome of an attempt was committed; nobody was told.
     CommittedOutcome,
+    /// A request is about to be made.
+    Sending,
     /// A request was answered; the outcome was not reported yet.
     Sent,
     /// Some of a message's bodies are dropped, within a transaction.
@@ -110,8 +112,9 @@ mod armed {
                 Some("abort") => std::process::abort(),
                 Some("full") => return Some(Fault::DiskFull),
                 Some("fail") => return Some(Fault::DiskError),
+                Some("panic") => panic!("{VARIABLE}: {text}"),
                 Some("hold") => std::thread::sleep(LOOK_AGAIN),
-                _ => panic!("{VARIABLE}: {text}"),
+                _ => panic!("{VARIABLE} has no such action: {text}"),
             }
         }
     }
@@ -127,6 +130,7 @@ mod armed {
             FailPoint::CommitOutcome => "commit-outcome",
             FailPoint::CommittedPublish => "committed-publish",
             FailPoint::CommittedOutcome => "committed-outcome",
+            FailPoint::Sending => "sending",
             FailPoint::Sent => "sent",
             FailPoint::Archiving => "archiving",
             FailPoint::Sweeping => "sweeping",

@@ -49,10 +49,16 @@ pub(crate) struct Auth {
     used: Mutex<HashMap<Uuid, Timestamp>>,
 }
 
+/// When something was asked; noted before, so that what changes meanwhile is news.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    at: Instant,
+    generation: u64,
+}
+
 struct Cached {
     caller: Caller,
-    asked_at: Instant,
-    generation: u64,
+    asked: Asked,
     refreshing: AtomicBool,
 }
 
@@ -62,8 +68,7 @@ pub(super) struct Authenticated {
     /// Who calls.
     pub(super) caller: Caller,
     hash: TokenHash,
-    at: Instant,
-    generation: u64,
+    asked: Asked,
 }
 
 /// What the cache says of a token.
@@ -108,9 +113,7 @@ impl Auth {
 
     /// Whether there may be more to know of a caller by `now`.
     pub(super) fn is_outdated(&self, known: &Authenticated, now: Timestamp) -> bool {
-        known.generation != self.generation.load(Ordering::SeqCst)
-            || known.at.elapsed() >= CACHED_FOR
-            || known.caller.has_ended(now)
+        self.is_old(known.asked) || known.caller.has_ended(now)
     }
 
     /// Who a caller is by now.
@@ -134,13 +137,17 @@ impl Auth {
         readers: &Readers,
         now: Timestamp,
     ) -> Result<Authenticated, ApiError> {
-        // Before anything is read: what changes from now on is news.
-        let generation = self.generation.load(Ordering::SeqCst);
-        let at = Instant::now();
+        let asked = Asked {
+            at: Instant::now(),
+            generation: self.generation.load(Ordering::SeqCst),
+        };
         let caller = match self.remembered(&hash) {
             Memory::Caller(caller) => caller,
-            Memory::Stale => self.ask(hash, store, readers, Lane::Known).await?,
-            Memory::Unknown => self.ask(hash, store, readers, Lane::Stranger).await?,
+            Memory::Stale => self.ask(hash, store, readers, Lane::Known, asked).await?,
+            Memory::Unknown => {
+                self.ask(hash, store, readers, Lane::Stranger, asked)
+                    .await?
+            }
         };
         if caller.has_ended(now) {
             return Err(ApiError::InvalidToken);
@@ -150,8 +157,7 @@ impl Auth {
         Ok(Authenticated {
             caller,
             hash,
-            at,
-            generation,
+            asked,
         })
     }
 
@@ -173,14 +179,19 @@ impl Auth {
         let Some(cached) = cache.get(hash) else {
             return Memory::Unknown;
         };
-        let age = cached.asked_at.elapsed();
-        if cached.generation != self.generation.load(Ordering::SeqCst)
-            || age >= CACHED_FOR
-            || (age >= REFRESHED_FROM && !cached.refreshing.swap(true, Ordering::Relaxed))
+        if self.is_old(cached.asked)
+            || (cached.asked.at.elapsed() >= REFRESHED_FROM
+                && !cached.refreshing.swap(true, Ordering::Relaxed))
         {
             return Memory::Stale;
         }
         Memory::Caller(cached.caller)
+    }
+
+    /// Whether an answer to what was asked then is believed no more.
+    fn is_old(&self, asked: Asked) -> bool {
+        asked.generation != self.generation.load(Ordering::SeqCst)
+            || asked.at.elapsed() >= CACHED_FOR
     }
 
     async fn ask(
@@ -189,9 +200,8 @@ impl Auth {
         store: &Arc<dyn Store>,
         readers: &Readers,
         lane: Lane,
+        asked: Asked,
     ) -> Result<Caller, ApiError> {
-        let generation = self.generation.load(Ordering::SeqCst);
-        let asked_at = Instant::now();
         let find = move |store: &dyn Store| store.find_caller(&hash);
         let found = readers.read(lane, store, find).await?;
         let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
@@ -202,15 +212,14 @@ impl Auth {
             return Err(ApiError::InvalidToken);
         };
         if cache.len() >= CACHE_MAX {
-            cache.retain(|_, cached| cached.asked_at.elapsed() < CACHED_FOR);
+            cache.retain(|_, cached| cached.asked.at.elapsed() < CACHED_FOR);
         }
         if cache.len() >= CACHE_MAX {
             cache.clear();
         }
         let cached = Cached {
             caller,
-            asked_at,
-            generation,
+            asked,
             refreshing: AtomicBool::new(false),
         };
         cache.insert(hash, cached);

@@ -4,186 +4,15 @@
 mod connections;
 mod limits;
 mod socket;
+mod world;
 
-use std::future::Future;
-
-use actix_web::App;
-use actix_web::body::MessageBody;
-use actix_web::dev::{Service, ServiceResponse};
-use actix_web::http::StatusCode;
-use actix_web::http::header::HeaderMap;
-use actix_web::middleware::from_fn;
-use actix_web::test::{TestRequest, init_service};
-use clap::Parser;
+use actix_web::test::TestRequest;
 use serde_json::{Value, json};
-use tempfile::TempDir;
-use uuid::Uuid;
 
+use self::world::{Answer, World, bearer, get, post, run, token};
 use super::error::ApiError;
 use super::*;
 use crate::domain::access::{Reach, Scope, Scopes, Token, TokenKind};
-use crate::domain::clock::{ManualClock, Timestamp};
-use crate::domain::workspace::WorkspaceName;
-use crate::storage::NewAccessToken;
-use crate::storage::sqlite::{SqliteSettings, SqliteStore};
-
-#[derive(Parser)]
-struct Settings {
-    #[command(flatten)]
-    api: ApiSettings,
-}
-
-/// A store in a directory of its own, with a workspace and a token for everybody in the story.
-struct World {
-    store: Arc<SqliteStore>,
-    state: Arc<ApiState>,
-    clock: Arc<ManualClock>,
-    workspace: Uuid,
-    admin: String,
-    own: String,
-    reader: String,
-    _directory: TempDir,
-}
-
-impl World {
-    fn new() -> Self {
-        Self::with(&[])
-    }
-
-    fn with(flags: &[&str]) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let clock = Arc::new(ManualClock::new(Timestamp::from_micros(
-            1_700_000_000_000_000,
-        )));
-        let file = directory.path().join("test.db");
-        let store = SqliteStore::open(&file, SqliteSettings::default(), clock.clone()).unwrap();
-        let name = WorkspaceName::parse("acme").unwrap();
-        let workspace = store.create_workspace(name).wait().unwrap().id;
-        let flags = std::iter::once(&"test").chain(flags);
-        let state = Arc::new(ApiState::new(
-            store.clone(),
-            clock.clone(),
-            Settings::parse_from(flags).api,
-            NetworkPolicy::default(),
-            Box::new(|| Ok(())),
-        ));
-        Self {
-            admin: token(&*store, None, Scopes::all()),
-            own: token(&*store, Some(workspace), Scopes::all()),
-            reader: token(
-                &*store,
-                Some(workspace),
-                [Scope::WebhooksRead].into_iter().collect(),
-            ),
-            store,
-            state,
-            clock,
-            workspace,
-            _directory: directory,
-        }
-    }
-
-    /// Sends requests one after another and gives their answers.
-    fn send(&self, requests: Vec<TestRequest>) -> Vec<Answer> {
-        run(async {
-            let app = App::new()
-                .wrap(from_fn(request_log::each_request))
-                .configure(|config| configure(config, &self.state));
-            let app = init_service(app).await;
-            let mut answers = Vec::new();
-            for request in requests {
-                answers.push(answer(app.call(request.to_request()).await.unwrap()).await);
-            }
-            answers
-        })
-    }
-
-    fn one(&self, request: TestRequest) -> Answer {
-        self.send(vec![request]).remove(0)
-    }
-
-    fn post(&self, path: &str, body: impl Into<Vec<u8>>) -> Answer {
-        self.one(post(path, &self.own).set_payload(body.into()))
-    }
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        self.store.stop();
-    }
-}
-
-fn run<T>(future: impl Future<Output = T>) -> T {
-    actix_web::rt::System::new().block_on(future)
-}
-
-fn token(store: &dyn Store, workspace_id: Option<Uuid>, scopes: Scopes) -> String {
-    let kind = workspace_id.map_or(TokenKind::Admin, |_| TokenKind::Workspace);
-    let token = Token::generate(kind);
-    let new = NewAccessToken {
-        hash: token.hash(),
-        workspace_id,
-        comment: String::new(),
-        scopes,
-        expires_in: Some(Duration::from_hours(1)),
-    };
-    store.create_token(new).wait().unwrap();
-    token.reveal().to_owned()
-}
-
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap()
-    }
-
-    fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |v| v.to_str().unwrap())
-    }
-
-    fn is(&self, status: u16, error: &str) {
-        assert_eq!(
-            self.status.as_u16(),
-            status,
-            "{}",
-            String::from_utf8_lossy(&self.body)
-        );
-        assert_eq!(self.json()["error"], error);
-    }
-}
-
-async fn answer(response: ServiceResponse<impl MessageBody>) -> Answer {
-    let status = response.status();
-    let headers = response.headers().clone();
-    assert_eq!(headers.get("x-request-id").unwrap().len(), 16);
-    let body = actix_web::body::to_bytes(response.into_body()).await;
-    let body = body
-        .map_err(|_| "the body cannot be read")
-        .unwrap()
-        .to_vec();
-    Answer {
-        status,
-        headers,
-        body,
-    }
-}
-
-fn get(path: &str, token: &str) -> TestRequest {
-    TestRequest::get().uri(path).insert_header(bearer(token))
-}
-
-fn post(path: &str, token: &str) -> TestRequest {
-    TestRequest::post().uri(path).insert_header(bearer(token))
-}
-
-fn bearer(token: &str) -> (&'static str, String) {
-    ("authorization", format!("Bearer {token}"))
-}
 
 #[test]
 fn refusals_come_in_the_order_of_the_contract() {
@@ -464,6 +293,22 @@ fn what_is_revoked_elsewhere_ends_within_a_second() {
     while world.one(used()).status != 401 {
         assert!(since.elapsed() < Duration::from_secs(1));
     }
+}
+
+#[test]
+fn who_finds_all_reading_connections_taken_is_told_to_come_back() {
+    let world = World::new();
+    let list = || get("/api/webhooks/endpoints", &world.own);
+    let taken = world.store.take_all_readers();
+    let refused = world.one(list());
+    refused.is(503, "Unavailable");
+    assert_eq!(refused.header("retry-after"), "5");
+    assert_eq!(
+        refused.json()["detail"],
+        "the query took too long; nothing was stored"
+    );
+    drop(taken);
+    assert_eq!(world.one(list()).status, 200);
 }
 
 #[test]

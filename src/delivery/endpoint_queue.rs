@@ -8,25 +8,19 @@
 #[cfg(test)]
 pub(super) mod audit;
 mod flights;
+mod reads;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use self::flights::{Flight, Flights};
+pub(super) use self::reads::Read;
 use super::limits::Limits;
 use super::target::LiveTarget;
 use crate::domain::clock::Timestamp;
 use crate::domain::health::{Class, Health, SLOW};
-use crate::storage::{QueuedEvent, RetryBatch, Run, Seq};
-
-/// What kind of read an endpoint waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Read {
-    Fresh,
-    Retries,
-    Redeliveries,
-}
+use crate::storage::{QueuedEvent, Run, Seq};
 
 /// By which right an attempt starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,155 +164,6 @@ impl EndpointQueue {
     /// Events up to `seq` are on disk.
     pub(super) fn committed_through(&mut self, seq: Seq) {
         self.committed = self.committed.max(seq);
-    }
-
-    /// The next read that is wanted and not under way, and how many new rows it may bring; marks it as
-    /// under way. `room`: how many places in all windows are left.
-    pub(super) fn next_read(&mut self, now: Timestamp, room: usize) -> Option<(Read, usize)> {
-        let more_on_disk = self.refill_wanted || self.loaded < self.committed;
-        let (read, rows) = if self.redeliveries_wanted
-            && !self.reading_redeliveries
-            && self.redeliveries.is_empty()
-        {
-            self.redeliveries_wanted = false;
-            self.reading_redeliveries = true;
-            (Read::Redeliveries, self.limits.retries)
-        } else if !self.reading_retries
-            && self.retries.len() < self.limits.retries_below
-            && (room > 0 || self.retries.is_empty())
-            && self.next_due.is_some_and(|due| due <= now)
-        {
-            self.reading_retries = true;
-            (Read::Retries, self.limits.retries)
-        } else if more_on_disk
-            && self.refilling.is_none()
-            && self.window.len() < self.limits.refill_below
-            && (room > 0 || self.window.is_empty())
-        {
-            self.refill_wanted = false;
-            self.refilling = Some(self.committed);
-            (Read::Fresh, self.limits.refill)
-        } else {
-            return None;
-        };
-        let rows = rows.min(room.max(self.limits.least));
-        self.reserved[read as usize] = rows;
-        Some((read, rows))
-    }
-
-    /// The highest number that has been in the window: a refill reads above it.
-    pub(super) fn loaded(&self) -> Seq {
-        self.loaded
-    }
-
-    /// How many rows to read so that `new` of them are new.
-    pub(super) fn rows_for(&self, new: usize) -> usize {
-        new + self.in_hand.len()
-    }
-
-    /// A refill has come; `limit` rows were asked for.
-    pub(super) fn refilled(&mut self, events: Vec<QueuedEvent>, limit: usize) {
-        let asked_at = self.refilling.take().unwrap_or_default();
-        if events.len() < limit {
-            // All that was committed when it was asked for has been seen, even what no longer waits.
-            self.loaded = self.loaded.max(asked_at);
-        } else {
-            self.refill_wanted = true;
-        }
-        let skip_through = self.target.current().skip_through;
-        for event in events {
-            self.loaded = self.loaded.max(event.seq);
-            let is_stale = self.left_meanwhile[Read::Fresh as usize].contains(&event.seq);
-            if event.run > skip_through && !is_stale && self.in_hand.insert(event.seq) {
-                self.window.push_back(event);
-            }
-        }
-        self.committed = self.committed.max(self.loaded);
-        self.read_ended(Read::Fresh);
-    }
-
-    /// Due retries have come.
-    pub(super) fn retries_read(&mut self, batch: RetryBatch) {
-        self.reading_retries = false;
-        self.next_due = earliest(batch.next_due, self.due_meanwhile.take());
-        let mut room = self.reserved[Read::Retries as usize];
-        for event in batch.events {
-            let is_stale = self.left_meanwhile[Read::Retries as usize].contains(&event.seq);
-            if is_stale || self.in_hand.contains(&event.seq) {
-                continue;
-            }
-            if room == 0 {
-                // More are due; they are read when these have gone.
-                self.next_due = Some(Timestamp::default());
-                break;
-            }
-            room -= 1;
-            self.in_hand.insert(event.seq);
-            self.retries.push_back(event);
-        }
-        self.read_ended(Read::Retries);
-    }
-
-    /// Redeliveries have come; `limit` rows were asked for.
-    pub(super) fn redeliveries_read(&mut self, events: Vec<QueuedEvent>, limit: usize) {
-        self.reading_redeliveries = false;
-        self.redeliveries_wanted |= events.len() == limit;
-        let mut room = self.reserved[Read::Redeliveries as usize];
-        for event in events {
-            let is_stale = self.left_meanwhile[Read::Redeliveries as usize].contains(&event.seq);
-            if self.in_hand.contains(&event.seq) {
-                self.blocked.insert(event.seq);
-            } else if room == 0 || is_stale {
-                self.redeliveries_wanted = true;
-            } else {
-                room -= 1;
-                self.in_hand.insert(event.seq);
-                self.redeliveries.push_back(event);
-            }
-        }
-        self.read_ended(Read::Redeliveries);
-    }
-
-    /// A read failed: it is wanted again.
-    pub(super) fn read_failed(&mut self, read: Read) {
-        match read {
-            Read::Fresh => {
-                self.refilling = None;
-                self.refill_wanted = true;
-            }
-            Read::Retries => {
-                self.reading_retries = false;
-                self.next_due = earliest(self.next_due, self.due_meanwhile.take());
-            }
-            Read::Redeliveries => {
-                self.reading_redeliveries = false;
-                self.redeliveries_wanted = true;
-            }
-        }
-        self.read_ended(read);
-    }
-
-    /// By [`Read`].
-    fn reads_under_way(&self) -> [bool; 3] {
-        [
-            self.refilling.is_some(),
-            self.reading_retries,
-            self.reading_redeliveries,
-        ]
-    }
-
-    fn read_ended(&mut self, read: Read) {
-        self.reserved[read as usize] = 0;
-        self.left_meanwhile[read as usize].clear();
-    }
-
-    /// What the reads under way show of an event may be out of date.
-    fn outdates_reads(&mut self, seq: Seq) {
-        for (at, is_under_way) in self.reads_under_way().into_iter().enumerate() {
-            if is_under_way {
-                self.left_meanwhile[at].insert(seq);
-            }
-        }
     }
 
     /// An event begins a new run.

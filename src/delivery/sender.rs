@@ -165,6 +165,7 @@ fn attempt(shared: &Shared, start: Start) -> Landing {
         };
         return Landing::Attempted(event, gone);
     };
+    reach(FailPoint::Sending);
     let attempted = post(shared, &event, &target, &body);
     reach(FailPoint::Sent);
     Landing::Attempted(event, attempted)

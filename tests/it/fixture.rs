@@ -23,6 +23,23 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// When a [`ManualClock`] starts.
 pub(crate) const START: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 
+/// The names that lists take in their query strings.
+pub(crate) const QUERY_NAMES: [&str; 13] = [
+    "page",
+    "limit",
+    "endpoint_id",
+    "event_id",
+    "workspace_id",
+    "event_type",
+    "status",
+    "url",
+    "start_timestamp",
+    "end_timestamp",
+    "succeeded",
+    "http_code_class",
+    "query",
+];
+
 /// The arguments that every test application has, its own name and the database included.
 const OWN_FLAGS: usize = 5;
 

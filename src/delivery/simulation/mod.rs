@@ -9,6 +9,7 @@
 //! `HOOKPOST_SIM_SEEDS` and `HOOKPOST_SIM_DAYS` make it longer; `HOOKPOST_SIM_SEED=n` runs one seed and,
 //! when it fails, prints what happened last.
 
+mod agenda;
 mod fairness;
 mod oracle;
 mod plan;

@@ -1,10 +1,10 @@
-//! The world around a scheduler: a store, receivers, threads that take their time, and one agenda.
+//! The world around a scheduler: a store, receivers, threads that take their time, and what they do in turn.
 
-use std::cmp::Ordering;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::agenda::{Agenda, Happening};
 use super::oracle::Oracle;
 use super::plan::Plan;
 use super::random::Random;
@@ -45,45 +45,6 @@ pub(super) struct Settings {
     pub(super) pace: Pace,
 }
 
-/// What is going to happen. A number says in which life of the process.
-enum Happening {
-    Wake,
-    Write(u32),
-    Snapshot(u32, ReadRequest),
-    Answer(u32, ReadResult),
-    Load(u32, Start),
-    Admit(u32, Start),
-    Land(u32, Landing),
-    Plan(Plan),
-}
-
-struct Entry {
-    at: Duration,
-    /// Among entries of one moment, the one made first comes first.
-    serial: u64,
-    what: Happening,
-}
-
-impl Ord for Entry {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (other.at, other.serial).cmp(&(self.at, self.serial))
-    }
-}
-
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        self.serial == other.serial
-    }
-}
-
-impl Eq for Entry {}
-
 #[derive(Default)]
 struct Mail {
     notices: Vec<Notice>,
@@ -105,8 +66,7 @@ pub(super) struct World {
     pub(super) oracle: Oracle,
     pub(super) scheduler: Scheduler,
     live: Arc<LiveTargets>,
-    agenda: BinaryHeap<Entry>,
-    serial: u64,
+    agenda: Agenda,
     life: u32,
     mail: Mail,
     wake_at: Option<Duration>,
@@ -138,8 +98,7 @@ impl World {
             oracle: Oracle::new(rules.clone()),
             scheduler: Scheduler::new(rules, live.clone(), dice(seed)),
             live,
-            agenda: BinaryHeap::new(),
-            serial: 0,
+            agenda: Agenda::default(),
             life: 0,
             mail: Mail::default(),
             wake_at: None,
@@ -164,12 +123,7 @@ impl World {
     }
 
     fn put(&mut self, after: Duration, what: Happening) {
-        self.serial += 1;
-        self.agenda.push(Entry {
-            at: self.time + after,
-            serial: self.serial,
-            what,
-        });
+        self.agenda.put(self.time + after, what);
     }
 
     pub(super) fn plan(&mut self, after: Duration, plan: Plan) {
@@ -198,8 +152,7 @@ impl World {
 
     /// Lives through what happens until `end`.
     pub(super) fn run(&mut self, end: Duration) {
-        while self.agenda.peek().is_some_and(|entry| entry.at <= end) {
-            let Entry { at, what, .. } = self.agenda.pop().expect("it was peeked at");
+        while let Some((at, what)) = self.agenda.next(end) {
             self.time = at;
             self.happen(what);
         }

@@ -238,12 +238,11 @@ impl LogKeeper {
     fn wait_for_readers(&mut self, connection: &Connection) {
         let wait = RESTART_WAITS[self.waits_in_vain % RESTART_WAITS.len()];
         match restart_log(connection, wait) {
-            Ok(true) => self.waits_in_vain = 0,
-            Ok(false) => self.waits_in_vain += 1,
-            Err(error) => {
-                tracing::debug!(%error, "restarting the log");
-                self.waits_in_vain += 1;
-            }
+            Ok(Restart::Done) => self.waits_in_vain = 0,
+            Ok(Restart::Readers) => self.waits_in_vain += 1,
+            // That was no wait: SQLite does not wait for another checkpoint, and this one ends soon.
+            Ok(Restart::Checkpoint) => return,
+            Err(error) => tracing::debug!(%error, "restarting the log"),
         }
         let is_hopeless = self.waits_in_vain >= RESTART_WAITS.len();
         if is_hopeless {
@@ -304,8 +303,20 @@ fn run(connection: &Connection, file: &File, shared: &Shared) {
 struct Checkpoint {
     /// Whether it had to leave off because of others.
     busy: bool,
+    /// Whether it began at all: only one can be made at a time.
+    begun: bool,
     /// Frames that are left to move.
     left: i64,
+}
+
+/// What came of having the log start over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Restart {
+    Done,
+    /// Somebody still reads from it.
+    Readers,
+    /// Another checkpoint is being made, most likely by the thread for it.
+    Checkpoint,
 }
 
 fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<Checkpoint> {
@@ -313,17 +324,22 @@ fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<Checkpoin
         let (busy, log, moved): (bool, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         Ok(Checkpoint {
             busy,
+            begun: log >= 0,
             left: log - moved,
         })
     })
 }
 
 /// Has the log start over with the next commit, if readers leave it within `wait`.
-fn restart_log(connection: &Connection, wait: Duration) -> rusqlite::Result<bool> {
+fn restart_log(connection: &Connection, wait: Duration) -> rusqlite::Result<Restart> {
     connection.busy_timeout(wait)?;
     let restarted = checkpoint(connection, "RESTART");
     connection.busy_timeout(super::open::BUSY_TIMEOUT)?;
-    Ok(!restarted?.busy)
+    Ok(match restarted? {
+        Checkpoint { busy: false, .. } => Restart::Done,
+        Checkpoint { begun: true, .. } => Restart::Readers,
+        Checkpoint { begun: false, .. } => Restart::Checkpoint,
+    })
 }
 
 /// Moves everything and empties the log: for a clean stop.

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, params};
 
 /// How many numbers make a block. Counting as many entries of an index takes some milliseconds.
-pub(super) const BLOCK: i64 = 1 << 16;
+pub(super) const BLOCK: i64 = 1 << 15;
 
 /// The class of deliveries that got no answer.
 const NO_ANSWER: i64 = 0;

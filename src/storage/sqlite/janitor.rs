@@ -171,3 +171,45 @@ fn clean(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+    use crate::domain::clock::ManualClock;
+    use crate::storage::sqlite::SqliteStore;
+
+    const HOUR: Duration = Duration::from_hours(1);
+    const START: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
+
+    #[test]
+    fn retries_wait_anew_where_the_clock_was_set_back_and_only_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("test.db");
+        let manual = Arc::new(ManualClock::new(START));
+        let clock: Arc<dyn Clock> = manual.clone();
+        // A tool's store has no janitor of its own.
+        let store = SqliteStore::open_beside(&file, clock.clone()).unwrap();
+        let other = Connection::open(&file).unwrap();
+        let (recorded, due) = (START.micros(), START.after(HOUR).micros());
+        let insert = "PRAGMA foreign_keys = OFF;
+             INSERT INTO event (seq, id, message, endpoint, workspace, type, format, state, run,
+                                run_attempt, attempts, due, created_at)
+             VALUES (1, x'00', 1, 1, 1, 1, 0, 1, 1, 1, 1,";
+        let insert = format!("{insert} {due}, {recorded})");
+        other.execute_batch(&insert).unwrap();
+        let mut watch = ClockWatch::default();
+        let mut due_at = |wall: Timestamp| {
+            manual.step_wall_clock(wall);
+            watch.look(&store.writer, &clock).unwrap();
+            let due = other.query_row("SELECT due FROM event", [], |row| row.get(0));
+            Timestamp::from_micros(due.unwrap())
+        };
+        assert_eq!(due_at(START), START.after(HOUR));
+        assert_eq!(due_at(START.after(2 * HOUR)), START.after(HOUR), "forward");
+        assert_eq!(due_at(START), START.after(HOUR), "back to where it was");
+        assert_eq!(due_at(START.before(HOUR)), START, "back before that");
+        store.stop();
+    }
+}

@@ -33,7 +33,7 @@ fn count_blocks(transaction: &Transaction<'_>) -> HookResult {
         let mut count = transaction.prepare(&format!(
             "INSERT INTO {counters} (block, scope, type, {kind}, count)
              WITH counted AS MATERIALIZED (
-               SELECT seq / 65536 AS block, endpoint, workspace, type, {kind_of} AS kind,
+               SELECT seq / 32768 AS block, endpoint, workspace, type, {kind_of} AS kind,
                       count(*) AS count
                FROM {rows} NOT INDEXED WHERE seq >= ?1 AND seq < ?2
                GROUP BY endpoint, workspace, type, kind
@@ -45,16 +45,16 @@ fn count_blocks(transaction: &Transaction<'_>) -> HookResult {
              UNION ALL
              SELECT block, 0, type, kind, sum(count) FROM counted GROUP BY type, kind"
         ))?;
-        let newest = format!("SELECT coalesce(max(seq), 0) / 65536 FROM {rows}");
+        let newest = format!("SELECT coalesce(max(seq), 0) / 32768 FROM {rows}");
         let newest: i64 = transaction.query_row(&newest, [], |row| row.get(0))?;
         let mut from = 0;
         while let Some(seq) = after
             .query_row([from], |row| row.get::<_, i64>(0))
             .optional()?
-            && seq / 65536 < newest
+            && seq / 32768 < newest
         {
-            let start = seq / 65536 * 65536;
-            from = start + 65536;
+            let start = seq / 32768 * 32768;
+            from = start + 32768;
             count.execute(params![start, from])?;
         }
     }

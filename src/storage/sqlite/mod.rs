@@ -190,6 +190,13 @@ impl SqliteStore {
         *lock = None;
     }
 
+    /// Leaves no reading connection to anybody, until what it answers is dropped.
+    #[cfg(test)]
+    pub(crate) fn take_all_readers(&self) -> impl Sized + use<> {
+        let taken = (0..READERS).map(|_| self.readers.get().unwrap());
+        taken.collect::<Vec<_>>()
+    }
+
     /// Reads on a pooled connection, for as long as a read may take.
     fn read<T>(
         &self,
@@ -262,10 +269,10 @@ mod tests {
         let clock = Arc::new(SystemClock::new());
         let file = folder.path().join("test.db");
         let store = SqliteStore::open(&file, SqliteSettings::default(), clock).unwrap();
-        let held: Vec<_> = (0..READERS).map(|_| store.readers.get().unwrap()).collect();
+        let taken = store.take_all_readers();
         let find = || store.find_caller(&TokenHash([0; 32]));
         assert_eq!(find(), Err(StoreError::Unavailable(Unavailable::TooSlow)));
-        drop(held);
+        drop(taken);
         assert_eq!(find(), Ok(None));
         store.stop();
     }

@@ -76,13 +76,13 @@ fn chunks_without_a_size_are_no_publish() {
     let message = r#"{"type":"a","data":1}"#;
     let length = message.len();
     for chunks in [
-        format!("-1\r\n{message}\r\n0\r\n\r\n"),
-        format!("0x15\r\n{message}\r\n0\r\n\r\n"),
+        format!("-{length:x}\r\n{message}\r\n0\r\n\r\n"),
+        format!("0x{length:x}\r\n{message}\r\n0\r\n\r\n"),
         format!("{length:x}_\r\n{message}\r\n0\r\n\r\n"),
         format!("\r\n{message}\r\n0\r\n\r\n"),
         format!("{length:x}\n{message}\r\n0\r\n\r\n"),
         format!("{length:x}\r\n{message}0\r\n\r\n"),
-        format!("10000000000000015\r\n{message}\r\n0\r\n\r\n"),
+        format!("1{length:016x}\r\n{message}\r\n0\r\n\r\n"),
         format!("{length:x};a\nb\r\n{message}\r\n0\r\n\r\n"),
         format!("{length:x}\r\n{message}\r\n"),
     ] {

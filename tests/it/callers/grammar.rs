@@ -19,9 +19,9 @@ use proptest::sample::select;
 use proptest::test_runner::TestRunner;
 use serde_json::json;
 
-use self::words::{BASES, BODIES, FIELDS, HOSTS, IDS, METHODS, NAMES, TEXTS, TOKENS, VERSIONS};
+use self::words::{BASES, BODIES, FIELDS, HOSTS, IDS, METHODS, ODD_NAMES, TEXTS, TOKENS, VERSIONS};
 use super::wire::{Reply, exchange, exchange_ahead, text};
-use crate::fixture::TestApp;
+use crate::fixture::{QUERY_NAMES, TestApp};
 
 /// Cases of a normal run: a few seconds.
 const CASES: u32 = 3000;
@@ -155,7 +155,8 @@ impl fmt::Debug for Case {
 /// A route's target, with its own method or another one.
 fn line() -> impl Strategy<Value = (&'static str, String)> {
     let routes: Vec<RouteInfo> = api::table().collect();
-    let parameter = (select(NAMES.to_vec()), select(TEXTS.to_vec()))
+    let names = [&QUERY_NAMES[..], &ODD_NAMES].concat();
+    let parameter = (select(names), select(TEXTS.to_vec()))
         .prop_map(|(name, text)| format!("{name}={text}"));
     let query = prop::collection::vec(parameter, 0..5).prop_map(|all| all.join("&"));
     let base = prop_oneof![3 => select(BASES[..2].to_vec()), 1 => select(BASES.to_vec())];

@@ -47,8 +47,8 @@ fn leap(place: &Place) {
     place
         .open()
         .execute_batch(
-            "UPDATE meta SET value = 65236 WHERE key = 'last_run';
-             UPDATE delivery SET seq = 65236 WHERE seq = (SELECT max(seq) FROM delivery);",
+            "UPDATE meta SET value = 32468 WHERE key = 'last_run';
+             UPDATE delivery SET seq = 32468 WHERE seq = (SELECT max(seq) FROM delivery);",
         )
         .unwrap();
 }

@@ -10,6 +10,7 @@ mod clock;
 mod disk;
 mod files;
 mod kill;
+mod panics;
 mod points;
 mod server;
 mod whole;

@@ -47,10 +47,10 @@ pub(super) fn check(connection: &Connection) {
         ),
     ] {
         // The block of the newest row is not counted yet.
-        let complete = format!("seq < (SELECT max(seq) / 65536 * 65536 FROM {rows})");
+        let complete = format!("seq < (SELECT max(seq) / 32768 * 32768 FROM {rows})");
         let each = |scope: &str| {
             format!(
-                "SELECT seq / 65536 AS block, {scope} AS scope, type, {kind} AS kind
+                "SELECT seq / 32768 AS block, {scope} AS scope, type, {kind} AS kind
                  FROM {rows} WHERE {complete}"
             )
         };

@@ -4,18 +4,20 @@ use super::*;
 
 /// A keeper of a real log, told of sizes that would take long to write.
 struct Bench {
-    _folder: TempDir,
+    folder: TempDir,
     writer: Connection,
     reader: Connection,
     keeper: LogKeeper,
 }
 
+fn open(folder: &TempDir) -> Connection {
+    Connection::open(folder.path().join("h.db")).unwrap()
+}
+
 impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("h.db");
-        let open = || Connection::open(&path).unwrap();
-        let writer = open();
+        let writer = open(&folder);
         writer
             .execute_batch(
                 "PRAGMA journal_mode = WAL; CREATE TABLE t (x); INSERT INTO t VALUES (1);",
@@ -28,9 +30,9 @@ impl Bench {
         });
         Self {
             writer,
-            reader: open(),
+            reader: open(&folder),
             keeper: LogKeeper::new(shared),
-            _folder: folder,
+            folder,
         }
     }
 
@@ -79,6 +81,35 @@ fn who_reads_for_ever_is_waited_for_seldom() {
     let waits = bench.keeper.waits_in_vain;
     bench.look(TOO_MANY_FRAMES + 1);
     assert_eq!(bench.keeper.waits_in_vain, waits, "no wait in between");
+}
+
+#[test]
+fn a_checkpoint_that_is_being_made_is_not_taken_for_readers() {
+    static WAITS: AtomicBool = AtomicBool::new(false);
+    static GIVES_UP: AtomicBool = AtomicBool::new(false);
+    fn stay(_: i32) -> bool {
+        WAITS.store(true, Ordering::Relaxed);
+        std::thread::yield_now();
+        !GIVES_UP.load(Ordering::Relaxed)
+    }
+    let mut bench = Bench::new();
+    bench.begin_to_read();
+    let other = open(&bench.folder);
+    other.busy_handler(Some(stay)).unwrap();
+    let at_work = std::thread::spawn(move || checkpoint(&other, "RESTART").unwrap().busy);
+    while !WAITS.load(Ordering::Relaxed) {
+        assert!(!at_work.is_finished(), "it waits for the reader");
+        std::thread::yield_now();
+    }
+    for _ in 0..2 * RESTART_WAITS.len() {
+        bench.look(TOO_MANY_FRAMES);
+        assert_eq!(bench.keeper.waits_in_vain, 0);
+        assert!(bench.keeper.wait_from <= Instant::now(), "no pause");
+    }
+    GIVES_UP.store(true, Ordering::Relaxed);
+    assert!(at_work.join().unwrap());
+    bench.look(TOO_MANY_FRAMES);
+    assert_eq!(bench.keeper.waits_in_vain, 1, "now it is the reader");
 }
 
 #[test]

@@ -56,25 +56,8 @@ pub(super) const IDS: [&str; 24] = [
     "9223372036854775808",
 ];
 
-pub(super) const NAMES: [&str; 17] = [
-    "page",
-    "limit",
-    "endpoint_id",
-    "event_id",
-    "workspace_id",
-    "event_type",
-    "status",
-    "url",
-    "start_timestamp",
-    "end_timestamp",
-    "succeeded",
-    "http_code_class",
-    "query",
-    "PAGE",
-    "page[]",
-    "%70age",
-    "",
-];
+/// Beside the names that are known.
+pub(super) const ODD_NAMES: [&str; 4] = ["PAGE", "page[]", "%70age", ""];
 
 pub(super) const TEXTS: [&str; 34] = [
     "",
