@@ -50,6 +50,9 @@ pub enum Unavailable {
     /// What the file says contradicts itself: nothing more is written to it.
     #[error("the database is damaged")]
     Damaged,
+    /// The file is not where it was opened: what is written now would be gone with the process.
+    #[error("the database file was moved, removed or replaced")]
+    Moved,
     /// Another process holds the file's write lock for too long.
     #[error("the database is locked by another process")]
     Locked,

@@ -152,9 +152,12 @@ impl SqliteStore {
             Ok::<_, rusqlite::Error>(connection)
         };
         let connection = open_writer().map_err(|error| unusable(error.to_string()))?;
+        let path = database.to_owned();
+        let opened = open::identity(database);
         let writer = Writer::start(Desk {
             connection,
             reopen: Box::new(open_writer),
+            is_in_place: Box::new(move || open::identity(&path) == opened),
             clock: clock.clone(),
             between_groups: Box::new(checkpointer.between_groups()),
         });

@@ -108,6 +108,22 @@ pub(super) fn resolve(database: &Path) -> Result<PathBuf, OpenError> {
     Ok(path)
 }
 
+/// What tells the file at a path from others: device and number. `None` if there is none, or where the
+/// system has no such numbers.
+pub(super) fn identity(database: &Path) -> Option<(u64, u64)> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let metadata = std::fs::metadata(database).ok()?;
+        Some((metadata.dev(), metadata.ino()))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = database;
+        None
+    }
+}
+
 /// Makes an empty file that only its owner can read: it will hold signing secrets. `SQLite` gives the
 /// files beside it the same permissions.
 fn make_private(database: &Path) -> io::Result<()> {

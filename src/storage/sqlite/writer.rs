@@ -70,6 +70,8 @@ pub(super) struct Desk {
     pub(super) connection: Connection,
     /// Opens it again after an I/O error.
     pub(super) reopen: Box<dyn Fn() -> rusqlite::Result<Connection> + Send>,
+    /// Whether the file still is where it was opened.
+    pub(super) is_in_place: Box<dyn Fn() -> bool + Send>,
     /// The clocks.
     pub(super) clock: Arc<dyn Clock>,
     /// Called between groups.
@@ -150,6 +152,7 @@ impl Writer {
             c if c == Condition::Failing as u8 => Unavailable::DiskError,
             c if c == Condition::Locked as u8 => Unavailable::Locked,
             c if c == Condition::Damaged as u8 => Unavailable::Damaged,
+            c if c == Condition::Moved as u8 => Unavailable::Moved,
             c if c == Condition::Stopped as u8 => Unavailable::Stopping,
             _ => return Ok(()),
         };

@@ -156,8 +156,8 @@ impl fmt::Debug for Case {
 fn line() -> impl Strategy<Value = (&'static str, String)> {
     let routes: Vec<RouteInfo> = api::table().collect();
     let names = [&QUERY_NAMES[..], &ODD_NAMES].concat();
-    let parameter = (select(names), select(TEXTS.to_vec()))
-        .prop_map(|(name, text)| format!("{name}={text}"));
+    let parameter =
+        (select(names), select(TEXTS.to_vec())).prop_map(|(name, text)| format!("{name}={text}"));
     let query = prop::collection::vec(parameter, 0..5).prop_map(|all| all.join("&"));
     let base = prop_oneof![3 => select(BASES[..2].to_vec()), 1 => select(BASES.to_vec())];
     let id = prop_oneof![1 => select(IDS[..2].to_vec()), 2 => select(IDS.to_vec())];

@@ -14,6 +14,7 @@ pub(super) enum Condition {
     Locked = 3,
     Stopped = 4,
     Damaged = 5,
+    Moved = 6,
 }
 
 /// What a failed transaction means.
@@ -26,7 +27,10 @@ pub(super) struct Failure {
 
 impl Failure {
     pub(super) fn of(error: &rusqlite::Error) -> Self {
+        let moved = rusqlite::ffi::SQLITE_READONLY_DBMOVED;
+        let extended = error.sqlite_error().map(|error| error.extended_code);
         let (unavailable, condition) = match error.sqlite_error_code() {
+            _ if extended == Some(moved) => (Some(Unavailable::Moved), Condition::Moved),
             Some(ErrorCode::DiskFull) => (Some(Unavailable::DiskFull), Condition::Full),
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 (Some(Unavailable::Locked), Condition::Locked)

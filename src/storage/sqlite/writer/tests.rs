@@ -94,6 +94,7 @@ impl World {
                 count.fetch_add(1, Ordering::Relaxed);
                 write_connection(&path)
             }),
+            is_in_place: Box::new(|| true),
             clock: Arc::new(SystemClock::new()),
             between_groups: Box::new(move |connection| {
                 let pages = max.load(Ordering::Relaxed);

@@ -247,6 +247,8 @@ impl<'a> Thread<'a> {
             Unavailable::DiskFull
         } else if self.shared.is(Condition::Locked) {
             Unavailable::Locked
+        } else if self.shared.is(Condition::Moved) {
+            Unavailable::Moved
         } else {
             Unavailable::DiskError
         })
@@ -311,6 +313,11 @@ impl<'a> Thread<'a> {
     }
 
     fn begin(&self) -> rusqlite::Result<()> {
+        // SQLite asks only where it has a rollback journal. A microsecond a group.
+        if !(self.desk.is_in_place)() {
+            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY_DBMOVED);
+            return Err(rusqlite::Error::SqliteFailure(code, None));
+        }
         let give_up = Instant::now() + LOCK_WAIT;
         loop {
             match self.desk.connection.execute_batch("BEGIN IMMEDIATE") {
