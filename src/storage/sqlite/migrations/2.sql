@@ -1,6 +1,6 @@
 -- Counters by blocks of 32,768 numbers instead of hours: an hour of ten million deliveries took
 -- seconds to count where a range of times began or ended in it. What is there is counted anew, in
--- migrations.rs: some seconds per million rows. schema.sql explains the tables.
+-- migrations.rs: a second per million rows. schema.sql explains the tables.
 
 DROP TABLE delivery_count;
 
