@@ -43,6 +43,9 @@ pub(crate) const QUERY_NAMES: [&str; 13] = [
 /// The arguments that every test application has, its own name and the database included.
 const OWN_FLAGS: usize = 5;
 
+/// What follows them: tests ask often.
+const NO_LIMITS: [&str; 2] = ["--rate-limit=0", "--auth-failure-limit=0"];
+
 #[derive(Parser)]
 #[command(args_override_self = true)]
 struct Arguments {
@@ -153,7 +156,7 @@ impl TestApp {
         .map(str::to_owned)
         .to_vec();
         // Tests poll, and send bad tokens, faster than anybody should. Those of the limits set them.
-        all.extend(["--rate-limit=0", "--auth-failure-limit=0"].map(str::to_owned));
+        all.extend(NO_LIMITS.map(str::to_owned));
         all.extend(flags.iter().map(|flag| (*flag).to_owned()));
         let (addr, store, running) = run(&all, clock.clone(), lookup.clone());
         let agent = ureq::Agent::config_builder()
@@ -226,9 +229,9 @@ impl TestApp {
         (self.addr, self.store, self.running) = (addr, store, Some(running));
     }
 
-    /// Starts it again on the same file, with exactly these flags.
+    /// Starts it again on the same file, with these flags instead of those it was given.
     pub(crate) fn restart_with(&mut self, flags: &[&str]) {
-        self.flags.truncate(OWN_FLAGS);
+        self.flags.truncate(OWN_FLAGS + NO_LIMITS.len());
         self.flags
             .extend(flags.iter().map(|flag| (*flag).to_owned()));
         self.restart();
