@@ -60,8 +60,6 @@ pub struct QueuedEvent {
     pub run_started: Timestamp,
     /// Attempts made in all runs.
     pub attempts: u32,
-    /// Hour bucket of the event, opaque to the engine: what the store counts it under.
-    pub created_at: Timestamp,
     /// What is sent, if it is at hand.
     pub body: Option<Arc<[u8]>>,
 }

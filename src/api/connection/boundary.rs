@@ -68,20 +68,12 @@ impl Boundary {
                 Part::Body(left) => {
                     let (passed, left) = pass(rest, left);
                     at += passed;
-                    self.part = if left == 0 {
-                        Part::Over
-                    } else {
-                        Part::Body(left)
-                    };
+                    self.part = left.map_or(Part::Over, Part::Body);
                 }
                 Part::Chunk(left) => {
                     let (passed, left) = pass(rest, left);
                     at += passed;
-                    self.part = if left == 0 {
-                        Part::ChunkSize
-                    } else {
-                        Part::Chunk(left)
-                    };
+                    self.part = left.map_or(Part::ChunkSize, Part::Chunk);
                 }
                 Part::RequestLine
                 | Part::Field
@@ -145,10 +137,11 @@ impl Boundary {
     }
 }
 
-/// Passes by what is left of something; returns how much that was, and what then is left.
-fn pass(bytes: &[u8], left: u64) -> (usize, u64) {
+/// Passes by what is left of something; returns how much that was, and what then is left, if anything.
+fn pass(bytes: &[u8], left: u64) -> (usize, Option<u64>) {
     let passed = usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()));
-    (passed, left - passed as u64)
+    let left = left - passed as u64;
+    (passed, (left > 0).then_some(left))
 }
 
 impl Framing {

@@ -57,7 +57,6 @@ fn event(seq: i64, body: Option<usize>) -> QueuedEvent {
         run_attempt: 0,
         run_started: NOW.wall,
         attempts: 0,
-        created_at: NOW.wall,
         body: body.map(|size| vec![b'x'; size].into()),
     }
 }

@@ -33,7 +33,6 @@ pub(super) struct Row {
     pub(super) run_started: Timestamp,
     pub(super) attempts: u32,
     pub(super) due: Timestamp,
-    created_at: Timestamp,
 }
 
 /// An endpoint's row and its share of the indexes.
@@ -133,7 +132,6 @@ impl Store {
             run_started: now,
             attempts: 0,
             due: now,
-            created_at: now,
         });
         self.endpoints[endpoint].fresh.insert(seq);
         let mut event = self.queued(seq);
@@ -153,7 +151,6 @@ impl Store {
             run_attempt: row.run_attempt,
             run_started: row.run_started,
             attempts: row.attempts,
-            created_at: row.created_at,
             body: None,
         }
     }

@@ -18,7 +18,8 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, params};
 
-/// How many numbers make a block. Counting as many entries of an index takes some milliseconds.
+/// How many numbers make a block. Counting as many entries of an index takes a few milliseconds. What
+/// is stored depends on it: another size takes a migration.
 pub(super) const BLOCK: i64 = 1 << 15;
 
 /// The class of deliveries that got no answer.
@@ -54,7 +55,7 @@ pub(super) const fn block_of(seq: i64) -> i64 {
 }
 
 /// The class under which a delivery is counted: the hundreds of its code.
-pub(super) fn class_of(code: Option<u16>) -> i64 {
+fn class_of(code: Option<u16>) -> i64 {
     code.map_or(NO_ANSWER, |code| i64::from(code / 100))
 }
 

@@ -156,7 +156,6 @@ fn insert_event(
         run_attempt: 0,
         run_started: created_at,
         attempts: 0,
-        created_at,
         body: Some(rendered.unwrap_or_else(|| message.body.clone())),
     }));
     Ok(id)

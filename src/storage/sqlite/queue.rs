@@ -9,7 +9,7 @@ use crate::domain::clock::Timestamp;
 use crate::storage::{EndpointNumber, QueuedEvent, RetryBatch, Run, Seq, Target};
 
 const QUEUED: &str = "seq, id, endpoint, workspace, type, run, run_attempt,
-    coalesce(run_started, created_at), attempts, created_at";
+    coalesce(run_started, created_at), attempts";
 
 /// The endpoints that are enabled.
 pub(super) fn targets(connection: &Connection) -> rusqlite::Result<Vec<Target>> {
@@ -58,7 +58,7 @@ pub(super) fn retries(
     let mut waiting = statement.query(params![endpoint.0, limit + 1, skipped.0])?;
     let mut batch = RetryBatch::default();
     while let Some(row) = waiting.next()? {
-        let due = Timestamp::from_micros(row.get(10)?);
+        let due = Timestamp::from_micros(row.get(9)?);
         if due > now || batch.events.len() == limit {
             batch.next_due = Some(due);
             break;
@@ -126,7 +126,6 @@ fn queued(row: &Row<'_>) -> rusqlite::Result<QueuedEvent> {
         run_attempt: row.get(6)?,
         run_started: Timestamp::from_micros(row.get(7)?),
         attempts: row.get(8)?,
-        created_at: Timestamp::from_micros(row.get(9)?),
         body: None,
     })
 }
