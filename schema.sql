@@ -116,12 +116,8 @@ CREATE INDEX event_retry ON event (endpoint, due, seq) WHERE state = 1;
 CREATE INDEX event_waiting ON event (endpoint, seq, run, type) WHERE state = 1;
 -- Asked for again and not attempted since: these wait for nothing. Always tiny.
 CREATE INDEX event_redelivery ON event (endpoint, seq) WHERE state = 1 AND run_attempt = 0;
--- Lists. Those with a type after `seq` are scanned in the order of `seq` and leave out other types
--- without a look at the table.
-CREATE INDEX event_by_workspace ON event (workspace);
-CREATE INDEX event_by_endpoint ON event (endpoint, seq, type);
-CREATE INDEX event_by_type ON event (workspace, type);
--- Failed and skipped events are what people look for, and few.
+-- Lists: failed and skipped events are what people look for, and few. With a type after `seq`, what is
+-- scanned in the order of `seq` leaves out other types without a look at the table.
 CREATE INDEX event_unhappy ON event (workspace, state, seq, type) WHERE state IN (3, 4);
 CREATE INDEX event_unhappy_endpoint ON event (endpoint, state, seq, type) WHERE state IN (3, 4);
 
@@ -141,14 +137,51 @@ CREATE TABLE delivery (
   created_at  INTEGER NOT NULL,
   response    TEXT                               -- start of the answer, or the error in words
 );
--- Lists.
-CREATE INDEX delivery_by_workspace ON delivery (workspace);
-CREATE INDEX delivery_by_endpoint ON delivery (endpoint, seq, type);
-CREATE INDEX delivery_by_type ON delivery (workspace, type);
 CREATE INDEX delivery_by_event ON delivery (event);
--- Attempts that did not succeed are what people look for, and few.
+-- Lists: attempts that did not succeed are what people look for, and few.
 CREATE INDEX delivery_unhappy ON delivery (workspace, seq, code, type) WHERE succeeded = 0;
 CREATE INDEX delivery_unhappy_endpoint ON delivery (endpoint, seq, code, type) WHERE succeeded = 0;
+
+-- Late indexes, for lists: which events and deliveries a workspace, an endpoint and a type have. They
+-- are tables of their own because the writer adds to them in blocks of some thousand rows, in the order
+-- of the key. As indexes that SQLite keeps, they had a page for each event and endpoint to write: most of
+-- what was written at a thousand endpoints. The newest rows are not in them: those up to the numbers in
+-- meta, 'event_indexed' and 'delivery_indexed', all are; what is there beyond is not complete. Lists look
+-- for newer rows in event and delivery themselves.
+CREATE TABLE event_of_workspace (
+  workspace INTEGER NOT NULL,
+  seq       INTEGER NOT NULL,
+  PRIMARY KEY (workspace, seq)
+) WITHOUT ROWID;
+CREATE TABLE event_of_endpoint (
+  endpoint INTEGER NOT NULL,
+  seq      INTEGER NOT NULL,
+  type     INTEGER NOT NULL,                     -- leaves out other types on the way
+  PRIMARY KEY (endpoint, seq)
+) WITHOUT ROWID;
+CREATE TABLE event_of_type (
+  workspace INTEGER NOT NULL,
+  type      INTEGER NOT NULL,
+  seq       INTEGER NOT NULL,
+  PRIMARY KEY (workspace, type, seq)
+) WITHOUT ROWID;
+CREATE TABLE delivery_of_workspace (
+  workspace INTEGER NOT NULL,
+  seq       INTEGER NOT NULL,
+  PRIMARY KEY (workspace, seq)
+) WITHOUT ROWID;
+CREATE TABLE delivery_of_endpoint (
+  endpoint INTEGER NOT NULL,
+  seq      INTEGER NOT NULL,
+  type     INTEGER NOT NULL,
+  PRIMARY KEY (endpoint, seq)
+) WITHOUT ROWID;
+CREATE TABLE delivery_of_type (
+  workspace INTEGER NOT NULL,
+  type      INTEGER NOT NULL,
+  seq       INTEGER NOT NULL,
+  PRIMARY KEY (workspace, type, seq)
+) WITHOUT ROWID;
 
 -- Exact totals at any size: how many deliveries of a kind are in a block of 32,768 numbers. Each is
 -- counted three times, for its endpoint, its workspace and the server, so that a total is the sum of
@@ -189,3 +222,5 @@ CREATE TABLE meta (
 ) WITHOUT ROWID;
 -- The highest number given to an event or a run: redeliveries take numbers too, and leave no row.
 INSERT INTO meta (key, value) VALUES ('last_run', 0);
+-- All events and deliveries up to these numbers are in the late indexes.
+INSERT INTO meta (key, value) VALUES ('event_indexed', 0), ('delivery_indexed', 0);

@@ -6,13 +6,14 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use rusqlite_migration::{HookResult, M, Migrations};
 
 /// How many steps there are: the `user_version` of a file that is up to date.
-pub(super) const CURRENT_VERSION: i64 = 2;
+pub(super) const CURRENT_VERSION: i64 = 3;
 
 /// All of them.
 pub(super) fn migrations() -> Migrations<'static> {
     Migrations::new(vec![
         M::up(include_str!("migrations/1.sql")),
         M::up_with_hook(include_str!("migrations/2.sql"), count_blocks),
+        M::up(include_str!("migrations/3.sql")),
     ])
 }
 

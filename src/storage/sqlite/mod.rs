@@ -12,6 +12,7 @@ mod checkpoint;
 mod counters;
 mod endpoints;
 mod janitor;
+mod late_indexes;
 mod lists;
 mod migrations;
 mod open;

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::ListError;
 use super::query::{Found, Pattern, Query};
 use super::rows;
-use super::scan::{Index, Plan, Scan, Table, prepare};
+use super::scan::{Index, Plan, Scan, Source, Table, prepare};
 use super::scope::{Indexes, Scope};
 use super::search::Haystack;
 use super::time_range::Interval;
@@ -15,20 +15,23 @@ use crate::domain::delivery::{CodeClass, Delivery};
 use crate::storage::filter::{DeliveryFilter, Listed, Page, QUERY_SCAN_MAX};
 
 const INDEXES: Indexes = Indexes {
-    all: index(None, None),
-    by_workspace: index(Some("delivery_by_workspace"), None),
-    by_type: index(Some("delivery_by_type"), None),
-    by_endpoint: index(Some("delivery_by_endpoint"), None),
+    all: index(Source::Rows),
+    of_workspace: index(Source::Late("delivery_of_workspace")),
+    of_type: index(Source::Late("delivery_of_type")),
+    of_endpoint: index(Source::Late("delivery_of_endpoint")),
 };
-const UNHAPPY: Index = index(Some("delivery_unhappy"), Some("succeeded = 0"));
-const UNHAPPY_ENDPOINT: Index = index(Some("delivery_unhappy_endpoint"), Some("succeeded = 0"));
+const UNHAPPY: Index = partial("delivery_unhappy", "succeeded = 0");
+const UNHAPPY_ENDPOINT: Index = partial("delivery_unhappy_endpoint", "succeeded = 0");
 
-const fn index(name: Option<&'static str>, only: Option<&'static str>) -> Index {
+const fn index(source: Source) -> Index {
     Index {
         table: Table::Delivery,
-        name,
-        only,
+        source,
     }
+}
+
+const fn partial(name: &'static str, only: &'static str) -> Index {
+    index(Source::Partial { name, only })
 }
 
 /// Deliveries, newest first.

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::ListError;
 use super::query::{Found, Pattern, Query};
 use super::rows;
-use super::scan::{Index, Plan, Scan, Table, prepare};
+use super::scan::{Index, Plan, Scan, Source, Table, prepare};
 use super::scope::{Indexes, Scope};
 use super::search::Haystack;
 use super::time_range::{Interval, SeqRange};
@@ -16,26 +16,29 @@ use crate::domain::event::{Event, EventStatus};
 use crate::storage::filter::{EventFilter, Listed, Page, QUERY_SCAN_MAX};
 
 const INDEXES: Indexes = Indexes {
-    all: index(None, None),
-    by_workspace: index(Some("event_by_workspace"), None),
-    by_type: index(Some("event_by_type"), None),
-    by_endpoint: index(Some("event_by_endpoint"), None),
+    all: index(Source::Rows),
+    of_workspace: index(Source::Late("event_of_workspace")),
+    of_type: index(Source::Late("event_of_type")),
+    of_endpoint: index(Source::Late("event_of_endpoint")),
 };
-const UNHAPPY: Index = index(Some("event_unhappy"), Some("state IN (3, 4)"));
-const UNHAPPY_ENDPOINT: Index = index(Some("event_unhappy_endpoint"), Some("state IN (3, 4)"));
-const FRESH: Index = index(Some("event_fresh"), Some("state = 0"));
-const WAITING: Index = index(Some("event_waiting"), Some("state = 1"));
+const UNHAPPY: Index = partial("event_unhappy", "state IN (3, 4)");
+const UNHAPPY_ENDPOINT: Index = partial("event_unhappy_endpoint", "state IN (3, 4)");
+const FRESH: Index = partial("event_fresh", "state = 0");
+const WAITING: Index = partial("event_waiting", "state = 1");
 
 const SUCCEEDED: i64 = 2;
 const FAILED: i64 = 3;
 const SKIPPED: i64 = 4;
 
-const fn index(name: Option<&'static str>, only: Option<&'static str>) -> Index {
+const fn index(source: Source) -> Index {
     Index {
         table: Table::Event,
-        name,
-        only,
+        source,
     }
+}
+
+const fn partial(name: &'static str, only: &'static str) -> Index {
+    index(Source::Partial { name, only })
 }
 
 /// What a filter looks at in the events that meet a condition, newest first.

@@ -33,10 +33,23 @@ impl Table {
 pub(super) struct Index {
     /// The table it is of.
     pub(super) table: Table,
-    /// Its name; `None`: the table itself, which is in the order of `seq`.
-    pub(super) name: Option<&'static str>,
-    /// What a partial index is limited to, word for word; `SQLite` uses the index for nothing else.
-    pub(super) only: Option<&'static str>,
+    /// What is read.
+    pub(super) source: Source,
+}
+
+/// Where the numbers of rows are.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Source {
+    /// In the table itself, which is in the order of `seq`.
+    Rows,
+    /// In a partial index of this name, limited to `only`, word for word; `SQLite` uses it for nothing
+    /// else.
+    Partial {
+        name: &'static str,
+        only: &'static str,
+    },
+    /// In a late index of this name, which does not have the newest rows.
+    Late(&'static str),
 }
 
 /// Rows of one index that meet some conditions, in the order of `seq`.
@@ -142,18 +155,30 @@ impl Scan {
         if range.is_empty() {
             return Ok(());
         }
-        // The subquery has no column named as one of the delivery's, so that conditions keep their
+        // The subqueries have no column named as one of what is scanned, so that conditions keep their
         // meaning. CROSS holds SQLite to this order: neighbouring deliveries have neighbouring events.
-        let (join, condition, times) = match self.index.table {
-            Table::Event => ("", " AND sought(id, code, ?)", 1),
+        let of_event = " CROSS JOIN (SELECT seq AS event_seq, id AS event_id FROM event)
+            ON event_seq = event";
+        let (row, event, condition, times) = match self.index.table {
+            Table::Event => (
+                " CROSS JOIN (SELECT seq AS row_seq, id, code FROM event) ON row_seq = seq",
+                "",
+                " AND sought(id, code, ?)",
+                1,
+            ),
             Table::Delivery => (
-                " CROSS JOIN (SELECT seq AS event_seq, id AS event_id FROM event)
-                  ON event_seq = event",
+                " CROSS JOIN (SELECT seq AS row_seq, id, code, event FROM delivery) ON row_seq = seq",
+                of_event,
                 " AND (sought(id, code, ?) OR sought(event_id, NULL, ?))",
                 2,
             ),
         };
-        let mut statement = prepare(connection, &self.sql("seq", join, condition))?;
+        let join = if let Source::Late(_) = self.index.source {
+            [row, event].concat()
+        } else {
+            event.to_owned()
+        };
+        let mut statement = prepare(connection, &self.sql("seq", &join, condition))?;
         let bound = self.bind(&mut statement, range)?;
         for parameter in bound + 1..=bound + times {
             statement.raw_bind_parameter(parameter, text)?;
@@ -168,14 +193,21 @@ impl Scan {
     fn sql(&self, columns: &str, join: &str, tail: &str) -> String {
         let mut sql = String::with_capacity(300);
         let table = self.index.table.name();
-        let _ = match self.index.name {
-            Some(name) => write!(sql, "SELECT {columns} FROM {table} INDEXED BY {name}"),
-            None => write!(sql, "SELECT {columns} FROM {table} NOT INDEXED"),
+        let _ = match self.index.source {
+            Source::Rows => write!(sql, "SELECT {columns} FROM {table} NOT INDEXED"),
+            Source::Partial { name, .. } => {
+                write!(sql, "SELECT {columns} FROM {table} INDEXED BY {name}")
+            }
+            Source::Late(name) => write!(sql, "SELECT {columns} FROM {name}"),
         };
         sql.push_str(join);
         sql.push_str(" WHERE ");
+        let only = match self.index.source {
+            Source::Partial { only, .. } => Some(only),
+            Source::Rows | Source::Late(_) => None,
+        };
         let terms = self.terms.iter().map(|(condition, _)| &**condition);
-        for condition in self.index.only.into_iter().chain(terms) {
+        for condition in only.into_iter().chain(terms) {
             sql.push_str(condition);
             sql.push_str(" AND ");
         }

@@ -4,7 +4,8 @@ use rusqlite::{Connection, OptionalExtension};
 use uuid::Uuid;
 
 use super::ListError;
-use super::scan::{Index, Scan, prepare};
+use super::scan::{Index, Scan, Table, prepare};
+use super::time_range::SeqRange;
 use crate::domain::access::Reach;
 use crate::storage::sqlite::counters::CountScope;
 
@@ -12,13 +13,13 @@ use crate::storage::sqlite::counters::CountScope;
 pub(super) struct Indexes {
     /// The table itself.
     pub(super) all: Index,
-    /// On `workspace`.
-    pub(super) by_workspace: Index,
-    /// On `workspace` and `type`.
-    pub(super) by_type: Index,
-    /// On `endpoint`. Few endpoints have so many rows, or so many types, that one on the type as well
+    /// By workspace. Like the next two a late index.
+    pub(super) of_workspace: Index,
+    /// By workspace and type.
+    pub(super) of_type: Index,
+    /// By endpoint. Few endpoints have so many rows, or so many types, that one by the type as well
     /// would pay.
-    pub(super) by_endpoint: Index,
+    pub(super) of_endpoint: Index,
 }
 
 /// The workspaces, endpoints and types to which a list is narrowed. No field is an empty list, and
@@ -95,11 +96,23 @@ impl Scope {
         if self.workspaces.is_none() && self.endpoints.is_none() && self.types.is_none() {
             return Ok(vec![Scan::of(indexes.all)]);
         }
-        let by_workspace = match self.types {
-            None => indexes.by_workspace,
-            Some(_) => indexes.by_type,
+        let of_workspace = match self.types {
+            None => indexes.of_workspace,
+            Some(_) => indexes.of_type,
         };
-        self.some(connection, by_workspace, indexes.by_endpoint)
+        let indexed = indexed_through(connection, indexes.all.table)?;
+        let older = SeqRange {
+            below: indexed + 1,
+            ..SeqRange::ALL
+        };
+        let newer = SeqRange {
+            above: indexed,
+            ..SeqRange::ALL
+        };
+        let scans = self.some(connection, of_workspace, indexes.of_endpoint)?;
+        let mut scans: Vec<Scan> = scans.into_iter().map(|scan| scan.within(older)).collect();
+        scans.push(self.in_table(indexes).within(newer));
+        Ok(scans)
     }
 
     /// The same rows as one scan of the whole table, for when most of it is in scope.
@@ -161,6 +174,15 @@ impl Scope {
             (None, None) => vec![CountScope::SERVER],
         }
     }
+}
+
+/// The number up to which all rows of a table are in its late indexes.
+fn indexed_through(connection: &Connection, table: Table) -> Result<i64, ListError> {
+    let sql = match table {
+        Table::Event => "SELECT value FROM meta WHERE key = 'event_indexed'",
+        Table::Delivery => "SELECT value FROM meta WHERE key = 'delivery_indexed'",
+    };
+    prepare(connection, sql)?.query_row([], |row| row.get(0))
 }
 
 /// `None`: nothing can match; `Some(None)`: all workspaces.

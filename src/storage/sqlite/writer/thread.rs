@@ -13,6 +13,7 @@ use super::{Desk, Shared};
 use crate::fail_point::{self, FailPoint, Fault, fault, reach};
 use crate::storage::sqlite::counters::Counters;
 use crate::storage::sqlite::endpoints::sweep_some;
+use crate::storage::sqlite::late_indexes::LateIndexes;
 use crate::storage::sqlite::operation::{Operation, OperationError, WriteContext};
 use crate::storage::sqlite::state::WriterState;
 use crate::storage::{Notice, StoreError, Unavailable};
@@ -47,6 +48,7 @@ pub(super) struct Thread<'a> {
     desk: Desk,
     state: WriterState,
     counters: Counters,
+    indexes: LateIndexes,
     shared: &'a Shared,
     /// The memory may hold what was rolled back; it is read again before it is used.
     stale: bool,
@@ -55,9 +57,11 @@ pub(super) struct Thread<'a> {
 impl<'a> Thread<'a> {
     /// Works until it is told to stop; `ready` hears first whether the file could be read.
     pub(super) fn run(desk: Desk, shared: &'a Shared, ready: &SyncSender<rusqlite::Result<()>>) {
-        let loaded = WriterState::load(&desk.connection)
-            .and_then(|state| Ok((state, Counters::load(&desk.connection)?)));
-        let (state, counters) = match loaded {
+        let loaded = WriterState::load(&desk.connection).and_then(|state| {
+            let counters = Counters::load(&desk.connection)?;
+            Ok((state, counters, LateIndexes::load(&desk.connection)?))
+        });
+        let (state, counters, indexes) = match loaded {
             Ok(loaded) => loaded,
             Err(error) => {
                 let _ = ready.send(Err(error));
@@ -69,6 +73,7 @@ impl<'a> Thread<'a> {
             desk,
             state,
             counters,
+            indexes,
             shared,
             stale: false,
         }
@@ -281,6 +286,7 @@ impl<'a> Thread<'a> {
         self.begin()?;
         if self.stale {
             self.state = WriterState::load(&self.desk.connection)?;
+            self.indexes = LateIndexes::load(&self.desk.connection)?;
             self.stale = false;
         }
         if operations.is_empty() && !self.shared.is_well() {
@@ -305,6 +311,7 @@ impl<'a> Thread<'a> {
             sweep_some(&mut context)?;
         }
         context.counters.write(context.connection)?;
+        self.indexes.advance(&self.desk.connection)?;
         pass_before_commit(operations.len(), context.notices)?;
         self.desk.connection.execute_batch("COMMIT")?;
         self.counters.committed();

@@ -11,7 +11,7 @@ use crate::domain::event::{Event, EventStatus};
 use crate::domain::event_type::EventType;
 use crate::storage::filter::{DeliveryFilter, EndpointFilter, EventFilter, Page};
 use crate::storage::sqlite::lists::query::Pattern;
-use crate::storage::sqlite::lists::scan::{Index, Plan, Scan, Table};
+use crate::storage::sqlite::lists::scan::{Index, Plan, Scan, Source, Table};
 use crate::storage::sqlite::lists::search::Haystack;
 use crate::storage::sqlite::lists::time_range::SeqRange;
 use crate::storage::sqlite::lists::{find_event, list_deliveries, list_endpoints, list_events};
@@ -140,8 +140,7 @@ fn only_the_newest_are_searched() {
         .unwrap();
     let all = Index {
         table: Table::Delivery,
-        name: None,
-        only: None,
+        source: Source::Rows,
     };
     let plan = Plan::of(vec![Scan::of(all)]);
     let page = Page {

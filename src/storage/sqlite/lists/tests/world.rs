@@ -105,6 +105,7 @@ impl World {
         world.add_events(&mut random, steps);
         world.skip_backlogs(&mut random);
         world.add_deliveries(&mut random, steps);
+        world.add_to_late_indexes(&mut random);
         world
     }
 
@@ -327,6 +328,42 @@ impl World {
             self.deliveries.push(delivery);
         }
         counters.write(&self.connection).unwrap();
+    }
+
+    /// All rows up to one of them, and some of those after it, as in the middle of a block.
+    fn add_to_late_indexes(&self, random: &mut StdRng) {
+        for kind in ["event", "delivery"] {
+            let newest = format!("SELECT coalesce(max(seq), 0) FROM {kind}");
+            let newest: i64 = (self.connection)
+                .query_row(&newest, [], |row| row.get(0))
+                .unwrap();
+            let through = match random.random_range(0..4) {
+                0 => 0,
+                1 => newest,
+                _ => random.random_range(0..=newest),
+            };
+            for (index, columns) in [
+                ("of_workspace", "workspace, seq"),
+                ("of_endpoint", "endpoint, seq, type"),
+                ("of_type", "workspace, type, seq"),
+            ] {
+                self.connection
+                    .execute(
+                        &format!(
+                            "INSERT INTO {kind}_{index} SELECT {columns} FROM {kind}
+                             WHERE seq <= ? OR seq % ? = 0"
+                        ),
+                        params![through, random.random_range(2..9)],
+                    )
+                    .unwrap();
+            }
+            self.connection
+                .execute(
+                    "UPDATE meta SET value = ? WHERE key = ?",
+                    params![through, format!("{kind}_indexed")],
+                )
+                .unwrap();
+        }
     }
 
     fn step(&self, kind: &str, seq: i64) {
