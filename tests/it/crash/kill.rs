@@ -112,6 +112,8 @@ fn a_server_killed_at_any_moment_loses_nothing_it_accepted() {
         let written = place.number(&format!("SELECT count(*) FROM {counters}"));
         assert!(written > 0, "no block ended");
     }
+    let indexed = "SELECT min(value) FROM meta WHERE key LIKE '%_indexed'";
+    assert!(place.number(indexed) > 0, "no block was indexed");
     assert_ids(&receiver, &accepted);
 }
 

@@ -138,27 +138,31 @@ fn while_the_database_is_made_the_next_start_makes_it() {
 
 /// Makes the file one of the first version, with numbers in many blocks of counters.
 fn age(place: &Place) {
-    let tables = include_str!("../../../src/storage/sqlite/migrations/1.sql");
-    let counters = |name: &str| {
-        let from = tables.find(&format!("CREATE TABLE {name} ")).unwrap();
-        let end = "WITHOUT ROWID;";
-        let length = tables[from..].find(end).unwrap() + end.len();
-        format!("DROP TABLE {name}; {}", &tables[from..from + length])
+    let first = include_str!("../../../src/storage/sqlite/migrations/1.sql");
+    let made = |start: &str, end: &str| {
+        let from = first.find(start).unwrap();
+        let length = first[from..].find(end).unwrap() + end.len();
+        &first[from..from + length]
     };
-    place
-        .open()
-        .execute_batch(&format!(
-            "PRAGMA foreign_keys = OFF; {}{}
-             UPDATE message SET first_event = first_event * 40000;
-             UPDATE event SET seq = -seq * 40000, run = run * 40000;
-             UPDATE event SET seq = -seq;
-             UPDATE delivery SET seq = -seq * 30000, event = event * 40000;
-             UPDATE delivery SET seq = -seq;
-             PRAGMA user_version = 1",
-            counters("event_count"),
-            counters("delivery_count"),
-        ))
-        .unwrap();
+    let mut changes = String::from(
+        "PRAGMA foreign_keys = OFF;
+         UPDATE message SET first_event = first_event * 40000;
+         UPDATE event SET seq = -seq * 40000, run = run * 40000;
+         UPDATE event SET seq = -seq;
+         UPDATE delivery SET seq = -seq * 30000, event = event * 40000;
+         UPDATE delivery SET seq = -seq;
+         DELETE FROM meta WHERE key LIKE '%_indexed';
+         PRAGMA user_version = 1;",
+    );
+    for table in ["event", "delivery"] {
+        let counters = made(&format!("CREATE TABLE {table}_count "), "WITHOUT ROWID;");
+        changes += &format!("DROP TABLE {table}_count; {counters}");
+        for key in ["workspace", "endpoint", "type"] {
+            let index = made(&format!("CREATE INDEX {table}_by_{key} "), ");");
+            changes += &format!("DROP TABLE {table}_of_{key}; {index}");
+        }
+    }
+    place.open().execute_batch(&changes).unwrap();
 }
 
 #[test]
@@ -172,6 +176,7 @@ fn while_an_older_file_is_brought_up_to_date_it_stays_as_it_was() {
     }
     server.wait_for_events("succeeded", 12);
     server.stop();
+    place.check();
     age(&place);
     place.arm("migrating abort");
     let died = place.run(&["token", "create", "--workspace", "w"]);
@@ -184,7 +189,9 @@ fn while_an_older_file_is_brought_up_to_date_it_stays_as_it_was() {
     server.published(&json!("after it"));
     server.wait_for_events("succeeded", 13);
     server.stop();
-    assert_eq!(place.number("PRAGMA user_version"), 2);
+    assert_eq!(place.number("PRAGMA user_version"), 3);
+    let indexed = "SELECT count(*) FROM event_of_endpoint";
+    assert!(place.number(indexed) >= 12);
     assert!(place.number("SELECT count(*) FROM event_count") > 12);
     place.check();
 }

@@ -71,4 +71,29 @@ pub(super) fn check(connection: &Connection) {
             assert_eq!(breaches, 0, "{counts} disagrees with its rows");
         }
     }
+    for rows in ["event", "delivery"] {
+        for (index, columns) in [
+            ("of_workspace", "workspace, seq"),
+            ("of_endpoint", "endpoint, seq, type"),
+            ("of_type", "workspace, type, seq"),
+        ] {
+            let index = format!("{rows}_{index}");
+            let in_it = format!(
+                "SELECT {columns} FROM {index}
+                 WHERE seq <= (SELECT value FROM meta WHERE key = '{rows}_indexed')"
+            );
+            let to_be = format!(
+                "SELECT {columns} FROM {rows}
+                 WHERE seq <= (SELECT value FROM meta WHERE key = '{rows}_indexed')"
+            );
+            let every = format!("SELECT {columns} FROM {rows}");
+            let entries = format!("SELECT {columns} FROM {index}");
+            // What an attempt that was cut short left beyond the number also is of some row.
+            for (these, those) in [(&to_be, &in_it), (&entries, &every)] {
+                let sql = format!("SELECT count(*) FROM ({these} EXCEPT {those})");
+                let breaches: i64 = connection.query_row(&sql, [], |row| row.get(0)).unwrap();
+                assert_eq!(breaches, 0, "{index} disagrees with its rows");
+            }
+        }
+    }
 }
