@@ -5,6 +5,9 @@
 //! statements then come in few shapes, cached and known to a test that reads their query plans, and
 //! no filter, however long, makes `SQLite` sort. `IN` on the leading column of an index would.
 //!
+//! **Newest rows.** The indexes of all rows by workspace, endpoint and type are
+//! [late](super::late_indexes): what they do not have yet is one scan of the table itself.
+//!
 //! **Pages** are skipped on the index alone; only the rows shown are read from their table.
 //!
 //! **Times** become ranges of `seq` by bisection ([`time_range`]), so no index holds a time.
