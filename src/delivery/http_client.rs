@@ -35,9 +35,11 @@ use super::resolver::{Lookup, MonotonicClock, Resolver, UreqResolver};
 use crate::domain::delivery_error::DeliveryError;
 use crate::domain::network_policy::NetworkPolicy;
 
+mod buffers;
 mod connection;
 mod failure;
 mod idle;
+mod socket;
 mod tls;
 
 /// How receivers see us.
@@ -48,9 +50,8 @@ const MAX_BODY_BYTES: usize = 64 * 1024;
 const MAX_TEXT_CHARS: usize = 2048;
 /// So many bytes are enough for the characters above: each takes at most four.
 const MAX_TEXT_BYTES: usize = MAX_TEXT_CHARS * 4;
-/// For what comes in. Every thread and idle connection has one, and two with TLS; answers are small,
-/// larger ones pass in several goes. The head of an answer has to fit: it may be as large as the largest
-/// that proxies let pass.
+/// The most of an answer that is held at a time; larger ones pass in several goes. The head of an answer
+/// has to fit: it may be as large as the largest that proxies let pass.
 const INPUT_BYTES: usize = 16 * 1024;
 /// For what goes out: the head and a usual webhook together; larger ones pass in several goes.
 const OUTPUT_BYTES: usize = 8 * 1024;
@@ -233,8 +234,6 @@ fn config(request_timeout: Duration) -> Config {
         .timeout_global(Some(request_timeout))
         .timeout_resolve(Some(request_timeout.min(MAX_SETUP_TIME)))
         .timeout_connect(Some(request_timeout.min(MAX_SETUP_TIME)))
-        .input_buffer_size(INPUT_BYTES)
-        .output_buffer_size(OUTPUT_BYTES)
         // The size of the buffer is the limit, which the connection minds.
         .max_response_header_size(INPUT_BYTES)
         // The dialer keeps idle connections, not the agents.

@@ -17,11 +17,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, NextTimeout, TcpConnector, Transport, time,
+    Buffers, ConnectionDetails, Connector, NextTimeout, Transport, time,
 };
 
 use super::MAX_ANSWER_BYTES;
+use super::buffers::RequestBuffers;
 use super::idle::{Entry, Idle, Peer};
+use super::socket::{Link, Socket};
 use super::tls::Tls;
 
 /// The most that is written at first. The send buffer of an idle connection takes at least this
@@ -61,14 +63,11 @@ pub(super) struct TooLarge;
 #[error("the receiver sent interim answers (1xx) without end, and no final one")]
 pub(super) struct Endless;
 
-/// A connection of either kind, [`Tcp`] or [`TlsTransport`](super::tls::TlsTransport).
-type Link = Box<dyn Transport>;
-
 /// Dials, shakes hands, and keeps connections for later. Shared by all agents.
 #[derive(Clone)]
 pub(super) struct Dialer {
     tls: Tls,
-    idle: Arc<Idle<Link>>,
+    idle: Arc<Idle<Box<dyn Link>>>,
 }
 
 impl Dialer {
@@ -93,16 +92,12 @@ impl Dialer {
     }
 
     /// A new connection, to one of the addresses that were checked for this request.
-    fn dial(&self, details: &ConnectionDetails) -> Result<Link, ureq::Error> {
-        let socket = TcpConnector::default()
-            .connect(details, None)
-            .map_err(|error| match error {
-                ureq::Error::Io(error) => ureq::Error::Other(Box::new(ConnectFailed(error))),
-                ureq::Error::Timeout(_) => ureq::Error::Other(Box::new(ConnectTimedOut)),
-                other => other,
-            })?
-            .ok_or(ureq::Error::ConnectionFailed)?;
-        let tcp = Tcp::new(socket);
+    fn dial(&self, details: &ConnectionDetails) -> Result<Box<dyn Link>, ureq::Error> {
+        let socket = Socket::connect(&details.addrs, *details.timeout.after);
+        let tcp = Tcp::new(socket.map_err(|error| match error.kind() {
+            io::ErrorKind::TimedOut => ureq::Error::Other(Box::new(ConnectTimedOut)),
+            _ => ureq::Error::Other(Box::new(ConnectFailed(error))),
+        })?);
         if details.needs_tls() {
             Ok(Box::new(self.tls.connect(tcp, details)?))
         } else {
@@ -149,11 +144,20 @@ impl std::fmt::Debug for Dialer {
 /// A connection in the hands of ureq, for one request.
 pub(super) struct Connection {
     /// Gone once put back.
-    entry: Option<Entry<Link>>,
-    idle: Arc<Idle<Link>>,
+    entry: Option<Entry<Box<dyn Link>>>,
+    idle: Arc<Idle<Box<dyn Link>>>,
+    buffers: RequestBuffers,
     output: Output,
     /// How much of the answer has arrived, in bytes.
     received: usize,
+}
+
+/// Where the bytes go. Of the entry alone, as the buffers are used at the same time.
+fn link(entry: &mut Option<Entry<Box<dyn Link>>>) -> &mut dyn Link {
+    let entry = entry
+        .as_mut()
+        .expect("ureq drops a connection that it was told is not open");
+    &mut *entry.connection
 }
 
 /// What was sent of the request.
@@ -163,60 +167,44 @@ enum Output {
     ///
     /// ureq writes the head of a request by itself and then the body. As nothing is delayed in the
     /// kernel (`TCP_NODELAY`), each webhook would be two packets and wake the receiver twice.
-    Held(Vec<u8>),
+    Held,
     Some,
     /// Part of it, and the receiver takes no more.
     CutOff,
 }
 
 impl Connection {
-    fn new(entry: Entry<Link>, idle: &Arc<Idle<Link>>) -> Self {
+    fn new(entry: Entry<Box<dyn Link>>, idle: &Arc<Idle<Box<dyn Link>>>) -> Self {
         Self {
             entry: Some(entry),
             idle: Arc::clone(idle),
+            buffers: RequestBuffers::default(),
             output: Output::Nothing,
             received: 0,
         }
     }
 
-    fn link(&mut self) -> &mut Link {
-        let entry = self.entry.as_mut();
-        &mut entry
-            .expect("ureq drops a connection that it was told is not open")
-            .connection
-    }
-
     fn transmit(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
         let before = mem::replace(&mut self.output, Output::Some);
-        let link = self.link();
-        let output = link.buffers().output();
-        match before {
-            Output::Nothing if amount < FIRST_WRITE_BYTES => {
-                self.output = Output::Held(output[..amount].to_vec());
-                Ok(())
-            }
-            Output::Held(held) if held.len() + amount <= FIRST_WRITE_BYTES => {
-                output.copy_within(..amount, held.len());
-                output[..held.len()].copy_from_slice(&held);
-                link.transmit_output(held.len() + amount, timeout)
-            }
-            Output::Held(held) => {
-                let following = output[..amount].to_vec();
-                output[..held.len()].copy_from_slice(&held);
-                link.transmit_output(held.len(), timeout)?;
-                link.buffers().output()[..amount].copy_from_slice(&following);
-                link.transmit_output(amount, timeout)
-            }
-            Output::Nothing | Output::Some | Output::CutOff => {
-                link.transmit_output(amount, timeout)
-            }
+        if matches!(before, Output::Nothing) && amount < FIRST_WRITE_BYTES {
+            self.buffers.hold(amount);
+            self.output = Output::Held;
+            return Ok(());
+        }
+        let (output, held) = self.buffers.take_output(amount);
+        let link = link(&mut self.entry);
+        if held > 0 && output.len() > FIRST_WRITE_BYTES {
+            link.send(&output[..held], timeout)?;
+            link.send(&output[held..], timeout)
+        } else {
+            link.send(output, timeout)
         }
     }
 }
 
 impl Transport for Connection {
     fn buffers(&mut self) -> &mut dyn Buffers {
-        self.link().buffers()
+        &mut self.buffers
     }
 
     /// A receiver that refuses a request by its head need not read the rest, and closes the connection
@@ -236,21 +224,23 @@ impl Transport for Connection {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
-        if let Output::Held(_) = self.output {
+        if let Output::Held = self.output {
             self.transmit_output(0, timeout)?;
         }
         if self.received >= MAX_ANSWER_BYTES {
             return Err(ureq::Error::Other(Box::new(Endless)));
         }
-        let link = self.link();
-        if link.buffers().input_append_buf().is_empty() {
+        // The request is out, and the answer may take its time.
+        self.buffers.release_output();
+        let room = self.buffers.input_append_buf();
+        if room.is_empty() {
             return Err(ureq::Error::Other(Box::new(TooLarge)));
         }
-        let before = link.buffers().input().len();
-        let more = link.await_input(timeout)?;
-        let after = link.buffers().input().len();
-        self.received += after - before;
-        Ok(more)
+        let link = link(&mut self.entry);
+        let amount = link.receive(room, timeout)?;
+        self.buffers.input_appended(amount);
+        self.received += amount;
+        Ok(amount > 0)
     }
 
     /// ureq asks this once an answer has been read to its end and the connection may be kept, just
@@ -279,9 +269,6 @@ impl std::fmt::Debug for Connection {
     }
 }
 
-/// What ureq makes TCP connections of.
-type Socket = <TcpConnector as Connector<()>>::Out;
-
 /// A TCP connection that knows whether anything of the current request was written to it.
 #[derive(Debug)]
 pub(super) struct Tcp<S = Socket> {
@@ -292,7 +279,7 @@ pub(super) struct Tcp<S = Socket> {
     written: bool,
 }
 
-impl<S: Transport> Tcp<S> {
+impl<S> Tcp<S> {
     fn new(socket: S) -> Self {
         Self {
             socket,
@@ -302,13 +289,9 @@ impl<S: Transport> Tcp<S> {
     }
 }
 
-impl<S: Transport> Transport for Tcp<S> {
-    fn buffers(&mut self) -> &mut dyn Buffers {
-        self.socket.buffers()
-    }
-
-    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
-        match self.socket.transmit_output(amount, coarse(timeout)) {
+impl<S: Link> Link for Tcp<S> {
+    fn send(&mut self, bytes: &[u8], timeout: NextTimeout) -> Result<(), ureq::Error> {
+        match self.socket.send(bytes, coarse(timeout)) {
             Ok(()) => {
                 self.written = true;
                 Ok(())
@@ -322,8 +305,8 @@ impl<S: Transport> Transport for Tcp<S> {
         }
     }
 
-    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
-        self.socket.await_input(coarse(timeout))
+    fn receive(&mut self, into: &mut [u8], timeout: NextTimeout) -> Result<usize, ureq::Error> {
+        self.socket.receive(into, coarse(timeout))
     }
 
     /// Connections are probed between two requests and at no other time.

@@ -13,13 +13,12 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use ureq::unversioned::transport::time::{Duration, Instant};
-use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, LazyBuffers, NextTimeout, Transport, TransportAdapter,
-};
+use ureq::unversioned::transport::{ConnectionDetails, NextTimeout};
 
 use super::HttpClientError;
 use super::connection::{Tcp, means_closed};
 use super::failure::without_number;
+use super::socket::Link;
 
 mod reasons;
 
@@ -56,15 +55,11 @@ impl Tls {
         &self,
         tcp: Tcp,
         details: &ConnectionDetails,
-    ) -> Result<TlsTransport, ureq::Error> {
+    ) -> Result<TlsLink, ureq::Error> {
         let name = server_name(details)?;
         let connection = ClientConnection::new(Arc::clone(&self.0), name)
             .map_err(|error| handshake_failed(reason(&error)))?;
-        let mut stream = StreamOwned::new(
-            connection,
-            TransportAdapter::new(tcp, Arc::clone(&details.current_time)),
-        );
-        stream.sock.set_timeout(time_left(details));
+        let mut stream = StreamOwned::new(connection, Timed::new(tcp, time_left(details)));
         if let Err(error) = stream.conn.complete_io(&mut stream.sock) {
             return Err(match ureq::Error::from(error) {
                 ureq::Error::Io(error) => handshake_failed(words(&error)),
@@ -72,11 +67,7 @@ impl Tls {
                 other => other,
             });
         }
-        let buffers = LazyBuffers::new(
-            details.config.input_buffer_size(),
-            details.config.output_buffer_size(),
-        );
-        Ok(TlsTransport { buffers, stream })
+        Ok(TlsLink(stream))
     }
 }
 
@@ -155,67 +146,104 @@ pub(super) fn of_rustls(error: &io::Error) -> Option<&rustls::Error> {
 }
 
 /// An established TLS connection.
-pub(super) struct TlsTransport {
-    buffers: LazyBuffers,
-    stream: StreamOwned<ClientConnection, TransportAdapter<Tcp>>,
-}
+pub(super) struct TlsLink(StreamOwned<ClientConnection, Timed>);
 
-impl TlsTransport {
+impl TlsLink {
     /// Reads without writing anything.
-    fn read_alone(&mut self) -> io::Result<usize> {
-        let StreamOwned { conn, sock } = &mut self.stream;
+    fn read_alone(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let StreamOwned { conn, sock } = &mut self.0;
         while conn.wants_read() && conn.read_tls(sock)? > 0 {
             conn.process_new_packets().map_err(io::Error::other)?;
         }
-        conn.reader().read(self.buffers.input_append_buf())
+        conn.reader().read(into)
     }
 }
 
-impl Transport for TlsTransport {
-    fn buffers(&mut self) -> &mut dyn Buffers {
-        &mut self.buffers
-    }
-
-    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
-        self.stream.sock.set_timeout(timeout);
-        self.stream.write_all(&self.buffers.output()[..amount])?;
+impl Link for TlsLink {
+    fn send(&mut self, bytes: &[u8], timeout: NextTimeout) -> Result<(), ureq::Error> {
+        self.0.sock.set_timeout(timeout);
+        self.0.write_all(bytes)?;
         // `write_all` leaves errors of the socket to the next call, which would be too late to
         // know which part of the request was cut off.
-        self.stream.flush()?;
+        self.0.flush()?;
         Ok(())
     }
 
-    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
-        self.stream.sock.set_timeout(timeout);
-        let amount = match self.stream.read(self.buffers.input_append_buf()) {
+    fn receive(&mut self, into: &mut [u8], timeout: NextTimeout) -> Result<usize, ureq::Error> {
+        self.0.sock.set_timeout(timeout);
+        match self.0.read(into) {
             // It tries to write what is pending first. A receiver that has closed does not take that,
             // but may have answered before.
-            Err(error) if means_closed(error.kind()) => self.read_alone().map_err(|_| error)?,
-            read => read?,
-        };
-        self.buffers.input_appended(amount);
-        Ok(amount > 0)
+            Err(error) if means_closed(error.kind()) => {
+                Ok(self.read_alone(into).map_err(|_| error)?)
+            }
+            read => Ok(read?),
+        }
     }
 
-    /// Whether the connection may carry another request: nothing unread at any layer, nothing
-    /// unsent, and neither side has said goodbye.
+    /// Besides what holds for all: nothing unread in this layer, nothing unsent, and neither side has
+    /// said goodbye.
     fn is_open(&mut self) -> bool {
-        let StreamOwned { conn, sock } = &mut self.stream;
-        conn.wants_read()
-            && !conn.wants_write()
-            && sock.get_mut().buffers().input().is_empty()
-            && sock.get_mut().is_open()
-    }
-
-    fn is_tls(&self) -> bool {
-        true
+        let StreamOwned { conn, sock } = &mut self.0;
+        conn.wants_read() && !conn.wants_write() && sock.tcp.is_open()
     }
 }
 
-impl fmt::Debug for TlsTransport {
+impl fmt::Debug for TlsLink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("TlsTransport")
-            .field(self.stream.sock.get_ref())
-            .finish()
+        f.debug_tuple("TlsLink").field(&self.0.sock.tcp).finish()
+    }
+}
+
+/// A TCP connection as rustls takes it. One call of rustls may be several of these: together they have
+/// the time that was set.
+struct Timed {
+    tcp: Tcp,
+    timeout: NextTimeout,
+    since: std::time::Instant,
+}
+
+impl Timed {
+    fn new(tcp: Tcp, timeout: NextTimeout) -> Self {
+        let since = std::time::Instant::now();
+        Self {
+            tcp,
+            timeout,
+            since,
+        }
+    }
+
+    fn set_timeout(&mut self, timeout: NextTimeout) {
+        self.timeout = timeout;
+        self.since = std::time::Instant::now();
+    }
+
+    fn left(&self) -> NextTimeout {
+        let mut timeout = self.timeout;
+        if let Duration::Exact(time) = timeout.after {
+            timeout.after = Duration::Exact(time.saturating_sub(self.since.elapsed()));
+        }
+        timeout
+    }
+}
+
+impl Read for Timed {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let left = self.left();
+        let received = self.tcp.receive(into, left);
+        received.map_err(ureq::Error::into_io)
+    }
+}
+
+impl Write for Timed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let left = self.left();
+        let sent = self.tcp.send(bytes, left);
+        sent.map_err(ureq::Error::into_io)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

@@ -1,23 +1,16 @@
 use std::io::ErrorKind;
 
-use ureq::unversioned::transport::LazyBuffers;
-
 use super::*;
 
 /// A socket whose writes fail in a given way from a given write on.
 #[derive(Debug)]
 struct Failing {
-    buffers: LazyBuffers,
     good_writes: usize,
     kind: ErrorKind,
 }
 
-impl Transport for Failing {
-    fn buffers(&mut self) -> &mut dyn Buffers {
-        &mut self.buffers
-    }
-
-    fn transmit_output(&mut self, _: usize, _: NextTimeout) -> Result<(), ureq::Error> {
+impl Link for Failing {
+    fn send(&mut self, _: &[u8], _: NextTimeout) -> Result<(), ureq::Error> {
         if self.good_writes == 0 {
             return Err(io::Error::from(self.kind).into());
         }
@@ -25,8 +18,8 @@ impl Transport for Failing {
         Ok(())
     }
 
-    fn await_input(&mut self, _: NextTimeout) -> Result<bool, ureq::Error> {
-        Ok(true)
+    fn receive(&mut self, _: &mut [u8], _: NextTimeout) -> Result<usize, ureq::Error> {
+        Ok(1)
     }
 
     fn is_open(&mut self) -> bool {
@@ -35,15 +28,11 @@ impl Transport for Failing {
 }
 
 fn failing_after(good_writes: usize, kind: ErrorKind) -> Tcp<Failing> {
-    Tcp::new(Failing {
-        buffers: LazyBuffers::new(1, 1),
-        good_writes,
-        kind,
-    })
+    Tcp::new(Failing { good_writes, kind })
 }
 
 fn write(tcp: &mut Tcp<Failing>) -> Result<(), ureq::Error> {
-    tcp.transmit_output(1, NextTimeout::default())
+    tcp.send(b"x", NextTimeout::default())
 }
 
 fn is_stale(written: &Result<(), ureq::Error>) -> bool {

@@ -11,6 +11,10 @@ use crate::delivery::http_client::tls::roots;
 
 /// A receiver with a self-signed certificate for "receiver.test", and the certificate (PEM).
 fn tls_receiver() -> (Receiver, Vec<u8>) {
+    tls_receiver_answering(OK.to_owned())
+}
+
+fn tls_receiver_answering(answer: String) -> (Receiver, Vec<u8>) {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(["receiver.test".to_owned()]).expect("a certificate");
     let key = PrivateKeyDer::Pkcs8(signing_key.serialize_der().into());
@@ -26,9 +30,9 @@ fn tls_receiver() -> (Receiver, Vec<u8>) {
         let connection = ServerConnection::new(Arc::clone(&config)).expect("a connection");
         StreamOwned::new(connection, stream)
     };
-    let receiver = Receiver::start_over(accept, |conversation| {
+    let receiver = Receiver::start_over(accept, move |conversation| {
         while conversation.request().is_some() {
-            conversation.send(OK);
+            conversation.send(&answer);
         }
     });
     (receiver, cert.pem().into_bytes())
@@ -67,6 +71,20 @@ fn a_certificate_from_the_ca_file_is_accepted_and_its_connection_reused() {
     for _ in 0..3 {
         let response = post(&client, &url(&receiver, "receiver.test")).expect("an answer");
         assert_eq!((response.code, response.body.as_str()), (200, "ok"));
+        assert_eq!(receiver.request().connection, 0);
+    }
+}
+
+/// Each request begins with small buffers, on a connection that had larger ones.
+#[test]
+fn a_long_answer_leaves_the_connection_as_it_was() {
+    let (head, body) = ("x".repeat(15_000), "y".repeat(60_000));
+    let answer = format!("HTTP/1.1 200 OK\r\nx: {head}\r\ncontent-length: 60000\r\n\r\n{body}");
+    let (receiver, certificate) = tls_receiver_answering(answer);
+    let client = trusting(certificate);
+    for _ in 0..3 {
+        let response = post(&client, &url(&receiver, "receiver.test")).expect("an answer");
+        assert_eq!(response.body, body[..2048]);
         assert_eq!(receiver.request().connection, 0);
     }
 }

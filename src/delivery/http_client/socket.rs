@@ -1,0 +1,189 @@
+//! TCP connections without buffers, and what all connections have in common.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use ureq::unversioned::transport::{NextTimeout, time};
+
+/// The least an address is given to accept a connection, however many there are to try.
+const MIN_CONNECT_TIME: Duration = Duration::from_millis(10);
+
+/// A connection that bytes go over, in the clear or not.
+pub(super) trait Link: fmt::Debug + Send + Sync {
+    /// Sends all of `bytes`.
+    fn send(&mut self, bytes: &[u8], timeout: NextTimeout) -> Result<(), ureq::Error>;
+
+    /// Waits for bytes and puts them at the start of `into`: how many; 0: no more are coming.
+    fn receive(&mut self, into: &mut [u8], timeout: NextTimeout) -> Result<usize, ureq::Error>;
+
+    /// Whether it may carry another request: nothing came that was not asked for, not even the end.
+    fn is_open(&mut self) -> bool;
+}
+
+/// A TCP connection.
+#[derive(Debug)]
+pub(super) struct Socket {
+    stream: TcpStream,
+    /// What the socket was last told to wait at most. Telling it is a system call.
+    read_time: Option<Duration>,
+    write_time: Option<Duration>,
+}
+
+impl Socket {
+    /// Connects to the first of `addresses` that accepts, within `time` in all. Each but the last has
+    /// half of what is left, so that one which does not answer leaves time for the others. If none
+    /// accepts, what the last one met is what is said.
+    pub(super) fn connect(addresses: &[SocketAddr], time: Duration) -> io::Result<Self> {
+        let started = Instant::now();
+        let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        for (n, address) in addresses.iter().enumerate() {
+            let left = time.saturating_sub(started.elapsed());
+            if left.is_zero() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            let is_last = n + 1 == addresses.len();
+            let share = if is_last { left } else { left / 2 };
+            match TcpStream::connect_timeout(address, share.max(MIN_CONNECT_TIME)) {
+                Ok(stream) => {
+                    stream.set_nodelay(true)?;
+                    return Ok(Self {
+                        stream,
+                        read_time: None,
+                        write_time: None,
+                    });
+                }
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+
+    fn probe(&mut self) -> io::Result<bool> {
+        self.stream.set_nonblocking(true)?;
+        let found = self.stream.read(&mut [0]);
+        self.stream.set_nonblocking(false)?;
+        Ok(found.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock))
+    }
+}
+
+impl Link for Socket {
+    fn send(&mut self, bytes: &[u8], timeout: NextTimeout) -> Result<(), ureq::Error> {
+        let time = left(timeout, Duration::ZERO)?;
+        if self.write_time != time {
+            self.stream.set_write_timeout(time)?;
+            self.write_time = time;
+        }
+        let sent = self.stream.write_all(bytes);
+        sent.map_err(|error| in_time(error, timeout))
+    }
+
+    fn receive(&mut self, into: &mut [u8], timeout: NextTimeout) -> Result<usize, ureq::Error> {
+        let started = Instant::now();
+        let mut waited = Duration::ZERO;
+        loop {
+            let time = left(timeout, waited)?;
+            if self.read_time != time {
+                self.stream.set_read_timeout(time)?;
+                self.read_time = time;
+            }
+            match self.stream.read(into) {
+                // A signal ends the call: the system does not resume one that has a time-out.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                    waited = started.elapsed();
+                }
+                received => return received.map_err(|error| in_time(error, timeout)),
+            }
+        }
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.probe().unwrap_or(false)
+    }
+}
+
+/// What is left of the time after `waited`; `None`: there is no limit.
+fn left(timeout: NextTimeout, waited: Duration) -> Result<Option<Duration>, ureq::Error> {
+    let time::Duration::Exact(time) = timeout.after else {
+        return Ok(None);
+    };
+    match time.saturating_sub(waited) {
+        Duration::ZERO => Err(ureq::Error::Timeout(timeout.reason)),
+        left => Ok(Some(left)),
+    }
+}
+
+/// A socket whose time is up says, depending on the system, that it would block.
+fn in_time(error: io::Error, timeout: NextTimeout) -> ureq::Error {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => ureq::Error::Timeout(timeout.reason),
+        _ => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{Ipv4Addr, TcpListener};
+    use std::thread;
+
+    /// A port whose queue is full, so that connecting to it takes for ever.
+    #[cfg(target_os = "linux")]
+    fn full() -> (socket2::Socket, TcpStream, SocketAddr) {
+        let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
+        let listener = listener.expect("a socket");
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        listener.bind(&any.into()).expect("a free port");
+        listener.listen(0).expect("a queue of one");
+        let address = listener.local_addr().expect("bound").as_socket();
+        let address = address.expect("an address of IPv4");
+        let first = TcpStream::connect(address).expect("the one that fits");
+        (listener, first, address)
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn an_address_that_does_not_answer_leaves_time_for_the_next() {
+        let (_listener, _first, full) = full();
+        let open = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let open = open.local_addr().expect("bound");
+        let time = Duration::from_millis(400);
+        let started = Instant::now();
+        let socket = Socket::connect(&[full, open], time).expect("a connection");
+        assert_eq!(socket.stream.peer_addr().expect("connected"), open);
+        assert!(started.elapsed() >= time / 2);
+        let error = Socket::connect(&[full, full], time).expect_err("neither accepts");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn open_until_anything_comes_that_was_not_asked_for() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        for sends in [b"x".as_slice(), b""] {
+            let mut socket = Socket::connect(&[address], Duration::from_secs(5)).expect("connects");
+            let (mut peer, _) = listener.accept().expect("a connection");
+            assert!(socket.is_open() && socket.is_open());
+            // The mode in which it was probed is over: this one waits.
+            let echo = thread::spawn(move || {
+                peer.read_exact(&mut [0]).expect("a request");
+                peer.write_all(b"a").expect("an answer");
+                peer
+            });
+            let timeout = NextTimeout::default();
+            socket.send(b"r", timeout).expect("it is open");
+            let mut into = [0; 9];
+            assert_eq!(socket.receive(&mut into, timeout).expect("an answer"), 1);
+            let mut peer = echo.join().expect("no panic");
+            peer.write_all(sends).expect("it is open");
+            if sends.is_empty() {
+                drop(peer);
+                assert_eq!(socket.receive(&mut into, timeout).expect("the end"), 0);
+            } else {
+                socket.stream.peek(&mut into).expect("a byte");
+            }
+            assert!(!socket.is_open());
+        }
+    }
+}
