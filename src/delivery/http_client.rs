@@ -244,6 +244,9 @@ fn config(request_timeout: Duration) -> Config {
 }
 
 /// Reads an answer: to its end, so that its connection can be used again, unless it is too long.
+///
+/// By itself, so that what it has on the stack does not lie above that of ureq, which goes deep.
+#[inline(never)]
 fn read(answer: ureq::http::Response<Body>) -> Result<Response, ureq::Error> {
     let code = answer.status().as_u16();
     let retry_after = answer

@@ -51,6 +51,9 @@ impl Tls {
     }
 
     /// Shakes hands over `tcp`, within what is left of the time to connect.
+    ///
+    /// By itself, so that connections without TLS do not have its place on the stack.
+    #[inline(never)]
     pub(super) fn connect(
         &self,
         tcp: Tcp,
