@@ -49,7 +49,8 @@ pub(super) struct Scheduler {
     rules: Rules,
     live: Arc<LiveTargets>,
     random: Box<dyn FnMut() -> f64 + Send>,
-    endpoints: HashMap<EndpointNumber, EndpointQueue>,
+    /// Boxed, because the map has a place for up to twice as many, each as large as what is in it.
+    endpoints: HashMap<EndpointNumber, Box<EndpointQueue>>,
     /// Ready endpoints, by class.
     rings: [Ring; 3],
     /// When to look at an endpoint again although nothing happened.
@@ -95,7 +96,7 @@ impl Scheduler {
     pub(super) fn resume(&mut self, target: &Target, now: Now) {
         let live = self.live.get_or_insert(target);
         let queue = EndpointQueue::new(live, self.shares.cap(), self.rules.limits, now.wall);
-        self.endpoints.insert(target.number, queue);
+        self.endpoints.insert(target.number, Box::new(queue));
         self.wanting.push_back(target.number);
     }
 
@@ -183,7 +184,7 @@ impl Scheduler {
                 // Only these bring one back; it was dropped because it is disabled.
                 Cause::Moved | Cause::Edited | Cause::Disabled => return,
             };
-            self.endpoints.insert(number, queue);
+            self.endpoints.insert(number, Box::new(queue));
             self.wanting.push_back(number);
             return;
         };

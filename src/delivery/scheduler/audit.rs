@@ -37,7 +37,7 @@ impl Scheduler {
 
     /// The queue of an endpoint.
     pub(in crate::delivery) fn queue(&self, number: EndpointNumber) -> Option<&EndpointQueue> {
-        self.endpoints.get(&number)
+        self.endpoints.get(&number).map(Box::as_ref)
     }
 
     /// The endpoints that are held.
