@@ -156,10 +156,10 @@ fn age(place: &Place) {
     );
     for table in ["event", "delivery"] {
         let counters = made(&format!("CREATE TABLE {table}_count "), "WITHOUT ROWID;");
-        changes += &format!("DROP TABLE {table}_count; {counters}");
+        changes.push_str(&["DROP TABLE ", table, "_count;", counters].concat());
         for key in ["workspace", "endpoint", "type"] {
             let index = made(&format!("CREATE INDEX {table}_by_{key} "), ");");
-            changes += &format!("DROP TABLE {table}_of_{key}; {index}");
+            changes.push_str(&["DROP TABLE ", table, "_of_", key, ";", index].concat());
         }
     }
     place.open().execute_batch(&changes).unwrap();
