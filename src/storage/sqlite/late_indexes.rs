@@ -24,6 +24,13 @@ const BLOCK: i64 = 1 << 13;
 /// is in well before the next one is there.
 const PACE: i64 = 4;
 
+/// How many entries more each group adds while two blocks or more are missing. It takes restarts to get
+/// there: a block that no run was long enough for begins anew with each. Three milliseconds' worth.
+const CATCH_UP: usize = 2000;
+
+/// By workspace, by endpoint, and by workspace and type.
+const INDEXES: usize = 3;
+
 /// A table with late indexes.
 #[derive(Debug)]
 struct Indexed {
@@ -35,36 +42,48 @@ struct Indexed {
     raise: &'static str,
     /// The rows after that number, oldest first.
     rows: &'static str,
-    /// Adds to the indexes by workspace, by endpoint, and by workspace and type. What is there already
-    /// was left by an attempt that was cut short.
-    insert: [&'static str; 3],
+    /// Adds to each index. What is there already was left by an attempt that was cut short.
+    insert: [&'static str; INDEXES],
 }
 
-const EVENTS: Indexed = Indexed {
-    newest: "SELECT coalesce(max(seq), 0) FROM event",
-    through: "SELECT value FROM meta WHERE key = 'event_indexed'",
-    raise: "UPDATE meta SET value = ? WHERE key = 'event_indexed'",
-    rows: "SELECT seq, workspace, endpoint, type FROM event NOT INDEXED
-           WHERE seq > ? ORDER BY seq LIMIT ?",
-    insert: [
-        "INSERT OR IGNORE INTO event_of_workspace (workspace, seq) VALUES (?1, ?4)",
-        "INSERT OR IGNORE INTO event_of_endpoint (endpoint, seq, type) VALUES (?2, ?4, ?3)",
-        "INSERT OR IGNORE INTO event_of_type (workspace, type, seq) VALUES (?1, ?3, ?4)",
-    ],
-};
+macro_rules! indexed {
+    ($table:literal) => {
+        Indexed {
+            newest: concat!("SELECT coalesce(max(seq), 0) FROM ", $table),
+            through: concat!("SELECT value FROM meta WHERE key = '", $table, "_indexed'"),
+            raise: concat!(
+                "UPDATE meta SET value = ? WHERE key = '",
+                $table,
+                "_indexed'"
+            ),
+            rows: concat!(
+                "SELECT seq, workspace, endpoint, type FROM ",
+                $table,
+                " NOT INDEXED WHERE seq > ? ORDER BY seq LIMIT ?"
+            ),
+            insert: [
+                concat!(
+                    "INSERT OR IGNORE INTO ",
+                    $table,
+                    "_of_workspace (workspace, seq) VALUES (?1, ?4)"
+                ),
+                concat!(
+                    "INSERT OR IGNORE INTO ",
+                    $table,
+                    "_of_endpoint (endpoint, seq, type) VALUES (?2, ?4, ?3)"
+                ),
+                concat!(
+                    "INSERT OR IGNORE INTO ",
+                    $table,
+                    "_of_type (workspace, type, seq) VALUES (?1, ?3, ?4)"
+                ),
+            ],
+        }
+    };
+}
 
-const DELIVERIES: Indexed = Indexed {
-    newest: "SELECT coalesce(max(seq), 0) FROM delivery",
-    through: "SELECT value FROM meta WHERE key = 'delivery_indexed'",
-    raise: "UPDATE meta SET value = ? WHERE key = 'delivery_indexed'",
-    rows: "SELECT seq, workspace, endpoint, type FROM delivery NOT INDEXED
-           WHERE seq > ? ORDER BY seq LIMIT ?",
-    insert: [
-        "INSERT OR IGNORE INTO delivery_of_workspace (workspace, seq) VALUES (?1, ?4)",
-        "INSERT OR IGNORE INTO delivery_of_endpoint (endpoint, seq, type) VALUES (?2, ?4, ?3)",
-        "INSERT OR IGNORE INTO delivery_of_type (workspace, type, seq) VALUES (?1, ?3, ?4)",
-    ],
-};
+const EVENTS: Indexed = indexed!("event");
+const DELIVERIES: Indexed = indexed!("delivery");
 
 /// What the indexes say of a row.
 #[derive(Clone, Copy, Debug)]
@@ -145,7 +164,7 @@ impl Block {
     }
 
     const fn is_complete(&self) -> bool {
-        self.index == EVENTS.insert.len()
+        self.index == INDEXES
     }
 }
 
@@ -177,6 +196,9 @@ impl Progress {
             .query_row([], |row| row.get(0))?;
         let mut left = usize::try_from((newest - self.newest) * PACE).unwrap_or(0);
         self.newest = newest;
+        if newest - self.through >= 2 * BLOCK {
+            left += CATCH_UP;
+        }
         while left > 0 {
             let block = match &mut self.block {
                 Some(block) => block,

@@ -167,3 +167,22 @@ fn a_block_that_was_cut_short_is_added_again() {
     assert_eq!(number(&connection, THROUGH), BLOCK);
     assert_eq!(differences(&connection), [0; 3]);
 }
+
+#[test]
+fn rows_do_not_pile_up_over_runs_that_are_too_short_for_a_block() {
+    let connection = database();
+    let mut newest = 0;
+    while newest < 6 * BLOCK {
+        let mut indexes = LateIndexes::load(&connection).unwrap();
+        for _ in 0..20 {
+            for _ in 0..20 {
+                newest += 1;
+                insert(&connection, newest);
+            }
+            indexes.advance(&connection).unwrap();
+        }
+    }
+    let missing = newest - number(&connection, THROUGH);
+    assert!(missing < 2 * BLOCK + 400, "{missing}");
+    assert_eq!(differences(&connection), [0; 3]);
+}
