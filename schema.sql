@@ -21,7 +21,7 @@ CREATE TABLE workspace (
 -- A name is free again once its workspace is deleted.
 CREATE UNIQUE INDEX workspace_name ON workspace (name) WHERE deleted_at IS NULL;
 
--- Access tokens. Revoking deletes the row.
+-- Access tokens. Revoking deletes the row, and those of the tokens below it.
 CREATE TABLE token (
   n            INTEGER PRIMARY KEY,
   id           BLOB    NOT NULL UNIQUE,
@@ -32,9 +32,21 @@ CREATE TABLE token (
   created_at   INTEGER NOT NULL,
   modified_at  INTEGER,                          -- NULL: never changed
   expires_at   INTEGER,                          -- NULL: lives until revoked
-  last_used_at INTEGER                           -- NULL: never used; written about once a minute
+  last_used_at INTEGER,                          -- NULL: never used; written about once a minute
+  parent       INTEGER REFERENCES token (n),     -- the token that made it, which ends no earlier;
+                                                 -- NULL: the operator made it, or it was made
+                                                 -- before parents were recorded
+  origin       INTEGER NOT NULL DEFAULT 0        -- 1: of the server's settings, and ends with them
 );
 CREATE INDEX token_workspace ON token (workspace);
+CREATE INDEX token_parent ON token (parent);
+
+-- Admin tokens that were revoked: one that is still in the server's settings stays revoked. Only the
+-- operator makes admin tokens, so these rows are few.
+CREATE TABLE revoked_admin (
+  hash       BLOB    PRIMARY KEY,                -- as in token
+  revoked_at INTEGER NOT NULL
+) WITHOUT ROWID;
 
 -- URLs that receive webhooks. Deleting is soft: events and deliveries stay listed.
 CREATE TABLE endpoint (

@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use rusqlite_migration::{HookResult, M, Migrations};
 
 /// How many steps there are: the `user_version` of a file that is up to date.
-pub(super) const CURRENT_VERSION: i64 = 3;
+pub(super) const CURRENT_VERSION: i64 = 4;
 
 /// All of them.
 pub(super) fn migrations() -> Migrations<'static> {
@@ -14,6 +14,7 @@ pub(super) fn migrations() -> Migrations<'static> {
         M::up(include_str!("migrations/1.sql")),
         M::up_with_hook(include_str!("migrations/2.sql"), count_blocks),
         M::up(include_str!("migrations/3.sql")),
+        M::up(include_str!("migrations/4.sql")),
     ])
 }
 
@@ -79,21 +80,27 @@ mod tests {
         assert_eq!(version, CURRENT_VERSION);
     }
 
-    /// Tables and indexes as SQL, without comments and with single spaces.
-    fn shape(connection: &Connection) -> Vec<String> {
+    /// The words of the SQL of all tables and indexes, without comments. Each comma and parenthesis is a
+    /// word, so that a column that was added later, which `SQLite` puts at the end of the table's SQL, reads
+    /// like one that was there from the start. All else that a table can have is in these words:
+    /// the columns' order, types, defaults, checks and collations, AUTOINCREMENT, WITHOUT ROWID, an index's WHERE.
+    fn shape(connection: &Connection) -> Vec<Vec<String>> {
         connection
             .prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name")
             .unwrap()
             .query_map([], |row| row.get::<_, String>(0))
             .unwrap()
-            .map(|sql| {
-                let sql = sql.unwrap();
-                let code = sql.lines().filter_map(|line| line.split("--").next());
-                code.flat_map(str::split_whitespace)
-                    .collect::<Vec<_>>()
-                    .join(" ")
-            })
+            .map(|sql| words(&sql.unwrap()))
             .collect()
+    }
+
+    fn words(sql: &str) -> Vec<String> {
+        let code = sql.lines().filter_map(|line| line.split("--").next());
+        let mut spaced = code.collect::<Vec<_>>().join(" ");
+        for mark in [",", "(", ")"] {
+            spaced = spaced.replace(mark, &format!(" {mark} "));
+        }
+        spaced.split_whitespace().map(str::to_owned).collect()
     }
 
     #[test]
@@ -105,5 +112,79 @@ mod tests {
             .unwrap();
         assert!(shape(&read).len() > 20);
         assert_eq!(shape(&migrated), shape(&read));
+    }
+
+    #[test]
+    fn whatever_a_schema_for_readers_may_say_wrong_is_noticed() {
+        let right = include_str!("../../../schema.sql");
+        let shape_of = |sql: &str| {
+            let connection = Connection::open_in_memory().unwrap();
+            connection.execute_batch(sql).unwrap();
+            shape(&connection)
+        };
+        for (from, to) in [
+            // A column that is missing, has another type, default or place, or may be null.
+            ("  modified_at INTEGER,   ", "  "),
+            ("  comment      TEXT ", "  comment      BLOB "),
+            (
+                "NOT NULL DEFAULT 0,      -- events in a row",
+                "NOT NULL DEFAULT 1, --",
+            ),
+            (
+                "  comment      TEXT    NOT NULL,\n  scopes       INTEGER NOT NULL,",
+                "  scopes       INTEGER NOT NULL,\n  comment      TEXT    NOT NULL,",
+            ),
+            (
+                "  hash         BLOB    NOT NULL UNIQUE",
+                "  hash         BLOB    UNIQUE",
+            ),
+            // What belongs to a column or a table.
+            ("PRIMARY KEY AUTOINCREMENT", "PRIMARY KEY"),
+            (" REFERENCES token (n)", ""),
+            (") WITHOUT ROWID;", ");"),
+            ("name TEXT NOT NULL UNIQUE", "name TEXT NOT NULL"),
+            ("PRIMARY KEY (kind, seq)", "PRIMARY KEY (seq, kind)"),
+            // Indexes.
+            ("CREATE INDEX token_workspace ON token (workspace);", ""),
+            (
+                "CREATE UNIQUE INDEX workspace_name",
+                "CREATE INDEX workspace_name",
+            ),
+            (
+                "ON workspace (name) WHERE deleted_at IS NULL",
+                "ON workspace (name)",
+            ),
+            ("WHERE state IN (3, 4);", "WHERE state IN (3);"),
+            ("ON delivery (event)", "ON delivery (event DESC)"),
+        ] {
+            assert!(right.contains(from), "{from}");
+            let wrong = shape_of(&right.replacen(from, to, 1));
+            assert_ne!(wrong, shape_of(right), "{from}");
+        }
+    }
+
+    #[test]
+    fn the_comment_of_an_older_file_tells_which_token_came_with_the_settings() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrations().to_version(&mut connection, 3).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO workspace (n, id, name, created_at) VALUES (1, x'00', 'w', 0);
+                 INSERT INTO token (n, id, hash, workspace, comment, scopes, created_at)
+                 VALUES (1, x'01', x'01', NULL, 'from the server''s settings', 127, 0),
+                        (2, x'02', x'02', NULL, 'made at the first start', 127, 0),
+                        (3, x'03', x'03', 1, 'from the server''s settings', 127, 0),
+                        (4, x'04', x'04', NULL, '', 127, 0);",
+            )
+            .unwrap();
+        migrations().to_latest(&mut connection).unwrap();
+        let of_settings: Vec<i64> = connection
+            .prepare("SELECT n FROM token WHERE origin = 1 AND parent IS NULL")
+            .unwrap()
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        assert_eq!(of_settings, [1]);
     }
 }
