@@ -42,6 +42,20 @@ pub enum FailPoint {
     CheckpointPass,
     /// The writer has made the last pass of a checkpoint.
     CheckpointEnd,
+    /// A write is being queued for the writer, with the queue's lock held.
+    Queueing,
+    /// The writer has taken a group, and has not begun to write it.
+    WriterTurn,
+    /// The dispatcher has taken what it is to hear of.
+    DispatcherTurn,
+    /// The thread that reads the queue was asked for something.
+    ReaderTurn,
+    /// The janitor is about to look.
+    JanitorTurn,
+    /// A name was looked up; who waits for it was not told.
+    LookUpTurn,
+    /// An attempt has ended, or has panicked; the dispatcher was not told.
+    SenderTurn,
 }
 
 /// What a point may report instead of success.
@@ -136,6 +150,13 @@ mod armed {
             FailPoint::Sweeping => "sweeping",
             FailPoint::CheckpointPass => "checkpoint-pass",
             FailPoint::CheckpointEnd => "checkpoint-end",
+            FailPoint::Queueing => "queueing",
+            FailPoint::WriterTurn => "writer-turn",
+            FailPoint::DispatcherTurn => "dispatcher-turn",
+            FailPoint::ReaderTurn => "reader-turn",
+            FailPoint::JanitorTurn => "janitor-turn",
+            FailPoint::LookUpTurn => "look-up-turn",
+            FailPoint::SenderTurn => "sender-turn",
         }
     }
 }

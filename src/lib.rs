@@ -3,7 +3,8 @@
 //! The crate is a library plus a thin binary, so that tests start the whole application in-process.
 //! Folders are layers; each may use only those below it:
 //! `cli` > `app` > `api` > `delivery` > `storage` > `config` > `domain`.
-//! Below them all are `fatal`, which ends the process, and `fail_point`, which is nothing outside of tests.
+//! Below them all are `vital`, the threads without which the server is none, `fatal`, which ends the
+//! process, and `fail_point`, which is nothing outside of tests.
 
 pub mod api;
 pub mod app;
@@ -14,3 +15,4 @@ pub mod domain;
 pub mod fail_point;
 pub mod fatal;
 pub mod storage;
+pub mod vital;

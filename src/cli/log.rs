@@ -1,9 +1,12 @@
-//! Logs: to stderr, as text or as JSON lines.
+//! Logs: to stderr, as text or as JSON lines. Panics are in them, each as one line.
 
 use std::io::{self, IsTerminal};
+use std::panic::PanicHookInfo;
 
 use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
+
+use crate::fatal;
 
 /// What is logged, and how.
 #[derive(Args, Debug)]
@@ -73,5 +76,61 @@ pub(super) fn init(settings: &LogSettings, default_filter: &str) {
     match settings.log_format {
         LogFormat::Text => logs.init(),
         LogFormat::Json => logs.json().flatten_event(true).init(),
+    }
+    std::panic::set_hook(Box::new(report_panic));
+}
+
+/// Characters of a panic's message that are logged.
+const PANIC_MAX: usize = 500;
+
+/// The thread of the HTTP server that takes connections. The server does not look after it, unlike after
+/// its workers.
+const ACCEPTOR: &str = "actix-server acceptor";
+
+/// Logs a panic as one line. Whether it ends more than its thread is up to whoever started that.
+fn report_panic(panic: &PanicHookInfo<'_>) {
+    let current = std::thread::current();
+    let thread = current.name().unwrap_or("unnamed");
+    let at = panic.location().map(ToString::to_string);
+    let message = shown(panic.payload_as_str().unwrap_or("no message"));
+    tracing::error!(thread, at, "panic: {message}");
+    if thread == ACCEPTOR {
+        fatal::exit("the thread that accepts connections panicked");
+    }
+}
+
+/// A panic's message as it is logged: one line, and without what it quotes. Ours have no values in them,
+/// but the standard library quotes the text that it cannot cut.
+fn shown(message: &str) -> String {
+    let mut quoted = false;
+    let mut shown = String::new();
+    for character in message.chars().take(PANIC_MAX) {
+        if character == '`' {
+            quoted = !quoted;
+            shown.push_str(if quoted { "`…" } else { "`" });
+        } else if !quoted {
+            shown.push(if character.is_control() {
+                ' '
+            } else {
+                character
+            });
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_one_line_that_quotes_nothing() {
+        let cut = "byte index 1 is not a char boundary; it is inside 'é' (bytes 0..2) of `élan`";
+        assert_eq!(shown(cut), cut.replace("élan", "…"));
+        assert_eq!(
+            shown("on a `None` value\nfrom `x"),
+            "on a `…` value from `…"
+        );
+        assert_eq!(shown(&"x".repeat(PANIC_MAX + 1)).len(), PANIC_MAX);
     }
 }

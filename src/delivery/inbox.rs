@@ -1,13 +1,14 @@
 //! What the dispatcher hears: commits, landings, reads. Whoever reports never waits for it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::protocol::{Landing, ReadResult};
 use super::sender::Reports;
 use super::target::LiveTargets;
 use crate::storage::{EndpointNumber, Notice, NoticeSink, Seq};
+use crate::vital;
 
 /// Published events held for the dispatcher; of later ones only their endpoint and number are kept,
 /// and they are read back from disk.
@@ -53,8 +54,7 @@ impl Inbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, Mail> {
-        // Nothing panics while it holds the lock.
-        self.mail.lock().unwrap_or_else(PoisonError::into_inner)
+        vital::lock(&self.mail)
     }
 
     fn put(&self, put: impl FnOnce(&mut Mail)) {
@@ -94,11 +94,7 @@ impl Inbox {
     pub(super) fn take(&self, patience: Duration) -> Mail {
         let mut mail = self.lock();
         if mail.is_empty() && !patience.is_zero() {
-            mail = self
-                .arrived
-                .wait_timeout(mail, patience)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            mail = vital::wait_timeout(&self.arrived, mail, patience).0;
         }
         let stopping = mail.stopping;
         let taken = std::mem::take(&mut *mail);

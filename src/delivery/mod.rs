@@ -22,8 +22,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand::RngExt;
@@ -42,6 +41,7 @@ use self::target::LiveTargets;
 use crate::domain::clock::Clock;
 use crate::domain::retry::RetryPolicy;
 use crate::storage::{Queue, StoreError};
+use crate::vital::VitalThread;
 
 impl Transport for HttpClient {
     fn post(&self, url: &str, headers: &[(&'static str, &str)], body: &[u8]) -> Attempt {
@@ -74,7 +74,7 @@ pub enum EngineError {
 /// The running engine.
 pub struct Engine {
     inbox: Arc<Inbox>,
-    dispatcher: Mutex<Option<JoinHandle<()>>>,
+    dispatcher: VitalThread,
 }
 
 impl Engine {
@@ -129,40 +129,22 @@ impl Engine {
             senders,
             clock,
         };
-        let dispatcher = std::thread::Builder::new()
-            .name("dispatcher".to_owned())
-            .spawn(move || dispatcher.run(settings.grace))?;
-        Ok(Self {
-            inbox,
-            dispatcher: Mutex::new(Some(dispatcher)),
-        })
+        let dispatcher = VitalThread::start("dispatcher", move || dispatcher.run(settings.grace))?;
+        Ok(Self { inbox, dispatcher })
     }
 
     /// Whether the engine works; what is wrong if it does not.
     pub fn check(&self) -> Result<(), String> {
-        let dispatcher = self
-            .dispatcher
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        match &*dispatcher {
-            Some(thread) if !thread.is_finished() => Ok(()),
-            _ => Err("the delivery engine has ended".to_owned()),
+        if self.dispatcher.is_working() {
+            Ok(())
+        } else {
+            Err("the delivery engine has ended".to_owned())
         }
     }
 
     /// Starts no further attempt, waits for those under way within the grace period, and ends. The store
     /// must still be running, to record them.
     pub fn stop(&self) {
-        self.inbox.stop();
-        let dispatcher = self
-            .dispatcher
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(dispatcher) = dispatcher
-            && dispatcher.join().is_err()
-        {
-            tracing::error!("the dispatcher panicked");
-        }
+        self.dispatcher.stop(|| self.inbox.stop());
     }
 }

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::inbox::Inbox;
 use super::protocol::{ReadRequest, ReadResult, Start};
 use super::sender::Senders;
+use crate::fail_point::{FailPoint, reach};
 use crate::storage::{Queue, Seq, StoreError};
+use crate::vital::VitalThread;
 
 /// How long the reader rests after a failed read, so that a broken disk is not hammered.
 const FAILURE_PAUSE: Duration = Duration::from_millis(250);
@@ -25,8 +26,9 @@ enum Request {
 
 /// The reader's handle; dropping it ends the thread.
 pub(super) struct Reader {
+    // First: a thread whose handle is gone may end, as it does without anybody to ask it.
+    thread: VitalThread,
     requests: Sender<Request>,
-    thread: JoinHandle<()>,
 }
 
 impl Reader {
@@ -36,10 +38,9 @@ impl Reader {
         senders: Senders,
     ) -> std::io::Result<Self> {
         let (requests, received) = channel();
-        let thread = std::thread::Builder::new()
-            .name("queue-reader".to_owned())
-            .spawn(move || run(&*queue, &inbox, &senders, &received))?;
-        Ok(Self { requests, thread })
+        let work = move || run(&*queue, &inbox, &senders, &received);
+        let thread = VitalThread::start("queue-reader", work)?;
+        Ok(Self { thread, requests })
     }
 
     /// Has a part of the queue read.
@@ -54,22 +55,24 @@ impl Reader {
 
     /// Ends the thread when it has done what it was asked for.
     pub(super) fn stop(self) {
-        drop(self.requests);
-        let _ = self.thread.join();
+        self.thread.stop(|| drop(self.requests));
     }
 }
 
 fn run(queue: &dyn Queue, inbox: &Inbox, senders: &Senders, requests: &Receiver<Request>) {
     while let Ok(request) = requests.recv() {
+        reach(FailPoint::ReaderTurn);
         match request {
             Request::Read(request) => inbox.read(answer(queue, request)),
             Request::Body(start) => {
                 if !load(queue, inbox, senders, start) {
-                    return;
+                    break;
                 }
             }
         }
     }
+    // The engine stops over a queue that cannot be read. Whatever it still asks for comes too late.
+    while requests.recv().is_ok() {}
 }
 
 /// Sends an event whose body has to be read; `false`: the engine stops.

@@ -26,8 +26,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use ureq::http::Uri;
@@ -35,6 +34,8 @@ use ureq::unversioned::resolver::{ArrayVec, ResolvedSocketAddrs};
 
 use self::names::{Answer, Found, Job, Names};
 use crate::domain::network_policy::{AddressRefused, NetworkPolicy};
+use crate::fail_point::{FailPoint, reach};
+use crate::vital;
 
 mod names;
 
@@ -245,10 +246,8 @@ impl Resolver {
             return;
         }
         let shared = Arc::clone(&self.shared);
-        let started = thread::Builder::new()
-            .name("hookpost-dns".to_owned())
-            .stack_size(THREAD_STACK_BYTES)
-            .spawn(move || shared.work());
+        let work = move || shared.work();
+        let started = vital::start_one_of_many("look-up", THREAD_STACK_BYTES, work);
         match started {
             Ok(_detached) => state.threads += 1,
             // The system has no thread to give. The look-up stays queued: a thread that is there
@@ -276,7 +275,7 @@ impl fmt::Debug for Resolver {
 
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        vital::lock(&self.state)
     }
 
     /// The life of a look-up thread.
@@ -284,6 +283,7 @@ impl Shared {
         while let Some(job) = self.next_job() {
             let started = (self.clock)();
             let result = self.look_up(&job.host);
+            reach(FailPoint::LookUpTurn);
             let now = (self.clock)();
             self.state()
                 .names
@@ -308,13 +308,10 @@ impl Shared {
                 return None;
             }
             state.idle_threads += 1;
-            let (woken, timeout) = self
-                .work
-                .wait_timeout(state, THREAD_IDLE)
-                .unwrap_or_else(PoisonError::into_inner);
+            let (woken, timed_out) = vital::wait_timeout(&self.work, state, THREAD_IDLE);
             state = woken;
             state.idle_threads -= 1;
-            rested = timeout.timed_out();
+            rested = timed_out;
         }
     }
 

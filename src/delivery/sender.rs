@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use crate::domain::retry::parse_retry_after;
 use crate::domain::signature::signature_header;
 use crate::fail_point::{FailPoint, reach};
 use crate::storage::{QueuedEvent, Target};
+use crate::vital;
 
 /// The stack of a sender. TLS handshakes are the deepest it gets; checked with a margin of half.
 const STACK_BYTES: usize = 256 << 10;
@@ -54,8 +55,7 @@ struct Shared {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Work> {
-        // Nothing panics while it holds the lock.
-        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+        vital::lock(&self.work)
     }
 }
 
@@ -96,10 +96,7 @@ impl Senders {
         }
         work.threads.retain(|thread| !thread.is_finished());
         let shared = self.shared.clone();
-        let spawned = std::thread::Builder::new()
-            .name("sender".to_owned())
-            .stack_size(STACK_BYTES)
-            .spawn(move || run(&shared));
+        let spawned = vital::start_one_of_many("sender", STACK_BYTES, move || run(&shared));
         match spawned {
             Ok(thread) => {
                 work.threads.push(thread);
@@ -125,6 +122,7 @@ fn run(shared: &Shared) {
             tracing::error!(event = %event.id, "an attempt panicked");
             Landing::Attempted(event, internal("the attempt ended in an internal error"))
         });
+        reach(FailPoint::SenderTurn);
         shared.reports.landed(landing);
     }
 }
@@ -140,13 +138,10 @@ fn next_job(shared: &Shared) -> Option<Start> {
             return None;
         }
         work.idle += 1;
-        let (woken, waited) = shared
-            .arrived
-            .wait_timeout(work, IDLE)
-            .unwrap_or_else(PoisonError::into_inner);
+        let (woken, timed_out) = vital::wait_timeout(&shared.arrived, work, IDLE);
         work = woken;
         work.idle -= 1;
-        if waited.timed_out() && work.jobs.is_empty() {
+        if timed_out && work.jobs.is_empty() {
             work.running -= 1;
             return None;
         }

@@ -5,9 +5,10 @@
 //! and the secret that the endpoint has then.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::storage::{EndpointNumber, Run, Target};
+use crate::vital::lock;
 
 /// The current state of one endpoint.
 #[derive(Debug)]
@@ -20,11 +21,11 @@ impl LiveTarget {
 
     /// The endpoint as it is now.
     pub(super) fn current(&self) -> Arc<Target> {
-        locked(&self.0).clone()
+        lock(&self.0).clone()
     }
 
     fn swap(&self, target: Target) {
-        *locked(&self.0) = Arc::new(target);
+        *lock(&self.0) = Arc::new(target);
     }
 
     /// The endpoint as it is now, if an attempt of `run` may start.
@@ -58,7 +59,7 @@ impl Known {
 impl LiveTargets {
     /// A change of an endpoint was committed; the dispatcher is going to hear of it.
     pub(super) fn committed(&self, target: &Target) {
-        let mut targets = locked(&self.0);
+        let mut targets = lock(&self.0);
         let known = targets
             .entry(target.number)
             .or_insert_with(|| Known::new(target));
@@ -68,14 +69,14 @@ impl LiveTargets {
 
     /// The dispatcher hears of a change.
     pub(super) fn heard(&self, number: EndpointNumber) {
-        if let Some(known) = locked(&self.0).get_mut(&number) {
+        if let Some(known) = lock(&self.0).get_mut(&number) {
             known.unheard = known.unheard.saturating_sub(1);
         }
     }
 
     /// Whether the dispatcher is going to hear of further changes.
     pub(super) fn is_ahead(&self, number: EndpointNumber) -> bool {
-        locked(&self.0)
+        lock(&self.0)
             .get(&number)
             .is_some_and(|known| known.unheard > 0)
     }
@@ -83,7 +84,7 @@ impl LiveTargets {
     /// An endpoint in use. What is known of it is kept: whoever heard of a commit late must not bring
     /// back an older state.
     pub(super) fn get_or_insert(&self, target: &Target) -> Arc<LiveTarget> {
-        locked(&self.0)
+        lock(&self.0)
             .entry(target.number)
             .or_insert_with(|| Known::new(target))
             .live
@@ -92,7 +93,7 @@ impl LiveTargets {
 
     /// Forgets an endpoint that is disabled, and stays so as far as is known.
     pub(super) fn forget(&self, number: EndpointNumber) {
-        let mut targets = locked(&self.0);
+        let mut targets = lock(&self.0);
         if targets
             .get(&number)
             .is_some_and(|known| known.unheard == 0 && !known.live.current().enabled)
@@ -100,9 +101,4 @@ impl LiveTargets {
             targets.remove(&number);
         }
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Every change is one assignment: what a panic left is whole.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

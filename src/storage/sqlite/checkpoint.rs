@@ -16,8 +16,7 @@ use std::ffi::c_int;
 use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
@@ -25,6 +24,7 @@ use rusqlite::hooks::Wal;
 
 use crate::fail_point::{FailPoint, reach};
 use crate::storage::StoreError;
+use crate::vital::{self, VitalThread};
 
 /// Frames (pages of 4 KiB) in the log that start a checkpoint: 16 MB.
 const START_FRAMES: i64 = 4000;
@@ -93,14 +93,14 @@ struct Shared {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Turn> {
-        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+        vital::lock(&self.turn)
     }
 }
 
 /// The checkpoint thread's handle.
 pub(super) struct Checkpointer {
     shared: Arc<Shared>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    thread: VitalThread,
 }
 
 impl Checkpointer {
@@ -117,19 +117,14 @@ impl Checkpointer {
             log_is_long: AtomicBool::new(false),
         });
         let for_thread = shared.clone();
-        let thread = std::thread::Builder::new()
-            .name("checkpoint".to_owned())
-            .spawn(move || {
-                run(&connection, &file, &for_thread);
-                // Closing any handle of the file drops the locks that SQLite holds on it in this
-                // process (POSIX), so this one stays open for the life of the process.
-                std::mem::forget(file);
-            })
-            .map_err(|error| fault(format!("no thread for checkpoints: {error}")))?;
-        Ok(Self {
-            shared,
-            thread: Mutex::new(Some(thread)),
+        let thread = VitalThread::start("checkpoint", move || {
+            run(&connection, &file, &for_thread);
+            // Closing any handle of the file drops the locks that SQLite holds on it in this
+            // process (POSIX), so this one stays open for the life of the process.
+            std::mem::forget(file);
         })
+        .map_err(|error| fault(format!("no thread for checkpoints: {error}")))?;
+        Ok(Self { shared, thread })
     }
 
     /// What the writer does between two groups.
@@ -146,16 +141,10 @@ impl Checkpointer {
 
     /// Ends the thread.
     pub(super) fn stop(&self) {
-        *self.shared.lock() = Turn::Stopping;
-        self.shared.changed.notify_all();
-        let thread = self
-            .thread
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(thread) = thread {
-            let _ = thread.join();
-        }
+        self.thread.stop(|| {
+            *self.shared.lock() = Turn::Stopping;
+            self.shared.changed.notify_all();
+        });
     }
 }
 
@@ -265,10 +254,7 @@ fn run(connection: &Connection, file: &File, shared: &Shared) {
     loop {
         let mut turn = shared.lock();
         while matches!(*turn, Turn::Idle | Turn::Writer) {
-            turn = shared
-                .changed
-                .wait(turn)
-                .unwrap_or_else(PoisonError::into_inner);
+            turn = vital::wait(&shared.changed, turn);
         }
         if *turn == Turn::Stopping {
             return;

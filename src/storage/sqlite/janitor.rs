@@ -1,7 +1,6 @@
 //! A thread that drops, in small steps, what has had its time, and watches the wall clock.
 
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use super::operation::call;
@@ -9,7 +8,9 @@ use super::retention::{ArchivePass, archive, drop_idempotency_keys};
 use super::retiming::{RetimingPass, STEP_US, is_needed, retime};
 use super::writer::Writer;
 use crate::domain::clock::{Clock, Timestamp};
+use crate::fail_point::{FailPoint, reach};
 use crate::storage::StoreError;
+use crate::vital::{self, VitalThread};
 
 /// How often it looks. Days matter to what it drops, not minutes.
 const PERIOD: Duration = Duration::from_mins(1);
@@ -25,7 +26,7 @@ struct Shared {
 /// The thread's handle.
 pub(super) struct Janitor {
     shared: Arc<Shared>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    thread: VitalThread,
 }
 
 impl Janitor {
@@ -46,32 +47,18 @@ impl Janitor {
             }
         }));
         let for_thread = shared.clone();
-        let thread = std::thread::Builder::new()
-            .name("janitor".to_owned())
-            .spawn(move || run(&for_thread, &writer, &clock, archive_after))
+        let work = move || run(&for_thread, &writer, &clock, archive_after);
+        let thread = VitalThread::start("janitor", work)
             .map_err(|error| StoreError::Internal(format!("no thread for the janitor: {error}")))?;
-        Ok(Self {
-            shared,
-            thread: Mutex::new(Some(thread)),
-        })
+        Ok(Self { shared, thread })
     }
 
     /// Ends the thread.
     pub(super) fn stop(&self) {
-        *self
-            .shared
-            .stopping
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = true;
-        self.shared.woken.notify_all();
-        let thread = self
-            .thread
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(thread) = thread {
-            let _ = thread.join();
-        }
+        self.thread.stop(|| {
+            *vital::lock(&self.shared.stopping) = true;
+            self.shared.woken.notify_all();
+        });
     }
 }
 
@@ -79,6 +66,7 @@ fn run(shared: &Shared, writer: &Writer, clock: &Arc<dyn Clock>, archive_after: 
     let mut watch = ClockWatch::default();
     let mut next_clean = Instant::now();
     loop {
+        reach(FailPoint::JanitorTurn);
         let done = watch.look(writer, clock).and_then(|()| {
             if Instant::now() < next_clean {
                 return Ok(());
@@ -89,21 +77,15 @@ fn run(shared: &Shared, writer: &Writer, clock: &Arc<dyn Clock>, archive_after: 
         if let Err(error) = done {
             tracing::debug!(%error, "the janitor will try again");
         }
-        let stopping = shared
-            .stopping
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let stopping = vital::lock(&shared.stopping);
         if *stopping {
             return;
         }
-        let (stopping, waited) = shared
-            .woken
-            .wait_timeout(stopping, CLOCK_PERIOD)
-            .unwrap_or_else(PoisonError::into_inner);
+        let (stopping, timed_out) = vital::wait_timeout(&shared.woken, stopping, CLOCK_PERIOD);
         if *stopping {
             return;
         }
-        if !waited.timed_out() {
+        if !timed_out {
             next_clean = Instant::now();
         }
     }

@@ -26,8 +26,7 @@ mod thread;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::sync_channel;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 
 use rusqlite::Connection;
 
@@ -35,7 +34,9 @@ use self::failure::Condition;
 use self::thread::Thread;
 use super::operation::Operation;
 use crate::domain::clock::Clock;
+use crate::fail_point::{FailPoint, reach};
 use crate::storage::{NoticeSink, StoreError, Unavailable};
+use crate::vital::{self, VitalThread};
 
 /// Operations waiting besides outcomes. Ten full groups; whoever comes later is told to try again.
 const QUEUE_OPERATIONS: usize = 10_000;
@@ -61,7 +62,7 @@ struct Shared {
 /// The writer's handle: queues operations, stops the thread.
 pub(super) struct Writer {
     shared: Arc<Shared>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    thread: VitalThread,
 }
 
 /// What the writer thread owns.
@@ -89,18 +90,17 @@ impl Writer {
         });
         let for_thread = shared.clone();
         let (ready, loaded) = sync_channel(1);
-        let thread = std::thread::Builder::new()
-            .name("writer".to_owned())
-            .spawn(move || Thread::run(desk, &for_thread, &ready))
-            .map_err(|error| StoreError::Internal(format!("no thread for the writer: {error}")))?;
-        loaded
-            .recv()
-            .expect("the thread says how it began")
-            .map_err(|error| StoreError::Internal(error.to_string()))?;
-        Ok(Self {
-            shared,
-            thread: Mutex::new(Some(thread)),
-        })
+        let thread = VitalThread::start("writer", move || Thread::run(desk, &for_thread, &ready))
+            .map_err(|error| {
+            StoreError::Internal(format!("no thread for the writer: {error}"))
+        })?;
+        let writer = Self { shared, thread };
+        let loaded = loaded.recv().expect("the thread says how it began");
+        if let Err(error) = loaded {
+            writer.stop();
+            return Err(StoreError::Internal(error.to_string()));
+        }
+        Ok(writer)
     }
 
     /// Whom to tell of commits.
@@ -112,7 +112,7 @@ impl Writer {
     pub(super) fn submit(&self, operation: Box<dyn Operation>) {
         let size = operation.size();
         let mut waiting = self.shared.lock();
-        let refusal = if waiting.stopping {
+        let refusal = if waiting.stopping || self.shared.is(Condition::Damaged) {
             Some(self.shared.end_reason())
         } else if waiting.others.len() >= QUEUE_OPERATIONS || waiting.bytes + size > QUEUE_BYTES {
             Some(Unavailable::QueueFull)
@@ -125,6 +125,7 @@ impl Writer {
             return;
         }
         waiting.bytes += size;
+        reach(FailPoint::Queueing);
         let wake = waiting.others.is_empty();
         waiting.others.push_back(operation);
         drop(waiting);
@@ -161,25 +162,16 @@ impl Writer {
 
     /// Writes what waits and ends the thread. Later operations are refused.
     pub(super) fn stop(&self) {
-        self.shared.lock().stopping = true;
-        self.shared.arrived.notify_all();
-        let thread = self
-            .thread
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(thread) = thread
-            && thread.join().is_err()
-        {
-            tracing::error!("the writer thread panicked");
-        }
+        self.thread.stop(|| {
+            self.shared.lock().stopping = true;
+            self.shared.arrived.notify_all();
+        });
     }
 }
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        // Nothing panics while it holds the lock; what is queued is whole in any case.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        vital::lock(&self.waiting)
     }
 
     fn is_well(&self) -> bool {

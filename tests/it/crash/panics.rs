@@ -1,8 +1,10 @@
-//! A panic in a thread of the server is not the end of it.
+//! A panic in a thread of the server: of an attempt it is the outcome; where the thread is one that the
+//! server cannot do without, it is the end of the process, in one line and with a code of its own.
 
+use hookpost::fatal;
 use serde_json::json;
 
-use super::server::{Place, Start};
+use super::server::{Place, Server, Start};
 use crate::receiver::Receiver;
 
 #[test]
@@ -37,4 +39,126 @@ fn a_panic_over_an_attempt_is_its_outcome_and_all_else_goes_on() {
     );
     server.stop();
     place.check();
+}
+
+/// Brings a server to a fail point where it panics on `thread`, by `work`, and checks how it ends: with the
+/// code and the line for that. After the next start, all that was accepted is delivered.
+#[track_caller]
+fn assert_ends_the_process(thread: &str, point: &str, work: impl Fn(&Server, &Receiver)) {
+    let place = Place::new();
+    let receiver = Receiver::start();
+    let server = place.start();
+    server.endpoint(&receiver.url("/kept"), "raw");
+    server.published(&json!("kept"));
+    server.wait_for_events("succeeded", 1);
+    place.arm(&format!("{point} panic"));
+    work(&server, &receiver);
+    let status = server.spawned.ended();
+    let log = server.spawned.log.whole();
+    assert_eq!(status.code(), Some(fatal::EXIT_CODE), "{thread}: {log}");
+    let lines = |what: &str| log.lines().filter(|line| line.contains(what)).count();
+    let panicked = format!("thread=\"{thread}\"");
+    assert_eq!(lines("panic: "), lines(&panicked), "{log}");
+    assert!(lines(&panicked) >= 1, "{log}");
+    let ended = format!("the thread {thread} panicked; the server ends");
+    assert_eq!(lines(&ended), 1, "{log}");
+    assert_eq!(
+        log.lines().last().map(|line| line.contains(&ended)),
+        Some(true),
+        "{log}"
+    );
+    place.disarm();
+    place.check();
+    let server = place.start();
+    server.wait_for_events("pending", 0);
+    server.stop();
+    place.check();
+}
+
+#[test]
+fn a_panic_that_leaves_a_lock_behind_ends_the_process() {
+    let place = Place::new();
+    let server = place.start();
+    place.arm("queueing panic");
+    // That of the request itself closes its connection. Whoever comes to the lock then ends the process.
+    while server.publish(&json!("lost")).is_some() {}
+    let _ = server.publish(&json!("lost"));
+    let status = server.spawned.ended();
+    let log = server.spawned.log.whole();
+    assert_eq!(status.code(), Some(fatal::EXIT_CODE), "{log}");
+    let ended = "a panic left half changed what threads share; the server ends";
+    assert_eq!(log.matches(ended).count(), 1, "{log}");
+    place.disarm();
+    let server = place.start();
+    server.stop();
+    place.check();
+}
+
+#[test]
+fn a_panic_of_the_writer_ends_the_process() {
+    assert_ends_the_process("writer", "writer-turn", |server, _| {
+        // Whoever waits for the write is not left waiting.
+        let answer = server.publish(&json!("lost"));
+        assert!(answer.is_none_or(|answer| answer.status >= 500));
+    });
+}
+
+#[test]
+fn a_panic_of_the_dispatcher_ends_the_process() {
+    // It looks at the clocks every second, so there is nothing to do.
+    assert_ends_the_process("dispatcher", "dispatcher-turn", |_, _| {});
+}
+
+#[test]
+fn a_panic_of_the_janitor_ends_the_process() {
+    assert_ends_the_process("janitor", "janitor-turn", |_, _| {});
+}
+
+#[test]
+fn a_panic_of_the_thread_that_reads_the_queue_ends_the_process() {
+    assert_ends_the_process("queue-reader", "reader-turn", |server, receiver| {
+        // The events that were there before an endpoint was disabled are read when it is enabled.
+        let endpoint = server.endpoint(&receiver.url("/read"), "raw");
+        let path = format!("/api/webhooks/endpoints/{endpoint}");
+        for enabled in [false, true] {
+            let _ = server.call("PATCH", &path, Some(&json!({"enabled": enabled})));
+        }
+        let _ = server.publish(&json!("read"));
+        let events = server.call("GET", "/api/webhooks/events?limit=1", None);
+        let id = events.and_then(|list| Some(list.body["data"][0]["id"].as_str()?.to_owned()));
+        if let Some(id) = id {
+            let _ = server.call(
+                "POST",
+                &format!("/api/webhooks/events/{id}/redeliver"),
+                None,
+            );
+        }
+    });
+}
+
+#[test]
+fn a_panic_of_the_thread_for_checkpoints_ends_the_process() {
+    assert_ends_the_process("checkpoint", "checkpoint-pass", |server, receiver| {
+        server.endpoint(&receiver.url("/kept"), "raw");
+        // Twenty megabytes of log start one.
+        let large = "x".repeat(200_000);
+        let published = (0..1000).take_while(|_| server.publish(&json!(large)).is_some());
+        assert!(published.count() < 1000, "no checkpoint was made");
+    });
+}
+
+#[test]
+fn a_panic_of_a_thread_that_looks_names_up_ends_the_process() {
+    assert_ends_the_process("look-up", "look-up-turn", |server, receiver| {
+        let url = receiver.url("/named").replace("127.0.0.1", "localhost");
+        server.endpoint(&url, "raw");
+        let _ = server.publish(&json!("named"));
+    });
+}
+
+#[test]
+fn a_panic_of_a_sender_outside_of_its_attempt_ends_the_process() {
+    assert_ends_the_process("sender", "sender-turn", |server, _| {
+        let _ = server.publish(&json!("sent"));
+    });
 }

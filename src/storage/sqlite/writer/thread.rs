@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
-use std::sync::PoisonError;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
@@ -17,6 +16,7 @@ use crate::storage::sqlite::late_indexes::LateIndexes;
 use crate::storage::sqlite::operation::{Operation, OperationError, WriteContext};
 use crate::storage::sqlite::state::WriterState;
 use crate::storage::{Notice, StoreError, Unavailable};
+use crate::vital;
 
 /// Operations in one transaction; more would not be faster and would make the first ones wait.
 const GROUP_OPERATIONS: usize = 1000;
@@ -55,43 +55,46 @@ pub(super) struct Thread<'a> {
 }
 
 impl<'a> Thread<'a> {
-    /// Works until it is told to stop; `ready` hears first whether the file could be read.
+    /// Works until it is told to stop; `ready` hears first whether the file could be read. If it could
+    /// not, or proves damaged later, nothing is left to do but to wait for that.
     pub(super) fn run(desk: Desk, shared: &'a Shared, ready: &SyncSender<rusqlite::Result<()>>) {
         let loaded = WriterState::load(&desk.connection).and_then(|state| {
             let counters = Counters::load(&desk.connection)?;
             Ok((state, counters, LateIndexes::load(&desk.connection)?))
         });
-        let (state, counters, indexes) = match loaded {
-            Ok(loaded) => loaded,
+        match loaded {
+            Ok((state, counters, indexes)) => {
+                let _ = ready.send(Ok(()));
+                Self {
+                    desk,
+                    state,
+                    counters,
+                    indexes,
+                    shared,
+                    stale: false,
+                }
+                .work();
+                if !shared.is(Condition::Damaged) {
+                    shared.set(Condition::Stopped);
+                }
+            }
             Err(error) => {
                 let _ = ready.send(Err(error));
-                return;
             }
-        };
-        let _ = ready.send(Ok(()));
-        Self {
-            desk,
-            state,
-            counters,
-            indexes,
-            shared,
-            stale: false,
         }
-        .work();
-        if !shared.is(Condition::Damaged) {
-            shared.set(Condition::Stopped);
-        }
-        let mut waiting = shared.lock();
-        waiting.stopping = true;
-        let left = std::mem::take(&mut waiting.others);
-        drop(waiting);
+        let left = std::mem::take(&mut shared.lock().others);
         for operation in left {
             operation.finish(Err(StoreError::Unavailable(shared.end_reason())));
+        }
+        let mut waiting = shared.lock();
+        while !waiting.stopping {
+            waiting = vital::wait(&shared.arrived, waiting);
         }
     }
 
     fn work(mut self) {
         while let Some(group) = self.next_group() {
+            reach(FailPoint::WriterTurn);
             if self.write(group).is_break() {
                 return;
             }
@@ -111,20 +114,13 @@ impl<'a> Thread<'a> {
                 return Some(Group::default());
             }
             if well {
-                waiting = self
-                    .shared
-                    .arrived
-                    .wait(waiting)
-                    .unwrap_or_else(PoisonError::into_inner);
+                waiting = vital::wait(&self.shared.arrived, waiting);
                 continue;
             }
-            let (woken, waited) = self
-                .shared
-                .arrived
-                .wait_timeout(waiting, PROBE_PERIOD)
-                .unwrap_or_else(PoisonError::into_inner);
+            let (woken, timed_out) =
+                vital::wait_timeout(&self.shared.arrived, waiting, PROBE_PERIOD);
             waiting = woken;
-            if waited.timed_out() {
+            if timed_out {
                 return Some(Group::default());
             }
         }
@@ -237,12 +233,7 @@ impl<'a> Thread<'a> {
             if left.is_zero() {
                 break;
             }
-            waiting = self
-                .shared
-                .arrived
-                .wait_timeout(waiting, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            waiting = vital::wait_timeout(&self.shared.arrived, waiting, left).0;
         }
         ControlFlow::Continue(())
     }
