@@ -4,7 +4,7 @@
 //! Folders are layers; each may use only those below it:
 //! `cli` > `app` > `api` > `delivery` > `storage` > `config` > `domain`.
 //! Below them all are `vital`, the threads without which the server is none, `fatal`, which ends the
-//! process, and `fail_point`, which is nothing outside of tests.
+//! process, `log_queue`, by which lines get to stderr, and `fail_point`, which is nothing outside of tests.
 
 pub mod api;
 pub mod app;
@@ -14,5 +14,6 @@ pub mod delivery;
 pub mod domain;
 pub mod fail_point;
 pub mod fatal;
+pub mod log_queue;
 pub mod storage;
 pub mod vital;

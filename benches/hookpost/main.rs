@@ -4,6 +4,7 @@
 //! docs/PERFORMANCE.md says what each section measures. Nothing here passes or fails: figures that fall
 //! short are marked in the table.
 
+#![expect(clippy::print_stdout, reason = "its figures are for people")]
 #![expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,

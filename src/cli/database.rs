@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::bail;
 
+use super::output;
 use crate::domain::access::Reach;
 use crate::domain::clock::SystemClock;
 use crate::domain::workspace::{NAME_MAX, NameProblem, Workspace, WorkspaceName};
@@ -21,7 +22,7 @@ pub(super) fn open_or_make(database: &Path) -> anyhow::Result<Arc<SqliteStore>> 
     let store = SqliteStore::open_beside(database, Arc::new(SystemClock::new()))?;
     if is_new {
         let path = database.canonicalize().unwrap_or_else(|_| database.into());
-        eprintln!("Made the database {}.", path.display());
+        output::remark(&format!("Made the database {}.", path.display()));
     }
     Ok(store)
 }

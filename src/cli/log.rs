@@ -4,9 +4,11 @@ use std::io::{self, IsTerminal};
 use std::panic::PanicHookInfo;
 
 use clap::{Args, ValueEnum};
+use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
 
-use crate::fatal;
+use crate::{fatal, log_queue};
 
 /// What is logged, and how.
 #[derive(Args, Debug)]
@@ -64,6 +66,40 @@ fn parse_filter(text: &str) -> Result<String, String> {
     }
 }
 
+/// Puts lines into the queue to stderr.
+struct Queued {
+    is_error: bool,
+}
+
+impl io::Write for Queued {
+    /// Called once with a whole line.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        log_queue::push(line, self.is_error);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Makes the way into the queue for each line.
+struct Queue;
+
+impl MakeWriter<'_> for Queue {
+    type Writer = Queued;
+
+    fn make_writer(&self) -> Queued {
+        Queued { is_error: false }
+    }
+
+    fn make_writer_for(&self, metadata: &Metadata<'_>) -> Queued {
+        Queued {
+            is_error: *metadata.level() == Level::ERROR,
+        }
+    }
+}
+
 /// Starts logging. Called once.
 pub(super) fn init(settings: &LogSettings, default_filter: &str) {
     let filter = settings.log_level.as_deref().unwrap_or(default_filter);
@@ -72,11 +108,14 @@ pub(super) fn init(settings: &LogSettings, default_filter: &str) {
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(colors)
-        .with_writer(io::stderr);
+        // It would say so on stderr, and panic if that fails.
+        .log_internal_errors(false)
+        .with_writer(Queue);
     match settings.log_format {
         LogFormat::Text => logs.init(),
         LogFormat::Json => logs.json().flatten_event(true).init(),
     }
+    log_queue::start();
     std::panic::set_hook(Box::new(report_panic));
 }
 

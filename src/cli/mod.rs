@@ -1,7 +1,8 @@
 //! The command line: one file per subcommand.
 //!
-//! Promises: results go to stdout and nothing else does; logs and remarks go to stderr; a failure is
-//! one line on stderr and exit code 1, a usage error exit code 2. This is the only layer that uses
+//! Promises: results go to stdout and nothing else does; logs and remarks go to stderr, and whatever becomes
+//! of them holds up and ends nothing; a failure is one line on stderr and exit code 1, a usage error exit
+//! code 2, an internal error 70. This is the only layer that uses
 //! `anyhow`: below it errors have types.
 
 mod database;
@@ -9,6 +10,7 @@ mod dev;
 mod healthcheck;
 mod http;
 mod log;
+mod output;
 mod seed;
 mod serve;
 mod signal;
@@ -16,9 +18,13 @@ mod table;
 mod token;
 mod workspace;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::fatal;
+use crate::log_queue::{self, LAST_WORDS};
 
 /// A self-hosted webhook sender: durable, signed, retried, replayable.
 #[derive(Debug, Parser)]
@@ -49,15 +55,25 @@ enum Command {
 /// Reads the command line and does what it says.
 #[must_use]
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(usage) => return output::usage(&usage),
+    };
     log::init(&cli.log, cli.command.default_filter());
-    match cli.command.run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("hookpost: {}", one_line(&error));
+    let code = match catch_unwind(AssertUnwindSafe(|| cli.command.run())) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) if error.is::<output::ReaderGone>() => ExitCode::SUCCESS,
+        Ok(Err(error)) => {
+            output::remark(&format!("hookpost: {}", one_line(&error)));
             ExitCode::FAILURE
         }
-    }
+        // It was logged.
+        Err(_) => fatal::EXIT_CODE
+            .try_into()
+            .map_or(ExitCode::FAILURE, u8::into),
+    };
+    log_queue::flush(LAST_WORDS);
+    code
 }
 
 /// The whole command line, for tests and for documents that describe it.

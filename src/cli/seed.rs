@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
 
+use super::output;
 use crate::domain::access::{Reach, Scopes, Token, TokenKind};
 use crate::domain::workspace::WorkspaceName;
 use crate::storage::{NewAccessToken, Page, Store, StoreError};
@@ -81,7 +82,10 @@ pub(super) async fn seed(
         None if is_new && io::stderr().is_terminal() => {
             let token = Token::generate(TokenKind::Admin);
             accept(store, &token, "made at the first start").await?;
-            eprintln!("\nAdmin token, shown only now:\n\n    {}\n", token.reveal());
+            output::remark(&format!(
+                "\nAdmin token, shown only now:\n\n    {}\n",
+                token.reveal()
+            ));
         }
         None if is_new => tracing::info!(
             "there is no admin token yet; make one with: hookpost token create --admin --database {}",

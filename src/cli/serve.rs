@@ -24,7 +24,7 @@ impl Serve {
         let admin = self.seed.admin_token()?;
         let database = self.settings.storage.database.clone();
         actix_web::rt::System::new().block_on(async move {
-            let stop = signal::stop()?;
+            let stop = signal::stop(signal::Hangup::Ignored)?;
             let app = Application::start(self.settings, Arc::new(SystemClock::new()))?;
             if let Err(error) = seed::seed(&*app.store(), admin, &database).await {
                 app.stop().await;

@@ -3,7 +3,6 @@
 //! A running server sees what is done here within a second.
 
 use std::collections::HashMap;
-use std::io::{self, Write};
 use std::time::Duration;
 
 use anyhow::bail;
@@ -12,7 +11,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{database, table};
+use super::{database, output, table};
 use crate::config::{StorageSettings, parse_duration};
 use crate::domain::access::{
     self, AccessToken, COMMENT_MAX, EXPIRES_IN_MAX_S, Reach, Scope, Scopes, TokenKind,
@@ -103,11 +102,11 @@ impl Create {
             Some(name_or_id) if !self.admin => {
                 let (workspace, new) = database::ensure_workspace(&*store, name_or_id)?;
                 if new {
-                    eprintln!(
+                    output::remark(&format!(
                         "Made workspace {} ({}).",
                         workspace.name.as_str(),
                         workspace.id
-                    );
+                    ));
                 }
                 Some(workspace)
             }
@@ -132,16 +131,15 @@ impl Create {
             || "the whole server".to_owned(),
             |workspace| format!("workspace {}", workspace.name.as_str()),
         );
-        eprintln!(
+        output::remark(&format!(
             "Token {} for {whose}: {}; {}. It is not shown again.",
             token.id,
             names(token.scopes),
             token
                 .expires_at
                 .map_or("does not expire".to_owned(), |at| format!("expires {at}")),
-        );
-        writeln!(io::stdout(), "{}", credential.reveal())?;
-        Ok(())
+        ));
+        output::result(&format!("{}\n", credential.reveal()))
     }
 }
 
@@ -177,8 +175,7 @@ impl List {
         } else {
             columns(&*store, &tokens)?
         };
-        io::stdout().write_all(text.as_bytes())?;
-        Ok(())
+        output::listing(&text)
     }
 }
 
@@ -263,7 +260,7 @@ impl Revoke {
         let store = database::open(&self.storage.database)?;
         match store.revoke_token(Reach::Server, self.id).wait() {
             Ok(()) => {
-                eprintln!("Revoked token {}.", self.id);
+                output::remark(&format!("Revoked token {}.", self.id));
                 Ok(())
             }
             Err(StoreError::NotFound) => bail!("there is no token {}", self.id),

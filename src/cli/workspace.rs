@@ -1,14 +1,12 @@
 //! `hookpost workspace`: workspaces, on the database file itself.
 
-use std::io::{self, Write};
-
 use anyhow::bail;
 use clap::builder::BoolishValueParser;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{database, table};
+use super::{database, output, table};
 use crate::config::StorageSettings;
 use crate::domain::clock::Timestamp;
 use crate::domain::workspace::WorkspaceName;
@@ -47,9 +45,8 @@ impl Create {
         let store = database::open_or_make(&self.storage.database)?;
         match store.create_workspace(self.name.clone()).wait() {
             Ok(workspace) => {
-                eprintln!("Made workspace {}.", workspace.name.as_str());
-                writeln!(io::stdout(), "{}", workspace.id)?;
-                Ok(())
+                output::remark(&format!("Made workspace {}.", workspace.name.as_str()));
+                output::result(&format!("{}\n", workspace.id))
             }
             Err(StoreError::NameTaken) => {
                 bail!("there is a workspace {} already", self.name.as_str())
@@ -106,7 +103,6 @@ impl List {
                 .collect();
             table::render(["ID", "CREATED", "NAME"], &rows)
         };
-        io::stdout().write_all(text.as_bytes())?;
-        Ok(())
+        output::listing(&text)
     }
 }

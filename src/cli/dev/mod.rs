@@ -11,7 +11,6 @@ mod guide;
 mod inbox;
 mod page;
 
-use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::pin::pin;
@@ -28,7 +27,7 @@ use uuid::Uuid;
 use self::folder::TemporaryFolder;
 use self::guide::Guide;
 use self::inbox::Inboxes;
-use super::{http, signal};
+use super::{http, output, signal};
 use crate::app::{AppError, AppSettings, Application, raise_open_files};
 use crate::config::{ApiSettings, DeliverySettings, RetentionSettings, StorageSettings};
 use crate::domain::access::Reach;
@@ -78,7 +77,7 @@ impl Dev {
     }
 
     async fn live(self) -> anyhow::Result<()> {
-        let mut stop = pin!(signal::stop()?);
+        let mut stop = pin!(signal::stop(signal::Hangup::Stops)?);
         // Removed last, after the store has closed its file.
         let folder = match self.database {
             Some(_) => None,
@@ -107,7 +106,7 @@ impl Dev {
                 let guide = furnished.await??;
                 let event = demonstrate(&guide, &inboxes, &*store).await?;
                 if !self.once {
-                    say(&guide.next_steps(event, folder.is_some()))?;
+                    output::listing(&(guide.next_steps(event, folder.is_some()) + "\n"))?;
                 }
                 Ok(())
             };
@@ -163,7 +162,7 @@ impl Dev {
 
 /// Publishes a message through the API, waits for it at the inbox, and says how that went; its event.
 async fn demonstrate(guide: &Guide, inboxes: &Inboxes, store: &dyn Store) -> anyhow::Result<Uuid> {
-    say(&guide.welcome())?;
+    output::listing(&(guide.welcome() + "\n"))?;
     let started = Instant::now();
     let (authority, token, endpoint) = (guide.api.to_string(), guide.token.clone(), guide.endpoint);
     let event = spawn_blocking(move || publish(&authority, &token, endpoint)).await??;
@@ -180,7 +179,7 @@ async fn demonstrate(guide: &Guide, inboxes: &Inboxes, store: &dyn Store) -> any
         bail!("the message arrived, but its signature did not verify");
     }
     let millis = started.elapsed().as_millis();
-    say(&guide::arrived(&received, millis))?;
+    output::listing(&(guide::arrived(&received, millis) + "\n"))?;
     Ok(event)
 }
 
@@ -233,11 +232,4 @@ fn last_attempt(store: &dyn Store, event: Uuid) -> String {
         0 => "no attempt has been made".to_owned(),
         attempts => format!("attempts: {attempts}, the last one: {code}"),
     }
-}
-
-/// Results go to stdout.
-fn say(text: &str) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{text}")?;
-    stdout.flush()
 }

@@ -1,15 +1,15 @@
 //! The real binary, serving: started, killed, stopped, started again on the same file.
 
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Mutex;
 use std::time::Instant;
 
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::log::{Log, Reader};
 use super::whole;
 use crate::fixture::PATIENCE;
 
@@ -26,6 +26,10 @@ pub(super) struct Start<'a> {
     pub(super) flags: &'a [&'a str],
     /// What a shell does before it becomes the server; `exec "$@"` is added.
     pub(super) shell: Option<&'a str>,
+    /// Who reads its stderr.
+    pub(super) reader: Reader,
+    /// The port, where stderr does not tell it.
+    pub(super) port: u16,
 }
 
 impl Place {
@@ -104,10 +108,11 @@ impl Place {
         command.args(["serve", "--allow-http", "--allow-network", "127.0.0.0/8"]);
         // These tests ask again and again.
         command.args(["--rate-limit", "0"]);
-        command.args(["--listen", "127.0.0.1:0", "--database"]);
+        let listen = format!("127.0.0.1:{}", start.port);
+        command.args(["--listen", &listen, "--database"]);
         command.arg(&self.database).args(start.flags);
         let mut child = command.spawn().unwrap();
-        let log = Log::of(&mut child);
+        let log = Log::of(&mut child, start.reader);
         Spawned {
             child: Mutex::new(child),
             log,
@@ -147,59 +152,6 @@ pub(super) fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
 }
 
-/// What a server says on stderr.
-#[derive(Clone, Default)]
-pub(super) struct Log(Arc<(Mutex<(String, bool)>, Condvar)>);
-
-impl Log {
-    fn of(child: &mut Child) -> Self {
-        let log = Self::default();
-        let (mut lines, kept) = (BufReader::new(child.stderr.take().unwrap()), log.clone());
-        std::thread::spawn(move || {
-            let mut line = String::new();
-            while lines.read_line(&mut line).is_ok_and(|read| read > 0) {
-                kept.0.0.lock().unwrap().0.push_str(&line);
-                kept.0.1.notify_all();
-                line.clear();
-            }
-            kept.0.0.lock().unwrap().1 = true;
-            kept.0.1.notify_all();
-        });
-        log
-    }
-
-    /// Waits until the log says `what` so many times; `None` if it ended before.
-    #[track_caller]
-    pub(super) fn wait(&self, what: &str, times: usize) -> Option<String> {
-        let end = Instant::now() + PATIENCE;
-        let mut state = self.0.0.lock().unwrap();
-        loop {
-            if state.0.matches(what).count() >= times {
-                return Some(state.0.clone());
-            }
-            if state.1 {
-                return None;
-            }
-            let left = end.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "no {what:?} ({times}) in {}", state.0);
-            state = self.0.1.wait_timeout(state, left).unwrap().0;
-        }
-    }
-
-    /// All of it, once the process has ended.
-    pub(super) fn whole(&self) -> String {
-        let mut state = self.0.0.lock().unwrap();
-        while !state.1 {
-            state = self.0.1.wait(state).unwrap();
-        }
-        state.0.clone()
-    }
-
-    pub(super) fn count(&self, what: &str) -> usize {
-        self.0.0.lock().unwrap().0.matches(what).count()
-    }
-}
-
 /// A server that has not said yet whether it serves. Dropping it kills it.
 pub(super) struct Spawned {
     child: Mutex<Child>,
@@ -214,6 +166,11 @@ impl Spawned {
         };
         let addr = log.split("started addr=").nth(1).unwrap();
         let addr = addr.split_whitespace().next().unwrap().to_owned();
+        self.serving_at(addr, token)
+    }
+
+    /// A server that says nothing.
+    pub(super) fn serving_at(self, addr: String, token: &str) -> Server {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(PATIENCE))
@@ -339,12 +296,24 @@ impl Server {
         });
     }
 
+    /// Sends it a signal, such as `-TERM`.
+    #[track_caller]
+    pub(super) fn signal(&self, signal: &str) {
+        let pid = self.spawned.id().to_string();
+        let kill = Command::new("kill").args([signal, &pid]).status();
+        assert!(kill.unwrap().success());
+    }
+
     /// Ends it as an operator would.
     #[track_caller]
     pub(super) fn stop(self) {
-        let pid = self.spawned.id().to_string();
-        let kill = Command::new("kill").args(["-TERM", &pid]).status();
-        assert!(kill.unwrap().success());
+        self.stop_by("-TERM");
+    }
+
+    /// Ends it with grace, by this signal.
+    #[track_caller]
+    pub(super) fn stop_by(self, signal: &str) {
+        self.signal(signal);
         let status = self.spawned.ended();
         assert_eq!(status.code(), Some(0), "{}", self.spawned.log.whole());
     }

@@ -1,0 +1,189 @@
+//! Outputs that stall, fail and recover.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use super::*;
+
+/// How long what must happen is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// An output that does with each write as it is told: takes so many bytes of it, or fails.
+struct Scripted {
+    script: Receiver<io::Result<usize>>,
+    written: Sender<Vec<u8>>,
+}
+
+impl Write for Scripted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // Without a script it stalls for ever, as the thread does that the test leaves behind.
+        let taken = self.script.recv().map_err(|_| loop_for_ever());
+        let taken = taken.unwrap_or(Ok(0))?.min(bytes.len());
+        let _ = self.written.send(bytes[..taken].to_vec());
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn loop_for_ever() {
+    loop {
+        std::thread::park();
+    }
+}
+
+struct World {
+    queue: Arc<LogQueue>,
+    script: Sender<io::Result<usize>>,
+    written: Receiver<Vec<u8>>,
+}
+
+impl World {
+    fn new() -> Self {
+        let queue = Arc::new(LogQueue::new());
+        let (script, for_output) = channel();
+        let (for_test, written) = channel();
+        let for_thread = queue.clone();
+        std::thread::spawn(move || {
+            let mut out = Scripted {
+                script: for_output,
+                written: for_test,
+            };
+            let for_telling = for_thread.clone();
+            for_thread.run(&mut out, &|lines| {
+                for_telling.push(format!("{lines} lost\n").as_bytes(), false);
+            });
+        });
+        Self {
+            queue,
+            script,
+            written,
+        }
+    }
+
+    fn takes(&self, bytes: usize) {
+        self.script.send(Ok(bytes)).unwrap();
+    }
+
+    fn fails(&self, kind: ErrorKind) {
+        self.script.send(Err(kind.into())).unwrap();
+    }
+
+    #[track_caller]
+    fn assert_written(&self, text: &str) {
+        let written = self.written.recv_timeout(PATIENCE).unwrap();
+        assert_eq!(String::from_utf8_lossy(&written), text);
+    }
+
+    /// Waits until the thread has taken all lines and stalls over the last one.
+    fn until_it_stalls(&self) {
+        let end = Instant::now() + PATIENCE;
+        while !self.queue.lock().lines.is_empty() {
+            assert!(Instant::now() < end);
+            std::thread::yield_now();
+        }
+    }
+}
+
+const ALL: usize = usize::MAX;
+
+#[test]
+fn lines_are_written_whole_and_in_order() {
+    let world = World::new();
+    for line in ["a\n", "bb\n", "ccc\n"] {
+        world.queue.push(line.as_bytes(), false);
+    }
+    world.takes(ALL);
+    world.takes(1);
+    world.fails(ErrorKind::Interrupted);
+    world.fails(ErrorKind::WouldBlock);
+    world.takes(ALL);
+    world.takes(ALL);
+    for written in ["a\n", "b", "b\n", "ccc\n"] {
+        world.assert_written(written);
+    }
+    world.queue.wait(PATIENCE);
+    assert_eq!(world.queue.lock().lost, 0);
+}
+
+#[test]
+fn what_cannot_be_written_is_counted_and_told_once_it_can() {
+    let world = World::new();
+    world.queue.push(b"lost\n", false);
+    world.fails(ErrorKind::BrokenPipe);
+    world.queue.push(b"torn\n", false);
+    world.takes(2);
+    world.fails(ErrorKind::StorageFull);
+    world.queue.push(b"not even the end of the line\n", false);
+    world.fails(ErrorKind::StorageFull);
+    world.queue.push(b"again\n", false);
+    for _ in 0..3 {
+        world.takes(ALL);
+    }
+    for written in ["to", "\n", "again\n", "3 lost\n"] {
+        world.assert_written(written);
+    }
+    world.queue.wait(PATIENCE);
+    assert_eq!(world.queue.lock().lost, 3, "told, and still counted");
+    world.queue.push(b"on\n", false);
+    world.takes(ALL);
+    world.assert_written("on\n");
+}
+
+#[test]
+fn a_reader_that_stalls_holds_up_nobody_and_costs_bounded_memory() {
+    let world = World::new();
+    world.queue.push(b"stalls\n", false);
+    world.until_it_stalls();
+    let long = vec![b'x'; 4096];
+    let pushed = 3 * QUEUE_BYTES / long.len();
+    for _ in 0..pushed {
+        world.queue.push(&long, false);
+    }
+    let kept = world.queue.lock().lines.len();
+    assert_eq!(
+        kept,
+        QUEUE_BYTES / FOR_ERRORS * (FOR_ERRORS - 1) / long.len()
+    );
+    for _ in 0..3 * QUEUE_LINES {
+        world.queue.push(b"", false);
+    }
+    let many = QUEUE_LINES / FOR_ERRORS * (FOR_ERRORS - 1);
+    assert_eq!(world.queue.lock().lines.len(), many);
+    // Errors may use the rest, and no more.
+    for _ in 0..3 * QUEUE_LINES {
+        world.queue.push(b"error\n", true);
+    }
+    assert_eq!(world.queue.lock().lines.len(), QUEUE_LINES);
+    let lost = pushed + 5 * QUEUE_LINES;
+    assert_eq!(world.queue.lock().lost, u64::try_from(lost).unwrap());
+    // The end of the process does not wait for it for ever.
+    let started = Instant::now();
+    world.queue.wait(Duration::from_millis(1));
+    assert!(started.elapsed() < PATIENCE);
+    // It is told where there is room for that again, behind the lines that were there first.
+    for _ in 0..=QUEUE_LINES + 1 {
+        world.takes(ALL);
+    }
+    let end = Instant::now() + PATIENCE;
+    let told = format!("{lost} lost\n");
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        let written = world.written.recv_timeout(left).expect("it is told");
+        if written == told.as_bytes() {
+            break;
+        }
+    }
+}
+
+#[test]
+fn without_a_thread_the_end_writes_what_waits() {
+    let queue = LogQueue::new();
+    queue.push(b"a\n", false);
+    queue.push(b"b\n", true);
+    let mut out = Vec::new();
+    queue.drain(&mut out);
+    assert_eq!(out, b"a\nb\n");
+}

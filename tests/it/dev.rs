@@ -1,0 +1,119 @@
+//! `hookpost dev` while it runs: who may use its inbox, and what ends it.
+#![cfg(unix)]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::Instant;
+
+use super::fixture::PATIENCE;
+
+/// A running `dev`, past its demonstration. Dropping it kills it.
+struct Dev {
+    child: Child,
+    folder: tempfile::TempDir,
+    api: SocketAddr,
+    inbox: SocketAddr,
+    // Open, so that there is somebody to print to.
+    _stdout: BufReader<ChildStdout>,
+}
+
+impl Dev {
+    /// Started by a shell that first does `before`.
+    fn start(before: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = Command::new("sh")
+            .args(["-c", &format!("{before}; exec \"$@\""), "sh"])
+            .args([env!("CARGO_BIN_EXE_hookpost"), "dev"])
+            .env("TMPDIR", folder.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut guide = String::new();
+        while !guide.contains("Ctrl-C stops the server") {
+            assert_ne!(stdout.read_line(&mut guide).unwrap(), 0, "{guide}");
+        }
+        let after = |label: &str| {
+            let url = guide
+                .split(&format!("{label} "))
+                .nth(1)
+                .unwrap()
+                .trim_start();
+            let authority = url.trim_start_matches("http://").split('/').next();
+            authority.unwrap().parse().unwrap()
+        };
+        Self {
+            api: after("API"),
+            inbox: after("Inbox"),
+            child,
+            folder,
+            _stdout: stdout,
+        }
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        let kill = Command::new("kill").args([signal, &pid]).status();
+        assert!(kill.unwrap().success());
+    }
+
+    fn ended(&mut self) -> ExitStatus {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < end, "it does not end");
+            std::thread::yield_now();
+        }
+    }
+
+    /// Checks that it has ended with grace.
+    #[track_caller]
+    fn assert_ended_well(&mut self) {
+        assert_eq!(self.ended().code(), Some(0));
+        let left = self.folder.path().read_dir().unwrap().count();
+        assert_eq!(left, 0, "the temporary folder is gone");
+    }
+}
+
+impl Drop for Dev {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The status and the body that a request with these headers is answered with.
+fn ask(addr: SocketAddr, method: &str, path: &str, headers: &[&str]) -> (u16, String) {
+    let mut stream = TcpStream::connect(addr).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let headers = headers.join("\r\n");
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\n{headers}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+    let body = answer.split("\r\n\r\n").nth(1).unwrap_or_default();
+    (status, body.to_owned())
+}
+
+#[test]
+fn a_terminal_that_is_closed_ends_it_with_grace() {
+    let mut dev = Dev::start(":");
+    dev.signal("-HUP");
+    dev.assert_ended_well();
+}
+
+#[test]
+fn started_with_nohup_it_outlives_its_terminal() {
+    let mut dev = Dev::start("trap '' HUP");
+    dev.signal("-HUP");
+    let host = format!("host: {}", dev.inbox);
+    assert_eq!(ask(dev.inbox, "GET", "/inbox/demo", &[&host]).0, 200);
+    dev.signal("-QUIT");
+    dev.assert_ended_well();
+}
