@@ -44,6 +44,9 @@ pub(crate) enum ApiError {
     /// The token made too many requests.
     #[error("the access token made too many requests")]
     RateLimited(Standing),
+    /// A web page of another origin had a browser ask; says what shows it.
+    #[error("asked by a page of another origin: {0}")]
+    NotFromHere(&'static str),
     /// No such path.
     #[error("unknown path")]
     UnknownPath,
@@ -120,6 +123,10 @@ impl ApiError {
                 );
                 let methods: Vec<_> = methods.iter().map(Method::as_str).collect();
                 with_header(plain.response(), ALLOW, &methods.join(", "))
+            }
+            Self::NotFromHere(why) => {
+                let detail = format!("This server is for this machine only: {why}");
+                Plain(StatusCode::FORBIDDEN, "Forbidden", detail.into()).response()
             }
             Self::TooManyFailures(retry_in) => too_many(
                 "Too many bad access tokens came from your address: a valid one is still let in"

@@ -27,6 +27,7 @@ mod pagination;
 mod readers;
 mod request_log;
 mod routes;
+pub mod same_machine;
 mod server;
 mod tokens;
 mod validate;

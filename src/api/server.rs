@@ -16,7 +16,7 @@ use actix_web::middleware::from_fn;
 use actix_web::rt::net::TcpStream;
 
 use super::connection::{Connections, Limits};
-use super::{ApiState, configure, flush_now_and_then, request_log};
+use super::{ApiState, configure, flush_now_and_then, request_log, same_machine};
 
 /// How long the head of the first request of a connection may take to arrive: against clients that hold
 /// connections by sending a byte now and then.
@@ -98,6 +98,9 @@ pub(super) fn serve_within(
     let worker = move || {
         let (state, stopping) = (Arc::clone(&state), stopping.clone());
         let app = App::new()
+            .wrap(from_fn(move |request, next| {
+                same_machine::keep_out(addr, request, next)
+            }))
             .wrap(from_fn(request_log::each_request))
             .configure(move |config| configure(config, &state))
             .into_factory()

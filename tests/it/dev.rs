@@ -117,3 +117,66 @@ fn started_with_nohup_it_outlives_its_terminal() {
     dev.signal("-QUIT");
     dev.assert_ended_well();
 }
+
+#[test]
+fn a_page_of_another_origin_neither_reads_nor_fills_an_inbox() {
+    let dev = Dev::start(":");
+    let port = dev.inbox.port();
+    let own = format!("host: {}", dev.inbox);
+    let by_name = format!("host: localhost:{port}");
+    let own_origin = format!("origin: http://{}", dev.inbox);
+    // A program of the developer's, its own page, and a link from the developer's other server.
+    for headers in [
+        &[own.as_str()][..],
+        &[&by_name],
+        &[&own, &own_origin, "sec-fetch-site: same-origin"],
+        &[&own, "sec-fetch-site: none"],
+        &[&own, "sec-fetch-site: same-site"],
+    ] {
+        let (status, body) = ask(dev.inbox, "GET", "/inbox/demo.json", headers);
+        assert_eq!(status, 200, "{headers:?}: {body}");
+        assert!(body.contains("order_1"), "the demonstration's message");
+        // Taken, though not signed.
+        let (status, body) = ask(dev.inbox, "POST", "/inbox/other", headers);
+        assert_eq!(status, 401, "{headers:?}: {body}");
+    }
+    let count = |name: &str| {
+        let (_, body) = ask(dev.inbox, "GET", &format!("/inbox/{name}.json"), &[&own]);
+        serde_json::from_str::<serde_json::Value>(&body)
+            .unwrap()
+            .as_array()
+            .unwrap()
+            .len()
+    };
+    assert_eq!(count("other"), 5);
+    let rebound = format!("host: evil.example:{port}");
+    let rebound_origin = format!("origin: http://evil.example:{port}");
+    for headers in [
+        &[rebound.as_str()][..],
+        &[&rebound, &rebound_origin, "sec-fetch-site: same-origin"],
+        &["host: localhost"],
+        &["host: 127.0.0.1:1"],
+        &[&own, "origin: https://evil.example"],
+        &[&own, "origin: null"],
+        &[&own, "sec-fetch-site: cross-site"],
+        &[&own, &own_origin, "sec-fetch-site: cross-site"],
+    ] {
+        for (method, path) in [
+            ("GET", "/inbox/demo"),
+            ("GET", "/inbox/demo.json"),
+            ("POST", "/inbox/demo"),
+            ("POST", "/inbox/other"),
+            ("POST", "/inbox/third"),
+        ] {
+            let (status, body) = ask(dev.inbox, method, path, headers);
+            assert_eq!(status, 403, "{method} {path} {headers:?}");
+            assert!(!body.contains("order_1"), "{body}");
+        }
+    }
+    assert_eq!((count("demo"), count("other"), count("third")), (1, 5, 0));
+    // Its API answers who has the token, and tells a page nothing.
+    let api = format!("host: {}", dev.api);
+    let cross = [api.as_str(), "sec-fetch-site: cross-site"];
+    assert_eq!(ask(dev.api, "GET", "/readyz", &cross).0, 403);
+    assert_eq!(ask(dev.api, "GET", "/readyz", &[&api]).0, 200);
+}

@@ -2,21 +2,25 @@
 //!
 //! A small HTTP server of its own on a loopback port, so that deliveries take the same way as to any
 //! other receiver. It checks signatures against the secrets of the endpoints that point to the inbox.
-//! All of it is in memory and bounded.
+//! All of it is in memory and bounded. Pages of other origins can neither read nor fill it by the browser of
+//! whoever looks at them.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use actix_web::dev::Server;
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ACCEPT, CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS};
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use actix_web::middleware::{Next, from_fn};
+use actix_web::{App, Error, HttpRequest, HttpResponse, HttpServer, web};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 use super::page;
+use crate::api::same_machine;
 use crate::domain::clock::{Clock, SystemClock, Timestamp};
 use crate::domain::secret::Secret;
 use crate::domain::signature;
@@ -112,8 +116,10 @@ impl Inboxes {
 /// Answers on `listener`; to be spawned.
 pub(super) fn serve(listener: TcpListener, inboxes: Arc<Inboxes>) -> io::Result<Server> {
     let inboxes = web::Data::from(inboxes);
+    let port = listener.local_addr()?.port();
     let server = HttpServer::new(move || {
         App::new()
+            .wrap(from_fn(move |request, next| keep_out(port, request, next)))
             .app_data(inboxes.clone())
             .app_data(web::PayloadConfig::new(BODY_MAX_BYTES))
             .route("/inbox/{name}", web::post().to(receive))
@@ -125,6 +131,22 @@ pub(super) fn serve(listener: TcpListener, inboxes: Arc<Inboxes>) -> io::Result<
         .shutdown_timeout(1)
         .listen(listener)?
         .run())
+}
+
+/// Refuses what a browser asks for a page of another origin, or by a name that is not this machine's.
+async fn keep_out<B: MessageBody + 'static>(
+    port: u16,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    match same_machine::check(request.headers(), port) {
+        Ok(()) => Ok(next.call(request).await?.map_into_left_body()),
+        Err(why) => {
+            let text = format!("This inbox is for this machine only: {why}.\n");
+            let refused = HttpResponse::Forbidden().body(text);
+            Ok(request.into_response(refused).map_into_right_body())
+        }
+    }
 }
 
 /// `?status=503` has the inbox answer so: to see retries.

@@ -98,3 +98,59 @@ fn only_the_named_origins_are_let_in() {
         assert_eq!(answer.header("access-control-allow-credentials"), None);
     }
 }
+
+#[test]
+fn a_page_of_another_origin_learns_nothing_of_a_server_on_loopback() {
+    let app = TestApp::start();
+    let own = app.addr.to_string();
+    let own_origin = format!("http://{own}");
+    let evil = format!("evil.example:{}", app.addr.port());
+    let evil_origin = format!("http://{evil}");
+    let bearer = format!("Bearer {}", app.token);
+    let cross = ("sec-fetch-site", "cross-site");
+    for (headers, status) in [
+        (&[("sec-fetch-site", "none")][..], 200),
+        (
+            &[("sec-fetch-site", "same-origin"), ("origin", &own_origin)],
+            200,
+        ),
+        (&[cross], 403),
+        (&[("origin", "https://app.example")], 403),
+        (&[("origin", "null")], 403),
+        (&[("host", &evil), ("origin", &evil_origin)], 403),
+        (&[("host", &evil), ("sec-fetch-site", "same-origin")], 403),
+        // A program, by whatever name it calls this machine.
+        (&[("host", &evil)], 200),
+        // A reverse proxy on this machine, which passes its own name.
+        (
+            &[("host", "hooks.example"), ("via", "1.1 proxy"), cross],
+            200,
+        ),
+        (
+            &[
+                ("host", "hooks.example"),
+                ("x-forwarded-for", "203.0.113.9"),
+                cross,
+            ],
+            200,
+        ),
+        (&[("authorization", &bearer), cross], 200),
+    ] {
+        for path in ["/healthz", "/readyz"] {
+            let answer = app.request("GET", path, headers, None);
+            assert_eq!(answer.status, status, "{path} {headers:?}: {}", answer.text);
+            assert_eq!(answer.header("access-control-allow-origin"), None);
+            if status == 403 {
+                assert_eq!(answer.json()["error"], "Forbidden");
+            }
+        }
+        // Of the API nothing is to be had without a token, and with one it is CORS that says who may.
+        let is_other = |header: &&(&str, &str)| header.0 != "authorization";
+        let mut with_token: Vec<_> = headers.iter().filter(is_other).copied().collect();
+        let without = app.request("GET", "/api/webhooks/events", &with_token, None);
+        assert_eq!(without.status, 401, "{headers:?}");
+        with_token.push(("authorization", &bearer));
+        let with = app.request("GET", "/api/webhooks/events", &with_token, None);
+        assert_eq!(with.status, 200, "{headers:?}");
+    }
+}
