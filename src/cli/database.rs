@@ -16,10 +16,10 @@ use crate::storage::{Listed, Page, Store, StoreError};
 const PAGE: u64 = 100;
 
 /// Opens the database; makes it if it is new, and says so: a path may be mistyped, and a server that
-/// runs on another file would not know of what is made here.
-pub(super) fn open_or_make(database: &Path) -> anyhow::Result<Arc<SqliteStore>> {
+/// runs on another file would not know of what is made here. `command` is what others are told who wait.
+pub(super) fn open_or_make(database: &Path, command: &str) -> anyhow::Result<Arc<SqliteStore>> {
     let is_new = !database.exists();
-    let store = SqliteStore::open_beside(database, Arc::new(SystemClock::new()))?;
+    let store = SqliteStore::open_beside(database, command, Arc::new(SystemClock::new()))?;
     if is_new {
         let path = database.canonicalize().unwrap_or_else(|_| database.into());
         output::remark(&format!("Made the database {}.", path.display()));
@@ -28,11 +28,11 @@ pub(super) fn open_or_make(database: &Path) -> anyhow::Result<Arc<SqliteStore>> 
 }
 
 /// Opens the database, which must be there: asking must not make a file where a path was mistyped.
-pub(super) fn open(database: &Path) -> anyhow::Result<Arc<SqliteStore>> {
+pub(super) fn open(database: &Path, command: &str) -> anyhow::Result<Arc<SqliteStore>> {
     if !database.exists() {
         bail!("there is no database at {}", database.display());
     }
-    open_or_make(database)
+    open_or_make(database, command)
 }
 
 /// All rows of a list, page by page.

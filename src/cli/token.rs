@@ -97,7 +97,7 @@ fn parse_life(text: &str) -> Result<Duration, String> {
 
 impl Create {
     fn run(self) -> anyhow::Result<()> {
-        let store = database::open_or_make(&self.storage.database)?;
+        let store = database::open_or_make(&self.storage.database, "token create")?;
         let workspace = match &self.workspace {
             Some(name_or_id) if !self.admin => {
                 let (workspace, new) = database::ensure_workspace(&*store, name_or_id)?;
@@ -168,7 +168,7 @@ struct TokenRow<'a> {
 
 impl List {
     fn run(self) -> anyhow::Result<()> {
-        let store = database::open(&self.storage.database)?;
+        let store = database::open(&self.storage.database, "token list")?;
         let tokens = database::all(|page| store.list_tokens(Reach::Server, &[], page))?;
         let text = if self.json {
             json(&tokens)?
@@ -257,7 +257,7 @@ fn parse_id(text: &str) -> Result<Uuid, String> {
 
 impl Revoke {
     fn run(self) -> anyhow::Result<()> {
-        let store = database::open(&self.storage.database)?;
+        let store = database::open(&self.storage.database, "token revoke")?;
         match store.revoke_token(Reach::Server, self.id).wait() {
             Ok(()) => {
                 output::remark(&format!("Revoked token {}.", self.id));

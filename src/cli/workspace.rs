@@ -42,7 +42,7 @@ pub(super) struct Create {
 
 impl Create {
     fn run(self) -> anyhow::Result<()> {
-        let store = database::open_or_make(&self.storage.database)?;
+        let store = database::open_or_make(&self.storage.database, "workspace create")?;
         match store.create_workspace(self.name.clone()).wait() {
             Ok(workspace) => {
                 output::remark(&format!("Made workspace {}.", workspace.name.as_str()));
@@ -77,7 +77,7 @@ struct WorkspaceRow<'a> {
 
 impl List {
     fn run(self) -> anyhow::Result<()> {
-        let store = database::open(&self.storage.database)?;
+        let store = database::open(&self.storage.database, "workspace list")?;
         let workspaces = database::workspaces(&*store)?;
         let text = if self.json {
             let rows: Vec<WorkspaceRow<'_>> = workspaces

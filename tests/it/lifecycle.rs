@@ -51,9 +51,9 @@ fn a_database_is_opened_twice_in_turn_but_not_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("h.db");
     let store = open(&path).unwrap();
-    assert!(matches!(open(&path), Err(OpenError::InUse(_))));
+    assert!(matches!(open(&path), Err(OpenError::InUse { .. })));
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    drop(SqliteStore::open_beside(&path, clock).unwrap());
+    drop(SqliteStore::open_beside(&path, "test", clock).unwrap());
     store.stop();
     open(&path).unwrap().stop();
 }
@@ -70,7 +70,7 @@ fn other_names_of_a_file_do_not_get_round_its_lock() {
     assert_eq!(mode & 0o777, 0o600, "it holds secrets");
     let link = folder.path().join("link.db");
     symlink("h.db", &link).unwrap();
-    assert!(matches!(open(&link), Err(OpenError::InUse(_))));
+    assert!(matches!(open(&link), Err(OpenError::InUse { .. })));
     let hard = folder.path().join("hard.db");
     std::fs::hard_link(&path, &hard).unwrap();
     assert!(matches!(open(&hard), Err(OpenError::HardLinked(_))));

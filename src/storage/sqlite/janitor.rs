@@ -172,7 +172,7 @@ mod tests {
         let manual = Arc::new(ManualClock::new(START));
         let clock: Arc<dyn Clock> = manual.clone();
         // A tool's store has no janitor of its own.
-        let store = SqliteStore::open_beside(&file, clock.clone()).unwrap();
+        let store = SqliteStore::open_beside(&file, "test", clock.clone()).unwrap();
         let other = Connection::open(&file).unwrap();
         let (recorded, due) = (START.micros(), START.after(HOUR).micros());
         let insert = "PRAGMA foreign_keys = OFF;

@@ -10,9 +10,9 @@
 //! block, as large as befits the rows that it brought, and the last one raises the number up to which
 //! all rows are in. Readers pay no heed to entries beyond that number, and look for newer rows in the
 //! tables themselves: less than two blocks of them. A block that was cut short by a crash or a
-//! rollback is added again, over what is there of it. A tool that writes beside the server may add to
-//! the same block: each of the two raises the number only to what it has added itself from an earlier
-//! value on. So the number may fall back, which costs lists some time, and is true all along.
+//! rollback is added again, over what is there of it. A tool that writes beside the server
+//! leaves them alone. Should two add to the same block all the same, each raises the number only to what
+//! it has added itself from an earlier value on: it may fall back, and is true all along.
 
 use rusqlite::{Connection, params};
 

@@ -14,9 +14,11 @@ mod endpoints;
 mod janitor;
 mod late_indexes;
 mod lists;
+mod lock;
 mod migrations;
 mod open;
 mod operation;
+mod place;
 mod publish;
 mod queue;
 mod record;
@@ -40,8 +42,8 @@ use rusqlite::{Connection, ErrorCode};
 
 use self::checkpoint::Checkpointer;
 use self::janitor::Janitor;
+use self::lock::FileLock;
 pub use self::open::OpenError;
-use self::open::ServerLock;
 use self::operation::{OperationError, WriteContext};
 use self::writer::{Desk, Writer};
 use super::{Pending, StoreError, Unavailable};
@@ -85,12 +87,15 @@ pub struct SqliteStore {
     writer: Arc<Writer>,
     checkpointer: Checkpointer,
     janitor: Option<Janitor>,
+    /// Whether this process had the file's lock when it opened it.
+    keeps_house: bool,
     // Last: the file is given up when everything that uses it has ended.
-    lock: Mutex<Option<ServerLock>>,
+    lock: Mutex<Option<FileLock>>,
 }
 
 impl SqliteStore {
-    /// Opens the file for a server: takes its lock, makes or migrates it.
+    /// Opens the file for a server: takes its lock, makes or migrates it. Waits some seconds for others
+    /// that use it.
     ///
     /// # Errors
     /// One clear line each; the file is untouched.
@@ -99,34 +104,44 @@ impl SqliteStore {
         settings: SqliteSettings,
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<Self>, OpenError> {
-        let database = &open::resolve(database)?;
-        let lock = ServerLock::take(database)?;
+        let database = &place::resolve(database)?;
+        let lock = FileLock::for_server(database)?;
+        let narrowed = place::narrow(database);
         open::prepare(database, true)?;
         open::look_for_damage(database)?;
-        Self::start(database, settings, clock, Some(lock), true)
+        let store = Self::start(database, settings, clock, Some(lock), true)?;
+        narrowed.report();
+        Ok(store)
     }
 
-    /// Opens the file for a command-line tool, beside a running server or without one. A new or older
-    /// file is made or migrated if no server runs on it.
+    /// Opens the file for the command-line tool `command`, beside a running server or without one. A new or
+    /// older file is made or migrated if no server runs on it; one that somebody else makes or migrates is
+    /// waited for.
     ///
     /// # Errors
     /// One clear line each; the file is untouched.
-    pub fn open_beside(database: &Path, clock: Arc<dyn Clock>) -> Result<Arc<Self>, OpenError> {
-        let database = &open::resolve(database)?;
-        let lock = match ServerLock::take(database) {
-            Ok(lock) => Some(lock),
-            Err(OpenError::InUse(_)) => None,
-            Err(error) => return Err(error),
-        };
-        open::prepare(database, lock.is_some())?;
-        Self::start(database, SqliteSettings::default(), clock, lock, false)
+    pub fn open_beside(
+        database: &Path,
+        command: &str,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<Self>, OpenError> {
+        let database = &place::resolve(database)?;
+        let lock = FileLock::for_tool(database, command)?;
+        let mut narrowed = place::Narrowed::default();
+        if lock.is_some() {
+            narrowed = place::narrow(database);
+            open::prepare(database, true)?;
+        }
+        let store = Self::start(database, SqliteSettings::default(), clock, lock, false)?;
+        narrowed.report();
+        Ok(store)
     }
 
     fn start(
         database: &Path,
         settings: SqliteSettings,
         clock: Arc<dyn Clock>,
-        lock: Option<ServerLock>,
+        lock: Option<FileLock>,
         serving: bool,
     ) -> Result<Arc<Self>, OpenError> {
         let unusable = |reason: String| OpenError::Unusable {
@@ -154,13 +169,20 @@ impl SqliteStore {
         };
         let connection = open_writer().map_err(|error| unusable(error.to_string()))?;
         let path = database.to_owned();
-        let opened = open::identity(database);
+        let opened = place::identity(database);
+        // Beside somebody else a tool only writes its rows.
+        let keeps_house = lock.is_some();
         let writer = Writer::start(Desk {
             connection,
+            keeps_house,
             reopen: Box::new(open_writer),
-            is_in_place: Box::new(move || open::identity(&path) == opened),
+            is_in_place: Box::new(move || place::identity(&path) == opened),
             clock: clock.clone(),
-            between_groups: Box::new(checkpointer.between_groups()),
+            between_groups: if keeps_house {
+                Box::new(checkpointer.between_groups())
+            } else {
+                Box::new(|_| {})
+            },
         });
         let writer = Arc::new(writer.map_err(|error| unusable(error.to_string()))?);
         let janitor = if serving {
@@ -176,6 +198,7 @@ impl SqliteStore {
             writer,
             checkpointer,
             janitor,
+            keeps_house,
             lock: Mutex::new(lock),
         }))
     }
@@ -229,8 +252,23 @@ impl SqliteStore {
         self.read(|connection| Ok(work(connection)?.ok_or(StoreError::NotFound)?))
     }
 
-    /// Queues a write.
+    /// Queues a write that only the holder of the file's lock may make: of what a server remembers between
+    /// transactions, as it does names, endpoints, numbers and counts. It would not know of the change.
     fn write<T: Send + 'static>(
+        &self,
+        size: usize,
+        work: impl FnMut(&mut WriteContext<'_>) -> Result<T, OperationError> + Send + 'static,
+    ) -> Pending<T> {
+        if self.keeps_house {
+            return self.write_beside(size, work);
+        }
+        let (operation, pending) = operation::call(size, work);
+        operation.finish(Err(StoreError::Unavailable(Unavailable::Locked)));
+        pending
+    }
+
+    /// Queues a write of rows that no server remembers, which a tool may make beside it.
+    fn write_beside<T: Send + 'static>(
         &self,
         size: usize,
         work: impl FnMut(&mut WriteContext<'_>) -> Result<T, OperationError> + Send + 'static,
@@ -279,5 +317,66 @@ mod tests {
         drop(taken);
         assert_eq!(find(), Ok(None));
         store.stop();
+    }
+
+    /// A server's store, one of its events pending at an endpoint that is to be swept, and a tool's store
+    /// beside it. What the server is to do is put into the file behind its back: it would be done at once.
+    fn with_a_tool() -> (tempfile::TempDir, Arc<SqliteStore>, Arc<SqliteStore>) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("test.db");
+        let clock = Arc::new(SystemClock::new());
+        let server = SqliteStore::open(&file, SqliteSettings::default(), clock.clone()).unwrap();
+        Connection::open(&file)
+            .unwrap()
+            .execute_batch(
+                "PRAGMA foreign_keys = OFF;
+                 INSERT INTO endpoint (n, id, workspace, url, format, secret, events, created_at,
+                                       disabled, skip_through, sweep)
+                 VALUES (1, x'01', 1, 'u', 0, 's', '', 0, 0, 9, 1);
+                 INSERT INTO event (seq, id, message, endpoint, workspace, type, format, state, run,
+                                    run_attempt, attempts, created_at)
+                 VALUES (1, x'02', 1, 1, 1, 1, 0, 0, 1, 0, 0, 0);",
+            )
+            .unwrap();
+        let tool = SqliteStore::open_beside(&file, "test", clock).unwrap();
+        (folder, server, tool)
+    }
+
+    #[test]
+    fn a_tool_beside_a_server_leaves_the_house_to_it() {
+        let (folder, server, tool) = with_a_tool();
+        let name = |name: &str| crate::domain::workspace::WorkspaceName::parse(name).unwrap();
+        let made = tool.create_workspace(name("made")).wait().unwrap();
+        // The tool has written, and would have done the rest in the same transaction.
+        tool.stop();
+        let state = || -> i64 {
+            let connection = Connection::open(folder.path().join("test.db")).unwrap();
+            connection
+                .query_row("SELECT state FROM event", [], |row| row.get(0))
+                .unwrap()
+        };
+        assert_eq!(state(), record::state::FRESH, "the tool swept");
+        let all = crate::domain::access::Reach::Server;
+        assert_eq!(server.find_workspace(all, made.id).unwrap(), made);
+        server.stop();
+    }
+
+    #[test]
+    fn a_tool_beside_a_server_changes_nothing_that_the_server_remembers() {
+        let (_folder, server, tool) = with_a_tool();
+        let name = |name: &str| crate::domain::workspace::WorkspaceName::parse(name).unwrap();
+        let made = tool.create_workspace(name("made")).wait().unwrap();
+        let all = crate::domain::access::Reach::Server;
+        let locked = StoreError::Unavailable(Unavailable::Locked);
+        let renamed = tool.rename_workspace(all, made.id, name("other")).wait();
+        assert_eq!(renamed, Err(locked.clone()));
+        assert_eq!(tool.delete_workspace(all, made.id).wait(), Err(locked));
+        assert_eq!(server.find_workspace(all, made.id).unwrap(), made);
+        server
+            .rename_workspace(all, made.id, name("other"))
+            .wait()
+            .unwrap();
+        tool.stop();
+        server.stop();
     }
 }

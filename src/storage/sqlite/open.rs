@@ -1,10 +1,9 @@
 //! Opening a database file: whose it is, who may, and with which settings.
 //!
-//! One server per file: it holds an advisory lock on `FILE.lock` beside it, as long as it lives; only
-//! the holder migrates. Command-line tools work beside it, on a file that is already up to date. A file
-//! that is newer than this program, or not ours, is left untouched.
+//! One server per file: it holds a lock ([`super::lock`]) as long as it lives; only the holder migrates.
+//! Command-line tools work beside it, on a file that is already up to date. A file that is newer than this
+//! program, or not ours, is left untouched.
 
-use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -30,9 +29,14 @@ const CHECK_STEPS: i32 = 1000;
 /// Why a database was not opened. Each is one clear line; the file is untouched.
 #[derive(Debug, Error)]
 pub enum OpenError {
-    /// A server uses it.
-    #[error("{0} is in use by another Hookpost server")]
-    InUse(PathBuf),
+    /// A server uses it, or a tool that takes long.
+    #[error("{path} is in use by {holder}")]
+    InUse {
+        /// The file.
+        path: PathBuf,
+        /// Who uses it, in words.
+        holder: String,
+    },
     /// Its lock file cannot be made or locked.
     #[error("cannot lock {path}: {source}")]
     Lock {
@@ -75,6 +79,14 @@ pub enum OpenError {
     /// It has a second name on disk, behind which another server would not be noticed.
     #[error("{0} has more than one hard link; a database must have one name")]
     HardLinked(PathBuf),
+    /// It is mounted by itself, without the files that belong beside it.
+    #[error(
+        "{0} is a mount point; mount the folder that holds the database, and not the file by itself"
+    )]
+    MountPoint(PathBuf),
+    /// The log, its index or the lock is a link, a pipe or a folder.
+    #[error("{0} is not a file; remove it, or use another database")]
+    NoFile(PathBuf),
     /// It cannot be read or written.
     #[error("cannot open {path}: {reason}")]
     Unusable {
@@ -83,96 +95,6 @@ pub enum OpenError {
         /// What the database says.
         reason: String,
     },
-}
-
-/// The file itself, whatever symbolic links lead to it: the lock and the log are named after it, so two
-/// servers that reach one file by different names would not see each other otherwise.
-pub(super) fn resolve(database: &Path) -> Result<PathBuf, OpenError> {
-    let unusable = |source: io::Error| OpenError::Unusable {
-        path: database.to_owned(),
-        reason: source.to_string(),
-    };
-    let path = match std::fs::canonicalize(database) {
-        Ok(path) => path,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(database.to_owned()),
-        Err(error) => return Err(unusable(error)),
-    };
-    let metadata = std::fs::metadata(&path).map_err(unusable)?;
-    if !metadata.is_file() {
-        return Err(unusable(io::Error::other("it is not a file")));
-    }
-    #[cfg(unix)]
-    if std::os::unix::fs::MetadataExt::nlink(&metadata) > 1 {
-        return Err(OpenError::HardLinked(database.to_owned()));
-    }
-    Ok(path)
-}
-
-/// What tells the file at a path from others: device and number. `None` if there is none, or where the
-/// system has no such numbers.
-pub(super) fn identity(database: &Path) -> Option<(u64, u64)> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        let metadata = std::fs::metadata(database).ok()?;
-        Some((metadata.dev(), metadata.ino()))
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = database;
-        None
-    }
-}
-
-/// Makes an empty file that only its owner can read: it will hold signing secrets. `SQLite` gives the
-/// files beside it the same permissions.
-fn make_private(database: &Path) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(database) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        made => made.map(drop),
-    }
-}
-
-/// The lock of a server on its file; held until dropped.
-#[derive(Debug)]
-pub(super) struct ServerLock(#[expect(dead_code, reason = "held for its lock")] File);
-
-impl ServerLock {
-    /// Takes the lock, or says who holds it.
-    pub(super) fn take(database: &Path) -> Result<Self, OpenError> {
-        let path = lock_path(database);
-        let failed = |source: io::Error| match database.parent() {
-            Some(folder) if source.kind() == io::ErrorKind::NotFound => OpenError::Unusable {
-                path: database.to_owned(),
-                reason: format!("there is no folder {}", folder.display()),
-            },
-            _ => OpenError::Lock {
-                path: path.clone(),
-                source,
-            },
-        };
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self(file)),
-            Err(TryLockError::WouldBlock) => Err(OpenError::InUse(database.to_owned())),
-            Err(TryLockError::Error(source)) => Err(failed(source)),
-        }
-    }
-}
-
-fn lock_path(database: &Path) -> PathBuf {
-    let mut name = database.as_os_str().to_owned();
-    name.push(".lock");
-    PathBuf::from(name)
 }
 
 /// Checks the file and brings it up to date; `may_migrate`: this process holds the server lock.
@@ -196,10 +118,6 @@ pub(super) fn prepare(database: &Path, may_migrate: bool) -> Result<(), OpenErro
             found: version.unwrap_or(0),
         });
     }
-    make_private(database).map_err(|source| OpenError::Unusable {
-        path: database.to_owned(),
-        reason: source.to_string(),
-    })?;
     reach(FailPoint::DatabaseMade);
     let mut connection = Connection::open(database).map_err(unusable)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(unusable)?;
@@ -231,12 +149,19 @@ pub(super) fn prepare(database: &Path, may_migrate: bool) -> Result<(), OpenErro
         })
 }
 
+/// Whether the file can be used beside the holder of its lock: it is up to date. Of a file that is being
+/// made or migrated an error says that it is older.
+pub(super) fn may_share(database: &Path) -> Result<(), OpenError> {
+    prepare(database, false)
+}
+
 /// Looks for damage, for at most [`CHECK_LIMIT`], without writing: better that a server does not start
 /// than that it finds out over somebody's message. Of a large file it sees a part.
 pub(super) fn look_for_damage(database: &Path) -> Result<(), OpenError> {
     let unusable = |error: rusqlite::Error| unusable(database, &error);
     let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY)
         .map_err(unusable)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(unusable)?;
     let give_up = Instant::now() + CHECK_LIMIT;
     connection
         .progress_handler(CHECK_STEPS, Some(move || Instant::now() > give_up))

@@ -27,13 +27,13 @@ impl Store for SqliteStore {
     }
 
     fn touch_tokens(&self, used: Vec<(Uuid, Timestamp)>) -> Pending<()> {
-        self.write(used.len() * 24, move |context| {
+        self.write_beside(used.len() * 24, move |context| {
             tokens::touch(context, &used)
         })
     }
 
     fn create_token(&self, new: NewAccessToken) -> Pending<AccessToken> {
-        self.write(0, move |context| tokens::create(context, &new))
+        self.write_beside(0, move |context| tokens::create(context, &new))
     }
 
     fn list_tokens(
@@ -55,15 +55,15 @@ impl Store for SqliteStore {
         id: Uuid,
         patch: AccessTokenPatch,
     ) -> Pending<AccessToken> {
-        self.write(0, move |context| tokens::update(context, reach, id, &patch))
+        self.write_beside(0, move |context| tokens::update(context, reach, id, &patch))
     }
 
     fn revoke_token(&self, reach: Reach, id: Uuid) -> Pending<()> {
-        self.write(0, move |context| tokens::revoke(context, reach, id))
+        self.write_beside(0, move |context| tokens::revoke(context, reach, id))
     }
 
     fn create_workspace(&self, name: WorkspaceName) -> Pending<Workspace> {
-        self.write(0, move |context| workspaces::create(context, &name))
+        self.write_beside(0, move |context| workspaces::create(context, &name))
     }
 
     fn list_workspaces(&self, reach: Reach, page: Page) -> Result<Listed<Workspace>, StoreError> {

@@ -69,6 +69,9 @@ pub(super) struct Writer {
 pub(super) struct Desk {
     /// The write connection.
     pub(super) connection: Connection,
+    /// Whether this process holds the file's lock. If not, somebody else sweeps, counts and indexes: what
+    /// they remember of the file would become untrue, as they do not hear of what is written here.
+    pub(super) keeps_house: bool,
     /// Opens it again after an I/O error.
     pub(super) reopen: Box<dyn Fn() -> rusqlite::Result<Connection> + Send>,
     /// Whether the file still is where it was opened.

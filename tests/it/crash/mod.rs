@@ -16,4 +16,5 @@ mod points;
 mod server;
 mod signals;
 mod stderr;
+mod users;
 mod whole;

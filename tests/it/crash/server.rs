@@ -68,6 +68,18 @@ impl Place {
         command.output().unwrap()
     }
 
+    /// Starts a subcommand on the database.
+    pub(super) fn spawn_tool(&self, args: &[&str]) -> Child {
+        let mut command = self.command(&Start::default());
+        command.args(args).arg("--database").arg(&self.database);
+        command.spawn().unwrap()
+    }
+
+    /// The file that is named after the database, and ends so.
+    pub(super) fn beside(&self, end: &str) -> PathBuf {
+        PathBuf::from(format!("{}{end}", self.database.display()))
+    }
+
     fn fail_point(&self) -> PathBuf {
         self.path().join("fail-point")
     }

@@ -90,6 +90,7 @@ impl World {
         let (count, path, max) = (reopened.clone(), database.clone(), max_pages.clone());
         let writer = Writer::start(Desk {
             connection,
+            keeps_house: true,
             reopen: Box::new(move || {
                 count.fetch_add(1, Ordering::Relaxed);
                 write_connection(&path)

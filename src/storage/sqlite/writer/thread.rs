@@ -58,7 +58,7 @@ impl<'a> Thread<'a> {
     /// Works until it is told to stop; `ready` hears first whether the file could be read. If it could
     /// not, or proves damaged later, nothing is left to do but to wait for that.
     pub(super) fn run(desk: Desk, shared: &'a Shared, ready: &SyncSender<rusqlite::Result<()>>) {
-        let loaded = WriterState::load(&desk.connection).and_then(|state| {
+        let loaded = load_state(&desk).and_then(|state| {
             let counters = Counters::load(&desk.connection)?;
             Ok((state, counters, LateIndexes::load(&desk.connection)?))
         });
@@ -276,7 +276,7 @@ impl<'a> Thread<'a> {
     ) -> rusqlite::Result<Vec<Result<(), StoreError>>> {
         self.begin()?;
         if self.stale {
-            self.state = WriterState::load(&self.desk.connection)?;
+            self.state = load_state(&self.desk)?;
             self.indexes = LateIndexes::load(&self.desk.connection)?;
             self.stale = false;
         }
@@ -298,11 +298,13 @@ impl<'a> Thread<'a> {
                 Err(OperationError::Database(error)) => return Err(error),
             });
         }
-        if !context.state.sweeping.is_empty() {
-            sweep_some(&mut context)?;
+        if self.desk.keeps_house {
+            if !context.state.sweeping.is_empty() {
+                sweep_some(&mut context)?;
+            }
+            context.counters.write(context.connection)?;
+            self.indexes.advance(&self.desk.connection)?;
         }
-        context.counters.write(context.connection)?;
-        self.indexes.advance(&self.desk.connection)?;
         pass_before_commit(operations.len(), context.notices)?;
         self.desk.connection.execute_batch("COMMIT")?;
         self.counters.committed();
@@ -345,6 +347,15 @@ impl<'a> Thread<'a> {
         self.stale = true;
         failure
     }
+}
+
+/// What the writer remembers; of what is left to sweep only what it is to sweep itself.
+fn load_state(desk: &Desk) -> rusqlite::Result<WriterState> {
+    let mut state = WriterState::load(&desk.connection)?;
+    if !desk.keeps_house {
+        state.sweeping.clear();
+    }
+    Ok(state)
 }
 
 /// A damaged file must not be written to: what was right in it may still be saved.
