@@ -65,8 +65,14 @@ pub(super) fn parse_name(text: &str) -> Result<WorkspaceName, String> {
         NameProblem::Empty => "a name needs at least one character".to_owned(),
         NameProblem::TooLong => format!("a name has at most {NAME_MAX} characters"),
         NameProblem::LooksLikeId => "a name must not look like a UUID".to_owned(),
-        NameProblem::ControlCharacter => "a name must not have control characters".to_owned(),
+        NameProblem::Invisible(character) => invisible("a name", character),
     })
+}
+
+/// Says that `what` has a character that cannot be seen.
+pub(super) fn invisible(what: &str, character: char) -> String {
+    let code = u32::from(character);
+    format!("{what} must not have characters that cannot be seen, such as U+{code:04X}")
 }
 
 /// The workspace of that name or with that id; a new one if the name is new. Blocks.

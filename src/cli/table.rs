@@ -2,12 +2,14 @@
 
 use std::fmt::Write as _;
 
-/// `rows` under `headings`, two spaces between columns. Control characters in cells are shown as `?`:
-/// they would garble a terminal.
+use crate::domain::visible::is_invisible;
+
+/// `rows` under `headings`, two spaces between columns. Characters that cannot be seen are shown as `?`:
+/// they would garble a terminal, and were taken in names once.
 pub(super) fn render<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> String {
     let rows: Vec<[String; N]> = std::iter::once(headings.map(str::to_owned))
         .chain(rows.iter().cloned())
-        .map(|row| row.map(|cell| cell.replace(char::is_control, "?")))
+        .map(|row| row.map(|cell| cell.replace(is_invisible, "?")))
         .collect();
     let width = |column: usize| {
         let widths = rows.iter().map(|row| row[column].chars().count());
@@ -34,8 +36,8 @@ mod tests {
     fn columns_are_aligned_by_characters() {
         let rows = [
             ["é".to_owned(), "x".to_owned()],
-            ["abc".to_owned(), "\u{1b}[2J".to_owned()],
+            ["abc".to_owned(), "\u{1b}[2J\u{202e}".to_owned()],
         ];
-        assert_eq!(render(["A", "B"], &rows), "A    B\né    x\nabc  ?[2J\n");
+        assert_eq!(render(["A", "B"], &rows), "A    B\né    x\nabc  ?[2J?\n");
     }
 }

@@ -17,6 +17,7 @@ use crate::domain::access::{
     self, AccessToken, COMMENT_MAX, EXPIRES_IN_MAX_S, Reach, Scope, Scopes, TokenKind,
 };
 use crate::domain::clock::Timestamp;
+use crate::domain::visible::first_invisible;
 use crate::storage::{NewAccessToken, Store, StoreError};
 
 /// Access tokens.
@@ -82,6 +83,9 @@ fn scope_parser() -> impl TypedValueParser<Value = Scope> {
 fn parse_comment(text: &str) -> Result<String, String> {
     if text.chars().count() > COMMENT_MAX {
         return Err(format!("at most {COMMENT_MAX} characters"));
+    }
+    if let Some(character) = first_invisible(text) {
+        return Err(database::invisible("a comment", character));
     }
     Ok(text.to_owned())
 }

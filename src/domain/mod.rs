@@ -20,4 +20,5 @@ pub mod rate_limit;
 pub mod retry;
 pub mod secret;
 pub mod signature;
+pub mod visible;
 pub mod workspace;

@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::clock::Timestamp;
+use super::visible::first_invisible;
 
 /// The longest name, in characters.
 pub const NAME_MAX: usize = 64;
@@ -33,8 +34,8 @@ pub enum NameProblem {
     TooLong,
     /// It reads as a UUID.
     LooksLikeId,
-    /// It has control characters, which would garble lists and logs.
-    ControlCharacter,
+    /// It has a character that cannot be seen, this one: two names that look alike must be one.
+    Invisible(char),
 }
 
 impl WorkspaceName {
@@ -47,8 +48,8 @@ impl WorkspaceName {
             Err(NameProblem::TooLong)
         } else if Uuid::try_parse(text).is_ok() {
             Err(NameProblem::LooksLikeId)
-        } else if text.chars().any(char::is_control) {
-            Err(NameProblem::ControlCharacter)
+        } else if let Some(character) = first_invisible(text) {
+            Err(NameProblem::Invisible(character))
         } else {
             Ok(Self(text.to_owned()))
         }
@@ -82,9 +83,11 @@ mod tests {
         );
         let id = Uuid::nil().simple().to_string();
         assert_eq!(WorkspaceName::parse(&id), Err(NameProblem::LooksLikeId));
-        assert_eq!(
-            WorkspaceName::parse("a\0b"),
-            Err(NameProblem::ControlCharacter)
-        );
+        for invisible in ['\0', '\u{200b}', '\u{202e}'] {
+            let problem = NameProblem::Invisible(invisible);
+            for text in [format!("a{invisible}b"), format!("{invisible}a")] {
+                assert_eq!(WorkspaceName::parse(&text), Err(problem));
+            }
+        }
     }
 }

@@ -190,6 +190,25 @@ fn a_workspace_is_made_once() {
 }
 
 #[test]
+fn what_cannot_be_seen_is_refused_in_names_and_comments() {
+    let folder = folder();
+    for (args, what) in [
+        (&["workspace", "create", "a\u{200b}b"][..], "a name"),
+        (&["token", "create", "--workspace", "a\u{200b}b"], "a name"),
+        (
+            &["token", "create", "--admin", "--comment", "a\u{200b}b"],
+            "a comment",
+        ),
+    ] {
+        let output = hookpost(folder.path(), args);
+        assert!(!output.status.success());
+        let says = stderr(&output);
+        let why = format!("{what} must not have characters that cannot be seen, such as U+200B");
+        assert!(says.contains(&why), "{says}");
+    }
+}
+
+#[test]
 fn asking_makes_no_database() {
     let folder = folder();
     let output = hookpost(folder.path(), &["token", "list", "--database", "typo.db"]);

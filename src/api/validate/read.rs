@@ -24,6 +24,7 @@ use crate::domain::event_type::{
 use crate::domain::message::DATA_DEPTH_MAX;
 use crate::domain::network_policy::NetworkPolicy;
 use crate::domain::secret::{KEY_BYTES, SECRET_MAX, SECRET_MIN, Secret, SecretProblem};
+use crate::domain::visible::first_invisible;
 use crate::domain::workspace::{NAME_MAX, NameProblem, WorkspaceName};
 
 /// The longest text filter, in characters: as long as the URLs it is sought in.
@@ -57,7 +58,19 @@ fn text_up_to(max: usize, given: Given<'_>, place: &mut Place<'_>) -> Option<Str
 
 /// What a token is for.
 pub(crate) fn comment(given: Given<'_>, place: &mut Place<'_>) -> Option<String> {
-    text_up_to(COMMENT_MAX, given, place)
+    let text = text_up_to(COMMENT_MAX, given, place)?;
+    match first_invisible(&text) {
+        None => Some(text),
+        Some(character) => place.refuse(given, invisible("a comment", character)),
+    }
+}
+
+/// `what` has a character that cannot be seen.
+fn invisible(what: &str, character: char) -> Fault {
+    let code = u32::from(character);
+    let text =
+        format!("{what} must not contain characters that cannot be seen, such as U+{code:04X}");
+    Fault::Value(text.into())
 }
 
 /// What is sought in a list.
@@ -221,9 +234,7 @@ pub(crate) fn workspace_name(given: Given<'_>, place: &mut Place<'_>) -> Option<
         Err(NameProblem::LooksLikeId) => {
             Fault::Value("a name must not be a UUID: it would be taken for an id".into())
         }
-        Err(NameProblem::ControlCharacter) => {
-            Fault::Value("a name must not contain control characters".into())
-        }
+        Err(NameProblem::Invisible(character)) => invisible("a name", character),
     };
     place.refuse(given, fault)
 }

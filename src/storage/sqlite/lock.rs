@@ -228,7 +228,7 @@ fn no_surprises() -> i32 {
 /// The database, opened for its lock, and never closed: with any of its handles a process gives up the
 /// locks that `SQLite` holds on the file in that process (POSIX). A process opens few databases.
 #[derive(Debug)]
-struct KeptOpen(#[cfg_attr(not(target_os = "linux"), expect(dead_code))] ManuallyDrop<File>);
+struct KeptOpen(ManuallyDrop<File>);
 
 impl KeptOpen {
     fn open(database: &Path) -> io::Result<Self> {

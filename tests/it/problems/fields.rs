@@ -266,8 +266,7 @@ pub(super) fn name() -> Vec<Row> {
     let an_id = value_error("a name must not be a UUID: it would be taken for an id");
     let bare = NOBODY.replace('-', "");
     rows.extend([NOBODY, bare.as_str()].map(|id| row(&quoted(id), an_id.clone())));
-    let control = value_error("a name must not contain control characters");
-    rows.extend(["a\0b", "a\nb"].map(|name| row(&quoted(name), control.clone())));
+    rows.extend(invisible("a name"));
     rows
 }
 
@@ -275,7 +274,30 @@ pub(super) fn comment() -> Vec<Row> {
     let mut rows = others(&["null", "1", "true", "[]", "{}"], &string_type());
     rows.push(row(r#""\ud800""#, string_unicode()));
     rows.push(row(&quoted(&"é".repeat(257)), too_long(256)));
+    rows.extend(invisible("a comment"));
     rows
+}
+
+fn invisible(what: &str) -> impl Iterator<Item = Row> {
+    let of = |character| {
+        let code = u32::from(character);
+        value_error(&format!(
+            "{what} must not contain characters that cannot be seen, such as U+{code:04X}"
+        ))
+    };
+    let characters = [
+        '\0',
+        '\n',
+        '\u{ad}',
+        '\u{200b}',
+        '\u{200d}',
+        '\u{202e}',
+        '\u{2066}',
+        '\u{feff}',
+        '\u{e0041}',
+    ];
+    let rows = characters.map(|character| row(&quoted(&format!("a{character}b")), of(character)));
+    rows.into_iter()
 }
 
 pub(super) fn scopes() -> Vec<Row> {

@@ -1,0 +1,115 @@
+//! Characters that cannot be seen, and what must not contain them.
+//!
+//! Names and comments are read by people, in lists, logs and terminals. Two names that look the same would
+//! be taken for one another, and a mark that turns the direction of writing has a text say what it does not.
+//! So such characters are refused, wherever they stand and whatever they are good for in a language: the
+//! joiner within an emoji, or the one within a Persian word, is as invisible as any other.
+
+/// Ranges of code points, both ends included, lowest first: Unicode's categories Cc, Cf, Zl and Zp, its
+/// property `Default_Ignorable_Code_Point` (Unicode 17), and the blank of Braille (U+2800).
+const INVISIBLE: [(u32, u32); 28] = [
+    (0x0000, 0x001F),
+    (0x007F, 0x009F),
+    (0x00AD, 0x00AD),
+    (0x034F, 0x034F),
+    (0x0600, 0x0605),
+    (0x061C, 0x061C),
+    (0x06DD, 0x06DD),
+    (0x070F, 0x070F),
+    (0x0890, 0x0891),
+    (0x08E2, 0x08E2),
+    (0x115F, 0x1160),
+    (0x17B4, 0x17B5),
+    (0x180B, 0x180F),
+    (0x200B, 0x200F),
+    (0x2028, 0x202E),
+    (0x2060, 0x206F),
+    (0x2800, 0x2800),
+    (0x3164, 0x3164),
+    (0xFE00, 0xFE0F),
+    (0xFEFF, 0xFEFF),
+    (0xFFA0, 0xFFA0),
+    (0xFFF0, 0xFFFB),
+    (0x0001_10BD, 0x0001_10BD),
+    (0x0001_10CD, 0x0001_10CD),
+    (0x0001_3430, 0x0001_343F),
+    (0x0001_BCA0, 0x0001_BCA3),
+    (0x0001_D173, 0x0001_D17A),
+    (0x000E_0000, 0x000E_0FFF),
+];
+
+/// Whether nothing shows where `character` stands, or it changes how others are shown.
+#[must_use]
+pub fn is_invisible(character: char) -> bool {
+    let code = u32::from(character);
+    let at = INVISIBLE.partition_point(|(_, last)| *last < code);
+    INVISIBLE.get(at).is_some_and(|(first, _)| *first <= code)
+}
+
+/// The first character of `text` that cannot be seen.
+#[must_use]
+pub fn first_invisible(text: &str) -> Option<char> {
+    text.chars().find(|character| is_invisible(*character))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_joiners_and_controls_are_invisible() {
+        for character in [
+            '\0',
+            '\n',
+            '\u{7f}',
+            '\u{9f}',
+            '\u{ad}',
+            '\u{34f}',
+            '\u{61c}',
+            '\u{180e}',
+            '\u{200b}',
+            '\u{200d}',
+            '\u{200e}',
+            '\u{200f}',
+            '\u{2028}',
+            '\u{2029}',
+            '\u{202a}',
+            '\u{202e}',
+            '\u{2060}',
+            '\u{2066}',
+            '\u{2069}',
+            '\u{3164}',
+            '\u{fe0f}',
+            '\u{feff}',
+            '\u{fffb}',
+            '\u{1d173}',
+            '\u{e0001}',
+            '\u{e0020}',
+            '\u{e01ef}',
+        ] {
+            assert!(is_invisible(character), "{character:?}");
+        }
+    }
+
+    #[test]
+    fn letters_marks_spaces_and_symbols_of_all_scripts_are_not() {
+        let text = "Team \"A\" – größer, naïve e\u{301}, пример, شركة, דוגמה, हिन्दी, 例え, 한국, 🚀 №1 a\u{a0}b";
+        assert_eq!(first_invisible(text), None);
+        for character in [
+            '\u{ac}',
+            '\u{ae}',
+            '\u{200a}',
+            '\u{2010}',
+            '\u{fffd}',
+            '\u{e1000}',
+        ] {
+            assert!(!is_invisible(character), "{character:?}");
+        }
+    }
+
+    #[test]
+    fn the_ranges_are_in_order() {
+        assert!(INVISIBLE.iter().all(|(first, last)| first <= last));
+        assert!(INVISIBLE.is_sorted_by(|a, b| a.1 < b.0));
+    }
+}
