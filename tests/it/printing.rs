@@ -1,6 +1,5 @@
 //! What the tools print, where nobody reads it or it cannot be written.
 
-use std::fs::OpenOptions;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -28,8 +27,9 @@ fn unread() -> Stdio {
 }
 
 /// An output on a full disk.
+#[cfg(target_os = "linux")]
 fn full() -> Stdio {
-    OpenOptions::new()
+    std::fs::OpenOptions::new()
         .write(true)
         .open("/dev/full")
         .unwrap()

@@ -4,7 +4,7 @@
 use hookpost::fatal;
 use serde_json::json;
 
-use super::server::{Place, Server, Start};
+use super::server::{Place, Server, Start, text};
 use crate::receiver::Receiver;
 
 #[test]
@@ -87,6 +87,21 @@ fn a_panic_that_leaves_a_lock_behind_ends_the_process() {
     let server = place.start();
     server.stop();
     place.check();
+}
+
+#[test]
+fn a_panic_of_the_main_thread_has_its_line_and_its_code() {
+    let place = Place::empty();
+    place.arm("database-made panic");
+    let ended = place.run(&["token", "create", "--workspace", "w"]);
+    let log = text(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(fatal::EXIT_CODE), "{log}");
+    assert_eq!(log.lines().count(), 1, "{log}");
+    assert!(
+        log.contains("panic: ") && log.contains("thread=\"main\""),
+        "{log}"
+    );
+    place.disarm();
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::process::Command;
 
+use hookpost::fatal;
 use serde_json::json;
 
 use super::log::Reader;
@@ -72,12 +73,29 @@ fn a_reader_that_stalls_ends_and_holds_up_nothing() {
     let log = server.spawned.log.clone();
     server.stop();
     assert!(log.whole().lines().last().unwrap().ends_with("stopped"));
-    // Nor does it keep a server from ending.
-    let server = place.start_with(&start);
-    for _ in 0..MANY {
-        assert_eq!(server.get("/api/webhooks/events?limit=1").status, 200);
-    }
-    server.stop();
+    place.check();
+}
+
+#[test]
+fn a_reader_that_stalls_keeps_no_server_from_ending() {
+    let place = Place::new();
+    let start = Start {
+        flags: TALKATIVE,
+        reader: Reader::Stalls,
+        ..Start::default()
+    };
+    let stalled = || {
+        let server = place.start_with(&start);
+        for _ in 0..MANY {
+            assert_eq!(server.get("/api/webhooks/events?limit=1").status, 200);
+        }
+        server
+    };
+    stalled().stop();
+    let server = stalled();
+    place.arm("janitor-turn panic");
+    assert_eq!(server.spawned.ended().code(), Some(fatal::EXIT_CODE));
+    place.disarm();
     place.check();
 }
 
@@ -105,6 +123,7 @@ fn start_unheard(place: &Place, shell: &str) -> Server {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_log_on_a_full_disk_ends_and_holds_up_nothing() {
     let place = Place::new();
     let receiver = Receiver::start();
