@@ -233,6 +233,7 @@ fn lengthen_queue(_: &TcpListener) -> io::Result<()> {
 fn store_settings(settings: &AppSettings) -> SqliteSettings {
     SqliteSettings {
         max_endpoints: settings.api.max_endpoints.into(),
+        max_tokens: settings.api.max_tokens.into(),
         disable_after: settings.delivery.disable_after,
         archive_after: settings.retention.archive_after,
     }

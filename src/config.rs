@@ -59,12 +59,17 @@ pub struct ApiSettings {
           value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub max_endpoints: u32,
 
-    /// Requests a minute that a token may make, publishes aside; so many at once at most. 0: no limit.
+    /// The most access tokens of one workspace that are made over the API; expired ones do not count.
+    #[arg(long, env = "HOOKPOST_MAX_TOKENS", value_name = "N", default_value_t = 1000,
+          value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub max_tokens: u32,
+
+    /// Requests a minute of all tokens of a workspace, publishes aside; so many at once at most. 0: no limit.
     #[arg(long, env = "HOOKPOST_RATE_LIMIT", value_name = "N", default_value_t = 500,
           value_parser = clap::value_parser!(u32).range(..=RATE_MAX))]
     pub rate_limit: u32,
 
-    /// Publishes a minute that a token may make; so many at once at most. 0: no limit.
+    /// Publishes a minute of all tokens of a workspace; so many at once at most. 0: no limit.
     #[arg(long, env = "HOOKPOST_PUBLISH_RATE_LIMIT", value_name = "N", default_value_t = 0,
           value_parser = clap::value_parser!(u32).range(..=RATE_MAX))]
     pub publish_rate_limit: u32,

@@ -11,7 +11,7 @@ use anyhow::Context;
 use clap::Parser;
 use hookpost::app::{AppSettings, Application};
 use hookpost::delivery::resolver::{Lookup, LookupError};
-use hookpost::domain::access::{Scopes, Token, TokenKind};
+use hookpost::domain::access::{Actor, Scopes, Token, TokenKind};
 use hookpost::domain::clock::SystemClock;
 use hookpost::storage::{NewAccessToken, Store};
 use tokio::sync::oneshot;
@@ -102,7 +102,7 @@ impl SlowNames {
             scopes: Scopes::all(),
             expires_in: None,
         };
-        self.store.create_token(new).wait()?;
+        self.store.create_token(Actor::Operator, new).wait()?;
         Api::new(self.addr, token.reveal().to_owned())
     }
 }

@@ -41,8 +41,8 @@ pub(crate) enum ApiError {
     /// Too many bad tokens came from the client's address; another is looked at after so long.
     #[error("too many failed authentications from the client's address")]
     TooManyFailures(Duration),
-    /// The token made too many requests.
-    #[error("the access token made too many requests")]
+    /// The tokens of a workspace, or an admin token, made too many requests.
+    #[error("the workspace made too many requests")]
     RateLimited(Standing),
     /// A web page of another origin had a browser ask; says what shows it.
     #[error("asked by a page of another origin: {0}")]
@@ -109,12 +109,7 @@ impl ApiError {
                     Some(&names.join(" ")),
                 )
             }
-            Self::AdminOnly => oauth(
-                StatusCode::FORBIDDEN,
-                "insufficient_scope",
-                "Only an admin token (hookpost_adm_...) may do this",
-                None,
-            ),
+            Self::AdminOnly => forbidden("Only an admin token (hookpost_adm_...) may do this"),
             Self::MethodNotAllowed(methods) => {
                 let plain = Plain(
                     StatusCode::METHOD_NOT_ALLOWED,
@@ -135,7 +130,7 @@ impl ApiError {
             ),
             Self::RateLimited(standing) => {
                 let detail = format!(
-                    "This access token may make {} requests a minute: come back after Retry-After seconds",
+                    "The access tokens of a workspace may make {} requests a minute together: come back after Retry-After seconds",
                     standing.limit
                 );
                 let mut response = too_many(detail, standing.retry_in.unwrap_or_default());
@@ -242,6 +237,17 @@ fn from_store(error: StoreError, request_id: &str) -> HttpResponse {
             let problem = Problem::found_later(Loc::body(), Fault::Value(what.into()), None);
             ApiError::Invalid(vec![problem]).response(request_id)
         }
+        StoreError::TooManyTokens(max) => {
+            let what =
+                format!("a workspace can have at most {max} access tokens: revoke one first");
+            let problem = Problem::found_later(Loc::body(), Fault::Value(what.into()), None);
+            ApiError::Invalid(vec![problem]).response(request_id)
+        }
+        StoreError::CallerEnded => ApiError::InvalidToken.response(request_id),
+        StoreError::MissingScopes(scopes) => {
+            ApiError::MissingScope(scopes.iter().collect()).response(request_id)
+        }
+        StoreError::TokenRule(rule) => forbidden(&rule.to_string()),
         StoreError::Unavailable(why) => {
             tracing::warn!(request_id, %why, "request refused");
             let plain = Plain(
@@ -291,6 +297,16 @@ pub(super) fn body_for(status: StatusCode) -> String {
     };
     let detail = status.canonical_reason().unwrap_or(name);
     json!({ "error": name, "detail": detail }).to_string()
+}
+
+/// A 403 that no further scope would avert.
+fn forbidden(description: &str) -> HttpResponse {
+    oauth(
+        StatusCode::FORBIDDEN,
+        "insufficient_scope",
+        description,
+        None,
+    )
 }
 
 /// An error of RFC 6750: in the body, and again in the challenge.

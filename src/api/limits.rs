@@ -1,7 +1,9 @@
 //! How often callers may ask.
 //!
-//! Two things are counted, and neither stands in for the other. Requests of a token, by its id: only of
-//! tokens that exist and may do what they ask, so that strangers can make no state. And failed
+//! Two things are counted, and neither stands in for the other. Requests, by workspace, with whichever of its
+//! tokens they come: a budget per token would be void, as workspaces make tokens themselves. Admin tokens,
+//! which only the operator makes, have a budget each. Only requests that their token allows are counted, so
+//! that strangers can make no state. And failed
 //! authentications, by the client's address: those alone are refused for an address, because behind it
 //! may be a whole office; a valid token is served whatever else comes from there.
 //!
@@ -21,15 +23,16 @@ use uuid::Uuid;
 use super::client_address::{client_address, household};
 use super::error::ApiError;
 use crate::config::ApiSettings;
+use crate::domain::access::{Caller, Reach};
 use crate::domain::rate_limit::{Quota, RateLimiter, Standing};
 
-/// The most clients, and the most tokens, that are remembered: a megabyte each. Who has more networks
+/// The most clients, and the most workspaces, that are remembered: a megabyte each. Who has more networks
 /// than this to fail from gains as many fresh starts, which 256 random bits don't mind.
 const REMEMBERED_MAX: usize = 10_000;
 
-/// How many requests the token may make at once; from then on, as many a minute.
+/// Requests that the workspace may make at once; from then on, as many a minute.
 pub(super) const X_RATELIMIT_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
-/// How many more it may make right now.
+/// Requests that it may still make right now.
 pub(super) const X_RATELIMIT_REMAINING: HeaderName =
     HeaderName::from_static("x-ratelimit-remaining");
 /// Seconds until it may make all of them again: a duration, since clients' clocks differ.
@@ -80,13 +83,13 @@ impl Limits {
         }
     }
 
-    /// Counts a request of a token that may make it; how it stands, if there is a limit.
+    /// Counts a request of a caller that may make it; how its workspace stands, if there is a limit.
     ///
     /// # Errors
     /// [`ApiError::RateLimited`]
     pub(super) fn count(
         &self,
-        token_id: Uuid,
+        caller: &Caller,
         budget: Budget,
         now: Duration,
     ) -> Result<Option<Standing>, ApiError> {
@@ -94,13 +97,17 @@ impl Limits {
             Budget::Publish => &self.publish,
             Budget::Management => &self.management,
         };
-        match limit.take(token_id, now) {
+        let whose = match caller.reach {
+            Reach::Server => caller.token_id,
+            Reach::Workspace(id) => id,
+        };
+        match limit.take(whose, now) {
             Some(standing) if standing.retry_in.is_some() => Err(ApiError::RateLimited(standing)),
             standing => Ok(standing),
         }
     }
 
-    /// How many tokens (that manage, that publish) and addresses are remembered.
+    /// How many budgets (of managing, of publishing) and addresses are remembered.
     #[cfg(test)]
     pub(super) fn remembered(&self) -> [usize; 3] {
         fn of<K: Copy + Eq + Hash>(limit: &Limit<K>) -> usize {
@@ -125,7 +132,7 @@ impl Limits {
     }
 }
 
-/// Tells a client how its token stands.
+/// Tells a client how its workspace stands.
 pub(super) fn tell(headers: &mut HeaderMap, standing: Standing) {
     headers.insert(X_RATELIMIT_LIMIT, HeaderValue::from(standing.limit));
     headers.insert(X_RATELIMIT_REMAINING, HeaderValue::from(standing.remaining));

@@ -70,6 +70,7 @@ struct AccessTokenJson<'a> {
     scopes: Vec<&'static str>,
     expires_at: Option<Timestamp>,
     last_used_at: Option<Timestamp>,
+    parent_id: Option<Uuid>,
 }
 
 impl Render for AccessToken {
@@ -83,6 +84,7 @@ impl Render for AccessToken {
             scopes: self.scopes.iter().map(Scope::as_str).collect(),
             expires_at: self.expires_at,
             last_used_at: self.last_used_at,
+            parent_id: self.parent_id,
         }
         .serialize(serializer)
     }

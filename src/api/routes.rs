@@ -181,7 +181,7 @@ async fn admit(
         Some(Authenticated { caller, .. }) => {
             authorize(route.access, caller)?;
             let now = state.clock.monotonic();
-            let standing = state.limits.count(caller.token_id, route.budget(), now)?;
+            let standing = state.limits.count(caller, route.budget(), now)?;
             (*caller, standing)
         }
     };

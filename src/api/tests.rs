@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use self::world::{Answer, World, bearer, get, post, run, token};
 use super::error::ApiError;
 use super::*;
-use crate::domain::access::{Reach, Scope, Scopes, Token, TokenKind};
+use crate::domain::access::{Actor, Scope, Scopes, Token, TokenKind};
+use crate::storage::Descendants;
 
 #[test]
 fn refusals_come_in_the_order_of_the_contract() {
@@ -287,7 +288,7 @@ fn what_is_revoked_elsewhere_ends_within_a_second() {
     world.one(used()).is(422, "RequestValidationError");
     let caller = Token::parse(&world.reader).unwrap().hash();
     let id = world.store.find_caller(&caller).unwrap().unwrap().token_id;
-    let revoked = world.store.revoke_token(Reach::Server, id);
+    let revoked = (world.store).revoke_token(Actor::Operator, id, Descendants::Revoked);
     revoked.wait().unwrap();
     let since = std::time::Instant::now();
     while world.one(used()).status != 401 {

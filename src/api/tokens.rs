@@ -1,4 +1,6 @@
-//! `/workspace-access-tokens`: nobody can give away more than they hold.
+//! `/workspace-access-tokens`: nobody can give away more than they hold, nor for longer than they live.
+
+use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -7,9 +9,10 @@ use super::call::Call;
 use super::error::ApiError;
 use super::objects::{CreatedToken, Rendered, json};
 use super::pagination;
-use super::validate::read;
-use crate::domain::access::{Scopes, Token, TokenKind};
-use crate::storage::{AccessTokenPatch, NewAccessToken};
+use super::validate::{Fault, Given, Place, read};
+use crate::domain::access::{Actor, Token, TokenKind};
+use crate::domain::clock::Timestamp;
+use crate::storage::{AccessTokenPatch, Descendants, NewAccessToken};
 
 /// `POST /workspace-access-tokens`; `expires_in` is in seconds.
 pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
@@ -18,24 +21,46 @@ pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
     input.json(body.text()?);
     let comment = input.required("comment", read::comment);
     let scopes = input.required("scopes", read::scopes);
-    let expires_in = input.optional("expires_in", read::lifetime);
+    let bounded = lifetime_within(call.caller.expires_at, call.state.clock.now());
+    let expires_in = input.optional("expires_in", bounded);
     let workspace = call.workspace(&mut input);
     let ok = input.finish()?;
-    let scopes = held_by(&call, scopes.take(&ok))?;
     let token = Token::generate(TokenKind::Workspace);
     let new = NewAccessToken {
         hash: token.hash(),
         workspace_id: Some(workspace.take(&ok)),
         comment: comment.take(&ok),
-        scopes,
+        scopes: scopes.take(&ok),
         expires_in: expires_in.take(&ok),
     };
-    let created = call.state.store.create_token(new).await?;
+    let by = Actor::Caller(call.caller);
+    let created = call.state.store.create_token(by, new).await?;
     let body = CreatedToken {
         workspace_access_token: Rendered(&created),
         token: token.reveal(),
     };
     Ok(json(StatusCode::CREATED, &body))
+}
+
+/// Reads a time to live that ends by `end`, if there is one. A longer one is refused rather than cut, so that
+/// no client believes in an end that will not be.
+fn lifetime_within(
+    end: Option<Timestamp>,
+    now: Timestamp,
+) -> impl Fn(Given<'_>, &mut Place<'_>) -> Option<Duration> {
+    move |given, place| {
+        let life = read::lifetime(given, place)?;
+        match end {
+            Some(end) if now.after(life) > end => {
+                let what = format!(
+                    "a token ends no later than the one that makes it, which is {end}: \
+                     leave expires_in out for the same end"
+                );
+                place.refuse(given, Fault::Value(what.into()))
+            }
+            _ => Some(life),
+        }
+    }
 }
 
 /// `GET /workspace-access-tokens`
@@ -61,30 +86,29 @@ pub(super) async fn update(mut call: Call) -> Result<HttpResponse, ApiError> {
     let comment = input.optional("comment", read::comment);
     let scopes = input.optional("scopes", read::scopes);
     let ok = input.finish()?;
-    let scopes = scopes.take(&ok).map(|scopes| held_by(&call, scopes));
     let patch = AccessTokenPatch {
         comment: comment.take(&ok),
-        scopes: scopes.transpose()?,
+        scopes: scopes.take(&ok),
     };
-    let (id, reach) = (id.take(&ok), call.caller.reach);
-    let token = call.state.store.update_token(reach, id, patch).await?;
+    let (id, by) = (id.take(&ok), Actor::Caller(call.caller));
+    let token = call.state.store.update_token(by, id, patch).await?;
     call.state.auth.forget();
     Ok(json(StatusCode::OK, &Rendered(&token)))
 }
 
-/// `DELETE /workspace-access-tokens/{id}`
+/// `DELETE /workspace-access-tokens/{id}`; takes along what the token made, unless `keep_children`.
 pub(super) async fn revoke(call: Call) -> Result<HttpResponse, ApiError> {
-    let id = call.path_id()?;
-    call.state.store.revoke_token(call.caller.reach, id).await?;
+    let mut input = call.input();
+    let id = input.path(read::id);
+    let keep = input.query("keep_children", read::boolean).or(false);
+    let ok = input.finish()?;
+    let (id, by) = (id.take(&ok), Actor::Caller(call.caller));
+    let descendants = if keep.take(&ok) {
+        Descendants::Kept
+    } else {
+        Descendants::Revoked
+    };
+    call.state.store.revoke_token(by, id, descendants).await?;
     call.state.auth.forget();
     Ok(HttpResponse::NoContent().finish())
-}
-
-/// `scopes`, if the caller holds them all.
-fn held_by(call: &Call, scopes: Scopes) -> Result<Scopes, ApiError> {
-    if call.caller.scopes.includes(scopes) {
-        return Ok(scopes);
-    }
-    let lacking = scopes.iter().filter(|s| !call.caller.scopes.contains(*s));
-    Err(ApiError::MissingScope(lacking.collect()))
 }

@@ -7,9 +7,11 @@ use anyhow::{Context, anyhow, bail};
 use clap::Args;
 
 use super::output;
-use crate::domain::access::{Reach, Scopes, Token, TokenKind};
+use crate::domain::access::{Actor, Reach, Scopes, Token, TokenKind};
 use crate::domain::workspace::WorkspaceName;
-use crate::storage::{NewAccessToken, Page, Store, StoreError};
+use crate::storage::{
+    EndedAdmin, GivenAdmin, NewAccessToken, Page, SettledAdmin, Store, StoreError,
+};
 
 /// Holds an admin token. A variable and not a flag: other users can read command lines.
 const ADMIN_TOKEN_VARIABLE: &str = "HOOKPOST_ADMIN_TOKEN";
@@ -17,18 +19,26 @@ const ADMIN_TOKEN_VARIABLE: &str = "HOOKPOST_ADMIN_TOKEN";
 /// The workspace of those who need only one.
 pub(super) const DEFAULT_WORKSPACE: &str = "default";
 
-/// The admin token that the operator brings along.
+/// The admin token that the operator brings along, by one setting at most. It is accepted as long as it
+/// is there.
 #[derive(Args, Debug)]
 pub(super) struct SeedSettings {
-    /// A file with an admin token to accept; the variable `HOOKPOST_ADMIN_TOKEN` can hold the token
-    /// itself.
+    /// A file with an admin token to accept from this start to the first without it; the variable
+    /// `HOOKPOST_ADMIN_TOKEN` can hold the token itself.
     #[arg(long, env = "HOOKPOST_ADMIN_TOKEN_FILE", value_name = "FILE")]
     admin_token_file: Option<PathBuf>,
 }
 
+/// An admin token and the name of the setting that has it.
+#[derive(Debug)]
+pub(super) struct AdminToken {
+    token: Token,
+    source: String,
+}
+
 impl SeedSettings {
     /// The token that was brought along, if any. Errors never quote it.
-    pub(super) fn admin_token(&self) -> anyhow::Result<Option<Token>> {
+    pub(super) fn admin_token(&self) -> anyhow::Result<Option<AdminToken>> {
         let variable = std::env::var_os(ADMIN_TOKEN_VARIABLE).filter(|value| !value.is_empty());
         let (text, source) = match (variable, &self.admin_token_file) {
             (None, None) => return Ok(None),
@@ -52,7 +62,8 @@ impl SeedSettings {
                 (text, source)
             }
         };
-        parse_admin(text.trim()).with_context(|| source).map(Some)
+        let token = parse_admin(text.trim()).with_context(|| source.clone())?;
+        Ok(Some(AdminToken { token, source }))
     }
 }
 
@@ -65,10 +76,11 @@ fn parse_admin(text: &str) -> anyhow::Result<Token> {
 }
 
 /// Makes the workspace `default` in an empty database, and sees to it that there is an admin token or
-/// that the operator knows how to make one. `admin` is accepted from now on.
+/// that the operator knows how to make one. `admin` is accepted from now on, unless it was revoked; what
+/// was in the settings before, and is not now, ends.
 pub(super) async fn seed(
     store: &dyn Store,
-    admin: Option<Token>,
+    admin: Option<AdminToken>,
     database: &Path,
 ) -> anyhow::Result<()> {
     let is_new = is_empty(store)?;
@@ -77,11 +89,20 @@ pub(super) async fn seed(
         store.create_workspace(name).await?;
         tracing::info!("made the workspace {DEFAULT_WORKSPACE}");
     }
+    let hash = admin.as_ref().map(|admin| admin.token.hash());
+    let settled = store.settle_admin_token(hash).await?;
+    tell(&settled, admin.as_ref());
     match admin {
-        Some(token) => accept(store, &token, "from the server's settings").await?,
         None if is_new && io::stderr().is_terminal() => {
             let token = Token::generate(TokenKind::Admin);
-            accept(store, &token, "made at the first start").await?;
+            let new = NewAccessToken {
+                hash: token.hash(),
+                workspace_id: None,
+                comment: "made at the first start".to_owned(),
+                scopes: Scopes::all(),
+                expires_in: None,
+            };
+            store.create_token(Actor::Operator, new).await?;
             output::remark(&format!(
                 "\nAdmin token, shown only now:\n\n    {}\n",
                 token.reveal()
@@ -91,7 +112,7 @@ pub(super) async fn seed(
             "there is no admin token yet; make one with: hookpost token create --admin --database {}",
             database.display()
         ),
-        None => {}
+        Some(_) | None => {}
     }
     Ok(())
 }
@@ -106,20 +127,27 @@ fn is_empty(store: &dyn Store) -> Result<bool, StoreError> {
         && store.list_tokens(Reach::Server, &[], first)?.total == 0)
 }
 
-/// Stores `token` unless it is there already.
-async fn accept(store: &dyn Store, token: &Token, comment: &str) -> Result<(), StoreError> {
-    let hash = token.hash();
-    if store.find_caller(&hash)?.is_some() {
-        return Ok(());
+/// Logs the news of the settings' admin token: one that ended, or is not accepted, or will end.
+fn tell(settled: &SettledAdmin, admin: Option<&AdminToken>) {
+    for EndedAdmin { id, children } in &settled.ended {
+        tracing::warn!(
+            token = %id,
+            children,
+            "an admin token is not in the settings any more and has ended; the tokens that it made stay"
+        );
     }
-    let new = NewAccessToken {
-        hash,
-        workspace_id: None,
-        comment: comment.to_owned(),
-        scopes: Scopes::all(),
-        expires_in: None,
+    let Some(AdminToken { source, .. }) = admin else {
+        return;
     };
-    store.create_token(new).await.map(drop)
+    match settled.given {
+        Some(GivenAdmin::Revoked(at)) => tracing::warn!(
+            "the admin token of {source} was revoked at {at} and is not accepted: set another one"
+        ),
+        Some(GivenAdmin::Accepted(Some(end))) => tracing::warn!(
+            "the admin token of {source} was made to end at {end}, and does so: set one that does not expire"
+        ),
+        Some(GivenAdmin::Accepted(None)) | None => {}
+    }
 }
 
 #[cfg(test)]

@@ -14,11 +14,11 @@ use uuid::Uuid;
 use super::{database, output, table};
 use crate::config::{StorageSettings, parse_duration};
 use crate::domain::access::{
-    self, AccessToken, COMMENT_MAX, EXPIRES_IN_MAX_S, Reach, Scope, Scopes, TokenKind,
+    self, AccessToken, Actor, COMMENT_MAX, EXPIRES_IN_MAX_S, Reach, Scope, Scopes, TokenKind,
 };
 use crate::domain::clock::Timestamp;
 use crate::domain::visible::first_invisible;
-use crate::storage::{NewAccessToken, Store, StoreError};
+use crate::storage::{Descendants, NewAccessToken, Store, StoreError};
 
 /// Access tokens.
 #[derive(Debug, Subcommand)]
@@ -27,7 +27,7 @@ pub(super) enum Token {
     Create(Create),
     /// List the tokens, newest first; never the tokens themselves.
     List(List),
-    /// End a token, within a second even on a running server.
+    /// End a token and those that it made, within a second even on a running server.
     Revoke(Revoke),
 }
 
@@ -123,13 +123,16 @@ impl Create {
         };
         let credential = access::Token::generate(kind);
         let token = store
-            .create_token(NewAccessToken {
-                hash: credential.hash(),
-                workspace_id: workspace.as_ref().map(|workspace| workspace.id),
-                comment: self.comment,
-                scopes,
-                expires_in: self.expires_in,
-            })
+            .create_token(
+                Actor::Operator,
+                NewAccessToken {
+                    hash: credential.hash(),
+                    workspace_id: workspace.as_ref().map(|workspace| workspace.id),
+                    comment: self.comment,
+                    scopes,
+                    expires_in: self.expires_in,
+                },
+            )
             .wait()?;
         let whose = workspace.map_or_else(
             || "the whole server".to_owned(),
@@ -168,6 +171,7 @@ struct TokenRow<'a> {
     scopes: Vec<&'static str>,
     expires_at: Option<Timestamp>,
     last_used_at: Option<Timestamp>,
+    parent_id: Option<Uuid>,
 }
 
 impl List {
@@ -195,6 +199,7 @@ fn json(tokens: &[AccessToken]) -> serde_json::Result<String> {
             scopes: token.scopes.iter().map(Scope::as_str).collect(),
             expires_at: token.expires_at,
             last_used_at: token.last_used_at,
+            parent_id: token.parent_id,
         })
         .collect();
     Ok(serde_json::to_string_pretty(&rows)? + "\n")
@@ -206,7 +211,7 @@ fn columns(store: &dyn Store, tokens: &[AccessToken]) -> Result<String, StoreErr
         .map(|workspace| (workspace.id, workspace.name.as_str().to_owned()))
         .collect();
     let time = |at: Option<Timestamp>| at.map_or("-".to_owned(), |at| at.to_string());
-    let rows: Vec<[String; 7]> = tokens
+    let rows: Vec<[String; 8]> = tokens
         .iter()
         .map(|token| {
             let workspace = match token.workspace_id {
@@ -220,6 +225,7 @@ fn columns(store: &dyn Store, tokens: &[AccessToken]) -> Result<String, StoreErr
                 token.created_at.to_string(),
                 time(token.expires_at),
                 time(token.last_used_at),
+                token.parent_id.map_or("-".to_owned(), |id| id.to_string()),
                 token.comment.clone(),
             ]
         })
@@ -231,6 +237,7 @@ fn columns(store: &dyn Store, tokens: &[AccessToken]) -> Result<String, StoreErr
         "CREATED",
         "EXPIRES",
         "LAST USED",
+        "PARENT",
         "COMMENT",
     ];
     Ok(table::render(headings, &rows))
@@ -251,6 +258,10 @@ pub(super) struct Revoke {
     #[arg(value_name = "ID", value_parser = parse_id)]
     id: Uuid,
 
+    /// Keep the tokens that it made; they then belong to the token that made it.
+    #[arg(long, env = "HOOKPOST_KEEP_CHILDREN", value_parser = BoolishValueParser::new())]
+    keep_children: bool,
+
     #[command(flatten)]
     storage: StorageSettings,
 }
@@ -262,9 +273,20 @@ fn parse_id(text: &str) -> Result<Uuid, String> {
 impl Revoke {
     fn run(self) -> anyhow::Result<()> {
         let store = database::open(&self.storage.database, "token revoke")?;
-        match store.revoke_token(Reach::Server, self.id).wait() {
-            Ok(()) => {
-                output::remark(&format!("Revoked token {}.", self.id));
+        let descendants = if self.keep_children {
+            Descendants::Kept
+        } else {
+            Descendants::Revoked
+        };
+        let revoked = store.revoke_token(Actor::Operator, self.id, descendants);
+        match revoked.wait() {
+            Ok(below) => {
+                let more = match (below, descendants) {
+                    (0, _) => String::new(),
+                    (n, Descendants::Revoked) => format!(" and {n} that came from it"),
+                    (n, Descendants::Kept) => format!("; {n} that came from it stay"),
+                };
+                output::remark(&format!("Revoked token {}{more}.", self.id));
                 Ok(())
             }
             Err(StoreError::NotFound) => bail!("there is no token {}", self.id),

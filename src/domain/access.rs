@@ -113,6 +113,18 @@ impl Scopes {
         self.0
     }
 
+    /// The scopes of this set that are not in `other`.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// True if the set is empty.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
     /// The set that [`Scopes::bits`] wrote; unknown bits are dropped.
     #[must_use]
     pub const fn from_bits(bits: u8) -> Self {
@@ -269,6 +281,26 @@ impl Caller {
     }
 }
 
+/// The author of a change to access tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// The operator, on the command line or at the start of a server. May do everything.
+    Operator,
+    /// A caller of the API: within its reach, with the scopes that it holds, and no longer than it lives.
+    Caller(Caller),
+}
+
+impl Actor {
+    /// The reach within which the author sees tokens.
+    #[must_use]
+    pub const fn reach(self) -> Reach {
+        match self {
+            Self::Operator => Reach::Server,
+            Self::Caller(caller) => caller.reach,
+        }
+    }
+}
+
 /// An access token as it is listed; the credential itself is never stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessToken {
@@ -288,6 +320,9 @@ pub struct AccessToken {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub modified_at: Option<Timestamp>,
+    /// The token that made it, which ends no earlier. `None` if the operator made it, if it was made
+    /// before parents were recorded, or if the parent is out of the reader's reach.
+    pub parent_id: Option<Uuid>,
 }
 
 /// The longest comment of a token, in characters: a line or two, shown in lists.

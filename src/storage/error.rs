@@ -3,6 +3,8 @@
 use thiserror::Error;
 use uuid::Uuid;
 
+use crate::domain::access::Scopes;
+
 /// Why a store did not do what it was asked.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum StoreError {
@@ -18,6 +20,18 @@ pub enum StoreError {
     /// The workspace has as many endpoints as the limit allows.
     #[error("a workspace can have at most {0} endpoints")]
     TooManyEndpoints(u64),
+    /// The workspace has as many access tokens as the limit allows.
+    #[error("a workspace can have at most {0} access tokens")]
+    TooManyTokens(u64),
+    /// The token that asks for the change was revoked, or has expired, meanwhile.
+    #[error("the caller's access token has ended")]
+    CallerEnded,
+    /// The token that asks for the change does not hold these scopes.
+    #[error("the caller's access token lacks a scope")]
+    MissingScopes(Scopes),
+    /// No token may do this, whatever its scopes are.
+    #[error("{0}")]
+    TokenRule(TokenRule),
     /// The event's payload is gone.
     #[error("the event is archived")]
     EventArchived,
@@ -33,6 +47,20 @@ pub enum StoreError {
     /// A fault of ours or of the file; the text is for the log, never for a client.
     #[error("storage fault: {0}")]
     Internal(String),
+}
+
+/// A rule for changes to access tokens that no scope lifts. A thief who holds a token can therefore neither
+/// end the tokens above it, nor cut off those below it so that they survive its revocation.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum TokenRule {
+    /// It would change or revoke the token that made it, or one above that.
+    #[error("An access token cannot change or revoke one that it comes from")]
+    Ancestor,
+    /// It would revoke itself, and leave the tokens that it made.
+    #[error(
+        "An access token that revokes itself cannot keep the tokens that it made: another one must revoke it"
+    )]
+    KeepsOwnChildren,
 }
 
 /// Why a store cannot take anything at the moment.

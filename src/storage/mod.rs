@@ -20,14 +20,14 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-pub use self::error::{StoreError, Unavailable};
+pub use self::error::{StoreError, TokenRule, Unavailable};
 pub use self::filter::{DeliveryFilter, EndpointFilter, EventFilter, Listed, Page, QUERY_SCAN_MAX};
 pub use self::pending::{Answer, Pending, pending};
 pub use self::queue::{
     Cause, EndpointNumber, Notice, NoticeSink, Outcome, Queue, QueuedEvent, Recorded, RetryBatch,
     Run, Seq, Target, Verdict,
 };
-use crate::domain::access::{AccessToken, Caller, Reach, Scopes, TokenHash};
+use crate::domain::access::{AccessToken, Actor, Caller, Reach, Scopes, TokenHash};
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint};
@@ -47,7 +47,8 @@ pub struct NewAccessToken {
     pub comment: String,
     /// What it may do.
     pub scopes: Scopes,
-    /// How long it lives from now; `None`: until revoked.
+    /// Its life from now on, which is cut at the end of the token that makes it; `None`: as long as that
+    /// one lives, or until revoked.
     pub expires_in: Option<Duration>,
 }
 
@@ -58,6 +59,42 @@ pub struct AccessTokenPatch {
     pub comment: Option<String>,
     /// What it may do.
     pub scopes: Option<Scopes>,
+}
+
+/// The treatment of the tokens below a revoked one: those that it made, and those that these made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Descendants {
+    /// They are revoked as well.
+    Revoked,
+    /// They stay. Those that it made itself now belong to the token that made it.
+    Kept,
+}
+
+/// The result of [`Store::settle_admin_token`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettledAdmin {
+    /// The standing of the token that is in the settings; `None` if there is none.
+    pub given: Option<GivenAdmin>,
+    /// The tokens that were in the settings before, and have ended.
+    pub ended: Vec<EndedAdmin>,
+}
+
+/// The standing of the admin token that is in the server's settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GivenAdmin {
+    /// It is accepted until it ends, if it does: one made on the command line may.
+    Accepted(Option<Timestamp>),
+    /// It was revoked at that time, and stays so.
+    Revoked(Timestamp),
+}
+
+/// An admin token that was in the server's settings, and is not any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EndedAdmin {
+    /// Its id.
+    pub id: Uuid,
+    /// The number of tokens that it had made; they stay.
+    pub children: u64,
 }
 
 /// The answer to a publish.
@@ -77,8 +114,9 @@ pub trait Store: Send + Sync {
     fn find_caller(&self, hash: &TokenHash) -> Result<Option<Caller>, StoreError>;
     /// Notes when tokens were used last; those gone meanwhile are passed over.
     fn touch_tokens(&self, used: Vec<(Uuid, Timestamp)>) -> Pending<()>;
-    /// Makes a token. [`StoreError::UnknownWorkspace`].
-    fn create_token(&self, new: NewAccessToken) -> Pending<AccessToken>;
+    /// Makes a token. [`StoreError::UnknownWorkspace`]; of a caller also [`StoreError::CallerEnded`],
+    /// [`StoreError::MissingScopes`] for what it does not hold itself, [`StoreError::TooManyTokens`].
+    fn create_token(&self, by: Actor, new: NewAccessToken) -> Pending<AccessToken>;
     /// Tokens, newest first, of these workspaces if any are named. Admin tokens are listed only to
     /// [`Reach::Server`].
     fn list_tokens(
@@ -89,11 +127,16 @@ pub trait Store: Send + Sync {
     ) -> Result<Listed<AccessToken>, StoreError>;
     /// One token. [`StoreError::NotFound`].
     fn find_token(&self, reach: Reach, id: Uuid) -> Result<AccessToken, StoreError>;
-    /// Changes a token. [`StoreError::NotFound`].
-    fn update_token(&self, reach: Reach, id: Uuid, patch: AccessTokenPatch)
-    -> Pending<AccessToken>;
-    /// Ends a token. [`StoreError::NotFound`].
-    fn revoke_token(&self, reach: Reach, id: Uuid) -> Pending<()>;
+    /// Changes a token. [`StoreError::NotFound`]; of a caller also [`StoreError::CallerEnded`],
+    /// [`StoreError::MissingScopes`] for scopes that it does not hold and the token has or is to have,
+    /// [`StoreError::TokenRule`].
+    fn update_token(&self, by: Actor, id: Uuid, patch: AccessTokenPatch) -> Pending<AccessToken>;
+    /// Ends a token. Returns the number of tokens below it, which were revoked too, or kept. Errors as for
+    /// [`Store::update_token`].
+    fn revoke_token(&self, by: Actor, id: Uuid, descendants: Descendants) -> Pending<u64>;
+    /// Accepts the admin token of the server's settings unless it was revoked, and ends those that were
+    /// in the settings before. What they made belongs to the new one, if there is one that does not end.
+    fn settle_admin_token(&self, given: Option<TokenHash>) -> Pending<SettledAdmin>;
 
     /// Makes a workspace. [`StoreError::NameTaken`].
     fn create_workspace(&self, name: WorkspaceName) -> Pending<Workspace>;

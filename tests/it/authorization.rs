@@ -1,7 +1,8 @@
 //! Every route, every scope, every kind of caller: generated from the table of routes.
 
 use hookpost::api::{self, Access};
-use hookpost::domain::access::{Scope, Scopes, Token, TokenKind};
+use hookpost::domain::access::{Actor, Scope, Scopes, Token, TokenKind};
+use hookpost::storage::Descendants;
 use serde_json::json;
 use std::time::Duration;
 
@@ -325,7 +326,7 @@ fn revoking_acts_within_a_second() {
     let id = uuid::Uuid::parse_str(list["data"][0]["id"].as_str().unwrap()).unwrap();
     // Past the API, as the command line does.
     app.store
-        .revoke_token(hookpost::domain::access::Reach::Server, id)
+        .revoke_token(Actor::Operator, id, Descendants::Revoked)
         .wait()
         .unwrap();
     let end = std::time::Instant::now() + Duration::from_secs(1);

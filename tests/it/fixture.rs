@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use hookpost::app::{AppSettings, Application};
 use hookpost::delivery::resolver::{Lookup, SystemLookup};
-use hookpost::domain::access::{Scopes, Token, TokenKind};
+use hookpost::domain::access::{Actor, Scopes, Token, TokenKind};
 use hookpost::domain::clock::{Clock, ManualClock, SystemClock, Timestamp};
 use hookpost::storage::{NewAccessToken, Store};
 use serde_json::{Value, json};
@@ -23,8 +23,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// When a [`ManualClock`] starts.
 pub(crate) const START: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 
-/// The names that lists take in their query strings.
-pub(crate) const QUERY_NAMES: [&str; 13] = [
+/// The names that routes take in their query strings.
+pub(crate) const QUERY_NAMES: [&str; 14] = [
     "page",
     "limit",
     "endpoint_id",
@@ -38,6 +38,7 @@ pub(crate) const QUERY_NAMES: [&str; 13] = [
     "succeeded",
     "http_code_class",
     "query",
+    "keep_children",
 ];
 
 /// The arguments that every test application has, its own name and the database included.
@@ -210,7 +211,10 @@ impl TestApp {
             scopes,
             expires_in,
         };
-        self.store.create_token(new).wait().unwrap();
+        self.store
+            .create_token(Actor::Operator, new)
+            .wait()
+            .unwrap();
         token.reveal().to_owned()
     }
 

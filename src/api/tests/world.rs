@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::api::*;
-use crate::domain::access::{Scope, Scopes, Token, TokenKind};
+use crate::domain::access::{Actor, Scope, Scopes, Token, TokenKind};
 use crate::domain::clock::{ManualClock, Timestamp};
 use crate::domain::workspace::WorkspaceName;
 use crate::storage::NewAccessToken;
@@ -121,7 +121,7 @@ pub(super) fn token(store: &dyn Store, workspace_id: Option<Uuid>, scopes: Scope
         scopes,
         expires_in: Some(Duration::from_hours(1)),
     };
-    store.create_token(new).wait().unwrap();
+    store.create_token(Actor::Operator, new).wait().unwrap();
     token.reveal().to_owned()
 }
 

@@ -9,13 +9,13 @@ use super::guide::{Guide, INBOX};
 use super::inbox::Secrets;
 use crate::cli::{database, seed};
 use crate::config::NetworkSettings;
-use crate::domain::access::{Reach, Scopes, Token, TokenKind};
+use crate::domain::access::{Actor, Reach, Scopes, Token, TokenKind};
 use crate::domain::endpoint::{Endpoint, EndpointPatch, Format, NewEndpoint};
 use crate::domain::endpoint_url::EndpointUrl;
 use crate::domain::event_type::Subscription;
 use crate::domain::secret::Secret;
 use crate::domain::workspace::Workspace;
-use crate::storage::{EndpointFilter, NewAccessToken, Page, Store, StoreError};
+use crate::storage::{Descendants, EndpointFilter, NewAccessToken, Page, Store, StoreError};
 
 /// Marks the tokens made here, so that the next start on the same database ends them.
 const TOKEN_COMMENT: &str = "hookpost dev";
@@ -41,13 +41,16 @@ pub(super) fn furnish(
     revoke_earlier(store, &workspace)?;
     let token = Token::generate(TokenKind::Workspace);
     store
-        .create_token(NewAccessToken {
-            hash: token.hash(),
-            workspace_id: Some(workspace.id),
-            comment: TOKEN_COMMENT.to_owned(),
-            scopes: Scopes::webhooks(),
-            expires_in: None,
-        })
+        .create_token(
+            Actor::Operator,
+            NewAccessToken {
+                hash: token.hash(),
+                workspace_id: Some(workspace.id),
+                comment: TOKEN_COMMENT.to_owned(),
+                scopes: Scopes::webhooks(),
+                expires_in: None,
+            },
+        )
         .wait()?;
     let mut guide = Guide {
         api,
@@ -64,7 +67,9 @@ fn revoke_earlier(store: &dyn Store, workspace: &Workspace) -> Result<(), StoreE
     let tokens = database::all(|page| store.list_tokens(Reach::Server, &[workspace.id], page))?;
     for token in tokens {
         if token.comment == TOKEN_COMMENT {
-            store.revoke_token(Reach::Server, token.id).wait()?;
+            store
+                .revoke_token(Actor::Operator, token.id, Descendants::Revoked)
+                .wait()?;
         }
     }
     Ok(())

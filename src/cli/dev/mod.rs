@@ -136,6 +136,7 @@ impl Dev {
                 cors_origin: vec!["*".to_owned()],
                 max_body_bytes: 262_144,
                 max_endpoints: 1000,
+                max_tokens: 1000,
                 // Nobody but the developer is there, whose scripts may poll.
                 rate_limit: 0,
                 publish_rate_limit: 0,

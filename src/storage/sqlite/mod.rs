@@ -26,8 +26,10 @@ mod redeliver;
 mod retention;
 mod retiming;
 mod rows;
+mod settings_token;
 mod state;
 mod store;
+mod token_family;
 mod tokens;
 mod trace;
 mod workspaces;
@@ -63,6 +65,8 @@ const READER_WAIT: Duration = Duration::from_secs(2);
 pub struct SqliteSettings {
     /// The most endpoints of one workspace.
     pub max_endpoints: u64,
+    /// The most access tokens of one workspace that callers of the API make; the operator may make more.
+    pub max_tokens: u64,
     /// Disable an endpoint after so many failed events in a row; 0: never.
     pub disable_after: u32,
     /// Drop payloads this long after their publish.
@@ -73,6 +77,7 @@ impl Default for SqliteSettings {
     fn default() -> Self {
         Self {
             max_endpoints: 1000,
+            max_tokens: 1000,
             disable_after: 10,
             archive_after: Duration::from_hours(720),
         }

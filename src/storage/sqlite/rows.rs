@@ -109,9 +109,12 @@ pub(super) fn workspace(row: &Row<'_>) -> rusqlite::Result<Workspace> {
     })
 }
 
-/// The columns of [`token`], from `token t LEFT JOIN workspace w`.
-pub(super) const TOKEN: &str =
-    "t.id, w.id, t.comment, t.scopes, t.expires_at, t.last_used_at, t.created_at, t.modified_at";
+/// A query for the columns of [`token`]. `?2` is true for readers who may see admin tokens: a workspace is
+/// not shown which of them is the parent of its tokens.
+pub(super) const TOKEN: &str = "
+    SELECT t.id, w.id, t.comment, t.scopes, t.expires_at, t.last_used_at, t.created_at, t.modified_at,
+           CASE WHEN ?2 OR p.workspace = t.workspace THEN p.id END
+    FROM token t LEFT JOIN workspace w ON w.n = t.workspace LEFT JOIN token p ON p.n = t.parent";
 
 /// An access token from the columns [`TOKEN`].
 pub(super) fn token(row: &Row<'_>) -> rusqlite::Result<AccessToken> {
@@ -124,5 +127,6 @@ pub(super) fn token(row: &Row<'_>) -> rusqlite::Result<AccessToken> {
         last_used_at: row.get::<_, Option<i64>>(5)?.map(time),
         created_at: time(row.get(6)?),
         modified_at: row.get::<_, Option<i64>>(7)?.map(time),
+        parent_id: row.get(8)?,
     })
 }

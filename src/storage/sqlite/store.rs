@@ -6,8 +6,10 @@ use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::record::Record;
-use super::{SqliteStore, endpoints, lists, publish, queue, redeliver, tokens, workspaces};
-use crate::domain::access::{AccessToken, Caller, Reach, TokenHash};
+use super::{
+    SqliteStore, endpoints, lists, publish, queue, redeliver, settings_token, tokens, workspaces,
+};
+use crate::domain::access::{AccessToken, Actor, Caller, Reach, TokenHash};
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint};
@@ -16,9 +18,9 @@ use crate::domain::message::NewMessage;
 use crate::domain::secret::Secret;
 use crate::domain::workspace::{Workspace, WorkspaceName};
 use crate::storage::{
-    AccessTokenPatch, DeliveryFilter, EndpointFilter, EndpointNumber, EventFilter, Listed,
-    NewAccessToken, NoticeSink, Outcome, Page, Pending, Published, Queue, QueuedEvent, RetryBatch,
-    Run, Seq, Store, StoreError, Target,
+    AccessTokenPatch, DeliveryFilter, Descendants, EndpointFilter, EndpointNumber, EventFilter,
+    Listed, NewAccessToken, NoticeSink, Outcome, Page, Pending, Published, Queue, QueuedEvent,
+    RetryBatch, Run, Seq, SettledAdmin, Store, StoreError, Target,
 };
 
 impl Store for SqliteStore {
@@ -32,8 +34,9 @@ impl Store for SqliteStore {
         })
     }
 
-    fn create_token(&self, new: NewAccessToken) -> Pending<AccessToken> {
-        self.write_beside(0, move |context| tokens::create(context, &new))
+    fn create_token(&self, by: Actor, new: NewAccessToken) -> Pending<AccessToken> {
+        let limit = self.settings.max_tokens;
+        self.write_beside(0, move |context| tokens::create(context, by, &new, limit))
     }
 
     fn list_tokens(
@@ -49,17 +52,18 @@ impl Store for SqliteStore {
         self.read_one(|connection| tokens::find(connection, reach, id))
     }
 
-    fn update_token(
-        &self,
-        reach: Reach,
-        id: Uuid,
-        patch: AccessTokenPatch,
-    ) -> Pending<AccessToken> {
-        self.write_beside(0, move |context| tokens::update(context, reach, id, &patch))
+    fn update_token(&self, by: Actor, id: Uuid, patch: AccessTokenPatch) -> Pending<AccessToken> {
+        self.write_beside(0, move |context| tokens::update(context, by, id, &patch))
     }
 
-    fn revoke_token(&self, reach: Reach, id: Uuid) -> Pending<()> {
-        self.write_beside(0, move |context| tokens::revoke(context, reach, id))
+    fn revoke_token(&self, by: Actor, id: Uuid, descendants: Descendants) -> Pending<u64> {
+        self.write_beside(0, move |context| {
+            tokens::revoke(context, by, id, descendants)
+        })
+    }
+
+    fn settle_admin_token(&self, given: Option<TokenHash>) -> Pending<SettledAdmin> {
+        self.write(0, move |context| settings_token::settle(context, given))
     }
 
     fn create_workspace(&self, name: WorkspaceName) -> Pending<Workspace> {

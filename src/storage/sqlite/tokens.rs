@@ -5,17 +5,24 @@ use uuid::Uuid;
 
 use super::operation::{OperationError, WriteContext};
 use super::rows;
+use super::token_family::{self, Acting, make_room};
 use super::workspaces::{locate, offset};
-use crate::domain::access::{AccessToken, Caller, Reach, Scopes, TokenHash};
+use crate::domain::access::{AccessToken, Actor, Caller, Reach, Scopes, TokenHash};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::new_id;
-use crate::storage::{AccessTokenPatch, Listed, NewAccessToken, Page, StoreError};
+use crate::storage::{AccessTokenPatch, Descendants, Listed, NewAccessToken, Page, StoreError};
 
-/// Makes a token.
+/// Makes a token. Callers of the API are refused beyond `limit` tokens of a workspace.
 pub(super) fn create(
     context: &mut WriteContext<'_>,
+    by: Actor,
     new: &NewAccessToken,
+    limit: u64,
 ) -> Result<AccessToken, OperationError> {
+    let parent = Acting::find(context, by)?;
+    if let Some(parent) = &parent {
+        parent.must_hold(new.scopes)?;
+    }
     let workspace = match new.workspace_id {
         None => None,
         Some(id) => Some(locate(context.connection, Reach::Server, id).map_err(
@@ -25,13 +32,18 @@ pub(super) fn create(
             },
         )?),
     };
+    if let (Some(_), Some(workspace)) = (&parent, workspace) {
+        make_room(context, workspace, limit)?;
+    }
     let id = new_id(context.now);
-    let expires_at = new.expires_in.map(|life| context.now.after(life));
+    let wanted = new.expires_in.map(|life| context.now.after(life));
+    let bound = parent.as_ref().and_then(|parent| parent.expires_at);
+    let expires_at = wanted.into_iter().chain(bound).min();
     context
         .connection
         .prepare_cached(
-            "INSERT INTO token (id, hash, workspace, comment, scopes, created_at, expires_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO token (id, hash, workspace, comment, scopes, created_at, expires_at, parent)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?
         .execute(params![
             id,
@@ -41,8 +53,9 @@ pub(super) fn create(
             new.scopes.bits(),
             context.now.micros(),
             expires_at.map(Timestamp::micros),
+            parent.map(|parent| parent.number),
         ])?;
-    find(context.connection, Reach::Server, id)?
+    find(context.connection, by.reach(), id)?
         .ok_or_else(|| StoreError::Internal("a new token is not there".to_owned()).into())
 }
 
@@ -63,11 +76,18 @@ pub(super) fn touch(
 /// Changes a token.
 pub(super) fn update(
     context: &mut WriteContext<'_>,
-    reach: Reach,
+    by: Actor,
     id: Uuid,
     patch: &AccessTokenPatch,
 ) -> Result<AccessToken, OperationError> {
-    let before = find(context.connection, reach, id)?.ok_or(StoreError::NotFound)?;
+    let acting = Acting::find(context, by)?;
+    if let (Some(acting), Some(scopes)) = (&acting, patch.scopes) {
+        acting.must_hold(scopes)?;
+    }
+    let before = find(context.connection, by.reach(), id)?.ok_or(StoreError::NotFound)?;
+    if let Some(acting) = &acting {
+        acting.must_be_allowed(context, &before)?;
+    }
     if patch.comment.is_none() && patch.scopes.is_none() {
         return Ok(before);
     }
@@ -83,21 +103,23 @@ pub(super) fn update(
             patch.scopes.map(Scopes::bits),
             context.now.micros()
         ])?;
-    find(context.connection, reach, id)?.ok_or_else(|| StoreError::NotFound.into())
+    find(context.connection, by.reach(), id)?.ok_or_else(|| StoreError::NotFound.into())
 }
 
-/// Ends a token.
+/// Ends a token. Returns the number of tokens below it.
 pub(super) fn revoke(
     context: &mut WriteContext<'_>,
-    reach: Reach,
+    by: Actor,
     id: Uuid,
-) -> Result<(), OperationError> {
-    find(context.connection, reach, id)?.ok_or(StoreError::NotFound)?;
-    context
-        .connection
-        .prepare_cached("DELETE FROM token WHERE id = ?1")?
-        .execute([id])?;
-    Ok(())
+    descendants: Descendants,
+) -> Result<u64, OperationError> {
+    let acting = Acting::find(context, by)?;
+    let token = find(context.connection, by.reach(), id)?.ok_or(StoreError::NotFound)?;
+    if let Some(acting) = &acting {
+        acting.must_be_allowed(context, &token)?;
+        acting.must_not_hide(&token, descendants)?;
+    }
+    token_family::end(context, id, descendants)
 }
 
 /// Whose token has this hash.
@@ -128,13 +150,9 @@ pub(super) fn find(
     reach: Reach,
     id: Uuid,
 ) -> rusqlite::Result<Option<AccessToken>> {
-    let sql = format!(
-        "SELECT {} FROM token t LEFT JOIN workspace w ON w.n = t.workspace WHERE t.id = ?1",
-        rows::TOKEN
-    );
     let found = connection
-        .prepare_cached(&sql)?
-        .query_row([id], rows::token)
+        .prepare_cached(&format!("{} WHERE t.id = ?1", rows::TOKEN))?
+        .query_row(params![id, reach == Reach::Server], rows::token)
         .optional()?;
     Ok(found.filter(|token| match reach {
         Reach::Server => true,
@@ -142,33 +160,30 @@ pub(super) fn find(
     }))
 }
 
-/// Tokens, newest first. There are few: they are filtered here, not by an index.
+/// Tokens, newest first. A workspace has few, so further filters need no index.
 pub(super) fn list(
     connection: &Connection,
     reach: Reach,
     workspaces: &[Uuid],
     page: Page,
 ) -> rusqlite::Result<Listed<AccessToken>> {
-    let sql = format!(
-        "SELECT {} FROM token t LEFT JOIN workspace w ON w.n = t.workspace ORDER BY t.n DESC",
-        rows::TOKEN
-    );
+    let (own, which) = match reach {
+        Reach::Server => (None, "?1 IS NULL"),
+        Reach::Workspace(own) => (
+            Some(own),
+            "t.workspace = (SELECT n FROM workspace WHERE id = ?1)",
+        ),
+    };
+    let sql = format!("{} WHERE {which} ORDER BY t.n DESC", rows::TOKEN);
     let wanted = |token: &AccessToken| {
-        let covered = match (reach, token.workspace_id) {
-            (Reach::Server, _) => true,
-            (Reach::Workspace(own), id) => id == Some(own),
-        };
-        covered
-            && (workspaces.is_empty()
-                || token
-                    .workspace_id
-                    .is_some_and(|id| workspaces.contains(&id)))
+        let named = |id| workspaces.contains(&id);
+        workspaces.is_empty() || token.workspace_id.is_some_and(named)
     };
     let from = u64::try_from(offset(page)).unwrap_or(0);
     let mut total = 0;
     let mut items = Vec::new();
     let mut statement = connection.prepare_cached(&sql)?;
-    for token in statement.query_map([], rows::token)? {
+    for token in statement.query_map(params![own, own.is_none()], rows::token)? {
         let token = token?;
         if wanted(&token) {
             if (from..from.saturating_add(page.limit)).contains(&total) {

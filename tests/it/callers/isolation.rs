@@ -158,7 +158,10 @@ fn attempts<'a>(route: &RouteInfo, ids: &'a Ids) -> Vec<(String, String, Vec<&'a
             "url": "https://a.example/", "enabled": false, "name": "mine", "comment": "mine",
             "scopes": ["webhooks:read"],
         });
-        return vec![(path, body.to_string(), own)];
+        let kept = format!("{path}?keep_children=true");
+        return [path, kept]
+            .map(|path| (path, body.to_string(), own.clone()))
+            .to_vec();
     }
     if route.method == "POST" {
         let body = json!({

@@ -190,7 +190,7 @@ fn send(app: &TestApp, token: &str, method: &str, path: &str, body: Option<&[u8]
 }
 
 const WORKSPACE: [&str; 4] = ["created_at", "modified_at", "id", "name"];
-const TOKEN: [&str; 8] = [
+const TOKEN: [&str; 9] = [
     "created_at",
     "modified_at",
     "id",
@@ -199,6 +199,7 @@ const TOKEN: [&str; 8] = [
     "scopes",
     "expires_at",
     "last_used_at",
+    "parent_id",
 ];
 const ENDPOINT: [&str; 10] = [
     "created_at",

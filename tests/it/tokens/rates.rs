@@ -1,8 +1,9 @@
-//! How often a token may ask.
+//! How often the tokens of a workspace may ask.
 
 use std::time::Duration;
 
 use hookpost::domain::access::{Scope, Scopes};
+use hookpost::domain::workspace::WorkspaceName;
 use serde_json::json;
 
 use super::*;
@@ -22,7 +23,7 @@ fn standing(answer: &Answer) -> Option<[u32; 3]> {
 }
 
 #[test]
-fn a_token_may_ask_so_often_a_minute_and_is_told() {
+fn a_workspace_may_ask_so_often_a_minute_and_is_told() {
     let app = TestApp::with_manual_clock(&["--rate-limit", "5"]);
     for (remaining, reset) in [(4, 12), (3, 24), (2, 36), (1, 48), (0, 60)] {
         let answer = app.get(LIST);
@@ -35,7 +36,7 @@ fn a_token_may_ask_so_often_a_minute_and_is_told() {
             refused.expect(429),
             json!({
                 "error": "TooManyRequests",
-                "detail": "This access token may make 5 requests a minute: \
+                "detail": "The access tokens of a workspace may make 5 requests a minute together: \
                            come back after Retry-After seconds",
             })
         );
@@ -54,7 +55,7 @@ fn a_token_may_ask_so_often_a_minute_and_is_told() {
     }
     app.get(LIST).expect(429);
     // Nobody else is held up, nor the same token's publishes.
-    let other = app.make_token(Some(&app.workspace), Scopes::webhooks());
+    let (other, _) = other_workspace(&app);
     assert_eq!(standing(&app.get_as(&other, LIST)), Some([5, 4, 12]));
     let body = json!({"type": "a", "data": 1});
     for _ in 0..20 {
@@ -84,8 +85,47 @@ fn publishes_are_counted_apart() {
     for _ in 0..10 {
         assert_eq!(standing(&app.get(PUBLISH)), None, "a list is no publish");
     }
-    let other = app.make_token(Some(&app.workspace), Scopes::webhooks());
+    let same = app.make_token(Some(&app.workspace), Scopes::webhooks());
+    app.post(PUBLISH, &same, &body).expect(429);
+    let (other, _) = other_workspace(&app);
     app.post(PUBLISH, &other, &body).expect(202);
+}
+
+/// A token of another workspace, and the workspace's id.
+fn other_workspace(app: &TestApp) -> (String, String) {
+    let made = (app.store).create_workspace(WorkspaceName::parse("other").unwrap());
+    let id = made.wait().unwrap().id.to_string();
+    (app.make_token(Some(&id), Scopes::webhooks()), id)
+}
+
+#[test]
+fn whoever_makes_tokens_makes_no_budgets() {
+    let app = TestApp::with_manual_clock(&["--rate-limit", "20"]);
+    let minted: Vec<_> = (0..4).map(|_| child(&app, &app.token).token).collect();
+    let mut let_in = 4;
+    for round in 0..10 {
+        for token in minted.iter().chain([&app.token]) {
+            let answer = app.get_as(token, LIST);
+            let_in += u32::from(answer.status == 200);
+            let [_, remaining, _] = standing(&answer).unwrap();
+            assert_eq!(remaining, 20 - let_in, "{round}");
+        }
+    }
+    assert_eq!(let_in, 20);
+    // A new one made elsewhere is no way out, nor is one that was revoked and made again.
+    let another = app.make_token(Some(&app.workspace), Scopes::all());
+    app.get_as(&another, LIST).expect(429);
+    // Admin tokens have a budget each: only the operator makes them.
+    let admins = [&app.admin, &app.make_token(None, Scopes::all())];
+    for admin in admins {
+        for _ in 0..20 {
+            let list = format!("{LIST}?workspace_id={}", app.workspace);
+            assert!(app.get_as(admin, &list).status == 200 || admin == &app.admin);
+        }
+        app.get_as(admin, LIST).expect(429);
+    }
+    let (other, _) = other_workspace(&app);
+    app.get_as(&other, LIST).expect(200);
 }
 
 #[test]
