@@ -87,6 +87,14 @@ CREATE TABLE message (
   body        BLOB                               -- body of a raw delivery; NULL: archived
 );
 
+-- Messages that no endpoint wanted: their bodies are dropped after a day, long before the others, since
+-- nobody is sent them. In the order of their times, so that those whose time has come are found at once.
+CREATE TABLE unwanted_message (
+  created_at INTEGER NOT NULL,                   -- the message's
+  message    INTEGER NOT NULL,
+  PRIMARY KEY (created_at, message)
+) WITHOUT ROWID;
+
 -- Idempotency keys, claimed in the message's own transaction and dropped after 24 hours.
 -- Numbered by the message, so the oldest are the lowest and no index of times is needed.
 CREATE TABLE idempotency (
@@ -117,8 +125,9 @@ CREATE TABLE event (
   due         INTEGER,                           -- NULL unless state is 1
   created_at  INTEGER NOT NULL,
   modified_at INTEGER,                           -- NULL: nothing happened yet
-  body        BLOB                               -- rendered discord or slack body; NULL: the
-                                                 -- message's own body, or archived
+  body        BLOB                               -- rendered discord or slack body; NULL: that of the
+                                                 -- message (raw) or of the first of its events with
+                                                 -- this format, or archived
 );
 -- Never attempted, in publish order: what the engine reads when its window has room.
 CREATE INDEX event_fresh ON event (endpoint, seq, type) WHERE state = 0;

@@ -74,6 +74,11 @@ pub struct ApiSettings {
           value_parser = clap::value_parser!(u32).range(..=RATE_MAX))]
     pub publish_rate_limit: u32,
 
+    /// Bytes of bodies a minute that may be published in a workspace; so many at once at most. 0: no limit.
+    #[arg(long, env = "HOOKPOST_PUBLISH_BYTE_LIMIT", value_name = "BYTES", default_value_t = 0,
+          value_parser = clap::value_parser!(u64).range(..=VOLUME_MAX))]
+    pub publish_byte_limit: u64,
+
     /// Bad tokens a minute from one address that are told so; valid ones are always let in. 0: no limit.
     // More than somebody with the wrong token in their hands tries, less than a flood.
     #[arg(long, env = "HOOKPOST_AUTH_FAILURE_LIMIT", value_name = "N", default_value_t = 60,
@@ -88,6 +93,9 @@ pub struct ApiSettings {
 
 /// The highest rate a minute: beyond it, a limit is none.
 const RATE_MAX: i64 = 1_000_000;
+
+/// The most bytes a minute: a tebibyte, which no disk takes.
+const VOLUME_MAX: u64 = 1 << 40;
 
 /// Which addresses deliveries may go to.
 #[derive(Args, Clone, Debug, Default)]

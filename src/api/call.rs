@@ -41,6 +41,21 @@ pub(crate) struct Call {
     pub(super) id: String,
 }
 
+/// What a request says but for its body, see [`Call::said`].
+pub(crate) struct Said {
+    /// Whose objects the caller may see.
+    pub(crate) reach: Reach,
+    id: String,
+    query: String,
+}
+
+impl Said {
+    /// Begins to read it.
+    pub(crate) fn input(&self) -> Input<'_> {
+        Input::new(&self.id, &self.query)
+    }
+}
+
 /// A whole body.
 pub(crate) struct Body(Bytes);
 
@@ -54,6 +69,11 @@ impl Body {
             .map_err(|_| ApiError::Encoding("The body is not encoded as UTF-8"))
     }
 
+    /// How many bytes it has.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// SHA-256 of its bytes.
     pub(crate) fn fingerprint(&self) -> [u8; 32] {
         Sha256::digest(&self.0).into()
@@ -64,6 +84,15 @@ impl Call {
     /// Begins to read the request.
     pub(crate) fn input(&self) -> Input<'_> {
         Input::new(&self.id, self.request.query_string())
+    }
+
+    /// What the request says but for its body, to be read where the request cannot go.
+    pub(crate) fn said(&self) -> Said {
+        Said {
+            reach: self.caller.reach,
+            id: self.id.clone(),
+            query: self.request.query_string().to_owned(),
+        }
     }
 
     /// The `{id}` of a request that has nothing else to read.
@@ -138,19 +167,24 @@ impl Call {
         Ok(())
     }
 
-    /// The workspace that something is made in: a workspace token's own; an admin token must name
-    /// one. Whether that exists is for the store to say.
+    /// The workspace that something is made in, see [`workspace_within`].
     pub(crate) fn workspace(&self, input: &mut Input<'_>) -> Field<Uuid> {
-        let own = match self.caller.reach {
-            Reach::Server => return input.required("workspace_id", read::id),
-            Reach::Workspace(own) => own,
-        };
-        let same = move |given: Given<'_>, place: &mut Place<'_>| match read::id(given, place)? {
-            id if id == own => Some(id),
-            _ => place.refuse(given, Fault::WorkspaceToken),
-        };
-        input.optional("workspace_id", same).or(own)
+        workspace_within(self.caller.reach, input)
     }
+}
+
+/// The workspace that something is made in: a workspace token's own; an admin token must name one. Whether
+/// that exists is for the store to say.
+pub(crate) fn workspace_within(reach: Reach, input: &mut Input<'_>) -> Field<Uuid> {
+    let own = match reach {
+        Reach::Server => return input.required("workspace_id", read::id),
+        Reach::Workspace(own) => own,
+    };
+    let same = move |given: Given<'_>, place: &mut Place<'_>| match read::id(given, place)? {
+        id if id == own => Some(id),
+        _ => place.refuse(given, Fault::WorkspaceToken),
+    };
+    input.optional("workspace_id", same).or(own)
 }
 
 /// Whether the body is labelled as JSON, or not labelled: `application/json` or anything `+json`

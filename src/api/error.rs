@@ -47,6 +47,9 @@ pub(crate) enum ApiError {
     /// A web page of another origin had a browser ask; says what shows it.
     #[error("asked by a page of another origin: {0}")]
     NotFromHere(&'static str),
+    /// The workspace published so many bytes a minute; so much more may come after so long.
+    #[error("the workspace published too many bytes")]
+    TooManyBytes(u64, Duration),
     /// No such path.
     #[error("unknown path")]
     UnknownPath,
@@ -137,6 +140,12 @@ impl ApiError {
                 limits::tell(response.headers_mut(), standing);
                 response
             }
+            Self::TooManyBytes(limit, retry_in) => too_many(
+                format!(
+                    "This workspace may publish {limit} bytes a minute: come back after Retry-After seconds"
+                ),
+                retry_in,
+            ),
             Self::Invalid(problems) => json_body(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 &json!({ "error": "RequestValidationError", "detail": problems }),

@@ -4,13 +4,15 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 
-use super::call::Call;
+use super::call::{Body, Call, Said, workspace_within};
 use super::error::ApiError;
+use super::large_bodies::LARGE_BODY;
 use super::objects::{Rendered, json};
 use super::pagination;
 use super::validate::read;
+use crate::domain::format::Summary;
 use crate::domain::message::{IDEMPOTENCY_KEY_MAX, Idempotency, NewMessage};
-use crate::storage::{EventFilter, StoreError, Unavailable};
+use crate::storage::{EventFilter, Store, StoreError, Unavailable};
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// Marks the answer of an earlier publish with the same key.
@@ -22,25 +24,21 @@ pub(super) async fn publish(mut call: Call) -> Result<HttpResponse, ApiError> {
         return Err(StoreError::Unavailable(Unavailable::Stopping).into());
     }
     let body = call.body().await?;
-    let text = body.text()?;
-    let key = idempotency_key(call.headers())?;
-    let mut input = call.input();
-    input.json(text);
-    let event_type = input.required("type", read::event_type);
-    let data = input.required("data", read::any_json);
-    let timestamp = input.optional("timestamp", read::time_as_sent);
-    let workspace = call.workspace(&mut input);
-    let ok = input.finish()?;
-    let new = NewMessage {
-        workspace_id: workspace.take(&ok),
-        event_type: event_type.take(&ok),
-        timestamp: timestamp.take(&ok),
-        data: data.take(&ok),
-        idempotency: key.map(|key| Idempotency {
-            key,
-            fingerprint: body.fingerprint(),
-        }),
+    let size = body.len();
+    let key = idempotency_key(call.headers());
+    let (said, state) = (call.said(), call.state.clone());
+    let read = move || read_message(&said, &body, key, &*state.store);
+    let new = if size < LARGE_BODY {
+        read()?
+    } else {
+        call.state.large_bodies.read(read).await?
     };
+    let (limits, now) = (&call.state.limits, call.state.clock.monotonic());
+    limits
+        .count_bytes(new.workspace_id, size, now)
+        .map_err(|retry_in| {
+            ApiError::TooManyBytes(call.state.settings.publish_byte_limit, retry_in)
+        })?;
     let published = call.state.store.publish(new).await?;
     let mut response = json(StatusCode::ACCEPTED, &Rendered(&published.message));
     if published.replayed {
@@ -48,6 +46,39 @@ pub(super) async fn publish(mut call: Call) -> Result<HttpResponse, ApiError> {
         response.headers_mut().insert(IDEMPOTENT_REPLAYED, replayed);
     }
     Ok(response)
+}
+
+/// What is to be published. `store` says what must be known of the data besides.
+fn read_message(
+    said: &Said,
+    body: &Body,
+    key: Result<Option<String>, ApiError>,
+    store: &dyn Store,
+) -> Result<NewMessage, ApiError> {
+    let text = body.text()?;
+    let key = key?;
+    let mut input = said.input();
+    input.json(text);
+    let event_type = input.required("type", read::event_type);
+    let data = input.required("data", read::any_json);
+    let timestamp = input.optional("timestamp", read::time_as_sent);
+    let workspace = workspace_within(said.reach, &mut input);
+    let ok = input.finish()?;
+    let workspace_id = workspace.take(&ok);
+    let data = data.take(&ok);
+    Ok(NewMessage {
+        workspace_id,
+        event_type: event_type.take(&ok),
+        timestamp: timestamp.take(&ok),
+        summary: store
+            .shows_summaries(workspace_id)
+            .then(|| Summary::of(&data)),
+        data,
+        idempotency: key.map(|key| Idempotency {
+            key,
+            fingerprint: body.fingerprint(),
+        }),
+    })
 }
 
 /// The `Idempotency-Key`: at most one, of 1 to 255 visible ASCII characters.

@@ -11,7 +11,7 @@
 
 use std::hash::Hash;
 use std::net::IpAddr;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ use super::client_address::{client_address, household};
 use super::error::ApiError;
 use crate::config::ApiSettings;
 use crate::domain::access::{Caller, Reach};
-use crate::domain::rate_limit::{Quota, RateLimiter, Standing};
+use crate::domain::rate_limit::{Quota, RateLimiter, Standing, Volume, VolumeLimiter};
 
 /// The most clients, and the most workspaces, that are remembered: a megabyte each. Who has more networks
 /// than this to fail from gains as many fresh starts, which 256 random bits don't mind.
@@ -52,6 +52,7 @@ pub(super) struct Limits {
     management: Limit<Uuid>,
     publish: Limit<Uuid>,
     failures: Limit<IpAddr>,
+    volume: Option<Mutex<VolumeLimiter<Uuid>>>,
     trusted_proxies: Vec<IpNet>,
 }
 
@@ -79,6 +80,10 @@ impl Limits {
             management: Limit::per_minute(settings.rate_limit),
             publish: Limit::per_minute(settings.publish_rate_limit),
             failures: Limit::per_minute(settings.auth_failure_limit),
+            volume: NonZeroU64::new(settings.publish_byte_limit).map(|limit| {
+                let volume = Volume::per_minute(limit);
+                Mutex::new(VolumeLimiter::new(volume, REMEMBERED_MAX))
+            }),
             trusted_proxies: settings.trusted_proxy.clone(),
         }
     }
@@ -105,6 +110,23 @@ impl Limits {
             Some(standing) if standing.retry_in.is_some() => Err(ApiError::RateLimited(standing)),
             standing => Ok(standing),
         }
+    }
+
+    /// Counts the bytes that are to be published in a workspace, whoever publishes them.
+    ///
+    /// # Errors
+    /// How long until so many may be.
+    pub(super) fn count_bytes(
+        &self,
+        workspace: Uuid,
+        bytes: usize,
+        now: Duration,
+    ) -> Result<(), Duration> {
+        let Some(volume) = &self.volume else {
+            return Ok(());
+        };
+        let mut volume = volume.lock().unwrap_or_else(PoisonError::into_inner);
+        volume.take(workspace, now, bytes as u64)
     }
 
     /// How many budgets (of managing, of publishing) and addresses are remembered.

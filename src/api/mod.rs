@@ -21,6 +21,7 @@ mod endpoints;
 mod error;
 mod events;
 mod health;
+mod large_bodies;
 mod limits;
 mod objects;
 mod pagination;
@@ -70,6 +71,7 @@ pub struct ApiState {
     auth: auth::Auth,
     limits: limits::Limits,
     readers: readers::Readers,
+    large_bodies: large_bodies::LargeBodies,
     stopping: AtomicBool,
 }
 
@@ -93,6 +95,7 @@ impl ApiState {
             readiness,
             auth: auth::Auth::default(),
             readers: readers::Readers::new(),
+            large_bodies: large_bodies::LargeBodies::new(),
             stopping: AtomicBool::new(false),
         }
     }

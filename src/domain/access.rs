@@ -258,6 +258,15 @@ impl Reach {
             Self::Workspace(own) => own == workspace,
         }
     }
+
+    /// The workspace, if it is one only.
+    #[must_use]
+    pub const fn workspace(self) -> Option<Uuid> {
+        match self {
+            Self::Server => None,
+            Self::Workspace(own) => Some(own),
+        }
+    }
 }
 
 /// An authenticated caller.

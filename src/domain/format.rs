@@ -20,7 +20,6 @@ use serde_json::value::RawValue;
 use super::clock::Timestamp;
 use super::endpoint::Format;
 use super::event_type::EventType;
-use super::message::raw_body;
 
 /// The most members of `data` shown: what fits a glance, and both services' limits.
 const MEMBERS_MAX: usize = 10;
@@ -28,43 +27,67 @@ const MEMBERS_MAX: usize = 10;
 /// Stands for a text that is empty or blank; Discord refuses the whole message otherwise.
 const BLANK: &str = "–";
 
-/// The body of a delivery in `format`, of a message of `event_type` published in `workspace`.
+/// What is kept of a name or value, in characters: more than either service shows, with what an escape may
+/// look ahead.
+const KEPT_MAX: usize = 2048;
+
+/// The body of a delivery in `format`, of a message of `event_type` published in `workspace`; `None` if the
+/// format sends the data as it is.
+///
+/// The summary is all that is shown of the data, and short: rendering takes the same time however much was
+/// published.
 #[must_use]
 pub fn render(
     format: Format,
     event_type: &EventType,
     timestamp: &str,
     workspace: &str,
-    data: &RawValue,
-) -> Vec<u8> {
+    summary: &Summary,
+) -> Option<Vec<u8>> {
     match format {
-        Format::Raw => raw_body(event_type, timestamp, data),
-        Format::Discord => discord::render(event_type, timestamp, workspace, data),
-        Format::Slack => slack::render(event_type, timestamp, workspace, data),
+        Format::Raw => None,
+        Format::Discord => Some(discord::render(event_type, timestamp, workspace, summary)),
+        Format::Slack => Some(slack::render(event_type, timestamp, workspace, summary)),
     }
 }
 
 /// A member of `data` with a scalar value, in plain text.
-struct Member<'a> {
-    name: Cow<'a, str>,
-    value: Cow<'a, str>,
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Member {
+    name: String,
+    value: String,
+}
+
+impl Member {
+    fn new(name: &str, value: &str) -> Self {
+        Self {
+            name: kept(name).to_owned(),
+            value: kept(value).to_owned(),
+        }
+    }
+}
+
+/// As much of a text as may be shown.
+fn kept(text: &str) -> &str {
+    let end = text.char_indices().nth(KEPT_MAX);
+    end.map_or(text, |(at, _)| &text[..at])
 }
 
 /// What is shown of `data`: `id` first, then the other scalars in their order.
-struct Summary<'a> {
-    members: Vec<Member<'a>>,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    members: Vec<Member>,
     /// Members of `data`, shown or not.
     total: usize,
 }
 
-impl<'a> Summary<'a> {
-    fn of(data: &'a RawValue) -> Self {
+impl Summary {
+    /// Reads `data`, all of it: some microseconds for each kilobyte.
+    #[must_use]
+    pub fn of(data: &RawValue) -> Self {
         let text = data.get();
         if is_scalar(text) {
-            let members = vec![Member {
-                name: Cow::Borrowed("data"),
-                value: plain(text),
-            }];
+            let members = vec![Member::new("data", &plain(text))];
             return Self { members, total: 1 };
         }
         // Arrays have no names to show. A text that is JSON, as `RawValue` vouches, is an object then.
@@ -82,10 +105,7 @@ impl<'a> Summary<'a> {
         let members = (scalars().filter(|(name, _)| name == "id"))
             .chain(scalars().filter(|(name, _)| name != "id"))
             .take(MEMBERS_MAX)
-            .map(|(name, value)| Member {
-                name: name.clone(),
-                value: plain(value),
-            })
+            .map(|(name, value)| Member::new(name, &plain(value)))
             .collect();
         Self { members, total }
     }

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::clock::Timestamp;
 use super::event_type::EventType;
+use super::format::Summary;
 
 /// How deep `data` may nest; deeper input would cost its readers their stack.
 pub const DATA_DEPTH_MAX: usize = 128;
@@ -25,6 +26,8 @@ pub struct NewMessage {
     pub data: Box<RawValue>,
     /// Makes a repeated publish answer the first result again.
     pub idempotency: Option<Idempotency>,
+    /// What formats that don't send the data show of it; `None`: it is read when one is asked for.
+    pub summary: Option<Summary>,
 }
 
 /// An idempotency key and what it was used for.

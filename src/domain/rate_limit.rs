@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -69,15 +69,102 @@ impl Quota {
     }
 }
 
-/// The buckets of many, in bounded memory: when there are too many, the half that was not heard of for
-/// longest is forgotten, which means full again.
+/// So many bytes at once, and from then on as many a minute, spread evenly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Volume(NonZeroU64);
+
+impl Volume {
+    /// A bucket of `bytes` that takes a minute to fill.
+    #[must_use]
+    pub const fn per_minute(bytes: NonZeroU64) -> Self {
+        Self(bytes)
+    }
+
+    /// `bytes` at `now`, of somebody whose bucket is full at `full_at`: when it is full after that. What
+    /// is larger than the bucket may go when that is full, and is paid for after. Both times are of one
+    /// clock that never goes back.
+    ///
+    /// # Errors
+    /// How long until so much may go; nothing is taken out of the bucket.
+    pub fn take(self, full_at: Duration, now: Duration, bytes: u64) -> Result<Duration, Duration> {
+        let missing = full_at.saturating_sub(now);
+        let nanos = u128::from(bytes) * MINUTE.as_nanos() / u128::from(self.0.get());
+        let cost = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
+        let too_early = (missing.saturating_add(cost.min(MINUTE))).saturating_sub(MINUTE);
+        if too_early.is_zero() {
+            Ok(now.saturating_add(missing).saturating_add(cost))
+        } else {
+            Err(too_early)
+        }
+    }
+}
+
+/// When the buckets of many are full, in bounded memory: when there are too many, the half that was not
+/// heard of for longest is forgotten, which means full again.
 #[derive(Debug)]
-pub struct RateLimiter<K> {
-    quota: Quota,
+struct Buckets<K> {
     /// The most keys in each of the two maps.
     half: usize,
     recent: HashMap<K, Duration>,
     earlier: HashMap<K, Duration>,
+}
+
+impl<K: Copy + Eq + Hash> Buckets<K> {
+    fn new(most: usize) -> Self {
+        Self {
+            half: (most / 2).max(1),
+            recent: HashMap::new(),
+            earlier: HashMap::new(),
+        }
+    }
+
+    fn full_at(&self, key: K) -> Duration {
+        let known = self.recent.get(&key).or_else(|| self.earlier.get(&key));
+        known.copied().unwrap_or_default()
+    }
+
+    fn set(&mut self, key: K, full_at: Duration) {
+        if self.recent.len() >= self.half && !self.recent.contains_key(&key) {
+            self.earlier = std::mem::take(&mut self.recent);
+        }
+        self.recent.insert(key, full_at);
+    }
+}
+
+/// Who published how many bytes.
+#[derive(Debug)]
+pub struct VolumeLimiter<K> {
+    volume: Volume,
+    buckets: Buckets<K>,
+}
+
+impl<K: Copy + Eq + Hash> VolumeLimiter<K> {
+    /// Nobody is known yet; at most `most` (at least two) will be at a time.
+    #[must_use]
+    pub fn new(volume: Volume, most: usize) -> Self {
+        Self {
+            volume,
+            buckets: Buckets::new(most),
+        }
+    }
+
+    /// `bytes` of `key` at `now`.
+    ///
+    /// # Errors
+    /// How long until so much may go.
+    pub fn take(&mut self, key: K, now: Duration, bytes: u64) -> Result<(), Duration> {
+        let full_at = self.buckets.full_at(key);
+        let taken = self.volume.take(full_at, now, bytes);
+        self.buckets.set(key, taken.unwrap_or(full_at));
+        taken.map(drop)
+    }
+}
+
+/// How often each of many did something.
+#[derive(Debug)]
+pub struct RateLimiter<K> {
+    quota: Quota,
+    buckets: Buckets<K>,
 }
 
 impl<K: Copy + Eq + Hash> RateLimiter<K> {
@@ -86,26 +173,21 @@ impl<K: Copy + Eq + Hash> RateLimiter<K> {
     pub fn new(quota: Quota, most: usize) -> Self {
         Self {
             quota,
-            half: (most / 2).max(1),
-            recent: HashMap::new(),
-            earlier: HashMap::new(),
+            buckets: Buckets::new(most),
         }
     }
 
     /// How many are remembered.
     #[must_use]
     pub fn remembered(&self) -> usize {
-        self.recent.len() + self.earlier.len()
+        self.buckets.recent.len() + self.buckets.earlier.len()
     }
 
     /// One try of `key` at `now`.
     pub fn take(&mut self, key: K, now: Duration) -> Standing {
-        let known = self.recent.get(&key).or_else(|| self.earlier.get(&key));
-        let (full_at, standing) = self.quota.take(known.copied().unwrap_or_default(), now);
-        if self.recent.len() >= self.half && !self.recent.contains_key(&key) {
-            self.earlier = std::mem::take(&mut self.recent);
-        }
-        self.recent.insert(key, full_at);
+        let full_at = self.buckets.full_at(key);
+        let (full_at, standing) = self.quota.take(full_at, now);
+        self.buckets.set(key, full_at);
         standing
     }
 }
@@ -218,5 +300,54 @@ mod tests {
         assert_eq!(refused.full_in, MINUTE);
         assert_eq!(limiter.take('b', at).remaining, 2);
         assert_eq!(limiter.take('a', at + MINUTE).remaining, 2);
+    }
+
+    proptest! {
+        /// Whatever is asked for and when: no more goes than the bucket and what flowed in, but for the one
+        /// that may be larger than the bucket; and who waits as long as they were told is let in.
+        #[test]
+        fn bytes_flow_as_the_volume_says(
+            limit in 1_u64..10_000_000_000,
+            asked in prop::collection::vec((0_u64..120_000, 0_u64..20_000_000_000), 1..100),
+        ) {
+            let volume = Volume::per_minute(NonZeroU64::new(limit).unwrap());
+            let (mut now, mut full_at, mut gone, mut largest) = (Duration::ZERO, Duration::ZERO, 0, 0);
+            for (wait, bytes) in asked {
+                now += Duration::from_millis(wait);
+                match volume.take(full_at, now, bytes) {
+                    Ok(after) => {
+                        full_at = after;
+                        gone += u128::from(bytes);
+                        largest = largest.max(bytes);
+                    }
+                    Err(retry_in) => {
+                        prop_assert!(volume.take(full_at, now + retry_in, bytes).is_ok());
+                        let early = now + retry_in.saturating_sub(Duration::from_nanos(1));
+                        prop_assert!(volume.take(full_at, early, bytes).is_err());
+                    }
+                }
+                let flowed = u128::from(limit) * now.as_nanos() / MINUTE.as_nanos();
+                let rounding = 200 * (1 + u128::from(limit) / 60_000_000_000);
+                prop_assert!(gone <= u128::from(limit.max(largest)) + flowed + rounding);
+            }
+        }
+    }
+
+    #[test]
+    fn a_body_larger_than_the_volume_goes_when_nothing_is_owed_and_is_paid_for() {
+        let mut limiter = VolumeLimiter::new(Volume::per_minute(NonZeroU64::new(1000).unwrap()), 4);
+        let at = Duration::from_secs(1000);
+        assert_eq!(limiter.take('a', at, 3000), Ok(()));
+        assert_eq!(limiter.take('b', at, 1000), Ok(()), "another's");
+        let one = Duration::from_millis(60);
+        assert_eq!(limiter.take('a', at, 1), Err(2 * MINUTE + one));
+        assert_eq!(limiter.take('a', at + 2 * MINUTE, 1), Err(one));
+        assert_eq!(limiter.take('a', at + 2 * MINUTE + one, 1), Ok(()));
+        assert_eq!(
+            limiter.take('a', at + 3 * MINUTE, 3000),
+            Err(one),
+            "not full yet"
+        );
+        assert_eq!(limiter.take('a', at + 3 * MINUTE + one, 3000), Ok(()));
     }
 }

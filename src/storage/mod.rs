@@ -170,6 +170,10 @@ pub trait Store: Send + Sync {
     /// Gives an endpoint another secret. [`StoreError::NotFound`].
     fn replace_secret(&self, reach: Reach, id: Uuid, secret: Secret) -> Pending<Endpoint>;
 
+    /// Whether an endpoint of the workspace is shown a [`Summary`](crate::domain::format::Summary) of
+    /// what is published. A hint: a publish that comes without its summary is stored all the same, and
+    /// everybody waits while it is made.
+    fn shows_summaries(&self, workspace: Uuid) -> bool;
     /// Stores a message and its events. [`StoreError::UnknownWorkspace`],
     /// [`StoreError::IdempotencyKeyReused`].
     fn publish(&self, new: NewMessage) -> Pending<Published>;

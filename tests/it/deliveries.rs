@@ -98,6 +98,7 @@ fn discord_and_slack_get_their_own_bodies_and_keep_them() {
     let receiver = Receiver::start();
     app.endpoint_for(&receiver.url("/discord"), "discord", &["*"]);
     app.endpoint_for(&receiver.url("/slack"), "slack", &["*"]);
+    app.endpoint_for(&receiver.url("/slack/too"), "slack", &["*"]);
     let message = app.publish(
         "order.created",
         &json!({"note": "<b>&*_", "id": 7, "deep": {"x": 1}}),
@@ -112,7 +113,8 @@ fn discord_and_slack_get_their_own_bodies_and_keep_them() {
         "{body}"
     );
     assert!(slack.text().contains("&lt;b&gt;&amp;"), "{body}");
-    app.wait_for_events("succeeded", 2);
+    assert_eq!(receiver.wait("/slack/too", 1)[0].body, slack.body);
+    app.wait_for_events("succeeded", 3);
     app.patch(
         &format!("/api/workspaces/{}", app.workspace),
         &json!({"name": "renamed"}),
@@ -130,6 +132,7 @@ fn discord_and_slack_get_their_own_bodies_and_keep_them() {
     }
     assert_eq!(receiver.wait("/discord", 2)[1].body, discord.body);
     assert_eq!(receiver.wait("/slack", 2)[1].body, slack.body);
+    assert_eq!(receiver.wait("/slack/too", 2)[1].body, slack.body);
 }
 
 #[test]

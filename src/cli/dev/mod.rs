@@ -140,6 +140,7 @@ impl Dev {
                 // Nobody but the developer is there, whose scripts may poll.
                 rate_limit: 0,
                 publish_rate_limit: 0,
+                publish_byte_limit: 0,
                 auth_failure_limit: 0,
                 trusted_proxy: Vec::new(),
             },

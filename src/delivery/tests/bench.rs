@@ -218,6 +218,7 @@ impl Bench {
             timestamp: None,
             data: RawValue::from_string("{}".to_owned()).unwrap(),
             idempotency: None,
+            summary: None,
         };
         self.store.publish(new)
     }

@@ -1,7 +1,6 @@
 //! Messages for Discord's "Execute Webhook": one embed.
 
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use super::{Member, Summary, fit, iso8601, utf16};
 use crate::domain::event_type::EventType;
@@ -66,9 +65,8 @@ pub(super) fn render(
     event_type: &EventType,
     timestamp: &str,
     workspace: &str,
-    data: &RawValue,
+    summary: &Summary,
 ) -> Vec<u8> {
-    let summary = Summary::of(data);
     let title = fit(event_type.as_str(), TITLE_MAX, escape);
     let description = summary.coverage();
     let taken = utf16(&title) + utf16(&description) + utf16(AUTHOR) + utf16(FOOTER);
@@ -89,9 +87,9 @@ pub(super) fn render(
 }
 
 /// The fields, with long values shortened alike until all of them fit into `room`.
-fn fields(workspace: &str, members: &[Member<'_>], room: usize) -> Vec<Field> {
+fn fields(workspace: &str, members: &[Member], room: usize) -> Vec<Field> {
     let shown: Vec<(String, &str)> = std::iter::once(("workspace", workspace))
-        .chain(members.iter().map(|m| (m.name.as_ref(), m.value.as_ref())))
+        .chain(members.iter().map(|m| (m.name.as_str(), m.value.as_str())))
         .map(|(name, value)| (fit(name, NAME_MAX, escape), value))
         .collect();
     let lengths: Vec<usize> = shown

@@ -1,7 +1,6 @@
 //! Messages for Slack's incoming webhooks: sections with fields, and a line of context.
 
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use super::{Member, Summary, fit, iso8601, utf16};
 use crate::domain::event_type::EventType;
@@ -58,9 +57,8 @@ pub(super) fn render(
     event_type: &EventType,
     timestamp: &str,
     workspace: &str,
-    data: &RawValue,
+    summary: &Summary,
 ) -> Vec<u8> {
-    let summary = Summary::of(data);
     let title = fit(event_type.as_str(), TEXT_MAX - 2, escape);
     let mut fields: Vec<Markdown> = std::iter::once(field("workspace", workspace))
         .chain(

@@ -8,7 +8,8 @@ const TIME: &str = "2023-11-14T22:13:20Z";
 fn rendered(format: Format, workspace: &str, data: &str) -> Value {
     let data = RawValue::from_string(data.to_owned()).unwrap();
     let kind = EventType::parse("order.line_added").unwrap();
-    let body = render(format, &kind, TIME, workspace, &data);
+    let summary = Summary::of(&data);
+    let body = render(format, &kind, TIME, workspace, &summary).unwrap();
     serde_json::from_slice(&body).unwrap()
 }
 
@@ -255,4 +256,32 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_summary_keeps_as_much_as_is_shown_whatever_was_published() {
+    for (escaped, long) in [
+        ("*", 3000),
+        ("\u{1f600}", 3000),
+        ("@everyone ", 400),
+        ("a\n- ", 900),
+    ] {
+        // A member that is kept whole stands for what would be shown if nothing was cut.
+        for format in [Format::Discord, Format::Slack] {
+            let shown = |count: usize| {
+                let value = serde_json::to_string(&escaped.repeat(count)).unwrap();
+                rendered(format, "shop", &format!(r#"{{"text":{value}}}"#))
+            };
+            assert_eq!(shown(long), shown(100 * long), "{escaped:?} {format:?}");
+        }
+    }
+    let members: Vec<String> = (0..20_000)
+        .map(|n| format!(r#""m{n}":"vvvvvvvvv""#))
+        .collect();
+    let (id, members) = ("i".repeat(100_000), members.join(","));
+    let data = format!(r#"{{"id":"{id}",{members}}}"#);
+    let summary = Summary::of(&RawValue::from_string(data).unwrap());
+    assert_eq!(summary.total, 20_001);
+    let kept = summary.members.iter().map(|m| m.name.len() + m.value.len());
+    assert!(kept.sum::<usize>() < 2 * KEPT_MAX);
 }

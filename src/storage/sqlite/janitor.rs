@@ -4,7 +4,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use super::operation::call;
-use super::retention::{ArchivePass, archive, drop_idempotency_keys};
+use super::retention::{ArchivePass, archive, drop_idempotency_keys, drop_unwanted_bodies};
 use super::retiming::{RetimingPass, STEP_US, is_needed, retime};
 use super::writer::Writer;
 use crate::domain::clock::{Clock, Timestamp};
@@ -137,6 +137,13 @@ fn clean(
 ) -> Result<(), StoreError> {
     loop {
         let (operation, pending) = call(0, drop_idempotency_keys);
+        writer.submit(operation);
+        if !pending.wait()? {
+            break;
+        }
+    }
+    loop {
+        let (operation, pending) = call(0, drop_unwanted_bodies);
         writer.submit(operation);
         if !pending.wait()? {
             break;

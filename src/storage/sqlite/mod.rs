@@ -20,6 +20,7 @@ mod open;
 mod operation;
 mod place;
 mod publish;
+mod publisher;
 mod queue;
 mod record;
 mod redeliver;
@@ -41,6 +42,7 @@ use std::time::{Duration, Instant};
 
 use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Connection, ErrorCode};
+use uuid::Uuid;
 
 use self::checkpoint::Checkpointer;
 use self::janitor::Janitor;
@@ -257,15 +259,17 @@ impl SqliteStore {
         self.read(|connection| Ok(work(connection)?.ok_or(StoreError::NotFound)?))
     }
 
-    /// Queues a write that only the holder of the file's lock may make: of what a server remembers between
-    /// transactions, as it does names, endpoints, numbers and counts. It would not know of the change.
-    fn write<T: Send + 'static>(
+    /// Queues a write of `workspace` (`None`: the server's, or an operator's), which takes turns with others.
+    /// Only the holder of the file's lock may make it, as it is of what a server remembers between
+    /// transactions: names, endpoints, numbers and counts. It would not know of the change.
+    fn write_of<T: Send + 'static>(
         &self,
+        workspace: Option<Uuid>,
         size: usize,
         work: impl FnMut(&mut WriteContext<'_>) -> Result<T, OperationError> + Send + 'static,
     ) -> Pending<T> {
         if self.keeps_house {
-            return self.write_beside(size, work);
+            return self.write_beside(workspace, size, work);
         }
         let (operation, pending) = operation::call(size, work);
         operation.finish(Err(StoreError::Unavailable(Unavailable::Locked)));
@@ -275,11 +279,12 @@ impl SqliteStore {
     /// Queues a write of rows that no server remembers, which a tool may make beside it.
     fn write_beside<T: Send + 'static>(
         &self,
+        workspace: Option<Uuid>,
         size: usize,
         work: impl FnMut(&mut WriteContext<'_>) -> Result<T, OperationError> + Send + 'static,
     ) -> Pending<T> {
         let (operation, pending) = operation::call(size, work);
-        self.writer.submit(operation);
+        self.writer.submit_of(workspace, operation);
         pending
     }
 }

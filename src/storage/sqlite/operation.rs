@@ -40,7 +40,14 @@ pub(super) struct WriteContext<'a> {
     pub(super) notices: &'a mut Vec<Notice>,
     /// The wall clock, read once per group.
     pub(super) now: Timestamp,
+    /// What the operation under way wrote, where that is not what it holds: bytes, and
+    /// [`ROW_WEIGHT`] a row.
+    pub(super) weight: usize,
 }
+
+/// What a row weighs beside the bytes in it. Writing one takes as long as writing some kilobytes, with its
+/// places in the indexes; and so that a thousand small publishes are still one group.
+pub(super) const ROW_WEIGHT: usize = 2048;
 
 /// A write that waits for its turn.
 ///
@@ -54,6 +61,10 @@ pub(super) trait Operation: Send {
     /// Bytes that it holds while it waits.
     fn size(&self) -> usize {
         256
+    }
+    /// What it will weigh, as far as can be said before it is applied.
+    fn weight(&self) -> usize {
+        2 * ROW_WEIGHT + self.size()
     }
 }
 

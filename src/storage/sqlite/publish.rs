@@ -5,14 +5,14 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
-use super::operation::{OperationError, WriteContext};
+use super::operation::{OperationError, ROW_WEIGHT, WriteContext};
+use super::publisher::{Publisher, Subscriber};
 use super::record::state;
 use super::rows;
-use super::state::{Publisher, Subscriber};
 use crate::domain::clock::Timestamp;
 use crate::domain::endpoint::Format;
 use crate::domain::event_type::EventType;
-use crate::domain::format;
+use crate::domain::format::{self, Summary};
 use crate::domain::id::new_id;
 use crate::domain::message::{Idempotency, Message, NewMessage, raw_body, server_timestamp};
 use crate::storage::{Notice, Published, QueuedEvent, Run, Seq, StoreError};
@@ -53,11 +53,7 @@ pub(super) fn publish(
         None => server_timestamp(context.now),
     };
     let body: Arc<[u8]> = raw_body(&new.event_type, &timestamp, &new.data).into();
-    let subscribers: Vec<&Subscriber> = publisher
-        .subscribers
-        .iter()
-        .filter(|subscriber| subscriber.wants(&new.event_type))
-        .collect();
+    let subscribers = publisher.wanting(&new.event_type);
     context
         .connection
         .prepare_cached(INSERT_MESSAGE)?
@@ -72,20 +68,32 @@ pub(super) fn publish(
             new.timestamp,
             &body[..],
         ])?;
+    if subscribers.is_empty() {
+        context
+            .connection
+            .prepare_cached("INSERT INTO unwanted_message (created_at, message) VALUES (?1, ?2)")?
+            .execute(params![context.now.micros(), seq])?;
+    }
     if let Some(idempotency) = &new.idempotency {
         claim(context.connection, seq, publisher.number, idempotency)?;
     }
-    let message = MessageRow {
+    context.weight += (1 + subscribers.len()) * ROW_WEIGHT + body.len();
+    let mut message = MessageRow {
         seq,
         workspace: publisher.number,
-        workspace_name: &publisher.name,
         type_number,
-        timestamp: &timestamp,
-        body,
+        bodies: Bodies {
+            new,
+            workspace_name: &publisher.name,
+            timestamp: &timestamp,
+            raw: body,
+            summary: None,
+            rendered: Vec::new(),
+        },
     };
     let mut events = Vec::with_capacity(subscribers.len());
     for subscriber in subscribers {
-        let event_id = insert_event(context, new, &message, subscriber)?;
+        let event_id = insert_event(context, &mut message, subscriber)?;
         events.push((event_id, subscriber.id));
     }
     Ok(Published {
@@ -104,31 +112,63 @@ pub(super) fn publish(
 struct MessageRow<'a> {
     seq: i64,
     workspace: i64,
-    workspace_name: &'a str,
     type_number: i64,
+    bodies: Bodies<'a>,
+}
+
+/// What a message says, in the formats in which it was asked for so far.
+struct Bodies<'a> {
+    new: &'a NewMessage,
+    workspace_name: &'a str,
     timestamp: &'a str,
-    body: Arc<[u8]>,
+    raw: Arc<[u8]>,
+    summary: Option<Summary>,
+    rendered: Vec<(Format, Arc<[u8]>)>,
+}
+
+impl Bodies<'_> {
+    /// The body in `format`, and whether it is to be stored with the event that asks: the first one of a
+    /// rendered format. Rendered at publish: what an event says must not change when a workspace is renamed.
+    fn of(&mut self, format: Format) -> (Arc<[u8]>, bool) {
+        if let Some((_, known)) = self.rendered.iter().find(|(known, _)| *known == format) {
+            return (known.clone(), false);
+        }
+        match self.render(format) {
+            None => (self.raw.clone(), false),
+            Some(rendered) => {
+                let rendered: Arc<[u8]> = rendered.into();
+                self.rendered.push((format, rendered.clone()));
+                (rendered, true)
+            }
+        }
+    }
+
+    fn render(&mut self, format: Format) -> Option<Vec<u8>> {
+        if format == Format::Raw {
+            return None;
+        }
+        let summary = match &self.new.summary {
+            Some(summary) => summary,
+            None => self
+                .summary
+                .get_or_insert_with(|| Summary::of(&self.new.data)),
+        };
+        let (event_type, workspace) = (&self.new.event_type, self.workspace_name);
+        format::render(format, event_type, self.timestamp, workspace, summary)
+    }
 }
 
 fn insert_event(
     context: &mut WriteContext<'_>,
-    new: &NewMessage,
-    message: &MessageRow<'_>,
+    message: &mut MessageRow<'_>,
     subscriber: &Subscriber,
 ) -> Result<Uuid, OperationError> {
     let (seq, created_at) = context.state.next_event(context.connection, context.now)?;
     let id = new_id(created_at);
-    // Rendered now: what an event says must not change when a workspace is renamed.
-    let rendered: Option<Arc<[u8]>> = (subscriber.format != Format::Raw).then(|| {
-        format::render(
-            subscriber.format,
-            &new.event_type,
-            message.timestamp,
-            message.workspace_name,
-            &new.data,
-        )
-        .into()
-    });
+    let (body, is_stored_here) = message.bodies.of(subscriber.format);
+    if is_stored_here {
+        context.weight += body.len();
+    }
     context
         .connection
         .prepare_cached(INSERT_EVENT)?
@@ -141,7 +181,7 @@ fn insert_event(
             message.type_number,
             rows::format_column(subscriber.format),
             created_at.micros(),
-            rendered.as_deref(),
+            is_stored_here.then_some(&body[..]),
         ])?;
     context
         .counters
@@ -156,7 +196,7 @@ fn insert_event(
         run_attempt: 0,
         run_started: created_at,
         attempts: 0,
-        body: Some(rendered.unwrap_or_else(|| message.body.clone())),
+        body: Some(body),
     }));
     Ok(id)
 }
@@ -249,3 +289,6 @@ fn stored(connection: &Connection, seq: i64) -> rusqlite::Result<Message> {
         .collect::<rusqlite::Result<_>>()?;
     Ok(message)
 }
+
+#[cfg(test)]
+mod tests;

@@ -92,10 +92,11 @@ pub(super) fn bodies(
     seqs: &[Seq],
     bytes: usize,
 ) -> rusqlite::Result<Vec<Option<Arc<[u8]>>>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT coalesce(e.body, m.body) FROM event e JOIN message m ON m.seq = e.message
-         WHERE e.seq = ?1",
-    )?;
+    let mut statement = connection.prepare_cached(concat!(
+        "SELECT ",
+        rows::body!(),
+        " FROM event e JOIN message m ON m.seq = e.message WHERE e.seq = ?1"
+    ))?;
     let mut bodies = Vec::with_capacity(seqs.len());
     let mut room = bytes;
     for seq in seqs {

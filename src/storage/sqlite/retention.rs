@@ -35,6 +35,46 @@ pub(super) fn drop_idempotency_keys(
     Ok(dropped == STEP)
 }
 
+/// How long a message that no endpoint wanted keeps its body, in microseconds: 24 hours, in which whoever
+/// runs the server can see what was published.
+const UNWANTED_US: i64 = 24 * 3600 * 1_000_000;
+
+/// Bytes of bodies dropped in one transaction, about: each page of them is looked at.
+const STEP_BYTES: i64 = 4 << 20;
+
+/// Drops the bodies of the oldest messages that no endpoint wanted, past their time; answers whether there
+/// may be more.
+pub(super) fn drop_unwanted_bodies(context: &mut WriteContext<'_>) -> Result<bool, OperationError> {
+    let before = context.now.micros() - UNWANTED_US;
+    let oldest: Vec<(i64, i64, i64)> = context
+        .connection
+        .prepare_cached(
+            "SELECT u.created_at, u.message, coalesce(length(m.body), 0)
+             FROM unwanted_message u JOIN message m ON m.seq = u.message
+             WHERE u.created_at < ?1 ORDER BY u.created_at, u.message LIMIT ?2",
+        )?
+        .query_map([before, STEP], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut drop_body = context
+        .connection
+        .prepare_cached("UPDATE message SET body = NULL WHERE seq = ?1")?;
+    let mut forget = context
+        .connection
+        .prepare_cached("DELETE FROM unwanted_message WHERE created_at = ?1 AND message = ?2")?;
+    let mut bytes = 0;
+    for (at, message, size) in &oldest {
+        if bytes > STEP_BYTES {
+            return Ok(true);
+        }
+        bytes += size;
+        drop_body.execute([message])?;
+        forget.execute([at, message])?;
+    }
+    Ok(!oldest.is_empty())
+}
+
 /// Where an archive pass stands.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ArchivePass {

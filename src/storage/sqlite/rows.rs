@@ -55,6 +55,23 @@ pub(super) fn subscriptions(stored: &str) -> Vec<Subscription> {
         .collect()
 }
 
+/// Formats whose bodies are rendered: all but raw.
+pub(super) const RENDERED_FORMATS: usize = Format::ALL.len() - 1;
+const _: () = assert!(RENDERED_FORMATS == 2, "body! looks at so many events");
+
+/// The body of an event, from `event e JOIN message m`; NULL once archived. A rendered body is stored once
+/// for each format, with the first event that has the format; those are the first events of the message.
+/// Files of earlier versions have it with each event.
+macro_rules! body {
+    () => {
+        "coalesce(e.body, CASE e.format WHEN 0 THEN m.body ELSE (
+             SELECT f.body FROM event f
+             WHERE f.seq >= m.first_event AND f.seq < m.first_event + min(m.events, 2)
+               AND f.format = e.format AND f.body IS NOT NULL) END)"
+    };
+}
+pub(super) use body;
+
 /// What subscriptions are stored as.
 pub(super) fn subscriptions_column(subscriptions: &[Subscription]) -> String {
     let texts: Vec<&str> = subscriptions.iter().map(Subscription::as_str).collect();

@@ -9,9 +9,9 @@ use std::rc::Rc;
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
+use super::publisher::{Publisher, Summarised};
 use crate::domain::clock::Timestamp;
-use crate::domain::endpoint::Format;
-use crate::domain::event_type::{EventType, Subscription};
+use crate::domain::event_type::EventType;
 use crate::storage::EndpointNumber;
 
 /// Event types kept by name. A producer that makes up types only costs look-ups.
@@ -22,31 +22,6 @@ const WORKSPACES_MAX: usize = 10_000;
 
 /// A step back of the wall clock up to here is absorbed by holding the time; NTP makes such steps.
 const SMALL_STEP_US: i64 = 1_000_000;
-
-/// An enabled endpoint, as publishing sees it.
-#[derive(Debug)]
-pub(super) struct Subscriber {
-    pub(super) number: EndpointNumber,
-    pub(super) id: Uuid,
-    pub(super) format: Format,
-    subscriptions: Vec<Subscription>,
-}
-
-impl Subscriber {
-    pub(super) fn wants(&self, event_type: &EventType) -> bool {
-        self.subscriptions
-            .iter()
-            .any(|subscription| subscription.matches(event_type))
-    }
-}
-
-/// A workspace, as publishing sees it.
-#[derive(Debug)]
-pub(super) struct Publisher {
-    pub(super) number: i64,
-    pub(super) name: String,
-    pub(super) subscribers: Vec<Subscriber>,
-}
 
 /// An endpoint, as recording sees it.
 #[derive(Clone, Copy, Debug)]
@@ -73,14 +48,15 @@ pub(super) struct WriterState {
     delivery_clock: RisingClock,
     types: HashMap<String, i64>,
     publishers: HashMap<Uuid, Rc<Publisher>>,
+    summarised: Summarised,
     health: HashMap<EndpointNumber, Health>,
     /// Endpoints with rows left to sweep.
     pub(super) sweeping: VecDeque<EndpointNumber>,
 }
 
 impl WriterState {
-    /// Reads it from the file.
-    pub(super) fn load(connection: &Connection) -> rusqlite::Result<Self> {
+    /// Reads it from the file. `summarised` is kept up to date from then on.
+    pub(super) fn load(connection: &Connection, summarised: Summarised) -> rusqlite::Result<Self> {
         let newest = |table: &str| -> rusqlite::Result<(i64, i64)> {
             let sql = format!("SELECT seq, created_at FROM {table} ORDER BY seq DESC LIMIT 1");
             let row = connection
@@ -115,6 +91,7 @@ impl WriterState {
             },
             types: HashMap::new(),
             publishers: HashMap::new(),
+            summarised,
             health: HashMap::new(),
             sweeping,
         })
@@ -196,21 +173,15 @@ impl WriterState {
         if let Some(publisher) = self.publishers.get(&workspace) {
             return Ok(Some(publisher.clone()));
         }
-        let row = connection
-            .prepare_cached("SELECT n, name FROM workspace WHERE id = ?1 AND deleted_at IS NULL")?
-            .query_row([workspace], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?;
-        let Some((number, name)) = row else {
+        let Some(publisher) = Publisher::load(connection, workspace)? else {
             return Ok(None);
         };
-        let publisher = Rc::new(Publisher {
-            number,
-            name,
-            subscribers: subscribers(connection, number)?,
-        });
+        let publisher = Rc::new(publisher);
         if self.publishers.len() >= WORKSPACES_MAX {
             self.publishers.clear();
+            self.summarised.clear();
         }
+        self.summarised.set(workspace, publisher.shows_summaries());
         self.publishers.insert(workspace, publisher.clone());
         Ok(Some(publisher))
     }
@@ -286,21 +257,4 @@ impl RisingClock {
         }
         Ok(Timestamp::from_micros(self.last))
     }
-}
-
-fn subscribers(connection: &Connection, workspace: i64) -> rusqlite::Result<Vec<Subscriber>> {
-    connection
-        .prepare_cached(
-            "SELECT n, id, format, events FROM endpoint
-             WHERE workspace = ?1 AND deleted_at IS NULL AND disabled IS NULL ORDER BY n",
-        )?
-        .query_map([workspace], |row| {
-            Ok(Subscriber {
-                number: EndpointNumber(row.get(0)?),
-                id: row.get(1)?,
-                format: super::rows::format(row.get(2)?),
-                subscriptions: super::rows::subscriptions(&row.get::<_, String>(3)?),
-            })
-        })?
-        .collect()
 }

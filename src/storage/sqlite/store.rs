@@ -29,14 +29,16 @@ impl Store for SqliteStore {
     }
 
     fn touch_tokens(&self, used: Vec<(Uuid, Timestamp)>) -> Pending<()> {
-        self.write_beside(used.len() * 24, move |context| {
+        self.write_beside(None, used.len() * 24, move |context| {
             tokens::touch(context, &used)
         })
     }
 
     fn create_token(&self, by: Actor, new: NewAccessToken) -> Pending<AccessToken> {
         let limit = self.settings.max_tokens;
-        self.write_beside(0, move |context| tokens::create(context, by, &new, limit))
+        self.write_beside(by.reach().workspace(), 0, move |context| {
+            tokens::create(context, by, &new, limit)
+        })
     }
 
     fn list_tokens(
@@ -53,21 +55,25 @@ impl Store for SqliteStore {
     }
 
     fn update_token(&self, by: Actor, id: Uuid, patch: AccessTokenPatch) -> Pending<AccessToken> {
-        self.write_beside(0, move |context| tokens::update(context, by, id, &patch))
+        self.write_beside(by.reach().workspace(), 0, move |context| {
+            tokens::update(context, by, id, &patch)
+        })
     }
 
     fn revoke_token(&self, by: Actor, id: Uuid, descendants: Descendants) -> Pending<u64> {
-        self.write_beside(0, move |context| {
+        self.write_beside(by.reach().workspace(), 0, move |context| {
             tokens::revoke(context, by, id, descendants)
         })
     }
 
     fn settle_admin_token(&self, given: Option<TokenHash>) -> Pending<SettledAdmin> {
-        self.write(0, move |context| settings_token::settle(context, given))
+        self.write_of(None, 0, move |context| {
+            settings_token::settle(context, given)
+        })
     }
 
     fn create_workspace(&self, name: WorkspaceName) -> Pending<Workspace> {
-        self.write_beside(0, move |context| workspaces::create(context, &name))
+        self.write_beside(None, 0, move |context| workspaces::create(context, &name))
     }
 
     fn list_workspaces(&self, reach: Reach, page: Page) -> Result<Listed<Workspace>, StoreError> {
@@ -87,18 +93,22 @@ impl Store for SqliteStore {
     }
 
     fn rename_workspace(&self, reach: Reach, id: Uuid, name: WorkspaceName) -> Pending<Workspace> {
-        self.write(0, move |context| {
+        self.write_of(reach.workspace(), 0, move |context| {
             workspaces::rename(context, reach, id, &name)
         })
     }
 
     fn delete_workspace(&self, reach: Reach, id: Uuid) -> Pending<()> {
-        self.write(0, move |context| workspaces::delete(context, reach, id))
+        self.write_of(reach.workspace(), 0, move |context| {
+            workspaces::delete(context, reach, id)
+        })
     }
 
     fn create_endpoint(&self, new: NewEndpoint) -> Pending<Endpoint> {
         let limit = self.settings.max_endpoints;
-        self.write(0, move |context| endpoints::create(context, &new, limit))
+        self.write_of(Some(new.workspace_id), 0, move |context| {
+            endpoints::create(context, &new, limit)
+        })
     }
 
     fn list_endpoints(
@@ -114,24 +124,32 @@ impl Store for SqliteStore {
     }
 
     fn update_endpoint(&self, reach: Reach, id: Uuid, patch: EndpointPatch) -> Pending<Endpoint> {
-        self.write(0, move |context| {
+        self.write_of(reach.workspace(), 0, move |context| {
             endpoints::update(context, reach, id, &patch)
         })
     }
 
     fn delete_endpoint(&self, reach: Reach, id: Uuid) -> Pending<()> {
-        self.write(0, move |context| endpoints::delete(context, reach, id))
+        self.write_of(reach.workspace(), 0, move |context| {
+            endpoints::delete(context, reach, id)
+        })
     }
 
     fn replace_secret(&self, reach: Reach, id: Uuid, secret: Secret) -> Pending<Endpoint> {
-        self.write(0, move |context| {
+        self.write_of(reach.workspace(), 0, move |context| {
             endpoints::replace_secret(context, reach, id, &secret)
         })
     }
 
+    fn shows_summaries(&self, workspace: Uuid) -> bool {
+        self.writer.shows_summaries(workspace)
+    }
+
     fn publish(&self, new: NewMessage) -> Pending<Published> {
         let size = new.data.get().len();
-        self.write(size, move |context| publish::publish(context, &new))
+        self.write_of(Some(new.workspace_id), size, move |context| {
+            publish::publish(context, &new)
+        })
     }
 
     fn list_events(&self, filter: &EventFilter, page: Page) -> Result<Listed<Event>, StoreError> {
@@ -143,7 +161,9 @@ impl Store for SqliteStore {
     }
 
     fn redeliver(&self, reach: Reach, id: Uuid) -> Pending<()> {
-        self.write(0, move |context| redeliver::redeliver(context, reach, id))
+        self.write_of(reach.workspace(), 0, move |context| {
+            redeliver::redeliver(context, reach, id)
+        })
     }
 
     fn list_deliveries(

@@ -15,10 +15,13 @@
 //!
 //! # Bounds
 //! Two queues, outcomes first, so that a flood of publishes cannot keep an attempt from being
-//! recorded. Publishes are bounded in number and in bytes. Outcomes are bounded by the engine, which
-//! starts no attempt while too many are unrecorded.
+//! recorded; while publishes wait, half of a group is theirs. Publishes are bounded in number and in
+//! bytes, and workspaces take turns ([`fair_queue`]). Outcomes are bounded by the engine, which starts no
+//! attempt while too many are unrecorded.
 
 mod failure;
+mod fair_queue;
+mod group;
 #[cfg(test)]
 mod tests;
 mod thread;
@@ -29,26 +32,28 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 
 use rusqlite::Connection;
+use uuid::Uuid;
 
 use self::failure::Condition;
+use self::fair_queue::{Entry, FairQueue, Owner, Room};
 use self::thread::Thread;
 use super::operation::Operation;
+use super::publisher::Summarised;
 use crate::domain::clock::Clock;
 use crate::fail_point::{FailPoint, reach};
 use crate::storage::{NoticeSink, StoreError, Unavailable};
 use crate::vital::{self, VitalThread};
 
-/// Operations waiting besides outcomes. Ten full groups; whoever comes later is told to try again.
-const QUEUE_OPERATIONS: usize = 10_000;
+/// What may wait besides outcomes: ten full groups, and bytes that bound memory whatever the size of
+/// bodies. Whoever comes later is told to try again.
+const QUEUE_ROOM: Room = Room {
+    operations: 10_000,
+    bytes: 64 << 20,
+};
 
-/// Bytes waiting: bounds memory whatever the size of bodies.
-const QUEUE_BYTES: usize = 64 << 20;
-
-#[derive(Default)]
 struct Waiting {
     outcomes: VecDeque<Box<dyn Operation>>,
-    others: VecDeque<Box<dyn Operation>>,
-    bytes: usize,
+    others: FairQueue<Box<dyn Operation>>,
     stopping: bool,
 }
 
@@ -56,6 +61,7 @@ struct Shared {
     waiting: Mutex<Waiting>,
     arrived: Condvar,
     condition: AtomicU8,
+    summarised: Summarised,
     sink: OnceLock<Arc<dyn NoticeSink>>,
 }
 
@@ -86,9 +92,14 @@ impl Writer {
     /// Starts the thread, once it has read what it must remember.
     pub(super) fn start(desk: Desk) -> Result<Self, StoreError> {
         let shared = Arc::new(Shared {
-            waiting: Mutex::default(),
+            waiting: Mutex::new(Waiting {
+                outcomes: VecDeque::new(),
+                others: FairQueue::new(QUEUE_ROOM),
+                stopping: false,
+            }),
             arrived: Condvar::new(),
             condition: AtomicU8::new(Condition::Well as u8),
+            summarised: Summarised::default(),
             sink: OnceLock::new(),
         });
         let for_thread = shared.clone();
@@ -111,29 +122,33 @@ impl Writer {
         let _ = self.shared.sink.set(sink);
     }
 
-    /// Queues an operation, or finishes it with the reason why not.
+    /// Queues an operation of the server's own.
     pub(super) fn submit(&self, operation: Box<dyn Operation>) {
-        let size = operation.size();
-        let mut waiting = self.shared.lock();
-        let refusal = if waiting.stopping || self.shared.is(Condition::Damaged) {
-            Some(self.shared.end_reason())
-        } else if waiting.others.len() >= QUEUE_OPERATIONS || waiting.bytes + size > QUEUE_BYTES {
-            Some(Unavailable::QueueFull)
-        } else {
-            None
+        self.submit_of(None, operation);
+    }
+
+    /// Queues an operation of `owner`, or finishes it with the reason why not.
+    pub(super) fn submit_of(&self, owner: Owner, operation: Box<dyn Operation>) {
+        let entry = Entry {
+            owner,
+            bytes: operation.size(),
+            weight: operation.weight() as u64,
+            item: operation,
         };
-        if let Some(reason) = refusal {
-            drop(waiting);
-            operation.finish(Err(StoreError::Unavailable(reason)));
-            return;
-        }
-        waiting.bytes += size;
-        reach(FailPoint::Queueing);
+        let mut waiting = self.shared.lock();
         let wake = waiting.others.is_empty();
-        waiting.others.push_back(operation);
+        let refused = if waiting.stopping || self.shared.is(Condition::Damaged) {
+            Err((self.shared.end_reason(), entry.item))
+        } else {
+            reach(FailPoint::Queueing);
+            let pushed = waiting.others.push(entry);
+            pushed.map_err(|operation| (Unavailable::QueueFull, operation))
+        };
         drop(waiting);
-        if wake {
-            self.shared.arrived.notify_one();
+        match refused {
+            Err((reason, operation)) => operation.finish(Err(StoreError::Unavailable(reason))),
+            Ok(()) if wake => self.shared.arrived.notify_one(),
+            Ok(()) => {}
         }
     }
 
@@ -161,6 +176,11 @@ impl Writer {
             _ => return Ok(()),
         };
         Err(StoreError::Unavailable(reason))
+    }
+
+    /// Whether an endpoint of the workspace is shown a summary, as far as is known here.
+    pub(super) fn shows_summaries(&self, workspace: Uuid) -> bool {
+        self.shared.summarised.contains(workspace)
     }
 
     /// Writes what waits and ends the thread. Later operations are refused.

@@ -8,6 +8,7 @@ mod revoking;
 #[cfg(unix)]
 mod settings;
 mod throttling;
+mod volumes;
 
 use hookpost::domain::access::{Actor, Scope};
 use hookpost::storage::Descendants;

@@ -12,12 +12,14 @@ use crate::domain::event::{Event, EventStatus};
 use crate::domain::event_type::EventType;
 use crate::storage::sqlite::rows;
 
-/// What [`event`] reads, from `event e` and what it points to. Only raw events have the body of their
-/// message; a rendered one without its own was archived.
+/// What [`event`] reads, from `event e` and what it points to.
 macro_rules! event_columns {
     () => {
-        "e.id, m.id, p.id, t.name, e.state, e.run, p.skip_through, e.attempts, e.code, e.due,
-         e.created_at, e.modified_at, coalesce(e.body, CASE e.format WHEN 0 THEN m.body END)"
+        concat!(
+            "e.id, m.id, p.id, t.name, e.state, e.run, p.skip_through, e.attempts, e.code, e.due,
+             e.created_at, e.modified_at, ",
+            rows::body!()
+        )
     };
 }
 macro_rules! event_joins {

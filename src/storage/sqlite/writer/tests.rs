@@ -1,5 +1,6 @@
 //! Groups that fail: who gets which error, what is tried again, and in which order.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicUsize};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -277,4 +278,97 @@ fn a_lock_that_another_process_keeps_is_waited_for_once_and_not_by_each() {
     assert_eq!(world.result(), (99, Ok(())));
     world.wait_for(Ok(()));
     assert_eq!(world.written(), [99]);
+}
+
+/// An operation that turns out to weigh so much.
+struct Heavy(Box<dyn Operation>, usize);
+
+impl Operation for Heavy {
+    fn apply(&mut self, context: &mut WriteContext<'_>) -> Result<(), OperationError> {
+        context.weight += self.1;
+        self.0.apply(context)
+    }
+
+    fn finish(self: Box<Self>, result: Result<(), StoreError>) {
+        self.0.finish(result);
+    }
+}
+
+const GROUP: usize = 4 << 20;
+
+#[test]
+fn a_transaction_ends_when_it_has_become_too_heavy() {
+    let world = World::new();
+    let (go, held) = channel();
+    world.as_one_group(|writer| {
+        writer.submit(Box::new(Heavy(world.insert(1, 0, &[]), GROUP / 2)));
+        writer.submit(Box::new(Heavy(world.insert(2, 0, &[]), GROUP / 2)));
+        // In the transaction after that, or nothing is committed before it is let go.
+        writer.submit(Box::new(Hold(held)));
+        writer.submit(world.insert(3, 0, &[]));
+    });
+    assert_eq!(world.result(), (1, Ok(())));
+    assert_eq!(world.result(), (2, Ok(())));
+    assert_eq!(world.written(), [1, 2]);
+    go.send(()).unwrap();
+    assert_eq!(world.result(), (3, Ok(())));
+    assert_eq!(world.written(), [1, 2, 3]);
+}
+
+#[test]
+fn who_writes_much_waits_for_who_writes_little() {
+    let world = World::new();
+    let [busy, quiet] = [1, 2].map(|id| Some(Uuid::from_u128(id)));
+    world.as_one_group(|writer| {
+        for number in 0..20 {
+            let heavy = Box::new(Heavy(world.insert(number, 0, &[]), GROUP));
+            writer.submit_of(busy, heavy);
+        }
+        for number in 100..120 {
+            writer.submit_of(quiet, world.insert(number, 0, &[]));
+        }
+    });
+    let order: Vec<i64> = (0..40).map(|_| world.result().0).collect();
+    let expected: Vec<i64> = std::iter::once(0).chain(100..120).chain(1..20).collect();
+    assert_eq!(order, expected);
+    assert_eq!(world.written(), expected);
+}
+
+#[test]
+fn a_flood_of_outcomes_leaves_half_of_each_group_to_others() {
+    let world = World::new();
+    world.as_one_group(|writer| {
+        for number in 0..3000 {
+            writer.submit_outcome(world.insert(number, 0, &[]));
+        }
+        for number in 5000..5010 {
+            writer.submit(world.insert(number, 0, &[]));
+        }
+    });
+    let order: Vec<i64> = (0..3010).map(|_| world.result().0).collect();
+    let last_other = order.iter().position(|number| *number == 5009).unwrap();
+    assert!(last_other < 600, "{last_other}");
+    let outcomes = order.iter().filter(|number| **number < 5000);
+    assert!(outcomes.copied().eq(0..3000), "in their order");
+}
+
+#[test]
+fn one_workspace_cannot_fill_the_queue() {
+    let world = World::new();
+    let [busy, quiet] = [1, 2].map(|id| Some(Uuid::from_u128(id)));
+    world.as_one_group(|writer| {
+        for number in 0..i64::try_from(QUEUE_ROOM.operations).unwrap() {
+            writer.submit_of(busy, world.insert(number, 0, &[]));
+        }
+        writer.submit_of(quiet, world.insert(-1, 0, &[]));
+    });
+    let full = Err(StoreError::Unavailable(Unavailable::QueueFull));
+    let results: HashMap<i64, _> = (0..=QUEUE_ROOM.operations)
+        .map(|_| world.result())
+        .collect();
+    assert_eq!(results[&-1], Ok(()));
+    let taken = results.values().filter(|result| result.is_ok()).count();
+    assert_eq!(taken, QUEUE_ROOM.operations / 2 + 1);
+    let refused = results.values().filter(|result| **result == full).count();
+    assert_eq!(refused, QUEUE_ROOM.operations / 2);
 }

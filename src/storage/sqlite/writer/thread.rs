@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use rusqlite::ErrorCode;
 
 use super::failure::{Condition, Failure};
+use super::fair_queue::Entry;
+use super::group::{GROUP_WEIGHT, Group, Results};
 use super::{Desk, Shared};
 use crate::fail_point::{self, FailPoint, Fault, fault, reach};
 use crate::storage::sqlite::counters::Counters;
@@ -17,12 +19,6 @@ use crate::storage::sqlite::operation::{Operation, OperationError, WriteContext}
 use crate::storage::sqlite::state::WriterState;
 use crate::storage::{Notice, StoreError, Unavailable};
 use crate::vital;
-
-/// Operations in one transaction; more would not be faster and would make the first ones wait.
-const GROUP_OPERATIONS: usize = 1000;
-
-/// Bytes in one transaction: thirty large bodies would make a commit of more than 100 ms.
-const GROUP_BYTES: usize = 4 << 20;
 
 /// How long the write lock is waited for: another process may be making a token.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
@@ -36,13 +32,6 @@ const PROBE_PERIOD: Duration = Duration::from_secs(1);
 
 /// Changes nothing, and is a write like any other.
 const PROBE: &str = "UPDATE meta SET value = value WHERE key = 'last_run'";
-
-/// A group: outcomes first, then the others.
-#[derive(Default)]
-struct Group {
-    outcomes: Vec<Box<dyn Operation>>,
-    others: Vec<Box<dyn Operation>>,
-}
 
 pub(super) struct Thread<'a> {
     desk: Desk,
@@ -58,7 +47,7 @@ impl<'a> Thread<'a> {
     /// Works until it is told to stop; `ready` hears first whether the file could be read. If it could
     /// not, or proves damaged later, nothing is left to do but to wait for that.
     pub(super) fn run(desk: Desk, shared: &'a Shared, ready: &SyncSender<rusqlite::Result<()>>) {
-        let loaded = load_state(&desk).and_then(|state| {
+        let loaded = load_state(&desk, shared).and_then(|state| {
             let counters = Counters::load(&desk.connection)?;
             Ok((state, counters, LateIndexes::load(&desk.connection)?))
         });
@@ -82,7 +71,7 @@ impl<'a> Thread<'a> {
                 let _ = ready.send(Err(error));
             }
         }
-        let left = std::mem::take(&mut shared.lock().others);
+        let left = shared.lock().others.drain();
         for operation in left {
             operation.finish(Err(StoreError::Unavailable(shared.end_reason())));
         }
@@ -106,6 +95,7 @@ impl<'a> Thread<'a> {
     fn next_group(&self) -> Option<Group> {
         let mut waiting = self.shared.lock();
         while waiting.outcomes.is_empty() && waiting.others.is_empty() {
+            waiting.others.forgive();
             if waiting.stopping {
                 return None;
             }
@@ -124,37 +114,21 @@ impl<'a> Thread<'a> {
                 return Some(Group::default());
             }
         }
-        let mut group = Group::default();
-        let mut bytes = 0;
-        let mut room = GROUP_OPERATIONS;
-        while room > 0 && bytes < GROUP_BYTES {
-            if let Some(outcome) = waiting.outcomes.pop_front() {
-                bytes += outcome.size();
-                group.outcomes.push(outcome);
-            } else if let Some(other) = waiting.others.pop_front() {
-                bytes += other.size();
-                waiting.bytes -= other.size();
-                group.others.push(other);
-            } else {
-                break;
-            }
-            room -= 1;
-        }
-        Some(group)
+        Some(Group::gather(&mut waiting))
     }
 
     fn write(&mut self, group: Group) -> ControlFlow<()> {
+        let least = group.outcomes.len();
         let Group {
             mut outcomes,
             mut others,
         } = group;
-        let both = outcomes.iter_mut().chain(others.iter_mut());
-        match self.transact(&mut both.collect::<Vec<_>>()) {
+        let items = others.iter_mut().map(|entry| &mut entry.item);
+        let all = outcomes.iter_mut().chain(items);
+        match self.transact(least, &mut all.collect::<Vec<_>>()) {
             Ok(results) => {
                 self.shared.set(Condition::Well);
-                for (operation, result) in outcomes.into_iter().chain(others).zip(results) {
-                    operation.finish(result);
-                }
+                Group { outcomes, others }.finish(results, self.shared);
                 ControlFlow::Continue(())
             }
             Err(failure) => self.write_one_by_one(outcomes, others, &failure),
@@ -165,9 +139,10 @@ impl<'a> Thread<'a> {
     fn write_one_by_one(
         &mut self,
         outcomes: Vec<Box<dyn Operation>>,
-        others: Vec<Box<dyn Operation>>,
+        others: Vec<Entry<Box<dyn Operation>>>,
         failure: &Failure,
     ) -> ControlFlow<()> {
+        let others: Vec<_> = others.into_iter().map(|entry| entry.item).collect();
         if failure.condition == Condition::Damaged {
             return give_up(others, failure);
         }
@@ -184,15 +159,15 @@ impl<'a> Thread<'a> {
         let mut kept = VecDeque::new();
         for mut outcome in outcomes {
             // After one could not be written, the ones behind it must not overtake it.
-            if kept.is_empty() && self.transact(&mut [&mut outcome]).is_ok() {
+            if kept.is_empty() && self.transact(1, &mut [&mut outcome]).is_ok() {
                 outcome.finish(Ok(()));
             } else {
                 kept.push_back(outcome);
             }
         }
         for mut operation in others {
-            let result = match self.transact(&mut [&mut operation]) {
-                Ok(mut results) => results.pop().unwrap_or(Ok(())),
+            let result = match self.transact(1, &mut [&mut operation]) {
+                Ok(mut results) => results.pop().map_or(Ok(()), |(result, _)| result),
                 Err(failure) => Err(failure.error),
             };
             operation.finish(result);
@@ -219,8 +194,7 @@ impl<'a> Thread<'a> {
             );
             return ControlFlow::Break(());
         }
-        let others = std::mem::take(&mut waiting.others);
-        waiting.bytes = 0;
+        let others = waiting.others.drain();
         drop(waiting);
         let error = self.check_error();
         for operation in others {
@@ -250,13 +224,15 @@ impl<'a> Thread<'a> {
         })
     }
 
-    /// Runs operations in one transaction. `Ok`: committed, with each one's result.
+    /// Runs operations in one transaction: the first `least`, and as many more as are not too heavy. `Ok`:
+    /// committed, with the result of each that was applied.
     fn transact(
         &mut self,
+        least: usize,
         operations: &mut [&mut Box<dyn Operation>],
-    ) -> Result<Vec<Result<(), StoreError>>, Failure> {
+    ) -> Result<Results, Failure> {
         let mut notices = Vec::new();
-        match self.try_transact(operations, &mut notices) {
+        match self.try_transact(least, operations, &mut notices) {
             Ok(results) => {
                 if !notices.is_empty()
                     && let Some(sink) = self.shared.sink.get()
@@ -271,12 +247,13 @@ impl<'a> Thread<'a> {
 
     fn try_transact(
         &mut self,
+        least: usize,
         operations: &mut [&mut Box<dyn Operation>],
         notices: &mut Vec<Notice>,
-    ) -> rusqlite::Result<Vec<Result<(), StoreError>>> {
+    ) -> rusqlite::Result<Results> {
         self.begin()?;
         if self.stale {
-            self.state = load_state(&self.desk)?;
+            self.state = load_state(&self.desk, self.shared)?;
             self.indexes = LateIndexes::load(&self.desk.connection)?;
             self.stale = false;
         }
@@ -290,13 +267,22 @@ impl<'a> Thread<'a> {
             counters: &mut self.counters,
             notices,
             now: self.desk.clock.now(),
+            weight: 0,
         };
+        let mut weight = 0;
         for operation in operations.iter_mut() {
-            results.push(match operation.apply(&mut context) {
+            if weight >= GROUP_WEIGHT && results.len() >= least {
+                break;
+            }
+            context.weight = 0;
+            let result = match operation.apply(&mut context) {
                 Ok(()) => Ok(()),
                 Err(OperationError::Refused(error)) => Err(error),
                 Err(OperationError::Database(error)) => return Err(error),
-            });
+            };
+            let weighed = context.weight.max(operation.weight());
+            weight += weighed;
+            results.push((result, weighed));
         }
         if self.desk.keeps_house {
             if !context.state.sweeping.is_empty() {
@@ -305,7 +291,7 @@ impl<'a> Thread<'a> {
             context.counters.write(context.connection)?;
             self.indexes.advance(&self.desk.connection)?;
         }
-        pass_before_commit(operations.len(), context.notices)?;
+        pass_before_commit(results.len(), context.notices)?;
         self.desk.connection.execute_batch("COMMIT")?;
         self.counters.committed();
         pass_after_commit(notices);
@@ -350,8 +336,8 @@ impl<'a> Thread<'a> {
 }
 
 /// What the writer remembers; of what is left to sweep only what it is to sweep itself.
-fn load_state(desk: &Desk) -> rusqlite::Result<WriterState> {
-    let mut state = WriterState::load(&desk.connection)?;
+fn load_state(desk: &Desk, shared: &Shared) -> rusqlite::Result<WriterState> {
+    let mut state = WriterState::load(&desk.connection, shared.summarised.clone())?;
     if !desk.keeps_house {
         state.sweeping.clear();
     }

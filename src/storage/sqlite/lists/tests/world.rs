@@ -207,12 +207,22 @@ impl World {
             if back {
                 self.step("event", seq);
             }
-            for _ in 0..fan_out {
+            // Some as they are stored today, some with a body for each event, some archived.
+            let bodies: Vec<(i64, Option<String>)> = (0..fan_out)
+                .map(|place| {
+                    let format = random.random_range(0..3);
+                    let rendered = format != 0 && random.random();
+                    (format, rendered.then(|| format!("own {}", seq + place)))
+                })
+                .collect();
+            for (format, rendered) in &bodies {
                 let endpoint = random.random_range(0..self.endpoints.len());
                 let state = random.random_range(0..5);
-                let format = random.random_range(0..3);
-                let rendered = (format != 0 && random.random()).then(|| format!("own {seq}"));
-                let raw = if format == 0 { body.clone() } else { None };
+                let of_the_format = |it: &&(i64, Option<String>)| it.0 == *format && it.1.is_some();
+                let shared = match format {
+                    0 => body.clone(),
+                    _ => (bodies.iter().take(2).find(of_the_format)).and_then(|it| it.1.clone()),
+                };
                 let event = EventRow {
                     seq,
                     id: random_id(random, created_at),
@@ -228,9 +238,9 @@ impl World {
                     code: random_code(random),
                     due: (state == 1).then(|| created_at + random.random_range(0..MINUTE_US)),
                     created_at,
-                    payload: rendered.clone().or(raw),
+                    payload: rendered.clone().or(shared),
                 };
-                self.insert_event(&event, message, format, rendered.as_deref());
+                self.insert_event(&event, message, *format, rendered.as_deref());
                 let n = self.endpoints[endpoint].n;
                 counters.event(seq, n, event_type as i64 + 1, state);
                 self.events.push(event);

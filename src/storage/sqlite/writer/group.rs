@@ -1,0 +1,79 @@
+//! What is written in one transaction.
+
+use super::fair_queue::Entry;
+use super::{Shared, Waiting};
+use crate::storage::StoreError;
+use crate::storage::sqlite::operation::Operation;
+
+/// Operations in one transaction; more would not be faster and would make the first ones wait.
+const GROUP_OPERATIONS: usize = 1000;
+
+/// What one transaction writes: bytes, and [`ROW_WEIGHT`] a row. Thirty large bodies would make a commit of
+/// more than 100 ms, and so would ten publishes to a thousand endpoints.
+///
+/// [`ROW_WEIGHT`]: crate::storage::sqlite::operation::ROW_WEIGHT
+pub(super) const GROUP_WEIGHT: usize = 4 << 20;
+
+/// A group: outcomes first, then the others.
+#[derive(Default)]
+pub(super) struct Group {
+    pub(super) outcomes: Vec<Box<dyn Operation>>,
+    pub(super) others: Vec<Entry<Box<dyn Operation>>>,
+}
+
+/// The result of each operation that was applied, and what it weighed. Those behind, for which the
+/// transaction had become too heavy, have none.
+pub(super) type Results = Vec<(Result<(), StoreError>, usize)>;
+
+impl Group {
+    /// Takes the next group: outcomes first, of which half may be while others wait, then the others.
+    pub(super) fn gather(waiting: &mut Waiting) -> Self {
+        let mut group = Self::default();
+        let mut weight = 0;
+        let parts = if waiting.others.is_empty() { 1 } else { 2 };
+        while group.outcomes.len() < GROUP_OPERATIONS / parts
+            && weight < GROUP_WEIGHT / parts
+            && let Some(outcome) = waiting.outcomes.pop_front()
+        {
+            weight += outcome.weight();
+            group.outcomes.push(outcome);
+        }
+        while group.outcomes.len() + group.others.len() < GROUP_OPERATIONS
+            && weight < GROUP_WEIGHT
+            && let Some(entry) = waiting.others.pop()
+        {
+            weight += entry.item.weight();
+            group.others.push(entry);
+        }
+        group
+    }
+
+    /// Tells those who wait for what was committed; what was not applied goes back to where it waited. All
+    /// outcomes were.
+    pub(super) fn finish(self, results: Results, shared: &Shared) {
+        let mut results = results.into_iter();
+        for (outcome, (result, _)) in self.outcomes.into_iter().zip(&mut results) {
+            outcome.finish(result);
+        }
+        let mut charges = Vec::new();
+        let mut others = self.others.into_iter();
+        // The results first: `zip` would take an operation for which there is none.
+        for ((result, weight), entry) in results.zip(&mut others) {
+            let weight = weight as u64;
+            if weight > entry.weight {
+                charges.push((entry.owner, weight - entry.weight));
+            }
+            entry.item.finish(result);
+        }
+        if charges.is_empty() && others.len() == 0 {
+            return;
+        }
+        let mut waiting = shared.lock();
+        for entry in others.rev() {
+            waiting.others.put_back(entry);
+        }
+        for (owner, weight) in charges {
+            waiting.others.charge(owner, weight);
+        }
+    }
+}
