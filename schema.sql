@@ -16,7 +16,7 @@ CREATE TABLE workspace (
   name        TEXT    NOT NULL,
   created_at  INTEGER NOT NULL,
   modified_at INTEGER,                           -- NULL: never renamed
-  deleted_at  INTEGER                            -- NULL: in use; a deleted one keeps its row
+  deleted_at  INTEGER                            -- NULL: in use; a deleted one keeps its row, its name is ''
 );
 -- A name is free again once its workspace is deleted.
 CREATE UNIQUE INDEX workspace_name ON workspace (name) WHERE deleted_at IS NULL;
@@ -48,7 +48,8 @@ CREATE TABLE revoked_admin (
   revoked_at INTEGER NOT NULL
 ) WITHOUT ROWID;
 
--- URLs that receive webhooks. Deleting is soft: events and deliveries stay listed.
+-- URLs that receive webhooks. Deleting is soft: events and deliveries stay listed. URL, secret and
+-- subscriptions of a deleted one are ''.
 CREATE TABLE endpoint (
   n             INTEGER PRIMARY KEY AUTOINCREMENT, -- never reused, as above
   id            BLOB    NOT NULL UNIQUE,
@@ -142,7 +143,7 @@ CREATE INDEX event_redelivery ON event (endpoint, seq) WHERE state = 1 AND run_a
 CREATE INDEX event_unhappy ON event (workspace, state, seq, type) WHERE state IN (3, 4);
 CREATE INDEX event_unhappy_endpoint ON event (endpoint, state, seq, type) WHERE state IN (3, 4);
 
--- One HTTP attempt of an event. Rows are never changed.
+-- One HTTP attempt of an event. Rows are never changed, but for `response`, which goes with the workspace.
 CREATE TABLE delivery (
   seq         INTEGER PRIMARY KEY,
   id          BLOB    NOT NULL UNIQUE,
@@ -229,14 +230,17 @@ CREATE TABLE event_count (
 ) WITHOUT ROWID;
 
 -- Where the wall clock was set back by more than a second: from `seq` on, `created_at` starts lower
--- than it ended before. Between two rows it only rises, so a time is found by bisection.
+-- than it ended before. Between two rows it only rises, so a time is found by bisection. Of messages, whose
+-- times do not rise strictly, the retention of payloads and keys needs to know.
 CREATE TABLE clock_step (
-  kind TEXT    NOT NULL,                         -- 'event' or 'delivery'
+  kind TEXT    NOT NULL,                         -- 'event', 'delivery' or 'message'
   seq  INTEGER NOT NULL,                         -- the first row after the step
   PRIMARY KEY (kind, seq)
 ) WITHOUT ROWID;
 
--- Single values.
+-- Single values. Beside those below: 'archived', the message up to which payloads are dropped; 'archived N',
+-- the same from message N on, where an earlier one keeps its payload because the clock was ahead; 'erase N',
+-- the message up to which deleted workspace N is erased.
 CREATE TABLE meta (
   key   TEXT PRIMARY KEY,
   value INTEGER NOT NULL

@@ -20,9 +20,11 @@ mod workspace;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::domain::clock::SystemClock;
 use crate::fatal;
 use crate::log_queue::{self, LAST_WORDS};
 
@@ -94,6 +96,7 @@ impl Command {
     }
 
     fn run(self) -> anyhow::Result<()> {
+        SystemClock::check(SystemTime::now())?;
         match self {
             Self::Serve(serve) => serve.run(),
             Self::Dev(dev) => dev.run(),

@@ -10,12 +10,18 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
+use thiserror::Error;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 /// A point in time: microseconds since the Unix epoch, UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
+
+/// The system's clock stands before 1970, the beginning of the times that are stored.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("the system's clock stands before 1970; set it, and start again")]
+pub struct ClockNotSet;
 
 /// Why a text is not a [`Timestamp`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,6 +168,17 @@ impl SystemClock {
     pub fn new() -> Self {
         Self(Instant::now())
     }
+
+    /// Whether the system's clock, which says `now`, can be used. One that is set back that far later on
+    /// stands at 1970.
+    ///
+    /// # Errors
+    /// [`ClockNotSet`] before 1970.
+    pub fn check(now: SystemTime) -> Result<(), ClockNotSet> {
+        now.duration_since(UNIX_EPOCH)
+            .map(drop)
+            .map_err(|_| ClockNotSet)
+    }
 }
 
 impl Default for SystemClock {
@@ -256,6 +273,13 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_system_clock_before_1970_is_told() {
+        assert_eq!(SystemClock::check(UNIX_EPOCH), Ok(()));
+        let before = UNIX_EPOCH - Duration::from_micros(1);
+        assert_eq!(SystemClock::check(before), Err(ClockNotSet));
+    }
 
     #[test]
     fn times_are_written_with_microseconds_and_z() {

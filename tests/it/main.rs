@@ -7,6 +7,7 @@ mod authorization;
 mod callers;
 mod cli;
 mod crash;
+mod deleting;
 mod deliveries;
 mod dev;
 mod fixture;

@@ -145,7 +145,8 @@ pub(super) fn delete(
     delete_located(context, number, workspace)
 }
 
-/// Deletes an endpoint that is known to exist.
+/// Deletes an endpoint that is known to exist. What it told of its receiver goes at once; its row stays, as
+/// its events do.
 pub(super) fn delete_located(
     context: &mut WriteContext<'_>,
     number: EndpointNumber,
@@ -153,7 +154,9 @@ pub(super) fn delete_located(
 ) -> Result<(), OperationError> {
     context
         .connection
-        .prepare_cached("UPDATE endpoint SET deleted_at = ?2 WHERE n = ?1")?
+        .prepare_cached(
+            "UPDATE endpoint SET deleted_at = ?2, url = '', secret = '', events = '' WHERE n = ?1",
+        )?
         .execute(params![number.0, context.now.micros()])?;
     skip_pending(context, number)?;
     changed(context, number, workspace, Cause::Disabled)

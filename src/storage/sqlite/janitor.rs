@@ -1,10 +1,13 @@
 //! A thread that drops, in small steps, what has had its time, and watches the wall clock.
 
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use super::operation::call;
-use super::retention::{ArchivePass, archive, drop_idempotency_keys, drop_unwanted_bodies};
+use super::erase::erase_deleted;
+use super::open::look_connection;
+use super::operation::{OperationError, WriteContext, call};
+use super::retention::{archive, drop_idempotency_keys, drop_unwanted_bodies};
 use super::retiming::{RetimingPass, STEP_US, is_needed, retime};
 use super::writer::Writer;
 use crate::domain::clock::{Clock, Timestamp};
@@ -18,8 +21,15 @@ const PERIOD: Duration = Duration::from_mins(1);
 /// How often it compares the clocks: retries may wait for it.
 const CLOCK_PERIOD: Duration = Duration::from_secs(1);
 
+#[derive(Default)]
+struct Signs {
+    stopping: bool,
+    /// A clock was moved by hand since it was last looked at.
+    jumped: bool,
+}
+
 struct Shared {
-    stopping: Mutex<bool>,
+    signs: Mutex<Signs>,
     woken: Condvar,
 }
 
@@ -35,19 +45,22 @@ impl Janitor {
         writer: Arc<Writer>,
         clock: Arc<dyn Clock>,
         archive_after: Duration,
+        database: &Path,
     ) -> Result<Self, StoreError> {
         let shared = Arc::new(Shared {
-            stopping: Mutex::new(false),
+            signs: Mutex::default(),
             woken: Condvar::new(),
         });
         let woken = Arc::downgrade(&shared);
         clock.on_jump(Arc::new(move || {
             if let Some(shared) = woken.upgrade() {
+                vital::lock(&shared.signs).jumped = true;
                 shared.woken.notify_all();
             }
         }));
         let for_thread = shared.clone();
-        let work = move || run(&for_thread, &writer, &clock, archive_after);
+        let database = database.to_owned();
+        let work = move || run(&for_thread, &writer, &clock, archive_after, &database);
         let thread = VitalThread::start("janitor", work)
             .map_err(|error| StoreError::Internal(format!("no thread for the janitor: {error}")))?;
         Ok(Self { shared, thread })
@@ -56,14 +69,21 @@ impl Janitor {
     /// Ends the thread.
     pub(super) fn stop(&self) {
         self.thread.stop(|| {
-            *vital::lock(&self.shared.stopping) = true;
+            vital::lock(&self.shared.signs).stopping = true;
             self.shared.woken.notify_all();
         });
     }
 }
 
-fn run(shared: &Shared, writer: &Writer, clock: &Arc<dyn Clock>, archive_after: Duration) {
+fn run(
+    shared: &Shared,
+    writer: &Writer,
+    clock: &Arc<dyn Clock>,
+    archive_after: Duration,
+    database: &Path,
+) {
     let mut watch = ClockWatch::default();
+    let is_stopping = || vital::lock(&shared.signs).stopping;
     let mut next_clean = Instant::now();
     loop {
         reach(FailPoint::JanitorTurn);
@@ -72,20 +92,23 @@ fn run(shared: &Shared, writer: &Writer, clock: &Arc<dyn Clock>, archive_after: 
                 return Ok(());
             }
             next_clean = Instant::now() + PERIOD;
-            clean(writer, clock, archive_after)
+            clean(writer, clock, archive_after, &is_stopping)?;
+            if !erase_deleted(writer, &|| look_connection(database), &is_stopping)? {
+                next_clean = Instant::now() + CLOCK_PERIOD;
+            }
+            Ok(())
         });
         if let Err(error) = done {
             tracing::debug!(%error, "the janitor will try again");
         }
-        let stopping = vital::lock(&shared.stopping);
-        if *stopping {
+        let mut signs = vital::lock(&shared.signs);
+        if !signs.stopping && !signs.jumped {
+            signs = vital::wait_timeout(&shared.woken, signs, CLOCK_PERIOD).0;
+        }
+        if signs.stopping {
             return;
         }
-        let (stopping, timed_out) = vital::wait_timeout(&shared.woken, stopping, CLOCK_PERIOD);
-        if *stopping {
-            return;
-        }
-        if !timed_out {
+        if std::mem::take(&mut signs.jumped) {
             next_clean = Instant::now();
         }
     }
@@ -134,31 +157,34 @@ fn clean(
     writer: &Writer,
     clock: &Arc<dyn Clock>,
     archive_after: Duration,
+    is_stopping: &dyn Fn() -> bool,
 ) -> Result<(), StoreError> {
-    loop {
-        let (operation, pending) = call(0, drop_idempotency_keys);
-        writer.submit(operation);
-        if !pending.wait()? {
-            break;
-        }
-    }
-    loop {
-        let (operation, pending) = call(0, drop_unwanted_bodies);
-        writer.submit(operation);
-        if !pending.wait()? {
-            break;
-        }
-    }
+    pass(writer, is_stopping, drop_idempotency_keys)?;
+    pass(writer, is_stopping, |context, ()| {
+        Ok(drop_unwanted_bodies(context)?.then_some(()))
+    })?;
     let before = clock.now().before(archive_after);
-    let mut pass = ArchivePass::default();
-    loop {
-        let (operation, pending) = call(0, move |context| archive(context, before, pass));
+    pass(writer, is_stopping, move |context, pass| {
+        archive(context, before, pass)
+    })
+}
+
+/// Has the writer make a pass step by step, until it is complete or the janitor is to stop.
+fn pass<P: Copy + Default + Send + 'static>(
+    writer: &Writer,
+    is_stopping: &dyn Fn() -> bool,
+    step: impl Fn(&mut WriteContext<'_>, P) -> Result<Option<P>, OperationError> + Copy + Send + 'static,
+) -> Result<(), StoreError> {
+    let mut pass = P::default();
+    while !is_stopping() {
+        let (operation, further) = call(0, move |context| step(context, pass));
         writer.submit(operation);
-        match pending.wait()? {
+        match further.wait()? {
             Some(further) => pass = further,
-            None => return Ok(()),
+            None => break,
         }
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use rusqlite_migration::{HookResult, M, Migrations};
 
 /// How many steps there are: the `user_version` of a file that is up to date.
-pub(super) const CURRENT_VERSION: i64 = 5;
+pub(super) const CURRENT_VERSION: i64 = 6;
 
 /// All of them.
 pub(super) fn migrations() -> Migrations<'static> {
@@ -16,6 +16,7 @@ pub(super) fn migrations() -> Migrations<'static> {
         M::up(include_str!("migrations/3.sql")),
         M::up(include_str!("migrations/4.sql")),
         M::up(include_str!("migrations/5.sql")),
+        M::up(include_str!("migrations/6.sql")),
     ])
 }
 
@@ -69,6 +70,36 @@ mod tests {
     use rusqlite::Connection;
 
     use super::*;
+
+    #[test]
+    fn what_was_deleted_before_is_blanked_and_noted_for_erasing() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrations().to_version(&mut connection, 5).unwrap();
+        let deleted = "PRAGMA foreign_keys = OFF;
+             INSERT INTO workspace (n, id, name, created_at, deleted_at)
+             VALUES (1, x'01', 'here', 0, NULL), (2, x'02', 'gone', 0, 1);
+             INSERT INTO endpoint (n, id, workspace, url, format, secret, events, created_at, deleted_at)
+             VALUES (1, x'01', 1, 'u', 0, 's', '*', 0, NULL), (2, x'02', 1, 'u', 0, 's', '*', 0, 1);";
+        connection.execute_batch(deleted).unwrap();
+        migrations().to_latest(&mut connection).unwrap();
+        let text = |sql| {
+            connection
+                .query_row(sql, [], |row| row.get::<_, String>(0))
+                .unwrap()
+        };
+        assert_eq!(
+            text("SELECT group_concat(n || url || secret || events, ' ') FROM endpoint"),
+            "1us* 2"
+        );
+        assert_eq!(
+            text("SELECT group_concat(name, ' ') FROM workspace"),
+            "here "
+        );
+        assert_eq!(
+            text("SELECT key FROM meta WHERE key GLOB 'erase*'"),
+            "erase 2"
+        );
+    }
 
     #[test]
     fn the_migrations_are_valid_and_end_in_the_current_version() {

@@ -11,6 +11,7 @@
 mod checkpoint;
 mod counters;
 mod endpoints;
+mod erase;
 mod janitor;
 mod late_indexes;
 mod lists;
@@ -193,7 +194,7 @@ impl SqliteStore {
         });
         let writer = Arc::new(writer.map_err(|error| unusable(error.to_string()))?);
         let janitor = if serving {
-            let janitor = Janitor::start(writer.clone(), clock, settings.archive_after);
+            let janitor = Janitor::start(writer.clone(), clock, settings.archive_after, database);
             Some(janitor.map_err(|error| unusable(error.to_string()))?)
         } else {
             None

@@ -177,7 +177,7 @@ pub(super) fn narrow(database: &Path) -> Narrowed {
         }
     }
     #[cfg(not(unix))]
-    let _ = database;
+    let _ = (database, &mut narrowed);
     narrowed
 }
 

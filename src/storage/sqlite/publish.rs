@@ -43,7 +43,9 @@ pub(super) fn publish(
     {
         return Ok(published);
     }
-    let seq = context.state.next_message();
+    let seq = context
+        .state
+        .next_message(context.connection, context.now)?;
     let id = new_id(context.now);
     let type_number = context
         .state

@@ -69,6 +69,9 @@ fn insert_delivery(context: &mut WriteContext<'_>, outcome: &Outcome) -> rusqlit
         .state
         .next_delivery(context.connection, context.now)?;
     let event = &outcome.event;
+    let health = context.state.health(context.connection, event.endpoint)?;
+    // An attempt that was under way when its workspace was deleted and, soon after, erased.
+    let response = outcome.response.as_ref().filter(|_| !health.erased);
     context
         .counters
         .delivery(seq, event.endpoint.0, event.event_type, outcome.code);
@@ -88,7 +91,7 @@ fn insert_delivery(context: &mut WriteContext<'_>, outcome: &Outcome) -> rusqlit
             outcome.error.map(DeliveryError::code),
             outcome.duration_ms,
             at.micros(),
-            outcome.response,
+            response,
         ])?;
     Ok(())
 }

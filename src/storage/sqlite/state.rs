@@ -29,6 +29,8 @@ pub(super) struct Health {
     pub(super) failures: i64,
     pub(super) skip_through: i64,
     pub(super) active: bool,
+    /// Its workspace is deleted.
+    pub(super) erased: bool,
 }
 
 /// A table's clock: rises with every row.
@@ -44,6 +46,7 @@ pub(super) struct WriterState {
     last_run: i64,
     last_message: i64,
     last_delivery: i64,
+    message_clock: RisingClock,
     event_clock: RisingClock,
     delivery_clock: RisingClock,
     types: HashMap<String, i64>,
@@ -66,7 +69,7 @@ impl WriterState {
         };
         let (last_event, event_at) = newest("event")?;
         let (last_delivery, delivery_at) = newest("delivery")?;
-        let (last_message, _) = newest("message")?;
+        let (last_message, message_at) = newest("message")?;
         let stored_run: i64 = connection.query_row(
             "SELECT max((SELECT value FROM meta WHERE key = 'last_run'),
                         (SELECT coalesce(max(skip_through), 0) FROM endpoint))",
@@ -81,6 +84,10 @@ impl WriterState {
             last_run: last_event.max(stored_run),
             last_message,
             last_delivery,
+            message_clock: RisingClock {
+                kind: "message",
+                last: message_at,
+            },
             event_clock: RisingClock {
                 kind: "event",
                 last: event_at,
@@ -108,10 +115,16 @@ impl WriterState {
         self.last_run
     }
 
-    /// The next number for a message.
-    pub(super) const fn next_message(&mut self) -> i64 {
+    /// The next number for a message; where the clock was set back before it is noted.
+    pub(super) fn next_message(
+        &mut self,
+        connection: &Connection,
+        now: Timestamp,
+    ) -> rusqlite::Result<i64> {
         self.last_message += 1;
-        self.last_message
+        self.message_clock
+            .tick(connection, self.last_message, now)?;
+        Ok(self.last_message)
     }
 
     /// The next delivery's number and time.
@@ -202,7 +215,9 @@ impl WriterState {
         }
         let health = connection
             .prepare_cached(
-                "SELECT failures, skip_through, disabled IS NULL AND deleted_at IS NULL
+                "SELECT failures, skip_through, disabled IS NULL AND deleted_at IS NULL, EXISTS (
+                    SELECT 1 FROM workspace w
+                    WHERE w.n = endpoint.workspace AND w.deleted_at IS NOT NULL)
                  FROM endpoint WHERE n = ?1",
             )?
             .query_row([endpoint.0], |row| {
@@ -210,6 +225,7 @@ impl WriterState {
                     failures: row.get(0)?,
                     skip_through: row.get(1)?,
                     active: row.get(2)?,
+                    erased: row.get(3)?,
                 })
             })?;
         self.health.insert(endpoint, health);
@@ -230,6 +246,11 @@ impl WriterState {
             health.failures = failures;
         }
         Ok(())
+    }
+
+    /// Forgets all endpoints.
+    pub(super) fn forget_all_health(&mut self) {
+        self.health.clear();
     }
 
     /// Forgets an endpoint that changed.

@@ -3,9 +3,9 @@
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
-use super::endpoints;
 use super::operation::{OperationError, WriteContext};
 use super::rows;
+use super::{endpoints, erase};
 use crate::domain::access::Reach;
 use crate::domain::id::new_id;
 use crate::domain::workspace::{Workspace, WorkspaceName};
@@ -47,7 +47,8 @@ pub(super) fn rename(
     )?)
 }
 
-/// Deletes a workspace, its tokens and its endpoints.
+/// Deletes a workspace, its tokens and its endpoints. What else belonged to it is erased soon after
+/// ([`super::erase`]).
 pub(super) fn delete(
     context: &mut WriteContext<'_>,
     reach: Reach,
@@ -68,8 +69,10 @@ pub(super) fn delete(
         .execute([number])?;
     context
         .connection
-        .prepare_cached("UPDATE workspace SET deleted_at = ?2 WHERE n = ?1")?
+        .prepare_cached("UPDATE workspace SET deleted_at = ?2, name = '' WHERE n = ?1")?
         .execute(params![number, context.now.micros()])?;
+    erase::note(context.connection, number)?;
+    context.state.forget_all_health();
     context.state.forget_publisher(id);
     Ok(())
 }

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use hookpost::domain::clock::{Clock, Timestamp};
+use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 
+use super::server::wait_until;
 use crate::fixture::{START, TestApp};
 use crate::receiver::Receiver;
 
@@ -178,6 +180,55 @@ fn let_all_due_go(app: &TestApp, receiver: &Receiver) {
         due_now(list) == 0
     });
     assert!(receiver.count("/a") > 0);
+}
+
+/// The messages, by number, for which a query holds.
+fn messages(app: &TestApp, sql: &str) -> Vec<i64> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let connection = Connection::open_with_flags(app.database(), flags).unwrap();
+    let mut statement = connection.prepare(sql).unwrap();
+    let rows = statement.query_map([], |row| row.get(0)).unwrap();
+    rows.collect::<Result<_, _>>().unwrap()
+}
+
+#[test]
+fn a_publish_ahead_of_time_keeps_its_own_payload_and_key_longer_and_nobody_elses() {
+    const BODIES: &str = "SELECT seq FROM message WHERE body IS NOT NULL";
+    const KEYS: &str = "SELECT message FROM idempotency";
+    let app = TestApp::with_manual_clock(&["--archive-after", "1h"]);
+    let bearer = format!("Bearer {}", app.token);
+    let publish = |key: &str| {
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("content-type", "application/json"),
+            ("idempotency-key", key),
+        ];
+        let body: &[u8] = br#"{"type": "a", "data": 1}"#;
+        app.request("POST", "/api/webhooks/events", &headers, Some(body))
+            .expect(202);
+    };
+    // No endpoint wants them: nothing but the messages' own times tells of the step.
+    step(&app, START.after(100 * HOUR));
+    publish("1");
+    publish("2");
+    step(&app, START);
+    publish("3");
+    app.advance(2 * HOUR);
+    wait_until("the archive", || messages(&app, BODIES) == [1, 2]);
+    publish("4");
+    app.advance(2 * HOUR);
+    wait_until("the archive", || messages(&app, BODIES) == [1, 2]);
+    assert_eq!(messages(&app, KEYS), [1, 2, 3, 4]);
+    app.advance(25 * HOUR);
+    wait_until("the keys", || messages(&app, KEYS) == [1, 2]);
+    app.advance(73 * HOUR);
+    wait_until("the archive", || messages(&app, BODIES).is_empty());
+    assert_eq!(messages(&app, KEYS), [1, 2]);
+    app.advance(24 * HOUR);
+    wait_until("the keys", || messages(&app, KEYS).is_empty());
+    app.advance(HOUR);
+    let left = "SELECT value FROM meta WHERE key GLOB 'archived *'";
+    wait_until("the marks", || messages(&app, left).is_empty());
 }
 
 #[test]
