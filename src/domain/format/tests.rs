@@ -275,6 +275,18 @@ fn a_summary_keeps_as_much_as_is_shown_whatever_was_published() {
             assert_eq!(shown(long), shown(100 * long), "{escaped:?} {format:?}");
         }
     }
+    // As long as the services allow, and cut by their limits, not by what is kept.
+    let data = format!(r#"{{"x":"{}"}}"#, "y".repeat(100_000));
+    let slack = rendered(Format::Slack, "shop", &data);
+    assert_eq!(
+        length(&slack["blocks"][0]["fields"][1]["text"]),
+        slack::FIELD_MAX
+    );
+    let discord = rendered(Format::Discord, "shop", &data);
+    assert_eq!(
+        length(&discord["embeds"][0]["fields"][1]["value"]),
+        discord::VALUE_MAX
+    );
     let members: Vec<String> = (0..20_000)
         .map(|n| format!(r#""m{n}":"vvvvvvvvv""#))
         .collect();
