@@ -42,7 +42,7 @@ pub enum FailPoint {
     CheckpointPass,
     /// The writer has made the last pass of a checkpoint.
     CheckpointEnd,
-    /// A write is being queued for the writer, with the queue's lock held.
+    /// A write of a workspace is being queued for the writer, with the queue's lock held.
     Queueing,
     /// The writer has taken a group, and has not begun to write it.
     WriterTurn,

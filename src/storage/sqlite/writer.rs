@@ -140,7 +140,9 @@ impl Writer {
         let refused = if waiting.stopping || self.shared.is(Condition::Damaged) {
             Err((self.shared.end_reason(), entry.item))
         } else {
-            reach(FailPoint::Queueing);
+            if owner.is_some() {
+                reach(FailPoint::Queueing);
+            }
             let pushed = waiting.others.push(entry);
             pushed.map_err(|operation| (Unavailable::QueueFull, operation))
         };
