@@ -32,11 +32,13 @@ use std::time::{Duration, Instant};
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ArrayVec, ResolvedSocketAddrs};
 
+use self::allowance::Allowance;
 use self::names::{Answer, Found, Job, Names};
 use crate::domain::network_policy::{AddressRefused, NetworkPolicy};
 use crate::fail_point::{FailPoint, reach};
 use crate::vital;
 
+mod allowance;
 mod names;
 
 /// Most look-ups at a time. Half of them, at 5 ms a name, renew 3,200 names a second: three times
@@ -130,6 +132,7 @@ struct Shared {
     policy: NetworkPolicy,
     clock: MonotonicClock,
     state: Mutex<State>,
+    told: Mutex<Allowance>,
     /// Signalled when a look-up was queued, and when the resolver goes.
     work: Condvar,
 }
@@ -166,6 +169,7 @@ impl Resolver {
                     idle_threads: 0,
                     closing: false,
                 }),
+                told: Mutex::default(),
                 work: Condvar::new(),
             }),
         }
@@ -186,7 +190,13 @@ impl Resolver {
                 .map_err(ResolveError::LiteralRefused)?;
             return Ok([ip].into());
         }
-        let answer = self.name(host, within.min(LONGEST_WAIT))?;
+        let answer = self.name(host, within.min(LONGEST_WAIT));
+        let checked = answer.and_then(|answer| self.checked(host, answer));
+        checked.inspect_err(|error| self.shared.tell(error))
+    }
+
+    /// The addresses of a name, if all of them are allowed.
+    fn checked(&self, host: &str, answer: Answer) -> Result<Answer, ResolveError> {
         for ip in answer.iter() {
             self.shared
                 .policy
@@ -276,6 +286,15 @@ impl fmt::Debug for Resolver {
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         vital::lock(&self.state)
+    }
+
+    /// Tells the operator, and nobody else, why a name can't be used.
+    fn tell(&self, error: &ResolveError) {
+        let now = (self.clock)();
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(left_out) = told.take(now) {
+            tracing::info!(%error, left_out, "a name can't be used");
+        }
     }
 
     /// The life of a look-up thread.

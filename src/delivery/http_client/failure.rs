@@ -85,12 +85,14 @@ impl Failure {
                 ResolveError::LiteralRefused(_) => {
                     Self::lasting(DeliveryError::AddressRefused, message)
                 }
-                ResolveError::NameRefused { .. } => {
-                    Self::new(DeliveryError::AddressRefused, message)
+                // In the same words: whoever may create an endpoint must not learn from it which names the
+                // operator's network has, nor where they lead.
+                ResolveError::NameRefused { host, .. } | ResolveError::Failed { host, .. } => {
+                    Self::new(DeliveryError::Dns, leads_nowhere(host))
                 }
-                ResolveError::Failed { .. }
-                | ResolveError::Slow { .. }
-                | ResolveError::Busy { .. } => Self::new(DeliveryError::Dns, message),
+                ResolveError::Slow { .. } | ResolveError::Busy { .. } => {
+                    Self::new(DeliveryError::Dns, message)
+                }
             };
         }
         if let Some(ConnectFailed(error)) = error.downcast_ref() {
@@ -133,6 +135,12 @@ impl Failure {
         };
         Self::new(DeliveryError::Protocol, message)
     }
+}
+
+fn leads_nowhere(host: &str) -> String {
+    format!(
+        "{host} leads to no address that may be used: it doesn't resolve, or not only to such addresses"
+    )
 }
 
 /// What is wrong with an answer, given what ureq's parser says of it. Its errors have no type that could

@@ -23,6 +23,17 @@ fn start(flags: &[&str]) -> (TestApp, Arc<Scripted>) {
     (app, lookup)
 }
 
+/// What is told of a name that leads where policy forbids, is what is told of one that doesn't exist.
+fn assert_leads_nowhere(delivery: &Value, endpoint: &Value) {
+    assert_eq!(delivery["error"], "dns", "{delivery}");
+    let url = url::Url::parse(endpoint["url"].as_str().unwrap()).unwrap();
+    let said = format!(
+        "{} leads to no address that may be used: it doesn't resolve, or not only to such addresses",
+        url.host_str().unwrap()
+    );
+    assert_eq!(delivery["response"], said);
+}
+
 #[test]
 fn one_forbidden_answer_refuses_the_name() {
     let (app, lookup) = start(&[]);
@@ -67,10 +78,8 @@ fn one_forbidden_answer_refuses_the_name() {
     app.publish("order.created", &json!({"id": 1}));
     for (endpoint, forbidden) in &endpoints {
         let delivery = &deliveries(&app, endpoint, 1)[0];
-        assert_eq!(delivery["error"], "address_refused", "{delivery}");
-        let said = delivery["response"].as_str().unwrap();
-        let told = format!("the address {forbidden} is not allowed: ");
-        assert!(said.contains(&told), "{said}");
+        assert_leads_nowhere(delivery, endpoint);
+        assert!(!delivery.to_string().contains(&forbidden.to_string()));
         // A name may lead elsewhere tomorrow.
         assert_eq!(delivery["webhook_event"]["succeeded"], Value::Null);
         assert!(delivery["webhook_event"]["next_attempt_at"].is_string());
@@ -91,10 +100,7 @@ fn names_of_this_machine_are_refused_like_its_addresses() {
             super::id(&endpoint)
         );
         let list = app.wait_for(&path, |list| list["meta"]["total"] == 1);
-        assert_eq!(
-            list["data"][0]["error"], "address_refused",
-            "{name}: {list}"
-        );
+        assert_leads_nowhere(&list["data"][0], &endpoint);
         app.delete(&format!("/api/webhooks/endpoints/{}", super::id(&endpoint)));
     }
     target.assert_untouched();
@@ -105,24 +111,19 @@ fn names_of_this_machine_are_refused_like_its_addresses() {
 fn names_without_an_address_are_tried_again() {
     let (app, lookup) = start(&[]);
     let receiver = Receiver::start();
-    let failures: [(&str, &str, &[&str]); 4] = [
-        ("empty.test", "it has no address", &[]),
-        (
-            "none.test",
-            "Name or service not known",
-            &["Name or service not known"],
-        ),
+    let failures = [
+        ("empty.test", None),
+        ("none.test", Some("Name or service not known")),
         (
             "temporary.test",
-            "Temporary failure in name resolution",
-            &["Temporary failure in name resolution"],
+            Some("Temporary failure in name resolution"),
         ),
-        ("panic.test", "the look-up failed unexpectedly", &["panic"]),
+        ("panic.test", Some("panic")),
     ];
     let endpoints: Vec<Value> = failures
         .iter()
-        .map(|(name, _, error)| {
-            let error: Option<String> = error.first().map(|text| (*text).to_owned());
+        .map(|(name, error)| {
+            let error = error.map(str::to_owned);
             lookup.set(name, move |turn| match (&error, turn) {
                 (_, 1..) => Ok(vec![GOOD]),
                 (None, 0) => Ok(Vec::new()),
@@ -136,18 +137,13 @@ fn names_without_an_address_are_tried_again() {
         })
         .collect();
     app.publish("order.created", &json!({"id": 1}));
-    for ((name, said, _), endpoint) in failures.iter().zip(&endpoints) {
-        let delivery = &deliveries(&app, endpoint, 1)[0];
-        assert_eq!(delivery["error"], "dns", "{delivery}");
-        assert_eq!(
-            delivery["response"],
-            format!("{name} doesn't resolve: {said}")
-        );
+    for ((name, _), endpoint) in failures.iter().zip(&endpoints) {
+        assert_leads_nowhere(&deliveries(&app, endpoint, 1)[0], endpoint);
         assert_eq!(receiver.at(&format!("/{name}")).len(), 0);
     }
     app.wait_for_events("pending", 4);
     app.advance(Duration::from_secs(7));
-    for ((name, ..), endpoint) in failures.iter().zip(&endpoints) {
+    for ((name, _), endpoint) in failures.iter().zip(&endpoints) {
         let got = receiver.wait(&format!("/{name}"), 1);
         assert_eq!(
             got[0].header("host"),
