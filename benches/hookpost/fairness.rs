@@ -1,4 +1,5 @@
-//! Ten healthy endpoints that get 200 events a second together, beside troubled ones.
+//! Ten healthy endpoints that get 200 events a second together, beside troubled ones; and one that gets ten a
+//! second, beside a thousand of another workspace that are well and take their time.
 //!
 //! Each kind of trouble has a server of its own. The healthy are measured alone, then the troubled get
 //! a first burst and after it a trickle, so that they stay busy and their retries fall into the time in
@@ -20,9 +21,11 @@ use crate::report::{Report, Target::AtMost};
 use crate::server::Server;
 use crate::slow_names::SlowNames;
 
-const HEALTHY: u64 = 10;
-/// Events a second for the healthy, all together.
-const RATE: u64 = 200;
+/// The healthy, and events a second for all of them.
+struct Healthy {
+    endpoints: u64,
+    rate: u64,
+}
 /// Events a second for the troubled, all together.
 const TRICKLE: u64 = 50;
 /// Healthy events wait behind the trouble for no longer than this, or they count as missing.
@@ -45,50 +48,93 @@ pub(crate) enum Trouble {
     Drip,
     /// 3 have a backlog of 100,000 each and answer after 50 ms.
     Backlog,
+    /// 1,000 have a backlog and answer 200 after 100, 300 and 900 ms, one after the other.
+    SlowGood,
+}
+
+/// Trouble, and how long its endpoints take if that differs.
+#[derive(Clone, Copy)]
+struct Crowd {
+    trouble: Trouble,
+    delay_ms: u64,
 }
 
 impl Trouble {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Hang => "500 that never answer",
-            Self::Slow => "1,000 that answer after 8 s",
-            Self::Fail => "500 that answer 500",
-            Self::Refuse => "500 that refuse",
-            Self::Names => "500 with slow names",
-            Self::Drip => "500 that drip",
-            Self::Backlog => "3 with a backlog of 100,000",
-        }
+    fn crowds(self) -> impl Iterator<Item = Crowd> {
+        let delays: &[u64] = match self {
+            Self::Slow => &[8000],
+            Self::Backlog => &[50],
+            Self::SlowGood => &[100, 300, 900],
+            _ => &[0],
+        };
+        delays.iter().map(move |delay_ms| Crowd {
+            trouble: self,
+            delay_ms: *delay_ms,
+        })
+    }
+}
+
+impl Crowd {
+    fn name(self) -> String {
+        let name = match self.trouble {
+            Trouble::Hang => "500 that never answer",
+            Trouble::Slow => "1,000 that answer after 8 s",
+            Trouble::Fail => "500 that answer 500",
+            Trouble::Refuse => "500 that refuse",
+            Trouble::Names => "500 with slow names",
+            Trouble::Drip => "500 that drip",
+            Trouble::Backlog => "3 with a backlog of 100,000",
+            Trouble::SlowGood => return format!("1,000 busy after {} ms", self.delay_ms),
+        };
+        name.to_owned()
+    }
+
+    fn healthy(self) -> Healthy {
+        let (endpoints, rate) = match self.trouble {
+            Trouble::SlowGood => (1, 10),
+            _ => (10, 200),
+        };
+        Healthy { endpoints, rate }
     }
 
     fn endpoints(self) -> u64 {
-        match self {
-            Self::Slow => 1000,
-            Self::Backlog => 3,
+        match self.trouble {
+            Trouble::Slow | Trouble::SlowGood => 1000,
+            Trouble::Backlog => 3,
             _ => 500,
         }
     }
 
     /// Messages for all of the troubled at once, to begin with.
-    fn burst(self) -> u64 {
-        if self == Self::Backlog { 100_000 } else { 2 }
+    fn burst(self, watched: Duration) -> u64 {
+        match self.trouble {
+            Trouble::Backlog => 100_000,
+            // Enough that all senders stay busy while the healthy are watched.
+            Trouble::SlowGood => {
+                let attempts = 256 * 1000 * watched.as_secs() / self.delay_ms;
+                attempts / self.endpoints() + 1
+            }
+            _ => 2,
+        }
     }
 
     fn url(self, receiver: &Receiver, n: u64) -> String {
-        match self {
-            Self::Hang => receiver.url("hang", n),
-            Self::Slow => receiver.url("delay-8000", n),
-            Self::Fail => receiver.url("fail", n),
+        match self.trouble {
+            Trouble::Hang => receiver.url("hang", n),
+            Trouble::Fail => receiver.url("fail", n),
             // Nobody listens on this port.
-            Self::Refuse => format!("http://127.0.0.1:1/refuse/{n}"),
-            Self::Names => SlowNames::slow_url(receiver.addr.port(), n),
-            Self::Drip => receiver.url("drip", n),
-            Self::Backlog => receiver.url("delay-50", n),
+            Trouble::Refuse => format!("http://127.0.0.1:1/refuse/{n}"),
+            Trouble::Names => SlowNames::slow_url(receiver.addr.port(), n),
+            Trouble::Drip => receiver.url("drip", n),
+            Trouble::Slow | Trouble::Backlog | Trouble::SlowGood => {
+                receiver.url(&format!("delay-{}", self.delay_ms), n)
+            }
         }
     }
 
     fn healthy_url(self, receiver: &Receiver, n: u64) -> String {
-        match self {
-            Self::Names => SlowNames::quick_url(receiver.addr.port(), n),
+        match self.trouble {
+            Trouble::Names => SlowNames::quick_url(receiver.addr.port(), n),
             _ => receiver.url("ok", n),
         }
     }
@@ -97,24 +143,25 @@ impl Trouble {
 pub(crate) fn run(options: &Options, report: &mut Report) -> anyhow::Result<()> {
     for trouble in Trouble::value_variants() {
         if options.trouble.is_empty() || options.trouble.contains(trouble) {
-            let name = trouble.name();
-            beside(*trouble, options, report).with_context(|| name)?;
+            for crowd in trouble.crowds() {
+                beside(crowd, options, report).with_context(|| crowd.name())?;
+            }
         }
     }
     Ok(())
 }
 
-fn beside(trouble: Trouble, options: &Options, report: &mut Report) -> anyhow::Result<()> {
+fn beside(crowd: Crowd, options: &Options, report: &mut Report) -> anyhow::Result<()> {
     let receiver = Receiver::start(None)?;
     let folder = options.folder()?;
     let database = folder.path().join("hookpost.db");
     // Only within this process can names be made to resolve slowly.
-    if trouble == Trouble::Names {
+    if crowd.trouble == Trouble::Names {
         let app = SlowNames::start(&database)?;
-        measure(trouble, app.admin()?, &receiver, options, report)
+        measure(crowd, app.admin()?, &receiver, options, report)
     } else {
         let server = Server::start(&database)?;
-        measure(trouble, server.admin()?, &receiver, options, report)
+        measure(crowd, server.admin()?, &receiver, options, report)
     }
 }
 
@@ -144,17 +191,21 @@ fn stream(api: SocketAddr, token: String, types: Vec<String>) -> Stream {
 }
 
 fn measure(
-    trouble: Trouble,
+    crowd: Crowd,
     mut admin: Api,
     receiver: &Receiver,
     options: &Options,
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    let (_, mut healthy) = endpoints(&mut admin, "healthy", HEALTHY, |n| {
-        trouble.healthy_url(receiver, n)
+    let Healthy {
+        endpoints: few,
+        rate,
+    } = crowd.healthy();
+    let (_, mut healthy) = endpoints(&mut admin, "healthy", few, |n| {
+        crowd.healthy_url(receiver, n)
     })?;
-    let (mut theirs, troubled) = endpoints(&mut admin, "troubled", trouble.endpoints(), |n| {
-        trouble.url(receiver, n)
+    let (mut theirs, troubled) = endpoints(&mut admin, "troubled", crowd.endpoints(), |n| {
+        crowd.url(receiver, n)
     })?;
     let burst = stream(
         admin.addr,
@@ -166,12 +217,13 @@ fn measure(
     let alone = watch(
         &mut healthy,
         receiver,
+        rate,
         (time / 2).max(Duration::from_secs(10)),
     )?;
-    burst.closed(0..trouble.burst())?;
+    burst.closed(0..crowd.burst(time))?;
     let beside = thread::scope(|scope| {
         let trickle = scope.spawn(|| troubled.open(TRICKLE, time));
-        let beside = watch(&mut healthy, receiver, time);
+        let beside = watch(&mut healthy, receiver, rate, time);
         trickle.join().expect("generators do not panic")?;
         beside
     })?;
@@ -179,7 +231,7 @@ fn measure(
     // That they were in trouble all the while.
     let attempts = theirs.total("/webhooks/deliveries?limit=1")?;
     let pending = theirs.total("/webhooks/events?status=pending&limit=1")?;
-    let name = trouble.name();
+    let name = crowd.name();
     println!("{name}: {attempts} attempts at these, {pending} of their events pending");
     println!("healthy alone: {alone}\nhealthy beside: {beside}");
     report.add(
@@ -215,9 +267,14 @@ impl fmt::Display for Watched {
     }
 }
 
-fn watch(healthy: &mut Stream, receiver: &Receiver, time: Duration) -> anyhow::Result<Watched> {
-    healthy.phase = receiver.expect(events(RATE, time), 1);
-    let mut posted = healthy.open(RATE, time)?;
+fn watch(
+    healthy: &mut Stream,
+    receiver: &Receiver,
+    rate: u64,
+    time: Duration,
+) -> anyhow::Result<Watched> {
+    healthy.phase = receiver.expect(events(rate, time), 1);
+    let mut posted = healthy.open(rate, time)?;
     let mut tally = receiver.wait(posted.accepted, PATIENCE);
     Ok(Watched {
         p50_ms: tally.latencies.quantile_ms(0.5),

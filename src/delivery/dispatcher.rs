@@ -104,8 +104,8 @@ impl Dispatcher {
         while let Some(outcome) = self.scheduler.next_expired() {
             self.queue.record(outcome);
         }
-        while let Some(request) = self.scheduler.next_read(now) {
-            self.reader.read(request);
+        while let Some((workspace, request)) = self.scheduler.next_read(now) {
+            self.reader.read(workspace, request);
         }
     }
 }

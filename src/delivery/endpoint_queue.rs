@@ -11,16 +11,19 @@ mod flights;
 mod reads;
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::flights::{Flight, Flights};
+pub(super) use self::flights::Flight;
+use self::flights::Flights;
 pub(super) use self::reads::Read;
 use super::limits::Limits;
+use super::scheduler::shares::Line;
 use super::target::LiveTarget;
 use crate::domain::clock::Timestamp;
-use crate::domain::health::{Class, Health, SLOW};
-use crate::storage::{QueuedEvent, Run, Seq};
+use crate::domain::health::{Health, SLOW};
+use crate::storage::{Backlog, QueuedEvent, Run, Seq, WorkspaceNumber};
 
 /// By which right an attempt starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,10 +43,11 @@ pub(super) enum Turn {
 )]
 pub(super) struct EndpointQueue {
     pub(super) target: Arc<LiveTarget>,
+    pub(super) workspace: WorkspaceNumber,
     pub(super) health: Health,
     limits: Limits,
-    /// Where it stands in line: the class of the ring, and the place.
-    pub(super) standing: Option<(Class, u64)>,
+    /// Where it stands in line.
+    pub(super) standing: Option<(Line, u64)>,
     /// When the scheduler looks at it again by itself.
     pub(super) timer: Option<Duration>,
     /// Bytes of bodies that wait in memory.
@@ -81,6 +85,7 @@ impl EndpointQueue {
     /// Of an endpoint with events on disk, perhaps.
     pub(super) fn new(target: Arc<LiveTarget>, cap: u32, limits: Limits, now: Timestamp) -> Self {
         Self {
+            workspace: target.current().workspace,
             target,
             health: Health::new(cap),
             limits,
@@ -110,10 +115,20 @@ impl EndpointQueue {
 
     /// Of an endpoint that was just made: nothing is on disk.
     pub(super) fn of_new_endpoint(target: Arc<LiveTarget>, cap: u32, limits: Limits) -> Self {
+        Self::resumed(target, Backlog::default(), cap, limits)
+    }
+
+    /// Of an endpoint of which this is on disk.
+    pub(super) fn resumed(
+        target: Arc<LiveTarget>,
+        backlog: Backlog,
+        cap: u32,
+        limits: Limits,
+    ) -> Self {
         Self {
-            refill_wanted: false,
-            next_due: None,
-            redeliveries_wanted: false,
+            refill_wanted: backlog.fresh,
+            next_due: backlog.next_due,
+            redeliveries_wanted: backlog.redeliveries,
             ..Self::new(target, cap, limits, Timestamp::default())
         }
     }
@@ -301,11 +316,13 @@ impl EndpointQueue {
     }
 
     /// An event was handed out and not attempted, because its run is skipped.
-    pub(super) fn abandoned(&mut self, seq: Seq, now: Duration) {
-        if self.landed(seq).is_some_and(|flight| flight.probes) {
+    pub(super) fn abandoned(&mut self, seq: Seq, now: Duration) -> Option<Flight> {
+        let flight = self.landed(seq);
+        if flight.is_some_and(|flight| flight.probes) {
             self.health.abandoned(now);
         }
         self.recorded(seq, None);
+        flight
     }
 
     /// Forgets what waits in runs that are skipped.
@@ -343,20 +360,11 @@ impl EndpointQueue {
         self.next_due
     }
 
-    /// Takes one waiting event whose run began before `began_before`.
-    pub(super) fn take_expired(&mut self, began_before: Timestamp) -> Option<QueuedEvent> {
-        let expired = |queue: &VecDeque<QueuedEvent>| {
-            queue
-                .front()
-                .is_some_and(|event| event.run_started < began_before)
-        };
-        let event = if expired(&self.window) {
-            self.window.pop_front()?
-        } else if expired(&self.retries) {
-            self.retries.pop_front()?
-        } else {
-            return None;
-        };
+    /// Takes an event that waits for another attempt and whose run began within `began`.
+    pub(super) fn take_expired(&mut self, began: &Range<Timestamp>) -> Option<QueuedEvent> {
+        let mut retries = self.retries.iter();
+        let at = retries.position(|event| began.contains(&event.run_started))?;
+        let event = self.retries.remove(at)?;
         self.bytes -= body_bytes(&event);
         Some(event)
     }

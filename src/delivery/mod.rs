@@ -118,8 +118,8 @@ impl Engine {
             wall: clock.now(),
             monotonic: clock.monotonic(),
         };
-        for target in &targets {
-            scheduler.resume(target, now);
+        for (target, backlog) in &targets {
+            scheduler.resume(target, *backlog, now);
         }
         let dispatcher = Dispatcher {
             scheduler,

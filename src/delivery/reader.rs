@@ -1,15 +1,15 @@
 //! The thread that reads the queue for the dispatcher, so that no read holds up a start.
 
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use super::inbox::Inbox;
 use super::protocol::{ReadRequest, ReadResult, Start};
 use super::sender::Senders;
 use crate::fail_point::{FailPoint, reach};
-use crate::storage::{Queue, Seq, StoreError};
-use crate::vital::VitalThread;
+use crate::storage::{Queue, Seq, StoreError, WorkspaceNumber};
+use crate::vital::{VitalThread, lock, wait};
 
 /// How long the reader rests after a failed read, so that a broken disk is not hammered.
 const FAILURE_PAUSE: Duration = Duration::from_millis(250);
@@ -24,11 +24,82 @@ enum Request {
     Body(Start),
 }
 
-/// The reader's handle; dropping it ends the thread.
+/// What waits for the reader. Workspaces take turns, a request each, so that one with many endpoints does
+/// not hold up the others; those of one workspace keep their order.
+#[derive(Default)]
+struct Line {
+    /// Workspaces with requests, in the order of their turns.
+    turns: VecDeque<WorkspaceNumber>,
+    requests: HashMap<WorkspaceNumber, VecDeque<Request>>,
+    closed: bool,
+}
+
+impl Line {
+    fn put(&mut self, workspace: WorkspaceNumber, request: Request) {
+        let requests = self.requests.entry(workspace).or_default();
+        if requests.is_empty() {
+            self.turns.push_back(workspace);
+        }
+        requests.push_back(request);
+    }
+
+    fn take(&mut self) -> Option<Request> {
+        let workspace = self.turns.pop_front()?;
+        let requests = self.requests.get_mut(&workspace)?;
+        let request = requests.pop_front();
+        if requests.is_empty() {
+            self.requests.remove(&workspace);
+        } else {
+            self.turns.push_back(workspace);
+        }
+        request
+    }
+}
+
+#[derive(Default)]
+struct Requests {
+    line: Mutex<Line>,
+    arrived: Condvar,
+}
+
+impl Requests {
+    /// Waits for a request; `None`: there will be none.
+    fn next(&self) -> Option<Request> {
+        let mut line = lock(&self.line);
+        loop {
+            if let Some(request) = line.take() {
+                return Some(request);
+            }
+            if line.closed {
+                return None;
+            }
+            line = wait(&self.arrived, line);
+        }
+    }
+}
+
+/// The side that asks; without it there will be no further request.
+struct Asking(Arc<Requests>);
+
+impl Asking {
+    fn put(&self, workspace: WorkspaceNumber, request: Request) {
+        lock(&self.0.line).put(workspace, request);
+        self.0.arrived.notify_one();
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        lock(&self.0.line).closed = true;
+        self.0.arrived.notify_one();
+    }
+}
+
+/// The reader's handle.
 pub(super) struct Reader {
     // First: a thread whose handle is gone may end, as it does without anybody to ask it.
     thread: VitalThread,
-    requests: Sender<Request>,
+    requests: Asking,
 }
 
 impl Reader {
@@ -37,20 +108,25 @@ impl Reader {
         inbox: Arc<Inbox>,
         senders: Senders,
     ) -> std::io::Result<Self> {
-        let (requests, received) = channel();
+        let requests = Arc::new(Requests::default());
+        let received = requests.clone();
         let work = move || run(&*queue, &inbox, &senders, &received);
         let thread = VitalThread::start("queue-reader", work)?;
-        Ok(Self { thread, requests })
+        Ok(Self {
+            thread,
+            requests: Asking(requests),
+        })
     }
 
     /// Has a part of the queue read.
-    pub(super) fn read(&self, request: ReadRequest) {
-        let _ = self.requests.send(Request::Read(request));
+    pub(super) fn read(&self, workspace: WorkspaceNumber, request: ReadRequest) {
+        self.requests.put(workspace, Request::Read(request));
     }
 
     /// Has an event sent, after its body was read, and those of its followers read.
     pub(super) fn send(&self, start: Start) {
-        let _ = self.requests.send(Request::Body(start));
+        let workspace = start.event.workspace;
+        self.requests.put(workspace, Request::Body(start));
     }
 
     /// Ends the thread when it has done what it was asked for.
@@ -59,8 +135,8 @@ impl Reader {
     }
 }
 
-fn run(queue: &dyn Queue, inbox: &Inbox, senders: &Senders, requests: &Receiver<Request>) {
-    while let Ok(request) = requests.recv() {
+fn run(queue: &dyn Queue, inbox: &Inbox, senders: &Senders, requests: &Requests) {
+    while let Some(request) = requests.next() {
         reach(FailPoint::ReaderTurn);
         match request {
             Request::Read(request) => inbox.read(answer(queue, request)),
@@ -72,7 +148,7 @@ fn run(queue: &dyn Queue, inbox: &Inbox, senders: &Senders, requests: &Receiver<
         }
     }
     // The engine stops over a queue that cannot be read. Whatever it still asks for comes too late.
-    while requests.recv().is_ok() {}
+    while requests.next().is_some() {}
 }
 
 /// Sends an event whose body has to be read; `false`: the engine stops.
@@ -139,5 +215,35 @@ fn retried<T>(read: impl Fn() -> Result<T, StoreError>) -> Option<T> {
             std::thread::sleep(FAILURE_PAUSE);
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::EndpointNumber;
+
+    #[test]
+    fn workspaces_take_turns_and_each_keeps_its_order() {
+        let mut line = Line::default();
+        let mut ask = |workspace, endpoint| {
+            let request = ReadRequest::Fresh {
+                endpoint: EndpointNumber(endpoint),
+                after: Seq(0),
+                limit: 1,
+            };
+            line.put(WorkspaceNumber(workspace), Request::Read(request));
+        };
+        (1..=4).for_each(|endpoint| ask(1, endpoint));
+        ask(2, 5);
+        (6..=7).for_each(|endpoint| ask(3, endpoint));
+        let order: Vec<i64> = std::iter::from_fn(|| line.take())
+            .map(|request| match request {
+                Request::Read(ReadRequest::Fresh { endpoint, .. }) => endpoint.0,
+                _ => unreachable!("only such were put"),
+            })
+            .collect();
+        assert_eq!(order, [1, 5, 6, 2, 7, 3, 4]);
+        assert!(line.requests.is_empty());
     }
 }

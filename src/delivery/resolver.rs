@@ -291,7 +291,7 @@ impl Shared {
     /// Tells the operator, and nobody else, why a name can't be used.
     fn tell(&self, error: &ResolveError) {
         let now = (self.clock)();
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = vital::lock(&self.told);
         if let Some(left_out) = told.take(now) {
             tracing::info!(%error, left_out, "a name can't be used");
         }

@@ -4,37 +4,38 @@
 //! one thread can own it without a lock, and a simulation can drive it through months in seconds.
 //!
 //! # Who may start
-//! Of S senders, endpoints that are *bad* hold fewer than a quarter together, *new* ones fewer than a
-//! quarter, both fewer than half. A *good* endpoint with nothing in flight may always start; with
-//! something in flight it may while more than a quarter of the senders is free. Ready endpoints stand once
-//! each in the ring of their class, one event per turn; one that may not start is passed over, never
-//! waited for.
+//! Turns go by workspace first ([`turns`]): to the one that holds fewest senders, and some are kept for
+//! those that hold few. Below that, of S senders, endpoints that are *bad* hold fewer than a quarter together,
+//! *new* ones fewer than a quarter, both fewer than half. A *good* endpoint with nothing in flight may
+//! always start; with something in flight it may while more than a quarter of the senders is free
+//! ([`shares`]). Ready endpoints stand once each in a line of their workspace, one event per turn; one that
+//! may not start is passed over, never waited for.
 
 #[cfg(test)]
 pub(super) mod audit;
 mod landings;
-mod shares;
+mod memory;
+pub(in crate::delivery) mod shares;
 #[cfg(test)]
 mod tests;
 mod timers;
+pub(in crate::delivery) mod turns;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::shares::{Shares, place};
-use super::endpoint_queue::{EndpointQueue, Read, Turn};
+use self::turns::{Turns, Waiting};
+use super::endpoint_queue::{EndpointQueue, Read};
 use super::limits::Limits;
 use super::protocol::{Now, ReadRequest, ReadResult, Start};
-use super::ring::Ring;
 use super::target::LiveTargets;
 use crate::domain::clock::Timestamp;
 use crate::domain::health::Class;
 use crate::domain::retry::RetryPolicy;
-use crate::storage::{Cause, EndpointNumber, Notice, Outcome, QueuedEvent, Seq, Target};
-
-/// In the order in which they get their turns.
-const CLASSES: [Class; 3] = [Class::Good, Class::New, Class::Bad];
+use crate::storage::{
+    Backlog, Cause, EndpointNumber, Notice, Outcome, QueuedEvent, Seq, Target, WorkspaceNumber,
+};
 
 /// What the scheduler must know of the settings.
 #[derive(Clone, Debug)]
@@ -51,21 +52,22 @@ pub(super) struct Scheduler {
     random: Box<dyn FnMut() -> f64 + Send>,
     /// Boxed, because the map has a place for up to twice as many, each as large as what is in it.
     endpoints: HashMap<EndpointNumber, Box<EndpointQueue>>,
-    /// Ready endpoints, by class.
-    rings: [Ring; 3],
+    /// Who gets the next turn.
+    turns: Turns,
     /// When to look at an endpoint again although nothing happened.
     timers: BTreeSet<(Duration, EndpointNumber)>,
-    shares: Shares,
-    windows: usize,
-    bodies: usize,
+    /// What waits in memory, of all workspaces.
+    waiting: Waiting,
     unrecorded: usize,
     /// Endpoints to be looked at for reads.
     wanting: VecDeque<EndpointNumber>,
-    /// Runs that ended without an attempt.
+    /// Runs that ended while they waited for a further attempt.
     expired: VecDeque<Outcome>,
     next_expiry: Duration,
     /// The wall clock at monotonic zero, as it was when last looked at.
     wall_at_zero: Option<Timestamp>,
+    /// Since when the wall clock goes steadily: the start, or its last step.
+    steady_since: Option<Now>,
 }
 
 impl Scheduler {
@@ -75,29 +77,35 @@ impl Scheduler {
         random: Box<dyn FnMut() -> f64 + Send>,
     ) -> Self {
         Self {
-            shares: Shares::new(rules.senders),
+            turns: Turns::new(rules.senders),
             rules,
             live,
             random,
             endpoints: HashMap::new(),
-            rings: Default::default(),
             timers: BTreeSet::new(),
-            windows: 0,
-            bodies: 0,
+            waiting: Waiting::default(),
             unrecorded: 0,
             wanting: VecDeque::new(),
             expired: VecDeque::new(),
             next_expiry: Duration::ZERO,
             wall_at_zero: None,
+            steady_since: None,
         }
     }
 
-    /// Takes an endpoint that may have events on disk.
-    pub(super) fn resume(&mut self, target: &Target, now: Now) {
+    /// Takes an endpoint that was there before, and what it has on disk.
+    pub(super) fn resume(&mut self, target: &Target, backlog: Backlog, now: Now) {
         let live = self.live.get_or_insert(target);
-        let queue = EndpointQueue::new(live, self.shares.cap(), self.rules.limits, now.wall);
-        self.endpoints.insert(target.number, Box::new(queue));
-        self.wanting.push_back(target.number);
+        let queue = EndpointQueue::resumed(live, backlog, self.turns.cap(), self.rules.limits);
+        self.hold(target.number, queue);
+        self.settle(target.number, now);
+    }
+
+    /// Holds one more endpoint, of which something may have to be read.
+    fn hold(&mut self, number: EndpointNumber, queue: EndpointQueue) {
+        self.turns.opened(queue.workspace);
+        self.endpoints.insert(number, Box::new(queue));
+        self.wanting.push_back(number);
     }
 
     /// Hears of a commit.
@@ -125,7 +133,7 @@ impl Scheduler {
                 };
                 queue.recorded(recorded.seq, recorded.due);
                 self.settle(recorded.endpoint, now);
-                self.drop_if_idle(recorded.endpoint);
+                self.drop_if_idle(recorded.endpoint, now);
             }
         }
     }
@@ -138,28 +146,17 @@ impl Scheduler {
         }
     }
 
-    /// Changes what waits for an endpoint, and keeps the sums over all endpoints.
-    fn change<T>(
-        &mut self,
-        number: EndpointNumber,
-        work: impl FnOnce(&mut EndpointQueue) -> T,
-    ) -> Option<T> {
-        let queue = self.endpoints.get_mut(&number)?;
-        self.windows -= queue.occupied();
-        self.bodies -= queue.bytes();
-        let result = work(queue);
-        self.windows += queue.occupied();
-        self.bodies += queue.bytes();
-        Some(result)
-    }
-
     fn published(&mut self, mut event: QueuedEvent, now: Now) {
         let endpoint = event.endpoint;
-        let size = event.body.as_ref().map_or(0, |body| body.len());
-        if self.bodies + size > self.rules.limits.bodies {
+        let room = self.room(event.workspace);
+        if event
+            .body
+            .as_ref()
+            .is_some_and(|body| body.len() > room.bodies)
+        {
             event.body = None;
         }
-        let room = self.windows < self.rules.limits.windows;
+        let room = room.windows > 0;
         if self.change(endpoint, |queue| queue.published(event, room)) == Some(true) {
             self.settle(endpoint, now);
         } else {
@@ -171,12 +168,12 @@ impl Scheduler {
         let number = target.number;
         if !target.enabled {
             self.change(number, |queue| queue.skip(target.skip_through));
-            self.drop_if_idle(number);
+            self.drop_if_idle(number, now);
             return;
         }
         // It was set at the commit, and may have changed again since.
         let live = self.live.get_or_insert(target);
-        let (cap, limits) = (self.shares.cap(), self.rules.limits);
+        let (cap, limits) = (self.turns.cap(), self.rules.limits);
         let Some(queue) = self.endpoints.get_mut(&number) else {
             let queue = match cause {
                 Cause::Created => EndpointQueue::of_new_endpoint(live, cap, limits),
@@ -184,19 +181,19 @@ impl Scheduler {
                 // Only these bring one back; it was dropped because it is disabled.
                 Cause::Moved | Cause::Edited | Cause::Disabled => return,
             };
-            self.endpoints.insert(number, Box::new(queue));
-            self.wanting.push_back(number);
+            self.hold(number, queue);
             return;
         };
         match cause {
             Cause::Moved | Cause::Enabled => {
-                let flying = queue.flying();
-                let before = queue.health.class();
+                let change = (queue.health.class(), Class::New);
                 queue.renew();
                 if cause == Cause::Enabled {
                     queue.revive(now.wall);
                 }
-                self.shares.reclassify(before, Class::New, flying);
+                let (workspace, flying) = (queue.workspace, queue.flying());
+                self.turns
+                    .reclassify(workspace, change, flying, now.monotonic);
             }
             Cause::Created | Cause::Edited | Cause::Disabled => {}
         }
@@ -204,15 +201,17 @@ impl Scheduler {
     }
 
     /// Forgets a disabled endpoint of which nothing is in memory or under way.
-    fn drop_if_idle(&mut self, number: EndpointNumber) {
+    fn drop_if_idle(&mut self, number: EndpointNumber, now: Now) {
         if let Some(queue) = self.endpoints.get(&number) {
             if queue.target.current().enabled || !queue.is_idle() || self.live.is_ahead(number) {
                 return;
             }
-            if let Some((class, at)) = queue.standing {
-                self.rings[place(class)].leave(at);
+            let workspace = queue.workspace;
+            if let Some((line, at)) = queue.standing {
+                self.turns.leave(workspace, line, at, now.monotonic);
             }
             self.endpoints.remove(&number);
+            self.turns.closed(workspace);
         }
         self.live.forget(number);
     }
@@ -223,7 +222,7 @@ impl Scheduler {
         | ReadResult::Retries(number, ..)
         | ReadResult::Redeliveries(number, ..)
         | ReadResult::Bodies(number, ..)) = result;
-        let room = self.rules.limits.bodies.saturating_sub(self.bodies);
+        let room = self.room_for(number).bodies;
         self.change(number, |queue| {
             match result {
                 ReadResult::Fresh(_, Some(events), limit) => queue.refilled(events, limit),
@@ -242,14 +241,17 @@ impl Scheduler {
             }
         });
         self.settle(number, now);
-        self.drop_if_idle(number);
+        self.drop_if_idle(number, now);
     }
 
-    /// The next read to make.
-    pub(super) fn next_read(&mut self, now: Now) -> Option<ReadRequest> {
+    /// The next read to make, and for whom.
+    pub(super) fn next_read(&mut self, now: Now) -> Option<(WorkspaceNumber, ReadRequest)> {
         while let Some(number) = self.wanting.front().copied() {
-            let room = self.rules.limits.windows.saturating_sub(self.windows);
-            let request = self.change(number, |queue| next_request(queue, number, room, now));
+            let room = self.room_for(number).windows;
+            let request = self.change(number, |queue| {
+                let request = next_request(queue, number, room, now)?;
+                Some((queue.workspace, request))
+            });
             match request.flatten() {
                 None => self.wanting.pop_front(),
                 request => return request,
@@ -260,17 +262,10 @@ impl Scheduler {
 
     /// The next attempt to make.
     pub(super) fn next_start(&mut self, now: Now) -> Option<Start> {
-        for class in CLASSES {
-            let mut turns = self.rings[place(class)].len();
-            while turns > 0 && !self.is_full() && !self.shares.is_closed(class) {
-                let Some(number) = self.rings[place(class)].pop_front() else {
-                    break;
-                };
-                match self.take_turn(number, now) {
-                    Taken::Start(start) => return Some(start),
-                    Taken::Expired => {}
-                    Taken::Nothing => turns -= 1,
-                }
+        while !self.is_full() {
+            let number = self.turns.next(now.monotonic)?;
+            if let Some(start) = self.take_turn(number, now) {
+                return Some(start);
             }
         }
         None
@@ -278,69 +273,42 @@ impl Scheduler {
 
     /// Whether so many outcomes are not on disk, or about to come, that nothing may start.
     fn is_full(&self) -> bool {
-        self.unrecorded + self.shares.total() as usize >= self.rules.limits.unrecorded
+        self.unrecorded + self.turns.total() as usize >= self.rules.limits.unrecorded
     }
 
-    /// Lets the endpoint that was first in line start one event, if it may; stands it in line again if
-    /// it has more.
-    fn take_turn(&mut self, number: EndpointNumber, now: Now) -> Taken {
-        let Some(queue) = self.endpoints.get_mut(&number) else {
-            return Taken::Nothing;
-        };
-        queue.standing = None;
-        let class = queue.health.class();
-        let taken = if self.shares.waits(class, queue.flying()) {
-            None
-        } else {
-            self.change(number, |queue| queue.take(now.monotonic))
-                .flatten()
-        };
-        let Some((event, turn)) = taken else {
+    /// Lets the endpoint whose turn it is start one event; stands it in line again if it has more.
+    fn take_turn(&mut self, number: EndpointNumber, now: Now) -> Option<Start> {
+        self.endpoints.get_mut(&number)?.standing = None;
+        let taken = self.change(number, |queue| queue.take(now.monotonic));
+        let Some((event, turn)) = taken.flatten() else {
             self.settle(number, now);
-            return Taken::Nothing;
+            return None;
         };
-        if event.run_started <= now.wall.before(self.rules.retry.expire_after) {
-            if let Some(queue) = self.endpoints.get_mut(&number)
-                && turn == Turn::Probe
-            {
-                queue.health.abandoned(now.monotonic);
-            }
-            self.settle(number, now);
-            self.expire(event, now);
-            return Taken::Expired;
-        }
         let queue = self
             .endpoints
             .get_mut(&number)
             .expect("it has just been there");
+        let class = queue.health.class();
+        self.turns.take(queue.workspace, class, now.monotonic);
         queue.started(event.seq, turn, now.monotonic);
-        self.shares.take(class);
         let start = Start {
             followers: queue.load(&event),
             event,
             target: queue.target.clone(),
         };
         self.settle(number, now);
-        Taken::Start(start)
+        Some(start)
     }
 
     /// Attempts in flight.
     pub(super) fn flying(&self) -> u32 {
-        self.shares.total()
+        self.turns.total()
     }
 
     /// Outcomes that are not on disk yet.
     pub(super) fn unrecorded(&self) -> usize {
         self.unrecorded
     }
-}
-
-/// What came of an endpoint's turn.
-enum Taken {
-    Start(Start),
-    /// The event's run is over; the endpoint may have another one.
-    Expired,
-    Nothing,
 }
 
 /// The next read that an endpoint wants.

@@ -18,12 +18,14 @@ pub const ENDPOINT_HOLD_MAX: Duration = Duration::from_hours(1);
 pub struct RetryPolicy {
     /// Waits before the second, third … attempt.
     pub waits: Vec<Duration>,
-    /// A run that is not finished so long after it began has failed.
+    /// A run that is not finished so long after it began fails with its next attempt, or while it waits for
+    /// it: but never without any.
     pub expire_after: Duration,
 }
 
 impl RetryPolicy {
-    /// When the attempt after `made` attempts of a run is due; `None`: the schedule is used up.
+    /// When the attempt after `made` attempts of a run is due; `None`: the schedule is used up, or the run
+    /// is over.
     ///
     /// `retry_after` never shortens the wait. `random` is uniform in 0..1.
     #[must_use]
@@ -38,13 +40,17 @@ impl RetryPolicy {
         let wait = *self
             .waits
             .get(usize::try_from(made.checked_sub(1)?).ok()?)?;
+        let end = self.expires_at(run_started);
+        if now >= end {
+            return None;
+        }
         let hold = retry_after.unwrap_or_default().min(EVENT_HOLD_MAX);
         let due = now.after(vary(wait, random).max(hold));
-        // An event must not wait beyond the end of its run: it ends then, not later.
-        Some(due.min(self.expires_at(run_started).max(now)))
+        // An event must not wait beyond the end of its run: then its last attempt is made.
+        Some(due.min(end))
     }
 
-    /// When a run ends, finished or not.
+    /// When a run is over, finished or not.
     #[must_use]
     pub fn expires_at(&self, run_started: Timestamp) -> Timestamp {
         run_started.after(self.expire_after)
@@ -138,6 +144,8 @@ mod tests {
         let started = NOW.before(Duration::from_secs(72 * 3600 - 2));
         let due = policy().next_due(1, started, NOW, None, 0.5).unwrap();
         assert_eq!(due, NOW.after(Duration::from_secs(2)));
+        let at_the_end = NOW.after(Duration::from_secs(2));
+        assert_eq!(policy().next_due(2, started, at_the_end, None, 0.5), None);
     }
 
     #[test]

@@ -24,8 +24,8 @@ pub use self::error::{StoreError, TokenRule, Unavailable};
 pub use self::filter::{DeliveryFilter, EndpointFilter, EventFilter, Listed, Page, QUERY_SCAN_MAX};
 pub use self::pending::{Answer, Pending, pending};
 pub use self::queue::{
-    Cause, EndpointNumber, Notice, NoticeSink, Outcome, Queue, QueuedEvent, Recorded, RetryBatch,
-    Run, Seq, Target, Verdict,
+    Backlog, Cause, EndpointNumber, Notice, NoticeSink, Outcome, Queue, QueuedEvent, Recorded,
+    RetryBatch, Run, Seq, Target, Verdict, WorkspaceNumber,
 };
 use crate::domain::access::{AccessToken, Actor, Caller, Reach, Scopes, TokenHash};
 use crate::domain::clock::Timestamp;

@@ -14,6 +14,10 @@ use crate::domain::secret::Secret;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EndpointNumber(pub i64);
 
+/// A workspace's number: small, never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WorkspaceNumber(pub i64);
+
 /// An event's number: the order of commit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Seq(pub i64);
@@ -27,6 +31,8 @@ pub struct Run(pub i64);
 pub struct Target {
     /// Its number.
     pub number: EndpointNumber,
+    /// Whose it is.
+    pub workspace: WorkspaceNumber,
     /// Its id, for logs.
     pub id: Uuid,
     /// Where events go.
@@ -39,6 +45,17 @@ pub struct Target {
     pub skip_through: Run,
 }
 
+/// What is on disk of an endpoint's queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Whether events were never attempted.
+    pub fresh: bool,
+    /// When the soonest retry is due, or earlier.
+    pub next_due: Option<Timestamp>,
+    /// Whether events wait for the first attempt of a redelivery.
+    pub redeliveries: bool,
+}
+
 /// An event that waits for an attempt.
 #[derive(Clone, Debug)]
 pub struct QueuedEvent {
@@ -48,8 +65,8 @@ pub struct QueuedEvent {
     pub id: Uuid,
     /// Where it goes.
     pub endpoint: EndpointNumber,
-    /// Its workspace's number, opaque to the engine.
-    pub workspace: i64,
+    /// Whose it is.
+    pub workspace: WorkspaceNumber,
     /// Its type's number, opaque to the engine.
     pub event_type: i64,
     /// The current run.
@@ -167,8 +184,9 @@ pub trait NoticeSink: Send + Sync {
 pub trait Queue: Send + Sync {
     /// Has `sink` hear of every commit from now on. Called once, before the first of the others.
     fn listen(&self, sink: Arc<dyn NoticeSink>);
-    /// The endpoints that are enabled.
-    fn targets(&self) -> Result<Vec<Target>, StoreError>;
+    /// The endpoints that are enabled, and what each has on disk: at least what was there before the call.
+    /// With many endpoints few of them have anything, and looking for each would take seconds.
+    fn targets(&self) -> Result<Vec<(Target, Backlog)>, StoreError>;
     /// Events of `endpoint` never attempted, with numbers above `after`, in publish order.
     fn fresh(
         &self,

@@ -244,8 +244,9 @@ fn a_redelivery_during_an_attempt_starts_after_it_unless_it_succeeds() {
     }
 }
 
+/// Behind an endpoint that rests, runs end that had an attempt; the others wait for theirs, one probe each.
 #[test]
-fn a_run_that_takes_too_long_expires() {
+fn a_run_that_takes_too_long_ends_but_not_without_an_attempt() {
     let app = TestApp::with_manual_clock(&["--expire-after", "1h", "--disable-after", "0"]);
     let receiver = Receiver::start();
     receiver.reply("/a", 503, "");
@@ -253,20 +254,121 @@ fn a_run_that_takes_too_long_expires() {
     for _ in 0..6 {
         app.publish("a", &json!(1));
     }
+    let attempts = |count: u64| {
+        app.wait_for("/api/webhooks/deliveries?limit=1", |list| {
+            list["meta"]["total"] == count
+        });
+    };
     receiver.wait("/a", 3);
-    app.wait_for("/api/webhooks/deliveries", |list| {
+    attempts(3);
+    app.advance(seconds(3700));
+    app.wait_for("/api/webhooks/events?status=failed&limit=1", |list| {
+        app.advance(seconds(61));
+        list["meta"]["total"] == 6
+    });
+    let list = app.get("/api/webhooks/deliveries?limit=100").expect(200);
+    let all = list["data"].as_array().unwrap();
+    let of = |event: &Value| {
+        let of_it = |one: &&Value| one["webhook_event"]["id"] == event["webhook_event"]["id"];
+        all.iter()
+            .filter(of_it)
+            .filter(|one| one["http_code"] == 503)
+            .count()
+    };
+    assert!(all.iter().all(|one| of(one) > 0), "{list}");
+    let expired = all.iter().filter(|one| one["error"] == "expired").count();
+    // One of the three that had been attempted may have been the first probe.
+    assert!(matches!(expired, 2 | 3), "{list}");
+}
+
+/// The endpoint asked not to be tried for an hour; that its event ended meanwhile is not its failure.
+#[test]
+fn a_run_that_ends_while_it_waits_does_not_count_against_its_endpoint() {
+    let app = TestApp::with_manual_clock(&["--expire-after", "10m", "--disable-after", "1"]);
+    let receiver = Receiver::start();
+    receiver.reply("/a", 503, "retry-after: 3600\r\n");
+    let endpoint = app.endpoint(&receiver.url("/a"));
+    let path = event_path(&app.publish("a", &json!(1)));
+    app.wait_for(&path, |event| event["attempts"] == 1);
+    app.advance(seconds(601));
+    // Once it has been read from the file, within a minute.
+    app.wait_for(&path, |event| {
+        app.advance(Duration::from_millis(100));
+        event["succeeded"] == false
+    });
+    let list = app.get("/api/webhooks/deliveries").expect(200);
+    assert_eq!(list["data"][0]["error"], "expired", "{list}");
+    let endpoint = format!(
+        "/api/webhooks/endpoints/{}",
+        endpoint["id"].as_str().unwrap()
+    );
+    assert_eq!(app.get(&endpoint).expect(200)["enabled"], true);
+}
+
+/// What was due when the server went down, is attempted once it is back, however late that is.
+#[test]
+fn down_for_longer_than_runs_last_nothing_is_lost() {
+    const EVENTS: usize = 40;
+    let mut app = TestApp::with_manual_clock(&[]);
+    let receiver = Receiver::start();
+    receiver.reply("/a", 503, "");
+    let endpoint = app.endpoint(&receiver.url("/a"));
+    for n in 0..EVENTS {
+        app.publish("a", &json!(n));
+    }
+    // Three were attempted, and the endpoint rests.
+    app.wait_for("/api/webhooks/deliveries?limit=1", |list| {
         list["meta"]["total"] == 3
     });
-    app.advance(seconds(3700));
-    app.wait_for_events("failed", 6);
-    let list = app.get("/api/webhooks/deliveries?limit=100").expect(200);
-    let expired = list["data"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|one| one["error"] == "expired")
-        .count();
-    assert!(expired >= 5, "{list}");
+    app.stop();
+    receiver.reply("/a", 200, "");
+    let clock = app.clock.clone().unwrap();
+    clock.advance(Duration::from_hours(73));
+    app.restart();
+    app.wait_for_events("succeeded", u64::try_from(EVENTS).unwrap());
+    let endpoint = format!(
+        "/api/webhooks/endpoints/{}",
+        endpoint["id"].as_str().unwrap()
+    );
+    assert_eq!(app.get(&endpoint).expect(200)["enabled"], true);
+}
+
+/// Overdue events of a receiver that is still down: one attempt each, which is the last.
+#[test]
+fn down_for_longer_than_runs_last_a_dead_endpoint_is_tried_at_the_usual_pace() {
+    let flags = ["--retry-schedule", "1m", "--disable-after", "5"];
+    let mut app = TestApp::with_manual_clock(&flags);
+    let receiver = Receiver::start();
+    receiver.reply("/a", 503, "");
+    let endpoint = app.endpoint(&receiver.url("/a"));
+    for n in 0..9 {
+        app.publish("a", &json!(n));
+    }
+    receiver.wait("/a", 3);
+    app.wait_for("/api/webhooks/deliveries?limit=1", |list| {
+        list["meta"]["total"] == 3
+    });
+    app.stop();
+    let clock = app.clock.clone().unwrap();
+    clock.advance(Duration::from_hours(73));
+    app.restart();
+    // Those that were attempted before come first; three failures, and it rests again.
+    app.wait_for_events("failed", 3);
+    assert_eq!(receiver.count("/a"), 6);
+    let endpoint = format!(
+        "/api/webhooks/endpoints/{}",
+        endpoint["id"].as_str().unwrap()
+    );
+    for (wait, failed) in [(7, 4), (37, 5)] {
+        assert_eq!(app.get(&endpoint).expect(200)["enabled"], true);
+        app.advance(seconds(wait));
+        app.wait_for_events("failed", failed);
+    }
+    app.wait_for(&endpoint, |endpoint| {
+        endpoint["disabled_reason"] == "failing"
+    });
+    app.wait_for_events("skipped", 4);
+    assert_eq!(receiver.count("/a"), 8);
 }
 
 #[test]

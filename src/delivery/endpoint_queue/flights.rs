@@ -8,7 +8,7 @@ use crate::storage::Seq;
 #[derive(Clone, Copy, Debug)]
 pub(in crate::delivery) struct Flight {
     seq: Seq,
-    started: Duration,
+    pub(in crate::delivery) started: Duration,
     /// Whether it is the probe that a rest waits for.
     pub(in crate::delivery) probes: bool,
     /// Whether it teaches something: not if the endpoint has moved or was enabled since.

@@ -1,37 +1,47 @@
 //! What the simulation may see of a [`Scheduler`]: sums as they are kept, and counted anew.
 
 use super::Scheduler;
-use super::shares::place;
+use std::collections::BTreeMap;
+
+use super::shares::Held;
+use super::turns::Waiting;
 use crate::delivery::endpoint_queue::EndpointQueue;
-use crate::storage::EndpointNumber;
+use crate::storage::{EndpointNumber, WorkspaceNumber};
 
 /// The sums over all endpoints.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::delivery) struct Sums {
-    pub(in crate::delivery) windows: usize,
-    pub(in crate::delivery) bodies: usize,
-    /// Good, new, bad.
-    pub(in crate::delivery) in_flight: [u32; 3],
+    pub(in crate::delivery) waiting: Waiting,
+    pub(in crate::delivery) held: Held,
+    /// Of each workspace that has something in flight.
+    pub(in crate::delivery) holders: Vec<(WorkspaceNumber, Held)>,
 }
 
 impl Scheduler {
     /// The sums as they are kept.
     pub(in crate::delivery) fn sums(&self) -> Sums {
         Sums {
-            windows: self.windows,
-            bodies: self.bodies,
-            in_flight: self.shares.in_flight(),
+            waiting: self.waiting,
+            held: self.turns.held(),
+            holders: self.turns.holders(),
         }
     }
 
     /// The sums, counted anew.
     pub(in crate::delivery) fn recount(&self) -> Sums {
         let mut sums = Sums::default();
+        let mut holders: BTreeMap<WorkspaceNumber, Held> = BTreeMap::new();
         for queue in self.endpoints.values() {
-            sums.windows += queue.occupied();
-            sums.bodies += queue.recounted_bytes();
-            sums.in_flight[place(queue.health.class())] += queue.flying();
+            sums.waiting.windows += queue.occupied();
+            sums.waiting.bodies += queue.recounted_bytes();
+            let holder = holders.entry(queue.workspace).or_default();
+            for _ in 0..queue.flying() {
+                sums.held.take(queue.health.class());
+                holder.take(queue.health.class());
+            }
         }
+        holders.retain(|_, held| held.total() > 0);
+        sums.holders = holders.into_iter().collect();
         sums
     }
 

@@ -1,6 +1,9 @@
 //! What is learnt from an attempt, and what becomes of its event.
 
+use std::time::Duration;
+
 use super::Scheduler;
+use crate::delivery::endpoint_queue::Flight;
 use crate::delivery::protocol::{Attempted, Landing, Now};
 use crate::domain::delivery_error::DeliveryError;
 use crate::domain::health::Result as HealthResult;
@@ -14,16 +17,18 @@ impl Scheduler {
             Landing::Abandoned(event) => {
                 let number = event.endpoint;
                 if let Some(queue) = self.endpoints.get_mut(&number) {
-                    self.shares.give_back(queue.health.class());
-                    queue.abandoned(event.seq, now.monotonic);
+                    let (workspace, class) = (queue.workspace, queue.health.class());
+                    let flight = queue.abandoned(event.seq, now.monotonic);
+                    self.turns
+                        .give_back(workspace, class, held_for(flight, now), now.monotonic);
                 }
                 self.settle(number, now);
-                self.drop_if_idle(number);
+                self.drop_if_idle(number, now);
                 None
             }
             Landing::Attempted(event, attempted) => {
-                self.learn(&event, &attempted, now);
-                let verdict = self.verdict(&event, &attempted, now);
+                let started = self.learn(&event, &attempted, now);
+                let verdict = self.verdict(&event, &attempted, started, now);
                 self.unrecorded += 1;
                 self.settle(event.endpoint, now);
                 Some(Outcome {
@@ -42,16 +47,15 @@ impl Scheduler {
         }
     }
 
-    fn learn(&mut self, event: &QueuedEvent, attempted: &Attempted, now: Now) {
+    /// Returns when the attempt started.
+    fn learn(&mut self, event: &QueuedEvent, attempted: &Attempted, now: Now) -> Duration {
         let random = (self.random)();
         let Some(queue) = self.endpoints.get_mut(&event.endpoint) else {
-            return;
+            return now.monotonic;
         };
-        self.shares.give_back(queue.health.class());
-        let flight = queue.landed(event.seq);
-        let flying = queue.flying();
-        let before = queue.health.class();
-        if let Some(flight) = flight.filter(|flight| flight.counts) {
+        let (workspace, before) = (queue.workspace, queue.health.class());
+        let landed = queue.landed(event.seq);
+        if let Some(flight) = landed.filter(|flight| flight.counts) {
             let slow_ones = queue.has_slow_ones(now.monotonic);
             let result = health_result(attempted);
             queue.health.finished(
@@ -71,11 +75,21 @@ impl Scheduler {
                     .hold(now.monotonic + hold.min(ENDPOINT_HOLD_MAX));
             }
         }
-        let after = queue.health.class();
-        self.shares.reclassify(before, after, flying);
+        let (after, flying) = (queue.health.class(), queue.flying());
+        self.turns
+            .give_back(workspace, before, held_for(landed, now), now.monotonic);
+        self.turns
+            .reclassify(workspace, (before, after), flying, now.monotonic);
+        landed.map_or(now.monotonic, |flight| flight.started)
     }
 
-    fn verdict(&mut self, event: &QueuedEvent, attempted: &Attempted, now: Now) -> Verdict {
+    fn verdict(
+        &mut self,
+        event: &QueuedEvent,
+        attempted: &Attempted,
+        started: Duration,
+        now: Now,
+    ) -> Verdict {
         match attempted.code {
             Some(200..=299) => return Verdict::Succeeded,
             Some(410) => return Verdict::Gone,
@@ -84,13 +98,17 @@ impl Scheduler {
         }
         let made = event.run_attempt + 1;
         let random = (self.random)();
-        let due = self.rules.retry.next_due(
-            made,
-            event.run_started,
-            now.wall,
-            attempted.retry_after,
-            random,
-        );
+        let retry = &self.rules.retry;
+        // Over only because the clock was set while this attempt was under way: one more, as for all others.
+        let ends = retry.expires_at(event.run_started);
+        let ended_by_step = (self.steady_since)
+            .is_some_and(|since| started < since.monotonic && ends <= since.wall);
+        let began = if ended_by_step {
+            now.wall
+        } else {
+            event.run_started
+        };
+        let due = retry.next_due(made, began, now.wall, attempted.retry_after, random);
         due.map_or(Verdict::Failed, Verdict::RetryAt)
     }
 
@@ -114,10 +132,17 @@ impl Scheduler {
         });
     }
 
-    /// The next run that ended without an attempt, to be recorded.
+    /// The next run that ended while it waited, to be recorded.
     pub(in crate::delivery) fn next_expired(&mut self) -> Option<Outcome> {
         self.expired.pop_front()
     }
+}
+
+/// How long an attempt held its sender.
+fn held_for(flight: Option<Flight>, now: Now) -> Duration {
+    flight.map_or(Duration::ZERO, |flight| {
+        now.monotonic.saturating_sub(flight.started)
+    })
 }
 
 fn health_result(attempted: &Attempted) -> HealthResult {

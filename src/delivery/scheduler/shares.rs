@@ -1,16 +1,36 @@
-//! How many senders each class of endpoints holds, and how many it may.
+//! How many senders there are for whom: of all, of each class of endpoints, and of each workspace.
 
 use crate::domain::health::Class;
 
-/// Attempts in flight, by class of their endpoint *now*: who changes class takes its attempts along.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::delivery) struct Shares {
-    senders: u32,
-    /// By [`place`].
-    in_flight: [u32; 3],
+/// Which endpoints stand in line together: those for which the same rule says whether they may start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::delivery) enum Line {
+    /// Good ones with nothing in flight.
+    Idle,
+    /// Good ones with something in flight.
+    Busy,
+    /// New ones.
+    New,
+    /// Bad ones.
+    Bad,
 }
 
-/// Where a class stands in lists by class; also the order in which classes get their turns.
+impl Line {
+    /// In the order in which the endpoints of one workspace get their turns.
+    pub(in crate::delivery) const ALL: [Self; 4] = [Self::Idle, Self::Busy, Self::New, Self::Bad];
+
+    /// The line of an endpoint with `flying` attempts in flight.
+    pub(in crate::delivery) const fn of(class: Class, flying: u32) -> Self {
+        match class {
+            Class::Good if flying == 0 => Self::Idle,
+            Class::Good => Self::Busy,
+            Class::New => Self::New,
+            Class::Bad => Self::Bad,
+        }
+    }
+}
+
+/// Where a class stands in lists by class.
 pub(in crate::delivery) const fn place(class: Class) -> usize {
     match class {
         Class::Good => 0,
@@ -19,12 +39,74 @@ pub(in crate::delivery) const fn place(class: Class) -> usize {
     }
 }
 
+/// Attempts in flight, by class of their endpoint *now*: who changes class takes its attempts along.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::delivery) struct Held([u32; 3]);
+
+impl Held {
+    /// By [`place`].
+    #[cfg(test)]
+    pub(in crate::delivery) const fn by_class(self) -> [u32; 3] {
+        self.0
+    }
+
+    /// Of all classes.
+    pub(in crate::delivery) fn total(self) -> u32 {
+        self.0.iter().sum()
+    }
+
+    /// Of those that are limited together with an endpoint in `line`.
+    pub(in crate::delivery) fn beside(self, line: Line) -> u32 {
+        match line {
+            Line::Idle | Line::Busy => self.total(),
+            Line::New | Line::Bad => self.troubled(),
+        }
+    }
+
+    /// Of endpoints that are new or bad.
+    pub(super) const fn troubled(self) -> u32 {
+        self.0[place(Class::New)] + self.0[place(Class::Bad)]
+    }
+
+    /// An attempt starts.
+    pub(in crate::delivery) const fn take(&mut self, class: Class) {
+        self.0[place(class)] += 1;
+    }
+
+    /// An attempt ended.
+    pub(super) const fn give_back(&mut self, class: Class) {
+        self.0[place(class)] -= 1;
+    }
+
+    /// An endpoint changed its class, with `flying` attempts in flight.
+    pub(super) const fn reclassify(&mut self, from: Class, to: Class, flying: u32) {
+        self.0[place(from)] -= flying;
+        self.0[place(to)] += flying;
+    }
+}
+
+/// Why nothing may start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::delivery) enum Refusal {
+    /// The senders are busy, or those that are free are kept for workspaces that hold fewer.
+    Senders,
+    /// The class's part is, for a workspace that holds so many of new and bad ones.
+    Class,
+}
+
+/// The senders, and how they are shared out.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::delivery) struct Shares {
+    senders: u32,
+    pub(super) held: Held,
+}
+
 impl Shares {
     /// Of so many senders, none busy.
-    pub(super) const fn new(senders: u32) -> Self {
+    pub(in crate::delivery) fn new(senders: u32) -> Self {
         Self {
             senders,
-            in_flight: [0; 3],
+            held: Held::default(),
         }
     }
 
@@ -33,120 +115,64 @@ impl Shares {
         (self.senders / 8).max(1)
     }
 
-    /// Attempts in flight, by [`place`].
-    #[cfg(test)]
-    pub(in crate::delivery) const fn in_flight(self) -> [u32; 3] {
-        self.in_flight
+    /// How many senders are few. A workspace that holds more leaves as many free for others: who comes
+    /// with an event now and then finds one, and who is busy beside others hardly misses them.
+    pub(super) fn few(self) -> u32 {
+        (self.senders / 16).max(1)
     }
 
-    /// Attempts in flight.
-    pub(super) fn total(self) -> u32 {
-        self.in_flight.iter().sum()
+    fn free(self) -> u32 {
+        self.senders.saturating_sub(self.held.total())
     }
 
-    /// An attempt starts.
-    pub(super) const fn take(&mut self, class: Class) {
-        self.in_flight[place(class)] += 1;
+    fn quarter(self) -> u32 {
+        (self.senders / 4).max(1)
     }
 
-    /// An attempt ended.
-    pub(super) const fn give_back(&mut self, class: Class) {
-        self.in_flight[place(class)] -= 1;
-    }
-
-    /// An endpoint changed its class, with `flying` attempts in flight.
-    pub(super) const fn reclassify(&mut self, from: Class, to: Class, flying: u32) {
-        self.in_flight[place(from)] -= flying;
-        self.in_flight[place(to)] += flying;
-    }
-
-    /// Whether no endpoint of this class may start, whichever it is.
-    pub(super) fn is_closed(self, class: Class) -> bool {
-        let (quarter, half) = ((self.senders / 4).max(1), (self.senders / 2).max(1));
-        let [_, new, bad] = self.in_flight;
-        self.total() >= self.senders
-            || match class {
-                Class::Good => false,
-                Class::New => new >= quarter || new + bad >= half,
-                Class::Bad => bad >= quarter,
+    /// Whether an endpoint in `line` has to wait, of a workspace that holds `total` senders, and `beside` of
+    /// those that are limited together with it.
+    ///
+    /// If other workspaces are about (`crowded`), one that holds n leaves n free for them, up to
+    /// [`Shares::few`]: so the last free sender is for those that hold none. A busy good endpoint leaves the
+    /// last quarter to those that have nothing in flight, unless its whole workspace holds few. New and bad
+    /// ones share a quarter each, and half together; a workspace that holds few of them is not bound by
+    /// what others hold, and for such there is a sixteenth more.
+    pub(in crate::delivery) fn refuses(
+        self,
+        line: Line,
+        total: u32,
+        beside: u32,
+        crowded: bool,
+    ) -> Option<Refusal> {
+        let few = self.few();
+        let left = if crowded { total.min(few) } else { 0 };
+        if self.free() <= left {
+            return Some(Refusal::Senders);
+        }
+        match line {
+            Line::Idle => None,
+            Line::Busy => {
+                let waits = total >= few && self.free() <= self.senders / 4;
+                waits.then_some(Refusal::Senders)
             }
-    }
-
-    /// Whether an endpoint of an open class with `flying` attempts in flight has to wait: a busy good one
-    /// leaves the last quarter to those that have nothing in flight.
-    pub(super) fn waits(self, class: Class, flying: u32) -> bool {
-        let free = self.senders.saturating_sub(self.total());
-        class == Class::Good && flying > 0 && free <= self.senders / 4
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const CLASSES: [Class; 3] = [Class::Good, Class::New, Class::Bad];
-
-    #[derive(Clone, Copy, Debug)]
-    enum Step {
-        Start { class: usize, flying: u32 },
-        End { class: usize },
-        Reclassify { from: usize, to: usize, flying: u32 },
-    }
-
-    fn step() -> impl Strategy<Value = Step> {
-        prop_oneof![
-            4 => (0..3_usize, 0..3_u32).prop_map(|(class, flying)| Step::Start { class, flying }),
-            2 => (0..3_usize).prop_map(|class| Step::End { class }),
-            1 => (0..3_usize, 0..3_usize, 1..4_u32)
-                .prop_map(|(from, to, flying)| Step::Reclassify { from, to, flying }),
-        ]
-    }
-
-    proptest! {
-        /// Whatever comes, an attempt starts only within its class's share, and a good endpoint with
-        /// nothing in flight is refused only when all senders are busy.
-        #[test]
-        fn no_class_starts_beyond_its_share(
-            senders in 1_u32..300, steps in prop::collection::vec(step(), 0..1500),
-        ) {
-            let mut shares = Shares::new(senders);
-            let (quarter, half) = ((senders / 4).max(1), (senders / 2).max(1));
-            for step in steps {
-                let [good, new, bad] = shares.in_flight();
-                match step {
-                    Step::Start { class, flying } => {
-                        let class = CLASSES[class];
-                        let refused = shares.is_closed(class) || shares.waits(class, flying);
-                        let free = senders.saturating_sub(good + new + bad);
-                        if class == Class::Good && flying == 0 {
-                            prop_assert_eq!(refused, free == 0);
-                        }
-                        if refused {
-                            continue;
-                        }
-                        shares.take(class);
-                        prop_assert!(shares.total() <= senders);
-                        match class {
-                            Class::Good => prop_assert!(flying == 0 || free > senders / 4),
-                            Class::New => prop_assert!(new < quarter && new + bad < half),
-                            Class::Bad => prop_assert!(bad < quarter),
-                        }
-                    }
-                    Step::End { class } => {
-                        if shares.in_flight()[class] > 0 {
-                            shares.give_back(CLASSES[class]);
-                        }
-                    }
-                    Step::Reclassify { from, to, flying } => {
-                        let flying = flying.min(shares.in_flight()[from]);
-                        let before = shares.total();
-                        shares.reclassify(CLASSES[from], CLASSES[to], flying);
-                        prop_assert_eq!(shares.total(), before);
-                    }
-                }
+            Line::New | Line::Bad => {
+                let beyond = beside < few && self.held.troubled() + beside < self.half() + few;
+                (!beyond && !self.has_room(line)).then_some(Refusal::Class)
             }
+        }
+    }
+
+    fn half(self) -> u32 {
+        (self.senders / 2).max(1)
+    }
+
+    /// Whether the part of new or of bad ones is not used up.
+    fn has_room(self, line: Line) -> bool {
+        let [_, new, bad] = self.held.0;
+        match line {
+            Line::Idle | Line::Busy => true,
+            Line::New => new < self.quarter() && new + bad < self.half(),
+            Line::Bad => bad < self.quarter(),
         }
     }
 }

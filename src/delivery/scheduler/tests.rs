@@ -12,7 +12,10 @@ use crate::domain::clock::Timestamp;
 use crate::domain::endpoint_url::EndpointUrl;
 use crate::domain::retry::RetryPolicy;
 use crate::domain::secret::Secret;
-use crate::storage::{Cause, EndpointNumber, Notice, QueuedEvent, Recorded, Run, Seq, Target};
+use crate::storage::{
+    Backlog, Cause, EndpointNumber, Notice, QueuedEvent, Recorded, Run, Seq, Target,
+    WorkspaceNumber,
+};
 
 const NUMBER: EndpointNumber = EndpointNumber(1);
 
@@ -38,6 +41,7 @@ fn scheduler() -> (Scheduler, Arc<LiveTargets>) {
 fn target(enabled: bool, skip_through: i64) -> Target {
     Target {
         number: NUMBER,
+        workspace: WorkspaceNumber(1),
         id: Uuid::nil(),
         url: EndpointUrl::from_stored("https://a".to_owned()),
         secret: Secret::generate(),
@@ -51,7 +55,7 @@ fn event(seq: i64, body: Option<usize>) -> QueuedEvent {
         seq: Seq(seq),
         id: Uuid::nil(),
         endpoint: NUMBER,
-        workspace: 1,
+        workspace: WorkspaceNumber(1),
         event_type: 1,
         run: Run(seq),
         run_attempt: 0,
@@ -66,7 +70,7 @@ fn event(seq: i64, body: Option<usize>) -> QueuedEvent {
 #[test]
 fn old_news_do_not_revive_a_disabled_endpoint() {
     let (mut scheduler, live) = scheduler();
-    scheduler.resume(&target(true, 0), NOW);
+    scheduler.resume(&target(true, 0), Backlog::default(), NOW);
     let changes = [
         (target(false, 1), Cause::Disabled),
         (target(true, 1), Cause::Enabled),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Scheduler;
-use super::shares::place;
+use super::shares::Line;
 use crate::delivery::protocol::Now;
 use crate::domain::health::Class;
 use crate::storage::EndpointNumber;
@@ -36,8 +36,13 @@ impl Scheduler {
     /// Timers are monotonic. Where the wall clock was set forward, retries are due that they do not know of.
     fn look_at_wall_clock(&mut self, now: Now) {
         let at_zero = now.wall.before(now.monotonic);
-        let before = self.wall_at_zero.replace(at_zero).unwrap_or(at_zero);
-        if at_zero.since(before) > CLOCK_STEP {
+        let before = self.wall_at_zero.replace(at_zero);
+        let forward = before.is_some_and(|before| at_zero.since(before) > CLOCK_STEP);
+        let back = before.is_some_and(|before| before.since(at_zero) > CLOCK_STEP);
+        if before.is_none() || forward || back {
+            self.steady_since = Some(now);
+        }
+        if forward {
             for number in self.numbers() {
                 self.settle(number, now);
             }
@@ -57,20 +62,27 @@ impl Scheduler {
             return;
         };
         if queue.has_slow_ones(now.monotonic) && queue.health.class() != Class::Bad {
-            let flying = queue.flying();
-            let before = queue.health.class();
+            let change = (queue.health.class(), Class::Bad);
             queue.health.grew_old();
-            self.shares.reclassify(before, Class::Bad, flying);
+            let (workspace, flying) = (queue.workspace, queue.flying());
+            self.turns
+                .reclassify(workspace, change, flying, now.monotonic);
         }
         self.settle(number, now);
     }
 
+    /// Ends runs that have had an attempt and wait beyond their end for another one, behind an endpoint that
+    /// rests. One that was over already when the server started, or when the clock was set, did not have its
+    /// time: it waits for its turn and one attempt more.
     fn expire_waiting(&mut self, now: Now) {
-        let began_before = now.wall.before(self.rules.retry.expire_after);
+        let Some(steady_since) = self.steady_since else {
+            return;
+        };
+        let lasts = self.rules.retry.expire_after;
+        let began = steady_since.wall.before(lasts)..now.wall.before(lasts);
         for number in self.numbers() {
             while self.unrecorded < self.rules.limits.unrecorded
-                && let Some(Some(event)) =
-                    self.change(number, |queue| queue.take_expired(began_before))
+                && let Some(Some(event)) = self.change(number, |queue| queue.take_expired(&began))
             {
                 self.expire(event, now);
                 self.wanting.push_back(number);
@@ -78,22 +90,23 @@ impl Scheduler {
         }
     }
 
-    /// Puts an endpoint where it belongs: into its ring if it is ready, else on a timer.
+    /// Puts an endpoint where it belongs: into a line if it is ready, else on a timer.
     pub(super) fn settle(&mut self, number: EndpointNumber, now: Now) {
         let Some(queue) = self.endpoints.get_mut(&number) else {
             return;
         };
         let ready = queue.is_ready(now.monotonic);
-        let class = queue.health.class();
+        let line = Line::of(queue.health.class(), queue.flying());
+        let workspace = queue.workspace;
         if let Some((standing, at)) = queue.standing
-            && (standing != class || !ready)
+            && (standing != line || !ready)
         {
-            self.rings[place(standing)].leave(at);
+            self.turns.leave(workspace, standing, at, now.monotonic);
             queue.standing = None;
         }
         if ready && queue.standing.is_none() {
-            let at = self.rings[place(class)].join(number);
-            queue.standing = Some((class, at));
+            let at = self.turns.join(workspace, line, number, now.monotonic);
+            queue.standing = Some((line, at));
         }
         let turns_slow = queue
             .turns_slow_at()

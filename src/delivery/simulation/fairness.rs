@@ -14,7 +14,7 @@ use super::{SEEDS, for_each_seed, setting};
 use crate::delivery::limits::Limits;
 
 const HEALTHY: usize = 10;
-const SENDERS: u32 = 256;
+pub(super) const SENDERS: u32 = 256;
 
 /// Between two events of one healthy endpoint.
 const PERIOD: Duration = Duration::from_millis(50);
@@ -26,7 +26,7 @@ const ALONE: Duration = Duration::from_secs(5);
 const CROWDED: Duration = Duration::from_secs(30);
 
 /// What may be added to twice the wait of those that are alone.
-const ALLOWED: Duration = Duration::from_millis(5);
+pub(super) const ALLOWED: Duration = Duration::from_millis(5);
 
 /// Who comes.
 #[derive(Clone, Copy)]
@@ -40,7 +40,8 @@ struct Crowd {
     length: Duration,
 }
 
-fn ten_healthy(seed: u64) -> World {
+/// A world that works as on a usual day, and in which nothing goes wrong by itself.
+pub(super) fn usual(seed: u64) -> World {
     let micros = Duration::from_micros;
     let settings = Settings {
         senders: SENDERS,
@@ -57,22 +58,31 @@ fn ten_healthy(seed: u64) -> World {
             read_failures: 0.0,
         },
     };
-    let mut world = World::new(settings, seed);
+    World::new(settings, seed)
+}
+
+fn ten_healthy(seed: u64) -> World {
+    let mut world = usual(seed);
     for _ in 0..HEALTHY {
-        world.endpoint(Mode::Answers(Duration::from_millis(20)));
+        world.endpoint(1, Mode::Answers(Duration::from_millis(20)));
     }
     world.watched = HEALTHY;
     world
 }
 
-fn publish_steadily(world: &mut World, endpoint: usize, period: Duration, length: Duration) {
+pub(super) fn publish_steadily(
+    world: &mut World,
+    endpoint: usize,
+    period: Duration,
+    length: Duration,
+) {
     let after = world.random.between(Duration::ZERO, period);
     let until = world.time + length;
     world.plan(after, Plan::Steady(endpoint, period, until));
 }
 
 /// The wait that 99 of 100 do not exceed.
-fn p99(waits: &mut [Duration]) -> Duration {
+pub(super) fn p99(waits: &mut [Duration]) -> Duration {
     waits.sort_unstable();
     waits[waits.len() * 99 / 100]
 }
@@ -80,7 +90,7 @@ fn p99(waits: &mut [Duration]) -> Duration {
 impl Crowd {
     fn comes(self, world: &mut World) {
         for _ in 0..self.size {
-            let endpoint = world.endpoint(self.mode);
+            let endpoint = world.endpoint(1, self.mode);
             world.publish_long_ago(endpoint, self.backlog);
             publish_steadily(world, endpoint, self.period, self.length);
         }
@@ -113,7 +123,7 @@ impl Crowd {
     }
 }
 
-const SECOND: Duration = Duration::from_secs(1);
+pub(super) const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
 fn healthy_endpoints_keep_their_pace_beside_500_that_never_answer() {

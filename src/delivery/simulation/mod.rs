@@ -10,6 +10,7 @@
 //! when it fails, prints what happened last.
 
 mod agenda;
+mod asker;
 mod fairness;
 mod oracle;
 mod plan;
@@ -17,6 +18,7 @@ mod random;
 mod receiver;
 mod shadow;
 mod store;
+mod tenants;
 mod world;
 
 use std::collections::VecDeque;

@@ -1,18 +1,20 @@
 //! What must always hold. Each rule is checked where it could be broken; a breach panics.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
+use super::asker::Asker;
 use super::shadow::Shadow;
 use super::store::{State, Store, index_of, number_of};
 use super::world::World;
 use crate::delivery::protocol::{Landing, Now};
 use crate::delivery::scheduler::Rules;
 use crate::delivery::scheduler::audit::Sums;
+use crate::delivery::scheduler::turns::Waiting;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery_error::DeliveryError;
 use crate::domain::health::Class;
-use crate::storage::{Cause, EndpointNumber, Notice, Outcome, QueuedEvent, Seq};
+use crate::storage::{Cause, EndpointNumber, Notice, Outcome, QueuedEvent, Run, Seq};
 
 /// Turns between looks at everything, which are slow.
 const CHECK_EVERY: u32 = 32;
@@ -34,6 +36,10 @@ pub(super) struct Oracle {
     reads: usize,
     /// The wall clock at its highest: a retry that was due may start after the clock was set back.
     pub(super) highest_wall: Timestamp,
+    /// How far ahead of the monotonic clock the wall clock is, in microseconds, and when it was last set.
+    steady: Option<(i64, Now)>,
+    /// Runs that started an attempt when they were over, and the clock's last step before that.
+    late: HashMap<(Seq, Run), Duration>,
 }
 
 impl Oracle {
@@ -49,6 +55,8 @@ impl Oracle {
             turns: 0,
             reads: 0,
             highest_wall: Timestamp::default(),
+            steady: None,
+            late: HashMap::new(),
         }
     }
 
@@ -106,6 +114,7 @@ impl Oracle {
     /// The scheduler has looked at the clocks.
     pub(super) fn ticked(&mut self, now: Now) {
         self.highest_wall = self.highest_wall.max(now.wall);
+        self.look_at_clocks(now);
         let a_second = Duration::from_secs(1);
         while let Some((since, number, seq)) = self.ageing.front().copied()
             && since + a_second <= now.monotonic
@@ -140,20 +149,21 @@ impl Oracle {
             assert!(last < event.seq, "{:?} starts after {last:?}", event.seq);
         }
         assert_eq!(shadow.class, class, "class of {:?}", event.endpoint);
-        let [good, new, bad] = before.in_flight;
-        let total = good + new + bad;
+        let total = before.held.total();
         assert!(total < senders, "{total} attempts in flight");
         assert!(
             unrecorded + total as usize <= limits.unrecorded,
             "{unrecorded} outcomes are not on disk"
         );
-        let (quarter, half) = ((senders / 4).max(1), (senders / 2).max(1));
-        let may = match class {
-            Class::Good => shadow.flying() == 0 || senders - total > senders / 4,
-            Class::New => new < quarter && new + bad < half,
-            Class::Bad => bad < quarter,
+        let asker = Asker {
+            workspace: event.workspace,
+            class,
+            flying: shadow.flying(),
         };
-        assert!(may, "a {class:?} endpoint started beside {before:?}");
+        // Whoever only waits is about too, but this is certain.
+        let crowded = (before.holders.iter()).any(|(number, _)| *number != event.workspace);
+        let may = asker.may_start(senders, before, crowded);
+        assert!(may, "{asker:?} started beside {before:?}");
         shadow.start(event.seq, is_redelivery, now.monotonic);
         self.ageing
             .push_back((now.monotonic, event.endpoint, event.seq));
@@ -185,7 +195,7 @@ impl Oracle {
         }
     }
 
-    fn starts_in_time(&self, event: &QueuedEvent, store: &Store, now: Now) {
+    fn starts_in_time(&mut self, event: &QueuedEvent, store: &Store, now: Now) {
         let row = store.row(event.seq);
         if event.run.0 == row.run && row.state == State::Retry {
             assert!(
@@ -194,14 +204,38 @@ impl Oracle {
                 event.seq
             );
         }
-        assert!(
-            now.wall.since(event.run_started) < self.rules.retry.expire_after,
-            "{:?} starts although its run is over",
-            event.seq
-        );
+        // Drift may be taken for no step.
+        let drift = Duration::from_secs(2);
+        if now.wall.since(event.run_started) >= self.rules.retry.expire_after + drift {
+            let steady = self.steady_since();
+            let before = self.late.insert((event.seq, event.run), steady);
+            assert!(
+                before.is_none_or(|before| before < steady),
+                "{:?} starts twice after its run is over",
+                event.seq
+            );
+        }
     }
 
-    /// A run ended without an attempt.
+    /// The wall clock's last step, by the monotonic one.
+    fn steady_since(&self) -> Duration {
+        self.steady
+            .map_or(Duration::ZERO, |(_, since)| since.monotonic)
+    }
+
+    fn look_at_clocks(&mut self, now: Now) {
+        let goes = now.wall.micros() - i64::try_from(now.monotonic.as_micros()).unwrap();
+        if self
+            .steady
+            .is_none_or(|(went, _)| went.abs_diff(goes) > 1_000_000)
+        {
+            self.steady = Some((goes, now));
+        } else if let Some((went, _)) = &mut self.steady {
+            *went = goes;
+        }
+    }
+
+    /// A run ended while it waited: after an attempt, and not because the server was down or the clock set.
     pub(super) fn expired(&mut self, outcome: &Outcome, now: Now) {
         let seq = outcome.event.seq;
         assert!(self.in_hand.insert(seq), "{seq:?} is in hand already");
@@ -210,6 +244,12 @@ impl Oracle {
         assert!(
             now.wall.since(outcome.event.run_started) >= self.rules.retry.expire_after,
             "{seq:?} expires too early"
+        );
+        assert!(outcome.event.run_attempt > 0, "{seq:?} was never attempted");
+        let (_, since) = self.steady.expect("it has looked at the clocks");
+        assert!(
+            since.wall.since(outcome.event.run_started) <= self.rules.retry.expire_after,
+            "{seq:?} was over before the clock's last step"
         );
     }
 
@@ -232,13 +272,13 @@ impl World {
         let limits = self.settings.limits;
         let held = self.scheduler.held();
         let most = limits.windows + held.len() * 3 * limits.least;
-        assert!(sums.windows <= most, "{} in all windows", sums.windows);
-        assert!(sums.bodies <= limits.bodies, "{} of bodies", sums.bodies);
+        let Waiting { windows, bodies } = sums.waiting;
+        assert!(windows <= most, "{windows} in all windows");
+        assert!(bodies <= limits.bodies, "{bodies} of bodies");
         assert_eq!(self.scheduler.unrecorded(), self.oracle.unrecorded);
-        let total: u32 = sums.in_flight.iter().sum();
         for number in held {
             self.check_window(number);
-            self.check_liveness(number, total, now);
+            self.check_liveness(number, &sums, now);
             if self.is_all_heard() {
                 self.check_nothing_forgotten(number, now);
             }
@@ -281,26 +321,23 @@ impl World {
     }
 
     /// What may start has started.
-    fn check_liveness(&mut self, number: EndpointNumber, total: u32, now: Now) {
+    fn check_liveness(&mut self, number: EndpointNumber, sums: &Sums, now: Now) {
         let queue = self.scheduler.queue(number).expect("it is held");
         let limit = self.settings.limits.unrecorded;
         let senders = self.settings.senders;
+        let total = sums.held.total();
         let full = total >= senders || self.scheduler.unrecorded() + total as usize >= limit;
         if full || !queue.is_ready(now.monotonic) {
             return;
         }
-        let (quarter, half) = ((senders / 4).max(1), (senders / 2).max(1));
-        let [_, new, bad] = self.scheduler.sums().in_flight;
-        let may = match queue.health.class() {
-            Class::Good => queue.flying() == 0 || senders - total > senders / 4,
-            Class::New => new < quarter && new + bad < half,
-            Class::Bad => bad < quarter,
+        let asker = Asker {
+            workspace: queue.workspace,
+            class: queue.health.class(),
+            flying: queue.flying(),
         };
-        assert!(
-            !may,
-            "{number:?}, {:?}, is passed over with {total} in flight",
-            queue.health.class()
-        );
+        // Nothing is kept from it that is not if others are about.
+        let may = asker.may_start(senders, sums, true);
+        assert!(!may, "{asker:?} is passed over beside {sums:?}");
     }
 
     /// What an enabled endpoint has to do is in memory or being read.

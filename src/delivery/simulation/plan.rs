@@ -48,9 +48,11 @@ pub(super) enum Plan {
 pub(super) fn troubled(seed: u64, length: Duration) -> World {
     let mut random = Random::new(seed);
     let mut world = World::new(settings(&mut random), random.next());
+    world.workspaces = random.pick(&[1, 2, 5, 30]);
     for _ in 0..ENDPOINTS {
         let mode = Mode::random(&mut world.random);
-        let endpoint = world.endpoint(mode);
+        let workspace = world.any_workspace();
+        let endpoint = world.endpoint(workspace, mode);
         let after = world.random.gap(HOUR);
         world.plan(after, Plan::Burst(endpoint));
         world.plan(after, Plan::Mood(endpoint));
@@ -154,6 +156,11 @@ impl World {
         }
     }
 
+    fn any_workspace(&mut self) -> i64 {
+        let below = self.random.below(self.workspaces);
+        i64::try_from(below).expect("there are few") + 1
+    }
+
     fn again(&mut self, plan: Plan, mean: Duration) {
         let after = self.random.gap(mean);
         self.plan(after, plan);
@@ -222,7 +229,8 @@ impl World {
             13 if self.receivers.len() < ENDPOINTS_MAX => {
                 notices.push(self.store.delete(endpoint));
                 let mode = Mode::random(&mut self.random);
-                let new = self.endpoint(mode);
+                let workspace = self.any_workspace();
+                let new = self.endpoint(workspace, mode);
                 self.again(Plan::Burst(new), HOUR);
                 self.again(Plan::Mood(new), HOUR);
             }

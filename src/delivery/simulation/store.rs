@@ -7,11 +7,12 @@ use uuid::Uuid;
 
 use crate::delivery::protocol::{ReadRequest, ReadResult};
 use crate::domain::clock::Timestamp;
+use crate::domain::delivery_error::DeliveryError;
 use crate::domain::endpoint_url::EndpointUrl;
 use crate::domain::secret::Secret;
 use crate::storage::{
-    Cause, EndpointNumber, Notice, Outcome, QueuedEvent, Recorded, RetryBatch, Run, Seq, Target,
-    Verdict,
+    Backlog, Cause, EndpointNumber, Notice, Outcome, QueuedEvent, Recorded, RetryBatch, Run, Seq,
+    Target, Verdict, WorkspaceNumber,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,10 +93,11 @@ impl Store {
         self.last_run
     }
 
-    pub(super) fn create(&mut self) -> Notice {
+    pub(super) fn create(&mut self, workspace: WorkspaceNumber) -> Notice {
         let number = number_of(self.endpoints.len());
         let target = Target {
             number,
+            workspace,
             id: Uuid::nil(),
             url: EndpointUrl::from_stored(String::new()),
             secret: Secret::parse("a secret of at least 32 characters").unwrap(),
@@ -145,7 +147,7 @@ impl Store {
             seq: Seq(seq),
             id: Uuid::nil(),
             endpoint: number_of(row.endpoint),
-            workspace: 1,
+            workspace: self.endpoints[row.endpoint].target.workspace,
             event_type: 1,
             run: Run(row.run),
             run_attempt: row.run_attempt,
@@ -204,7 +206,11 @@ impl Store {
         let health = &mut self.endpoints[endpoint];
         if outcome.verdict == Verdict::Succeeded {
             health.failures = 0;
-        } else if is_current && to == State::Failed && health.target.enabled {
+        } else if is_current
+            && to == State::Failed
+            && health.target.enabled
+            && outcome.error != Some(DeliveryError::Expired)
+        {
             health.failures += 1;
             if outcome.verdict == Verdict::Gone
                 || (self.disable_after > 0 && health.failures >= self.disable_after)
@@ -289,10 +295,18 @@ impl Store {
         skipped.len() == limit
     }
 
-    /// The endpoints that are enabled.
-    pub(super) fn targets(&self) -> Vec<Target> {
-        let targets = self.endpoints.iter().map(|endpoint| &endpoint.target);
-        targets.filter(|target| target.enabled).cloned().collect()
+    /// The endpoints that are enabled, and what each has.
+    pub(super) fn targets(&self) -> Vec<(Target, Backlog)> {
+        let enabled = (self.endpoints.iter()).filter(|endpoint| endpoint.target.enabled);
+        let with_backlog = |endpoint: &Endpoint| {
+            let backlog = Backlog {
+                fresh: !endpoint.fresh.is_empty(),
+                next_due: endpoint.retries.first().map(|(due, _)| *due),
+                redeliveries: !endpoint.redeliveries.is_empty(),
+            };
+            (endpoint.target.clone(), backlog)
+        };
+        enabled.map(with_backlog).collect()
     }
 
     /// As `queue.rs` does.

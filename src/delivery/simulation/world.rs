@@ -16,7 +16,7 @@ use crate::delivery::scheduler::{Rules, Scheduler};
 use crate::delivery::target::LiveTargets;
 use crate::domain::clock::Timestamp;
 use crate::domain::retry::RetryPolicy;
-use crate::storage::{EndpointNumber, Notice, Outcome, QueuedEvent, Seq};
+use crate::storage::{EndpointNumber, Notice, Outcome, QueuedEvent, Seq, WorkspaceNumber};
 
 /// How long the threads around the scheduler take.
 #[derive(Clone, Copy)]
@@ -63,6 +63,8 @@ pub(super) struct World {
     pub(super) wall_start: Timestamp,
     pub(super) store: Store,
     pub(super) receivers: Vec<Mode>,
+    /// How many workspaces the endpoints are spread over.
+    pub(super) workspaces: usize,
     pub(super) oracle: Oracle,
     pub(super) scheduler: Scheduler,
     live: Arc<LiveTargets>,
@@ -95,6 +97,7 @@ impl World {
             wall_start: Timestamp::from_micros(1_700_000_000_000_000),
             store: Store::new(settings.disable_after),
             receivers: Vec::new(),
+            workspaces: 1,
             oracle: Oracle::new(rules.clone()),
             scheduler: Scheduler::new(rules, live.clone(), dice(seed)),
             live,
@@ -292,7 +295,7 @@ impl World {
             self.oracle.expired(&outcome, now);
             self.record(outcome);
         }
-        while let Some(request) = self.scheduler.next_read(now) {
+        while let Some((_, request)) = self.scheduler.next_read(now) {
             self.note(|| format!("read {request:?}"));
             self.oracle.asked();
             let after = self.take_time(self.settings.pace.read);
@@ -404,8 +407,8 @@ impl World {
         self.scheduler = Scheduler::new(rules.clone(), self.live.clone(), random);
         self.oracle = Oracle::new(rules);
         let now = self.now();
-        for target in self.store.targets() {
-            self.scheduler.resume(&target, now);
+        for (target, backlog) in self.store.targets() {
+            self.scheduler.resume(&target, backlog, now);
         }
         self.wake_at = None;
         self.ring();
@@ -435,10 +438,10 @@ impl World {
         self.ring();
     }
 
-    /// Takes an endpoint that behaves like `mode`.
-    pub(super) fn endpoint(&mut self, mode: Mode) -> usize {
+    /// Takes an endpoint of a workspace; it behaves like `mode`.
+    pub(super) fn endpoint(&mut self, workspace: i64, mode: Mode) -> usize {
         self.receivers.push(mode);
-        let notice = self.store.create();
+        let notice = self.store.create(WorkspaceNumber(workspace));
         self.commit(vec![notice]);
         self.receivers.len() - 1
     }

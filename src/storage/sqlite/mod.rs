@@ -8,6 +8,7 @@
 //! is one statement, or one short transaction, and is interrupted after two seconds, or less, since a
 //! reader that stays holds the log.
 
+mod backlog;
 mod checkpoint;
 mod counters;
 mod endpoints;

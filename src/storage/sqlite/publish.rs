@@ -15,7 +15,7 @@ use crate::domain::event_type::EventType;
 use crate::domain::format::{self, Summary};
 use crate::domain::id::new_id;
 use crate::domain::message::{Idempotency, Message, NewMessage, raw_body, server_timestamp};
-use crate::storage::{Notice, Published, QueuedEvent, Run, Seq, StoreError};
+use crate::storage::{Notice, Published, QueuedEvent, Run, Seq, StoreError, WorkspaceNumber};
 
 /// How long an idempotency key is kept, in microseconds: 24 hours.
 pub(super) const IDEMPOTENCY_US: i64 = 24 * 3600 * 1_000_000;
@@ -192,7 +192,7 @@ fn insert_event(
         seq: Seq(seq),
         id,
         endpoint: subscriber.number,
-        workspace: message.workspace,
+        workspace: WorkspaceNumber(message.workspace),
         event_type: message.type_number,
         run: Run(seq),
         run_attempt: 0,

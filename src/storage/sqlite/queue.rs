@@ -6,22 +6,10 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::rows;
 use crate::domain::clock::Timestamp;
-use crate::storage::{EndpointNumber, QueuedEvent, RetryBatch, Run, Seq, Target};
+use crate::storage::{EndpointNumber, QueuedEvent, RetryBatch, Run, Seq, WorkspaceNumber};
 
 const QUEUED: &str = "seq, id, endpoint, workspace, type, run, run_attempt,
     coalesce(run_started, created_at), attempts";
-
-/// The endpoints that are enabled.
-pub(super) fn targets(connection: &Connection) -> rusqlite::Result<Vec<Target>> {
-    let sql = format!(
-        "SELECT {} FROM endpoint WHERE disabled IS NULL AND deleted_at IS NULL",
-        rows::TARGET
-    );
-    connection
-        .prepare_cached(&sql)?
-        .query_map([], rows::target)?
-        .collect()
-}
 
 /// Events never attempted, in publish order.
 pub(super) fn fresh(
@@ -121,7 +109,7 @@ fn queued(row: &Row<'_>) -> rusqlite::Result<QueuedEvent> {
         seq: Seq(row.get(0)?),
         id: row.get(1)?,
         endpoint: EndpointNumber(row.get(2)?),
-        workspace: row.get(3)?,
+        workspace: WorkspaceNumber(row.get(3)?),
         event_type: row.get(4)?,
         run: Run(row.get(5)?),
         run_attempt: row.get(6)?,

@@ -83,7 +83,7 @@ fn insert_delivery(context: &mut WriteContext<'_>, outcome: &Outcome) -> rusqlit
             new_id(at),
             event.seq.0,
             event.endpoint.0,
-            event.workspace,
+            event.workspace.0,
             event.event_type,
             event.attempts + 1,
             outcome.verdict == Verdict::Succeeded,
@@ -140,7 +140,7 @@ fn settle(
                 .state
                 .set_failures(context.connection, event.endpoint, 0)?;
         }
-    } else if current && to == state::FAILED && health.active {
+    } else if current && to == state::FAILED && health.active && was_attempted(outcome) {
         let failures = health.failures + 1;
         context
             .state
@@ -152,6 +152,11 @@ fn settle(
         }
     }
     Ok(if current { due } else { None })
+}
+
+/// A run that ended while it waited says nothing of its endpoint.
+fn was_attempted(outcome: &Outcome) -> bool {
+    outcome.error != Some(DeliveryError::Expired)
 }
 
 /// When an event is due that was to be due `at`. If the wall clock was set back since that was decided,

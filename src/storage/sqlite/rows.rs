@@ -9,7 +9,7 @@ use crate::domain::endpoint_url::EndpointUrl;
 use crate::domain::event_type::Subscription;
 use crate::domain::secret::Secret;
 use crate::domain::workspace::{Workspace, WorkspaceName};
-use crate::storage::{EndpointNumber, Run, Target};
+use crate::storage::{EndpointNumber, Run, Target, WorkspaceNumber};
 
 /// A time column.
 pub(super) fn time(micros: i64) -> Timestamp {
@@ -99,7 +99,7 @@ pub(super) fn endpoint(row: &Row<'_>) -> rusqlite::Result<Endpoint> {
 
 /// The columns of [`target`], from `endpoint`.
 pub(super) const TARGET: &str =
-    "n, id, url, secret, disabled IS NULL AND deleted_at IS NULL, skip_through";
+    "n, id, url, secret, disabled IS NULL AND deleted_at IS NULL, skip_through, workspace";
 
 /// What the engine knows of an endpoint, from the columns [`TARGET`].
 pub(super) fn target(row: &Row<'_>) -> rusqlite::Result<Target> {
@@ -110,6 +110,7 @@ pub(super) fn target(row: &Row<'_>) -> rusqlite::Result<Target> {
         secret: Secret::from_stored(row.get(3)?),
         enabled: row.get(4)?,
         skip_through: Run(row.get(5)?),
+        workspace: WorkspaceNumber(row.get(6)?),
     })
 }
 

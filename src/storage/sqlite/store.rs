@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::record::Record;
 use super::{
-    SqliteStore, endpoints, lists, publish, queue, redeliver, settings_token, tokens, workspaces,
+    SqliteStore, backlog, endpoints, lists, publish, queue, redeliver, settings_token, tokens,
+    workspaces,
 };
 use crate::domain::access::{AccessToken, Actor, Caller, Reach, TokenHash};
 use crate::domain::clock::Timestamp;
@@ -18,9 +19,9 @@ use crate::domain::message::NewMessage;
 use crate::domain::secret::Secret;
 use crate::domain::workspace::{Workspace, WorkspaceName};
 use crate::storage::{
-    AccessTokenPatch, DeliveryFilter, Descendants, EndpointFilter, EndpointNumber, EventFilter,
-    Listed, NewAccessToken, NoticeSink, Outcome, Page, Pending, Published, Queue, QueuedEvent,
-    RetryBatch, Run, Seq, SettledAdmin, Store, StoreError, Target,
+    AccessTokenPatch, Backlog, DeliveryFilter, Descendants, EndpointFilter, EndpointNumber,
+    EventFilter, Listed, NewAccessToken, NoticeSink, Outcome, Page, Pending, Published, Queue,
+    QueuedEvent, RetryBatch, Run, Seq, SettledAdmin, Store, StoreError, Target,
 };
 
 impl Store for SqliteStore {
@@ -191,8 +192,8 @@ impl Queue for SqliteStore {
         self.writer.listen(sink);
     }
 
-    fn targets(&self) -> Result<Vec<Target>, StoreError> {
-        self.read(|connection| Ok(queue::targets(connection)?))
+    fn targets(&self) -> Result<Vec<(Target, Backlog)>, StoreError> {
+        backlog::targets(self)
     }
 
     fn fresh(

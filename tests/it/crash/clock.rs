@@ -231,6 +231,43 @@ fn a_publish_ahead_of_time_keeps_its_own_payload_and_key_longer_and_nobody_elses
     wait_until("the marks", || messages(&app, left).is_empty());
 }
 
+/// By a clock that is days ahead every run is over. Each gets an attempt nevertheless, and an endpoint that
+/// does not answer just then is not charged for it.
+#[test]
+fn days_ahead_for_a_moment_no_run_ends_unattempted_and_no_endpoint_is_disabled() {
+    let app = TestApp::with_manual_clock(&["--disable-after", "3"]);
+    let receiver = Receiver::start();
+    receiver.reply("/a", 503, "");
+    let endpoint = app.endpoint_for(&receiver.url("/a"), "raw", &["a"]);
+    app.endpoint_for(&receiver.url("/other"), "raw", &["other"]);
+    for n in 0..120 {
+        app.publish("a", &json!(n));
+    }
+    // Three were attempted, the others wait for the endpoint's rest to end.
+    app.wait_for("/api/webhooks/deliveries?limit=1", |list| {
+        list["meta"]["total"] == 3
+    });
+    step(&app, START.after(Duration::from_hours(96)));
+    let_the_engine_look(&app);
+    app.advance(seconds(61));
+    // The probe, which failed when its run was over.
+    app.wait_for_events("failed", 1);
+    let_the_engine_look(&app);
+    step(&app, START.after(seconds(61)));
+    receiver.reply("/a", 200, "");
+    let_the_step_be_noticed(&app);
+    app.advance(seconds(40));
+    let_all_due_go(&app, &receiver);
+    app.advance(seconds(10));
+    app.wait_for_events("pending", 0);
+    app.wait_for_events("failed", 1);
+    let path = format!(
+        "/api/webhooks/endpoints/{}",
+        endpoint["id"].as_str().unwrap()
+    );
+    assert_eq!(app.get(&path).expect(200)["enabled"], true);
+}
+
 #[test]
 fn a_jump_makes_nobody_turn_in_circles() {
     const REQUESTS: u64 = 500;

@@ -8,7 +8,7 @@ use hookpost::domain::endpoint::{Endpoint, EndpointPatch, Format, NewEndpoint};
 use hookpost::domain::endpoint_url::EndpointUrl;
 use hookpost::domain::network_policy::NetworkPolicy;
 use hookpost::domain::secret::Secret;
-use hookpost::storage::{EndpointNumber, NewAccessToken, Run, Target};
+use hookpost::storage::{EndpointNumber, NewAccessToken, Run, Target, WorkspaceNumber};
 use uuid::Uuid;
 
 use super::Credentials;
@@ -55,6 +55,7 @@ fn debug_of_the_types_that_hold_credentials_shows_none() {
         };
         let target = Target {
             number: EndpointNumber(1),
+            workspace: WorkspaceNumber(1),
             id: Uuid::nil(),
             url: url.clone(),
             secret: secret.clone(),

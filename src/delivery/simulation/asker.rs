@@ -1,0 +1,37 @@
+//! Who may start, worked out a second time: from the design's words, without the engine's code.
+
+use crate::delivery::scheduler::audit::Sums;
+use crate::domain::health::Class;
+use crate::storage::WorkspaceNumber;
+
+/// Who wants to start an attempt.
+#[derive(Debug)]
+pub(super) struct Asker {
+    pub(super) workspace: WorkspaceNumber,
+    pub(super) class: Class,
+    pub(super) flying: u32,
+}
+
+impl Asker {
+    /// The design's rule in other words. `crowded`: whether other workspaces are about.
+    pub(super) fn may_start(&self, senders: u32, sums: &Sums, crowded: bool) -> bool {
+        let [good, new, bad] = sums.held.by_class();
+        let mut holders = sums.holders.iter();
+        let own = holders.find(|(number, _)| *number == self.workspace);
+        let own = own.map_or([0; 3], |(_, held)| held.by_class());
+        let (all, own_all) = (good + new + bad, own.iter().sum::<u32>());
+        let (quarter, half) = ((senders / 4).max(1), (senders / 2).max(1));
+        let few = (senders / 16).max(1);
+        let leaves = if crowded { few.min(own_all) } else { 0 };
+        if all + leaves >= senders {
+            return false;
+        }
+        let own_troubled = own_all - own[0];
+        let beyond = own_troubled < few && new + bad + own_troubled < half + few;
+        match self.class {
+            Class::Good => self.flying == 0 || senders - all > senders / 4 || own_all < few,
+            Class::New => beyond || (new < quarter && new + bad < half),
+            Class::Bad => beyond || bad < quarter,
+        }
+    }
+}
