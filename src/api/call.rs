@@ -112,12 +112,17 @@ impl Call {
         &self,
         read: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let lane = match self.authenticated {
-            Some(_) => Lane::Caller,
-            None => Lane::Stranger,
-        };
         let state = &self.state;
-        state.readers.read(lane, &state.store, read).await
+        state.readers.read(self.lane(), &state.store, read).await
+    }
+
+    /// Where the reads of this request wait: with those of its workspace, or of its admin token.
+    pub(super) fn lane(&self) -> Lane {
+        match (self.authenticated, self.caller.reach) {
+            (None, _) => Lane::Stranger,
+            (Some(_), Reach::Workspace(id)) => Lane::Caller(id),
+            (Some(_), Reach::Server) => Lane::Caller(self.caller.token_id),
+        }
     }
 
     /// Receives the body: 415, 413 and 400 in this order. If the caller's token ended, or lost its scope,

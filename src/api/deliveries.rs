@@ -35,8 +35,11 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
         code_class: code_class.take(&ok),
         query: query.take(&ok).filter(|text| !text.is_empty()),
     };
-    let listed = call
-        .read(move |store| store.list_deliveries(&filter, page))
-        .await?;
-    Ok(pagination::respond(&listed, page))
+    pagination::stream(
+        &call,
+        page,
+        move |store, bytes| store.list_deliveries(&filter, page, bytes),
+        |store, numbers, bytes| store.read_deliveries(numbers, bytes),
+    )
+    .await
 }

@@ -47,10 +47,13 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
         workspaces: workspaces.take(&ok),
         url: url.take(&ok).filter(|text| !text.is_empty()),
     };
-    let listed = call
-        .read(move |store| store.list_endpoints(&filter, page))
-        .await?;
-    Ok(pagination::respond(&listed, page))
+    pagination::stream(
+        &call,
+        page,
+        move |store, bytes| store.list_endpoints(&filter, page, bytes),
+        |store, numbers, bytes| store.read_endpoints(numbers, bytes),
+    )
+    .await
 }
 
 /// `GET /webhooks/endpoints/{id}`

@@ -9,6 +9,8 @@ use super::error::ApiError;
 use super::large_bodies::LARGE_BODY;
 use super::objects::{Rendered, json};
 use super::pagination;
+use super::slices::{READ_BYTES, Rows};
+use super::streamed;
 use super::validate::read;
 use crate::domain::format::Summary;
 use crate::domain::message::{IDEMPOTENCY_KEY_MAX, Idempotency, NewMessage};
@@ -120,18 +122,21 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
         before: before.take(&ok),
         query: query.take(&ok).filter(|text| !text.is_empty()),
     };
-    let listed = call
-        .read(move |store| store.list_events(&filter, page))
-        .await?;
-    Ok(pagination::respond(&listed, page))
+    pagination::stream(
+        &call,
+        page,
+        move |store, bytes| store.list_events(&filter, page, bytes),
+        |store, numbers, bytes| store.read_events(numbers, bytes),
+    )
+    .await
 }
 
 /// `GET /webhooks/events/{id}`
 pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
     let id = call.path_id()?;
     let reach = call.caller.reach;
-    let event = call.read(move |store| store.find_event(reach, id)).await?;
-    Ok(json(StatusCode::OK, &Rendered(&event)))
+    let find = move |store: &dyn Store| store.find_event(reach, id, READ_BYTES).map(Rows::one);
+    streamed::respond(&call, find).await
 }
 
 /// `POST /webhooks/events/{id}/redeliver`

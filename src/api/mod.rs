@@ -7,7 +7,7 @@
 //!
 //! The way of a request: [`request_log`] names it, CORS answers a preflight, [`routes`] finds the
 //! route, [`auth`] the caller, [`limits`] counts the request; a handler reads the input through [`validate`], calls the store and
-//! renders with [`objects`]; [`error`] says no.
+//! renders with [`objects`], what may be long in [`slices`] ([`streamed`]); [`error`] says no.
 //!
 //! This layer must not know SQL, how a store is made, or how deliveries are sent. Reads of the store
 //! run on blocking threads; writes are awaited and hold no thread.
@@ -30,6 +30,8 @@ mod request_log;
 mod routes;
 pub mod same_machine;
 mod server;
+mod slices;
+mod streamed;
 mod tokens;
 mod validate;
 mod workspaces;

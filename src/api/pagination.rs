@@ -4,9 +4,13 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use serde::Serialize;
 
+use super::call::Call;
+use super::error::ApiError;
 use super::objects::{Render, Rendered, json};
+use super::slices::{READ_BYTES, Read, Rows};
+use super::streamed;
 use super::validate::{Checked, Field, Input, read};
-use crate::storage::{Listed, Page};
+use crate::storage::{Listed, Page, Paged, Store, StoreError};
 
 /// Rows on a page when nothing else is asked for.
 const LIMIT_DEFAULT: u64 = 10;
@@ -55,17 +59,39 @@ struct MetaJson {
     searched: Option<u64>,
 }
 
-/// The answer to a list.
+impl MetaJson {
+    const fn new(page: Page, total: u64, searched: Option<u64>) -> Self {
+        Self {
+            total,
+            page: page.number,
+            per_page: page.limit,
+            pages: total.div_ceil(page.limit),
+            searched,
+        }
+    }
+}
+
+/// The answer to a list of rows that may be large, found by `list` and then read by `read`. The last
+/// parameter of both is how many bytes there is memory for.
+pub(super) async fn stream<T: Render + Send + 'static>(
+    call: &Call,
+    page: Page,
+    list: impl FnOnce(&dyn Store, usize) -> Result<Paged<T>, StoreError> + Send + 'static,
+    read: Read<T>,
+) -> Result<HttpResponse, ApiError> {
+    let find = move |store: &dyn Store| {
+        let paged = list(store, READ_BYTES)?;
+        let meta = MetaJson::new(page, paged.total, paged.searched);
+        Ok(Rows::list(paged, &meta, read))
+    };
+    streamed::respond(call, find).await
+}
+
+/// The answer to a list of rows that are small, each of some hundred bytes.
 pub(crate) fn respond<T: Render>(listed: &Listed<T>, page: Page) -> HttpResponse {
     let body = ListJson {
         data: listed.items.iter().map(Rendered).collect(),
-        meta: MetaJson {
-            total: listed.total,
-            page: page.number,
-            per_page: page.limit,
-            pages: listed.total.div_ceil(page.limit),
-            searched: listed.searched,
-        },
+        meta: MetaJson::new(page, listed.total, listed.searched),
     };
     json(StatusCode::OK, &body)
 }

@@ -4,6 +4,7 @@
 mod connections;
 mod limits;
 mod socket;
+mod streams;
 mod world;
 
 use actix_web::test::TestRequest;

@@ -27,6 +27,10 @@ impl Page {
     }
 }
 
+/// Names a row of a list until it is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowNumber(pub(super) i64);
+
 /// A page of rows and the exact number of rows on all pages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed<T> {

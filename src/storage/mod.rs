@@ -8,10 +8,16 @@
 //! answer through [`Pending`], which a handler awaits without holding a thread. Nobody is answered
 //! before the change is on disk.
 //!
+//! Rows that may be large are read in parts. Who reads some says how many bytes of text may be in memory,
+//! and gets as many rows as fit, and one at least; a payload that does not fit is left out, to be read in
+//! pieces. Nothing is held between two parts: a row is as it stands when it is read, and left out if it
+//! is gone by then. Numbers of rows are those of a list that was within reach.
+//!
 //! Every method that takes a [`Reach`] treats what is out of reach as absent.
 
 mod error;
 mod filter;
+mod part;
 mod pending;
 mod queue;
 pub mod sqlite;
@@ -21,7 +27,10 @@ use std::time::Duration;
 use uuid::Uuid;
 
 pub use self::error::{StoreError, TokenRule, Unavailable};
-pub use self::filter::{DeliveryFilter, EndpointFilter, EventFilter, Listed, Page, QUERY_SCAN_MAX};
+pub use self::filter::{
+    DeliveryFilter, EndpointFilter, EventFilter, Listed, Page, QUERY_SCAN_MAX, RowNumber,
+};
+pub use self::part::{LongPayload, Paged, Part, PayloadPiece, Row};
 pub use self::pending::{Answer, Pending, pending};
 pub use self::queue::{
     Backlog, Cause, EndpointNumber, Notice, NoticeSink, Outcome, Queue, QueuedEvent, Recorded,
@@ -160,7 +169,14 @@ pub trait Store: Send + Sync {
         &self,
         filter: &EndpointFilter,
         page: Page,
-    ) -> Result<Listed<Endpoint>, StoreError>;
+        bytes: usize,
+    ) -> Result<Paged<Endpoint>, StoreError>;
+    /// Endpoints with these numbers, in this order.
+    fn read_endpoints(
+        &self,
+        numbers: &[RowNumber],
+        bytes: usize,
+    ) -> Result<Part<Endpoint>, StoreError>;
     /// One endpoint. [`StoreError::NotFound`].
     fn find_endpoint(&self, reach: Reach, id: Uuid) -> Result<Endpoint, StoreError>;
     /// Changes an endpoint; an empty patch changes nothing. [`StoreError::NotFound`].
@@ -179,9 +195,24 @@ pub trait Store: Send + Sync {
     fn publish(&self, new: NewMessage) -> Pending<Published>;
 
     /// Events, newest first.
-    fn list_events(&self, filter: &EventFilter, page: Page) -> Result<Listed<Event>, StoreError>;
+    fn list_events(
+        &self,
+        filter: &EventFilter,
+        page: Page,
+        bytes: usize,
+    ) -> Result<Paged<Event>, StoreError>;
+    /// Events with these numbers, in this order.
+    fn read_events(&self, numbers: &[RowNumber], bytes: usize) -> Result<Part<Event>, StoreError>;
     /// One event. [`StoreError::NotFound`].
-    fn find_event(&self, reach: Reach, id: Uuid) -> Result<Event, StoreError>;
+    fn find_event(&self, reach: Reach, id: Uuid, bytes: usize) -> Result<Row<Event>, StoreError>;
+    /// At most `bytes` bytes, but four, of a payload, `from` where the piece before it ended.
+    /// [`StoreError::EventArchived`] if the payload is gone.
+    fn read_payload(
+        &self,
+        payload: LongPayload,
+        from: u64,
+        bytes: usize,
+    ) -> Result<PayloadPiece, StoreError>;
     /// Starts a new run of an event. [`StoreError::NotFound`] (also if the endpoint was deleted),
     /// [`StoreError::EventArchived`], [`StoreError::EndpointDisabled`].
     fn redeliver(&self, reach: Reach, id: Uuid) -> Pending<()>;
@@ -190,7 +221,14 @@ pub trait Store: Send + Sync {
         &self,
         filter: &DeliveryFilter,
         page: Page,
-    ) -> Result<Listed<Delivery>, StoreError>;
+        bytes: usize,
+    ) -> Result<Paged<Delivery>, StoreError>;
+    /// Deliveries with these numbers, in this order.
+    fn read_deliveries(
+        &self,
+        numbers: &[RowNumber],
+        bytes: usize,
+    ) -> Result<Part<Delivery>, StoreError>;
 
     /// Whether reading and writing works right now.
     fn check(&self) -> Result<(), StoreError>;

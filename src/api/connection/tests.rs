@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::task::Wake;
+use std::task::{Wake, Waker};
+use std::time::{Duration, Instant};
 
 use super::*;
 
@@ -70,6 +71,7 @@ impl Framework {
                 idle: 3 * minute,
                 request: minute,
                 answer: 3 * minute,
+                taken: 1,
                 connections: 1,
                 bytes: usize::MAX,
                 period: minute,
@@ -181,5 +183,62 @@ fn a_connection_that_is_given_up_hands_over_nothing_more() {
         assert_eq!(framework.wakes(), 1);
         framework.answer();
         assert_eq!(framework.read().unwrap(), b"");
+    });
+}
+
+/// A client that takes a byte of what is written to it at every other attempt.
+#[derive(Default)]
+struct Sips {
+    takes: bool,
+}
+
+impl AsyncWrite for Sips {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.takes = !self.takes;
+        if self.takes {
+            Poll::Ready(Ok(1))
+        } else {
+            Poll::Pending
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[test]
+fn who_takes_an_answer_byte_by_byte_is_given_up() {
+    actix_web::rt::System::new().block_on(async {
+        let minute = Duration::from_mins(1);
+        let connections = Connections::new(Limits {
+            idle: minute,
+            request: minute,
+            answer: Duration::from_millis(100),
+            taken: 1 << 20,
+            connections: 1,
+            bytes: usize::MAX,
+            period: minute,
+        });
+        let mut connection = connections.admit(Sips::default());
+        let mut context = Context::from_waker(Waker::noop());
+        let answer = [b'x'; 100];
+        let since = Instant::now();
+        loop {
+            match Pin::new(&mut connection).poll_write(&mut context, &answer) {
+                Poll::Ready(Err(error)) => break assert_eq!(error.kind(), io::ErrorKind::TimedOut),
+                _ => assert!(since.elapsed() < minute, "it goes on for ever"),
+            }
+            std::thread::park_timeout(Duration::from_millis(1));
+            connections.close_overdue(Instant::now());
+        }
     });
 }

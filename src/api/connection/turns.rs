@@ -7,8 +7,9 @@
 //! answered.
 //!
 //! The framework writes what it has ready, then flushes. As nothing else is being answered, what it
-//! writes when it has a head is the answer to that one, or `100 Continue`; and as no answer is
-//! streamed, all of an answer is written when what was written is flushed. An answer may come before
+//! writes when it has a head is the answer to that one, or `100 Continue`; and all of an answer is written
+//! when what was written is flushed, unless it is streamed: what is flushed of that before its body is at
+//! its end does not count, as the connection sees to. An answer may come before
 //! the body is at its end. Then nothing is held at that end; and if the length of the body was told,
 //! not later either: the framework closes that connection, and drops what it reads until then.
 

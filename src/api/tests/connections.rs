@@ -18,6 +18,7 @@ const NONE: Limits = Limits {
     idle: NEVER,
     request: NEVER,
     answer: NEVER,
+    taken: 1,
     connections: 1000,
     bytes: usize::MAX,
     period: Duration::from_millis(20),

@@ -126,7 +126,8 @@ fn with_path(store: &dyn Store, reach: Reach, path: &str) -> Result<Vec<Endpoint
         number: 1,
         limit: 100,
     };
-    let mut endpoints = store.list_endpoints(&filter, page)?.items;
+    let endpoints = store.list_endpoints(&filter, page, usize::MAX)?;
+    let mut endpoints: Vec<Endpoint> = endpoints.rows.into_iter().map(|row| row.item).collect();
     endpoints.retain(|endpoint| {
         let url = endpoint.url.url();
         url.is_some_and(|url| url.path() == path && is_local(&url))

@@ -223,8 +223,8 @@ fn publish(authority: &str, token: &str, endpoint: Uuid) -> anyhow::Result<Uuid>
 
 /// Why an event has not arrived, as far as the deliveries tell.
 fn last_attempt(store: &dyn Store, event: Uuid) -> String {
-    let event = match store.find_event(Reach::Server, event) {
-        Ok(event) => event,
+    let event = match store.find_event(Reach::Server, event, 0) {
+        Ok(row) => row.item,
         Err(error) => return format!("its event cannot be read: {error}"),
     };
     let code = event

@@ -20,8 +20,9 @@ use crate::domain::secret::Secret;
 use crate::domain::workspace::{Workspace, WorkspaceName};
 use crate::storage::{
     AccessTokenPatch, Backlog, DeliveryFilter, Descendants, EndpointFilter, EndpointNumber,
-    EventFilter, Listed, NewAccessToken, NoticeSink, Outcome, Page, Pending, Published, Queue,
-    QueuedEvent, RetryBatch, Run, Seq, SettledAdmin, Store, StoreError, Target,
+    EventFilter, Listed, LongPayload, NewAccessToken, NoticeSink, Outcome, Page, Paged, Part,
+    PayloadPiece, Pending, Published, Queue, QueuedEvent, RetryBatch, Row, RowNumber, Run, Seq,
+    SettledAdmin, Store, StoreError, Target,
 };
 
 impl Store for SqliteStore {
@@ -116,8 +117,17 @@ impl Store for SqliteStore {
         &self,
         filter: &EndpointFilter,
         page: Page,
-    ) -> Result<Listed<Endpoint>, StoreError> {
-        self.read(|connection| Ok(lists::list_endpoints(connection, filter, page)?))
+        bytes: usize,
+    ) -> Result<Paged<Endpoint>, StoreError> {
+        self.read(|connection| Ok(lists::list_endpoints(connection, filter, page, bytes)?))
+    }
+
+    fn read_endpoints(
+        &self,
+        numbers: &[RowNumber],
+        bytes: usize,
+    ) -> Result<Part<Endpoint>, StoreError> {
+        self.read(|connection| Ok(lists::endpoints(connection, numbers, bytes)?))
     }
 
     fn find_endpoint(&self, reach: Reach, id: Uuid) -> Result<Endpoint, StoreError> {
@@ -153,12 +163,33 @@ impl Store for SqliteStore {
         })
     }
 
-    fn list_events(&self, filter: &EventFilter, page: Page) -> Result<Listed<Event>, StoreError> {
-        self.read(|connection| Ok(lists::list_events(connection, filter, page)?))
+    fn list_events(
+        &self,
+        filter: &EventFilter,
+        page: Page,
+        bytes: usize,
+    ) -> Result<Paged<Event>, StoreError> {
+        self.read(|connection| Ok(lists::list_events(connection, filter, page, bytes)?))
     }
 
-    fn find_event(&self, reach: Reach, id: Uuid) -> Result<Event, StoreError> {
-        self.read_one(|connection| lists::find_event(connection, reach, id))
+    fn read_events(&self, numbers: &[RowNumber], bytes: usize) -> Result<Part<Event>, StoreError> {
+        self.read(|connection| Ok(lists::events(connection, numbers, bytes)?))
+    }
+
+    fn find_event(&self, reach: Reach, id: Uuid, bytes: usize) -> Result<Row<Event>, StoreError> {
+        self.read_one(|connection| lists::find_event(connection, reach, id, bytes))
+    }
+
+    fn read_payload(
+        &self,
+        payload: LongPayload,
+        from: u64,
+        bytes: usize,
+    ) -> Result<PayloadPiece, StoreError> {
+        self.read(|connection| {
+            let piece = lists::read_payload(connection, payload, from, bytes)?;
+            Ok(piece.ok_or(StoreError::EventArchived)?)
+        })
     }
 
     fn redeliver(&self, reach: Reach, id: Uuid) -> Pending<()> {
@@ -171,8 +202,17 @@ impl Store for SqliteStore {
         &self,
         filter: &DeliveryFilter,
         page: Page,
-    ) -> Result<Listed<Delivery>, StoreError> {
-        self.read(|connection| Ok(lists::list_deliveries(connection, filter, page)?))
+        bytes: usize,
+    ) -> Result<Paged<Delivery>, StoreError> {
+        self.read(|connection| Ok(lists::list_deliveries(connection, filter, page, bytes)?))
+    }
+
+    fn read_deliveries(
+        &self,
+        numbers: &[RowNumber],
+        bytes: usize,
+    ) -> Result<Part<Delivery>, StoreError> {
+        self.read(|connection| Ok(lists::deliveries(connection, numbers, bytes)?))
     }
 
     fn check(&self) -> Result<(), StoreError> {

@@ -1,13 +1,14 @@
-//! Crowds of clients that hold connections and do nothing with them: others publish meanwhile.
+//! Crowds of clients that hold connections and do nothing with them: others publish meanwhile, and there is
+//! memory left.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Instant;
 
 use serde_json::{Value, json};
 
 use super::server::{Server, token};
-use super::wire::exchange;
+use super::wire::{connect, exchange};
 use crate::fixture::PATIENCE;
 use crate::receiver::Receiver;
 
@@ -111,4 +112,52 @@ fn a_crowd_does_not_use_up_the_files_that_deliveries_need() {
     let token = token(&database, "w");
     let server = Server::with_few_files(256, &database, &["--max-threads", "8"]);
     publishes_beside(&server, &token, 1000);
+}
+
+/// Clients that ask for a page of 25 MB and take the first byte of it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_crowd_that_does_not_take_its_lists_leaves_the_memory_to_others() {
+    const CROWD: usize = 60;
+    const MEMORY_MAX: u64 = 100_000_000;
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("h.db");
+    let token = token(&database, "w");
+    let server = Server::start(&database, "error,hookpost::app=info", &[]);
+    let endpoint = json!({"url": "http://127.0.0.1:9/", "format": "raw", "events": ["*"]});
+    post(&server, &token, "/api/webhooks/endpoints", &endpoint);
+    let message = json!({"type": "a", "data": "x".repeat(250_000)}).to_string();
+    let publish = format!(
+        "POST /api/webhooks/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\
+         content-length: {}\r\n\r\n{message}",
+        message.len()
+    );
+    for _ in 0..100 {
+        let (mut stream, mut status) = (connect(server.addr), [0; 12]);
+        stream.write_all(publish.as_bytes()).unwrap();
+        stream.read_exact(&mut status).unwrap();
+        assert_eq!(&status, b"HTTP/1.1 202");
+    }
+    let before = server.memory();
+    let request = format!(
+        "GET /api/webhooks/events?limit=100 HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\r\n"
+    );
+    let ask = |_| {
+        let mut stream = connect(server.addr);
+        stream.write_all(request.as_bytes()).unwrap();
+        stream
+    };
+    let mut crowd: Vec<TcpStream> = (0..CROWD).map(ask).collect();
+    let mut most = 0;
+    for stream in &mut crowd {
+        stream.read_exact(&mut [0]).unwrap();
+        most = most.max(server.memory().saturating_sub(before));
+    }
+    assert!(most < MEMORY_MAX, "{most} bytes");
+    post(
+        &server,
+        &token,
+        "/api/webhooks/events",
+        &json!({"type": "a", "data": 1}),
+    );
 }

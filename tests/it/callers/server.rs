@@ -65,6 +65,16 @@ impl Server {
     pub(super) fn next_line(&self) -> Value {
         self.log.recv_timeout(PATIENCE).expect("a line in the log")
     }
+
+    /// The memory that it has in use, in bytes.
+    #[cfg(target_os = "linux")]
+    pub(super) fn memory(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(status).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+        let kibibytes = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
+        kibibytes.unwrap() * 1024
+    }
 }
 
 impl Drop for Server {

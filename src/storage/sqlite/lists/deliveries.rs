@@ -12,7 +12,8 @@ use super::search::Haystack;
 use super::time_range::Interval;
 use super::totals::{self, Kind};
 use crate::domain::delivery::{CodeClass, Delivery};
-use crate::storage::filter::{DeliveryFilter, Listed, Page, QUERY_SCAN_MAX};
+use crate::storage::filter::{DeliveryFilter, Page, QUERY_SCAN_MAX};
+use crate::storage::part::Paged;
 
 const INDEXES: Indexes = Indexes {
     all: index(Source::Rows),
@@ -39,14 +40,11 @@ pub(in super::super) fn list_deliveries(
     connection: &Connection,
     filter: &DeliveryFilter,
     page: Page,
-) -> Result<Listed<Delivery>, ListError> {
+    bytes: usize,
+) -> Result<Paged<Delivery>, ListError> {
     let snapshot = connection.unchecked_transaction()?;
     let found = find(&snapshot, filter, page)?;
-    Ok(Listed {
-        items: rows::deliveries(&snapshot, &found.seqs)?,
-        total: found.total,
-        searched: found.searched,
-    })
+    found.read(|numbers| rows::deliveries(&snapshot, numbers, bytes))
 }
 
 fn find(connection: &Connection, filter: &DeliveryFilter, page: Page) -> Result<Found, ListError> {

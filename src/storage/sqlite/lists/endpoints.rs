@@ -3,11 +3,13 @@
 use rusqlite::{Connection, params};
 
 use super::ListError;
+use super::query::Found;
 use super::rows;
 use super::scan::prepare;
 use super::scope::Scope;
 use crate::domain::endpoint::Endpoint;
-use crate::storage::filter::{EndpointFilter, Listed, Page};
+use crate::storage::filter::{EndpointFilter, Page};
+use crate::storage::part::Paged;
 
 /// Endpoints, newest first; neither deleted ones nor those of deleted workspaces.
 ///
@@ -18,7 +20,8 @@ pub(in super::super) fn list_endpoints(
     connection: &Connection,
     filter: &EndpointFilter,
     page: Page,
-) -> Result<Listed<Endpoint>, ListError> {
+    bytes: usize,
+) -> Result<Paged<Endpoint>, ListError> {
     let snapshot = connection.unchecked_transaction()?;
     let scope = Scope::resolve(&snapshot, filter.reach, &filter.workspaces, &[], &[])?;
     let mut numbers = match scope {
@@ -32,11 +35,12 @@ pub(in super::super) fn list_endpoints(
         .skip(usize::try_from(page.offset()).unwrap_or(usize::MAX))
         .take(usize::try_from(page.limit).unwrap_or(usize::MAX))
         .collect();
-    Ok(Listed {
-        items: rows::endpoints(&snapshot, &shown)?,
+    let found = Found {
+        seqs: shown,
         total: numbers.len() as u64,
         searched: None,
-    })
+    };
+    found.read(|numbers| rows::endpoints(&snapshot, numbers, bytes))
 }
 
 fn matching(connection: &Connection, scope: &Scope, url: &str) -> Result<Vec<i64>, ListError> {

@@ -1,6 +1,6 @@
 //! The list of events.
 
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension};
 use uuid::Uuid;
 
 use super::ListError;
@@ -13,7 +13,8 @@ use super::time_range::{Interval, SeqRange};
 use super::totals::{self, Blocks, Kind};
 use crate::domain::access::Reach;
 use crate::domain::event::{Event, EventStatus};
-use crate::storage::filter::{EventFilter, Listed, Page, QUERY_SCAN_MAX};
+use crate::storage::filter::{EventFilter, Page, QUERY_SCAN_MAX, RowNumber};
+use crate::storage::part::{Paged, Row};
 
 const INDEXES: Indexes = Indexes {
     all: index(Source::Rows),
@@ -58,14 +59,11 @@ pub(in super::super) fn list_events(
     connection: &Connection,
     filter: &EventFilter,
     page: Page,
-) -> Result<Listed<Event>, ListError> {
+    bytes: usize,
+) -> Result<Paged<Event>, ListError> {
     let snapshot = connection.unchecked_transaction()?;
     let found = find(&snapshot, filter, page)?;
-    Ok(Listed {
-        items: rows::events(&snapshot, &found.seqs)?,
-        total: found.total,
-        searched: found.searched,
-    })
+    found.read(|numbers| rows::events(&snapshot, numbers, bytes))
 }
 
 /// One event, if it is within reach. May be called within a transaction.
@@ -73,7 +71,8 @@ pub(in super::super) fn find_event(
     connection: &Connection,
     reach: Reach,
     id: Uuid,
-) -> Result<Option<Event>, ListError> {
+    bytes: usize,
+) -> Result<Option<Row<Event>>, ListError> {
     let sql =
         "SELECT e.seq, w.id FROM event e JOIN workspace w ON w.n = e.workspace WHERE e.id = ?";
     let found: Option<(i64, Uuid)> = prepare(connection, sql)?
@@ -81,7 +80,9 @@ pub(in super::super) fn find_event(
         .optional()?;
     match found {
         Some((seq, workspace)) if reach.covers(workspace) => {
-            Ok(rows::events(connection, &[seq])?.pop())
+            Ok(rows::events(connection, &[RowNumber(seq)], bytes)?
+                .rows
+                .pop())
         }
         _ => Ok(None),
     }
@@ -366,7 +367,7 @@ impl Selection {
     }
 
     /// Whether a row of `candidates!` belongs.
-    fn covers(&self, row: &Row<'_>) -> Result<bool, ListError> {
+    fn covers(&self, row: &rusqlite::Row<'_>) -> Result<bool, ListError> {
         let status = rows::status(row.get(4)?, row.get(5)?, row.get(6)?);
         Ok(self.scope.covers(row.get(1)?, row.get(2)?, row.get(3)?)
             && status.is_some_and(|status| self.statuses.include(status))

@@ -8,7 +8,8 @@
 //! **Newest rows.** The indexes of all rows by workspace, endpoint and type are
 //! [late](super::late_indexes): what they do not have yet is one scan of the table itself.
 //!
-//! **Pages** are skipped on the index alone; only the rows shown are read from their table.
+//! **Pages** are skipped on the index alone; only the rows shown are read from their table, and of those as
+//! many as the caller has memory for: the others are named, and read later.
 //!
 //! **Times** become ranges of `seq` by bisection ([`time_range`]), so no index holds a time.
 //!
@@ -27,6 +28,7 @@ mod deliveries;
 mod endpoints;
 mod events;
 mod merge;
+mod payload;
 mod query;
 mod rows;
 mod scan;
@@ -41,6 +43,8 @@ mod tests;
 pub(super) use self::deliveries::list_deliveries;
 pub(super) use self::endpoints::list_endpoints;
 pub(super) use self::events::{find_event, list_events};
+pub(super) use self::payload::read_payload;
+pub(super) use self::rows::{deliveries, endpoints, events};
 pub(super) use self::search::install;
 
 /// Capacity of the statement cache that suits a connection for lists.

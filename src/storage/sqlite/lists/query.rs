@@ -2,7 +2,9 @@
 
 use uuid::Uuid;
 
-use crate::storage::filter::Page;
+use super::ListError;
+use crate::storage::filter::{Page, RowNumber};
+use crate::storage::part::{Paged, Part};
 
 /// What a query asks for.
 #[derive(Clone, Debug)]
@@ -130,6 +132,22 @@ impl Found {
             self.seqs.push(seq);
         }
         self.total += 1;
+    }
+
+    /// The page, with the first of its rows as `read` reads them.
+    pub(super) fn read<T>(
+        self,
+        read: impl FnOnce(&[RowNumber]) -> Result<Part<T>, ListError>,
+    ) -> Result<Paged<T>, ListError> {
+        let mut rest: Vec<RowNumber> = self.seqs.into_iter().map(RowNumber).collect();
+        let first = read(&rest)?;
+        rest.drain(..first.done);
+        Ok(Paged {
+            rows: first.rows,
+            rest,
+            total: self.total,
+            searched: self.searched,
+        })
     }
 }
 

@@ -2,11 +2,61 @@
 //! of a plain vector.
 
 mod model;
+mod parts;
 mod plans;
 mod world;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+
+use rusqlite::Connection;
+use uuid::Uuid;
+
+use super::ListError;
+use crate::domain::access::Reach;
+use crate::domain::delivery::Delivery;
+use crate::domain::endpoint::Endpoint;
+use crate::domain::event::Event;
+use crate::storage::filter::{DeliveryFilter, EndpointFilter, EventFilter, Listed, Page};
+use crate::storage::part::{Paged, Row};
+
+fn whole<T>(paged: Paged<T>) -> Listed<T> {
+    assert_eq!(paged.rest, [], "there is memory for all");
+    Listed {
+        items: paged.rows.into_iter().map(|row| row.item).collect(),
+        total: paged.total,
+        searched: paged.searched,
+    }
+}
+
+fn list_deliveries(
+    connection: &Connection,
+    filter: &DeliveryFilter,
+    page: Page,
+) -> Result<Listed<Delivery>, ListError> {
+    super::list_deliveries(connection, filter, page, usize::MAX).map(whole)
+}
+
+fn list_events(
+    connection: &Connection,
+    filter: &EventFilter,
+    page: Page,
+) -> Result<Listed<Event>, ListError> {
+    super::list_events(connection, filter, page, usize::MAX).map(whole)
+}
+
+fn list_endpoints(
+    connection: &Connection,
+    filter: &EndpointFilter,
+    page: Page,
+) -> Result<Listed<Endpoint>, ListError> {
+    super::list_endpoints(connection, filter, page, usize::MAX).map(whole)
+}
+
+fn find_event(connection: &Connection, reach: Reach, id: Uuid) -> Result<Option<Event>, ListError> {
+    let found = super::find_event(connection, reach, id, usize::MAX)?;
+    Ok(found.map(|Row { item, .. }| item))
+}
 
 thread_local! {
     static NOTED: RefCell<BTreeSet<String>> = const { RefCell::new(BTreeSet::new()) };

@@ -120,8 +120,21 @@ fn a_message_is_rendered_and_stored_once_for_each_format() {
     let stored: Vec<_> = stored.into_iter().map(Option::unwrap).collect();
     assert_eq!(stored, handed);
     for ((id, _), body) in message.events.iter().zip(&handed) {
-        let shown = world.store.find_event(Reach::Server, *id).unwrap().payload;
+        let found = world.store.find_event(Reach::Server, *id, usize::MAX);
+        let shown = found.unwrap().item.payload;
         assert_eq!(shown.unwrap().as_bytes(), &body[..]);
+        // In pieces too, wherever it is kept.
+        let row = world.store.find_event(Reach::Server, *id, 0).unwrap();
+        let (mut pieces, mut from) = (Vec::new(), Some(0));
+        while let Some(at) = from {
+            let piece = world
+                .store
+                .read_payload(row.payload.unwrap(), at, 5)
+                .unwrap();
+            pieces.extend_from_slice(piece.text.as_bytes());
+            from = piece.next;
+        }
+        assert_eq!(pieces, body[..]);
     }
     // An older file has it with each event, and is read as before.
     let connection = Connection::open(&world.file).unwrap();

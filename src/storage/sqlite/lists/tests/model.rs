@@ -4,6 +4,7 @@ use rand::{RngExt, SeedableRng};
 use uuid::Uuid;
 
 use super::world::{DeliveryRow, EndpointRow, EventRow, START_US, TYPES, World, succeeded};
+use super::{find_event, list_deliveries, list_endpoints, list_events};
 use crate::domain::access::Reach;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{CodeClass, Delivery};
@@ -14,7 +15,6 @@ use crate::storage::sqlite::lists::query::Pattern;
 use crate::storage::sqlite::lists::scan::{Index, Plan, Scan, Source, Table};
 use crate::storage::sqlite::lists::search::Haystack;
 use crate::storage::sqlite::lists::time_range::SeqRange;
-use crate::storage::sqlite::lists::{find_event, list_deliveries, list_endpoints, list_events};
 
 const WORLDS: u64 = 40;
 const FILTERS: u64 = 150;

@@ -2,16 +2,14 @@
 
 use rusqlite::Connection;
 
-use super::noted;
 use super::world::{TYPES, World};
+use super::{find_event, list_deliveries, list_endpoints, list_events, noted};
 use crate::domain::access::Reach;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::CodeClass;
 use crate::domain::event::EventStatus;
 use crate::storage::filter::{DeliveryFilter, EndpointFilter, EventFilter, Page};
-use crate::storage::sqlite::lists::{
-    STATEMENTS, find_event, list_deliveries, list_endpoints, list_events,
-};
+use crate::storage::sqlite::lists::STATEMENTS;
 
 const PAGES: [Page; 2] = [
     Page {

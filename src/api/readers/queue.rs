@@ -1,0 +1,152 @@
+//! Whose read is next.
+//!
+//! Turns go by workspace, whatever number of connections or tokens one has. The next turn is that of the
+//! workspace with the fewest reads under way, and among those of the one that has used the least reader
+//! *time*: a read that takes seconds counts as thousands that take milliseconds. Within a workspace they
+//! go by age.
+//!
+//! A read cannot be stopped for another. So nobody takes all places, however few others there are: a
+//! workspace starts another read only while more places are free than it has taken. Of five places one
+//! workspace gets three at most, and the next that comes finds one.
+//!
+//! What a workspace has used is remembered for as long as it has reads here. One that comes begins with
+//! what the one that used the least has by then: it has saved up nothing by staying away.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+/// Reads of one workspace that wait: more connections than its dashboards and scripts should have.
+pub(super) const WAITING_OF_ONE: usize = 100;
+
+/// Reads that wait in all. Each has a connection, and some hundred bytes here.
+pub(super) const WAITING_IN_ALL: usize = 1000;
+
+/// The places, and who waits for one. `W` stands for a read that waits.
+#[derive(Debug)]
+pub(super) struct Queue<W> {
+    free: usize,
+    waiting: usize,
+    next_ticket: u64,
+    accounts: HashMap<Uuid, Account<W>>,
+}
+
+/// The reads of one workspace.
+#[derive(Debug)]
+struct Account<W> {
+    /// When those under way began.
+    running: Vec<Instant>,
+    waiting: VecDeque<(u64, W)>,
+    /// By reads that have ended.
+    used: Duration,
+}
+
+impl<W> Account<W> {
+    fn used_by(&self, now: Instant) -> Duration {
+        let running = self.running.iter();
+        let running = running.map(|began| now.saturating_duration_since(*began));
+        self.used.saturating_add(running.sum())
+    }
+}
+
+/// Too many wait already.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Full;
+
+impl<W> Queue<W> {
+    /// So many places, and nobody waits.
+    pub(super) fn new(places: usize) -> Self {
+        Self {
+            free: places,
+            waiting: 0,
+            next_ticket: 0,
+            accounts: HashMap::new(),
+        }
+    }
+
+    /// Has a read wait; returns its ticket. [`next`](Self::next) then tells whose turn it is.
+    pub(super) fn wait(&mut self, key: Uuid, read: W, now: Instant) -> u64 {
+        let used = self.accounts.values().map(|account| account.used_by(now));
+        let least = used.min().unwrap_or_default();
+        let account = self.accounts.entry(key).or_insert_with(|| Account {
+            running: Vec::new(),
+            waiting: VecDeque::new(),
+            used: least,
+        });
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        account.waiting.push_back((ticket, read));
+        self.waiting += 1;
+        ticket
+    }
+
+    /// Whether one more may wait.
+    ///
+    /// # Errors
+    /// [`Full`]
+    pub(super) fn room_for(&self, key: Uuid) -> Result<(), Full> {
+        let own = self.accounts.get(&key);
+        let own = own.map_or(0, |account| account.waiting.len());
+        let fits = own < WAITING_OF_ONE && self.waiting < WAITING_IN_ALL;
+        fits.then_some(()).ok_or(Full)
+    }
+
+    /// Gives a place to a read, if there is one for it.
+    pub(super) fn next(&mut self, now: Instant) -> Option<(Uuid, W)> {
+        let free = self.free;
+        let may = |account: &Account<W>| account.running.len() < free;
+        let (key, account) = self
+            .accounts
+            .iter_mut()
+            .filter(|(_, account)| !account.waiting.is_empty() && may(account))
+            .min_by_key(|(_, account)| {
+                let ticket = account.waiting.front().map(|(ticket, _)| *ticket);
+                (account.running.len(), account.used_by(now), ticket)
+            })?;
+        let (_, read) = account.waiting.pop_front()?;
+        account.running.push(now);
+        self.waiting -= 1;
+        self.free -= 1;
+        Some((*key, read))
+    }
+
+    /// Takes back the place of a read that began then.
+    pub(super) fn end(&mut self, key: Uuid, began: Instant, now: Instant) {
+        let Some(account) = self.accounts.get_mut(&key) else {
+            return;
+        };
+        let Some(at) = account.running.iter().position(|one| *one == began) else {
+            return;
+        };
+        account.running.swap_remove(at);
+        let took = now.saturating_duration_since(began);
+        account.used = account.used.saturating_add(took);
+        self.free += 1;
+        self.forget(key);
+    }
+
+    /// Takes a read out that waits no longer. One that has its turn already stays as it is.
+    pub(super) fn leave(&mut self, key: Uuid, ticket: u64) {
+        let Some(account) = self.accounts.get_mut(&key) else {
+            return;
+        };
+        let waiting = &mut account.waiting;
+        if let Ok(at) = waiting.binary_search_by_key(&ticket, |(ticket, _)| *ticket) {
+            waiting.remove(at);
+            self.waiting -= 1;
+            self.forget(key);
+        }
+    }
+
+    fn forget(&mut self, key: Uuid) {
+        let is_over =
+            |account: &Account<W>| account.running.is_empty() && account.waiting.is_empty();
+        if self.accounts.get(&key).is_some_and(is_over) {
+            self.accounts.remove(&key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

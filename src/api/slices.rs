@@ -1,0 +1,164 @@
+//! Rows as JSON, slice by slice: an answer of any length takes the memory of one slice.
+//!
+//! A slice is what is rendered of one read of the store. The reads are short and have nothing open in
+//! between: however slowly a client takes its answer, it keeps no transaction from ending.
+
+use serde::Serialize;
+
+use super::objects::{Render, Rendered};
+use crate::storage::{LongPayload, Paged, Part, Row, RowNumber, Store, StoreError};
+
+/// The most bytes of a slice.
+pub(super) const SLICE_BYTES: usize = 256 * 1024;
+
+/// The most bytes of texts that are read for one: written out as JSON, they can be twice as many.
+pub(super) const READ_BYTES: usize = SLICE_BYTES / 2;
+
+/// Where the JSON of a row has its payload. No text of a row can have this in it, since quotes within a
+/// text are escaped.
+const NO_PAYLOAD: &str = "\"payload\":\"\"";
+
+/// JSON that is rendered in slices.
+pub(super) trait Slices: Send {
+    /// Renders what follows; may be empty. Call it until all is over, and not again after an error.
+    ///
+    /// # Errors
+    /// The store's. [`StoreError::EventArchived`] if a payload went away of which some was sent.
+    fn next(&mut self, store: &dyn Store) -> Result<Vec<u8>, StoreError>;
+
+    /// Whether all is rendered.
+    fn is_over(&self) -> bool;
+}
+
+/// Reads the first of some rows.
+pub(super) type Read<T> = fn(&dyn Store, &[RowNumber], usize) -> Result<Part<T>, StoreError>;
+
+/// Rows with something before and behind them.
+pub(super) struct Rows<T> {
+    /// What comes before the rows, until it is rendered.
+    before: Vec<u8>,
+    /// What comes behind them.
+    behind: Vec<u8>,
+    is_first: bool,
+    /// Read, but not rendered yet.
+    ready: Vec<Row<T>>,
+    /// Rows to be read, and how many of them have been.
+    numbers: Vec<RowNumber>,
+    done: usize,
+    read: Read<T>,
+    open: Option<Open>,
+}
+
+/// A row of which some is rendered.
+struct Open {
+    payload: LongPayload,
+    from: u64,
+    /// What comes behind the payload's text.
+    behind: Vec<u8>,
+}
+
+impl<T: Render> Rows<T> {
+    /// A page of a list, with what is said about it.
+    pub(super) fn list(paged: Paged<T>, meta: &impl Serialize, read: Read<T>) -> Self {
+        Self {
+            before: b"{\"data\":[".to_vec(),
+            behind: [b"],\"meta\":", &*to_json(meta), b"}"].concat(),
+            is_first: true,
+            ready: paged.rows,
+            numbers: paged.rest,
+            done: 0,
+            read,
+            open: None,
+        }
+    }
+
+    /// One row by itself.
+    pub(super) fn one(row: Row<T>) -> Self {
+        Self {
+            before: Vec::new(),
+            behind: Vec::new(),
+            is_first: true,
+            ready: vec![row],
+            numbers: Vec::new(),
+            done: 0,
+            read: |_, _, _| {
+                Ok(Part {
+                    rows: Vec::new(),
+                    done: 0,
+                })
+            },
+            open: None,
+        }
+    }
+
+    fn render(&mut self, row: &Row<T>, out: &mut Vec<u8>) {
+        if !std::mem::take(&mut self.is_first) {
+            out.push(b',');
+        }
+        let json = to_json(&Rendered(&row.item));
+        let place = row.payload.and_then(|payload| {
+            let place = json
+                .windows(NO_PAYLOAD.len())
+                .position(|here| here == NO_PAYLOAD.as_bytes())?;
+            Some((payload, place + NO_PAYLOAD.len() - 1))
+        });
+        let Some((payload, place)) = place else {
+            out.extend_from_slice(&json);
+            return;
+        };
+        out.extend_from_slice(&json[..place]);
+        self.open = Some(Open {
+            payload,
+            from: 0,
+            behind: json[place..].to_vec(),
+        });
+    }
+
+    /// Renders the next piece of a payload, and the end of its row behind the last.
+    fn go_on(
+        &mut self,
+        open: Open,
+        store: &dyn Store,
+        out: &mut Vec<u8>,
+    ) -> Result<(), StoreError> {
+        let piece = store.read_payload(open.payload, open.from, READ_BYTES)?;
+        let json = to_json(&piece.text);
+        let quotes = 1..json.len().saturating_sub(1);
+        out.extend_from_slice(json.get(quotes).unwrap_or_default());
+        match piece.next {
+            Some(from) => self.open = Some(Open { from, ..open }),
+            None => out.extend_from_slice(&open.behind),
+        }
+        Ok(())
+    }
+}
+
+impl<T: Render + Send> Slices for Rows<T> {
+    fn next(&mut self, store: &dyn Store) -> Result<Vec<u8>, StoreError> {
+        let mut out = std::mem::take(&mut self.before);
+        if let Some(open) = self.open.take() {
+            self.go_on(open, store, &mut out)?;
+        } else {
+            if self.ready.is_empty() {
+                let part = (self.read)(store, &self.numbers[self.done..], READ_BYTES)?;
+                self.done += part.done;
+                self.ready = part.rows;
+            }
+            for row in std::mem::take(&mut self.ready) {
+                self.render(&row, &mut out);
+            }
+        }
+        if self.is_over() {
+            out.append(&mut self.behind);
+        }
+        Ok(out)
+    }
+
+    fn is_over(&self) -> bool {
+        self.open.is_none() && self.ready.is_empty() && self.done == self.numbers.len()
+    }
+}
+
+fn to_json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("these types have string keys and cannot fail")
+}

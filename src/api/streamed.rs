@@ -1,0 +1,219 @@
+//! Answers that are rendered while the client takes them.
+//!
+//! What fits in one slice is sent whole, with its length. Of what does not, one slice is rendered at a
+//! time, off the asynchronous threads, and the next when that one is taken. Every slice waits for its
+//! turn among the readers, and none is made for a token that has ended meanwhile.
+//!
+//! What goes wrong behind the first slice cannot be told with a status any more. The connection is closed
+//! then, before the end of the last chunk: a client sees that the answer is not whole.
+
+use std::cell::Cell;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::http::{Method, StatusCode, Version};
+use actix_web::web::Bytes;
+use actix_web::{HttpMessage, HttpResponse};
+
+use super::ApiState;
+use super::auth::Authenticated;
+use super::call::Call;
+use super::connection::Streaming;
+use super::error::ApiError;
+use super::readers::Lane;
+use super::request_log::RequestId;
+use super::routes::{Access, authorize};
+use super::slices::Slices;
+use crate::storage::{Store, StoreError};
+
+/// What is handed to the framework at a time: it copies, and asks for more as soon as it has less than
+/// this left to send.
+const PIECE_BYTES: usize = 32 * 1024;
+
+/// Answers with what `find` finds.
+pub(super) async fn respond<S: Slices + 'static>(
+    call: &Call,
+    find: impl FnOnce(&dyn Store) -> Result<S, StoreError> + Send + 'static,
+) -> Result<HttpResponse, ApiError> {
+    let first = move |store: &dyn Store| {
+        let mut slices = find(store)?;
+        Ok((slices.next(store)?, slices))
+    };
+    let (first, rest) = call.read(first).await?;
+    let mut response = HttpResponse::build(StatusCode::OK);
+    response
+        .content_type("application/json")
+        .insert_header((CACHE_CONTROL, "no-store"));
+    if rest.is_over() {
+        return Ok(response.body(first));
+    }
+    let mut body = Streamed::new(call, first, Box::new(rest));
+    if call.request.method() == Method::HEAD {
+        body.end();
+    }
+    // Chunks are not known there: the end of the connection is that of the answer.
+    if call.request.version() < Version::HTTP_11 {
+        let mut response = response.force_close().body(body);
+        response.head_mut().no_chunking(true);
+        return Ok(response);
+    }
+    Ok(response.body(body))
+}
+
+/// The body of an answer of several slices.
+struct Streamed {
+    source: Rc<Source>,
+    state: State,
+}
+
+/// What is needed to make a slice.
+struct Source {
+    state: Arc<ApiState>,
+    lane: Lane,
+    known: Cell<Option<Authenticated>>,
+    access: Access,
+    request_id: String,
+    /// The connection, if there is one.
+    streaming: Option<Streaming>,
+}
+
+type Sliced = (Vec<u8>, Box<dyn Slices>);
+
+enum State {
+    /// There are bytes to hand over.
+    Handing(Bytes, Box<dyn Slices>),
+    Rendering(Pin<Box<dyn Future<Output = Result<Sliced, ApiError>>>>),
+    Over,
+}
+
+impl Streamed {
+    fn new(call: &Call, first: Vec<u8>, rest: Box<dyn Slices>) -> Self {
+        let request_id = call.request.extensions();
+        let request_id = request_id.get().map_or("-", RequestId::as_str).to_owned();
+        let source = Source {
+            state: Arc::clone(&call.state),
+            lane: call.lane().of_answer(),
+            known: Cell::new(call.authenticated),
+            access: call.access,
+            request_id,
+            streaming: call.request.conn_data::<Streaming>().cloned(),
+        };
+        if let Some(streaming) = &source.streaming {
+            streaming.begin();
+        }
+        let mut streamed = Self {
+            source: Rc::new(source),
+            state: State::Over,
+        };
+        streamed.hand_over(first.into(), rest);
+        streamed
+    }
+
+    fn hand_over(&mut self, bytes: Bytes, slices: Box<dyn Slices>) {
+        if let Some(streaming) = &self.source.streaming {
+            streaming.holds(bytes.len());
+        }
+        self.state = State::Handing(bytes, slices);
+    }
+
+    fn end(&mut self) {
+        if let Some(streaming) = &self.source.streaming {
+            streaming.end();
+        }
+        self.state = State::Over;
+    }
+}
+
+impl Drop for Streamed {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Source {
+    /// Renders the next slice that has anything in it.
+    async fn next(self: Rc<Self>, mut slices: Box<dyn Slices>) -> Result<Sliced, ApiError> {
+        let state = &self.state;
+        let now = state.clock.now();
+        let outdated = |known: &Authenticated| state.auth.is_outdated(known, now);
+        if let Some(known) = self.known.get().filter(outdated) {
+            let again = state
+                .auth
+                .again(&known, &state.store, &state.readers, now)
+                .await?;
+            authorize(self.access, &again.caller)?;
+            self.known.set(Some(again));
+        }
+        let render = move |store: &dyn Store| {
+            loop {
+                let slice = slices.next(store)?;
+                if !slice.is_empty() || slices.is_over() {
+                    return Ok((slice, slices));
+                }
+            }
+        };
+        state.readers.read(self.lane, &state.store, render).await
+    }
+}
+
+impl MessageBody for Streamed {
+    type Error = BrokenOff;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, BrokenOff>>> {
+        loop {
+            match std::mem::replace(&mut self.state, State::Over) {
+                // An empty piece would be taken for the end.
+                State::Handing(mut bytes, slices) if !bytes.is_empty() => {
+                    let piece = bytes.split_to(bytes.len().min(PIECE_BYTES));
+                    self.hand_over(bytes, slices);
+                    return Poll::Ready(Some(Ok(piece)));
+                }
+                State::Handing(_, slices) if slices.is_over() => self.end(),
+                State::Handing(_, slices) => {
+                    let next = Rc::clone(&self.source).next(slices);
+                    self.state = State::Rendering(Box::pin(next));
+                }
+                State::Rendering(mut next) => {
+                    let rendered = next.as_mut().poll(context);
+                    if rendered.is_pending() {
+                        self.state = State::Rendering(next);
+                    }
+                    match ready!(rendered) {
+                        Ok((slice, slices)) => self.hand_over(slice.into(), slices),
+                        Err(error) => {
+                            let request_id = &*self.source.request_id;
+                            tracing::error!(request_id, %error, "an answer was broken off");
+                            return Poll::Ready(Some(Err(BrokenOff)));
+                        }
+                    }
+                }
+                State::Over => return Poll::Ready(None),
+            }
+        }
+    }
+}
+
+/// The rest of an answer cannot be had.
+#[derive(Debug)]
+struct BrokenOff;
+
+impl fmt::Display for BrokenOff {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("the rest of the answer cannot be had")
+    }
+}
+
+impl std::error::Error for BrokenOff {}

@@ -1,0 +1,52 @@
+//! Rows of a page in parts, so that a page takes no more memory than a part of it.
+
+use crate::storage::filter::RowNumber;
+
+/// A row, whose payload may be left out because it is long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row<T> {
+    /// The row; a payload that was left out is empty.
+    pub item: T,
+    /// How the payload that was left out is read.
+    pub payload: Option<LongPayload>,
+}
+
+/// A payload that is to be read in pieces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LongPayload {
+    /// Its event.
+    pub(super) event: i64,
+    /// Its length.
+    pub(super) bytes: u64,
+}
+
+/// A piece of a payload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PayloadPiece {
+    /// The text; never a part of a character.
+    pub text: String,
+    /// Where the next piece begins; `None` behind the last.
+    pub next: Option<u64>,
+}
+
+/// The first of some rows: as many as fit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part<T> {
+    /// The rows, without those that are gone.
+    pub rows: Vec<Row<T>>,
+    /// How many of the numbers asked for are done with.
+    pub done: usize,
+}
+
+/// A page of rows, of which the first are read, and the exact number of rows on all pages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paged<T> {
+    /// The first rows of the page, of the same moment as the total.
+    pub rows: Vec<Row<T>>,
+    /// The rows behind them.
+    pub rest: Vec<RowNumber>,
+    /// Rows on all pages.
+    pub total: u64,
+    /// With a text query: how many rows it looked at.
+    pub searched: Option<u64>,
+}
