@@ -30,7 +30,7 @@ use crate::delivery::{Engine, EngineError, EngineSettings};
 use crate::domain::clock::Clock;
 use crate::domain::retry::RetryPolicy;
 use crate::storage::Store;
-use crate::storage::sqlite::{OpenError, SqliteSettings, SqliteStore};
+use crate::storage::sqlite::{CloseError, OpenError, SqliteSettings, SqliteStore};
 
 /// Everything that can be set of a server.
 #[derive(Args, Clone, Debug)]
@@ -83,6 +83,9 @@ pub enum AppError {
     /// The API did not start, or ended by itself.
     #[error("the HTTP server ended: {0}")]
     Server(io::Error),
+    /// The server stopped, and the database is not as a clean stop leaves it.
+    #[error(transparent)]
+    Close(#[from] CloseError),
 }
 
 /// A server whose port is bound, database open and engine delivering. It answers requests from
@@ -167,6 +170,7 @@ impl Application {
     ///
     /// # Errors
     /// [`AppError::Server`] if the server ended before the signal; all is stopped then as well.
+    /// [`AppError::Close`] if the last checkpoint failed.
     pub async fn run_until(self, signal: impl Future<Output = ()>) -> Result<(), AppError> {
         let handle = self.server.handle();
         let mut server = actix_web::rt::spawn(self.server);
@@ -184,11 +188,13 @@ impl Application {
             tracing::warn!(%error, "when tokens were used last could not be written");
         }
         // The outcomes of those attempts are queued now; the store writes what is queued and closes.
-        stop_store(self.store).await;
-        tracing::info!("stopped");
+        let closed = stop_store(self.store).await;
+        if closed.is_ok() {
+            tracing::info!("stopped");
+        }
 
         match ended {
-            None => Ok(()),
+            None => closed,
             Some(Ok(Ok(()))) => Err(AppError::Server(io::Error::other("it was stopped"))),
             Some(Ok(Err(error))) => Err(AppError::Server(error)),
             Some(Err(error)) => Err(AppError::Server(io::Error::other(error))),
@@ -199,7 +205,9 @@ impl Application {
     pub async fn stop(self) {
         drop(self.server);
         drop(stop_engine(self.engine).await);
-        stop_store(self.store).await;
+        if let Err(error) = stop_store(self.store).await {
+            tracing::warn!(%error, "stopping");
+        }
     }
 }
 
@@ -272,8 +280,11 @@ fn stop_engine(engine: Arc<Engine>) -> JoinHandle<()> {
     spawn_blocking(move || engine.stop())
 }
 
-async fn stop_store(store: Arc<SqliteStore>) {
-    drop(spawn_blocking(move || store.stop()).await);
+async fn stop_store(store: Arc<SqliteStore>) -> Result<(), AppError> {
+    match spawn_blocking(move || store.close()).await {
+        Ok(closed) => Ok(closed?),
+        Err(error) => Err(AppError::Server(io::Error::other(error))),
+    }
 }
 
 /// Waits for `task` or `signal`, whichever is first: what the task came to, or `None`.

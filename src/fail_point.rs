@@ -5,8 +5,8 @@
 //! feature `fail-points`, which only the crate's own tests turn on, [`reach`] is nothing at all.
 //!
 //! With it, the environment variable `HOOKPOST_FAIL_POINT` names a file; while that file says
-//! `POINT ACTION`, or `POINT ACTION N`, the process does so whenever (or from the Nth time on) it comes
-//! to that point. A file and not the variable itself, so that a test chooses its moment, and can heal
+//! `POINT ACTION`, `POINT ACTION N` or `POINT ACTION N M`, the process does so whenever (or from the Nth
+//! time on, or from the Nth to the Mth time) it comes to that point. A file and not the variable itself, so that a test chooses its moment, and can heal
 //! what it broke, while the process runs.
 
 /// A step that matters to somebody's promise.
@@ -56,6 +56,16 @@ pub enum FailPoint {
     LookUpTurn,
     /// An attempt has ended, or has panicked; the dispatcher was not told.
     SenderTurn,
+    /// The log is about to be synced for a commit.
+    SyncLog,
+    /// The database file is about to be synced for a checkpoint.
+    SyncDatabase,
+    /// Somebody is about to read.
+    Read,
+    /// The writer is about to read what it changes.
+    ReadForWrite,
+    /// A checkpoint is about to read the log.
+    ReadLog,
 }
 
 /// What a point may report instead of success.
@@ -117,8 +127,10 @@ mod armed {
                 return None;
             }
             let action = words.next();
-            let from = words.next().and_then(|n| n.parse().ok()).unwrap_or(1);
-            if !counted && PASSED.fetch_add(1, Ordering::Relaxed) + 1 < from {
+            let mut number = || words.next().and_then(|n| n.parse().ok());
+            let from: u32 = number().unwrap_or(1);
+            let times = from..=number().unwrap_or(u32::MAX);
+            if !counted && !times.contains(&(PASSED.fetch_add(1, Ordering::Relaxed) + 1)) {
                 return None;
             }
             counted = true;
@@ -157,6 +169,11 @@ mod armed {
             FailPoint::JanitorTurn => "janitor-turn",
             FailPoint::LookUpTurn => "look-up-turn",
             FailPoint::SenderTurn => "sender-turn",
+            FailPoint::SyncLog => "sync-log",
+            FailPoint::SyncDatabase => "sync-database",
+            FailPoint::Read => "read",
+            FailPoint::ReadForWrite => "read-for-write",
+            FailPoint::ReadLog => "read-log",
         }
     }
 }

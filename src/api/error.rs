@@ -279,10 +279,7 @@ const fn retry_after_s(why: Unavailable) -> u32 {
     match why {
         Unavailable::QueueFull => 1,
         Unavailable::Locked | Unavailable::TooSlow | Unavailable::Stopping => 5,
-        Unavailable::DiskFull
-        | Unavailable::DiskError
-        | Unavailable::Damaged
-        | Unavailable::Moved => 30,
+        Unavailable::DiskFull | Unavailable::DiskError | Unavailable::Moved => 30,
     }
 }
 

@@ -75,11 +75,9 @@ pub enum Unavailable {
     /// Reading or writing the file fails.
     #[error("the disk reports errors")]
     DiskError,
-    /// What the file says contradicts itself: nothing more is written to it.
-    #[error("the database is damaged")]
-    Damaged,
-    /// The file is not where it was opened: what is written now would be gone with the process.
-    #[error("the database file was moved, removed or replaced")]
+    /// The database, its log or its wal-index is not where it was opened, or its log was cut: what is
+    /// written now would be gone with the process.
+    #[error("the database file, its -wal or its -shm was moved, removed, replaced or cut")]
     Moved,
     /// Another process holds the file's write lock for too long.
     #[error("the database is locked by another process")]

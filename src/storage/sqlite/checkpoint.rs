@@ -11,9 +11,17 @@
 //! writer waits for them, now and then and not for long. What it cannot wait for is another process that
 //! keeps a transaction open; then the log grows, publishing goes on, and the log file says why.
 
+//!
+//! # Failure
+//! A failed sync ends the process ([`super::failed_sync`]). What cannot be read is read again on a new
+//! connection ([`super::doubt`]). Anything else is tried again when the log has grown.
+
+mod pass;
+
 use std::cell::Cell;
 use std::ffi::c_int;
 use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -22,7 +30,13 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use rusqlite::hooks::Wal;
 
-use crate::fail_point::{FailPoint, reach};
+pub use self::pass::CloseError;
+use self::pass::{Checkpoint, Restart, restart_log};
+pub(super) use self::pass::{checkpoint, truncate};
+use super::doubt::{confirmed, is_doubtful};
+use super::failed_sync::{self, end_if_failed_sync};
+use super::files::{Files, Standing};
+use crate::fail_point::{FailPoint, fault, reach};
 use crate::storage::StoreError;
 use crate::vital::{self, VitalThread};
 
@@ -100,37 +114,59 @@ impl Shared {
 /// The checkpoint thread's handle.
 pub(super) struct Checkpointer {
     shared: Arc<Shared>,
-    thread: VitalThread,
+    /// `None`: makes no checkpoints.
+    files: Option<Arc<Files>>,
+    thread: Option<VitalThread>,
 }
 
 impl Checkpointer {
+    fn new(files: Option<Arc<Files>>) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                turn: Mutex::new(Turn::Idle),
+                changed: Condvar::new(),
+                log_is_long: AtomicBool::new(false),
+            }),
+            files,
+            thread: None,
+        }
+    }
+
+    /// One that makes no checkpoints, for a tool beside a server: its syncs would not hear of a write of
+    /// the server that failed before.
+    pub(super) fn idle() -> Self {
+        Self::new(None)
+    }
+
     /// Starts the thread.
-    pub(super) fn start(database: &Path) -> Result<Self, StoreError> {
+    pub(super) fn start(files: &Arc<Files>) -> Result<Self, StoreError> {
         let fault = |text: String| StoreError::Internal(text);
-        let connection = super::open::write_connection(database)
+        let connection = super::open::write_connection(files.database())
             .map_err(|error| fault(format!("no connection for checkpoints: {error}")))?;
-        let file = File::open(database)
+        let file = File::open(files.database())
             .map_err(|error| fault(format!("cannot open the database to sync it: {error}")))?;
-        let shared = Arc::new(Shared {
-            turn: Mutex::new(Turn::Idle),
-            changed: Condvar::new(),
-            log_is_long: AtomicBool::new(false),
-        });
-        let for_thread = shared.clone();
+        let mut checkpointer = Self::new(Some(files.clone()));
+        let (for_thread, files) = (checkpointer.shared.clone(), files.clone());
         let thread = VitalThread::start("checkpoint", move || {
-            run(&connection, &file, &for_thread);
+            run(connection, &file, &for_thread, &files);
             // Closing any handle of the file drops the locks that SQLite holds on it in this
             // process (POSIX), so this one stays open for the life of the process.
             std::mem::forget(file);
         })
         .map_err(|error| fault(format!("no thread for checkpoints: {error}")))?;
-        Ok(Self { shared, thread })
+        checkpointer.thread = Some(thread);
+        Ok(checkpointer)
     }
 
     /// What the writer does between two groups.
     pub(super) fn between_groups(&self) -> impl FnMut(&Connection) + Send + use<> {
-        let mut keeper = LogKeeper::new(self.shared.clone());
-        move |connection| keeper.look_after(FRAMES.get(), connection)
+        let files = self.files.clone();
+        let mut keeper = files.map(|files| LogKeeper::new(self.shared.clone(), files));
+        move |connection| {
+            if let Some(keeper) = &mut keeper {
+                keeper.look_after(FRAMES.get(), connection);
+            }
+        }
     }
 
     /// Tells a read that began at `started` whether it has had its time.
@@ -141,10 +177,12 @@ impl Checkpointer {
 
     /// Ends the thread.
     pub(super) fn stop(&self) {
-        self.thread.stop(|| {
-            *self.shared.lock() = Turn::Stopping;
-            self.shared.changed.notify_all();
-        });
+        if let Some(thread) = &self.thread {
+            thread.stop(|| {
+                *self.shared.lock() = Turn::Stopping;
+                self.shared.changed.notify_all();
+            });
+        }
     }
 }
 
@@ -159,6 +197,7 @@ const fn read_limit(log_is_long: bool) -> Duration {
 /// The writer's part: says when there is something to move, and has the log start over.
 struct LogKeeper {
     shared: Arc<Shared>,
+    files: Arc<Files>,
     /// Frames after the last group.
     frames: i64,
     /// Frames at which the thread is to work again. Where a reader has kept the log from being moved,
@@ -173,9 +212,10 @@ struct LogKeeper {
 }
 
 impl LogKeeper {
-    fn new(shared: Arc<Shared>) -> Self {
+    fn new(shared: Arc<Shared>, files: Arc<Files>) -> Self {
         Self {
             shared,
+            files,
             frames: 0,
             start_at: START_FRAMES,
             start_from: Instant::now(),
@@ -200,11 +240,13 @@ impl LogKeeper {
             Turn::Writer => {
                 *turn = Turn::Idle;
                 drop(turn);
-                self.start_at = match checkpoint(connection, "PASSIVE") {
-                    Ok(Checkpoint { left: 0, .. }) => START_FRAMES,
+                self.start_at = match make_pass(connection, &self.files) {
+                    Ok(Some(done)) if done.left() == 0 => START_FRAMES,
                     Ok(_) => frames + START_FRAMES,
+                    // The thread looks again, on its own connection.
+                    Err(error) if is_doubtful(&error) => frames,
                     Err(error) => {
-                        tracing::debug!(%error, "checkpoint");
+                        tracing::warn!(%error, "the last pass of a checkpoint failed");
                         frames + START_FRAMES
                     }
                 };
@@ -225,13 +267,19 @@ impl LogKeeper {
     }
 
     fn wait_for_readers(&mut self, connection: &Connection) {
+        if self.files.standing() != Standing::InPlace {
+            return;
+        }
         let wait = RESTART_WAITS[self.waits_in_vain % RESTART_WAITS.len()];
         match restart_log(connection, wait) {
             Ok(Restart::Done) => self.waits_in_vain = 0,
             Ok(Restart::Readers) => self.waits_in_vain += 1,
             // That was no wait: SQLite does not wait for another checkpoint, and this one ends soon.
             Ok(Restart::Checkpoint) => return,
-            Err(error) => tracing::debug!(%error, "restarting the log"),
+            Err(error) => {
+                end_if_failed_sync(&error, self.files.database());
+                tracing::warn!(%error, "the write-ahead log cannot start over");
+            }
         }
         let is_hopeless = self.waits_in_vain >= RESTART_WAITS.len();
         if is_hopeless {
@@ -250,7 +298,7 @@ impl LogKeeper {
     }
 }
 
-fn run(connection: &Connection, file: &File, shared: &Shared) {
+fn run(mut connection: Connection, file: &File, shared: &Shared, files: &Files) {
     loop {
         let mut turn = shared.lock();
         while matches!(*turn, Turn::Idle | Turn::Writer) {
@@ -260,24 +308,7 @@ fn run(connection: &Connection, file: &File, shared: &Shared) {
             return;
         }
         drop(turn);
-        let mut before = i64::MAX;
-        loop {
-            let passed = checkpoint(connection, "PASSIVE");
-            reach(FailPoint::CheckpointPass);
-            match passed {
-                // A long reader keeps the rest: no progress, so try again at the next sign.
-                Ok(Checkpoint { left, .. }) if left < LAST_FRAMES || left >= before => break,
-                Ok(Checkpoint { left, .. }) => before = left,
-                Err(error) => {
-                    tracing::debug!(%error, "checkpoint");
-                    break;
-                }
-            }
-            if let Err(error) = file.sync_data() {
-                tracing::warn!(%error, "cannot sync the database file");
-            }
-        }
-        let _ = file.sync_data();
+        make_passes(&mut connection, file, files);
         let mut turn = shared.lock();
         if *turn == Turn::Thread {
             *turn = Turn::Writer;
@@ -285,55 +316,61 @@ fn run(connection: &Connection, file: &File, shared: &Shared) {
     }
 }
 
-/// How far a checkpoint came.
-struct Checkpoint {
-    /// Whether it had to leave off because of others.
-    busy: bool,
-    /// Whether it began at all: only one can be made at a time.
-    begun: bool,
-    /// Frames that are left to move.
-    left: i64,
+/// Makes passes and syncs the file until little is left, or no more can be done.
+fn make_passes(connection: &mut Connection, file: &File, files: &Files) {
+    let mut before = i64::MAX;
+    let mut in_doubt = false;
+    loop {
+        let passed = make_pass(connection, files);
+        reach(FailPoint::CheckpointPass);
+        match passed {
+            // A long reader keeps the rest: no progress, so try again at the next sign.
+            Ok(Some(done)) if done.left() < LAST_FRAMES || done.left() >= before => break,
+            Ok(Some(done)) => before = done.left(),
+            Ok(None) => return,
+            Err(error) => {
+                tracing::warn!(%error, "a pass of a checkpoint failed");
+                if is_doubtful(&error) && std::mem::replace(&mut in_doubt, true) {
+                    confirmed(files, connection, &error);
+                    return;
+                }
+                match super::open::write_connection(files.database()) {
+                    Ok(new) => *connection = new,
+                    Err(error) => tracing::warn!(%error, "cannot open the database again"),
+                }
+                if !in_doubt {
+                    break;
+                }
+            }
+        }
+        sync(file, files.database());
+    }
+    sync(file, files.database());
 }
 
-/// What came of having the log start over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Restart {
-    Done,
-    /// Somebody still reads from it.
-    Readers,
-    /// Another checkpoint is being made, most likely by the thread for it.
-    Checkpoint,
+/// One passive checkpoint; `None` if the files are not those that were opened. A failed sync ends the
+/// process.
+fn make_pass(connection: &Connection, files: &Files) -> rusqlite::Result<Option<Checkpoint>> {
+    if files.standing_on(connection)? == Standing::Disturbed {
+        return Ok(None);
+    }
+    match checkpoint(connection, "PASSIVE") {
+        Ok(done) => Ok(Some(done)),
+        Err(error) => {
+            end_if_failed_sync(&error, files.database());
+            Err(error)
+        }
+    }
 }
 
-fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<Checkpoint> {
-    connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
-        let (busy, log, moved): (bool, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        Ok(Checkpoint {
-            busy,
-            begun: log >= 0,
-            left: log - moved,
-        })
-    })
-}
-
-/// Has the log start over with the next commit, if readers leave it within `wait`.
-fn restart_log(connection: &Connection, wait: Duration) -> rusqlite::Result<Restart> {
-    connection.busy_timeout(wait)?;
-    let restarted = checkpoint(connection, "RESTART");
-    connection.busy_timeout(super::open::BUSY_TIMEOUT)?;
-    Ok(match restarted? {
-        Checkpoint { busy: false, .. } => Restart::Done,
-        Checkpoint { begun: true, .. } => Restart::Readers,
-        Checkpoint { begun: false, .. } => Restart::Checkpoint,
-    })
-}
-
-/// Moves everything and empties the log: for a clean stop.
-pub(super) fn truncate(database: &Path) {
-    let done = super::open::write_connection(database)
-        .and_then(|connection| checkpoint(&connection, "TRUNCATE"));
-    if let Err(error) = done {
-        tracing::warn!(%error, "the last checkpoint failed; the next start makes it");
+/// Syncs the database file, or ends the process.
+fn sync(file: &File, database: &Path) {
+    let synced = match fault(FailPoint::SyncDatabase) {
+        None => file.sync_data(),
+        Some(_) => Err(io::Error::other("the disk fails")),
+    };
+    if let Err(error) = synced {
+        failed_sync::end(database, &error);
     }
 }
 

@@ -8,7 +8,7 @@
 use rusqlite::{Connection, params};
 
 use super::operation::{OperationError, WriteContext, call};
-use super::read_error;
+use super::readers::read_error;
 use super::retention::{STEP_BYTES, drop_bodies};
 use super::writer::Writer;
 use crate::storage::StoreError;

@@ -11,8 +11,12 @@
 mod backlog;
 mod checkpoint;
 mod counters;
+mod doubt;
 mod endpoints;
 mod erase;
+mod failed_sync;
+mod files;
+mod injected;
 mod janitor;
 mod late_indexes;
 mod lists;
@@ -24,7 +28,9 @@ mod place;
 mod publish;
 mod publisher;
 mod queue;
+mod readers;
 mod record;
+mod recovery;
 mod redeliver;
 mod retention;
 mod retiming;
@@ -38,25 +44,24 @@ mod trace;
 mod workspaces;
 mod writer;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use r2d2_sqlite::SqliteConnectionManager;
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
 use uuid::Uuid;
 
 use self::checkpoint::Checkpointer;
+pub use self::checkpoint::CloseError;
+use self::files::Files;
 use self::janitor::Janitor;
 use self::lock::FileLock;
 pub use self::open::OpenError;
 use self::operation::{OperationError, WriteContext};
+use self::readers::Opener;
 use self::writer::{Desk, Writer};
 use super::{Pending, StoreError, Unavailable};
 use crate::domain::clock::Clock;
-
-/// Virtual-machine steps between two looks at the clock: some ten microseconds.
-const READ_CHECK_STEPS: i32 = 10_000;
 
 /// Reading connections. Reads are short and there are few cores; more would only cost memory.
 const READERS: u32 = 8;
@@ -91,8 +96,8 @@ impl Default for SqliteSettings {
 /// A store in a `SQLite` file.
 pub struct SqliteStore {
     settings: SqliteSettings,
-    database: PathBuf,
-    readers: r2d2::Pool<SqliteConnectionManager>,
+    files: Arc<Files>,
+    readers: r2d2::Pool<Opener>,
     writer: Arc<Writer>,
     checkpointer: Checkpointer,
     janitor: Option<Janitor>,
@@ -103,8 +108,8 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the file for a server: takes its lock, makes or migrates it. Waits some seconds for others
-    /// that use it.
+    /// Opens the file for a server: takes its lock, recovers what the last run left, makes or migrates it.
+    /// Waits some seconds for others that use it.
     ///
     /// # Errors
     /// One clear line each; the file is untouched.
@@ -116,8 +121,9 @@ impl SqliteStore {
         let database = &place::resolve(database)?;
         let lock = FileLock::for_server(database)?;
         let narrowed = place::narrow(database);
-        open::prepare(database, true)?;
-        open::look_for_damage(database)?;
+        if !open::prepare(database, true)? {
+            open::look_for_damage(database)?;
+        }
         let store = Self::start(database, settings, clock, Some(lock), true)?;
         narrowed.report();
         Ok(store)
@@ -157,19 +163,6 @@ impl SqliteStore {
             path: database.to_owned(),
             reason,
         };
-        let manager = SqliteConnectionManager::file(database)
-            .with_flags(open::read_flags())
-            .with_init(open::configure_reader);
-        let readers = r2d2::Pool::builder()
-            .max_size(READERS)
-            .min_idle(Some(0))
-            .test_on_check_out(false)
-            .connection_timeout(READER_WAIT)
-            .error_handler(Box::new(r2d2::NopErrorHandler))
-            .build(manager)
-            .map_err(|error| unusable(error.to_string()))?;
-        let checkpointer =
-            Checkpointer::start(database).map_err(|error| unusable(error.to_string()))?;
         let path = database.to_owned();
         let open_writer = move || {
             let connection = open::write_connection(&path)?;
@@ -177,21 +170,32 @@ impl SqliteStore {
             Ok::<_, rusqlite::Error>(connection)
         };
         let connection = open_writer().map_err(|error| unusable(error.to_string()))?;
-        let path = database.to_owned();
-        let opened = place::identity(database);
+        let files =
+            Files::of(database, &connection).map_err(|error| unusable(error.to_string()))?;
+        let files = Arc::new(files);
+        let readers = r2d2::Pool::builder()
+            .max_size(READERS)
+            .min_idle(Some(0))
+            .test_on_check_out(false)
+            .connection_timeout(READER_WAIT)
+            .error_handler(Box::new(r2d2::NopErrorHandler))
+            .build(Opener::new(files.clone()))
+            .map_err(|error| unusable(error.to_string()))?;
         // Beside somebody else a tool only writes its rows.
         let keeps_house = lock.is_some();
+        let checkpointer = if keeps_house {
+            recovery::sync_folder(database)?;
+            Checkpointer::start(&files).map_err(|error| unusable(error.to_string()))?
+        } else {
+            Checkpointer::idle()
+        };
         let writer = Writer::start(Desk {
             connection,
             keeps_house,
             reopen: Box::new(open_writer),
-            is_in_place: Box::new(move || place::identity(&path) == opened),
+            files: files.clone(),
             clock: clock.clone(),
-            between_groups: if keeps_house {
-                Box::new(checkpointer.between_groups())
-            } else {
-                Box::new(|_| {})
-            },
+            between_groups: Box::new(checkpointer.between_groups()),
         });
         let writer = Arc::new(writer.map_err(|error| unusable(error.to_string()))?);
         let janitor = if serving {
@@ -202,7 +206,7 @@ impl SqliteStore {
         };
         Ok(Arc::new(Self {
             settings,
-            database: database.to_owned(),
+            files,
             readers,
             writer,
             checkpointer,
@@ -212,18 +216,29 @@ impl SqliteStore {
         }))
     }
 
-    /// Writes what is queued, empties the log and gives the file up. Later writes are refused.
+    /// Writes what is queued, empties the log and gives the file up. Later writes are refused. What goes
+    /// wrong is logged.
     pub fn stop(&self) {
+        if let Err(error) = self.close() {
+            tracing::warn!(%error, "stopping");
+        }
+    }
+
+    /// The same, and says what went wrong.
+    ///
+    /// # Errors
+    /// The log could not be emptied, or the files are gone. A failed sync ends the process.
+    pub fn close(&self) -> Result<(), CloseError> {
         if let Some(janitor) = &self.janitor {
             janitor.stop();
         }
         self.writer.stop();
         self.checkpointer.stop();
         let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        if lock.is_some() {
-            checkpoint::truncate(&self.database);
+        match lock.take() {
+            Some(_held) => checkpoint::truncate(&self.files),
+            None => Ok(()),
         }
-        *lock = None;
     }
 
     /// Leaves no reading connection to anybody, until what it answers is dropped.
@@ -233,30 +248,10 @@ impl SqliteStore {
         taken.collect::<Vec<_>>()
     }
 
-    /// Reads on a pooled connection, for as long as a read may take.
-    fn read<T>(
-        &self,
-        work: impl FnOnce(&Connection) -> Result<T, OperationError>,
-    ) -> Result<T, StoreError> {
-        let connection = self.readers.get().map_err(|error| {
-            tracing::warn!(%error, "no reading connection is free");
-            StoreError::Unavailable(Unavailable::TooSlow)
-        })?;
-        let late = self.checkpointer.read_limit(Instant::now());
-        let result = connection
-            .progress_handler(READ_CHECK_STEPS, Some(late))
-            .map_err(OperationError::from)
-            .and_then(|()| work(&connection));
-        result.map_err(|error| match error {
-            OperationError::Refused(error) => error,
-            OperationError::Database(error) => read_error(&error),
-        })
-    }
-
     /// Reads one object, which may be absent.
     fn read_one<T>(
         &self,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<Option<T>>,
+        work: impl Fn(&Connection) -> rusqlite::Result<Option<T>>,
     ) -> Result<T, StoreError> {
         self.read(|connection| Ok(work(connection)?.ok_or(StoreError::NotFound)?))
     }
@@ -294,19 +289,6 @@ impl SqliteStore {
 impl Drop for SqliteStore {
     fn drop(&mut self) {
         self.stop();
-    }
-}
-
-fn read_error(error: &rusqlite::Error) -> StoreError {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::OperationInterrupted) => StoreError::Unavailable(Unavailable::TooSlow),
-        Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => {
-            StoreError::Unavailable(Unavailable::DiskError)
-        }
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            StoreError::Unavailable(Unavailable::Locked)
-        }
-        _ => StoreError::Internal(error.to_string()),
     }
 }
 

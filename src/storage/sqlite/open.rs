@@ -8,10 +8,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use thiserror::Error;
 
+use super::injected::reach_or_fail;
 use super::migrations::{CURRENT_VERSION, migrations};
+use super::recovery::recover;
 use crate::fail_point::{FailPoint, reach};
 
 /// Tells our files from others (`SQLite`'s `application_id`): "HKPS".
@@ -87,6 +90,14 @@ pub enum OpenError {
     /// The log, its index or the lock is a link, a pipe or a folder.
     #[error("{0} is not a file; remove it, or use another database")]
     NoFile(PathBuf),
+    /// What the last run left in the log could not be written to the disk.
+    #[error("cannot recover {path} from its write-ahead log: {reason}")]
+    NotRecovered {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        reason: String,
+    },
     /// It cannot be read or written.
     #[error("cannot open {path}: {reason}")]
     Unusable {
@@ -97,13 +108,11 @@ pub enum OpenError {
     },
 }
 
-/// Checks the file and brings it up to date; `may_migrate`: this process holds the server lock.
-pub(super) fn prepare(database: &Path, may_migrate: bool) -> Result<(), OpenError> {
+/// Checks the file, recovers what the last run left in its log, and brings it up to date; `may_migrate`:
+/// this process holds the server lock. Returns whether damage was looked for on the way.
+pub(super) fn prepare(database: &Path, may_migrate: bool) -> Result<bool, OpenError> {
     let unusable = |error: rusqlite::Error| unusable(database, &error);
-    let version = version_of(database)?;
-    if version == Some(CURRENT_VERSION) {
-        return Ok(());
-    }
+    let version = twice(|| version_of(database))?;
     if let Some(found) = version
         && found > CURRENT_VERSION
     {
@@ -111,6 +120,10 @@ pub(super) fn prepare(database: &Path, may_migrate: bool) -> Result<(), OpenErro
             path: database.to_owned(),
             found,
         });
+    }
+    let looked = may_migrate && version.is_some() && recover(database)?;
+    if version == Some(CURRENT_VERSION) {
+        return Ok(looked);
     }
     if !may_migrate {
         return Err(OpenError::Older {
@@ -136,6 +149,7 @@ pub(super) fn prepare(database: &Path, may_migrate: bool) -> Result<(), OpenErro
     connection
         .pragma_update(None, "application_id", APPLICATION_ID)
         .map_err(unusable)?;
+    checkpoint_by_hand_only(&connection).map_err(unusable)?;
     reach(FailPoint::DatabaseMarked);
     #[cfg(feature = "fail-points")]
     connection
@@ -149,22 +163,42 @@ pub(super) fn prepare(database: &Path, may_migrate: bool) -> Result<(), OpenErro
         .map_err(|error| OpenError::Unusable {
             path: database.to_owned(),
             reason: error.to_string(),
-        })
+        })?;
+    Ok(looked)
+}
+
+/// Has `SQLite` make no checkpoint by itself: it would not say if the sync of one failed.
+fn checkpoint_by_hand_only(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.execute_batch("PRAGMA wal_autocheckpoint = 0")
 }
 
 /// Whether the file can be used beside the holder of its lock: it is up to date. Of a file that is being
 /// made or migrated an error says that it is older.
 pub(super) fn may_share(database: &Path) -> Result<(), OpenError> {
-    prepare(database, false)
+    prepare(database, false).map(drop)
 }
 
 /// Looks for damage, for at most [`CHECK_LIMIT`], without writing: better that a server does not start
 /// than that it finds out over somebody's message. Of a large file it sees a part.
 pub(super) fn look_for_damage(database: &Path) -> Result<(), OpenError> {
+    twice(|| look_for_damage_once(database))
+}
+
+/// Looks again where the first look found damage: a disk that could not read is reported as that, too.
+fn twice<T>(look: impl Fn() -> Result<T, OpenError>) -> Result<T, OpenError> {
+    match look() {
+        Err(OpenError::Damaged { .. } | OpenError::Foreign(_)) => look(),
+        found => found,
+    }
+}
+
+fn look_for_damage_once(database: &Path) -> Result<(), OpenError> {
     let unusable = |error: rusqlite::Error| unusable(database, &error);
     let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY)
         .map_err(unusable)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(unusable)?;
+    reach_or_fail(FailPoint::Read).map_err(unusable)?;
     let give_up = Instant::now() + CHECK_LIMIT;
     connection
         .progress_handler(CHECK_STEPS, Some(move || Instant::now() > give_up))
@@ -199,6 +233,7 @@ fn version_of(database: &Path) -> Result<Option<i64>, OpenError> {
     let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY)
         .map_err(unusable)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(unusable)?;
+    reach_or_fail(FailPoint::Read).map_err(unusable)?;
     let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let version = pragma("user_version").map_err(unusable)?;
     let tables: i64 = connection
@@ -239,7 +274,9 @@ pub(super) fn write_connection(database: &Path) -> rusqlite::Result<Connection> 
     }
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(100);
-    // FULL: a commit is on disk before anybody is told. Checkpoints are made by a thread of their own.
+    // Checkpoints are made by a thread of their own, and none after a sync that failed.
+    checkpoint_by_hand_only(&connection)?;
+    // FULL: a commit is on disk before anybody is told.
     // What is deleted is overwritten, freed pages too: it costs nothing that can be measured, but for large
     // bodies, which are written once more when they are dropped.
     // Foreign keys document the schema; the writer gets its numbers from the rows themselves.
@@ -247,7 +284,6 @@ pub(super) fn write_connection(database: &Path) -> rusqlite::Result<Connection> 
         // 3 MiB of pages: what a group touches again; the system caches the file.
         "PRAGMA synchronous = FULL;
          PRAGMA secure_delete = ON;
-         PRAGMA wal_autocheckpoint = 0;
          PRAGMA journal_size_limit = 134217728;
          PRAGMA foreign_keys = OFF;
          PRAGMA temp_store = MEMORY;
@@ -267,6 +303,13 @@ pub(super) fn look_connection(database: &Path) -> rusqlite::Result<Connection> {
 /// How a reading connection is opened.
 pub(super) fn read_flags() -> OpenFlags {
     OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX
+}
+
+/// A reading connection of its own.
+pub(super) fn read_connection(database: &Path) -> rusqlite::Result<Connection> {
+    let mut connection = Connection::open_with_flags(database, read_flags())?;
+    configure_reader(&mut connection)?;
+    Ok(connection)
 }
 
 /// Settings of a reading connection.

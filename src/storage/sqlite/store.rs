@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use uuid::Uuid;
 
+use super::files::Standing;
 use super::record::Record;
 use super::{
     SqliteStore, backlog, endpoints, lists, publish, queue, redeliver, settings_token, tokens,
@@ -22,7 +23,7 @@ use crate::storage::{
     AccessTokenPatch, Backlog, DeliveryFilter, Descendants, EndpointFilter, EndpointNumber,
     EventFilter, Listed, LongPayload, NewAccessToken, NoticeSink, Outcome, Page, Paged, Part,
     PayloadPiece, Pending, Published, Queue, QueuedEvent, RetryBatch, Row, RowNumber, Run, Seq,
-    SettledAdmin, Store, StoreError, Target,
+    SettledAdmin, Store, StoreError, Target, Unavailable,
 };
 
 impl Store for SqliteStore {
@@ -217,6 +218,9 @@ impl Store for SqliteStore {
 
     fn check(&self) -> Result<(), StoreError> {
         self.writer.check()?;
+        if self.files.standing() != Standing::InPlace {
+            return Err(StoreError::Unavailable(Unavailable::Moved));
+        }
         self.read(|connection: &Connection| {
             Ok(
                 connection.query_row("SELECT count(*) FROM meta", [], |row| {

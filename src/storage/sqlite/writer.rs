@@ -13,6 +13,9 @@
 //! of attempts cannot be refused, they have happened: they stay at the head of the queue and are tried
 //! again every half a second, until the disk takes them. Publishes are refused meanwhile.
 //!
+//! Two failures end the process: a failed sync ([`super::failed_sync`]), and a read that fails twice
+//! ([`super::doubt`]). If the files are not those that were opened, nothing is written until they are again.
+//!
 //! # Bounds
 //! Two queues, outcomes first, so that a flood of publishes cannot keep an attempt from being
 //! recorded; while publishes wait, half of a group is theirs. Publishes are bounded in number and in
@@ -22,6 +25,7 @@
 mod failure;
 mod fair_queue;
 mod group;
+mod points;
 #[cfg(test)]
 mod tests;
 mod thread;
@@ -37,6 +41,7 @@ use uuid::Uuid;
 use self::failure::Condition;
 use self::fair_queue::{Entry, FairQueue, Owner, Room};
 use self::thread::Thread;
+use super::files::Files;
 use super::operation::Operation;
 use super::publisher::Summarised;
 use crate::domain::clock::Clock;
@@ -80,8 +85,8 @@ pub(super) struct Desk {
     pub(super) keeps_house: bool,
     /// Opens it again after an I/O error.
     pub(super) reopen: Box<dyn Fn() -> rusqlite::Result<Connection> + Send>,
-    /// Whether the file still is where it was opened.
-    pub(super) is_in_place: Box<dyn Fn() -> bool + Send>,
+    /// The files, which must still be those that were opened.
+    pub(super) files: Arc<Files>,
     /// The clocks.
     pub(super) clock: Arc<dyn Clock>,
     /// Called between groups.
@@ -137,8 +142,8 @@ impl Writer {
         };
         let mut waiting = self.shared.lock();
         let wake = waiting.others.is_empty();
-        let refused = if waiting.stopping || self.shared.is(Condition::Damaged) {
-            Err((self.shared.end_reason(), entry.item))
+        let refused = if waiting.stopping {
+            Err((Unavailable::Stopping, entry.item))
         } else {
             if owner.is_some() {
                 reach(FailPoint::Queueing);
@@ -172,7 +177,6 @@ impl Writer {
             c if c == Condition::Full as u8 => Unavailable::DiskFull,
             c if c == Condition::Failing as u8 => Unavailable::DiskError,
             c if c == Condition::Locked as u8 => Unavailable::Locked,
-            c if c == Condition::Damaged as u8 => Unavailable::Damaged,
             c if c == Condition::Moved as u8 => Unavailable::Moved,
             c if c == Condition::Stopped as u8 => Unavailable::Stopping,
             _ => return Ok(()),
@@ -205,15 +209,6 @@ impl Shared {
 
     fn is(&self, condition: Condition) -> bool {
         self.condition.load(Ordering::Relaxed) == condition as u8
-    }
-
-    /// Why nothing is written any more.
-    fn end_reason(&self) -> Unavailable {
-        if self.is(Condition::Damaged) {
-            Unavailable::Damaged
-        } else {
-            Unavailable::Stopping
-        }
     }
 
     fn set(&self, condition: Condition) {

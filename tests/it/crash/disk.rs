@@ -55,30 +55,6 @@ fn publishes_are_refused_while_the_disk_fails_and_it_is_noticed_when_it_does_not
 }
 
 #[test]
-fn a_file_that_is_moved_or_removed_is_not_written_to() {
-    let says = "the database file was moved, removed or replaced";
-    let place = Place::new();
-    let receiver = Receiver::start();
-    let server = place.start();
-    server.endpoint(&receiver.url("/a"), "raw");
-    server.published(&json!("kept"));
-    server.wait_for_events("succeeded", 1);
-    let aside = place.path().join("aside");
-    std::fs::rename(&place.database, &aside).unwrap();
-    assert_refused(&server.publish(&json!("lost")).unwrap(), says);
-    assert_refused(&server.get("/readyz"), says);
-    std::fs::copy(&aside, &place.database).unwrap();
-    assert_refused(&server.publish(&json!("lost")).unwrap(), says);
-    std::fs::rename(&aside, &place.database).unwrap();
-    wait_until("recovery", || is_ready(&server));
-    server.published(&json!("kept too"));
-    server.wait_for_events("succeeded", 2);
-    server.stop();
-    place.check();
-    assert_eq!(place.number("SELECT count(*) FROM message"), 2);
-}
-
-#[test]
 fn outcomes_wait_for_the_disk_and_nothing_is_sent_twice() {
     for (trouble, says) in TROUBLES {
         let place = Place::new();

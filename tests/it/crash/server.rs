@@ -50,6 +50,11 @@ impl Place {
         }
     }
 
+    /// Bytes in the write-ahead log.
+    pub(super) fn log_bytes(&self) -> u64 {
+        std::fs::metadata(self.beside("-wal")).map_or(0, |metadata| metadata.len())
+    }
+
     pub(super) fn path(&self) -> &Path {
         self.folder.path()
     }
@@ -328,6 +333,23 @@ impl Server {
         self.signal(signal);
         let status = self.spawned.ended();
         assert_eq!(status.code(), Some(0), "{}", self.spawned.log.whole());
+    }
+
+    /// Ends it as an operator would; answers its exit code and its log.
+    #[track_caller]
+    pub(super) fn terminated(self) -> (Option<i32>, String) {
+        self.signal("-TERM");
+        (self.spawned.ended().code(), self.spawned.log.whole())
+    }
+
+    /// Waits until it has ended itself over what it could not promise any more; answers its log.
+    #[track_caller]
+    pub(super) fn ended_itself(&self) -> String {
+        let status = self.spawned.ended();
+        let log = self.spawned.log.whole();
+        assert_eq!(status.code(), Some(70), "{log}");
+        assert!(log.contains("ERROR"), "{log}");
+        log
     }
 }
 

@@ -28,10 +28,11 @@ impl Bench {
             changed: Condvar::new(),
             log_is_long: AtomicBool::new(false),
         });
+        let files = Files::of(&folder.path().join("h.db"), &writer).unwrap();
         Self {
             writer,
             reader: open(&folder),
-            keeper: LogKeeper::new(shared),
+            keeper: LogKeeper::new(shared, Arc::new(files)),
             folder,
         }
     }

@@ -13,8 +13,7 @@ pub(super) enum Condition {
     Failing = 2,
     Locked = 3,
     Stopped = 4,
-    Damaged = 5,
-    Moved = 6,
+    Moved = 5,
 }
 
 /// What a failed transaction means.
@@ -23,6 +22,12 @@ pub(super) struct Failure {
     pub(super) condition: Condition,
     pub(super) text: String,
     pub(super) reopen: bool,
+}
+
+/// The files are not those that were opened.
+pub(super) fn moved() -> rusqlite::Error {
+    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY_DBMOVED);
+    rusqlite::Error::SqliteFailure(code, None)
 }
 
 impl Failure {
@@ -35,12 +40,14 @@ impl Failure {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 (Some(Unavailable::Locked), Condition::Locked)
             }
-            Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::ReadOnly) => {
-                (Some(Unavailable::DiskError), Condition::Failing)
-            }
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-                (Some(Unavailable::Damaged), Condition::Damaged)
-            }
+            // A disk that cannot read is reported as damage.
+            Some(
+                ErrorCode::SystemIoFailure
+                | ErrorCode::CannotOpen
+                | ErrorCode::ReadOnly
+                | ErrorCode::DatabaseCorrupt
+                | ErrorCode::NotADatabase,
+            ) => (Some(Unavailable::DiskError), Condition::Failing),
             _ => (None, Condition::Well),
         };
         Self {

@@ -89,6 +89,7 @@ impl World {
         let reopened = Arc::new(AtomicUsize::new(0));
         let max_pages = Arc::new(AtomicI64::new(NO_LIMIT));
         let (count, path, max) = (reopened.clone(), database.clone(), max_pages.clone());
+        let files = Arc::new(Files::of(&database, &connection).unwrap());
         let writer = Writer::start(Desk {
             connection,
             keeps_house: true,
@@ -96,7 +97,7 @@ impl World {
                 count.fetch_add(1, Ordering::Relaxed);
                 write_connection(&path)
             }),
-            is_in_place: Box::new(|| true),
+            files,
             clock: Arc::new(SystemClock::new()),
             between_groups: Box::new(move |connection| {
                 let pages = max.load(Ordering::Relaxed);
@@ -237,23 +238,22 @@ fn a_full_file_refuses_what_is_new_and_takes_it_when_there_is_room_again() {
 }
 
 #[test]
-fn a_damaged_file_is_not_written_to_any_more() {
-    for outcome in [false, true] {
+fn what_could_not_be_read_once_is_read_again_on_a_new_connection() {
+    for code in [
+        ffi::SQLITE_CORRUPT,
+        ffi::SQLITE_NOTADB,
+        ffi::SQLITE_IOERR_READ,
+        ffi::SQLITE_IOERR_SHORT_READ,
+    ] {
         let world = World::new();
-        let damaged = || Err(StoreError::Unavailable(Unavailable::Damaged));
-        let bad = world.insert(1, 0, &[ffi::SQLITE_CORRUPT]);
-        if outcome {
-            world.writer.submit_outcome(bad);
-        } else {
-            world.writer.submit(bad);
-            assert_eq!(world.result(), (1, damaged()));
-        }
-        world.wait_for(Err(Unavailable::Damaged));
-        world.writer.stop();
-        world.writer.submit(world.insert(2, 0, &[]));
-        assert_eq!(world.result(), (2, damaged()));
-        assert!(world.written().is_empty());
-        assert_eq!(world.writer.check(), damaged());
+        world.writer.submit(world.insert(1, 0, &[code]));
+        assert_eq!(world.result(), (1, Ok(())));
+        assert_eq!(world.reopened.load(Ordering::Relaxed), 1);
+        world.writer.submit_outcome(world.insert(2, 0, &[code]));
+        assert_eq!(world.result(), (2, Ok(())), "a new doubt, not the old one");
+        assert_eq!(world.reopened.load(Ordering::Relaxed), 2);
+        assert_eq!(world.writer.check(), Ok(()));
+        assert_eq!(world.written(), [1, 2]);
     }
 }
 

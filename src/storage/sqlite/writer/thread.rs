@@ -7,13 +7,18 @@ use std::time::{Duration, Instant};
 
 use rusqlite::ErrorCode;
 
-use super::failure::{Condition, Failure};
+use super::failure::{Condition, Failure, moved};
 use super::fair_queue::Entry;
 use super::group::{GROUP_WEIGHT, Group, Results};
+use super::points::{pass_after_commit, pass_before_commit};
 use super::{Desk, Shared};
-use crate::fail_point::{self, FailPoint, Fault, fault, reach};
+use crate::fail_point::{FailPoint, reach};
 use crate::storage::sqlite::counters::Counters;
+use crate::storage::sqlite::doubt::{confirmed, is_doubtful};
 use crate::storage::sqlite::endpoints::sweep_some;
+use crate::storage::sqlite::failed_sync::end_if_failed_sync;
+use crate::storage::sqlite::files::{Standing, save_removed_log};
+use crate::storage::sqlite::injected::reach_or_fail;
 use crate::storage::sqlite::late_indexes::LateIndexes;
 use crate::storage::sqlite::operation::{Operation, OperationError, WriteContext};
 use crate::storage::sqlite::state::WriterState;
@@ -26,8 +31,8 @@ const LOCK_WAIT: Duration = Duration::from_secs(5);
 /// How long outcomes rest before they are tried again on a failing disk.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
-/// How long a writer that cannot write waits for work before it tries by itself whether it can again:
-/// a server that is taken out of service for it gets no work.
+/// How long a writer waits for work before it looks at its files, or, if it cannot write, tries by itself
+/// whether it can again: a server that is taken out of service for it gets no work.
 const PROBE_PERIOD: Duration = Duration::from_secs(1);
 
 /// Changes nothing, and is a write like any other.
@@ -41,11 +46,15 @@ pub(super) struct Thread<'a> {
     shared: &'a Shared,
     /// The memory may hold what was rolled back; it is read again before it is used.
     stale: bool,
+    /// The last transaction could not read; the next one is the second look.
+    in_doubt: bool,
+    /// The log was removed, and all of it is in the database.
+    log_is_saved: bool,
 }
 
 impl<'a> Thread<'a> {
     /// Works until it is told to stop; `ready` hears first whether the file could be read. If it could
-    /// not, or proves damaged later, nothing is left to do but to wait for that.
+    /// not, nothing is left to do but to wait for that.
     pub(super) fn run(desk: Desk, shared: &'a Shared, ready: &SyncSender<rusqlite::Result<()>>) {
         let loaded = load_state(&desk, shared).and_then(|state| {
             let counters = Counters::load(&desk.connection)?;
@@ -61,11 +70,11 @@ impl<'a> Thread<'a> {
                     indexes,
                     shared,
                     stale: false,
+                    in_doubt: false,
+                    log_is_saved: false,
                 }
                 .work();
-                if !shared.is(Condition::Damaged) {
-                    shared.set(Condition::Stopped);
-                }
+                shared.set(Condition::Stopped);
             }
             Err(error) => {
                 let _ = ready.send(Err(error));
@@ -73,7 +82,7 @@ impl<'a> Thread<'a> {
         }
         let left = shared.lock().others.drain();
         for operation in left {
-            operation.finish(Err(StoreError::Unavailable(shared.end_reason())));
+            operation.finish(Err(StoreError::Unavailable(Unavailable::Stopping)));
         }
         let mut waiting = shared.lock();
         while !waiting.stopping {
@@ -85,10 +94,11 @@ impl<'a> Thread<'a> {
         while let Some(group) = self.next_group() {
             reach(FailPoint::WriterTurn);
             if self.write(group).is_break() {
-                return;
+                break;
             }
             (self.desk.between_groups)(&self.desk.connection);
         }
+        self.see_to_removed_log();
     }
 
     /// Waits for work and takes it; `None` once everything is written and the writer is to stop.
@@ -103,14 +113,10 @@ impl<'a> Thread<'a> {
             if well && !self.state.sweeping.is_empty() {
                 return Some(Group::default());
             }
-            if well {
-                waiting = vital::wait(&self.shared.arrived, waiting);
-                continue;
-            }
             let (woken, timed_out) =
                 vital::wait_timeout(&self.shared.arrived, waiting, PROBE_PERIOD);
             waiting = woken;
-            if timed_out {
+            if timed_out && (!well || !self.is_in_place()) {
                 return Some(Group::default());
             }
         }
@@ -143,9 +149,6 @@ impl<'a> Thread<'a> {
         failure: &Failure,
     ) -> ControlFlow<()> {
         let others: Vec<_> = others.into_iter().map(|entry| entry.item).collect();
-        if failure.condition == Condition::Damaged {
-            return give_up(others, failure);
-        }
         if failure.condition == Condition::Locked {
             // Each would wait for the lock as long again, one after the other.
             for operation in others {
@@ -156,10 +159,14 @@ impl<'a> Thread<'a> {
         if !outcomes.is_empty() || !others.is_empty() {
             tracing::warn!(error = %failure.text, "a group of writes failed; trying them one by one");
         }
+        let tried = outcomes.len() + others.len();
+        let mut written = 0;
         let mut kept = VecDeque::new();
         for mut outcome in outcomes {
             // After one could not be written, the ones behind it must not overtake it.
             if kept.is_empty() && self.transact(1, &mut [&mut outcome]).is_ok() {
+                written += 1;
+                self.note_whole(written == tried);
                 outcome.finish(Ok(()));
             } else {
                 kept.push_back(outcome);
@@ -167,12 +174,23 @@ impl<'a> Thread<'a> {
         }
         for mut operation in others {
             let result = match self.transact(1, &mut [&mut operation]) {
-                Ok(mut results) => results.pop().map_or(Ok(()), |(result, _)| result),
+                Ok(mut results) => {
+                    written += 1;
+                    self.note_whole(written == tried);
+                    results.pop().map_or(Ok(()), |(result, _)| result)
+                }
                 Err(failure) => Err(failure.error),
             };
             operation.finish(result);
         }
         self.keep(kept)
+    }
+
+    /// After a group that failed was written one by one, to its last operation: the trouble has passed.
+    fn note_whole(&self, whole: bool) {
+        if whole {
+            self.shared.set(Condition::Well);
+        }
     }
 
     /// Puts outcomes back at the head of the queue and rests a while.
@@ -234,6 +252,8 @@ impl<'a> Thread<'a> {
         let mut notices = Vec::new();
         match self.try_transact(least, operations, &mut notices) {
             Ok(results) => {
+                self.in_doubt = false;
+                self.log_is_saved = false;
                 if !notices.is_empty()
                     && let Some(sink) = self.shared.sink.get()
                 {
@@ -252,6 +272,7 @@ impl<'a> Thread<'a> {
         notices: &mut Vec<Notice>,
     ) -> rusqlite::Result<Results> {
         self.begin()?;
+        reach_or_fail(FailPoint::ReadForWrite)?;
         if self.stale {
             self.state = load_state(&self.desk, self.shared)?;
             self.indexes = LateIndexes::load(&self.desk.connection)?;
@@ -299,10 +320,9 @@ impl<'a> Thread<'a> {
     }
 
     fn begin(&self) -> rusqlite::Result<()> {
-        // SQLite asks only where it has a rollback journal. A microsecond a group.
-        if !(self.desk.is_in_place)() {
-            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY_DBMOVED);
-            return Err(rusqlite::Error::SqliteFailure(code, None));
+        // SQLite asks only where it has a rollback journal. Some microseconds a group.
+        if !self.is_in_place() {
+            return Err(moved());
         }
         let give_up = Instant::now() + LOCK_WAIT;
         loop {
@@ -315,16 +335,31 @@ impl<'a> Thread<'a> {
         }
     }
 
+    fn is_in_place(&self) -> bool {
+        let standing = self.desk.files.standing_on(&self.desk.connection);
+        // What cannot be asked for is found by the transaction.
+        standing.unwrap_or(Standing::InPlace) == Standing::InPlace
+    }
+
     fn roll_back(&mut self, error: &rusqlite::Error) -> Failure {
+        end_if_failed_sync(error, self.desk.files.database());
         if !self.desk.connection.is_autocommit()
             && let Err(error) = self.desk.connection.execute_batch("ROLLBACK")
         {
             tracing::warn!(%error, "rollback failed");
         }
         self.counters.rolled_back();
-        let failure = Failure::of(error);
+        let mut failure = Failure::of(error);
+        if is_doubtful(error) && std::mem::replace(&mut self.in_doubt, true) {
+            confirmed(&self.desk.files, &self.desk.connection, error);
+            failure = Failure::of(&moved());
+        }
+        if failure.condition == Condition::Moved {
+            self.see_to_moved_files();
+        }
         self.shared.set(failure.condition);
-        if failure.reopen {
+        // Opening would make what is not there.
+        if failure.reopen && self.is_in_place() {
             match (self.desk.reopen)() {
                 Ok(connection) => self.desk.connection = connection,
                 Err(error) => tracing::warn!(%error, "cannot open the database again"),
@@ -332,6 +367,24 @@ impl<'a> Thread<'a> {
         }
         self.stale = true;
         failure
+    }
+
+    fn see_to_moved_files(&mut self) {
+        if !self.shared.is(Condition::Moved) {
+            tracing::error!(
+                database = %self.desk.files.database().display(),
+                "the database file, its -wal or its -shm was moved, removed, replaced or cut; nothing is \
+                 stored until it is back, or the server was restarted"
+            );
+        }
+        self.see_to_removed_log();
+    }
+
+    fn see_to_removed_log(&mut self) {
+        if !self.log_is_saved && save_removed_log(&self.desk.files, &self.desk.connection) {
+            self.log_is_saved = true;
+            tracing::warn!("the -wal was removed; what was in it is in the database now");
+        }
     }
 }
 
@@ -342,57 +395,4 @@ fn load_state(desk: &Desk, shared: &Shared) -> rusqlite::Result<WriterState> {
         state.sweeping.clear();
     }
     Ok(state)
-}
-
-/// A damaged file must not be written to: what was right in it may still be saved.
-fn give_up(others: Vec<Box<dyn Operation>>, failure: &Failure) -> ControlFlow<()> {
-    tracing::error!(error = %failure.text, "the database is damaged; nothing more is written");
-    for operation in others {
-        operation.finish(Err(failure.error.clone()));
-    }
-    ControlFlow::Break(())
-}
-
-fn pass_before_commit(operations: usize, notices: &[Notice]) -> rusqlite::Result<()> {
-    reach_or_fail(FailPoint::Commit)?;
-    if operations > 1 {
-        reach_or_fail(FailPoint::CommitGroup)?;
-    }
-    if fail_point::ENABLED && notices.iter().any(is_published) {
-        reach_or_fail(FailPoint::CommitPublish)?;
-    }
-    if fail_point::ENABLED && notices.iter().any(is_recorded) {
-        reach_or_fail(FailPoint::CommitOutcome)?;
-    }
-    Ok(())
-}
-
-fn pass_after_commit(notices: &[Notice]) {
-    if fail_point::ENABLED && notices.iter().any(is_published) {
-        reach(FailPoint::CommittedPublish);
-    }
-    if fail_point::ENABLED && notices.iter().any(is_recorded) {
-        reach(FailPoint::CommittedOutcome);
-    }
-}
-
-fn is_published(notice: &Notice) -> bool {
-    matches!(notice, Notice::Published(_))
-}
-
-fn is_recorded(notice: &Notice) -> bool {
-    matches!(notice, Notice::Recorded(_))
-}
-
-/// A point at which the database may be made to fail.
-fn reach_or_fail(point: FailPoint) -> rusqlite::Result<()> {
-    let code = match fault(point) {
-        None => return Ok(()),
-        Some(Fault::DiskFull) => rusqlite::ffi::SQLITE_FULL,
-        Some(Fault::DiskError) => rusqlite::ffi::SQLITE_IOERR_WRITE,
-    };
-    Err(rusqlite::Error::SqliteFailure(
-        rusqlite::ffi::Error::new(code),
-        None,
-    ))
 }

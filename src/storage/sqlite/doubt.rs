@@ -1,0 +1,45 @@
+//! Reads that fail: once is no proof of damage.
+//!
+//! `SQLite` reports a disk that could not read as damage (`SQLITE_CORRUPT`), too. So whoever meets one of
+//! these errors opens the database again and makes the same read again. If that fails as well, a new
+//! process is the best there is: its start looks for damage, and says so if there is any.
+
+use rusqlite::{Connection, ErrorCode, ffi};
+
+use super::files::{Files, Standing};
+use crate::fatal;
+use crate::storage::Unavailable;
+
+/// Whether `error` says that what was read is not what was written, or could not be read.
+pub(super) fn is_doubtful(error: &rusqlite::Error) -> bool {
+    match error.sqlite_error() {
+        Some(error) => match error.code {
+            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => true,
+            _ => matches!(
+                error.extended_code,
+                ffi::SQLITE_IOERR_READ
+                    | ffi::SQLITE_IOERR_SHORT_READ
+                    | ffi::SQLITE_IOERR_CORRUPTFS
+                    | ffi::SQLITE_IOERR_DATA
+            ),
+        },
+        None => false,
+    }
+}
+
+/// After a second look that failed like the first: ends the process, unless somebody moved or cut the
+/// files, which is reason enough.
+pub(super) fn confirmed(
+    files: &Files,
+    connection: &Connection,
+    error: &rusqlite::Error,
+) -> Unavailable {
+    let standing = files.standing_on(connection);
+    if standing.unwrap_or_else(|_| files.standing()) != Standing::InPlace {
+        return Unavailable::Moved;
+    }
+    fatal::exit(&format!(
+        "{} cannot be read: {error}, twice; the next start looks for damage",
+        files.database().display()
+    ))
+}

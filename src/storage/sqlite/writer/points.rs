@@ -1,0 +1,36 @@
+//! The fail points around a commit.
+
+use crate::fail_point::{self, FailPoint, reach};
+use crate::storage::Notice;
+use crate::storage::sqlite::injected::reach_or_fail;
+
+pub(super) fn pass_before_commit(operations: usize, notices: &[Notice]) -> rusqlite::Result<()> {
+    reach_or_fail(FailPoint::Commit)?;
+    if operations > 1 {
+        reach_or_fail(FailPoint::CommitGroup)?;
+    }
+    if fail_point::ENABLED && notices.iter().any(is_published) {
+        reach_or_fail(FailPoint::CommitPublish)?;
+    }
+    if fail_point::ENABLED && notices.iter().any(is_recorded) {
+        reach_or_fail(FailPoint::CommitOutcome)?;
+    }
+    reach_or_fail(FailPoint::SyncLog)
+}
+
+pub(super) fn pass_after_commit(notices: &[Notice]) {
+    if fail_point::ENABLED && notices.iter().any(is_published) {
+        reach(FailPoint::CommittedPublish);
+    }
+    if fail_point::ENABLED && notices.iter().any(is_recorded) {
+        reach(FailPoint::CommittedOutcome);
+    }
+}
+
+fn is_published(notice: &Notice) -> bool {
+    matches!(notice, Notice::Published(_))
+}
+
+fn is_recorded(notice: &Notice) -> bool {
+    matches!(notice, Notice::Recorded(_))
+}

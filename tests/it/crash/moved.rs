@@ -1,0 +1,183 @@
+//! Files that are moved, removed, replaced or cut under a running server: nothing more is accepted, and
+//! what was accepted before is kept if it can be.
+
+use std::fs::File;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::json;
+
+use super::server::{Answer, Place, Server, wait_until};
+use crate::receiver::Receiver;
+
+const SAYS: &str = "the database file, its -wal or its -shm was moved, removed, replaced or cut";
+
+#[track_caller]
+fn assert_moved(answer: &Answer) {
+    assert_eq!(answer.status, 503, "{}", answer.body);
+    let expected = json!({"error": "Unavailable", "detail": format!("{SAYS}; nothing was stored")});
+    assert_eq!(answer.body, expected);
+}
+
+#[track_caller]
+fn assert_refuses(server: &Server) {
+    assert_moved(&server.get("/readyz"));
+    assert_moved(&server.publish(&json!("lost")).unwrap());
+    assert_moved(&server.get("/readyz"));
+    assert_eq!(server.get("/healthz").status, 200);
+}
+
+/// A server that has accepted ten messages, which are in its log.
+fn busy(place: &Place) -> Server {
+    let server = place.start();
+    for n in 0..10 {
+        server.published(&json!(n));
+    }
+    assert!(place.log_bytes() > 10_000);
+    server
+}
+
+fn remove(path: &Path) {
+    std::fs::remove_file(path).unwrap();
+}
+
+fn replace(path: &Path) {
+    let aside = path.with_extension("aside");
+    std::fs::copy(path, &aside).unwrap();
+    std::fs::rename(aside, path).unwrap();
+}
+
+#[test]
+fn a_file_that_is_moved_away_and_back_is_written_to_again() {
+    for ending in ["", "-wal", "-shm"] {
+        let place = Place::new();
+        let receiver = Receiver::start();
+        let server = busy(&place);
+        server.endpoint(&receiver.url("/a"), "raw");
+        let (file, aside) = (place.beside(ending), place.path().join("aside"));
+        std::fs::rename(&file, &aside).unwrap();
+        assert_refuses(&server);
+        if ending.is_empty() {
+            std::fs::copy(&aside, &file).unwrap();
+            assert_refuses(&server);
+        }
+        std::fs::rename(&aside, &file).unwrap();
+        wait_until("recovery", || server.get("/readyz").status == 200);
+        server.published(&json!("kept"));
+        server.wait_for_events("succeeded", 1);
+        server.stop();
+        place.check();
+        assert_eq!(place.number("SELECT count(*) FROM message"), 11);
+    }
+}
+
+#[test]
+fn what_was_in_a_log_that_is_removed_is_kept() {
+    for files in [&["-wal"][..], &["-wal", "-shm"]] {
+        let place = Place::new();
+        let server = busy(&place);
+        for ending in files {
+            remove(&place.beside(ending));
+        }
+        // Nobody publishes: it finds out by itself.
+        let saved = "what was in it is in the database now";
+        assert!(server.spawned.log.wait(saved, 1).is_some());
+        assert_refuses(&server);
+        server.spawned.kill();
+        server.spawned.ended();
+        let server = place.start();
+        server.published(&json!("after it"));
+        server.stop();
+        place.check();
+        assert_eq!(place.number("SELECT count(*) FROM message"), 11);
+    }
+}
+
+#[test]
+fn a_stop_right_after_the_log_was_removed_keeps_what_was_in_it_and_is_a_failure() {
+    let place = Place::new();
+    let server = busy(&place);
+    remove(&place.beside("-wal"));
+    remove(&place.beside("-shm"));
+    let (code, log) = server.terminated();
+    assert_eq!(code, Some(1), "{log}");
+    assert!(log.contains("was moved, removed, replaced or cut"), "{log}");
+    place.start().stop();
+    place.check();
+    assert_eq!(place.number("SELECT count(*) FROM message"), 10);
+}
+
+#[test]
+fn a_file_in_the_place_of_another_is_left_alone() {
+    for ending in ["-wal", "-shm"] {
+        let place = Place::new();
+        let server = busy(&place);
+        let before = std::fs::read(&place.database).unwrap();
+        replace(&place.beside(ending));
+        assert_refuses(&server);
+        let log = std::fs::read(place.beside("-wal")).unwrap();
+        let (code, says) = server.terminated();
+        assert_eq!(code, Some(1), "{says}");
+        assert!(std::fs::read(&place.database).unwrap() == before);
+        assert!(std::fs::read(place.beside("-wal")).unwrap() == log);
+        place.start().stop();
+        place.check();
+        assert_eq!(place.number("SELECT count(*) FROM message"), 10);
+    }
+}
+
+#[test]
+fn a_log_that_is_cut_is_not_added_to() {
+    let place = Place::new();
+    let server = busy(&place);
+    let log = File::options()
+        .write(true)
+        .open(place.beside("-wal"))
+        .unwrap();
+    log.set_len(place.log_bytes() - 1).unwrap();
+    assert_moved(&server.publish(&json!("lost")).unwrap());
+    assert_refuses(&server);
+    let before = std::fs::read(&place.database).unwrap();
+    log.set_len(0).unwrap();
+    assert_refuses(&server);
+    // Nobody publishes: it is found out all the same, and reading is no proof of damage.
+    let _ = server.call("GET", "/api/webhooks/events", None);
+    assert_refuses(&server);
+    let (code, says) = server.terminated();
+    assert_eq!(code, Some(1), "{says}");
+    assert!(std::fs::read(&place.database).unwrap() == before);
+}
+
+#[test]
+fn a_log_that_others_empty_is_not_taken_for_cut() {
+    let place = Place::new();
+    let server = busy(&place);
+    let other = place.open();
+    for n in 0..20 {
+        let emptied = other.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+        assert_eq!(emptied, Ok(0), "nobody reads");
+        server.published(&json!(n));
+        assert_eq!(server.get("/readyz").status, 200);
+    }
+    drop(other);
+    server.stop();
+    place.check();
+    assert_eq!(place.number("SELECT count(*) FROM message"), 30);
+}
+
+#[test]
+fn a_restore_can_tell_that_a_server_runs() {
+    let place = Place::new();
+    let server = busy(&place);
+    let lock = place.beside(".lock");
+    let restore = || {
+        let mut flock = Command::new("flock");
+        flock.arg("-n").arg(&lock).args(["-c", "exit 0"]).status()
+    };
+    let held = File::open(&lock).unwrap();
+    assert!(held.try_lock().is_err());
+    assert!(restore().is_err() || restore().is_ok_and(|status| status.code() == Some(1)));
+    server.stop();
+    assert!(restore().is_err() || restore().is_ok_and(|status| status.success()));
+    held.try_lock().unwrap();
+}
