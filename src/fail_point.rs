@@ -54,6 +54,8 @@ pub enum FailPoint {
     JanitorTurn,
     /// A name was looked up; who waits for it was not told.
     LookUpTurn,
+    /// A thread for a sender is about to be started.
+    SenderStart,
     /// An attempt has ended, or has panicked; the dispatcher was not told.
     SenderTurn,
     /// The log is about to be synced for a commit.
@@ -168,6 +170,7 @@ mod armed {
             FailPoint::ReaderTurn => "reader-turn",
             FailPoint::JanitorTurn => "janitor-turn",
             FailPoint::LookUpTurn => "look-up-turn",
+            FailPoint::SenderStart => "sender-start",
             FailPoint::SenderTurn => "sender-turn",
             FailPoint::SyncLog => "sync-log",
             FailPoint::SyncDatabase => "sync-database",

@@ -94,6 +94,7 @@ impl Dispatcher {
     fn hand_out(&mut self) {
         let now = self.now();
         self.scheduler.tick(now);
+        self.senders.try_again();
         while let Some(start) = self.scheduler.next_start(now) {
             if start.event.body.is_some() {
                 self.senders.send(start);

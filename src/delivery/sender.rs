@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use crate::domain::clock::Clock;
 use crate::domain::delivery_error::DeliveryError;
 use crate::domain::retry::parse_retry_after;
 use crate::domain::signature::signature_header;
-use crate::fail_point::{FailPoint, reach};
+use crate::fail_point::{FailPoint, fault, reach};
 use crate::storage::{QueuedEvent, Target};
 use crate::vital;
 
@@ -47,6 +48,8 @@ struct Work {
 
 struct Shared {
     work: Mutex<Work>,
+    /// Whether the system gave no thread for the last attempt that wanted one.
+    lacks_threads: AtomicBool,
     arrived: Condvar,
     transport: Arc<dyn Transport>,
     reports: Arc<dyn Reports>,
@@ -76,6 +79,7 @@ impl Senders {
         Self {
             shared: Arc::new(Shared {
                 work: Mutex::default(),
+                lacks_threads: AtomicBool::new(false),
                 arrived: Condvar::new(),
                 transport,
                 reports,
@@ -89,22 +93,50 @@ impl Senders {
     pub(super) fn send(&self, start: Start) {
         let mut work = self.shared.lock();
         work.jobs.push_back(start);
+        self.staff(work);
+    }
+
+    /// Tries again to start a thread, if the system gave none and attempts wait. To be called every now and
+    /// then: where no sender runs, nobody else comes to them.
+    pub(super) fn try_again(&self) {
+        if self.shared.lacks_threads.load(Ordering::Relaxed) {
+            self.staff(self.shared.lock());
+        }
+    }
+
+    /// Has a sender come to the attempts that wait: wakes one, or starts one.
+    fn staff(&self, mut work: MutexGuard<'_, Work>) {
         if work.idle >= work.jobs.len() || work.running >= self.max {
+            self.shared.lacks_threads.store(false, Ordering::Relaxed);
             drop(work);
             self.shared.arrived.notify_one();
             return;
         }
         work.threads.retain(|thread| !thread.is_finished());
-        let shared = self.shared.clone();
-        let spawned = vital::start_one_of_many("sender", STACK_BYTES, move || run(&shared));
-        match spawned {
+        let started = self.start_thread();
+        let lacks = self
+            .shared
+            .lacks_threads
+            .swap(started.is_err(), Ordering::Relaxed);
+        match started {
             Ok(thread) => {
                 work.threads.push(thread);
                 work.running += 1;
             }
-            // Those that run will come to it.
-            Err(error) => tracing::warn!(%error, senders = work.running, "cannot start a sender"),
+            // Those that run will come to it, or the next try will. Said once, not at every try.
+            Err(error) if !lacks => {
+                tracing::warn!(%error, senders = work.running, "cannot start a sender");
+            }
+            Err(_) => {}
         }
+    }
+
+    fn start_thread(&self) -> std::io::Result<JoinHandle<()>> {
+        if fault(FailPoint::SenderStart).is_some() {
+            return Err(std::io::ErrorKind::WouldBlock.into());
+        }
+        let shared = self.shared.clone();
+        vital::start_one_of_many("sender", STACK_BYTES, move || run(&shared))
     }
 
     /// Has the threads end when their attempts have.

@@ -15,6 +15,7 @@ mod moved;
 mod panics;
 mod points;
 mod reads;
+mod senders;
 mod server;
 mod signals;
 mod stderr;
