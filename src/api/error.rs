@@ -278,7 +278,10 @@ fn from_store(error: StoreError, request_id: &str) -> HttpResponse {
 const fn retry_after_s(why: Unavailable) -> u32 {
     match why {
         Unavailable::QueueFull => 1,
-        Unavailable::Locked | Unavailable::TooSlow | Unavailable::Stopping => 5,
+        Unavailable::ReadQueueFull
+        | Unavailable::Locked
+        | Unavailable::TooSlow
+        | Unavailable::Stopping => 5,
         Unavailable::DiskFull | Unavailable::DiskError | Unavailable::Moved => 30,
     }
 }

@@ -71,7 +71,7 @@ impl Readers {
     /// Runs a read of the store off the asynchronous threads.
     ///
     /// # Errors
-    /// The store's; [`Unavailable::TooSlow`] too if too many wait in the lane, or for too long.
+    /// The store's; [`Unavailable::ReadQueueFull`] too if too many wait in the lane, or for too long.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         lane: Lane,
@@ -79,7 +79,7 @@ impl Readers {
         read: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let place = self.place(lane).await;
-        let place = place.ok_or(StoreError::Unavailable(Unavailable::TooSlow))?;
+        let place = place.ok_or(StoreError::Unavailable(Unavailable::ReadQueueFull))?;
         let store = Arc::clone(store);
         let work = move || {
             // With the read, not with the request: one that hangs up leaves its read behind.
@@ -313,8 +313,8 @@ mod tests {
             until(|| readers.callers.lock().room_for(Uuid::from_u128(1)).is_err()).await;
             let check = |lane| readers.read(lane, &store, |store| store.check());
             let refused = check(heavy).await;
-            let too_slow = StoreError::Unavailable(Unavailable::TooSlow);
-            assert!(matches!(refused, Err(ApiError::Store(error)) if error == too_slow));
+            let full = StoreError::Unavailable(Unavailable::ReadQueueFull);
+            assert!(matches!(refused, Err(ApiError::Store(error)) if error == full));
             for _ in 0..3 {
                 assert!(check(Lane::Caller(Uuid::from_u128(2))).await.is_ok());
             }

@@ -69,6 +69,9 @@ pub enum Unavailable {
     /// Too many writes, or too many bytes of them, wait already.
     #[error("the write queue is full")]
     QueueFull,
+    /// Too many reads of the same caller's workspace wait already, or have waited for too long.
+    #[error("too many reads of the workspace wait")]
+    ReadQueueFull,
     /// The disk, or the file's limit, is full.
     #[error("the disk is full")]
     DiskFull,

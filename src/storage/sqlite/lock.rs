@@ -164,6 +164,7 @@ impl<'a> Contender<'a> {
             }
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
+        place::refuse_log_alone(self.database)?;
         place::make_private(self.database)?;
         let file = self.open_database()?;
         if !file.try_lock().map_err(failed)? {

@@ -14,6 +14,7 @@ use thiserror::Error;
 
 use super::injected::reach_or_fail;
 use super::migrations::{CURRENT_VERSION, migrations};
+use super::place::beside;
 use super::recovery::recover;
 use crate::fail_point::{FailPoint, reach};
 
@@ -79,6 +80,16 @@ pub enum OpenError {
         /// What is wrong with it.
         reason: String,
     },
+    /// It is not there, or is empty, while its log is not: starting anew would delete what is in the log.
+    #[error(
+        "{path} is missing or empty, but its write-ahead log {log} is not; put the database back into its place, or move the log away to start anew"
+    )]
+    LogAlone {
+        /// The file.
+        path: PathBuf,
+        /// Its log.
+        log: PathBuf,
+    },
     /// It has a second name on disk, behind which another server would not be noticed.
     #[error("{0} has more than one hard link; a database must have one name")]
     HardLinked(PathBuf),
@@ -112,6 +123,9 @@ pub enum OpenError {
 /// this process holds the server lock. Returns whether damage was looked for on the way.
 pub(super) fn prepare(database: &Path, may_migrate: bool) -> Result<bool, OpenError> {
     let unusable = |error: rusqlite::Error| unusable(database, &error);
+    if may_migrate {
+        undo_unfinished(database)?;
+    }
     let version = twice(|| version_of(database))?;
     if let Some(found) = version
         && found > CURRENT_VERSION
@@ -165,6 +179,22 @@ pub(super) fn prepare(database: &Path, may_migrate: bool) -> Result<bool, OpenEr
             reason: error.to_string(),
         })?;
     Ok(looked)
+}
+
+/// Undoes the first write to a new file where that was cut off: the file has a log only after it, and until
+/// then a rollback journal, which nobody but a connection that writes can apply.
+fn undo_unfinished(database: &Path) -> Result<(), OpenError> {
+    let is_there = |path: &Path| path.metadata().is_ok_and(|found| found.len() > 0);
+    if !is_there(&beside(database, "-journal")) || !is_there(database) {
+        return Ok(());
+    }
+    let unusable = |error: rusqlite::Error| unusable(database, &error);
+    let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_WRITE)
+        .map_err(unusable)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(unusable)?;
+    connection
+        .pragma_query_value(None, "schema_version", |_| Ok(()))
+        .map_err(unusable)
 }
 
 /// Has `SQLite` make no checkpoint by itself: it would not say if the sync of one failed.

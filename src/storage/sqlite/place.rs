@@ -80,7 +80,7 @@ pub(super) fn beside(database: &Path, end: &str) -> PathBuf {
 /// The log, its index and the lock: each a file of its own, or not there. Behind a link they would have
 /// another place for a server that takes another way; a pipe would be waited at.
 fn refuse_odd_neighbours(database: &Path) -> Result<(), OpenError> {
-    for end in ["-wal", "-shm", ".lock"] {
+    for end in ["-wal", "-shm", "-journal", ".lock"] {
         let path = beside(database, end);
         if std::fs::symlink_metadata(&path).is_ok_and(|found| !found.is_file()) {
             return Err(OpenError::NoFile(path));
@@ -132,6 +132,20 @@ pub(super) fn private_options() -> OpenOptions {
     options
 }
 
+/// Refuses a database that is not there, or is empty, beside a log that is not: somebody moved it away or cut
+/// it, and the log has what was accepted last. A new database has no log before it has its first page.
+pub(super) fn refuse_log_alone(database: &Path) -> Result<(), OpenError> {
+    let is_empty = |path: &Path| path.metadata().map_or(true, |found| found.len() == 0);
+    let log = beside(database, "-wal");
+    if is_empty(database) && !is_empty(&log) {
+        return Err(OpenError::LogAlone {
+            path: database.to_owned(),
+            log,
+        });
+    }
+    Ok(())
+}
+
 /// Makes an empty file that only its owner can read, unless there is one: it will hold signing secrets.
 /// `SQLite` gives the files beside it the same permissions.
 pub(super) fn make_private(database: &Path) -> Result<(), OpenError> {
@@ -159,7 +173,7 @@ pub(super) struct Narrowed {
 pub(super) fn narrow(database: &Path) -> Narrowed {
     let mut narrowed = Narrowed::default();
     #[cfg(unix)]
-    for end in ["", "-wal", "-shm", ".lock"] {
+    for end in ["", "-wal", "-shm", "-journal", ".lock"] {
         use std::os::unix::fs::PermissionsExt;
         let path = beside(database, end);
         let Ok(metadata) = std::fs::metadata(&path) else {

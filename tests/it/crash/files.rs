@@ -186,6 +186,36 @@ fn a_folder_that_is_missing_or_none() {
 }
 
 #[test]
+fn a_file_that_is_gone_or_empty_beside_a_log_that_is_not() {
+    let place = Place::new();
+    let server = place.start();
+    server.published(&json!("kept"));
+    server.spawned.kill();
+    let log = std::fs::read(place.beside("-wal")).unwrap();
+    assert!(!log.is_empty());
+    let away = place.path().join("away.db");
+    std::fs::rename(&place.database, &away).unwrap();
+    for make in [
+        |_: &Path| {},
+        |path: &Path| std::fs::write(path, "").unwrap(),
+    ] {
+        make(&place.database);
+        let says = refusal(&place.database);
+        assert!(
+            says.contains("is missing or empty, but its write-ahead log"),
+            "{says}"
+        );
+        let tool = place.run(&["token", "create", "--workspace", "other"]);
+        assert_eq!(said(&tool), says);
+        assert!(std::fs::read(place.beside("-wal")).unwrap() == log);
+    }
+    std::fs::rename(&away, &place.database).unwrap();
+    let server = place.start();
+    server.stop();
+    assert_eq!(place.number("SELECT count(*) FROM message"), 1);
+}
+
+#[test]
 fn an_empty_file_is_a_new_database() {
     let mut place = Place::empty();
     std::fs::write(&place.database, "").unwrap();

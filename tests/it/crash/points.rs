@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 use std::os::unix::process::ExitStatusExt;
 
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::server::{Place, Server, Start, event_ids, wait_until};
+use super::server::{Place, Server, Start, event_ids, text, wait_until};
 use crate::receiver::{Received, Receiver};
 
 /// What `abort` ends with.
@@ -134,6 +135,41 @@ fn while_the_database_is_made_the_next_start_makes_it() {
         place.check();
         assert_eq!(place.number("PRAGMA auto_vacuum"), 2, "{point}");
     }
+}
+
+/// A new file whose first transaction is cut off in the middle: with half of its pages, and the rollback
+/// journal that undoes them.
+fn cut_off_at_first_write(place: &Place) {
+    let whole = place.path().join("whole.db");
+    let connection = Connection::open(&whole).unwrap();
+    let script = "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA cache_size = 1; PRAGMA user_version = 0;
+        BEGIN IMMEDIATE; CREATE TABLE t (x); INSERT INTO t VALUES (1);";
+    connection.execute_batch(script).unwrap();
+    for _ in 0..100 {
+        let row = "INSERT INTO t VALUES (randomblob(3000))";
+        connection.execute(row, []).unwrap();
+    }
+    std::fs::copy(&whole, &place.database).unwrap();
+    let journal = place.path().join("whole.db-journal");
+    std::fs::copy(journal, place.beside("-journal")).unwrap();
+    assert!(std::fs::metadata(&place.database).unwrap().len() > 0);
+    assert!(std::fs::metadata(place.beside("-journal")).unwrap().len() > 0);
+}
+
+#[test]
+fn where_the_first_write_was_cut_off_the_next_start_or_tool_makes_the_database() {
+    let place = Place::empty();
+    cut_off_at_first_write(&place);
+    let made = place.run(&["token", "create", "--workspace", "w"]);
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    let mut place = Place::empty();
+    cut_off_at_first_write(&place);
+    place.start().stop();
+    place.make_token();
+    let server = place.start();
+    server.published(&json!("taken"));
+    server.stop();
+    place.check();
 }
 
 /// Makes the file one of the first version, with numbers in many blocks of counters.
