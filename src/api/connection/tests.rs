@@ -215,30 +215,59 @@ impl AsyncWrite for Sips {
     }
 }
 
-#[test]
-fn who_takes_an_answer_byte_by_byte_is_given_up() {
+/// A connection whose client sips at its answers: it has to take 50 bytes in a minute, and may hold so many.
+fn sipped(bytes: usize, test: impl FnOnce(&Connections, &mut dyn FnMut(&[u8]) -> Sip)) {
     actix_web::rt::System::new().block_on(async {
-        let minute = Duration::from_mins(1);
         let connections = Connections::new(Limits {
-            idle: minute,
-            request: minute,
-            answer: Duration::from_millis(100),
-            taken: 1 << 20,
+            idle: MINUTE,
+            request: MINUTE,
+            answer: MINUTE,
+            taken: 50,
             connections: 1,
-            bytes: usize::MAX,
-            period: minute,
+            bytes,
+            period: MINUTE,
         });
         let mut connection = connections.admit(Sips::default());
         let mut context = Context::from_waker(Waker::noop());
-        let answer = [b'x'; 100];
-        let since = Instant::now();
-        loop {
-            match Pin::new(&mut connection).poll_write(&mut context, &answer) {
-                Poll::Ready(Err(error)) => break assert_eq!(error.kind(), io::ErrorKind::TimedOut),
-                _ => assert!(since.elapsed() < minute, "it goes on for ever"),
-            }
-            std::thread::park_timeout(Duration::from_millis(1));
-            connections.close_overdue(Instant::now());
-        }
+        test(&connections, &mut |answer| {
+            Pin::new(&mut connection).poll_write(&mut context, answer)
+        });
     });
+}
+
+type Sip = Poll<io::Result<usize>>;
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+fn is_given_up(sip: &Sip) -> bool {
+    matches!(sip, Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::TimedOut)
+}
+
+#[test]
+fn who_takes_an_answer_byte_by_byte_is_given_up() {
+    // The minute begins with the first sip, or with the one that makes it enough.
+    for (sips, is_enough) in [(2, false), (49, false), (50, true)] {
+        sipped(usize::MAX, |connections, sip| {
+            let mut sip = || (sip(&[b'x'; 100]), sip(&[b'x'; 100])).0;
+            assert!(matches!(sip(), Poll::Ready(Ok(1))));
+            let began = Instant::now();
+            while Instant::now() == began {}
+            for _ in 1..sips {
+                assert!(matches!(sip(), Poll::Ready(Ok(1))));
+            }
+            connections.close_overdue(began + MINUTE);
+            assert_eq!(is_given_up(&sip()), !is_enough, "{sips}");
+        });
+    }
+}
+
+#[test]
+fn what_was_written_and_is_not_taken_counts_as_held() {
+    for (may_hold, is_too_much) in [(4000, true), (8200, false)] {
+        sipped(may_hold, |_, sip| {
+            let answer = [b'x'; 8192];
+            assert!(matches!(sip(&answer), Poll::Ready(Ok(1))));
+            assert_eq!(is_given_up(&sip(&answer)), is_too_much, "{may_hold}");
+        });
+    }
 }

@@ -7,13 +7,14 @@ use uuid::Uuid;
 
 use super::{Now, Rules, Scheduler};
 use crate::delivery::limits::Limits;
+use crate::delivery::protocol::{Attempted, Landing};
 use crate::delivery::target::LiveTargets;
 use crate::domain::clock::Timestamp;
 use crate::domain::endpoint_url::EndpointUrl;
 use crate::domain::retry::RetryPolicy;
 use crate::domain::secret::Secret;
 use crate::storage::{
-    Backlog, Cause, EndpointNumber, Notice, QueuedEvent, Recorded, Run, Seq, Target,
+    Backlog, Cause, EndpointNumber, Notice, QueuedEvent, Recorded, Run, Seq, Target, Verdict,
     WorkspaceNumber,
 };
 
@@ -116,4 +117,35 @@ fn nothing_overtakes_a_start_that_waits_for_its_body() {
     assert!(!queue.is_ready(NOW.monotonic));
     queue.loaded_bodies(vec![(Seq(2), vec![b'x'; 5].into())], full);
     assert_eq!(queue.bytes(), 9 + 9 + 5);
+}
+
+/// A run that is over only because the clock was set, while its attempt was under way, gets one more; an
+/// attempt that starts after that is its last.
+#[test]
+fn a_step_of_the_clock_leaves_a_run_one_more_attempt() {
+    let stepped = Now {
+        wall: NOW.wall.after(Duration::from_hours(96)),
+        monotonic: NOW.monotonic + Duration::from_secs(1),
+    };
+    for (started, is_last) in [(NOW, false), (stepped, true)] {
+        let (mut scheduler, _) = scheduler();
+        let created = Notice::Endpoint(target(true, 0), Cause::Created);
+        scheduler.notice(created, NOW);
+        scheduler.notice(Notice::Published(event(1, Some(1))), NOW);
+        scheduler.tick(NOW);
+        scheduler.tick(started);
+        let start = scheduler.next_start(started).expect("it is its turn");
+        scheduler.tick(stepped);
+        let refused = Attempted {
+            code: Some(500),
+            error: None,
+            is_final: false,
+            response: None,
+            retry_after: None,
+            took: Duration::from_secs(1),
+        };
+        let landing = Landing::Attempted(start.event, refused);
+        let outcome = scheduler.landed(landing, stepped).expect("it was made");
+        assert_eq!(outcome.verdict == Verdict::Failed, is_last);
+    }
 }

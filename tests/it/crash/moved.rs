@@ -108,6 +108,19 @@ fn a_stop_right_after_the_log_was_removed_keeps_what_was_in_it_and_is_a_failure(
 }
 
 #[test]
+fn a_failed_sync_of_what_was_in_a_removed_log_ends_the_server() {
+    let place = Place::new();
+    let server = busy(&place);
+    place.arm("sync-database fail");
+    remove(&place.beside("-wal"));
+    let log = server.ended_itself();
+    assert!(log.contains("a sync of"), "{log}");
+    place.disarm();
+    place.start().stop();
+    place.check();
+}
+
+#[test]
 fn a_file_in_the_place_of_another_is_left_alone() {
     for ending in ["-wal", "-shm"] {
         let place = Place::new();

@@ -121,3 +121,15 @@ fn a_start_that_cannot_read_once_looks_again() {
         place.check();
     }
 }
+
+#[test]
+fn a_stop_that_cannot_read_once_looks_again() {
+    let place = Place::new();
+    let server = place.start();
+    server.published(&json!("kept"));
+    place.arm("read-log fail 1 1");
+    server.stop();
+    assert_eq!(place.log_bytes(), 0);
+    assert_eq!(place.number("SELECT count(*) FROM message"), 1);
+    place.check();
+}

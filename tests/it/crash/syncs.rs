@@ -195,6 +195,27 @@ fn pages_that_were_moved_before_are_moved_again_although_another_program_says_th
 }
 
 #[test]
+fn after_a_failed_sync_no_other_program_takes_pages_for_moved() {
+    let place = Place::new();
+    let server = place.start();
+    server.published(&json!("kept"));
+    let other = place.open();
+    let moved = |mode: &str| {
+        let sql = format!("PRAGMA wal_checkpoint({mode})");
+        other.query_row(&sql, [], |row| row.get::<_, i64>(2))
+    };
+    assert!(moved("PASSIVE").is_ok_and(|frames| frames > 0));
+    place.arm("sync-log fail");
+    assert!(server.publish(&json!("not promised")).is_none());
+    server.ended_itself();
+    assert_eq!(moved("NOOP"), Ok(0));
+    place.disarm();
+    drop(other);
+    place.start().stop();
+    place.check();
+}
+
+#[test]
 fn a_stop_whose_last_checkpoint_fails_is_a_failure() {
     for (point, code, says) in [
         ("read-log fail", 1, "the last checkpoint of"),

@@ -237,3 +237,43 @@ proptest! {
         }
     }
 }
+
+const NOW: Duration = Duration::from_hours(1);
+
+/// Has endpoints of a workspace with nothing in flight stand in line; returns how many may start.
+fn starts(turns: &mut Turns, workspace: usize, endpoints: i64, now: Duration) -> usize {
+    let workspace = number(workspace);
+    for endpoint in 0..endpoints {
+        turns.opened(workspace);
+        turns.join(workspace, Line::Idle, EndpointNumber(endpoint), now);
+    }
+    let start = || {
+        turns.next(now)?;
+        turns.take(workspace, Class::Good, now);
+        Some(())
+    };
+    std::iter::from_fn(start).count()
+}
+
+/// Of 32 senders two are few.
+#[test]
+fn the_last_free_senders_are_for_workspaces_that_hold_few() {
+    let mut turns = Turns::new(32);
+    assert_eq!(starts(&mut turns, 2, 1, NOW), 1);
+    turns.give_back(number(2), Class::Good, Duration::ZERO, NOW);
+    // Another was busy just now, and may come again.
+    assert_eq!(starts(&mut turns, 1, 40, NOW), 30);
+    assert_eq!(starts(&mut turns, 2, 5, NOW), 1);
+    assert_eq!(starts(&mut turns, 3, 5, NOW), 1);
+    assert_eq!(turns.total(), 32);
+}
+
+#[test]
+fn a_workspace_has_all_senders_when_no_other_was_busy_for_a_while() {
+    for (pause, expected) in [(ABOUT / 2, 30), (ABOUT, 32)] {
+        let mut turns = Turns::new(32);
+        assert_eq!(starts(&mut turns, 2, 1, NOW), 1);
+        turns.give_back(number(2), Class::Good, Duration::ZERO, NOW);
+        assert_eq!(starts(&mut turns, 1, 40, NOW + pause), expected);
+    }
+}
