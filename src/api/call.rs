@@ -13,10 +13,10 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::ApiState;
+use super::access::{Access, authorize};
 use super::auth::Authenticated;
 use super::error::ApiError;
 use super::readers::Lane;
-use super::routes::{Access, authorize};
 use super::validate::{Fault, Field, Given, Input, Place, read};
 use crate::domain::access::{Caller, Reach};
 use crate::storage::{Store, StoreError};

@@ -14,7 +14,7 @@ use actix_web::http::{Method, StatusCode};
 use serde_json::json;
 use thiserror::Error;
 
-use super::limits;
+use super::rate_limit_headers::{whole_seconds, write_headers};
 use super::validate::{Fault, Loc, Problem, Section};
 use crate::domain::access::Scope;
 use crate::domain::rate_limit::Standing;
@@ -137,7 +137,7 @@ impl ApiError {
                     standing.limit
                 );
                 let mut response = too_many(detail, standing.retry_in.unwrap_or_default());
-                limits::tell(response.headers_mut(), standing);
+                write_headers(response.headers_mut(), standing);
                 response
             }
             Self::TooManyBytes(limit, retry_in) => too_many(
@@ -195,7 +195,7 @@ fn too_many(detail: String, retry_in: Duration) -> HttpResponse {
         "TooManyRequests",
         detail.into(),
     );
-    let seconds = limits::whole_seconds(retry_in).to_string();
+    let seconds = whole_seconds(retry_in).to_string();
     with_header(plain.response(), RETRY_AFTER, &seconds)
 }
 

@@ -16,7 +16,6 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use actix_web::HttpRequest;
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 use uuid::Uuid;
 
@@ -29,14 +28,6 @@ use crate::domain::rate_limit::{Quota, RateLimiter, Standing, Volume, VolumeLimi
 /// The most clients, and the most workspaces, that are remembered: a megabyte each. Who has more networks
 /// than this to fail from gains as many fresh starts, which 256 random bits don't mind.
 const REMEMBERED_MAX: usize = 10_000;
-
-/// Requests that the workspace may make at once; from then on, as many a minute.
-pub(super) const X_RATELIMIT_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
-/// Requests that it may still make right now.
-pub(super) const X_RATELIMIT_REMAINING: HeaderName =
-    HeaderName::from_static("x-ratelimit-remaining");
-/// Seconds until it may make all of them again: a duration, since clients' clocks differ.
-pub(super) const X_RATELIMIT_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
 /// What a route counts as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,19 +143,4 @@ impl Limits {
         tracing::info!(%client, "a bad access token was refused");
         ApiError::InvalidToken
     }
-}
-
-/// Tells a client how its workspace stands.
-pub(super) fn tell(headers: &mut HeaderMap, standing: Standing) {
-    headers.insert(X_RATELIMIT_LIMIT, HeaderValue::from(standing.limit));
-    headers.insert(X_RATELIMIT_REMAINING, HeaderValue::from(standing.remaining));
-    headers.insert(
-        X_RATELIMIT_RESET,
-        HeaderValue::from(whole_seconds(standing.full_in)),
-    );
-}
-
-/// Whole seconds, rounded up: who waits so long has waited long enough.
-pub(super) fn whole_seconds(duration: Duration) -> u64 {
-    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }

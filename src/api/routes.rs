@@ -13,29 +13,23 @@ use actix_web::http::Method;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 use uuid::Uuid;
 
+use super::access::{
+    Access, PUBLISH, TOKENS_READ, TOKENS_WRITE, WEBHOOKS_READ, WEBHOOKS_WRITE, WORKSPACES_ADMIN,
+    WORKSPACES_READ, WORKSPACES_WRITE, authorize,
+};
 use super::auth::Authenticated;
 use super::call::Call;
 use super::error::ApiError;
-use super::limits::{self, Budget};
+use super::limits::Budget;
+use super::rate_limit_headers::write_headers;
 use super::request_log::RequestId;
 use super::{ApiState, deliveries, endpoints, events, health, tokens, workspaces};
-use crate::domain::access::{Caller, Reach, Scope, Scopes};
+use crate::domain::access::{Caller, Reach, Scopes};
 use crate::domain::rate_limit::Standing;
 
 /// The base path, and its alias: every route of [`Access::AnyOf`] and [`Access::Admin`] is under
 /// both of them.
 pub const BASES: [&str; 2] = ["/api", "/v1"];
-
-/// Who may use a route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// Everybody; such a route is at the root, not under [`BASES`].
-    Public,
-    /// A token with any of these scopes.
-    AnyOf(&'static [Scope]),
-    /// An admin token with any of these scopes.
-    Admin(&'static [Scope]),
-}
 
 /// A route, for tests and documents to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,16 +72,7 @@ macro_rules! route {
     };
 }
 
-use Access::{Admin, AnyOf, Public};
-
-const WEBHOOKS_READ: Access = AnyOf(&[Scope::WebhooksRead, Scope::WebhooksWrite]);
-const WEBHOOKS_WRITE: Access = AnyOf(&[Scope::WebhooksWrite]);
-const PUBLISH: Access = AnyOf(&[Scope::WebhooksPublish]);
-const WORKSPACES_READ: Access = AnyOf(&[Scope::WorkspacesRead, Scope::WorkspacesWrite]);
-const WORKSPACES_WRITE: Access = AnyOf(&[Scope::WorkspacesWrite]);
-const WORKSPACES_ADMIN: Access = Admin(&[Scope::WorkspacesWrite]);
-const TOKENS_READ: Access = AnyOf(&[Scope::TokensRead, Scope::TokensWrite]);
-const TOKENS_WRITE: Access = AnyOf(&[Scope::TokensWrite]);
+use Access::Public;
 
 // Publishing is first, because it is asked for most.
 #[rustfmt::skip]
@@ -141,7 +126,7 @@ pub(super) async fn dispatch(
         error.response(extensions.get().map_or("-", RequestId::as_str))
     });
     if let Some(standing) = standing {
-        limits::tell(response.headers_mut(), standing);
+        write_headers(response.headers_mut(), standing);
     }
     response
 }
@@ -218,20 +203,6 @@ async fn authenticate(
             Err(state.limits.bad_token(request, state.clock.monotonic()))
         }
         other => other,
-    }
-}
-
-/// Whether a caller has what a route asks for.
-pub(super) fn authorize(access: Access, caller: &Caller) -> Result<(), ApiError> {
-    let scopes = match access {
-        Public => return Ok(()),
-        Admin(_) if caller.reach != Reach::Server => return Err(ApiError::AdminOnly),
-        Admin(scopes) | AnyOf(scopes) => scopes,
-    };
-    if scopes.iter().any(|scope| caller.scopes.contains(*scope)) {
-        Ok(())
-    } else {
-        Err(ApiError::MissingScope(scopes.to_vec()))
     }
 }
 

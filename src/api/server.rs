@@ -15,8 +15,10 @@ use actix_web::dev::{AppConfig, Server};
 use actix_web::middleware::from_fn;
 use actix_web::rt::net::TcpStream;
 
+use super::application::configure;
 use super::connection::{Connection, Connections, Limits};
-use super::{ApiState, configure, flush_now_and_then, request_log, same_machine};
+use super::state::{ApiState, flush_now_and_then};
+use super::{request_log, same_machine};
 
 /// How long the head of the first request of a connection may take to arrive: against clients that hold
 /// connections by sending a byte now and then.

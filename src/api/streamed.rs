@@ -22,13 +22,13 @@ use actix_web::web::Bytes;
 use actix_web::{HttpMessage, HttpResponse};
 
 use super::ApiState;
+use super::access::{Access, authorize};
 use super::auth::Authenticated;
 use super::call::Call;
 use super::connection::Streaming;
 use super::error::ApiError;
 use super::readers::Lane;
 use super::request_log::RequestId;
-use super::routes::{Access, authorize};
 use super::slices::Slices;
 use crate::storage::{Store, StoreError};
 

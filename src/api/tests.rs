@@ -7,14 +7,15 @@ mod socket;
 mod streams;
 mod world;
 
+use std::time::Duration;
+
 use actix_web::test::TestRequest;
 use serde_json::{Value, json};
 
 use self::world::{Answer, World, bearer, get, post, run, token};
 use super::error::ApiError;
-use super::*;
 use crate::domain::access::{Actor, Scope, Scopes, Token, TokenKind};
-use crate::storage::Descendants;
+use crate::storage::{Descendants, Store};
 
 #[test]
 fn refusals_come_in_the_order_of_the_contract() {

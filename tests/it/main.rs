@@ -5,6 +5,7 @@
 mod addresses;
 mod authorization;
 mod callers;
+mod circles;
 mod cli;
 mod crash;
 mod deleting;

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use super::*;
+use crate::domain::clock::Clock;
 
 fn from(ip: IpAddr, request: TestRequest) -> TestRequest {
     request.peer_addr(SocketAddr::new(ip, 50_000))

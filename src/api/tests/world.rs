@@ -1,6 +1,8 @@
 //! A store with somebody in it, and requests to the API over it.
 
 use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::App;
 use actix_web::body::MessageBody;
@@ -15,11 +17,13 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::api::*;
+use crate::config::ApiSettings;
 use crate::domain::access::{Actor, Scope, Scopes, Token, TokenKind};
 use crate::domain::clock::{ManualClock, Timestamp};
+use crate::domain::network_policy::NetworkPolicy;
 use crate::domain::workspace::WorkspaceName;
-use crate::storage::NewAccessToken;
 use crate::storage::sqlite::{SqliteSettings, SqliteStore};
+use crate::storage::{NewAccessToken, Store};
 
 #[derive(Parser)]
 struct Settings {

@@ -9,7 +9,7 @@ use crate::domain::endpoint_url::EndpointUrl;
 use crate::domain::event_type::Subscription;
 use crate::domain::secret::Secret;
 use crate::domain::workspace::{Workspace, WorkspaceName};
-use crate::storage::{EndpointNumber, Run, Target, WorkspaceNumber};
+use crate::storage::{EndpointNumber, Page, Run, Target, WorkspaceNumber};
 
 /// A time column.
 pub(super) fn time(micros: i64) -> Timestamp {
@@ -147,4 +147,9 @@ pub(super) fn token(row: &Row<'_>) -> rusqlite::Result<AccessToken> {
         modified_at: row.get::<_, Option<i64>>(7)?.map(time),
         parent_id: row.get(8)?,
     })
+}
+
+/// A page's offset, as `SQLite` takes it.
+pub(crate) fn offset(page: Page) -> i64 {
+    i64::try_from(page.offset()).unwrap_or(i64::MAX)
 }

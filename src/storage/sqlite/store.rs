@@ -1,281 +1,339 @@
-//! The store's use cases: each reads once, or queues one write.
+//! The store: opening, stopping, and the two ways in, a read and a write.
 
-use std::sync::Arc;
+mod use_cases;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use uuid::Uuid;
 
-use super::files::Standing;
-use super::record::Record;
-use super::{
-    SqliteStore, backlog, endpoints, lists, publish, queue, redeliver, settings_token, tokens,
-    workspaces,
-};
-use crate::domain::access::{AccessToken, Actor, Caller, Reach, TokenHash};
-use crate::domain::clock::Timestamp;
-use crate::domain::delivery::Delivery;
-use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint};
-use crate::domain::event::Event;
-use crate::domain::message::NewMessage;
-use crate::domain::secret::Secret;
-use crate::domain::workspace::{Workspace, WorkspaceName};
-use crate::storage::{
-    AccessTokenPatch, Backlog, DeliveryFilter, Descendants, EndpointFilter, EndpointNumber,
-    EventFilter, Listed, LongPayload, NewAccessToken, NoticeSink, Outcome, Page, Paged, Part,
-    PayloadPiece, Pending, Published, Queue, QueuedEvent, RetryBatch, Row, RowNumber, Run, Seq,
-    SettledAdmin, Store, StoreError, Target, Unavailable,
-};
+use super::file::connection::write_connection;
+use super::file::damage::look_for_damage;
+use super::file::database_files::Files;
+use super::file::lock::FileLock;
+use super::file::open_error::OpenError;
+use super::file::{open, place, recovery};
+use super::maintenance::checkpoint;
+use super::maintenance::checkpoint::Checkpointer;
+use super::maintenance::janitor::Janitor;
+use super::maintenance::truncate::{CloseError, truncate};
+use super::reads::connections::Readers;
+use super::writer::operation::{OperationError, WriteContext};
+use super::writer::{Writer, WriterResources, operation};
+use super::writes::sweep::sweep_some;
+use crate::domain::clock::Clock;
+use crate::storage::{Pending, StoreError, Unavailable};
 
-impl Store for SqliteStore {
-    fn find_caller(&self, hash: &TokenHash) -> Result<Option<Caller>, StoreError> {
-        self.read(|connection| Ok(tokens::find_caller(connection, hash)?))
-    }
+/// What the store must know of the settings.
+#[derive(Clone, Debug)]
+pub struct SqliteSettings {
+    /// The most endpoints of one workspace.
+    pub max_endpoints: u64,
+    /// The most access tokens of one workspace that callers of the API make; the operator may make more.
+    pub max_tokens: u64,
+    /// Disable an endpoint after so many failed events in a row; 0: never.
+    pub disable_after: u32,
+    /// Drop payloads this long after their publish.
+    pub archive_after: Duration,
+}
 
-    fn touch_tokens(&self, used: Vec<(Uuid, Timestamp)>) -> Pending<()> {
-        self.write_beside(None, used.len() * 24, move |context| {
-            tokens::touch(context, &used)
-        })
-    }
-
-    fn create_token(&self, by: Actor, new: NewAccessToken) -> Pending<AccessToken> {
-        let limit = self.settings.max_tokens;
-        self.write_beside(by.reach().workspace(), 0, move |context| {
-            tokens::create(context, by, &new, limit)
-        })
-    }
-
-    fn list_tokens(
-        &self,
-        reach: Reach,
-        workspaces: &[Uuid],
-        page: Page,
-    ) -> Result<Listed<AccessToken>, StoreError> {
-        self.read(|connection| Ok(tokens::list(connection, reach, workspaces, page)?))
-    }
-
-    fn find_token(&self, reach: Reach, id: Uuid) -> Result<AccessToken, StoreError> {
-        self.read_one(|connection| tokens::find(connection, reach, id))
-    }
-
-    fn update_token(&self, by: Actor, id: Uuid, patch: AccessTokenPatch) -> Pending<AccessToken> {
-        self.write_beside(by.reach().workspace(), 0, move |context| {
-            tokens::update(context, by, id, &patch)
-        })
-    }
-
-    fn revoke_token(&self, by: Actor, id: Uuid, descendants: Descendants) -> Pending<u64> {
-        self.write_beside(by.reach().workspace(), 0, move |context| {
-            tokens::revoke(context, by, id, descendants)
-        })
-    }
-
-    fn settle_admin_token(&self, given: Option<TokenHash>) -> Pending<SettledAdmin> {
-        self.write_of(None, 0, move |context| {
-            settings_token::settle(context, given)
-        })
-    }
-
-    fn create_workspace(&self, name: WorkspaceName) -> Pending<Workspace> {
-        self.write_beside(None, 0, move |context| workspaces::create(context, &name))
-    }
-
-    fn list_workspaces(&self, reach: Reach, page: Page) -> Result<Listed<Workspace>, StoreError> {
-        self.read(|connection| Ok(workspaces::list(connection, reach, page)?))
-    }
-
-    fn find_workspace(&self, reach: Reach, id: Uuid) -> Result<Workspace, StoreError> {
-        self.read_one(|connection| workspaces::find(connection, reach, id))
-    }
-
-    fn find_workspace_named(&self, name_or_id: &str) -> Result<Workspace, StoreError> {
-        // A name is never a UUID, so there is no telling apart to do.
-        self.read_one(|connection| match Uuid::try_parse(name_or_id) {
-            Ok(id) => workspaces::find(connection, Reach::Server, id),
-            Err(_) => workspaces::find_named(connection, name_or_id),
-        })
-    }
-
-    fn rename_workspace(&self, reach: Reach, id: Uuid, name: WorkspaceName) -> Pending<Workspace> {
-        self.write_of(reach.workspace(), 0, move |context| {
-            workspaces::rename(context, reach, id, &name)
-        })
-    }
-
-    fn delete_workspace(&self, reach: Reach, id: Uuid) -> Pending<()> {
-        self.write_of(reach.workspace(), 0, move |context| {
-            workspaces::delete(context, reach, id)
-        })
-    }
-
-    fn create_endpoint(&self, new: NewEndpoint) -> Pending<Endpoint> {
-        let limit = self.settings.max_endpoints;
-        self.write_of(Some(new.workspace_id), 0, move |context| {
-            endpoints::create(context, &new, limit)
-        })
-    }
-
-    fn list_endpoints(
-        &self,
-        filter: &EndpointFilter,
-        page: Page,
-        bytes: usize,
-    ) -> Result<Paged<Endpoint>, StoreError> {
-        self.read(|connection| Ok(lists::list_endpoints(connection, filter, page, bytes)?))
-    }
-
-    fn read_endpoints(
-        &self,
-        numbers: &[RowNumber],
-        bytes: usize,
-    ) -> Result<Part<Endpoint>, StoreError> {
-        self.read(|connection| Ok(lists::endpoints(connection, numbers, bytes)?))
-    }
-
-    fn find_endpoint(&self, reach: Reach, id: Uuid) -> Result<Endpoint, StoreError> {
-        self.read_one(|connection| endpoints::find_by_id(connection, reach, id))
-    }
-
-    fn update_endpoint(&self, reach: Reach, id: Uuid, patch: EndpointPatch) -> Pending<Endpoint> {
-        self.write_of(reach.workspace(), 0, move |context| {
-            endpoints::update(context, reach, id, &patch)
-        })
-    }
-
-    fn delete_endpoint(&self, reach: Reach, id: Uuid) -> Pending<()> {
-        self.write_of(reach.workspace(), 0, move |context| {
-            endpoints::delete(context, reach, id)
-        })
-    }
-
-    fn replace_secret(&self, reach: Reach, id: Uuid, secret: Secret) -> Pending<Endpoint> {
-        self.write_of(reach.workspace(), 0, move |context| {
-            endpoints::replace_secret(context, reach, id, &secret)
-        })
-    }
-
-    fn shows_summaries(&self, workspace: Uuid) -> bool {
-        self.writer.shows_summaries(workspace)
-    }
-
-    fn publish(&self, new: NewMessage) -> Pending<Published> {
-        let size = new.data.get().len();
-        self.write_of(Some(new.workspace_id), size, move |context| {
-            publish::publish(context, &new)
-        })
-    }
-
-    fn list_events(
-        &self,
-        filter: &EventFilter,
-        page: Page,
-        bytes: usize,
-    ) -> Result<Paged<Event>, StoreError> {
-        self.read(|connection| Ok(lists::list_events(connection, filter, page, bytes)?))
-    }
-
-    fn read_events(&self, numbers: &[RowNumber], bytes: usize) -> Result<Part<Event>, StoreError> {
-        self.read(|connection| Ok(lists::events(connection, numbers, bytes)?))
-    }
-
-    fn find_event(&self, reach: Reach, id: Uuid, bytes: usize) -> Result<Row<Event>, StoreError> {
-        self.read_one(|connection| lists::find_event(connection, reach, id, bytes))
-    }
-
-    fn read_payload(
-        &self,
-        payload: LongPayload,
-        from: u64,
-        bytes: usize,
-    ) -> Result<PayloadPiece, StoreError> {
-        self.read(|connection| {
-            let piece = lists::read_payload(connection, payload, from, bytes)?;
-            Ok(piece.ok_or(StoreError::EventArchived)?)
-        })
-    }
-
-    fn redeliver(&self, reach: Reach, id: Uuid) -> Pending<()> {
-        self.write_of(reach.workspace(), 0, move |context| {
-            redeliver::redeliver(context, reach, id)
-        })
-    }
-
-    fn list_deliveries(
-        &self,
-        filter: &DeliveryFilter,
-        page: Page,
-        bytes: usize,
-    ) -> Result<Paged<Delivery>, StoreError> {
-        self.read(|connection| Ok(lists::list_deliveries(connection, filter, page, bytes)?))
-    }
-
-    fn read_deliveries(
-        &self,
-        numbers: &[RowNumber],
-        bytes: usize,
-    ) -> Result<Part<Delivery>, StoreError> {
-        self.read(|connection| Ok(lists::deliveries(connection, numbers, bytes)?))
-    }
-
-    fn check(&self) -> Result<(), StoreError> {
-        self.writer.check()?;
-        if self.files.standing() != Standing::InPlace {
-            return Err(StoreError::Unavailable(Unavailable::Moved));
+impl Default for SqliteSettings {
+    fn default() -> Self {
+        Self {
+            max_endpoints: 1000,
+            max_tokens: 1000,
+            disable_after: 10,
+            archive_after: Duration::from_hours(720),
         }
-        self.read(|connection: &Connection| {
-            Ok(
-                connection.query_row("SELECT count(*) FROM meta", [], |row| {
-                    row.get::<_, i64>(0).map(drop)
-                })?,
-            )
-        })
     }
 }
 
-impl Queue for SqliteStore {
-    fn listen(&self, sink: Arc<dyn NoticeSink>) {
-        self.writer.listen(sink);
+/// A store in a `SQLite` file.
+pub struct SqliteStore {
+    settings: SqliteSettings,
+    files: Arc<Files>,
+    readers: Readers,
+    pub(super) writer: Arc<Writer>,
+    checkpointer: Checkpointer,
+    janitor: Option<Janitor>,
+    /// Whether this process had the file's lock when it opened it.
+    keeps_house: bool,
+    // Last: the file is given up when everything that uses it has ended.
+    lock: Mutex<Option<FileLock>>,
+}
+
+impl SqliteStore {
+    /// Opens the file for a server: takes its lock, recovers what the last run left, makes or migrates it.
+    /// Waits some seconds for others that use it.
+    ///
+    /// # Errors
+    /// One clear line each; the file is untouched.
+    pub fn open(
+        database: &Path,
+        settings: SqliteSettings,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<Self>, OpenError> {
+        let database = &place::resolve(database)?;
+        let lock = FileLock::for_server(database)?;
+        let narrowed = place::narrow(database);
+        if !open::prepare(database, true)? {
+            look_for_damage(database)?;
+        }
+        let store = Self::start(database, settings, clock, Some(lock), true)?;
+        narrowed.report();
+        Ok(store)
     }
 
-    fn targets(&self) -> Result<Vec<(Target, Backlog)>, StoreError> {
-        backlog::targets(self)
+    /// Opens the file for the command-line tool `command`, beside a running server or without one. A new or
+    /// older file is made or migrated if no server runs on it; one that somebody else makes or migrates is
+    /// waited for.
+    ///
+    /// # Errors
+    /// One clear line each; the file is untouched.
+    pub fn open_beside(
+        database: &Path,
+        command: &str,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<Self>, OpenError> {
+        let database = &place::resolve(database)?;
+        let lock = FileLock::for_tool(database, command)?;
+        let mut narrowed = place::Narrowed::default();
+        if lock.is_some() {
+            narrowed = place::narrow(database);
+            open::prepare(database, true)?;
+        }
+        let store = Self::start(database, SqliteSettings::default(), clock, lock, false)?;
+        narrowed.report();
+        Ok(store)
     }
 
-    fn fresh(
+    fn start(
+        database: &Path,
+        settings: SqliteSettings,
+        clock: Arc<dyn Clock>,
+        lock: Option<FileLock>,
+        serving: bool,
+    ) -> Result<Arc<Self>, OpenError> {
+        let unusable = |reason: String| OpenError::Unusable {
+            path: database.to_owned(),
+            reason,
+        };
+        let path = database.to_owned();
+        let open_writer = move || {
+            let connection = write_connection(&path)?;
+            checkpoint::watch(&connection);
+            Ok::<_, rusqlite::Error>(connection)
+        };
+        let connection = open_writer().map_err(|error| unusable(error.to_string()))?;
+        let files =
+            Files::of(database, &connection).map_err(|error| unusable(error.to_string()))?;
+        let files = Arc::new(files);
+        // Beside somebody else a tool only writes its rows.
+        let keeps_house = lock.is_some();
+        let checkpointer = if keeps_house {
+            recovery::sync_folder(database)?;
+            Checkpointer::start(&files).map_err(|error| unusable(error.to_string()))?
+        } else {
+            Checkpointer::idle()
+        };
+        let readers = Readers::new(files.clone(), checkpointer.read_limit())
+            .map_err(|error| unusable(error.to_string()))?;
+        let writer = Writer::start(WriterResources {
+            connection,
+            keeps_house,
+            reopen: Box::new(open_writer),
+            files: files.clone(),
+            clock: clock.clone(),
+            between_groups: Box::new(checkpointer.between_groups()),
+            sweep: sweep_some,
+        });
+        let writer = Arc::new(writer.map_err(|error| unusable(error.to_string()))?);
+        let janitor = if serving {
+            let janitor = Janitor::start(writer.clone(), clock, settings.archive_after, database);
+            Some(janitor.map_err(|error| unusable(error.to_string()))?)
+        } else {
+            None
+        };
+        Ok(Arc::new(Self {
+            settings,
+            files,
+            readers,
+            writer,
+            checkpointer,
+            janitor,
+            keeps_house,
+            lock: Mutex::new(lock),
+        }))
+    }
+
+    /// Writes what is queued, empties the log and gives the file up. Later writes are refused. What goes
+    /// wrong is logged.
+    pub fn stop(&self) {
+        if let Err(error) = self.close() {
+            tracing::warn!(%error, "stopping");
+        }
+    }
+
+    /// The same, and says what went wrong.
+    ///
+    /// # Errors
+    /// The log could not be emptied, or the files are gone. A failed sync ends the process.
+    pub fn close(&self) -> Result<(), CloseError> {
+        if let Some(janitor) = &self.janitor {
+            janitor.stop();
+        }
+        self.writer.stop();
+        self.checkpointer.stop();
+        let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        match lock.take() {
+            Some(_held) => truncate(&self.files),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes all reading connections, until the returned value is dropped.
+    #[cfg(test)]
+    pub(crate) fn take_all_readers(&self) -> impl Sized + use<> {
+        self.readers.take_all()
+    }
+
+    /// Reads on a connection of the pool.
+    fn read<T>(
         &self,
-        endpoint: EndpointNumber,
-        after: Seq,
-        limit: usize,
-    ) -> Result<Vec<QueuedEvent>, StoreError> {
-        self.read(|connection| Ok(queue::fresh(connection, endpoint, after, limit)?))
+        work: impl Fn(&Connection) -> Result<T, OperationError>,
+    ) -> Result<T, StoreError> {
+        self.readers.read(work)
     }
 
-    fn retries(
+    /// Reads one object, which may be absent.
+    fn read_one<T>(
         &self,
-        endpoint: EndpointNumber,
-        skipped: Run,
-        now: Timestamp,
-        limit: usize,
-    ) -> Result<RetryBatch, StoreError> {
-        self.read(|connection| Ok(queue::retries(connection, endpoint, skipped, now, limit)?))
+        work: impl Fn(&Connection) -> rusqlite::Result<Option<T>>,
+    ) -> Result<T, StoreError> {
+        self.read(|connection| Ok(work(connection)?.ok_or(StoreError::NotFound)?))
     }
 
-    fn redeliveries(
+    /// Queues a write of `workspace` (`None`: the server's, or an operator's), which takes turns with others.
+    /// Only the holder of the file's lock may make it, as it is of what a server remembers between
+    /// transactions: names, endpoints, numbers and counts. It would not know of the change.
+    fn write_of<T: Send + 'static>(
         &self,
-        endpoint: EndpointNumber,
-        skipped: Run,
-        limit: usize,
-    ) -> Result<Vec<QueuedEvent>, StoreError> {
-        self.read(|connection| Ok(queue::redeliveries(connection, endpoint, skipped, limit)?))
+        workspace: Option<Uuid>,
+        size: usize,
+        work: impl FnMut(&mut WriteContext<'_>) -> Result<T, OperationError> + Send + 'static,
+    ) -> Pending<T> {
+        if self.keeps_house {
+            return self.write_beside(workspace, size, work);
+        }
+        let (operation, pending) = operation::call(size, work);
+        operation.finish(Err(StoreError::Unavailable(Unavailable::Locked)));
+        pending
     }
 
-    fn bodies(&self, seqs: &[Seq], bytes: usize) -> Result<Vec<Option<Arc<[u8]>>>, StoreError> {
-        self.read(|connection| Ok(queue::bodies(connection, seqs, bytes)?))
+    /// Queues a write of rows that no server remembers, which a tool may make beside it.
+    fn write_beside<T: Send + 'static>(
+        &self,
+        workspace: Option<Uuid>,
+        size: usize,
+        work: impl FnMut(&mut WriteContext<'_>) -> Result<T, OperationError> + Send + 'static,
+    ) -> Pending<T> {
+        let (operation, pending) = operation::call(size, work);
+        self.writer.submit_of(workspace, operation);
+        pending
+    }
+}
+
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::access::TokenHash;
+    use crate::domain::clock::SystemClock;
+    use crate::storage::Store;
+
+    #[test]
+    fn a_read_that_finds_no_free_connection_is_told_to_come_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(SystemClock::new());
+        let file = folder.path().join("test.db");
+        let store = SqliteStore::open(&file, SqliteSettings::default(), clock).unwrap();
+        let taken = store.take_all_readers();
+        let find = || store.find_caller(&TokenHash([0; 32]));
+        assert_eq!(find(), Err(StoreError::Unavailable(Unavailable::TooSlow)));
+        drop(taken);
+        assert_eq!(find(), Ok(None));
+        store.stop();
     }
 
-    fn record(&self, outcome: Outcome) {
-        self.writer.submit_outcome(Box::new(Record {
-            outcome,
-            disable_after: self.settings.disable_after,
-        }));
+    /// A server's store, one of its events pending at an endpoint that is to be swept, and a tool's store
+    /// beside it. What the server is to do is put into the file behind its back: it would be done at once.
+    fn with_a_tool() -> (tempfile::TempDir, Arc<SqliteStore>, Arc<SqliteStore>) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("test.db");
+        let clock = Arc::new(SystemClock::new());
+        let server = SqliteStore::open(&file, SqliteSettings::default(), clock.clone()).unwrap();
+        Connection::open(&file)
+            .unwrap()
+            .execute_batch(
+                "PRAGMA foreign_keys = OFF;
+                 INSERT INTO endpoint (n, id, workspace, url, format, secret, events, created_at,
+                                       disabled, skip_through, sweep)
+                 VALUES (1, x'01', 1, 'u', 0, 's', '', 0, 0, 9, 1);
+                 INSERT INTO event (seq, id, message, endpoint, workspace, type, format, state, run,
+                                    run_attempt, attempts, created_at)
+                 VALUES (1, x'02', 1, 1, 1, 1, 0, 0, 1, 0, 0, 0);",
+            )
+            .unwrap();
+        let tool = SqliteStore::open_beside(&file, "test", clock).unwrap();
+        (folder, server, tool)
+    }
+
+    #[test]
+    fn a_tool_beside_a_server_leaves_the_house_to_it() {
+        let (folder, server, tool) = with_a_tool();
+        let name = |name: &str| crate::domain::workspace::WorkspaceName::parse(name).unwrap();
+        let made = tool.create_workspace(name("made")).wait().unwrap();
+        // The tool has written, and would have done the rest in the same transaction.
+        tool.stop();
+        let state = || -> i64 {
+            let connection = Connection::open(folder.path().join("test.db")).unwrap();
+            connection
+                .query_row("SELECT state FROM event", [], |row| row.get(0))
+                .unwrap()
+        };
+        assert_eq!(
+            state(),
+            crate::storage::sqlite::event_state::FRESH,
+            "the tool swept"
+        );
+        let all = crate::domain::access::Reach::Server;
+        assert_eq!(server.find_workspace(all, made.id).unwrap(), made);
+        server.stop();
+    }
+
+    #[test]
+    fn a_tool_beside_a_server_changes_nothing_that_the_server_remembers() {
+        let (_folder, server, tool) = with_a_tool();
+        let name = |name: &str| crate::domain::workspace::WorkspaceName::parse(name).unwrap();
+        let made = tool.create_workspace(name("made")).wait().unwrap();
+        let all = crate::domain::access::Reach::Server;
+        let locked = StoreError::Unavailable(Unavailable::Locked);
+        let renamed = tool.rename_workspace(all, made.id, name("other")).wait();
+        assert_eq!(renamed, Err(locked.clone()));
+        assert_eq!(tool.delete_workspace(all, made.id).wait(), Err(locked));
+        assert_eq!(server.find_workspace(all, made.id).unwrap(), made);
+        server
+            .rename_workspace(all, made.id, name("other"))
+            .wait()
+            .unwrap();
+        tool.stop();
+        server.stop();
     }
 }

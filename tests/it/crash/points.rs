@@ -174,7 +174,7 @@ fn where_the_first_write_was_cut_off_the_next_start_or_tool_makes_the_database()
 
 /// Makes the file one of the first version, with numbers in many blocks of counters.
 fn age(place: &Place) {
-    let first = include_str!("../../../src/storage/sqlite/migrations/1.sql");
+    let first = include_str!("../../../src/storage/sqlite/file/migrations/1.sql");
     let made = |start: &str, end: &str| {
         let from = first.find(start).unwrap();
         let length = first[from..].find(end).unwrap() + end.len();

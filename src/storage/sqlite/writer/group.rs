@@ -1,9 +1,9 @@
 //! What is written in one transaction.
 
 use super::fair_queue::Entry;
-use super::{Shared, Waiting};
+use super::operation::Operation;
+use super::shared::{Shared, Waiting};
 use crate::storage::StoreError;
-use crate::storage::sqlite::operation::Operation;
 
 /// Operations in one transaction; more would not be faster and would make the first ones wait.
 const GROUP_OPERATIONS: usize = 1000;
@@ -11,7 +11,7 @@ const GROUP_OPERATIONS: usize = 1000;
 /// What one transaction writes: bytes, and [`ROW_WEIGHT`] a row. Thirty large bodies would make a commit of
 /// more than 100 ms, and so would ten publishes to a thousand endpoints.
 ///
-/// [`ROW_WEIGHT`]: crate::storage::sqlite::operation::ROW_WEIGHT
+/// [`ROW_WEIGHT`]: super::operation::ROW_WEIGHT
 pub(super) const GROUP_WEIGHT: usize = 4 << 20;
 
 /// A group: outcomes first, then the others.

@@ -2,7 +2,7 @@
 
 use crate::fail_point::{self, FailPoint, reach};
 use crate::storage::Notice;
-use crate::storage::sqlite::injected::reach_or_fail;
+use crate::storage::sqlite::file::injected_error::reach_or_fail;
 
 pub(super) fn pass_before_commit(operations: usize, notices: &[Notice]) -> rusqlite::Result<()> {
     reach_or_fail(FailPoint::Commit)?;

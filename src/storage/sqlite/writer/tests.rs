@@ -1,18 +1,24 @@
 //! Groups that fail: who gets which error, what is tried again, and in which order.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI64, AtomicUsize};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-use rusqlite::ffi;
+use rusqlite::{Connection, ffi};
 use tempfile::TempDir;
+use uuid::Uuid;
 
+use super::handle::QUEUE_ROOM;
+use super::operation::{Operation, OperationError, WriteContext};
 use super::*;
 use crate::domain::clock::SystemClock;
-use crate::storage::sqlite::open;
-use crate::storage::sqlite::operation::{OperationError, WriteContext};
+use crate::storage::sqlite::file::connection;
+use crate::storage::sqlite::file::database_files::Files;
+use crate::storage::sqlite::file::open;
+use crate::storage::{StoreError, Unavailable};
 
 /// How long what must happen is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -74,7 +80,7 @@ struct World {
 const NO_LIMIT: i64 = 1_000_000;
 
 fn write_connection(database: &Path) -> rusqlite::Result<Connection> {
-    open::write_connection(database)
+    connection::write_connection(database)
 }
 
 impl World {
@@ -90,7 +96,7 @@ impl World {
         let max_pages = Arc::new(AtomicI64::new(NO_LIMIT));
         let (count, path, max) = (reopened.clone(), database.clone(), max_pages.clone());
         let files = Arc::new(Files::of(&database, &connection).unwrap());
-        let writer = Writer::start(Desk {
+        let writer = Writer::start(WriterResources {
             connection,
             keeps_house: true,
             reopen: Box::new(move || {
@@ -99,6 +105,7 @@ impl World {
             }),
             files,
             clock: Arc::new(SystemClock::new()),
+            sweep: |_| Ok(()),
             between_groups: Box::new(move |connection| {
                 let pages = max.load(Ordering::Relaxed);
                 let pragma = connection.pragma_update(None, "max_page_count", pages);

@@ -7,21 +7,20 @@ use std::time::{Duration, Instant};
 
 use rusqlite::ErrorCode;
 
+use super::cache::WriterState;
+use super::counters::Counters;
 use super::failure::{Condition, Failure, moved};
 use super::fair_queue::Entry;
 use super::group::{GROUP_WEIGHT, Group, Results};
+use super::list_indexes::LateIndexes;
+use super::operation::{Operation, OperationError, WriteContext};
 use super::points::{pass_after_commit, pass_before_commit};
-use super::{Desk, Shared};
+use super::shared::{Shared, WriterResources};
 use crate::fail_point::{FailPoint, reach};
-use crate::storage::sqlite::counters::Counters;
-use crate::storage::sqlite::doubt::{confirmed, is_doubtful};
-use crate::storage::sqlite::endpoints::sweep_some;
-use crate::storage::sqlite::failed_sync::end_if_failed_sync;
-use crate::storage::sqlite::files::{Standing, save_removed_log};
-use crate::storage::sqlite::injected::reach_or_fail;
-use crate::storage::sqlite::late_indexes::LateIndexes;
-use crate::storage::sqlite::operation::{Operation, OperationError, WriteContext};
-use crate::storage::sqlite::state::WriterState;
+use crate::storage::sqlite::file::database_files::{Standing, save_removed_log};
+use crate::storage::sqlite::file::failed_sync::end_if_failed_sync;
+use crate::storage::sqlite::file::injected_error::reach_or_fail;
+use crate::storage::sqlite::file::read_failure::{confirmed, is_doubtful};
 use crate::storage::{Notice, StoreError, Unavailable};
 use crate::vital;
 
@@ -39,7 +38,7 @@ const PROBE_PERIOD: Duration = Duration::from_secs(1);
 const PROBE: &str = "UPDATE meta SET value = value WHERE key = 'last_run'";
 
 pub(super) struct Thread<'a> {
-    desk: Desk,
+    resources: WriterResources,
     state: WriterState,
     counters: Counters,
     indexes: LateIndexes,
@@ -55,16 +54,20 @@ pub(super) struct Thread<'a> {
 impl<'a> Thread<'a> {
     /// Works until it is told to stop; `ready` hears first whether the file could be read. If it could
     /// not, nothing is left to do but to wait for that.
-    pub(super) fn run(desk: Desk, shared: &'a Shared, ready: &SyncSender<rusqlite::Result<()>>) {
-        let loaded = load_state(&desk, shared).and_then(|state| {
-            let counters = Counters::load(&desk.connection)?;
-            Ok((state, counters, LateIndexes::load(&desk.connection)?))
+    pub(super) fn run(
+        resources: WriterResources,
+        shared: &'a Shared,
+        ready: &SyncSender<rusqlite::Result<()>>,
+    ) {
+        let loaded = load_state(&resources, shared).and_then(|state| {
+            let counters = Counters::load(&resources.connection)?;
+            Ok((state, counters, LateIndexes::load(&resources.connection)?))
         });
         match loaded {
             Ok((state, counters, indexes)) => {
                 let _ = ready.send(Ok(()));
                 Self {
-                    desk,
+                    resources,
                     state,
                     counters,
                     indexes,
@@ -96,7 +99,7 @@ impl<'a> Thread<'a> {
             if self.write(group).is_break() {
                 break;
             }
-            (self.desk.between_groups)(&self.desk.connection);
+            (self.resources.between_groups)(&self.resources.connection);
         }
         self.see_to_removed_log();
     }
@@ -274,20 +277,20 @@ impl<'a> Thread<'a> {
         self.begin()?;
         reach_or_fail(FailPoint::ReadForWrite)?;
         if self.stale {
-            self.state = load_state(&self.desk, self.shared)?;
-            self.indexes = LateIndexes::load(&self.desk.connection)?;
+            self.state = load_state(&self.resources, self.shared)?;
+            self.indexes = LateIndexes::load(&self.resources.connection)?;
             self.stale = false;
         }
         if operations.is_empty() && !self.shared.is_well() {
-            self.desk.connection.execute(PROBE, [])?;
+            self.resources.connection.execute(PROBE, [])?;
         }
         let mut results = Vec::with_capacity(operations.len());
         let mut context = WriteContext {
-            connection: &self.desk.connection,
+            connection: &self.resources.connection,
             state: &mut self.state,
             counters: &mut self.counters,
             notices,
-            now: self.desk.clock.now(),
+            now: self.resources.clock.now(),
             weight: 0,
         };
         let mut weight = 0;
@@ -305,15 +308,15 @@ impl<'a> Thread<'a> {
             weight += weighed;
             results.push((result, weighed));
         }
-        if self.desk.keeps_house {
+        if self.resources.keeps_house {
             if !context.state.sweeping.is_empty() {
-                sweep_some(&mut context)?;
+                (self.resources.sweep)(&mut context)?;
             }
             context.counters.write(context.connection)?;
-            self.indexes.advance(&self.desk.connection)?;
+            self.indexes.advance(&self.resources.connection)?;
         }
         pass_before_commit(results.len(), context.notices)?;
-        self.desk.connection.execute_batch("COMMIT")?;
+        self.resources.connection.execute_batch("COMMIT")?;
         self.counters.committed();
         pass_after_commit(notices);
         Ok(results)
@@ -326,7 +329,7 @@ impl<'a> Thread<'a> {
         }
         let give_up = Instant::now() + LOCK_WAIT;
         loop {
-            match self.desk.connection.execute_batch("BEGIN IMMEDIATE") {
+            match self.resources.connection.execute_batch("BEGIN IMMEDIATE") {
                 Err(error)
                     if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
                         && Instant::now() < give_up => {}
@@ -336,22 +339,22 @@ impl<'a> Thread<'a> {
     }
 
     fn is_in_place(&self) -> bool {
-        let standing = self.desk.files.standing_on(&self.desk.connection);
+        let standing = self.resources.files.standing_on(&self.resources.connection);
         // What cannot be asked for is found by the transaction.
         standing.unwrap_or(Standing::InPlace) == Standing::InPlace
     }
 
     fn roll_back(&mut self, error: &rusqlite::Error) -> Failure {
-        end_if_failed_sync(error, self.desk.files.database());
-        if !self.desk.connection.is_autocommit()
-            && let Err(error) = self.desk.connection.execute_batch("ROLLBACK")
+        end_if_failed_sync(error, self.resources.files.database());
+        if !self.resources.connection.is_autocommit()
+            && let Err(error) = self.resources.connection.execute_batch("ROLLBACK")
         {
             tracing::warn!(%error, "rollback failed");
         }
         self.counters.rolled_back();
         let mut failure = Failure::of(error);
         if is_doubtful(error) && std::mem::replace(&mut self.in_doubt, true) {
-            confirmed(&self.desk.files, &self.desk.connection, error);
+            confirmed(&self.resources.files, &self.resources.connection, error);
             failure = Failure::of(&moved());
         }
         if failure.condition == Condition::Moved {
@@ -360,8 +363,8 @@ impl<'a> Thread<'a> {
         self.shared.set(failure.condition);
         // Opening would make what is not there.
         if failure.reopen && self.is_in_place() {
-            match (self.desk.reopen)() {
-                Ok(connection) => self.desk.connection = connection,
+            match (self.resources.reopen)() {
+                Ok(connection) => self.resources.connection = connection,
                 Err(error) => tracing::warn!(%error, "cannot open the database again"),
             }
         }
@@ -372,7 +375,7 @@ impl<'a> Thread<'a> {
     fn see_to_moved_files(&mut self) {
         if !self.shared.is(Condition::Moved) {
             tracing::error!(
-                database = %self.desk.files.database().display(),
+                database = %self.resources.files.database().display(),
                 "the database file, its -wal or its -shm was moved, removed, replaced or cut; nothing is \
                  stored until it is back, or the server was restarted"
             );
@@ -381,7 +384,8 @@ impl<'a> Thread<'a> {
     }
 
     fn see_to_removed_log(&mut self) {
-        if !self.log_is_saved && save_removed_log(&self.desk.files, &self.desk.connection) {
+        if !self.log_is_saved && save_removed_log(&self.resources.files, &self.resources.connection)
+        {
             self.log_is_saved = true;
             tracing::warn!("the -wal was removed; what was in it is in the database now");
         }
@@ -389,9 +393,9 @@ impl<'a> Thread<'a> {
 }
 
 /// What the writer remembers; of what is left to sweep only what it is to sweep itself.
-fn load_state(desk: &Desk, shared: &Shared) -> rusqlite::Result<WriterState> {
-    let mut state = WriterState::load(&desk.connection, shared.summarised.clone())?;
-    if !desk.keeps_house {
+fn load_state(resources: &WriterResources, shared: &Shared) -> rusqlite::Result<WriterState> {
+    let mut state = WriterState::load(&resources.connection, shared.summarised.clone())?;
+    if !resources.keeps_house {
         state.sweeping.clear();
     }
     Ok(state)

@@ -1,0 +1,50 @@
+//! The HTTP API.
+//!
+//! Promises: a request is refused in the order of the contract, with every problem of its input at
+//! once; an answer is sent only after what it tells of is on disk; no input gives a 5xx; no token or
+//! secret is logged. What a request says is turned into types of the domain here, once, and is not
+//! checked again further in.
+//!
+//! The way of a request: [`request_log`] names it, CORS answers a preflight, [`routes`] finds the
+//! route, [`auth`] the caller, [`limits`] counts the request; a handler reads the input through [`validate`], calls the store and
+//! renders with [`objects`], what may be long in [`slices`] ([`streamed`]); [`error`] says no.
+//!
+//! This layer must not know SQL, how a store is made, or how deliveries are sent. Reads of the store
+//! run on blocking threads; writes are awaited and hold no thread.
+
+mod access;
+mod application;
+mod auth;
+mod call;
+mod client_address;
+mod connection;
+mod deliveries;
+mod endpoints;
+mod error;
+mod events;
+mod health;
+mod large_bodies;
+mod limits;
+mod objects;
+mod pagination;
+mod rate_limit_headers;
+mod readers;
+mod request_log;
+mod routes;
+pub mod same_machine;
+mod server;
+mod slices;
+mod state;
+mod streamed;
+mod tokens;
+mod validate;
+mod workspaces;
+
+#[cfg(test)]
+mod tests;
+
+pub use self::access::Access;
+pub use self::application::configure;
+pub use self::routes::{BASES, RouteInfo, table};
+pub use self::server::serve;
+pub use self::state::{ApiState, Readiness};

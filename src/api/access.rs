@@ -1,0 +1,40 @@
+//! The access that a route asks for, and the check of it.
+
+use super::error::ApiError;
+use crate::domain::access::{Caller, Reach, Scope};
+
+/// Who may use a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody; such a route is at the root, not under [`BASES`].
+    Public,
+    /// A token with any of these scopes.
+    AnyOf(&'static [Scope]),
+    /// An admin token with any of these scopes.
+    Admin(&'static [Scope]),
+}
+
+use Access::{Admin, AnyOf, Public};
+
+pub(super) const WEBHOOKS_READ: Access = AnyOf(&[Scope::WebhooksRead, Scope::WebhooksWrite]);
+pub(super) const WEBHOOKS_WRITE: Access = AnyOf(&[Scope::WebhooksWrite]);
+pub(super) const PUBLISH: Access = AnyOf(&[Scope::WebhooksPublish]);
+pub(super) const WORKSPACES_READ: Access = AnyOf(&[Scope::WorkspacesRead, Scope::WorkspacesWrite]);
+pub(super) const WORKSPACES_WRITE: Access = AnyOf(&[Scope::WorkspacesWrite]);
+pub(super) const WORKSPACES_ADMIN: Access = Admin(&[Scope::WorkspacesWrite]);
+pub(super) const TOKENS_READ: Access = AnyOf(&[Scope::TokensRead, Scope::TokensWrite]);
+pub(super) const TOKENS_WRITE: Access = AnyOf(&[Scope::TokensWrite]);
+
+/// Whether a caller has what a route asks for.
+pub(super) fn authorize(access: Access, caller: &Caller) -> Result<(), ApiError> {
+    let scopes = match access {
+        Public => return Ok(()),
+        Admin(_) if caller.reach != Reach::Server => return Err(ApiError::AdminOnly),
+        Admin(scopes) | AnyOf(scopes) => scopes,
+    };
+    if scopes.iter().any(|scope| caller.scopes.contains(*scope)) {
+        Ok(())
+    } else {
+        Err(ApiError::MissingScope(scopes.to_vec()))
+    }
+}

@@ -1,0 +1,91 @@
+//! The state that all requests share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::auth::Auth;
+use super::large_bodies::LargeBodies;
+use super::limits::Limits;
+use super::readers::Readers;
+use crate::config::ApiSettings;
+use crate::domain::clock::Clock;
+use crate::domain::network_policy::NetworkPolicy;
+use crate::storage::{Pending, Store};
+
+/// About how often `last_used_at` of tokens is written.
+const FLUSH_EVERY: Duration = Duration::from_mins(1);
+
+/// Tells why the application is not ready for work, if it is not; the text is shown to anybody.
+pub type Readiness = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
+
+/// What all requests share.
+pub struct ApiState {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) settings: ApiSettings,
+    pub(super) policy: NetworkPolicy,
+    pub(super) readiness: Readiness,
+    pub(super) auth: Auth,
+    pub(super) limits: Limits,
+    pub(super) readers: Readers,
+    pub(super) large_bodies: LargeBodies,
+    stopping: AtomicBool,
+}
+
+impl ApiState {
+    /// The state of a server. `readiness` is asked at each `/readyz`, besides the store; it must not
+    /// block.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        settings: ApiSettings,
+        policy: NetworkPolicy,
+        readiness: Readiness,
+    ) -> Self {
+        Self {
+            store,
+            clock,
+            limits: Limits::new(&settings),
+            settings,
+            policy,
+            readiness,
+            auth: Auth::default(),
+            readers: Readers::new(),
+            large_bodies: LargeBodies::new(),
+            stopping: AtomicBool::new(false),
+        }
+    }
+
+    /// From now on publishes are refused with 503, and `/readyz` says so; all else is still served.
+    pub fn stop_publishing(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Writes down when tokens were used last; `None` if none was since the last time. A running
+    /// server does so by itself about once a minute; who stops it calls this once more.
+    pub fn flush_last_used(&self) -> Option<Pending<()>> {
+        self.auth.flush(&*self.store)
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+}
+
+/// Writes `last_used_at` while the server runs.
+pub(super) fn flush_now_and_then(state: &Arc<ApiState>) {
+    let state = Arc::downgrade(state);
+    actix_web::rt::spawn(async move {
+        loop {
+            tokio::time::sleep(FLUSH_EVERY).await;
+            let Some(pending) = state.upgrade().map(|state| state.flush_last_used()) else {
+                return;
+            };
+            if let Some(Err(error)) = async { Some(pending?.await) }.await {
+                tracing::warn!(%error, "when tokens were used last could not be written");
+            }
+        }
+    });
+}

@@ -1,0 +1,30 @@
+//! The store in an embedded `SQLite` file.
+//!
+//! Promises: a write is on disk before its caller hears of it; reads see whole transactions; no other
+//! server uses the file. Every line of SQL and of rusqlite is in this folder. Nothing here knows of HTTP.
+//!
+//! The folders are named after who runs their code, and when:
+//!
+//! - [`store`]: the handle that the rest of the program has; implements `Store` and `Queue`.
+//! - [`writes`]: the statements of each write, run by the writer thread inside a transaction.
+//! - [`reads`]: the statements of each read, run by any thread on a read-only connection of a pool.
+//! - [`writer`]: the writer thread, its queue, and what it remembers between transactions.
+//! - [`maintenance`]: the threads for checkpoints and for deleting what is old.
+//! - [`file`]: opening, locking, migrating and recovering the database file.
+//!
+//! The file is in WAL mode: readers never wait for the writer, nor the writer for readers. A read is one
+//! statement, or one short transaction, and is interrupted after two seconds at the latest: while a reader
+//! is at work, `SQLite` cannot reuse the write-ahead log, which grows meanwhile.
+
+mod event_state;
+mod file;
+mod maintenance;
+mod reads;
+mod rows;
+mod store;
+mod writer;
+mod writes;
+
+pub use self::file::open_error::OpenError;
+pub use self::maintenance::truncate::CloseError;
+pub use self::store::{SqliteSettings, SqliteStore};

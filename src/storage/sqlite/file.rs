@@ -1,0 +1,16 @@
+//! The database file: found, locked, opened, migrated, recovered and checked.
+
+pub(super) mod connection;
+pub(super) mod damage;
+pub(super) mod database_files;
+pub(super) mod failed_sync;
+pub(super) mod injected_error;
+pub(super) mod lock;
+mod migrations;
+pub(super) mod open;
+pub(super) mod open_error;
+pub(super) mod place;
+pub(super) mod read_failure;
+pub(super) mod recovery;
+pub(super) mod trace;
+pub(super) mod wal;

@@ -1,0 +1,164 @@
+//! Opening a database file: whose it is, who may, and with which settings.
+//!
+//! One server per file: it holds a lock ([`super::lock`]) as long as it lives; only the holder migrates.
+//! Command-line tools work beside it, on a file that is already up to date. A file that is newer than this
+//! program, or not ours, is left untouched.
+
+use std::io;
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::connection::{BUSY_TIMEOUT, checkpoint_by_hand_only};
+use super::damage::twice;
+use super::injected_error::reach_or_fail;
+use super::migrations::{CURRENT_VERSION, migrations};
+use super::open_error::OpenError;
+use super::place::beside;
+use super::recovery::recover;
+use crate::fail_point::{FailPoint, reach};
+
+/// Tells our files from others (`SQLite`'s `application_id`): "HKPS".
+const APPLICATION_ID: i32 = 0x484B_5053;
+
+/// Checks the file, recovers what the last run left in its log, and brings it up to date; `may_migrate`:
+/// this process holds the server lock. Returns whether damage was looked for on the way.
+pub(crate) fn prepare(database: &Path, may_migrate: bool) -> Result<bool, OpenError> {
+    let unusable = |error: rusqlite::Error| OpenError::from_sqlite(database, &error);
+    if may_migrate {
+        undo_unfinished(database)?;
+    }
+    let version = twice(|| version_of(database))?;
+    if let Some(found) = version
+        && found > CURRENT_VERSION
+    {
+        return Err(OpenError::Newer {
+            path: database.to_owned(),
+            found,
+        });
+    }
+    let looked = may_migrate && version.is_some() && recover(database)?;
+    if version == Some(CURRENT_VERSION) {
+        return Ok(looked);
+    }
+    if !may_migrate {
+        return Err(OpenError::Older {
+            path: database.to_owned(),
+            found: version.unwrap_or(0),
+        });
+    }
+    reach(FailPoint::DatabaseMade);
+    let mut connection = Connection::open(database).map_err(unusable)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(unusable)?;
+    if version.is_none() {
+        // Before the first table, or never: pages that archiving frees can then be given back.
+        connection
+            .pragma_update(None, "auto_vacuum", "INCREMENTAL")
+            .map_err(unusable)?;
+    }
+    connection
+        .pragma_update(None, "secure_delete", "ON")
+        .map_err(unusable)?;
+    connection
+        .pragma_update(None, "journal_mode", "WAL")
+        .map_err(unusable)?;
+    connection
+        .pragma_update(None, "application_id", APPLICATION_ID)
+        .map_err(unusable)?;
+    checkpoint_by_hand_only(&connection).map_err(unusable)?;
+    reach(FailPoint::DatabaseMarked);
+    #[cfg(feature = "fail-points")]
+    connection
+        .commit_hook(Some(|| {
+            reach(FailPoint::Migrating);
+            false
+        }))
+        .map_err(unusable)?;
+    migrations()
+        .to_latest(&mut connection)
+        .map_err(|error| OpenError::Unusable {
+            path: database.to_owned(),
+            reason: error.to_string(),
+        })?;
+    Ok(looked)
+}
+
+/// Undoes the first write to a new file where that was cut off: the file has a log only after it, and until
+/// then a rollback journal, which nobody but a connection that writes can apply.
+fn undo_unfinished(database: &Path) -> Result<(), OpenError> {
+    let is_there = |path: &Path| path.metadata().is_ok_and(|found| found.len() > 0);
+    if !is_there(&beside(database, "-journal")) || !is_there(database) {
+        return Ok(());
+    }
+    let unusable = |error: rusqlite::Error| OpenError::from_sqlite(database, &error);
+    let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_WRITE)
+        .map_err(unusable)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(unusable)?;
+    connection
+        .pragma_query_value(None, "schema_version", |_| Ok(()))
+        .map_err(unusable)
+}
+
+/// Whether the file can be used beside the holder of its lock: it is up to date. Of a file that is being
+/// made or migrated an error says that it is older.
+pub(crate) fn may_share(database: &Path) -> Result<(), OpenError> {
+    prepare(database, false).map(drop)
+}
+
+/// The schema version of one of our files; `None` for a file that is new or empty.
+fn version_of(database: &Path) -> Result<Option<i64>, OpenError> {
+    match std::fs::metadata(database) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => {
+            return Err(OpenError::Unusable {
+                path: database.to_owned(),
+                reason: error.to_string(),
+            });
+        }
+        Ok(metadata) if metadata.len() == 0 => return Ok(None),
+        Ok(_) => {}
+    }
+    let unusable = |error: rusqlite::Error| OpenError::from_sqlite(database, &error);
+    let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY)
+        .map_err(unusable)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(unusable)?;
+    reach_or_fail(FailPoint::Read).map_err(unusable)?;
+    let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let version = pragma("user_version").map_err(unusable)?;
+    let tables: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(unusable)?;
+    let application = pragma("application_id").map_err(unusable)?;
+    if application == i64::from(APPLICATION_ID) {
+        // Made, and stopped before its first migration.
+        return Ok((tables > 0 || version > 0).then_some(version));
+    }
+    if tables == 0 && version == 0 && application == 0 {
+        return Ok(None);
+    }
+    Err(OpenError::Foreign(database.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sqlite_is_built_as_the_design_needs_it() {
+        let connection = Connection::open_in_memory().unwrap();
+        let options: Vec<String> = connection
+            .prepare("PRAGMA compile_options")
+            .unwrap()
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        assert!(!options.iter().any(|o| o == "ENABLE_MEMORY_MANAGEMENT"));
+        assert!(options.iter().any(|o| o == "DEFAULT_MEMSTATUS=0"));
+        assert!(
+            rusqlite::version_number() >= 3_051_003,
+            "{}",
+            rusqlite::version()
+        );
+    }
+}

@@ -1,0 +1,215 @@
+//! The place of a database: the file that a path leads to, those beside it, and who may read them.
+//!
+//! `SQLite` names a log and its index after the database (`-wal`, `-shm`), and the lock is named after it
+//! too (`.lock`). So one file must have one name: two servers that reach it by different names would each
+//! keep a log of their own, and each would overwrite what the other has moved into the file.
+
+use std::fs::{Metadata, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::open_error::OpenError;
+
+/// Symbolic links that are followed one after the other; the system itself follows 40.
+const LINKS_MAX: usize = 40;
+
+/// The file itself, whatever symbolic links lead to it. It need not exist, nor what a link points to; its
+/// folder must.
+pub(crate) fn resolve(database: &Path) -> Result<PathBuf, OpenError> {
+    let unusable = |source: &io::Error| OpenError::Unusable {
+        path: database.to_owned(),
+        reason: source.to_string(),
+    };
+    let path = match std::fs::canonicalize(database) {
+        Ok(path) => path,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return resolve_new(database),
+        Err(error) => return Err(unusable(&error)),
+    };
+    let metadata = std::fs::metadata(&path).map_err(|error| unusable(&error))?;
+    if !metadata.is_file() {
+        return Err(unusable(&io::Error::other("it is not a file")));
+    }
+    #[cfg(unix)]
+    if std::os::unix::fs::MetadataExt::nlink(&metadata) > 1 {
+        return Err(OpenError::HardLinked(database.to_owned()));
+    }
+    if is_mount_point(&path) {
+        return Err(OpenError::MountPoint(database.to_owned()));
+    }
+    refuse_odd_neighbours(&path)?;
+    Ok(path)
+}
+
+/// The name that a file will have which is not there yet: a link that points to it must not give it, or
+/// the files beside it, another one.
+fn resolve_new(database: &Path) -> Result<PathBuf, OpenError> {
+    let unusable = |reason: String| OpenError::Unusable {
+        path: database.to_owned(),
+        reason,
+    };
+    let mut path = database.to_owned();
+    for _ in 0..LINKS_MAX {
+        let Some(name) = path.file_name() else {
+            return Err(unusable("it is not the name of a file".to_owned()));
+        };
+        let folder = match path.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            _ => Path::new("."),
+        };
+        let there = folder.canonicalize().map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => unusable(format!("there is no folder {}", folder.display())),
+            _ => unusable(error.to_string()),
+        })?;
+        let file = there.join(name);
+        let Ok(target) = std::fs::read_link(&file) else {
+            refuse_odd_neighbours(&file)?;
+            return Ok(file);
+        };
+        path = there.join(target);
+    }
+    Err(unusable("too many symbolic links lead to it".to_owned()))
+}
+
+/// The path of a file beside the database.
+pub(crate) fn beside(database: &Path, end: &str) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(end);
+    PathBuf::from(name)
+}
+
+/// The log, its index and the lock: each a file of its own, or not there. Behind a link they would have
+/// another place for a server that takes another way; a pipe would be waited at.
+fn refuse_odd_neighbours(database: &Path) -> Result<(), OpenError> {
+    for end in ["-wal", "-shm", "-journal", ".lock"] {
+        let path = beside(database, end);
+        if std::fs::symlink_metadata(&path).is_ok_and(|found| !found.is_file()) {
+            return Err(OpenError::NoFile(path));
+        }
+    }
+    Ok(())
+}
+
+/// Whether something is mounted onto the file itself. Mounted elsewhere by itself, it would be without the
+/// log beside it. Linux tells since 5.8.
+#[cfg(target_os = "linux")]
+fn is_mount_point(path: &Path) -> bool {
+    use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
+    statx(CWD, path, AtFlags::empty(), StatxFlags::empty())
+        .is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_mount_point(_: &Path) -> bool {
+    false
+}
+
+/// What tells the file at a path from others: device and number. `None` if there is none, or where the
+/// system has no such numbers.
+pub(crate) fn identity(database: &Path) -> Option<(u64, u64)> {
+    identity_of(std::fs::metadata(database))
+}
+
+/// The same, of a file that was asked already.
+pub(crate) fn identity_of(found: io::Result<Metadata>) -> Option<(u64, u64)> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        found.ok().map(|metadata| (metadata.dev(), metadata.ino()))
+    }
+    #[cfg(not(unix))]
+    {
+        drop(found);
+        None
+    }
+}
+
+/// Options for making a file that only its owner can read.
+pub(crate) fn private_options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+/// Refuses a database that is not there, or is empty, beside a log that is not: somebody moved it away or cut
+/// it, and the log has what was accepted last. A new database has no log before it has its first page.
+pub(crate) fn refuse_log_alone(database: &Path) -> Result<(), OpenError> {
+    let is_empty = |path: &Path| path.metadata().map_or(true, |found| found.len() == 0);
+    let log = beside(database, "-wal");
+    if is_empty(database) && !is_empty(&log) {
+        return Err(OpenError::LogAlone {
+            path: database.to_owned(),
+            log,
+        });
+    }
+    Ok(())
+}
+
+/// Makes an empty file that only its owner can read, unless there is one: it will hold signing secrets.
+/// `SQLite` gives the files beside it the same permissions.
+pub(crate) fn make_private(database: &Path) -> Result<(), OpenError> {
+    match private_options().create_new(true).open(database) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(OpenError::Unusable {
+            path: database.to_owned(),
+            reason: error.to_string(),
+        }),
+    }
+}
+
+/// What became of files that others than their owner might read or write.
+#[derive(Debug, Default)]
+pub(crate) struct Narrowed {
+    /// These are their owner's alone now.
+    done: Vec<String>,
+    /// These belong to somebody else, or the file system has no permissions.
+    left: Vec<String>,
+}
+
+/// Takes from everybody but the owner what permissions they have for the database and the files beside it.
+/// A group that is to read them is no exception: nobody can tell whether it was meant.
+pub(crate) fn narrow(database: &Path) -> Narrowed {
+    let mut narrowed = Narrowed::default();
+    #[cfg(unix)]
+    for end in ["", "-wal", "-shm", "-journal", ".lock"] {
+        use std::os::unix::fs::PermissionsExt;
+        let path = beside(database, end);
+        let Ok(metadata) = std::fs::metadata(&path) else {
+            continue;
+        };
+        let mode = metadata.permissions().mode() & 0o777;
+        if mode & 0o700 == mode {
+            continue;
+        }
+        let file = format!("{} ({mode:03o})", path.display());
+        let private = std::fs::Permissions::from_mode(mode & 0o700);
+        match std::fs::set_permissions(&path, private) {
+            Ok(()) => narrowed.done.push(file),
+            Err(_) => narrowed.left.push(file),
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = (database, &mut narrowed);
+    narrowed
+}
+
+impl Narrowed {
+    /// Tells the operator, once it is known that the file is one of ours.
+    pub(crate) fn report(&self) {
+        if !self.done.is_empty() {
+            tracing::warn!(
+                files = self.done.join(", "),
+                "others than their owner had permissions for files that hold secrets; they have none now"
+            );
+        }
+        if !self.left.is_empty() {
+            tracing::warn!(
+                files = self.left.join(", "),
+                "others than their owner have permissions for files that hold secrets, and they cannot be \
+                 taken away"
+            );
+        }
+    }
+}

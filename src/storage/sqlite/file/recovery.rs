@@ -1,0 +1,164 @@
+//! What a start does with the log of the last run, before anything is added to it.
+//!
+//! The last run may have ended because a sync failed. Then the disk lacks pages that the system's memory
+//! has, of the log or of the database file, and the system takes them for written. Whoever adds to such
+//! a log adds behind a hole: after a power cut it ends there. So a start writes all of it again: it moves
+//! every page into the database file, syncs that, and empties the log.
+//!
+//! # Others
+//! A program that reads from the log keeps it from being emptied. The start then writes the log again in
+//! its place, byte by byte, and syncs it: that closes a hole as well, and takes nothing from the reader.
+//! A program that has the database open also keeps the number of frames that were moved; it is set to 0,
+//! since the pages in question may not be on the disk.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use super::connection::write_connection;
+use super::damage::look_for_damage;
+use super::failed_sync::{forget_moved_frames, is_failed_sync};
+use super::open_error::OpenError;
+use super::place::beside;
+use super::wal::checkpoint;
+
+/// How long readers of the log are waited for, and programs that move pages at the same time.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long between two looks at what another program does.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Bytes of the log that are written again at a time.
+const PIECE: usize = 1 << 20;
+
+/// Writes what is in the log again, if there is any; this process holds the server lock, and has no
+/// connection yet. Returns whether it has looked for damage, as it does before it writes.
+///
+/// # Errors
+/// One clear line; the log is whole then, and the next start tries again.
+pub(crate) fn recover(database: &Path) -> Result<bool, OpenError> {
+    let log = beside(database, "-wal");
+    let bytes = log.metadata().map_or(0, |metadata| metadata.len());
+    if bytes == 0 {
+        return Ok(false);
+    }
+    let began = Instant::now();
+    let failed = |error: rusqlite::Error| {
+        if is_failed_sync(&error) {
+            forget_moved_frames(database);
+        }
+        failed(database, &error)
+    };
+    // Before damage is looked for: whoever believes that all is moved does not read the log.
+    let connection = connection_that_moves_all(database)?;
+    look_for_damage(database)?;
+    connection.busy_timeout(PATIENCE).map_err(failed)?;
+    let done = checkpoint(&connection, "TRUNCATE").map_err(failed)?;
+    if done.is_busy() {
+        write_log_again(&connection, &log).map_err(|error| {
+            forget_moved_frames(database);
+            self::failed(database, &error)
+        })?;
+        // What was moved is on the disk, too.
+        sync_and_keep(database).map_err(|error| self::failed(database, &error))?;
+        tracing::warn!(
+            log_bytes = bytes,
+            "another program reads the write-ahead log of the last run; it was written again in its place"
+        );
+    } else {
+        let ms = began.elapsed().as_millis();
+        tracing::info!(
+            log_bytes = bytes,
+            ms,
+            "the write-ahead log of the last run was moved into the database"
+        );
+    }
+    Ok(true)
+}
+
+/// A connection whose next checkpoint moves all frames, also those that were moved before.
+fn connection_that_moves_all(database: &Path) -> Result<Connection, OpenError> {
+    let failed = |error: rusqlite::Error| failed(database, &error);
+    let give_up = Instant::now() + PATIENCE;
+    loop {
+        let connection = write_connection(database).map_err(failed)?;
+        if checkpoint(&connection, "NOOP").map_err(failed)?.moved() <= 0 {
+            return Ok(connection);
+        }
+        // The number is another program's, or it would be 0 now.
+        drop(connection);
+        if Instant::now() > give_up {
+            return Err(self::failed(
+                database,
+                &"another program moves pages out of its write-ahead log; end it first",
+            ));
+        }
+        forget_moved_frames(database);
+        sleep(PAUSE);
+    }
+}
+
+/// Writes every byte of the log again, and syncs it. Nobody adds to it meanwhile, nor empties it.
+fn write_log_again(
+    connection: &Connection,
+    log: &Path,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    let mut file = OpenOptions::new().read(true).write(true).open(log)?;
+    let mut piece = vec![0; PIECE];
+    let mut at = 0;
+    loop {
+        file.seek(SeekFrom::Start(at))?;
+        let read = file.read(&mut piece)?;
+        if read == 0 {
+            break;
+        }
+        file.seek(SeekFrom::Start(at))?;
+        file.write_all(&piece[..read])?;
+        at += u64::try_from(read)?;
+    }
+    file.sync_all()?;
+    connection.execute_batch("ROLLBACK")?;
+    Ok(())
+}
+
+/// Syncs the database file. Its handle stays open: closing it would drop `SQLite`'s locks (POSIX).
+fn sync_and_keep(database: &Path) -> io::Result<()> {
+    let file = File::open(database)?;
+    let synced = file.sync_data();
+    std::mem::forget(file);
+    synced
+}
+
+/// Makes sure that the names of the files are on the disk. `SQLite` does it for a new log, but does not
+/// say if it fails. Nothing where a folder is no file.
+pub(crate) fn sync_folder(database: &Path) -> Result<(), OpenError> {
+    if cfg!(not(unix)) {
+        return Ok(());
+    }
+    let folder = match database.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    match File::open(folder).and_then(|folder| folder.sync_all()) {
+        Err(error) if is_of_the_disk(&error) => Err(failed(database, &error)),
+        _ => Ok(()),
+    }
+}
+
+/// Not every system syncs folders, and not every user may read the one of the files.
+fn is_of_the_disk(error: &io::Error) -> bool {
+    const EIO: i32 = 5;
+    error.raw_os_error() == Some(EIO) || error.kind() == io::ErrorKind::StorageFull
+}
+
+fn failed(database: &Path, error: &dyn std::fmt::Display) -> OpenError {
+    OpenError::NotRecovered {
+        path: database.to_owned(),
+        reason: error.to_string(),
+    }
+}

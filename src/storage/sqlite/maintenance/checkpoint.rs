@@ -1,0 +1,389 @@
+//! Moving committed pages from the write-ahead log into the database file, off the writer.
+//!
+//! A checkpoint inside a commit would hold every waiting publish for as long as it takes to sync the
+//! file. So a thread of its own makes passive checkpoints, which block nobody, and syncs the file, until
+//! little is left; then the writer makes the last one between two groups, when nothing is added: only
+//! then can the log start over.
+//!
+//! # Readers
+//! The log cannot start over while somebody reads from it. Reads that overlap without a gap would let it
+//! grow for ever, so above [`TOO_MANY_FRAMES`] it is *long*: reads of this process get less time, and the
+//! writer waits for them, now and then and not for long. What it cannot wait for is another process that
+//! keeps a transaction open; then the log grows, publishing goes on, and the log file says why.
+//!
+//! # Failure
+//! A failed sync ends the process ([`crate::storage::sqlite::file::failed_sync`]). What cannot be read is read again on a new
+//! connection ([`crate::storage::sqlite::file::read_failure`]). Anything else is tried again when the log has grown.
+
+mod restart;
+
+use std::cell::Cell;
+use std::ffi::c_int;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use rusqlite::hooks::Wal;
+
+use self::restart::{Restart, restart_log};
+use crate::fail_point::{FailPoint, fault, reach};
+use crate::storage::StoreError;
+use crate::storage::sqlite::file::connection::write_connection;
+use crate::storage::sqlite::file::database_files::{Files, Standing};
+use crate::storage::sqlite::file::failed_sync;
+use crate::storage::sqlite::file::failed_sync::end_if_failed_sync;
+use crate::storage::sqlite::file::read_failure::{confirmed, is_doubtful};
+use crate::storage::sqlite::file::wal::{Checkpoint, checkpoint};
+use crate::vital;
+use crate::vital::VitalThread;
+
+/// Frames (pages of 4 KiB) in the log that start a checkpoint: 16 MB.
+const START_FRAMES: i64 = 4000;
+
+/// How long after the last one, at least. A page that is written again and again until then, as those of
+/// indexes are where there are many endpoints, is moved once.
+const START_PERIOD: Duration = Duration::from_secs(2);
+
+/// Frames that start a checkpoint all the same: 96 MB.
+const HURRY_FRAMES: i64 = 24_000;
+
+/// Frames that the writer may move by itself: about a millisecond.
+const LAST_FRAMES: i64 = 300;
+
+/// Frames at which the log is long: 160 MB. That of a busy server does not get there by itself.
+const TOO_MANY_FRAMES: i64 = 40_000;
+
+/// How long the writer waits for readers of a long log: first a moment, and if that was not enough, as
+/// long as it takes any reader of this process to end ([`LONG_LOG_READ_LIMIT`]).
+const RESTART_WAITS: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(600)];
+
+/// How long it then leaves it at that: by then, reads that began before the log was long have ended.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
+
+/// The same if all of that was in vain: most likely another process reads.
+const HOPELESS_PAUSE: Duration = Duration::from_secs(30);
+
+/// The longest a read may take.
+const READ_LIMIT: Duration = Duration::from_secs(2);
+
+/// The same while the log is long.
+const LONG_LOG_READ_LIMIT: Duration = Duration::from_millis(500);
+
+thread_local! {
+    /// Frames in the log after the last commit of this thread; SQLite's hook has no other place.
+    static FRAMES: Cell<i64> = const { Cell::new(0) };
+}
+
+/// Has this thread count the frames of its commits on `connection`.
+pub(crate) fn watch(connection: &Connection) {
+    connection.wal_hook(Some(count_frames));
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the hook's signature")]
+fn count_frames(_: &Wal, pages: c_int) -> rusqlite::Result<()> {
+    FRAMES.set(i64::from(pages));
+    Ok(())
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// Nothing to do.
+    Idle,
+    /// The thread is to make passes.
+    Thread,
+    /// The thread has done what it can; the writer is to make the last one.
+    Writer,
+    Stopping,
+}
+
+struct Shared {
+    turn: Mutex<Turn>,
+    changed: Condvar,
+    log_is_long: AtomicBool,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Turn> {
+        vital::lock(&self.turn)
+    }
+}
+
+/// The checkpoint thread's handle.
+pub(crate) struct Checkpointer {
+    shared: Arc<Shared>,
+    /// `None`: makes no checkpoints.
+    files: Option<Arc<Files>>,
+    thread: Option<VitalThread>,
+}
+
+impl Checkpointer {
+    fn new(files: Option<Arc<Files>>) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                turn: Mutex::new(Turn::Idle),
+                changed: Condvar::new(),
+                log_is_long: AtomicBool::new(false),
+            }),
+            files,
+            thread: None,
+        }
+    }
+
+    /// One that makes no checkpoints, for a tool beside a server: its syncs would not hear of a write of
+    /// the server that failed before.
+    pub(crate) fn idle() -> Self {
+        Self::new(None)
+    }
+
+    /// Starts the thread.
+    pub(crate) fn start(files: &Arc<Files>) -> Result<Self, StoreError> {
+        let fault = |text: String| StoreError::Internal(text);
+        let connection = write_connection(files.database())
+            .map_err(|error| fault(format!("no connection for checkpoints: {error}")))?;
+        let file = File::open(files.database())
+            .map_err(|error| fault(format!("cannot open the database to sync it: {error}")))?;
+        let mut checkpointer = Self::new(Some(files.clone()));
+        let (for_thread, files) = (checkpointer.shared.clone(), files.clone());
+        let thread = VitalThread::start("checkpoint", move || {
+            run(connection, &file, &for_thread, &files);
+            // Closing any handle of the file drops the locks that SQLite holds on it in this
+            // process (POSIX), so this one stays open for the life of the process.
+            std::mem::forget(file);
+        })
+        .map_err(|error| fault(format!("no thread for checkpoints: {error}")))?;
+        checkpointer.thread = Some(thread);
+        Ok(checkpointer)
+    }
+
+    /// What the writer does between two groups.
+    pub(crate) fn between_groups(&self) -> impl FnMut(&Connection) + Send + use<> {
+        let files = self.files.clone();
+        let mut keeper = files.map(|files| LogKeeper::new(self.shared.clone(), files));
+        move |connection| {
+            if let Some(keeper) = &mut keeper {
+                keeper.look_after(FRAMES.get(), connection);
+            }
+        }
+    }
+
+    /// The limit for reads, which depends on the length of the log.
+    pub(crate) fn read_limit(&self) -> ReadLimit {
+        ReadLimit(self.shared.clone())
+    }
+
+    /// Ends the thread.
+    pub(crate) fn stop(&self) {
+        if let Some(thread) = &self.thread {
+            thread.stop(|| {
+                *self.shared.lock() = Turn::Stopping;
+                self.shared.changed.notify_all();
+            });
+        }
+    }
+}
+
+/// The limit for the duration of reads: shorter while the log is long.
+pub(crate) struct ReadLimit(Arc<Shared>);
+
+impl ReadLimit {
+    /// Returns a function that tells whether a read that began at `started` has had its time.
+    pub(crate) fn from(&self, started: Instant) -> impl Fn() -> bool + Send + use<> {
+        let shared = self.0.clone();
+        move || started.elapsed() > read_limit(shared.log_is_long.load(Ordering::Relaxed))
+    }
+}
+
+const fn read_limit(log_is_long: bool) -> Duration {
+    if log_is_long {
+        LONG_LOG_READ_LIMIT
+    } else {
+        READ_LIMIT
+    }
+}
+
+/// The writer's part: says when there is something to move, and has the log start over.
+struct LogKeeper {
+    shared: Arc<Shared>,
+    files: Arc<Files>,
+    /// Frames after the last group.
+    frames: i64,
+    /// Frames at which the thread is to work again. Where a reader has kept the log from being moved,
+    /// trying at every group would sync the file each time for nothing.
+    start_at: i64,
+    /// Not before, unless there are many more.
+    start_from: Instant,
+    /// Waits for readers in a row that were in vain.
+    waits_in_vain: usize,
+    /// No wait for readers before.
+    wait_from: Instant,
+}
+
+impl LogKeeper {
+    fn new(shared: Arc<Shared>, files: Arc<Files>) -> Self {
+        Self {
+            shared,
+            files,
+            frames: 0,
+            start_at: START_FRAMES,
+            start_from: Instant::now(),
+            waits_in_vain: 0,
+            wait_from: Instant::now(),
+        }
+    }
+
+    fn look_after(&mut self, frames: i64, connection: &Connection) {
+        if frames < self.frames {
+            self.start_at = START_FRAMES;
+            self.waits_in_vain = 0;
+        }
+        self.frames = frames;
+        let is_long = frames >= TOO_MANY_FRAMES;
+        self.shared.log_is_long.store(is_long, Ordering::Relaxed);
+        if is_long && Instant::now() >= self.wait_from {
+            self.wait_for_readers(connection);
+        }
+        let mut turn = self.shared.lock();
+        match *turn {
+            Turn::Writer => {
+                *turn = Turn::Idle;
+                drop(turn);
+                self.start_at = match make_pass(connection, &self.files) {
+                    Ok(Some(done)) if done.left() == 0 => START_FRAMES,
+                    Ok(_) => frames + START_FRAMES,
+                    // The thread looks again, on its own connection.
+                    Err(error) if is_doubtful(&error) => frames,
+                    Err(error) => {
+                        tracing::warn!(%error, "the last pass of a checkpoint failed");
+                        frames + START_FRAMES
+                    }
+                };
+                reach(FailPoint::CheckpointEnd);
+            }
+            Turn::Idle if frames >= self.start_at && self.may_start(frames) => {
+                self.start_from = Instant::now() + START_PERIOD;
+                *turn = Turn::Thread;
+                drop(turn);
+                self.shared.changed.notify_one();
+            }
+            _ => {}
+        }
+    }
+
+    fn may_start(&self, frames: i64) -> bool {
+        frames >= self.start_at + (HURRY_FRAMES - START_FRAMES) || Instant::now() >= self.start_from
+    }
+
+    fn wait_for_readers(&mut self, connection: &Connection) {
+        if self.files.standing() != Standing::InPlace {
+            return;
+        }
+        let wait = RESTART_WAITS[self.waits_in_vain % RESTART_WAITS.len()];
+        match restart_log(connection, wait) {
+            Ok(Restart::Done) => self.waits_in_vain = 0,
+            Ok(Restart::Readers) => self.waits_in_vain += 1,
+            // That was no wait: SQLite does not wait for another checkpoint, and this one ends soon.
+            Ok(Restart::Checkpoint) => return,
+            Err(error) => {
+                end_if_failed_sync(&error, self.files.database());
+                tracing::warn!(%error, "the write-ahead log cannot start over");
+            }
+        }
+        let is_hopeless = self.waits_in_vain >= RESTART_WAITS.len();
+        if is_hopeless {
+            tracing::warn!(
+                log_mb = self.frames * 4096 / 1_000_000,
+                "the write-ahead log cannot start over and grows: most likely another process keeps a read \
+                 transaction open"
+            );
+        }
+        self.wait_from = Instant::now()
+            + if is_hopeless {
+                HOPELESS_PAUSE
+            } else {
+                RESTART_PAUSE
+            };
+    }
+}
+
+fn run(mut connection: Connection, file: &File, shared: &Shared, files: &Files) {
+    loop {
+        let mut turn = shared.lock();
+        while matches!(*turn, Turn::Idle | Turn::Writer) {
+            turn = vital::wait(&shared.changed, turn);
+        }
+        if *turn == Turn::Stopping {
+            return;
+        }
+        drop(turn);
+        make_passes(&mut connection, file, files);
+        let mut turn = shared.lock();
+        if *turn == Turn::Thread {
+            *turn = Turn::Writer;
+        }
+    }
+}
+
+/// Makes passes and syncs the file until little is left, or no more can be done.
+fn make_passes(connection: &mut Connection, file: &File, files: &Files) {
+    let mut before = i64::MAX;
+    let mut in_doubt = false;
+    loop {
+        let passed = make_pass(connection, files);
+        reach(FailPoint::CheckpointPass);
+        match passed {
+            // A long reader keeps the rest: no progress, so try again at the next sign.
+            Ok(Some(done)) if done.left() < LAST_FRAMES || done.left() >= before => break,
+            Ok(Some(done)) => before = done.left(),
+            Ok(None) => return,
+            Err(error) => {
+                tracing::warn!(%error, "a pass of a checkpoint failed");
+                if is_doubtful(&error) && std::mem::replace(&mut in_doubt, true) {
+                    confirmed(files, connection, &error);
+                    return;
+                }
+                match write_connection(files.database()) {
+                    Ok(new) => *connection = new,
+                    Err(error) => tracing::warn!(%error, "cannot open the database again"),
+                }
+                if !in_doubt {
+                    break;
+                }
+            }
+        }
+        sync(file, files.database());
+    }
+    sync(file, files.database());
+}
+
+/// One passive checkpoint; `None` if the files are not those that were opened. A failed sync ends the
+/// process.
+fn make_pass(connection: &Connection, files: &Files) -> rusqlite::Result<Option<Checkpoint>> {
+    if files.standing_on(connection)? == Standing::Disturbed {
+        return Ok(None);
+    }
+    match checkpoint(connection, "PASSIVE") {
+        Ok(done) => Ok(Some(done)),
+        Err(error) => {
+            end_if_failed_sync(&error, files.database());
+            Err(error)
+        }
+    }
+}
+
+/// Syncs the database file, or ends the process.
+fn sync(file: &File, database: &Path) {
+    let synced = match fault(FailPoint::SyncDatabase) {
+        None => file.sync_data(),
+        Some(_) => Err(io::Error::other("the disk fails")),
+    };
+    if let Err(error) = synced {
+        failed_sync::end(database, &error);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,243 @@
+//! Erasing what belonged to a workspace that was deleted: payloads, receivers' answers, idempotency keys.
+//!
+//! Its name, its tokens and its endpoints' URLs and secrets go in the transaction of the deletion. The rest
+//! may be millions of rows, so that transaction leaves a note in `meta` (`erase N`), and the janitor works
+//! it off. It looks for rows on a connection of its own; the writer gets small steps with what was found,
+//! each a few milliseconds. A crash only interrupts it. Rows stay, with their ids, times and states.
+
+use rusqlite::{Connection, params};
+
+use crate::storage::StoreError;
+use crate::storage::sqlite::file::read_failure::read_error;
+use crate::storage::sqlite::writer::Writer;
+use crate::storage::sqlite::writer::operation::{OperationError, WriteContext, call};
+use crate::storage::sqlite::writes::archive::{STEP_BYTES, drop_bodies};
+use crate::storage::sqlite::writes::erasure_notes::{key, noted};
+
+/// Rows changed in one transaction.
+const ROWS: usize = 500;
+
+/// Rows looked at in one read: a reader that stays would hold the log.
+const LOOK: i64 = 10_000;
+
+/// Works off the notes that are there; false: some are left, because `is_stopping` or because events of the
+/// workspace are still to be skipped. `open` makes the connection to look with.
+pub(crate) fn erase_deleted(
+    writer: &Writer,
+    open: &dyn Fn() -> rusqlite::Result<Connection>,
+    is_stopping: &dyn Fn() -> bool,
+) -> Result<bool, StoreError> {
+    let connection = open().map_err(|error| read_error(&error))?;
+    let mut is_complete = true;
+    for note in noted(&connection).map_err(|error| read_error(&error))? {
+        let workspace = note.workspace;
+        let work = Erasure {
+            workspace,
+            writer,
+            connection: &connection,
+            is_stopping,
+        };
+        let is_erased =
+            note.is_swept && work.messages(note.through)? && work.answers()? && work.keys()?;
+        is_complete &= is_erased;
+        if is_erased {
+            write(writer, move |context| {
+                let mut forget = context
+                    .connection
+                    .prepare_cached("DELETE FROM meta WHERE key = ?1")?;
+                forget.execute([key(workspace)])?;
+                Ok(())
+            })?;
+        }
+    }
+    Ok(is_complete)
+}
+
+/// Has the writer do a step, and waits for it.
+fn write<T: Send + 'static>(
+    writer: &Writer,
+    work: impl FnMut(&mut WriteContext<'_>) -> Result<T, OperationError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let (operation, done) = call(0, work);
+    writer.submit(operation);
+    done.wait()
+}
+
+/// What is left of one workspace.
+struct Erasure<'a> {
+    workspace: i64,
+    writer: &'a Writer,
+    connection: &'a Connection,
+    is_stopping: &'a dyn Fn() -> bool,
+}
+
+/// Rows that a look found.
+struct Found {
+    numbers: Vec<i64>,
+    /// All rows up to this number were looked at.
+    through: i64,
+    /// There are none behind it.
+    is_last: bool,
+}
+
+impl Erasure<'_> {
+    /// Erases the bodies of its messages and their events after message `through`; false: it had to stop.
+    fn messages(&self, through: i64) -> Result<bool, StoreError> {
+        let workspace = self.workspace;
+        self.each(through, messages_with_bodies, move |context, found| {
+            let connection = context.connection;
+            let mut date =
+                connection.prepare_cached("UPDATE message SET timestamp = NULL WHERE seq = ?1")?;
+            for message in &found.numbers {
+                drop_bodies(connection, *message)?;
+                date.execute([message])?;
+            }
+            connection
+                .prepare_cached("UPDATE meta SET value = ?2 WHERE key = ?1")?
+                .execute(params![key(workspace), found.through])?;
+            Ok(())
+        })
+    }
+
+    /// Erases what receivers answered; false: it had to stop.
+    fn answers(&self) -> Result<bool, StoreError> {
+        self.each(0, deliveries_with_answers, |context, found| {
+            let mut erase = context
+                .connection
+                .prepare_cached("UPDATE delivery SET response = NULL WHERE seq = ?1")?;
+            for delivery in &found.numbers {
+                erase.execute([delivery])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Erases its idempotency keys; false: it had to stop.
+    fn keys(&self) -> Result<bool, StoreError> {
+        let workspace = self.workspace;
+        loop {
+            let dropped = write(self.writer, move |context| {
+                let mut drop = context.connection.prepare_cached(
+                    "DELETE FROM idempotency WHERE message IN (
+                       SELECT message FROM idempotency WHERE workspace = ?1 LIMIT ?2)",
+                )?;
+                Ok(drop.execute(params![workspace, ROWS])?)
+            })?;
+            if dropped < ROWS {
+                return Ok(true);
+            }
+            if (self.is_stopping)() {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Looks for rows, and has the writer erase them, until there are no more; false: it had to stop.
+    fn each(
+        &self,
+        from: i64,
+        look: fn(&Connection, i64, i64) -> rusqlite::Result<Found>,
+        erase: impl Fn(&mut WriteContext<'_>, &Found) -> rusqlite::Result<()> + Copy + Send + 'static,
+    ) -> Result<bool, StoreError> {
+        let mut after = from;
+        loop {
+            if (self.is_stopping)() {
+                return Ok(false);
+            }
+            let found = look(self.connection, self.workspace, after);
+            let found = found.map_err(|error| read_error(&error))?;
+            let (through, is_last) = (found.through, found.is_last);
+            if !found.numbers.is_empty() {
+                write(self.writer, move |context| Ok(erase(context, &found)?))?;
+            }
+            if is_last {
+                return Ok(true);
+            }
+            after = through;
+        }
+    }
+}
+
+/// Messages of a workspace, after number `after`, that have something to erase.
+fn messages_with_bodies(
+    connection: &Connection,
+    workspace: i64,
+    after: i64,
+) -> rusqlite::Result<Found> {
+    let newest = newest(connection, "SELECT coalesce(max(seq), 0) FROM message")?;
+    let end = newest.min(after + LOOK);
+    let mut statement = connection.prepare_cached(
+        "SELECT seq, coalesce(length(body), 0) FROM message
+         WHERE seq > ?1 AND seq <= ?2 AND workspace = ?3
+           AND (body IS NOT NULL OR timestamp IS NOT NULL) ORDER BY seq",
+    )?;
+    let mut rows = statement.query(params![after, end, workspace])?;
+    let mut found = Found {
+        numbers: Vec::new(),
+        through: end,
+        is_last: end >= newest,
+    };
+    let mut bytes = 0;
+    while let Some(row) = rows.next()? {
+        let seq: i64 = row.get(0)?;
+        if found.numbers.len() == ROWS || bytes >= STEP_BYTES {
+            found.through = seq - 1;
+            found.is_last = false;
+            break;
+        }
+        bytes += row.get::<_, i64>(1)?;
+        found.numbers.push(seq);
+    }
+    Ok(found)
+}
+
+/// Deliveries of a workspace, after number `after`, that have an answer. Those that are in the late index
+/// are found by it.
+fn deliveries_with_answers(
+    connection: &Connection,
+    workspace: i64,
+    after: i64,
+) -> rusqlite::Result<Found> {
+    let newest = newest(connection, "SELECT coalesce(max(seq), 0) FROM delivery")?;
+    let indexed: i64 = connection
+        .prepare_cached("SELECT value FROM meta WHERE key = 'delivery_indexed'")?
+        .query_row([], |row| row.get(0))?;
+    let sql = if after < indexed {
+        "SELECT d.seq, d.response IS NOT NULL FROM delivery_of_workspace w
+         JOIN delivery d ON d.seq = w.seq
+         WHERE w.workspace = ?1 AND w.seq > ?2 AND w.seq <= ?3 ORDER BY w.seq LIMIT ?4"
+    } else {
+        "SELECT seq, workspace = ?1 AND response IS NOT NULL FROM delivery
+         WHERE seq > ?2 AND seq <= ?3 ORDER BY seq LIMIT ?4"
+    };
+    let end = if after < indexed { indexed } else { newest };
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params![workspace, after, end, LOOK])?;
+    let mut found = Found {
+        numbers: Vec::new(),
+        through: after,
+        is_last: false,
+    };
+    let mut looked = 0;
+    while let Some(row) = rows.next()? {
+        looked += 1;
+        found.through = row.get(0)?;
+        if row.get(1)? {
+            found.numbers.push(found.through);
+        }
+        if found.numbers.len() == ROWS {
+            return Ok(found);
+        }
+    }
+    if looked < LOOK {
+        found.through = end;
+        found.is_last = end == newest;
+    }
+    Ok(found)
+}
+
+fn newest(connection: &Connection, sql: &str) -> rusqlite::Result<i64> {
+    connection
+        .prepare_cached(sql)?
+        .query_row([], |row| row.get(0))
+}

@@ -1,0 +1,65 @@
+//! The checkpoint of a clean stop, which empties the log.
+
+use std::path::PathBuf;
+
+use rusqlite::config::DbConfig;
+use thiserror::Error;
+
+use crate::storage::sqlite::file::connection::write_connection;
+use crate::storage::sqlite::file::database_files::{Files, Standing};
+use crate::storage::sqlite::file::failed_sync::end_if_failed_sync;
+use crate::storage::sqlite::file::read_failure::is_doubtful;
+use crate::storage::sqlite::file::wal::checkpoint;
+
+/// Why a store was not left as a clean stop leaves it.
+#[derive(Debug, Error)]
+pub enum CloseError {
+    /// What is in the log could not be moved. It is on the disk all the same.
+    #[error("the last checkpoint of {path} failed: {reason}; the next start makes it")]
+    Checkpoint {
+        /// The database.
+        path: PathBuf,
+        /// What the database says.
+        reason: String,
+    },
+    /// Its files are not where they were opened.
+    #[error("{0}, its -wal or its -shm was moved, removed, replaced or cut while it was in use")]
+    Moved(PathBuf),
+}
+
+/// Moves everything and empties the log: for a clean stop. A failed sync ends the process.
+pub(crate) fn truncate(files: &Files) -> Result<(), CloseError> {
+    let mut done = try_truncate(files);
+    if done.as_ref().is_err_and(is_doubtful) {
+        done = try_truncate(files);
+    }
+    match done {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(CloseError::Moved(files.database().to_owned())),
+        Err(error) => {
+            end_if_failed_sync(&error, files.database());
+            Err(CloseError::Checkpoint {
+                path: files.database().to_owned(),
+                reason: error.to_string(),
+            })
+        }
+    }
+}
+
+/// The same; `false`: the files are not where they were.
+fn try_truncate(files: &Files) -> rusqlite::Result<bool> {
+    if files.standing() != Standing::InPlace {
+        return Ok(false);
+    }
+    let connection = write_connection(files.database())?;
+    if files.standing_on(&connection)? != Standing::InPlace {
+        return Ok(false);
+    }
+    if checkpoint(&connection, "TRUNCATE")?.busy {
+        tracing::info!("another program reads the write-ahead log; the next start empties it");
+    } else {
+        // Whoever closes the files last removes what is empty now.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+    }
+    Ok(true)
+}

@@ -1,0 +1,138 @@
+//! Which endpoints there are at a start, and which of them have anything in the queue.
+//!
+//! With a hundred thousand endpoints few have, and a look for each of them would have the first delivery
+//! wait for seconds. So the queue's indexes are asked: each is stepped through from one endpoint to the next,
+//! whatever lies between. That costs as much as there are endpoints with something, however many endpoints
+//! or events there are. It is done in parts, since no read may take long.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::connections::Readers;
+use crate::domain::clock::Timestamp;
+use crate::storage::sqlite::rows;
+use crate::storage::{Backlog, StoreError, Target};
+
+/// Endpoints in one read: some milliseconds.
+const PART: usize = 2000;
+
+/// Each finds the first row of the next endpoint that has any.
+const FIRST_FRESH: &str = "SELECT endpoint, due FROM event INDEXED BY event_fresh
+     WHERE state = 0 AND endpoint > ?1 ORDER BY endpoint, seq LIMIT 1";
+const FIRST_RETRY: &str = "SELECT endpoint, due FROM event INDEXED BY event_retry
+     WHERE state = 1 AND endpoint > ?1 ORDER BY endpoint, due LIMIT 1";
+const FIRST_REDELIVERY: &str = "SELECT endpoint, due FROM event INDEXED BY event_redelivery
+     WHERE state = 1 AND run_attempt = 0 AND endpoint > ?1 ORDER BY endpoint, seq LIMIT 1";
+
+/// The endpoints that are enabled, and what each has in the queue.
+pub(crate) fn targets(readers: &Readers) -> Result<Vec<(Target, Backlog)>, StoreError> {
+    // Before the queue is looked at: what is in it then has its endpoint here, or is heard of later.
+    let targets = in_parts(
+        |after| readers.read(|connection| Ok(enabled(connection, after)?)),
+        |target| target.number.0,
+    )?;
+    let mut backlogs: HashMap<i64, Backlog> = HashMap::new();
+    let found = |sql| {
+        in_parts(
+            |after| readers.read(|connection| Ok(first_of_each(connection, sql, after)?)),
+            |(endpoint, _)| *endpoint,
+        )
+    };
+    for (endpoint, _) in found(FIRST_FRESH)? {
+        backlogs.entry(endpoint).or_default().fresh = true;
+    }
+    for (endpoint, due) in found(FIRST_RETRY)? {
+        backlogs.entry(endpoint).or_default().next_due = due.map(Timestamp::from_micros);
+    }
+    for (endpoint, _) in found(FIRST_REDELIVERY)? {
+        backlogs.entry(endpoint).or_default().redeliveries = true;
+    }
+    let with_backlog = |target: Target| {
+        let backlog = backlogs.remove(&target.number.0).unwrap_or_default();
+        (target, backlog)
+    };
+    Ok(targets.into_iter().map(with_backlog).collect())
+}
+
+/// All of what `read` finds after a number, [`PART`] by [`PART`].
+fn in_parts<T>(
+    read: impl Fn(i64) -> Result<Vec<T>, StoreError>,
+    number: impl Fn(&T) -> i64,
+) -> Result<Vec<T>, StoreError> {
+    let mut all: Vec<T> = Vec::new();
+    loop {
+        let part = read(all.last().map_or(0, &number))?;
+        let is_last = part.len() < PART;
+        all.extend(part);
+        if is_last {
+            return Ok(all);
+        }
+    }
+}
+
+fn enabled(connection: &Connection, after: i64) -> rusqlite::Result<Vec<Target>> {
+    let sql = format!(
+        "SELECT {} FROM endpoint WHERE n > ?1 AND disabled IS NULL AND deleted_at IS NULL
+         ORDER BY n LIMIT {PART}",
+        rows::TARGET
+    );
+    connection
+        .prepare_cached(&sql)?
+        .query_map([after], rows::target)?
+        .collect()
+}
+
+fn first_of_each(
+    connection: &Connection,
+    sql: &str,
+    after: i64,
+) -> rusqlite::Result<Vec<(i64, Option<i64>)>> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut found: Vec<(i64, Option<i64>)> = Vec::new();
+    while found.len() < PART {
+        let last = found.last().map_or(after, |(endpoint, _)| *endpoint);
+        let next = statement.query_row([last], |row| Ok((row.get(0)?, row.get(1)?)));
+        match next.optional()? {
+            Some(next) => found.push(next),
+            None => break,
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Neither may sort or scan: the whole queue would be read.
+    #[test]
+    fn each_step_is_one_search_in_its_index() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch(include_str!("../../../../schema.sql"))
+            .unwrap();
+        let cases = [
+            (FIRST_FRESH, "event_fresh"),
+            (FIRST_RETRY, "event_retry"),
+            (FIRST_REDELIVERY, "event_redelivery"),
+        ];
+        for (sql, index) in cases {
+            let plan: Vec<String> = connection
+                .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+                .unwrap()
+                .query_map([0], |row| row.get(3))
+                .unwrap()
+                .collect::<Result<_, _>>()
+                .unwrap();
+            let [step] = &plan[..] else {
+                panic!("{plan:?}");
+            };
+            assert!(step.starts_with("SEARCH event USING "), "{step}");
+            assert!(
+                step.ends_with(&format!("INDEX {index} (endpoint>?)")),
+                "{step}"
+            );
+        }
+    }
+}

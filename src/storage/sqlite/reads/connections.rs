@@ -1,0 +1,173 @@
+//! The pool of reading connections: how long a read may take, and how one that failed is tried again.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use r2d2_sqlite::SqliteConnectionManager;
+use rusqlite::{Connection, ffi};
+
+use super::lists;
+use crate::fail_point::FailPoint;
+use crate::storage::sqlite::file::connection::{BUSY_TIMEOUT, READ_FLAGS};
+use crate::storage::sqlite::file::database_files::{Files, Standing};
+use crate::storage::sqlite::file::injected_error::reach_or_fail;
+use crate::storage::sqlite::file::read_failure::{confirmed, is_doubtful, read_error};
+use crate::storage::sqlite::file::trace;
+use crate::storage::sqlite::maintenance::checkpoint::ReadLimit;
+use crate::storage::sqlite::writer::operation::OperationError;
+use crate::storage::{StoreError, Unavailable};
+
+/// Reading connections. Reads are short and there are few cores; more would only cost memory.
+const READERS: u32 = 8;
+
+/// How long a read waits for a connection.
+const READER_WAIT: Duration = Duration::from_secs(2);
+
+/// Virtual-machine steps between two looks at the clock: some ten microseconds.
+const READ_CHECK_STEPS: i32 = 10_000;
+
+/// The pool of reading connections.
+pub(crate) struct Readers {
+    pool: r2d2::Pool<Opener>,
+    files: Arc<Files>,
+    limit: ReadLimit,
+}
+
+/// Opens the pool's connections, unless the files were moved: opening would make new ones.
+struct Opener {
+    manager: SqliteConnectionManager,
+    files: Arc<Files>,
+}
+
+impl Opener {
+    fn new(files: Arc<Files>) -> Self {
+        let manager = SqliteConnectionManager::file(files.database())
+            .with_flags(READ_FLAGS)
+            .with_init(configure);
+        Self { manager, files }
+    }
+}
+
+impl r2d2::ManageConnection for Opener {
+    type Connection = Connection;
+    type Error = rusqlite::Error;
+
+    fn connect(&self) -> rusqlite::Result<Connection> {
+        if self.files.standing() != Standing::InPlace {
+            let code = ffi::Error::new(ffi::SQLITE_READONLY_DBMOVED);
+            return Err(rusqlite::Error::SqliteFailure(code, None));
+        }
+        self.manager.connect()
+    }
+
+    fn is_valid(&self, connection: &mut Connection) -> rusqlite::Result<()> {
+        self.manager.is_valid(connection)
+    }
+
+    fn has_broken(&self, connection: &mut Connection) -> bool {
+        self.manager.has_broken(connection)
+    }
+}
+
+/// Opens a reading connection.
+fn open(database: &Path) -> rusqlite::Result<Connection> {
+    let mut connection = Connection::open_with_flags(database, READ_FLAGS)?;
+    configure(&mut connection)?;
+    Ok(connection)
+}
+
+/// Applies the settings of a reading connection.
+fn configure(connection: &mut Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(lists::STATEMENTS);
+    lists::install(connection)?;
+    connection.execute_batch(
+        "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -2048;",
+    )?;
+    trace::install(connection);
+    Ok(())
+}
+
+impl Readers {
+    /// The pool; it opens its connections when they are needed.
+    pub(crate) fn new(files: Arc<Files>, limit: ReadLimit) -> Result<Self, r2d2::Error> {
+        let pool = r2d2::Pool::builder()
+            .max_size(READERS)
+            .min_idle(Some(0))
+            .test_on_check_out(false)
+            .connection_timeout(READER_WAIT)
+            .error_handler(Box::new(r2d2::NopErrorHandler))
+            .build(Opener::new(files.clone()))?;
+        Ok(Self { pool, files, limit })
+    }
+
+    /// Takes all connections, until the returned value is dropped.
+    #[cfg(test)]
+    pub(crate) fn take_all(&self) -> impl Sized + use<> {
+        let taken = (0..READERS).map(|_| self.pool.get().unwrap());
+        taken.collect::<Vec<_>>()
+    }
+
+    /// Reads on a pooled connection, for as long as a read may take. `work` is called again on a new
+    /// connection if the first could not read.
+    pub(crate) fn read<T>(
+        &self,
+        work: impl Fn(&Connection) -> Result<T, OperationError>,
+    ) -> Result<T, StoreError> {
+        let mut connection = self.pool.get().map_err(|error| {
+            tracing::warn!(%error, "no reading connection is free");
+            StoreError::Unavailable(match self.files.standing() {
+                Standing::InPlace => Unavailable::TooSlow,
+                _ => Unavailable::Moved,
+            })
+        })?;
+        let mut result = self.try_to_read(&connection, &work);
+        if let Err(OperationError::Database(error)) = &result
+            && is_doubtful(error)
+        {
+            tracing::warn!(%error, "a read failed; reading again on a new connection");
+            result = self.read_again(&mut connection, &work);
+        }
+        result.map_err(|error| match error {
+            OperationError::Refused(error) => error,
+            OperationError::Database(error) => read_error(&error),
+        })
+    }
+
+    fn try_to_read<T>(
+        &self,
+        connection: &Connection,
+        work: &impl Fn(&Connection) -> Result<T, OperationError>,
+    ) -> Result<T, OperationError> {
+        let late = self.limit.from(Instant::now());
+        connection.progress_handler(READ_CHECK_STEPS, Some(late))?;
+        reach_or_fail(FailPoint::Read)?;
+        work(connection)
+    }
+
+    /// The second look.
+    fn read_again<T>(
+        &self,
+        connection: &mut Connection,
+        work: &impl Fn(&Connection) -> Result<T, OperationError>,
+    ) -> Result<T, OperationError> {
+        if self.files.standing() != Standing::InPlace {
+            return Err(StoreError::Unavailable(Unavailable::Moved).into());
+        }
+        let again = match open(self.files.database()) {
+            Ok(new) => {
+                *connection = new;
+                self.try_to_read(connection, work)
+            }
+            Err(error) => Err(error.into()),
+        };
+        match again {
+            Err(OperationError::Database(error)) if is_doubtful(&error) => {
+                let why = confirmed(&self.files, connection, &error);
+                Err(StoreError::Unavailable(why).into())
+            }
+            again => again,
+        }
+    }
+}

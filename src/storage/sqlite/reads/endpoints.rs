@@ -1,0 +1,26 @@
+//! Endpoints: looked up.
+
+use rusqlite::{Connection, OptionalExtension};
+use uuid::Uuid;
+
+use crate::domain::access::Reach;
+use crate::domain::endpoint::Endpoint;
+use crate::storage::sqlite::rows;
+
+/// One endpoint in use, within reach.
+pub(crate) fn find(
+    connection: &Connection,
+    reach: Reach,
+    id: Uuid,
+) -> rusqlite::Result<Option<Endpoint>> {
+    let sql = format!(
+        "SELECT {} FROM endpoint e JOIN workspace w ON w.n = e.workspace
+         WHERE e.id = ?1 AND e.deleted_at IS NULL",
+        rows::ENDPOINT
+    );
+    let found = connection
+        .prepare_cached(&sql)?
+        .query_row([id], rows::endpoint)
+        .optional()?;
+    Ok(found.filter(|endpoint| reach.covers(endpoint.workspace_id)))
+}

@@ -1,0 +1,53 @@
+//! Lists of deliveries, events and endpoints, and their exact totals.
+//!
+//! **Order.** Newest first is by `seq`, the order of commit. Whatever the filter, what it selects is
+//! expressed as a few index scans in that order ([`plan::Plan`]), merged here
+//! ([`merge`]) rather than by `SQLite`: statements then come in few shapes, cached and known to a test that reads their query plans, and
+//! no filter, however long, makes `SQLite` sort. `IN` on the leading column of an index would.
+//!
+//! **Newest rows.** The indexes of all rows by workspace, endpoint and type are
+//! [late](crate::storage::sqlite::writer::list_indexes): what they do not have yet is one scan of the table itself.
+//!
+//! **Pages** are skipped on the index alone; only the rows shown are read from their table, and of those as
+//! many as the caller has memory for: the others are named, and read later.
+//!
+//! **Times** become ranges of `seq` by bisection ([`time_range`]), so no index holds a time.
+//!
+//! **Totals** add up the counters of whole blocks and count the edges on the index ([`totals`]).
+//!
+//! **Text** is sought in whole rows, by a function of ours within the database ([`search`]).
+//!
+//! **Consistency.** A list takes several statements, which share one read transaction: total and page
+//! tell of the same moment. The connection must not be in a transaction already.
+//!
+//! **Cost.** A reader that should not run for long is to be interrupted from outside; every function
+//! here then ends in an error. Statements come in some 150 shapes: the connection's cache should hold
+//! [`STATEMENTS`] of them.
+
+mod deliveries;
+mod endpoints;
+mod events;
+mod merge;
+mod payload;
+mod plan;
+mod query;
+mod rows;
+mod scan;
+mod scope;
+mod search;
+mod statement;
+mod time_range;
+mod totals;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use self::deliveries::list_deliveries;
+pub(crate) use self::endpoints::list_endpoints;
+pub(crate) use self::events::{find_event, list_events};
+pub(crate) use self::payload::read_payload;
+pub(crate) use self::rows::{deliveries, endpoints, events};
+pub(crate) use self::search::install;
+
+/// Capacity of the statement cache that suits a connection for lists.
+pub(crate) const STATEMENTS: usize = 192;

@@ -1,0 +1,312 @@
+//! The list of deliveries.
+
+use rusqlite::{Connection, OptionalExtension, Row};
+use uuid::Uuid;
+
+use super::plan::Plan;
+use super::query::{Found, Pattern, Query};
+use super::rows;
+use super::scan::{Index, Scan, Source};
+use super::scope::{Indexes, Scope};
+use super::search::Haystack;
+use super::statement::{Table, prepare};
+use super::time_range::Interval;
+use super::totals;
+use super::totals::Kind;
+use crate::domain::delivery::{CodeClass, Delivery};
+use crate::storage::filter::{DeliveryFilter, Page, QUERY_SCAN_MAX};
+use crate::storage::part::Paged;
+
+const INDEXES: Indexes = Indexes {
+    all: index(Source::Rows),
+    of_workspace: index(Source::Late("delivery_of_workspace")),
+    of_type: index(Source::Late("delivery_of_type")),
+    of_endpoint: index(Source::Late("delivery_of_endpoint")),
+};
+const UNHAPPY: Index = partial("delivery_unhappy", "succeeded = 0");
+const UNHAPPY_ENDPOINT: Index = partial("delivery_unhappy_endpoint", "succeeded = 0");
+
+const fn index(source: Source) -> Index {
+    Index {
+        table: Table::Delivery,
+        source,
+    }
+}
+
+const fn partial(name: &'static str, only: &'static str) -> Index {
+    index(Source::Partial { name, only })
+}
+
+/// Deliveries, newest first.
+pub(crate) fn list_deliveries(
+    connection: &Connection,
+    filter: &DeliveryFilter,
+    page: Page,
+    bytes: usize,
+) -> rusqlite::Result<Paged<Delivery>> {
+    let snapshot = connection.unchecked_transaction()?;
+    let found = find(&snapshot, filter, page)?;
+    found.read(|numbers| rows::deliveries(&snapshot, numbers, bytes))
+}
+
+fn find(connection: &Connection, filter: &DeliveryFilter, page: Page) -> rusqlite::Result<Found> {
+    let query = filter.query.as_deref().and_then(Query::parse);
+    let nothing = Found {
+        searched: matches!(query, Some(Query::Text(_))).then_some(0),
+        ..Found::default()
+    };
+    let Some(outcome) = Outcome::of(filter.succeeded, filter.code_class) else {
+        return Ok(nothing);
+    };
+    let Some(scope) = Scope::resolve(
+        connection,
+        filter.reach,
+        &filter.workspaces,
+        &filter.endpoints,
+        &filter.event_types,
+    )?
+    else {
+        return Ok(nothing);
+    };
+    let selection = Selection {
+        scope,
+        outcome,
+        interval: Interval::new(filter.after, filter.before),
+    };
+    match (filter.event, query) {
+        (Some(event), query) => selection.of_event(connection, event, query.as_ref(), page),
+        (None, Some(Query::Id(id))) => selection.with_id(connection, id, page),
+        (None, Some(Query::Text(pattern))) => selection.with_text(connection, &pattern, page),
+        (None, None) => selection.page(connection, page),
+    }
+}
+
+/// Which results are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Any,
+    Succeeded,
+    /// Answered otherwise, or not at all.
+    Unhappy,
+    /// Answered with a code of this class, which is not that of success.
+    Class(CodeClass),
+}
+
+impl Outcome {
+    /// What two filters leave; `None`: nothing. A 2xx is what success means.
+    const fn of(succeeded: Option<bool>, class: Option<CodeClass>) -> Option<Self> {
+        match (succeeded, class) {
+            (None, None) => Some(Self::Any),
+            (Some(true), None) | (None | Some(true), Some(CodeClass::Success)) => {
+                Some(Self::Succeeded)
+            }
+            (Some(false), None) => Some(Self::Unhappy),
+            (Some(false), Some(CodeClass::Success)) | (Some(true), Some(_)) => None,
+            (None | Some(false), Some(class)) => Some(Self::Class(class)),
+        }
+    }
+
+    fn includes(self, succeeded: bool, code: Option<u16>) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Succeeded => succeeded,
+            Self::Unhappy => !succeeded,
+            Self::Class(class) => code.is_some_and(|code| code / 100 == class.hundreds()),
+        }
+    }
+
+    fn kinds(self) -> Vec<Kind> {
+        let success = i64::from(CodeClass::Success.hundreds());
+        match self {
+            Self::Any => Vec::new(),
+            Self::Succeeded => vec![("class = ?", success)],
+            Self::Unhappy => vec![("class <> ?", success)],
+            Self::Class(class) => vec![("class = ?", i64::from(class.hundreds()))],
+        }
+    }
+}
+
+/// A filter without its event and query, in the terms of the database.
+struct Selection {
+    scope: Scope,
+    outcome: Outcome,
+    interval: Interval,
+}
+
+impl Selection {
+    fn page(&self, connection: &Connection, page: Page) -> rusqlite::Result<Found> {
+        let plan = self.plan(connection)?;
+        let mut found = Found {
+            total: self.total(connection, &plan)?,
+            ..Found::default()
+        };
+        if page.offset() < found.total {
+            let ranges = self.interval.ranges(connection, Table::Delivery)?;
+            found.seqs = plan.page(connection, &ranges, page.offset(), page.limit)?;
+        }
+        Ok(found)
+    }
+
+    fn total(&self, connection: &Connection, plan: &Plan) -> rusqlite::Result<u64> {
+        totals::total(connection, Table::Delivery, plan, self.interval, |blocks| {
+            let kinds = self.outcome.kinds();
+            totals::counters(connection, Table::Delivery, &self.scope, blocks, &kinds)
+        })
+    }
+
+    fn plan(&self, connection: &Connection) -> rusqlite::Result<Plan> {
+        let (plus, minus) = match self.outcome {
+            Outcome::Any => (self.scope.every(connection, &INDEXES)?, Vec::new()),
+            Outcome::Succeeded => (
+                self.scope.every(connection, &INDEXES)?,
+                self.unhappy(connection, None)?,
+            ),
+            Outcome::Unhappy => (self.unhappy(connection, None)?, Vec::new()),
+            Outcome::Class(class) => (self.unhappy(connection, Some(class))?, Vec::new()),
+        };
+        Ok(Plan { plus, minus })
+    }
+
+    fn plan_in_table(&self) -> Plan {
+        let scan = self.scope.in_table(&INDEXES);
+        Plan::of(vec![match self.outcome {
+            Outcome::Any => scan,
+            Outcome::Succeeded => scan.and("succeeded = ?", 1),
+            Outcome::Unhappy => scan.and("succeeded = ?", 0),
+            Outcome::Class(class) => of_class(scan, class),
+        }])
+    }
+
+    /// Deliveries without success, of one class if it is given.
+    fn unhappy(
+        &self,
+        connection: &Connection,
+        class: Option<CodeClass>,
+    ) -> rusqlite::Result<Vec<Scan>> {
+        let scans = self.scope.some(connection, UNHAPPY, UNHAPPY_ENDPOINT)?;
+        Ok(match class {
+            None => scans,
+            Some(class) => scans
+                .into_iter()
+                .map(|scan| of_class(scan, class))
+                .collect(),
+        })
+    }
+
+    /// Deliveries of one event: few, so each is looked at.
+    fn of_event(
+        &self,
+        connection: &Connection,
+        event: Uuid,
+        query: Option<&Query>,
+        page: Page,
+    ) -> rusqlite::Result<Found> {
+        let mut found = Found::default();
+        let mut searched = 0;
+        for row in deliveries_of(connection, event)? {
+            if !self.covers(&row) {
+                continue;
+            }
+            searched += 1;
+            let hit = match query {
+                None => true,
+                Some(Query::Id(id)) => row.id == *id || event == *id,
+                Some(Query::Text(pattern)) => {
+                    pattern.in_id(row.id) || pattern.in_id(event) || pattern.in_code(row.code)
+                }
+            };
+            if hit {
+                found.add(row.seq, page);
+            }
+        }
+        found.searched = matches!(query, Some(Query::Text(_))).then_some(searched);
+        Ok(found)
+    }
+
+    /// The delivery with this id, or those of the event with it.
+    fn with_id(&self, connection: &Connection, id: Uuid, page: Page) -> rusqlite::Result<Found> {
+        let sql = "SELECT seq, id, workspace, endpoint, type, succeeded, code, created_at
+             FROM delivery WHERE id = ?";
+        let delivery = prepare(connection, sql)?
+            .query_row([id], Candidate::read)
+            .optional()?;
+        // One out of reach is like none, also in what is asked next: how long that takes can be seen.
+        let candidates = match delivery.filter(|delivery| self.covers(delivery)) {
+            Some(delivery) => vec![delivery],
+            None => deliveries_of(connection, id)?,
+        };
+        let mut found = Found::default();
+        for row in candidates.iter().filter(|row| self.covers(row)) {
+            found.add(row.seq, page);
+        }
+        Ok(found)
+    }
+
+    fn covers(&self, row: &Candidate) -> bool {
+        self.scope
+            .covers(row.workspace, row.endpoint, row.event_type)
+            && self.outcome.includes(row.succeeded, row.code)
+            && self.interval.contains(row.created_at)
+    }
+
+    fn with_text(
+        &self,
+        connection: &Connection,
+        pattern: &Pattern,
+        page: Page,
+    ) -> rusqlite::Result<Found> {
+        let plan = self.plan(connection)?;
+        let haystack = Haystack {
+            table: Table::Delivery,
+            in_table: self.plan_in_table(),
+            ranges: self.interval.ranges(connection, Table::Delivery)?,
+            total: self.total(connection, &plan)?,
+            plan: &plan,
+            most: QUERY_SCAN_MAX,
+        };
+        haystack.search(connection, pattern, page)
+    }
+}
+
+fn of_class(scan: Scan, class: CodeClass) -> Scan {
+    let from = i64::from(class.hundreds()) * 100;
+    scan.and("code >= ?", from).and("code < ?", from + 100)
+}
+
+/// What a filter looks at in a delivery.
+struct Candidate {
+    seq: i64,
+    id: Uuid,
+    workspace: i64,
+    endpoint: i64,
+    event_type: i64,
+    succeeded: bool,
+    code: Option<u16>,
+    created_at: i64,
+}
+
+impl Candidate {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            seq: row.get(0)?,
+            id: row.get(1)?,
+            workspace: row.get(2)?,
+            endpoint: row.get(3)?,
+            event_type: row.get(4)?,
+            succeeded: row.get(5)?,
+            code: row.get(6)?,
+            created_at: row.get(7)?,
+        })
+    }
+}
+
+/// The deliveries of an event, newest first.
+fn deliveries_of(connection: &Connection, event: Uuid) -> rusqlite::Result<Vec<Candidate>> {
+    let sql =
+        "SELECT d.seq, d.id, d.workspace, d.endpoint, d.type, d.succeeded, d.code, d.created_at
+         FROM event e JOIN delivery d INDEXED BY delivery_by_event ON d.event = e.seq
+         WHERE e.id = ? ORDER BY d.seq DESC";
+    prepare(connection, sql)?
+        .query_map([event], Candidate::read)?
+        .collect()
+}

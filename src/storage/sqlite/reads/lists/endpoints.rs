@@ -1,0 +1,62 @@
+//! The list of endpoints.
+
+use rusqlite::{Connection, params};
+
+use super::query::Found;
+use super::rows;
+use super::scope::Scope;
+use super::statement::prepare;
+use crate::domain::endpoint::Endpoint;
+use crate::storage::filter::{EndpointFilter, Page};
+use crate::storage::part::Paged;
+
+/// Endpoints, newest first; neither deleted ones nor those of deleted workspaces.
+///
+/// The text sought in URLs is compared in lower case, of ASCII alone: a normalised URL has no other
+/// letters, since hosts are in Punycode and paths percent-encoded. Endpoints number thousands at most,
+/// so all that may match are looked at.
+pub(crate) fn list_endpoints(
+    connection: &Connection,
+    filter: &EndpointFilter,
+    page: Page,
+    bytes: usize,
+) -> rusqlite::Result<Paged<Endpoint>> {
+    let snapshot = connection.unchecked_transaction()?;
+    let scope = Scope::resolve(&snapshot, filter.reach, &filter.workspaces, &[], &[])?;
+    let mut numbers = match scope {
+        None => Vec::new(),
+        Some(scope) => matching(&snapshot, &scope, filter.url.as_deref().unwrap_or_default())?,
+    };
+    numbers.sort_unstable_by(|a, b| b.cmp(a));
+    let shown: Vec<i64> = numbers
+        .iter()
+        .copied()
+        .skip(usize::try_from(page.offset()).unwrap_or(usize::MAX))
+        .take(usize::try_from(page.limit).unwrap_or(usize::MAX))
+        .collect();
+    let found = Found {
+        seqs: shown,
+        total: numbers.len() as u64,
+        searched: None,
+    };
+    found.read(|numbers| rows::endpoints(&snapshot, numbers, bytes))
+}
+
+fn matching(connection: &Connection, scope: &Scope, url: &str) -> rusqlite::Result<Vec<i64>> {
+    let url = url.to_ascii_lowercase();
+    // Every text has the empty one in it, so without a filter nothing is left out.
+    let mut statement = prepare(
+        connection,
+        "SELECT e.n FROM workspace w
+         JOIN endpoint e INDEXED BY endpoint_workspace ON e.workspace = w.n
+         WHERE w.n = ?1 AND w.deleted_at IS NULL AND e.deleted_at IS NULL
+         AND (?2 = '' OR instr(lower(e.url), ?2) > 0)",
+    )?;
+    let mut numbers = Vec::new();
+    for workspace in scope.each_workspace(connection)? {
+        for n in statement.query_map(params![workspace, url], |row| row.get(0))? {
+            numbers.push(n?);
+        }
+    }
+    Ok(numbers)
+}

@@ -1,0 +1,419 @@
+//! The list of events.
+
+use rusqlite::{Connection, OptionalExtension};
+use uuid::Uuid;
+
+use super::plan::Plan;
+use super::query::{Found, Pattern, Query};
+use super::rows;
+use super::scan::{Index, Scan, Source};
+use super::scope::{Indexes, Scope};
+use super::search::Haystack;
+use super::statement::{Table, prepare};
+use super::time_range::{Interval, SeqRange};
+use super::totals;
+use super::totals::{Blocks, Kind};
+use crate::domain::access::Reach;
+use crate::domain::event::{Event, EventStatus};
+use crate::storage::filter::{EventFilter, Page, QUERY_SCAN_MAX, RowNumber};
+use crate::storage::part::{Paged, Row};
+
+const INDEXES: Indexes = Indexes {
+    all: index(Source::Rows),
+    of_workspace: index(Source::Late("event_of_workspace")),
+    of_type: index(Source::Late("event_of_type")),
+    of_endpoint: index(Source::Late("event_of_endpoint")),
+};
+const UNHAPPY: Index = partial("event_unhappy", "state IN (3, 4)");
+const UNHAPPY_ENDPOINT: Index = partial("event_unhappy_endpoint", "state IN (3, 4)");
+const FRESH: Index = partial("event_fresh", "state = 0");
+const WAITING: Index = partial("event_waiting", "state = 1");
+
+const SUCCEEDED: i64 = 2;
+const FAILED: i64 = 3;
+const SKIPPED: i64 = 4;
+
+const fn index(source: Source) -> Index {
+    Index {
+        table: Table::Event,
+        source,
+    }
+}
+
+const fn partial(name: &'static str, only: &'static str) -> Index {
+    index(Source::Partial { name, only })
+}
+
+/// What a filter looks at in the events that meet a condition, newest first.
+macro_rules! candidates {
+    ($condition:literal) => {
+        concat!(
+            "SELECT e.seq, e.workspace, e.endpoint, e.type, e.state, e.run, p.skip_through, e.created_at
+             FROM event e CROSS JOIN endpoint p ON p.n = e.endpoint
+             WHERE ",
+            $condition,
+            " ORDER BY e.seq DESC"
+        )
+    };
+}
+/// Events, newest first.
+pub(crate) fn list_events(
+    connection: &Connection,
+    filter: &EventFilter,
+    page: Page,
+    bytes: usize,
+) -> rusqlite::Result<Paged<Event>> {
+    let snapshot = connection.unchecked_transaction()?;
+    let found = find(&snapshot, filter, page)?;
+    found.read(|numbers| rows::events(&snapshot, numbers, bytes))
+}
+
+/// One event, if it is within reach. May be called within a transaction.
+pub(crate) fn find_event(
+    connection: &Connection,
+    reach: Reach,
+    id: Uuid,
+    bytes: usize,
+) -> rusqlite::Result<Option<Row<Event>>> {
+    let sql =
+        "SELECT e.seq, w.id FROM event e JOIN workspace w ON w.n = e.workspace WHERE e.id = ?";
+    let found: Option<(i64, Uuid)> = prepare(connection, sql)?
+        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    match found {
+        Some((seq, workspace)) if reach.covers(workspace) => {
+            Ok(rows::events(connection, &[RowNumber(seq)], bytes)?
+                .rows
+                .pop())
+        }
+        _ => Ok(None),
+    }
+}
+
+fn find(connection: &Connection, filter: &EventFilter, page: Page) -> rusqlite::Result<Found> {
+    let query = filter.query.as_deref().and_then(Query::parse);
+    let Some(scope) = Scope::resolve(
+        connection,
+        filter.reach,
+        &filter.workspaces,
+        &filter.endpoints,
+        &filter.event_types,
+    )?
+    else {
+        return Ok(Found {
+            searched: matches!(query, Some(Query::Text(_))).then_some(0),
+            ..Found::default()
+        });
+    };
+    let selection = Selection {
+        scope,
+        statuses: Statuses::of(&filter.statuses),
+        interval: Interval::new(filter.after, filter.before),
+    };
+    match query {
+        Some(Query::Id(id)) => selection.with_id(connection, id, page),
+        Some(Query::Text(pattern)) => selection.with_text(connection, &pattern, page),
+        None => selection.page(connection, page),
+    }
+}
+
+/// Which statuses are wanted; not none of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Statuses(Vec<EventStatus>);
+
+impl Statuses {
+    /// Any of `named`, or any at all if there are none.
+    fn of(named: &[EventStatus]) -> Self {
+        let wanted = |status: &EventStatus| named.is_empty() || named.contains(status);
+        Self(EventStatus::ALL.into_iter().filter(wanted).collect())
+    }
+
+    fn include(&self, status: EventStatus) -> bool {
+        self.0.contains(&status)
+    }
+
+    /// Conditions on the counters; none if any status is wanted.
+    fn kinds(&self) -> Vec<Kind> {
+        if self.0.len() == EventStatus::ALL.len() {
+            return Vec::new();
+        }
+        let states = self.0.iter().flat_map(|status| match status {
+            EventStatus::Pending => &[0, 1][..],
+            EventStatus::Succeeded => &[SUCCEEDED],
+            EventStatus::Failed => &[FAILED],
+            EventStatus::Skipped => &[SKIPPED],
+        });
+        states.map(|state| ("state = ?", *state)).collect()
+    }
+}
+
+/// A filter without its query, in the terms of the database.
+struct Selection {
+    scope: Scope,
+    statuses: Statuses,
+    interval: Interval,
+}
+
+/// An endpoint with events that wait.
+struct Backlog {
+    endpoint: i64,
+    skip_through: i64,
+    /// Whether some of its skipped events still look as if they were waiting.
+    unswept: bool,
+}
+
+impl Selection {
+    fn page(&self, connection: &Connection, page: Page) -> rusqlite::Result<Found> {
+        let plan = self.plan(connection)?;
+        let mut found = Found {
+            total: self.total(connection, &plan)?,
+            ..Found::default()
+        };
+        if page.offset() < found.total {
+            let ranges = self.interval.ranges(connection, Table::Event)?;
+            found.seqs = plan.page(connection, &ranges, page.offset(), page.limit)?;
+        }
+        Ok(found)
+    }
+
+    fn total(&self, connection: &Connection, plan: &Plan) -> rusqlite::Result<u64> {
+        totals::total(connection, Table::Event, plan, self.interval, |blocks| {
+            self.counted(connection, blocks)
+        })
+    }
+
+    /// The total of whole blocks. To the counters, which go by state, what is skipped but not yet swept
+    /// is still pending.
+    fn counted(&self, connection: &Connection, blocks: &[Blocks]) -> rusqlite::Result<u64> {
+        let kinds = self.statuses.kinds();
+        let counted = totals::counters(connection, Table::Event, &self.scope, blocks, &kinds)?;
+        let pending = self.statuses.include(EventStatus::Pending);
+        let skipped = self.statuses.include(EventStatus::Skipped);
+        if pending == skipped {
+            return Ok(counted);
+        }
+        let unswept = Plan::of(self.unswept(&self.backlogs(connection)?));
+        if unswept.plus.is_empty() {
+            return Ok(counted);
+        }
+        let ranges: Vec<SeqRange> = blocks.iter().map(|blocks| blocks.range()).collect();
+        let unswept = unswept.count(connection, &ranges)?;
+        Ok(if skipped {
+            counted + unswept
+        } else {
+            counted.saturating_sub(unswept)
+        })
+    }
+
+    fn plan(&self, connection: &Connection) -> rusqlite::Result<Plan> {
+        let mut plan = Plan::default();
+        // Most events succeeded, so those are what is left of all without the others.
+        let listed = self.statuses.include(EventStatus::Succeeded);
+        if listed {
+            plan.plus = self.scope.every(connection, &INDEXES)?;
+        }
+        let scans = if listed {
+            &mut plan.minus
+        } else {
+            &mut plan.plus
+        };
+        let taken = |status| self.statuses.include(status) != listed;
+        if taken(EventStatus::Failed) {
+            scans.extend(self.unhappy(connection, FAILED)?);
+        }
+        if taken(EventStatus::Skipped) {
+            scans.extend(self.unhappy(connection, SKIPPED)?);
+        }
+        if taken(EventStatus::Skipped) || taken(EventStatus::Pending) {
+            let backlogs = self.backlogs(connection)?;
+            if taken(EventStatus::Skipped) {
+                scans.extend(self.unswept(&backlogs));
+            }
+            if taken(EventStatus::Pending) {
+                scans.extend(self.pending(&backlogs));
+            }
+        }
+        Ok(plan)
+    }
+
+    fn plan_in_table(&self, connection: &Connection) -> rusqlite::Result<Plan> {
+        let scan = self.scope.in_table(&INDEXES);
+        if self.statuses.kinds().is_empty() {
+            return Ok(Plan::of(vec![scan]));
+        }
+        // What events wait for is with their endpoint, so those stay with their indexes.
+        let ended: Vec<i64> = (self.statuses.0.iter())
+            .filter_map(|status| match status {
+                EventStatus::Pending => None,
+                EventStatus::Succeeded => Some(SUCCEEDED),
+                EventStatus::Failed => Some(FAILED),
+                EventStatus::Skipped => Some(SKIPPED),
+            })
+            .collect();
+        let mut plan = Plan::default();
+        if !ended.is_empty() {
+            plan.plus.push(scan.among("state", &ended));
+        }
+        let backlogs = self.backlogs(connection)?;
+        if self.statuses.include(EventStatus::Pending) {
+            plan.plus.extend(self.pending(&backlogs));
+        }
+        if self.statuses.include(EventStatus::Skipped) {
+            plan.plus.extend(self.unswept(&backlogs));
+        }
+        Ok(plan)
+    }
+
+    /// Events that ended in `state`.
+    fn unhappy(&self, connection: &Connection, state: i64) -> rusqlite::Result<Vec<Scan>> {
+        let scans = self.scope.some(connection, UNHAPPY, UNHAPPY_ENDPOINT)?;
+        let in_state = |scan: Scan| scan.and("state = ?", state);
+        Ok(scans.into_iter().map(in_state).collect())
+    }
+
+    /// Events that wait and are not to be skipped.
+    fn pending(&self, backlogs: &[Backlog]) -> Vec<Scan> {
+        self.waiting(backlogs.iter(), |skip_through| {
+            let above = SeqRange {
+                above: skip_through,
+                ..SeqRange::ALL
+            };
+            (above, "run > ?")
+        })
+    }
+
+    /// Events that were skipped and still look as if they were waiting.
+    fn unswept(&self, backlogs: &[Backlog]) -> Vec<Scan> {
+        let unswept = backlogs.iter().filter(|backlog| backlog.unswept);
+        self.waiting(unswept, |skip_through| {
+            let below = SeqRange {
+                below: skip_through.saturating_add(1),
+                ..SeqRange::ALL
+            };
+            (below, "run <= ?")
+        })
+    }
+
+    /// Events that wait: given `skip_through` of their endpoint, `runs` says which. The first run of an
+    /// event has its number, so for those never attempted a range of numbers says the same.
+    fn waiting<'b>(
+        &self,
+        backlogs: impl Iterator<Item = &'b Backlog>,
+        runs: impl Fn(i64) -> (SeqRange, &'static str),
+    ) -> Vec<Scan> {
+        let types = self.scope.each_type();
+        let mut scans = Vec::new();
+        for backlog in backlogs {
+            let (fresh, attempted) = runs(backlog.skip_through);
+            for event_type in &types {
+                scans.push(
+                    Scan::of(FRESH)
+                        .and("endpoint = ?", backlog.endpoint)
+                        .and_if("type = ?", *event_type)
+                        .within(fresh),
+                );
+                scans.push(
+                    Scan::of(WAITING)
+                        .and("endpoint = ?", backlog.endpoint)
+                        .and(attempted, backlog.skip_through)
+                        .and_if("type = ?", *event_type),
+                );
+            }
+        }
+        scans
+    }
+
+    /// The endpoints in scope with events that wait.
+    fn backlogs(&self, connection: &Connection) -> rusqlite::Result<Vec<Backlog>> {
+        let endpoints = match &self.scope.endpoints {
+            Some(endpoints) => endpoints.clone(),
+            None => waiting_endpoints(connection)?,
+        };
+        let sql = "SELECT n, skip_through, sweep, workspace FROM endpoint WHERE n = ?";
+        let mut statement = prepare(connection, sql)?;
+        let mut backlogs = Vec::new();
+        for endpoint in endpoints {
+            let mut rows = statement.query([endpoint])?;
+            let Some(row) = rows.next()? else { continue };
+            let workspace = row.get(3)?;
+            let workspaces = self.scope.workspaces.as_ref();
+            if workspaces.is_none_or(|workspaces| workspaces.contains(&workspace)) {
+                backlogs.push(Backlog {
+                    endpoint: row.get(0)?,
+                    skip_through: row.get(1)?,
+                    unswept: row.get(2)?,
+                });
+            }
+        }
+        Ok(backlogs)
+    }
+
+    /// The event with this id, or those of the message with it.
+    fn with_id(&self, connection: &Connection, id: Uuid, page: Page) -> rusqlite::Result<Found> {
+        let by_id = candidates!("e.id = ?");
+        let by_message = candidates!(
+            "e.seq >= (SELECT first_event FROM message WHERE id = ?1)
+             AND e.seq < (SELECT first_event + events FROM message WHERE id = ?1)"
+        );
+        let mut found = Found::default();
+        for sql in [by_id, by_message] {
+            let mut statement = prepare(connection, sql)?;
+            let mut rows = statement.query([id])?;
+            while let Some(row) = rows.next()? {
+                if self.covers(row)? {
+                    found.add(row.get(0)?, page);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether a row of `candidates!` belongs.
+    fn covers(&self, row: &rusqlite::Row<'_>) -> rusqlite::Result<bool> {
+        let status = rows::status(row.get(4)?, row.get(5)?, row.get(6)?);
+        Ok(self.scope.covers(row.get(1)?, row.get(2)?, row.get(3)?)
+            && status.is_some_and(|status| self.statuses.include(status))
+            && self.interval.contains(row.get(7)?))
+    }
+
+    /// Ids of messages are left out: they would cost as much again as those of the events.
+    fn with_text(
+        &self,
+        connection: &Connection,
+        pattern: &Pattern,
+        page: Page,
+    ) -> rusqlite::Result<Found> {
+        let plan = self.plan(connection)?;
+        let haystack = Haystack {
+            table: Table::Event,
+            in_table: self.plan_in_table(connection)?,
+            ranges: self.interval.ranges(connection, Table::Event)?,
+            total: self.total(connection, &plan)?,
+            plan: &plan,
+            most: QUERY_SCAN_MAX,
+        };
+        haystack.search(connection, pattern, page)
+    }
+}
+
+/// The endpoints with events that wait, found by leaping from one to the next: they are fewer than all
+/// endpoints, and far fewer than their events.
+fn waiting_endpoints(connection: &Connection) -> rusqlite::Result<Vec<i64>> {
+    let mut endpoints = Vec::new();
+    for sql in [
+        "SELECT min(endpoint) FROM event INDEXED BY event_fresh WHERE state = 0 AND endpoint > ?",
+        "SELECT min(endpoint) FROM event INDEXED BY event_waiting WHERE state = 1 AND endpoint > ?",
+    ] {
+        let mut statement = prepare(connection, sql)?;
+        let mut last = 0;
+        while let Some(endpoint) =
+            statement.query_row([last], |row| row.get::<_, Option<i64>>(0))?
+        {
+            endpoints.push(endpoint);
+            last = endpoint;
+        }
+    }
+    endpoints.sort_unstable();
+    endpoints.dedup();
+    Ok(endpoints)
+}

@@ -1,0 +1,209 @@
+//! The text query of a list: what it means, and what matches it.
+
+use uuid::Uuid;
+
+use crate::storage::filter::{Page, RowNumber};
+use crate::storage::part::{Paged, Part};
+
+/// What a query asks for.
+#[derive(Clone, Debug)]
+pub(crate) enum Query {
+    /// A whole UUID: what has it.
+    Id(Uuid),
+    /// Other text: what has it in an id or code.
+    Text(Pattern),
+}
+
+impl Query {
+    /// Reads a query; `None` if there is nothing in it.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        if text.is_empty() {
+            return None;
+        }
+        // The parser also knows braces and URNs, which are longer.
+        match Uuid::try_parse(text) {
+            Ok(id) if matches!(text.len(), 32 | 36) => Some(Self::Id(id)),
+            _ => Some(Self::Text(Pattern::new(text))),
+        }
+    }
+}
+
+/// Text sought in ids, as they are written with hyphens, and in codes, in any case.
+///
+/// An id is never written out for this. The text can begin at a few places only, and at each of them
+/// it fixes some digits; so it is turned into a mask and a value per place, and an id is compared
+/// with those as one number.
+#[derive(Clone, Debug)]
+pub(crate) struct Pattern {
+    text: String,
+    places: Vec<(u128, u128)>,
+    /// The codes it is in; none, or not even entries, if it cannot be in any.
+    codes: Vec<bool>,
+}
+
+/// Codes have three digits.
+const CODES: u16 = 1000;
+
+/// Characters of an id with its hyphens.
+const ID_LENGTH: usize = 36;
+const HYPHENS: [usize; 4] = [8, 13, 18, 23];
+
+impl Pattern {
+    /// What matches `text`.
+    pub(crate) fn new(text: &str) -> Self {
+        let places = (0..ID_LENGTH)
+            .filter_map(|start| place(text, start))
+            .collect();
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        let codes = 0..if digits && text.len() <= 3 { CODES } else { 0 };
+        Self {
+            text: text.to_owned(),
+            places,
+            codes: codes.map(|code| code.to_string().contains(text)).collect(),
+        }
+    }
+
+    /// The text.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether nothing at all matches.
+    pub(crate) fn is_hopeless(&self) -> bool {
+        self.places.is_empty() && self.codes.is_empty()
+    }
+
+    /// Whether the text is in an id.
+    pub(crate) fn in_id(&self, id: Uuid) -> bool {
+        let id = id.as_u128();
+        self.places.iter().any(|(mask, value)| id & mask == *value)
+    }
+
+    /// Whether the text can be in a code at all.
+    pub(crate) fn seeks_codes(&self) -> bool {
+        !self.codes.is_empty()
+    }
+
+    /// Whether the text is in a code.
+    pub(crate) fn in_code(&self, code: Option<u16>) -> bool {
+        code.is_some_and(|code| self.codes.get(usize::from(code)) == Some(&true))
+    }
+}
+
+/// The digits that `text` fixes if it begins at character `start` of an id: which, and to what.
+fn place(text: &str, start: usize) -> Option<(u128, u128)> {
+    if start + text.len() > ID_LENGTH {
+        return None;
+    }
+    let (mut mask, mut value) = (0, 0);
+    for (at, character) in (start..).zip(text.chars()) {
+        if HYPHENS.contains(&at) {
+            if character != '-' {
+                return None;
+            }
+            continue;
+        }
+        let digit = character.to_digit(16)?;
+        let hyphens_before = HYPHENS.iter().filter(|hyphen| **hyphen < at).count();
+        let shift = 4 * (31 - (at - hyphens_before));
+        mask |= 0xf << shift;
+        value |= u128::from(digit) << shift;
+    }
+    Some((mask, value))
+}
+
+/// What was found: one page of it, and how much in all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// The numbers of the page's rows, newest first.
+    pub(crate) seqs: Vec<i64>,
+    /// Rows on all pages.
+    pub(crate) total: u64,
+    /// Rows looked at, if text was sought.
+    pub(crate) searched: Option<u64>,
+}
+
+impl Found {
+    /// Counts a hit, newest first, and keeps it if it is on the page.
+    pub(crate) fn add(&mut self, seq: i64, page: Page) {
+        if self.total >= page.offset() && (self.seqs.len() as u64) < page.limit {
+            self.seqs.push(seq);
+        }
+        self.total += 1;
+    }
+
+    /// The page, with the first of its rows as `read` reads them.
+    pub(crate) fn read<T>(
+        self,
+        read: impl FnOnce(&[RowNumber]) -> rusqlite::Result<Part<T>>,
+    ) -> rusqlite::Result<Paged<T>> {
+        let mut rest: Vec<RowNumber> = self.seqs.into_iter().map(RowNumber).collect();
+        let first = read(&rest)?;
+        rest.drain(..first.done);
+        Ok(Paged {
+            rows: first.rows,
+            rest,
+            total: self.total,
+            searched: self.searched,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_finds_what_is_in_the_hyphenated_text() {
+        let id = Uuid::parse_str("018bcfe5-6800-4abc-8def-0123456789ab").unwrap();
+        let text = id.to_string();
+        for start in 0..text.len() {
+            for end in start + 1..=text.len() {
+                let part = &text[start..end];
+                assert!(Pattern::new(part).in_id(id), "{part}");
+                assert!(Pattern::new(&part.to_uppercase()).in_id(id), "{part}");
+            }
+        }
+        for other in [
+            "56800", "018bcfe6", "--", "g", "é", "%", "-4abd", "9ab-", "-018",
+        ] {
+            assert!(!Pattern::new(other).in_id(id), "{other}");
+        }
+        assert!(Pattern::new("x1").is_hopeless());
+        assert!(Pattern::new(&"1".repeat(37)).is_hopeless());
+    }
+
+    #[test]
+    fn a_pattern_finds_what_is_in_a_code() {
+        assert!(Pattern::new("50").in_code(Some(503)));
+        assert!(Pattern::new("503").in_code(Some(503)));
+        assert!(!Pattern::new("53").in_code(Some(503)));
+        assert!(!Pattern::new("5 03").in_code(Some(503)));
+        assert!(!Pattern::new("0").in_code(None));
+    }
+
+    #[test]
+    fn only_whole_uuids_are_looked_up() {
+        let id = Uuid::from_u128(0x018b_cfe5_6800_4abc_8def_0123_4567_89ab);
+        for text in [
+            id.to_string(),
+            id.simple().to_string(),
+            id.to_string().to_uppercase(),
+            format!(" {id} "),
+        ] {
+            assert!(matches!(Query::parse(&text), Some(Query::Id(found)) if found == id));
+        }
+        for text in [
+            id.braced().to_string(),
+            id.urn().to_string(),
+            id.to_string()[1..].to_owned(),
+        ] {
+            assert!(
+                matches!(Query::parse(&text), Some(Query::Text(_))),
+                "{text}"
+            );
+        }
+        assert!(Query::parse(" ").is_none());
+    }
+}

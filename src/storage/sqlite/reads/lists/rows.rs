@@ -1,0 +1,241 @@
+//! Rows as what they stand for, as many as there is memory for.
+
+use rusqlite::types::{Type, ValueRef};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::payload::payload_bytes;
+use super::statement::prepare;
+use crate::domain::delivery::Delivery;
+use crate::domain::delivery_error::DeliveryError;
+use crate::domain::endpoint::Endpoint;
+use crate::domain::event::{Event, EventStatus};
+use crate::domain::event_type::{EventType, Subscription};
+use crate::storage::filter::RowNumber;
+use crate::storage::part;
+use crate::storage::part::{LongPayload, Part};
+use crate::storage::sqlite::rows;
+
+/// What a row counts besides its long texts.
+const ROW_BYTES: usize = 512;
+
+/// Written out as JSON, a control character of a response takes six bytes, while one of a payload, which
+/// is JSON already, takes two.
+const RESPONSE_WEIGHT: usize = 3;
+
+/// What [`event`] reads, from `event e` and what it points to; a payload only if it has no more bytes
+/// than parameter 2 says.
+macro_rules! event_columns {
+    () => {
+        concat!(
+            "e.id, m.id, p.id, t.name, e.state, e.run, p.skip_through, e.attempts, e.code, e.due,
+             e.created_at, e.modified_at, ",
+            payload_bytes!(),
+            ", CASE WHEN ",
+            payload_bytes!(),
+            " <= ?2 THEN ",
+            rows::body!(),
+            " END, e.seq"
+        )
+    };
+}
+macro_rules! event_joins {
+    () => {
+        " JOIN message m ON m.seq = e.message
+          JOIN endpoint p ON p.n = e.endpoint
+          JOIN event_type t ON t.n = e.type"
+    };
+}
+
+const EVENT: &str = concat!(
+    "SELECT ",
+    event_columns!(),
+    " FROM event e",
+    event_joins!(),
+    " WHERE e.seq = ?1"
+);
+const DELIVERY: &str = concat!(
+    "SELECT ",
+    event_columns!(),
+    ", d.id, d.attempt, d.succeeded, d.code, d.error, d.response, d.duration_ms, d.created_at
+     FROM delivery d JOIN event e ON e.seq = d.event",
+    event_joins!(),
+    " WHERE d.seq = ?1"
+);
+
+/// The first of the events with these numbers, in this order: as many as have `bytes` bytes.
+pub(crate) fn events(
+    connection: &Connection,
+    numbers: &[RowNumber],
+    bytes: usize,
+) -> rusqlite::Result<Part<Event>> {
+    with_payloads(connection, EVENT, numbers, bytes, |row| {
+        let (item, payload) = event(row)?;
+        let bytes = item.payload.as_ref().map_or(0, String::len);
+        Ok((part::Row { item, payload }, bytes))
+    })
+}
+
+/// The first of the deliveries with these numbers, in this order: as many as have `bytes` bytes.
+pub(crate) fn deliveries(
+    connection: &Connection,
+    numbers: &[RowNumber],
+    bytes: usize,
+) -> rusqlite::Result<Part<Delivery>> {
+    with_payloads(connection, DELIVERY, numbers, bytes, |row| {
+        let (item, payload) = delivery(row)?;
+        let bytes = item.event.payload.as_ref().map_or(0, String::len)
+            + RESPONSE_WEIGHT * item.response.as_ref().map_or(0, String::len);
+        Ok((part::Row { item, payload }, bytes))
+    })
+}
+
+/// The first of the endpoints with these numbers, in this order: as many as have `bytes` bytes.
+pub(crate) fn endpoints(
+    connection: &Connection,
+    numbers: &[RowNumber],
+    bytes: usize,
+) -> rusqlite::Result<Part<Endpoint>> {
+    let sql = format!(
+        "SELECT {} FROM endpoint e JOIN workspace w ON w.n = e.workspace WHERE e.n = ?1",
+        rows::ENDPOINT
+    );
+    let mut statement = prepare(connection, &sql)?;
+    first(numbers, bytes, |number, _| {
+        let found = statement.query_row([number], rows::endpoint).optional()?;
+        Ok(found.map(|item| {
+            let types = item.events.iter().map(Subscription::as_str);
+            let bytes = item.url.as_str().len() + types.map(|text| text.len() + 3).sum::<usize>();
+            let payload = None;
+            (part::Row { item, payload }, bytes)
+        }))
+    })
+}
+
+/// A row, and the bytes of its long texts.
+type Weighed<T> = (part::Row<T>, usize);
+
+fn with_payloads<T>(
+    connection: &Connection,
+    sql: &str,
+    numbers: &[RowNumber],
+    bytes: usize,
+    map: impl Fn(&Row<'_>) -> rusqlite::Result<Weighed<T>>,
+) -> rusqlite::Result<Part<T>> {
+    let mut statement = prepare(connection, sql)?;
+    first(numbers, bytes, |number, left| {
+        let left = i64::try_from(left).unwrap_or(i64::MAX);
+        statement.query_row(params![number, left], &map).optional()
+    })
+}
+
+/// Reads rows while there are bytes left. `read` is told how many: a payload that is longer is left out,
+/// and then makes a part of its own.
+fn first<T>(
+    numbers: &[RowNumber],
+    bytes: usize,
+    mut read: impl FnMut(i64, usize) -> rusqlite::Result<Option<Weighed<T>>>,
+) -> rusqlite::Result<Part<T>> {
+    let mut part = Part {
+        rows: Vec::new(),
+        done: 0,
+    };
+    let mut left = bytes;
+    for RowNumber(number) in numbers {
+        let found = read(*number, left)?;
+        let is_long = matches!(&found, Some((row, _)) if row.payload.is_some());
+        if is_long && !part.rows.is_empty() {
+            break;
+        }
+        part.done += 1;
+        let Some((row, bytes)) = found else {
+            continue;
+        };
+        part.rows.push(row);
+        left = left.saturating_sub(bytes + ROW_BYTES);
+        if is_long || left == 0 {
+            break;
+        }
+    }
+    Ok(part)
+}
+
+/// The status of an event. One whose run is to be skipped is skipped, swept or not.
+pub(crate) fn status(state: i64, run: i64, skip_through: i64) -> Option<EventStatus> {
+    match state {
+        0 | 1 if run > skip_through => Some(EventStatus::Pending),
+        0 | 1 | 4 => Some(EventStatus::Skipped),
+        2 => Some(EventStatus::Succeeded),
+        3 => Some(EventStatus::Failed),
+        _ => None,
+    }
+}
+
+/// An event, and its payload if that was left out.
+fn event(row: &Row<'_>) -> rusqlite::Result<(Event, Option<LongPayload>)> {
+    let state = row.get(4)?;
+    let status = status(state, row.get(5)?, row.get(6)?).ok_or_else(|| unreadable(4, state))?;
+    let created_at = row.get(10)?;
+    let next_attempt_at = match (status, state) {
+        (EventStatus::Pending, 0) => Some(created_at),
+        (EventStatus::Pending, _) => row.get(9)?,
+        _ => None,
+    };
+    let (payload, left_out) = match (row.get::<_, Option<u64>>(12)?, text(row.get_ref(13)?)?) {
+        (Some(bytes), None) => {
+            let event = row.get(14)?;
+            (Some(String::new()), Some(LongPayload { event, bytes }))
+        }
+        (_, payload) => (payload, None),
+    };
+    let event = Event {
+        id: row.get(0)?,
+        message_id: row.get(1)?,
+        endpoint_id: row.get(2)?,
+        event_type: EventType::from_stored(row.get(3)?),
+        status,
+        attempts: row.get(7)?,
+        last_http_code: row.get(8)?,
+        next_attempt_at: next_attempt_at.map(rows::time),
+        payload,
+        created_at: rows::time(created_at),
+        modified_at: row.get::<_, Option<i64>>(11)?.map(rows::time),
+    };
+    Ok((event, left_out))
+}
+
+fn delivery(row: &Row<'_>) -> rusqlite::Result<(Delivery, Option<LongPayload>)> {
+    let (event, left_out) = event(row)?;
+    let error = match row.get::<_, Option<u8>>(19)? {
+        None => None,
+        Some(code) => {
+            Some(DeliveryError::from_code(code).ok_or_else(|| unreadable(19, code.into()))?)
+        }
+    };
+    let delivery = Delivery {
+        id: row.get(15)?,
+        endpoint_id: event.endpoint_id,
+        event,
+        attempt: row.get(16)?,
+        succeeded: row.get(17)?,
+        http_code: row.get(18)?,
+        error,
+        response: row.get(20)?,
+        duration_ms: row.get(21)?,
+        created_at: rows::time(row.get(22)?),
+    };
+    Ok((delivery, left_out))
+}
+
+/// Bodies are the UTF-8 that was sent, whichever type their column gave them.
+fn text(value: ValueRef<'_>) -> rusqlite::Result<Option<String>> {
+    let bytes = value.as_bytes_or_null()?;
+    Ok(bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
+}
+
+fn unreadable(column: usize, value: i64) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(
+        column,
+        Type::Integer,
+        format!("{value} stands for nothing").into(),
+    )
+}

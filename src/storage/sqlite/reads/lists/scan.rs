@@ -1,0 +1,217 @@
+//! Ordered scans of one index.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+use rusqlite::{CachedStatement, Connection};
+
+use super::statement::{Table, prepare};
+use super::time_range::SeqRange;
+
+/// An index to scan.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Index {
+    /// The table it is of.
+    pub(crate) table: Table,
+    /// What is read.
+    pub(crate) source: Source,
+}
+
+/// Where the numbers of rows are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Source {
+    /// In the table itself, which is in the order of `seq`.
+    Rows,
+    /// In a partial index of this name, limited to `only`, word for word; `SQLite` uses it for nothing
+    /// else.
+    Partial {
+        name: &'static str,
+        only: &'static str,
+    },
+    /// In a late index of this name, which does not have the newest rows.
+    Late(&'static str),
+}
+
+/// Rows of one index that meet some conditions, in the order of `seq`.
+///
+/// The conditions fix every column of the index before `seq`. Those on columns after it are checked
+/// on the way, still in the index.
+#[derive(Clone, Debug)]
+pub(crate) struct Scan {
+    index: Index,
+    terms: Vec<(Cow<'static, str>, Vec<i64>)>,
+    within: SeqRange,
+}
+
+impl Scan {
+    /// Everything in `index`.
+    pub(crate) const fn of(index: Index) -> Self {
+        Self {
+            index,
+            terms: Vec::new(),
+            within: SeqRange::ALL,
+        }
+    }
+
+    /// Where also `condition`, which holds one `?`, is met with `value`.
+    pub(crate) fn and(mut self, condition: &'static str, value: i64) -> Self {
+        self.terms.push((Cow::Borrowed(condition), vec![value]));
+        self
+    }
+
+    /// Where also `column`, which the index does not order by, is any of `values`.
+    pub(crate) fn among(mut self, column: &str, values: &[i64]) -> Self {
+        let marks = vec!["?"; values.len()].join(", ");
+        let condition = format!("{column} IN ({marks})");
+        self.terms.push((Cow::Owned(condition), values.to_vec()));
+        self
+    }
+
+    /// The same, if there is a value.
+    pub(crate) fn and_if(self, condition: &'static str, value: Option<i64>) -> Self {
+        match value {
+            None => self,
+            Some(value) => self.and(condition, value),
+        }
+    }
+
+    /// Within `range` only.
+    pub(crate) fn within(mut self, range: SeqRange) -> Self {
+        self.within = self.within.and(range);
+        self
+    }
+
+    /// How many rows are in `range`.
+    pub(crate) fn count(&self, connection: &Connection, range: SeqRange) -> rusqlite::Result<u64> {
+        let range = self.within.and(range);
+        if range.is_empty() {
+            return Ok(0);
+        }
+        let mut statement = prepare(connection, &self.sql("count(*)", "", ""))?;
+        self.bind(&mut statement, range)?;
+        let mut rows = statement.raw_query();
+        let count: i64 = rows.next()?.map_or(Ok(0), |row| row.get(0))?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    /// The next `limit` numbers in `range` after the highest `offset`.
+    pub(crate) fn fetch(
+        &self,
+        connection: &Connection,
+        range: SeqRange,
+        offset: u64,
+        limit: usize,
+        into: &mut Vec<i64>,
+    ) -> rusqlite::Result<()> {
+        into.clear();
+        let range = self.within.and(range);
+        if range.is_empty() {
+            return Ok(());
+        }
+        let mut statement = prepare(
+            connection,
+            &self.sql("seq", "", " ORDER BY seq DESC LIMIT ? OFFSET ?"),
+        )?;
+        let bound = self.bind(&mut statement, range)?;
+        statement.raw_bind_parameter(bound + 1, signed(limit as u64))?;
+        statement.raw_bind_parameter(bound + 2, signed(offset))?;
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next()? {
+            into.push(row.get(0)?);
+        }
+        Ok(())
+    }
+
+    /// Adds the numbers of the rows in `range` in which `text` is found, in no order. The condition
+    /// needs [`super::search::install`].
+    pub(crate) fn seek(
+        &self,
+        connection: &Connection,
+        range: SeqRange,
+        text: &str,
+        into: &mut Vec<i64>,
+    ) -> rusqlite::Result<()> {
+        let range = self.within.and(range);
+        if range.is_empty() {
+            return Ok(());
+        }
+        // The subqueries have no column named as one of what is scanned, so that conditions keep their
+        // meaning. CROSS holds SQLite to this order: neighbouring deliveries have neighbouring events.
+        let of_event = " CROSS JOIN (SELECT seq AS event_seq, id AS event_id FROM event)
+            ON event_seq = event";
+        let (row, event, condition, times) = match self.index.table {
+            Table::Event => (
+                " CROSS JOIN (SELECT seq AS row_seq, id, code FROM event) ON row_seq = seq",
+                "",
+                " AND sought(id, code, ?)",
+                1,
+            ),
+            Table::Delivery => (
+                " CROSS JOIN (SELECT seq AS row_seq, id, code, event FROM delivery) ON row_seq = seq",
+                of_event,
+                " AND (sought(id, code, ?) OR sought(event_id, NULL, ?))",
+                2,
+            ),
+        };
+        let join = if let Source::Late(_) = self.index.source {
+            [row, event].concat()
+        } else {
+            event.to_owned()
+        };
+        let mut statement = prepare(connection, &self.sql("seq", &join, condition))?;
+        let bound = self.bind(&mut statement, range)?;
+        for parameter in bound + 1..=bound + times {
+            statement.raw_bind_parameter(parameter, text)?;
+        }
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next()? {
+            into.push(row.get(0)?);
+        }
+        Ok(())
+    }
+
+    fn sql(&self, columns: &str, join: &str, tail: &str) -> String {
+        let mut sql = String::with_capacity(300);
+        let table = self.index.table.name();
+        let _ = match self.index.source {
+            Source::Rows => write!(sql, "SELECT {columns} FROM {table} NOT INDEXED"),
+            Source::Partial { name, .. } => {
+                write!(sql, "SELECT {columns} FROM {table} INDEXED BY {name}")
+            }
+            Source::Late(name) => write!(sql, "SELECT {columns} FROM {name}"),
+        };
+        sql.push_str(join);
+        sql.push_str(" WHERE ");
+        let only = match self.index.source {
+            Source::Partial { only, .. } => Some(only),
+            Source::Rows | Source::Late(_) => None,
+        };
+        let terms = self.terms.iter().map(|(condition, _)| &**condition);
+        for condition in only.into_iter().chain(terms) {
+            sql.push_str(condition);
+            sql.push_str(" AND ");
+        }
+        sql.push_str("seq > ? AND seq < ?");
+        sql.push_str(tail);
+        sql
+    }
+
+    /// Binds all but the tail; answers how many parameters that were.
+    fn bind(
+        &self,
+        statement: &mut CachedStatement<'_>,
+        range: SeqRange,
+    ) -> rusqlite::Result<usize> {
+        let values = self.terms.iter().flat_map(|(_, values)| values).copied();
+        let mut bound = 0;
+        for value in values.chain([range.above, range.below]) {
+            bound += 1;
+            statement.raw_bind_parameter(bound, value)?;
+        }
+        Ok(bound)
+    }
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,265 @@
+//! What a filter names, as numbers of the database.
+
+use rusqlite::{Connection, OptionalExtension};
+use uuid::Uuid;
+
+use super::scan::{Index, Scan};
+use super::statement::{Table, prepare};
+use super::time_range::SeqRange;
+use crate::domain::access::Reach;
+use crate::storage::sqlite::writer::counters::CountScope;
+
+/// The indexes of all rows of a table.
+pub(crate) struct Indexes {
+    /// The table itself.
+    pub(crate) all: Index,
+    /// By workspace. Like the next two a late index.
+    pub(crate) of_workspace: Index,
+    /// By workspace and type.
+    pub(crate) of_type: Index,
+    /// By endpoint. Few endpoints have so many rows, or so many types, that one by the type as well
+    /// would pay.
+    pub(crate) of_endpoint: Index,
+}
+
+/// The workspaces, endpoints and types to which a list is narrowed. No field is an empty list, and
+/// none names anything twice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Scope {
+    /// `None`: all.
+    pub(crate) workspaces: Option<Vec<i64>>,
+    /// All of them in `workspaces`; `None`: all of `workspaces`.
+    pub(crate) endpoints: Option<Vec<i64>>,
+    /// `None`: all.
+    pub(crate) types: Option<Vec<i64>>,
+}
+
+impl Scope {
+    /// Looks up what is named; `None` if nothing can match. Names that nothing has are passed over.
+    /// Deleted workspaces and endpoints count: their events and deliveries stay listed.
+    pub(crate) fn resolve(
+        connection: &Connection,
+        reach: Reach,
+        workspaces: &[Uuid],
+        endpoints: &[Uuid],
+        types: &[String],
+    ) -> rusqlite::Result<Option<Self>> {
+        let Some(workspaces) = resolve_workspaces(connection, reach, workspaces)? else {
+            return Ok(None);
+        };
+        let endpoints = resolve_endpoints(connection, workspaces.as_deref(), endpoints)?;
+        let types = resolve_types(connection, types)?;
+        let hopeless = |list: &Option<Vec<i64>>| list.as_ref().is_some_and(Vec::is_empty);
+        if hopeless(&endpoints) || hopeless(&types) {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            workspaces,
+            endpoints,
+            types,
+        }))
+    }
+
+    /// Whether a row belongs.
+    pub(crate) fn covers(&self, workspace: i64, endpoint: i64, event_type: i64) -> bool {
+        let any_of =
+            |list: &Option<Vec<i64>>, n| list.as_ref().is_none_or(|list| list.contains(&n));
+        any_of(&self.workspaces, workspace)
+            && any_of(&self.endpoints, endpoint)
+            && any_of(&self.types, event_type)
+    }
+
+    /// The types one by one; a single `None` for all of them.
+    pub(crate) fn each_type(&self) -> Vec<Option<i64>> {
+        match &self.types {
+            None => vec![None],
+            Some(types) => types.iter().copied().map(Some).collect(),
+        }
+    }
+
+    /// The workspaces one by one, those of the whole server if none are named.
+    pub(crate) fn each_workspace(&self, connection: &Connection) -> rusqlite::Result<Vec<i64>> {
+        match &self.workspaces {
+            Some(workspaces) => Ok(workspaces.clone()),
+            None => prepare(connection, "SELECT n FROM workspace")?
+                .query_map([], |row| row.get(0))?
+                .collect(),
+        }
+    }
+
+    /// All rows in scope.
+    pub(crate) fn every(
+        &self,
+        connection: &Connection,
+        indexes: &Indexes,
+    ) -> rusqlite::Result<Vec<Scan>> {
+        if self.workspaces.is_none() && self.endpoints.is_none() && self.types.is_none() {
+            return Ok(vec![Scan::of(indexes.all)]);
+        }
+        let of_workspace = match self.types {
+            None => indexes.of_workspace,
+            Some(_) => indexes.of_type,
+        };
+        let indexed = indexed_through(connection, indexes.all.table)?;
+        let older = SeqRange {
+            below: indexed + 1,
+            ..SeqRange::ALL
+        };
+        let newer = SeqRange {
+            above: indexed,
+            ..SeqRange::ALL
+        };
+        let scans = self.some(connection, of_workspace, indexes.of_endpoint)?;
+        let mut scans: Vec<Scan> = scans.into_iter().map(|scan| scan.within(older)).collect();
+        scans.push(self.in_table(indexes).within(newer));
+        Ok(scans)
+    }
+
+    /// The same rows as one scan of the whole table, for when most of it is in scope.
+    pub(crate) fn in_table(&self, indexes: &Indexes) -> Scan {
+        let named = [
+            ("workspace", &self.workspaces),
+            ("endpoint", &self.endpoints),
+            ("type", &self.types),
+        ];
+        let mut scan = Scan::of(indexes.all);
+        for (column, numbers) in named {
+            if let Some(numbers) = numbers {
+                scan = scan.among(column, numbers);
+            }
+        }
+        scan
+    }
+
+    /// The rows in scope that are in two indexes, one by workspace and one by endpoint: a scan for each
+    /// endpoint, or else each workspace, and type.
+    pub(crate) fn some(
+        &self,
+        connection: &Connection,
+        by_workspace: Index,
+        by_endpoint: Index,
+    ) -> rusqlite::Result<Vec<Scan>> {
+        Ok(if let Some(endpoints) = &self.endpoints {
+            self.each_of(by_endpoint, "endpoint = ?", endpoints)
+        } else {
+            let workspaces = self.each_workspace(connection)?;
+            self.each_of(by_workspace, "workspace = ?", &workspaces)
+        })
+    }
+
+    fn each_of(&self, index: Index, condition: &'static str, numbers: &[i64]) -> Vec<Scan> {
+        let types = self.each_type();
+        let scan = |n| Scan::of(index).and(condition, n);
+        let pairs = numbers
+            .iter()
+            .flat_map(|n| types.iter().map(|event_type| (*n, *event_type)));
+        pairs
+            .map(|(n, event_type)| scan(n).and_if("type = ?", event_type))
+            .collect()
+    }
+
+    /// The scopes of the counters that add up to this one.
+    pub(crate) fn count_scopes(&self) -> Vec<CountScope> {
+        match (&self.endpoints, &self.workspaces) {
+            (Some(endpoints), _) => endpoints
+                .iter()
+                .copied()
+                .map(CountScope::endpoint)
+                .collect(),
+            (None, Some(workspaces)) => workspaces
+                .iter()
+                .copied()
+                .map(CountScope::workspace)
+                .collect(),
+            (None, None) => vec![CountScope::SERVER],
+        }
+    }
+}
+
+/// The number up to which all rows of a table are in its late indexes.
+fn indexed_through(connection: &Connection, table: Table) -> rusqlite::Result<i64> {
+    let sql = match table {
+        Table::Event => "SELECT value FROM meta WHERE key = 'event_indexed'",
+        Table::Delivery => "SELECT value FROM meta WHERE key = 'delivery_indexed'",
+    };
+    prepare(connection, sql)?.query_row([], |row| row.get(0))
+}
+
+/// `None`: nothing can match; `Some(None)`: all workspaces.
+#[expect(clippy::option_option, reason = "the two have nothing in common")]
+fn resolve_workspaces(
+    connection: &Connection,
+    reach: Reach,
+    named: &[Uuid],
+) -> rusqlite::Result<Option<Option<Vec<i64>>>> {
+    let own;
+    let wanted = match reach {
+        Reach::Server if named.is_empty() => return Ok(Some(None)),
+        Reach::Server => named,
+        Reach::Workspace(id) => {
+            own = [id];
+            if named.is_empty() || named.contains(&id) {
+                &own
+            } else {
+                return Ok(None);
+            }
+        }
+    };
+    let mut statement = prepare(connection, "SELECT n FROM workspace WHERE id = ?")?;
+    let mut found = Vec::new();
+    for id in wanted {
+        found.extend(
+            statement
+                .query_row([id], |row| row.get::<_, i64>(0))
+                .optional()?,
+        );
+    }
+    let found = distinct(found);
+    Ok((!found.is_empty()).then_some(Some(found)))
+}
+
+fn resolve_endpoints(
+    connection: &Connection,
+    workspaces: Option<&[i64]>,
+    named: &[Uuid],
+) -> rusqlite::Result<Option<Vec<i64>>> {
+    if named.is_empty() {
+        return Ok(None);
+    }
+    let mut statement = prepare(connection, "SELECT n, workspace FROM endpoint WHERE id = ?")?;
+    let mut found = Vec::new();
+    for id in named {
+        let row: Option<(i64, i64)> = statement
+            .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        if let Some((n, workspace)) = row
+            && workspaces.is_none_or(|workspaces| workspaces.contains(&workspace))
+        {
+            found.push(n);
+        }
+    }
+    Ok(Some(distinct(found)))
+}
+
+fn resolve_types(connection: &Connection, named: &[String]) -> rusqlite::Result<Option<Vec<i64>>> {
+    if named.is_empty() {
+        return Ok(None);
+    }
+    let mut statement = prepare(connection, "SELECT n FROM event_type WHERE name = ?")?;
+    let mut found = Vec::new();
+    for name in named {
+        found.extend(
+            statement
+                .query_row([name], |row| row.get::<_, i64>(0))
+                .optional()?,
+        );
+    }
+    Ok(Some(distinct(found)))
+}
+
+/// A row named twice would be listed and counted twice.
+fn distinct(mut list: Vec<i64>) -> Vec<i64> {
+    list.sort_unstable();
+    list.dedup();
+    list
+}

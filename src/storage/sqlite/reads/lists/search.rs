@@ -1,0 +1,128 @@
+//! Looking for a text in ids and codes.
+//!
+//! The database steps over the rows and asks a function of ours about each, so that only the hits come
+//! out of it: handing every row to Rust costs more than looking at it. Hits come in any order and are
+//! sorted at the end.
+
+use rusqlite::Connection;
+use rusqlite::functions::{Context, FunctionFlags};
+use uuid::Uuid;
+
+use super::plan::Plan;
+use super::query::{Found, Pattern};
+use super::scan::Scan;
+use super::statement::Table;
+use super::time_range::{SeqRange, extent};
+use crate::storage::filter::Page;
+
+/// How many rows of a table are stepped over in the time that an index leads to one.
+const LOOKUP_COST: u64 = 20;
+
+/// Gives a connection the SQL function `sought(id, code, text)`.
+pub(crate) fn install(connection: &Connection) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_scalar_function("sought", 3, flags, sought)
+}
+
+fn sought(context: &Context<'_>) -> rusqlite::Result<bool> {
+    // Made once per statement.
+    let pattern = context.get_or_create_aux(2, |text| text.as_str().map(Pattern::new))?;
+    if pattern.in_id(context.get::<Uuid>(0)?) {
+        return Ok(true);
+    }
+    Ok(pattern.seeks_codes() && pattern.in_code(context.get(1)?))
+}
+
+/// Where to look.
+pub(crate) struct Haystack<'a> {
+    /// The table.
+    pub(crate) table: Table,
+    /// The rows.
+    pub(crate) plan: &'a Plan,
+    /// The same rows by scans of the table itself, apart from a few.
+    pub(crate) in_table: Plan,
+    /// Within these ranges.
+    pub(crate) ranges: Vec<SeqRange>,
+    /// How many rows that makes.
+    pub(crate) total: u64,
+    /// How many of them are looked at, newest first.
+    pub(crate) most: u64,
+}
+
+impl Haystack<'_> {
+    /// The rows in which `pattern` is found.
+    pub(crate) fn search(
+        mut self,
+        connection: &Connection,
+        pattern: &Pattern,
+        page: Page,
+    ) -> rusqlite::Result<Found> {
+        let mut found = Found {
+            searched: Some(self.total.min(self.most)),
+            ..Found::default()
+        };
+        if pattern.is_hopeless() || self.total == 0 {
+            return Ok(found);
+        }
+        self.leave_out_the_oldest(connection)?;
+        let plan = if self.is_dense(connection)? {
+            &self.in_table
+        } else {
+            self.plan
+        };
+        let plus = self.seek(connection, pattern, &plan.plus)?;
+        let minus = self.seek(connection, pattern, &plan.minus)?;
+        let mut minus = minus.into_iter().peekable();
+        for seq in plus {
+            while minus.next_if(|left_out| *left_out > seq).is_some() {}
+            if minus.peek() != Some(&seq) {
+                found.add(seq, page);
+            }
+        }
+        Ok(found)
+    }
+
+    fn leave_out_the_oldest(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        if self.total <= self.most {
+            return Ok(());
+        }
+        let last = self
+            .plan
+            .page(connection, &self.ranges, self.most.saturating_sub(1), 1)?;
+        let newest = SeqRange {
+            above: last.first().map_or(i64::MIN, |seq| seq - 1),
+            ..SeqRange::ALL
+        };
+        for range in &mut self.ranges {
+            *range = range.and(newest);
+        }
+        Ok(())
+    }
+
+    /// Whether stepping over the whole table is quicker than being led by indexes.
+    fn is_dense(&self, connection: &Connection) -> rusqlite::Result<bool> {
+        let Some(extent) = extent(connection, self.table)? else {
+            return Ok(false);
+        };
+        let widths = self.ranges.iter().map(|range| range.and(extent).width());
+        let wanted = self.total.min(self.most);
+        Ok(widths.sum::<u64>() <= wanted.saturating_mul(LOOKUP_COST))
+    }
+
+    /// The hits in `scans`, newest first.
+    fn seek(
+        &self,
+        connection: &Connection,
+        pattern: &Pattern,
+        scans: &[Scan],
+    ) -> rusqlite::Result<Vec<i64>> {
+        let mut hits = Vec::new();
+        for scan in scans {
+            for range in &self.ranges {
+                scan.seek(connection, *range, pattern.text(), &mut hits)?;
+            }
+        }
+        hits.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(hits)
+    }
+}

@@ -1,0 +1,76 @@
+//! Lists against a model: a small world of random rows, random filters, and the same question asked
+//! of a plain vector.
+
+mod model;
+mod parts;
+mod plans;
+mod world;
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use rusqlite::Connection;
+use uuid::Uuid;
+
+use crate::domain::access::Reach;
+use crate::domain::delivery::Delivery;
+use crate::domain::endpoint::Endpoint;
+use crate::domain::event::Event;
+use crate::storage::filter::{DeliveryFilter, EndpointFilter, EventFilter, Listed, Page};
+use crate::storage::part::{Paged, Row};
+
+fn whole<T>(paged: Paged<T>) -> Listed<T> {
+    assert_eq!(paged.rest, [], "there is memory for all");
+    Listed {
+        items: paged.rows.into_iter().map(|row| row.item).collect(),
+        total: paged.total,
+        searched: paged.searched,
+    }
+}
+
+fn list_deliveries(
+    connection: &Connection,
+    filter: &DeliveryFilter,
+    page: Page,
+) -> rusqlite::Result<Listed<Delivery>> {
+    super::list_deliveries(connection, filter, page, usize::MAX).map(whole)
+}
+
+fn list_events(
+    connection: &Connection,
+    filter: &EventFilter,
+    page: Page,
+) -> rusqlite::Result<Listed<Event>> {
+    super::list_events(connection, filter, page, usize::MAX).map(whole)
+}
+
+fn list_endpoints(
+    connection: &Connection,
+    filter: &EndpointFilter,
+    page: Page,
+) -> rusqlite::Result<Listed<Endpoint>> {
+    super::list_endpoints(connection, filter, page, usize::MAX).map(whole)
+}
+
+fn find_event(connection: &Connection, reach: Reach, id: Uuid) -> rusqlite::Result<Option<Event>> {
+    let found = super::find_event(connection, reach, id, usize::MAX)?;
+    Ok(found.map(|Row { item, .. }| item))
+}
+
+thread_local! {
+    static NOTED: RefCell<BTreeSet<String>> = const { RefCell::new(BTreeSet::new()) };
+}
+
+/// Remembers a statement that was prepared.
+pub(crate) fn note(sql: &str) {
+    NOTED.with_borrow_mut(|noted| {
+        if !noted.contains(sql) {
+            noted.insert(sql.to_owned());
+        }
+    });
+}
+
+/// The statements prepared by this thread.
+fn noted() -> Vec<String> {
+    NOTED.with_borrow(|noted| noted.iter().cloned().collect())
+}

@@ -1,0 +1,163 @@
+//! What `SQLite` makes of the statements.
+
+use rusqlite::Connection;
+
+use super::world::{TYPES, World};
+use super::{find_event, list_deliveries, list_endpoints, list_events, noted};
+use crate::domain::access::Reach;
+use crate::domain::clock::Timestamp;
+use crate::domain::delivery::CodeClass;
+use crate::domain::event::EventStatus;
+use crate::storage::filter::{DeliveryFilter, EndpointFilter, EventFilter, Page};
+use crate::storage::sqlite::reads::lists::STATEMENTS;
+
+const PAGES: [Page; 2] = [
+    Page {
+        number: 1,
+        limit: 10,
+    },
+    Page {
+        number: 2,
+        limit: 3,
+    },
+];
+
+/// Asks for every combination of filters.
+fn ask_everything(world: &World) {
+    let connection = &world.connection;
+    let own = world.workspaces[0].id;
+    let id = world.events[0].id;
+    let endpoints: Vec<_> = world.endpoints.iter().map(|row| row.id).collect();
+    let types = TYPES.map(str::to_owned);
+    let middle = Timestamp::from_micros(world.events[world.events.len() / 2].created_at);
+    let queries = [None, Some(id.to_string()), Some("abc".to_owned())];
+    for bits in 0..1_u32 << 5 {
+        let on = |bit: u32| bits >> bit & 1 == 1;
+        for query in &queries {
+            let shared = EventFilter {
+                reach: if on(0) {
+                    Reach::Workspace(own)
+                } else {
+                    Reach::Server
+                },
+                workspaces: Vec::new(),
+                endpoints: if on(1) { endpoints.clone() } else { Vec::new() },
+                event_types: if on(2) { types.to_vec() } else { Vec::new() },
+                statuses: Vec::new(),
+                after: on(3).then(|| middle.before(std::time::Duration::from_hours(3))),
+                before: on(4).then_some(middle),
+                query: query.clone(),
+            };
+            for set in 0..1_u32 << 4 {
+                let wanted = |at: &usize| set >> at & 1 == 1;
+                let statuses = (0..4).filter(wanted).map(|at| EventStatus::ALL[at]);
+                let filter = EventFilter {
+                    statuses: statuses.collect(),
+                    ..shared.clone()
+                };
+                for page in PAGES {
+                    list_events(connection, &filter, page).unwrap();
+                }
+            }
+            for succeeded in [None, Some(true), Some(false)] {
+                for class in [None, Some(CodeClass::Success), Some(CodeClass::ClientError)] {
+                    for event in [None, Some(id)] {
+                        let filter = DeliveryFilter {
+                            reach: shared.reach,
+                            workspaces: Vec::new(),
+                            endpoints: shared.endpoints.clone(),
+                            event,
+                            event_types: shared.event_types.clone(),
+                            after: shared.after,
+                            before: shared.before,
+                            succeeded,
+                            code_class: class,
+                            query: query.clone(),
+                        };
+                        for page in PAGES {
+                            list_deliveries(connection, &filter, page).unwrap();
+                        }
+                    }
+                }
+            }
+        }
+    }
+    for url in [None, Some("a".to_owned())] {
+        let filter = EndpointFilter {
+            reach: Reach::Server,
+            workspaces: vec![own],
+            url,
+        };
+        list_endpoints(connection, &filter, PAGES[0]).unwrap();
+    }
+    find_event(connection, Reach::Server, id).unwrap();
+}
+
+fn plan(connection: &Connection, sql: &str) -> Vec<String> {
+    connection
+        .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+        .unwrap()
+        .raw_query()
+        .mapped(|row| row.get(3))
+        .collect::<Result<_, _>>()
+        .unwrap()
+}
+
+#[test]
+fn no_statement_reads_a_whole_table_or_sorts() {
+    // A world with rows of every kind, so that no statement is spared.
+    let world = (1..1000)
+        .map(World::generate)
+        .find(|world| world.events.len() > 120 && world.deliveries.len() > 200)
+        .unwrap();
+    ask_everything(&world);
+    let noted = noted();
+    assert!(noted.len() > 100, "{noted:#?}");
+    for way in [
+        "NOT INDEXED",
+        "INDEXED BY",
+        "FROM event_of_",
+        "FROM delivery_of_",
+    ] {
+        let seeks = |sql: &&String| sql.contains("sought(") && sql.contains(way);
+        assert!(noted.iter().any(|sql| seeks(&sql)), "no search {way}");
+    }
+    assert!(noted.len() <= STATEMENTS, "{}", noted.len());
+    for sql in &noted {
+        let plan = plan(&world.connection, sql);
+        for step in &plan {
+            assert!(!step.contains("TEMP B-TREE"), "{sql}\n{plan:#?}");
+            // Workspaces are few, and all of them are wanted.
+            assert!(
+                !step.starts_with("SCAN")
+                    || step.starts_with("SCAN workspace")
+                    || step.starts_with("SCAN CONSTANT ROW"),
+                "{sql}\n{plan:#?}"
+            );
+        }
+        if sql.contains("seq > ? AND seq < ?") {
+            check_scan(sql, &plan);
+        }
+    }
+}
+
+/// A scan reads what is in its range, and nothing but the index unless it looks for a text.
+fn check_scan(sql: &str, plan: &[String]) {
+    let seeks = sql.contains("sought(");
+    let steps = if seeks {
+        1 + sql.matches("CROSS JOIN").count()
+    } else {
+        1
+    };
+    assert_eq!(plan.len(), steps, "{sql}\n{plan:#?}");
+    let ranged = ["seq>? AND seq<?", "rowid>? AND rowid<?"];
+    assert!(
+        ranged.iter().any(|range| plan[0].contains(range)),
+        "{sql}\n{plan:#?}"
+    );
+    let in_order = ["COVERING INDEX", "PRIMARY KEY"];
+    assert!(
+        seeks || in_order.iter().any(|way| plan[0].contains(way)),
+        "{sql}\n{plan:#?}"
+    );
+}

@@ -1,0 +1,421 @@
+//! Random workspaces, endpoints, messages, events and deliveries: in a database, and as plain values.
+
+#![expect(clippy::cast_possible_wrap, reason = "positions in short lists")]
+
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
+use rusqlite::{Connection, params};
+use uuid::Uuid;
+
+use crate::domain::clock::Timestamp;
+use crate::domain::event::EventStatus;
+use crate::storage::sqlite::reads::lists::install;
+use crate::storage::sqlite::writer::counters::{BLOCK, Counters};
+
+pub(crate) const TYPES: [&str; 3] = ["order.created", "order.paid", "user"];
+pub(crate) const START_US: i64 = 1_700_000_000_000_000;
+const MINUTE_US: i64 = 60_000_000;
+
+#[derive(Clone, Debug)]
+pub(crate) struct WorkspaceRow {
+    pub(crate) n: i64,
+    pub(crate) id: Uuid,
+    pub(crate) deleted: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct EndpointRow {
+    pub(crate) n: i64,
+    pub(crate) id: Uuid,
+    pub(crate) workspace: usize,
+    pub(crate) url: String,
+    pub(crate) deleted: bool,
+    pub(crate) skip_through: i64,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct EventRow {
+    pub(crate) seq: i64,
+    pub(crate) id: Uuid,
+    pub(crate) message_id: Uuid,
+    pub(crate) endpoint: usize,
+    pub(crate) event_type: usize,
+    pub(crate) state: i64,
+    pub(crate) run: i64,
+    pub(crate) code: Option<u16>,
+    pub(crate) due: Option<i64>,
+    pub(crate) created_at: i64,
+    pub(crate) payload: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct DeliveryRow {
+    pub(crate) seq: i64,
+    pub(crate) id: Uuid,
+    pub(crate) event: usize,
+    pub(crate) code: Option<u16>,
+    pub(crate) created_at: i64,
+}
+
+pub(crate) struct World {
+    pub(crate) connection: Connection,
+    pub(crate) workspaces: Vec<WorkspaceRow>,
+    pub(crate) endpoints: Vec<EndpointRow>,
+    /// In the order of `seq`.
+    pub(crate) events: Vec<EventRow>,
+    /// In the order of `seq`.
+    pub(crate) deliveries: Vec<DeliveryRow>,
+}
+
+/// A wall clock that mostly rises, by very different amounts.
+struct WallClock(i64);
+
+impl WallClock {
+    /// The next time, and whether the clock was set back before it.
+    fn next(&mut self, random: &mut StdRng, steps: bool) -> (i64, bool) {
+        let back = steps && random.random_ratio(1, 60);
+        self.0 += match random.random_range(0..10) {
+            _ if back => -random.random_range(2_000_000..600 * MINUTE_US),
+            0..5 => random.random_range(0..3),
+            5..9 => random.random_range(0..MINUTE_US),
+            _ => random.random_range(0..90 * MINUTE_US),
+        };
+        (self.0, back)
+    }
+}
+
+impl World {
+    pub(crate) fn generate(seed: u64) -> Self {
+        let mut random = StdRng::seed_from_u64(seed);
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch(include_str!("../../../../../../schema.sql"))
+            .unwrap();
+        install(&connection).unwrap();
+        let mut world = Self {
+            connection,
+            workspaces: Vec::new(),
+            endpoints: Vec::new(),
+            events: Vec::new(),
+            deliveries: Vec::new(),
+        };
+        let steps = seed % 2 == 1;
+        world.add_tenants(&mut random);
+        world.add_events(&mut random, steps);
+        world.skip_backlogs(&mut random);
+        world.add_deliveries(&mut random, steps);
+        world.add_to_late_indexes(&mut random);
+        world
+    }
+
+    pub(crate) fn status(&self, event: &EventRow) -> EventStatus {
+        match event.state {
+            0 | 1 if event.run > self.endpoints[event.endpoint].skip_through => {
+                EventStatus::Pending
+            }
+            0 | 1 | 4 => EventStatus::Skipped,
+            2 => EventStatus::Succeeded,
+            _ => EventStatus::Failed,
+        }
+    }
+
+    fn add_tenants(&mut self, random: &mut StdRng) {
+        for n in 1..=random.random_range(1..=4) {
+            let workspace = WorkspaceRow {
+                n,
+                id: random_id(random, START_US),
+                deleted: random.random_ratio(1, 5),
+            };
+            let deleted_at = workspace.deleted.then_some(START_US);
+            self.connection
+                .execute(
+                    "INSERT INTO workspace VALUES (?, ?, ?, ?, NULL, ?)",
+                    params![
+                        n,
+                        workspace.id.as_bytes(),
+                        n.to_string(),
+                        START_US,
+                        deleted_at
+                    ],
+                )
+                .unwrap();
+            self.workspaces.push(workspace);
+        }
+        for n in 1..=random.random_range(1..=9) {
+            let host = ["a.test", "b.test", "xn--caf-dma.test"]
+                .choose(random)
+                .unwrap();
+            let path = ["Hook", "a%20b", "a_b", "hook/1"].choose(random).unwrap();
+            let endpoint = EndpointRow {
+                n,
+                id: random_id(random, START_US),
+                workspace: random.random_range(0..self.workspaces.len()),
+                url: format!("https://{host}/{path}"),
+                deleted: random.random_ratio(1, 5),
+                skip_through: 0,
+            };
+            self.connection
+                .execute(
+                    "INSERT INTO endpoint (n, id, workspace, url, format, secret, events, created_at,
+                       deleted_at) VALUES (?, ?, ?, ?, 0, 's', 'a b.*', ?, ?)",
+                    params![
+                        n,
+                        endpoint.id.as_bytes(),
+                        self.workspaces[endpoint.workspace].n,
+                        endpoint.url,
+                        START_US + n,
+                        endpoint.deleted.then_some(START_US)
+                    ],
+                )
+                .unwrap();
+            self.endpoints.push(endpoint);
+        }
+        for (at, name) in TYPES.iter().enumerate() {
+            let n = i64::try_from(at).unwrap() + 1;
+            self.connection
+                .execute("INSERT INTO event_type VALUES (?, ?)", params![n, name])
+                .unwrap();
+        }
+    }
+
+    fn add_events(&mut self, random: &mut StdRng, steps: bool) {
+        let mut clock = WallClock(START_US);
+        let mut counters = Counters::load(&self.connection).unwrap();
+        let mut seq = 0;
+        for message in 1..=random.random_range(0..120) {
+            let message_id = random_id(random, clock.0);
+            let event_type = random.random_range(0..TYPES.len());
+            let body = random.random_ratio(3, 4).then(|| format!("raw {message}"));
+            let fan_out = random.random_range(0..4);
+            let (created_at, back) = clock.next(random, steps);
+            seq += next_number(random);
+            self.connection
+                .execute(
+                    "INSERT INTO message VALUES (?, ?, 1, ?, ?, ?, ?, NULL, ?)",
+                    params![
+                        message,
+                        message_id.as_bytes(),
+                        event_type as i64 + 1,
+                        created_at,
+                        seq,
+                        fan_out,
+                        body.as_ref().map(String::as_bytes)
+                    ],
+                )
+                .unwrap();
+            if back {
+                self.step("event", seq);
+            }
+            // Some as they are stored today, some with a body for each event, some archived.
+            let bodies: Vec<(i64, Option<String>)> = (0..fan_out)
+                .map(|place| {
+                    let format = random.random_range(0..3);
+                    let rendered = format != 0 && random.random();
+                    (format, rendered.then(|| format!("own {}", seq + place)))
+                })
+                .collect();
+            for (format, rendered) in &bodies {
+                let endpoint = random.random_range(0..self.endpoints.len());
+                let state = random.random_range(0..5);
+                let of_the_format = |it: &&(i64, Option<String>)| it.0 == *format && it.1.is_some();
+                let shared = match format {
+                    0 => body.clone(),
+                    _ => (bodies.iter().take(2).find(of_the_format)).and_then(|it| it.1.clone()),
+                };
+                let event = EventRow {
+                    seq,
+                    id: random_id(random, created_at),
+                    message_id,
+                    endpoint,
+                    event_type,
+                    state,
+                    run: if state == 0 || random.random() {
+                        seq
+                    } else {
+                        random.random_range(seq..seq + 200_000)
+                    },
+                    code: random_code(random),
+                    due: (state == 1).then(|| created_at + random.random_range(0..MINUTE_US)),
+                    created_at,
+                    payload: rendered.clone().or(shared),
+                };
+                self.insert_event(&event, message, *format, rendered.as_deref());
+                let n = self.endpoints[endpoint].n;
+                counters.event(seq, n, event_type as i64 + 1, state);
+                self.events.push(event);
+                seq += 1;
+            }
+        }
+        counters.write(&self.connection).unwrap();
+    }
+
+    fn insert_event(&self, event: &EventRow, message: i64, format: i64, rendered: Option<&str>) {
+        let endpoint = &self.endpoints[event.endpoint];
+        self.connection
+            .execute(
+                "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, NULL, 1, ?, ?, ?, NULL, ?)",
+                params![
+                    event.seq,
+                    event.id.as_bytes(),
+                    message,
+                    endpoint.n,
+                    self.workspaces[endpoint.workspace].n,
+                    event.event_type as i64 + 1,
+                    format,
+                    event.state,
+                    event.run,
+                    event.code,
+                    event.due,
+                    event.created_at,
+                    rendered.map(str::as_bytes)
+                ],
+            )
+            .unwrap();
+    }
+
+    /// Disables some endpoints after the fact: their pending events are skipped, and not swept.
+    fn skip_backlogs(&mut self, random: &mut StdRng) {
+        let last = self.events.last().map_or(0, |event| event.seq);
+        for (at, endpoint) in self.endpoints.iter_mut().enumerate() {
+            if random.random() {
+                continue;
+            }
+            endpoint.skip_through = random.random_range(0..=last + 5);
+            let unswept = self.events.iter().any(|event| {
+                event.endpoint == at && event.state < 2 && event.run <= endpoint.skip_through
+            });
+            self.connection
+                .execute(
+                    "UPDATE endpoint SET skip_through = ?, sweep = ? WHERE n = ?",
+                    params![endpoint.skip_through, unswept, endpoint.n],
+                )
+                .unwrap();
+        }
+    }
+
+    fn add_deliveries(&mut self, random: &mut StdRng, steps: bool) {
+        let mut clock = WallClock(START_US);
+        let mut counters = Counters::load(&self.connection).unwrap();
+        let mut seq = 0;
+        if self.events.is_empty() {
+            return;
+        }
+        for _ in 0..random.random_range(0..300) {
+            let (created_at, back) = clock.next(random, steps);
+            seq += next_number(random);
+            if back {
+                self.step("delivery", seq);
+            }
+            let delivery = DeliveryRow {
+                seq,
+                id: random_id(random, created_at),
+                event: random.random_range(0..self.events.len()),
+                code: random_code(random),
+                created_at,
+            };
+            let event = &self.events[delivery.event];
+            let endpoint = &self.endpoints[event.endpoint];
+            let (n, workspace) = (endpoint.n, self.workspaces[endpoint.workspace].n);
+            let event_type = event.event_type as i64 + 1;
+            self.connection
+                .execute(
+                    "INSERT INTO delivery VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?, NULL, 5, ?, 'text')",
+                    params![
+                        seq,
+                        delivery.id.as_bytes(),
+                        event.seq,
+                        n,
+                        workspace,
+                        event_type,
+                        succeeded(delivery.code),
+                        delivery.code,
+                        created_at
+                    ],
+                )
+                .unwrap();
+            counters.delivery(seq, n, event_type, delivery.code);
+            self.deliveries.push(delivery);
+        }
+        counters.write(&self.connection).unwrap();
+    }
+
+    /// All rows up to one of them, and some of those after it, as in the middle of a block.
+    fn add_to_late_indexes(&self, random: &mut StdRng) {
+        for kind in ["event", "delivery"] {
+            let newest = format!("SELECT coalesce(max(seq), 0) FROM {kind}");
+            let newest: i64 = (self.connection)
+                .query_row(&newest, [], |row| row.get(0))
+                .unwrap();
+            let through = match random.random_range(0..4) {
+                0 => 0,
+                1 => newest,
+                _ => random.random_range(0..=newest),
+            };
+            for (index, columns) in [
+                ("of_workspace", "workspace, seq"),
+                ("of_endpoint", "endpoint, seq, type"),
+                ("of_type", "workspace, type, seq"),
+            ] {
+                self.connection
+                    .execute(
+                        &format!(
+                            "INSERT INTO {kind}_{index} SELECT {columns} FROM {kind}
+                             WHERE seq <= ? OR seq % ? = 0"
+                        ),
+                        params![through, random.random_range(2..9)],
+                    )
+                    .unwrap();
+            }
+            self.connection
+                .execute(
+                    "UPDATE meta SET value = ? WHERE key = ?",
+                    params![through, format!("{kind}_indexed")],
+                )
+                .unwrap();
+        }
+    }
+
+    fn step(&self, kind: &str, seq: i64) {
+        self.connection
+            .execute("INSERT INTO clock_step VALUES (?, ?)", params![kind, seq])
+            .unwrap();
+    }
+}
+
+pub(crate) fn succeeded(code: Option<u16>) -> bool {
+    code.is_some_and(|code| code / 100 == 2)
+}
+
+/// How far the next number is: rarely so far that a block of counters ends on the way, or several.
+fn next_number(random: &mut StdRng) -> i64 {
+    match random.random_range(0..30) {
+        0 => random.random_range(1..3 * BLOCK),
+        1..4 => random.random_range(1..BLOCK / 3),
+        _ => random.random_range(1..4),
+    }
+}
+
+fn random_code(random: &mut StdRng) -> Option<u16> {
+    *[
+        None,
+        Some(200),
+        Some(204),
+        Some(301),
+        Some(404),
+        Some(410),
+        Some(500),
+        Some(503),
+        Some(600),
+    ]
+    .choose(random)
+    .unwrap()
+}
+
+/// Like the server's ids: the clock, then chance.
+fn random_id(random: &mut StdRng, now: i64) -> Uuid {
+    let mut bytes: [u8; 16] = random.random();
+    let millis = u64::try_from(Timestamp::from_micros(now).micros() / 1000).unwrap();
+    bytes[..6].copy_from_slice(&millis.to_be_bytes()[2..]);
+    uuid::Builder::from_random_bytes(bytes).into_uuid()
+}

@@ -1,0 +1,186 @@
+//! Times as ranges of `seq`.
+//!
+//! Rows are numbered in the order of commit and carry the wall clock, which only rises from row to
+//! row except where table `clock_step` says otherwise. Between two steps a time is therefore found by
+//! bisection: about forty look-ups, where an index of times would cost every row ten bytes.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::statement::{Table, prepare};
+use crate::domain::clock::Timestamp;
+
+/// The numbers between two others, exclusive on both sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SeqRange {
+    /// All numbers are above this one.
+    pub(crate) above: i64,
+    /// All numbers are below this one.
+    pub(crate) below: i64,
+}
+
+impl SeqRange {
+    /// Every number.
+    pub(crate) const ALL: Self = Self {
+        above: i64::MIN,
+        below: i64::MAX,
+    };
+    /// No number.
+    pub(crate) const NONE: Self = Self { above: 0, below: 0 };
+
+    /// What both have.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            above: self.above.max(other.above),
+            below: self.below.min(other.below),
+        }
+    }
+
+    /// How many numbers are in it.
+    pub(crate) fn width(self) -> u64 {
+        u64::try_from(self.below.saturating_sub(self.above).saturating_sub(1)).unwrap_or(0)
+    }
+
+    /// Whether there is no number in it.
+    pub(crate) const fn is_empty(self) -> bool {
+        self.above >= self.below.saturating_sub(1)
+    }
+}
+
+/// The microseconds between two times, exclusive on both sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Interval {
+    after: i64,
+    before: i64,
+}
+
+impl Interval {
+    /// All of time.
+    pub(crate) const ALL: Self = Self {
+        after: i64::MIN,
+        before: i64::MAX,
+    };
+
+    /// After one time and before another, where there are any.
+    pub(crate) fn new(after: Option<Timestamp>, before: Option<Timestamp>) -> Self {
+        Self {
+            after: after.map_or(i64::MIN, Timestamp::micros),
+            before: before.map_or(i64::MAX, Timestamp::micros),
+        }
+    }
+
+    /// Whether a time is in it.
+    pub(crate) const fn contains(self, time: i64) -> bool {
+        time > self.after && time < self.before
+    }
+
+    const fn is_empty(self) -> bool {
+        self.after >= self.before.saturating_sub(1)
+    }
+
+    /// The rows of `table` made in this interval: ranges without overlap, newest first.
+    pub(crate) fn ranges(
+        self,
+        connection: &Connection,
+        table: Table,
+    ) -> rusqlite::Result<Vec<SeqRange>> {
+        if self == Self::ALL {
+            return Ok(vec![SeqRange::ALL]);
+        }
+        if self.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut ranges = Vec::new();
+        for segment in segments(connection, table)?.into_iter().rev() {
+            let range = SeqRange {
+                above: match self.after {
+                    i64::MIN => segment.above,
+                    after => first_later(connection, table, segment, after)? - 1,
+                },
+                below: match self.before {
+                    i64::MAX => segment.below,
+                    before => first_later(connection, table, segment, before - 1)?,
+                },
+            };
+            if !range.is_empty() {
+                ranges.push(range);
+            }
+        }
+        Ok(ranges)
+    }
+}
+
+/// From the first row of `table` to its last; `None` if it has none.
+pub(crate) fn extent(connection: &Connection, table: Table) -> rusqlite::Result<Option<SeqRange>> {
+    let ends = match table {
+        Table::Event => "SELECT (SELECT min(seq) FROM event), (SELECT max(seq) FROM event)",
+        Table::Delivery => {
+            "SELECT (SELECT min(seq) FROM delivery), (SELECT max(seq) FROM delivery)"
+        }
+    };
+    let ends: (Option<i64>, Option<i64>) =
+        prepare(connection, ends)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(match ends {
+        (Some(first), Some(last)) => Some(SeqRange {
+            above: first - 1,
+            below: last + 1,
+        }),
+        _ => None,
+    })
+}
+
+/// The ranges in which the clock only rose, oldest first.
+fn segments(connection: &Connection, table: Table) -> rusqlite::Result<Vec<SeqRange>> {
+    let sql = "SELECT seq FROM clock_step WHERE kind = ? ORDER BY seq";
+    let mut statement = prepare(connection, sql)?;
+    let mut steps = statement.query([table.name()])?;
+    let Some(all) = extent(connection, table)? else {
+        return Ok(Vec::new());
+    };
+    let mut segments = Vec::new();
+    let mut above = all.above;
+    while let Some(row) = steps.next()? {
+        let below = row.get(0)?;
+        segments.push(SeqRange { above, below });
+        above = below - 1;
+    }
+    segments.push(SeqRange {
+        above,
+        below: all.below,
+    });
+    segments.retain(|segment| !segment.is_empty());
+    Ok(segments)
+}
+
+/// A number such that the rows of `segment` from it on are later than `time`, and those before it are
+/// not.
+fn first_later(
+    connection: &Connection,
+    table: Table,
+    segment: SeqRange,
+    time: i64,
+) -> rusqlite::Result<i64> {
+    let sql = match table {
+        Table::Event => {
+            "SELECT seq, created_at FROM event WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT 1"
+        }
+        Table::Delivery => {
+            "SELECT seq, created_at FROM delivery WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT 1"
+        }
+    };
+    let mut statement = prepare(connection, sql)?;
+    // Rows below `low` are not later; those from `high` on are.
+    let mut low = segment.above + 1;
+    let mut high = segment.below;
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let row: Option<(i64, i64)> = statement
+            .query_row(params![middle, high], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        match row {
+            // Numbers may be missing: what is found stands for all from `middle` on.
+            Some((seq, created_at)) if created_at <= time => low = seq + 1,
+            _ => high = middle,
+        }
+    }
+    Ok(low)
+}

@@ -1,0 +1,120 @@
+//! The queue's reads. Each names its partial index: the planner would rather scan all events.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::domain::clock::Timestamp;
+use crate::storage::sqlite::rows;
+use crate::storage::{EndpointNumber, QueuedEvent, RetryBatch, Run, Seq, WorkspaceNumber};
+
+const QUEUED: &str = "seq, id, endpoint, workspace, type, run, run_attempt,
+    coalesce(run_started, created_at), attempts";
+
+/// Events never attempted, in publish order.
+pub(crate) fn fresh(
+    connection: &Connection,
+    endpoint: EndpointNumber,
+    after: Seq,
+    limit: usize,
+) -> rusqlite::Result<Vec<QueuedEvent>> {
+    let sql = format!(
+        "SELECT {QUEUED} FROM event INDEXED BY event_fresh
+         WHERE endpoint = ?1 AND state = 0 AND seq > ?2 ORDER BY seq LIMIT ?3"
+    );
+    connection
+        .prepare_cached(&sql)?
+        .query_map(params![endpoint.0, after.0, limit], queued)?
+        .collect()
+}
+
+/// Events due for another attempt, soonest first.
+pub(crate) fn retries(
+    connection: &Connection,
+    endpoint: EndpointNumber,
+    skipped: Run,
+    now: Timestamp,
+    limit: usize,
+) -> rusqlite::Result<RetryBatch> {
+    // One more than asked for tells when the next one is due.
+    let sql = format!(
+        "SELECT {QUEUED}, due FROM event INDEXED BY event_retry
+         WHERE endpoint = ?1 AND state = 1 AND run_attempt > 0 AND run > ?3
+         ORDER BY due, seq LIMIT ?2"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut waiting = statement.query(params![endpoint.0, limit + 1, skipped.0])?;
+    let mut batch = RetryBatch::default();
+    while let Some(row) = waiting.next()? {
+        let due = Timestamp::from_micros(row.get(9)?);
+        if due > now || batch.events.len() == limit {
+            batch.next_due = Some(due);
+            break;
+        }
+        batch.events.push(queued(row)?);
+    }
+    Ok(batch)
+}
+
+/// Events that wait for the first attempt of a redelivery, in publish order.
+pub(crate) fn redeliveries(
+    connection: &Connection,
+    endpoint: EndpointNumber,
+    skipped: Run,
+    limit: usize,
+) -> rusqlite::Result<Vec<QueuedEvent>> {
+    let sql = format!(
+        "SELECT {QUEUED} FROM event INDEXED BY event_redelivery
+         WHERE endpoint = ?1 AND state = 1 AND run_attempt = 0 AND run > ?2
+         ORDER BY seq LIMIT ?3"
+    );
+    connection
+        .prepare_cached(&sql)?
+        .query_map(params![endpoint.0, skipped.0, limit], queued)?
+        .collect()
+}
+
+/// The bodies of the first of `seqs`, as many as fit into `bytes`, at least one; `None` once archived.
+pub(crate) fn bodies(
+    connection: &Connection,
+    seqs: &[Seq],
+    bytes: usize,
+) -> rusqlite::Result<Vec<Option<Arc<[u8]>>>> {
+    let mut statement = connection.prepare_cached(concat!(
+        "SELECT ",
+        rows::body!(),
+        " FROM event e JOIN message m ON m.seq = e.message WHERE e.seq = ?1"
+    ))?;
+    let mut bodies = Vec::with_capacity(seqs.len());
+    let mut room = bytes;
+    for seq in seqs {
+        let body: Option<Option<Arc<[u8]>>> = statement
+            .query_row([seq.0], |row| {
+                Ok(row.get_ref(0)?.as_blob_or_null()?.map(Arc::from))
+            })
+            .optional()?;
+        let body = body.flatten();
+        let size = body.as_ref().map_or(0, |body| body.len());
+        if size > room && !bodies.is_empty() {
+            break;
+        }
+        room = room.saturating_sub(size);
+        bodies.push(body);
+    }
+    Ok(bodies)
+}
+
+fn queued(row: &Row<'_>) -> rusqlite::Result<QueuedEvent> {
+    Ok(QueuedEvent {
+        seq: Seq(row.get(0)?),
+        id: row.get(1)?,
+        endpoint: EndpointNumber(row.get(2)?),
+        workspace: WorkspaceNumber(row.get(3)?),
+        event_type: row.get(4)?,
+        run: Run(row.get(5)?),
+        run_attempt: row.get(6)?,
+        run_started: Timestamp::from_micros(row.get(7)?),
+        attempts: row.get(8)?,
+        body: None,
+    })
+}

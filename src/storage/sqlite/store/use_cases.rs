@@ -1,0 +1,297 @@
+//! The store's use cases: each reads once, or queues one write.
+
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use uuid::Uuid;
+
+use super::SqliteStore;
+use crate::domain::access::{AccessToken, Actor, Caller, Reach, TokenHash};
+use crate::domain::clock::Timestamp;
+use crate::domain::delivery::Delivery;
+use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint};
+use crate::domain::event::Event;
+use crate::domain::message::NewMessage;
+use crate::domain::secret::Secret;
+use crate::domain::workspace::{Workspace, WorkspaceName};
+use crate::storage::sqlite::file::database_files::Standing;
+use crate::storage::sqlite::writes::record_attempt::Record;
+use crate::storage::sqlite::{reads, writes};
+use crate::storage::{
+    AccessTokenPatch, Backlog, DeliveryFilter, Descendants, EndpointFilter, EndpointNumber,
+    EventFilter, Listed, LongPayload, NewAccessToken, NoticeSink, Outcome, Page, Paged, Part,
+    PayloadPiece, Pending, Published, Queue, QueuedEvent, RetryBatch, Row, RowNumber, Run, Seq,
+    SettledAdmin, Store, StoreError, Target, Unavailable,
+};
+
+impl Store for SqliteStore {
+    fn find_caller(&self, hash: &TokenHash) -> Result<Option<Caller>, StoreError> {
+        self.read(|connection| Ok(reads::tokens::find_caller(connection, hash)?))
+    }
+
+    fn touch_tokens(&self, used: Vec<(Uuid, Timestamp)>) -> Pending<()> {
+        self.write_beside(None, used.len() * 24, move |context| {
+            writes::tokens::touch(context, &used)
+        })
+    }
+
+    fn create_token(&self, by: Actor, new: NewAccessToken) -> Pending<AccessToken> {
+        let limit = self.settings.max_tokens;
+        self.write_beside(by.reach().workspace(), 0, move |context| {
+            writes::tokens::create(context, by, &new, limit)
+        })
+    }
+
+    fn list_tokens(
+        &self,
+        reach: Reach,
+        workspaces: &[Uuid],
+        page: Page,
+    ) -> Result<Listed<AccessToken>, StoreError> {
+        self.read(|connection| Ok(reads::tokens::list(connection, reach, workspaces, page)?))
+    }
+
+    fn find_token(&self, reach: Reach, id: Uuid) -> Result<AccessToken, StoreError> {
+        self.read_one(|connection| reads::tokens::find(connection, reach, id))
+    }
+
+    fn update_token(&self, by: Actor, id: Uuid, patch: AccessTokenPatch) -> Pending<AccessToken> {
+        self.write_beside(by.reach().workspace(), 0, move |context| {
+            writes::tokens::update(context, by, id, &patch)
+        })
+    }
+
+    fn revoke_token(&self, by: Actor, id: Uuid, descendants: Descendants) -> Pending<u64> {
+        self.write_beside(by.reach().workspace(), 0, move |context| {
+            writes::tokens::revoke(context, by, id, descendants)
+        })
+    }
+
+    fn settle_admin_token(&self, given: Option<TokenHash>) -> Pending<SettledAdmin> {
+        self.write_of(None, 0, move |context| {
+            writes::settings_token::settle(context, given)
+        })
+    }
+
+    fn create_workspace(&self, name: WorkspaceName) -> Pending<Workspace> {
+        self.write_beside(None, 0, move |context| {
+            writes::workspaces::create(context, &name)
+        })
+    }
+
+    fn list_workspaces(&self, reach: Reach, page: Page) -> Result<Listed<Workspace>, StoreError> {
+        self.read(|connection| Ok(reads::workspaces::list(connection, reach, page)?))
+    }
+
+    fn find_workspace(&self, reach: Reach, id: Uuid) -> Result<Workspace, StoreError> {
+        self.read_one(|connection| reads::workspaces::find(connection, reach, id))
+    }
+
+    fn find_workspace_named(&self, name_or_id: &str) -> Result<Workspace, StoreError> {
+        // A name is never a UUID, so there is no telling apart to do.
+        self.read_one(|connection| match Uuid::try_parse(name_or_id) {
+            Ok(id) => reads::workspaces::find(connection, Reach::Server, id),
+            Err(_) => reads::workspaces::find_named(connection, name_or_id),
+        })
+    }
+
+    fn rename_workspace(&self, reach: Reach, id: Uuid, name: WorkspaceName) -> Pending<Workspace> {
+        self.write_of(reach.workspace(), 0, move |context| {
+            writes::workspaces::rename(context, reach, id, &name)
+        })
+    }
+
+    fn delete_workspace(&self, reach: Reach, id: Uuid) -> Pending<()> {
+        self.write_of(reach.workspace(), 0, move |context| {
+            writes::workspaces::delete(context, reach, id)
+        })
+    }
+
+    fn create_endpoint(&self, new: NewEndpoint) -> Pending<Endpoint> {
+        let limit = self.settings.max_endpoints;
+        self.write_of(Some(new.workspace_id), 0, move |context| {
+            writes::endpoints::create(context, &new, limit)
+        })
+    }
+
+    fn list_endpoints(
+        &self,
+        filter: &EndpointFilter,
+        page: Page,
+        bytes: usize,
+    ) -> Result<Paged<Endpoint>, StoreError> {
+        self.read(|connection| {
+            Ok(reads::lists::list_endpoints(
+                connection, filter, page, bytes,
+            )?)
+        })
+    }
+
+    fn read_endpoints(
+        &self,
+        numbers: &[RowNumber],
+        bytes: usize,
+    ) -> Result<Part<Endpoint>, StoreError> {
+        self.read(|connection| Ok(reads::lists::endpoints(connection, numbers, bytes)?))
+    }
+
+    fn find_endpoint(&self, reach: Reach, id: Uuid) -> Result<Endpoint, StoreError> {
+        self.read_one(|connection| reads::endpoints::find(connection, reach, id))
+    }
+
+    fn update_endpoint(&self, reach: Reach, id: Uuid, patch: EndpointPatch) -> Pending<Endpoint> {
+        self.write_of(reach.workspace(), 0, move |context| {
+            writes::endpoints::update(context, reach, id, &patch)
+        })
+    }
+
+    fn delete_endpoint(&self, reach: Reach, id: Uuid) -> Pending<()> {
+        self.write_of(reach.workspace(), 0, move |context| {
+            writes::endpoints::delete(context, reach, id)
+        })
+    }
+
+    fn replace_secret(&self, reach: Reach, id: Uuid, secret: Secret) -> Pending<Endpoint> {
+        self.write_of(reach.workspace(), 0, move |context| {
+            writes::endpoints::replace_secret(context, reach, id, &secret)
+        })
+    }
+
+    fn shows_summaries(&self, workspace: Uuid) -> bool {
+        self.writer.shows_summaries(workspace)
+    }
+
+    fn publish(&self, new: NewMessage) -> Pending<Published> {
+        let size = new.data.get().len();
+        self.write_of(Some(new.workspace_id), size, move |context| {
+            writes::publish::publish(context, &new)
+        })
+    }
+
+    fn list_events(
+        &self,
+        filter: &EventFilter,
+        page: Page,
+        bytes: usize,
+    ) -> Result<Paged<Event>, StoreError> {
+        self.read(|connection| Ok(reads::lists::list_events(connection, filter, page, bytes)?))
+    }
+
+    fn read_events(&self, numbers: &[RowNumber], bytes: usize) -> Result<Part<Event>, StoreError> {
+        self.read(|connection| Ok(reads::lists::events(connection, numbers, bytes)?))
+    }
+
+    fn find_event(&self, reach: Reach, id: Uuid, bytes: usize) -> Result<Row<Event>, StoreError> {
+        self.read_one(|connection| reads::lists::find_event(connection, reach, id, bytes))
+    }
+
+    fn read_payload(
+        &self,
+        payload: LongPayload,
+        from: u64,
+        bytes: usize,
+    ) -> Result<PayloadPiece, StoreError> {
+        self.read(|connection| {
+            let piece = reads::lists::read_payload(connection, payload, from, bytes)?;
+            Ok(piece.ok_or(StoreError::EventArchived)?)
+        })
+    }
+
+    fn redeliver(&self, reach: Reach, id: Uuid) -> Pending<()> {
+        self.write_of(reach.workspace(), 0, move |context| {
+            writes::redeliver::redeliver(context, reach, id)
+        })
+    }
+
+    fn list_deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        page: Page,
+        bytes: usize,
+    ) -> Result<Paged<Delivery>, StoreError> {
+        self.read(|connection| {
+            Ok(reads::lists::list_deliveries(
+                connection, filter, page, bytes,
+            )?)
+        })
+    }
+
+    fn read_deliveries(
+        &self,
+        numbers: &[RowNumber],
+        bytes: usize,
+    ) -> Result<Part<Delivery>, StoreError> {
+        self.read(|connection| Ok(reads::lists::deliveries(connection, numbers, bytes)?))
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        self.writer.check()?;
+        if self.files.standing() != Standing::InPlace {
+            return Err(StoreError::Unavailable(Unavailable::Moved));
+        }
+        self.read(|connection: &Connection| {
+            Ok(
+                connection.query_row("SELECT count(*) FROM meta", [], |row| {
+                    row.get::<_, i64>(0).map(drop)
+                })?,
+            )
+        })
+    }
+}
+
+impl Queue for SqliteStore {
+    fn listen(&self, sink: Arc<dyn NoticeSink>) {
+        self.writer.listen(sink);
+    }
+
+    fn targets(&self) -> Result<Vec<(Target, Backlog)>, StoreError> {
+        reads::backlog::targets(&self.readers)
+    }
+
+    fn fresh(
+        &self,
+        endpoint: EndpointNumber,
+        after: Seq,
+        limit: usize,
+    ) -> Result<Vec<QueuedEvent>, StoreError> {
+        self.read(|connection| Ok(reads::queue::fresh(connection, endpoint, after, limit)?))
+    }
+
+    fn retries(
+        &self,
+        endpoint: EndpointNumber,
+        skipped: Run,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<RetryBatch, StoreError> {
+        self.read(|connection| {
+            Ok(reads::queue::retries(
+                connection, endpoint, skipped, now, limit,
+            )?)
+        })
+    }
+
+    fn redeliveries(
+        &self,
+        endpoint: EndpointNumber,
+        skipped: Run,
+        limit: usize,
+    ) -> Result<Vec<QueuedEvent>, StoreError> {
+        self.read(|connection| {
+            Ok(reads::queue::redeliveries(
+                connection, endpoint, skipped, limit,
+            )?)
+        })
+    }
+
+    fn bodies(&self, seqs: &[Seq], bytes: usize) -> Result<Vec<Option<Arc<[u8]>>>, StoreError> {
+        self.read(|connection| Ok(reads::queue::bodies(connection, seqs, bytes)?))
+    }
+
+    fn record(&self, outcome: Outcome) {
+        self.writer.submit_outcome(Box::new(Record {
+            outcome,
+            disable_after: self.settings.disable_after,
+        }));
+    }
+}

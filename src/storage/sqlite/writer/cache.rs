@@ -1,0 +1,281 @@
+//! What the writer remembers between transactions, so that a publish reads nothing.
+//!
+//! Everything here can be read back from the file. After a rollback it is: a number given out in a
+//! transaction that is gone must not stay given.
+
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+
+use rusqlite::{Connection, OptionalExtension, params};
+use uuid::Uuid;
+
+use super::workspace_cache::{Publisher, Summarised};
+use crate::domain::clock::Timestamp;
+use crate::domain::event_type::EventType;
+use crate::storage::EndpointNumber;
+
+/// Event types kept by name. A producer that makes up types only costs look-ups.
+const TYPES_MAX: usize = 10_000;
+
+/// Workspaces kept with their endpoints.
+const WORKSPACES_MAX: usize = 10_000;
+
+/// A step back of the wall clock up to here is absorbed by holding the time; NTP makes such steps.
+const SMALL_STEP_US: i64 = 1_000_000;
+
+/// An endpoint, as recording sees it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Health {
+    pub(crate) failures: i64,
+    pub(crate) skip_through: i64,
+    pub(crate) active: bool,
+    /// Its workspace is deleted.
+    pub(crate) erased: bool,
+}
+
+/// A table's clock: rises with every row.
+#[derive(Clone, Copy, Debug)]
+struct RisingClock {
+    kind: &'static str,
+    last: i64,
+}
+
+/// The writer's memory.
+#[derive(Debug)]
+pub(crate) struct WriterState {
+    last_run: i64,
+    last_message: i64,
+    last_delivery: i64,
+    message_clock: RisingClock,
+    event_clock: RisingClock,
+    delivery_clock: RisingClock,
+    types: HashMap<String, i64>,
+    publishers: HashMap<Uuid, Rc<Publisher>>,
+    summarised: Summarised,
+    health: HashMap<EndpointNumber, Health>,
+    /// Endpoints with rows left to sweep.
+    pub(crate) sweeping: VecDeque<EndpointNumber>,
+}
+
+impl WriterState {
+    /// Reads it from the file. `summarised` is kept up to date from then on.
+    pub(crate) fn load(connection: &Connection, summarised: Summarised) -> rusqlite::Result<Self> {
+        let newest = |table: &str| -> rusqlite::Result<(i64, i64)> {
+            let sql = format!("SELECT seq, created_at FROM {table} ORDER BY seq DESC LIMIT 1");
+            let row = connection
+                .query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()?;
+            Ok(row.unwrap_or((0, 0)))
+        };
+        let (last_event, event_at) = newest("event")?;
+        let (last_delivery, delivery_at) = newest("delivery")?;
+        let (last_message, message_at) = newest("message")?;
+        let stored_run: i64 = connection.query_row(
+            "SELECT max((SELECT value FROM meta WHERE key = 'last_run'),
+                        (SELECT coalesce(max(skip_through), 0) FROM endpoint))",
+            [],
+            |row| row.get(0),
+        )?;
+        let sweeping = connection
+            .prepare("SELECT n FROM endpoint INDEXED BY endpoint_sweep WHERE sweep = 1")?
+            .query_map([], |row| row.get(0).map(EndpointNumber))?
+            .collect::<rusqlite::Result<_>>()?;
+        Ok(Self {
+            last_run: last_event.max(stored_run),
+            last_message,
+            last_delivery,
+            message_clock: RisingClock {
+                kind: "message",
+                last: message_at,
+            },
+            event_clock: RisingClock {
+                kind: "event",
+                last: event_at,
+            },
+            delivery_clock: RisingClock {
+                kind: "delivery",
+                last: delivery_at,
+            },
+            types: HashMap::new(),
+            publishers: HashMap::new(),
+            summarised,
+            health: HashMap::new(),
+            sweeping,
+        })
+    }
+
+    /// The highest number given to an event or a run.
+    pub(crate) const fn last_run(&self) -> i64 {
+        self.last_run
+    }
+
+    /// The next number for an event or a run.
+    pub(crate) const fn next_run(&mut self) -> i64 {
+        self.last_run += 1;
+        self.last_run
+    }
+
+    /// The next number for a message; where the clock was set back before it is noted.
+    pub(crate) fn next_message(
+        &mut self,
+        connection: &Connection,
+        now: Timestamp,
+    ) -> rusqlite::Result<i64> {
+        self.last_message += 1;
+        self.message_clock
+            .tick(connection, self.last_message, now)?;
+        Ok(self.last_message)
+    }
+
+    /// The next delivery's number and time.
+    pub(crate) fn next_delivery(
+        &mut self,
+        connection: &Connection,
+        now: Timestamp,
+    ) -> rusqlite::Result<(i64, Timestamp)> {
+        self.last_delivery += 1;
+        let at = self
+            .delivery_clock
+            .tick(connection, self.last_delivery, now)?;
+        Ok((self.last_delivery, at))
+    }
+
+    /// The next event's number and time.
+    pub(crate) fn next_event(
+        &mut self,
+        connection: &Connection,
+        now: Timestamp,
+    ) -> rusqlite::Result<(i64, Timestamp)> {
+        let seq = self.next_run();
+        let at = self.event_clock.tick(connection, seq, now)?;
+        Ok((seq, at))
+    }
+
+    /// The number of a type; a new one is stored.
+    pub(crate) fn type_number(
+        &mut self,
+        connection: &Connection,
+        event_type: &EventType,
+    ) -> rusqlite::Result<i64> {
+        if let Some(number) = self.types.get(event_type.as_str()) {
+            return Ok(*number);
+        }
+        let stored = connection
+            .prepare_cached("SELECT n FROM event_type WHERE name = ?1")?
+            .query_row([event_type.as_str()], |row| row.get(0))
+            .optional()?;
+        let number = match stored {
+            Some(number) => number,
+            None => connection
+                .prepare_cached("INSERT INTO event_type (name) VALUES (?1) RETURNING n")?
+                .query_row([event_type.as_str()], |row| row.get(0))?,
+        };
+        if self.types.len() >= TYPES_MAX {
+            self.types.clear();
+        }
+        self.types.insert(event_type.as_str().to_owned(), number);
+        Ok(number)
+    }
+
+    /// A workspace in use and its enabled endpoints; `None` if there is none with this id.
+    pub(crate) fn publisher(
+        &mut self,
+        connection: &Connection,
+        workspace: Uuid,
+    ) -> rusqlite::Result<Option<Rc<Publisher>>> {
+        if let Some(publisher) = self.publishers.get(&workspace) {
+            return Ok(Some(publisher.clone()));
+        }
+        let Some(publisher) = Publisher::load(connection, workspace)? else {
+            return Ok(None);
+        };
+        let publisher = Rc::new(publisher);
+        if self.publishers.len() >= WORKSPACES_MAX {
+            self.publishers.clear();
+            self.summarised.clear();
+        }
+        self.summarised.set(workspace, publisher.shows_summaries());
+        self.publishers.insert(workspace, publisher.clone());
+        Ok(Some(publisher))
+    }
+
+    /// Forgets a workspace whose name or endpoints changed.
+    pub(crate) fn forget_publisher(&mut self, workspace: Uuid) {
+        self.publishers.remove(&workspace);
+    }
+
+    /// How an endpoint does.
+    pub(crate) fn health(
+        &mut self,
+        connection: &Connection,
+        endpoint: EndpointNumber,
+    ) -> rusqlite::Result<Health> {
+        if let Some(health) = self.health.get(&endpoint) {
+            return Ok(*health);
+        }
+        let health = connection
+            .prepare_cached(
+                "SELECT failures, skip_through, disabled IS NULL AND deleted_at IS NULL, EXISTS (
+                    SELECT 1 FROM workspace w
+                    WHERE w.n = endpoint.workspace AND w.deleted_at IS NOT NULL)
+                 FROM endpoint WHERE n = ?1",
+            )?
+            .query_row([endpoint.0], |row| {
+                Ok(Health {
+                    failures: row.get(0)?,
+                    skip_through: row.get(1)?,
+                    active: row.get(2)?,
+                    erased: row.get(3)?,
+                })
+            })?;
+        self.health.insert(endpoint, health);
+        Ok(health)
+    }
+
+    /// Counts an endpoint's failed events in a row.
+    pub(crate) fn set_failures(
+        &mut self,
+        connection: &Connection,
+        endpoint: EndpointNumber,
+        failures: i64,
+    ) -> rusqlite::Result<()> {
+        connection
+            .prepare_cached("UPDATE endpoint SET failures = ?2 WHERE n = ?1")?
+            .execute(params![endpoint.0, failures])?;
+        if let Some(health) = self.health.get_mut(&endpoint) {
+            health.failures = failures;
+        }
+        Ok(())
+    }
+
+    /// Forgets all endpoints.
+    pub(crate) fn forget_all_health(&mut self) {
+        self.health.clear();
+    }
+
+    /// Forgets an endpoint that changed.
+    pub(crate) fn forget_health(&mut self, endpoint: EndpointNumber) {
+        self.health.remove(&endpoint);
+    }
+}
+
+impl RisingClock {
+    /// The time of row `seq`: now, or just after the row before where the clock has not moved. A
+    /// larger step back is noted, so that times can still be found by bisection.
+    fn tick(
+        &mut self,
+        connection: &Connection,
+        seq: i64,
+        now: Timestamp,
+    ) -> rusqlite::Result<Timestamp> {
+        if now.micros() < self.last - SMALL_STEP_US {
+            connection
+                .prepare_cached("INSERT INTO clock_step (kind, seq) VALUES (?1, ?2)")?
+                .execute(params![self.kind, seq])?;
+            self.last = now.micros();
+        } else {
+            self.last = now.micros().max(self.last + 1);
+        }
+        Ok(Timestamp::from_micros(self.last))
+    }
+}

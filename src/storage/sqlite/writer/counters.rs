@@ -1,0 +1,432 @@
+//! Counters: how many events and deliveries of a kind are in a block.
+//!
+//! Lists promise an exact total at any size, and counting a million index entries takes longer than
+//! the page they belong to. So the writer counts rows in blocks of [`BLOCK`] numbers (`seq`), and a
+//! list adds up the blocks that lie in what it wants as a whole. Blocks of numbers rather than hours:
+//! an hour may have ten million rows or none. A block bounds what is left to count at either end of a
+//! range of times, and there are never more counters than rows.
+//!
+//! The newest block of a table is counted in memory alone. Its counters are written once, with the
+//! first row of a later block and in that row's transaction: at a thousand endpoints that saves three
+//! writes per event. So the tables tell exactly of every block before that of the newest row, and of
+//! nothing else; lists count the newest one on an index.
+//!
+//! A row counts for three scopes: its endpoint, its workspace, and the server. Without the wider two
+//! the total of a workspace would add up each of its endpoints in every block.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, params};
+
+/// How many numbers make a block. Counting as many entries of an index takes a few milliseconds. What
+/// is stored depends on it: another size takes a migration.
+pub(crate) const BLOCK: i64 = 1 << 15;
+
+/// The class of deliveries that got no answer.
+const NO_ANSWER: i64 = 0;
+
+/// Whose rows a counter counts, as the column `scope` holds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct CountScope(i64);
+
+impl CountScope {
+    /// Everybody's.
+    pub(crate) const SERVER: Self = Self(0);
+
+    /// One workspace's.
+    pub(crate) const fn workspace(n: i64) -> Self {
+        Self(-n)
+    }
+
+    /// One endpoint's.
+    pub(crate) const fn endpoint(n: i64) -> Self {
+        Self(n)
+    }
+
+    /// The value of the column.
+    pub(crate) const fn stored(self) -> i64 {
+        self.0
+    }
+}
+
+/// The block of a number.
+pub(crate) const fn block_of(seq: i64) -> i64 {
+    seq.div_euclid(BLOCK)
+}
+
+/// The class under which a delivery is counted: the hundreds of its code.
+fn class_of(code: Option<u16>) -> i64 {
+    code.map_or(NO_ANSWER, |code| i64::from(code / 100))
+}
+
+/// What is counted together within a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    endpoint: i64,
+    event_type: i64,
+    /// The class of a delivery, the state of an event.
+    kind: i64,
+}
+
+/// The counts of one table that are not yet in its counters.
+#[derive(Debug)]
+struct Tally {
+    upsert: &'static str,
+    /// The block of the newest row.
+    newest: i64,
+    /// The counts of that block, as of the last commit.
+    counts: BTreeMap<Key, i64>,
+    /// Changes during a group commit, by block. Keys are few and come in runs, so a sorted map is as
+    /// quick as a hash here, and hands them out in the order of the table they go to.
+    changes: BTreeMap<(i64, Key), i64>,
+}
+
+impl Tally {
+    /// Counts the newest block: `newest` finds its last number, `rows` its keys and their counts.
+    fn load(
+        connection: &Connection,
+        newest: &str,
+        rows: &str,
+        upsert: &'static str,
+    ) -> rusqlite::Result<Self> {
+        let newest = block_of(connection.query_row(newest, [], |row| row.get(0))?);
+        let counts = connection
+            .prepare(rows)?
+            .query_map([newest * BLOCK], |row| {
+                let key = Key {
+                    endpoint: row.get(0)?,
+                    event_type: row.get(1)?,
+                    kind: row.get(2)?,
+                };
+                Ok((key, row.get(3)?))
+            })?
+            .collect::<rusqlite::Result<_>>()?;
+        Ok(Self {
+            upsert,
+            newest,
+            counts,
+            changes: BTreeMap::new(),
+        })
+    }
+
+    fn change(&mut self, seq: i64, key: Key, delta: i64) {
+        *self.changes.entry((block_of(seq), key)).or_default() += delta;
+    }
+
+    /// The newest block once the changes are committed.
+    fn newest_then(&self) -> i64 {
+        let last = self.changes.last_key_value();
+        last.map_or(self.newest, |((block, _), _)| self.newest.max(*block))
+    }
+
+    /// Writes what belongs to blocks that are older than the newest then.
+    fn write(&self, connection: &Connection, homes: &mut Homes) -> rusqlite::Result<()> {
+        let newest = self.newest_then();
+        let ends = (self.newest < newest).then_some(&self.counts);
+        let complete = ends
+            .into_iter()
+            .flatten()
+            .map(|(key, count)| (self.newest, key, count));
+        let changes = self
+            .changes
+            .iter()
+            .map(|((block, key), delta)| (*block, key, delta))
+            .take_while(|(block, ..)| *block < newest);
+        let mut scoped: BTreeMap<(i64, CountScope, i64, i64), i64> = BTreeMap::new();
+        for (block, key, delta) in complete.chain(changes) {
+            for scope in [
+                CountScope::endpoint(key.endpoint),
+                CountScope::workspace(home(connection, key.endpoint, homes)?),
+                CountScope::SERVER,
+            ] {
+                let counter = (block, scope, key.event_type, key.kind);
+                *scoped.entry(counter).or_default() += delta;
+            }
+        }
+        if scoped.is_empty() {
+            return Ok(());
+        }
+        let mut upsert = connection.prepare_cached(self.upsert)?;
+        for ((block, scope, event_type, kind), delta) in scoped {
+            if delta != 0 {
+                upsert.execute(params![block, scope.stored(), event_type, kind, delta])?;
+            }
+        }
+        Ok(())
+    }
+
+    fn committed(&mut self) {
+        let newest = self.newest_then();
+        if newest > self.newest {
+            self.newest = newest;
+            self.counts.clear();
+        }
+        for ((block, key), delta) in std::mem::take(&mut self.changes) {
+            if block == newest {
+                *self.counts.entry(key).or_default() += delta;
+            }
+        }
+    }
+}
+
+/// Changes of the counters during one group commit, and the counts of the newest blocks.
+#[derive(Debug)]
+pub(crate) struct Counters {
+    deliveries: Tally,
+    events: Tally,
+    homes: Homes,
+}
+
+/// The workspaces of endpoints, by number. They never change.
+type Homes = BTreeMap<i64, i64>;
+
+impl Counters {
+    /// Counts the newest blocks of the file: some ten milliseconds.
+    pub(crate) fn load(connection: &Connection) -> rusqlite::Result<Self> {
+        // NOT INDEXED: of all there is, only the end is wanted, and the tables are in the order of `seq`.
+        let deliveries = Tally::load(
+            connection,
+            "SELECT coalesce(max(seq), 0) FROM delivery",
+            "SELECT endpoint, type, coalesce(code, 0) / 100 AS class, count(*)
+             FROM delivery NOT INDEXED WHERE seq >= ? GROUP BY endpoint, type, class",
+            "INSERT INTO delivery_count (block, scope, type, class, count) VALUES (?, ?, ?, ?, ?)
+             ON CONFLICT DO UPDATE SET count = count + excluded.count",
+        )?;
+        let events = Tally::load(
+            connection,
+            "SELECT coalesce(max(seq), 0) FROM event",
+            "SELECT endpoint, type, state, count(*)
+             FROM event NOT INDEXED WHERE seq >= ? GROUP BY endpoint, type, state",
+            "INSERT INTO event_count (block, scope, type, state, count) VALUES (?, ?, ?, ?, ?)
+             ON CONFLICT DO UPDATE SET count = count + excluded.count",
+        )?;
+        Ok(Self {
+            deliveries,
+            events,
+            homes: Homes::new(),
+        })
+    }
+
+    /// Counts delivery `seq`, which was recorded.
+    pub(crate) fn delivery(&mut self, seq: i64, endpoint: i64, event_type: i64, code: Option<u16>) {
+        let key = Key {
+            endpoint,
+            event_type,
+            kind: class_of(code),
+        };
+        self.deliveries.change(seq, key, 1);
+    }
+
+    /// Counts event `seq`, which was published and is in `state`.
+    pub(crate) fn event(&mut self, seq: i64, endpoint: i64, event_type: i64, state: i64) {
+        self.change_event(seq, endpoint, event_type, state, 1);
+    }
+
+    /// Counts event `seq` under another state.
+    pub(crate) fn event_moved(
+        &mut self,
+        seq: i64,
+        endpoint: i64,
+        event_type: i64,
+        from: i64,
+        to: i64,
+    ) {
+        if from != to {
+            self.change_event(seq, endpoint, event_type, from, -1);
+            self.change_event(seq, endpoint, event_type, to, 1);
+        }
+    }
+
+    fn change_event(&mut self, seq: i64, endpoint: i64, event_type: i64, state: i64, delta: i64) {
+        let key = Key {
+            endpoint,
+            event_type,
+            kind: state,
+        };
+        self.events.change(seq, key, delta);
+    }
+
+    /// Writes what is complete, within the caller's transaction. The caller then tells how that ended:
+    /// [`Counters::committed`] or [`Counters::rolled_back`].
+    pub(crate) fn write(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.deliveries.write(connection, &mut self.homes)?;
+        self.events.write(connection, &mut self.homes)
+    }
+
+    /// The changes are in the file.
+    pub(crate) fn committed(&mut self) {
+        self.deliveries.committed();
+        self.events.committed();
+    }
+
+    /// The changes are void. Even endpoints may be gone, and their numbers free.
+    pub(crate) fn rolled_back(&mut self) {
+        self.deliveries.changes.clear();
+        self.events.changes.clear();
+        self.homes.clear();
+    }
+}
+
+fn home(connection: &Connection, endpoint: i64, homes: &mut Homes) -> rusqlite::Result<i64> {
+    if let Some(workspace) = homes.get(&endpoint) {
+        return Ok(*workspace);
+    }
+    let workspace = connection
+        .prepare_cached("SELECT workspace FROM endpoint WHERE n = ?")?
+        .query_row([endpoint], |row| row.get(0))?;
+    homes.insert(endpoint, workspace);
+    Ok(workspace)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Endpoints 1, 7 and 8 in workspace 2.
+    fn database() -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch(include_str!("../../../../schema.sql"))
+            .unwrap();
+        connection
+            .execute(
+                "INSERT INTO workspace VALUES (2, x'02', 'w', 0, NULL, NULL)",
+                [],
+            )
+            .unwrap();
+        for n in [1, 7, 8] {
+            connection
+                .execute(
+                    "INSERT INTO endpoint (n, id, workspace, url, format, secret, events, created_at)
+                     VALUES (?1, zeroblob(?1), 2, 'u', 0, 's', '', 0)",
+                    [n],
+                )
+                .unwrap();
+        }
+        connection
+    }
+
+    fn rows(connection: &Connection, table: &str) -> Vec<[i64; 5]> {
+        connection
+            .prepare(&format!(
+                "SELECT * FROM {table} WHERE count <> 0 ORDER BY 1, 2, 3, 4"
+            ))
+            .unwrap()
+            .query_map([], |row| {
+                Ok([0, 1, 2, 3, 4].map(|column| row.get(column).unwrap()))
+            })
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap()
+    }
+
+    fn commit(counters: &mut Counters, connection: &Connection) {
+        counters.write(connection).unwrap();
+        counters.committed();
+    }
+
+    #[test]
+    fn a_complete_block_counts_for_the_endpoint_its_workspace_and_the_server() {
+        let connection = database();
+        let mut counters = Counters::load(&connection).unwrap();
+        counters.delivery(1, 7, 3, Some(204));
+        counters.delivery(2, 7, 3, Some(200));
+        commit(&mut counters, &connection);
+        counters.delivery(BLOCK - 1, 8, 3, None);
+        commit(&mut counters, &connection);
+        assert!(rows(&connection, "delivery_count").is_empty());
+        counters.delivery(BLOCK, 8, 3, Some(299));
+        commit(&mut counters, &connection);
+        let complete = [
+            [0, -2, 3, 0, 1],
+            [0, -2, 3, 2, 2],
+            [0, 0, 3, 0, 1],
+            [0, 0, 3, 2, 2],
+            [0, 7, 3, 2, 2],
+            [0, 8, 3, 0, 1],
+        ];
+        assert_eq!(rows(&connection, "delivery_count"), complete);
+        commit(&mut counters, &connection);
+        assert_eq!(rows(&connection, "delivery_count"), complete);
+    }
+
+    #[test]
+    fn one_group_may_end_several_blocks() {
+        let connection = database();
+        let mut counters = Counters::load(&connection).unwrap();
+        counters.event(5, 1, 1, 0);
+        commit(&mut counters, &connection);
+        for seq in [6, BLOCK + 1, 3 * BLOCK] {
+            counters.event(seq, 1, 1, 0);
+        }
+        commit(&mut counters, &connection);
+        let server = |connection| -> Vec<_> {
+            let rows = rows(connection, "event_count").into_iter();
+            rows.filter(|row| row[1] == 0).collect()
+        };
+        assert_eq!(server(&connection), [[0, 0, 1, 0, 2], [1, 0, 1, 0, 1]]);
+        // An event of a block that is complete, and one of the newest.
+        counters.event_moved(6, 1, 1, 0, 2);
+        counters.event_moved(3 * BLOCK, 1, 1, 0, 3);
+        commit(&mut counters, &connection);
+        let moved = [[0, 0, 1, 0, 1], [0, 0, 1, 2, 1], [1, 0, 1, 0, 1]];
+        assert_eq!(server(&connection), moved);
+        counters.event(4 * BLOCK, 1, 1, 0);
+        commit(&mut counters, &connection);
+        assert_eq!(server(&connection)[3], [3, 0, 1, 3, 1]);
+    }
+
+    #[test]
+    fn what_is_rolled_back_was_never_counted() {
+        let mut connection = database();
+        let mut counters = Counters::load(&connection).unwrap();
+        counters.event(1, 1, 1, 0);
+        commit(&mut counters, &connection);
+        let transaction = connection.transaction().unwrap();
+        counters.event(BLOCK, 1, 1, 0);
+        counters.write(&transaction).unwrap();
+        transaction.rollback().unwrap();
+        counters.rolled_back();
+        counters.event_moved(1, 1, 1, 0, 2);
+        counters.event_moved(1, 1, 1, 2, 2);
+        counters.event(2, 1, 1, 0);
+        commit(&mut counters, &connection);
+        assert!(rows(&connection, "event_count").is_empty());
+        counters.event(BLOCK, 1, 1, 0);
+        commit(&mut counters, &connection);
+        let of_endpoint: Vec<_> = rows(&connection, "event_count")
+            .into_iter()
+            .filter(|row| row[1] == 1)
+            .collect();
+        assert_eq!(of_endpoint, [[0, 1, 1, 0, 1], [0, 1, 1, 2, 1]]);
+    }
+
+    #[test]
+    fn the_newest_block_is_counted_again_at_the_start() {
+        let connection = database();
+        // As the writer has it: there are no events here.
+        connection
+            .pragma_update(None, "foreign_keys", false)
+            .unwrap();
+        let insert = "INSERT INTO delivery VALUES
+            (?1, zeroblob(?1), 1, ?2, 2, 3, 1, 0, ?3, NULL, 5, ?1, NULL)";
+        for (seq, endpoint, code) in [
+            (BLOCK - 1, 7, None),
+            (BLOCK, 7, Some(204)),
+            (BLOCK + 1, 7, Some(299)),
+            (BLOCK + 9, 8, None),
+        ] {
+            connection
+                .execute(insert, params![seq, endpoint, code])
+                .unwrap();
+        }
+        let mut counters = Counters::load(&connection).unwrap();
+        counters.delivery(2 * BLOCK, 1, 3, None);
+        commit(&mut counters, &connection);
+        let of_endpoints: Vec<_> = rows(&connection, "delivery_count")
+            .into_iter()
+            .filter(|row| row[1] > 0)
+            .collect();
+        assert_eq!(of_endpoints, [[1, 7, 3, 2, 2], [1, 8, 3, 0, 1]]);
+    }
+}

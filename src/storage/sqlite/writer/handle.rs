@@ -1,0 +1,136 @@
+//! The writer's handle: queues operations and stops the thread.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
+
+use uuid::Uuid;
+
+use super::failure::Condition;
+use super::fair_queue::{Entry, FairQueue, Owner, Room};
+use super::operation::Operation;
+use super::shared::{Shared, Waiting, WriterResources};
+use super::thread::Thread;
+use super::workspace_cache::Summarised;
+use crate::fail_point::{FailPoint, reach};
+use crate::storage::{NoticeSink, StoreError, Unavailable};
+use crate::vital::VitalThread;
+
+/// What may wait besides outcomes: ten full groups, and bytes that bound memory whatever the size of
+/// bodies. Whoever comes later is told to try again.
+pub(super) const QUEUE_ROOM: Room = Room {
+    operations: 10_000,
+    bytes: 64 << 20,
+};
+
+/// The writer's handle: queues operations, stops the thread.
+pub(crate) struct Writer {
+    pub(super) shared: Arc<Shared>,
+    thread: VitalThread,
+}
+
+impl Writer {
+    /// Starts the thread, once it has read what it must remember.
+    pub(crate) fn start(resources: WriterResources) -> Result<Self, StoreError> {
+        let shared = Arc::new(Shared {
+            waiting: Mutex::new(Waiting {
+                outcomes: VecDeque::new(),
+                others: FairQueue::new(QUEUE_ROOM),
+                stopping: false,
+            }),
+            arrived: Condvar::new(),
+            condition: AtomicU8::new(Condition::Well as u8),
+            summarised: Summarised::default(),
+            sink: OnceLock::new(),
+        });
+        let for_thread = shared.clone();
+        let (ready, loaded) = sync_channel(1);
+        let thread = VitalThread::start("writer", move || {
+            Thread::run(resources, &for_thread, &ready);
+        })
+        .map_err(|error| StoreError::Internal(format!("no thread for the writer: {error}")))?;
+        let writer = Self { shared, thread };
+        let loaded = loaded.recv().expect("the thread says how it began");
+        if let Err(error) = loaded {
+            writer.stop();
+            return Err(StoreError::Internal(error.to_string()));
+        }
+        Ok(writer)
+    }
+
+    /// Whom to tell of commits.
+    pub(crate) fn listen(&self, sink: Arc<dyn NoticeSink>) {
+        let _ = self.shared.sink.set(sink);
+    }
+
+    /// Queues an operation of the server's own.
+    pub(crate) fn submit(&self, operation: Box<dyn Operation>) {
+        self.submit_of(None, operation);
+    }
+
+    /// Queues an operation of `owner`, or finishes it with the reason why not.
+    pub(crate) fn submit_of(&self, owner: Owner, operation: Box<dyn Operation>) {
+        let entry = Entry {
+            owner,
+            bytes: operation.size(),
+            weight: operation.weight() as u64,
+            item: operation,
+        };
+        let mut waiting = self.shared.lock();
+        let wake = waiting.others.is_empty();
+        let refused = if waiting.stopping {
+            Err((Unavailable::Stopping, entry.item))
+        } else {
+            if owner.is_some() {
+                reach(FailPoint::Queueing);
+            }
+            let pushed = waiting.others.push(entry);
+            pushed.map_err(|operation| (Unavailable::QueueFull, operation))
+        };
+        drop(waiting);
+        match refused {
+            Err((reason, operation)) => operation.finish(Err(StoreError::Unavailable(reason))),
+            Ok(()) if wake => self.shared.arrived.notify_one(),
+            Ok(()) => {}
+        }
+    }
+
+    /// Queues an outcome; taken even while stopping, since the attempt has been made.
+    pub(crate) fn submit_outcome(&self, operation: Box<dyn Operation>) {
+        let mut waiting = self.shared.lock();
+        let wake = waiting.outcomes.is_empty();
+        waiting.outcomes.push_back(operation);
+        drop(waiting);
+        if wake {
+            self.shared.arrived.notify_one();
+        }
+    }
+
+    /// Whether writes go through.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        let condition = self.shared.condition.load(Ordering::Relaxed);
+        let reason = match condition {
+            c if c == Condition::Full as u8 => Unavailable::DiskFull,
+            c if c == Condition::Failing as u8 => Unavailable::DiskError,
+            c if c == Condition::Locked as u8 => Unavailable::Locked,
+            c if c == Condition::Moved as u8 => Unavailable::Moved,
+            c if c == Condition::Stopped as u8 => Unavailable::Stopping,
+            _ => return Ok(()),
+        };
+        Err(StoreError::Unavailable(reason))
+    }
+
+    /// Whether an endpoint of the workspace is shown a summary, as far as is known here.
+    pub(crate) fn shows_summaries(&self, workspace: Uuid) -> bool {
+        self.shared.summarised.contains(workspace)
+    }
+
+    /// Writes what waits and ends the thread. Later operations are refused.
+    pub(crate) fn stop(&self) {
+        self.thread.stop(|| {
+            self.shared.lock().stopping = true;
+            self.shared.arrived.notify_all();
+        });
+    }
+}

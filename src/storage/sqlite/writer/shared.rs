@@ -1,0 +1,67 @@
+//! The state that the writer's handle and its thread share, and what the thread is started with.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
+
+use rusqlite::Connection;
+
+use super::failure::Condition;
+use super::fair_queue::FairQueue;
+use super::operation::{Operation, WriteContext};
+use super::workspace_cache::Summarised;
+use crate::domain::clock::Clock;
+use crate::storage::NoticeSink;
+use crate::storage::sqlite::file::database_files::Files;
+use crate::vital;
+
+pub(super) struct Waiting {
+    pub(super) outcomes: VecDeque<Box<dyn Operation>>,
+    pub(super) others: FairQueue<Box<dyn Operation>>,
+    pub(super) stopping: bool,
+}
+
+pub(super) struct Shared {
+    pub(super) waiting: Mutex<Waiting>,
+    pub(super) arrived: Condvar,
+    pub(super) condition: AtomicU8,
+    pub(super) summarised: Summarised,
+    pub(super) sink: OnceLock<Arc<dyn NoticeSink>>,
+}
+
+/// What the writer thread owns.
+pub(crate) struct WriterResources {
+    /// The write connection.
+    pub(crate) connection: Connection,
+    /// Whether this process holds the file's lock. If not, somebody else sweeps, counts and indexes: what
+    /// they remember of the file would become untrue, as they do not hear of what is written here.
+    pub(crate) keeps_house: bool,
+    /// Opens it again after an I/O error.
+    pub(crate) reopen: Box<dyn Fn() -> rusqlite::Result<Connection> + Send>,
+    /// The files, which must still be those that were opened.
+    pub(crate) files: Arc<Files>,
+    /// The clocks.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Called between groups.
+    pub(crate) between_groups: Box<dyn FnMut(&Connection) + Send>,
+    /// Marks some events of skipped endpoints as skipped, inside a transaction.
+    pub(crate) sweep: fn(&mut WriteContext<'_>) -> rusqlite::Result<()>,
+}
+
+impl Shared {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Waiting> {
+        vital::lock(&self.waiting)
+    }
+
+    pub(super) fn is_well(&self) -> bool {
+        self.is(Condition::Well)
+    }
+
+    pub(super) fn is(&self, condition: Condition) -> bool {
+        self.condition.load(Ordering::Relaxed) == condition as u8
+    }
+
+    pub(super) fn set(&self, condition: Condition) {
+        self.condition.store(condition as u8, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,249 @@
+//! Workspaces as publishing sees them: their enabled endpoints, and which of these want a type.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use rusqlite::{Connection, OptionalExtension};
+use uuid::Uuid;
+
+use crate::domain::endpoint::Format;
+use crate::domain::event_type::{EventType, Subscription};
+use crate::storage::EndpointNumber;
+use crate::storage::sqlite::rows;
+
+/// An enabled endpoint.
+#[derive(Debug)]
+pub(crate) struct Subscriber {
+    pub(crate) number: EndpointNumber,
+    pub(crate) id: Uuid,
+    pub(crate) format: Format,
+}
+
+/// A workspace in use.
+#[derive(Debug)]
+pub(crate) struct Publisher {
+    pub(crate) number: i64,
+    pub(crate) name: String,
+    pub(crate) subscribers: Vec<Subscriber>,
+    subscriptions: Subscriptions,
+}
+
+impl Publisher {
+    /// Reads it from the file; `None` if there is no such workspace, or it was deleted.
+    pub(crate) fn load(connection: &Connection, workspace: Uuid) -> rusqlite::Result<Option<Self>> {
+        let row = connection
+            .prepare_cached("SELECT n, name FROM workspace WHERE id = ?1 AND deleted_at IS NULL")?
+            .query_row([workspace], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let Some((number, name)) = row else {
+            return Ok(None);
+        };
+        let mut publisher = Self {
+            number,
+            name,
+            subscribers: Vec::new(),
+            subscriptions: Subscriptions::default(),
+        };
+        let mut endpoints = connection.prepare_cached(
+            "SELECT n, id, format, events FROM endpoint
+             WHERE workspace = ?1 AND deleted_at IS NULL AND disabled IS NULL ORDER BY n",
+        )?;
+        let mut endpoints = endpoints.query([number])?;
+        while let Some(row) = endpoints.next()? {
+            let wanted = rows::subscriptions(&row.get::<_, String>(3)?);
+            publisher.subscriptions.add(&wanted);
+            publisher.subscribers.push(Subscriber {
+                number: EndpointNumber(row.get(0)?),
+                id: row.get(1)?,
+                format: rows::format(row.get(2)?),
+            });
+        }
+        Ok(Some(publisher))
+    }
+
+    /// The endpoints that want `event_type`, in the order in which their events are numbered.
+    ///
+    /// The first of each format comes first, so that [`rows::body`] finds the event that has the body.
+    pub(crate) fn wanting(&self, event_type: &EventType) -> Vec<&Subscriber> {
+        let wanting = self.subscriptions.wanting(event_type);
+        let mut ordered = Vec::with_capacity(wanting.len());
+        let mut others = Vec::with_capacity(wanting.len());
+        for number in wanting {
+            let subscriber = &self.subscribers[number];
+            let is_first =
+                |earlier: &[&Subscriber]| earlier.iter().all(|it| it.format != subscriber.format);
+            if subscriber.format != Format::Raw && is_first(&ordered) {
+                ordered.push(subscriber);
+            } else {
+                others.push(subscriber);
+            }
+        }
+        ordered.append(&mut others);
+        ordered
+    }
+
+    /// Whether an endpoint is shown a summary instead of the data.
+    pub(crate) fn shows_summaries(&self) -> bool {
+        self.subscribers.iter().any(|it| it.format != Format::Raw)
+    }
+}
+
+/// Which endpoints a type is wanted by: a look-up for each part of the type's name, however many
+/// subscriptions there are.
+#[derive(Debug, Default)]
+struct Subscriptions {
+    endpoints: usize,
+    /// By the type that is wanted.
+    by_name: HashMap<String, Vec<usize>>,
+    /// By what the types begin with that are wanted, such as `order.`; `*` is the empty text.
+    by_start: HashMap<String, Vec<usize>>,
+}
+
+impl Subscriptions {
+    /// Adds the next endpoint.
+    fn add(&mut self, wanted: &[Subscription]) {
+        for subscription in wanted {
+            let text = subscription.as_str();
+            let (endpoints, text) = match text.strip_suffix('*') {
+                Some(start) => (&mut self.by_start, start),
+                None => (&mut self.by_name, text),
+            };
+            let endpoints = endpoints.entry(text.to_owned()).or_default();
+            // One may have the same subscription twice.
+            if endpoints.last() != Some(&self.endpoints) {
+                endpoints.push(self.endpoints);
+            }
+        }
+        self.endpoints += 1;
+    }
+
+    /// The endpoints that want `event_type`, each once, in the order in which they were added.
+    fn wanting(&self, event_type: &EventType) -> Vec<usize> {
+        let name = event_type.as_str();
+        let starts = name.match_indices('.').map(|(at, dot)| at + dot.len());
+        let mut lists = std::iter::once(0)
+            .chain(starts)
+            .filter_map(|end| self.by_start.get(&name[..end]))
+            .chain(self.by_name.get(name));
+        let Some(first) = lists.next() else {
+            return Vec::new();
+        };
+        let mut marks = Vec::new();
+        for list in lists {
+            if marks.is_empty() {
+                marks = vec![false; self.endpoints];
+                mark(&mut marks, first);
+            }
+            mark(&mut marks, list);
+        }
+        if marks.is_empty() {
+            return first.clone();
+        }
+        (0..marks.len()).filter(|at| marks[*at]).collect()
+    }
+}
+
+fn mark(marks: &mut [bool], places: &[usize]) {
+    for place in places {
+        marks[*place] = true;
+    }
+}
+
+/// The workspaces with an endpoint that is shown a summary, as far as the writer has them in mind: so that
+/// large data can be summed up before it comes to the writer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Summarised(Arc<RwLock<HashSet<Uuid>>>);
+
+impl Summarised {
+    pub(crate) fn contains(&self, workspace: Uuid) -> bool {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        known.contains(&workspace)
+    }
+
+    pub(crate) fn set(&self, workspace: Uuid, shows_summaries: bool) {
+        if self.contains(workspace) == shows_summaries {
+            return;
+        }
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if shows_summaries {
+            known.insert(workspace);
+        } else {
+            known.remove(&workspace);
+        }
+    }
+
+    pub(crate) fn clear(&self) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        known.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Few parts, so that types and subscriptions meet.
+    fn name() -> impl Strategy<Value = String> {
+        prop::collection::vec("[ab]{1,2}", 1..4).prop_map(|parts| parts.join("."))
+    }
+
+    fn subscription() -> impl Strategy<Value = Subscription> {
+        let text = prop_oneof![
+            1 => Just("*".to_owned()),
+            3 => name(),
+            3 => name().prop_map(|prefix| format!("{prefix}.*")),
+        ];
+        text.prop_map(|text| Subscription::parse(&text).unwrap())
+    }
+
+    proptest! {
+        #[test]
+        fn a_look_up_finds_what_matches(
+            endpoints in prop::collection::vec(prop::collection::vec(subscription(), 0..5), 0..8),
+            types in prop::collection::vec(name(), 1..10),
+        ) {
+            let mut subscriptions = Subscriptions::default();
+            for wanted in &endpoints {
+                subscriptions.add(wanted);
+            }
+            for event_type in types {
+                let event_type = EventType::parse(&event_type).unwrap();
+                let wants = |wanted: &Vec<Subscription>| wanted.iter().any(|it| it.matches(&event_type));
+                let expected: Vec<usize> =
+                    (0..endpoints.len()).filter(|at| wants(&endpoints[*at])).collect();
+                prop_assert_eq!(subscriptions.wanting(&event_type), expected);
+            }
+        }
+
+        #[test]
+        fn the_first_of_each_format_comes_first_and_nobody_is_left_out(
+            formats in prop::collection::vec(0_usize..3, 0..12),
+        ) {
+            let mut publisher = Publisher {
+                number: 1,
+                name: String::new(),
+                subscribers: Vec::new(),
+                subscriptions: Subscriptions::default(),
+            };
+            for (number, format) in formats.iter().enumerate() {
+                publisher.subscriptions.add(&[Subscription::parse("*").unwrap()]);
+                publisher.subscribers.push(Subscriber {
+                    number: EndpointNumber(i64::try_from(number).unwrap()),
+                    id: Uuid::nil(),
+                    format: Format::ALL[*format],
+                });
+            }
+            let ordered = publisher.wanting(&EventType::parse("a").unwrap());
+            for format in [Format::Discord, Format::Slack] {
+                let place = ordered.iter().position(|it| it.format == format);
+                prop_assert!(place.is_none_or(|place| place < rows::RENDERED_FORMATS));
+            }
+            let mut numbers: Vec<i64> = ordered.iter().map(|it| it.number.0).collect();
+            numbers.sort_unstable();
+            let all: Vec<i64> = (0..).take(formats.len()).collect();
+            prop_assert_eq!(numbers, all);
+        }
+    }
+}

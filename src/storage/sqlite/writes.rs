@@ -1,0 +1,14 @@
+//! Writes: the statements of each change, run by the writer thread inside a transaction.
+
+pub(super) mod archive;
+pub(super) mod endpoints;
+pub(super) mod erasure_notes;
+pub(super) mod publish;
+pub(super) mod record_attempt;
+pub(super) mod redeliver;
+pub(super) mod reschedule;
+pub(super) mod settings_token;
+pub(super) mod sweep;
+mod token_family;
+pub(super) mod tokens;
+pub(super) mod workspaces;

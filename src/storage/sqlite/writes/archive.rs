@@ -1,0 +1,284 @@
+//! What is dropped with time: payloads and idempotency keys.
+//!
+//! Messages are numbered in the order of their publish, so the oldest come first, and a look ends at the
+//! first that is still in time. That holds within a *stretch*, which ends where the wall clock was set back
+//! (table `clock_step`). A message that was published while the clock was ahead waits for its own time at
+//! the end of its stretch, and holds up none of the stretches after it.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::publish::IDEMPOTENCY_US;
+use crate::domain::clock::Timestamp;
+use crate::fail_point::{FailPoint, reach};
+use crate::storage::sqlite::writer::operation::{OperationError, WriteContext};
+
+/// Messages looked at in one transaction: a few milliseconds of the writer.
+const STEP: usize = 500;
+
+/// Bytes of payloads dropped in one transaction, about: each page that they leave is overwritten.
+pub(crate) const STEP_BYTES: i64 = 1 << 20;
+
+/// Stretches looked at in one pass. A clock that is set back more often than that while payloads are kept
+/// makes the later ones wait for the earlier.
+const STRETCHES_MAX: u32 = 100;
+
+/// Behind every message.
+const END: i64 = i64::MAX;
+
+/// The end of the stretch that `message` is in: the first message of the next one, or [`END`].
+fn stretch_end(connection: &Connection, message: i64) -> rusqlite::Result<i64> {
+    let noted: Option<i64> = connection
+        .prepare_cached("SELECT min(seq) FROM clock_step WHERE kind = 'message' AND seq > ?1")?
+        .query_row([message], |row| row.get(0))?;
+    // Steps of messages were not always noted; those of events were.
+    let inferred: Option<i64> = connection
+        .prepare_cached(
+            "SELECT e.message FROM clock_step s JOIN event e ON e.seq = s.seq
+             WHERE s.kind = 'event' AND e.message > ?1
+               AND s.seq >= coalesce((SELECT first_event FROM message WHERE seq = ?1), 0)
+             ORDER BY s.seq LIMIT 1",
+        )?
+        .query_row([message], |row| row.get(0))
+        .optional()?;
+    Ok(noted.unwrap_or(END).min(inferred.unwrap_or(END)))
+}
+
+/// Where a pass over the idempotency keys stands.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct KeyPass {
+    /// The last message whose key was looked at.
+    after: i64,
+    stretches: u32,
+}
+
+/// Drops some idempotency keys past their time; `None` when the pass is complete.
+pub(crate) fn drop_idempotency_keys(
+    context: &mut WriteContext<'_>,
+    pass: KeyPass,
+) -> Result<Option<KeyPass>, OperationError> {
+    let connection = context.connection;
+    let first: Option<i64> = connection
+        .prepare_cached("SELECT min(message) FROM idempotency WHERE message > ?1")?
+        .query_row([pass.after], |row| row.get(0))?;
+    let Some(first) = first else {
+        return Ok(None);
+    };
+    let end = stretch_end(connection, first)?;
+    let oldest: Vec<(i64, i64)> = connection
+        .prepare_cached(
+            "SELECT i.message, m.created_at FROM idempotency i JOIN message m ON m.seq = i.message
+             WHERE i.message >= ?1 AND i.message < ?2 ORDER BY i.message LIMIT ?3",
+        )?
+        .query_map(params![first, end, STEP], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    let before = context.now.micros() - IDEMPOTENCY_US;
+    let mut delete = connection.prepare_cached("DELETE FROM idempotency WHERE message = ?1")?;
+    let mut dropped = 0;
+    for (message, _) in oldest.iter().take_while(|(_, at)| *at < before) {
+        delete.execute([message])?;
+        dropped += 1;
+    }
+    if dropped == STEP {
+        return Ok(Some(pass));
+    }
+    let next = KeyPass {
+        after: end - 1,
+        stretches: pass.stretches + 1,
+    };
+    Ok((end < END && next.stretches < STRETCHES_MAX).then_some(next))
+}
+
+/// How long a message that no endpoint wanted keeps its body, in microseconds: 24 hours, in which whoever
+/// runs the server can see what was published.
+const UNWANTED_US: i64 = 24 * 3600 * 1_000_000;
+
+/// Drops the bodies of the oldest messages that no endpoint wanted, past their time; answers whether there
+/// may be more.
+pub(crate) fn drop_unwanted_bodies(context: &mut WriteContext<'_>) -> Result<bool, OperationError> {
+    let before = context.now.micros() - UNWANTED_US;
+    let oldest: Vec<(i64, i64, i64)> = context
+        .connection
+        .prepare_cached(
+            "SELECT u.created_at, u.message, coalesce(length(m.body), 0)
+             FROM unwanted_message u JOIN message m ON m.seq = u.message
+             WHERE u.created_at < ?1 ORDER BY u.created_at, u.message LIMIT ?2",
+        )?
+        .query_map(params![before, STEP], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut drop_body = context
+        .connection
+        .prepare_cached("UPDATE message SET body = NULL WHERE seq = ?1")?;
+    let mut forget = context
+        .connection
+        .prepare_cached("DELETE FROM unwanted_message WHERE created_at = ?1 AND message = ?2")?;
+    let mut bytes = 0;
+    for (at, message, size) in &oldest {
+        if bytes > STEP_BYTES {
+            return Ok(true);
+        }
+        bytes += size;
+        drop_body.execute([message])?;
+        forget.execute([at, message])?;
+    }
+    Ok(!oldest.is_empty())
+}
+
+/// Where an archive pass stands. The default one begins.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ArchivePass {
+    /// The stretch begins after this message, or with it.
+    stretch: i64,
+    /// The last message looked at.
+    after: i64,
+    /// The first one in this stretch that must be looked at again next time.
+    kept: Option<i64>,
+    /// There is one in a stretch before this one.
+    is_held_up: bool,
+    stretches: u32,
+}
+
+/// The number in `meta` up to which all messages are archived: of everything (`archived`), and, behind a
+/// message that is not, of each later stretch (`archived N`, which begins with message N).
+fn marker(pass: &ArchivePass) -> String {
+    if pass.is_held_up {
+        format!("archived {}", pass.stretch)
+    } else {
+        "archived".to_owned()
+    }
+}
+
+fn read_marker(connection: &Connection, key: &str) -> rusqlite::Result<i64> {
+    connection
+        .prepare_cached("SELECT coalesce((SELECT value FROM meta WHERE key = ?1), 0)")?
+        .query_row([key], |row| row.get(0))
+}
+
+/// A message that an archive pass looks at.
+struct Looked {
+    seq: i64,
+    created_at: i64,
+    /// Bytes of its bodies; `None`: archived.
+    bytes: Option<i64>,
+    pending: bool,
+}
+
+/// Drops the payloads of some messages published before `before`, those with a pending event excepted;
+/// `None` when the pass is complete.
+pub(crate) fn archive(
+    context: &mut WriteContext<'_>,
+    before: Timestamp,
+    pass: ArchivePass,
+) -> Result<Option<ArchivePass>, OperationError> {
+    let mut pass = pass;
+    if pass.stretches == 0 {
+        pass.after = read_marker(context.connection, "archived")?;
+        pass.stretch = pass.after;
+        pass.stretches = 1;
+        context
+            .connection
+            .prepare_cached("DELETE FROM meta WHERE key GLOB 'archived *' AND value <= ?1")?
+            .execute([pass.after])?;
+    }
+    let end = stretch_end(context.connection, pass.stretch.max(pass.after))?;
+    let oldest = look(context.connection, pass.after, end)?;
+    let mut bytes = 0;
+    let mut in_time = None;
+    for message in &oldest {
+        if message.created_at >= before.micros() {
+            in_time = Some(message.seq);
+            break;
+        }
+        if bytes >= STEP_BYTES {
+            return Ok(Some(pass));
+        }
+        pass.after = message.seq;
+        if message.pending {
+            pass.kept.get_or_insert(message.seq);
+        } else if let Some(size) = message.bytes {
+            bytes += size;
+            drop_bodies(context.connection, message.seq)?;
+        }
+    }
+    if in_time.is_none() && oldest.len() == STEP {
+        return Ok(Some(pass));
+    }
+    leave_stretch(context.connection, pass, in_time, end)
+}
+
+fn look(connection: &Connection, after: i64, end: i64) -> rusqlite::Result<Vec<Looked>> {
+    connection
+        .prepare_cached(
+            "SELECT m.seq, m.created_at, length(m.body) + (
+                SELECT coalesce(sum(length(e.body)), 0) FROM event e
+                WHERE e.seq >= m.first_event AND e.seq < m.first_event + m.events),
+              EXISTS (
+                SELECT 1 FROM event e
+                WHERE e.seq >= m.first_event AND e.seq < m.first_event + m.events
+                  AND e.state IN (0, 1))
+             FROM message m WHERE m.seq > ?1 AND m.seq < ?2 ORDER BY m.seq LIMIT ?3",
+        )?
+        .query_map(params![after, end, STEP], |row| {
+            Ok(Looked {
+                seq: row.get(0)?,
+                created_at: row.get(1)?,
+                bytes: row.get(2)?,
+                pending: row.get(3)?,
+            })
+        })?
+        .collect()
+}
+
+/// Notes how far the stretch is done, and goes on to the next one.
+fn leave_stretch(
+    connection: &Connection,
+    pass: ArchivePass,
+    in_time: Option<i64>,
+    end: i64,
+) -> Result<Option<ArchivePass>, OperationError> {
+    let kept = pass.kept.or(in_time);
+    let through = match kept {
+        Some(kept) => kept - 1,
+        None if end < END => end - 1,
+        None => pass.after,
+    };
+    let key = marker(&pass);
+    if read_marker(connection, &key)? != through {
+        connection
+            .prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)")?
+            .execute(params![key, through])?;
+    }
+    if end == END || pass.stretches == STRETCHES_MAX {
+        return Ok(None);
+    }
+    let mut next = ArchivePass {
+        stretch: end,
+        after: end - 1,
+        kept: None,
+        is_held_up: pass.is_held_up || kept.is_some(),
+        stretches: pass.stretches + 1,
+    };
+    if next.is_held_up {
+        next.after = next.after.max(read_marker(connection, &marker(&next))?);
+    }
+    Ok(Some(next))
+}
+
+/// Drops the bodies of one message and of its events.
+pub(crate) fn drop_bodies(connection: &Connection, message: i64) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE event SET body = NULL WHERE body IS NOT NULL
+               AND seq >= (SELECT first_event FROM message WHERE seq = ?1)
+               AND seq < (SELECT first_event + events FROM message WHERE seq = ?1)",
+        )?
+        .execute([message])?;
+    reach(FailPoint::Archiving);
+    connection
+        .prepare_cached("UPDATE message SET body = NULL WHERE seq = ?1")?
+        .execute([message])?;
+    Ok(())
+}

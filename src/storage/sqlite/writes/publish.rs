@@ -1,0 +1,297 @@
+//! Publishing: a message and its events in one transaction.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, params};
+use uuid::Uuid;
+
+use crate::domain::clock::Timestamp;
+use crate::domain::endpoint::Format;
+use crate::domain::event_type::EventType;
+use crate::domain::format;
+use crate::domain::format::Summary;
+use crate::domain::id::new_id;
+use crate::domain::message::{Idempotency, Message, NewMessage, raw_body, server_timestamp};
+use crate::storage::sqlite::event_state as state;
+use crate::storage::sqlite::rows;
+use crate::storage::sqlite::writer::operation::{OperationError, ROW_WEIGHT, WriteContext};
+use crate::storage::sqlite::writer::workspace_cache::{Publisher, Subscriber};
+use crate::storage::{Notice, Published, QueuedEvent, Run, Seq, StoreError, WorkspaceNumber};
+
+/// How long an idempotency key is kept, in microseconds: 24 hours.
+pub(crate) const IDEMPOTENCY_US: i64 = 24 * 3600 * 1_000_000;
+
+const INSERT_MESSAGE: &str = "INSERT INTO message
+    (seq, id, workspace, type, created_at, first_event, events, timestamp, body)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+
+const INSERT_EVENT: &str = "INSERT INTO event
+    (seq, id, message, endpoint, workspace, type, format, state, run, run_attempt, attempts,
+     created_at, body)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?1, 0, 0, ?8, ?9)";
+
+/// Stores `new` and an event for each endpoint that wants it.
+pub(crate) fn publish(
+    context: &mut WriteContext<'_>,
+    new: &NewMessage,
+) -> Result<Published, OperationError> {
+    let publisher = context
+        .state
+        .publisher(context.connection, new.workspace_id)?
+        .ok_or(StoreError::UnknownWorkspace(new.workspace_id))?;
+    if let Some(idempotency) = &new.idempotency
+        && let Some(published) = earlier(context, &publisher, idempotency)?
+    {
+        return Ok(published);
+    }
+    let seq = context
+        .state
+        .next_message(context.connection, context.now)?;
+    let id = new_id(context.now);
+    let type_number = context
+        .state
+        .type_number(context.connection, &new.event_type)?;
+    let timestamp = match &new.timestamp {
+        Some(sent) => sent.clone(),
+        None => server_timestamp(context.now),
+    };
+    let body: Arc<[u8]> = raw_body(&new.event_type, &timestamp, &new.data).into();
+    let subscribers = publisher.wanting(&new.event_type);
+    context
+        .connection
+        .prepare_cached(INSERT_MESSAGE)?
+        .execute(params![
+            seq,
+            id,
+            publisher.number,
+            type_number,
+            context.now.micros(),
+            context.state.last_run() + 1,
+            subscribers.len(),
+            new.timestamp,
+            &body[..],
+        ])?;
+    if subscribers.is_empty() {
+        context
+            .connection
+            .prepare_cached("INSERT INTO unwanted_message (created_at, message) VALUES (?1, ?2)")?
+            .execute(params![context.now.micros(), seq])?;
+    }
+    if let Some(idempotency) = &new.idempotency {
+        claim(context.connection, seq, publisher.number, idempotency)?;
+    }
+    context.weight += (1 + subscribers.len()) * ROW_WEIGHT + body.len();
+    let mut message = MessageRow {
+        seq,
+        workspace: publisher.number,
+        type_number,
+        bodies: Bodies {
+            new,
+            workspace_name: &publisher.name,
+            timestamp: &timestamp,
+            raw: body,
+            summary: None,
+            rendered: Vec::new(),
+        },
+    };
+    let mut events = Vec::with_capacity(subscribers.len());
+    for subscriber in subscribers {
+        let event_id = insert_event(context, &mut message, subscriber)?;
+        events.push((event_id, subscriber.id));
+    }
+    Ok(Published {
+        message: Message {
+            id,
+            event_type: new.event_type.clone(),
+            timestamp,
+            workspace_id: new.workspace_id,
+            events,
+        },
+        replayed: false,
+    })
+}
+
+/// What the events of a message share.
+struct MessageRow<'a> {
+    seq: i64,
+    workspace: i64,
+    type_number: i64,
+    bodies: Bodies<'a>,
+}
+
+/// What a message says, in the formats in which it was asked for so far.
+struct Bodies<'a> {
+    new: &'a NewMessage,
+    workspace_name: &'a str,
+    timestamp: &'a str,
+    raw: Arc<[u8]>,
+    summary: Option<Summary>,
+    rendered: Vec<(Format, Arc<[u8]>)>,
+}
+
+impl Bodies<'_> {
+    /// The body in `format`, and whether it is to be stored with the event that asks: the first one of a
+    /// rendered format. Rendered at publish: what an event says must not change when a workspace is renamed.
+    fn of(&mut self, format: Format) -> (Arc<[u8]>, bool) {
+        if let Some((_, known)) = self.rendered.iter().find(|(known, _)| *known == format) {
+            return (known.clone(), false);
+        }
+        match self.render(format) {
+            None => (self.raw.clone(), false),
+            Some(rendered) => {
+                let rendered: Arc<[u8]> = rendered.into();
+                self.rendered.push((format, rendered.clone()));
+                (rendered, true)
+            }
+        }
+    }
+
+    fn render(&mut self, format: Format) -> Option<Vec<u8>> {
+        if format == Format::Raw {
+            return None;
+        }
+        let summary = match &self.new.summary {
+            Some(summary) => summary,
+            None => self
+                .summary
+                .get_or_insert_with(|| Summary::of(&self.new.data)),
+        };
+        let (event_type, workspace) = (&self.new.event_type, self.workspace_name);
+        format::render(format, event_type, self.timestamp, workspace, summary)
+    }
+}
+
+fn insert_event(
+    context: &mut WriteContext<'_>,
+    message: &mut MessageRow<'_>,
+    subscriber: &Subscriber,
+) -> Result<Uuid, OperationError> {
+    let (seq, created_at) = context.state.next_event(context.connection, context.now)?;
+    let id = new_id(created_at);
+    let (body, is_stored_here) = message.bodies.of(subscriber.format);
+    if is_stored_here {
+        context.weight += body.len();
+    }
+    context
+        .connection
+        .prepare_cached(INSERT_EVENT)?
+        .execute(params![
+            seq,
+            id,
+            message.seq,
+            subscriber.number.0,
+            message.workspace,
+            message.type_number,
+            rows::format_column(subscriber.format),
+            created_at.micros(),
+            is_stored_here.then_some(&body[..]),
+        ])?;
+    context
+        .counters
+        .event(seq, subscriber.number.0, message.type_number, state::FRESH);
+    context.notices.push(Notice::Published(QueuedEvent {
+        seq: Seq(seq),
+        id,
+        endpoint: subscriber.number,
+        workspace: WorkspaceNumber(message.workspace),
+        event_type: message.type_number,
+        run: Run(seq),
+        run_attempt: 0,
+        run_started: created_at,
+        attempts: 0,
+        body: Some(body),
+    }));
+    Ok(id)
+}
+
+fn claim(
+    connection: &Connection,
+    message: i64,
+    workspace: i64,
+    idempotency: &Idempotency,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO idempotency (message, workspace, key, fingerprint) VALUES (?1, ?2, ?3, ?4)",
+        )?
+        .execute(params![
+            message,
+            workspace,
+            idempotency.key,
+            &idempotency.fingerprint[..]
+        ])?;
+    Ok(())
+}
+
+/// The answer that this key got before, if it was used in the last 24 hours.
+fn earlier(
+    context: &mut WriteContext<'_>,
+    publisher: &Publisher,
+    idempotency: &Idempotency,
+) -> Result<Option<Published>, OperationError> {
+    let claimed = context
+        .connection
+        .prepare_cached(
+            "SELECT i.message, i.fingerprint, m.created_at
+             FROM idempotency i JOIN message m ON m.seq = i.message
+             WHERE i.workspace = ?1 AND i.key = ?2",
+        )?
+        .query_row(params![publisher.number, idempotency.key], |row| {
+            Ok((
+                row.get::<_, i64>(0)?,
+                row.get::<_, Vec<u8>>(1)?,
+                row.get::<_, i64>(2)?,
+            ))
+        })
+        .optional()?;
+    let Some((message, fingerprint, created_at)) = claimed else {
+        return Ok(None);
+    };
+    if created_at < context.now.micros() - IDEMPOTENCY_US {
+        context
+            .connection
+            .prepare_cached("DELETE FROM idempotency WHERE message = ?1")?
+            .execute([message])?;
+        return Ok(None);
+    }
+    if fingerprint != idempotency.fingerprint {
+        return Err(StoreError::IdempotencyKeyReused.into());
+    }
+    Ok(Some(Published {
+        message: stored(context.connection, message)?,
+        replayed: true,
+    }))
+}
+
+/// A message as it was answered when it was published.
+fn stored(connection: &Connection, seq: i64) -> rusqlite::Result<Message> {
+    let (mut message, first, count) = connection
+        .prepare_cached(
+            "SELECT m.id, t.name, m.timestamp, m.created_at, w.id, m.first_event, m.events
+             FROM message m JOIN event_type t ON t.n = m.type JOIN workspace w ON w.n = m.workspace
+             WHERE m.seq = ?1",
+        )?
+        .query_row([seq], |row| {
+            let created_at = Timestamp::from_micros(row.get(3)?);
+            let sent: Option<String> = row.get(2)?;
+            let message = Message {
+                id: row.get(0)?,
+                event_type: EventType::from_stored(row.get(1)?),
+                timestamp: sent.unwrap_or_else(|| server_timestamp(created_at)),
+                workspace_id: row.get(4)?,
+                events: Vec::new(),
+            };
+            Ok((message, row.get::<_, i64>(5)?, row.get::<_, i64>(6)?))
+        })?;
+    message.events = connection
+        .prepare_cached(
+            "SELECT e.id, p.id FROM event e JOIN endpoint p ON p.n = e.endpoint
+             WHERE e.seq >= ?1 AND e.seq < ?1 + ?2 ORDER BY e.seq",
+        )?
+        .query_map([first, count], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(message)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,243 @@
+//! What is rendered, how often, and where it is kept; and what nobody wants.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+use tempfile::TempDir;
+
+use super::*;
+use crate::domain::access::Reach;
+use crate::domain::clock::ManualClock;
+use crate::domain::endpoint::NewEndpoint;
+use crate::domain::endpoint_url::EndpointUrl;
+use crate::domain::event_type::Subscription;
+use crate::domain::secret::Secret;
+use crate::domain::workspace::WorkspaceName;
+use crate::storage::sqlite::SqliteStore;
+use crate::storage::sqlite::writer::operation::call;
+use crate::storage::sqlite::writes::archive::drop_unwanted_bodies;
+use crate::storage::{NoticeSink, Queue, Store};
+
+/// The bodies of the events that were published, as the engine is handed them.
+#[derive(Default)]
+struct Bodies(Mutex<Vec<Arc<[u8]>>>);
+
+impl NoticeSink for Bodies {
+    fn committed(&self, notices: Vec<Notice>) {
+        for notice in notices {
+            if let Notice::Published(event) = notice {
+                self.0.lock().unwrap().push(event.body.unwrap());
+            }
+        }
+    }
+}
+
+struct World {
+    _folder: TempDir,
+    file: PathBuf,
+    clock: Arc<ManualClock>,
+    store: Arc<SqliteStore>,
+    bodies: Arc<Bodies>,
+    workspace: Uuid,
+}
+
+impl World {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("test.db");
+        let clock = Arc::new(ManualClock::new(Timestamp::from_micros(
+            1_700_000_000_000_000,
+        )));
+        // A tool's store has no janitor of its own.
+        let store = SqliteStore::open_beside(&file, "test", clock.clone()).unwrap();
+        let bodies = Arc::new(Bodies::default());
+        store.listen(bodies.clone());
+        let name = WorkspaceName::parse("test").unwrap();
+        let workspace = store.create_workspace(name).wait().unwrap().id;
+        Self {
+            _folder: folder,
+            file,
+            clock,
+            store,
+            bodies,
+            workspace,
+        }
+    }
+
+    fn endpoint(&self, format: Format) -> Uuid {
+        let new = NewEndpoint {
+            workspace_id: self.workspace,
+            url: EndpointUrl::from_stored("https://example.com/".to_owned()),
+            format,
+            secret: Secret::generate(),
+            events: vec![Subscription::parse("*").unwrap()],
+        };
+        self.store.create_endpoint(new).wait().unwrap().id
+    }
+
+    fn publish(&self, data: &str, summary: Option<Summary>) -> Message {
+        let new = NewMessage {
+            workspace_id: self.workspace,
+            event_type: EventType::parse("a.b").unwrap(),
+            timestamp: None,
+            data: RawValue::from_string(data.to_owned()).unwrap(),
+            idempotency: None,
+            summary,
+        };
+        self.store.publish(new).wait().unwrap().message
+    }
+
+    fn count(&self, sql: &str) -> i64 {
+        let connection = Connection::open(&self.file).unwrap();
+        connection.query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+}
+
+#[test]
+fn a_message_is_rendered_and_stored_once_for_each_format() {
+    let world = World::new();
+    let formats = [
+        Format::Raw,
+        Format::Slack,
+        Format::Discord,
+        Format::Slack,
+        Format::Discord,
+    ];
+    for format in formats {
+        world.endpoint(format);
+    }
+    let message = world.publish(r#"{"id":7}"#, None);
+    let handed = world.bodies.0.lock().unwrap().clone();
+    let different: HashSet<*const u8> = handed.iter().map(|body| body.as_ptr()).collect();
+    assert_eq!((handed.len(), different.len()), (5, 3));
+    assert_eq!(world.count("SELECT count(body) FROM event"), 2);
+    // What the engine reads back, and what lists show, is what it was handed.
+    let seqs: Vec<Seq> = (1..=5).map(Seq).collect();
+    let stored = world.store.bodies(&seqs, usize::MAX).unwrap();
+    let stored: Vec<_> = stored.into_iter().map(Option::unwrap).collect();
+    assert_eq!(stored, handed);
+    for ((id, _), body) in message.events.iter().zip(&handed) {
+        let found = world.store.find_event(Reach::Server, *id, usize::MAX);
+        let shown = found.unwrap().item.payload;
+        assert_eq!(shown.unwrap().as_bytes(), &body[..]);
+        // In pieces too, wherever it is kept.
+        let row = world.store.find_event(Reach::Server, *id, 0).unwrap();
+        let (mut pieces, mut from) = (Vec::new(), Some(0));
+        while let Some(at) = from {
+            let piece = world
+                .store
+                .read_payload(row.payload.unwrap(), at, 5)
+                .unwrap();
+            pieces.extend_from_slice(piece.text.as_bytes());
+            from = piece.next;
+        }
+        assert_eq!(pieces, body[..]);
+    }
+    // An older file has it with each event, and is read as before.
+    let connection = Connection::open(&world.file).unwrap();
+    connection
+        .execute("UPDATE event SET body = x'6f' WHERE format = 2", [])
+        .unwrap();
+    let old = world.store.bodies(&seqs, usize::MAX).unwrap();
+    let old = old
+        .iter()
+        .filter(|body| body.as_deref() == Some(b"o"))
+        .count();
+    assert_eq!(old, 2);
+    // Archived: nothing is left to find.
+    connection
+        .execute_batch("UPDATE event SET body = NULL; UPDATE message SET body = NULL;")
+        .unwrap();
+    assert_eq!(
+        world.store.bodies(&seqs, usize::MAX).unwrap(),
+        vec![None; 5]
+    );
+    world.store.stop();
+}
+
+#[test]
+fn a_summary_that_a_publish_brings_is_what_is_shown() {
+    let world = World::new();
+    assert!(!world.store.shows_summaries(world.workspace));
+    let endpoint = world.endpoint(Format::Discord);
+    world.publish(r#"{"seen":1}"#, None);
+    assert!(world.store.shows_summaries(world.workspace));
+    let other = RawValue::from_string(r#"{"brought":1}"#.to_owned()).unwrap();
+    world.publish(r#"{"seen":1}"#, Some(Summary::of(&other)));
+    {
+        let handed = world.bodies.0.lock().unwrap();
+        let texts: Vec<_> = handed
+            .iter()
+            .map(|body| String::from_utf8_lossy(body))
+            .collect();
+        assert!(
+            texts[0].contains("seen") && !texts[0].contains("brought"),
+            "{texts:?}"
+        );
+        assert!(
+            texts[1].contains("brought") && !texts[1].contains("seen"),
+            "{texts:?}"
+        );
+    }
+    world
+        .store
+        .delete_endpoint(Reach::Server, endpoint)
+        .wait()
+        .unwrap();
+    world.publish(r#"{"seen":1}"#, None);
+    assert!(!world.store.shows_summaries(world.workspace));
+    world.store.stop();
+}
+
+#[test]
+fn what_no_endpoint_wants_keeps_its_body_for_a_day() {
+    const DAY: Duration = Duration::from_hours(24);
+    let world = World::new();
+    let drop_bodies = || {
+        let mut steps = 1;
+        loop {
+            let (operation, more) = call(0, drop_unwanted_bodies);
+            world.store.writer.submit(operation);
+            if !more.wait().unwrap() {
+                return steps;
+            }
+            steps += 1;
+        }
+    };
+    let bodies = "SELECT count(body) FROM message";
+    let large = format!("\"{}\"", "x".repeat(1 << 20));
+    // One whose time is still to come holds up none.
+    world
+        .clock
+        .step_wall_clock(Timestamp::from_micros(1_800_000_000_000_000));
+    world.publish("0", None);
+    world
+        .clock
+        .step_wall_clock(Timestamp::from_micros(1_700_000_000_000_000));
+    for _ in 0..12 {
+        world.publish(&large, None);
+    }
+    world.endpoint(Format::Raw);
+    world.publish("2", None);
+    world.clock.advance(DAY);
+    world.publish("3", None);
+    assert_eq!(
+        (drop_bodies(), world.count(bodies)),
+        (1, 15),
+        "not over yet"
+    );
+    world.clock.advance(Duration::from_micros(1));
+    let steps = drop_bodies();
+    assert_eq!(
+        world.count(bodies),
+        3,
+        "the one to come, and two with events"
+    );
+    assert!(steps >= 3, "{steps} for 12 MiB");
+    assert_eq!(world.count("SELECT count(*) FROM unwanted_message"), 1);
+    assert_eq!(world.count("SELECT count(*) FROM message"), 15);
+    world.store.stop();
+}

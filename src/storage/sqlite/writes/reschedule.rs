@@ -1,0 +1,68 @@
+//! Retries that wait too long because the wall clock was set back.
+//!
+//! When a retry is due is a time of the wall clock, so that it survives a restart. After the clock was
+//! set back by an hour, what was to wait for seconds would wait for that hour as well. Such a retry is
+//! known by its last attempt, which was recorded at a time that is still to come: its wait begins anew.
+//! After a step forward retries are due too early, by no more than the step; the clock cannot say
+//! whether the time passed after all, as it does while a laptop sleeps.
+
+use rusqlite::params;
+
+use crate::domain::clock::Timestamp;
+use crate::storage::sqlite::writer::operation::{OperationError, WriteContext};
+use crate::storage::{EndpointNumber, Notice};
+
+/// A change of the wall clock that is a step and no drift, in microseconds.
+pub(crate) const STEP_US: i64 = 1_000_000;
+
+/// Retries looked at in one transaction: a millisecond of the writer.
+const ROWS: usize = 500;
+
+/// Whether the newest attempt was recorded at a time that is still to come.
+pub(crate) fn is_needed(context: &mut WriteContext<'_>) -> Result<bool, OperationError> {
+    let newest: i64 = context
+        .connection
+        .prepare_cached(
+            "SELECT coalesce((SELECT created_at FROM delivery ORDER BY seq DESC LIMIT 1), 0)",
+        )?
+        .query_row([], |row| row.get(0))?;
+    Ok(newest > context.now.micros() + STEP_US)
+}
+
+/// Where a pass stands: the endpoint and the event looked at last.
+pub(crate) type RetimingPass = (i64, i64);
+
+/// Has some retries that were recorded at a time still to come begin their wait now; `None` when the
+/// pass is complete.
+pub(crate) fn retime(
+    context: &mut WriteContext<'_>,
+    pass: RetimingPass,
+) -> Result<Option<RetimingPass>, OperationError> {
+    let now = context.now.micros();
+    let waiting: Vec<(i64, i64, i64, i64)> = context
+        .connection
+        .prepare_cached(
+            "SELECT endpoint, seq, due, coalesce(modified_at, created_at)
+             FROM event INDEXED BY event_waiting
+             WHERE state = 1 AND (endpoint, seq) > (?1, ?2) ORDER BY endpoint, seq LIMIT ?3",
+        )?
+        .query_map(params![pass.0, pass.1, ROWS], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut update = context
+        .connection
+        .prepare_cached("UPDATE event SET due = ?2, modified_at = ?3 WHERE seq = ?1")?;
+    for (endpoint, seq, due, recorded) in &waiting {
+        if *recorded > now + STEP_US {
+            let due = now + (due - recorded).max(0);
+            update.execute(params![seq, due, now])?;
+            context.notices.push(Notice::Due {
+                endpoint: EndpointNumber(*endpoint),
+                at: Timestamp::from_micros(due),
+            });
+        }
+    }
+    let last = waiting.last().map(|(endpoint, seq, ..)| (*endpoint, *seq));
+    Ok(last.filter(|_| waiting.len() == ROWS))
+}

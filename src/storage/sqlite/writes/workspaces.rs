@@ -1,0 +1,109 @@
+//! Workspaces: made, listed, renamed, deleted.
+
+use rusqlite::{Connection, OptionalExtension, params};
+use uuid::Uuid;
+
+use super::{endpoints, erasure_notes};
+use crate::domain::access::Reach;
+use crate::domain::id::new_id;
+use crate::domain::workspace::{Workspace, WorkspaceName};
+use crate::storage::sqlite::rows;
+use crate::storage::sqlite::writer::operation::{OperationError, WriteContext};
+use crate::storage::{EndpointNumber, StoreError};
+
+/// Makes a workspace.
+pub(crate) fn create(
+    context: &mut WriteContext<'_>,
+    name: &WorkspaceName,
+) -> Result<Workspace, OperationError> {
+    refuse_taken(context.connection, name, None)?;
+    let sql = format!(
+        "INSERT INTO workspace (id, name, created_at) VALUES (?1, ?2, ?3) RETURNING {}",
+        rows::WORKSPACE
+    );
+    Ok(context.connection.prepare_cached(&sql)?.query_row(
+        params![new_id(context.now), name.as_str(), context.now.micros()],
+        rows::workspace,
+    )?)
+}
+
+/// Renames a workspace.
+pub(crate) fn rename(
+    context: &mut WriteContext<'_>,
+    reach: Reach,
+    id: Uuid,
+    name: &WorkspaceName,
+) -> Result<Workspace, OperationError> {
+    let number = locate(context.connection, reach, id)?;
+    refuse_taken(context.connection, name, Some(number))?;
+    context.state.forget_publisher(id);
+    let sql = format!(
+        "UPDATE workspace SET name = ?2, modified_at = ?3 WHERE n = ?1 RETURNING {}",
+        rows::WORKSPACE
+    );
+    Ok(context.connection.prepare_cached(&sql)?.query_row(
+        params![number, name.as_str(), context.now.micros()],
+        rows::workspace,
+    )?)
+}
+
+/// Deletes a workspace, its tokens and its endpoints. What else belonged to it is erased soon after
+/// ([`crate::storage::sqlite::maintenance::erase`]).
+pub(crate) fn delete(
+    context: &mut WriteContext<'_>,
+    reach: Reach,
+    id: Uuid,
+) -> Result<(), OperationError> {
+    let number = locate(context.connection, reach, id)?;
+    let endpoints: Vec<EndpointNumber> = context
+        .connection
+        .prepare_cached("SELECT n FROM endpoint WHERE workspace = ?1 AND deleted_at IS NULL")?
+        .query_map([number], |row| row.get(0).map(EndpointNumber))?
+        .collect::<rusqlite::Result<_>>()?;
+    for endpoint in endpoints {
+        endpoints::delete_located(context, endpoint, id)?;
+    }
+    context
+        .connection
+        .prepare_cached("DELETE FROM token WHERE workspace = ?1")?
+        .execute([number])?;
+    context
+        .connection
+        .prepare_cached("UPDATE workspace SET deleted_at = ?2, name = '' WHERE n = ?1")?
+        .execute(params![number, context.now.micros()])?;
+    erasure_notes::add(context.connection, number)?;
+    context.state.forget_all_health();
+    context.state.forget_publisher(id);
+    Ok(())
+}
+
+/// The number of a workspace in use.
+pub(crate) fn locate(
+    connection: &Connection,
+    reach: Reach,
+    id: Uuid,
+) -> Result<i64, OperationError> {
+    let number = connection
+        .prepare_cached("SELECT n FROM workspace WHERE id = ?1 AND deleted_at IS NULL")?
+        .query_row([id], |row| row.get(0))
+        .optional()?;
+    match number {
+        Some(number) if reach.covers(id) => Ok(number),
+        _ => Err(StoreError::NotFound.into()),
+    }
+}
+
+fn refuse_taken(
+    connection: &Connection,
+    name: &WorkspaceName,
+    except: Option<i64>,
+) -> Result<(), OperationError> {
+    let holder: Option<i64> = connection
+        .prepare_cached("SELECT n FROM workspace WHERE name = ?1 AND deleted_at IS NULL")?
+        .query_row([name.as_str()], |row| row.get(0))
+        .optional()?;
+    match holder {
+        Some(holder) if Some(holder) != except => Err(StoreError::NameTaken.into()),
+        _ => Ok(()),
+    }
+}

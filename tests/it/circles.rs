@@ -1,0 +1,242 @@
+//! The rule that no file of `src/` uses, directly or by others, a file that uses it.
+//!
+//! The imports are read from the text: `use` statements, and paths that begin with `crate`, `self` or
+//! `super`. A name that a file only passes on (`pub use`) counts for the file that defines it. Tests are
+//! left out, and so is the simulation, which is one test program in several files.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use crate::layers::{code, sources};
+
+type Module = Vec<String>;
+
+/// What one file says of others.
+#[derive(Default)]
+struct Imports {
+    /// Absolute paths (from the crate's root) that the file uses.
+    uses: Vec<Module>,
+    /// Names that it passes on, and the absolute paths that they stand for.
+    exports: BTreeMap<String, Module>,
+}
+
+fn split(path: &str) -> Module {
+    path.split("::")
+        .map(|part| part.trim().to_owned())
+        .collect()
+}
+
+/// The module of a file: `src/a/b.rs` is `a::b`.
+fn module_of(path: &str) -> Module {
+    let path = path.trim_start_matches("src/").trim_end_matches(".rs");
+    match path {
+        "lib" | "main" => Vec::new(),
+        path => path.split('/').map(str::to_owned).collect(),
+    }
+}
+
+/// Expands `a::{b, c::{d}}` to `a::b` and `a::c::d`.
+fn expand(tree: &str, found: &mut Vec<String>) {
+    let Some((before, rest)) = tree.split_once('{') else {
+        found.push(tree.trim().to_owned());
+        return;
+    };
+    let inner = rest
+        .trim()
+        .strip_suffix('}')
+        .expect("a tree ends with its brace");
+    let (mut depth, mut start) = (0, 0);
+    let mut branches = Vec::new();
+    for (at, letter) in inner.char_indices() {
+        match letter {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                branches.push(&inner[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    branches.push(&inner[start..]);
+    for branch in branches
+        .into_iter()
+        .map(str::trim)
+        .filter(|it| !it.is_empty())
+    {
+        expand(&format!("{}{branch}", before.trim()), found);
+    }
+}
+
+/// The absolute path; `None` for a path into another crate.
+fn absolute(path: &Module, module: &Module) -> Option<Module> {
+    let mut path = path.as_slice();
+    let mut base = match path.first()?.as_str() {
+        "crate" => Vec::new(),
+        "self" | "super" => module.clone(),
+        _ => return None,
+    };
+    while let Some((first, rest)) = path.split_first() {
+        match first.as_str() {
+            "crate" | "self" => {}
+            "super" => drop(base.pop()),
+            _ => break,
+        }
+        path = rest;
+    }
+    base.extend(path.iter().cloned());
+    Some(base)
+}
+
+fn is_part_of_a_path(letter: char) -> bool {
+    letter.is_alphanumeric() || letter == '_' || letter == ':'
+}
+
+fn imports(module: &Module, code: &str) -> Imports {
+    let lines = code
+        .lines()
+        .map(|line| line.split("//").next().unwrap_or_default());
+    let text: Vec<&str> = lines.collect();
+    let mut found = Imports::default();
+    for statement in text.join("\n").split(';') {
+        let start = statement.lines().position(|line| {
+            line.starts_with("use ") || (line.starts_with("pub") && line.contains(" use "))
+        });
+        let lines: Vec<&str> = statement.lines().collect();
+        let (code, import) = lines.split_at(start.unwrap_or(lines.len()));
+        for word in code.join(" ").split(|letter| !is_part_of_a_path(letter)) {
+            found.uses.extend(absolute(&split(word), module));
+        }
+        if import.is_empty() {
+            continue;
+        }
+        let whole = import.join(" ");
+        let (before, tree) = whole.split_once("use ").expect("as was looked for");
+        let mut paths = Vec::new();
+        expand(tree, &mut paths);
+        for path in paths {
+            let (path, name) = match path.split_once(" as ") {
+                Some((path, name)) => (split(path), name.to_owned()),
+                None => (split(&path), split(&path).pop().unwrap_or_default()),
+            };
+            let Some(path) = absolute(&path, module) else {
+                continue;
+            };
+            if before.starts_with("pub") {
+                found.exports.insert(name, path);
+            } else {
+                found.uses.push(path);
+            }
+        }
+    }
+    found
+}
+
+/// The file that defines what `path` names: the longest module in it, or the one that it passes on from.
+fn definer(path: &Module, files: &BTreeMap<Module, Imports>) -> Option<Module> {
+    let mut path = path.clone();
+    for _ in 0..8 {
+        let length = (1..=path.len())
+            .rev()
+            .find(|n| files.contains_key(&path[..*n]))?;
+        let module = path[..length].to_vec();
+        let exported = path
+            .get(length)
+            .and_then(|name| files[&module].exports.get(name));
+        match exported {
+            Some(target) => {
+                let rest = path[length + 1..].iter().cloned();
+                path = target.iter().cloned().chain(rest).collect();
+            }
+            None => return Some(module),
+        }
+    }
+    None
+}
+
+/// The first circle that a depth-first search meets.
+fn circle(edges: &BTreeMap<Module, BTreeSet<Module>>) -> Option<Vec<String>> {
+    fn visit<'a>(
+        module: &'a Module,
+        edges: &'a BTreeMap<Module, BTreeSet<Module>>,
+        path: &mut Vec<&'a Module>,
+        done: &mut BTreeSet<&'a Module>,
+    ) -> Option<Vec<String>> {
+        if let Some(start) = path.iter().position(|it| *it == module) {
+            let circle = path[start..].iter().chain([&module]);
+            return Some(circle.map(|it| it.join("::")).collect());
+        }
+        if !done.insert(module) {
+            return None;
+        }
+        path.push(module);
+        let next = edges.get(module).into_iter().flatten();
+        let found = next.into_iter().find_map(|it| visit(it, edges, path, done));
+        path.pop();
+        found
+    }
+    let mut done = BTreeSet::new();
+    edges
+        .keys()
+        .find_map(|module| visit(module, edges, &mut Vec::new(), &mut done))
+}
+
+fn first_circle(files: &BTreeMap<Module, Imports>) -> Option<Vec<String>> {
+    let mut edges: BTreeMap<Module, BTreeSet<Module>> = BTreeMap::new();
+    for (module, imports) in files {
+        let used = imports.uses.iter().filter_map(|path| definer(path, files));
+        let used = used.filter(|it| it != module);
+        edges.insert(module.clone(), used.collect());
+    }
+    circle(&edges)
+}
+
+#[test]
+fn no_files_use_each_other_in_a_circle() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut paths = Vec::new();
+    sources(&root.join("src"), &mut paths);
+    let mut files = BTreeMap::new();
+    for file in paths {
+        let path = file.strip_prefix(root).unwrap().to_str().unwrap();
+        let is_test = path.ends_with("/tests.rs") || path.contains("/tests/");
+        if is_test || path.contains("/simulation") || path == "src/main.rs" {
+            continue;
+        }
+        let module = module_of(path);
+        let imports = imports(&module, &code(&file));
+        files.insert(module, imports);
+    }
+    assert!(files.len() > 40);
+    assert_eq!(first_circle(&files), None);
+}
+
+fn tree(files: &[(&str, &str)]) -> BTreeMap<Module, Imports> {
+    let file = |(path, code): &(&str, &str)| {
+        let module = module_of(path);
+        let imports = imports(&module, code);
+        (module, imports)
+    };
+    files.iter().map(file).collect()
+}
+
+#[test]
+fn a_circle_would_be_found() {
+    let direct = [
+        ("src/a.rs", "use crate::b::{C, d::E};"),
+        ("src/b.rs", "fn f() -> crate::a::G {}"),
+    ];
+    assert!(first_circle(&tree(&direct)).is_some());
+    let by_a_room = [
+        ("src/room.rs", "mod x;\nmod y;\npub use self::x::X;"),
+        ("src/room/x.rs", "use super::y::Y;"),
+        ("src/room/y.rs", "use crate::room::X;"),
+    ];
+    assert!(first_circle(&tree(&by_a_room)).is_some());
+    let none = [
+        ("src/room.rs", "mod x;\nmod y;\npub use self::x::X;"),
+        ("src/room/x.rs", "use super::y::Y;"),
+        ("src/room/y.rs", "// crate::room::X\nuse std::fmt;"),
+    ];
+    assert_eq!(first_circle(&tree(&none)), None);
+}
