@@ -10,6 +10,7 @@ mod furnish;
 mod guide;
 mod inbox;
 mod page;
+mod received;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;

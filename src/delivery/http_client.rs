@@ -28,8 +28,11 @@ use ureq::config::{AutoHeaderValue, Config};
 use ureq::http::Uri;
 use ureq::{Agent, Body, RequestBuilder};
 
-use self::connection::{Dialer, Endless, Stale};
+use self::connection::Dialer;
+pub use self::errors::HttpClientError;
+use self::errors::{Endless, Stale};
 pub use self::failure::Failure;
+use self::limits::{INPUT_BYTES, MAX_BODY_BYTES};
 use self::tls::Tls;
 use super::resolver::{Lookup, MonotonicClock, Resolver, UreqResolver};
 use crate::domain::delivery_error::DeliveryError;
@@ -37,27 +40,20 @@ use crate::domain::network_policy::NetworkPolicy;
 
 mod buffers;
 mod connection;
+mod errors;
 mod failure;
 mod idle;
+mod limits;
 mod socket;
+mod tcp;
 mod tls;
 
 /// How receivers see us.
 const USER_AGENT: &str = concat!("Hookpost/", env!("CARGO_PKG_VERSION"));
-/// The most of an answer's body that is read. A longer one costs its connection, no more.
-const MAX_BODY_BYTES: usize = 64 * 1024;
 /// The most of an answer's body that is kept, in characters.
 const MAX_TEXT_CHARS: usize = 2048;
 /// So many bytes are enough for the characters above: each takes at most four.
 const MAX_TEXT_BYTES: usize = MAX_TEXT_CHARS * 4;
-/// The most of an answer that is held at a time; larger ones pass in several goes. The head of an answer
-/// has to fit: it may be as large as the largest that proxies let pass.
-const INPUT_BYTES: usize = 16 * 1024;
-/// For what goes out: the head and a usual webhook together; larger ones pass in several goes.
-const OUTPUT_BYTES: usize = 8 * 1024;
-/// The most of an answer that is received, whatever it consists of: interim answers (1xx), head, body,
-/// the framing of chunks, trailers. Of a body in very small chunks less arrives than could be read.
-const MAX_ANSWER_BYTES: usize = INPUT_BYTES + MAX_BODY_BYTES;
 /// The most time for a name to resolve, and for TCP and TLS together to be set up: enough for one
 /// lost packet or one dead name server, and half of the default for a whole attempt.
 const MAX_SETUP_TIME: Duration = Duration::from_secs(5);
@@ -83,17 +79,6 @@ pub struct HttpClientSettings {
     pub max_threads: usize,
     /// Where requests may go.
     pub policy: NetworkPolicy,
-}
-
-/// Why there can be no client.
-#[derive(Debug, thiserror::Error)]
-pub enum HttpClientError {
-    /// The certificates to trust besides the public ones can't be read.
-    #[error("the CA file can't be used: {0}")]
-    CaFile(String),
-    /// TLS can't be set up.
-    #[error("TLS can't be set up: {0}")]
-    Tls(rustls::Error),
 }
 
 /// One request and what came of it.

@@ -24,7 +24,7 @@
 //! A cached name costs one short lock and a hash look-up. No lock is held while waiting.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -33,12 +33,14 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{ArrayVec, ResolvedSocketAddrs};
 
 use self::allowance::Allowance;
+pub use self::lookup::{Lookup, LookupError, SystemLookup};
 use self::names::{Answer, Found, Job, Names};
 use crate::domain::network_policy::{AddressRefused, NetworkPolicy};
 use crate::fail_point::{FailPoint, reach};
 use crate::vital;
 
 mod allowance;
+mod lookup;
 mod names;
 
 /// Most look-ups at a time. Half of them, at 5 ms a name, renew 3,200 names a second: three times
@@ -54,34 +56,6 @@ const THREAD_STACK_BYTES: usize = 512 * 1024;
 const MAX_ADDRESSES: usize = 16;
 /// A wait without a deadline is none: senders always have one.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
-
-/// How names are looked up. Blocking is fine; it is called on the resolver's own threads.
-pub trait Lookup: Send + Sync {
-    /// All addresses of `host`, the preferred ones first.
-    fn lookup(&self, host: &str) -> Result<Vec<IpAddr>, LookupError>;
-}
-
-/// Why a look-up gave no addresses, in words, such as "Name or service not known".
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct LookupError(pub String);
-
-/// Look-ups by the operating system, with its hosts file, search domains and name servers.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SystemLookup;
-
-impl Lookup for SystemLookup {
-    fn lookup(&self, host: &str) -> Result<Vec<IpAddr>, LookupError> {
-        match (host, 0).to_socket_addrs() {
-            Ok(found) => Ok(found.map(|address| address.ip()).collect()),
-            Err(error) => {
-                let text = error.to_string();
-                let words = text.strip_prefix("failed to lookup address information: ");
-                Err(LookupError(words.unwrap_or(&text).to_owned()))
-            }
-        }
-    }
-}
 
 /// The monotonic clock that cached answers age by.
 pub type MonotonicClock = Arc<dyn Fn() -> Instant + Send + Sync>;

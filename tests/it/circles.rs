@@ -92,13 +92,25 @@ fn is_part_of_a_path(letter: char) -> bool {
     letter.is_alphanumeric() || letter == '_' || letter == ':'
 }
 
-fn imports(module: &Module, code: &str) -> Imports {
+/// The code without comments, and with every visibility written as `pub`.
+fn plain(code: &str) -> String {
     let lines = code
         .lines()
         .map(|line| line.split("//").next().unwrap_or_default());
-    let text: Vec<&str> = lines.collect();
+    let text = lines.collect::<Vec<_>>().join("\n");
+    let mut parts = text.split("pub(");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (_, rest) = part.split_once(')').expect("a visibility ends");
+        plain.push_str("pub");
+        plain.push_str(rest);
+    }
+    plain
+}
+
+fn imports(module: &Module, code: &str) -> Imports {
     let mut found = Imports::default();
-    for statement in text.join("\n").split(';') {
+    for statement in plain(code).split(';') {
         let start = statement.lines().position(|line| {
             line.starts_with("use ") || (line.starts_with("pub") && line.contains(" use "))
         });
@@ -154,41 +166,45 @@ fn definer(path: &Module, files: &BTreeMap<Module, Imports>) -> Option<Module> {
     None
 }
 
-/// The first circle that a depth-first search meets.
-fn circle(edges: &BTreeMap<Module, BTreeSet<Module>>) -> Option<Vec<String>> {
+/// The circles that a depth-first search meets; breaking them may show more.
+fn circles(edges: &BTreeMap<Module, BTreeSet<Module>>) -> Vec<String> {
     fn visit<'a>(
         module: &'a Module,
         edges: &'a BTreeMap<Module, BTreeSet<Module>>,
         path: &mut Vec<&'a Module>,
         done: &mut BTreeSet<&'a Module>,
-    ) -> Option<Vec<String>> {
+        found: &mut Vec<String>,
+    ) {
         if let Some(start) = path.iter().position(|it| *it == module) {
             let circle = path[start..].iter().chain([&module]);
-            return Some(circle.map(|it| it.join("::")).collect());
+            let names: Vec<String> = circle.map(|it| it.join("::")).collect();
+            found.push(names.join(" -> "));
+            return;
         }
         if !done.insert(module) {
-            return None;
+            return;
         }
         path.push(module);
-        let next = edges.get(module).into_iter().flatten();
-        let found = next.into_iter().find_map(|it| visit(it, edges, path, done));
+        for next in edges.get(module).into_iter().flatten() {
+            visit(next, edges, path, done, found);
+        }
         path.pop();
-        found
     }
-    let mut done = BTreeSet::new();
-    edges
-        .keys()
-        .find_map(|module| visit(module, edges, &mut Vec::new(), &mut done))
+    let (mut done, mut found) = (BTreeSet::new(), Vec::new());
+    for module in edges.keys() {
+        visit(module, edges, &mut Vec::new(), &mut done, &mut found);
+    }
+    found
 }
 
-fn first_circle(files: &BTreeMap<Module, Imports>) -> Option<Vec<String>> {
+fn circles_of(files: &BTreeMap<Module, Imports>) -> Vec<String> {
     let mut edges: BTreeMap<Module, BTreeSet<Module>> = BTreeMap::new();
     for (module, imports) in files {
         let used = imports.uses.iter().filter_map(|path| definer(path, files));
         let used = used.filter(|it| it != module);
         edges.insert(module.clone(), used.collect());
     }
-    circle(&edges)
+    circles(&edges)
 }
 
 #[test]
@@ -208,7 +224,8 @@ fn no_files_use_each_other_in_a_circle() {
         files.insert(module, imports);
     }
     assert!(files.len() > 40);
-    assert_eq!(first_circle(&files), None);
+    let found = circles_of(&files);
+    assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
 fn tree(files: &[(&str, &str)]) -> BTreeMap<Module, Imports> {
@@ -226,17 +243,17 @@ fn a_circle_would_be_found() {
         ("src/a.rs", "use crate::b::{C, d::E};"),
         ("src/b.rs", "fn f() -> crate::a::G {}"),
     ];
-    assert!(first_circle(&tree(&direct)).is_some());
+    assert!(!circles_of(&tree(&direct)).is_empty());
     let by_a_room = [
         ("src/room.rs", "mod x;\nmod y;\npub use self::x::X;"),
         ("src/room/x.rs", "use super::y::Y;"),
         ("src/room/y.rs", "use crate::room::X;"),
     ];
-    assert!(first_circle(&tree(&by_a_room)).is_some());
+    assert!(!circles_of(&tree(&by_a_room)).is_empty());
     let none = [
         ("src/room.rs", "mod x;\nmod y;\npub use self::x::X;"),
         ("src/room/x.rs", "use super::y::Y;"),
         ("src/room/y.rs", "// crate::room::X\nuse std::fmt;"),
     ];
-    assert_eq!(first_circle(&tree(&none)), None);
+    assert!(circles_of(&tree(&none)).is_empty());
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use uuid::Uuid;
 
-use super::inbox::Received;
+use super::received::Received;
 
 /// The inbox of the demonstration.
 pub(super) const INBOX: &str = "demo";

@@ -16,12 +16,13 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{ACCEPT, CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{App, Error, HttpRequest, HttpResponse, HttpServer, web};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tokio::sync::Notify;
 
 use super::page;
+use super::received::Received;
 use crate::api::same_machine;
-use crate::domain::clock::{Clock, SystemClock, Timestamp};
+use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::secret::Secret;
 use crate::domain::signature;
 
@@ -38,24 +39,6 @@ const BODY_MAX_BYTES: usize = 8 << 20;
 
 /// The secrets of the endpoints whose URL has this path. May block for milliseconds.
 pub(super) type Secrets = Arc<dyn Fn(&str) -> Vec<Secret> + Send + Sync>;
-
-/// A request that came.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct Received {
-    /// When.
-    #[serde(rename = "received_at")]
-    pub(super) at: Timestamp,
-    /// The `webhook-id` header.
-    pub(super) id: String,
-    /// Whether one signature is right.
-    pub(super) verified: bool,
-    /// The `webhook-timestamp` header.
-    pub(super) timestamp: String,
-    /// The `webhook-signature` header.
-    pub(super) signature: String,
-    /// The start of the body.
-    pub(super) body: String,
-}
 
 /// The inboxes.
 pub(super) struct Inboxes {
@@ -245,7 +228,7 @@ mod tests {
 
     fn received(id: usize) -> Received {
         Received {
-            at: Timestamp::default(),
+            at: crate::domain::clock::Timestamp::default(),
             id: id.to_string(),
             verified: true,
             timestamp: String::new(),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::inbox::Received;
+use super::received::Received;
 
 /// Only the style in the page itself.
 pub(super) const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";

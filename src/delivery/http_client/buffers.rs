@@ -6,7 +6,7 @@
 
 use ureq::unversioned::transport::Buffers;
 
-use super::{INPUT_BYTES, OUTPUT_BYTES};
+use super::limits::{INPUT_BYTES, OUTPUT_BYTES};
 
 /// What is there for an answer at first. The usual one fits; each read that fills the buffer doubles it,
 /// up to [`INPUT_BYTES`].

@@ -6,7 +6,7 @@
 //! is lost, or was seen and the answer lost: that can't be known, so such an attempt has failed, and
 //! the next one is for the engine to schedule. There is one case in which it *is* known: when
 //! already the first bytes can't be handed to the kernel, the receiver has none. Only then is the
-//! request repeated at once, over a new connection: see [`Stale`].
+//! request repeated at once, over a new connection: see [`Stale`](super::errors::Stale).
 //!
 //! To keep the other case rare, an idle connection is probed before its use (a read that must find
 //! neither data nor the end), and is not kept for long.
@@ -14,55 +14,21 @@
 use std::io;
 use std::mem;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, NextTimeout, Transport, time,
-};
+use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
 
-use super::MAX_ANSWER_BYTES;
 use super::buffers::RequestBuffers;
+use super::errors::{ConnectFailed, ConnectTimedOut, Endless, TooLarge};
 use super::idle::{Entry, Idle, Peer};
+use super::limits::MAX_ANSWER_BYTES;
 use super::socket::{Link, Socket};
+use super::tcp::{Tcp, means_closed};
 use super::tls::Tls;
 
 /// The most that is written at first. The send buffer of an idle connection takes at least this
 /// much at once, on any system; so if that write fails, nothing was sent.
 const FIRST_WRITE_BYTES: usize = 4096;
-/// A socket's time-out is rounded up to this, while more than [`COARSE_ABOVE`] is left.
-const COARSE: Duration = Duration::from_millis(100);
-/// Time-outs below this are exact.
-const COARSE_ABOVE: Duration = Duration::from_secs(1);
-
-/// No TCP connection came about.
-#[derive(Debug, thiserror::Error)]
-#[error("no connection: {0}")]
-pub(super) struct ConnectFailed(pub(super) io::Error);
-
-/// No TCP connection came about in time. Whose time it was, that for connecting or for all of the
-/// attempt, says less than what there was no time for.
-#[derive(Debug, thiserror::Error)]
-#[error("the receiver didn't accept a connection in time")]
-pub(super) struct ConnectTimedOut;
-
-/// An idle connection turned out to be closed before any of the request was written to it, so that
-/// the request can be repeated.
-#[derive(Debug, thiserror::Error)]
-#[error("the receiver had closed the idle connection")]
-pub(super) struct Stale;
-
-/// A head, or a line within chunks, does not fit into the buffer.
-#[derive(Debug, thiserror::Error)]
-#[error("the headers of the answer are too large")]
-pub(super) struct TooLarge;
-
-/// The receiver has sent more than is received of an answer.
-///
-/// Before a final answer began it can only have been interim ones, as a head has a limit of its own.
-#[derive(Debug, thiserror::Error)]
-#[error("the receiver sent interim answers (1xx) without end, and no final one")]
-pub(super) struct Endless;
-
 /// Dials, shakes hands, and keeps connections for later. Shared by all agents.
 #[derive(Clone)]
 pub(super) struct Dialer {
@@ -268,76 +234,3 @@ impl std::fmt::Debug for Connection {
             .finish_non_exhaustive()
     }
 }
-
-/// A TCP connection that knows whether anything of the current request was written to it.
-#[derive(Debug)]
-pub(super) struct Tcp<S = Socket> {
-    socket: S,
-    /// Whether this is not the first request.
-    reused: bool,
-    /// Whether all of what was to be written first for this request has been.
-    written: bool,
-}
-
-impl<S> Tcp<S> {
-    fn new(socket: S) -> Self {
-        Self {
-            socket,
-            reused: false,
-            written: false,
-        }
-    }
-}
-
-impl<S: Link> Link for Tcp<S> {
-    fn send(&mut self, bytes: &[u8], timeout: NextTimeout) -> Result<(), ureq::Error> {
-        match self.socket.send(bytes, coarse(timeout)) {
-            Ok(()) => {
-                self.written = true;
-                Ok(())
-            }
-            Err(ureq::Error::Io(error))
-                if self.reused && !self.written && means_closed(error.kind()) =>
-            {
-                Err(ureq::Error::Other(Box::new(Stale)))
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    fn receive(&mut self, into: &mut [u8], timeout: NextTimeout) -> Result<usize, ureq::Error> {
-        self.socket.receive(into, coarse(timeout))
-    }
-
-    /// Connections are probed between two requests and at no other time.
-    fn is_open(&mut self) -> bool {
-        self.reused = true;
-        self.written = false;
-        self.socket.is_open()
-    }
-}
-
-/// Rounds up the time that is left. It differs by microseconds from one call to the next, and each
-/// other value is one more system call to tell the socket. The deadline itself is kept by ureq.
-fn coarse(mut timeout: NextTimeout) -> NextTimeout {
-    if let time::Duration::Exact(left) = timeout.after
-        && left > COARSE_ABOVE
-        && let Ok(units) = u32::try_from(left.as_nanos().div_ceil(COARSE.as_nanos()))
-    {
-        timeout.after = time::Duration::Exact(COARSE * units);
-    }
-    timeout
-}
-
-pub(super) fn means_closed(kind: io::ErrorKind) -> bool {
-    matches!(
-        kind,
-        io::ErrorKind::BrokenPipe
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::NotConnected
-    )
-}
-
-#[cfg(test)]
-mod tests;

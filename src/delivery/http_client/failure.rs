@@ -8,8 +8,11 @@ use std::time::Duration;
 
 use ureq::Timeout;
 
-use super::connection::{ConnectFailed, ConnectTimedOut, Endless, Stale, TooLarge};
-use super::tls::{HandshakeFailed, HandshakeTimedOut, of_rustls, reason};
+use super::errors::{
+    ConnectFailed, ConnectTimedOut, Endless, HandshakeFailed, HandshakeTimedOut, Stale, TooLarge,
+    without_number,
+};
+use super::tls::{of_rustls, reason};
 use crate::delivery::resolver::ResolveError;
 use crate::domain::delivery_error::DeliveryError;
 
@@ -168,13 +171,4 @@ fn out_of_files(error: &io::Error) -> bool {
     error
         .raw_os_error()
         .is_some_and(|number| OUT_OF_FILES.contains(&number))
-}
-
-/// The text of an error without the " (os error 111)" that the standard library appends.
-pub(super) fn without_number(error: &io::Error) -> String {
-    let mut text = error.to_string();
-    if let Some(end) = text.find(" (os error ") {
-        text.truncate(end);
-    }
-    text
 }

@@ -15,10 +15,9 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use ureq::unversioned::transport::time::{Duration, Instant};
 use ureq::unversioned::transport::{ConnectionDetails, NextTimeout};
 
-use super::HttpClientError;
-use super::connection::{Tcp, means_closed};
-use super::failure::without_number;
+use super::errors::{HandshakeFailed, HandshakeTimedOut, HttpClientError, without_number};
 use super::socket::Link;
+use super::tcp::{Tcp, means_closed};
 
 mod reasons;
 
@@ -27,16 +26,6 @@ pub(super) use reasons::reason;
 /// Makes TLS connections.
 #[derive(Clone)]
 pub(super) struct Tls(Arc<ClientConfig>);
-
-/// The handshake failed; the field says why.
-#[derive(Debug, thiserror::Error)]
-#[error("TLS handshake failed: {0}")]
-pub(super) struct HandshakeFailed(String);
-
-/// The handshake took longer than there is time for.
-#[derive(Debug, thiserror::Error)]
-#[error("the receiver accepted the connection, but did not finish the TLS handshake in time")]
-pub(super) struct HandshakeTimedOut;
 
 impl Tls {
     /// TLS that trusts the public roots, and those in `extra_roots` (PEM) if given.

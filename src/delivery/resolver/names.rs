@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::LookupError;
+use super::lookup::LookupError;
 
 /// The addresses of a name; never empty.
 pub(super) type Answer = Arc<[IpAddr]>;

@@ -1,6 +1,7 @@
 //! Connections: which are made, which are kept, and what happens when they break.
 
 use super::*;
+use crate::delivery::http_client::limits::OUTPUT_BYTES;
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport,
 };

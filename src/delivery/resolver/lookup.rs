@@ -1,0 +1,31 @@
+//! Look-ups of names, by the operating system or by a stand-in.
+
+use std::net::{IpAddr, ToSocketAddrs};
+
+/// How names are looked up. Blocking is fine; it is called on the resolver's own threads.
+pub trait Lookup: Send + Sync {
+    /// All addresses of `host`, the preferred ones first.
+    fn lookup(&self, host: &str) -> Result<Vec<IpAddr>, LookupError>;
+}
+
+/// Why a look-up gave no addresses, in words, such as "Name or service not known".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct LookupError(pub String);
+
+/// Look-ups by the operating system, with its hosts file, search domains and name servers.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemLookup;
+
+impl Lookup for SystemLookup {
+    fn lookup(&self, host: &str) -> Result<Vec<IpAddr>, LookupError> {
+        match (host, 0).to_socket_addrs() {
+            Ok(found) => Ok(found.map(|address| address.ip()).collect()),
+            Err(error) => {
+                let text = error.to_string();
+                let words = text.strip_prefix("failed to lookup address information: ");
+                Err(LookupError(words.unwrap_or(&text).to_owned()))
+            }
+        }
+    }
+}
