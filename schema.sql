@@ -1,5 +1,5 @@
 -- Hookpost's database: the whole schema, for readers. A test holds it against what the migrations in
--- src/storage/sqlite/migrations make.
+-- src/storage/sqlite/file/migrations make.
 --
 -- Conventions. Times are microseconds since the Unix epoch, UTC. Ids are the 16 bytes of a UUID.
 -- Tables that grow (message, event, delivery) are rowid tables numbered by the writer: `seq` is the

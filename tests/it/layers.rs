@@ -88,16 +88,16 @@ fn no_layer_uses_what_is_above_it() {
 #[test]
 fn a_breach_would_be_found() {
     assert_eq!(
-        breaches("src/storage/mod.rs", "use crate::api::x;").len(),
+        breaches("src/storage.rs", "use crate::api::x;").len(),
         1
     );
     assert_eq!(
         breaches("src/domain/id.rs", "use crate::config::X;").len(),
         1
     );
-    assert_eq!(breaches("src/api/mod.rs", "use rusqlite::Row;").len(), 1);
+    assert_eq!(breaches("src/api.rs", "use rusqlite::Row;").len(), 1);
     assert_eq!(
-        breaches("src/api/mod.rs", "use crate::storage::Store;").len(),
+        breaches("src/api.rs", "use crate::storage::Store;").len(),
         0
     );
 }
