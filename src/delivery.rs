@@ -2,14 +2,14 @@
 //!
 //! One dispatcher thread owns all scheduling state ([`scheduler`], pure). Sender threads make the
 //! attempts ([`sender`]) and never touch the database; a reader thread reads the queue for the
-//! dispatcher ([`reader`]). They talk through one letter box ([`inbox`]) that nobody waits at. Every line
+//! dispatcher ([`reader`]). They talk through one letter box ([`mailbox`]) that nobody waits at. Every line
 //! of ureq is in this folder; nothing here knows of the API.
 
 mod dispatcher;
 mod endpoint_queue;
 pub mod http_client;
-mod inbox;
 mod limits;
+mod mailbox;
 mod protocol;
 mod reader;
 pub mod resolver;
@@ -29,9 +29,9 @@ use rand::RngExt;
 use thiserror::Error;
 
 use self::dispatcher::Dispatcher;
-use self::http_client::{Attempt, HttpClient};
-use self::inbox::Inbox;
+use self::http_client::{HttpClient, HttpResult};
 use self::limits::Limits;
+use self::mailbox::Mailbox;
 use self::protocol::Now;
 use self::reader::Reader;
 use self::scheduler::{Rules, Scheduler};
@@ -44,7 +44,7 @@ use crate::storage::{Queue, StoreError};
 use crate::vital::VitalThread;
 
 impl Transport for HttpClient {
-    fn post(&self, url: &str, headers: &[(&'static str, &str)], body: &[u8]) -> Attempt {
+    fn post(&self, url: &str, headers: &[(&'static str, &str)], body: &[u8]) -> HttpResult {
         HttpClient::post(self, url, headers, body)
     }
 }
@@ -73,7 +73,7 @@ pub enum EngineError {
 
 /// The running engine.
 pub struct Engine {
-    inbox: Arc<Inbox>,
+    mailbox: Arc<Mailbox>,
     dispatcher: VitalThread,
 }
 
@@ -89,23 +89,23 @@ impl Engine {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, EngineError> {
         let live = Arc::new(LiveTargets::default());
-        let inbox = Arc::new(Inbox::new(live.clone()));
+        let mailbox = Arc::new(Mailbox::new(live.clone()));
         // First listen, then look: what is committed in between is heard of twice, not missed.
-        queue.listen(inbox.clone());
+        queue.listen(mailbox.clone());
         let targets = queue.targets()?;
-        let woken = Arc::downgrade(&inbox);
+        let woken = Arc::downgrade(&mailbox);
         clock.on_jump(Arc::new(move || {
-            if let Some(inbox) = woken.upgrade() {
-                inbox.poke();
+            if let Some(mailbox) = woken.upgrade() {
+                mailbox.wake();
             }
         }));
         let senders = Senders::new(
             settings.senders as usize,
             transport,
-            inbox.clone(),
+            mailbox.clone(),
             clock.clone(),
         );
-        let reader = Reader::start(queue.clone(), inbox.clone(), senders.clone())?;
+        let reader = Reader::start(queue.clone(), mailbox.clone(), senders.clone())?;
         let rules = Rules {
             senders: settings.senders,
             retry: settings.retry,
@@ -123,14 +123,17 @@ impl Engine {
         }
         let dispatcher = Dispatcher {
             scheduler,
-            inbox: inbox.clone(),
+            mailbox: mailbox.clone(),
             queue,
             reader,
             senders,
             clock,
         };
         let dispatcher = VitalThread::start("dispatcher", move || dispatcher.run(settings.grace))?;
-        Ok(Self { inbox, dispatcher })
+        Ok(Self {
+            mailbox,
+            dispatcher,
+        })
     }
 
     /// Whether the engine works; what is wrong if it does not.
@@ -145,6 +148,6 @@ impl Engine {
     /// Starts no further attempt, waits for those under way within the grace period, and ends. The store
     /// must still be running, to record them.
     pub fn stop(&self) {
-        self.dispatcher.stop(|| self.inbox.stop());
+        self.dispatcher.stop(|| self.mailbox.stop());
     }
 }

@@ -4,9 +4,9 @@
 //! parsed once, into types that cannot hold a bad value, and is not validated again further in.
 
 pub mod access;
+pub mod attempt_failure;
 pub mod clock;
 pub mod delivery;
-pub mod delivery_error;
 pub mod endpoint;
 pub mod endpoint_url;
 pub mod event;

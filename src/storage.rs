@@ -33,8 +33,8 @@ pub use self::filter::{
 pub use self::part::{LongPayload, Paged, Part, PayloadPiece, Row};
 pub use self::pending::{Answer, Pending, pending};
 pub use self::queue::{
-    Backlog, Cause, EndpointNumber, Notice, NoticeSink, Outcome, Queue, QueuedEvent, Recorded,
-    RetryBatch, Run, Seq, Target, Verdict, WorkspaceNumber,
+    AttemptRecord, Backlog, Cause, EndpointNumber, Notice, NoticeSink, Queue, QueuedEvent,
+    Recorded, RetryBatch, Run, Seq, Target, Verdict, WorkspaceNumber,
 };
 use crate::domain::access::{AccessToken, Actor, Caller, Reach, Scopes, TokenHash};
 use crate::domain::clock::Timestamp;

@@ -7,9 +7,9 @@ use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
 use crate::domain::access::{AccessToken, Scope};
+use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Delivery;
-use crate::domain::delivery_error::DeliveryError;
 use crate::domain::endpoint::{DisabledReason, Endpoint};
 use crate::domain::event::{Event, EventStatus};
 use crate::domain::event_type::Subscription;
@@ -202,7 +202,7 @@ impl Render for Delivery {
             webhook_endpoint_id: self.endpoint_id,
             attempt: self.attempt,
             duration_ms: self.duration_ms,
-            error: self.error.map(DeliveryError::as_str),
+            error: self.error.map(AttemptFailure::as_str),
         }
         .serialize(serializer)
     }

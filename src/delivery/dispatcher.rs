@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::inbox::{Inbox, Mail};
+use super::mailbox::{Mailbox, Messages};
 use super::protocol::Now;
 use super::reader::Reader;
 use super::scheduler::Scheduler;
@@ -18,7 +18,7 @@ const SLEEP_MAX: Duration = Duration::from_secs(1);
 /// What the dispatcher works with.
 pub(super) struct Dispatcher {
     pub(super) scheduler: Scheduler,
-    pub(super) inbox: Arc<Inbox>,
+    pub(super) mailbox: Arc<Mailbox>,
     pub(super) queue: Arc<dyn Queue>,
     pub(super) reader: Reader,
     pub(super) senders: Senders,
@@ -32,14 +32,14 @@ impl Dispatcher {
         let mut patience = Duration::ZERO;
         let mut give_up = None;
         loop {
-            let mail = self.inbox.take(patience);
+            let mail = self.mailbox.take(patience);
             reach(FailPoint::DispatcherTurn);
             let stopping = mail.stopping;
             self.hear(mail);
             if stopping {
                 let started = std::time::Instant::now();
                 let end = *give_up.get_or_insert_with(|| started + grace);
-                let done = self.scheduler.flying() == 0 && self.scheduler.unrecorded() == 0;
+                let done = self.scheduler.in_flight() == 0 && self.scheduler.unrecorded() == 0;
                 if done || started >= end {
                     break;
                 }
@@ -49,9 +49,9 @@ impl Dispatcher {
                 patience = self.patience();
             }
         }
-        if self.scheduler.flying() > 0 {
+        if self.scheduler.in_flight() > 0 {
             tracing::warn!(
-                attempts = self.scheduler.flying(),
+                attempts = self.scheduler.in_flight(),
                 "stopping with attempts under way; they will be made again"
             );
         }
@@ -73,7 +73,7 @@ impl Dispatcher {
             .min(SLEEP_MAX)
     }
 
-    fn hear(&mut self, mail: Mail) {
+    fn hear(&mut self, mail: Messages) {
         let now = self.now();
         for notice in mail.notices {
             self.scheduler.notice(notice, now);
@@ -84,8 +84,8 @@ impl Dispatcher {
         for read in mail.reads {
             self.scheduler.read(read, now);
         }
-        for landing in mail.landings {
-            if let Some(outcome) = self.scheduler.landed(landing, now) {
+        for report in mail.reports {
+            if let Some(outcome) = self.scheduler.handle_report(report, now) {
                 self.queue.record(outcome);
             }
         }

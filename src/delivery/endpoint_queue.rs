@@ -7,7 +7,7 @@
 
 #[cfg(test)]
 pub(super) mod audit;
-mod flights;
+mod in_flight;
 mod reads;
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -15,8 +15,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(super) use self::flights::Flight;
-use self::flights::Flights;
+use self::in_flight::InFlight;
+pub(super) use self::in_flight::InFlightAttempt;
 pub(super) use self::reads::Read;
 use super::limits::Limits;
 use super::scheduler::shares::Line;
@@ -27,7 +27,7 @@ use crate::storage::{Backlog, QueuedEvent, Run, Seq, WorkspaceNumber};
 
 /// By which right an attempt starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Turn {
+pub(super) enum StartReason {
     /// Its turn has come.
     Usual,
     /// Its endpoint rests, and it is sent to see.
@@ -52,7 +52,7 @@ pub(super) struct EndpointQueue {
     pub(super) timer: Option<Duration>,
     /// Bytes of bodies that wait in memory.
     bytes: usize,
-    flights: Flights,
+    in_flight: InFlight,
     /// In the window, in flight, or with an outcome that is not on disk yet.
     in_hand: HashSet<Seq>,
     window: VecDeque<QueuedEvent>,
@@ -92,7 +92,7 @@ impl EndpointQueue {
             standing: None,
             timer: None,
             bytes: 0,
-            flights: Flights::default(),
+            in_flight: InFlight::default(),
             in_hand: HashSet::new(),
             window: VecDeque::new(),
             retries: VecDeque::new(),
@@ -149,8 +149,8 @@ impl EndpointQueue {
     }
 
     /// Attempts in flight.
-    pub(super) fn flying(&self) -> u32 {
-        self.flights.count()
+    pub(super) fn in_flight(&self) -> u32 {
+        self.in_flight.count()
     }
 
     /// Whether nothing of it is in memory or under way.
@@ -197,16 +197,16 @@ impl EndpointQueue {
     }
 
     /// Takes the event whose turn it is, if the rules of health allow one.
-    pub(super) fn take(&mut self, now: Duration) -> Option<(QueuedEvent, Turn)> {
+    pub(super) fn take(&mut self, now: Duration) -> Option<(QueuedEvent, StartReason)> {
         if self.loading {
             return None;
         }
         // Somebody asked for it by hand: it waits for neither rest nor hold.
         if let Some(event) = self.redeliveries.pop_front() {
             self.bytes -= body_bytes(&event);
-            return Some((event, Turn::Redelivery));
+            return Some((event, StartReason::Redelivery));
         }
-        if !self.health.may_start(now) || self.flying() >= self.health.allowance() {
+        if !self.health.may_start(now) || self.in_flight() >= self.health.concurrency_limit() {
             return None;
         }
         let event = self
@@ -215,9 +215,9 @@ impl EndpointQueue {
             .or_else(|| self.window.pop_front())?;
         self.bytes -= body_bytes(&event);
         let turn = if self.health.started() {
-            Turn::Probe
+            StartReason::Probe
         } else {
-            Turn::Usual
+            StartReason::Usual
         };
         Some((event, turn))
     }
@@ -226,7 +226,7 @@ impl EndpointQueue {
     pub(super) fn is_ready(&self, now: Duration) -> bool {
         let usual = !(self.retries.is_empty() && self.window.is_empty())
             && self.health.may_start(now)
-            && self.flying() < self.health.allowance();
+            && self.in_flight() < self.health.concurrency_limit();
         !self.loading && (usual || !self.redeliveries.is_empty())
     }
 
@@ -266,34 +266,34 @@ impl EndpointQueue {
     }
 
     /// An attempt starts.
-    pub(super) fn started(&mut self, seq: Seq, turn: Turn, now: Duration) {
-        self.flights.started(seq, turn == Turn::Probe, now);
+    pub(super) fn started(&mut self, seq: Seq, turn: StartReason, now: Duration) {
+        self.in_flight.started(seq, turn == StartReason::Probe, now);
     }
 
     /// An attempt ended.
-    pub(super) fn landed(&mut self, seq: Seq) -> Option<Flight> {
-        self.flights.landed(seq)
+    pub(super) fn ended(&mut self, seq: Seq) -> Option<InFlightAttempt> {
+        self.in_flight.ended(seq)
     }
 
     /// Rest is over: what had been sent to see is an attempt as others.
     pub(super) fn rest_ended(&mut self) {
-        self.flights.rest_ended();
+        self.in_flight.rest_ended();
     }
 
     /// What was learnt is void, and what is in flight will teach nothing.
-    pub(super) fn renew(&mut self) {
-        self.health.renew();
-        self.flights.renew();
+    pub(super) fn reset(&mut self) {
+        self.health.reset();
+        self.in_flight.reset();
     }
 
     /// Whether an attempt in flight is older than [`SLOW`].
     pub(super) fn has_slow_ones(&self, now: Duration) -> bool {
-        self.turns_slow_at().is_some_and(|at| at <= now)
+        self.becomes_slow_at().is_some_and(|at| at <= now)
     }
 
     /// When the oldest attempt in flight becomes slow.
-    pub(super) fn turns_slow_at(&self) -> Option<Duration> {
-        self.flights.oldest().map(|started| started + SLOW)
+    pub(super) fn becomes_slow_at(&self) -> Option<Duration> {
+        self.in_flight.oldest().map(|started| started + SLOW)
     }
 
     /// The outcome of an event is on disk; it may be due again.
@@ -316,13 +316,13 @@ impl EndpointQueue {
     }
 
     /// An event was handed out and not attempted, because its run is skipped.
-    pub(super) fn abandoned(&mut self, seq: Seq, now: Duration) -> Option<Flight> {
-        let flight = self.landed(seq);
-        if flight.is_some_and(|flight| flight.probes) {
+    pub(super) fn abandoned(&mut self, seq: Seq, now: Duration) -> Option<InFlightAttempt> {
+        let attempt = self.ended(seq);
+        if attempt.is_some_and(|attempt| attempt.probes) {
             self.health.abandoned(now);
         }
         self.recorded(seq, None);
-        flight
+        attempt
     }
 
     /// Forgets what waits in runs that are skipped.

@@ -35,7 +35,7 @@ pub use self::failure::Failure;
 use self::limits::{INPUT_BYTES, MAX_BODY_BYTES};
 use self::tls::Tls;
 use super::resolver::{Lookup, MonotonicClock, Resolver, UreqResolver};
-use crate::domain::delivery_error::DeliveryError;
+use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::network_policy::NetworkPolicy;
 
 mod buffers;
@@ -83,7 +83,7 @@ pub struct HttpClientSettings {
 
 /// One request and what came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attempt {
+pub struct HttpResult {
     /// The answer, or why there was none.
     pub result: Result<Response, Failure>,
     /// How long it took, from name look-up to the end of the answer.
@@ -136,12 +136,12 @@ impl HttpClient {
     /// for an attempt.
     ///
     /// Header values and URLs that could split a request are refused as
-    /// [`DeliveryError::Internal`], without connecting.
+    /// [`AttemptFailure::Internal`], without connecting.
     #[must_use]
-    pub fn post(&self, url: &str, headers: &[(&'static str, &str)], body: &[u8]) -> Attempt {
+    pub fn post(&self, url: &str, headers: &[(&'static str, &str)], body: &[u8]) -> HttpResult {
         let started = Instant::now();
         let result = self.attempt(url, headers, body, started);
-        Attempt {
+        HttpResult {
             result,
             duration: started.elapsed(),
         }
@@ -180,14 +180,14 @@ impl HttpClient {
     fn target(&self, url: &str) -> Result<Uri, Failure> {
         let unusable = || {
             let message = "the endpoint's URL can't be requested";
-            Failure::new(DeliveryError::Internal, message)
+            Failure::new(AttemptFailure::Internal, message)
         };
         let uri: Uri = url.parse().map_err(|_| unusable())?;
         match uri.scheme_str() {
             Some("https") => Ok(uri),
             Some("http") if self.allow_http => Ok(uri),
             Some("http") => Err(Failure::lasting(
-                DeliveryError::AddressRefused,
+                AttemptFailure::AddressRefused,
                 "plain http: URLs are not allowed; use https:",
             )),
             _ => Err(unusable()),

@@ -1,14 +1,14 @@
 //! What the threads of the engine say to each other.
 //!
-//! The dispatcher hands out [`Start`]s and [`ReadRequest`]s; senders answer with a [`Landing`], the reader
+//! The dispatcher hands out [`AttemptJob`]s and [`ReadRequest`]s; senders answer with a [`AttemptReport`], the reader
 //! with a [`ReadResult`].
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::target::LiveTarget;
+use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::Timestamp;
-use crate::domain::delivery_error::DeliveryError;
 use crate::storage::{EndpointNumber, QueuedEvent, RetryBatch, Run, Seq};
 
 /// Both clocks at one moment.
@@ -22,7 +22,7 @@ pub(super) struct Now {
 
 /// An attempt to be made.
 #[derive(Debug)]
-pub(super) struct Start {
+pub(super) struct AttemptJob {
     pub(super) event: QueuedEvent,
     pub(super) target: Arc<LiveTarget>,
     /// If its body has to be read: the events of the same endpoint that come next, whose bodies are
@@ -32,18 +32,18 @@ pub(super) struct Start {
 
 /// What a sender reports.
 #[derive(Debug)]
-pub(super) enum Landing {
-    /// The run is skipped: no attempt was made.
-    Abandoned(QueuedEvent),
+pub(super) enum AttemptReport {
     /// An attempt was made.
-    Attempted(QueuedEvent, Attempted),
+    Made(QueuedEvent, AttemptResult),
+    /// No attempt was made: the run is skipped.
+    Skipped(QueuedEvent),
 }
 
 /// How an attempt went.
 #[derive(Clone, Debug)]
-pub(super) struct Attempted {
+pub(super) struct AttemptResult {
     pub(super) code: Option<u16>,
-    pub(super) error: Option<DeliveryError>,
+    pub(super) error: Option<AttemptFailure>,
     /// Trying again cannot help.
     pub(super) is_final: bool,
     pub(super) response: Option<String>,

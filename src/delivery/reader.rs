@@ -4,8 +4,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use super::inbox::Inbox;
-use super::protocol::{ReadRequest, ReadResult, Start};
+use super::mailbox::Mailbox;
+use super::protocol::{AttemptJob, ReadRequest, ReadResult};
 use super::sender::Senders;
 use crate::fail_point::{FailPoint, reach};
 use crate::storage::{Queue, Seq, StoreError, WorkspaceNumber};
@@ -21,7 +21,7 @@ const LOAD_BYTES: usize = 256 << 10;
 /// more bodies than senders.
 enum Request {
     Read(ReadRequest),
-    Body(Start),
+    Body(AttemptJob),
 }
 
 /// What waits for the reader. Workspaces take turns, a request each, so that one with many endpoints does
@@ -105,12 +105,12 @@ pub(super) struct Reader {
 impl Reader {
     pub(super) fn start(
         queue: Arc<dyn Queue>,
-        inbox: Arc<Inbox>,
+        mailbox: Arc<Mailbox>,
         senders: Senders,
     ) -> std::io::Result<Self> {
         let requests = Arc::new(Requests::default());
         let received = requests.clone();
-        let work = move || run(&*queue, &inbox, &senders, &received);
+        let work = move || run(&*queue, &mailbox, &senders, &received);
         let thread = VitalThread::start("queue-reader", work)?;
         Ok(Self {
             thread,
@@ -124,7 +124,7 @@ impl Reader {
     }
 
     /// Has an event sent, after its body was read, and those of its followers read.
-    pub(super) fn send(&self, start: Start) {
+    pub(super) fn send(&self, start: AttemptJob) {
         let workspace = start.event.workspace;
         self.requests.put(workspace, Request::Body(start));
     }
@@ -135,13 +135,13 @@ impl Reader {
     }
 }
 
-fn run(queue: &dyn Queue, inbox: &Inbox, senders: &Senders, requests: &Requests) {
+fn run(queue: &dyn Queue, mailbox: &Mailbox, senders: &Senders, requests: &Requests) {
     while let Some(request) = requests.next() {
         reach(FailPoint::ReaderTurn);
         match request {
-            Request::Read(request) => inbox.read(answer(queue, request)),
+            Request::Read(request) => mailbox.read(answer(queue, request)),
             Request::Body(start) => {
-                if !load(queue, inbox, senders, start) {
+                if !load(queue, mailbox, senders, start) {
                     break;
                 }
             }
@@ -152,7 +152,7 @@ fn run(queue: &dyn Queue, inbox: &Inbox, senders: &Senders, requests: &Requests)
 }
 
 /// Sends an event whose body has to be read; `false`: the engine stops.
-fn load(queue: &dyn Queue, inbox: &Inbox, senders: &Senders, mut start: Start) -> bool {
+fn load(queue: &dyn Queue, mailbox: &Mailbox, senders: &Senders, mut start: AttemptJob) -> bool {
     let seqs: Vec<Seq> = [start.event.seq]
         .into_iter()
         .chain(std::mem::take(&mut start.followers))
@@ -161,7 +161,7 @@ fn load(queue: &dyn Queue, inbox: &Inbox, senders: &Senders, mut start: Start) -
     let bodies = loop {
         match retried(|| queue.bodies(&seqs, LOAD_BYTES)) {
             Some(bodies) => break bodies,
-            None if inbox.is_stopping() => return false,
+            None if mailbox.is_stopping() => return false,
             None => {}
         }
     };
@@ -172,7 +172,7 @@ fn load(queue: &dyn Queue, inbox: &Inbox, senders: &Senders, mut start: Start) -
     senders.send(start);
     let followers = seqs[1..].iter().zip(bodies);
     let found = followers.filter_map(|(seq, body)| Some((*seq, body?)));
-    inbox.read(ReadResult::Bodies(endpoint, found.collect()));
+    mailbox.read(ReadResult::Bodies(endpoint, found.collect()));
     true
 }
 

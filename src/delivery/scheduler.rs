@@ -13,8 +13,8 @@
 
 #[cfg(test)]
 pub(super) mod audit;
-mod landings;
 mod memory;
+mod reports;
 pub(in crate::delivery) mod shares;
 #[cfg(test)]
 mod tests;
@@ -28,13 +28,14 @@ use std::time::Duration;
 use self::turns::{Turns, Waiting};
 use super::endpoint_queue::{EndpointQueue, Read};
 use super::limits::Limits;
-use super::protocol::{Now, ReadRequest, ReadResult, Start};
+use super::protocol::{AttemptJob, Now, ReadRequest, ReadResult};
 use super::target::LiveTargets;
 use crate::domain::clock::Timestamp;
 use crate::domain::health::Class;
 use crate::domain::retry::RetryPolicy;
 use crate::storage::{
-    Backlog, Cause, EndpointNumber, Notice, Outcome, QueuedEvent, Seq, Target, WorkspaceNumber,
+    AttemptRecord, Backlog, Cause, EndpointNumber, Notice, QueuedEvent, Seq, Target,
+    WorkspaceNumber,
 };
 
 /// What the scheduler must know of the settings.
@@ -62,7 +63,7 @@ pub(super) struct Scheduler {
     /// Endpoints to be looked at for reads.
     wanting: VecDeque<EndpointNumber>,
     /// Runs that ended while they waited for a further attempt.
-    expired: VecDeque<Outcome>,
+    expired: VecDeque<AttemptRecord>,
     next_expiry: Duration,
     /// The wall clock at monotonic zero, as it was when last looked at.
     wall_at_zero: Option<Timestamp>,
@@ -187,13 +188,13 @@ impl Scheduler {
         match cause {
             Cause::Moved | Cause::Enabled => {
                 let change = (queue.health.class(), Class::New);
-                queue.renew();
+                queue.reset();
                 if cause == Cause::Enabled {
                     queue.revive(now.wall);
                 }
-                let (workspace, flying) = (queue.workspace, queue.flying());
+                let (workspace, in_flight) = (queue.workspace, queue.in_flight());
                 self.turns
-                    .reclassify(workspace, change, flying, now.monotonic);
+                    .reclassify(workspace, change, in_flight, now.monotonic);
             }
             Cause::Created | Cause::Edited | Cause::Disabled => {}
         }
@@ -261,7 +262,7 @@ impl Scheduler {
     }
 
     /// The next attempt to make.
-    pub(super) fn next_start(&mut self, now: Now) -> Option<Start> {
+    pub(super) fn next_start(&mut self, now: Now) -> Option<AttemptJob> {
         while !self.is_full() {
             let number = self.turns.next(now.monotonic)?;
             if let Some(start) = self.take_turn(number, now) {
@@ -277,7 +278,7 @@ impl Scheduler {
     }
 
     /// Lets the endpoint whose turn it is start one event; stands it in line again if it has more.
-    fn take_turn(&mut self, number: EndpointNumber, now: Now) -> Option<Start> {
+    fn take_turn(&mut self, number: EndpointNumber, now: Now) -> Option<AttemptJob> {
         self.endpoints.get_mut(&number)?.standing = None;
         let taken = self.change(number, |queue| queue.take(now.monotonic));
         let Some((event, turn)) = taken.flatten() else {
@@ -291,7 +292,7 @@ impl Scheduler {
         let class = queue.health.class();
         self.turns.take(queue.workspace, class, now.monotonic);
         queue.started(event.seq, turn, now.monotonic);
-        let start = Start {
+        let start = AttemptJob {
             followers: queue.load(&event),
             event,
             target: queue.target.clone(),
@@ -301,7 +302,7 @@ impl Scheduler {
     }
 
     /// Attempts in flight.
-    pub(super) fn flying(&self) -> u32 {
+    pub(super) fn in_flight(&self) -> u32 {
         self.turns.total()
     }
 

@@ -10,10 +10,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::http_client::{Attempt, Failure, Response};
-use super::protocol::{Attempted, Landing, Start};
+use super::http_client::{Failure, HttpResult, Response};
+use super::protocol::{AttemptJob, AttemptReport, AttemptResult};
+use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::Clock;
-use crate::domain::delivery_error::DeliveryError;
 use crate::domain::retry::parse_retry_after;
 use crate::domain::signature::signature_header;
 use crate::fail_point::{FailPoint, fault, reach};
@@ -29,17 +29,17 @@ const IDLE: Duration = Duration::from_secs(10);
 /// What makes a request. The engine's tests script it; production is the HTTP client.
 pub trait Transport: Send + Sync {
     /// Makes one POST and says how it went.
-    fn post(&self, url: &str, headers: &[(&'static str, &str)], body: &[u8]) -> Attempt;
+    fn post(&self, url: &str, headers: &[(&'static str, &str)], body: &[u8]) -> HttpResult;
 }
 
 /// Where senders report.
 pub(super) trait Reports: Send + Sync {
-    fn landed(&self, landing: Landing);
+    fn report(&self, report: AttemptReport);
 }
 
 #[derive(Default)]
 struct Work {
-    jobs: VecDeque<Start>,
+    jobs: VecDeque<AttemptJob>,
     idle: usize,
     threads: Vec<JoinHandle<()>>,
     running: usize,
@@ -90,7 +90,7 @@ impl Senders {
     }
 
     /// Has an attempt made. The scheduler never hands out more than there may be senders.
-    pub(super) fn send(&self, start: Start) {
+    pub(super) fn send(&self, start: AttemptJob) {
         let mut work = self.shared.lock();
         work.jobs.push_back(start);
         self.staff(work);
@@ -150,16 +150,16 @@ fn run(shared: &Shared) {
     while let Some(start) = next_job(shared) {
         let event = start.event.clone();
         let attempt = catch_unwind(AssertUnwindSafe(|| attempt(shared, start)));
-        let landing = attempt.unwrap_or_else(|_| {
+        let report = attempt.unwrap_or_else(|_| {
             tracing::error!(event = %event.id, "an attempt panicked");
-            Landing::Attempted(event, internal("the attempt ended in an internal error"))
+            AttemptReport::Made(event, internal("the attempt ended in an internal error"))
         });
         reach(FailPoint::SenderTurn);
-        shared.reports.landed(landing);
+        shared.reports.report(report);
     }
 }
 
-fn next_job(shared: &Shared) -> Option<Start> {
+fn next_job(shared: &Shared) -> Option<AttemptJob> {
     let mut work = shared.lock();
     loop {
         if let Some(job) = work.jobs.pop_front() {
@@ -180,25 +180,25 @@ fn next_job(shared: &Shared) -> Option<Start> {
     }
 }
 
-fn attempt(shared: &Shared, start: Start) -> Landing {
-    let Start { event, target, .. } = start;
+fn attempt(shared: &Shared, start: AttemptJob) -> AttemptReport {
+    let AttemptJob { event, target, .. } = start;
     let Some(target) = target.admit(event.run) else {
-        return Landing::Abandoned(event);
+        return AttemptReport::Skipped(event);
     };
     let Some(body) = event.body.clone() else {
-        let gone = Attempted {
+        let gone = AttemptResult {
             is_final: true,
             ..internal("the payload is gone")
         };
-        return Landing::Attempted(event, gone);
+        return AttemptReport::Made(event, gone);
     };
     reach(FailPoint::Sending);
     let attempted = post(shared, &event, &target, &body);
     reach(FailPoint::Sent);
-    Landing::Attempted(event, attempted)
+    AttemptReport::Made(event, attempted)
 }
 
-fn post(shared: &Shared, event: &QueuedEvent, target: &Target, body: &[u8]) -> Attempted {
+fn post(shared: &Shared, event: &QueuedEvent, target: &Target, body: &[u8]) -> AttemptResult {
     let now = shared.clock.now();
     let id = event.id.to_string();
     let timestamp = now.seconds().to_string();
@@ -208,13 +208,14 @@ fn post(shared: &Shared, event: &QueuedEvent, target: &Target, body: &[u8]) -> A
         ("webhook-timestamp", timestamp.as_str()),
         ("webhook-signature", signature.as_str()),
     ];
-    let Attempt { result, duration } = shared.transport.post(target.url.as_str(), &headers, body);
+    let HttpResult { result, duration } =
+        shared.transport.post(target.url.as_str(), &headers, body);
     match result {
         Ok(Response {
             code,
             body,
             retry_after,
-        }) => Attempted {
+        }) => AttemptResult {
             code: Some(code),
             error: None,
             is_final: false,
@@ -228,7 +229,7 @@ fn post(shared: &Shared, event: &QueuedEvent, target: &Target, body: &[u8]) -> A
             kind,
             message,
             is_final,
-        }) => Attempted {
+        }) => AttemptResult {
             code: None,
             error: Some(kind),
             is_final,
@@ -239,10 +240,10 @@ fn post(shared: &Shared, event: &QueuedEvent, target: &Target, body: &[u8]) -> A
     }
 }
 
-fn internal(message: &str) -> Attempted {
-    Attempted {
+fn internal(message: &str) -> AttemptResult {
+    AttemptResult {
         code: None,
-        error: Some(DeliveryError::Internal),
+        error: Some(AttemptFailure::Internal),
         is_final: false,
         response: Some(message.to_owned()),
         retry_after: None,

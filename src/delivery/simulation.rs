@@ -2,21 +2,21 @@
 //!
 //! The real [`Scheduler`](super::scheduler::Scheduler) runs among models: a store that commits and
 //! answers in its own time ([`store`]), receivers ([`receiver`]), and the threads between them
-//! ([`world`]). People and fate interfere ([`plan`]). What must hold is checked at each start, landing and
-//! commit, and everything is looked at now and then ([`oracle`], [`shadow`]). Clocks are virtual and
+//! ([`world`]). People and fate interfere ([`disruption`]). What must hold is checked at each start, report and
+//! commit, and everything is looked at now and then ([`oracle`], [`reference_model`]). Clocks are virtual and
 //! nothing sleeps.
 //!
 //! `HOOKPOST_SIM_SEEDS` and `HOOKPOST_SIM_DAYS` make it longer; `HOOKPOST_SIM_SEED=n` runs one seed and,
 //! when it fails, prints what happened last.
 
-mod agenda;
 mod asker;
+mod disruption;
+mod event_queue;
 mod fairness;
 mod oracle;
-mod plan;
 mod random;
 mod receiver;
-mod shadow;
+mod reference_model;
 mod store;
 mod tenants;
 mod world;
@@ -26,7 +26,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use self::world::World;
+use self::world::Simulation;
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -35,7 +35,7 @@ const SEEDS: u64 = 1000;
 
 /// After so long in peace every event has ended: the last wait, the longest `Retry-After`, and what
 /// clocks that were set back add.
-const PEACE: u32 = 5;
+const CALM_DAYS: u32 = 5;
 
 fn setting(name: &str) -> Option<u64> {
     let value = std::env::var(name).ok()?;
@@ -43,7 +43,11 @@ fn setting(name: &str) -> Option<u64> {
 }
 
 /// Runs `count` seeds on two threads; the first that fails ends the test and says how to run it again.
-fn for_each_seed(count: u64, run: impl Fn(u64) -> World + Sync, live: impl Fn(&mut World) + Sync) {
+fn for_each_seed(
+    count: u64,
+    run: impl Fn(u64) -> Simulation + Sync,
+    live: impl Fn(&mut Simulation) + Sync,
+) {
     let one = setting("HOOKPOST_SIM_SEED");
     let (first, end) = one.map_or((0, count), |seed| (seed, seed + 1));
     let next = AtomicU64::new(first);
@@ -53,14 +57,14 @@ fn for_each_seed(count: u64, run: impl Fn(u64) -> World + Sync, live: impl Fn(&m
             if seed >= end {
                 return;
             }
-            let mut world = run(seed);
-            world.trace = one.map(|_| VecDeque::new());
-            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| live(&mut world))) {
+            let mut simulation = run(seed);
+            simulation.trace = one.map(|_| VecDeque::new());
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| live(&mut simulation))) {
                 next.store(end, Ordering::Relaxed);
-                for line in world.trace.iter().flatten() {
+                for line in simulation.trace.iter().flatten() {
                     eprintln!("{line}");
                 }
-                let time = world.time;
+                let time = simulation.time;
                 eprintln!("seed {seed} failed after {time:?}; again: HOOKPOST_SIM_SEED={seed}");
                 resume_unwind(panic);
             }
@@ -78,17 +82,17 @@ fn the_invariants_hold_through_days_of_trouble() {
     let length = DAY * u32::try_from(days).expect("days are few");
     for_each_seed(
         setting("HOOKPOST_SIM_SEEDS").unwrap_or(SEEDS),
-        |seed| plan::troubled(seed, length),
-        |world| {
-            world.run(length);
-            for _ in 0..PEACE * 24 {
-                if world.is_all_final() {
+        |seed| disruption::troubled(seed, length),
+        |simulation| {
+            simulation.run(length);
+            for _ in 0..CALM_DAYS * 24 {
+                if simulation.is_all_final() {
                     break;
                 }
-                world.run(world.time + DAY / 24);
+                simulation.run(simulation.time + DAY / 24);
             }
-            world.run(world.time + Duration::from_mins(2));
-            world.check_end();
+            simulation.run(simulation.time + Duration::from_mins(2));
+            simulation.check_end();
         },
     );
 }

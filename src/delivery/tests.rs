@@ -1,15 +1,15 @@
 //! The engine on a real store, with scripted receivers and a clock that moves by hand.
 
-mod bench;
+mod engine_fixture;
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use uuid::Uuid;
 
-use self::bench::{Answer, Bench};
+use self::engine_fixture::{Answer, EngineFixture};
 use crate::domain::access::Reach;
-use crate::domain::delivery_error::DeliveryError;
+use crate::domain::attempt_failure::AttemptFailure;
 use crate::storage::Store;
 
 const DELIVERED: &str = "SELECT count(*) FROM event WHERE state = 2";
@@ -18,141 +18,153 @@ const DELIVERED: &str = "SELECT count(*) FROM event WHERE state = 2";
 fn events_are_delivered_in_publish_order_and_recorded() {
     // One attempt at a time for an endpoint: two threads may overtake each other between what they take
     // and what is seen here.
-    let bench = Bench::with_senders(8);
-    bench.endpoint("https://a");
+    let engine = EngineFixture::with_senders(8);
+    engine.endpoint("https://a");
     let published: Vec<String> = (0..300)
-        .flat_map(|_| bench.publish())
+        .flat_map(|_| engine.publish())
         .map(|id| id.to_string())
         .collect();
-    let seen = bench.script.wait("https://a", 300);
-    bench.wait_for("succeeded", DELIVERED, 300);
-    bench.wait_for(
+    let seen = engine.script.wait("https://a", 300);
+    engine.wait_for("succeeded", DELIVERED, 300);
+    engine.wait_for(
         "deliveries",
         "SELECT count(*) FROM delivery WHERE succeeded AND attempt = 1",
         300,
     );
-    assert_eq!(bench.script.count(), 300, "nothing is sent twice");
+    assert_eq!(engine.script.count(), 300, "nothing is sent twice");
     assert_eq!(seen, published);
 }
 
 #[test]
 fn a_failed_event_is_retried_on_schedule_and_then_failed() {
-    let bench = Bench::new();
-    bench.endpoint("https://a");
-    bench.script.answer("https://a", Answer::Code(404));
-    bench.publish();
+    let engine = EngineFixture::new();
+    engine.endpoint("https://a");
+    engine.script.answer("https://a", Answer::Code(404));
+    engine.publish();
     let mut attempts = 1;
-    bench.script.wait("https://a", 1);
+    engine.script.wait("https://a", 1);
     for wait in [5.0, 30.0, 120.0_f64] {
         let sql = format!("SELECT count(*) FROM event WHERE state = 1 AND attempts = {attempts}");
-        bench.wait_for("waiting", &sql, 1);
-        bench.clock.advance(Duration::from_secs_f64(wait * 0.79));
-        bench.clock.advance(Duration::from_secs_f64(wait * 0.42));
+        engine.wait_for("waiting", &sql, 1);
+        engine.clock.advance(Duration::from_secs_f64(wait * 0.79));
+        engine.clock.advance(Duration::from_secs_f64(wait * 0.42));
         attempts += 1;
-        bench.script.wait("https://a", attempts);
+        engine.script.wait("https://a", attempts);
     }
-    bench.wait_for(
+    engine.wait_for(
         "failed",
         "SELECT count(*) FROM event WHERE state = 3 AND attempts = 4",
         1,
     );
-    bench.wait_for("counted", "SELECT failures FROM endpoint", 1);
-    bench.clock.advance(Duration::from_secs(100_000));
-    assert_eq!(bench.script.count(), 4);
+    engine.wait_for("counted", "SELECT failures FROM endpoint", 1);
+    engine.clock.advance(Duration::from_secs(100_000));
+    assert_eq!(engine.script.count(), 4);
 }
 
 #[test]
 fn a_dead_endpoint_rests_and_its_waiting_events_are_not_charged() {
-    let bench = Bench::new();
-    bench.endpoint("https://a");
-    bench
+    let engine = EngineFixture::new();
+    engine.endpoint("https://a");
+    engine
         .script
-        .answer("https://a", Answer::Error(DeliveryError::Connect));
+        .answer("https://a", Answer::Error(AttemptFailure::Connect));
     for _ in 0..20 {
-        bench.publish();
+        engine.publish();
     }
-    bench.script.wait("https://a", 3);
-    bench.wait_for("recorded", "SELECT count(*) FROM delivery", 3);
-    bench.wait_for(
+    engine.script.wait("https://a", 3);
+    engine.wait_for("recorded", "SELECT count(*) FROM delivery", 3);
+    engine.wait_for(
         "uncharged",
         "SELECT count(*) FROM event WHERE attempts = 0",
         17,
     );
-    bench.script.answer("https://a", Answer::Code(200));
-    bench.clock.advance(Duration::from_secs(7));
-    bench.wait_for("after rest", DELIVERED, 20);
+    engine.script.answer("https://a", Answer::Code(200));
+    engine.clock.advance(Duration::from_secs(7));
+    engine.wait_for("after rest", DELIVERED, 20);
 }
 
 #[test]
 fn gone_disables_and_skips_and_enabling_starts_over() {
-    let bench = Bench::new();
-    let endpoint = bench.endpoint("https://a");
-    bench
+    let engine = EngineFixture::new();
+    let endpoint = engine.endpoint("https://a");
+    engine
         .script
         .answer("https://a", Answer::CodeAfter(503, "60"));
     for _ in 0..5 {
-        bench.publish();
+        engine.publish();
     }
-    bench.script.wait("https://a", 1);
-    bench.wait_for("held", "SELECT count(*) FROM delivery", 1);
-    bench.script.answer("https://a", Answer::Code(410));
-    bench.clock.advance(Duration::from_secs(59));
-    bench.clock.advance(Duration::from_secs(2));
-    bench.script.wait("https://a", 2);
-    bench.wait_for(
+    engine.script.wait("https://a", 1);
+    engine.wait_for("held", "SELECT count(*) FROM delivery", 1);
+    engine.script.answer("https://a", Answer::Code(410));
+    engine.clock.advance(Duration::from_secs(59));
+    engine.clock.advance(Duration::from_secs(2));
+    engine.script.wait("https://a", 2);
+    engine.wait_for(
         "gone",
         "SELECT count(*) FROM endpoint WHERE disabled = 1",
         1,
     );
-    bench.wait_for("skipped", "SELECT count(*) FROM event WHERE state = 4", 4);
-    assert!(bench.publish().is_empty());
-    bench.script.answer("https://a", Answer::Code(204));
-    bench.patch(endpoint, true);
-    bench.publish();
-    bench.wait_for("delivered again", DELIVERED, 1);
+    engine.wait_for("skipped", "SELECT count(*) FROM event WHERE state = 4", 4);
+    assert!(engine.publish().is_empty());
+    engine.script.answer("https://a", Answer::Code(204));
+    engine.patch(endpoint, true);
+    engine.publish();
+    engine.wait_for("delivered again", DELIVERED, 1);
 }
 
 #[test]
 fn redelivery_waits_for_neither_rest_nor_hold_and_counts_on() {
-    let bench = Bench::new();
-    bench.endpoint("https://a");
-    bench
+    let engine = EngineFixture::new();
+    engine.endpoint("https://a");
+    engine
         .script
-        .answer("https://a", Answer::Error(DeliveryError::Connect));
-    let ids: Vec<Uuid> = (0..3).flat_map(|_| bench.publish()).collect();
-    bench.wait_for("resting", "SELECT count(*) FROM delivery", 3);
-    bench.script.answer("https://a", Answer::Code(404));
-    bench.store.redeliver(Reach::Server, ids[1]).wait().unwrap();
-    bench.script.wait("https://a", 4);
-    bench.wait_for(
+        .answer("https://a", Answer::Error(AttemptFailure::Connect));
+    let ids: Vec<Uuid> = (0..3).flat_map(|_| engine.publish()).collect();
+    engine.wait_for("resting", "SELECT count(*) FROM delivery", 3);
+    engine.script.answer("https://a", Answer::Code(404));
+    engine
+        .store
+        .redeliver(Reach::Server, ids[1])
+        .wait()
+        .unwrap();
+    engine.script.wait("https://a", 4);
+    engine.wait_for(
         "counted",
         "SELECT count(*) FROM delivery WHERE attempt = 2",
         1,
     );
-    bench.script.answer("https://a", Answer::Code(200));
-    bench.store.redeliver(Reach::Server, ids[2]).wait().unwrap();
-    bench.wait_for("delivered", DELIVERED, 1);
-    bench.clock.advance(Duration::from_secs(7));
-    bench.wait_for("the others in their time", DELIVERED, 3);
-    bench.store.redeliver(Reach::Server, ids[2]).wait().unwrap();
-    bench.wait_for("once more", "SELECT max(attempt) FROM delivery", 3);
+    engine.script.answer("https://a", Answer::Code(200));
+    engine
+        .store
+        .redeliver(Reach::Server, ids[2])
+        .wait()
+        .unwrap();
+    engine.wait_for("delivered", DELIVERED, 1);
+    engine.clock.advance(Duration::from_secs(7));
+    engine.wait_for("the others in their time", DELIVERED, 3);
+    engine
+        .store
+        .redeliver(Reach::Server, ids[2])
+        .wait()
+        .unwrap();
+    engine.wait_for("once more", "SELECT max(attempt) FROM delivery", 3);
 }
 
 #[test]
 fn a_restart_resumes_what_was_pending() {
-    let mut bench = Bench::new();
-    bench.endpoint("https://a");
-    bench
+    let mut engine = EngineFixture::new();
+    engine.endpoint("https://a");
+    engine
         .script
-        .answer("https://a", Answer::Error(DeliveryError::Connect));
+        .answer("https://a", Answer::Error(AttemptFailure::Connect));
     for _ in 0..3000 {
-        bench.publish();
+        engine.publish();
     }
-    bench.wait_for("resting", "SELECT count(*) FROM delivery", 3);
-    bench.restart();
-    bench.script.answer("https://a", Answer::Code(200));
-    bench.clock.advance(Duration::from_secs(100));
-    bench.wait_for("delivered", DELIVERED, 3000);
+    engine.wait_for("resting", "SELECT count(*) FROM delivery", 3);
+    engine.restart();
+    engine.script.answer("https://a", Answer::Code(200));
+    engine.clock.advance(Duration::from_secs(100));
+    engine.wait_for("delivered", DELIVERED, 3000);
 }
 
 /// A backlog a hundred times the window, and a process that ends twice in the middle of it.
@@ -160,30 +172,30 @@ fn a_restart_resumes_what_was_pending() {
 fn a_backlog_beyond_the_window_is_delivered_in_order_through_restarts() {
     const EVENTS: usize = 100_000;
     // One attempt at a time, so that the order in which they are noted down is that of their starts.
-    let mut bench = Bench::with_senders(8);
-    bench.endpoint("https://a");
-    bench
+    let mut engine = EngineFixture::with_senders(8);
+    engine.endpoint("https://a");
+    engine
         .script
-        .answer("https://a", Answer::Error(DeliveryError::Connect));
+        .answer("https://a", Answer::Error(AttemptFailure::Connect));
     let mut published = Vec::with_capacity(EVENTS);
     for _ in 0..EVENTS / 5000 {
-        let group: Vec<_> = (0..5000).map(|_| bench.submit()).collect();
+        let group: Vec<_> = (0..5000).map(|_| engine.submit()).collect();
         for pending in group {
             let (id, _) = pending.wait().unwrap().message.events[0];
             published.push(id.to_string());
         }
     }
     // It rests after three failures; so many events have had their first attempt.
-    bench.wait_for("resting", "SELECT count(*) FROM delivery", 3);
+    engine.wait_for("resting", "SELECT count(*) FROM delivery", 3);
     for part in [EVENTS / 3, EVENTS * 2 / 3, EVENTS] {
-        bench.restart();
-        bench.script.answer("https://a", Answer::Code(200));
-        bench.clock.advance(Duration::from_secs(100));
-        bench.script.wait_for_total(part);
+        engine.restart();
+        engine.script.answer("https://a", Answer::Code(200));
+        engine.clock.advance(Duration::from_secs(100));
+        engine.script.wait_for_total(part);
     }
-    bench.wait_for("delivered", DELIVERED, i64::try_from(EVENTS).unwrap());
+    engine.wait_for("delivered", DELIVERED, i64::try_from(EVENTS).unwrap());
     let mut known = HashSet::new();
-    let seen = bench.script.seen_by("https://a");
+    let seen = engine.script.seen_by("https://a");
     let firsts: Vec<&String> = seen.iter().filter(|id| known.insert(*id)).collect();
     assert_eq!(
         seen.len(),
@@ -196,21 +208,21 @@ fn a_backlog_beyond_the_window_is_delivered_in_order_through_restarts() {
 
 #[test]
 fn after_a_disable_is_answered_no_attempt_starts() {
-    let bench = Bench::new();
-    let endpoint = bench.endpoint("https://a");
-    bench.script.answer("https://a", Answer::Hang);
+    let engine = EngineFixture::new();
+    let endpoint = engine.endpoint("https://a");
+    engine.script.answer("https://a", Answer::Hang);
     for _ in 0..10 {
-        bench.publish();
+        engine.publish();
     }
-    bench.script.wait("https://a", 1);
-    bench.patch(endpoint, false);
-    let started = bench.script.count();
-    bench.script.release();
-    bench.wait_for("swept", "SELECT count(*) FROM event WHERE state = 4", 10);
-    bench.wait_for(
+    engine.script.wait("https://a", 1);
+    engine.patch(endpoint, false);
+    let started = engine.script.count();
+    engine.script.release();
+    engine.wait_for("swept", "SELECT count(*) FROM event WHERE state = 4", 10);
+    engine.wait_for(
         "recorded",
         "SELECT count(*) FROM delivery",
         i64::try_from(started).unwrap(),
     );
-    assert_eq!(bench.script.count(), started);
+    assert_eq!(engine.script.count(), started);
 }

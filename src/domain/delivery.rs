@@ -2,8 +2,8 @@
 
 use uuid::Uuid;
 
+use super::attempt_failure::AttemptFailure;
 use super::clock::Timestamp;
-use super::delivery_error::DeliveryError;
 use super::event::Event;
 
 /// How much of an answer is kept, in characters.
@@ -25,7 +25,7 @@ pub struct Delivery {
     /// The status code; `None` without an answer.
     pub http_code: Option<u16>,
     /// What went wrong without an answer.
-    pub error: Option<DeliveryError>,
+    pub error: Option<AttemptFailure>,
     /// The first [`RESPONSE_MAX`] characters of the answer, or the error in words.
     pub response: Option<String>,
     /// How long the attempt took.

@@ -1,7 +1,7 @@
 //! How an endpoint does, and what it is therefore allowed: pure rules, one endpoint each.
 //!
 //! Three rules keep a dead or slow receiver from slowing the others. Its *class* limits how many
-//! senders all endpoints of that class may hold together. Its *allowance* limits how many it may
+//! senders all endpoints of that class may hold together. Its *concurrency limit* limits how many it may
 //! hold alone. Its *rest* stops attempts altogether for a while, but for one probe at a time.
 
 use std::time::Duration;
@@ -36,7 +36,7 @@ pub enum Class {
 
 /// How an attempt went, as far as health is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Result {
+pub enum HealthSignal {
     /// 2xx
     Success,
     /// Unreachable, 5xx or 429.
@@ -62,12 +62,12 @@ pub enum Rest {
 #[derive(Clone, Debug)]
 pub struct Health {
     class: Class,
-    allowance: u32,
+    concurrency_limit: u32,
     cap: u32,
     failures_in_row: u32,
     rest: Rest,
     rests: usize,
-    hold_until: Duration,
+    retry_after_until: Duration,
 }
 
 impl Health {
@@ -76,12 +76,12 @@ impl Health {
     pub const fn new(cap: u32) -> Self {
         Self {
             class: Class::New,
-            allowance: 1,
+            concurrency_limit: 1,
             cap,
             failures_in_row: 0,
             rest: Rest::None,
             rests: 0,
-            hold_until: Duration::ZERO,
+            retry_after_until: Duration::ZERO,
         }
     }
 
@@ -93,8 +93,8 @@ impl Health {
 
     /// How many attempts it may have in flight.
     #[must_use]
-    pub const fn allowance(&self) -> u32 {
-        self.allowance
+    pub const fn concurrency_limit(&self) -> u32 {
+        self.concurrency_limit
     }
 
     /// Whether it rests.
@@ -106,7 +106,7 @@ impl Health {
     /// Whether an attempt that waits for rest and hold may start.
     #[must_use]
     pub fn may_start(&self, now: Duration) -> bool {
-        now >= self.hold_until
+        now >= self.retry_after_until
             && match self.rest {
                 Rest::None => true,
                 Rest::Until(end) => now >= end,
@@ -122,7 +122,7 @@ impl Health {
             Rest::Until(end) => end,
             Rest::Probing => return None,
         };
-        Some(rest.max(self.hold_until)).filter(|end| *end > now)
+        Some(rest.max(self.retry_after_until)).filter(|end| *end > now)
     }
 
     /// An attempt starts that had waited for its turn. Answers whether it is a probe.
@@ -142,7 +142,7 @@ impl Health {
     }
 
     /// An attempt in flight has become older than [`SLOW`].
-    pub const fn grew_old(&mut self) {
+    pub const fn became_slow(&mut self) {
         self.class = Class::Bad;
     }
 
@@ -150,31 +150,32 @@ impl Health {
     /// whether it is the one that [`Health::started`] said is; others do not lengthen a rest.
     pub fn finished(
         &mut self,
-        result: Result,
+        result: HealthSignal,
         took: Duration,
         slow_ones: bool,
         probe: bool,
         now: Duration,
         random: f64,
     ) {
-        let good = result == Result::Success && took <= SLOW && !slow_ones;
+        let good = result == HealthSignal::Success && took <= SLOW && !slow_ones;
         self.class = if good { Class::Good } else { Class::Bad };
         match result {
-            Result::Success => {
+            HealthSignal::Success => {
                 self.failures_in_row = 0;
                 self.rests = 0;
                 self.rest = Rest::None;
-                self.allowance = (self.allowance + 1).min(self.cap);
+                self.concurrency_limit = (self.concurrency_limit + 1).min(self.cap);
                 return;
             }
-            Result::Refusal => self.failures_in_row = 0,
-            Result::Failure | Result::Timeout => self.failures_in_row += 1,
+            HealthSignal::Refusal => self.failures_in_row = 0,
+            HealthSignal::Failure | HealthSignal::Timeout => self.failures_in_row += 1,
         }
-        self.allowance = if result == Result::Timeout || self.failures_in_row >= FAILURES_TO_REST {
-            1
-        } else {
-            (self.allowance / 2).max(1)
-        };
+        self.concurrency_limit =
+            if result == HealthSignal::Timeout || self.failures_in_row >= FAILURES_TO_REST {
+                1
+            } else {
+                (self.concurrency_limit / 2).max(1)
+            };
         let begins = self.rest == Rest::None && self.failures_in_row >= FAILURES_TO_REST;
         if begins || (probe && self.rest == Rest::Probing) {
             let wait = RESTS[self.rests.min(RESTS.len() - 1)];
@@ -184,12 +185,12 @@ impl Health {
     }
 
     /// The receiver asked not to be tried before `until`.
-    pub fn hold(&mut self, until: Duration) {
-        self.hold_until = self.hold_until.max(until);
+    pub fn retry_after_until(&mut self, until: Duration) {
+        self.retry_after_until = self.retry_after_until.max(until);
     }
 
     /// What was learnt is void: another URL, or enabled again. What is in flight no longer counts.
-    pub fn renew(&mut self) {
+    pub fn reset(&mut self) {
         *self = Self::new(self.cap);
     }
 }
@@ -205,7 +206,7 @@ mod tests {
 
     fn failed(health: &mut Health, now: Duration) {
         let probe = health.rest() == Rest::Probing;
-        health.finished(Result::Failure, MS, false, probe, now, 0.5);
+        health.finished(HealthSignal::Failure, MS, false, probe, now, 0.5);
     }
 
     #[test]
@@ -231,7 +232,7 @@ mod tests {
             now += wait * S;
         }
         health.started();
-        health.finished(Result::Success, MS, false, false, now, 0.5);
+        health.finished(HealthSignal::Success, MS, false, false, now, 0.5);
         assert!(health.may_start(now));
         for _ in 0..3 {
             failed(&mut health, now);
@@ -244,34 +245,34 @@ mod tests {
         let mut health = Health::new(32);
         failed(&mut health, S);
         failed(&mut health, S);
-        health.finished(Result::Refusal, MS, false, false, S, 0.5);
+        health.finished(HealthSignal::Refusal, MS, false, false, S, 0.5);
         failed(&mut health, S);
         assert_eq!(health.rest(), Rest::None);
-        health.hold(10 * S);
+        health.retry_after_until(10 * S);
         assert!(!health.may_start(9 * S));
         assert!(health.may_start(10 * S));
-        health.hold(100 * S);
-        health.renew();
+        health.retry_after_until(100 * S);
+        health.reset();
         assert!(health.may_start(10 * S));
     }
 
     proptest! {
         #[test]
-        fn the_allowance_stays_within_its_bounds(
+        fn the_concurrency_limit_stays_within_its_bounds(
             results in prop::collection::vec((0..4_usize, 0_u64..3000), 0..200), cap in 1_u32..64,
         ) {
             let mut health = Health::new(cap);
             for (result, took) in results {
-                let result = [Result::Success, Result::Failure, Result::Timeout, Result::Refusal][result];
-                let before = health.allowance();
+                let result = [HealthSignal::Success, HealthSignal::Failure, HealthSignal::Timeout, HealthSignal::Refusal][result];
+                let before = health.concurrency_limit();
                 health.finished(result, Duration::from_millis(took), false, false, S, 0.5);
-                let after = health.allowance();
+                let after = health.concurrency_limit();
                 prop_assert!((1..=cap).contains(&after));
                 prop_assert!(after <= before + 1);
-                if result == Result::Timeout {
+                if result == HealthSignal::Timeout {
                     prop_assert_eq!(after, 1);
                 }
-                let good = result == Result::Success && took <= 1000;
+                let good = result == HealthSignal::Success && took <= 1000;
                 prop_assert_eq!(health.class() == Class::Good, good);
             }
         }

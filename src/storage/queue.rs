@@ -5,8 +5,8 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::error::StoreError;
+use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::Timestamp;
-use crate::domain::delivery_error::DeliveryError;
 use crate::domain::endpoint_url::EndpointUrl;
 use crate::domain::secret::Secret;
 
@@ -105,7 +105,7 @@ pub enum Verdict {
 
 /// One attempt, to be recorded.
 #[derive(Clone, Debug)]
-pub struct Outcome {
+pub struct AttemptRecord {
     /// The event as it was handed out.
     pub event: QueuedEvent,
     /// What becomes of it, unless it has begun another run meanwhile.
@@ -115,14 +115,14 @@ pub struct Outcome {
     /// The status code, if there was an answer.
     pub code: Option<u16>,
     /// What went wrong, if there was none.
-    pub error: Option<DeliveryError>,
+    pub error: Option<AttemptFailure>,
     /// Start of the answer, or the error in words.
     pub response: Option<String>,
     /// How long the attempt took.
     pub duration_ms: u32,
 }
 
-/// What the store made of an [`Outcome`].
+/// What the store made of an [`AttemptRecord`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Recorded {
     /// The event.
@@ -216,5 +216,5 @@ pub trait Queue: Send + Sync {
     fn bodies(&self, seqs: &[Seq], bytes: usize) -> Result<Vec<Option<Arc<[u8]>>>, StoreError>;
     /// Records an attempt, sooner or later: a full disk delays it. The sink hears
     /// [`Notice::Recorded`] once it is on disk.
-    fn record(&self, outcome: Outcome);
+    fn record(&self, outcome: AttemptRecord);
 }

@@ -87,10 +87,7 @@ fn no_layer_uses_what_is_above_it() {
 
 #[test]
 fn a_breach_would_be_found() {
-    assert_eq!(
-        breaches("src/storage.rs", "use crate::api::x;").len(),
-        1
-    );
+    assert_eq!(breaches("src/storage.rs", "use crate::api::x;").len(), 1);
     assert_eq!(
         breaches("src/domain/id.rs", "use crate::config::X;").len(),
         1

@@ -14,7 +14,7 @@ use super::errors::{
 };
 use super::tls::{of_rustls, reason};
 use crate::delivery::resolver::ResolveError;
-use crate::domain::delivery_error::DeliveryError;
+use crate::domain::attempt_failure::AttemptFailure;
 
 /// `errno` for "too many open files", of the process and of the system. They have no
 /// [`io::ErrorKind`], and their numbers are the same on Linux, the BSDs and macOS.
@@ -24,7 +24,7 @@ const OUT_OF_FILES: [i32; 2] = [23, 24];
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// The cause, for machines.
-    pub kind: DeliveryError,
+    pub kind: AttemptFailure,
     /// The cause, for people. Contains no secrets.
     pub message: String,
     /// Whether another attempt at the same URL is pointless.
@@ -33,7 +33,7 @@ pub struct Failure {
 
 impl Failure {
     /// A failure that another attempt may not meet.
-    pub(super) fn new(kind: DeliveryError, message: impl Into<String>) -> Self {
+    pub(super) fn new(kind: AttemptFailure, message: impl Into<String>) -> Self {
         Self {
             kind,
             message: message.into(),
@@ -42,7 +42,7 @@ impl Failure {
     }
 
     /// A failure that every attempt at this URL would meet.
-    pub(super) fn lasting(kind: DeliveryError, message: impl Into<String>) -> Self {
+    pub(super) fn lasting(kind: AttemptFailure, message: impl Into<String>) -> Self {
         Self {
             is_final: true,
             ..Self::new(kind, message)
@@ -61,22 +61,22 @@ impl Failure {
         match error {
             ureq::Error::Other(ours) => Self::from_ours(ours.as_ref()),
             ureq::Error::Timeout(Timeout::Resolve) => {
-                Self::new(DeliveryError::Dns, "the name didn't resolve in time")
+                Self::new(AttemptFailure::Dns, "the name didn't resolve in time")
             }
             ureq::Error::Timeout(_) => Self::new(
-                DeliveryError::Timeout,
+                AttemptFailure::Timeout,
                 format!("no complete answer within {time:?}"),
             ),
             ureq::Error::Io(error) => Self::from_io(error),
             ureq::Error::Protocol(error) => {
-                Self::new(DeliveryError::Protocol, invalid(&error.to_string()))
+                Self::new(AttemptFailure::Protocol, invalid(&error.to_string()))
             }
             ureq::Error::BodyStalled => {
-                Self::new(DeliveryError::Protocol, "the answer ended too early")
+                Self::new(AttemptFailure::Protocol, "the answer ended too early")
             }
-            ureq::Error::ConnectionFailed => Self::new(DeliveryError::Connect, "no connection"),
+            ureq::Error::ConnectionFailed => Self::new(AttemptFailure::Connect, "no connection"),
             // What is left concerns the request, and could name the URL.
-            _ => Self::new(DeliveryError::Internal, "the request could not be made"),
+            _ => Self::new(AttemptFailure::Internal, "the request could not be made"),
         }
     }
 
@@ -86,46 +86,49 @@ impl Failure {
             let message = error.to_string();
             return match error {
                 ResolveError::LiteralRefused(_) => {
-                    Self::lasting(DeliveryError::AddressRefused, message)
+                    Self::lasting(AttemptFailure::AddressRefused, message)
                 }
                 // In the same words: whoever may create an endpoint must not learn from it which names the
                 // operator's network has, nor where they lead.
                 ResolveError::NameRefused { host, .. } | ResolveError::Failed { host, .. } => {
-                    Self::new(DeliveryError::Dns, leads_nowhere(host))
+                    Self::new(AttemptFailure::Dns, leads_nowhere(host))
                 }
                 ResolveError::Slow { .. } | ResolveError::Busy { .. } => {
-                    Self::new(DeliveryError::Dns, message)
+                    Self::new(AttemptFailure::Dns, message)
                 }
             };
         }
         if let Some(ConnectFailed(error)) = error.downcast_ref() {
             if out_of_files(error) {
-                return Self::new(DeliveryError::Internal, "too many open files");
+                return Self::new(AttemptFailure::Internal, "too many open files");
             }
             return Self::new(
-                DeliveryError::Connect,
+                AttemptFailure::Connect,
                 format!("no connection: {}", without_number(error)),
             );
         }
         if let Some(error) = error.downcast_ref::<HandshakeFailed>() {
-            return Self::new(DeliveryError::Tls, error.to_string());
+            return Self::new(AttemptFailure::Tls, error.to_string());
         }
         if error.is::<ConnectTimedOut>() || error.is::<HandshakeTimedOut>() {
-            return Self::new(DeliveryError::Timeout, error.to_string());
+            return Self::new(AttemptFailure::Timeout, error.to_string());
         }
         if error.is::<TooLarge>() || error.is::<Endless>() {
-            return Self::new(DeliveryError::Protocol, error.to_string());
+            return Self::new(AttemptFailure::Protocol, error.to_string());
         }
         if error.is::<Stale>() {
-            return Self::new(DeliveryError::Connect, error.to_string());
+            return Self::new(AttemptFailure::Connect, error.to_string());
         }
-        Self::new(DeliveryError::Internal, "the request could not be made")
+        Self::new(AttemptFailure::Internal, "the request could not be made")
     }
 
     /// Errors on an established connection.
     fn from_io(error: &io::Error) -> Self {
         if let Some(error) = of_rustls(error) {
-            return Self::new(DeliveryError::Tls, format!("TLS failed: {}", reason(error)));
+            return Self::new(
+                AttemptFailure::Tls,
+                format!("TLS failed: {}", reason(error)),
+            );
         }
         let message = match error.kind() {
             io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe => {
@@ -136,7 +139,7 @@ impl Failure {
             }
             _ => format!("the connection broke: {}", without_number(error)),
         };
-        Self::new(DeliveryError::Protocol, message)
+        Self::new(AttemptFailure::Protocol, message)
     }
 }
 

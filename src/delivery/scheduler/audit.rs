@@ -35,7 +35,7 @@ impl Scheduler {
             sums.waiting.windows += queue.occupied();
             sums.waiting.bodies += queue.recounted_bytes();
             let holder = holders.entry(queue.workspace).or_default();
-            for _ in 0..queue.flying() {
+            for _ in 0..queue.in_flight() {
                 sums.held.take(queue.health.class());
                 holder.take(queue.health.class());
             }

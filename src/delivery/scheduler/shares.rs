@@ -19,10 +19,10 @@ impl Line {
     /// In the order in which the endpoints of one workspace get their turns.
     pub(in crate::delivery) const ALL: [Self; 4] = [Self::Idle, Self::Busy, Self::New, Self::Bad];
 
-    /// The line of an endpoint with `flying` attempts in flight.
-    pub(in crate::delivery) const fn of(class: Class, flying: u32) -> Self {
+    /// The line of an endpoint with `in_flight` attempts in flight.
+    pub(in crate::delivery) const fn of(class: Class, in_flight: u32) -> Self {
         match class {
-            Class::Good if flying == 0 => Self::Idle,
+            Class::Good if in_flight == 0 => Self::Idle,
             Class::Good => Self::Busy,
             Class::New => Self::New,
             Class::Bad => Self::Bad,
@@ -78,10 +78,10 @@ impl Held {
         self.0[place(class)] -= 1;
     }
 
-    /// An endpoint changed its class, with `flying` attempts in flight.
-    pub(super) const fn reclassify(&mut self, from: Class, to: Class, flying: u32) {
-        self.0[place(from)] -= flying;
-        self.0[place(to)] += flying;
+    /// An endpoint changed its class, with `in_flight` attempts in flight.
+    pub(super) const fn reclassify(&mut self, from: Class, to: Class, in_flight: u32) {
+        self.0[place(from)] -= in_flight;
+        self.0[place(to)] += in_flight;
     }
 }
 

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{Now, Rules, Scheduler};
 use crate::delivery::limits::Limits;
-use crate::delivery::protocol::{Attempted, Landing};
+use crate::delivery::protocol::{AttemptReport, AttemptResult};
 use crate::delivery::target::LiveTargets;
 use crate::domain::clock::Timestamp;
 use crate::domain::endpoint_url::EndpointUrl;
@@ -136,7 +136,7 @@ fn a_step_of_the_clock_leaves_a_run_one_more_attempt() {
         scheduler.tick(started);
         let start = scheduler.next_start(started).expect("it is its turn");
         scheduler.tick(stepped);
-        let refused = Attempted {
+        let refused = AttemptResult {
             code: Some(500),
             error: None,
             is_final: false,
@@ -144,8 +144,10 @@ fn a_step_of_the_clock_leaves_a_run_one_more_attempt() {
             retry_after: None,
             took: Duration::from_secs(1),
         };
-        let landing = Landing::Attempted(start.event, refused);
-        let outcome = scheduler.landed(landing, stepped).expect("it was made");
+        let report = AttemptReport::Made(start.event, refused);
+        let outcome = scheduler
+            .handle_report(report, stepped)
+            .expect("it was made");
         assert_eq!(outcome.verdict == Verdict::Failed, is_last);
     }
 }

@@ -63,10 +63,10 @@ impl Scheduler {
         };
         if queue.has_slow_ones(now.monotonic) && queue.health.class() != Class::Bad {
             let change = (queue.health.class(), Class::Bad);
-            queue.health.grew_old();
-            let (workspace, flying) = (queue.workspace, queue.flying());
+            queue.health.became_slow();
+            let (workspace, in_flight) = (queue.workspace, queue.in_flight());
             self.turns
-                .reclassify(workspace, change, flying, now.monotonic);
+                .reclassify(workspace, change, in_flight, now.monotonic);
         }
         self.settle(number, now);
     }
@@ -96,7 +96,7 @@ impl Scheduler {
             return;
         };
         let ready = queue.is_ready(now.monotonic);
-        let line = Line::of(queue.health.class(), queue.flying());
+        let line = Line::of(queue.health.class(), queue.in_flight());
         let workspace = queue.workspace;
         if let Some((standing, at)) = queue.standing
             && (standing != line || !ready)
@@ -108,8 +108,8 @@ impl Scheduler {
             let at = self.turns.join(workspace, line, number, now.monotonic);
             queue.standing = Some((line, at));
         }
-        let turns_slow = queue
-            .turns_slow_at()
+        let becomes_slow = queue
+            .becomes_slow_at()
             .filter(|_| queue.health.class() != Class::Bad);
         let wakes = queue
             .health
@@ -119,7 +119,7 @@ impl Scheduler {
             .next_due()
             .filter(|due| *due > now.wall)
             .map(|due| now.monotonic + due.since(now.wall));
-        let next = [turns_slow, wakes, due].into_iter().flatten().min();
+        let next = [becomes_slow, wakes, due].into_iter().flatten().min();
         if let Some(at) = next {
             self.arm(number, at);
         }

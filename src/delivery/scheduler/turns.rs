@@ -245,18 +245,18 @@ impl Turns {
         });
     }
 
-    /// An endpoint changed its class, with `flying` attempts in flight.
+    /// An endpoint changed its class, with `in_flight` attempts in flight.
     pub(super) fn reclassify(
         &mut self,
         number: WorkspaceNumber,
         (from, to): (Class, Class),
-        flying: u32,
+        in_flight: u32,
         now: Duration,
     ) {
-        if from != to && flying > 0 {
-            self.shares.held.reclassify(from, to, flying);
+        if from != to && in_flight > 0 {
+            self.shares.held.reclassify(from, to, in_flight);
             self.change(number, now, |account| {
-                account.held.reclassify(from, to, flying);
+                account.held.reclassify(from, to, in_flight);
             });
         }
     }

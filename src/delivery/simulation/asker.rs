@@ -9,7 +9,7 @@ use crate::storage::WorkspaceNumber;
 pub(super) struct Asker {
     pub(super) workspace: WorkspaceNumber,
     pub(super) class: Class,
-    pub(super) flying: u32,
+    pub(super) in_flight: u32,
 }
 
 impl Asker {
@@ -29,7 +29,7 @@ impl Asker {
         let own_troubled = own_all - own[0];
         let beyond = own_troubled < few && new + bad + own_troubled < half + few;
         match self.class {
-            Class::Good => self.flying == 0 || senders - all > senders / 4 || own_all < few,
+            Class::Good => self.in_flight == 0 || senders - all > senders / 4 || own_all < few,
             Class::New => beyond || (new < quarter && new + bad < half),
             Class::Bad => beyond || bad < quarter,
         }

@@ -6,10 +6,10 @@
 
 use std::time::Duration;
 
-use super::plan::Plan;
+use super::disruption::Disruption;
 use super::random::Random;
 use super::receiver::Mode;
-use super::world::{Pace, Settings, World};
+use super::world::{Pace, Settings, Simulation};
 use super::{SEEDS, for_each_seed, setting};
 use crate::delivery::limits::Limits;
 
@@ -40,8 +40,8 @@ struct Crowd {
     length: Duration,
 }
 
-/// A world that works as on a usual day, and in which nothing goes wrong by itself.
-pub(super) fn usual(seed: u64) -> World {
+/// A simulation that works as on a usual day, and in which nothing goes wrong by itself.
+pub(super) fn usual(seed: u64) -> Simulation {
     let micros = Duration::from_micros;
     let settings = Settings {
         senders: SENDERS,
@@ -58,27 +58,27 @@ pub(super) fn usual(seed: u64) -> World {
             read_failures: 0.0,
         },
     };
-    World::new(settings, seed)
+    Simulation::new(settings, seed)
 }
 
-fn ten_healthy(seed: u64) -> World {
-    let mut world = usual(seed);
+fn ten_healthy(seed: u64) -> Simulation {
+    let mut simulation = usual(seed);
     for _ in 0..HEALTHY {
-        world.endpoint(1, Mode::Answers(Duration::from_millis(20)));
+        simulation.endpoint(1, Mode::Answers(Duration::from_millis(20)));
     }
-    world.watched = HEALTHY;
-    world
+    simulation.watched = HEALTHY;
+    simulation
 }
 
 pub(super) fn publish_steadily(
-    world: &mut World,
+    simulation: &mut Simulation,
     endpoint: usize,
     period: Duration,
     length: Duration,
 ) {
-    let after = world.random.between(Duration::ZERO, period);
-    let until = world.time + length;
-    world.plan(after, Plan::Steady(endpoint, period, until));
+    let after = simulation.random.between(Duration::ZERO, period);
+    let until = simulation.time + length;
+    simulation.plan(after, Disruption::Steady(endpoint, period, until));
 }
 
 /// The wait that 99 of 100 do not exceed.
@@ -88,29 +88,29 @@ pub(super) fn p99(waits: &mut [Duration]) -> Duration {
 }
 
 impl Crowd {
-    fn comes(self, world: &mut World) {
+    fn comes(self, simulation: &mut Simulation) {
         for _ in 0..self.size {
-            let endpoint = world.endpoint(1, self.mode);
-            world.publish_long_ago(endpoint, self.backlog);
-            publish_steadily(world, endpoint, self.period, self.length);
+            let endpoint = simulation.endpoint(1, self.mode);
+            simulation.publish_long_ago(endpoint, self.backlog);
+            publish_steadily(simulation, endpoint, self.period, self.length);
         }
     }
 
     /// Lives through the crowd, with one seed.
-    fn is_borne(self, world: &mut World) {
+    fn is_borne(self, simulation: &mut Simulation) {
         for endpoint in 0..HEALTHY {
-            publish_steadily(world, endpoint, PERIOD, ALONE + self.length);
+            publish_steadily(simulation, endpoint, PERIOD, ALONE + self.length);
         }
-        world.run(world.time + ALONE);
-        let alone = p99(&mut std::mem::take(&mut world.waits));
-        self.comes(world);
-        world.run(world.time + self.length);
-        let before = world.store.last_run();
-        let beside = p99(&mut world.waits);
+        simulation.run(simulation.time + ALONE);
+        let alone = p99(&mut std::mem::take(&mut simulation.waits));
+        self.comes(simulation);
+        simulation.run(simulation.time + self.length);
+        let before = simulation.store.last_run();
+        let beside = p99(&mut simulation.waits);
         println!("alone {alone:?}, beside the crowd {beside:?}, {before} events");
         assert!(beside <= alone * 2 + ALLOWED, "{alone:?} became {beside:?}");
-        let now = world.now();
-        world.check(now);
+        let now = simulation.now();
+        simulation.check(now);
     }
 
     fn is_always_borne(self) {
@@ -118,7 +118,7 @@ impl Crowd {
         for_each_seed(
             (seeds / 200).max(1),
             |seed| ten_healthy(Random::new(seed).next()),
-            |world| self.is_borne(world),
+            |simulation| self.is_borne(simulation),
         );
     }
 }

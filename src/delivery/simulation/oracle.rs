@@ -4,17 +4,17 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use super::asker::Asker;
-use super::shadow::Shadow;
+use super::reference_model::ReferenceModel;
 use super::store::{State, Store, index_of, number_of};
-use super::world::World;
-use crate::delivery::protocol::{Landing, Now};
+use super::world::Simulation;
+use crate::delivery::protocol::{AttemptReport, Now};
 use crate::delivery::scheduler::Rules;
 use crate::delivery::scheduler::audit::Sums;
 use crate::delivery::scheduler::turns::Waiting;
+use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::Timestamp;
-use crate::domain::delivery_error::DeliveryError;
 use crate::domain::health::Class;
-use crate::storage::{Cause, EndpointNumber, Notice, Outcome, QueuedEvent, Run, Seq};
+use crate::storage::{AttemptRecord, Cause, EndpointNumber, Notice, QueuedEvent, Run, Seq};
 
 /// Turns between looks at everything, which are slow.
 const CHECK_EVERY: u32 = 32;
@@ -22,7 +22,7 @@ const CHECK_EVERY: u32 = 32;
 /// What is known of one life of the scheduler.
 pub(super) struct Oracle {
     rules: Rules,
-    shadows: Vec<Shadow>,
+    models: Vec<ReferenceModel>,
     /// Handed out and not heard to be recorded.
     in_hand: HashSet<Seq>,
     /// Runs of redeliveries committed and not heard of, in order.
@@ -46,7 +46,7 @@ impl Oracle {
     pub(super) fn new(rules: Rules) -> Self {
         Self {
             rules,
-            shadows: Vec::new(),
+            models: Vec::new(),
             in_hand: HashSet::new(),
             unheard: VecDeque::new(),
             heard: Vec::new(),
@@ -60,12 +60,12 @@ impl Oracle {
         }
     }
 
-    fn shadow(&mut self, number: EndpointNumber) -> &mut Shadow {
+    fn model(&mut self, number: EndpointNumber) -> &mut ReferenceModel {
         let (index, cap) = (index_of(number), (self.rules.senders / 8).max(1));
-        while self.shadows.len() <= index {
-            self.shadows.push(Shadow::new(cap));
+        while self.models.len() <= index {
+            self.models.push(ReferenceModel::new(cap));
         }
-        &mut self.shadows[index]
+        &mut self.models[index]
     }
 
     /// An event began a new run.
@@ -77,7 +77,7 @@ impl Oracle {
     pub(super) fn heard(&mut self, notice: &Notice) {
         match notice {
             Notice::Endpoint(target, Cause::Moved | Cause::Enabled) if target.enabled => {
-                self.shadow(target.number).renew();
+                self.model(target.number).reset();
             }
             Notice::Redeliver { seq, .. } => {
                 let (of, run) = self.unheard.pop_front().expect("committed before");
@@ -97,16 +97,16 @@ impl Oracle {
     }
 
     /// The scheduler is about to hear how an attempt went.
-    pub(super) fn landed(&mut self, landing: &Landing, now: Now) {
-        match landing {
-            Landing::Abandoned(event) => {
+    pub(super) fn handle_report(&mut self, report: &AttemptReport, now: Now) {
+        match report {
+            AttemptReport::Skipped(event) => {
                 self.in_hand.remove(&event.seq);
-                self.shadow(event.endpoint).abandon(event.seq);
+                self.model(event.endpoint).skip(event.seq);
             }
-            Landing::Attempted(event, how) => {
+            AttemptReport::Made(event, how) => {
                 self.unrecorded += 1;
-                self.shadow(event.endpoint)
-                    .land(event.seq, how, now.monotonic);
+                self.model(event.endpoint)
+                    .end_attempt(event.seq, how, now.monotonic);
             }
         }
     }
@@ -120,7 +120,7 @@ impl Oracle {
             && since + a_second <= now.monotonic
         {
             self.ageing.pop_front();
-            self.shadow(number).grow_old(seq, since);
+            self.model(number).become_slow(seq, since);
         }
     }
 
@@ -143,12 +143,12 @@ impl Oracle {
         let is_redelivery = event.run.0 != event.seq.0 && event.run_attempt == 0;
         let unrecorded = self.unrecorded;
         let (senders, limits) = (self.rules.senders, self.rules.limits);
-        let shadow = self.shadow(event.endpoint);
+        let model = self.model(event.endpoint);
         if is_first {
-            let last = std::mem::replace(&mut shadow.last_first, event.seq);
+            let last = std::mem::replace(&mut model.last_first, event.seq);
             assert!(last < event.seq, "{:?} starts after {last:?}", event.seq);
         }
-        assert_eq!(shadow.class, class, "class of {:?}", event.endpoint);
+        assert_eq!(model.class, class, "class of {:?}", event.endpoint);
         let total = before.held.total();
         assert!(total < senders, "{total} attempts in flight");
         assert!(
@@ -158,13 +158,13 @@ impl Oracle {
         let asker = Asker {
             workspace: event.workspace,
             class,
-            flying: shadow.flying(),
+            in_flight: model.in_flight(),
         };
         // Whoever only waits is about too, but this is certain.
         let crowded = (before.holders.iter()).any(|(number, _)| *number != event.workspace);
         let may = asker.may_start(senders, before, crowded);
         assert!(may, "{asker:?} started beside {before:?}");
-        shadow.start(event.seq, is_redelivery, now.monotonic);
+        model.start(event.seq, is_redelivery, now.monotonic);
         self.ageing
             .push_back((now.monotonic, event.endpoint, event.seq));
     }
@@ -173,8 +173,8 @@ impl Oracle {
     /// were at hand or had to be read.
     pub(super) fn taken(&mut self, event: &QueuedEvent) {
         if event.run.0 == event.seq.0 && event.attempts == 0 {
-            let shadow = self.shadow(event.endpoint);
-            let last = std::mem::replace(&mut shadow.last_taken, event.seq);
+            let model = self.model(event.endpoint);
+            let last = std::mem::replace(&mut model.last_taken, event.seq);
             assert!(last < event.seq, "{:?} overtakes {last:?}", event.seq);
         }
     }
@@ -236,11 +236,11 @@ impl Oracle {
     }
 
     /// A run ended while it waited: after an attempt, and not because the server was down or the clock set.
-    pub(super) fn expired(&mut self, outcome: &Outcome, now: Now) {
+    pub(super) fn expired(&mut self, outcome: &AttemptRecord, now: Now) {
         let seq = outcome.event.seq;
         assert!(self.in_hand.insert(seq), "{seq:?} is in hand already");
         self.unrecorded += 1;
-        assert_eq!(outcome.error, Some(DeliveryError::Expired));
+        assert_eq!(outcome.error, Some(AttemptFailure::Expired));
         assert!(
             now.wall.since(outcome.event.run_started) >= self.rules.retry.expire_after,
             "{seq:?} expires too early"
@@ -264,7 +264,7 @@ fn place(seq: Seq) -> usize {
     usize::try_from(seq.0).expect("numbers are positive")
 }
 
-impl World {
+impl Simulation {
     /// Looks at everything, after a turn of the dispatcher.
     pub(super) fn check(&mut self, now: Now) {
         let sums = self.scheduler.sums();
@@ -314,10 +314,10 @@ impl World {
             own += 1;
         }
         assert_eq!(own, window + retries + redeliveries);
-        let shadow_flying = self.oracle.shadow(number).flying();
+        let model_in_flight = self.oracle.model(number).in_flight();
         let queue = self.scheduler.queue(number).expect("it is held");
-        assert_eq!(queue.flying(), shadow_flying);
-        assert!(queue.in_hand() >= own + shadow_flying as usize);
+        assert_eq!(queue.in_flight(), model_in_flight);
+        assert!(queue.in_hand() >= own + model_in_flight as usize);
     }
 
     /// What may start has started.
@@ -333,7 +333,7 @@ impl World {
         let asker = Asker {
             workspace: queue.workspace,
             class: queue.health.class(),
-            flying: queue.flying(),
+            in_flight: queue.in_flight(),
         };
         // Nothing is kept from it that is not if others are about.
         let may = asker.may_start(senders, sums, true);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::random::Random;
-use crate::delivery::protocol::Attempted;
-use crate::domain::delivery_error::DeliveryError;
+use crate::delivery::protocol::AttemptResult;
+use crate::domain::attempt_failure::AttemptFailure;
 
 /// The time limit of an attempt.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
@@ -50,7 +50,7 @@ impl Mode {
     }
 
     /// How an attempt goes.
-    pub(super) fn answer(self, random: &mut Random) -> Attempted {
+    pub(super) fn answer(self, random: &mut Random) -> AttemptResult {
         let around = |took: Duration, random: &mut Random| took.mul_f64(0.8 + 0.4 * random.unit());
         let instant = Duration::from_millis(2);
         match self {
@@ -63,22 +63,22 @@ impl Mode {
                     match random.below(4) {
                         0 => code(500, took),
                         1 => code(404, took),
-                        2 => failure(DeliveryError::Protocol, took),
-                        _ => failure(DeliveryError::Timeout, TIMEOUT),
+                        2 => failure(AttemptFailure::Protocol, took),
+                        _ => failure(AttemptFailure::Timeout, TIMEOUT),
                     }
                 }
             }
-            Self::Hangs => failure(DeliveryError::Timeout, TIMEOUT),
+            Self::Hangs => failure(AttemptFailure::Timeout, TIMEOUT),
             Self::Code(number) => code(number, around(instant, random)),
-            Self::Refuses => failure(DeliveryError::Connect, around(instant, random)),
-            Self::Unresolved(took) => failure(DeliveryError::Dns, took),
-            Self::Busy(number, wait) => Attempted {
+            Self::Refuses => failure(AttemptFailure::Connect, around(instant, random)),
+            Self::Unresolved(took) => failure(AttemptFailure::Dns, took),
+            Self::Busy(number, wait) => AttemptResult {
                 retry_after: Some(wait),
                 ..code(number, around(instant, random))
             },
-            Self::Forbidden => Attempted {
+            Self::Forbidden => AttemptResult {
                 is_final: true,
-                ..failure(DeliveryError::AddressRefused, Duration::ZERO)
+                ..failure(AttemptFailure::AddressRefused, Duration::ZERO)
             },
         }
     }
@@ -89,8 +89,8 @@ fn retry_after(random: &mut Random) -> Duration {
     random.between(Duration::ZERO, Duration::from_secs(most))
 }
 
-fn code(code: u16, took: Duration) -> Attempted {
-    Attempted {
+fn code(code: u16, took: Duration) -> AttemptResult {
+    AttemptResult {
         code: Some(code),
         error: None,
         is_final: false,
@@ -100,8 +100,8 @@ fn code(code: u16, took: Duration) -> Attempted {
     }
 }
 
-fn failure(error: DeliveryError, took: Duration) -> Attempted {
-    Attempted {
+fn failure(error: AttemptFailure, took: Duration) -> AttemptResult {
+    AttemptResult {
         code: None,
         error: Some(error),
         ..code(0, took)

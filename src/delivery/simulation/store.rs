@@ -6,13 +6,13 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::delivery::protocol::{ReadRequest, ReadResult};
+use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::Timestamp;
-use crate::domain::delivery_error::DeliveryError;
 use crate::domain::endpoint_url::EndpointUrl;
 use crate::domain::secret::Secret;
 use crate::storage::{
-    Backlog, Cause, EndpointNumber, Notice, Outcome, QueuedEvent, Recorded, RetryBatch, Run, Seq,
-    Target, Verdict, WorkspaceNumber,
+    AttemptRecord, Backlog, Cause, EndpointNumber, Notice, QueuedEvent, Recorded, RetryBatch, Run,
+    Seq, Target, Verdict, WorkspaceNumber,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,7 +176,7 @@ impl Store {
     }
 
     /// As `record.rs` does.
-    pub(super) fn record(&mut self, outcome: &Outcome) -> Vec<Notice> {
+    pub(super) fn record(&mut self, outcome: &AttemptRecord) -> Vec<Notice> {
         let event = &outcome.event;
         let (seq, run) = (event.seq.0, event.run.0);
         let row = self.row_mut(seq);
@@ -209,7 +209,7 @@ impl Store {
         } else if is_current
             && to == State::Failed
             && health.target.enabled
-            && outcome.error != Some(DeliveryError::Expired)
+            && outcome.error != Some(AttemptFailure::Expired)
         {
             health.failures += 1;
             if outcome.verdict == Verdict::Gone

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::fairness::{ALLOWED, SECOND, SENDERS, p99, publish_steadily, usual};
 use super::random::Random;
 use super::receiver::Mode;
-use super::world::World;
+use super::world::Simulation;
 use super::{SEEDS, for_each_seed, setting};
 
 /// Until the one's endpoint has as many senders as it needs.
@@ -48,47 +48,47 @@ impl Beside {
         length: Duration::from_secs(20),
     };
 
-    fn others_come(self, world: &mut World) {
+    fn others_come(self, simulation: &mut Simulation) {
         for workspace in 0..self.workspaces {
             for _ in 0..self.endpoints {
-                let endpoint = world.endpoint(workspace + 2, self.mode);
-                world.publish_long_ago(endpoint, self.backlog);
+                let endpoint = simulation.endpoint(workspace + 2, self.mode);
+                simulation.publish_long_ago(endpoint, self.backlog);
             }
         }
     }
 
     /// What the one waits alone and beside the others.
-    fn waits(self, world: &mut World) -> (Duration, Duration) {
-        let one = world.endpoint(1, self.one);
-        world.watched = 1;
-        publish_steadily(world, one, self.period, WARM + ALONE + self.length);
-        world.run(world.time + WARM);
-        world.waits.clear();
-        world.run(world.time + ALONE);
-        let alone = p99(&mut std::mem::take(&mut world.waits));
-        self.others_come(world);
-        world.starts = 0;
-        world.run(world.time + self.length);
-        let beside = p99(&mut world.waits);
+    fn waits(self, simulation: &mut Simulation) -> (Duration, Duration) {
+        let one = simulation.endpoint(1, self.one);
+        simulation.watched = 1;
+        publish_steadily(simulation, one, self.period, WARM + ALONE + self.length);
+        simulation.run(simulation.time + WARM);
+        simulation.waits.clear();
+        simulation.run(simulation.time + ALONE);
+        let alone = p99(&mut std::mem::take(&mut simulation.waits));
+        self.others_come(simulation);
+        simulation.starts = 0;
+        simulation.run(simulation.time + self.length);
+        let beside = p99(&mut simulation.waits);
         println!(
             "alone {alone:?}, beside {beside:?}; {} starts",
-            world.starts
+            simulation.starts
         );
-        let now = world.now();
-        world.check(now);
+        let now = simulation.now();
+        simulation.check(now);
         (alone, beside)
     }
 
     /// The one does not wait noticeably longer, although the others have their senders.
     fn leaves_the_one_its_pace(self) {
-        each_seed(|world| {
-            let (alone, beside) = self.waits(world);
+        each_seed(|simulation| {
+            let (alone, beside) = self.waits(simulation);
             assert!(beside <= alone * 2 + ALLOWED, "{alone:?} became {beside:?}");
         });
     }
 }
 
-fn each_seed(live: impl Fn(&mut World) + Sync) {
+fn each_seed(live: impl Fn(&mut Simulation) + Sync) {
     let seeds = setting("HOOKPOST_SIM_SEEDS").unwrap_or(SEEDS);
     for_each_seed(
         (seeds / 500).max(1),
@@ -171,8 +171,8 @@ fn beside_1000_workspaces_with_one_endpoint_each() {
         length: Duration::from_secs(40),
         ..Beside::USUAL
     };
-    each_seed(|world| {
-        let (_, beside) = beside.waits(world);
+    each_seed(|simulation| {
+        let (_, beside) = beside.waits(simulation);
         assert!(beside <= Duration::from_millis(800), "{beside:?}");
     });
 }
@@ -185,15 +185,15 @@ fn a_new_workspace_is_not_kept_out_by_1000_new_endpoints_that_hang() {
             mode,
             ..Beside::USUAL
         };
-        each_seed(|world| {
+        each_seed(|simulation| {
             // The endpoint is there before; its first event comes when the others have what they want.
-            let one = world.endpoint(1, millis(20));
-            world.watched = 1;
-            others.others_come(world);
-            world.run(world.time + 5 * SECOND);
-            publish_steadily(world, one, SECOND, Duration::ZERO);
-            world.run(world.time + 5 * SECOND);
-            let wait = world.waits.first().copied().expect("it started");
+            let one = simulation.endpoint(1, millis(20));
+            simulation.watched = 1;
+            others.others_come(simulation);
+            simulation.run(simulation.time + 5 * SECOND);
+            publish_steadily(simulation, one, SECOND, Duration::ZERO);
+            simulation.run(simulation.time + 5 * SECOND);
+            let wait = simulation.waits.first().copied().expect("it started");
             assert!(wait <= SECOND + ALLOWED, "{wait:?} beside {mode:?}");
         });
     }
@@ -202,17 +202,17 @@ fn a_new_workspace_is_not_kept_out_by_1000_new_endpoints_that_hang() {
 /// A workspace that is alone has all senders: nothing is kept for others that are not there.
 #[test]
 fn a_workspace_that_is_alone_has_all_senders() {
-    each_seed(|world| {
+    each_seed(|simulation| {
         let (delay, length) = (millis(400), 40 * SECOND);
         for _ in 0..1000 {
-            let endpoint = world.endpoint(1, delay);
-            world.publish_long_ago(endpoint, 200);
+            let endpoint = simulation.endpoint(1, delay);
+            simulation.publish_long_ago(endpoint, 200);
         }
-        world.run(world.time + 20 * SECOND);
-        world.starts = 0;
-        world.run(world.time + length);
+        simulation.run(simulation.time + 20 * SECOND);
+        simulation.starts = 0;
+        simulation.run(simulation.time + length);
         let all = f64::from(SENDERS) * length.as_secs_f64() / 0.4;
-        let starts = f64::from(u32::try_from(world.starts).expect("few"));
+        let starts = f64::from(u32::try_from(simulation.starts).expect("few"));
         println!("{starts} of {all}");
         assert!(starts >= all * 0.97, "{starts} of {all}");
     });

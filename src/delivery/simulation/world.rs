@@ -4,19 +4,19 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::agenda::{Agenda, Happening};
+use super::disruption::Disruption;
+use super::event_queue::{EventQueue, SimEvent};
 use super::oracle::Oracle;
-use super::plan::Plan;
 use super::random::Random;
 use super::receiver::Mode;
 use super::store::{Store, index_of};
 use crate::delivery::limits::Limits;
-use crate::delivery::protocol::{Landing, Now, ReadRequest, ReadResult, Start};
+use crate::delivery::protocol::{AttemptJob, AttemptReport, Now, ReadRequest, ReadResult};
 use crate::delivery::scheduler::{Rules, Scheduler};
 use crate::delivery::target::LiveTargets;
 use crate::domain::clock::Timestamp;
 use crate::domain::retry::RetryPolicy;
-use crate::storage::{EndpointNumber, Notice, Outcome, QueuedEvent, Seq, WorkspaceNumber};
+use crate::storage::{AttemptRecord, EndpointNumber, Notice, QueuedEvent, Seq, WorkspaceNumber};
 
 /// How long the threads around the scheduler take.
 #[derive(Clone, Copy)]
@@ -46,15 +46,15 @@ pub(super) struct Settings {
 }
 
 #[derive(Default)]
-struct Mail {
+struct Messages {
     notices: Vec<Notice>,
     published: usize,
     overflow: BTreeMap<EndpointNumber, Seq>,
-    landings: Vec<Landing>,
+    reports: Vec<AttemptReport>,
     reads: Vec<ReadResult>,
 }
 
-pub(super) struct World {
+pub(super) struct Simulation {
     pub(super) settings: Settings,
     pub(super) random: Random,
     /// The monotonic clock.
@@ -68,14 +68,14 @@ pub(super) struct World {
     pub(super) oracle: Oracle,
     pub(super) scheduler: Scheduler,
     live: Arc<LiveTargets>,
-    agenda: Agenda,
+    event_queue: EventQueue,
     life: u32,
-    mail: Mail,
+    mail: Messages,
     wake_at: Option<Duration>,
     busy_until: Duration,
     /// When a sender takes the start that is last in line.
     line_moves_at: Duration,
-    unwritten: VecDeque<Outcome>,
+    unwritten: VecDeque<AttemptRecord>,
     /// Outcomes are not written before: the disk is full.
     pub(super) disk_full_until: Duration,
     /// How long fresh events of the first endpoints took to start, for those that are watched.
@@ -83,11 +83,11 @@ pub(super) struct World {
     pub(super) waits: Vec<Duration>,
     pub(super) starts: usize,
     /// Nothing goes wrong any more.
-    pub(super) peaceful: bool,
+    pub(super) faults_stopped: bool,
     pub(super) trace: Option<VecDeque<String>>,
 }
 
-impl World {
+impl Simulation {
     pub(super) fn new(settings: Settings, seed: u64) -> Self {
         let live = Arc::new(LiveTargets::default());
         let rules = rules(&settings);
@@ -101,9 +101,9 @@ impl World {
             oracle: Oracle::new(rules.clone()),
             scheduler: Scheduler::new(rules, live.clone(), dice(seed)),
             live,
-            agenda: Agenda::default(),
+            event_queue: EventQueue::default(),
             life: 0,
-            mail: Mail::default(),
+            mail: Messages::default(),
             wake_at: None,
             busy_until: Duration::ZERO,
             line_moves_at: Duration::ZERO,
@@ -112,7 +112,7 @@ impl World {
             watched: 0,
             waits: Vec::new(),
             starts: 0,
-            peaceful: false,
+            faults_stopped: false,
             trace: None,
             settings,
         }
@@ -125,12 +125,12 @@ impl World {
         }
     }
 
-    fn put(&mut self, after: Duration, what: Happening) {
-        self.agenda.put(self.time + after, what);
+    fn put(&mut self, after: Duration, what: SimEvent) {
+        self.event_queue.put(self.time + after, what);
     }
 
-    pub(super) fn plan(&mut self, after: Duration, plan: Plan) {
-        self.put(after, Happening::Plan(plan));
+    pub(super) fn plan(&mut self, after: Duration, plan: Disruption) {
+        self.put(after, SimEvent::Disruption(plan));
     }
 
     fn note(&mut self, what: impl FnOnce() -> String) {
@@ -155,30 +155,30 @@ impl World {
 
     /// Lives through what happens until `end`.
     pub(super) fn run(&mut self, end: Duration) {
-        while let Some((at, what)) = self.agenda.next(end) {
+        while let Some((at, what)) = self.event_queue.next(end) {
             self.time = at;
             self.happen(what);
         }
         self.time = self.time.max(end);
     }
 
-    fn happen(&mut self, what: Happening) {
+    fn happen(&mut self, what: SimEvent) {
         let life = self.life;
         match what {
-            Happening::Wake if self.wake_at == Some(self.time) => self.turn(),
-            Happening::Write(of) if of == life => self.write(),
-            Happening::Snapshot(of, request) if of == life => self.snapshot(request),
-            Happening::Answer(of, result) if of == life => {
+            SimEvent::Wake if self.wake_at == Some(self.time) => self.turn(),
+            SimEvent::Write(of) if of == life => self.write(),
+            SimEvent::Snapshot(of, request) if of == life => self.snapshot(request),
+            SimEvent::Answer(of, result) if of == life => {
                 self.mail.reads.push(result);
                 self.ring();
             }
-            Happening::Load(of, start) if of == life => self.load(start),
-            Happening::Admit(of, start) if of == life => self.admit(start),
-            Happening::Land(of, landing) if of == life => {
-                self.mail.landings.push(landing);
+            SimEvent::Load(of, start) if of == life => self.load(start),
+            SimEvent::Admit(of, start) if of == life => self.admit(start),
+            SimEvent::Land(of, report) if of == life => {
+                self.mail.reports.push(report);
                 self.ring();
             }
-            Happening::Plan(plan) => self.follow(plan),
+            SimEvent::Disruption(plan) => self.follow(plan),
             _ => {}
         }
     }
@@ -192,7 +192,7 @@ impl World {
     fn wake_by(&mut self, at: Duration) {
         if self.wake_at.is_none_or(|earlier| at < earlier) {
             self.wake_at = Some(at);
-            self.put(at.checked_sub(self.time).unwrap(), Happening::Wake);
+            self.put(at.checked_sub(self.time).unwrap(), SimEvent::Wake);
         }
     }
 
@@ -204,7 +204,7 @@ impl World {
                 Notice::Endpoint(target, _) => {
                     self.live.committed(target);
                     let index = index_of(target.number);
-                    self.plan(Duration::from_millis(1), Plan::Sweep(index));
+                    self.plan(Duration::from_millis(1), Disruption::Sweep(index));
                 }
                 Notice::Published(event) => {
                     if self.mail.published >= self.settings.letter_box {
@@ -226,7 +226,7 @@ impl World {
         self.wake_at = None;
         let mail = self.take_mail();
         let now = self.now();
-        let mut done = mail.notices.len() + mail.reads.len() + mail.landings.len();
+        let mut done = mail.notices.len() + mail.reads.len() + mail.reports.len();
         for notice in mail.notices {
             self.oracle.heard(&notice);
             self.scheduler.notice(notice, now);
@@ -237,9 +237,9 @@ impl World {
         for read in mail.reads {
             self.scheduler.read(read, now);
         }
-        for landing in mail.landings {
-            self.oracle.landed(&landing, now);
-            if let Some(outcome) = self.scheduler.landed(landing, now) {
+        for report in mail.reports {
+            self.oracle.handle_report(&report, now);
+            if let Some(outcome) = self.scheduler.handle_report(report, now) {
                 self.record(outcome);
             }
         }
@@ -256,7 +256,7 @@ impl World {
     }
 
     /// Seldom, the last notices are still on their way, although a read has seen their commits.
-    fn take_mail(&mut self) -> Mail {
+    fn take_mail(&mut self) -> Messages {
         let mut mail = std::mem::take(&mut self.mail);
         if !mail.notices.is_empty() && self.random.chance(self.settings.pace.hiccups) {
             let heard = self.random.below(mail.notices.len());
@@ -286,7 +286,7 @@ impl World {
                 self.send(start);
             } else {
                 let after = self.take_time(self.settings.pace.read);
-                self.put(after, Happening::Load(self.life, start));
+                self.put(after, SimEvent::Load(self.life, start));
             }
             done += 1;
         }
@@ -299,8 +299,8 @@ impl World {
             self.note(|| format!("read {request:?}"));
             self.oracle.asked();
             let after = self.take_time(self.settings.pace.read);
-            self.put(after, Happening::Snapshot(self.life, request));
-            self.tempt(request);
+            self.put(after, SimEvent::Snapshot(self.life, request));
+            self.race(request);
             done += 1;
         }
         done
@@ -319,11 +319,11 @@ impl World {
         }
         self.note(|| format!("found {result:?}"));
         let after = self.take_time(self.settings.pace.read);
-        self.put(after, Happening::Answer(self.life, result));
+        self.put(after, SimEvent::Answer(self.life, result));
     }
 
     /// The reader has a start's body, and those of some of its followers.
-    fn load(&mut self, mut start: Start) {
+    fn load(&mut self, mut start: AttemptJob) {
         let body: Arc<[u8]> = Arc::from([0_u8; 100]);
         let endpoint = start.event.endpoint;
         let mut followers = std::mem::take(&mut start.followers);
@@ -332,26 +332,26 @@ impl World {
         self.send(start);
         let bodies = followers.into_iter().map(|seq| (seq, body.clone()));
         let result = ReadResult::Bodies(endpoint, bodies.collect());
-        self.put(Duration::ZERO, Happening::Answer(self.life, result));
+        self.put(Duration::ZERO, SimEvent::Answer(self.life, result));
     }
 
     /// Puts a start into the line that senders take their work from.
-    fn send(&mut self, start: Start) {
+    fn send(&mut self, start: AttemptJob) {
         let after = self.take_time(Duration::from_micros(50));
         self.line_moves_at = self.line_moves_at.max(self.time + after);
         let after = self.line_moves_at.checked_sub(self.time).unwrap();
-        self.put(after, Happening::Admit(self.life, start));
+        self.put(after, SimEvent::Admit(self.life, start));
     }
 
     /// A sender takes an event over and looks once more whether it may.
-    fn admit(&mut self, start: Start) {
-        let Start { event, target, .. } = start;
+    fn admit(&mut self, start: AttemptJob) {
+        let AttemptJob { event, target, .. } = start;
         self.oracle.taken(&event);
         if target.admit(event.run).is_none() {
             self.note(|| format!("abandoned {:?}", event.seq));
             self.put(
                 Duration::ZERO,
-                Happening::Land(self.life, Landing::Abandoned(event)),
+                SimEvent::Land(self.life, AttemptReport::Skipped(event)),
             );
             return;
         }
@@ -369,14 +369,14 @@ impl World {
         self.starts += 1;
         self.put(
             how.took,
-            Happening::Land(self.life, Landing::Attempted(event, how)),
+            SimEvent::Land(self.life, AttemptReport::Made(event, how)),
         );
     }
 
-    fn record(&mut self, outcome: Outcome) {
+    fn record(&mut self, outcome: AttemptRecord) {
         if self.unwritten.is_empty() {
             let after = self.take_time(self.settings.pace.write);
-            self.put(after, Happening::Write(self.life));
+            self.put(after, SimEvent::Write(self.life));
         }
         self.unwritten.push_back(outcome);
     }
@@ -384,7 +384,7 @@ impl World {
     fn write(&mut self) {
         if self.time < self.disk_full_until {
             let after = self.disk_full_until.checked_sub(self.time).unwrap();
-            self.put(after, Happening::Write(self.life));
+            self.put(after, SimEvent::Write(self.life));
             return;
         }
         for outcome in std::mem::take(&mut self.unwritten) {
@@ -397,7 +397,7 @@ impl World {
     pub(super) fn restart(&mut self) {
         self.note(|| "restart".to_owned());
         self.life += 1;
-        self.mail = Mail::default();
+        self.mail = Messages::default();
         self.unwritten.clear();
         self.busy_until = self.time;
         self.line_moves_at = self.time;
@@ -416,7 +416,7 @@ impl World {
 
     /// Whether nothing is on its way to the dispatcher.
     pub(super) fn is_all_heard(&self) -> bool {
-        let Mail {
+        let Messages {
             notices, overflow, ..
         } = &self.mail;
         notices.is_empty() && overflow.is_empty()

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hookpost::delivery::http_client::{HttpClient, HttpClientSettings};
 use hookpost::delivery::resolver::SystemLookup;
-use hookpost::domain::delivery_error::DeliveryError;
+use hookpost::domain::attempt_failure::AttemptFailure;
 use hookpost::domain::network_policy::NetworkPolicy;
 use proptest::prelude::*;
 use rusqlite::Connection;
@@ -224,7 +224,7 @@ proptest! {
                 prop_assert_eq!(body, "{}");
             }
             Err(failure) => {
-                prop_assert_eq!(failure.kind, DeliveryError::Internal, "{:?}", failure);
+                prop_assert_eq!(failure.kind, AttemptFailure::Internal, "{:?}", failure);
                 let plain = value.bytes().all(|byte| (b' '..=b'~').contains(&byte))
                     && tail.bytes().all(|byte| byte.is_ascii_graphic());
                 prop_assert!(!plain, "{:?} {:?} is refused for no reason", value, tail);

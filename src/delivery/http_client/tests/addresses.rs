@@ -6,7 +6,7 @@ use super::*;
 fn a_name_that_does_not_resolve() {
     let client = HttpClient::new(open_settings(), script(&[])).expect("a client");
     let failure = failure(&client, "http://none.test/");
-    assert_eq!(failure.kind, DeliveryError::Dns);
+    assert_eq!(failure.kind, AttemptFailure::Dns);
     let told = "none.test leads to no address that may be used: it doesn't resolve, or not only to such addresses";
     assert_eq!(failure.message, told);
     assert!(!failure.is_final);
@@ -28,7 +28,7 @@ fn a_name_that_takes_too_long_to_resolve() {
     let client = HttpClient::new(settings, Arc::new(Never)).expect("a client");
     let attempt = client.post("http://slow.test/", &[], b"{}");
     let failure = attempt.result.expect_err("a failure");
-    assert_eq!(failure.kind, DeliveryError::Dns);
+    assert_eq!(failure.kind, AttemptFailure::Dns);
     assert_eq!(failure.message, "slow.test didn't resolve in time");
     assert!(attempt.duration < PLENTY / 20);
 }
@@ -59,14 +59,14 @@ fn forbidden_addresses_are_never_dialled() {
     let client = HttpClient::new(settings.clone(), script(&[])).expect("a client");
     for literal in ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0"] {
         let failure = failure(&client, &format!("http://{literal}:{port}/"));
-        assert_eq!(failure.kind, DeliveryError::AddressRefused, "{literal}");
+        assert_eq!(failure.kind, AttemptFailure::AddressRefused, "{literal}");
         assert!(failure.is_final, "a literal never changes");
     }
 
     for answer in [&[LOOPBACK][..], &[public, LOOPBACK], &[LOOPBACK, public]] {
         let client = HttpClient::new(settings.clone(), script(&[answer])).expect("a client");
         let failure = failure(&client, &format!("http://name.test:{port}/"));
-        assert_eq!(failure.kind, DeliveryError::Dns);
+        assert_eq!(failure.kind, AttemptFailure::Dns);
         assert!(!failure.message.contains("127.0.0.1"), "{failure:?}");
         assert!(!failure.is_final, "a name may change");
     }
@@ -104,7 +104,7 @@ fn rebinding_does_not_get_through() {
     assert!(post(&client, &url).is_ok(), "the address that was checked");
     // Now an idle connection is at hand, and even that is not used for a refused name.
     *hand.lock().expect("the clock") = start + Duration::from_secs(6);
-    assert_eq!(failure(&client, &url).kind, DeliveryError::Dns);
+    assert_eq!(failure(&client, &url).kind, AttemptFailure::Dns);
     assert_eq!(receiver.waiting_requests(), 2);
     Untouched(target).assert_untouched();
 }
@@ -121,7 +121,7 @@ fn plain_http_needs_to_be_allowed() {
     });
     for scheme in ["http", "HTTP"] {
         let failure = failure(&client, &format!("{scheme}://127.0.0.1:{}/", target.port()));
-        assert_eq!(failure.kind, DeliveryError::AddressRefused);
+        assert_eq!(failure.kind, AttemptFailure::AddressRefused);
         assert_eq!(
             failure.message,
             "plain http: URLs are not allowed; use https:"
@@ -129,7 +129,11 @@ fn plain_http_needs_to_be_allowed() {
         assert!(failure.is_final);
     }
     for url in ["ftp://127.0.0.1/", "/hook", ""] {
-        assert_eq!(failure(&client, url).kind, DeliveryError::Internal, "{url}");
+        assert_eq!(
+            failure(&client, url).kind,
+            AttemptFailure::Internal,
+            "{url}"
+        );
     }
     target.assert_untouched();
 }

@@ -170,7 +170,7 @@ fn nonsense_is_a_protocol_failure() {
         let failure = failure(&open_client(), &receiver.url());
         assert_eq!(
             failure.kind,
-            DeliveryError::Protocol,
+            AttemptFailure::Protocol,
             "{nonsense:?} {failure:?}"
         );
         assert!(!failure.is_final);
@@ -192,7 +192,7 @@ fn cut_off_answers_are_protocol_failures() {
         let failure = failure(&open_client(), &receiver.url());
         assert_eq!(
             failure.kind,
-            DeliveryError::Protocol,
+            AttemptFailure::Protocol,
             "{start:?} {failure:?}"
         );
         assert_eq!(receiver.waiting_requests(), 1, "{start:?}");
@@ -207,7 +207,7 @@ fn a_head_without_end_is_a_protocol_failure() {
         while conversation.send(format!("x: {}\r\n", "y".repeat(500))) {}
     });
     let failure = failure(&open_client(), &receiver.url());
-    assert_eq!(failure.kind, DeliveryError::Protocol);
+    assert_eq!(failure.kind, AttemptFailure::Protocol);
     assert_eq!(failure.message, "the headers of the answer are too large");
 }
 
@@ -287,12 +287,12 @@ fn nothing_can_split_a_request() {
             .post(&url, &[("webhook-id", value)], b"{}")
             .result
             .expect_err("refused");
-        assert_eq!(failure.kind, DeliveryError::Internal);
+        assert_eq!(failure.kind, AttemptFailure::Internal);
     }
     for tail in ["a b", "\r\nx: y", "a HTTP/1.1\r\nx: y\r\n\r\n", "\0"] {
         assert_eq!(
             failure(&client, &format!("{url}{tail}")).kind,
-            DeliveryError::Internal
+            AttemptFailure::Internal
         );
     }
     target.assert_untouched();

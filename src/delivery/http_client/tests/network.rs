@@ -91,7 +91,7 @@ fn a_request_that_may_have_arrived_is_not_repeated() {
     let client = open_client();
     assert!(post(&client, &receiver.url()).is_ok());
     let failure = failure(&client, &receiver.url());
-    assert_eq!(failure.kind, DeliveryError::Protocol);
+    assert_eq!(failure.kind, AttemptFailure::Protocol);
     assert_eq!(
         failure.message,
         "the receiver closed the connection before its answer was complete"
@@ -193,7 +193,7 @@ fn a_receiver_that_hangs_runs_into_the_deadline() {
         let failure = attempt.result.expect_err("a failure");
         assert_eq!(
             failure.kind,
-            DeliveryError::Timeout,
+            AttemptFailure::Timeout,
             "{start:?} {failure:?}"
         );
         assert_eq!(failure.message, message);
@@ -228,7 +228,11 @@ fn a_receiver_that_drips_runs_into_the_deadline() {
         });
         let attempt = hasty_client().post(&receiver.url(), &[], b"{}");
         let failure = attempt.result.expect_err("a failure");
-        assert_eq!(failure.kind, DeliveryError::Timeout, "{head:?} {failure:?}");
+        assert_eq!(
+            failure.kind,
+            AttemptFailure::Timeout,
+            "{head:?} {failure:?}"
+        );
         assert!(attempt.duration >= Duration::from_millis(300));
         assert!(attempt.duration < PLENTY / 4);
     }
@@ -245,7 +249,7 @@ fn a_receiver_that_takes_nothing_runs_into_the_deadline() {
     let attempt = hasty_client().post(&receiver.url(), &[], &body);
     assert_eq!(
         attempt.result.expect_err("a failure").kind,
-        DeliveryError::Timeout
+        AttemptFailure::Timeout
     );
     assert!(attempt.duration < PLENTY / 4);
 }
@@ -254,7 +258,7 @@ fn a_receiver_that_takes_nothing_runs_into_the_deadline() {
 fn a_refused_connection() {
     let url = format!("http://127.0.0.1:{}/secret-path", closed_port());
     let failure = failure(&open_client(), &url);
-    assert_eq!(failure.kind, DeliveryError::Connect);
+    assert_eq!(failure.kind, AttemptFailure::Connect);
     assert_eq!(failure.message, "no connection: Connection refused");
     assert!(!failure.is_final);
 }

@@ -53,7 +53,7 @@ fn trusting(ca_file: Vec<u8>) -> HttpClient {
 fn an_unknown_certificate_is_refused() {
     let (receiver, _) = tls_receiver();
     let failure = failure(&open_client(), &url(&receiver, "receiver.test"));
-    assert_eq!(failure.kind, DeliveryError::Tls);
+    assert_eq!(failure.kind, AttemptFailure::Tls);
     assert_eq!(
         failure.message,
         "TLS handshake failed: the receiver's certificate is not from a trusted authority: it is \
@@ -105,7 +105,7 @@ fn a_certificate_for_another_name_is_refused() {
     let client = trusting(certificate);
     for host in ["other.test", "127.0.0.1"] {
         let failure = failure(&client, &url(&receiver, host));
-        assert_eq!(failure.kind, DeliveryError::Tls, "{failure:?}");
+        assert_eq!(failure.kind, AttemptFailure::Tls, "{failure:?}");
     }
     assert_eq!(receiver.waiting_requests(), 0);
 }
@@ -117,14 +117,14 @@ fn a_receiver_that_does_not_speak_tls() {
         conversation.hang();
     });
     let failure = failure(&open_client(), &url(&receiver, "receiver.test"));
-    assert_eq!(failure.kind, DeliveryError::Tls, "{failure:?}");
+    assert_eq!(failure.kind, AttemptFailure::Tls, "{failure:?}");
 }
 
 #[test]
 fn a_handshake_that_breaks_off() {
     let receiver = Receiver::start(|_| {});
     let failure = failure(&open_client(), &url(&receiver, "receiver.test"));
-    assert_eq!(failure.kind, DeliveryError::Tls, "{failure:?}");
+    assert_eq!(failure.kind, AttemptFailure::Tls, "{failure:?}");
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn a_handshake_that_hangs_runs_into_the_deadline() {
     });
     let attempt = hasty_client().post(&url(&receiver, "receiver.test"), &[], b"{}");
     let failure = attempt.result.expect_err("a failure");
-    assert_eq!(failure.kind, DeliveryError::Timeout, "{failure:?}");
+    assert_eq!(failure.kind, AttemptFailure::Timeout, "{failure:?}");
     assert!(attempt.duration < PLENTY / 4);
 }
 

@@ -35,8 +35,8 @@ struct Endpoint {
     class: Class,
     events: u32,
     /// When the attempts in flight started; they end in this order.
-    flying: [Duration; 64],
-    flights: usize,
+    in_flight: [Duration; 64],
+    count: usize,
     standing: Option<(Line, u64)>,
 }
 
@@ -62,8 +62,8 @@ impl Model {
                 workspace: at % workspaces,
                 class: CLASSES[at % 3],
                 events: 0,
-                flying: [Duration::ZERO; 64],
-                flights: 0,
+                in_flight: [Duration::ZERO; 64],
+                count: 0,
                 standing: None,
             })
             .collect();
@@ -84,7 +84,7 @@ impl Model {
         let mut held = Held::default();
         for endpoint in &self.endpoints {
             if workspace.is_none_or(|number| number == endpoint.workspace) {
-                (0..endpoint.flights).for_each(|_| held.take(endpoint.class));
+                (0..endpoint.count).for_each(|_| held.take(endpoint.class));
             }
         }
         held
@@ -92,7 +92,7 @@ impl Model {
 
     fn note_busy(&mut self) {
         for endpoint in &self.endpoints {
-            if endpoint.flights > 0 || endpoint.standing.is_some() {
+            if endpoint.count > 0 || endpoint.standing.is_some() {
                 self.busy_at[endpoint.workspace] = Some(self.now);
             }
         }
@@ -100,9 +100,9 @@ impl Model {
 
     fn settle(&mut self, at: usize) {
         let endpoint = self.endpoints[at];
-        let line = Line::of(endpoint.class, u32::try_from(endpoint.flights).unwrap());
+        let line = Line::of(endpoint.class, u32::try_from(endpoint.count).unwrap());
         let workspace = number(endpoint.workspace);
-        let ready = endpoint.events > 0 && endpoint.flights < 64;
+        let ready = endpoint.events > 0 && endpoint.count < 64;
         let mut standing = endpoint.standing;
         if let Some((old, place)) = standing
             && (old != line || !ready)
@@ -176,23 +176,24 @@ impl Model {
                 endpoint.events -= 1;
                 let (workspace, class) = (number(endpoint.workspace), endpoint.class);
                 self.turns.take(workspace, class, self.now);
-                endpoint.flying[endpoint.flights] = self.now;
-                endpoint.flights += 1;
+                endpoint.in_flight[endpoint.count] = self.now;
+                endpoint.count += 1;
                 self.settle(at);
             }
-            Step::End(at, class) if self.endpoints[at].flights > 0 => {
+            Step::End(at, class) if self.endpoints[at].count > 0 => {
                 let endpoint = &mut self.endpoints[at];
-                let took = self.now.checked_sub(endpoint.flying[0]).unwrap();
-                endpoint.flying.rotate_left(1);
-                endpoint.flights -= 1;
+                let took = self.now.checked_sub(endpoint.in_flight[0]).unwrap();
+                endpoint.in_flight.rotate_left(1);
+                endpoint.count -= 1;
                 let used = &mut self.used[endpoint.workspace];
                 *used = used_until(*used, took + TURN_COST, self.now);
                 let before = std::mem::replace(&mut endpoint.class, class);
-                let flying = u32::try_from(endpoint.flights).unwrap();
+                let in_flight = u32::try_from(endpoint.count).unwrap();
                 let workspace = number(endpoint.workspace);
                 self.turns.give_back(workspace, before, took, self.now);
                 let change = (before, class);
-                self.turns.reclassify(workspace, change, flying, self.now);
+                self.turns
+                    .reclassify(workspace, change, in_flight, self.now);
                 self.settle(at);
             }
             Step::End(..) => {}

@@ -18,10 +18,10 @@ use crate::storage::sqlite::file::database_files::Standing;
 use crate::storage::sqlite::writes::record_attempt::Record;
 use crate::storage::sqlite::{reads, writes};
 use crate::storage::{
-    AccessTokenPatch, Backlog, DeliveryFilter, Descendants, EndpointFilter, EndpointNumber,
-    EventFilter, Listed, LongPayload, NewAccessToken, NoticeSink, Outcome, Page, Paged, Part,
-    PayloadPiece, Pending, Published, Queue, QueuedEvent, RetryBatch, Row, RowNumber, Run, Seq,
-    SettledAdmin, Store, StoreError, Target, Unavailable,
+    AccessTokenPatch, AttemptRecord, Backlog, DeliveryFilter, Descendants, EndpointFilter,
+    EndpointNumber, EventFilter, Listed, LongPayload, NewAccessToken, NoticeSink, Page, Paged,
+    Part, PayloadPiece, Pending, Published, Queue, QueuedEvent, RetryBatch, Row, RowNumber, Run,
+    Seq, SettledAdmin, Store, StoreError, Target, Unavailable,
 };
 
 impl Store for SqliteStore {
@@ -288,7 +288,7 @@ impl Queue for SqliteStore {
         self.read(|connection| Ok(reads::queue::bodies(connection, seqs, bytes)?))
     }
 
-    fn record(&self, outcome: Outcome) {
+    fn record(&self, outcome: AttemptRecord) {
         self.writer.submit_outcome(Box::new(Record {
             outcome,
             disable_after: self.settings.disable_after,

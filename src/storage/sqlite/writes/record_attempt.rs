@@ -4,13 +4,13 @@ use rusqlite::params;
 
 use super::endpoints::disable;
 use super::reschedule::STEP_US;
+use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::Timestamp;
-use crate::domain::delivery_error::DeliveryError;
 use crate::domain::endpoint::DisabledReason;
 use crate::domain::id::new_id;
 use crate::storage::sqlite::event_state as state;
 use crate::storage::sqlite::writer::operation::{Operation, OperationError, WriteContext};
-use crate::storage::{Notice, Outcome, Recorded, StoreError, Verdict};
+use crate::storage::{AttemptRecord, Notice, Recorded, StoreError, Verdict};
 
 const INSERT_DELIVERY: &str = "INSERT INTO delivery
     (seq, id, event, endpoint, workspace, type, attempt, succeeded, code, error, duration_ms,
@@ -28,9 +28,9 @@ const COUNT_ONLY: &str =
     "UPDATE event SET attempts = attempts + 1, code = ?2, modified_at = ?3 WHERE seq = ?1
      RETURNING state, run, run_attempt";
 
-/// An [`Outcome`] that waits to be recorded.
+/// An [`AttemptRecord`] that waits to be recorded.
 pub(crate) struct Record {
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: AttemptRecord,
     /// Disable an endpoint after so many failed events in a row; 0: never.
     pub(crate) disable_after: u32,
 }
@@ -56,7 +56,10 @@ impl Operation for Record {
     }
 }
 
-fn insert_delivery(context: &mut WriteContext<'_>, outcome: &Outcome) -> rusqlite::Result<()> {
+fn insert_delivery(
+    context: &mut WriteContext<'_>,
+    outcome: &AttemptRecord,
+) -> rusqlite::Result<()> {
     let (seq, at) = context
         .state
         .next_delivery(context.connection, context.now)?;
@@ -80,7 +83,7 @@ fn insert_delivery(context: &mut WriteContext<'_>, outcome: &Outcome) -> rusqlit
             event.attempts + 1,
             outcome.verdict == Verdict::Succeeded,
             outcome.code,
-            outcome.error.map(DeliveryError::code),
+            outcome.error.map(AttemptFailure::code),
             outcome.duration_ms,
             at.micros(),
             response,
@@ -91,7 +94,7 @@ fn insert_delivery(context: &mut WriteContext<'_>, outcome: &Outcome) -> rusqlit
 /// Gives the event its next state and the endpoint its health; answers when the event is due again.
 fn settle(
     context: &mut WriteContext<'_>,
-    outcome: &Outcome,
+    outcome: &AttemptRecord,
     disable_after: u32,
 ) -> Result<Option<Timestamp>, OperationError> {
     let event = &outcome.event;
@@ -147,8 +150,8 @@ fn settle(
 }
 
 /// A run that ended while it waited says nothing of its endpoint.
-fn was_attempted(outcome: &Outcome) -> bool {
-    outcome.error != Some(DeliveryError::Expired)
+fn was_attempted(outcome: &AttemptRecord) -> bool {
+    outcome.error != Some(AttemptFailure::Expired)
 }
 
 /// When an event is due that was to be due `at`. If the wall clock was set back since that was decided,
@@ -165,7 +168,7 @@ fn due(at: Timestamp, decided_at: Timestamp, now: Timestamp) -> Timestamp {
 /// event succeed: unless a newer run has made an attempt, whose result then decides.
 fn settle_left_run(
     context: &mut WriteContext<'_>,
-    outcome: &Outcome,
+    outcome: &AttemptRecord,
 ) -> Result<(), OperationError> {
     let event = &outcome.event;
     let (at, run, run_attempt): (i64, i64, i64) =
@@ -185,7 +188,7 @@ fn settle_left_run(
     Ok(())
 }
 
-fn count_move(context: &mut WriteContext<'_>, outcome: &Outcome, from: i64, to: i64) {
+fn count_move(context: &mut WriteContext<'_>, outcome: &AttemptRecord, from: i64, to: i64) {
     context.counters.event_moved(
         outcome.event.seq.0,
         outcome.event.endpoint.0,

@@ -5,8 +5,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::payload::payload_bytes;
 use super::statement::prepare;
+use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::delivery::Delivery;
-use crate::domain::delivery_error::DeliveryError;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event::{Event, EventStatus};
 use crate::domain::event_type::{EventType, Subscription};
@@ -208,7 +208,7 @@ fn delivery(row: &Row<'_>) -> rusqlite::Result<(Delivery, Option<LongPayload>)> 
     let error = match row.get::<_, Option<u8>>(19)? {
         None => None,
         Some(code) => {
-            Some(DeliveryError::from_code(code).ok_or_else(|| unreadable(19, code.into()))?)
+            Some(AttemptFailure::from_code(code).ok_or_else(|| unreadable(19, code.into()))?)
         }
     };
     let delivery = Delivery {

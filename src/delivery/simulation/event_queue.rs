@@ -4,29 +4,29 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use super::plan::Plan;
-use crate::delivery::protocol::{Landing, ReadRequest, ReadResult, Start};
+use super::disruption::Disruption;
+use crate::delivery::protocol::{AttemptJob, AttemptReport, ReadRequest, ReadResult};
 
 /// What is going to happen. A number says in which life of the process.
-pub(super) enum Happening {
+pub(super) enum SimEvent {
     Wake,
     Write(u32),
     Snapshot(u32, ReadRequest),
     Answer(u32, ReadResult),
-    Load(u32, Start),
-    Admit(u32, Start),
-    Land(u32, Landing),
-    Plan(Plan),
+    Load(u32, AttemptJob),
+    Admit(u32, AttemptJob),
+    Land(u32, AttemptReport),
+    Disruption(Disruption),
 }
 
 #[derive(Default)]
-pub(super) struct Agenda {
+pub(super) struct EventQueue {
     entries: BinaryHeap<Entry>,
     serial: u64,
 }
 
-impl Agenda {
-    pub(super) fn put(&mut self, at: Duration, what: Happening) {
+impl EventQueue {
+    pub(super) fn put(&mut self, at: Duration, what: SimEvent) {
         self.serial += 1;
         self.entries.push(Entry {
             at,
@@ -36,7 +36,7 @@ impl Agenda {
     }
 
     /// Takes what comes next, if it comes by `end`, and when.
-    pub(super) fn next(&mut self, end: Duration) -> Option<(Duration, Happening)> {
+    pub(super) fn next(&mut self, end: Duration) -> Option<(Duration, SimEvent)> {
         self.entries.peek().filter(|entry| entry.at <= end)?;
         self.entries.pop().map(|entry| (entry.at, entry.what))
     }
@@ -46,7 +46,7 @@ struct Entry {
     at: Duration,
     /// Among entries of one moment, the one made first comes first.
     serial: u64,
-    what: Happening,
+    what: SimEvent,
 }
 
 impl Ord for Entry {

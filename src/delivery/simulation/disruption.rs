@@ -1,4 +1,4 @@
-//! What people and fate do to a world.
+//! What people and fate do to a simulation.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::random::Random;
 use super::receiver::Mode;
 use super::store::index_of;
-use super::world::{Pace, Settings, World};
+use super::world::{Pace, Settings, Simulation};
 use crate::delivery::limits::Limits;
 use crate::delivery::protocol::ReadRequest;
 use crate::storage::{Cause, Notice, Run, Seq};
@@ -19,19 +19,19 @@ const ENDPOINTS_MAX: usize = 30;
 
 /// Something that is going to be done.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Plan {
+pub(super) enum Disruption {
     /// A burst of events for an endpoint; then another one.
     Burst(usize),
     /// Events at a steady rate until a time.
     Steady(usize, Duration, Duration),
     /// The receiver changes its ways; then again.
-    Mood(usize),
+    ReceiverChange(usize),
     /// Somebody does something to an endpoint.
     Operate(usize),
     /// It is enabled again, whoever disabled it.
     Enable(usize),
     /// Somebody does something to some endpoint; then again.
-    Office,
+    AdminAction,
     /// The wall clock is set; then again.
     Jump,
     /// The process crashes; then again.
@@ -41,30 +41,34 @@ pub(super) enum Plan {
     /// The writer marks skipped events.
     Sweep(usize),
     /// From now on all is well.
-    Peace,
+    StopFaults,
 }
 
-/// A world in which everything happens that may happen, for so long.
-pub(super) fn troubled(seed: u64, length: Duration) -> World {
+/// A simulation in which everything happens that may happen, for so long.
+pub(super) fn troubled(seed: u64, length: Duration) -> Simulation {
     let mut random = Random::new(seed);
-    let mut world = World::new(settings(&mut random), random.next());
-    world.workspaces = random.pick(&[1, 2, 5, 30]);
+    let mut simulation = Simulation::new(settings(&mut random), random.next());
+    simulation.workspaces = random.pick(&[1, 2, 5, 30]);
     for _ in 0..ENDPOINTS {
-        let mode = Mode::random(&mut world.random);
-        let workspace = world.any_workspace();
-        let endpoint = world.endpoint(workspace, mode);
-        let after = world.random.gap(HOUR);
-        world.plan(after, Plan::Burst(endpoint));
-        world.plan(after, Plan::Mood(endpoint));
+        let mode = Mode::random(&mut simulation.random);
+        let workspace = simulation.any_workspace();
+        let endpoint = simulation.endpoint(workspace, mode);
+        let after = simulation.random.gap(HOUR);
+        simulation.plan(after, Disruption::Burst(endpoint));
+        simulation.plan(after, Disruption::ReceiverChange(endpoint));
     }
-    world.plan(HOUR, Plan::Office);
-    for (plan, share) in [(Plan::Jump, 0.4), (Plan::Crash, 0.5), (Plan::Full, 0.3)] {
+    simulation.plan(HOUR, Disruption::AdminAction);
+    for (plan, share) in [
+        (Disruption::Jump, 0.4),
+        (Disruption::Crash, 0.5),
+        (Disruption::Full, 0.3),
+    ] {
         if random.chance(share) {
-            world.plan(random.gap(8 * HOUR), plan);
+            simulation.plan(random.gap(8 * HOUR), plan);
         }
     }
-    world.plan(length, Plan::Peace);
-    world
+    simulation.plan(length, Disruption::StopFaults);
+    simulation
 }
 
 fn settings(random: &mut Random) -> Settings {
@@ -103,33 +107,33 @@ fn settings(random: &mut Random) -> Settings {
     }
 }
 
-impl World {
+impl Simulation {
     /// Does what was planned.
-    pub(super) fn follow(&mut self, plan: Plan) {
-        if self.peaceful && !matches!(plan, Plan::Sweep(_) | Plan::Steady(..)) {
+    pub(super) fn follow(&mut self, plan: Disruption) {
+        if self.faults_stopped && !matches!(plan, Disruption::Sweep(_) | Disruption::Steady(..)) {
             return;
         }
         match plan {
-            Plan::Burst(endpoint) => {
+            Disruption::Burst(endpoint) => {
                 self.burst(endpoint);
                 self.again(plan, HOUR);
             }
-            Plan::Steady(endpoint, period, until) => self.steady(endpoint, period, until),
-            Plan::Mood(endpoint) => {
+            Disruption::Steady(endpoint, period, until) => self.steady(endpoint, period, until),
+            Disruption::ReceiverChange(endpoint) => {
                 self.receivers[endpoint] = Mode::random(&mut self.random);
                 self.again(plan, 2 * HOUR);
             }
-            Plan::Operate(endpoint) => self.operate(endpoint),
-            Plan::Enable(endpoint) => {
+            Disruption::Operate(endpoint) => self.operate(endpoint),
+            Disruption::Enable(endpoint) => {
                 let notice = self.store.enable(endpoint);
                 self.commit(Vec::from_iter(notice));
             }
-            Plan::Office => {
+            Disruption::AdminAction => {
                 let endpoint = self.random.below(self.receivers.len());
                 self.operate(endpoint);
                 self.again(plan, HOUR);
             }
-            Plan::Jump => {
+            Disruption::Jump => {
                 let by = self.random.gap(HOUR).min(12 * HOUR);
                 self.wall_start = if self.random.chance(0.5) {
                     self.wall_start.after(by)
@@ -139,20 +143,20 @@ impl World {
                 self.ring();
                 self.again(plan, 12 * HOUR);
             }
-            Plan::Crash => {
+            Disruption::Crash => {
                 self.restart();
                 self.again(plan, 12 * HOUR);
             }
-            Plan::Full => {
+            Disruption::Full => {
                 self.disk_full_until = self.time + self.random.gap(HOUR / 6);
                 self.again(plan, 12 * HOUR);
             }
-            Plan::Sweep(endpoint) => {
+            Disruption::Sweep(endpoint) => {
                 if self.store.sweep(endpoint, 50) {
                     self.plan(Duration::from_millis(5), plan);
                 }
             }
-            Plan::Peace => self.peace(),
+            Disruption::StopFaults => self.stop_faults(),
         }
     }
 
@@ -161,7 +165,7 @@ impl World {
         i64::try_from(below).expect("there are few") + 1
     }
 
-    fn again(&mut self, plan: Plan, mean: Duration) {
+    fn again(&mut self, plan: Disruption, mean: Duration) {
         let after = self.random.gap(mean);
         self.plan(after, plan);
     }
@@ -184,24 +188,24 @@ impl World {
             self.plan(
                 after,
                 if chance {
-                    Plan::Operate(endpoint)
+                    Disruption::Operate(endpoint)
                 } else {
-                    Plan::Sweep(endpoint)
+                    Disruption::Sweep(endpoint)
                 },
             );
         }
     }
 
     /// While a read is under way, what it reads may change.
-    pub(super) fn tempt(&mut self, request: ReadRequest) {
-        if self.peaceful || !self.random.chance(0.02) {
+    pub(super) fn race(&mut self, request: ReadRequest) {
+        if self.faults_stopped || !self.random.chance(0.02) {
             return;
         }
         let (ReadRequest::Fresh { endpoint, .. }
         | ReadRequest::Retries { endpoint, .. }
         | ReadRequest::Redeliveries { endpoint, .. }) = request;
         let after = self.take_time(self.settings.pace.read);
-        self.plan(after, Plan::Operate(index_of(endpoint)));
+        self.plan(after, Disruption::Operate(index_of(endpoint)));
     }
 
     fn steady(&mut self, endpoint: usize, period: Duration, until: Duration) {
@@ -209,7 +213,7 @@ impl World {
         let event = self.publish(endpoint, body);
         self.commit(Vec::from_iter(event.map(Notice::Published)));
         if self.time < until {
-            self.plan(period, Plan::Steady(endpoint, period, until));
+            self.plan(period, Disruption::Steady(endpoint, period, until));
         }
     }
 
@@ -221,7 +225,7 @@ impl World {
                 notices.push(self.store.disable(endpoint));
                 notices.extend(notices.first().cloned());
                 let mean = self.random.pick(&[HOUR, HOUR / 3600, HOUR / 360_000]);
-                self.again(Plan::Enable(endpoint), mean);
+                self.again(Disruption::Enable(endpoint), mean);
             }
             5..9 => notices.extend(self.store.edit(endpoint, Cause::Moved)),
             9 | 10 => notices.extend(self.store.edit(endpoint, Cause::Edited)),
@@ -231,8 +235,8 @@ impl World {
                 let mode = Mode::random(&mut self.random);
                 let workspace = self.any_workspace();
                 let new = self.endpoint(workspace, mode);
-                self.again(Plan::Burst(new), HOUR);
-                self.again(Plan::Mood(new), HOUR);
+                self.again(Disruption::Burst(new), HOUR);
+                self.again(Disruption::ReceiverChange(new), HOUR);
             }
             _ => {
                 for _ in 0..=self.random.below(3) {
@@ -273,8 +277,8 @@ impl World {
     }
 
     /// Receivers answer, disks have room, and nobody touches anything any more.
-    fn peace(&mut self) {
-        self.peaceful = true;
+    fn stop_faults(&mut self) {
+        self.faults_stopped = true;
         self.disk_full_until = Duration::ZERO;
         self.settings.pace.read_failures = 0.0;
         for mode in &mut self.receivers {

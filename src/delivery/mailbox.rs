@@ -1,10 +1,10 @@
-//! What the dispatcher hears: commits, landings, reads. Whoever reports never waits for it.
+//! What the dispatcher hears: commits, reports, reads. Whoever reports never waits for it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
-use super::protocol::{Landing, ReadResult};
+use super::protocol::{AttemptReport, ReadResult};
 use super::sender::Reports;
 use super::target::LiveTargets;
 use crate::storage::{EndpointNumber, Notice, NoticeSink, Seq};
@@ -16,35 +16,35 @@ const PUBLISHED_MAX: usize = 10_000;
 
 /// Everything that arrived since the dispatcher last looked.
 #[derive(Default)]
-pub(super) struct Mail {
+pub(super) struct Messages {
     pub(super) notices: Vec<Notice>,
     published: usize,
     /// Endpoints with published events beyond [`PUBLISHED_MAX`], and the highest of each.
     pub(super) overflow: HashMap<EndpointNumber, Seq>,
-    pub(super) landings: Vec<Landing>,
+    pub(super) reports: Vec<AttemptReport>,
     pub(super) reads: Vec<ReadResult>,
     pub(super) stopping: bool,
-    poked: bool,
+    woken: bool,
 }
 
-impl Mail {
+impl Messages {
     fn is_empty(&self) -> bool {
         self.notices.is_empty()
             && self.overflow.is_empty()
-            && self.landings.is_empty()
+            && self.reports.is_empty()
             && self.reads.is_empty()
-            && !self.poked
+            && !self.woken
     }
 }
 
 /// The dispatcher's letter box.
-pub(super) struct Inbox {
-    mail: Mutex<Mail>,
+pub(super) struct Mailbox {
+    mail: Mutex<Messages>,
     arrived: Condvar,
     live: Arc<LiveTargets>,
 }
 
-impl Inbox {
+impl Mailbox {
     pub(super) fn new(live: Arc<LiveTargets>) -> Self {
         Self {
             mail: Mutex::default(),
@@ -53,11 +53,11 @@ impl Inbox {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Mail> {
+    fn lock(&self) -> MutexGuard<'_, Messages> {
         vital::lock(&self.mail)
     }
 
-    fn put(&self, put: impl FnOnce(&mut Mail)) {
+    fn put(&self, put: impl FnOnce(&mut Messages)) {
         let mut mail = self.lock();
         let wake = mail.is_empty();
         put(&mut mail);
@@ -73,15 +73,15 @@ impl Inbox {
     }
 
     /// Has the dispatcher look at the clocks.
-    pub(super) fn poke(&self) {
-        self.put(|mail| mail.poked = true);
+    pub(super) fn wake(&self) {
+        self.put(|mail| mail.woken = true);
     }
 
     /// Has the dispatcher stop starting attempts.
     pub(super) fn stop(&self) {
         self.put(|mail| {
             mail.stopping = true;
-            mail.poked = true;
+            mail.woken = true;
         });
     }
 
@@ -91,7 +91,7 @@ impl Inbox {
     }
 
     /// Takes what arrived, waiting for something for at most `patience`. `stopping` stays set.
-    pub(super) fn take(&self, patience: Duration) -> Mail {
+    pub(super) fn take(&self, patience: Duration) -> Messages {
         let mut mail = self.lock();
         if mail.is_empty() && !patience.is_zero() {
             mail = vital::wait_timeout(&self.arrived, mail, patience).0;
@@ -103,7 +103,7 @@ impl Inbox {
     }
 }
 
-impl NoticeSink for Inbox {
+impl NoticeSink for Mailbox {
     fn committed(&self, notices: Vec<Notice>) {
         // Before the caller is answered: no attempt may start after a disable was.
         for notice in &notices {
@@ -127,8 +127,8 @@ impl NoticeSink for Inbox {
     }
 }
 
-impl Reports for Inbox {
-    fn landed(&self, landing: Landing) {
-        self.put(|mail| mail.landings.push(landing));
+impl Reports for Mailbox {
+    fn report(&self, report: AttemptReport) {
+        self.put(|mail| mail.reports.push(report));
     }
 }

@@ -7,7 +7,7 @@ use std::fmt;
 
 /// The cause of an attempt that ended without a usable HTTP answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum DeliveryError {
+pub enum AttemptFailure {
     /// The receiver's name didn't resolve, or not in time.
     Dns,
     /// The network policy forbids the receiver's address.
@@ -26,7 +26,7 @@ pub enum DeliveryError {
     Internal,
 }
 
-impl DeliveryError {
+impl AttemptFailure {
     /// Every cause, in the order of its code.
     pub const ALL: [Self; 8] = [
         Self::Dns,
@@ -82,7 +82,7 @@ impl DeliveryError {
     }
 }
 
-impl fmt::Display for DeliveryError {
+impl fmt::Display for AttemptFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -90,11 +90,11 @@ impl fmt::Display for DeliveryError {
 
 #[cfg(test)]
 mod tests {
-    use super::DeliveryError;
+    use super::AttemptFailure;
 
     #[test]
     fn words_and_codes_are_stable() {
-        let spelled: Vec<_> = DeliveryError::ALL
+        let spelled: Vec<_> = AttemptFailure::ALL
             .iter()
             .map(|cause| (cause.code(), cause.as_str()))
             .collect();
@@ -115,12 +115,12 @@ mod tests {
 
     #[test]
     fn words_and_codes_lead_back() {
-        for cause in DeliveryError::ALL {
-            assert_eq!(DeliveryError::parse(cause.as_str()), Some(cause));
-            assert_eq!(DeliveryError::from_code(cause.code()), Some(cause));
+        for cause in AttemptFailure::ALL {
+            assert_eq!(AttemptFailure::parse(cause.as_str()), Some(cause));
+            assert_eq!(AttemptFailure::from_code(cause.code()), Some(cause));
         }
-        assert_eq!(DeliveryError::parse("DNS"), None);
-        assert_eq!(DeliveryError::from_code(0), None);
-        assert_eq!(DeliveryError::from_code(9), None);
+        assert_eq!(AttemptFailure::parse("DNS"), None);
+        assert_eq!(AttemptFailure::from_code(0), None);
+        assert_eq!(AttemptFailure::from_code(9), None);
     }
 }

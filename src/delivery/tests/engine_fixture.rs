@@ -8,11 +8,11 @@ use serde_json::value::RawValue;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::delivery::http_client::{Attempt, Failure, Response};
+use crate::delivery::http_client::{Failure, HttpResult, Response};
 use crate::delivery::{Engine, EngineSettings, Transport};
 use crate::domain::access::Reach;
+use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::{Clock, ManualClock, Timestamp};
-use crate::domain::delivery_error::DeliveryError;
 use crate::domain::endpoint::{EndpointPatch, Format, NewEndpoint};
 use crate::domain::endpoint_url::EndpointUrl;
 use crate::domain::event_type::{EventType, Subscription};
@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(super) enum Answer {
     Code(u16),
     CodeAfter(u16, &'static str),
-    Error(DeliveryError),
+    Error(AttemptFailure),
     /// Nothing until it is released.
     Hang,
 }
@@ -111,7 +111,7 @@ impl Scripted {
 }
 
 impl Transport for Scripted {
-    fn post(&self, url: &str, headers: &[(&'static str, &str)], _: &[u8]) -> Attempt {
+    fn post(&self, url: &str, headers: &[(&'static str, &str)], _: &[u8]) -> HttpResult {
         let id = headers
             .iter()
             .find(|(name, _)| *name == "webhook-id")
@@ -141,20 +141,20 @@ impl Transport for Scripted {
                     state = self.changed.wait(state).unwrap();
                 }
                 Err(Failure {
-                    kind: DeliveryError::Timeout,
+                    kind: AttemptFailure::Timeout,
                     message: "hung".to_owned(),
                     is_final: false,
                 })
             }
         };
-        Attempt {
+        HttpResult {
             result,
             duration: Duration::from_millis(1),
         }
     }
 }
 
-pub(super) struct Bench {
+pub(super) struct EngineFixture {
     folder: TempDir,
     pub(super) clock: Arc<ManualClock>,
     pub(super) script: Arc<Scripted>,
@@ -166,7 +166,7 @@ pub(super) struct Bench {
 
 const START: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 
-impl Bench {
+impl EngineFixture {
     pub(super) fn new() -> Self {
         Self::with_senders(16)
     }

@@ -6,7 +6,7 @@ use crate::storage::Seq;
 
 /// An attempt in flight.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::delivery) struct Flight {
+pub(in crate::delivery) struct InFlightAttempt {
     seq: Seq,
     pub(in crate::delivery) started: Duration,
     /// Whether it is the probe that a rest waits for.
@@ -17,15 +17,15 @@ pub(in crate::delivery) struct Flight {
 
 /// All of them, oldest first. A few dozen at most, so a list that is walked is the fastest.
 #[derive(Debug, Default)]
-pub(super) struct Flights(Vec<Flight>);
+pub(super) struct InFlight(Vec<InFlightAttempt>);
 
-impl Flights {
+impl InFlight {
     pub(super) fn count(&self) -> u32 {
         u32::try_from(self.0.len()).unwrap_or(u32::MAX)
     }
 
     pub(super) fn started(&mut self, seq: Seq, probes: bool, now: Duration) {
-        self.0.push(Flight {
+        self.0.push(InFlightAttempt {
             seq,
             started: now,
             probes,
@@ -33,28 +33,28 @@ impl Flights {
         });
     }
 
-    pub(super) fn landed(&mut self, seq: Seq) -> Option<Flight> {
-        let at = self.0.iter().position(|flight| flight.seq == seq)?;
+    pub(super) fn ended(&mut self, seq: Seq) -> Option<InFlightAttempt> {
+        let at = self.0.iter().position(|attempt| attempt.seq == seq)?;
         Some(self.0.remove(at))
     }
 
     /// When the oldest one that teaches something started.
     pub(super) fn oldest(&self) -> Option<Duration> {
-        let oldest = self.0.iter().find(|flight| flight.counts)?;
+        let oldest = self.0.iter().find(|attempt| attempt.counts)?;
         Some(oldest.started)
     }
 
     /// No rest waits for any of them.
     pub(super) fn rest_ended(&mut self) {
-        for flight in &mut self.0 {
-            flight.probes = false;
+        for attempt in &mut self.0 {
+            attempt.probes = false;
         }
     }
 
     /// None of them teaches anything.
-    pub(super) fn renew(&mut self) {
-        for flight in &mut self.0 {
-            (flight.probes, flight.counts) = (false, false);
+    pub(super) fn reset(&mut self) {
+        for attempt in &mut self.0 {
+            (attempt.probes, attempt.counts) = (false, false);
         }
     }
 }

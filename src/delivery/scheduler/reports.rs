@@ -3,35 +3,39 @@
 use std::time::Duration;
 
 use super::Scheduler;
-use crate::delivery::endpoint_queue::Flight;
-use crate::delivery::protocol::{Attempted, Landing, Now};
-use crate::domain::delivery_error::DeliveryError;
-use crate::domain::health::Result as HealthResult;
+use crate::delivery::endpoint_queue::InFlightAttempt;
+use crate::delivery::protocol::{AttemptReport, AttemptResult, Now};
+use crate::domain::attempt_failure::AttemptFailure;
+use crate::domain::health::HealthSignal;
 use crate::domain::retry::ENDPOINT_HOLD_MAX;
-use crate::storage::{Outcome, QueuedEvent, Verdict};
+use crate::storage::{AttemptRecord, QueuedEvent, Verdict};
 
 impl Scheduler {
     /// Takes a sender's report; answers what is to be recorded.
-    pub(in crate::delivery) fn landed(&mut self, landing: Landing, now: Now) -> Option<Outcome> {
-        match landing {
-            Landing::Abandoned(event) => {
+    pub(in crate::delivery) fn handle_report(
+        &mut self,
+        report: AttemptReport,
+        now: Now,
+    ) -> Option<AttemptRecord> {
+        match report {
+            AttemptReport::Skipped(event) => {
                 let number = event.endpoint;
                 if let Some(queue) = self.endpoints.get_mut(&number) {
                     let (workspace, class) = (queue.workspace, queue.health.class());
-                    let flight = queue.abandoned(event.seq, now.monotonic);
+                    let attempt = queue.abandoned(event.seq, now.monotonic);
                     self.turns
-                        .give_back(workspace, class, held_for(flight, now), now.monotonic);
+                        .give_back(workspace, class, held_for(attempt, now), now.monotonic);
                 }
                 self.settle(number, now);
                 self.drop_if_idle(number, now);
                 None
             }
-            Landing::Attempted(event, attempted) => {
+            AttemptReport::Made(event, attempted) => {
                 let started = self.learn(&event, &attempted, now);
                 let verdict = self.verdict(&event, &attempted, started, now);
                 self.unrecorded += 1;
                 self.settle(event.endpoint, now);
-                Some(Outcome {
+                Some(AttemptRecord {
                     event: QueuedEvent {
                         body: None,
                         ..event
@@ -48,45 +52,45 @@ impl Scheduler {
     }
 
     /// Returns when the attempt started.
-    fn learn(&mut self, event: &QueuedEvent, attempted: &Attempted, now: Now) -> Duration {
+    fn learn(&mut self, event: &QueuedEvent, attempted: &AttemptResult, now: Now) -> Duration {
         let random = (self.random)();
         let Some(queue) = self.endpoints.get_mut(&event.endpoint) else {
             return now.monotonic;
         };
         let (workspace, before) = (queue.workspace, queue.health.class());
-        let landed = queue.landed(event.seq);
-        if let Some(flight) = landed.filter(|flight| flight.counts) {
+        let ended = queue.ended(event.seq);
+        if let Some(attempt) = ended.filter(|attempt| attempt.counts) {
             let slow_ones = queue.has_slow_ones(now.monotonic);
-            let result = health_result(attempted);
+            let result = health_signal(attempted);
             queue.health.finished(
                 result,
                 attempted.took,
                 slow_ones,
-                flight.probes,
+                attempt.probes,
                 now.monotonic,
                 random,
             );
-            if result == HealthResult::Success {
+            if result == HealthSignal::Success {
                 queue.rest_ended();
             }
             if let Some(hold) = attempted.retry_after {
                 queue
                     .health
-                    .hold(now.monotonic + hold.min(ENDPOINT_HOLD_MAX));
+                    .retry_after_until(now.monotonic + hold.min(ENDPOINT_HOLD_MAX));
             }
         }
-        let (after, flying) = (queue.health.class(), queue.flying());
+        let (after, in_flight) = (queue.health.class(), queue.in_flight());
         self.turns
-            .give_back(workspace, before, held_for(landed, now), now.monotonic);
+            .give_back(workspace, before, held_for(ended, now), now.monotonic);
         self.turns
-            .reclassify(workspace, (before, after), flying, now.monotonic);
-        landed.map_or(now.monotonic, |flight| flight.started)
+            .reclassify(workspace, (before, after), in_flight, now.monotonic);
+        ended.map_or(now.monotonic, |attempt| attempt.started)
     }
 
     fn verdict(
         &mut self,
         event: &QueuedEvent,
-        attempted: &Attempted,
+        attempted: &AttemptResult,
         started: Duration,
         now: Now,
     ) -> Verdict {
@@ -116,7 +120,7 @@ impl Scheduler {
     pub(super) fn expire(&mut self, event: QueuedEvent, now: Now) {
         let hours = now.wall.since(event.run_started).as_secs() / 3600;
         self.unrecorded += 1;
-        self.expired.push_back(Outcome {
+        self.expired.push_back(AttemptRecord {
             event: QueuedEvent {
                 body: None,
                 ..event
@@ -124,7 +128,7 @@ impl Scheduler {
             verdict: Verdict::Failed,
             decided_at: now.wall,
             code: None,
-            error: Some(DeliveryError::Expired),
+            error: Some(AttemptFailure::Expired),
             response: Some(format!(
                 "not delivered within {hours} hours; nothing was sent this time"
             )),
@@ -133,24 +137,24 @@ impl Scheduler {
     }
 
     /// The next run that ended while it waited, to be recorded.
-    pub(in crate::delivery) fn next_expired(&mut self) -> Option<Outcome> {
+    pub(in crate::delivery) fn next_expired(&mut self) -> Option<AttemptRecord> {
         self.expired.pop_front()
     }
 }
 
 /// How long an attempt held its sender.
-fn held_for(flight: Option<Flight>, now: Now) -> Duration {
-    flight.map_or(Duration::ZERO, |flight| {
-        now.monotonic.saturating_sub(flight.started)
+fn held_for(attempt: Option<InFlightAttempt>, now: Now) -> Duration {
+    attempt.map_or(Duration::ZERO, |attempt| {
+        now.monotonic.saturating_sub(attempt.started)
     })
 }
 
-fn health_result(attempted: &Attempted) -> HealthResult {
+fn health_signal(attempted: &AttemptResult) -> HealthSignal {
     match (attempted.code, attempted.error) {
-        (Some(200..=299), _) => HealthResult::Success,
-        (Some(500.. | 429), _) => HealthResult::Failure,
-        (Some(_), _) => HealthResult::Refusal,
-        (None, Some(DeliveryError::Timeout)) => HealthResult::Timeout,
-        (None, _) => HealthResult::Failure,
+        (Some(200..=299), _) => HealthSignal::Success,
+        (Some(500.. | 429), _) => HealthSignal::Failure,
+        (Some(_), _) => HealthSignal::Refusal,
+        (None, Some(AttemptFailure::Timeout)) => HealthSignal::Timeout,
+        (None, _) => HealthSignal::Failure,
     }
 }
