@@ -3,8 +3,8 @@
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /build
 
-# Dependencies first, with an empty crate in place of ours: this layer is kept until they change.
-# .cargo/config.toml sets how SQLite is built, so it belongs here.
+# Build the dependencies first, with an empty crate in place of ours. Docker keeps this layer until the
+# dependencies change. .cargo/config.toml sets how SQLite is built, so this layer needs it.
 COPY .cargo .cargo
 COPY Cargo.toml Cargo.lock ./
 RUN mkdir src \
@@ -14,16 +14,16 @@ RUN mkdir src \
     && rm -r src
 
 COPY src src
-# COPY keeps old times; cargo must see that these files are newer than the empty crate.
+# COPY keeps the files' old times. cargo must see that these files are newer than the empty crate.
 RUN find src -name '*.rs' -exec touch {} + \
     && cargo build --release --locked \
     && target/release/hookpost --version \
     && mkdir /data
 
-# glibc and nothing else: no shell, no package manager. The certificates to trust are in the binary.
+# An image with glibc and nothing else: no shell, no package manager. The trusted certificates are in the binary.
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /build/target/release/hookpost /usr/local/bin/hookpost
-# A new volume takes its owner from this folder; 65532 is the image's user "nonroot".
+# A new volume gets the owner of this folder. 65532 is the image's user "nonroot".
 COPY --from=build --chown=65532:65532 /data /data
 
 ENV HOOKPOST_LISTEN=0.0.0.0:8080 \
