@@ -1,48 +1,49 @@
--- Hookpost's database: the whole schema, for readers. A test holds it against what the migrations in
--- src/storage/sqlite/file/migrations make.
+-- Hookpost's database: the whole schema, for readers. A test compares it with the schema that the
+-- migrations in src/storage/sqlite/file/migrations make.
 --
 -- Conventions. Times are microseconds since the Unix epoch, UTC. Ids are the 16 bytes of a UUID.
--- Tables that grow (message, event, delivery) are rowid tables numbered by the writer: `seq` is the
--- order of commit, never reused, and what everything else joins on; an id costs 16 bytes per
--- mention and a random page per look-up, an integer neither. Endpoints, workspaces and types are
--- small integers (`n`) for the same reason. Within one table `created_at` rises with `seq`, except
--- where table clock_step says that the wall clock was set back.
--- An index entry ends in the rowid, so an index on (endpoint) is one on (endpoint, seq).
+-- The tables that grow (message, event, delivery) are rowid tables. The writer numbers their rows:
+-- `seq` is the order of commit and is never reused, and all other tables refer to it. An id would
+-- cost 16 bytes in each reference and a random page per look-up; an integer costs neither. Endpoints,
+-- workspaces and types have small integers (`n`) for the same reason. Within one table `created_at`
+-- rises with `seq`, except where the table clock_step says that the wall clock was set back.
+-- An index entry ends in the rowid, so an index on (endpoint) is also an index on (endpoint, seq).
+-- SQLite does not check the REFERENCES below: `foreign_keys` is OFF at run time. They document the joins.
 
 -- Tenants.
 CREATE TABLE workspace (
-  n           INTEGER PRIMARY KEY AUTOINCREMENT, -- never reused: old events keep pointing at it
+  n           INTEGER PRIMARY KEY AUTOINCREMENT, -- never reused: old events still refer to it
   id          BLOB    NOT NULL UNIQUE,
   name        TEXT    NOT NULL,
   created_at  INTEGER NOT NULL,
   modified_at INTEGER,                           -- NULL: never renamed
-  deleted_at  INTEGER                            -- NULL: in use; a deleted one keeps its row, its name is ''
+  deleted_at  INTEGER                            -- NULL: in use; a deleted one keeps its row, with the name ''
 );
 -- A name is free again once its workspace is deleted.
 CREATE UNIQUE INDEX workspace_name ON workspace (name) WHERE deleted_at IS NULL;
 
--- Access tokens. Revoking deletes the row, and those of the tokens below it.
+-- Access tokens. Revoking a token deletes its row, and the rows of the tokens that it made, and so on.
 CREATE TABLE token (
   n            INTEGER PRIMARY KEY,
   id           BLOB    NOT NULL UNIQUE,
-  hash         BLOB    NOT NULL UNIQUE,          -- SHA-256 of the whole token; it is stored nowhere
+  hash         BLOB    NOT NULL UNIQUE,          -- SHA-256 of the whole token; the token is not stored
   workspace    INTEGER REFERENCES workspace (n), -- NULL: an admin token
   comment      TEXT    NOT NULL,
-  scopes       INTEGER NOT NULL,                 -- bit set, see domain::access::Scopes
+  scopes       INTEGER NOT NULL,                 -- a bit set, see domain::access::Scopes
   created_at   INTEGER NOT NULL,
   modified_at  INTEGER,                          -- NULL: never changed
-  expires_at   INTEGER,                          -- NULL: lives until revoked
+  expires_at   INTEGER,                          -- NULL: valid until revoked
   last_used_at INTEGER,                          -- NULL: never used; written about once a minute
   parent       INTEGER REFERENCES token (n),     -- the token that made it, which ends no earlier;
                                                  -- NULL: the operator made it, or it was made
                                                  -- before parents were recorded
-  origin       INTEGER NOT NULL DEFAULT 0        -- 1: of the server's settings, and ends with them
+  origin       INTEGER NOT NULL DEFAULT 0        -- 1: from the server's settings; ends when it is not in them
 );
 CREATE INDEX token_workspace ON token (workspace);
 CREATE INDEX token_parent ON token (parent);
 
--- Admin tokens that were revoked: one that is still in the server's settings stays revoked. Only the
--- operator makes admin tokens, so these rows are few.
+-- Admin tokens that were revoked. A revoked token that is still in the server's settings stays revoked.
+-- Only the operator makes admin tokens, so these rows are few.
 CREATE TABLE revoked_admin (
   hash       BLOB    PRIMARY KEY,                -- as in token
   revoked_at INTEGER NOT NULL
@@ -69,35 +70,35 @@ CREATE TABLE endpoint (
 CREATE INDEX endpoint_workspace ON endpoint (workspace) WHERE deleted_at IS NULL;
 CREATE INDEX endpoint_sweep ON endpoint (sweep) WHERE sweep = 1;
 
--- Names of event types, so that events and deliveries hold a small integer.
+-- Names of event types. Events and deliveries hold a small integer in place of the name.
 CREATE TABLE event_type (
   n    INTEGER PRIMARY KEY,
   name TEXT NOT NULL UNIQUE
 );
 
--- What producers published.
+-- Messages, as producers published them.
 CREATE TABLE message (
   seq         INTEGER PRIMARY KEY,
   id          BLOB    NOT NULL UNIQUE,
   workspace   INTEGER NOT NULL REFERENCES workspace (n),
   type        INTEGER NOT NULL REFERENCES event_type (n),
   created_at  INTEGER NOT NULL,                  -- the server's clock
-  first_event INTEGER NOT NULL,                  -- its events are first_event ..
+  first_event INTEGER NOT NULL,                  -- its events have the numbers first_event ..
   events      INTEGER NOT NULL,                  -- .. first_event + events - 1
   timestamp   TEXT,                              -- the producer's, as sent; NULL: created_at
-  body        BLOB                               -- body of a raw delivery; NULL: archived
+  body        BLOB                               -- the body of raw deliveries; NULL: archived
 );
 
--- Messages that no endpoint wanted: their bodies are dropped after a day, long before the others, since
--- nobody is sent them. In the order of their times, so that those whose time has come are found at once.
+-- Messages that no endpoint wanted. Their bodies are never sent, so the janitor drops them after a day,
+-- long before other bodies. The key begins with the time, so that the janitor finds the oldest at once.
 CREATE TABLE unwanted_message (
   created_at INTEGER NOT NULL,                   -- the message's
   message    INTEGER NOT NULL,
   PRIMARY KEY (created_at, message)
 ) WITHOUT ROWID;
 
--- Idempotency keys, claimed in the message's own transaction and dropped after 24 hours.
--- Numbered by the message, so the oldest are the lowest and no index of times is needed.
+-- Idempotency keys, stored in the message's own transaction and dropped after 24 hours.
+-- Each has its message's number, so the oldest keys have the lowest numbers, and no index of times is needed.
 CREATE TABLE idempotency (
   message     INTEGER PRIMARY KEY REFERENCES message (seq),
   workspace   INTEGER NOT NULL,
@@ -106,9 +107,10 @@ CREATE TABLE idempotency (
   UNIQUE (workspace, key)
 );
 
--- One message bound for one endpoint; also the queue. Two partial indexes hold what is pending, so
--- queue and record cannot disagree. A run is one pass through the retry schedule; its number comes
--- from the same sequence as `seq`, and the first run of an event has the number of the event.
+-- Events: one message for one endpoint each. This table is also the queue: two partial indexes hold the
+-- pending events, so that the queue and the events cannot disagree. A run is one pass of an event through
+-- the retry schedule. Its number comes from the same sequence as `seq`; the first run of an event has the
+-- number of the event.
 CREATE TABLE event (
   seq         INTEGER PRIMARY KEY,
   id          BLOB    NOT NULL UNIQUE,           -- the webhook-id header
@@ -116,7 +118,7 @@ CREATE TABLE event (
   endpoint    INTEGER NOT NULL REFERENCES endpoint (n),
   workspace   INTEGER NOT NULL,                  -- the endpoint's, repeated for the lists
   type        INTEGER NOT NULL,                  -- the message's, repeated for the lists
-  format      INTEGER NOT NULL,                  -- the endpoint's when it was published
+  format      INTEGER NOT NULL,                  -- the endpoint's format at the time of publishing
   state       INTEGER NOT NULL,                  -- 0 fresh 1 retry 2 succeeded 3 failed 4 skipped
   run         INTEGER NOT NULL,                  -- number of the current run
   run_attempt INTEGER NOT NULL,                  -- attempts made in this run
@@ -125,25 +127,27 @@ CREATE TABLE event (
   code        INTEGER,                           -- last status code; NULL: none, or no answer
   due         INTEGER,                           -- NULL unless state is 1
   created_at  INTEGER NOT NULL,
-  modified_at INTEGER,                           -- NULL: nothing happened yet
-  body        BLOB                               -- rendered discord or slack body; NULL: that of the
-                                                 -- message (raw) or of the first of its events with
-                                                 -- this format, or archived
+  modified_at INTEGER,                           -- NULL: not changed since it was made
+  body        BLOB                               -- rendered discord or slack body; NULL: the body is
+                                                 -- the message's (raw), or that of the message's first
+                                                 -- event with this format, or was archived
 );
--- Never attempted, in publish order: what the engine reads when its window has room.
+-- Fresh events: never attempted, in publish order. The engine reads these when its window has room.
 CREATE INDEX event_fresh ON event (endpoint, seq, type) WHERE state = 0;
--- Waiting for another attempt, soonest first.
+-- Events that wait for another attempt, soonest first.
 CREATE INDEX event_retry ON event (endpoint, due, seq) WHERE state = 1;
--- The same in the order of the lists. Only events that were attempted and did not get through pay.
+-- The same events in the order of the lists. Only events that were attempted without success cost an
+-- entry here.
 CREATE INDEX event_waiting ON event (endpoint, seq, run, type) WHERE state = 1;
--- Asked for again and not attempted since: these wait for nothing. Always tiny.
+-- Events that were redelivered and not attempted since; they are due at once. This index is always tiny.
 CREATE INDEX event_redelivery ON event (endpoint, seq) WHERE state = 1 AND run_attempt = 0;
--- Lists: failed and skipped events are what people look for, and few. With a type after `seq`, what is
--- scanned in the order of `seq` leaves out other types without a look at the table.
+-- For lists of failed and skipped events, which people often look for and which are few. The type is in
+-- the index, so that a scan in the order of `seq` leaves out other types without reading the table.
 CREATE INDEX event_unhappy ON event (workspace, state, seq, type) WHERE state IN (3, 4);
 CREATE INDEX event_unhappy_endpoint ON event (endpoint, state, seq, type) WHERE state IN (3, 4);
 
--- One HTTP attempt of an event. Rows are never changed, but for `response`, which goes with the workspace.
+-- Deliveries: one HTTP attempt of an event each. Rows do not change, except that `response` is erased with
+-- the workspace.
 CREATE TABLE delivery (
   seq         INTEGER PRIMARY KEY,
   id          BLOB    NOT NULL UNIQUE,
@@ -157,19 +161,19 @@ CREATE TABLE delivery (
   error       INTEGER,                           -- domain::attempt_failure; NULL: there was an answer
   duration_ms INTEGER NOT NULL,
   created_at  INTEGER NOT NULL,
-  response    TEXT                               -- start of the answer, or the error in words
+  response    TEXT                               -- start of the receiver's answer, or the error in words
 );
 CREATE INDEX delivery_by_event ON delivery (event);
--- Lists: attempts that did not succeed are what people look for, and few.
+-- For lists of attempts that did not succeed, which people often look for and which are few.
 CREATE INDEX delivery_unhappy ON delivery (workspace, seq, code, type) WHERE succeeded = 0;
 CREATE INDEX delivery_unhappy_endpoint ON delivery (endpoint, seq, code, type) WHERE succeeded = 0;
 
--- Late indexes, for lists: which events and deliveries a workspace, an endpoint and a type have. They
--- are tables of their own because the writer adds to them in blocks of some thousand rows, in the order
--- of the key. As indexes that SQLite keeps, they had a page for each event and endpoint to write: most of
--- what was written at a thousand endpoints. The newest rows are not in them: those up to the numbers in
--- meta, 'event_indexed' and 'delivery_indexed', all are; what is there beyond is not complete. Lists look
--- for newer rows in event and delivery themselves.
+-- List indexes: the events and deliveries of a workspace, of an endpoint and of a type. They are tables,
+-- not SQLite's own indexes, because the writer fills them in batches of some thousand rows, in the order of
+-- the key. SQLite's own indexes had a page to write for each event and endpoint: with a thousand endpoints,
+-- that was most of what was written. All rows up to the numbers 'event_indexed' and 'delivery_indexed' in
+-- meta are in these tables. Above those numbers the tables are not complete, so lists ignore them there and
+-- scan event and delivery for the newer rows.
 CREATE TABLE event_of_workspace (
   workspace INTEGER NOT NULL,
   seq       INTEGER NOT NULL,
@@ -178,7 +182,7 @@ CREATE TABLE event_of_workspace (
 CREATE TABLE event_of_endpoint (
   endpoint INTEGER NOT NULL,
   seq      INTEGER NOT NULL,
-  type     INTEGER NOT NULL,                     -- leaves out other types on the way
+  type     INTEGER NOT NULL,                     -- lets a scan leave out other types
   PRIMARY KEY (endpoint, seq)
 ) WITHOUT ROWID;
 CREATE TABLE event_of_type (
@@ -205,11 +209,11 @@ CREATE TABLE delivery_of_type (
   PRIMARY KEY (workspace, type, seq)
 ) WITHOUT ROWID;
 
--- Exact totals at any size: how many deliveries of a kind are in a block of 32,768 numbers. Each is
--- counted three times, for its endpoint, its workspace and the server, so that a total is the sum of
--- one scope's blocks however many endpoints it has. Blocks come first in the key: those that are
--- complete are written at the end of the table, all their scopes at once.
--- The block of the newest delivery has no rows yet: lists count it on an index.
+-- Counters of deliveries, for exact totals at any size: the number of deliveries of each kind in each block
+-- of 32,768 numbers. Each delivery is counted three times: for its endpoint, its workspace and the server.
+-- So a total is the sum of one scope's blocks, however many endpoints the scope has. The block comes first
+-- in the key: the writer adds all scopes of a complete block at once, at the end of the table.
+-- The block of the newest delivery has no rows here yet; lists count that block on an index.
 CREATE TABLE delivery_count (
   block    INTEGER NOT NULL,                     -- delivery.seq / 32768
   scope    INTEGER NOT NULL,                     -- n of the endpoint; -n of the workspace; 0: server
@@ -219,7 +223,8 @@ CREATE TABLE delivery_count (
   PRIMARY KEY (block, scope, type, class)
 ) WITHOUT ROWID;
 
--- The same for events, by state. Moves between states are subtracted and added.
+-- Counters of events, by state. When an event changes its state, the old state's counter is lowered by one
+-- and the new state's raised by one.
 CREATE TABLE event_count (
   block    INTEGER NOT NULL,                     -- event.seq / 32768
   scope    INTEGER NOT NULL,                     -- as above
@@ -229,23 +234,24 @@ CREATE TABLE event_count (
   PRIMARY KEY (block, scope, type, state)
 ) WITHOUT ROWID;
 
--- Where the wall clock was set back by more than a second: from `seq` on, `created_at` starts lower
--- than it ended before. Between two rows it only rises, so a time is found by bisection. Of messages, whose
--- times do not rise strictly, the retention of payloads and keys needs to know.
+-- Steps back of the wall clock by more than a second: at `seq`, `created_at` is lower than in the row
+-- before. Between two steps it only rises, so lists find a time by bisection. For messages, whose times do
+-- not rise strictly, the steps are noted because the retention of payloads and keys needs them.
 CREATE TABLE clock_step (
   kind TEXT    NOT NULL,                         -- 'event', 'delivery' or 'message'
   seq  INTEGER NOT NULL,                         -- the first row after the step
   PRIMARY KEY (kind, seq)
 ) WITHOUT ROWID;
 
--- Single values. Beside those below: 'archived', the message up to which payloads are dropped; 'archived N',
--- the same from message N on, where an earlier one keeps its payload because the clock was ahead; 'erase N',
--- the message up to which deleted workspace N is erased.
+-- Single values. There may be others than those below. 'archived': payloads are dropped up to this message.
+-- 'archived N': the same from message N on, when an earlier message still keeps its payload because the
+-- clock was ahead. 'erase N': the deleted workspace N is erased up to this message.
 CREATE TABLE meta (
   key   TEXT PRIMARY KEY,
   value INTEGER NOT NULL
 ) WITHOUT ROWID;
--- The highest number given to an event or a run: redeliveries take numbers too, and leave no row.
+-- The highest number that an event or a run has. It is stored because redeliveries take numbers, too, and
+-- leave no row.
 INSERT INTO meta (key, value) VALUES ('last_run', 0);
--- All events and deliveries up to these numbers are in the late indexes.
+-- All events and deliveries up to these numbers are in the list indexes.
 INSERT INTO meta (key, value) VALUES ('event_indexed', 0), ('delivery_indexed', 0);
