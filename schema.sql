@@ -49,8 +49,8 @@ CREATE TABLE revoked_admin (
   revoked_at INTEGER NOT NULL
 ) WITHOUT ROWID;
 
--- URLs that receive webhooks. Deleting is soft: events and deliveries stay listed. URL, secret and
--- subscriptions of a deleted one are ''.
+-- URLs that receive webhooks. Deleting is soft: events and deliveries stay listed. URL, secret,
+-- subscriptions, name and description of a deleted one are ''.
 CREATE TABLE endpoint (
   n             INTEGER PRIMARY KEY AUTOINCREMENT, -- never reused, as above
   id            BLOB    NOT NULL UNIQUE,
@@ -65,7 +65,9 @@ CREATE TABLE endpoint (
   deleted_at    INTEGER,                         -- NULL: not deleted
   failures      INTEGER NOT NULL DEFAULT 0,      -- events in a row that ended failed
   skip_through  INTEGER NOT NULL DEFAULT 0,      -- runs up to this one are skipped, swept or not
-  sweep         INTEGER NOT NULL DEFAULT 0       -- 1: pending rows of skipped runs are left to sweep
+  sweep         INTEGER NOT NULL DEFAULT 0,      -- 1: pending rows of skipped runs are left to sweep
+  name          TEXT    NOT NULL DEFAULT '',     -- for people; '': none
+  description   TEXT    NOT NULL DEFAULT ''      -- for people; '': none
 );
 CREATE INDEX endpoint_workspace ON endpoint (workspace) WHERE deleted_at IS NULL;
 CREATE INDEX endpoint_sweep ON endpoint (sweep) WHERE sweep = 1;

@@ -19,6 +19,7 @@ mod call;
 mod client_address;
 mod connection;
 mod deliveries;
+mod endpoint_fields;
 mod endpoints;
 mod error;
 mod events;

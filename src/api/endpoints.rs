@@ -4,11 +4,12 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 
 use super::call::Call;
+use super::endpoint_fields::{EndpointFields, Form};
 use super::error::ApiError;
 use super::objects::{Rendered, json};
 use super::pagination;
 use super::validate::read;
-use crate::domain::endpoint::{EndpointPatch, NewEndpoint};
+use crate::domain::endpoint::NewEndpoint;
 use crate::domain::secret::Secret;
 use crate::storage::EndpointFilter;
 
@@ -17,18 +18,13 @@ pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
     let body = call.body().await?;
     let mut input = call.input();
     input.json(body.text()?);
-    let url = input.required("url", read::url(&call.state.policy));
-    let format = input.required("format", read::format);
-    let events = input.required("events", read::subscriptions);
-    let secret = input.optional("secret", read::secret);
+    let fields = EndpointFields::read(&mut input, &call.state.policy, Form::Create);
     let workspace = call.workspace(&mut input);
     let ok = input.finish()?;
+    let settings = fields.take(&ok).into_settings();
     let new = NewEndpoint {
         workspace_id: workspace.take(&ok),
-        url: url.take(&ok),
-        format: format.take(&ok),
-        secret: secret.take(&ok).unwrap_or_else(Secret::generate),
-        events: events.take(&ok),
+        settings: settings.expect("reading has required the fields that have no default"),
     };
     let endpoint = call.state.store.create_endpoint(new).await?;
     Ok(json(StatusCode::CREATED, &Rendered(&endpoint)))
@@ -72,19 +68,9 @@ pub(super) async fn update(mut call: Call) -> Result<HttpResponse, ApiError> {
     let mut input = call.input();
     input.json(body.text()?);
     let id = input.path(read::id);
-    let url = input.optional("url", read::url(&call.state.policy));
-    let secret = input.optional("secret", read::secret);
-    let format = input.optional("format", read::format);
-    let events = input.optional("events", read::subscriptions);
-    let enabled = input.optional("enabled", read::boolean);
+    let fields = EndpointFields::read(&mut input, &call.state.policy, Form::Update);
     let ok = input.finish()?;
-    let patch = EndpointPatch {
-        url: url.take(&ok),
-        format: format.take(&ok),
-        secret: secret.take(&ok),
-        events: events.take(&ok),
-        enabled: enabled.take(&ok),
-    };
+    let patch = fields.take(&ok);
     let (id, reach) = (id.take(&ok), call.caller.reach);
     let endpoint = call.state.store.update_endpoint(reach, id, patch).await?;
     Ok(json(StatusCode::OK, &Rendered(&endpoint)))

@@ -111,21 +111,26 @@ struct EndpointJson<'a> {
     events: &'a [Subscription],
     enabled: bool,
     disabled_reason: Option<&'static str>,
+    name: &'a str,
+    description: &'a str,
 }
 
 impl Render for Endpoint {
     fn render<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let settings = &self.settings;
         EndpointJson {
             created_at: self.created_at,
             modified_at: self.modified_at,
             id: self.id,
-            url: self.url.as_str(),
-            format: self.format.as_str(),
-            secret: self.secret.reveal(),
+            url: settings.delivery.url.as_str(),
+            format: settings.format.as_str(),
+            secret: settings.delivery.secret.reveal(),
             workspace_id: self.workspace_id,
-            events: &self.events,
+            events: &settings.events,
             enabled: self.disabled_reason.is_none(),
             disabled_reason: self.disabled_reason.map(DisabledReason::as_str),
+            name: &settings.name,
+            description: &settings.description,
         }
         .serialize(serializer)
     }

@@ -2,6 +2,8 @@
 //! what the framework would answer by itself.
 
 mod connections;
+#[path = "../../tests/it/keys.rs"]
+mod keys;
 mod limits;
 mod socket;
 mod streams;
@@ -85,18 +87,7 @@ fn an_endpoint_lives_its_life() {
     let endpoint = created.json();
     let text = String::from_utf8(created.body.clone()).unwrap();
     let mut at = 0;
-    for key in [
-        "created_at",
-        "modified_at",
-        "id",
-        "url",
-        "format",
-        "secret",
-        "workspace_id",
-        "events",
-        "enabled",
-        "disabled_reason",
-    ] {
+    for key in keys::ENDPOINT {
         let found = text.find(&format!("\"{key}\":")).unwrap();
         assert!(found >= at, "{key} stands in its place");
         at = found;

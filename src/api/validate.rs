@@ -101,6 +101,11 @@ impl<T> Field<T> {
 }
 
 impl<T> Field<Option<T>> {
+    /// A field that was not sent.
+    pub(crate) const fn absent() -> Self {
+        Self(Some(None))
+    }
+
     /// The same, with `default` for what was not sent.
     pub(crate) fn or(self, default: T) -> Field<T> {
         Field(self.0.map(|value| value.unwrap_or(default)))
@@ -184,6 +189,20 @@ impl<'a> Input<'a> {
                 Field(self.body_field(name, value, read).map(Some))
             }
             _ => Field(Some(None)),
+        }
+    }
+
+    /// A field of the body that must be there if `is_required`, and else may be absent or null.
+    pub(crate) fn field<T>(
+        &mut self,
+        name: &'static str,
+        is_required: bool,
+        read: impl FnOnce(Given<'_>, &mut Place<'_>) -> Option<T>,
+    ) -> Field<Option<T>> {
+        if is_required {
+            Field(self.required(name, read).0.map(Some))
+        } else {
+            self.optional(name, read)
         }
     }
 

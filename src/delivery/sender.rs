@@ -202,14 +202,16 @@ fn post(shared: &Shared, event: &QueuedEvent, target: &Target, body: &[u8]) -> A
     let now = shared.clock.now();
     let id = event.id.to_string();
     let timestamp = now.seconds().to_string();
-    let signature = signature_header(&target.secret, event.id, now.seconds(), body);
+    let signature = signature_header(&target.settings.secret, event.id, now.seconds(), body);
     let headers = [
         ("webhook-id", id.as_str()),
         ("webhook-timestamp", timestamp.as_str()),
         ("webhook-signature", signature.as_str()),
     ];
     let HttpResult { result, duration } =
-        shared.transport.post(target.url.as_str(), &headers, body);
+        shared
+            .transport
+            .post(target.settings.url.as_str(), &headers, body);
     match result {
         Ok(Response {
             code,

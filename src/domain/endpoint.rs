@@ -65,6 +65,58 @@ impl DisabledReason {
     }
 }
 
+/// The longest name of an endpoint, in characters.
+pub const NAME_MAX: usize = 128;
+/// The longest description of an endpoint, in characters.
+pub const DESCRIPTION_MAX: usize = 1024;
+
+/// The settings of an endpoint that the delivery engine works with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliverySettings {
+    /// The URL that receives events.
+    pub url: EndpointUrl,
+    /// The secret that signs deliveries.
+    pub secret: Secret,
+}
+
+/// The settings of an endpoint: all that its owner chooses, but for whether it is enabled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointSettings {
+    /// The part that the delivery engine works with.
+    pub delivery: DeliverySettings,
+    /// The rendering of messages.
+    pub format: Format,
+    /// The event types it is subscribed to; none at all is allowed.
+    pub events: Vec<Subscription>,
+    /// The name for people: at most [`NAME_MAX`] characters, all of them visible; may be empty.
+    pub name: String,
+    /// The description for people: at most [`DESCRIPTION_MAX`] characters; may be empty.
+    pub description: String,
+}
+
+impl EndpointSettings {
+    /// Settings with a random secret, and the defaults for the rest.
+    #[must_use]
+    pub fn new(url: EndpointUrl, format: Format, events: Vec<Subscription>) -> Self {
+        Self {
+            delivery: DeliverySettings {
+                url,
+                secret: Secret::generate(),
+            },
+            format,
+            events,
+            name: String::new(),
+            description: String::new(),
+        }
+    }
+
+    /// Settings for raw deliveries of every type.
+    #[must_use]
+    pub fn raw(url: EndpointUrl) -> Self {
+        Self::new(url, Format::Raw, vec![Subscription::every_type()])
+    }
+}
+
 /// A URL that receives webhooks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
@@ -72,15 +124,9 @@ pub struct Endpoint {
     pub id: Uuid,
     /// The workspace that owns it.
     pub workspace_id: Uuid,
-    /// Where events go.
-    pub url: EndpointUrl,
-    /// How messages are rendered.
-    pub format: Format,
-    /// What signs deliveries.
-    pub secret: Secret,
-    /// Which messages it gets; none at all is allowed.
-    pub events: Vec<Subscription>,
-    /// `None` while enabled.
+    /// The settings that its owner chose.
+    pub settings: EndpointSettings,
+    /// The reason why it is disabled; `None` while enabled.
     pub disabled_reason: Option<DisabledReason>,
     /// When it was made.
     pub created_at: Timestamp,
@@ -88,44 +134,62 @@ pub struct Endpoint {
     pub modified_at: Option<Timestamp>,
 }
 
-/// What a caller says of a new endpoint.
+/// A caller's wish for a new endpoint.
 #[derive(Clone, Debug)]
 pub struct NewEndpoint {
     /// The workspace that will own it.
     pub workspace_id: Uuid,
-    /// Where events go.
-    pub url: EndpointUrl,
-    /// How messages are rendered.
-    pub format: Format,
-    /// What signs deliveries.
-    pub secret: Secret,
-    /// Which messages it gets.
-    pub events: Vec<Subscription>,
+    /// Its settings.
+    pub settings: EndpointSettings,
 }
 
-/// What a caller changes of an endpoint; `None` leaves a field alone.
-#[derive(Clone, Debug, Default)]
+/// A caller's changes to an endpoint; `None` leaves a field as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EndpointPatch {
-    /// Where events go.
+    /// The URL that receives events.
     pub url: Option<EndpointUrl>,
-    /// How messages are rendered.
+    /// The rendering of messages.
     pub format: Option<Format>,
-    /// What signs deliveries.
+    /// The secret that signs deliveries.
     pub secret: Option<Secret>,
-    /// Which messages it gets.
+    /// The event types it is subscribed to.
     pub events: Option<Vec<Subscription>>,
+    /// The name for people; empty: none.
+    pub name: Option<String>,
+    /// The description for people; empty: none.
+    pub description: Option<String>,
     /// Enabling clears the failure count; disabling skips what is pending.
     pub enabled: Option<bool>,
 }
 
 impl EndpointPatch {
-    /// Whether nothing was asked for.
+    /// Reports whether nothing is to change.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.url.is_none()
-            && self.format.is_none()
-            && self.secret.is_none()
-            && self.events.is_none()
-            && self.enabled.is_none()
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Changes `settings`. `enabled` is no setting, and is left to the caller.
+    pub fn apply(self, settings: &mut EndpointSettings) {
+        fn set<T>(field: &mut T, new: Option<T>) {
+            if let Some(new) = new {
+                *field = new;
+            }
+        }
+        set(&mut settings.delivery.url, self.url);
+        set(&mut settings.delivery.secret, self.secret);
+        set(&mut settings.format, self.format);
+        set(&mut settings.events, self.events);
+        set(&mut settings.name, self.name);
+        set(&mut settings.description, self.description);
+    }
+
+    /// Returns the settings of a new endpoint; `None` if a field is absent that has no default.
+    #[must_use]
+    pub fn into_settings(mut self) -> Option<EndpointSettings> {
+        let (url, events) = (self.url.take()?, self.events.take()?);
+        let mut settings = EndpointSettings::new(url, self.format?, events);
+        self.apply(&mut settings);
+        Some(settings)
     }
 }

@@ -78,6 +78,12 @@ impl Subscription {
         fits.then(|| Self(text.to_owned()))
     }
 
+    /// Returns the subscription to every type.
+    #[must_use]
+    pub fn every_type() -> Self {
+        Self("*".to_owned())
+    }
+
     /// One that was parsed before it was stored.
     #[must_use]
     pub fn from_stored(text: String) -> Self {

@@ -7,8 +7,7 @@ use uuid::Uuid;
 use super::error::StoreError;
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::Timestamp;
-use crate::domain::endpoint_url::EndpointUrl;
-use crate::domain::secret::Secret;
+use crate::domain::endpoint::DeliverySettings;
 
 /// An endpoint's number: small, never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,10 +34,8 @@ pub struct Target {
     pub workspace: WorkspaceNumber,
     /// Its id, for logs.
     pub id: Uuid,
-    /// Where events go.
-    pub url: EndpointUrl,
-    /// What signs deliveries.
-    pub secret: Secret,
+    /// Its settings, as far as the engine works with them.
+    pub settings: DeliverySettings,
     /// Whether attempts may start.
     pub enabled: bool,
     /// Runs up to this one are skipped.

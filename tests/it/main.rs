@@ -12,6 +12,7 @@ mod deleting;
 mod deliveries;
 mod dev;
 mod fixture;
+mod keys;
 mod layers;
 mod lifecycle;
 mod lists;

@@ -14,6 +14,7 @@ mod tenants;
 use serde_json::{Value, json};
 
 use super::fixture::{Answer, TestApp};
+use crate::keys::ENDPOINT;
 
 /// An id of version 4 that nothing has.
 const NOBODY: &str = "0190a000-0000-4000-8000-000000000000";
@@ -200,18 +201,6 @@ const TOKEN: [&str; 9] = [
     "expires_at",
     "last_used_at",
     "parent_id",
-];
-const ENDPOINT: [&str; 10] = [
-    "created_at",
-    "modified_at",
-    "id",
-    "url",
-    "format",
-    "secret",
-    "workspace_id",
-    "events",
-    "enabled",
-    "disabled_reason",
 ];
 const EVENT: [&str; 13] = [
     "created_at",

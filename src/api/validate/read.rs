@@ -15,7 +15,7 @@ use super::{Fault, Given, Place, uuid_text};
 use crate::domain::access::{COMMENT_MAX, EXPIRES_IN_MAX_S, Scope, Scopes};
 use crate::domain::clock::{Timestamp, TimestampProblem};
 use crate::domain::delivery::CodeClass;
-use crate::domain::endpoint::Format;
+use crate::domain::endpoint::{DESCRIPTION_MAX, Format, NAME_MAX};
 use crate::domain::endpoint_url::{EndpointUrl, MAX_URL_BYTES, UrlProblem};
 use crate::domain::event::EventStatus;
 use crate::domain::event_type::{
@@ -25,7 +25,7 @@ use crate::domain::message::DATA_DEPTH_MAX;
 use crate::domain::network_policy::NetworkPolicy;
 use crate::domain::secret::{KEY_BYTES, SECRET_MAX, SECRET_MIN, Secret, SecretProblem};
 use crate::domain::visible::first_invisible;
-use crate::domain::workspace::{NAME_MAX, NameProblem, WorkspaceName};
+use crate::domain::workspace::{NAME_MAX as WORKSPACE_NAME_MAX, NameProblem, WorkspaceName};
 
 /// The longest text filter, in characters: as long as the URLs it is sought in.
 const FILTER_TEXT_MAX: usize = 2048;
@@ -62,6 +62,24 @@ pub(crate) fn comment(given: Given<'_>, place: &mut Place<'_>) -> Option<String>
     match first_invisible(&text) {
         None => Some(text),
         Some(character) => place.refuse(given, invisible("a comment", character)),
+    }
+}
+
+/// The name of an endpoint; may be empty.
+pub(crate) fn endpoint_name(given: Given<'_>, place: &mut Place<'_>) -> Option<String> {
+    let text = text_up_to(NAME_MAX, given, place)?;
+    match first_invisible(&text) {
+        None => Some(text),
+        Some(character) => place.refuse(given, invisible("a name", character)),
+    }
+}
+
+/// The description of an endpoint; may be empty, and have several lines.
+pub(crate) fn description(given: Given<'_>, place: &mut Place<'_>) -> Option<String> {
+    let text = text_up_to(DESCRIPTION_MAX, given, place)?;
+    match first_invisible(&text.replace(['\n', '\t'], " ")) {
+        None => Some(text),
+        Some(character) => place.refuse(given, invisible("a description", character)),
     }
 }
 
@@ -230,7 +248,7 @@ pub(crate) fn workspace_name(given: Given<'_>, place: &mut Place<'_>) -> Option<
     let fault = match WorkspaceName::parse(&text) {
         Ok(name) => return Some(name),
         Err(NameProblem::Empty) => Fault::StringTooShort(1),
-        Err(NameProblem::TooLong) => Fault::StringTooLong(NAME_MAX),
+        Err(NameProblem::TooLong) => Fault::StringTooLong(WORKSPACE_NAME_MAX),
         Err(NameProblem::LooksLikeId) => {
             Fault::Value("a name must not be a UUID: it would be taken for an id".into())
         }

@@ -10,12 +10,13 @@ use super::inbox::Secrets;
 use crate::cli::{database, seed};
 use crate::config::NetworkSettings;
 use crate::domain::access::{Actor, Reach, Scopes, Token, TokenKind};
-use crate::domain::endpoint::{Endpoint, EndpointPatch, Format, NewEndpoint};
+use crate::domain::endpoint::{Endpoint, EndpointPatch, EndpointSettings, NewEndpoint};
 use crate::domain::endpoint_url::EndpointUrl;
-use crate::domain::event_type::Subscription;
-use crate::domain::secret::Secret;
 use crate::domain::workspace::Workspace;
 use crate::storage::{Descendants, EndpointFilter, NewAccessToken, Page, Store, StoreError};
+
+/// The name of the demonstration's endpoint.
+const ENDPOINT_NAME: &str = "The built-in receiver";
 
 /// Marks the tokens made here, so that the next start on the same database ends them.
 const TOKEN_COMMENT: &str = "hookpost dev";
@@ -95,10 +96,10 @@ fn point_to(
         None => store
             .create_endpoint(NewEndpoint {
                 workspace_id: workspace.id,
-                url,
-                format: Format::Raw,
-                secret: Secret::generate(),
-                events: vec![Subscription::from_stored("*".to_owned())],
+                settings: EndpointSettings {
+                    name: ENDPOINT_NAME.to_owned(),
+                    ..EndpointSettings::raw(url)
+                },
             })
             .wait(),
     }
@@ -107,7 +108,10 @@ fn point_to(
 /// How the inboxes find the secrets to check signatures with.
 pub(super) fn secrets_in(store: Arc<dyn Store>) -> Secrets {
     Arc::new(move |path| match with_path(&*store, Reach::Server, path) {
-        Ok(endpoints) => endpoints.into_iter().map(|e| e.secret).collect(),
+        Ok(endpoints) => endpoints
+            .into_iter()
+            .map(|endpoint| endpoint.settings.delivery.secret)
+            .collect(),
         Err(error) => {
             tracing::warn!("cannot look the secrets of {path} up: {error}");
             Vec::new()
@@ -129,7 +133,7 @@ fn with_path(store: &dyn Store, reach: Reach, path: &str) -> Result<Vec<Endpoint
     let endpoints = store.list_endpoints(&filter, page, usize::MAX)?;
     let mut endpoints: Vec<Endpoint> = endpoints.rows.into_iter().map(|row| row.item).collect();
     endpoints.retain(|endpoint| {
-        let url = endpoint.url.url();
+        let url = endpoint.settings.delivery.url.url();
         url.is_some_and(|url| url.path() == path && is_local(&url))
     });
     Ok(endpoints)

@@ -10,6 +10,7 @@ use crate::delivery::limits::Limits;
 use crate::delivery::protocol::{AttemptReport, AttemptResult};
 use crate::delivery::target::LiveTargets;
 use crate::domain::clock::Timestamp;
+use crate::domain::endpoint::DeliverySettings;
 use crate::domain::endpoint_url::EndpointUrl;
 use crate::domain::retry::RetryPolicy;
 use crate::domain::secret::Secret;
@@ -44,8 +45,10 @@ fn target(enabled: bool, skip_through: i64) -> Target {
         number: NUMBER,
         workspace: WorkspaceNumber(1),
         id: Uuid::nil(),
-        url: EndpointUrl::from_stored("https://a".to_owned()),
-        secret: Secret::generate(),
+        settings: DeliverySettings {
+            url: EndpointUrl::from_stored("https://a".to_owned()),
+            secret: Secret::generate(),
+        },
         enabled,
         skip_through: Run(skip_through),
     }

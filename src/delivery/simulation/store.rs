@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::delivery::protocol::{ReadRequest, ReadResult};
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::Timestamp;
+use crate::domain::endpoint::DeliverySettings;
 use crate::domain::endpoint_url::EndpointUrl;
 use crate::domain::secret::Secret;
 use crate::storage::{
@@ -99,8 +100,10 @@ impl Store {
             number,
             workspace,
             id: Uuid::nil(),
-            url: EndpointUrl::from_stored(String::new()),
-            secret: Secret::parse("a secret of at least 32 characters").unwrap(),
+            settings: DeliverySettings {
+                url: EndpointUrl::from_stored(String::new()),
+                secret: Secret::parse("a secret of at least 32 characters").unwrap(),
+            },
             enabled: true,
             skip_through: Run(0),
         };

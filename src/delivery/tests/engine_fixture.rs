@@ -13,12 +13,11 @@ use crate::delivery::{Engine, EngineSettings, Transport};
 use crate::domain::access::Reach;
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::{Clock, ManualClock, Timestamp};
-use crate::domain::endpoint::{EndpointPatch, Format, NewEndpoint};
+use crate::domain::endpoint::{EndpointPatch, EndpointSettings, NewEndpoint};
 use crate::domain::endpoint_url::EndpointUrl;
-use crate::domain::event_type::{EventType, Subscription};
+use crate::domain::event_type::EventType;
 use crate::domain::message::NewMessage;
 use crate::domain::retry::RetryPolicy;
-use crate::domain::secret::Secret;
 use crate::domain::workspace::WorkspaceName;
 use crate::storage::sqlite::{SqliteSettings, SqliteStore};
 use crate::storage::{Pending, Published, Store};
@@ -198,10 +197,7 @@ impl EngineFixture {
     pub(super) fn endpoint(&self, url: &str) -> Uuid {
         let new = NewEndpoint {
             workspace_id: self.workspace,
-            url: EndpointUrl::from_stored(url.to_owned()),
-            format: Format::Raw,
-            secret: Secret::generate(),
-            events: vec![Subscription::parse("*").unwrap()],
+            settings: EndpointSettings::raw(EndpointUrl::from_stored(url.to_owned())),
         };
         self.store.create_endpoint(new).wait().unwrap().id
     }

@@ -1,10 +1,13 @@
 //! Columns to domain types, and back.
 
 use rusqlite::Row;
+use rusqlite::types::{FromSql, Value, ValueRef};
 
 use crate::domain::access::{AccessToken, Scopes};
 use crate::domain::clock::Timestamp;
-use crate::domain::endpoint::{DisabledReason, Endpoint, Format};
+use crate::domain::endpoint::{
+    DeliverySettings, DisabledReason, Endpoint, EndpointSettings, Format,
+};
 use crate::domain::endpoint_url::EndpointUrl;
 use crate::domain::event_type::Subscription;
 use crate::domain::secret::Secret;
@@ -73,57 +76,161 @@ macro_rules! body {
 pub(super) use body;
 
 /// What subscriptions are stored as.
-pub(super) fn subscriptions_column(subscriptions: &[Subscription]) -> String {
+fn subscriptions_column(subscriptions: &[Subscription]) -> String {
     let texts: Vec<&str> = subscriptions.iter().map(Subscription::as_str).collect();
     texts.join(" ")
 }
 
-/// The columns of [`endpoint`], from `endpoint e JOIN workspace w`.
-pub(super) const ENDPOINT: &str =
-    "e.id, w.id, e.url, e.format, e.secret, e.events, e.disabled, e.created_at, e.modified_at";
+/// The columns of a row, read from left to right.
+pub(super) struct Columns<'row, 'statement> {
+    row: &'row Row<'statement>,
+    next: usize,
+}
 
-/// An endpoint from the columns [`ENDPOINT`].
+impl<'row, 'statement> Columns<'row, 'statement> {
+    /// Begins at the first column.
+    pub(super) const fn of(row: &'row Row<'statement>) -> Self {
+        Self { row, next: 0 }
+    }
+
+    /// Reads the next column.
+    pub(super) fn get<T: FromSql>(&mut self) -> rusqlite::Result<T> {
+        let value = self.row.get(self.next);
+        self.next += 1;
+        value
+    }
+
+    /// Reads the next column, of a text or a BLOB that need not be copied.
+    pub(super) fn get_ref(&mut self) -> rusqlite::Result<ValueRef<'row>> {
+        let value = self.row.get_ref(self.next);
+        self.next += 1;
+        value
+    }
+
+    /// Reads the next column, a time.
+    pub(super) fn time(&mut self) -> rusqlite::Result<Timestamp> {
+        self.get().map(time)
+    }
+
+    /// Reads the next column, a time that may be NULL.
+    pub(super) fn time_or_null(&mut self) -> rusqlite::Result<Option<Timestamp>> {
+        Ok(self.get::<Option<i64>>()?.map(time))
+    }
+}
+
+/// The columns of [`DeliverySettings`], each after `$prefix`.
+macro_rules! delivery_columns {
+    ($prefix:literal) => {
+        concat!($prefix, "url, ", $prefix, "secret")
+    };
+}
+
+/// The columns of [`EndpointSettings`], each after `$prefix`: for INSERT, UPDATE and SELECT alike, in the order
+/// of [`settings`] and [`settings_values`].
+macro_rules! settings_columns {
+    ($prefix:literal) => {
+        concat!(
+            delivery_columns!($prefix),
+            ", ",
+            $prefix,
+            "format, ",
+            $prefix,
+            "events, ",
+            $prefix,
+            "name, ",
+            $prefix,
+            "description"
+        )
+    };
+}
+
+/// The columns of [`settings_values`].
+pub(super) const SETTINGS: &str = settings_columns!("");
+
+fn delivery_settings(columns: &mut Columns<'_, '_>) -> rusqlite::Result<DeliverySettings> {
+    Ok(DeliverySettings {
+        url: EndpointUrl::from_stored(columns.get()?),
+        secret: Secret::from_stored(columns.get()?),
+    })
+}
+
+fn settings(columns: &mut Columns<'_, '_>) -> rusqlite::Result<EndpointSettings> {
+    Ok(EndpointSettings {
+        delivery: delivery_settings(columns)?,
+        format: format(columns.get()?),
+        events: subscriptions(&columns.get::<String>()?),
+        name: columns.get()?,
+        description: columns.get()?,
+    })
+}
+
+/// Returns the values of the columns [`SETTINGS`].
+pub(super) fn settings_values(settings: &EndpointSettings) -> Vec<Value> {
+    let delivery = &settings.delivery;
+    vec![
+        delivery.url.as_str().to_owned().into(),
+        delivery.secret.reveal().to_owned().into(),
+        format_column(settings.format).into(),
+        subscriptions_column(&settings.events).into(),
+        settings.name.clone().into(),
+        settings.description.clone().into(),
+    ]
+}
+
+/// Returns `count` marks for parameters, such as `?, ?, ?`.
+pub(super) fn marks(count: usize) -> String {
+    vec!["?"; count].join(", ")
+}
+
+/// The columns of [`endpoint`], from `endpoint e JOIN workspace w`.
+pub(super) const ENDPOINT: &str = concat!(
+    "e.id, w.id, e.disabled, e.created_at, e.modified_at, ",
+    settings_columns!("e.")
+);
+
+/// Reads an endpoint from the columns [`ENDPOINT`].
 pub(super) fn endpoint(row: &Row<'_>) -> rusqlite::Result<Endpoint> {
+    let mut columns = Columns::of(row);
     Ok(Endpoint {
-        id: row.get(0)?,
-        workspace_id: row.get(1)?,
-        url: EndpointUrl::from_stored(row.get(2)?),
-        format: format(row.get(3)?),
-        secret: Secret::from_stored(row.get(4)?),
-        events: subscriptions(&row.get::<_, String>(5)?),
-        disabled_reason: row.get::<_, Option<i64>>(6)?.map(reason),
-        created_at: time(row.get(7)?),
-        modified_at: row.get::<_, Option<i64>>(8)?.map(time),
+        id: columns.get()?,
+        workspace_id: columns.get()?,
+        disabled_reason: columns.get::<Option<i64>>()?.map(reason),
+        created_at: columns.time()?,
+        modified_at: columns.time_or_null()?,
+        settings: settings(&mut columns)?,
     })
 }
 
 /// The columns of [`target`], from `endpoint`.
-pub(super) const TARGET: &str =
-    "n, id, url, secret, disabled IS NULL AND deleted_at IS NULL, skip_through, workspace";
+pub(super) const TARGET: &str = concat!(
+    "n, id, disabled IS NULL AND deleted_at IS NULL, skip_through, workspace, ",
+    delivery_columns!("")
+);
 
-/// What the engine knows of an endpoint, from the columns [`TARGET`].
+/// Reads what the engine knows of an endpoint from the columns [`TARGET`].
 pub(super) fn target(row: &Row<'_>) -> rusqlite::Result<Target> {
+    let mut columns = Columns::of(row);
     Ok(Target {
-        number: EndpointNumber(row.get(0)?),
-        id: row.get(1)?,
-        url: EndpointUrl::from_stored(row.get(2)?),
-        secret: Secret::from_stored(row.get(3)?),
-        enabled: row.get(4)?,
-        skip_through: Run(row.get(5)?),
-        workspace: WorkspaceNumber(row.get(6)?),
+        number: EndpointNumber(columns.get()?),
+        id: columns.get()?,
+        enabled: columns.get()?,
+        skip_through: Run(columns.get()?),
+        workspace: WorkspaceNumber(columns.get()?),
+        settings: delivery_settings(&mut columns)?,
     })
 }
 
 /// The columns of [`workspace`].
 pub(super) const WORKSPACE: &str = "id, name, created_at, modified_at";
 
-/// A workspace from the columns [`WORKSPACE`].
+/// Reads a workspace from the columns [`WORKSPACE`].
 pub(super) fn workspace(row: &Row<'_>) -> rusqlite::Result<Workspace> {
+    let mut columns = Columns::of(row);
     Ok(Workspace {
-        id: row.get(0)?,
-        name: WorkspaceName::from_stored(row.get(1)?),
-        created_at: time(row.get(2)?),
-        modified_at: row.get::<_, Option<i64>>(3)?.map(time),
+        id: columns.get()?,
+        name: WorkspaceName::from_stored(columns.get()?),
+        created_at: columns.time()?,
+        modified_at: columns.time_or_null()?,
     })
 }
 
@@ -134,18 +241,19 @@ pub(super) const TOKEN: &str = "
            CASE WHEN ?2 OR p.workspace = t.workspace THEN p.id END
     FROM token t LEFT JOIN workspace w ON w.n = t.workspace LEFT JOIN token p ON p.n = t.parent";
 
-/// An access token from the columns [`TOKEN`].
+/// Reads an access token from the columns [`TOKEN`].
 pub(super) fn token(row: &Row<'_>) -> rusqlite::Result<AccessToken> {
+    let mut columns = Columns::of(row);
     Ok(AccessToken {
-        id: row.get(0)?,
-        workspace_id: row.get(1)?,
-        comment: row.get(2)?,
-        scopes: Scopes::from_bits(row.get(3)?),
-        expires_at: row.get::<_, Option<i64>>(4)?.map(time),
-        last_used_at: row.get::<_, Option<i64>>(5)?.map(time),
-        created_at: time(row.get(6)?),
-        modified_at: row.get::<_, Option<i64>>(7)?.map(time),
-        parent_id: row.get(8)?,
+        id: columns.get()?,
+        workspace_id: columns.get()?,
+        comment: columns.get()?,
+        scopes: Scopes::from_bits(columns.get()?),
+        expires_at: columns.time_or_null()?,
+        last_used_at: columns.time_or_null()?,
+        created_at: columns.time()?,
+        modified_at: columns.time_or_null()?,
+        parent_id: columns.get()?,
     })
 }
 

@@ -230,7 +230,7 @@ fn while_an_older_file_is_brought_up_to_date_it_stays_as_it_was() {
     server.published(&json!("after it"));
     server.wait_for_events("succeeded", 13);
     server.stop();
-    assert_eq!(place.number("PRAGMA user_version"), 6);
+    assert_eq!(place.number("PRAGMA user_version"), 7);
     let indexed = "SELECT count(*) FROM event_of_endpoint";
     assert!(place.number(indexed) >= 12);
     assert!(place.number("SELECT count(*) FROM event_count") > 12);

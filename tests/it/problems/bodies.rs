@@ -29,6 +29,8 @@ fn forms(app: &TestApp) -> Vec<Form> {
         ("format", true, format),
         ("events", true, events),
         ("secret", false, secret),
+        ("name", false, endpoint_name),
+        ("description", false, description),
     ];
     let message_fields: Vec<(_, bool, Field)> = vec![
         ("type", true, event_type),
@@ -76,6 +78,8 @@ fn forms(app: &TestApp) -> Vec<Form> {
         ("secret", false, secret),
         ("format", false, format),
         ("events", false, events),
+        ("name", false, endpoint_name),
+        ("description", false, description),
         ("enabled", false, enabled),
     ];
     form("PATCH", endpoint, own, json!({}), patch);

@@ -278,6 +278,23 @@ pub(super) fn comment() -> Vec<Row> {
     rows
 }
 
+pub(super) fn endpoint_name() -> Vec<Row> {
+    let mut rows = others(&["null", "1", "true", "[]", "{}"], &string_type());
+    rows.push(row(r#""\ud800""#, string_unicode()));
+    rows.push(row(&quoted(&"é".repeat(129)), too_long(128)));
+    rows.extend(invisible("a name"));
+    rows
+}
+
+pub(super) fn description() -> Vec<Row> {
+    let mut rows = others(&["null", "1", "true", "[]", "{}"], &string_type());
+    rows.push(row(r#""\ud800""#, string_unicode()));
+    rows.push(row(&quoted(&"é".repeat(1025)), too_long(1024)));
+    let line_breaks = [quoted("a\nb"), quoted("a\tb")];
+    rows.extend(invisible("a description").filter(|row| !line_breaks.contains(&row.0)));
+    rows
+}
+
 fn invisible(what: &str) -> impl Iterator<Item = Row> {
     let of = |character| {
         let code = u32::from(character);

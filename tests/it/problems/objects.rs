@@ -162,6 +162,10 @@ fn patched(app: &TestApp) -> Vec<(String, Vec<(&'static str, Value)>)> {
                 ("secret", json!("a secret that is long enough by now")),
                 ("format", json!("discord")),
                 ("events", json!([])),
+                ("name", json!("Orders")),
+                ("description", json!("for the\n\tteam 🐦")),
+                ("name", json!("")),
+                ("description", json!("")),
                 ("enabled", json!(false)),
             ],
         ),
@@ -289,4 +293,28 @@ fn secrets_are_generated_kept_and_replaced() {
         assert_eq!(text(&replaced, "secret").len(), "whsec_".len() + 44);
         assert_ne!(replaced["secret"], generated["secret"]);
     }
+}
+
+#[test]
+fn an_endpoint_has_the_name_and_the_description_that_it_was_made_with() {
+    let app = TestApp::with_default_policy(&[]);
+    let endpoint = app.endpoint("https://a.example/");
+    assert_eq!(
+        (text(&endpoint, "name"), text(&endpoint, "description")),
+        ("", "")
+    );
+    let (name, description) = ("é".repeat(128), "\n".repeat(1024));
+    let new = json!({
+        "url": "https://a.example/", "format": "raw", "events": [],
+        "name": name, "description": description,
+    });
+    let made = app
+        .post("/api/webhooks/endpoints", &app.token, &new)
+        .expect(201);
+    assert_eq!(made["name"], name);
+    assert_eq!(made["description"], description);
+    let path = format!("/api/webhooks/endpoints/{}", text(&made, "id"));
+    assert_eq!(app.get(&path).expect(200), made);
+    let listed = app.get("/api/webhooks/endpoints").expect(200);
+    assert_eq!(listed["data"], json!([made, endpoint]));
 }

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use hookpost::domain::access::{Token, TokenKind};
 use hookpost::domain::clock::Timestamp;
-use hookpost::domain::endpoint::{Endpoint, EndpointPatch, Format, NewEndpoint};
+use hookpost::domain::endpoint::{Endpoint, EndpointPatch, EndpointSettings, NewEndpoint};
 use hookpost::domain::endpoint_url::EndpointUrl;
 use hookpost::domain::network_policy::NetworkPolicy;
 use hookpost::domain::secret::Secret;
@@ -30,23 +30,19 @@ fn debug_of_the_types_that_hold_credentials_shows_none() {
     ] {
         credentials.add(text);
         let secret = Secret::parse(text).unwrap();
+        let mut settings = EndpointSettings::raw(url.clone());
+        settings.delivery.secret = secret.clone();
         let endpoint = Endpoint {
             id: Uuid::nil(),
             workspace_id: Uuid::nil(),
-            url: url.clone(),
-            format: Format::Raw,
-            secret: secret.clone(),
-            events: Vec::new(),
+            settings: settings.clone(),
             disabled_reason: None,
             created_at: Timestamp::default(),
             modified_at: None,
         };
         let new = NewEndpoint {
             workspace_id: Uuid::nil(),
-            url: url.clone(),
-            format: Format::Raw,
-            secret: secret.clone(),
-            events: Vec::new(),
+            settings: settings.clone(),
         };
         let patch = EndpointPatch {
             url: Some(url.clone()),
@@ -57,8 +53,7 @@ fn debug_of_the_types_that_hold_credentials_shows_none() {
             number: EndpointNumber(1),
             workspace: WorkspaceNumber(1),
             id: Uuid::nil(),
-            url: url.clone(),
-            secret: secret.clone(),
+            settings: settings.delivery,
             enabled: true,
             skip_through: Run(0),
         };

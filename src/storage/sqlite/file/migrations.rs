@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use rusqlite_migration::{HookResult, M, Migrations};
 
 /// How many steps there are: the `user_version` of a file that is up to date.
-pub(crate) const CURRENT_VERSION: i64 = 6;
+pub(crate) const CURRENT_VERSION: i64 = 7;
 
 /// All of them.
 pub(crate) fn migrations() -> Migrations<'static> {
@@ -17,6 +17,7 @@ pub(crate) fn migrations() -> Migrations<'static> {
         M::up(include_str!("migrations/4.sql")),
         M::up(include_str!("migrations/5.sql")),
         M::up(include_str!("migrations/6.sql")),
+        M::up(include_str!("migrations/7.sql")),
     ])
 }
 
@@ -112,27 +113,54 @@ mod tests {
         assert_eq!(version, CURRENT_VERSION);
     }
 
-    /// The words of the SQL of all tables and indexes, without comments. Each comma and parenthesis is a
-    /// word, so that a column that was added later, which `SQLite` puts at the end of the table's SQL, reads
-    /// like one that was there from the start. All else that a table can have is in these words:
-    /// the columns' order, types, defaults, checks and collations, AUTOINCREMENT, WITHOUT ROWID, an index's WHERE.
-    fn shape(connection: &Connection) -> Vec<Vec<String>> {
-        connection
-            .prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name")
-            .unwrap()
-            .query_map([], |row| row.get::<_, String>(0))
-            .unwrap()
-            .map(|sql| words(&sql.unwrap()))
-            .collect()
+    /// Every row that a pragma or query gives, as text.
+    fn table(connection: &Connection, sql: &str) -> Vec<String> {
+        let mut statement = connection.prepare(sql).unwrap();
+        let columns = statement.column_count();
+        let row = |row: &rusqlite::Row<'_>| -> rusqlite::Result<String> {
+            let values: rusqlite::Result<Vec<rusqlite::types::Value>> =
+                (0..columns).map(|at| row.get(at)).collect();
+            Ok(format!("{:?}", values?))
+        };
+        let rows = statement.query_map([], row).unwrap();
+        rows.collect::<Result<_, _>>().unwrap()
     }
 
-    fn words(sql: &str) -> Vec<String> {
-        let code = sql.lines().filter_map(|line| line.split("--").next());
-        let mut spaced = code.collect::<Vec<_>>().join(" ");
-        for mark in [",", "(", ")"] {
-            spaced = spaced.replace(mark, &format!(" {mark} "));
+    /// All that `SQLite` knows of the tables and indexes, but for the names that it gives to indexes itself and
+    /// the text they were made with: that differs where a column was added later. An index's WHERE, and
+    /// AUTOINCREMENT, are in no pragma, and are looked for in that text.
+    fn shape(connection: &Connection) -> Vec<String> {
+        let mut shape = table(
+            connection,
+            "SELECT name, type, ncol, wr, strict FROM pragma_table_list
+             WHERE schema = 'main' AND name NOT LIKE 'sqlite_%' ORDER BY name",
+        );
+        for (from, order) in [
+            ("pragma_table_xinfo(t.name) AS x", "x.cid"),
+            ("pragma_foreign_key_list(t.name) AS x", "x.id, x.seq"),
+            (
+                "pragma_index_list(t.name) AS i JOIN pragma_index_xinfo(i.name) AS x",
+                "i.name, x.seqno",
+            ),
+        ] {
+            let index = if from.contains("index") {
+                "i.name, i.\"unique\", i.origin, i.partial,"
+            } else {
+                ""
+            };
+            shape.extend(table(
+                connection,
+                &format!(
+                    "SELECT t.name, {index} x.* FROM sqlite_schema AS t JOIN {from}
+                     WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%' ORDER BY t.name, {order}"
+                ),
+            ));
         }
-        spaced.split_whitespace().map(str::to_owned).collect()
+        let ends = "SELECT name, sql LIKE '%AUTOINCREMENT%', sql LIKE '%CHECK%',
+                           CASE WHEN type = 'index' THEN substr(sql, instr(sql, ' WHERE ')) END
+                    FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name";
+        shape.extend(table(connection, ends));
+        shape
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! Changing endpoints, and what a change means for their events.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::types::Value;
+use rusqlite::{OptionalExtension, params, params_from_iter};
 use uuid::Uuid;
 
 use crate::domain::access::Reach;
-use crate::domain::endpoint::{DisabledReason, Endpoint, EndpointPatch, NewEndpoint};
+use crate::domain::endpoint::{
+    DisabledReason, Endpoint, EndpointPatch, EndpointSettings, NewEndpoint,
+};
 use crate::domain::id::new_id;
 use crate::domain::secret::Secret;
 use crate::storage::sqlite::rows;
@@ -30,26 +33,22 @@ pub(crate) fn create(
     if count >= limit {
         return Err(StoreError::TooManyEndpoints(limit).into());
     }
-    let id = new_id(context.now);
+    let mut values: Vec<Value> = vec![
+        new_id(context.now).into(),
+        publisher.number.into(),
+        context.now.micros().into(),
+        0.into(),
+    ];
+    values.extend(rows::settings_values(&new.settings));
+    let sql = format!(
+        "INSERT INTO endpoint (id, workspace, created_at, skip_through, {}) VALUES ({}) RETURNING n",
+        rows::SETTINGS,
+        rows::marks(values.len())
+    );
     let number = context
         .connection
-        .prepare_cached(
-            "INSERT INTO endpoint (id, workspace, url, format, secret, events, created_at,
-                                   skip_through)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0) RETURNING n",
-        )?
-        .query_row(
-            params![
-                id,
-                publisher.number,
-                new.url.as_str(),
-                rows::format_column(new.format),
-                new.secret.reveal(),
-                rows::subscriptions_column(&new.events),
-                context.now.micros(),
-            ],
-            |row| row.get(0),
-        )?;
+        .prepare_cached(&sql)?
+        .query_row(params_from_iter(values), |row| row.get(0))?;
     changed(
         context,
         EndpointNumber(number),
@@ -71,21 +70,9 @@ pub(crate) fn update(
     if patch.is_empty() {
         return Ok(before);
     }
-    context
-        .connection
-        .prepare_cached(
-            "UPDATE endpoint SET url = coalesce(?2, url), secret = coalesce(?3, secret),
-                    format = coalesce(?4, format), events = coalesce(?5, events), modified_at = ?6
-             WHERE n = ?1",
-        )?
-        .execute(params![
-            number.0,
-            patch.url.as_ref().map(|url| url.as_str().to_owned()),
-            patch.secret.as_ref().map(Secret::reveal),
-            patch.format.map(rows::format_column),
-            patch.events.as_deref().map(rows::subscriptions_column),
-            context.now.micros(),
-        ])?;
+    let mut settings = before.settings.clone();
+    patch.clone().apply(&mut settings);
+    write_settings(context, number, &settings)?;
     match patch.enabled {
         Some(true) => {
             context
@@ -98,7 +85,7 @@ pub(crate) fn update(
         }
         _ => {}
     }
-    let moved = patch.url.as_ref().is_some_and(|url| *url != before.url);
+    let moved = settings.delivery.url != before.settings.delivery.url;
     let cause = match patch.enabled {
         Some(false) => Cause::Disabled,
         Some(true) => Cause::Enabled,
@@ -107,6 +94,24 @@ pub(crate) fn update(
     };
     changed(context, number, workspace, cause)?;
     find(context, number)
+}
+
+fn write_settings(
+    context: &WriteContext<'_>,
+    number: EndpointNumber,
+    settings: &EndpointSettings,
+) -> rusqlite::Result<()> {
+    let mut values = rows::settings_values(settings);
+    values.push(context.now.micros().into());
+    let sql = format!(
+        "UPDATE endpoint SET ({}, modified_at) = ({}) WHERE n = ?",
+        rows::SETTINGS,
+        rows::marks(values.len())
+    );
+    values.push(number.0.into());
+    let mut update = context.connection.prepare_cached(&sql)?;
+    update.execute(params_from_iter(values))?;
+    Ok(())
 }
 
 /// Gives an endpoint another secret.
@@ -143,7 +148,8 @@ pub(crate) fn delete_located(
     context
         .connection
         .prepare_cached(
-            "UPDATE endpoint SET deleted_at = ?2, url = '', secret = '', events = '' WHERE n = ?1",
+            "UPDATE endpoint SET deleted_at = ?2, url = '', secret = '', events = '', name = '',
+                    description = '' WHERE n = ?1",
         )?
         .execute(params![number.0, context.now.micros()])?;
     skip_pending(context, number)?;

@@ -1,6 +1,6 @@
 //! Rows as what they stand for, as many as there is memory for.
 
-use rusqlite::types::{Type, ValueRef};
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::payload::payload_bytes;
@@ -14,13 +14,14 @@ use crate::storage::filter::RowNumber;
 use crate::storage::part;
 use crate::storage::part::{LongPayload, Part};
 use crate::storage::sqlite::rows;
+use crate::storage::sqlite::rows::Columns;
 
 /// What a row counts besides its long texts.
 const ROW_BYTES: usize = 512;
 
-/// Written out as JSON, a control character of a response takes six bytes, while one of a payload, which
-/// is JSON already, takes two.
-const RESPONSE_WEIGHT: usize = 3;
+/// The weight of a byte of text that is not JSON yet: written out as JSON, a control character takes six
+/// bytes, while one of a payload, which is JSON already, takes two.
+const TEXT_WEIGHT: usize = 3;
 
 /// What [`event`] reads, from `event e` and what it points to; a payload only if it has no more bytes
 /// than parameter 2 says.
@@ -69,7 +70,7 @@ pub(crate) fn events(
     bytes: usize,
 ) -> rusqlite::Result<Part<Event>> {
     with_payloads(connection, EVENT, numbers, bytes, |row| {
-        let (item, payload) = event(row)?;
+        let (item, payload) = event(&mut Columns::of(row))?;
         let bytes = item.payload.as_ref().map_or(0, String::len);
         Ok((part::Row { item, payload }, bytes))
     })
@@ -82,9 +83,9 @@ pub(crate) fn deliveries(
     bytes: usize,
 ) -> rusqlite::Result<Part<Delivery>> {
     with_payloads(connection, DELIVERY, numbers, bytes, |row| {
-        let (item, payload) = delivery(row)?;
+        let (item, payload) = delivery(&mut Columns::of(row))?;
         let bytes = item.event.payload.as_ref().map_or(0, String::len)
-            + RESPONSE_WEIGHT * item.response.as_ref().map_or(0, String::len);
+            + TEXT_WEIGHT * item.response.as_ref().map_or(0, String::len);
         Ok((part::Row { item, payload }, bytes))
     })
 }
@@ -103,8 +104,11 @@ pub(crate) fn endpoints(
     first(numbers, bytes, |number, _| {
         let found = statement.query_row([number], rows::endpoint).optional()?;
         Ok(found.map(|item| {
-            let types = item.events.iter().map(Subscription::as_str);
-            let bytes = item.url.as_str().len() + types.map(|text| text.len() + 3).sum::<usize>();
+            let settings = &item.settings;
+            let types = settings.events.iter().map(Subscription::as_str);
+            let bytes = settings.delivery.url.as_str().len()
+                + types.map(|text| text.len() + 3).sum::<usize>()
+                + TEXT_WEIGHT * (settings.name.len() + settings.description.len());
             let payload = None;
             (part::Row { item, payload }, bytes)
         }))
@@ -170,58 +174,59 @@ pub(crate) fn status(state: i64, run: i64, skip_through: i64) -> Option<EventSta
     }
 }
 
-/// An event, and its payload if that was left out.
-fn event(row: &Row<'_>) -> rusqlite::Result<(Event, Option<LongPayload>)> {
-    let state = row.get(4)?;
-    let status = status(state, row.get(5)?, row.get(6)?).ok_or_else(|| unreadable(4, state))?;
-    let created_at = row.get(10)?;
-    let next_attempt_at = match (status, state) {
-        (EventStatus::Pending, 0) => Some(created_at),
-        (EventStatus::Pending, _) => row.get(9)?,
-        _ => None,
-    };
-    let (payload, left_out) = match (row.get::<_, Option<u64>>(12)?, text(row.get_ref(13)?)?) {
-        (Some(bytes), None) => {
-            let event = row.get(14)?;
-            (Some(String::new()), Some(LongPayload { event, bytes }))
-        }
+/// Reads an event, and its payload if that was left out.
+fn event(columns: &mut Columns<'_, '_>) -> rusqlite::Result<(Event, Option<LongPayload>)> {
+    let (id, message_id, endpoint_id) = (columns.get()?, columns.get()?, columns.get()?);
+    let event_type = EventType::from_stored(columns.get()?);
+    let state = columns.get()?;
+    let status = status(state, columns.get()?, columns.get()?).ok_or_else(|| unreadable(state))?;
+    let (attempts, last_http_code) = (columns.get()?, columns.get()?);
+    let (due, created_at) = (columns.time_or_null()?, columns.time()?);
+    let modified_at = columns.time_or_null()?;
+    let (bytes, text) = (columns.get::<Option<u64>>()?, text(columns.get_ref()?)?);
+    let event = columns.get()?;
+    let (payload, left_out) = match (bytes, text) {
+        (Some(bytes), None) => (Some(String::new()), Some(LongPayload { event, bytes })),
         (_, payload) => (payload, None),
     };
     let event = Event {
-        id: row.get(0)?,
-        message_id: row.get(1)?,
-        endpoint_id: row.get(2)?,
-        event_type: EventType::from_stored(row.get(3)?),
+        id,
+        message_id,
+        endpoint_id,
+        event_type,
         status,
-        attempts: row.get(7)?,
-        last_http_code: row.get(8)?,
-        next_attempt_at: next_attempt_at.map(rows::time),
+        attempts,
+        last_http_code,
+        next_attempt_at: match (status, state) {
+            (EventStatus::Pending, 0) => Some(created_at),
+            (EventStatus::Pending, _) => due,
+            _ => None,
+        },
         payload,
-        created_at: rows::time(created_at),
-        modified_at: row.get::<_, Option<i64>>(11)?.map(rows::time),
+        created_at,
+        modified_at,
     };
     Ok((event, left_out))
 }
 
-fn delivery(row: &Row<'_>) -> rusqlite::Result<(Delivery, Option<LongPayload>)> {
-    let (event, left_out) = event(row)?;
-    let error = match row.get::<_, Option<u8>>(19)? {
-        None => None,
-        Some(code) => {
-            Some(AttemptFailure::from_code(code).ok_or_else(|| unreadable(19, code.into()))?)
-        }
-    };
+fn delivery(columns: &mut Columns<'_, '_>) -> rusqlite::Result<(Delivery, Option<LongPayload>)> {
+    let (event, left_out) = event(columns)?;
     let delivery = Delivery {
-        id: row.get(15)?,
+        id: columns.get()?,
         endpoint_id: event.endpoint_id,
         event,
-        attempt: row.get(16)?,
-        succeeded: row.get(17)?,
-        http_code: row.get(18)?,
-        error,
-        response: row.get(20)?,
-        duration_ms: row.get(21)?,
-        created_at: rows::time(row.get(22)?),
+        attempt: columns.get()?,
+        succeeded: columns.get()?,
+        http_code: columns.get()?,
+        error: match columns.get::<Option<u8>>()? {
+            None => None,
+            Some(code) => {
+                Some(AttemptFailure::from_code(code).ok_or_else(|| unreadable(code.into()))?)
+            }
+        },
+        response: columns.get()?,
+        duration_ms: columns.get()?,
+        created_at: columns.time()?,
     };
     Ok((delivery, left_out))
 }
@@ -232,10 +237,7 @@ fn text(value: ValueRef<'_>) -> rusqlite::Result<Option<String>> {
     Ok(bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
 }
 
-fn unreadable(column: usize, value: i64) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(
-        column,
-        Type::Integer,
-        format!("{value} stands for nothing").into(),
-    )
+fn unreadable(value: i64) -> rusqlite::Error {
+    let message = format!("a column has {value}, which stands for nothing");
+    rusqlite::Error::ToSqlConversionFailure(message.into())
 }

@@ -11,10 +11,8 @@ use tempfile::TempDir;
 use super::*;
 use crate::domain::access::Reach;
 use crate::domain::clock::ManualClock;
-use crate::domain::endpoint::NewEndpoint;
+use crate::domain::endpoint::{EndpointSettings, NewEndpoint};
 use crate::domain::endpoint_url::EndpointUrl;
-use crate::domain::event_type::Subscription;
-use crate::domain::secret::Secret;
 use crate::domain::workspace::WorkspaceName;
 use crate::storage::sqlite::SqliteStore;
 use crate::storage::sqlite::writer::operation::call;
@@ -68,12 +66,13 @@ impl World {
     }
 
     fn endpoint(&self, format: Format) -> Uuid {
+        let url = EndpointUrl::from_stored("https://example.com/".to_owned());
         let new = NewEndpoint {
             workspace_id: self.workspace,
-            url: EndpointUrl::from_stored("https://example.com/".to_owned()),
-            format,
-            secret: Secret::generate(),
-            events: vec![Subscription::parse("*").unwrap()],
+            settings: EndpointSettings {
+                format,
+                ..EndpointSettings::raw(url)
+            },
         };
         self.store.create_endpoint(new).wait().unwrap().id
     }

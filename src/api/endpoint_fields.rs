@@ -1,0 +1,66 @@
+//! The fields of an endpoint in the body of a request: of a new one, and of a change.
+
+use super::validate::{Checked, Field, Input, read};
+use crate::domain::endpoint::EndpointPatch;
+use crate::domain::endpoint::Format;
+use crate::domain::endpoint_url::EndpointUrl;
+use crate::domain::event_type::Subscription;
+use crate::domain::network_policy::NetworkPolicy;
+use crate::domain::secret::Secret;
+
+/// The two forms in which the fields are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// `POST`: what has no default is required.
+    Create,
+    /// `PATCH`: every field may be absent.
+    Update,
+}
+
+/// The fields that were read.
+pub(super) struct EndpointFields {
+    url: Field<Option<EndpointUrl>>,
+    format: Field<Option<Format>>,
+    events: Field<Option<Vec<Subscription>>>,
+    secret: Field<Option<Secret>>,
+    name: Field<Option<String>>,
+    description: Field<Option<String>>,
+    enabled: Field<Option<bool>>,
+}
+
+impl EndpointFields {
+    /// Reads the fields. Problems are listed in this order, which differs between the forms in one place:
+    /// clients know it so.
+    pub(super) fn read(input: &mut Input<'_>, policy: &NetworkPolicy, form: Form) -> Self {
+        let is_required = form == Form::Create;
+        let url = input.field("url", is_required, read::url(policy));
+        let early_secret = (!is_required).then(|| input.optional("secret", read::secret));
+        let format = input.field("format", is_required, read::format);
+        let events = input.field("events", is_required, read::subscriptions);
+        Self {
+            url,
+            format,
+            events,
+            secret: early_secret.unwrap_or_else(|| input.optional("secret", read::secret)),
+            name: input.optional("name", read::endpoint_name),
+            description: input.optional("description", read::description),
+            enabled: match form {
+                Form::Create => Field::absent(),
+                Form::Update => input.optional("enabled", read::boolean),
+            },
+        }
+    }
+
+    /// Returns the fields as a change.
+    pub(super) fn take(self, ok: &Checked) -> EndpointPatch {
+        EndpointPatch {
+            url: self.url.take(ok),
+            format: self.format.take(ok),
+            secret: self.secret.take(ok),
+            events: self.events.take(ok),
+            name: self.name.take(ok),
+            description: self.description.take(ok),
+            enabled: self.enabled.take(ok),
+        }
+    }
+}

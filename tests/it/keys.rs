@@ -1,0 +1,17 @@
+//! The keys of objects, in the order in which the API writes them.
+
+/// The keys of an endpoint.
+pub(crate) const ENDPOINT: [&str; 12] = [
+    "created_at",
+    "modified_at",
+    "id",
+    "url",
+    "format",
+    "secret",
+    "workspace_id",
+    "events",
+    "enabled",
+    "disabled_reason",
+    "name",
+    "description",
+];
