@@ -49,8 +49,8 @@ CREATE TABLE revoked_admin (
   revoked_at INTEGER NOT NULL
 ) WITHOUT ROWID;
 
--- URLs that receive webhooks. Deleting is soft: events and deliveries stay listed. URL, secret,
--- subscriptions, name and description of a deleted one are ''.
+-- Endpoints: URLs that receive webhooks. A deleted endpoint keeps its row, so that its events and deliveries
+-- stay listed. Its URL, secret, subscriptions, name and description are ''.
 CREATE TABLE endpoint (
   n             INTEGER PRIMARY KEY AUTOINCREMENT, -- never reused, as above
   id            BLOB    NOT NULL UNIQUE,
@@ -64,8 +64,8 @@ CREATE TABLE endpoint (
   modified_at   INTEGER,                         -- NULL: never changed
   deleted_at    INTEGER,                         -- NULL: not deleted
   failures      INTEGER NOT NULL DEFAULT 0,      -- events in a row that ended failed
-  skip_through  INTEGER NOT NULL DEFAULT 0,      -- runs up to this one are skipped, swept or not
-  sweep         INTEGER NOT NULL DEFAULT 0,      -- 1: pending rows of skipped runs are left to sweep
+  skip_through  INTEGER NOT NULL DEFAULT 0,      -- runs up to this number count as skipped, swept or not
+  sweep         INTEGER NOT NULL DEFAULT 0,      -- 1: some pending rows of skipped runs are not swept yet
   name          TEXT    NOT NULL DEFAULT '',     -- for people; '': none
   description   TEXT    NOT NULL DEFAULT ''      -- for people; '': none
 );
