@@ -1,7 +1,7 @@
 //! The vocabulary and the rules of Hookpost: pure types and functions.
 //!
-//! Promises: nothing here does I/O, reads a clock by itself, or knows of SQL or HTTP. Input is
-//! parsed once, into types that cannot hold a bad value, and is not validated again further in.
+//! Promises: no code here does I/O, reads a clock by itself, or knows SQL or HTTP. Input is parsed once, into
+//! types that cannot hold a bad value, and is not validated again further in.
 
 pub mod access;
 pub mod attempt_failure;
@@ -14,6 +14,7 @@ pub mod event_type;
 pub mod format;
 pub mod health;
 pub mod id;
+pub(crate) mod json;
 pub mod message;
 pub mod network_policy;
 pub mod rate_limit;

@@ -18,16 +18,15 @@
 //! sender chooses.
 
 mod echo;
-mod json;
 mod problem;
 pub(crate) mod read;
 mod uuid_text;
 
 use std::borrow::Cow;
 
-use self::json::{Kind, Member};
-pub(crate) use self::json::{LoneSurrogate, Value};
 pub(crate) use self::problem::{Fault, Loc, Problem, Section};
+use crate::domain::json::{self, Kind, Member};
+pub(crate) use crate::domain::json::{LoneSurrogate, Value};
 
 /// The most values of one multi-value filter: each becomes a scan of its own.
 pub(crate) const FILTER_VALUES_MAX: usize = 100;

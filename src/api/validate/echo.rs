@@ -6,7 +6,7 @@
 
 use serde_json::value::RawValue;
 
-use super::json::{Kind, Value};
+use crate::domain::json::{Kind, Value};
 
 /// Stands for a secret.
 const MASK: &str = "\"**********\"";
@@ -122,8 +122,8 @@ fn write_text(out: &mut String, text: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::json::scan;
     use super::*;
+    use crate::domain::json::scan;
 
     fn shown(json: &str) -> String {
         echo(scan(json).unwrap().value, false).get().to_owned()

@@ -9,7 +9,6 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::json::Kind;
 use super::problem::expected;
 use super::{Fault, Given, Place, uuid_text};
 use crate::domain::access::{COMMENT_MAX, EXPIRES_IN_MAX_S, Scope, Scopes};
@@ -21,6 +20,7 @@ use crate::domain::event::EventStatus;
 use crate::domain::event_type::{
     EVENT_TYPE_PATTERN, EventType, SUBSCRIPTION_PATTERN, SUBSCRIPTIONS_MAX, Subscription,
 };
+use crate::domain::json::Kind;
 use crate::domain::message::DATA_DEPTH_MAX;
 use crate::domain::network_policy::NetworkPolicy;
 use crate::domain::secret::{KEY_BYTES, SECRET_MAX, SECRET_MIN, Secret, SecretProblem};

@@ -2,19 +2,20 @@
 
 use serde::Serialize;
 
-use super::{Member, Summary, fit, iso8601, utf16};
+use super::summary::{Member, Summary};
+use super::text::{fit, iso8601, utf16};
 use crate::domain::event_type::EventType;
 
 // Discord, "Embed Limits".
 pub(super) const TITLE_MAX: usize = 256;
 pub(super) const NAME_MAX: usize = 256;
 pub(super) const VALUE_MAX: usize = 1024;
-/// Title, description, names and values of fields, footer and author of a message together.
+/// The limit for title, description, names and values of fields, footer and author together.
 pub(super) const EMBED_MAX: usize = 6000;
 
-/// Values up to this length stand side by side.
+/// The longest values that are shown side by side.
 const INLINE_MAX: usize = 40;
-/// The stripe at the embed's side.
+/// The color of the stripe at the embed's side.
 const COLOR: u32 = 0x2F_6F_EB;
 const AUTHOR: &str = "Hookpost";
 const FOOTER: &str = "Sent by Hookpost";
@@ -26,7 +27,7 @@ struct Message<'a> {
     allowed_mentions: AllowedMentions,
 }
 
-/// An empty list: nobody is pinged, whatever the text says.
+/// The mentions that notify people: an empty list, so none does, whatever the text says.
 #[derive(Serialize)]
 struct AllowedMentions {
     parse: [&'static str; 0],
@@ -86,7 +87,7 @@ pub(super) fn render(
     serde_json::to_vec(&message).expect("strings and numbers always serialise into memory")
 }
 
-/// The fields, with long values shortened alike until all of them fit into `room`.
+/// Returns the fields, with long values cut to one common length so that all fields fit into `room`.
 fn fields(workspace: &str, members: &[Member], room: usize) -> Vec<Field> {
     let shown: Vec<(String, &str)> = std::iter::once(("workspace", workspace))
         .chain(members.iter().map(|m| (m.name.as_str(), m.value.as_str())))
@@ -121,11 +122,11 @@ fn fields(workspace: &str, members: &[Member], room: usize) -> Vec<Field> {
         .collect()
 }
 
-/// Takes the meaning from Discord's markdown, mentions, emoji and timestamps.
+/// Escapes Discord's markdown, mentions, emoji and timestamps, so that they have no effect.
 fn escape(next: char, after: &str, line_start: bool, out: &mut String) {
     let escaped = match next {
         '\\' | '*' | '_' | '~' | '`' | '|' | '<' | '>' | '[' | ']' => true,
-        // Headings, lists and small print begin a line; elsewhere these are left readable.
+        // Headings, lists and small print begin a line; elsewhere these characters need no escape.
         '#' => line_start,
         '-' => line_start && after.starts_with([' ', '#']),
         '+' => line_start && after.starts_with(' '),

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::{Member, Summary, fit, iso8601, utf16};
+use super::summary::{Member, Summary};
+use super::text::{fit, iso8601, utf16};
 use crate::domain::event_type::EventType;
 
 // Slack, "Block Kit reference": section, text object.
@@ -10,14 +11,14 @@ pub(super) const TEXT_MAX: usize = 3000;
 pub(super) const FIELDS_MAX: usize = 10;
 pub(super) const FIELD_MAX: usize = 2000;
 
-/// Leaves most of a field to the value.
+/// The longest name of a field: most of the field is left to its value.
 const NAME_MAX: usize = 256;
-/// Workspace names and times are far shorter.
+/// The longest context line; times and counts are far shorter.
 const CONTEXT_MAX: usize = 200;
 
 #[derive(Serialize)]
 struct Message {
-    /// What notifications show.
+    /// The text that notifications show.
     text: String,
     blocks: Vec<Block>,
 }
@@ -35,7 +36,7 @@ enum Block {
     },
 }
 
-/// `verbatim`: names of people and channels in the text are not looked up and linked.
+/// A text in Slack's markup. `verbatim` keeps Slack from linking names of people and channels in it.
 #[derive(Serialize)]
 struct Markdown {
     r#type: &'static str,
@@ -68,7 +69,7 @@ pub(super) fn render(
                 .map(|Member { name, value }| field(name, value)),
         )
         .collect();
-    // A section takes ten; the workspace and ten members are eleven.
+    // A section takes ten fields; the workspace and ten members are eleven.
     let overflow = fields.split_off(fields.len().min(FIELDS_MAX));
     let mut blocks = vec![Block::Section {
         text: Some(Markdown::new(format!("*{title}*"))),
@@ -98,7 +99,7 @@ fn field(name: &str, value: &str) -> Markdown {
     Markdown::new(format!("*{name}*\n{value}"))
 }
 
-/// The three characters that Slack asks to escape; mentions and links need the `<`.
+/// Escapes the three characters that Slack asks for. Mentions and links are then none: they begin with `<`.
 fn escape(next: char, _after: &str, _line_start: bool, out: &mut String) {
     match next {
         '&' => out.push_str("&amp;"),

@@ -1,6 +1,9 @@
 use proptest::prelude::*;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
+use super::summary::KEPT_MAX;
+use super::text::{BLANK, Escape, fit, iso8601, utf16};
 use super::*;
 
 const TIME: &str = "2023-11-14T22:13:20Z";

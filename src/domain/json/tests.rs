@@ -1,7 +1,11 @@
 //! Agreement with the grammar, offsets of errors, and depth.
 
-use proptest::prelude::*;
+use std::borrow::Cow;
 
+use proptest::prelude::*;
+use serde::de::{Deserialize, Deserializer, Visitor};
+
+use super::scanner::*;
 use super::*;
 
 fn error(text: &str) -> (usize, &'static str) {
@@ -105,7 +109,48 @@ fn jsonish() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
 }
 
+/// A string as bytes, which `serde_json` decodes with lone surrogates in three bytes each.
+#[derive(Debug)]
+struct Bytes(Vec<u8>);
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+        impl Visitor<'_> for Collect {
+            type Value = Bytes;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Bytes, E> {
+                Ok(Bytes(bytes.to_vec()))
+            }
+        }
+        deserializer.deserialize_bytes(Collect)
+    }
+}
+
+/// Strings of escapes, many of which are halves of surrogate pairs.
+fn escapes() -> impl Strategy<Value = String> {
+    let piece = prop::sample::select(vec![
+        "\\ud83d", "\\ude00", "\\uD800", "\\uDBFF", "\\udc00", "\\uDFFF", "\\u0041", "\\u0000",
+        "\\\"", "\\\\", "\\/", "\\b", "\\n", "u", "d83d", "é", "😀",
+    ]);
+    prop::collection::vec(piece, 0..12).prop_map(|pieces| format!("\"{}\"", pieces.concat()))
+}
+
 proptest! {
+    #[test]
+    fn lone_surrogates_are_found_where_serde_finds_them(json in escapes()) {
+        let Bytes(bytes) = serde_json::from_str(&json).unwrap();
+        let value = scan(&json).unwrap().value;
+        let lossy = String::from_utf8_lossy(&bytes);
+        prop_assert_eq!(value.text_with("\u{fffd}\u{fffd}\u{fffd}"), lossy);
+        let whole = String::from_utf8(bytes);
+        prop_assert_eq!(value.text().ok().map(Cow::into_owned), whole.ok());
+    }
+
     #[test]
     fn it_agrees_with_serde_about_what_is_json(text in jsonish()) {
         let ours = scan(&text);

@@ -1,0 +1,102 @@
+//! Values and members as slices of a checked text.
+
+use std::borrow::Cow;
+
+use super::string::unescape;
+
+/// The type of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Null,
+    Bool,
+    Number,
+    Text,
+    Array,
+    Object,
+}
+
+/// A value: its text, which was checked, and its depth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Value<'a> {
+    raw: &'a str,
+    depth: usize,
+}
+
+/// A member of an object, or an item of an array (its key is then empty).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Member<'a> {
+    /// The key with its quotes.
+    key: &'a str,
+    /// Its value.
+    pub(crate) value: Value<'a>,
+}
+
+/// The error for a string with half of a surrogate pair, which no Unicode text can hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LoneSurrogate;
+
+impl<'a> Value<'a> {
+    /// Makes a value of a text that was checked.
+    pub(super) fn new(raw: &'a str, depth: usize) -> Self {
+        Self { raw, depth }
+    }
+
+    /// Returns the bytes as sent.
+    pub(crate) fn raw(self) -> &'a str {
+        self.raw
+    }
+
+    /// Returns the number of arrays and objects around the innermost scalar; 0 for a scalar.
+    pub(crate) fn depth(self) -> usize {
+        self.depth
+    }
+
+    /// Returns the type of the value.
+    pub(crate) fn kind(self) -> Kind {
+        match self.raw.as_bytes().first() {
+            Some(b'{') => Kind::Object,
+            Some(b'[') => Kind::Array,
+            Some(b'"') => Kind::Text,
+            Some(b't' | b'f') => Kind::Bool,
+            Some(b'n') => Kind::Null,
+            _ => Kind::Number,
+        }
+    }
+
+    /// Returns the text of a string; borrowed if nothing in it is escaped.
+    pub(crate) fn text(self) -> Result<Cow<'a, str>, LoneSurrogate> {
+        unescape(self.raw, None).ok_or(LoneSurrogate)
+    }
+
+    /// Returns the text of a string, with U+FFFD in place of each lone surrogate.
+    pub(crate) fn lossy_text(self) -> Cow<'a, str> {
+        self.text_with("\u{fffd}")
+    }
+
+    /// Returns the text of a string, with `replacement` in place of each lone surrogate.
+    pub(crate) fn text_with(self, replacement: &str) -> Cow<'a, str> {
+        unescape(self.raw, Some(replacement)).unwrap_or_default()
+    }
+}
+
+impl<'a> Member<'a> {
+    pub(super) fn new(key: &'a str, value: Value<'a>) -> Self {
+        Self { key, value }
+    }
+
+    /// Returns the key as a string value; `None` for an item of an array.
+    pub(crate) fn key(self) -> Option<Value<'a>> {
+        (!self.key.is_empty()).then(|| Value::new(self.key, 0))
+    }
+
+    /// Returns the name of the member; empty for an item of an array.
+    pub(crate) fn name(self) -> Cow<'a, str> {
+        self.key().map(Value::lossy_text).unwrap_or_default()
+    }
+
+    /// Reports whether `name` is the name of the member.
+    pub(crate) fn is(self, name: &str) -> bool {
+        let inner = self.key.get(1..self.key.len().saturating_sub(1));
+        inner == Some(name) || (self.key.contains('\\') && self.name() == name)
+    }
+}
