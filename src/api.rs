@@ -26,7 +26,7 @@ mod events;
 mod health;
 mod large_bodies;
 mod limits;
-mod objects;
+pub(crate) mod objects;
 mod pagination;
 mod rate_limit_headers;
 mod readers;

@@ -1,21 +1,19 @@
-//! The composition root: builds the parts, runs them, and stops them in order.
+//! The composition root: builds the parts of a server, runs them, and stops them in order.
 //!
-//! Nothing else knows all of the parts, and no part starts another. The clocks and the way names are
-//! looked up can be replaced, so that tests run the whole application on a clock moved by hand.
+//! No other module knows all parts, and no part starts another. The clocks and the look-up of names can be
+//! replaced, so that tests run the whole application on a clock that they move.
 
 mod open_files;
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Instant;
 
 use actix_web::dev::Server;
-use actix_web::rt::task::{JoinError, JoinHandle, spawn_blocking};
+use actix_web::rt::task::{JoinHandle, spawn_blocking};
 use clap::Args;
 use thiserror::Error;
 
@@ -32,35 +30,35 @@ use crate::domain::retry::RetryPolicy;
 use crate::storage::Store;
 use crate::storage::sqlite::{CloseError, OpenError, SqliteSettings, SqliteStore};
 
-/// Everything that can be set of a server.
-#[derive(Args, Clone, Debug)]
+/// All settings of a server.
+#[derive(Args, Clone, Debug, Default)]
 pub struct AppSettings {
-    /// Where the data lives.
+    /// The place of the data.
     #[command(flatten)]
     pub storage: StorageSettings,
-    /// How the API listens and what it takes.
+    /// The address and the limits of the API.
     #[command(flatten)]
     pub api: ApiSettings,
-    /// Which addresses deliveries may go to.
+    /// The addresses that deliveries may go to.
     #[command(flatten)]
     pub network: NetworkSettings,
-    /// How deliveries are made.
+    /// The rules for deliveries.
     #[command(flatten)]
     pub delivery: DeliverySettings,
-    /// How long things are kept.
+    /// The time that data is kept.
     #[command(flatten)]
     pub retention: RetentionSettings,
 }
 
-/// Why a server did not start, or ended by itself. Each is one line for its operator.
+/// The reason why a server did not start, or ended by itself. Each is one line for the operator.
 #[derive(Debug, Error)]
 pub enum AppError {
     /// Another program has the port, or the address is not this machine's.
     #[error("cannot listen on {addr}: {source}")]
     Listen {
-        /// Where it was to listen.
+        /// The address of the setting.
         addr: SocketAddr,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// The database cannot be used.
@@ -71,7 +69,7 @@ pub enum AppError {
     CaFile {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// Deliveries cannot be made.
@@ -83,13 +81,13 @@ pub enum AppError {
     /// The API did not start, or ended by itself.
     #[error("the HTTP server ended: {0}")]
     Server(io::Error),
-    /// The server stopped, and the database is not as a clean stop leaves it.
+    /// The server stopped, but the last checkpoint failed: the next start reads the rest from the log.
     #[error(transparent)]
     Close(#[from] CloseError),
 }
 
-/// A server whose port is bound, database open and engine delivering. It answers requests from
-/// [`Application::run_until`] on; those that come before wait in the port's backlog.
+/// A server whose port is bound, database open and engine delivering. It answers requests once
+/// [`Application::run_until`] runs; earlier ones wait in the port's backlog.
 pub struct Application {
     addr: SocketAddr,
     store: Arc<SqliteStore>,
@@ -99,20 +97,20 @@ pub struct Application {
 }
 
 impl Application {
-    /// Starts a server which looks names up as the system does.
+    /// Starts a server that looks names up as the system does.
     pub fn start(settings: AppSettings, clock: Arc<dyn Clock>) -> Result<Self, AppError> {
         Self::start_with(settings, clock, Arc::new(SystemLookup))
     }
 
-    /// Starts a server which looks names up with `lookup`. If a part does not start, those before it
-    /// are stopped.
+    /// Starts a server that looks names up with `lookup`. If a part does not start, the parts before it are
+    /// stopped.
     pub fn start_with(
         settings: AppSettings,
         clock: Arc<dyn Clock>,
         lookup: Arc<dyn Lookup>,
     ) -> Result<Self, AppError> {
         let (listener, addr) = listen(settings.api.listen)?;
-        // What can be refused without touching the file comes before it.
+        // Settings that can be refused are checked before the database file is touched.
         let client = HttpClient::with_clock(client_settings(&settings)?, lookup, instants(&clock))?;
         let store = SqliteStore::open(
             &settings.storage.database,
@@ -154,31 +152,35 @@ impl Application {
         })
     }
 
-    /// The address that is listened on; with its real port if port 0 was asked for.
+    /// Returns the address that the server listens on, with its real port if the setting was port 0.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// The store, for what a command line does beside the API.
+    /// Returns the store, for commands that use it beside the API.
     #[must_use]
     pub fn store(&self) -> Arc<dyn Store> {
         self.store.clone()
     }
 
-    /// Serves until `signal` resolves, then stops. Runs in actix's runtime.
+    /// Serves until `signal` resolves, then stops. Needs actix's runtime.
     ///
     /// # Errors
-    /// [`AppError::Server`] if the server ended before the signal; all is stopped then as well.
+    /// [`AppError::Server`] if the server ended before the signal; the other parts are stopped then as well.
     /// [`AppError::Close`] if the last checkpoint failed.
     pub async fn run_until(self, signal: impl Future<Output = ()>) -> Result<(), AppError> {
         let handle = self.server.handle();
         let mut server = actix_web::rt::spawn(self.server);
-        let ended = first_of(&mut server, signal).await;
+        let ended = tokio::select! {
+            biased;
+            ended = &mut server => Some(ended),
+            () = signal => None,
+        };
         tracing::info!("stopping");
 
-        // From here on publishes are refused, and told so. All else is answered while the attempts under
-        // way get their grace period.
+        // From here on the API refuses publishes with an error, and answers all other requests, while the
+        // attempts under way get their grace period.
         self.api.stop_publishing();
         drop(stop_engine(self.engine).await);
         handle.stop(true).await;
@@ -187,7 +189,7 @@ impl Application {
         {
             tracing::warn!(%error, "when tokens were used last could not be written");
         }
-        // The outcomes of those attempts are queued now; the store writes what is queued and closes.
+        // The outcomes of those attempts are queued now; the store writes its queue and closes.
         let closed = stop_store(self.store).await;
         if closed.is_ok() {
             tracing::info!("stopped");
@@ -219,14 +221,14 @@ fn listen(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), AppError> {
     Ok((listener, addr))
 }
 
-/// `clock`'s monotonic time in the form in which look-ups take it.
+/// Returns `clock`'s monotonic time in the form that look-ups need.
 fn instants(clock: &Arc<dyn Clock>) -> MonotonicClock {
     let (clock, start) = (clock.clone(), Instant::now());
     Arc::new(move || start + clock.monotonic())
 }
 
-/// Has more connections wait for their turn than the standard library asks for (128): when the queue is
-/// full a client hears nothing, and tries again only after a second.
+/// Lengthens the queue of connections that wait to be accepted; the standard library sets 128. When the queue
+/// is full, the system ignores a client, which tries again only after a second.
 #[cfg(target_os = "linux")]
 fn lengthen_queue(listener: &TcpListener) -> io::Result<()> {
     const WAITING: i32 = 1024;
@@ -239,12 +241,7 @@ fn lengthen_queue(_: &TcpListener) -> io::Result<()> {
 }
 
 fn store_settings(settings: &AppSettings) -> SqliteSettings {
-    SqliteSettings {
-        max_endpoints: settings.api.max_endpoints.into(),
-        max_tokens: settings.api.max_tokens.into(),
-        disable_after: settings.delivery.disable_after,
-        archive_after: settings.retention.archive_after,
-    }
+    SqliteSettings::new(&settings.api, &settings.delivery, &settings.retention)
 }
 
 fn client_settings(settings: &AppSettings) -> Result<HttpClientSettings, AppError> {
@@ -275,7 +272,7 @@ fn engine_settings(delivery: &DeliverySettings) -> EngineSettings {
     }
 }
 
-/// Begins at once, awaited or not. A panic in there was logged by its thread.
+/// Starts the stop of the engine at once, awaited or not. A panic in it is logged by its thread.
 fn stop_engine(engine: Arc<Engine>) -> JoinHandle<()> {
     spawn_blocking(move || engine.stop())
 }
@@ -285,19 +282,4 @@ async fn stop_store(store: Arc<SqliteStore>) -> Result<(), AppError> {
         Ok(closed) => Ok(closed?),
         Err(error) => Err(AppError::Server(io::Error::other(error))),
     }
-}
-
-/// Waits for `task` or `signal`, whichever is first: what the task came to, or `None`.
-async fn first_of<T>(
-    task: &mut JoinHandle<T>,
-    signal: impl Future<Output = ()>,
-) -> Option<Result<T, JoinError>> {
-    let mut signal = pin!(signal);
-    poll_fn(|context| {
-        if let Poll::Ready(result) = Pin::new(&mut *task).poll(context) {
-            return Poll::Ready(Some(result));
-        }
-        signal.as_mut().poll(context).map(|()| None)
-    })
-    .await
 }

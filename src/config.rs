@@ -1,19 +1,20 @@
-//! Every setting: its flag, its environment variable, its default and its check.
+//! Every setting of a server: its flag, its environment variable, its default and its check.
 //!
-//! One struct per concern; each layer is given its own and reads nothing else. Values are checked
-//! while the command line is read, so a bad one is an error that names its flag.
+//! There is one struct per concern; each layer gets its own and reads no other. Values are checked while the
+//! command line is read, so the error for a bad one names its flag. A default stands in the attribute of its
+//! field and nowhere else: `Default` takes it from there.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
 use clap::builder::BoolishValueParser;
+use clap::{Args, Command};
 use ipnet::IpNet;
 
 use crate::domain::network_policy::NetworkPolicy;
 
-/// Where the data lives.
+/// The place of the data.
 #[derive(Args, Clone, Debug)]
 pub struct StorageSettings {
     /// The database file; made if it does not exist.
@@ -26,19 +27,17 @@ pub struct StorageSettings {
     pub database: PathBuf,
 }
 
-/// How the API listens and what it takes.
+/// The default address of the API, which `healthcheck` asks too.
+pub const LISTEN: &str = "127.0.0.1:8080";
+
+/// The address and the limits of the API.
 #[derive(Args, Clone, Debug)]
 pub struct ApiSettings {
     /// The address and port of the API. Port 0 takes a free one.
-    #[arg(
-        long,
-        env = "HOOKPOST_LISTEN",
-        value_name = "ADDR:PORT",
-        default_value = "127.0.0.1:8080"
-    )]
+    #[arg(long, env = "HOOKPOST_LISTEN", value_name = "ADDR:PORT", default_value = LISTEN)]
     pub listen: SocketAddr,
 
-    /// Origin that browsers may call the API from (repeatable); `*` allows all. Never with credentials.
+    /// Origin of web pages that may call the API (repeatable); `*` allows all. Credentials are never allowed.
     #[arg(
         value_parser = parse_origin,
         long,
@@ -59,52 +58,52 @@ pub struct ApiSettings {
           value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub max_endpoints: u32,
 
-    /// The most access tokens of one workspace that are made over the API; expired ones do not count.
+    /// The most access tokens of one workspace that callers of the API may make; expired ones do not count.
     #[arg(long, env = "HOOKPOST_MAX_TOKENS", value_name = "N", default_value_t = 1000,
           value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub max_tokens: u32,
 
-    /// Requests a minute of all tokens of a workspace, publishes aside; so many at once at most. 0: no limit.
+    /// Requests per minute of a workspace, publishes not counted; as many may come at once. 0: no limit.
     #[arg(long, env = "HOOKPOST_RATE_LIMIT", value_name = "N", default_value_t = 500,
           value_parser = clap::value_parser!(u32).range(..=RATE_MAX))]
     pub rate_limit: u32,
 
-    /// Publishes a minute of all tokens of a workspace; so many at once at most. 0: no limit.
+    /// Publishes per minute of a workspace; as many may come at once. 0: no limit.
     #[arg(long, env = "HOOKPOST_PUBLISH_RATE_LIMIT", value_name = "N", default_value_t = 0,
           value_parser = clap::value_parser!(u32).range(..=RATE_MAX))]
     pub publish_rate_limit: u32,
 
-    /// Bytes of bodies a minute that may be published in a workspace; so many at once at most. 0: no limit.
+    /// Bytes per minute that a workspace may publish; as many may come at once. 0: no limit.
     #[arg(long, env = "HOOKPOST_PUBLISH_BYTE_LIMIT", value_name = "BYTES", default_value_t = 0,
           value_parser = clap::value_parser!(u64).range(..=VOLUME_MAX))]
     pub publish_byte_limit: u64,
 
-    /// Bad tokens a minute from one address that are told so; valid ones are always let in. 0: no limit.
-    // More than somebody with the wrong token in their hands tries, less than a flood.
+    /// Bad tokens per minute from one address that get a 401, not a 429; valid ones always work. 0: no limit.
+    // More than a person with a wrong token tries, and less than a flood.
     #[arg(long, env = "HOOKPOST_AUTH_FAILURE_LIMIT", value_name = "N", default_value_t = 60,
           value_parser = clap::value_parser!(u32).range(..=RATE_MAX))]
     pub auth_failure_limit: u32,
 
-    /// Reverse proxies whose X-Forwarded-For says where a request comes from (repeatable).
+    /// Reverse proxy whose X-Forwarded-For names the client: a network or an address (repeatable).
     #[arg(long, env = "HOOKPOST_TRUSTED_PROXY", value_name = "CIDR", value_delimiter = ',',
           value_parser = parse_network)]
     pub trusted_proxy: Vec<IpNet>,
 }
 
-/// The highest rate a minute: beyond it, a limit is none.
+/// The highest limit per minute: a higher one would limit nobody.
 const RATE_MAX: i64 = 1_000_000;
 
-/// The most bytes a minute: a tebibyte, which no disk takes.
+/// The highest limit of bytes per minute: a tebibyte, more than any disk takes.
 const VOLUME_MAX: u64 = 1 << 40;
 
-/// Which addresses deliveries may go to.
-#[derive(Args, Clone, Debug, Default)]
+/// The addresses that deliveries may go to.
+#[derive(Args, Clone, Debug)]
 pub struct NetworkSettings {
-    /// Allow endpoints with http:// URLs. Anyone on the way can read what they get.
+    /// Allow endpoints with http:// URLs. Anyone on the network path can read what they receive.
     #[arg(long, env = "HOOKPOST_ALLOW_HTTP", value_parser = BoolishValueParser::new())]
     pub allow_http: bool,
 
-    /// Allow deliveries to this network although it is private or reserved (repeatable).
+    /// Allow deliveries to this network, even if it is private or reserved (repeatable).
     #[arg(
         long,
         env = "HOOKPOST_ALLOW_NETWORK",
@@ -116,7 +115,7 @@ pub struct NetworkSettings {
 }
 
 impl NetworkSettings {
-    /// The policy that these settings make.
+    /// Returns the policy of these settings.
     #[must_use]
     pub fn policy(&self) -> NetworkPolicy {
         NetworkPolicy {
@@ -126,15 +125,15 @@ impl NetworkSettings {
     }
 }
 
-/// How deliveries are made.
+/// The rules for deliveries.
 #[derive(Args, Clone, Debug)]
 pub struct DeliverySettings {
-    /// Waits between the attempts of an event, comma-separated; each is varied by 20 % either way.
+    /// Waits between the attempts of an event, comma-separated; each varies by up to 20 % either way.
     #[arg(long, env = "HOOKPOST_RETRY_SCHEDULE", value_name = "WAITS", value_delimiter = ',',
           default_value = "5s,30s,2m,10m,30m,1h,2h,4h,8h,12h", value_parser = parse_wait)]
     pub retry_schedule: Vec<Duration>,
 
-    /// The longest time one attempt may take, from name look-up to the last byte of the answer.
+    /// The longest time of one attempt, from the name look-up to the last byte of the answer.
     #[arg(long, env = "HOOKPOST_REQUEST_TIMEOUT", value_name = "TIME", default_value = "10s",
           value_parser = parse_timeout)]
     pub request_timeout: Duration,
@@ -144,7 +143,7 @@ pub struct DeliverySettings {
           value_parser = parse_expiry)]
     pub expire_after: Duration,
 
-    /// Disable an endpoint after so many events in a row have failed; 0: never.
+    /// Disable an endpoint after this many failed events in a row; 0: never.
     #[arg(
         long,
         env = "HOOKPOST_DISABLE_AFTER",
@@ -153,7 +152,7 @@ pub struct DeliverySettings {
     )]
     pub disable_after: u32,
 
-    /// Certificates to trust besides the public ones.
+    /// A file of certificates to trust besides the public ones.
     #[arg(long, env = "HOOKPOST_CA_FILE", value_name = "PEM")]
     pub ca_file: Option<PathBuf>,
 
@@ -162,25 +161,57 @@ pub struct DeliverySettings {
           value_parser = clap::value_parser!(u32).range(4..=2048))]
     pub max_threads: u32,
 
-    /// How long a stopping server waits for attempts under way.
+    /// The time that a stopping server gives to attempts under way.
     #[arg(long, env = "HOOKPOST_GRACE_PERIOD", value_name = "TIME", default_value = "10s",
           value_parser = parse_grace)]
     pub grace_period: Duration,
 }
 
-/// How long things are kept.
+/// The time that data is kept.
 #[derive(Args, Clone, Debug)]
 pub struct RetentionSettings {
-    /// Drop payloads this long after their publish; what happened to them stays listed.
+    /// Drop payloads this long after their publish; their events and deliveries stay listed.
     #[arg(long, env = "HOOKPOST_ARCHIVE_AFTER", value_name = "TIME", default_value = "30d",
           value_parser = parse_archive)]
     pub archive_after: Duration,
 }
 
+/// Returns the settings of an empty command line, without the environment.
+fn defaults<S: Args>() -> S {
+    let command = S::augment_args(Command::new("defaults").no_binary_name(true));
+    let matches = without_environment(command).try_get_matches_from(std::iter::empty::<&str>());
+    matches
+        .and_then(|matches| S::from_arg_matches(&matches))
+        .expect("every setting has a default or is optional")
+}
+
+fn without_environment(command: Command) -> Command {
+    command.mut_args(|arg| arg.env(None::<&'static str>))
+}
+
+/// Takes the defaults of settings from the attributes of their fields.
+macro_rules! default_from_attributes {
+    ($($settings:ty),*) => {$(
+        impl Default for $settings {
+            fn default() -> Self {
+                defaults()
+            }
+        }
+    )*};
+}
+
+default_from_attributes!(
+    StorageSettings,
+    ApiSettings,
+    NetworkSettings,
+    DeliverySettings,
+    RetentionSettings
+);
+
 /// Reads `1500ms`, `5s`, `2m`, `1h` or `30d`.
 ///
 /// # Errors
-/// Says what would do.
+/// A text that names the accepted form.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     let digits = text
@@ -192,14 +223,14 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let millis = match unit {
         "ms" => Some(number),
         "s" => number.checked_mul(1000),
-        // Nothing to get wrong, and it reads well: 0.
+        // Unambiguous, and it reads well: 0.
         "" if number == 0 => Some(0),
         "m" | "min" => number.checked_mul(60_000),
         "h" => number.checked_mul(3_600_000),
         "d" => number.checked_mul(86_400_000),
         _ => return Err(bad()),
     };
-    // Far beyond any setting, and small enough that sums of times never overflow.
+    // Longer than any setting, and short enough that sums of times never overflow.
     let century = 100 * 366 * 86_400_000;
     match millis {
         Some(millis) if millis <= century => Ok(Duration::from_millis(millis)),
@@ -207,7 +238,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Takes `*` or an origin as browsers send it (RFC 6454, section 6.1).
+/// Reads `*` or an origin as browsers send it (RFC 6454, section 6.1).
 fn parse_origin(text: &str) -> Result<String, String> {
     let whole = text.trim().trim_end_matches('/');
     let is_origin = url::Url::parse(whole)
@@ -219,7 +250,7 @@ fn parse_origin(text: &str) -> Result<String, String> {
     }
 }
 
-/// Takes a network, or an address alone. `10.0.0.1/8` may be meant for either, so it is refused.
+/// Reads a network, or an address alone. `10.0.0.1/8` may mean either, so it is refused.
 fn parse_network(text: &str) -> Result<IpNet, String> {
     let text = text.trim();
     let network = text
@@ -238,6 +269,7 @@ fn parse_network(text: &str) -> Result<IpNet, String> {
     Ok(network)
 }
 
+/// Reads a duration between `least` and `most`; `says` names these limits in the error.
 fn between(text: &str, least: Duration, most: Duration, says: &str) -> Result<Duration, String> {
     let value = parse_duration(text)?;
     if (least..=most).contains(&value) {
@@ -255,7 +287,7 @@ fn parse_wait(text: &str) -> Result<Duration, String> {
 }
 
 fn parse_timeout(text: &str) -> Result<Duration, String> {
-    // Longer attempts would hold their threads against every other endpoint.
+    // Longer attempts would keep their threads from all other endpoints.
     between(text, SECOND / 10, 120 * SECOND, "between 100ms and 120s")
 }
 
@@ -304,6 +336,27 @@ mod tests {
             let error = read(within).unwrap_err();
             assert!(error.contains("did you mean"), "{within}: {error}");
         }
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_command_line_and_no_variable_changes_them() {
+        let api = ApiSettings::default();
+        assert_eq!(api.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!((api.max_endpoints, api.max_tokens), (1000, 1000));
+        assert!(api.trusted_proxy.is_empty());
+        assert_eq!(DeliverySettings::default().retry_schedule.len(), 10);
+        assert_eq!(RetentionSettings::default().archive_after, 30 * DAY);
+        assert!(!NetworkSettings::default().allow_http);
+        // `cargo` sets this variable for every test.
+        let arg = clap::Arg::new("x")
+            .env("CARGO_MANIFEST_DIR")
+            .default_value("-");
+        let command = without_environment(Command::new("x").no_binary_name(true).arg(arg));
+        let matches = command.get_matches_from(std::iter::empty::<&str>());
+        assert_eq!(
+            matches.get_one::<String>("x").map(String::as_str),
+            Some("-")
+        );
     }
 
     #[test]

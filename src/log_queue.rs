@@ -1,13 +1,13 @@
-//! Lines on their way to stderr.
+//! The queue of log lines on their way to stderr.
 //!
-//! Whoever reads stderr may be slow, stall or go away, and the disk behind it may be full. None of that may
-//! hold up or end a thread that has something to log. So lines are put into a queue, and a thread of its own
-//! writes them. What does not fit, or cannot be written, is dropped and counted; the log says how many lines
-//! it lacks as soon as lines can be written again.
+//! The program that reads stderr may be slow, stall or go away, and the disk behind it may be full. None of
+//! this may delay or end a thread that logs. So each thread puts its lines into this queue, and one thread
+//! writes them. A line that does not fit, or cannot be written, is dropped and counted; as soon as lines can
+//! be written again, the log says how many are missing.
 //!
 //! # Bounds
-//! [`QUEUE_LINES`] and [`QUEUE_BYTES`]. New lines are dropped, not old ones: how trouble began tells more
-//! than how it went on. The last eighth is left to errors.
+//! [`QUEUE_LINES`] and [`QUEUE_BYTES`]. New lines are dropped, not old ones: the first lines of a problem
+//! tell more than later ones. The last eighth is reserved for errors.
 //!
 //! # The end
 //! Lines that are queued when the process ends get [`LAST_WORDS`] to be written.
@@ -16,37 +16,37 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// Lines that wait: what a server logs in a few seconds at its worst.
+/// The most lines that wait: as many as a server logs in a few seconds at its worst.
 const QUEUE_LINES: usize = 8192;
 
-/// Bytes of all lines that wait; of the usual 150 bytes a line there is room for three times as many.
+/// The most bytes of all waiting lines: enough for [`QUEUE_LINES`] of three times the usual 150 bytes.
 const QUEUE_BYTES: usize = 4 << 20;
 
-/// The part of both that only errors may use.
-const FOR_ERRORS: usize = 8;
+/// The number of parts that both limits are divided into; only errors may use the last part.
+const PARTS: usize = 8;
 
-/// How long the lines that are left get at the end of the process: a disk or a reader that lives takes them
-/// in milliseconds, and one that does not must not keep the process.
+/// The time that remaining lines get at the end of the process. A working disk or reader takes them in
+/// milliseconds; one that is stuck must not keep the process from ending.
 pub const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// How long the thread rests where stderr does not block and takes nothing (`O_NONBLOCK`, which it shares
-/// with whoever started the process).
+/// The pause of the writing thread while stderr is full and does not block (`O_NONBLOCK`, which the process
+/// shares with the program that started it).
 const FULL_PAUSE: Duration = Duration::from_millis(10);
 
-/// What waits, and what was lost.
+/// The waiting lines, and the counts of lost ones.
 struct State {
     lines: VecDeque<Vec<u8>>,
     bytes: usize,
-    /// The thread has taken a line and has not written it yet.
+    /// True while the thread has a line that it took and has not written yet.
     writing: bool,
-    /// There is a thread that writes.
-    is_written: bool,
+    /// True if there is a thread that writes.
+    has_thread: bool,
     /// Lines lost since the process began.
     lost: u64,
-    /// Those that the log has not told of.
-    untold: u64,
+    /// Lost lines that the log has not mentioned yet.
+    unreported: u64,
 }
 
 impl State {
@@ -54,70 +54,74 @@ impl State {
         lines: VecDeque::new(),
         bytes: 0,
         writing: false,
-        is_written: false,
+        has_thread: false,
         lost: 0,
-        untold: 0,
+        unreported: 0,
     };
 
     fn lose(&mut self, lines: u64) {
         self.lost += lines;
-        self.untold += lines;
+        self.unreported += lines;
     }
 
-    /// Whether `bytes` more fit; `of`: the part that may be full, in eighths.
-    fn has_room(&self, bytes: usize, of: usize) -> bool {
-        self.lines.len() < QUEUE_LINES / FOR_ERRORS * of
-            && self.bytes + bytes <= QUEUE_BYTES / FOR_ERRORS * of
+    /// Reports whether a line of `bytes` fits into the first `parts` of [`PARTS`].
+    fn has_room(&self, bytes: usize, parts: usize) -> bool {
+        self.lines.len() < QUEUE_LINES / PARTS * parts
+            && self.bytes + bytes <= QUEUE_BYTES / PARTS * parts
+    }
+
+    fn is_busy(&self) -> bool {
+        self.writing || !self.lines.is_empty()
     }
 }
 
-/// Lines that wait for being written.
+/// A queue of lines, and its two signals.
 struct LogQueue {
     state: Mutex<State>,
-    /// A line was queued.
+    /// Signals that a line was queued.
     arrived: Condvar,
-    /// A line was written or lost.
+    /// Signals that a line was written or lost.
     done: Condvar,
 }
 
-/// That of the process.
+/// The queue of the process.
 static STDERR: LogQueue = LogQueue::new();
 
-/// Starts the thread that writes to stderr. Without one, lines are written by [`flush`].
+/// Starts the thread that writes to stderr. Without it, [`flush`] writes the lines.
 pub fn start() {
     let started = std::thread::Builder::new()
         .name("log".to_owned())
-        .spawn(|| STDERR.run(&mut *stderr(), &tell));
-    STDERR.lock().is_written = started.is_ok();
+        .spawn(|| STDERR.run(&mut *stderr(), &report));
+    STDERR.lock().has_thread = started.is_ok();
 }
 
-/// Queues a line, with its end of line; never waits. `is_error`: it may use the room left to errors.
+/// Queues a line, which includes its end of line; never waits. An error may use the room reserved for errors.
 pub fn push(line: &[u8], is_error: bool) {
     STDERR.push(line, is_error);
 }
 
-/// Waits until the lines are written, for at most `patience`.
+/// Waits until all lines are written, at most for `patience`.
 pub fn flush(patience: Duration) {
-    if STDERR.lock().is_written {
+    if STDERR.lock().has_thread {
         STDERR.wait(patience);
     } else {
         STDERR.drain(&mut *stderr());
     }
 }
 
-/// How many lines were lost since the process began.
+/// Returns the number of lines lost since the process began.
 pub fn lost() -> u64 {
     STDERR.lock().lost
 }
 
-fn tell(lines: u64) {
+fn report(lines: u64) {
     tracing::warn!(
         lines,
         "lines of the log are missing here; they could not be written"
     );
 }
 
-/// Stderr without the standard library's lock, which whoever else writes there would wait for.
+/// Stderr without the standard library's lock: another thread that holds it might be waiting for a full disk.
 #[cfg(unix)]
 fn stderr() -> Box<dyn Write> {
     use std::os::fd::AsFd;
@@ -142,15 +146,16 @@ impl LogQueue {
         }
     }
 
-    /// A panic while it was held, of which there is none, would leave a line out or a count behind.
+    /// Takes the lock. This module is below `vital`, whose locks end the process after a panic, so a panic is
+    /// ignored here; at worst it would leave a line out or a count behind.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn push(&self, line: &[u8], is_error: bool) {
         let mut state = self.lock();
-        let part = if is_error { FOR_ERRORS } else { FOR_ERRORS - 1 };
-        if !state.has_room(line.len(), part) {
+        let parts = if is_error { PARTS } else { PARTS - 1 };
+        if !state.has_room(line.len(), parts) {
             state.lose(1);
             return;
         }
@@ -161,22 +166,14 @@ impl LogQueue {
     }
 
     fn wait(&self, patience: Duration) {
-        let end = Instant::now() + patience;
-        let mut state = self.lock();
-        while state.writing || !state.lines.is_empty() {
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return;
-            }
-            let woken = self.done.wait_timeout(state, left);
-            state = woken.unwrap_or_else(PoisonError::into_inner).0;
-        }
+        let is_busy = |state: &mut State| state.is_busy();
+        drop(self.done.wait_timeout_while(self.lock(), patience, is_busy));
     }
 
     fn drain(&self, out: &mut dyn Write) {
         let mut torn = false;
         loop {
-            // Not in the loop's head: the lock would be held meanwhile.
+            // Not in a `while let`, which would hold the lock while the line is written.
             let Some(line) = self.lock().lines.pop_front() else {
                 return;
             };
@@ -184,51 +181,50 @@ impl LogQueue {
         }
     }
 
-    /// The life of the thread.
-    fn run(&self, out: &mut dyn Write, tell: &dyn Fn(u64)) {
+    /// Writes lines for ever; `report` is called with the number of lost lines when one can be logged again.
+    fn run(&self, out: &mut dyn Write, report: &dyn Fn(u64)) {
         let mut torn = false;
         loop {
             let line = self.next();
             let written = write_line(out, &line, &mut torn);
-            let untold = self.settle(written);
-            // Still as if it wrote, so that whoever waits for the end waits for this line, too.
-            if untold > 0 {
-                tell(untold);
+            let unreported = self.settle(written);
+            // Still `writing`, so that a `flush` also waits for the line that this adds.
+            if unreported > 0 {
+                report(unreported);
             }
             self.lock().writing = false;
             self.done.notify_all();
         }
     }
 
+    /// Waits for a line and takes it.
     fn next(&self) -> Vec<u8> {
-        let mut state = self.lock();
-        loop {
-            if let Some(line) = state.lines.pop_front() {
-                state.bytes -= line.len();
-                state.writing = true;
-                return line;
-            }
-            let woken = self.arrived.wait(state);
-            state = woken.unwrap_or_else(PoisonError::into_inner);
-        }
+        let is_empty = |state: &mut State| state.lines.is_empty();
+        let woken = self.arrived.wait_while(self.lock(), is_empty);
+        let mut state = woken.unwrap_or_else(PoisonError::into_inner);
+        let line = state.lines.pop_front().unwrap_or_default();
+        state.bytes -= line.len();
+        state.writing = true;
+        line
     }
 
-    /// Counts a line; how many were lost that can be told now: lines are written again, and there is room
-    /// for one that says so.
+    /// Counts a line that was written or lost. Returns the number of lost lines to report now: lines can be
+    /// written again, and there is room for one more.
     fn settle(&self, written: bool) -> u64 {
         let mut state = self.lock();
         if !written {
             state.lose(1);
             return 0;
         }
-        if !state.has_room(0, FOR_ERRORS / 2) {
+        if !state.has_room(0, PARTS / 2) {
             return 0;
         }
-        std::mem::take(&mut state.untold)
+        std::mem::take(&mut state.unreported)
     }
 }
 
-/// Writes a line; whether it went out. `torn`: a part of one before did, without its end.
+/// Writes a line, and returns whether all of it was written. `torn` says that an earlier line was written in
+/// part, without its end.
 fn write_line(out: &mut dyn Write, line: &[u8], torn: &mut bool) -> bool {
     if *torn && !write_all(out, b"\n").1 {
         return false;
@@ -238,7 +234,7 @@ fn write_line(out: &mut dyn Write, line: &[u8], torn: &mut bool) -> bool {
     written
 }
 
-/// Whether some of it was written, and whether all of it was.
+/// Writes `bytes`, and returns whether some of them were written, and whether all were.
 fn write_all(out: &mut dyn Write, bytes: &[u8]) -> (bool, bool) {
     let mut left = bytes;
     while !left.is_empty() {

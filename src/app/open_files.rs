@@ -1,20 +1,19 @@
-//! How many files the process may have open, and who gets how many of them.
+//! The limit of open files, and the share of it that each part of the server gets.
 //!
-//! Everything is a file: a connection of a client, an attempt under way, the database. When they run
-//! out, attempts fail that have nothing to do with it; so clients get what the others leave.
+//! A client's connection, an attempt under way and the database are all open files. At the limit, attempts to
+//! sound endpoints would fail; so clients get only the files that the other parts leave.
 
-/// For the database, the logs, the threads' own wake-ups and look-ups of names.
+/// The files for the database, the logs, the threads' own wake-ups and look-ups of names.
 const OTHERS: usize = 128;
 
-/// Of each sender: its connection, and one that stays open for its next attempt.
+/// The files of each sender: its connection, and one that stays open for its next attempt.
 const PER_SENDER: usize = 2;
 
-/// When the system does not say: as many as it usually allows a service.
+/// The limit to assume where the system does not tell: a usual one for services.
 const ASSUMED: usize = 65_536;
 
-/// Asks for as many open files as the system lets the process have. It starts with few (often 1024)
-/// for the sake of programs that keep them in sets of bits. Call it once, at the start; without
-/// success it goes on with what there is.
+/// Raises the soft limit of open files to the hard one. Systems set a low soft limit (often 1024) for
+/// programs that keep files in sets of bits. To be called once, at the start. If it fails, the limit stays.
 pub fn raise_open_files() {
     if let Some((soft, hard)) = limits()
         && soft < hard
@@ -24,13 +23,13 @@ pub fn raise_open_files() {
     }
 }
 
-/// How many connections of clients there can be beside so many senders.
+/// Returns the number of client connections that there can be beside `senders`.
 pub(super) fn for_connections(senders: usize) -> usize {
     let (open, _) = limits().unwrap_or((ASSUMED, ASSUMED));
     open.saturating_sub(OTHERS + senders * PER_SENDER)
 }
 
-/// The soft and the hard limit.
+/// Returns the soft and the hard limit.
 fn limits() -> Option<(usize, usize)> {
     // Read as text, because the system call for it may be forbidden to services.
     parse(&std::fs::read_to_string("/proc/self/limits").ok()?)

@@ -12,11 +12,11 @@ use crate::domain::workspace::{NAME_MAX, NameProblem, Workspace, WorkspaceName};
 use crate::storage::sqlite::SqliteStore;
 use crate::storage::{Listed, Page, Store, StoreError};
 
-/// The largest page a list gives.
+/// The largest page of a list.
 const PAGE: u64 = 100;
 
-/// Opens the database; makes it if it is new, and says so: a path may be mistyped, and a server that
-/// runs on another file would not know of what is made here. `command` is what others are told who wait.
+/// Opens the database, or makes it and tells the user: the path may be mistyped, and a server with another
+/// file would not see the changes. Programs that wait for the file show `command` as the one that holds it.
 pub(super) fn open_or_make(database: &Path, command: &str) -> anyhow::Result<Arc<SqliteStore>> {
     let is_new = !database.exists();
     let store = SqliteStore::open_beside(database, command, Arc::new(SystemClock::new()))?;
@@ -27,7 +27,7 @@ pub(super) fn open_or_make(database: &Path, command: &str) -> anyhow::Result<Arc
     Ok(store)
 }
 
-/// Opens the database, which must be there: asking must not make a file where a path was mistyped.
+/// Opens a database that exists: a command that only reads must not make a file at a mistyped path.
 pub(super) fn open(database: &Path, command: &str) -> anyhow::Result<Arc<SqliteStore>> {
     if !database.exists() {
         bail!("there is no database at {}", database.display());
@@ -35,7 +35,7 @@ pub(super) fn open(database: &Path, command: &str) -> anyhow::Result<Arc<SqliteS
     open_or_make(database, command)
 }
 
-/// All rows of a list, page by page.
+/// Returns all rows of a list, read page by page.
 pub(super) fn all<T>(
     list: impl Fn(Page) -> Result<Listed<T>, StoreError>,
 ) -> Result<Vec<T>, StoreError> {
@@ -54,7 +54,7 @@ pub(super) fn all<T>(
     Ok(rows)
 }
 
-/// All workspaces, newest first.
+/// Returns all workspaces, newest first.
 pub(super) fn workspaces(store: &dyn Store) -> Result<Vec<Workspace>, StoreError> {
     all(|page| store.list_workspaces(Reach::Server, page))
 }
@@ -69,13 +69,13 @@ pub(super) fn parse_name(text: &str) -> Result<WorkspaceName, String> {
     })
 }
 
-/// Says that `what` has a character that cannot be seen.
+/// Returns the message for a text with an invisible character.
 pub(super) fn invisible(what: &str, character: char) -> String {
     let code = u32::from(character);
     format!("{what} must not have characters that cannot be seen, such as U+{code:04X}")
 }
 
-/// The workspace of that name or with that id; a new one if the name is new. Blocks.
+/// Returns the workspace with that name or id, and whether it was made now, as it is for a new name. Blocks.
 pub(super) fn ensure_workspace(
     store: &dyn Store,
     name_or_id: &str,
@@ -91,7 +91,7 @@ pub(super) fn ensure_workspace(
     let name = parse_name(name_or_id).map_err(anyhow::Error::msg)?;
     match store.create_workspace(name.clone()).wait() {
         Ok(workspace) => Ok((workspace, true)),
-        // Somebody else was faster.
+        // Another process has just made it.
         Err(StoreError::NameTaken) => Ok((store.find_workspace_named(name.as_str())?, false)),
         Err(error) => Err(error.into()),
     }

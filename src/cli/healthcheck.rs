@@ -1,32 +1,28 @@
-//! `hookpost healthcheck`: for containers, which have no other HTTP client.
+//! `hookpost healthcheck`: a readiness check for containers, which have no other HTTP client.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::bail;
 use clap::Args;
+use ureq::http::{Request, StatusCode};
 use url::Url;
 
-use super::http;
-use crate::config::parse_duration;
+use super::request;
+use crate::config::{LISTEN, parse_duration};
 
 /// Ask a running server whether it is ready: exit code 0 if it is.
 #[derive(Args, Debug)]
 pub(super) struct Healthcheck {
     /// The address that the server listens on.
-    #[arg(
-        long,
-        env = "HOOKPOST_LISTEN",
-        value_name = "ADDR:PORT",
-        default_value = "127.0.0.1:8080"
-    )]
+    #[arg(long, env = "HOOKPOST_LISTEN", value_name = "ADDR:PORT", default_value = LISTEN)]
     listen: SocketAddr,
 
     /// Ask this server instead, such as `http://127.0.0.1:8080`.
     #[arg(long, env = "HOOKPOST_HEALTHCHECK_URL", value_parser = parse_url)]
     url: Option<Url>,
 
-    /// How long to wait for the answer.
+    /// The longest time to wait for the answer.
     #[arg(long, env = "HOOKPOST_HEALTHCHECK_TIMEOUT", value_name = "TIME", default_value = "5s",
           value_parser = parse_duration)]
     timeout: Duration,
@@ -47,22 +43,16 @@ impl Healthcheck {
             Some(url) => target(url),
             None => (reachable(self.listen).to_string(), "/readyz".to_owned()),
         };
-        let request = http::Request {
-            authority: &authority,
-            method: "GET",
-            path: &path,
-            token: None,
-            body: "",
-        };
-        let answer = http::send(&request, self.timeout)?;
-        if answer.code != 200 {
-            bail!("not ready: {} {}", answer.code, answer.body.trim());
+        let request = Request::get(format!("http://{authority}{path}")).body(())?;
+        let (status, body) = request::send(request, self.timeout)?;
+        if status != StatusCode::OK {
+            bail!("not ready: {} {}", status.as_u16(), body.trim());
         }
         Ok(())
     }
 }
 
-/// Host with port, and the path: `/readyz` unless the URL has one.
+/// Returns the host with its port, and the path: `/readyz` unless the URL has one.
 fn target(url: &Url) -> (String, String) {
     let host = url.host_str().unwrap_or_default();
     let authority = format!("{host}:{}", url.port_or_known_default().unwrap_or(80));
@@ -73,7 +63,8 @@ fn target(url: &Url) -> (String, String) {
     (authority, path)
 }
 
-/// Where a server that listens on `addr` is reached from this machine: "every address" is none.
+/// Returns the address at which this machine reaches a server that listens on `addr`. "Every address" is
+/// replaced by loopback.
 fn reachable(addr: SocketAddr) -> SocketAddr {
     let ip = match addr.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

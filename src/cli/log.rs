@@ -1,4 +1,4 @@
-//! Logs: to stderr, as text or as JSON lines. Panics are in them, each as one line.
+//! The log: lines of text or JSON on stderr. Each panic is one line of it.
 
 use std::io::{self, IsTerminal};
 use std::panic::PanicHookInfo;
@@ -10,10 +10,10 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::{fatal, log_queue};
 
-/// What is logged, and how.
+/// The settings of the log.
 #[derive(Args, Debug)]
 pub(super) struct LogSettings {
-    /// How log lines look.
+    /// The format of log lines.
     #[arg(
         long,
         env = "HOOKPOST_LOG_FORMAT",
@@ -25,7 +25,7 @@ pub(super) struct LogSettings {
     )]
     log_format: LogFormat,
 
-    /// What is logged: error, warn, info, debug, trace or off; also per module, such as
+    /// The lowest level that is logged: error, warn, info, debug, trace or off; also per module, such as
     /// info,hookpost=debug.
     #[arg(
         long,
@@ -44,14 +44,14 @@ enum LogFormat {
     Json,
 }
 
-/// What the HTTP library says of a request that it cannot read quotes the headers that it trips over,
-/// and any header may hold a token. Such requests are answered, but not logged.
+/// A filter for the HTTP library's messages about malformed requests. They quote headers, and a header may
+/// hold a token. Such requests are answered, but not logged.
 const QUOTING: &str = "actix_http::h1::decoder=off";
 
 fn parse_filter(text: &str) -> Result<String, String> {
     let levels = ["error", "warn", "info", "debug", "trace", "off"];
     for part in text.split(',').map(str::trim) {
-        // A word alone would pass for the name of a module, and silence all others.
+        // A mistyped level would count as the name of a module, and silence all others.
         let level = part.rsplit_once('=').map_or(part, |(_, level)| level);
         if !levels.contains(&level.to_ascii_lowercase().as_str()) {
             return Err(format!(
@@ -66,13 +66,13 @@ fn parse_filter(text: &str) -> Result<String, String> {
     }
 }
 
-/// Puts lines into the queue to stderr.
+/// A writer that puts one line into the queue to stderr.
 struct Queued {
     is_error: bool,
 }
 
 impl io::Write for Queued {
-    /// Called once with a whole line.
+    /// Queues a line; the subscriber calls it once per line.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         log_queue::push(line, self.is_error);
         Ok(line.len())
@@ -83,7 +83,7 @@ impl io::Write for Queued {
     }
 }
 
-/// Makes the way into the queue for each line.
+/// The source of a [`Queued`] for each line.
 struct Queue;
 
 impl MakeWriter<'_> for Queue {
@@ -108,7 +108,7 @@ pub(super) fn init(settings: &LogSettings, default_filter: &str) {
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(colors)
-        // It would say so on stderr, and panic if that fails.
+        // It would print them to stderr, and panic if that fails.
         .log_internal_errors(false)
         .with_writer(Queue);
     match settings.log_format {
@@ -119,14 +119,14 @@ pub(super) fn init(settings: &LogSettings, default_filter: &str) {
     std::panic::set_hook(Box::new(report_panic));
 }
 
-/// Characters of a panic's message that are logged.
+/// The most characters of a panic's message that are logged.
 const PANIC_MAX: usize = 500;
 
-/// The thread of the HTTP server that takes connections. The server does not look after it, unlike after
-/// its workers.
+/// The name of the HTTP server's thread that accepts connections. Unlike its workers, the server does not
+/// restart it after a panic.
 const ACCEPTOR: &str = "actix-server acceptor";
 
-/// Logs a panic as one line. Whether it ends more than its thread is up to whoever started that.
+/// Logs a panic as one line. The code that started the thread decides whether it ends more than the thread.
 fn report_panic(panic: &PanicHookInfo<'_>) {
     let current = std::thread::current();
     let thread = current.name().unwrap_or("unnamed");
@@ -138,8 +138,8 @@ fn report_panic(panic: &PanicHookInfo<'_>) {
     }
 }
 
-/// A panic's message as it is logged: one line, and without what it quotes. Ours have no values in them,
-/// but the standard library quotes the text that it cannot cut.
+/// Returns a panic's message on one line, without the texts that it quotes. This program's own messages have
+/// no values, but the standard library quotes a text that it cannot cut.
 fn shown(message: &str) -> String {
     let mut quoted = false;
     let mut shown = String::new();

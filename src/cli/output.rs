@@ -1,4 +1,4 @@
-//! What tools print: results on stdout, remarks for people on stderr.
+//! The output of commands: results on stdout, remarks for people on stderr.
 
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
@@ -6,30 +6,31 @@ use std::process::ExitCode;
 use anyhow::Context;
 use thiserror::Error;
 
+use crate::api::objects::{Render, Rendered};
 use crate::log_queue::{self, LAST_WORDS};
 
-/// Whoever read stdout has read enough, as `head` does. The tool ends, and that is no failure.
+/// The error for a reader of stdout that has closed it early, as `head` does. The command ends with success.
 #[derive(Debug, Error)]
-#[error("nobody reads stdout any more")]
+#[error("stdout was closed by its reader")]
 pub(super) struct ReaderGone;
 
-/// Prints a remark with an end of line. Whether anybody sees it matters to nothing else.
+/// Prints a remark with an end of line. A remark that cannot be printed has no effect on anything else.
 pub(super) fn remark(text: &str) {
     log_queue::push(format!("{text}\n").as_bytes(), true);
 }
 
-/// Prints a result that is shown only now.
+/// Prints a result that is never shown again.
 ///
 /// # Errors
-/// It could not be printed.
+/// The result could not be printed.
 pub(super) fn result(text: &str) -> anyhow::Result<()> {
     print(text).context("cannot write to stdout")
 }
 
-/// Prints a list or a guide, as far as it is read.
+/// Prints a list or a guide. Its reader may stop early.
 ///
 /// # Errors
-/// [`ReaderGone`], or it could not be printed.
+/// [`ReaderGone`] if the reader stopped early; another error if the text could not be printed.
 pub(super) fn listing(text: &str) -> anyhow::Result<()> {
     match print(text) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(ReaderGone.into()),
@@ -37,7 +38,13 @@ pub(super) fn listing(text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Shows the help or the usage error that reading the command line came to; the exit code for it.
+/// Returns a list as pretty JSON, each object as the API shows it.
+pub(super) fn json<T: Render>(rows: &[T]) -> anyhow::Result<String> {
+    let rows: Vec<Rendered<'_, T>> = rows.iter().map(Rendered).collect();
+    Ok(serde_json::to_string_pretty(&rows)? + "\n")
+}
+
+/// Prints the help or the usage error that the command line led to, and returns its exit code.
 pub(super) fn usage(usage: &clap::Error) -> ExitCode {
     let shown = usage.print().and_then(|()| io::stdout().flush());
     match shown {
@@ -51,7 +58,7 @@ pub(super) fn usage(usage: &clap::Error) -> ExitCode {
 }
 
 fn print(text: &str) -> io::Result<()> {
-    // Remarks that were made before come before it on a terminal.
+    // On a terminal, earlier remarks are shown before it.
     log_queue::flush(LAST_WORDS);
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes())?;

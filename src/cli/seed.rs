@@ -1,4 +1,4 @@
-//! What a server finds in its database at its first start: a workspace, and a way in.
+//! The first content of a new database: a workspace, and a way to get a token.
 
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -13,23 +13,23 @@ use crate::storage::{
     EndedAdmin, GivenAdmin, NewAccessToken, Page, SettledAdmin, Store, StoreError,
 };
 
-/// Holds an admin token. A variable and not a flag: other users can read command lines.
+/// The variable that may hold an admin token. It is no flag, because other users can read command lines.
 const ADMIN_TOKEN_VARIABLE: &str = "HOOKPOST_ADMIN_TOKEN";
 
-/// The workspace of those who need only one.
+/// The name of the workspace for users who need only one.
 pub(super) const DEFAULT_WORKSPACE: &str = "default";
 
-/// The admin token that the operator brings along, by one setting at most. It is accepted as long as it
-/// is there.
+/// The setting of an admin token that the operator chose. Only one of the two settings may be used. The token
+/// is accepted as long as the setting has it.
 #[derive(Args, Debug)]
 pub(super) struct SeedSettings {
-    /// A file with an admin token to accept from this start to the first without it; the variable
+    /// A file with an admin token, which is accepted until a start without it; the variable
     /// `HOOKPOST_ADMIN_TOKEN` can hold the token itself.
     #[arg(long, env = "HOOKPOST_ADMIN_TOKEN_FILE", value_name = "FILE")]
     admin_token_file: Option<PathBuf>,
 }
 
-/// An admin token and the name of the setting that has it.
+/// An admin token and the name of its setting.
 #[derive(Debug)]
 pub(super) struct AdminToken {
     token: Token,
@@ -37,7 +37,7 @@ pub(super) struct AdminToken {
 }
 
 impl SeedSettings {
-    /// The token that was brought along, if any. Errors never quote it.
+    /// Reads the token from its setting, if there is one. Errors never quote it.
     pub(super) fn admin_token(&self) -> anyhow::Result<Option<AdminToken>> {
         let variable = std::env::var_os(ADMIN_TOKEN_VARIABLE).filter(|value| !value.is_empty());
         let (text, source) = match (variable, &self.admin_token_file) {
@@ -75,9 +75,9 @@ fn parse_admin(text: &str) -> anyhow::Result<Token> {
     }
 }
 
-/// Makes the workspace `default` in an empty database, and sees to it that there is an admin token or
-/// that the operator knows how to make one. `admin` is accepted from now on, unless it was revoked; what
-/// was in the settings before, and is not now, ends.
+/// Makes the workspace `default` in an empty database, and prints an admin token or logs how to make one.
+/// From now on, `admin` is accepted unless it was revoked. An admin token of earlier settings ends if it is
+/// not in them now.
 pub(super) async fn seed(
     store: &dyn Store,
     admin: Option<AdminToken>,
@@ -91,7 +91,7 @@ pub(super) async fn seed(
     }
     let hash = admin.as_ref().map(|admin| admin.token.hash());
     let settled = store.settle_admin_token(hash).await?;
-    tell(&settled, admin.as_ref());
+    log_changes(&settled, admin.as_ref());
     match admin {
         None if is_new && io::stderr().is_terminal() => {
             let token = Token::generate(TokenKind::Admin);
@@ -117,7 +117,7 @@ pub(super) async fn seed(
     Ok(())
 }
 
-/// Neither workspaces nor tokens: nobody has used this database.
+/// Reports whether the database has neither workspaces nor tokens, so that it was never used.
 fn is_empty(store: &dyn Store) -> Result<bool, StoreError> {
     let first = Page {
         number: 1,
@@ -127,8 +127,8 @@ fn is_empty(store: &dyn Store) -> Result<bool, StoreError> {
         && store.list_tokens(Reach::Server, &[], first)?.total == 0)
 }
 
-/// Logs the news of the settings' admin token: one that ended, or is not accepted, or will end.
-fn tell(settled: &SettledAdmin, admin: Option<&AdminToken>) {
+/// Logs changes of the settings' admin token: it ended, it is not accepted, or it will end.
+fn log_changes(settled: &SettledAdmin, admin: Option<&AdminToken>) {
     for EndedAdmin { id, children } in &settled.ended {
         tracing::warn!(
             token = %id,

@@ -1,4 +1,4 @@
-//! `hookpost serve`: the server.
+//! `hookpost serve`: runs the server.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ pub(super) struct Serve {
 impl Serve {
     pub(super) fn run(self) -> anyhow::Result<()> {
         raise_open_files();
-        // What can be refused without touching the file comes before it.
+        // Settings that can be refused are checked before the database file is touched.
         let admin = self.seed.admin_token()?;
         let database = self.settings.storage.database.clone();
         actix_web::rt::System::new().block_on(async move {

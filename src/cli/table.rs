@@ -1,11 +1,11 @@
-//! Plain aligned columns, for people and for `awk`.
+//! Tables of aligned columns, for people and for `awk`.
 
 use std::fmt::Write as _;
 
 use crate::domain::visible::is_invisible;
 
-/// `rows` under `headings`, two spaces between columns. Characters that cannot be seen are shown as `?`:
-/// they would garble a terminal, and were taken in names once.
+/// Returns `rows` under `headings`, with two spaces between columns. Invisible characters become `?`: they
+/// would garble a terminal, and earlier versions accepted them in names.
 pub(super) fn render<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> String {
     let rows: Vec<[String; N]> = std::iter::once(headings.map(str::to_owned))
         .chain(rows.iter().cloned())

@@ -1,6 +1,6 @@
-//! `hookpost token`: access tokens, on the database file itself.
+//! `hookpost token`: makes, lists and revokes access tokens in the database file itself.
 //!
-//! A running server sees what is done here within a second.
+//! A running server sees the changes within a second.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -8,7 +8,6 @@ use std::time::Duration;
 use anyhow::bail;
 use clap::builder::{BoolishValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
-use serde::Serialize;
 use uuid::Uuid;
 
 use super::{database, output, table};
@@ -60,12 +59,12 @@ pub(super) struct Create {
           conflicts_with_all = ["workspace", "scope"])]
     admin: bool,
 
-    /// What the token may do (repeatable); the three webhooks scopes if none is given.
+    /// A scope of the token (repeatable); without any, the three webhooks scopes.
     #[arg(long, env = "HOOKPOST_SCOPE", value_name = "SCOPE", value_delimiter = ',',
           value_parser = scope_parser())]
     scope: Vec<Scope>,
 
-    /// What the token is for, shown in lists.
+    /// The purpose of the token, shown in lists.
     #[arg(long, env = "HOOKPOST_COMMENT", default_value = "", hide_default_value = true,
           value_parser = parse_comment)]
     comment: String,
@@ -160,49 +159,17 @@ pub(super) struct List {
     json: bool,
 }
 
-/// A token as the API shows it.
-#[derive(Serialize)]
-struct TokenRow<'a> {
-    created_at: Timestamp,
-    modified_at: Option<Timestamp>,
-    id: Uuid,
-    workspace_id: Option<Uuid>,
-    comment: &'a str,
-    scopes: Vec<&'static str>,
-    expires_at: Option<Timestamp>,
-    last_used_at: Option<Timestamp>,
-    parent_id: Option<Uuid>,
-}
-
 impl List {
     fn run(self) -> anyhow::Result<()> {
         let store = database::open(&self.storage.database, "token list")?;
         let tokens = database::all(|page| store.list_tokens(Reach::Server, &[], page))?;
         let text = if self.json {
-            json(&tokens)?
+            output::json(&tokens)?
         } else {
             columns(&*store, &tokens)?
         };
         output::listing(&text)
     }
-}
-
-fn json(tokens: &[AccessToken]) -> serde_json::Result<String> {
-    let rows: Vec<TokenRow<'_>> = tokens
-        .iter()
-        .map(|token| TokenRow {
-            created_at: token.created_at,
-            modified_at: token.modified_at,
-            id: token.id,
-            workspace_id: token.workspace_id,
-            comment: &token.comment,
-            scopes: token.scopes.iter().map(Scope::as_str).collect(),
-            expires_at: token.expires_at,
-            last_used_at: token.last_used_at,
-            parent_id: token.parent_id,
-        })
-        .collect();
-    Ok(serde_json::to_string_pretty(&rows)? + "\n")
 }
 
 fn columns(store: &dyn Store, tokens: &[AccessToken]) -> Result<String, StoreError> {
@@ -243,7 +210,7 @@ fn columns(store: &dyn Store, tokens: &[AccessToken]) -> Result<String, StoreErr
     Ok(table::render(headings, &rows))
 }
 
-/// The names of `scopes`, comma-separated.
+/// Returns the names of `scopes`, comma-separated.
 fn names(scopes: Scopes) -> String {
     if scopes == Scopes::all() {
         return "all scopes".to_owned();

@@ -1,14 +1,11 @@
-//! `hookpost workspace`: workspaces, on the database file itself.
+//! `hookpost workspace`: makes and lists workspaces in the database file itself.
 
 use anyhow::bail;
 use clap::builder::BoolishValueParser;
 use clap::{Args, Subcommand};
-use serde::Serialize;
-use uuid::Uuid;
 
 use super::{database, output, table};
 use crate::config::StorageSettings;
-use crate::domain::clock::Timestamp;
 use crate::domain::workspace::WorkspaceName;
 use crate::storage::{Store, StoreError};
 
@@ -66,30 +63,12 @@ pub(super) struct List {
     json: bool,
 }
 
-/// A workspace as the API shows it.
-#[derive(Serialize)]
-struct WorkspaceRow<'a> {
-    created_at: Timestamp,
-    modified_at: Option<Timestamp>,
-    id: Uuid,
-    name: &'a str,
-}
-
 impl List {
     fn run(self) -> anyhow::Result<()> {
         let store = database::open(&self.storage.database, "workspace list")?;
         let workspaces = database::workspaces(&*store)?;
         let text = if self.json {
-            let rows: Vec<WorkspaceRow<'_>> = workspaces
-                .iter()
-                .map(|workspace| WorkspaceRow {
-                    created_at: workspace.created_at,
-                    modified_at: workspace.modified_at,
-                    id: workspace.id,
-                    name: workspace.name.as_str(),
-                })
-                .collect();
-            serde_json::to_string_pretty(&rows)? + "\n"
+            output::json(&workspaces)?
         } else {
             let rows: Vec<[String; 3]> = workspaces
                 .iter()

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Instant;
 
 use super::*;
 
-/// How long what must happen is waited for.
+/// The longest wait for an event that must happen.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An output that does with each write as it is told: takes so many bytes of it, or fails.
@@ -34,13 +35,13 @@ fn loop_for_ever() {
     }
 }
 
-struct World {
+struct QueueFixture {
     queue: Arc<LogQueue>,
     script: Sender<io::Result<usize>>,
     written: Receiver<Vec<u8>>,
 }
 
-impl World {
+impl QueueFixture {
     fn new() -> Self {
         let queue = Arc::new(LogQueue::new());
         let (script, for_output) = channel();
@@ -91,87 +92,84 @@ const ALL: usize = usize::MAX;
 
 #[test]
 fn lines_are_written_whole_and_in_order() {
-    let world = World::new();
+    let fixture = QueueFixture::new();
     for line in ["a\n", "bb\n", "ccc\n"] {
-        world.queue.push(line.as_bytes(), false);
+        fixture.queue.push(line.as_bytes(), false);
     }
-    world.takes(ALL);
-    world.takes(1);
-    world.fails(ErrorKind::Interrupted);
-    world.fails(ErrorKind::WouldBlock);
-    world.takes(ALL);
-    world.takes(ALL);
+    fixture.takes(ALL);
+    fixture.takes(1);
+    fixture.fails(ErrorKind::Interrupted);
+    fixture.fails(ErrorKind::WouldBlock);
+    fixture.takes(ALL);
+    fixture.takes(ALL);
     for written in ["a\n", "b", "b\n", "ccc\n"] {
-        world.assert_written(written);
+        fixture.assert_written(written);
     }
-    world.queue.wait(PATIENCE);
-    assert_eq!(world.queue.lock().lost, 0);
+    fixture.queue.wait(PATIENCE);
+    assert_eq!(fixture.queue.lock().lost, 0);
 }
 
 #[test]
 fn what_cannot_be_written_is_counted_and_told_once_it_can() {
-    let world = World::new();
-    world.queue.push(b"lost\n", false);
-    world.fails(ErrorKind::BrokenPipe);
-    world.queue.push(b"torn\n", false);
-    world.takes(2);
-    world.fails(ErrorKind::StorageFull);
-    world.queue.push(b"not even the end of the line\n", false);
-    world.fails(ErrorKind::StorageFull);
-    world.queue.push(b"again\n", false);
+    let fixture = QueueFixture::new();
+    fixture.queue.push(b"lost\n", false);
+    fixture.fails(ErrorKind::BrokenPipe);
+    fixture.queue.push(b"torn\n", false);
+    fixture.takes(2);
+    fixture.fails(ErrorKind::StorageFull);
+    fixture.queue.push(b"not even the end of the line\n", false);
+    fixture.fails(ErrorKind::StorageFull);
+    fixture.queue.push(b"again\n", false);
     for _ in 0..3 {
-        world.takes(ALL);
+        fixture.takes(ALL);
     }
     for written in ["to", "\n", "again\n", "3 lost\n"] {
-        world.assert_written(written);
+        fixture.assert_written(written);
     }
-    world.queue.wait(PATIENCE);
-    assert_eq!(world.queue.lock().lost, 3, "told, and still counted");
-    world.queue.push(b"on\n", false);
-    world.takes(ALL);
-    world.assert_written("on\n");
+    fixture.queue.wait(PATIENCE);
+    assert_eq!(fixture.queue.lock().lost, 3, "told, and still counted");
+    fixture.queue.push(b"on\n", false);
+    fixture.takes(ALL);
+    fixture.assert_written("on\n");
 }
 
 #[test]
 fn a_reader_that_stalls_holds_up_nobody_and_costs_bounded_memory() {
-    let world = World::new();
-    world.queue.push(b"stalls\n", false);
-    world.until_it_stalls();
+    let fixture = QueueFixture::new();
+    fixture.queue.push(b"stalls\n", false);
+    fixture.until_it_stalls();
     let long = vec![b'x'; 4096];
     let pushed = 3 * QUEUE_BYTES / long.len();
     for _ in 0..pushed {
-        world.queue.push(&long, false);
+        fixture.queue.push(&long, false);
     }
-    let kept = world.queue.lock().lines.len();
-    assert_eq!(
-        kept,
-        QUEUE_BYTES / FOR_ERRORS * (FOR_ERRORS - 1) / long.len()
-    );
+    let kept = fixture.queue.lock().lines.len();
+    assert_eq!(kept, QUEUE_BYTES / PARTS * (PARTS - 1) / long.len());
     for _ in 0..3 * QUEUE_LINES {
-        world.queue.push(b"", false);
+        fixture.queue.push(b"", false);
     }
-    let many = QUEUE_LINES / FOR_ERRORS * (FOR_ERRORS - 1);
-    assert_eq!(world.queue.lock().lines.len(), many);
+    let many = QUEUE_LINES / PARTS * (PARTS - 1);
+    assert_eq!(fixture.queue.lock().lines.len(), many);
     // Errors may use the rest, and no more.
     for _ in 0..3 * QUEUE_LINES {
-        world.queue.push(b"error\n", true);
+        fixture.queue.push(b"error\n", true);
     }
-    assert_eq!(world.queue.lock().lines.len(), QUEUE_LINES);
+    assert_eq!(fixture.queue.lock().lines.len(), QUEUE_LINES);
     let lost = pushed + 5 * QUEUE_LINES;
-    assert_eq!(world.queue.lock().lost, u64::try_from(lost).unwrap());
+    assert_eq!(fixture.queue.lock().lost, u64::try_from(lost).unwrap());
     // The end of the process does not wait for it for ever.
     let started = Instant::now();
-    world.queue.wait(Duration::from_millis(1));
+    fixture.queue.wait(Duration::from_millis(1));
     assert!(started.elapsed() < PATIENCE);
     // It is told where there is room for that again, behind the lines that were there first.
     for _ in 0..=QUEUE_LINES + 1 {
-        world.takes(ALL);
+        fixture.takes(ALL);
     }
     let end = Instant::now() + PATIENCE;
     let told = format!("{lost} lost\n");
     loop {
         let left = end.saturating_duration_since(Instant::now());
-        let written = world.written.recv_timeout(left).expect("it is told");
+        let written = fixture.written.recv_timeout(left).expect("it is told");
         if written == told.as_bytes() {
             break;
         }

@@ -1,4 +1,4 @@
-//! What `hookpost dev` says on the terminal.
+//! The texts that `hookpost dev` prints.
 
 use std::net::SocketAddr;
 
@@ -6,32 +6,32 @@ use uuid::Uuid;
 
 use super::received::Received;
 
-/// The inbox of the demonstration.
+/// The name of the demonstration's inbox.
 pub(super) const INBOX: &str = "demo";
 /// The demonstration's message.
 pub(super) const MESSAGE: &str =
     r#"{"type":"order.created","data":{"id":"order_1","total":19.90,"paid":true}}"#;
 const NEXT_MESSAGE: &str = r#"{"type":"order.paid","data":{"id":"order_2","total":45.00}}"#;
 
-/// What there is to try.
+/// The values that the texts show.
 pub(super) struct Guide {
-    /// Where the API is.
+    /// The address of the API.
     pub(super) api: SocketAddr,
-    /// Where the inboxes are.
+    /// The address of the inboxes.
     pub(super) inbox: SocketAddr,
-    /// A token for all of it.
+    /// A token for the workspace.
     pub(super) token: String,
     /// The endpoint that points to the inbox.
     pub(super) endpoint: Uuid,
 }
 
 impl Guide {
-    /// The URL of the demonstration's inbox.
+    /// Returns the URL of the demonstration's inbox.
     pub(super) fn inbox_url(&self) -> String {
         format!("http://{}/inbox/{INBOX}", self.inbox)
     }
 
-    /// What was set up.
+    /// Returns the text that shows what was made.
     pub(super) fn welcome(&self) -> String {
         format!(
             "Hookpost is running on this machine only.\n\n  \
@@ -44,7 +44,7 @@ impl Guide {
         )
     }
 
-    /// What to do next; `temporary`: the data goes when the program ends.
+    /// Returns the text with commands to go on with. `temporary` says that the data is removed at the end.
     pub(super) fn next_steps(&self, event: Uuid, temporary: bool) -> String {
         let data = if temporary {
             "; its data goes with it (keep it with --database FILE)"
@@ -68,7 +68,7 @@ impl Guide {
         )
     }
 
-    /// A line to paste. Nothing in it has a character that shells treat specially within quotes.
+    /// Returns a command to paste. None of its parts has a character that a shell treats specially in quotes.
     fn curl(&self, options: &str, path: &str) -> String {
         let space = if options.is_empty() { "" } else { " " };
         format!(
@@ -78,7 +78,7 @@ impl Guide {
     }
 }
 
-/// That the message arrived.
+/// Returns the text for a message that arrived.
 pub(super) fn arrived(received: &Received, millis: u128) -> String {
     format!(
         "Published a message; it arrived after {millis} ms, and its signature verified:\n\n  \

@@ -1,14 +1,14 @@
-//! The built-in receiver: what a webhook's receiver should do, and a place to look at what came.
+//! The built-in receiver: checks signatures as a receiver should, and shows the webhooks it received.
 //!
-//! A small HTTP server of its own on a loopback port, so that deliveries take the same way as to any
-//! other receiver. It checks signatures against the secrets of the endpoints that point to the inbox.
-//! All of it is in memory and bounded. Pages of other origins can neither read nor fill it by the browser of
-//! whoever looks at them.
+//! It is a small HTTP server on a loopback port, so deliveries take the same path as to any other receiver.
+//! It checks signatures with the secrets of the endpoints that point to the inbox. It keeps requests in
+//! memory, within limits. Web pages of other origins can neither read nor fill an inbox through the user's
+//! browser.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::TcpListener;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
@@ -25,22 +25,23 @@ use crate::api::same_machine;
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::secret::Secret;
 use crate::domain::signature;
+use crate::vital;
 
-/// Requests kept per inbox; older ones make room.
+/// The most requests kept per inbox; older ones are dropped.
 const REQUESTS_MAX: usize = 100;
-/// Inboxes; a request to another one is refused.
+/// The most inboxes; requests to further ones are refused.
 const INBOXES_MAX: usize = 32;
-/// The longest name of an inbox.
+/// The longest name of an inbox, in bytes.
 const NAME_MAX: usize = 64;
-/// How much of a body is kept. With the limits above at most some 50 MB.
+/// The most bytes of a body that are kept. With the limits above, inboxes take at most some 50 MB.
 const BODY_KEPT_BYTES: usize = 16 * 1024;
-/// The largest body taken: above the largest that can be published.
+/// The largest accepted body: more than the largest that can be published.
 const BODY_MAX_BYTES: usize = 8 << 20;
 
-/// The secrets of the endpoints whose URL has this path. May block for milliseconds.
+/// Returns the secrets of the endpoints whose URL has the given path. May block for milliseconds.
 pub(super) type Secrets = Arc<dyn Fn(&str) -> Vec<Secret> + Send + Sync>;
 
-/// The inboxes.
+/// All inboxes, by name.
 pub(super) struct Inboxes {
     secrets: Secrets,
     by_name: Mutex<HashMap<String, VecDeque<Received>>>,
@@ -56,10 +57,10 @@ impl Inboxes {
         })
     }
 
-    /// Waits for the request with this `webhook-id`.
+    /// Waits for the request with this `webhook-id`, and returns it.
     pub(super) async fn wait_for(&self, name: &str, id: &str) -> Received {
         loop {
-            // Registered before looking, so that no arrival is missed in between.
+            // Registered before the look, so that no arrival in between is missed.
             let arrival = self.arrival.notified();
             if let Some(received) = self.list(name).into_iter().find(|r| r.id == id) {
                 return received;
@@ -68,16 +69,16 @@ impl Inboxes {
         }
     }
 
-    /// What came to an inbox, newest first.
+    /// Returns the requests of an inbox, newest first.
     fn list(&self, name: &str) -> Vec<Received> {
-        let inboxes = self.lock();
+        let inboxes = vital::lock(&self.by_name);
         let kept = inboxes.get(name).into_iter().flatten();
         kept.rev().cloned().collect()
     }
 
-    /// Keeps `received`; false if there are too many inboxes.
+    /// Keeps `received`. Returns false if there are too many inboxes.
     fn keep(&self, name: &str, received: Received) -> bool {
-        let mut inboxes = self.lock();
+        let mut inboxes = vital::lock(&self.by_name);
         if !inboxes.contains_key(name) && inboxes.len() >= INBOXES_MAX {
             return false;
         }
@@ -90,19 +91,17 @@ impl Inboxes {
         self.arrival.notify_waiters();
         true
     }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, VecDeque<Received>>> {
-        self.by_name.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// Answers on `listener`; to be spawned.
+/// Returns a server on `listener`; the caller spawns it.
 pub(super) fn serve(listener: TcpListener, inboxes: Arc<Inboxes>) -> io::Result<Server> {
     let inboxes = web::Data::from(inboxes);
     let port = listener.local_addr()?.port();
     let server = HttpServer::new(move || {
         App::new()
-            .wrap(from_fn(move |request, next| keep_out(port, request, next)))
+            .wrap(from_fn(move |request, next| {
+                refuse_other_origins(port, request, next)
+            }))
             .app_data(inboxes.clone())
             .app_data(web::PayloadConfig::new(BODY_MAX_BYTES))
             .route("/inbox/{name}", web::post().to(receive))
@@ -116,8 +115,9 @@ pub(super) fn serve(listener: TcpListener, inboxes: Arc<Inboxes>) -> io::Result<
         .run())
 }
 
-/// Refuses what a browser asks for a page of another origin, or by a name that is not this machine's.
-async fn keep_out<B: MessageBody + 'static>(
+/// Refuses requests that a browser makes for a page of another origin, or to a name that is not this
+/// machine's.
+async fn refuse_other_origins<B: MessageBody + 'static>(
     port: u16,
     request: ServiceRequest,
     next: Next<B>,
@@ -132,16 +132,16 @@ async fn keep_out<B: MessageBody + 'static>(
     }
 }
 
-/// `?status=503` has the inbox answer so: to see retries.
+/// The query of a request: `?status=503` makes the inbox answer 503, to show retries.
 #[derive(Deserialize)]
-struct Play {
+struct AnswerQuery {
     status: Option<u16>,
 }
 
 async fn receive(
     inboxes: web::Data<Inboxes>,
     name: web::Path<String>,
-    play: web::Query<Play>,
+    query: web::Query<AnswerQuery>,
     request: HttpRequest,
     body: web::Bytes,
 ) -> HttpResponse {
@@ -178,7 +178,7 @@ async fn receive(
             body: String::from_utf8_lossy(&body[..body.len().min(BODY_KEPT_BYTES)]).into_owned(),
         },
     );
-    let code = match play.status.map(StatusCode::from_u16) {
+    let code = match query.status.map(StatusCode::from_u16) {
         _ if !kept => StatusCode::INSUFFICIENT_STORAGE,
         Some(Ok(code)) if code.as_u16() >= 200 => code,
         _ if verified => StatusCode::OK,
@@ -187,7 +187,7 @@ async fn receive(
     HttpResponse::build(code).json(serde_json::json!({ "verified": verified }))
 }
 
-/// As JSON if the path ends in `.json` or that is asked for, as a page otherwise.
+/// Shows an inbox: as JSON if the path ends in `.json` or the client accepts only that, else as a page.
 async fn show(
     inboxes: web::Data<Inboxes>,
     name: web::Path<String>,
@@ -216,7 +216,7 @@ async fn show(
         .body(page::render(name, &received))
 }
 
-/// Letters, digits, `-` and `_`: nothing to escape in a URL or a page.
+/// Reports whether a name has only letters, digits, `-` and `_`, which need no escape in a URL or a page.
 fn is_name(text: &str) -> bool {
     (1..=NAME_MAX).contains(&text.len())
         && (text.bytes()).all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')

@@ -1,10 +1,10 @@
-//! The page of an inbox: plain HTML without scripts, nothing from other hosts.
+//! The page of an inbox: plain HTML, without scripts and without parts from other hosts.
 
 use std::fmt::Write as _;
 
 use super::received::Received;
 
-/// Only the style in the page itself.
+/// The content security policy: the browser may use the style in the page, and load nothing.
 pub(super) const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const STYLE: &str = "\
@@ -17,7 +17,7 @@ overflow-wrap:anywhere}dt{font-weight:600}dd{margin:0 0 .25rem;overflow-wrap:any
 @media(prefers-color-scheme:dark){body{color:#e6e6e6;background:#161616}pre{background:#242424}\
 .good{color:#6fd08c}.bad{color:#ff8f8f}}";
 
-/// The page of the inbox `name`; `received` is newest first.
+/// Returns the page of the inbox `name`; `received` is newest first.
 pub(super) fn render(name: &str, received: &[Received]) -> String {
     let mut page = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\

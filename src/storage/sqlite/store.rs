@@ -23,10 +23,11 @@ use super::reads::connections::Readers;
 use super::writer::operation::{OperationError, WriteContext};
 use super::writer::{Writer, WriterResources, operation};
 use super::writes::sweep::sweep_some;
+use crate::config::{ApiSettings, DeliverySettings, RetentionSettings};
 use crate::domain::clock::Clock;
 use crate::storage::{Pending, StoreError, Unavailable};
 
-/// What the store must know of the settings.
+/// The settings that the store needs.
 #[derive(Clone, Debug)]
 pub struct SqliteSettings {
     /// The most endpoints of one workspace.
@@ -39,14 +40,30 @@ pub struct SqliteSettings {
     pub archive_after: Duration,
 }
 
+impl SqliteSettings {
+    /// Takes them from the settings of a server.
+    #[must_use]
+    pub fn new(
+        api: &ApiSettings,
+        delivery: &DeliverySettings,
+        retention: &RetentionSettings,
+    ) -> Self {
+        Self {
+            max_endpoints: api.max_endpoints.into(),
+            max_tokens: api.max_tokens.into(),
+            disable_after: delivery.disable_after,
+            archive_after: retention.archive_after,
+        }
+    }
+}
+
 impl Default for SqliteSettings {
     fn default() -> Self {
-        Self {
-            max_endpoints: 1000,
-            max_tokens: 1000,
-            disable_after: 10,
-            archive_after: Duration::from_hours(720),
-        }
+        Self::new(
+            &ApiSettings::default(),
+            &DeliverySettings::default(),
+            &RetentionSettings::default(),
+        )
     }
 }
 

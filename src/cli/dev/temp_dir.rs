@@ -1,16 +1,16 @@
-//! A folder that goes with its owner.
+//! A temporary folder that is removed with its owner.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-/// A new folder under the system's temporary one, which only this user can read.
-pub(super) struct TemporaryFolder(PathBuf);
+/// A new folder in the system's temporary folder, which only this user can read.
+pub(super) struct TempDir(PathBuf);
 
-impl TemporaryFolder {
+impl TempDir {
     pub(super) fn new() -> io::Result<Self> {
-        // Nobody can have prepared a folder or a link of this name.
+        // A name that another user cannot guess and prepare a folder or a link of.
         let name = format!("hookpost-dev-{}", Uuid::from_u128(rand::random()).simple());
         let path = std::env::temp_dir().join(name);
         let mut builder = std::fs::DirBuilder::new();
@@ -25,7 +25,7 @@ impl TemporaryFolder {
     }
 }
 
-impl Drop for TemporaryFolder {
+impl Drop for TempDir {
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_dir_all(&self.0) {
             tracing::warn!("cannot remove {}: {error}", self.0.display());
@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn the_folder_is_gone_with_its_owner() {
-        let folder = TemporaryFolder::new().unwrap();
+        let folder = TempDir::new().unwrap();
         let path = folder.path().to_owned();
         std::fs::write(path.join("x"), "x").unwrap();
         drop(folder);

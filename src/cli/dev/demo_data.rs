@@ -1,4 +1,4 @@
-//! What the demonstration needs in the database: a workspace, a token, an endpoint.
+//! The demonstration's data: a workspace, a token, an endpoint.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,10 +18,10 @@ use crate::storage::{Descendants, EndpointFilter, NewAccessToken, Page, Store, S
 /// The name of the demonstration's endpoint.
 const ENDPOINT_NAME: &str = "The built-in receiver";
 
-/// Marks the tokens made here, so that the next start on the same database ends them.
+/// The comment of the tokens made here, by which the next start on the same database finds and revokes them.
 const TOKEN_COMMENT: &str = "hookpost dev";
 
-/// Plain HTTP, and loopback addresses.
+/// Returns a policy that allows plain HTTP and loopback addresses.
 pub(super) fn network() -> NetworkSettings {
     let loopback = ["127.0.0.0/8", "::1/128"];
     NetworkSettings {
@@ -32,12 +32,8 @@ pub(super) fn network() -> NetworkSettings {
     }
 }
 
-/// Makes what is missing. Blocks.
-pub(super) fn furnish(
-    store: &dyn Store,
-    api: SocketAddr,
-    inbox: SocketAddr,
-) -> anyhow::Result<Guide> {
+/// Makes the data that is missing, and returns the texts that show it. Blocks.
+pub(super) fn make(store: &dyn Store, api: SocketAddr, inbox: SocketAddr) -> anyhow::Result<Guide> {
     let (workspace, _) = database::ensure_workspace(store, seed::DEFAULT_WORKSPACE)?;
     revoke_earlier(store, &workspace)?;
     let token = Token::generate(TokenKind::Workspace);
@@ -76,7 +72,8 @@ fn revoke_earlier(store: &dyn Store, workspace: &Workspace) -> Result<(), StoreE
     Ok(())
 }
 
-/// The endpoint of the demonstration, with `url`: an earlier start left it with another port.
+/// Returns the demonstration's endpoint after it was given `url`: an earlier start may have used another
+/// port.
 fn point_to(
     store: &dyn Store,
     workspace: &Workspace,
@@ -105,7 +102,7 @@ fn point_to(
     }
 }
 
-/// How the inboxes find the secrets to check signatures with.
+/// Returns the function by which the inboxes find the secrets for checking signatures.
 pub(super) fn secrets_in(store: Arc<dyn Store>) -> Secrets {
     Arc::new(move |path| match with_path(&*store, Reach::Server, path) {
         Ok(endpoints) => endpoints
@@ -119,7 +116,7 @@ pub(super) fn secrets_in(store: Arc<dyn Store>) -> Secrets {
     })
 }
 
-/// The newest endpoints on this machine whose URL has this path.
+/// Returns the newest endpoints on this machine whose URL has this path.
 fn with_path(store: &dyn Store, reach: Reach, path: &str) -> Result<Vec<Endpoint>, StoreError> {
     let filter = EndpointFilter {
         reach,
