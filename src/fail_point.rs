@@ -1,18 +1,18 @@
-//! Steps at which tests let the process die, wait, panic, or meet a failing disk.
+//! Fail points: named steps at which tests make the process crash, wait, panic, or meet a failing disk.
 //!
-//! Promises of the form "whenever it crashes" are only as good as the moments that were tried, and the
-//! interesting ones last microseconds. So the code names them here, and passes them by. Without the
-//! feature `fail-points`, which only the crate's own tests turn on, [`reach`] is nothing at all.
+//! Promises about crashes must be tested at the critical moments, which last microseconds. So these steps
+//! have names, and the code calls [`reach`] or [`fault`] at each. Without the feature `fail-points`, which
+//! only the crate's own tests turn on, these calls compile to nothing.
 //!
-//! With it, the environment variable `HOOKPOST_FAIL_POINT` names a file; while that file says
-//! `POINT ACTION`, `POINT ACTION N` or `POINT ACTION N M`, the process does so whenever (or from the Nth
-//! time on, or from the Nth to the Mth time) it comes to that point. A file and not the variable itself, so that a test chooses its moment, and can heal
-//! what it broke, while the process runs.
+//! With the feature, the environment variable `HOOKPOST_FAIL_POINT` names a file. While that file contains
+//! `POINT ACTION`, `POINT ACTION N` or `POINT ACTION N M`, the process performs the action whenever it comes
+//! to the point, or from the Nth time on, or from the Nth to the Mth time. Because it is a file and not the
+//! variable itself, a test can start and end a fault while the process runs.
 
-/// A step that matters to somebody's promise.
+/// A step that a promise depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailPoint {
-    /// A new database's file is there, and is empty.
+    /// The file of a new database exists, and is empty.
     DatabaseMade,
     /// A new database is marked as ours, and has no table.
     DatabaseMarked,
@@ -26,43 +26,43 @@ pub enum FailPoint {
     CommitPublish,
     /// The same, of a group with the outcome of an attempt.
     CommitOutcome,
-    /// A message that has events was committed; nobody was told.
+    /// A message that has events was committed; its publisher was not answered yet.
     CommittedPublish,
-    /// The outcome of an attempt was committed; nobody was told.
+    /// The outcome of an attempt was committed; the dispatcher was not notified yet.
     CommittedOutcome,
     /// A request is about to be made.
     Sending,
-    /// A request was answered; the outcome was not reported yet.
+    /// The answer to a request has come; its outcome was not reported yet.
     Sent,
     /// Some of a message's bodies are dropped, within a transaction.
     Archiving,
     /// Some events of a disabled endpoint are skipped, within a transaction.
     Sweeping,
-    /// A pass of a checkpoint was made by the thread for it.
+    /// The checkpoint thread has made a pass of a checkpoint.
     CheckpointPass,
     /// The writer has made the last pass of a checkpoint.
     CheckpointEnd,
-    /// A write of a workspace is being queued for the writer, with the queue's lock held.
+    /// A workspace's write is put into the writer's queue, with the queue's lock held.
     Queueing,
     /// The writer has taken a group, and has not begun to write it.
     WriterTurn,
-    /// The dispatcher has taken what it is to hear of.
+    /// The dispatcher has taken its messages.
     DispatcherTurn,
-    /// The thread that reads the queue was asked for something.
+    /// The thread that reads the queue has a request.
     ReaderTurn,
-    /// The janitor is about to look.
+    /// The janitor is about to look for work.
     JanitorTurn,
-    /// A name was looked up; who waits for it was not told.
+    /// A name was looked up; the attempts that wait for it do not have the result yet.
     LookUpTurn,
     /// A thread for a sender is about to be started.
     SenderStart,
-    /// An attempt has ended, or has panicked; the dispatcher was not told.
+    /// An attempt has ended, or has panicked; the dispatcher has no report of it yet.
     SenderTurn,
     /// The log is about to be synced for a commit.
     SyncLog,
     /// The database file is about to be synced for a checkpoint.
     SyncDatabase,
-    /// Somebody is about to read.
+    /// A reading connection is about to read.
     Read,
     /// The writer is about to read what it changes.
     ReadForWrite,
@@ -70,7 +70,7 @@ pub enum FailPoint {
     ReadLog,
 }
 
-/// What a point may report instead of success.
+/// A failure that a point may report instead of success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// No space is left.
@@ -79,10 +79,10 @@ pub enum Fault {
     DiskError,
 }
 
-/// Whether this build has fail points.
+/// True if this build has fail points.
 pub const ENABLED: bool = cfg!(feature = "fail-points");
 
-/// Passes by a point; the fault that is to be reported there, if any.
+/// Passes a point. Returns the fault to report there, if a test wants one.
 #[cfg(not(feature = "fail-points"))]
 #[inline]
 #[must_use]
@@ -93,7 +93,7 @@ pub const fn fault(_point: FailPoint) -> Option<Fault> {
 #[cfg(feature = "fail-points")]
 pub use self::armed::fault;
 
-/// Passes by a point where nothing can be reported.
+/// Passes a point that cannot report a fault.
 pub fn reach(point: FailPoint) {
     let _ = fault(point);
 }
@@ -109,13 +109,13 @@ mod armed {
 
     const VARIABLE: &str = "HOOKPOST_FAIL_POINT";
 
-    /// How often a process that is held looks whether it still is.
+    /// The interval at which a held process looks whether it is still held.
     const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
-    /// How often the armed point was passed.
+    /// The number of times that the armed point was passed.
     static PASSED: AtomicU32 = AtomicU32::new(0);
 
-    /// Passes by a point; the fault that is to be reported there, if any.
+    /// Passes a point. Returns the fault to report there, if a test wants one.
     #[must_use]
     pub fn fault(point: FailPoint) -> Option<Fault> {
         static FILE: OnceLock<Option<PathBuf>> = OnceLock::new();

@@ -1,7 +1,7 @@
 //! The end of the process when it can no longer keep a promise.
 //!
-//! A server that goes on without its writer, or over a file that was not synced, accepts messages that
-//! it will lose. A supervisor that restarts it is the better answer.
+//! A server that goes on without its writer thread, or with a file that was not synced, accepts messages that
+//! it will lose. It is better that it ends and a supervisor starts it again.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -13,9 +13,10 @@ pub const EXIT_CODE: i32 = 70;
 /// Logs `reason` in one line at level `error` and ends the process with [`EXIT_CODE`]. Nothing is flushed,
 /// written or checkpointed on the way out: the next start recovers from what is on disk.
 ///
-/// It ends the process whatever becomes of the line, which gets [`LAST_WORDS`] to be written. If several threads come here, the first one ends it.
+/// The process ends even if the line cannot be written; the line gets [`LAST_WORDS`] for it. If several
+/// threads call this, the first one ends the process.
 pub fn exit(reason: &str) -> ! {
-    // Nothing about saying it may keep the process from ending.
+    // No failure of the log may keep the process from ending.
     let _ = catch_unwind(AssertUnwindSafe(|| {
         if tracing::dispatcher::has_been_set() {
             tracing::error!("{reason}; the server ends");

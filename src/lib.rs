@@ -1,10 +1,10 @@
 //! Hookpost: a self-hosted webhook sender in one binary.
 //!
-//! The crate is a library plus a thin binary, so that tests start the whole application in-process.
-//! Folders are layers; each may use only those below it:
-//! `cli` > `app` > `api` > `delivery` > `storage` > `config` > `domain`.
-//! Below them all are `vital`, the threads without which the server is none, `fatal`, which ends the
-//! process, `log_queue`, by which lines get to stderr, and `fail_point`, which is nothing outside of tests.
+//! The crate is a library plus a thin binary, so that tests start the whole application in-process. Folders
+//! are layers; each may use only those below it: `cli` > `app` > `api` > `delivery` > `storage` > `config` >
+//! `domain`. Four modules are below all of them: `vital` has the threads that the server cannot work without,
+//! `fatal` ends the process, `log_queue` writes the log to stderr, and `fail_point` does nothing outside of
+//! tests.
 
 pub mod api;
 pub mod app;

@@ -1,4 +1,4 @@
-//! The `hookpost` program; all of it is in the library, where tests reach it.
+//! The `hookpost` program. All of its code is in the library, so that tests can use it.
 
 use std::process::ExitCode;
 

@@ -1,13 +1,13 @@
-//! Threads that the server cannot do without, and the locks that threads share.
+//! Threads that the server cannot work without, and the locks that threads share.
 //!
-//! A server whose writer has ended takes requests and answers none; one whose dispatcher has ended stores
-//! messages and delivers none; and both look well from outside. So a thread that is started here ends the
-//! process by [`fatal::exit`] when it panics, or returns although nobody told it to. The panic has
-//! unwound by then: a transaction that it was in is rolled back.
+//! A server without its writer accepts requests and answers none; without its dispatcher it stores messages
+//! and delivers none; and both look well from outside. So a thread that is started here ends the process with
+//! [`fatal::exit`] when it panics, or when it returns although it was not told to stop. By then the panic has
+//! unwound: an open transaction is rolled back.
 //!
-//! A panic also leaves what it was changing half changed. Whoever comes to such a lock ends the process as
-//! well, instead of going on with counts and queues that are no longer true. A panic that is an outcome,
-//! as that of an attempt, is caught where it can be none but that, while no lock is held.
+//! A panic under a lock also leaves the guarded data half changed. The next thread that takes such a lock
+//! ends the process as well, instead of going on with wrong counts and queues. A panic that counts as a
+//! result, such as one during an attempt, is caught closely around that code, while no lock is held.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,62 +18,62 @@ use std::time::Duration;
 
 use crate::fatal;
 
-/// A thread that works until it is told to end. Dropping the handle leaves the thread to itself: whoever
-/// drops it has seen to its end.
+/// A thread that works until it is told to stop. Dropping the handle does not stop the thread: the owner must
+/// have made sure that it ends.
 pub struct VitalThread {
     thread: Mutex<Option<JoinHandle<()>>>,
-    told: Arc<AtomicBool>,
+    stopping: Arc<AtomicBool>,
 }
 
 impl VitalThread {
-    /// Starts the thread `name`; `work` returns soon after it was told to ([`VitalThread::stop`]), and not
-    /// before.
+    /// Starts the thread `name`. `work` returns soon after [`VitalThread::stop`] is called, and not before.
     ///
     /// # Errors
-    /// The system gives no thread.
+    /// The system cannot start a thread.
     pub fn start(name: &'static str, work: impl FnOnce() + Send + 'static) -> io::Result<Self> {
-        let told = Arc::new(AtomicBool::new(false));
-        let was_told = told.clone();
+        let stopping = Arc::new(AtomicBool::new(false));
+        let may_return = stopping.clone();
         let thread = Builder::new().name(name.to_owned()).spawn(move || {
             let panicked = catch_unwind(AssertUnwindSafe(work)).is_err();
-            if let Some(reason) = fatal_end(name, panicked, was_told.load(Ordering::SeqCst)) {
+            if let Some(reason) = fatal_end(name, panicked, may_return.load(Ordering::SeqCst)) {
                 fatal::exit(&reason);
             }
         })?;
         Ok(Self {
             thread: Mutex::new(Some(thread)),
-            told,
+            stopping,
         })
     }
 
-    /// Has the thread end, which `tell` tells it, and waits until it has. Called again, it only tells.
+    /// Stops the thread: calls `tell`, which must make it end, and waits for its end. A second call only
+    /// calls `tell`.
     pub fn stop(&self, tell: impl FnOnce()) {
-        self.told.store(true, Ordering::SeqCst);
+        self.stopping.store(true, Ordering::SeqCst);
         tell();
         let thread = lock(&self.thread).take();
         if let Some(thread) = thread {
-            // A panic has ended the process.
+            // After a panic this line is not reached: the thread has ended the process.
             let _ = thread.join();
         }
     }
 
-    /// Whether the thread has not been told to end.
+    /// Reports whether the thread was not told to stop yet.
     pub fn is_working(&self) -> bool {
-        !self.told.load(Ordering::SeqCst)
+        !self.stopping.load(Ordering::SeqCst)
     }
 }
 
 impl Drop for VitalThread {
     fn drop(&mut self) {
-        self.told.store(true, Ordering::SeqCst);
+        self.stopping.store(true, Ordering::SeqCst);
     }
 }
 
-/// Starts one thread of a pool, with a stack of `stack_bytes`. It may return when there is nothing to do;
-/// a panic ends the process, since whoever waits for its work would wait for ever.
+/// Starts one thread of a pool, with a stack of `stack_bytes`. It may return when it has no work; a panic
+/// ends the process, because the threads that need its work would wait for ever.
 ///
 /// # Errors
-/// The system gives no thread.
+/// The system cannot start a thread.
 pub fn start_one_of_many(
     name: &'static str,
     stack_bytes: usize,
@@ -88,7 +88,7 @@ pub fn start_one_of_many(
     })
 }
 
-/// Why the end of a thread is that of the process, if it is.
+/// Returns the reason why the end of a thread must end the process, if there is one.
 fn fatal_end(name: &str, panicked: bool, may_return: bool) -> Option<String> {
     match (panicked, may_return) {
         (true, _) => Some(format!("the thread {name} panicked")),
@@ -99,24 +99,25 @@ fn fatal_end(name: &str, panicked: bool, may_return: bool) -> Option<String> {
 
 const HALF_CHANGED: &str = "a panic left half changed what threads share";
 
-/// Takes a lock. If a panic left what it guards half changed, the process ends.
+/// Takes a lock. If a panic left the guarded data half changed, the process ends.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|_| fatal::exit(HALF_CHANGED))
 }
 
-/// Waits for a sign, with the lock given back meanwhile; as [`lock`].
-pub fn wait<'a, T>(sign: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
-    sign.wait(guard)
+/// Waits for a signal, with the lock released meanwhile. After a panic, as [`lock`].
+pub fn wait<'a, T>(signal: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+    signal
+        .wait(guard)
         .unwrap_or_else(|_: PoisonError<_>| fatal::exit(HALF_CHANGED))
 }
 
-/// The same for at most `time`; with whether that has passed.
+/// Waits for a signal as [`wait`] does, for at most `time`. Returns whether that time has passed.
 pub fn wait_timeout<'a, T>(
-    sign: &Condvar,
+    signal: &Condvar,
     guard: MutexGuard<'a, T>,
     time: Duration,
 ) -> (MutexGuard<'a, T>, bool) {
-    let woken = sign.wait_timeout(guard, time);
+    let woken = signal.wait_timeout(guard, time);
     let (guard, waited) = woken.unwrap_or_else(|_| fatal::exit(HALF_CHANGED));
     (guard, waited.timed_out())
 }

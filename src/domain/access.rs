@@ -1,9 +1,9 @@
-//! Access tokens: who calls, and what the caller may do.
+//! Access tokens: the identity of a caller, and its permissions.
 //!
-//! A token is `hookpost_wat_…` (one workspace) or `hookpost_adm_…` (the whole server): 32 random
-//! bytes and a four-byte checksum, base64url. The checksum tells a mistyped token from a revoked
-//! one without asking the database, and lets secret scanners avoid false alarms. Only the SHA-256
-//! of the token is stored: with 256 random bits there is nothing to brute-force.
+//! A token is `hookpost_wat_…` (one workspace) or `hookpost_adm_…` (the whole server): 32 random bytes and a
+//! four-byte checksum, in base64url. By the checksum the server tells a mistyped token from a revoked one
+//! without asking the database, and secret scanners avoid false alarms. Only the SHA-256 of the token is
+//! stored: 256 random bits cannot be guessed from it by trying.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::clock::Timestamp;
 
-/// One thing that a token may do.
+/// A permission of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
     /// See endpoints (their signing secrets too), events and deliveries.
@@ -46,7 +46,7 @@ impl Scope {
         Self::TokensWrite,
     ];
 
-    /// The name on the wire.
+    /// Returns the name on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -60,7 +60,7 @@ impl Scope {
         }
     }
 
-    /// The scope of that name.
+    /// Returns the scope with that name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|scope| scope.as_str() == name)
@@ -72,13 +72,13 @@ impl Scope {
 pub struct Scopes(u8);
 
 impl Scopes {
-    /// What an admin token may do.
+    /// Returns the scopes of an admin token.
     #[must_use]
     pub fn all() -> Self {
         Scope::ALL.into_iter().collect()
     }
 
-    /// What a workspace token may do unless told otherwise: the three `webhooks:*`.
+    /// Returns the default scopes of a workspace token: the three `webhooks:*`.
     #[must_use]
     pub fn webhooks() -> Self {
         [
@@ -90,42 +90,42 @@ impl Scopes {
         .collect()
     }
 
-    /// Whether `scope` is in the set.
+    /// Reports whether `scope` is in the set.
     #[must_use]
     pub fn contains(self, scope: Scope) -> bool {
         self.0 & (1 << scope as u8) != 0
     }
 
-    /// Whether all of `other` is in the set.
+    /// Reports whether all scopes of `other` are in the set.
     #[must_use]
     pub fn includes(self, other: Self) -> bool {
         other.0 & !self.0 == 0
     }
 
-    /// The scopes, in the order of [`Scope::ALL`].
+    /// Returns the scopes, in the order of [`Scope::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Scope> {
         Scope::ALL.into_iter().filter(move |s| self.contains(*s))
     }
 
-    /// The set as stored: bit *n* is the *n*th of [`Scope::ALL`].
+    /// Returns the set as it is stored: bit *n* is the *n*th of [`Scope::ALL`].
     #[must_use]
     pub const fn bits(self) -> u8 {
         self.0
     }
 
-    /// The scopes of this set that are not in `other`.
+    /// Returns the scopes of this set that are not in `other`.
     #[must_use]
     pub const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
 
-    /// True if the set is empty.
+    /// Reports whether the set is empty.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// The set that [`Scopes::bits`] wrote; unknown bits are dropped.
+    /// Reads a set that [`Scopes::bits`] wrote; unknown bits are dropped.
     #[must_use]
     pub const fn from_bits(bits: u8) -> Self {
         Self(bits & ((1 << Scope::ALL.len()) - 1))
@@ -138,7 +138,7 @@ impl FromIterator<Scope> for Scopes {
     }
 }
 
-/// Which of the two kinds a token is.
+/// The kind of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenKind {
     /// Acts for one workspace.
@@ -148,7 +148,7 @@ pub enum TokenKind {
 }
 
 impl TokenKind {
-    /// What tokens of this kind begin with.
+    /// Returns the prefix of tokens of this kind.
     #[must_use]
     pub const fn prefix(self) -> &'static str {
         match self {
@@ -161,19 +161,19 @@ impl TokenKind {
 const SECRET_BYTES: usize = 32;
 const CHECKSUM_BYTES: usize = 4;
 
-/// A whole token: a credential. `Debug` shows its kind only.
+/// A whole token, which is a credential. `Debug` shows only its kind.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token {
     kind: TokenKind,
     text: String,
 }
 
-/// What is stored of a token: its SHA-256.
+/// The SHA-256 of a token: the only part that is stored.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenHash(pub [u8; 32]);
 
 impl Token {
-    /// A new token from the system's random source.
+    /// Makes a token from the system's random source.
     #[must_use]
     pub fn generate(kind: TokenKind) -> Self {
         Self::from_secret(kind, rand::rng().random())
@@ -189,7 +189,7 @@ impl Token {
         }
     }
 
-    /// Reads a token; `None` for what this server can never have made.
+    /// Reads a token; `None` for a text that no server can have made.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (kind, encoded) = [TokenKind::Workspace, TokenKind::Admin]
@@ -201,19 +201,19 @@ impl Token {
         (token.text == text).then_some(token)
     }
 
-    /// The credential itself, to show once.
+    /// Returns the credential itself, to show it once.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.text
     }
 
-    /// Which kind it is.
+    /// Returns the kind of the token.
     #[must_use]
     pub const fn kind(&self) -> TokenKind {
         self.kind
     }
 
-    /// What is stored and looked up.
+    /// Returns the hash that is stored and looked up.
     #[must_use]
     pub fn hash(&self) -> TokenHash {
         TokenHash(Sha256::digest(self.text.as_bytes()).into())
@@ -274,16 +274,16 @@ impl Reach {
 pub struct Caller {
     /// The id of the token that was shown.
     pub token_id: Uuid,
-    /// Whose objects the caller may see.
+    /// The workspaces whose objects the caller may see.
     pub reach: Reach,
-    /// What the caller may do.
+    /// The caller's permissions.
     pub scopes: Scopes,
-    /// When the token ends, if it does.
+    /// The time at which the token ends, if it does.
     pub expires_at: Option<Timestamp>,
 }
 
 impl Caller {
-    /// Whether the token has expired at `now`: it is good until its end, and not at it.
+    /// Reports whether the token has expired at `now`. At its end it has.
     #[must_use]
     pub fn has_ended(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|end| end <= now)
@@ -293,9 +293,10 @@ impl Caller {
 /// The author of a change to access tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Actor {
-    /// The operator, on the command line or at the start of a server. May do everything.
+    /// The operator, on the command line or at the start of a server, with all permissions.
     Operator,
-    /// A caller of the API: within its reach, with the scopes that it holds, and no longer than it lives.
+    /// A caller of the API. The tokens that it makes have no more reach, no more scopes and no longer life
+    /// than its own.
     Caller(Caller),
 }
 
@@ -317,17 +318,17 @@ pub struct AccessToken {
     pub id: Uuid,
     /// The workspace it acts for; `None` for an admin token.
     pub workspace_id: Option<Uuid>,
-    /// What its owner calls it, at most [`COMMENT_MAX`] characters.
+    /// The owner's note on it, at most [`COMMENT_MAX`] characters.
     pub comment: String,
-    /// What it may do.
+    /// Its permissions.
     pub scopes: Scopes,
-    /// When it ends, if it does.
+    /// The time at which it ends, if it does.
     pub expires_at: Option<Timestamp>,
-    /// When it was last used, to about a minute.
+    /// The time of its last use, to about a minute.
     pub last_used_at: Option<Timestamp>,
-    /// When it was made.
+    /// The time at which it was made.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// The time of its last change.
     pub modified_at: Option<Timestamp>,
     /// The token that made it, which ends no earlier. `None` if the operator made it, if it was made
     /// before parents were recorded, or if the parent is out of the reader's reach.

@@ -6,7 +6,7 @@ use super::attempt_failure::AttemptFailure;
 use super::clock::Timestamp;
 use super::event::Event;
 
-/// How much of an answer is kept, in characters.
+/// The most characters of an answer that are kept.
 pub const RESPONSE_MAX: usize = 2048;
 
 /// A delivery as it is listed.
@@ -14,23 +14,23 @@ pub const RESPONSE_MAX: usize = 2048;
 pub struct Delivery {
     /// Its id.
     pub id: Uuid,
-    /// Where it went.
+    /// The endpoint it went to.
     pub endpoint_id: Uuid,
     /// The event it was an attempt of.
     pub event: Event,
-    /// Counts from 1 over all runs of the event.
+    /// Its number, from 1 on, over all runs of the event.
     pub attempt: u32,
-    /// Whether the answer was a 2xx.
+    /// True if the answer was a 2xx.
     pub succeeded: bool,
     /// The status code; `None` without an answer.
     pub http_code: Option<u16>,
-    /// What went wrong without an answer.
+    /// The reason why there was no answer.
     pub error: Option<AttemptFailure>,
     /// The first [`RESPONSE_MAX`] characters of the answer, or the error in words.
     pub response: Option<String>,
-    /// How long the attempt took.
+    /// The time that the attempt took.
     pub duration_ms: u32,
-    /// When it was recorded.
+    /// The time at which it was recorded.
     pub created_at: Timestamp,
 }
 
@@ -56,7 +56,7 @@ impl CodeClass {
         Self::ServerError,
     ];
 
-    /// The name on the wire.
+    /// Returns the name on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -67,13 +67,13 @@ impl CodeClass {
         }
     }
 
-    /// The class of that name.
+    /// Returns the class with that name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|class| class.as_str() == name)
     }
 
-    /// The hundreds digit.
+    /// Returns the hundreds digit.
     #[must_use]
     pub const fn hundreds(self) -> u16 {
         match self {

@@ -1,11 +1,11 @@
 //! The URL of an endpoint: parsed once, at the edge, into a form that can be stored and used.
 //!
 //! URLs are read as browsers read them (WHATWG): `HTTPS://Example.com:443/a/../b` is stored as
-//! `https://example.com/b`, and `https://0x7f.1/` is seen for the loopback address that it is. What
-//! is stored is what is later requested, so no second parser with another opinion comes into play.
+//! `https://example.com/b`, and `https://0x7f.1/` is recognised as a loopback address. The stored text is the
+//! one that is requested later, so no second parser can read it in another way.
 //!
-//! Names are not looked up here, not even `localhost`: what a name resolves to is checked whenever
-//! it is about to be used.
+//! Names are not looked up here, not even `localhost`: the addresses of a name are checked each time before a
+//! request.
 
 use std::fmt;
 
@@ -13,15 +13,15 @@ use url::{Host, ParseError, Url};
 
 use super::network_policy::{AddressRefused, NetworkPolicy};
 
-/// The longest URL, in bytes, both as sent and as stored: what the API this one is compatible with
-/// allows, and about what every HTTP server accepts.
+/// The longest URL in bytes, both as sent and as stored: the limit of the API that this one is compatible
+/// with, and about the longest that every HTTP server accepts.
 pub const MAX_URL_BYTES: usize = 2083;
 
 /// An `https:` (or, where policy allows it, `http:`) URL in WHATWG-normalised form, without
 /// userinfo and at most [`MAX_URL_BYTES`] long. A fragment is kept, though never sent.
 ///
-/// `Debug` shows no more than scheme, host and port: whoever knows the path of a Slack or Discord
-/// webhook can post to it.
+/// `Debug` shows only scheme, host and port: anyone who knows the path of a Slack or Discord webhook can post
+/// to it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct EndpointUrl(String);
 
@@ -31,7 +31,7 @@ pub enum UrlProblem {
     /// It has a scheme other than `https:` (or `http:`, where policy allows that).
     #[error("URL scheme should be {}", if *.http_allowed { "'http' or 'https'" } else { "'https'" })]
     Scheme {
-        /// Whether the policy would have accepted `http:`.
+        /// True if the policy would have accepted `http:`.
         http_allowed: bool,
     },
     /// It isn't a URL; the field says why.
@@ -51,7 +51,7 @@ pub enum UrlProblem {
 }
 
 impl EndpointUrl {
-    /// Reads what a client sent. ASCII whitespace around it doesn't matter.
+    /// Reads a client's text. ASCII white space around it is dropped.
     pub fn parse(input: &str, policy: &NetworkPolicy) -> Result<Self, UrlProblem> {
         if input.len() > MAX_URL_BYTES {
             return Err(UrlProblem::TooLong);
@@ -94,20 +94,20 @@ impl EndpointUrl {
         Ok(Self(normalised))
     }
 
-    /// Takes back what [`as_str`](Self::as_str) once gave to the store. Nothing is checked: the
-    /// policy may have changed since, and is applied again when the URL is used.
+    /// Takes a text that [`as_str`](Self::as_str) gave to the store. It is not checked: the policy may have
+    /// changed since, and applies again when the URL is used.
     #[must_use]
     pub fn from_stored(normalised: String) -> Self {
         Self(normalised)
     }
 
-    /// The normalised text.
+    /// Returns the normalised text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The parts of the URL; `None` only for a [stored](Self::from_stored) text that is no URL.
+    /// Returns the parts of the URL; `None` only for a [stored](Self::from_stored) text that is no URL.
     #[must_use]
     pub fn url(&self) -> Option<Url> {
         Url::parse(&self.0).ok()
@@ -127,21 +127,21 @@ impl fmt::Display for EndpointUrl {
     }
 }
 
-/// Why a host that is no address cannot be used.
+/// The reason to refuse a host that is no address and no name.
 const BAD_NAME: &str = "invalid international domain name";
 
-/// Whether all of `name` may occur in the name of a host. The underscore is in no host name by the
-/// letter of RFC 1123, but in those of many a container.
+/// Reports whether every character of `name` may occur in a host name. RFC 1123 has no underscore in host
+/// names, but many containers do.
 ///
-/// Browsers' rules let quotes, braces and the like pass, which no name server knows, no certificate
-/// carries, and the grammar of RFC 3986, by which the request is made, does not have.
+/// Browsers also accept quotes, braces and the like. No name server and no certificate has such a name, and
+/// neither does the grammar of RFC 3986, by which the request is written.
 fn is_name(name: &str) -> bool {
     name.bytes()
         .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_'))
 }
 
-/// Clients match on these words, so they are spelled out rather than taken from the parser, whose
-/// wording may change. A character that no domain may contain counts as a bad domain name.
+/// Returns the problem for an error of the parser. Clients match on these words, so they are written here:
+/// the parser's own may change. A character that no domain may contain counts as a bad domain name.
 fn parse_problem(error: ParseError) -> UrlProblem {
     match error {
         ParseError::EmptyHost => UrlProblem::Parsing("empty host"),
@@ -150,7 +150,7 @@ fn parse_problem(error: ParseError) -> UrlProblem {
         ParseError::InvalidIpv6Address => UrlProblem::Parsing("invalid IPv6 address"),
         ParseError::IdnaError | ParseError::InvalidDomainCharacter => UrlProblem::Parsing(BAD_NAME),
         ParseError::Overflow => UrlProblem::TooLong,
-        // The rest concerns URLs without a host, which only a relative one can be at this point.
+        // The other errors are about URLs without a host, which at this point can only be relative ones.
         _ => UrlProblem::Parsing("relative URL without a base"),
     }
 }

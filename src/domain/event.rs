@@ -5,16 +5,16 @@ use uuid::Uuid;
 use super::clock::Timestamp;
 use super::event_type::EventType;
 
-/// Where an event stands, as the API tells it.
+/// The status of an event, as the API shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EventStatus {
-    /// Not through yet: waiting, in flight, or between retries.
+    /// Not delivered yet: waiting, in flight, or between retries.
     Pending,
-    /// Answered 2xx.
+    /// Answered with a 2xx.
     Succeeded,
-    /// Retries used up, or refused for good.
+    /// All retries used up, or refused for good.
     Failed,
-    /// Its endpoint was disabled or deleted before it got through.
+    /// Not delivered before its endpoint was disabled or deleted.
     Skipped,
 }
 
@@ -22,7 +22,7 @@ impl EventStatus {
     /// Every status.
     pub const ALL: [Self; 4] = [Self::Pending, Self::Succeeded, Self::Failed, Self::Skipped];
 
-    /// The name on the wire.
+    /// Returns the name on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -33,7 +33,7 @@ impl EventStatus {
         }
     }
 
-    /// The status of that name.
+    /// Returns the status with that name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.as_str() == name)
@@ -47,22 +47,22 @@ pub struct Event {
     pub id: Uuid,
     /// The message it carries.
     pub message_id: Uuid,
-    /// Where it goes.
+    /// The endpoint it goes to.
     pub endpoint_id: Uuid,
     /// The message's type.
     pub event_type: EventType,
-    /// Where it stands.
+    /// Its status.
     pub status: EventStatus,
-    /// Attempts so far, over all runs.
+    /// The number of attempts so far, over all runs.
     pub attempts: u32,
-    /// The status code of the last attempt that got an answer or not (`None`).
+    /// The status code of the last attempt; `None` if it got no answer.
     pub last_http_code: Option<u16>,
-    /// When the next attempt is due; `None` unless pending.
+    /// The time at which the next attempt is due; `None` unless pending.
     pub next_attempt_at: Option<Timestamp>,
     /// The exact body sent; `None` once archived.
     pub payload: Option<String>,
-    /// When it was published.
+    /// The time of its publish.
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// The time of its last change.
     pub modified_at: Option<Timestamp>,
 }

@@ -7,13 +7,13 @@ use serde::{Serialize, Serializer};
 /// The longest event type, in characters.
 pub const EVENT_TYPE_MAX: usize = 128;
 
-/// The most subscriptions of one endpoint: it is matched at every publish.
+/// The most subscriptions of one endpoint: all of them are matched at every publish.
 pub const SUBSCRIPTIONS_MAX: usize = 100;
 
-/// What an event type looks like, as shown to who sent another.
+/// The pattern of an event type, shown to the sender of a bad one.
 pub const EVENT_TYPE_PATTERN: &str = r"^(?=.{1,128}$)[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)*$";
 
-/// What a subscription looks like, as shown to who sent another.
+/// The pattern of a subscription, shown to the sender of a bad one.
 pub const SUBSCRIPTION_PATTERN: &str =
     r"^(?=.{1,128}$)(\*|[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)*(\.\*)?)$";
 
@@ -28,13 +28,13 @@ impl EventType {
         well_formed(text).then(|| Self(text.to_owned()))
     }
 
-    /// One that was parsed before it was stored.
+    /// Takes a stored text, which was parsed before.
     #[must_use]
     pub fn from_stored(text: String) -> Self {
         Self(text)
     }
 
-    /// The type as text.
+    /// Returns the type as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -63,8 +63,8 @@ fn well_formed(text: &str) -> bool {
         })
 }
 
-/// Which types an endpoint wants: one type, `order.*` (all that begin with `order.`, at any depth),
-/// or `*`.
+/// The event types that an endpoint receives: one type, `order.*` (all types that begin with `order.`, at any
+/// depth), or `*`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Subscription(String);
 
@@ -84,19 +84,19 @@ impl Subscription {
         Self("*".to_owned())
     }
 
-    /// One that was parsed before it was stored.
+    /// Takes a stored text, which was parsed before.
     #[must_use]
     pub fn from_stored(text: String) -> Self {
         Self(text)
     }
 
-    /// The subscription as it was written.
+    /// Returns the subscription as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether messages of `event_type` are wanted.
+    /// Reports whether the subscription selects `event_type`.
     #[must_use]
     pub fn matches(&self, event_type: &EventType) -> bool {
         match self.0.strip_suffix('*') {

@@ -1,15 +1,15 @@
 //! Public ids: UUIDs of version 4 that sort by time.
 //!
-//! Clients check for version 4 (RFC 9562, section 5.4), whose bits may be anything. Ours begin with
-//! the millisecond clock, so that neighbours in time are neighbours in the index of ids: random
-//! ones would touch a page of it each. 74 random bits remain, too many to guess.
+//! Clients check for version 4 (RFC 9562, section 5.4), whose other bits are free. Here the first 48 are the
+//! clock in milliseconds, so that ids of the same time are close together in the index of ids: each random id
+//! would touch another page of it. 74 random bits remain, too many to guess.
 
 use rand::RngExt;
 use uuid::{Builder, Uuid};
 
 use super::clock::Timestamp;
 
-/// A new id for an object created at `now`.
+/// Makes an id for an object created at `now`.
 #[must_use]
 pub fn new_id(now: Timestamp) -> Uuid {
     let millis = u64::try_from(now.micros() / 1000).unwrap_or(0);

@@ -1,4 +1,4 @@
-//! Messages: what a producer publishes once.
+//! Messages, which producers publish and endpoints receive as events.
 
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -7,7 +7,7 @@ use super::clock::Timestamp;
 use super::event_type::EventType;
 use super::format::Summary;
 
-/// How deep `data` may nest; deeper input would cost its readers their stack.
+/// The greatest depth of `data`; deeper input would overflow the stack of many readers.
 pub const DATA_DEPTH_MAX: usize = 128;
 
 /// The longest idempotency key, in visible ASCII characters.
@@ -24,13 +24,13 @@ pub struct NewMessage {
     pub timestamp: Option<String>,
     /// Any JSON, byte for byte as sent.
     pub data: Box<RawValue>,
-    /// Makes a repeated publish answer the first result again.
+    /// The key by which a repeated publish gets the first result again.
     pub idempotency: Option<Idempotency>,
-    /// What formats that don't send the data show of it; `None`: it is read when one is asked for.
+    /// The part of the data that Discord and Slack messages show; `None`: it is read from `data` when needed.
     pub summary: Option<Summary>,
 }
 
-/// An idempotency key and what it was used for.
+/// An idempotency key and the request that used it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Idempotency {
     /// 1 to [`IDEMPOTENCY_KEY_MAX`] visible ASCII characters.
@@ -50,18 +50,18 @@ pub struct Message {
     pub timestamp: String,
     /// The workspace it was published in.
     pub workspace_id: Uuid,
-    /// The events that came of it: event id and endpoint id.
+    /// Its events: event id and endpoint id of each.
     pub events: Vec<(Uuid, Uuid)>,
 }
 
-/// The body of a `raw` delivery; `data` keeps the producer's bytes.
+/// Returns the body of a `raw` delivery; `data` keeps the producer's bytes.
 #[must_use]
 pub fn raw_body(event_type: &EventType, timestamp: &str, data: &RawValue) -> Vec<u8> {
     let data = data.get().as_bytes();
     let mut body =
         Vec::with_capacity(data.len() + timestamp.len() + event_type.as_str().len() + 40);
     body.extend_from_slice(b"{\"type\":\"");
-    // An event type has no character that JSON escapes.
+    // An event type has no characters that JSON escapes.
     body.extend_from_slice(event_type.as_str().as_bytes());
     body.extend_from_slice(b"\",\"timestamp\":");
     serde_json::to_writer(&mut body, timestamp).expect("a string always serialises into memory");
@@ -71,7 +71,7 @@ pub fn raw_body(event_type: &EventType, timestamp: &str, data: &RawValue) -> Vec
     body
 }
 
-/// The time of a message that its producer did not date.
+/// Returns the time of a message whose producer sent none.
 #[must_use]
 pub fn server_timestamp(now: Timestamp) -> String {
     now.to_string()

@@ -1,33 +1,33 @@
-//! Which addresses a webhook may be sent to.
+//! The addresses that a webhook may be sent to.
 //!
-//! An endpoint's URL is chosen by whoever may create endpoints, while the request leaves from the
-//! operator's network. Without a rule, a subscriber could have Hookpost call the cloud's metadata
-//! service or the database next door (server-side request forgery). The rule is an allowance, not
-//! a list of known evils: only globally reachable unicast addresses pass. Everything in the IANA
-//! special-purpose registries is refused, the few entries there that are marked as globally
-//! reachable (anycast services such as AS112) included, as no receiver of webhooks lives at one.
+//! The owner of an endpoint chooses its URL, but the request leaves from the operator's network. Without a
+//! rule, the owner could make Hookpost call the cloud's metadata service or an internal database (server-side
+//! request forgery). The rule is a list of allowed addresses, not of forbidden ones: only globally reachable
+//! unicast addresses pass. All entries of the IANA special-purpose registries are refused, including the few
+//! that are marked as globally reachable (anycast services such as AS112), because no receiver of webhooks
+//! has such an address.
 //!
-//! Addresses that carry another address inside (v4-mapped, v4-compatible, v4-translated, NAT64,
-//! 6to4, Teredo) are refused whole, whatever they carry: DNS has no reason to answer with one, and
-//! judging the inner address would mean to know every translator on the way.
+//! Addresses that contain another address (v4-mapped, v4-compatible, v4-translated, NAT64, 6to4, Teredo) are
+//! refused whatever they contain: DNS has no reason to return one, and a judgement of the inner address would
+//! need to know every translator on the path.
 //!
-//! The policy is checked where an address is about to be used, not only where a URL is accepted:
-//! a name may resolve to something else each time.
+//! The policy is checked when an address is about to be used, not only when a URL is accepted: a name may
+//! resolve to another address each time.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-/// What may be contacted. [`NetworkPolicy::strict`] is the default.
+/// The rule for URLs and addresses. [`NetworkPolicy::strict`] is the default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NetworkPolicy {
-    /// Whether plain `http:` URLs may be used besides `https:`.
+    /// True if plain `http:` URLs may be used besides `https:`.
     pub allow_http: bool,
-    /// Networks that may be contacted although the policy would refuse them.
+    /// Networks that are allowed although the policy would refuse them.
     ///
-    /// A network opens exactly the addresses it names. In particular `10.0.0.0/8` does not open
-    /// the v4-mapped spelling `::ffff:10.0.0.1`: no receiver needs it, and an operator who reads
-    /// the setting should see all that it opens. `::ffff:10.0.0.0/104` would open it.
+    /// A network allows exactly the addresses it names. In particular `10.0.0.0/8` does not allow the
+    /// v4-mapped spelling `::ffff:10.0.0.1`: no receiver needs it, and an operator who reads the setting
+    /// should see all that it allows. `::ffff:10.0.0.0/104` would allow it.
     pub allow: Vec<IpNet>,
 }
 
@@ -35,14 +35,14 @@ pub struct NetworkPolicy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the address {ip} is not allowed: {reason}")]
 pub struct AddressRefused {
-    /// The address in question.
+    /// The refused address.
     pub ip: IpAddr,
-    /// What the address is, in words, such as "private network (RFC 1918)".
+    /// The kind of the address in words, such as "private network (RFC 1918)".
     pub reason: &'static str,
 }
 
 impl NetworkPolicy {
-    /// `https:` only, to globally reachable unicast addresses only.
+    /// Returns the policy that allows only `https:`, and only globally reachable unicast addresses.
     #[must_use]
     pub const fn strict() -> Self {
         Self {
@@ -51,7 +51,10 @@ impl NetworkPolicy {
         }
     }
 
-    /// Whether a request may go to `ip`; if not, why.
+    /// Checks that a request may go to `ip`.
+    ///
+    /// # Errors
+    /// [`AddressRefused`] names the reason.
     pub fn check_addr(&self, ip: IpAddr) -> Result<(), AddressRefused> {
         let Some(reason) = not_global(ip) else {
             return Ok(());
@@ -63,7 +66,7 @@ impl NetworkPolicy {
     }
 }
 
-/// Why `ip` is not a globally reachable unicast address, or `None` if it is one.
+/// Returns the reason why `ip` is not a globally reachable unicast address, or `None` if it is one.
 fn not_global(ip: IpAddr) -> Option<&'static str> {
     match ip {
         IpAddr::V4(ip) => SPECIAL_V4
@@ -78,18 +81,18 @@ fn not_global(ip: IpAddr) -> Option<&'static str> {
     }
 }
 
-/// The only part of the IPv6 space that IANA hands out as global unicast (RFC 4291 and the IPv6
-/// address space registry). What lies outside is refused without being listed.
+/// The only part of the IPv6 space that IANA assigns as global unicast (RFC 4291 and the IPv6 address space
+/// registry). Addresses outside of it are refused without being listed.
 const GLOBAL_UNICAST_V6: Ipv6Net = v6([0x2000, 0, 0, 0, 0, 0, 0, 0], 3);
 const NOT_GLOBAL_UNICAST: &str = "not global unicast (RFC 4291)";
 
-/// Single addresses come first, so that the more telling name is found.
+/// The refused IPv4 networks. Single addresses come first, so that the more specific name is found.
 const SPECIAL_V4: &[(Ipv4Net, &str)] = &[
     (v4([169, 254, 169, 254], 32), "cloud metadata service"),
     (v4([169, 254, 170, 2], 32), "cloud metadata service"),
     (v4([100, 100, 100, 200], 32), "cloud metadata service"),
     (v4([192, 0, 0, 192], 32), "cloud metadata service"),
-    // The one metadata address in the middle of public space, hence in no registry.
+    // The only metadata address that is a public one, and so in no registry.
     (v4([168, 63, 129, 16], 32), "cloud metadata service"),
     (v4([0, 0, 0, 0], 32), "unspecified address (RFC 1122)"),
     (v4([0, 0, 0, 0], 8), "this network (RFC 791)"),
@@ -113,7 +116,8 @@ const SPECIAL_V4: &[(Ipv4Net, &str)] = &[
     (v4([240, 0, 0, 0], 4), "reserved (RFC 1112)"),
 ];
 
-/// Single addresses and narrow networks come first, so that the more telling name is found.
+/// The refused IPv6 networks. Single addresses and narrow networks come first, so that the more specific name
+/// is found.
 const SPECIAL_V6: &[(Ipv6Net, &str)] = &[
     (
         v6([0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254], 128),

@@ -1,9 +1,9 @@
-//! How often somebody may do something: a bucket that fills steadily.
+//! Rate limits: token buckets that fill steadily, one per key.
 //!
-//! The rule is the generic cell rate algorithm: all that is kept of somebody is when their bucket will
-//! be full again, so nobody sweeps, no count is off at the turn of a minute, and whoever stays away
-//! costs nothing. The rule is ours, a dozen lines, rather than the `governor` crate's, because
-//! that neither bounds how many it remembers nor says when a bucket is full, and brings seven crates.
+//! The rule is the generic cell rate algorithm. For each key it keeps only the time at which the bucket will
+//! be full again. So no sweep is needed, no count is wrong at the turn of a minute, and an unused key costs
+//! nothing. These are a dozen lines, and not the `governor` crate, because that does not bound the number of
+//! keys, does not say when a bucket is full, and brings seven crates.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// So many at once, and from then on so many a minute, spread evenly.
+/// A limit of requests: so many at once, and then as many per minute, spread evenly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quota {
     limit: u32,
@@ -24,16 +24,16 @@ pub struct Quota {
 pub struct Standing {
     /// The size of the bucket.
     pub limit: u32,
-    /// How many more would be allowed right now.
+    /// The number of further requests that would be allowed now.
     pub remaining: u32,
-    /// How long until the bucket is full, if it is left alone.
+    /// The time until the bucket is full, if it is not used.
     pub full_in: Duration,
-    /// `None` if the try was allowed; else how long until one is.
+    /// `None` if the request was allowed; else the time until one is.
     pub retry_in: Option<Duration>,
 }
 
 impl Quota {
-    /// A bucket of `limit` that takes a minute to fill.
+    /// Returns a bucket of `limit` that takes a minute to fill.
     #[must_use]
     pub fn per_minute(limit: NonZeroU32) -> Self {
         Self {
@@ -42,8 +42,8 @@ impl Quota {
         }
     }
 
-    /// One try at `now`, of somebody whose bucket is full at `full_at`: when it is full after that, and
-    /// how they stand. What is refused takes nothing out of the bucket. Both times are of one clock that
+    /// Takes one request at `now` out of a bucket that is full at `full_at`. Returns the time at which it is
+    /// full after that, and its status. A refused request takes nothing out. Both times are of one clock that
     /// never goes back.
     #[must_use]
     pub fn take(self, full_at: Duration, now: Duration) -> (Duration, Standing) {
@@ -69,23 +69,23 @@ impl Quota {
     }
 }
 
-/// So many bytes at once, and from then on as many a minute, spread evenly.
+/// A limit of bytes: so many at once, and then as many per minute, spread evenly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Volume(NonZeroU64);
 
 impl Volume {
-    /// A bucket of `bytes` that takes a minute to fill.
+    /// Returns a bucket of `bytes` that takes a minute to fill.
     #[must_use]
     pub const fn per_minute(bytes: NonZeroU64) -> Self {
         Self(bytes)
     }
 
-    /// `bytes` at `now`, of somebody whose bucket is full at `full_at`: when it is full after that. What
-    /// is larger than the bucket may go when that is full, and is paid for after. Both times are of one
-    /// clock that never goes back.
+    /// Takes `bytes` at `now` out of a bucket that is full at `full_at`, and returns the time at which it is
+    /// full after that. More bytes than the bucket holds are allowed when it is full; the next ones wait
+    /// longer for them. Both times are of one clock that never goes back.
     ///
     /// # Errors
-    /// How long until so much may go; nothing is taken out of the bucket.
+    /// The time until so many bytes are allowed; nothing is taken out of the bucket.
     pub fn take(self, full_at: Duration, now: Duration, bytes: u64) -> Result<Duration, Duration> {
         let missing = full_at.saturating_sub(now);
         let nanos = u128::from(bytes) * MINUTE.as_nanos() / u128::from(self.0.get());
@@ -99,8 +99,8 @@ impl Volume {
     }
 }
 
-/// When the buckets of many are full, in bounded memory: when there are too many, the half that was not
-/// heard of for longest is forgotten, which means full again.
+/// The buckets of all keys, in bounded memory. When there are too many, the half that was unused for longest
+/// is dropped, which makes those buckets full again.
 #[derive(Debug)]
 struct Buckets<K> {
     /// The most keys in each of the two maps.
@@ -131,7 +131,7 @@ impl<K: Copy + Eq + Hash> Buckets<K> {
     }
 }
 
-/// Who published how many bytes.
+/// The limits of bytes of all keys.
 #[derive(Debug)]
 pub struct VolumeLimiter<K> {
     volume: Volume,
@@ -139,7 +139,7 @@ pub struct VolumeLimiter<K> {
 }
 
 impl<K: Copy + Eq + Hash> VolumeLimiter<K> {
-    /// Nobody is known yet; at most `most` (at least two) will be at a time.
+    /// Returns a limiter without keys; it keeps at most `most` of them (at least two).
     #[must_use]
     pub fn new(volume: Volume, most: usize) -> Self {
         Self {
@@ -148,10 +148,10 @@ impl<K: Copy + Eq + Hash> VolumeLimiter<K> {
         }
     }
 
-    /// `bytes` of `key` at `now`.
+    /// Takes `bytes` at `now` out of the bucket of `key`.
     ///
     /// # Errors
-    /// How long until so much may go.
+    /// The time until so many bytes are allowed.
     pub fn take(&mut self, key: K, now: Duration, bytes: u64) -> Result<(), Duration> {
         let full_at = self.buckets.full_at(key);
         let taken = self.volume.take(full_at, now, bytes);
@@ -160,7 +160,7 @@ impl<K: Copy + Eq + Hash> VolumeLimiter<K> {
     }
 }
 
-/// How often each of many did something.
+/// The limits of requests of all keys.
 #[derive(Debug)]
 pub struct RateLimiter<K> {
     quota: Quota,
@@ -168,7 +168,7 @@ pub struct RateLimiter<K> {
 }
 
 impl<K: Copy + Eq + Hash> RateLimiter<K> {
-    /// Nobody is known yet; at most `most` (at least two) will be at a time.
+    /// Returns a limiter without keys; it keeps at most `most` of them (at least two).
     #[must_use]
     pub fn new(quota: Quota, most: usize) -> Self {
         Self {
@@ -177,13 +177,13 @@ impl<K: Copy + Eq + Hash> RateLimiter<K> {
         }
     }
 
-    /// How many are remembered.
+    /// Returns the number of keys that are kept.
     #[must_use]
     pub fn remembered(&self) -> usize {
         self.buckets.recent.len() + self.buckets.earlier.len()
     }
 
-    /// One try of `key` at `now`.
+    /// Takes one request at `now` out of the bucket of `key`.
     pub fn take(&mut self, key: K, now: Duration) -> Standing {
         let full_at = self.buckets.full_at(key);
         let (full_at, standing) = self.quota.take(full_at, now);
@@ -202,7 +202,7 @@ mod tests {
         Quota::per_minute(NonZeroU32::new(limit).unwrap())
     }
 
-    /// The bucket as one would tell of it: it holds time, and fills as time passes.
+    /// A plain model of a bucket: it holds time, and fills as time passes.
     struct Bucket {
         whole: Duration,
         level: Duration,

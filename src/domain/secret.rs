@@ -1,7 +1,7 @@
 //! Signing secrets of endpoints.
 //!
-//! A secret that begins with `whsec_` is the Standard Webhooks form: the rest is base64 of the key.
-//! Any other text of 32 to 256 characters may be brought along; its UTF-8 bytes are the key.
+//! A secret that begins with `whsec_` has the form of Standard Webhooks: the rest is base64 of the key. A
+//! caller may also choose any other text of 32 to 256 characters; its UTF-8 bytes are the key.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use rand::RngExt;
 
-/// What marks a secret of the Standard Webhooks form.
+/// The prefix of a secret in the form of Standard Webhooks.
 pub const WHSEC_PREFIX: &str = "whsec_";
 /// The shortest secret, in characters.
 pub const SECRET_MIN: usize = 32;
@@ -20,7 +20,7 @@ pub const SECRET_MAX: usize = 256;
 /// The fewest and the most bytes of a `whsec_` key (Standard Webhooks, "Symmetric").
 pub const KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 
-/// Padding is optional: other tools print secrets without it.
+/// A base64 decoder that accepts missing padding: some tools print secrets without it.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -30,7 +30,7 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
-/// Why a text cannot be a secret.
+/// The reason why a text cannot be a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SecretProblem {
     /// Under [`SECRET_MIN`] characters.
@@ -42,14 +42,14 @@ pub enum SecretProblem {
 }
 
 impl Secret {
-    /// A new one: `whsec_` and base64 of 32 random bytes.
+    /// Makes a secret: `whsec_` and base64 of 32 random bytes.
     #[must_use]
     pub fn generate() -> Self {
         let key: [u8; 32] = rand::rng().random();
         Self(format!("{WHSEC_PREFIX}{}", STANDARD.encode(key)))
     }
 
-    /// Takes a secret that a caller brought.
+    /// Reads a secret that a caller chose.
     pub fn parse(text: &str) -> Result<Self, SecretProblem> {
         let length = text.chars().count();
         if length < SECRET_MIN {
@@ -69,19 +69,19 @@ impl Secret {
         Ok(secret)
     }
 
-    /// One that was parsed before it was stored.
+    /// Takes a stored text, which was parsed before.
     #[must_use]
     pub fn from_stored(text: String) -> Self {
         Self(text)
     }
 
-    /// The secret itself: for its owner, and for the database.
+    /// Returns the secret itself, for its owner and for the database.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// The decoded key of a `whsec_` secret.
+    /// Returns the decoded key of a `whsec_` secret.
     #[must_use]
     pub fn decoded_key(&self) -> Option<Vec<u8>> {
         LENIENT.decode(self.0.strip_prefix(WHSEC_PREFIX)?).ok()

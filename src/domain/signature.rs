@@ -8,11 +8,11 @@ use uuid::Uuid;
 
 use super::secret::Secret;
 
-/// The value of `webhook-signature` for `body`, sent as event `id` at `timestamp` (seconds).
+/// Returns the value of `webhook-signature` for `body`, sent as event `id` at `timestamp` (seconds).
 ///
-/// One `v1` entry keyed with the bytes of the whole secret string; for a `whsec_` secret a first
-/// entry keyed with the decoded bytes. Receivers of both traditions find theirs. The entries are
-/// joined by exactly one space: the reference libraries split on it.
+/// It has one `v1` entry keyed with the bytes of the whole secret string. For a `whsec_` secret, an entry
+/// keyed with the decoded bytes comes first. So receivers of both conventions find their entry. Exactly one
+/// space joins the entries: the reference libraries split on it.
 #[must_use]
 pub fn signature_header(secret: &Secret, id: Uuid, timestamp: i64, body: &[u8]) -> String {
     let literal = entry(secret.reveal().as_bytes(), id, timestamp, body);
@@ -31,9 +31,9 @@ fn entry(key: &[u8], id: Uuid, timestamp: i64, body: &[u8]) -> String {
     format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
 }
 
-/// Whether one entry of `header` was made with `secret` for these contents: what a receiver checks.
+/// Reports whether one entry of `header` was made with `secret` for these contents, as a receiver checks it.
 ///
-/// For the built-in inbox and for tests; compares in constant time.
+/// The built-in inbox and tests use it. It compares in constant time.
 #[must_use]
 pub fn verify(secret: &Secret, id: &str, timestamp: &str, body: &[u8], header: &str) -> bool {
     let key = secret

@@ -1,9 +1,9 @@
-//! Characters that cannot be seen, and what must not contain them.
+//! Invisible characters, which names and comments must not contain.
 //!
-//! Names and comments are read by people, in lists, logs and terminals. Two names that look the same would
-//! be taken for one another, and a mark that turns the direction of writing has a text say what it does not.
-//! So such characters are refused, wherever they stand and whatever they are good for in a language: the
-//! joiner within an emoji, or the one within a Persian word, is as invisible as any other.
+//! People read names and comments in lists, logs and terminals. They would confuse two names that look the
+//! same, and a mark that changes the direction of writing shows a text that is not there. So such characters
+//! are refused at every place, even where a language uses them: the joiner in an emoji or in a Persian word
+//! is as invisible as any other.
 
 /// Ranges of code points, both ends included, lowest first: Unicode's categories Cc, Cf, Zl and Zp, its
 /// property `Default_Ignorable_Code_Point` (Unicode 17), and the blank of Braille (U+2800).
@@ -38,7 +38,7 @@ const INVISIBLE: [(u32, u32); 28] = [
     (0x000E_0000, 0x000E_0FFF),
 ];
 
-/// Whether nothing shows where `character` stands, or it changes how others are shown.
+/// Reports whether `character` shows nothing, or changes how others are shown.
 #[must_use]
 pub fn is_invisible(character: char) -> bool {
     let code = u32::from(character);
@@ -46,7 +46,7 @@ pub fn is_invisible(character: char) -> bool {
     INVISIBLE.get(at).is_some_and(|(first, _)| *first <= code)
 }
 
-/// The first character of `text` that cannot be seen.
+/// Returns the first invisible character of `text`.
 #[must_use]
 pub fn first_invisible(text: &str) -> Option<char> {
     text.chars().find(|character| is_invisible(*character))

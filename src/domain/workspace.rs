@@ -15,9 +15,9 @@ pub struct Workspace {
     pub id: Uuid,
     /// Its name, unique on the server.
     pub name: WorkspaceName,
-    /// When it was made.
+    /// The time at which it was made.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// The time of its last change.
     pub modified_at: Option<Timestamp>,
 }
 
@@ -25,21 +25,21 @@ pub struct Workspace {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkspaceName(String);
 
-/// Why a text cannot name a workspace.
+/// The reason why a text cannot be the name of a workspace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameProblem {
-    /// Nothing but white space.
+    /// Only white space, or no character at all.
     Empty,
     /// Over [`NAME_MAX`] characters.
     TooLong,
     /// It reads as a UUID.
     LooksLikeId,
-    /// It has a character that cannot be seen, this one: two names that look alike must be one.
+    /// It has this invisible character: two names that look the same must be the same.
     Invisible(char),
 }
 
 impl WorkspaceName {
-    /// Takes a name; surrounding white space is dropped.
+    /// Reads a name; surrounding white space is dropped.
     pub fn parse(text: &str) -> Result<Self, NameProblem> {
         let text = text.trim();
         if text.is_empty() {
@@ -55,13 +55,13 @@ impl WorkspaceName {
         }
     }
 
-    /// One that was parsed before it was stored.
+    /// Takes a stored text, which was parsed before.
     #[must_use]
     pub fn from_stored(text: String) -> Self {
         Self(text)
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

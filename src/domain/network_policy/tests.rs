@@ -197,7 +197,7 @@ fn the_tables_name_whole_networks() {
 }
 
 proptest! {
-    /// What the standard library knows to be special is never let through.
+    /// An address that the standard library knows as special is never allowed.
     #[test]
     fn never_more_lenient_than_std_v4(bits: u32) {
         let ip = Ipv4Addr::from(bits);
