@@ -14,7 +14,7 @@
 pub enum FailPoint {
     /// The file of a new database exists, and is empty.
     DatabaseMade,
-    /// A new database is marked as ours, and has no table.
+    /// A new database is marked as one of this program, and has no table.
     DatabaseMarked,
     /// A migration has done everything but to commit.
     Migrating,
@@ -26,7 +26,7 @@ pub enum FailPoint {
     CommitPublish,
     /// The same, of a group with the outcome of an attempt.
     CommitOutcome,
-    /// A message that has events was committed; its publisher was not answered yet.
+    /// A message that has events was committed; neither its publisher nor the dispatcher knows yet.
     CommittedPublish,
     /// The outcome of an attempt was committed; the dispatcher was not notified yet.
     CommittedOutcome,

@@ -122,8 +122,8 @@ pub(super) fn init(settings: &LogSettings, default_filter: &str) {
 /// The most characters of a panic's message that are logged.
 const PANIC_MAX: usize = 500;
 
-/// The name of the HTTP server's thread that accepts connections. Unlike its workers, the server does not
-/// restart it after a panic.
+/// The name of the HTTP server's thread that accepts connections. The server restarts its workers after a
+/// panic, but not this thread.
 const ACCEPTOR: &str = "actix-server acceptor";
 
 /// Logs a panic as one line. The code that started the thread decides whether it ends more than the thread.

@@ -17,6 +17,7 @@ use crate::domain::access::{
 };
 use crate::domain::clock::Timestamp;
 use crate::domain::visible::first_invisible;
+use crate::domain::workspace;
 use crate::storage::{Descendants, NewAccessToken, Store, StoreError};
 
 /// Access tokens.
@@ -101,52 +102,57 @@ fn parse_life(text: &str) -> Result<Duration, String> {
 impl Create {
     fn run(self) -> anyhow::Result<()> {
         let store = database::open_or_make(&self.storage.database, "token create")?;
-        let workspace = match &self.workspace {
-            Some(name_or_id) if !self.admin => {
-                let (workspace, new) = database::ensure_workspace(&*store, name_or_id)?;
-                if new {
-                    output::remark(&format!(
-                        "Made workspace {} ({}).",
-                        workspace.name.as_str(),
-                        workspace.id
-                    ));
-                }
-                Some(workspace)
-            }
-            _ => None,
-        };
+        let workspace = self.workspace(&*store)?;
         let (kind, scopes) = match &workspace {
             None => (TokenKind::Admin, Scopes::all()),
             Some(_) if self.scope.is_empty() => (TokenKind::Workspace, Scopes::webhooks()),
             Some(_) => (TokenKind::Workspace, self.scope.into_iter().collect()),
         };
         let credential = access::Token::generate(kind);
-        let token = store
-            .create_token(
-                Actor::Operator,
-                NewAccessToken {
-                    hash: credential.hash(),
-                    workspace_id: workspace.as_ref().map(|workspace| workspace.id),
-                    comment: self.comment,
-                    scopes,
-                    expires_in: self.expires_in,
-                },
-            )
-            .wait()?;
-        let whose = workspace.map_or_else(
-            || "the whole server".to_owned(),
-            |workspace| format!("workspace {}", workspace.name.as_str()),
-        );
-        output::remark(&format!(
-            "Token {} for {whose}: {}; {}. It is not shown again.",
-            token.id,
-            names(token.scopes),
-            token
-                .expires_at
-                .map_or("does not expire".to_owned(), |at| format!("expires {at}")),
-        ));
+        let new = NewAccessToken {
+            hash: credential.hash(),
+            workspace_id: workspace.as_ref().map(|workspace| workspace.id),
+            comment: self.comment,
+            scopes,
+            expires_in: self.expires_in,
+        };
+        let token = store.create_token(Actor::Operator, new).wait()?;
+        output::remark(&description(&token, workspace.as_ref()));
         output::result(&format!("{}\n", credential.reveal()))
     }
+
+    /// Returns the workspace of the token, which is made if its name is new; `None` for an admin token.
+    fn workspace(&self, store: &dyn Store) -> anyhow::Result<Option<workspace::Workspace>> {
+        let name_or_id = match &self.workspace {
+            Some(name_or_id) if !self.admin => name_or_id,
+            _ => return Ok(None),
+        };
+        let (workspace, is_new) = database::ensure_workspace(store, name_or_id)?;
+        if is_new {
+            output::remark(&format!(
+                "Made workspace {} ({}).",
+                workspace.name.as_str(),
+                workspace.id
+            ));
+        }
+        Ok(Some(workspace))
+    }
+}
+
+/// Returns the remark that describes a new token.
+fn description(token: &AccessToken, workspace: Option<&workspace::Workspace>) -> String {
+    let whose = workspace.map_or_else(
+        || "the whole server".to_owned(),
+        |workspace| format!("workspace {}", workspace.name.as_str()),
+    );
+    format!(
+        "Token {} for {whose}: {}; {}. It is not shown again.",
+        token.id,
+        names(token.scopes),
+        token
+            .expires_at
+            .map_or("does not expire".to_owned(), |at| format!("expires {at}")),
+    )
 }
 
 #[derive(Args, Debug)]

@@ -148,6 +148,25 @@ async fn receive(
     if !is_name(&name) {
         return HttpResponse::NotFound().finish();
     }
+    let path = request.path().to_owned();
+    let for_look_up = inboxes.clone();
+    let Ok(secrets) = web::block(move || (for_look_up.secrets)(&path)).await else {
+        return HttpResponse::InternalServerError().finish();
+    };
+    let received = read(&request, &body, &secrets);
+    let verified = received.verified;
+    let kept = inboxes.keep(&name, received);
+    let code = match query.status.map(StatusCode::from_u16) {
+        _ if !kept => StatusCode::INSUFFICIENT_STORAGE,
+        Some(Ok(code)) if code.as_u16() >= 200 => code,
+        _ if verified => StatusCode::OK,
+        _ => StatusCode::UNAUTHORIZED,
+    };
+    HttpResponse::build(code).json(serde_json::json!({ "verified": verified }))
+}
+
+/// Returns the request as it is kept; its signature is checked against all `secrets`.
+fn read(request: &HttpRequest, body: &[u8], secrets: &[Secret]) -> Received {
     let header = |name: &str| {
         let value = request.headers().get(name);
         value.map_or_else(String::new, |value| {
@@ -159,32 +178,17 @@ async fn receive(
         header("webhook-timestamp"),
         header("webhook-signature"),
     );
-    let path = request.path().to_owned();
-    let for_look_up = inboxes.clone();
-    let Ok(secrets) = web::block(move || (for_look_up.secrets)(&path)).await else {
-        return HttpResponse::InternalServerError().finish();
-    };
     let verified = secrets
         .iter()
-        .any(|secret| signature::verify(secret, &id, &timestamp, &body, &signature));
-    let kept = inboxes.keep(
-        &name,
-        Received {
-            at: SystemClock::new().now(),
-            id,
-            verified,
-            timestamp,
-            signature,
-            body: String::from_utf8_lossy(&body[..body.len().min(BODY_KEPT_BYTES)]).into_owned(),
-        },
-    );
-    let code = match query.status.map(StatusCode::from_u16) {
-        _ if !kept => StatusCode::INSUFFICIENT_STORAGE,
-        Some(Ok(code)) if code.as_u16() >= 200 => code,
-        _ if verified => StatusCode::OK,
-        _ => StatusCode::UNAUTHORIZED,
-    };
-    HttpResponse::build(code).json(serde_json::json!({ "verified": verified }))
+        .any(|secret| signature::verify(secret, &id, &timestamp, body, &signature));
+    Received {
+        at: SystemClock::new().now(),
+        id,
+        verified,
+        timestamp,
+        signature,
+        body: String::from_utf8_lossy(&body[..body.len().min(BODY_KEPT_BYTES)]).into_owned(),
+    }
 }
 
 /// Shows an inbox: as JSON if the path ends in `.json` or the client accepts only that, else as a page.
