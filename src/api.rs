@@ -15,6 +15,7 @@
 mod access;
 mod application;
 mod auth;
+mod blocking;
 mod call;
 mod client_address;
 mod connection;
@@ -28,6 +29,7 @@ mod large_bodies;
 mod limits;
 pub(crate) mod objects;
 mod pagination;
+mod places;
 mod rate_limit_headers;
 mod readers;
 mod request_log;

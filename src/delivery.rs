@@ -17,7 +17,7 @@ mod ring;
 mod scheduler;
 mod sender;
 #[cfg(test)]
-mod simulation;
+pub(crate) mod simulation;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -74,6 +74,7 @@ pub enum EngineError {
 /// The running engine.
 pub struct Engine {
     mailbox: Arc<Mailbox>,
+    senders: Senders,
     dispatcher: VitalThread,
 }
 
@@ -126,23 +127,23 @@ impl Engine {
             mailbox: mailbox.clone(),
             queue,
             reader,
-            senders,
+            senders: senders.clone(),
             clock,
         };
         let dispatcher = VitalThread::start("dispatcher", move || dispatcher.run(settings.grace))?;
         Ok(Self {
             mailbox,
+            senders,
             dispatcher,
         })
     }
 
     /// Whether the engine works; what is wrong if it does not.
     pub fn check(&self) -> Result<(), String> {
-        if self.dispatcher.is_working() {
-            Ok(())
-        } else {
-            Err("the delivery engine has ended".to_owned())
+        if !self.dispatcher.is_working() {
+            return Err("the delivery engine has ended".to_owned());
         }
+        self.senders.check()
     }
 
     /// Starts no further attempt, waits for those under way within the grace period, and ends. The store

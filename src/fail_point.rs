@@ -54,6 +54,8 @@ pub enum FailPoint {
     JanitorTurn,
     /// A name was looked up; the attempts that wait for it do not have the result yet.
     LookUpTurn,
+    /// Work of a request is about to be handed over to a blocking thread.
+    BlockingThread,
     /// A thread for a sender is about to be started.
     SenderStart,
     /// An attempt has ended, or has panicked; the dispatcher has no report of it yet.
@@ -62,6 +64,8 @@ pub enum FailPoint {
     SyncLog,
     /// The database file is about to be synced for a checkpoint.
     SyncDatabase,
+    /// The log is treated as long, and is about to start over.
+    LongLog,
     /// A reading connection is about to read.
     Read,
     /// The writer is about to read what it changes.
@@ -170,10 +174,12 @@ mod armed {
             FailPoint::ReaderTurn => "reader-turn",
             FailPoint::JanitorTurn => "janitor-turn",
             FailPoint::LookUpTurn => "look-up-turn",
+            FailPoint::BlockingThread => "blocking-thread",
             FailPoint::SenderStart => "sender-start",
             FailPoint::SenderTurn => "sender-turn",
             FailPoint::SyncLog => "sync-log",
             FailPoint::SyncDatabase => "sync-database",
+            FailPoint::LongLog => "long-log",
             FailPoint::Read => "read",
             FailPoint::ReadForWrite => "read-for-write",
             FailPoint::ReadLog => "read-log",

@@ -15,6 +15,8 @@
 //!
 //! Every method that takes a [`Reach`] treats what is out of reach as absent.
 
+#[cfg(test)]
+pub(crate) mod conformance;
 mod error;
 mod filter;
 mod part;

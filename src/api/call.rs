@@ -1,6 +1,6 @@
 //! One authenticated request, as a handler sees it.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::ApiState;
 use super::access::{Access, authorize};
 use super::auth::Authenticated;
+use super::connection::{GivenUp, Unanswered};
 use super::error::ApiError;
 use super::readers::Lane;
 use super::validate::{Fault, Field, Given, Input, Place, read};
@@ -37,6 +38,8 @@ pub(crate) struct Call {
     pub(super) access: Access,
     pub(super) request: HttpRequest,
     pub(super) payload: Option<web::Payload>,
+    /// The connection of the request, if there is one.
+    pub(super) unanswered: Option<Unanswered>,
     /// The `{id}` of the path, not decoded.
     pub(super) id: String,
 }
@@ -80,6 +83,15 @@ impl Body {
     }
 }
 
+impl From<GivenUp> for ApiError {
+    fn from(why: GivenUp) -> Self {
+        match why {
+            GivenUp::ForOthers => Self::TooMuchUnanswered,
+            GivenUp::Overdue => Self::Timeout,
+        }
+    }
+}
+
 impl Call {
     /// Begins to read the request.
     pub(crate) fn input(&self) -> Input<'_> {
@@ -118,15 +130,15 @@ impl Call {
 
     /// Where the reads of this request wait: with those of its workspace, or of its admin token.
     pub(super) fn lane(&self) -> Lane {
-        match (self.authenticated, self.caller.reach) {
-            (None, _) => Lane::Stranger,
-            (Some(_), Reach::Workspace(id)) => Lane::Caller(id),
-            (Some(_), Reach::Server) => Lane::Caller(self.caller.token_id),
+        match self.authenticated {
+            None => Lane::Stranger,
+            Some(_) => Lane::Caller(self.caller.account()),
         }
     }
 
-    /// Receives the body: 415, 413 and 400 in this order. If the caller's token ended, or lost its scope,
-    /// while the body was on its way: 401 or 403, as for a request that begins now.
+    /// Receives the body: 415, 413, 503 and 400 in this order; 503 if the caller's other requests use up its
+    /// share of the memory. If the caller's token ended, or lost its scope, while the body was on its way:
+    /// 401 or 403, as for a request that begins now.
     pub(crate) async fn body(&mut self) -> Result<Body, ApiError> {
         let headers = self.request.headers();
         if !is_json(headers) {
@@ -134,7 +146,8 @@ impl Call {
         }
         let limit = usize::try_from(self.state.settings.max_body_bytes).unwrap_or(usize::MAX);
         let announced = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok());
-        if announced.and_then(|text| text.parse::<u64>().ok()) > u64::try_from(limit).ok() {
+        let announced = announced.and_then(|text| text.parse::<u64>().ok());
+        if announced > u64::try_from(limit).ok() {
             return Err(ApiError::TooLarge(limit));
         }
         let encoded = headers
@@ -143,9 +156,8 @@ impl Call {
         let Some(payload) = self.payload.take() else {
             return Ok(Body(Bytes::new()));
         };
-        let body = tokio::time::timeout(BODY_TIMEOUT, receive(payload, limit))
-            .await
-            .map_err(|_| ApiError::Timeout)??;
+        let announced = announced.and_then(|bytes| usize::try_from(bytes).ok());
+        let body = self.receive(payload, announced, limit).await?;
         self.ask_again_who_calls().await?;
         if encoded {
             return Err(ApiError::Encoding(
@@ -153,6 +165,39 @@ impl Call {
             ));
         }
         Ok(Body(body))
+    }
+
+    async fn receive(
+        &self,
+        payload: web::Payload,
+        announced: Option<usize>,
+        limit: usize,
+    ) -> Result<Bytes, ApiError> {
+        let unanswered = self.unanswered.as_ref();
+        if let (Some(unanswered), Some(bytes)) = (unanswered, announced) {
+            unanswered.announce(bytes)?;
+        }
+        // What was announced has its room.
+        let growing = unanswered.filter(|_| announced.is_none());
+        let body = tokio::time::timeout(BODY_TIMEOUT, receive(payload, limit, growing));
+        let body = self.unless_given_up(body).await?;
+        let body = body.map_err(|_| ApiError::Timeout)?;
+        let cut_off = unanswered.and_then(Unanswered::why_cut_off);
+        body.map_err(|error| cut_off.map_or(error, ApiError::from))
+    }
+
+    /// Runs `work`, which stores nothing, unless the server gives the request up meanwhile.
+    ///
+    /// # Errors
+    /// [`ApiError::TooMuchUnanswered`]
+    pub(crate) async fn unless_given_up<T>(
+        &self,
+        work: impl Future<Output = T>,
+    ) -> Result<T, ApiError> {
+        match &self.unanswered {
+            Some(unanswered) => Ok(unanswered.unless_given_up(work).await?),
+            None => Ok(work.await),
+        }
     }
 
     async fn ask_again_who_calls(&mut self) -> Result<(), ApiError> {
@@ -208,8 +253,13 @@ fn is_json(headers: &HeaderMap) -> bool {
         || (essence.starts_with(b"application/") && essence.ends_with(b"+json"))
 }
 
-/// Collects a body of at most `limit` bytes; one that came in one piece is not copied.
-async fn receive(payload: web::Payload, limit: usize) -> Result<Bytes, ApiError> {
+/// Collects a body of at most `limit` bytes; one that came in one piece is not copied. A body of
+/// `growing`, whose length was not announced, goes on only while there is room for it.
+async fn receive(
+    payload: web::Payload,
+    limit: usize,
+    growing: Option<&Unanswered>,
+) -> Result<Bytes, ApiError> {
     let mut chunks = pin!(BodyStream::new(payload));
     let mut first = Bytes::new();
     let mut all = BytesMut::new();
@@ -218,6 +268,7 @@ async fn receive(payload: web::Payload, limit: usize) -> Result<Bytes, ApiError>
         if first.len() + all.len() + chunk.len() > limit {
             return Err(ApiError::TooLarge(limit));
         }
+        growing.map_or(Ok(()), Unanswered::go_on)?;
         if first.is_empty() && all.is_empty() {
             first = chunk;
         } else {

@@ -17,16 +17,22 @@
 //! and has sent its request long before it is itself the oldest.
 //!
 //! What has come of requests that are not answered yet is in memory, and what is rendered of answers that
-//! are not taken yet. When that is more than a worker may hold, those that have waited longest are closed
-//! in the same way: many clients that never end their requests, or never take their answers, cannot use up
-//! the memory of the machine.
+//! are not taken yet. It is counted by workspace: see [`accounts`]. When that is more than a worker may
+//! hold, the server refuses further bodies of workspaces that hold their share, and gives up the requests
+//! that have waited longest, of the workspace that holds most. So many clients that never end their requests,
+//! or never take their answers, cannot use up the memory of the machine, nor another workspace's share of it.
+//! A request that is given up gets an answer if its [handler](unanswered) still waits; otherwise its
+//! connection is closed.
 //!
 //! A connection is closed by telling the framework that the client is gone, which lets an answer that
 //! is being made go out.
 
+mod accounts;
 mod boundary;
 mod crowd;
+mod line;
 mod turns;
+mod unanswered;
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -36,8 +42,9 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 pub(super) use self::crowd::{Connections, Limits, Streaming};
-use self::crowd::{Kind, Line, Stage};
+use self::line::{Kind, Line, Stage};
 use self::turns::Turns;
+pub(super) use self::unanswered::{GivenUp, Unanswered};
 
 impl Connections {
     /// Takes a connection in; another one may have to go for it.
@@ -68,6 +75,14 @@ impl<T> Connection<T> {
         }
     }
 
+    /// Returns the handle for the handlers of its requests.
+    pub(super) fn unanswered(&self) -> Unanswered {
+        Unanswered {
+            line: Rc::clone(&self.line),
+            connections: Weak::clone(&self.connections),
+        }
+    }
+
     /// Notes what became of an attempt to write these pieces, which are all that was to be written.
     fn wrote<'a>(
         &mut self,
@@ -75,17 +90,27 @@ impl<T> Connection<T> {
         written: &Poll<io::Result<usize>>,
         pieces: impl Iterator<Item = &'a [u8]> + Clone,
     ) {
-        let line = &self.line;
         let wanted: usize = pieces.clone().map(<[u8]>::len).sum();
         let out = match written {
             Poll::Pending => {
-                line.wake_by(context);
+                self.line.wake_by(context);
                 0
             }
             Poll::Ready(Ok(out)) => *out,
             Poll::Ready(Err(_)) => wanted, // There is nobody left to take it.
         };
-        if out < wanted {
+        if let Poll::Ready(Ok(mut left)) = *written {
+            for piece in pieces {
+                let out = left.min(piece.len());
+                self.turns.wrote(&piece[..out]);
+                left -= out;
+            }
+        }
+        let line = &self.line;
+        let is_interim = out == wanted && self.turns.is_interim();
+        if is_interim {
+            // The request goes on.
+        } else if out < wanted {
             if line.stage.get() != Stage::Answer {
                 line.enter(Stage::Answer);
             }
@@ -98,17 +123,10 @@ impl<T> Connection<T> {
             if line.stage.get() == Stage::Answer {
                 line.takes(out, connections.limits.taken);
             }
-            if out > 0 {
-                connections.note(line, Kind::Request, 0);
+            if out > 0 && !is_interim {
+                connections.end_request(line);
             }
             connections.note(line, Kind::Written, wanted - out);
-        }
-        if let Poll::Ready(Ok(mut left)) = *written {
-            for piece in pieces {
-                let out = left.min(piece.len());
-                self.turns.wrote(&piece[..out]);
-                left -= out;
-            }
         }
     }
 
@@ -167,12 +185,13 @@ impl<T: AsyncRead + Unpin> AsyncRead for Connection<T> {
             self.line.wake_by(context);
             return Poll::Pending;
         }
-        if self.line.stage.get() == Stage::Idle {
-            self.line.enter(Stage::Request);
-        }
         if let Some(connections) = self.connections.upgrade() {
-            let held = self.line.bytes[Kind::Request as usize].get();
-            connections.note(&self.line, Kind::Request, held + handed_over);
+            if self.line.stage.get() == Stage::Idle {
+                connections.begin_request(&self.line);
+            }
+            if !self.line.refused.get() && !self.turns.drops() {
+                connections.receive(&self.line, handed_over);
+            }
         }
         Poll::Ready(Ok(()))
     }

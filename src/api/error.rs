@@ -50,6 +50,10 @@ pub(crate) enum ApiError {
     /// The workspace published so many bytes a minute; so much more may come after so long.
     #[error("the workspace published too many bytes")]
     TooManyBytes(u64, Duration),
+    /// The requests of a workspace that are not answered yet hold more memory than its share; nothing was
+    /// stored of this one.
+    #[error("the workspace has too many bytes of unanswered requests")]
+    TooMuchUnanswered,
     /// No such path.
     #[error("unknown path")]
     UnknownPath,
@@ -146,6 +150,10 @@ impl ApiError {
                 ),
                 retry_in,
             ),
+            Self::TooMuchUnanswered => {
+                let seconds = retry_after_s(Unavailable::QueueFull).to_string();
+                with_header(self.plain().response(), RETRY_AFTER, &seconds)
+            }
             Self::Invalid(problems) => json_body(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 &json!({ "error": "RequestValidationError", "detail": problems }),
@@ -177,6 +185,11 @@ impl ApiError {
                 StatusCode::REQUEST_TIMEOUT,
                 "RequestTimeout",
                 "The body did not arrive in time".into(),
+            ),
+            Self::TooMuchUnanswered => Plain(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Unavailable",
+                "The requests of this workspace that are not answered yet take too much memory; nothing was stored: come back after Retry-After seconds".into(),
             ),
             Self::Encoding(why) => Plain(StatusCode::BAD_REQUEST, "BadRequest", (*why).into()),
             Self::IdempotencyKeyInvalid => Plain(
@@ -281,8 +294,12 @@ const fn retry_after_s(why: Unavailable) -> u32 {
         Unavailable::ReadQueueFull
         | Unavailable::Locked
         | Unavailable::TooSlow
+        | Unavailable::NoThread
         | Unavailable::Stopping => 5,
-        Unavailable::DiskFull | Unavailable::DiskError | Unavailable::Moved => 30,
+        Unavailable::DiskFull
+        | Unavailable::DiskError
+        | Unavailable::DiskStalled
+        | Unavailable::Moved => 30,
     }
 }
 

@@ -33,7 +33,8 @@ pub(super) async fn publish(mut call: Call) -> Result<HttpResponse, ApiError> {
     let new = if size < LARGE_BODY {
         read()?
     } else {
-        call.state.large_bodies.read(read).await?
+        let read = call.state.large_bodies.read(call.caller.account(), read);
+        call.unless_given_up(read).await??
     };
     let (limits, now) = (&call.state.limits, call.state.clock.monotonic());
     limits

@@ -22,7 +22,7 @@ use uuid::Uuid;
 use super::client_address::{client_address, household};
 use super::error::ApiError;
 use crate::config::ApiSettings;
-use crate::domain::access::{Caller, Reach};
+use crate::domain::access::Caller;
 use crate::domain::rate_limit::{Quota, RateLimiter, Standing, Volume, VolumeLimiter};
 
 /// The most clients, and the most workspaces, that are remembered: a megabyte each. Who has more networks
@@ -93,11 +93,7 @@ impl Limits {
             Budget::Publish => &self.publish,
             Budget::Management => &self.management,
         };
-        let whose = match caller.reach {
-            Reach::Server => caller.token_id,
-            Reach::Workspace(id) => id,
-        };
-        match limit.take(whose, now) {
+        match limit.take(caller.account(), now) {
             Some(standing) if standing.retry_in.is_some() => Err(ApiError::RateLimited(standing)),
             standing => Ok(standing),
         }

@@ -4,20 +4,18 @@
 //! took them as they came, one caller's heavy lists would keep tokens from being looked up, which stops
 //! all publishing, and a flood of made-up tokens would do the same to the lists. So reads go in lanes,
 //! and some connections are in none: they are left for callers who are known already, and for the
-//! delivery engine. Within the callers' lane turns go by workspace: see [`queue`]. Who waits for a lane
+//! delivery engine. Within the callers' lane turns go by workspace: see [`places`](super::places). Who waits for a lane
 //! holds no thread.
 
-mod queue;
+use std::sync::Arc;
+use std::time::Duration;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
-
-use actix_web::web;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use self::queue::Queue;
+use super::blocking;
 use super::error::ApiError;
+use super::places::{Places, Share};
 use crate::storage::{Store, StoreError, Unavailable};
 
 /// Reads of callers at a time, of the store's eight: more lists at once would only make each slower.
@@ -56,14 +54,14 @@ impl Lane {
 
 /// The lanes.
 pub(super) struct Readers {
-    callers: Arc<Callers>,
+    callers: Arc<Places>,
     strangers: Arc<Semaphore>,
 }
 
 impl Readers {
     pub(super) fn new() -> Self {
         Self {
-            callers: Arc::new(Callers(Mutex::new(Queue::new(CALLERS)))),
+            callers: Places::new(CALLERS, Share::LeavesRoom),
             strangers: Arc::new(Semaphore::new(STRANGERS)),
         }
     }
@@ -86,8 +84,14 @@ impl Readers {
             let _place = place;
             read(&*store)
         };
-        let answer = web::block(work).await;
-        Ok(answer.map_err(|error| StoreError::Internal(error.to_string()))??)
+        Ok(blocking::run(work).await??)
+    }
+
+    /// Lets as many reads of `key` wait as may, until the returned value is dropped.
+    #[cfg(test)]
+    pub(super) fn fill(&self, key: Uuid) -> impl Sized + use<> {
+        let waiting = std::iter::from_fn(|| self.callers.wait_if_room(key));
+        waiting.collect::<Vec<_>>()
     }
 
     /// Waits for a place in the lane; `None` if there is none to be had.
@@ -99,94 +103,12 @@ impl Readers {
                 Some(Box::new(place))
             }
             Lane::Caller(key) => {
-                let turn = self.callers.wait(key, true)?;
+                let turn = self.callers.wait_if_room(key)?;
                 let place = tokio::time::timeout(PATIENCE, turn.place()).await.ok()??;
                 Some(Box::new(place))
             }
-            Lane::Answer(key) => Some(Box::new(self.callers.wait(key, false)?.place().await?)),
+            Lane::Answer(key) => Some(Box::new(self.callers.wait(key).place().await?)),
         }
-    }
-}
-
-/// The callers' lane.
-struct Callers(Mutex<Queue<oneshot::Sender<Place>>>);
-
-impl Callers {
-    fn lock(&self) -> MutexGuard<'_, Queue<oneshot::Sender<Place>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Begins to wait; `None` if there is a limit and too many wait already.
-    fn wait(self: &Arc<Self>, key: Uuid, limited: bool) -> Option<Turn> {
-        let (sender, receiver) = oneshot::channel();
-        let mut queue = self.lock();
-        if limited {
-            queue.room_for(key).ok()?;
-        }
-        let ticket = queue.wait(key, sender, Instant::now());
-        drop(queue);
-        let turn = Turn {
-            callers: Arc::clone(self),
-            key,
-            ticket,
-            receiver,
-        };
-        self.go_on();
-        Some(turn)
-    }
-
-    /// Gives places to those whose turn it is.
-    fn go_on(self: &Arc<Self>) {
-        loop {
-            let began = Instant::now();
-            let next = self.lock().next(began);
-            let Some((key, read)) = next else {
-                return;
-            };
-            let callers = Arc::clone(self);
-            // Who is not there to take it gives it back.
-            let _ = read.send(Place {
-                callers,
-                key,
-                began,
-            });
-        }
-    }
-}
-
-/// A read that waits. Dropped before its turn, it leaves.
-struct Turn {
-    callers: Arc<Callers>,
-    key: Uuid,
-    ticket: u64,
-    receiver: oneshot::Receiver<Place>,
-}
-
-impl Turn {
-    async fn place(mut self) -> Option<Place> {
-        (&mut self.receiver).await.ok()
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        self.callers.lock().leave(self.key, self.ticket);
-    }
-}
-
-/// A read that has its turn. Its end makes room for the next.
-struct Place {
-    callers: Arc<Callers>,
-    key: Uuid,
-    began: Instant,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.callers
-            .lock()
-            .end(self.key, self.began, Instant::now());
-        self.callers.go_on();
     }
 }
 
@@ -196,9 +118,11 @@ mod tests {
     use std::sync::mpsc::{Receiver, Sender, channel};
     use std::sync::{Arc, Mutex};
 
+    use super::super::places;
     use super::*;
     use crate::domain::clock::SystemClock;
     use crate::storage::sqlite::{SqliteSettings, SqliteStore};
+    use actix_web::rt::task::JoinHandle;
 
     /// Reads that stand until they are let go.
     struct Slow {
@@ -231,34 +155,64 @@ mod tests {
         tokio::time::timeout(patience, all).await.unwrap();
     }
 
+    /// A store, and the lanes to it.
+    struct Bench {
+        sqlite: Arc<SqliteStore>,
+        store: Arc<dyn Store>,
+        readers: Arc<Readers>,
+        _folder: tempfile::TempDir,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("test.db");
+            let clock = Arc::new(SystemClock::new());
+            let sqlite = SqliteStore::open(&file, SqliteSettings::default(), clock).unwrap();
+            Self {
+                store: sqlite.clone(),
+                sqlite,
+                readers: Arc::new(Readers::new()),
+                _folder: folder,
+            }
+        }
+
+        /// Begins a read that stands until it is let go.
+        fn start(&self, lane: Lane, slow: &Arc<Slow>) -> JoinHandle<Result<(), ApiError>> {
+            let (readers, store) = (self.readers.clone(), self.store.clone());
+            let slow = slow.clone();
+            let read = move |_: &dyn Store| {
+                slow.read();
+                Ok(())
+            };
+            actix_web::rt::spawn(async move { readers.read(lane, &store, read).await })
+        }
+
+        /// A read that takes no time.
+        async fn check(&self, lane: Lane) -> Result<(), ApiError> {
+            let read = |store: &dyn Store| store.check();
+            self.readers.read(lane, &self.store, read).await
+        }
+    }
+
+    impl Drop for Bench {
+        fn drop(&mut self) {
+            self.sqlite.stop();
+        }
+    }
+
     #[test]
     fn heavy_reads_and_strangers_leave_room_for_who_is_known() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("test.db");
-        let clock = Arc::new(SystemClock::new());
-        let sqlite = SqliteStore::open(&file, SqliteSettings::default(), clock).unwrap();
-        let store: Arc<dyn Store> = sqlite.clone();
+        let bench = Bench::new();
         actix_web::rt::System::new().block_on(async {
-            let readers = Arc::new(Readers::new());
-            let start = |lane, slow: &Arc<Slow>| {
-                let (readers, store, slow) = (readers.clone(), store.clone(), slow.clone());
-                actix_web::rt::spawn(async move {
-                    readers
-                        .read(lane, &store, move |_| {
-                            slow.read();
-                            Ok(())
-                        })
-                        .await
-                })
-            };
             let (lists, finish_lists) = Slow::new();
             let (guesses, finish_guesses) = Slow::new();
             let workspace = |at| Lane::Caller(Uuid::from_u128(at));
             let mut reads: Vec<_> = (0..20)
                 .flat_map(|at| {
                     [
-                        start(workspace(at), &lists),
-                        start(Lane::Stranger, &guesses),
+                        bench.start(workspace(at), &lists),
+                        bench.start(Lane::Stranger, &guesses),
                     ]
                 })
                 .collect();
@@ -272,10 +226,7 @@ mod tests {
                 read.abort();
             }
             for _ in 0..3 {
-                let done = readers
-                    .read(Lane::Known, &store, |store| store.check())
-                    .await;
-                assert!(done.is_ok());
+                assert!(bench.check(Lane::Known).await.is_ok());
             }
             assert_eq!(taken(), [CALLERS, STRANGERS]);
             drop((finish_lists, finish_guesses));
@@ -283,51 +234,37 @@ mod tests {
                 assert!(read.await.unwrap().is_ok());
             }
         });
-        sqlite.stop();
     }
 
     #[test]
     fn a_workspace_leaves_room_for_another_and_is_refused_when_too_many_wait() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("test.db");
-        let clock = Arc::new(SystemClock::new());
-        let sqlite = SqliteStore::open(&file, SqliteSettings::default(), clock).unwrap();
-        let store: Arc<dyn Store> = sqlite.clone();
+        let bench = Bench::new();
         actix_web::rt::System::new().block_on(async {
-            let readers = Arc::new(Readers::new());
             let (lists, finish_lists) = Slow::new();
             let heavy = Lane::Caller(Uuid::from_u128(1));
-            let start = |lane: Lane| {
-                let (readers, store, slow) = (readers.clone(), store.clone(), lists.clone());
-                let read = move |_: &dyn Store| {
-                    slow.read();
-                    Ok(())
-                };
-                actix_web::rt::spawn(async move { readers.read(lane, &store, read).await })
-            };
+            let has_room = || bench.readers.callers.has_room_for(Uuid::from_u128(1));
             let started = || lists.started.load(Ordering::SeqCst);
-            let mut reads: Vec<_> = (0..3 + queue::WAITING_OF_ONE)
-                .map(|_| start(heavy))
+            let mut reads: Vec<_> = (0..3 + places::WAITING_OF_ONE)
+                .map(|_| bench.start(heavy, &lists))
                 .collect();
             until(|| started() == 3).await;
-            until(|| readers.callers.lock().room_for(Uuid::from_u128(1)).is_err()).await;
-            let check = |lane| readers.read(lane, &store, |store| store.check());
-            let refused = check(heavy).await;
+            until(|| !has_room()).await;
+            let refused = bench.check(heavy).await;
             let full = StoreError::Unavailable(Unavailable::ReadQueueFull);
             assert!(matches!(refused, Err(ApiError::Store(error)) if error == full));
             for _ in 0..3 {
-                assert!(check(Lane::Caller(Uuid::from_u128(2))).await.is_ok());
+                let other = Lane::Caller(Uuid::from_u128(2));
+                assert!(bench.check(other).await.is_ok());
             }
             // Who hangs up makes room; the rest of an answer is never refused.
             reads.pop().unwrap().abort();
-            until(|| readers.callers.lock().room_for(Uuid::from_u128(1)).is_ok()).await;
-            reads.extend([start(heavy), start(heavy.of_answer())]);
+            until(has_room).await;
+            reads.extend([heavy, heavy.of_answer()].map(|lane| bench.start(lane, &lists)));
             assert_eq!(started(), 3);
             drop(finish_lists);
             for read in reads {
                 assert!(read.await.unwrap().is_ok());
             }
         });
-        sqlite.stop();
     }
 }

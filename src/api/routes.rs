@@ -19,6 +19,7 @@ use super::access::{
 };
 use super::auth::Authenticated;
 use super::call::Call;
+use super::connection::Unanswered;
 use super::error::ApiError;
 use super::limits::Budget;
 use super::rate_limit_headers::write_headers;
@@ -160,11 +161,15 @@ async fn admit(
         Found::WrongMethod(allowed) => return Err(ApiError::MethodNotAllowed(allowed)),
         Found::Nothing => return Err(ApiError::UnknownPath),
     };
+    let unanswered = request.conn_data::<Unanswered>().cloned();
     let (caller, standing) = match &authenticated {
         None if open => (NOBODY, None),
         None => return Err(ApiError::Unauthorized),
         Some(Authenticated { caller, .. }) => {
             authorize(route.access, caller)?;
+            if let Some(unanswered) = &unanswered {
+                unanswered.attribute(caller.account());
+            }
             let now = state.clock.monotonic();
             let standing = state.limits.count(caller, route.budget(), now)?;
             (*caller, standing)
@@ -178,6 +183,7 @@ async fn admit(
         id: id.to_owned(),
         request: request.clone(),
         payload: Some(payload),
+        unanswered,
     };
     Ok((route, call, standing))
 }

@@ -122,6 +122,7 @@ pub(super) fn serve_within(
             .local_addr(addr)
             .on_connect_ext(|stream: &Connection<TcpStream>, data| {
                 data.insert(stream.streaming());
+                data.insert(stream.unanswered());
             })
             .h1(map_config(app, |()| AppConfig::default()));
         let connections = Connections::new(limits);

@@ -5,6 +5,7 @@ mod connections;
 #[path = "../../tests/it/keys.rs"]
 mod keys;
 mod limits;
+mod shares;
 mod socket;
 mod streams;
 mod world;

@@ -220,8 +220,17 @@ fn retried<T>(read: impl Fn() -> Result<T, StoreError>) -> Option<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::channel;
+
+    use uuid::Uuid;
+
     use super::*;
-    use crate::storage::EndpointNumber;
+    use crate::delivery::target::LiveTarget;
+    use crate::domain::clock::Timestamp;
+    use crate::domain::endpoint::DeliverySettings;
+    use crate::domain::endpoint_url::EndpointUrl;
+    use crate::domain::secret::Secret;
+    use crate::storage::{EndpointNumber, QueuedEvent, Run, Target};
 
     #[test]
     fn workspaces_take_turns_and_each_keeps_its_order() {
@@ -245,5 +254,60 @@ mod tests {
             .collect();
         assert_eq!(order, [1, 5, 6, 2, 7, 3, 4]);
         assert!(line.requests.is_empty());
+    }
+
+    /// An attempt of an event of a workspace, whose body has to be read.
+    fn start(workspace: i64, seq: i64) -> AttemptJob {
+        let target = Target {
+            number: EndpointNumber(workspace),
+            workspace: WorkspaceNumber(workspace),
+            id: Uuid::nil(),
+            settings: DeliverySettings {
+                url: EndpointUrl::from_stored("https://a".to_owned()),
+                secret: Secret::generate(),
+            },
+            enabled: true,
+            skip_through: Run(0),
+        };
+        let event = QueuedEvent {
+            seq: Seq(seq),
+            id: Uuid::nil(),
+            endpoint: target.number,
+            workspace: target.workspace,
+            event_type: 1,
+            run: Run(seq),
+            run_attempt: 0,
+            run_started: Timestamp::default(),
+            attempts: 0,
+            body: None,
+        };
+        AttemptJob {
+            event,
+            target: Arc::new(LiveTarget::new(target)),
+            followers: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn bodies_are_read_in_the_turns_of_their_workspaces() {
+        // A thread that reads nothing, so that everything waits.
+        let (go, gate) = channel::<()>();
+        let work = move || assert!(gate.recv().is_err(), "nothing is sent");
+        let thread = VitalThread::start("test", work).unwrap();
+        let requests = Arc::new(Requests::default());
+        let reader = Reader {
+            thread,
+            requests: Asking(requests.clone()),
+        };
+        (1..=3).for_each(|seq| reader.send(start(1, seq)));
+        reader.send(start(2, 4));
+        let order: Vec<i64> = std::iter::from_fn(|| lock(&requests.line).take())
+            .map(|request| match request {
+                Request::Body(start) => start.event.seq.0,
+                Request::Read(_) => unreachable!("only bodies were asked for"),
+            })
+            .collect();
+        assert_eq!(order, [1, 4, 2, 3]);
+        reader.thread.stop(|| drop(go));
     }
 }

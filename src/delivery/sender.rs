@@ -26,6 +26,13 @@ const STACK_BYTES: usize = 256 << 10;
 /// A sender with nothing to do for so long ends.
 const IDLE: Duration = Duration::from_secs(10);
 
+/// Time between two lines in the log that say that the system gives no thread.
+const REMINDER_PERIOD: Duration = Duration::from_mins(1);
+
+/// What `/readyz` says while no sender runs and none can be started.
+const NOTHING_IS_DELIVERED: &str =
+    "nothing can be delivered: the system gives the server no thread to make an attempt in";
+
 /// What makes a request. The engine's tests script it; production is the HTTP client.
 pub trait Transport: Send + Sync {
     /// Makes one POST and says how it went.
@@ -41,14 +48,42 @@ pub(super) trait Reports: Send + Sync {
 struct Work {
     jobs: VecDeque<AttemptJob>,
     idle: usize,
+    /// Threads that were started and have not come to their first attempt yet.
+    starting: usize,
     threads: Vec<JoinHandle<()>>,
     running: usize,
     stopping: bool,
+    reminder: Reminder,
+}
+
+/// The rate limit of a line that the log is to repeat while something is wrong.
+#[derive(Default)]
+struct Reminder {
+    next: Option<Duration>,
+}
+
+impl Reminder {
+    /// Reports whether the line is due at `now`, on the monotonic clock: at the first call, and then once in
+    /// each [`REMINDER_PERIOD`].
+    fn is_due(&mut self, now: Duration) -> bool {
+        let is_due = self.next.is_none_or(|next| now >= next);
+        if is_due {
+            self.next = Some(now + REMINDER_PERIOD);
+        }
+        is_due
+    }
+}
+
+impl Work {
+    /// Whether attempts wait for which no thread is idle or about to run.
+    fn lacks_threads(&self) -> bool {
+        self.jobs.len() > self.idle + self.starting
+    }
 }
 
 struct Shared {
     work: Mutex<Work>,
-    /// Whether the system gave no thread for the last attempt that wanted one.
+    /// Whether attempts wait for which the system gave no thread.
     lacks_threads: AtomicBool,
     arrived: Condvar,
     transport: Arc<dyn Transport>,
@@ -96,47 +131,65 @@ impl Senders {
         self.staff(work);
     }
 
-    /// Tries again to start a thread, if the system gave none and attempts wait. To be called every now and
-    /// then: where no sender runs, nobody else comes to them.
+    /// Tries again to start threads, if the system gave too few for the attempts that wait. To be called
+    /// every now and then: where no sender runs, nobody else comes to them.
     pub(super) fn try_again(&self) {
         if self.shared.lacks_threads.load(Ordering::Relaxed) {
             self.staff(self.shared.lock());
         }
     }
 
-    /// Has a sender come to the attempts that wait: wakes one, or starts one.
+    /// Has senders come to the attempts that wait: wakes one, or starts as many as are missing.
     fn staff(&self, mut work: MutexGuard<'_, Work>) {
-        if work.idle >= work.jobs.len() || work.running >= self.max {
+        if !work.lacks_threads() || work.running >= self.max {
             self.shared.lacks_threads.store(false, Ordering::Relaxed);
             drop(work);
             self.shared.arrived.notify_one();
             return;
         }
         work.threads.retain(|thread| !thread.is_finished());
-        let started = self.start_thread();
-        let lacks = self
-            .shared
+        let mut started = Ok(());
+        while started.is_ok() && work.lacks_threads() && work.running < self.max {
+            started = self.start_thread(&mut work);
+        }
+        self.shared
             .lacks_threads
-            .swap(started.is_err(), Ordering::Relaxed);
+            .store(started.is_err(), Ordering::Relaxed);
         match started {
-            Ok(thread) => {
-                work.threads.push(thread);
-                work.running += 1;
+            Ok(()) => {
+                if work.reminder.next.take().is_some() {
+                    tracing::info!("senders could be started again");
+                }
             }
-            // Those that run will come to it, or the next try will. Said once, not at every try.
-            Err(error) if !lacks => {
-                tracing::warn!(%error, senders = work.running, "cannot start a sender");
+            // Running senders will take the attempts, or the next try will. Not logged at every try.
+            Err(error) if work.reminder.is_due(self.shared.clock.monotonic()) => {
+                report_lack(&error, work.running);
             }
             Err(_) => {}
         }
     }
 
-    fn start_thread(&self) -> std::io::Result<JoinHandle<()>> {
+    /// Checks that attempts can be made: with no sender running, and no thread for one, those that wait are
+    /// not made.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let work = self.shared.lock();
+        let lacks = self.shared.lacks_threads.load(Ordering::Relaxed);
+        if lacks && work.running == 0 && !work.jobs.is_empty() {
+            return Err(NOTHING_IS_DELIVERED.to_owned());
+        }
+        Ok(())
+    }
+
+    fn start_thread(&self, work: &mut Work) -> std::io::Result<()> {
         if fault(FailPoint::SenderStart).is_some() {
             return Err(std::io::ErrorKind::WouldBlock.into());
         }
         let shared = self.shared.clone();
-        vital::start_one_of_many("sender", STACK_BYTES, move || run(&shared))
+        let thread = vital::start_one_of_many("sender", STACK_BYTES, move || run(&shared))?;
+        work.threads.push(thread);
+        work.running += 1;
+        work.starting += 1;
+        Ok(())
     }
 
     /// Has the threads end when their attempts have.
@@ -146,8 +199,18 @@ impl Senders {
     }
 }
 
+fn report_lack(error: &std::io::Error, senders: usize) {
+    if senders == 0 {
+        tracing::error!(%error, senders, "cannot start a sender: {NOTHING_IS_DELIVERED}");
+    } else {
+        tracing::warn!(%error, senders, "cannot start a sender");
+    }
+}
+
 fn run(shared: &Shared) {
-    while let Some(start) = next_job(shared) {
+    let mut work = shared.lock();
+    work.starting -= 1;
+    while let Some(start) = next_job(shared, work) {
         let event = start.event.clone();
         let attempt = catch_unwind(AssertUnwindSafe(|| attempt(shared, start)));
         let report = attempt.unwrap_or_else(|_| {
@@ -156,11 +219,11 @@ fn run(shared: &Shared) {
         });
         reach(FailPoint::SenderTurn);
         shared.reports.report(report);
+        work = shared.lock();
     }
 }
 
-fn next_job(shared: &Shared) -> Option<AttemptJob> {
-    let mut work = shared.lock();
+fn next_job(shared: &Shared, mut work: MutexGuard<'_, Work>) -> Option<AttemptJob> {
     loop {
         if let Some(job) = work.jobs.pop_front() {
             return Some(job);
@@ -250,5 +313,22 @@ fn internal(message: &str) -> AttemptResult {
         response: Some(message.to_owned()),
         retry_after: None,
         took: Duration::ZERO,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reminder_is_due_at_once_and_then_once_a_period() {
+        let mut reminder = Reminder::default();
+        let start = Duration::from_secs(7);
+        assert!(reminder.is_due(start));
+        assert!(!reminder.is_due(start));
+        let soon = REMINDER_PERIOD.saturating_sub(Duration::from_millis(1));
+        assert!(!reminder.is_due(start + soon));
+        assert!(reminder.is_due(start + REMINDER_PERIOD));
+        assert!(!reminder.is_due(start + REMINDER_PERIOD + soon));
     }
 }

@@ -13,6 +13,7 @@ mod asker;
 mod disruption;
 mod event_queue;
 mod fairness;
+pub(crate) mod memory_store;
 mod oracle;
 mod random;
 mod receiver;

@@ -283,6 +283,16 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// Returns the id by which the server counts what the caller uses: its workspace's, whichever of that
+    /// workspace's tokens it shows; an admin token, which only the operator makes, counts for itself.
+    #[must_use]
+    pub const fn account(&self) -> Uuid {
+        match self.reach {
+            Reach::Server => self.token_id,
+            Reach::Workspace(id) => id,
+        }
+    }
+
     /// Reports whether the token has expired at `now`. At its end it has.
     #[must_use]
     pub fn has_ended(&self, now: Timestamp) -> bool {

@@ -14,6 +14,9 @@ use thiserror::Error;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+/// The change of the wall clock above which it is a step. Smaller ones are drift, and corrections by NTP.
+pub const CLOCK_STEP: Duration = Duration::from_secs(1);
+
 /// A point in time: microseconds since the Unix epoch, UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
@@ -67,6 +70,13 @@ impl Timestamp {
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// Reports whether this is later than `earlier` by more than a [`CLOCK_STEP`]. A wall clock that
+    /// noted this time and now shows `earlier` was set back.
+    #[must_use]
+    pub fn is_a_step_after(self, earlier: Self) -> bool {
+        self.since(earlier) > CLOCK_STEP
     }
 
     /// Reads RFC 3339, and what its users commonly write: a space for the `T`, a date alone, no
@@ -142,6 +152,17 @@ impl fmt::Display for Timestamp {
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+/// Returns the time until which something waits that was to wait from `noted_at` until `due`. If the wall
+/// clock was set back since, the wait begins anew: it would be longer by as much as the clock was set.
+#[must_use]
+pub fn due_after_setback(due: Timestamp, noted_at: Timestamp, now: Timestamp) -> Timestamp {
+    if noted_at.is_a_step_after(now) {
+        now.after(due.since(noted_at))
+    } else {
+        due
     }
 }
 
@@ -272,7 +293,50 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// Far less than what is left of the range on either side.
+    const RANGE: std::ops::Range<i64> = -1_000_000_000_000..1_000_000_000_000;
+
+    fn times() -> impl Strategy<Value = Timestamp> {
+        RANGE.prop_map(Timestamp::from_micros)
+    }
+
+    proptest! {
+        #[test]
+        fn no_wait_grows_by_a_clock_that_was_set_back(
+            noted_at in times(),
+            wait in 0..RANGE.end,
+            now in times(),
+        ) {
+            let wait = Duration::from_micros(wait.unsigned_abs());
+            let due = due_after_setback(noted_at.after(wait), noted_at, now);
+            prop_assert!(due.since(now) <= wait + CLOCK_STEP);
+            // Nor does any become shorter but by the time that has passed.
+            prop_assert!(due.since(now) >= wait.saturating_sub(now.since(noted_at)));
+        }
+
+        #[test]
+        fn a_clock_that_drifts_moves_no_due_time(
+            due in times(),
+            noted_at in times(),
+            drift in -1_000_000..1_000_000_000_i64,
+        ) {
+            let now = Timestamp::from_micros(noted_at.micros() + drift);
+            prop_assert_eq!(due_after_setback(due, noted_at, now), due);
+        }
+    }
+
+    #[test]
+    fn a_step_begins_above_a_second() {
+        let noted_at = Timestamp::from_micros(5_000_000);
+        let is_step = |now| noted_at.is_a_step_after(Timestamp::from_micros(now));
+        assert!(!is_step(9_000_000));
+        assert!(!is_step(4_000_000));
+        assert!(is_step(3_999_999));
+    }
 
     #[test]
     fn a_system_clock_before_1970_is_told() {

@@ -1,5 +1,7 @@
 //! Messages, which producers publish and endpoints receive as events.
 
+use std::time::Duration;
+
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
@@ -12,6 +14,9 @@ pub const DATA_DEPTH_MAX: usize = 128;
 
 /// The longest idempotency key, in visible ASCII characters.
 pub const IDEMPOTENCY_KEY_MAX: usize = 255;
+
+/// The time for which an idempotency key is kept. A later publish with the same key is a new message.
+pub const IDEMPOTENCY_PERIOD: Duration = Duration::from_hours(24);
 
 /// An accepted message, to be stored and fanned out.
 #[derive(Clone, Debug)]

@@ -78,6 +78,9 @@ pub enum Unavailable {
     /// Reading or writing the file fails.
     #[error("the disk reports errors")]
     DiskError,
+    /// The disk has held one transaction for some seconds, and neither finishes nor fails it.
+    #[error("the disk does not finish a write")]
+    DiskStalled,
     /// The database, its log or its wal-index is not where it was opened, or its log was cut: what is
     /// written now would be gone with the process.
     #[error("the database file, its -wal or its -shm was moved, removed, replaced or cut")]
@@ -85,6 +88,9 @@ pub enum Unavailable {
     /// Another process holds the file's write lock for too long.
     #[error("the database is locked by another process")]
     Locked,
+    /// The system gives the server no thread to do it in.
+    #[error("the system gives the server no thread")]
+    NoThread,
     /// The read took longer than its limit.
     #[error("the query took too long")]
     TooSlow,

@@ -100,3 +100,44 @@ pub struct EventFilter {
     /// newest [`QUERY_SCAN_MAX`].
     pub query: Option<String>,
 }
+
+#[cfg(test)]
+impl DeliveryFilter {
+    /// All deliveries of all workspaces.
+    pub(crate) const ALL: Self = Self {
+        reach: Reach::Server,
+        workspaces: Vec::new(),
+        endpoints: Vec::new(),
+        event: None,
+        event_types: Vec::new(),
+        after: None,
+        before: None,
+        succeeded: None,
+        code_class: None,
+        query: None,
+    };
+}
+
+#[cfg(test)]
+impl EventFilter {
+    /// All events of all workspaces.
+    pub(crate) const ALL: Self = Self {
+        reach: Reach::Server,
+        workspaces: Vec::new(),
+        endpoints: Vec::new(),
+        event_types: Vec::new(),
+        statuses: Vec::new(),
+        after: None,
+        before: None,
+        query: None,
+    };
+}
+
+#[cfg(test)]
+impl Page {
+    /// The first page, as long as pages may be.
+    pub(crate) const FIRST: Self = Self {
+        number: 1,
+        limit: 100,
+    };
+}

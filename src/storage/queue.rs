@@ -8,6 +8,7 @@ use super::error::StoreError;
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::Timestamp;
 use crate::domain::endpoint::DeliverySettings;
+pub use crate::domain::event_state::{Run, Verdict};
 
 /// An endpoint's number: small, never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -20,10 +21,6 @@ pub struct WorkspaceNumber(pub i64);
 /// An event's number: the order of commit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Seq(pub i64);
-
-/// A run's number, from the same sequence as [`Seq`]: one pass of one event through the schedule.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Run(pub i64);
 
 /// What the engine knows of an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,19 +82,6 @@ pub struct RetryBatch {
     pub events: Vec<QueuedEvent>,
     /// When the soonest one that is not in `events` is due.
     pub next_due: Option<Timestamp>,
-}
-
-/// What becomes of an event after an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It got through.
-    Succeeded,
-    /// Another attempt at this time.
-    RetryAt(Timestamp),
-    /// No further attempt.
-    Failed,
-    /// No further attempt, and the endpoint asked for none ever again (410).
-    Gone,
 }
 
 /// One attempt, to be recorded.

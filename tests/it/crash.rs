@@ -11,6 +11,7 @@ mod disk;
 mod files;
 mod kill;
 mod log;
+mod lost_frames;
 mod moved;
 mod panics;
 mod points;

@@ -109,6 +109,11 @@ impl Boundary {
         matches!(self.part, Part::Body(_))
     }
 
+    /// Returns whether it is unknown where requests end.
+    pub(super) fn is_lost(&self) -> bool {
+        self.part == Part::Lost
+    }
+
     /// Looks for no boundary any more.
     pub(super) fn lose(&mut self) {
         self.part = Part::Lost;

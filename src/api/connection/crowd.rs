@@ -1,9 +1,12 @@
 //! The connections of a worker: what each is waiting for, what it holds, and which have to go.
 
 use std::cell::{Cell, RefCell};
+use std::cmp::Reverse;
 use std::rc::{Rc, Weak};
-use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
+
+use super::accounts::{Accounts, Owner};
+use super::line::{Kind, Line, Progress, Stage};
 
 /// How long a connection may stay at each stage, and how many there may be.
 #[derive(Clone, Copy, Debug)]
@@ -19,8 +22,8 @@ pub(in super::super) struct Limits {
     pub(in super::super) taken: usize,
     /// Of one worker, before the oldest have to go.
     pub(in super::super) connections: usize,
-    /// Bytes of requests without an answer, and of answers that are not taken, of one worker, before the
-    /// oldest of them have to go.
+    /// Bytes of requests without an answer, and of answers that are not taken, of one worker, before
+    /// requests are refused and the oldest of those who hold most have to go.
     pub(in super::super) bytes: usize,
     /// Between two looks at all of them.
     pub(in super::super) period: Duration,
@@ -32,91 +35,13 @@ const SPARED_FOR: Duration = Duration::from_secs(1);
 
 /// Who holds less than this is not given up for the memory of others: as many as there may be hold half of
 /// what a worker may, together.
-const SPARED_BYTES: usize = 4096;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
-    Idle,
-    Request,
-    Answer,
-    /// Between two slices of an answer.
-    Rendering,
-}
-
-/// A connection, as its worker sees it.
-pub(super) struct Line {
-    pub(super) stage: Cell<Stage>,
-    since: Cell<Instant>,
-    pub(super) closed: Cell<bool>,
-    /// In memory: handed over since the last answer; written out and not taken; rendered beyond that.
-    pub(super) bytes: [Cell<usize>; 3],
-    /// Whether more of the answer is to come than what was written.
-    pub(super) streams: Cell<bool>,
-    /// What the client has taken of its answer since a time at this stage.
-    taken: Cell<usize>,
-    taken_since: Cell<Instant>,
-    waker: RefCell<Option<Waker>>,
-    /// Where it stands in the list.
-    place: Cell<usize>,
-}
-
-impl Line {
-    pub(super) fn enter(&self, stage: Stage) {
-        let now = Instant::now();
-        self.stage.set(stage);
-        self.since.set(now);
-        self.taken.set(0);
-        self.taken_since.set(now);
-    }
-
-    /// Notes that the client took some of its answer, but not all there is.
-    pub(super) fn takes(&self, bytes: usize, enough: usize) {
-        self.taken.set(self.taken.get() + bytes);
-        if self.taken.get() >= enough {
-            self.taken.set(0);
-            self.taken_since.set(Instant::now());
-        }
-    }
-
-    fn held(&self) -> usize {
-        self.bytes.iter().map(Cell::get).sum()
-    }
-
-    fn close(&self) {
-        self.closed.set(true);
-        self.wake();
-    }
-
-    pub(super) fn wake(&self) {
-        if let Some(waker) = self.waker.borrow_mut().take() {
-            waker.wake();
-        }
-    }
-
-    pub(super) fn wake_by(&self, context: &Context<'_>) {
-        let mut waker = self.waker.borrow_mut();
-        match &mut *waker {
-            Some(waker) => waker.clone_from(context.waker()),
-            None => *waker = Some(context.waker().clone()),
-        }
-    }
-
-    fn is_overdue(&self, limits: &Limits, now: Instant) -> bool {
-        let (since, limit) = match self.stage.get() {
-            Stage::Idle => (&self.since, limits.idle),
-            Stage::Request | Stage::Rendering => (&self.since, limits.request),
-            Stage::Answer => (&self.taken_since, limits.answer),
-        };
-        now.saturating_duration_since(since.get()) >= limit
-    }
-}
+pub(super) const SPARED_BYTES: usize = 4096;
 
 /// The connections of one worker.
 pub(in super::super) struct Connections {
     pub(super) limits: Limits,
     lines: RefCell<Vec<Rc<Line>>>,
-    /// The sum of theirs.
-    bytes: Cell<usize>,
+    accounts: Accounts,
     watched: Cell<bool>,
 }
 
@@ -126,7 +51,7 @@ impl Connections {
         Rc::new(Self {
             limits,
             lines: RefCell::default(),
-            bytes: Cell::new(0),
+            accounts: Accounts::new(),
             watched: Cell::new(false),
         })
     }
@@ -139,18 +64,11 @@ impl Connections {
         {
             line.close();
         }
-        let now = Instant::now();
-        let line = Rc::new(Line {
-            stage: Cell::new(Stage::Idle),
-            since: Cell::new(now),
-            closed: Cell::new(false),
-            bytes: Default::default(),
-            streams: Cell::new(false),
-            taken: Cell::new(0),
-            taken_since: Cell::new(now),
-            waker: RefCell::default(),
-            place: Cell::new(lines.len()),
-        });
+        let line = Rc::new(Line::new(
+            self.accounts.join(None),
+            lines.len(),
+            Instant::now(),
+        ));
         lines.push(line.clone());
         drop(lines);
         self.watch();
@@ -181,45 +99,80 @@ impl Connections {
     /// Notes how many bytes `line` holds of this kind; others may have to go for them.
     pub(super) fn note(&self, line: &Line, kind: Kind, bytes: usize) {
         let before = line.bytes[kind as usize].replace(bytes);
-        self.bytes.set(self.bytes.get() - before + bytes);
+        self.accounts.change(&line.account.borrow(), before, bytes);
         if bytes > before {
-            self.make_room(Instant::now());
+            self.make_room(Instant::now);
         }
+    }
+
+    /// Records that a request begins on `line`; its owner is not known yet.
+    pub(super) fn begin_request(&self, line: &Line) {
+        line.enter(Stage::Request);
+        line.progress.set(Progress::Unread);
+        line.refused.set(false);
+        self.attribute(line, None);
+    }
+
+    /// Records that so many further bytes of a request are handed over and kept.
+    pub(super) fn receive(&self, line: &Line, bytes: usize) {
+        let received = line.received.get() + bytes;
+        line.received.set(received);
+        self.note(line, Kind::Request, received.max(line.announced.get()));
+    }
+
+    /// Records that the request on `line` is answered.
+    pub(super) fn end_request(&self, line: &Line) {
+        line.received.set(0);
+        line.announced.set(0);
+        self.note(line, Kind::Request, 0);
+    }
+
+    /// Counts the bytes of `line` for `owner` from now on.
+    pub(super) fn attribute(&self, line: &Line, owner: Owner) {
+        if line.account.borrow().owner == owner {
+            return;
+        }
+        let held = line.held();
+        let account = self.accounts.join(owner);
+        self.accounts.change(&account, 0, held);
+        let before = line.account.replace(account);
+        self.accounts.change(&before, held, 0);
+        self.accounts.leave(&before);
+    }
+
+    /// Returns whether `line` may hold so many bytes more.
+    pub(super) fn has_room(&self, line: &Line, more: usize) -> bool {
+        let (account, limit) = (line.account.borrow(), self.limits.bytes);
+        self.accounts.has_room(&account, line.held(), more, limit)
     }
 
     /// Notes that `line` is to hold nothing any more.
     fn let_go(&self, line: &Line) {
         let held: usize = line.bytes.iter().map(Cell::take).sum();
-        self.bytes.set(self.bytes.get() - held);
+        self.accounts.change(&line.account.borrow(), held, 0);
     }
 
-    /// Closes those that have waited longest for their client, for as long as too many bytes are held.
-    fn make_room(&self, now: Instant) {
-        while self.bytes.get() > self.limits.bytes {
+    /// Gives up the connections that have waited longest for their client, of the account that holds most,
+    /// for as long as too many bytes are held.
+    fn make_room(&self, now: impl Fn() -> Instant) {
+        while self.accounts.total() > self.limits.bytes {
             let lines = self.lines.borrow();
-            // Most that are young will be answered by themselves, if only memory lasts as long.
-            let spared = if self.bytes.get() / 2 > self.limits.bytes {
-                Duration::ZERO
-            } else {
-                SPARED_FOR
-            };
-            let Some(line) = lines
-                .iter()
-                .filter(|line| matches!(line.stage.get(), Stage::Request | Stage::Answer))
-                .filter(|line| !line.closed.get() && line.held() >= SPARED_BYTES)
-                .filter(|line| now.saturating_duration_since(line.since.get()) >= spared)
-                .min_by_key(|line| line.since.get())
-            else {
+            let Some(line) = heaviest(&lines) else {
                 return;
             };
-            line.close();
+            // The server will soon have answered most young requests, if memory lasts as long.
+            let age = now().saturating_duration_since(line.since.get());
+            if age < SPARED_FOR && self.accounts.total() / 2 <= self.limits.bytes {
+                return;
+            }
+            line.give_up();
             self.let_go(line);
         }
     }
 
     /// Closes what has been at its stage for too long; `false` if there are no connections at all.
     pub(super) fn close_overdue(&self, now: Instant) -> bool {
-        self.make_room(now);
+        self.make_room(|| now);
         let lines = self.lines.borrow();
         for line in lines.iter() {
             if line.is_overdue(&self.limits, now) {
@@ -231,6 +184,7 @@ impl Connections {
 
     pub(super) fn release(&self, line: &Line) {
         self.let_go(line);
+        self.accounts.leave(&line.account.borrow());
         let mut lines = self.lines.borrow_mut();
         let place = line.place.get();
         lines.swap_remove(place);
@@ -238,6 +192,16 @@ impl Connections {
             moved.place.set(place);
         }
     }
+}
+
+/// Returns the connection that has waited longest, of the account that holds most; small ones are spared.
+fn heaviest(lines: &[Rc<Line>]) -> Option<&Line> {
+    lines
+        .iter()
+        .filter(|line| !line.closed.get() && !line.refused.get())
+        .filter(|line| line.holds_for_client() && line.held() >= SPARED_BYTES)
+        .max_by_key(|line| (line.account.borrow().bytes(), Reverse(line.since.get())))
+        .map(Rc::as_ref)
 }
 
 /// The connection that has waited longest for its client: an idle one, or else one with a request that
@@ -255,14 +219,6 @@ fn oldest(lines: &[Rc<Line>], now: Instant) -> Option<&Line> {
     open(Stage::Idle)
         .or_else(|| open(Stage::Request).filter(old))
         .or_else(|| open(Stage::Answer).filter(old))
-}
-
-/// Which bytes a connection holds, as a place in [`Line::bytes`].
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Kind {
-    Request,
-    Written,
-    Rendered,
 }
 
 /// What the body of an answer tells its connection, if it is streamed.
@@ -291,3 +247,6 @@ impl Streaming {
         self.holds(0);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -186,6 +186,58 @@ fn a_connection_that_is_given_up_hands_over_nothing_more() {
     });
 }
 
+/// Returns the bytes that the connection counts for its request.
+fn held(framework: &Framework) -> usize {
+    framework.connection.line.bytes[Kind::Request as usize].get()
+}
+
+#[test]
+fn the_rest_of_a_body_that_was_answered_is_not_held_by_anybody() {
+    let sized: &[u8] = b"POST / HTTP/1.1\r\ncontent-length: 50\r\n\r\nx";
+    let chunked: &[u8] = b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n5\r\nx";
+    for head in [sized, chunked] {
+        Framework::with(&[head, b"yyyy"], |mut framework| {
+            framework.read();
+            assert_eq!(held(&framework), head.len());
+            framework.answer();
+            assert_eq!(held(&framework), 0);
+            assert_eq!(framework.read().unwrap(), b"yyyy");
+            assert_eq!(held(&framework), 0);
+        });
+    }
+    // A boundary that is lost is no reason to count nothing.
+    let padded = format!(
+        "GET / HTTP/1.1\r\ncontent-length: {}0\r\n\r\n",
+        " ".repeat(50)
+    );
+    Framework::with(&[padded.as_bytes(), GET], |mut framework| {
+        framework.read();
+        framework.answer();
+        assert_eq!(framework.read().unwrap(), GET);
+        assert_eq!(held(&framework), GET.len());
+    });
+}
+
+#[test]
+fn a_client_that_asks_before_it_sends_stays_at_its_request() {
+    let head: &[u8] = b"POST / HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\n";
+    Framework::with(&[head, b"body"], |mut framework| {
+        framework.read();
+        let owner = uuid::Uuid::from_u128(1);
+        framework.connection.unanswered().attribute(owner);
+        let mut context = Context::from_waker(Waker::noop());
+        let interim = b"HTTP/1.1 100 Continue\r\n\r\n";
+        let written = Pin::new(&mut framework.connection).poll_write(&mut context, interim);
+        assert!(matches!(written, Poll::Ready(Ok(_))));
+        assert_eq!(framework.connection.line.stage.get(), Stage::Request);
+        assert_eq!(framework.read().unwrap(), b"body");
+        assert_eq!(held(&framework), head.len() + 4);
+        assert_eq!(framework.connection.line.owner(), Some(owner));
+        framework.answer();
+        assert_eq!(held(&framework), 0);
+    });
+}
+
 /// A client that takes a byte of what is written to it at every other attempt.
 #[derive(Default)]
 struct Sips {

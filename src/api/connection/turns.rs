@@ -27,6 +27,8 @@ pub(super) struct Turns {
     answer: Answer,
     /// What came behind a request that was not answered yet: the rest of one read.
     held: Bytes,
+    /// True if the framework drops all further bytes of the connection.
+    drops: bool,
 }
 
 /// How far the request's answer is.
@@ -105,8 +107,21 @@ impl Turns {
         self.answer = Answer::Given;
         if self.boundary.is_in_sized_body() {
             self.boundary.lose();
+            self.drops = true;
         }
         self.holds()
+    }
+
+    /// Returns whether nothing was written but [`CONTINUE`], or the beginning of it.
+    pub(super) fn is_interim(&self) -> bool {
+        matches!(self.answer, Answer::Awaited { interim } if interim > 0)
+    }
+
+    /// Returns whether the framework drops the bytes that were handed over last: the rest of a body whose
+    /// request is answered.
+    pub(super) fn drops(&self) -> bool {
+        let is_answered = self.answer == Answer::Given;
+        self.drops || is_answered && !self.boundary.is_over() && !self.boundary.is_lost()
     }
 }
 

@@ -83,3 +83,21 @@ fn a_flood_from_everywhere_takes_bounded_memory() {
     assert!(!bad(25_000), "the last ones are remembered");
     assert!(bad(0), "the first ones are not");
 }
+
+#[test]
+fn a_workspace_with_too_many_reads_is_told_so_and_no_other_is() {
+    let world = World::new();
+    let path = "/api/webhooks/events";
+    let waiting = world.state.readers.fill(world.workspace);
+    let refused = world.one(get(path, &world.reader));
+    assert_eq!(refused.status, 503);
+    let detail = "too many reads of the workspace wait; nothing was stored";
+    assert_eq!(
+        refused.json(),
+        json!({"error": "Unavailable", "detail": detail})
+    );
+    assert_eq!(refused.header("retry-after"), "5");
+    assert_eq!(world.one(get(path, &world.admin)).status, 200);
+    drop(waiting);
+    assert_eq!(world.one(get(path, &world.reader)).status, 200);
+}

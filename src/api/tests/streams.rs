@@ -13,7 +13,7 @@ use super::super::server::LIMITS;
 use super::super::slices::{READ_BYTES, Rows, SLICE_BYTES, Slices};
 use super::socket::Served;
 use super::{World, bearer, get};
-use crate::domain::access::{Reach, Token};
+use crate::domain::access::Token;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Delivery;
 use crate::domain::event::Event;
@@ -42,27 +42,11 @@ fn large(rows: usize) -> World {
 
 /// The page by the store, with memory for all of it.
 fn page(store: &dyn Store) -> Vec<Event> {
-    let listed = store.list_events(&everything(), PAGE, usize::MAX).unwrap();
+    let listed = store
+        .list_events(&EventFilter::ALL, Page::FIRST, usize::MAX)
+        .unwrap();
     assert_eq!(listed.rest, []);
     listed.rows.into_iter().map(|row| row.item).collect()
-}
-
-const PAGE: Page = Page {
-    number: 1,
-    limit: 100,
-};
-
-fn everything() -> EventFilter {
-    EventFilter {
-        reach: Reach::Server,
-        workspaces: Vec::new(),
-        endpoints: Vec::new(),
-        event_types: Vec::new(),
-        statuses: Vec::new(),
-        after: None,
-        before: None,
-        query: None,
-    }
 }
 
 fn request(method: &str, path: &str, token: &str, version: &str) -> Vec<u8> {
@@ -122,7 +106,9 @@ fn slices_are_small_and_make_up_the_whole() {
     let mut data: Vec<String> = (0..30).map(|at| quotes(1000 * at)).collect();
     data.extend([quotes(260_000), "ä€😀".repeat(25_000), String::new()]);
     let world = with_events(&data);
-    let listed = world.store.list_events(&everything(), PAGE, READ_BYTES);
+    let listed = world
+        .store
+        .list_events(&EventFilter::ALL, Page::FIRST, READ_BYTES);
     let mut rows = Rows::list(listed.unwrap(), &json!(7), |store, numbers, bytes| {
         store.read_events(numbers, bytes)
     });
@@ -152,7 +138,10 @@ fn slices_are_small_and_make_up_the_whole() {
 #[test]
 fn a_long_payload_goes_where_it_belongs() {
     let world = large(1);
-    let found = world.store.list_events(&everything(), PAGE, 1).unwrap();
+    let found = world
+        .store
+        .list_events(&EventFilter::ALL, Page::FIRST, 1)
+        .unwrap();
     let Row { item, payload } = found.rows.into_iter().next().unwrap();
     assert!(payload.is_some());
     // A receiver knows what the place looks like, and answers with it.

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{Now, Rules, Scheduler};
 use crate::delivery::limits::Limits;
-use crate::delivery::protocol::{AttemptReport, AttemptResult};
+use crate::delivery::protocol::{AttemptReport, AttemptResult, ReadResult};
 use crate::delivery::target::LiveTargets;
 use crate::domain::clock::Timestamp;
 use crate::domain::endpoint::DeliverySettings;
@@ -66,6 +66,17 @@ fn event(seq: i64, body: Option<usize>) -> QueuedEvent {
         run_started: NOW.wall,
         attempts: 0,
         body: body.map(|size| vec![b'x'; size].into()),
+    }
+}
+
+fn refused() -> AttemptResult {
+    AttemptResult {
+        code: Some(500),
+        error: None,
+        is_final: false,
+        response: None,
+        retry_after: None,
+        took: Duration::from_secs(1),
     }
 }
 
@@ -139,18 +150,50 @@ fn a_step_of_the_clock_leaves_a_run_one_more_attempt() {
         scheduler.tick(started);
         let start = scheduler.next_start(started).expect("it is its turn");
         scheduler.tick(stepped);
-        let refused = AttemptResult {
-            code: Some(500),
-            error: None,
-            is_final: false,
-            response: None,
-            retry_after: None,
-            took: Duration::from_secs(1),
-        };
-        let report = AttemptReport::Made(start.event, refused);
+        let report = AttemptReport::Made(start.event, refused());
         let outcome = scheduler
             .handle_report(report, stepped)
             .expect("it was made");
         assert_eq!(outcome.verdict == Verdict::Failed, is_last);
     }
+}
+
+/// A redelivery that waits for longer than runs last, here because another attempt of its endpoint waits for
+/// its body, is not ended unattempted. Its one attempt is its last.
+#[test]
+fn a_redelivery_that_waits_for_too_long_gets_one_attempt() {
+    let (mut scheduler, _) = scheduler();
+    let backlog = Backlog {
+        redeliveries: true,
+        ..Backlog::default()
+    };
+    scheduler.resume(&target(true, 0), backlog, NOW);
+    scheduler.tick(NOW);
+    assert!(scheduler.next_read(NOW).is_some());
+    let waits = |seq| QueuedEvent {
+        run: Run(seq + 10),
+        attempts: 3,
+        ..event(seq, None)
+    };
+    let found = ReadResult::Redeliveries(NUMBER, Some(vec![waits(1), waits(2)]), 100);
+    scheduler.read(found, NOW);
+    let first = scheduler.next_start(NOW).expect("it is its turn");
+    assert_eq!(first.followers, [Seq(2)]);
+    let mut now = NOW;
+    for _ in 0..100 {
+        now.wall = now.wall.after(Duration::from_hours(1));
+        now.monotonic += Duration::from_hours(1);
+        scheduler.tick(now);
+        assert!(scheduler.next_expired().is_none());
+        assert!(
+            scheduler.next_start(now).is_none(),
+            "the first is on its way"
+        );
+    }
+    scheduler.read(ReadResult::Bodies(NUMBER, Vec::new()), now);
+    let second = scheduler.next_start(now).expect("it gets its attempt");
+    assert_eq!(second.event.seq, Seq(2));
+    let report = AttemptReport::Made(second.event, refused());
+    let outcome = scheduler.handle_report(report, now).expect("it was made");
+    assert_eq!(outcome.verdict, Verdict::Failed);
 }

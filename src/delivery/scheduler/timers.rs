@@ -11,9 +11,6 @@ use crate::storage::EndpointNumber;
 /// How often waiting events of endpoints that do not get a turn are looked through for expired runs.
 const EXPIRY_PERIOD: Duration = Duration::from_mins(1);
 
-/// A change of the wall clock that is a step and no drift.
-const CLOCK_STEP: Duration = Duration::from_secs(1);
-
 impl Scheduler {
     /// Looks at what time alone has changed.
     pub(in crate::delivery) fn tick(&mut self, now: Now) {
@@ -37,8 +34,8 @@ impl Scheduler {
     fn look_at_wall_clock(&mut self, now: Now) {
         let at_zero = now.wall.before(now.monotonic);
         let before = self.wall_at_zero.replace(at_zero);
-        let forward = before.is_some_and(|before| at_zero.since(before) > CLOCK_STEP);
-        let back = before.is_some_and(|before| before.since(at_zero) > CLOCK_STEP);
+        let forward = before.is_some_and(|before| at_zero.is_a_step_after(before));
+        let back = before.is_some_and(|before| before.is_a_step_after(at_zero));
         if before.is_none() || forward || back {
             self.steady_since = Some(now);
         }

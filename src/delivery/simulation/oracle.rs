@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use super::asker::Asker;
 use super::reference_model::ReferenceModel;
-use super::store::{State, Store, index_of, number_of};
+use super::store::{Store, index_of, number_of};
 use super::world::Simulation;
 use crate::delivery::protocol::{AttemptReport, Now};
 use crate::delivery::scheduler::Rules;
 use crate::delivery::scheduler::audit::Sums;
 use crate::delivery::scheduler::turns::Waiting;
 use crate::domain::attempt_failure::AttemptFailure;
-use crate::domain::clock::Timestamp;
+use crate::domain::clock::{CLOCK_STEP, Timestamp};
+use crate::domain::event_state::EventState;
 use crate::domain::health::Class;
 use crate::storage::{AttemptRecord, Cause, EndpointNumber, Notice, QueuedEvent, Run, Seq};
 
@@ -184,12 +185,12 @@ impl Oracle {
         assert!(self.in_hand.insert(seq), "{seq:?} is in hand already");
         let row = store.row(seq);
         assert!(
-            !matches!(row.state, State::Succeeded | State::Failed),
+            !matches!(row.state, EventState::Succeeded | EventState::Failed),
             "{event:?} starts although it has ended: {row:?}"
         );
         let heard = self.heard.get(place(seq)).copied().unwrap_or_default();
         assert!(event.run.0 >= heard, "{event:?} starts in an older run");
-        if event.run.0 == row.run && row.state != State::Skipped {
+        if event.run.0 == row.run && row.state != EventState::Skipped {
             assert_eq!(event.run_attempt, row.run_attempt, "{seq:?} is out of date");
             assert_eq!(event.attempts, row.attempts, "{seq:?} is out of date");
         }
@@ -197,7 +198,7 @@ impl Oracle {
 
     fn starts_in_time(&mut self, event: &QueuedEvent, store: &Store, now: Now) {
         let row = store.row(event.seq);
-        if event.run.0 == row.run && row.state == State::Retry {
+        if event.run.0 == row.run && row.state == EventState::Retry {
             assert!(
                 row.due <= self.highest_wall,
                 "{:?} starts before it is due",
@@ -227,7 +228,7 @@ impl Oracle {
         let goes = now.wall.micros() - i64::try_from(now.monotonic.as_micros()).unwrap();
         if self
             .steady
-            .is_none_or(|(went, _)| went.abs_diff(goes) > 1_000_000)
+            .is_none_or(|(went, _)| u128::from(went.abs_diff(goes)) > CLOCK_STEP.as_micros())
         {
             self.steady = Some((goes, now));
         } else if let Some((went, _)) = &mut self.steady {

@@ -1,4 +1,7 @@
-//! The queue of a store, in memory: what the SQL of `storage::sqlite` does to events and endpoints.
+//! The queue of a store, in memory: the rows and indexes that `storage::sqlite` keeps in its file.
+//!
+//! States and disabling follow the rules of `domain`, as in every store. [`super::memory_store`] makes a
+//! whole store of it, to which `storage::conformance` does what it does to the real one.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,29 +10,24 @@ use uuid::Uuid;
 
 use crate::delivery::protocol::{ReadRequest, ReadResult};
 use crate::domain::attempt_failure::AttemptFailure;
-use crate::domain::clock::Timestamp;
-use crate::domain::endpoint::DeliverySettings;
+use crate::domain::clock::{Timestamp, due_after_setback};
+use crate::domain::disabling::{EndpointAttempt, FailureStreak, after_attempt};
+use crate::domain::endpoint::{DeliverySettings, DisabledReason};
 use crate::domain::endpoint_url::EndpointUrl;
+use crate::domain::event_state::{
+    EventState, NextState, Progress, next_state, next_state_after_left_run,
+};
 use crate::domain::secret::Secret;
 use crate::storage::{
     AttemptRecord, Backlog, Cause, EndpointNumber, Notice, QueuedEvent, Recorded, RetryBatch, Run,
-    Seq, Target, Verdict, WorkspaceNumber,
+    Seq, Target, WorkspaceNumber,
 };
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
-    Fresh,
-    Retry,
-    Succeeded,
-    Failed,
-    Skipped,
-}
 
 /// An event's row.
 #[derive(Clone, Debug)]
 pub(super) struct Row {
     pub(super) endpoint: usize,
-    pub(super) state: State,
+    pub(super) state: EventState,
     pub(super) run: i64,
     pub(super) run_attempt: u32,
     pub(super) run_started: Timestamp,
@@ -37,10 +35,28 @@ pub(super) struct Row {
     pub(super) due: Timestamp,
 }
 
+impl Row {
+    fn progress(&self) -> Progress {
+        Progress {
+            state: self.state,
+            run: Run(self.run),
+            run_attempt: self.run_attempt,
+        }
+    }
+
+    fn begin(&mut self, progress: Progress) {
+        self.state = progress.state;
+        self.run = progress.run.0;
+        self.run_attempt = progress.run_attempt;
+    }
+}
+
 /// An endpoint's row and its share of the indexes.
 pub(super) struct Endpoint {
     pub(super) target: Target,
     pub(super) deleted: bool,
+    /// Why it is disabled; `None` while it is not, and for one that was deleted while enabled.
+    pub(super) disabled: Option<DisabledReason>,
     failures: u32,
     pub(super) fresh: BTreeSet<i64>,
     pub(super) retries: BTreeSet<(Timestamp, i64)>,
@@ -77,12 +93,6 @@ impl Store {
         self.rows[usize::try_from(number).expect("numbers are positive")].as_ref()
     }
 
-    fn row_mut(&mut self, seq: i64) -> &mut Row {
-        self.rows[usize::try_from(seq).expect("numbers are positive")]
-            .as_mut()
-            .expect("the event was published")
-    }
-
     fn next_run(&mut self) -> i64 {
         self.last_run += 1;
         self.rows.push(None);
@@ -110,6 +120,7 @@ impl Store {
         self.endpoints.push(Endpoint {
             target: target.clone(),
             deleted: false,
+            disabled: None,
             failures: 0,
             fresh: BTreeSet::new(),
             retries: BTreeSet::new(),
@@ -129,11 +140,12 @@ impl Store {
             return None;
         }
         let seq = self.next_run();
+        let published = Progress::published(Run(seq));
         self.rows[usize::try_from(seq).expect("numbers are positive")] = Some(Row {
             endpoint,
-            state: State::Fresh,
-            run: seq,
-            run_attempt: 0,
+            state: published.state,
+            run: published.run.0,
+            run_attempt: published.run_attempt,
             run_started: now,
             attempts: 0,
             due: now,
@@ -171,62 +183,64 @@ impl Store {
         indexes.redeliveries.remove(&seq);
         change(row);
         match (row.state, row.run_attempt) {
-            (State::Fresh, _) => indexes.fresh.insert(seq),
-            (State::Retry, 0) => indexes.redeliveries.insert(seq),
-            (State::Retry, _) => indexes.retries.insert((row.due, seq)),
+            (EventState::Fresh, _) => indexes.fresh.insert(seq),
+            (EventState::Retry, 0) => indexes.redeliveries.insert(seq),
+            (EventState::Retry, _) => indexes.retries.insert((row.due, seq)),
             _ => false,
         };
     }
 
-    /// As `record.rs` does.
-    pub(super) fn record(&mut self, outcome: &AttemptRecord) -> Vec<Notice> {
+    /// Gives the event its next state and the endpoint its failures, and disables it if the rules say so.
+    pub(super) fn record(&mut self, outcome: &AttemptRecord, now: Timestamp) -> Vec<Notice> {
         let event = &outcome.event;
-        let (seq, run) = (event.seq.0, event.run.0);
-        let row = self.row_mut(seq);
-        let endpoint = row.endpoint;
-        let is_current = row.run == run && matches!(row.state, State::Fresh | State::Retry);
-        let skipped = event.run <= self.endpoints[endpoint].target.skip_through;
-        let (to, due) = match outcome.verdict {
-            Verdict::Succeeded => (State::Succeeded, None),
-            _ if skipped => (State::Skipped, None),
-            Verdict::RetryAt(at) => (State::Retry, Some(at)),
-            Verdict::Failed | Verdict::Gone => (State::Failed, None),
-        };
-        self.change(seq, |row| {
+        let before = self.row(event.seq).progress();
+        let endpoint = self.row(event.seq).endpoint;
+        let skip_through = self.endpoints[endpoint].target.skip_through;
+        let NextState { state, due } =
+            next_state(outcome.verdict, event.run.is_skipped(skip_through));
+        let due = due.map(|due| due_after_setback(due, outcome.decided_at, now));
+        let is_in_run = before.is_in(event.run);
+        self.change(event.seq.0, |row| {
             row.attempts += 1;
-            if is_current {
-                row.state = to;
+            if is_in_run {
+                row.state = state;
                 row.due = due.unwrap_or_default();
                 row.run_attempt += 1;
-            } else if outcome.verdict == Verdict::Succeeded
-                && ((row.state == State::Skipped && row.run == run)
-                    || (row.state == State::Retry && row.run > run && row.run_attempt == 0))
+            } else if let Some(state) =
+                next_state_after_left_run(before, event.run, outcome.verdict)
             {
-                row.state = State::Succeeded;
+                row.state = state;
             }
         });
         let mut notices = Vec::new();
-        let health = &mut self.endpoints[endpoint];
-        if outcome.verdict == Verdict::Succeeded {
-            health.failures = 0;
-        } else if is_current
-            && to == State::Failed
-            && health.target.enabled
-            && outcome.error != Some(AttemptFailure::Expired)
-        {
-            health.failures += 1;
-            if outcome.verdict == Verdict::Gone
-                || (self.disable_after > 0 && health.failures >= self.disable_after)
-            {
-                notices.push(self.disable(endpoint));
-            }
-        }
+        notices.extend(self.settle_endpoint(endpoint, outcome, is_in_run.then_some(state)));
         notices.push(Notice::Recorded(Recorded {
             seq: event.seq,
             endpoint: event.endpoint,
-            due: due.filter(|_| is_current),
+            due: due.filter(|_| is_in_run),
         }));
         notices
+    }
+
+    fn settle_endpoint(
+        &mut self,
+        endpoint: usize,
+        outcome: &AttemptRecord,
+        state: Option<EventState>,
+    ) -> Option<Notice> {
+        let row = &mut self.endpoints[endpoint];
+        let streak = FailureStreak {
+            failures: row.failures,
+            is_enabled: row.target.enabled,
+        };
+        let attempt = EndpointAttempt {
+            verdict: outcome.verdict,
+            state,
+            was_made: outcome.error != Some(AttemptFailure::Expired),
+        };
+        let effect = after_attempt(streak, attempt, self.disable_after);
+        row.failures = effect.failures;
+        (effect.disable).map(|reason| self.disable_for(endpoint, reason))
     }
 
     /// Nothing, if the endpoint is disabled.
@@ -237,10 +251,8 @@ impl Store {
         }
         let run = self.next_run();
         self.change(seq, |row| {
-            row.state = State::Retry;
+            row.begin(Progress::redelivered(Run(run)));
             row.due = now;
-            row.run = run;
-            row.run_attempt = 0;
             row.run_started = now;
         });
         Some(Notice::Redeliver {
@@ -250,6 +262,15 @@ impl Store {
     }
 
     pub(super) fn disable(&mut self, endpoint: usize) -> Notice {
+        self.disable_for(endpoint, DisabledReason::Manual)
+    }
+
+    fn disable_for(&mut self, endpoint: usize, reason: DisabledReason) -> Notice {
+        self.endpoints[endpoint].disabled = Some(reason);
+        self.skip_pending(endpoint)
+    }
+
+    fn skip_pending(&mut self, endpoint: usize) -> Notice {
         let last_run = self.last_run;
         let row = &mut self.endpoints[endpoint];
         row.target.enabled = false;
@@ -259,7 +280,7 @@ impl Store {
 
     pub(super) fn delete(&mut self, endpoint: usize) -> Notice {
         self.endpoints[endpoint].deleted = true;
-        self.disable(endpoint)
+        self.skip_pending(endpoint)
     }
 
     pub(super) fn enable(&mut self, endpoint: usize) -> Option<Notice> {
@@ -268,6 +289,7 @@ impl Store {
             return None;
         }
         row.target.enabled = true;
+        row.disabled = None;
         row.failures = 0;
         Some(Notice::Endpoint(row.target.clone(), Cause::Enabled))
     }
@@ -293,7 +315,7 @@ impl Store {
             .take(limit)
             .collect();
         for seq in &skipped {
-            self.change(*seq, |row| row.state = State::Skipped);
+            self.change(*seq, |row| row.state = EventState::Skipped);
         }
         skipped.len() == limit
     }

@@ -387,8 +387,9 @@ impl Simulation {
             self.put(after, SimEvent::Write(self.life));
             return;
         }
+        let now = self.now().wall;
         for outcome in std::mem::take(&mut self.unwritten) {
-            let notices = self.store.record(&outcome);
+            let notices = self.store.record(&outcome, now);
             self.commit(notices);
         }
     }

@@ -6,6 +6,7 @@ pub(super) mod database_files;
 pub(super) mod failed_sync;
 pub(super) mod injected_error;
 pub(super) mod lock;
+mod lost_frames;
 mod migrations;
 pub(super) mod open;
 pub(super) mod open_error;

@@ -70,7 +70,7 @@ impl Default for SqliteSettings {
 /// A store in a `SQLite` file.
 pub struct SqliteStore {
     settings: SqliteSettings,
-    files: Arc<Files>,
+    pub(super) files: Arc<Files>,
     readers: Readers,
     pub(super) writer: Arc<Writer>,
     checkpointer: Checkpointer,
@@ -168,7 +168,8 @@ impl SqliteStore {
         });
         let writer = Arc::new(writer.map_err(|error| unusable(error.to_string()))?);
         let janitor = if serving {
-            let janitor = Janitor::start(writer.clone(), clock, settings.archive_after, database);
+            let janitor =
+                Janitor::start(writer.clone(), clock, settings.archive_after, files.clone());
             Some(janitor.map_err(|error| unusable(error.to_string()))?)
         } else {
             None
@@ -273,6 +274,7 @@ mod tests {
     use super::*;
     use crate::domain::access::TokenHash;
     use crate::domain::clock::SystemClock;
+    use crate::domain::event_state::EventState;
     use crate::storage::Store;
 
     #[test]
@@ -319,17 +321,13 @@ mod tests {
         let made = tool.create_workspace(name("made")).wait().unwrap();
         // The tool has written, and would have done the rest in the same transaction.
         tool.stop();
-        let state = || -> i64 {
+        let state = || -> EventState {
             let connection = Connection::open(folder.path().join("test.db")).unwrap();
             connection
                 .query_row("SELECT state FROM event", [], |row| row.get(0))
                 .unwrap()
         };
-        assert_eq!(
-            state(),
-            crate::storage::sqlite::event_state::FRESH,
-            "the tool swept"
-        );
+        assert_eq!(state(), EventState::Fresh, "the tool swept");
         let all = crate::domain::access::Reach::Server;
         assert_eq!(server.find_workspace(all, made.id).unwrap(), made);
         server.stop();

@@ -17,6 +17,9 @@
 //! ([`read_failure`](super::file::read_failure)). If the files are not those that were opened, nothing is written
 //! until they are again.
 //!
+//! A disk that neither writes nor fails holds the writer inside a transaction; those who come to it find that out
+//! ([`stall`]).
+//!
 //! # Bounds
 //! Two queues, outcomes first, so that a flood of publishes cannot keep an attempt from being
 //! recorded; while publishes wait, half of a group is theirs. Publishes are bounded in number and in
@@ -33,6 +36,8 @@ mod list_indexes;
 pub(super) mod operation;
 mod points;
 mod shared;
+mod stall;
+pub(super) mod sweep_list;
 #[cfg(test)]
 mod tests;
 mod thread;

@@ -161,3 +161,70 @@ fn a_crowd_that_does_not_take_its_lists_leaves_the_memory_to_others() {
         &json!({"type": "a", "data": 1}),
     );
 }
+
+/// Reads as much of an answer as there is; returns whether that is all of it.
+fn answer_so_far(stream: &mut TcpStream, answer: &mut Vec<u8>) -> bool {
+    let mut buffer = [0; 4096];
+    while let Ok(read @ 1..) = stream.read(&mut buffer) {
+        answer.extend_from_slice(&buffer[..read]);
+    }
+    answer.ends_with(b"}")
+}
+
+/// Clients of one workspace that send more large bodies than there is memory for, each without its last byte.
+#[test]
+fn a_workspace_that_sends_too_much_is_told_so_and_costs_others_nothing() {
+    const BODY: usize = 1_000_000;
+    /// The number of them that one worker holds.
+    const HELD: usize = 33;
+    const SURPLUS: usize = 60;
+    let workers = std::thread::available_parallelism().unwrap().get();
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("h.db");
+    let (heavy, other) = (token(&database, "heavy"), token(&database, "other"));
+    let flags = ["--max-body-bytes", "1048576"];
+    let server = Server::start(&database, "error,hookpost::app=info", &flags);
+    let empty = r#"{"type":"a","data":""}"#.len();
+    let message = json!({"type": "a", "data": "x".repeat(BODY - empty)}).to_string();
+    let request = format!(
+        "POST /api/webhooks/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {heavy}\r\n\
+         content-length: {BODY}\r\n\r\n{message}"
+    );
+    let unfinished = &request.as_bytes()[..request.len() - 1];
+    let ask = |_| {
+        let mut stream = connect(server.addr);
+        // Of one that is refused the server may not take all.
+        let _ = stream.write_all(unfinished);
+        stream.set_nonblocking(true).unwrap();
+        (stream, Vec::new())
+    };
+    let mut crowd: Vec<_> = (0..HELD * workers + SURPLUS).map(ask).collect();
+    let started = Instant::now();
+    loop {
+        let answered = crowd
+            .iter_mut()
+            .filter_map(|(stream, answer)| answer_so_far(stream, answer).then_some(()));
+        let answered = answered.count();
+        if answered >= SURPLUS {
+            break;
+        }
+        assert!(started.elapsed() < PATIENCE, "{answered} answers");
+    }
+    let data = "x".repeat(70_000);
+    for _ in 0..20 {
+        post(
+            &server,
+            &other,
+            "/api/webhooks/events",
+            &json!({"type": "a", "data": data}),
+        );
+    }
+    let refused = |answer: &str| {
+        answer.starts_with("HTTP/1.1 503 ") && answer.contains("\r\nretry-after: 1\r\n")
+    };
+    for (stream, answer) in &mut crowd {
+        answer_so_far(stream, answer);
+        let answer = String::from_utf8_lossy(answer);
+        assert!(answer.is_empty() || refused(&answer), "{answer}");
+    }
+}

@@ -55,6 +55,27 @@ fn publishes_are_refused_while_the_disk_fails_and_it_is_noticed_when_it_does_not
 }
 
 #[test]
+fn a_disk_that_neither_writes_nor_fails_is_noticed() {
+    let place = Place::new();
+    let server = place.start();
+    assert!(is_ready(&server));
+    place.arm("sync-log hold");
+    std::thread::scope(|scope| {
+        let held = scope.spawn(|| server.publish(&json!("held")).unwrap());
+        wait_until("a server that is not ready", || !is_ready(&server));
+        assert_refused(&server.get("/readyz"), "the disk does not finish a write");
+        assert_eq!(server.spawned.log.count("neither finished nor failed"), 1);
+        place.disarm();
+        assert_eq!(held.join().unwrap().status, 202);
+    });
+    wait_until("a server that is ready", || is_ready(&server));
+    assert_eq!(server.spawned.log.count("the disk goes on"), 1);
+    server.stop();
+    place.check();
+    assert_eq!(place.number("SELECT count(*) FROM message"), 1);
+}
+
+#[test]
 fn outcomes_wait_for_the_disk_and_nothing_is_sent_twice() {
     for (trouble, says) in TROUBLES {
         let place = Place::new();

@@ -162,6 +162,36 @@ fn a_log_that_is_cut_is_not_added_to() {
 }
 
 #[test]
+fn a_database_that_is_cut_is_noticed_before_anything_is_accepted() {
+    for (is_moved, cut_to) in [(true, 4096), (true, 0), (false, 0)] {
+        let place = Place::new();
+        let server = if is_moved {
+            let server = busy(&place);
+            let moved = "PRAGMA wal_checkpoint(TRUNCATE)";
+            assert_eq!(place.number(moved), 0);
+            // The log is empty, and the server knows how long the file is.
+            wait_until("a look", || server.get("/readyz").status == 200);
+            server.published(&json!("in the log"));
+            server
+        } else {
+            place.start()
+        };
+        let file = File::options().write(true).open(&place.database).unwrap();
+        file.set_len(cut_to).unwrap();
+        assert_moved(&server.publish(&json!("lost")).unwrap());
+        assert_refuses(&server);
+        let (code, says) = server.terminated();
+        assert_eq!(code, Some(1), "{says}");
+        assert!(says.contains(SAYS), "{says}");
+        assert_eq!(
+            place.database.metadata().unwrap().len(),
+            cut_to,
+            "filled up"
+        );
+    }
+}
+
+#[test]
 fn a_log_that_others_empty_is_not_taken_for_cut() {
     let place = Place::new();
     let server = busy(&place);

@@ -172,3 +172,26 @@ fn a_panic_of_a_sender_outside_of_its_attempt_ends_the_process() {
         let _ = server.publish(&json!("sent"));
     });
 }
+
+#[test]
+fn a_request_for_which_there_is_no_thread_is_answered() {
+    let place = Place::new();
+    let server = place.start();
+    // The runtime panics where it has no blocking thread and gets none.
+    place.arm("blocking-thread panic");
+    let large = json!("x".repeat(100_000));
+    for answer in [
+        server.get("/readyz"),
+        server.get("/api/webhooks/events"),
+        server.publish(&large).expect("an answer"),
+    ] {
+        let detail = "the system gives the server no thread; nothing was stored";
+        let expected = json!({"error": "Unavailable", "detail": detail});
+        assert_eq!((answer.status, answer.body), (503, expected));
+    }
+    place.disarm();
+    assert_eq!(server.get("/readyz").status, 200);
+    server.published(&large);
+    server.stop();
+    place.check();
+}

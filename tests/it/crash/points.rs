@@ -294,7 +294,7 @@ fn while_an_endpoint_is_being_disabled_it_is_disabled_or_not() {
     let place = Place::new();
     let receiver = Receiver::start();
     let (server, path) = backlog(&place, &receiver);
-    place.arm("sweeping abort");
+    place.arm("commit abort");
     let off = json!({"enabled": false});
     assert!(server.call("PATCH", &path, Some(&off)).is_none());
     assert_aborted(&place, &server);
@@ -319,7 +319,7 @@ fn while_a_disabled_endpoint_is_swept_what_is_left_is_swept_later_and_never_sent
     // A step passes the point twice, for fresh events and for retries: this is in the second step.
     place.arm("sweeping abort 3");
     let off = json!({"enabled": false});
-    // The first step is the disabling's own; the second may be faster than its answer.
+    // The steps may be faster than the answer.
     let _ = server.call("PATCH", &path, Some(&off));
     assert_aborted(&place, &server);
     place.check();

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::server::Place;
+use super::server::{Place, wait_until};
 use crate::receiver::Receiver;
 
 #[test]
@@ -20,11 +20,52 @@ fn an_attempt_for_which_there_was_no_thread_is_made_without_anybody_asking() {
             .wait("cannot start a sender", 1)
             .is_some()
     );
+    wait_until("a server that is not ready", || {
+        server.get("/readyz").status == 503
+    });
+    let expected = json!({
+        "error": "Unavailable",
+        "detail": "nothing can be delivered: the system gives the server no thread to make an attempt in",
+    });
+    let answer = server.get("/readyz");
+    assert_eq!((answer.status, &answer.body), (503, &expected));
     place.disarm();
     // Nothing else is published that could have a thread started.
     server.wait_for_events("succeeded", 1);
     assert_eq!(receiver.at("/a").len(), 1);
     assert_eq!(server.spawned.log.count("cannot start a sender"), 1);
+    wait_until("a server that is ready", || {
+        server.get("/readyz").status == 200
+    });
+    server.stop();
+    place.check();
+}
+
+/// As many attempts as waited are under way at the same time: one receiver that hangs does not hold up the
+/// others.
+#[test]
+fn attempts_for_which_there_were_no_threads_get_one_each() {
+    const ENDPOINTS: usize = 5;
+    let place = Place::new();
+    let receiver = Receiver::start();
+    let server = place.start();
+    let paths: Vec<String> = (0..ENDPOINTS).map(|n| format!("/{n}")).collect();
+    for path in &paths {
+        receiver.hold(path);
+        server.endpoint(&receiver.url(path), "raw");
+    }
+    place.arm("sender-start fail");
+    server.published(&json!("waits"));
+    let log = &server.spawned.log;
+    assert!(log.wait("cannot start a sender", 1).is_some());
+    place.disarm();
+    for path in &paths {
+        receiver.wait(path, 1);
+    }
+    for path in &paths {
+        receiver.let_go(path);
+    }
+    server.wait_for_events("succeeded", ENDPOINTS as u64);
     server.stop();
     place.check();
 }

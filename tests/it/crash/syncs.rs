@@ -215,6 +215,55 @@ fn after_a_failed_sync_no_other_program_takes_pages_for_moved() {
     place.check();
 }
 
+/// Of the log, which the start writes again in its place, or of what it moved into the database.
+#[test]
+fn after_a_sync_that_fails_at_a_start_no_other_program_takes_pages_for_moved() {
+    for point in ["sync-log fail", "sync-database fail 2 2"] {
+        let place = Place::new();
+        let server = place.start();
+        server.published(&json!("kept"));
+        let reader = place.open();
+        let in_log = "BEGIN; SELECT count(*) FROM message";
+        reader.execute_batch(in_log).unwrap();
+        server.published(&json!("kept, and not seen by the reader"));
+        server.spawned.kill();
+        server.spawned.ended();
+        place.arm(point);
+        let refused = place.spawn(&super::server::Start::default());
+        assert_eq!(refused.ended().code(), Some(1), "{point}");
+        let says = refused.log.whole();
+        assert!(says.contains("cannot recover"), "{point}: {says}");
+        let moved = "PRAGMA wal_checkpoint(NOOP)";
+        let moved = place.open().query_row(moved, [], |row| row.get(2));
+        assert_eq!(moved, Ok(0), "{point}");
+        place.disarm();
+        drop(reader);
+        place.start().stop();
+        assert_eq!(place.number("SELECT count(*) FROM message"), 2, "{point}");
+        place.check();
+    }
+}
+
+#[test]
+fn a_failed_sync_as_a_long_log_is_to_start_over_ends_the_server() {
+    let place = Place::new();
+    let server = place.start();
+    server.published(&json!("kept"));
+    let log_bytes = place.log_bytes();
+    place.arm("long-log fail");
+    // The writer looks at its log now and then, so the end may come before this or its answer.
+    let answer = server.publish(&json!("perhaps"));
+    assert!(answer.as_ref().is_none_or(|answer| answer.status == 202));
+    let log = server.ended_itself();
+    assert!(log.contains("a sync of"), "{log}");
+    assert!(place.log_bytes() >= log_bytes, "the log is as it was");
+    place.disarm();
+    place.start().stop();
+    let accepted = 1 + i64::from(answer.is_some());
+    assert!(place.number("SELECT count(*) FROM message") >= accepted);
+    place.check();
+}
+
 #[test]
 fn a_stop_whose_last_checkpoint_fails_is_a_failure() {
     for (point, code, says) in [

@@ -1,17 +1,29 @@
 //! The files of a database, and whether they still are those that were opened.
 //!
 //! `SQLite` works on open files, and does not notice when the names lead elsewhere: what it commits then
-//! is gone with the process, or two processes write one file without knowing of each other. A log that
-//! was cut is not noticed either, since nobody reads its end. So the writer looks before each group.
+//! is gone with the process, or two processes write one file without knowing of each other. A log or a
+//! database that was cut is not noticed either before somebody reads what was at its end, and a checkpoint may
+//! make the file as long as it was, with a hole in it. So the writer looks before each group.
+//!
+//! # The length of the database file
+//! While frames are in the log that were not moved yet, the file may be shorter than the database. It only
+//! grows, until a checkpoint has moved all frames: that one makes the file exactly as long as the database was
+//! then. So when all frames are moved the file must have every page; from then on it must be no shorter than
+//! that, or than the database was at any look since.
+//!
+//! Until something is committed, the log of a database that was just opened says nothing of its pages: `SQLite`
+//! takes their number from the file. The file must stay as long as it was then, unless another program has
+//! changed the database.
 
 use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use rusqlite::Connection;
 
 use super::place::{beside, identity, identity_of};
-use super::wal::checkpoint;
+use super::wal::{Checkpoint, checkpoint};
 
 /// Bytes before the first frame of a log.
 const LOG_HEADER: u64 = 32;
@@ -40,6 +52,18 @@ pub(crate) struct Files {
     index: PathBuf,
     opened: [Option<(u64, u64)>; 3],
     page_bytes: u64,
+    /// The length that the database file has at least. Anybody may lower it; only the writer raises it: no
+    /// commit that makes the database smaller escapes its looks.
+    least_bytes: AtomicU64,
+    /// The writer's `data_version` while its log has had no frame yet; -1 from then on.
+    unchanged_since: AtomicI64,
+}
+
+/// What was found at the names.
+struct Look {
+    standing: Standing,
+    database_bytes: u64,
+    log_bytes: u64,
 }
 
 impl Files {
@@ -48,12 +72,17 @@ impl Files {
         let page_bytes = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
         let (log, index) = (beside(database, "-wal"), beside(database, "-shm"));
         let opened = [database, &log, &index].map(identity);
+        let has_frames = checkpoint(connection, "NOOP")?.log > 0;
+        let bytes = database.metadata().map_or(0, |metadata| metadata.len());
+        let version = data_version(connection)?;
         Ok(Self {
             database: database.to_owned(),
             log,
             index,
             opened,
             page_bytes,
+            least_bytes: AtomicU64::new(if has_frames { 0 } else { bytes }),
+            unchanged_since: AtomicI64::new(if has_frames { -1 } else { version }),
         })
     }
 
@@ -64,27 +93,88 @@ impl Files {
 
     /// Looks at the names. Takes a few microseconds.
     pub(crate) fn standing(&self) -> Standing {
-        self.look().0
+        self.look().standing
     }
 
-    /// The same, and whether the log has as many frames as its index says; `connection` is in no
-    /// transaction.
+    /// The same, and whether the log has as many frames as its index says, and the database file the length
+    /// that it had; `connection` is in no transaction.
     pub(crate) fn standing_on(&self, connection: &Connection) -> rusqlite::Result<Standing> {
+        self.standing_with(connection, false)
+    }
+
+    /// The same for the writer, which learns how long the file must be.
+    pub(crate) fn standing_for_writer(
+        &self,
+        connection: &Connection,
+    ) -> rusqlite::Result<Standing> {
+        self.standing_with(connection, true)
+    }
+
+    fn standing_with(
+        &self,
+        connection: &Connection,
+        is_writer: bool,
+    ) -> rusqlite::Result<Standing> {
         for _ in 0..LOOKS {
-            let frames = frames_in_log(connection)?;
-            let (standing, log_bytes) = self.look();
-            let needed = match frames {
-                0 => 0,
-                frames => LOG_HEADER + frames * (FRAME_HEADER + self.page_bytes),
-            };
-            if standing != Standing::InPlace || log_bytes >= needed {
-                return Ok(standing);
+            let needed = self.note_lengths(connection, is_writer);
+            let least_bytes = self.least_bytes.load(Ordering::Relaxed);
+            let found = self.look();
+            let is_cut = found.database_bytes < least_bytes;
+            // What was cut may read as damage.
+            let needed = if is_cut { needed.unwrap_or(0) } else { needed? };
+            let is_whole = found.log_bytes >= needed && !is_cut;
+            if found.standing != Standing::InPlace || is_whole {
+                return Ok(found.standing);
             }
         }
         Ok(Standing::Disturbed)
     }
 
-    fn look(&self) -> (Standing, u64) {
+    /// Notes how long the database file is at least; returns the same of the log.
+    fn note_lengths(&self, connection: &Connection, is_writer: bool) -> rusqlite::Result<u64> {
+        let log = checkpoint(connection, "NOOP")?;
+        self.note_length(connection, &log, is_writer)?;
+        // -1: there is no log.
+        Ok(match u64::try_from(log.log).unwrap_or(0) {
+            0 => 0,
+            frames => LOG_HEADER + frames * (FRAME_HEADER + self.page_bytes),
+        })
+    }
+
+    /// Notes how long the file is at least, by the number of pages that the database has now.
+    fn note_length(
+        &self,
+        connection: &Connection,
+        log: &Checkpoint,
+        is_writer: bool,
+    ) -> rusqlite::Result<()> {
+        let has_frames = log.log > 0;
+        if !has_frames && (!is_writer || self.is_unchanged(connection)?) {
+            return Ok(());
+        }
+        let mut statement = connection.prepare_cached("PRAGMA page_count")?;
+        let pages: u64 = statement.query_row([], |row| row.get(0))?;
+        let bytes = pages * self.page_bytes;
+        if !is_writer {
+            self.least_bytes.fetch_min(bytes, Ordering::Relaxed);
+            return Ok(());
+        }
+        self.unchanged_since.store(-1, Ordering::Relaxed);
+        if log.left() == 0 {
+            self.least_bytes.store(bytes, Ordering::Relaxed);
+        } else {
+            self.least_bytes.fetch_min(bytes, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Reports whether the log had no frame yet, and no other program has changed the database.
+    fn is_unchanged(&self, writer: &Connection) -> rusqlite::Result<bool> {
+        let version = self.unchanged_since.load(Ordering::Relaxed);
+        Ok(version >= 0 && version == data_version(writer)?)
+    }
+
+    fn look(&self) -> Look {
         let log = self.log.metadata();
         let log_bytes = log.as_ref().map_or(0, Metadata::len);
         let is_missing = |found: &io::Result<Metadata>| {
@@ -99,7 +189,9 @@ impl Files {
             self.opened[nth].is_none() || self.opened[nth] == identity_of(found)
         };
         let index_is_same = is_same(2, index);
-        let standing = if !is_same(0, self.database.metadata()) {
+        let database = self.database.metadata();
+        let database_bytes = database.as_ref().map_or(0, Metadata::len);
+        let standing = if !is_same(0, database) {
             Standing::Disturbed
         } else if is_same(1, log) && index_is_same {
             Standing::InPlace
@@ -108,16 +200,18 @@ impl Files {
         } else {
             Standing::Disturbed
         };
-        (standing, log_bytes)
+        Look {
+            standing,
+            database_bytes,
+            log_bytes,
+        }
     }
 }
 
-/// Frames in the log, as its index says.
-fn frames_in_log(connection: &Connection) -> rusqlite::Result<u64> {
-    let mut statement = connection.prepare_cached("PRAGMA wal_checkpoint(NOOP)")?;
-    let frames: i64 = statement.query_row([], |row| row.get(1))?;
-    // -1: there is no log.
-    Ok(u64::try_from(frames).unwrap_or(0))
+/// Returns a number that changes when another connection changes the database.
+fn data_version(connection: &Connection) -> rusqlite::Result<i64> {
+    let mut statement = connection.prepare_cached("PRAGMA data_version")?;
+    statement.query_row([], |row| row.get(0))
 }
 
 /// Moves what is in a removed log into the database, which nobody else can: only this process still has
@@ -132,6 +226,136 @@ pub(crate) fn save_removed_log(files: &Files, connection: &Connection) -> bool {
             super::failed_sync::end_if_failed_sync(&error, files.database());
             tracing::warn!(%error, "cannot save what is in the removed log yet");
             false
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::*;
+    use crate::storage::sqlite::file::connection::write_connection;
+    use crate::storage::sqlite::file::open;
+
+    /// A database with some hundred pages, its files, and the connection that writes.
+    fn database() -> (tempfile::TempDir, Files, Connection) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("h.db");
+        open::prepare(&path, true).unwrap();
+        let connection = write_connection(&path).unwrap();
+        connection
+            .execute_batch("CREATE TABLE filler (n INTEGER PRIMARY KEY, bytes BLOB)")
+            .unwrap();
+        fill(&connection, 100);
+        let files = Files::of(&path, &connection).unwrap();
+        (folder, files, connection)
+    }
+
+    fn fill(connection: &Connection, pages: usize) {
+        for _ in 0..pages {
+            connection
+                .execute("INSERT INTO filler (bytes) VALUES (zeroblob(4000))", [])
+                .unwrap();
+        }
+    }
+
+    fn length(files: &Files) -> u64 {
+        files.database().metadata().unwrap().len()
+    }
+
+    fn cut(files: &Files, bytes: u64) {
+        let file = File::options().write(true).open(files.database()).unwrap();
+        file.set_len(bytes).unwrap();
+        // SQLite's locks go with any handle of the file.
+        std::mem::forget(file);
+    }
+
+    #[track_caller]
+    fn assert_in_place(files: &Files, connection: &Connection) {
+        assert_eq!(files.standing_for_writer(connection), Ok(Standing::InPlace));
+        assert_eq!(files.standing_on(connection), Ok(Standing::InPlace));
+    }
+
+    #[test]
+    fn a_database_that_is_cut_is_noticed_also_while_its_log_has_frames() {
+        for cut_to in [0, 4096] {
+            for frames in [0, 20] {
+                let (_folder, files, connection) = database();
+                assert_in_place(&files, &connection);
+                assert!(checkpoint(&connection, "PASSIVE").unwrap().is_all());
+                assert_in_place(&files, &connection);
+                let before = length(&files);
+                fill(&connection, frames);
+                assert_in_place(&files, &connection);
+                cut(&files, if cut_to == 0 { 0 } else { before - cut_to });
+                let is_cut = Ok(Standing::Disturbed);
+                assert_eq!(files.standing_on(&connection), is_cut, "{cut_to} {frames}");
+                assert_eq!(files.standing_for_writer(&connection), is_cut);
+            }
+        }
+    }
+
+    #[test]
+    fn a_database_that_is_cut_before_the_first_commit_is_noticed() {
+        let (_folder, files, connection) = database();
+        assert!(!checkpoint(&connection, "TRUNCATE").unwrap().is_busy());
+        let path = files.database().to_owned();
+        drop((files, connection));
+        let connection = write_connection(&path).unwrap();
+        let files = Files::of(&path, &connection).unwrap();
+        assert_in_place(&files, &connection);
+        let before = length(&files);
+        // Another program makes the database smaller, and leaves an empty log.
+        let other = write_connection(&path).unwrap();
+        other.execute_batch("DELETE FROM filler; VACUUM").unwrap();
+        assert!(!checkpoint(&other, "TRUNCATE").unwrap().is_busy());
+        assert!(length(&files) < before);
+        assert_in_place(&files, &connection);
+        drop((files, connection, other));
+
+        let connection = write_connection(&path).unwrap();
+        let files = Files::of(&path, &connection).unwrap();
+        assert_in_place(&files, &connection);
+        cut(&files, 0);
+        let is_cut = Ok(Standing::Disturbed);
+        assert_eq!(files.standing_for_writer(&connection), is_cut);
+        assert_eq!(files.standing_on(&connection), is_cut);
+        assert_eq!(files.standing_for_writer(&connection), is_cut, "still");
+    }
+
+    #[test]
+    fn a_database_that_gives_pages_back_is_not_taken_for_cut() {
+        let (_folder, files, connection) = database();
+        assert!(checkpoint(&connection, "PASSIVE").unwrap().is_all());
+        assert_in_place(&files, &connection);
+        let long = length(&files);
+        for mode in ["PASSIVE", "TRUNCATE"] {
+            connection.execute("DELETE FROM filler", []).unwrap();
+            assert_in_place(&files, &connection);
+            let vacuum = "PRAGMA incremental_vacuum";
+            let mut statement = connection.prepare(vacuum).unwrap();
+            let mut rows = statement.query([]).unwrap();
+            while rows.next().unwrap().is_some() {}
+            drop(rows);
+            assert_in_place(&files, &connection);
+            assert!(checkpoint(&connection, mode).unwrap().is_all());
+            assert_in_place(&files, &connection);
+            assert!(length(&files) < long, "it gave none back");
+            fill(&connection, 120);
+            assert_in_place(&files, &connection);
+            assert!(checkpoint(&connection, mode).unwrap().is_all());
+            assert_in_place(&files, &connection);
+        }
+    }
+
+    #[test]
+    fn a_database_that_grows_in_its_log_alone_is_not_taken_for_cut() {
+        let (_folder, files, connection) = database();
+        for _ in 0..5 {
+            assert!(checkpoint(&connection, "PASSIVE").unwrap().is_all());
+            fill(&connection, 50);
+            assert_in_place(&files, &connection);
         }
     }
 }

@@ -1,4 +1,6 @@
-//! Errors of the database that tests have it report at fail points.
+//! Errors of the database and of the disk that tests have them report at fail points.
+
+use std::io;
 
 use rusqlite::ffi;
 
@@ -9,10 +11,23 @@ pub(crate) fn reach_or_fail(point: FailPoint) -> rusqlite::Result<()> {
     let code = match (fault(point), point) {
         (None, _) => return Ok(()),
         (Some(Fault::DiskFull), _) => ffi::SQLITE_FULL,
-        (_, FailPoint::SyncLog | FailPoint::SyncDatabase) => ffi::SQLITE_IOERR_FSYNC,
+        (_, FailPoint::SyncLog | FailPoint::SyncDatabase | FailPoint::LongLog) => {
+            ffi::SQLITE_IOERR_FSYNC
+        }
         // A disk that cannot read is reported as damage.
         (_, FailPoint::Read | FailPoint::ReadForWrite | FailPoint::ReadLog) => ffi::SQLITE_CORRUPT,
         (Some(Fault::DiskError), _) => ffi::SQLITE_IOERR_WRITE,
     };
     Err(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None))
+}
+
+/// Syncs a file by `sync`, at a point where that may be made to fail.
+pub(crate) fn sync_or_fail(
+    point: FailPoint,
+    sync: impl FnOnce() -> io::Result<()>,
+) -> io::Result<()> {
+    match fault(point) {
+        None => sync(),
+        Some(_) => Err(io::Error::other("the disk fails")),
+    }
 }

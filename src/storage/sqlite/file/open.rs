@@ -12,6 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::connection::{BUSY_TIMEOUT, checkpoint_by_hand_only};
 use super::damage::twice;
 use super::injected_error::reach_or_fail;
+use super::lost_frames::LastRun;
 use super::migrations::{CURRENT_VERSION, migrations};
 use super::open_error::OpenError;
 use super::place::beside;
@@ -25,6 +26,8 @@ const APPLICATION_ID: i32 = 0x484B_5053;
 /// this process holds the server lock. Returns whether damage was looked for on the way.
 pub(crate) fn prepare(database: &Path, may_migrate: bool) -> Result<bool, OpenError> {
     let unusable = |error: rusqlite::Error| OpenError::from_sqlite(database, &error);
+    // Before the first connection, which makes the wal-index anew.
+    let last_run = LastRun::read(database).filter(|_| may_migrate);
     if may_migrate {
         undo_unfinished(database)?;
     }
@@ -37,7 +40,7 @@ pub(crate) fn prepare(database: &Path, may_migrate: bool) -> Result<bool, OpenEr
             found,
         });
     }
-    let looked = may_migrate && version.is_some() && recover(database)?;
+    let looked = may_migrate && version.is_some() && recover(database, last_run)?;
     if version == Some(CURRENT_VERSION) {
         return Ok(looked);
     }

@@ -22,9 +22,12 @@ use rusqlite::Connection;
 use super::connection::write_connection;
 use super::damage::look_for_damage;
 use super::failed_sync::{forget_moved_frames, is_failed_sync};
+use super::injected_error::sync_or_fail;
+use super::lost_frames::{self, LastRun};
 use super::open_error::OpenError;
 use super::place::beside;
 use super::wal::checkpoint;
+use crate::fail_point::FailPoint;
 
 /// How long readers of the log are waited for, and programs that move pages at the same time.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -36,14 +39,16 @@ const PAUSE: Duration = Duration::from_millis(20);
 const PIECE: usize = 1 << 20;
 
 /// Writes what is in the log again, if there is any; this process holds the server lock, and has no
-/// connection yet. Returns whether it has looked for damage, as it does before it writes.
+/// connection yet. Returns whether it has looked for damage, as it does before it writes. Says so if frames are
+/// gone that `last_run` had.
 ///
 /// # Errors
 /// One clear line; the log is whole then, and the next start tries again.
-pub(crate) fn recover(database: &Path) -> Result<bool, OpenError> {
+pub(super) fn recover(database: &Path, last_run: Option<LastRun>) -> Result<bool, OpenError> {
     let log = beside(database, "-wal");
     let bytes = log.metadata().map_or(0, |metadata| metadata.len());
     if bytes == 0 {
+        lost_frames::report(database, last_run, 0);
         return Ok(false);
     }
     let began = Instant::now();
@@ -53,18 +58,20 @@ pub(crate) fn recover(database: &Path) -> Result<bool, OpenError> {
         }
         failed(database, &error)
     };
+    let not_synced = |error: &dyn std::fmt::Display| {
+        forget_moved_frames(database);
+        self::failed(database, error)
+    };
     // Before damage is looked for: whoever believes that all is moved does not read the log.
-    let connection = connection_that_moves_all(database)?;
+    let (connection, frames) = connection_that_moves_all(database)?;
+    lost_frames::report(database, last_run, frames);
     look_for_damage(database)?;
     connection.busy_timeout(PATIENCE).map_err(failed)?;
     let done = checkpoint(&connection, "TRUNCATE").map_err(failed)?;
     if done.is_busy() {
-        write_log_again(&connection, &log).map_err(|error| {
-            forget_moved_frames(database);
-            self::failed(database, &error)
-        })?;
+        write_log_again(&connection, &log).map_err(|error| not_synced(&error))?;
         // What was moved is on the disk, too.
-        sync_and_keep(database).map_err(|error| self::failed(database, &error))?;
+        sync_and_keep(database).map_err(|error| not_synced(&error))?;
         tracing::warn!(
             log_bytes = bytes,
             "another program reads the write-ahead log of the last run; it was written again in its place"
@@ -80,14 +87,16 @@ pub(crate) fn recover(database: &Path) -> Result<bool, OpenError> {
     Ok(true)
 }
 
-/// A connection whose next checkpoint moves all frames, also those that were moved before.
-fn connection_that_moves_all(database: &Path) -> Result<Connection, OpenError> {
+/// A connection whose next checkpoint moves all frames, also those that were moved before; and how many frames
+/// the log has.
+fn connection_that_moves_all(database: &Path) -> Result<(Connection, u64), OpenError> {
     let failed = |error: rusqlite::Error| failed(database, &error);
     let give_up = Instant::now() + PATIENCE;
     loop {
         let connection = write_connection(database).map_err(failed)?;
-        if checkpoint(&connection, "NOOP").map_err(failed)?.moved() <= 0 {
-            return Ok(connection);
+        let log = checkpoint(&connection, "NOOP").map_err(failed)?;
+        if log.moved() <= 0 {
+            return Ok((connection, u64::try_from(log.log).unwrap_or(0)));
         }
         // The number is another program's, or it would be 0 now.
         drop(connection);
@@ -121,7 +130,7 @@ fn write_log_again(
         file.write_all(&piece[..read])?;
         at += u64::try_from(read)?;
     }
-    file.sync_all()?;
+    sync_or_fail(FailPoint::SyncLog, || file.sync_all())?;
     connection.execute_batch("ROLLBACK")?;
     Ok(())
 }
@@ -129,7 +138,7 @@ fn write_log_again(
 /// Syncs the database file. Its handle stays open: closing it would drop `SQLite`'s locks (POSIX).
 fn sync_and_keep(database: &Path) -> io::Result<()> {
     let file = File::open(database)?;
-    let synced = file.sync_data();
+    let synced = sync_or_fail(FailPoint::SyncDatabase, || file.sync_data());
     std::mem::forget(file);
     synced
 }

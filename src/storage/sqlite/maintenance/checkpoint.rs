@@ -20,7 +20,6 @@ mod restart;
 use std::cell::Cell;
 use std::ffi::c_int;
 use std::fs::File;
-use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -36,6 +35,7 @@ use crate::storage::sqlite::file::connection::write_connection;
 use crate::storage::sqlite::file::database_files::{Files, Standing};
 use crate::storage::sqlite::file::failed_sync;
 use crate::storage::sqlite::file::failed_sync::end_if_failed_sync;
+use crate::storage::sqlite::file::injected_error::sync_or_fail;
 use crate::storage::sqlite::file::read_failure::{confirmed, is_doubtful};
 use crate::storage::sqlite::file::wal::{Checkpoint, checkpoint};
 use crate::vital;
@@ -241,7 +241,7 @@ impl LogKeeper {
             self.waits_in_vain = 0;
         }
         self.frames = frames;
-        let is_long = frames >= TOO_MANY_FRAMES;
+        let is_long = frames >= TOO_MANY_FRAMES || fault(FailPoint::LongLog).is_some();
         self.shared.log_is_long.store(is_long, Ordering::Relaxed);
         if is_long && Instant::now() >= self.wait_from {
             self.wait_for_readers(connection);
@@ -376,11 +376,7 @@ fn make_pass(connection: &Connection, files: &Files) -> rusqlite::Result<Option<
 
 /// Syncs the database file, or ends the process.
 fn sync(file: &File, database: &Path) {
-    let synced = match fault(FailPoint::SyncDatabase) {
-        None => file.sync_data(),
-        Some(_) => Err(io::Error::other("the disk fails")),
-    };
-    if let Err(error) = synced {
+    if let Err(error) = sync_or_fail(FailPoint::SyncDatabase, || file.sync_data()) {
         failed_sync::end(database, &error);
     }
 }

@@ -7,12 +7,14 @@
 
 use rusqlite::{Connection, params};
 
-use crate::storage::StoreError;
+use crate::storage::sqlite::file::connection::look_connection;
+use crate::storage::sqlite::file::database_files::{Files, Standing};
 use crate::storage::sqlite::file::read_failure::read_error;
 use crate::storage::sqlite::writer::Writer;
 use crate::storage::sqlite::writer::operation::{OperationError, WriteContext, call};
 use crate::storage::sqlite::writes::archive::{STEP_BYTES, drop_bodies};
 use crate::storage::sqlite::writes::erasure_notes::{key, noted};
+use crate::storage::{StoreError, Unavailable};
 
 /// Rows changed in one transaction.
 const ROWS: usize = 500;
@@ -21,13 +23,13 @@ const ROWS: usize = 500;
 const LOOK: i64 = 10_000;
 
 /// Works off the notes that are there; false: some are left, because `is_stopping` or because events of the
-/// workspace are still to be skipped. `open` makes the connection to look with.
+/// workspace are still to be skipped.
 pub(crate) fn erase_deleted(
     writer: &Writer,
-    open: &dyn Fn() -> rusqlite::Result<Connection>,
+    files: &Files,
     is_stopping: &dyn Fn() -> bool,
 ) -> Result<bool, StoreError> {
-    let connection = open().map_err(|error| read_error(&error))?;
+    let connection = connection_to_look(files)?;
     let mut is_complete = true;
     for note in noted(&connection).map_err(|error| read_error(&error))? {
         let workspace = note.workspace;
@@ -51,6 +53,20 @@ pub(crate) fn erase_deleted(
         }
     }
     Ok(is_complete)
+}
+
+/// Opens the connection to look with. What it finds are numbers of rows, which the writer erases in its own
+/// file: they must not come from another file that was put into its place.
+fn connection_to_look(files: &Files) -> Result<Connection, StoreError> {
+    let in_place = || match files.standing() {
+        Standing::InPlace => Ok(()),
+        _ => Err(StoreError::Unavailable(Unavailable::Moved)),
+    };
+    // Before as well: opening another file would make a log beside it.
+    in_place()?;
+    let connection = look_connection(files.database()).map_err(|error| read_error(&error))?;
+    in_place()?;
+    Ok(connection)
 }
 
 /// Has the writer do a step, and waits for it.
@@ -240,4 +256,69 @@ fn newest(connection: &Connection, sql: &str) -> rusqlite::Result<i64> {
     connection
         .prepare_cached(sql)?
         .query_row([], |row| row.get(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::domain::clock::SystemClock;
+    use crate::storage::sqlite::SqliteStore;
+    use crate::storage::sqlite::writes::erasure_notes::add;
+
+    fn swap(folder: &Path, from: &str, to: &str) {
+        for end in ["", "-wal", "-shm"] {
+            let name = |file: &str| folder.join(format!("{file}{end}"));
+            if name(from).exists() {
+                std::fs::rename(name(from), name(to)).unwrap();
+            }
+        }
+    }
+
+    /// In the other file the message belongs to a workspace that was deleted; in ours to one that was not.
+    #[test]
+    fn rows_that_another_file_names_are_not_erased() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let path = folder.join("h.db");
+        let clock = Arc::new(SystemClock::new());
+        // A tool's store has no janitor of its own.
+        let store = SqliteStore::open_beside(&path, "test", clock).unwrap();
+        let ours = Connection::open(&path).unwrap();
+        let other = folder.join("other.db");
+        let script = format!(
+            "PRAGMA foreign_keys = OFF;
+             INSERT INTO message (seq, id, workspace, type, created_at, first_event, events, body)
+             VALUES (1, x'01', 1, 1, 0, 1, 0, x'7B7D');
+             VACUUM INTO '{}'",
+            other.display()
+        );
+        ours.execute_batch(&script).unwrap();
+        let theirs = Connection::open(&other).unwrap();
+        add(&theirs, 1).unwrap();
+        drop(theirs);
+        swap(folder, "h.db", "aside.db");
+        swap(folder, "other.db", "h.db");
+        let is_back = Cell::new(false);
+        let back = || {
+            if !is_back.replace(true) {
+                swap(folder, "h.db", "other.db");
+                swap(folder, "aside.db", "h.db");
+            }
+        };
+        // Asked before each look.
+        let is_stopping = || {
+            back();
+            false
+        };
+        let done = erase_deleted(&store.writer, &store.files, &is_stopping);
+        assert_eq!(done, Err(StoreError::Unavailable(Unavailable::Moved)));
+        back();
+        let kept = "SELECT count(*) FROM message WHERE body IS NOT NULL";
+        assert_eq!(ours.query_row(kept, [], |row| row.get(0)), Ok(1));
+        store.stop();
+    }
 }

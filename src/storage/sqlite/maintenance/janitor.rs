@@ -1,6 +1,5 @@
 //! A thread that drops, in small steps, what has had its time, and watches the wall clock.
 
-use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -8,13 +7,13 @@ use super::erase::erase_deleted;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::fail_point::{FailPoint, reach};
 use crate::storage::StoreError;
-use crate::storage::sqlite::file::connection::look_connection;
+use crate::storage::sqlite::file::database_files::Files;
 use crate::storage::sqlite::writer::Writer;
 use crate::storage::sqlite::writer::operation::{OperationError, WriteContext, call};
 use crate::storage::sqlite::writes::archive::{
     archive, drop_idempotency_keys, drop_unwanted_bodies,
 };
-use crate::storage::sqlite::writes::reschedule::{RetimingPass, STEP_US, is_needed, retime};
+use crate::storage::sqlite::writes::reschedule::{RetimingPass, is_needed, retime};
 use crate::vital;
 use crate::vital::VitalThread;
 
@@ -48,7 +47,7 @@ impl Janitor {
         writer: Arc<Writer>,
         clock: Arc<dyn Clock>,
         archive_after: Duration,
-        database: &Path,
+        files: Arc<Files>,
     ) -> Result<Self, StoreError> {
         let shared = Arc::new(Shared {
             signs: Mutex::default(),
@@ -62,8 +61,7 @@ impl Janitor {
             }
         }));
         let for_thread = shared.clone();
-        let database = database.to_owned();
-        let work = move || run(&for_thread, &writer, &clock, archive_after, &database);
+        let work = move || run(&for_thread, &writer, &clock, archive_after, &files);
         let thread = VitalThread::start("janitor", work)
             .map_err(|error| StoreError::Internal(format!("no thread for the janitor: {error}")))?;
         Ok(Self { shared, thread })
@@ -83,7 +81,7 @@ fn run(
     writer: &Writer,
     clock: &Arc<dyn Clock>,
     archive_after: Duration,
-    database: &Path,
+    files: &Files,
 ) {
     let mut watch = ClockWatch::default();
     let is_stopping = || vital::lock(&shared.signs).stopping;
@@ -96,7 +94,7 @@ fn run(
             }
             next_clean = Instant::now() + PERIOD;
             clean(writer, clock, archive_after, &is_stopping)?;
-            if !erase_deleted(writer, &|| look_connection(database), &is_stopping)? {
+            if !erase_deleted(writer, files, &is_stopping)? {
                 next_clean = Instant::now() + CLOCK_PERIOD;
             }
             Ok(())
@@ -136,7 +134,7 @@ impl ClockWatch {
                 writer.submit(operation);
                 self.to_do = needed.wait()?;
             }
-            Some(before) => self.to_do |= at_zero.micros() < before.micros() - STEP_US,
+            Some(before) => self.to_do |= before.is_a_step_after(at_zero),
         }
         self.wall_at_zero = Some(at_zero);
         if self.to_do {

@@ -11,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::connections::Readers;
 use crate::domain::clock::Timestamp;
+use crate::storage::sqlite::event_state::state_is;
 use crate::storage::sqlite::rows;
 use crate::storage::{Backlog, StoreError, Target};
 
@@ -18,12 +19,21 @@ use crate::storage::{Backlog, StoreError, Target};
 const PART: usize = 2000;
 
 /// Each finds the first row of the next endpoint that has any.
-const FIRST_FRESH: &str = "SELECT endpoint, due FROM event INDEXED BY event_fresh
-     WHERE state = 0 AND endpoint > ?1 ORDER BY endpoint, seq LIMIT 1";
-const FIRST_RETRY: &str = "SELECT endpoint, due FROM event INDEXED BY event_retry
-     WHERE state = 1 AND endpoint > ?1 ORDER BY endpoint, due LIMIT 1";
-const FIRST_REDELIVERY: &str = "SELECT endpoint, due FROM event INDEXED BY event_redelivery
-     WHERE state = 1 AND run_attempt = 0 AND endpoint > ?1 ORDER BY endpoint, seq LIMIT 1";
+const FIRST_FRESH: &str = concat!(
+    "SELECT endpoint, due FROM event INDEXED BY event_fresh WHERE ",
+    state_is!(fresh),
+    " AND endpoint > ?1 ORDER BY endpoint, seq LIMIT 1"
+);
+const FIRST_RETRY: &str = concat!(
+    "SELECT endpoint, due FROM event INDEXED BY event_retry WHERE ",
+    state_is!(retry),
+    " AND endpoint > ?1 ORDER BY endpoint, due LIMIT 1"
+);
+const FIRST_REDELIVERY: &str = concat!(
+    "SELECT endpoint, due FROM event INDEXED BY event_redelivery WHERE ",
+    state_is!(redelivery),
+    " AND endpoint > ?1 ORDER BY endpoint, seq LIMIT 1"
+);
 
 /// The endpoints that are enabled, and what each has in the queue.
 pub(crate) fn targets(readers: &Readers) -> Result<Vec<(Target, Backlog)>, StoreError> {

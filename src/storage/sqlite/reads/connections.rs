@@ -131,8 +131,20 @@ impl Readers {
         }
         result.map_err(|error| match error {
             OperationError::Refused(error) => error,
-            OperationError::Database(error) => read_error(&error),
+            OperationError::Database(error) => self.error_for(&connection, &error),
         })
+    }
+
+    /// Returns the error that callers get. A database file that was cut can be read as one without tables.
+    fn error_for(&self, connection: &Connection, error: &rusqlite::Error) -> StoreError {
+        let read_error = read_error(error);
+        if !matches!(read_error, StoreError::Internal(_)) {
+            return read_error;
+        }
+        match self.files.standing_on(connection) {
+            Ok(Standing::InPlace) | Err(_) => read_error,
+            Ok(_) => StoreError::Unavailable(Unavailable::Moved),
+        }
     }
 
     fn try_to_read<T>(

@@ -36,6 +36,7 @@ mod scan;
 mod scope;
 mod search;
 mod statement;
+mod statuses;
 mod time_range;
 mod totals;
 

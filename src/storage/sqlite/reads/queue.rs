@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::domain::clock::Timestamp;
+use crate::storage::sqlite::event_state::state_is;
 use crate::storage::sqlite::rows;
 use crate::storage::{EndpointNumber, QueuedEvent, RetryBatch, Run, Seq, WorkspaceNumber};
 
@@ -20,7 +21,8 @@ pub(crate) fn fresh(
 ) -> rusqlite::Result<Vec<QueuedEvent>> {
     let sql = format!(
         "SELECT {QUEUED} FROM event INDEXED BY event_fresh
-         WHERE endpoint = ?1 AND state = 0 AND seq > ?2 ORDER BY seq LIMIT ?3"
+         WHERE endpoint = ?1 AND {} AND seq > ?2 ORDER BY seq LIMIT ?3",
+        state_is!(fresh)
     );
     connection
         .prepare_cached(&sql)?
@@ -39,8 +41,9 @@ pub(crate) fn retries(
     // One more than asked for tells when the next one is due.
     let sql = format!(
         "SELECT {QUEUED}, due FROM event INDEXED BY event_retry
-         WHERE endpoint = ?1 AND state = 1 AND run_attempt > 0 AND run > ?3
-         ORDER BY due, seq LIMIT ?2"
+         WHERE endpoint = ?1 AND {} AND run_attempt > 0 AND run > ?3
+         ORDER BY due, seq LIMIT ?2",
+        state_is!(retry)
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let mut waiting = statement.query(params![endpoint.0, limit + 1, skipped.0])?;
@@ -65,8 +68,9 @@ pub(crate) fn redeliveries(
 ) -> rusqlite::Result<Vec<QueuedEvent>> {
     let sql = format!(
         "SELECT {QUEUED} FROM event INDEXED BY event_redelivery
-         WHERE endpoint = ?1 AND state = 1 AND run_attempt = 0 AND run > ?2
-         ORDER BY seq LIMIT ?3"
+         WHERE endpoint = ?1 AND {} AND run > ?2
+         ORDER BY seq LIMIT ?3",
+        state_is!(redelivery)
     );
     connection
         .prepare_cached(&sql)?

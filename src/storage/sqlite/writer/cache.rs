@@ -3,12 +3,13 @@
 //! Everything here can be read back from the file. After a rollback it is: a number given out in a
 //! transaction that is gone must not stay given.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
+use super::sweep_list::SweepList;
 use super::workspace_cache::{Publisher, Summarised};
 use crate::domain::clock::Timestamp;
 use crate::domain::event_type::EventType;
@@ -20,13 +21,10 @@ const TYPES_MAX: usize = 10_000;
 /// Workspaces kept with their endpoints.
 const WORKSPACES_MAX: usize = 10_000;
 
-/// A step back of the wall clock up to here is absorbed by holding the time; NTP makes such steps.
-const SMALL_STEP_US: i64 = 1_000_000;
-
 /// An endpoint, as recording sees it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Health {
-    pub(crate) failures: i64,
+    pub(crate) failures: u32,
     pub(crate) skip_through: i64,
     pub(crate) active: bool,
     /// Its workspace is deleted.
@@ -54,7 +52,7 @@ pub(crate) struct WriterState {
     summarised: Summarised,
     health: HashMap<EndpointNumber, Health>,
     /// Endpoints with rows left to sweep.
-    pub(crate) sweeping: VecDeque<EndpointNumber>,
+    pub(crate) sweeping: SweepList,
 }
 
 impl WriterState {
@@ -76,10 +74,12 @@ impl WriterState {
             [],
             |row| row.get(0),
         )?;
-        let sweeping = connection
-            .prepare("SELECT n FROM endpoint INDEXED BY endpoint_sweep WHERE sweep = 1")?
-            .query_map([], |row| row.get(0).map(EndpointNumber))?
-            .collect::<rusqlite::Result<_>>()?;
+        let mut sweeping = SweepList::default();
+        let mut to_sweep = connection
+            .prepare("SELECT n FROM endpoint INDEXED BY endpoint_sweep WHERE sweep = 1")?;
+        for number in to_sweep.query_map([], |row| row.get(0))? {
+            sweeping.add(EndpointNumber(number?));
+        }
         Ok(Self {
             last_run: last_event.max(stored_run),
             last_message,
@@ -237,7 +237,7 @@ impl WriterState {
         &mut self,
         connection: &Connection,
         endpoint: EndpointNumber,
-        failures: i64,
+        failures: u32,
     ) -> rusqlite::Result<()> {
         connection
             .prepare_cached("UPDATE endpoint SET failures = ?2 WHERE n = ?1")?
@@ -260,15 +260,15 @@ impl WriterState {
 }
 
 impl RisingClock {
-    /// The time of row `seq`: now, or just after the row before where the clock has not moved. A
-    /// larger step back is noted, so that times can still be found by bisection.
+    /// The time of row `seq`: now, or just after the row before where the clock has not moved on. A step
+    /// back is noted, so that times can still be found by bisection; a smaller correction is not.
     fn tick(
         &mut self,
         connection: &Connection,
         seq: i64,
         now: Timestamp,
     ) -> rusqlite::Result<Timestamp> {
-        if now.micros() < self.last - SMALL_STEP_US {
+        if Timestamp::from_micros(self.last).is_a_step_after(now) {
             connection
                 .prepare_cached("INSERT INTO clock_step (kind, seq) VALUES (?1, ?2)")?
                 .execute(params![self.kind, seq])?;

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::time::Instant;
 
 use uuid::Uuid;
 
@@ -11,6 +12,7 @@ use super::failure::Condition;
 use super::fair_queue::{Entry, FairQueue, Owner, Room};
 use super::operation::Operation;
 use super::shared::{Shared, Waiting, WriterResources};
+use super::stall::StallWatch;
 use super::thread::Thread;
 use super::workspace_cache::Summarised;
 use crate::fail_point::{FailPoint, reach};
@@ -41,6 +43,7 @@ impl Writer {
             }),
             arrived: Condvar::new(),
             condition: AtomicU8::new(Condition::Well as u8),
+            stall: StallWatch::new(),
             summarised: Summarised::default(),
             sink: OnceLock::new(),
         });
@@ -77,6 +80,7 @@ impl Writer {
             weight: operation.weight() as u64,
             item: operation,
         };
+        self.shared.stall.is_stalled(Instant::now());
         let mut waiting = self.shared.lock();
         let wake = waiting.others.is_empty();
         let refused = if waiting.stopping {
@@ -98,6 +102,7 @@ impl Writer {
 
     /// Queues an outcome; taken even while stopping, since the attempt has been made.
     pub(crate) fn submit_outcome(&self, operation: Box<dyn Operation>) {
+        self.shared.stall.is_stalled(Instant::now());
         let mut waiting = self.shared.lock();
         let wake = waiting.outcomes.is_empty();
         waiting.outcomes.push_back(operation);
@@ -116,6 +121,7 @@ impl Writer {
             c if c == Condition::Locked as u8 => Unavailable::Locked,
             c if c == Condition::Moved as u8 => Unavailable::Moved,
             c if c == Condition::Stopped as u8 => Unavailable::Stopping,
+            _ if self.shared.stall.is_stalled(Instant::now()) => Unavailable::DiskStalled,
             _ => return Ok(()),
         };
         Err(StoreError::Unavailable(reason))

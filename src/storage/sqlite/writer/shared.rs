@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use super::failure::Condition;
 use super::fair_queue::FairQueue;
 use super::operation::{Operation, WriteContext};
+use super::stall::StallWatch;
 use super::workspace_cache::Summarised;
 use crate::domain::clock::Clock;
 use crate::storage::NoticeSink;
@@ -25,6 +26,7 @@ pub(super) struct Shared {
     pub(super) waiting: Mutex<Waiting>,
     pub(super) arrived: Condvar,
     pub(super) condition: AtomicU8,
+    pub(super) stall: StallWatch,
     pub(super) summarised: Summarised,
     pub(super) sink: OnceLock<Arc<dyn NoticeSink>>,
 }

@@ -1,6 +1,7 @@
-//! The writer's thread: takes groups, commits them, and copes when that fails.
+//! The writer's thread: takes groups and commits them.
 
-use std::collections::VecDeque;
+mod failed_group;
+
 use std::ops::ControlFlow;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
@@ -10,12 +11,12 @@ use rusqlite::ErrorCode;
 use super::cache::WriterState;
 use super::counters::Counters;
 use super::failure::{Condition, Failure, moved};
-use super::fair_queue::Entry;
 use super::group::{GROUP_WEIGHT, Group, Results};
 use super::list_indexes::LateIndexes;
 use super::operation::{Operation, OperationError, WriteContext};
 use super::points::{pass_after_commit, pass_before_commit};
 use super::shared::{Shared, WriterResources};
+use super::sweep_list::{SweepList, SweepPace};
 use crate::fail_point::{FailPoint, reach};
 use crate::storage::sqlite::file::database_files::{Standing, save_removed_log};
 use crate::storage::sqlite::file::failed_sync::end_if_failed_sync;
@@ -26,9 +27,6 @@ use crate::vital;
 
 /// How long the write lock is waited for: another process may be making a token.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
-
-/// How long outcomes rest before they are tried again on a failing disk.
-const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
 /// How long a writer waits for work before it looks at its files, or, if it cannot write, tries by itself
 /// whether it can again: a server that is taken out of service for it gets no work.
@@ -49,6 +47,7 @@ pub(super) struct Thread<'a> {
     in_doubt: bool,
     /// The log was removed, and all of it is in the database.
     log_is_saved: bool,
+    sweep_pace: SweepPace,
 }
 
 impl<'a> Thread<'a> {
@@ -75,6 +74,7 @@ impl<'a> Thread<'a> {
                     stale: false,
                     in_doubt: false,
                     log_is_saved: false,
+                    sweep_pace: SweepPace::default(),
                 }
                 .work();
                 shared.set(Condition::Stopped);
@@ -99,7 +99,11 @@ impl<'a> Thread<'a> {
             if self.write(group).is_break() {
                 break;
             }
+            self.shared.stall.begin(Instant::now());
             (self.resources.between_groups)(&self.resources.connection);
+            let now = Instant::now();
+            self.shared.stall.end(now);
+            self.sweep_pace.end(now);
         }
         self.see_to_removed_log();
     }
@@ -107,23 +111,41 @@ impl<'a> Thread<'a> {
     /// Waits for work and takes it; `None` once everything is written and the writer is to stop.
     fn next_group(&self) -> Option<Group> {
         let mut waiting = self.shared.lock();
-        while waiting.outcomes.is_empty() && waiting.others.is_empty() {
+        loop {
+            let now = Instant::now();
+            if !waiting.stopping && self.may_sweep(now) {
+                return Some(Group::default());
+            }
+            if !waiting.outcomes.is_empty() || !waiting.others.is_empty() {
+                return Some(Group::gather(&mut waiting));
+            }
             waiting.others.forgive();
             if waiting.stopping {
                 return None;
             }
-            let well = self.shared.is_well();
-            if well && !self.state.sweeping.is_empty() {
-                return Some(Group::default());
-            }
-            let (woken, timed_out) =
-                vital::wait_timeout(&self.shared.arrived, waiting, PROBE_PERIOD);
+            let period = self.wait_period(now);
+            let (woken, timed_out) = vital::wait_timeout(&self.shared.arrived, waiting, period);
             waiting = woken;
-            if timed_out && (!well || !self.is_in_place()) {
+            if timed_out && (!self.shared.is_well() || !self.is_in_place()) {
                 return Some(Group::default());
             }
         }
-        Some(Group::gather(&mut waiting))
+    }
+
+    /// Reports whether a step of a sweep is to be made, in a transaction of its own: nobody's write is to take
+    /// as long as that.
+    fn may_sweep(&self, now: Instant) -> bool {
+        self.shared.is_well()
+            && !self.state.sweeping.is_empty()
+            && self.sweep_pace.rest(now).is_zero()
+    }
+
+    /// Returns how long to wait for work.
+    fn wait_period(&self, now: Instant) -> Duration {
+        if self.state.sweeping.is_empty() || !self.shared.is_well() {
+            return PROBE_PERIOD;
+        }
+        PROBE_PERIOD.min(self.sweep_pace.rest(now))
     }
 
     fn write(&mut self, group: Group) -> ControlFlow<()> {
@@ -144,107 +166,6 @@ impl<'a> Thread<'a> {
         }
     }
 
-    /// The group failed as a whole: gives each operation its own transaction and its own error.
-    fn write_one_by_one(
-        &mut self,
-        outcomes: Vec<Box<dyn Operation>>,
-        others: Vec<Entry<Box<dyn Operation>>>,
-        failure: &Failure,
-    ) -> ControlFlow<()> {
-        let others: Vec<_> = others.into_iter().map(|entry| entry.item).collect();
-        if failure.condition == Condition::Locked {
-            // Each would wait for the lock as long again, one after the other.
-            for operation in others {
-                operation.finish(Err(failure.error.clone()));
-            }
-            return self.keep(outcomes.into());
-        }
-        if !outcomes.is_empty() || !others.is_empty() {
-            tracing::warn!(error = %failure.text, "a group of writes failed; trying them one by one");
-        }
-        let tried = outcomes.len() + others.len();
-        let mut written = 0;
-        let mut kept = VecDeque::new();
-        for mut outcome in outcomes {
-            // After one could not be written, the ones behind it must not overtake it.
-            if kept.is_empty() && self.transact(1, &mut [&mut outcome]).is_ok() {
-                written += 1;
-                self.note_whole(written == tried);
-                outcome.finish(Ok(()));
-            } else {
-                kept.push_back(outcome);
-            }
-        }
-        for mut operation in others {
-            let result = match self.transact(1, &mut [&mut operation]) {
-                Ok(mut results) => {
-                    written += 1;
-                    self.note_whole(written == tried);
-                    results.pop().map_or(Ok(()), |(result, _)| result)
-                }
-                Err(failure) => Err(failure.error),
-            };
-            operation.finish(result);
-        }
-        self.keep(kept)
-    }
-
-    /// After a group that failed was written one by one, to its last operation: the trouble has passed.
-    fn note_whole(&self, whole: bool) {
-        if whole {
-            self.shared.set(Condition::Well);
-        }
-    }
-
-    /// Puts outcomes back at the head of the queue and rests a while.
-    fn keep(&mut self, mut kept: VecDeque<Box<dyn Operation>>) -> ControlFlow<()> {
-        if kept.is_empty() {
-            return ControlFlow::Continue(());
-        }
-        if self.shared.is_well() {
-            // What failed is no trouble of the disk that is known here, and holds up everything.
-            self.shared.set(Condition::Failing);
-        }
-        let mut waiting = self.shared.lock();
-        kept.append(&mut waiting.outcomes);
-        waiting.outcomes = kept;
-        if waiting.stopping {
-            tracing::error!(
-                outcomes = waiting.outcomes.len(),
-                "stopping with attempts unrecorded; they will be made again"
-            );
-            return ControlFlow::Break(());
-        }
-        let others = waiting.others.drain();
-        drop(waiting);
-        let error = self.check_error();
-        for operation in others {
-            operation.finish(Err(error.clone()));
-        }
-        let rest_until = Instant::now() + RETRY_PAUSE;
-        let mut waiting = self.shared.lock();
-        while !waiting.stopping {
-            let left = rest_until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
-            waiting = vital::wait_timeout(&self.shared.arrived, waiting, left).0;
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn check_error(&self) -> StoreError {
-        StoreError::Unavailable(if self.shared.is(Condition::Full) {
-            Unavailable::DiskFull
-        } else if self.shared.is(Condition::Locked) {
-            Unavailable::Locked
-        } else if self.shared.is(Condition::Moved) {
-            Unavailable::Moved
-        } else {
-            Unavailable::DiskError
-        })
-    }
-
     /// Runs operations in one transaction: the first `least`, and as many more as are not too heavy. `Ok`:
     /// committed, with the result of each that was applied.
     fn transact(
@@ -253,6 +174,7 @@ impl<'a> Thread<'a> {
         operations: &mut [&mut Box<dyn Operation>],
     ) -> Result<Results, Failure> {
         let mut notices = Vec::new();
+        self.shared.stall.begin(Instant::now());
         match self.try_transact(least, operations, &mut notices) {
             Ok(results) => {
                 self.in_doubt = false;
@@ -284,6 +206,11 @@ impl<'a> Thread<'a> {
         if operations.is_empty() && !self.shared.is_well() {
             self.resources.connection.execute(PROBE, [])?;
         }
+        let now = Instant::now();
+        let sweeps = operations.is_empty() && self.may_sweep(now);
+        if sweeps {
+            self.sweep_pace.begin(now);
+        }
         let mut results = Vec::with_capacity(operations.len());
         let mut context = WriteContext {
             connection: &self.resources.connection,
@@ -309,7 +236,7 @@ impl<'a> Thread<'a> {
             results.push((result, weighed));
         }
         if self.resources.keeps_house {
-            if !context.state.sweeping.is_empty() {
+            if sweeps {
                 (self.resources.sweep)(&mut context)?;
             }
             context.counters.write(context.connection)?;
@@ -339,7 +266,10 @@ impl<'a> Thread<'a> {
     }
 
     fn is_in_place(&self) -> bool {
-        let standing = self.resources.files.standing_on(&self.resources.connection);
+        let standing = self
+            .resources
+            .files
+            .standing_for_writer(&self.resources.connection);
         // What cannot be asked for is found by the transaction.
         standing.unwrap_or(Standing::InPlace) == Standing::InPlace
     }
@@ -396,7 +326,7 @@ impl<'a> Thread<'a> {
 fn load_state(resources: &WriterResources, shared: &Shared) -> rusqlite::Result<WriterState> {
     let mut state = WriterState::load(&resources.connection, shared.summarised.clone())?;
     if !resources.keeps_house {
-        state.sweeping.clear();
+        state.sweeping = SweepList::default();
     }
     Ok(state)
 }

@@ -7,9 +7,10 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::publish::IDEMPOTENCY_US;
 use crate::domain::clock::Timestamp;
+use crate::domain::message::IDEMPOTENCY_PERIOD;
 use crate::fail_point::{FailPoint, reach};
+use crate::storage::sqlite::event_state::state_is;
 use crate::storage::sqlite::writer::operation::{OperationError, WriteContext};
 
 /// Messages looked at in one transaction: a few milliseconds of the writer.
@@ -73,7 +74,7 @@ pub(crate) fn drop_idempotency_keys(
             Ok((row.get(0)?, row.get(1)?))
         })?
         .collect::<rusqlite::Result<_>>()?;
-    let before = context.now.micros() - IDEMPOTENCY_US;
+    let before = context.now.before(IDEMPOTENCY_PERIOD).micros();
     let mut delete = connection.prepare_cached("DELETE FROM idempotency WHERE message = ?1")?;
     let mut dropped = 0;
     for (message, _) in oldest.iter().take_while(|(_, at)| *at < before) {
@@ -211,16 +212,18 @@ pub(crate) fn archive(
 
 fn look(connection: &Connection, after: i64, end: i64) -> rusqlite::Result<Vec<Looked>> {
     connection
-        .prepare_cached(
+        .prepare_cached(concat!(
             "SELECT m.seq, m.created_at, length(m.body) + (
                 SELECT coalesce(sum(length(e.body)), 0) FROM event e
                 WHERE e.seq >= m.first_event AND e.seq < m.first_event + m.events),
               EXISTS (
                 SELECT 1 FROM event e
                 WHERE e.seq >= m.first_event AND e.seq < m.first_event + m.events
-                  AND e.state IN (0, 1))
-             FROM message m WHERE m.seq > ?1 AND m.seq < ?2 ORDER BY m.seq LIMIT ?3",
-        )?
+                  AND e.",
+            state_is!(pending),
+            ")
+             FROM message m WHERE m.seq > ?1 AND m.seq < ?2 ORDER BY m.seq LIMIT ?3"
+        ))?
         .query_map(params![after, end, STEP], |row| {
             Ok(Looked {
                 seq: row.get(0)?,

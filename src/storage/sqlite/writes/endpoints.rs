@@ -187,9 +187,7 @@ fn skip_pending(context: &mut WriteContext<'_>, number: EndpointNumber) -> rusql
         .connection
         .prepare_cached("UPDATE endpoint SET skip_through = ?2, sweep = 1 WHERE n = ?1")?
         .execute(params![number.0, last_run])?;
-    if !context.state.sweeping.contains(&number) {
-        context.state.sweeping.push_back(number);
-    }
+    context.state.sweeping.add(number);
     Ok(())
 }
 

@@ -7,19 +7,18 @@ use uuid::Uuid;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::endpoint::Format;
+use crate::domain::event_state::EventState;
 use crate::domain::event_type::EventType;
 use crate::domain::format;
 use crate::domain::format::Summary;
 use crate::domain::id::new_id;
-use crate::domain::message::{Idempotency, Message, NewMessage, raw_body, server_timestamp};
-use crate::storage::sqlite::event_state as state;
+use crate::domain::message::{
+    IDEMPOTENCY_PERIOD, Idempotency, Message, NewMessage, raw_body, server_timestamp,
+};
 use crate::storage::sqlite::rows;
 use crate::storage::sqlite::writer::operation::{OperationError, ROW_WEIGHT, WriteContext};
 use crate::storage::sqlite::writer::workspace_cache::{Publisher, Subscriber};
 use crate::storage::{Notice, Published, QueuedEvent, Run, Seq, StoreError, WorkspaceNumber};
-
-/// How long an idempotency key is kept, in microseconds: 24 hours.
-pub(crate) const IDEMPOTENCY_US: i64 = 24 * 3600 * 1_000_000;
 
 const INSERT_MESSAGE: &str = "INSERT INTO message
     (seq, id, workspace, type, created_at, first_event, events, timestamp, body)
@@ -28,7 +27,7 @@ const INSERT_MESSAGE: &str = "INSERT INTO message
 const INSERT_EVENT: &str = "INSERT INTO event
     (seq, id, message, endpoint, workspace, type, format, state, run, run_attempt, attempts,
      created_at, body)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?1, 0, 0, ?8, ?9)";
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?1, 0, 0, ?9, ?10)";
 
 /// Stores `new` and an event for each endpoint that wants it.
 pub(crate) fn publish(
@@ -183,12 +182,16 @@ fn insert_event(
             message.workspace,
             message.type_number,
             rows::format_column(subscriber.format),
+            EventState::Fresh,
             created_at.micros(),
             is_stored_here.then_some(&body[..]),
         ])?;
-    context
-        .counters
-        .event(seq, subscriber.number.0, message.type_number, state::FRESH);
+    context.counters.event(
+        seq,
+        subscriber.number.0,
+        message.type_number,
+        EventState::Fresh,
+    );
     context.notices.push(Notice::Published(QueuedEvent {
         seq: Seq(seq),
         id,
@@ -247,7 +250,7 @@ fn earlier(
     let Some((message, fingerprint, created_at)) = claimed else {
         return Ok(None);
     };
-    if created_at < context.now.micros() - IDEMPOTENCY_US {
+    if created_at < context.now.before(IDEMPOTENCY_PERIOD).micros() {
         context
             .connection
             .prepare_cached("DELETE FROM idempotency WHERE message = ?1")?

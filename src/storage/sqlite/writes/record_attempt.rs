@@ -3,25 +3,30 @@
 use rusqlite::params;
 
 use super::endpoints::disable;
-use super::reschedule::STEP_US;
 use crate::domain::attempt_failure::AttemptFailure;
-use crate::domain::clock::Timestamp;
-use crate::domain::endpoint::DisabledReason;
+use crate::domain::clock::{Timestamp, due_after_setback};
+use crate::domain::disabling::{EndpointAttempt, FailureStreak, after_attempt};
+use crate::domain::event_state::{
+    EventState, NextState, Progress, Run, Verdict, next_state, next_state_after_left_run,
+};
 use crate::domain::id::new_id;
-use crate::storage::sqlite::event_state as state;
+use crate::storage::sqlite::event_state::state_is;
 use crate::storage::sqlite::writer::operation::{Operation, OperationError, WriteContext};
-use crate::storage::{AttemptRecord, Notice, Recorded, StoreError, Verdict};
+use crate::storage::{AttemptRecord, Notice, Recorded, StoreError};
 
 const INSERT_DELIVERY: &str = "INSERT INTO delivery
     (seq, id, event, endpoint, workspace, type, attempt, succeeded, code, error, duration_ms,
      created_at, response)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
 
-/// Moves an event on, if it still is in the run that the attempt belongs to and is pending.
-const MOVE_ON: &str = "UPDATE event
-    SET state = ?3, due = ?4, run_attempt = run_attempt + 1, attempts = attempts + 1, code = ?5,
-        modified_at = ?6
-    WHERE seq = ?1 AND run = ?2 AND state IN (0, 1)";
+/// Moves an event on, if it still is in the run that the attempt belongs to: [`Progress::is_in`].
+const MOVE_ON: &str = concat!(
+    "UPDATE event
+     SET state = ?3, due = ?4, run_attempt = run_attempt + 1, attempts = attempts + 1, code = ?5,
+         modified_at = ?6
+     WHERE seq = ?1 AND run = ?2 AND ",
+    state_is!(pending)
+);
 
 /// An attempt of a run that the event has left: it counts, and changes nothing else.
 const COUNT_ONLY: &str =
@@ -99,96 +104,106 @@ fn settle(
 ) -> Result<Option<Timestamp>, OperationError> {
     let event = &outcome.event;
     let health = context.state.health(context.connection, event.endpoint)?;
-    let skipped = event.run.0 <= health.skip_through;
-    let (to, due) = match outcome.verdict {
-        Verdict::Succeeded => (state::SUCCEEDED, None),
-        _ if skipped => (state::SKIPPED, None),
-        Verdict::RetryAt(at) => (state::RETRY, Some(due(at, outcome.decided_at, context.now))),
-        Verdict::Failed | Verdict::Gone => (state::FAILED, None),
-    };
+    let is_run_skipped = event.run.is_skipped(Run(health.skip_through));
+    let NextState { state, due } = next_state(outcome.verdict, is_run_skipped);
+    let due = due.map(|due| due_after_setback(due, outcome.decided_at, context.now));
+    let has_moved = move_on(context, outcome, state, due)?;
+    if !has_moved {
+        settle_left_run(context, outcome)?;
+    }
+    settle_endpoint(context, outcome, has_moved.then_some(state), disable_after)?;
+    Ok(due.filter(|_| has_moved))
+}
+
+/// Moves the event to `state` if it still is in the run of the attempt, and reports whether it was.
+fn move_on(
+    context: &mut WriteContext<'_>,
+    outcome: &AttemptRecord,
+    state: EventState,
+    due: Option<Timestamp>,
+) -> rusqlite::Result<bool> {
+    let event = &outcome.event;
     let moved = context
         .connection
         .prepare_cached(MOVE_ON)?
         .execute(params![
             event.seq.0,
             event.run.0,
-            to,
+            state,
             due.map(Timestamp::micros),
             outcome.code,
             context.now.micros(),
         ])?;
-    let current = moved == 1;
-    if current {
-        let first_run_fresh = event.attempts == 0 && event.run.0 == event.seq.0;
-        let from = if first_run_fresh {
-            state::FRESH
-        } else {
-            state::RETRY
-        };
-        count_move(context, outcome, from, to);
-    } else {
-        settle_left_run(context, outcome)?;
+    if moved == 1 {
+        let before = EventState::pending(event.run.0 == event.seq.0, event.attempts);
+        count_move(context, outcome, before, state);
     }
-    if outcome.verdict == Verdict::Succeeded {
-        if health.failures != 0 {
-            context
-                .state
-                .set_failures(context.connection, event.endpoint, 0)?;
-        }
-    } else if current && to == state::FAILED && health.active && was_attempted(outcome) {
-        let failures = health.failures + 1;
-        context
-            .state
-            .set_failures(context.connection, event.endpoint, failures)?;
-        if outcome.verdict == Verdict::Gone {
-            disable(context, event.endpoint, DisabledReason::Gone)?;
-        } else if disable_after > 0 && failures >= i64::from(disable_after) {
-            disable(context, event.endpoint, DisabledReason::Failing)?;
-        }
-    }
-    Ok(if current { due } else { None })
+    Ok(moved == 1)
 }
 
-/// A run that ended while it waited says nothing of its endpoint.
-fn was_attempted(outcome: &AttemptRecord) -> bool {
-    outcome.error != Some(AttemptFailure::Expired)
-}
-
-/// When an event is due that was to be due `at`. If the wall clock was set back since that was decided,
-/// the wait begins anew.
-fn due(at: Timestamp, decided_at: Timestamp, now: Timestamp) -> Timestamp {
-    if decided_at.micros() > now.micros() + STEP_US {
-        now.after(at.since(decided_at))
-    } else {
-        at
-    }
-}
-
-/// An attempt of a run that was swept or replaced while it was in flight. A success still makes the
-/// event succeed: unless a newer run has made an attempt, whose result then decides.
+/// Records an attempt of a run that was swept or replaced while the attempt was in flight.
 fn settle_left_run(
     context: &mut WriteContext<'_>,
     outcome: &AttemptRecord,
 ) -> Result<(), OperationError> {
     let event = &outcome.event;
-    let (at, run, run_attempt): (i64, i64, i64) =
-        context.connection.prepare_cached(COUNT_ONLY)?.query_row(
-            params![event.seq.0, outcome.code, context.now.micros()],
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-        )?;
-    let swept = at == state::SKIPPED && run == event.run.0;
-    let replaced = at == state::RETRY && run > event.run.0 && run_attempt == 0;
-    if outcome.verdict == Verdict::Succeeded && (swept || replaced) {
+    let progress = context.connection.prepare_cached(COUNT_ONLY)?.query_row(
+        params![event.seq.0, outcome.code, context.now.micros()],
+        |row| {
+            Ok(Progress {
+                state: row.get(0)?,
+                run: Run(row.get(1)?),
+                run_attempt: row.get(2)?,
+            })
+        },
+    )?;
+    if let Some(state) = next_state_after_left_run(progress, event.run, outcome.verdict) {
         context
             .connection
-            .prepare_cached("UPDATE event SET state = 2, due = NULL WHERE seq = ?1")?
-            .execute([event.seq.0])?;
-        count_move(context, outcome, at, state::SUCCEEDED);
+            .prepare_cached("UPDATE event SET state = ?2, due = NULL WHERE seq = ?1")?
+            .execute(params![event.seq.0, state])?;
+        count_move(context, outcome, progress.state, state);
     }
     Ok(())
 }
 
-fn count_move(context: &mut WriteContext<'_>, outcome: &AttemptRecord, from: i64, to: i64) {
+/// Counts the endpoint's failed events in a row, and disables it if the rules say so. `state`: the one that
+/// the event was given, unless it has left the attempt's run.
+fn settle_endpoint(
+    context: &mut WriteContext<'_>,
+    outcome: &AttemptRecord,
+    state: Option<EventState>,
+    disable_after: u32,
+) -> Result<(), OperationError> {
+    let endpoint = outcome.event.endpoint;
+    let health = context.state.health(context.connection, endpoint)?;
+    let streak = FailureStreak {
+        failures: health.failures,
+        is_enabled: health.active,
+    };
+    let attempt = EndpointAttempt {
+        verdict: outcome.verdict,
+        state,
+        was_made: outcome.error != Some(AttemptFailure::Expired),
+    };
+    let effect = after_attempt(streak, attempt, disable_after);
+    if effect.failures != health.failures {
+        context
+            .state
+            .set_failures(context.connection, endpoint, effect.failures)?;
+    }
+    match effect.disable {
+        Some(reason) => disable(context, endpoint, reason),
+        None => Ok(()),
+    }
+}
+
+fn count_move(
+    context: &mut WriteContext<'_>,
+    outcome: &AttemptRecord,
+    from: EventState,
+    to: EventState,
+) {
     context.counters.event_moved(
         outcome.event.seq.0,
         outcome.event.endpoint.0,

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, params};
 use uuid::Uuid;
 
 use crate::domain::access::Reach;
-use crate::storage::sqlite::event_state as state;
+use crate::domain::event_state::{EventState, Progress, Run};
 use crate::storage::sqlite::writer::operation::{OperationError, WriteContext};
 use crate::storage::{EndpointNumber, Notice, Seq, StoreError};
 
@@ -12,7 +12,7 @@ struct Found {
     seq: i64,
     endpoint: EndpointNumber,
     event_type: i64,
-    state: i64,
+    state: EventState,
     workspace: Uuid,
     deleted: bool,
     disabled: bool,
@@ -35,6 +35,7 @@ pub(crate) fn redeliver(
         return Err(StoreError::EndpointDisabled.into());
     }
     let run = context.state.next_run();
+    let begun = Progress::redelivered(Run(run));
     context
         .connection
         .prepare_cached("UPDATE meta SET value = ?1 WHERE key = 'last_run'")?
@@ -42,16 +43,22 @@ pub(crate) fn redeliver(
     context
         .connection
         .prepare_cached(
-            "UPDATE event SET state = 1, due = ?2, run = ?3, run_attempt = 0, run_started = ?2,
+            "UPDATE event SET state = ?3, due = ?2, run = ?4, run_attempt = ?5, run_started = ?2,
                     modified_at = ?2 WHERE seq = ?1",
         )?
-        .execute(params![found.seq, context.now.micros(), run])?;
+        .execute(params![
+            found.seq,
+            context.now.micros(),
+            begun.state,
+            begun.run.0,
+            begun.run_attempt,
+        ])?;
     context.counters.event_moved(
         found.seq,
         found.endpoint.0,
         found.event_type,
         found.state,
-        state::RETRY,
+        begun.state,
     );
     context.notices.push(Notice::Redeliver {
         endpoint: found.endpoint,

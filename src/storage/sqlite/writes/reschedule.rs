@@ -8,12 +8,10 @@
 
 use rusqlite::params;
 
-use crate::domain::clock::Timestamp;
+use crate::domain::clock::{Timestamp, due_after_setback};
+use crate::storage::sqlite::event_state::state_is;
 use crate::storage::sqlite::writer::operation::{OperationError, WriteContext};
 use crate::storage::{EndpointNumber, Notice};
-
-/// A change of the wall clock that is a step and no drift, in microseconds.
-pub(crate) const STEP_US: i64 = 1_000_000;
 
 /// Retries looked at in one transaction: a millisecond of the writer.
 const ROWS: usize = 500;
@@ -26,7 +24,7 @@ pub(crate) fn is_needed(context: &mut WriteContext<'_>) -> Result<bool, Operatio
             "SELECT coalesce((SELECT created_at FROM delivery ORDER BY seq DESC LIMIT 1), 0)",
         )?
         .query_row([], |row| row.get(0))?;
-    Ok(newest > context.now.micros() + STEP_US)
+    Ok(Timestamp::from_micros(newest).is_a_step_after(context.now))
 }
 
 /// Where a pass stands: the endpoint and the event looked at last.
@@ -38,14 +36,15 @@ pub(crate) fn retime(
     context: &mut WriteContext<'_>,
     pass: RetimingPass,
 ) -> Result<Option<RetimingPass>, OperationError> {
-    let now = context.now.micros();
+    let now = context.now;
     let waiting: Vec<(i64, i64, i64, i64)> = context
         .connection
-        .prepare_cached(
+        .prepare_cached(concat!(
             "SELECT endpoint, seq, due, coalesce(modified_at, created_at)
-             FROM event INDEXED BY event_waiting
-             WHERE state = 1 AND (endpoint, seq) > (?1, ?2) ORDER BY endpoint, seq LIMIT ?3",
-        )?
+             FROM event INDEXED BY event_waiting WHERE ",
+            state_is!(retry),
+            " AND (endpoint, seq) > (?1, ?2) ORDER BY endpoint, seq LIMIT ?3",
+        ))?
         .query_map(params![pass.0, pass.1, ROWS], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
         })?
@@ -54,12 +53,13 @@ pub(crate) fn retime(
         .connection
         .prepare_cached("UPDATE event SET due = ?2, modified_at = ?3 WHERE seq = ?1")?;
     for (endpoint, seq, due, recorded) in &waiting {
-        if *recorded > now + STEP_US {
-            let due = now + (due - recorded).max(0);
-            update.execute(params![seq, due, now])?;
+        let recorded = Timestamp::from_micros(*recorded);
+        if recorded.is_a_step_after(now) {
+            let at = due_after_setback(Timestamp::from_micros(*due), recorded, now);
+            update.execute(params![seq, at.micros(), now.micros()])?;
             context.notices.push(Notice::Due {
                 endpoint: EndpointNumber(*endpoint),
-                at: Timestamp::from_micros(due),
+                at,
             });
         }
     }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
+use crate::fail_point::FailPoint;
 use crate::storage::sqlite::file::connection::BUSY_TIMEOUT;
+use crate::storage::sqlite::file::injected_error::reach_or_fail;
 use crate::storage::sqlite::file::wal::checkpoint;
 
 /// What came of having the log start over.
@@ -20,7 +22,8 @@ pub(super) enum Restart {
 /// Has the log start over with the next commit, if readers leave it within `wait`.
 pub(super) fn restart_log(connection: &Connection, wait: Duration) -> rusqlite::Result<Restart> {
     connection.busy_timeout(wait)?;
-    let restarted = checkpoint(connection, "RESTART");
+    let restarted =
+        reach_or_fail(FailPoint::LongLog).and_then(|()| checkpoint(connection, "RESTART"));
     connection.busy_timeout(BUSY_TIMEOUT)?;
     let restarted = restarted?;
     Ok(if !restarted.busy {

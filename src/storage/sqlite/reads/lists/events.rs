@@ -10,13 +10,16 @@ use super::scan::{Index, Scan, Source};
 use super::scope::{Indexes, Scope};
 use super::search::Haystack;
 use super::statement::{Table, prepare};
+use super::statuses::Statuses;
 use super::time_range::{Interval, SeqRange};
 use super::totals;
-use super::totals::{Blocks, Kind};
+use super::totals::Blocks;
 use crate::domain::access::Reach;
 use crate::domain::event::{Event, EventStatus};
+use crate::domain::event_state::EventState;
 use crate::storage::filter::{EventFilter, Page, QUERY_SCAN_MAX, RowNumber};
 use crate::storage::part::{Paged, Row};
+use crate::storage::sqlite::event_state::{number, state_is};
 
 const INDEXES: Indexes = Indexes {
     all: index(Source::Rows),
@@ -24,14 +27,10 @@ const INDEXES: Indexes = Indexes {
     of_type: index(Source::Late("event_of_type")),
     of_endpoint: index(Source::Late("event_of_endpoint")),
 };
-const UNHAPPY: Index = partial("event_unhappy", "state IN (3, 4)");
-const UNHAPPY_ENDPOINT: Index = partial("event_unhappy_endpoint", "state IN (3, 4)");
-const FRESH: Index = partial("event_fresh", "state = 0");
-const WAITING: Index = partial("event_waiting", "state = 1");
-
-const SUCCEEDED: i64 = 2;
-const FAILED: i64 = 3;
-const SKIPPED: i64 = 4;
+const UNHAPPY: Index = partial("event_unhappy", state_is!(unsuccessful));
+const UNHAPPY_ENDPOINT: Index = partial("event_unhappy_endpoint", state_is!(unsuccessful));
+const FRESH: Index = partial("event_fresh", state_is!(fresh));
+const WAITING: Index = partial("event_waiting", state_is!(retry));
 
 const fn index(source: Source) -> Index {
     Index {
@@ -117,36 +116,6 @@ fn find(connection: &Connection, filter: &EventFilter, page: Page) -> rusqlite::
     }
 }
 
-/// Which statuses are wanted; not none of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Statuses(Vec<EventStatus>);
-
-impl Statuses {
-    /// Any of `named`, or any at all if there are none.
-    fn of(named: &[EventStatus]) -> Self {
-        let wanted = |status: &EventStatus| named.is_empty() || named.contains(status);
-        Self(EventStatus::ALL.into_iter().filter(wanted).collect())
-    }
-
-    fn include(&self, status: EventStatus) -> bool {
-        self.0.contains(&status)
-    }
-
-    /// Conditions on the counters; none if any status is wanted.
-    fn kinds(&self) -> Vec<Kind> {
-        if self.0.len() == EventStatus::ALL.len() {
-            return Vec::new();
-        }
-        let states = self.0.iter().flat_map(|status| match status {
-            EventStatus::Pending => &[0, 1][..],
-            EventStatus::Succeeded => &[SUCCEEDED],
-            EventStatus::Failed => &[FAILED],
-            EventStatus::Skipped => &[SKIPPED],
-        });
-        states.map(|state| ("state = ?", *state)).collect()
-    }
-}
-
 /// A filter without its query, in the terms of the database.
 struct Selection {
     scope: Scope,
@@ -219,10 +188,10 @@ impl Selection {
         };
         let taken = |status| self.statuses.include(status) != listed;
         if taken(EventStatus::Failed) {
-            scans.extend(self.unhappy(connection, FAILED)?);
+            scans.extend(self.unhappy(connection, EventState::Failed)?);
         }
         if taken(EventStatus::Skipped) {
-            scans.extend(self.unhappy(connection, SKIPPED)?);
+            scans.extend(self.unhappy(connection, EventState::Skipped)?);
         }
         if taken(EventStatus::Skipped) || taken(EventStatus::Pending) {
             let backlogs = self.backlogs(connection)?;
@@ -242,14 +211,7 @@ impl Selection {
             return Ok(Plan::of(vec![scan]));
         }
         // What events wait for is with their endpoint, so those stay with their indexes.
-        let ended: Vec<i64> = (self.statuses.0.iter())
-            .filter_map(|status| match status {
-                EventStatus::Pending => None,
-                EventStatus::Succeeded => Some(SUCCEEDED),
-                EventStatus::Failed => Some(FAILED),
-                EventStatus::Skipped => Some(SKIPPED),
-            })
-            .collect();
+        let ended: Vec<i64> = self.statuses.final_states();
         let mut plan = Plan::default();
         if !ended.is_empty() {
             plan.plus.push(scan.among("state", &ended));
@@ -265,9 +227,9 @@ impl Selection {
     }
 
     /// Events that ended in `state`.
-    fn unhappy(&self, connection: &Connection, state: i64) -> rusqlite::Result<Vec<Scan>> {
+    fn unhappy(&self, connection: &Connection, state: EventState) -> rusqlite::Result<Vec<Scan>> {
         let scans = self.scope.some(connection, UNHAPPY, UNHAPPY_ENDPOINT)?;
-        let in_state = |scan: Scan| scan.and("state = ?", state);
+        let in_state = |scan: Scan| scan.and("state = ?", number(state));
         Ok(scans.into_iter().map(in_state).collect())
     }
 
@@ -372,7 +334,7 @@ impl Selection {
     fn covers(&self, row: &rusqlite::Row<'_>) -> rusqlite::Result<bool> {
         let status = rows::status(row.get(4)?, row.get(5)?, row.get(6)?);
         Ok(self.scope.covers(row.get(1)?, row.get(2)?, row.get(3)?)
-            && status.is_some_and(|status| self.statuses.include(status))
+            && self.statuses.include(status)
             && self.interval.contains(row.get(7)?))
     }
 
@@ -396,13 +358,26 @@ impl Selection {
     }
 }
 
+/// The first endpoint after a number that has an event in a partial index.
+macro_rules! first_after {
+    ($index:literal, $state:ident) => {
+        concat!(
+            "SELECT min(endpoint) FROM event INDEXED BY ",
+            $index,
+            " WHERE ",
+            state_is!($state),
+            " AND endpoint > ?"
+        )
+    };
+}
+
 /// The endpoints with events that wait, found by leaping from one to the next: they are fewer than all
 /// endpoints, and far fewer than their events.
 fn waiting_endpoints(connection: &Connection) -> rusqlite::Result<Vec<i64>> {
     let mut endpoints = Vec::new();
     for sql in [
-        "SELECT min(endpoint) FROM event INDEXED BY event_fresh WHERE state = 0 AND endpoint > ?",
-        "SELECT min(endpoint) FROM event INDEXED BY event_waiting WHERE state = 1 AND endpoint > ?",
+        first_after!("event_fresh", fresh),
+        first_after!("event_waiting", retry),
     ] {
         let mut statement = prepare(connection, sql)?;
         let mut last = 0;

@@ -9,6 +9,7 @@ use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event::{Event, EventStatus};
+use crate::domain::event_state::{EventState, Run};
 use crate::domain::event_type::{EventType, Subscription};
 use crate::storage::filter::RowNumber;
 use crate::storage::part;
@@ -163,15 +164,9 @@ fn first<T>(
     Ok(part)
 }
 
-/// The status of an event. One whose run is to be skipped is skipped, swept or not.
-pub(crate) fn status(state: i64, run: i64, skip_through: i64) -> Option<EventStatus> {
-    match state {
-        0 | 1 if run > skip_through => Some(EventStatus::Pending),
-        0 | 1 | 4 => Some(EventStatus::Skipped),
-        2 => Some(EventStatus::Succeeded),
-        3 => Some(EventStatus::Failed),
-        _ => None,
-    }
+/// Returns the status of an event. A pending one whose run is skipped is skipped, swept or not.
+pub(crate) fn status(state: EventState, run: i64, skip_through: i64) -> EventStatus {
+    state.status(Run(run).is_skipped(Run(skip_through)))
 }
 
 /// Reads an event, and its payload if that was left out.
@@ -179,7 +174,7 @@ fn event(columns: &mut Columns<'_, '_>) -> rusqlite::Result<(Event, Option<LongP
     let (id, message_id, endpoint_id) = (columns.get()?, columns.get()?, columns.get()?);
     let event_type = EventType::from_stored(columns.get()?);
     let state = columns.get()?;
-    let status = status(state, columns.get()?, columns.get()?).ok_or_else(|| unreadable(state))?;
+    let status = status(state, columns.get()?, columns.get()?);
     let (attempts, last_http_code) = (columns.get()?, columns.get()?);
     let (due, created_at) = (columns.time_or_null()?, columns.time()?);
     let modified_at = columns.time_or_null()?;
@@ -198,7 +193,7 @@ fn event(columns: &mut Columns<'_, '_>) -> rusqlite::Result<(Event, Option<LongP
         attempts,
         last_http_code,
         next_attempt_at: match (status, state) {
-            (EventStatus::Pending, 0) => Some(created_at),
+            (EventStatus::Pending, EventState::Fresh) => Some(created_at),
             (EventStatus::Pending, _) => due,
             _ => None,
         },

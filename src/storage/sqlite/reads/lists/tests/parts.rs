@@ -6,41 +6,11 @@ use rusqlite::Connection;
 
 use super::world::World;
 use super::{list_deliveries, list_events};
-use crate::domain::access::Reach;
 use crate::domain::delivery::Delivery;
 use crate::domain::event::Event;
 use crate::storage::filter::{DeliveryFilter, EventFilter, Page, RowNumber};
 use crate::storage::part::{LongPayload, Paged, Part, Row};
 use crate::storage::sqlite::reads::lists;
-
-const PAGE: Page = Page {
-    number: 1,
-    limit: 100,
-};
-
-const ALL_EVENTS: EventFilter = EventFilter {
-    reach: Reach::Server,
-    workspaces: Vec::new(),
-    endpoints: Vec::new(),
-    event_types: Vec::new(),
-    statuses: Vec::new(),
-    after: None,
-    before: None,
-    query: None,
-};
-
-const ALL_DELIVERIES: DeliveryFilter = DeliveryFilter {
-    reach: Reach::Server,
-    workspaces: Vec::new(),
-    endpoints: Vec::new(),
-    event: None,
-    event_types: Vec::new(),
-    after: None,
-    before: None,
-    succeeded: None,
-    code_class: None,
-    query: None,
-};
 
 /// A world whose payloads have characters of every length.
 fn world(seed: u64) -> World {
@@ -113,9 +83,11 @@ fn parts_make_up_the_page() {
             _ => 1 << 20,
         };
 
-        let expected = list_events(connection, &ALL_EVENTS, PAGE).unwrap().items;
+        let expected = list_events(connection, &EventFilter::ALL, Page::FIRST)
+            .unwrap()
+            .items;
         let room = bytes();
-        let paged = lists::list_events(connection, &ALL_EVENTS, PAGE, room).unwrap();
+        let paged = lists::list_events(connection, &EventFilter::ALL, Page::FIRST, room).unwrap();
         let read = |numbers: &[RowNumber], room| lists::events(connection, numbers, room);
         let (rows, parts) = rest(paged, room, read);
         assert!(parts == 1 || room < 1 << 20, "there is memory for all");
@@ -125,9 +97,10 @@ fn parts_make_up_the_page() {
         });
         assert_eq!(events.collect::<Vec<_>>(), expected, "world {seed}, {room}");
 
-        let expected = list_deliveries(connection, &ALL_DELIVERIES, PAGE).unwrap();
+        let expected = list_deliveries(connection, &DeliveryFilter::ALL, Page::FIRST).unwrap();
         let room = bytes();
-        let paged = lists::list_deliveries(connection, &ALL_DELIVERIES, PAGE, room).unwrap();
+        let paged =
+            lists::list_deliveries(connection, &DeliveryFilter::ALL, Page::FIRST, room).unwrap();
         let read = |numbers: &[RowNumber], room| lists::deliveries(connection, numbers, room);
         let (rows, _) = rest(paged, room, read);
         let deliveries = rows.into_iter().map(|row| delivery(connection, row, room));
@@ -141,8 +114,8 @@ fn parts_make_up_the_page() {
 fn a_row_that_is_gone_is_left_out() {
     let world = world(1);
     let connection = &world.connection;
-    let whole = list_deliveries(connection, &ALL_DELIVERIES, PAGE).unwrap();
-    let paged = lists::list_deliveries(connection, &ALL_DELIVERIES, PAGE, 1).unwrap();
+    let whole = list_deliveries(connection, &DeliveryFilter::ALL, Page::FIRST).unwrap();
+    let paged = lists::list_deliveries(connection, &DeliveryFilter::ALL, Page::FIRST, 1).unwrap();
     let RowNumber(gone) = paged.rest[1];
     let sql = "DELETE FROM delivery WHERE seq = ?";
     connection.execute(sql, [gone]).unwrap();
@@ -158,7 +131,7 @@ fn a_row_that_is_gone_is_left_out() {
 fn a_payload_that_is_archived_meanwhile_has_no_more_pieces() {
     let world = world(1);
     let connection = &world.connection;
-    let paged = lists::list_events(connection, &ALL_EVENTS, PAGE, 0).unwrap();
+    let paged = lists::list_events(connection, &EventFilter::ALL, Page::FIRST, 0).unwrap();
     let read = |numbers: &[RowNumber], room| lists::events(connection, numbers, room);
     let (rows, _) = rest(paged, 0, read);
     let long: Vec<_> = rows.iter().filter_map(|row| row.payload).collect();

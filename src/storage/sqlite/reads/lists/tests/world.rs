@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::event::EventStatus;
+use crate::domain::event_state::EventState;
 use crate::storage::sqlite::reads::lists::install;
 use crate::storage::sqlite::writer::counters::{BLOCK, Counters};
 
@@ -41,7 +42,7 @@ pub(crate) struct EventRow {
     pub(crate) message_id: Uuid,
     pub(crate) endpoint: usize,
     pub(crate) event_type: usize,
-    pub(crate) state: i64,
+    pub(crate) state: EventState,
     pub(crate) run: i64,
     pub(crate) code: Option<u16>,
     pub(crate) due: Option<i64>,
@@ -110,13 +111,13 @@ impl World {
     }
 
     pub(crate) fn status(&self, event: &EventRow) -> EventStatus {
+        use EventState::{Failed, Fresh, Retry, Skipped, Succeeded};
+        let skip_through = self.endpoints[event.endpoint].skip_through;
         match event.state {
-            0 | 1 if event.run > self.endpoints[event.endpoint].skip_through => {
-                EventStatus::Pending
-            }
-            0 | 1 | 4 => EventStatus::Skipped,
-            2 => EventStatus::Succeeded,
-            _ => EventStatus::Failed,
+            Fresh | Retry if event.run > skip_through => EventStatus::Pending,
+            Fresh | Retry | Skipped => EventStatus::Skipped,
+            Succeeded => EventStatus::Succeeded,
+            Failed => EventStatus::Failed,
         }
     }
 
@@ -217,7 +218,7 @@ impl World {
                 .collect();
             for (format, rendered) in &bodies {
                 let endpoint = random.random_range(0..self.endpoints.len());
-                let state = random.random_range(0..5);
+                let state = EventState::ALL[random.random_range(0..5)];
                 let of_the_format = |it: &&(i64, Option<String>)| it.0 == *format && it.1.is_some();
                 let shared = match format {
                     0 => body.clone(),
@@ -230,13 +231,14 @@ impl World {
                     endpoint,
                     event_type,
                     state,
-                    run: if state == 0 || random.random() {
+                    run: if state == EventState::Fresh || random.random() {
                         seq
                     } else {
                         random.random_range(seq..seq + 200_000)
                     },
                     code: random_code(random),
-                    due: (state == 1).then(|| created_at + random.random_range(0..MINUTE_US)),
+                    due: (state == EventState::Retry)
+                        .then(|| created_at + random.random_range(0..MINUTE_US)),
                     created_at,
                     payload: rendered.clone().or(shared),
                 };
@@ -283,7 +285,9 @@ impl World {
             }
             endpoint.skip_through = random.random_range(0..=last + 5);
             let unswept = self.events.iter().any(|event| {
-                event.endpoint == at && event.state < 2 && event.run <= endpoint.skip_through
+                event.endpoint == at
+                    && event.state.is_pending()
+                    && event.run <= endpoint.skip_through
             });
             self.connection
                 .execute(

@@ -1,15 +1,15 @@
-//! Whose read is next.
+//! The order in which work of several workspaces gets its places.
 //!
-//! Turns go by workspace, whatever number of connections or tokens one has. The next turn is that of the
-//! workspace with the fewest reads under way, and among those of the one that has used the least reader
-//! *time*: a read that takes seconds counts as thousands that take milliseconds. Within a workspace they
+//! Work is a read of the store, or the reading of a large body. Turns go by workspace, whatever number of connections or tokens one has. The next turn is that of the
+//! workspace with the fewest under way, and among those of the one that has used the least *time*: work that
+//! takes seconds counts as thousands that take milliseconds. Within a workspace they
 //! go by age.
 //!
-//! A read cannot be stopped for another. So nobody takes all places, however few others there are: a
-//! workspace starts another read only while more places are free than it has taken. Of five places one
-//! workspace gets three at most, and the next that comes finds one.
+//! Work cannot be stopped for other work. So where it may take long ([`Share::LeavesRoom`]), nobody takes all
+//! places, however few others there are: a workspace starts another only while more places are free than it
+//! has taken. Of five places one workspace gets three at most, and the next that comes finds one.
 //!
-//! What a workspace has used is remembered for as long as it has reads here. One that comes begins with
+//! What a workspace has used is remembered for as long as it has work here. One that comes begins with
 //! what the one that used the least has by then: it has saved up nothing by staying away.
 
 use std::collections::{HashMap, VecDeque};
@@ -17,28 +17,38 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-/// Reads of one workspace that wait: more connections than its dashboards and scripts should have.
-pub(super) const WAITING_OF_ONE: usize = 100;
+/// The share of the places that one workspace may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Share {
+    /// About half: the next workspace that comes finds a free place.
+    LeavesRoom,
+    /// All, while no other workspace waits: for work of which each piece is short.
+    All,
+}
 
-/// Reads that wait in all. Each has a connection, and some hundred bytes here.
+/// Work of one workspace that waits: more connections than its dashboards and scripts should have.
+pub(in super::super) const WAITING_OF_ONE: usize = 100;
+
+/// Work that waits in all. Each has a connection, and some hundred bytes here.
 pub(super) const WAITING_IN_ALL: usize = 1000;
 
-/// The places, and who waits for one. `W` stands for a read that waits.
+/// The places, and who waits for one. `W` stands for work that waits.
 #[derive(Debug)]
 pub(super) struct Queue<W> {
     free: usize,
+    share: Share,
     waiting: usize,
     next_ticket: u64,
     accounts: HashMap<Uuid, Account<W>>,
 }
 
-/// The reads of one workspace.
+/// The work of one workspace.
 #[derive(Debug)]
 struct Account<W> {
     /// When those under way began.
     running: Vec<Instant>,
     waiting: VecDeque<(u64, W)>,
-    /// By reads that have ended.
+    /// By work that has ended.
     used: Duration,
 }
 
@@ -56,17 +66,18 @@ pub(super) struct Full;
 
 impl<W> Queue<W> {
     /// So many places, and nobody waits.
-    pub(super) fn new(places: usize) -> Self {
+    pub(super) fn new(places: usize, share: Share) -> Self {
         Self {
             free: places,
+            share,
             waiting: 0,
             next_ticket: 0,
             accounts: HashMap::new(),
         }
     }
 
-    /// Has a read wait; returns its ticket. [`next`](Self::next) then tells whose turn it is.
-    pub(super) fn wait(&mut self, key: Uuid, read: W, now: Instant) -> u64 {
+    /// Has work wait; returns its ticket. [`next`](Self::next) then tells whose turn it is.
+    pub(super) fn wait(&mut self, key: Uuid, work: W, now: Instant) -> u64 {
         let used = self.accounts.values().map(|account| account.used_by(now));
         let least = used.min().unwrap_or_default();
         let account = self.accounts.entry(key).or_insert_with(|| Account {
@@ -76,7 +87,7 @@ impl<W> Queue<W> {
         });
         let ticket = self.next_ticket;
         self.next_ticket += 1;
-        account.waiting.push_back((ticket, read));
+        account.waiting.push_back((ticket, work));
         self.waiting += 1;
         ticket
     }
@@ -92,10 +103,13 @@ impl<W> Queue<W> {
         fits.then_some(()).ok_or(Full)
     }
 
-    /// Gives a place to a read, if there is one for it.
+    /// Gives a place to the work whose turn it is, if there is one for it.
     pub(super) fn next(&mut self, now: Instant) -> Option<(Uuid, W)> {
-        let free = self.free;
-        let may = |account: &Account<W>| account.running.len() < free;
+        let (free, share) = (self.free, self.share);
+        let may = |account: &Account<W>| match share {
+            Share::LeavesRoom => account.running.len() < free,
+            Share::All => free > 0,
+        };
         let (key, account) = self
             .accounts
             .iter_mut()
@@ -104,14 +118,14 @@ impl<W> Queue<W> {
                 let ticket = account.waiting.front().map(|(ticket, _)| *ticket);
                 (account.running.len(), account.used_by(now), ticket)
             })?;
-        let (_, read) = account.waiting.pop_front()?;
+        let (_, work) = account.waiting.pop_front()?;
         account.running.push(now);
         self.waiting -= 1;
         self.free -= 1;
-        Some((*key, read))
+        Some((*key, work))
     }
 
-    /// Takes back the place of a read that began then.
+    /// Takes back the place of work that began then.
     pub(super) fn end(&mut self, key: Uuid, began: Instant, now: Instant) {
         let Some(account) = self.accounts.get_mut(&key) else {
             return;
@@ -126,7 +140,7 @@ impl<W> Queue<W> {
         self.forget(key);
     }
 
-    /// Takes a read out that waits no longer. One that has its turn already stays as it is.
+    /// Takes work out that waits no longer. One that has its turn already stays as it is.
     pub(super) fn leave(&mut self, key: Uuid, ticket: u64) {
         let Some(account) = self.accounts.get_mut(&key) else {
             return;

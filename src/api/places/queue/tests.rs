@@ -16,7 +16,7 @@ struct World {
 impl World {
     fn new() -> Self {
         Self {
-            queue: Queue::new(PLACES),
+            queue: Queue::new(PLACES, Share::LeavesRoom),
             now: Instant::now(),
             running: Vec::new(),
         }
@@ -69,6 +69,21 @@ fn nobody_takes_all_places() {
 }
 
 #[test]
+fn one_alone_takes_all_places_where_work_is_short() {
+    let mut world = World {
+        queue: Queue::new(PLACES, Share::All),
+        ..World::new()
+    };
+    world.wait(1, 50);
+    assert_eq!(world.start(), [1; PLACES]);
+    world.wait(2, 50);
+    assert_eq!(world.start(), []);
+    // The next that gets free is for who has none.
+    world.end(1);
+    assert_eq!(world.start(), [2]);
+}
+
+#[test]
 fn time_is_charged_and_not_turns() {
     let mut world = World::new();
     // Six who always have reads waiting; those of the first take a second, the others' 10 ms.
@@ -109,7 +124,7 @@ fn time_is_charged_and_not_turns() {
 #[test]
 fn who_stays_away_saves_nothing_up() {
     let mut world = World {
-        queue: Queue::new(1),
+        queue: Queue::new(1, Share::LeavesRoom),
         ..World::new()
     };
     let mut turns = Vec::new();
@@ -131,7 +146,7 @@ fn who_stays_away_saves_nothing_up() {
 
 #[test]
 fn within_a_workspace_the_oldest_is_first() {
-    let mut queue = Queue::new(1);
+    let mut queue = Queue::new(1, Share::LeavesRoom);
     let (key, now) = (Uuid::nil(), Instant::now());
     for read in 0..3 {
         queue.wait(key, read, now);

@@ -1,0 +1,27 @@
+//! Work that would hold an asynchronous thread, handed over to a blocking one.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use actix_web::web;
+
+use super::error::ApiError;
+use crate::fail_point::{FailPoint, reach};
+use crate::storage::{StoreError, Unavailable};
+
+/// Runs `work` on a blocking thread of the worker.
+///
+/// # Errors
+/// [`Unavailable::NoThread`] where the worker has no such thread and the system gives none: the runtime panics
+/// then, which would close the connection without an answer. Idle threads end after ten seconds.
+pub(super) async fn run<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ApiError> {
+    let started = catch_unwind(AssertUnwindSafe(|| {
+        reach(FailPoint::BlockingThread);
+        web::block(work)
+    }));
+    let done = started.map_err(|_| StoreError::Unavailable(Unavailable::NoThread))?;
+    Ok(done
+        .await
+        .map_err(|error| StoreError::Internal(error.to_string()))?)
+}

@@ -1,0 +1,123 @@
+//! The bytes that a worker holds in memory, counted by workspace.
+//!
+//! As soon as the token of a request is known, its bytes count for the workspace, or for the admin token.
+//! Before that, and without a valid token, they count for one account that all such connections share.
+//!
+//! While there is room, every account gets it. When the room is used up, an account may still hold an equal
+//! share of the whole, and the account that holds most gives something up. So a workspace that holds little
+//! is served beside one with many requests, and a workspace that is alone may use all of the room.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use uuid::Uuid;
+
+/// The id of a workspace or an admin token; `None` for all connections without a valid token.
+pub(super) type Owner = Option<Uuid>;
+
+/// The bytes that the connections of one owner hold.
+#[derive(Debug)]
+pub(super) struct Account {
+    pub(super) owner: Owner,
+    bytes: Cell<usize>,
+    connections: Cell<usize>,
+}
+
+impl Account {
+    fn of(owner: Owner) -> Rc<Self> {
+        Rc::new(Self {
+            owner,
+            bytes: Cell::new(0),
+            connections: Cell::new(0),
+        })
+    }
+
+    /// Returns the bytes that its connections hold.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.get()
+    }
+}
+
+/// The accounts of one worker.
+pub(super) struct Accounts {
+    unauthenticated: Rc<Account>,
+    /// The accounts of owners with a connection.
+    owned: RefCell<HashMap<Uuid, Rc<Account>>>,
+    total: Cell<usize>,
+    /// The number of accounts that hold anything.
+    holders: Cell<usize>,
+}
+
+impl Accounts {
+    /// Makes the shared account, and no other.
+    pub(super) fn new() -> Self {
+        Self {
+            unauthenticated: Account::of(None),
+            owned: RefCell::default(),
+            total: Cell::new(0),
+            holders: Cell::new(0),
+        }
+    }
+
+    /// Returns the bytes of all accounts.
+    pub(super) fn total(&self) -> usize {
+        self.total.get()
+    }
+
+    /// Returns the account of `owner`, for one more connection; makes it if there is none.
+    pub(super) fn join(&self, owner: Owner) -> Rc<Account> {
+        let account = match owner {
+            None => Rc::clone(&self.unauthenticated),
+            Some(id) => {
+                let mut owned = self.owned.borrow_mut();
+                Rc::clone(owned.entry(id).or_insert_with(|| Account::of(owner)))
+            }
+        };
+        account.connections.set(account.connections.get() + 1);
+        account
+    }
+
+    /// Takes a connection, which holds nothing any more, from its account. Removes an account without any.
+    pub(super) fn leave(&self, account: &Account) {
+        let left = account.connections.get() - 1;
+        account.connections.set(left);
+        if let (Some(id), 0) = (account.owner, left) {
+            self.owned.borrow_mut().remove(&id);
+        }
+    }
+
+    /// Records that a connection of `account` now holds `bytes` instead of `before`.
+    pub(super) fn change(&self, account: &Account, before: usize, bytes: usize) {
+        let held = account.bytes.get();
+        let now = held - before + bytes;
+        account.bytes.set(now);
+        self.total.set(self.total.get() - before + bytes);
+        match (held, now) {
+            (0, 1..) => self.holders.set(self.holders.get() + 1),
+            (1.., 0) => self.holders.set(self.holders.get() - 1),
+            _ => {}
+        }
+    }
+
+    /// Returns whether a connection of `account`, which holds `held` bytes, may hold `more`, with a limit of
+    /// `limit` for all. It always may if no other connection of the account holds anything.
+    pub(super) fn has_room(
+        &self,
+        account: &Account,
+        held: usize,
+        more: usize,
+        limit: usize,
+    ) -> bool {
+        let (own, holders) = (account.bytes.get(), self.holders.get().max(1));
+        self.total.get().saturating_add(more) <= limit
+            || own == held
+            || own.saturating_add(more) <= limit / holders
+    }
+
+    /// Returns the number of owners with an account.
+    #[cfg(test)]
+    pub(super) fn owners(&self) -> usize {
+        self.owned.borrow().len()
+    }
+}

@@ -1,0 +1,109 @@
+//! The connection of an unanswered request, for its handler.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::rc::{Rc, Weak};
+use std::task::Poll;
+use std::time::Instant;
+
+use uuid::Uuid;
+
+use super::crowd::{Connections, SPARED_BYTES};
+use super::line::{Kind, Line, Progress};
+
+/// A handle by which a handler says whose request it has, and learns whether the server can keep it.
+#[derive(Clone)]
+pub(in super::super) struct Unanswered {
+    pub(super) line: Rc<Line>,
+    pub(super) connections: Weak<Connections>,
+}
+
+/// The reason why the server cannot keep a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum GivenUp {
+    /// Other requests need its memory, or its connection.
+    ForOthers,
+    /// It did not come in time.
+    Overdue,
+}
+
+impl Unanswered {
+    /// Counts what the request holds for this workspace or admin token.
+    pub(in super::super) fn attribute(&self, owner: Uuid) {
+        if let Some(connections) = self.connections.upgrade() {
+            connections.attribute(&self.line, Some(owner));
+        }
+    }
+
+    /// Reserves memory for a body of so many bytes.
+    ///
+    /// # Errors
+    /// [`GivenUp::ForOthers`] if the owner already holds its share.
+    pub(in super::super) fn announce(&self, body_bytes: usize) -> Result<(), GivenUp> {
+        // Every connection may hold so much.
+        if body_bytes < SPARED_BYTES {
+            return Ok(());
+        }
+        let Some(connections) = self.connections.upgrade() else {
+            return Ok(());
+        };
+        let line = &self.line;
+        let held = line.bytes[Kind::Request as usize].get();
+        if !connections.has_room(line, body_bytes.saturating_sub(held)) {
+            return Err(GivenUp::ForOthers);
+        }
+        line.announced.set(body_bytes);
+        connections.note(line, Kind::Request, held.max(body_bytes));
+        Ok(())
+    }
+
+    /// Checks that a body without an announced length may grow.
+    ///
+    /// # Errors
+    /// [`GivenUp::ForOthers`] if the owner already holds its share.
+    pub(in super::super) fn go_on(&self) -> Result<(), GivenUp> {
+        let connections = self.connections.upgrade();
+        let has_room = connections.is_none_or(|all| all.has_room(&self.line, 0));
+        has_room.then_some(()).ok_or(GivenUp::ForOthers)
+    }
+
+    /// Runs `work`, which stores nothing, unless the server gives the request up meanwhile.
+    ///
+    /// # Errors
+    /// [`GivenUp`]
+    pub(in super::super) async fn unless_given_up<T>(
+        &self,
+        work: impl Future<Output = T>,
+    ) -> Result<T, GivenUp> {
+        let mut work = pin!(work);
+        let line = &*self.line;
+        line.progress.set(Progress::Refusable);
+        let done = poll_fn(|context| {
+            if line.refused.get() {
+                return Poll::Ready(Err(GivenUp::ForOthers));
+            }
+            let done = work.as_mut().poll(context);
+            if done.is_pending() {
+                line.tell_of_refusal(context);
+            }
+            done.map(Ok)
+        });
+        let done = done.await;
+        line.progress.set(Progress::Kept);
+        done
+    }
+
+    /// Returns why the server, and not the client, ended the bytes of the request; `None` if it did not.
+    pub(in super::super) fn why_cut_off(&self) -> Option<GivenUp> {
+        if !self.line.closed.get() {
+            return None;
+        }
+        let limits = self.connections.upgrade()?.limits;
+        let is_overdue = self.line.is_overdue(&limits, Instant::now());
+        Some(if is_overdue {
+            GivenUp::Overdue
+        } else {
+            GivenUp::ForOthers
+        })
+    }
+}

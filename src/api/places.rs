@@ -1,0 +1,114 @@
+//! Places for work that workspaces take in turns.
+//!
+//! A fixed number of pieces of work run at a time. Work that finds no place waits in a [queue], in which the
+//! turns go by workspace, and holds no thread meanwhile.
+
+mod queue;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use self::queue::Queue;
+pub(super) use self::queue::Share;
+#[cfg(test)]
+pub(super) use self::queue::WAITING_OF_ONE;
+
+/// The places, and who waits for one.
+pub(super) struct Places(Mutex<Queue<oneshot::Sender<Place>>>);
+
+impl Places {
+    /// Makes so many places, of which one workspace may take such a share.
+    pub(super) fn new(places: usize, share: Share) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Queue::new(places, share))))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue<oneshot::Sender<Place>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns whether one more piece of work of `key` may wait.
+    #[cfg(test)]
+    pub(super) fn has_room_for(&self, key: Uuid) -> bool {
+        self.lock().room_for(key).is_ok()
+    }
+
+    /// Begins to wait, however many wait already.
+    pub(super) fn wait(self: &Arc<Self>, key: Uuid) -> Turn {
+        let (sender, receiver) = oneshot::channel();
+        let ticket = self.lock().wait(key, sender, Instant::now());
+        self.turn(key, ticket, receiver)
+    }
+
+    /// Begins to wait; `None` if too many wait already.
+    pub(super) fn wait_if_room(self: &Arc<Self>, key: Uuid) -> Option<Turn> {
+        let (sender, receiver) = oneshot::channel();
+        let mut queue = self.lock();
+        queue.room_for(key).ok()?;
+        let ticket = queue.wait(key, sender, Instant::now());
+        drop(queue);
+        Some(self.turn(key, ticket, receiver))
+    }
+
+    fn turn(self: &Arc<Self>, key: Uuid, ticket: u64, receiver: oneshot::Receiver<Place>) -> Turn {
+        let turn = Turn {
+            places: Arc::clone(self),
+            key,
+            ticket,
+            receiver,
+        };
+        self.go_on();
+        turn
+    }
+
+    /// Gives places to those whose turn it is.
+    fn go_on(self: &Arc<Self>) {
+        loop {
+            let began = Instant::now();
+            let next = self.lock().next(began);
+            let Some((key, work)) = next else {
+                return;
+            };
+            let places = Arc::clone(self);
+            // Work that has left meanwhile drops the place, and so gives it back.
+            let _ = work.send(Place { places, key, began });
+        }
+    }
+}
+
+/// Work that waits for a place. Dropped before its turn, it leaves the queue.
+pub(super) struct Turn {
+    places: Arc<Places>,
+    key: Uuid,
+    ticket: u64,
+    receiver: oneshot::Receiver<Place>,
+}
+
+impl Turn {
+    /// Waits for the place; `None` only if the places are gone.
+    pub(super) async fn place(mut self) -> Option<Place> {
+        (&mut self.receiver).await.ok()
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.places.lock().leave(self.key, self.ticket);
+    }
+}
+
+/// A place that is taken. Dropped, it goes to the next that waits.
+pub(super) struct Place {
+    places: Arc<Places>,
+    key: Uuid,
+    began: Instant,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.places.lock().end(self.key, self.began, Instant::now());
+        self.places.go_on();
+    }
+}

@@ -1,0 +1,356 @@
+//! A whole store in memory, around the queue that the simulation runs on.
+//!
+//! It shows that the traits can be implemented without a database, and that the simulation's queue behaves
+//! as the real one does: `storage::conformance` holds both to the same behaviours. Nothing is kept beyond
+//! the process, and every write is made at once, under one lock.
+//!
+//! [`Unsupported`] names what it does not have.
+
+mod reads;
+mod tables;
+
+use std::sync::{Arc, Mutex, OnceLock};
+
+use uuid::Uuid;
+
+use self::tables::{Tables, Written};
+use crate::delivery::protocol::{ReadRequest, ReadResult};
+use crate::domain::access::{AccessToken, Actor, Caller, Reach, TokenHash};
+use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::delivery::Delivery;
+use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint};
+use crate::domain::event::Event;
+use crate::domain::message::NewMessage;
+use crate::domain::secret::Secret;
+use crate::domain::workspace::{Workspace, WorkspaceName};
+use crate::storage::conformance::{OpenStore, Settings};
+use crate::storage::{
+    AccessTokenPatch, AttemptRecord, Backlog, DeliveryFilter, Descendants, EndpointFilter,
+    EndpointNumber, EventFilter, Listed, LongPayload, NewAccessToken, NoticeSink, Page, Paged,
+    Part, PayloadPiece, Pending, Published, Queue, QueuedEvent, RetryBatch, Row, RowNumber, Run,
+    Seq, SettledAdmin, Store, StoreError, Target, pending,
+};
+
+/// The parts of the traits that this store does not have. Who asks for one gets an error with its name.
+/// Beside them it renders no format but `raw`, drops nothing with time, and gives lists no order but that
+/// of the rows' numbers.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Unsupported {
+    /// Access tokens.
+    Tokens,
+    /// Rows of a page by number, and pieces of payloads: pages are read as a whole.
+    Parts,
+    /// A `query` in lists of events and deliveries.
+    TextSearch,
+}
+
+impl Unsupported {
+    fn error(self) -> StoreError {
+        StoreError::Internal(format!("a store in memory does not have this: {self:?}"))
+    }
+
+    fn pending<T>(self) -> Pending<T> {
+        let (answer, pending) = pending();
+        answer.send(Err(self.error()));
+        pending
+    }
+}
+
+/// A store in memory.
+struct MemoryStore {
+    tables: Mutex<Tables>,
+    sink: OnceLock<Arc<dyn NoticeSink>>,
+    clock: Arc<dyn Clock>,
+}
+
+/// Opens an empty store.
+pub(crate) fn open(settings: Settings, clock: Arc<dyn Clock>) -> OpenStore {
+    let store = Arc::new(MemoryStore {
+        tables: Mutex::new(Tables::new(settings)),
+        sink: OnceLock::new(),
+        clock,
+    });
+    OpenStore {
+        store: store.clone(),
+        queue: store,
+        kept: Box::new(()),
+    }
+}
+
+impl MemoryStore {
+    fn read<T>(&self, work: impl FnOnce(&Tables) -> T) -> T {
+        work(&self.tables.lock().unwrap())
+    }
+
+    /// Makes a write, then sends its notices, then its answer.
+    fn write<T>(&self, work: impl FnOnce(&mut Tables, Timestamp) -> Written<T>) -> Pending<T> {
+        let (answer, pending) = pending();
+        let mut tables = self.tables.lock().unwrap();
+        let result = work(&mut tables, self.clock.now()).map(|(result, notices)| {
+            if let Some(sink) = self.sink.get() {
+                sink.committed(notices);
+            }
+            result
+        });
+        answer.send(result);
+        pending
+    }
+
+    fn queued(&self, request: ReadRequest) -> ReadResult {
+        self.read(|tables| {
+            let mut result = tables.queue.read(request);
+            let events = match &mut result {
+                ReadResult::Fresh(_, events, _) | ReadResult::Redeliveries(_, events, _) => {
+                    events.as_mut()
+                }
+                ReadResult::Retries(_, batch) => batch.as_mut().map(|batch| &mut batch.events),
+                ReadResult::Bodies(..) => None,
+            };
+            for event in events.into_iter().flatten() {
+                event.id = tables.event_id(event.seq);
+            }
+            result
+        })
+    }
+}
+
+impl Store for MemoryStore {
+    fn find_caller(&self, _: &TokenHash) -> Result<Option<Caller>, StoreError> {
+        Err(Unsupported::Tokens.error())
+    }
+
+    fn touch_tokens(&self, _: Vec<(Uuid, Timestamp)>) -> Pending<()> {
+        Unsupported::Tokens.pending()
+    }
+
+    fn create_token(&self, _: Actor, _: NewAccessToken) -> Pending<AccessToken> {
+        Unsupported::Tokens.pending()
+    }
+
+    fn list_tokens(
+        &self,
+        _: Reach,
+        _: &[Uuid],
+        _: Page,
+    ) -> Result<Listed<AccessToken>, StoreError> {
+        Err(Unsupported::Tokens.error())
+    }
+
+    fn find_token(&self, _: Reach, _: Uuid) -> Result<AccessToken, StoreError> {
+        Err(Unsupported::Tokens.error())
+    }
+
+    fn update_token(&self, _: Actor, _: Uuid, _: AccessTokenPatch) -> Pending<AccessToken> {
+        Unsupported::Tokens.pending()
+    }
+
+    fn revoke_token(&self, _: Actor, _: Uuid, _: Descendants) -> Pending<u64> {
+        Unsupported::Tokens.pending()
+    }
+
+    fn settle_admin_token(&self, _: Option<TokenHash>) -> Pending<SettledAdmin> {
+        Unsupported::Tokens.pending()
+    }
+
+    fn create_workspace(&self, name: WorkspaceName) -> Pending<Workspace> {
+        self.write(|tables, now| tables.create_workspace(name, now))
+    }
+
+    fn list_workspaces(&self, reach: Reach, page: Page) -> Result<Listed<Workspace>, StoreError> {
+        Ok(self.read(|tables| tables.list_workspaces(reach, page)))
+    }
+
+    fn find_workspace(&self, reach: Reach, id: Uuid) -> Result<Workspace, StoreError> {
+        self.read(|tables| tables.find_workspace(reach, id).cloned())
+    }
+
+    fn find_workspace_named(&self, name_or_id: &str) -> Result<Workspace, StoreError> {
+        self.read(|tables| match Uuid::try_parse(name_or_id) {
+            Ok(id) => tables.find_workspace(Reach::Server, id).cloned(),
+            Err(_) => tables.find_workspace_named(name_or_id).cloned(),
+        })
+    }
+
+    fn rename_workspace(&self, reach: Reach, id: Uuid, name: WorkspaceName) -> Pending<Workspace> {
+        self.write(|tables, now| tables.rename_workspace(reach, id, name, now))
+    }
+
+    fn delete_workspace(&self, reach: Reach, id: Uuid) -> Pending<()> {
+        self.write(|tables, _| tables.delete_workspace(reach, id))
+    }
+
+    fn create_endpoint(&self, new: NewEndpoint) -> Pending<Endpoint> {
+        self.write(|tables, now| tables.create_endpoint(new, now))
+    }
+
+    fn list_endpoints(
+        &self,
+        filter: &EndpointFilter,
+        page: Page,
+        _: usize,
+    ) -> Result<Paged<Endpoint>, StoreError> {
+        Ok(self.read(|tables| tables.list_endpoints(filter, page)))
+    }
+
+    fn read_endpoints(&self, _: &[RowNumber], _: usize) -> Result<Part<Endpoint>, StoreError> {
+        Err(Unsupported::Parts.error())
+    }
+
+    fn find_endpoint(&self, reach: Reach, id: Uuid) -> Result<Endpoint, StoreError> {
+        self.read(|tables| {
+            let index = tables.locate_endpoint(reach, id)?;
+            Ok(tables.endpoint(index))
+        })
+    }
+
+    fn update_endpoint(&self, reach: Reach, id: Uuid, patch: EndpointPatch) -> Pending<Endpoint> {
+        self.write(|tables, now| tables.update_endpoint(reach, id, patch, now))
+    }
+
+    fn delete_endpoint(&self, reach: Reach, id: Uuid) -> Pending<()> {
+        self.write(|tables, _| tables.delete_endpoint(reach, id))
+    }
+
+    fn replace_secret(&self, reach: Reach, id: Uuid, secret: Secret) -> Pending<Endpoint> {
+        let patch = EndpointPatch {
+            secret: Some(secret),
+            ..EndpointPatch::default()
+        };
+        self.update_endpoint(reach, id, patch)
+    }
+
+    fn shows_summaries(&self, _: Uuid) -> bool {
+        false
+    }
+
+    fn publish(&self, new: NewMessage) -> Pending<Published> {
+        self.write(|tables, now| tables.publish(&new, now))
+    }
+
+    fn list_events(
+        &self,
+        filter: &EventFilter,
+        page: Page,
+        _: usize,
+    ) -> Result<Paged<Event>, StoreError> {
+        match filter.query {
+            Some(_) => Err(Unsupported::TextSearch.error()),
+            None => Ok(self.read(|tables| tables.list_events(filter, page))),
+        }
+    }
+
+    fn read_events(&self, _: &[RowNumber], _: usize) -> Result<Part<Event>, StoreError> {
+        Err(Unsupported::Parts.error())
+    }
+
+    fn find_event(&self, reach: Reach, id: Uuid, _: usize) -> Result<Row<Event>, StoreError> {
+        self.read(|tables| {
+            let item = tables.event(tables.locate_event(reach, id)?);
+            Ok(Row {
+                item,
+                payload: None,
+            })
+        })
+    }
+
+    fn read_payload(&self, _: LongPayload, _: u64, _: usize) -> Result<PayloadPiece, StoreError> {
+        Err(Unsupported::Parts.error())
+    }
+
+    fn redeliver(&self, reach: Reach, id: Uuid) -> Pending<()> {
+        self.write(|tables, now| tables.redeliver(reach, id, now))
+    }
+
+    fn list_deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        page: Page,
+        _: usize,
+    ) -> Result<Paged<Delivery>, StoreError> {
+        match filter.query {
+            Some(_) => Err(Unsupported::TextSearch.error()),
+            None => Ok(self.read(|tables| tables.list_deliveries(filter, page))),
+        }
+    }
+
+    fn read_deliveries(&self, _: &[RowNumber], _: usize) -> Result<Part<Delivery>, StoreError> {
+        Err(Unsupported::Parts.error())
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+impl Queue for MemoryStore {
+    fn listen(&self, sink: Arc<dyn NoticeSink>) {
+        let was_first = self.sink.set(sink).is_ok();
+        assert!(was_first, "called once");
+    }
+
+    fn targets(&self) -> Result<Vec<(Target, Backlog)>, StoreError> {
+        Ok(self.read(|tables| tables.queue.targets()))
+    }
+
+    fn fresh(
+        &self,
+        endpoint: EndpointNumber,
+        after: Seq,
+        limit: usize,
+    ) -> Result<Vec<QueuedEvent>, StoreError> {
+        let request = ReadRequest::Fresh {
+            endpoint,
+            after,
+            limit,
+        };
+        match self.queued(request) {
+            ReadResult::Fresh(_, Some(events), _) => Ok(events),
+            other => unreachable!("not what was asked for: {other:?}"),
+        }
+    }
+
+    fn retries(
+        &self,
+        endpoint: EndpointNumber,
+        skipped: Run,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<RetryBatch, StoreError> {
+        let request = ReadRequest::Retries {
+            endpoint,
+            skipped,
+            now,
+            limit,
+        };
+        match self.queued(request) {
+            ReadResult::Retries(_, Some(batch)) => Ok(batch),
+            other => unreachable!("not what was asked for: {other:?}"),
+        }
+    }
+
+    fn redeliveries(
+        &self,
+        endpoint: EndpointNumber,
+        skipped: Run,
+        limit: usize,
+    ) -> Result<Vec<QueuedEvent>, StoreError> {
+        let request = ReadRequest::Redeliveries {
+            endpoint,
+            skipped,
+            limit,
+        };
+        match self.queued(request) {
+            ReadResult::Redeliveries(_, Some(events), _) => Ok(events),
+            other => unreachable!("not what was asked for: {other:?}"),
+        }
+    }
+
+    fn bodies(&self, seqs: &[Seq], bytes: usize) -> Result<Vec<Option<Arc<[u8]>>>, StoreError> {
+        Ok(self.read(|tables| tables.bodies(seqs, bytes)))
+    }
+
+    fn record(&self, record: AttemptRecord) {
+        // The engine hears of it by the notice.
+        drop(self.write(|tables, now| Ok(((), tables.record(&record, now)))));
+    }
+}

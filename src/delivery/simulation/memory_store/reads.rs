@@ -1,0 +1,218 @@
+//! The reads of a store in memory. A list looks at every row.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::tables::{DeliveryRow, Tables};
+use crate::domain::access::Reach;
+use crate::domain::clock::Timestamp;
+use crate::domain::delivery::Delivery;
+use crate::domain::endpoint::Endpoint;
+use crate::domain::event::{Event, EventStatus};
+use crate::domain::event_state::{EventState, Run};
+use crate::domain::workspace::Workspace;
+use crate::storage::{
+    DeliveryFilter, EndpointFilter, EventFilter, Listed, Page, Paged, Row, Seq, StoreError, Verdict,
+};
+
+/// Reports whether a list of a filter is empty, which means any, or has `value`.
+fn any_of<T: PartialEq>(list: &[T], value: &T) -> bool {
+    list.is_empty() || list.contains(value)
+}
+
+fn is_between(at: Timestamp, after: Option<Timestamp>, before: Option<Timestamp>) -> bool {
+    after.is_none_or(|after| at > after) && before.is_none_or(|before| at < before)
+}
+
+/// Returns a page of rows that come newest first, and their count.
+fn page_of<T>(rows: impl Iterator<Item = T>, page: Page) -> (Vec<T>, u64) {
+    let mut items = Vec::new();
+    let mut total = 0;
+    for row in rows {
+        if total >= page.offset() && (items.len() as u64) < page.limit {
+            items.push(row);
+        }
+        total += 1;
+    }
+    (items, total)
+}
+
+fn paged<T>(rows: impl Iterator<Item = T>, page: Page) -> Paged<T> {
+    let (items, total) = page_of(rows, page);
+    let whole = |item| Row {
+        item,
+        payload: None,
+    };
+    Paged {
+        rows: items.into_iter().map(whole).collect(),
+        rest: Vec::new(),
+        total,
+        searched: None,
+    }
+}
+
+impl Tables {
+    /// The endpoint as it is shown.
+    pub(super) fn endpoint(&self, index: usize) -> Endpoint {
+        Endpoint {
+            disabled_reason: self.queue.endpoints[index].disabled,
+            ..self.endpoints[index].clone()
+        }
+    }
+
+    pub(super) fn event_id(&self, seq: Seq) -> Uuid {
+        self.events[&seq].id
+    }
+
+    pub(super) fn locate_event(&self, reach: Reach, id: Uuid) -> Result<Seq, StoreError> {
+        let mut events = self.events.iter();
+        let found = events.find(|(seq, row)| {
+            row.id == id
+                && reach.covers(self.endpoints[self.queue.row(**seq).endpoint].workspace_id)
+        });
+        found.map(|(seq, _)| *seq).ok_or(StoreError::NotFound)
+    }
+
+    /// The event as it is shown.
+    pub(super) fn event(&self, seq: Seq) -> Event {
+        let (row, queued) = (&self.events[&seq], self.queue.row(seq));
+        let skip_through = self.queue.endpoints[queued.endpoint].target.skip_through;
+        let status = queued
+            .state
+            .status(Run(queued.run).is_skipped(skip_through));
+        let next = match queued.state {
+            EventState::Fresh => row.created_at,
+            _ => queued.due,
+        };
+        Event {
+            id: row.id,
+            message_id: row.message_id,
+            endpoint_id: self.endpoints[queued.endpoint].id,
+            event_type: row.event_type.clone(),
+            status,
+            attempts: queued.attempts,
+            last_http_code: row.last_http_code,
+            next_attempt_at: (status == EventStatus::Pending).then_some(next),
+            payload: Some(String::from_utf8_lossy(&row.body).into_owned()),
+            created_at: row.created_at,
+            modified_at: row.modified_at,
+        }
+    }
+
+    /// The delivery as it is shown.
+    pub(super) fn delivery(&self, row: &DeliveryRow) -> Delivery {
+        let event = self.event(row.seq);
+        let record = &row.record;
+        Delivery {
+            id: row.id,
+            endpoint_id: event.endpoint_id,
+            event,
+            attempt: record.event.attempts + 1,
+            succeeded: record.verdict == Verdict::Succeeded,
+            http_code: record.code,
+            error: record.error,
+            response: record.response.clone(),
+            duration_ms: record.duration_ms,
+            created_at: row.created_at,
+        }
+    }
+
+    pub(super) fn bodies(&self, seqs: &[Seq], bytes: usize) -> Vec<Option<Arc<[u8]>>> {
+        let mut room = bytes;
+        let mut bodies = Vec::new();
+        for seq in seqs {
+            let body = self.events[seq].body.clone();
+            if body.len() > room && !bodies.is_empty() {
+                break;
+            }
+            room = room.saturating_sub(body.len());
+            bodies.push(Some(body));
+        }
+        bodies
+    }
+    pub(super) fn list_workspaces(&self, reach: Reach, page: Page) -> Listed<Workspace> {
+        let rows = self.workspaces.iter().rev();
+        let shown = rows.filter(|row| !row.is_deleted && reach.covers(row.workspace.id));
+        let (items, total) = page_of(shown.map(|row| row.workspace.clone()), page);
+        Listed {
+            items,
+            total,
+            searched: None,
+        }
+    }
+
+    pub(super) fn list_endpoints(&self, filter: &EndpointFilter, page: Page) -> Paged<Endpoint> {
+        let sought = filter.url.as_deref().unwrap_or_default().to_lowercase();
+        let shown = (0..self.endpoints.len()).rev().filter(|index| {
+            let endpoint = &self.endpoints[*index];
+            !self.queue.endpoints[*index].deleted
+                && filter.reach.covers(endpoint.workspace_id)
+                && any_of(&filter.workspaces, &endpoint.workspace_id)
+                && endpoint
+                    .settings
+                    .delivery
+                    .url
+                    .as_str()
+                    .to_lowercase()
+                    .contains(&sought)
+        });
+        paged(shown.map(|index| self.endpoint(index)), page)
+    }
+
+    /// Reports whether the endpoint that an event goes to is one of those in a filter.
+    fn is_in_scope(
+        &self,
+        seq: Seq,
+        reach: Reach,
+        workspaces: &[Uuid],
+        endpoints: &[Uuid],
+        event_types: &[String],
+    ) -> bool {
+        let endpoint = &self.endpoints[self.queue.row(seq).endpoint];
+        let event_type = self.events[&seq].event_type.as_str().to_owned();
+        reach.covers(endpoint.workspace_id)
+            && any_of(workspaces, &endpoint.workspace_id)
+            && any_of(endpoints, &endpoint.id)
+            && any_of(event_types, &event_type)
+    }
+
+    pub(super) fn list_events(&self, filter: &EventFilter, page: Page) -> Paged<Event> {
+        let in_scope = self.events.keys().rev().filter(|seq| {
+            self.is_in_scope(
+                **seq,
+                filter.reach,
+                &filter.workspaces,
+                &filter.endpoints,
+                &filter.event_types,
+            )
+        });
+        let events = in_scope.map(|seq| self.event(*seq));
+        let shown = events.filter(|event| {
+            any_of(&filter.statuses, &event.status)
+                && is_between(event.created_at, filter.after, filter.before)
+        });
+        paged(shown, page)
+    }
+
+    pub(super) fn list_deliveries(&self, filter: &DeliveryFilter, page: Page) -> Paged<Delivery> {
+        let in_scope = self.deliveries.iter().rev().filter(|row| {
+            self.is_in_scope(
+                row.seq,
+                filter.reach,
+                &filter.workspaces,
+                &filter.endpoints,
+                &filter.event_types,
+            )
+        });
+        let deliveries = in_scope.map(|row| self.delivery(row));
+        let shown = deliveries.filter(|delivery| {
+            let hundreds = delivery.http_code.map(|code| code / 100);
+            filter.event.is_none_or(|id| delivery.event.id == id)
+                && filter.succeeded.is_none_or(|it| delivery.succeeded == it)
+                && (filter.code_class).is_none_or(|it| hundreds == Some(it.hundreds()))
+                && is_between(delivery.created_at, filter.after, filter.before)
+        });
+        paged(shown, page)
+    }
+}

@@ -1,0 +1,352 @@
+//! The rows of a store in memory, and the writes that change them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::delivery::simulation::store::{self, index_of};
+use crate::domain::access::Reach;
+use crate::domain::clock::Timestamp;
+use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint};
+use crate::domain::event_type::{EventType, Subscription};
+use crate::domain::id::new_id;
+use crate::domain::message::{
+    IDEMPOTENCY_PERIOD, Idempotency, Message, NewMessage, raw_body, server_timestamp,
+};
+use crate::domain::workspace::{Workspace, WorkspaceName};
+use crate::storage::conformance::Settings;
+use crate::storage::{AttemptRecord, Cause, Notice, Published, Seq, StoreError, WorkspaceNumber};
+
+/// The result of a write, and the notices of it; an error has changed nothing.
+pub(super) type Written<T> = Result<(T, Vec<Notice>), StoreError>;
+
+/// A workspace's row; its number is its place in the table, from 1 on.
+pub(super) struct WorkspaceRow {
+    pub(super) workspace: Workspace,
+    pub(super) is_deleted: bool,
+}
+
+/// A message's row.
+struct MessageRow {
+    message: Message,
+    idempotency: Option<Idempotency>,
+    created_at: Timestamp,
+}
+
+/// The part of an event's row that the queue does not have.
+pub(super) struct EventRow {
+    pub(super) id: Uuid,
+    pub(super) message_id: Uuid,
+    pub(super) event_type: EventType,
+    pub(super) created_at: Timestamp,
+    pub(super) modified_at: Option<Timestamp>,
+    pub(super) last_http_code: Option<u16>,
+    pub(super) body: Arc<[u8]>,
+}
+
+/// A delivery's row: the delivery without its event.
+pub(super) struct DeliveryRow {
+    pub(super) seq: Seq,
+    pub(super) record: AttemptRecord,
+    pub(super) id: Uuid,
+    pub(super) created_at: Timestamp,
+}
+
+/// All rows.
+pub(super) struct Tables {
+    pub(super) queue: store::Store,
+    max_endpoints: u64,
+    pub(super) workspaces: Vec<WorkspaceRow>,
+    /// In the order of `queue.endpoints`, which knows more of each.
+    pub(super) endpoints: Vec<Endpoint>,
+    messages: Vec<MessageRow>,
+    pub(super) events: BTreeMap<Seq, EventRow>,
+    pub(super) deliveries: Vec<DeliveryRow>,
+}
+
+impl Tables {
+    pub(super) fn new(settings: Settings) -> Self {
+        Self {
+            queue: store::Store::new(settings.disable_after),
+            max_endpoints: settings.max_endpoints,
+            workspaces: Vec::new(),
+            endpoints: Vec::new(),
+            messages: Vec::new(),
+            events: BTreeMap::new(),
+            deliveries: Vec::new(),
+        }
+    }
+
+    fn locate_workspace(&self, reach: Reach, id: Uuid) -> Result<usize, StoreError> {
+        let found = self.workspaces.iter().position(|row| {
+            row.workspace.id == id && !row.is_deleted && reach.covers(row.workspace.id)
+        });
+        found.ok_or(StoreError::NotFound)
+    }
+
+    pub(super) fn find_workspace(&self, reach: Reach, id: Uuid) -> Result<&Workspace, StoreError> {
+        let index = self.locate_workspace(reach, id)?;
+        Ok(&self.workspaces[index].workspace)
+    }
+
+    pub(super) fn find_workspace_named(&self, name: &str) -> Result<&Workspace, StoreError> {
+        let found = self
+            .workspaces
+            .iter()
+            .find(|row| !row.is_deleted && row.workspace.name.as_str() == name);
+        found.map(|row| &row.workspace).ok_or(StoreError::NotFound)
+    }
+
+    fn refuse_taken(&self, name: &WorkspaceName, except: Option<Uuid>) -> Result<(), StoreError> {
+        match self.find_workspace_named(name.as_str()) {
+            Ok(holder) if Some(holder.id) != except => Err(StoreError::NameTaken),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn create_workspace(
+        &mut self,
+        name: WorkspaceName,
+        now: Timestamp,
+    ) -> Written<Workspace> {
+        self.refuse_taken(&name, None)?;
+        let workspace = Workspace {
+            id: new_id(now),
+            name,
+            created_at: now,
+            modified_at: None,
+        };
+        self.workspaces.push(WorkspaceRow {
+            workspace: workspace.clone(),
+            is_deleted: false,
+        });
+        Ok((workspace, Vec::new()))
+    }
+
+    pub(super) fn rename_workspace(
+        &mut self,
+        reach: Reach,
+        id: Uuid,
+        name: WorkspaceName,
+        now: Timestamp,
+    ) -> Written<Workspace> {
+        let index = self.locate_workspace(reach, id)?;
+        self.refuse_taken(&name, Some(id))?;
+        let workspace = &mut self.workspaces[index].workspace;
+        workspace.name = name;
+        workspace.modified_at = Some(now);
+        Ok((workspace.clone(), Vec::new()))
+    }
+
+    pub(super) fn delete_workspace(&mut self, reach: Reach, id: Uuid) -> Written<()> {
+        let index = self.locate_workspace(reach, id)?;
+        let owned: Vec<usize> = self.endpoints_of(id).collect();
+        let notices = owned.into_iter().map(|it| self.queue.delete(it)).collect();
+        self.workspaces[index].is_deleted = true;
+        Ok(((), notices))
+    }
+
+    /// The endpoints of a workspace that are not deleted.
+    fn endpoints_of(&self, workspace: Uuid) -> impl Iterator<Item = usize> {
+        (0..self.endpoints.len()).filter(move |index| {
+            self.endpoints[*index].workspace_id == workspace
+                && !self.queue.endpoints[*index].deleted
+        })
+    }
+
+    pub(super) fn locate_endpoint(&self, reach: Reach, id: Uuid) -> Result<usize, StoreError> {
+        let found = (0..self.endpoints.len()).find(|index| {
+            let endpoint = &self.endpoints[*index];
+            endpoint.id == id
+                && !self.queue.endpoints[*index].deleted
+                && reach.covers(endpoint.workspace_id)
+        });
+        found.ok_or(StoreError::NotFound)
+    }
+
+    pub(super) fn create_endpoint(
+        &mut self,
+        new: NewEndpoint,
+        now: Timestamp,
+    ) -> Written<Endpoint> {
+        let workspace = self.locate_workspace(Reach::Server, new.workspace_id);
+        let workspace = workspace.map_err(|_| StoreError::UnknownWorkspace(new.workspace_id))?;
+        if self.endpoints_of(new.workspace_id).count() as u64 >= self.max_endpoints {
+            return Err(StoreError::TooManyEndpoints(self.max_endpoints));
+        }
+        let endpoint = Endpoint {
+            id: new_id(now),
+            workspace_id: new.workspace_id,
+            settings: new.settings,
+            disabled_reason: None,
+            created_at: now,
+            modified_at: None,
+        };
+        let number = i64::try_from(workspace + 1).expect("few workspaces");
+        self.queue.create(WorkspaceNumber(number));
+        self.endpoints.push(endpoint.clone());
+        let notice = self.edited(self.endpoints.len() - 1, Cause::Created);
+        Ok((endpoint, notice.into_iter().collect()))
+    }
+
+    /// Has the queue know the endpoint as it is now.
+    fn edited(&mut self, index: usize, cause: Cause) -> Option<Notice> {
+        let endpoint = &self.endpoints[index];
+        let target = &mut self.queue.endpoints[index].target;
+        target.id = endpoint.id;
+        target.settings = endpoint.settings.delivery.clone();
+        self.queue.edit(index, cause)
+    }
+
+    pub(super) fn update_endpoint(
+        &mut self,
+        reach: Reach,
+        id: Uuid,
+        patch: EndpointPatch,
+        now: Timestamp,
+    ) -> Written<Endpoint> {
+        let index = self.locate_endpoint(reach, id)?;
+        if patch.is_empty() {
+            return Ok((self.endpoint(index), Vec::new()));
+        }
+        let endpoint = &mut self.endpoints[index];
+        let before = endpoint.settings.delivery.url.clone();
+        let enabled = patch.enabled;
+        patch.apply(&mut endpoint.settings);
+        endpoint.modified_at = Some(now);
+        let cause = match enabled {
+            Some(false) => Cause::Disabled,
+            Some(true) => Cause::Enabled,
+            None if endpoint.settings.delivery.url != before => Cause::Moved,
+            None => Cause::Edited,
+        };
+        match enabled {
+            Some(true) => drop(self.queue.enable(index)),
+            Some(false) if self.queue.endpoints[index].disabled.is_none() => {
+                drop(self.queue.disable(index));
+            }
+            _ => {}
+        }
+        let notices = self.edited(index, cause).into_iter().collect();
+        Ok((self.endpoint(index), notices))
+    }
+
+    pub(super) fn delete_endpoint(&mut self, reach: Reach, id: Uuid) -> Written<()> {
+        let index = self.locate_endpoint(reach, id)?;
+        Ok(((), vec![self.queue.delete(index)]))
+    }
+
+    pub(super) fn publish(&mut self, new: &NewMessage, now: Timestamp) -> Written<Published> {
+        if self
+            .find_workspace(Reach::Server, new.workspace_id)
+            .is_err()
+        {
+            return Err(StoreError::UnknownWorkspace(new.workspace_id));
+        }
+        if let Some(message) = self.earlier(new, now)? {
+            let replayed = true;
+            return Ok((Published { message, replayed }, Vec::new()));
+        }
+        let timestamp = match &new.timestamp {
+            Some(sent) => sent.clone(),
+            None => server_timestamp(now),
+        };
+        let body = raw_body(&new.event_type, &timestamp, &new.data).into();
+        let mut message = Message {
+            id: new_id(now),
+            event_type: new.event_type.clone(),
+            timestamp,
+            workspace_id: new.workspace_id,
+            events: Vec::new(),
+        };
+        let notices = self.fan_out(&mut message, &body, now);
+        self.messages.push(MessageRow {
+            message: message.clone(),
+            idempotency: new.idempotency.clone(),
+            created_at: now,
+        });
+        let replayed = false;
+        Ok((Published { message, replayed }, notices))
+    }
+
+    fn fan_out(&mut self, message: &mut Message, body: &Arc<[u8]>, now: Timestamp) -> Vec<Notice> {
+        let wants = |it: &Subscription| it.matches(&message.event_type);
+        let wanting: Vec<usize> = self
+            .endpoints_of(message.workspace_id)
+            .filter(|index| self.endpoints[*index].settings.events.iter().any(wants))
+            .collect();
+        let mut notices = Vec::new();
+        for index in wanting {
+            let Some(mut event) = self.queue.publish(index, now, body.clone()) else {
+                continue;
+            };
+            event.id = new_id(now);
+            message.events.push((event.id, self.endpoints[index].id));
+            let row = EventRow {
+                id: event.id,
+                message_id: message.id,
+                event_type: message.event_type.clone(),
+                created_at: now,
+                modified_at: None,
+                last_http_code: None,
+                body: body.clone(),
+            };
+            self.events.insert(event.seq, row);
+            notices.push(Notice::Published(event));
+        }
+        notices
+    }
+
+    /// The message that the key was used for, if it still counts.
+    fn earlier(&self, new: &NewMessage, now: Timestamp) -> Result<Option<Message>, StoreError> {
+        let Some(Idempotency { key, fingerprint }) = &new.idempotency else {
+            return Ok(None);
+        };
+        for row in self.messages.iter().rev() {
+            let in_time = row.created_at >= now.before(IDEMPOTENCY_PERIOD);
+            if let Some(used) = &row.idempotency
+                && (in_time && used.key == *key && row.message.workspace_id == new.workspace_id)
+            {
+                if used.fingerprint != *fingerprint {
+                    return Err(StoreError::IdempotencyKeyReused);
+                }
+                return Ok(Some(row.message.clone()));
+            }
+        }
+        Ok(None)
+    }
+
+    pub(super) fn redeliver(&mut self, reach: Reach, id: Uuid, now: Timestamp) -> Written<()> {
+        let seq = self.locate_event(reach, id)?;
+        if self.queue.endpoints[self.queue.row(seq).endpoint].deleted {
+            return Err(StoreError::NotFound);
+        }
+        let notice = self.queue.redeliver(seq.0, now);
+        let notice = notice.ok_or(StoreError::EndpointDisabled)?;
+        self.events
+            .get_mut(&seq)
+            .expect("it was located")
+            .modified_at = Some(now);
+        Ok(((), vec![notice]))
+    }
+
+    pub(super) fn record(&mut self, record: &AttemptRecord, now: Timestamp) -> Vec<Notice> {
+        let seq = record.event.seq;
+        let row = self.events.get_mut(&seq).expect("it was handed out");
+        row.last_http_code = record.code;
+        row.modified_at = Some(now);
+        self.deliveries.push(DeliveryRow {
+            seq,
+            record: record.clone(),
+            id: new_id(now),
+            created_at: now,
+        });
+        let notices = self.queue.record(record, now);
+        let changed = |notice: &Notice| matches!(notice, Notice::Endpoint(..));
+        if notices.iter().any(changed) {
+            self.endpoints[index_of(record.event.endpoint)].modified_at = Some(now);
+        }
+        notices
+    }
+}

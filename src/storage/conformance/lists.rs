@@ -1,0 +1,211 @@
+//! Lists and notices: their order, their totals, and what narrows a list.
+
+use uuid::Uuid;
+
+use super::fixture::{ALL, BYTES, Open, SECOND, StoreFixture, every_event, new_endpoint, url};
+use crate::domain::access::Reach;
+use crate::domain::delivery::CodeClass;
+use crate::domain::endpoint::EndpointPatch;
+use crate::domain::event::EventStatus;
+use crate::storage::{DeliveryFilter, EndpointFilter, EventFilter, Notice, Page, Verdict};
+
+/// A filter that all deliveries pass.
+pub(super) fn every_delivery() -> DeliveryFilter {
+    DeliveryFilter {
+        reach: Reach::Server,
+        workspaces: Vec::new(),
+        endpoints: Vec::new(),
+        event: None,
+        event_types: Vec::new(),
+        after: None,
+        before: None,
+        succeeded: None,
+        code_class: None,
+        query: None,
+    }
+}
+
+/// A filter that all endpoints pass.
+pub(super) fn every_endpoint() -> EndpointFilter {
+    EndpointFilter {
+        reach: Reach::Server,
+        workspaces: Vec::new(),
+        url: None,
+    }
+}
+
+pub(super) fn events_are_listed_newest_first_with_an_exact_total(open: Open) {
+    let it = StoreFixture::new(open);
+    let (workspace, _) = it.tenant();
+    let mut ids: Vec<Uuid> = (0..5).map(|_| it.published(&workspace).id).collect();
+    ids.reverse();
+    assert_eq!(it.events(&every_event(), ALL), (ids.clone(), 5));
+    let page = |number| it.events(&every_event(), Page { number, limit: 2 });
+    assert_eq!(page(1), (ids[..2].to_vec(), 5));
+    assert_eq!(page(3), (ids[4..].to_vec(), 5));
+    assert_eq!(page(4), (vec![], 5));
+}
+
+pub(super) fn events_are_listed_by_each_filter(open: Open) {
+    let it = StoreFixture::new(open);
+    let (workspace, endpoint) = it.tenant();
+    let neighbour = it.workspace("neighbour");
+    let _elsewhere = it.endpoint(&neighbour, &["a"]);
+    let [succeeded, failed, pending] = [0, 1, 2].map(|_| {
+        it.clock.advance(SECOND);
+        it.published(&workspace)
+    });
+    it.record(&succeeded, Verdict::Succeeded);
+    it.record(&failed, Verdict::Failed);
+    it.clock.advance(SECOND);
+    let other = it.published(&neighbour).id;
+    let typed = it.endpoint(&workspace, &["b"]);
+    it.clock.advance(SECOND);
+    let of_b = it.publish(&workspace, "b").message.events[0].0;
+    it.set_enabled(&typed, false);
+    let (succeeded, failed, pending) = (succeeded.id, failed.id, pending.id);
+    let list = |change: &dyn Fn(&mut EventFilter)| {
+        let mut filter = every_event();
+        change(&mut filter);
+        let (ids, total) = it.events(&filter, ALL);
+        assert_eq!(ids.len() as u64, total);
+        ids
+    };
+    let status = |statuses: &[EventStatus]| {
+        let statuses = statuses.to_vec();
+        list(&move |filter| filter.statuses.clone_from(&statuses))
+    };
+    assert_eq!(status(&[EventStatus::Succeeded]), [succeeded]);
+    assert_eq!(status(&[EventStatus::Failed]), [failed]);
+    assert_eq!(status(&[EventStatus::Pending]), [other, pending]);
+    assert_eq!(status(&[EventStatus::Skipped]), [of_b]);
+    let ended = [EventStatus::Failed, EventStatus::Succeeded];
+    assert_eq!(status(&ended), [failed, succeeded]);
+    let within = list(&|filter| filter.reach = Reach::Workspace(neighbour.id));
+    assert_eq!(within, [other]);
+    let named = list(&|filter| filter.workspaces = vec![workspace.id]);
+    assert_eq!(named, [of_b, pending, failed, succeeded]);
+    let to_endpoint = list(&|filter| filter.endpoints = vec![endpoint.id]);
+    assert_eq!(to_endpoint, [pending, failed, succeeded]);
+    let of_type = list(&|filter| filter.event_types = vec!["b".to_owned()]);
+    assert_eq!(of_type, [of_b]);
+    let unknown = list(&|filter| filter.event_types = vec!["c".to_owned()]);
+    assert_eq!(unknown, [] as [Uuid; 0]);
+    let middle = it.event(failed).created_at;
+    let after = list(&|filter| filter.after = Some(middle));
+    assert_eq!(after, [of_b, other, pending]);
+    let before = list(&|filter| filter.before = Some(middle));
+    assert_eq!(before, [succeeded]);
+}
+
+pub(super) fn deliveries_are_listed_newest_first_and_by_each_filter(open: Open) {
+    let it = StoreFixture::new(open);
+    let (workspace, endpoint) = it.tenant();
+    let neighbour = it.workspace("neighbour");
+    let _elsewhere = it.endpoint(&neighbour, &["a"]);
+    let first = it.published(&workspace);
+    it.retry_at(&first, it.now());
+    it.clock.advance(SECOND);
+    let again = &it.retries(first.endpoint)[0];
+    it.record(again, Verdict::Succeeded);
+    it.clock.advance(SECOND);
+    let second = it.published(&neighbour);
+    it.record(&second, Verdict::Gone);
+    let list = |change: &dyn Fn(&mut DeliveryFilter)| {
+        let mut filter = every_delivery();
+        change(&mut filter);
+        let found = it.store.list_deliveries(&filter, ALL, BYTES).unwrap();
+        assert_eq!(found.rows.len() as u64, found.total);
+        let codes = found.rows.iter().map(|row| row.item.http_code.unwrap());
+        codes.collect::<Vec<u16>>()
+    };
+    assert_eq!(list(&|_| {}), [410, 204, 500]);
+    let of_event = list(&|filter| filter.event = Some(first.id));
+    assert_eq!(of_event, [204, 500]);
+    assert_eq!(list(&|filter| filter.succeeded = Some(true)), [204]);
+    assert_eq!(list(&|filter| filter.succeeded = Some(false)), [410, 500]);
+    let class = Some(CodeClass::ClientError);
+    assert_eq!(list(&|filter| filter.code_class = class), [410]);
+    let to_endpoint = list(&|filter| filter.endpoints = vec![endpoint.id]);
+    assert_eq!(to_endpoint, [204, 500]);
+    let within = list(&|filter| filter.reach = Reach::Workspace(neighbour.id));
+    assert_eq!(within, [410]);
+    let none = list(&|filter| filter.event_types = vec!["b".to_owned()]);
+    assert_eq!(none, [] as [u16; 0]);
+    let middle = list(&|filter| filter.after = Some(it.now().before(SECOND)));
+    assert_eq!(middle, [410]);
+    let page = Page {
+        number: 2,
+        limit: 2,
+    };
+    let found = it.store.list_deliveries(&every_delivery(), page, BYTES);
+    let found = found.unwrap();
+    assert_eq!((found.rows.len(), found.total), (1, 3));
+}
+
+pub(super) fn endpoints_are_listed_newest_first_by_workspace_and_url(open: Open) {
+    let it = StoreFixture::new(open);
+    let (workspace, first) = it.tenant();
+    let second = it.endpoint(&workspace, &["a"]);
+    let moved = EndpointPatch {
+        url: Some(url("other")),
+        ..EndpointPatch::default()
+    };
+    it.update(first.id, moved).unwrap();
+    let neighbour = it.workspace("neighbour");
+    let new = new_endpoint(neighbour.id, &["a"]);
+    let third = it.store.create_endpoint(new).wait().unwrap();
+    let list = |change: &dyn Fn(&mut EndpointFilter), page| {
+        let mut filter = every_endpoint();
+        change(&mut filter);
+        let found = it.store.list_endpoints(&filter, page, BYTES).unwrap();
+        let ids: Vec<Uuid> = found.rows.iter().map(|row| row.item.id).collect();
+        (ids, found.total)
+    };
+    let all = vec![third.id, second.id, first.id];
+    assert_eq!(list(&|_| {}, ALL), (all, 3));
+    let page = Page {
+        number: 2,
+        limit: 1,
+    };
+    assert_eq!(list(&|_| {}, page), (vec![second.id], 3));
+    let named = list(&|filter| filter.workspaces = vec![neighbour.id], ALL);
+    assert_eq!(named, (vec![third.id], 1));
+    let by_url = list(&|filter| filter.url = Some("EXAMPLE/OTH".to_owned()), ALL);
+    assert_eq!(by_url, (vec![first.id], 1));
+    let within = list(&|filter| filter.reach = Reach::Workspace(workspace.id), ALL);
+    assert_eq!(within, (vec![second.id, first.id], 2));
+}
+
+pub(super) fn notices_come_in_the_order_of_commits_and_before_the_answer(open: Open) {
+    let it = StoreFixture::new(open);
+    let (workspace, endpoint) = it.tenant();
+    let event = it.published(&workspace);
+    it.set_enabled(&endpoint, false);
+    it.set_enabled(&endpoint, true);
+    it.redeliver(&event);
+    it.record(&event, Verdict::Failed);
+    // None is waited for, but for the record of the attempt: a write is answered after its notices.
+    let mut kinds: Vec<&str> = it.notices().iter().map(kind).collect();
+    kinds.dedup();
+    let expected = [
+        "enabled",
+        "published",
+        "disabled",
+        "enabled",
+        "redeliver",
+        "recorded",
+    ];
+    assert_eq!(kinds, expected);
+}
+
+fn kind(notice: &Notice) -> &'static str {
+    match notice {
+        Notice::Published(_) => "published",
+        Notice::Endpoint(target, _) if target.enabled => "enabled",
+        Notice::Endpoint(..) => "disabled",
+        Notice::Redeliver { .. } => "redeliver",
+        Notice::Recorded(_) => "recorded",
+        Notice::Due { .. } => "due",
+    }
+}

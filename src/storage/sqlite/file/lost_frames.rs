@@ -1,0 +1,188 @@
+//! Frames of the last run's write-ahead log that are gone: the log was cut, damaged, removed or replaced.
+//!
+//! `SQLite` takes a log up to the first frame that is not valid, and drops the rest without a word: after a power
+//! cut that is right. After anything else the wal-index of the last run may still be there, and it has the
+//! number of the frames that were committed, each of which was synced before it was counted. So a start reads it
+//! before the first connection makes it anew, and says what is missing.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::place::beside;
+
+/// Bytes of a wal-index that are read: its header, twice, and how many frames were moved
+/// (<https://sqlite.org/walformat.html#the_wal_index_file_format>).
+const INDEX_BYTES: usize = 100;
+
+/// Bytes of one copy of the header.
+const HEADER_BYTES: usize = 48;
+
+/// The version of the format.
+const VERSION: u32 = 3_007_000;
+
+/// What the wal-index of the last run says of its log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LastRun {
+    /// Committed frames in the log.
+    frames: u64,
+    /// Those of them that were moved into the database file.
+    moved: u64,
+    /// What all frames of the log have; the first half is one higher each time the log starts over.
+    salts: [u8; 8],
+}
+
+impl LastRun {
+    /// Reads the wal-index beside `database`, before a connection makes it anew; `None` if there is none, or it
+    /// says nothing.
+    pub(super) fn read(database: &Path) -> Option<Self> {
+        let mut bytes = [0; INDEX_BYTES];
+        let mut index = File::open(beside(database, "-shm")).ok()?;
+        let read = index.read_exact(&mut bytes);
+        // Closing any handle of the file drops the locks that SQLite holds on it in this process (POSIX).
+        std::mem::forget(index);
+        read.ok()?;
+        Self::parse(&bytes)
+    }
+
+    fn parse(bytes: &[u8; INDEX_BYTES]) -> Option<Self> {
+        let (first, second) = (
+            &bytes[..HEADER_BYTES],
+            &bytes[HEADER_BYTES..2 * HEADER_BYTES],
+        );
+        let is_complete = bytes[12] == 1;
+        if first != second || !is_complete || number(bytes, 0)? != VERSION {
+            return None;
+        }
+        Some(Self {
+            frames: number(bytes, 16)?.into(),
+            moved: number(bytes, 96)?.into(),
+            salts: bytes[32..40].try_into().ok()?,
+        })
+    }
+
+    /// Returns how many committed frames are gone, given the frames that `SQLite` found in the log.
+    ///
+    /// A log that has started over since the wal-index was written has nothing that the index knows: after a
+    /// power cut the disk may have an old index.
+    fn lost(&self, found: u64, salts: Option<[u8; 8]>) -> u64 {
+        let found = match salts {
+            Some(salts) if salts == self.salts => found,
+            Some(salts) if is_later(salts, self.salts) => return 0,
+            _ => 0,
+        };
+        self.frames.saturating_sub(found.max(self.moved))
+    }
+}
+
+/// Reports whether a log with these salts is one to which that with the others has started over.
+fn is_later(salts: [u8; 8], than: [u8; 8]) -> bool {
+    let count = |salts: [u8; 8]| u32::from_be_bytes([salts[0], salts[1], salts[2], salts[3]]);
+    let ahead = count(salts).wrapping_sub(count(than));
+    ahead > 0 && ahead < u32::MAX / 2
+}
+
+/// Returns the number at `at`; a wal-index has the byte order of the machine.
+fn number(bytes: &[u8], at: usize) -> Option<u32> {
+    let four = bytes.get(at..at + 4)?.try_into().ok()?;
+    Some(u32::from_ne_bytes(four))
+}
+
+/// Writes a line to the log if committed frames are gone, and keeps a copy of what is left of the write-ahead
+/// log; `found`: the frames that `SQLite` found in it.
+pub(super) fn report(database: &Path, last_run: Option<LastRun>, found: u64) {
+    let log = beside(database, "-wal");
+    let lost = last_run.map_or(0, |last_run| last_run.lost(found, salts_of(&log)));
+    if lost == 0 {
+        return;
+    }
+    let copy = match keep_copy(database, &log) {
+        Ok(Some(copy)) => format!("what was there of it is kept as {}", copy.display()),
+        Ok(None) => "nothing was there of it".to_owned(),
+        Err(error) => format!("no copy of it could be made: {error}"),
+    };
+    tracing::error!(
+        frames = lost,
+        found,
+        "the write-ahead log of the last run was cut, damaged, removed or replaced since: that many frames of \
+         4 KiB, which were committed, are lost; {copy}"
+    );
+}
+
+/// Returns the salts in the header of the log.
+fn salts_of(log: &Path) -> Option<[u8; 8]> {
+    let mut header = [0; 24];
+    File::open(log).ok()?.read_exact(&mut header).ok()?;
+    header[16..24].try_into().ok()
+}
+
+/// Copies the log, if it has anything, to a file that only its owner may read.
+fn keep_copy(database: &Path, log: &Path) -> io::Result<Option<PathBuf>> {
+    if log.metadata().map_or(0, |metadata| metadata.len()) == 0 {
+        return Ok(None);
+    }
+    let copy = beside(database, "-wal.damaged");
+    match std::fs::remove_file(&copy) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&copy)?;
+    io::copy(&mut File::open(log)?, &mut file)?;
+    file.sync_all()?;
+    Ok(Some(copy))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SALTS: [u8; 8] = [0, 0, 0, 5, 1, 2, 3, 4];
+    const LATER: [u8; 8] = [0, 0, 0, 6, 9, 9, 9, 9];
+
+    fn index(frames: u32, moved: u32) -> [u8; INDEX_BYTES] {
+        let mut bytes = [0; INDEX_BYTES];
+        bytes[0..4].copy_from_slice(&VERSION.to_ne_bytes());
+        bytes[12] = 1;
+        bytes[16..20].copy_from_slice(&frames.to_ne_bytes());
+        bytes[32..40].copy_from_slice(&SALTS);
+        bytes.copy_within(..HEADER_BYTES, HEADER_BYTES);
+        bytes[96..100].copy_from_slice(&moved.to_ne_bytes());
+        bytes
+    }
+
+    #[test]
+    fn what_is_missing_is_neither_in_the_log_nor_in_the_database() {
+        let last_run = LastRun::parse(&index(100, 30)).unwrap();
+        assert_eq!(last_run.lost(100, Some(SALTS)), 0, "whole");
+        assert_eq!(last_run.lost(120, Some(SALTS)), 0, "the index is older");
+        assert_eq!(last_run.lost(60, Some(SALTS)), 40, "cut");
+        assert_eq!(
+            last_run.lost(10, Some(SALTS)),
+            70,
+            "cut into what was moved"
+        );
+        assert_eq!(last_run.lost(0, None), 70, "removed");
+        assert_eq!(last_run.lost(10, Some(LATER)), 0, "it has started over");
+        let earlier = LastRun {
+            salts: LATER,
+            ..last_run
+        };
+        assert_eq!(earlier.lost(100, Some(SALTS)), 70, "replaced by an old one");
+        let all_moved = LastRun::parse(&index(100, 100)).unwrap();
+        assert_eq!(all_moved.lost(0, None), 0);
+    }
+
+    #[test]
+    fn an_index_that_is_not_complete_says_nothing() {
+        let whole = index(100, 30);
+        for (at, byte) in [(0, 9), (12, 0), (16, 9), (60, 9)] {
+            let mut torn = whole;
+            torn[at] = byte;
+            assert_eq!(LastRun::parse(&torn), None, "{at}");
+        }
+    }
+}

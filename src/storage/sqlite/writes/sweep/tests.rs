@@ -1,0 +1,185 @@
+//! Which events a sweep takes, and how many pages it writes for them.
+
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use super::*;
+use crate::domain::clock::Timestamp;
+use crate::storage::sqlite::file::connection::write_connection;
+use crate::storage::sqlite::file::open;
+use crate::storage::sqlite::file::wal::checkpoint;
+use crate::storage::sqlite::writer::cache::WriterState;
+use crate::storage::sqlite::writer::counters::Counters;
+use crate::storage::sqlite::writer::workspace_cache::Summarised;
+
+/// An event of the model.
+#[derive(Clone, Copy, Debug)]
+struct Event {
+    endpoint: usize,
+    state: EventState,
+    /// What its run has beyond its number: a redelivery.
+    redelivered: i64,
+}
+
+struct SweepFixture {
+    _folder: TempDir,
+    connection: Connection,
+}
+
+impl SweepFixture {
+    /// A database with endpoints that skip up to the given runs, and with events numbered from 1.
+    fn new(skips: &[i64], events: &[Event]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("h.db");
+        open::prepare(&path, true).unwrap();
+        let connection = write_connection(&path).unwrap();
+        connection.execute_batch("BEGIN").unwrap();
+        for (n, skip_through) in (1..).zip(skips) {
+            let insert = "INSERT INTO endpoint (n, id, workspace, url, format, secret, events, created_at,
+                          disabled, skip_through, sweep) VALUES (?1, ?2, 1, 'u', 0, 's', '', 0, 0, ?3, 1)";
+            let n: i64 = n;
+            let row = params![n, n.to_be_bytes(), skip_through];
+            connection.execute(insert, row).unwrap();
+        }
+        for (seq, event) in (1..).zip(events) {
+            insert(&connection, seq, event);
+        }
+        connection.execute_batch("COMMIT").unwrap();
+        Self {
+            _folder: folder,
+            connection,
+        }
+    }
+
+    /// Sweeps until nothing is left, each step in a transaction; returns the number of steps.
+    fn sweep(&self) -> usize {
+        let mut state = WriterState::load(&self.connection, Summarised::default()).unwrap();
+        let mut counters = Counters::load(&self.connection).unwrap();
+        let mut steps = 0;
+        while !state.sweeping.is_empty() {
+            self.connection.execute_batch("BEGIN").unwrap();
+            let mut context = WriteContext {
+                connection: &self.connection,
+                state: &mut state,
+                counters: &mut counters,
+                notices: &mut Vec::new(),
+                now: Timestamp::from_micros(7),
+                weight: 0,
+            };
+            sweep_some(&mut context).unwrap();
+            self.connection.execute_batch("COMMIT").unwrap();
+            steps += 1;
+            assert!(steps < 10_000, "it comes to no end");
+        }
+        steps
+    }
+
+    fn states(&self) -> HashMap<i64, EventState> {
+        let mut statement = self
+            .connection
+            .prepare("SELECT seq, state FROM event")
+            .unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+        rows.unwrap().map(Result::unwrap).collect()
+    }
+
+    fn left_to_sweep(&self) -> i64 {
+        let count = "SELECT count(*) FROM endpoint WHERE sweep = 1";
+        self.connection
+            .query_row(count, [], |row| row.get(0))
+            .unwrap()
+    }
+}
+
+fn insert(connection: &Connection, seq: i64, event: &Event) {
+    let endpoint = i64::try_from(event.endpoint).unwrap() + 1;
+    let due = (event.state == EventState::Retry).then_some(seq);
+    let row = params![
+        seq,
+        seq.to_be_bytes(),
+        endpoint,
+        event.state,
+        seq + event.redelivered,
+        due
+    ];
+    connection
+        .prepare_cached(
+            "INSERT INTO event (seq, id, message, endpoint, workspace, type, format, state, run,
+                                run_attempt, attempts, due, created_at)
+             VALUES (?1, ?2, 1, ?3, 1, 1, 0, ?4, ?5, 0, 0, ?6, 0)",
+        )
+        .unwrap()
+        .execute(row)
+        .unwrap();
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    let states = prop_oneof![
+        4 => Just((EventState::Fresh, 0)),
+        4 => (0..400_i64).prop_map(|later| (EventState::Retry, later)),
+        1 => Just((EventState::Succeeded, 0)),
+        1 => Just((EventState::Failed, 0)),
+    ];
+    (0..4_usize, states).prop_map(|(endpoint, (state, redelivered))| Event {
+        endpoint,
+        state,
+        redelivered,
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn exactly_the_pending_events_of_skipped_runs_are_swept(
+        skips in prop::collection::vec(0..400_i64, 4),
+        events in prop::collection::vec(any_event(), 0..300),
+    ) {
+        let fixture = SweepFixture::new(&skips, &events);
+        fixture.sweep();
+        let states = fixture.states();
+        for (seq, event) in (1..).zip(&events) {
+            let is_skipped = event.state.is_pending()
+                && seq + event.redelivered <= skips[event.endpoint];
+            let expected = if is_skipped { EventState::Skipped } else { event.state };
+            prop_assert_eq!(states[&seq], expected, "{} {:?}", seq, event);
+        }
+        prop_assert_eq!(fixture.left_to_sweep(), 0);
+    }
+}
+
+/// Endpoints whose events lie in turns, and events of each.
+const ENDPOINTS: usize = 300;
+const EACH: usize = 60;
+
+#[test]
+fn many_endpoints_whose_events_lie_in_turns_cost_less_than_a_page_an_event() {
+    let all = ENDPOINTS * EACH;
+    let events: Vec<_> = (0..all)
+        .map(|nth| Event {
+            endpoint: nth % ENDPOINTS,
+            state: EventState::Fresh,
+            redelivered: 0,
+        })
+        .collect();
+    let skip_through = i64::try_from(all).unwrap();
+    let fixture = SweepFixture::new(&[skip_through; ENDPOINTS], &events);
+    let empty_log = checkpoint(&fixture.connection, "TRUNCATE").unwrap();
+    assert_eq!(empty_log.log, 0);
+    let steps = fixture.sweep();
+    let pages = checkpoint(&fixture.connection, "NOOP").unwrap().log;
+    assert_eq!(fixture.left_to_sweep(), 0);
+    assert!(
+        fixture
+            .states()
+            .values()
+            .all(|at| *at == EventState::Skipped)
+    );
+    assert!(
+        pages < skip_through,
+        "{pages} pages for {all} events in {steps} steps"
+    );
+}
