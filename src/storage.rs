@@ -1,19 +1,18 @@
-//! What can be stored and asked.
+//! The store: the traits [`Store`] and [`Queue`], and the types of their methods.
 //!
-//! One method per use case, one transaction per method, domain types in and out, [`StoreError`]
-//! out. Whoever uses a store must not learn what is behind it: no driver type or error passes, so
-//! that another database can stand in for [`sqlite`].
+//! A use case is one method and one transaction. Methods take and return domain types, and [`StoreError`].
+//! Their callers must not learn which database is behind them: no type or error of a driver passes, so that
+//! another database can take the place of [`sqlite`].
 //!
-//! Reads block for milliseconds and belong off the asynchronous threads. Writes are queued, and
-//! answer through [`Pending`], which a handler awaits without holding a thread. Nobody is answered
-//! before the change is on disk.
+//! Reads block for milliseconds and must not run on asynchronous threads. Writes are queued and return a
+//! [`Pending`], which a handler awaits without holding a thread. It resolves after the change is on disk.
 //!
-//! Rows that may be large are read in parts. Who reads some says how many bytes of text may be in memory,
-//! and gets as many rows as fit, and one at least; a payload that does not fit is left out, to be read in
-//! pieces. Nothing is held between two parts: a row is as it stands when it is read, and left out if it
-//! is gone by then. Numbers of rows are those of a list that was within reach.
+//! Rows that may be large are read in parts. The caller says how many bytes of text may be in memory, and
+//! gets as many rows as fit, at least one. A payload that does not fit is left out, to be read in pieces.
+//! Nothing is held between two parts: a row is returned as it is when it is read, and left out if it is gone
+//! by then. The numbers of rows come from a list, so the caller may see those rows.
 //!
-//! Every method that takes a [`Reach`] treats what is out of reach as absent.
+//! Every method that takes a [`Reach`] treats objects that the caller may not see as absent.
 
 #[cfg(test)]
 pub(crate) mod conformance;
@@ -47,28 +46,28 @@ use crate::domain::message::{Message, NewMessage};
 use crate::domain::secret::Secret;
 use crate::domain::workspace::{Workspace, WorkspaceName};
 
-/// What a caller says of a new access token.
+/// A caller's wish for a new access token.
 #[derive(Clone, Debug)]
 pub struct NewAccessToken {
-    /// What is stored of the token.
+    /// The hash, which is stored in the token's place.
     pub hash: TokenHash,
     /// The workspace it acts for; `None` for an admin token.
     pub workspace_id: Option<Uuid>,
-    /// What its owner calls it.
+    /// The comment of its owner.
     pub comment: String,
-    /// What it may do.
+    /// The scopes that it grants.
     pub scopes: Scopes,
-    /// Its life from now on, which is cut at the end of the token that makes it; `None`: as long as that
-    /// one lives, or until revoked.
+    /// Its lifetime from now on, at most until the end of the token that makes it; `None`: until that end, or
+    /// until revoked.
     pub expires_in: Option<Duration>,
 }
 
-/// What a caller changes of an access token; `None` leaves a field alone.
+/// A caller's changes to an access token; `None` leaves a field as it is.
 #[derive(Clone, Debug, Default)]
 pub struct AccessTokenPatch {
-    /// What its owner calls it.
+    /// The comment of its owner.
     pub comment: Option<String>,
-    /// What it may do.
+    /// The scopes that it grants.
     pub scopes: Option<Scopes>,
 }
 
@@ -84,13 +83,13 @@ pub enum Descendants {
 /// The result of [`Store::settle_admin_token`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettledAdmin {
-    /// The standing of the token that is in the settings; `None` if there is none.
+    /// The state of the token that is in the settings; `None` if there is none.
     pub given: Option<GivenAdmin>,
     /// The tokens that were in the settings before, and have ended.
     pub ended: Vec<EndedAdmin>,
 }
 
-/// The standing of the admin token that is in the server's settings.
+/// The state of the admin token that is in the server's settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GivenAdmin {
     /// It is accepted until it ends, if it does: one made on the command line may.
@@ -113,30 +112,31 @@ pub struct EndedAdmin {
 pub struct Published {
     /// The message, new or as it was published first.
     pub message: Message,
-    /// Whether this is the answer of an earlier publish with the same idempotency key.
+    /// Set if this is the answer of an earlier publish with the same idempotency key.
     pub replayed: bool,
 }
 
-/// Everything the API and the command line store and ask.
+/// All that the API and the command line store and read.
 ///
-/// Writes answer [`StoreError::Unavailable`] when nothing was stored and trying again may help.
+/// A write returns [`StoreError::Unavailable`] if nothing was stored and trying again may help.
 pub trait Store: Send + Sync {
-    /// Whose token has this hash; `None` if nobody's. Expiry is the caller's to check.
+    /// Returns the caller whose token has this hash; `None` if there is none. The caller of this method
+    /// checks the expiry.
     fn find_caller(&self, hash: &TokenHash) -> Result<Option<Caller>, StoreError>;
-    /// Notes when tokens were used last; those gone meanwhile are passed over.
+    /// Stores the times when tokens were used last. Ignores tokens that are gone.
     fn touch_tokens(&self, used: Vec<(Uuid, Timestamp)>) -> Pending<()>;
     /// Makes a token. [`StoreError::UnknownWorkspace`]; of a caller also [`StoreError::CallerEnded`],
     /// [`StoreError::MissingScopes`] for what it does not hold itself, [`StoreError::TooManyTokens`].
     fn create_token(&self, by: Actor, new: NewAccessToken) -> Pending<AccessToken>;
-    /// Tokens, newest first, of these workspaces if any are named. Admin tokens are listed only to
-    /// [`Reach::Server`].
+    /// Returns tokens, newest first, of these workspaces if any are named. Only [`Reach::Server`] includes
+    /// admin tokens.
     fn list_tokens(
         &self,
         reach: Reach,
         workspaces: &[Uuid],
         page: Page,
     ) -> Result<Listed<AccessToken>, StoreError>;
-    /// One token. [`StoreError::NotFound`].
+    /// Returns a token. [`StoreError::NotFound`].
     fn find_token(&self, reach: Reach, id: Uuid) -> Result<AccessToken, StoreError>;
     /// Changes a token. [`StoreError::NotFound`]; of a caller also [`StoreError::CallerEnded`],
     /// [`StoreError::MissingScopes`] for scopes that it does not hold and the token has or is to have,
@@ -145,17 +145,17 @@ pub trait Store: Send + Sync {
     /// Ends a token. Returns the number of tokens below it, which were revoked too, or kept. Errors as for
     /// [`Store::update_token`].
     fn revoke_token(&self, by: Actor, id: Uuid, descendants: Descendants) -> Pending<u64>;
-    /// Accepts the admin token of the server's settings unless it was revoked, and ends those that were
-    /// in the settings before. What they made belongs to the new one, if there is one that does not end.
+    /// Accepts the admin token of the server's settings unless it was revoked, and ends those that were in
+    /// the settings before. The tokens that they made become children of the new one, if that has no end.
     fn settle_admin_token(&self, given: Option<TokenHash>) -> Pending<SettledAdmin>;
 
     /// Makes a workspace. [`StoreError::NameTaken`].
     fn create_workspace(&self, name: WorkspaceName) -> Pending<Workspace>;
-    /// Workspaces, newest first.
+    /// Returns workspaces, newest first.
     fn list_workspaces(&self, reach: Reach, page: Page) -> Result<Listed<Workspace>, StoreError>;
-    /// One workspace. [`StoreError::NotFound`].
+    /// Returns a workspace. [`StoreError::NotFound`].
     fn find_workspace(&self, reach: Reach, id: Uuid) -> Result<Workspace, StoreError>;
-    /// The workspace of that name, or with that id. [`StoreError::NotFound`].
+    /// Returns the workspace with that name or id. [`StoreError::NotFound`].
     fn find_workspace_named(&self, name_or_id: &str) -> Result<Workspace, StoreError>;
     /// Renames a workspace. [`StoreError::NotFound`], [`StoreError::NameTaken`].
     fn rename_workspace(&self, reach: Reach, id: Uuid, name: WorkspaceName) -> Pending<Workspace>;
@@ -166,20 +166,20 @@ pub trait Store: Send + Sync {
     /// Makes an endpoint, enabled. [`StoreError::UnknownWorkspace`],
     /// [`StoreError::TooManyEndpoints`].
     fn create_endpoint(&self, new: NewEndpoint) -> Pending<Endpoint>;
-    /// Endpoints, newest first.
+    /// Returns endpoints, newest first.
     fn list_endpoints(
         &self,
         filter: &EndpointFilter,
         page: Page,
         bytes: usize,
     ) -> Result<Paged<Endpoint>, StoreError>;
-    /// Endpoints with these numbers, in this order.
+    /// Returns endpoints with these numbers, in this order.
     fn read_endpoints(
         &self,
         numbers: &[RowNumber],
         bytes: usize,
     ) -> Result<Part<Endpoint>, StoreError>;
-    /// One endpoint. [`StoreError::NotFound`].
+    /// Returns an endpoint. [`StoreError::NotFound`].
     fn find_endpoint(&self, reach: Reach, id: Uuid) -> Result<Endpoint, StoreError>;
     /// Changes an endpoint; an empty patch changes nothing. [`StoreError::NotFound`].
     fn update_endpoint(&self, reach: Reach, id: Uuid, patch: EndpointPatch) -> Pending<Endpoint>;
@@ -188,27 +188,27 @@ pub trait Store: Send + Sync {
     /// Gives an endpoint another secret. [`StoreError::NotFound`].
     fn replace_secret(&self, reach: Reach, id: Uuid, secret: Secret) -> Pending<Endpoint>;
 
-    /// Whether an endpoint of the workspace is shown a [`Summary`](crate::domain::format::Summary) of
-    /// what is published. A hint: a publish that comes without its summary is stored all the same, and
-    /// everybody waits while it is made.
+    /// Reports whether an endpoint of the workspace is shown a [`Summary`](crate::domain::format::Summary) of
+    /// messages. A hint: for a publish without its summary, the writer makes it, and all writes wait
+    /// meanwhile.
     fn shows_summaries(&self, workspace: Uuid) -> bool;
     /// Stores a message and its events. [`StoreError::UnknownWorkspace`],
     /// [`StoreError::IdempotencyKeyReused`].
     fn publish(&self, new: NewMessage) -> Pending<Published>;
 
-    /// Events, newest first.
+    /// Returns events, newest first.
     fn list_events(
         &self,
         filter: &EventFilter,
         page: Page,
         bytes: usize,
     ) -> Result<Paged<Event>, StoreError>;
-    /// Events with these numbers, in this order.
+    /// Returns events with these numbers, in this order.
     fn read_events(&self, numbers: &[RowNumber], bytes: usize) -> Result<Part<Event>, StoreError>;
-    /// One event. [`StoreError::NotFound`].
+    /// Returns an event. [`StoreError::NotFound`].
     fn find_event(&self, reach: Reach, id: Uuid, bytes: usize) -> Result<Row<Event>, StoreError>;
-    /// At most `bytes` bytes, but four, of a payload, `from` where the piece before it ended.
-    /// [`StoreError::EventArchived`] if the payload is gone.
+    /// Returns at most `bytes` bytes, or four if that is more, of a payload, `from` the end of the piece
+    /// before. [`StoreError::EventArchived`] if the payload is gone.
     fn read_payload(
         &self,
         payload: LongPayload,
@@ -218,20 +218,20 @@ pub trait Store: Send + Sync {
     /// Starts a new run of an event. [`StoreError::NotFound`] (also if the endpoint was deleted),
     /// [`StoreError::EventArchived`], [`StoreError::EndpointDisabled`].
     fn redeliver(&self, reach: Reach, id: Uuid) -> Pending<()>;
-    /// Deliveries, newest first.
+    /// Returns deliveries, newest first.
     fn list_deliveries(
         &self,
         filter: &DeliveryFilter,
         page: Page,
         bytes: usize,
     ) -> Result<Paged<Delivery>, StoreError>;
-    /// Deliveries with these numbers, in this order.
+    /// Returns deliveries with these numbers, in this order.
     fn read_deliveries(
         &self,
         numbers: &[RowNumber],
         bytes: usize,
     ) -> Result<Part<Delivery>, StoreError>;
 
-    /// Whether reading and writing works right now.
+    /// Checks that reading and writing work right now.
     fn check(&self) -> Result<(), StoreError>;
 }

@@ -1,14 +1,14 @@
-//! What can go wrong with a store, in the terms of those who ask it.
+//! The errors of a store, in the words of its callers.
 
 use thiserror::Error;
 use uuid::Uuid;
 
 use crate::domain::access::Scopes;
 
-/// Why a store did not do what it was asked.
+/// The reason why a store did not do as it was asked.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum StoreError {
-    /// There is no such object within the caller's reach.
+    /// There is no such object that the caller may see.
     #[error("not found")]
     NotFound,
     /// No workspace has this id (or it was deleted).
@@ -44,13 +44,13 @@ pub enum StoreError {
     /// Nothing was stored, and the same call may work later.
     #[error("unavailable: {0}")]
     Unavailable(Unavailable),
-    /// A fault of ours or of the file; the text is for the log, never for a client.
+    /// A bug, or an error of the file; the text is for the log, never for a client.
     #[error("storage fault: {0}")]
     Internal(String),
 }
 
-/// A rule for changes to access tokens that no scope lifts. A thief who holds a token can therefore neither
-/// end the tokens above it, nor cut off those below it so that they survive its revocation.
+/// A rule for changes of access tokens that holds whatever the scopes are. Because of it, a thief who has a
+/// token can neither end the tokens above it, nor detach those below it so that they survive its revocation.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum TokenRule {
     /// It would change or revoke the token that made it, or one above that.
@@ -63,7 +63,7 @@ pub enum TokenRule {
     KeepsOwnChildren,
 }
 
-/// Why a store cannot take anything at the moment.
+/// The reason why a store cannot do anything at the moment.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum Unavailable {
     /// Too many writes, or too many bytes of them, wait already.
@@ -81,8 +81,8 @@ pub enum Unavailable {
     /// The disk has held one transaction for some seconds, and neither finishes nor fails it.
     #[error("the disk does not finish a write")]
     DiskStalled,
-    /// The database, its log or its wal-index is not where it was opened, or its log was cut: what is
-    /// written now would be gone with the process.
+    /// The database, its log or its wal-index is not where it was opened, or its log was cut: writes would be
+    /// lost with the process.
     #[error("the database file, its -wal or its -shm was moved, removed, replaced or cut")]
     Moved,
     /// Another process holds the file's write lock for too long.

@@ -1,4 +1,4 @@
-//! Pages of lists, and what narrows them.
+//! Pages of lists, and the filters that limit them.
 
 use uuid::Uuid;
 
@@ -7,27 +7,27 @@ use crate::domain::clock::Timestamp;
 use crate::domain::delivery::CodeClass;
 use crate::domain::event::EventStatus;
 
-/// How many rows a text `query` looks at, newest first: about half a second's worth.
+/// The most rows that a text `query` searches, newest first: about half a second's worth.
 pub const QUERY_SCAN_MAX: u64 = 1_000_000;
 
 /// A page of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page {
-    /// Counts from 1.
+    /// The number of the page, from 1.
     pub number: u64,
     /// Rows on a page, 1 to 100.
     pub limit: u64,
 }
 
 impl Page {
-    /// Rows before this page; saturates, and a page past the end is empty.
+    /// Returns the number of rows before this page. It saturates; a page past the end is empty.
     #[must_use]
     pub const fn offset(self) -> u64 {
         self.number.saturating_sub(1).saturating_mul(self.limit)
     }
 }
 
-/// Names a row of a list until it is read.
+/// The number of a row of a list that is still to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RowNumber(pub(super) i64);
 
@@ -38,14 +38,14 @@ pub struct Listed<T> {
     pub items: Vec<T>,
     /// Rows on all pages.
     pub total: u64,
-    /// With a text query: how many rows it looked at.
+    /// With a text query: the number of rows that it searched.
     pub searched: Option<u64>,
 }
 
-/// Which endpoints. Several values of one field: any of them.
+/// A filter of endpoints. Several values of one field: any of them.
 #[derive(Clone, Debug)]
 pub struct EndpointFilter {
-    /// Whose.
+    /// The objects that the caller may see.
     pub reach: Reach,
     /// In these workspaces; empty: in all.
     pub workspaces: Vec<Uuid>,
@@ -53,10 +53,10 @@ pub struct EndpointFilter {
     pub url: Option<String>,
 }
 
-/// Which deliveries. Several values of one field: any of them.
+/// A filter of deliveries. Several values of one field: any of them.
 #[derive(Clone, Debug)]
 pub struct DeliveryFilter {
-    /// Whose.
+    /// The objects that the caller may see.
     pub reach: Reach,
     /// In these workspaces; empty: in all.
     pub workspaces: Vec<Uuid>,
@@ -74,15 +74,15 @@ pub struct DeliveryFilter {
     pub succeeded: Option<bool>,
     /// Answered with such a code.
     pub code_class: Option<CodeClass>,
-    /// A whole UUID (delivery or event) is looked up; other text is sought in ids and codes among the
+    /// A whole UUID (delivery or event) is looked up; other text is searched for in ids and codes of the
     /// newest [`QUERY_SCAN_MAX`].
     pub query: Option<String>,
 }
 
-/// Which events. Several values of one field: any of them.
+/// A filter of events. Several values of one field: any of them.
 #[derive(Clone, Debug)]
 pub struct EventFilter {
-    /// Whose.
+    /// The objects that the caller may see.
     pub reach: Reach,
     /// In these workspaces; empty: in all.
     pub workspaces: Vec<Uuid>,
@@ -96,7 +96,7 @@ pub struct EventFilter {
     pub after: Option<Timestamp>,
     /// Published before this time, not at it.
     pub before: Option<Timestamp>,
-    /// A whole UUID (event or message) is looked up; other text is sought in ids and codes among the
+    /// A whole UUID (event or message) is looked up; other text is searched for in ids and codes of the
     /// newest [`QUERY_SCAN_MAX`].
     pub query: Option<String>,
 }

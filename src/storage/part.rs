@@ -7,11 +7,11 @@ use crate::storage::filter::RowNumber;
 pub struct Row<T> {
     /// The row; a payload that was left out is empty.
     pub item: T,
-    /// How the payload that was left out is read.
+    /// The payload that was left out, to be read in pieces.
     pub payload: Option<LongPayload>,
 }
 
-/// A payload that is to be read in pieces.
+/// A payload that must be read in pieces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LongPayload {
     /// Its event.
@@ -25,7 +25,7 @@ pub struct LongPayload {
 pub struct PayloadPiece {
     /// The text; never a part of a character.
     pub text: String,
-    /// Where the next piece begins; `None` behind the last.
+    /// The place where the next piece begins; `None` after the last.
     pub next: Option<u64>,
 }
 
@@ -34,7 +34,7 @@ pub struct PayloadPiece {
 pub struct Part<T> {
     /// The rows, without those that are gone.
     pub rows: Vec<Row<T>>,
-    /// How many of the numbers asked for are done with.
+    /// The number of rows that are dealt with, of those asked for.
     pub done: usize,
 }
 
@@ -47,6 +47,6 @@ pub struct Paged<T> {
     pub rest: Vec<RowNumber>,
     /// Rows on all pages.
     pub total: u64,
-    /// With a text query: how many rows it looked at.
+    /// With a text query: the number of rows that it searched.
     pub searched: Option<u64>,
 }

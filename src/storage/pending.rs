@@ -1,4 +1,4 @@
-//! The answer to a write that is still to be made.
+//! The answer to a write that is not done yet.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,7 +8,8 @@ use tokio::sync::oneshot;
 
 use super::error::{StoreError, Unavailable};
 
-/// Resolves once the write is on disk or has failed. Dropping it does not undo the write.
+/// The result of a write, available once the write is on disk or has failed. Dropping it does not undo the
+/// write.
 #[derive(Debug)]
 pub struct Pending<T>(oneshot::Receiver<Result<T, StoreError>>);
 
@@ -16,7 +17,7 @@ pub struct Pending<T>(oneshot::Receiver<Result<T, StoreError>>);
 #[derive(Debug)]
 pub struct Answer<T>(oneshot::Sender<Result<T, StoreError>>);
 
-/// A write's two ends.
+/// Returns the two ends of a write.
 #[must_use]
 pub fn pending<T>() -> (Answer<T>, Pending<T>) {
     let (sender, receiver) = oneshot::channel();
@@ -30,7 +31,7 @@ impl<T> Pending<T> {
     }
 }
 
-/// The store ended with the write unmade.
+/// The error of a write that was not done when the store ended.
 const ABANDONED: StoreError = StoreError::Unavailable(Unavailable::Stopping);
 
 impl<T> Future for Pending<T> {
@@ -44,7 +45,7 @@ impl<T> Future for Pending<T> {
 }
 
 impl<T> Answer<T> {
-    /// Answers; nobody may be listening any more, and that is fine.
+    /// Sends the result. The caller may be gone already, which is no error.
     pub fn send(self, result: Result<T, StoreError>) {
         let _ = self.0.send(result);
     }

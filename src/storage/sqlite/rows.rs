@@ -1,4 +1,4 @@
-//! Columns to domain types, and back.
+//! Database rows to domain objects, and back.
 
 use rusqlite::Row;
 use rusqlite::types::{FromSql, Value, ValueRef};
@@ -14,17 +14,17 @@ use crate::domain::secret::Secret;
 use crate::domain::workspace::{Workspace, WorkspaceName};
 use crate::storage::{EndpointNumber, Page, Run, Target, WorkspaceNumber};
 
-/// A time column.
+/// Reads a time column.
 pub(super) fn time(micros: i64) -> Timestamp {
     Timestamp::from_micros(micros)
 }
 
-/// A format column; what an older program cannot know does not occur, since it refuses newer files.
+/// Reads a format column. Unknown values do not occur, since an older program refuses newer files.
 pub(super) fn format(stored: i64) -> Format {
     position(&Format::ALL, stored).unwrap_or(Format::Raw)
 }
 
-/// What a format is stored as.
+/// Returns the stored form of a format.
 pub(super) fn format_column(format: Format) -> i64 {
     match format {
         Format::Raw => 0,
@@ -33,7 +33,7 @@ pub(super) fn format_column(format: Format) -> i64 {
     }
 }
 
-/// What a reason is stored as.
+/// Returns the stored form of a reason.
 pub(super) fn reason_column(reason: DisabledReason) -> i64 {
     match reason {
         DisabledReason::Manual => 0,
@@ -50,7 +50,7 @@ fn position<T: Copy>(all: &[T], stored: i64) -> Option<T> {
     all.get(usize::try_from(stored).ok()?).copied()
 }
 
-/// Subscriptions, joined by spaces, which none contains.
+/// Reads subscriptions, which are joined by spaces: no subscription contains one.
 pub(super) fn subscriptions(stored: &str) -> Vec<Subscription> {
     stored
         .split_ascii_whitespace()
@@ -58,7 +58,7 @@ pub(super) fn subscriptions(stored: &str) -> Vec<Subscription> {
         .collect()
 }
 
-/// Formats whose bodies are rendered: all but raw.
+/// The number of formats whose bodies are rendered: all but raw.
 pub(super) const RENDERED_FORMATS: usize = Format::ALL.len() - 1;
 const _: () = assert!(RENDERED_FORMATS == 2, "body! looks at so many events");
 
@@ -75,7 +75,7 @@ macro_rules! body {
 }
 pub(super) use body;
 
-/// What subscriptions are stored as.
+/// Returns the stored form of subscriptions.
 fn subscriptions_column(subscriptions: &[Subscription]) -> String {
     let texts: Vec<&str> = subscriptions.iter().map(Subscription::as_str).collect();
     texts.join(" ")
@@ -125,8 +125,8 @@ macro_rules! delivery_columns {
     };
 }
 
-/// The columns of [`EndpointSettings`], each after `$prefix`: for INSERT, UPDATE and SELECT alike, in the order
-/// of [`settings`] and [`settings_values`].
+/// The columns of [`EndpointSettings`], each after `$prefix`: for INSERT, UPDATE and SELECT alike, in the
+/// order of [`settings`] and [`settings_values`].
 macro_rules! settings_columns {
     ($prefix:literal) => {
         concat!(
@@ -257,7 +257,7 @@ pub(super) fn token(row: &Row<'_>) -> rusqlite::Result<AccessToken> {
     })
 }
 
-/// A page's offset, as `SQLite` takes it.
+/// Returns the offset of a page, as `SQLite` takes it.
 pub(crate) fn offset(page: Page) -> i64 {
     i64::try_from(page.offset()).unwrap_or(i64::MAX)
 }

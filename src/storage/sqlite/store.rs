@@ -1,4 +1,4 @@
-//! The store: opening, stopping, and the two ways in, a read and a write.
+//! The store's handle: opens and stops the store, and runs its reads and writes.
 
 mod use_cases;
 
@@ -75,15 +75,15 @@ pub struct SqliteStore {
     pub(super) writer: Arc<Writer>,
     checkpointer: Checkpointer,
     janitor: Option<Janitor>,
-    /// Whether this process had the file's lock when it opened it.
+    /// Set if this process took the file's lock when it opened the file.
     keeps_house: bool,
-    // Last: the file is given up when everything that uses it has ended.
+    // Last: the lock is released when everything that uses the file has ended.
     lock: Mutex<Option<FileLock>>,
 }
 
 impl SqliteStore {
-    /// Opens the file for a server: takes its lock, recovers what the last run left, makes or migrates it.
-    /// Waits some seconds for others that use it.
+    /// Opens the file for a server: takes its lock, recovers the log of the last run, makes or migrates the
+    /// file. Waits some seconds for other processes that use it.
     ///
     /// # Errors
     /// One clear line each; the file is untouched.
@@ -103,9 +103,9 @@ impl SqliteStore {
         Ok(store)
     }
 
-    /// Opens the file for the command-line tool `command`, beside a running server or without one. A new or
-    /// older file is made or migrated if no server runs on it; one that somebody else makes or migrates is
-    /// waited for.
+    /// Opens the file for the command-line tool `command`, beside a running server or without one. Makes or
+    /// migrates a new or older file if no server runs on it; waits for a file that another process makes or
+    /// migrates.
     ///
     /// # Errors
     /// One clear line each; the file is untouched.
@@ -147,7 +147,7 @@ impl SqliteStore {
         let files =
             Files::of(database, &connection).map_err(|error| unusable(error.to_string()))?;
         let files = Arc::new(files);
-        // Beside somebody else a tool only writes its rows.
+        // Beside another process, a tool only writes its rows.
         let keeps_house = lock.is_some();
         let checkpointer = if keeps_house {
             recovery::sync_folder(database)?;
@@ -186,15 +186,15 @@ impl SqliteStore {
         }))
     }
 
-    /// Writes what is queued, empties the log and gives the file up. Later writes are refused. What goes
-    /// wrong is logged.
+    /// Writes all that is queued, empties the log and releases the file. Later writes are refused. Errors are
+    /// logged.
     pub fn stop(&self) {
         if let Err(error) = self.close() {
             tracing::warn!(%error, "stopping");
         }
     }
 
-    /// The same, and says what went wrong.
+    /// Stops the store like [`stop`](Self::stop), and returns the error.
     ///
     /// # Errors
     /// The log could not be emptied, or the files are gone. A failed sync ends the process.
@@ -233,9 +233,9 @@ impl SqliteStore {
         self.read(|connection| Ok(work(connection)?.ok_or(StoreError::NotFound)?))
     }
 
-    /// Queues a write of `workspace` (`None`: the server's, or an operator's), which takes turns with others.
-    /// Only the holder of the file's lock may make it, as it is of what a server remembers between
-    /// transactions: names, endpoints, numbers and counts. It would not know of the change.
+    /// Queues a write of `workspace` (`None`: of the server, or an operator), which takes turns with others.
+    /// Only the holder of the file's lock may make it: the write changes data that a server caches between
+    /// transactions (names, endpoints, numbers, counts), and the server would not hear of the change.
     fn write_of<T: Send + 'static>(
         &self,
         workspace: Option<Uuid>,
@@ -250,7 +250,7 @@ impl SqliteStore {
         pending
     }
 
-    /// Queues a write of rows that no server remembers, which a tool may make beside it.
+    /// Queues a write of rows that no server caches, which a tool may make beside it.
     fn write_beside<T: Send + 'static>(
         &self,
         workspace: Option<Uuid>,

@@ -8,35 +8,35 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::trace;
 
-/// How long a statement waits for another process's lock before it reports it.
+/// The time that a statement waits for another process's lock before it reports the lock.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The flags of a reading connection.
 pub(crate) const READ_FLAGS: OpenFlags =
     OpenFlags::SQLITE_OPEN_READ_ONLY.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 
-/// The connection that writes.
+/// Opens the connection that writes.
 pub(crate) fn write_connection(database: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(
         database,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
     if connection.is_readonly("main")? {
-        // SQLite opens what it may not write all the same.
+        // SQLite opens a file that it may not write without an error.
         let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY);
         let reason = "it may not be written".to_owned();
         return Err(rusqlite::Error::SqliteFailure(code, Some(reason)));
     }
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(100);
-    // Checkpoints are made by a thread of their own, and none after a sync that failed.
+    // A thread of its own makes checkpoints, and none after a failed sync.
     checkpoint_by_hand_only(&connection)?;
-    // FULL: a commit is on disk before anybody is told.
-    // What is deleted is overwritten, freed pages too: it costs nothing that can be measured, but for large
-    // bodies, which are written once more when they are dropped.
-    // Foreign keys document the schema; the writer gets its numbers from the rows themselves.
+    // FULL: a commit is on disk before a caller hears of it. secure_delete: SQLite overwrites what is
+    // deleted, and freed pages. The cost cannot be measured, except for large bodies, which are written once
+    // more when they are dropped. foreign_keys: they document the schema only; the writer gets its numbers
+    // from the rows themselves.
     connection.execute_batch(
-        // 3 MiB of pages: what a group touches again; the system caches the file.
+        // 3 MiB of pages, which a group touches repeatedly; the system caches the file.
         "PRAGMA synchronous = FULL;
          PRAGMA secure_delete = ON;
          PRAGMA journal_size_limit = 134217728;
@@ -48,14 +48,14 @@ pub(crate) fn write_connection(database: &Path) -> rusqlite::Result<Connection> 
     Ok(connection)
 }
 
-/// A reading connection of one's own, for looks that no caller waits for.
+/// Opens a reading connection outside the pool, for background work.
 pub(crate) fn look_connection(database: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(database, READ_FLAGS)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     Ok(connection)
 }
 
-/// Has `SQLite` make no checkpoint by itself: it would not say if the sync of one failed.
+/// Turns off the checkpoints that `SQLite` makes by itself: it does not report a failed sync of those.
 pub(super) fn checkpoint_by_hand_only(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.execute_batch("PRAGMA wal_autocheckpoint = 0")

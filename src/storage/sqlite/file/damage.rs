@@ -10,19 +10,19 @@ use super::injected_error::reach_or_fail;
 use super::open_error::OpenError;
 use crate::fail_point::FailPoint;
 
-/// How long a start looks for damage: a start must stay short, however large the file.
+/// The time that a start searches for damage: a start must be short, however large the file is.
 const CHECK_LIMIT: Duration = Duration::from_millis(500);
 
 /// Steps of the check between two looks at the clock.
 const CHECK_STEPS: i32 = 1000;
 
-/// Looks for damage, for at most [`CHECK_LIMIT`], without writing: better that a server does not start
-/// than that it finds out over somebody's message. Of a large file it sees a part.
+/// Searches for damage without writing, for at most [`CHECK_LIMIT`]: a server that does not start is better
+/// than one that finds damage while it stores a message. Of a large file, this sees a part.
 pub(crate) fn look_for_damage(database: &Path) -> Result<(), OpenError> {
     twice(|| look_for_damage_once(database))
 }
 
-/// Looks again where the first look found damage: a disk that could not read is reported as that, too.
+/// Repeats a check that found damage: `SQLite` reports a disk that could not read as damage, too.
 pub(super) fn twice<T>(look: impl Fn() -> Result<T, OpenError>) -> Result<T, OpenError> {
     match look() {
         Err(OpenError::Damaged { .. } | OpenError::Foreign(_)) => look(),

@@ -1,19 +1,19 @@
 //! The files of a database, and whether they still are those that were opened.
 //!
-//! `SQLite` works on open files, and does not notice when the names lead elsewhere: what it commits then
-//! is gone with the process, or two processes write one file without knowing of each other. A log or a
-//! database that was cut is not noticed either before somebody reads what was at its end, and a checkpoint may
-//! make the file as long as it was, with a hole in it. So the writer looks before each group.
+//! `SQLite` works on open files, and does not notice when the names lead elsewhere: what it commits then is
+//! gone with the process, or two processes write one file without knowing of each other. A log or a database
+//! that was cut is not noticed either before somebody reads what was at its end, and a checkpoint may make
+//! the file as long as it was, with a hole in it. So the writer looks before each group.
 //!
 //! # The length of the database file
 //! While frames are in the log that were not moved yet, the file may be shorter than the database. It only
-//! grows, until a checkpoint has moved all frames: that one makes the file exactly as long as the database was
-//! then. So when all frames are moved the file must have every page; from then on it must be no shorter than
-//! that, or than the database was at any look since.
+//! grows, until a checkpoint has moved all frames: that one makes the file exactly as long as the database
+//! was then. So when all frames are moved the file must have every page; from then on it must be no shorter
+//! than that, or than the database was at any look since.
 //!
-//! Until something is committed, the log of a database that was just opened says nothing of its pages: `SQLite`
-//! takes their number from the file. The file must stay as long as it was then, unless another program has
-//! changed the database.
+//! Until something is committed, the log of a database that was just opened says nothing of its pages:
+//! `SQLite` takes their number from the file. The file must stay as long as it was then, unless another
+//! program has changed the database.
 
 use std::fs::Metadata;
 use std::io;
@@ -31,17 +31,17 @@ const LOG_HEADER: u64 = 32;
 /// Bytes of a frame before its page.
 const FRAME_HEADER: u64 = 24;
 
-/// How often a log that seems short is looked at again: others may empty it, once all of it is moved.
+/// The most checks of a log that seems short: another process may just empty it, once all of it is moved.
 const LOOKS: usize = 3;
 
-/// What there is at the names of the files.
+/// The state of the files that the names lead to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
     /// The files that were opened.
     InPlace,
     /// The database, but its log was removed and nothing is in its place.
     LogRemoved,
-    /// Something else. Writing to the database, even moving pages into it, may destroy what is there.
+    /// Other files. Writing to the database, even moving pages into it, may destroy them.
     Disturbed,
 }
 
@@ -67,7 +67,7 @@ struct Look {
 }
 
 impl Files {
-    /// The files that `connection` has open, and has read from.
+    /// Returns the files that `connection` has open, and has read from.
     pub(crate) fn of(database: &Path, connection: &Connection) -> rusqlite::Result<Self> {
         let page_bytes = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
         let (log, index) = (beside(database, "-wal"), beside(database, "-shm"));
@@ -86,12 +86,12 @@ impl Files {
         })
     }
 
-    /// The database's path.
+    /// Returns the path of the database.
     pub(crate) fn database(&self) -> &Path {
         &self.database
     }
 
-    /// Looks at the names. Takes a few microseconds.
+    /// Checks the names. Takes a few microseconds.
     pub(crate) fn standing(&self) -> Standing {
         self.look().standing
     }
@@ -214,8 +214,8 @@ fn data_version(connection: &Connection) -> rusqlite::Result<i64> {
     statement.query_row([], |row| row.get(0))
 }
 
-/// Moves what is in a removed log into the database, which nobody else can: only this process still has
-/// the log. Returns whether all of it is there now.
+/// Moves the content of a removed log into the database. Only this process can do so, as it alone still has
+/// the log open. Returns true if all of it is in the database now.
 pub(crate) fn save_removed_log(files: &Files, connection: &Connection) -> bool {
     if files.standing() != Standing::LogRemoved {
         return false;

@@ -1,9 +1,9 @@
-//! A sync that failed, and what nobody may do after it.
+//! A failed sync ends the process.
 //!
-//! When Linux cannot write a page to the disk, it tells each open file once, at its next sync, and takes
-//! the page for clean from then on: the sync after that succeeds, over a hole. So the process in which a
-//! sync failed is over. What it committed is in the write-ahead log, which must stay as it is until a new
-//! process has written all of it again ([`super::recovery`]): no checkpoint on the way out.
+//! When Linux cannot write a page to the disk, it reports that once to each open file, at its next sync, and
+//! marks the page as clean. The sync after that succeeds, although the disk lacks the page. So a process in
+//! which a sync failed must end. Its commits are in the write-ahead log, which must stay as it is until a new
+//! process has written all of it again ([`super::recovery`]): the process makes no checkpoint as it ends.
 
 use std::fs::OpenOptions;
 use std::io::{Seek, SeekFrom, Write};
@@ -14,12 +14,12 @@ use rusqlite::ffi;
 use super::place::beside;
 use crate::fatal;
 
-/// Where the wal-index has the number of frames that were moved into the database file
+/// The place in the wal-index of the number of frames that were moved into the database file
 /// (<https://sqlite.org/walformat.html#the_wal_index_file_format>).
 const MOVED_FRAMES_AT: u64 = 96;
 
-/// Whether `error` is a failed sync, of whichever file. A full disk can be its cause, too: some file
-/// systems find space only when they write.
+/// Reports whether `error` is a failed sync, of any file. A full disk can be the cause, too: some file
+/// systems look for space only when they write.
 pub(crate) fn is_failed_sync(error: &rusqlite::Error) -> bool {
     let code = error.sqlite_error().map(|error| error.extended_code);
     matches!(
@@ -35,7 +35,7 @@ pub(crate) fn end_if_failed_sync(error: &rusqlite::Error, database: &Path) {
     }
 }
 
-/// Ends the process over a failed sync.
+/// Ends the process because of a failed sync.
 pub(crate) fn end(database: &Path, error: &dyn std::fmt::Display) -> ! {
     forget_moved_frames(database);
     fatal::exit(&format!(
@@ -45,17 +45,17 @@ pub(crate) fn end(database: &Path, error: &dyn std::fmt::Display) -> ! {
     ))
 }
 
-/// Has the next checkpoint, whoever makes it, begin with the first frame. Another program that holds the
-/// database open keeps the wal-index in memory, and with it the claim that some frames are moved
-/// already, although the disk may lack them.
+/// Sets the number of moved frames to 0, so that the next checkpoint of any process begins with the first
+/// frame. Another program that has the database open keeps the wal-index in memory, and with it the claim
+/// that some frames are moved already, although the disk may lack them.
 ///
-/// A smaller number than the true one is always safe: pages are written again.
+/// A smaller number than the true one is always safe: pages are only written again.
 pub(crate) fn forget_moved_frames(database: &Path) {
     let Ok(mut index) = OpenOptions::new()
         .write(true)
         .open(beside(database, "-shm"))
     else {
-        // There is none: nobody else has the database open.
+        // There is none: no other process has the database open.
         return;
     };
     let done = index.metadata().and_then(|metadata| {

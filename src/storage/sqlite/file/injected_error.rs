@@ -6,7 +6,7 @@ use rusqlite::ffi;
 
 use crate::fail_point::{FailPoint, Fault, fault};
 
-/// A point at which the database may be made to fail, as it would there.
+/// Returns the error that a test has injected at `point`: one that the database would report there.
 pub(crate) fn reach_or_fail(point: FailPoint) -> rusqlite::Result<()> {
     let code = match (fault(point), point) {
         (None, _) => return Ok(()),
@@ -14,7 +14,7 @@ pub(crate) fn reach_or_fail(point: FailPoint) -> rusqlite::Result<()> {
         (_, FailPoint::SyncLog | FailPoint::SyncDatabase | FailPoint::LongLog) => {
             ffi::SQLITE_IOERR_FSYNC
         }
-        // A disk that cannot read is reported as damage.
+        // SQLite reports a disk that cannot read as damage.
         (_, FailPoint::Read | FailPoint::ReadForWrite | FailPoint::ReadLog) => ffi::SQLITE_CORRUPT,
         (Some(Fault::DiskError), _) => ffi::SQLITE_IOERR_WRITE,
     };

@@ -1,15 +1,16 @@
-//! The lock of whoever is responsible for a database: a server, or a tool where no server runs.
+//! The lock of a database, held by its server, or by a tool while no server runs.
 //!
 //! # Two locks
-//! One is on `FILE.lock` beside the database; that file also says who holds it. It does not help where it
-//! is removed, or where the database has another name, in another folder, by a mount. So on Linux the
-//! database itself is locked too, by `flock`, which has nothing to do with the locks that `SQLite` takes on
-//! it (`fcntl`). Elsewhere the two kinds are one and would meet; on network file systems they do on Linux
-//! as well. There the lock file is all.
+//! The first is on `FILE.lock` beside the database; that file also names the holder. It does not help if it
+//! is removed, or if a mount gives the database another name in another folder. So on Linux the database
+//! itself is locked as well, by `flock`, which is independent of the locks that `SQLite` takes on it
+//! (`fcntl`). On other systems, and on network file systems under Linux, the two kinds are one and would
+//! conflict. There the lock file is the only lock.
 //!
 //! # Waiting
-//! A tool takes milliseconds, a server that stops some seconds: whoever finds the file locked waits a while
-//! before it gives up. What the lock file says decides nothing, for it may be of a process that was killed.
+//! A tool takes milliseconds, and a server that stops some seconds. So a process that finds the file locked
+//! waits a while before it gives up. The text of the lock file decides nothing: it may be left from a
+//! process that was killed.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -22,17 +23,17 @@ use super::open_error::OpenError;
 use super::place;
 use super::place::beside;
 
-/// How long the lock is waited for: a first start or a migration of a file that is not large is over by
-/// then, and a supervisor that starts a second server is told soon.
+/// The time that a process waits for the lock. A first start, or a migration of a file that is not large, is
+/// over by then; and a supervisor that starts a second server hears of it soon.
 const WAIT: Duration = Duration::from_secs(5);
 
-/// How often it is looked at meanwhile.
+/// The pause between two tries to take the lock.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// The most that is read of a lock file.
+/// The most bytes that are read of a lock file.
 const TEXT_MAX: u64 = 64;
 
-/// What a server writes in the place of a tool's command.
+/// The text that a server writes in the place of a tool's command.
 const SERVER: &str = "server";
 
 /// The lock; held until dropped.
@@ -43,7 +44,7 @@ pub(crate) struct FileLock {
 }
 
 impl FileLock {
-    /// Takes the lock for a server, or says who holds it.
+    /// Takes the lock for a server, or returns an error that names the holder.
     pub(crate) fn for_server(database: &Path) -> Result<Self, OpenError> {
         let mut contender = Contender::new(database, SERVER);
         let give_up = Instant::now() + WAIT;
@@ -58,8 +59,8 @@ impl FileLock {
         }
     }
 
-    /// Takes the lock for the tool `command`; `None` where somebody else holds it, and the file is ready to
-    /// be used beside them.
+    /// Takes the lock for the tool `command`; `None` if another process holds it, and the file is ready to be
+    /// used beside that process.
     pub(crate) fn for_tool(database: &Path, command: &str) -> Result<Option<Self>, OpenError> {
         let mut contender = Contender::new(database, command);
         let give_up = Instant::now() + WAIT;
@@ -71,7 +72,7 @@ impl FileLock {
             let is_last = Instant::now() >= give_up;
             match may_share(database) {
                 Ok(()) => return Ok(None),
-                // It is being made or migrated.
+                // Another process is making or migrating it.
                 Err(OpenError::Older { .. } | OpenError::Unusable { .. }) if !is_last => {
                     std::thread::sleep(LOOK_AGAIN);
                 }
@@ -84,7 +85,7 @@ impl FileLock {
 
 impl Drop for FileLock {
     fn drop(&mut self) {
-        // What it says was true until now; that it cannot be emptied harms nobody.
+        // The text was true until now, so a file that cannot be emptied does no harm.
         let _ = self.named.set_len(0);
         self.file.unlock();
     }
@@ -97,11 +98,11 @@ fn in_use(database: &Path, holder: Holder) -> OpenError {
     }
 }
 
-/// Who holds the lock, in words.
+/// The holder of the lock, in words.
 struct Holder(String);
 
 impl Holder {
-    /// From the text of a lock file.
+    /// Reads the holder from the text of a lock file.
     fn parse(text: &str) -> Self {
         let known = text.trim().rsplit_once(' ').and_then(|(command, pid)| {
             let pid: u32 = pid.parse().ok()?;
@@ -115,7 +116,7 @@ impl Holder {
         })
     }
 
-    /// Holds the database, but not the lock file.
+    /// Returns the words for a holder of the database that does not hold the lock file.
     fn behind() -> Self {
         let why = "its lock file was removed, or it uses the database by another name";
         Self(format!("another Hookpost process ({why})"))
@@ -131,7 +132,7 @@ enum Attempt {
 struct Contender<'a> {
     database: &'a Path,
     command: &'a str,
-    /// The database, from the attempt before: it must not be closed, so it is used again.
+    /// The database, as an earlier try opened it: it must not be closed, so it is used again.
     file: Option<KeptOpen>,
 }
 
@@ -173,7 +174,7 @@ impl<'a> Contender<'a> {
             self.file = Some(file);
             return Ok(Attempt::Held(Holder::behind()));
         }
-        // On a full disk it says nothing, or somebody else; see `WAIT`.
+        // On a full disk the text is empty or names an earlier holder, which decides nothing.
         let text = format!("{} {}\n", self.command, std::process::id());
         let _ = named.set_len(0);
         let _ = named.rewind();
@@ -181,7 +182,7 @@ impl<'a> Contender<'a> {
         Ok(Attempt::Taken(FileLock { named, file }))
     }
 
-    /// The file that the path leads to at the moment.
+    /// Opens the file that the path leads to at the moment.
     fn open_database(&mut self) -> Result<KeptOpen, OpenError> {
         match self.file.take() {
             Some(file) if file.is_at(self.database) => Ok(file),
@@ -193,8 +194,7 @@ impl<'a> Contender<'a> {
     }
 }
 
-/// Opens the lock file, makes it if it is not there. A link in its place is not followed, a pipe not waited
-/// at.
+/// Opens the lock file, or makes it. Does not follow a link in its place, nor wait at a pipe.
 fn open_lock_file(path: &Path, database: &Path) -> io::Result<File> {
     let mut options = place::private_options();
     options.read(true).create(true).truncate(false);
@@ -205,8 +205,8 @@ fn open_lock_file(path: &Path, database: &Path) -> io::Result<File> {
     if !metadata.is_file() {
         return Err(io::Error::other("it is not a file"));
     }
-    // Made by root beside the file of the user that the server runs as, that user must be able to open it.
-    // SQLite does the same with its files.
+    // If root makes it beside the file of the user that the server runs as, that user must be able to open
+    // it. SQLite does the same with its files.
     #[cfg(unix)]
     {
         use std::os::unix::fs::{MetadataExt, fchown};
@@ -221,14 +221,14 @@ fn open_lock_file(path: &Path, database: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Flags of `open`: no link is followed, and no pipe waited at.
+/// Returns the flags of `open` that follow no link and wait at no pipe.
 #[cfg(target_os = "linux")]
 fn no_surprises() -> i32 {
     use rustix::fs::OFlags;
     (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed()
 }
 
-/// The database, opened for its lock, and never closed: with any of its handles a process gives up the
+/// The database, opened for its lock and never closed: a process that closes any of its handles gives up the
 /// locks that `SQLite` holds on the file in that process (POSIX). A process opens few databases.
 #[derive(Debug)]
 struct KeptOpen(ManuallyDrop<File>);
@@ -242,7 +242,7 @@ impl KeptOpen {
             std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, no_surprises());
             options.open(database)
         };
-        // One that may only be read is refused further on, in words that fit.
+        // A file that may only be read is refused later, with an error that says so.
         let file = open(true).or_else(|_| open(false))?;
         Ok(Self(ManuallyDrop::new(file)))
     }
@@ -254,7 +254,7 @@ impl KeptOpen {
 
 #[cfg(target_os = "linux")]
 impl KeptOpen {
-    /// Whether the lock was free, and is taken now.
+    /// Takes the lock if it is free; returns whether it did.
     fn try_lock(&self) -> io::Result<bool> {
         if self.is_on_network()? {
             return Ok(true);
@@ -270,7 +270,7 @@ impl KeptOpen {
         let _ = self.0.unlock();
     }
 
-    /// Whether `flock` takes locks of the other kind: NFS and SMB (`statfs(2)`, `flock(2)`).
+    /// Reports whether `flock` takes locks of the other kind: on NFS and SMB (`statfs(2)`, `flock(2)`).
     fn is_on_network(&self) -> io::Result<bool> {
         const TYPES: [i128; 4] = [0x6969, 0x517B, 0xFF53_4D42, 0xFE53_4D42];
         let kind = rustix::fs::fstatfs(&*self.0)?.f_type;

@@ -1,14 +1,14 @@
-//! The steps that bring a file up to date. `schema.sql`, beside the sources, is what they make.
+//! The migrations, which bring a file up to date. Their result is in `schema.sql`, beside the sources.
 //!
-//! Append-only: a step that was released is never changed, and uses nothing that may change.
+//! Append-only: a migration that was released is never changed, and uses no code that may change.
 
 use rusqlite::{OptionalExtension, Transaction, params};
 use rusqlite_migration::{HookResult, M, Migrations};
 
-/// How many steps there are: the `user_version` of a file that is up to date.
+/// The number of migrations: the `user_version` of a file that is up to date.
 pub(crate) const CURRENT_VERSION: i64 = 7;
 
-/// All of them.
+/// Returns all migrations.
 pub(crate) fn migrations() -> Migrations<'static> {
     Migrations::new(vec![
         M::up(include_str!("migrations/1.sql")),
@@ -21,8 +21,8 @@ pub(crate) fn migrations() -> Migrations<'static> {
     ])
 }
 
-/// Step 2: counts what is there, block by block. All at once would need a sorter of the size of the
-/// table, in memory or in a folder for temporary files that a container may not have.
+/// Counts the rows that are there, block by block (migration 2). Counting all at once would need a sorter of
+/// the size of the table, in memory or in a folder for temporary files, which a container may not have.
 fn count_blocks(transaction: &Transaction<'_>) -> HookResult {
     for (rows, counters, kind, kind_of) in [
         (
@@ -126,8 +126,8 @@ mod tests {
         rows.collect::<Result<_, _>>().unwrap()
     }
 
-    /// All that `SQLite` knows of the tables and indexes, but for the names that it gives to indexes itself and
-    /// the text they were made with: that differs where a column was added later. An index's WHERE, and
+    /// All that `SQLite` knows of the tables and indexes, but for the names that it gives to indexes itself
+    /// and the text they were made with: that differs where a column was added later. An index's WHERE, and
     /// AUTOINCREMENT, are in no pragma, and are looked for in that text.
     fn shape(connection: &Connection) -> Vec<String> {
         let mut shape = table(

@@ -1,8 +1,8 @@
-//! Opening a database file: whose it is, who may, and with which settings.
+//! Opening a database file: it is checked, recovered and migrated before any connection uses it.
 //!
-//! One server per file: it holds a lock ([`super::lock`]) as long as it lives; only the holder migrates.
-//! Command-line tools work beside it, on a file that is already up to date. A file that is newer than this
-//! program, or not ours, is left untouched.
+//! A file has one server, which holds the lock ([`super::lock`]) as long as it runs; only the holder
+//! migrates. Command-line tools work beside the server, on a file that is up to date. A file that is newer
+//! than this program, or not Hookpost's, stays untouched.
 
 use std::io;
 use std::path::Path;
@@ -19,11 +19,11 @@ use super::place::beside;
 use super::recovery::recover;
 use crate::fail_point::{FailPoint, reach};
 
-/// Tells our files from others (`SQLite`'s `application_id`): "HKPS".
+/// The mark of a Hookpost database (`SQLite`'s `application_id`): "HKPS".
 const APPLICATION_ID: i32 = 0x484B_5053;
 
-/// Checks the file, recovers what the last run left in its log, and brings it up to date; `may_migrate`:
-/// this process holds the server lock. Returns whether damage was looked for on the way.
+/// Checks the file, recovers the log of the last run, and brings the file up to date. `may_migrate` says that
+/// this process holds the lock. Returns true if recovery has searched for damage already.
 pub(crate) fn prepare(database: &Path, may_migrate: bool) -> Result<bool, OpenError> {
     let unusable = |error: rusqlite::Error| OpenError::from_sqlite(database, &error);
     // Before the first connection, which makes the wal-index anew.
@@ -54,7 +54,7 @@ pub(crate) fn prepare(database: &Path, may_migrate: bool) -> Result<bool, OpenEr
     let mut connection = Connection::open(database).map_err(unusable)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(unusable)?;
     if version.is_none() {
-        // Before the first table, or never: pages that archiving frees can then be given back.
+        // This works only before the first table: it lets the file give back the pages that archiving frees.
         connection
             .pragma_update(None, "auto_vacuum", "INCREMENTAL")
             .map_err(unusable)?;
@@ -86,8 +86,8 @@ pub(crate) fn prepare(database: &Path, may_migrate: bool) -> Result<bool, OpenEr
     Ok(looked)
 }
 
-/// Undoes the first write to a new file where that was cut off: the file has a log only after it, and until
-/// then a rollback journal, which nobody but a connection that writes can apply.
+/// Undoes the first write to a new file if it was interrupted. The file has a write-ahead log only after that
+/// write. Until then it has a rollback journal, which only a connection that writes can apply.
 fn undo_unfinished(database: &Path) -> Result<(), OpenError> {
     let is_there = |path: &Path| path.metadata().is_ok_and(|found| found.len() > 0);
     if !is_there(&beside(database, "-journal")) || !is_there(database) {
@@ -102,13 +102,13 @@ fn undo_unfinished(database: &Path) -> Result<(), OpenError> {
         .map_err(unusable)
 }
 
-/// Whether the file can be used beside the holder of its lock: it is up to date. Of a file that is being
-/// made or migrated an error says that it is older.
+/// Checks that the file is up to date, so that a tool can use it beside the holder of its lock. For a file
+/// that is being made or migrated, the error says that it is older.
 pub(crate) fn may_share(database: &Path) -> Result<(), OpenError> {
     prepare(database, false).map(drop)
 }
 
-/// The schema version of one of our files; `None` for a file that is new or empty.
+/// Returns the schema version of a Hookpost file; `None` for a file that is new or empty.
 fn version_of(database: &Path) -> Result<Option<i64>, OpenError> {
     match std::fs::metadata(database) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -133,7 +133,7 @@ fn version_of(database: &Path) -> Result<Option<i64>, OpenError> {
         .map_err(unusable)?;
     let application = pragma("application_id").map_err(unusable)?;
     if application == i64::from(APPLICATION_ID) {
-        // Made, and stopped before its first migration.
+        // The file was made, and the process ended before the first migration.
         return Ok((tables > 0 || version > 0).then_some(version));
     }
     if tables == 0 && version == 0 && application == 0 {

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::migrations::CURRENT_VERSION;
 
-/// Why a database was not opened. Each is one clear line; the file is untouched.
+/// The reason why a database was not opened. Each is one clear line; the file is untouched.
 #[derive(Debug, Error)]
 pub enum OpenError {
     /// A server uses it, or a tool that takes long.
@@ -16,7 +16,7 @@ pub enum OpenError {
     InUse {
         /// The file.
         path: PathBuf,
-        /// Who uses it, in words.
+        /// The process that uses it, in words.
         holder: String,
     },
     /// Its lock file cannot be made or locked.
@@ -24,7 +24,7 @@ pub enum OpenError {
     Lock {
         /// The lock file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
     /// It is no `SQLite` file, or another program's.
@@ -55,10 +55,11 @@ pub enum OpenError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The damage, as the database describes it.
         reason: String,
     },
-    /// It is not there, or is empty, while its log is not: starting anew would delete what is in the log.
+    /// It is not there, or is empty, while its log is not: a new database would delete the content of the
+    /// log.
     #[error(
         "{path} is missing or empty, but its write-ahead log {log} is not; put the database back into its place, or move the log away to start anew"
     )]
@@ -68,10 +69,10 @@ pub enum OpenError {
         /// Its log.
         log: PathBuf,
     },
-    /// It has a second name on disk, behind which another server would not be noticed.
+    /// It has a second name on disk (a hard link), by which another server could use it unnoticed.
     #[error("{0} has more than one hard link; a database must have one name")]
     HardLinked(PathBuf),
-    /// It is mounted by itself, without the files that belong beside it.
+    /// It is a mount point itself, so the files that belong beside it are missing.
     #[error(
         "{0} is a mount point; mount the folder that holds the database, and not the file by itself"
     )]
@@ -79,12 +80,12 @@ pub enum OpenError {
     /// The log, its index or the lock is a link, a pipe or a folder.
     #[error("{0} is not a file; remove it, or use another database")]
     NoFile(PathBuf),
-    /// What the last run left in the log could not be written to the disk.
+    /// The log of the last run could not be written to the disk.
     #[error("cannot recover {path} from its write-ahead log: {reason}")]
     NotRecovered {
         /// The file.
         path: PathBuf,
-        /// What went wrong.
+        /// The error.
         reason: String,
     },
     /// It cannot be read or written.
@@ -92,7 +93,7 @@ pub enum OpenError {
     Unusable {
         /// The file.
         path: PathBuf,
-        /// What the database says.
+        /// The error of the database.
         reason: String,
     },
 }

@@ -1,8 +1,8 @@
-//! The place of a database: the file that a path leads to, those beside it, and who may read them.
+//! The paths of a database: the file that a path leads to, the files beside it, and their permissions.
 //!
-//! `SQLite` names a log and its index after the database (`-wal`, `-shm`), and the lock is named after it
-//! too (`.lock`). So one file must have one name: two servers that reach it by different names would each
-//! keep a log of their own, and each would overwrite what the other has moved into the file.
+//! `SQLite` names the log and its index after the database (`-wal`, `-shm`), and the lock is named after it,
+//! too (`.lock`). So a file must have one name. Two servers that used different names for it would each keep
+//! a log of their own, and each would overwrite the pages that the other has moved into the file.
 
 use std::fs::{Metadata, OpenOptions};
 use std::io;
@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 
 use super::open_error::OpenError;
 
-/// Symbolic links that are followed one after the other; the system itself follows 40.
+/// The most symbolic links that are followed one after the other; the system itself follows 40.
 const LINKS_MAX: usize = 40;
 
-/// The file itself, whatever symbolic links lead to it. It need not exist, nor what a link points to; its
-/// folder must.
+/// Returns the path of the file itself, after all symbolic links. The file need not exist, nor the target of
+/// a link; its folder must.
 pub(crate) fn resolve(database: &Path) -> Result<PathBuf, OpenError> {
     let unusable = |source: &io::Error| OpenError::Unusable {
         path: database.to_owned(),
@@ -40,8 +40,8 @@ pub(crate) fn resolve(database: &Path) -> Result<PathBuf, OpenError> {
     Ok(path)
 }
 
-/// The name that a file will have which is not there yet: a link that points to it must not give it, or
-/// the files beside it, another one.
+/// Returns the name that a new file will have: a link that points to it must not give it, or the files beside
+/// it, another name.
 fn resolve_new(database: &Path) -> Result<PathBuf, OpenError> {
     let unusable = |reason: String| OpenError::Unusable {
         path: database.to_owned(),
@@ -70,15 +70,15 @@ fn resolve_new(database: &Path) -> Result<PathBuf, OpenError> {
     Err(unusable("too many symbolic links lead to it".to_owned()))
 }
 
-/// The path of a file beside the database.
+/// Returns the path of a file beside the database.
 pub(crate) fn beside(database: &Path, end: &str) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
     name.push(end);
     PathBuf::from(name)
 }
 
-/// The log, its index and the lock: each a file of its own, or not there. Behind a link they would have
-/// another place for a server that takes another way; a pipe would be waited at.
+/// Checks that the log, its index and the lock are plain files, or not there. Behind a link, a server that
+/// uses another path would find other files; and opening a pipe would wait.
 fn refuse_odd_neighbours(database: &Path) -> Result<(), OpenError> {
     for end in ["-wal", "-shm", "-journal", ".lock"] {
         let path = beside(database, end);
@@ -89,8 +89,8 @@ fn refuse_odd_neighbours(database: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Whether something is mounted onto the file itself. Mounted elsewhere by itself, it would be without the
-/// log beside it. Linux tells since 5.8.
+/// Reports whether the file itself is a mount point: mounted by itself, it would be without the log beside
+/// it. Linux reports this since 5.8.
 #[cfg(target_os = "linux")]
 fn is_mount_point(path: &Path) -> bool {
     use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
@@ -103,13 +103,13 @@ fn is_mount_point(_: &Path) -> bool {
     false
 }
 
-/// What tells the file at a path from others: device and number. `None` if there is none, or where the
+/// Returns the identity of the file at a path: device and inode number. `None` if there is no file, or if the
 /// system has no such numbers.
 pub(crate) fn identity(database: &Path) -> Option<(u64, u64)> {
     identity_of(std::fs::metadata(database))
 }
 
-/// The same, of a file that was asked already.
+/// Returns the identity of a file whose metadata was read already.
 pub(crate) fn identity_of(found: io::Result<Metadata>) -> Option<(u64, u64)> {
     #[cfg(unix)]
     {
@@ -123,7 +123,7 @@ pub(crate) fn identity_of(found: io::Result<Metadata>) -> Option<(u64, u64)> {
     }
 }
 
-/// Options for making a file that only its owner can read.
+/// Returns the options for a new file that only its owner can read.
 pub(crate) fn private_options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true);
@@ -132,8 +132,8 @@ pub(crate) fn private_options() -> OpenOptions {
     options
 }
 
-/// Refuses a database that is not there, or is empty, beside a log that is not: somebody moved it away or cut
-/// it, and the log has what was accepted last. A new database has no log before it has its first page.
+/// Refuses a database that is missing or empty beside a log that is not: it was moved away or cut, and the
+/// log has the messages that were accepted last. A new database has no log before it has its first page.
 pub(crate) fn refuse_log_alone(database: &Path) -> Result<(), OpenError> {
     let is_empty = |path: &Path| path.metadata().map_or(true, |found| found.len() == 0);
     let log = beside(database, "-wal");
@@ -146,7 +146,7 @@ pub(crate) fn refuse_log_alone(database: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Makes an empty file that only its owner can read, unless there is one: it will hold signing secrets.
+/// Makes an empty file that only its owner can read, unless the file is there: it will hold signing secrets.
 /// `SQLite` gives the files beside it the same permissions.
 pub(crate) fn make_private(database: &Path) -> Result<(), OpenError> {
     match private_options().create_new(true).open(database) {
@@ -159,17 +159,17 @@ pub(crate) fn make_private(database: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// What became of files that others than their owner might read or write.
+/// The result of narrowing the permissions of the files.
 #[derive(Debug, Default)]
 pub(crate) struct Narrowed {
-    /// These are their owner's alone now.
+    /// The files that only their owner may read and write now.
     done: Vec<String>,
-    /// These belong to somebody else, or the file system has no permissions.
+    /// The files that belong to another user, or whose file system has no permissions.
     left: Vec<String>,
 }
 
-/// Takes from everybody but the owner what permissions they have for the database and the files beside it.
-/// A group that is to read them is no exception: nobody can tell whether it was meant.
+/// Removes the permissions of all but the owner for the database and the files beside it. A group that was
+/// meant to read them is no exception: there is no way to tell that it was meant.
 pub(crate) fn narrow(database: &Path) -> Narrowed {
     let mut narrowed = Narrowed::default();
     #[cfg(unix)]
@@ -196,7 +196,7 @@ pub(crate) fn narrow(database: &Path) -> Narrowed {
 }
 
 impl Narrowed {
-    /// Tells the operator, once it is known that the file is one of ours.
+    /// Logs the result, once it is known that the file is a Hookpost database.
     pub(crate) fn report(&self) {
         if !self.done.is_empty() {
             tracing::warn!(

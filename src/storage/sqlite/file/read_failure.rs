@@ -1,8 +1,8 @@
-//! Reads that fail: once is no proof of damage.
+//! Failed reads, of which a single one is no proof of damage.
 //!
-//! `SQLite` reports a disk that could not read as damage (`SQLITE_CORRUPT`), too. So whoever meets one of
-//! these errors opens the database again and makes the same read again. If that fails as well, a new
-//! process is the best there is: its start looks for damage, and says so if there is any.
+//! `SQLite` reports a disk that could not read as damage (`SQLITE_CORRUPT`), too. So code that gets one of
+//! these errors opens the database again and repeats the read. If that fails as well, the process ends: the
+//! start of a new one searches for damage, and reports it.
 
 use rusqlite::{Connection, ErrorCode, ffi};
 
@@ -10,7 +10,7 @@ use super::database_files::{Files, Standing};
 use crate::fatal;
 use crate::storage::{StoreError, Unavailable};
 
-/// Whether `error` says that what was read is not what was written, or could not be read.
+/// Reports whether `error` means that a page is damaged or could not be read.
 pub(crate) fn is_doubtful(error: &rusqlite::Error) -> bool {
     match error.sqlite_error() {
         Some(error) => match error.code {
@@ -27,8 +27,8 @@ pub(crate) fn is_doubtful(error: &rusqlite::Error) -> bool {
     }
 }
 
-/// After a second look that failed like the first: ends the process, unless somebody moved or cut the
-/// files, which is reason enough.
+/// Ends the process after a second read that failed like the first, unless the files were moved or cut: then
+/// returns that as the reason.
 pub(crate) fn confirmed(
     files: &Files,
     connection: &Connection,
@@ -44,7 +44,7 @@ pub(crate) fn confirmed(
     ))
 }
 
-/// The error that callers get for a failed read.
+/// Returns the error that callers get for a failed read.
 pub(crate) fn read_error(error: &rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
         Some(ErrorCode::OperationInterrupted) => StoreError::Unavailable(Unavailable::TooSlow),

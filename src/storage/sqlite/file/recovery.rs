@@ -1,8 +1,8 @@
-//! What a start does with the log of the last run, before anything is added to it.
+//! The recovery of the last run's log at a start, before anything is added to it.
 //!
-//! The last run may have ended because a sync failed. Then the disk lacks pages that the system's memory
-//! has, of the log or of the database file, and the system takes them for written. Whoever adds to such
-//! a log adds behind a hole: after a power cut it ends there. So a start writes all of it again: it moves
+//! The last run may have ended because a sync failed. Then the disk may lack pages of the log or of the
+//! database file that the system has in memory and marks as written. Frames added to such a log would stand
+//! behind a gap: after a power cut, the log would end at the gap. So a start writes all of it again: it moves
 //! every page into the database file, syncs that, and empties the log.
 //!
 //! # Others
@@ -29,18 +29,18 @@ use super::place::beside;
 use super::wal::checkpoint;
 use crate::fail_point::FailPoint;
 
-/// How long readers of the log are waited for, and programs that move pages at the same time.
+/// The time that a start waits for readers of the log, and for programs that move pages at the same time.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// How long between two looks at what another program does.
+/// The pause between two checks of another program's progress.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Bytes of the log that are written again at a time.
+/// The bytes of the log that are written again at a time.
 const PIECE: usize = 1 << 20;
 
 /// Writes what is in the log again, if there is any; this process holds the server lock, and has no
-/// connection yet. Returns whether it has looked for damage, as it does before it writes. Says so if frames are
-/// gone that `last_run` had.
+/// connection yet. Returns whether it has looked for damage, as it does before it writes. Says so if frames
+/// are gone that `last_run` had.
 ///
 /// # Errors
 /// One clear line; the log is whole then, and the next start tries again.
@@ -87,8 +87,8 @@ pub(super) fn recover(database: &Path, last_run: Option<LastRun>) -> Result<bool
     Ok(true)
 }
 
-/// A connection whose next checkpoint moves all frames, also those that were moved before; and how many frames
-/// the log has.
+/// A connection whose next checkpoint moves all frames, also those that were moved before; and how many
+/// frames the log has.
 fn connection_that_moves_all(database: &Path) -> Result<(Connection, u64), OpenError> {
     let failed = |error: rusqlite::Error| failed(database, &error);
     let give_up = Instant::now() + PATIENCE;

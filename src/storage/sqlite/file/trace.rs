@@ -1,13 +1,13 @@
-//! The statements that run, in the log, for whoever asks for them: at `trace`, as `hookpost::sql`.
+//! SQL statements in the log: at level `trace`, target `hookpost::sql`.
 //!
-//! They are shown as they were prepared, without their values, so no secret gets into the log. Unless
-//! they are asked for when a connection is opened, nothing is installed and nothing is paid.
+//! They are logged as they were prepared, without their values, so no secret gets into the log. Unless that
+//! target is enabled when a connection is opened, nothing is installed and nothing costs time.
 
 use rusqlite::Connection;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use tracing::Level;
 
-/// Shows the statements of this connection, if somebody wants to see them.
+/// Logs the statements of this connection, if the log is set to show them.
 pub(crate) fn install(connection: &Connection) {
     if tracing::enabled!(target: "hookpost::sql", Level::TRACE) {
         connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(show));

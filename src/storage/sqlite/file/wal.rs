@@ -5,18 +5,18 @@ use rusqlite::Connection;
 use super::injected_error::reach_or_fail;
 use crate::fail_point::FailPoint;
 
-/// How far a checkpoint came.
+/// The result of a checkpoint.
 pub(crate) struct Checkpoint {
-    /// Whether it had to leave off because of others.
+    /// Set if it had to stop because of other connections.
     pub(crate) busy: bool,
-    /// Frames in the log; -1 if it did not begin at all: only one can be made at a time.
+    /// Frames in the log; -1 if it did not begin: only one checkpoint can run at a time.
     pub(crate) log: i64,
-    /// Frames of it that are moved.
+    /// Returns the number of frames that are moved.
     moved: i64,
 }
 
 impl Checkpoint {
-    /// Whether it had to leave off because of others.
+    /// Reports whether it had to stop because of other connections.
     pub(crate) fn is_busy(&self) -> bool {
         self.busy
     }
@@ -26,18 +26,18 @@ impl Checkpoint {
         self.moved
     }
 
-    /// Whether every frame is moved.
+    /// Reports whether every frame is moved.
     pub(crate) fn is_all(&self) -> bool {
         self.log >= 0 && self.left() == 0
     }
 
-    /// Frames that are left to move.
+    /// Returns the number of frames that are left to move.
     pub(crate) fn left(&self) -> i64 {
         self.log - self.moved
     }
 }
 
-/// Makes a checkpoint; `NOOP` only says how far the others came.
+/// Makes a checkpoint. Mode `NOOP` moves nothing, and only reads the numbers.
 pub(crate) fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<Checkpoint> {
     if mode != "NOOP" {
         reach_or_fail(FailPoint::ReadLog)?;

@@ -1,19 +1,20 @@
-//! Moving committed pages from the write-ahead log into the database file, off the writer.
+//! The checkpoint thread: moves committed pages from the write-ahead log into the database file.
 //!
-//! A checkpoint inside a commit would hold every waiting publish for as long as it takes to sync the
-//! file. So a thread of its own makes passive checkpoints, which block nobody, and syncs the file, until
-//! little is left; then the writer makes the last one between two groups, when nothing is added: only
-//! then can the log start over.
+//! A checkpoint inside a commit would delay every waiting publish by the time that it takes to sync the file.
+//! So a thread of its own makes passive checkpoints, which block no other connection, and syncs the file,
+//! until little is left. Then the writer makes the last checkpoint between two groups, when nothing is added:
+//! only then can the log start over.
 //!
 //! # Readers
-//! The log cannot start over while somebody reads from it. Reads that overlap without a gap would let it
-//! grow for ever, so above [`TOO_MANY_FRAMES`] it is *long*: reads of this process get less time, and the
-//! writer waits for them, now and then and not for long. What it cannot wait for is another process that
-//! keeps a transaction open; then the log grows, publishing goes on, and the log file says why.
+//! The log cannot start over while a connection reads from it. Reads that overlap without a gap would let it
+//! grow for ever. So above [`TOO_MANY_FRAMES`] the log is *long*: reads of this process get less time, and
+//! the writer waits for them from time to time, for a moment. It cannot wait for another process that keeps a
+//! transaction open. Then the write-ahead log grows, publishing goes on, and a log line says why.
 //!
 //! # Failure
-//! A failed sync ends the process ([`crate::storage::sqlite::file::failed_sync`]). What cannot be read is read again on a new
-//! connection ([`crate::storage::sqlite::file::read_failure`]). Anything else is tried again when the log has grown.
+//! A failed sync ends the process ([`crate::storage::sqlite::file::failed_sync`]). What cannot be read is
+//! read again on a new connection ([`crate::storage::sqlite::file::read_failure`]). Anything else is tried
+//! again when the log has grown.
 
 mod restart;
 
@@ -44,41 +45,41 @@ use crate::vital::VitalThread;
 /// Frames (pages of 4 KiB) in the log that start a checkpoint: 16 MB.
 const START_FRAMES: i64 = 4000;
 
-/// How long after the last one, at least. A page that is written again and again until then, as those of
-/// indexes are where there are many endpoints, is moved once.
+/// The least time between two checkpoints. A page that is written again and again in that time, as pages of
+/// indexes are with many endpoints, is moved once.
 const START_PERIOD: Duration = Duration::from_secs(2);
 
-/// Frames that start a checkpoint all the same: 96 MB.
+/// Frames that start a checkpoint before that time is over: 96 MB.
 const HURRY_FRAMES: i64 = 24_000;
 
 /// Frames that the writer may move by itself: about a millisecond.
 const LAST_FRAMES: i64 = 300;
 
-/// Frames at which the log is long: 160 MB. That of a busy server does not get there by itself.
+/// Frames at which the log is long: 160 MB. Load alone does not make it that long.
 const TOO_MANY_FRAMES: i64 = 40_000;
 
-/// How long the writer waits for readers of a long log: first a moment, and if that was not enough, as
-/// long as it takes any reader of this process to end ([`LONG_LOG_READ_LIMIT`]).
+/// The times that the writer waits for readers of a long log: first a moment, and if that was not enough, the
+/// time in which every reader of this process ends ([`LONG_LOG_READ_LIMIT`]).
 const RESTART_WAITS: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(600)];
 
-/// How long it then leaves it at that: by then, reads that began before the log was long have ended.
+/// The pause after such a wait: in that time, reads that began before the log was long end.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
-/// The same if all of that was in vain: most likely another process reads.
+/// The pause after all waits have failed: most likely another process reads.
 const HOPELESS_PAUSE: Duration = Duration::from_secs(30);
 
 /// The longest a read may take.
 const READ_LIMIT: Duration = Duration::from_secs(2);
 
-/// The same while the log is long.
+/// The longest that a read may take while the log is long.
 const LONG_LOG_READ_LIMIT: Duration = Duration::from_millis(500);
 
 thread_local! {
-    /// Frames in the log after the last commit of this thread; SQLite's hook has no other place.
+    /// Frames in the log after the last commit of this thread; `SQLite`'s hook has no other place.
     static FRAMES: Cell<i64> = const { Cell::new(0) };
 }
 
-/// Has this thread count the frames of its commits on `connection`.
+/// Counts the frames in the log after each commit of this thread on `connection`.
 pub(crate) fn watch(connection: &Connection) {
     connection.wal_hook(Some(count_frames));
 }
@@ -93,9 +94,9 @@ fn count_frames(_: &Wal, pages: c_int) -> rusqlite::Result<()> {
 enum Turn {
     /// Nothing to do.
     Idle,
-    /// The thread is to make passes.
+    /// The thread must make passes.
     Thread,
-    /// The thread has done what it can; the writer is to make the last one.
+    /// The thread has done what it can; the writer must make the last checkpoint.
     Writer,
     Stopping,
 }
@@ -115,7 +116,7 @@ impl Shared {
 /// The checkpoint thread's handle.
 pub(crate) struct Checkpointer {
     shared: Arc<Shared>,
-    /// `None`: makes no checkpoints.
+    /// `None`: no checkpoints are made.
     files: Option<Arc<Files>>,
     thread: Option<VitalThread>,
 }
@@ -133,8 +134,8 @@ impl Checkpointer {
         }
     }
 
-    /// One that makes no checkpoints, for a tool beside a server: its syncs would not hear of a write of
-    /// the server that failed before.
+    /// Returns a handle that makes no checkpoints, for a tool beside a server: the system would not report to
+    /// the tool's syncs a write of the server that failed before.
     pub(crate) fn idle() -> Self {
         Self::new(None)
     }
@@ -159,7 +160,7 @@ impl Checkpointer {
         Ok(checkpointer)
     }
 
-    /// What the writer does between two groups.
+    /// Returns the work that the writer does between two groups.
     pub(crate) fn between_groups(&self) -> impl FnMut(&Connection) + Send + use<> {
         let files = self.files.clone();
         let mut keeper = files.map(|files| LogKeeper::new(self.shared.clone(), files));
@@ -170,7 +171,7 @@ impl Checkpointer {
         }
     }
 
-    /// The limit for reads, which depends on the length of the log.
+    /// Returns the time limit of reads, which depends on the length of the log.
     pub(crate) fn read_limit(&self) -> ReadLimit {
         ReadLimit(self.shared.clone())
     }
@@ -186,11 +187,11 @@ impl Checkpointer {
     }
 }
 
-/// The limit for the duration of reads: shorter while the log is long.
+/// The time limit of reads: shorter while the log is long.
 pub(crate) struct ReadLimit(Arc<Shared>);
 
 impl ReadLimit {
-    /// Returns a function that tells whether a read that began at `started` has had its time.
+    /// Returns a function that reports whether the time of a read that began at `started` is over.
     pub(crate) fn from(&self, started: Instant) -> impl Fn() -> bool + Send + use<> {
         let shared = self.0.clone();
         move || started.elapsed() > read_limit(shared.log_is_long.load(Ordering::Relaxed))
@@ -205,20 +206,20 @@ const fn read_limit(log_is_long: bool) -> Duration {
     }
 }
 
-/// The writer's part: says when there is something to move, and has the log start over.
+/// The writer's part: starts the thread's work, and makes the log start over.
 struct LogKeeper {
     shared: Arc<Shared>,
     files: Arc<Files>,
     /// Frames after the last group.
     frames: i64,
-    /// Frames at which the thread is to work again. Where a reader has kept the log from being moved,
-    /// trying at every group would sync the file each time for nothing.
+    /// Frames at which the thread works again. If a reader keeps the log from being moved, trying after every
+    /// group would sync the file each time for nothing.
     start_at: i64,
-    /// Not before, unless there are many more.
+    /// The earliest time of the next checkpoint, unless there are many more frames.
     start_from: Instant,
-    /// Waits for readers in a row that were in vain.
+    /// The number of waits for readers in a row that failed.
     waits_in_vain: usize,
-    /// No wait for readers before.
+    /// The earliest time of the next wait for readers.
     wait_from: Instant,
 }
 
@@ -254,7 +255,7 @@ impl LogKeeper {
                 self.start_at = match make_pass(connection, &self.files) {
                     Ok(Some(done)) if done.left() == 0 => START_FRAMES,
                     Ok(_) => frames + START_FRAMES,
-                    // The thread looks again, on its own connection.
+                    // The thread reads again, on its own connection.
                     Err(error) if is_doubtful(&error) => frames,
                     Err(error) => {
                         tracing::warn!(%error, "the last pass of a checkpoint failed");
@@ -285,7 +286,7 @@ impl LogKeeper {
         match restart_log(connection, wait) {
             Ok(Restart::Done) => self.waits_in_vain = 0,
             Ok(Restart::Readers) => self.waits_in_vain += 1,
-            // That was no wait: SQLite does not wait for another checkpoint, and this one ends soon.
+            // No time was waited: SQLite does not wait for another checkpoint, which ends soon.
             Ok(Restart::Checkpoint) => return,
             Err(error) => {
                 end_if_failed_sync(&error, self.files.database());
@@ -335,7 +336,7 @@ fn make_passes(connection: &mut Connection, file: &File, files: &Files) {
         let passed = make_pass(connection, files);
         reach(FailPoint::CheckpointPass);
         match passed {
-            // A long reader keeps the rest: no progress, so try again at the next sign.
+            // A long reader keeps the rest: there is no progress, so the next try comes with the next signal.
             Ok(Some(done)) if done.left() < LAST_FRAMES || done.left() >= before => break,
             Ok(Some(done)) => before = done.left(),
             Ok(None) => return,
@@ -359,7 +360,7 @@ fn make_passes(connection: &mut Connection, file: &File, files: &Files) {
     sync(file, files.database());
 }
 
-/// One passive checkpoint; `None` if the files are not those that were opened. A failed sync ends the
+/// Makes one passive checkpoint; `None` if the files are not those that were opened. A failed sync ends the
 /// process.
 fn make_pass(connection: &Connection, files: &Files) -> rusqlite::Result<Option<Checkpoint>> {
     if files.standing_on(connection)? == Standing::Disturbed {

@@ -1,9 +1,9 @@
-//! Erasing what belonged to a workspace that was deleted: payloads, receivers' answers, idempotency keys.
+//! The erasure of a deleted workspace's payloads, receivers' answers and idempotency keys.
 //!
-//! Its name, its tokens and its endpoints' URLs and secrets go in the transaction of the deletion. The rest
-//! may be millions of rows, so that transaction leaves a note in `meta` (`erase N`), and the janitor works
-//! it off. It looks for rows on a connection of its own; the writer gets small steps with what was found,
-//! each a few milliseconds. A crash only interrupts it. Rows stay, with their ids, times and states.
+//! The deletion itself removes its name, its tokens, and its endpoints' URLs and secrets. The rest may be
+//! millions of rows. So the deletion leaves a note in `meta` (`erase N`), and the janitor erases the rest
+//! later. It searches for rows on a connection of its own, and gives the writer small steps of a few
+//! milliseconds. A crash only interrupts it. Rows stay, with their ids, times and states.
 
 use rusqlite::{Connection, params};
 
@@ -19,7 +19,7 @@ use crate::storage::{StoreError, Unavailable};
 /// Rows changed in one transaction.
 const ROWS: usize = 500;
 
-/// Rows looked at in one read: a reader that stays would hold the log.
+/// Rows looked at in one read: a long read would keep the log from starting over.
 const LOOK: i64 = 10_000;
 
 /// Works off the notes that are there; false: some are left, because `is_stopping` or because events of the
@@ -69,7 +69,7 @@ fn connection_to_look(files: &Files) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Has the writer do a step, and waits for it.
+/// Gives the writer a step, and waits until it is done.
 fn write<T: Send + 'static>(
     writer: &Writer,
     work: impl FnMut(&mut WriteContext<'_>) -> Result<T, OperationError> + Send + 'static,
@@ -79,7 +79,7 @@ fn write<T: Send + 'static>(
     done.wait()
 }
 
-/// What is left of one workspace.
+/// The erasure of one workspace.
 struct Erasure<'a> {
     workspace: i64,
     writer: &'a Writer,
@@ -87,12 +87,12 @@ struct Erasure<'a> {
     is_stopping: &'a dyn Fn() -> bool,
 }
 
-/// Rows that a look found.
+/// The rows that a search found.
 struct Found {
     numbers: Vec<i64>,
     /// All rows up to this number were looked at.
     through: i64,
-    /// There are none behind it.
+    /// Set if there are no rows after it.
     is_last: bool,
 }
 
@@ -115,7 +115,7 @@ impl Erasure<'_> {
         })
     }
 
-    /// Erases what receivers answered; false: it had to stop.
+    /// Erases the answers of receivers; false: it had to stop.
     fn answers(&self) -> Result<bool, StoreError> {
         self.each(0, deliveries_with_answers, |context, found| {
             let mut erase = context
@@ -148,7 +148,8 @@ impl Erasure<'_> {
         }
     }
 
-    /// Looks for rows, and has the writer erase them, until there are no more; false: it had to stop.
+    /// Searches for rows, and gives them to the writer to erase, until there are no more; false: it had to
+    /// stop.
     fn each(
         &self,
         from: i64,
@@ -174,7 +175,7 @@ impl Erasure<'_> {
     }
 }
 
-/// Messages of a workspace, after number `after`, that have something to erase.
+/// Returns messages of a workspace, after number `after`, that have something to erase.
 fn messages_with_bodies(
     connection: &Connection,
     workspace: i64,
@@ -207,8 +208,8 @@ fn messages_with_bodies(
     Ok(found)
 }
 
-/// Deliveries of a workspace, after number `after`, that have an answer. Those that are in the late index
-/// are found by it.
+/// Returns deliveries of a workspace, after number `after`, that have an answer. Those that are in the list
+/// index are found through it.
 fn deliveries_with_answers(
     connection: &Connection,
     workspace: i64,

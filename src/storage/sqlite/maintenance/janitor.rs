@@ -1,4 +1,4 @@
-//! A thread that drops, in small steps, what has had its time, and watches the wall clock.
+//! The janitor thread: deletes old data in small steps, and watches the wall clock.
 
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -17,16 +17,16 @@ use crate::storage::sqlite::writes::reschedule::{RetimingPass, is_needed, retime
 use crate::vital;
 use crate::vital::VitalThread;
 
-/// How often it looks. Days matter to what it drops, not minutes.
+/// The period of deletions. Data is kept for days, so minutes do not matter.
 const PERIOD: Duration = Duration::from_mins(1);
 
-/// How often it compares the clocks: retries may wait for it.
+/// The period of comparing the clocks: retries may wait for it.
 const CLOCK_PERIOD: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 struct Signs {
     stopping: bool,
-    /// A clock was moved by hand since it was last looked at.
+    /// Set if a test has moved a clock since the last look.
     jumped: bool,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct Janitor {
 }
 
 impl Janitor {
-    /// Starts the thread; it looks at once, then at its periods, and when a clock jumps.
+    /// Starts the thread, which works at once, then at its periods, and when a clock jumps.
     pub(crate) fn start(
         writer: Arc<Writer>,
         clock: Arc<dyn Clock>,
@@ -115,12 +115,12 @@ fn run(
     }
 }
 
-/// Notices that the wall clock was set back, and has retries wait as long as they were to.
+/// Notices that the wall clock was set back, and lets retries wait as long as they were meant to.
 #[derive(Default)]
 struct ClockWatch {
-    /// The wall clock at monotonic zero, as it was when last looked at.
+    /// The wall clock at monotonic zero, as of the last look.
     wall_at_zero: Option<Timestamp>,
-    /// The clock was set back, and not all retries were seen to.
+    /// Set if the clock was set back, and not all retries were rescheduled.
     to_do: bool,
 }
 
@@ -128,7 +128,7 @@ impl ClockWatch {
     fn look(&mut self, writer: &Writer, clock: &Arc<dyn Clock>) -> Result<(), StoreError> {
         let at_zero = clock.now().before(clock.monotonic());
         match self.wall_at_zero {
-            // It may have been set back while nobody was here.
+            // It may have been set back while no server ran.
             None => {
                 let (operation, needed) = call(0, is_needed);
                 writer.submit(operation);
@@ -170,7 +170,7 @@ fn clean(
     })
 }
 
-/// Has the writer make a pass step by step, until it is complete or the janitor is to stop.
+/// Gives the writer the steps of a pass, until it is complete or the janitor must stop.
 fn pass<P: Copy + Default + Send + 'static>(
     writer: &Writer,
     is_stopping: &dyn Fn() -> bool,

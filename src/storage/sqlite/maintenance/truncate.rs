@@ -11,15 +11,15 @@ use crate::storage::sqlite::file::failed_sync::end_if_failed_sync;
 use crate::storage::sqlite::file::read_failure::is_doubtful;
 use crate::storage::sqlite::file::wal::checkpoint;
 
-/// Why a store was not left as a clean stop leaves it.
+/// The reason why a stop was not clean.
 #[derive(Debug, Error)]
 pub enum CloseError {
-    /// What is in the log could not be moved. It is on the disk all the same.
+    /// The content of the log could not be moved. It is on the disk nevertheless.
     #[error("the last checkpoint of {path} failed: {reason}; the next start makes it")]
     Checkpoint {
         /// The database.
         path: PathBuf,
-        /// What the database says.
+        /// The error of the database.
         reason: String,
     },
     /// Its files are not where they were opened.
@@ -27,7 +27,7 @@ pub enum CloseError {
     Moved(PathBuf),
 }
 
-/// Moves everything and empties the log: for a clean stop. A failed sync ends the process.
+/// Moves all frames and empties the log, for a clean stop. A failed sync ends the process.
 pub(crate) fn truncate(files: &Files) -> Result<(), CloseError> {
     let mut done = try_truncate(files);
     if done.as_ref().is_err_and(is_doubtful) {
@@ -46,7 +46,7 @@ pub(crate) fn truncate(files: &Files) -> Result<(), CloseError> {
     }
 }
 
-/// The same; `false`: the files are not where they were.
+/// Tries it once; `false`: the files are not where they were.
 fn try_truncate(files: &Files) -> rusqlite::Result<bool> {
     if files.standing() != Standing::InPlace {
         return Ok(false);
@@ -58,7 +58,7 @@ fn try_truncate(files: &Files) -> rusqlite::Result<bool> {
     if checkpoint(&connection, "TRUNCATE")?.busy {
         tracing::info!("another program reads the write-ahead log; the next start empties it");
     } else {
-        // Whoever closes the files last removes what is empty now.
+        // The last connection that closes the files removes the log, which is empty now.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     }
     Ok(true)

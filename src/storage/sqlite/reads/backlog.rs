@@ -1,9 +1,9 @@
-//! Which endpoints there are at a start, and which of them have anything in the queue.
+//! The endpoints at a start, with what each has in the queue.
 //!
-//! With a hundred thousand endpoints few have, and a look for each of them would have the first delivery
-//! wait for seconds. So the queue's indexes are asked: each is stepped through from one endpoint to the next,
-//! whatever lies between. That costs as much as there are endpoints with something, however many endpoints
-//! or events there are. It is done in parts, since no read may take long.
+//! Of a hundred thousand endpoints, few have queued events, and a look-up for each would delay the first
+//! delivery by seconds. So the reads step through the indexes of the queue, from one endpoint to the next.
+//! The cost grows with the number of endpoints that have queued events, not with all endpoints or events. The
+//! reads are done in parts, since no read may take long.
 
 use std::collections::HashMap;
 
@@ -15,10 +15,10 @@ use crate::storage::sqlite::event_state::state_is;
 use crate::storage::sqlite::rows;
 use crate::storage::{Backlog, StoreError, Target};
 
-/// Endpoints in one read: some milliseconds.
+/// The endpoints of one read: some milliseconds.
 const PART: usize = 2000;
 
-/// Each finds the first row of the next endpoint that has any.
+/// Finds the first row of the next endpoint that has any, as do the next two.
 const FIRST_FRESH: &str = concat!(
     "SELECT endpoint, due FROM event INDEXED BY event_fresh WHERE ",
     state_is!(fresh),
@@ -35,9 +35,10 @@ const FIRST_REDELIVERY: &str = concat!(
     " AND endpoint > ?1 ORDER BY endpoint, seq LIMIT 1"
 );
 
-/// The endpoints that are enabled, and what each has in the queue.
+/// Returns the endpoints that are enabled, and what each has in the queue.
 pub(crate) fn targets(readers: &Readers) -> Result<Vec<(Target, Backlog)>, StoreError> {
-    // Before the queue is looked at: what is in it then has its endpoint here, or is heard of later.
+    // Read before the queue: an event that is in the queue then has its endpoint here, or its notice comes
+    // later.
     let targets = in_parts(
         |after| readers.read(|connection| Ok(enabled(connection, after)?)),
         |target| target.number.0,
@@ -65,7 +66,7 @@ pub(crate) fn targets(readers: &Readers) -> Result<Vec<(Target, Backlog)>, Store
     Ok(targets.into_iter().map(with_backlog).collect())
 }
 
-/// All of what `read` finds after a number, [`PART`] by [`PART`].
+/// Returns all that `read` finds, reading [`PART`] rows at a time.
 fn in_parts<T>(
     read: impl Fn(i64) -> Result<Vec<T>, StoreError>,
     number: impl Fn(&T) -> i64,

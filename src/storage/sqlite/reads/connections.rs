@@ -1,4 +1,4 @@
-//! The pool of reading connections: how long a read may take, and how one that failed is tried again.
+//! The pool of reading connections, which limits the time of a read and repeats one that failed.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,13 +18,13 @@ use crate::storage::sqlite::maintenance::checkpoint::ReadLimit;
 use crate::storage::sqlite::writer::operation::OperationError;
 use crate::storage::{StoreError, Unavailable};
 
-/// Reading connections. Reads are short and there are few cores; more would only cost memory.
+/// The number of reading connections. Reads are short and there are few cores; more would only cost memory.
 const READERS: u32 = 8;
 
-/// How long a read waits for a connection.
+/// The time that a read waits for a connection.
 const READER_WAIT: Duration = Duration::from_secs(2);
 
-/// Virtual-machine steps between two looks at the clock: some ten microseconds.
+/// Steps of `SQLite`'s virtual machine between two looks at the clock: some ten microseconds.
 const READ_CHECK_STEPS: i32 = 10_000;
 
 /// The pool of reading connections.
@@ -34,7 +34,7 @@ pub(crate) struct Readers {
     limit: ReadLimit,
 }
 
-/// Opens the pool's connections, unless the files were moved: opening would make new ones.
+/// The pool's opener of connections. It refuses if the files were moved: opening would make new files.
 struct Opener {
     manager: SqliteConnectionManager,
     files: Arc<Files>,
@@ -90,7 +90,7 @@ fn configure(connection: &mut Connection) -> rusqlite::Result<()> {
 }
 
 impl Readers {
-    /// The pool; it opens its connections when they are needed.
+    /// Returns a pool that opens its connections when they are needed.
     pub(crate) fn new(files: Arc<Files>, limit: ReadLimit) -> Result<Self, r2d2::Error> {
         let pool = r2d2::Pool::builder()
             .max_size(READERS)
@@ -109,7 +109,7 @@ impl Readers {
         taken.collect::<Vec<_>>()
     }
 
-    /// Reads on a pooled connection, for as long as a read may take. `work` is called again on a new
+    /// Runs `work` on a connection of the pool, for as long as a read may take. Runs it again on a new
     /// connection if the first could not read.
     pub(crate) fn read<T>(
         &self,
@@ -158,7 +158,7 @@ impl Readers {
         work(connection)
     }
 
-    /// The second look.
+    /// Runs a failed read for the second time, on a new connection.
     fn read_again<T>(
         &self,
         connection: &mut Connection,

@@ -1,4 +1,4 @@
-//! Endpoints: looked up.
+//! Look-ups of endpoints.
 
 use rusqlite::{Connection, OptionalExtension};
 use uuid::Uuid;
@@ -7,7 +7,7 @@ use crate::domain::access::Reach;
 use crate::domain::endpoint::Endpoint;
 use crate::storage::sqlite::rows;
 
-/// One endpoint in use, within reach.
+/// Returns an endpoint in use that the caller may see.
 pub(crate) fn find(
     connection: &Connection,
     reach: Reach,

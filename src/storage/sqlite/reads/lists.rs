@@ -1,27 +1,27 @@
 //! Lists of deliveries, events and endpoints, and their exact totals.
 //!
 //! **Order.** Newest first is by `seq`, the order of commit. Whatever the filter, what it selects is
-//! expressed as a few index scans in that order ([`plan::Plan`]), merged here
-//! ([`merge`]) rather than by `SQLite`: statements then come in few shapes, cached and known to a test that reads their query plans, and
+//! expressed as a few index scans in that order ([`plan::Plan`]), merged here ([`merge`]) rather than by
+//! `SQLite`: statements then come in few shapes, cached and known to a test that reads their query plans, and
 //! no filter, however long, makes `SQLite` sort. `IN` on the leading column of an index would.
 //!
-//! **Newest rows.** The indexes of all rows by workspace, endpoint and type are
-//! [late](crate::storage::sqlite::writer::list_indexes): what they do not have yet is one scan of the table itself.
+//! **Newest rows.** The [list indexes](crate::storage::sqlite::writer::list_indexes) by workspace, endpoint and
+//! type do not have the newest rows yet: one scan of the table itself finds those.
 //!
-//! **Pages** are skipped on the index alone; only the rows shown are read from their table, and of those as
-//! many as the caller has memory for: the others are named, and read later.
+//! **Pages** are skipped on the index alone. Only the rows shown are read from their table, and of those as many
+//! as the caller has memory for: the caller gets the numbers of the others, and reads them later.
 //!
 //! **Times** become ranges of `seq` by bisection ([`time_range`]), so no index holds a time.
 //!
 //! **Totals** add up the counters of whole blocks and count the edges on the index ([`totals`]).
 //!
-//! **Text** is sought in whole rows, by a function of ours within the database ([`search`]).
+//! **Text** is searched for in whole rows, by a function that the database calls ([`search`]).
 //!
-//! **Consistency.** A list takes several statements, which share one read transaction: total and page
-//! tell of the same moment. The connection must not be in a transaction already.
+//! **Consistency.** A list takes several statements, which share one read transaction: total and page show the
+//! same moment. The connection must not be in a transaction already.
 //!
-//! **Cost.** A reader that should not run for long is to be interrupted from outside; every function
-//! here then ends in an error. Statements come in some 150 shapes: the connection's cache should hold
+//! **Cost.** The caller limits the time of a list by interrupting the connection; every function here then
+//! returns an error. There are some 150 different statements: the connection's cache should hold
 //! [`STATEMENTS`] of them.
 
 mod deliveries;

@@ -1,4 +1,4 @@
-//! The queue's reads. Each names its partial index: the planner would rather scan all events.
+//! The reads of the queue. Each statement names its partial index: the planner would scan all events.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::storage::{EndpointNumber, QueuedEvent, RetryBatch, Run, Seq, Workspac
 const QUEUED: &str = "seq, id, endpoint, workspace, type, run, run_attempt,
     coalesce(run_started, created_at), attempts";
 
-/// Events never attempted, in publish order.
+/// Returns events never attempted, in publish order.
 pub(crate) fn fresh(
     connection: &Connection,
     endpoint: EndpointNumber,
@@ -30,7 +30,7 @@ pub(crate) fn fresh(
         .collect()
 }
 
-/// Events due for another attempt, soonest first.
+/// Returns events due for another attempt, soonest first.
 pub(crate) fn retries(
     connection: &Connection,
     endpoint: EndpointNumber,
@@ -38,7 +38,7 @@ pub(crate) fn retries(
     now: Timestamp,
     limit: usize,
 ) -> rusqlite::Result<RetryBatch> {
-    // One more than asked for tells when the next one is due.
+    // One row more than asked for shows when the next event is due.
     let sql = format!(
         "SELECT {QUEUED}, due FROM event INDEXED BY event_retry
          WHERE endpoint = ?1 AND {} AND run_attempt > 0 AND run > ?3
@@ -59,7 +59,7 @@ pub(crate) fn retries(
     Ok(batch)
 }
 
-/// Events that wait for the first attempt of a redelivery, in publish order.
+/// Returns events that wait for the first attempt of a redelivery, in publish order.
 pub(crate) fn redeliveries(
     connection: &Connection,
     endpoint: EndpointNumber,
@@ -78,7 +78,8 @@ pub(crate) fn redeliveries(
         .collect()
 }
 
-/// The bodies of the first of `seqs`, as many as fit into `bytes`, at least one; `None` once archived.
+/// Returns the bodies of the first of `seqs`: as many as fit into `bytes`, at least one; `None` once
+/// archived.
 pub(crate) fn bodies(
     connection: &Connection,
     seqs: &[Seq],

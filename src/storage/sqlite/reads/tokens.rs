@@ -1,4 +1,4 @@
-//! Access tokens: looked up and listed.
+//! Look-ups and lists of access tokens.
 
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
@@ -8,7 +8,7 @@ use crate::domain::clock::Timestamp;
 use crate::storage::sqlite::rows;
 use crate::storage::{Listed, Page};
 
-/// Whose token has this hash.
+/// Returns the caller whose token has this hash.
 pub(crate) fn find_caller(
     connection: &Connection,
     hash: &TokenHash,
@@ -30,7 +30,7 @@ pub(crate) fn find_caller(
         .optional()
 }
 
-/// One token within reach.
+/// Returns a token that the caller may see.
 pub(crate) fn find(
     connection: &Connection,
     reach: Reach,
@@ -46,7 +46,7 @@ pub(crate) fn find(
     }))
 }
 
-/// Tokens, newest first. A workspace has few, so further filters need no index.
+/// Returns tokens, newest first. A workspace has few, so further filters need no index.
 pub(crate) fn list(
     connection: &Connection,
     reach: Reach,

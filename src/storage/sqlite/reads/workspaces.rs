@@ -1,4 +1,4 @@
-//! Workspaces: looked up and listed.
+//! Look-ups and lists of workspaces.
 
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
@@ -8,7 +8,7 @@ use crate::domain::workspace::Workspace;
 use crate::storage::sqlite::rows;
 use crate::storage::{Listed, Page};
 
-/// Workspaces, newest first.
+/// Returns workspaces, newest first.
 pub(crate) fn list(
     connection: &Connection,
     reach: Reach,
@@ -42,7 +42,7 @@ pub(crate) fn list(
     })
 }
 
-/// One workspace.
+/// Returns a workspace that the caller may see.
 pub(crate) fn find(
     connection: &Connection,
     reach: Reach,
@@ -59,7 +59,7 @@ pub(crate) fn find(
     Ok(found.filter(|workspace| reach.covers(workspace.id)))
 }
 
-/// The workspace of that name.
+/// Returns the workspace of that name.
 pub(crate) fn find_named(
     connection: &Connection,
     name: &str,

@@ -1,4 +1,4 @@
-//! The store's use cases: each reads once, or queues one write.
+//! The traits `Store` and `Queue`, implemented: each method reads once, or queues one write.
 
 use std::sync::Arc;
 
@@ -88,7 +88,7 @@ impl Store for SqliteStore {
     }
 
     fn find_workspace_named(&self, name_or_id: &str) -> Result<Workspace, StoreError> {
-        // A name is never a UUID, so there is no telling apart to do.
+        // A name is never a UUID, so the two cannot be confused.
         self.read_one(|connection| match Uuid::try_parse(name_or_id) {
             Ok(id) => reads::workspaces::find(connection, Reach::Server, id),
             Err(_) => reads::workspaces::find_named(connection, name_or_id),

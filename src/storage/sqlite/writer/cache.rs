@@ -1,7 +1,7 @@
-//! What the writer remembers between transactions, so that a publish reads nothing.
+//! The writer thread's memory between transactions, which spares a publish every read.
 //!
-//! Everything here can be read back from the file. After a rollback it is: a number given out in a
-//! transaction that is gone must not stay given.
+//! All of it can be read back from the file. After a rollback the writer does so: a number handed out in a
+//! transaction that was rolled back must be handed out again.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -15,30 +15,30 @@ use crate::domain::clock::Timestamp;
 use crate::domain::event_type::EventType;
 use crate::storage::EndpointNumber;
 
-/// Event types kept by name. A producer that makes up types only costs look-ups.
+/// The most event types kept by name. A producer that invents types costs look-ups, not memory.
 const TYPES_MAX: usize = 10_000;
 
-/// Workspaces kept with their endpoints.
+/// The most workspaces kept with their endpoints.
 const WORKSPACES_MAX: usize = 10_000;
 
-/// An endpoint, as recording sees it.
+/// The part of an endpoint's row that recording an attempt needs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Health {
     pub(crate) failures: u32,
     pub(crate) skip_through: i64,
     pub(crate) active: bool,
-    /// Its workspace is deleted.
+    /// Set if its workspace is deleted.
     pub(crate) erased: bool,
 }
 
-/// A table's clock: rises with every row.
+/// The clock of a table, which rises with every row.
 #[derive(Clone, Copy, Debug)]
 struct RisingClock {
     kind: &'static str,
     last: i64,
 }
 
-/// The writer's memory.
+/// The memory of the writer thread.
 #[derive(Debug)]
 pub(crate) struct WriterState {
     last_run: i64,
@@ -56,7 +56,7 @@ pub(crate) struct WriterState {
 }
 
 impl WriterState {
-    /// Reads it from the file. `summarised` is kept up to date from then on.
+    /// Reads the memory from the file, and keeps `summarised` up to date from then on.
     pub(crate) fn load(connection: &Connection, summarised: Summarised) -> rusqlite::Result<Self> {
         let newest = |table: &str| -> rusqlite::Result<(i64, i64)> {
             let sql = format!("SELECT seq, created_at FROM {table} ORDER BY seq DESC LIMIT 1");
@@ -104,18 +104,18 @@ impl WriterState {
         })
     }
 
-    /// The highest number given to an event or a run.
+    /// Returns the highest number given to an event or a run.
     pub(crate) const fn last_run(&self) -> i64 {
         self.last_run
     }
 
-    /// The next number for an event or a run.
+    /// Returns the next number for an event or a run.
     pub(crate) const fn next_run(&mut self) -> i64 {
         self.last_run += 1;
         self.last_run
     }
 
-    /// The next number for a message; where the clock was set back before it is noted.
+    /// Returns the next number for a message, and notes a clock that was set back before it.
     pub(crate) fn next_message(
         &mut self,
         connection: &Connection,
@@ -127,7 +127,7 @@ impl WriterState {
         Ok(self.last_message)
     }
 
-    /// The next delivery's number and time.
+    /// Returns the number and the time of the next delivery.
     pub(crate) fn next_delivery(
         &mut self,
         connection: &Connection,
@@ -140,7 +140,7 @@ impl WriterState {
         Ok((self.last_delivery, at))
     }
 
-    /// The next event's number and time.
+    /// Returns the number and the time of the next event.
     pub(crate) fn next_event(
         &mut self,
         connection: &Connection,
@@ -151,7 +151,7 @@ impl WriterState {
         Ok((seq, at))
     }
 
-    /// The number of a type; a new one is stored.
+    /// Returns the number of a type, and stores a new one.
     pub(crate) fn type_number(
         &mut self,
         connection: &Connection,
@@ -177,7 +177,7 @@ impl WriterState {
         Ok(number)
     }
 
-    /// A workspace in use and its enabled endpoints; `None` if there is none with this id.
+    /// Returns a workspace and its enabled endpoints; `None` if no workspace in use has this id.
     pub(crate) fn publisher(
         &mut self,
         connection: &Connection,
@@ -204,7 +204,7 @@ impl WriterState {
         self.publishers.remove(&workspace);
     }
 
-    /// How an endpoint does.
+    /// Returns the status of an endpoint.
     pub(crate) fn health(
         &mut self,
         connection: &Connection,
@@ -232,7 +232,7 @@ impl WriterState {
         Ok(health)
     }
 
-    /// Counts an endpoint's failed events in a row.
+    /// Sets the number of an endpoint's failed events in a row.
     pub(crate) fn set_failures(
         &mut self,
         connection: &Connection,

@@ -1,18 +1,18 @@
-//! Counters: how many events and deliveries of a kind are in a block.
+//! Counters of events and deliveries, one for each block of rows and kind.
 //!
 //! Lists promise an exact total at any size, and counting a million index entries takes longer than
-//! the page they belong to. So the writer counts rows in blocks of [`BLOCK`] numbers (`seq`), and a
-//! list adds up the blocks that lie in what it wants as a whole. Blocks of numbers rather than hours:
-//! an hour may have ten million rows or none. A block bounds what is left to count at either end of a
-//! range of times, and there are never more counters than rows.
+//! reading a page of them. So the writer counts rows in blocks of [`BLOCK`] numbers (`seq`), and a list
+//! adds up the blocks that lie as a whole in the range it shows. A block is a range of numbers and not an
+//! hour, because an hour may have ten million rows or none. At either end of a range a list counts at most
+//! one block by itself, and there are never more counters than rows.
 //!
-//! The newest block of a table is counted in memory alone. Its counters are written once, with the
-//! first row of a later block and in that row's transaction: at a thousand endpoints that saves three
-//! writes per event. So the tables tell exactly of every block before that of the newest row, and of
-//! nothing else; lists count the newest one on an index.
+//! The newest block of a table is counted in memory only. The writer stores its counters once, in the
+//! transaction of the first row of a later block: with a thousand endpoints that saves three writes per
+//! event. So the counter tables have every block before that of the newest row, and no other; lists count
+//! the newest block on an index.
 //!
-//! A row counts for three scopes: its endpoint, its workspace, and the server. Without the wider two
-//! the total of a workspace would add up each of its endpoints in every block.
+//! A row counts for three scopes: its endpoint, its workspace, and the server. Without the wider two, the
+//! total of a workspace would add up each of its endpoints in every block.
 
 use std::collections::BTreeMap;
 
@@ -21,48 +21,49 @@ use rusqlite::{Connection, params};
 use crate::domain::event_state::EventState;
 use crate::storage::sqlite::event_state;
 
-/// How many numbers make a block. Counting as many entries of an index takes a few milliseconds. What
-/// is stored depends on it: another size takes a migration.
+/// The size of a block, in numbers. Counting as many entries of an index takes a few milliseconds. Stored
+/// counters depend on it: another size takes a migration.
 pub(crate) const BLOCK: i64 = 1 << 15;
 
 /// The class of deliveries that got no answer.
 const NO_ANSWER: i64 = 0;
 
-/// Whose rows a counter counts, as the column `scope` holds it.
+/// The scope of a counter, as the column `scope` holds it: the rows of the server, a workspace or an
+/// endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct CountScope(i64);
 
 impl CountScope {
-    /// Everybody's.
+    /// All rows of the server.
     pub(crate) const SERVER: Self = Self(0);
 
-    /// One workspace's.
+    /// Returns the scope of a workspace.
     pub(crate) const fn workspace(n: i64) -> Self {
         Self(-n)
     }
 
-    /// One endpoint's.
+    /// Returns the scope of an endpoint.
     pub(crate) const fn endpoint(n: i64) -> Self {
         Self(n)
     }
 
-    /// The value of the column.
+    /// Returns the value of the column.
     pub(crate) const fn stored(self) -> i64 {
         self.0
     }
 }
 
-/// The block of a number.
+/// Returns the block of a number.
 pub(crate) const fn block_of(seq: i64) -> i64 {
     seq.div_euclid(BLOCK)
 }
 
-/// The class under which a delivery is counted: the hundreds of its code.
+/// Returns the class under which a delivery is counted: the hundreds of its status code.
 fn class_of(code: Option<u16>) -> i64 {
     code.map_or(NO_ANSWER, |code| i64::from(code / 100))
 }
 
-/// What is counted together within a block.
+/// The properties that rows counted together share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     endpoint: i64,
@@ -85,7 +86,7 @@ struct Tally {
 }
 
 impl Tally {
-    /// Counts the newest block: `newest` finds its last number, `rows` its keys and their counts.
+    /// Counts the newest block. The statement `newest` finds its last number, and `rows` its keys and counts.
     fn load(
         connection: &Connection,
         newest: &str,
@@ -116,13 +117,13 @@ impl Tally {
         *self.changes.entry((block_of(seq), key)).or_default() += delta;
     }
 
-    /// The newest block once the changes are committed.
+    /// Returns the block that will be the newest once the changes are committed.
     fn newest_then(&self) -> i64 {
         let last = self.changes.last_key_value();
         last.map_or(self.newest, |((block, _), _)| self.newest.max(*block))
     }
 
-    /// Writes what belongs to blocks that are older than the newest then.
+    /// Writes the counts of the blocks that will then be older than the newest.
     fn write(&self, connection: &Connection, homes: &mut Homes) -> rusqlite::Result<()> {
         let newest = self.newest_then();
         let ends = (self.newest < newest).then_some(&self.counts);
@@ -186,7 +187,7 @@ type Homes = BTreeMap<i64, i64>;
 impl Counters {
     /// Counts the newest blocks of the file: some ten milliseconds.
     pub(crate) fn load(connection: &Connection) -> rusqlite::Result<Self> {
-        // NOT INDEXED: of all there is, only the end is wanted, and the tables are in the order of `seq`.
+        // NOT INDEXED: only the end of the table is wanted, and the tables are in the order of `seq`.
         let deliveries = Tally::load(
             connection,
             "SELECT coalesce(max(seq), 0) FROM delivery",
@@ -225,7 +226,7 @@ impl Counters {
         self.change_event(seq, endpoint, event_type, state, 1);
     }
 
-    /// Counts event `seq` under another state.
+    /// Counts event `seq` under its new state.
     pub(crate) fn event_moved(
         &mut self,
         seq: i64,
@@ -256,20 +257,21 @@ impl Counters {
         self.events.change(seq, key, delta);
     }
 
-    /// Writes what is complete, within the caller's transaction. The caller then tells how that ended:
-    /// [`Counters::committed`] or [`Counters::rolled_back`].
+    /// Writes the blocks that are complete, within the caller's transaction. The caller then reports how that
+    /// transaction ended: [`Counters::committed`] or [`Counters::rolled_back`].
     pub(crate) fn write(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         self.deliveries.write(connection, &mut self.homes)?;
         self.events.write(connection, &mut self.homes)
     }
 
-    /// The changes are in the file.
+    /// Notes that the transaction was committed: the changes are in the file.
     pub(crate) fn committed(&mut self) {
         self.deliveries.committed();
         self.events.committed();
     }
 
-    /// The changes are void. Even endpoints may be gone, and their numbers free.
+    /// Notes that the transaction was rolled back: the changes are void. New endpoints may be gone as well,
+    /// and their numbers free.
     pub(crate) fn rolled_back(&mut self) {
         self.deliveries.changes.clear();
         self.events.changes.clear();

@@ -1,10 +1,10 @@
-//! What a failed transaction means: for its callers, for the writer, and for `/readyz`.
+//! The consequences of a failed transaction: for its callers, for the writer, and for `/readyz`.
 
 use rusqlite::ErrorCode;
 
 use crate::storage::{StoreError, Unavailable};
 
-/// How the last write went.
+/// The result of the last write, as `/readyz` reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Condition {
@@ -16,7 +16,7 @@ pub(super) enum Condition {
     Moved = 5,
 }
 
-/// What a failed transaction means.
+/// The consequences of a failed transaction.
 pub(super) struct Failure {
     pub(super) error: StoreError,
     pub(super) condition: Condition,
@@ -24,7 +24,7 @@ pub(super) struct Failure {
     pub(super) reopen: bool,
 }
 
-/// The files are not those that were opened.
+/// Returns the error for files that are not those that were opened.
 pub(super) fn moved() -> rusqlite::Error {
     let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY_DBMOVED);
     rusqlite::Error::SqliteFailure(code, None)
@@ -40,7 +40,7 @@ impl Failure {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 (Some(Unavailable::Locked), Condition::Locked)
             }
-            // A disk that cannot read is reported as damage.
+            // SQLite reports a disk that cannot read as damage.
             Some(
                 ErrorCode::SystemIoFailure
                 | ErrorCode::CannotOpen

@@ -1,21 +1,21 @@
-//! A queue in which workspaces take turns, by what their writes weigh.
+//! A fair queue: workspaces take turns, by the weight of their writes (start-time fair queueing).
 //!
-//! Each workspace that has something waiting has a lane, first in, first out. The next turn goes to the
-//! lane that was served the least: what it is served is the weight of its operations, so that large
-//! bodies and many endpoints pay for what they take. A lane that comes back begins where the others
-//! are: time away earns nothing. (This is start-time fair queueing.) Alone, a lane gets every turn.
+//! Each workspace with waiting operations has a lane, first in, first out. The next turn goes to the lane
+//! that was served the least. A lane is charged the weight of its operations, so a workspace pays for
+//! large bodies and many endpoints. A lane that becomes empty and comes back begins where the others are:
+//! time away earns no credit. A lane that is alone gets every turn.
 //!
-//! A full queue must not be one workspace's: a lane may hold no more than what is free. One alone so
-//! has half of the room; two have a third each, and a third is left for whoever comes.
+//! No workspace can fill the queue by itself: a lane may hold no more than what is free. One lane alone
+//! thus has half of the room; two have a third each, and a third stays free for the next one.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque, hash_map};
 
 use uuid::Uuid;
 
-/// Whose operations a lane has: a workspace's, or (`None`) those of the server and its operators.
+/// The owner of a lane: a workspace, or (`None`) the server and its operators.
 pub(super) type Owner = Option<Uuid>;
 
-/// How much may wait.
+/// The room of a queue: the most that may wait.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Room {
     /// Operations.
@@ -24,13 +24,13 @@ pub(super) struct Room {
     pub(super) bytes: usize,
 }
 
-/// Something that waits, with what is to be known of it.
+/// A waiting item, with its owner, size and weight.
 #[derive(Debug)]
 pub(super) struct Entry<T> {
     pub(super) owner: Owner,
-    /// Bytes that it holds while it waits.
+    /// The bytes that it holds while it waits.
     pub(super) bytes: usize,
-    /// What it is expected to weigh.
+    /// The weight that it is expected to have.
     pub(super) weight: u64,
     pub(super) item: T,
 }
@@ -38,9 +38,9 @@ pub(super) struct Entry<T> {
 struct Lane<T> {
     waiting: VecDeque<Entry<T>>,
     bytes: usize,
-    /// What it was served, from where it began.
+    /// The weight that it was served, counted from where it began.
     served: u64,
-    /// Its place among lanes that were served the same: who came first is first.
+    /// Its place among lanes that were served the same: first come, first served.
     place: u64,
 }
 
@@ -59,11 +59,12 @@ impl<T> Lane<T> {
 pub(super) struct FairQueue<T> {
     room: Room,
     lanes: HashMap<Owner, Lane<T>>,
-    /// The lanes with something waiting, the one whose turn it is first.
+    /// The lanes with waiting items, in the order of their turns.
     ready: BTreeMap<(u64, u64), Owner>,
-    /// The lanes without, until the others were served as much.
+    /// The empty lanes, kept until the others were served as much.
     away: BTreeSet<(u64, Owner)>,
-    /// Where a lane begins: what the lane that had the last turn was served before it.
+    /// The point where a new lane begins: the weight that the lane of the last turn had been served before
+    /// it.
     start: u64,
     places: u64,
     operations: usize,
@@ -71,7 +72,7 @@ pub(super) struct FairQueue<T> {
 }
 
 impl<T> FairQueue<T> {
-    /// An empty one.
+    /// Returns an empty queue.
     pub(super) fn new(room: Room) -> Self {
         Self {
             room,
@@ -89,7 +90,7 @@ impl<T> FairQueue<T> {
         self.operations == 0
     }
 
-    /// Adds to the end of its lane; gives it back if there is no room for it.
+    /// Adds an item to the end of its lane, or returns it if there is no room.
     pub(super) fn push(&mut self, entry: Entry<T>) -> Result<(), T> {
         let lane = self.lanes.get(&entry.owner);
         let (held, held_bytes) = lane.map_or((0, 0), |lane| (lane.waiting.len(), lane.bytes));
@@ -102,7 +103,7 @@ impl<T> FairQueue<T> {
         Ok(())
     }
 
-    /// Takes what has the next turn.
+    /// Takes the item that has the next turn.
     pub(super) fn pop(&mut self) -> Option<Entry<T>> {
         let ((served, _), owner) = self.ready.pop_first()?;
         self.start = self.start.max(served);
@@ -132,7 +133,8 @@ impl<T> FairQueue<T> {
         Some(entry)
     }
 
-    /// Begins anew where nothing waits: nobody waited for anybody, so nobody owes.
+    /// Forgets what each lane was served, while nothing waits: then no lane waited for another, and none owes
+    /// anything.
     pub(super) fn forgive(&mut self) {
         if self.is_empty() {
             self.lanes.clear();
@@ -140,32 +142,32 @@ impl<T> FairQueue<T> {
         }
     }
 
-    /// Puts back what was taken and not used, where it was: the last that was taken comes first.
+    /// Puts an item back that was taken and not used. The last one taken must be put back first.
     pub(super) fn put_back(&mut self, entry: Entry<T>) {
         let (owner, weight) = (entry.owner, entry.weight);
         self.lane(&entry).waiting.push_front(entry);
         self.serve(owner, |served| served.saturating_sub(weight));
     }
 
-    /// What was taken of `owner` weighed so much more than it was expected to.
+    /// Charges `owner` the weight by which an item exceeded its expected one.
     pub(super) fn charge(&mut self, owner: Owner, weight: u64) {
         let start = self.start;
         if let hash_map::Entry::Vacant(place) = self.lanes.entry(owner) {
-            // It went when others had been served as much as was known of then.
+            // The lane was dropped when the others had been served as much as was known then.
             place.insert(Lane::new(start));
             self.away.insert((start, owner));
         }
         self.serve(owner, |served| served + weight);
     }
 
-    /// Takes all, in no particular order between lanes.
+    /// Takes all items, in no particular order between lanes.
     pub(super) fn drain(&mut self) -> Vec<T> {
         let lanes = std::mem::replace(self, Self::new(self.room)).lanes;
         let entries = lanes.into_values().flat_map(|lane| lane.waiting);
         entries.map(|entry| entry.item).collect()
     }
 
-    /// The lane that `entry` is about to join, with the entry counted.
+    /// Returns the lane that `entry` is about to join, with the entry counted.
     fn lane(&mut self, entry: &Entry<T>) -> &mut Lane<T> {
         self.operations += 1;
         self.bytes += entry.bytes;

@@ -1,4 +1,4 @@
-//! What is written in one transaction.
+//! A group: the operations that are written in one transaction.
 
 use super::fair_queue::Entry;
 use super::operation::Operation;
@@ -8,25 +8,25 @@ use crate::storage::StoreError;
 /// Operations in one transaction; more would not be faster and would make the first ones wait.
 const GROUP_OPERATIONS: usize = 1000;
 
-/// What one transaction writes: bytes, and [`ROW_WEIGHT`] a row. Thirty large bodies would make a commit of
-/// more than 100 ms, and so would ten publishes to a thousand endpoints.
+/// The most that one transaction writes: bytes, and [`ROW_WEIGHT`] for each row. Thirty large bodies would
+/// make a commit of more than 100 ms, and so would ten publishes to a thousand endpoints.
 ///
 /// [`ROW_WEIGHT`]: super::operation::ROW_WEIGHT
 pub(super) const GROUP_WEIGHT: usize = 4 << 20;
 
-/// A group: outcomes first, then the others.
+/// A group: attempt records first, then the other operations.
 #[derive(Default)]
 pub(super) struct Group {
     pub(super) outcomes: Vec<Box<dyn Operation>>,
     pub(super) others: Vec<Entry<Box<dyn Operation>>>,
 }
 
-/// The result of each operation that was applied, and what it weighed. Those behind, for which the
-/// transaction had become too heavy, have none.
+/// The result of each operation that was applied, and its weight. The operations behind them, for which the
+/// transaction had become too heavy, have no result.
 pub(super) type Results = Vec<(Result<(), StoreError>, usize)>;
 
 impl Group {
-    /// Takes the next group: outcomes first, of which half may be while others wait, then the others.
+    /// Takes the next group: attempt records first, at most half of the group while other operations wait.
     pub(super) fn gather(waiting: &mut Waiting) -> Self {
         let mut group = Self::default();
         let mut weight = 0;
@@ -48,8 +48,8 @@ impl Group {
         group
     }
 
-    /// Tells those who wait for what was committed; what was not applied goes back to where it waited. All
-    /// outcomes were.
+    /// Gives their results to the callers that wait, and puts the operations that were not applied back into
+    /// the queue. Attempt records are always applied.
     pub(super) fn finish(self, results: Results, shared: &Shared) {
         let mut results = results.into_iter();
         for (outcome, (result, _)) in self.outcomes.into_iter().zip(&mut results) {

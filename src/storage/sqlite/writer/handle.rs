@@ -19,8 +19,8 @@ use crate::fail_point::{FailPoint, reach};
 use crate::storage::{NoticeSink, StoreError, Unavailable};
 use crate::vital::VitalThread;
 
-/// What may wait besides outcomes: ten full groups, and bytes that bound memory whatever the size of
-/// bodies. Whoever comes later is told to try again.
+/// The most that may wait besides attempt records: ten full groups, and bytes that bound memory whatever the
+/// size of bodies. Later callers get an error that asks them to try again.
 pub(super) const QUEUE_ROOM: Room = Room {
     operations: 10_000,
     bytes: 64 << 20,
@@ -33,7 +33,7 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread, once it has read what it must remember.
+    /// Starts the thread, and waits until it has read its cache.
     pub(crate) fn start(resources: WriterResources) -> Result<Self, StoreError> {
         let shared = Arc::new(Shared {
             waiting: Mutex::new(Waiting {
@@ -62,12 +62,12 @@ impl Writer {
         Ok(writer)
     }
 
-    /// Whom to tell of commits.
+    /// Sets the receiver of the notices of commits.
     pub(crate) fn listen(&self, sink: Arc<dyn NoticeSink>) {
         let _ = self.shared.sink.set(sink);
     }
 
-    /// Queues an operation of the server's own.
+    /// Queues an operation of the server itself.
     pub(crate) fn submit(&self, operation: Box<dyn Operation>) {
         self.submit_of(None, operation);
     }
@@ -100,7 +100,7 @@ impl Writer {
         }
     }
 
-    /// Queues an outcome; taken even while stopping, since the attempt has been made.
+    /// Queues an attempt record. The writer takes it even while stopping, since the attempt was made.
     pub(crate) fn submit_outcome(&self, operation: Box<dyn Operation>) {
         self.shared.stall.is_stalled(Instant::now());
         let mut waiting = self.shared.lock();
@@ -112,7 +112,7 @@ impl Writer {
         }
     }
 
-    /// Whether writes go through.
+    /// Reports whether writes succeed at the moment.
     pub(crate) fn check(&self) -> Result<(), StoreError> {
         let condition = self.shared.condition.load(Ordering::Relaxed);
         let reason = match condition {
@@ -127,12 +127,12 @@ impl Writer {
         Err(StoreError::Unavailable(reason))
     }
 
-    /// Whether an endpoint of the workspace is shown a summary, as far as is known here.
+    /// Reports whether an endpoint of the workspace is shown a summary, as far as the cache has it.
     pub(crate) fn shows_summaries(&self, workspace: Uuid) -> bool {
         self.shared.summarised.contains(workspace)
     }
 
-    /// Writes what waits and ends the thread. Later operations are refused.
+    /// Writes all that waits, and ends the thread. Later operations are refused.
     pub(crate) fn stop(&self) {
         self.thread.stop(|| {
             self.shared.lock().stopping = true;

@@ -1,48 +1,48 @@
-//! Late indexes: which events and deliveries a workspace, an endpoint and a type have, for lists.
+//! Secondary indexes for lists, filled in batches instead of on every insert.
 //!
-//! An index that `SQLite` keeps takes every row at once. With a thousand endpoints a group of writes
-//! then has a page for each row and index to read, to log, and to write again at the checkpoint: four
-//! pages of 4 KB for an event of 300 bytes. So these are tables of their own, filled behind the rows: a
-//! block of [`BLOCK`] rows is added in the order of the key, so that the entries of an endpoint go to
-//! their page together.
+//! They lead from a workspace, an endpoint, or a workspace and type to events and deliveries. An ordinary
+//! index of `SQLite` takes every row at once. With a thousand endpoints, a group of writes then reads, logs
+//! and later moves one page for each row and index: four pages of 4 KB for an event of 300 bytes. So these
+//! indexes are tables of their own. The writer adds a batch of [`BLOCK`] rows in the order of the key, so
+//! that the entries of an endpoint go to their page together.
 //!
-//! Not in one transaction, for that would hold the writer up: each group of writes adds a piece of the
-//! block, as large as befits the rows that it brought, and the last one raises the number up to which
-//! all rows are in. Readers pay no heed to entries beyond that number, and look for newer rows in the
-//! tables themselves: less than two blocks of them. A block that was cut short by a crash or a
-//! rollback is added again, over what is there of it. A tool that writes beside the server
-//! leaves them alone. Should two add to the same block all the same, each raises the number only to what
-//! it has added itself from an earlier value on: it may fall back, and is true all along.
+//! One transaction for a whole batch would hold up the writer. So each group of writes adds a part of the
+//! batch, in proportion to the rows that it wrote, and the last part raises the mark: the number up to
+//! which all rows are in the index. Readers ignore entries above the mark and scan the table for newer
+//! rows, of which there are fewer than two batches. A batch that a crash or a rollback interrupted is added
+//! again, over its entries that are there. A tool that runs beside the server does not fill the indexes. If
+//! two processes did add the same batch, each would store only the mark that it reached itself from an
+//! earlier one: the mark could move backwards, but would never be wrong.
 
 use rusqlite::{Connection, params};
 
-/// How many rows are added together. Twice and four times as many were no faster at a thousand endpoints;
-/// and lists step over these rows one by one, a few milliseconds' worth.
+/// The rows of a batch. Two and four times as many were no faster with a thousand endpoints, and lists step
+/// over these rows one by one, which takes a few milliseconds.
 const BLOCK: i64 = 1 << 13;
 
-/// How many entries are added for each new row while a block is being added. A row has three, so a block
-/// is in well before the next one is there.
+/// The entries added for each new row while a batch is being added. A row has three entries, so a batch is
+/// complete well before the next one begins.
 const PACE: i64 = 4;
 
-/// How many entries more each group adds while two blocks or more are missing. It takes restarts to get
-/// there: a block that no run was long enough for begins anew with each. Three milliseconds' worth.
+/// The additional entries of each group while two batches or more are missing, which happens only after
+/// restarts: a batch that a run did not complete begins anew in the next. They take three milliseconds.
 const CATCH_UP: usize = 2000;
 
-/// By workspace, by endpoint, and by workspace and type.
+/// The indexes of a table: by workspace, by endpoint, and by workspace and type.
 const INDEXES: usize = 3;
 
-/// A table with late indexes.
+/// A table with list indexes, and the statements for them.
 #[derive(Debug)]
 struct Indexed {
-    /// Its newest number.
+    /// Finds its newest number.
     newest: &'static str,
-    /// The number up to which all rows are in the indexes.
+    /// Reads the mark: the number up to which all rows are in the indexes.
     through: &'static str,
-    /// Raises it.
+    /// Raises the mark.
     raise: &'static str,
-    /// The rows after that number, oldest first.
+    /// Reads the rows after the mark, oldest first.
     rows: &'static str,
-    /// Adds to each index. What is there already was left by an attempt that was cut short.
+    /// Adds an entry to each index, unless an interrupted batch has left it there.
     insert: [&'static str; INDEXES],
 }
 
@@ -85,7 +85,7 @@ macro_rules! indexed {
 const EVENTS: Indexed = indexed!("event");
 const DELIVERIES: Indexed = indexed!("delivery");
 
-/// What the indexes say of a row.
+/// A row, as the indexes have it.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     seq: i64,
@@ -94,13 +94,13 @@ struct Entry {
     event_type: i64,
 }
 
-/// Rows on their way into the indexes.
+/// A batch: rows that are being added to the indexes.
 #[derive(Debug)]
 struct Block {
     entries: Vec<Entry>,
     /// The number of the last row.
     through: i64,
-    /// The index that is being added to, and how many entries it has got.
+    /// The index that is being filled, and the entries that were added to it.
     index: usize,
     added: usize,
 }
@@ -126,7 +126,7 @@ impl Block {
         })
     }
 
-    /// Adds `most` entries; answers how many were left to add of those.
+    /// Adds up to `most` entries. Returns how many of them were not needed.
     fn add(
         &mut self,
         connection: &Connection,
@@ -168,13 +168,13 @@ impl Block {
     }
 }
 
-/// How far the indexes of one table are.
+/// The progress of the indexes of one table.
 #[derive(Debug)]
 struct Progress {
     table: &'static Indexed,
-    /// The newest row when it was last looked at.
+    /// The newest row, as of the last look.
     newest: i64,
-    /// All rows up to this number are in.
+    /// The mark: all rows up to this number are in.
     through: i64,
     block: Option<Block>,
 }
@@ -218,14 +218,14 @@ impl Progress {
     }
 }
 
-/// How far the indexes of both tables are.
+/// The progress of the list indexes of both tables.
 #[derive(Debug)]
 pub(crate) struct LateIndexes {
     tables: [Progress; 2],
 }
 
 impl LateIndexes {
-    /// Reads it from the file.
+    /// Reads the progress from the file.
     pub(crate) fn load(connection: &Connection) -> rusqlite::Result<Self> {
         Ok(Self {
             tables: [
@@ -235,8 +235,8 @@ impl LateIndexes {
         })
     }
 
-    /// Adds what is due after the rows of a group were written, in its transaction. If that is rolled
-    /// back, this is void and has to be loaded anew.
+    /// Adds the entries that are due after a group, in the group's transaction. If that transaction is rolled
+    /// back, the progress must be loaded again.
     pub(crate) fn advance(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         let mut tables = self.tables.iter_mut();
         tables.try_for_each(|table| table.advance(connection))

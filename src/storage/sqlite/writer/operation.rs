@@ -1,4 +1,4 @@
-//! One write: what it does inside the transaction, and who hears of the result.
+//! An operation: the work of one write inside the transaction, and the answer to its caller.
 
 use rusqlite::Connection;
 
@@ -7,7 +7,7 @@ use super::counters::Counters;
 use crate::domain::clock::Timestamp;
 use crate::storage::{Answer, Notice, Pending, StoreError, pending};
 
-/// Why an operation did not go through.
+/// The reason why an operation was not done.
 #[derive(Debug)]
 pub(crate) enum OperationError {
     /// It was refused before it wrote anything: the group goes on without it.
@@ -28,25 +28,25 @@ impl From<StoreError> for OperationError {
     }
 }
 
-/// What an operation works with. All of it is void if the transaction is rolled back.
+/// The resources of an operation. All changes to them are void if the transaction is rolled back.
 pub(crate) struct WriteContext<'a> {
     /// The write connection, inside a transaction.
     pub(crate) connection: &'a Connection,
-    /// What the writer remembers between transactions.
+    /// The writer's cache.
     pub(crate) state: &'a mut WriterState,
     /// Changes to the totals.
     pub(crate) counters: &'a mut Counters,
-    /// What the engine will hear after the commit.
+    /// The notices that the engine gets after the commit.
     pub(crate) notices: &'a mut Vec<Notice>,
     /// The wall clock, read once per group.
     pub(crate) now: Timestamp,
-    /// What the operation under way wrote, where that is not what it holds: bytes, and
-    /// [`ROW_WEIGHT`] a row.
+    /// The weight that the running operation wrote beyond the bytes that it holds: bytes, and [`ROW_WEIGHT`]
+    /// for each row.
     pub(crate) weight: usize,
 }
 
-/// What a row weighs beside the bytes in it. Writing one takes as long as writing some kilobytes, with its
-/// places in the indexes; and so that a thousand small publishes are still one group.
+/// The weight of a row beside the bytes in it: with its index entries, it takes as long to write as some
+/// kilobytes. It is small enough for a thousand small publishes to be one group.
 pub(crate) const ROW_WEIGHT: usize = 2048;
 
 /// A write that waits for its turn.
@@ -56,19 +56,19 @@ pub(crate) const ROW_WEIGHT: usize = 2048;
 pub(crate) trait Operation: Send {
     /// Does the work inside an open transaction.
     fn apply(&mut self, context: &mut WriteContext<'_>) -> Result<(), OperationError>;
-    /// Tells whoever waits, once the commit has returned or the work has failed.
+    /// Gives the result to the caller, once the commit has returned or the work has failed.
     fn finish(self: Box<Self>, result: Result<(), StoreError>);
-    /// Bytes that it holds while it waits.
+    /// Returns the bytes that it holds while it waits.
     fn size(&self) -> usize {
         256
     }
-    /// What it will weigh, as far as can be said before it is applied.
+    /// Returns its expected weight, as far as it is known before the work is done.
     fn weight(&self) -> usize {
         2 * ROW_WEIGHT + self.size()
     }
 }
 
-/// An operation made of a closure; its value is the answer.
+/// An operation made of a closure, whose value is the answer.
 struct Call<T, F> {
     work: F,
     value: Option<T>,
@@ -76,7 +76,7 @@ struct Call<T, F> {
     size: usize,
 }
 
-/// An operation that runs `work` and answers through the [`Pending`].
+/// Returns an operation that runs `work`, and the [`Pending`] that will have its result.
 pub(crate) fn call<T, F>(size: usize, work: F) -> (Box<dyn Operation>, Pending<T>)
 where
     T: Send + 'static,

@@ -1,4 +1,4 @@
-//! The state that the writer's handle and its thread share, and what the thread is started with.
+//! The state that the writer's handle and its thread share, and the resources that the thread starts with.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -31,20 +31,20 @@ pub(super) struct Shared {
     pub(super) sink: OnceLock<Arc<dyn NoticeSink>>,
 }
 
-/// What the writer thread owns.
+/// The resources of the writer thread.
 pub(crate) struct WriterResources {
     /// The write connection.
     pub(crate) connection: Connection,
-    /// Whether this process holds the file's lock. If not, somebody else sweeps, counts and indexes: what
-    /// they remember of the file would become untrue, as they do not hear of what is written here.
+    /// Set if this process holds the file's lock. If not, the process that holds it sweeps, counts and
+    /// indexes. Its cache would become wrong if others did, as it does not hear of their writes.
     pub(crate) keeps_house: bool,
-    /// Opens it again after an I/O error.
+    /// Opens the write connection again after an I/O error.
     pub(crate) reopen: Box<dyn Fn() -> rusqlite::Result<Connection> + Send>,
     /// The files, which must still be those that were opened.
     pub(crate) files: Arc<Files>,
     /// The clocks.
     pub(crate) clock: Arc<dyn Clock>,
-    /// Called between groups.
+    /// Called between two groups.
     pub(crate) between_groups: Box<dyn FnMut(&Connection) + Send>,
     /// Marks some events of skipped endpoints as skipped, inside a transaction.
     pub(crate) sweep: fn(&mut WriteContext<'_>) -> rusqlite::Result<()>,

@@ -25,14 +25,14 @@ use crate::storage::sqlite::file::read_failure::{confirmed, is_doubtful};
 use crate::storage::{Notice, StoreError, Unavailable};
 use crate::vital;
 
-/// How long the write lock is waited for: another process may be making a token.
+/// The time that the thread waits for the write lock: another process may be making a token.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 
-/// How long a writer waits for work before it looks at its files, or, if it cannot write, tries by itself
-/// whether it can again: a server that is taken out of service for it gets no work.
+/// The time without work after which the writer checks its files and, if it could not write, tries to write
+/// again. A server that was taken out of service for that gets no work that would make it try.
 const PROBE_PERIOD: Duration = Duration::from_secs(1);
 
-/// Changes nothing, and is a write like any other.
+/// A write that changes nothing.
 const PROBE: &str = "UPDATE meta SET value = value WHERE key = 'last_run'";
 
 pub(super) struct Thread<'a> {
@@ -41,18 +41,18 @@ pub(super) struct Thread<'a> {
     counters: Counters,
     indexes: LateIndexes,
     shared: &'a Shared,
-    /// The memory may hold what was rolled back; it is read again before it is used.
+    /// Set if the cache may hold what was rolled back; the thread reads it again before it uses it.
     stale: bool,
-    /// The last transaction could not read; the next one is the second look.
+    /// Set if the last transaction could not read; the next one tries for the second time.
     in_doubt: bool,
-    /// The log was removed, and all of it is in the database.
+    /// Set if the log was removed, and all of its content was moved into the database.
     log_is_saved: bool,
     sweep_pace: SweepPace,
 }
 
 impl<'a> Thread<'a> {
-    /// Works until it is told to stop; `ready` hears first whether the file could be read. If it could
-    /// not, nothing is left to do but to wait for that.
+    /// Works until it must stop. It first reports through `ready` whether it could read the file. If it could
+    /// not, it does nothing but wait to be stopped.
     pub(super) fn run(
         resources: WriterResources,
         shared: &'a Shared,
@@ -108,7 +108,7 @@ impl<'a> Thread<'a> {
         self.see_to_removed_log();
     }
 
-    /// Waits for work and takes it; `None` once everything is written and the writer is to stop.
+    /// Waits for work and takes it; `None` once everything is written and the writer must stop.
     fn next_group(&self) -> Option<Group> {
         let mut waiting = self.shared.lock();
         loop {
@@ -132,8 +132,8 @@ impl<'a> Thread<'a> {
         }
     }
 
-    /// Reports whether a step of a sweep is to be made, in a transaction of its own: nobody's write is to take
-    /// as long as that.
+    /// Reports whether a step of a sweep is to be made, in a transaction of its own: nobody's write is to
+    /// take as long as that.
     fn may_sweep(&self, now: Instant) -> bool {
         self.shared.is_well()
             && !self.state.sweeping.is_empty()
@@ -166,8 +166,8 @@ impl<'a> Thread<'a> {
         }
     }
 
-    /// Runs operations in one transaction: the first `least`, and as many more as are not too heavy. `Ok`:
-    /// committed, with the result of each that was applied.
+    /// Runs operations in one transaction: the first `least`, and as many more as do not make it too heavy.
+    /// Returns the result of each that was applied, after the commit.
     fn transact(
         &mut self,
         least: usize,
@@ -250,7 +250,7 @@ impl<'a> Thread<'a> {
     }
 
     fn begin(&self) -> rusqlite::Result<()> {
-        // SQLite asks only where it has a rollback journal. Some microseconds a group.
+        // SQLite checks this only with a rollback journal. It takes some microseconds for each group.
         if !self.is_in_place() {
             return Err(moved());
         }
@@ -270,7 +270,7 @@ impl<'a> Thread<'a> {
             .resources
             .files
             .standing_for_writer(&self.resources.connection);
-        // What cannot be asked for is found by the transaction.
+        // If the check itself fails, the transaction will find the reason.
         standing.unwrap_or(Standing::InPlace) == Standing::InPlace
     }
 
@@ -291,7 +291,7 @@ impl<'a> Thread<'a> {
             self.see_to_moved_files();
         }
         self.shared.set(failure.condition);
-        // Opening would make what is not there.
+        // Opening would create a missing file.
         if failure.reopen && self.is_in_place() {
             match (self.resources.reopen)() {
                 Ok(connection) => self.resources.connection = connection,
@@ -322,7 +322,7 @@ impl<'a> Thread<'a> {
     }
 }
 
-/// What the writer remembers; of what is left to sweep only what it is to sweep itself.
+/// Loads the cache, with the endpoints to sweep only if this process sweeps.
 fn load_state(resources: &WriterResources, shared: &Shared) -> rusqlite::Result<WriterState> {
     let mut state = WriterState::load(&resources.connection, shared.summarised.clone())?;
     if !resources.keeps_house {

@@ -1,4 +1,4 @@
-//! Workspaces as publishing sees them: their enabled endpoints, and which of these want a type.
+//! Workspaces with their enabled endpoints, and the endpoints that are subscribed to a type.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -29,7 +29,7 @@ pub(crate) struct Publisher {
 }
 
 impl Publisher {
-    /// Reads it from the file; `None` if there is no such workspace, or it was deleted.
+    /// Reads a workspace from the file; `None` if there is no such workspace, or it was deleted.
     pub(crate) fn load(connection: &Connection, workspace: Uuid) -> rusqlite::Result<Option<Self>> {
         let row = connection
             .prepare_cached("SELECT n, name FROM workspace WHERE id = ?1 AND deleted_at IS NULL")?
@@ -61,7 +61,8 @@ impl Publisher {
         Ok(Some(publisher))
     }
 
-    /// The endpoints that want `event_type`, in the order in which their events are numbered.
+    /// Returns the endpoints that are subscribed to `event_type`, in the order in which their events are
+    /// numbered.
     ///
     /// The first of each format comes first, so that [`rows::body`] finds the event that has the body.
     pub(crate) fn wanting(&self, event_type: &EventType) -> Vec<&Subscriber> {
@@ -82,25 +83,25 @@ impl Publisher {
         ordered
     }
 
-    /// Whether an endpoint is shown a summary instead of the data.
+    /// Reports whether an endpoint is shown a summary instead of the data.
     pub(crate) fn shows_summaries(&self) -> bool {
         self.subscribers.iter().any(|it| it.format != Format::Raw)
     }
 }
 
-/// Which endpoints a type is wanted by: a look-up for each part of the type's name, however many
-/// subscriptions there are.
+/// An index of subscriptions. Finding the endpoints of a type takes one look-up for each part of the type's
+/// name, however many subscriptions there are.
 #[derive(Debug, Default)]
 struct Subscriptions {
     endpoints: usize,
-    /// By the type that is wanted.
+    /// Endpoints by the type that they are subscribed to.
     by_name: HashMap<String, Vec<usize>>,
-    /// By what the types begin with that are wanted, such as `order.`; `*` is the empty text.
+    /// Endpoints by the prefix that they are subscribed to, such as `order.`; the empty text stands for `*`.
     by_start: HashMap<String, Vec<usize>>,
 }
 
 impl Subscriptions {
-    /// Adds the next endpoint.
+    /// Adds the subscriptions of the next endpoint.
     fn add(&mut self, wanted: &[Subscription]) {
         for subscription in wanted {
             let text = subscription.as_str();
@@ -109,7 +110,7 @@ impl Subscriptions {
                 None => (&mut self.by_name, text),
             };
             let endpoints = endpoints.entry(text.to_owned()).or_default();
-            // One may have the same subscription twice.
+            // An endpoint may have the same subscription twice.
             if endpoints.last() != Some(&self.endpoints) {
                 endpoints.push(self.endpoints);
             }
@@ -117,7 +118,8 @@ impl Subscriptions {
         self.endpoints += 1;
     }
 
-    /// The endpoints that want `event_type`, each once, in the order in which they were added.
+    /// Returns the endpoints that are subscribed to `event_type`, each once, in the order in which they were
+    /// added.
     fn wanting(&self, event_type: &EventType) -> Vec<usize> {
         let name = event_type.as_str();
         let starts = name.match_indices('.').map(|(at, dot)| at + dot.len());
@@ -149,8 +151,8 @@ fn mark(marks: &mut [bool], places: &[usize]) {
     }
 }
 
-/// The workspaces with an endpoint that is shown a summary, as far as the writer has them in mind: so that
-/// large data can be summed up before it comes to the writer.
+/// The workspaces in the cache that have an endpoint which is shown a summary: for them, callers make the
+/// summary of large data before the data reaches the writer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Summarised(Arc<RwLock<HashSet<Uuid>>>);
 

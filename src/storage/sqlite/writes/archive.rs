@@ -1,9 +1,9 @@
-//! What is dropped with time: payloads and idempotency keys.
+//! The deletion of old payloads and idempotency keys.
 //!
-//! Messages are numbered in the order of their publish, so the oldest come first, and a look ends at the
-//! first that is still in time. That holds within a *stretch*, which ends where the wall clock was set back
-//! (table `clock_step`). A message that was published while the clock was ahead waits for its own time at
-//! the end of its stretch, and holds up none of the stretches after it.
+//! Messages are numbered in the order of their publish, so the oldest come first, and a search ends at the
+//! first that is not old enough. That holds within a *stretch*, which ends where the wall clock was set back
+//! (table `clock_step`). A message that was published while the clock was ahead waits for its time at the end
+//! of its stretch, and does not delay the stretches after it.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -16,22 +16,22 @@ use crate::storage::sqlite::writer::operation::{OperationError, WriteContext};
 /// Messages looked at in one transaction: a few milliseconds of the writer.
 const STEP: usize = 500;
 
-/// Bytes of payloads dropped in one transaction, about: each page that they leave is overwritten.
+/// About the bytes of payloads dropped in one transaction: `SQLite` overwrites each page that they leave.
 pub(crate) const STEP_BYTES: i64 = 1 << 20;
 
-/// Stretches looked at in one pass. A clock that is set back more often than that while payloads are kept
-/// makes the later ones wait for the earlier.
+/// Stretches looked at in one pass. If the clock is set back more often than that while payloads are kept,
+/// later stretches wait for earlier ones.
 const STRETCHES_MAX: u32 = 100;
 
-/// Behind every message.
+/// A number above that of every message.
 const END: i64 = i64::MAX;
 
-/// The end of the stretch that `message` is in: the first message of the next one, or [`END`].
+/// Returns the end of the stretch that `message` is in: the first message of the next one, or [`END`].
 fn stretch_end(connection: &Connection, message: i64) -> rusqlite::Result<i64> {
     let noted: Option<i64> = connection
         .prepare_cached("SELECT min(seq) FROM clock_step WHERE kind = 'message' AND seq > ?1")?
         .query_row([message], |row| row.get(0))?;
-    // Steps of messages were not always noted; those of events were.
+    // Earlier versions stored the steps of events only, not those of messages.
     let inferred: Option<i64> = connection
         .prepare_cached(
             "SELECT e.message FROM clock_step s JOIN event e ON e.seq = s.seq
@@ -44,7 +44,7 @@ fn stretch_end(connection: &Connection, message: i64) -> rusqlite::Result<i64> {
     Ok(noted.unwrap_or(END).min(inferred.unwrap_or(END)))
 }
 
-/// Where a pass over the idempotency keys stands.
+/// The progress of a pass over the idempotency keys.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct KeyPass {
     /// The last message whose key was looked at.
@@ -52,7 +52,7 @@ pub(crate) struct KeyPass {
     stretches: u32,
 }
 
-/// Drops some idempotency keys past their time; `None` when the pass is complete.
+/// Drops some expired idempotency keys; `None` when the pass is complete.
 pub(crate) fn drop_idempotency_keys(
     context: &mut WriteContext<'_>,
     pass: KeyPass,
@@ -91,12 +91,12 @@ pub(crate) fn drop_idempotency_keys(
     Ok((end < END && next.stretches < STRETCHES_MAX).then_some(next))
 }
 
-/// How long a message that no endpoint wanted keeps its body, in microseconds: 24 hours, in which whoever
-/// runs the server can see what was published.
+/// The time that a message keeps its body if no endpoint is subscribed to it, in microseconds: 24 hours, in
+/// which the operator can see what was published.
 const UNWANTED_US: i64 = 24 * 3600 * 1_000_000;
 
-/// Drops the bodies of the oldest messages that no endpoint wanted, past their time; answers whether there
-/// may be more.
+/// Drops the bodies of the oldest messages that no endpoint was subscribed to, after their time. Returns
+/// whether there may be more.
 pub(crate) fn drop_unwanted_bodies(context: &mut WriteContext<'_>) -> Result<bool, OperationError> {
     let before = context.now.micros() - UNWANTED_US;
     let oldest: Vec<(i64, i64, i64)> = context
@@ -128,7 +128,7 @@ pub(crate) fn drop_unwanted_bodies(context: &mut WriteContext<'_>) -> Result<boo
     Ok(!oldest.is_empty())
 }
 
-/// Where an archive pass stands. The default one begins.
+/// The progress of an archive pass. The default is its beginning.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ArchivePass {
     /// The stretch begins after this message, or with it.
@@ -137,13 +137,14 @@ pub(crate) struct ArchivePass {
     after: i64,
     /// The first one in this stretch that must be looked at again next time.
     kept: Option<i64>,
-    /// There is one in a stretch before this one.
+    /// Set if a message in an earlier stretch must be looked at again.
     is_held_up: bool,
     stretches: u32,
 }
 
-/// The number in `meta` up to which all messages are archived: of everything (`archived`), and, behind a
-/// message that is not, of each later stretch (`archived N`, which begins with message N).
+/// Returns the key in `meta` of the number up to which all messages are archived: `archived` for the whole
+/// table and, after a message that is not archived, `archived N` for each later stretch, which begins with
+/// message N.
 fn marker(pass: &ArchivePass) -> String {
     if pass.is_held_up {
         format!("archived {}", pass.stretch)
@@ -235,7 +236,7 @@ fn look(connection: &Connection, after: i64, end: i64) -> rusqlite::Result<Vec<L
         .collect()
 }
 
-/// Notes how far the stretch is done, and goes on to the next one.
+/// Stores the progress in the stretch, and goes on to the next one.
 fn leave_stretch(
     connection: &Connection,
     pass: ArchivePass,

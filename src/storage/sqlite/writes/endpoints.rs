@@ -1,4 +1,4 @@
-//! Changing endpoints, and what a change means for their events.
+//! Changes of endpoints, and their effect on pending events.
 
 use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, params, params_from_iter};
@@ -128,7 +128,7 @@ pub(crate) fn replace_secret(
     update(context, reach, id, &patch)
 }
 
-/// Deletes an endpoint: its events stay listed, those pending are skipped.
+/// Deletes an endpoint: its events stay listed; pending ones are skipped.
 pub(crate) fn delete(
     context: &mut WriteContext<'_>,
     reach: Reach,
@@ -138,8 +138,8 @@ pub(crate) fn delete(
     delete_located(context, number, workspace)
 }
 
-/// Deletes an endpoint that is known to exist. What it told of its receiver goes at once; its row stays, as
-/// its events do.
+/// Deletes an endpoint that is known to exist. Its URL, secret and texts go at once; its row stays, as do its
+/// events.
 pub(crate) fn delete_located(
     context: &mut WriteContext<'_>,
     number: EndpointNumber,
@@ -156,7 +156,7 @@ pub(crate) fn delete_located(
     changed(context, number, workspace, Cause::Disabled)
 }
 
-/// Disables an endpoint and skips what is pending.
+/// Disables an endpoint and skips its pending events.
 pub(crate) fn disable(
     context: &mut WriteContext<'_>,
     number: EndpointNumber,
@@ -173,14 +173,14 @@ pub(crate) fn disable(
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
     if reason != DisabledReason::Manual {
-        // Nobody asked for it, so somebody should hear of it.
+        // The owner did not ask for it, so it is logged.
         tracing::warn!(endpoint = %id, %workspace, reason = reason.as_str(), "endpoint disabled");
     }
     skip_pending(context, number)?;
     changed(context, number, workspace, Cause::Disabled)
 }
 
-/// Skips every run so far with one row; the events' own rows are swept later.
+/// Skips every run so far by changing one row; the rows of the events are swept later.
 fn skip_pending(context: &mut WriteContext<'_>, number: EndpointNumber) -> rusqlite::Result<()> {
     let last_run = context.state.last_run();
     context
@@ -191,7 +191,7 @@ fn skip_pending(context: &mut WriteContext<'_>, number: EndpointNumber) -> rusql
     Ok(())
 }
 
-/// Has everybody forget what they knew of an endpoint, and tells the engine.
+/// Removes an endpoint from the caches, and notifies the engine.
 fn changed(
     context: &mut WriteContext<'_>,
     number: EndpointNumber,

@@ -1,8 +1,9 @@
-//! Notes in the `meta` table: which deleted workspaces are still to be erased, and how far that came.
+//! Notes in the table `meta` of the deleted workspaces that are still to be erased, with the progress of
+//! each.
 
 use rusqlite::Connection;
 
-/// Leaves the note that a workspace is to be erased.
+/// Adds the note that a workspace must be erased.
 pub(crate) fn add(connection: &Connection, workspace: i64) -> rusqlite::Result<()> {
     connection
         .prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, 0)")?
@@ -19,7 +20,7 @@ pub(crate) struct Note {
     pub(crate) workspace: i64,
     /// The message up to which it is erased.
     pub(crate) through: i64,
-    /// None of its events is still to be skipped.
+    /// Set if all of its skipped events are swept.
     pub(crate) is_swept: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Publishing: a message and its events in one transaction.
+//! Publishing: stores a message and its events in one transaction.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ const INSERT_EVENT: &str = "INSERT INTO event
      created_at, body)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?1, 0, 0, ?9, ?10)";
 
-/// Stores `new` and an event for each endpoint that wants it.
+/// Stores `new` and an event for each endpoint that is subscribed to it.
 pub(crate) fn publish(
     context: &mut WriteContext<'_>,
     new: &NewMessage,
@@ -110,7 +110,7 @@ pub(crate) fn publish(
     })
 }
 
-/// What the events of a message share.
+/// The data that the events of a message share.
 struct MessageRow<'a> {
     seq: i64,
     workspace: i64,
@@ -118,7 +118,7 @@ struct MessageRow<'a> {
     bodies: Bodies<'a>,
 }
 
-/// What a message says, in the formats in which it was asked for so far.
+/// The bodies of a message, in the formats that were needed so far.
 struct Bodies<'a> {
     new: &'a NewMessage,
     workspace_name: &'a str,
@@ -129,8 +129,8 @@ struct Bodies<'a> {
 }
 
 impl Bodies<'_> {
-    /// The body in `format`, and whether it is to be stored with the event that asks: the first one of a
-    /// rendered format. Rendered at publish: what an event says must not change when a workspace is renamed.
+    /// Returns the body in `format`, and whether to store it with the event: so it is for the first event of
+    /// a rendered format. Bodies are rendered at publish: they must not change when a workspace is renamed.
     fn of(&mut self, format: Format) -> (Arc<[u8]>, bool) {
         if let Some((_, known)) = self.rendered.iter().find(|(known, _)| *known == format) {
             return (known.clone(), false);
@@ -226,7 +226,7 @@ fn claim(
     Ok(())
 }
 
-/// The answer that this key got before, if it was used in the last 24 hours.
+/// Returns the answer that this key got before, if it was used in the last 24 hours.
 fn earlier(
     context: &mut WriteContext<'_>,
     publisher: &Publisher,
@@ -266,7 +266,7 @@ fn earlier(
     }))
 }
 
-/// A message as it was answered when it was published.
+/// Reads a message as it was answered when it was published.
 fn stored(connection: &Connection, seq: i64) -> rusqlite::Result<Message> {
     let (mut message, first, count) = connection
         .prepare_cached(

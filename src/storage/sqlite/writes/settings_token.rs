@@ -1,9 +1,9 @@
 //! The admin token of the server's settings: accepted at a start, and ended at the first start without it.
 //!
-//! A setting that is replaced or removed ends the token that it held before, so that an operator can change it
-//! like a password. The children of the old token stay, as applications use them and a routine rotation must
-//! not cut these off; the new token becomes their parent. A revoked token stays revoked, whatever the settings
-//! say.
+//! A setting that is replaced or removed ends the token that it held before, so that an operator can change
+//! it like a password. The children of the old token stay, as applications use them and a routine rotation
+//! must not cut these off; the new token becomes their parent. A revoked token stays revoked, whatever the
+//! settings say.
 
 use rusqlite::{OptionalExtension, params};
 use uuid::Uuid;
@@ -14,10 +14,10 @@ use crate::domain::id::new_id;
 use crate::storage::sqlite::writer::operation::{OperationError, WriteContext};
 use crate::storage::{EndedAdmin, GivenAdmin, SettledAdmin};
 
-/// The comment of such a token, until somebody changes it.
+/// The comment of such a token, until it is changed.
 const COMMENT: &str = "from the server's settings";
 
-/// Brings the tokens in line with the settings, of which `given` is the token.
+/// Makes the tokens agree with the settings, in which the token is `given`.
 pub(crate) fn settle(
     context: &mut WriteContext<'_>,
     given: Option<TokenHash>,

@@ -16,14 +16,14 @@ use crate::storage::{Descendants, StoreError, TokenRule};
 pub(crate) struct Acting {
     /// Its number.
     pub(crate) number: i64,
-    /// When it ends, if it does.
+    /// The time when it ends, if it does.
     pub(crate) expires_at: Option<Timestamp>,
     id: Uuid,
     scopes: Scopes,
 }
 
 impl Acting {
-    /// The token of `by`; `None` for the operator.
+    /// Returns the token of `by`; `None` for the operator.
     ///
     /// # Errors
     /// [`StoreError::CallerEnded`], [`StoreError::MissingScopes`] if it may change no tokens any more.
@@ -52,7 +52,7 @@ impl Acting {
         Ok(Some(acting))
     }
 
-    /// Refuses unless it holds all of `scopes`.
+    /// Returns an error unless it holds all of `scopes`.
     pub(crate) fn must_hold(&self, scopes: Scopes) -> Result<(), OperationError> {
         let lacking = scopes.without(self.scopes);
         if lacking.is_empty() {
@@ -62,8 +62,8 @@ impl Acting {
         }
     }
 
-    /// Refuses unless it may change or revoke `token`: that is itself, or no ancestor of it and holds no
-    /// scope that it lacks.
+    /// Returns an error unless it may change or revoke `token`: that is the token itself, or one that is no
+    /// ancestor of it and holds no scope that it lacks.
     pub(crate) fn must_be_allowed(
         &self,
         context: &WriteContext<'_>,
@@ -88,7 +88,8 @@ impl Acting {
         self.must_hold(token.scopes)
     }
 
-    /// Refuses if it revokes itself and keeps its children: a thief would do so to save their tokens.
+    /// Returns an error if it revokes itself and keeps its children: a thief would do so to save stolen
+    /// tokens.
     pub(crate) fn must_not_hide(
         &self,
         token: &AccessToken,
@@ -164,7 +165,7 @@ pub(crate) fn make_room(
     if all - expired >= limit {
         return Err(StoreError::TooManyTokens(limit).into());
     }
-    // What is below an expired token has expired as well, and is of the same workspace.
+    // All tokens below an expired one are expired, and belong to the same workspace.
     connection
         .prepare_cached("DELETE FROM token WHERE workspace = ?1 AND expires_at <= ?2")?
         .execute(params![workspace, context.now.micros()])?;

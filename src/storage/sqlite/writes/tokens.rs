@@ -1,4 +1,4 @@
-//! Access tokens: made, looked up, listed, changed, revoked.
+//! Changes of access tokens: made, used, changed, revoked.
 
 use rusqlite::params;
 use uuid::Uuid;
@@ -60,7 +60,7 @@ pub(crate) fn create(
         .ok_or_else(|| StoreError::Internal("a new token is not there".to_owned()).into())
 }
 
-/// Notes when tokens were used last.
+/// Stores the times when tokens were used last.
 pub(crate) fn touch(
     context: &mut WriteContext<'_>,
     used: &[(Uuid, Timestamp)],

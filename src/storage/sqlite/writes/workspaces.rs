@@ -1,4 +1,4 @@
-//! Workspaces: made, listed, renamed, deleted.
+//! Changes of workspaces: made, renamed, deleted.
 
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
@@ -47,7 +47,7 @@ pub(crate) fn rename(
     )?)
 }
 
-/// Deletes a workspace, its tokens and its endpoints. What else belonged to it is erased soon after
+/// Deletes a workspace, its tokens and its endpoints. The rest of its data is erased soon after
 /// ([`crate::storage::sqlite::maintenance::erase`]).
 pub(crate) fn delete(
     context: &mut WriteContext<'_>,
@@ -77,7 +77,7 @@ pub(crate) fn delete(
     Ok(())
 }
 
-/// The number of a workspace in use.
+/// Returns the number of a workspace in use.
 pub(crate) fn locate(
     connection: &Connection,
     reach: Reach,

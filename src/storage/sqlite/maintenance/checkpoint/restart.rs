@@ -9,17 +9,17 @@ use crate::storage::sqlite::file::connection::BUSY_TIMEOUT;
 use crate::storage::sqlite::file::injected_error::reach_or_fail;
 use crate::storage::sqlite::file::wal::checkpoint;
 
-/// What came of having the log start over.
+/// The result of making the log start over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Restart {
     Done,
-    /// Somebody still reads from it.
+    /// A connection still reads from it.
     Readers,
-    /// Another checkpoint is being made, most likely by the thread for it.
+    /// Another checkpoint is running, most likely that of the checkpoint thread.
     Checkpoint,
 }
 
-/// Has the log start over with the next commit, if readers leave it within `wait`.
+/// Makes the log start over with the next commit, if its readers end within `wait`.
 pub(super) fn restart_log(connection: &Connection, wait: Duration) -> rusqlite::Result<Restart> {
     connection.busy_timeout(wait)?;
     let restarted =

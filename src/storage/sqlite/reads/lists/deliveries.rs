@@ -37,7 +37,7 @@ const fn partial(name: &'static str, only: &'static str) -> Index {
     index(Source::Partial { name, only })
 }
 
-/// Deliveries, newest first.
+/// Returns deliveries, newest first.
 pub(crate) fn list_deliveries(
     connection: &Connection,
     filter: &DeliveryFilter,
@@ -81,19 +81,19 @@ fn find(connection: &Connection, filter: &DeliveryFilter, page: Page) -> rusqlit
     }
 }
 
-/// Which results are wanted.
+/// The results that a filter asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
     Any,
     Succeeded,
-    /// Answered otherwise, or not at all.
+    /// Answered with another code, or not answered.
     Unhappy,
     /// Answered with a code of this class, which is not that of success.
     Class(CodeClass),
 }
 
 impl Outcome {
-    /// What two filters leave; `None`: nothing. A 2xx is what success means.
+    /// Combines two filters; `None`: no row can match both. Success means a 2xx.
     const fn of(succeeded: Option<bool>, class: Option<CodeClass>) -> Option<Self> {
         match (succeeded, class) {
             (None, None) => Some(Self::Any),
@@ -126,7 +126,7 @@ impl Outcome {
     }
 }
 
-/// A filter without its event and query, in the terms of the database.
+/// A filter without its event and query, with ids resolved to the numbers of the database.
 struct Selection {
     scope: Scope,
     outcome: Outcome,
@@ -177,7 +177,7 @@ impl Selection {
         }])
     }
 
-    /// Deliveries without success, of one class if it is given.
+    /// Returns the scans of failed deliveries, of one class if it is given.
     fn unhappy(
         &self,
         connection: &Connection,
@@ -193,7 +193,7 @@ impl Selection {
         })
     }
 
-    /// Deliveries of one event: few, so each is looked at.
+    /// Finds the deliveries of one event: they are few, so each is checked.
     fn of_event(
         &self,
         connection: &Connection,
@@ -223,14 +223,15 @@ impl Selection {
         Ok(found)
     }
 
-    /// The delivery with this id, or those of the event with it.
+    /// Finds the delivery with this id, or the deliveries of the event with this id.
     fn with_id(&self, connection: &Connection, id: Uuid, page: Page) -> rusqlite::Result<Found> {
         let sql = "SELECT seq, id, workspace, endpoint, type, succeeded, code, created_at
              FROM delivery WHERE id = ?";
         let delivery = prepare(connection, sql)?
             .query_row([id], Candidate::read)
             .optional()?;
-        // One out of reach is like none, also in what is asked next: how long that takes can be seen.
+        // A delivery that the caller may not see is treated as absent, also in the next statement: the caller
+        // could measure its time.
         let candidates = match delivery.filter(|delivery| self.covers(delivery)) {
             Some(delivery) => vec![delivery],
             None => deliveries_of(connection, id)?,
@@ -273,7 +274,7 @@ fn of_class(scan: Scan, class: CodeClass) -> Scan {
     scan.and("code >= ?", from).and("code < ?", from + 100)
 }
 
-/// What a filter looks at in a delivery.
+/// The columns of a delivery that a filter checks.
 struct Candidate {
     seq: i64,
     id: Uuid,
@@ -300,7 +301,7 @@ impl Candidate {
     }
 }
 
-/// The deliveries of an event, newest first.
+/// Returns the deliveries of an event, newest first.
 fn deliveries_of(connection: &Connection, event: Uuid) -> rusqlite::Result<Vec<Candidate>> {
     let sql =
         "SELECT d.seq, d.id, d.workspace, d.endpoint, d.type, d.succeeded, d.code, d.created_at

@@ -10,11 +10,11 @@ use crate::domain::endpoint::Endpoint;
 use crate::storage::filter::{EndpointFilter, Page};
 use crate::storage::part::Paged;
 
-/// Endpoints, newest first; neither deleted ones nor those of deleted workspaces.
+/// Returns endpoints, newest first; no deleted ones, and none of deleted workspaces.
 ///
-/// The text sought in URLs is compared in lower case, of ASCII alone: a normalised URL has no other
-/// letters, since hosts are in Punycode and paths percent-encoded. Endpoints number thousands at most,
-/// so all that may match are looked at.
+/// The search for a text in URLs ignores the case of ASCII letters. A normalised URL has no other letters,
+/// since hosts are in Punycode and paths percent-encoded. There are thousands of endpoints at most, so all
+/// that may match are checked.
 pub(crate) fn list_endpoints(
     connection: &Connection,
     filter: &EndpointFilter,
@@ -44,7 +44,7 @@ pub(crate) fn list_endpoints(
 
 fn matching(connection: &Connection, scope: &Scope, url: &str) -> rusqlite::Result<Vec<i64>> {
     let url = url.to_ascii_lowercase();
-    // Every text has the empty one in it, so without a filter nothing is left out.
+    // Every text contains the empty one, so without a filter nothing is left out.
     let mut statement = prepare(
         connection,
         "SELECT e.n FROM workspace w

@@ -43,7 +43,7 @@ const fn partial(name: &'static str, only: &'static str) -> Index {
     index(Source::Partial { name, only })
 }
 
-/// What a filter looks at in the events that meet a condition, newest first.
+/// The columns that a filter checks, of the events that meet a condition, newest first.
 macro_rules! candidates {
     ($condition:literal) => {
         concat!(
@@ -55,7 +55,7 @@ macro_rules! candidates {
         )
     };
 }
-/// Events, newest first.
+/// Returns events, newest first.
 pub(crate) fn list_events(
     connection: &Connection,
     filter: &EventFilter,
@@ -67,7 +67,7 @@ pub(crate) fn list_events(
     found.read(|numbers| rows::events(&snapshot, numbers, bytes))
 }
 
-/// One event, if it is within reach. May be called within a transaction.
+/// Returns an event, if the caller may see it. May be called within a transaction.
 pub(crate) fn find_event(
     connection: &Connection,
     reach: Reach,
@@ -116,18 +116,18 @@ fn find(connection: &Connection, filter: &EventFilter, page: Page) -> rusqlite::
     }
 }
 
-/// A filter without its query, in the terms of the database.
+/// A filter without its query, with ids resolved to the numbers of the database.
 struct Selection {
     scope: Scope,
     statuses: Statuses,
     interval: Interval,
 }
 
-/// An endpoint with events that wait.
+/// An endpoint with waiting events.
 struct Backlog {
     endpoint: i64,
     skip_through: i64,
-    /// Whether some of its skipped events still look as if they were waiting.
+    /// Set if some of its skipped events are not swept yet, and still have the state of waiting ones.
     unswept: bool,
 }
 
@@ -151,8 +151,8 @@ impl Selection {
         })
     }
 
-    /// The total of whole blocks. To the counters, which go by state, what is skipped but not yet swept
-    /// is still pending.
+    /// Returns the total of whole blocks. The counters go by state, so they count events that are skipped but
+    /// not yet swept as pending.
     fn counted(&self, connection: &Connection, blocks: &[Blocks]) -> rusqlite::Result<u64> {
         let kinds = self.statuses.kinds();
         let counted = totals::counters(connection, Table::Event, &self.scope, blocks, &kinds)?;
@@ -176,7 +176,7 @@ impl Selection {
 
     fn plan(&self, connection: &Connection) -> rusqlite::Result<Plan> {
         let mut plan = Plan::default();
-        // Most events succeeded, so those are what is left of all without the others.
+        // Most events succeeded, so the list of those is all events without the others.
         let listed = self.statuses.include(EventStatus::Succeeded);
         if listed {
             plan.plus = self.scope.every(connection, &INDEXES)?;
@@ -210,7 +210,8 @@ impl Selection {
         if self.statuses.kinds().is_empty() {
             return Ok(Plan::of(vec![scan]));
         }
-        // What events wait for is with their endpoint, so those stay with their indexes.
+        // Whether an event is pending depends on its endpoint's row, so pending events keep using the partial
+        // indexes.
         let ended: Vec<i64> = self.statuses.final_states();
         let mut plan = Plan::default();
         if !ended.is_empty() {
@@ -226,14 +227,14 @@ impl Selection {
         Ok(plan)
     }
 
-    /// Events that ended in `state`.
+    /// Returns the scans of events that ended in `state`.
     fn unhappy(&self, connection: &Connection, state: EventState) -> rusqlite::Result<Vec<Scan>> {
         let scans = self.scope.some(connection, UNHAPPY, UNHAPPY_ENDPOINT)?;
         let in_state = |scan: Scan| scan.and("state = ?", number(state));
         Ok(scans.into_iter().map(in_state).collect())
     }
 
-    /// Events that wait and are not to be skipped.
+    /// Returns the scans of events that wait and are not skipped.
     fn pending(&self, backlogs: &[Backlog]) -> Vec<Scan> {
         self.waiting(backlogs.iter(), |skip_through| {
             let above = SeqRange {
@@ -244,7 +245,7 @@ impl Selection {
         })
     }
 
-    /// Events that were skipped and still look as if they were waiting.
+    /// Returns the scans of events that are skipped but not swept yet.
     fn unswept(&self, backlogs: &[Backlog]) -> Vec<Scan> {
         let unswept = backlogs.iter().filter(|backlog| backlog.unswept);
         self.waiting(unswept, |skip_through| {
@@ -256,8 +257,9 @@ impl Selection {
         })
     }
 
-    /// Events that wait: given `skip_through` of their endpoint, `runs` says which. The first run of an
-    /// event has its number, so for those never attempted a range of numbers says the same.
+    /// Returns the scans of waiting events in the runs that `runs` selects, given `skip_through` of their
+    /// endpoint. The first run of an event has the event's number, so for events never attempted a range of
+    /// numbers selects the same.
     fn waiting<'b>(
         &self,
         backlogs: impl Iterator<Item = &'b Backlog>,
@@ -285,7 +287,7 @@ impl Selection {
         scans
     }
 
-    /// The endpoints in scope with events that wait.
+    /// Returns the endpoints in scope that have waiting events.
     fn backlogs(&self, connection: &Connection) -> rusqlite::Result<Vec<Backlog>> {
         let endpoints = match &self.scope.endpoints {
             Some(endpoints) => endpoints.clone(),
@@ -310,7 +312,7 @@ impl Selection {
         Ok(backlogs)
     }
 
-    /// The event with this id, or those of the message with it.
+    /// Finds the event with this id, or the events of the message with this id.
     fn with_id(&self, connection: &Connection, id: Uuid, page: Page) -> rusqlite::Result<Found> {
         let by_id = candidates!("e.id = ?");
         let by_message = candidates!(
@@ -330,7 +332,7 @@ impl Selection {
         Ok(found)
     }
 
-    /// Whether a row of `candidates!` belongs.
+    /// Reports whether a row of `candidates!` matches.
     fn covers(&self, row: &rusqlite::Row<'_>) -> rusqlite::Result<bool> {
         let status = rows::status(row.get(4)?, row.get(5)?, row.get(6)?);
         Ok(self.scope.covers(row.get(1)?, row.get(2)?, row.get(3)?)
@@ -338,7 +340,7 @@ impl Selection {
             && self.interval.contains(row.get(7)?))
     }
 
-    /// Ids of messages are left out: they would cost as much again as those of the events.
+    /// Finds events by text. Ids of messages are not searched: they would double the cost.
     fn with_text(
         &self,
         connection: &Connection,
@@ -371,8 +373,8 @@ macro_rules! first_after {
     };
 }
 
-/// The endpoints with events that wait, found by leaping from one to the next: they are fewer than all
-/// endpoints, and far fewer than their events.
+/// Returns the endpoints with waiting events, by stepping through the indexes from one endpoint to the next:
+/// they are fewer than all endpoints, and far fewer than their events.
 fn waiting_endpoints(connection: &Connection) -> rusqlite::Result<Vec<i64>> {
     let mut endpoints = Vec::new();
     for sql in [

@@ -1,4 +1,4 @@
-//! Many ordered scans as one.
+//! The merge of several ordered scans.
 
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
@@ -9,19 +9,19 @@ use super::scan::Scan;
 use super::statement::size;
 use super::time_range::SeqRange;
 
-/// The fewest rows that one look into a scan fetches: the look itself costs about as much as 50.
+/// The fewest rows that one statement of a scan fetches: the statement itself costs as much as about 50.
 const FETCH_MIN: usize = 32;
-/// The most, so that a merge of many scans stays small.
+/// The most rows that one statement fetches, so that a merge of many scans stays small.
 const FETCH_MAX: usize = 4096;
 
-/// Several scans of one range as one, newest first.
+/// Several scans of one range, merged newest first.
 ///
 /// Each scan is read in pieces, every piece by a statement of its own: cached statements of the same
 /// shape could not be open at the same time.
 pub(crate) struct Merge<'a> {
     connection: &'a Connection,
     sources: Vec<Source<'a>>,
-    /// The next number of each source that has any, highest on top.
+    /// The next number of each scan that has any, highest first.
     heads: BinaryHeap<(i64, usize)>,
 }
 
@@ -40,7 +40,7 @@ impl<'a> Merge<'a> {
         range: SeqRange,
         expected: u64,
     ) -> rusqlite::Result<Self> {
-        // Each source is likely to give its share; one that gives more is asked again for more.
+        // Each scan is expected to give its share; a scan that gives more is read again.
         let share = size(expected) / scans.len().max(1) * 2;
         let mut merge = Self {
             connection,
@@ -77,7 +77,7 @@ impl<'a> Merge<'a> {
         Ok(Some(seq))
     }
 
-    /// Skips to `seq`; whether it is there.
+    /// Skips to `seq`; returns whether it is there.
     pub(super) fn next_is(&mut self, seq: i64) -> rusqlite::Result<bool> {
         while let Some((head, _)) = self.heads.peek() {
             if *head <= seq {

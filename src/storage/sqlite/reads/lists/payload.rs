@@ -1,4 +1,4 @@
-//! Payloads in pieces: the database hands out a value only as a whole, but opens it like a file.
+//! Payloads in pieces: SQL reads a value only as a whole, but `SQLite` can open it like a file.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
@@ -7,8 +7,8 @@ use rusqlite::{Connection, OptionalExtension};
 use super::statement::prepare;
 use crate::storage::part::{LongPayload, PayloadPiece};
 
-/// A column of the event whose body event `e` of message `m` sends, if it is rendered and not its own: see
-/// [`body`](crate::storage::sqlite::rows::body).
+/// A column of the event that holds the rendered body which event `e` of message `m` sends, if that is
+/// another event: see [`body`](crate::storage::sqlite::rows::body).
 macro_rules! of_holder {
     ($column:literal) => {
         concat!(
@@ -22,8 +22,8 @@ macro_rules! of_holder {
 }
 pub(crate) use of_holder;
 
-/// The length of what `event e` of `message m` sends, in bytes; NULL once it is archived. The database
-/// tells it without reading the value.
+/// The length of the body that `event e` of `message m` sends, in bytes; NULL once it is archived. `SQLite`
+/// knows it without reading the value.
 macro_rules! payload_bytes {
     () => {
         concat!(
@@ -35,10 +35,10 @@ macro_rules! payload_bytes {
 }
 pub(crate) use payload_bytes;
 
-/// No character has more bytes.
+/// The most bytes of a character (UTF-8).
 const CHARACTER_BYTES: usize = 4;
 
-/// At most `bytes` bytes of a payload, but those of a character; `None` if it is archived.
+/// Returns a piece of a payload: at most `bytes` bytes, but at least one character; `None` if it is archived.
 pub(crate) fn read_payload(
     connection: &Connection,
     payload: LongPayload,
@@ -52,7 +52,7 @@ pub(crate) fn read_payload(
         payload_bytes!(),
         " FROM event e JOIN message m ON m.seq = e.message WHERE e.seq = ?"
     );
-    // The value is opened as it was measured.
+    // In one transaction, so that the value is opened as it was measured.
     let snapshot = connection.unchecked_transaction()?;
     let place = prepare(&snapshot, PLACE)?
         .query_row([payload.event], |row| {
@@ -85,14 +85,14 @@ pub(crate) fn read_payload(
     }))
 }
 
-/// The database's error, which the driver dresses up as one of a file.
+/// Returns the database's error, which the driver wraps in a file error.
 fn unwrapped(error: io::Error) -> rusqlite::Error {
     error
         .downcast()
         .unwrap_or_else(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
 }
 
-/// How many bytes there are without those of a character that is cut off at the end.
+/// Returns the number of bytes without those of a character that is cut off at the end.
 fn whole_characters(bytes: &[u8]) -> usize {
     match std::str::from_utf8(bytes) {
         Err(error) if error.error_len().is_none() => error.valid_up_to(),

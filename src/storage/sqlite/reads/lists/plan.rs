@@ -1,4 +1,4 @@
-//! Plans: sums and differences of scans, walked newest first.
+//! Plans of lists: sums and differences of scans, walked newest first.
 
 use rusqlite::Connection;
 
@@ -7,11 +7,11 @@ use super::scan::Scan;
 use super::statement::size;
 use super::time_range::SeqRange;
 
-/// What a filter selects: the rows of `plus` that are not in `minus`.
+/// The rows that a filter selects: those of `plus` that are not in `minus`.
 ///
-/// No row is in two scans of `plus`, nor in two of `minus`, and all of `minus` is in `plus`. So the
-/// number of rows is a difference of sums; and the many can be listed by leaving out the few, for
-/// which there are small indexes, where another index of the many would burden every write.
+/// No row is in two scans of `plus`, nor in two of `minus`, and all of `minus` is in `plus`. So the number of
+/// rows is a difference of sums. And a large set can be listed by leaving out a small one: the small set has
+/// small indexes, while an index of the large one would cost every write.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Plan {
     /// Rows to list.
@@ -21,7 +21,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// The rows of `plus`.
+    /// Returns the plan for the rows of `plus`.
     pub(crate) const fn of(plus: Vec<Scan>) -> Self {
         Self {
             plus,
@@ -29,7 +29,7 @@ impl Plan {
         }
     }
 
-    /// How many rows there are in `ranges`, counted on the indexes.
+    /// Returns the number of rows in `ranges`, counted on the indexes.
     pub(crate) fn count(
         &self,
         connection: &Connection,
@@ -47,7 +47,7 @@ impl Plan {
         Ok(sum(&self.plus)?.saturating_sub(sum(&self.minus)?))
     }
 
-    /// The numbers of the rows in `ranges` (newest range first) after the newest `offset`: at most
+    /// Returns the numbers of the rows in `ranges` (newest range first) after the newest `offset`: at most
     /// `limit`, newest first.
     pub(crate) fn page(
         &self,
@@ -57,7 +57,7 @@ impl Plan {
         limit: u64,
     ) -> rusqlite::Result<Vec<i64>> {
         let mut page = Vec::new();
-        // SQLite steps over the entries of one scan three times as fast as we do.
+        // SQLite steps over the entries of one scan three times as fast as the merge does.
         if let ([scan], [], [range]) = (&*self.plus, &*self.minus, ranges) {
             scan.fetch(connection, *range, offset, size(limit), &mut page)?;
             return Ok(page);
@@ -78,7 +78,7 @@ impl Plan {
     }
 }
 
-/// Goes through the rows of a [`Plan`], newest first.
+/// A walk through the rows of a [`Plan`], newest first.
 pub(crate) struct Walk<'a> {
     connection: &'a Connection,
     plan: &'a Plan,
@@ -88,7 +88,7 @@ pub(crate) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// Begins at the newest row; about `expected` will be asked for.
+    /// Begins at the newest row; the caller expects to need about `expected` rows.
     pub(crate) fn new(
         connection: &'a Connection,
         plan: &'a Plan,
@@ -104,7 +104,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The next number.
+    /// Returns the next number.
     pub(crate) fn next(&mut self) -> rusqlite::Result<Option<i64>> {
         loop {
             if let Some((plus, minus)) = &mut self.current {

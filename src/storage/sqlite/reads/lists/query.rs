@@ -1,27 +1,27 @@
-//! The text query of a list: what it means, and what matches it.
+//! The text query of a list: its meaning, and its matches.
 
 use uuid::Uuid;
 
 use crate::storage::filter::{Page, RowNumber};
 use crate::storage::part::{Paged, Part};
 
-/// What a query asks for.
+/// The meaning of a query.
 #[derive(Clone, Debug)]
 pub(crate) enum Query {
-    /// A whole UUID: what has it.
+    /// A whole UUID: the objects that have it.
     Id(Uuid),
-    /// Other text: what has it in an id or code.
+    /// Other text: the objects that have it in an id or code.
     Text(Pattern),
 }
 
 impl Query {
-    /// Reads a query; `None` if there is nothing in it.
+    /// Reads a query; `None` if it is empty.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         if text.is_empty() {
             return None;
         }
-        // The parser also knows braces and URNs, which are longer.
+        // The parser also accepts braces and URNs, which are longer.
         match Uuid::try_parse(text) {
             Ok(id) if matches!(text.len(), 32 | 36) => Some(Self::Id(id)),
             _ => Some(Self::Text(Pattern::new(text))),
@@ -29,28 +29,29 @@ impl Query {
     }
 }
 
-/// Text sought in ids, as they are written with hyphens, and in codes, in any case.
+/// A text to search for in ids, as they are written with hyphens, and in codes; upper and lower case are
+/// equal.
 ///
-/// An id is never written out for this. The text can begin at a few places only, and at each of them
-/// it fixes some digits; so it is turned into a mask and a value per place, and an id is compared
-/// with those as one number.
+/// An id is not written out for this. The text can begin at a few places only, and at each of them it fixes
+/// some digits. So the text is turned into a mask and a value for each place, and an id is compared with
+/// those as one number.
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern {
     text: String,
     places: Vec<(u128, u128)>,
-    /// The codes it is in; none, or not even entries, if it cannot be in any.
+    /// Set for each code that contains it; empty if no code can.
     codes: Vec<bool>,
 }
 
-/// Codes have three digits.
+/// The number of codes: they have three digits.
 const CODES: u16 = 1000;
 
-/// Characters of an id with its hyphens.
+/// The characters of an id with its hyphens.
 const ID_LENGTH: usize = 36;
 const HYPHENS: [usize; 4] = [8, 13, 18, 23];
 
 impl Pattern {
-    /// What matches `text`.
+    /// Returns the pattern for `text`.
     pub(crate) fn new(text: &str) -> Self {
         let places = (0..ID_LENGTH)
             .filter_map(|start| place(text, start))
@@ -64,34 +65,34 @@ impl Pattern {
         }
     }
 
-    /// The text.
+    /// Returns the text.
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
-    /// Whether nothing at all matches.
+    /// Reports whether nothing can match.
     pub(crate) fn is_hopeless(&self) -> bool {
         self.places.is_empty() && self.codes.is_empty()
     }
 
-    /// Whether the text is in an id.
+    /// Reports whether the text is in an id.
     pub(crate) fn in_id(&self, id: Uuid) -> bool {
         let id = id.as_u128();
         self.places.iter().any(|(mask, value)| id & mask == *value)
     }
 
-    /// Whether the text can be in a code at all.
+    /// Reports whether the text can be in a code.
     pub(crate) fn seeks_codes(&self) -> bool {
         !self.codes.is_empty()
     }
 
-    /// Whether the text is in a code.
+    /// Reports whether the text is in a code.
     pub(crate) fn in_code(&self, code: Option<u16>) -> bool {
         code.is_some_and(|code| self.codes.get(usize::from(code)) == Some(&true))
     }
 }
 
-/// The digits that `text` fixes if it begins at character `start` of an id: which, and to what.
+/// Returns the mask and the value of the digits that `text` fixes if it begins at character `start` of an id.
 fn place(text: &str, start: usize) -> Option<(u128, u128)> {
     if start + text.len() > ID_LENGTH {
         return None;
@@ -113,19 +114,19 @@ fn place(text: &str, start: usize) -> Option<(u128, u128)> {
     Some((mask, value))
 }
 
-/// What was found: one page of it, and how much in all.
+/// The result of a list: the rows of one page, and the total.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Found {
     /// The numbers of the page's rows, newest first.
     pub(crate) seqs: Vec<i64>,
-    /// Rows on all pages.
+    /// The number of rows on all pages.
     pub(crate) total: u64,
-    /// Rows looked at, if text was sought.
+    /// The number of rows that were searched, if there was a text.
     pub(crate) searched: Option<u64>,
 }
 
 impl Found {
-    /// Counts a hit, newest first, and keeps it if it is on the page.
+    /// Counts a match and keeps it if it is on the page. Matches come newest first.
     pub(crate) fn add(&mut self, seq: i64, page: Page) {
         if self.total >= page.offset() && (self.seqs.len() as u64) < page.limit {
             self.seqs.push(seq);
@@ -133,7 +134,7 @@ impl Found {
         self.total += 1;
     }
 
-    /// The page, with the first of its rows as `read` reads them.
+    /// Returns the page, with the first of its rows as `read` reads them.
     pub(crate) fn read<T>(
         self,
         read: impl FnOnce(&[RowNumber]) -> rusqlite::Result<Part<T>>,

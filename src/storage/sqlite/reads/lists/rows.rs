@@ -1,4 +1,4 @@
-//! Rows as what they stand for, as many as there is memory for.
+//! Database rows to the objects of lists, as many as there is memory for.
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -17,15 +17,15 @@ use crate::storage::part::{LongPayload, Part};
 use crate::storage::sqlite::rows;
 use crate::storage::sqlite::rows::Columns;
 
-/// What a row counts besides its long texts.
+/// The bytes that a row counts besides its long texts.
 const ROW_BYTES: usize = 512;
 
 /// The weight of a byte of text that is not JSON yet: written out as JSON, a control character takes six
 /// bytes, while one of a payload, which is JSON already, takes two.
 const TEXT_WEIGHT: usize = 3;
 
-/// What [`event`] reads, from `event e` and what it points to; a payload only if it has no more bytes
-/// than parameter 2 says.
+/// The columns that [`event`] reads, from `event e` and the rows that it refers to; the payload only if it
+/// has at most as many bytes as parameter 2.
 macro_rules! event_columns {
     () => {
         concat!(
@@ -64,7 +64,7 @@ const DELIVERY: &str = concat!(
     " WHERE d.seq = ?1"
 );
 
-/// The first of the events with these numbers, in this order: as many as have `bytes` bytes.
+/// Returns the first of the events with these numbers, in this order: as many as fit into `bytes`.
 pub(crate) fn events(
     connection: &Connection,
     numbers: &[RowNumber],
@@ -77,7 +77,7 @@ pub(crate) fn events(
     })
 }
 
-/// The first of the deliveries with these numbers, in this order: as many as have `bytes` bytes.
+/// Returns the first of the deliveries with these numbers, in this order: as many as fit into `bytes`.
 pub(crate) fn deliveries(
     connection: &Connection,
     numbers: &[RowNumber],
@@ -91,7 +91,7 @@ pub(crate) fn deliveries(
     })
 }
 
-/// The first of the endpoints with these numbers, in this order: as many as have `bytes` bytes.
+/// Returns the first of the endpoints with these numbers, in this order: as many as fit into `bytes`.
 pub(crate) fn endpoints(
     connection: &Connection,
     numbers: &[RowNumber],
@@ -133,8 +133,8 @@ fn with_payloads<T>(
     })
 }
 
-/// Reads rows while there are bytes left. `read` is told how many: a payload that is longer is left out,
-/// and then makes a part of its own.
+/// Reads rows while there are bytes left. `read` gets the number of bytes left, and leaves out a payload that
+/// is longer; such a row is a part of its own.
 fn first<T>(
     numbers: &[RowNumber],
     bytes: usize,
@@ -226,7 +226,7 @@ fn delivery(columns: &mut Columns<'_, '_>) -> rusqlite::Result<(Delivery, Option
     Ok((delivery, left_out))
 }
 
-/// Bodies are the UTF-8 that was sent, whichever type their column gave them.
+/// Reads a body, which is UTF-8, whether its column has it as TEXT or as BLOB.
 fn text(value: ValueRef<'_>) -> rusqlite::Result<Option<String>> {
     let bytes = value.as_bytes_or_null()?;
     Ok(bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned()))

@@ -11,13 +11,13 @@ use super::time_range::SeqRange;
 /// An index to scan.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Index {
-    /// The table it is of.
+    /// The table of the index.
     pub(crate) table: Table,
-    /// What is read.
+    /// The place that is read.
     pub(crate) source: Source,
 }
 
-/// Where the numbers of rows are.
+/// The place of the numbers of rows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Source {
     /// In the table itself, which is in the order of `seq`.
@@ -28,14 +28,14 @@ pub(crate) enum Source {
         name: &'static str,
         only: &'static str,
     },
-    /// In a late index of this name, which does not have the newest rows.
+    /// In a list index of this name, which does not have the newest rows.
     Late(&'static str),
 }
 
-/// Rows of one index that meet some conditions, in the order of `seq`.
+/// The rows of one index that meet some conditions, in the order of `seq`.
 ///
-/// The conditions fix every column of the index before `seq`. Those on columns after it are checked
-/// on the way, still in the index.
+/// The conditions fix every column of the index before `seq`. `SQLite` checks those on later columns while it
+/// scans the index.
 #[derive(Clone, Debug)]
 pub(crate) struct Scan {
     index: Index,
@@ -44,7 +44,7 @@ pub(crate) struct Scan {
 }
 
 impl Scan {
-    /// Everything in `index`.
+    /// Returns the scan of everything in `index`.
     pub(crate) const fn of(index: Index) -> Self {
         Self {
             index,
@@ -53,13 +53,13 @@ impl Scan {
         }
     }
 
-    /// Where also `condition`, which holds one `?`, is met with `value`.
+    /// Adds a condition, which has one `?` for `value`.
     pub(crate) fn and(mut self, condition: &'static str, value: i64) -> Self {
         self.terms.push((Cow::Borrowed(condition), vec![value]));
         self
     }
 
-    /// Where also `column`, which the index does not order by, is any of `values`.
+    /// Adds the condition that `column`, by which the index is not ordered, is any of `values`.
     pub(crate) fn among(mut self, column: &str, values: &[i64]) -> Self {
         let marks = vec!["?"; values.len()].join(", ");
         let condition = format!("{column} IN ({marks})");
@@ -67,7 +67,7 @@ impl Scan {
         self
     }
 
-    /// The same, if there is a value.
+    /// Adds the condition if there is a value.
     pub(crate) fn and_if(self, condition: &'static str, value: Option<i64>) -> Self {
         match value {
             None => self,
@@ -75,13 +75,13 @@ impl Scan {
         }
     }
 
-    /// Within `range` only.
+    /// Limits the scan to `range`.
     pub(crate) fn within(mut self, range: SeqRange) -> Self {
         self.within = self.within.and(range);
         self
     }
 
-    /// How many rows are in `range`.
+    /// Returns the number of rows in `range`.
     pub(crate) fn count(&self, connection: &Connection, range: SeqRange) -> rusqlite::Result<u64> {
         let range = self.within.and(range);
         if range.is_empty() {
@@ -94,7 +94,7 @@ impl Scan {
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
-    /// The next `limit` numbers in `range` after the highest `offset`.
+    /// Reads the next `limit` numbers in `range` after the highest `offset`.
     pub(crate) fn fetch(
         &self,
         connection: &Connection,
@@ -122,8 +122,8 @@ impl Scan {
         Ok(())
     }
 
-    /// Adds the numbers of the rows in `range` in which `text` is found, in no order. The condition
-    /// needs [`super::search::install`].
+    /// Adds the numbers of the rows in `range` that contain `text`, in no order. The statement needs
+    /// [`super::search::install`].
     pub(crate) fn seek(
         &self,
         connection: &Connection,
@@ -135,8 +135,8 @@ impl Scan {
         if range.is_empty() {
             return Ok(());
         }
-        // The subqueries have no column named as one of what is scanned, so that conditions keep their
-        // meaning. CROSS holds SQLite to this order: neighbouring deliveries have neighbouring events.
+        // The subqueries have no column with the name of a scanned one, so that conditions keep their
+        // meaning. CROSS fixes the join order: neighbouring deliveries have neighbouring events.
         let of_event = " CROSS JOIN (SELECT seq AS event_seq, id AS event_id FROM event)
             ON event_seq = event";
         let (row, event, condition, times) = match self.index.table {
@@ -196,7 +196,7 @@ impl Scan {
         sql
     }
 
-    /// Binds all but the tail; answers how many parameters that were.
+    /// Binds all parameters before the tail; returns their number.
     fn bind(
         &self,
         statement: &mut CachedStatement<'_>,

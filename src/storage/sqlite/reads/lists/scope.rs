@@ -1,4 +1,4 @@
-//! What a filter names, as numbers of the database.
+//! The scope of a filter: its ids, resolved to the numbers of the database.
 
 use rusqlite::{Connection, OptionalExtension};
 use uuid::Uuid;
@@ -13,29 +13,29 @@ use crate::storage::sqlite::writer::counters::CountScope;
 pub(crate) struct Indexes {
     /// The table itself.
     pub(crate) all: Index,
-    /// By workspace. Like the next two a late index.
+    /// By workspace. This one and the next two are list indexes.
     pub(crate) of_workspace: Index,
     /// By workspace and type.
     pub(crate) of_type: Index,
-    /// By endpoint. Few endpoints have so many rows, or so many types, that one by the type as well
-    /// would pay.
+    /// By endpoint. Few endpoints have so many rows, or so many types, that an index by endpoint and type
+    /// would be worth its cost.
     pub(crate) of_endpoint: Index,
 }
 
-/// The workspaces, endpoints and types to which a list is narrowed. No field is an empty list, and
-/// none names anything twice.
+/// The workspaces, endpoints and types to which a list is limited. No field is an empty list or names
+/// anything twice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Scope {
     /// `None`: all.
     pub(crate) workspaces: Option<Vec<i64>>,
-    /// All of them in `workspaces`; `None`: all of `workspaces`.
+    /// Endpoints of `workspaces`; `None`: all of them.
     pub(crate) endpoints: Option<Vec<i64>>,
     /// `None`: all.
     pub(crate) types: Option<Vec<i64>>,
 }
 
 impl Scope {
-    /// Looks up what is named; `None` if nothing can match. Names that nothing has are passed over.
+    /// Looks up the ids and names of a filter; `None` if nothing can match. Ignores those that nothing has.
     /// Deleted workspaces and endpoints count: their events and deliveries stay listed.
     pub(crate) fn resolve(
         connection: &Connection,
@@ -60,7 +60,7 @@ impl Scope {
         }))
     }
 
-    /// Whether a row belongs.
+    /// Reports whether a row is in the scope.
     pub(crate) fn covers(&self, workspace: i64, endpoint: i64, event_type: i64) -> bool {
         let any_of =
             |list: &Option<Vec<i64>>, n| list.as_ref().is_none_or(|list| list.contains(&n));
@@ -69,7 +69,7 @@ impl Scope {
             && any_of(&self.types, event_type)
     }
 
-    /// The types one by one; a single `None` for all of them.
+    /// Returns the types one by one; a single `None` for all of them.
     pub(crate) fn each_type(&self) -> Vec<Option<i64>> {
         match &self.types {
             None => vec![None],
@@ -77,7 +77,7 @@ impl Scope {
         }
     }
 
-    /// The workspaces one by one, those of the whole server if none are named.
+    /// Returns the workspaces one by one, those of the whole server if none are named.
     pub(crate) fn each_workspace(&self, connection: &Connection) -> rusqlite::Result<Vec<i64>> {
         match &self.workspaces {
             Some(workspaces) => Ok(workspaces.clone()),
@@ -87,7 +87,7 @@ impl Scope {
         }
     }
 
-    /// All rows in scope.
+    /// Returns the scans of all rows in scope.
     pub(crate) fn every(
         &self,
         connection: &Connection,
@@ -115,7 +115,7 @@ impl Scope {
         Ok(scans)
     }
 
-    /// The same rows as one scan of the whole table, for when most of it is in scope.
+    /// Returns the same rows as one scan of the whole table, for a scope that most of it is in.
     pub(crate) fn in_table(&self, indexes: &Indexes) -> Scan {
         let named = [
             ("workspace", &self.workspaces),
@@ -131,8 +131,8 @@ impl Scope {
         scan
     }
 
-    /// The rows in scope that are in two indexes, one by workspace and one by endpoint: a scan for each
-    /// endpoint, or else each workspace, and type.
+    /// Returns the rows in scope from two indexes, one by workspace and one by endpoint: a scan for each type
+    /// and each endpoint, or else each workspace.
     pub(crate) fn some(
         &self,
         connection: &Connection,
@@ -158,7 +158,7 @@ impl Scope {
             .collect()
     }
 
-    /// The scopes of the counters that add up to this one.
+    /// Returns the scopes of the counters that add up to this one.
     pub(crate) fn count_scopes(&self) -> Vec<CountScope> {
         match (&self.endpoints, &self.workspaces) {
             (Some(endpoints), _) => endpoints
@@ -176,7 +176,7 @@ impl Scope {
     }
 }
 
-/// The number up to which all rows of a table are in its late indexes.
+/// Returns the mark of a table: the number up to which all rows are in its list indexes.
 fn indexed_through(connection: &Connection, table: Table) -> rusqlite::Result<i64> {
     let sql = match table {
         Table::Event => "SELECT value FROM meta WHERE key = 'event_indexed'",
@@ -185,7 +185,7 @@ fn indexed_through(connection: &Connection, table: Table) -> rusqlite::Result<i6
     prepare(connection, sql)?.query_row([], |row| row.get(0))
 }
 
-/// `None`: nothing can match; `Some(None)`: all workspaces.
+/// Resolves the workspaces. `None`: nothing can match; `Some(None)`: all workspaces.
 #[expect(clippy::option_option, reason = "the two have nothing in common")]
 fn resolve_workspaces(
     connection: &Connection,
@@ -257,7 +257,7 @@ fn resolve_types(connection: &Connection, named: &[String]) -> rusqlite::Result<
     Ok(Some(distinct(found)))
 }
 
-/// A row named twice would be listed and counted twice.
+/// Removes duplicates: a row named twice would be listed and counted twice.
 fn distinct(mut list: Vec<i64>) -> Vec<i64> {
     list.sort_unstable();
     list.dedup();

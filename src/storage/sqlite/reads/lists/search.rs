@@ -1,8 +1,8 @@
-//! Looking for a text in ids and codes.
+//! The search for a text in ids and codes.
 //!
-//! The database steps over the rows and asks a function of ours about each, so that only the hits come
-//! out of it: handing every row to Rust costs more than looking at it. Hits come in any order and are
-//! sorted at the end.
+//! `SQLite` steps over the rows and calls a function of this module for each, so that it returns only the
+//! matches: passing every row to Rust costs more than checking it. Matches come in any order and are sorted
+//! at the end.
 
 use rusqlite::Connection;
 use rusqlite::functions::{Context, FunctionFlags};
@@ -15,10 +15,10 @@ use super::statement::Table;
 use super::time_range::{SeqRange, extent};
 use crate::storage::filter::Page;
 
-/// How many rows of a table are stepped over in the time that an index leads to one.
+/// The rows of a table that `SQLite` steps over in the time of one look-up through an index.
 const LOOKUP_COST: u64 = 20;
 
-/// Gives a connection the SQL function `sought(id, code, text)`.
+/// Adds the SQL function `sought(id, code, text)` to a connection.
 pub(crate) fn install(connection: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     connection.create_scalar_function("sought", 3, flags, sought)
@@ -33,24 +33,24 @@ fn sought(context: &Context<'_>) -> rusqlite::Result<bool> {
     Ok(pattern.seeks_codes() && pattern.in_code(context.get(1)?))
 }
 
-/// Where to look.
+/// The rows to search.
 pub(crate) struct Haystack<'a> {
     /// The table.
     pub(crate) table: Table,
     /// The rows.
     pub(crate) plan: &'a Plan,
-    /// The same rows by scans of the table itself, apart from a few.
+    /// The same rows, except for a few, by scans of the table itself.
     pub(crate) in_table: Plan,
-    /// Within these ranges.
+    /// The ranges to search.
     pub(crate) ranges: Vec<SeqRange>,
-    /// How many rows that makes.
+    /// The number of these rows.
     pub(crate) total: u64,
-    /// How many of them are looked at, newest first.
+    /// The most rows that are checked, newest first.
     pub(crate) most: u64,
 }
 
 impl Haystack<'_> {
-    /// The rows in which `pattern` is found.
+    /// Returns the rows that contain `pattern`.
     pub(crate) fn search(
         mut self,
         connection: &Connection,
@@ -99,7 +99,7 @@ impl Haystack<'_> {
         Ok(())
     }
 
-    /// Whether stepping over the whole table is quicker than being led by indexes.
+    /// Reports whether stepping over the whole table is faster than using the indexes.
     fn is_dense(&self, connection: &Connection) -> rusqlite::Result<bool> {
         let Some(extent) = extent(connection, self.table)? else {
             return Ok(false);
@@ -109,7 +109,7 @@ impl Haystack<'_> {
         Ok(widths.sum::<u64>() <= wanted.saturating_mul(LOOKUP_COST))
     }
 
-    /// The hits in `scans`, newest first.
+    /// Returns the matches in `scans`, newest first.
     fn seek(
         &self,
         connection: &Connection,

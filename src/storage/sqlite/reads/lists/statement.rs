@@ -12,7 +12,7 @@ pub(crate) enum Table {
 }
 
 impl Table {
-    /// Its name, which also is its kind in `clock_step`.
+    /// Returns its name, which also is its kind in `clock_step`.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Event => "event",
@@ -21,8 +21,8 @@ impl Table {
     }
 }
 
-/// A statement from the connection's cache. The only way in which lists prepare any, so that a test
-/// can collect them.
+/// Returns a statement from the connection's cache. Lists prepare all statements here, so that a test can
+/// collect them.
 pub(crate) fn prepare<'c>(
     connection: &'c Connection,
     sql: &str,
@@ -32,7 +32,7 @@ pub(crate) fn prepare<'c>(
     connection.prepare_cached(sql)
 }
 
-/// A number of rows, as a size in memory.
+/// Returns a number of rows as a size in memory.
 pub(crate) fn size(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }

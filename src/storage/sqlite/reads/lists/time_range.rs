@@ -1,8 +1,8 @@
 //! Times as ranges of `seq`.
 //!
-//! Rows are numbered in the order of commit and carry the wall clock, which only rises from row to
-//! row except where table `clock_step` says otherwise. Between two steps a time is therefore found by
-//! bisection: about forty look-ups, where an index of times would cost every row ten bytes.
+//! Rows are numbered in the order of commit and have the time of the wall clock, which rises from row to row,
+//! except where the table `clock_step` says otherwise. So between two steps, bisection finds a time in about
+//! forty look-ups. An index of times would cost ten bytes for every row.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -27,7 +27,7 @@ impl SeqRange {
     /// No number.
     pub(crate) const NONE: Self = Self { above: 0, below: 0 };
 
-    /// What both have.
+    /// Returns the numbers that both ranges have.
     pub(crate) fn and(self, other: Self) -> Self {
         Self {
             above: self.above.max(other.above),
@@ -35,12 +35,12 @@ impl SeqRange {
         }
     }
 
-    /// How many numbers are in it.
+    /// Returns the number of numbers in it.
     pub(crate) fn width(self) -> u64 {
         u64::try_from(self.below.saturating_sub(self.above).saturating_sub(1)).unwrap_or(0)
     }
 
-    /// Whether there is no number in it.
+    /// Reports whether no number is in it.
     pub(crate) const fn is_empty(self) -> bool {
         self.above >= self.below.saturating_sub(1)
     }
@@ -60,7 +60,7 @@ impl Interval {
         before: i64::MAX,
     };
 
-    /// After one time and before another, where there are any.
+    /// Returns the interval after one time and before another, each if given.
     pub(crate) fn new(after: Option<Timestamp>, before: Option<Timestamp>) -> Self {
         Self {
             after: after.map_or(i64::MIN, Timestamp::micros),
@@ -68,7 +68,7 @@ impl Interval {
         }
     }
 
-    /// Whether a time is in it.
+    /// Reports whether a time is in it.
     pub(crate) const fn contains(self, time: i64) -> bool {
         time > self.after && time < self.before
     }
@@ -77,7 +77,7 @@ impl Interval {
         self.after >= self.before.saturating_sub(1)
     }
 
-    /// The rows of `table` made in this interval: ranges without overlap, newest first.
+    /// Returns the rows of `table` made in this interval: ranges without overlap, newest first.
     pub(crate) fn ranges(
         self,
         connection: &Connection,
@@ -109,7 +109,7 @@ impl Interval {
     }
 }
 
-/// From the first row of `table` to its last; `None` if it has none.
+/// Returns the range from the first row of `table` to its last; `None` if it has no row.
 pub(crate) fn extent(connection: &Connection, table: Table) -> rusqlite::Result<Option<SeqRange>> {
     let ends = match table {
         Table::Event => "SELECT (SELECT min(seq) FROM event), (SELECT max(seq) FROM event)",
@@ -128,7 +128,7 @@ pub(crate) fn extent(connection: &Connection, table: Table) -> rusqlite::Result<
     })
 }
 
-/// The ranges in which the clock only rose, oldest first.
+/// Returns the ranges in which the clock only rose, oldest first.
 fn segments(connection: &Connection, table: Table) -> rusqlite::Result<Vec<SeqRange>> {
     let sql = "SELECT seq FROM clock_step WHERE kind = ? ORDER BY seq";
     let mut statement = prepare(connection, sql)?;
@@ -151,7 +151,7 @@ fn segments(connection: &Connection, table: Table) -> rusqlite::Result<Vec<SeqRa
     Ok(segments)
 }
 
-/// A number such that the rows of `segment` from it on are later than `time`, and those before it are
+/// Returns a number such that the rows of `segment` from it on are later than `time`, and those before it are
 /// not.
 fn first_later(
     connection: &Connection,
@@ -177,7 +177,7 @@ fn first_later(
             .query_row(params![middle, high], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
         match row {
-            // Numbers may be missing: what is found stands for all from `middle` on.
+            // Numbers may be missing: the row that is found stands for all from `middle` on.
             Some((seq, created_at)) if created_at <= time => low = seq + 1,
             _ => high = middle,
         }

@@ -14,7 +14,7 @@ use crate::storage::sqlite::writer::counters::{BLOCK, block_of};
 /// event, and its value.
 pub(crate) type Kind = (&'static str, i64);
 
-/// Blocks that are complete, in a row.
+/// Consecutive complete blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Blocks {
     /// The first one.
@@ -24,15 +24,15 @@ pub(crate) struct Blocks {
 }
 
 impl Blocks {
-    /// The blocks that lie in `range` as a whole and have counters, and what else is in it. `rows`: from
-    /// the first row of the table to its last.
+    /// Splits `range` into the blocks that lie in it as a whole and have counters, and the rest. `rows` is
+    /// the range from the first row of the table to its last.
     fn split(range: SeqRange, rows: SeqRange) -> (Option<Self>, Vec<SeqRange>) {
         let range = range.and(rows);
         if range.is_empty() {
             return (None, Vec::new());
         }
         let blocks = Self {
-            // Before the first row there is nothing, so its block is a whole one.
+            // There is nothing before the first row, so its block counts as a whole one.
             first: if range.above == rows.above {
                 block_of(rows.above + 1)
             } else {
@@ -56,7 +56,7 @@ impl Blocks {
         (Some(blocks), edges.collect())
     }
 
-    /// Their numbers.
+    /// Returns their numbers.
     pub(crate) const fn range(self) -> SeqRange {
         SeqRange {
             above: self.first * BLOCK - 1,
@@ -65,8 +65,8 @@ impl Blocks {
     }
 }
 
-/// How many rows of `plan` were made in `interval`: the counters of the blocks that lie in it as a
-/// whole, and its edges counted on the indexes. `counted` answers for the blocks.
+/// Returns the number of rows of `plan` that were made in `interval`: the counters of the blocks that lie in
+/// it as a whole, and the edges counted on the indexes. `counted` returns the sum of the blocks' counters.
 pub(crate) fn total(
     connection: &Connection,
     table: Table,
@@ -92,8 +92,8 @@ pub(crate) fn total(
     })
 }
 
-/// The sum of the counters of `scope` in some blocks: of rows of any of `kinds`, or of all if there are
-/// none.
+/// Returns the sum of the counters of `scope` in some blocks, for rows of any of `kinds`, or of all if there
+/// are none.
 pub(crate) fn counters(
     connection: &Connection,
     table: Table,
