@@ -1,7 +1,7 @@
 //! Fail points: named steps at which tests make the process crash, wait, panic, or meet a failing disk.
 //!
 //! Promises about crashes must be tested at the critical moments, which last microseconds. So these steps
-//! have names, and the code calls [`reach`] or [`fault`] at each. Without the feature `fail-points`, which
+//! have names, and the code calls [`hit`] or [`fault`] at each. Without the feature `fail-points`, which
 //! only the crate's own tests turn on, these calls compile to nothing.
 //!
 //! With the feature, the environment variable `HOOKPOST_FAIL_POINT` names a file. While that file contains
@@ -90,16 +90,16 @@ pub const ENABLED: bool = cfg!(feature = "fail-points");
 #[cfg(not(feature = "fail-points"))]
 #[inline]
 #[must_use]
-pub const fn fault(_point: FailPoint) -> Option<Fault> {
+pub const fn inject(_point: FailPoint) -> Option<Fault> {
     None
 }
 
 #[cfg(feature = "fail-points")]
-pub use self::armed::fault;
+pub use self::armed::inject;
 
 /// Passes a point that cannot report a fault.
-pub fn reach(point: FailPoint) {
-    let _ = fault(point);
+pub fn hit(point: FailPoint) {
+    let _ = inject(point);
 }
 
 #[cfg(feature = "fail-points")]
@@ -121,7 +121,7 @@ mod armed {
 
     /// Passes a point. Returns the fault to report there, if a test wants one.
     #[must_use]
-    pub fn fault(point: FailPoint) -> Option<Fault> {
+    pub fn inject(point: FailPoint) -> Option<Fault> {
         static FILE: OnceLock<Option<PathBuf>> = OnceLock::new();
         let file = FILE.get_or_init(|| std::env::var_os(VARIABLE).map(PathBuf::from));
         let file = file.as_ref()?;

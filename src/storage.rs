@@ -12,7 +12,7 @@
 //! Nothing is held between two parts: a row is returned as it is when it is read, and left out if it is gone
 //! by then. The numbers of rows come from a list, so the caller may see those rows.
 //!
-//! Every method that takes a [`Reach`] treats objects that the caller may not see as absent.
+//! Every method that takes a [`Visibility`] treats objects that the caller may not see as absent.
 
 #[cfg(test)]
 pub(crate) mod conformance;
@@ -37,7 +37,7 @@ pub use self::queue::{
     AttemptRecord, Backlog, Cause, EndpointNumber, Notice, NoticeSink, Queue, QueuedEvent,
     Recorded, RetryBatch, Run, Seq, Target, Verdict, WorkspaceNumber,
 };
-use crate::domain::access::{AccessToken, Actor, Caller, Reach, Scopes, TokenHash};
+use crate::domain::access::{AccessToken, Actor, Caller, Scopes, TokenHash, Visibility};
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint};
@@ -128,16 +128,16 @@ pub trait Store: Send + Sync {
     /// Makes a token. [`StoreError::UnknownWorkspace`]; of a caller also [`StoreError::CallerEnded`],
     /// [`StoreError::MissingScopes`] for what it does not hold itself, [`StoreError::TooManyTokens`].
     fn create_token(&self, by: Actor, new: NewAccessToken) -> Pending<AccessToken>;
-    /// Returns tokens, newest first, of these workspaces if any are named. Only [`Reach::Server`] includes
+    /// Returns tokens, newest first, of these workspaces if any are named. Only [`Visibility::All`] includes
     /// admin tokens.
     fn list_tokens(
         &self,
-        reach: Reach,
+        visibility: Visibility,
         workspaces: &[Uuid],
         page: Page,
     ) -> Result<Listed<AccessToken>, StoreError>;
     /// Returns a token. [`StoreError::NotFound`].
-    fn find_token(&self, reach: Reach, id: Uuid) -> Result<AccessToken, StoreError>;
+    fn find_token(&self, visibility: Visibility, id: Uuid) -> Result<AccessToken, StoreError>;
     /// Changes a token. [`StoreError::NotFound`]; of a caller also [`StoreError::CallerEnded`],
     /// [`StoreError::MissingScopes`] for scopes that it does not hold and the token has or is to have,
     /// [`StoreError::TokenRule`].
@@ -152,16 +152,25 @@ pub trait Store: Send + Sync {
     /// Makes a workspace. [`StoreError::NameTaken`].
     fn create_workspace(&self, name: WorkspaceName) -> Pending<Workspace>;
     /// Returns workspaces, newest first.
-    fn list_workspaces(&self, reach: Reach, page: Page) -> Result<Listed<Workspace>, StoreError>;
+    fn list_workspaces(
+        &self,
+        visibility: Visibility,
+        page: Page,
+    ) -> Result<Listed<Workspace>, StoreError>;
     /// Returns a workspace. [`StoreError::NotFound`].
-    fn find_workspace(&self, reach: Reach, id: Uuid) -> Result<Workspace, StoreError>;
+    fn find_workspace(&self, visibility: Visibility, id: Uuid) -> Result<Workspace, StoreError>;
     /// Returns the workspace with that name or id. [`StoreError::NotFound`].
     fn find_workspace_named(&self, name_or_id: &str) -> Result<Workspace, StoreError>;
     /// Renames a workspace. [`StoreError::NotFound`], [`StoreError::NameTaken`].
-    fn rename_workspace(&self, reach: Reach, id: Uuid, name: WorkspaceName) -> Pending<Workspace>;
+    fn rename_workspace(
+        &self,
+        visibility: Visibility,
+        id: Uuid,
+        name: WorkspaceName,
+    ) -> Pending<Workspace>;
     /// Deletes a workspace: revokes its tokens, deletes its endpoints, skips what is pending.
     /// [`StoreError::NotFound`].
-    fn delete_workspace(&self, reach: Reach, id: Uuid) -> Pending<()>;
+    fn delete_workspace(&self, visibility: Visibility, id: Uuid) -> Pending<()>;
 
     /// Makes an endpoint, enabled. [`StoreError::UnknownWorkspace`],
     /// [`StoreError::TooManyEndpoints`].
@@ -180,13 +189,19 @@ pub trait Store: Send + Sync {
         bytes: usize,
     ) -> Result<Part<Endpoint>, StoreError>;
     /// Returns an endpoint. [`StoreError::NotFound`].
-    fn find_endpoint(&self, reach: Reach, id: Uuid) -> Result<Endpoint, StoreError>;
+    fn find_endpoint(&self, visibility: Visibility, id: Uuid) -> Result<Endpoint, StoreError>;
     /// Changes an endpoint; an empty patch changes nothing. [`StoreError::NotFound`].
-    fn update_endpoint(&self, reach: Reach, id: Uuid, patch: EndpointPatch) -> Pending<Endpoint>;
+    fn update_endpoint(
+        &self,
+        visibility: Visibility,
+        id: Uuid,
+        patch: EndpointPatch,
+    ) -> Pending<Endpoint>;
     /// Deletes an endpoint; its pending events are skipped. [`StoreError::NotFound`].
-    fn delete_endpoint(&self, reach: Reach, id: Uuid) -> Pending<()>;
+    fn delete_endpoint(&self, visibility: Visibility, id: Uuid) -> Pending<()>;
     /// Gives an endpoint another secret. [`StoreError::NotFound`].
-    fn replace_secret(&self, reach: Reach, id: Uuid, secret: Secret) -> Pending<Endpoint>;
+    fn replace_secret(&self, visibility: Visibility, id: Uuid, secret: Secret)
+    -> Pending<Endpoint>;
 
     /// Reports whether an endpoint of the workspace is shown a [`Summary`](crate::domain::format::Summary) of
     /// messages. A hint: for a publish without its summary, the writer makes it, and all writes wait
@@ -206,7 +221,12 @@ pub trait Store: Send + Sync {
     /// Returns events with these numbers, in this order.
     fn read_events(&self, numbers: &[RowNumber], bytes: usize) -> Result<Part<Event>, StoreError>;
     /// Returns an event. [`StoreError::NotFound`].
-    fn find_event(&self, reach: Reach, id: Uuid, bytes: usize) -> Result<Row<Event>, StoreError>;
+    fn find_event(
+        &self,
+        visibility: Visibility,
+        id: Uuid,
+        bytes: usize,
+    ) -> Result<Row<Event>, StoreError>;
     /// Returns at most `bytes` bytes, or four if that is more, of a payload, `from` the end of the piece
     /// before. [`StoreError::EventArchived`] if the payload is gone.
     fn read_payload(
@@ -217,7 +237,7 @@ pub trait Store: Send + Sync {
     ) -> Result<PayloadPiece, StoreError>;
     /// Starts a new run of an event. [`StoreError::NotFound`] (also if the endpoint was deleted),
     /// [`StoreError::EventArchived`], [`StoreError::EndpointDisabled`].
-    fn redeliver(&self, reach: Reach, id: Uuid) -> Pending<()>;
+    fn redeliver(&self, visibility: Visibility, id: Uuid) -> Pending<()>;
     /// Returns deliveries, newest first.
     fn list_deliveries(
         &self,

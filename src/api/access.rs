@@ -1,7 +1,7 @@
 //! The access that a route asks for, and the check of it.
 
 use super::error::ApiError;
-use crate::domain::access::{Caller, Reach, Scope};
+use crate::domain::access::{Caller, Scope, Visibility};
 
 /// Who may use a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub(super) const TOKENS_WRITE: Access = AnyOf(&[Scope::TokensWrite]);
 pub(super) fn authorize(access: Access, caller: &Caller) -> Result<(), ApiError> {
     let scopes = match access {
         Public => return Ok(()),
-        Admin(_) if caller.reach != Reach::Server => return Err(ApiError::AdminOnly),
+        Admin(_) if caller.visibility != Visibility::All => return Err(ApiError::AdminOnly),
         Admin(scopes) | AnyOf(scopes) => scopes,
     };
     if scopes.iter().any(|scope| caller.scopes.contains(*scope)) {

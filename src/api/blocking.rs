@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use actix_web::web;
 
 use super::error::ApiError;
-use crate::fail_point::{FailPoint, reach};
+use crate::fail_point::{FailPoint, hit};
 use crate::storage::{StoreError, Unavailable};
 
 /// Runs `work` on a blocking thread of the worker.
@@ -17,7 +17,7 @@ pub(super) async fn run<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, ApiError> {
     let started = catch_unwind(AssertUnwindSafe(|| {
-        reach(FailPoint::BlockingThread);
+        hit(FailPoint::BlockingThread);
         web::block(work)
     }));
     let done = started.map_err(|_| StoreError::Unavailable(Unavailable::NoThread))?;

@@ -19,7 +19,7 @@ use super::connection::{GivenUp, Unanswered};
 use super::error::ApiError;
 use super::readers::Lane;
 use super::validate::{Fault, Field, Given, Input, Place, read};
-use crate::domain::access::{Caller, Reach};
+use crate::domain::access::{Caller, Visibility};
 use crate::storage::{Store, StoreError};
 
 /// How long a body may take to arrive. A few hundred kilobytes need less on any line; what needs
@@ -47,7 +47,7 @@ pub(crate) struct Call {
 /// What a request says but for its body, see [`Call::said`].
 pub(crate) struct Said {
     /// Whose objects the caller may see.
-    pub(crate) reach: Reach,
+    pub(crate) visibility: Visibility,
     id: String,
     query: String,
 }
@@ -101,7 +101,7 @@ impl Call {
     /// What the request says but for its body, to be read where the request cannot go.
     pub(crate) fn said(&self) -> Said {
         Said {
-            reach: self.caller.reach,
+            visibility: self.caller.visibility,
             id: self.id.clone(),
             query: self.request.query_string().to_owned(),
         }
@@ -219,16 +219,16 @@ impl Call {
 
     /// The workspace that something is made in, see [`workspace_within`].
     pub(crate) fn workspace(&self, input: &mut Input<'_>) -> Field<Uuid> {
-        workspace_within(self.caller.reach, input)
+        workspace_within(self.caller.visibility, input)
     }
 }
 
 /// The workspace that something is made in: a workspace token's own; an admin token must name one. Whether
 /// that exists is for the store to say.
-pub(crate) fn workspace_within(reach: Reach, input: &mut Input<'_>) -> Field<Uuid> {
-    let own = match reach {
-        Reach::Server => return input.required("workspace_id", read::id),
-        Reach::Workspace(own) => own,
+pub(crate) fn workspace_within(visibility: Visibility, input: &mut Input<'_>) -> Field<Uuid> {
+    let own = match visibility {
+        Visibility::All => return input.required("workspace_id", read::id),
+        Visibility::Workspace(own) => own,
     };
     let same = move |given: Given<'_>, place: &mut Place<'_>| match read::id(given, place)? {
         id if id == own => Some(id),

@@ -24,7 +24,7 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
     let ok = input.finish()?;
     let page = page.take(&ok);
     let filter = DeliveryFilter {
-        reach: call.caller.reach,
+        visibility: call.caller.visibility,
         workspaces: workspaces.take(&ok),
         endpoints: endpoints.take(&ok),
         event: event.take(&ok),

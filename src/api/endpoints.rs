@@ -39,7 +39,7 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
     let ok = input.finish()?;
     let page = page.take(&ok);
     let filter = EndpointFilter {
-        reach: call.caller.reach,
+        visibility: call.caller.visibility,
         workspaces: workspaces.take(&ok),
         url: url.take(&ok).filter(|text| !text.is_empty()),
     };
@@ -55,9 +55,9 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
 /// `GET /webhooks/endpoints/{id}`
 pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
     let id = call.path_id()?;
-    let reach = call.caller.reach;
+    let visibility = call.caller.visibility;
     let endpoint = call
-        .read(move |store| store.find_endpoint(reach, id))
+        .read(move |store| store.find_endpoint(visibility, id))
         .await?;
     Ok(json(StatusCode::OK, &Rendered(&endpoint)))
 }
@@ -71,8 +71,12 @@ pub(super) async fn update(mut call: Call) -> Result<HttpResponse, ApiError> {
     let fields = EndpointFields::read(&mut input, &call.state.policy, Form::Update);
     let ok = input.finish()?;
     let patch = fields.take(&ok);
-    let (id, reach) = (id.take(&ok), call.caller.reach);
-    let endpoint = call.state.store.update_endpoint(reach, id, patch).await?;
+    let (id, visibility) = (id.take(&ok), call.caller.visibility);
+    let endpoint = call
+        .state
+        .store
+        .update_endpoint(visibility, id, patch)
+        .await?;
     Ok(json(StatusCode::OK, &Rendered(&endpoint)))
 }
 
@@ -81,7 +85,7 @@ pub(super) async fn delete(call: Call) -> Result<HttpResponse, ApiError> {
     let id = call.path_id()?;
     call.state
         .store
-        .delete_endpoint(call.caller.reach, id)
+        .delete_endpoint(call.caller.visibility, id)
         .await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -89,7 +93,11 @@ pub(super) async fn delete(call: Call) -> Result<HttpResponse, ApiError> {
 /// `PATCH /webhooks/endpoints/{id}/secret`
 pub(super) async fn replace_secret(call: Call) -> Result<HttpResponse, ApiError> {
     let id = call.path_id()?;
-    let (reach, secret) = (call.caller.reach, Secret::generate());
-    let endpoint = call.state.store.replace_secret(reach, id, secret).await?;
+    let (visibility, secret) = (call.caller.visibility, Secret::generate());
+    let endpoint = call
+        .state
+        .store
+        .replace_secret(visibility, id, secret)
+        .await?;
     Ok(json(StatusCode::OK, &Rendered(&endpoint)))
 }

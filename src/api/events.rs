@@ -65,7 +65,7 @@ fn read_message(
     let event_type = input.required("type", read::event_type);
     let data = input.required("data", read::any_json);
     let timestamp = input.optional("timestamp", read::time_as_sent);
-    let workspace = workspace_within(said.reach, &mut input);
+    let workspace = workspace_within(said.visibility, &mut input);
     let ok = input.finish()?;
     let workspace_id = workspace.take(&ok);
     let data = data.take(&ok);
@@ -114,7 +114,7 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
     let ok = input.finish()?;
     let page = page.take(&ok);
     let filter = EventFilter {
-        reach: call.caller.reach,
+        visibility: call.caller.visibility,
         workspaces: workspaces.take(&ok),
         endpoints: endpoints.take(&ok),
         event_types: event_types.take(&ok),
@@ -135,15 +135,18 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
 /// `GET /webhooks/events/{id}`
 pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
     let id = call.path_id()?;
-    let reach = call.caller.reach;
-    let find = move |store: &dyn Store| store.find_event(reach, id, READ_BYTES).map(Rows::one);
+    let visibility = call.caller.visibility;
+    let find = move |store: &dyn Store| store.find_event(visibility, id, READ_BYTES).map(Rows::one);
     streamed::respond(&call, find).await
 }
 
 /// `POST /webhooks/events/{id}/redeliver`
 pub(super) async fn redeliver(call: Call) -> Result<HttpResponse, ApiError> {
     let id = call.path_id()?;
-    call.state.store.redeliver(call.caller.reach, id).await?;
+    call.state
+        .store
+        .redeliver(call.caller.visibility, id)
+        .await?;
     Ok(json(StatusCode::ACCEPTED, &()))
 }
 

@@ -25,7 +25,7 @@ use super::limits::Budget;
 use super::rate_limit_headers::write_headers;
 use super::request_log::RequestId;
 use super::{ApiState, deliveries, endpoints, events, health, tokens, workspaces};
-use crate::domain::access::{Caller, Reach, Scopes};
+use crate::domain::access::{Caller, Scopes, Visibility};
 use crate::domain::rate_limit::Standing;
 
 /// The base path, and its alias: every route of [`Access::AnyOf`] and [`Access::Admin`] is under
@@ -191,7 +191,7 @@ async fn admit(
 /// Who calls where everybody may.
 const NOBODY: Caller = Caller {
     token_id: Uuid::nil(),
-    reach: Reach::Workspace(Uuid::nil()),
+    visibility: Visibility::Workspace(Uuid::nil()),
     scopes: Scopes::from_bits(0),
     expires_at: None,
 };

@@ -69,10 +69,10 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
     let page = pagination::page(&mut input);
     let workspaces = input.query_list("workspace_id", read::id);
     let ok = input.finish()?;
-    let (page, reach) = (page.take(&ok), call.caller.reach);
+    let (page, visibility) = (page.take(&ok), call.caller.visibility);
     let workspaces = workspaces.take(&ok);
     let listed = call
-        .read(move |store| store.list_tokens(reach, &workspaces, page))
+        .read(move |store| store.list_tokens(visibility, &workspaces, page))
         .await?;
     Ok(pagination::respond(&listed, page))
 }

@@ -25,9 +25,9 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
     let mut input = call.input();
     let page = pagination::page(&mut input);
     let ok = input.finish()?;
-    let (page, reach) = (page.take(&ok), call.caller.reach);
+    let (page, visibility) = (page.take(&ok), call.caller.visibility);
     let listed = call
-        .read(move |store| store.list_workspaces(reach, page))
+        .read(move |store| store.list_workspaces(visibility, page))
         .await?;
     Ok(pagination::respond(&listed, page))
 }
@@ -35,9 +35,9 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
 /// `GET /workspaces/{id}`
 pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
     let id = call.path_id()?;
-    let reach = call.caller.reach;
+    let visibility = call.caller.visibility;
     let workspace = call
-        .read(move |store| store.find_workspace(reach, id))
+        .read(move |store| store.find_workspace(visibility, id))
         .await?;
     Ok(json(StatusCode::OK, &Rendered(&workspace)))
 }
@@ -50,11 +50,16 @@ pub(super) async fn update(mut call: Call) -> Result<HttpResponse, ApiError> {
     let id = input.path(read::id);
     let name = input.optional("name", read::workspace_name);
     let ok = input.finish()?;
-    let (id, reach) = (id.take(&ok), call.caller.reach);
+    let (id, visibility) = (id.take(&ok), call.caller.visibility);
     let workspace = match name.take(&ok) {
-        Some(name) => call.state.store.rename_workspace(reach, id, name).await?,
+        Some(name) => {
+            call.state
+                .store
+                .rename_workspace(visibility, id, name)
+                .await?
+        }
         None => {
-            call.read(move |store| store.find_workspace(reach, id))
+            call.read(move |store| store.find_workspace(visibility, id))
                 .await?
         }
     };
@@ -66,7 +71,7 @@ pub(super) async fn delete(call: Call) -> Result<HttpResponse, ApiError> {
     let id = call.path_id()?;
     call.state
         .store
-        .delete_workspace(call.caller.reach, id)
+        .delete_workspace(call.caller.visibility, id)
         .await?;
     call.state.auth.forget();
     Ok(HttpResponse::NoContent().finish())

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::bail;
 
 use super::output;
-use crate::domain::access::Reach;
+use crate::domain::access::Visibility;
 use crate::domain::clock::SystemClock;
 use crate::domain::workspace::{NAME_MAX, NameProblem, Workspace, WorkspaceName};
 use crate::storage::sqlite::SqliteStore;
@@ -19,7 +19,7 @@ const PAGE: u64 = 100;
 /// file would not see the changes. Programs that wait for the file show `command` as the one that holds it.
 pub(super) fn open_or_make(database: &Path, command: &str) -> anyhow::Result<Arc<SqliteStore>> {
     let is_new = !database.exists();
-    let store = SqliteStore::open_beside(database, command, Arc::new(SystemClock::new()))?;
+    let store = SqliteStore::open_for_tool(database, command, Arc::new(SystemClock::new()))?;
     if is_new {
         let path = database.canonicalize().unwrap_or_else(|_| database.into());
         output::remark(&format!("Made the database {}.", path.display()));
@@ -56,7 +56,7 @@ pub(super) fn all<T>(
 
 /// Returns all workspaces, newest first.
 pub(super) fn workspaces(store: &dyn Store) -> Result<Vec<Workspace>, StoreError> {
-    all(|page| store.list_workspaces(Reach::Server, page))
+    all(|page| store.list_workspaces(Visibility::All, page))
 }
 
 /// Reads a workspace's name from the command line.

@@ -7,7 +7,7 @@ use anyhow::{Context, anyhow, bail};
 use clap::Args;
 
 use super::output;
-use crate::domain::access::{Actor, Reach, Scopes, Token, TokenKind};
+use crate::domain::access::{Actor, Scopes, Token, TokenKind, Visibility};
 use crate::domain::workspace::WorkspaceName;
 use crate::storage::{
     EndedAdmin, GivenAdmin, NewAccessToken, Page, SettledAdmin, Store, StoreError,
@@ -123,8 +123,8 @@ fn is_empty(store: &dyn Store) -> Result<bool, StoreError> {
         number: 1,
         limit: 1,
     };
-    Ok(store.list_workspaces(Reach::Server, first)?.total == 0
-        && store.list_tokens(Reach::Server, &[], first)?.total == 0)
+    Ok(store.list_workspaces(Visibility::All, first)?.total == 0
+        && store.list_tokens(Visibility::All, &[], first)?.total == 0)
 }
 
 /// Logs changes of the settings' admin token: it ended, it is not accepted, or it will end.

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{database, output, table};
 use crate::config::{StorageSettings, parse_duration};
 use crate::domain::access::{
-    self, AccessToken, Actor, COMMENT_MAX, EXPIRES_IN_MAX_S, Reach, Scope, Scopes, TokenKind,
+    self, AccessToken, Actor, COMMENT_MAX, EXPIRES_IN_MAX_S, Scope, Scopes, TokenKind, Visibility,
 };
 use crate::domain::clock::Timestamp;
 use crate::domain::visible::first_invisible;
@@ -168,7 +168,7 @@ pub(super) struct List {
 impl List {
     fn run(self) -> anyhow::Result<()> {
         let store = database::open(&self.storage.database, "token list")?;
-        let tokens = database::all(|page| store.list_tokens(Reach::Server, &[], page))?;
+        let tokens = database::all(|page| store.list_tokens(Visibility::All, &[], page))?;
         let text = if self.json {
             output::json(&tokens)?
         } else {

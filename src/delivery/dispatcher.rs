@@ -9,7 +9,7 @@ use super::reader::Reader;
 use super::scheduler::Scheduler;
 use super::sender::Senders;
 use crate::domain::clock::Clock;
-use crate::fail_point::{FailPoint, reach};
+use crate::fail_point::{FailPoint, hit};
 use crate::storage::Queue;
 
 /// The longest sleep: the wall clock may jump, and due times are wall-clock times.
@@ -33,7 +33,7 @@ impl Dispatcher {
         let mut give_up = None;
         loop {
             let mail = self.mailbox.take(patience);
-            reach(FailPoint::DispatcherTurn);
+            hit(FailPoint::DispatcherTurn);
             let stopping = mail.stopping;
             self.hear(mail);
             if stopping {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::mailbox::Mailbox;
 use super::protocol::{AttemptJob, ReadRequest, ReadResult};
 use super::sender::Senders;
-use crate::fail_point::{FailPoint, reach};
+use crate::fail_point::{FailPoint, hit};
 use crate::storage::{Queue, Seq, StoreError, WorkspaceNumber};
 use crate::vital::{VitalThread, lock, wait};
 
@@ -137,7 +137,7 @@ impl Reader {
 
 fn run(queue: &dyn Queue, mailbox: &Mailbox, senders: &Senders, requests: &Requests) {
     while let Some(request) = requests.next() {
-        reach(FailPoint::ReaderTurn);
+        hit(FailPoint::ReaderTurn);
         match request {
             Request::Read(request) => mailbox.read(answer(queue, request)),
             Request::Body(start) => {

@@ -36,7 +36,7 @@ use self::allowance::Allowance;
 pub use self::lookup::{Lookup, LookupError, SystemLookup};
 use self::names::{Answer, Found, Job, Names};
 use crate::domain::network_policy::{AddressRefused, NetworkPolicy};
-use crate::fail_point::{FailPoint, reach};
+use crate::fail_point::{FailPoint, hit};
 use crate::vital;
 
 mod allowance;
@@ -276,7 +276,7 @@ impl Shared {
         while let Some(job) = self.next_job() {
             let started = (self.clock)();
             let result = self.look_up(&job.host);
-            reach(FailPoint::LookUpTurn);
+            hit(FailPoint::LookUpTurn);
             let now = (self.clock)();
             self.state()
                 .names

@@ -16,7 +16,7 @@ use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::Clock;
 use crate::domain::retry::parse_retry_after;
 use crate::domain::signature::signature_header;
-use crate::fail_point::{FailPoint, fault, reach};
+use crate::fail_point::{FailPoint, hit, inject};
 use crate::storage::{QueuedEvent, Target};
 use crate::vital;
 
@@ -181,7 +181,7 @@ impl Senders {
     }
 
     fn start_thread(&self, work: &mut Work) -> std::io::Result<()> {
-        if fault(FailPoint::SenderStart).is_some() {
+        if inject(FailPoint::SenderStart).is_some() {
             return Err(std::io::ErrorKind::WouldBlock.into());
         }
         let shared = self.shared.clone();
@@ -217,7 +217,7 @@ fn run(shared: &Shared) {
             tracing::error!(event = %event.id, "an attempt panicked");
             AttemptReport::Made(event, internal("the attempt ended in an internal error"))
         });
-        reach(FailPoint::SenderTurn);
+        hit(FailPoint::SenderTurn);
         shared.reports.report(report);
         work = shared.lock();
     }
@@ -255,9 +255,9 @@ fn attempt(shared: &Shared, start: AttemptJob) -> AttemptReport {
         };
         return AttemptReport::Made(event, gone);
     };
-    reach(FailPoint::Sending);
+    hit(FailPoint::Sending);
     let attempted = post(shared, &event, &target, &body);
-    reach(FailPoint::Sent);
+    hit(FailPoint::Sent);
     AttemptReport::Made(event, attempted)
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use self::engine_fixture::{Answer, EngineFixture};
-use crate::domain::access::Reach;
+use crate::domain::access::Visibility;
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::storage::Store;
 
@@ -124,7 +124,7 @@ fn redelivery_waits_for_neither_rest_nor_hold_and_counts_on() {
     engine.script.answer("https://a", Answer::Code(404));
     engine
         .store
-        .redeliver(Reach::Server, ids[1])
+        .redeliver(Visibility::All, ids[1])
         .wait()
         .unwrap();
     engine.script.wait("https://a", 4);
@@ -136,7 +136,7 @@ fn redelivery_waits_for_neither_rest_nor_hold_and_counts_on() {
     engine.script.answer("https://a", Answer::Code(200));
     engine
         .store
-        .redeliver(Reach::Server, ids[2])
+        .redeliver(Visibility::All, ids[2])
         .wait()
         .unwrap();
     engine.wait_for("delivered", DELIVERED, 1);
@@ -144,7 +144,7 @@ fn redelivery_waits_for_neither_rest_nor_hold_and_counts_on() {
     engine.wait_for("the others in their time", DELIVERED, 3);
     engine
         .store
-        .redeliver(Reach::Server, ids[2])
+        .redeliver(Visibility::All, ids[2])
         .wait()
         .unwrap();
     engine.wait_for("once more", "SELECT max(attempt) FROM delivery", 3);

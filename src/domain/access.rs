@@ -240,30 +240,30 @@ impl fmt::Debug for TokenHash {
     }
 }
 
-/// Whose objects a caller may see: all of them, or one workspace's.
+/// The objects that a caller may see: all of them, or those of one workspace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
+pub enum Visibility {
     /// The whole server.
-    Server,
+    All,
     /// One workspace.
     Workspace(Uuid),
 }
 
-impl Reach {
-    /// Whether objects of `workspace` are within reach.
+impl Visibility {
+    /// Reports whether objects of `workspace` are visible to the caller.
     #[must_use]
-    pub fn covers(self, workspace: Uuid) -> bool {
+    pub fn includes(self, workspace: Uuid) -> bool {
         match self {
-            Self::Server => true,
+            Self::All => true,
             Self::Workspace(own) => own == workspace,
         }
     }
 
-    /// The workspace, if it is one only.
+    /// Returns the workspace, if it is one only.
     #[must_use]
     pub const fn workspace(self) -> Option<Uuid> {
         match self {
-            Self::Server => None,
+            Self::All => None,
             Self::Workspace(own) => Some(own),
         }
     }
@@ -275,7 +275,7 @@ pub struct Caller {
     /// The id of the token that was shown.
     pub token_id: Uuid,
     /// The workspaces whose objects the caller may see.
-    pub reach: Reach,
+    pub visibility: Visibility,
     /// The caller's permissions.
     pub scopes: Scopes,
     /// The time at which the token ends, if it does.
@@ -287,9 +287,9 @@ impl Caller {
     /// workspace's tokens it shows; an admin token, which only the operator makes, counts for itself.
     #[must_use]
     pub const fn account(&self) -> Uuid {
-        match self.reach {
-            Reach::Server => self.token_id,
-            Reach::Workspace(id) => id,
+        match self.visibility {
+            Visibility::All => self.token_id,
+            Visibility::Workspace(id) => id,
         }
     }
 
@@ -313,10 +313,10 @@ pub enum Actor {
 impl Actor {
     /// The reach within which the author sees tokens.
     #[must_use]
-    pub const fn reach(self) -> Reach {
+    pub const fn visibility(self) -> Visibility {
         match self {
-            Self::Operator => Reach::Server,
-            Self::Caller(caller) => caller.reach,
+            Self::Operator => Visibility::All,
+            Self::Caller(caller) => caller.visibility,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::domain::access::Reach;
+use crate::domain::access::Visibility;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::CodeClass;
 use crate::domain::event::EventStatus;
@@ -46,7 +46,7 @@ pub struct Listed<T> {
 #[derive(Clone, Debug)]
 pub struct EndpointFilter {
     /// The objects that the caller may see.
-    pub reach: Reach,
+    pub visibility: Visibility,
     /// In these workspaces; empty: in all.
     pub workspaces: Vec<Uuid>,
     /// With this in their URL, in any case.
@@ -57,7 +57,7 @@ pub struct EndpointFilter {
 #[derive(Clone, Debug)]
 pub struct DeliveryFilter {
     /// The objects that the caller may see.
-    pub reach: Reach,
+    pub visibility: Visibility,
     /// In these workspaces; empty: in all.
     pub workspaces: Vec<Uuid>,
     /// To these endpoints; empty: to all.
@@ -83,7 +83,7 @@ pub struct DeliveryFilter {
 #[derive(Clone, Debug)]
 pub struct EventFilter {
     /// The objects that the caller may see.
-    pub reach: Reach,
+    pub visibility: Visibility,
     /// In these workspaces; empty: in all.
     pub workspaces: Vec<Uuid>,
     /// To these endpoints; empty: to all.
@@ -105,7 +105,7 @@ pub struct EventFilter {
 impl DeliveryFilter {
     /// All deliveries of all workspaces.
     pub(crate) const ALL: Self = Self {
-        reach: Reach::Server,
+        visibility: Visibility::All,
         workspaces: Vec::new(),
         endpoints: Vec::new(),
         event: None,
@@ -122,7 +122,7 @@ impl DeliveryFilter {
 impl EventFilter {
     /// All events of all workspaces.
     pub(crate) const ALL: Self = Self {
-        reach: Reach::Server,
+        visibility: Visibility::All,
         workspaces: Vec::new(),
         endpoints: Vec::new(),
         event_types: Vec::new(),

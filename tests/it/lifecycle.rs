@@ -53,7 +53,7 @@ fn a_database_is_opened_twice_in_turn_but_not_at_once() {
     let store = open(&path).unwrap();
     assert!(matches!(open(&path), Err(OpenError::InUse { .. })));
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    drop(SqliteStore::open_beside(&path, "test", clock).unwrap());
+    drop(SqliteStore::open_for_tool(&path, "test", clock).unwrap());
     store.stop();
     open(&path).unwrap().stop();
 }

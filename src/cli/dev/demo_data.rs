@@ -9,7 +9,7 @@ use super::guide::{Guide, INBOX};
 use super::inbox::Secrets;
 use crate::cli::{database, seed};
 use crate::config::NetworkSettings;
-use crate::domain::access::{Actor, Reach, Scopes, Token, TokenKind};
+use crate::domain::access::{Actor, Scopes, Token, TokenKind, Visibility};
 use crate::domain::endpoint::{Endpoint, EndpointPatch, EndpointSettings, NewEndpoint};
 use crate::domain::endpoint_url::EndpointUrl;
 use crate::domain::workspace::Workspace;
@@ -61,7 +61,7 @@ pub(super) fn make(store: &dyn Store, api: SocketAddr, inbox: SocketAddr) -> any
 }
 
 fn revoke_earlier(store: &dyn Store, workspace: &Workspace) -> Result<(), StoreError> {
-    let tokens = database::all(|page| store.list_tokens(Reach::Server, &[workspace.id], page))?;
+    let tokens = database::all(|page| store.list_tokens(Visibility::All, &[workspace.id], page))?;
     for token in tokens {
         if token.comment == TOKEN_COMMENT {
             store
@@ -79,8 +79,8 @@ fn point_to(
     workspace: &Workspace,
     url: EndpointUrl,
 ) -> Result<Endpoint, StoreError> {
-    let reach = Reach::Workspace(workspace.id);
-    let earlier = with_path(store, reach, &format!("/inbox/{INBOX}"))?;
+    let visibility = Visibility::Workspace(workspace.id);
+    let earlier = with_path(store, visibility, &format!("/inbox/{INBOX}"))?;
     match earlier.first() {
         Some(endpoint) => {
             let patch = EndpointPatch {
@@ -88,7 +88,7 @@ fn point_to(
                 enabled: Some(true),
                 ..EndpointPatch::default()
             };
-            store.update_endpoint(reach, endpoint.id, patch).wait()
+            store.update_endpoint(visibility, endpoint.id, patch).wait()
         }
         None => store
             .create_endpoint(NewEndpoint {
@@ -104,22 +104,28 @@ fn point_to(
 
 /// Returns the function by which the inboxes find the secrets for checking signatures.
 pub(super) fn secrets_in(store: Arc<dyn Store>) -> Secrets {
-    Arc::new(move |path| match with_path(&*store, Reach::Server, path) {
-        Ok(endpoints) => endpoints
-            .into_iter()
-            .map(|endpoint| endpoint.settings.delivery.secret)
-            .collect(),
-        Err(error) => {
-            tracing::warn!("cannot look the secrets of {path} up: {error}");
-            Vec::new()
-        }
-    })
+    Arc::new(
+        move |path| match with_path(&*store, Visibility::All, path) {
+            Ok(endpoints) => endpoints
+                .into_iter()
+                .map(|endpoint| endpoint.settings.delivery.secret)
+                .collect(),
+            Err(error) => {
+                tracing::warn!("cannot look the secrets of {path} up: {error}");
+                Vec::new()
+            }
+        },
+    )
 }
 
 /// Returns the newest endpoints on this machine whose URL has this path.
-fn with_path(store: &dyn Store, reach: Reach, path: &str) -> Result<Vec<Endpoint>, StoreError> {
+fn with_path(
+    store: &dyn Store,
+    visibility: Visibility,
+    path: &str,
+) -> Result<Vec<Endpoint>, StoreError> {
     let filter = EndpointFilter {
-        reach,
+        visibility,
         workspaces: Vec::new(),
         url: Some(path.to_owned()),
     };

@@ -14,7 +14,7 @@ use super::demo_data;
 use super::guide::{self, Guide};
 use super::inbox::Inboxes;
 use crate::cli::{output, request};
-use crate::domain::access::Reach;
+use crate::domain::access::Visibility;
 use crate::storage::Store;
 
 /// The longest time of the demonstration. A slow machine needs a second, unless something is wrong.
@@ -102,7 +102,7 @@ fn publish(api: SocketAddr, token: &str, endpoint: Uuid) -> anyhow::Result<Uuid>
 
 /// Returns the reason why an event has not arrived, as far as its attempts tell.
 fn last_attempt(store: &dyn Store, event: Uuid) -> String {
-    let event = match store.find_event(Reach::Server, event, 0) {
+    let event = match store.find_event(Visibility::All, event, 0) {
         Ok(row) => row.item,
         Err(error) => return format!("its event cannot be read: {error}"),
     };

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use self::tables::{Tables, Written};
 use crate::delivery::protocol::{ReadRequest, ReadResult};
-use crate::domain::access::{AccessToken, Actor, Caller, Reach, TokenHash};
+use crate::domain::access::{AccessToken, Actor, Caller, TokenHash, Visibility};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint};
@@ -129,14 +129,14 @@ impl Store for MemoryStore {
 
     fn list_tokens(
         &self,
-        _: Reach,
+        _: Visibility,
         _: &[Uuid],
         _: Page,
     ) -> Result<Listed<AccessToken>, StoreError> {
         Err(Unsupported::Tokens.error())
     }
 
-    fn find_token(&self, _: Reach, _: Uuid) -> Result<AccessToken, StoreError> {
+    fn find_token(&self, _: Visibility, _: Uuid) -> Result<AccessToken, StoreError> {
         Err(Unsupported::Tokens.error())
     }
 
@@ -156,27 +156,36 @@ impl Store for MemoryStore {
         self.write(|tables, now| tables.create_workspace(name, now))
     }
 
-    fn list_workspaces(&self, reach: Reach, page: Page) -> Result<Listed<Workspace>, StoreError> {
-        Ok(self.read(|tables| tables.list_workspaces(reach, page)))
+    fn list_workspaces(
+        &self,
+        visibility: Visibility,
+        page: Page,
+    ) -> Result<Listed<Workspace>, StoreError> {
+        Ok(self.read(|tables| tables.list_workspaces(visibility, page)))
     }
 
-    fn find_workspace(&self, reach: Reach, id: Uuid) -> Result<Workspace, StoreError> {
-        self.read(|tables| tables.find_workspace(reach, id).cloned())
+    fn find_workspace(&self, visibility: Visibility, id: Uuid) -> Result<Workspace, StoreError> {
+        self.read(|tables| tables.find_workspace(visibility, id).cloned())
     }
 
     fn find_workspace_named(&self, name_or_id: &str) -> Result<Workspace, StoreError> {
         self.read(|tables| match Uuid::try_parse(name_or_id) {
-            Ok(id) => tables.find_workspace(Reach::Server, id).cloned(),
+            Ok(id) => tables.find_workspace(Visibility::All, id).cloned(),
             Err(_) => tables.find_workspace_named(name_or_id).cloned(),
         })
     }
 
-    fn rename_workspace(&self, reach: Reach, id: Uuid, name: WorkspaceName) -> Pending<Workspace> {
-        self.write(|tables, now| tables.rename_workspace(reach, id, name, now))
+    fn rename_workspace(
+        &self,
+        visibility: Visibility,
+        id: Uuid,
+        name: WorkspaceName,
+    ) -> Pending<Workspace> {
+        self.write(|tables, now| tables.rename_workspace(visibility, id, name, now))
     }
 
-    fn delete_workspace(&self, reach: Reach, id: Uuid) -> Pending<()> {
-        self.write(|tables, _| tables.delete_workspace(reach, id))
+    fn delete_workspace(&self, visibility: Visibility, id: Uuid) -> Pending<()> {
+        self.write(|tables, _| tables.delete_workspace(visibility, id))
     }
 
     fn create_endpoint(&self, new: NewEndpoint) -> Pending<Endpoint> {
@@ -196,27 +205,37 @@ impl Store for MemoryStore {
         Err(Unsupported::Parts.error())
     }
 
-    fn find_endpoint(&self, reach: Reach, id: Uuid) -> Result<Endpoint, StoreError> {
+    fn find_endpoint(&self, visibility: Visibility, id: Uuid) -> Result<Endpoint, StoreError> {
         self.read(|tables| {
-            let index = tables.locate_endpoint(reach, id)?;
+            let index = tables.locate_endpoint(visibility, id)?;
             Ok(tables.endpoint(index))
         })
     }
 
-    fn update_endpoint(&self, reach: Reach, id: Uuid, patch: EndpointPatch) -> Pending<Endpoint> {
-        self.write(|tables, now| tables.update_endpoint(reach, id, patch, now))
+    fn update_endpoint(
+        &self,
+        visibility: Visibility,
+        id: Uuid,
+        patch: EndpointPatch,
+    ) -> Pending<Endpoint> {
+        self.write(|tables, now| tables.update_endpoint(visibility, id, patch, now))
     }
 
-    fn delete_endpoint(&self, reach: Reach, id: Uuid) -> Pending<()> {
-        self.write(|tables, _| tables.delete_endpoint(reach, id))
+    fn delete_endpoint(&self, visibility: Visibility, id: Uuid) -> Pending<()> {
+        self.write(|tables, _| tables.delete_endpoint(visibility, id))
     }
 
-    fn replace_secret(&self, reach: Reach, id: Uuid, secret: Secret) -> Pending<Endpoint> {
+    fn replace_secret(
+        &self,
+        visibility: Visibility,
+        id: Uuid,
+        secret: Secret,
+    ) -> Pending<Endpoint> {
         let patch = EndpointPatch {
             secret: Some(secret),
             ..EndpointPatch::default()
         };
-        self.update_endpoint(reach, id, patch)
+        self.update_endpoint(visibility, id, patch)
     }
 
     fn shows_summaries(&self, _: Uuid) -> bool {
@@ -243,9 +262,14 @@ impl Store for MemoryStore {
         Err(Unsupported::Parts.error())
     }
 
-    fn find_event(&self, reach: Reach, id: Uuid, _: usize) -> Result<Row<Event>, StoreError> {
+    fn find_event(
+        &self,
+        visibility: Visibility,
+        id: Uuid,
+        _: usize,
+    ) -> Result<Row<Event>, StoreError> {
         self.read(|tables| {
-            let item = tables.event(tables.locate_event(reach, id)?);
+            let item = tables.event(tables.locate_event(visibility, id)?);
             Ok(Row {
                 item,
                 payload: None,
@@ -257,8 +281,8 @@ impl Store for MemoryStore {
         Err(Unsupported::Parts.error())
     }
 
-    fn redeliver(&self, reach: Reach, id: Uuid) -> Pending<()> {
-        self.write(|tables, now| tables.redeliver(reach, id, now))
+    fn redeliver(&self, visibility: Visibility, id: Uuid) -> Pending<()> {
+        self.write(|tables, now| tables.redeliver(visibility, id, now))
     }
 
     fn list_deliveries(

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::delivery::http_client::{Failure, HttpResult, Response};
 use crate::delivery::{Engine, EngineSettings, Transport};
-use crate::domain::access::Reach;
+use crate::domain::access::Visibility;
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::{Clock, ManualClock, Timestamp};
 use crate::domain::endpoint::{EndpointPatch, EndpointSettings, NewEndpoint};
@@ -242,7 +242,7 @@ impl EngineFixture {
             ..EndpointPatch::default()
         };
         self.store
-            .update_endpoint(Reach::Server, id, patch)
+            .update_endpoint(Visibility::All, id, patch)
             .wait()
             .unwrap();
     }

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::fixture::{ALL, BYTES, Open, Settings, StoreFixture, every_event, new_endpoint, url};
-use crate::domain::access::Reach;
+use crate::domain::access::Visibility;
 use crate::domain::endpoint::{DisabledReason, EndpointPatch};
 use crate::domain::event::EventStatus;
 use crate::domain::secret::Secret;
@@ -39,7 +39,7 @@ pub(super) fn an_endpoint_needs_a_workspace_and_room(open: Open) {
     create(workspace.id).unwrap();
     assert_eq!(create(workspace.id), Err(StoreError::TooManyEndpoints(2)));
     create(it.workspace("neighbour").id).unwrap();
-    let delete = it.store.delete_endpoint(Reach::Server, first.id);
+    let delete = it.store.delete_endpoint(Visibility::All, first.id);
     assert_eq!(delete.wait(), Ok(()));
     create(workspace.id).unwrap();
 }
@@ -63,7 +63,7 @@ pub(super) fn a_patch_changes_what_it_names(open: Open) {
     let secret = Secret::generate();
     let replace = it
         .store
-        .replace_secret(Reach::Server, endpoint.id, secret.clone());
+        .replace_secret(Visibility::All, endpoint.id, secret.clone());
     let replaced = replace.wait().unwrap();
     expected.delivery.secret = secret;
     assert_eq!(replaced.settings, expected);
@@ -155,11 +155,15 @@ pub(super) fn a_deleted_endpoint_is_absent_and_its_events_are_skipped(open: Open
     let it = StoreFixture::new(open);
     let (workspace, endpoint) = it.tenant();
     let event = it.published(&workspace);
-    let delete = || it.store.delete_endpoint(Reach::Server, endpoint.id).wait();
+    let delete = || {
+        it.store
+            .delete_endpoint(Visibility::All, endpoint.id)
+            .wait()
+    };
     assert_eq!(delete(), Ok(()));
     let absent = Err(StoreError::NotFound);
     assert_eq!(delete(), Err(StoreError::NotFound));
-    let found = it.store.find_endpoint(Reach::Server, endpoint.id);
+    let found = it.store.find_endpoint(Visibility::All, endpoint.id);
     assert_eq!(found, absent);
     assert_eq!(it.update(endpoint.id, EndpointPatch::default()), absent);
     let listed = it
@@ -183,7 +187,7 @@ pub(super) fn what_is_out_of_reach_is_absent(open: Open) {
     let it = StoreFixture::new(open);
     let (workspace, endpoint) = it.tenant();
     let event = it.published(&workspace);
-    let other = Reach::Workspace(it.workspace("neighbour").id);
+    let other = Visibility::Workspace(it.workspace("neighbour").id);
     let absent = || Err(StoreError::NotFound);
     let found = it.store.find_endpoint(other, endpoint.id);
     assert_eq!(found, absent());
@@ -203,7 +207,7 @@ pub(super) fn what_is_out_of_reach_is_absent(open: Open) {
     let found = it.store.find_event(other, event.id, BYTES);
     assert_eq!(found, Err(StoreError::NotFound));
     let listed = EventFilter {
-        reach: other,
+        visibility: other,
         ..every_event()
     };
     assert_eq!(it.events(&listed, ALL), (vec![], 0));

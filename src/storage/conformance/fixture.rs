@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::domain::access::Reach;
+use crate::domain::access::Visibility;
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::{Clock, ManualClock, Timestamp};
 use crate::domain::endpoint::{Endpoint, EndpointPatch, EndpointSettings, NewEndpoint};
@@ -191,7 +191,7 @@ impl StoreFixture {
 
     pub(super) fn event(&self, id: Uuid) -> Event {
         self.store
-            .find_event(Reach::Server, id, BYTES)
+            .find_event(Visibility::All, id, BYTES)
             .unwrap()
             .item
     }
@@ -252,7 +252,7 @@ impl StoreFixture {
     /// Starts a new run, and returns the event as it is handed out for it.
     pub(super) fn redeliver(&self, event: &QueuedEvent) -> QueuedEvent {
         self.store
-            .redeliver(Reach::Server, event.id)
+            .redeliver(Visibility::All, event.id)
             .wait()
             .unwrap();
         let waiting = self.redeliveries(event.endpoint, Run(0));
@@ -275,7 +275,9 @@ impl StoreFixture {
     }
 
     pub(super) fn update(&self, id: Uuid, patch: EndpointPatch) -> Result<Endpoint, StoreError> {
-        self.store.update_endpoint(Reach::Server, id, patch).wait()
+        self.store
+            .update_endpoint(Visibility::All, id, patch)
+            .wait()
     }
 
     pub(super) fn set_enabled(&self, endpoint: &Endpoint, enabled: bool) -> Endpoint {
@@ -288,7 +290,7 @@ impl StoreFixture {
 
     /// The endpoint as the API shows it.
     pub(super) fn stored(&self, endpoint: &Endpoint) -> Endpoint {
-        let found = self.store.find_endpoint(Reach::Server, endpoint.id);
+        let found = self.store.find_endpoint(Visibility::All, endpoint.id);
         found.unwrap()
     }
 
@@ -347,7 +349,7 @@ pub(super) fn message(
 /// A filter that all events pass.
 pub(super) fn every_event() -> EventFilter {
     EventFilter {
-        reach: Reach::Server,
+        visibility: Visibility::All,
         workspaces: Vec::new(),
         endpoints: Vec::new(),
         event_types: Vec::new(),

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::fixture::{ALL, BYTES, Open, SECOND, StoreFixture, every_event, new_endpoint, url};
-use crate::domain::access::Reach;
+use crate::domain::access::Visibility;
 use crate::domain::delivery::CodeClass;
 use crate::domain::endpoint::EndpointPatch;
 use crate::domain::event::EventStatus;
@@ -12,7 +12,7 @@ use crate::storage::{DeliveryFilter, EndpointFilter, EventFilter, Notice, Page, 
 /// A filter that all deliveries pass.
 pub(super) fn every_delivery() -> DeliveryFilter {
     DeliveryFilter {
-        reach: Reach::Server,
+        visibility: Visibility::All,
         workspaces: Vec::new(),
         endpoints: Vec::new(),
         event: None,
@@ -28,7 +28,7 @@ pub(super) fn every_delivery() -> DeliveryFilter {
 /// A filter that all endpoints pass.
 pub(super) fn every_endpoint() -> EndpointFilter {
     EndpointFilter {
-        reach: Reach::Server,
+        visibility: Visibility::All,
         workspaces: Vec::new(),
         url: None,
     }
@@ -81,7 +81,7 @@ pub(super) fn events_are_listed_by_each_filter(open: Open) {
     assert_eq!(status(&[EventStatus::Skipped]), [of_b]);
     let ended = [EventStatus::Failed, EventStatus::Succeeded];
     assert_eq!(status(&ended), [failed, succeeded]);
-    let within = list(&|filter| filter.reach = Reach::Workspace(neighbour.id));
+    let within = list(&|filter| filter.visibility = Visibility::Workspace(neighbour.id));
     assert_eq!(within, [other]);
     let named = list(&|filter| filter.workspaces = vec![workspace.id]);
     assert_eq!(named, [of_b, pending, failed, succeeded]);
@@ -128,7 +128,7 @@ pub(super) fn deliveries_are_listed_newest_first_and_by_each_filter(open: Open) 
     assert_eq!(list(&|filter| filter.code_class = class), [410]);
     let to_endpoint = list(&|filter| filter.endpoints = vec![endpoint.id]);
     assert_eq!(to_endpoint, [204, 500]);
-    let within = list(&|filter| filter.reach = Reach::Workspace(neighbour.id));
+    let within = list(&|filter| filter.visibility = Visibility::Workspace(neighbour.id));
     assert_eq!(within, [410]);
     let none = list(&|filter| filter.event_types = vec!["b".to_owned()]);
     assert_eq!(none, [] as [u16; 0]);
@@ -173,7 +173,10 @@ pub(super) fn endpoints_are_listed_newest_first_by_workspace_and_url(open: Open)
     assert_eq!(named, (vec![third.id], 1));
     let by_url = list(&|filter| filter.url = Some("EXAMPLE/OTH".to_owned()), ALL);
     assert_eq!(by_url, (vec![first.id], 1));
-    let within = list(&|filter| filter.reach = Reach::Workspace(workspace.id), ALL);
+    let within = list(
+        &|filter| filter.visibility = Visibility::Workspace(workspace.id),
+        ALL,
+    );
     assert_eq!(within, (vec![second.id, first.id], 2));
 }
 

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::fixture::{ALL, Open, StoreFixture, every_event, message};
-use crate::domain::access::Reach;
+use crate::domain::access::Visibility;
 use crate::domain::event::EventStatus;
 use crate::storage::{Published, StoreError};
 
@@ -45,7 +45,7 @@ pub(super) fn a_disabled_or_deleted_endpoint_gets_no_events(open: Open) {
     let deleted = it.endpoint(&workspace, &["a"]);
     let enabled = it.endpoint(&workspace, &["a"]);
     it.set_enabled(&disabled, false);
-    let delete = it.store.delete_endpoint(Reach::Server, deleted.id);
+    let delete = it.store.delete_endpoint(Visibility::All, deleted.id);
     assert_eq!(delete.wait(), Ok(()));
     let events = it.publish(&workspace, "a").message.events;
     assert_eq!(events.len(), 1);
@@ -107,7 +107,7 @@ pub(super) fn an_unknown_or_deleted_workspace_is_refused(open: Open) {
     let unknown = Uuid::from_u128(7);
     assert_eq!(publish(unknown), Err(StoreError::UnknownWorkspace(unknown)));
     let deleted = workspace.id;
-    let delete = it.store.delete_workspace(Reach::Server, deleted);
+    let delete = it.store.delete_workspace(Visibility::All, deleted);
     assert_eq!(delete.wait(), Ok(()));
     assert_eq!(publish(deleted), Err(StoreError::UnknownWorkspace(deleted)));
 }

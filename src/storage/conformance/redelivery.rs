@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::fixture::{Open, SECOND, StoreFixture};
-use crate::domain::access::Reach;
+use crate::domain::access::Visibility;
 use crate::domain::event::EventStatus;
 use crate::storage::{Notice, Run, StoreError, Verdict};
 
@@ -40,11 +40,11 @@ pub(super) fn what_cannot_be_redelivered_is_refused(open: Open) {
     let (workspace, endpoint) = it.tenant();
     let neighbour = it.workspace("neighbour");
     let event = it.published(&workspace);
-    let redeliver = |reach, id| it.store.redeliver(reach, id).wait();
-    let within = Reach::Workspace(workspace.id);
+    let redeliver = |visibility, id| it.store.redeliver(visibility, id).wait();
+    let within = Visibility::Workspace(workspace.id);
     let unknown = Uuid::from_u128(7);
     assert_eq!(redeliver(within, unknown), Err(StoreError::NotFound));
-    let out_of_reach = Reach::Workspace(neighbour.id);
+    let out_of_reach = Visibility::Workspace(neighbour.id);
     assert_eq!(redeliver(out_of_reach, event.id), Err(StoreError::NotFound));
     it.set_enabled(&endpoint, false);
     let refused = Err(StoreError::EndpointDisabled);

@@ -1,7 +1,7 @@
 //! Workspaces: made, renamed, deleted, listed.
 
 use super::fixture::{ALL, Open, StoreFixture, named, new_endpoint};
-use crate::domain::access::Reach;
+use crate::domain::access::Visibility;
 use crate::storage::{Page, StoreError};
 
 pub(super) fn a_workspace_is_found_by_its_id_and_by_its_name(open: Open) {
@@ -9,7 +9,7 @@ pub(super) fn a_workspace_is_found_by_its_id_and_by_its_name(open: Open) {
     let made = it.workspace("tenant");
     let store = &it.store;
     assert_eq!(
-        store.find_workspace(Reach::Server, made.id),
+        store.find_workspace(Visibility::All, made.id),
         Ok(made.clone())
     );
     assert_eq!(store.find_workspace_named("tenant"), Ok(made.clone()));
@@ -25,7 +25,7 @@ pub(super) fn a_name_is_taken_until_it_is_given_up(open: Open) {
     let second = it.workspace("second");
     let create = |name| it.store.create_workspace(named(name)).wait();
     let rename = |id, name| {
-        let renamed = it.store.rename_workspace(Reach::Server, id, named(name));
+        let renamed = it.store.rename_workspace(Visibility::All, id, named(name));
         renamed.wait()
     };
     assert_eq!(create("first"), Err(StoreError::NameTaken));
@@ -36,7 +36,7 @@ pub(super) fn a_name_is_taken_until_it_is_given_up(open: Open) {
     assert_eq!(renamed.modified_at, Some(it.now()));
     assert_eq!(renamed.name, named("other"));
     create("first").unwrap();
-    let delete = it.store.delete_workspace(Reach::Server, second.id);
+    let delete = it.store.delete_workspace(Visibility::All, second.id);
     assert_eq!(delete.wait(), Ok(()));
     create("second").unwrap();
 }
@@ -47,14 +47,14 @@ pub(super) fn a_deleted_workspace_is_absent_with_its_endpoints(open: Open) {
     let stays = it.endpoint(&it.workspace("neighbour"), &["a"]);
     let event = it.published(&workspace);
     let delete = || {
-        let delete = it.store.delete_workspace(Reach::Server, workspace.id);
+        let delete = it.store.delete_workspace(Visibility::All, workspace.id);
         delete.wait()
     };
     assert_eq!(delete(), Ok(()));
     assert_eq!(delete(), Err(StoreError::NotFound));
-    let found = it.store.find_workspace(Reach::Server, workspace.id);
+    let found = it.store.find_workspace(Visibility::All, workspace.id);
     assert_eq!(found, Err(StoreError::NotFound));
-    let found = it.store.find_endpoint(Reach::Server, endpoint.id);
+    let found = it.store.find_endpoint(Visibility::All, endpoint.id);
     assert_eq!(found, Err(StoreError::NotFound));
     let unknown = Err(StoreError::UnknownWorkspace(workspace.id));
     let create = it.store.create_endpoint(new_endpoint(workspace.id, &["a"]));
@@ -69,16 +69,16 @@ pub(super) fn a_deleted_workspace_is_absent_with_its_endpoints(open: Open) {
 pub(super) fn workspaces_are_listed_newest_first(open: Open) {
     let it = StoreFixture::new(open);
     let made = ["a", "b", "c"].map(|name| it.workspace(name));
-    let list = |reach, page| {
-        let listed = it.store.list_workspaces(reach, page).unwrap();
+    let list = |visibility, page| {
+        let listed = it.store.list_workspaces(visibility, page).unwrap();
         (listed.items, listed.total)
     };
     let [a, b, c] = made;
     let all = vec![c.clone(), b.clone(), a.clone()];
-    assert_eq!(list(Reach::Server, ALL), (all, 3));
+    assert_eq!(list(Visibility::All, ALL), (all, 3));
     let page = |number| Page { number, limit: 2 };
-    assert_eq!(list(Reach::Server, page(1)), (vec![c, b.clone()], 3));
-    assert_eq!(list(Reach::Server, page(2)), (vec![a], 3));
-    assert_eq!(list(Reach::Server, page(3)), (vec![], 3));
-    assert_eq!(list(Reach::Workspace(b.id), ALL), (vec![b], 1));
+    assert_eq!(list(Visibility::All, page(1)), (vec![c, b.clone()], 3));
+    assert_eq!(list(Visibility::All, page(2)), (vec![a], 3));
+    assert_eq!(list(Visibility::All, page(3)), (vec![], 3));
+    assert_eq!(list(Visibility::Workspace(b.id), ALL), (vec![b], 1));
 }

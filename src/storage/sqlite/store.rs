@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::file::connection::write_connection;
 use super::file::damage::look_for_damage;
-use super::file::database_files::Files;
+use super::file::database_files::DatabaseFiles;
 use super::file::lock::FileLock;
 use super::file::open_error::OpenError;
 use super::file::{open, place, recovery};
@@ -70,13 +70,13 @@ impl Default for SqliteSettings {
 /// A store in a `SQLite` file.
 pub struct SqliteStore {
     settings: SqliteSettings,
-    pub(super) files: Arc<Files>,
+    pub(super) files: Arc<DatabaseFiles>,
     readers: Readers,
     pub(super) writer: Arc<Writer>,
     checkpointer: Checkpointer,
     janitor: Option<Janitor>,
     /// Set if this process took the file's lock when it opened the file.
-    keeps_house: bool,
+    holds_lock: bool,
     // Last: the lock is released when everything that uses the file has ended.
     lock: Mutex<Option<FileLock>>,
 }
@@ -109,7 +109,7 @@ impl SqliteStore {
     ///
     /// # Errors
     /// One clear line each; the file is untouched.
-    pub fn open_beside(
+    pub fn open_for_tool(
         database: &Path,
         command: &str,
         clock: Arc<dyn Clock>,
@@ -144,12 +144,12 @@ impl SqliteStore {
             Ok::<_, rusqlite::Error>(connection)
         };
         let connection = open_writer().map_err(|error| unusable(error.to_string()))?;
-        let files =
-            Files::of(database, &connection).map_err(|error| unusable(error.to_string()))?;
+        let files = DatabaseFiles::of(database, &connection)
+            .map_err(|error| unusable(error.to_string()))?;
         let files = Arc::new(files);
         // Beside another process, a tool only writes its rows.
-        let keeps_house = lock.is_some();
-        let checkpointer = if keeps_house {
+        let holds_lock = lock.is_some();
+        let checkpointer = if holds_lock {
             recovery::sync_folder(database)?;
             Checkpointer::start(&files).map_err(|error| unusable(error.to_string()))?
         } else {
@@ -159,7 +159,7 @@ impl SqliteStore {
             .map_err(|error| unusable(error.to_string()))?;
         let writer = Writer::start(WriterResources {
             connection,
-            keeps_house,
+            holds_lock,
             reopen: Box::new(open_writer),
             files: files.clone(),
             clock: clock.clone(),
@@ -181,7 +181,7 @@ impl SqliteStore {
             writer,
             checkpointer,
             janitor,
-            keeps_house,
+            holds_lock,
             lock: Mutex::new(lock),
         }))
     }
@@ -242,7 +242,7 @@ impl SqliteStore {
         size: usize,
         work: impl FnMut(&mut WriteContext<'_>) -> Result<T, OperationError> + Send + 'static,
     ) -> Pending<T> {
-        if self.keeps_house {
+        if self.holds_lock {
             return self.write_beside(workspace, size, work);
         }
         let (operation, pending) = operation::call(size, work);
@@ -310,7 +310,7 @@ mod tests {
                  VALUES (1, x'02', 1, 1, 1, 1, 0, 0, 1, 0, 0, 0);",
             )
             .unwrap();
-        let tool = SqliteStore::open_beside(&file, "test", clock).unwrap();
+        let tool = SqliteStore::open_for_tool(&file, "test", clock).unwrap();
         (folder, server, tool)
     }
 
@@ -328,7 +328,7 @@ mod tests {
                 .unwrap()
         };
         assert_eq!(state(), EventState::Fresh, "the tool swept");
-        let all = crate::domain::access::Reach::Server;
+        let all = crate::domain::access::Visibility::All;
         assert_eq!(server.find_workspace(all, made.id).unwrap(), made);
         server.stop();
     }
@@ -338,7 +338,7 @@ mod tests {
         let (_folder, server, tool) = with_a_tool();
         let name = |name: &str| crate::domain::workspace::WorkspaceName::parse(name).unwrap();
         let made = tool.create_workspace(name("made")).wait().unwrap();
-        let all = crate::domain::access::Reach::Server;
+        let all = crate::domain::access::Visibility::All;
         let locked = StoreError::Unavailable(Unavailable::Locked);
         let renamed = tool.rename_workspace(all, made.id, name("other")).wait();
         assert_eq!(renamed, Err(locked.clone()));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::tables::{DeliveryRow, Tables};
-use crate::domain::access::Reach;
+use crate::domain::access::Visibility;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::Endpoint;
@@ -65,11 +65,11 @@ impl Tables {
         self.events[&seq].id
     }
 
-    pub(super) fn locate_event(&self, reach: Reach, id: Uuid) -> Result<Seq, StoreError> {
+    pub(super) fn locate_event(&self, visibility: Visibility, id: Uuid) -> Result<Seq, StoreError> {
         let mut events = self.events.iter();
         let found = events.find(|(seq, row)| {
             row.id == id
-                && reach.covers(self.endpoints[self.queue.row(**seq).endpoint].workspace_id)
+                && visibility.includes(self.endpoints[self.queue.row(**seq).endpoint].workspace_id)
         });
         found.map(|(seq, _)| *seq).ok_or(StoreError::NotFound)
     }
@@ -131,9 +131,9 @@ impl Tables {
         }
         bodies
     }
-    pub(super) fn list_workspaces(&self, reach: Reach, page: Page) -> Listed<Workspace> {
+    pub(super) fn list_workspaces(&self, visibility: Visibility, page: Page) -> Listed<Workspace> {
         let rows = self.workspaces.iter().rev();
-        let shown = rows.filter(|row| !row.is_deleted && reach.covers(row.workspace.id));
+        let shown = rows.filter(|row| !row.is_deleted && visibility.includes(row.workspace.id));
         let (items, total) = page_of(shown.map(|row| row.workspace.clone()), page);
         Listed {
             items,
@@ -147,7 +147,7 @@ impl Tables {
         let shown = (0..self.endpoints.len()).rev().filter(|index| {
             let endpoint = &self.endpoints[*index];
             !self.queue.endpoints[*index].deleted
-                && filter.reach.covers(endpoint.workspace_id)
+                && filter.visibility.includes(endpoint.workspace_id)
                 && any_of(&filter.workspaces, &endpoint.workspace_id)
                 && endpoint
                     .settings
@@ -164,14 +164,14 @@ impl Tables {
     fn is_in_scope(
         &self,
         seq: Seq,
-        reach: Reach,
+        visibility: Visibility,
         workspaces: &[Uuid],
         endpoints: &[Uuid],
         event_types: &[String],
     ) -> bool {
         let endpoint = &self.endpoints[self.queue.row(seq).endpoint];
         let event_type = self.events[&seq].event_type.as_str().to_owned();
-        reach.covers(endpoint.workspace_id)
+        visibility.includes(endpoint.workspace_id)
             && any_of(workspaces, &endpoint.workspace_id)
             && any_of(endpoints, &endpoint.id)
             && any_of(event_types, &event_type)
@@ -181,7 +181,7 @@ impl Tables {
         let in_scope = self.events.keys().rev().filter(|seq| {
             self.is_in_scope(
                 **seq,
-                filter.reach,
+                filter.visibility,
                 &filter.workspaces,
                 &filter.endpoints,
                 &filter.event_types,
@@ -199,7 +199,7 @@ impl Tables {
         let in_scope = self.deliveries.iter().rev().filter(|row| {
             self.is_in_scope(
                 row.seq,
-                filter.reach,
+                filter.visibility,
                 &filter.workspaces,
                 &filter.endpoints,
                 &filter.event_types,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::delivery::simulation::store::{self, index_of};
-use crate::domain::access::Reach;
+use crate::domain::access::Visibility;
 use crate::domain::clock::Timestamp;
 use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint};
 use crate::domain::event_type::{EventType, Subscription};
@@ -78,15 +78,19 @@ impl Tables {
         }
     }
 
-    fn locate_workspace(&self, reach: Reach, id: Uuid) -> Result<usize, StoreError> {
+    fn locate_workspace(&self, visibility: Visibility, id: Uuid) -> Result<usize, StoreError> {
         let found = self.workspaces.iter().position(|row| {
-            row.workspace.id == id && !row.is_deleted && reach.covers(row.workspace.id)
+            row.workspace.id == id && !row.is_deleted && visibility.includes(row.workspace.id)
         });
         found.ok_or(StoreError::NotFound)
     }
 
-    pub(super) fn find_workspace(&self, reach: Reach, id: Uuid) -> Result<&Workspace, StoreError> {
-        let index = self.locate_workspace(reach, id)?;
+    pub(super) fn find_workspace(
+        &self,
+        visibility: Visibility,
+        id: Uuid,
+    ) -> Result<&Workspace, StoreError> {
+        let index = self.locate_workspace(visibility, id)?;
         Ok(&self.workspaces[index].workspace)
     }
 
@@ -126,12 +130,12 @@ impl Tables {
 
     pub(super) fn rename_workspace(
         &mut self,
-        reach: Reach,
+        visibility: Visibility,
         id: Uuid,
         name: WorkspaceName,
         now: Timestamp,
     ) -> Written<Workspace> {
-        let index = self.locate_workspace(reach, id)?;
+        let index = self.locate_workspace(visibility, id)?;
         self.refuse_taken(&name, Some(id))?;
         let workspace = &mut self.workspaces[index].workspace;
         workspace.name = name;
@@ -139,8 +143,8 @@ impl Tables {
         Ok((workspace.clone(), Vec::new()))
     }
 
-    pub(super) fn delete_workspace(&mut self, reach: Reach, id: Uuid) -> Written<()> {
-        let index = self.locate_workspace(reach, id)?;
+    pub(super) fn delete_workspace(&mut self, visibility: Visibility, id: Uuid) -> Written<()> {
+        let index = self.locate_workspace(visibility, id)?;
         let owned: Vec<usize> = self.endpoints_of(id).collect();
         let notices = owned.into_iter().map(|it| self.queue.delete(it)).collect();
         self.workspaces[index].is_deleted = true;
@@ -155,12 +159,16 @@ impl Tables {
         })
     }
 
-    pub(super) fn locate_endpoint(&self, reach: Reach, id: Uuid) -> Result<usize, StoreError> {
+    pub(super) fn locate_endpoint(
+        &self,
+        visibility: Visibility,
+        id: Uuid,
+    ) -> Result<usize, StoreError> {
         let found = (0..self.endpoints.len()).find(|index| {
             let endpoint = &self.endpoints[*index];
             endpoint.id == id
                 && !self.queue.endpoints[*index].deleted
-                && reach.covers(endpoint.workspace_id)
+                && visibility.includes(endpoint.workspace_id)
         });
         found.ok_or(StoreError::NotFound)
     }
@@ -170,7 +178,7 @@ impl Tables {
         new: NewEndpoint,
         now: Timestamp,
     ) -> Written<Endpoint> {
-        let workspace = self.locate_workspace(Reach::Server, new.workspace_id);
+        let workspace = self.locate_workspace(Visibility::All, new.workspace_id);
         let workspace = workspace.map_err(|_| StoreError::UnknownWorkspace(new.workspace_id))?;
         if self.endpoints_of(new.workspace_id).count() as u64 >= self.max_endpoints {
             return Err(StoreError::TooManyEndpoints(self.max_endpoints));
@@ -201,12 +209,12 @@ impl Tables {
 
     pub(super) fn update_endpoint(
         &mut self,
-        reach: Reach,
+        visibility: Visibility,
         id: Uuid,
         patch: EndpointPatch,
         now: Timestamp,
     ) -> Written<Endpoint> {
-        let index = self.locate_endpoint(reach, id)?;
+        let index = self.locate_endpoint(visibility, id)?;
         if patch.is_empty() {
             return Ok((self.endpoint(index), Vec::new()));
         }
@@ -232,14 +240,14 @@ impl Tables {
         Ok((self.endpoint(index), notices))
     }
 
-    pub(super) fn delete_endpoint(&mut self, reach: Reach, id: Uuid) -> Written<()> {
-        let index = self.locate_endpoint(reach, id)?;
+    pub(super) fn delete_endpoint(&mut self, visibility: Visibility, id: Uuid) -> Written<()> {
+        let index = self.locate_endpoint(visibility, id)?;
         Ok(((), vec![self.queue.delete(index)]))
     }
 
     pub(super) fn publish(&mut self, new: &NewMessage, now: Timestamp) -> Written<Published> {
         if self
-            .find_workspace(Reach::Server, new.workspace_id)
+            .find_workspace(Visibility::All, new.workspace_id)
             .is_err()
         {
             return Err(StoreError::UnknownWorkspace(new.workspace_id));
@@ -317,8 +325,13 @@ impl Tables {
         Ok(None)
     }
 
-    pub(super) fn redeliver(&mut self, reach: Reach, id: Uuid, now: Timestamp) -> Written<()> {
-        let seq = self.locate_event(reach, id)?;
+    pub(super) fn redeliver(
+        &mut self,
+        visibility: Visibility,
+        id: Uuid,
+        now: Timestamp,
+    ) -> Written<()> {
+        let seq = self.locate_event(visibility, id)?;
         if self.queue.endpoints[self.queue.row(seq).endpoint].deleted {
             return Err(StoreError::NotFound);
         }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::connection::BUSY_TIMEOUT;
-use super::injected_error::reach_or_fail;
+use super::injected_error::hit_or_fail;
 use super::open_error::OpenError;
 use crate::fail_point::FailPoint;
 
@@ -35,7 +35,7 @@ fn look_for_damage_once(database: &Path) -> Result<(), OpenError> {
     let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY)
         .map_err(unusable)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(unusable)?;
-    reach_or_fail(FailPoint::Read).map_err(unusable)?;
+    hit_or_fail(FailPoint::Read).map_err(unusable)?;
     let give_up = Instant::now() + CHECK_LIMIT;
     connection
         .progress_handler(CHECK_STEPS, Some(move || Instant::now() > give_up))

@@ -36,7 +36,7 @@ const LOOKS: usize = 3;
 
 /// The state of the files that the names lead to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum FilesState {
     /// The files that were opened.
     InPlace,
     /// The database, but its log was removed and nothing is in its place.
@@ -46,7 +46,7 @@ pub(crate) enum Standing {
 }
 
 /// The database, its log and its wal-index, as they were when they were opened.
-pub(crate) struct Files {
+pub(crate) struct DatabaseFiles {
     database: PathBuf,
     log: PathBuf,
     index: PathBuf,
@@ -61,12 +61,12 @@ pub(crate) struct Files {
 
 /// What was found at the names.
 struct Look {
-    standing: Standing,
+    state: FilesState,
     database_bytes: u64,
     log_bytes: u64,
 }
 
-impl Files {
+impl DatabaseFiles {
     /// Returns the files that `connection` has open, and has read from.
     pub(crate) fn of(database: &Path, connection: &Connection) -> rusqlite::Result<Self> {
         let page_bytes = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
@@ -92,13 +92,13 @@ impl Files {
     }
 
     /// Checks the names. Takes a few microseconds.
-    pub(crate) fn standing(&self) -> Standing {
-        self.look().standing
+    pub(crate) fn state(&self) -> FilesState {
+        self.look().state
     }
 
     /// The same, and whether the log has as many frames as its index says, and the database file the length
     /// that it had; `connection` is in no transaction.
-    pub(crate) fn standing_on(&self, connection: &Connection) -> rusqlite::Result<Standing> {
+    pub(crate) fn state_on(&self, connection: &Connection) -> rusqlite::Result<FilesState> {
         self.standing_with(connection, false)
     }
 
@@ -106,7 +106,7 @@ impl Files {
     pub(crate) fn standing_for_writer(
         &self,
         connection: &Connection,
-    ) -> rusqlite::Result<Standing> {
+    ) -> rusqlite::Result<FilesState> {
         self.standing_with(connection, true)
     }
 
@@ -114,7 +114,7 @@ impl Files {
         &self,
         connection: &Connection,
         is_writer: bool,
-    ) -> rusqlite::Result<Standing> {
+    ) -> rusqlite::Result<FilesState> {
         for _ in 0..LOOKS {
             let needed = self.note_lengths(connection, is_writer);
             let least_bytes = self.least_bytes.load(Ordering::Relaxed);
@@ -123,11 +123,11 @@ impl Files {
             // What was cut may read as damage.
             let needed = if is_cut { needed.unwrap_or(0) } else { needed? };
             let is_whole = found.log_bytes >= needed && !is_cut;
-            if found.standing != Standing::InPlace || is_whole {
-                return Ok(found.standing);
+            if found.state != FilesState::InPlace || is_whole {
+                return Ok(found.state);
             }
         }
-        Ok(Standing::Disturbed)
+        Ok(FilesState::Disturbed)
     }
 
     /// Notes how long the database file is at least; returns the same of the log.
@@ -191,17 +191,17 @@ impl Files {
         let index_is_same = is_same(2, index);
         let database = self.database.metadata();
         let database_bytes = database.as_ref().map_or(0, Metadata::len);
-        let standing = if !is_same(0, database) {
-            Standing::Disturbed
+        let state = if !is_same(0, database) {
+            FilesState::Disturbed
         } else if is_same(1, log) && index_is_same {
-            Standing::InPlace
+            FilesState::InPlace
         } else if log_is_missing && (index_is_same || index_is_missing) {
-            Standing::LogRemoved
+            FilesState::LogRemoved
         } else {
-            Standing::Disturbed
+            FilesState::Disturbed
         };
         Look {
-            standing,
+            state,
             database_bytes,
             log_bytes,
         }
@@ -216,8 +216,8 @@ fn data_version(connection: &Connection) -> rusqlite::Result<i64> {
 
 /// Moves the content of a removed log into the database. Only this process can do so, as it alone still has
 /// the log open. Returns true if all of it is in the database now.
-pub(crate) fn save_removed_log(files: &Files, connection: &Connection) -> bool {
-    if files.standing() != Standing::LogRemoved {
+pub(crate) fn save_removed_log(files: &DatabaseFiles, connection: &Connection) -> bool {
+    if files.state() != FilesState::LogRemoved {
         return false;
     }
     match checkpoint(connection, "PASSIVE") {
@@ -239,7 +239,7 @@ mod tests {
     use crate::storage::sqlite::file::open;
 
     /// A database with some hundred pages, its files, and the connection that writes.
-    fn database() -> (tempfile::TempDir, Files, Connection) {
+    fn database() -> (tempfile::TempDir, DatabaseFiles, Connection) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("h.db");
         open::prepare(&path, true).unwrap();
@@ -248,7 +248,7 @@ mod tests {
             .execute_batch("CREATE TABLE filler (n INTEGER PRIMARY KEY, bytes BLOB)")
             .unwrap();
         fill(&connection, 100);
-        let files = Files::of(&path, &connection).unwrap();
+        let files = DatabaseFiles::of(&path, &connection).unwrap();
         (folder, files, connection)
     }
 
@@ -260,11 +260,11 @@ mod tests {
         }
     }
 
-    fn length(files: &Files) -> u64 {
+    fn length(files: &DatabaseFiles) -> u64 {
         files.database().metadata().unwrap().len()
     }
 
-    fn cut(files: &Files, bytes: u64) {
+    fn cut(files: &DatabaseFiles, bytes: u64) {
         let file = File::options().write(true).open(files.database()).unwrap();
         file.set_len(bytes).unwrap();
         // SQLite's locks go with any handle of the file.
@@ -272,9 +272,12 @@ mod tests {
     }
 
     #[track_caller]
-    fn assert_in_place(files: &Files, connection: &Connection) {
-        assert_eq!(files.standing_for_writer(connection), Ok(Standing::InPlace));
-        assert_eq!(files.standing_on(connection), Ok(Standing::InPlace));
+    fn assert_in_place(files: &DatabaseFiles, connection: &Connection) {
+        assert_eq!(
+            files.standing_for_writer(connection),
+            Ok(FilesState::InPlace)
+        );
+        assert_eq!(files.state_on(connection), Ok(FilesState::InPlace));
     }
 
     #[test]
@@ -289,8 +292,8 @@ mod tests {
                 fill(&connection, frames);
                 assert_in_place(&files, &connection);
                 cut(&files, if cut_to == 0 { 0 } else { before - cut_to });
-                let is_cut = Ok(Standing::Disturbed);
-                assert_eq!(files.standing_on(&connection), is_cut, "{cut_to} {frames}");
+                let is_cut = Ok(FilesState::Disturbed);
+                assert_eq!(files.state_on(&connection), is_cut, "{cut_to} {frames}");
                 assert_eq!(files.standing_for_writer(&connection), is_cut);
             }
         }
@@ -303,7 +306,7 @@ mod tests {
         let path = files.database().to_owned();
         drop((files, connection));
         let connection = write_connection(&path).unwrap();
-        let files = Files::of(&path, &connection).unwrap();
+        let files = DatabaseFiles::of(&path, &connection).unwrap();
         assert_in_place(&files, &connection);
         let before = length(&files);
         // Another program makes the database smaller, and leaves an empty log.
@@ -315,12 +318,12 @@ mod tests {
         drop((files, connection, other));
 
         let connection = write_connection(&path).unwrap();
-        let files = Files::of(&path, &connection).unwrap();
+        let files = DatabaseFiles::of(&path, &connection).unwrap();
         assert_in_place(&files, &connection);
         cut(&files, 0);
-        let is_cut = Ok(Standing::Disturbed);
+        let is_cut = Ok(FilesState::Disturbed);
         assert_eq!(files.standing_for_writer(&connection), is_cut);
-        assert_eq!(files.standing_on(&connection), is_cut);
+        assert_eq!(files.state_on(&connection), is_cut);
         assert_eq!(files.standing_for_writer(&connection), is_cut, "still");
     }
 

@@ -4,11 +4,11 @@ use std::io;
 
 use rusqlite::ffi;
 
-use crate::fail_point::{FailPoint, Fault, fault};
+use crate::fail_point::{FailPoint, Fault, inject};
 
 /// Returns the error that a test has injected at `point`: one that the database would report there.
-pub(crate) fn reach_or_fail(point: FailPoint) -> rusqlite::Result<()> {
-    let code = match (fault(point), point) {
+pub(crate) fn hit_or_fail(point: FailPoint) -> rusqlite::Result<()> {
+    let code = match (inject(point), point) {
         (None, _) => return Ok(()),
         (Some(Fault::DiskFull), _) => ffi::SQLITE_FULL,
         (_, FailPoint::SyncLog | FailPoint::SyncDatabase | FailPoint::LongLog) => {
@@ -26,7 +26,7 @@ pub(crate) fn sync_or_fail(
     point: FailPoint,
     sync: impl FnOnce() -> io::Result<()>,
 ) -> io::Result<()> {
-    match fault(point) {
+    match inject(point) {
         None => sync(),
         Some(_) => Err(io::Error::other("the disk fails")),
     }

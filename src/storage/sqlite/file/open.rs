@@ -11,13 +11,13 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::connection::{BUSY_TIMEOUT, checkpoint_by_hand_only};
 use super::damage::twice;
-use super::injected_error::reach_or_fail;
+use super::injected_error::hit_or_fail;
 use super::lost_frames::LastRun;
 use super::migrations::{CURRENT_VERSION, migrations};
 use super::open_error::OpenError;
 use super::place::beside;
 use super::recovery::recover;
-use crate::fail_point::{FailPoint, reach};
+use crate::fail_point::{FailPoint, hit};
 
 /// The mark of a Hookpost database (`SQLite`'s `application_id`): "HKPS".
 const APPLICATION_ID: i32 = 0x484B_5053;
@@ -50,7 +50,7 @@ pub(crate) fn prepare(database: &Path, may_migrate: bool) -> Result<bool, OpenEr
             found: version.unwrap_or(0),
         });
     }
-    reach(FailPoint::DatabaseMade);
+    hit(FailPoint::DatabaseMade);
     let mut connection = Connection::open(database).map_err(unusable)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(unusable)?;
     if version.is_none() {
@@ -69,11 +69,11 @@ pub(crate) fn prepare(database: &Path, may_migrate: bool) -> Result<bool, OpenEr
         .pragma_update(None, "application_id", APPLICATION_ID)
         .map_err(unusable)?;
     checkpoint_by_hand_only(&connection).map_err(unusable)?;
-    reach(FailPoint::DatabaseMarked);
+    hit(FailPoint::DatabaseMarked);
     #[cfg(feature = "fail-points")]
     connection
         .commit_hook(Some(|| {
-            reach(FailPoint::Migrating);
+            hit(FailPoint::Migrating);
             false
         }))
         .map_err(unusable)?;
@@ -125,7 +125,7 @@ fn version_of(database: &Path) -> Result<Option<i64>, OpenError> {
     let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY)
         .map_err(unusable)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(unusable)?;
-    reach_or_fail(FailPoint::Read).map_err(unusable)?;
+    hit_or_fail(FailPoint::Read).map_err(unusable)?;
     let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let version = pragma("user_version").map_err(unusable)?;
     let tables: i64 = connection

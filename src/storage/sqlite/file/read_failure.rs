@@ -6,12 +6,12 @@
 
 use rusqlite::{Connection, ErrorCode, ffi};
 
-use super::database_files::{Files, Standing};
+use super::database_files::{DatabaseFiles, FilesState};
 use crate::fatal;
 use crate::storage::{StoreError, Unavailable};
 
 /// Reports whether `error` means that a page is damaged or could not be read.
-pub(crate) fn is_doubtful(error: &rusqlite::Error) -> bool {
+pub(crate) fn is_read_failure(error: &rusqlite::Error) -> bool {
     match error.sqlite_error() {
         Some(error) => match error.code {
             ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => true,
@@ -29,13 +29,13 @@ pub(crate) fn is_doubtful(error: &rusqlite::Error) -> bool {
 
 /// Ends the process after a second read that failed like the first, unless the files were moved or cut: then
 /// returns that as the reason.
-pub(crate) fn confirmed(
-    files: &Files,
+pub(crate) fn end_unless_moved(
+    files: &DatabaseFiles,
     connection: &Connection,
     error: &rusqlite::Error,
 ) -> Unavailable {
-    let standing = files.standing_on(connection);
-    if standing.unwrap_or_else(|_| files.standing()) != Standing::InPlace {
+    let state = files.state_on(connection);
+    if state.unwrap_or_else(|_| files.state()) != FilesState::InPlace {
         return Unavailable::Moved;
     }
     fatal::exit(&format!(

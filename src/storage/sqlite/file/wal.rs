@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::injected_error::reach_or_fail;
+use super::injected_error::hit_or_fail;
 use crate::fail_point::FailPoint;
 
 /// The result of a checkpoint.
@@ -40,8 +40,8 @@ impl Checkpoint {
 /// Makes a checkpoint. Mode `NOOP` moves nothing, and only reads the numbers.
 pub(crate) fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<Checkpoint> {
     if mode != "NOOP" {
-        reach_or_fail(FailPoint::ReadLog)?;
-        reach_or_fail(FailPoint::SyncDatabase)?;
+        hit_or_fail(FailPoint::ReadLog)?;
+        hit_or_fail(FailPoint::SyncDatabase)?;
     }
     connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
         Ok(Checkpoint {

@@ -30,14 +30,14 @@ use rusqlite::Connection;
 use rusqlite::hooks::Wal;
 
 use self::restart::{Restart, restart_log};
-use crate::fail_point::{FailPoint, fault, reach};
+use crate::fail_point::{FailPoint, hit, inject};
 use crate::storage::StoreError;
 use crate::storage::sqlite::file::connection::write_connection;
-use crate::storage::sqlite::file::database_files::{Files, Standing};
+use crate::storage::sqlite::file::database_files::{DatabaseFiles, FilesState};
 use crate::storage::sqlite::file::failed_sync;
 use crate::storage::sqlite::file::failed_sync::end_if_failed_sync;
 use crate::storage::sqlite::file::injected_error::sync_or_fail;
-use crate::storage::sqlite::file::read_failure::{confirmed, is_doubtful};
+use crate::storage::sqlite::file::read_failure::{end_unless_moved, is_read_failure};
 use crate::storage::sqlite::file::wal::{Checkpoint, checkpoint};
 use crate::vital;
 use crate::vital::VitalThread;
@@ -66,7 +66,7 @@ const RESTART_WAITS: [Duration; 2] = [Duration::from_millis(100), Duration::from
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
 /// The pause after all waits have failed: most likely another process reads.
-const HOPELESS_PAUSE: Duration = Duration::from_secs(30);
+const BLOCKED_RESTART_PAUSE: Duration = Duration::from_secs(30);
 
 /// The longest a read may take.
 const READ_LIMIT: Duration = Duration::from_secs(2);
@@ -91,7 +91,7 @@ fn count_frames(_: &Wal, pages: c_int) -> rusqlite::Result<()> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Turn {
+enum CheckpointPhase {
     /// Nothing to do.
     Idle,
     /// The thread must make passes.
@@ -102,14 +102,14 @@ enum Turn {
 }
 
 struct Shared {
-    turn: Mutex<Turn>,
+    phase: Mutex<CheckpointPhase>,
     changed: Condvar,
     log_is_long: AtomicBool,
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Turn> {
-        vital::lock(&self.turn)
+    fn lock(&self) -> MutexGuard<'_, CheckpointPhase> {
+        vital::lock(&self.phase)
     }
 }
 
@@ -117,15 +117,15 @@ impl Shared {
 pub(crate) struct Checkpointer {
     shared: Arc<Shared>,
     /// `None`: no checkpoints are made.
-    files: Option<Arc<Files>>,
+    files: Option<Arc<DatabaseFiles>>,
     thread: Option<VitalThread>,
 }
 
 impl Checkpointer {
-    fn new(files: Option<Arc<Files>>) -> Self {
+    fn new(files: Option<Arc<DatabaseFiles>>) -> Self {
         Self {
             shared: Arc::new(Shared {
-                turn: Mutex::new(Turn::Idle),
+                phase: Mutex::new(CheckpointPhase::Idle),
                 changed: Condvar::new(),
                 log_is_long: AtomicBool::new(false),
             }),
@@ -141,7 +141,7 @@ impl Checkpointer {
     }
 
     /// Starts the thread.
-    pub(crate) fn start(files: &Arc<Files>) -> Result<Self, StoreError> {
+    pub(crate) fn start(files: &Arc<DatabaseFiles>) -> Result<Self, StoreError> {
         let fault = |text: String| StoreError::Internal(text);
         let connection = write_connection(files.database())
             .map_err(|error| fault(format!("no connection for checkpoints: {error}")))?;
@@ -180,7 +180,7 @@ impl Checkpointer {
     pub(crate) fn stop(&self) {
         if let Some(thread) = &self.thread {
             thread.stop(|| {
-                *self.shared.lock() = Turn::Stopping;
+                *self.shared.lock() = CheckpointPhase::Stopping;
                 self.shared.changed.notify_all();
             });
         }
@@ -209,7 +209,7 @@ const fn read_limit(log_is_long: bool) -> Duration {
 /// The writer's part: starts the thread's work, and makes the log start over.
 struct LogKeeper {
     shared: Arc<Shared>,
-    files: Arc<Files>,
+    files: Arc<DatabaseFiles>,
     /// Frames after the last group.
     frames: i64,
     /// Frames at which the thread works again. If a reader keeps the log from being moved, trying after every
@@ -218,20 +218,20 @@ struct LogKeeper {
     /// The earliest time of the next checkpoint, unless there are many more frames.
     start_from: Instant,
     /// The number of waits for readers in a row that failed.
-    waits_in_vain: usize,
+    failed_restarts: usize,
     /// The earliest time of the next wait for readers.
     wait_from: Instant,
 }
 
 impl LogKeeper {
-    fn new(shared: Arc<Shared>, files: Arc<Files>) -> Self {
+    fn new(shared: Arc<Shared>, files: Arc<DatabaseFiles>) -> Self {
         Self {
             shared,
             files,
             frames: 0,
             start_at: START_FRAMES,
             start_from: Instant::now(),
-            waits_in_vain: 0,
+            failed_restarts: 0,
             wait_from: Instant::now(),
         }
     }
@@ -239,35 +239,35 @@ impl LogKeeper {
     fn look_after(&mut self, frames: i64, connection: &Connection) {
         if frames < self.frames {
             self.start_at = START_FRAMES;
-            self.waits_in_vain = 0;
+            self.failed_restarts = 0;
         }
         self.frames = frames;
-        let is_long = frames >= TOO_MANY_FRAMES || fault(FailPoint::LongLog).is_some();
+        let is_long = frames >= TOO_MANY_FRAMES || inject(FailPoint::LongLog).is_some();
         self.shared.log_is_long.store(is_long, Ordering::Relaxed);
         if is_long && Instant::now() >= self.wait_from {
             self.wait_for_readers(connection);
         }
-        let mut turn = self.shared.lock();
-        match *turn {
-            Turn::Writer => {
-                *turn = Turn::Idle;
-                drop(turn);
+        let mut phase = self.shared.lock();
+        match *phase {
+            CheckpointPhase::Writer => {
+                *phase = CheckpointPhase::Idle;
+                drop(phase);
                 self.start_at = match make_pass(connection, &self.files) {
                     Ok(Some(done)) if done.left() == 0 => START_FRAMES,
                     Ok(_) => frames + START_FRAMES,
                     // The thread reads again, on its own connection.
-                    Err(error) if is_doubtful(&error) => frames,
+                    Err(error) if is_read_failure(&error) => frames,
                     Err(error) => {
                         tracing::warn!(%error, "the last pass of a checkpoint failed");
                         frames + START_FRAMES
                     }
                 };
-                reach(FailPoint::CheckpointEnd);
+                hit(FailPoint::CheckpointEnd);
             }
-            Turn::Idle if frames >= self.start_at && self.may_start(frames) => {
+            CheckpointPhase::Idle if frames >= self.start_at && self.may_start(frames) => {
                 self.start_from = Instant::now() + START_PERIOD;
-                *turn = Turn::Thread;
-                drop(turn);
+                *phase = CheckpointPhase::Thread;
+                drop(phase);
                 self.shared.changed.notify_one();
             }
             _ => {}
@@ -279,13 +279,13 @@ impl LogKeeper {
     }
 
     fn wait_for_readers(&mut self, connection: &Connection) {
-        if self.files.standing() != Standing::InPlace {
+        if self.files.state() != FilesState::InPlace {
             return;
         }
-        let wait = RESTART_WAITS[self.waits_in_vain % RESTART_WAITS.len()];
+        let wait = RESTART_WAITS[self.failed_restarts % RESTART_WAITS.len()];
         match restart_log(connection, wait) {
-            Ok(Restart::Done) => self.waits_in_vain = 0,
-            Ok(Restart::Readers) => self.waits_in_vain += 1,
+            Ok(Restart::Done) => self.failed_restarts = 0,
+            Ok(Restart::Readers) => self.failed_restarts += 1,
             // No time was waited: SQLite does not wait for another checkpoint, which ends soon.
             Ok(Restart::Checkpoint) => return,
             Err(error) => {
@@ -293,8 +293,8 @@ impl LogKeeper {
                 tracing::warn!(%error, "the write-ahead log cannot start over");
             }
         }
-        let is_hopeless = self.waits_in_vain >= RESTART_WAITS.len();
-        if is_hopeless {
+        let is_blocked = self.failed_restarts >= RESTART_WAITS.len();
+        if is_blocked {
             tracing::warn!(
                 log_mb = self.frames * 4096 / 1_000_000,
                 "the write-ahead log cannot start over and grows: most likely another process keeps a read \
@@ -302,39 +302,39 @@ impl LogKeeper {
             );
         }
         self.wait_from = Instant::now()
-            + if is_hopeless {
-                HOPELESS_PAUSE
+            + if is_blocked {
+                BLOCKED_RESTART_PAUSE
             } else {
                 RESTART_PAUSE
             };
     }
 }
 
-fn run(mut connection: Connection, file: &File, shared: &Shared, files: &Files) {
+fn run(mut connection: Connection, file: &File, shared: &Shared, files: &DatabaseFiles) {
     loop {
-        let mut turn = shared.lock();
-        while matches!(*turn, Turn::Idle | Turn::Writer) {
-            turn = vital::wait(&shared.changed, turn);
+        let mut phase = shared.lock();
+        while matches!(*phase, CheckpointPhase::Idle | CheckpointPhase::Writer) {
+            phase = vital::wait(&shared.changed, phase);
         }
-        if *turn == Turn::Stopping {
+        if *phase == CheckpointPhase::Stopping {
             return;
         }
-        drop(turn);
+        drop(phase);
         make_passes(&mut connection, file, files);
-        let mut turn = shared.lock();
-        if *turn == Turn::Thread {
-            *turn = Turn::Writer;
+        let mut phase = shared.lock();
+        if *phase == CheckpointPhase::Thread {
+            *phase = CheckpointPhase::Writer;
         }
     }
 }
 
 /// Makes passes and syncs the file until little is left, or no more can be done.
-fn make_passes(connection: &mut Connection, file: &File, files: &Files) {
+fn make_passes(connection: &mut Connection, file: &File, files: &DatabaseFiles) {
     let mut before = i64::MAX;
-    let mut in_doubt = false;
+    let mut read_failed_before = false;
     loop {
         let passed = make_pass(connection, files);
-        reach(FailPoint::CheckpointPass);
+        hit(FailPoint::CheckpointPass);
         match passed {
             // A long reader keeps the rest: there is no progress, so the next try comes with the next signal.
             Ok(Some(done)) if done.left() < LAST_FRAMES || done.left() >= before => break,
@@ -342,15 +342,15 @@ fn make_passes(connection: &mut Connection, file: &File, files: &Files) {
             Ok(None) => return,
             Err(error) => {
                 tracing::warn!(%error, "a pass of a checkpoint failed");
-                if is_doubtful(&error) && std::mem::replace(&mut in_doubt, true) {
-                    confirmed(files, connection, &error);
+                if is_read_failure(&error) && std::mem::replace(&mut read_failed_before, true) {
+                    end_unless_moved(files, connection, &error);
                     return;
                 }
                 match write_connection(files.database()) {
                     Ok(new) => *connection = new,
                     Err(error) => tracing::warn!(%error, "cannot open the database again"),
                 }
-                if !in_doubt {
+                if !read_failed_before {
                     break;
                 }
             }
@@ -362,8 +362,11 @@ fn make_passes(connection: &mut Connection, file: &File, files: &Files) {
 
 /// Makes one passive checkpoint; `None` if the files are not those that were opened. A failed sync ends the
 /// process.
-fn make_pass(connection: &Connection, files: &Files) -> rusqlite::Result<Option<Checkpoint>> {
-    if files.standing_on(connection)? == Standing::Disturbed {
+fn make_pass(
+    connection: &Connection,
+    files: &DatabaseFiles,
+) -> rusqlite::Result<Option<Checkpoint>> {
+    if files.state_on(connection)? == FilesState::Disturbed {
         return Ok(None);
     }
     match checkpoint(connection, "PASSIVE") {

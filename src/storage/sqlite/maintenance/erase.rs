@@ -8,7 +8,7 @@
 use rusqlite::{Connection, params};
 
 use crate::storage::sqlite::file::connection::look_connection;
-use crate::storage::sqlite::file::database_files::{Files, Standing};
+use crate::storage::sqlite::file::database_files::{DatabaseFiles, FilesState};
 use crate::storage::sqlite::file::read_failure::read_error;
 use crate::storage::sqlite::writer::Writer;
 use crate::storage::sqlite::writer::operation::{OperationError, WriteContext, call};
@@ -26,7 +26,7 @@ const LOOK: i64 = 10_000;
 /// workspace are still to be skipped.
 pub(crate) fn erase_deleted(
     writer: &Writer,
-    files: &Files,
+    files: &DatabaseFiles,
     is_stopping: &dyn Fn() -> bool,
 ) -> Result<bool, StoreError> {
     let connection = connection_to_look(files)?;
@@ -57,9 +57,9 @@ pub(crate) fn erase_deleted(
 
 /// Opens the connection to look with. What it finds are numbers of rows, which the writer erases in its own
 /// file: they must not come from another file that was put into its place.
-fn connection_to_look(files: &Files) -> Result<Connection, StoreError> {
-    let in_place = || match files.standing() {
-        Standing::InPlace => Ok(()),
+fn connection_to_look(files: &DatabaseFiles) -> Result<Connection, StoreError> {
+    let in_place = || match files.state() {
+        FilesState::InPlace => Ok(()),
         _ => Err(StoreError::Unavailable(Unavailable::Moved)),
     };
     // Before as well: opening another file would make a log beside it.
@@ -287,7 +287,7 @@ mod tests {
         let path = folder.join("h.db");
         let clock = Arc::new(SystemClock::new());
         // A tool's store has no janitor of its own.
-        let store = SqliteStore::open_beside(&path, "test", clock).unwrap();
+        let store = SqliteStore::open_for_tool(&path, "test", clock).unwrap();
         let ours = Connection::open(&path).unwrap();
         let other = folder.join("other.db");
         let script = format!(

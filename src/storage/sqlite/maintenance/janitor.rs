@@ -5,15 +5,17 @@ use std::time::{Duration, Instant};
 
 use super::erase::erase_deleted;
 use crate::domain::clock::{Clock, Timestamp};
-use crate::fail_point::{FailPoint, reach};
+use crate::fail_point::{FailPoint, hit};
 use crate::storage::StoreError;
-use crate::storage::sqlite::file::database_files::Files;
+use crate::storage::sqlite::file::database_files::DatabaseFiles;
 use crate::storage::sqlite::writer::Writer;
 use crate::storage::sqlite::writer::operation::{OperationError, WriteContext, call};
 use crate::storage::sqlite::writes::archive::{
     archive, drop_idempotency_keys, drop_unwanted_bodies,
 };
-use crate::storage::sqlite::writes::reschedule::{RetimingPass, is_needed, retime};
+use crate::storage::sqlite::writes::reschedule::{
+    ReschedulePass, is_needed, reschedule_after_clock_setback,
+};
 use crate::vital;
 use crate::vital::VitalThread;
 
@@ -47,7 +49,7 @@ impl Janitor {
         writer: Arc<Writer>,
         clock: Arc<dyn Clock>,
         archive_after: Duration,
-        files: Arc<Files>,
+        files: Arc<DatabaseFiles>,
     ) -> Result<Self, StoreError> {
         let shared = Arc::new(Shared {
             signs: Mutex::default(),
@@ -81,13 +83,13 @@ fn run(
     writer: &Writer,
     clock: &Arc<dyn Clock>,
     archive_after: Duration,
-    files: &Files,
+    files: &DatabaseFiles,
 ) {
     let mut watch = ClockWatch::default();
     let is_stopping = || vital::lock(&shared.signs).stopping;
     let mut next_clean = Instant::now();
     loop {
-        reach(FailPoint::JanitorTurn);
+        hit(FailPoint::JanitorTurn);
         let done = watch.look(writer, clock).and_then(|()| {
             if Instant::now() < next_clean {
                 return Ok(());
@@ -139,9 +141,11 @@ impl ClockWatch {
         self.wall_at_zero = Some(at_zero);
         if self.to_do {
             tracing::warn!("the wall clock was set back; retries begin their waits anew");
-            let mut pass = RetimingPass::default();
+            let mut pass = ReschedulePass::default();
             loop {
-                let (operation, further) = call(0, move |context| retime(context, pass));
+                let (operation, further) = call(0, move |context| {
+                    reschedule_after_clock_setback(context, pass)
+                });
                 writer.submit(operation);
                 match further.wait()? {
                     Some(further) => pass = further,
@@ -206,7 +210,7 @@ mod tests {
         let manual = Arc::new(ManualClock::new(START));
         let clock: Arc<dyn Clock> = manual.clone();
         // A tool's store has no janitor of its own.
-        let store = SqliteStore::open_beside(&file, "test", clock.clone()).unwrap();
+        let store = SqliteStore::open_for_tool(&file, "test", clock.clone()).unwrap();
         let other = Connection::open(&file).unwrap();
         let (recorded, due) = (START.micros(), START.after(HOUR).micros());
         let insert = "PRAGMA foreign_keys = OFF;

@@ -6,9 +6,9 @@ use rusqlite::config::DbConfig;
 use thiserror::Error;
 
 use crate::storage::sqlite::file::connection::write_connection;
-use crate::storage::sqlite::file::database_files::{Files, Standing};
+use crate::storage::sqlite::file::database_files::{DatabaseFiles, FilesState};
 use crate::storage::sqlite::file::failed_sync::end_if_failed_sync;
-use crate::storage::sqlite::file::read_failure::is_doubtful;
+use crate::storage::sqlite::file::read_failure::is_read_failure;
 use crate::storage::sqlite::file::wal::checkpoint;
 
 /// The reason why a stop was not clean.
@@ -28,9 +28,9 @@ pub enum CloseError {
 }
 
 /// Moves all frames and empties the log, for a clean stop. A failed sync ends the process.
-pub(crate) fn truncate(files: &Files) -> Result<(), CloseError> {
+pub(crate) fn truncate(files: &DatabaseFiles) -> Result<(), CloseError> {
     let mut done = try_truncate(files);
-    if done.as_ref().is_err_and(is_doubtful) {
+    if done.as_ref().is_err_and(is_read_failure) {
         done = try_truncate(files);
     }
     match done {
@@ -47,12 +47,12 @@ pub(crate) fn truncate(files: &Files) -> Result<(), CloseError> {
 }
 
 /// Tries it once; `false`: the files are not where they were.
-fn try_truncate(files: &Files) -> rusqlite::Result<bool> {
-    if files.standing() != Standing::InPlace {
+fn try_truncate(files: &DatabaseFiles) -> rusqlite::Result<bool> {
+    if files.state() != FilesState::InPlace {
         return Ok(false);
     }
     let connection = write_connection(files.database())?;
-    if files.standing_on(&connection)? != Standing::InPlace {
+    if files.state_on(&connection)? != FilesState::InPlace {
         return Ok(false);
     }
     if checkpoint(&connection, "TRUNCATE")?.busy {

@@ -10,9 +10,9 @@ use rusqlite::{Connection, ffi};
 use super::lists;
 use crate::fail_point::FailPoint;
 use crate::storage::sqlite::file::connection::{BUSY_TIMEOUT, READ_FLAGS};
-use crate::storage::sqlite::file::database_files::{Files, Standing};
-use crate::storage::sqlite::file::injected_error::reach_or_fail;
-use crate::storage::sqlite::file::read_failure::{confirmed, is_doubtful, read_error};
+use crate::storage::sqlite::file::database_files::{DatabaseFiles, FilesState};
+use crate::storage::sqlite::file::injected_error::hit_or_fail;
+use crate::storage::sqlite::file::read_failure::{end_unless_moved, is_read_failure, read_error};
 use crate::storage::sqlite::file::trace;
 use crate::storage::sqlite::maintenance::checkpoint::ReadLimit;
 use crate::storage::sqlite::writer::operation::OperationError;
@@ -30,18 +30,18 @@ const READ_CHECK_STEPS: i32 = 10_000;
 /// The pool of reading connections.
 pub(crate) struct Readers {
     pool: r2d2::Pool<Opener>,
-    files: Arc<Files>,
+    files: Arc<DatabaseFiles>,
     limit: ReadLimit,
 }
 
 /// The pool's opener of connections. It refuses if the files were moved: opening would make new files.
 struct Opener {
     manager: SqliteConnectionManager,
-    files: Arc<Files>,
+    files: Arc<DatabaseFiles>,
 }
 
 impl Opener {
-    fn new(files: Arc<Files>) -> Self {
+    fn new(files: Arc<DatabaseFiles>) -> Self {
         let manager = SqliteConnectionManager::file(files.database())
             .with_flags(READ_FLAGS)
             .with_init(configure);
@@ -54,7 +54,7 @@ impl r2d2::ManageConnection for Opener {
     type Error = rusqlite::Error;
 
     fn connect(&self) -> rusqlite::Result<Connection> {
-        if self.files.standing() != Standing::InPlace {
+        if self.files.state() != FilesState::InPlace {
             let code = ffi::Error::new(ffi::SQLITE_READONLY_DBMOVED);
             return Err(rusqlite::Error::SqliteFailure(code, None));
         }
@@ -91,7 +91,7 @@ fn configure(connection: &mut Connection) -> rusqlite::Result<()> {
 
 impl Readers {
     /// Returns a pool that opens its connections when they are needed.
-    pub(crate) fn new(files: Arc<Files>, limit: ReadLimit) -> Result<Self, r2d2::Error> {
+    pub(crate) fn new(files: Arc<DatabaseFiles>, limit: ReadLimit) -> Result<Self, r2d2::Error> {
         let pool = r2d2::Pool::builder()
             .max_size(READERS)
             .min_idle(Some(0))
@@ -117,14 +117,14 @@ impl Readers {
     ) -> Result<T, StoreError> {
         let mut connection = self.pool.get().map_err(|error| {
             tracing::warn!(%error, "no reading connection is free");
-            StoreError::Unavailable(match self.files.standing() {
-                Standing::InPlace => Unavailable::TooSlow,
+            StoreError::Unavailable(match self.files.state() {
+                FilesState::InPlace => Unavailable::TooSlow,
                 _ => Unavailable::Moved,
             })
         })?;
         let mut result = self.try_to_read(&connection, &work);
         if let Err(OperationError::Database(error)) = &result
-            && is_doubtful(error)
+            && is_read_failure(error)
         {
             tracing::warn!(%error, "a read failed; reading again on a new connection");
             result = self.read_again(&mut connection, &work);
@@ -141,8 +141,8 @@ impl Readers {
         if !matches!(read_error, StoreError::Internal(_)) {
             return read_error;
         }
-        match self.files.standing_on(connection) {
-            Ok(Standing::InPlace) | Err(_) => read_error,
+        match self.files.state_on(connection) {
+            Ok(FilesState::InPlace) | Err(_) => read_error,
             Ok(_) => StoreError::Unavailable(Unavailable::Moved),
         }
     }
@@ -154,7 +154,7 @@ impl Readers {
     ) -> Result<T, OperationError> {
         let late = self.limit.from(Instant::now());
         connection.progress_handler(READ_CHECK_STEPS, Some(late))?;
-        reach_or_fail(FailPoint::Read)?;
+        hit_or_fail(FailPoint::Read)?;
         work(connection)
     }
 
@@ -164,7 +164,7 @@ impl Readers {
         connection: &mut Connection,
         work: &impl Fn(&Connection) -> Result<T, OperationError>,
     ) -> Result<T, OperationError> {
-        if self.files.standing() != Standing::InPlace {
+        if self.files.state() != FilesState::InPlace {
             return Err(StoreError::Unavailable(Unavailable::Moved).into());
         }
         let again = match open(self.files.database()) {
@@ -175,8 +175,8 @@ impl Readers {
             Err(error) => Err(error.into()),
         };
         match again {
-            Err(OperationError::Database(error)) if is_doubtful(&error) => {
-                let why = confirmed(&self.files, connection, &error);
+            Err(OperationError::Database(error)) if is_read_failure(&error) => {
+                let why = end_unless_moved(&self.files, connection, &error);
                 Err(StoreError::Unavailable(why).into())
             }
             again => again,

@@ -3,14 +3,14 @@
 use rusqlite::{Connection, OptionalExtension};
 use uuid::Uuid;
 
-use crate::domain::access::Reach;
+use crate::domain::access::Visibility;
 use crate::domain::endpoint::Endpoint;
 use crate::storage::sqlite::rows;
 
 /// Returns an endpoint in use that the caller may see.
 pub(crate) fn find(
     connection: &Connection,
-    reach: Reach,
+    visibility: Visibility,
     id: Uuid,
 ) -> rusqlite::Result<Option<Endpoint>> {
     let sql = format!(
@@ -22,5 +22,5 @@ pub(crate) fn find(
         .prepare_cached(&sql)?
         .query_row([id], rows::endpoint)
         .optional()?;
-    Ok(found.filter(|endpoint| reach.covers(endpoint.workspace_id)))
+    Ok(found.filter(|endpoint| visibility.includes(endpoint.workspace_id)))
 }

@@ -1,7 +1,7 @@
 //! Lists of deliveries, events and endpoints, and their exact totals.
 //!
 //! **Order.** Newest first is by `seq`, the order of commit. Whatever the filter, what it selects is
-//! expressed as a few index scans in that order ([`plan::Plan`]), merged here ([`merge`]) rather than by
+//! expressed as a few index scans in that order ([`plan::ScanPlan`]), merged here ([`merge`]) rather than by
 //! `SQLite`: statements then come in few shapes, cached and known to a test that reads their query plans, and
 //! no filter, however long, makes `SQLite` sort. `IN` on the leading column of an index would.
 //!

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
-use crate::domain::access::{AccessToken, Caller, Reach, Scopes, TokenHash};
+use crate::domain::access::{AccessToken, Caller, Scopes, TokenHash, Visibility};
 use crate::domain::clock::Timestamp;
 use crate::storage::sqlite::rows;
 use crate::storage::{Listed, Page};
@@ -22,7 +22,7 @@ pub(crate) fn find_caller(
             let workspace: Option<Uuid> = row.get(1)?;
             Ok(Caller {
                 token_id: row.get(0)?,
-                reach: workspace.map_or(Reach::Server, Reach::Workspace),
+                visibility: workspace.map_or(Visibility::All, Visibility::Workspace),
                 scopes: Scopes::from_bits(row.get(2)?),
                 expires_at: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_micros),
             })
@@ -33,29 +33,29 @@ pub(crate) fn find_caller(
 /// Returns a token that the caller may see.
 pub(crate) fn find(
     connection: &Connection,
-    reach: Reach,
+    visibility: Visibility,
     id: Uuid,
 ) -> rusqlite::Result<Option<AccessToken>> {
     let found = connection
         .prepare_cached(&format!("{} WHERE t.id = ?1", rows::TOKEN))?
-        .query_row(params![id, reach == Reach::Server], rows::token)
+        .query_row(params![id, visibility == Visibility::All], rows::token)
         .optional()?;
-    Ok(found.filter(|token| match reach {
-        Reach::Server => true,
-        Reach::Workspace(own) => token.workspace_id == Some(own),
+    Ok(found.filter(|token| match visibility {
+        Visibility::All => true,
+        Visibility::Workspace(own) => token.workspace_id == Some(own),
     }))
 }
 
 /// Returns tokens, newest first. A workspace has few, so further filters need no index.
 pub(crate) fn list(
     connection: &Connection,
-    reach: Reach,
+    visibility: Visibility,
     workspaces: &[Uuid],
     page: Page,
 ) -> rusqlite::Result<Listed<AccessToken>> {
-    let (own, which) = match reach {
-        Reach::Server => (None, "?1 IS NULL"),
-        Reach::Workspace(own) => (
+    let (own, which) = match visibility {
+        Visibility::All => (None, "?1 IS NULL"),
+        Visibility::Workspace(own) => (
             Some(own),
             "t.workspace = (SELECT n FROM workspace WHERE id = ?1)",
         ),

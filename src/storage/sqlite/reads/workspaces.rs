@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
-use crate::domain::access::Reach;
+use crate::domain::access::Visibility;
 use crate::domain::workspace::Workspace;
 use crate::storage::sqlite::rows;
 use crate::storage::{Listed, Page};
@@ -11,11 +11,11 @@ use crate::storage::{Listed, Page};
 /// Returns workspaces, newest first.
 pub(crate) fn list(
     connection: &Connection,
-    reach: Reach,
+    visibility: Visibility,
     page: Page,
 ) -> rusqlite::Result<Listed<Workspace>> {
-    if let Reach::Workspace(own) = reach {
-        let all: Vec<Workspace> = find(connection, reach, own)?.into_iter().collect();
+    if let Visibility::Workspace(own) = visibility {
+        let all: Vec<Workspace> = find(connection, visibility, own)?.into_iter().collect();
         let total = all.len() as u64;
         let items = if page.number == 1 { all } else { Vec::new() };
         return Ok(Listed {
@@ -45,7 +45,7 @@ pub(crate) fn list(
 /// Returns a workspace that the caller may see.
 pub(crate) fn find(
     connection: &Connection,
-    reach: Reach,
+    visibility: Visibility,
     id: Uuid,
 ) -> rusqlite::Result<Option<Workspace>> {
     let sql = format!(
@@ -56,7 +56,7 @@ pub(crate) fn find(
         .prepare_cached(&sql)?
         .query_row([id], rows::workspace)
         .optional()?;
-    Ok(found.filter(|workspace| reach.covers(workspace.id)))
+    Ok(found.filter(|workspace| visibility.includes(workspace.id)))
 }
 
 /// Returns the workspace of that name.

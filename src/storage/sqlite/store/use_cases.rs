@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::SqliteStore;
-use crate::domain::access::{AccessToken, Actor, Caller, Reach, TokenHash};
+use crate::domain::access::{AccessToken, Actor, Caller, TokenHash, Visibility};
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint};
@@ -14,7 +14,7 @@ use crate::domain::event::Event;
 use crate::domain::message::NewMessage;
 use crate::domain::secret::Secret;
 use crate::domain::workspace::{Workspace, WorkspaceName};
-use crate::storage::sqlite::file::database_files::Standing;
+use crate::storage::sqlite::file::database_files::FilesState;
 use crate::storage::sqlite::writes::record_attempt::Record;
 use crate::storage::sqlite::{reads, writes};
 use crate::storage::{
@@ -37,32 +37,36 @@ impl Store for SqliteStore {
 
     fn create_token(&self, by: Actor, new: NewAccessToken) -> Pending<AccessToken> {
         let limit = self.settings.max_tokens;
-        self.write_beside(by.reach().workspace(), 0, move |context| {
+        self.write_beside(by.visibility().workspace(), 0, move |context| {
             writes::tokens::create(context, by, &new, limit)
         })
     }
 
     fn list_tokens(
         &self,
-        reach: Reach,
+        visibility: Visibility,
         workspaces: &[Uuid],
         page: Page,
     ) -> Result<Listed<AccessToken>, StoreError> {
-        self.read(|connection| Ok(reads::tokens::list(connection, reach, workspaces, page)?))
+        self.read(|connection| {
+            Ok(reads::tokens::list(
+                connection, visibility, workspaces, page,
+            )?)
+        })
     }
 
-    fn find_token(&self, reach: Reach, id: Uuid) -> Result<AccessToken, StoreError> {
-        self.read_one(|connection| reads::tokens::find(connection, reach, id))
+    fn find_token(&self, visibility: Visibility, id: Uuid) -> Result<AccessToken, StoreError> {
+        self.read_one(|connection| reads::tokens::find(connection, visibility, id))
     }
 
     fn update_token(&self, by: Actor, id: Uuid, patch: AccessTokenPatch) -> Pending<AccessToken> {
-        self.write_beside(by.reach().workspace(), 0, move |context| {
+        self.write_beside(by.visibility().workspace(), 0, move |context| {
             writes::tokens::update(context, by, id, &patch)
         })
     }
 
     fn revoke_token(&self, by: Actor, id: Uuid, descendants: Descendants) -> Pending<u64> {
-        self.write_beside(by.reach().workspace(), 0, move |context| {
+        self.write_beside(by.visibility().workspace(), 0, move |context| {
             writes::tokens::revoke(context, by, id, descendants)
         })
     }
@@ -79,31 +83,40 @@ impl Store for SqliteStore {
         })
     }
 
-    fn list_workspaces(&self, reach: Reach, page: Page) -> Result<Listed<Workspace>, StoreError> {
-        self.read(|connection| Ok(reads::workspaces::list(connection, reach, page)?))
+    fn list_workspaces(
+        &self,
+        visibility: Visibility,
+        page: Page,
+    ) -> Result<Listed<Workspace>, StoreError> {
+        self.read(|connection| Ok(reads::workspaces::list(connection, visibility, page)?))
     }
 
-    fn find_workspace(&self, reach: Reach, id: Uuid) -> Result<Workspace, StoreError> {
-        self.read_one(|connection| reads::workspaces::find(connection, reach, id))
+    fn find_workspace(&self, visibility: Visibility, id: Uuid) -> Result<Workspace, StoreError> {
+        self.read_one(|connection| reads::workspaces::find(connection, visibility, id))
     }
 
     fn find_workspace_named(&self, name_or_id: &str) -> Result<Workspace, StoreError> {
         // A name is never a UUID, so the two cannot be confused.
         self.read_one(|connection| match Uuid::try_parse(name_or_id) {
-            Ok(id) => reads::workspaces::find(connection, Reach::Server, id),
+            Ok(id) => reads::workspaces::find(connection, Visibility::All, id),
             Err(_) => reads::workspaces::find_named(connection, name_or_id),
         })
     }
 
-    fn rename_workspace(&self, reach: Reach, id: Uuid, name: WorkspaceName) -> Pending<Workspace> {
-        self.write_of(reach.workspace(), 0, move |context| {
-            writes::workspaces::rename(context, reach, id, &name)
+    fn rename_workspace(
+        &self,
+        visibility: Visibility,
+        id: Uuid,
+        name: WorkspaceName,
+    ) -> Pending<Workspace> {
+        self.write_of(visibility.workspace(), 0, move |context| {
+            writes::workspaces::rename(context, visibility, id, &name)
         })
     }
 
-    fn delete_workspace(&self, reach: Reach, id: Uuid) -> Pending<()> {
-        self.write_of(reach.workspace(), 0, move |context| {
-            writes::workspaces::delete(context, reach, id)
+    fn delete_workspace(&self, visibility: Visibility, id: Uuid) -> Pending<()> {
+        self.write_of(visibility.workspace(), 0, move |context| {
+            writes::workspaces::delete(context, visibility, id)
         })
     }
 
@@ -135,25 +148,35 @@ impl Store for SqliteStore {
         self.read(|connection| Ok(reads::lists::endpoints(connection, numbers, bytes)?))
     }
 
-    fn find_endpoint(&self, reach: Reach, id: Uuid) -> Result<Endpoint, StoreError> {
-        self.read_one(|connection| reads::endpoints::find(connection, reach, id))
+    fn find_endpoint(&self, visibility: Visibility, id: Uuid) -> Result<Endpoint, StoreError> {
+        self.read_one(|connection| reads::endpoints::find(connection, visibility, id))
     }
 
-    fn update_endpoint(&self, reach: Reach, id: Uuid, patch: EndpointPatch) -> Pending<Endpoint> {
-        self.write_of(reach.workspace(), 0, move |context| {
-            writes::endpoints::update(context, reach, id, &patch)
+    fn update_endpoint(
+        &self,
+        visibility: Visibility,
+        id: Uuid,
+        patch: EndpointPatch,
+    ) -> Pending<Endpoint> {
+        self.write_of(visibility.workspace(), 0, move |context| {
+            writes::endpoints::update(context, visibility, id, &patch)
         })
     }
 
-    fn delete_endpoint(&self, reach: Reach, id: Uuid) -> Pending<()> {
-        self.write_of(reach.workspace(), 0, move |context| {
-            writes::endpoints::delete(context, reach, id)
+    fn delete_endpoint(&self, visibility: Visibility, id: Uuid) -> Pending<()> {
+        self.write_of(visibility.workspace(), 0, move |context| {
+            writes::endpoints::delete(context, visibility, id)
         })
     }
 
-    fn replace_secret(&self, reach: Reach, id: Uuid, secret: Secret) -> Pending<Endpoint> {
-        self.write_of(reach.workspace(), 0, move |context| {
-            writes::endpoints::replace_secret(context, reach, id, &secret)
+    fn replace_secret(
+        &self,
+        visibility: Visibility,
+        id: Uuid,
+        secret: Secret,
+    ) -> Pending<Endpoint> {
+        self.write_of(visibility.workspace(), 0, move |context| {
+            writes::endpoints::replace_secret(context, visibility, id, &secret)
         })
     }
 
@@ -181,8 +204,13 @@ impl Store for SqliteStore {
         self.read(|connection| Ok(reads::lists::events(connection, numbers, bytes)?))
     }
 
-    fn find_event(&self, reach: Reach, id: Uuid, bytes: usize) -> Result<Row<Event>, StoreError> {
-        self.read_one(|connection| reads::lists::find_event(connection, reach, id, bytes))
+    fn find_event(
+        &self,
+        visibility: Visibility,
+        id: Uuid,
+        bytes: usize,
+    ) -> Result<Row<Event>, StoreError> {
+        self.read_one(|connection| reads::lists::find_event(connection, visibility, id, bytes))
     }
 
     fn read_payload(
@@ -197,9 +225,9 @@ impl Store for SqliteStore {
         })
     }
 
-    fn redeliver(&self, reach: Reach, id: Uuid) -> Pending<()> {
-        self.write_of(reach.workspace(), 0, move |context| {
-            writes::redeliver::redeliver(context, reach, id)
+    fn redeliver(&self, visibility: Visibility, id: Uuid) -> Pending<()> {
+        self.write_of(visibility.workspace(), 0, move |context| {
+            writes::redeliver::redeliver(context, visibility, id)
         })
     }
 
@@ -226,7 +254,7 @@ impl Store for SqliteStore {
 
     fn check(&self) -> Result<(), StoreError> {
         self.writer.check()?;
-        if self.files.standing() != Standing::InPlace {
+        if self.files.state() != FilesState::InPlace {
             return Err(StoreError::Unavailable(Unavailable::Moved));
         }
         self.read(|connection: &Connection| {

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
 use super::sweep_list::SweepList;
-use super::workspace_cache::{Publisher, Summarised};
+use super::workspace_cache::{Summarised, WorkspaceCache};
 use crate::domain::clock::Timestamp;
 use crate::domain::event_type::EventType;
 use crate::storage::EndpointNumber;
@@ -23,7 +23,7 @@ const WORKSPACES_MAX: usize = 10_000;
 
 /// The part of an endpoint's row that recording an attempt needs.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Health {
+pub(crate) struct EndpointStatus {
     pub(crate) failures: u32,
     pub(crate) skip_through: i64,
     pub(crate) active: bool,
@@ -40,7 +40,7 @@ struct RisingClock {
 
 /// The memory of the writer thread.
 #[derive(Debug)]
-pub(crate) struct WriterState {
+pub(crate) struct WriterCache {
     last_run: i64,
     last_message: i64,
     last_delivery: i64,
@@ -48,14 +48,14 @@ pub(crate) struct WriterState {
     event_clock: RisingClock,
     delivery_clock: RisingClock,
     types: HashMap<String, i64>,
-    publishers: HashMap<Uuid, Rc<Publisher>>,
+    workspaces: HashMap<Uuid, Rc<WorkspaceCache>>,
     summarised: Summarised,
-    health: HashMap<EndpointNumber, Health>,
+    endpoints: HashMap<EndpointNumber, EndpointStatus>,
     /// Endpoints with rows left to sweep.
     pub(crate) sweeping: SweepList,
 }
 
-impl WriterState {
+impl WriterCache {
     /// Reads the memory from the file, and keeps `summarised` up to date from then on.
     pub(crate) fn load(connection: &Connection, summarised: Summarised) -> rusqlite::Result<Self> {
         let newest = |table: &str| -> rusqlite::Result<(i64, i64)> {
@@ -97,9 +97,9 @@ impl WriterState {
                 last: delivery_at,
             },
             types: HashMap::new(),
-            publishers: HashMap::new(),
+            workspaces: HashMap::new(),
             summarised,
-            health: HashMap::new(),
+            endpoints: HashMap::new(),
             sweeping,
         })
     }
@@ -178,39 +178,39 @@ impl WriterState {
     }
 
     /// Returns a workspace and its enabled endpoints; `None` if no workspace in use has this id.
-    pub(crate) fn publisher(
+    pub(crate) fn workspace_cache(
         &mut self,
         connection: &Connection,
         workspace: Uuid,
-    ) -> rusqlite::Result<Option<Rc<Publisher>>> {
-        if let Some(publisher) = self.publishers.get(&workspace) {
+    ) -> rusqlite::Result<Option<Rc<WorkspaceCache>>> {
+        if let Some(publisher) = self.workspaces.get(&workspace) {
             return Ok(Some(publisher.clone()));
         }
-        let Some(publisher) = Publisher::load(connection, workspace)? else {
+        let Some(publisher) = WorkspaceCache::load(connection, workspace)? else {
             return Ok(None);
         };
         let publisher = Rc::new(publisher);
-        if self.publishers.len() >= WORKSPACES_MAX {
-            self.publishers.clear();
+        if self.workspaces.len() >= WORKSPACES_MAX {
+            self.workspaces.clear();
             self.summarised.clear();
         }
         self.summarised.set(workspace, publisher.shows_summaries());
-        self.publishers.insert(workspace, publisher.clone());
+        self.workspaces.insert(workspace, publisher.clone());
         Ok(Some(publisher))
     }
 
     /// Forgets a workspace whose name or endpoints changed.
-    pub(crate) fn forget_publisher(&mut self, workspace: Uuid) {
-        self.publishers.remove(&workspace);
+    pub(crate) fn forget_workspace(&mut self, workspace: Uuid) {
+        self.workspaces.remove(&workspace);
     }
 
     /// Returns the status of an endpoint.
-    pub(crate) fn health(
+    pub(crate) fn endpoint(
         &mut self,
         connection: &Connection,
         endpoint: EndpointNumber,
-    ) -> rusqlite::Result<Health> {
-        if let Some(health) = self.health.get(&endpoint) {
+    ) -> rusqlite::Result<EndpointStatus> {
+        if let Some(health) = self.endpoints.get(&endpoint) {
             return Ok(*health);
         }
         let health = connection
@@ -221,14 +221,14 @@ impl WriterState {
                  FROM endpoint WHERE n = ?1",
             )?
             .query_row([endpoint.0], |row| {
-                Ok(Health {
+                Ok(EndpointStatus {
                     failures: row.get(0)?,
                     skip_through: row.get(1)?,
                     active: row.get(2)?,
                     erased: row.get(3)?,
                 })
             })?;
-        self.health.insert(endpoint, health);
+        self.endpoints.insert(endpoint, health);
         Ok(health)
     }
 
@@ -242,20 +242,20 @@ impl WriterState {
         connection
             .prepare_cached("UPDATE endpoint SET failures = ?2 WHERE n = ?1")?
             .execute(params![endpoint.0, failures])?;
-        if let Some(health) = self.health.get_mut(&endpoint) {
+        if let Some(health) = self.endpoints.get_mut(&endpoint) {
             health.failures = failures;
         }
         Ok(())
     }
 
     /// Forgets all endpoints.
-    pub(crate) fn forget_all_health(&mut self) {
-        self.health.clear();
+    pub(crate) fn forget_all_endpoints(&mut self) {
+        self.endpoints.clear();
     }
 
     /// Forgets an endpoint that changed.
-    pub(crate) fn forget_health(&mut self, endpoint: EndpointNumber) {
-        self.health.remove(&endpoint);
+    pub(crate) fn forget_endpoint(&mut self, endpoint: EndpointNumber) {
+        self.endpoints.remove(&endpoint);
     }
 }
 

@@ -124,7 +124,11 @@ impl Tally {
     }
 
     /// Writes the counts of the blocks that will then be older than the newest.
-    fn write(&self, connection: &Connection, homes: &mut Homes) -> rusqlite::Result<()> {
+    fn write(
+        &self,
+        connection: &Connection,
+        workspace_of_endpoint: &mut Workspaces,
+    ) -> rusqlite::Result<()> {
         let newest = self.newest_then();
         let ends = (self.newest < newest).then_some(&self.counts);
         let complete = ends
@@ -140,7 +144,7 @@ impl Tally {
         for (block, key, delta) in complete.chain(changes) {
             for scope in [
                 CountScope::endpoint(key.endpoint),
-                CountScope::workspace(home(connection, key.endpoint, homes)?),
+                CountScope::workspace(workspace(connection, key.endpoint, workspace_of_endpoint)?),
                 CountScope::SERVER,
             ] {
                 let counter = (block, scope, key.event_type, key.kind);
@@ -178,11 +182,11 @@ impl Tally {
 pub(crate) struct Counters {
     deliveries: Tally,
     events: Tally,
-    homes: Homes,
+    workspace_of_endpoint: Workspaces,
 }
 
 /// The workspaces of endpoints, by number. They never change.
-type Homes = BTreeMap<i64, i64>;
+type Workspaces = BTreeMap<i64, i64>;
 
 impl Counters {
     /// Counts the newest blocks of the file: some ten milliseconds.
@@ -207,7 +211,7 @@ impl Counters {
         Ok(Self {
             deliveries,
             events,
-            homes: Homes::new(),
+            workspace_of_endpoint: Workspaces::new(),
         })
     }
 
@@ -260,8 +264,10 @@ impl Counters {
     /// Writes the blocks that are complete, within the caller's transaction. The caller then reports how that
     /// transaction ended: [`Counters::committed`] or [`Counters::rolled_back`].
     pub(crate) fn write(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        self.deliveries.write(connection, &mut self.homes)?;
-        self.events.write(connection, &mut self.homes)
+        self.deliveries
+            .write(connection, &mut self.workspace_of_endpoint)?;
+        self.events
+            .write(connection, &mut self.workspace_of_endpoint)
     }
 
     /// Notes that the transaction was committed: the changes are in the file.
@@ -275,18 +281,22 @@ impl Counters {
     pub(crate) fn rolled_back(&mut self) {
         self.deliveries.changes.clear();
         self.events.changes.clear();
-        self.homes.clear();
+        self.workspace_of_endpoint.clear();
     }
 }
 
-fn home(connection: &Connection, endpoint: i64, homes: &mut Homes) -> rusqlite::Result<i64> {
-    if let Some(workspace) = homes.get(&endpoint) {
+fn workspace(
+    connection: &Connection,
+    endpoint: i64,
+    workspace_of_endpoint: &mut Workspaces,
+) -> rusqlite::Result<i64> {
+    if let Some(workspace) = workspace_of_endpoint.get(&endpoint) {
         return Ok(*workspace);
     }
     let workspace = connection
         .prepare_cached("SELECT workspace FROM endpoint WHERE n = ?")?
         .query_row([endpoint], |row| row.get(0))?;
-    homes.insert(endpoint, workspace);
+    workspace_of_endpoint.insert(endpoint, workspace);
     Ok(workspace)
 }
 

@@ -8,7 +8,7 @@ use crate::storage::{StoreError, Unavailable};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Condition {
-    Well = 0,
+    Healthy = 0,
     Full = 1,
     Failing = 2,
     Locked = 3,
@@ -48,7 +48,7 @@ impl Failure {
                 | ErrorCode::DatabaseCorrupt
                 | ErrorCode::NotADatabase,
             ) => (Some(Unavailable::DiskError), Condition::Failing),
-            _ => (None, Condition::Well),
+            _ => (None, Condition::Healthy),
         };
         Self {
             error: unavailable.map_or_else(

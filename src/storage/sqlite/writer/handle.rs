@@ -15,7 +15,7 @@ use super::shared::{Shared, Waiting, WriterResources};
 use super::stall::StallWatch;
 use super::thread::Thread;
 use super::workspace_cache::Summarised;
-use crate::fail_point::{FailPoint, reach};
+use crate::fail_point::{FailPoint, hit};
 use crate::storage::{NoticeSink, StoreError, Unavailable};
 use crate::vital::VitalThread;
 
@@ -42,7 +42,7 @@ impl Writer {
                 stopping: false,
             }),
             arrived: Condvar::new(),
-            condition: AtomicU8::new(Condition::Well as u8),
+            condition: AtomicU8::new(Condition::Healthy as u8),
             stall: StallWatch::new(),
             summarised: Summarised::default(),
             sink: OnceLock::new(),
@@ -87,7 +87,7 @@ impl Writer {
             Err((Unavailable::Stopping, entry.item))
         } else {
             if owner.is_some() {
-                reach(FailPoint::Queueing);
+                hit(FailPoint::Queueing);
             }
             let pushed = waiting.others.push(entry);
             pushed.map_err(|operation| (Unavailable::QueueFull, operation))

@@ -3,7 +3,7 @@
 //! They lead from a workspace, an endpoint, or a workspace and type to events and deliveries. An ordinary
 //! index of `SQLite` takes every row at once. With a thousand endpoints, a group of writes then reads, logs
 //! and later moves one page for each row and index: four pages of 4 KB for an event of 300 bytes. So these
-//! indexes are tables of their own. The writer adds a batch of [`BLOCK`] rows in the order of the key, so
+//! indexes are tables of their own. The writer adds a batch of [`BATCH_ROWS`] rows in the order of the key, so
 //! that the entries of an endpoint go to their page together.
 //!
 //! One transaction for a whole batch would hold up the writer. So each group of writes adds a part of the
@@ -18,7 +18,7 @@ use rusqlite::{Connection, params};
 
 /// The rows of a batch. Two and four times as many were no faster with a thousand endpoints, and lists step
 /// over these rows one by one, which takes a few milliseconds.
-const BLOCK: i64 = 1 << 13;
+const BATCH_ROWS: i64 = 1 << 13;
 
 /// The entries added for each new row while a batch is being added. A row has three entries, so a batch is
 /// complete well before the next one begins.
@@ -96,7 +96,7 @@ struct Entry {
 
 /// A batch: rows that are being added to the indexes.
 #[derive(Debug)]
-struct Block {
+struct Batch {
     entries: Vec<Entry>,
     /// The number of the last row.
     through: i64,
@@ -105,11 +105,11 @@ struct Block {
     added: usize,
 }
 
-impl Block {
+impl Batch {
     fn load(connection: &Connection, table: &Indexed, after: i64) -> rusqlite::Result<Self> {
         let entries: Vec<Entry> = connection
             .prepare_cached(table.rows)?
-            .query_map([after, BLOCK], |row| {
+            .query_map([after, BATCH_ROWS], |row| {
                 Ok(Entry {
                     seq: row.get(0)?,
                     workspace: row.get(1)?,
@@ -176,7 +176,7 @@ struct Progress {
     newest: i64,
     /// The mark: all rows up to this number are in.
     through: i64,
-    block: Option<Block>,
+    batch: Option<Batch>,
 }
 
 impl Progress {
@@ -186,7 +186,7 @@ impl Progress {
             table,
             newest: number(table.newest)?,
             through: number(table.through)?,
-            block: None,
+            batch: None,
         })
     }
 
@@ -196,19 +196,19 @@ impl Progress {
             .query_row([], |row| row.get(0))?;
         let mut left = usize::try_from((newest - self.newest) * PACE).unwrap_or(0);
         self.newest = newest;
-        if newest - self.through >= 2 * BLOCK {
+        if newest - self.through >= 2 * BATCH_ROWS {
             left += CATCH_UP;
         }
         while left > 0 {
-            let block = match &mut self.block {
-                Some(block) => block,
-                None if newest - self.through < BLOCK => break,
-                none => none.insert(Block::load(connection, self.table, self.through)?),
+            let batch = match &mut self.batch {
+                Some(batch) => batch,
+                None if newest - self.through < BATCH_ROWS => break,
+                none => none.insert(Batch::load(connection, self.table, self.through)?),
             };
-            left = block.add(connection, self.table, left)?;
-            if block.is_complete() {
-                self.through = block.through;
-                self.block = None;
+            left = batch.add(connection, self.table, left)?;
+            if batch.is_complete() {
+                self.through = batch.through;
+                self.batch = None;
                 connection
                     .prepare_cached(self.table.raise)?
                     .execute([self.through])?;
@@ -220,11 +220,11 @@ impl Progress {
 
 /// The progress of the list indexes of both tables.
 #[derive(Debug)]
-pub(crate) struct LateIndexes {
+pub(crate) struct ListIndexes {
     tables: [Progress; 2],
 }
 
-impl LateIndexes {
+impl ListIndexes {
     /// Reads the progress from the file.
     pub(crate) fn load(connection: &Connection) -> rusqlite::Result<Self> {
         Ok(Self {

@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::cache::WriterState;
+use super::cache::WriterCache;
 use super::counters::Counters;
 use crate::domain::clock::Timestamp;
 use crate::storage::{Answer, Notice, Pending, StoreError, pending};
@@ -33,7 +33,7 @@ pub(crate) struct WriteContext<'a> {
     /// The write connection, inside a transaction.
     pub(crate) connection: &'a Connection,
     /// The writer's cache.
-    pub(crate) state: &'a mut WriterState,
+    pub(crate) cache: &'a mut WriterCache,
     /// Changes to the totals.
     pub(crate) counters: &'a mut Counters,
     /// The notices that the engine gets after the commit.

@@ -1,29 +1,29 @@
 //! The fail points around a commit.
 
-use crate::fail_point::{self, FailPoint, reach};
+use crate::fail_point::{self, FailPoint, hit};
 use crate::storage::Notice;
-use crate::storage::sqlite::file::injected_error::reach_or_fail;
+use crate::storage::sqlite::file::injected_error::hit_or_fail;
 
 pub(super) fn pass_before_commit(operations: usize, notices: &[Notice]) -> rusqlite::Result<()> {
-    reach_or_fail(FailPoint::Commit)?;
+    hit_or_fail(FailPoint::Commit)?;
     if operations > 1 {
-        reach_or_fail(FailPoint::CommitGroup)?;
+        hit_or_fail(FailPoint::CommitGroup)?;
     }
     if fail_point::ENABLED && notices.iter().any(is_published) {
-        reach_or_fail(FailPoint::CommitPublish)?;
+        hit_or_fail(FailPoint::CommitPublish)?;
     }
     if fail_point::ENABLED && notices.iter().any(is_recorded) {
-        reach_or_fail(FailPoint::CommitOutcome)?;
+        hit_or_fail(FailPoint::CommitOutcome)?;
     }
-    reach_or_fail(FailPoint::SyncLog)
+    hit_or_fail(FailPoint::SyncLog)
 }
 
 pub(super) fn pass_after_commit(notices: &[Notice]) {
     if fail_point::ENABLED && notices.iter().any(is_published) {
-        reach(FailPoint::CommittedPublish);
+        hit(FailPoint::CommittedPublish);
     }
     if fail_point::ENABLED && notices.iter().any(is_recorded) {
-        reach(FailPoint::CommittedOutcome);
+        hit(FailPoint::CommittedOutcome);
     }
 }
 

@@ -13,7 +13,7 @@ use super::stall::StallWatch;
 use super::workspace_cache::Summarised;
 use crate::domain::clock::Clock;
 use crate::storage::NoticeSink;
-use crate::storage::sqlite::file::database_files::Files;
+use crate::storage::sqlite::file::database_files::DatabaseFiles;
 use crate::vital;
 
 pub(super) struct Waiting {
@@ -37,11 +37,11 @@ pub(crate) struct WriterResources {
     pub(crate) connection: Connection,
     /// Set if this process holds the file's lock. If not, the process that holds it sweeps, counts and
     /// indexes. Its cache would become wrong if others did, as it does not hear of their writes.
-    pub(crate) keeps_house: bool,
+    pub(crate) holds_lock: bool,
     /// Opens the write connection again after an I/O error.
     pub(crate) reopen: Box<dyn Fn() -> rusqlite::Result<Connection> + Send>,
     /// The files, which must still be those that were opened.
-    pub(crate) files: Arc<Files>,
+    pub(crate) files: Arc<DatabaseFiles>,
     /// The clocks.
     pub(crate) clock: Arc<dyn Clock>,
     /// Called between two groups.
@@ -55,8 +55,8 @@ impl Shared {
         vital::lock(&self.waiting)
     }
 
-    pub(super) fn is_well(&self) -> bool {
-        self.is(Condition::Well)
+    pub(super) fn is_healthy(&self) -> bool {
+        self.is(Condition::Healthy)
     }
 
     pub(super) fn is(&self, condition: Condition) -> bool {

@@ -16,7 +16,7 @@ use super::operation::{Operation, OperationError, WriteContext};
 use super::*;
 use crate::domain::clock::SystemClock;
 use crate::storage::sqlite::file::connection;
-use crate::storage::sqlite::file::database_files::Files;
+use crate::storage::sqlite::file::database_files::DatabaseFiles;
 use crate::storage::sqlite::file::open;
 use crate::storage::{StoreError, Unavailable};
 
@@ -66,7 +66,7 @@ impl Operation for Hold {
     fn finish(self: Box<Self>, _: Result<(), StoreError>) {}
 }
 
-struct World {
+struct WriterFixture {
     _folder: TempDir,
     database: PathBuf,
     writer: Writer,
@@ -83,7 +83,7 @@ fn write_connection(database: &Path) -> rusqlite::Result<Connection> {
     connection::write_connection(database)
 }
 
-impl World {
+impl WriterFixture {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("h.db");
@@ -95,10 +95,10 @@ impl World {
         let reopened = Arc::new(AtomicUsize::new(0));
         let max_pages = Arc::new(AtomicI64::new(NO_LIMIT));
         let (count, path, max) = (reopened.clone(), database.clone(), max_pages.clone());
-        let files = Arc::new(Files::of(&database, &connection).unwrap());
+        let files = Arc::new(DatabaseFiles::of(&database, &connection).unwrap());
         let writer = Writer::start(WriterResources {
             connection,
-            keeps_house: true,
+            holds_lock: true,
             reopen: Box::new(move || {
                 count.fetch_add(1, Ordering::Relaxed);
                 write_connection(&path)
@@ -172,7 +172,7 @@ impl World {
 
 #[test]
 fn one_that_fails_leaves_the_others_of_its_group_alone() {
-    let world = World::new();
+    let world = WriterFixture::new();
     world.as_one_group(|writer| {
         writer.submit(world.insert(1, 0, &[]));
         writer.submit(world.insert(2, 0, &[ffi::SQLITE_IOERR, ffi::SQLITE_IOERR]));
@@ -192,7 +192,7 @@ fn one_that_fails_leaves_the_others_of_its_group_alone() {
 
 #[test]
 fn outcomes_are_kept_in_their_order_until_they_are_written() {
-    let world = World::new();
+    let world = WriterFixture::new();
     world.as_one_group(|writer| {
         writer.submit_outcome(world.insert(1, 0, &[]));
         // Fails in the group and by itself, twice.
@@ -222,7 +222,7 @@ fn outcomes_are_kept_in_their_order_until_they_are_written() {
 
 #[test]
 fn a_full_file_refuses_what_is_new_and_takes_it_when_there_is_room_again() {
-    let world = World::new();
+    let world = WriterFixture::new();
     // From the next group on.
     world.max_pages.store(1, Ordering::Relaxed);
     world.writer.submit(world.insert(1, 0, &[]));
@@ -252,7 +252,7 @@ fn what_could_not_be_read_once_is_read_again_on_a_new_connection() {
         ffi::SQLITE_IOERR_READ,
         ffi::SQLITE_IOERR_SHORT_READ,
     ] {
-        let world = World::new();
+        let world = WriterFixture::new();
         world.writer.submit(world.insert(1, 0, &[code]));
         assert_eq!(world.result(), (1, Ok(())));
         assert_eq!(world.reopened.load(Ordering::Relaxed), 1);
@@ -266,7 +266,7 @@ fn what_could_not_be_read_once_is_read_again_on_a_new_connection() {
 
 #[test]
 fn a_lock_that_another_process_keeps_is_waited_for_once_and_not_by_each() {
-    let world = World::new();
+    let world = WriterFixture::new();
     let other = Connection::open(&world.database).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let began = Instant::now();
@@ -305,7 +305,7 @@ const GROUP: usize = 4 << 20;
 
 #[test]
 fn a_transaction_ends_when_it_has_become_too_heavy() {
-    let world = World::new();
+    let world = WriterFixture::new();
     let (go, held) = channel();
     world.as_one_group(|writer| {
         writer.submit(Box::new(Heavy(world.insert(1, 0, &[]), GROUP / 2)));
@@ -324,7 +324,7 @@ fn a_transaction_ends_when_it_has_become_too_heavy() {
 
 #[test]
 fn who_writes_much_waits_for_who_writes_little() {
-    let world = World::new();
+    let world = WriterFixture::new();
     let [busy, quiet] = [1, 2].map(|id| Some(Uuid::from_u128(id)));
     world.as_one_group(|writer| {
         for number in 0..20 {
@@ -343,7 +343,7 @@ fn who_writes_much_waits_for_who_writes_little() {
 
 #[test]
 fn a_flood_of_outcomes_leaves_half_of_each_group_to_others() {
-    let world = World::new();
+    let world = WriterFixture::new();
     world.as_one_group(|writer| {
         for number in 0..3000 {
             writer.submit_outcome(world.insert(number, 0, &[]));
@@ -361,7 +361,7 @@ fn a_flood_of_outcomes_leaves_half_of_each_group_to_others() {
 
 #[test]
 fn one_workspace_cannot_fill_the_queue() {
-    let world = World::new();
+    let world = WriterFixture::new();
     let [busy, quiet] = [1, 2].map(|id| Some(Uuid::from_u128(id)));
     world.as_one_group(|writer| {
         for number in 0..i64::try_from(QUEUE_ROOM.operations).unwrap() {

@@ -8,20 +8,20 @@ use std::time::{Duration, Instant};
 
 use rusqlite::ErrorCode;
 
-use super::cache::WriterState;
+use super::cache::WriterCache;
 use super::counters::Counters;
 use super::failure::{Condition, Failure, moved};
 use super::group::{GROUP_WEIGHT, Group, Results};
-use super::list_indexes::LateIndexes;
+use super::list_indexes::ListIndexes;
 use super::operation::{Operation, OperationError, WriteContext};
 use super::points::{pass_after_commit, pass_before_commit};
 use super::shared::{Shared, WriterResources};
 use super::sweep_list::{SweepList, SweepPace};
-use crate::fail_point::{FailPoint, reach};
-use crate::storage::sqlite::file::database_files::{Standing, save_removed_log};
+use crate::fail_point::{FailPoint, hit};
+use crate::storage::sqlite::file::database_files::{FilesState, save_removed_log};
 use crate::storage::sqlite::file::failed_sync::end_if_failed_sync;
-use crate::storage::sqlite::file::injected_error::reach_or_fail;
-use crate::storage::sqlite::file::read_failure::{confirmed, is_doubtful};
+use crate::storage::sqlite::file::injected_error::hit_or_fail;
+use crate::storage::sqlite::file::read_failure::{end_unless_moved, is_read_failure};
 use crate::storage::{Notice, StoreError, Unavailable};
 use crate::vital;
 
@@ -37,14 +37,14 @@ const PROBE: &str = "UPDATE meta SET value = value WHERE key = 'last_run'";
 
 pub(super) struct Thread<'a> {
     resources: WriterResources,
-    state: WriterState,
+    cache: WriterCache,
     counters: Counters,
-    indexes: LateIndexes,
+    indexes: ListIndexes,
     shared: &'a Shared,
     /// Set if the cache may hold what was rolled back; the thread reads it again before it uses it.
     stale: bool,
     /// Set if the last transaction could not read; the next one tries for the second time.
-    in_doubt: bool,
+    read_failed_before: bool,
     /// Set if the log was removed, and all of its content was moved into the database.
     log_is_saved: bool,
     sweep_pace: SweepPace,
@@ -58,21 +58,21 @@ impl<'a> Thread<'a> {
         shared: &'a Shared,
         ready: &SyncSender<rusqlite::Result<()>>,
     ) {
-        let loaded = load_state(&resources, shared).and_then(|state| {
+        let loaded = load_state(&resources, shared).and_then(|cache| {
             let counters = Counters::load(&resources.connection)?;
-            Ok((state, counters, LateIndexes::load(&resources.connection)?))
+            Ok((cache, counters, ListIndexes::load(&resources.connection)?))
         });
         match loaded {
-            Ok((state, counters, indexes)) => {
+            Ok((cache, counters, indexes)) => {
                 let _ = ready.send(Ok(()));
                 Self {
                     resources,
-                    state,
+                    cache,
                     counters,
                     indexes,
                     shared,
                     stale: false,
-                    in_doubt: false,
+                    read_failed_before: false,
                     log_is_saved: false,
                     sweep_pace: SweepPace::default(),
                 }
@@ -95,7 +95,7 @@ impl<'a> Thread<'a> {
 
     fn work(mut self) {
         while let Some(group) = self.next_group() {
-            reach(FailPoint::WriterTurn);
+            hit(FailPoint::WriterTurn);
             if self.write(group).is_break() {
                 break;
             }
@@ -126,7 +126,7 @@ impl<'a> Thread<'a> {
             let period = self.wait_period(now);
             let (woken, timed_out) = vital::wait_timeout(&self.shared.arrived, waiting, period);
             waiting = woken;
-            if timed_out && (!self.shared.is_well() || !self.is_in_place()) {
+            if timed_out && (!self.shared.is_healthy() || !self.is_in_place()) {
                 return Some(Group::default());
             }
         }
@@ -135,14 +135,14 @@ impl<'a> Thread<'a> {
     /// Reports whether a step of a sweep is to be made, in a transaction of its own: nobody's write is to
     /// take as long as that.
     fn may_sweep(&self, now: Instant) -> bool {
-        self.shared.is_well()
-            && !self.state.sweeping.is_empty()
+        self.shared.is_healthy()
+            && !self.cache.sweeping.is_empty()
             && self.sweep_pace.rest(now).is_zero()
     }
 
     /// Returns how long to wait for work.
     fn wait_period(&self, now: Instant) -> Duration {
-        if self.state.sweeping.is_empty() || !self.shared.is_well() {
+        if self.cache.sweeping.is_empty() || !self.shared.is_healthy() {
             return PROBE_PERIOD;
         }
         PROBE_PERIOD.min(self.sweep_pace.rest(now))
@@ -158,7 +158,7 @@ impl<'a> Thread<'a> {
         let all = outcomes.iter_mut().chain(items);
         match self.transact(least, &mut all.collect::<Vec<_>>()) {
             Ok(results) => {
-                self.shared.set(Condition::Well);
+                self.shared.set(Condition::Healthy);
                 Group { outcomes, others }.finish(results, self.shared);
                 ControlFlow::Continue(())
             }
@@ -177,7 +177,7 @@ impl<'a> Thread<'a> {
         self.shared.stall.begin(Instant::now());
         match self.try_transact(least, operations, &mut notices) {
             Ok(results) => {
-                self.in_doubt = false;
+                self.read_failed_before = false;
                 self.log_is_saved = false;
                 if !notices.is_empty()
                     && let Some(sink) = self.shared.sink.get()
@@ -197,13 +197,13 @@ impl<'a> Thread<'a> {
         notices: &mut Vec<Notice>,
     ) -> rusqlite::Result<Results> {
         self.begin()?;
-        reach_or_fail(FailPoint::ReadForWrite)?;
+        hit_or_fail(FailPoint::ReadForWrite)?;
         if self.stale {
-            self.state = load_state(&self.resources, self.shared)?;
-            self.indexes = LateIndexes::load(&self.resources.connection)?;
+            self.cache = load_state(&self.resources, self.shared)?;
+            self.indexes = ListIndexes::load(&self.resources.connection)?;
             self.stale = false;
         }
-        if operations.is_empty() && !self.shared.is_well() {
+        if operations.is_empty() && !self.shared.is_healthy() {
             self.resources.connection.execute(PROBE, [])?;
         }
         let now = Instant::now();
@@ -214,7 +214,7 @@ impl<'a> Thread<'a> {
         let mut results = Vec::with_capacity(operations.len());
         let mut context = WriteContext {
             connection: &self.resources.connection,
-            state: &mut self.state,
+            cache: &mut self.cache,
             counters: &mut self.counters,
             notices,
             now: self.resources.clock.now(),
@@ -235,7 +235,7 @@ impl<'a> Thread<'a> {
             weight += weighed;
             results.push((result, weighed));
         }
-        if self.resources.keeps_house {
+        if self.resources.holds_lock {
             if sweeps {
                 (self.resources.sweep)(&mut context)?;
             }
@@ -266,12 +266,12 @@ impl<'a> Thread<'a> {
     }
 
     fn is_in_place(&self) -> bool {
-        let standing = self
+        let state = self
             .resources
             .files
             .standing_for_writer(&self.resources.connection);
         // If the check itself fails, the transaction will find the reason.
-        standing.unwrap_or(Standing::InPlace) == Standing::InPlace
+        state.unwrap_or(FilesState::InPlace) == FilesState::InPlace
     }
 
     fn roll_back(&mut self, error: &rusqlite::Error) -> Failure {
@@ -283,8 +283,8 @@ impl<'a> Thread<'a> {
         }
         self.counters.rolled_back();
         let mut failure = Failure::of(error);
-        if is_doubtful(error) && std::mem::replace(&mut self.in_doubt, true) {
-            confirmed(&self.resources.files, &self.resources.connection, error);
+        if is_read_failure(error) && std::mem::replace(&mut self.read_failed_before, true) {
+            end_unless_moved(&self.resources.files, &self.resources.connection, error);
             failure = Failure::of(&moved());
         }
         if failure.condition == Condition::Moved {
@@ -323,9 +323,9 @@ impl<'a> Thread<'a> {
 }
 
 /// Loads the cache, with the endpoints to sweep only if this process sweeps.
-fn load_state(resources: &WriterResources, shared: &Shared) -> rusqlite::Result<WriterState> {
-    let mut state = WriterState::load(&resources.connection, shared.summarised.clone())?;
-    if !resources.keeps_house {
+fn load_state(resources: &WriterResources, shared: &Shared) -> rusqlite::Result<WriterCache> {
+    let mut state = WriterCache::load(&resources.connection, shared.summarised.clone())?;
+    if !resources.holds_lock {
         state.sweeping = SweepList::default();
     }
     Ok(state)

@@ -21,14 +21,14 @@ pub(crate) struct Subscriber {
 
 /// A workspace in use.
 #[derive(Debug)]
-pub(crate) struct Publisher {
+pub(crate) struct WorkspaceCache {
     pub(crate) number: i64,
     pub(crate) name: String,
     pub(crate) subscribers: Vec<Subscriber>,
     subscriptions: Subscriptions,
 }
 
-impl Publisher {
+impl WorkspaceCache {
     /// Reads a workspace from the file; `None` if there is no such workspace, or it was deleted.
     pub(crate) fn load(connection: &Connection, workspace: Uuid) -> rusqlite::Result<Option<Self>> {
         let row = connection
@@ -223,7 +223,7 @@ mod tests {
         fn the_first_of_each_format_comes_first_and_nobody_is_left_out(
             formats in prop::collection::vec(0_usize..3, 0..12),
         ) {
-            let mut publisher = Publisher {
+            let mut publisher = WorkspaceCache {
                 number: 1,
                 name: String::new(),
                 subscribers: Vec::new(),

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::domain::clock::Timestamp;
 use crate::domain::message::IDEMPOTENCY_PERIOD;
-use crate::fail_point::{FailPoint, reach};
+use crate::fail_point::{FailPoint, hit};
 use crate::storage::sqlite::event_state::state_is;
 use crate::storage::sqlite::writer::operation::{OperationError, WriteContext};
 
@@ -280,7 +280,7 @@ pub(crate) fn drop_bodies(connection: &Connection, message: i64) -> rusqlite::Re
                AND seq < (SELECT first_event + events FROM message WHERE seq = ?1)",
         )?
         .execute([message])?;
-    reach(FailPoint::Archiving);
+    hit(FailPoint::Archiving);
     connection
         .prepare_cached("UPDATE message SET body = NULL WHERE seq = ?1")?
         .execute([message])?;

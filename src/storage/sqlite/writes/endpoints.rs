@@ -4,7 +4,7 @@ use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, params, params_from_iter};
 use uuid::Uuid;
 
-use crate::domain::access::Reach;
+use crate::domain::access::Visibility;
 use crate::domain::endpoint::{
     DisabledReason, Endpoint, EndpointPatch, EndpointSettings, NewEndpoint,
 };
@@ -21,8 +21,8 @@ pub(crate) fn create(
     limit: u64,
 ) -> Result<Endpoint, OperationError> {
     let publisher = context
-        .state
-        .publisher(context.connection, new.workspace_id)?
+        .cache
+        .workspace_cache(context.connection, new.workspace_id)?
         .ok_or(StoreError::UnknownWorkspace(new.workspace_id))?;
     let count: u64 = context
         .connection
@@ -61,11 +61,11 @@ pub(crate) fn create(
 /// Changes an endpoint.
 pub(crate) fn update(
     context: &mut WriteContext<'_>,
-    reach: Reach,
+    visibility: Visibility,
     id: Uuid,
     patch: &EndpointPatch,
 ) -> Result<Endpoint, OperationError> {
-    let (number, workspace) = locate(context, reach, id)?;
+    let (number, workspace) = locate(context, visibility, id)?;
     let before = find(context, number)?;
     if patch.is_empty() {
         return Ok(before);
@@ -117,7 +117,7 @@ fn write_settings(
 /// Gives an endpoint another secret.
 pub(crate) fn replace_secret(
     context: &mut WriteContext<'_>,
-    reach: Reach,
+    visibility: Visibility,
     id: Uuid,
     secret: &Secret,
 ) -> Result<Endpoint, OperationError> {
@@ -125,16 +125,16 @@ pub(crate) fn replace_secret(
         secret: Some(secret.clone()),
         ..EndpointPatch::default()
     };
-    update(context, reach, id, &patch)
+    update(context, visibility, id, &patch)
 }
 
 /// Deletes an endpoint: its events stay listed; pending ones are skipped.
 pub(crate) fn delete(
     context: &mut WriteContext<'_>,
-    reach: Reach,
+    visibility: Visibility,
     id: Uuid,
 ) -> Result<(), OperationError> {
-    let (number, workspace) = locate(context, reach, id)?;
+    let (number, workspace) = locate(context, visibility, id)?;
     delete_located(context, number, workspace)
 }
 
@@ -182,12 +182,12 @@ pub(crate) fn disable(
 
 /// Skips every run so far by changing one row; the rows of the events are swept later.
 fn skip_pending(context: &mut WriteContext<'_>, number: EndpointNumber) -> rusqlite::Result<()> {
-    let last_run = context.state.last_run();
+    let last_run = context.cache.last_run();
     context
         .connection
         .prepare_cached("UPDATE endpoint SET skip_through = ?2, sweep = 1 WHERE n = ?1")?
         .execute(params![number.0, last_run])?;
-    context.state.sweeping.add(number);
+    context.cache.sweeping.add(number);
     Ok(())
 }
 
@@ -198,8 +198,8 @@ fn changed(
     workspace: Uuid,
     cause: Cause,
 ) -> Result<(), OperationError> {
-    context.state.forget_publisher(workspace);
-    context.state.forget_health(number);
+    context.cache.forget_workspace(workspace);
+    context.cache.forget_endpoint(number);
     let sql = format!("SELECT {} FROM endpoint WHERE n = ?1", rows::TARGET);
     let target = context
         .connection
@@ -222,7 +222,7 @@ fn find(context: &WriteContext<'_>, number: EndpointNumber) -> Result<Endpoint, 
 
 fn locate(
     context: &WriteContext<'_>,
-    reach: Reach,
+    visibility: Visibility,
     id: Uuid,
 ) -> Result<(EndpointNumber, Uuid), OperationError> {
     let found = context
@@ -234,7 +234,7 @@ fn locate(
         .query_row([id], |row| Ok((EndpointNumber(row.get(0)?), row.get(1)?)))
         .optional()?;
     match found {
-        Some((number, workspace)) if reach.covers(workspace) => Ok((number, workspace)),
+        Some((number, workspace)) if visibility.includes(workspace) => Ok((number, workspace)),
         _ => Err(StoreError::NotFound.into()),
     }
 }

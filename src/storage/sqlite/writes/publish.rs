@@ -17,7 +17,7 @@ use crate::domain::message::{
 };
 use crate::storage::sqlite::rows;
 use crate::storage::sqlite::writer::operation::{OperationError, ROW_WEIGHT, WriteContext};
-use crate::storage::sqlite::writer::workspace_cache::{Publisher, Subscriber};
+use crate::storage::sqlite::writer::workspace_cache::{Subscriber, WorkspaceCache};
 use crate::storage::{Notice, Published, QueuedEvent, Run, Seq, StoreError, WorkspaceNumber};
 
 const INSERT_MESSAGE: &str = "INSERT INTO message
@@ -35,8 +35,8 @@ pub(crate) fn publish(
     new: &NewMessage,
 ) -> Result<Published, OperationError> {
     let publisher = context
-        .state
-        .publisher(context.connection, new.workspace_id)?
+        .cache
+        .workspace_cache(context.connection, new.workspace_id)?
         .ok_or(StoreError::UnknownWorkspace(new.workspace_id))?;
     if let Some(idempotency) = &new.idempotency
         && let Some(published) = earlier(context, &publisher, idempotency)?
@@ -44,11 +44,11 @@ pub(crate) fn publish(
         return Ok(published);
     }
     let seq = context
-        .state
+        .cache
         .next_message(context.connection, context.now)?;
     let id = new_id(context.now);
     let type_number = context
-        .state
+        .cache
         .type_number(context.connection, &new.event_type)?;
     let timestamp = match &new.timestamp {
         Some(sent) => sent.clone(),
@@ -65,7 +65,7 @@ pub(crate) fn publish(
             publisher.number,
             type_number,
             context.now.micros(),
-            context.state.last_run() + 1,
+            context.cache.last_run() + 1,
             subscribers.len(),
             new.timestamp,
             &body[..],
@@ -165,7 +165,7 @@ fn insert_event(
     message: &mut MessageRow<'_>,
     subscriber: &Subscriber,
 ) -> Result<Uuid, OperationError> {
-    let (seq, created_at) = context.state.next_event(context.connection, context.now)?;
+    let (seq, created_at) = context.cache.next_event(context.connection, context.now)?;
     let id = new_id(created_at);
     let (body, is_stored_here) = message.bodies.of(subscriber.format);
     if is_stored_here {
@@ -229,7 +229,7 @@ fn claim(
 /// Returns the answer that this key got before, if it was used in the last 24 hours.
 fn earlier(
     context: &mut WriteContext<'_>,
-    publisher: &Publisher,
+    publisher: &WorkspaceCache,
     idempotency: &Idempotency,
 ) -> Result<Option<Published>, OperationError> {
     let claimed = context

@@ -66,10 +66,10 @@ fn insert_delivery(
     outcome: &AttemptRecord,
 ) -> rusqlite::Result<()> {
     let (seq, at) = context
-        .state
+        .cache
         .next_delivery(context.connection, context.now)?;
     let event = &outcome.event;
-    let health = context.state.health(context.connection, event.endpoint)?;
+    let health = context.cache.endpoint(context.connection, event.endpoint)?;
     // An attempt that was under way when its workspace was deleted and, soon after, erased.
     let response = outcome.response.as_ref().filter(|_| !health.erased);
     context
@@ -103,7 +103,7 @@ fn settle(
     disable_after: u32,
 ) -> Result<Option<Timestamp>, OperationError> {
     let event = &outcome.event;
-    let health = context.state.health(context.connection, event.endpoint)?;
+    let health = context.cache.endpoint(context.connection, event.endpoint)?;
     let is_run_skipped = event.run.is_skipped(Run(health.skip_through));
     let NextState { state, due } = next_state(outcome.verdict, is_run_skipped);
     let due = due.map(|due| due_after_setback(due, outcome.decided_at, context.now));
@@ -176,7 +176,7 @@ fn settle_endpoint(
     disable_after: u32,
 ) -> Result<(), OperationError> {
     let endpoint = outcome.event.endpoint;
-    let health = context.state.health(context.connection, endpoint)?;
+    let health = context.cache.endpoint(context.connection, endpoint)?;
     let streak = FailureStreak {
         failures: health.failures,
         is_enabled: health.active,
@@ -189,7 +189,7 @@ fn settle_endpoint(
     let effect = after_attempt(streak, attempt, disable_after);
     if effect.failures != health.failures {
         context
-            .state
+            .cache
             .set_failures(context.connection, endpoint, effect.failures)?;
     }
     match effect.disable {

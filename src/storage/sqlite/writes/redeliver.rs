@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, params};
 use uuid::Uuid;
 
-use crate::domain::access::Reach;
+use crate::domain::access::Visibility;
 use crate::domain::event_state::{EventState, Progress, Run};
 use crate::storage::sqlite::writer::operation::{OperationError, WriteContext};
 use crate::storage::{EndpointNumber, Notice, Seq, StoreError};
@@ -22,11 +22,11 @@ struct Found {
 /// Makes an event pending again, due now.
 pub(crate) fn redeliver(
     context: &mut WriteContext<'_>,
-    reach: Reach,
+    visibility: Visibility,
     id: Uuid,
 ) -> Result<(), OperationError> {
     let found = find(context, id)?
-        .filter(|found| reach.covers(found.workspace) && !found.deleted)
+        .filter(|found| visibility.includes(found.workspace) && !found.deleted)
         .ok_or(StoreError::NotFound)?;
     if found.archived {
         return Err(StoreError::EventArchived.into());
@@ -34,7 +34,7 @@ pub(crate) fn redeliver(
     if found.disabled {
         return Err(StoreError::EndpointDisabled.into());
     }
-    let run = context.state.next_run();
+    let run = context.cache.next_run();
     let begun = Progress::redelivered(Run(run));
     context
         .connection

@@ -28,14 +28,14 @@ pub(crate) fn is_needed(context: &mut WriteContext<'_>) -> Result<bool, Operatio
 }
 
 /// Where a pass stands: the endpoint and the event looked at last.
-pub(crate) type RetimingPass = (i64, i64);
+pub(crate) type ReschedulePass = (i64, i64);
 
 /// Has some retries that were recorded at a time still to come begin their wait now; `None` when the
 /// pass is complete.
-pub(crate) fn retime(
+pub(crate) fn reschedule_after_clock_setback(
     context: &mut WriteContext<'_>,
-    pass: RetimingPass,
-) -> Result<Option<RetimingPass>, OperationError> {
+    pass: ReschedulePass,
+) -> Result<Option<ReschedulePass>, OperationError> {
     let now = context.now;
     let waiting: Vec<(i64, i64, i64, i64)> = context
         .connection

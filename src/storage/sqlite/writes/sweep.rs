@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rusqlite::params;
 
 use crate::domain::event_state::EventState;
-use crate::fail_point::{FailPoint, reach};
+use crate::fail_point::{FailPoint, hit};
 use crate::storage::EndpointNumber;
 use crate::storage::sqlite::event_state::state_is;
 use crate::storage::sqlite::writer::operation::WriteContext;
@@ -56,7 +56,7 @@ pub(crate) fn sweep_some(context: &mut WriteContext<'_>) -> rusqlite::Result<()>
     let mut through = 0;
     while left > 0
         && began.elapsed() < STEP_TIME
-        && let Some((from, endpoint)) = context.state.sweeping.next()
+        && let Some((from, endpoint)) = context.cache.sweeping.next()
     {
         if through < from || through == 0 {
             through = from + SPAN;
@@ -74,7 +74,7 @@ fn sweep_endpoint(
     through: i64,
     limit: usize,
 ) -> rusqlite::Result<usize> {
-    let health = context.state.health(context.connection, endpoint)?;
+    let health = context.cache.endpoint(context.connection, endpoint)?;
     let stretch = Stretch {
         from,
         through,
@@ -83,7 +83,7 @@ fn sweep_endpoint(
     let mut left = limit;
     for (select, from_state) in [(FRESH, EventState::Fresh), (RETRY, EventState::Retry)] {
         left -= sweep_state(context, endpoint, stretch, (select, from_state), left)?;
-        reach(FailPoint::Sweeping);
+        hit(FailPoint::Sweeping);
     }
     if left > 0 {
         note_what_is_left(context, endpoint, stretch)?;
@@ -149,14 +149,14 @@ fn note_what_is_left(
     let retry = pending(context, RETRY, endpoint, rest, 1)?;
     let first = fresh.iter().chain(&retry).map(|(seq, _)| *seq).min();
     if let Some(first) = first {
-        context.state.sweeping.go_on_from(endpoint, first);
+        context.cache.sweeping.go_on_from(endpoint, first);
         return Ok(());
     }
     context
         .connection
         .prepare_cached("UPDATE endpoint SET sweep = 0 WHERE n = ?1")?
         .execute([endpoint.0])?;
-    context.state.sweeping.remove(endpoint);
+    context.cache.sweeping.remove(endpoint);
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::token_family;
 use super::token_family::{Acting, make_room};
 use super::workspaces::locate;
-use crate::domain::access::{AccessToken, Actor, Reach, Scopes};
+use crate::domain::access::{AccessToken, Actor, Scopes, Visibility};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::new_id;
 use crate::storage::sqlite::reads::tokens::find;
@@ -26,12 +26,12 @@ pub(crate) fn create(
     }
     let workspace = match new.workspace_id {
         None => None,
-        Some(id) => Some(locate(context.connection, Reach::Server, id).map_err(
-            |error| match error {
+        Some(id) => Some(
+            locate(context.connection, Visibility::All, id).map_err(|error| match error {
                 OperationError::Refused(_) => StoreError::UnknownWorkspace(id).into(),
                 database @ OperationError::Database(_) => database,
-            },
-        )?),
+            })?,
+        ),
     };
     if let (Some(_), Some(workspace)) = (&parent, workspace) {
         make_room(context, workspace, limit)?;
@@ -56,7 +56,7 @@ pub(crate) fn create(
             expires_at.map(Timestamp::micros),
             parent.map(|parent| parent.number),
         ])?;
-    find(context.connection, by.reach(), id)?
+    find(context.connection, by.visibility(), id)?
         .ok_or_else(|| StoreError::Internal("a new token is not there".to_owned()).into())
 }
 
@@ -85,7 +85,7 @@ pub(crate) fn update(
     if let (Some(acting), Some(scopes)) = (&acting, patch.scopes) {
         acting.must_hold(scopes)?;
     }
-    let before = find(context.connection, by.reach(), id)?.ok_or(StoreError::NotFound)?;
+    let before = find(context.connection, by.visibility(), id)?.ok_or(StoreError::NotFound)?;
     if let Some(acting) = &acting {
         acting.must_be_allowed(context, &before)?;
     }
@@ -104,7 +104,7 @@ pub(crate) fn update(
             patch.scopes.map(Scopes::bits),
             context.now.micros()
         ])?;
-    find(context.connection, by.reach(), id)?.ok_or_else(|| StoreError::NotFound.into())
+    find(context.connection, by.visibility(), id)?.ok_or_else(|| StoreError::NotFound.into())
 }
 
 /// Ends a token. Returns the number of tokens below it.
@@ -115,7 +115,7 @@ pub(crate) fn revoke(
     descendants: Descendants,
 ) -> Result<u64, OperationError> {
     let acting = Acting::find(context, by)?;
-    let token = find(context.connection, by.reach(), id)?.ok_or(StoreError::NotFound)?;
+    let token = find(context.connection, by.visibility(), id)?.ok_or(StoreError::NotFound)?;
     if let Some(acting) = &acting {
         acting.must_be_allowed(context, &token)?;
         acting.must_not_hide(&token, descendants)?;

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
 use super::{endpoints, erasure_notes};
-use crate::domain::access::Reach;
+use crate::domain::access::Visibility;
 use crate::domain::id::new_id;
 use crate::domain::workspace::{Workspace, WorkspaceName};
 use crate::storage::sqlite::rows;
@@ -30,13 +30,13 @@ pub(crate) fn create(
 /// Renames a workspace.
 pub(crate) fn rename(
     context: &mut WriteContext<'_>,
-    reach: Reach,
+    visibility: Visibility,
     id: Uuid,
     name: &WorkspaceName,
 ) -> Result<Workspace, OperationError> {
-    let number = locate(context.connection, reach, id)?;
+    let number = locate(context.connection, visibility, id)?;
     refuse_taken(context.connection, name, Some(number))?;
-    context.state.forget_publisher(id);
+    context.cache.forget_workspace(id);
     let sql = format!(
         "UPDATE workspace SET name = ?2, modified_at = ?3 WHERE n = ?1 RETURNING {}",
         rows::WORKSPACE
@@ -51,10 +51,10 @@ pub(crate) fn rename(
 /// ([`crate::storage::sqlite::maintenance::erase`]).
 pub(crate) fn delete(
     context: &mut WriteContext<'_>,
-    reach: Reach,
+    visibility: Visibility,
     id: Uuid,
 ) -> Result<(), OperationError> {
-    let number = locate(context.connection, reach, id)?;
+    let number = locate(context.connection, visibility, id)?;
     let endpoints: Vec<EndpointNumber> = context
         .connection
         .prepare_cached("SELECT n FROM endpoint WHERE workspace = ?1 AND deleted_at IS NULL")?
@@ -72,15 +72,15 @@ pub(crate) fn delete(
         .prepare_cached("UPDATE workspace SET deleted_at = ?2, name = '' WHERE n = ?1")?
         .execute(params![number, context.now.micros()])?;
     erasure_notes::add(context.connection, number)?;
-    context.state.forget_all_health();
-    context.state.forget_publisher(id);
+    context.cache.forget_all_endpoints();
+    context.cache.forget_workspace(id);
     Ok(())
 }
 
 /// Returns the number of a workspace in use.
 pub(crate) fn locate(
     connection: &Connection,
-    reach: Reach,
+    visibility: Visibility,
     id: Uuid,
 ) -> Result<i64, OperationError> {
     let number = connection
@@ -88,7 +88,7 @@ pub(crate) fn locate(
         .query_row([id], |row| row.get(0))
         .optional()?;
     match number {
-        Some(number) if reach.covers(id) => Ok(number),
+        Some(number) if visibility.includes(id) => Ok(number),
         _ => Err(StoreError::NotFound.into()),
     }
 }

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use crate::fail_point::FailPoint;
 use crate::storage::sqlite::file::connection::BUSY_TIMEOUT;
-use crate::storage::sqlite::file::injected_error::reach_or_fail;
+use crate::storage::sqlite::file::injected_error::hit_or_fail;
 use crate::storage::sqlite::file::wal::checkpoint;
 
 /// The result of making the log start over.
@@ -23,7 +23,7 @@ pub(super) enum Restart {
 pub(super) fn restart_log(connection: &Connection, wait: Duration) -> rusqlite::Result<Restart> {
     connection.busy_timeout(wait)?;
     let restarted =
-        reach_or_fail(FailPoint::LongLog).and_then(|()| checkpoint(connection, "RESTART"));
+        hit_or_fail(FailPoint::LongLog).and_then(|()| checkpoint(connection, "RESTART"));
     connection.busy_timeout(BUSY_TIMEOUT)?;
     let restarted = restarted?;
     Ok(if !restarted.busy {

@@ -3,7 +3,7 @@ use tempfile::TempDir;
 use super::*;
 
 /// A keeper of a real log, told of sizes that would take long to write.
-struct Bench {
+struct LogFixture {
     folder: TempDir,
     writer: Connection,
     reader: Connection,
@@ -14,7 +14,7 @@ fn open(folder: &TempDir) -> Connection {
     Connection::open(folder.path().join("h.db")).unwrap()
 }
 
-impl Bench {
+impl LogFixture {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let writer = open(&folder);
@@ -24,11 +24,11 @@ impl Bench {
             )
             .unwrap();
         let shared = Arc::new(Shared {
-            turn: Mutex::new(Turn::Idle),
+            phase: Mutex::new(CheckpointPhase::Idle),
             changed: Condvar::new(),
             log_is_long: AtomicBool::new(false),
         });
-        let files = Files::of(&folder.path().join("h.db"), &writer).unwrap();
+        let files = DatabaseFiles::of(&folder.path().join("h.db"), &writer).unwrap();
         Self {
             writer,
             reader: open(&folder),
@@ -44,7 +44,7 @@ impl Bench {
         self.writer.execute("INSERT INTO t VALUES (2)", []).unwrap();
     }
 
-    fn look(&mut self, frames: i64) -> Turn {
+    fn look(&mut self, frames: i64) -> CheckpointPhase {
         self.keeper.look_after(frames, &self.writer);
         *self.keeper.shared.lock()
     }
@@ -56,32 +56,32 @@ impl Bench {
 
 #[test]
 fn a_long_log_starts_over_once_nobody_reads_it() {
-    let mut bench = Bench::new();
+    let mut bench = LogFixture::new();
     bench.begin_to_read();
     bench.look(TOO_MANY_FRAMES);
     assert!(bench.is_long());
-    assert_eq!(bench.keeper.waits_in_vain, 1);
+    assert_eq!(bench.keeper.failed_restarts, 1);
     assert!(bench.keeper.wait_from > Instant::now() + RESTART_PAUSE / 2);
     bench.reader.execute_batch("COMMIT").unwrap();
     bench.keeper.wait_from = Instant::now();
     bench.look(TOO_MANY_FRAMES);
-    assert_eq!(bench.keeper.waits_in_vain, 0);
+    assert_eq!(bench.keeper.failed_restarts, 0);
     bench.look(1);
     assert!(!bench.is_long());
 }
 
 #[test]
 fn who_reads_for_ever_is_waited_for_seldom() {
-    let mut bench = Bench::new();
+    let mut bench = LogFixture::new();
     bench.begin_to_read();
     for _ in 0..2 {
         bench.keeper.wait_from = Instant::now();
         bench.look(TOO_MANY_FRAMES);
     }
-    assert!(bench.keeper.wait_from > Instant::now() + HOPELESS_PAUSE / 2);
-    let waits = bench.keeper.waits_in_vain;
+    assert!(bench.keeper.wait_from > Instant::now() + BLOCKED_RESTART_PAUSE / 2);
+    let waits = bench.keeper.failed_restarts;
     bench.look(TOO_MANY_FRAMES + 1);
-    assert_eq!(bench.keeper.waits_in_vain, waits, "no wait in between");
+    assert_eq!(bench.keeper.failed_restarts, waits, "no wait in between");
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn a_checkpoint_that_is_being_made_is_not_taken_for_readers() {
         std::thread::yield_now();
         !GIVES_UP.load(Ordering::Relaxed)
     }
-    let mut bench = Bench::new();
+    let mut bench = LogFixture::new();
     bench.begin_to_read();
     let other = open(&bench.folder);
     other.busy_handler(Some(stay)).unwrap();
@@ -104,42 +104,42 @@ fn a_checkpoint_that_is_being_made_is_not_taken_for_readers() {
     }
     for _ in 0..2 * RESTART_WAITS.len() {
         bench.look(TOO_MANY_FRAMES);
-        assert_eq!(bench.keeper.waits_in_vain, 0);
+        assert_eq!(bench.keeper.failed_restarts, 0);
         assert!(bench.keeper.wait_from <= Instant::now(), "no pause");
     }
     GIVES_UP.store(true, Ordering::Relaxed);
     assert!(at_work.join().unwrap());
     bench.look(TOO_MANY_FRAMES);
-    assert_eq!(bench.keeper.waits_in_vain, 1, "now it is the reader");
+    assert_eq!(bench.keeper.failed_restarts, 1, "now it is the reader");
 }
 
 #[test]
 fn where_a_reader_holds_the_log_the_thread_works_only_after_it_has_grown() {
-    let mut bench = Bench::new();
+    let mut bench = LogFixture::new();
     bench.begin_to_read();
-    assert_eq!(bench.look(START_FRAMES), Turn::Thread);
-    *bench.keeper.shared.lock() = Turn::Writer;
-    assert_eq!(bench.look(START_FRAMES + 1), Turn::Idle);
+    assert_eq!(bench.look(START_FRAMES), CheckpointPhase::Thread);
+    *bench.keeper.shared.lock() = CheckpointPhase::Writer;
+    assert_eq!(bench.look(START_FRAMES + 1), CheckpointPhase::Idle);
     bench.keeper.start_from = Instant::now();
-    assert_eq!(bench.look(2 * START_FRAMES), Turn::Idle);
-    assert_eq!(bench.look(2 * START_FRAMES + 1), Turn::Thread);
+    assert_eq!(bench.look(2 * START_FRAMES), CheckpointPhase::Idle);
+    assert_eq!(bench.look(2 * START_FRAMES + 1), CheckpointPhase::Thread);
     // It started over.
-    *bench.keeper.shared.lock() = Turn::Idle;
+    *bench.keeper.shared.lock() = CheckpointPhase::Idle;
     bench.look(1);
     bench.keeper.start_from = Instant::now();
-    assert_eq!(bench.look(START_FRAMES), Turn::Thread);
+    assert_eq!(bench.look(START_FRAMES), CheckpointPhase::Thread);
 }
 
 #[test]
 fn checkpoints_are_seconds_apart_unless_the_log_fills_sooner() {
-    let mut bench = Bench::new();
-    assert_eq!(bench.look(START_FRAMES), Turn::Thread);
-    *bench.keeper.shared.lock() = Turn::Idle;
+    let mut bench = LogFixture::new();
+    assert_eq!(bench.look(START_FRAMES), CheckpointPhase::Thread);
+    *bench.keeper.shared.lock() = CheckpointPhase::Idle;
     bench.look(1);
     bench.keeper.start_from = Instant::now() + Duration::from_hours(1);
-    assert_eq!(bench.look(START_FRAMES), Turn::Idle);
-    assert_eq!(bench.look(HURRY_FRAMES - 1), Turn::Idle);
-    assert_eq!(bench.look(HURRY_FRAMES), Turn::Thread);
+    assert_eq!(bench.look(START_FRAMES), CheckpointPhase::Idle);
+    assert_eq!(bench.look(HURRY_FRAMES - 1), CheckpointPhase::Idle);
+    assert_eq!(bench.look(HURRY_FRAMES), CheckpointPhase::Thread);
     assert!(bench.keeper.start_from > Instant::now() + START_PERIOD / 2);
     const { assert!(HURRY_FRAMES < TOO_MANY_FRAMES) };
 }

@@ -3,12 +3,12 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 use uuid::Uuid;
 
-use super::plan::Plan;
+use super::plan::ScanPlan;
 use super::query::{Found, Pattern, Query};
 use super::rows;
 use super::scan::{Index, Scan, Source};
 use super::scope::{Indexes, Scope};
-use super::search::Haystack;
+use super::search::TextSearch;
 use super::statement::{Table, prepare};
 use super::time_range::Interval;
 use super::totals;
@@ -19,9 +19,9 @@ use crate::storage::part::Paged;
 
 const INDEXES: Indexes = Indexes {
     all: index(Source::Rows),
-    of_workspace: index(Source::Late("delivery_of_workspace")),
-    of_type: index(Source::Late("delivery_of_type")),
-    of_endpoint: index(Source::Late("delivery_of_endpoint")),
+    of_workspace: index(Source::ListIndex("delivery_of_workspace")),
+    of_type: index(Source::ListIndex("delivery_of_type")),
+    of_endpoint: index(Source::ListIndex("delivery_of_endpoint")),
 };
 const UNHAPPY: Index = partial("delivery_unhappy", "succeeded = 0");
 const UNHAPPY_ENDPOINT: Index = partial("delivery_unhappy_endpoint", "succeeded = 0");
@@ -55,12 +55,12 @@ fn find(connection: &Connection, filter: &DeliveryFilter, page: Page) -> rusqlit
         searched: matches!(query, Some(Query::Text(_))).then_some(0),
         ..Found::default()
     };
-    let Some(outcome) = Outcome::of(filter.succeeded, filter.code_class) else {
+    let Some(outcome) = ResultFilter::of(filter.succeeded, filter.code_class) else {
         return Ok(nothing);
     };
     let Some(scope) = Scope::resolve(
         connection,
-        filter.reach,
+        filter.visibility,
         &filter.workspaces,
         &filter.endpoints,
         &filter.event_types,
@@ -83,7 +83,7 @@ fn find(connection: &Connection, filter: &DeliveryFilter, page: Page) -> rusqlit
 
 /// The results that a filter asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
+enum ResultFilter {
     Any,
     Succeeded,
     /// Answered with another code, or not answered.
@@ -92,7 +92,7 @@ enum Outcome {
     Class(CodeClass),
 }
 
-impl Outcome {
+impl ResultFilter {
     /// Combines two filters; `None`: no row can match both. Success means a 2xx.
     const fn of(succeeded: Option<bool>, class: Option<CodeClass>) -> Option<Self> {
         match (succeeded, class) {
@@ -129,7 +129,7 @@ impl Outcome {
 /// A filter without its event and query, with ids resolved to the numbers of the database.
 struct Selection {
     scope: Scope,
-    outcome: Outcome,
+    outcome: ResultFilter,
     interval: Interval,
 }
 
@@ -147,33 +147,33 @@ impl Selection {
         Ok(found)
     }
 
-    fn total(&self, connection: &Connection, plan: &Plan) -> rusqlite::Result<u64> {
+    fn total(&self, connection: &Connection, plan: &ScanPlan) -> rusqlite::Result<u64> {
         totals::total(connection, Table::Delivery, plan, self.interval, |blocks| {
             let kinds = self.outcome.kinds();
             totals::counters(connection, Table::Delivery, &self.scope, blocks, &kinds)
         })
     }
 
-    fn plan(&self, connection: &Connection) -> rusqlite::Result<Plan> {
+    fn plan(&self, connection: &Connection) -> rusqlite::Result<ScanPlan> {
         let (plus, minus) = match self.outcome {
-            Outcome::Any => (self.scope.every(connection, &INDEXES)?, Vec::new()),
-            Outcome::Succeeded => (
+            ResultFilter::Any => (self.scope.every(connection, &INDEXES)?, Vec::new()),
+            ResultFilter::Succeeded => (
                 self.scope.every(connection, &INDEXES)?,
                 self.unhappy(connection, None)?,
             ),
-            Outcome::Unhappy => (self.unhappy(connection, None)?, Vec::new()),
-            Outcome::Class(class) => (self.unhappy(connection, Some(class))?, Vec::new()),
+            ResultFilter::Unhappy => (self.unhappy(connection, None)?, Vec::new()),
+            ResultFilter::Class(class) => (self.unhappy(connection, Some(class))?, Vec::new()),
         };
-        Ok(Plan { plus, minus })
+        Ok(ScanPlan { plus, minus })
     }
 
-    fn plan_in_table(&self) -> Plan {
+    fn plan_in_table(&self) -> ScanPlan {
         let scan = self.scope.in_table(&INDEXES);
-        Plan::of(vec![match self.outcome {
-            Outcome::Any => scan,
-            Outcome::Succeeded => scan.and("succeeded = ?", 1),
-            Outcome::Unhappy => scan.and("succeeded = ?", 0),
-            Outcome::Class(class) => of_class(scan, class),
+        ScanPlan::of(vec![match self.outcome {
+            ResultFilter::Any => scan,
+            ResultFilter::Succeeded => scan.and("succeeded = ?", 1),
+            ResultFilter::Unhappy => scan.and("succeeded = ?", 0),
+            ResultFilter::Class(class) => of_class(scan, class),
         }])
     }
 
@@ -204,7 +204,7 @@ impl Selection {
         let mut found = Found::default();
         let mut searched = 0;
         for row in deliveries_of(connection, event)? {
-            if !self.covers(&row) {
+            if !self.includes(&row) {
                 continue;
             }
             searched += 1;
@@ -232,20 +232,20 @@ impl Selection {
             .optional()?;
         // A delivery that the caller may not see is treated as absent, also in the next statement: the caller
         // could measure its time.
-        let candidates = match delivery.filter(|delivery| self.covers(delivery)) {
+        let candidates = match delivery.filter(|delivery| self.includes(delivery)) {
             Some(delivery) => vec![delivery],
             None => deliveries_of(connection, id)?,
         };
         let mut found = Found::default();
-        for row in candidates.iter().filter(|row| self.covers(row)) {
+        for row in candidates.iter().filter(|row| self.includes(row)) {
             found.add(row.seq, page);
         }
         Ok(found)
     }
 
-    fn covers(&self, row: &Candidate) -> bool {
+    fn includes(&self, row: &Candidate) -> bool {
         self.scope
-            .covers(row.workspace, row.endpoint, row.event_type)
+            .includes(row.workspace, row.endpoint, row.event_type)
             && self.outcome.includes(row.succeeded, row.code)
             && self.interval.contains(row.created_at)
     }
@@ -257,7 +257,7 @@ impl Selection {
         page: Page,
     ) -> rusqlite::Result<Found> {
         let plan = self.plan(connection)?;
-        let haystack = Haystack {
+        let haystack = TextSearch {
             table: Table::Delivery,
             in_table: self.plan_in_table(),
             ranges: self.interval.ranges(connection, Table::Delivery)?,

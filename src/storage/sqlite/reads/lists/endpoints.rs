@@ -22,7 +22,7 @@ pub(crate) fn list_endpoints(
     bytes: usize,
 ) -> rusqlite::Result<Paged<Endpoint>> {
     let snapshot = connection.unchecked_transaction()?;
-    let scope = Scope::resolve(&snapshot, filter.reach, &filter.workspaces, &[], &[])?;
+    let scope = Scope::resolve(&snapshot, filter.visibility, &filter.workspaces, &[], &[])?;
     let mut numbers = match scope {
         None => Vec::new(),
         Some(scope) => matching(&snapshot, &scope, filter.url.as_deref().unwrap_or_default())?,

@@ -3,18 +3,18 @@
 use rusqlite::{Connection, OptionalExtension};
 use uuid::Uuid;
 
-use super::plan::Plan;
+use super::plan::ScanPlan;
 use super::query::{Found, Pattern, Query};
 use super::rows;
 use super::scan::{Index, Scan, Source};
 use super::scope::{Indexes, Scope};
-use super::search::Haystack;
+use super::search::TextSearch;
 use super::statement::{Table, prepare};
 use super::statuses::Statuses;
 use super::time_range::{Interval, SeqRange};
 use super::totals;
 use super::totals::Blocks;
-use crate::domain::access::Reach;
+use crate::domain::access::Visibility;
 use crate::domain::event::{Event, EventStatus};
 use crate::domain::event_state::EventState;
 use crate::storage::filter::{EventFilter, Page, QUERY_SCAN_MAX, RowNumber};
@@ -23,9 +23,9 @@ use crate::storage::sqlite::event_state::{number, state_is};
 
 const INDEXES: Indexes = Indexes {
     all: index(Source::Rows),
-    of_workspace: index(Source::Late("event_of_workspace")),
-    of_type: index(Source::Late("event_of_type")),
-    of_endpoint: index(Source::Late("event_of_endpoint")),
+    of_workspace: index(Source::ListIndex("event_of_workspace")),
+    of_type: index(Source::ListIndex("event_of_type")),
+    of_endpoint: index(Source::ListIndex("event_of_endpoint")),
 };
 const UNHAPPY: Index = partial("event_unhappy", state_is!(unsuccessful));
 const UNHAPPY_ENDPOINT: Index = partial("event_unhappy_endpoint", state_is!(unsuccessful));
@@ -70,7 +70,7 @@ pub(crate) fn list_events(
 /// Returns an event, if the caller may see it. May be called within a transaction.
 pub(crate) fn find_event(
     connection: &Connection,
-    reach: Reach,
+    visibility: Visibility,
     id: Uuid,
     bytes: usize,
 ) -> rusqlite::Result<Option<Row<Event>>> {
@@ -80,7 +80,7 @@ pub(crate) fn find_event(
         .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     match found {
-        Some((seq, workspace)) if reach.covers(workspace) => {
+        Some((seq, workspace)) if visibility.includes(workspace) => {
             Ok(rows::events(connection, &[RowNumber(seq)], bytes)?
                 .rows
                 .pop())
@@ -93,7 +93,7 @@ fn find(connection: &Connection, filter: &EventFilter, page: Page) -> rusqlite::
     let query = filter.query.as_deref().and_then(Query::parse);
     let Some(scope) = Scope::resolve(
         connection,
-        filter.reach,
+        filter.visibility,
         &filter.workspaces,
         &filter.endpoints,
         &filter.event_types,
@@ -145,7 +145,7 @@ impl Selection {
         Ok(found)
     }
 
-    fn total(&self, connection: &Connection, plan: &Plan) -> rusqlite::Result<u64> {
+    fn total(&self, connection: &Connection, plan: &ScanPlan) -> rusqlite::Result<u64> {
         totals::total(connection, Table::Event, plan, self.interval, |blocks| {
             self.counted(connection, blocks)
         })
@@ -161,7 +161,7 @@ impl Selection {
         if pending == skipped {
             return Ok(counted);
         }
-        let unswept = Plan::of(self.unswept(&self.backlogs(connection)?));
+        let unswept = ScanPlan::of(self.unswept(&self.backlogs(connection)?));
         if unswept.plus.is_empty() {
             return Ok(counted);
         }
@@ -174,8 +174,8 @@ impl Selection {
         })
     }
 
-    fn plan(&self, connection: &Connection) -> rusqlite::Result<Plan> {
-        let mut plan = Plan::default();
+    fn plan(&self, connection: &Connection) -> rusqlite::Result<ScanPlan> {
+        let mut plan = ScanPlan::default();
         // Most events succeeded, so the list of those is all events without the others.
         let listed = self.statuses.include(EventStatus::Succeeded);
         if listed {
@@ -205,15 +205,15 @@ impl Selection {
         Ok(plan)
     }
 
-    fn plan_in_table(&self, connection: &Connection) -> rusqlite::Result<Plan> {
+    fn plan_in_table(&self, connection: &Connection) -> rusqlite::Result<ScanPlan> {
         let scan = self.scope.in_table(&INDEXES);
         if self.statuses.kinds().is_empty() {
-            return Ok(Plan::of(vec![scan]));
+            return Ok(ScanPlan::of(vec![scan]));
         }
         // Whether an event is pending depends on its endpoint's row, so pending events keep using the partial
         // indexes.
         let ended: Vec<i64> = self.statuses.final_states();
-        let mut plan = Plan::default();
+        let mut plan = ScanPlan::default();
         if !ended.is_empty() {
             plan.plus.push(scan.among("state", &ended));
         }
@@ -324,7 +324,7 @@ impl Selection {
             let mut statement = prepare(connection, sql)?;
             let mut rows = statement.query([id])?;
             while let Some(row) = rows.next()? {
-                if self.covers(row)? {
+                if self.includes(row)? {
                     found.add(row.get(0)?, page);
                 }
             }
@@ -333,9 +333,9 @@ impl Selection {
     }
 
     /// Reports whether a row of `candidates!` matches.
-    fn covers(&self, row: &rusqlite::Row<'_>) -> rusqlite::Result<bool> {
+    fn includes(&self, row: &rusqlite::Row<'_>) -> rusqlite::Result<bool> {
         let status = rows::status(row.get(4)?, row.get(5)?, row.get(6)?);
-        Ok(self.scope.covers(row.get(1)?, row.get(2)?, row.get(3)?)
+        Ok(self.scope.includes(row.get(1)?, row.get(2)?, row.get(3)?)
             && self.statuses.include(status)
             && self.interval.contains(row.get(7)?))
     }
@@ -348,7 +348,7 @@ impl Selection {
         page: Page,
     ) -> rusqlite::Result<Found> {
         let plan = self.plan(connection)?;
-        let haystack = Haystack {
+        let haystack = TextSearch {
             table: Table::Event,
             in_table: self.plan_in_table(connection)?,
             ranges: self.interval.ranges(connection, Table::Event)?,

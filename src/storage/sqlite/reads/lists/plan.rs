@@ -13,14 +13,14 @@ use super::time_range::SeqRange;
 /// rows is a difference of sums. And a large set can be listed by leaving out a small one: the small set has
 /// small indexes, while an index of the large one would cost every write.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Plan {
+pub(crate) struct ScanPlan {
     /// Rows to list.
     pub(crate) plus: Vec<Scan>,
     /// Rows of `plus` to leave out.
     pub(crate) minus: Vec<Scan>,
 }
 
-impl Plan {
+impl ScanPlan {
     /// Returns the plan for the rows of `plus`.
     pub(crate) const fn of(plus: Vec<Scan>) -> Self {
         Self {
@@ -78,10 +78,10 @@ impl Plan {
     }
 }
 
-/// A walk through the rows of a [`Plan`], newest first.
+/// A walk through the rows of a [`ScanPlan`], newest first.
 pub(crate) struct Walk<'a> {
     connection: &'a Connection,
-    plan: &'a Plan,
+    plan: &'a ScanPlan,
     ranges: std::slice::Iter<'a, SeqRange>,
     expected: u64,
     current: Option<(Merge<'a>, Merge<'a>)>,
@@ -91,7 +91,7 @@ impl<'a> Walk<'a> {
     /// Begins at the newest row; the caller expects to need about `expected` rows.
     pub(crate) fn new(
         connection: &'a Connection,
-        plan: &'a Plan,
+        plan: &'a ScanPlan,
         ranges: &'a [SeqRange],
         expected: u64,
     ) -> Self {

@@ -71,7 +71,7 @@ impl Pattern {
     }
 
     /// Reports whether nothing can match.
-    pub(crate) fn is_hopeless(&self) -> bool {
+    pub(crate) fn matches_nothing(&self) -> bool {
         self.places.is_empty() && self.codes.is_empty()
     }
 
@@ -171,8 +171,8 @@ mod tests {
         ] {
             assert!(!Pattern::new(other).in_id(id), "{other}");
         }
-        assert!(Pattern::new("x1").is_hopeless());
-        assert!(Pattern::new(&"1".repeat(37)).is_hopeless());
+        assert!(Pattern::new("x1").matches_nothing());
+        assert!(Pattern::new(&"1".repeat(37)).matches_nothing());
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(crate) enum Source {
         only: &'static str,
     },
     /// In a list index of this name, which does not have the newest rows.
-    Late(&'static str),
+    ListIndex(&'static str),
 }
 
 /// The rows of one index that meet some conditions, in the order of `seq`.
@@ -153,7 +153,7 @@ impl Scan {
                 2,
             ),
         };
-        let join = if let Source::Late(_) = self.index.source {
+        let join = if let Source::ListIndex(_) = self.index.source {
             [row, event].concat()
         } else {
             event.to_owned()
@@ -178,13 +178,13 @@ impl Scan {
             Source::Partial { name, .. } => {
                 write!(sql, "SELECT {columns} FROM {table} INDEXED BY {name}")
             }
-            Source::Late(name) => write!(sql, "SELECT {columns} FROM {name}"),
+            Source::ListIndex(name) => write!(sql, "SELECT {columns} FROM {name}"),
         };
         sql.push_str(join);
         sql.push_str(" WHERE ");
         let only = match self.index.source {
             Source::Partial { only, .. } => Some(only),
-            Source::Rows | Source::Late(_) => None,
+            Source::Rows | Source::ListIndex(_) => None,
         };
         let terms = self.terms.iter().map(|(condition, _)| &**condition);
         for condition in only.into_iter().chain(terms) {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::scan::{Index, Scan};
 use super::statement::{Table, prepare};
 use super::time_range::SeqRange;
-use crate::domain::access::Reach;
+use crate::domain::access::Visibility;
 use crate::storage::sqlite::writer::counters::CountScope;
 
 /// The indexes of all rows of a table.
@@ -39,12 +39,12 @@ impl Scope {
     /// Deleted workspaces and endpoints count: their events and deliveries stay listed.
     pub(crate) fn resolve(
         connection: &Connection,
-        reach: Reach,
+        visibility: Visibility,
         workspaces: &[Uuid],
         endpoints: &[Uuid],
         types: &[String],
     ) -> rusqlite::Result<Option<Self>> {
-        let Some(workspaces) = resolve_workspaces(connection, reach, workspaces)? else {
+        let Some(workspaces) = resolve_workspaces(connection, visibility, workspaces)? else {
             return Ok(None);
         };
         let endpoints = resolve_endpoints(connection, workspaces.as_deref(), endpoints)?;
@@ -61,7 +61,7 @@ impl Scope {
     }
 
     /// Reports whether a row is in the scope.
-    pub(crate) fn covers(&self, workspace: i64, endpoint: i64, event_type: i64) -> bool {
+    pub(crate) fn includes(&self, workspace: i64, endpoint: i64, event_type: i64) -> bool {
         let any_of =
             |list: &Option<Vec<i64>>, n| list.as_ref().is_none_or(|list| list.contains(&n));
         any_of(&self.workspaces, workspace)
@@ -189,14 +189,14 @@ fn indexed_through(connection: &Connection, table: Table) -> rusqlite::Result<i6
 #[expect(clippy::option_option, reason = "the two have nothing in common")]
 fn resolve_workspaces(
     connection: &Connection,
-    reach: Reach,
+    visibility: Visibility,
     named: &[Uuid],
 ) -> rusqlite::Result<Option<Option<Vec<i64>>>> {
     let own;
-    let wanted = match reach {
-        Reach::Server if named.is_empty() => return Ok(Some(None)),
-        Reach::Server => named,
-        Reach::Workspace(id) => {
+    let wanted = match visibility {
+        Visibility::All if named.is_empty() => return Ok(Some(None)),
+        Visibility::All => named,
+        Visibility::Workspace(id) => {
             own = [id];
             if named.is_empty() || named.contains(&id) {
                 &own

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use rusqlite::functions::{Context, FunctionFlags};
 use uuid::Uuid;
 
-use super::plan::Plan;
+use super::plan::ScanPlan;
 use super::query::{Found, Pattern};
 use super::scan::Scan;
 use super::statement::Table;
@@ -34,13 +34,13 @@ fn sought(context: &Context<'_>) -> rusqlite::Result<bool> {
 }
 
 /// The rows to search.
-pub(crate) struct Haystack<'a> {
+pub(crate) struct TextSearch<'a> {
     /// The table.
     pub(crate) table: Table,
     /// The rows.
-    pub(crate) plan: &'a Plan,
+    pub(crate) plan: &'a ScanPlan,
     /// The same rows, except for a few, by scans of the table itself.
-    pub(crate) in_table: Plan,
+    pub(crate) in_table: ScanPlan,
     /// The ranges to search.
     pub(crate) ranges: Vec<SeqRange>,
     /// The number of these rows.
@@ -49,7 +49,7 @@ pub(crate) struct Haystack<'a> {
     pub(crate) most: u64,
 }
 
-impl Haystack<'_> {
+impl TextSearch<'_> {
     /// Returns the rows that contain `pattern`.
     pub(crate) fn search(
         mut self,
@@ -61,7 +61,7 @@ impl Haystack<'_> {
             searched: Some(self.total.min(self.most)),
             ..Found::default()
         };
-        if pattern.is_hopeless() || self.total == 0 {
+        if pattern.matches_nothing() || self.total == 0 {
             return Ok(found);
         }
         self.leave_out_the_oldest(connection)?;

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use rusqlite::Connection;
 use uuid::Uuid;
 
-use crate::domain::access::Reach;
+use crate::domain::access::Visibility;
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event::Event;
@@ -52,8 +52,12 @@ fn list_endpoints(
     super::list_endpoints(connection, filter, page, usize::MAX).map(whole)
 }
 
-fn find_event(connection: &Connection, reach: Reach, id: Uuid) -> rusqlite::Result<Option<Event>> {
-    let found = super::find_event(connection, reach, id, usize::MAX)?;
+fn find_event(
+    connection: &Connection,
+    visibility: Visibility,
+    id: Uuid,
+) -> rusqlite::Result<Option<Event>> {
+    let found = super::find_event(connection, visibility, id, usize::MAX)?;
     Ok(found.map(|Row { item, .. }| item))
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use rusqlite::{Connection, params_from_iter};
 
-use super::plan::Plan;
+use super::plan::ScanPlan;
 use super::scope::Scope;
 use super::statement::{Table, prepare};
 use super::time_range::{Interval, SeqRange, extent};
@@ -70,7 +70,7 @@ impl Blocks {
 pub(crate) fn total(
     connection: &Connection,
     table: Table,
-    plan: &Plan,
+    plan: &ScanPlan,
     interval: Interval,
     counted: impl FnOnce(&[Blocks]) -> rusqlite::Result<u64>,
 ) -> rusqlite::Result<u64> {

@@ -64,7 +64,7 @@ fn differences(connection: &Connection) -> [i64; 3] {
 }
 
 fn distances() -> impl Strategy<Value = Vec<i64>> {
-    let distance = prop_oneof![8 => 1..4_i64, 1 => 1..BLOCK / 4];
+    let distance = prop_oneof![8 => 1..4_i64, 1 => 1..BATCH_ROWS / 4];
     prop::collection::vec(distance, 0..40)
 }
 
@@ -84,14 +84,14 @@ proptest! {
         steps in prop::collection::vec(step(), 1..60)
     ) {
         let mut connection = database();
-        let mut indexes = LateIndexes::load(&connection).unwrap();
+        let mut indexes = ListIndexes::load(&connection).unwrap();
         let mut newest = 0;
         for step in steps {
             let (distances, kept) = match step {
                 Step::Commit(distances) => (distances, true),
                 Step::RollBack(distances) => (distances, false),
                 Step::Restart => {
-                    indexes = LateIndexes::load(&connection).unwrap();
+                    indexes = ListIndexes::load(&connection).unwrap();
                     continue;
                 }
             };
@@ -108,11 +108,11 @@ proptest! {
                 newest = last;
                 let through = number(&connection, THROUGH);
                 prop_assert!(through <= newest);
-                // A block, what comes while it is added, and what came since it was cut short.
-                prop_assert!(newest - through < 4 * BLOCK + group, "{} {}", through, newest);
+                // A batch, what comes while it is added, and what came since it was cut short.
+                prop_assert!(newest - through < 4 * BATCH_ROWS + group, "{} {}", through, newest);
             } else {
                 transaction.rollback().unwrap();
-                indexes = LateIndexes::load(&connection).unwrap();
+                indexes = ListIndexes::load(&connection).unwrap();
             }
             prop_assert_eq!(differences(&connection), [0; 3]);
         }
@@ -122,13 +122,13 @@ proptest! {
 #[test]
 fn a_block_is_added_piece_by_piece_behind_the_rows() {
     let mut connection = database();
-    let mut indexes = LateIndexes::load(&connection).unwrap();
+    let mut indexes = ListIndexes::load(&connection).unwrap();
     let through = |connection: &Connection| number(connection, THROUGH);
     let entries =
         |connection: &Connection| number(connection, "SELECT count(*) FROM delivery_of_workspace");
     let mut largest = 0;
     let group = 50;
-    for first in (1..=4 * BLOCK).step_by(50) {
+    for first in (1..=4 * BATCH_ROWS).step_by(50) {
         let before = entries(&connection);
         let transaction = connection.transaction().unwrap();
         for seq in first..first + group {
@@ -138,15 +138,18 @@ fn a_block_is_added_piece_by_piece_behind_the_rows() {
         transaction.commit().unwrap();
         let newest = first + group - 1;
         assert!(entries(&connection) - before <= PACE * group);
-        if newest < BLOCK {
+        if newest < BATCH_ROWS {
             assert_eq!(entries(&connection), 0);
         }
         largest = largest.max(newest - through(&connection));
-        assert_eq!(through(&connection) % BLOCK, 0);
+        assert_eq!(through(&connection) % BATCH_ROWS, 0);
     }
-    assert!(through(&connection) >= 2 * BLOCK);
-    // A block has three entries a row.
-    assert!(largest <= BLOCK + BLOCK * 3 / PACE + 2 * group, "{largest}");
+    assert!(through(&connection) >= 2 * BATCH_ROWS);
+    // A batch has three entries a row.
+    assert!(
+        largest <= BATCH_ROWS + BATCH_ROWS * 3 / PACE + 2 * group,
+        "{largest}"
+    );
     assert_eq!(differences(&connection), [0; 3]);
 }
 
@@ -154,17 +157,17 @@ fn a_block_is_added_piece_by_piece_behind_the_rows() {
 fn a_block_that_was_cut_short_is_added_again() {
     let connection = database();
     let add = |rows: std::ops::Range<i64>| rows.for_each(|seq| insert(&connection, seq));
-    add(1..BLOCK + 1);
-    let mut cut_short = LateIndexes::load(&connection).unwrap();
-    let middle = BLOCK + 1 + BLOCK * 3 / 8;
-    add(BLOCK + 1..middle);
+    add(1..BATCH_ROWS + 1);
+    let mut cut_short = ListIndexes::load(&connection).unwrap();
+    let middle = BATCH_ROWS + 1 + BATCH_ROWS * 3 / 8;
+    add(BATCH_ROWS + 1..middle);
     cut_short.advance(&connection).unwrap();
     let entries = "SELECT count(*) FROM delivery_of_endpoint";
-    assert_eq!(number(&connection, entries), BLOCK / 2);
-    let mut indexes = LateIndexes::load(&connection).unwrap();
-    add(middle..middle + BLOCK * 3 / 4);
+    assert_eq!(number(&connection, entries), BATCH_ROWS / 2);
+    let mut indexes = ListIndexes::load(&connection).unwrap();
+    add(middle..middle + BATCH_ROWS * 3 / 4);
     indexes.advance(&connection).unwrap();
-    assert_eq!(number(&connection, THROUGH), BLOCK);
+    assert_eq!(number(&connection, THROUGH), BATCH_ROWS);
     assert_eq!(differences(&connection), [0; 3]);
 }
 
@@ -172,8 +175,8 @@ fn a_block_that_was_cut_short_is_added_again() {
 fn rows_do_not_pile_up_over_runs_that_are_too_short_for_a_block() {
     let connection = database();
     let mut newest = 0;
-    while newest < 6 * BLOCK {
-        let mut indexes = LateIndexes::load(&connection).unwrap();
+    while newest < 6 * BATCH_ROWS {
+        let mut indexes = ListIndexes::load(&connection).unwrap();
         for _ in 0..20 {
             for _ in 0..20 {
                 newest += 1;
@@ -183,6 +186,6 @@ fn rows_do_not_pile_up_over_runs_that_are_too_short_for_a_block() {
         }
     }
     let missing = newest - number(&connection, THROUGH);
-    assert!(missing < 2 * BLOCK + 400, "{missing}");
+    assert!(missing < 2 * BATCH_ROWS + 400, "{missing}");
     assert_eq!(differences(&connection), [0; 3]);
 }

@@ -63,7 +63,7 @@ impl Thread<'_> {
     /// After a group that failed was written one by one, to its last operation: the trouble has passed.
     fn note_whole(&self, whole: bool) {
         if whole {
-            self.shared.set(Condition::Well);
+            self.shared.set(Condition::Healthy);
         }
     }
 
@@ -72,7 +72,7 @@ impl Thread<'_> {
         if kept.is_empty() {
             return ControlFlow::Continue(());
         }
-        if self.shared.is_well() {
+        if self.shared.is_healthy() {
             // What failed is no trouble of the disk that is known here, and holds up everything.
             self.shared.set(Condition::Failing);
         }

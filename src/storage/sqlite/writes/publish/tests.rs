@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use tempfile::TempDir;
 
 use super::*;
-use crate::domain::access::Reach;
+use crate::domain::access::Visibility;
 use crate::domain::clock::ManualClock;
 use crate::domain::endpoint::{EndpointSettings, NewEndpoint};
 use crate::domain::endpoint_url::EndpointUrl;
@@ -33,7 +33,7 @@ impl NoticeSink for Bodies {
     }
 }
 
-struct World {
+struct PublishFixture {
     _folder: TempDir,
     file: PathBuf,
     clock: Arc<ManualClock>,
@@ -42,7 +42,7 @@ struct World {
     workspace: Uuid,
 }
 
-impl World {
+impl PublishFixture {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("test.db");
@@ -50,7 +50,7 @@ impl World {
             1_700_000_000_000_000,
         )));
         // A tool's store has no janitor of its own.
-        let store = SqliteStore::open_beside(&file, "test", clock.clone()).unwrap();
+        let store = SqliteStore::open_for_tool(&file, "test", clock.clone()).unwrap();
         let bodies = Arc::new(Bodies::default());
         store.listen(bodies.clone());
         let name = WorkspaceName::parse("test").unwrap();
@@ -97,7 +97,7 @@ impl World {
 
 #[test]
 fn a_message_is_rendered_and_stored_once_for_each_format() {
-    let world = World::new();
+    let world = PublishFixture::new();
     let formats = [
         Format::Raw,
         Format::Slack,
@@ -119,11 +119,11 @@ fn a_message_is_rendered_and_stored_once_for_each_format() {
     let stored: Vec<_> = stored.into_iter().map(Option::unwrap).collect();
     assert_eq!(stored, handed);
     for ((id, _), body) in message.events.iter().zip(&handed) {
-        let found = world.store.find_event(Reach::Server, *id, usize::MAX);
+        let found = world.store.find_event(Visibility::All, *id, usize::MAX);
         let shown = found.unwrap().item.payload;
         assert_eq!(shown.unwrap().as_bytes(), &body[..]);
         // In pieces too, wherever it is kept.
-        let row = world.store.find_event(Reach::Server, *id, 0).unwrap();
+        let row = world.store.find_event(Visibility::All, *id, 0).unwrap();
         let (mut pieces, mut from) = (Vec::new(), Some(0));
         while let Some(at) = from {
             let piece = world
@@ -159,7 +159,7 @@ fn a_message_is_rendered_and_stored_once_for_each_format() {
 
 #[test]
 fn a_summary_that_a_publish_brings_is_what_is_shown() {
-    let world = World::new();
+    let world = PublishFixture::new();
     assert!(!world.store.shows_summaries(world.workspace));
     let endpoint = world.endpoint(Format::Discord);
     world.publish(r#"{"seen":1}"#, None);
@@ -183,7 +183,7 @@ fn a_summary_that_a_publish_brings_is_what_is_shown() {
     }
     world
         .store
-        .delete_endpoint(Reach::Server, endpoint)
+        .delete_endpoint(Visibility::All, endpoint)
         .wait()
         .unwrap();
     world.publish(r#"{"seen":1}"#, None);
@@ -194,7 +194,7 @@ fn a_summary_that_a_publish_brings_is_what_is_shown() {
 #[test]
 fn what_no_endpoint_wants_keeps_its_body_for_a_day() {
     const DAY: Duration = Duration::from_hours(24);
-    let world = World::new();
+    let world = PublishFixture::new();
     let drop_bodies = || {
         let mut steps = 1;
         loop {

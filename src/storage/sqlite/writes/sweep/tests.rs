@@ -11,7 +11,7 @@ use crate::domain::clock::Timestamp;
 use crate::storage::sqlite::file::connection::write_connection;
 use crate::storage::sqlite::file::open;
 use crate::storage::sqlite::file::wal::checkpoint;
-use crate::storage::sqlite::writer::cache::WriterState;
+use crate::storage::sqlite::writer::cache::WriterCache;
 use crate::storage::sqlite::writer::counters::Counters;
 use crate::storage::sqlite::writer::workspace_cache::Summarised;
 
@@ -56,14 +56,14 @@ impl SweepFixture {
 
     /// Sweeps until nothing is left, each step in a transaction; returns the number of steps.
     fn sweep(&self) -> usize {
-        let mut state = WriterState::load(&self.connection, Summarised::default()).unwrap();
+        let mut state = WriterCache::load(&self.connection, Summarised::default()).unwrap();
         let mut counters = Counters::load(&self.connection).unwrap();
         let mut steps = 0;
         while !state.sweeping.is_empty() {
             self.connection.execute_batch("BEGIN").unwrap();
             let mut context = WriteContext {
                 connection: &self.connection,
-                state: &mut state,
+                cache: &mut state,
                 counters: &mut counters,
                 notices: &mut Vec::new(),
                 now: Timestamp::from_micros(7),

@@ -3,27 +3,27 @@ use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use uuid::Uuid;
 
-use super::world::{DeliveryRow, EndpointRow, EventRow, START_US, TYPES, World, succeeded};
+use super::world::{DeliveryRow, EndpointRow, EventRow, ListFixture, START_US, TYPES, succeeded};
 use super::{find_event, list_deliveries, list_endpoints, list_events};
-use crate::domain::access::Reach;
+use crate::domain::access::Visibility;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{CodeClass, Delivery};
 use crate::domain::event::{Event, EventStatus};
 use crate::domain::event_type::EventType;
 use crate::storage::filter::{DeliveryFilter, EndpointFilter, EventFilter, Page};
-use crate::storage::sqlite::reads::lists::plan::Plan;
+use crate::storage::sqlite::reads::lists::plan::ScanPlan;
 use crate::storage::sqlite::reads::lists::query::Pattern;
 use crate::storage::sqlite::reads::lists::scan::{Index, Scan, Source};
-use crate::storage::sqlite::reads::lists::search::Haystack;
+use crate::storage::sqlite::reads::lists::search::TextSearch;
 use crate::storage::sqlite::reads::lists::statement::Table;
 use crate::storage::sqlite::reads::lists::time_range::SeqRange;
 
 const WORLDS: u64 = 40;
 const FILTERS: u64 = 150;
 
-fn for_each_world(mut test: impl FnMut(&World, &mut StdRng, &str)) {
+fn for_each_world(mut test: impl FnMut(&ListFixture, &mut StdRng, &str)) {
     for seed in 0..WORLDS {
-        let world = World::generate(seed);
+        let world = ListFixture::generate(seed);
         for filter in 0..FILTERS {
             let mut random = StdRng::seed_from_u64(seed << 32 | filter);
             test(
@@ -92,7 +92,7 @@ fn endpoints_are_those_of_the_model() {
             "HOOK", "a_b", "%20", "%", "_", "é", "a.test", "", "https://",
         ];
         let filter = EndpointFilter {
-            reach: random_reach(world, random),
+            visibility: random_reach(world, random),
             workspaces: some_workspaces(world, random),
             url: maybe(random, 2).map(|()| (*urls.choose(random).unwrap()).to_owned()),
         };
@@ -101,7 +101,7 @@ fn endpoints_are_those_of_the_model() {
         let hits: Vec<&EndpointRow> = (world.endpoints.iter().rev())
             .filter(|row| {
                 let workspace = &world.workspaces[row.workspace];
-                filter.reach.covers(workspace.id)
+                filter.visibility.includes(workspace.id)
                     && any_of(&filter.workspaces, &workspace.id)
                     && !row.deleted
                     && !workspace.deleted
@@ -122,13 +122,13 @@ fn one_event_is_found_within_reach() {
         let Some(row) = world.events.choose(random) else {
             return;
         };
-        let reach = random_reach(world, random);
-        let found = find_event(&world.connection, reach, row.id).unwrap();
+        let visibility = random_reach(world, random);
+        let found = find_event(&world.connection, visibility, row.id).unwrap();
         let workspace = world.workspaces[world.endpoints[row.endpoint].workspace].id;
-        let expected = reach.covers(workspace).then(|| event(world, row));
+        let expected = visibility.includes(workspace).then(|| event(world, row));
         assert_eq!(found, expected, "{name}");
         assert_eq!(
-            find_event(&world.connection, reach, row.message_id),
+            find_event(&world.connection, visibility, row.message_id),
             Ok(None)
         );
     });
@@ -137,20 +137,20 @@ fn one_event_is_found_within_reach() {
 #[test]
 fn only_the_newest_are_searched() {
     let world = (0..WORLDS)
-        .map(World::generate)
+        .map(ListFixture::generate)
         .find(|world| world.deliveries.len() > 100)
         .unwrap();
     let all = Index {
         table: Table::Delivery,
         source: Source::Rows,
     };
-    let plan = Plan::of(vec![Scan::of(all)]);
+    let plan = ScanPlan::of(vec![Scan::of(all)]);
     let page = Page {
         number: 1,
         limit: 100,
     };
     for most in 1..20 {
-        let haystack = Haystack {
+        let haystack = TextSearch {
             table: Table::Delivery,
             plan: &plan,
             in_table: plan.clone(),
@@ -170,11 +170,11 @@ fn only_the_newest_are_searched() {
     }
 }
 
-fn delivery_matches(world: &World, row: &DeliveryRow, filter: &DeliveryFilter) -> bool {
+fn delivery_matches(world: &ListFixture, row: &DeliveryRow, filter: &DeliveryFilter) -> bool {
     let event = &world.events[row.event];
     let endpoint = &world.endpoints[event.endpoint];
     let workspace = world.workspaces[endpoint.workspace].id;
-    filter.reach.covers(workspace)
+    filter.visibility.includes(workspace)
         && any_of(&filter.workspaces, &workspace)
         && any_of(&filter.endpoints, &endpoint.id)
         && any_of(&filter.event_types, &TYPES[event.event_type].to_owned())
@@ -193,10 +193,10 @@ fn delivery_matches(world: &World, row: &DeliveryRow, filter: &DeliveryFilter) -
             .is_none_or(|class| row.code.is_some_and(|code| code / 100 == class.hundreds()))
 }
 
-fn event_matches(world: &World, row: &EventRow, filter: &EventFilter) -> bool {
+fn event_matches(world: &ListFixture, row: &EventRow, filter: &EventFilter) -> bool {
     let endpoint = &world.endpoints[row.endpoint];
     let workspace = world.workspaces[endpoint.workspace].id;
-    filter.reach.covers(workspace)
+    filter.visibility.includes(workspace)
         && any_of(&filter.workspaces, &workspace)
         && any_of(&filter.endpoints, &endpoint.id)
         && any_of(&filter.event_types, &TYPES[row.event_type].to_owned())
@@ -241,7 +241,7 @@ fn paged<'r, T>(hits: &'r [&'r T], page: Page) -> impl Iterator<Item = &'r T> {
     hits.iter().copied().skip(offset).take(limit)
 }
 
-fn event(world: &World, row: &EventRow) -> Event {
+fn event(world: &ListFixture, row: &EventRow) -> Event {
     let status = world.status(row);
     let next_attempt_at = match status {
         EventStatus::Pending => row.due.or(Some(row.created_at)),
@@ -262,7 +262,7 @@ fn event(world: &World, row: &EventRow) -> Event {
     }
 }
 
-fn delivery(world: &World, row: &DeliveryRow) -> Delivery {
+fn delivery(world: &ListFixture, row: &DeliveryRow) -> Delivery {
     let event = event(world, &world.events[row.event]);
     Delivery {
         id: row.id,
@@ -294,11 +294,11 @@ fn random_page(random: &mut StdRng) -> Page {
     }
 }
 
-fn random_reach(world: &World, random: &mut StdRng) -> Reach {
+fn random_reach(world: &ListFixture, random: &mut StdRng) -> Visibility {
     match random.random_range(0..12) {
-        0 => Reach::Workspace(Uuid::max()),
-        1..5 => Reach::Workspace(world.workspaces.choose(random).unwrap().id),
-        _ => Reach::Server,
+        0 => Visibility::Workspace(Uuid::max()),
+        1..5 => Visibility::Workspace(world.workspaces.choose(random).unwrap().id),
+        _ => Visibility::All,
     }
 }
 
@@ -316,12 +316,12 @@ fn some<T: Clone>(random: &mut StdRng, all: &[T], nobody: T) -> Vec<T> {
         .collect()
 }
 
-fn some_workspaces(world: &World, random: &mut StdRng) -> Vec<Uuid> {
+fn some_workspaces(world: &ListFixture, random: &mut StdRng) -> Vec<Uuid> {
     let ids: Vec<Uuid> = world.workspaces.iter().map(|row| row.id).collect();
     some(random, &ids, Uuid::nil())
 }
 
-fn some_endpoints(world: &World, random: &mut StdRng) -> Vec<Uuid> {
+fn some_endpoints(world: &ListFixture, random: &mut StdRng) -> Vec<Uuid> {
     let ids: Vec<Uuid> = world.endpoints.iter().map(|row| row.id).collect();
     some(random, &ids, Uuid::nil())
 }
@@ -364,12 +364,12 @@ fn random_query(random: &mut StdRng, ids: &[Uuid]) -> Option<String> {
     .filter(|text| !text.trim().is_empty())
 }
 
-fn delivery_filter(world: &World, random: &mut StdRng) -> DeliveryFilter {
+fn delivery_filter(world: &ListFixture, random: &mut StdRng) -> DeliveryFilter {
     let times: Vec<i64> = world.deliveries.iter().map(|row| row.created_at).collect();
     let mut ids: Vec<Uuid> = world.deliveries.iter().map(|row| row.id).collect();
     ids.extend(world.events.iter().map(|row| row.id));
     DeliveryFilter {
-        reach: random_reach(world, random),
+        visibility: random_reach(world, random),
         workspaces: some_workspaces(world, random),
         endpoints: some_endpoints(world, random),
         event: maybe(random, 8).map(|()| ids.choose(random).copied().unwrap_or_default()),
@@ -382,13 +382,13 @@ fn delivery_filter(world: &World, random: &mut StdRng) -> DeliveryFilter {
     }
 }
 
-fn event_filter(world: &World, random: &mut StdRng) -> EventFilter {
+fn event_filter(world: &ListFixture, random: &mut StdRng) -> EventFilter {
     let times: Vec<i64> = world.events.iter().map(|row| row.created_at).collect();
     let ids: Vec<Uuid> = (world.events.iter())
         .flat_map(|row| [row.id, row.message_id])
         .collect();
     EventFilter {
-        reach: random_reach(world, random),
+        visibility: random_reach(world, random),
         workspaces: some_workspaces(world, random),
         endpoints: some_endpoints(world, random),
         event_types: some(random, &TYPES.map(str::to_owned), "none".to_owned()),

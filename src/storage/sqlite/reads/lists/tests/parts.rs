@@ -4,7 +4,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rusqlite::Connection;
 
-use super::world::World;
+use super::world::ListFixture;
 use super::{list_deliveries, list_events};
 use crate::domain::delivery::Delivery;
 use crate::domain::event::Event;
@@ -13,8 +13,8 @@ use crate::storage::part::{LongPayload, Paged, Part, Row};
 use crate::storage::sqlite::reads::lists;
 
 /// A world whose payloads have characters of every length.
-fn world(seed: u64) -> World {
-    let world = World::generate(seed);
+fn world(seed: u64) -> ListFixture {
+    let world = ListFixture::generate(seed);
     let sql = "UPDATE message SET body = CAST('aä€😀' || CAST(body AS TEXT) AS BLOB)
          WHERE body IS NOT NULL";
     world.connection.execute(sql, []).unwrap();

@@ -2,9 +2,9 @@
 
 use rusqlite::Connection;
 
-use super::world::{TYPES, World};
+use super::world::{ListFixture, TYPES};
 use super::{find_event, list_deliveries, list_endpoints, list_events, noted};
-use crate::domain::access::Reach;
+use crate::domain::access::Visibility;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::CodeClass;
 use crate::domain::event::EventStatus;
@@ -23,7 +23,7 @@ const PAGES: [Page; 2] = [
 ];
 
 /// Asks for every combination of filters.
-fn ask_everything(world: &World) {
+fn ask_everything(world: &ListFixture) {
     let connection = &world.connection;
     let own = world.workspaces[0].id;
     let id = world.events[0].id;
@@ -35,10 +35,10 @@ fn ask_everything(world: &World) {
         let on = |bit: u32| bits >> bit & 1 == 1;
         for query in &queries {
             let shared = EventFilter {
-                reach: if on(0) {
-                    Reach::Workspace(own)
+                visibility: if on(0) {
+                    Visibility::Workspace(own)
                 } else {
-                    Reach::Server
+                    Visibility::All
                 },
                 workspaces: Vec::new(),
                 endpoints: if on(1) { endpoints.clone() } else { Vec::new() },
@@ -63,7 +63,7 @@ fn ask_everything(world: &World) {
                 for class in [None, Some(CodeClass::Success), Some(CodeClass::ClientError)] {
                     for event in [None, Some(id)] {
                         let filter = DeliveryFilter {
-                            reach: shared.reach,
+                            visibility: shared.visibility,
                             workspaces: Vec::new(),
                             endpoints: shared.endpoints.clone(),
                             event,
@@ -84,13 +84,13 @@ fn ask_everything(world: &World) {
     }
     for url in [None, Some("a".to_owned())] {
         let filter = EndpointFilter {
-            reach: Reach::Server,
+            visibility: Visibility::All,
             workspaces: vec![own],
             url,
         };
         list_endpoints(connection, &filter, PAGES[0]).unwrap();
     }
-    find_event(connection, Reach::Server, id).unwrap();
+    find_event(connection, Visibility::All, id).unwrap();
 }
 
 fn plan(connection: &Connection, sql: &str) -> Vec<String> {
@@ -107,7 +107,7 @@ fn plan(connection: &Connection, sql: &str) -> Vec<String> {
 fn no_statement_reads_a_whole_table_or_sorts() {
     // A world with rows of every kind, so that no statement is spared.
     let world = (1..1000)
-        .map(World::generate)
+        .map(ListFixture::generate)
         .find(|world| world.events.len() > 120 && world.deliveries.len() > 200)
         .unwrap();
     ask_everything(&world);

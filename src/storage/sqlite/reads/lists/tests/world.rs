@@ -59,7 +59,7 @@ pub(crate) struct DeliveryRow {
     pub(crate) created_at: i64,
 }
 
-pub(crate) struct World {
+pub(crate) struct ListFixture {
     pub(crate) connection: Connection,
     pub(crate) workspaces: Vec<WorkspaceRow>,
     pub(crate) endpoints: Vec<EndpointRow>,
@@ -86,7 +86,7 @@ impl WallClock {
     }
 }
 
-impl World {
+impl ListFixture {
     pub(crate) fn generate(seed: u64) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let connection = Connection::open_in_memory().unwrap();
@@ -106,7 +106,7 @@ impl World {
         world.add_events(&mut random, steps);
         world.skip_backlogs(&mut random);
         world.add_deliveries(&mut random, steps);
-        world.add_to_late_indexes(&mut random);
+        world.add_to_list_indexes(&mut random);
         world
     }
 
@@ -345,7 +345,7 @@ impl World {
     }
 
     /// All rows up to one of them, and some of those after it, as in the middle of a block.
-    fn add_to_late_indexes(&self, random: &mut StdRng) {
+    fn add_to_list_indexes(&self, random: &mut StdRng) {
         for kind in ["event", "delivery"] {
             let newest = format!("SELECT coalesce(max(seq), 0) FROM {kind}");
             let newest: i64 = (self.connection)
