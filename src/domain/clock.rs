@@ -26,7 +26,7 @@ pub struct Timestamp(i64);
 #[error("the system's clock stands before 1970; set it, and start again")]
 pub struct ClockNotSet;
 
-/// Why a text is not a [`Timestamp`].
+/// The reason why a text is not a [`Timestamp`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimestampProblem {
     /// It is a date and time, but says nothing about its zone.
@@ -66,7 +66,7 @@ impl Timestamp {
         Self(self.0.saturating_sub(micros_of(by)))
     }
 
-    /// How long after `earlier` this is; zero if it is not.
+    /// Returns the time from `earlier` until this; zero if this is not later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
@@ -190,8 +190,8 @@ impl SystemClock {
         Self(Instant::now())
     }
 
-    /// Whether the system's clock, which says `now`, can be used. One that is set back that far later on
-    /// stands at 1970.
+    /// Checks that the system's clock, which says `now`, can be used. If it is set to a time before 1970 later,
+    /// the server takes it for 1970.
     ///
     /// # Errors
     /// [`ClockNotSet`] before 1970.
@@ -240,7 +240,7 @@ impl ManualClock {
         }
     }
 
-    /// How often anybody looked at it: who waits in a loop without end looks in each turn.
+    /// Returns how many times a thread read it. A thread that waits in an endless loop reads it in each turn.
     pub fn looks(&self) -> u64 {
         self.looks.load(Ordering::Relaxed)
     }

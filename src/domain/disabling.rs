@@ -1,7 +1,7 @@
 //! The rules by which the server disables an endpoint on its own: the receiver said 410 Gone, or too many
 //! events in a row ended failed.
 //!
-//! What counts are events, not attempts: an event fails when its run has ended without success. An event
+//! Events count, not attempts: an event fails when its run has ended without success. An event
 //! that was skipped, or whose run the event has left, says nothing; neither does one to an endpoint that is
 //! disabled or deleted already.
 
@@ -13,7 +13,7 @@ use super::event_state::{EventState, Verdict};
 pub struct FailureStreak {
     /// Events in a row that ended failed.
     pub failures: u32,
-    /// Whether it is neither disabled nor deleted.
+    /// True while it is neither disabled nor deleted.
     pub is_enabled: bool,
 }
 
@@ -24,7 +24,7 @@ pub struct EndpointAttempt {
     pub verdict: Verdict,
     /// The state that it gave to its event; `None`: the event had left the attempt's run.
     pub state: Option<EventState>,
-    /// Whether a request was made. A run that ended while it waited says nothing of its endpoint.
+    /// True if a request was made. A run that ended while it waited says nothing of its endpoint.
     pub was_made: bool,
 }
 

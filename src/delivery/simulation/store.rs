@@ -55,7 +55,7 @@ impl Row {
 pub(super) struct Endpoint {
     pub(super) target: Target,
     pub(super) deleted: bool,
-    /// Why it is disabled; `None` while it is not, and for one that was deleted while enabled.
+    /// The reason why it is disabled; `None` while it is not, and after it was deleted while enabled.
     pub(super) disabled: Option<DisabledReason>,
     failures: u32,
     pub(super) fresh: BTreeSet<i64>,

@@ -96,7 +96,8 @@ fn insert_delivery(
     Ok(())
 }
 
-/// Gives the event its next state and the endpoint its health; answers when the event is due again.
+/// Gives the event its next state, and the endpoint its count of failures. Returns the time of the next
+/// attempt, if one follows.
 fn settle(
     context: &mut WriteContext<'_>,
     outcome: &AttemptRecord,

@@ -1,8 +1,8 @@
 //! Retries that wait too long because the wall clock was set back.
 //!
-//! When a retry is due is a time of the wall clock, so that it survives a restart. After the clock was
-//! set back by an hour, what was to wait for seconds would wait for that hour as well. Such a retry is
-//! known by its last attempt, which was recorded at a time that is still to come: its wait begins anew.
+//! The due time of a retry is a time of the wall clock, so that it survives a restart. After the clock was
+//! set back by an hour, a retry that was to wait for seconds would wait for that hour as well. The janitor
+//! recognises such a retry by its last attempt, which has a time in the future, and restarts its wait.
 //! After a step forward retries are due too early, by no more than the step; the clock cannot say
 //! whether the time passed after all, as it does while a laptop sleeps.
 
@@ -16,7 +16,7 @@ use crate::storage::{EndpointNumber, Notice};
 /// Retries looked at in one transaction: a millisecond of the writer.
 const ROWS: usize = 500;
 
-/// Whether the newest attempt was recorded at a time that is still to come.
+/// Reports whether the newest attempt has a time in the future.
 pub(crate) fn is_needed(context: &mut WriteContext<'_>) -> Result<bool, OperationError> {
     let newest: i64 = context
         .connection
@@ -27,10 +27,10 @@ pub(crate) fn is_needed(context: &mut WriteContext<'_>) -> Result<bool, Operatio
     Ok(Timestamp::from_micros(newest).is_a_step_after(context.now))
 }
 
-/// Where a pass stands: the endpoint and the event looked at last.
+/// The position of a pass: the endpoint and the event looked at last.
 pub(crate) type ReschedulePass = (i64, i64);
 
-/// Has some retries that were recorded at a time still to come begin their wait now; `None` when the
+/// Restarts the wait of some retries whose last attempt has a time in the future. Returns `None` when the
 /// pass is complete.
 pub(crate) fn reschedule_after_clock_setback(
     context: &mut WriteContext<'_>,
