@@ -1,16 +1,16 @@
 //! The HTTP API.
 //!
-//! Promises: a request is refused in the order of the contract, with every problem of its input at
-//! once; an answer is sent only after what it tells of is on disk; no input gives a 5xx; no token or
-//! secret is logged. What a request says is turned into types of the domain here, once, and is not
-//! checked again further in.
+//! Promises: a request is refused in the order of the contract, with all problems of its input at once; a
+//! success is sent only after the change is on disk; no input gives a 5xx; no token or secret is logged. The
+//! input is turned into domain types here, once, and is not checked again further in.
 //!
-//! The way of a request: [`request_log`] names it, CORS answers a preflight, [`routes`] finds the
-//! route, [`auth`] the caller, [`limits`] counts the request; a handler reads the input through [`validate`], calls the store and
-//! renders with [`objects`], what may be long in [`slices`] ([`streamed`]); [`error`] says no.
+//! The way of a request: [`connection`] reads its bytes; [`request_log`] gives it an id; CORS answers a
+//! preflight; [`routes`] finds the route, [`auth`] the caller, and [`limits`] counts the request; a handler
+//! reads the input through [`validate`], calls the store and renders with [`objects`], long responses in
+//! [`slices`] ([`streamed`]). [`error`] turns errors into responses.
 //!
-//! This layer must not know SQL, how a store is made, or how deliveries are sent. Reads of the store
-//! run on blocking threads; writes are awaited and hold no thread.
+//! This layer must not know SQL, how a store is made, or how deliveries are sent. Reads of the store run on
+//! blocking threads; writes are awaited and hold no thread.
 
 mod access;
 mod application;

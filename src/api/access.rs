@@ -1,12 +1,13 @@
-//! The access that a route asks for, and the check of it.
+//! The access that a route requires, and the check whether a caller has it.
 
 use super::error::ApiError;
 use crate::domain::access::{Caller, Scope, Visibility};
 
-/// Who may use a route.
+/// The callers that may use a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Everybody; such a route is at the root, not under [`BASES`].
+    /// Every caller, also without a token; such a route is at the root, not under
+    /// [`BASES`](super::BASES).
     Public,
     /// A token with any of these scopes.
     AnyOf(&'static [Scope]),
@@ -25,7 +26,10 @@ pub(super) const WORKSPACES_ADMIN: Access = Admin(&[Scope::WorkspacesWrite]);
 pub(super) const TOKENS_READ: Access = AnyOf(&[Scope::TokensRead, Scope::TokensWrite]);
 pub(super) const TOKENS_WRITE: Access = AnyOf(&[Scope::TokensWrite]);
 
-/// Whether a caller has what a route asks for.
+/// Checks that a caller has the access that a route requires.
+///
+/// # Errors
+/// [`ApiError::AdminOnly`], [`ApiError::MissingScope`].
 pub(super) fn authorize(access: Access, caller: &Caller) -> Result<(), ApiError> {
     let scopes = match access {
         Public => return Ok(()),

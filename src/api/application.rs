@@ -14,11 +14,11 @@ use super::routes::{BASES, dispatch};
 use super::state::ApiState;
 use super::{events, request_log};
 
-/// How long a browser may remember the answer to a preflight.
+/// The time for which a browser may keep the response to a preflight.
 const PREFLIGHT_AGE_S: usize = 3600;
 
-/// Puts the API into an application. Requests to other paths are answered as well (401, 404), so
-/// whatever else the application serves has to be put in before.
+/// Adds the API to an application. The API also responds to all other paths (401, 404), so add
+/// other services to the application before.
 pub fn configure(config: &mut ServiceConfig, state: &Arc<ApiState>) {
     config.app_data(web::Data::from(Arc::clone(state)));
     for base in BASES {
@@ -31,8 +31,8 @@ pub fn configure(config: &mut ServiceConfig, state: &Arc<ApiState>) {
     config.default_service(web::to(dispatch));
 }
 
-/// Who may call from a browser. Never with credentials: a token is sent by whoever has it, never by
-/// the browser on its own.
+/// Returns the CORS rules: the origins whose pages may call the API. Credentials are never allowed: a
+/// page sends its token itself, and the browser adds none on its own.
 fn cors(origins: &[String]) -> Cors {
     let cors = Cors::default()
         .allowed_methods([

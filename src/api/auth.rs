@@ -1,20 +1,20 @@
-//! Who calls.
+//! Authentication: the caller of a request, by its bearer token.
 //!
-//! A token is looked up by its hash, and the answer is kept for half a second, so that a busy
-//! producer costs two reads a second, while a token that was revoked elsewhere (by another process,
-//! on the command line) still ends within one. What is changed through this API makes the whole cache
-//! stale at once. Expiry is checked at every use.
+//! The server looks a token up in the store by its hash and caches the result for half a second. So a
+//! busy producer costs two reads a second, while a token that another process revoked (a subcommand, say)
+//! still ends within a second. A change through this API makes the whole cache stale at once. Expiry is
+//! checked at every use.
 //!
-//! Only tokens that exist are remembered: strangers cannot fill the cache, and a token that was just
-//! made works at once. So each unknown one costs a read, in the [strangers' lane](super::readers), and
-//! a malformed one none. What a look-up takes tells nothing: what is compared are hashes, which nobody
-//! can steer.
+//! Only tokens that exist are cached: unknown tokens cannot fill the cache, and a new token works at once.
+//! So each request with an unknown token costs a read, in the [lane](super::readers) for unauthenticated
+//! callers; a malformed token costs none. The time of a look-up leaks nothing: only hashes are compared, and
+//! a caller cannot choose a hash.
 //!
-//! A request may outlive its token, as its body may take long to arrive. Before such a body is acted
-//! upon the caller is looked at again (`Auth::again`).
+//! A token may end while the body of its request still arrives. Before the server acts on such a body, it
+//! authenticates the caller again (`Auth::again`).
 //!
-//! `last_used_at` is collected in memory and written about once a minute: a crash loses a minute
-//! of it, which nobody will miss.
+//! `last_used_at` is collected in memory and stored about once a minute: a crash loses at most a minute of
+//! it.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -30,26 +30,29 @@ use crate::domain::access::{Caller, Token, TokenHash};
 use crate::domain::clock::Timestamp;
 use crate::storage::{Pending, Store};
 
-/// How long an answer of the store is believed. Half of the second in which a revocation must act.
+/// The time for which a result is used: half of the second within which a revocation must take effect.
 const CACHED_FOR: Duration = Duration::from_millis(500);
 
-/// From this age on one request at a time asks again, while the others still go by the old answer:
-/// a busy token never has all its requests wait at once.
+/// The age from which on one request at a time reads the token again, while the others still use the
+/// cached result. So a busy token never has all its requests wait at once.
 const REFRESHED_FROM: Duration = Duration::from_millis(250);
 
 /// The most tokens in the cache: about 2 MB.
 const CACHE_MAX: usize = 10_000;
 
-/// What is known of callers.
+/// The cache of callers, and when their tokens were used.
 #[derive(Default)]
 pub(crate) struct Auth {
     cache: RwLock<HashMap<TokenHash, Cached>>,
-    /// Goes up when a token changes: what was read before is stale, also if it is put in after.
+    /// The number of changes of tokens. A result that was read before a change is stale, even if it
+    /// enters the cache after the change.
     generation: AtomicU64,
+    /// When tokens were used, by id, since this was last stored.
     used: Mutex<HashMap<Uuid, Timestamp>>,
 }
 
-/// When something was asked; noted before, so that what changes meanwhile is news.
+/// The moment at which a look-up began. It is taken before the read, so that a change during the read
+/// makes the result stale.
 #[derive(Clone, Copy, Debug)]
 struct Asked {
     at: Instant,
@@ -62,38 +65,38 @@ struct Cached {
     refreshing: AtomicBool,
 }
 
-/// A caller, and what is needed to tell later whether it still is one.
+/// A caller, with all that is needed to check later whether its token is still valid.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Authenticated {
-    /// Who calls.
+    /// The caller.
     pub(super) caller: Caller,
     hash: TokenHash,
     asked: Asked,
 }
 
-/// What the cache says of a token.
+/// The result of a look in the cache.
 enum Memory {
-    /// It is this caller's.
+    /// The token is this caller's.
     Caller(Caller),
-    /// It was good a moment ago.
+    /// The token was valid a moment ago; read it again.
     Stale,
-    /// It was not seen for long, or never.
+    /// The token is not in the cache.
     Unknown,
 }
 
-/// What an `Authorization` header says.
+/// The content of an `Authorization` header.
 #[derive(Debug, PartialEq, Eq)]
 enum Bearer {
-    /// Nothing that is a bearer token.
+    /// No bearer token.
     None,
-    /// A token that this server can never have made.
+    /// A token of a form that this server never makes.
     Malformed,
-    /// A token that it may have made.
+    /// A token that this server may have made.
     Token(TokenHash),
 }
 
 impl Auth {
-    /// Who sends these headers; `None` without a bearer token.
+    /// Returns the caller that sent these headers; `None` without a bearer token.
     ///
     /// # Errors
     /// [`ApiError::InvalidToken`], or the store's.
@@ -111,12 +114,12 @@ impl Auth {
         }
     }
 
-    /// Whether there may be more to know of a caller by `now`.
+    /// Reports whether a caller must be authenticated again at `now`.
     pub(super) fn is_outdated(&self, known: &Authenticated, now: Timestamp) -> bool {
         self.is_old(known.asked) || known.caller.has_ended(now)
     }
 
-    /// Who a caller is by now.
+    /// Authenticates a caller again, whose token or scopes may have changed.
     ///
     /// # Errors
     /// [`ApiError::InvalidToken`], or the store's.
@@ -161,13 +164,13 @@ impl Auth {
         })
     }
 
-    /// Believes nothing that was read before: a token or a workspace changed. Who was known keeps that
-    /// much, and need not queue with strangers for being looked up again.
+    /// Makes all results stale, after a token or a workspace changed. The tokens stay in the cache, so that
+    /// their next look-up does not wait in the lane of unauthenticated callers.
     pub(crate) fn forget(&self) {
         self.generation.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Writes down when tokens were used; `None` if none was.
+    /// Stores when tokens were used; `None` if no token was.
     pub(crate) fn flush(&self, store: &dyn Store) -> Option<Pending<()>> {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         let used = std::mem::take(&mut *used);
@@ -188,7 +191,7 @@ impl Auth {
         Memory::Caller(cached.caller)
     }
 
-    /// Whether an answer to what was asked then is believed no more.
+    /// Reports whether the result of a look-up that began then is stale.
     fn is_old(&self, asked: Asked) -> bool {
         asked.generation != self.generation.load(Ordering::SeqCst)
             || asked.at.elapsed() >= CACHED_FOR
@@ -207,7 +210,7 @@ impl Auth {
         let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
         let Some(caller) = found else {
             if cache.remove(&hash).is_some() {
-                self.forget(); // It ended elsewhere: who is under way is to be looked at again.
+                self.forget(); // Another process ended it: authenticate requests under way again.
             }
             return Err(ApiError::InvalidToken);
         };
@@ -231,7 +234,7 @@ impl Auth {
 fn bearer(headers: &HeaderMap) -> Bearer {
     let mut values = headers.get_all(AUTHORIZATION);
     let (Some(value), None) = (values.next(), values.next()) else {
-        return Bearer::None; // With two of them nobody can say which one counts.
+        return Bearer::None; // Of two headers, neither is more valid than the other.
     };
     let value = value.as_bytes().trim_ascii();
     let Some((scheme, token)) = value.split_at_checked(6) else {

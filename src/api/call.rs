@@ -18,7 +18,7 @@ use super::auth::Authenticated;
 use super::connection::{GivenUp, Unanswered};
 use super::error::ApiError;
 use super::readers::Lane;
-use super::validate::{Fault, Field, Given, Input, Place, read};
+use super::validate::{Field, FieldContext, Input, InputValue, Violation, read};
 use crate::domain::access::{Caller, Visibility};
 use crate::storage::{Store, StoreError};
 
@@ -230,9 +230,11 @@ pub(crate) fn workspace_within(visibility: Visibility, input: &mut Input<'_>) ->
         Visibility::All => return input.required("workspace_id", read::id),
         Visibility::Workspace(own) => own,
     };
-    let same = move |given: Given<'_>, place: &mut Place<'_>| match read::id(given, place)? {
+    let same = move |value: InputValue<'_>, context: &mut FieldContext<'_>| match read::id(
+        value, context,
+    )? {
         id if id == own => Some(id),
-        _ => place.refuse(given, Fault::WorkspaceToken),
+        _ => context.refuse(value, Violation::WorkspaceToken),
     };
     input.optional("workspace_id", same).or(own)
 }

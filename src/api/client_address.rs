@@ -1,8 +1,8 @@
-//! Where a request comes from.
+//! The address of the client that sent a request.
 //!
-//! The peer of the connection, unless that is a proxy which the operator trusts: then whom the proxy
-//! says it speaks for. Anybody can write an `X-Forwarded-For`, so it is read from the right, the end
-//! that trusted proxies write, and only as far as they wrote it.
+//! This is the peer of the connection, unless the peer is a proxy that the operator trusts; then it is the
+//! address that the proxy names in `X-Forwarded-For`. Any client can send that header, so it is read
+//! from the right, the end to which proxies append, and only while trusted proxies wrote it.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -11,11 +11,11 @@ use ipnet::IpNet;
 
 const X_FORWARDED_FOR: &str = "x-forwarded-for";
 
-/// The client of a request that came over a connection from `peer`.
+/// Returns the client of a request that came over a connection from `peer`.
 pub(super) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_proxy = |ip: IpAddr| trusted.iter().any(|net| net.contains(&ip));
     let mut client = peer.to_canonical();
-    // Each proxy appends whom it was called by; several fields are one list (RFC 9110, section 5.3).
+    // Each proxy appends the address of its client; several fields are one list (RFC 9110, section 5.3).
     let fields: Vec<_> = headers.get_all(X_FORWARDED_FOR).collect();
     let hops = fields
         .iter()
@@ -25,7 +25,7 @@ pub(super) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet
         if !is_proxy(client) {
             break;
         }
-        // What no proxy would write ends what can be believed.
+        // No proxy writes this, so nothing to the left of it can be trusted.
         let Some(ip) = parse(hop) else { break };
         client = ip;
     }
@@ -45,9 +45,9 @@ fn parse(hop: &[u8]) -> Option<IpAddr> {
     ip.ok().map(|ip: IpAddr| ip.to_canonical())
 }
 
-/// What counts as one client: an IPv4 address, or the /64 that a host of IPv6 has to itself, in which it
-/// could take another address for each request.
-pub(super) fn household(ip: IpAddr) -> IpAddr {
+/// Returns the address by which limits count a client: an IPv4 address as it is, of an IPv6 address its /64
+/// network. A single host usually has a /64 to itself, and could use another address of it for each request.
+pub(super) fn client_key(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64)).into(),
         v4 @ IpAddr::V4(_) => v4,
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_network_of_ipv6_is_one_client() {
-        let of = |text: &str| household(text.parse().unwrap()).to_string();
+        let of = |text: &str| client_key(text.parse().unwrap()).to_string();
         assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
         assert_eq!(of("2001:db8:1:3::1"), "2001:db8:1:3::");
         assert_eq!(of("::ffff:192.0.2.7"), "192.0.2.7");

@@ -1,7 +1,7 @@
 //! The bytes of connections: one request at a time, and no connection that does not move on.
 //!
 //! All bytes pass through here. Those of a request that is sent ahead are held back until the request
-//! before it is answered: see [`turns`].
+//! before it is answered: see [`pipelining_workaround`].
 //!
 //! The framework bounds the head of the first request of a connection, the body (`call`), and how long
 //! a connection may be silent between requests. It does not bound a later head that comes byte by
@@ -28,10 +28,10 @@
 //! is being made go out.
 
 mod accounts;
-mod boundary;
-mod crowd;
-mod line;
-mod turns;
+mod connections;
+mod limits;
+mod pipelining_workaround;
+mod state;
 mod unanswered;
 
 use std::io::{self, IoSlice};
@@ -41,9 +41,10 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-pub(super) use self::crowd::{Connections, Limits, Streaming};
-use self::line::{Kind, Line, Stage};
-use self::turns::Turns;
+pub(super) use self::connections::{Connections, Streaming};
+pub(super) use self::limits::Limits;
+use self::pipelining_workaround::PipelineGate;
+use self::state::{ConnectionState, Kind, Stage};
 pub(super) use self::unanswered::{GivenUp, Unanswered};
 
 impl Connections {
@@ -51,8 +52,8 @@ impl Connections {
     pub(super) fn admit<T>(self: &Rc<Self>, stream: T) -> Connection<T> {
         Connection {
             stream,
-            turns: Turns::default(),
-            line: self.take_in(),
+            gate: PipelineGate::default(),
+            state: self.take_in(),
             connections: Rc::downgrade(self),
         }
     }
@@ -61,8 +62,8 @@ impl Connections {
 /// A stream that is watched.
 pub(super) struct Connection<T> {
     stream: T,
-    turns: Turns,
-    line: Rc<Line>,
+    gate: PipelineGate,
+    state: Rc<ConnectionState>,
     connections: Weak<Connections>,
 }
 
@@ -70,7 +71,7 @@ impl<T> Connection<T> {
     /// For the body of an answer.
     pub(super) fn streaming(&self) -> Streaming {
         Streaming {
-            line: Rc::clone(&self.line),
+            state: Rc::clone(&self.state),
             connections: Weak::clone(&self.connections),
         }
     }
@@ -78,7 +79,7 @@ impl<T> Connection<T> {
     /// Returns the handle for the handlers of its requests.
     pub(super) fn unanswered(&self) -> Unanswered {
         Unanswered {
-            line: Rc::clone(&self.line),
+            state: Rc::clone(&self.state),
             connections: Weak::clone(&self.connections),
         }
     }
@@ -93,7 +94,7 @@ impl<T> Connection<T> {
         let wanted: usize = pieces.clone().map(<[u8]>::len).sum();
         let out = match written {
             Poll::Pending => {
-                self.line.wake_by(context);
+                self.state.wake_by(context);
                 0
             }
             Poll::Ready(Ok(out)) => *out,
@@ -102,44 +103,44 @@ impl<T> Connection<T> {
         if let Poll::Ready(Ok(mut left)) = *written {
             for piece in pieces {
                 let out = left.min(piece.len());
-                self.turns.wrote(&piece[..out]);
+                self.gate.wrote(&piece[..out]);
                 left -= out;
             }
         }
-        let line = &self.line;
-        let is_interim = out == wanted && self.turns.is_interim();
+        let state = &self.state;
+        let is_interim = out == wanted && self.gate.is_interim();
         if is_interim {
             // The request goes on.
         } else if out < wanted {
-            if line.stage.get() != Stage::Answer {
-                line.enter(Stage::Answer);
+            if state.stage.get() != Stage::Answer {
+                state.enter(Stage::Answer);
             }
-        } else if line.streams.get() {
-            line.enter(Stage::Rendering);
+        } else if state.streams.get() {
+            state.enter(Stage::Rendering);
         } else {
-            line.enter(Stage::Idle);
+            state.enter(Stage::Idle);
         }
         if let Some(connections) = self.connections.upgrade() {
-            if line.stage.get() == Stage::Answer {
-                line.takes(out, connections.limits.taken);
+            if state.stage.get() == Stage::Answer {
+                state.takes(out, connections.limits.taken);
             }
             if out > 0 && !is_interim {
-                connections.end_request(line);
+                connections.end_request(state);
             }
-            connections.note(line, Kind::Written, wanted - out);
+            connections.note(state, Kind::Written, wanted - out);
         }
     }
 
     /// Whether the client has not taken its answer for too long. An answer that goes out is never cut.
     fn is_given_up(&self) -> bool {
-        self.line.closed.get() && self.line.stage.get() == Stage::Answer
+        self.state.closed.get() && self.state.stage.get() == Stage::Answer
     }
 }
 
 impl<T> Drop for Connection<T> {
     fn drop(&mut self) {
         if let Some(connections) = self.connections.upgrade() {
-            connections.release(&self.line);
+            connections.release(&self.state);
         }
     }
 }
@@ -157,40 +158,40 @@ impl<T: AsyncRead + Unpin> AsyncRead for Connection<T> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.line.closed.get() {
+        if self.state.closed.get() {
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
-        if self.turns.holds() {
-            let held = self.turns.held(buffer.remaining());
+        if self.gate.holds() {
+            let held = self.gate.held(buffer.remaining());
             buffer.put_slice(&held);
         } else {
             let read = Pin::new(&mut self.stream).poll_read(context, buffer);
             let fresh = &buffer.filled()[before..];
             if read.is_pending() {
-                self.line.wake_by(context);
+                self.state.wake_by(context);
             }
             // Not least the end of what the client sends, which is told at any time.
             if fresh.is_empty() {
                 return read;
             }
-            let admitted = self.turns.admit(fresh);
+            let admitted = self.gate.admit(fresh);
             if admitted < fresh.len() {
-                self.turns.hold(&fresh[admitted..]);
+                self.gate.hold(&fresh[admitted..]);
                 buffer.set_filled(before + admitted);
             }
         }
         let handed_over = buffer.filled().len() - before;
         if handed_over == 0 {
-            self.line.wake_by(context);
+            self.state.wake_by(context);
             return Poll::Pending;
         }
         if let Some(connections) = self.connections.upgrade() {
-            if self.line.stage.get() == Stage::Idle {
-                connections.begin_request(&self.line);
+            if self.state.stage.get() == Stage::Idle {
+                connections.begin_request(&self.state);
             }
-            if !self.line.refused.get() && !self.turns.drops() {
-                connections.receive(&self.line, handed_over);
+            if !self.state.refused.get() && !self.gate.drops() {
+                connections.receive(&self.state, handed_over);
             }
         }
         Poll::Ready(Ok(()))
@@ -230,9 +231,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Connection<T> {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(context);
-        let is_out = matches!(flushed, Poll::Ready(Ok(()))) && !self.line.streams.get();
-        if is_out && self.turns.flushed() {
-            self.line.wake();
+        let is_out = matches!(flushed, Poll::Ready(Ok(()))) && !self.state.streams.get();
+        if is_out && self.gate.flushed() {
+            self.state.wake();
         }
         flushed
     }

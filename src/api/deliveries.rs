@@ -1,4 +1,4 @@
-//! `/webhooks/deliveries`
+//! Handlers of `/webhooks/deliveries`.
 
 use actix_web::HttpResponse;
 
@@ -8,7 +8,7 @@ use super::pagination;
 use super::validate::read;
 use crate::storage::DeliveryFilter;
 
-/// `GET /webhooks/deliveries`
+/// Handles `GET /webhooks/deliveries`.
 pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
     let mut input = call.input();
     let page = pagination::page(&mut input);

@@ -1,23 +1,22 @@
-//! The fields of an endpoint in the body of a request: of a new one, and of a change.
+//! The fields of an endpoint in the body of a request that creates or changes one.
 
 use super::validate::{Checked, Field, Input, read};
-use crate::domain::endpoint::EndpointPatch;
-use crate::domain::endpoint::Format;
+use crate::domain::endpoint::{EndpointPatch, Format};
 use crate::domain::endpoint_url::EndpointUrl;
 use crate::domain::event_type::Subscription;
 use crate::domain::network_policy::NetworkPolicy;
 use crate::domain::secret::Secret;
 
-/// The two forms in which the fields are sent.
+/// The two requests that have these fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
-    /// `POST`: what has no default is required.
+    /// `POST`: fields without a default are required.
     Create,
     /// `PATCH`: every field may be absent.
     Update,
 }
 
-/// The fields that were read.
+/// The fields of one request, once they are read.
 pub(super) struct EndpointFields {
     url: Field<Option<EndpointUrl>>,
     format: Field<Option<Format>>,
@@ -29,8 +28,8 @@ pub(super) struct EndpointFields {
 }
 
 impl EndpointFields {
-    /// Reads the fields. Problems are listed in this order, which differs between the forms in one place:
-    /// clients know it so.
+    /// Reads the fields, in the order in which problems are listed. The two forms differ in the place of
+    /// `secret`; that is part of the contract with clients.
     pub(super) fn read(input: &mut Input<'_>, policy: &NetworkPolicy, form: Form) -> Self {
         let is_required = form == Form::Create;
         let url = input.field("url", is_required, read::url(policy));
@@ -51,7 +50,7 @@ impl EndpointFields {
         }
     }
 
-    /// Returns the fields as a change.
+    /// Returns the fields as a change of an endpoint.
     pub(super) fn take(self, ok: &Checked) -> EndpointPatch {
         EndpointPatch {
             url: self.url.take(ok),

@@ -1,4 +1,4 @@
-//! `/webhooks/endpoints`
+//! Handlers of `/webhooks/endpoints`.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -13,7 +13,7 @@ use crate::domain::endpoint::NewEndpoint;
 use crate::domain::secret::Secret;
 use crate::storage::EndpointFilter;
 
-/// `POST /webhooks/endpoints`
+/// Handles `POST /webhooks/endpoints`.
 pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
     let body = call.body().await?;
     let mut input = call.input();
@@ -30,7 +30,7 @@ pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
     Ok(json(StatusCode::CREATED, &Rendered(&endpoint)))
 }
 
-/// `GET /webhooks/endpoints`
+/// Handles `GET /webhooks/endpoints`.
 pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
     let mut input = call.input();
     let page = pagination::page(&mut input);
@@ -52,7 +52,7 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
     .await
 }
 
-/// `GET /webhooks/endpoints/{id}`
+/// Handles `GET /webhooks/endpoints/{id}`.
 pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
     let id = call.path_id()?;
     let visibility = call.caller.visibility;
@@ -62,7 +62,7 @@ pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
     Ok(json(StatusCode::OK, &Rendered(&endpoint)))
 }
 
-/// `PATCH /webhooks/endpoints/{id}`
+/// Handles `PATCH /webhooks/endpoints/{id}`.
 pub(super) async fn update(mut call: Call) -> Result<HttpResponse, ApiError> {
     let body = call.body().await?;
     let mut input = call.input();
@@ -80,7 +80,7 @@ pub(super) async fn update(mut call: Call) -> Result<HttpResponse, ApiError> {
     Ok(json(StatusCode::OK, &Rendered(&endpoint)))
 }
 
-/// `DELETE /webhooks/endpoints/{id}`
+/// Handles `DELETE /webhooks/endpoints/{id}`.
 pub(super) async fn delete(call: Call) -> Result<HttpResponse, ApiError> {
     let id = call.path_id()?;
     call.state
@@ -90,7 +90,7 @@ pub(super) async fn delete(call: Call) -> Result<HttpResponse, ApiError> {
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// `PATCH /webhooks/endpoints/{id}/secret`
+/// Handles `PATCH /webhooks/endpoints/{id}/secret`.
 pub(super) async fn replace_secret(call: Call) -> Result<HttpResponse, ApiError> {
     let id = call.path_id()?;
     let (visibility, secret) = (call.caller.visibility, Secret::generate());

@@ -1,7 +1,7 @@
-//! The only place where errors become responses.
+//! The errors of the API, and the only place where errors become responses.
 //!
-//! Every error is JSON, `{"error": NAME, "detail": …}`; those of authentication follow RFC 6750.
-//! What went wrong inside is logged here, once, with the request's id, and never sent.
+//! Every error is JSON, `{"error": NAME, "detail": …}`; the errors of authentication follow RFC 6750.
+//! Internal errors are logged here, once, with the id of the request, and their text is never sent.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -15,39 +15,39 @@ use serde_json::json;
 use thiserror::Error;
 
 use super::rate_limit_headers::{whole_seconds, write_headers};
-use super::validate::{Fault, Loc, Problem, Section};
+use super::validate::{Loc, Problem, Section, Violation};
 use crate::domain::access::Scope;
-use crate::domain::rate_limit::Standing;
+use crate::domain::rate_limit::RateLimitStatus;
 use crate::storage::{StoreError, Unavailable};
 
-/// Why a request was not served.
+/// The reason why a request is refused or failed.
 #[derive(Debug, Error)]
 pub(crate) enum ApiError {
     /// The head of the request is too long.
     #[error("the request's head is too long")]
     HeadTooLarge,
-    /// No bearer token that could be one.
+    /// No bearer token in the request.
     #[error("no usable bearer token")]
     Unauthorized,
-    /// A bearer token that does not, or no longer, exist.
+    /// The bearer token does not exist, or no longer.
     #[error("the access token is unknown, expired or revoked")]
     InvalidToken,
-    /// The token may not do this; any (or each) of these scopes would do.
+    /// The token lacks a scope; it needs one of these, or all if it gives them to another token.
     #[error("the access token lacks a scope")]
     MissingScope(Vec<Scope>),
-    /// Only an admin token may do this.
+    /// The request needs an admin token.
     #[error("only an admin token may do this")]
     AdminOnly,
-    /// Too many bad tokens came from the client's address; another is looked at after so long.
+    /// Too many invalid tokens came from the client's address; the server checks the next after this time.
     #[error("too many failed authentications from the client's address")]
     TooManyFailures(Duration),
     /// The tokens of a workspace, or an admin token, made too many requests.
     #[error("the workspace made too many requests")]
-    RateLimited(Standing),
-    /// A web page of another origin had a browser ask; says what shows it.
+    RateLimited(RateLimitStatus),
+    /// A browser made the request for a page of another origin; the text names the rule that it breaks.
     #[error("asked by a page of another origin: {0}")]
     NotFromHere(&'static str),
-    /// The workspace published so many bytes a minute; so much more may come after so long.
+    /// The workspace published more bytes than its limit a minute; this request fits after that time.
     #[error("the workspace published too many bytes")]
     TooManyBytes(u64, Duration),
     /// The requests of a workspace that are not answered yet hold more memory than its share; nothing was
@@ -57,28 +57,28 @@ pub(crate) enum ApiError {
     /// No such path.
     #[error("unknown path")]
     UnknownPath,
-    /// The path is known, but takes only these methods.
+    /// The path exists, but only with these methods.
     #[error("method not allowed")]
     MethodNotAllowed(Vec<Method>),
-    /// The body is labelled as something else than JSON.
+    /// The content type of the body is not JSON.
     #[error("the body is not JSON")]
     MediaType,
-    /// The body is longer than so many bytes.
+    /// The body is longer than this limit, in bytes.
     #[error("the body is longer than {0} bytes")]
     TooLarge(usize),
     /// The body did not arrive in time.
     #[error("the body did not arrive in time")]
     Timeout,
-    /// The body cannot be decoded; says why.
+    /// The body cannot be decoded, for this reason.
     #[error("unreadable body: {0}")]
     Encoding(&'static str),
-    /// Something in the request will not do.
+    /// The input has these problems.
     #[error("invalid request")]
     Invalid(Vec<Problem>),
-    /// The header `Idempotency-Key` will not do.
+    /// The header `Idempotency-Key` is not valid.
     #[error("invalid idempotency key")]
     IdempotencyKeyInvalid,
-    /// The store said no.
+    /// The store refused or failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -89,11 +89,11 @@ impl From<Vec<Problem>> for ApiError {
     }
 }
 
-/// The error's name and status where `detail` says the rest.
+/// An error with a status, a name and a `detail`.
 struct Plain(StatusCode, &'static str, Cow<'static, str>);
 
 impl ApiError {
-    /// The response; `request_id` goes into the log with what the client is not told.
+    /// Returns the response. `request_id` is logged with the text that is not sent.
     pub(crate) fn response(self, request_id: &str) -> HttpResponse {
         match self {
             Self::Unauthorized => challenge(
@@ -135,13 +135,13 @@ impl ApiError {
                     .into(),
                 retry_in,
             ),
-            Self::RateLimited(standing) => {
+            Self::RateLimited(status) => {
                 let detail = format!(
                     "The access tokens of a workspace may make {} requests a minute together: come back after Retry-After seconds",
-                    standing.limit
+                    status.limit
                 );
-                let mut response = too_many(detail, standing.retry_in.unwrap_or_default());
-                write_headers(response.headers_mut(), standing);
+                let mut response = too_many(detail, status.retry_in.unwrap_or_default());
+                write_headers(response.headers_mut(), status);
                 response
             }
             Self::TooManyBytes(limit, retry_in) => too_many(
@@ -250,19 +250,20 @@ fn from_store(error: StoreError, request_id: &str) -> HttpResponse {
         .response(),
         StoreError::UnknownWorkspace(id) => {
             let loc = Loc::field(Section::Body, "workspace_id");
-            let fault = Fault::Value("there is no such workspace: send the id of one".into());
-            let problem = Problem::found_later(loc, fault, Some(&id.to_string()));
+            let violation =
+                Violation::Value("there is no such workspace: send the id of one".into());
+            let problem = Problem::found_later(loc, violation, Some(&id.to_string()));
             ApiError::Invalid(vec![problem]).response(request_id)
         }
         StoreError::TooManyEndpoints(max) => {
             let what = format!("a workspace can have at most {max} endpoints: delete one first");
-            let problem = Problem::found_later(Loc::body(), Fault::Value(what.into()), None);
+            let problem = Problem::found_later(Loc::body(), Violation::Value(what.into()), None);
             ApiError::Invalid(vec![problem]).response(request_id)
         }
         StoreError::TooManyTokens(max) => {
             let what =
                 format!("a workspace can have at most {max} access tokens: revoke one first");
-            let problem = Problem::found_later(Loc::body(), Fault::Value(what.into()), None);
+            let problem = Problem::found_later(Loc::body(), Violation::Value(what.into()), None);
             ApiError::Invalid(vec![problem]).response(request_id)
         }
         StoreError::CallerEnded => ApiError::InvalidToken.response(request_id),
@@ -287,7 +288,7 @@ fn from_store(error: StoreError, request_id: &str) -> HttpResponse {
     }
 }
 
-/// When to come back: about as long as each trouble usually lasts.
+/// Returns the `Retry-After` of an unavailable store: about as long as each reason usually lasts.
 const fn retry_after_s(why: Unavailable) -> u32 {
     match why {
         Unavailable::QueueFull => 1,
@@ -309,7 +310,7 @@ impl Plain {
     }
 }
 
-/// The JSON of an error that was answered below the handlers, by its status alone.
+/// Returns the JSON of an error that actix-web made, by its status alone.
 pub(super) fn body_for(status: StatusCode) -> String {
     let name = match status {
         StatusCode::BAD_REQUEST => "BadRequest",
@@ -325,7 +326,7 @@ pub(super) fn body_for(status: StatusCode) -> String {
     json!({ "error": name, "detail": detail }).to_string()
 }
 
-/// A 403 that no further scope would avert.
+/// Returns a 403 that no scope would avert.
 fn forbidden(description: &str) -> HttpResponse {
     oauth(
         StatusCode::FORBIDDEN,
@@ -335,7 +336,7 @@ fn forbidden(description: &str) -> HttpResponse {
     )
 }
 
-/// An error of RFC 6750: in the body, and again in the challenge.
+/// Returns an error of RFC 6750, in the body and in the challenge.
 fn oauth(status: StatusCode, error: &str, description: &str, scope: Option<&str>) -> HttpResponse {
     let scope = scope.map_or_else(String::new, |names| format!(", scope=\"{names}\""));
     challenge(
@@ -358,7 +359,7 @@ fn json_body(status: StatusCode, body: &serde_json::Value) -> HttpResponse {
 }
 
 fn with_header(mut response: HttpResponse, name: HeaderName, value: &str) -> HttpResponse {
-    // Built from our own words, so it always fits; a header less beats no answer.
+    // The value is the server's own text, so it is always valid; if it ever is not, the header is left out.
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().insert(name, value);
     }

@@ -1,4 +1,4 @@
-//! `/webhooks/events`: publishing, and what came of it.
+//! Handlers of `/webhooks/events`: publishing, and the events that it made.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -17,10 +17,10 @@ use crate::domain::message::{IDEMPOTENCY_KEY_MAX, Idempotency, NewMessage};
 use crate::storage::{EventFilter, Store, StoreError, Unavailable};
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
-/// Marks the answer of an earlier publish with the same key.
+/// The header of a response that repeats that of an earlier publish with the same key.
 pub(super) const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
-/// `POST /webhooks/events`: the hot path. It leaves its thread only to wait for the commit.
+/// Handles `POST /webhooks/events`, the busiest route. It leaves its thread only to wait for the commit.
 pub(super) async fn publish(mut call: Call) -> Result<HttpResponse, ApiError> {
     if call.state.is_stopping() {
         return Err(StoreError::Unavailable(Unavailable::Stopping).into());
@@ -51,7 +51,7 @@ pub(super) async fn publish(mut call: Call) -> Result<HttpResponse, ApiError> {
     Ok(response)
 }
 
-/// What is to be published. `store` says what must be known of the data besides.
+/// Reads the message to be published. `store` says if endpoints of the workspace need a summary of the data.
 fn read_message(
     said: &Said,
     body: &Body,
@@ -84,7 +84,7 @@ fn read_message(
     })
 }
 
-/// The `Idempotency-Key`: at most one, of 1 to 255 visible ASCII characters.
+/// Reads the `Idempotency-Key`: at most one header, of 1 to 255 visible ASCII characters.
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let mut values = headers.get_all(IDEMPOTENCY_KEY);
     let Some(value) = values.next() else {
@@ -100,7 +100,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     }
 }
 
-/// `GET /webhooks/events`
+/// Handles `GET /webhooks/events`.
 pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
     let mut input = call.input();
     let page = pagination::page(&mut input);
@@ -132,7 +132,7 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
     .await
 }
 
-/// `GET /webhooks/events/{id}`
+/// Handles `GET /webhooks/events/{id}`.
 pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
     let id = call.path_id()?;
     let visibility = call.caller.visibility;
@@ -140,7 +140,7 @@ pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
     streamed::respond(&call, find).await
 }
 
-/// `POST /webhooks/events/{id}/redeliver`
+/// Handles `POST /webhooks/events/{id}/redeliver`.
 pub(super) async fn redeliver(call: Call) -> Result<HttpResponse, ApiError> {
     let id = call.path_id()?;
     call.state

@@ -1,4 +1,4 @@
-//! Probes: whether the process lives, and whether it can do its work.
+//! Handlers of the probes: `/healthz` (the process runs) and `/readyz` (it can do its work).
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -9,12 +9,13 @@ use super::error::ApiError;
 use super::objects;
 use crate::storage::{StoreError, Unavailable};
 
-/// The process answers.
+/// Handles `GET /healthz`: a response at all means that the process runs.
 pub(super) async fn live(_call: Call) -> Result<HttpResponse, ApiError> {
     Ok(ok())
 }
 
-/// The store reads and writes, the parts of the application run, and the server is not stopping.
+/// Handles `GET /readyz`: 200 if the store can read and write, every part of the application runs, and the
+/// server is not stopping; else 503.
 pub(super) async fn ready(call: Call) -> Result<HttpResponse, ApiError> {
     if call.state.is_stopping() {
         return Err(StoreError::Unavailable(Unavailable::Stopping).into());
@@ -28,7 +29,7 @@ pub(super) async fn ready(call: Call) -> Result<HttpResponse, ApiError> {
         return Ok(response);
     }
     match call.read(|store| store.check()).await {
-        // A fault is as temporary as the file's: 503 tells a balancer what it needs to know.
+        // The fault may pass, as that of a disk may, and 503 is the status that load balancers look for.
         Err(ApiError::Store(StoreError::Internal(text))) => {
             tracing::error!(error = text, "the store is not ready");
             Err(StoreError::Unavailable(Unavailable::DiskError).into())

@@ -1,13 +1,14 @@
-//! How often callers may ask.
+//! The rate limits of the API.
 //!
-//! Two things are counted, and neither stands in for the other. Requests, by workspace, with whichever of its
-//! tokens they come: a budget per token would be void, as workspaces make tokens themselves. Admin tokens,
-//! which only the operator makes, have a budget each. Only requests that their token allows are counted, so
-//! that strangers can make no state. And failed
-//! authentications, by the client's address: those alone are refused for an address, because behind it
-//! may be a whole office; a valid token is served whatever else comes from there.
+//! They count two things, which are independent of each other.
 //!
-//! Time is the monotonic clock's: no step of the wall clock opens or closes anything.
+//! - Requests, by workspace, whichever of its tokens they use: a limit for each token would be void, since
+//!   workspaces make tokens themselves. Admin tokens, which only the operator makes, have a limit each. Only
+//!   requests that the token allows are counted, so that clients without a valid token take no memory here.
+//! - Failed authentications, by the client's address. For an address nothing else is refused, because a whole
+//!   office may be behind it: a request with a valid token is served, whatever else comes from that address.
+//!
+//! The time is that of the monotonic clock, so that a step of the wall clock changes no limit.
 
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -19,26 +20,26 @@ use actix_web::HttpRequest;
 use ipnet::IpNet;
 use uuid::Uuid;
 
-use super::client_address::{client_address, household};
+use super::client_address::{client_address, client_key};
 use super::error::ApiError;
 use crate::config::ApiSettings;
 use crate::domain::access::Caller;
-use crate::domain::rate_limit::{Quota, RateLimiter, Standing, Volume, VolumeLimiter};
+use crate::domain::rate_limit::{Quota, RateLimitStatus, RateLimiter, Volume, VolumeLimiter};
 
-/// The most clients, and the most workspaces, that are remembered: a megabyte each. Who has more networks
-/// than this to fail from gains as many fresh starts, which 256 random bits don't mind.
+/// The most clients, and the most workspaces, that are remembered: a megabyte each. An attacker with more
+/// networks than this gets some attempts back; against a 256-bit token that is harmless.
 const REMEMBERED_MAX: usize = 10_000;
 
-/// What a route counts as.
+/// The limit that the requests of a route count towards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Budget {
-    /// Publishing: a matter of how busy the producer is.
+    /// Publishes: as many as a busy producer needs.
     Publish,
-    /// All else: people, dashboards and scripts.
+    /// All other requests: of people, dashboards and scripts.
     Management,
 }
 
-/// The limits of a server; each may be off, and then costs nothing.
+/// The limits of a server. Each may be off, and then costs nothing.
 pub(super) struct Limits {
     management: Limit<Uuid>,
     publish: Limit<Uuid>,
@@ -47,6 +48,7 @@ pub(super) struct Limits {
     trusted_proxies: Vec<IpNet>,
 }
 
+/// A limit for each key; `None` if it is off.
 struct Limit<K>(Option<Mutex<RateLimiter<K>>>);
 
 impl<K: Copy + Eq + Hash> Limit<K> {
@@ -55,7 +57,7 @@ impl<K: Copy + Eq + Hash> Limit<K> {
         Self(limit.map(|quota| Mutex::new(RateLimiter::new(quota, REMEMBERED_MAX))))
     }
 
-    fn take(&self, key: K, now: Duration) -> Option<Standing> {
+    fn take(&self, key: K, now: Duration) -> Option<RateLimitStatus> {
         let mut limiter = self
             .0
             .as_ref()?
@@ -79,7 +81,7 @@ impl Limits {
         }
     }
 
-    /// Counts a request of a caller that may make it; how its workspace stands, if there is a limit.
+    /// Counts a request that the caller may make. Returns the status of its workspace, if there is a limit.
     ///
     /// # Errors
     /// [`ApiError::RateLimited`]
@@ -88,21 +90,21 @@ impl Limits {
         caller: &Caller,
         budget: Budget,
         now: Duration,
-    ) -> Result<Option<Standing>, ApiError> {
+    ) -> Result<Option<RateLimitStatus>, ApiError> {
         let limit = match budget {
             Budget::Publish => &self.publish,
             Budget::Management => &self.management,
         };
         match limit.take(caller.account(), now) {
-            Some(standing) if standing.retry_in.is_some() => Err(ApiError::RateLimited(standing)),
-            standing => Ok(standing),
+            Some(status) if status.retry_in.is_some() => Err(ApiError::RateLimited(status)),
+            status => Ok(status),
         }
     }
 
-    /// Counts the bytes that are to be published in a workspace, whoever publishes them.
+    /// Counts the bytes that a caller publishes in a workspace.
     ///
     /// # Errors
-    /// How long until so many may be.
+    /// The time until the workspace may publish so many.
     pub(super) fn count_bytes(
         &self,
         workspace: Uuid,
@@ -116,7 +118,7 @@ impl Limits {
         volume.take(workspace, now, bytes as u64)
     }
 
-    /// How many budgets (of managing, of publishing) and addresses are remembered.
+    /// Returns how many keys are remembered: for management, for publishes, and addresses.
     #[cfg(test)]
     pub(super) fn remembered(&self) -> [usize; 3] {
         fn of<K: Copy + Eq + Hash>(limit: &Limit<K>) -> usize {
@@ -126,14 +128,14 @@ impl Limits {
         [of(&self.management), of(&self.publish), of(&self.failures)]
     }
 
-    /// Counts a bad token against where it came from; what to answer.
+    /// Counts an invalid token for the client's address, and returns the error for the response.
     pub(super) fn bad_token(&self, request: &HttpRequest, now: Duration) -> ApiError {
         let Some(peer) = request.peer_addr() else {
-            return ApiError::InvalidToken; // No connection, so nobody to hold back.
+            return ApiError::InvalidToken; // A test without a socket: no address to count for.
         };
         let client = client_address(peer.ip(), request.headers(), &self.trusted_proxies);
-        let standing = self.failures.take(household(client), now);
-        if let Some(retry_in) = standing.and_then(|standing| standing.retry_in) {
+        let status = self.failures.take(client_key(client), now);
+        if let Some(retry_in) = status.and_then(|status| status.retry_in) {
             return ApiError::TooManyFailures(retry_in);
         }
         tracing::info!(%client, "a bad access token was refused");

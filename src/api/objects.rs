@@ -1,4 +1,4 @@
-//! The JSON of what the API answers with. The order of the fields is that of the contract.
+//! The JSON objects in responses. The order of their fields is part of the contract with clients.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -16,7 +16,7 @@ use crate::domain::event_type::Subscription;
 use crate::domain::message::Message;
 use crate::domain::workspace::Workspace;
 
-/// A response of JSON. Objects carry secrets, so no cache may keep them.
+/// Returns a response with a JSON body. Objects carry secrets, so no cache may keep it.
 pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> HttpResponse {
     let body = serde_json::to_vec(body).expect("these types have string keys and cannot fail");
     HttpResponse::build(status)
@@ -25,13 +25,13 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> HttpResponse {
         .body(body)
 }
 
-/// A type of the domain that the API can show.
+/// A domain type that the API can render as JSON.
 pub(crate) trait Render {
-    /// Writes it as the contract says.
+    /// Writes the fields of the contract.
     fn render<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
 }
 
-/// Shows an object of the domain.
+/// The JSON of a domain object.
 pub(crate) struct Rendered<'a, T>(pub(crate) &'a T);
 
 impl<T: Render> Serialize for Rendered<'_, T> {
@@ -90,10 +90,10 @@ impl Render for AccessToken {
     }
 }
 
-/// The answer to the creation of a token: the one time that the credential is shown.
+/// The response to the creation of a token: the only one that has the credential.
 #[derive(Serialize)]
 pub(crate) struct CreatedToken<'a> {
-    /// What is listed of it.
+    /// The token as lists show it.
     pub(crate) workspace_access_token: Rendered<'a, AccessToken>,
     /// The credential.
     pub(crate) token: &'a str,
@@ -181,7 +181,7 @@ impl Render for Event {
 #[derive(Serialize)]
 struct DeliveryJson<'a> {
     created_at: Timestamp,
-    /// Always null: what happened does not change.
+    /// Always null: a delivery never changes.
     modified_at: Option<Timestamp>,
     id: Uuid,
     succeeded: bool,

@@ -1,4 +1,4 @@
-//! Pages of lists: which one is asked for, and how it is answered.
+//! Pages of lists: the parameters `page` and `limit`, and the JSON of a page.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -12,9 +12,9 @@ use super::streamed;
 use super::validate::{Checked, Field, Input, read};
 use crate::storage::{Listed, Page, Paged, Store, StoreError};
 
-/// Rows on a page when nothing else is asked for.
+/// The rows of a page without `limit`.
 const LIMIT_DEFAULT: u64 = 10;
-/// The most rows on a page; more are asked for in vain.
+/// The most rows of a page; a greater `limit` counts as this.
 const LIMIT_MAX: u64 = 100;
 
 /// The `page` and `limit` of a request.
@@ -32,7 +32,7 @@ pub(crate) fn page(input: &mut Input<'_>) -> PageField {
 }
 
 impl PageField {
-    /// The page.
+    /// Returns the page that the client asked for.
     pub(crate) fn take(self, ok: &Checked) -> Page {
         Page {
             number: self.page.take(ok).unwrap_or(1),
@@ -54,7 +54,7 @@ struct MetaJson {
     page: u64,
     per_page: u64,
     pages: u64,
-    /// Only with a text query: how many rows it looked at.
+    /// The number of rows that a text query looked at; absent without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     searched: Option<u64>,
 }
@@ -71,8 +71,8 @@ impl MetaJson {
     }
 }
 
-/// The answer to a list of rows that may be large, found by `list` and then read by `read`. The last
-/// parameter of both is how many bytes there is memory for.
+/// Returns the response for a page of rows that may be large. `list` finds them, `read` reads the rest. The
+/// last parameter of both is the most bytes of text to read.
 pub(super) async fn stream<T: Render + Send + 'static>(
     call: &Call,
     page: Page,
@@ -87,7 +87,7 @@ pub(super) async fn stream<T: Render + Send + 'static>(
     streamed::respond(call, find).await
 }
 
-/// The answer to a list of rows that are small, each of some hundred bytes.
+/// Returns the response for a page of small rows, of some hundred bytes each.
 pub(crate) fn respond<T: Render>(listed: &Listed<T>, page: Page) -> HttpResponse {
     let body = ListJson {
         data: listed.items.iter().map(Rendered).collect(),

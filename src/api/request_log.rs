@@ -1,7 +1,8 @@
-//! What every response has, whoever made it: an id, a line in the log, and JSON if it is an error.
+//! The middleware around every request. It gives each response an id and a line in the log, and each
+//! error a body of JSON, also where actix-web itself made the response.
 //!
-//! The line has the path, never the query string or a header, so no token gets into the log; and the
-//! path only as far as it has nothing in it that may be a credential put there by mistake.
+//! The line has the path, but never the query string or a header, so that no token gets into the log.
+//! A path is logged only up to the first segment that may be a credential, put there by mistake.
 
 use std::borrow::Cow;
 use std::time::Instant;
@@ -20,10 +21,10 @@ use super::error;
 use crate::domain::access::TokenKind;
 use crate::domain::secret::WHSEC_PREFIX;
 
-/// The header that names a request, for those who ask about one.
+/// The header with the id of a request, for clients that report a problem.
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Names a request: 16 hexadecimal digits.
+/// The id of a request: 16 hexadecimal digits.
 pub(super) struct RequestId(String);
 
 impl RequestId {
@@ -31,13 +32,13 @@ impl RequestId {
         Self(format!("{:016x}", rand::rng().random::<u64>()))
     }
 
-    /// The id as text.
+    /// Returns the id as text.
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Goes around every request.
+/// Runs a request: gives it an id, and logs it when the response is known.
 pub(super) async fn each_request<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
@@ -58,7 +59,7 @@ pub(super) async fn each_request<B: MessageBody + 'static>(
     Ok(response)
 }
 
-/// Gives an error that the framework made a body like those of our own.
+/// Gives an error that actix-web made a JSON body like those of our own errors.
 fn as_json(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
     let json = HeaderValue::from_static("application/json");
     if response.headers().get(CONTENT_TYPE) == Some(&json) {
@@ -76,11 +77,11 @@ fn log(response: &ServiceResponse<BoxBody>, id: &HeaderValue, started: Instant) 
     let status = response.status().as_u16();
     let request_id = id.to_str().unwrap_or_default();
     let took_us = started.elapsed().as_micros();
-    // Most requests are publishes that work: not a line each, unless somebody wants them.
+    // Most requests are publishes that succeed: they are logged only at level debug.
     if response.status().is_server_error() {
         tracing::warn!(request_id, %method, %path, status, took_us, "request");
     } else if response.status() == StatusCode::TOO_MANY_REQUESTS {
-        // Who is held back must not fill the log instead.
+        // A client over its rate limit must not fill the log either.
         tracing::debug!(request_id, %method, %path, status, took_us, "request");
     } else if response.status().is_client_error() {
         tracing::info!(request_id, %method, %path, status, took_us, "request");
@@ -89,7 +90,8 @@ fn log(response: &ServiceResponse<BoxBody>, id: &HeaderValue, started: Instant) 
     }
 }
 
-/// A method by its name if it has one that is known: else anything may stand there, a credential too.
+/// Returns the name of a method of the HTTP standard, else "unknown": a client can put anything there,
+/// also a credential.
 fn named(method: &Method) -> &str {
     let known = [
         Method::GET,
@@ -109,21 +111,21 @@ fn named(method: &Method) -> &str {
     }
 }
 
-/// The longest path that goes into the log as a whole: twice the longest of ours.
+/// The longest path that is logged whole, in bytes: twice the longest path of a route.
 const PATH_MAX: usize = 160;
 
-/// The shortest that may be a credential: signing secrets have at least as many characters, and access
-/// tokens more.
+/// The length from which on a path segment may be a credential: the shortest signing secret. Access
+/// tokens are longer.
 const CREDENTIAL_MIN: usize = 32;
 
-/// As much of a path as goes into the log: up to where something begins that may be a credential. Ids
-/// are as long as one, but are known by their form.
+/// Returns the part of a path that is logged: up to the first segment that may be a credential. An id is
+/// as long as a credential, but is recognised by its form.
 fn shown(path: &str) -> Cow<'_, str> {
     let mut end = 0;
     for segment in path.split_inclusive('/') {
         let bare = segment.trim_end_matches('/');
         let is_id = bare.len() == Hyphenated::LENGTH && Uuid::parse_str(bare).is_ok();
-        // No path of ours has a character that needs encoding, and anything can hide behind one.
+        // No route has a character that needs encoding, and an encoded text could hide a credential.
         if bare.contains('%')
             || bare.len() >= CREDENTIAL_MIN && !is_id
             || CREDENTIAL_PREFIXES
@@ -138,7 +140,7 @@ fn shown(path: &str) -> Cow<'_, str> {
     path.into()
 }
 
-/// What a secret of some length may begin with that a slash cuts short.
+/// The prefixes of credentials: a slash within one could leave a segment shorter than [`CREDENTIAL_MIN`].
 const CREDENTIAL_PREFIXES: [&str; 3] = [
     WHSEC_PREFIX,
     TokenKind::Workspace.prefix(),

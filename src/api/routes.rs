@@ -1,9 +1,9 @@
 //! The table of routes, and the order in which a request is refused.
 //!
-//! One table says everything about a route: method, path, who may, and who answers. It is matched
-//! here rather than by the framework, because the contract orders refusals across routes: a bad
-//! token is a 401 on every path, known or not, and only then come 404, 405, a missing token, 403 and
-//! 429, all of them before the body is looked at.
+//! One table has all of a route: method, path, required access, and handler. This module matches requests
+//! against it, instead of actix-web, because the contract orders refusals across routes: an invalid token
+//! is a 401 on every path, known or not. After that come 404, 405, 401 for a missing token, 403 and 429, and
+//! all of them before the body is read.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -26,20 +26,19 @@ use super::rate_limit_headers::write_headers;
 use super::request_log::RequestId;
 use super::{ApiState, deliveries, endpoints, events, health, tokens, workspaces};
 use crate::domain::access::{Caller, Scopes, Visibility};
-use crate::domain::rate_limit::Standing;
+use crate::domain::rate_limit::RateLimitStatus;
 
-/// The base path, and its alias: every route of [`Access::AnyOf`] and [`Access::Admin`] is under
-/// both of them.
+/// The base path and its alias. Every route of [`Access::AnyOf`] and [`Access::Admin`] is under both.
 pub const BASES: [&str; 2] = ["/api", "/v1"];
 
-/// A route, for tests and documents to read.
+/// A route as tests see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteInfo {
-    /// Its method; HEAD goes where GET goes.
+    /// Its method; a GET route also takes HEAD.
     pub method: Method,
-    /// Its path, with `{id}` for an id, less the base.
+    /// Its path, with `{id}` for an id, without the base.
     pub path: &'static str,
-    /// Who may use it.
+    /// The access that it requires.
     pub access: Access,
 }
 
@@ -75,7 +74,7 @@ macro_rules! route {
 
 use Access::Public;
 
-// Publishing is first, because it is asked for most.
+// Publishing is first, because most requests are publishes.
 #[rustfmt::skip]
 static TABLE: &[Route] = &[
     route!(POST   "/webhooks/events",                  PUBLISH,          events::publish),
@@ -102,7 +101,7 @@ static TABLE: &[Route] = &[
     route!(GET    "/readyz",                           Public,           health::ready),
 ];
 
-/// Every route.
+/// Returns all routes.
 pub fn table() -> impl Iterator<Item = RouteInfo> {
     TABLE.iter().map(|route| RouteInfo {
         method: route.method.clone(),
@@ -111,37 +110,40 @@ pub fn table() -> impl Iterator<Item = RouteInfo> {
     })
 }
 
-/// Answers every request that reaches the API.
+/// Handles every request that reaches the API.
 pub(super) async fn dispatch(
     request: HttpRequest,
     payload: web::Payload,
     state: web::Data<ApiState>,
 ) -> HttpResponse {
     let admitted = admit(&request, payload, state.into_inner()).await;
-    let (handled, standing) = match admitted {
-        Ok((route, call, standing)) => ((route.handler)(call).await, standing),
+    let (handled, rate_limit) = match admitted {
+        Ok((route, call, rate_limit)) => ((route.handler)(call).await, rate_limit),
         Err(error) => (Err(error), None),
     };
     let mut response = handled.unwrap_or_else(|error| {
         let extensions = request.extensions();
         error.response(extensions.get().map_or("-", RequestId::as_str))
     });
-    if let Some(standing) = standing {
-        write_headers(response.headers_mut(), standing);
+    if let Some(rate_limit) = rate_limit {
+        write_headers(response.headers_mut(), rate_limit);
     }
     response
 }
 
-/// The longest head of a request, in bytes. The framework reads twice as much and then hangs up, with
-/// an answer that few clients get to see; this one they do. No request needs so many filters.
+/// The longest head of a request, in bytes. actix-web reads twice as much and then closes the connection,
+/// with a response that few clients can still read; they can read this one. No request needs so many filters.
 const HEAD_MAX_BYTES: usize = 64 * 1024;
 
-/// Finds the route, and lets the caller in.
+/// Finds the route, and checks that the caller may use it.
+///
+/// # Errors
+/// The first refusal, in the order of the contract.
 async fn admit(
     request: &HttpRequest,
     payload: web::Payload,
     state: Arc<ApiState>,
-) -> Result<(&'static Route, Call, Option<Standing>), ApiError> {
+) -> Result<(&'static Route, Call, Option<RateLimitStatus>), ApiError> {
     let fields = request.headers().iter();
     let head = fields.map(|(name, value)| name.as_str().len() + value.len());
     let target = request.path().len() + request.query_string().len();
@@ -149,7 +151,7 @@ async fn admit(
         return Err(ApiError::HeadTooLarge);
     }
     let found = find(request.method(), request.path());
-    // Probes must tell of a broken store, not break with it: no token of theirs is looked at.
+    // Probes report that the store fails, so they must not need it: their tokens are not looked up.
     let open = matches!(&found, Found::Route(route, _) if route.access == Public);
     let authenticated = if open {
         None
@@ -162,7 +164,7 @@ async fn admit(
         Found::Nothing => return Err(ApiError::UnknownPath),
     };
     let unanswered = request.conn_data::<Unanswered>().cloned();
-    let (caller, standing) = match &authenticated {
+    let (caller, rate_limit) = match &authenticated {
         None if open => (NOBODY, None),
         None => return Err(ApiError::Unauthorized),
         Some(Authenticated { caller, .. }) => {
@@ -171,8 +173,8 @@ async fn admit(
                 unanswered.attribute(caller.account());
             }
             let now = state.clock.monotonic();
-            let standing = state.limits.count(caller, route.budget(), now)?;
-            (*caller, standing)
+            let rate_limit = state.limits.count(caller, route.budget(), now)?;
+            (*caller, rate_limit)
         }
     };
     let call = Call {
@@ -185,10 +187,10 @@ async fn admit(
         payload: Some(payload),
         unanswered,
     };
-    Ok((route, call, standing))
+    Ok((route, call, rate_limit))
 }
 
-/// Who calls where everybody may.
+/// The caller of a route that needs no token.
 const NOBODY: Caller = Caller {
     token_id: Uuid::nil(),
     visibility: Visibility::Workspace(Uuid::nil()),
@@ -214,14 +216,14 @@ async fn authenticate(
 
 enum Found<'p> {
     Route(&'static Route, &'p str),
-    /// The path is there with these methods.
+    /// The path exists, but only with these methods.
     WrongMethod(Vec<Method>),
     Nothing,
 }
 
-/// Looks a request up in the table. One trailing slash makes no difference.
+/// Finds the route of a request in the table. One trailing slash makes no difference.
 fn find<'p>(method: &Method, path: &'p str) -> Found<'p> {
-    // A HEAD is answered as the GET is; the server leaves the body out.
+    // HEAD has the route of GET; actix-web leaves the body out.
     let method = if method == Method::HEAD {
         &Method::GET
     } else {
@@ -257,7 +259,7 @@ fn find<'p>(method: &Method, path: &'p str) -> Found<'p> {
     }
 }
 
-/// Whether `path` fits `pattern`, and if so its `{id}`; empty if the pattern has none.
+/// Returns the `{id}` of `path` if it matches `pattern`; it is empty if the pattern has none.
 fn matches<'p>(pattern: &str, path: &'p str) -> Option<&'p str> {
     let Some((before, after)) = pattern.split_once("{id}") else {
         return (pattern == path).then_some("");

@@ -1,10 +1,9 @@
-//! Web pages that have a browser ask a server which only this machine can reach.
+//! The protection of a server on a loopback address against web pages in a browser on the same machine.
 //!
-//! Such a server is not as alone as it seems. A page from anywhere may have the browser of whoever looks
-//! at it send requests to loopback addresses: as itself, from another origin; or as the server's own page,
-//! after the name that it came from was made to resolve to this machine (DNS rebinding). The first shows
-//! in `Origin` and `Sec-Fetch-Site`, the second in `Host`, which is the page's name. None of these can be
-//! set by a page.
+//! Only this machine can reach such a server, but any web page can make the browser that shows it send
+//! requests to loopback addresses: from the page's own origin, or as the server's origin, once the page's
+//! host name resolves to this machine (DNS rebinding). The first shows in `Origin` and `Sec-Fetch-Site`,
+//! the second in `Host`, which then is the page's name. A page can set none of these headers.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -19,7 +18,7 @@ use super::routes::BASES;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// What a reverse proxy adds.
+/// The headers that reverse proxies add.
 const FORWARDING: [HeaderName; 4] = [
     VIA,
     FORWARDED,
@@ -27,11 +26,11 @@ const FORWARDING: [HeaderName; 4] = [
     HeaderName::from_static("x-forwarded-host"),
 ];
 
-/// Checks that a request to a server on loopback, at `port`, is none that a page of another origin had
-/// a browser make, nor one that came by a name which is not this machine's.
+/// Checks that a request to a server on loopback, at `port`, is for a name of this machine, and not made by a
+/// page of another origin.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The rule that the request breaks.
 pub fn check(headers: &HeaderMap, port: u16) -> Result<(), &'static str> {
     let host = only(headers, &HOST).filter(|host| is_this_machine(host, port));
     let Some(host) = host else {
@@ -50,14 +49,14 @@ pub fn check(headers: &HeaderMap, port: u16) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// The value of a header that is there once, if it is text.
+/// Returns the value of a header that occurs once and is text.
 fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     let mut values = headers.get_all(name);
     let value = values.next()?.to_str().ok()?;
     values.next().is_none().then_some(value)
 }
 
-/// Whether `host`, as in a URL, is a loopback address or `localhost`, at `port`.
+/// Reports whether `host`, as in a URL, is a loopback address or `localhost`, at `port`.
 fn is_this_machine(host: &str, port: u16) -> bool {
     let (name, at) = match host.rsplit_once(':') {
         Some((name, at)) if !at.ends_with(']') => (name, at.parse().ok()),
@@ -76,11 +75,12 @@ fn is_this_machine(host: &str, port: u16) -> bool {
     is_loopback && at == Some(port)
 }
 
-/// Refuses what browsers ask of a server at `own` for pages of others, if that is a loopback address.
+/// Refuses requests that browsers make for pages of other origins, if the server's address `own` is a
+/// loopback address.
 ///
-/// Not what has a token, which no page has that was not given it; nor anything of the API, where nothing
-/// is to be had without one, and CORS says whose pages may call; nor what a reverse proxy passes on, whose
-/// names are the operator's. What has no mark of a browser is a program's on this machine.
+/// Not checked are requests with a token, which no page has unless the user gave it one; requests of the API,
+/// which need a token, and for which CORS names the allowed origins; requests through a reverse proxy, whose
+/// names the operator chose; and requests without a browser's headers, which come from other programs.
 pub(super) async fn keep_out<B: MessageBody + 'static>(
     own: SocketAddr,
     request: ServiceRequest,

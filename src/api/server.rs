@@ -1,4 +1,4 @@
-//! The HTTP server around the API: its threads, and what it lets a client do with a connection.
+//! The HTTP server around the API: its threads, and its limits on connections.
 
 use std::future::ready;
 use std::io;
@@ -20,21 +20,21 @@ use super::connection::{Connection, Connections, Limits};
 use super::state::{ApiState, flush_now_and_then};
 use super::{request_log, same_machine};
 
-/// How long the head of the first request of a connection may take to arrive: against clients that hold
+/// The time in which the head of a connection's first request must arrive. It stops clients that hold
 /// connections by sending a byte now and then.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long an idle connection is kept: longer than the minute after which most proxies and client
-/// pools let go of theirs, so that it is rarely we who close under somebody's next request.
+/// The time for which an idle connection is kept. Most proxies and client pools close theirs after a minute.
+/// This is longer, so that the server rarely closes a connection on which a client just sends a request.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
-/// How long a client may take to close, or to send a body that was refused.
+/// The time in which a client must close, or send the rest of a body that was refused.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a connection may stay as it is, whatever the framework thinks of it. A request has 10 s for
-/// its head, 30 for its body, and waits some seconds for the store at worst. Of its answer a client takes
-/// at least 64 KiB in 30 s: two kilobytes a second, less than any line on which somebody reads lists. It
-/// is not less because a socket tells of room only when a third of its buffer is free.
+/// The limits on connections, besides those of actix-web. A request has 10 s for its head, 30 s for its
+/// body, and at worst waits some seconds for the store. A client must take at least 64 KiB of its response in
+/// 30 s: two kilobytes a second, less than any network over which lists can be read. The limit can't be
+/// lower, because a socket reports room only when a third of its buffer is free.
 pub(super) const LIMITS: Limits = Limits {
     idle: Duration::from_secs(80),
     request: Duration::from_mins(1),
@@ -45,25 +45,25 @@ pub(super) const LIMITS: Limits = Limits {
     period: Duration::from_secs(1),
 };
 
-/// The fewest of the largest bodies that one worker takes in at the same time.
+/// The number of bodies of the greatest size that one worker can always receive at the same time.
 const BODIES_MIN: usize = 16;
 
-/// The fewest connections of one worker, however few files it may open.
+/// The fewest connections of one worker, however few files the process may open.
 const CONNECTIONS_MIN: usize = 32;
 
-/// Connections beyond the limit of a worker that are being closed. When these are used up too, the
-/// others wait in the system's queue.
+/// The connections beyond the limit of a worker, while they are being closed. Beyond these, connections wait
+/// in the system's queue.
 const CONNECTIONS_CLOSING: usize = 64;
 
-/// Blocking threads of one worker, for reads: more would queue for the store's connections anyway.
+/// The blocking threads of one worker, for reads. More would only wait for the store's connections.
 const READERS_PER_WORKER: usize = 8;
 
-/// How long a stopping server waits for requests under way: they wait for no more than a commit.
+/// The time for which a stopping server waits for requests under way, which wait for a commit at most.
 const STOP_TIMEOUT_S: u64 = 5;
 
-/// Serves the API on `listener`, with at most about `connections` open at the same time, and 4096 of
-/// each worker: an idle one costs some ten kilobytes. Call it on an actix runtime and await the server,
-/// which handles no signals: stop it through [`Server::handle`].
+/// Returns a server of the API on `listener`, with at most about `connections` connections, and 4096 for
+/// each worker: an idle one costs some ten kilobytes. Call it on an actix runtime and await the server. It
+/// handles no signals: stop it through [`Server::handle`].
 ///
 /// # Errors
 /// The system's, if the listener or the threads cannot be set up.
@@ -82,14 +82,14 @@ pub fn serve(
     serve_within(listener, state, limits)
 }
 
-/// The work of a request is small and never blocks, so one worker per core is all there is to gain.
+/// Returns the number of workers: one per core, since the work of a request is small and never blocks.
 fn workers() -> usize {
     std::thread::available_parallelism()
         .map_or(2, NonZero::get)
         .min(512)
 }
 
-/// [`serve`], with other limits.
+/// Does the same as [`serve`], with these limits.
 pub(super) fn serve_within(
     listener: TcpListener,
     state: Arc<ApiState>,
@@ -100,7 +100,7 @@ pub(super) fn serve_within(
     flush_now_and_then(&state);
     let builder = Server::build();
     let stopping = builder.graceful_shutdown_signal();
-    // What `HttpServer` does, with each connection watched.
+    // The same as `HttpServer` does, but with each stream wrapped in a `Connection`.
     let worker = move || {
         let (state, stopping) = (Arc::clone(&state), stopping.clone());
         let app = App::new()
@@ -142,27 +142,28 @@ pub(super) fn serve_within(
     Ok(server.run())
 }
 
-/// What the system keeps of an answer that a client has not taken, of one connection: enough for 2.5 MB a
-/// second to a client that is 100 ms away. Left alone it lets that grow to 4 MiB, beside all limits of ours.
+/// The bytes of a response that the system keeps for a connection until the client takes them: enough for
+/// 2.5 MB a second to a client that is 100 ms away. By default Linux lets this grow to 4 MiB, which no limit
+/// of the server would count.
 #[cfg(target_os = "linux")]
 const SEND_BUFFER_BYTES: usize = 256 << 10;
 
-/// Bounds what the system keeps of answers, for all connections that `listener` accepts.
+/// Bounds the send buffers of all connections that `listener` accepts.
 #[cfg(target_os = "linux")]
 fn bound_send_buffers(listener: &TcpListener) -> io::Result<()> {
     let set = rustix::net::sockopt::set_socket_send_buffer_size;
     Ok(set(listener, SEND_BUFFER_BYTES)?)
 }
 
-/// Leaves it to the system, as nothing is known of what it would do.
+/// Does nothing: on other systems the effect is not known.
 #[cfg(not(target_os = "linux"))]
 fn bound_send_buffers(_listener: &TcpListener) -> io::Result<()> {
     Ok(())
 }
 
-/// Who is at the other end, unless it is gone already.
+/// Returns the address of the client, unless it is gone already, and sets the options of the socket.
 fn peer(stream: &TcpStream) -> Option<SocketAddr> {
-    // Answers are one small write each. A stream that refuses this is broken, as reading will show.
+    // Most responses are one small write. A stream that refuses this is broken, and reading will report it.
     let _ = stream.set_nodelay(true);
     stream.peer_addr().ok()
 }

@@ -1,64 +1,65 @@
-//! Rows as JSON, slice by slice: an answer of any length takes the memory of one slice.
+//! Rows rendered as JSON in slices, so that a response of any length takes the memory of one slice.
 //!
-//! A slice is what is rendered of one read of the store. The reads are short and have nothing open in
-//! between: however slowly a client takes its answer, it keeps no transaction from ending.
+//! A slice is the JSON of one read of the store. Reads are short, and no transaction is open between them.
+//! So a client that reads its response slowly keeps no transaction open.
 
 use serde::Serialize;
 
 use super::objects::{Render, Rendered};
 use crate::storage::{LongPayload, Paged, Part, Row, RowNumber, Store, StoreError};
 
-/// The most bytes of a slice.
+/// The greatest length of a slice, in bytes.
 pub(super) const SLICE_BYTES: usize = 256 * 1024;
 
-/// The most bytes of texts that are read for one: written out as JSON, they can be twice as many.
+/// The most bytes of text that are read for one slice: as JSON they can be twice as long.
 pub(super) const READ_BYTES: usize = SLICE_BYTES / 2;
 
-/// Where the JSON of a row has its payload. No text of a row can have this in it, since quotes within a
-/// text are escaped.
+/// The mark in the JSON of a row at which its payload is inserted. No text of a row can contain it, since
+/// JSON escapes quotes within a text.
 const NO_PAYLOAD: &str = "\"payload\":\"\"";
 
 /// JSON that is rendered in slices.
 pub(super) trait Slices: Send {
-    /// Renders what follows; may be empty. Call it until all is over, and not again after an error.
+    /// Renders the next slice, which may be empty. Call it until [`is_over`](Self::is_over), and not again
+    /// after an error.
     ///
     /// # Errors
-    /// The store's. [`StoreError::EventArchived`] if a payload went away of which some was sent.
+    /// The store's. [`StoreError::EventArchived`] if a payload was archived after a part of it was sent.
     fn next(&mut self, store: &dyn Store) -> Result<Vec<u8>, StoreError>;
 
-    /// Whether all is rendered.
+    /// Reports whether all slices are rendered.
     fn is_over(&self) -> bool;
 }
 
-/// Reads the first of some rows.
+/// A function that reads rows by number: as many of the first ones as fit in so many bytes.
 pub(super) type Read<T> = fn(&dyn Store, &[RowNumber], usize) -> Result<Part<T>, StoreError>;
 
-/// Rows with something before and behind them.
+/// Rows as JSON, with a text before the first and a text after the last.
 pub(super) struct Rows<T> {
-    /// What comes before the rows, until it is rendered.
+    /// The text before the rows; empty once it is rendered.
     before: Vec<u8>,
-    /// What comes behind them.
+    /// The text after the rows.
     behind: Vec<u8>,
     is_first: bool,
-    /// Read, but not rendered yet.
+    /// Rows that are read, but not rendered yet.
     ready: Vec<Row<T>>,
-    /// Rows to be read, and how many of them have been.
+    /// The numbers of all rows to be read, and how many of them are read.
     numbers: Vec<RowNumber>,
     done: usize,
     read: Read<T>,
     open: Option<Open>,
 }
 
-/// A row of which some is rendered.
+/// A row of which only a part is rendered, since its payload is long.
 struct Open {
     payload: LongPayload,
     from: u64,
-    /// What comes behind the payload's text.
+    /// The JSON after the text of the payload.
     behind: Vec<u8>,
 }
 
 impl<T: Render> Rows<T> {
-    /// A page of a list, with what is said about it.
+    /// Returns a page of a list, followed by its `meta`.
     pub(super) fn list(paged: Paged<T>, meta: &impl Serialize, read: Read<T>) -> Self {
         Self {
             before: b"{\"data\":[".to_vec(),
@@ -72,7 +73,7 @@ impl<T: Render> Rows<T> {
         }
     }
 
-    /// One row by itself.
+    /// Returns a single row.
     pub(super) fn one(row: Row<T>) -> Self {
         Self {
             before: Vec::new(),
@@ -114,7 +115,7 @@ impl<T: Render> Rows<T> {
         });
     }
 
-    /// Renders the next piece of a payload, and the end of its row behind the last.
+    /// Renders the next piece of a payload, and after the last piece the end of its row.
     fn go_on(
         &mut self,
         open: Open,

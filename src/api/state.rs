@@ -16,10 +16,11 @@ use crate::storage::{Pending, Store};
 /// About how often `last_used_at` of tokens is written.
 const FLUSH_EVERY: Duration = Duration::from_mins(1);
 
-/// Tells why the application is not ready for work, if it is not; the text is shown to anybody.
+/// A function that returns why the application is not ready for work, if it is not. Every client may read
+/// the text: `/readyz` needs no token.
 pub type Readiness = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
 
-/// What all requests share.
+/// The state that all requests share.
 pub struct ApiState {
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Arc<dyn Clock>,
@@ -34,8 +35,7 @@ pub struct ApiState {
 }
 
 impl ApiState {
-    /// The state of a server. `readiness` is asked at each `/readyz`, besides the store; it must not
-    /// block.
+    /// Returns the state of a new server. Each request of `/readyz` calls `readiness`, which must not block.
     #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
@@ -58,13 +58,13 @@ impl ApiState {
         }
     }
 
-    /// From now on publishes are refused with 503, and `/readyz` says so; all else is still served.
+    /// Makes the server refuse publishes with 503, and report it in `/readyz`. All else is still served.
     pub fn stop_publishing(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Writes down when tokens were used last; `None` if none was since the last time. A running
-    /// server does so by itself about once a minute; who stops it calls this once more.
+    /// Stores when tokens were last used; `None` if no token was used since the last call. A running
+    /// server calls this about once a minute. Call it once more when the server stops.
     pub fn flush_last_used(&self) -> Option<Pending<()>> {
         self.auth.flush(&*self.store)
     }
@@ -74,7 +74,7 @@ impl ApiState {
     }
 }
 
-/// Writes `last_used_at` while the server runs.
+/// Starts a task that stores `last_used_at` of tokens while the server runs.
 pub(super) fn flush_now_and_then(state: &Arc<ApiState>) {
     let state = Arc::downgrade(state);
     actix_web::rt::spawn(async move {

@@ -1,11 +1,12 @@
-//! Answers that are rendered while the client takes them.
+//! Responses that are rendered slice by slice while the client reads them.
 //!
-//! What fits in one slice is sent whole, with its length. Of what does not, one slice is rendered at a
-//! time, off the asynchronous threads, and the next when that one is taken. Every slice waits for its
-//! turn among the readers, and none is made for a token that has ended meanwhile.
+//! A response that fits in one slice is sent whole, with its length. Of a longer one the server renders
+//! one slice at a time, off the asynchronous threads, and the next when the client has read the one before.
+//! Every slice waits for its turn among the reads of the store, and none is rendered for a token that has
+//! ended meanwhile.
 //!
-//! What goes wrong behind the first slice cannot be told with a status any more. The connection is closed
-//! then, before the end of the last chunk: a client sees that the answer is not whole.
+//! An error after the first slice can't be reported by a status any more. Then the server closes the
+//! connection before the last chunk, so that the client sees that the response is incomplete.
 
 use std::cell::Cell;
 use std::fmt;
@@ -32,11 +33,11 @@ use super::request_log::RequestId;
 use super::slices::Slices;
 use crate::storage::{Store, StoreError};
 
-/// What is handed to the framework at a time: it copies, and asks for more as soon as it has less than
-/// this left to send.
+/// The bytes that are handed to actix-web at a time. It copies them, and asks for more as soon as it has
+/// less than this left to send.
 const PIECE_BYTES: usize = 32 * 1024;
 
-/// Answers with what `find` finds.
+/// Returns a response with the slices that `find` returns.
 pub(super) async fn respond<S: Slices + 'static>(
     call: &Call,
     find: impl FnOnce(&dyn Store) -> Result<S, StoreError> + Send + 'static,
@@ -57,7 +58,7 @@ pub(super) async fn respond<S: Slices + 'static>(
     if call.request.method() == Method::HEAD {
         body.end();
     }
-    // Chunks are not known there: the end of the connection is that of the answer.
+    // HTTP/1.0 has no chunks: the end of the connection is the end of the response.
     if call.request.version() < Version::HTTP_11 {
         let mut response = response.force_close().body(body);
         response.head_mut().no_chunking(true);
@@ -66,27 +67,28 @@ pub(super) async fn respond<S: Slices + 'static>(
     Ok(response.body(body))
 }
 
-/// The body of an answer of several slices.
+/// The body of a response of several slices.
 struct Streamed {
     source: Rc<Source>,
     state: State,
 }
 
-/// What is needed to make a slice.
+/// All that is needed to render a slice.
 struct Source {
     state: Arc<ApiState>,
     lane: Lane,
     known: Cell<Option<Authenticated>>,
     access: Access,
     request_id: String,
-    /// The connection, if there is one.
+    /// The connection; `None` in tests without a socket.
     streaming: Option<Streaming>,
 }
 
 type Sliced = (Vec<u8>, Box<dyn Slices>);
 
+/// The state of a body between two calls of `poll_next`.
 enum State {
-    /// There are bytes to hand over.
+    /// These bytes are still to be handed to actix-web.
     Handing(Bytes, Box<dyn Slices>),
     Rendering(Pin<Box<dyn Future<Output = Result<Sliced, ApiError>>>>),
     Over,
@@ -137,7 +139,7 @@ impl Drop for Streamed {
 }
 
 impl Source {
-    /// Renders the next slice that has anything in it.
+    /// Renders the next slice that is not empty.
     async fn next(self: Rc<Self>, mut slices: Box<dyn Slices>) -> Result<Sliced, ApiError> {
         let state = &self.state;
         let now = state.clock.now();
@@ -175,7 +177,7 @@ impl MessageBody for Streamed {
     ) -> Poll<Option<Result<Bytes, BrokenOff>>> {
         loop {
             match std::mem::replace(&mut self.state, State::Over) {
-                // An empty piece would be taken for the end.
+                // actix-web would take an empty piece for the end.
                 State::Handing(mut bytes, slices) if !bytes.is_empty() => {
                     let piece = bytes.split_to(bytes.len().min(PIECE_BYTES));
                     self.hand_over(bytes, slices);
@@ -206,7 +208,7 @@ impl MessageBody for Streamed {
     }
 }
 
-/// The rest of an answer cannot be had.
+/// The error that ends a response whose rest cannot be rendered.
 #[derive(Debug)]
 struct BrokenOff;
 

@@ -1,4 +1,5 @@
-//! `/workspace-access-tokens`: nobody can give away more than they hold, nor for longer than they live.
+//! Handlers of `/workspace-access-tokens`. A token can make no token that has scopes beyond its own or
+//! that lives longer.
 
 use std::time::Duration;
 
@@ -9,12 +10,12 @@ use super::call::Call;
 use super::error::ApiError;
 use super::objects::{CreatedToken, Rendered, json};
 use super::pagination;
-use super::validate::{Fault, Given, Place, read};
+use super::validate::{FieldContext, InputValue, Violation, read};
 use crate::domain::access::{Actor, Token, TokenKind};
 use crate::domain::clock::Timestamp;
 use crate::storage::{AccessTokenPatch, Descendants, NewAccessToken};
 
-/// `POST /workspace-access-tokens`; `expires_in` is in seconds.
+/// Handles `POST /workspace-access-tokens`; `expires_in` is in seconds.
 pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
     let body = call.body().await?;
     let mut input = call.input();
@@ -42,28 +43,28 @@ pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
     Ok(json(StatusCode::CREATED, &body))
 }
 
-/// Reads a time to live that ends by `end`, if there is one. A longer one is refused rather than cut, so that
-/// no client believes in an end that will not be.
+/// Returns a reader of a time to live that ends by `end`, if there is one. A longer time is refused rather
+/// than cut, so that no client counts on a later end than the token has.
 fn lifetime_within(
     end: Option<Timestamp>,
     now: Timestamp,
-) -> impl Fn(Given<'_>, &mut Place<'_>) -> Option<Duration> {
-    move |given, place| {
-        let life = read::lifetime(given, place)?;
+) -> impl Fn(InputValue<'_>, &mut FieldContext<'_>) -> Option<Duration> {
+    move |value, context| {
+        let life = read::lifetime(value, context)?;
         match end {
             Some(end) if now.after(life) > end => {
                 let what = format!(
                     "a token ends no later than the one that makes it, which is {end}: \
                      leave expires_in out for the same end"
                 );
-                place.refuse(given, Fault::Value(what.into()))
+                context.refuse(value, Violation::Value(what.into()))
             }
             _ => Some(life),
         }
     }
 }
 
-/// `GET /workspace-access-tokens`
+/// Handles `GET /workspace-access-tokens`.
 pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
     let mut input = call.input();
     let page = pagination::page(&mut input);
@@ -77,7 +78,7 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
     Ok(pagination::respond(&listed, page))
 }
 
-/// `PATCH /workspace-access-tokens/{id}`
+/// Handles `PATCH /workspace-access-tokens/{id}`.
 pub(super) async fn update(mut call: Call) -> Result<HttpResponse, ApiError> {
     let body = call.body().await?;
     let mut input = call.input();
@@ -96,7 +97,8 @@ pub(super) async fn update(mut call: Call) -> Result<HttpResponse, ApiError> {
     Ok(json(StatusCode::OK, &Rendered(&token)))
 }
 
-/// `DELETE /workspace-access-tokens/{id}`; takes along what the token made, unless `keep_children`.
+/// Handles `DELETE /workspace-access-tokens/{id}`; also revokes the tokens that it made, unless
+/// `keep_children`.
 pub(super) async fn revoke(call: Call) -> Result<HttpResponse, ApiError> {
     let mut input = call.input();
     let id = input.path(read::id);

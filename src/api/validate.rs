@@ -1,8 +1,8 @@
-//! Reads a request, collecting everything that is wrong with it.
+//! The validation of a request: reads its fields, and collects all that is wrong with them.
 //!
-//! A handler states what it wants, field by field; each statement gives a [`Field`], which opens
-//! only with the proof that nothing was wrong ([`Input::finish`]). So no handler can use half a
-//! request, and a client hears of all problems at once, in the order page, limit, path, query, body.
+//! A handler names the fields that it wants; each becomes a [`Field`], whose value the handler can take
+//! only with the proof that the whole request is valid ([`Input::finish`]). So no handler can use a part of
+//! an invalid request, and a client gets all problems at once, in the order page, limit, path, query, body.
 //!
 //! ```text
 //! let mut input = call.input();
@@ -13,9 +13,13 @@
 //! store.create(url.take(&ok), secret.take(&ok))
 //! ```
 //!
-//! What a field may hold is said by the readers in [`read`]; how a problem is worded, in `problem`.
-//! Nothing here panics on any input, recurses by the input's depth, or answers at a length that the
-//! sender chooses.
+//! The readers in [`read`] say which values a field may have; `problem` has the wording of each problem.
+//! In this folder, *upstream* is the hosted product with whose API this one is compatible. It validates with
+//! Pydantic (version 2), a Python library. Clients match on the types and messages of its problems, so both
+//! are part of the contract.
+//!
+//! Nothing here panics on any input, recurses as deep as the input is nested, or makes a response as long as
+//! the client likes.
 
 mod echo;
 mod problem;
@@ -24,75 +28,77 @@ mod uuid_text;
 
 use std::borrow::Cow;
 
-pub(crate) use self::problem::{Fault, Loc, Problem, Section};
+pub(crate) use self::problem::{Loc, Problem, Section, Violation};
 use crate::domain::json::{self, Kind, Member};
 pub(crate) use crate::domain::json::{LoneSurrogate, Value};
 
-/// The most values of one multi-value filter: each becomes a scan of its own.
+/// The most values of one multi-value filter: the store scans once for each.
 pub(crate) const FILTER_VALUES_MAX: usize = 100;
 
-/// What one answer echoes at most, in bytes: there can be some hundred problems, each with an input.
+/// The most bytes of input that one response repeats: it can have some hundred problems, each with an input.
 const ECHOES_MAX_BYTES: usize = 16 * 1024;
 
-/// A value as it came: of the body, or a text of the path or the query.
+/// A value as the client sent it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Given<'a> {
+pub(crate) enum InputValue<'a> {
+    /// A value of the body.
     Json(Value<'a>),
+    /// A text of the path or the query.
     Text(&'a str),
 }
 
-impl<'a> Given<'a> {
-    /// Its text; `None` if it is not a string at all.
+impl<'a> InputValue<'a> {
+    /// Returns its text; `None` if it is not a string.
     pub(crate) fn text(self) -> Option<Result<Cow<'a, str>, LoneSurrogate>> {
         match self {
             Self::Text(text) => Some(Ok(Cow::Borrowed(text))),
-            Self::Json(value) if value.kind() == Kind::Text => Some(value.text()),
+            Self::Json(json) if json.kind() == Kind::Text => Some(json.text()),
             Self::Json(_) => None,
         }
     }
 }
 
-/// Where a reader stands, and where it reports to.
-pub(crate) struct Place<'r> {
+/// The field that a reader reads, and the list to which it reports problems.
+pub(crate) struct FieldContext<'r> {
     problems: &'r mut Vec<Problem>,
     loc: Loc,
 }
 
-impl Place<'_> {
-    /// Reports that `given` will not do. `None`, so that a reader can end with it.
-    pub(crate) fn refuse<T>(&mut self, given: Given<'_>, fault: Fault) -> Option<T> {
-        let input = match given {
-            Given::Json(value) => echo::echo(value, self.loc.is_secret()),
-            Given::Text(text) => echo::echo_text(text),
+impl FieldContext<'_> {
+    /// Reports that `value` is not valid. Returns `None`, so that a reader can end with this call.
+    pub(crate) fn refuse<T>(&mut self, value: InputValue<'_>, violation: Violation) -> Option<T> {
+        let input = match value {
+            InputValue::Json(json) => echo::echo(json, self.loc.is_secret()),
+            InputValue::Text(text) => echo::echo_text(text),
         };
         self.problems.push(Problem {
             loc: self.loc,
-            fault,
+            violation,
             input,
         });
         None
     }
 
-    /// The place of an item of the list that stands here.
-    pub(crate) fn item(&mut self, index: usize) -> Place<'_> {
-        Place {
+    /// Returns the context of an item, if the field is a list.
+    pub(crate) fn item(&mut self, index: usize) -> FieldContext<'_> {
+        FieldContext {
             problems: self.problems,
             loc: self.loc.at(index),
         }
     }
 }
 
-/// A value that was read, or a problem that was reported.
+/// A field that was read: it has a value, or a problem was reported.
 #[derive(Debug)]
 #[must_use]
 pub(crate) struct Field<T>(Option<T>);
 
-/// Proof that everything asked of an [`Input`] was there and would do.
+/// The proof that all fields read from an [`Input`] are valid.
 #[derive(Debug)]
 pub(crate) struct Checked(());
 
 impl<T> Field<T> {
-    /// The value.
+    /// Returns the value.
     pub(crate) fn take(self, _: &Checked) -> T {
         self.0
             .expect("a field without a value has reported a problem, so there is no proof")
@@ -100,18 +106,18 @@ impl<T> Field<T> {
 }
 
 impl<T> Field<Option<T>> {
-    /// A field that was not sent.
+    /// Returns a field that the client did not send.
     pub(crate) const fn absent() -> Self {
         Self(Some(None))
     }
 
-    /// The same, with `default` for what was not sent.
+    /// Returns the field, with `default` if the client did not send it.
     pub(crate) fn or(self, default: T) -> Field<T> {
         Field(self.0.map(|value| value.unwrap_or(default)))
     }
 }
 
-/// A request that is being read.
+/// A request whose fields are being read.
 #[derive(Debug, Default)]
 pub(crate) struct Input<'a> {
     path: &'a str,
@@ -122,66 +128,66 @@ pub(crate) struct Input<'a> {
 }
 
 impl<'a> Input<'a> {
-    /// A request with this `{id}` in its path and this query string, neither of them decoded.
+    /// Returns a request with this `{id}` in its path and this query string, neither of them decoded.
     pub(crate) fn new(path: &'a str, query: &'a str) -> Self {
         Self {
             path,
-            // Broken percent-encoding is taken literally, bytes that are no UTF-8 become U+FFFD.
+            // Invalid percent-encoding is taken literally; bytes that are not UTF-8 become U+FFFD.
             query: url::form_urlencoded::parse(query.as_bytes()).collect(),
             ..Self::default()
         }
     }
 
-    /// Takes the body, which should be a JSON object.
+    /// Reads the body, which must be a JSON object.
     pub(crate) fn json(&mut self, text: &'a str) {
         // RFC 8259, section 8.1: parsers may ignore a byte order mark.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         if text.is_empty() {
-            return self.report(Loc::body(), Fault::Missing, echo::null());
+            return self.report(Loc::body(), Violation::Missing, echo::null());
         }
         match json::scan(text) {
             Err(error) => {
-                // Counted in characters, as upstream does.
+                // Upstream counts characters, not bytes.
                 let offset = text.get(..error.at).unwrap_or(text).chars().count();
                 let loc = Loc::body().at(offset);
-                self.report(loc, Fault::JsonInvalid(error.why), echo::empty_object());
+                self.report(loc, Violation::JsonInvalid(error.why), echo::empty_object());
             }
             Ok(document) if document.value.kind() == Kind::Object => {
                 self.body = Some(document.value);
                 self.members = document.members;
             }
             Ok(document) => {
-                // An object that was encoded twice is a text, and its secret is somewhere in it.
+                // A JSON object that was encoded twice is a string, which may contain a secret.
                 let is_text = document.value.kind() == Kind::Text;
                 let secret = is_text && document.value.lossy_text().contains("secret");
                 let input = echo::echo(document.value, secret);
-                self.report(Loc::body(), Fault::NotAnObject, input);
+                self.report(Loc::body(), Violation::NotAnObject, input);
             }
         }
     }
 
-    /// A field of the body that must be there.
+    /// Reads a field of the body that is required.
     pub(crate) fn required<T>(
         &mut self,
         name: &'static str,
-        read: impl FnOnce(Given<'_>, &mut Place<'_>) -> Option<T>,
+        read: impl FnOnce(InputValue<'_>, &mut FieldContext<'_>) -> Option<T>,
     ) -> Field<T> {
         if let Some(value) = self.member(name) {
             return Field(self.body_field(name, value, read));
         }
-        // Without a body to have fields, its absence has been reported already.
+        // Without an object as body, that has been reported already.
         if let Some(body) = self.body {
             let loc = Loc::field(Section::Body, name);
-            self.report(loc, Fault::Missing, echo::echo(body, false));
+            self.report(loc, Violation::Missing, echo::echo(body, false));
         }
         Field(None)
     }
 
-    /// A field of the body that may be absent or null.
+    /// Reads a field of the body that may be absent or null.
     pub(crate) fn optional<T>(
         &mut self,
         name: &'static str,
-        read: impl FnOnce(Given<'_>, &mut Place<'_>) -> Option<T>,
+        read: impl FnOnce(InputValue<'_>, &mut FieldContext<'_>) -> Option<T>,
     ) -> Field<Option<T>> {
         match self.member(name) {
             Some(value) if value.kind() != Kind::Null => {
@@ -191,12 +197,12 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// A field of the body that must be there if `is_required`, and else may be absent or null.
+    /// Reads a field of the body that is required, or may be absent or null, as `is_required` says.
     pub(crate) fn field<T>(
         &mut self,
         name: &'static str,
         is_required: bool,
-        read: impl FnOnce(Given<'_>, &mut Place<'_>) -> Option<T>,
+        read: impl FnOnce(InputValue<'_>, &mut FieldContext<'_>) -> Option<T>,
     ) -> Field<Option<T>> {
         if is_required {
             Field(self.required(name, read).0.map(Some))
@@ -205,53 +211,50 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// The `{id}` of the path.
+    /// Reads the `{id}` of the path.
     pub(crate) fn path<T>(
         &mut self,
-        read: impl FnOnce(Given<'_>, &mut Place<'_>) -> Option<T>,
+        read: impl FnOnce(InputValue<'_>, &mut FieldContext<'_>) -> Option<T>,
     ) -> Field<T> {
-        let given = Given::Text(self.path);
-        Field(read(
-            given,
-            &mut self.place(Loc::field(Section::Path, "id")),
-        ))
+        let id = InputValue::Text(self.path);
+        Field(read(id, &mut self.context(Loc::field(Section::Path, "id"))))
     }
 
-    /// A parameter of the query string; if it is repeated, the last one counts.
+    /// Reads a parameter of the query string; if it is repeated, the last one counts.
     pub(crate) fn query<T>(
         &mut self,
         name: &'static str,
-        read: impl FnOnce(Given<'_>, &mut Place<'_>) -> Option<T>,
+        read: impl FnOnce(InputValue<'_>, &mut FieldContext<'_>) -> Option<T>,
     ) -> Field<Option<T>> {
         let Some((_, text)) = self.query.iter().rfind(|(key, _)| key == name) else {
             return Field(Some(None));
         };
-        let mut place = Place {
+        let mut context = FieldContext {
             problems: &mut self.problems,
             loc: Loc::field(Section::Query, name),
         };
-        Field(read(Given::Text(text), &mut place).map(Some))
+        Field(read(InputValue::Text(text), &mut context).map(Some))
     }
 
-    /// A parameter of the query string that may be repeated, up to [`FILTER_VALUES_MAX`] times.
+    /// Reads a parameter of the query string that may be repeated, up to [`FILTER_VALUES_MAX`] times.
     pub(crate) fn query_list<T>(
         &mut self,
         name: &'static str,
-        read: impl Fn(Given<'_>, &mut Place<'_>) -> Option<T>,
+        read: impl Fn(InputValue<'_>, &mut FieldContext<'_>) -> Option<T>,
     ) -> Field<Vec<T>> {
-        let mut place = Place {
+        let mut context = FieldContext {
             problems: &mut self.problems,
             loc: Loc::field(Section::Query, name),
         };
-        let given: Vec<_> = self.query.iter().filter(|(key, _)| key == name).collect();
-        if given.len() > FILTER_VALUES_MAX {
-            let fault = Fault::ListTooLong(FILTER_VALUES_MAX, given.len());
-            return Field(place.refuse(Given::Text(&given[0].1), fault));
+        let sent: Vec<_> = self.query.iter().filter(|(key, _)| key == name).collect();
+        if sent.len() > FILTER_VALUES_MAX {
+            let violation = Violation::ListTooLong(FILTER_VALUES_MAX, sent.len());
+            return Field(context.refuse(InputValue::Text(&sent[0].1), violation));
         }
-        let mut values = Vec::with_capacity(given.len());
+        let mut values = Vec::with_capacity(sent.len());
         let mut complete = true;
-        for (index, (_, text)) in given.into_iter().enumerate() {
-            match read(Given::Text(text), &mut place.item(index)) {
+        for (index, (_, text)) in sent.into_iter().enumerate() {
+            match read(InputValue::Text(text), &mut context.item(index)) {
                 Some(value) => values.push(value),
                 None => complete = false,
             }
@@ -259,10 +262,10 @@ impl<'a> Input<'a> {
         Field(complete.then_some(values))
     }
 
-    /// Ends the reading.
+    /// Ends the reading of the request.
     ///
     /// # Errors
-    /// Every problem, in the order of the contract.
+    /// All problems, in the order of the contract.
     pub(crate) fn finish(mut self) -> Result<Checked, Vec<Problem>> {
         if self.problems.is_empty() {
             return Ok(Checked(()));
@@ -278,7 +281,7 @@ impl<'a> Input<'a> {
         Err(self.problems)
     }
 
-    /// The value of a field of the body. Of a repeated key the last one counts.
+    /// Returns the value of a field of the body. Of a repeated key the last one counts.
     fn member(&self, name: &str) -> Option<Value<'a>> {
         let member = self.members.iter().rfind(|member| member.is(name))?;
         Some(member.value)
@@ -288,30 +291,34 @@ impl<'a> Input<'a> {
         &mut self,
         name: &'static str,
         value: Value<'_>,
-        read: impl FnOnce(Given<'_>, &mut Place<'_>) -> Option<T>,
+        read: impl FnOnce(InputValue<'_>, &mut FieldContext<'_>) -> Option<T>,
     ) -> Option<T> {
-        let mut place = self.place(Loc::field(Section::Body, name));
-        read(Given::Json(value), &mut place)
+        let mut context = self.context(Loc::field(Section::Body, name));
+        read(InputValue::Json(value), &mut context)
     }
 
-    fn place(&mut self, loc: Loc) -> Place<'_> {
-        Place {
+    fn context(&mut self, loc: Loc) -> FieldContext<'_> {
+        FieldContext {
             problems: &mut self.problems,
             loc,
         }
     }
 
-    fn report(&mut self, loc: Loc, fault: Fault, input: Box<serde_json::value::RawValue>) {
-        self.problems.push(Problem { loc, fault, input });
+    fn report(&mut self, loc: Loc, violation: Violation, input: Box<serde_json::value::RawValue>) {
+        self.problems.push(Problem {
+            loc,
+            violation,
+            input,
+        });
     }
 }
 
 impl Problem {
-    /// A problem that only the store could find, with a value of ours as its input.
-    pub(crate) fn found_later(loc: Loc, fault: Fault, input: Option<&str>) -> Self {
+    /// Returns a problem that only the store could find, with a value of the server as its input.
+    pub(crate) fn found_later(loc: Loc, violation: Violation, input: Option<&str>) -> Self {
         Self {
             loc,
-            fault,
+            violation,
             input: input.map_or_else(echo::null, echo::echo_text),
         }
     }

@@ -1,4 +1,5 @@
-//! `/workspaces`: made and deleted by admin tokens; a workspace token sees and renames its own.
+//! Handlers of `/workspaces`. Only admin tokens create and delete workspaces; a workspace token reads and
+//! renames its own.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -9,7 +10,7 @@ use super::objects::{Rendered, json};
 use super::pagination;
 use super::validate::read;
 
-/// `POST /workspaces`
+/// Handles `POST /workspaces`.
 pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
     let body = call.body().await?;
     let mut input = call.input();
@@ -20,7 +21,7 @@ pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
     Ok(json(StatusCode::CREATED, &Rendered(&workspace)))
 }
 
-/// `GET /workspaces`
+/// Handles `GET /workspaces`.
 pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
     let mut input = call.input();
     let page = pagination::page(&mut input);
@@ -32,7 +33,7 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
     Ok(pagination::respond(&listed, page))
 }
 
-/// `GET /workspaces/{id}`
+/// Handles `GET /workspaces/{id}`.
 pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
     let id = call.path_id()?;
     let visibility = call.caller.visibility;
@@ -42,7 +43,7 @@ pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
     Ok(json(StatusCode::OK, &Rendered(&workspace)))
 }
 
-/// `PATCH /workspaces/{id}`
+/// Handles `PATCH /workspaces/{id}`.
 pub(super) async fn update(mut call: Call) -> Result<HttpResponse, ApiError> {
     let body = call.body().await?;
     let mut input = call.input();
@@ -66,7 +67,7 @@ pub(super) async fn update(mut call: Call) -> Result<HttpResponse, ApiError> {
     Ok(json(StatusCode::OK, &Rendered(&workspace)))
 }
 
-/// `DELETE /workspaces/{id}`
+/// Handles `DELETE /workspaces/{id}`.
 pub(super) async fn delete(call: Call) -> Result<HttpResponse, ApiError> {
     let id = call.path_id()?;
     call.state

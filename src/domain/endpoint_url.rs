@@ -25,28 +25,21 @@ pub const MAX_URL_BYTES: usize = 2083;
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct EndpointUrl(String);
 
-/// Why a text can't be the URL of an endpoint. The message is the one the API answers with.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// The reason why a text can't be the URL of an endpoint; `api/validate` has the message for clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UrlProblem {
     /// It has a scheme other than `https:` (or `http:`, where policy allows that).
-    #[error("URL scheme should be {}", if *.http_allowed { "'http' or 'https'" } else { "'https'" })]
     Scheme {
         /// True if the policy would have accepted `http:`.
         http_allowed: bool,
     },
     /// It isn't a URL; the field says why.
-    #[error("Input should be a valid URL, {0}")]
     Parsing(&'static str),
     /// It is longer than [`MAX_URL_BYTES`], as sent or as normalised.
-    #[error("URL should have at most {MAX_URL_BYTES} characters")]
     TooLong,
     /// It carries a user name or a password.
-    #[error(
-        "URL should not contain a user name or password; receivers verify the webhook's signature instead"
-    )]
     Userinfo,
     /// Its host is an IP address that policy forbids.
-    #[error("{0}; use a public address, or have the operator allow this network")]
     ForbiddenAddress(AddressRefused),
 }
 

@@ -19,9 +19,9 @@ pub struct Quota {
     interval: Duration,
 }
 
-/// How somebody stands after one more try.
+/// The status of a bucket after one more request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct RateLimitStatus {
     /// The size of the bucket.
     pub limit: u32,
     /// The number of further requests that would be allowed now.
@@ -46,21 +46,21 @@ impl Quota {
     /// full after that, and its status. A refused request takes nothing out. Both times are of one clock that
     /// never goes back.
     #[must_use]
-    pub fn take(self, full_at: Duration, now: Duration) -> (Duration, Standing) {
+    pub fn take(self, full_at: Duration, now: Duration) -> (Duration, RateLimitStatus) {
         let missing = full_at.saturating_sub(now);
         let whole = self.interval * self.limit;
         let after = missing + self.interval;
         let too_early = after.saturating_sub(whole);
         if !too_early.is_zero() {
-            return (full_at, self.standing(missing, Some(too_early)));
+            return (full_at, self.status(missing, Some(too_early)));
         }
-        (now + after, self.standing(after, None))
+        (now + after, self.status(after, None))
     }
 
-    fn standing(self, missing: Duration, retry_in: Option<Duration>) -> Standing {
+    fn status(self, missing: Duration, retry_in: Option<Duration>) -> RateLimitStatus {
         let left = (self.interval * self.limit).saturating_sub(missing);
         let remaining = left.as_nanos() / self.interval.as_nanos();
-        Standing {
+        RateLimitStatus {
             limit: self.limit,
             remaining: u32::try_from(remaining).unwrap_or(self.limit),
             full_in: missing,
@@ -184,11 +184,11 @@ impl<K: Copy + Eq + Hash> RateLimiter<K> {
     }
 
     /// Takes one request at `now` out of the bucket of `key`.
-    pub fn take(&mut self, key: K, now: Duration) -> Standing {
+    pub fn take(&mut self, key: K, now: Duration) -> RateLimitStatus {
         let full_at = self.buckets.full_at(key);
-        let (full_at, standing) = self.quota.take(full_at, now);
+        let (full_at, status) = self.quota.take(full_at, now);
         self.buckets.set(key, full_at);
-        standing
+        status
     }
 }
 
@@ -236,13 +236,13 @@ mod tests {
             for wait in waits {
                 // Mostly bursts, now and then a pause.
                 now += Duration::from_nanos(if wait % 3 == 0 { wait * 20 } else { wait / 1000 });
-                let (next, standing) = quota.take(full_at, now);
-                prop_assert_eq!(standing.retry_in.is_none(), bucket.take(quota.interval, now));
-                prop_assert_eq!(standing.full_in, whole.saturating_sub(bucket.level));
+                let (next, status) = quota.take(full_at, now);
+                prop_assert_eq!(status.retry_in.is_none(), bucket.take(quota.interval, now));
+                prop_assert_eq!(status.full_in, whole.saturating_sub(bucket.level));
                 let remaining = bucket.level.as_nanos() / quota.interval.as_nanos();
-                prop_assert_eq!(u128::from(standing.remaining), remaining);
-                if let Some(retry_in) = standing.retry_in {
-                    prop_assert_eq!(standing.remaining, 0);
+                prop_assert_eq!(u128::from(status.remaining), remaining);
+                if let Some(retry_in) = status.retry_in {
+                    prop_assert_eq!(status.remaining, 0);
                     prop_assert!(quota.take(next, now + retry_in).1.retry_in.is_none());
                     let early = now + retry_in.saturating_sub(Duration::from_nanos(1));
                     prop_assert!(quota.take(next, early).1.retry_in.is_some());
@@ -289,9 +289,9 @@ mod tests {
         let mut limiter = RateLimiter::new(quota(3), 10);
         let at = Duration::from_secs(1000);
         for remaining in [2, 1, 0] {
-            let standing = limiter.take('a', at);
+            let status = limiter.take('a', at);
             assert_eq!(
-                (standing.limit, standing.remaining, standing.retry_in),
+                (status.limit, status.remaining, status.retry_in),
                 (3, remaining, None)
             );
         }

@@ -1,6 +1,5 @@
-//! Where deliveries may go, and above all where not, tried on the running application: by literals in
-//! every spelling, by names that resolve to anything, and by URLs that two parsers might read
-//! differently.
+//! The tests of the addresses to which deliveries may go, on the running application: literals in every
+//! spelling, names that resolve to any address, and URLs that two parsers might read differently.
 
 mod literals;
 mod names;
@@ -94,7 +93,7 @@ impl Scripted {
         self.set(name, move |_| Ok(addresses.clone()));
     }
 
-    /// How often `name` was looked up.
+    /// Returns how often the sender looked `name` up.
     fn asked(&self, name: &str) -> usize {
         self.asked.lock().unwrap().get(name).copied().unwrap_or(0)
     }

@@ -1,4 +1,4 @@
-//! Every route, every scope, every kind of caller: generated from the table of routes.
+//! The tests of every route with every scope and every kind of caller, generated from the table of routes.
 
 use hookpost::api::{self, Access};
 use hookpost::domain::access::{Actor, Scope, Scopes, Token, TokenKind};

@@ -1,6 +1,6 @@
-//! The rule that no file of `src/` uses, directly or by others, a file that uses it.
+//! The test that no file of `src/` uses a file that, directly or through others, uses it.
 //!
-//! The imports are read from the text: `use` statements, and paths that begin with `crate`, `self` or
+//! The test reads the imports from the text: `use` statements, and paths that begin with `crate`, `self` or
 //! `super`. A name that a file only passes on (`pub use`) counts for the file that defines it. Tests are
 //! left out, and so is the simulation, which is one test program in several files.
 
@@ -11,7 +11,7 @@ use crate::layers::{code, sources};
 
 type Module = Vec<String>;
 
-/// What one file says of others.
+/// The names that one file imports and passes on.
 #[derive(Default)]
 struct Imports {
     /// Absolute paths (from the crate's root) that the file uses.

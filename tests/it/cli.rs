@@ -1,4 +1,4 @@
-//! The command line, as the real binary shows it: help, usage errors, tokens beside no server.
+//! The tests of the command line of the real binary: help, usage errors, and tools without a server.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -42,7 +42,7 @@ fn subcommands(command: &clap::Command) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn help_of_every_subcommand() {
+fn the_help_of_every_subcommand_is_as_documented() {
     let folder = folder();
     for path in subcommands(&hookpost::cli::command()) {
         let mut args: Vec<&str> = path.iter().map(String::as_str).collect();

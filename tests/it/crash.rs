@@ -1,10 +1,11 @@
-//! Crashes, disks and clocks: the real binary killed, starved and misled, and what it makes of it.
+//! The tests of crashes, disks and clocks: the real binary is killed, gets no memory or disk, and sees
+//! wrong times.
 //!
-//! What a crash may cost is a second delivery of an event, with the same id and body. What it must not
-//! cost: a message that was answered 202, half of a message, a counter that disagrees with its rows.
-//! [`whole::check`] looks at the file for all of that, after every test.
+//! A crash may cost a second delivery of an event, with the same id and body. It must not cost a message
+//! that was answered with 202, half of a message, or a counter that disagrees with its rows.
+//! [`whole::check`] checks the file for all of that, after every test.
 //!
-//! The moments in between come from fail points (`src/fail_point.rs`), which the tests' build has.
+//! Fail points (`src/fail_point.rs`), which the tests' build has, give the moments between two steps.
 
 mod clock;
 mod disk;

@@ -1,4 +1,4 @@
-//! What was deleted or replaced is gone from the database file, and what must stay listed stays.
+//! The tests of deletion: deleted and replaced values leave the database file, and history stays in lists.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

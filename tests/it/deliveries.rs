@@ -1,4 +1,4 @@
-//! What a receiver gets, and what is told of it.
+//! The tests of deliveries: the request that a receiver gets, and the record that the API shows of it.
 
 use serde_json::json;
 use standardwebhooks::Webhook;

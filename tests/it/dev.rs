@@ -1,4 +1,5 @@
-//! `hookpost dev` while it runs: who may use its inbox, and what ends it.
+//! The tests of `hookpost dev` while it runs: its inbox is closed to other pages, and a closed terminal
+//! ends it.
 #![cfg(unix)]
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -101,7 +102,7 @@ fn ask(addr: SocketAddr, method: &str, path: &str, headers: &[&str]) -> (u16, St
     (status, body.to_owned())
 }
 
-/// Whether these tests themselves were started with `nohup`, which programs that they start inherit.
+/// Reports whether these tests themselves were started with `nohup`, which programs that they start inherit.
 fn hangups_are_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

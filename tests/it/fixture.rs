@@ -1,4 +1,4 @@
-//! A running application with a folder, a port and tokens of its own, and a client for it.
+//! A running application with its own folder, port and tokens, and a client for it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,10 +17,10 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-/// How long a test waits for what must happen soon.
+/// The time for which a test waits for an event that must come soon.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// When a [`ManualClock`] starts.
+/// The time at which a [`ManualClock`] starts.
 pub(crate) const START: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 
 /// The names that routes take in their query strings.
@@ -44,7 +44,7 @@ pub(crate) const QUERY_NAMES: [&str; 14] = [
 /// The arguments that every test application has, its own name and the database included.
 const OWN_FLAGS: usize = 5;
 
-/// What follows them: tests ask often.
+/// The flags after those: no rate limits, since tests send many requests.
 const NO_LIMITS: [&str; 2] = ["--rate-limit=0", "--auth-failure-limit=0"];
 
 #[derive(Parser)]
@@ -241,7 +241,7 @@ impl TestApp {
         self.restart();
     }
 
-    /// Where its database is.
+    /// Returns the path of the database.
     pub(crate) fn database(&self) -> &str {
         &self.flags[OWN_FLAGS - 1]
     }

@@ -1,4 +1,4 @@
-//! The layer rule: each folder uses only those below it.
+//! The test of the layer rule: each folder uses only the folders below it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// Top to bottom.
 const FLOORS: [&str; 7] = ["main", "cli", "app", "api", "delivery", "storage", "config"];
 
-/// What must not be known outside a folder.
+/// The crates and modules that only these folders may use.
 const WALLS: [(&str, &[&str]); 3] = [
     ("rusqlite", &["src/storage/sqlite"]),
     ("ureq", &["src/delivery", "src/cli"]),

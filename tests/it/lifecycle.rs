@@ -1,4 +1,4 @@
-//! Starting, stopping, starting again.
+//! The tests of starting, stopping and starting again.
 
 use std::collections::HashSet;
 use std::path::Path;

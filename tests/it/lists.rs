@@ -1,4 +1,4 @@
-//! Lists: order, pages, filters, totals.
+//! The tests of lists: order, pages, filters and totals.
 
 use serde_json::{Value, json};
 

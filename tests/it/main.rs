@@ -1,10 +1,9 @@
-//! Behaviour of the whole application, started in-process on a free port, or as the real binary.
+//! The integration tests: the whole application, started in-process on a free port, or as the real binary.
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
 mod addresses;
 mod authorization;
-mod callers;
 mod circles;
 mod cli;
 mod crash;
@@ -12,15 +11,16 @@ mod deleting;
 mod deliveries;
 mod dev;
 mod fixture;
+mod hostile_clients;
+mod hostile_receivers;
 mod keys;
 mod layers;
 mod lifecycle;
 mod lists;
 mod printing;
-mod problems;
 mod publishing;
 mod receiver;
-mod receivers;
 mod schedule;
 mod secrets;
 mod tokens;
+mod validation;

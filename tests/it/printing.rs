@@ -1,4 +1,4 @@
-//! What the tools print, where nobody reads it or it cannot be written.
+//! The tests of the tools' output when its reader goes away or it cannot be written.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

@@ -1,4 +1,4 @@
-//! Publishing: fan-out, fidelity, idempotency, limits.
+//! The tests of publishing: fan-out, unchanged data, idempotency and limits.
 
 use std::collections::HashSet;
 

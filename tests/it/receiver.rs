@@ -1,4 +1,4 @@
-//! A real receiver on a port of its own: keeps what it gets, answers as it is told.
+//! A real receiver on a port of its own, which keeps its requests and answers as the test says.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
@@ -91,7 +91,7 @@ impl Receiver {
         self.shared.1.notify_all();
     }
 
-    /// What `path` got so far.
+    /// Returns the requests to `path` so far.
     pub(crate) fn at(&self, path: &str) -> Vec<Received> {
         let state = self.shared.0.lock().unwrap();
         state
@@ -102,7 +102,7 @@ impl Receiver {
             .collect()
     }
 
-    /// How many requests `path` got so far.
+    /// Returns the number of requests to `path` so far.
     pub(crate) fn count(&self, path: &str) -> usize {
         let state = self.shared.0.lock().unwrap();
         state.received.iter().filter(|one| one.path == path).count()

@@ -1,4 +1,4 @@
-//! Retries, rest, disabling and redelivery on a clock that is moved by hand.
+//! The tests of retries, rest, disabling and redelivery, on a clock that the test moves.
 
 use std::time::Duration;
 
@@ -305,7 +305,7 @@ fn a_run_that_ends_while_it_waits_does_not_count_against_its_endpoint() {
     assert_eq!(app.get(&endpoint).expect(200)["enabled"], true);
 }
 
-/// What was due when the server went down, is attempted once it is back, however late that is.
+/// The test that attempts due during a downtime are made once the server is back, however late that is.
 #[test]
 fn down_for_longer_than_runs_last_nothing_is_lost() {
     const EVENTS: usize = 40;

@@ -1,8 +1,8 @@
-//! Secrets and tokens stay out of all that an operator may copy into a ticket: logs, errors, panics,
+//! The tests that secrets and tokens stay out of all that an operator may pass on: logs, errors, panics,
 //! `Debug`.
 //!
-//! The real binary works through a day at trace level, and everything it said is searched for every
-//! credential that it met, in every form in which one might have been written.
+//! The real binary works through a day at trace level, and the test searches all of its output for every
+//! credential that it met, in every form in which one could have been written.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};

@@ -1,4 +1,4 @@
-//! Access tokens in the wrong hands, at the wrong time, and too often.
+//! The tests of access tokens that are stolen, ended, or used too often.
 
 mod families;
 mod guesses;

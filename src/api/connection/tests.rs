@@ -161,7 +161,7 @@ fn what_is_held_has_its_time_from_when_it_is_handed_over() {
     Framework::with(&[&GET.repeat(2)], |mut framework| {
         framework.read();
         framework.answer();
-        let stage = |framework: &Framework| framework.connection.line.stage.get();
+        let stage = |framework: &Framework| framework.connection.state.stage.get();
         assert_eq!(stage(&framework), Stage::Idle);
         assert_eq!(framework.read().unwrap(), GET);
         assert_eq!(stage(&framework), Stage::Request);
@@ -188,7 +188,7 @@ fn a_connection_that_is_given_up_hands_over_nothing_more() {
 
 /// Returns the bytes that the connection counts for its request.
 fn held(framework: &Framework) -> usize {
-    framework.connection.line.bytes[Kind::Request as usize].get()
+    framework.connection.state.bytes[Kind::Request as usize].get()
 }
 
 #[test]
@@ -229,10 +229,10 @@ fn a_client_that_asks_before_it_sends_stays_at_its_request() {
         let interim = b"HTTP/1.1 100 Continue\r\n\r\n";
         let written = Pin::new(&mut framework.connection).poll_write(&mut context, interim);
         assert!(matches!(written, Poll::Ready(Ok(_))));
-        assert_eq!(framework.connection.line.stage.get(), Stage::Request);
+        assert_eq!(framework.connection.state.stage.get(), Stage::Request);
         assert_eq!(framework.read().unwrap(), b"body");
         assert_eq!(held(&framework), head.len() + 4);
-        assert_eq!(framework.connection.line.owner(), Some(owner));
+        assert_eq!(framework.connection.state.owner(), Some(owner));
         framework.answer();
         assert_eq!(held(&framework), 0);
     });

@@ -8,13 +8,13 @@ use std::time::Instant;
 
 use uuid::Uuid;
 
-use super::crowd::{Connections, SPARED_BYTES};
-use super::line::{Kind, Line, Progress};
+use super::connections::{Connections, SPARED_BYTES};
+use super::state::{ConnectionState, Kind, Progress};
 
 /// A handle by which a handler says whose request it has, and learns whether the server can keep it.
 #[derive(Clone)]
 pub(in super::super) struct Unanswered {
-    pub(super) line: Rc<Line>,
+    pub(super) state: Rc<ConnectionState>,
     pub(super) connections: Weak<Connections>,
 }
 
@@ -31,7 +31,7 @@ impl Unanswered {
     /// Counts what the request holds for this workspace or admin token.
     pub(in super::super) fn attribute(&self, owner: Uuid) {
         if let Some(connections) = self.connections.upgrade() {
-            connections.attribute(&self.line, Some(owner));
+            connections.attribute(&self.state, Some(owner));
         }
     }
 
@@ -47,13 +47,13 @@ impl Unanswered {
         let Some(connections) = self.connections.upgrade() else {
             return Ok(());
         };
-        let line = &self.line;
-        let held = line.bytes[Kind::Request as usize].get();
-        if !connections.has_room(line, body_bytes.saturating_sub(held)) {
+        let state = &self.state;
+        let held = state.bytes[Kind::Request as usize].get();
+        if !connections.has_room(state, body_bytes.saturating_sub(held)) {
             return Err(GivenUp::ForOthers);
         }
-        line.announced.set(body_bytes);
-        connections.note(line, Kind::Request, held.max(body_bytes));
+        state.announced.set(body_bytes);
+        connections.note(state, Kind::Request, held.max(body_bytes));
         Ok(())
     }
 
@@ -63,7 +63,7 @@ impl Unanswered {
     /// [`GivenUp::ForOthers`] if the owner already holds its share.
     pub(in super::super) fn go_on(&self) -> Result<(), GivenUp> {
         let connections = self.connections.upgrade();
-        let has_room = connections.is_none_or(|all| all.has_room(&self.line, 0));
+        let has_room = connections.is_none_or(|all| all.has_room(&self.state, 0));
         has_room.then_some(()).ok_or(GivenUp::ForOthers)
     }
 
@@ -76,30 +76,30 @@ impl Unanswered {
         work: impl Future<Output = T>,
     ) -> Result<T, GivenUp> {
         let mut work = pin!(work);
-        let line = &*self.line;
-        line.progress.set(Progress::Refusable);
+        let state = &*self.state;
+        state.progress.set(Progress::Refusable);
         let done = poll_fn(|context| {
-            if line.refused.get() {
+            if state.refused.get() {
                 return Poll::Ready(Err(GivenUp::ForOthers));
             }
             let done = work.as_mut().poll(context);
             if done.is_pending() {
-                line.tell_of_refusal(context);
+                state.tell_of_refusal(context);
             }
             done.map(Ok)
         });
         let done = done.await;
-        line.progress.set(Progress::Kept);
+        state.progress.set(Progress::Kept);
         done
     }
 
     /// Returns why the server, and not the client, ended the bytes of the request; `None` if it did not.
     pub(in super::super) fn why_cut_off(&self) -> Option<GivenUp> {
-        if !self.line.closed.get() {
+        if !self.state.closed.get() {
             return None;
         }
         let limits = self.connections.upgrade()?.limits;
-        let is_overdue = self.line.is_overdue(&limits, Instant::now());
+        let is_overdue = self.state.is_overdue(&limits, Instant::now());
         Some(if is_overdue {
             GivenUp::Overdue
         } else {

@@ -1,25 +1,25 @@
-//! What came, as it is shown to its sender again: shortened, and without secrets.
+//! The input in the response to an invalid request: shortened, and without secrets.
 //!
-//! A refusal must not be many times as long as the request, must not put a secret into somebody's
-//! log, and must be readable by the strictest parser, so numbers beyond a double's range and half
-//! surrogate pairs are shown as text.
+//! The response must not be many times as long as the request, and must not carry a secret into a client's
+//! log. The strictest JSON parser must be able to read it: so numbers beyond the range of a double become
+//! texts, and half a surrogate pair becomes U+FFFD.
 
 use serde_json::value::RawValue;
 
 use crate::domain::json::{Kind, Value};
 
-/// Stands for a secret.
+/// The text in place of a secret.
 const MASK: &str = "\"**********\"";
-/// Marks where something was left out.
+/// The mark where something was left out.
 const CUT: &str = "…";
 /// The longest text that is shown whole, in characters.
 const TEXT_MAX: usize = 256;
-/// When so many bytes are written, the rest of a list or an object is left out.
+/// The length, in bytes, from which on the rest of a list or an object is left out.
 const BUDGET_BYTES: usize = 2048;
-/// What is nested deeper is left out.
+/// The depth from which on lists and objects are left out.
 const DEPTH_MAX: usize = 5;
 
-/// Shows a value of the body; `secret`: it is the value of a secret field.
+/// Returns a value of the body as it is shown. `secret` says that the value is that of a secret field.
 pub(crate) fn echo(value: Value<'_>, secret: bool) -> Box<RawValue> {
     let mut out = String::new();
     if secret {
@@ -30,24 +30,24 @@ pub(crate) fn echo(value: Value<'_>, secret: bool) -> Box<RawValue> {
     raw(out)
 }
 
-/// Shows a text from the path or the query.
+/// Returns a text of the path or the query as it is shown.
 pub(crate) fn echo_text(text: &str) -> Box<RawValue> {
     let mut out = String::new();
     write_text(&mut out, text);
     raw(out)
 }
 
-/// Shows nothing: there was no value.
+/// Returns `null`: there was no value.
 pub(crate) fn null() -> Box<RawValue> {
     raw("null".to_owned())
 }
 
-/// Shows an empty object: there was something that cannot be shown.
+/// Returns an empty object, for a body that is not JSON.
 pub(crate) fn empty_object() -> Box<RawValue> {
     raw("{}".to_owned())
 }
 
-/// Shows that something was left out.
+/// Returns the mark of a value that was left out.
 pub(super) fn cut() -> Box<RawValue> {
     raw(format!("\"{CUT}\""))
 }

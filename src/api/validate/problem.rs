@@ -1,5 +1,5 @@
-//! What can be wrong with one value of a request: the table of types and messages that clients
-//! match on. They are worded as upstream words them (pydantic's, version 2).
+//! The problems that a value of a request can have: the table of types and messages that clients match on.
+//! The wording is [upstream's](super), except where upstream has no such problem.
 
 use std::borrow::Cow;
 
@@ -25,19 +25,19 @@ impl Section {
     }
 }
 
-/// Where a value stands: a section, a field of it, an item of that.
+/// The location of a value: a section, a field of it, an item of that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Loc {
     /// The part of the request.
     pub(crate) section: Section,
-    /// The field; `None`: the section as a whole.
+    /// The field; `None` for the section as a whole.
     pub(crate) field: Option<&'static str>,
     /// The item of a list, or the offset of a syntax error.
     pub(crate) index: Option<usize>,
 }
 
 impl Loc {
-    /// A field of a section.
+    /// Returns the location of a field of a section.
     pub(crate) const fn field(section: Section, field: &'static str) -> Self {
         Self {
             section,
@@ -46,7 +46,7 @@ impl Loc {
         }
     }
 
-    /// The body as a whole.
+    /// Returns the location of the whole body.
     pub(crate) const fn body() -> Self {
         Self {
             section: Section::Body,
@@ -55,7 +55,7 @@ impl Loc {
         }
     }
 
-    /// An item of the list, or an offset in the text, that stands here.
+    /// Returns the location of an item of the list here, or of an offset in the text here.
     pub(crate) const fn at(self, index: usize) -> Self {
         Self {
             index: Some(index),
@@ -63,12 +63,12 @@ impl Loc {
         }
     }
 
-    /// Whether what stands here must not be shown.
+    /// Reports whether the value is secret: it must not be shown.
     pub(crate) fn is_secret(self) -> bool {
         self.field == Some("secret")
     }
 
-    /// Problems are listed in this order: page, limit, path, query, body fields.
+    /// Returns the rank by which problems are listed: page, limit, path, query, body.
     pub(crate) fn rank(self) -> u8 {
         match (self.section, self.field) {
             (Section::Query, Some("page")) => 0,
@@ -94,26 +94,26 @@ impl Serialize for Loc {
     }
 }
 
-/// What is wrong with a value.
+/// A rule that a value breaks.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Fault {
+pub(crate) enum Violation {
     Missing,
     NotAnObject,
-    /// The reason, in a parser's words.
+    /// The reason, in the words of Python's JSON parser.
     JsonInvalid(&'static str),
     StringType,
-    /// Half of a surrogate pair.
+    /// The text has half of a surrogate pair.
     StringUnicode,
     /// The least number of characters.
     StringTooShort(usize),
     /// The greatest number of characters.
     StringTooLong(usize),
-    /// The regular expression that was not met.
+    /// The regular expression that does not match.
     StringPattern(&'static str),
     ListType,
     /// The least number of items.
     ListTooShort(usize),
-    /// The greatest number of items, and the number that came.
+    /// The greatest number of items, and the number in the request.
     ListTooLong(usize, usize),
     BoolType,
     BoolParsing,
@@ -129,27 +129,27 @@ pub(crate) enum Fault {
     UuidParsing(String),
     UuidVersion,
     UrlType,
-    /// The schemes that would do.
+    /// The allowed schemes.
     UrlScheme(&'static str),
     /// The reason.
     UrlParsing(&'static str),
     /// The greatest number of bytes.
     UrlTooLong(usize),
-    /// What would do.
+    /// The allowed values.
     Enum(String),
-    /// What would do.
+    /// The allowed values.
     Literal(String),
     DatetimeType,
     /// The reason.
     DatetimeParsing(&'static str),
     TimezoneAware,
     WorkspaceToken,
-    /// A rule of ours; says what would do.
+    /// A rule that upstream does not know; the text says what is allowed.
     Value(Cow<'static, str>),
 }
 
-impl Fault {
-    /// Its type, its message, and the numbers or words in the message by name.
+impl Violation {
+    /// Returns its type, its message, and the numbers or words of the message by name.
     fn describe(&self) -> (&'static str, Cow<'static, str>, Option<Value>) {
         let plain = |kind, msg| (kind, Cow::Borrowed(msg), None);
         match self {
@@ -230,7 +230,7 @@ impl Fault {
         }
     }
 
-    /// [`Fault::describe`], for values of a certain form.
+    /// Returns the same as [`Violation::describe`], for values that have a certain form.
     fn describe_format(&self) -> (&'static str, Cow<'static, str>, Option<Value>) {
         let plain = |kind, msg| (kind, Cow::Borrowed(msg), None);
         match self {
@@ -300,7 +300,7 @@ fn count(number: usize, of: &str) -> String {
     format!("{number} {of}{plural}")
 }
 
-/// The names that would do, as in `'raw', 'discord' or 'slack'`.
+/// Returns the allowed names as a text, such as `'raw', 'discord' or 'slack'`.
 pub(crate) fn expected(names: &[&str]) -> String {
     let quoted: Vec<_> = names.iter().map(|name| format!("'{name}'")).collect();
     match quoted.split_last() {
@@ -312,17 +312,17 @@ pub(crate) fn expected(names: &[&str]) -> String {
 /// One entry of a 422's `detail`.
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
-    /// Where.
+    /// The location of the value.
     pub(crate) loc: Loc,
-    /// What.
-    pub(crate) fault: Fault,
-    /// What came instead, shortened and without secrets.
+    /// The rule that the value breaks.
+    pub(crate) violation: Violation,
+    /// The value that was sent, shortened and without secrets.
     pub(crate) input: Box<RawValue>,
 }
 
 impl Serialize for Problem {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (kind, msg, ctx) = self.fault.describe();
+        let (kind, msg, ctx) = self.violation.describe();
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("type", kind)?;
         map.serialize_entry("loc", &self.loc)?;

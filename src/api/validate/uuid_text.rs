@@ -1,10 +1,10 @@
-//! Why a text is not a UUID, worded as upstream words it. The parser's own words change between
-//! its versions, and clients match on these.
+//! The reason why a text is not a UUID, in [upstream's](super) words. The `uuid` crate's own words differ
+//! from them, and change between its versions, while clients match on these.
 
 /// The lengths of the groups of a hyphenated UUID (RFC 9562, section 4).
 const GROUPS: [usize; 5] = [8, 4, 4, 4, 12];
 
-/// Says what is wrong with `text`, which was found to be no UUID.
+/// Returns the reason why `text`, which the parser refused, is not a UUID.
 pub(super) fn why_not(text: &str) -> String {
     let braced = text.strip_prefix('{').and_then(|t| t.strip_suffix('}'));
     let (digits, offset) = match (braced, text.strip_prefix("urn:uuid:")) {
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reasons() {
+    fn each_kind_of_invalid_uuid_has_its_reason() {
         let odd = "invalid character: expected an optional prefix of `urn:uuid:` followed by \
                    [0-9a-fA-F-], found";
         for (text, expected) in [

@@ -55,7 +55,8 @@ pub(super) fn make(store: &dyn Store, api: SocketAddr, inbox: SocketAddr) -> any
         token: token.reveal().to_owned(),
         endpoint: uuid::Uuid::nil(),
     };
-    let url = EndpointUrl::parse(&guide.inbox_url(), &network().policy())?;
+    let url = EndpointUrl::parse(&guide.inbox_url(), &network().policy())
+        .map_err(|problem| anyhow::anyhow!("the inbox has no usable URL: {problem:?}"))?;
     guide.endpoint = point_to(store, &workspace, url)?.id;
     Ok(guide)
 }

@@ -75,10 +75,6 @@ fn unusable_urls_say_why() {
     ] {
         assert_eq!(strict(sent), Err(UrlProblem::Parsing(why)), "{sent:?}");
     }
-    assert_eq!(
-        strict("").expect_err("empty").to_string(),
-        "Input should be a valid URL, input is empty"
-    );
 }
 
 #[test]
@@ -90,21 +86,16 @@ fn only_allowed_schemes() {
         "file:///etc",
     ] {
         let problem = strict(sent).expect_err(sent);
-        assert_eq!(
-            problem.to_string(),
-            "URL scheme should be 'https'",
-            "{sent}"
-        );
+        let http_allowed = false;
+        assert_eq!(problem, UrlProblem::Scheme { http_allowed }, "{sent}");
     }
     assert_eq!(
         EndpointUrl::parse("http://example.com", &open()).map(|url| url.to_string()),
         Ok("http://example.com/".to_owned())
     );
     assert_eq!(
-        EndpointUrl::parse("ws://example.com", &open())
-            .expect_err("a websocket")
-            .to_string(),
-        "URL scheme should be 'http' or 'https'"
+        EndpointUrl::parse("ws://example.com", &open()).expect_err("a websocket"),
+        UrlProblem::Scheme { http_allowed: true }
     );
 }
 
@@ -122,10 +113,6 @@ fn length_counts_as_sent_and_as_normalised() {
     // Each umlaut is two bytes as sent, and six as normalised.
     let umlauts = format!("https://example.com/{}", "ä".repeat(500));
     assert_eq!(strict(&umlauts), Err(UrlProblem::TooLong));
-    assert_eq!(
-        UrlProblem::TooLong.to_string(),
-        "URL should have at most 2083 characters"
-    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! Forbidden addresses written out in a URL, in every spelling that a parser somewhere takes for an
-//! address: refused where an endpoint is made or changed, and refused again where a request would be
-//! made, as the policy may have changed in between.
+//! The tests of forbidden addresses in a URL, in every spelling that some parser takes for an address. They
+//! are refused when an endpoint is created or changed, and again before a request, as the policy may have
+//! changed.
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -324,7 +324,7 @@ fn forbidden() -> impl Iterator<Item = &'static str> {
     FORBIDDEN.iter().flat_map(|(_, hosts)| *hosts).copied()
 }
 
-/// What is wrong with `answer` as the refusal of a URL for this reason, if anything.
+/// Returns the reason why `answer` is not the refusal of a URL of this kind, if it is not.
 fn fault(answer: &Answer, url: &str, kind: &str) -> Option<String> {
     let problem = answer.json()["detail"][0].clone();
     let right =
@@ -338,7 +338,7 @@ fn fault(answer: &Answer, url: &str, kind: &str) -> Option<String> {
 }
 
 #[test]
-fn the_tables_are_as_long_as_they_should_be() {
+fn the_tables_of_addresses_have_all_their_rows() {
     let mut all: Vec<&str> = forbidden().collect();
     assert!(all.len() >= 150, "{}", all.len());
     let with_doubles = all.len();

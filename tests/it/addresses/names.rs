@@ -1,5 +1,5 @@
-//! Names that resolve to anything: what the name servers say decides each attempt, and only all of it
-//! together.
+//! The tests of names that resolve to any address. Each attempt depends on all addresses in the answers of
+//! the name servers, not on one of them.
 
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
 use std::sync::mpsc::channel;
@@ -23,7 +23,7 @@ fn start(flags: &[&str]) -> (TestApp, Arc<Scripted>) {
     (app, lookup)
 }
 
-/// What is told of a name that leads where policy forbids, is what is told of one that doesn't exist.
+/// Asserts that a name with a forbidden address is reported like a name that doesn't exist.
 fn assert_leads_nowhere(delivery: &Value, endpoint: &Value) {
     assert_eq!(delivery["error"], "dns", "{delivery}");
     let url = url::Url::parse(endpoint["url"].as_str().unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! `--allow-network` and `--allow-http` open exactly what they name.
+//! The tests that `--allow-network` and `--allow-http` allow exactly what they name.
 
 use serde_json::{Value, json};
 

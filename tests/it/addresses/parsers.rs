@@ -1,5 +1,6 @@
-//! Two parsers read an endpoint's URL: the one that decides whether to accept it, and the client's.
-//! They must see the same host, port and path, or the first one's judgement is about another URL.
+//! The tests of the two parsers that read an endpoint's URL: the one that decides if the server accepts it,
+//! and the client's. They must see the same host, port and path; otherwise the decision is about another
+//! URL.
 
 use hookpost::domain::endpoint_url::{EndpointUrl, MAX_URL_BYTES};
 use hookpost::domain::network_policy::NetworkPolicy;
@@ -39,7 +40,7 @@ fn compare(input: &str) -> Result<Option<String>, String> {
     Ok(url.host_str().map(str::to_owned))
 }
 
-/// Where others have been led astray: the host is the one that a browser sees.
+/// URLs that other parsers misread: the host is the one that a browser sees.
 #[test]
 fn tricks_lead_where_the_accepted_url_says() {
     for (input, host) in [

@@ -1,6 +1,6 @@
-//! A name that resolves to one address when it is checked and to another when it is used: it is looked
-//! up once, and the address that was checked is the one dialled, while the certificate, SNI and the
-//! header `host` still go by the name.
+//! The tests of a name that resolves to one address for the check and to another for the connection (DNS
+//! rebinding). The sender looks it up once and connects to the checked address, while the certificate, SNI
+//! and the header `host` still go by the name.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
@@ -19,7 +19,7 @@ use crate::fixture::{PATIENCE, TestApp};
 const ALLOWED: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const NAME: &str = "rebind.test";
 
-/// What a connection said of whom it was meant for.
+/// The names to which a connection was addressed.
 #[derive(Debug, PartialEq, Eq)]
 struct Addressed {
     sni: Option<String>,

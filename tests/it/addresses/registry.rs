@@ -1,5 +1,5 @@
-//! The registries of special-purpose addresses, block by block, against the policy: the first and the
-//! last address of each are refused, and what lies just outside of it is not.
+//! The tests of the policy against the registries of special-purpose addresses. Of each block, the first
+//! and the last address are refused, and the addresses just outside are not.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -123,7 +123,7 @@ fn nets_v6() -> Vec<Ipv6Net> {
     SPECIAL_V6.iter().map(|net| net.parse().unwrap()).collect()
 }
 
-/// Whether a request may go to `ip`, by the tables above alone.
+/// Reports whether a request may go to `ip`, by the tables above alone.
 fn is_public(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => !nets_v4().iter().any(|net| net.contains(&ip)),

@@ -1,4 +1,4 @@
-//! Nothing that a caller or a database says can end a line of a request, or the request.
+//! The tests that no text of a caller or of the database can end a line of a request, or the request.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -17,7 +17,7 @@ use serde_json::json;
 use super::{Untouched, create, deliveries, ip};
 use crate::fixture::{PATIENCE, TestApp};
 
-/// What may stand in a head, byte by byte; all of it is written by Hookpost.
+/// The headers of a request; Hookpost writes every byte of them.
 const EXPECTED_HEADERS: [&str; 8] = [
     "accept",
     "content-length",
@@ -153,7 +153,7 @@ fn no_url_and_no_secret_splits_a_request() {
     app.wait_for_events("succeeded", u64::try_from(ODD.len()).unwrap());
 }
 
-/// What only another program can have written to the database.
+/// A URL that only another program can have written to the database.
 #[test]
 fn a_stored_url_that_would_split_a_request_is_not_requested() {
     let flags = ["--allow-http", "--allow-network", "127.0.0.0/8"];

@@ -1,4 +1,4 @@
-//! The wall clock jumping an hour forth and back.
+//! The tests of a wall clock that jumps an hour forward and back.
 
 use std::time::Duration;
 
@@ -78,7 +78,7 @@ fn set_back_an_hour_a_retry_waits_its_seconds_and_not_the_hour() {
 }
 
 #[test]
-fn set_back_while_the_server_was_down_too() {
+fn set_back_while_the_server_was_down_a_retry_waits_its_seconds_and_not_the_hour() {
     let (mut app, receiver, path) = with_a_retry(&[]);
     app.stop();
     let now = START.before(HOUR);
@@ -269,7 +269,7 @@ fn days_ahead_for_a_moment_no_run_ends_unattempted_and_no_endpoint_is_disabled()
 }
 
 #[test]
-fn a_jump_makes_nobody_turn_in_circles() {
+fn a_jump_of_the_clock_makes_no_thread_loop() {
     const REQUESTS: u64 = 500;
     let (app, ..) = with_a_retry(&["--retry-schedule", "2h"]);
     let clock = app.clock.clone().unwrap();

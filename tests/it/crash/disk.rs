@@ -1,4 +1,4 @@
-//! A disk that is full, or fails, and then is well again.
+//! The tests of a disk that is full or fails, and recovers.
 
 use std::collections::HashSet;
 use std::process::Command;
@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
-use super::server::{Answer, Place, Server, Start, event_ids, wait_until};
+use super::server::{Answer, Server, Start, TestDir, event_ids, wait_until};
 use crate::receiver::Receiver;
 
-/// What to do at a commit, and how the API puts it.
+/// The faults of a disk at a commit, and the API's words for each.
 const TROUBLES: [(&str, &str); 2] = [
     ("full", "the disk is full"),
     ("fail", "the disk reports errors"),
@@ -30,63 +30,63 @@ fn is_ready(server: &Server) -> bool {
 #[test]
 fn publishes_are_refused_while_the_disk_fails_and_it_is_noticed_when_it_does_not() {
     for (trouble, says) in TROUBLES {
-        let place = Place::new();
+        let dir = TestDir::new();
         let receiver = Receiver::start();
-        let server = place.start();
+        let server = dir.start();
         server.endpoint(&receiver.url("/a"), "raw");
         assert!(is_ready(&server));
-        place.arm(&format!("commit {trouble}"));
+        dir.arm(&format!("commit {trouble}"));
         for _ in 0..3 {
             assert_refused(&server.publish(&json!("lost")).unwrap(), says);
             assert_refused(&server.get("/readyz"), says);
         }
         assert_eq!(server.get("/healthz").status, 200);
         assert_eq!(server.events("pending"), 0, "reading works");
-        place.disarm();
+        dir.disarm();
         // Nobody sends a refused server anything, so it finds out by itself.
         wait_until("recovery", || is_ready(&server));
         server.published(&json!("kept"));
         server.wait_for_events("succeeded", 1);
         server.stop();
-        place.check();
-        assert_eq!(place.number("SELECT count(*) FROM message"), 1);
+        dir.check();
+        assert_eq!(dir.number("SELECT count(*) FROM message"), 1);
         assert_eq!(receiver.count("/a"), 1);
     }
 }
 
 #[test]
 fn a_disk_that_neither_writes_nor_fails_is_noticed() {
-    let place = Place::new();
-    let server = place.start();
+    let dir = TestDir::new();
+    let server = dir.start();
     assert!(is_ready(&server));
-    place.arm("sync-log hold");
+    dir.arm("sync-log hold");
     std::thread::scope(|scope| {
         let held = scope.spawn(|| server.publish(&json!("held")).unwrap());
         wait_until("a server that is not ready", || !is_ready(&server));
         assert_refused(&server.get("/readyz"), "the disk does not finish a write");
         assert_eq!(server.spawned.log.count("neither finished nor failed"), 1);
-        place.disarm();
+        dir.disarm();
         assert_eq!(held.join().unwrap().status, 202);
     });
     wait_until("a server that is ready", || is_ready(&server));
     assert_eq!(server.spawned.log.count("the disk goes on"), 1);
     server.stop();
-    place.check();
-    assert_eq!(place.number("SELECT count(*) FROM message"), 1);
+    dir.check();
+    assert_eq!(dir.number("SELECT count(*) FROM message"), 1);
 }
 
 #[test]
 fn outcomes_wait_for_the_disk_and_nothing_is_sent_twice() {
     for (trouble, says) in TROUBLES {
-        let place = Place::new();
+        let dir = TestDir::new();
         let receiver = Receiver::start();
         receiver.hold("/a");
-        let server = place.start();
+        let server = dir.start();
         server.endpoint(&receiver.url("/a"), "raw");
         for n in 0..20 {
             server.published(&json!(n));
         }
-        place.arm(&format!("commit-outcome {trouble}"));
+        dir.arm(&format!("commit-outcome {trouble}"));
         receiver.let_go("/a");
         wait_until("trouble", || !is_ready(&server));
         assert_refused(&server.get("/readyz"), says);
@@ -98,12 +98,12 @@ fn outcomes_wait_for_the_disk_and_nothing_is_sent_twice() {
                 refused => assert_refused(&refused, says),
             }
         }
-        assert_eq!(place.number("SELECT count(*) FROM delivery"), 0);
-        place.disarm();
+        assert_eq!(dir.number("SELECT count(*) FROM delivery"), 0);
+        dir.disarm();
         server.wait_for_events("succeeded", accepted);
         assert!(is_ready(&server));
         server.stop();
-        place.check();
+        dir.check();
         assert_eq!(
             receiver.count("/a") as u64,
             accepted,
@@ -119,17 +119,17 @@ const UNRECORDED_MAX: usize = 4096;
 fn deliveries_pause_while_too_many_outcomes_wait() {
     const ENDPOINTS: usize = 50;
     const MESSAGES: usize = 85;
-    let place = Place::new();
+    let dir = TestDir::new();
     let receiver = Receiver::start();
     receiver.hold("/a");
-    let server = place.start();
+    let server = dir.start();
     for _ in 0..ENDPOINTS {
         server.endpoint(&receiver.url("/a"), "raw");
     }
     for n in 0..MESSAGES {
         server.published(&json!(n));
     }
-    place.arm("commit-outcome full");
+    dir.arm("commit-outcome full");
     receiver.let_go("/a");
     wait_until("as many attempts as may be unrecorded", || {
         receiver.count("/a") >= UNRECORDED_MAX
@@ -139,22 +139,22 @@ fn deliveries_pause_while_too_many_outcomes_wait() {
     let so_far = server.spawned.log.count(tries);
     server.spawned.log.wait(tries, so_far + 3).unwrap();
     assert_eq!(receiver.count("/a"), UNRECORDED_MAX);
-    assert_eq!(place.number("SELECT count(*) FROM delivery"), 0);
-    place.disarm();
+    assert_eq!(dir.number("SELECT count(*) FROM delivery"), 0);
+    dir.disarm();
     let all = ENDPOINTS * MESSAGES;
     server.wait_for_events("succeeded", all as u64);
     server.stop();
-    place.check();
+    dir.check();
     assert_eq!(receiver.count("/a"), all, "nothing was sent twice");
 }
 
 #[test]
 fn a_group_that_fails_is_taken_apart_and_each_message_stored() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let receiver = Receiver::start();
-    let server = place.start();
+    let server = dir.start();
     server.endpoint(&receiver.url("/a"), "raw");
-    place.arm("commit-group fail");
+    dir.arm("commit-group fail");
     let done = AtomicBool::new(false);
     let accepted: usize = std::thread::scope(|scope| {
         let publishing: Vec<_> = (0..8)
@@ -175,10 +175,10 @@ fn a_group_that_fails_is_taken_apart_and_each_message_stored() {
         assert!(failed.is_some());
         publishing.into_iter().map(|one| one.join().unwrap()).sum()
     });
-    place.disarm();
+    dir.disarm();
     server.wait_for_events("succeeded", accepted as u64);
     server.stop();
-    place.check();
+    dir.check();
     let messages: HashSet<String> = receiver
         .at("/a")
         .iter()
@@ -211,11 +211,11 @@ fn fill(server: &Server) -> Vec<String> {
 
 #[test]
 fn a_file_that_may_not_grow_is_a_disk_that_is_full() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let receiver = Receiver::start();
     receiver.hold("/a");
     // Blocks of 512 bytes or of 1024, as the shell pleases. A soft limit can be lifted again.
-    let server = place.start_with(&Start {
+    let server = dir.start_with(&Start {
         shell: Some("ulimit -S -f 4096"),
         ..Start::default()
     });
@@ -238,12 +238,12 @@ fn a_file_that_may_not_grow_is_a_disk_that_is_full() {
     } else {
         // Without the tool, only a new process has other limits.
         server.spawned.kill();
-        place.start()
+        dir.start()
     };
     server.published(&json!("after it"));
     server.wait_for_events("succeeded", accepted.len() as u64 + 1);
     server.stop();
-    place.check();
+    dir.check();
     let data = |body: &[u8]| serde_json::from_slice::<Value>(body).unwrap()["data"].clone();
     let received = receiver.at("/a");
     assert!(received.iter().any(|one| data(&one.body) == "after it"));

@@ -1,4 +1,5 @@
-//! Files that a server must not start on: one line that says why, a failure, and not a byte changed.
+//! The tests of files on which a server must not start: it reports the reason in one line, fails, and
+//! changes no byte.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
@@ -9,7 +10,7 @@ use std::time::Instant;
 use rusqlite::Connection;
 use serde_json::json;
 
-use super::server::{Place, text};
+use super::server::{TestDir, text};
 use crate::fixture::PATIENCE;
 use crate::receiver::Receiver;
 
@@ -22,7 +23,7 @@ fn refusal(database: &Path) -> String {
     said(&ended(serve(database)).unwrap())
 }
 
-/// What a server came to that ends by itself; `Err`: it cannot be started.
+/// Returns the output of a server that ends by itself; `Err` if it cannot be started.
 #[track_caller]
 fn ended(mut command: Command) -> std::io::Result<Output> {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -71,10 +72,10 @@ fn assert_refused(database: &Path, words: &[&str]) {
 }
 
 /// A database with some of everything in it, stopped.
-fn used() -> Place {
-    let place = Place::new();
+fn used() -> TestDir {
+    let dir = TestDir::new();
     let receiver = Receiver::start();
-    let server = place.start();
+    let server = dir.start();
     server.endpoint(&receiver.url("/a"), "raw");
     server.endpoint(&receiver.url("/b"), "slack");
     for n in 0..10 {
@@ -82,12 +83,12 @@ fn used() -> Place {
     }
     server.wait_for_events("succeeded", 20);
     server.stop();
-    place.check();
-    place
+    dir.check();
+    dir
 }
 
 #[test]
-fn a_file_that_is_not_ours() {
+fn a_file_of_another_program_is_refused_and_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("h.db");
     let foreign = ["is not a Hookpost database"];
@@ -111,56 +112,56 @@ fn a_file_that_is_not_ours() {
 }
 
 #[test]
-fn a_file_of_a_newer_version() {
-    let place = Place::new();
+fn a_file_of_a_newer_version_is_refused_and_unchanged() {
+    let dir = TestDir::new();
     let newer = "PRAGMA user_version = 999; PRAGMA journal_mode = DELETE";
-    place.open().execute_batch(newer).unwrap();
-    assert_refused(&place.database, &["newer Hookpost", "schema 999"]);
+    dir.open().execute_batch(newer).unwrap();
+    assert_refused(&dir.database, &["newer Hookpost", "schema 999"]);
 }
 
 #[test]
-fn a_file_whose_header_was_overwritten() {
-    let place = used();
-    let whole = std::fs::read(&place.database).unwrap();
+fn a_file_with_an_overwritten_header_is_refused_and_unchanged() {
+    let dir = used();
+    let whole = std::fs::read(&dir.database).unwrap();
     for (from, to) in [(0, 16), (16, 100), (0, 100)] {
         let mut bytes = whole.clone();
         bytes[from..to].fill(0xA5);
-        std::fs::write(&place.database, bytes).unwrap();
-        assert_refused(&place.database, &[]);
+        std::fs::write(&dir.database, bytes).unwrap();
+        assert_refused(&dir.database, &[]);
     }
 }
 
 #[test]
-fn a_file_with_any_page_overwritten_or_cut_off() {
-    let place = used();
-    let whole = std::fs::read(&place.database).unwrap();
+fn a_file_with_any_page_overwritten_or_cut_off_is_refused_and_unchanged() {
+    let dir = used();
+    let whole = std::fs::read(&dir.database).unwrap();
     let pages = whole.len() / PAGE;
     assert!(pages > 20);
     // The first is the header's, above.
     for page in 1..pages {
         let mut bytes = whole.clone();
         bytes[page * PAGE..(page + 1) * PAGE].fill(0xA5);
-        std::fs::write(&place.database, bytes).unwrap();
-        assert_refused(&place.database, &["is damaged", "restore it from a backup"]);
+        std::fs::write(&dir.database, bytes).unwrap();
+        assert_refused(&dir.database, &["is damaged", "restore it from a backup"]);
     }
-    std::fs::write(&place.database, &whole[..pages / 2 * PAGE]).unwrap();
-    assert_refused(&place.database, &["is damaged"]);
-    std::fs::write(&place.database, &whole).unwrap();
-    place.start().stop();
-    place.check();
+    std::fs::write(&dir.database, &whole[..pages / 2 * PAGE]).unwrap();
+    assert_refused(&dir.database, &["is damaged"]);
+    std::fs::write(&dir.database, &whole).unwrap();
+    dir.start().stop();
+    dir.check();
 }
 
 #[test]
-fn a_file_that_another_server_uses() {
-    let place = Place::new();
-    let server = place.start();
-    assert_refused(&place.database, &["is in use by another Hookpost server"]);
+fn a_file_that_another_server_uses_is_refused_and_unchanged() {
+    let dir = TestDir::new();
+    let server = dir.start();
+    assert_refused(&dir.database, &["is in use by another Hookpost server"]);
     server.stop();
-    place.start().stop();
+    dir.start().stop();
 }
 
 #[test]
-fn what_is_no_file() {
+fn a_folder_or_a_pipe_as_the_database_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let inside = folder.path().join("folder");
     std::fs::create_dir(&inside).unwrap();
@@ -174,7 +175,7 @@ fn what_is_no_file() {
 }
 
 #[test]
-fn a_folder_that_is_missing_or_none() {
+fn a_database_in_a_missing_folder_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("missing");
     assert!(refusal(&missing.join("h.db")).contains("there is no folder"));
@@ -186,48 +187,48 @@ fn a_folder_that_is_missing_or_none() {
 }
 
 #[test]
-fn a_file_that_is_gone_or_empty_beside_a_log_that_is_not() {
-    let place = Place::new();
-    let server = place.start();
+fn a_missing_or_empty_file_beside_a_full_log_is_refused() {
+    let dir = TestDir::new();
+    let server = dir.start();
     server.published(&json!("kept"));
     server.spawned.kill();
-    let log = std::fs::read(place.beside("-wal")).unwrap();
+    let log = std::fs::read(dir.beside("-wal")).unwrap();
     assert!(!log.is_empty());
-    let away = place.path().join("away.db");
-    std::fs::rename(&place.database, &away).unwrap();
+    let away = dir.path().join("away.db");
+    std::fs::rename(&dir.database, &away).unwrap();
     for make in [
         |_: &Path| {},
         |path: &Path| std::fs::write(path, "").unwrap(),
     ] {
-        make(&place.database);
-        let says = refusal(&place.database);
+        make(&dir.database);
+        let says = refusal(&dir.database);
         assert!(
             says.contains("is missing or empty, but its write-ahead log"),
             "{says}"
         );
-        let tool = place.run(&["token", "create", "--workspace", "other"]);
+        let tool = dir.run(&["token", "create", "--workspace", "other"]);
         assert_eq!(said(&tool), says);
-        assert!(std::fs::read(place.beside("-wal")).unwrap() == log);
+        assert!(std::fs::read(dir.beside("-wal")).unwrap() == log);
     }
-    std::fs::rename(&away, &place.database).unwrap();
-    let server = place.start();
+    std::fs::rename(&away, &dir.database).unwrap();
+    let server = dir.start();
     server.stop();
-    assert_eq!(place.number("SELECT count(*) FROM message"), 1);
+    assert_eq!(dir.number("SELECT count(*) FROM message"), 1);
 }
 
 #[test]
 fn an_empty_file_is_a_new_database() {
-    let mut place = Place::empty();
-    std::fs::write(&place.database, "").unwrap();
-    place.start().stop();
-    place.make_token();
-    place.check();
+    let mut dir = TestDir::empty();
+    std::fs::write(&dir.database, "").unwrap();
+    dir.start().stop();
+    dir.make_token();
+    dir.check();
 }
 
-/// Nobody in particular: tests may run as root, whom permissions do not stop.
+/// The id of an unprivileged user: tests may run as root, for whom permissions do not count.
 const NOBODY: u32 = 65_534;
 
-/// What a server says that runs as a user whom permissions stop; `None` if that cannot be arranged.
+/// Returns the output of a server that runs as an unprivileged user; `None` if the test cannot start one.
 fn refusal_to_a_user(database: &Path) -> Option<String> {
     let folder = database.parent().unwrap();
     let mut command = serve(database);
@@ -243,28 +244,28 @@ fn permit(path: &Path, mode: u32) {
 }
 
 #[test]
-fn a_file_or_folder_that_may_only_be_read() {
-    let place = used();
-    permit(place.path(), 0o777);
-    permit(&place.database, 0o444);
-    let beside = |end| PathBuf::from(format!("{}{end}", place.database.display()));
+fn a_file_or_folder_without_write_permission_is_refused() {
+    let dir = used();
+    permit(dir.path(), 0o777);
+    permit(&dir.database, 0o444);
+    let beside = |end| PathBuf::from(format!("{}{end}", dir.database.display()));
     permit(&beside(".lock"), 0o666);
-    let before = std::fs::read(&place.database).unwrap();
-    if let Some(says) = refusal_to_a_user(&place.database) {
+    let before = std::fs::read(&dir.database).unwrap();
+    if let Some(says) = refusal_to_a_user(&dir.database) {
         assert!(says.contains("it may not be written"), "{says}");
     }
     // What the first try made there would be enough for the second.
     for end in ["-wal", "-shm"] {
         let _ = std::fs::remove_file(beside(end));
     }
-    permit(place.path(), 0o555);
-    if let Some(says) = refusal_to_a_user(&place.database) {
+    permit(dir.path(), 0o555);
+    if let Some(says) = refusal_to_a_user(&dir.database) {
         let is_of_the_file = says.contains("it may not be written");
         assert!(says.starts_with("cannot open") && !is_of_the_file, "{says}");
     }
-    if let Some(says) = refusal_to_a_user(&place.path().join("new.db")) {
+    if let Some(says) = refusal_to_a_user(&dir.path().join("new.db")) {
         assert!(says.contains("ermission denied"), "{says}");
     }
-    assert!(std::fs::read(&place.database).unwrap() == before);
-    permit(place.path(), 0o777);
+    assert!(std::fs::read(&dir.database).unwrap() == before);
+    permit(dir.path(), 0o777);
 }

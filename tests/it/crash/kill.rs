@@ -1,4 +1,4 @@
-//! Killed at random moments under load.
+//! The test of a server that is killed at random moments under load.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rand::RngExt;
 use serde_json::json;
 
-use super::server::{Place, Server, Start, event_ids};
+use super::server::{Server, Start, TestDir, event_ids};
 use crate::receiver::Receiver;
 
 /// Rounds unless the environment asks for more.
@@ -43,9 +43,8 @@ fn publish(server: &Server, next: &AtomicU64, accepted: &Sender<(u64, Vec<String
 }
 
 /// Has the numbers of events and deliveries go on just before the end of a block of counters.
-fn leap(place: &Place) {
-    place
-        .open()
+fn leap(dir: &TestDir) {
+    dir.open()
         .execute_batch(
             "UPDATE meta SET value = 32468 WHERE key = 'last_run';
              UPDATE delivery SET seq = 32468 WHERE seq = (SELECT max(seq) FROM delivery);",
@@ -55,7 +54,7 @@ fn leap(place: &Place) {
 
 #[test]
 fn a_server_killed_at_any_moment_loses_nothing_it_accepted() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let receiver = Receiver::start();
     let start = Start {
         flags: &FLAGS,
@@ -64,25 +63,25 @@ fn a_server_killed_at_any_moment_loses_nothing_it_accepted() {
     let next = AtomicU64::new(0);
     let mut accepted: HashMap<u64, Vec<String>> = HashMap::new();
     let mut rng = rand::rng();
-    let server = place.start_with(&start);
+    let server = dir.start_with(&start);
     server.endpoint(&receiver.url("/steady"), "raw");
     server.endpoint(&receiver.url("/flaky"), "raw");
     let first = next.fetch_add(1, Ordering::Relaxed);
     accepted.insert(first, server.published(&json!(first)));
     server.wait_for_events("succeeded", 2);
     server.stop();
-    leap(&place);
+    leap(&dir);
     for round in 0..rounds() {
         if round % 5 == 4 {
             // In the middle of its start, or just after.
             let until = Instant::now() + Duration::from_micros(rng.random_range(0..80_000));
-            let starting = place.spawn(&start);
+            let starting = dir.spawn(&start);
             while Instant::now() < until && starting.log.count("started") == 0 {
                 std::thread::yield_now();
             }
             continue;
         }
-        let server = place.start_with(&start);
+        let server = dir.start_with(&start);
         // A refusal is no failure of the endpoint, so it does not rest.
         receiver.reply("/flaky", if round % 2 == 0 { 404 } else { 200 }, "");
         let enough = rng.random_range(1..100);
@@ -99,21 +98,18 @@ fn a_server_killed_at_any_moment_loses_nothing_it_accepted() {
         accepted.extend(reports);
     }
     receiver.reply("/flaky", 200, "");
-    let server = place.start_with(&start);
+    let server = dir.start_with(&start);
     server.wait_for_events("pending", 0);
     assert_eq!(server.events("failed") + server.events("skipped"), 0);
     server.stop();
-    place.check();
-    assert_eq!(
-        place.number("SELECT count(*) FROM event WHERE state <> 2"),
-        0
-    );
+    dir.check();
+    assert_eq!(dir.number("SELECT count(*) FROM event WHERE state <> 2"), 0);
     for counters in ["event_count", "delivery_count"] {
-        let written = place.number(&format!("SELECT count(*) FROM {counters}"));
+        let written = dir.number(&format!("SELECT count(*) FROM {counters}"));
         assert!(written > 0, "no block ended");
     }
     let indexed = "SELECT min(value) FROM meta WHERE key LIKE '%_indexed'";
-    assert!(place.number(indexed) > 0, "no block was indexed");
+    assert!(dir.number(indexed) > 0, "no block was indexed");
     assert_ids(&receiver, &accepted);
 }
 

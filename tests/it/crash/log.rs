@@ -1,4 +1,4 @@
-//! What a server says on stderr, and who reads it.
+//! The stderr of a server, and its reader.
 
 use std::io::{BufRead, BufReader};
 use std::process::Child;
@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::fixture::PATIENCE;
 
-/// What the reader of a server's stderr does once the server has started.
+/// The behaviour of the reader of a server's stderr once the server has started.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Reader {
     /// Reads on.
@@ -26,7 +26,7 @@ struct State {
     stalls: bool,
 }
 
-/// What a server says on stderr.
+/// The output of a server on stderr.
 #[derive(Clone, Default)]
 pub(super) struct Log(Arc<(Mutex<State>, Condvar)>);
 

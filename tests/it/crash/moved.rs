@@ -1,5 +1,5 @@
-//! Files that are moved, removed, replaced or cut under a running server: nothing more is accepted, and
-//! what was accepted before is kept if it can be.
+//! The tests of files that are moved, removed, replaced or cut under a running server: it accepts nothing
+//! more, and keeps what it had accepted if that is possible.
 
 use std::fs::File;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use super::server::{Answer, Place, Server, wait_until};
+use super::server::{Answer, Server, TestDir, wait_until};
 use crate::receiver::Receiver;
 
 const SAYS: &str = "the database file, its -wal or its -shm was moved, removed, replaced or cut";
@@ -28,12 +28,12 @@ fn assert_refuses(server: &Server) {
 }
 
 /// A server that has accepted ten messages, which are in its log.
-fn busy(place: &Place) -> Server {
-    let server = place.start();
+fn busy(dir: &TestDir) -> Server {
+    let server = dir.start();
     for n in 0..10 {
         server.published(&json!(n));
     }
-    assert!(place.log_bytes() > 10_000);
+    assert!(dir.log_bytes() > 10_000);
     server
 }
 
@@ -50,11 +50,11 @@ fn replace(path: &Path) {
 #[test]
 fn a_file_that_is_moved_away_and_back_is_written_to_again() {
     for ending in ["", "-wal", "-shm"] {
-        let place = Place::new();
+        let dir = TestDir::new();
         let receiver = Receiver::start();
-        let server = busy(&place);
+        let server = busy(&dir);
         server.endpoint(&receiver.url("/a"), "raw");
-        let (file, aside) = (place.beside(ending), place.path().join("aside"));
+        let (file, aside) = (dir.beside(ending), dir.path().join("aside"));
         std::fs::rename(&file, &aside).unwrap();
         assert_refuses(&server);
         if ending.is_empty() {
@@ -66,18 +66,18 @@ fn a_file_that_is_moved_away_and_back_is_written_to_again() {
         server.published(&json!("kept"));
         server.wait_for_events("succeeded", 1);
         server.stop();
-        place.check();
-        assert_eq!(place.number("SELECT count(*) FROM message"), 11);
+        dir.check();
+        assert_eq!(dir.number("SELECT count(*) FROM message"), 11);
     }
 }
 
 #[test]
 fn what_was_in_a_log_that_is_removed_is_kept() {
     for files in [&["-wal"][..], &["-wal", "-shm"]] {
-        let place = Place::new();
-        let server = busy(&place);
+        let dir = TestDir::new();
+        let server = busy(&dir);
         for ending in files {
-            remove(&place.beside(ending));
+            remove(&dir.beside(ending));
         }
         // Nobody publishes: it finds out by itself.
         let saved = "what was in it is in the database now";
@@ -85,72 +85,72 @@ fn what_was_in_a_log_that_is_removed_is_kept() {
         assert_refuses(&server);
         server.spawned.kill();
         server.spawned.ended();
-        let server = place.start();
+        let server = dir.start();
         server.published(&json!("after it"));
         server.stop();
-        place.check();
-        assert_eq!(place.number("SELECT count(*) FROM message"), 11);
+        dir.check();
+        assert_eq!(dir.number("SELECT count(*) FROM message"), 11);
     }
 }
 
 #[test]
 fn a_stop_right_after_the_log_was_removed_keeps_what_was_in_it_and_is_a_failure() {
-    let place = Place::new();
-    let server = busy(&place);
-    remove(&place.beside("-wal"));
-    remove(&place.beside("-shm"));
+    let dir = TestDir::new();
+    let server = busy(&dir);
+    remove(&dir.beside("-wal"));
+    remove(&dir.beside("-shm"));
     let (code, log) = server.terminated();
     assert_eq!(code, Some(1), "{log}");
     assert!(log.contains("was moved, removed, replaced or cut"), "{log}");
-    place.start().stop();
-    place.check();
-    assert_eq!(place.number("SELECT count(*) FROM message"), 10);
+    dir.start().stop();
+    dir.check();
+    assert_eq!(dir.number("SELECT count(*) FROM message"), 10);
 }
 
 #[test]
 fn a_failed_sync_of_what_was_in_a_removed_log_ends_the_server() {
-    let place = Place::new();
-    let server = busy(&place);
-    place.arm("sync-database fail");
-    remove(&place.beside("-wal"));
+    let dir = TestDir::new();
+    let server = busy(&dir);
+    dir.arm("sync-database fail");
+    remove(&dir.beside("-wal"));
     let log = server.ended_itself();
     assert!(log.contains("a sync of"), "{log}");
-    place.disarm();
-    place.start().stop();
-    place.check();
+    dir.disarm();
+    dir.start().stop();
+    dir.check();
 }
 
 #[test]
 fn a_file_in_the_place_of_another_is_left_alone() {
     for ending in ["-wal", "-shm"] {
-        let place = Place::new();
-        let server = busy(&place);
-        let before = std::fs::read(&place.database).unwrap();
-        replace(&place.beside(ending));
+        let dir = TestDir::new();
+        let server = busy(&dir);
+        let before = std::fs::read(&dir.database).unwrap();
+        replace(&dir.beside(ending));
         assert_refuses(&server);
-        let log = std::fs::read(place.beside("-wal")).unwrap();
+        let log = std::fs::read(dir.beside("-wal")).unwrap();
         let (code, says) = server.terminated();
         assert_eq!(code, Some(1), "{says}");
-        assert!(std::fs::read(&place.database).unwrap() == before);
-        assert!(std::fs::read(place.beside("-wal")).unwrap() == log);
-        place.start().stop();
-        place.check();
-        assert_eq!(place.number("SELECT count(*) FROM message"), 10);
+        assert!(std::fs::read(&dir.database).unwrap() == before);
+        assert!(std::fs::read(dir.beside("-wal")).unwrap() == log);
+        dir.start().stop();
+        dir.check();
+        assert_eq!(dir.number("SELECT count(*) FROM message"), 10);
     }
 }
 
 #[test]
 fn a_log_that_is_cut_is_not_added_to() {
-    let place = Place::new();
-    let server = busy(&place);
+    let dir = TestDir::new();
+    let server = busy(&dir);
     let log = File::options()
         .write(true)
-        .open(place.beside("-wal"))
+        .open(dir.beside("-wal"))
         .unwrap();
-    log.set_len(place.log_bytes() - 1).unwrap();
+    log.set_len(dir.log_bytes() - 1).unwrap();
     assert_moved(&server.publish(&json!("lost")).unwrap());
     assert_refuses(&server);
-    let before = std::fs::read(&place.database).unwrap();
+    let before = std::fs::read(&dir.database).unwrap();
     log.set_len(0).unwrap();
     assert_refuses(&server);
     // Nobody publishes: it is found out all the same, and reading is no proof of damage.
@@ -158,44 +158,40 @@ fn a_log_that_is_cut_is_not_added_to() {
     assert_refuses(&server);
     let (code, says) = server.terminated();
     assert_eq!(code, Some(1), "{says}");
-    assert!(std::fs::read(&place.database).unwrap() == before);
+    assert!(std::fs::read(&dir.database).unwrap() == before);
 }
 
 #[test]
 fn a_database_that_is_cut_is_noticed_before_anything_is_accepted() {
     for (is_moved, cut_to) in [(true, 4096), (true, 0), (false, 0)] {
-        let place = Place::new();
+        let dir = TestDir::new();
         let server = if is_moved {
-            let server = busy(&place);
+            let server = busy(&dir);
             let moved = "PRAGMA wal_checkpoint(TRUNCATE)";
-            assert_eq!(place.number(moved), 0);
+            assert_eq!(dir.number(moved), 0);
             // The log is empty, and the server knows how long the file is.
             wait_until("a look", || server.get("/readyz").status == 200);
             server.published(&json!("in the log"));
             server
         } else {
-            place.start()
+            dir.start()
         };
-        let file = File::options().write(true).open(&place.database).unwrap();
+        let file = File::options().write(true).open(&dir.database).unwrap();
         file.set_len(cut_to).unwrap();
         assert_moved(&server.publish(&json!("lost")).unwrap());
         assert_refuses(&server);
         let (code, says) = server.terminated();
         assert_eq!(code, Some(1), "{says}");
         assert!(says.contains(SAYS), "{says}");
-        assert_eq!(
-            place.database.metadata().unwrap().len(),
-            cut_to,
-            "filled up"
-        );
+        assert_eq!(dir.database.metadata().unwrap().len(), cut_to, "filled up");
     }
 }
 
 #[test]
 fn a_log_that_others_empty_is_not_taken_for_cut() {
-    let place = Place::new();
-    let server = busy(&place);
-    let other = place.open();
+    let dir = TestDir::new();
+    let server = busy(&dir);
+    let other = dir.open();
     for n in 0..20 {
         let emptied = other.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
         assert_eq!(emptied, Ok(0), "nobody reads");
@@ -204,15 +200,15 @@ fn a_log_that_others_empty_is_not_taken_for_cut() {
     }
     drop(other);
     server.stop();
-    place.check();
-    assert_eq!(place.number("SELECT count(*) FROM message"), 30);
+    dir.check();
+    assert_eq!(dir.number("SELECT count(*) FROM message"), 30);
 }
 
 #[test]
 fn a_restore_can_tell_that_a_server_runs() {
-    let place = Place::new();
-    let server = busy(&place);
-    let lock = place.beside(".lock");
+    let dir = TestDir::new();
+    let server = busy(&dir);
+    let lock = dir.beside(".lock");
     let restore = || {
         let mut flock = Command::new("flock");
         flock.arg("-n").arg(&lock).args(["-c", "exit 0"]).status()

@@ -1,26 +1,26 @@
-//! A panic in a thread of the server: of an attempt it is the outcome; where the thread is one that the
-//! server cannot do without, it is the end of the process, in one line and with a code of its own.
+//! The tests of panics in the server's threads. A panic during an attempt fails that attempt. A panic of a
+//! vital thread ends the process, with one line in the log and an exit code of its own.
 
 use hookpost::fatal;
 use serde_json::json;
 
-use super::server::{Place, Server, Start, text};
+use super::server::{Server, Start, TestDir, text};
 use crate::receiver::Receiver;
 
 #[test]
 fn a_panic_over_an_attempt_is_its_outcome_and_all_else_goes_on() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let receiver = Receiver::start();
-    let server = place.start_with(&Start {
+    let server = dir.start_with(&Start {
         flags: &["--retry-schedule", "1s,1s,1s,1s,1s,1s,1s,1s"],
         ..Start::default()
     });
     server.endpoint(&receiver.url("/a"), "raw");
-    place.arm("sending panic");
+    dir.arm("sending panic");
     let event = server.published(&json!("panics")).remove(0);
     let log = server.spawned.log.wait("an attempt panicked", 1);
     assert!(log.is_some_and(|log| log.contains(&format!("event={event}"))));
-    place.disarm();
+    dir.disarm();
     // It is retried by itself, and what comes after it is delivered, too.
     server.published(&json!("does not"));
     server.wait_for_events("succeeded", 2);
@@ -38,20 +38,20 @@ fn a_panic_over_an_attempt_is_its_outcome_and_all_else_goes_on() {
         u64::try_from(server.spawned.log.count("an attempt panicked")).unwrap()
     );
     server.stop();
-    place.check();
+    dir.check();
 }
 
 /// Brings a server to a fail point where it panics on `thread`, by `work`, and checks how it ends: with the
 /// code and the line for that. After the next start, all that was accepted is delivered.
 #[track_caller]
 fn assert_ends_the_process(thread: &str, point: &str, work: impl Fn(&Server, &Receiver)) {
-    let place = Place::new();
+    let dir = TestDir::new();
     let receiver = Receiver::start();
-    let server = place.start();
+    let server = dir.start();
     server.endpoint(&receiver.url("/kept"), "raw");
     server.published(&json!("kept"));
     server.wait_for_events("succeeded", 1);
-    place.arm(&format!("{point} panic"));
+    dir.arm(&format!("{point} panic"));
     work(&server, &receiver);
     let status = server.spawned.ended();
     let log = server.spawned.log.whole();
@@ -62,19 +62,19 @@ fn assert_ends_the_process(thread: &str, point: &str, work: impl Fn(&Server, &Re
     assert!(lines(&panicked) >= 1, "{log}");
     let ended = format!("the thread {thread} panicked; the server ends");
     assert_eq!(lines(&ended), 1, "{log}");
-    place.disarm();
-    place.check();
-    let server = place.start();
+    dir.disarm();
+    dir.check();
+    let server = dir.start();
     server.wait_for_events("pending", 0);
     server.stop();
-    place.check();
+    dir.check();
 }
 
 #[test]
 fn a_panic_that_leaves_a_lock_behind_ends_the_process() {
-    let place = Place::new();
-    let server = place.start();
-    place.arm("queueing panic");
+    let dir = TestDir::new();
+    let server = dir.start();
+    dir.arm("queueing panic");
     // That of the request itself closes its connection. Whoever comes to the lock then ends the process.
     while server.publish(&json!("lost")).is_some() {}
     let _ = server.publish(&json!("lost"));
@@ -83,17 +83,17 @@ fn a_panic_that_leaves_a_lock_behind_ends_the_process() {
     assert_eq!(status.code(), Some(fatal::EXIT_CODE), "{log}");
     let ended = "a panic left half changed what threads share; the server ends";
     assert_eq!(log.matches(ended).count(), 1, "{log}");
-    place.disarm();
-    let server = place.start();
+    dir.disarm();
+    let server = dir.start();
     server.stop();
-    place.check();
+    dir.check();
 }
 
 #[test]
 fn a_panic_of_the_main_thread_has_its_line_and_its_code() {
-    let place = Place::empty();
-    place.arm("database-made panic");
-    let ended = place.run(&["token", "create", "--workspace", "w"]);
+    let dir = TestDir::empty();
+    dir.arm("database-made panic");
+    let ended = dir.run(&["token", "create", "--workspace", "w"]);
     let log = text(&ended.stderr);
     assert_eq!(ended.status.code(), Some(fatal::EXIT_CODE), "{log}");
     assert_eq!(log.lines().count(), 1, "{log}");
@@ -101,7 +101,7 @@ fn a_panic_of_the_main_thread_has_its_line_and_its_code() {
         log.contains("panic: ") && log.contains("thread=\"main\""),
         "{log}"
     );
-    place.disarm();
+    dir.disarm();
 }
 
 #[test]
@@ -175,10 +175,10 @@ fn a_panic_of_a_sender_outside_of_its_attempt_ends_the_process() {
 
 #[test]
 fn a_request_for_which_there_is_no_thread_is_answered() {
-    let place = Place::new();
-    let server = place.start();
+    let dir = TestDir::new();
+    let server = dir.start();
     // The runtime panics where it has no blocking thread and gets none.
-    place.arm("blocking-thread panic");
+    dir.arm("blocking-thread panic");
     let large = json!("x".repeat(100_000));
     for answer in [
         server.get("/readyz"),
@@ -189,9 +189,9 @@ fn a_request_for_which_there_is_no_thread_is_answered() {
         let expected = json!({"error": "Unavailable", "detail": detail});
         assert_eq!((answer.status, answer.body), (503, expected));
     }
-    place.disarm();
+    dir.disarm();
     assert_eq!(server.get("/readyz").status, 200);
     server.published(&large);
     server.stop();
-    place.check();
+    dir.check();
 }

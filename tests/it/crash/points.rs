@@ -1,4 +1,4 @@
-//! Killed between each pair of steps, and started again.
+//! The tests of a server that is killed between each pair of steps, and started again.
 
 use std::collections::HashSet;
 use std::os::unix::process::ExitStatusExt;
@@ -6,17 +6,17 @@ use std::os::unix::process::ExitStatusExt;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::server::{Place, Server, Start, event_ids, text, wait_until};
+use super::server::{Server, Start, TestDir, event_ids, text, wait_until};
 use crate::receiver::{Received, Receiver};
 
-/// What `abort` ends with.
+/// The signal with which `abort` ends a process.
 const SIGABRT: i32 = 6;
 
-/// Waits until the fail point has killed it, and heals the place.
+/// Waits until the fail point has killed it, and heals the folder.
 #[track_caller]
-fn assert_aborted(place: &Place, server: &Server) {
+fn assert_aborted(dir: &TestDir, server: &Server) {
     assert_eq!(server.spawned.ended().signal(), Some(SIGABRT));
-    place.disarm();
+    dir.disarm();
 }
 
 fn data(received: &Received) -> Value {
@@ -25,60 +25,60 @@ fn data(received: &Received) -> Value {
 
 #[test]
 fn before_the_commit_nothing_of_the_message_is_there() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let receiver = Receiver::start();
-    let server = place.start();
+    let server = dir.start();
     server.endpoint(&receiver.url("/a"), "raw");
     server.endpoint(&receiver.url("/b"), "discord");
-    place.arm("commit-publish abort");
+    dir.arm("commit-publish abort");
     assert!(server.publish(&json!("lost")).is_none());
-    assert_aborted(&place, &server);
-    place.check();
-    assert_eq!(place.number("SELECT count(*) FROM message"), 0);
-    let server = place.start();
+    assert_aborted(&dir, &server);
+    dir.check();
+    assert_eq!(dir.number("SELECT count(*) FROM message"), 0);
+    let server = dir.start();
     server.published(&json!("kept"));
     server.wait_for_events("succeeded", 2);
     assert_eq!(receiver.at("/a").len() + receiver.at("/b").len(), 2);
     server.stop();
-    place.check();
+    dir.check();
 }
 
 #[test]
 fn after_the_commit_the_message_is_delivered_although_nobody_was_told() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let receiver = Receiver::start();
-    let server = place.start();
+    let server = dir.start();
     server.endpoint(&receiver.url("/a"), "raw");
-    place.arm("committed-publish abort");
+    dir.arm("committed-publish abort");
     assert!(server.publish(&json!("kept")).is_none());
-    assert_aborted(&place, &server);
+    assert_aborted(&dir, &server);
     assert!(receiver.at("/a").is_empty(), "nobody heard of it yet");
-    let server = place.start();
+    let server = dir.start();
     server.wait_for_events("succeeded", 1);
     assert_eq!(data(&receiver.at("/a")[0]), "kept");
     server.stop();
-    place.check();
+    dir.check();
 }
 
 /// Kills a server over one attempt; answers what came, then and after the next start, and how many
 /// attempts were recorded in between.
 fn killed_over_an_attempt(point: &str) -> (Vec<Received>, i64) {
-    let place = Place::new();
+    let dir = TestDir::new();
     let receiver = Receiver::start();
-    let server = place.start();
+    let server = dir.start();
     server.endpoint(&receiver.url("/a"), "raw");
-    place.arm(point);
+    dir.arm(point);
     // The attempt begins with the commit, so the end may be faster than the answer.
     let _ = server.publish(&json!("once"));
-    assert_aborted(&place, &server);
+    assert_aborted(&dir, &server);
     assert_eq!(receiver.at("/a").len(), 1);
-    place.check();
-    let recorded = place.number("SELECT count(*) FROM delivery");
-    let server = place.start();
+    dir.check();
+    let recorded = dir.number("SELECT count(*) FROM delivery");
+    let server = dir.start();
     server.published(&json!("after it"));
     server.wait_for_events("succeeded", 2);
     server.stop();
-    place.check();
+    dir.check();
     let received = receiver.at("/a");
     assert_eq!(data(received.last().unwrap()), "after it");
     (received, recorded)
@@ -111,36 +111,36 @@ fn while_the_database_is_made_the_next_start_makes_it() {
         "database-marked abort",
         "migrating abort",
     ] {
-        let mut place = Place::empty();
-        place.arm(point);
-        let died = place.run(&["token", "create", "--workspace", "w"]);
+        let mut dir = TestDir::empty();
+        dir.arm(point);
+        let died = dir.run(&["token", "create", "--workspace", "w"]);
         assert_eq!(died.status.signal(), Some(SIGABRT), "{point}");
-        place.disarm();
-        assert!(place.database.exists(), "{point}");
+        dir.disarm();
+        assert!(dir.database.exists(), "{point}");
         // An operator may look at what is there; so does the next start.
         assert_eq!(
-            place.number("SELECT count(*) FROM sqlite_schema"),
+            dir.number("SELECT count(*) FROM sqlite_schema"),
             0,
             "{point}"
         );
-        let starting = place.start();
+        let starting = dir.start();
         starting.stop();
-        place.make_token();
+        dir.make_token();
         let receiver = Receiver::start();
-        let server = place.start();
+        let server = dir.start();
         server.endpoint(&receiver.url("/a"), "raw");
         server.published(&json!(1));
         server.wait_for_events("succeeded", 1);
         server.stop();
-        place.check();
-        assert_eq!(place.number("PRAGMA auto_vacuum"), 2, "{point}");
+        dir.check();
+        assert_eq!(dir.number("PRAGMA auto_vacuum"), 2, "{point}");
     }
 }
 
 /// A new file whose first transaction is cut off in the middle: with half of its pages, and the rollback
 /// journal that undoes them.
-fn cut_off_at_first_write(place: &Place) {
-    let whole = place.path().join("whole.db");
+fn cut_off_at_first_write(dir: &TestDir) {
+    let whole = dir.path().join("whole.db");
     let connection = Connection::open(&whole).unwrap();
     let script = "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA cache_size = 1; PRAGMA user_version = 0;
         BEGIN IMMEDIATE; CREATE TABLE t (x); INSERT INTO t VALUES (1);";
@@ -149,31 +149,31 @@ fn cut_off_at_first_write(place: &Place) {
         let row = "INSERT INTO t VALUES (randomblob(3000))";
         connection.execute(row, []).unwrap();
     }
-    std::fs::copy(&whole, &place.database).unwrap();
-    let journal = place.path().join("whole.db-journal");
-    std::fs::copy(journal, place.beside("-journal")).unwrap();
-    assert!(std::fs::metadata(&place.database).unwrap().len() > 0);
-    assert!(std::fs::metadata(place.beside("-journal")).unwrap().len() > 0);
+    std::fs::copy(&whole, &dir.database).unwrap();
+    let journal = dir.path().join("whole.db-journal");
+    std::fs::copy(journal, dir.beside("-journal")).unwrap();
+    assert!(std::fs::metadata(&dir.database).unwrap().len() > 0);
+    assert!(std::fs::metadata(dir.beside("-journal")).unwrap().len() > 0);
 }
 
 #[test]
 fn where_the_first_write_was_cut_off_the_next_start_or_tool_makes_the_database() {
-    let place = Place::empty();
-    cut_off_at_first_write(&place);
-    let made = place.run(&["token", "create", "--workspace", "w"]);
+    let dir = TestDir::empty();
+    cut_off_at_first_write(&dir);
+    let made = dir.run(&["token", "create", "--workspace", "w"]);
     assert!(made.status.success(), "{}", text(&made.stderr));
-    let mut place = Place::empty();
-    cut_off_at_first_write(&place);
-    place.start().stop();
-    place.make_token();
-    let server = place.start();
+    let mut dir = TestDir::empty();
+    cut_off_at_first_write(&dir);
+    dir.start().stop();
+    dir.make_token();
+    let server = dir.start();
     server.published(&json!("taken"));
     server.stop();
-    place.check();
+    dir.check();
 }
 
 /// Makes the file one of the first version, with numbers in many blocks of counters.
-fn age(place: &Place) {
+fn age(dir: &TestDir) {
     let first = include_str!("../../../src/storage/sqlite/file/migrations/1.sql");
     let made = |start: &str, end: &str| {
         let from = first.find(start).unwrap();
@@ -191,6 +191,8 @@ fn age(place: &Place) {
          DROP INDEX token_parent;
          ALTER TABLE token DROP COLUMN parent;
          ALTER TABLE token DROP COLUMN origin;
+         ALTER TABLE endpoint DROP COLUMN name;
+         ALTER TABLE endpoint DROP COLUMN description;
          DROP TABLE revoked_admin;
          DROP TABLE unwanted_message;
          PRAGMA user_version = 1;",
@@ -203,64 +205,64 @@ fn age(place: &Place) {
             changes.push_str(&["DROP TABLE ", table, "_of_", key, ";", index].concat());
         }
     }
-    place.open().execute_batch(&changes).unwrap();
+    dir.open().execute_batch(&changes).unwrap();
 }
 
 #[test]
 fn while_an_older_file_is_brought_up_to_date_it_stays_as_it_was() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let receiver = Receiver::start();
-    let server = place.start();
+    let server = dir.start();
     server.endpoint(&receiver.url("/a"), "raw");
     for number in 0..12 {
         server.published(&json!(number));
     }
     server.wait_for_events("succeeded", 12);
     server.stop();
-    place.check();
-    age(&place);
-    place.arm("migrating abort");
-    let died = place.run(&["token", "create", "--workspace", "w"]);
+    dir.check();
+    age(&dir);
+    dir.arm("migrating abort");
+    let died = dir.run(&["token", "create", "--workspace", "w"]);
     assert_eq!(died.status.signal(), Some(SIGABRT));
-    place.disarm();
-    assert_eq!(place.number("PRAGMA user_version"), 1);
-    assert_eq!(place.number("SELECT count(hour) FROM event_count"), 0);
-    let server = place.start();
+    dir.disarm();
+    assert_eq!(dir.number("PRAGMA user_version"), 1);
+    assert_eq!(dir.number("SELECT count(hour) FROM event_count"), 0);
+    let server = dir.start();
     assert_eq!(server.events("succeeded"), 12);
     server.published(&json!("after it"));
     server.wait_for_events("succeeded", 13);
     server.stop();
-    assert_eq!(place.number("PRAGMA user_version"), 7);
+    assert_eq!(dir.number("PRAGMA user_version"), 7);
     let indexed = "SELECT count(*) FROM event_of_endpoint";
-    assert!(place.number(indexed) >= 12);
-    assert!(place.number("SELECT count(*) FROM event_count") > 12);
-    place.check();
+    assert!(dir.number(indexed) >= 12);
+    assert!(dir.number("SELECT count(*) FROM event_count") > 12);
+    dir.check();
 }
 
 #[test]
 fn while_archiving_a_message_keeps_all_its_bodies_or_none() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let receiver = Receiver::start();
-    let server = place.start();
+    let server = dir.start();
     server.endpoint(&receiver.url("/raw"), "raw");
     server.endpoint(&receiver.url("/slack"), "slack");
     let events = server.published(&json!({"id": 1}));
     server.wait_for_events("succeeded", 2);
     server.stop();
     let aged = "UPDATE message SET created_at = created_at - 3600000000";
-    place.open().execute(aged, []).unwrap();
+    dir.open().execute(aged, []).unwrap();
     let bodies = "SELECT (SELECT count(body) FROM message) + (SELECT count(body) FROM event)";
     let archives = Start {
         flags: &["--archive-after", "30m"],
         ..Start::default()
     };
-    place.arm("archiving abort");
-    let dies = place.spawn(&archives);
+    dir.arm("archiving abort");
+    let dies = dir.spawn(&archives);
     assert_eq!(dies.ended().signal(), Some(SIGABRT));
-    place.disarm();
-    place.check();
-    assert_eq!(place.number(bodies), 2);
-    let server = place.start_with(&archives);
+    dir.disarm();
+    dir.check();
+    assert_eq!(dir.number(bodies), 2);
+    let server = dir.start_with(&archives);
     for event in events {
         let path = format!("/api/webhooks/events/{event}");
         wait_until("the archive", || {
@@ -269,17 +271,17 @@ fn while_archiving_a_message_keeps_all_its_bodies_or_none() {
         assert_eq!(server.get(&path).body["payload"], json!(null));
     }
     server.stop();
-    place.check();
-    assert_eq!(place.number(bodies), 0);
+    dir.check();
+    assert_eq!(dir.number(bodies), 0);
 }
 
 /// More pending events of one endpoint than one step of a sweep takes.
 const BACKLOG: u64 = 1100;
 
 /// A server with [`BACKLOG`] events for an endpoint that hangs.
-fn backlog(place: &Place, receiver: &Receiver) -> (Server, String) {
+fn backlog(dir: &TestDir, receiver: &Receiver) -> (Server, String) {
     receiver.hold("/a");
-    let server = place.start();
+    let server = dir.start();
     let endpoint = server.endpoint(&receiver.url("/a"), "raw");
     std::thread::scope(|scope| {
         for _ in 0..10 {
@@ -291,46 +293,43 @@ fn backlog(place: &Place, receiver: &Receiver) -> (Server, String) {
 
 #[test]
 fn while_an_endpoint_is_being_disabled_it_is_disabled_or_not() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let receiver = Receiver::start();
-    let (server, path) = backlog(&place, &receiver);
-    place.arm("commit abort");
+    let (server, path) = backlog(&dir, &receiver);
+    dir.arm("commit abort");
     let off = json!({"enabled": false});
     assert!(server.call("PATCH", &path, Some(&off)).is_none());
-    assert_aborted(&place, &server);
-    place.check();
-    assert_eq!(
-        place.number("SELECT count(*) FROM event WHERE state = 4"),
-        0
-    );
+    assert_aborted(&dir, &server);
+    dir.check();
+    assert_eq!(dir.number("SELECT count(*) FROM event WHERE state = 4"), 0);
     receiver.let_go("/a");
-    let server = place.start();
+    let server = dir.start();
     assert_eq!(server.get(&path).body["enabled"], true);
     server.wait_for_events("succeeded", BACKLOG);
     server.stop();
-    place.check();
+    dir.check();
 }
 
 #[test]
 fn while_a_disabled_endpoint_is_swept_what_is_left_is_swept_later_and_never_sent() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let receiver = Receiver::start();
-    let (server, path) = backlog(&place, &receiver);
+    let (server, path) = backlog(&dir, &receiver);
     // A step passes the point twice, for fresh events and for retries: this is in the second step.
-    place.arm("sweeping abort 3");
+    dir.arm("sweeping abort 3");
     let off = json!({"enabled": false});
     // The steps may be faster than the answer.
     let _ = server.call("PATCH", &path, Some(&off));
-    assert_aborted(&place, &server);
-    place.check();
-    let swept = place.number("SELECT count(*) FROM event WHERE state = 4");
+    assert_aborted(&dir, &server);
+    dir.check();
+    let swept = dir.number("SELECT count(*) FROM event WHERE state = 4");
     assert!(
         swept > 0 && swept < i64::try_from(BACKLOG).unwrap(),
         "{swept}"
     );
     let sent = ids(&receiver);
     receiver.let_go("/a");
-    let server = place.start();
+    let server = dir.start();
     assert_eq!(server.get(&path).body["enabled"], false);
     server.wait_for_events("skipped", BACKLOG);
     // Whatever is sent from now on comes after anything that was left.
@@ -339,7 +338,7 @@ fn while_a_disabled_endpoint_is_swept_what_is_left_is_swept_later_and_never_sent
     server.published(&json!("after it"));
     server.wait_for_events("succeeded", 1);
     server.stop();
-    place.check();
+    dir.check();
     assert_eq!(ids(&receiver).len(), sent.len() + 1);
 }
 
@@ -353,24 +352,24 @@ fn between_the_passes_of_a_checkpoint_nothing_is_lost() {
     // Twenty megabytes of log start one.
     let large = "x".repeat(200_000);
     for point in ["checkpoint-pass abort", "checkpoint-end abort"] {
-        let place = Place::new();
+        let dir = TestDir::new();
         let receiver = Receiver::start();
         receiver.hold("/a");
-        let server = place.start();
+        let server = dir.start();
         server.endpoint(&receiver.url("/a"), "raw");
-        place.arm(point);
+        dir.arm(point);
         let mut accepted = HashSet::new();
         while let Some(answer) = server.publish(&json!(large)) {
             accepted.extend(event_ids(&answer.body));
             assert!(accepted.len() < 1000, "{point} is not reached");
         }
-        assert_aborted(&place, &server);
-        place.check();
+        assert_aborted(&dir, &server);
+        dir.check();
         receiver.let_go("/a");
-        let server = place.start();
+        let server = dir.start();
         server.wait_for_events("pending", 0);
         server.stop();
-        place.check();
+        dir.check();
         assert!(accepted.is_subset(&ids(&receiver)), "{point}");
     }
 }

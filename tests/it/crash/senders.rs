@@ -1,17 +1,18 @@
-//! A system that gives no thread for an attempt: it is made as soon as there is one again.
+//! The test of a system that gives no thread for an attempt: the attempt is made as soon as there is a
+//! thread.
 
 use serde_json::json;
 
-use super::server::{Place, wait_until};
+use super::server::{TestDir, wait_until};
 use crate::receiver::Receiver;
 
 #[test]
 fn an_attempt_for_which_there_was_no_thread_is_made_without_anybody_asking() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let receiver = Receiver::start();
-    let server = place.start();
+    let server = dir.start();
     server.endpoint(&receiver.url("/a"), "raw");
-    place.arm("sender-start fail");
+    dir.arm("sender-start fail");
     server.published(&json!("waits"));
     assert!(
         server
@@ -29,7 +30,7 @@ fn an_attempt_for_which_there_was_no_thread_is_made_without_anybody_asking() {
     });
     let answer = server.get("/readyz");
     assert_eq!((answer.status, &answer.body), (503, &expected));
-    place.disarm();
+    dir.disarm();
     // Nothing else is published that could have a thread started.
     server.wait_for_events("succeeded", 1);
     assert_eq!(receiver.at("/a").len(), 1);
@@ -38,7 +39,7 @@ fn an_attempt_for_which_there_was_no_thread_is_made_without_anybody_asking() {
         server.get("/readyz").status == 200
     });
     server.stop();
-    place.check();
+    dir.check();
 }
 
 /// As many attempts as waited are under way at the same time: one receiver that hangs does not hold up the
@@ -46,19 +47,19 @@ fn an_attempt_for_which_there_was_no_thread_is_made_without_anybody_asking() {
 #[test]
 fn attempts_for_which_there_were_no_threads_get_one_each() {
     const ENDPOINTS: usize = 5;
-    let place = Place::new();
+    let dir = TestDir::new();
     let receiver = Receiver::start();
-    let server = place.start();
+    let server = dir.start();
     let paths: Vec<String> = (0..ENDPOINTS).map(|n| format!("/{n}")).collect();
     for path in &paths {
         receiver.hold(path);
         server.endpoint(&receiver.url(path), "raw");
     }
-    place.arm("sender-start fail");
+    dir.arm("sender-start fail");
     server.published(&json!("waits"));
     let log = &server.spawned.log;
     assert!(log.wait("cannot start a sender", 1).is_some());
-    place.disarm();
+    dir.disarm();
     for path in &paths {
         receiver.wait(path, 1);
     }
@@ -67,5 +68,5 @@ fn attempts_for_which_there_were_no_threads_get_one_each() {
     }
     server.wait_for_events("succeeded", ENDPOINTS as u64);
     server.stop();
-    place.check();
+    dir.check();
 }

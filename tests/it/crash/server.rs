@@ -1,4 +1,4 @@
-//! The real binary, serving: started, killed, stopped, started again on the same file.
+//! The real binary as a server: started, killed, stopped, and started again on the same file.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -14,30 +14,30 @@ use super::whole;
 use crate::fixture::PATIENCE;
 
 /// A folder with a database, and a token for a workspace in it.
-pub(super) struct Place {
+pub(super) struct TestDir {
     folder: TempDir,
     pub(super) database: PathBuf,
     pub(super) token: String,
 }
 
-/// How the binary is started.
+/// The way in which the binary is started.
 #[derive(Default)]
 pub(super) struct Start<'a> {
     pub(super) flags: &'a [&'a str],
-    /// What a shell does before it becomes the server; `exec "$@"` is added.
+    /// The commands of a shell before it becomes the server; `exec "$@"` is added.
     pub(super) shell: Option<&'a str>,
-    /// Who reads its stderr.
+    /// The reader of its stderr.
     pub(super) reader: Reader,
     /// The port, where stderr does not tell it.
     pub(super) port: u16,
 }
 
-impl Place {
+impl TestDir {
     /// With a database.
     pub(super) fn new() -> Self {
-        let mut place = Self::empty();
-        place.make_token();
-        place
+        let mut dir = Self::empty();
+        dir.make_token();
+        dir
     }
 
     /// Without a database.
@@ -89,9 +89,9 @@ impl Place {
         self.path().join("fail-point")
     }
 
-    /// Has servers of this place do as told whenever they come to a fail point.
+    /// Has servers of this dir do as told whenever they come to a fail point.
     pub(super) fn arm(&self, what: &str) {
-        // Renamed into place: a server must not read half of it.
+        // Renamed into dir: a server must not read half of it.
         let new = self.path().join("fail-point.new");
         std::fs::write(&new, what).unwrap();
         std::fs::rename(new, self.fail_point()).unwrap();
@@ -298,7 +298,7 @@ impl Server {
         event_ids(&answer.body)
     }
 
-    /// How many events have a status.
+    /// Returns the number of events with a status.
     #[track_caller]
     pub(super) fn events(&self, status: &str) -> u64 {
         let list = self.get(&format!("/api/webhooks/events?limit=1&status={status}"));

@@ -1,16 +1,16 @@
-//! Signals that are no order to stop, and those that are.
+//! The tests of signals: those that stop the server, and those that do not.
 
 use serde_json::json;
 
-use super::server::Place;
+use super::server::TestDir;
 use crate::receiver::Receiver;
 
 #[test]
 fn signals_that_are_no_order_to_stop_cut_off_no_attempt() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let receiver = Receiver::start();
     receiver.hold("/a");
-    let server = place.start();
+    let server = dir.start();
     server.endpoint(&receiver.url("/a"), "raw");
     server.published(&json!("once"));
     receiver.wait("/a", 1);
@@ -22,16 +22,16 @@ fn signals_that_are_no_order_to_stop_cut_off_no_attempt() {
     server.wait_for_events("succeeded", 1);
     server.stop();
     assert_eq!(receiver.count("/a"), 1);
-    place.check();
+    dir.check();
 }
 
 #[test]
 fn signals_that_stop_let_the_attempt_under_way_finish() {
     for signal in ["-TERM", "-INT", "-QUIT"] {
-        let place = Place::new();
+        let dir = TestDir::new();
         let receiver = Receiver::start();
         receiver.hold("/a");
-        let server = place.start();
+        let server = dir.start();
         server.endpoint(&receiver.url("/a"), "raw");
         server.published(&json!("once"));
         receiver.wait("/a", 1);
@@ -40,10 +40,10 @@ fn signals_that_stop_let_the_attempt_under_way_finish() {
         assert!(log.is_some(), "{signal}: {}", server.spawned.log.whole());
         receiver.let_go("/a");
         assert_eq!(server.spawned.ended().code(), Some(0), "{signal}");
-        place.check();
+        dir.check();
         let succeeded = "SELECT count(*) FROM event WHERE state = 2";
-        assert_eq!(place.number(succeeded), 1, "{signal}");
-        let server = place.start();
+        assert_eq!(dir.number(succeeded), 1, "{signal}");
+        let server = dir.start();
         server.stop_by(signal);
         assert_eq!(receiver.count("/a"), 1, "{signal}: made twice");
     }

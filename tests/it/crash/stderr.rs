@@ -1,4 +1,4 @@
-//! Logs that cannot be written: they are lost, and nothing else is.
+//! The tests of logs that cannot be written: lines are lost, and nothing else is.
 
 use std::net::TcpListener;
 use std::process::Command;
@@ -7,7 +7,7 @@ use hookpost::fatal;
 use serde_json::json;
 
 use super::log::Reader;
-use super::server::{Place, Server, Start, wait_until};
+use super::server::{Server, Start, TestDir, wait_until};
 use crate::receiver::Receiver;
 
 /// Has every request and every statement logged, so that any thread may come to a line.
@@ -16,19 +16,19 @@ const TALKATIVE: &[&str] = &["--log-level", "info,hookpost=debug,hookpost::sql=t
 /// More than the pipe and the queue together hold.
 const MANY: usize = 3000;
 
-/// What the log says once it can again.
+/// The line that the log has after lines are lost.
 const MISSING: &str = "lines of the log are missing here";
 
 /// Publishes and delivers through trouble with the disk, so that the writer has something to say, too.
 #[track_caller]
-fn assert_works(place: &Place, server: &Server, receiver: &Receiver) {
+fn assert_works(dir: &TestDir, server: &Server, receiver: &Receiver) {
     server.endpoint(&receiver.url("/a"), "raw");
     for n in 0..20 {
         server.published(&json!(n));
     }
-    place.arm("commit fail");
+    dir.arm("commit fail");
     assert_eq!(server.publish(&json!("refused")).unwrap().status, 503);
-    place.disarm();
+    dir.disarm();
     wait_until("recovery", || server.get("/readyz").status == 200);
     server.published(&json!("after it"));
     server.wait_for_events("succeeded", 21);
@@ -36,29 +36,29 @@ fn assert_works(place: &Place, server: &Server, receiver: &Receiver) {
 
 #[test]
 fn a_reader_that_goes_away_ends_and_holds_up_nothing() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let receiver = Receiver::start();
-    let server = place.start_with(&Start {
+    let server = dir.start_with(&Start {
         flags: TALKATIVE,
         reader: Reader::Leaves,
         ..Start::default()
     });
-    assert_works(&place, &server, &receiver);
+    assert_works(&dir, &server, &receiver);
     server.stop();
-    place.check();
+    dir.check();
 }
 
 #[test]
 fn a_reader_that_stalls_ends_and_holds_up_nothing() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let receiver = Receiver::start();
     let start = Start {
         flags: TALKATIVE,
         reader: Reader::Stalls,
         ..Start::default()
     };
-    let server = place.start_with(&start);
-    assert_works(&place, &server, &receiver);
+    let server = dir.start_with(&start);
+    assert_works(&dir, &server, &receiver);
     for _ in 0..MANY {
         assert_eq!(server.get("/api/webhooks/events?limit=1").status, 200);
     }
@@ -73,19 +73,19 @@ fn a_reader_that_stalls_ends_and_holds_up_nothing() {
     let log = server.spawned.log.clone();
     server.stop();
     assert!(log.whole().lines().last().unwrap().ends_with("stopped"));
-    place.check();
+    dir.check();
 }
 
 #[test]
 fn a_reader_that_stalls_keeps_no_server_from_ending() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let start = Start {
         flags: TALKATIVE,
         reader: Reader::Stalls,
         ..Start::default()
     };
     let stalled = || {
-        let server = place.start_with(&start);
+        let server = dir.start_with(&start);
         for _ in 0..MANY {
             assert_eq!(server.get("/api/webhooks/events?limit=1").status, 200);
         }
@@ -93,10 +93,10 @@ fn a_reader_that_stalls_keeps_no_server_from_ending() {
     };
     stalled().stop();
     let server = stalled();
-    place.arm("janitor-turn panic");
+    dir.arm("janitor-turn panic");
     assert_eq!(server.spawned.ended().code(), Some(fatal::EXIT_CODE));
-    place.disarm();
-    place.check();
+    dir.disarm();
+    dir.check();
 }
 
 /// A port that is free: bound and dropped.
@@ -107,15 +107,15 @@ fn free_port() -> u16 {
 
 /// Starts a server whose stderr is what `shell` makes it.
 #[track_caller]
-fn start_unheard(place: &Place, shell: &str) -> Server {
+fn start_unheard(dir: &TestDir, shell: &str) -> Server {
     let port = free_port();
-    let server = place.spawn(&Start {
+    let server = dir.spawn(&Start {
         flags: TALKATIVE,
         shell: Some(shell),
         port,
         ..Start::default()
     });
-    let server = server.serving_at(format!("127.0.0.1:{port}"), &place.token);
+    let server = server.serving_at(format!("127.0.0.1:{port}"), &dir.token);
     wait_until("the start", || {
         server.call("GET", "/readyz", None).is_some()
     });
@@ -125,12 +125,12 @@ fn start_unheard(place: &Place, shell: &str) -> Server {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_log_on_a_full_disk_ends_and_holds_up_nothing() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let receiver = Receiver::start();
-    let server = start_unheard(&place, "exec 2>/dev/full");
-    assert_works(&place, &server, &receiver);
+    let server = start_unheard(&dir, "exec 2>/dev/full");
+    assert_works(&dir, &server, &receiver);
     server.stop();
-    place.check();
+    dir.check();
 }
 
 /// The most that a file may have here, in blocks of 512 bytes or of 1024, as the shell pleases.
@@ -139,9 +139,9 @@ const BLOCKS: u64 = 2048;
 /// Starts a server whose log and database come to the same limit, and brings both there; with how many
 /// publishes were accepted.
 #[track_caller]
-fn fill_the_disk(place: &Place, receiver: &Receiver) -> (Server, u64) {
+fn fill_the_disk(dir: &TestDir, receiver: &Receiver) -> (Server, u64) {
     let shell = format!("ulimit -S -f {BLOCKS}; exec 2>>log");
-    let server = start_unheard(place, &shell);
+    let server = start_unheard(dir, &shell);
     server.endpoint(&receiver.url("/a"), "raw");
     let large = json!("x".repeat(50_000));
     let mut accepted = 0;
@@ -149,7 +149,7 @@ fn fill_the_disk(place: &Place, receiver: &Receiver) -> (Server, u64) {
         accepted += 1;
         assert!(accepted < 1000, "the disk is never full");
     }
-    let log = place.path().join("log");
+    let log = dir.path().join("log");
     wait_until("a log that is full as well", || {
         let _ = server.get("/api/webhooks/events?limit=1");
         std::fs::metadata(&log).unwrap().len() >= BLOCKS * 512
@@ -163,9 +163,9 @@ fn fill_the_disk(place: &Place, receiver: &Receiver) -> (Server, u64) {
 
 #[test]
 fn a_disk_that_both_the_log_and_the_database_fill_is_survived() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let receiver = Receiver::start();
-    let (server, accepted) = fill_the_disk(&place, &receiver);
+    let (server, accepted) = fill_the_disk(&dir, &receiver);
     let pid = server.spawned.id().to_string();
     let lifted = Command::new("prlimit")
         .args(["--pid", &pid, "--fsize=unlimited:"])
@@ -176,24 +176,24 @@ fn a_disk_that_both_the_log_and_the_database_fill_is_survived() {
     wait_until("recovery", || server.get("/readyz").status == 200);
     server.published(&json!("after it"));
     server.wait_for_events("succeeded", accepted + 1);
-    let log = place.path().join("log");
+    let log = dir.path().join("log");
     wait_until("the line about what is missing", || {
         std::fs::read_to_string(&log).unwrap().contains(MISSING)
     });
     server.stop();
-    place.check();
+    dir.check();
 }
 
 #[test]
 fn a_disk_that_both_the_log_and_the_database_fill_keeps_no_server_from_ending() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let receiver = Receiver::start();
-    let (server, accepted) = fill_the_disk(&place, &receiver);
+    let (server, accepted) = fill_the_disk(&dir, &receiver);
     server.signal("-TERM");
     let status = server.spawned.ended();
     assert!(status.code().is_some(), "it ends by itself: {status}");
-    let server = place.start();
+    let server = dir.start();
     server.wait_for_events("succeeded", accepted);
     server.stop();
-    place.check();
+    dir.check();
 }

@@ -1,5 +1,5 @@
-//! Those who use one database at the same time: two servers never do, by whatever names they reach it; a
-//! server and tools wait for each other and then all get through.
+//! The tests of processes that use one database at the same time. Two servers never do, by whatever names
+//! they open it; a server and tools wait for each other, and then all succeed.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::process::{Child, Command};
 
 use serde_json::json;
 
-use super::server::{Place, Spawned, Start, text, wait_until};
+use super::server::{Spawned, Start, TestDir, text, wait_until};
 
 const CREATE: [&str; 4] = ["token", "create", "--workspace", "w"];
 
@@ -19,9 +19,9 @@ fn permit(path: &Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// What the lock file says.
-fn holder(place: &Place) -> String {
-    std::fs::read_to_string(place.beside(".lock")).unwrap_or_default()
+/// Returns the content of the lock file.
+fn holder(dir: &TestDir) -> String {
+    std::fs::read_to_string(dir.beside(".lock")).unwrap_or_default()
 }
 
 #[track_caller]
@@ -39,8 +39,8 @@ fn assert_started(server: &Spawned) {
 
 /// The one line of a server that must not start.
 #[track_caller]
-fn refusal(place: &Place) -> String {
-    let second = place.spawn(&Start::default());
+fn refusal(dir: &TestDir) -> String {
+    let second = dir.spawn(&Start::default());
     assert_eq!(second.ended().code(), Some(1));
     let line = second.log.whole();
     assert_eq!(line.lines().count(), 1, "{line}");
@@ -48,91 +48,89 @@ fn refusal(place: &Place) -> String {
 }
 
 #[test]
-fn first_starts_of_a_server_and_tools_at_once() {
+fn a_server_and_tools_that_start_at_once_make_one_database() {
     for _ in 0..3 {
-        let mut place = Place::empty();
-        let tools: Vec<Child> = (0..3).map(|_| place.spawn_tool(&CREATE)).collect();
-        let server = place.spawn(&Start::default());
-        let more: Vec<Child> = (0..3).map(|_| place.spawn_tool(&CREATE)).collect();
+        let mut dir = TestDir::empty();
+        let tools: Vec<Child> = (0..3).map(|_| dir.spawn_tool(&CREATE)).collect();
+        let server = dir.spawn(&Start::default());
+        let more: Vec<Child> = (0..3).map(|_| dir.spawn_tool(&CREATE)).collect();
         tools.into_iter().chain(more).for_each(assert_made);
         assert_started(&server);
-        place.make_token();
+        dir.make_token();
         drop(server);
-        assert_eq!(place.number("SELECT count(*) FROM token"), 7);
-        place.check();
+        assert_eq!(dir.number("SELECT count(*) FROM token"), 7);
+        dir.check();
     }
 }
 
 #[test]
 fn a_tool_waits_for_a_server_that_makes_the_file() {
-    let place = Place::empty();
-    place.arm("migrating hold");
-    let server = place.spawn(&Start::default());
-    wait_until("the server's lock", || {
-        holder(&place).starts_with("server ")
-    });
-    let mut tool = place.spawn_tool(&CREATE);
+    let dir = TestDir::empty();
+    dir.arm("migrating hold");
+    let server = dir.spawn(&Start::default());
+    wait_until("the server's lock", || holder(&dir).starts_with("server "));
+    let mut tool = dir.spawn_tool(&CREATE);
     assert!(tool.try_wait().unwrap().is_none());
-    place.disarm();
+    dir.disarm();
     assert_made(tool);
     assert_started(&server);
 }
 
 #[test]
 fn a_server_waits_for_a_tool_that_makes_the_file_and_in_the_end_says_which() {
-    let place = Place::empty();
-    place.arm("migrating hold");
-    let mut tool = place.spawn_tool(&CREATE);
+    let dir = TestDir::empty();
+    dir.arm("migrating hold");
+    let mut tool = dir.spawn_tool(&CREATE);
     wait_until("the tool's lock", || {
-        holder(&place).starts_with("token create ")
+        holder(&dir).starts_with("token create ")
     });
     // It waits some seconds.
-    let says = refusal(&place);
+    let says = refusal(&dir);
     let who = format!("in use by `hookpost token create` (process {})", tool.id());
     assert!(says.contains(&who), "{says}");
     assert!(tool.try_wait().unwrap().is_none(), "it was to be held");
-    let server = place.spawn(&Start::default());
-    place.disarm();
+    let server = dir.spawn(&Start::default());
+    dir.disarm();
     assert_made(tool);
     assert_started(&server);
 }
 
 #[test]
 fn a_lock_file_that_was_removed_lets_no_second_server_in() {
-    let place = Place::new();
-    let server = place.start();
-    let says = refusal(&place);
+    let dir = TestDir::new();
+    let server = dir.start();
+    let says = refusal(&dir);
     let who = format!("another Hookpost server (process {})", server.spawned.id());
     assert!(says.contains(&who), "{says}");
-    std::fs::remove_file(place.beside(".lock")).unwrap();
+    std::fs::remove_file(dir.beside(".lock")).unwrap();
     #[cfg(target_os = "linux")]
     {
-        let says = refusal(&place);
+        let says = refusal(&dir);
         assert!(says.contains("its lock file was removed"), "{says}");
     }
-    assert_made(place.spawn_tool(&CREATE));
+    assert_made(dir.spawn_tool(&CREATE));
     server.published(&json!(1));
     server.stop();
-    place.check();
+    dir.check();
 }
 
 #[test]
 fn a_link_that_leads_nowhere_yet_gives_its_name_to_nothing() {
-    let mut place = Place::empty();
-    let folder = place.path().join("elsewhere");
+    let mut dir = TestDir::empty();
+    let folder = dir.path().join("elsewhere");
     std::fs::create_dir(&folder).unwrap();
-    let (first, link) = (place.path().join("first.db"), place.database.clone());
+    let (first, link) = (dir.path().join("first.db"), dir.database.clone());
     symlink("elsewhere/h.db", &first).unwrap();
     symlink("first.db", &link).unwrap();
-    let server = place.spawn(&Start::default());
+    let server = dir.spawn(&Start::default());
     assert_started(&server);
-    place.make_token();
-    place.database = folder.join("h.db");
+    dir.make_token();
+    dir.database = folder.join("h.db");
     for end in ["", "-wal", "-shm", ".lock"] {
-        assert_eq!(mode(&place.beside(end)), 0o600, "{end}");
+        assert_eq!(mode(&dir.beside(end)), 0o600, "{end}");
     }
-    assert!(refusal(&place).contains("in use by another Hookpost server"));
-    let mut names: Vec<_> = place.path().read_dir().unwrap().collect();
+    assert!(refusal(&dir).contains("in use by another Hookpost server"));
+    let mut names: Vec<_> = dir.path().read_dir().unwrap().collect();
     names.retain(|name| {
         name.as_ref()
             .unwrap()
@@ -143,36 +141,36 @@ fn a_link_that_leads_nowhere_yet_gives_its_name_to_nothing() {
     assert_eq!(names.len(), 2, "{names:?}");
     drop(server);
     std::fs::remove_dir_all(folder).unwrap();
-    assert!(refusal(&place).contains("there is no folder"));
-    place.database = link;
-    assert!(refusal(&place).contains("there is no folder"));
+    assert!(refusal(&dir).contains("there is no folder"));
+    dir.database = link;
+    assert!(refusal(&dir).contains("there is no folder"));
 }
 
 #[test]
 fn what_is_no_file_beside_the_database_is_refused_and_not_waited_at() {
-    let place = Place::new();
+    let dir = TestDir::new();
     for end in [".lock", "-wal", "-shm"] {
-        let path = place.beside(end);
+        let path = dir.beside(end);
         let _ = std::fs::remove_file(&path);
-        let elsewhere = place.path().join("elsewhere");
+        let elsewhere = dir.path().join("elsewhere");
         symlink(&elsewhere, &path).unwrap();
-        assert!(refusal(&place).contains("is not a file"));
+        assert!(refusal(&dir).contains("is not a file"));
         assert!(!elsewhere.exists());
         std::fs::remove_file(&path).unwrap();
         let made = Command::new("mkfifo").arg(&path).status();
         if made.is_ok_and(|status| status.success()) {
-            assert!(refusal(&place).contains("is not a file"));
+            assert!(refusal(&dir).contains("is not a file"));
             std::fs::remove_file(&path).unwrap();
         }
     }
-    place.start().stop();
+    dir.start().stop();
 }
 
-/// Where the test may mount anything, which takes privileges.
+/// Runs only where the test has the privilege to mount a file.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_file_that_is_mounted_by_itself_is_refused_and_its_folder_is_not() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let script = "mkdir folder && touch folder/file.db \
         && mount --bind h.db folder/file.db && exec \"$0\" token list --database folder/file.db";
     let mut command = Command::new("unshare");
@@ -182,12 +180,12 @@ fn a_file_that_is_mounted_by_itself_is_refused_and_its_folder_is_not() {
         "-c",
         "mount --version >&2 && mount --bind . . && echo can",
     ]);
-    let can = command.current_dir(place.path()).output();
+    let can = command.current_dir(dir.path()).output();
     let may_mount = can.is_ok_and(|output| text(&output.stdout).contains("can"));
     let in_namespace = |script: &str| {
         let mut command = Command::new("unshare");
         command.args(["-m", "sh", "-c", script, env!("CARGO_BIN_EXE_hookpost")]);
-        command.current_dir(place.path()).output().unwrap()
+        command.current_dir(dir.path()).output().unwrap()
     };
     if may_mount {
         let refused = in_namespace(script);
@@ -202,13 +200,13 @@ fn a_file_that_is_mounted_by_itself_is_refused_and_its_folder_is_not() {
         let taken = in_namespace(script);
         assert!(taken.status.success(), "{}", text(&taken.stderr));
     }
-    place.start().stop();
+    dir.start().stop();
 }
 
 #[test]
 fn files_that_others_may_read_are_narrowed_with_one_line() {
-    let place = Place::new();
-    let server = place.start();
+    let dir = TestDir::new();
+    let server = dir.start();
     server.published(&json!(1));
     // Killed, it leaves a log.
     drop(server);
@@ -218,11 +216,11 @@ fn files_that_others_may_read_are_narrowed_with_one_line() {
         ("-shm", 0o640),
         (".lock", 0o644),
     ] {
-        permit(&place.beside(end), wide);
+        permit(&dir.beside(end), wide);
     }
-    let server = place.start();
+    let server = dir.start();
     for end in ["", "-wal", "-shm", ".lock"] {
-        assert_eq!(mode(&place.beside(end)), 0o600, "{end}");
+        assert_eq!(mode(&dir.beside(end)), 0o600, "{end}");
     }
     let said = "others than their owner had permissions for files that hold secrets";
     let log = server.spawned.log.wait(said, 1).expect("it says so");
@@ -236,7 +234,7 @@ fn files_that_others_may_read_are_narrowed_with_one_line() {
         assert!(line.contains(of), "{line}");
     }
     server.stop();
-    let server = place.start();
+    let server = dir.start();
     assert_eq!(server.spawned.log.count(said), 0);
     server.stop();
 }

@@ -1,8 +1,9 @@
-//! Whether a file is whole: its pages, and what its tables say of each other.
+//! The check that a database file is sound: its pages, and the relations between its tables.
 
 use rusqlite::Connection;
 
-/// What holds of the tables at any moment, and how many rows break it.
+/// The rules that hold for the tables at any moment, and for each a query that counts the rows that break
+/// it.
 const RULES: [(&str, &str); 4] = [
     (
         "messages whose events are not all there",

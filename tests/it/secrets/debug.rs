@@ -1,4 +1,5 @@
-//! `Debug` of whatever holds a credential, as a log line or a failed assertion would show it.
+//! The tests of `Debug` for types that hold a credential, as a log line or a failed assertion would show
+//! it.
 
 use std::fmt::Debug;
 
@@ -90,7 +91,7 @@ fn debug_of_the_types_that_hold_credentials_shows_none() {
     );
 }
 
-/// Errors may be shown to anybody, with `Debug` too, and have no value in them.
+/// Any log or response may show a problem, so its `Debug` must not contain the URL.
 #[test]
 fn problems_with_urls_name_no_path() {
     let policy = NetworkPolicy::strict();
@@ -109,7 +110,7 @@ fn problems_with_urls_name_no_path() {
         format!("https://example.com/{path}{}", "x".repeat(3000)),
     ] {
         let problem = EndpointUrl::parse(&url, &policy).unwrap_err();
-        let said = format!("{problem} {problem:?} {problem:#?}");
+        let said = format!("{problem:?} {problem:#?}");
         let found = credentials.found_in(said.as_bytes());
         assert!(found.is_empty(), "{}", found.join("\n"));
     }

@@ -1,12 +1,12 @@
-//! What a panic would say. It goes to the log as it is, so there may be no values in it.
+//! The test that panic messages have no values in them: they go to the log as they are.
 //!
-//! The source is read for that, and not tried: what is looked for are panics that nobody knows of. A
-//! `Debug` in the message of a failed `expect` is that of an error; those are without values too, see
+//! The test reads the source, since it looks for panics that are not known and cannot be provoked. A
+//! `Debug` in the message of a failed `expect` is that of an error; errors have no values either, see
 //! `debug`. `fail_point.rs` is in no build that ships.
 
 use std::path::Path;
 
-/// What panics with a message of its own; it has no value in it if nothing is formatted.
+/// The calls that panic with a message of their own; it has no value in it unless a value is formatted.
 const MESSAGES: [&str; 6] = [
     "panic!",
     "unreachable!",
@@ -16,7 +16,7 @@ const MESSAGES: [&str; 6] = [
     "debug_assert!",
 ];
 
-/// What shows values, whatever the message.
+/// The calls that show values, whatever the message.
 const VALUES: [&str; 7] = [
     "assert_eq!",
     "assert_ne!",

@@ -1,4 +1,4 @@
-//! Finds credentials in what was said, whole or in part, as they are or encoded.
+//! The search for credentials in an output, whole or in part, plain or encoded.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -9,7 +9,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 /// So much of a credential, in any form, is a find. Less may be chance, and helps nobody.
 const WINDOW: usize = 12;
 
-/// What is known at the beginning of a credential, and no part of the secret.
+/// The prefixes of credentials, which are not secret.
 const PREFIXES: [&str; 3] = ["hookpost_wat_", "hookpost_adm_", "whsec_"];
 
 /// Credentials to look for.
@@ -50,7 +50,7 @@ impl Credentials {
         }
     }
 
-    /// What of them is in `said`, and around what.
+    /// Returns the credentials that `said` contains, with the text around each.
     pub(super) fn found_in(&self, said: &[u8]) -> Vec<String> {
         let said = said.to_ascii_lowercase();
         let mut found: Vec<(&str, String)> = Vec::new();
@@ -72,7 +72,7 @@ impl Credentials {
     }
 }
 
-/// How bytes are commonly written. Base64 without padding is the beginning of that with it.
+/// Returns the usual encodings of bytes. Base64 without padding is the beginning of base64 with padding.
 fn encodings(what: &'static str, bytes: &[u8]) -> Vec<(&'static str, String)> {
     let hex = bytes.iter().fold(String::new(), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");

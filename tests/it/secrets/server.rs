@@ -1,4 +1,4 @@
-//! The real binary, saying all it can.
+//! The real binary with all its output kept.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::super::fixture::PATIENCE;
 
-/// What a process wrote so far.
+/// The output of a process so far.
 #[derive(Clone, Default)]
 struct Said(Arc<(Mutex<Vec<u8>>, Condvar)>);
 

@@ -1,4 +1,4 @@
-//! What a token makes is below it: it ends no later, holds no more, and goes with it.
+//! The tests of tokens that a token made: they end no later, hold no more scopes, and are revoked with it.
 
 use std::time::{Duration, Instant};
 
@@ -82,7 +82,7 @@ fn a_child_ends_no_later_than_its_parent() {
 }
 
 #[test]
-fn no_token_prolongs_a_life() {
+fn no_caller_can_prolong_the_life_of_a_token() {
     let app = TestApp::with_manual_clock(&[]);
     let parent = ending(&app, MINUTE);
     let own = child(&app, &parent.token);
@@ -177,7 +177,7 @@ impl Family {
 }
 
 #[test]
-fn with_a_token_goes_what_is_below_it() {
+fn revoking_a_token_revokes_its_descendants() {
     let app = TestApp::start();
     let family = Family::new(&app);
     assert_eq!(family.alive(&app), [true; 5]);
@@ -193,7 +193,7 @@ fn with_a_token_goes_what_is_below_it() {
 }
 
 #[test]
-fn what_is_below_goes_as_fast_when_it_is_done_elsewhere() {
+fn a_token_revoked_elsewhere_ends_with_its_descendants_within_a_second() {
     let app = TestApp::start();
     let family = Family::new(&app);
     assert_eq!(family.alive(&app), [true; 5], "all of them are remembered");
@@ -205,7 +205,7 @@ fn what_is_below_goes_as_fast_when_it_is_done_elsewhere() {
 }
 
 #[test]
-fn what_is_below_can_be_kept_and_is_then_one_step_higher() {
+fn the_children_of_a_revoked_token_can_be_kept_and_get_its_parent() {
     let app = TestApp::start();
     for (query, keeps) in [
         ("keep_children=true", true),
@@ -348,7 +348,7 @@ fn nobody_touches_a_token_that_they_come_from() {
 }
 
 #[test]
-fn what_a_token_makes_while_it_is_revoked_goes_with_it() {
+fn a_token_made_while_its_parent_is_revoked_is_revoked_too() {
     let app = TestApp::start();
     for _ in 0..10 {
         let parent = child(&app, &app.token);

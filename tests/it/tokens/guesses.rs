@@ -1,4 +1,4 @@
-//! Whatever is nearly a token is none.
+//! The tests of texts that are nearly a token: all are refused.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ fn one_wrong_character_anywhere_is_enough() {
 }
 
 #[test]
-fn parts_and_more_than_the_whole_are_no_token() {
+fn parts_of_a_token_and_a_token_with_more_are_refused() {
     let app = TestApp::start();
     let token = &app.token;
     for end in 1..token.len() {
@@ -75,7 +75,7 @@ fn as_admin(workspace_token: &str) -> String {
 }
 
 #[test]
-fn a_token_is_of_its_kind() {
+fn a_token_of_one_kind_is_none_of_the_other() {
     let app = TestApp::start();
     assert_bad(&app, &app.token.replace("_wat_", "_adm_"));
     assert_bad(&app, &app.admin.replace("_adm_", "_wat_"));

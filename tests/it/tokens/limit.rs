@@ -1,4 +1,4 @@
-//! How many tokens a workspace may make.
+//! The tests of the greatest number of tokens of a workspace.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ fn assert_full(answer: &Answer, limit: u32) {
 }
 
 #[test]
-fn a_workspace_has_so_many_tokens() {
+fn a_workspace_cannot_have_more_tokens_than_the_limit() {
     let app = TestApp::with_flags(&["--max-tokens", "4"]);
     let body = json!({"comment": "", "scopes": ["webhooks:read"]});
     let mut named = body.clone();

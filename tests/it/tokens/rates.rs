@@ -1,4 +1,4 @@
-//! How often the tokens of a workspace may ask.
+//! The tests of the limit on the requests of a workspace a minute.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ fn standing(answer: &Answer) -> Option<[u32; 3]> {
 }
 
 #[test]
-fn a_workspace_may_ask_so_often_a_minute_and_is_told() {
+fn a_workspace_has_a_limit_of_requests_a_minute_and_can_read_it() {
     let app = TestApp::with_manual_clock(&["--rate-limit", "5"]);
     for (remaining, reset) in [(4, 12), (3, 24), (2, 36), (1, 48), (0, 60)] {
         let answer = app.get(LIST);
@@ -99,7 +99,7 @@ fn other_workspace(app: &TestApp) -> (String, String) {
 }
 
 #[test]
-fn whoever_makes_tokens_makes_no_budgets() {
+fn more_tokens_give_a_workspace_no_more_requests() {
     let app = TestApp::with_manual_clock(&["--rate-limit", "20"]);
     let minted: Vec<_> = (0..4).map(|_| child(&app, &app.token).token).collect();
     let mut let_in = 4;
@@ -129,7 +129,7 @@ fn whoever_makes_tokens_makes_no_budgets() {
 }
 
 #[test]
-fn what_is_let_in_counts_whatever_comes_of_it() {
+fn an_allowed_request_counts_whatever_its_response() {
     let app = TestApp::with_manual_clock(&["--rate-limit", "5"]);
     let gone = format!("{LIST}/0190a000-0000-4000-8000-000000000000");
     let text = ("content-type", "text/plain");
@@ -161,7 +161,7 @@ fn what_is_let_in_counts_whatever_comes_of_it() {
 }
 
 #[test]
-fn what_is_refused_before_does_not_count() {
+fn a_request_that_is_refused_earlier_does_not_count() {
     let app = TestApp::with_manual_clock(&["--rate-limit", "1"]);
     let scopes = [Scope::WebhooksRead].into_iter().collect();
     let reader = app.make_token(Some(&app.workspace), scopes);
@@ -177,7 +177,7 @@ fn what_is_refused_before_does_not_count() {
 }
 
 #[test]
-fn browsers_can_read_how_a_token_stands() {
+fn browsers_can_read_the_rate_limit() {
     let app = TestApp::with_manual_clock(&["--rate-limit", "1"]);
     for status in [200, 429] {
         let answer = list_as(&app, &app.token, ("origin", "https://app.example"));

@@ -1,4 +1,5 @@
-//! A request is under way while its token ends: its body is not acted upon any more.
+//! The tests of a token that ends while the body of its request arrives: the server does not act on the
+//! body.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -56,7 +57,7 @@ impl Stalled {
     }
 }
 
-/// How many publishes the token has left, after one that says nothing.
+/// Returns how many publishes the token has left, after an empty one.
 fn remaining(app: &TestApp, token: &str) -> u32 {
     let answer = app.post(PUBLISH, token, &json!({}));
     let left = answer.header("x-ratelimit-remaining");
@@ -85,7 +86,7 @@ fn assert_refused(app: &TestApp, stalled: Stalled, status: u16, error: &str) {
 }
 
 #[test]
-fn a_token_that_is_revoked_meanwhile() {
+fn a_body_is_refused_if_its_token_is_revoked_while_it_arrives() {
     let (app, token) = start();
     let id = newest(&app);
     let stalled = Stalled::start(&app, &token);
@@ -95,7 +96,7 @@ fn a_token_that_is_revoked_meanwhile() {
 }
 
 #[test]
-fn a_token_that_is_revoked_elsewhere_meanwhile() {
+fn a_body_is_refused_if_its_token_is_revoked_elsewhere_while_it_arrives() {
     let (app, token) = start();
     let id = newest(&app);
     let stalled = Stalled::start(&app, &token);
@@ -109,7 +110,7 @@ fn a_token_that_is_revoked_elsewhere_meanwhile() {
 }
 
 #[test]
-fn a_token_that_expires_meanwhile() {
+fn a_body_is_refused_if_its_token_expires_while_it_arrives() {
     let (app, token) = start();
     let stalled = Stalled::start(&app, &token);
     app.advance(Duration::from_mins(1));
@@ -117,7 +118,7 @@ fn a_token_that_expires_meanwhile() {
 }
 
 #[test]
-fn a_token_that_loses_its_scope_meanwhile() {
+fn a_body_is_refused_if_its_token_loses_the_scope_while_it_arrives() {
     let (app, token) = start();
     let id = newest(&app);
     let stalled = Stalled::start(&app, &token);
@@ -128,7 +129,7 @@ fn a_token_that_loses_its_scope_meanwhile() {
 }
 
 #[test]
-fn what_becomes_of_other_tokens_does_not_matter() {
+fn a_body_is_accepted_if_another_token_is_revoked_while_it_arrives() {
     let (app, other) = start();
     let id = newest(&app);
     let token = app.make_token(Some(&app.workspace), Scopes::webhooks());

@@ -1,4 +1,4 @@
-//! The admin token of the server's settings, from start to start of the real binary.
+//! The tests of the admin token in the server's settings, over several starts of the real binary.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;

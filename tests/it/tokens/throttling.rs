@@ -1,4 +1,4 @@
-//! Bad tokens are held back by where they come from; good ones never are.
+//! The tests of the limit on failed authentications of an address; valid tokens are never refused by it.
 
 use std::time::Duration;
 
@@ -72,7 +72,7 @@ fn the_fourth_bad_token_in_a_minute_is_told_to_wait() {
 }
 
 #[test]
-fn a_valid_token_is_let_in_from_anywhere() {
+fn a_valid_token_is_accepted_from_a_throttled_address() {
     let app = start(&[]);
     use_up(&app, "");
     let new = app.make_token(Some(&app.workspace), Scopes::webhooks());
@@ -89,7 +89,7 @@ fn a_valid_token_is_let_in_from_anywhere() {
 }
 
 #[test]
-fn nobody_says_where_they_come_from_themselves() {
+fn a_client_cannot_name_its_own_address() {
     let app = start(&[]);
     use_up(&app, "198.51.100.1");
     for other in ["198.51.100.2", "2001:db8::1", "127.0.0.1", "unknown", ""] {
@@ -101,7 +101,7 @@ fn nobody_says_where_they_come_from_themselves() {
 }
 
 #[test]
-fn a_trusted_proxy_says_where_they_come_from() {
+fn a_trusted_proxy_names_the_address_of_the_client() {
     let app = start(&["--trusted-proxy", "127.0.0.0/8,10.0.0.1"]);
     use_up(&app, "198.51.100.1");
     assert_eq!(bad_from(&app, "198.51.100.2"), 401, "another client");

@@ -1,4 +1,4 @@
-//! How many bytes a workspace may publish.
+//! The tests of the limit on the bytes that a workspace may publish a minute.
 
 use std::time::Duration;
 
@@ -61,7 +61,7 @@ fn a_workspace_may_publish_so_many_bytes_a_minute_whoever_publishes() {
 }
 
 #[test]
-fn a_large_body_is_read_elsewhere_and_answered_the_same() {
+fn a_large_body_gets_the_same_responses_as_a_small_one() {
     let app = TestApp::with_manual_clock(&["--publish-byte-limit", "100000"]);
     let headers = [("authorization", format!("Bearer {}", app.token))];
     let headers: Vec<_> = headers

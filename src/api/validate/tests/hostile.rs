@@ -1,4 +1,4 @@
-//! No input does harm, whatever reads it.
+//! Property tests: no input makes a reader panic, or makes a response that is not JSON.
 
 use proptest::prelude::*;
 use serde_json::Value;
@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::super::{Input, read};
 use crate::domain::network_policy::NetworkPolicy;
 
-/// Reads everything with everything.
+/// Reads the same input with every reader.
 fn exercise(path: &str, query: &str, body: &str) -> String {
     let policy = NetworkPolicy::default();
     let mut input = Input::new(path, query);

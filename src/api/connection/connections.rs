@@ -1,0 +1,234 @@
+//! The connections of a worker: what each is waiting for, what it holds, and which have to go.
+
+use std::cell::{Cell, RefCell};
+use std::cmp::Reverse;
+use std::rc::{Rc, Weak};
+use std::time::{Duration, Instant};
+
+use super::accounts::{Accounts, Owner};
+use super::limits::Limits;
+use super::state::{ConnectionState, Kind, Progress, Stage};
+
+/// A request that is younger than this is not given up for another connection: most have come whole by
+/// then, and are answered.
+const SPARED_FOR: Duration = Duration::from_secs(1);
+
+/// Who holds less than this is not given up for the memory of others: as many as there may be hold half of
+/// what a worker may, together.
+pub(super) const SPARED_BYTES: usize = 4096;
+
+/// The connections of one worker.
+pub(in crate::api) struct Connections {
+    pub(super) limits: Limits,
+    states: RefCell<Vec<Rc<ConnectionState>>>,
+    accounts: Accounts,
+    watched: Cell<bool>,
+}
+
+impl Connections {
+    /// None yet.
+    pub(in crate::api) fn new(limits: Limits) -> Rc<Self> {
+        Rc::new(Self {
+            limits,
+            states: RefCell::default(),
+            accounts: Accounts::new(),
+            watched: Cell::new(false),
+        })
+    }
+
+    /// Takes a connection in; another one may have to go for it.
+    pub(super) fn take_in(self: &Rc<Self>) -> Rc<ConnectionState> {
+        let mut states = self.states.borrow_mut();
+        if states.len() >= self.limits.connections
+            && let Some(state) = oldest(&states, Instant::now())
+        {
+            state.close();
+        }
+        let state = Rc::new(ConnectionState::new(
+            self.accounts.join(None),
+            states.len(),
+            Instant::now(),
+        ));
+        states.push(state.clone());
+        drop(states);
+        self.watch();
+        state
+    }
+
+    /// Has a task look at all connections now and then, for as long as there are any.
+    fn watch(self: &Rc<Self>) {
+        if self.watched.replace(true) {
+            return;
+        }
+        let connections = Rc::downgrade(self);
+        let period = self.limits.period;
+        actix_web::rt::spawn(async move {
+            loop {
+                tokio::time::sleep(period).await;
+                let Some(connections) = connections.upgrade() else {
+                    return;
+                };
+                if !connections.close_overdue(Instant::now()) {
+                    connections.watched.set(false);
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Notes how many bytes `state` holds of this kind; others may have to go for them.
+    pub(super) fn note(&self, state: &ConnectionState, kind: Kind, bytes: usize) {
+        let before = state.bytes[kind as usize].replace(bytes);
+        self.accounts.change(&state.account.borrow(), before, bytes);
+        if bytes > before {
+            self.make_room(Instant::now);
+        }
+    }
+
+    /// Records that a request begins on `state`; its owner is not known yet.
+    pub(super) fn begin_request(&self, state: &ConnectionState) {
+        state.enter(Stage::Request);
+        state.progress.set(Progress::Unread);
+        state.refused.set(false);
+        self.attribute(state, None);
+    }
+
+    /// Records that so many further bytes of a request are handed over and kept.
+    pub(super) fn receive(&self, state: &ConnectionState, bytes: usize) {
+        let received = state.received.get() + bytes;
+        state.received.set(received);
+        self.note(state, Kind::Request, received.max(state.announced.get()));
+    }
+
+    /// Records that the request on `state` is answered.
+    pub(super) fn end_request(&self, state: &ConnectionState) {
+        state.received.set(0);
+        state.announced.set(0);
+        self.note(state, Kind::Request, 0);
+    }
+
+    /// Counts the bytes of `state` for `owner` from now on.
+    pub(super) fn attribute(&self, state: &ConnectionState, owner: Owner) {
+        if state.account.borrow().owner == owner {
+            return;
+        }
+        let held = state.held();
+        let account = self.accounts.join(owner);
+        self.accounts.change(&account, 0, held);
+        let before = state.account.replace(account);
+        self.accounts.change(&before, held, 0);
+        self.accounts.leave(&before);
+    }
+
+    /// Returns whether `state` may hold so many bytes more.
+    pub(super) fn has_room(&self, state: &ConnectionState, more: usize) -> bool {
+        let (account, limit) = (state.account.borrow(), self.limits.bytes);
+        self.accounts.has_room(&account, state.held(), more, limit)
+    }
+
+    /// Notes that `state` is to hold nothing any more.
+    fn let_go(&self, state: &ConnectionState) {
+        let held: usize = state.bytes.iter().map(Cell::take).sum();
+        self.accounts.change(&state.account.borrow(), held, 0);
+    }
+
+    /// Gives up the connections that have waited longest for their client, of the account that holds most,
+    /// for as long as too many bytes are held.
+    fn make_room(&self, now: impl Fn() -> Instant) {
+        while self.accounts.total() > self.limits.bytes {
+            let states = self.states.borrow();
+            let Some(state) = heaviest(&states) else {
+                return;
+            };
+            // The server will soon have answered most young requests, if memory lasts as long.
+            let age = now().saturating_duration_since(state.since.get());
+            if age < SPARED_FOR && self.accounts.total() / 2 <= self.limits.bytes {
+                return;
+            }
+            state.give_up();
+            self.let_go(state);
+        }
+    }
+
+    /// Closes what has been at its stage for too long; `false` if there are no connections at all.
+    pub(super) fn close_overdue(&self, now: Instant) -> bool {
+        self.make_room(|| now);
+        let states = self.states.borrow();
+        for state in states.iter() {
+            if state.is_overdue(&self.limits, now) {
+                state.close();
+            }
+        }
+        !states.is_empty()
+    }
+
+    pub(super) fn release(&self, state: &ConnectionState) {
+        self.let_go(state);
+        self.accounts.leave(&state.account.borrow());
+        let mut states = self.states.borrow_mut();
+        let place = state.place.get();
+        states.swap_remove(place);
+        if let Some(moved) = states.get(place) {
+            moved.place.set(place);
+        }
+    }
+}
+
+/// Returns the connection that has waited longest, of the account that holds most; small ones are spared.
+fn heaviest(states: &[Rc<ConnectionState>]) -> Option<&ConnectionState> {
+    states
+        .iter()
+        .filter(|state| !state.closed.get() && !state.refused.get())
+        .filter(|state| state.holds_for_client() && state.held() >= SPARED_BYTES)
+        .max_by_key(|state| (state.account.borrow().bytes(), Reverse(state.since.get())))
+        .map(Rc::as_ref)
+}
+
+/// The connection that has waited longest for its client: an idle one, or else one with a request that
+/// does not get on.
+fn oldest(states: &[Rc<ConnectionState>], now: Instant) -> Option<&ConnectionState> {
+    let open = |stage| {
+        let at =
+            move |state: &&Rc<ConnectionState>| state.stage.get() == stage && !state.closed.get();
+        states
+            .iter()
+            .filter(at)
+            .min_by_key(|state| state.since.get())
+            .map(Rc::as_ref)
+    };
+    let old =
+        |state: &&ConnectionState| now.saturating_duration_since(state.since.get()) >= SPARED_FOR;
+    open(Stage::Idle)
+        .or_else(|| open(Stage::Request).filter(old))
+        .or_else(|| open(Stage::Answer).filter(old))
+}
+
+/// What the body of an answer tells its connection, if it is streamed.
+#[derive(Clone)]
+pub(in crate::api) struct Streaming {
+    pub(super) state: Rc<ConnectionState>,
+    pub(super) connections: Weak<Connections>,
+}
+
+impl Streaming {
+    /// More of the answer is to come than what is written.
+    pub(in crate::api) fn begin(&self) {
+        self.state.streams.set(true);
+    }
+
+    /// So many bytes are rendered and not written.
+    pub(in crate::api) fn holds(&self, bytes: usize) {
+        if let Some(connections) = self.connections.upgrade() {
+            connections.note(&self.state, Kind::Rendered, bytes);
+        }
+    }
+
+    /// All of the answer is written, or none of it is wanted any more.
+    pub(in crate::api) fn end(&self) {
+        self.state.streams.set(false);
+        self.holds(0);
+    }
+}
+
+#[cfg(test)]
+mod tests;

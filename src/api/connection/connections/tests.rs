@@ -1,0 +1,246 @@
+//! The connections that are given up when too many bytes are held, and those that stay.
+
+use std::future::Future;
+use std::task::{Context, Poll, Waker};
+
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::*;
+use crate::api::connection::unanswered::{GivenUp, Unanswered};
+
+const NEVER: Duration = Duration::from_hours(1);
+const LIMIT: usize = 100_000;
+/// Enough bytes for a connection to be given up.
+const MUCH: usize = 10_000;
+
+/// Runs a test with the connections of a worker that may hold [`LIMIT`] bytes.
+fn crowd(test: impl FnOnce(&Rc<Connections>)) {
+    actix_web::rt::System::new().block_on(async {
+        test(&Connections::new(Limits {
+            idle: NEVER,
+            request: NEVER,
+            answer: NEVER,
+            taken: 1,
+            connections: 1000,
+            bytes: LIMIT,
+            period: NEVER,
+        }));
+    });
+}
+
+fn owner(at: u128) -> Uuid {
+    Uuid::from_u128(at)
+}
+
+/// Makes a request of this owner (0: none), whose handler waits for its body.
+fn request(connections: &Rc<Connections>, of: u128) -> Unanswered {
+    let state = connections.take_in();
+    connections.begin_request(&state);
+    let handle = Unanswered {
+        state,
+        connections: Rc::downgrade(connections),
+    };
+    if of > 0 {
+        handle.attribute(owner(of));
+        handle.state.progress.set(Progress::Refusable);
+    }
+    handle
+}
+
+/// Makes a request of this owner of which so many bytes have come.
+fn holding(connections: &Rc<Connections>, of: u128, bytes: usize) -> Unanswered {
+    let request = request(connections, of);
+    connections.receive(&request.state, bytes);
+    request
+}
+
+/// Checks all connections at a time when none is young any more.
+fn look_later(connections: &Connections) {
+    connections.close_overdue(Instant::now() + 2 * SPARED_FOR);
+}
+
+fn is_given_up(request: &Unanswered) -> bool {
+    request.state.refused.get() || request.state.closed.get()
+}
+
+#[test]
+fn the_oldest_of_who_holds_most_goes_and_not_the_oldest_of_all() {
+    crowd(|connections| {
+        let little: Vec<_> = (0..2).map(|_| holding(connections, 1, MUCH)).collect();
+        let much: Vec<_> = (0..10).map(|_| holding(connections, 2, MUCH)).collect();
+        assert!(!much.iter().any(is_given_up), "they are spared for a while");
+        look_later(connections);
+        let given_up: Vec<_> = much.iter().map(is_given_up).collect();
+        let expected: Vec<_> = (0..10).map(|at| at < 2).collect();
+        assert_eq!(given_up, expected);
+        assert!(!little.iter().any(is_given_up));
+        assert_eq!(connections.accounts.total(), LIMIT);
+    });
+}
+
+#[test]
+fn the_young_go_too_where_twice_as_much_is_held_and_again_those_of_who_holds_most() {
+    crowd(|connections| {
+        let little = holding(connections, 1, MUCH);
+        let much: Vec<_> = (0..30).map(|_| holding(connections, 2, MUCH)).collect();
+        assert!(much.iter().filter(|one| is_given_up(one)).count() >= 9);
+        assert!(!is_given_up(&little));
+    });
+}
+
+#[test]
+fn a_handler_that_waits_refuses_and_where_there_is_none_the_connection_ends() {
+    crowd(|connections| {
+        let unread = holding(connections, 0, 2 * LIMIT);
+        look_later(connections);
+        assert!(unread.state.closed.get() && !unread.state.refused.get());
+
+        let waits = request(connections, 1);
+        let mut body = Box::pin(waits.unless_given_up(std::future::pending::<()>()));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(body.as_mut().poll(&mut context).is_pending());
+        connections.receive(&waits.state, 2 * LIMIT);
+        look_later(connections);
+        let refused = body.as_mut().poll(&mut context);
+        assert_eq!(refused, Poll::Ready(Err(GivenUp::ForOthers)));
+        assert!(!waits.state.closed.get(), "its client reads the answer");
+
+        let kept = holding(connections, 2, 2 * LIMIT);
+        kept.state.progress.set(Progress::Kept);
+        look_later(connections);
+        assert!(!is_given_up(&kept), "the store has it");
+    });
+}
+
+#[test]
+fn a_refusal_wakes_the_handler() {
+    #[derive(Default)]
+    struct Woken(std::sync::atomic::AtomicBool);
+    impl std::task::Wake for Woken {
+        fn wake(self: std::sync::Arc<Self>) {
+            self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+    crowd(|connections| {
+        let woken = std::sync::Arc::new(Woken::default());
+        let waker = Waker::from(woken.clone());
+        let waits = request(connections, 1);
+        let mut body = Box::pin(waits.unless_given_up(std::future::pending::<()>()));
+        let pending = body.as_mut().poll(&mut Context::from_waker(&waker));
+        assert!(pending.is_pending());
+        connections.receive(&waits.state, 2 * LIMIT);
+        look_later(connections);
+        assert!(woken.0.load(std::sync::atomic::Ordering::Relaxed));
+    });
+}
+
+#[test]
+fn who_is_alone_has_all_the_room_and_who_comes_gets_a_share_of_it() {
+    crowd(|connections| {
+        let announce = |of| {
+            let request = request(connections, of);
+            request.announce(MUCH).map(|()| request)
+        };
+        let alone: Vec<_> = (0..10).map(|_| announce(1).unwrap()).collect();
+        assert_eq!(announce(1).err(), Some(GivenUp::ForOthers));
+        // Half of it, in time: what goes for that is of who has more.
+        let other: Vec<_> = (0..5).map(|_| announce(2).unwrap()).collect();
+        assert_eq!(announce(2).err(), Some(GivenUp::ForOthers));
+        look_later(connections);
+        assert_eq!(alone.iter().filter(|one| is_given_up(one)).count(), 5);
+        assert!(!other.iter().any(is_given_up));
+        // The first of an owner is taken in however little an equal share is.
+        let many: Vec<_> = (3..30).map(|of| announce(of).unwrap()).collect();
+        assert!(!many.is_empty());
+    });
+}
+
+#[test]
+fn what_was_announced_is_counted_once() {
+    crowd(|connections| {
+        let request = request(connections, 1);
+        connections.receive(&request.state, 300);
+        request.announce(MUCH).unwrap();
+        assert_eq!(connections.accounts.total(), MUCH);
+        connections.receive(&request.state, MUCH - 400);
+        assert_eq!(connections.accounts.total(), MUCH);
+        connections.receive(&request.state, 500);
+        assert_eq!(connections.accounts.total(), MUCH + 400);
+        connections.end_request(&request.state);
+        assert_eq!(connections.accounts.total(), 0);
+    });
+}
+
+#[test]
+fn a_body_of_unknown_length_goes_on_while_there_is_room_or_its_owner_has_little() {
+    crowd(|connections| {
+        let others: Vec<_> = (0..8).map(|_| holding(connections, 1, MUCH)).collect();
+        let own = holding(connections, 2, MUCH);
+        assert_eq!(others[0].go_on(), Ok(()));
+        connections.receive(&others[0].state, MUCH + 1);
+        assert_eq!(others[0].go_on(), Err(GivenUp::ForOthers));
+        assert_eq!(own.go_on(), Ok(()));
+    });
+}
+
+#[test]
+fn each_request_of_a_connection_is_counted_for_whoever_sends_it() {
+    crowd(|connections| {
+        let request = holding(connections, 1, MUCH);
+        let of = |at| {
+            let account = connections.accounts.join(Some(owner(at)));
+            connections.accounts.leave(&account);
+            account.bytes()
+        };
+        request.attribute(owner(2));
+        assert_eq!([of(1), of(2)], [0, MUCH]);
+        connections.end_request(&request.state);
+        connections.begin_request(&request.state);
+        connections.receive(&request.state, MUCH);
+        assert_eq!([of(1), of(2)], [0, 0], "nobody knows whose it is");
+        assert_eq!(connections.accounts.owners(), 0);
+    });
+}
+
+proptest! {
+    /// An owner that holds no more than an equal share keeps all of it, the rest fits the limit in the end,
+    /// and connections that ended leave nothing.
+    #[test]
+    fn who_has_no_more_than_an_equal_share_loses_nothing(
+        sizes in prop::collection::vec((0..6_u128, SPARED_BYTES..4 * MUCH), 1..60),
+    ) {
+        let mut outcome = Ok(());
+        crowd(|connections| {
+            let requests: Vec<_> = sizes
+                .iter()
+                .map(|&(of, bytes)| (of, bytes, request(connections, of)))
+                .collect();
+            // All at once, so that it is one decision.
+            for (_, bytes, request) in &requests {
+                let account = request.state.account.borrow();
+                request.state.bytes[0].set(*bytes);
+                connections.accounts.change(&account, 0, *bytes);
+            }
+            let held = |of| -> usize {
+                requests.iter().filter(|one| one.0 == of).map(|one| one.1).sum()
+            };
+            let holders = (0..6).filter(|of| held(*of) > 0).count();
+            look_later(connections);
+            outcome = (|| {
+                for (of, _, request) in &requests {
+                    let is_modest = held(*of) <= LIMIT / holders;
+                    prop_assert!(!(is_modest && is_given_up(request)), "{of} of {holders}");
+                }
+                prop_assert!(connections.accounts.total() <= LIMIT);
+                Ok(())
+            })();
+            for (_, _, request) in &requests {
+                connections.release(&request.state);
+            }
+            assert_eq!(connections.accounts.total(), 0);
+            assert_eq!(connections.accounts.owners(), 0);
+        });
+        outcome?;
+    }
+}

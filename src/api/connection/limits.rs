@@ -1,0 +1,24 @@
+//! The limits of a worker's connections.
+
+use std::time::Duration;
+
+/// The times that a connection may stay at each stage, and the most that a worker's connections may hold.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) struct Limits {
+    /// The time without a byte of a request.
+    pub(in super::super) idle: Duration,
+    /// The time from the first byte of a request to the first of its answer.
+    pub(in super::super) request: Duration,
+    /// The time in which a client that has not taken all of its answer must take at least
+    /// [`taken`](Self::taken).
+    pub(in super::super) answer: Duration,
+    /// The bytes of an answer that a client must take in that time.
+    pub(in super::super) taken: usize,
+    /// The connections of one worker, beyond which it closes the oldest.
+    pub(in super::super) connections: usize,
+    /// The bytes of unanswered requests and untaken answers of one worker. Beyond them, it refuses requests, and
+    /// gives up the oldest of the account that holds most.
+    pub(in super::super) bytes: usize,
+    /// The time between two checks of all connections.
+    pub(in super::super) period: Duration,
+}

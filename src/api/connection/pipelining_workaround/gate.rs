@@ -1,0 +1,123 @@
+//! The gate that passes the requests of a connection to the framework one at a time.
+//!
+//! It holds the next request back until the one before it is answered. actix-http writes what it has ready, then
+//! flushes. As it answers nothing else meanwhile, the first bytes that it writes after a head are the answer to
+//! that request, or `100 Continue`. All of an answer is written when the written bytes are flushed, unless the
+//! answer is streamed: the connection does not report flushes before the end of a streamed body. An answer may come
+//! before the end of the request's body. Then nothing is held at that end; and if the request announced its length,
+//! nothing is held later either, because actix-http closes that connection and drops what it reads until then.
+
+use actix_web::web::Bytes;
+
+use super::boundary::Boundary;
+
+/// The interim answer to a client that asks before it sends the body.
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// The gate of one connection.
+#[derive(Debug, Default)]
+pub(crate) struct PipelineGate {
+    boundary: Boundary,
+    answer: Answer,
+    /// The bytes behind a request that is not answered yet: the rest of one read.
+    held: Bytes,
+    /// True if the framework drops all further bytes of the connection.
+    drops: bool,
+}
+
+/// The progress of the request's answer.
+#[derive(Debug, PartialEq, Eq)]
+enum Answer {
+    /// Nothing was written but so much of [`CONTINUE`].
+    Awaited {
+        interim: usize,
+    },
+    Begun,
+    Given,
+}
+
+impl Default for Answer {
+    fn default() -> Self {
+        Self::Awaited { interim: 0 }
+    }
+}
+
+impl PipelineGate {
+    /// How many of `bytes`, which are the next to be handed over, may be: none if a whole request waits
+    /// for its answer.
+    pub(crate) fn admit(&mut self, bytes: &[u8]) -> usize {
+        let mut admitted = 0;
+        while admitted < bytes.len() {
+            if self.boundary.is_over() {
+                if self.answer != Answer::Given {
+                    break;
+                }
+                self.boundary = Boundary::default();
+                self.answer = Answer::default();
+            }
+            admitted += self.boundary.follow(&bytes[admitted..]);
+        }
+        admitted
+    }
+
+    /// Keeps what was not admitted.
+    pub(crate) fn hold(&mut self, bytes: &[u8]) {
+        self.held = Bytes::copy_from_slice(bytes);
+    }
+
+    /// Whether there is something that was not admitted, and still has not been.
+    pub(crate) fn holds(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// What was held, as much of it as may be handed over now, and at most `room` bytes.
+    pub(crate) fn held(&mut self, room: usize) -> Bytes {
+        let mut held = std::mem::take(&mut self.held);
+        let admitted = self.admit(&held[..room.min(held.len())]);
+        let now = held.split_to(admitted);
+        self.held = held;
+        now
+    }
+
+    /// Takes note of bytes that went out.
+    pub(crate) fn wrote(&mut self, bytes: &[u8]) {
+        if let Answer::Awaited { interim } = &mut self.answer
+            && self.boundary.is_past_head()
+        {
+            let ahead = &CONTINUE[*interim..];
+            let same = ahead.iter().zip(bytes).take_while(|(a, b)| a == b).count();
+            *interim += same;
+            if same < bytes.len() {
+                self.answer = Answer::Begun;
+            }
+        }
+    }
+
+    /// Takes note that all went out that was to. Returns whether this lets something go that was held.
+    pub(crate) fn flushed(&mut self) -> bool {
+        if self.answer != Answer::Begun {
+            return false;
+        }
+        self.answer = Answer::Given;
+        if self.boundary.is_in_sized_body() {
+            self.boundary.lose();
+            self.drops = true;
+        }
+        self.holds()
+    }
+
+    /// Returns whether nothing was written but [`CONTINUE`], or the beginning of it.
+    pub(crate) fn is_interim(&self) -> bool {
+        matches!(self.answer, Answer::Awaited { interim } if interim > 0)
+    }
+
+    /// Returns whether the framework drops the bytes that were handed over last: the rest of a body whose
+    /// request is answered.
+    pub(crate) fn drops(&self) -> bool {
+        let is_answered = self.answer == Answer::Given;
+        self.drops || is_answered && !self.boundary.is_over() && !self.boundary.is_lost()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+//! Who is let through when.
+
+use super::PipelineGate;
+
+const GET: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
+const EXPECTING: &[u8] = b"POST / HTTP/1.1\r\ncontent-length: 2\r\n\r\n";
+const CHUNKED: &[u8] = b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n";
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+const ANSWER: &[u8] = b"HTTP/1.1 100.\r\n\r\n";
+
+/// Hands all over, until something has to wait.
+fn hand_over(gate: &mut PipelineGate, bytes: &[u8]) -> usize {
+    let admitted = gate.admit(bytes);
+    gate.hold(&bytes[admitted..]);
+    admitted
+}
+
+/// A request is over, and its answer out, in these pieces, each flushed; whether the next may come now.
+fn next_may_come(pieces: &[&[u8]]) -> bool {
+    let mut gate = PipelineGate::default();
+    assert_eq!(hand_over(&mut gate, &GET.repeat(2)), GET.len());
+    for piece in pieces {
+        assert!(gate.held(100).is_empty(), "too early: {pieces:?}");
+        gate.wrote(piece);
+        gate.flushed();
+    }
+    !gate.held(100).is_empty()
+}
+
+#[test]
+fn the_next_request_waits_for_the_answer() {
+    let mut gate = PipelineGate::default();
+    assert_eq!(hand_over(&mut gate, &GET.repeat(3)), GET.len());
+    for left in [1, 0] {
+        assert!(gate.holds() && gate.held(100).is_empty());
+        gate.wrote(&ANSWER[..10]);
+        gate.wrote(&ANSWER[10..]);
+        assert!(gate.held(100).is_empty(), "it is not all out");
+        assert!(gate.flushed());
+        assert!(!gate.flushed(), "once is enough");
+        // However little is taken at a time.
+        assert_eq!(gate.held(5), &GET[..5]);
+        assert_eq!(gate.held(100), &GET[5..]);
+        assert_eq!(gate.holds(), left > 0);
+    }
+}
+
+#[test]
+fn an_interim_answer_is_none() {
+    assert!(!next_may_come(&[]));
+    assert!(!next_may_come(&[CONTINUE]));
+    assert!(!next_may_come(&[&CONTINUE[..7], &CONTINUE[7..]]));
+    assert!(next_may_come(&[ANSWER]));
+    assert!(next_may_come(&[CONTINUE, ANSWER]));
+    assert!(next_may_come(&[&[CONTINUE, ANSWER].concat()]));
+    assert!(next_may_come(&[CONTINUE, CONTINUE]), "there is one of them");
+}
+
+#[test]
+fn an_answer_is_to_a_request_that_has_a_head() {
+    let mut gate = PipelineGate::default();
+    assert_eq!(gate.admit(&GET[..9]), 9);
+    gate.wrote(ANSWER);
+    gate.flushed();
+    let rest = [&GET[9..], GET].concat();
+    assert_eq!(gate.admit(&rest), GET.len() - 9);
+}
+
+#[test]
+fn nothing_waits_behind_a_body_that_was_refused() {
+    let mut gate = PipelineGate::default();
+    assert_eq!(gate.admit(CHUNKED), CHUNKED.len());
+    gate.wrote(ANSWER);
+    gate.flushed();
+    let rest = [b"2\r\n{}\r\n0\r\n\r\n", GET, GET].concat();
+    // The connection lives on, and the next request's answer is waited for again.
+    assert_eq!(hand_over(&mut gate, &rest), rest.len() - GET.len());
+    gate.wrote(ANSWER);
+    assert!(gate.flushed());
+    assert_eq!(gate.held(100), GET);
+}
+
+#[test]
+fn an_answer_that_is_not_all_out_when_the_body_ends_is_waited_for() {
+    let mut gate = PipelineGate::default();
+    gate.admit(CHUNKED);
+    gate.wrote(ANSWER);
+    let rest = [b"0\r\n\r\n", GET].concat();
+    assert_eq!(hand_over(&mut gate, &rest), 5);
+    assert!(gate.flushed());
+    assert_eq!(gate.held(100), GET);
+}
+
+#[test]
+fn a_connection_that_closes_after_a_refusal_is_read_to_its_end() {
+    let mut gate = PipelineGate::default();
+    gate.admit(EXPECTING);
+    gate.wrote(CONTINUE);
+    gate.flushed();
+    assert_eq!(gate.admit(b"{"), 1);
+    gate.wrote(ANSWER);
+    gate.flushed();
+    let rest = [b"}", GET, GET, GET].concat();
+    assert_eq!(gate.admit(&rest), rest.len());
+}

@@ -1,0 +1,179 @@
+//! One connection, as its worker sees it.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::task::{Context, Waker};
+use std::time::Instant;
+
+use super::accounts::Account;
+#[cfg(test)]
+use super::accounts::Owner;
+use super::limits::Limits;
+
+/// The thing that a connection waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    Idle,
+    Request,
+    Answer,
+    /// Between two slices of an answer.
+    Rendering,
+}
+
+/// The progress of a request's handler, as far as giving up the request depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// The handler has not asked for the body, or there is no handler yet.
+    Unread,
+    /// Nothing of the request is stored, and the handler can refuse it.
+    Refusable,
+    /// The store may have the request already; giving it up would free nothing.
+    Kept,
+}
+
+/// A connection, as its worker sees it.
+pub(super) struct ConnectionState {
+    pub(super) stage: Cell<Stage>,
+    pub(super) since: Cell<Instant>,
+    pub(super) closed: Cell<bool>,
+    /// In memory: handed over since the last answer, or announced if that is more; written out and not
+    /// taken; rendered beyond that.
+    pub(super) bytes: [Cell<usize>; 3],
+    /// Bytes handed over since the last answer.
+    pub(super) received: Cell<usize>,
+    /// The length of the body that memory is reserved for.
+    pub(super) announced: Cell<usize>,
+    /// The account that these bytes count for.
+    pub(super) account: RefCell<Rc<Account>>,
+    pub(super) progress: Cell<Progress>,
+    /// True if the handler must refuse the request; further bytes of it are not kept.
+    pub(super) refused: Cell<bool>,
+    /// Wakes the handler for that.
+    refusal: RefCell<Option<Waker>>,
+    /// Whether more of the answer is to come than what was written.
+    pub(super) streams: Cell<bool>,
+    /// What the client has taken of its answer since a time at this stage.
+    taken: Cell<usize>,
+    taken_since: Cell<Instant>,
+    waker: RefCell<Option<Waker>>,
+    /// Where it stands in the list.
+    pub(super) place: Cell<usize>,
+}
+
+impl ConnectionState {
+    /// Makes a connection that has just come.
+    pub(super) fn new(account: Rc<Account>, place: usize, now: Instant) -> Self {
+        Self {
+            stage: Cell::new(Stage::Idle),
+            since: Cell::new(now),
+            closed: Cell::new(false),
+            bytes: Default::default(),
+            received: Cell::new(0),
+            announced: Cell::new(0),
+            account: RefCell::new(account),
+            progress: Cell::new(Progress::Unread),
+            refused: Cell::new(false),
+            refusal: RefCell::default(),
+            streams: Cell::new(false),
+            taken: Cell::new(0),
+            taken_since: Cell::new(now),
+            waker: RefCell::default(),
+            place: Cell::new(place),
+        }
+    }
+
+    pub(super) fn enter(&self, stage: Stage) {
+        let now = Instant::now();
+        self.stage.set(stage);
+        self.since.set(now);
+        self.taken.set(0);
+        self.taken_since.set(now);
+    }
+
+    /// Notes that the client took some of its answer, but not all there is.
+    pub(super) fn takes(&self, bytes: usize, enough: usize) {
+        self.taken.set(self.taken.get() + bytes);
+        if self.taken.get() >= enough {
+            self.taken.set(0);
+            self.taken_since.set(Instant::now());
+        }
+    }
+
+    pub(super) fn held(&self) -> usize {
+        self.bytes.iter().map(Cell::get).sum()
+    }
+
+    /// Returns the owner that its bytes count for.
+    #[cfg(test)]
+    pub(super) fn owner(&self) -> Owner {
+        self.account.borrow().owner
+    }
+
+    /// Returns whether giving it up can free memory.
+    pub(super) fn holds_for_client(&self) -> bool {
+        match self.stage.get() {
+            Stage::Request => self.progress.get() != Progress::Kept,
+            Stage::Answer => true,
+            Stage::Idle | Stage::Rendering => false,
+        }
+    }
+
+    /// Makes the handler refuse the request if it still can; otherwise ends the connection.
+    pub(super) fn give_up(&self) {
+        if self.stage.get() == Stage::Request && self.progress.get() == Progress::Refusable {
+            self.refused.set(true);
+            wake(&self.refusal);
+        } else {
+            self.close();
+        }
+    }
+
+    pub(super) fn close(&self) {
+        self.closed.set(true);
+        self.wake();
+    }
+
+    pub(super) fn wake(&self) {
+        wake(&self.waker);
+    }
+
+    pub(super) fn wake_by(&self, context: &Context<'_>) {
+        wake_by(&self.waker, context);
+    }
+
+    pub(super) fn tell_of_refusal(&self, context: &Context<'_>) {
+        wake_by(&self.refusal, context);
+    }
+
+    pub(super) fn is_overdue(&self, limits: &Limits, now: Instant) -> bool {
+        let (since, limit) = match self.stage.get() {
+            Stage::Idle => (&self.since, limits.idle),
+            Stage::Request | Stage::Rendering => (&self.since, limits.request),
+            Stage::Answer => (&self.taken_since, limits.answer),
+        };
+        now.saturating_duration_since(since.get()) >= limit
+    }
+}
+
+fn wake(waker: &RefCell<Option<Waker>>) {
+    let waker = waker.borrow_mut().take();
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+fn wake_by(waker: &RefCell<Option<Waker>>, context: &Context<'_>) {
+    let mut waker = waker.borrow_mut();
+    match &mut *waker {
+        Some(waker) => waker.clone_from(context.waker()),
+        None => *waker = Some(context.waker().clone()),
+    }
+}
+
+/// Which bytes a connection holds, as a place in [`ConnectionState::bytes`].
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
+    Request,
+    Written,
+    Rendered,
+}

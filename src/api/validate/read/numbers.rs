@@ -1,0 +1,83 @@
+//! The readers of booleans and numbers.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use super::super::{FieldContext, InputValue, Violation};
+use crate::domain::access::EXPIRES_IN_MAX_S;
+use crate::domain::json::Kind;
+
+/// Reads a boolean, in any of the spellings that upstream accepts.
+pub(crate) fn boolean(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Option<bool> {
+    const TRUE: [&str; 6] = ["1", "on", "t", "true", "y", "yes"];
+    const FALSE: [&str; 6] = ["0", "off", "f", "false", "n", "no"];
+    let spelt = |text: &str| {
+        let among = |words: [&str; 6]| words.iter().any(|word| word.eq_ignore_ascii_case(text));
+        match (among(TRUE), among(FALSE)) {
+            (true, _) => Some(true),
+            (_, true) => Some(false),
+            _ => None,
+        }
+    };
+    let truth = match value {
+        InputValue::Text(text) => spelt(text),
+        InputValue::Json(json) => match json.kind() {
+            Kind::Bool => Some(json.raw() == "true"),
+            Kind::Text => spelt(&json.lossy_text()),
+            Kind::Number => match json.raw().parse::<f64>() {
+                Ok(1.0) => Some(true),
+                Ok(0.0) => Some(false),
+                Ok(number) if number.is_finite() && number.fract() == 0.0 => None,
+                _ => return context.refuse(value, Violation::BoolType),
+            },
+            _ => return context.refuse(value, Violation::BoolType),
+        },
+    };
+    truth.or_else(|| context.refuse(value, Violation::BoolParsing))
+}
+
+/// Reads a whole number from 1 on; a number beyond `u64` counts as [`u64::MAX`].
+pub(crate) fn positive(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Option<u64> {
+    let (text, other) = match value {
+        InputValue::Text(text) => (Cow::Borrowed(text), Violation::IntParsing),
+        InputValue::Json(json) => match json.kind() {
+            Kind::Text => (json.lossy_text(), Violation::IntParsing),
+            Kind::Number => (Cow::Borrowed(json.raw()), Violation::IntFromFloat),
+            _ => return context.refuse(value, Violation::IntType),
+        },
+    };
+    match whole_number(text.trim()) {
+        Some(0) => context.refuse(value, Violation::GreaterThan(0)),
+        Some(number) => Some(number),
+        None => context.refuse(value, other),
+    }
+}
+
+/// Parses `12`, `+12` and `12.0`; a number below zero counts as zero. Exponents are refused: `1e3` as a page
+/// is more likely a mistake.
+fn whole_number(text: &str) -> Option<u64> {
+    let (negative, digits) = match text.as_bytes().first() {
+        Some(b'-') => (true, &text[1..]),
+        Some(b'+') => (false, &text[1..]),
+        _ => (false, text),
+    };
+    let digits = match digits.split_once('.') {
+        Some((whole, zeros)) if !zeros.is_empty() && zeros.bytes().all(|b| b == b'0') => whole,
+        Some(_) => return None,
+        None => digits,
+    };
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    // Only a number that is too great can fail to parse here.
+    let number = digits.parse().unwrap_or(u64::MAX);
+    Some(if negative { 0 } else { number })
+}
+
+/// Reads a time to live, in seconds.
+pub(crate) fn lifetime(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Option<Duration> {
+    match positive(value, context)? {
+        seconds if seconds <= EXPIRES_IN_MAX_S => Some(Duration::from_secs(seconds)),
+        _ => context.refuse(value, Violation::LessThanEqual(EXPIRES_IN_MAX_S)),
+    }
+}
