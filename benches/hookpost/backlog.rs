@@ -12,9 +12,10 @@ use crate::report::Target::{AtLeast, AtMost};
 use crate::server::Server;
 
 const ENDPOINTS: u64 = 10;
-/// The growth of the backlog is looked at in so many steps.
+/// The number of steps in which the backlog grows.
 const STEPS: u64 = 10;
-/// Attempts that were cut off are retried on their schedule; the drain is not about these.
+/// The part of the backlog whose drain is measured. Attempts that the restart cut off are retried on their
+/// schedule, later.
 const PART_DRAINED: f64 = 0.999;
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -62,7 +63,7 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> anyhow::Result<()> 
     server.stop()
 }
 
-/// Publishes all of it; how many were accepted.
+/// Publishes all of it; returns how many events were accepted.
 fn pile_up(stream: &Stream, count: u64, report: &mut Report) -> anyhow::Result<u64> {
     let mut pending = 0;
     let mut rates = Vec::new();

@@ -1,9 +1,9 @@
-//! Ten healthy endpoints that get 200 events a second together, beside troubled ones; and one that gets ten a
-//! second, beside a thousand of another workspace that are well and take their time.
+//! Fairness: ten healthy endpoints that get 200 events a second together, beside troubled ones; and one that
+//! gets ten a second, beside a thousand healthy but slow ones of another workspace.
 //!
-//! Each kind of trouble has a server of its own. The healthy are measured alone, then the troubled get
-//! a first burst and after it a trickle, so that they stay busy and their retries fall into the time in
-//! which the healthy are measured again.
+//! Each kind of trouble has a server of its own. The healthy endpoints are measured alone. Then the troubled
+//! ones get a burst and after that a low rate, so that they stay busy and their retries fall into the time in
+//! which the healthy ones are measured again.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -31,7 +31,7 @@ const TRICKLE: u64 = 50;
 /// Healthy events wait behind the trouble for no longer than this, or they count as missing.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// What is wrong with the endpoints beside the healthy ones.
+/// The trouble of the endpoints beside the healthy ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Trouble {
     /// 500 accept the connection and never answer.
@@ -122,7 +122,7 @@ impl Crowd {
         match self.trouble {
             Trouble::Hang => receiver.url("hang", n),
             Trouble::Fail => receiver.url("fail", n),
-            // Nobody listens on this port.
+            // No program listens on this port.
             Trouble::Refuse => format!("http://127.0.0.1:1/refuse/{n}"),
             Trouble::Names => SlowNames::slow_url(receiver.addr.port(), n),
             Trouble::Drip => receiver.url("drip", n),
@@ -228,7 +228,7 @@ fn measure(
         beside
     })?;
 
-    // That they were in trouble all the while.
+    // The troubled endpoints were in trouble during the whole time.
     let attempts = theirs.total("/webhooks/deliveries?limit=1")?;
     let pending = theirs.total("/webhooks/events?status=pending&limit=1")?;
     let name = crowd.name();
@@ -248,7 +248,7 @@ fn measure(
     Ok(())
 }
 
-/// What the healthy saw.
+/// The figures of the healthy endpoints.
 struct Watched {
     p50_ms: f64,
     p99_ms: f64,
@@ -258,7 +258,7 @@ struct Watched {
 
 impl fmt::Display for Watched {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What disk and machine did to both shows in how soon they were accepted.
+        // The time until publishes were accepted shows the effect of disk and machine on both.
         write!(
             f,
             "delivered p50 {:.2} ms, p99 {:.2} ms; accepted p99 {:.2} ms",

@@ -1,4 +1,4 @@
-//! How large it is, how soon it serves, and what it takes while nothing happens.
+//! The footprint: the size of the binary, the time of a start, and the memory of an idle server.
 
 use crate::Options;
 use crate::report::Report;

@@ -1,4 +1,4 @@
-//! What a large database costs: the same measurements on an empty one and on one with ten million stored
+//! The cost of a large database: the same measurements on an empty one and on one with ten million stored
 //! deliveries over 1,000 endpoints, which the server made itself.
 
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use crate::{Options, lists};
 const WORKSPACES: u64 = 100;
 /// Of each workspace; a message for all of them makes as many events.
 const ENDPOINTS: u64 = 10;
-/// What a message for all endpoints of a workspace may be.
+/// The types of messages for all endpoints of a workspace.
 const TYPES: [&str; 5] = [
     "order.created",
     "order.paid",
@@ -27,7 +27,7 @@ const TYPES: [&str; 5] = [
     "order.cancelled",
     "order.refunded",
 ];
-/// The growth is looked at in so many steps.
+/// The number of steps in which the database grows.
 const STEPS: u64 = 10;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Clients that search at the same time.
@@ -35,7 +35,7 @@ const READERS: usize = 4;
 /// Publishes a second while others read.
 const BESIDE_READER: u64 = 1000;
 
-/// A server with all its endpoints, and what is published to them.
+/// A server with all its endpoints, and the messages for them.
 struct Scene {
     server: Server,
     receiver: Receiver,
@@ -164,7 +164,7 @@ fn compare(name: &str, before: &Through, after: &Through, report: &mut Report) {
     );
 }
 
-/// Has the server itself deliver so many events.
+/// Has the server itself deliver this many events.
 fn fill(database: &Path, deliveries: u64, report: &mut Report) -> anyhow::Result<()> {
     let scene = Scene::start(database)?;
     let wal = WalWatch::start(database);
@@ -241,8 +241,8 @@ fn beside_lists(scene: &mut Scene, options: &Options, report: &mut Report) -> an
     Ok(())
 }
 
-/// Publishes while another process reads, in one long transaction, what was there when it began: then the
-/// log cannot start over, and grows.
+/// Publishes while another process reads in one long transaction. The log cannot start over during that time,
+/// and grows.
 fn beside_reader(scene: &mut Scene, options: &Options, report: &mut Report) -> anyhow::Result<()> {
     let time = Duration::from_secs(if options.quick { 5 } else { 60 });
     let reader = rusqlite::Connection::open(&scene.server.database)?;

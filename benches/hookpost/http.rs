@@ -1,4 +1,4 @@
-//! The least of an HTTP/1.1 client: one connection kept alive, one request at a time.
+//! A minimal HTTP/1.1 client: one connection kept alive, one request at a time.
 //!
 //! A load generator shares the machine with what it measures, so it must cost little: requests are
 //! written as bytes, answers are framed and not otherwise looked at.
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 /// Longer than any answer takes, so that a lost one ends the run instead of hanging it.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// How a message is laid out: the length of its head and of the body after it.
+/// The layout of a message: the length of its head and of the body after it.
 #[derive(Clone, Copy)]
 pub(crate) struct Frame {
     pub(crate) head: usize,
@@ -134,7 +134,7 @@ impl Api {
         self.connection.receive()
     }
 
-    /// What is there.
+    /// Returns the answer to a GET.
     pub(crate) fn get(&mut self, path: &str) -> anyhow::Result<Value> {
         let (status, body) = self.call("GET", path, "")?;
         ensure!(status == 200, "{path}: {status} {body}");
@@ -178,13 +178,13 @@ impl Api {
         bail!("workspace {name} is taken and not listed")
     }
 
-    /// How many rows a list has.
+    /// Returns the number of rows of a list.
     pub(crate) fn total(&mut self, list: &str) -> anyhow::Result<f64> {
         let found = self.get(list)?;
         found["meta"]["total"].as_f64().context("no total")
     }
 
-    /// Makes an endpoint.
+    /// Creates an endpoint.
     pub(crate) fn endpoint(&mut self, url: &str, events: &[&str]) -> anyhow::Result<()> {
         let new = json!({"url": url, "format": "raw", "events": events});
         self.create("/webhooks/endpoints", &new)?;

@@ -1,5 +1,5 @@
-//! What the machine gives without Hookpost: its HTTP client against the bare receiver with nothing
-//! stored, its database with nothing sent, and its disk.
+//! The limits of the machine without Hookpost: the HTTP client against the bare receiver with nothing stored,
+//! the database with nothing sent, and the disk.
 
 use std::fs::File;
 use std::io::Write;

@@ -1,4 +1,4 @@
-//! How long lists take on a large database: every combination of filters, deep pages, text searches.
+//! The time of lists on a large database: every combination of filters, deep pages, text searches.
 
 use std::path::Path;
 use std::time::Instant;
@@ -12,7 +12,7 @@ use crate::report::{Latencies, Report, Target::AtMost};
 /// Values are varied so often for each combination.
 const SAMPLES: usize = 10;
 
-/// What filters can be given: objects and times of this database.
+/// The values of filters: objects and times of this database.
 struct Values {
     workspaces: Vec<String>,
     endpoints: Vec<String>,
@@ -48,7 +48,7 @@ impl Values {
         &self.endpoints[n % self.endpoints.len()]
     }
 
-    /// Whose rows are listed, in every way that this can be said.
+    /// Returns the filters by workspace and endpoint, each with its name.
     fn scopes(&self, n: usize) -> [(&'static str, String); 4] {
         let (one, other) = (self.endpoint(n), self.endpoint(n + 1));
         [
@@ -125,7 +125,7 @@ struct Slowest {
 }
 
 impl Slowest {
-    /// Reads what `path` says for several values.
+    /// Reads the path that `path` returns, for several values.
     fn read(
         &mut self,
         admin: &mut Api,

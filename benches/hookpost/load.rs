@@ -5,7 +5,7 @@
 //! rarely waits, and a request costs two system calls.
 //!
 //! In an open loop every event has a time when it is due, whatever became of those before it, and
-//! latencies count from there: a server that stalls is charged for all who waited.
+//! latencies count from there: a stall of the server counts for all events that waited.
 
 use std::collections::VecDeque;
 use std::io::Write;
@@ -35,7 +35,7 @@ pub(crate) fn now_us() -> u64 {
     u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// What is published. Event `n` goes to token `n % tokens`, with type `n / tokens % types`.
+/// The events to publish. Event `n` goes to token `n % tokens`, with type `n / tokens % types`.
 pub(crate) struct Stream {
     pub(crate) api: SocketAddr,
     pub(crate) tokens: Vec<String>,
@@ -44,7 +44,7 @@ pub(crate) struct Stream {
     pub(crate) phase: u32,
 }
 
-/// What became of the requests.
+/// The results of the requests.
 #[derive(Default)]
 pub(crate) struct Posted {
     pub(crate) accepted: u64,
@@ -155,12 +155,12 @@ impl Stream {
     }
 }
 
-/// How many events an open loop publishes.
+/// Returns the number of events that an open loop publishes.
 pub(crate) fn events(rate: u64, time: Duration) -> u64 {
     (time.as_secs_f64() * rate as f64) as u64
 }
 
-/// Runs the same on several threads and adds up what became of it.
+/// Runs the same on several threads and adds up the results.
 fn on_threads(
     threads: usize,
     work: impl Fn() -> anyhow::Result<Posted> + Sync,

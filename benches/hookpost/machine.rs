@@ -1,5 +1,5 @@
-//! What is known of the machine and of a process on it. Linux says it under /proc; elsewhere these
-//! figures are missing.
+//! Figures of the machine and of a process on it. Linux has them under /proc; on other systems they are
+//! missing.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// How often the size of the write-ahead log is looked at.
+/// The time between two looks at the size of the write-ahead log.
 const WAL_SAMPLES: Duration = Duration::from_millis(10);
 
 /// The machine, as lines of a Markdown list.
@@ -84,7 +84,7 @@ impl Process {
     }
 }
 
-/// Watches how large a database's write-ahead log gets.
+/// A watcher of the size of a database's write-ahead log.
 pub(crate) struct WalWatch {
     done: Arc<AtomicBool>,
     thread: JoinHandle<u64>,

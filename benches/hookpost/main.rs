@@ -37,7 +37,7 @@ mod throughput;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Section {
-    /// What this machine gives: client, database and disk alone.
+    /// The limits of this machine: client, database and disk alone.
     Limits,
     /// The binary, its start, its memory when idle.
     Footprint,
@@ -82,7 +82,7 @@ impl Section {
 /// Measures Hookpost on this machine.
 #[derive(Parser, Debug)]
 struct Options {
-    /// What to measure; everything unless told otherwise.
+    /// Sections to measure; all by default.
     #[arg(value_enum)]
     sections: Vec<Section>,
 
@@ -90,7 +90,7 @@ struct Options {
     #[arg(long)]
     quick: bool,
 
-    /// How long healthy endpoints are watched beside each kind of trouble.
+    /// Time to watch healthy endpoints beside each kind of trouble.
     #[arg(long, default_value_t = 1.0)]
     minutes: f64,
 
@@ -98,7 +98,7 @@ struct Options {
     #[arg(long, value_enum)]
     trouble: Vec<fairness::Trouble>,
 
-    /// How many deliveries are stored before growth is measured.
+    /// Number of deliveries to store before growth is measured.
     #[arg(long, default_value_t = 10_000_000)]
     deliveries: u64,
 
@@ -106,7 +106,7 @@ struct Options {
     #[arg(long, value_name = "FILE")]
     database: Option<PathBuf>,
 
-    /// Where databases are made. Growth takes 8 GB at its full size.
+    /// Folder for databases. Growth takes 8 GB at its full size.
     #[arg(long, value_name = "FOLDER")]
     dir: Option<PathBuf>,
 
@@ -126,7 +126,7 @@ impl Options {
         })
     }
 
-    /// How long healthy endpoints are watched.
+    /// Returns how long healthy endpoints are watched.
     fn watched(&self) -> Duration {
         let minutes = if self.quick { 0.2 } else { self.minutes };
         Duration::from_secs_f64(60.0 * minutes)

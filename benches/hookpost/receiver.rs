@@ -1,4 +1,4 @@
-//! The other side: a receiver whose paths say how it behaves.
+//! The receiver. The path of a request says how the receiver behaves.
 //!
 //! | path | behaviour |
 //! |---|---|
@@ -29,7 +29,7 @@ use crate::report::Latencies;
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const ERROR: &[u8] = b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 2\r\n\r\nno";
-/// Longer than any attempt: whoever was kept waiting has gone by then.
+/// A time longer than any attempt: a client that had to wait has given up by then.
 const LONGEST_HOLD: Duration = Duration::from_millis(10_500);
 /// One event in so many fails at first on a flaky path.
 const FLAKY: u64 = 200;
@@ -47,7 +47,7 @@ struct Shared {
     gate: watch::Sender<bool>,
 }
 
-/// What was delivered of one phase.
+/// The deliveries of one phase.
 #[derive(Default)]
 pub(crate) struct Tally {
     phase: u32,
@@ -60,7 +60,7 @@ pub(crate) struct Tally {
     pub(crate) repeated: u64,
     /// From due time to the arrival of the whole request.
     pub(crate) latencies: Latencies,
-    /// When the last one came, in the time of [`now_us`].
+    /// The arrival of the last one, in the time of [`now_us`].
     pub(crate) last_us: u64,
 }
 
@@ -83,7 +83,7 @@ impl Tally {
         *seen = seen.saturating_add(1);
     }
 
-    /// Whether this attempt is one that a flaky path refuses.
+    /// Reports whether a flaky path refuses this attempt.
     fn refuses(&mut self, seq: u64, slot: u64) -> bool {
         let at = seq * self.fanout + slot % self.fanout;
         // Scattered, or all of them would go to the same few endpoints.
@@ -228,7 +228,7 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
     }
 }
 
-/// What a request meets with.
+/// The reaction to a request.
 enum Reaction {
     Answer(&'static [u8]),
     Delay(Duration),

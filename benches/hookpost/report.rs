@@ -1,4 +1,4 @@
-//! Figures, the targets they are held against, and the table of them.
+//! The figures, their targets, and the table of both.
 
 use std::fmt;
 
@@ -24,7 +24,7 @@ impl Latencies {
     }
 }
 
-/// What a figure should be.
+/// The target of a figure.
 #[derive(Clone, Copy)]
 pub(crate) enum Target {
     AtLeast(f64),

@@ -1,4 +1,4 @@
-//! How many events get through, and how soon.
+//! Throughput and latency.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::report::Report;
 use crate::report::Target::{AtLeast, AtMost};
 use crate::server::Server;
 
-/// So long without a delivery, and what is missing is not coming.
+/// The time without a delivery after which the missing ones are given up.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// What became of a closed loop.
+/// The result of a closed loop.
 pub(crate) struct Through {
     pub(crate) published_per_second: f64,
     pub(crate) delivered_per_second: f64,

@@ -1,24 +1,24 @@
-//! The only place that makes requests to receivers.
+//! The HTTP client: the only module that makes requests to receivers.
 //!
-//! One POST at a time per call, blocking the caller's thread; the client itself starts none, save
-//! for name look-ups. It does what was asked and nothing else: no redirects, no proxies from the
-//! environment, no cookies, no `.netrc`, no decompression. Every status is an answer.
+//! A call makes one POST and blocks the caller's thread; the client starts no threads except for name
+//! look-ups. It makes that request and nothing else: no redirects, no proxies from the environment, no
+//! cookies, no `.netrc`, no decompression. An answer of any status is a success here.
 //!
 //! # Limits
 //!
-//! - **Time**: one deadline from name look-up to the end of the body, so that a receiver which
-//!   sends a byte now and then gains nothing. Look-up and connection setup have less.
-//! - **Size**: the head of an answer, how much of its body is read, and both together with all that
-//!   may surround them, so that interim answers, empty chunks and trailers without end gain nothing.
-//! - **Connections**: those in use are as many as the callers' threads, those idle are bounded
-//!   (`idle`).
+//! - **Time**: one deadline from name look-up to the end of the body, so that a receiver which sends a byte
+//!   now and then cannot prolong an attempt. Look-up and connection setup have shorter limits.
+//! - **Size**: the head of an answer, the part of the body that is read, and the whole answer with everything
+//!   around these, so that interim answers, empty chunks and trailers without end cannot prolong it either.
+//! - **Connections**: there are at most as many in use as the callers have threads; the number of idle ones
+//!   is limited (`idle`).
 //!
 //! # Failure behaviour
 //!
-//! A request that may have reached the receiver is never repeated here (`connection` has the one
-//! exact exception); repeating is up to the engine, which records each attempt. An answer counts
-//! once it has arrived whole, or up to what is read of it: one that breaks off is a failure, even
-//! if its status was fine.
+//! The client never repeats a request that may have reached the receiver (`connection` describes the only
+//! case in which it repeats one). Retries are up to the engine, which records each attempt. An answer counts
+//! once it has arrived whole, or as far as the client reads it. An answer that breaks off is a failure, even
+//! if its status was a success.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -48,19 +48,19 @@ mod socket;
 mod tcp;
 mod tls;
 
-/// How receivers see us.
+/// The `User-Agent` that receivers see.
 const USER_AGENT: &str = concat!("Hookpost/", env!("CARGO_PKG_VERSION"));
 /// The most of an answer's body that is kept, in characters.
 const MAX_TEXT_CHARS: usize = 2048;
-/// So many bytes are enough for the characters above: each takes at most four.
+/// The bytes that are enough for [`MAX_TEXT_CHARS`]: a character takes at most four.
 const MAX_TEXT_BYTES: usize = MAX_TEXT_CHARS * 4;
 /// The most time for a name to resolve, and for TCP and TLS together to be set up: enough for one
 /// lost packet or one dead name server, and half of the default for a whole attempt.
 const MAX_SETUP_TIME: Duration = Duration::from_secs(5);
-/// `Retry-After` is a number or a date; what is longer is neither.
+/// The longest `Retry-After` that is read. A number or a date is shorter.
 const MAX_RETRY_AFTER_BYTES: usize = 64;
 
-/// Sends webhooks. Meant to be shared by all sender threads.
+/// The HTTP client. All sender threads share one.
 #[derive(Debug)]
 pub struct HttpClient {
     agent: Agent,
@@ -68,25 +68,25 @@ pub struct HttpClient {
     allow_http: bool,
 }
 
-/// What an operator can set about requests.
+/// The operator's settings of requests.
 #[derive(Debug, Clone)]
 pub struct HttpClientSettings {
     /// The time for a whole attempt, from name look-up to the end of the answer.
     pub request_timeout: Duration,
     /// Certificates (PEM) to trust besides the public ones.
     pub ca_file: Option<Vec<u8>>,
-    /// How many threads will send at a time; as many connections are kept when idle.
+    /// The number of threads that send at a time; as many idle connections are kept.
     pub max_threads: usize,
-    /// Where requests may go.
+    /// The policy on the addresses that requests may be sent to.
     pub policy: NetworkPolicy,
 }
 
-/// One request and what came of it.
+/// The result of one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpResult {
     /// The answer, or why there was none.
     pub result: Result<Response, Failure>,
-    /// How long it took, from name look-up to the end of the answer.
+    /// The time it took, from name look-up to the end of the answer.
     pub duration: Duration,
 }
 
@@ -95,14 +95,14 @@ pub struct HttpResult {
 pub struct Response {
     /// The status, such as 200.
     pub code: u16,
-    /// The first 2,048 characters of the body, with U+FFFD for what is not UTF-8; may be empty.
+    /// The first 2,048 characters of the body, with U+FFFD for bytes that are not UTF-8; may be empty.
     pub body: String,
     /// The value of `Retry-After`, uninterpreted.
     pub retry_after: Option<String>,
 }
 
 impl HttpClient {
-    /// A client that looks names up through `lookup`. Makes no connection yet.
+    /// Returns a client that looks names up through `lookup`. Makes no connection yet.
     pub fn new(
         settings: HttpClientSettings,
         lookup: Arc<dyn Lookup>,
@@ -110,7 +110,7 @@ impl HttpClient {
         Self::with_clock(settings, lookup, Arc::new(Instant::now))
     }
 
-    /// The same, with a clock by which what is known of names grows old.
+    /// Returns a client whose cached look-ups age by `clock`.
     pub fn with_clock(
         settings: HttpClientSettings,
         lookup: Arc<dyn Lookup>,
@@ -132,11 +132,11 @@ impl HttpClient {
         })
     }
 
-    /// POSTs `body`, as JSON, with `headers` besides the usual ones. Blocks for at most the time
-    /// for an attempt.
+    /// POSTs `body` as JSON, with `headers` in addition to the usual ones. Blocks for at most the time limit
+    /// of an attempt.
     ///
-    /// Header values and URLs that could split a request are refused as
-    /// [`AttemptFailure::Internal`], without connecting.
+    /// Header values and URLs that could split a request fail as [`AttemptFailure::Internal`], without a
+    /// connection.
     #[must_use]
     pub fn post(&self, url: &str, headers: &[(&'static str, &str)], body: &[u8]) -> HttpResult {
         let started = Instant::now();
@@ -176,7 +176,7 @@ impl HttpClient {
         read(answer).map_err(|error| failure(error).after_status(code))
     }
 
-    /// The URL in the form in which it is requested, if policy allows its scheme.
+    /// Parses the URL, if the network policy allows its scheme.
     fn target(&self, url: &str) -> Result<Uri, Failure> {
         let unusable = || {
             let message = "the endpoint's URL can't be requested";
@@ -194,7 +194,7 @@ impl HttpClient {
         }
     }
 
-    /// The same request, over a new connection and within what is left of the time.
+    /// Has a repeated request use a new connection, within the rest of the time.
     fn on_new_connection<B>(
         &self,
         request: RequestBuilder<B>,
@@ -219,18 +219,18 @@ fn config(request_timeout: Duration) -> Config {
         .timeout_global(Some(request_timeout))
         .timeout_resolve(Some(request_timeout.min(MAX_SETUP_TIME)))
         .timeout_connect(Some(request_timeout.min(MAX_SETUP_TIME)))
-        // The size of the buffer is the limit, which the connection minds.
+        // The connection keeps the limit: it is the size of the buffer.
         .max_response_header_size(INPUT_BYTES)
-        // The dialer keeps idle connections, not the agents.
+        // The dialer keeps idle connections; the agent keeps none.
         .max_idle_connections(0)
         .max_idle_connections_per_host(0)
         .max_idle_age(idle::MAX_IDLE_AGE)
         .build()
 }
 
-/// Reads an answer: to its end, so that its connection can be used again, unless it is too long.
+/// Reads an answer to its end, so that its connection can be used again. Stops reading one that is too long.
 ///
-/// By itself, so that what it has on the stack does not lie above that of ureq, which goes deep.
+/// Not inlined: its buffer would be on the stack during the calls into ureq, which need much stack.
 #[inline(never)]
 fn read(answer: ureq::http::Response<Body>) -> Result<Response, ureq::Error> {
     let code = answer.status().as_u16();
@@ -249,7 +249,7 @@ fn read(answer: ureq::http::Response<Body>) -> Result<Response, ureq::Error> {
         let length = match reader.read(&mut chunk[..room]) {
             Ok(0) => break,
             Ok(length) => length,
-            // More framing than body: as with any body that is too long, its start will do.
+            // The answer is too long, with more framing than body. Its start is enough, as with a long body.
             Err(error) if is_endless(&error) => break,
             Err(error) => return Err(error.into()),
         };
@@ -264,13 +264,13 @@ fn read(answer: ureq::http::Response<Body>) -> Result<Response, ureq::Error> {
     })
 }
 
-/// Whether reading ended because an answer is longer than what is read of one.
+/// Reports whether reading ended because the answer is longer than the limit.
 fn is_endless(error: &io::Error) -> bool {
     let error = error.get_ref().and_then(|inner| inner.downcast_ref());
     matches!(error, Some(ureq::Error::Other(ours)) if ours.is::<Endless>())
 }
 
-/// The first [`MAX_TEXT_CHARS`] characters of what may or may not be UTF-8.
+/// Returns the first [`MAX_TEXT_CHARS`] characters of bytes that may not be UTF-8.
 fn text(bytes: Vec<u8>) -> String {
     let mut text = String::from_utf8(bytes)
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());

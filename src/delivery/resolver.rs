@@ -1,27 +1,26 @@
-//! From the name in a URL to the addresses that may be dialled.
+//! The resolver: turns the name in a URL into the addresses that the client may dial.
 //!
-//! Every request passes here, also one that will go over an idle connection, and also one whose
-//! host is an IP address. What comes out has been checked against the network policy, and is what
-//! the connection is made to: there is no second look-up in between that could answer differently
-//! (DNS rebinding). If one of a name's addresses is forbidden the whole name is refused, since which
-//! of them would be dialled is a matter of luck.
+//! Every request passes here, also one that will use an idle connection, and also one whose host is an IP
+//! address. The resolver checks all addresses against the network policy, and the client dials exactly those:
+//! there is no second look-up in between that could return others (DNS rebinding). If one address of a name
+//! is forbidden, the resolver refuses the whole name, because it is random which of them would be dialled.
 //!
 //! # Names
 //!
 //! Look-ups go through the system (`getaddrinfo`), so that hosts files, container names and search
-//! domains work. That call blocks for as long as it likes and can't be interrupted, therefore:
+//! domains work. That call may block for any time and can't be interrupted, therefore:
 //!
-//! - it runs on threads of its own, a bounded number, started on demand. One that hangs costs such
-//!   a thread, not a sender;
-//! - there is one look-up per name at a time, however many wait for it;
-//! - answers are cached: 5 s, renewed in the background while in use, and for up to 5 min while a
-//!   look-up is slow (see `names`). The system doesn't tell the TTL of the records;
-//! - half of the threads only serve names that last answered quickly, so that endpoints with
-//!   broken name servers don't keep the others from being resolved.
+//! - it runs on threads of its own, a limited number, started on demand. A call that hangs blocks such a
+//!   thread and no sender;
+//! - there is one look-up per name at a time, however many senders wait for it;
+//! - answers are cached: for 5 s, renewed in the background while in use, and for up to 5 min while a look-up
+//!   is slow (see `names`). The system doesn't return the TTL of the records;
+//! - half of the threads only serve names whose last look-up was quick, so that endpoints with broken name
+//!   servers don't delay the look-ups of others.
 //!
 //! # Cost
 //!
-//! A cached name costs one short lock and a hash look-up. No lock is held while waiting.
+//! A cached name costs one short lock and one access to a hash map. No lock is held during a wait.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -32,38 +31,38 @@ use std::time::{Duration, Instant};
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ArrayVec, ResolvedSocketAddrs};
 
-use self::allowance::Allowance;
+use self::log_limit::LogLimit;
 pub use self::lookup::{Lookup, LookupError, SystemLookup};
 use self::names::{Answer, Found, Job, Names};
 use crate::domain::network_policy::{AddressRefused, NetworkPolicy};
 use crate::fail_point::{FailPoint, hit};
 use crate::vital;
 
-mod allowance;
+mod log_limit;
 mod lookup;
 mod names;
 
-/// Most look-ups at a time. Half of them, at 5 ms a name, renew 3,200 names a second: three times
-/// what it takes to renew every name that is remembered each 4 s.
+/// The most look-ups at a time. Half of them, at 5 ms a name, renew 3,200 names a second: three times as many
+/// as needed to renew every remembered name each 4 s.
 const MAX_THREADS: usize = 32;
-/// Threads that serve any name; the others only serve names that last answered quickly.
+/// Threads that serve any name. The others only serve names whose last look-up was quick.
 const DOUBTFUL_THREADS: usize = MAX_THREADS / 2;
-/// A thread without work for this long ends.
+/// The time that a thread waits for work before it ends.
 const THREAD_IDLE: Duration = Duration::from_secs(30);
-/// `getaddrinfo` is happy with less, but the system's name service modules run on this stack too.
+/// The stack of a thread. `getaddrinfo` needs less, but the system's name service modules run on it too.
 const THREAD_STACK_BYTES: usize = 512 * 1024;
-/// Addresses of one name that may be dialled: as many as ureq takes. All are checked.
+/// The most addresses of one name that may be dialled: as many as ureq takes. All addresses are checked.
 const MAX_ADDRESSES: usize = 16;
-/// A wait without a deadline is none: senders always have one.
+/// The longest wait for a look-up. Senders always have a shorter deadline.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
-/// The monotonic clock that cached answers age by.
+/// The monotonic clock by which cached answers age.
 pub type MonotonicClock = Arc<dyn Fn() -> Instant + Send + Sync>;
 
-/// Why a host has no address to dial.
+/// The reason why a host has no address to dial.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ResolveError {
-    /// The host is an IP address that policy forbids. Trying again won't help.
+    /// The host is an IP address that the policy forbids. Another try has the same result.
     #[error("{0}")]
     LiteralRefused(AddressRefused),
     /// The name resolves, but at least one of its addresses is forbidden.
@@ -79,7 +78,7 @@ pub enum ResolveError {
     Failed {
         /// The name.
         host: String,
-        /// What the look-up said.
+        /// The look-up's error.
         error: LookupError,
     },
     /// The look-up took too long.
@@ -96,7 +95,7 @@ pub enum ResolveError {
     },
 }
 
-/// Resolves hosts and applies the network policy to what it finds. See the module's description.
+/// The resolver. See the module's description.
 pub struct Resolver {
     shared: Arc<Shared>,
 }
@@ -106,8 +105,8 @@ struct Shared {
     policy: NetworkPolicy,
     clock: MonotonicClock,
     state: Mutex<State>,
-    told: Mutex<Allowance>,
-    /// Signalled when a look-up was queued, and when the resolver goes.
+    log_limit: Mutex<LogLimit>,
+    /// Signalled when a look-up was queued, and when the resolver is dropped.
     work: Condvar,
 }
 
@@ -119,13 +118,13 @@ struct State {
 }
 
 impl Resolver {
-    /// A resolver on the system's monotonic clock. Starts no thread yet.
+    /// Returns a resolver on the system's monotonic clock. Starts no thread yet.
     #[must_use]
     pub fn new(lookup: Arc<dyn Lookup>, policy: NetworkPolicy) -> Self {
         Self::with_clock(lookup, policy, Arc::new(Instant::now))
     }
 
-    /// A resolver whose answers age by `clock`. Waiting for look-ups goes by real time.
+    /// Returns a resolver whose answers age by `clock`. Waits for look-ups go by real time.
     #[must_use]
     pub fn with_clock(
         lookup: Arc<dyn Lookup>,
@@ -143,13 +142,13 @@ impl Resolver {
                     idle_threads: 0,
                     closing: false,
                 }),
-                told: Mutex::default(),
+                log_limit: Mutex::default(),
                 work: Condvar::new(),
             }),
         }
     }
 
-    /// The addresses of `host` that may be dialled now, at least one; waits at most `within`.
+    /// Returns the addresses of `host` that may be dialled now, at least one. Waits for at most `within`.
     ///
     /// `host` is a name or an IP address, in brackets if it is a v6 one.
     pub fn resolve(&self, host: &str, within: Duration) -> Result<Arc<[IpAddr]>, ResolveError> {
@@ -166,10 +165,10 @@ impl Resolver {
         }
         let answer = self.name(host, within.min(LONGEST_WAIT));
         let checked = answer.and_then(|answer| self.checked(host, answer));
-        checked.inspect_err(|error| self.shared.tell(error))
+        checked.inspect_err(|error| self.shared.log(error))
     }
 
-    /// The addresses of a name, if all of them are allowed.
+    /// Returns the addresses of a name, if all of them are allowed.
     fn checked(&self, host: &str, answer: Answer) -> Result<Answer, ResolveError> {
         for ip in answer.iter() {
             self.shared
@@ -183,7 +182,7 @@ impl Resolver {
         Ok(answer)
     }
 
-    /// The addresses of a name, unchecked.
+    /// Returns the addresses of a name, unchecked.
     fn name(&self, host: &str, within: Duration) -> Result<Answer, ResolveError> {
         let now = (self.shared.clock)();
         let mut state = self.shared.state();
@@ -220,7 +219,7 @@ impl Resolver {
         }
     }
 
-    /// Sees to it that a thread takes what has been queued, as far as the limit allows.
+    /// Sees to it that threads run the queued look-ups, as far as their limit allows.
     fn wake_threads(&self, state: &mut State, runnable: usize) {
         if runnable <= state.idle_threads {
             self.shared.work.notify_one();
@@ -234,15 +233,15 @@ impl Resolver {
         let started = vital::start_one_of_many("look-up", THREAD_STACK_BYTES, work);
         match started {
             Ok(_detached) => state.threads += 1,
-            // The system has no thread to give. The look-up stays queued: a thread that is there
-            // takes it, or the next call tries again. Who waits for it runs into the deadline.
+            // The system gives no thread. The look-up stays queued: a running thread takes it, or the next
+            // call tries again. Senders that wait for it may reach their deadlines.
             Err(error) => tracing::warn!(%error, "no thread for look-ups"),
         }
     }
 }
 
 impl Drop for Resolver {
-    /// Idle threads end now; those in a look-up end after it.
+    /// Ends the threads: idle ones now, those in a look-up after it.
     fn drop(&mut self) {
         self.shared.state().closing = true;
         self.shared.work.notify_all();
@@ -262,16 +261,16 @@ impl Shared {
         vital::lock(&self.state)
     }
 
-    /// Tells the operator, and nobody else, why a name can't be used.
-    fn tell(&self, error: &ResolveError) {
+    /// Logs why a name can't be used. Only the operator gets to know this.
+    fn log(&self, error: &ResolveError) {
         let now = (self.clock)();
-        let mut told = vital::lock(&self.told);
-        if let Some(left_out) = told.take(now) {
+        let mut limit = vital::lock(&self.log_limit);
+        if let Some(left_out) = limit.take(now) {
             tracing::info!(%error, left_out, "a name can't be used");
         }
     }
 
-    /// The life of a look-up thread.
+    /// Runs look-ups, until the thread ends.
     fn work(&self) {
         while let Some(job) = self.next_job() {
             let started = (self.clock)();
@@ -284,7 +283,7 @@ impl Shared {
         }
     }
 
-    /// Waits for a look-up to run. `None` ends the thread, and has already been counted.
+    /// Waits for a look-up to run. `None` ends the thread, which is then already counted as ended.
     fn next_job(&self) -> Option<Job> {
         let mut state = self.state();
         let mut rested = false;
@@ -308,8 +307,8 @@ impl Shared {
         }
     }
 
-    /// One look-up, reduced to what has to be kept: at most [`MAX_ADDRESSES`] if all addresses are
-    /// allowed, else the forbidden one, which refuses the name on each use.
+    /// Makes one look-up. Returns at most [`MAX_ADDRESSES`] addresses if all are allowed. Else it returns
+    /// only the forbidden one: then the name is refused at each use.
     fn look_up(&self, host: &str) -> Result<Answer, LookupError> {
         let found = catch_unwind(AssertUnwindSafe(|| self.lookup.lookup(host)))
             .unwrap_or_else(|_| Err(LookupError("the look-up failed unexpectedly".to_owned())))?;
@@ -324,12 +323,12 @@ impl Shared {
     }
 }
 
-/// What ureq calls before each request.
+/// The resolver in the form that ureq calls before each request.
 #[derive(Debug)]
 pub(super) struct UreqResolver(pub(super) Arc<Resolver>);
 
 impl ureq::unversioned::resolver::Resolver for UreqResolver {
-    /// A [`ResolveError`] comes out of ureq again inside of its `Error::Other`.
+    /// Resolves the host of a request. ureq returns a [`ResolveError`] inside of its `Error::Other`.
     fn resolve(
         &self,
         uri: &Uri,

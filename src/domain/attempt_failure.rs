@@ -1,7 +1,7 @@
-//! Why a delivery attempt got no HTTP answer.
+//! The causes of attempts that got no HTTP answer.
 //!
-//! One short word per cause: it is the `error` of a delivery in the API, a label of metrics, and a
-//! small integer in the store. Words and numbers are therefore stable; new causes are appended.
+//! Each cause has a short word, which is the `error` of a delivery in the API, and a small number in the
+//! store. Words and numbers never change; new causes are added at the end.
 
 use std::fmt;
 
@@ -12,13 +12,13 @@ pub enum AttemptFailure {
     Dns,
     /// The network policy forbids the receiver's address.
     AddressRefused,
-    /// No TCP connection came about: refused, unreachable, reset.
+    /// There was no TCP connection: refused, unreachable, reset.
     Connect,
     /// The TLS handshake failed, most often over the certificate.
     Tls,
     /// The time for the attempt ran out before the whole answer had arrived.
     Timeout,
-    /// What came back is not a whole HTTP answer: malformed, cut off, or nothing at all.
+    /// The receiver did not send a whole HTTP answer: it is malformed, cut off, or empty.
     Protocol,
     /// The run of attempts took longer than allowed; no attempt was made.
     Expired,
@@ -39,7 +39,7 @@ impl AttemptFailure {
         Self::Internal,
     ];
 
-    /// The word for it in the API and in metrics, in snake case.
+    /// Returns the cause's word in the API, in snake case.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -54,13 +54,13 @@ impl AttemptFailure {
         }
     }
 
-    /// The cause that [`as_str`](Self::as_str) spells this way.
+    /// Returns the cause with this word.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|cause| cause.as_str() == word)
     }
 
-    /// The number for it in the store. Never 0, and never reused.
+    /// Returns the cause's number in the store. It is never 0 and never used again for another cause.
     #[must_use]
     pub const fn code(self) -> u8 {
         match self {
@@ -75,7 +75,7 @@ impl AttemptFailure {
         }
     }
 
-    /// The cause with this [`code`](Self::code).
+    /// Returns the cause with this number.
     #[must_use]
     pub fn from_code(code: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|cause| cause.code() == code)

@@ -1,4 +1,4 @@
-//! The delivery engine's side of a store: the queue of events, and what it hears of commits.
+//! The delivery engine's side of a store: the queue of events, and the notices of commits.
 
 use std::sync::Arc;
 
@@ -10,11 +10,11 @@ use crate::domain::clock::Timestamp;
 use crate::domain::endpoint::DeliverySettings;
 pub use crate::domain::event_state::{Run, Verdict};
 
-/// An endpoint's number: small, never reused.
+/// An endpoint's number: small, never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EndpointNumber(pub i64);
 
-/// A workspace's number: small, never reused.
+/// A workspace's number: small, never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WorkspaceNumber(pub i64);
 
@@ -22,161 +22,162 @@ pub struct WorkspaceNumber(pub i64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Seq(pub i64);
 
-/// What the engine knows of an endpoint.
+/// An endpoint as the engine sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// Its number.
+    /// The endpoint's number.
     pub number: EndpointNumber,
-    /// Whose it is.
+    /// The workspace that owns it.
     pub workspace: WorkspaceNumber,
-    /// Its id, for logs.
+    /// The endpoint's id, for logs.
     pub id: Uuid,
-    /// Its settings, as far as the engine works with them.
+    /// The settings that the engine needs.
     pub settings: DeliverySettings,
-    /// Whether attempts may start.
+    /// Attempts may start.
     pub enabled: bool,
     /// Runs up to this one are skipped.
     pub skip_through: Run,
 }
 
-/// What is on disk of an endpoint's queue.
+/// The part of an endpoint's queue that is on disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
-    /// Whether events were never attempted.
+    /// There are events that were never attempted.
     pub fresh: bool,
-    /// When the soonest retry is due, or earlier.
+    /// The time when the soonest retry is due, or an earlier one.
     pub next_due: Option<Timestamp>,
-    /// Whether events wait for the first attempt of a redelivery.
+    /// There are events that wait for the first attempt of a redelivery.
     pub redeliveries: bool,
 }
 
 /// An event that waits for an attempt.
 #[derive(Clone, Debug)]
 pub struct QueuedEvent {
-    /// Its number.
+    /// The event's number.
     pub seq: Seq,
-    /// Its id.
+    /// The event's id.
     pub id: Uuid,
-    /// Where it goes.
+    /// The endpoint that it is sent to.
     pub endpoint: EndpointNumber,
-    /// Whose it is.
+    /// The workspace that owns it.
     pub workspace: WorkspaceNumber,
-    /// Its type's number, opaque to the engine.
+    /// The number of its type, which only the store uses.
     pub event_type: i64,
     /// The current run.
     pub run: Run,
     /// Attempts made in this run.
     pub run_attempt: u32,
-    /// When the run began.
+    /// The time when the run began.
     pub run_started: Timestamp,
     /// Attempts made in all runs.
     pub attempts: u32,
-    /// What is sent, if it is at hand.
+    /// The body of the request, if it is in memory.
     pub body: Option<Arc<[u8]>>,
 }
 
-/// Events due for another attempt, and when the next one after them is.
+/// Events that are due for another attempt, and when the next one after them is due.
 #[derive(Clone, Debug, Default)]
 pub struct RetryBatch {
-    /// Due ones, soonest first.
+    /// The events, soonest due first.
     pub events: Vec<QueuedEvent>,
-    /// When the soonest one that is not in `events` is due.
+    /// The due time of the soonest event that is not in `events`.
     pub next_due: Option<Timestamp>,
 }
 
-/// One attempt, to be recorded.
+/// The record of an attempt, for the store to write.
 #[derive(Clone, Debug)]
 pub struct AttemptRecord {
     /// The event as it was handed out.
     pub event: QueuedEvent,
-    /// What becomes of it, unless it has begun another run meanwhile.
+    /// The decision on the event. It does not apply if the event has begun another run meanwhile.
     pub verdict: Verdict,
-    /// When that was decided: the wall clock may have been set back since.
+    /// The time of the decision. The wall clock may have been set back since.
     pub decided_at: Timestamp,
     /// The status code, if there was an answer.
     pub code: Option<u16>,
-    /// What went wrong, if there was none.
+    /// The cause of the failure, if there was no answer.
     pub error: Option<AttemptFailure>,
-    /// Start of the answer, or the error in words.
+    /// The start of the answer, or the error in words.
     pub response: Option<String>,
-    /// How long the attempt took.
+    /// The duration of the attempt.
     pub duration_ms: u32,
 }
 
-/// What the store made of an [`AttemptRecord`].
+/// The store's reply to an [`AttemptRecord`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Recorded {
     /// The event.
     pub seq: Seq,
-    /// Its endpoint.
+    /// The event's endpoint.
     pub endpoint: EndpointNumber,
-    /// When the event waits for another attempt: at this time.
+    /// The time of the next attempt, if the event waits for one.
     pub due: Option<Timestamp>,
 }
 
-/// Why an endpoint changed.
+/// The reason why an endpoint changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// It was made.
+    /// It was created.
     Created,
-    /// Its secret, format or subscriptions changed; nothing for the engine's rules.
+    /// Its secret, format or subscriptions changed, which the engine's rules do not depend on.
     Edited,
-    /// It got another URL: what was learnt of the old one is void.
+    /// It got another URL: the engine forgets the health of the old one.
     Moved,
-    /// It was enabled: rest ends.
+    /// It was enabled: its rest ends.
     Enabled,
     /// It was disabled or deleted.
     Disabled,
 }
 
-/// What the engine hears of a commit, in the order of commits.
+/// A notice of a commit to the engine. Notices come in the order of commits.
 #[derive(Clone, Debug)]
 pub enum Notice {
     /// An event was published. The engine may forget all but its number.
     Published(QueuedEvent),
     /// An endpoint changed.
     Endpoint(Target, Cause),
-    /// An event begins a new run, which waits for nothing.
+    /// An event begins a new run. Its first attempt waits neither for a rest nor for `Retry-After`.
     Redeliver {
         /// Its endpoint.
         endpoint: EndpointNumber,
         /// The event.
         seq: Seq,
     },
-    /// An outcome is on disk.
+    /// The record of an attempt is on disk.
     Recorded(Recorded),
-    /// An event waits for another attempt only until this time, since the wall clock was set back.
+    /// An event is due earlier than before, because the wall clock was set back.
     Due {
         /// Its endpoint.
         endpoint: EndpointNumber,
-        /// When it is due.
+        /// The time when it is due.
         at: Timestamp,
     },
 }
 
-/// Hears of commits. Called by the store's writer after the commit and before anybody is answered, so
+/// The receiver of notices. The store's writer calls it after a commit and before it answers the callers. So
 /// an implementation takes note and returns: it never waits, and never calls the store.
 pub trait NoticeSink: Send + Sync {
-    /// Takes the notices of one commit.
+    /// Takes in the notices of one commit.
     fn committed(&self, notices: Vec<Notice>);
 }
 
-/// What the engine asks of a store.
+/// The queue, as a store offers it to the engine.
 pub trait Queue: Send + Sync {
-    /// Has `sink` hear of every commit from now on. Called once, before the first of the others.
+    /// Has `sink` get the notices of every commit from now on. The engine calls this once, before all other
+    /// methods.
     fn listen(&self, sink: Arc<dyn NoticeSink>);
-    /// The endpoints that are enabled, and what each has on disk: at least what was there before the call.
-    /// With many endpoints few of them have anything, and looking for each would take seconds.
+    /// Returns the enabled endpoints, and the backlog of each: at least what was on disk before the call. Of
+    /// many endpoints only a few have a backlog, and a query for each would take seconds.
     fn targets(&self) -> Result<Vec<(Target, Backlog)>, StoreError>;
-    /// Events of `endpoint` never attempted, with numbers above `after`, in publish order.
+    /// Returns events of `endpoint` that were never attempted, with numbers above `after`, in publish order.
     fn fresh(
         &self,
         endpoint: EndpointNumber,
         after: Seq,
         limit: usize,
     ) -> Result<Vec<QueuedEvent>, StoreError>;
-    /// Events of `endpoint` whose next attempt is due by `now`, soonest first, in runs after
-    /// `skipped`. Those that wait for the first attempt of a redelivery are left out.
+    /// Returns events of `endpoint` whose next attempt is due by `now`, soonest first, in runs after
+    /// `skipped`, except those that wait for the first attempt of a redelivery.
     fn retries(
         &self,
         endpoint: EndpointNumber,
@@ -184,7 +185,7 @@ pub trait Queue: Send + Sync {
         now: Timestamp,
         limit: usize,
     ) -> Result<RetryBatch, StoreError>;
-    /// Events of `endpoint` that wait for the first attempt of a redelivery, in runs after
+    /// Returns events of `endpoint` that wait for the first attempt of a redelivery, in runs after
     /// `skipped`, in publish order.
     fn redeliveries(
         &self,
@@ -192,10 +193,10 @@ pub trait Queue: Send + Sync {
         skipped: Run,
         limit: usize,
     ) -> Result<Vec<QueuedEvent>, StoreError>;
-    /// The bodies of the first of `seqs`, in their order: as many as fit into `bytes`, at least one.
-    /// `None` for one that was archived.
+    /// Returns the bodies of the first of `seqs`, in their order: as many as fit into `bytes`, at least one.
+    /// `None` stands for an archived one.
     fn bodies(&self, seqs: &[Seq], bytes: usize) -> Result<Vec<Option<Arc<[u8]>>>, StoreError>;
-    /// Records an attempt, sooner or later: a full disk delays it. The sink hears
-    /// [`Notice::Recorded`] once it is on disk.
-    fn record(&self, outcome: AttemptRecord);
+    /// Records an attempt, at some time: a full disk delays it. The sink gets [`Notice::Recorded`] once it is
+    /// on disk.
+    fn record(&self, record: AttemptRecord);
 }

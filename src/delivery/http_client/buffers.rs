@@ -1,15 +1,15 @@
-//! What passes between ureq and a connection while a request is made.
+//! The buffers between ureq and a connection, for one request.
 //!
-//! ureq's own buffers belong to a connection and keep their full size for as long as it lives, idle or
-//! not. With hundreds of connections that was most of what a busy server had in memory. These belong
-//! to a request: a thread that waits for its answer holds a small one, an idle connection none.
+//! ureq's own buffers belong to a connection and keep their full size while it lives, also when it is idle.
+//! With hundreds of connections they took most of the memory of a busy server. The buffers here belong to a
+//! request: a thread that waits for its answer has a small one, and an idle connection has none.
 
 use ureq::unversioned::transport::Buffers;
 
 use super::limits::{INPUT_BYTES, OUTPUT_BYTES};
 
-/// What is there for an answer at first. The usual one fits; each read that fills the buffer doubles it,
-/// up to [`INPUT_BYTES`].
+/// The first size of the input buffer. A usual answer fits; each read that fills the buffer doubles it, up to
+/// [`INPUT_BYTES`].
 const FIRST_INPUT_BYTES: usize = 2048;
 
 /// The buffers of one request.
@@ -18,26 +18,26 @@ pub(super) struct RequestBuffers {
     input: Vec<u8>,
     consumed: usize,
     filled: usize,
-    /// Whether the last look at the input consumed any of it.
+    /// ureq consumed some of the input when it last looked at it.
     progress: bool,
     output: Vec<u8>,
     held: usize,
 }
 
 impl RequestBuffers {
-    /// Keeps `amount` more bytes of the output: what ureq writes next comes behind them.
+    /// Keeps `amount` more bytes of the output. ureq's next output comes behind them.
     pub(super) fn hold(&mut self, amount: usize) {
         self.held += amount;
     }
 
-    /// What was held and `amount` bytes behind it, and how much of both was held; nothing is held any
-    /// more.
+    /// Returns the held bytes and `amount` bytes behind them, and how many were held. Nothing is held after
+    /// that.
     pub(super) fn take_output(&mut self, amount: usize) -> (&[u8], usize) {
         let held = std::mem::take(&mut self.held);
         (&self.output[..held + amount], held)
     }
 
-    /// Gives up the output's memory, until the next time something is written to it.
+    /// Frees the output's memory until the next write.
     pub(super) fn release_output(&mut self) {
         self.output = Vec::new();
     }
@@ -70,7 +70,7 @@ impl Buffers for RequestBuffers {
         &self.input[self.consumed..self.filled]
     }
 
-    /// Empty if nothing of [`INPUT_BYTES`] could be consumed.
+    /// Returns an empty buffer if [`INPUT_BYTES`] have come and ureq consumed none of them.
     fn input_append_buf(&mut self) -> &mut [u8] {
         self.make_room_for_input();
         &mut self.input[self.filled..]
@@ -106,7 +106,7 @@ impl Buffers for RequestBuffers {
 mod tests {
     use super::*;
 
-    /// Fills what there is room for; how much that was.
+    /// Fills the free room; returns its size.
     fn fill(buffers: &mut RequestBuffers) -> usize {
         let amount = buffers.input_append_buf().len();
         buffers.input_append_buf().fill(b'x');

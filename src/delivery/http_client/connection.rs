@@ -1,15 +1,15 @@
-//! How ureq gets its connections: an idle one if there is one, else a new one.
+//! The connections that ureq uses: an idle one if there is one, else a new one.
 //!
 //! # Repeating a request
 //!
-//! A receiver may close an idle connection at the moment it is used. A request that went out then
-//! is lost, or was seen and the answer lost: that can't be known, so such an attempt has failed, and
-//! the next one is for the engine to schedule. There is one case in which it *is* known: when
-//! already the first bytes can't be handed to the kernel, the receiver has none. Only then is the
-//! request repeated at once, over a new connection: see [`Stale`](super::errors::Stale).
+//! A receiver may close an idle connection at the moment the client uses it. Then either the request is lost,
+//! or the receiver has seen it and the answer is lost. The client can't tell which, so such an attempt has
+//! failed, and the engine schedules the next one. There is one case in which the client can tell: if the
+//! kernel refuses already the first bytes, the receiver has none. Only then does the client repeat the
+//! request at once, over a new connection: see [`Stale`](super::errors::Stale).
 //!
-//! To keep the other case rare, an idle connection is probed before its use (a read that must find
-//! neither data nor the end), and is not kept for long.
+//! To keep the other case rare, the client probes an idle connection before its use (with a read that must
+//! find neither data nor the end), and does not keep it for long.
 
 use std::io;
 use std::mem;
@@ -26,10 +26,11 @@ use super::socket::{Link, Socket};
 use super::tcp::{Tcp, means_closed};
 use super::tls::Tls;
 
-/// The most that is written at first. The send buffer of an idle connection takes at least this
-/// much at once, on any system; so if that write fails, nothing was sent.
+/// The most bytes in the first write of a request. The send buffer of an idle connection takes at least this
+/// many at once, on any system. So if the first write fails, nothing was sent.
 const FIRST_WRITE_BYTES: usize = 4096;
-/// Dials, shakes hands, and keeps connections for later. Shared by all agents.
+
+/// The maker of connections: dials, shakes hands, and keeps idle connections. All agents share one.
 #[derive(Clone)]
 pub(super) struct Dialer {
     tls: Tls,
@@ -37,7 +38,7 @@ pub(super) struct Dialer {
 }
 
 impl Dialer {
-    /// Keeps at most `idle_limit` connections for later.
+    /// Returns a dialer that keeps at most `idle_limit` idle connections.
     pub(super) fn new(tls: Tls, idle_limit: usize) -> Self {
         Self {
             tls,
@@ -45,10 +46,10 @@ impl Dialer {
         }
     }
 
-    /// A connection left over from an earlier request that still is open.
+    /// Returns an idle connection that still is open.
     fn idle_connection(&self, peer: &Peer, details: &ConnectionDetails) -> Option<Connection> {
         let now = Instant::now();
-        // Each turn takes one out, so this ends.
+        // Each round removes one, so the loop ends.
         while let Some(mut entry) = self.idle.take(peer, &details.addrs, now) {
             if entry.connection.is_open() {
                 return Some(Connection::new(entry, &self.idle));
@@ -57,7 +58,7 @@ impl Dialer {
         None
     }
 
-    /// A new connection, to one of the addresses that were checked for this request.
+    /// Makes a new connection, to one of the addresses that were checked for this request.
     fn dial(&self, details: &ConnectionDetails) -> Result<Box<dyn Link>, ureq::Error> {
         let socket = Socket::connect(&details.addrs, *details.timeout.after);
         let tcp = Tcp::new(socket.map_err(|error| match error.kind() {
@@ -75,7 +76,7 @@ impl Dialer {
 impl Connector for Dialer {
     type Out = Connection;
 
-    /// An idle age of zero in the request's settings asks for a new connection.
+    /// Returns a connection. An idle age of zero in the request's settings asks for a new one.
     fn connect(
         &self,
         details: &ConnectionDetails,
@@ -107,18 +108,19 @@ impl std::fmt::Debug for Dialer {
     }
 }
 
-/// A connection in the hands of ureq, for one request.
+/// A connection that ureq uses for one request.
 pub(super) struct Connection {
-    /// Gone once put back.
+    /// `None` after the connection was put back.
     entry: Option<Entry<Box<dyn Link>>>,
     idle: Arc<Idle<Box<dyn Link>>>,
     buffers: RequestBuffers,
     output: Output,
-    /// How much of the answer has arrived, in bytes.
+    /// The bytes of the answer that have arrived.
     received: usize,
 }
 
-/// Where the bytes go. Of the entry alone, as the buffers are used at the same time.
+/// Returns the connection itself. A function of the entry alone, because the buffers are borrowed at the same
+/// time.
 fn link(entry: &mut Option<Entry<Box<dyn Link>>>) -> &mut dyn Link {
     let entry = entry
         .as_mut()
@@ -126,16 +128,16 @@ fn link(entry: &mut Option<Entry<Box<dyn Link>>>) -> &mut dyn Link {
     &mut *entry.connection
 }
 
-/// What was sent of the request.
+/// The part of the request that was sent.
 enum Output {
     Nothing,
-    /// Nothing either, but this is to go out with what follows.
+    /// Nothing was sent; the first part waits for the second.
     ///
-    /// ureq writes the head of a request by itself and then the body. As nothing is delayed in the
-    /// kernel (`TCP_NODELAY`), each webhook would be two packets and wake the receiver twice.
+    /// ureq writes the head of a request and then the body. The kernel sends each write at once
+    /// (`TCP_NODELAY`), so each webhook would be two packets and wake the receiver twice.
     Held,
     Some,
-    /// Part of it, and the receiver takes no more.
+    /// A part was sent, and the receiver takes no more.
     CutOff,
 }
 
@@ -173,9 +175,9 @@ impl Transport for Connection {
         &mut self.buffers
     }
 
-    /// A receiver that refuses a request by its head need not read the rest, and closes the connection
-    /// with its answer on the way. That answer is worth having: so failing to send is not the end of an
-    /// attempt, but failing to receive is, and it comes next.
+    /// Sends output. A write that fails because the receiver closed the connection is no error: a receiver
+    /// may refuse a request by its head, answer, and close without reading the rest. The attempt then fails
+    /// only if there is no answer to read, which comes next.
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
         if matches!(self.output, Output::CutOff) {
             return Ok(());
@@ -196,7 +198,7 @@ impl Transport for Connection {
         if self.received >= MAX_ANSWER_BYTES {
             return Err(ureq::Error::Other(Box::new(Endless)));
         }
-        // The request is out, and the answer may take its time.
+        // The request is sent, and the answer may take long.
         self.buffers.release_output();
         let room = self.buffers.input_append_buf();
         if room.is_empty() {
@@ -209,9 +211,9 @@ impl Transport for Connection {
         Ok(amount > 0)
     }
 
-    /// ureq asks this once an answer has been read to its end and the connection may be kept, just
-    /// before it would put it into its own pool. That is where ours comes in: it takes the
-    /// connection, and ureq is told that it is gone. It is probed when it is taken out again.
+    /// Puts the connection into our own pool, and returns false so that ureq drops its side. ureq calls this
+    /// when it has read an answer to its end and the connection may be kept, just before it would put the
+    /// connection into its own pool. Our pool probes the connection before its next use.
     fn is_open(&mut self) -> bool {
         if let Some(mut entry) = self.entry.take()
             && !matches!(self.output, Output::CutOff)

@@ -1,8 +1,8 @@
-//! The errors of the client, each a type of its own where ureq passes it through.
+//! The errors of the client. Each has a type of its own, so that it can pass through ureq and be recognised.
 
 use std::io;
 
-/// Why there can be no client.
+/// The reason why a client cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpClientError {
     /// The certificates to trust besides the public ones can't be read.
@@ -13,19 +13,19 @@ pub enum HttpClientError {
     Tls(rustls::Error),
 }
 
-/// No TCP connection came about.
+/// There was no TCP connection.
 #[derive(Debug, thiserror::Error)]
 #[error("no connection: {0}")]
 pub(super) struct ConnectFailed(pub(super) io::Error);
 
-/// No TCP connection came about in time. Whose time it was, that for connecting or for all of the
-/// attempt, says less than what there was no time for.
+/// There was no TCP connection in time. The message does not say which limit was exceeded, that for
+/// connecting or that for the whole attempt: what was not finished says more.
 #[derive(Debug, thiserror::Error)]
 #[error("the receiver didn't accept a connection in time")]
 pub(super) struct ConnectTimedOut;
 
-/// An idle connection turned out to be closed before any of the request was written to it, so that
-/// the request can be repeated.
+/// An idle connection was closed before any part of the request was written to it, so the client can repeat
+/// the request.
 #[derive(Debug, thiserror::Error)]
 #[error("the receiver had closed the idle connection")]
 pub(super) struct Stale;
@@ -35,9 +35,9 @@ pub(super) struct Stale;
 #[error("the headers of the answer are too large")]
 pub(super) struct TooLarge;
 
-/// The receiver has sent more than is received of an answer.
+/// The receiver has sent more than the client receives of one answer.
 ///
-/// Before a final answer began it can only have been interim ones, as a head has a limit of its own.
+/// Before the final answer begins, that can only be interim answers, because a head has a smaller limit.
 #[derive(Debug, thiserror::Error)]
 #[error("the receiver sent interim answers (1xx) without end, and no final one")]
 pub(super) struct Endless;
@@ -47,12 +47,12 @@ pub(super) struct Endless;
 #[error("TLS handshake failed: {0}")]
 pub(super) struct HandshakeFailed(pub(super) String);
 
-/// The handshake took longer than there is time for.
+/// The handshake did not end in time.
 #[derive(Debug, thiserror::Error)]
 #[error("the receiver accepted the connection, but did not finish the TLS handshake in time")]
 pub(super) struct HandshakeTimedOut;
 
-/// The text of an error without the " (os error 111)" that the standard library appends.
+/// Returns the text of an error without the " (os error 111)" that the standard library appends.
 pub(super) fn without_number(error: &io::Error) -> String {
     let mut text = error.to_string();
     if let Some(end) = text.find(" (os error ") {

@@ -1,7 +1,7 @@
-//! What went wrong, in the words of the domain and of a person.
+//! The failure of an attempt: its cause for programs, and its message for people.
 //!
-//! No message contains the URL: its path often is a secret (as with Slack and Discord). The host is
-//! fine.
+//! No message contains the URL, because its path often is a secret (as with Slack and Discord). A message may
+//! contain the host.
 
 use std::io;
 use std::time::Duration;
@@ -20,19 +20,19 @@ use crate::domain::attempt_failure::AttemptFailure;
 /// [`io::ErrorKind`], and their numbers are the same on Linux, the BSDs and macOS.
 const OUT_OF_FILES: [i32; 2] = [23, 24];
 
-/// Why an attempt got no whole HTTP answer.
+/// The reason why an attempt got no whole HTTP answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// The cause, for machines.
+    /// The cause, for programs.
     pub kind: AttemptFailure,
     /// The cause, for people. Contains no secrets.
     pub message: String,
-    /// Whether another attempt at the same URL is pointless.
+    /// Every other attempt at the same URL would fail too.
     pub is_final: bool,
 }
 
 impl Failure {
-    /// A failure that another attempt may not meet.
+    /// Returns a failure that another attempt may not have.
     pub(super) fn new(kind: AttemptFailure, message: impl Into<String>) -> Self {
         Self {
             kind,
@@ -41,7 +41,7 @@ impl Failure {
         }
     }
 
-    /// A failure that every attempt at this URL would meet.
+    /// Returns a failure that every attempt at this URL would have.
     pub(super) fn lasting(kind: AttemptFailure, message: impl Into<String>) -> Self {
         Self {
             is_final: true,
@@ -49,14 +49,14 @@ impl Failure {
         }
     }
 
-    /// The same in the middle of an answer that began with status `code`. A delivery has a status
-    /// only if it has a whole answer; but whoever looks into a failure wants to know it.
+    /// Adds to the message that an answer with status `code` had begun. A delivery has a status only if the
+    /// whole answer came; but the status helps to find the cause.
     pub(super) fn after_status(self, code: u16) -> Self {
         let message = format!("{} (status {code} had arrived)", self.message);
         Self { message, ..self }
     }
 
-    /// What `error` means, with an eye to what was being done. `time` is that of a whole attempt.
+    /// Returns the failure for an error of ureq. `time` is the time limit of a whole attempt.
     pub(super) fn from_ureq(error: &ureq::Error, time: Duration) -> Self {
         match error {
             ureq::Error::Other(ours) => Self::from_ours(ours.as_ref()),
@@ -75,12 +75,12 @@ impl Failure {
                 Self::new(AttemptFailure::Protocol, "the answer ended too early")
             }
             ureq::Error::ConnectionFailed => Self::new(AttemptFailure::Connect, "no connection"),
-            // What is left concerns the request, and could name the URL.
+            // All other errors concern the request, and their texts could contain the URL.
             _ => Self::new(AttemptFailure::Internal, "the request could not be made"),
         }
     }
 
-    /// What our own resolver and connector said.
+    /// Returns the failure for an error of our own resolver or connector.
     fn from_ours(error: &(dyn std::error::Error + 'static)) -> Self {
         if let Some(error) = error.downcast_ref::<ResolveError>() {
             let message = error.to_string();
@@ -88,8 +88,8 @@ impl Failure {
                 ResolveError::LiteralRefused(_) => {
                     Self::lasting(AttemptFailure::AddressRefused, message)
                 }
-                // In the same words: whoever may create an endpoint must not learn from it which names the
-                // operator's network has, nor where they lead.
+                // Both have the same words: a user who may create endpoints must not find out which names the
+                // operator's network has, or where they lead.
                 ResolveError::NameRefused { host, .. } | ResolveError::Failed { host, .. } => {
                     Self::new(AttemptFailure::Dns, leads_nowhere(host))
                 }
@@ -122,7 +122,7 @@ impl Failure {
         Self::new(AttemptFailure::Internal, "the request could not be made")
     }
 
-    /// Errors on an established connection.
+    /// Returns the failure for an error on an established connection.
     fn from_io(error: &io::Error) -> Self {
         if let Some(error) = of_rustls(error) {
             return Self::new(
@@ -149,8 +149,8 @@ fn leads_nowhere(host: &str) -> String {
     )
 }
 
-/// What is wrong with an answer, given what ureq's parser says of it. Its errors have no type that could
-/// be named here.
+/// Returns in words what is wrong with an answer. `error` is the text of ureq's parser, whose errors have no
+/// public type.
 fn invalid(error: &str) -> String {
     match error {
         "http parse resulted in too many headers" => {

@@ -1,27 +1,26 @@
-//! Connections that wait for their next request.
+//! The pool of idle connections, which wait for their next request.
 //!
-//! ureq has a pool of its own, which is not used (its limit is set to 0): it is bounded per agent
-//! only, walks all its connections for each of them when one is put back, and never closes any
-//! unless a request passes by the same agent. Behind several agents that means either few idle
-//! connections per receiver, or more of them than the process may have files open. This one is
-//! bounded over all receivers, oldest out first; those grown too old are closed when any other is put
-//! back.
+//! ureq's own pool is switched off (its limit is 0). It is limited per agent only, it compares all its
+//! connections with each other when one is put back, and it closes none unless the same agent makes a
+//! request. With several agents there would be either few idle connections per receiver, or more than the
+//! process may have open files. The pool here has one limit for all receivers and closes the oldest
+//! connections first. Each time a connection is put back, it also closes those that have become too old.
 //!
-//! It is a plain queue, searched from its young end: at some hundreds of entries that takes less
-//! time than the system call that follows. The lock is held for the search alone; connections are
-//! probed and closed outside.
+//! The pool is a plain queue, searched from its newest entry: with some hundreds of entries that takes less
+//! time than the system call that follows. The lock is held only during the search; connections are probed
+//! and closed without it.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long a connection is kept without a request. Common servers close an idle connection after
-/// 5 s (Apache, Node.js, uvicorn); a request sent just then is lost, and may not be repeated, as
-/// nobody knows whether it was seen. So ours goes first.
+/// The time for which a connection is kept without a request. Common servers close an idle connection after 5
+/// s (Apache, Node.js, uvicorn). A request sent at that moment is lost, and must not be repeated, because the
+/// receiver may have seen it. So the client closes the connection before the server does.
 pub(super) const MAX_IDLE_AGE: Duration = Duration::from_secs(4);
 
-/// Whom a connection leads to.
+/// The receiver that a connection leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Peer {
     pub(super) tls: bool,
@@ -36,11 +35,11 @@ pub(super) struct Idle<C> {
     connections: Mutex<VecDeque<Entry<C>>>,
 }
 
-/// A connection that may be used again, and all that decides whether for a given request.
+/// An idle connection, with everything that decides whether a request may use it.
 pub(super) struct Entry<C> {
     pub(super) connection: C,
     pub(super) peer: Peer,
-    /// The addresses one of which it was made to.
+    /// The connection leads to one of these addresses.
     pub(super) addresses: Box<[SocketAddr]>,
     pub(super) since: Instant,
 }
@@ -53,10 +52,9 @@ impl<C> Idle<C> {
         }
     }
 
-    /// Takes out the most recently used connection to `peer`.
-    ///
-    /// Only one that leads to an address which the name has now: `addresses` is what has been
-    /// resolved and checked for the request at hand, and a receiver that moved is followed.
+    /// Removes and returns the most recently used connection to `peer`, if one leads to an address that the
+    /// name has now. `addresses` are those that were resolved and checked for this request. So the client
+    /// follows a receiver that has moved.
     pub(super) fn take(
         &self,
         peer: &Peer,
@@ -75,7 +73,7 @@ impl<C> Idle<C> {
         connections.remove(found)
     }
 
-    /// Keeps a connection, for which old ones may have to go. `since` must be about now.
+    /// Puts a connection back; closes older ones if there are too many. `since` must be about now.
     pub(super) fn put(&self, entry: Entry<C>) {
         let now = entry.since;
         let mut connections = self.lock();

@@ -1,12 +1,13 @@
-//! The sizes of what is sent and received at a time, and of an answer.
+//! The sizes of the buffers and of an answer.
 
-/// The most of an answer's body that is read. A longer one costs its connection, no more.
+/// The most bytes that are read of an answer's body. After a longer body the connection is closed; the
+/// attempt counts all the same.
 pub(super) const MAX_BODY_BYTES: usize = 64 * 1024;
-/// The most of an answer that is held at a time; larger ones pass in several goes. The head of an answer
-/// has to fit: it may be as large as the largest that proxies let pass.
+/// The most bytes of an answer that are in memory at a time; a larger one is read in parts. The head of an
+/// answer has to fit: the largest that common proxies let pass does.
 pub(super) const INPUT_BYTES: usize = 16 * 1024;
-/// For what goes out: the head and a usual webhook together; larger ones pass in several goes.
+/// The size of the output buffer. The head and a usual webhook fit together; a larger one is sent in parts.
 pub(super) const OUTPUT_BYTES: usize = 8 * 1024;
-/// The most of an answer that is received, whatever it consists of: interim answers (1xx), head, body,
-/// the framing of chunks, trailers. Of a body in very small chunks less arrives than could be read.
+/// The most bytes that are received of an answer, with everything in it: interim answers (1xx), head, body,
+/// the framing of chunks, trailers. A body in very small chunks reaches this limit before that of the body.
 pub(super) const MAX_ANSWER_BYTES: usize = INPUT_BYTES + MAX_BODY_BYTES;

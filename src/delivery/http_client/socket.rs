@@ -1,4 +1,4 @@
-//! TCP connections without buffers, and what all connections have in common.
+//! A TCP connection without buffers, and the trait of all connections.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -7,18 +7,19 @@ use std::time::{Duration, Instant};
 
 use ureq::unversioned::transport::{NextTimeout, time};
 
-/// The least an address is given to accept a connection, however many there are to try.
+/// The least time that an address has to accept a connection, however many addresses there are.
 const MIN_CONNECT_TIME: Duration = Duration::from_millis(10);
 
-/// A connection that bytes go over, in the clear or not.
+/// A connection, with or without TLS.
 pub(super) trait Link: fmt::Debug + Send + Sync {
     /// Sends all of `bytes`.
     fn send(&mut self, bytes: &[u8], timeout: NextTimeout) -> Result<(), ureq::Error>;
 
-    /// Waits for bytes and puts them at the start of `into`: how many; 0: no more are coming.
+    /// Waits for bytes and puts them at the start of `into`; returns how many came. 0 means the end.
     fn receive(&mut self, into: &mut [u8], timeout: NextTimeout) -> Result<usize, ureq::Error>;
 
-    /// Whether it may carry another request: nothing came that was not asked for, not even the end.
+    /// Reports whether another request may use the connection: the receiver has sent nothing since the last
+    /// answer and has not closed it.
     fn is_open(&mut self) -> bool;
 }
 
@@ -26,15 +27,15 @@ pub(super) trait Link: fmt::Debug + Send + Sync {
 #[derive(Debug)]
 pub(super) struct Socket {
     stream: TcpStream,
-    /// What the socket was last told to wait at most. Telling it is a system call.
+    /// The socket's current time-outs. Setting one is a system call.
     read_time: Option<Duration>,
     write_time: Option<Duration>,
 }
 
 impl Socket {
-    /// Connects to the first of `addresses` that accepts, within `time` in all. Each but the last has
-    /// half of what is left, so that one which does not answer leaves time for the others. If none
-    /// accepts, what the last one met is what is said.
+    /// Connects to the first of `addresses` that accepts, within `time` in all. Each but the last has half of
+    /// the time that is left, so that an address which does not answer leaves time for the others. If none
+    /// accepts, the error is that of the last one.
     pub(super) fn connect(addresses: &[SocketAddr], time: Duration) -> io::Result<Self> {
         let started = Instant::now();
         let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
@@ -89,7 +90,7 @@ impl Link for Socket {
                 self.read_time = time;
             }
             match self.stream.read(into) {
-                // A signal ends the call: the system does not resume one that has a time-out.
+                // A signal ends the call, because the system does not resume a call with a time-out.
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                     waited = started.elapsed();
                 }
@@ -103,7 +104,7 @@ impl Link for Socket {
     }
 }
 
-/// What is left of the time after `waited`; `None`: there is no limit.
+/// Returns the time that is left after `waited`; `None` if there is no limit.
 fn left(timeout: NextTimeout, waited: Duration) -> Result<Option<Duration>, ureq::Error> {
     let time::Duration::Exact(time) = timeout.after else {
         return Ok(None);
@@ -114,7 +115,7 @@ fn left(timeout: NextTimeout, waited: Duration) -> Result<Option<Duration>, ureq
     }
 }
 
-/// A socket whose time is up says, depending on the system, that it would block.
+/// Recognises a time-out. On some systems a socket reports it as "would block".
 fn in_time(error: io::Error, timeout: NextTimeout) -> ureq::Error {
     match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => ureq::Error::Timeout(timeout.reason),
@@ -128,7 +129,7 @@ mod tests {
     use std::net::{Ipv4Addr, TcpListener};
     use std::thread;
 
-    /// A port whose queue is full, so that connecting to it takes for ever.
+    /// Returns a port whose queue is full, so that a connection attempt never ends.
     #[cfg(target_os = "linux")]
     fn full() -> (socket2::Socket, TcpStream, SocketAddr) {
         let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
@@ -165,7 +166,7 @@ mod tests {
             let mut socket = Socket::connect(&[address], Duration::from_secs(5)).expect("connects");
             let (mut peer, _) = listener.accept().expect("a connection");
             assert!(socket.is_open() && socket.is_open());
-            // The mode in which it was probed is over: this one waits.
+            // The probe has left the socket in blocking mode: this read waits.
             let echo = thread::spawn(move || {
                 peer.read_exact(&mut [0]).expect("a request");
                 peer.write_all(b"a").expect("an answer");

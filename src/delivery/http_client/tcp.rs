@@ -1,4 +1,4 @@
-//! TCP connections that know whether anything of the current request was written to them.
+//! A TCP connection that notices whether any part of the current request was written to it.
 
 use std::io;
 use std::time::Duration;
@@ -8,18 +8,18 @@ use ureq::unversioned::transport::{NextTimeout, time};
 use super::errors::Stale;
 use super::socket::{Link, Socket};
 
-/// A socket's time-out is rounded up to this, while more than [`COARSE_ABOVE`] is left.
+/// The unit to which a socket's time-out is rounded up, while more than [`COARSE_ABOVE`] is left.
 const COARSE: Duration = Duration::from_millis(100);
-/// Time-outs below this are exact.
+/// The time up to which time-outs are exact.
 const COARSE_ABOVE: Duration = Duration::from_secs(1);
 
-/// A TCP connection that knows whether anything of the current request was written to it.
+/// A TCP connection that notices whether any part of the current request was written to it.
 #[derive(Debug)]
 pub(super) struct Tcp<S = Socket> {
     socket: S,
-    /// Whether this is not the first request.
+    /// This is not the connection's first request.
     reused: bool,
-    /// Whether all of what was to be written first for this request has been.
+    /// The first write of this request has succeeded.
     written: bool,
 }
 
@@ -53,7 +53,7 @@ impl<S: Link> Link for Tcp<S> {
         self.socket.receive(into, coarse(timeout))
     }
 
-    /// Connections are probed between two requests and at no other time.
+    /// The pool calls this between two requests and at no other time.
     fn is_open(&mut self) -> bool {
         self.reused = true;
         self.written = false;
@@ -61,8 +61,8 @@ impl<S: Link> Link for Tcp<S> {
     }
 }
 
-/// Rounds up the time that is left. It differs by microseconds from one call to the next, and each
-/// other value is one more system call to tell the socket. The deadline itself is kept by ureq.
+/// Rounds up the time that is left. It differs by microseconds from call to call, and setting a new time-out
+/// is a system call. ureq keeps the exact deadline.
 fn coarse(mut timeout: NextTimeout) -> NextTimeout {
     if let time::Duration::Exact(left) = timeout.after
         && left > COARSE_ABOVE
@@ -73,7 +73,7 @@ fn coarse(mut timeout: NextTimeout) -> NextTimeout {
     timeout
 }
 
-/// Whether an error of this kind means that the receiver closed the connection.
+/// Reports whether an error of this kind means that the receiver closed the connection.
 pub(super) fn means_closed(kind: io::ErrorKind) -> bool {
     matches!(
         kind,

@@ -17,7 +17,7 @@ mod tls;
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-/// Answers each look-up with the next entry; the last one stays.
+/// A look-up that returns the next entry each time; the last one stays.
 struct Script(Mutex<Vec<Vec<IpAddr>>>);
 
 impl Lookup for Script {
@@ -36,7 +36,7 @@ fn script(answers: &[&[IpAddr]]) -> Arc<Script> {
     Arc::new(Script(Mutex::new(answers)))
 }
 
-/// What a developer's machine would allow.
+/// Settings with the network policy of a developer's machine.
 fn open_settings() -> HttpClientSettings {
     HttpClientSettings {
         request_timeout: PLENTY,
@@ -73,13 +73,13 @@ fn failure(client: &HttpClient, url: &str) -> Failure {
     post(client, url).expect_err("a failure")
 }
 
-/// A port that nobody listens on.
+/// Returns a port that no program listens on.
 fn closed_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("bound").port()
 }
 
-/// A listener, to prove that nobody came.
+/// Returns a listener that proves that no connection was made.
 struct Untouched(TcpListener);
 
 impl Untouched {

@@ -1,9 +1,9 @@
 //! TLS on top of a TCP connection.
 //!
-//! All requests share one rustls configuration: one root store, and one cache of sessions, which
-//! rustls bounds (256 servers). The roots are those of the Mozilla program, as shipped by
-//! `webpki-roots`, and the operator's own beside them; the system's are not consulted, so that a
-//! container without certificates works like any other.
+//! All requests share one rustls configuration: one root store, and one cache of sessions, which rustls
+//! limits to 256 servers. The roots are those of the Mozilla program, as shipped by `webpki-roots`, and the
+//! operator's own. The system's roots are not used, so that a container without certificates works like any
+//! other.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -23,12 +23,12 @@ mod reasons;
 
 pub(super) use reasons::reason;
 
-/// Makes TLS connections.
+/// The maker of TLS connections.
 #[derive(Clone)]
 pub(super) struct Tls(Arc<ClientConfig>);
 
 impl Tls {
-    /// TLS that trusts the public roots, and those in `extra_roots` (PEM) if given.
+    /// Returns a maker that trusts the public roots, and those in `extra_roots` (PEM) if given.
     pub(super) fn new(extra_roots: Option<&[u8]>) -> Result<Self, HttpClientError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
@@ -39,9 +39,9 @@ impl Tls {
         Ok(Self(Arc::new(config)))
     }
 
-    /// Shakes hands over `tcp`, within what is left of the time to connect.
+    /// Makes the TLS handshake over `tcp`, within the rest of the time for connecting.
     ///
-    /// By itself, so that connections without TLS do not have its place on the stack.
+    /// Not inlined, so that connections without TLS need less stack.
     #[inline(never)]
     pub(super) fn connect(
         &self,
@@ -69,7 +69,7 @@ impl fmt::Debug for Tls {
     }
 }
 
-/// The public roots, and those in `extra` (PEM) if given.
+/// Returns the public roots, and those in `extra` (PEM) if given.
 pub(super) fn roots(extra: Option<&[u8]>) -> Result<RootCertStore, HttpClientError> {
     let mut roots = RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
@@ -91,7 +91,7 @@ pub(super) fn roots(extra: Option<&[u8]>) -> Result<RootCertStore, HttpClientErr
     Ok(roots)
 }
 
-/// The name that the certificate must carry.
+/// Returns the name that the certificate must have.
 fn server_name(details: &ConnectionDetails) -> Result<ServerName<'static>, ureq::Error> {
     let host = details.uri.host().unwrap_or_default();
     let bare = host
@@ -102,7 +102,7 @@ fn server_name(details: &ConnectionDetails) -> Result<ServerName<'static>, ureq:
         .map_err(|_| handshake_failed("no certificate can carry this host name".to_owned()))
 }
 
-/// The time to connect includes the handshake, and part of it is spent on TCP.
+/// Returns the time for the handshake: the time for connecting, less what TCP has used of it.
 fn time_left(details: &ConnectionDetails) -> NextTimeout {
     let mut timeout = details.timeout;
     if let (Duration::Exact(left), Instant::Exact(started), Instant::Exact(now)) =
@@ -132,7 +132,7 @@ fn words(error: &io::Error) -> String {
     }
 }
 
-/// The error of rustls that comes as one of a socket.
+/// Returns the error of rustls inside an error of a socket, if there is one.
 pub(super) fn of_rustls(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
 }
@@ -155,8 +155,8 @@ impl Link for TlsLink {
     fn send(&mut self, bytes: &[u8], timeout: NextTimeout) -> Result<(), ureq::Error> {
         self.0.sock.set_timeout(timeout);
         self.0.write_all(bytes)?;
-        // `write_all` leaves errors of the socket to the next call, which would be too late to
-        // know which part of the request was cut off.
+        // `write_all` reports an error of the socket only at the next call. That would be too late to know
+        // which part of the request was cut off.
         self.0.flush()?;
         Ok(())
     }
@@ -164,8 +164,8 @@ impl Link for TlsLink {
     fn receive(&mut self, into: &mut [u8], timeout: NextTimeout) -> Result<usize, ureq::Error> {
         self.0.sock.set_timeout(timeout);
         match self.0.read(into) {
-            // It tries to write what is pending first. A receiver that has closed does not take that,
-            // but may have answered before.
+            // rustls first tries to write pending data. A receiver that has closed the connection does not
+            // take it, but may have answered before.
             Err(error) if means_closed(error.kind()) => {
                 Ok(self.read_alone(into).map_err(|_| error)?)
             }
@@ -173,8 +173,8 @@ impl Link for TlsLink {
         }
     }
 
-    /// Besides what holds for all: nothing unread in this layer, nothing unsent, and neither side has
-    /// said goodbye.
+    /// Reports the same as for every connection, and also that this layer has nothing unread and nothing
+    /// unsent, and that neither side has closed it.
     fn is_open(&mut self) -> bool {
         let StreamOwned { conn, sock } = &mut self.0;
         conn.wants_read() && !conn.wants_write() && sock.tcp.is_open()
@@ -187,8 +187,8 @@ impl fmt::Debug for TlsLink {
     }
 }
 
-/// A TCP connection as rustls takes it. One call of rustls may be several of these: together they have
-/// the time that was set.
+/// A TCP connection for rustls. One call of rustls may make several calls here; together they have the time
+/// that was set.
 struct Timed {
     tcp: Tcp,
     timeout: NextTimeout,

@@ -2,13 +2,13 @@
 
 use std::net::{IpAddr, ToSocketAddrs};
 
-/// How names are looked up. Blocking is fine; it is called on the resolver's own threads.
+/// The look-up of names. A call may block: the resolver makes it on its own threads.
 pub trait Lookup: Send + Sync {
-    /// All addresses of `host`, the preferred ones first.
+    /// Returns all addresses of `host`, the preferred ones first.
     fn lookup(&self, host: &str) -> Result<Vec<IpAddr>, LookupError>;
 }
 
-/// Why a look-up gave no addresses, in words, such as "Name or service not known".
+/// The reason why a look-up gave no addresses, in words, such as "Name or service not known".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct LookupError(pub String);

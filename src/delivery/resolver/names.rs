@@ -1,5 +1,5 @@
-//! What is known about names, and what is to be looked up next: the rules of the resolver, without
-//! its threads. Time comes in as an argument.
+//! The resolver's cache of names and its queues of look-ups: the rules, without threads. The caller hands in
+//! the time.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -11,26 +11,28 @@ use super::lookup::LookupError;
 /// The addresses of a name; never empty.
 pub(super) type Answer = Arc<[IpAddr]>;
 
-/// How long an answer is used without asking again: short, since moving a name to another address
-/// is how people fail over.
+/// The time for which an answer is used without another look-up. Short, because operators move a name to
+/// another address to fail over.
 const FRESH: Duration = Duration::from_secs(5);
-/// From this age on, using an answer renews it in the background, so that busy names never wait.
+/// The age from which a use of an answer renews it in the background, so that users of a busy name never
+/// wait.
 const REFRESH_AFTER: Duration = Duration::from_secs(4);
-/// How long the last answer may stand in while a look-up is slow: name servers that are down for
-/// minutes should not stop deliveries to receivers that are up.
+/// The time for which the last answer is used while a look-up is slow: name servers that are down for minutes
+/// should not stop deliveries to receivers that are up.
 const STALE: Duration = Duration::from_mins(5);
-/// A look-up that takes longer than this is slow. A healthy one takes milliseconds, and one with
-/// the first of two name servers dead takes 5 s.
+/// The time above which a look-up is slow. A healthy one takes milliseconds, and one where the first of two
+/// name servers is down takes 5 s.
 const SLOW: Duration = Duration::from_secs(1);
-/// How long a failure is remembered: enough to answer the burst of attempts that met it together.
+/// The time for which a failure is remembered: enough for all attempts of one burst.
 const FAILED: Duration = Duration::from_secs(1);
-/// Names remembered: a few hundred bytes each, and more than one process delivers to at a time.
+/// The most names that are remembered. Each takes a few hundred bytes, and one process delivers to fewer at a
+/// time.
 const MAX_NAMES: usize = 4096;
-/// Look-ups that may wait for a thread. Each sender waits for at most one name, so that only the
-/// names of attempts that gave up add to it.
+/// The most look-ups that may wait for a thread. Each sender waits for at most one name, so only names of
+/// attempts that reached their deadline add to that.
 const MAX_QUEUED: usize = 1024;
 
-/// Names, the look-ups that are wanted, and those that run.
+/// The names, their wanted look-ups, and their running ones.
 pub(super) struct Names {
     entries: HashMap<Arc<str>, Name>,
     /// Wanted look-ups of names whose last one was quick.
@@ -41,7 +43,7 @@ pub(super) struct Names {
     slow: VecDeque<Arc<str>>,
     /// Running look-ups that came from `new` or `slow`.
     doubtful_running: usize,
-    /// How many of those may run at a time.
+    /// The most of those that may run at a time.
     doubtful_limit: usize,
 }
 
@@ -52,21 +54,21 @@ struct Name {
     failed: Option<(LookupError, Instant)>,
     /// The look-up that is wanted or runs, and since when.
     pending: Option<(Arc<Ticket>, Instant)>,
-    /// Whether the last look-up was quick; `None` before the first one ended.
+    /// The last look-up was quick; `None` before the first one ended.
     quick: Option<bool>,
     last_used: Instant,
 }
 
-/// What [`Names::find`] knows.
+/// The result of [`Names::find`].
 pub(super) enum Found {
     /// An answer that is fresh enough.
     Answer(Answer),
     /// A failure that is fresh enough.
     Failed(LookupError),
-    /// A look-up is under way.
+    /// A look-up is queued or running.
     Wait {
         ticket: Arc<Ticket>,
-        /// What to fall back on, and how long to wait before doing so.
+        /// The last answer, and how long to wait before it is used instead.
         stale: Option<(Answer, Duration)>,
     },
     /// Nothing is known and too many look-ups wait already.
@@ -80,7 +82,8 @@ pub(super) struct Job {
 }
 
 impl Names {
-    /// At most `doubtful_limit` look-ups of names not known to be quick run at a time.
+    /// Returns a cache without names. At most `doubtful_limit` look-ups of names not known to be quick run at
+    /// a time.
     pub(super) fn new(doubtful_limit: usize) -> Self {
         Self {
             entries: HashMap::new(),
@@ -92,7 +95,7 @@ impl Names {
         }
     }
 
-    /// What is known about `host`. Asks for a look-up where one is due.
+    /// Returns what the cache has about `host`. Queues a look-up where one is due.
     pub(super) fn find(&mut self, host: &str, now: Instant) -> Found {
         if let Some(name) = self.entries.get_mut(host) {
             name.last_used = now;
@@ -126,7 +129,7 @@ impl Names {
         }
     }
 
-    /// The look-up of `host` that is under way, else a new one, and since when it is wanted. `None`
+    /// Returns the wanted or running look-up of `host`, else a new one, and since when it is wanted. `None`
     /// if too many wait already.
     fn ask(&mut self, host: &str, now: Instant) -> Option<(Arc<Ticket>, Instant)> {
         if let Some(Name {
@@ -158,7 +161,7 @@ impl Names {
         Some((ticket, now))
     }
 
-    /// The next look-up to run, if one may run now.
+    /// Returns the next look-up to run, if one may run now.
     pub(super) fn take(&mut self) -> Option<Job> {
         if let Some(host) = self.quick.pop_front() {
             return Some(Job {
@@ -169,7 +172,7 @@ impl Names {
         if self.doubtful_running >= self.doubtful_limit {
             return None;
         }
-        // A name never seen is more likely to answer than one that was slow before.
+        // A new name is more likely to resolve than one that was slow before.
         let host = self.new.pop_front().or_else(|| self.slow.pop_front())?;
         self.doubtful_running += 1;
         Some(Job {
@@ -178,13 +181,13 @@ impl Names {
         })
     }
 
-    /// How many look-ups wait that may run now, given threads.
+    /// Returns how many waiting look-ups may run now, if there are threads.
     pub(super) fn runnable(&self) -> usize {
         let doubtful = self.doubtful_limit - self.doubtful_running;
         self.quick.len() + doubtful.min(self.new.len() + self.slow.len())
     }
 
-    /// Records how the look-up of `job` ended after it had run for `took`, and tells those who wait.
+    /// Records the result of a look-up that ran for `took`, and wakes the senders that wait for it.
     pub(super) fn finish(
         &mut self,
         job: &Job,
@@ -207,7 +210,7 @@ impl Names {
                 Ok(answer)
             }
             Err(error) => match &name.good {
-                // A slow failure says that no name server answered, nothing about the name.
+                // A slow failure means that no name server answered; it says nothing about the name.
                 Some((answer, at)) if !quick && now.duration_since(*at) < STALE => {
                     Ok(Arc::clone(answer))
                 }
@@ -223,13 +226,13 @@ impl Names {
         }
     }
 
-    /// Look-ups that wait for a thread.
+    /// Returns the number of look-ups that wait for a thread.
     fn queued(&self) -> usize {
         self.quick.len() + self.new.len() + self.slow.len()
     }
 
-    /// Forgets names when there are too many: first those whose answers are of no more use, then the
-    /// least recently used quarter. Names with a look-up under way stay.
+    /// Forgets names when there are too many: first those whose answers are too old to be used, then the
+    /// least recently used quarter. Names with a wanted or running look-up stay.
     fn make_room(&mut self, now: Instant) {
         if self.entries.len() < MAX_NAMES {
             return;
@@ -258,7 +261,7 @@ impl Name {
         }
     }
 
-    /// What can be said without asking, if anything.
+    /// Returns the answer or the failure if it is recent enough to need no look-up.
     fn settled(&self, now: Instant) -> Option<Found> {
         if let Some((answer, at)) = &self.good
             && now.duration_since(*at) < REFRESH_AFTER
@@ -273,14 +276,14 @@ impl Name {
         }
     }
 
-    /// The last answer and its age.
+    /// Returns the last answer and its age.
     fn good_at(&self, now: Instant) -> Option<(Answer, Duration)> {
         let (answer, at) = self.good.as_ref()?;
         Some((Arc::clone(answer), now.duration_since(*at)))
     }
 }
 
-/// Where those who need the same look-up wait for it.
+/// The meeting point of all senders that wait for the same look-up.
 #[derive(Default)]
 pub(super) struct Ticket {
     outcome: Mutex<Option<Result<Answer, LookupError>>>,
@@ -288,7 +291,7 @@ pub(super) struct Ticket {
 }
 
 impl Ticket {
-    /// The outcome of the look-up, or `None` if there is none yet after `within`.
+    /// Waits for the result of the look-up; `None` if there is none after `within`.
     pub(super) fn wait(&self, within: Duration) -> Option<Result<Answer, LookupError>> {
         let outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
         let (outcome, _) = self

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use super::*;
 
-/// Long enough that only a hang reaches it.
+/// A time-out that only a hang reaches.
 const PLENTY: Duration = Duration::from_secs(20);
 
 fn ip(text: &str) -> IpAddr {
     text.parse().expect("an address")
 }
 
-/// Answers with what is set for the name at the time, and counts the questions.
+/// A look-up that returns the addresses set for the name, and counts its calls.
 #[derive(Default)]
 struct Scripted {
     answers: Mutex<HashMap<String, Vec<IpAddr>>>,
@@ -46,7 +46,7 @@ impl Lookup for Scripted {
     }
 }
 
-/// Tells of each question, and answers when told to.
+/// A look-up that reports each call, and returns when the test says so.
 struct Gated {
     asked: Sender<String>,
     answers: Mutex<Receiver<Vec<IpAddr>>>,
@@ -72,7 +72,7 @@ impl Lookup for Gated {
     }
 }
 
-/// A clock that stands still until it is moved.
+/// A clock that the test moves.
 #[derive(Clone)]
 struct Hand(Arc<Mutex<Instant>>);
 
@@ -121,7 +121,7 @@ fn a_forbidden_answer_refuses_the_name() {
     let (resolver, lookup, _) = scripted();
     lookup.set("mixed.example", &["8.8.8.8", "127.0.0.1"]);
     lookup.set("mapped.example", &["::ffff:8.8.8.8"]);
-    // The forbidden one is the last of more than would ever be dialled.
+    // The forbidden address is the last of more than would ever be dialled.
     let mut many = vec!["8.8.8.8"; 500];
     many.push("10.0.0.1");
     lookup.set("many.example", &many);
@@ -143,7 +143,7 @@ fn rebinding_is_caught_by_the_next_look_up() {
     lookup.set("rebind.example", &["8.8.8.8"]);
     assert!(resolver.resolve("rebind.example", PLENTY).is_ok());
     lookup.set("rebind.example", &["169.254.169.254"]);
-    // Within the cache's time it is still the address that was checked.
+    // While the answer is cached, it still is the address that was checked.
     assert_eq!(
         *resolver
             .resolve("rebind.example", PLENTY)

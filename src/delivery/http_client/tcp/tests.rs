@@ -2,7 +2,7 @@ use std::io::ErrorKind;
 
 use super::*;
 
-/// A socket whose writes fail in a given way from a given write on.
+/// A socket whose writes fail with a given error from a given write on.
 #[derive(Debug)]
 struct Failing {
     good_writes: usize,

@@ -1,4 +1,4 @@
-//! Where requests go, and above all where not.
+//! Tests of addresses: those that requests are sent to, and above all those that they are not sent to.
 
 use super::*;
 
@@ -36,7 +36,7 @@ fn a_name_that_takes_too_long_to_resolve() {
 #[test]
 fn the_next_address_is_tried() {
     let receiver = Receiver::answering(OK);
-    // Nobody listens on this port of the first address.
+    // No program listens on this port of the first address.
     let other = IpAddr::from([127, 0, 0, 2]);
     let client = HttpClient::new(open_settings(), script(&[&[other, LOOPBACK]])).expect("a client");
     let url = format!("http://two.test:{}/", receiver.address.port());
@@ -73,7 +73,7 @@ fn forbidden_addresses_are_never_dialled() {
     target.assert_untouched();
 }
 
-/// The name first resolves to where requests are allowed, later to where they are not.
+/// The name first resolves to an allowed address, later to a forbidden one.
 #[test]
 fn rebinding_does_not_get_through() {
     let forbidden = IpAddr::from([127, 0, 0, 2]);
@@ -102,7 +102,7 @@ fn rebinding_does_not_get_through() {
     let url = format!("http://rebind.test:{port}/");
     assert!(post(&client, &url).is_ok());
     assert!(post(&client, &url).is_ok(), "the address that was checked");
-    // Now an idle connection is at hand, and even that is not used for a refused name.
+    // There is an idle connection now, and a refused name does not get it.
     *hand.lock().expect("the clock") = start + Duration::from_secs(6);
     assert_eq!(failure(&client, &url).kind, AttemptFailure::Dns);
     assert_eq!(receiver.waiting_requests(), 2);

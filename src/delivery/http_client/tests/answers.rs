@@ -1,4 +1,4 @@
-//! What receivers answer, and what becomes of it.
+//! Tests of answers: those that count, and those that are failures.
 
 use super::*;
 
@@ -37,7 +37,7 @@ fn a_body_of_many_buffers_arrives_whole() {
     assert_eq!(receiver.request().body, body);
 }
 
-/// Around the size up to which head and body go out together.
+/// Body sizes around the one up to which head and body are sent together.
 #[test]
 fn bodies_of_all_sizes_arrive_whole() {
     let receiver = Receiver::answering(OK);
@@ -225,7 +225,7 @@ fn long_bodies_are_read_in_part() {
     for connection in 0..2 {
         let response = post(&client, &receiver.url()).expect("an answer");
         assert_eq!(response.body, "a".repeat(2048));
-        // What wasn't read costs the connection.
+        // The connection is closed because the answer was not read to its end.
         assert_eq!(receiver.request().connection, connection);
     }
 }
@@ -244,7 +244,7 @@ fn a_body_without_end_is_read_in_part() {
     });
     let response = post(&open_client(), &receiver.url()).expect("an answer");
     assert_eq!(response.body, "b".repeat(2048));
-    // More than was read fits into the buffers of two sockets, but not without end.
+    // The buffers of two sockets hold more than was read, but not an endless answer.
     assert!(total.recv_timeout(PLENTY).expect("it ended") >= 64);
 }
 

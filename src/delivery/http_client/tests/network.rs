@@ -1,4 +1,4 @@
-//! Connections: which are made, which are kept, and what happens when they break.
+//! Tests of connections: which are made, which are kept, and what happens when they break.
 
 use super::*;
 use crate::delivery::http_client::limits::OUTPUT_BYTES;
@@ -11,7 +11,7 @@ fn a_connection_serves_again() {
     let receiver = Receiver::answering(OK);
     let client = open_client();
     for _ in 0..5 {
-        // Endpoints with the same receiver share it.
+        // Endpoints with the same receiver share the connection.
         let attempt = client.post(&receiver.url(), &[], b"{}");
         assert!(attempt.result.is_ok());
         assert_eq!(receiver.request().connection, 0);
@@ -79,14 +79,14 @@ fn bytes_after_an_answer_are_not_the_next_answer() {
     }
 }
 
-/// The receiver may have acted on it, so sending it again is not for this layer to decide.
+/// The receiver may have acted on the request, so the client must not repeat it.
 #[test]
 fn a_request_that_may_have_arrived_is_not_repeated() {
     let receiver = Receiver::start(|conversation| {
         conversation.request();
         conversation.send(OK);
         conversation.request();
-        // Gone without an answer.
+        // The receiver closes the connection without an answer.
     });
     let client = open_client();
     assert!(post(&client, &receiver.url()).is_ok());
@@ -99,7 +99,7 @@ fn a_request_that_may_have_arrived_is_not_repeated() {
     assert_eq!(receiver.waiting_requests(), 2);
 }
 
-/// Hands out one connection that is found closed at the first write, then real ones.
+/// A connector whose first connection fails at the first write because it is closed; all others are real.
 #[derive(Debug, Clone)]
 struct StaleFirst {
     dialer: Dialer,
@@ -286,7 +286,7 @@ fn many_threads_share_a_client() {
     );
 }
 
-/// How many connections the requests that arrived came over.
+/// Returns the number of connections over which requests arrived.
 fn receiver_connections(receiver: &Receiver) -> usize {
     (0..16 * 50)
         .map(|_| receiver.request().connection)

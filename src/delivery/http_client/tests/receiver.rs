@@ -7,26 +7,26 @@ use std::sync::mpsc::{Receiver as Channel, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-/// Long enough that only a hang reaches it.
+/// A time-out that only a hang reaches.
 pub(super) const PLENTY: Duration = Duration::from_secs(20);
 
-/// Listens on a port of its own, and runs the script once per connection, each on a thread.
+/// A scripted receiver on a port of its own. It runs the script once per connection, each on a thread.
 pub(super) struct Receiver {
     pub(super) address: SocketAddr,
     requests: Channel<Request>,
 }
 
-/// A request as it arrived.
+/// A request that arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Request {
-    /// Which connection it came over: 0, 1, …
+    /// The number of its connection: 0, 1, …
     pub(super) connection: usize,
     /// Request line and headers, without the empty line.
     pub(super) head: String,
     pub(super) body: String,
 }
 
-/// What a script talks through.
+/// A script's side of a connection.
 pub(super) struct Conversation<S: Read + Write = TcpStream> {
     pub(super) connection: usize,
     pub(super) stream: BufReader<S>,
@@ -38,7 +38,7 @@ impl Receiver {
         Self::start_over(|stream| stream, script)
     }
 
-    /// Talks over what `wrap` makes of each connection, such as TLS.
+    /// Starts a receiver that talks over `wrap` of each connection, such as TLS.
     pub(super) fn start_over<S: Read + Write>(
         wrap: impl Fn(TcpStream) -> S + Send + Sync + 'static,
         script: impl Fn(&mut Conversation<S>) + Send + Sync + 'static,
@@ -65,7 +65,7 @@ impl Receiver {
         Self { address, requests }
     }
 
-    /// Answers every request with `answer`.
+    /// Starts a receiver that answers every request with `answer`.
     pub(super) fn answering(answer: &'static str) -> Self {
         Self::start(move |conversation| {
             while conversation.request().is_some() {
@@ -78,12 +78,12 @@ impl Receiver {
         format!("http://{}/hook", self.address)
     }
 
-    /// The next request that arrived, waiting for it.
+    /// Waits for the next request and returns it.
     pub(super) fn request(&self) -> Request {
         self.requests.recv_timeout(PLENTY).expect("a request")
     }
 
-    /// Requests that have arrived and were not taken yet.
+    /// Returns the requests that have arrived and were not taken yet.
     pub(super) fn waiting_requests(&self) -> usize {
         self.requests.try_iter().count()
     }
@@ -118,13 +118,13 @@ impl<S: Read + Write> Conversation<S> {
         Some(request)
     }
 
-    /// Sends bytes; false when the client no longer takes them.
+    /// Sends bytes; returns false when the client no longer takes them.
     pub(super) fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         let stream = self.stream.get_mut();
         stream.write_all(bytes.as_ref()).is_ok() && stream.flush().is_ok()
     }
 
-    /// Does nothing until the client goes away.
+    /// Does nothing until the client closes the connection.
     pub(super) fn hang(&mut self) {
         let _ = self.stream.read(&mut [0]);
     }

@@ -1,4 +1,4 @@
-//! Receivers behind TLS.
+//! Tests of receivers with TLS.
 
 use std::net::TcpStream;
 
@@ -9,7 +9,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use super::*;
 use crate::delivery::http_client::tls::roots;
 
-/// A receiver with a self-signed certificate for "receiver.test", and the certificate (PEM).
+/// Returns a receiver with a self-signed certificate for "receiver.test", and the certificate (PEM).
 fn tls_receiver() -> (Receiver, Vec<u8>) {
     tls_receiver_answering(OK.to_owned())
 }
@@ -75,7 +75,7 @@ fn a_certificate_from_the_ca_file_is_accepted_and_its_connection_reused() {
     }
 }
 
-/// Each request begins with small buffers, on a connection that had larger ones.
+/// Each request begins with small buffers, on a connection that had larger ones before.
 #[test]
 fn a_long_answer_leaves_the_connection_as_it_was() {
     let (head, body) = ("x".repeat(15_000), "y".repeat(60_000));

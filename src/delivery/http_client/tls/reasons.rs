@@ -1,19 +1,19 @@
-//! Why TLS failed, in words that tell an operator which side has to do what.
+//! Messages for failures of TLS, in words that tell an operator which side has to do what.
 //!
-//! rustls names the variant of its error, which is precise and tells most people nothing. What is
-//! common in the field is said in words here; the rest keeps rustls's own.
+//! rustls prints the name of its error's variant, which is precise and means nothing to most people. Common
+//! errors have words of their own here; all others keep those of rustls.
 
 use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerIncompatible};
 
 use crate::domain::clock::Timestamp;
 
-/// A certificate may carry hundreds of names; the first few tell whose it is.
+/// The most names of a certificate in a message. A certificate may have hundreds; the first few identify it.
 const MAX_NAMES: usize = 3;
 /// The longest a DNS name can be (RFC 1035, section 2.3.4).
 const MAX_NAME_CHARS: usize = 253;
 
-/// What went wrong. Contains nothing that the receiver said, save for names in its certificate.
+/// Returns the message for an error. It contains nothing from the receiver except names in its certificate.
 pub(in crate::delivery::http_client) fn reason(error: &Error) -> String {
     match error {
         Error::InvalidCertificate(error) => certificate(error),
@@ -22,7 +22,7 @@ pub(in crate::delivery::http_client) fn reason(error: &Error) -> String {
             PeerIncompatible::ServerDoesNotSupportTls12Or13
             | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
         ) => "the receiver speaks only versions of TLS older than 1.2".to_owned(),
-        // The first bytes of a record say what it is. Plain HTTP begins with an "H" there.
+        // The first byte of a record is its type. In an answer of plain HTTP it is an "H".
         Error::InvalidMessage(
             InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion,
         ) => "what the receiver sent is not TLS; its port may be one for plain http:".to_owned(),
@@ -74,7 +74,7 @@ fn certificate(error: &CertificateError) -> String {
     }
 }
 
-/// The receiver is the one that broke off.
+/// Returns the message for an alert from the receiver.
 fn received(alert: AlertDescription) -> String {
     let what = match alert {
         AlertDescription::ProtocolVersion => "it speaks neither TLS 1.2 nor 1.3",
@@ -92,7 +92,7 @@ fn written(time: UnixTime) -> String {
     text.replace(".000000", "")
 }
 
-/// The names in a certificate, of which rustls has only the debug form: `DnsName("a.example")`.
+/// Returns the names in a certificate. rustls has only their debug form: `DnsName("a.example")`.
 fn names(presented: &[String]) -> Option<String> {
     let names: Vec<&str> = presented
         .iter()

@@ -20,7 +20,7 @@ fn secs(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds)
 }
 
-/// Names with "a.example" resolved at the returned time, quickly.
+/// Returns names with "a.example" resolved quickly, and the time of that.
 fn resolved() -> (Names, Instant) {
     let mut names = Names::new(2);
     let start = Instant::now();
@@ -76,7 +76,7 @@ fn the_last_answer_stands_in_for_a_slow_look_up() {
     };
     assert_eq!((old, patience), (answer(1), secs(1.0)));
     let job = names.take().expect("a look-up");
-    // While it runs, patience runs out.
+    // While the look-up runs, the time to wait for it ends.
     for (elapsed, left) in [(60.25, 0.75), (61.0, 0.0), (90.0, 0.0)] {
         let Found::Wait {
             stale: Some((_, patience)),
@@ -87,7 +87,7 @@ fn the_last_answer_stands_in_for_a_slow_look_up() {
         };
         assert_eq!(patience, secs(left));
     }
-    // It fails slowly: that says nothing about the name, and the next one gets no patience.
+    // It fails slowly: that says nothing about the name, and no sender waits for the next look-up.
     names.finish(&job, failure(), SLOW, start + secs(91.0));
     assert!(matches!(
         names.find("a.example", start + secs(91.0)),
@@ -96,7 +96,7 @@ fn the_last_answer_stands_in_for_a_slow_look_up() {
             ..
         }
     ));
-    // After five minutes the answer is no good any more.
+    // After five minutes the answer is not used any more.
     assert!(matches!(
         names.find("a.example", start + secs(300.0)),
         Found::Wait { stale: None, .. }
@@ -131,7 +131,7 @@ fn a_quick_failure_counts_for_a_second() {
     ));
 }
 
-/// Asks for a name, and runs the look-up that this wants.
+/// Finds a name, and runs the look-up that this queues.
 fn look_up(names: &mut Names, host: &str, took: Duration, now: Instant) {
     names.find(host, now);
     let job = names.take().expect("a look-up");
@@ -185,7 +185,7 @@ fn waiting_look_ups_are_bounded() {
     }
     assert!(matches!(names.find("more.example", start), Found::Full));
     assert!(matches!(names.find("7.example", start), Found::Wait { .. },));
-    // What is known still serves, though it can't be renewed.
+    // The cached answer is still used, though it can't be renewed.
     let later = start + secs(60.0);
     assert_eq!(found(&mut names, later), Some(answer(1)));
     assert!(matches!(
@@ -201,7 +201,7 @@ fn remembered_names_are_bounded() {
     for n in 0..u32::try_from(3 * MAX_NAMES).expect("small") {
         let now = start + Duration::from_millis(1) * n;
         look_up(&mut names, &format!("{n}.example"), QUICK, now);
-        // One name stays in use all along.
+        // One name is in use all the time.
         if n > 0 && n % 1000 == 0 {
             names.find("0.example", now);
             while let Some(job) = names.take() {

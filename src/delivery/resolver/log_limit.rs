@@ -1,21 +1,23 @@
-//! How much is said of names that can't be used: whoever may create endpoints can bring about any number.
+//! The limit on log lines about names that can't be used. A user who may create endpoints can cause any
+//! number of such lines.
 
 use std::time::{Duration, Instant};
 
-/// Lines in each [`PERIOD`]. Enough to see what goes on; a day of them fits into some megabytes.
+/// The most lines in each [`PERIOD`]. They are enough to see the problem; a day of them takes some megabytes.
 const LINES: u32 = 10;
 const PERIOD: Duration = Duration::from_mins(1);
 
-/// Lines that may still be written.
+/// The count of lines in the current period.
 #[derive(Debug, Default)]
-pub(super) struct Allowance {
+pub(super) struct LogLimit {
     began: Option<Instant>,
     written: u32,
     left_out: u64,
 }
 
-impl Allowance {
-    /// Whether a line may be written now: how many were left out before it, since the last one.
+impl LogLimit {
+    /// Counts one line. If it may be written, returns how many lines were left out since the last written
+    /// one.
     pub(super) fn take(&mut self, now: Instant) -> Option<u64> {
         if self
             .began
@@ -39,15 +41,15 @@ mod tests {
 
     #[test]
     fn ten_lines_a_minute_are_written_and_the_others_counted() {
-        let mut allowance = Allowance::default();
+        let mut limit = LogLimit::default();
         let start = Instant::now();
         for _ in 0..LINES {
-            assert_eq!(allowance.take(start), Some(0));
+            assert_eq!(limit.take(start), Some(0));
         }
         for _ in 0..1000 {
-            assert_eq!(allowance.take(start + PERIOD / 2), None);
+            assert_eq!(limit.take(start + PERIOD / 2), None);
         }
-        assert_eq!(allowance.take(start + PERIOD), Some(1000));
-        assert_eq!(allowance.take(start + PERIOD), Some(0));
+        assert_eq!(limit.take(start + PERIOD), Some(1000));
+        assert_eq!(limit.take(start + PERIOD), Some(0));
     }
 }
