@@ -1,21 +1,22 @@
-//! The thread that owns the scheduler: hears, decides, hands out.
+//! The dispatcher's thread: owns the scheduler, makes its rounds and carries out its commands.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::mailbox::{Mailbox, Messages};
+use super::mailbox::Mailbox;
 use super::protocol::Now;
 use super::reader::Reader;
+use super::round::{self, Command};
 use super::scheduler::Scheduler;
 use super::sender::Senders;
 use crate::domain::clock::Clock;
 use crate::fail_point::{FailPoint, hit};
 use crate::storage::Queue;
 
-/// The longest sleep: the wall clock may jump, and due times are wall-clock times.
+/// The longest sleep. Due times are wall-clock times, and the wall clock may jump.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
 
-/// What the dispatcher works with.
+/// The dispatcher and the threads that it gives work to.
 pub(super) struct Dispatcher {
     pub(super) scheduler: Scheduler,
     pub(super) mailbox: Arc<Mailbox>,
@@ -26,29 +27,38 @@ pub(super) struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// Works until it is told to stop; then waits up to `grace` for attempts under way and for their
-    /// outcomes to be recorded.
+    /// Works until the mailbox says stop. Then waits up to `grace` until the attempts in flight have ended
+    /// and are recorded.
     pub(super) fn run(mut self, grace: Duration) {
-        let mut patience = Duration::ZERO;
-        let mut give_up = None;
+        let mut sleep = Duration::ZERO;
+        let mut deadline = None;
         loop {
-            let mail = self.mailbox.take(patience);
+            let messages = self.mailbox.take(sleep);
             hit(FailPoint::DispatcherTurn);
-            let stopping = mail.stopping;
-            self.hear(mail);
+            let stopping = messages.stopping;
+            let now = Now::of(&*self.clock);
+            for record in round::hear(&mut self.scheduler, messages, now) {
+                self.queue.record(record);
+            }
             if stopping {
-                let started = std::time::Instant::now();
-                let end = *give_up.get_or_insert_with(|| started + grace);
-                let done = self.scheduler.in_flight() == 0 && self.scheduler.unrecorded() == 0;
-                if done || started >= end {
+                let deadline = *deadline.get_or_insert_with(|| Instant::now() + grace);
+                sleep = deadline.saturating_duration_since(Instant::now());
+                if self.is_done() || sleep.is_zero() {
                     break;
                 }
-                patience = end - started;
             } else {
                 self.hand_out();
-                patience = self.patience();
+                sleep = self.time_to_sleep();
             }
         }
+        self.stop_threads();
+    }
+
+    fn is_done(&self) -> bool {
+        self.scheduler.in_flight() == 0 && self.scheduler.unrecorded() == 0
+    }
+
+    fn stop_threads(self) {
         if self.scheduler.in_flight() > 0 {
             tracing::warn!(
                 attempts = self.scheduler.in_flight(),
@@ -59,54 +69,28 @@ impl Dispatcher {
         self.senders.stop();
     }
 
-    fn now(&self) -> Now {
-        Now {
-            wall: self.clock.now(),
-            monotonic: self.clock.monotonic(),
-        }
-    }
-
-    fn patience(&self) -> Duration {
+    fn time_to_sleep(&self) -> Duration {
         self.scheduler
             .next_wake()
             .saturating_sub(self.clock.monotonic())
             .min(SLEEP_MAX)
     }
 
-    fn hear(&mut self, mail: Messages) {
-        let now = self.now();
-        for notice in mail.notices {
-            self.scheduler.notice(notice, now);
-        }
-        for (endpoint, seq) in mail.overflow {
-            self.scheduler.committed(endpoint, seq);
-        }
-        for read in mail.reads {
-            self.scheduler.read(read, now);
-        }
-        for report in mail.reports {
-            if let Some(outcome) = self.scheduler.handle_report(report, now) {
-                self.queue.record(outcome);
-            }
+    fn hand_out(&mut self) {
+        let now = Now::of(&*self.clock);
+        self.scheduler.tick(now);
+        self.senders.try_again();
+        while let Some(command) = round::next_command(&mut self.scheduler, now) {
+            self.carry_out(command);
         }
     }
 
-    fn hand_out(&mut self) {
-        let now = self.now();
-        self.scheduler.tick(now);
-        self.senders.try_again();
-        while let Some(start) = self.scheduler.next_start(now) {
-            if start.event.body.is_some() {
-                self.senders.send(start);
-            } else {
-                self.reader.send(start);
-            }
-        }
-        while let Some(outcome) = self.scheduler.next_expired() {
-            self.queue.record(outcome);
-        }
-        while let Some((workspace, request)) = self.scheduler.next_read(now) {
-            self.reader.read(workspace, request);
+    fn carry_out(&self, command: Command) {
+        match command {
+            Command::Send(job) => self.senders.send(job),
+            Command::LoadAndSend(job) => self.reader.send(job),
+            Command::Record(record) => self.queue.record(record),
+            Command::Read(workspace, request) => self.reader.read(workspace, request),
         }
     }
 }

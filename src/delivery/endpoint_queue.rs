@@ -1,9 +1,9 @@
-//! One endpoint's part of the queue: what waits in memory, and what is known of the rest.
+//! One endpoint's part of the queue: the events that wait in memory, and what is known of those on disk.
 //!
-//! The database holds the queue; memory holds a window of it. Of events never attempted, the window
-//! holds the lowest numbers: `loaded` is the highest that has been in it, `committed` the highest known
-//! to be on disk. While both are equal a newly published event may enter straight from its commit;
-//! otherwise it waits on disk for a refill, so that publish order is kept and memory bounded.
+//! The database holds the queue; memory holds a window of it. Of events never attempted, the window holds
+//! those with the lowest numbers: `loaded` is the highest number that has been in the window, `committed` the
+//! highest known to be on disk. While both are equal, a newly published event enters the window straight from
+//! its commit. Otherwise it waits on disk for a refill. So publish order is kept and memory is bounded.
 
 #[cfg(test)]
 pub(super) mod audit;
@@ -19,20 +19,20 @@ use self::in_flight::InFlight;
 pub(super) use self::in_flight::InFlightAttempt;
 pub(super) use self::reads::Read;
 use super::limits::Limits;
-use super::scheduler::shares::Line;
+use super::scheduler::shares::RingKind;
 use super::target::LiveTarget;
 use crate::domain::clock::Timestamp;
 use crate::domain::health::{Health, SLOW};
 use crate::storage::{Backlog, QueuedEvent, Run, Seq, WorkspaceNumber};
 
-/// By which right an attempt starts.
+/// The reason why an attempt may start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StartReason {
-    /// Its turn has come.
+    /// The endpoint's turn has come.
     Usual,
-    /// Its endpoint rests, and it is sent to see.
+    /// The endpoint's rest has ended, and this attempt is the probe.
     Probe,
-    /// Somebody asked for it by hand.
+    /// A user requested a redelivery.
     Redelivery,
 }
 
@@ -46,50 +46,51 @@ pub(super) struct EndpointQueue {
     pub(super) workspace: WorkspaceNumber,
     pub(super) health: Health,
     limits: Limits,
-    /// Where it stands in line.
-    pub(super) standing: Option<(Line, u64)>,
-    /// When the scheduler looks at it again by itself.
+    /// The ring that it waits in, and its place there.
+    pub(super) place: Option<(RingKind, u64)>,
+    /// The time when the scheduler looks at the endpoint again although no message came.
     pub(super) timer: Option<Duration>,
-    /// Bytes of bodies that wait in memory.
+    /// Bytes of the bodies that wait in memory.
     bytes: usize,
     in_flight: InFlight,
-    /// In the window, in flight, or with an outcome that is not on disk yet.
+    /// Events that wait in memory, are in flight, or whose record is not on disk yet.
     in_hand: HashSet<Seq>,
     window: VecDeque<QueuedEvent>,
     retries: VecDeque<QueuedEvent>,
     redeliveries: VecDeque<QueuedEvent>,
     loaded: Seq,
     committed: Seq,
-    /// Nothing is known of the disk yet.
+    /// There may be more fresh events on disk than `committed` tells.
     refill_wanted: bool,
-    /// Rows that the reads under way may bring, by [`Read`].
+    /// Rows that the running reads may bring, by [`Read`].
     reserved: [usize; 3],
-    /// `committed` when the refill under way was asked for.
+    /// The value of `committed` when the running refill was requested.
     refilling: Option<Seq>,
+    /// The time when the soonest retry on disk is due, or an earlier one.
     next_due: Option<Timestamp>,
-    /// Events that were recorded or redelivered while a read was under way, by [`Read`]: it may show
-    /// them as they were before.
-    left_meanwhile: [HashSet<Seq>; 3],
-    /// The soonest retry recorded while retries were read.
+    /// Events that were recorded or redelivered while a read was running, by [`Read`]. The read may return
+    /// their old state, so it is ignored for them.
+    changed_meanwhile: [HashSet<Seq>; 3],
+    /// The due time of the soonest retry that was recorded while retries were read.
     due_meanwhile: Option<Timestamp>,
     reading_retries: bool,
     redeliveries_wanted: bool,
     reading_redeliveries: bool,
-    /// Redeliveries that wait for the attempt in flight.
+    /// Redeliveries of events that have an attempt in flight; they wait until it has ended.
     blocked: HashSet<Seq>,
-    /// A start is with the reader, for its body: what comes after it must not overtake it.
+    /// The reader reads the body of an event that is to start. The events after it must not overtake it.
     loading: bool,
 }
 
 impl EndpointQueue {
-    /// Of an endpoint with events on disk, perhaps.
+    /// Returns the queue of an endpoint that may have events on disk.
     pub(super) fn new(target: Arc<LiveTarget>, cap: u32, limits: Limits, now: Timestamp) -> Self {
         Self {
             workspace: target.current().workspace,
             target,
             health: Health::new(cap),
             limits,
-            standing: None,
+            place: None,
             timer: None,
             bytes: 0,
             in_flight: InFlight::default(),
@@ -103,7 +104,7 @@ impl EndpointQueue {
             reserved: [0; 3],
             refilling: None,
             next_due: Some(now),
-            left_meanwhile: Default::default(),
+            changed_meanwhile: Default::default(),
             due_meanwhile: None,
             reading_retries: false,
             redeliveries_wanted: true,
@@ -113,12 +114,12 @@ impl EndpointQueue {
         }
     }
 
-    /// Of an endpoint that was just made: nothing is on disk.
+    /// Returns the queue of an endpoint that was just created: nothing is on disk.
     pub(super) fn of_new_endpoint(target: Arc<LiveTarget>, cap: u32, limits: Limits) -> Self {
         Self::resumed(target, Backlog::default(), cap, limits)
     }
 
-    /// Of an endpoint of which this is on disk.
+    /// Returns the queue of an endpoint with this backlog on disk.
     pub(super) fn resumed(
         target: Arc<LiveTarget>,
         backlog: Backlog,
@@ -133,40 +134,42 @@ impl EndpointQueue {
         }
     }
 
-    /// Events that wait in memory.
+    /// Returns the number of events that wait in memory.
     pub(super) fn waiting(&self) -> usize {
         self.window.len() + self.retries.len() + self.redeliveries.len()
     }
 
-    /// Places in memory that are taken: by what waits, and by what reads under way may bring.
+    /// Returns the number of places in memory that are taken: by waiting events, and by rows that running
+    /// reads may bring.
     pub(super) fn occupied(&self) -> usize {
         self.waiting() + self.reserved.iter().sum::<usize>()
     }
 
-    /// Bytes of bodies that wait in memory.
+    /// Returns the bytes of the bodies that wait in memory.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Attempts in flight.
+    /// Returns the number of attempts in flight.
     pub(super) fn in_flight(&self) -> u32 {
         self.in_flight.count()
     }
 
-    /// Whether nothing of it is in memory or under way.
+    /// Reports whether nothing of the endpoint is in memory, in flight or being read.
     pub(super) fn is_idle(&self) -> bool {
-        self.in_hand.is_empty() && self.reads_under_way() == [false; 3] && !self.loading
+        self.in_hand.is_empty() && self.running_reads() == [false; 3] && !self.loading
     }
 
-    /// An event was published. `room`: whether windows have room in all. Answers whether it entered.
+    /// Handles a published event. `room`: there is room in all windows together. Returns whether the event
+    /// entered the window.
     pub(super) fn published(&mut self, event: QueuedEvent, room: bool) -> bool {
         if event.seq <= self.loaded {
             return false;
         }
-        let in_step =
+        let nothing_between =
             self.loaded >= self.committed && !self.refill_wanted && self.refilling.is_none();
         self.committed = self.committed.max(event.seq);
-        if !in_step || !room || self.window.len() >= self.limits.window {
+        if !nothing_between || !room || self.window.len() >= self.limits.window {
             return false;
         }
         self.loaded = event.seq;
@@ -176,14 +179,14 @@ impl EndpointQueue {
         true
     }
 
-    /// Events up to `seq` are on disk.
+    /// Notes that events up to `seq` are on disk.
     pub(super) fn committed_through(&mut self, seq: Seq) {
         self.committed = self.committed.max(seq);
     }
 
-    /// An event begins a new run.
+    /// Handles an event that begins a new run.
     pub(super) fn redeliver(&mut self, seq: Seq) {
-        // What waits in memory is of the run before.
+        // The event that waits in memory belongs to the run before.
         for queue in [&mut self.window, &mut self.retries, &mut self.redeliveries] {
             if let Some(at) = queue.iter().position(|event| event.seq == seq)
                 && let Some(event) = queue.remove(at)
@@ -192,16 +195,16 @@ impl EndpointQueue {
                 self.bytes -= body_bytes(&event);
             }
         }
-        self.outdates_reads(seq);
+        self.outdate_reads(seq);
         self.redeliveries_wanted = true;
     }
 
-    /// Takes the event whose turn it is, if the rules of health allow one.
+    /// Takes the next event, if the rules of health allow a start.
     pub(super) fn take(&mut self, now: Duration) -> Option<(QueuedEvent, StartReason)> {
         if self.loading {
             return None;
         }
-        // Somebody asked for it by hand: it waits for neither rest nor hold.
+        // A user requested it: it waits neither for the rest's end nor for `Retry-After`.
         if let Some(event) = self.redeliveries.pop_front() {
             self.bytes -= body_bytes(&event);
             return Some((event, StartReason::Redelivery));
@@ -214,15 +217,15 @@ impl EndpointQueue {
             .pop_front()
             .or_else(|| self.window.pop_front())?;
         self.bytes -= body_bytes(&event);
-        let turn = if self.health.started() {
+        let reason = if self.health.started() {
             StartReason::Probe
         } else {
             StartReason::Usual
         };
-        Some((event, turn))
+        Some((event, reason))
     }
 
-    /// Whether [`EndpointQueue::take`] would take one.
+    /// Reports whether [`EndpointQueue::take`] would return an event.
     pub(super) fn is_ready(&self, now: Duration) -> bool {
         let usual = !(self.retries.is_empty() && self.window.is_empty())
             && self.health.may_start(now)
@@ -230,8 +233,8 @@ impl EndpointQueue {
         !self.loading && (usual || !self.redeliveries.is_empty())
     }
 
-    /// An event that was taken is to start. If its body is not at hand, nothing else is taken until that
-    /// has been read; answers whose bodies are to be read along with it: of those that come next.
+    /// Prepares the start of an event that was taken. If its body is not in memory, no other event is taken
+    /// until the body has been read. Returns the next events whose bodies are to be read along with it.
     pub(super) fn load(&mut self, event: &QueuedEvent) -> Vec<Seq> {
         self.loading = event.body.is_none();
         if !self.loading {
@@ -245,8 +248,8 @@ impl EndpointQueue {
             .collect()
     }
 
-    /// A start that waited for its body is with the senders. Keeps those bodies of its followers that
-    /// fit into `room` bytes; the others are read again.
+    /// Notes that the event that waited for its body is with the senders. Keeps those bodies of its followers
+    /// that fit into `room` bytes; the others will be read again.
     pub(super) fn loaded_bodies(&mut self, bodies: Vec<(Seq, Arc<[u8]>)>, mut room: usize) {
         self.loading = false;
         let mut bodies: HashMap<Seq, Arc<[u8]>> = bodies.into_iter().collect();
@@ -265,70 +268,71 @@ impl EndpointQueue {
         }
     }
 
-    /// An attempt starts.
-    pub(super) fn started(&mut self, seq: Seq, turn: StartReason, now: Duration) {
-        self.in_flight.started(seq, turn == StartReason::Probe, now);
+    /// Notes the start of an attempt.
+    pub(super) fn started(&mut self, seq: Seq, reason: StartReason, now: Duration) {
+        self.in_flight
+            .started(seq, reason == StartReason::Probe, now);
     }
 
-    /// An attempt ended.
+    /// Notes the end of an attempt.
     pub(super) fn ended(&mut self, seq: Seq) -> Option<InFlightAttempt> {
         self.in_flight.ended(seq)
     }
 
-    /// Rest is over: what had been sent to see is an attempt as others.
+    /// Notes that a rest is over: the probe is an attempt like all others from now on.
     pub(super) fn rest_ended(&mut self) {
         self.in_flight.rest_ended();
     }
 
-    /// What was learnt is void, and what is in flight will teach nothing.
+    /// Forgets the health of the endpoint. The attempts in flight will not change it.
     pub(super) fn reset(&mut self) {
         self.health.reset();
         self.in_flight.reset();
     }
 
-    /// Whether an attempt in flight is older than [`SLOW`].
+    /// Reports whether an attempt in flight is older than [`SLOW`].
     pub(super) fn has_slow_ones(&self, now: Duration) -> bool {
         self.becomes_slow_at().is_some_and(|at| at <= now)
     }
 
-    /// When the oldest attempt in flight becomes slow.
+    /// Returns when the oldest attempt in flight becomes slow.
     pub(super) fn becomes_slow_at(&self) -> Option<Duration> {
         self.in_flight.oldest().map(|started| started + SLOW)
     }
 
-    /// The outcome of an event is on disk; it may be due again.
+    /// Notes that the record of an attempt is on disk. `due`: when the event waits for another attempt.
     pub(super) fn recorded(&mut self, seq: Seq, due: Option<Timestamp>) {
         self.in_hand.remove(&seq);
         self.next_due = earliest(self.next_due, due);
-        self.outdates_reads(seq);
+        self.outdate_reads(seq);
         if self.reading_retries {
             self.due_meanwhile = earliest(self.due_meanwhile, due);
         }
         self.redeliveries_wanted |= self.blocked.remove(&seq);
     }
 
-    /// A retry on disk is due at this time, earlier than it was.
-    pub(super) fn retimed(&mut self, due: Timestamp) {
+    /// Notes that a retry on disk is due at this time, earlier than before.
+    pub(super) fn due_earlier(&mut self, due: Timestamp) {
         self.next_due = earliest(self.next_due, Some(due));
         if self.reading_retries {
             self.due_meanwhile = earliest(self.due_meanwhile, Some(due));
         }
     }
 
-    /// An event was handed out and not attempted, because its run is skipped.
-    pub(super) fn abandoned(&mut self, seq: Seq, now: Duration) -> Option<InFlightAttempt> {
+    /// Handles an event that was handed out and whose attempt the sender skipped.
+    pub(super) fn skipped(&mut self, seq: Seq, now: Duration) -> Option<InFlightAttempt> {
         let attempt = self.ended(seq);
         if attempt.is_some_and(|attempt| attempt.probes) {
-            self.health.abandoned(now);
+            self.health.probe_skipped(now);
         }
         self.recorded(seq, None);
         attempt
     }
 
-    /// Forgets what waits in runs that are skipped.
+    /// Removes the waiting events whose runs are skipped.
     pub(super) fn skip(&mut self, through: Run) {
         for queue in [&mut self.window, &mut self.retries, &mut self.redeliveries] {
-            // A read may have been ahead of this notice: it found events of later runs.
+            // A read may have found events of later runs before this notice came.
             queue.retain(|event| {
                 let stays = event.run > through;
                 if !stays {
@@ -338,21 +342,21 @@ impl EndpointQueue {
                 stays
             });
         }
-        // A first run has its event's number.
+        // The first run of an event has the event's number.
         self.loaded = self.loaded.max(Seq(through.0));
         self.committed = self.committed.max(self.loaded);
         self.next_due = None;
         self.redeliveries_wanted = false;
     }
 
-    /// Reads everything anew.
+    /// Has everything read anew.
     pub(super) fn revive(&mut self, now: Timestamp) {
         self.refill_wanted = true;
         self.next_due = Some(now);
         self.redeliveries_wanted = true;
     }
 
-    /// When the soonest retry on disk is due.
+    /// Returns when the soonest retry on disk is due; `None` while retries are read.
     pub(super) fn next_due(&self) -> Option<Timestamp> {
         if self.reading_retries {
             return None;
@@ -360,7 +364,7 @@ impl EndpointQueue {
         self.next_due
     }
 
-    /// Takes an event that waits for another attempt and whose run began within `began`.
+    /// Takes an event that waits for another attempt and whose run began in the range `began`.
     pub(super) fn take_expired(&mut self, began: &Range<Timestamp>) -> Option<QueuedEvent> {
         let mut retries = self.retries.iter();
         let at = retries.position(|event| began.contains(&event.run_started))?;

@@ -1,34 +1,36 @@
-//! How much of the queue is held in memory. Kept together so that the simulation can make them small.
+//! The limits on how much of the queue is in memory. All in one struct, so that the simulation can make
+//! them small.
 
-/// Bounds of what the scheduler holds.
+/// Bounds of what the scheduler holds in memory.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// Events in all windows together: ids and numbers, some 200 bytes each.
+    /// Events in all windows together. Each takes some 200 bytes: ids and numbers.
     pub(super) windows: usize,
-    /// What each endpoint may read at a time although all windows are full: no endpoint waits for the
-    /// backlog of others.
+    /// Rows that each endpoint may read at a time although all windows are full: no endpoint has to wait
+    /// until the backlog of others is sent.
     pub(super) least: usize,
-    /// Bytes of bodies in all windows together; what does not fit is read just before its attempt.
+    /// Bytes of bodies in all windows together. The reader reads a body beyond that just before its attempt.
     pub(super) bodies: usize,
-    /// Outcomes that are not on disk yet. Above it nothing starts: a full disk must not cost memory.
+    /// Attempts that are not recorded on disk yet. Above that number no attempt starts: a full disk must not
+    /// fill the memory.
     pub(super) unrecorded: usize,
-    /// Events of one endpoint in its window: enough to be busy while a refill is read.
+    /// Events in the window of one endpoint: enough to keep it busy while a refill is read.
     pub(super) window: usize,
-    /// The window is refilled when it is down to this many, a good part of a refill before it is empty.
+    /// A window with fewer events than this is refilled, a good part of a refill before it is empty.
     pub(super) refill_below: usize,
-    /// Events read in one refill.
+    /// Events that one refill reads.
     pub(super) refill: usize,
-    /// Due retries, and redeliveries, read at a time.
+    /// Due retries, and redeliveries, that one read brings.
     pub(super) retries: usize,
-    /// Retries are read again when so few are left.
+    /// With fewer due retries in memory than this, more are read.
     pub(super) retries_below: usize,
-    /// Bodies read at a time for events of one endpoint: a look into the database for each event
-    /// would have each wait for the reader.
+    /// Bodies that one read brings for events of one endpoint. With a read for each event, each event would
+    /// wait for the reader.
     pub(super) load: usize,
 }
 
 impl Limits {
-    /// What the service runs with.
+    /// The limits of a server.
     pub(super) const PRODUCTION: Self = Self {
         windows: 100_000,
         least: 16,

@@ -1,45 +1,79 @@
-//! What the dispatcher hears: commits, reports, reads. Whoever reports never waits for it.
+//! The dispatcher's mailbox: commits, attempt reports and read results.
+//!
+//! A thread that sends a message never waits for the dispatcher.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::protocol::{AttemptReport, ReadResult};
-use super::sender::Reports;
+use super::sender::ReportSink;
 use super::target::LiveTargets;
 use crate::storage::{EndpointNumber, Notice, NoticeSink, Seq};
 use crate::vital;
 
-/// Published events held for the dispatcher; of later ones only their endpoint and number are kept,
-/// and they are read back from disk.
+/// Published events that the mailbox keeps. Of later ones it keeps only the endpoint and the number, and
+/// the reader reads them back from disk.
 const PUBLISHED_MAX: usize = 10_000;
 
-/// Everything that arrived since the dispatcher last looked.
+/// The messages that arrived since the dispatcher last took them.
 #[derive(Default)]
 pub(super) struct Messages {
     pub(super) notices: Vec<Notice>,
+    /// The number of published events among the notices.
     published: usize,
-    /// Endpoints with published events beyond [`PUBLISHED_MAX`], and the highest of each.
-    pub(super) overflow: HashMap<EndpointNumber, Seq>,
+    /// The endpoints with published events beyond the limit, and the highest number of each.
+    pub(super) overflow: BTreeMap<EndpointNumber, Seq>,
     pub(super) reports: Vec<AttemptReport>,
     pub(super) reads: Vec<ReadResult>,
     pub(super) stopping: bool,
+    /// The dispatcher is to look at the clocks although there is no message.
     woken: bool,
 }
 
 impl Messages {
-    fn is_empty(&self) -> bool {
+    /// Reports whether there is nothing for the dispatcher.
+    pub(super) fn is_empty(&self) -> bool {
         self.notices.is_empty()
             && self.overflow.is_empty()
             && self.reports.is_empty()
             && self.reads.is_empty()
             && !self.woken
     }
+
+    /// Adds messages; returns whether to wake the dispatcher, which is so if there was no message before.
+    #[must_use]
+    pub(super) fn put(&mut self, put: impl FnOnce(&mut Self)) -> bool {
+        let was_empty = self.is_empty();
+        put(self);
+        was_empty
+    }
+
+    /// Adds the notices of a commit. Keeps at most `published_max` published events. After the first that is
+    /// not kept, it keeps none: the scheduler hears of events in publish order.
+    pub(super) fn add(&mut self, notices: Vec<Notice>, published_max: usize) {
+        for notice in notices {
+            if let Notice::Published(event) = &notice {
+                if self.published >= published_max || !self.overflow.is_empty() {
+                    let highest = self.overflow.entry(event.endpoint).or_default();
+                    *highest = event.seq.max(*highest);
+                    continue;
+                }
+                self.published += 1;
+            }
+            self.notices.push(notice);
+        }
+    }
+
+    /// Has the dispatcher look at the clocks.
+    pub(super) fn wake(&mut self) {
+        self.woken = true;
+    }
 }
 
-/// The dispatcher's letter box.
+/// The dispatcher's mailbox.
 pub(super) struct Mailbox {
-    mail: Mutex<Messages>,
+    messages: Mutex<Messages>,
     arrived: Condvar,
     live: Arc<LiveTargets>,
 }
@@ -47,88 +81,68 @@ pub(super) struct Mailbox {
 impl Mailbox {
     pub(super) fn new(live: Arc<LiveTargets>) -> Self {
         Self {
-            mail: Mutex::default(),
+            messages: Mutex::default(),
             arrived: Condvar::new(),
             live,
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, Messages> {
-        vital::lock(&self.mail)
+        vital::lock(&self.messages)
     }
 
     fn put(&self, put: impl FnOnce(&mut Messages)) {
-        let mut mail = self.lock();
-        let wake = mail.is_empty();
-        put(&mut mail);
-        drop(mail);
+        let wake = self.lock().put(put);
         if wake {
             self.arrived.notify_one();
         }
     }
 
-    /// Takes a read's result.
+    /// Takes in a read's result.
     pub(super) fn read(&self, result: ReadResult) {
-        self.put(|mail| mail.reads.push(result));
+        self.put(|messages| messages.reads.push(result));
     }
 
     /// Has the dispatcher look at the clocks.
     pub(super) fn wake(&self) {
-        self.put(|mail| mail.woken = true);
+        self.put(Messages::wake);
     }
 
-    /// Has the dispatcher stop starting attempts.
+    /// Has the dispatcher start no further attempt and end.
     pub(super) fn stop(&self) {
-        self.put(|mail| {
-            mail.stopping = true;
-            mail.woken = true;
+        self.put(|messages| {
+            messages.stopping = true;
+            messages.wake();
         });
     }
 
-    /// Whether the engine is stopping.
+    /// Reports whether the engine is stopping.
     pub(super) fn is_stopping(&self) -> bool {
         self.lock().stopping
     }
 
-    /// Takes what arrived, waiting for something for at most `patience`. `stopping` stays set.
-    pub(super) fn take(&self, patience: Duration) -> Messages {
-        let mut mail = self.lock();
-        if mail.is_empty() && !patience.is_zero() {
-            mail = vital::wait_timeout(&self.arrived, mail, patience).0;
+    /// Takes out all messages; if there are none, waits for one for at most `time`. `stopping` stays set.
+    pub(super) fn take(&self, time: Duration) -> Messages {
+        let mut messages = self.lock();
+        if messages.is_empty() && !time.is_zero() {
+            messages = vital::wait_timeout(&self.arrived, messages, time).0;
         }
-        let stopping = mail.stopping;
-        let taken = std::mem::take(&mut *mail);
-        mail.stopping = stopping;
+        let stopping = messages.stopping;
+        let taken = std::mem::take(&mut *messages);
+        messages.stopping = stopping;
         taken
     }
 }
 
 impl NoticeSink for Mailbox {
     fn committed(&self, notices: Vec<Notice>) {
-        // Before the caller is answered: no attempt may start after a disable was.
-        for notice in &notices {
-            if let Notice::Endpoint(target, _) = notice {
-                self.live.committed(target);
-            }
-        }
-        self.put(|mail| {
-            for notice in notices {
-                if let Notice::Published(event) = &notice {
-                    if mail.published >= PUBLISHED_MAX {
-                        let highest = mail.overflow.entry(event.endpoint).or_default();
-                        *highest = event.seq.max(*highest);
-                        continue;
-                    }
-                    mail.published += 1;
-                }
-                mail.notices.push(notice);
-            }
-        });
+        self.live.apply(&notices);
+        self.put(|messages| messages.add(notices, PUBLISHED_MAX));
     }
 }
 
-impl Reports for Mailbox {
+impl ReportSink for Mailbox {
     fn report(&self, report: AttemptReport) {
-        self.put(|mail| mail.reports.push(report));
+        self.put(|messages| messages.reports.push(report));
     }
 }

@@ -1,57 +1,71 @@
-//! What the threads of the engine say to each other.
+//! The messages between the threads of the engine.
 //!
-//! The dispatcher hands out [`AttemptJob`]s and [`ReadRequest`]s; senders answer with a [`AttemptReport`], the reader
-//! with a [`ReadResult`].
+//! The dispatcher hands out [`AttemptJob`]s and [`ReadRequest`]s. A sender replies with an
+//! [`AttemptReport`], the reader with a [`ReadResult`].
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::target::LiveTarget;
 use crate::domain::attempt_failure::AttemptFailure;
-use crate::domain::clock::Timestamp;
+use crate::domain::clock::{Clock, Timestamp};
 use crate::storage::{EndpointNumber, QueuedEvent, RetryBatch, Run, Seq};
 
 /// Both clocks at one moment.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Now {
-    /// For what is stored.
+    /// The wall clock, for times that are stored.
     pub(super) wall: Timestamp,
-    /// For what is waited on.
+    /// The monotonic clock, for waits.
     pub(super) monotonic: Duration,
 }
 
-/// An attempt to be made.
+impl Now {
+    /// Reads both clocks.
+    pub(super) fn of(clock: &dyn Clock) -> Self {
+        Self {
+            wall: clock.now(),
+            monotonic: clock.monotonic(),
+        }
+    }
+}
+
+/// An attempt for a sender to make.
 #[derive(Debug)]
 pub(super) struct AttemptJob {
     pub(super) event: QueuedEvent,
     pub(super) target: Arc<LiveTarget>,
-    /// If its body has to be read: the events of the same endpoint that come next, whose bodies are
-    /// read along with it. None of them starts before [`ReadResult::Bodies`] has come.
+    /// The next events of the same endpoint that lack their bodies, if `event` lacks its own: one read gets
+    /// all of them. None of these events starts before [`ReadResult::Bodies`] has come.
     pub(super) followers: Vec<Seq>,
 }
 
-/// What a sender reports.
+/// A sender's report on an [`AttemptJob`].
 #[derive(Debug)]
 pub(super) enum AttemptReport {
-    /// An attempt was made.
+    /// The sender made the attempt.
     Made(QueuedEvent, AttemptResult),
-    /// No attempt was made: the run is skipped.
+    /// The sender made no attempt, because the run is skipped.
     Skipped(QueuedEvent),
 }
 
-/// How an attempt went.
+/// The result of one attempt.
 #[derive(Clone, Debug)]
 pub(super) struct AttemptResult {
+    /// The status code, if there was an answer.
     pub(super) code: Option<u16>,
+    /// The cause of the failure, if there was no answer.
     pub(super) error: Option<AttemptFailure>,
-    /// Trying again cannot help.
+    /// Another attempt cannot succeed.
     pub(super) is_final: bool,
+    /// The start of the answer, or the error in words.
     pub(super) response: Option<String>,
+    /// The wait that the receiver asked for (`Retry-After`).
     pub(super) retry_after: Option<Duration>,
     pub(super) took: Duration,
 }
 
-/// A read to be made.
+/// A read of the queue, for the reader to make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ReadRequest {
     Fresh {
@@ -72,12 +86,12 @@ pub(super) enum ReadRequest {
     },
 }
 
-/// What a read found; `None`: it failed.
+/// The result of a read; `None` where it failed.
 #[derive(Debug)]
 pub(super) enum ReadResult {
     Fresh(EndpointNumber, Option<Vec<QueuedEvent>>, usize),
     Retries(EndpointNumber, Option<RetryBatch>),
     Redeliveries(EndpointNumber, Option<Vec<QueuedEvent>>, usize),
-    /// A start without a body is with the senders, and these of its followers have theirs.
+    /// An [`AttemptJob`] that lacked its body is with the senders now; these of its followers have theirs.
     Bodies(EndpointNumber, Vec<(Seq, Arc<[u8]>)>),
 }

@@ -1,4 +1,4 @@
-//! The thread that reads the queue for the dispatcher, so that no read holds up a start.
+//! The reader: a thread that reads the queue for the dispatcher, so that no attempt waits for a read.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex};
@@ -11,30 +11,32 @@ use crate::fail_point::{FailPoint, hit};
 use crate::storage::{Queue, Seq, StoreError, WorkspaceNumber};
 use crate::vital::{VitalThread, lock, wait};
 
-/// How long the reader rests after a failed read, so that a broken disk is not hammered.
+/// The pause after a failed read, which spares a failing disk.
 const FAILURE_PAUSE: Duration = Duration::from_millis(250);
 
-/// Bytes of bodies read at a time for events of one endpoint.
+/// Bytes of bodies that one read brings for events of one endpoint.
 const LOAD_BYTES: usize = 256 << 10;
 
-/// What the reader is asked for. Bounded by the scheduler: one read of a kind per endpoint, and no
-/// more bodies than senders.
+/// A request to the reader. The scheduler bounds their number: one read of each kind per endpoint, and no
+/// more jobs than senders.
 enum Request {
+    /// Read a part of the queue.
     Read(ReadRequest),
-    Body(AttemptJob),
+    /// Read the body of the job's event and give the job to the senders.
+    LoadAndSend(AttemptJob),
 }
 
-/// What waits for the reader. Workspaces take turns, a request each, so that one with many endpoints does
-/// not hold up the others; those of one workspace keep their order.
+/// The queue of requests. Workspaces take turns, one request each, so that a workspace with many endpoints
+/// does not hold up the others. The requests of one workspace keep their order.
 #[derive(Default)]
-struct Line {
+struct RequestQueue {
     /// Workspaces with requests, in the order of their turns.
     turns: VecDeque<WorkspaceNumber>,
     requests: HashMap<WorkspaceNumber, VecDeque<Request>>,
     closed: bool,
 }
 
-impl Line {
+impl RequestQueue {
     fn put(&mut self, workspace: WorkspaceNumber, request: Request) {
         let requests = self.requests.entry(workspace).or_default();
         if requests.is_empty() {
@@ -58,48 +60,48 @@ impl Line {
 
 #[derive(Default)]
 struct Requests {
-    line: Mutex<Line>,
+    queue: Mutex<RequestQueue>,
     arrived: Condvar,
 }
 
 impl Requests {
-    /// Waits for a request; `None`: there will be none.
+    /// Waits for a request. `None` if there will be none.
     fn next(&self) -> Option<Request> {
-        let mut line = lock(&self.line);
+        let mut queue = lock(&self.queue);
         loop {
-            if let Some(request) = line.take() {
+            if let Some(request) = queue.take() {
                 return Some(request);
             }
-            if line.closed {
+            if queue.closed {
                 return None;
             }
-            line = wait(&self.arrived, line);
+            queue = wait(&self.arrived, queue);
         }
     }
 }
 
-/// The side that asks; without it there will be no further request.
-struct Asking(Arc<Requests>);
+/// The requesting side. When it is dropped, there will be no further request.
+struct RequestSender(Arc<Requests>);
 
-impl Asking {
+impl RequestSender {
     fn put(&self, workspace: WorkspaceNumber, request: Request) {
-        lock(&self.0.line).put(workspace, request);
+        lock(&self.0.queue).put(workspace, request);
         self.0.arrived.notify_one();
     }
 }
 
-impl Drop for Asking {
+impl Drop for RequestSender {
     fn drop(&mut self) {
-        lock(&self.0.line).closed = true;
+        lock(&self.0.queue).closed = true;
         self.0.arrived.notify_one();
     }
 }
 
 /// The reader's handle.
 pub(super) struct Reader {
-    // First: a thread whose handle is gone may end, as it does without anybody to ask it.
+    // Dropped first: a thread may end once its handle is dropped, and this one ends without its requests.
     thread: VitalThread,
-    requests: Asking,
+    requests: RequestSender,
 }
 
 impl Reader {
@@ -114,22 +116,23 @@ impl Reader {
         let thread = VitalThread::start("queue-reader", work)?;
         Ok(Self {
             thread,
-            requests: Asking(requests),
+            requests: RequestSender(requests),
         })
     }
 
-    /// Has a part of the queue read.
+    /// Requests a read of the queue.
     pub(super) fn read(&self, workspace: WorkspaceNumber, request: ReadRequest) {
         self.requests.put(workspace, Request::Read(request));
     }
 
-    /// Has an event sent, after its body was read, and those of its followers read.
-    pub(super) fn send(&self, start: AttemptJob) {
-        let workspace = start.event.workspace;
-        self.requests.put(workspace, Request::Body(start));
+    /// Requests the body of the job's event and those of its followers. The reader then gives the job to the
+    /// senders.
+    pub(super) fn send(&self, job: AttemptJob) {
+        let workspace = job.event.workspace;
+        self.requests.put(workspace, Request::LoadAndSend(job));
     }
 
-    /// Ends the thread when it has done what it was asked for.
+    /// Ends the thread after all requests that were made.
     pub(super) fn stop(self) {
         self.thread.stop(|| drop(self.requests));
     }
@@ -139,51 +142,51 @@ fn run(queue: &dyn Queue, mailbox: &Mailbox, senders: &Senders, requests: &Reque
     while let Some(request) = requests.next() {
         hit(FailPoint::ReaderTurn);
         match request {
-            Request::Read(request) => mailbox.read(answer(queue, request)),
-            Request::Body(start) => {
-                if !load(queue, mailbox, senders, start) {
+            Request::Read(request) => mailbox.read(read(queue, request)),
+            Request::LoadAndSend(job) => {
+                if !load(queue, mailbox, senders, job) {
                     break;
                 }
             }
         }
     }
-    // The engine stops over a queue that cannot be read. Whatever it still asks for comes too late.
+    // The engine stops while the queue cannot be read. What it still requests is of no use any more.
     while requests.next().is_some() {}
 }
 
-/// Sends an event whose body has to be read; `false`: the engine stops.
-fn load(queue: &dyn Queue, mailbox: &Mailbox, senders: &Senders, mut start: AttemptJob) -> bool {
-    let seqs: Vec<Seq> = [start.event.seq]
+/// Reads the body that a job needs and gives the job to the senders. `false` if the engine stops before.
+fn load(queue: &dyn Queue, mailbox: &Mailbox, senders: &Senders, mut job: AttemptJob) -> bool {
+    let seqs: Vec<Seq> = [job.event.seq]
         .into_iter()
-        .chain(std::mem::take(&mut start.followers))
+        .chain(std::mem::take(&mut job.followers))
         .collect();
-    // Without its body it cannot go, and it must not be forgotten: the reader stays with it.
+    // The job cannot be sent without its body, and must not be lost. So the reader tries until it succeeds.
     let bodies = loop {
-        match retried(|| queue.bodies(&seqs, LOAD_BYTES)) {
+        match attempted(|| queue.bodies(&seqs, LOAD_BYTES)) {
             Some(bodies) => break bodies,
             None if mailbox.is_stopping() => return false,
             None => {}
         }
     };
-    let endpoint = start.event.endpoint;
+    let endpoint = job.event.endpoint;
     let mut bodies = bodies.into_iter();
-    start.event.body = bodies.next().flatten();
-    // First on its way, then those that may follow.
-    senders.send(start);
+    job.event.body = bodies.next().flatten();
+    // The job comes before its followers, which may start as soon as the dispatcher has their bodies.
+    senders.send(job);
     let followers = seqs[1..].iter().zip(bodies);
     let found = followers.filter_map(|(seq, body)| Some((*seq, body?)));
     mailbox.read(ReadResult::Bodies(endpoint, found.collect()));
     true
 }
 
-fn answer(queue: &dyn Queue, request: ReadRequest) -> ReadResult {
+fn read(queue: &dyn Queue, request: ReadRequest) -> ReadResult {
     match request {
         ReadRequest::Fresh {
             endpoint,
             after,
             limit,
         } => {
-            let events = retried(|| queue.fresh(endpoint, after, limit));
+            let events = attempted(|| queue.fresh(endpoint, after, limit));
             ReadResult::Fresh(endpoint, events, limit)
         }
         ReadRequest::Retries {
@@ -192,7 +195,7 @@ fn answer(queue: &dyn Queue, request: ReadRequest) -> ReadResult {
             now,
             limit,
         } => {
-            let batch = retried(|| queue.retries(endpoint, skipped, now, limit));
+            let batch = attempted(|| queue.retries(endpoint, skipped, now, limit));
             ReadResult::Retries(endpoint, batch)
         }
         ReadRequest::Redeliveries {
@@ -200,14 +203,14 @@ fn answer(queue: &dyn Queue, request: ReadRequest) -> ReadResult {
             skipped,
             limit,
         } => {
-            let events = retried(|| queue.redeliveries(endpoint, skipped, limit));
+            let events = attempted(|| queue.redeliveries(endpoint, skipped, limit));
             ReadResult::Redeliveries(endpoint, events, limit)
         }
     }
 }
 
-/// Reads; a failure is logged and reported as nothing, and whoever asked will ask again.
-fn retried<T>(read: impl Fn() -> Result<T, StoreError>) -> Option<T> {
+/// Makes a read. `None` if it failed: the log says why, and the scheduler requests it again.
+fn attempted<T>(read: impl Fn() -> Result<T, StoreError>) -> Option<T> {
     match read() {
         Ok(found) => Some(found),
         Err(error) => {
@@ -234,30 +237,30 @@ mod tests {
 
     #[test]
     fn workspaces_take_turns_and_each_keeps_its_order() {
-        let mut line = Line::default();
+        let mut queue = RequestQueue::default();
         let mut ask = |workspace, endpoint| {
             let request = ReadRequest::Fresh {
                 endpoint: EndpointNumber(endpoint),
                 after: Seq(0),
                 limit: 1,
             };
-            line.put(WorkspaceNumber(workspace), Request::Read(request));
+            queue.put(WorkspaceNumber(workspace), Request::Read(request));
         };
         (1..=4).for_each(|endpoint| ask(1, endpoint));
         ask(2, 5);
         (6..=7).for_each(|endpoint| ask(3, endpoint));
-        let order: Vec<i64> = std::iter::from_fn(|| line.take())
+        let order: Vec<i64> = std::iter::from_fn(|| queue.take())
             .map(|request| match request {
                 Request::Read(ReadRequest::Fresh { endpoint, .. }) => endpoint.0,
                 _ => unreachable!("only such were put"),
             })
             .collect();
         assert_eq!(order, [1, 5, 6, 2, 7, 3, 4]);
-        assert!(line.requests.is_empty());
+        assert!(queue.requests.is_empty());
     }
 
-    /// An attempt of an event of a workspace, whose body has to be read.
-    fn start(workspace: i64, seq: i64) -> AttemptJob {
+    /// Returns a job of a workspace that lacks its body.
+    fn job(workspace: i64, seq: i64) -> AttemptJob {
         let target = Target {
             number: EndpointNumber(workspace),
             workspace: WorkspaceNumber(workspace),
@@ -297,14 +300,14 @@ mod tests {
         let requests = Arc::new(Requests::default());
         let reader = Reader {
             thread,
-            requests: Asking(requests.clone()),
+            requests: RequestSender(requests.clone()),
         };
-        (1..=3).for_each(|seq| reader.send(start(1, seq)));
-        reader.send(start(2, 4));
-        let order: Vec<i64> = std::iter::from_fn(|| lock(&requests.line).take())
+        (1..=3).for_each(|seq| reader.send(job(1, seq)));
+        reader.send(job(2, 4));
+        let order: Vec<i64> = std::iter::from_fn(|| lock(&requests.queue).take())
             .map(|request| match request {
-                Request::Body(start) => start.event.seq.0,
-                Request::Read(_) => unreachable!("only bodies were asked for"),
+                Request::LoadAndSend(job) => job.event.seq.0,
+                Request::Read(_) => unreachable!("only jobs were sent"),
             })
             .collect();
         assert_eq!(order, [1, 4, 2, 3]);

@@ -1,37 +1,38 @@
-//! Endpoints in line for a turn.
+//! A ring: endpoints that wait for their turn.
 
 use std::collections::BTreeMap;
 
 use crate::storage::EndpointNumber;
 
-/// Ready endpoints of one class, each once, in the order of their turns. One that changes its class
-/// leaves at once: a line that does not move would hold it.
+/// Ready endpoints of one kind, each once, in the order of their turns. An endpoint that becomes another
+/// kind leaves at once, because a ring whose kind may start nothing does not move.
 #[derive(Default)]
 pub(super) struct Ring {
-    line: BTreeMap<u64, EndpointNumber>,
+    /// By place; places are given out in ascending order.
+    waiting: BTreeMap<u64, EndpointNumber>,
     next: u64,
 }
 
 impl Ring {
-    /// Stands an endpoint last; answers its place.
+    /// Adds an endpoint at the end; returns its place.
     pub(super) fn join(&mut self, number: EndpointNumber) -> u64 {
         self.next += 1;
-        self.line.insert(self.next, number);
+        self.waiting.insert(self.next, number);
         self.next
     }
 
-    /// Takes the endpoint in `place` out.
+    /// Removes the endpoint in `place`.
     pub(super) fn leave(&mut self, place: u64) {
-        self.line.remove(&place);
+        self.waiting.remove(&place);
     }
 
-    /// Takes the first one out.
+    /// Removes the first endpoint.
     pub(super) fn pop_front(&mut self) -> Option<EndpointNumber> {
-        self.line.pop_first().map(|(_, number)| number)
+        self.waiting.pop_first().map(|(_, number)| number)
     }
 
-    /// How many stand in line.
+    /// Returns how many endpoints wait.
     pub(super) fn len(&self) -> usize {
-        self.line.len()
+        self.waiting.len()
     }
 }

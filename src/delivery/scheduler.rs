@@ -1,15 +1,17 @@
-//! Who may start an attempt, and when: the whole scheduling state, and no I/O.
+//! The scheduler: decides which attempt starts, and when. It holds the whole scheduling state and does no
+//! I/O.
 //!
-//! Time, randomness, reads and results are handed in; starts, reads and outcomes are handed out. So
-//! one thread can own it without a lock, and a simulation can drive it through months in seconds.
+//! The caller hands in time, randomness, read results and attempt reports, and takes out attempts to make,
+//! reads to make and records to store. So one thread can own the scheduler without a lock, and a simulation
+//! can drive it through months in seconds.
 //!
-//! # Who may start
-//! Turns go by workspace first ([`turns`]): to the one that holds fewest senders, and some are kept for
-//! those that hold few. Below that, of S senders, endpoints that are *bad* hold fewer than a quarter together,
-//! *new* ones fewer than a quarter, both fewer than half. A *good* endpoint with nothing in flight may
-//! always start; with something in flight it may while more than a quarter of the senders is free
-//! ([`shares`]). Ready endpoints stand once each in a line of their workspace, one event per turn; one that
-//! may not start is passed over, never waited for.
+//! # Rules for starts
+//! Turns go by workspace first ([`turns`]): to the workspace that holds the fewest senders, and some senders
+//! are kept free for workspaces that hold few. Within that, *bad* endpoints together hold fewer than a
+//! quarter of the senders, *new* ones fewer than a quarter, both together fewer than half. A *good* endpoint
+//! with nothing in flight may always start; with something in flight it may start while more than a quarter
+//! of the senders is free ([`shares`]). Each ready endpoint waits in one ring of its workspace and starts one
+//! event per turn. An endpoint that may not start is passed over; the others do not wait for it.
 
 #[cfg(test)]
 pub(super) mod audit;
@@ -38,7 +40,7 @@ use crate::storage::{
     WorkspaceNumber,
 };
 
-/// What the scheduler must know of the settings.
+/// The settings of the scheduler.
 #[derive(Clone, Debug)]
 pub(super) struct Rules {
     pub(super) senders: u32,
@@ -51,23 +53,24 @@ pub(super) struct Scheduler {
     rules: Rules,
     live: Arc<LiveTargets>,
     random: Box<dyn FnMut() -> f64 + Send>,
-    /// Boxed, because the map has a place for up to twice as many, each as large as what is in it.
+    /// Boxed: the map allocates up to twice as many places as it has endpoints, each of the size of a value.
     endpoints: HashMap<EndpointNumber, Box<EndpointQueue>>,
-    /// Who gets the next turn.
+    /// The order of turns.
     turns: Turns,
-    /// When to look at an endpoint again although nothing happened.
+    /// The times when to look at an endpoint again although no message came.
     timers: BTreeSet<(Duration, EndpointNumber)>,
-    /// What waits in memory, of all workspaces.
+    /// The events of all workspaces that wait in memory.
     waiting: Waiting,
+    /// Attempts whose records are not on disk yet.
     unrecorded: usize,
-    /// Endpoints to be looked at for reads.
+    /// Endpoints that may want a read.
     wanting: VecDeque<EndpointNumber>,
-    /// Runs that ended while they waited for a further attempt.
+    /// Records of runs that ended while they waited for a further attempt.
     expired: VecDeque<AttemptRecord>,
     next_expiry: Duration,
-    /// The wall clock at monotonic zero, as it was when last looked at.
+    /// The wall clock at monotonic zero, as of the last look at the clocks.
     wall_at_zero: Option<Timestamp>,
-    /// Since when the wall clock goes steadily: the start, or its last step.
+    /// The moment when the wall clock was last set, or the start.
     steady_since: Option<Now>,
 }
 
@@ -94,7 +97,7 @@ impl Scheduler {
         }
     }
 
-    /// Takes an endpoint that was there before, and what it has on disk.
+    /// Adds an endpoint that existed before the start, with its backlog on disk.
     pub(super) fn resume(&mut self, target: &Target, backlog: Backlog, now: Now) {
         let live = self.live.get_or_insert(target);
         let queue = EndpointQueue::resumed(live, backlog, self.turns.cap(), self.rules.limits);
@@ -102,14 +105,14 @@ impl Scheduler {
         self.settle(target.number, now);
     }
 
-    /// Holds one more endpoint, of which something may have to be read.
+    /// Adds an endpoint, of which something may have to be read.
     fn hold(&mut self, number: EndpointNumber, queue: EndpointQueue) {
         self.turns.opened(queue.workspace);
         self.endpoints.insert(number, Box::new(queue));
         self.wanting.push_back(number);
     }
 
-    /// Hears of a commit.
+    /// Handles the notice of a commit.
     pub(super) fn notice(&mut self, notice: Notice, now: Now) {
         match notice {
             Notice::Published(event) => self.published(event, now),
@@ -123,7 +126,7 @@ impl Scheduler {
             }
             Notice::Due { endpoint, at } => {
                 if let Some(queue) = self.endpoints.get_mut(&endpoint) {
-                    queue.retimed(at);
+                    queue.due_earlier(at);
                     self.settle(endpoint, now);
                 }
             }
@@ -139,7 +142,7 @@ impl Scheduler {
         }
     }
 
-    /// Events of `endpoint` up to `seq` were published, and are to be read from disk.
+    /// Handles the commit of events of `endpoint` up to `seq`, which are to be read from disk.
     pub(super) fn committed(&mut self, endpoint: EndpointNumber, seq: Seq) {
         if let Some(queue) = self.endpoints.get_mut(&endpoint) {
             queue.committed_through(seq);
@@ -172,14 +175,14 @@ impl Scheduler {
             self.drop_if_idle(number, now);
             return;
         }
-        // It was set at the commit, and may have changed again since.
+        // The mailbox applied the change at the commit; the endpoint may have changed again since.
         let live = self.live.get_or_insert(target);
         let (cap, limits) = (self.turns.cap(), self.rules.limits);
         let Some(queue) = self.endpoints.get_mut(&number) else {
             let queue = match cause {
                 Cause::Created => EndpointQueue::of_new_endpoint(live, cap, limits),
                 Cause::Enabled => EndpointQueue::new(live, cap, limits, now.wall),
-                // Only these bring one back; it was dropped because it is disabled.
+                // The scheduler dropped this endpoint because it was disabled, and these do not enable it.
                 Cause::Moved | Cause::Edited | Cause::Disabled => return,
             };
             self.hold(number, queue);
@@ -201,15 +204,15 @@ impl Scheduler {
         self.settle(number, now);
     }
 
-    /// Forgets a disabled endpoint of which nothing is in memory or under way.
+    /// Removes a disabled endpoint of which nothing is in memory, in flight or being read.
     fn drop_if_idle(&mut self, number: EndpointNumber, now: Now) {
         if let Some(queue) = self.endpoints.get(&number) {
             if queue.target.current().enabled || !queue.is_idle() || self.live.is_ahead(number) {
                 return;
             }
             let workspace = queue.workspace;
-            if let Some((line, at)) = queue.standing {
-                self.turns.leave(workspace, line, at, now.monotonic);
+            if let Some((ring, place)) = queue.place {
+                self.turns.leave(workspace, ring, place, now.monotonic);
             }
             self.endpoints.remove(&number);
             self.turns.closed(workspace);
@@ -217,7 +220,7 @@ impl Scheduler {
         self.live.forget(number);
     }
 
-    /// Takes what a read found.
+    /// Handles the result of a read.
     pub(super) fn read(&mut self, result: ReadResult, now: Now) {
         let (ReadResult::Fresh(number, ..)
         | ReadResult::Retries(number, ..)
@@ -245,7 +248,7 @@ impl Scheduler {
         self.drop_if_idle(number, now);
     }
 
-    /// The next read to make, and for whom.
+    /// Returns the next read to make, and its workspace.
     pub(super) fn next_read(&mut self, now: Now) -> Option<(WorkspaceNumber, ReadRequest)> {
         while let Some(number) = self.wanting.front().copied() {
             let room = self.room_for(number).windows;
@@ -261,27 +264,27 @@ impl Scheduler {
         None
     }
 
-    /// The next attempt to make.
+    /// Returns the next attempt to make.
     pub(super) fn next_start(&mut self, now: Now) -> Option<AttemptJob> {
         while !self.is_full() {
             let number = self.turns.next(now.monotonic)?;
-            if let Some(start) = self.take_turn(number, now) {
-                return Some(start);
+            if let Some(job) = self.take_turn(number, now) {
+                return Some(job);
             }
         }
         None
     }
 
-    /// Whether so many outcomes are not on disk, or about to come, that nothing may start.
+    /// Reports whether so many attempts are unrecorded or in flight that none may start.
     fn is_full(&self) -> bool {
         self.unrecorded + self.turns.total() as usize >= self.rules.limits.unrecorded
     }
 
-    /// Lets the endpoint whose turn it is start one event; stands it in line again if it has more.
+    /// Starts one event of the endpoint that has the turn; puts the endpoint back into a ring if it has more.
     fn take_turn(&mut self, number: EndpointNumber, now: Now) -> Option<AttemptJob> {
-        self.endpoints.get_mut(&number)?.standing = None;
+        self.endpoints.get_mut(&number)?.place = None;
         let taken = self.change(number, |queue| queue.take(now.monotonic));
-        let Some((event, turn)) = taken.flatten() else {
+        let Some((event, reason)) = taken.flatten() else {
             self.settle(number, now);
             return None;
         };
@@ -291,28 +294,28 @@ impl Scheduler {
             .expect("it has just been there");
         let class = queue.health.class();
         self.turns.take(queue.workspace, class, now.monotonic);
-        queue.started(event.seq, turn, now.monotonic);
-        let start = AttemptJob {
+        queue.started(event.seq, reason, now.monotonic);
+        let job = AttemptJob {
             followers: queue.load(&event),
             event,
             target: queue.target.clone(),
         };
         self.settle(number, now);
-        Some(start)
+        Some(job)
     }
 
-    /// Attempts in flight.
+    /// Returns the number of attempts in flight.
     pub(super) fn in_flight(&self) -> u32 {
         self.turns.total()
     }
 
-    /// Outcomes that are not on disk yet.
+    /// Returns the number of attempts whose records are not on disk yet.
     pub(super) fn unrecorded(&self) -> usize {
         self.unrecorded
     }
 }
 
-/// The next read that an endpoint wants.
+/// Returns the next read that an endpoint wants.
 fn next_request(
     queue: &mut EndpointQueue,
     endpoint: EndpointNumber,

@@ -1,7 +1,8 @@
-//! The threads that make attempts: sign, send, report. They never touch the database.
+//! The senders: threads that make attempts. Each signs, sends and reports, and never touches the database.
 //!
-//! Blocking threads, because an attempt is a blocking call of some milliseconds, and they are cheap
-//! where memory is: small stacks, grown on demand, gone when idle. A panic in one is an outcome.
+//! An attempt is a blocking call of some milliseconds, so a thread makes it. The threads take little memory:
+//! their stacks are small, a thread starts only when it is needed, and an idle one ends. A panic in an
+//! attempt is the result of that attempt.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::http_client::{Failure, HttpResult, Response};
+use super::http_client::{Failure, HttpClient, HttpResult, Response};
 use super::protocol::{AttemptJob, AttemptReport, AttemptResult};
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::Clock;
@@ -20,27 +21,34 @@ use crate::fail_point::{FailPoint, hit, inject};
 use crate::storage::{QueuedEvent, Target};
 use crate::vital;
 
-/// The stack of a sender. TLS handshakes are the deepest it gets; checked with a margin of half.
+/// The stack of a sender. The deepest call is a TLS handshake; measured, with a margin of half.
 const STACK_BYTES: usize = 256 << 10;
 
-/// A sender with nothing to do for so long ends.
+/// The time that a sender waits for a job before it ends.
 const IDLE: Duration = Duration::from_secs(10);
 
 /// Time between two lines in the log that say that the system gives no thread.
 const REMINDER_PERIOD: Duration = Duration::from_mins(1);
 
-/// What `/readyz` says while no sender runs and none can be started.
+/// The text of `/readyz` while no sender runs and none can be started.
 const NOTHING_IS_DELIVERED: &str =
     "nothing can be delivered: the system gives the server no thread to make an attempt in";
 
-/// What makes a request. The engine's tests script it; production is the HTTP client.
+/// The client that makes requests. In a server it is the HTTP client; the engine's tests script one.
 pub trait Transport: Send + Sync {
-    /// Makes one POST and says how it went.
+    /// Makes one POST and returns its result.
     fn post(&self, url: &str, headers: &[(&'static str, &str)], body: &[u8]) -> HttpResult;
 }
 
-/// Where senders report.
-pub(super) trait Reports: Send + Sync {
+impl Transport for HttpClient {
+    fn post(&self, url: &str, headers: &[(&'static str, &str)], body: &[u8]) -> HttpResult {
+        HttpClient::post(self, url, headers, body)
+    }
+}
+
+/// The receiver of the senders' reports.
+pub(super) trait ReportSink: Send + Sync {
+    /// Takes in a report, without waiting.
     fn report(&self, report: AttemptReport);
 }
 
@@ -48,7 +56,7 @@ pub(super) trait Reports: Send + Sync {
 struct Work {
     jobs: VecDeque<AttemptJob>,
     idle: usize,
-    /// Threads that were started and have not come to their first attempt yet.
+    /// Threads that were started and have not taken their first job yet.
     starting: usize,
     threads: Vec<JoinHandle<()>>,
     running: usize,
@@ -75,7 +83,7 @@ impl Reminder {
 }
 
 impl Work {
-    /// Whether attempts wait for which no thread is idle or about to run.
+    /// Reports whether jobs wait for which no thread is idle or about to run.
     fn lacks_threads(&self) -> bool {
         self.jobs.len() > self.idle + self.starting
     }
@@ -83,11 +91,11 @@ impl Work {
 
 struct Shared {
     work: Mutex<Work>,
-    /// Whether attempts wait for which the system gave no thread.
+    /// The system gave fewer threads than the waiting jobs need.
     lacks_threads: AtomicBool,
     arrived: Condvar,
     transport: Arc<dyn Transport>,
-    reports: Arc<dyn Reports>,
+    reports: Arc<dyn ReportSink>,
     clock: Arc<dyn Clock>,
 }
 
@@ -108,7 +116,7 @@ impl Senders {
     pub(super) fn new(
         max: usize,
         transport: Arc<dyn Transport>,
-        reports: Arc<dyn Reports>,
+        reports: Arc<dyn ReportSink>,
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
@@ -124,22 +132,22 @@ impl Senders {
         }
     }
 
-    /// Has an attempt made. The scheduler never hands out more than there may be senders.
-    pub(super) fn send(&self, start: AttemptJob) {
+    /// Gives a job to a sender. The scheduler never hands out more jobs than there may be senders.
+    pub(super) fn send(&self, job: AttemptJob) {
         let mut work = self.shared.lock();
-        work.jobs.push_back(start);
+        work.jobs.push_back(job);
         self.staff(work);
     }
 
-    /// Tries again to start threads, if the system gave too few for the attempts that wait. To be called
-    /// every now and then: where no sender runs, nobody else comes to them.
+    /// Tries again to start threads, if the system gave too few for the jobs that wait. The dispatcher calls
+    /// this in each round: while no sender runs, nothing else would start one.
     pub(super) fn try_again(&self) {
         if self.shared.lacks_threads.load(Ordering::Relaxed) {
             self.staff(self.shared.lock());
         }
     }
 
-    /// Has senders come to the attempts that wait: wakes one, or starts as many as are missing.
+    /// Sees to it that senders take the jobs that wait: wakes one, or starts as many as are missing.
     fn staff(&self, mut work: MutexGuard<'_, Work>) {
         if !work.lacks_threads() || work.running >= self.max {
             self.shared.lacks_threads.store(false, Ordering::Relaxed);
@@ -161,7 +169,7 @@ impl Senders {
                     tracing::info!("senders could be started again");
                 }
             }
-            // Running senders will take the attempts, or the next try will. Not logged at every try.
+            // Running senders or the next try take the jobs. Not logged at every try.
             Err(error) if work.reminder.is_due(self.shared.clock.monotonic()) => {
                 report_lack(&error, work.running);
             }
@@ -169,8 +177,8 @@ impl Senders {
         }
     }
 
-    /// Checks that attempts can be made: with no sender running, and no thread for one, those that wait are
-    /// not made.
+    /// Checks that attempts can be made. The error says that jobs wait, no sender runs, and the system gives
+    /// no thread for one.
     pub(super) fn check(&self) -> Result<(), String> {
         let work = self.shared.lock();
         let lacks = self.shared.lacks_threads.load(Ordering::Relaxed);
@@ -192,7 +200,7 @@ impl Senders {
         Ok(())
     }
 
-    /// Has the threads end when their attempts have.
+    /// Ends the threads; each finishes its attempt first.
     pub(super) fn stop(&self) {
         self.shared.lock().stopping = true;
         self.shared.arrived.notify_all();
@@ -210,10 +218,10 @@ fn report_lack(error: &std::io::Error, senders: usize) {
 fn run(shared: &Shared) {
     let mut work = shared.lock();
     work.starting -= 1;
-    while let Some(start) = next_job(shared, work) {
-        let event = start.event.clone();
-        let attempt = catch_unwind(AssertUnwindSafe(|| attempt(shared, start)));
-        let report = attempt.unwrap_or_else(|_| {
+    while let Some(job) = next_job(shared, work) {
+        let event = job.event.clone();
+        let report = catch_unwind(AssertUnwindSafe(|| attempt(shared, job)));
+        let report = report.unwrap_or_else(|_| {
             tracing::error!(event = %event.id, "an attempt panicked");
             AttemptReport::Made(event, internal("the attempt ended in an internal error"))
         });
@@ -243,8 +251,8 @@ fn next_job(shared: &Shared, mut work: MutexGuard<'_, Work>) -> Option<AttemptJo
     }
 }
 
-fn attempt(shared: &Shared, start: AttemptJob) -> AttemptReport {
-    let AttemptJob { event, target, .. } = start;
+fn attempt(shared: &Shared, job: AttemptJob) -> AttemptReport {
+    let AttemptJob { event, target, .. } = job;
     let Some(target) = target.admit(event.run) else {
         return AttemptReport::Skipped(event);
     };
@@ -256,9 +264,9 @@ fn attempt(shared: &Shared, start: AttemptJob) -> AttemptReport {
         return AttemptReport::Made(event, gone);
     };
     hit(FailPoint::Sending);
-    let attempted = post(shared, &event, &target, &body);
+    let result = post(shared, &event, &target, &body);
     hit(FailPoint::Sent);
-    AttemptReport::Made(event, attempted)
+    AttemptReport::Made(event, result)
 }
 
 fn post(shared: &Shared, event: &QueuedEvent, target: &Target, body: &[u8]) -> AttemptResult {

@@ -1,15 +1,15 @@
-//! The scheduler in a simulated world: months of trouble in seconds, the same for a seed for ever.
+//! A simulation of the engine: months of trouble in seconds. A seed always gives the same run.
 //!
-//! The real [`Scheduler`](super::scheduler::Scheduler) runs among models: a store that commits and
-//! answers in its own time ([`store`]), receivers ([`receiver`]), and the threads between them
-//! ([`world`]). People and fate interfere ([`disruption`]). What must hold is checked at each start, report and
-//! commit, and everything is looked at now and then ([`oracle`], [`reference_model`]). Clocks are virtual and
-//! nothing sleeps.
+//! The shipped scheduler, the shipped steps of the dispatcher ([`round`](super::round)) and the shipped
+//! content of its mailbox run among models: clocks and threads ([`world`]), a store ([`store`]) and receivers
+//! ([`receiver`]). Disruptions happen: administrators, crashes, full disks, clocks that are set
+//! ([`disruption`]). The [`oracle`] checks the invariants at each start, report and commit, and the whole
+//! state now and then; it compares the engine with a second implementation of the rules ([`reference_model`],
+//! [`start_rule`]). Clocks are virtual, and nothing sleeps.
 //!
-//! `HOOKPOST_SIM_SEEDS` and `HOOKPOST_SIM_DAYS` make it longer; `HOOKPOST_SIM_SEED=n` runs one seed and,
-//! when it fails, prints what happened last.
+//! `HOOKPOST_SIM_SEEDS` and `HOOKPOST_SIM_DAYS` make it longer. `HOOKPOST_SIM_SEED=n` runs one seed and, when
+//! it fails, prints the last events.
 
-mod asker;
 mod disruption;
 mod event_queue;
 mod fairness;
@@ -18,6 +18,9 @@ mod oracle;
 mod random;
 mod receiver;
 mod reference_model;
+mod settings;
+mod start_rule;
+mod state_check;
 mod store;
 mod tenants;
 mod world;
@@ -31,11 +34,11 @@ use self::world::Simulation;
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// Seeds of a usual run; the scenarios of fairness get a two-hundredth of them.
+/// Seeds of a usual run. The scenarios of fairness get a two-hundredth of them.
 const SEEDS: u64 = 1000;
 
-/// After so long in peace every event has ended: the last wait, the longest `Retry-After`, and what
-/// clocks that were set back add.
+/// Days without faults after which every event has a final state: the last wait, the longest `Retry-After`,
+/// and the time by which the wall clock was set back.
 const CALM_DAYS: u32 = 5;
 
 fn setting(name: &str) -> Option<u64> {
@@ -43,7 +46,7 @@ fn setting(name: &str) -> Option<u64> {
     Some(value.parse().expect("a number"))
 }
 
-/// Runs `count` seeds on two threads; the first that fails ends the test and says how to run it again.
+/// Runs `count` seeds on two threads. The first one that fails ends the test and prints how to run it again.
 fn for_each_seed(
     count: u64,
     run: impl Fn(u64) -> Simulation + Sync,

@@ -1,13 +1,13 @@
-//! An endpoint as it is at this moment, seen by all threads of the engine.
+//! The current state of each endpoint, shared by all threads of the engine.
 //!
-//! The store's writer swaps it after a commit and before the caller is answered. A sender looks at it
-//! when its attempt starts: so no attempt starts after a disable was answered, and each one uses the URL
-//! and the secret that the endpoint has then.
+//! The store's writer replaces it after a commit and before the API answers the caller. A sender looks at it
+//! when its attempt starts. So no attempt starts after the API has answered a disable, and each attempt uses
+//! the URL and the secret that the endpoint has at that moment.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use crate::storage::{EndpointNumber, Run, Target};
+use crate::storage::{EndpointNumber, Notice, Run, Target};
 use crate::vital::lock;
 
 /// The current state of one endpoint.
@@ -19,16 +19,16 @@ impl LiveTarget {
         Self(Mutex::new(Arc::new(target)))
     }
 
-    /// The endpoint as it is now.
+    /// Returns the current state.
     pub(super) fn current(&self) -> Arc<Target> {
         lock(&self.0).clone()
     }
 
-    fn swap(&self, target: Target) {
+    fn replace(&self, target: Target) {
         *lock(&self.0) = Arc::new(target);
     }
 
-    /// The endpoint as it is now, if an attempt of `run` may start.
+    /// Returns the current state if an attempt of `run` may start.
     pub(super) fn admit(&self, run: Run) -> Option<Arc<Target>> {
         let target = self.current();
         (target.enabled && run > target.skip_through).then_some(target)
@@ -37,66 +37,76 @@ impl LiveTarget {
 
 /// All endpoints in use.
 #[derive(Debug, Default)]
-pub(super) struct LiveTargets(Mutex<HashMap<EndpointNumber, Known>>);
+pub(super) struct LiveTargets(Mutex<HashMap<EndpointNumber, Entry>>);
 
 #[derive(Debug)]
-struct Known {
+struct Entry {
     live: Arc<LiveTarget>,
-    /// Changes that were committed and that the dispatcher has not heard of. While there are any, the
-    /// entry must stay: one made anew from an older change would take a disabled endpoint for enabled.
-    unheard: u32,
+    /// Committed changes whose notices the dispatcher has not handled yet. Keep the entry while this is
+    /// above zero: recreating it from an older notice could show a disabled endpoint as enabled.
+    pending_notices: u32,
 }
 
-impl Known {
+impl Entry {
     fn new(target: &Target) -> Self {
         Self {
             live: Arc::new(LiveTarget::new(target.clone())),
-            unheard: 0,
+            pending_notices: 0,
         }
     }
 }
 
 impl LiveTargets {
-    /// A change of an endpoint was committed; the dispatcher is going to hear of it.
-    pub(super) fn committed(&self, target: &Target) {
-        let mut targets = lock(&self.0);
-        let known = targets
-            .entry(target.number)
-            .or_insert_with(|| Known::new(target));
-        known.live.swap(target.clone());
-        known.unheard += 1;
-    }
-
-    /// The dispatcher hears of a change.
-    pub(super) fn heard(&self, number: EndpointNumber) {
-        if let Some(known) = lock(&self.0).get_mut(&number) {
-            known.unheard = known.unheard.saturating_sub(1);
+    /// Makes the changes of endpoints in a commit visible to all threads. The caller sends the same notices
+    /// to the dispatcher afterwards.
+    pub(super) fn apply(&self, notices: &[Notice]) {
+        for notice in notices {
+            if let Notice::Endpoint(target, _) = notice {
+                self.committed(target);
+            }
         }
     }
 
-    /// Whether the dispatcher is going to hear of further changes.
+    /// Makes one change visible to all threads.
+    pub(super) fn committed(&self, target: &Target) {
+        let mut targets = lock(&self.0);
+        let entry = targets
+            .entry(target.number)
+            .or_insert_with(|| Entry::new(target));
+        entry.live.replace(target.clone());
+        entry.pending_notices += 1;
+    }
+
+    /// Notes that the dispatcher handles the notice of a change.
+    pub(super) fn heard(&self, number: EndpointNumber) {
+        if let Some(entry) = lock(&self.0).get_mut(&number) {
+            entry.pending_notices = entry.pending_notices.saturating_sub(1);
+        }
+    }
+
+    /// Reports whether there are notices of changes that the dispatcher has not handled yet.
     pub(super) fn is_ahead(&self, number: EndpointNumber) -> bool {
         lock(&self.0)
             .get(&number)
-            .is_some_and(|known| known.unheard > 0)
+            .is_some_and(|entry| entry.pending_notices > 0)
     }
 
-    /// An endpoint in use. What is known of it is kept: whoever heard of a commit late must not bring
-    /// back an older state.
+    /// Returns the shared state of an endpoint, made from `target` if there is none. An existing one is not
+    /// changed: `target` may come from an older commit.
     pub(super) fn get_or_insert(&self, target: &Target) -> Arc<LiveTarget> {
         lock(&self.0)
             .entry(target.number)
-            .or_insert_with(|| Known::new(target))
+            .or_insert_with(|| Entry::new(target))
             .live
             .clone()
     }
 
-    /// Forgets an endpoint that is disabled, and stays so as far as is known.
+    /// Removes an endpoint that is disabled, unless there are notices of further changes.
     pub(super) fn forget(&self, number: EndpointNumber) {
         let mut targets = lock(&self.0);
         if targets
             .get(&number)
-            .is_some_and(|known| known.unheard == 0 && !known.live.current().enabled)
+            .is_some_and(|entry| entry.pending_notices == 0 && !entry.live.current().enabled)
         {
             targets.remove(&number);
         }

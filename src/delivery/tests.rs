@@ -1,4 +1,4 @@
-//! The engine on a real store, with scripted receivers and a clock that moves by hand.
+//! Tests of the engine on a real store, with scripted receivers and a clock that the test moves.
 
 mod engine_fixture;
 
@@ -16,8 +16,8 @@ const DELIVERED: &str = "SELECT count(*) FROM event WHERE state = 2";
 
 #[test]
 fn events_are_delivered_in_publish_order_and_recorded() {
-    // One attempt at a time for an endpoint: two threads may overtake each other between what they take
-    // and what is seen here.
+    // With eight senders an endpoint has one attempt at a time. Of two senders, the one that takes its job
+    // later may be seen here earlier.
     let engine = EngineFixture::with_senders(8);
     engine.endpoint("https://a");
     let published: Vec<String> = (0..300)
@@ -167,11 +167,11 @@ fn a_restart_resumes_what_was_pending() {
     engine.wait_for("delivered", DELIVERED, 3000);
 }
 
-/// A backlog a hundred times the window, and a process that ends twice in the middle of it.
+/// The backlog is a hundred times the window, and the process ends twice in the middle of it.
 #[test]
 fn a_backlog_beyond_the_window_is_delivered_in_order_through_restarts() {
     const EVENTS: usize = 100_000;
-    // One attempt at a time, so that the order in which they are noted down is that of their starts.
+    // One attempt at a time, so that the receivers see them in the order of their starts.
     let mut engine = EngineFixture::with_senders(8);
     engine.endpoint("https://a");
     engine
@@ -185,7 +185,7 @@ fn a_backlog_beyond_the_window_is_delivered_in_order_through_restarts() {
             published.push(id.to_string());
         }
     }
-    // It rests after three failures; so many events have had their first attempt.
+    // The endpoint rests after three failures, so three events have had their first attempt.
     engine.wait_for("resting", "SELECT count(*) FROM delivery", 3);
     for part in [EVENTS / 3, EVENTS * 2 / 3, EVENTS] {
         engine.restart();

@@ -1,20 +1,22 @@
-//! How an endpoint does, and what it is therefore allowed: pure rules, one endpoint each.
+//! An endpoint's health: a circuit breaker, and the limits that follow from it. Pure rules.
 //!
-//! Three rules keep a dead or slow receiver from slowing the others. Its *class* limits how many
-//! senders all endpoints of that class may hold together. Its *concurrency limit* limits how many it may
-//! hold alone. Its *rest* stops attempts altogether for a while, but for one probe at a time.
+//! Three rules keep a dead or slow receiver from slowing the others. The *class* of an endpoint decides
+//! which share of the senders it draws on, together with all others of that class. Its *concurrency limit*
+//! is the most attempts that it may have in flight (additive increase, multiplicative decrease). Its *rest*
+//! is the open state of the breaker: no attempt starts for a while. After that the breaker is half-open: one
+//! attempt, the probe, decides whether the endpoint rests again, for longer.
 
 use std::time::Duration;
 
 use super::retry::vary;
 
-/// An attempt at least this old, or slower than this, makes its endpoint bad.
+/// The age at which an attempt in flight makes its endpoint bad; so does an attempt that took longer.
 pub const SLOW: Duration = Duration::from_secs(1);
 
-/// Failed attempts in a row that send an endpoint to rest.
+/// Failed attempts in a row after which an endpoint rests.
 const FAILURES_TO_REST: u32 = 3;
 
-/// How long the first, second … rest is; the last one repeats.
+/// The length of the first, second … rest; the last one repeats.
 const RESTS: [Duration; 5] = [
     Duration::from_secs(5),
     Duration::from_secs(30),
@@ -23,7 +25,7 @@ const RESTS: [Duration; 5] = [
     Duration::from_mins(30),
 ];
 
-/// Which share of the senders an endpoint draws on.
+/// An endpoint's class: the share of the senders that it draws on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
     /// The last attempt was a 2xx within [`SLOW`], and none in flight is older than that.
@@ -34,31 +36,31 @@ pub enum Class {
     Bad,
 }
 
-/// How an attempt went, as far as health is concerned.
+/// The result of an attempt, as far as health is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HealthSignal {
     /// 2xx
     Success,
     /// Unreachable, 5xx or 429.
     Failure,
-    /// No answer in time: the dearest failure, it held its sender all along.
+    /// No answer in time: the most expensive failure, as it keeps its sender busy for the longest time.
     Timeout,
-    /// An answer that says nothing about health: 3xx, and 4xx but 429.
+    /// An answer that says nothing about health: 3xx, and 4xx except 429.
     Refusal,
 }
 
-/// Whether an endpoint may be tried.
+/// The state of the circuit breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rest {
-    /// Yes.
+    /// Closed: attempts may start.
     None,
-    /// Not before this time.
+    /// Open: no attempt starts before this time. The first one then is the probe.
     Until(Duration),
-    /// One attempt is out to see.
+    /// Half-open: the probe is in flight, and no other attempt starts.
     Probing,
 }
 
-/// How an endpoint does. Times are monotonic.
+/// The health of one endpoint. Times are monotonic.
 #[derive(Clone, Debug)]
 pub struct Health {
     class: Class,
@@ -71,7 +73,7 @@ pub struct Health {
 }
 
 impl Health {
-    /// Of an endpoint never tried; `cap` is the most attempts it may have in flight.
+    /// Returns the health of an endpoint that was never tried. `cap` is the highest concurrency limit.
     #[must_use]
     pub const fn new(cap: u32) -> Self {
         Self {
@@ -85,25 +87,25 @@ impl Health {
         }
     }
 
-    /// Which share it draws on.
+    /// Returns the share of the senders that the endpoint draws on.
     #[must_use]
     pub const fn class(&self) -> Class {
         self.class
     }
 
-    /// How many attempts it may have in flight.
+    /// Returns the most attempts that the endpoint may have in flight.
     #[must_use]
     pub const fn concurrency_limit(&self) -> u32 {
         self.concurrency_limit
     }
 
-    /// Whether it rests.
+    /// Returns the state of the circuit breaker.
     #[must_use]
     pub const fn rest(&self) -> Rest {
         self.rest
     }
 
-    /// Whether an attempt that waits for rest and hold may start.
+    /// Reports whether an attempt may start, as far as rest and `Retry-After` are concerned.
     #[must_use]
     pub fn may_start(&self, now: Duration) -> bool {
         now >= self.retry_after_until
@@ -114,7 +116,7 @@ impl Health {
             }
     }
 
-    /// When [`Health::may_start`] turns true by itself, if it is false.
+    /// Returns when [`Health::may_start`] becomes true without any further call, if it is false now.
     #[must_use]
     pub fn wakes_at(&self, now: Duration) -> Option<Duration> {
         let rest = match self.rest {
@@ -125,7 +127,7 @@ impl Health {
         Some(rest.max(self.retry_after_until)).filter(|end| *end > now)
     }
 
-    /// An attempt starts that had waited for its turn. Answers whether it is a probe.
+    /// Notes the start of an attempt that had to wait for rests; returns whether it is the probe.
     pub const fn started(&mut self) -> bool {
         let probes = matches!(self.rest, Rest::Until(_));
         if probes {
@@ -134,32 +136,32 @@ impl Health {
         probes
     }
 
-    /// A probe was given up before it started, so it has to be another one.
-    pub const fn abandoned(&mut self, now: Duration) {
+    /// Notes that the sender skipped the probe: the next attempt is the probe instead.
+    pub const fn probe_skipped(&mut self, now: Duration) {
         if let Rest::Probing = self.rest {
             self.rest = Rest::Until(now);
         }
     }
 
-    /// An attempt in flight has become older than [`SLOW`].
+    /// Notes that an attempt in flight has become older than [`SLOW`].
     pub const fn became_slow(&mut self) {
         self.class = Class::Bad;
     }
 
-    /// An attempt ended. `slow_ones`: whether another one in flight is older than [`SLOW`]. `probe`:
-    /// whether it is the one that [`Health::started`] said is; others do not lengthen a rest.
+    /// Notes the end of an attempt. `slow_ones`: another one in flight is older than [`SLOW`]. `probe`:
+    /// [`Health::started`] returned true for this attempt; only the probe lengthens a rest.
     pub fn finished(
         &mut self,
-        result: HealthSignal,
+        signal: HealthSignal,
         took: Duration,
         slow_ones: bool,
         probe: bool,
         now: Duration,
         random: f64,
     ) {
-        let good = result == HealthSignal::Success && took <= SLOW && !slow_ones;
+        let good = signal == HealthSignal::Success && took <= SLOW && !slow_ones;
         self.class = if good { Class::Good } else { Class::Bad };
-        match result {
+        match signal {
             HealthSignal::Success => {
                 self.failures_in_row = 0;
                 self.rests = 0;
@@ -171,7 +173,7 @@ impl Health {
             HealthSignal::Failure | HealthSignal::Timeout => self.failures_in_row += 1,
         }
         self.concurrency_limit =
-            if result == HealthSignal::Timeout || self.failures_in_row >= FAILURES_TO_REST {
+            if signal == HealthSignal::Timeout || self.failures_in_row >= FAILURES_TO_REST {
                 1
             } else {
                 (self.concurrency_limit / 2).max(1)
@@ -184,12 +186,13 @@ impl Health {
         }
     }
 
-    /// The receiver asked not to be tried before `until`.
+    /// Notes that the receiver asked for no attempt before `until`.
     pub fn retry_after_until(&mut self, until: Duration) {
         self.retry_after_until = self.retry_after_until.max(until);
     }
 
-    /// What was learnt is void: another URL, or enabled again. What is in flight no longer counts.
+    /// Forgets everything: the endpoint has another URL, or was enabled again. The caller no longer reports
+    /// the attempts that are in flight.
     pub fn reset(&mut self) {
         *self = Self::new(self.cap);
     }
@@ -203,6 +206,12 @@ mod tests {
 
     const S: Duration = Duration::from_secs(1);
     const MS: Duration = Duration::from_millis(1);
+    const SIGNALS: [HealthSignal; 4] = [
+        HealthSignal::Success,
+        HealthSignal::Failure,
+        HealthSignal::Timeout,
+        HealthSignal::Refusal,
+    ];
 
     fn failed(health: &mut Health, now: Duration) {
         let probe = health.rest() == Rest::Probing;
@@ -219,7 +228,7 @@ mod tests {
         assert_eq!(health.rest(), Rest::Until(6 * S));
         assert_eq!(health.wakes_at(2 * S), Some(6 * S));
         assert!(!health.may_start(5 * S));
-        // Attempts that were in flight before change nothing.
+        // Attempts that were in flight before the rest change nothing.
         failed(&mut health, 2 * S);
         assert_eq!(health.rest(), Rest::Until(6 * S));
         let mut now = 6 * S;
@@ -262,17 +271,17 @@ mod tests {
             results in prop::collection::vec((0..4_usize, 0_u64..3000), 0..200), cap in 1_u32..64,
         ) {
             let mut health = Health::new(cap);
-            for (result, took) in results {
-                let result = [HealthSignal::Success, HealthSignal::Failure, HealthSignal::Timeout, HealthSignal::Refusal][result];
+            for (signal, took) in results {
+                let signal = SIGNALS[signal];
                 let before = health.concurrency_limit();
-                health.finished(result, Duration::from_millis(took), false, false, S, 0.5);
+                health.finished(signal, Duration::from_millis(took), false, false, S, 0.5);
                 let after = health.concurrency_limit();
                 prop_assert!((1..=cap).contains(&after));
                 prop_assert!(after <= before + 1);
-                if result == HealthSignal::Timeout {
+                if signal == HealthSignal::Timeout {
                     prop_assert_eq!(after, 1);
                 }
-                let good = result == HealthSignal::Success && took <= 1000;
+                let good = signal == HealthSignal::Success && took <= 1000;
                 prop_assert_eq!(health.class() == Class::Good, good);
             }
         }

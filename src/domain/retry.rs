@@ -1,31 +1,33 @@
-//! When a failed attempt is made again. A pure function of what happened and a random number.
+//! The retry schedule: when a failed attempt is made again. Pure functions; the caller hands in time and
+//! randomness.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use super::clock::Timestamp;
 
-/// How far a wait is varied either way, so that events that failed together come back apart.
+/// The share by which a wait is lengthened or shortened at random, so that events that failed together are
+/// not retried together.
 const JITTER: f64 = 0.2;
 
-/// The longest that `Retry-After` holds an event.
-pub const EVENT_HOLD_MAX: Duration = Duration::from_hours(24);
+/// The longest time for which `Retry-After` delays an event.
+pub const EVENT_RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
 
-/// The longest that `Retry-After` holds an endpoint.
-pub const ENDPOINT_HOLD_MAX: Duration = Duration::from_hours(1);
+/// The longest time for which `Retry-After` delays all events of an endpoint.
+pub const ENDPOINT_RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
 
 /// The schedule of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
     /// Waits before the second, third … attempt.
     pub waits: Vec<Duration>,
-    /// A run that is not finished so long after it began fails with its next attempt, or while it waits for
-    /// it: but never without any.
+    /// The length of a run. After that time it fails with its next attempt, or while it waits for a further
+    /// one; it never fails without any attempt.
     pub expire_after: Duration,
 }
 
 impl RetryPolicy {
-    /// When the attempt after `made` attempts of a run is due; `None`: the schedule is used up, or the run
-    /// is over.
+    /// Returns when the next attempt of a run is due, after `made` attempts. `None` if the schedule is used
+    /// up or the run is over.
     ///
     /// `retry_after` never shortens the wait. `random` is uniform in 0..1.
     #[must_use]
@@ -44,32 +46,32 @@ impl RetryPolicy {
         if now >= end {
             return None;
         }
-        let hold = retry_after.unwrap_or_default().min(EVENT_HOLD_MAX);
-        let due = now.after(vary(wait, random).max(hold));
-        // An event must not wait beyond the end of its run: then its last attempt is made.
+        let least = retry_after.unwrap_or_default().min(EVENT_RETRY_AFTER_MAX);
+        let due = now.after(vary(wait, random).max(least));
+        // An event does not wait beyond the end of its run: its last attempt is made then.
         Some(due.min(end))
     }
 
-    /// When a run is over, finished or not.
+    /// Returns when a run is over, finished or not.
     #[must_use]
     pub fn expires_at(&self, run_started: Timestamp) -> Timestamp {
         run_started.after(self.expire_after)
     }
 }
 
-/// `wait`, up to [`JITTER`] longer or shorter. `random` is uniform in 0..1.
+/// Returns `wait`, lengthened or shortened by up to a fifth. `random` is uniform in 0..1.
 #[must_use]
 pub fn vary(wait: Duration, random: f64) -> Duration {
     wait.mul_f64((1.0 - JITTER) + 2.0 * JITTER * random.clamp(0.0, 1.0))
 }
 
-/// Reads a `Retry-After` header (RFC 9110, section 10.2.3): seconds, or a date in the format of
-/// section 5.6.7, also in its obsolete spellings. `None` for anything else.
+/// Reads a `Retry-After` header (RFC 9110, section 10.2.3): seconds, or a date in one of the
+/// three formats of section 5.6.7. `None` for anything else.
 #[must_use]
 pub fn parse_retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
     if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
-        // More digits than fit mean "for ever"; the caller caps it.
+        // More digits than a number has mean "for ever"; the caller limits the time.
         return Some(Duration::from_secs(
             value.parse().unwrap_or(u64::from(u32::MAX)),
         ));
@@ -78,28 +80,11 @@ pub fn parse_retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     Some(date.since(now))
 }
 
-/// IMF-fixdate, RFC 850 and asctime dates: the day's name is passed over, the rest is put in order.
+/// Reads a date of RFC 9110, section 5.6.7. `None` before 1970.
 fn parse_http_date(value: &str) -> Option<Timestamp> {
-    let words: Vec<&str> = value
-        .split([' ', ',', '-'])
-        .filter(|word| !word.is_empty())
-        .collect();
-    let ([_, day, month, year, clock, "GMT" | "UTC"] | [_, month, day, clock, year]) = words[..]
-    else {
-        return None;
-    };
-    let months = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
-    let month = months.iter().position(|name| *name == month)? + 1;
-    let day: u8 = day.parse().ok()?;
-    let year: u16 = match (year.len(), year.parse::<u16>().ok()?) {
-        (4, year) => year,
-        // Two digits: this century, as every such sender that is still alive means it.
-        (2, year) => 2000 + year,
-        _ => return None,
-    };
-    Timestamp::parse(&format!("{year:04}-{month:02}-{day:02}T{clock}Z")).ok()
+    let date = httpdate::parse_http_date(value).ok()?;
+    let micros = date.duration_since(UNIX_EPOCH).ok()?.as_micros();
+    Some(Timestamp::from_micros(i64::try_from(micros).ok()?))
 }
 
 #[cfg(test)]
@@ -136,7 +121,7 @@ mod tests {
         };
         assert_eq!(due(1), Duration::from_secs(5));
         assert_eq!(due(60), Duration::from_mins(1));
-        assert_eq!(due(1_000_000), EVENT_HOLD_MAX);
+        assert_eq!(due(1_000_000), EVENT_RETRY_AFTER_MAX);
     }
 
     #[test]

@@ -1,15 +1,15 @@
-//! What the simulation may see of an [`EndpointQueue`].
+//! The simulation's view of an [`EndpointQueue`].
 
 use super::{EndpointQueue, body_bytes};
 use crate::storage::{QueuedEvent, Seq};
 
 impl EndpointQueue {
-    /// Bytes of bodies that wait, counted anew.
+    /// Counts the bytes of waiting bodies anew.
     pub(in crate::delivery) fn recounted_bytes(&self) -> usize {
         self.waiting_events().map(body_bytes).sum()
     }
 
-    /// What waits in memory.
+    /// Returns the events that wait in memory.
     pub(in crate::delivery) fn waiting_events(&self) -> impl Iterator<Item = &QueuedEvent> {
         self.window
             .iter()
@@ -17,7 +17,7 @@ impl EndpointQueue {
             .chain(&self.redeliveries)
     }
 
-    /// How many wait in the window, as retries and as redeliveries.
+    /// Returns the number of events in the window, of retries and of redeliveries.
     pub(in crate::delivery) fn lengths(&self) -> [usize; 3] {
         [
             self.window.len(),
@@ -26,22 +26,22 @@ impl EndpointQueue {
         ]
     }
 
-    /// Events in hand.
+    /// Returns the number of events in hand.
     pub(in crate::delivery) fn in_hand(&self) -> usize {
         self.in_hand.len()
     }
 
-    /// Whether an event is in hand.
+    /// Reports whether an event is in hand.
     pub(in crate::delivery) fn holds(&self, seq: Seq) -> bool {
         self.in_hand.contains(&seq)
     }
 
-    /// Whether a read is under way.
+    /// Reports whether a read is running.
     pub(in crate::delivery) fn reads(&self) -> bool {
-        self.reads_under_way() != [false; 3]
+        self.running_reads() != [false; 3]
     }
 
-    /// What fresh events are known to be on disk.
+    /// Returns the highest number of a fresh event that is known to be on disk.
     pub(in crate::delivery) fn committed(&self) -> Seq {
         self.committed
     }

@@ -1,4 +1,4 @@
-//! Attempts in flight to one endpoint.
+//! The attempts in flight to one endpoint.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use crate::storage::Seq;
 pub(in crate::delivery) struct InFlightAttempt {
     seq: Seq,
     pub(in crate::delivery) started: Duration,
-    /// Whether it is the probe that a rest waits for.
+    /// It is the probe that decides on a rest.
     pub(in crate::delivery) probes: bool,
-    /// Whether it teaches something: not if the endpoint has moved or was enabled since.
+    /// Its result counts for the endpoint's health: not if the endpoint has moved or was enabled since.
     pub(in crate::delivery) counts: bool,
 }
 
-/// All of them, oldest first. A few dozen at most, so a list that is walked is the fastest.
+/// All attempts in flight, oldest first. There are a few dozen at most, so a linear search is the fastest.
 #[derive(Debug, Default)]
 pub(super) struct InFlight(Vec<InFlightAttempt>);
 
@@ -38,20 +38,20 @@ impl InFlight {
         Some(self.0.remove(at))
     }
 
-    /// When the oldest one that teaches something started.
+    /// Returns when the oldest attempt that counts started.
     pub(super) fn oldest(&self) -> Option<Duration> {
         let oldest = self.0.iter().find(|attempt| attempt.counts)?;
         Some(oldest.started)
     }
 
-    /// No rest waits for any of them.
+    /// Notes that no rest depends on any of them.
     pub(super) fn rest_ended(&mut self) {
         for attempt in &mut self.0 {
             attempt.probes = false;
         }
     }
 
-    /// None of them teaches anything.
+    /// Notes that none of them counts for the endpoint's health.
     pub(super) fn reset(&mut self) {
         for attempt in &mut self.0 {
             (attempt.probes, attempt.counts) = (false, false);

@@ -1,10 +1,10 @@
-//! Reading more of an endpoint's queue: when, how much, and what of it is believed.
+//! Reads of an endpoint's queue: when to make one, of how many rows, and which rows to ignore.
 
 use super::{EndpointQueue, earliest};
 use crate::domain::clock::Timestamp;
 use crate::storage::{QueuedEvent, RetryBatch, Seq};
 
-/// What kind of read an endpoint waits for.
+/// The kind of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::delivery) enum Read {
     Fresh,
@@ -13,8 +13,8 @@ pub(in crate::delivery) enum Read {
 }
 
 impl EndpointQueue {
-    /// The next read that is wanted and not under way, and how many new rows it may bring; marks it as
-    /// under way. `room`: how many places in all windows are left.
+    /// Returns the next read that is wanted and not running, and how many new rows it may bring; marks it as
+    /// running. `room`: the number of free places in all windows.
     pub(in crate::delivery) fn next_read(
         &mut self,
         now: Timestamp,
@@ -51,21 +51,22 @@ impl EndpointQueue {
         Some((read, rows))
     }
 
-    /// The highest number that has been in the window: a refill reads above it.
+    /// Returns the highest number that has been in the window: a refill reads above it.
     pub(in crate::delivery) fn loaded(&self) -> Seq {
         self.loaded
     }
 
-    /// How many rows to read so that `new` of them are new.
+    /// Returns how many rows to read so that at least `new` of them are not in hand.
     pub(in crate::delivery) fn rows_for(&self, new: usize) -> usize {
         new + self.in_hand.len()
     }
 
-    /// A refill has come; `limit` rows were asked for.
+    /// Takes in the rows of a refill; `limit` rows were requested.
     pub(in crate::delivery) fn refilled(&mut self, events: Vec<QueuedEvent>, limit: usize) {
         let asked_at = self.refilling.take().unwrap_or_default();
         if events.len() < limit {
-            // All that was committed when it was asked for has been seen, even what no longer waits.
+            // The read has passed all events that were committed when it was requested, also those that no
+            // longer wait.
             self.loaded = self.loaded.max(asked_at);
         } else {
             self.refill_wanted = true;
@@ -73,7 +74,7 @@ impl EndpointQueue {
         let skip_through = self.target.current().skip_through;
         for event in events {
             self.loaded = self.loaded.max(event.seq);
-            let is_stale = self.left_meanwhile[Read::Fresh as usize].contains(&event.seq);
+            let is_stale = self.changed_meanwhile[Read::Fresh as usize].contains(&event.seq);
             if event.run > skip_through && !is_stale && self.in_hand.insert(event.seq) {
                 self.window.push_back(event);
             }
@@ -82,18 +83,18 @@ impl EndpointQueue {
         self.read_ended(Read::Fresh);
     }
 
-    /// Due retries have come.
+    /// Takes in due retries.
     pub(in crate::delivery) fn retries_read(&mut self, batch: RetryBatch) {
         self.reading_retries = false;
         self.next_due = earliest(batch.next_due, self.due_meanwhile.take());
         let mut room = self.reserved[Read::Retries as usize];
         for event in batch.events {
-            let is_stale = self.left_meanwhile[Read::Retries as usize].contains(&event.seq);
+            let is_stale = self.changed_meanwhile[Read::Retries as usize].contains(&event.seq);
             if is_stale || self.in_hand.contains(&event.seq) {
                 continue;
             }
             if room == 0 {
-                // More are due; they are read when these have gone.
+                // More are due; they will be read when these have started.
                 self.next_due = Some(Timestamp::default());
                 break;
             }
@@ -104,7 +105,7 @@ impl EndpointQueue {
         self.read_ended(Read::Retries);
     }
 
-    /// Redeliveries have come; `limit` rows were asked for.
+    /// Takes in redeliveries; `limit` rows were requested.
     pub(in crate::delivery) fn redeliveries_read(
         &mut self,
         events: Vec<QueuedEvent>,
@@ -114,7 +115,7 @@ impl EndpointQueue {
         self.redeliveries_wanted |= events.len() == limit;
         let mut room = self.reserved[Read::Redeliveries as usize];
         for event in events {
-            let is_stale = self.left_meanwhile[Read::Redeliveries as usize].contains(&event.seq);
+            let is_stale = self.changed_meanwhile[Read::Redeliveries as usize].contains(&event.seq);
             if self.in_hand.contains(&event.seq) {
                 self.blocked.insert(event.seq);
             } else if room == 0 || is_stale {
@@ -128,7 +129,7 @@ impl EndpointQueue {
         self.read_ended(Read::Redeliveries);
     }
 
-    /// A read failed: it is wanted again.
+    /// Has a failed read made again.
     pub(in crate::delivery) fn read_failed(&mut self, read: Read) {
         match read {
             Read::Fresh => {
@@ -147,8 +148,8 @@ impl EndpointQueue {
         self.read_ended(read);
     }
 
-    /// By [`Read`].
-    pub(super) fn reads_under_way(&self) -> [bool; 3] {
+    /// Reports which reads are running, by [`Read`].
+    pub(super) fn running_reads(&self) -> [bool; 3] {
         [
             self.refilling.is_some(),
             self.reading_retries,
@@ -158,14 +159,14 @@ impl EndpointQueue {
 
     fn read_ended(&mut self, read: Read) {
         self.reserved[read as usize] = 0;
-        self.left_meanwhile[read as usize].clear();
+        self.changed_meanwhile[read as usize].clear();
     }
 
-    /// What the reads under way show of an event may be out of date.
-    pub(super) fn outdates_reads(&mut self, seq: Seq) {
-        for (at, is_under_way) in self.reads_under_way().into_iter().enumerate() {
-            if is_under_way {
-                self.left_meanwhile[at].insert(seq);
+    /// Notes that the running reads may return an old state of an event.
+    pub(super) fn outdate_reads(&mut self, seq: Seq) {
+        for (read, is_running) in self.running_reads().into_iter().enumerate() {
+            if is_running {
+                self.changed_meanwhile[read].insert(seq);
             }
         }
     }

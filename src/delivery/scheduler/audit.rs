@@ -1,4 +1,4 @@
-//! What the simulation may see of a [`Scheduler`]: sums as they are kept, and counted anew.
+//! The simulation's view of a [`Scheduler`]: its sums as they are kept, and as they are when counted anew.
 
 use super::Scheduler;
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ pub(in crate::delivery) struct Sums {
 }
 
 impl Scheduler {
-    /// The sums as they are kept.
+    /// Returns the sums as they are kept.
     pub(in crate::delivery) fn sums(&self) -> Sums {
         Sums {
             waiting: self.waiting,
@@ -27,7 +27,7 @@ impl Scheduler {
         }
     }
 
-    /// The sums, counted anew.
+    /// Counts the sums anew.
     pub(in crate::delivery) fn recount(&self) -> Sums {
         let mut sums = Sums::default();
         let mut holders: BTreeMap<WorkspaceNumber, Held> = BTreeMap::new();
@@ -45,12 +45,12 @@ impl Scheduler {
         sums
     }
 
-    /// The queue of an endpoint.
+    /// Returns the queue of an endpoint.
     pub(in crate::delivery) fn queue(&self, number: EndpointNumber) -> Option<&EndpointQueue> {
         self.endpoints.get(&number).map(Box::as_ref)
     }
 
-    /// The endpoints that are held.
+    /// Returns the endpoints that the scheduler holds.
     pub(in crate::delivery) fn held(&self) -> Vec<EndpointNumber> {
         self.numbers()
     }

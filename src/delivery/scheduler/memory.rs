@@ -1,17 +1,17 @@
-//! How much of the queue is in memory, of all workspaces and of each.
+//! The part of the queue that is in memory, of all workspaces and of each.
 
 use super::Scheduler;
 use super::turns::Waiting;
 use crate::delivery::endpoint_queue::EndpointQueue;
 use crate::storage::{EndpointNumber, WorkspaceNumber};
 
-/// The last eighth of the room is for workspaces that hold less than a sixty-fourth of it: whoever has a
-/// backlog must not send the few events of others the long way, through the file.
+/// The last eighth of the room is for workspaces that hold less than a sixty-fourth of it. So the backlog of
+/// one workspace does not force the few events of others out of memory, to be read back from the file.
 const KEPT: usize = 8;
 const FEW: usize = 64;
 
 impl Scheduler {
-    /// Changes what waits for an endpoint, and keeps the sums.
+    /// Changes an endpoint's queue and keeps the sums up to date.
     pub(super) fn change<T>(
         &mut self,
         number: EndpointNumber,
@@ -27,7 +27,7 @@ impl Scheduler {
         Some(result)
     }
 
-    /// What more of a workspace may wait in memory.
+    /// Returns the room in memory that a workspace has left.
     pub(super) fn room(&self, workspace: WorkspaceNumber) -> Waiting {
         let own = self.turns.waiting(workspace);
         let limits = &self.rules.limits;
@@ -37,7 +37,7 @@ impl Scheduler {
         }
     }
 
-    /// What more of an endpoint's workspace may wait in memory.
+    /// Returns the room in memory that the endpoint's workspace has left.
     pub(super) fn room_for(&self, number: EndpointNumber) -> Waiting {
         let queue = self.endpoints.get(&number);
         queue.map_or_else(Waiting::default, |queue| self.room(queue.workspace))

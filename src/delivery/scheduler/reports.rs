@@ -1,4 +1,4 @@
-//! What is learnt from an attempt, and what becomes of its event.
+//! Attempt reports: their effect on the endpoint's health, and the verdict on the event.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use crate::delivery::endpoint_queue::InFlightAttempt;
 use crate::delivery::protocol::{AttemptReport, AttemptResult, Now};
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::health::HealthSignal;
-use crate::domain::retry::ENDPOINT_HOLD_MAX;
+use crate::domain::retry::ENDPOINT_RETRY_AFTER_MAX;
 use crate::storage::{AttemptRecord, QueuedEvent, Verdict};
 
 impl Scheduler {
-    /// Takes a sender's report; answers what is to be recorded.
+    /// Handles a sender's report; returns the record of the attempt to store.
     pub(in crate::delivery) fn handle_report(
         &mut self,
         report: AttemptReport,
@@ -22,7 +22,7 @@ impl Scheduler {
                 let number = event.endpoint;
                 if let Some(queue) = self.endpoints.get_mut(&number) {
                     let (workspace, class) = (queue.workspace, queue.health.class());
-                    let attempt = queue.abandoned(event.seq, now.monotonic);
+                    let attempt = queue.skipped(event.seq, now.monotonic);
                     self.turns
                         .give_back(workspace, class, held_for(attempt, now), now.monotonic);
                 }
@@ -30,9 +30,9 @@ impl Scheduler {
                 self.drop_if_idle(number, now);
                 None
             }
-            AttemptReport::Made(event, attempted) => {
-                let started = self.learn(&event, &attempted, now);
-                let verdict = self.verdict(&event, &attempted, started, now);
+            AttemptReport::Made(event, result) => {
+                let started = self.learn(&event, &result, now);
+                let verdict = self.verdict(&event, &result, started, now);
                 self.unrecorded += 1;
                 self.settle(event.endpoint, now);
                 Some(AttemptRecord {
@@ -42,17 +42,17 @@ impl Scheduler {
                     },
                     verdict,
                     decided_at: now.wall,
-                    code: attempted.code,
-                    error: attempted.error,
-                    response: attempted.response,
-                    duration_ms: u32::try_from(attempted.took.as_millis()).unwrap_or(u32::MAX),
+                    code: result.code,
+                    error: result.error,
+                    response: result.response,
+                    duration_ms: u32::try_from(result.took.as_millis()).unwrap_or(u32::MAX),
                 })
             }
         }
     }
 
-    /// Returns when the attempt started.
-    fn learn(&mut self, event: &QueuedEvent, attempted: &AttemptResult, now: Now) -> Duration {
+    /// Updates the endpoint's health with the result; returns when the attempt started.
+    fn learn(&mut self, event: &QueuedEvent, result: &AttemptResult, now: Now) -> Duration {
         let random = (self.random)();
         let Some(queue) = self.endpoints.get_mut(&event.endpoint) else {
             return now.monotonic;
@@ -61,22 +61,22 @@ impl Scheduler {
         let ended = queue.ended(event.seq);
         if let Some(attempt) = ended.filter(|attempt| attempt.counts) {
             let slow_ones = queue.has_slow_ones(now.monotonic);
-            let result = health_signal(attempted);
+            let signal = health_signal(result);
             queue.health.finished(
-                result,
-                attempted.took,
+                signal,
+                result.took,
                 slow_ones,
                 attempt.probes,
                 now.monotonic,
                 random,
             );
-            if result == HealthSignal::Success {
+            if signal == HealthSignal::Success {
                 queue.rest_ended();
             }
-            if let Some(hold) = attempted.retry_after {
+            if let Some(hold) = result.retry_after {
                 queue
                     .health
-                    .retry_after_until(now.monotonic + hold.min(ENDPOINT_HOLD_MAX));
+                    .retry_after_until(now.monotonic + hold.min(ENDPOINT_RETRY_AFTER_MAX));
             }
         }
         let (after, in_flight) = (queue.health.class(), queue.in_flight());
@@ -87,23 +87,25 @@ impl Scheduler {
         ended.map_or(now.monotonic, |attempt| attempt.started)
     }
 
+    /// Decides on the event. `started`: when the attempt started.
     fn verdict(
         &mut self,
         event: &QueuedEvent,
-        attempted: &AttemptResult,
+        result: &AttemptResult,
         started: Duration,
         now: Now,
     ) -> Verdict {
-        match attempted.code {
+        match result.code {
             Some(200..=299) => return Verdict::Succeeded,
             Some(410) => return Verdict::Gone,
-            _ if attempted.is_final => return Verdict::Failed,
+            _ if result.is_final => return Verdict::Failed,
             _ => {}
         }
         let made = event.run_attempt + 1;
         let random = (self.random)();
         let retry = &self.rules.retry;
-        // Over only because the clock was set while this attempt was under way: one more, as for all others.
+        // The run is over only because the clock was set during this attempt: it gets one attempt more, as
+        // all others do.
         let ends = retry.expires_at(event.run_started);
         let ended_by_step = (self.steady_since)
             .is_some_and(|since| started < since.monotonic && ends <= since.wall);
@@ -112,10 +114,11 @@ impl Scheduler {
         } else {
             event.run_started
         };
-        let due = retry.next_due(made, began, now.wall, attempted.retry_after, random);
+        let due = retry.next_due(made, began, now.wall, result.retry_after, random);
         due.map_or(Verdict::Failed, Verdict::RetryAt)
     }
 
+    /// Fails an event whose run is over, without another attempt.
     #[expect(clippy::needless_pass_by_value, reason = "the event ends here")]
     pub(super) fn expire(&mut self, event: QueuedEvent, now: Now) {
         let hours = now.wall.since(event.run_started).as_secs() / 3600;
@@ -136,21 +139,21 @@ impl Scheduler {
         });
     }
 
-    /// The next run that ended while it waited, to be recorded.
+    /// Returns the next record of a run that ended while it waited.
     pub(in crate::delivery) fn next_expired(&mut self) -> Option<AttemptRecord> {
         self.expired.pop_front()
     }
 }
 
-/// How long an attempt held its sender.
+/// Returns how long an attempt held its sender.
 fn held_for(attempt: Option<InFlightAttempt>, now: Now) -> Duration {
     attempt.map_or(Duration::ZERO, |attempt| {
         now.monotonic.saturating_sub(attempt.started)
     })
 }
 
-fn health_signal(attempted: &AttemptResult) -> HealthSignal {
-    match (attempted.code, attempted.error) {
+fn health_signal(result: &AttemptResult) -> HealthSignal {
+    match (result.code, result.error) {
         (Some(200..=299), _) => HealthSignal::Success,
         (Some(500.. | 429), _) => HealthSignal::Failure,
         (Some(_), _) => HealthSignal::Refusal,

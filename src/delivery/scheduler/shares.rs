@@ -1,25 +1,25 @@
-//! How many senders there are for whom: of all, of each class of endpoints, and of each workspace.
+//! The shares of the senders: of each class of endpoints, and of each workspace.
 
 use crate::domain::health::Class;
 
-/// Which endpoints stand in line together: those for which the same rule says whether they may start.
+/// The kind of a ring. Endpoints wait in one ring if the same rule says whether they may start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::delivery) enum Line {
-    /// Good ones with nothing in flight.
+pub(in crate::delivery) enum RingKind {
+    /// Good endpoints with nothing in flight.
     Idle,
-    /// Good ones with something in flight.
+    /// Good endpoints with something in flight.
     Busy,
-    /// New ones.
+    /// New endpoints.
     New,
-    /// Bad ones.
+    /// Bad endpoints.
     Bad,
 }
 
-impl Line {
-    /// In the order in which the endpoints of one workspace get their turns.
+impl RingKind {
+    /// All kinds, in the order in which the rings of one workspace get their turns.
     pub(in crate::delivery) const ALL: [Self; 4] = [Self::Idle, Self::Busy, Self::New, Self::Bad];
 
-    /// The line of an endpoint with `in_flight` attempts in flight.
+    /// Returns the kind for an endpoint with `in_flight` attempts in flight.
     pub(in crate::delivery) const fn of(class: Class, in_flight: u32) -> Self {
         match class {
             Class::Good if in_flight == 0 => Self::Idle,
@@ -30,7 +30,7 @@ impl Line {
     }
 }
 
-/// Where a class stands in lists by class.
+/// Returns the index of a class in arrays by class.
 pub(in crate::delivery) const fn place(class: Class) -> usize {
     match class {
         Class::Good => 0,
@@ -39,62 +39,63 @@ pub(in crate::delivery) const fn place(class: Class) -> usize {
     }
 }
 
-/// Attempts in flight, by class of their endpoint *now*: who changes class takes its attempts along.
+/// Attempts in flight, by the class that their endpoints have now: an endpoint that changes its class takes
+/// its attempts along.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::delivery) struct Held([u32; 3]);
 
 impl Held {
-    /// By [`place`].
+    /// Returns the attempts by [`place`].
     #[cfg(test)]
     pub(in crate::delivery) const fn by_class(self) -> [u32; 3] {
         self.0
     }
 
-    /// Of all classes.
+    /// Returns the attempts of all classes.
     pub(in crate::delivery) fn total(self) -> u32 {
         self.0.iter().sum()
     }
 
-    /// Of those that are limited together with an endpoint in `line`.
-    pub(in crate::delivery) fn beside(self, line: Line) -> u32 {
-        match line {
-            Line::Idle | Line::Busy => self.total(),
-            Line::New | Line::Bad => self.troubled(),
+    /// Returns the attempts that are limited together with those of a ring of `kind`.
+    pub(in crate::delivery) fn beside(self, kind: RingKind) -> u32 {
+        match kind {
+            RingKind::Idle | RingKind::Busy => self.total(),
+            RingKind::New | RingKind::Bad => self.troubled(),
         }
     }
 
-    /// Of endpoints that are new or bad.
+    /// Returns the attempts of new and bad endpoints.
     pub(super) const fn troubled(self) -> u32 {
         self.0[place(Class::New)] + self.0[place(Class::Bad)]
     }
 
-    /// An attempt starts.
+    /// Counts an attempt that starts.
     pub(in crate::delivery) const fn take(&mut self, class: Class) {
         self.0[place(class)] += 1;
     }
 
-    /// An attempt ended.
+    /// Counts an attempt that ended.
     pub(super) const fn give_back(&mut self, class: Class) {
         self.0[place(class)] -= 1;
     }
 
-    /// An endpoint changed its class, with `in_flight` attempts in flight.
+    /// Counts the `in_flight` attempts of an endpoint in its new class.
     pub(super) const fn reclassify(&mut self, from: Class, to: Class, in_flight: u32) {
         self.0[place(from)] -= in_flight;
         self.0[place(to)] += in_flight;
     }
 }
 
-/// Why nothing may start.
+/// The reason why an attempt may not start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::delivery) enum Refusal {
-    /// The senders are busy, or those that are free are kept for workspaces that hold fewer.
+    /// All senders are busy, or the free ones are kept for workspaces that hold fewer.
     Senders,
-    /// The class's part is, for a workspace that holds so many of new and bad ones.
+    /// The share of the class is used up, for a workspace that holds this many of new and bad endpoints.
     Class,
 }
 
-/// The senders, and how they are shared out.
+/// The senders and their shares.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::delivery) struct Shares {
     senders: u32,
@@ -102,7 +103,7 @@ pub(in crate::delivery) struct Shares {
 }
 
 impl Shares {
-    /// Of so many senders, none busy.
+    /// Returns the shares of `senders` senders, none of them busy.
     pub(in crate::delivery) fn new(senders: u32) -> Self {
         Self {
             senders,
@@ -110,13 +111,13 @@ impl Shares {
         }
     }
 
-    /// The most attempts of one endpoint in flight.
+    /// Returns the most attempts that one endpoint may have in flight.
     pub(super) fn cap(self) -> u32 {
         (self.senders / 8).max(1)
     }
 
-    /// How many senders are few. A workspace that holds more leaves as many free for others: who comes
-    /// with an event now and then finds one, and who is busy beside others hardly misses them.
+    /// Returns the number of senders that counts as few. A workspace that holds more leaves as many free for
+    /// others: a workspace with an event now and then finds a free sender, and a busy one hardly misses them.
     pub(super) fn few(self) -> u32 {
         (self.senders / 16).max(1)
     }
@@ -129,17 +130,17 @@ impl Shares {
         (self.senders / 4).max(1)
     }
 
-    /// Whether an endpoint in `line` has to wait, of a workspace that holds `total` senders, and `beside` of
-    /// those that are limited together with it.
+    /// Returns why an endpoint in a ring of `kind` has to wait, if it does. Its workspace holds `total`
+    /// senders, and `beside` of those that are limited together with it.
     ///
-    /// If other workspaces are about (`crowded`), one that holds n leaves n free for them, up to
-    /// [`Shares::few`]: so the last free sender is for those that hold none. A busy good endpoint leaves the
-    /// last quarter to those that have nothing in flight, unless its whole workspace holds few. New and bad
-    /// ones share a quarter each, and half together; a workspace that holds few of them is not bound by
-    /// what others hold, and for such there is a sixteenth more.
+    /// If other workspaces are active (`crowded`), a workspace that holds n senders leaves n free for them,
+    /// up to [`Shares::few`]: so the last free sender is for workspaces that hold none. A busy good endpoint
+    /// leaves the last quarter of the senders to endpoints that have nothing in flight, unless its whole
+    /// workspace holds few. New and bad endpoints share a quarter each, and half together. A workspace that
+    /// holds few senders for them may exceed these shares, by a sixteenth of all senders together.
     pub(in crate::delivery) fn refuses(
         self,
-        line: Line,
+        kind: RingKind,
         total: u32,
         beside: u32,
         crowded: bool,
@@ -149,15 +150,15 @@ impl Shares {
         if self.free() <= left {
             return Some(Refusal::Senders);
         }
-        match line {
-            Line::Idle => None,
-            Line::Busy => {
+        match kind {
+            RingKind::Idle => None,
+            RingKind::Busy => {
                 let waits = total >= few && self.free() <= self.senders / 4;
                 waits.then_some(Refusal::Senders)
             }
-            Line::New | Line::Bad => {
+            RingKind::New | RingKind::Bad => {
                 let beyond = beside < few && self.held.troubled() + beside < self.half() + few;
-                (!beyond && !self.has_room(line)).then_some(Refusal::Class)
+                (!beyond && !self.has_room(kind)).then_some(Refusal::Class)
             }
         }
     }
@@ -166,13 +167,13 @@ impl Shares {
         (self.senders / 2).max(1)
     }
 
-    /// Whether the part of new or of bad ones is not used up.
-    fn has_room(self, line: Line) -> bool {
+    /// Reports whether the share of the class is not used up.
+    fn has_room(self, kind: RingKind) -> bool {
         let [_, new, bad] = self.held.0;
-        match line {
-            Line::Idle | Line::Busy => true,
-            Line::New => new < self.quarter() && new + bad < self.half(),
-            Line::Bad => bad < self.quarter(),
+        match kind {
+            RingKind::Idle | RingKind::Busy => true,
+            RingKind::New => new < self.quarter() && new + bad < self.half(),
+            RingKind::Bad => bad < self.quarter(),
         }
     }
 }

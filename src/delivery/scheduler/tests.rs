@@ -1,4 +1,4 @@
-//! Single sequences that chance would seldom find; the simulation does the rest.
+//! Tests of single sequences that the simulation finds only seldom.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,10 +80,10 @@ fn refused() -> AttemptResult {
     }
 }
 
-/// Disabled, enabled and disabled again before the dispatcher has heard of the first: what it then hears
-/// of the enabling is out of date, and must not let anything start.
+/// The endpoint is disabled, enabled and disabled again before the scheduler gets the first notice. The
+/// notice of the enabling is then out of date, and no attempt may start because of it.
 #[test]
-fn old_news_do_not_revive_a_disabled_endpoint() {
+fn old_notices_do_not_revive_a_disabled_endpoint() {
     let (mut scheduler, live) = scheduler();
     scheduler.resume(&target(true, 0), Backlog::default(), NOW);
     let changes = [
@@ -112,7 +112,7 @@ fn old_news_do_not_revive_a_disabled_endpoint() {
     assert!(!live.get_or_insert(&target(false, 3)).current().enabled);
 }
 
-/// An event whose body has to be read holds back those whose bodies are at hand.
+/// An event whose body has to be read delays the events after it whose bodies are in memory.
 #[test]
 fn nothing_overtakes_a_start_that_waits_for_its_body() {
     let (mut scheduler, _) = scheduler();
@@ -133,8 +133,8 @@ fn nothing_overtakes_a_start_that_waits_for_its_body() {
     assert_eq!(queue.bytes(), 9 + 9 + 5);
 }
 
-/// A run that is over only because the clock was set, while its attempt was under way, gets one more; an
-/// attempt that starts after that is its last.
+/// A run that is over only because the clock was set during its attempt gets one attempt more; an attempt
+/// that starts after that is its last.
 #[test]
 fn a_step_of_the_clock_leaves_a_run_one_more_attempt() {
     let stepped = Now {

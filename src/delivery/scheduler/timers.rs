@@ -1,18 +1,18 @@
-//! What time alone changes: rests that end, retries that become due, runs that expire, clocks that are set.
+//! Changes that come with time alone: rests end, retries become due, runs expire, clocks are set.
 
 use std::time::Duration;
 
 use super::Scheduler;
-use super::shares::Line;
+use super::shares::RingKind;
 use crate::delivery::protocol::Now;
 use crate::domain::health::Class;
 use crate::storage::EndpointNumber;
 
-/// How often waiting events of endpoints that do not get a turn are looked through for expired runs.
+/// The time between two searches for expired runs among the waiting events of all endpoints.
 const EXPIRY_PERIOD: Duration = Duration::from_mins(1);
 
 impl Scheduler {
-    /// Looks at what time alone has changed.
+    /// Handles everything that has changed with time alone.
     pub(in crate::delivery) fn tick(&mut self, now: Now) {
         while let Some((at, number)) = self.timers.first().copied()
             && at <= now.monotonic
@@ -30,7 +30,8 @@ impl Scheduler {
         }
     }
 
-    /// Timers are monotonic. Where the wall clock was set forward, retries are due that they do not know of.
+    /// Looks at all endpoints if the wall clock was set forward: timers are monotonic, so retries may be due
+    /// before their timers.
     fn look_at_wall_clock(&mut self, now: Now) {
         let at_zero = now.wall.before(now.monotonic);
         let before = self.wall_at_zero.replace(at_zero);
@@ -46,14 +47,15 @@ impl Scheduler {
         }
     }
 
-    /// In order: that of a hash map differs from run to run, and what a simulation found must be found
-    /// again.
+    /// Returns all endpoints in order. The order of a hash map differs from run to run, but the simulation
+    /// must repeat a run exactly.
     pub(super) fn numbers(&self) -> Vec<EndpointNumber> {
         let mut numbers: Vec<EndpointNumber> = self.endpoints.keys().copied().collect();
         numbers.sort_unstable();
         numbers
     }
 
+    /// Handles an endpoint's timer.
     fn look_at(&mut self, number: EndpointNumber, now: Now) {
         let Some(queue) = self.endpoints.get_mut(&number) else {
             return;
@@ -68,9 +70,9 @@ impl Scheduler {
         self.settle(number, now);
     }
 
-    /// Ends runs that have had an attempt and wait beyond their end for another one, behind an endpoint that
-    /// rests. One that was over already when the server started, or when the clock was set, did not have its
-    /// time: it waits for its turn and one attempt more.
+    /// Ends runs that have had an attempt and that wait beyond their end for another one, because their
+    /// endpoint rests. A run that was over already when the server started, or when the clock was set, did
+    /// not have its full time: it waits for its turn and gets one attempt more.
     fn expire_waiting(&mut self, now: Now) {
         let Some(steady_since) = self.steady_since else {
             return;
@@ -87,23 +89,23 @@ impl Scheduler {
         }
     }
 
-    /// Puts an endpoint where it belongs: into a line if it is ready, else on a timer.
+    /// Puts an endpoint where it belongs: into a ring if it is ready, else on a timer.
     pub(super) fn settle(&mut self, number: EndpointNumber, now: Now) {
         let Some(queue) = self.endpoints.get_mut(&number) else {
             return;
         };
         let ready = queue.is_ready(now.monotonic);
-        let line = Line::of(queue.health.class(), queue.in_flight());
+        let kind = RingKind::of(queue.health.class(), queue.in_flight());
         let workspace = queue.workspace;
-        if let Some((standing, at)) = queue.standing
-            && (standing != line || !ready)
+        if let Some((ring, place)) = queue.place
+            && (ring != kind || !ready)
         {
-            self.turns.leave(workspace, standing, at, now.monotonic);
-            queue.standing = None;
+            self.turns.leave(workspace, ring, place, now.monotonic);
+            queue.place = None;
         }
-        if ready && queue.standing.is_none() {
-            let at = self.turns.join(workspace, line, number, now.monotonic);
-            queue.standing = Some((line, at));
+        if ready && queue.place.is_none() {
+            let place = self.turns.join(workspace, kind, number, now.monotonic);
+            queue.place = Some((kind, place));
         }
         let becomes_slow = queue
             .becomes_slow_at()
@@ -123,7 +125,7 @@ impl Scheduler {
         self.wanting.push_back(number);
     }
 
-    /// Has an endpoint looked at again at `at`, or earlier if it is to be already.
+    /// Sets an endpoint's timer to `at`, unless it is set to an earlier time.
     fn arm(&mut self, number: EndpointNumber, at: Duration) {
         let Some(queue) = self.endpoints.get_mut(&number) else {
             return;
@@ -139,7 +141,7 @@ impl Scheduler {
         self.timers.insert((at, number));
     }
 
-    /// When to call [`Scheduler::tick`] although nothing has happened.
+    /// Returns when to call [`Scheduler::tick`] although no message has come.
     pub(in crate::delivery) fn next_wake(&self) -> Duration {
         let timer = self.timers.first().map(|(at, _)| *at);
         timer.map_or(self.next_expiry, |at| at.min(self.next_expiry))

@@ -1,12 +1,12 @@
-//! Whose turn it is: first a workspace's, then one of its endpoints'.
+//! The order of turns: first by workspace, then by endpoint.
 //!
-//! What is shared out is the time of senders. What a workspace has in flight it is charged for by holding
-//! it: the turn goes to the one that holds fewest. Between such as hold equally many it goes to the one
-//! that used least so far, where what was used counts half as much each [`HALF_LIFE`]: so nothing can be saved
-//! up, and nobody pays for long for what others did not want.
+//! Workspaces share the time of the senders. The turn goes to the workspace that holds the fewest senders. Of
+//! those that hold equally many it goes to the one that has used the least sender time, where used time
+//! counts half as much after each [`HALF_LIFE`]. So a workspace cannot save up time, and the use of senders
+//! that were free does not count for long.
 //!
-//! Below that, each workspace has its endpoints in [`Line`]s, one event per turn; one that may not start is
-//! passed over, never waited for.
+//! Within that, the ready endpoints of a workspace wait in rings by [`RingKind`] and start one event per
+//! turn. An endpoint that may not start is passed over; the others do not wait for it.
 
 #[cfg(test)]
 mod tests;
@@ -14,21 +14,21 @@ mod tests;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use super::shares::{Held, Line, Refusal, Shares};
+use super::shares::{Held, Refusal, RingKind, Shares};
 use crate::delivery::ring::Ring;
 use crate::domain::health::{Class, SLOW};
 use crate::storage::{EndpointNumber, WorkspaceNumber};
 
-/// What a turn costs beside the time of its sender, so that one whose attempts take no time pays too.
+/// The price of a turn besides the time of its sender, so that attempts that take no time have a price too.
 const TURN_COST: Duration = Duration::from_micros(100);
 
-/// As long as an attempt of a good endpoint may take: long enough to tell long attempts from short ones.
+/// The longest attempt of a good endpoint: long enough to tell long attempts from short ones.
 const HALF_LIFE: Duration = SLOW;
 
-/// Senders are kept free for a workspace for so long after it last had something to do.
-const ABOUT: Duration = Duration::from_mins(1);
+/// The time for which senders are kept free for a workspace after it last had an event to send.
+const ACTIVE: Duration = Duration::from_mins(1);
 
-/// What waits in memory of one workspace, or of all.
+/// The events in memory of one workspace, or of all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::delivery) struct Waiting {
     /// Places in windows.
@@ -37,42 +37,43 @@ pub(in crate::delivery) struct Waiting {
     pub(in crate::delivery) bodies: usize,
 }
 
-/// What is known of a workspace.
+/// The account of a workspace.
 #[derive(Default)]
 struct Account {
-    /// Endpoints that the scheduler holds; without any the account is closed.
+    /// The number of endpoints that the scheduler holds. Without any the account is closed.
     endpoints: usize,
     held: Held,
     waiting: Waiting,
-    /// When the sender time that it used will count as no more than a microsecond: the later, the more
-    /// it used. Unlike the used time itself this stays as it is while time goes by.
+    /// The moment when the sender time that it used will count as no more than a microsecond: the more it
+    /// used, the later. Unlike the used time itself, this value does not change while time passes.
     used_until: Duration,
-    /// Ready endpoints, by [`Line`].
+    /// Ready endpoints, by [`RingKind`].
     rings: [Ring; 4],
 }
 
 impl Account {
-    fn is_standing(&self) -> bool {
+    fn is_waiting(&self) -> bool {
         self.rings.iter().any(|ring| ring.len() > 0)
     }
 
     fn is_busy(&self) -> bool {
-        self.held.total() > 0 || self.is_standing()
+        self.held.total() > 0 || self.is_waiting()
     }
 
-    /// Where it stands in `line`.
-    fn key(&self, line: Line, number: WorkspaceNumber, few: u32) -> Option<Key> {
-        (self.rings[line as usize].len() > 0).then(|| Key {
+    /// Returns its position among the workspaces that have a ring of `kind`.
+    fn key(&self, kind: RingKind, number: WorkspaceNumber, few: u32) -> Option<Key> {
+        (self.rings[kind as usize].len() > 0).then(|| Key {
             leaves: self.held.total().min(few),
-            beside: self.held.beside(line),
+            beside: self.held.beside(kind),
             used_until: self.used_until,
             number,
         })
     }
 }
 
-/// The order of workspaces in a line. Of two, the one that would be refused for want of senders comes
-/// later; of two that leave equally many free, the same is true of the class's part.
+/// The order of the workspaces that have a ring of one kind. Of two, the one that would be refused for lack
+/// of senders comes later. Of two that leave equally many free, the one that would be refused for lack of
+/// room in the class comes later.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     leaves: u32,
@@ -81,23 +82,23 @@ struct Key {
     number: WorkspaceNumber,
 }
 
-/// When what was used will count as a microsecond, if that was to be at `before` and `more`, at least a
-/// microsecond, was used now.
+/// Returns when the used time will count as a microsecond. Before it was to be at `before`; now `more`, at
+/// least a microsecond, was used.
 fn used_until(before: Duration, more: Duration, now: Duration) -> Duration {
     let half_lives = before.saturating_sub(now).div_duration_f64(HALF_LIFE);
     let micros = half_lives.exp2() + more.as_secs_f64() * 1e6;
     now + HALF_LIFE.mul_f64(micros.log2())
 }
 
-/// All workspaces.
+/// The accounts of all workspaces, and the order of turns.
 pub(in crate::delivery) struct Turns {
     shares: Shares,
     accounts: HashMap<WorkspaceNumber, Account>,
-    /// Workspaces with ready endpoints, by [`Line`].
-    lines: [BTreeSet<Key>; 4],
-    /// Workspaces with something in flight or in line.
+    /// Workspaces with ready endpoints, by [`RingKind`].
+    ready: [BTreeSet<Key>; 4],
+    /// The number of workspaces with something in flight or ready.
     busy: usize,
-    /// The last two to have become idle, and when.
+    /// The last two workspaces that became idle, and when.
     left: [Option<(WorkspaceNumber, Duration)>; 2],
 }
 
@@ -106,29 +107,29 @@ impl Turns {
         Self {
             shares: Shares::new(senders),
             accounts: HashMap::new(),
-            lines: Default::default(),
+            ready: Default::default(),
             busy: 0,
             left: [None; 2],
         }
     }
 
-    /// The most attempts of one endpoint in flight.
+    /// Returns the most attempts that one endpoint may have in flight.
     pub(super) fn cap(&self) -> u32 {
         self.shares.cap()
     }
 
-    /// Attempts in flight.
+    /// Returns the number of attempts in flight.
     pub(super) fn total(&self) -> u32 {
         self.shares.held.total()
     }
 
-    /// Attempts in flight, of all workspaces.
+    /// Returns the attempts in flight of all workspaces.
     #[cfg(test)]
     pub(in crate::delivery) fn held(&self) -> Held {
         self.shares.held
     }
 
-    /// Attempts in flight of each workspace that has any.
+    /// Returns the attempts in flight of each workspace that has any.
     #[cfg(test)]
     pub(in crate::delivery) fn holders(&self) -> Vec<(WorkspaceNumber, Held)> {
         let accounts = self.accounts.iter();
@@ -140,13 +141,13 @@ impl Turns {
         holders
     }
 
-    /// What waits of a workspace.
+    /// Returns the events in memory of a workspace.
     pub(super) fn waiting(&self, number: WorkspaceNumber) -> Waiting {
         let account = self.accounts.get(&number);
         account.map_or_else(Waiting::default, |account| account.waiting)
     }
 
-    /// What waits of a workspace has changed.
+    /// Notes a change of the events in memory of a workspace.
     pub(super) fn waits(&mut self, number: WorkspaceNumber, before: Waiting, after: Waiting) {
         if before != after
             && let Some(account) = self.accounts.get_mut(&number)
@@ -156,12 +157,12 @@ impl Turns {
         }
     }
 
-    /// The scheduler holds one more endpoint of a workspace.
+    /// Notes that the scheduler holds one more endpoint of a workspace.
     pub(super) fn opened(&mut self, number: WorkspaceNumber) {
         self.accounts.entry(number).or_default().endpoints += 1;
     }
 
-    /// The scheduler has dropped an endpoint of a workspace.
+    /// Notes that the scheduler has dropped an endpoint of a workspace.
     pub(super) fn closed(&mut self, number: WorkspaceNumber) {
         if let Some(account) = self.accounts.get_mut(&number) {
             account.endpoints -= 1;
@@ -171,7 +172,7 @@ impl Turns {
         }
     }
 
-    /// Changes a workspace, and where it stands.
+    /// Changes an account, and the position of its workspace.
     fn change<T>(
         &mut self,
         number: WorkspaceNumber,
@@ -180,13 +181,13 @@ impl Turns {
     ) -> Option<T> {
         let account = self.accounts.get_mut(&number)?;
         let few = self.shares.few();
-        let keys = |account: &Account| Line::ALL.map(|line| account.key(line, number, few));
+        let keys = |account: &Account| RingKind::ALL.map(|kind| account.key(kind, number, few));
         let (before, was_busy) = (keys(account), account.is_busy());
         let result = work(account);
-        for ((line, before), after) in self.lines.iter_mut().zip(before).zip(keys(account)) {
+        for ((ready, before), after) in self.ready.iter_mut().zip(before).zip(keys(account)) {
             if before != after {
-                before.inspect(|key| _ = line.remove(key));
-                line.extend(after);
+                before.inspect(|key| _ = ready.remove(key));
+                ready.extend(after);
             }
         }
         match (was_busy, account.is_busy()) {
@@ -203,34 +204,40 @@ impl Turns {
         Some(result)
     }
 
-    /// Stands an endpoint last in its line; returns its place.
+    /// Adds an endpoint at the end of a ring; returns its place.
     pub(super) fn join(
         &mut self,
         number: WorkspaceNumber,
-        line: Line,
+        kind: RingKind,
         endpoint: EndpointNumber,
         now: Duration,
     ) -> u64 {
         let joined = self.change(number, now, |account| {
-            account.rings[line as usize].join(endpoint)
+            account.rings[kind as usize].join(endpoint)
         });
         joined.expect("it was opened with its first endpoint")
     }
 
-    /// Takes the endpoint at a place out of its line.
-    pub(super) fn leave(&mut self, number: WorkspaceNumber, line: Line, at: u64, now: Duration) {
+    /// Removes the endpoint in a place from a ring.
+    pub(super) fn leave(
+        &mut self,
+        number: WorkspaceNumber,
+        kind: RingKind,
+        place: u64,
+        now: Duration,
+    ) {
         self.change(number, now, |account| {
-            account.rings[line as usize].leave(at);
+            account.rings[kind as usize].leave(place);
         });
     }
 
-    /// An attempt starts.
+    /// Counts an attempt that starts.
     pub(super) fn take(&mut self, number: WorkspaceNumber, class: Class, now: Duration) {
         self.shares.held.take(class);
         self.change(number, now, |account| account.held.take(class));
     }
 
-    /// An attempt ended that held a sender for so long.
+    /// Counts an attempt that ended, and the time `took` for which it held a sender.
     pub(super) fn give_back(
         &mut self,
         number: WorkspaceNumber,
@@ -245,7 +252,7 @@ impl Turns {
         });
     }
 
-    /// An endpoint changed its class, with `in_flight` attempts in flight.
+    /// Counts the `in_flight` attempts of an endpoint in its new class.
     pub(super) fn reclassify(
         &mut self,
         number: WorkspaceNumber,
@@ -261,31 +268,32 @@ impl Turns {
         }
     }
 
-    /// Whether other workspaces than this one, which is busy, have something to do or had it lately.
+    /// Reports whether other workspaces than this one, which is busy, have events to send or had some lately.
     fn is_crowded(&self, number: WorkspaceNumber, now: Duration) -> bool {
         self.busy > 1
-            || (self.left.iter().flatten()).any(|(other, at)| *other != number && *at + ABOUT > now)
+            || (self.left.iter().flatten())
+                .any(|(other, at)| *other != number && *at + ACTIVE > now)
     }
 
-    /// Takes the endpoint whose turn it is out of its line.
+    /// Returns the endpoint that has the turn, and removes it from its ring.
     pub(super) fn next(&mut self, now: Duration) -> Option<EndpointNumber> {
-        let heads = Line::ALL
+        let heads = RingKind::ALL
             .into_iter()
-            .filter_map(|line| Some((line, self.first(line, now)?)));
-        // The first of several equals: the lines are in order.
-        let (line, number) = heads.min_by_key(|(_, number)| {
+            .filter_map(|kind| Some((kind, self.first(kind, now)?)));
+        // The first of several equals, as the kinds are in order.
+        let (kind, number) = heads.min_by_key(|(_, number)| {
             let account = &self.accounts[number];
             (account.held.total(), account.used_until)
         })?;
         self.change(number, now, |account| {
-            account.rings[line as usize].pop_front()
+            account.rings[kind as usize].pop_front()
         })
         .flatten()
     }
 
-    /// The first workspace in a line that may start something.
-    fn first(&self, line: Line, now: Duration) -> Option<WorkspaceNumber> {
-        // Each step passes over those that leave equally many free, so there are few.
+    /// Returns the first workspace that may start an attempt of a ring of `kind`.
+    fn first(&self, kind: RingKind, now: Duration) -> Option<WorkspaceNumber> {
+        // Each step passes over all workspaces that leave equally many senders free, so there are few steps.
         let mut leaves = 0;
         loop {
             let from = Key {
@@ -294,10 +302,10 @@ impl Turns {
                 used_until: Duration::ZERO,
                 number: WorkspaceNumber(i64::MIN),
             };
-            let key = self.lines[line as usize].range(from..).next()?;
+            let key = self.ready[kind as usize].range(from..).next()?;
             let total = self.accounts[&key.number].held.total();
             let crowded = self.is_crowded(key.number, now);
-            match self.shares.refuses(line, total, key.beside, crowded) {
+            match self.shares.refuses(kind, total, key.beside, crowded) {
                 None => return Some(key.number),
                 Some(Refusal::Senders) => return None,
                 Some(Refusal::Class) => leaves = key.leaves + 1,

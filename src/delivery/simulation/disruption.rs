@@ -1,50 +1,52 @@
-//! What people and fate do to a simulation.
+//! The disruptions of a simulation: publishers, administrators, receivers, crashes, full disks, clocks that
+//! are set.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::random::Random;
 use super::receiver::Mode;
+use super::settings::{Pace, Settings};
 use super::store::index_of;
-use super::world::{Pace, Settings, Simulation};
+use super::world::Simulation;
 use crate::delivery::limits::Limits;
 use crate::delivery::protocol::ReadRequest;
-use crate::storage::{Cause, Notice, Run, Seq};
+use crate::storage::{Cause, Notice, QueuedEvent, Run, Seq, WorkspaceNumber};
 
 const HOUR: Duration = Duration::from_hours(1);
 
-/// Endpoints at the beginning, and the most there will be.
+/// Endpoints at the beginning, and the most that are ever created.
 const ENDPOINTS: usize = 20;
 const ENDPOINTS_MAX: usize = 30;
 
-/// Something that is going to be done.
+/// One disruption. Those of endpoints have the endpoint's index.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Disruption {
-    /// A burst of events for an endpoint; then another one.
+    /// A publisher sends a burst of events for an endpoint. Happens again and again.
     Burst(usize),
-    /// Events at a steady rate until a time.
+    /// A publisher sends an event each period (the first time) until the second time.
     Steady(usize, Duration, Duration),
-    /// The receiver changes its ways; then again.
+    /// The receiver behaves differently from now on. Happens again and again.
     ReceiverChange(usize),
-    /// Somebody does something to an endpoint.
+    /// An administrator changes an endpoint.
     Operate(usize),
-    /// It is enabled again, whoever disabled it.
+    /// An administrator enables an endpoint.
     Enable(usize),
-    /// Somebody does something to some endpoint; then again.
+    /// An administrator changes any endpoint. Happens again and again.
     AdminAction,
-    /// The wall clock is set; then again.
+    /// The wall clock is set. Happens again and again.
     Jump,
-    /// The process crashes; then again.
+    /// The process crashes. Happens again and again.
     Crash,
-    /// The disk is full for a while; then again.
+    /// The disk is full for a while. Happens again and again.
     Full,
     /// The writer marks skipped events.
     Sweep(usize),
-    /// From now on all is well.
+    /// No fault happens from now on.
     StopFaults,
 }
 
-/// A simulation in which everything happens that may happen, for so long.
+/// Returns a simulation in which all kinds of disruptions happen for the time `length`.
 pub(super) fn troubled(seed: u64, length: Duration) -> Simulation {
     let mut random = Random::new(seed);
     let mut simulation = Simulation::new(settings(&mut random), random.next());
@@ -58,13 +60,13 @@ pub(super) fn troubled(seed: u64, length: Duration) -> Simulation {
         simulation.plan(after, Disruption::ReceiverChange(endpoint));
     }
     simulation.plan(HOUR, Disruption::AdminAction);
-    for (plan, share) in [
+    for (disruption, share) in [
         (Disruption::Jump, 0.4),
         (Disruption::Crash, 0.5),
         (Disruption::Full, 0.3),
     ] {
         if random.chance(share) {
-            simulation.plan(random.gap(8 * HOUR), plan);
+            simulation.plan(random.gap(8 * HOUR), disruption);
         }
     }
     simulation.plan(length, Disruption::StopFaults);
@@ -95,7 +97,7 @@ fn settings(random: &mut Random) -> Settings {
         limits: random.pick(&[tiny, roomy, Limits::PRODUCTION]),
         expire_after: random.pick(&[2, 12, 72]) * HOUR,
         disable_after: random.pick(&[0, 3, 10]),
-        letter_box: random.pick(&[3, 20, 10_000]),
+        published_max: random.pick(&[3, 20, 10_000]),
         pace: Pace {
             wake: micros(200),
             work: micros(20),
@@ -108,20 +110,22 @@ fn settings(random: &mut Random) -> Settings {
 }
 
 impl Simulation {
-    /// Does what was planned.
-    pub(super) fn follow(&mut self, plan: Disruption) {
-        if self.faults_stopped && !matches!(plan, Disruption::Sweep(_) | Disruption::Steady(..)) {
+    /// Has a disruption happen.
+    pub(super) fn disrupt(&mut self, disruption: Disruption) {
+        if self.faults_stopped
+            && !matches!(disruption, Disruption::Sweep(_) | Disruption::Steady(..))
+        {
             return;
         }
-        match plan {
+        match disruption {
             Disruption::Burst(endpoint) => {
                 self.burst(endpoint);
-                self.again(plan, HOUR);
+                self.again(disruption, HOUR);
             }
             Disruption::Steady(endpoint, period, until) => self.steady(endpoint, period, until),
             Disruption::ReceiverChange(endpoint) => {
                 self.receivers[endpoint] = Mode::random(&mut self.random);
-                self.again(plan, 2 * HOUR);
+                self.again(disruption, 2 * HOUR);
             }
             Disruption::Operate(endpoint) => self.operate(endpoint),
             Disruption::Enable(endpoint) => {
@@ -131,7 +135,7 @@ impl Simulation {
             Disruption::AdminAction => {
                 let endpoint = self.random.below(self.receivers.len());
                 self.operate(endpoint);
-                self.again(plan, HOUR);
+                self.again(disruption, HOUR);
             }
             Disruption::Jump => {
                 let by = self.random.gap(HOUR).min(12 * HOUR);
@@ -140,20 +144,20 @@ impl Simulation {
                 } else {
                     self.wall_start.before(by)
                 };
-                self.ring();
-                self.again(plan, 12 * HOUR);
+                self.wake();
+                self.again(disruption, 12 * HOUR);
             }
             Disruption::Crash => {
                 self.restart();
-                self.again(plan, 12 * HOUR);
+                self.again(disruption, 12 * HOUR);
             }
             Disruption::Full => {
                 self.disk_full_until = self.time + self.random.gap(HOUR / 6);
-                self.again(plan, 12 * HOUR);
+                self.again(disruption, 12 * HOUR);
             }
             Disruption::Sweep(endpoint) => {
                 if self.store.sweep(endpoint, 50) {
-                    self.plan(Duration::from_millis(5), plan);
+                    self.plan(Duration::from_millis(5), disruption);
                 }
             }
             Disruption::StopFaults => self.stop_faults(),
@@ -165,9 +169,9 @@ impl Simulation {
         i64::try_from(below).expect("there are few") + 1
     }
 
-    fn again(&mut self, plan: Disruption, mean: Duration) {
+    fn again(&mut self, disruption: Disruption, mean: Duration) {
         let after = self.random.gap(mean);
-        self.plan(after, plan);
+        self.plan(after, disruption);
     }
 
     fn burst(&mut self, endpoint: usize) {
@@ -178,7 +182,7 @@ impl Simulation {
             notices.extend(self.publish(endpoint, body).map(Notice::Published));
         }
         self.commit(notices);
-        // Races need two at a time.
+        // A race needs two changes at a time.
         for _ in 0..self.random.below(4) {
             let most = self.random.pick(&[1, 100, 20_000]);
             let after = self
@@ -196,7 +200,7 @@ impl Simulation {
         }
     }
 
-    /// While a read is under way, what it reads may change.
+    /// Seldom, has an administrator change an endpoint while a read of it is running.
     pub(super) fn race(&mut self, request: ReadRequest) {
         if self.faults_stopped || !self.random.chance(0.02) {
             return;
@@ -221,7 +225,7 @@ impl Simulation {
         let mut notices = Vec::new();
         match self.random.below(40) {
             0..5 => {
-                // The store tells twice: of the disabling and of the patch.
+                // The store sends two notices: of the disable and of the patch.
                 notices.push(self.store.disable(endpoint));
                 notices.extend(notices.first().cloned());
                 let mean = self.random.pick(&[HOUR, HOUR / 3600, HOUR / 360_000]);
@@ -247,7 +251,7 @@ impl Simulation {
         self.commit(notices);
     }
 
-    /// Redelivers one of the endpoint's events: one that waits, or one of the last.
+    /// Redelivers one of the endpoint's events: one that waits, or one of the latest.
     fn redeliver_one(&mut self, endpoint: usize) -> Option<Notice> {
         let rows = &self.store.endpoints[endpoint];
         let waiting = match self.random.below(4) {
@@ -276,7 +280,7 @@ impl Simulation {
         (!of_it.is_empty()).then(|| self.random.pick(&of_it))
     }
 
-    /// Receivers answer, disks have room, and nobody touches anything any more.
+    /// Has all receivers answer, the disk have room, and no further disruption happen.
     fn stop_faults(&mut self) {
         self.faults_stopped = true;
         self.disk_full_until = Duration::ZERO;
@@ -284,5 +288,27 @@ impl Simulation {
         for mode in &mut self.receivers {
             *mode = Mode::Answers(Duration::from_millis(20));
         }
+    }
+
+    /// Publishes an event.
+    pub(super) fn publish(&mut self, endpoint: usize, body: Arc<[u8]>) -> Option<QueuedEvent> {
+        self.store.publish(endpoint, self.now().wall, body)
+    }
+
+    /// Publishes a backlog. The dispatcher's mailbox gets only its highest number.
+    pub(super) fn publish_long_ago(&mut self, endpoint: usize, events: usize) {
+        let body: Arc<[u8]> = Arc::from([0_u8; 100]);
+        let backlog = (0..events).filter_map(|_| self.publish(endpoint, body.clone()));
+        if let Some(last) = backlog.last() {
+            self.deliver(|messages| _ = messages.overflow.insert(last.endpoint, last.seq));
+        }
+    }
+
+    /// Creates an endpoint of a workspace, whose receiver behaves like `mode`.
+    pub(super) fn endpoint(&mut self, workspace: i64, mode: Mode) -> usize {
+        self.receivers.push(mode);
+        let notice = self.store.create(WorkspaceNumber(workspace));
+        self.commit(vec![notice]);
+        self.receivers.len() - 1
     }
 }

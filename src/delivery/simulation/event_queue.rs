@@ -1,4 +1,4 @@
-//! What is going to happen, in the order of time.
+//! The simulation's events, in the order of time.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -7,15 +7,22 @@ use std::time::Duration;
 use super::disruption::Disruption;
 use crate::delivery::protocol::{AttemptJob, AttemptReport, ReadRequest, ReadResult};
 
-/// What is going to happen. A number says in which life of the process.
+/// An event that will happen. The number is the life of the server that it belongs to.
 pub(super) enum SimEvent {
+    /// The dispatcher wakes.
     Wake,
+    /// The writer writes what waits for it.
     Write(u32),
-    Snapshot(u32, ReadRequest),
-    Answer(u32, ReadResult),
+    /// The reader reads.
+    Read(u32, ReadRequest),
+    /// The reader reports a result.
+    ReadEnds(u32, ReadResult),
+    /// The reader has read the bodies that a job needs.
     Load(u32, AttemptJob),
-    Admit(u32, AttemptJob),
-    Land(u32, AttemptReport),
+    /// A sender takes a job.
+    TakeJob(u32, AttemptJob),
+    /// A sender reports on a job.
+    AttemptEnds(u32, AttemptReport),
     Disruption(Disruption),
 }
 
@@ -26,27 +33,27 @@ pub(super) struct EventQueue {
 }
 
 impl EventQueue {
-    pub(super) fn put(&mut self, at: Duration, what: SimEvent) {
+    pub(super) fn put(&mut self, at: Duration, event: SimEvent) {
         self.serial += 1;
         self.entries.push(Entry {
             at,
             serial: self.serial,
-            what,
+            event,
         });
     }
 
-    /// Takes what comes next, if it comes by `end`, and when.
+    /// Removes the next event if it happens by `end`; returns its time too.
     pub(super) fn next(&mut self, end: Duration) -> Option<(Duration, SimEvent)> {
         self.entries.peek().filter(|entry| entry.at <= end)?;
-        self.entries.pop().map(|entry| (entry.at, entry.what))
+        self.entries.pop().map(|entry| (entry.at, entry.event))
     }
 }
 
 struct Entry {
     at: Duration,
-    /// Among entries of one moment, the one made first comes first.
+    /// Of the entries of one moment, the one made first comes first.
     serial: u64,
-    what: SimEvent,
+    event: SimEvent,
 }
 
 impl Ord for Entry {

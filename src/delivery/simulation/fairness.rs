@@ -1,46 +1,48 @@
-//! Healthy endpoints keep their pace, however many others hang, crawl or fail.
+//! Tests of fairness between endpoints: healthy ones are not delayed by any number of others that hang, are
+//! slow or fail.
 //!
-//! Ten endpoints get 200 events a second together; then a crowd comes. What is measured is the virtual
-//! time from a publish to the start of its first attempt, which is the same for a seed on every machine.
-//! (To the scheduler, one that drips a byte now and then is one that never answers.)
+//! Ten endpoints get 200 events a second together. Then a crowd of others joins. The tests measure the
+//! virtual time from a publish to the start of its first attempt, which for a seed is the same on every
+//! machine. (To the scheduler, a receiver that sends a byte now and then is one that never answers.)
 
 use std::time::Duration;
 
 use super::disruption::Disruption;
 use super::random::Random;
 use super::receiver::Mode;
-use super::world::{Pace, Settings, Simulation};
+use super::settings::{Pace, Settings};
+use super::world::Simulation;
 use super::{SEEDS, for_each_seed, setting};
 use crate::delivery::limits::Limits;
 
 const HEALTHY: usize = 10;
 pub(super) const SENDERS: u32 = 256;
 
-/// Between two events of one healthy endpoint.
+/// The time between two events of one healthy endpoint.
 const PERIOD: Duration = Duration::from_millis(50);
 
-/// How long the healthy ones are alone.
+/// The time for which the healthy endpoints are alone.
 const ALONE: Duration = Duration::from_secs(5);
 
-/// How long the crowd is there.
+/// The time for which the crowd gets events.
 const CROWDED: Duration = Duration::from_secs(30);
 
-/// What may be added to twice the wait of those that are alone.
+/// The wait beside others may be twice the wait alone, and this much longer.
 pub(super) const ALLOWED: Duration = Duration::from_millis(5);
 
-/// Who comes.
+/// A crowd of endpoints that behave alike.
 #[derive(Clone, Copy)]
 struct Crowd {
     size: usize,
     mode: Mode,
-    /// Between two events of one of them.
+    /// The time between two events of one of them.
     period: Duration,
-    /// Events that each brings along.
+    /// Events that wait for each of them from the beginning.
     backlog: usize,
     length: Duration,
 }
 
-/// A simulation that works as on a usual day, and in which nothing goes wrong by itself.
+/// Returns a simulation at a usual pace, without faults.
 pub(super) fn usual(seed: u64) -> Simulation {
     let micros = Duration::from_micros;
     let settings = Settings {
@@ -48,7 +50,7 @@ pub(super) fn usual(seed: u64) -> Simulation {
         limits: Limits::PRODUCTION,
         expire_after: Duration::from_hours(72),
         disable_after: 0,
-        letter_box: 10_000,
+        published_max: 10_000,
         pace: Pace {
             wake: micros(100),
             work: micros(10),
@@ -81,14 +83,14 @@ pub(super) fn publish_steadily(
     simulation.plan(after, Disruption::Steady(endpoint, period, until));
 }
 
-/// The wait that 99 of 100 do not exceed.
+/// Returns the wait that 99 of 100 do not exceed.
 pub(super) fn p99(waits: &mut [Duration]) -> Duration {
     waits.sort_unstable();
     waits[waits.len() * 99 / 100]
 }
 
 impl Crowd {
-    fn comes(self, simulation: &mut Simulation) {
+    fn join(self, simulation: &mut Simulation) {
         for _ in 0..self.size {
             let endpoint = simulation.endpoint(1, self.mode);
             simulation.publish_long_ago(endpoint, self.backlog);
@@ -96,14 +98,14 @@ impl Crowd {
         }
     }
 
-    /// Lives through the crowd, with one seed.
-    fn is_borne(self, simulation: &mut Simulation) {
+    /// Checks with one seed that the crowd delays no healthy endpoint.
+    fn check(self, simulation: &mut Simulation) {
         for endpoint in 0..HEALTHY {
             publish_steadily(simulation, endpoint, PERIOD, ALONE + self.length);
         }
         simulation.run(simulation.time + ALONE);
         let alone = p99(&mut std::mem::take(&mut simulation.waits));
-        self.comes(simulation);
+        self.join(simulation);
         simulation.run(simulation.time + self.length);
         let before = simulation.store.last_run();
         let beside = p99(&mut simulation.waits);
@@ -113,12 +115,12 @@ impl Crowd {
         simulation.check(now);
     }
 
-    fn is_always_borne(self) {
+    fn check_seeds(self) {
         let seeds = setting("HOOKPOST_SIM_SEEDS").unwrap_or(SEEDS);
         for_each_seed(
             (seeds / 200).max(1),
             |seed| ten_healthy(Random::new(seed).next()),
-            |simulation| self.is_borne(simulation),
+            |simulation| self.check(simulation),
         );
     }
 }
@@ -134,7 +136,7 @@ fn healthy_endpoints_keep_their_pace_beside_500_that_never_answer() {
         backlog: 1,
         length: CROWDED,
     };
-    crowd.is_always_borne();
+    crowd.check_seeds();
 }
 
 #[test]
@@ -146,7 +148,7 @@ fn healthy_endpoints_keep_their_pace_beside_1000_that_answer_after_8_seconds() {
         backlog: 1,
         length: CROWDED,
     };
-    crowd.is_always_borne();
+    crowd.check_seeds();
 }
 
 #[test]
@@ -158,7 +160,7 @@ fn healthy_endpoints_keep_their_pace_beside_500_that_answer_500() {
         backlog: 1,
         length: CROWDED,
     };
-    crowd.is_always_borne();
+    crowd.check_seeds();
 }
 
 #[test]
@@ -170,7 +172,7 @@ fn healthy_endpoints_keep_their_pace_beside_500_that_refuse() {
         backlog: 1,
         length: CROWDED,
     };
-    crowd.is_always_borne();
+    crowd.check_seeds();
 }
 
 #[test]
@@ -182,7 +184,7 @@ fn healthy_endpoints_keep_their_pace_beside_500_whose_names_resolve_slowly() {
         backlog: 1,
         length: CROWDED,
     };
-    crowd.is_always_borne();
+    crowd.check_seeds();
 }
 
 #[test]
@@ -194,5 +196,5 @@ fn healthy_endpoints_keep_their_pace_beside_3_with_a_backlog_of_100000() {
         backlog: 100_000,
         length: 10 * SECOND,
     };
-    crowd.is_always_borne();
+    crowd.check_seeds();
 }

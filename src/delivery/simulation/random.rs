@@ -1,4 +1,4 @@
-//! Random numbers that are the same for a seed for ever, whatever becomes of the crates.
+//! A random number generator that gives the same numbers for a seed, whatever version of a crate is used.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ impl Random {
         x ^ (x >> 31)
     }
 
-    /// Uniform in 0..1.
+    /// Returns a number, uniform in 0..1.
     pub(super) fn unit(&mut self) -> f64 {
         let high = u32::try_from(self.next() >> 32).expect("32 bits are left");
         f64::from(high) / 4_294_967_296.0
@@ -29,7 +29,7 @@ impl Random {
         self.unit() < probability
     }
 
-    /// Uniform in 0..n.
+    /// Returns a number, uniform in 0..n.
     pub(super) fn below(&mut self, n: usize) -> usize {
         let n = u64::try_from(n).expect("a usize has at most 64 bits");
         usize::try_from(self.next() % n).expect("below a usize")
@@ -39,12 +39,12 @@ impl Random {
         from[self.below(from.len())]
     }
 
-    /// Uniform between two durations.
+    /// Returns a duration, uniform between two others.
     pub(super) fn between(&mut self, low: Duration, high: Duration) -> Duration {
         low + high.checked_sub(low).unwrap().mul_f64(self.unit())
     }
 
-    /// Waits between things that happen at random, `mean` apart.
+    /// Returns the time until the next of events that happen at random, `mean` apart.
     pub(super) fn gap(&mut self, mean: Duration) -> Duration {
         mean.mul_f64(-(1.0 - self.unit()).ln())
     }

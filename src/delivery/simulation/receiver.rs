@@ -1,4 +1,4 @@
-//! Receivers that behave as receivers do.
+//! Models of receivers.
 
 use std::time::Duration;
 
@@ -9,29 +9,29 @@ use crate::domain::attempt_failure::AttemptFailure;
 /// The time limit of an attempt.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How a receiver behaves.
+/// The behaviour of a receiver.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Mode {
-    /// 200 after this long.
+    /// It answers 200 after this time.
     Answers(Duration),
-    /// Any code, at random speed; a share succeeds.
+    /// It answers any code after a random time; this share of the attempts succeeds.
     Flaky(f64),
-    /// Never an answer.
+    /// It never answers.
     Hangs,
-    /// This code, at once.
+    /// It answers this code at once.
     Code(u16),
-    /// Connections are refused.
+    /// It refuses connections.
     Refuses,
-    /// Its name is looked up for this long, in vain.
+    /// Its name does not resolve, and the look-up takes this time.
     Unresolved(Duration),
-    /// 429 or 503 with `Retry-After`.
+    /// It answers 429 or 503 with `Retry-After`.
     Busy(u16, Duration),
-    /// Its address is forbidden by policy: final.
+    /// The network policy forbids its address, so the failure is final.
     Forbidden,
 }
 
 impl Mode {
-    /// Any of them, good ones rather often.
+    /// Returns a random behaviour; good ones are rather frequent.
     pub(super) fn random(random: &mut Random) -> Self {
         let seconds = Duration::from_secs;
         match random.below(16) {
@@ -49,7 +49,7 @@ impl Mode {
         }
     }
 
-    /// How an attempt goes.
+    /// Returns the result of an attempt.
     pub(super) fn answer(self, random: &mut Random) -> AttemptResult {
         let around = |took: Duration, random: &mut Random| took.mul_f64(0.8 + 0.4 * random.unit());
         let instant = Duration::from_millis(2);

@@ -1,8 +1,8 @@
-//! A workspace with one endpoint keeps its pace, however much others have to send to wherever.
+//! Tests of fairness between workspaces: one with a single endpoint is not delayed by the backlog of others.
 //!
-//! The one gets ten events a second. Then other workspaces come, with a backlog for each of their endpoints.
-//! As in [`fairness`](super::fairness), the virtual time from a publish to the start of its first attempt is
-//! measured.
+//! The single endpoint gets ten events a second. Then other workspaces join, with a backlog for each of their
+//! endpoints. As in [`fairness`](super::fairness), the tests measure the virtual time from a publish to the
+//! start of its first attempt.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::receiver::Mode;
 use super::world::Simulation;
 use super::{SEEDS, for_each_seed, setting};
 
-/// Until the one's endpoint has as many senders as it needs.
+/// The time until the single endpoint has as many senders as it needs.
 const WARM: Duration = Duration::from_secs(30);
 const ALONE: Duration = Duration::from_secs(10);
 
@@ -20,14 +20,14 @@ const fn millis(millis: u64) -> Mode {
     Mode::Answers(Duration::from_millis(millis))
 }
 
-/// The one, and the others.
+/// A workspace with a single endpoint beside other workspaces.
 #[derive(Clone, Copy)]
 struct Beside {
-    /// How the one's receiver behaves.
+    /// The behaviour of the single endpoint's receiver.
     one: Mode,
-    /// Between two events of the one.
+    /// The time between two events of the single endpoint.
     period: Duration,
-    /// How many others.
+    /// The number of other workspaces.
     workspaces: i64,
     /// Endpoints of each of them.
     endpoints: usize,
@@ -48,7 +48,7 @@ impl Beside {
         length: Duration::from_secs(20),
     };
 
-    fn others_come(self, simulation: &mut Simulation) {
+    fn others_join(self, simulation: &mut Simulation) {
         for workspace in 0..self.workspaces {
             for _ in 0..self.endpoints {
                 let endpoint = simulation.endpoint(workspace + 2, self.mode);
@@ -57,7 +57,7 @@ impl Beside {
         }
     }
 
-    /// What the one waits alone and beside the others.
+    /// Returns how long events of the single endpoint wait, alone and beside the others.
     fn waits(self, simulation: &mut Simulation) -> (Duration, Duration) {
         let one = simulation.endpoint(1, self.one);
         simulation.watched = 1;
@@ -66,7 +66,7 @@ impl Beside {
         simulation.waits.clear();
         simulation.run(simulation.time + ALONE);
         let alone = p99(&mut std::mem::take(&mut simulation.waits));
-        self.others_come(simulation);
+        self.others_join(simulation);
         simulation.starts = 0;
         simulation.run(simulation.time + self.length);
         let beside = p99(&mut simulation.waits);
@@ -79,8 +79,8 @@ impl Beside {
         (alone, beside)
     }
 
-    /// The one does not wait noticeably longer, although the others have their senders.
-    fn leaves_the_one_its_pace(self) {
+    /// Checks that the single endpoint's events do not wait noticeably longer beside the others.
+    fn check_no_delay(self) {
         each_seed(|simulation| {
             let (alone, beside) = self.waits(simulation);
             assert!(beside <= alone * 2 + ALLOWED, "{alone:?} became {beside:?}");
@@ -99,7 +99,7 @@ fn each_seed(live: impl Fn(&mut Simulation) + Sync) {
 
 #[test]
 fn beside_1000_good_endpoints_that_take_100_ms() {
-    Beside::USUAL.leaves_the_one_its_pace();
+    Beside::USUAL.check_no_delay();
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn beside_1000_good_endpoints_that_take_300_ms() {
         mode,
         ..Beside::USUAL
     };
-    beside.leaves_the_one_its_pace();
+    beside.check_no_delay();
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn beside_1000_good_endpoints_that_take_800_ms() {
         length: Duration::from_mins(1),
         ..Beside::USUAL
     };
-    beside.leaves_the_one_its_pace();
+    beside.check_no_delay();
 }
 
 #[test]
@@ -131,24 +131,24 @@ fn beside_twenty_workspaces_with_100_endpoints_each() {
         length: Duration::from_secs(40),
         ..Beside::USUAL
     };
-    beside.leaves_the_one_its_pace();
+    beside.check_no_delay();
 }
 
-/// The one needs eight senders itself.
+/// The single endpoint needs eight senders itself.
 #[test]
-fn whose_own_receiver_takes_800_ms() {
+fn one_whose_own_receiver_takes_800_ms() {
     let beside = Beside {
         one: millis(800),
         mode: millis(500),
         length: Duration::from_secs(40),
         ..Beside::USUAL
     };
-    beside.leaves_the_one_its_pace();
+    beside.check_no_delay();
 }
 
 /// A slow receiver makes an endpoint bad, and bad ones share a quarter of the senders.
 #[test]
-fn whose_own_receiver_is_slow_beside_1000_that_hang() {
+fn one_whose_own_receiver_is_slow_beside_1000_that_hang() {
     let beside = Beside {
         one: millis(1200),
         period: Duration::from_millis(200),
@@ -156,11 +156,11 @@ fn whose_own_receiver_is_slow_beside_1000_that_hang() {
         length: Duration::from_mins(1),
         ..Beside::USUAL
     };
-    beside.leaves_the_one_its_pace();
+    beside.check_no_delay();
 }
 
-/// Many workspaces that each need one sender have them all by right; then the one waits for the next that
-/// becomes free, and never for longer than an answer takes.
+/// Many workspaces that each need one sender may use all senders. An event of the single endpoint then waits
+/// for the next sender that becomes free, and never for longer than an answer takes.
 #[test]
 fn beside_1000_workspaces_with_one_endpoint_each() {
     let beside = Beside {
@@ -186,10 +186,10 @@ fn a_new_workspace_is_not_kept_out_by_1000_new_endpoints_that_hang() {
             ..Beside::USUAL
         };
         each_seed(|simulation| {
-            // The endpoint is there before; its first event comes when the others have what they want.
+            // The endpoint exists before; its first event comes when the others have their senders.
             let one = simulation.endpoint(1, millis(20));
             simulation.watched = 1;
-            others.others_come(simulation);
+            others.others_join(simulation);
             simulation.run(simulation.time + 5 * SECOND);
             publish_steadily(simulation, one, SECOND, Duration::ZERO);
             simulation.run(simulation.time + 5 * SECOND);
@@ -199,7 +199,7 @@ fn a_new_workspace_is_not_kept_out_by_1000_new_endpoints_that_hang() {
     }
 }
 
-/// A workspace that is alone has all senders: nothing is kept for others that are not there.
+/// A workspace that is alone may use all senders: none is kept free for others.
 #[test]
 fn a_workspace_that_is_alone_has_all_senders() {
     each_seed(|simulation| {

@@ -1,6 +1,6 @@
-//! The world around a scheduler: a store, receivers, threads that take their time, and what they do in turn.
+//! The simulated world around a scheduler: clocks, store, receivers, and threads that take their time.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,80 +9,51 @@ use super::event_queue::{EventQueue, SimEvent};
 use super::oracle::Oracle;
 use super::random::Random;
 use super::receiver::Mode;
+use super::settings::Settings;
 use super::store::{Store, index_of};
-use crate::delivery::limits::Limits;
+use crate::delivery::mailbox::Messages;
 use crate::delivery::protocol::{AttemptJob, AttemptReport, Now, ReadRequest, ReadResult};
-use crate::delivery::scheduler::{Rules, Scheduler};
+use crate::delivery::round::{self, Command};
+use crate::delivery::scheduler::Scheduler;
+use crate::delivery::scheduler::audit::Sums;
 use crate::delivery::target::LiveTargets;
 use crate::domain::clock::Timestamp;
-use crate::domain::retry::RetryPolicy;
-use crate::storage::{AttemptRecord, EndpointNumber, Notice, QueuedEvent, Seq, WorkspaceNumber};
+use crate::storage::{AttemptRecord, Notice};
 
-/// How long the threads around the scheduler take.
-#[derive(Clone, Copy)]
-pub(super) struct Pace {
-    /// The dispatcher, to wake.
-    pub(super) wake: Duration,
-    /// The dispatcher, for one thing that it hears or decides.
-    pub(super) work: Duration,
-    /// The writer, for a commit.
-    pub(super) write: Duration,
-    /// The reader, for a read.
-    pub(super) read: Duration,
-    /// How often any of it takes a hundred times longer.
-    pub(super) hiccups: f64,
-    /// How often a read fails.
-    pub(super) read_failures: f64,
-}
-
-pub(super) struct Settings {
-    pub(super) senders: u32,
-    pub(super) limits: Limits,
-    pub(super) expire_after: Duration,
-    pub(super) disable_after: u32,
-    /// Published events that the dispatcher's letter box takes.
-    pub(super) letter_box: usize,
-    pub(super) pace: Pace,
-}
-
-#[derive(Default)]
-struct Messages {
-    notices: Vec<Notice>,
-    published: usize,
-    overflow: BTreeMap<EndpointNumber, Seq>,
-    reports: Vec<AttemptReport>,
-    reads: Vec<ReadResult>,
-}
-
+/// A running simulation.
 pub(super) struct Simulation {
     pub(super) settings: Settings,
     pub(super) random: Random,
     /// The monotonic clock.
     pub(super) time: Duration,
-    /// What the wall clock said at monotonic zero, if it had always gone as now.
+    /// The wall clock at monotonic zero, as if it had never been set since.
     pub(super) wall_start: Timestamp,
     pub(super) store: Store,
     pub(super) receivers: Vec<Mode>,
-    /// How many workspaces the endpoints are spread over.
+    /// The number of workspaces that the endpoints are spread over.
     pub(super) workspaces: usize,
     pub(super) oracle: Oracle,
     pub(super) scheduler: Scheduler,
     live: Arc<LiveTargets>,
-    event_queue: EventQueue,
+    events: EventQueue,
+    /// The number of restarts of the server so far. Events of an earlier life are ignored.
     life: u32,
-    mail: Messages,
+    messages: Messages,
+    /// The time when the dispatcher wakes.
     wake_at: Option<Duration>,
+    /// The time when the dispatcher has finished its round.
     busy_until: Duration,
-    /// When a sender takes the start that is last in line.
-    line_moves_at: Duration,
+    /// The time when a sender takes the last of the jobs that wait for one.
+    last_job_taken_at: Duration,
     unwritten: VecDeque<AttemptRecord>,
-    /// Outcomes are not written before: the disk is full.
+    /// The disk is full, and nothing is written before this time.
     pub(super) disk_full_until: Duration,
-    /// How long fresh events of the first endpoints took to start, for those that are watched.
+    /// Of so many endpoints, the first ones, `waits` is measured.
     pub(super) watched: usize,
+    /// The waits of fresh events for the start of their first attempts.
     pub(super) waits: Vec<Duration>,
     pub(super) starts: usize,
-    /// Nothing goes wrong any more.
+    /// No further fault happens.
     pub(super) faults_stopped: bool,
     pub(super) trace: Option<VecDeque<String>>,
 }
@@ -90,7 +61,7 @@ pub(super) struct Simulation {
 impl Simulation {
     pub(super) fn new(settings: Settings, seed: u64) -> Self {
         let live = Arc::new(LiveTargets::default());
-        let rules = rules(&settings);
+        let rules = settings.rules();
         Self {
             random: Random::new(seed),
             time: Duration::from_secs(1),
@@ -101,12 +72,12 @@ impl Simulation {
             oracle: Oracle::new(rules.clone()),
             scheduler: Scheduler::new(rules, live.clone(), dice(seed)),
             live,
-            event_queue: EventQueue::default(),
+            events: EventQueue::default(),
             life: 0,
-            mail: Messages::default(),
+            messages: Messages::default(),
             wake_at: None,
             busy_until: Duration::ZERO,
-            line_moves_at: Duration::ZERO,
+            last_job_taken_at: Duration::ZERO,
             unwritten: VecDeque::new(),
             disk_full_until: Duration::ZERO,
             watched: 0,
@@ -125,25 +96,26 @@ impl Simulation {
         }
     }
 
-    fn put(&mut self, after: Duration, what: SimEvent) {
-        self.event_queue.put(self.time + after, what);
+    fn put(&mut self, after: Duration, event: SimEvent) {
+        self.events.put(self.time + after, event);
     }
 
-    pub(super) fn plan(&mut self, after: Duration, plan: Disruption) {
-        self.put(after, SimEvent::Disruption(plan));
+    /// Has a disruption happen after a time.
+    pub(super) fn plan(&mut self, after: Duration, disruption: Disruption) {
+        self.put(after, SimEvent::Disruption(disruption));
     }
 
-    fn note(&mut self, what: impl FnOnce() -> String) {
+    fn note(&mut self, line: impl FnOnce() -> String) {
         let time = self.time;
         if let Some(trace) = &mut self.trace {
             if trace.len() == 1000 {
                 trace.pop_front();
             }
-            trace.push_back(format!("{:.6} {}", time.as_secs_f64(), what()));
+            trace.push_back(format!("{:.6} {}", time.as_secs_f64(), line()));
         }
     }
 
-    /// Around `usual`; seldom, very much longer.
+    /// Returns a time around `usual`; seldom, a very much longer one.
     pub(super) fn take_time(&mut self, usual: Duration) -> Duration {
         let factor = 0.5 + self.random.unit();
         if self.random.chance(self.settings.pace.hiccups) {
@@ -153,40 +125,56 @@ impl Simulation {
         }
     }
 
-    /// Lives through what happens until `end`.
+    /// Simulates everything that happens until `end`.
     pub(super) fn run(&mut self, end: Duration) {
-        while let Some((at, what)) = self.event_queue.next(end) {
+        while let Some((at, event)) = self.events.next(end) {
             self.time = at;
-            self.happen(what);
+            self.happen(event);
+            self.check_wake();
         }
         self.time = self.time.max(end);
     }
 
-    fn happen(&mut self, what: SimEvent) {
+    fn happen(&mut self, event: SimEvent) {
         let life = self.life;
-        match what {
-            SimEvent::Wake if self.wake_at == Some(self.time) => self.turn(),
+        match event {
+            SimEvent::Wake if self.wake_at == Some(self.time) => self.round(),
             SimEvent::Write(of) if of == life => self.write(),
-            SimEvent::Snapshot(of, request) if of == life => self.snapshot(request),
-            SimEvent::Answer(of, result) if of == life => {
-                self.mail.reads.push(result);
-                self.ring();
+            SimEvent::Read(of, request) if of == life => self.read(request),
+            SimEvent::ReadEnds(of, result) if of == life => {
+                self.deliver(|messages| messages.reads.push(result));
             }
-            SimEvent::Load(of, start) if of == life => self.load(start),
-            SimEvent::Admit(of, start) if of == life => self.admit(start),
-            SimEvent::Land(of, report) if of == life => {
-                self.mail.reports.push(report);
-                self.ring();
+            SimEvent::Load(of, job) if of == life => self.load(job),
+            SimEvent::TakeJob(of, job) if of == life => self.take_job(job),
+            SimEvent::AttemptEnds(of, report) if of == life => {
+                self.deliver(|messages| messages.reports.push(report));
             }
-            SimEvent::Disruption(plan) => self.follow(plan),
+            SimEvent::Disruption(disruption) => self.disrupt(disruption),
             _ => {}
         }
     }
 
-    /// Wakes the dispatcher.
-    pub(super) fn ring(&mut self) {
-        let after = self.take_time(self.settings.pace.wake);
-        self.wake_by((self.time + after).max(self.busy_until));
+    /// Puts messages into the dispatcher's mailbox, and wakes the dispatcher if they are the first ones.
+    pub(super) fn deliver(&mut self, put: impl FnOnce(&mut Messages)) {
+        if self.messages.put(put) {
+            let after = self.take_time(self.settings.pace.wake);
+            self.wake_by((self.time + after).max(self.busy_until));
+        }
+    }
+
+    /// Checks that messages which wait wake the dispatcher soon. The factor is the largest of `take_time`.
+    fn check_wake(&self) {
+        let latest = self.time.max(self.busy_until) + self.settings.pace.wake * 150;
+        let wakes = self.wake_at.is_some_and(|at| at <= latest);
+        assert!(
+            self.messages.is_empty() || wakes,
+            "messages wait, and nothing wakes the dispatcher"
+        );
+    }
+
+    /// Has the dispatcher look at the clocks.
+    pub(super) fn wake(&mut self) {
+        self.deliver(Messages::wake);
     }
 
     fn wake_by(&mut self, at: Duration) {
@@ -196,56 +184,33 @@ impl Simulation {
         }
     }
 
-    /// A commit: what it changes is live at once, and the dispatcher hears of it.
+    /// Commits: changes of endpoints take effect at once, and the dispatcher gets the notices.
     pub(super) fn commit(&mut self, notices: Vec<Notice>) {
-        for notice in notices {
+        for notice in &notices {
             self.note(|| format!("commit {notice:?}"));
-            match &notice {
-                Notice::Endpoint(target, _) => {
-                    self.live.committed(target);
-                    let index = index_of(target.number);
-                    self.plan(Duration::from_millis(1), Disruption::Sweep(index));
-                }
-                Notice::Published(event) => {
-                    if self.mail.published >= self.settings.letter_box {
-                        let highest = self.mail.overflow.entry(event.endpoint).or_default();
-                        *highest = event.seq.max(*highest);
-                        continue;
-                    }
-                    self.mail.published += 1;
-                }
-                _ => {}
+            if let Notice::Endpoint(target, _) = notice {
+                let sweep = Disruption::Sweep(index_of(target.number));
+                self.plan(Duration::from_millis(1), sweep);
             }
-            self.mail.notices.push(notice);
         }
-        self.ring();
+        self.live.apply(&notices);
+        let published_max = self.settings.published_max;
+        self.deliver(|messages| messages.add(notices, published_max));
     }
 
-    /// The dispatcher's turn, as `Dispatcher::hear` and `Dispatcher::hand_out` make it.
-    fn turn(&mut self) {
+    /// Simulates a round of the dispatcher.
+    fn round(&mut self) {
         self.wake_at = None;
-        let mail = self.take_mail();
+        let messages = self.take_messages();
         let now = self.now();
-        let mut done = mail.notices.len() + mail.reads.len() + mail.reports.len();
-        for notice in mail.notices {
-            self.oracle.heard(&notice);
-            self.scheduler.notice(notice, now);
-        }
-        for (endpoint, seq) in mail.overflow {
-            self.scheduler.committed(endpoint, seq);
-        }
-        for read in mail.reads {
-            self.scheduler.read(read, now);
-        }
-        for report in mail.reports {
-            self.oracle.handle_report(&report, now);
-            if let Some(outcome) = self.scheduler.handle_report(report, now) {
-                self.record(outcome);
-            }
+        let mut done = messages.notices.len() + messages.reads.len() + messages.reports.len();
+        self.oracle.hear(&messages, now);
+        for record in round::hear(&mut self.scheduler, messages, now) {
+            self.record(record);
         }
         self.scheduler.tick(now);
         self.oracle.ticked(now);
-        done += self.hand_out(now);
+        done += self.carry_out_commands(now);
         self.busy_until = self.time + self.settings.pace.work * u32::try_from(done).unwrap_or(1);
         if self.oracle.is_check_due() {
             self.check(now);
@@ -255,58 +220,67 @@ impl Simulation {
         self.wake_by(wake.max(self.busy_until));
     }
 
-    /// Seldom, the last notices are still on their way, although a read has seen their commits.
-    fn take_mail(&mut self) -> Messages {
-        let mut mail = std::mem::take(&mut self.mail);
-        if !mail.notices.is_empty() && self.random.chance(self.settings.pace.hiccups) {
-            let heard = self.random.below(mail.notices.len());
-            self.mail.notices = mail.notices.split_off(heard);
-            self.mail.overflow = std::mem::take(&mut mail.overflow);
-            self.ring();
+    /// Takes the messages. Seldom, the last notices stay behind although a read has seen their commits.
+    fn take_messages(&mut self) -> Messages {
+        let mut messages = std::mem::take(&mut self.messages);
+        if !messages.notices.is_empty() && self.random.chance(self.settings.pace.hiccups) {
+            let heard = self.random.below(messages.notices.len());
+            let notices = messages.notices.split_off(heard);
+            let overflow = std::mem::take(&mut messages.overflow);
+            self.deliver(|late| (late.notices, late.overflow) = (notices, overflow));
         }
-        mail
+        messages
     }
 
-    fn hand_out(&mut self, now: Now) -> usize {
+    /// Carries out all commands of a round; returns how many there were.
+    fn carry_out_commands(&mut self, now: Now) -> usize {
         let mut done = 0;
-        loop {
-            let before = self.scheduler.sums();
-            let Some(start) = self.scheduler.next_start(now) else {
-                break;
-            };
-            self.note(|| format!("start {:?}", start.event));
-            let queue = self.scheduler.queue(start.event.endpoint);
-            let class = queue.expect("it has work").health.class();
-            self.oracle
-                .started(&start.event, class, &before, &self.store, now);
-            if index_of(start.event.endpoint) < self.watched {
-                self.waits.push(now.wall.since(start.event.run_started));
-            }
-            if start.event.body.is_some() {
-                self.send(start);
-            } else {
-                let after = self.take_time(self.settings.pace.read);
-                self.put(after, SimEvent::Load(self.life, start));
-            }
+        let mut before = self.scheduler.sums();
+        while let Some(command) = round::next_command(&mut self.scheduler, now) {
             done += 1;
-        }
-        while let Some(outcome) = self.scheduler.next_expired() {
-            self.note(|| format!("expired {:?}", outcome.event.seq));
-            self.oracle.expired(&outcome, now);
-            self.record(outcome);
-        }
-        while let Some((_, request)) = self.scheduler.next_read(now) {
-            self.note(|| format!("read {request:?}"));
-            self.oracle.asked();
-            let after = self.take_time(self.settings.pace.read);
-            self.put(after, SimEvent::Snapshot(self.life, request));
-            self.race(request);
-            done += 1;
+            match command {
+                Command::Send(job) => {
+                    before = self.check_start(&job, &before, now);
+                    self.send(job);
+                }
+                Command::LoadAndSend(job) => {
+                    before = self.check_start(&job, &before, now);
+                    let after = self.take_time(self.settings.pace.read);
+                    self.put(after, SimEvent::Load(self.life, job));
+                }
+                Command::Record(record) => {
+                    self.note(|| format!("expired {:?}", record.event.seq));
+                    self.oracle.expired(&record, now);
+                    self.record(record);
+                }
+                Command::Read(_, request) => self.start_read(request),
+            }
         }
         done
     }
 
-    fn snapshot(&mut self, request: ReadRequest) {
+    /// Checks that an attempt may start, given the sums `before` it; returns the sums after it.
+    fn check_start(&mut self, job: &AttemptJob, before: &Sums, now: Now) -> Sums {
+        let event = &job.event;
+        self.note(|| format!("start {event:?}"));
+        let queue = self.scheduler.queue(event.endpoint);
+        let class = queue.expect("it has work").health.class();
+        self.oracle.started(event, class, before, &self.store, now);
+        if index_of(event.endpoint) < self.watched {
+            self.waits.push(now.wall.since(event.run_started));
+        }
+        self.scheduler.sums()
+    }
+
+    fn start_read(&mut self, request: ReadRequest) {
+        self.note(|| format!("read {request:?}"));
+        self.oracle.asked();
+        let after = self.take_time(self.settings.pace.read);
+        self.put(after, SimEvent::Read(self.life, request));
+        self.race(request);
+    }
+
+    fn read(&mut self, request: ReadRequest) {
         let mut result = self.store.read(request);
         if self.random.chance(self.settings.pace.read_failures) {
             match &mut result {
@@ -314,45 +288,43 @@ impl Simulation {
                     *events = None;
                 }
                 ReadResult::Retries(_, batch) => *batch = None,
-                ReadResult::Bodies(..) => unreachable!("not an answer to a request"),
+                ReadResult::Bodies(..) => unreachable!("not the result of a request"),
             }
         }
         self.note(|| format!("found {result:?}"));
         let after = self.take_time(self.settings.pace.read);
-        self.put(after, SimEvent::Answer(self.life, result));
+        self.put(after, SimEvent::ReadEnds(self.life, result));
     }
 
-    /// The reader has a start's body, and those of some of its followers.
-    fn load(&mut self, mut start: AttemptJob) {
+    /// The reader has the body of a job, and those of some of its followers.
+    fn load(&mut self, mut job: AttemptJob) {
         let body: Arc<[u8]> = Arc::from([0_u8; 100]);
-        let endpoint = start.event.endpoint;
-        let mut followers = std::mem::take(&mut start.followers);
+        let endpoint = job.event.endpoint;
+        let mut followers = std::mem::take(&mut job.followers);
         followers.truncate(self.random.below(followers.len() + 1));
-        start.event.body = Some(body.clone());
-        self.send(start);
+        job.event.body = Some(body.clone());
+        self.send(job);
         let bodies = followers.into_iter().map(|seq| (seq, body.clone()));
         let result = ReadResult::Bodies(endpoint, bodies.collect());
-        self.put(Duration::ZERO, SimEvent::Answer(self.life, result));
+        self.put(Duration::ZERO, SimEvent::ReadEnds(self.life, result));
     }
 
-    /// Puts a start into the line that senders take their work from.
-    fn send(&mut self, start: AttemptJob) {
+    /// Gives a job to the senders, who take jobs in this order.
+    fn send(&mut self, job: AttemptJob) {
         let after = self.take_time(Duration::from_micros(50));
-        self.line_moves_at = self.line_moves_at.max(self.time + after);
-        let after = self.line_moves_at.checked_sub(self.time).unwrap();
-        self.put(after, SimEvent::Admit(self.life, start));
+        self.last_job_taken_at = self.last_job_taken_at.max(self.time + after);
+        let after = self.last_job_taken_at.checked_sub(self.time).unwrap();
+        self.put(after, SimEvent::TakeJob(self.life, job));
     }
 
-    /// A sender takes an event over and looks once more whether it may.
-    fn admit(&mut self, start: AttemptJob) {
-        let AttemptJob { event, target, .. } = start;
+    /// A sender takes a job, and looks once more whether its attempt may start.
+    fn take_job(&mut self, job: AttemptJob) {
+        let AttemptJob { event, target, .. } = job;
         self.oracle.taken(&event);
         if target.admit(event.run).is_none() {
-            self.note(|| format!("abandoned {:?}", event.seq));
-            self.put(
-                Duration::ZERO,
-                SimEvent::Land(self.life, AttemptReport::Skipped(event)),
-            );
+            self.note(|| format!("skipped {:?}", event.seq));
+            let report = AttemptReport::Skipped(event);
+            self.put(Duration::ZERO, SimEvent::AttemptEnds(self.life, report));
             return;
         }
         let index = index_of(event.endpoint);
@@ -365,20 +337,19 @@ impl Simulation {
             event.run > stored.skip_through,
             "{event:?} was sent although its run is skipped"
         );
-        let how = self.receivers[index].answer(&mut self.random);
+        let result = self.receivers[index].answer(&mut self.random);
         self.starts += 1;
-        self.put(
-            how.took,
-            SimEvent::Land(self.life, AttemptReport::Made(event, how)),
-        );
+        let took = result.took;
+        let report = AttemptReport::Made(event, result);
+        self.put(took, SimEvent::AttemptEnds(self.life, report));
     }
 
-    fn record(&mut self, outcome: AttemptRecord) {
+    fn record(&mut self, record: AttemptRecord) {
         if self.unwritten.is_empty() {
             let after = self.take_time(self.settings.pace.write);
             self.put(after, SimEvent::Write(self.life));
         }
-        self.unwritten.push_back(outcome);
+        self.unwritten.push_back(record);
     }
 
     fn write(&mut self) {
@@ -388,22 +359,22 @@ impl Simulation {
             return;
         }
         let now = self.now().wall;
-        for outcome in std::mem::take(&mut self.unwritten) {
-            let notices = self.store.record(&outcome, now);
+        for record in std::mem::take(&mut self.unwritten) {
+            let notices = self.store.record(&record, now);
             self.commit(notices);
         }
     }
 
-    /// The process ends and another one takes over. What was not written is lost.
+    /// Ends the server's process and starts another one. What was not written is lost.
     pub(super) fn restart(&mut self) {
         self.note(|| "restart".to_owned());
         self.life += 1;
-        self.mail = Messages::default();
+        self.messages = Messages::default();
         self.unwritten.clear();
         self.busy_until = self.time;
-        self.line_moves_at = self.time;
+        self.last_job_taken_at = self.time;
         self.live = Arc::new(LiveTargets::default());
-        let rules = rules(&self.settings);
+        let rules = self.settings.rules();
         let random = dice(self.random.next());
         self.scheduler = Scheduler::new(rules.clone(), self.live.clone(), random);
         self.oracle = Oracle::new(rules);
@@ -412,51 +383,12 @@ impl Simulation {
             self.scheduler.resume(&target, backlog, now);
         }
         self.wake_at = None;
-        self.ring();
+        self.wake();
     }
 
-    /// Whether nothing is on its way to the dispatcher.
+    /// Reports whether no notice waits for the dispatcher.
     pub(super) fn is_all_heard(&self) -> bool {
-        let Messages {
-            notices, overflow, ..
-        } = &self.mail;
-        notices.is_empty() && overflow.is_empty()
-    }
-
-    /// Publishes an event.
-    pub(super) fn publish(&mut self, endpoint: usize, body: Arc<[u8]>) -> Option<QueuedEvent> {
-        self.store.publish(endpoint, self.now().wall, body)
-    }
-
-    /// Publishes a backlog; the dispatcher hears only that there is one.
-    pub(super) fn publish_long_ago(&mut self, endpoint: usize, events: usize) {
-        let body: Arc<[u8]> = Arc::from([0_u8; 100]);
-        for _ in 0..events {
-            if let Some(event) = self.publish(endpoint, body.clone()) {
-                self.mail.overflow.insert(event.endpoint, event.seq);
-            }
-        }
-        self.ring();
-    }
-
-    /// Takes an endpoint of a workspace; it behaves like `mode`.
-    pub(super) fn endpoint(&mut self, workspace: i64, mode: Mode) -> usize {
-        self.receivers.push(mode);
-        let notice = self.store.create(WorkspaceNumber(workspace));
-        self.commit(vec![notice]);
-        self.receivers.len() - 1
-    }
-}
-
-fn rules(settings: &Settings) -> Rules {
-    let seconds = [5, 30, 120, 600, 1800, 3600, 7200, 14_400, 28_800, 43_200];
-    Rules {
-        senders: settings.senders,
-        retry: RetryPolicy {
-            waits: seconds.map(Duration::from_secs).to_vec(),
-            expire_after: settings.expire_after,
-        },
-        limits: settings.limits,
+        self.messages.notices.is_empty() && self.messages.overflow.is_empty()
     }
 }
 

@@ -1,4 +1,4 @@
-//! The engine, its store, its clock and the receivers, for a test to play with.
+//! A fixture: an engine with a real store, scripted receivers and a clock that the test moves.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex};
@@ -22,19 +22,20 @@ use crate::domain::workspace::WorkspaceName;
 use crate::storage::sqlite::{SqliteSettings, SqliteStore};
 use crate::storage::{Pending, Published, Store};
 
-/// How long a test waits for what must happen soon.
+/// The longest time that a test waits for something to happen.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// One answer of a scripted receiver.
+/// The answer of a scripted receiver.
 #[derive(Clone, Debug)]
 pub(super) enum Answer {
     Code(u16),
     CodeAfter(u16, &'static str),
     Error(AttemptFailure),
-    /// Nothing until it is released.
+    /// No answer until the receivers are released.
     Hang,
 }
 
+/// Scripted receivers, in place of the HTTP client.
 #[derive(Default)]
 pub(super) struct Scripted {
     state: Mutex<ScriptState>,
@@ -62,7 +63,7 @@ impl Scripted {
         self.changed.notify_all();
     }
 
-    /// Waits until `url` has seen `count` attempts; answers their event ids.
+    /// Waits until `url` has seen `count` attempts; returns the ids of their events.
     pub(super) fn wait(&self, url: &str, count: usize) -> Vec<String> {
         let end = Instant::now() + PATIENCE;
         let mut state = self.state.lock().unwrap();
@@ -86,7 +87,7 @@ impl Scripted {
         }
     }
 
-    /// Waits until so many attempts were seen in all.
+    /// Waits until all receivers together have seen `count` attempts.
     pub(super) fn wait_for_total(&self, count: usize) {
         let end = Instant::now() + 6 * PATIENCE;
         let mut state = self.state.lock().unwrap();
@@ -97,7 +98,7 @@ impl Scripted {
         }
     }
 
-    /// The ids of the events of all attempts at `url`, in order.
+    /// Returns the ids of the events of all attempts at `url`, in order.
     pub(super) fn seen_by(&self, url: &str) -> Vec<String> {
         let state = self.state.lock().unwrap();
         let seen = state.seen.iter().filter(|(to, _)| to == url);
@@ -153,6 +154,7 @@ impl Transport for Scripted {
     }
 }
 
+/// An engine with everything around it.
 pub(super) struct EngineFixture {
     folder: TempDir,
     pub(super) clock: Arc<ManualClock>,
@@ -219,7 +221,7 @@ impl EngineFixture {
         self.store.publish(new)
     }
 
-    /// Waits until `condition` holds of the file.
+    /// Waits until the query `sql` on the database returns `expected`.
     pub(super) fn wait_for(&self, what: &str, sql: &str, expected: i64) {
         let end = Instant::now() + PATIENCE;
         let connection = rusqlite::Connection::open(self.folder.path().join("h.db")).unwrap();

@@ -1,4 +1,4 @@
-//! The lines against a model that looks at everything each time.
+//! Tests of the order of turns against a model that looks at all endpoints each time.
 
 use proptest::prelude::*;
 
@@ -9,13 +9,13 @@ const CLASSES: [Class; 3] = [Class::Good, Class::New, Class::Bad];
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// Events for an endpoint.
+    /// An endpoint gets events.
     Want(usize, u32),
-    /// Whoever's turn it is starts.
+    /// The endpoint that has the turn starts an attempt.
     Start,
-    /// An attempt of an endpoint ends, and shows what class it is.
+    /// An attempt of an endpoint ends, and the endpoint gets this class.
     End(usize, Class),
-    /// Time goes by.
+    /// Time passes.
     Pass(Duration),
 }
 
@@ -34,10 +34,10 @@ struct Endpoint {
     workspace: usize,
     class: Class,
     events: u32,
-    /// When the attempts in flight started; they end in this order.
+    /// The start times of the attempts in flight; they end in this order.
     in_flight: [Duration; 64],
     count: usize,
-    standing: Option<(Line, u64)>,
+    place: Option<(RingKind, u64)>,
 }
 
 struct Model {
@@ -46,7 +46,7 @@ struct Model {
     now: Duration,
     endpoints: Vec<Endpoint>,
     used: Vec<Duration>,
-    /// When each workspace was last busy.
+    /// The time when each workspace was last busy.
     busy_at: Vec<Option<Duration>>,
 }
 
@@ -64,7 +64,7 @@ impl Model {
                 events: 0,
                 in_flight: [Duration::ZERO; 64],
                 count: 0,
-                standing: None,
+                place: None,
             })
             .collect();
         for endpoint in &endpoints {
@@ -92,7 +92,7 @@ impl Model {
 
     fn note_busy(&mut self) {
         for endpoint in &self.endpoints {
-            if endpoint.count > 0 || endpoint.standing.is_some() {
+            if endpoint.count > 0 || endpoint.place.is_some() {
                 self.busy_at[endpoint.workspace] = Some(self.now);
             }
         }
@@ -100,50 +100,50 @@ impl Model {
 
     fn settle(&mut self, at: usize) {
         let endpoint = self.endpoints[at];
-        let line = Line::of(endpoint.class, u32::try_from(endpoint.count).unwrap());
+        let kind = RingKind::of(endpoint.class, u32::try_from(endpoint.count).unwrap());
         let workspace = number(endpoint.workspace);
         let ready = endpoint.events > 0 && endpoint.count < 64;
-        let mut standing = endpoint.standing;
-        if let Some((old, place)) = standing
-            && (old != line || !ready)
+        let mut current = endpoint.place;
+        if let Some((old, place)) = current
+            && (old != kind || !ready)
         {
             self.turns.leave(workspace, old, place, self.now);
-            standing = None;
+            current = None;
         }
-        self.endpoints[at].standing = standing;
-        if ready && standing.is_none() {
+        self.endpoints[at].place = current;
+        if ready && current.is_none() {
             let endpoint = EndpointNumber(i64::try_from(at).unwrap());
-            let place = self.turns.join(workspace, line, endpoint, self.now);
-            self.endpoints[at].standing = Some((line, place));
+            let place = self.turns.join(workspace, kind, endpoint, self.now);
+            self.endpoints[at].place = Some((kind, place));
         }
     }
 
-    /// Whose turn it is: of all that stand anywhere, by the words of this module.
+    /// Returns the endpoint that has the turn, of all that wait, by the module's description.
     fn expected(&self) -> Option<usize> {
         let mut all = Shares::new(self.senders);
         all.held = self.held(None);
         let mut heads = Vec::new();
-        for line in Line::ALL {
+        for kind in RingKind::ALL {
             let may_start = |workspace: usize| {
                 let own = self.held(Some(workspace));
                 let crowded = (self.busy_at.iter().enumerate()).any(|(other, at)| {
-                    other != workspace && at.is_some_and(|at| at + ABOUT > self.now)
+                    other != workspace && at.is_some_and(|at| at + ACTIVE > self.now)
                 });
-                let refusal = all.refuses(line, own.total(), own.beside(line), crowded);
+                let refusal = all.refuses(kind, own.total(), own.beside(kind), crowded);
                 refusal.is_none()
             };
-            let standing = self.endpoints.iter().enumerate().filter_map(|(at, it)| {
-                let place = it.standing.filter(|(of, _)| *of == line)?.1;
+            let current = self.endpoints.iter().enumerate().filter_map(|(at, it)| {
+                let place = it.place.filter(|(of, _)| *of == kind)?.1;
                 Some((it.workspace, place, at))
             });
-            let first = standing
+            let first = current
                 .filter(|(workspace, ..)| may_start(*workspace))
                 .min_by_key(|(workspace, place, _)| {
                     let own = self.held(Some(*workspace));
                     let leaves = own.total().min(all.few());
                     (
                         leaves,
-                        own.beside(line),
+                        own.beside(kind),
                         self.used[*workspace],
                         *workspace,
                         *place,
@@ -172,7 +172,7 @@ impl Model {
                     return Ok(());
                 };
                 let endpoint = &mut self.endpoints[at];
-                endpoint.standing = None;
+                endpoint.place = None;
                 endpoint.events -= 1;
                 let (workspace, class) = (number(endpoint.workspace), endpoint.class);
                 self.turns.take(workspace, class, self.now);
@@ -204,7 +204,7 @@ impl Model {
 }
 
 proptest! {
-    /// Whoever used more, each use counting half as much with each half-life, is charged more.
+    /// Used time is charged, and counts half as much after each half-life.
     #[test]
     fn what_was_used_is_forgotten_by_halves(
         uses in prop::collection::vec((0_u64..20_000, 1_u64..10_000), 1..50), pause in 0_u64..30_000,
@@ -223,7 +223,8 @@ proptest! {
         prop_assert!((counts / expected - 1.0).abs() < 0.01, "{} is not {}", counts, expected);
     }
 
-    /// Whatever comes: the turn goes to who is to have it, and nobody is passed over who may start.
+    /// After any sequence of steps the turn goes to the right endpoint, and none is passed over that may
+    /// start.
     #[test]
     fn the_turn_goes_to_the_workspace_that_holds_fewest_and_used_least(
         senders in 1_u32..40, workspaces in 1..6_usize, steps in prop::collection::vec(step(), 0..200),
@@ -241,12 +242,12 @@ proptest! {
 
 const NOW: Duration = Duration::from_hours(1);
 
-/// Has endpoints of a workspace with nothing in flight stand in line; returns how many may start.
+/// Has endpoints of a workspace with nothing in flight wait in rings; returns how many may start.
 fn starts(turns: &mut Turns, workspace: usize, endpoints: i64, now: Duration) -> usize {
     let workspace = number(workspace);
     for endpoint in 0..endpoints {
         turns.opened(workspace);
-        turns.join(workspace, Line::Idle, EndpointNumber(endpoint), now);
+        turns.join(workspace, RingKind::Idle, EndpointNumber(endpoint), now);
     }
     let start = || {
         turns.next(now)?;
@@ -262,7 +263,7 @@ fn the_last_free_senders_are_for_workspaces_that_hold_few() {
     let mut turns = Turns::new(32);
     assert_eq!(starts(&mut turns, 2, 1, NOW), 1);
     turns.give_back(number(2), Class::Good, Duration::ZERO, NOW);
-    // Another was busy just now, and may come again.
+    // Another workspace was busy just now, and may have events again.
     assert_eq!(starts(&mut turns, 1, 40, NOW), 30);
     assert_eq!(starts(&mut turns, 2, 5, NOW), 1);
     assert_eq!(starts(&mut turns, 3, 5, NOW), 1);
@@ -271,7 +272,7 @@ fn the_last_free_senders_are_for_workspaces_that_hold_few() {
 
 #[test]
 fn a_workspace_has_all_senders_when_no_other_was_busy_for_a_while() {
-    for (pause, expected) in [(ABOUT / 2, 30), (ABOUT, 32)] {
+    for (pause, expected) in [(ACTIVE / 2, 30), (ACTIVE, 32)] {
         let mut turns = Turns::new(32);
         assert_eq!(starts(&mut turns, 2, 1, NOW), 1);
         turns.give_back(number(2), Class::Good, Duration::ZERO, NOW);

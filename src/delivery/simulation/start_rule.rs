@@ -1,19 +1,19 @@
-//! Who may start, worked out a second time: from the design's words, without the engine's code.
+//! A second implementation of the rule for starts, made from the design's words without the engine's code.
 
 use crate::delivery::scheduler::audit::Sums;
 use crate::domain::health::Class;
 use crate::storage::WorkspaceNumber;
 
-/// Who wants to start an attempt.
+/// An endpoint that has an attempt to start.
 #[derive(Debug)]
-pub(super) struct Asker {
+pub(super) struct Candidate {
     pub(super) workspace: WorkspaceNumber,
     pub(super) class: Class,
     pub(super) in_flight: u32,
 }
 
-impl Asker {
-    /// The design's rule in other words. `crowded`: whether other workspaces are about.
+impl Candidate {
+    /// Reports whether the attempt may start. `crowded`: other workspaces are active too.
     pub(super) fn may_start(&self, senders: u32, sums: &Sums, crowded: bool) -> bool {
         let [good, new, bad] = sums.held.by_class();
         let mut holders = sums.holders.iter();

@@ -1,0 +1,58 @@
+//! One round of the dispatcher, without its thread: messages go in, commands come out.
+//!
+//! A round has three steps: [`hear`] tells the scheduler of all messages, [`Scheduler::tick`] tells it of the
+//! time, and [`next_command`], called until it returns `None`, says what to do. The dispatcher's thread
+//! carries the commands out with senders, reader and store; the simulation carries them out with models of
+//! these. Both call the functions here, so the simulation checks the code that ships.
+
+use super::mailbox::Messages;
+use super::protocol::{AttemptJob, Now, ReadRequest};
+use super::scheduler::Scheduler;
+use crate::storage::{AttemptRecord, WorkspaceNumber};
+
+/// One thing for the dispatcher to do.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// Give the job to the senders.
+    Send(AttemptJob),
+    /// Have the reader read the body of the job's event, and then give the job to the senders.
+    LoadAndSend(AttemptJob),
+    /// Have the store record a run that ended without another attempt.
+    Record(AttemptRecord),
+    /// Have the reader make a read, on the turn of this workspace.
+    Read(WorkspaceNumber, ReadRequest),
+}
+
+/// Tells the scheduler of all messages, in the order in which they can depend on each other; returns the
+/// attempts for the store to record.
+pub(super) fn hear(scheduler: &mut Scheduler, messages: Messages, now: Now) -> Vec<AttemptRecord> {
+    for notice in messages.notices {
+        scheduler.notice(notice, now);
+    }
+    for (endpoint, seq) in messages.overflow {
+        scheduler.committed(endpoint, seq);
+    }
+    for read in messages.reads {
+        scheduler.read(read, now);
+    }
+    let reports = messages.reports.into_iter();
+    reports
+        .filter_map(|report| scheduler.handle_report(report, now))
+        .collect()
+}
+
+/// Returns the next thing to do: first all attempts, then all records, then all reads.
+pub(super) fn next_command(scheduler: &mut Scheduler, now: Now) -> Option<Command> {
+    if let Some(job) = scheduler.next_start(now) {
+        return Some(if job.event.body.is_some() {
+            Command::Send(job)
+        } else {
+            Command::LoadAndSend(job)
+        });
+    }
+    if let Some(record) = scheduler.next_expired() {
+        return Some(Command::Record(record));
+    }
+    let (workspace, request) = scheduler.next_read(now)?;
+    Some(Command::Read(workspace, request))
+}
