@@ -25,7 +25,11 @@ impl LargeBodies {
     /// As many places as half of the processors.
     pub(super) fn new() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        Self(Places::new((processors / 2).max(1), Share::All))
+        Self::with_places((processors / 2).max(1))
+    }
+
+    fn with_places(places: usize) -> Self {
+        Self(Places::new(places, Share::All))
     }
 
     /// Runs `work` of this workspace, or admin token, off the asynchronous threads.
@@ -42,5 +46,48 @@ impl LargeBodies {
             work()
         };
         blocking::run(work).await?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::rc::Rc;
+    use std::sync::Mutex;
+    use std::sync::mpsc::channel;
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    #[test]
+    fn a_body_waits_for_a_turn_of_another_workspace_and_not_for_all_its_bodies() {
+        let (heavy, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        actix_web::rt::System::new().block_on(async {
+            let bodies = Rc::new(LargeBodies::with_places(1));
+            let read = Arc::new(Mutex::new(Vec::new()));
+            let (open, gate) = channel::<()>();
+            let gate = Arc::new(Mutex::new(gate));
+            let start = |of: Uuid| {
+                let (bodies, read, gate) = (bodies.clone(), read.clone(), gate.clone());
+                let work = move || {
+                    // Ends when the gate's other side is dropped.
+                    let _ = gate.lock().unwrap().recv();
+                    read.lock().unwrap().push(of);
+                    Ok(())
+                };
+                let mut body = Box::pin(async move { bodies.read(of, work).await });
+                let waiting = body.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+                assert!(waiting.is_pending());
+                actix_web::rt::spawn(body)
+            };
+            let owners = [[heavy; 10].as_slice(), &[other]].concat();
+            let all: Vec<_> = owners.into_iter().map(start).collect();
+            drop(open);
+            for body in all {
+                assert!(body.await.unwrap().is_ok());
+            }
+            let place = read.lock().unwrap().iter().position(|of| *of == other);
+            assert!(place.unwrap() <= 2, "{read:?}");
+        });
     }
 }
