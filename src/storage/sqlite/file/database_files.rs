@@ -91,6 +91,11 @@ impl DatabaseFiles {
         &self.database
     }
 
+    /// Reports whether the database file is shorter than it must be.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.look().database_bytes < self.least_bytes.load(Ordering::Relaxed)
+    }
+
     /// Checks the names. Takes a few microseconds.
     pub(crate) fn state(&self) -> FilesState {
         self.look().state
@@ -191,7 +196,8 @@ impl DatabaseFiles {
         let index_is_same = is_same(2, index);
         let database = self.database.metadata();
         let database_bytes = database.as_ref().map_or(0, Metadata::len);
-        let state = if !is_same(0, database) {
+        // SQLite removes the log of an empty database when it opens that.
+        let state = if !is_same(0, database) || database_bytes == 0 {
             FilesState::Disturbed
         } else if is_same(1, log) && index_is_same {
             FilesState::InPlace

@@ -35,6 +35,8 @@ pub(crate) fn truncate(files: &DatabaseFiles) -> Result<(), CloseError> {
     }
     match done {
         Ok(true) => Ok(()),
+        // SQLite may report a cut file as damage.
+        Err(_) if files.is_cut() => Err(CloseError::Moved(files.database().to_owned())),
         Ok(false) => Err(CloseError::Moved(files.database().to_owned())),
         Err(error) => {
             end_if_failed_sync(&error, files.database());
