@@ -89,7 +89,7 @@ impl TestDir {
         self.path().join("fail-point")
     }
 
-    /// Has servers of this dir do as told whenever they come to a fail point.
+    /// Has servers of this folder do as told whenever they come to a fail point.
     pub(super) fn arm(&self, what: &str) {
         // Renamed into dir: a server must not read half of it.
         let new = self.path().join("fail-point.new");

@@ -156,7 +156,7 @@ fn a_log_that_somebody_reads_is_written_again_in_its_place() {
     server.spawned.ended();
     let log = std::fs::read(dir.beside("-wal")).unwrap();
     let server = dir.start();
-    let says = "it was written again in its dir";
+    let says = "it was written again in its place";
     assert!(server.spawned.log.wait(says, 1).is_some());
     let kept = std::fs::read(dir.beside("-wal")).unwrap();
     assert!(kept.starts_with(&log));
@@ -216,7 +216,7 @@ fn after_a_failed_sync_no_other_program_takes_pages_for_moved() {
     dir.check();
 }
 
-/// Of the log, which the start writes again in its dir, or of what it moved into the database.
+/// Of the log, which the start writes again in its place, or of what it moved into the database.
 #[test]
 fn after_a_sync_that_fails_at_a_start_no_other_program_takes_pages_for_moved() {
     for point in ["sync-log fail", "sync-database fail 2 2"] {
