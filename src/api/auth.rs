@@ -148,7 +148,7 @@ impl Auth {
             Memory::Caller(caller) => caller,
             Memory::Stale => self.ask(hash, store, readers, Lane::Known, asked).await?,
             Memory::Unknown => {
-                self.ask(hash, store, readers, Lane::Stranger, asked)
+                self.ask(hash, store, readers, Lane::Unauthenticated, asked)
                     .await?
             }
         };

@@ -11,8 +11,8 @@ use crate::storage::{StoreError, Unavailable};
 /// Runs `work` on a blocking thread of the worker.
 ///
 /// # Errors
-/// [`Unavailable::NoThread`] where the worker has no such thread and the system gives none: the runtime panics
-/// then, which would close the connection without an answer. Idle threads end after ten seconds.
+/// [`Unavailable::NoThread`] where the worker has no such thread and the system gives none: the runtime
+/// panics then, which would close the connection without an answer. Idle threads end after ten seconds.
 pub(super) async fn run<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, ApiError> {

@@ -1,4 +1,4 @@
-//! One authenticated request, as a handler sees it.
+//! A request with its caller, as a handler sees it.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -22,19 +22,19 @@ use super::validate::{Field, FieldContext, Input, InputValue, Violation, read};
 use crate::domain::access::{Caller, Visibility};
 use crate::storage::{Store, StoreError};
 
-/// How long a body may take to arrive. A few hundred kilobytes need less on any line; what needs
-/// more is holding a connection.
+/// The time in which a body must arrive. A few hundred kilobytes need less on any network; a client that
+/// needs more only holds a connection.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A request whose caller may make it.
+/// A request, whose caller has the access that its route requires.
 pub(crate) struct Call {
-    /// What all requests share.
+    /// The state that all requests share.
     pub(crate) state: Arc<ApiState>,
-    /// Who calls; of a route that is open to all, nobody.
+    /// The caller; for a public route, a caller without any scope.
     pub(crate) caller: Caller,
-    /// How that is known; of a route that is open to all, it is not.
+    /// The proof of the caller; `None` for a public route.
     pub(super) authenticated: Option<Authenticated>,
-    /// Who may make this request.
+    /// The access that the route requires.
     pub(super) access: Access,
     pub(super) request: HttpRequest,
     pub(super) payload: Option<web::Payload>,
@@ -44,40 +44,40 @@ pub(crate) struct Call {
     pub(super) id: String,
 }
 
-/// What a request says but for its body, see [`Call::said`].
+/// The parts of a request that a blocking thread needs besides its body, see [`Call::said`].
 pub(crate) struct Said {
-    /// Whose objects the caller may see.
+    /// The workspaces whose objects the caller may see.
     pub(crate) visibility: Visibility,
     id: String,
     query: String,
 }
 
 impl Said {
-    /// Begins to read it.
+    /// Begins to read the input.
     pub(crate) fn input(&self) -> Input<'_> {
         Input::new(&self.id, &self.query)
     }
 }
 
-/// A whole body.
+/// A complete body.
 pub(crate) struct Body(Bytes);
 
 impl Body {
-    /// The body as text.
+    /// Returns the body as text.
     ///
     /// # Errors
-    /// [`ApiError::Encoding`] for what is not UTF-8.
+    /// [`ApiError::Encoding`] if it is not UTF-8.
     pub(crate) fn text(&self) -> Result<&str, ApiError> {
         std::str::from_utf8(&self.0)
             .map_err(|_| ApiError::Encoding("The body is not encoded as UTF-8"))
     }
 
-    /// How many bytes it has.
+    /// Returns its length in bytes.
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// SHA-256 of its bytes.
+    /// Returns the SHA-256 of its bytes.
     pub(crate) fn fingerprint(&self) -> [u8; 32] {
         Sha256::digest(&self.0).into()
     }
@@ -93,12 +93,12 @@ impl From<GivenUp> for ApiError {
 }
 
 impl Call {
-    /// Begins to read the request.
+    /// Begins to read the input of the request.
     pub(crate) fn input(&self) -> Input<'_> {
         Input::new(&self.id, self.request.query_string())
     }
 
-    /// What the request says but for its body, to be read where the request cannot go.
+    /// Returns a copy of the request's path and query, for a thread to which the request cannot be moved.
     pub(crate) fn said(&self) -> Said {
         Said {
             visibility: self.caller.visibility,
@@ -107,14 +107,14 @@ impl Call {
         }
     }
 
-    /// The `{id}` of a request that has nothing else to read.
+    /// Reads the `{id}` of a request without other input.
     pub(crate) fn path_id(&self) -> Result<Uuid, ApiError> {
         let mut input = self.input();
         let id = input.path(read::id);
         Ok(id.take(&input.finish()?))
     }
 
-    /// The headers.
+    /// Returns the headers.
     pub(crate) fn headers(&self) -> &HeaderMap {
         self.request.headers()
     }
@@ -128,10 +128,10 @@ impl Call {
         state.readers.read(self.lane(), &state.store, read).await
     }
 
-    /// Where the reads of this request wait: with those of its workspace, or of its admin token.
+    /// Returns the lane of this request's reads: that of its workspace, or of its admin token.
     pub(super) fn lane(&self) -> Lane {
         match self.authenticated {
-            None => Lane::Stranger,
+            None => Lane::Unauthenticated,
             Some(_) => Lane::Caller(self.caller.account()),
         }
     }
@@ -177,7 +177,7 @@ impl Call {
         if let (Some(unanswered), Some(bytes)) = (unanswered, announced) {
             unanswered.announce(bytes)?;
         }
-        // What was announced has its room.
+        // A body with a length has room reserved already.
         let growing = unanswered.filter(|_| announced.is_none());
         let body = tokio::time::timeout(BODY_TIMEOUT, receive(payload, limit, growing));
         let body = self.unless_given_up(body).await?;
@@ -217,14 +217,14 @@ impl Call {
         Ok(())
     }
 
-    /// The workspace that something is made in, see [`workspace_within`].
+    /// Reads the workspace in which an object is created, see [`workspace_within`].
     pub(crate) fn workspace(&self, input: &mut Input<'_>) -> Field<Uuid> {
         workspace_within(self.caller.visibility, input)
     }
 }
 
-/// The workspace that something is made in: a workspace token's own; an admin token must name one. Whether
-/// that exists is for the store to say.
+/// Reads the workspace in which an object is created: a workspace token's own; an admin token must name
+/// one. The store checks that it exists.
 pub(crate) fn workspace_within(visibility: Visibility, input: &mut Input<'_>) -> Field<Uuid> {
     let own = match visibility {
         Visibility::All => return input.required("workspace_id", read::id),
@@ -239,8 +239,8 @@ pub(crate) fn workspace_within(visibility: Visibility, input: &mut Input<'_>) ->
     input.optional("workspace_id", same).or(own)
 }
 
-/// Whether the body is labelled as JSON, or not labelled: `application/json` or anything `+json`
-/// (RFC 6839, section 3.1), with any parameters.
+/// Reports whether the content type is absent or JSON: `application/json` or any `+json` (RFC 6839, section
+/// 3.1), with any parameters.
 fn is_json(headers: &HeaderMap) -> bool {
     let Some(value) = headers.get(CONTENT_TYPE) else {
         return true;
@@ -290,7 +290,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_has_several_names() {
+    fn several_content_types_count_as_json() {
         let labelled = |value: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(value));

@@ -1,31 +1,31 @@
-//! The bytes of connections: one request at a time, and no connection that does not move on.
+//! The connections of clients, as streams that actix-http reads and writes: their limits on time, number and
+//! memory.
 //!
-//! All bytes pass through here. Those of a request that is sent ahead are held back until the request
+//! All bytes of a connection pass through here. Those of a pipelined request are held back until the request
 //! before it is answered: see [`pipelining_workaround`].
 //!
-//! The framework bounds the head of the first request of a connection, the body (`call`), and how long
-//! a connection may be silent between requests. It does not bound a later head that comes byte by
-//! byte, nor a client that does not read its answer: either would hold a connection for ever. So each
-//! connection is at one of four stages: nothing has come since the last answer; something has, and its
-//! answer has not begun; there is something of an answer that the client does not take; it has taken all
-//! there is of an answer of which more is being [rendered](super::streamed). Each has a limit, which one
-//! task of each worker enforces. What is held back has not come yet. A client that takes its answer has to
-//! take so much in so long: with "anything at all", a byte a second would hold a slice for hours.
+//! **Time.** actix-http limits the time of the first head of a connection, and the time between requests;
+//! `call` limits that of the body. Neither limits a later head that comes byte by byte, nor a client that
+//! does not read its response: either would hold a connection forever. So each connection is at one of four
+//! stages: idle, since the last response; with a request whose response has not begun; with a response of
+//! which the client has not taken all that is written; or with a response whose next part is being
+//! [rendered](super::streamed). Each stage has a limit, which one task of each worker enforces. Bytes that
+//! are held back do not count as received. At the third stage the client must take so many bytes in so
+//! long: if any byte were enough, a client could hold a slice for hours with a byte a second.
 //!
-//! When a worker's connections are nearly used up, the one that has waited longest is closed for each
-//! that comes. So whoever holds as many as there are keeps nobody out: a new connection gets its turn,
-//! and has sent its request long before it is itself the oldest.
+//! **Number.** When a worker's connections are nearly used up, it closes the one that has waited longest for
+//! each new one. So a client that holds all connections keeps no other client out: a new connection sends its
+//! request long before it is itself the oldest.
 //!
-//! What has come of requests that are not answered yet is in memory, and what is rendered of answers that
-//! are not taken yet. It is counted by workspace: see [`accounts`]. When that is more than a worker may
-//! hold, the server refuses further bodies of workspaces that hold their share, and gives up the requests
-//! that have waited longest, of the workspace that holds most. So many clients that never end their requests,
-//! or never take their answers, cannot use up the memory of the machine, nor another workspace's share of it.
-//! A request that is given up gets an answer if its [handler](unanswered) still waits; otherwise its
-//! connection is closed.
+//! **Memory.** The worker keeps the bytes of unanswered requests and the rendered parts of untaken
+//! responses, and counts them by workspace: see [`accounts`]. When they are more than its limit, it refuses
+//! further bodies of workspaces that have their share, and gives up the connections that have waited
+//! longest, of the workspace that holds most. So clients that never end their requests, or never take their
+//! responses, cannot use up the memory of the machine, nor that of another workspace. A request that is
+//! given up gets a response if its [handler](unanswered) still waits, else its connection is closed.
 //!
-//! A connection is closed by telling the framework that the client is gone, which lets an answer that
-//! is being made go out.
+//! To close a connection, this module reports to actix-http that the client is gone; a response under way is
+//! still sent.
 
 mod accounts;
 mod connections;
@@ -48,7 +48,7 @@ use self::state::{ConnectionState, Kind, Stage};
 pub(super) use self::unanswered::{GivenUp, Unanswered};
 
 impl Connections {
-    /// Takes a connection in; another one may have to go for it.
+    /// Adds a connection, and closes the oldest if there are too many.
     pub(super) fn admit<T>(self: &Rc<Self>, stream: T) -> Connection<T> {
         Connection {
             stream,
@@ -59,7 +59,7 @@ impl Connections {
     }
 }
 
-/// A stream that is watched.
+/// The stream of a connection, with its limits.
 pub(super) struct Connection<T> {
     stream: T,
     gate: PipelineGate,
@@ -68,7 +68,7 @@ pub(super) struct Connection<T> {
 }
 
 impl<T> Connection<T> {
-    /// For the body of an answer.
+    /// Returns the handle for the body of a streamed response.
     pub(super) fn streaming(&self) -> Streaming {
         Streaming {
             state: Rc::clone(&self.state),
@@ -84,7 +84,7 @@ impl<T> Connection<T> {
         }
     }
 
-    /// Notes what became of an attempt to write these pieces, which are all that was to be written.
+    /// Records the result of writing these pieces, which are all that actix-http had to write.
     fn wrote<'a>(
         &mut self,
         context: &Context<'_>,
@@ -98,7 +98,7 @@ impl<T> Connection<T> {
                 0
             }
             Poll::Ready(Ok(out)) => *out,
-            Poll::Ready(Err(_)) => wanted, // There is nobody left to take it.
+            Poll::Ready(Err(_)) => wanted, // The client is gone.
         };
         if let Poll::Ready(Ok(mut left)) = *written {
             for piece in pieces {
@@ -131,7 +131,8 @@ impl<T> Connection<T> {
         }
     }
 
-    /// Whether the client has not taken its answer for too long. An answer that goes out is never cut.
+    /// Reports whether the client has not taken its response for too long. A response that the client takes
+    /// is never cut off.
     fn is_given_up(&self) -> bool {
         self.state.closed.get() && self.state.stage.get() == Stage::Answer
     }
@@ -171,7 +172,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Connection<T> {
             if read.is_pending() {
                 self.state.wake_by(context);
             }
-            // Not least the end of what the client sends, which is told at any time.
+            // This may be the end of the client's bytes, which actix-http must get at any time.
             if fresh.is_empty() {
                 return read;
             }

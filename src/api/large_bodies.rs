@@ -1,9 +1,9 @@
 //! The reading of large bodies.
 //!
-//! Checking the JSON of a quarter of a megabyte takes a millisecond. On an asynchronous thread all of its
-//! other connections wait for that, and some hundred such bodies can be there at once. So large ones are
-//! read on blocking threads, few at a time: many at a time would take the processors from everybody else.
-//! Those that wait get their turns by workspace, so that one workspace's crowd does not delay the others.
+//! To check the JSON of a quarter of a megabyte takes a millisecond. On an asynchronous thread, all of its
+//! other connections would wait for that, and some hundred such bodies can arrive at once. So large bodies
+//! are read on blocking threads, few at a time: many at a time would take the processors from all other
+//! work. Workspaces take turns, so that many bodies of one do not delay those of the others.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -14,15 +14,15 @@ use super::blocking;
 use super::error::ApiError;
 use super::places::{Places, Share};
 
-/// Bodies from this size on, in bytes, are large: reading a smaller one takes some ten microseconds for each
-/// of its 16 KiB, which is what handing it over would cost.
+/// The size in bytes from which on a body is large. To read a smaller one takes some ten microseconds for
+/// each 16 KiB, about as long as to hand it to another thread.
 pub(super) const LARGE_BODY: usize = 64 * 1024;
 
 /// The places for reading large bodies.
 pub(super) struct LargeBodies(Arc<Places>);
 
 impl LargeBodies {
-    /// As many places as half of the processors.
+    /// Returns half as many places as there are processors.
     pub(super) fn new() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Self::with_places((processors / 2).max(1))
@@ -32,16 +32,16 @@ impl LargeBodies {
         Self(Places::new(places, Share::All))
     }
 
-    /// Runs `work` of this workspace, or admin token, off the asynchronous threads.
+    /// Runs `work` of this workspace or admin token off the asynchronous threads.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         account: Uuid,
         work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        // No limit on how many wait: their bytes are limited, see `connection`.
+        // The number that waits has no limit of its own: `connection` limits their bytes.
         let place = self.0.wait(account).place().await;
         let work = move || {
-            // With the work, not with the request: one that hangs up leaves it behind.
+            // The work keeps the place, not the request: when the client hangs up, the work still runs.
             let _place = place;
             work()
         };

@@ -1,7 +1,7 @@
-//! Places for work that workspaces take in turns.
+//! A semaphore whose permits workspaces take in turns.
 //!
-//! A fixed number of pieces of work run at a time. Work that finds no place waits in a [queue], in which the
-//! turns go by workspace, and holds no thread meanwhile.
+//! A fixed number of pieces of work run at a time, one in each *place*. Work that finds no free place waits
+//! in a [queue], in which workspaces take turns, and holds no thread meanwhile.
 
 mod queue;
 
@@ -16,7 +16,7 @@ pub(super) use self::queue::Share;
 #[cfg(test)]
 pub(super) use self::queue::WAITING_OF_ONE;
 
-/// The places, and who waits for one.
+/// The places, and the queue for them.
 pub(super) struct Places(Mutex<Queue<oneshot::Sender<Place>>>);
 
 impl Places {
@@ -35,14 +35,14 @@ impl Places {
         self.lock().room_for(key).is_ok()
     }
 
-    /// Begins to wait, however many wait already.
+    /// Enters the queue, however many wait already.
     pub(super) fn wait(self: &Arc<Self>, key: Uuid) -> Turn {
         let (sender, receiver) = oneshot::channel();
         let ticket = self.lock().wait(key, sender, Instant::now());
         self.turn(key, ticket, receiver)
     }
 
-    /// Begins to wait; `None` if too many wait already.
+    /// Enters the queue; `None` if too many wait already.
     pub(super) fn wait_if_room(self: &Arc<Self>, key: Uuid) -> Option<Turn> {
         let (sender, receiver) = oneshot::channel();
         let mut queue = self.lock();
@@ -63,7 +63,7 @@ impl Places {
         turn
     }
 
-    /// Gives places to those whose turn it is.
+    /// Gives the free places to the work whose turn it is.
     fn go_on(self: &Arc<Self>) {
         loop {
             let began = Instant::now();
@@ -78,7 +78,7 @@ impl Places {
     }
 }
 
-/// Work that waits for a place. Dropped before its turn, it leaves the queue.
+/// A piece of work that waits for a place. If dropped before its turn, it leaves the queue.
 pub(super) struct Turn {
     places: Arc<Places>,
     key: Uuid,
@@ -99,7 +99,7 @@ impl Drop for Turn {
     }
 }
 
-/// A place that is taken. Dropped, it goes to the next that waits.
+/// A place that is taken. When it is dropped, the next work gets it.
 pub(super) struct Place {
     places: Arc<Places>,
     key: Uuid,

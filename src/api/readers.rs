@@ -1,11 +1,11 @@
-//! Who may read the store at the same time.
+//! The lanes in which requests read the store.
 //!
-//! The store has a handful of reading connections, and a list may hold one for seconds. If everybody
-//! took them as they came, one caller's heavy lists would keep tokens from being looked up, which stops
-//! all publishing, and a flood of made-up tokens would do the same to the lists. So reads go in lanes,
-//! and some connections are in none: they are left for callers who are known already, and for the
-//! delivery engine. Within the callers' lane turns go by workspace: see [`places`](super::places). Who waits for a lane
-//! holds no thread.
+//! The store has a handful of reading connections, and a list may hold one for seconds. Without lanes, one
+//! caller's heavy lists would keep the server from looking tokens up, which stops all publishing, and a
+//! flood of made-up tokens would stop the lists. So each read belongs to a lane with a bounded number of
+//! connections. Some connections belong to no lane: they are left for callers that are known already, and
+//! for the delivery engine. In the callers' lane, workspaces take turns: see [`places`](super::places). A
+//! read that waits holds no thread.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,32 +18,32 @@ use super::error::ApiError;
 use super::places::{Places, Share};
 use crate::storage::{Store, StoreError, Unavailable};
 
-/// Reads of callers at a time, of the store's eight: more lists at once would only make each slower.
+/// The reads of callers at a time, of the store's eight: more lists at once would only make each slower.
 const CALLERS: usize = 5;
 
-/// Reads for strangers at a time. Each takes some ten microseconds, so one at a time serves tens of
-/// thousands a second.
-const STRANGERS: usize = 1;
+/// The reads for unauthenticated callers at a time. Each takes some ten microseconds, so one at a time serves
+/// tens of thousands a second.
+const UNAUTHENTICATED: usize = 1;
 
-/// How long a request waits for its turn: clients and proxies give up after about as long.
+/// The time for which a request waits for its turn: clients and proxies give up after about as long.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// For whom is read.
+/// The lane of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lane {
-    /// Somebody whose token was good a moment ago; never waits.
+    /// The look-up of a token that was valid a moment ago; never waits.
     Known,
-    /// A request that was let in, of this workspace or admin token.
+    /// A request of this workspace or admin token.
     Caller(Uuid),
-    /// More of an answer that has begun; of the same. It waits like a request, but is not refused: there
-    /// is no telling the client any more. There are no more of them than connections.
+    /// The rest of a response to such a request. It waits like a request, but is not refused, since the
+    /// status is sent already. There are at most as many as connections.
     Answer(Uuid),
-    /// Anybody: a token never seen, or a probe.
-    Stranger,
+    /// A token that is not in the cache, or a probe.
+    Unauthenticated,
 }
 
 impl Lane {
-    /// Where the rest of an answer waits whose beginning waited here.
+    /// Returns the lane for the rest of a response whose first part was read in this lane.
     pub(super) const fn of_answer(self) -> Self {
         match self {
             Self::Caller(key) => Self::Answer(key),
@@ -52,17 +52,17 @@ impl Lane {
     }
 }
 
-/// The lanes.
+/// The lanes of one server.
 pub(super) struct Readers {
     callers: Arc<Places>,
-    strangers: Arc<Semaphore>,
+    unauthenticated: Arc<Semaphore>,
 }
 
 impl Readers {
     pub(super) fn new() -> Self {
         Self {
             callers: Places::new(CALLERS, Share::LeavesRoom),
-            strangers: Arc::new(Semaphore::new(STRANGERS)),
+            unauthenticated: Arc::new(Semaphore::new(UNAUTHENTICATED)),
         }
     }
 
@@ -80,7 +80,7 @@ impl Readers {
         let place = place.ok_or(StoreError::Unavailable(Unavailable::ReadQueueFull))?;
         let store = Arc::clone(store);
         let work = move || {
-            // With the read, not with the request: one that hangs up leaves its read behind.
+            // The read keeps the place, not the request: when the client hangs up, the read still runs.
             let _place = place;
             read(&*store)
         };
@@ -94,12 +94,15 @@ impl Readers {
         waiting.collect::<Vec<_>>()
     }
 
-    /// Waits for a place in the lane; `None` if there is none to be had.
+    /// Waits for a place in the lane; `None` if too many wait, or for too long.
     async fn place(&self, lane: Lane) -> Option<Box<dyn Send>> {
         match lane {
             Lane::Known => Some(Box::new(())),
-            Lane::Stranger => {
-                let place = Arc::clone(&self.strangers).acquire_owned().await.ok()?;
+            Lane::Unauthenticated => {
+                let place = Arc::clone(&self.unauthenticated)
+                    .acquire_owned()
+                    .await
+                    .ok()?;
                 Some(Box::new(place))
             }
             Lane::Caller(key) => {
@@ -212,7 +215,7 @@ mod tests {
                 .flat_map(|at| {
                     [
                         bench.start(workspace(at), &lists),
-                        bench.start(Lane::Stranger, &guesses),
+                        bench.start(Lane::Unauthenticated, &guesses),
                     ]
                 })
                 .collect();
@@ -220,7 +223,7 @@ mod tests {
                 let started = |slow: &Slow| slow.started.load(Ordering::SeqCst);
                 [started(&lists), started(&guesses)]
             };
-            until(|| taken() == [CALLERS, STRANGERS]).await;
+            until(|| taken() == [CALLERS, UNAUTHENTICATED]).await;
             // Who hangs up leaves a read behind, which keeps its place.
             for read in &reads[..2] {
                 read.abort();
@@ -228,7 +231,7 @@ mod tests {
             for _ in 0..3 {
                 assert!(bench.check(Lane::Known).await.is_ok());
             }
-            assert_eq!(taken(), [CALLERS, STRANGERS]);
+            assert_eq!(taken(), [CALLERS, UNAUTHENTICATED]);
             drop((finish_lists, finish_guesses));
             for read in reads.drain(..).skip(2) {
                 assert!(read.await.unwrap().is_ok());

@@ -78,7 +78,7 @@ impl Accounts {
         account
     }
 
-    /// Takes a connection, which holds nothing any more, from its account. Removes an account without any.
+    /// Removes a connection, which holds nothing any more, from its account. Removes an account without any.
     pub(super) fn leave(&self, account: &Account) {
         let left = account.connections.get() - 1;
         account.connections.set(left);

@@ -1,4 +1,4 @@
-//! The connections of a worker: what each is waiting for, what it holds, and which have to go.
+//! The connections of a worker, and the rules by which it closes some for others.
 
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
@@ -9,12 +9,12 @@ use super::accounts::{Accounts, Owner};
 use super::limits::Limits;
 use super::state::{ConnectionState, Kind, Progress, Stage};
 
-/// A request that is younger than this is not given up for another connection: most have come whole by
-/// then, and are answered.
+/// The age up to which a request is not given up for another connection: most requests are complete and
+/// answered by then.
 const SPARED_FOR: Duration = Duration::from_secs(1);
 
-/// Who holds less than this is not given up for the memory of others: as many as there may be hold half of
-/// what a worker may, together.
+/// The bytes up to which a connection is not given up for the memory of others: all connections of a worker
+/// together hold half of its limit then.
 pub(super) const SPARED_BYTES: usize = 4096;
 
 /// The connections of one worker.
@@ -26,7 +26,7 @@ pub(in crate::api) struct Connections {
 }
 
 impl Connections {
-    /// None yet.
+    /// Returns an empty list of connections.
     pub(in crate::api) fn new(limits: Limits) -> Rc<Self> {
         Rc::new(Self {
             limits,
@@ -36,7 +36,7 @@ impl Connections {
         })
     }
 
-    /// Takes a connection in; another one may have to go for it.
+    /// Adds a connection, and closes the oldest if there are too many.
     pub(super) fn take_in(self: &Rc<Self>) -> Rc<ConnectionState> {
         let mut states = self.states.borrow_mut();
         if states.len() >= self.limits.connections
@@ -55,7 +55,7 @@ impl Connections {
         state
     }
 
-    /// Has a task look at all connections now and then, for as long as there are any.
+    /// Starts a task that checks all connections periodically, as long as there are any.
     fn watch(self: &Rc<Self>) {
         if self.watched.replace(true) {
             return;
@@ -150,7 +150,8 @@ impl Connections {
         }
     }
 
-    /// Closes what has been at its stage for too long; `false` if there are no connections at all.
+    /// Closes connections that have been at their stage for too long. Returns `false` if there are none at
+    /// all.
     pub(super) fn close_overdue(&self, now: Instant) -> bool {
         self.make_room(|| now);
         let states = self.states.borrow();
@@ -184,8 +185,8 @@ fn heaviest(states: &[Rc<ConnectionState>]) -> Option<&ConnectionState> {
         .map(Rc::as_ref)
 }
 
-/// The connection that has waited longest for its client: an idle one, or else one with a request that
-/// does not get on.
+/// Returns the connection that has waited longest for its client: an idle one, or else one with an
+/// unfinished request, or else one with an untaken response.
 fn oldest(states: &[Rc<ConnectionState>], now: Instant) -> Option<&ConnectionState> {
     let open = |stage| {
         let at =
@@ -203,7 +204,7 @@ fn oldest(states: &[Rc<ConnectionState>], now: Instant) -> Option<&ConnectionSta
         .or_else(|| open(Stage::Answer).filter(old))
 }
 
-/// What the body of an answer tells its connection, if it is streamed.
+/// The connection of a streamed response, for its body.
 #[derive(Clone)]
 pub(in crate::api) struct Streaming {
     pub(super) state: Rc<ConnectionState>,
@@ -211,19 +212,19 @@ pub(in crate::api) struct Streaming {
 }
 
 impl Streaming {
-    /// More of the answer is to come than what is written.
+    /// Records that more of the response is still to be rendered.
     pub(in crate::api) fn begin(&self) {
         self.state.streams.set(true);
     }
 
-    /// So many bytes are rendered and not written.
+    /// Records how many bytes are rendered and not written.
     pub(in crate::api) fn holds(&self, bytes: usize) {
         if let Some(connections) = self.connections.upgrade() {
             connections.note(&self.state, Kind::Rendered, bytes);
         }
     }
 
-    /// All of the answer is written, or none of it is wanted any more.
+    /// Records that all of the response is written, or that the client is gone.
     pub(in crate::api) fn end(&self) {
         self.state.streams.set(false);
         self.holds(0);

@@ -16,8 +16,8 @@ pub(in super::super) struct Limits {
     pub(in super::super) taken: usize,
     /// The connections of one worker, beyond which it closes the oldest.
     pub(in super::super) connections: usize,
-    /// The bytes of unanswered requests and untaken answers of one worker. Beyond them, it refuses requests, and
-    /// gives up the oldest of the account that holds most.
+    /// The bytes of unanswered requests and untaken answers of one worker. Beyond them, it refuses
+    /// requests, and gives up the oldest of the account that holds most.
     pub(in super::super) bytes: usize,
     /// The time between two checks of all connections.
     pub(in super::super) period: Duration,

@@ -1,4 +1,4 @@
-//! One connection, as its worker sees it.
+//! The state of one connection.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -10,7 +10,7 @@ use super::accounts::Account;
 use super::accounts::Owner;
 use super::limits::Limits;
 
-/// The thing that a connection waits for.
+/// The stage of a connection, that is what it waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
     Idle,
@@ -31,13 +31,12 @@ pub(super) enum Progress {
     Kept,
 }
 
-/// A connection, as its worker sees it.
+/// The state of a connection, as its worker sees it.
 pub(super) struct ConnectionState {
     pub(super) stage: Cell<Stage>,
     pub(super) since: Cell<Instant>,
     pub(super) closed: Cell<bool>,
-    /// In memory: handed over since the last answer, or announced if that is more; written out and not
-    /// taken; rendered beyond that.
+    /// The bytes in memory, by [`Kind`].
     pub(super) bytes: [Cell<usize>; 3],
     /// Bytes handed over since the last answer.
     pub(super) received: Cell<usize>,
@@ -50,13 +49,13 @@ pub(super) struct ConnectionState {
     pub(super) refused: Cell<bool>,
     /// Wakes the handler for that.
     refusal: RefCell<Option<Waker>>,
-    /// Whether more of the answer is to come than what was written.
+    /// True while more of the response is still to be rendered.
     pub(super) streams: Cell<bool>,
-    /// What the client has taken of its answer since a time at this stage.
+    /// The bytes of the response that the client has taken since `taken_since`.
     taken: Cell<usize>,
     taken_since: Cell<Instant>,
     waker: RefCell<Option<Waker>>,
-    /// Where it stands in the list.
+    /// Its index in the list of connections.
     pub(super) place: Cell<usize>,
 }
 
@@ -90,7 +89,7 @@ impl ConnectionState {
         self.taken_since.set(now);
     }
 
-    /// Notes that the client took some of its answer, but not all there is.
+    /// Records that the client took some of its response, but not all that is written.
     pub(super) fn takes(&self, bytes: usize, enough: usize) {
         self.taken.set(self.taken.get() + bytes);
         if self.taken.get() >= enough {
@@ -170,10 +169,13 @@ fn wake_by(waker: &RefCell<Option<Waker>>, context: &Context<'_>) {
     }
 }
 
-/// Which bytes a connection holds, as a place in [`ConnectionState::bytes`].
+/// A kind of bytes that a connection holds, as an index in [`ConnectionState::bytes`].
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Kind {
+    /// Of an unanswered request: handed to actix-http, or announced if that is more.
     Request,
+    /// Of a response: written, and not taken by the client.
     Written,
+    /// Of a response: rendered, and not written.
     Rendered,
 }

@@ -1,4 +1,4 @@
-//! What the framework sees of a stream on which requests are sent ahead.
+//! Tests of a connection as actix-http sees it: pipelined requests, limits and counted bytes.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::*;
 const GET: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
 const ANSWER: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
 
-/// A client that has sent this, read by read, and takes everything.
+/// A client that has sent these bytes, read by read, and takes all bytes written to it.
 struct Sent(VecDeque<Vec<u8>>);
 
 impl AsyncRead for Sent {
@@ -55,7 +55,7 @@ impl Wake for Wakes {
     }
 }
 
-/// The framework's side of a connection.
+/// The side of actix-http of a connection.
 struct Framework {
     connection: Connection<Sent>,
     connections: Rc<Connections>,
@@ -63,7 +63,7 @@ struct Framework {
 }
 
 impl Framework {
-    /// Runs a test with a connection of a client that has sent this.
+    /// Runs a test with the connection of a client that has sent these bytes.
     fn with(sent: &[&[u8]], test: impl FnOnce(Self)) {
         actix_web::rt::System::new().block_on(async {
             let minute = Duration::from_mins(1);
@@ -85,7 +85,7 @@ impl Framework {
         });
     }
 
-    /// The next bytes; `None` if there are none yet.
+    /// Returns the next bytes; `None` if there are none yet.
     fn read(&mut self) -> Option<Vec<u8>> {
         let waker = Waker::from(self.wakes.clone());
         let mut space = [0; 100];
@@ -119,7 +119,7 @@ impl Framework {
 }
 
 #[test]
-fn the_next_request_comes_when_the_answer_is_out_and_the_framework_is_woken_for_it() {
+fn the_next_request_is_read_after_the_response_is_flushed_and_wakes_the_reader() {
     let (start, end) = GET.split_at(7);
     let ahead = [GET, start].concat();
     Framework::with(&[&ahead, end, GET, b""], |mut framework| {
@@ -139,7 +139,7 @@ fn the_next_request_comes_when_the_answer_is_out_and_the_framework_is_woken_for_
 }
 
 #[test]
-fn who_sends_nothing_ahead_costs_nothing() {
+fn a_client_that_does_not_pipeline_wakes_no_reader() {
     Framework::with(&[GET], |mut framework| {
         assert_eq!(framework.read().unwrap(), GET);
         assert_eq!(framework.read(), None);
@@ -149,7 +149,7 @@ fn who_sends_nothing_ahead_costs_nothing() {
 }
 
 #[test]
-fn the_end_of_a_client_is_told_before_the_answer() {
+fn the_end_of_the_clients_bytes_is_read_before_the_response() {
     Framework::with(&[GET, b""], |mut framework| {
         assert_eq!(framework.read().unwrap(), GET);
         assert_eq!(framework.read().unwrap(), b"");
@@ -157,7 +157,7 @@ fn the_end_of_a_client_is_told_before_the_answer() {
 }
 
 #[test]
-fn what_is_held_has_its_time_from_when_it_is_handed_over() {
+fn the_time_of_a_request_that_is_held_back_begins_when_it_is_read() {
     Framework::with(&[&GET.repeat(2)], |mut framework| {
         framework.read();
         framework.answer();
@@ -174,7 +174,7 @@ fn what_is_held_has_its_time_from_when_it_is_handed_over() {
 }
 
 #[test]
-fn a_connection_that_is_given_up_hands_over_nothing_more() {
+fn a_connection_that_is_given_up_gives_no_more_bytes() {
     Framework::with(&[&GET.repeat(2)], |mut framework| {
         framework.read();
         assert_eq!(framework.read(), None);
@@ -192,7 +192,7 @@ fn held(framework: &Framework) -> usize {
 }
 
 #[test]
-fn the_rest_of_a_body_that_was_answered_is_not_held_by_anybody() {
+fn the_rest_of_a_body_whose_request_is_answered_is_not_counted() {
     let sized: &[u8] = b"POST / HTTP/1.1\r\ncontent-length: 50\r\n\r\nx";
     let chunked: &[u8] = b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n5\r\nx";
     for head in [sized, chunked] {
@@ -205,7 +205,7 @@ fn the_rest_of_a_body_that_was_answered_is_not_held_by_anybody() {
             assert_eq!(held(&framework), 0);
         });
     }
-    // A boundary that is lost is no reason to count nothing.
+    // With a lost boundary, bytes still count.
     let padded = format!(
         "GET / HTTP/1.1\r\ncontent-length: {}0\r\n\r\n",
         " ".repeat(50)
@@ -219,7 +219,7 @@ fn the_rest_of_a_body_that_was_answered_is_not_held_by_anybody() {
 }
 
 #[test]
-fn a_client_that_asks_before_it_sends_stays_at_its_request() {
+fn a_client_that_waits_for_100_continue_stays_at_the_stage_of_its_request() {
     let head: &[u8] = b"POST / HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\n";
     Framework::with(&[head, b"body"], |mut framework| {
         framework.read();
@@ -238,7 +238,7 @@ fn a_client_that_asks_before_it_sends_stays_at_its_request() {
     });
 }
 
-/// A client that takes a byte of what is written to it at every other attempt.
+/// A client that takes one byte at every second write.
 #[derive(Default)]
 struct Sips {
     takes: bool,
@@ -267,7 +267,8 @@ impl AsyncWrite for Sips {
     }
 }
 
-/// A connection whose client sips at its answers: it has to take 50 bytes in a minute, and may hold so many.
+/// Runs a test with a client that takes its response byte by byte. It must take 50 bytes in a minute, and its
+/// worker may hold `bytes`.
 fn sipped(bytes: usize, test: impl FnOnce(&Connections, &mut dyn FnMut(&[u8]) -> Sip)) {
     actix_web::rt::System::new().block_on(async {
         let connections = Connections::new(Limits {
@@ -296,8 +297,8 @@ fn is_given_up(sip: &Sip) -> bool {
 }
 
 #[test]
-fn who_takes_an_answer_byte_by_byte_is_given_up() {
-    // The minute begins with the first sip, or with the one that makes it enough.
+fn a_client_that_takes_its_response_byte_by_byte_is_given_up() {
+    // The minute begins with the first byte, or with the one that completes the 50.
     for (sips, is_enough) in [(2, false), (49, false), (50, true)] {
         sipped(usize::MAX, |connections, sip| {
             let mut sip = || (sip(&[b'x'; 100]), sip(&[b'x'; 100])).0;
@@ -314,7 +315,7 @@ fn who_takes_an_answer_byte_by_byte_is_given_up() {
 }
 
 #[test]
-fn what_was_written_and_is_not_taken_counts_as_held() {
+fn bytes_written_and_not_taken_are_counted() {
     for (may_hold, is_too_much) in [(4000, true), (8200, false)] {
         sipped(may_hold, |_, sip| {
             let answer = [b'x'; 8192];

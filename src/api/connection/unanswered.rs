@@ -23,12 +23,12 @@ pub(in super::super) struct Unanswered {
 pub(in super::super) enum GivenUp {
     /// Other requests need its memory, or its connection.
     ForOthers,
-    /// It did not come in time.
+    /// The request did not arrive in time.
     Overdue,
 }
 
 impl Unanswered {
-    /// Counts what the request holds for this workspace or admin token.
+    /// Counts the bytes of the request for this workspace or admin token.
     pub(in super::super) fn attribute(&self, owner: Uuid) {
         if let Some(connections) = self.connections.upgrade() {
             connections.attribute(&self.state, Some(owner));

@@ -1,16 +1,17 @@
 //! The order in which work of several workspaces gets its places.
 //!
-//! Work is a read of the store, or the reading of a large body. Turns go by workspace, whatever number of connections or tokens one has. The next turn is that of the
-//! workspace with the fewest under way, and among those of the one that has used the least *time*: work that
-//! takes seconds counts as thousands that take milliseconds. Within a workspace they
-//! go by age.
+//! Work is a read of the store, or the reading of a large body. Turns go by workspace, whatever number of
+//! connections or tokens it has. The next turn is that of the workspace with the fewest pieces of work
+//! under way, and among those of the one that has used the least *time*: work of a second counts as a
+//! thousand pieces of a millisecond. Within a workspace the oldest work is first.
 //!
-//! Work cannot be stopped for other work. So where it may take long ([`Share::LeavesRoom`]), nobody takes all
-//! places, however few others there are: a workspace starts another only while more places are free than it
-//! has taken. Of five places one workspace gets three at most, and the next that comes finds one.
+//! Work cannot be stopped for other work. So where it may take long ([`Share::LeavesRoom`]), no workspace
+//! takes all places, however few others there are: it starts another piece only while more places are free
+//! than it has taken. Of five places one workspace gets three at most, and the next workspace finds one
+//! free.
 //!
-//! What a workspace has used is remembered for as long as it has work here. One that comes begins with
-//! what the one that used the least has by then: it has saved up nothing by staying away.
+//! The time that a workspace has used is remembered while it has work here. A workspace that comes begins
+//! with the time of the one that has used the least: it saves nothing up by staying away.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -20,19 +21,19 @@ use uuid::Uuid;
 /// The share of the places that one workspace may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Share {
-    /// About half: the next workspace that comes finds a free place.
+    /// About half, so that the next workspace finds a free place.
     LeavesRoom,
-    /// All, while no other workspace waits: for work of which each piece is short.
+    /// All, while no other workspace waits; for work of which each piece is short.
     All,
 }
 
-/// Work of one workspace that waits: more connections than its dashboards and scripts should have.
+/// The most pieces of work of one workspace that wait: more than its dashboards and scripts should need.
 pub(in super::super) const WAITING_OF_ONE: usize = 100;
 
-/// Work that waits in all. Each has a connection, and some hundred bytes here.
+/// The most pieces of work that wait in all. Each has a connection, and some hundred bytes here.
 pub(super) const WAITING_IN_ALL: usize = 1000;
 
-/// The places, and who waits for one. `W` stands for work that waits.
+/// The free places, and the work that waits for one, as `W`.
 #[derive(Debug)]
 pub(super) struct Queue<W> {
     free: usize,
@@ -45,10 +46,10 @@ pub(super) struct Queue<W> {
 /// The work of one workspace.
 #[derive(Debug)]
 struct Account<W> {
-    /// When those under way began.
+    /// The times at which its work under way began.
     running: Vec<Instant>,
     waiting: VecDeque<(u64, W)>,
-    /// By work that has ended.
+    /// The time that its ended work took.
     used: Duration,
 }
 
@@ -60,12 +61,12 @@ impl<W> Account<W> {
     }
 }
 
-/// Too many wait already.
+/// The error that too many wait already.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Full;
 
 impl<W> Queue<W> {
-    /// So many places, and nobody waits.
+    /// Returns a queue with so many free places.
     pub(super) fn new(places: usize, share: Share) -> Self {
         Self {
             free: places,
@@ -76,7 +77,7 @@ impl<W> Queue<W> {
         }
     }
 
-    /// Has work wait; returns its ticket. [`next`](Self::next) then tells whose turn it is.
+    /// Adds work, and returns its ticket. [`next`](Self::next) then returns the work whose turn it is.
     pub(super) fn wait(&mut self, key: Uuid, work: W, now: Instant) -> u64 {
         let used = self.accounts.values().map(|account| account.used_by(now));
         let least = used.min().unwrap_or_default();
@@ -92,7 +93,7 @@ impl<W> Queue<W> {
         ticket
     }
 
-    /// Whether one more may wait.
+    /// Checks that one more piece of work may wait.
     ///
     /// # Errors
     /// [`Full`]
@@ -103,7 +104,7 @@ impl<W> Queue<W> {
         fits.then_some(()).ok_or(Full)
     }
 
-    /// Gives a place to the work whose turn it is, if there is one for it.
+    /// Gives a free place to the work whose turn it is, and returns that work.
     pub(super) fn next(&mut self, now: Instant) -> Option<(Uuid, W)> {
         let (free, share) = (self.free, self.share);
         let may = |account: &Account<W>| match share {
@@ -125,7 +126,7 @@ impl<W> Queue<W> {
         Some((*key, work))
     }
 
-    /// Takes back the place of work that began then.
+    /// Frees the place of work that began then.
     pub(super) fn end(&mut self, key: Uuid, began: Instant, now: Instant) {
         let Some(account) = self.accounts.get_mut(&key) else {
             return;
@@ -140,7 +141,7 @@ impl<W> Queue<W> {
         self.forget(key);
     }
 
-    /// Takes work out that waits no longer. One that has its turn already stays as it is.
+    /// Removes work that waits no longer. Work that already has a place is not changed.
     pub(super) fn leave(&mut self, key: Uuid, ticket: u64) {
         let Some(account) = self.accounts.get_mut(&key) else {
             return;

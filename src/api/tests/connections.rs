@@ -1,4 +1,5 @@
-//! Connections end when their client does not go on, and the oldest go first when there are too many.
+//! Tests of the limits on connections: a stalled client is disconnected, and when there are too many
+//! connections, the oldest are closed.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -6,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use super::super::connection::Limits;
 use super::super::server::LIMITS;
-use super::World;
+use super::TestApi;
 use super::socket::Served;
 
 const SOON: Duration = Duration::from_millis(200);
 const NEVER: Duration = Duration::from_hours(1);
 const PATIENCE: Duration = Duration::from_secs(8);
 
-/// Limits of which none is ever reached.
+/// Limits that no test reaches.
 const NONE: Limits = Limits {
     idle: NEVER,
     request: NEVER,
@@ -26,7 +27,7 @@ const NONE: Limits = Limits {
 
 const PROBE: &[u8] = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
 
-/// Sends bytes and reads an answer, of which there must be one.
+/// Sends bytes and reads a response, which must come.
 fn ask(stream: &mut TcpStream, bytes: &[u8]) {
     stream.write_all(bytes).unwrap();
     let mut answer = [0; 1000];
@@ -34,7 +35,7 @@ fn ask(stream: &mut TcpStream, bytes: &[u8]) {
     assert!(answer[..read].starts_with(b"HTTP/1.1 "), "{answer:?}");
 }
 
-/// Whether the server closes the connection, and sends nothing, while `meanwhile` is done to it.
+/// Reports whether the server closes the connection, and sends nothing, while `meanwhile` runs on it.
 fn ends(stream: &mut TcpStream, mut meanwhile: impl FnMut(&mut TcpStream)) -> bool {
     let since = Instant::now();
     stream
@@ -59,10 +60,10 @@ fn drip(stream: &mut TcpStream) {
 }
 
 #[test]
-fn a_later_head_that_comes_byte_by_byte_has_its_time_like_the_first() {
-    let world = World::new();
+fn a_later_head_has_a_time_limit_like_the_first() {
+    let api = TestApi::new();
     let served = Served::within(
-        &world,
+        &api,
         Limits {
             request: SOON,
             ..NONE
@@ -72,7 +73,7 @@ fn a_later_head_that_comes_byte_by_byte_has_its_time_like_the_first() {
     ask(&mut stream, PROBE);
     stream.write_all(b"GET /").unwrap();
     assert!(ends(&mut stream, drip));
-    // So does a body that nobody waits for any more.
+    // So has the rest of a body whose request is answered already.
     let mut stream = served.connect();
     let head = b"POST /nowhere HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
     ask(&mut stream, head);
@@ -82,19 +83,19 @@ fn a_later_head_that_comes_byte_by_byte_has_its_time_like_the_first() {
 }
 
 #[test]
-fn a_connection_ends_that_the_framework_takes_for_a_request_and_nothing_comes() {
-    let world = World::new();
-    let served = Served::within(&world, Limits { idle: SOON, ..NONE });
+fn an_idle_connection_is_closed_after_its_time() {
+    let api = TestApi::new();
+    let served = Served::within(&api, Limits { idle: SOON, ..NONE });
     let mut stream = served.connect();
     ask(&mut stream, PROBE);
     assert!(ends(&mut stream, |_| {}));
 }
 
 #[test]
-fn a_client_that_does_not_take_its_answers_is_left_alone() {
-    let world = World::new();
+fn a_client_that_does_not_read_its_responses_is_disconnected() {
+    let api = TestApi::new();
     let served = Served::within(
-        &world,
+        &api,
         Limits {
             answer: SOON,
             ..NONE
@@ -102,7 +103,7 @@ fn a_client_that_does_not_take_its_answers_is_left_alone() {
     );
     let mut stream = served.connect();
     stream.set_write_timeout(Some(SOON)).unwrap();
-    // Answers pile up until the sockets take no more, and then requests do.
+    // Responses pile up until the sockets take no more, and then requests do.
     let since = Instant::now();
     loop {
         match stream.write(PROBE) {
@@ -115,15 +116,15 @@ fn a_client_that_does_not_take_its_answers_is_left_alone() {
 }
 
 #[test]
-fn limits_leave_those_alone_who_go_on() {
-    let world = World::new();
+fn a_client_that_keeps_sending_requests_meets_no_limit() {
+    let api = TestApi::new();
     let limits = Limits {
         idle: Duration::from_millis(400),
         request: Duration::from_millis(400),
         answer: SOON,
         ..NONE
     };
-    let served = Served::within(&world, limits);
+    let served = Served::within(&api, limits);
     let mut stream = served.connect();
     let since = Instant::now();
     while since.elapsed() < Duration::from_secs(1) {
@@ -132,14 +133,14 @@ fn limits_leave_those_alone_who_go_on() {
 }
 
 #[test]
-fn whoever_holds_all_connections_keeps_nobody_out() {
-    let world = World::new();
+fn a_client_that_holds_all_connections_keeps_no_other_out() {
+    let api = TestApi::new();
     let limits = Limits {
         connections: 8,
         ..NONE
     };
-    let served = Served::within(&world, limits);
-    // More than all workers take together, the system's queue included.
+    let served = Served::within(&api, limits);
+    // More than all workers and the system's queue take together.
     let mut held: Vec<TcpStream> = Vec::new();
     for at in 0..1000 {
         let mut stream = served.connect();
@@ -154,22 +155,22 @@ fn whoever_holds_all_connections_keeps_nobody_out() {
         }
     }
     ask(&mut served.connect(), PROBE);
-    // The oldest has gone for it.
+    // The server has closed the oldest for it.
     assert!(ends(&mut held[0], |_| {}));
 }
 
 #[test]
-fn requests_that_do_not_end_hold_no_more_than_they_may() {
+fn unfinished_requests_hold_no_more_bytes_than_the_limit() {
     const LARGE: usize = 40_000;
-    let world = World::new();
+    let api = TestApi::new();
     let limits = Limits {
         bytes: 4 * LARGE,
         ..NONE
     };
-    let served = Served::within(&world, limits);
+    let served = Served::within(&api, limits);
     let mut head = b"GET /healthz HTTP/1.1\r\nhost: x\r\nlong: ".to_vec();
     head.resize(head.len() + LARGE, b'x');
-    // Of all workers together, so that each has too many.
+    // Too many for each worker, however connections are shared among them.
     let workers = std::thread::available_parallelism().unwrap().get();
     let mut held = Vec::new();
     for _ in 0..10 * workers {
@@ -182,14 +183,14 @@ fn requests_that_do_not_end_hold_no_more_than_they_may() {
 }
 
 #[test]
-fn what_is_answered_is_not_held_any_more() {
-    let world = World::new();
+fn answered_requests_hold_no_bytes() {
+    let api = TestApi::new();
     let probe = PROBE.len();
     let limits = Limits {
         bytes: 10 * probe,
         ..NONE
     };
-    let served = Served::within(&world, limits);
+    let served = Served::within(&api, limits);
     let mut streams: Vec<TcpStream> = (0..50).map(|_| served.connect()).collect();
     for _ in 0..20 {
         for stream in &mut streams {
@@ -199,7 +200,7 @@ fn what_is_answered_is_not_held_any_more() {
 }
 
 #[test]
-fn the_real_limits_leave_a_request_the_time_that_it_is_promised() {
+fn the_limits_of_the_server_leave_a_request_its_promised_time() {
     assert!(LIMITS.request >= Duration::from_secs(10 + 30 + 10));
     assert!(LIMITS.idle > Duration::from_secs(75));
 }

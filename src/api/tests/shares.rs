@@ -27,7 +27,7 @@ fn message(bytes: usize) -> String {
     format!(r#"{{"type":"a","data":"{text}"}}"#)
 }
 
-/// A request of which a part is sent, and the answer to it.
+/// A request of which a part is sent, and its response.
 struct Asked {
     stream: TcpStream,
     rest: Vec<u8>,
@@ -88,7 +88,7 @@ impl Asked {
     }
 }
 
-/// Waits until so many have an answer.
+/// Waits until so many have a response.
 fn answered(asked: &mut [Asked], at_least: usize) -> usize {
     let since = Instant::now();
     loop {
@@ -106,17 +106,17 @@ fn workers() -> usize {
     std::thread::available_parallelism().unwrap().get()
 }
 
-/// Makes a world with a second workspace, a token of that, and limits of [`LIMIT`] bytes for each worker.
-fn world() -> (World, String, Limits) {
-    let world = World::new();
+/// Returns an API with a second workspace, a token of that, and limits of [`LIMIT`] bytes for each worker.
+fn api() -> (TestApi, String, Limits) {
+    let api = TestApi::new();
     let name = WorkspaceName::parse("other").unwrap();
-    let other = world.store.create_workspace(name).wait().unwrap().id;
-    let other = token(&*world.store, Some(other), Scopes::all());
+    let other = api.store.create_workspace(name).wait().unwrap().id;
+    let other = token(&*api.store, Some(other), Scopes::all());
     let limits = Limits {
         bytes: LIMIT,
         ..LIMITS
     };
-    (world, other, limits)
+    (api, other, limits)
 }
 
 /// Publishes for another workspace, side by side and in two parts each, and checks that all are accepted.
@@ -136,16 +136,16 @@ fn others_publish(served: &Served, token: &str) {
 }
 
 #[test]
-fn too_many_bodies_of_a_workspace_are_refused_and_no_others() {
-    let (world, other, limits) = world();
-    let served = Served::within(&world, limits);
+fn too_many_bodies_of_one_workspace_are_refused_and_no_others() {
+    let (api, other, limits) = api();
+    let served = Served::within(&api, limits);
     let body = message(BODY);
-    let head = publish(&world.own, &format!("content-length: {BODY}"));
+    let head = publish(&api.own, &format!("content-length: {BODY}"));
     let request = [&head, body.as_bytes()].concat();
     let crowd = 20 * workers();
     let ask = |_| Asked::new(&served, request.clone(), BODY / 2);
     let mut crowd: Vec<_> = (0..crowd).map(ask).collect();
-    // Each worker takes ten.
+    // Each worker takes ten bodies.
     let surplus = answered(&mut crowd, 10 * workers());
     assert!(surplus < crowd.len());
     for one in crowd.iter().filter(|one| !one.answer.is_empty()) {
@@ -160,7 +160,7 @@ fn too_many_bodies_of_a_workspace_are_refused_and_no_others() {
         .find(|one| !one.is_refused() && !one.is_accepted());
     assert!(odd.is_none(), "{:?}", odd.unwrap().answer());
     assert!(crowd.iter().any(Asked::is_accepted));
-    // Those who were refused may come back.
+    // Clients that were refused may try again.
     let mut again = [ask(0)];
     again[0].finish();
     answered(&mut again, 1);
@@ -168,10 +168,10 @@ fn too_many_bodies_of_a_workspace_are_refused_and_no_others() {
 }
 
 #[test]
-fn bodies_without_a_length_are_refused_where_they_grow_too_much() {
-    let (world, other, limits) = world();
-    let served = Served::within(&world, limits);
-    let head = publish(&world.own, "transfer-encoding: chunked");
+fn bodies_without_a_length_are_refused_when_they_grow_beyond_the_share() {
+    let (api, other, limits) = api();
+    let served = Served::within(&api, limits);
+    let head = publish(&api.own, "transfer-encoding: chunked");
     let body = message(BODY);
     let (first, second) = body.as_bytes().split_at(BODY * 6 / 10);
     let chunk =
@@ -193,17 +193,17 @@ fn bodies_without_a_length_are_refused_where_they_grow_too_much() {
 }
 
 #[test]
-fn a_request_whose_connection_others_need_is_not_called_malformed() {
-    let (world, _, limits) = world();
+fn a_request_closed_for_another_connection_gets_503_and_not_400() {
+    let (api, _, limits) = api();
     let limits = Limits {
         connections: 4,
         bytes: usize::MAX,
         ..limits
     };
-    let served = Served::within(&world, limits);
+    let served = Served::within(&api, limits);
     let body = message(1000);
     let framing = format!("expect: 100-continue\r\ncontent-length: {}", body.len());
-    let head = publish(&world.own, &framing);
+    let head = publish(&api.own, &framing);
     let request = [&head, body.as_bytes()].concat();
     let mut first = [Asked::new(&served, request.clone(), request.len() - 1)];
     let since = Instant::now();

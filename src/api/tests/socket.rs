@@ -1,4 +1,4 @@
-//! What only a socket shows: what is sent when, and how connections end.
+//! Tests that need a socket: when bytes are sent, and how connections end.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::super::connection::Limits;
 use super::super::server::{LIMITS, serve_within};
-use super::{World, run};
+use super::{TestApi, run};
 
 /// A server on a socket, in a thread of its own.
 pub(super) struct Served {
@@ -17,14 +17,14 @@ pub(super) struct Served {
 }
 
 impl Served {
-    fn start(world: &World) -> Self {
-        Self::within(world, LIMITS)
+    fn start(api: &TestApi) -> Self {
+        Self::within(api, LIMITS)
     }
 
-    pub(super) fn within(world: &World, limits: Limits) -> Self {
+    pub(super) fn within(api: &TestApi, limits: Limits) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let state = Arc::clone(&world.state);
+        let state = Arc::clone(&api.state);
         let (sender, receiver) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
             run(async move {
@@ -48,7 +48,7 @@ impl Served {
         stream
     }
 
-    /// Sends bytes and reads until the server closes.
+    /// Sends bytes, and reads until the server closes the connection.
     fn raw(&self, request: &[u8]) -> String {
         let mut stream = self.connect();
         stream.write_all(request).unwrap();
@@ -69,8 +69,8 @@ impl Drop for Served {
 
 #[test]
 fn a_head_has_the_headers_of_its_get_and_no_body() {
-    let world = World::new();
-    let served = Served::start(&world);
+    let api = TestApi::new();
+    let served = Served::start(&api);
     let answer = |method: &str| {
         served.raw(
             format!("{method} /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
@@ -87,8 +87,8 @@ fn a_head_has_the_headers_of_its_get_and_no_body() {
 
 #[test]
 fn a_refusal_does_not_wait_for_the_body() {
-    let world = World::new();
-    let served = Served::start(&world);
+    let api = TestApi::new();
+    let served = Served::start(&api);
     let head = |token: &str, length: u32| {
         format!(
             "POST /api/webhooks/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\
@@ -97,8 +97,8 @@ fn a_refusal_does_not_wait_for_the_body() {
     };
     for (token, length, status) in [
         ("garbage", 1000, "401"),
-        (world.reader.as_str(), 1000, "403"),
-        (world.own.as_str(), 300_000, "413"),
+        (api.reader.as_str(), 1000, "403"),
+        (api.own.as_str(), 300_000, "413"),
     ] {
         let mut stream = served.connect();
         stream.write_all(head(token, length).as_bytes()).unwrap();
@@ -109,9 +109,9 @@ fn a_refusal_does_not_wait_for_the_body() {
 }
 
 #[test]
-fn an_idle_connection_does_not_hold_the_stop_up() {
-    let world = World::new();
-    let served = Served::start(&world);
+fn an_idle_connection_does_not_delay_the_stop() {
+    let api = TestApi::new();
+    let served = Served::start(&api);
     let mut idle = served.connect();
     idle.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
         .unwrap();
@@ -122,9 +122,9 @@ fn an_idle_connection_does_not_hold_the_stop_up() {
 }
 
 #[test]
-fn requests_that_are_no_http_get_an_answer() {
-    let world = World::new();
-    let served = Served::start(&world);
+fn requests_that_are_not_http_get_a_response() {
+    let api = TestApi::new();
+    let served = Served::start(&api);
     for (request, status) in [
         (
             b"GET /\xff HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".to_vec(),

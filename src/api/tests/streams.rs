@@ -1,4 +1,4 @@
-//! Answers that are rendered while they are taken: whole, in order, or seen to be cut off.
+//! Tests of responses that are rendered while the client reads them: whole and in order, or visibly cut off.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -12,7 +12,7 @@ use super::super::connection::Limits;
 use super::super::server::LIMITS;
 use super::super::slices::{READ_BYTES, Rows, SLICE_BYTES, Slices};
 use super::socket::Served;
-use super::{World, bearer, get};
+use super::{TestApi, bearer, get};
 use crate::domain::access::Token;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Delivery;
@@ -22,25 +22,25 @@ use crate::storage::{EventFilter, Page, Row, Store};
 const PATIENCE: Duration = Duration::from_secs(20);
 const LIST: &str = "/api/webhooks/events?limit=100";
 
-/// A world with an event of each of these data.
-fn with_events(data: &[String]) -> World {
-    let world = World::new();
+/// Returns an API with an event for each of these data.
+fn with_events(data: &[String]) -> TestApi {
+    let api = TestApi::new();
     let endpoint = json!({"url": "https://a.example/", "format": "raw", "events": ["*"]});
-    let made = world.post("/api/webhooks/endpoints", endpoint.to_string());
+    let made = api.post("/api/webhooks/endpoints", endpoint.to_string());
     assert_eq!(made.status, 201);
     for data in data {
         let message = json!({"type": "a", "data": data}).to_string();
-        assert_eq!(world.post("/api/webhooks/events", message).status, 202);
+        assert_eq!(api.post("/api/webhooks/events", message).status, 202);
     }
-    world
+    api
 }
 
-/// So many payloads of 200 kB.
-fn large(rows: usize) -> World {
+/// Returns an API with so many payloads of 200 kB.
+fn large(rows: usize) -> TestApi {
     with_events(&vec!["x".repeat(200_000); rows])
 }
 
-/// The page by the store, with memory for all of it.
+/// Returns the page as the store has it, with memory for all of it.
 fn page(store: &dyn Store) -> Vec<Event> {
     let listed = store
         .list_events(&EventFilter::ALL, Page::FIRST, usize::MAX)
@@ -53,7 +53,7 @@ fn request(method: &str, path: &str, token: &str, version: &str) -> Vec<u8> {
     format!("{method} {path} {version}\r\nhost: x\r\nauthorization: Bearer {token}\r\n\r\n").into()
 }
 
-/// A connection with little room for what is not read.
+/// Returns a connection with a small receive buffer.
 fn connect(address: SocketAddr) -> TcpStream {
     connect_with_room(address, 16 * 1024)
 }
@@ -78,7 +78,7 @@ fn head(stream: &mut TcpStream) -> String {
     String::from_utf8(head).unwrap()
 }
 
-/// Reads a body in chunks; `None` if it breaks off.
+/// Reads a body in chunks; `None` if it is cut off.
 fn chunks(stream: &mut TcpStream) -> Option<Vec<u8>> {
     let mut body = Vec::new();
     loop {
@@ -100,13 +100,13 @@ fn chunks(stream: &mut TcpStream) -> Option<Vec<u8>> {
 }
 
 #[test]
-fn slices_are_small_and_make_up_the_whole() {
+fn slices_are_bounded_and_make_up_the_whole_response() {
     // Payloads that double in JSON, some of them longer than what is read at a time.
     let quotes = |bytes: usize| "\"\\".repeat(bytes / 8);
     let mut data: Vec<String> = (0..30).map(|at| quotes(1000 * at)).collect();
     data.extend([quotes(260_000), "ä€😀".repeat(25_000), String::new()]);
-    let world = with_events(&data);
-    let listed = world
+    let api = with_events(&data);
+    let listed = api
         .store
         .list_events(&EventFilter::ALL, Page::FIRST, READ_BYTES);
     let mut rows = Rows::list(listed.unwrap(), &json!(7), |store, numbers, bytes| {
@@ -114,7 +114,7 @@ fn slices_are_small_and_make_up_the_whole() {
     });
     let (mut whole, mut slices) = (Vec::new(), 0);
     while !rows.is_over() {
-        let slice = rows.next(&*world.store).unwrap();
+        let slice = rows.next(&*api.store).unwrap();
         assert!(slice.len() <= SLICE_BYTES, "{}", slice.len());
         whole.extend(slice);
         slices += 1;
@@ -123,28 +123,28 @@ fn slices_are_small_and_make_up_the_whole() {
     let whole: Value = serde_json::from_slice(&whole).unwrap();
     assert_eq!(whole["meta"], 7);
     let shown: Vec<_> = whole["data"].as_array().unwrap().iter().collect();
-    let events = page(&*world.store);
+    let events = page(&*api.store);
     assert_eq!(shown.len(), events.len());
     for (shown, event) in shown.into_iter().zip(&events) {
         assert_eq!(shown["id"], event.id.to_string());
         assert_eq!(shown["payload"].as_str(), event.payload.as_deref());
         assert_eq!(shown["is_archived"], false);
-        // The same by itself.
+        // The route of a single event shows the same.
         let path = format!("/api/webhooks/events/{}", event.id);
-        assert_eq!(world.one(get(&path, &world.own)).json(), *shown);
+        assert_eq!(api.one(get(&path, &api.own)).json(), *shown);
     }
 }
 
 #[test]
-fn a_long_payload_goes_where_it_belongs() {
-    let world = large(1);
-    let found = world
+fn a_long_payload_is_inserted_in_its_own_field_only() {
+    let api = large(1);
+    let found = api
         .store
         .list_events(&EventFilter::ALL, Page::FIRST, 1)
         .unwrap();
     let Row { item, payload } = found.rows.into_iter().next().unwrap();
     assert!(payload.is_some());
-    // A receiver knows what the place looks like, and answers with it.
+    // A receiver may know the mark of an empty payload, and answer with it.
     let response = "\"payload\":\"\"".to_owned();
     let delivery = Delivery {
         id: item.id,
@@ -164,11 +164,11 @@ fn a_long_payload_goes_where_it_belongs() {
     });
     let mut whole = Vec::new();
     while !rows.is_over() {
-        whole.extend(rows.next(&*world.store).unwrap());
+        whole.extend(rows.next(&*api.store).unwrap());
     }
     let whole: Value = serde_json::from_slice(&whole).unwrap();
     assert_eq!(whole["response"], response);
-    let expected = page(&*world.store).remove(0).payload;
+    let expected = page(&*api.store).remove(0).payload;
     assert_eq!(
         whole["webhook_event"]["payload"].as_str(),
         expected.as_deref()
@@ -176,18 +176,18 @@ fn a_long_payload_goes_where_it_belongs() {
 }
 
 #[test]
-fn long_answers_come_in_chunks_and_small_ones_with_their_length() {
-    let world = large(5);
-    let served = Served::within(&world, LIMITS);
+fn long_responses_are_chunked_and_small_ones_have_a_length() {
+    let api = large(5);
+    let served = Served::within(&api, LIMITS);
     let mut stream = connect(served.address);
-    // All at once: each has to wait until the one before it is all out.
+    // Pipelined: each has to wait until the response before it is complete.
     for (method, path) in [
         ("GET", LIST),
         ("HEAD", LIST),
         ("GET", "/api/webhooks/events?limit=1"),
         ("GET", "/healthz"),
     ] {
-        let bytes = request(method, path, &world.own, "HTTP/1.1");
+        let bytes = request(method, path, &api.own, "HTTP/1.1");
         stream.write_all(&bytes).unwrap();
     }
     let chunked = "transfer-encoding: chunked";
@@ -199,7 +199,7 @@ fn long_answers_come_in_chunks_and_small_ones_with_their_length() {
     let body: Value = serde_json::from_slice(&chunks(&mut stream).unwrap()).unwrap();
     let payloads = body["data"].as_array().unwrap().iter();
     let payloads: Vec<_> = payloads.map(|row| row["payload"].as_str()).collect();
-    let events = page(&*world.store);
+    let events = page(&*api.store);
     let expected: Vec<_> = events
         .iter()
         .map(|event| event.payload.as_deref())
@@ -220,11 +220,11 @@ fn long_answers_come_in_chunks_and_small_ones_with_their_length() {
 }
 
 #[test]
-fn before_http_1_1_the_end_of_the_connection_is_that_of_the_answer() {
-    let world = large(5);
-    let served = Served::within(&world, LIMITS);
+fn before_http_1_1_the_connection_ends_with_the_response() {
+    let api = large(5);
+    let served = Served::within(&api, LIMITS);
     let mut stream = connect(served.address);
-    let bytes = request("GET", LIST, &world.own, "HTTP/1.0");
+    let bytes = request("GET", LIST, &api.own, "HTTP/1.0");
     stream.write_all(&bytes).unwrap();
     let head = head(&mut stream);
     assert!(
@@ -237,13 +237,13 @@ fn before_http_1_1_the_end_of_the_connection_is_that_of_the_answer() {
     assert_eq!(body["data"].as_array().unwrap().len(), 5);
 }
 
-/// Asks for a list that is far too long for the sockets, and reads the first of it.
+/// Requests a list that is far too long for the buffers of the sockets, and reads its head.
 fn begin(served: &Served, token: &str) -> TcpStream {
     begin_on(connect(served.address), token)
 }
 
 fn begin_on(mut stream: TcpStream, token: &str) -> TcpStream {
-    // The end of the connection is seen, whether that of the answer was or not.
+    // With `connection: close`, the test sees the end of the connection in any case.
     let head_of = request("GET", LIST, token, "HTTP/1.1");
     let (last, fields) = (b"connection: close\r\n\r\n", &head_of[..head_of.len() - 2]);
     stream.write_all(&[fields, last].concat()).unwrap();
@@ -252,34 +252,34 @@ fn begin_on(mut stream: TcpStream, token: &str) -> TcpStream {
 }
 
 #[test]
-fn an_answer_whose_rest_cannot_be_had_is_seen_to_be_cut_off() {
-    let world = large(30);
-    let served = Served::within(&world, LIMITS);
-    let mut whole = begin(&served, &world.own);
-    let mut cut = begin(&served, &world.own);
-    let readers = world.store.take_all_readers();
+fn a_response_whose_rest_cannot_be_read_is_cut_off_visibly() {
+    let api = large(30);
+    let served = Served::within(&api, LIMITS);
+    let mut whole = begin(&served, &api.own);
+    let mut cut = begin(&served, &api.own);
+    let readers = api.store.take_all_readers();
     assert_eq!(chunks(&mut cut), None);
     drop(readers);
     assert!(chunks(&mut whole).is_none_or(|body| body.ends_with(b"}")));
-    let mut again = begin(&served, &world.own);
+    let mut again = begin(&served, &api.own);
     assert!(chunks(&mut again).unwrap().ends_with(b"}"));
 }
 
 #[test]
-fn a_token_that_ends_is_shown_no_more() {
-    let world = large(30);
-    let served = Served::within(&world, LIMITS);
-    let mut stream = begin(&served, &world.reader);
-    let hash = Token::parse(&world.reader).unwrap().hash();
-    let id = world.store.find_caller(&hash).unwrap().unwrap().token_id;
+fn a_response_is_cut_off_when_its_token_ends() {
+    let api = large(30);
+    let served = Served::within(&api, LIMITS);
+    let mut stream = begin(&served, &api.reader);
+    let hash = Token::parse(&api.reader).unwrap().hash();
+    let id = api.store.find_caller(&hash).unwrap().unwrap().token_id;
     let path = format!("/api/workspace-access-tokens/{id}");
     let revoke = TestRequest::delete().uri(&path);
-    let revoked = world.one(revoke.insert_header(bearer(&world.admin)));
+    let revoked = api.one(revoke.insert_header(bearer(&api.admin)));
     assert_eq!(revoked.status, 204);
     assert_eq!(chunks(&mut stream), None);
 }
 
-/// Limits of which none is ever reached.
+/// Limits that no test reaches.
 const NONE: Limits = Limits {
     idle: PATIENCE,
     request: PATIENCE,
@@ -290,8 +290,7 @@ const NONE: Limits = Limits {
     period: Duration::from_millis(20),
 };
 
-/// Whether the connection is closed under an answer of which `bytes` are read every 10 ms for a while,
-/// and then all.
+/// Reports whether a response is cut off whose client reads `bytes` every 10 ms for a while, and then all.
 fn is_cut_off(stream: &mut TcpStream, bytes: usize, slow_for: Duration) -> bool {
     let (mut all, mut piece) = (Vec::new(), vec![0; bytes]);
     let since = Instant::now();
@@ -306,21 +305,20 @@ fn is_cut_off(stream: &mut TcpStream, bytes: usize, slow_for: Duration) -> bool 
 }
 
 #[test]
-fn a_client_that_does_not_take_a_long_answer_is_left_alone_and_a_slow_one_is_not() {
-    let world = large(20);
+fn a_client_that_stops_reading_is_disconnected_and_a_slow_one_is_not() {
+    let api = large(20);
     let within = |answer| Limits {
         answer,
         taken: 30_000,
         ..NONE
     };
-    // In a window of a few kilobytes nobody takes much.
-    let begin =
-        |served: &Served, room| begin_on(connect_with_room(served.address, room), &world.own);
+    // With a buffer of a few kilobytes a client cannot take much.
+    let begin = |served: &Served, room| begin_on(connect_with_room(served.address, room), &api.own);
     let second = Duration::from_secs(1);
-    let served = Served::within(&world, within(second));
+    let served = Served::within(&api, within(second));
     assert!(is_cut_off(&mut begin(&served, 16 << 10), 1, 3 * second));
-    // A time in which a busy machine has a turn for everybody: the client takes enough, if it is let.
-    let served = Served::within(&world, within(5 * second));
+    // A time in which every thread runs even on a busy machine: so the client can take enough.
+    let served = Served::within(&api, within(5 * second));
     assert!(!is_cut_off(
         &mut begin(&served, 256 << 10),
         5_000,
@@ -329,20 +327,20 @@ fn a_client_that_does_not_take_a_long_answer_is_left_alone_and_a_slow_one_is_not
 }
 
 #[test]
-fn answers_that_are_not_taken_hold_no_more_than_they_may() {
-    let world = large(20);
+fn unread_responses_hold_no_more_bytes_than_the_limit() {
+    let api = large(20);
     let limits = Limits {
         bytes: 120_000,
         ..NONE
     };
-    let served = Served::within(&world, limits);
-    // Of all workers together, so that each has too many.
+    let served = Served::within(&api, limits);
+    // Too many for each worker, however connections are shared among them.
     let workers = std::thread::available_parallelism().unwrap().get();
     let mut held: Vec<_> = (0..10 * workers)
-        .map(|_| begin(&served, &world.own))
+        .map(|_| begin(&served, &api.own))
         .collect();
     let oldest = &mut held[0];
     assert!(is_cut_off(oldest, 1, Duration::ZERO), "it is still there");
     drop(held);
-    assert!(chunks(&mut begin(&served, &world.own)).is_some());
+    assert!(chunks(&mut begin(&served, &api.own)).is_some());
 }

@@ -65,7 +65,7 @@ fn is_given_up(request: &Unanswered) -> bool {
 }
 
 #[test]
-fn the_oldest_of_who_holds_most_goes_and_not_the_oldest_of_all() {
+fn the_oldest_request_of_the_heaviest_account_is_given_up_and_not_the_oldest_of_all() {
     crowd(|connections| {
         let little: Vec<_> = (0..2).map(|_| holding(connections, 1, MUCH)).collect();
         let much: Vec<_> = (0..10).map(|_| holding(connections, 2, MUCH)).collect();
@@ -80,7 +80,7 @@ fn the_oldest_of_who_holds_most_goes_and_not_the_oldest_of_all() {
 }
 
 #[test]
-fn the_young_go_too_where_twice_as_much_is_held_and_again_those_of_who_holds_most() {
+fn young_requests_are_given_up_at_twice_the_limit_again_of_the_heaviest_account() {
     crowd(|connections| {
         let little = holding(connections, 1, MUCH);
         let much: Vec<_> = (0..30).map(|_| holding(connections, 2, MUCH)).collect();
@@ -90,7 +90,7 @@ fn the_young_go_too_where_twice_as_much_is_held_and_again_those_of_who_holds_mos
 }
 
 #[test]
-fn a_handler_that_waits_refuses_and_where_there_is_none_the_connection_ends() {
+fn a_waiting_handler_refuses_and_without_one_the_connection_is_closed() {
     crowd(|connections| {
         let unread = holding(connections, 0, 2 * LIMIT);
         look_later(connections);
@@ -136,7 +136,7 @@ fn a_refusal_wakes_the_handler() {
 }
 
 #[test]
-fn who_is_alone_has_all_the_room_and_who_comes_gets_a_share_of_it() {
+fn an_account_alone_has_all_the_room_and_a_new_one_gets_a_share() {
     crowd(|connections| {
         let announce = |of| {
             let request = request(connections, of);
@@ -144,20 +144,20 @@ fn who_is_alone_has_all_the_room_and_who_comes_gets_a_share_of_it() {
         };
         let alone: Vec<_> = (0..10).map(|_| announce(1).unwrap()).collect();
         assert_eq!(announce(1).err(), Some(GivenUp::ForOthers));
-        // Half of it, in time: what goes for that is of who has more.
+        // Half of it, in time: connections of the heavier account are given up for that.
         let other: Vec<_> = (0..5).map(|_| announce(2).unwrap()).collect();
         assert_eq!(announce(2).err(), Some(GivenUp::ForOthers));
         look_later(connections);
         assert_eq!(alone.iter().filter(|one| is_given_up(one)).count(), 5);
         assert!(!other.iter().any(is_given_up));
-        // The first of an owner is taken in however little an equal share is.
+        // The first request of an owner has room, however small an equal share is.
         let many: Vec<_> = (3..30).map(|of| announce(of).unwrap()).collect();
         assert!(!many.is_empty());
     });
 }
 
 #[test]
-fn what_was_announced_is_counted_once() {
+fn announced_bytes_are_counted_once() {
     crowd(|connections| {
         let request = request(connections, 1);
         connections.receive(&request.state, 300);
@@ -173,7 +173,7 @@ fn what_was_announced_is_counted_once() {
 }
 
 #[test]
-fn a_body_of_unknown_length_goes_on_while_there_is_room_or_its_owner_has_little() {
+fn a_body_of_unknown_length_goes_on_while_there_is_room_or_its_owner_holds_little() {
     crowd(|connections| {
         let others: Vec<_> = (0..8).map(|_| holding(connections, 1, MUCH)).collect();
         let own = holding(connections, 2, MUCH);
@@ -185,7 +185,7 @@ fn a_body_of_unknown_length_goes_on_while_there_is_room_or_its_owner_has_little(
 }
 
 #[test]
-fn each_request_of_a_connection_is_counted_for_whoever_sends_it() {
+fn each_request_of_a_connection_is_counted_for_its_own_caller() {
     crowd(|connections| {
         let request = holding(connections, 1, MUCH);
         let of = |at| {
@@ -207,7 +207,7 @@ proptest! {
     /// An owner that holds no more than an equal share keeps all of it, the rest fits the limit in the end,
     /// and connections that ended leave nothing.
     #[test]
-    fn who_has_no_more_than_an_equal_share_loses_nothing(
+    fn an_account_with_at_most_an_equal_share_loses_nothing(
         sizes in prop::collection::vec((0..6_u128, SPARED_BYTES..4 * MUCH), 1..60),
     ) {
         let mut outcome = Ok(());
@@ -216,7 +216,7 @@ proptest! {
                 .iter()
                 .map(|&(of, bytes)| (of, bytes, request(connections, of)))
                 .collect();
-            // All at once, so that it is one decision.
+            // All bytes arrive before one decision.
             for (_, bytes, request) in &requests {
                 let account = request.state.account.borrow();
                 request.state.bytes[0].set(*bytes);

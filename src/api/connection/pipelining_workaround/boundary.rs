@@ -1,23 +1,23 @@
-//! Where a request ends.
+//! The boundary of a request: where it ends and the next begins.
 //!
-//! The framework knows, but does not tell. So its reading is followed here, byte for byte and no
-//! further than needed: lines of the head up to an empty one, and a body with a length or in chunks.
-//! No head is kept, only the start of the line under way.
+//! actix-http knows where a request ends but does not expose it, so this module tracks the framing itself, no
+//! further than needed: the lines of the head up to an empty one, and a body with a length or in chunks. It
+//! keeps no head, only the start of the current line.
 //!
-//! Wherever the two could disagree, or there is no end to be found, the boundary is *lost*, and with it
-//! that of all later requests of the connection: an end that is seen too early would be waited at for
-//! ever, by both sides. Next to all such requests are refused by the framework, which then closes the
-//! connection. The others are those that pad a length with dozens of spaces or zeros, and those whose
-//! body lasts as long as the connection does.
+//! Where the two could disagree, or a request has no end, the boundary is *lost*, and so are those of all
+//! later requests of the connection. If we saw an end too early, client and server would wait for each
+//! other forever. actix-http itself rejects nearly all such requests, and closes the connection. The others
+//! are those that pad a length with dozens of spaces or zeros, and those whose body lasts as long as the
+//! connection.
 
-/// How much of a line is kept: enough for the longest that says something about the body, which is
-/// `content-length` with twenty digits, and some space.
+/// The bytes of a line that are kept: enough for the longest line about the body, which is `content-length`
+/// with twenty digits and some space.
 const START_MAX_BYTES: usize = 64;
 
-/// What a connection is to become for the framework to take all that follows for the body.
+/// The value of `upgrade` with which actix-http takes all that follows for the body.
 const WEBSOCKET: &[u8] = b"websocket";
 
-/// Follows one request through its bytes.
+/// The boundary of one request, as its bytes arrive.
 #[derive(Debug, Default)]
 pub(crate) struct Boundary {
     part: Part,
@@ -25,28 +25,27 @@ pub(crate) struct Boundary {
     framing: Framing,
 }
 
-/// What the next byte belongs to.
+/// The part of a request to which the next byte belongs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Part {
     /// The first line, or an empty one before it.
     #[default]
     RequestLine,
     Field,
-    /// A body, of which so many bytes are to come.
+    /// A body with a length, and the bytes of it that are still to come.
     Body(u64),
     ChunkSize,
-    /// A chunk and the end of its line, of which so many bytes are to come.
+    /// A chunk with the end of its line, and the bytes of both that are still to come.
     Chunk(u64),
     Trailer,
-    /// What follows a LF in a trailer: in there the framework takes none for the end of a line that has
-    /// no CR before it.
+    /// A trailer after a bare LF: actix-http takes that for the end of a line only after a CR.
     TrailerGoesOn,
-    /// The next request.
+    /// The next request: this one is complete.
     Over,
     Lost,
 }
 
-/// What the head says about the body.
+/// The fields of the head that decide how the body is framed.
 #[derive(Debug, Default)]
 struct Framing {
     length: Option<u64>,
@@ -56,8 +55,8 @@ struct Framing {
 }
 
 impl Boundary {
-    /// Follows the request through `bytes`. Returns how many of them belong to it: all, unless it ends
-    /// before; none if it had ended already.
+    /// Reads `bytes`. Returns how many of them belong to the request: all, unless it ends before; none if it
+    /// had ended already.
     pub(crate) fn follow(&mut self, bytes: &[u8]) -> usize {
         let mut at = 0;
         while at < bytes.len() {
@@ -94,17 +93,17 @@ impl Boundary {
         at
     }
 
-    /// Whether the request has come whole.
+    /// Reports whether the request is complete.
     pub(crate) fn is_over(&self) -> bool {
         self.part == Part::Over
     }
 
-    /// Whether enough of the request has come to be answered.
+    /// Reports whether the head is complete, so that a response may begin.
     pub(crate) fn is_past_head(&self) -> bool {
         !matches!(self.part, Part::RequestLine | Part::Field)
     }
 
-    /// Whether a body is under way whose length was told.
+    /// Reports whether the next byte is one of a body with a length.
     pub(crate) fn is_in_sized_body(&self) -> bool {
         matches!(self.part, Part::Body(_))
     }
@@ -114,12 +113,12 @@ impl Boundary {
         self.part == Part::Lost
     }
 
-    /// Looks for no boundary any more.
+    /// Gives the boundary up as lost.
     pub(crate) fn lose(&mut self) {
         self.part = Part::Lost;
     }
 
-    /// What comes behind the line that has just ended; `None` if that is in doubt.
+    /// Returns the part after the line that has just ended; `None` if that is in doubt.
     fn after_line(&mut self) -> Option<Part> {
         let line = &self.line;
         let is_empty = line.text().is_empty();
@@ -142,7 +141,7 @@ impl Boundary {
     }
 }
 
-/// Passes by what is left of something; returns how much that was, and what then is left, if anything.
+/// Skips the bytes that are left of a part. Returns how many were skipped, and how many are still to come.
 fn pass(bytes: &[u8], left: u64) -> (usize, Option<u64>) {
     let passed = usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()));
     let left = left - passed as u64;
@@ -150,7 +149,7 @@ fn pass(bytes: &[u8], left: u64) -> (usize, Option<u64>) {
 }
 
 impl Framing {
-    /// Takes note of a field; `None` if it makes the length of the body doubtful.
+    /// Records a field; `None` if it makes the length of the body doubtful.
     fn note(&mut self, line: &HeaderLine) -> Option<()> {
         let text = line.text();
         let Some(colon) = text.iter().position(|&byte| byte == b':') else {
@@ -172,7 +171,7 @@ impl Framing {
         Some(())
     }
 
-    /// What comes behind the head; `None` if nobody can tell, or it has no end.
+    /// Returns the part after the head; `None` if that is in doubt, or has no end.
     fn body(&self) -> Option<Part> {
         match (self.chunked, self.length) {
             (true, Some(_)) => None,
@@ -185,7 +184,7 @@ impl Framing {
     }
 }
 
-/// A line without its LF, as far as it has come.
+/// A line of the head, of a chunk's size or of a trailer, without its LF, as far as it has arrived.
 #[derive(Debug)]
 struct HeaderLine {
     start: [u8; START_MAX_BYTES],
@@ -224,7 +223,7 @@ impl HeaderLine {
         self.last == b'\r'
     }
 
-    /// The line, or its start, without the CR at its end.
+    /// Returns the line, or its start, without the CR at its end.
     fn text(&self) -> &[u8] {
         let text = &self.start[..self.length.min(START_MAX_BYTES)];
         match text.split_last() {
@@ -233,7 +232,7 @@ impl HeaderLine {
         }
     }
 
-    /// What comes behind a line with a chunk's size.
+    /// Returns the part after a line with a chunk's size.
     fn chunk_size(&self) -> Option<Part> {
         let text = self.text();
         let digits = text.iter().take_while(|byte| byte.is_ascii_hexdigit());
@@ -249,7 +248,7 @@ impl HeaderLine {
     }
 }
 
-/// A number of nothing but digits.
+/// Parses a number that consists of digits only.
 fn number(digits: &[u8], radix: u32) -> Option<u64> {
     let all_digits = digits.iter().all(|&byte| char::from(byte).is_digit(radix));
     let text = std::str::from_utf8(digits).ok().filter(|_| all_digits)?;

@@ -1,11 +1,12 @@
 //! The gate that passes the requests of a connection to the framework one at a time.
 //!
-//! It holds the next request back until the one before it is answered. actix-http writes what it has ready, then
-//! flushes. As it answers nothing else meanwhile, the first bytes that it writes after a head are the answer to
-//! that request, or `100 Continue`. All of an answer is written when the written bytes are flushed, unless the
-//! answer is streamed: the connection does not report flushes before the end of a streamed body. An answer may come
-//! before the end of the request's body. Then nothing is held at that end; and if the request announced its length,
-//! nothing is held later either, because actix-http closes that connection and drops what it reads until then.
+//! It holds the next request back until the one before it is answered. actix-http writes what it has ready,
+//! then flushes. As it answers nothing else meanwhile, the first bytes that it writes after a head are the
+//! answer to that request, or `100 Continue`. All of an answer is written when the written bytes are
+//! flushed, unless the answer is streamed: the connection does not report flushes before the end of a
+//! streamed body. An answer may come before the end of the request's body. Then nothing is held at that
+//! end; and if the request announced its length, nothing is held later either, because actix-http closes
+//! that connection and drops what it reads until then.
 
 use actix_web::web::Bytes;
 
@@ -28,7 +29,7 @@ pub(crate) struct PipelineGate {
 /// The progress of the request's answer.
 #[derive(Debug, PartialEq, Eq)]
 enum Answer {
-    /// Nothing was written but so much of [`CONTINUE`].
+    /// Nothing was written yet, except so many bytes of [`CONTINUE`].
     Awaited {
         interim: usize,
     },
@@ -43,8 +44,8 @@ impl Default for Answer {
 }
 
 impl PipelineGate {
-    /// How many of `bytes`, which are the next to be handed over, may be: none if a whole request waits
-    /// for its answer.
+    /// Returns how many of the next `bytes` actix-http may get: none if a complete request waits for its
+    /// response.
     pub(crate) fn admit(&mut self, bytes: &[u8]) -> usize {
         let mut admitted = 0;
         while admitted < bytes.len() {
@@ -60,17 +61,17 @@ impl PipelineGate {
         admitted
     }
 
-    /// Keeps what was not admitted.
+    /// Keeps bytes that were not admitted.
     pub(crate) fn hold(&mut self, bytes: &[u8]) {
         self.held = Bytes::copy_from_slice(bytes);
     }
 
-    /// Whether there is something that was not admitted, and still has not been.
+    /// Reports whether bytes are held back.
     pub(crate) fn holds(&self) -> bool {
         !self.held.is_empty()
     }
 
-    /// What was held, as much of it as may be handed over now, and at most `room` bytes.
+    /// Returns the bytes held back that actix-http may get now, at most `room` bytes.
     pub(crate) fn held(&mut self, room: usize) -> Bytes {
         let mut held = std::mem::take(&mut self.held);
         let admitted = self.admit(&held[..room.min(held.len())]);
@@ -79,7 +80,7 @@ impl PipelineGate {
         now
     }
 
-    /// Takes note of bytes that went out.
+    /// Records bytes that the client's socket took.
     pub(crate) fn wrote(&mut self, bytes: &[u8]) {
         if let Answer::Awaited { interim } = &mut self.answer
             && self.boundary.is_past_head()
@@ -93,7 +94,7 @@ impl PipelineGate {
         }
     }
 
-    /// Takes note that all went out that was to. Returns whether this lets something go that was held.
+    /// Records that all written bytes are flushed. Returns whether bytes that are held back may go now.
     pub(crate) fn flushed(&mut self) -> bool {
         if self.answer != Answer::Begun {
             return false;

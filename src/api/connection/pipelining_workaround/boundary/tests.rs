@@ -1,11 +1,11 @@
-//! Requests made up with their ends known, and what has no end that could be relied on.
+//! Tests with generated requests whose ends are known, and with requests whose end is in doubt.
 
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use super::Boundary;
 
-/// Fields that look like those that matter, or are long, or odd.
+/// Fields that look like those about the body, or are long or unusual.
 const FIELDS: [&str; 13] = [
     "host: x",
     "x:",
@@ -22,7 +22,7 @@ const FIELDS: [&str; 13] = [
     "x-name-that-is-longer-than-any-that-says-something-of-a-body-would-be: 7",
 ];
 
-/// Bytes of a body, some of which look like what comes behind it.
+/// Bytes of a body, some of which look like the end of a body or a head.
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         prop::collection::vec(any::<u8>(), 0..200),
@@ -30,7 +30,7 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// A body with its length, and the field that tells it.
+/// A body with a length, and the field with that length.
 fn sized() -> impl Strategy<Value = (Option<String>, Vec<u8>)> {
     let name = select(vec!["content-length", "Content-Length", "CONTENT-LENGTH"]);
     let space = select(vec!["", " ", "\t  "]);
@@ -100,7 +100,7 @@ fn requests() -> impl Strategy<Value = Vec<Vec<u8>>> {
     prop::collection::vec(request(), 1..5)
 }
 
-/// Where requests end, if the bytes are read in pieces of these sizes, over and over.
+/// Returns where requests end, if the bytes are read in pieces of these sizes, over and over.
 fn ends(bytes: &[u8], sizes: &[usize]) -> Vec<usize> {
     let (mut found, mut boundary, mut at) = (Vec::new(), Boundary::default(), 0);
     for size in sizes.iter().cycle() {
@@ -127,14 +127,14 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn the_ends_of_requests_are_found_however_they_come(requests in requests(), sizes in sizes()) {
+    fn ends_of_requests_are_found_in_any_pieces(requests in requests(), sizes in sizes()) {
         let mut at = 0;
         let made: Vec<_> = requests.iter().map(|request| { at += request.len(); at }).collect();
         prop_assert_eq!(ends(&requests.concat(), &sizes), made);
     }
 
     #[test]
-    fn what_is_found_in_anything_does_not_depend_on_how_it_comes(
+    fn ends_found_in_any_bytes_do_not_depend_on_the_pieces(
         requests in requests(),
         changes in prop::collection::vec(
             (any::<Index>(), 0..3_usize, select(b"\r\n :;0f\0\xff".to_vec())),
@@ -153,7 +153,7 @@ proptest! {
 }
 
 #[test]
-fn an_end_in_doubt_is_never_found() {
+fn a_request_whose_end_is_in_doubt_has_none() {
     let chunked = "transfer-encoding: chunked\r\n\r\n";
     let padded = format!("content-length:{} 0", " ".repeat(64));
     let padded_websocket = format!("upgrade:{}websocket", " ".repeat(51));
@@ -193,7 +193,7 @@ fn an_end_in_doubt_is_never_found() {
 }
 
 #[test]
-fn only_connections_that_are_made_to_connect_have_no_further_requests() {
+fn only_after_connect_or_a_websocket_are_there_no_further_requests() {
     let connect = "CONNECT a:1 HTTP/1.1\r\n\r\n";
     assert!(ends(connect.as_bytes(), &[1000]).is_empty());
     let connect = "CONNECT a:1 HTTP/1.1\r\ncontent-length: 0\r\n\r\n";

@@ -1,4 +1,4 @@
-//! Who is let through when.
+//! Tests of the gate: which bytes it admits, and when.
 
 use super::PipelineGate;
 
@@ -8,14 +8,15 @@ const CHUNKED: &[u8] = b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n";
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 const ANSWER: &[u8] = b"HTTP/1.1 100.\r\n\r\n";
 
-/// Hands all over, until something has to wait.
+/// Admits bytes until some have to wait.
 fn hand_over(gate: &mut PipelineGate, bytes: &[u8]) -> usize {
     let admitted = gate.admit(bytes);
     gate.hold(&bytes[admitted..]);
     admitted
 }
 
-/// A request is over, and its answer out, in these pieces, each flushed; whether the next may come now.
+/// Reports whether the next request may come after a complete request and a response in these pieces, each
+/// flushed.
 fn next_may_come(pieces: &[&[u8]]) -> bool {
     let mut gate = PipelineGate::default();
     assert_eq!(hand_over(&mut gate, &GET.repeat(2)), GET.len());
@@ -46,7 +47,7 @@ fn the_next_request_waits_for_the_answer() {
 }
 
 #[test]
-fn an_interim_answer_is_none() {
+fn an_interim_response_does_not_admit_the_next_request() {
     assert!(!next_may_come(&[]));
     assert!(!next_may_come(&[CONTINUE]));
     assert!(!next_may_come(&[&CONTINUE[..7], &CONTINUE[7..]]));
@@ -57,7 +58,7 @@ fn an_interim_answer_is_none() {
 }
 
 #[test]
-fn an_answer_is_to_a_request_that_has_a_head() {
+fn bytes_written_before_a_head_is_complete_are_no_response_to_it() {
     let mut gate = PipelineGate::default();
     assert_eq!(gate.admit(&GET[..9]), 9);
     gate.wrote(ANSWER);
@@ -67,7 +68,7 @@ fn an_answer_is_to_a_request_that_has_a_head() {
 }
 
 #[test]
-fn nothing_waits_behind_a_body_that_was_refused() {
+fn the_request_behind_a_refused_body_does_not_wait() {
     let mut gate = PipelineGate::default();
     assert_eq!(gate.admit(CHUNKED), CHUNKED.len());
     gate.wrote(ANSWER);
@@ -81,7 +82,7 @@ fn nothing_waits_behind_a_body_that_was_refused() {
 }
 
 #[test]
-fn an_answer_that_is_not_all_out_when_the_body_ends_is_waited_for() {
+fn a_response_that_is_not_flushed_when_the_body_ends_is_waited_for() {
     let mut gate = PipelineGate::default();
     gate.admit(CHUNKED);
     gate.wrote(ANSWER);
@@ -92,7 +93,7 @@ fn an_answer_that_is_not_all_out_when_the_body_ends_is_waited_for() {
 }
 
 #[test]
-fn a_connection_that_closes_after_a_refusal_is_read_to_its_end() {
+fn after_a_refused_body_with_a_length_all_bytes_are_admitted() {
     let mut gate = PipelineGate::default();
     gate.admit(EXPECTING);
     gate.wrote(CONTINUE);

@@ -1,4 +1,4 @@
-//! A store with somebody in it, and requests to the API over it.
+//! The API over a store with a workspace and tokens, and requests to it.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -31,8 +31,9 @@ struct Settings {
     api: ApiSettings,
 }
 
-/// A store in a directory of its own, with a workspace and a token for everybody in the story.
-pub(super) struct World {
+/// The API over a store in a directory of its own, with a workspace and three tokens: an admin token, one
+/// of the workspace with all scopes, and one that may only read.
+pub(super) struct TestApi {
     pub(super) store: Arc<SqliteStore>,
     pub(super) state: Arc<ApiState>,
     pub(super) clock: Arc<ManualClock>,
@@ -43,7 +44,7 @@ pub(super) struct World {
     _directory: TempDir,
 }
 
-impl World {
+impl TestApi {
     pub(super) fn new() -> Self {
         Self::with(&[])
     }
@@ -81,7 +82,7 @@ impl World {
         }
     }
 
-    /// Sends requests one after another and gives their answers.
+    /// Sends requests one after another and returns the responses.
     pub(super) fn send(&self, requests: Vec<TestRequest>) -> Vec<Answer> {
         run(async {
             let app = App::new()
@@ -105,7 +106,7 @@ impl World {
     }
 }
 
-impl Drop for World {
+impl Drop for TestApi {
     fn drop(&mut self) {
         self.store.stop();
     }
