@@ -158,8 +158,8 @@ fn a_step_of_the_clock_leaves_a_run_one_more_attempt() {
     }
 }
 
-/// A redelivery that waits for longer than runs last, here because another attempt of its endpoint waits for
-/// its body, is not ended unattempted. Its one attempt is its last.
+/// A redelivery that waits longer than a run lasts gets one attempt, which is its last. Here it waits because
+/// another attempt of its endpoint waits for its body.
 #[test]
 fn a_redelivery_that_waits_for_too_long_gets_one_attempt() {
     let (mut scheduler, _) = scheduler();

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::server::{TestDir, wait_until};
+use super::server::{Start, TestDir, wait_until};
 use crate::receiver::Receiver;
 
 #[test]
@@ -49,7 +49,12 @@ fn attempts_for_which_there_were_no_threads_get_one_each() {
     const ENDPOINTS: usize = 5;
     let dir = TestDir::new();
     let receiver = Receiver::start();
-    let server = dir.start();
+    // Longer than this test waits: no attempt ends by itself and leaves its thread to the next.
+    let flags = &["--request-timeout", "120s"];
+    let server = dir.start_with(&Start {
+        flags,
+        ..Start::default()
+    });
     let paths: Vec<String> = (0..ENDPOINTS).map(|n| format!("/{n}")).collect();
     for path in &paths {
         receiver.hold(path);

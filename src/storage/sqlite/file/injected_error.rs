@@ -1,4 +1,4 @@
-//! Errors of the database and of the disk that tests have them report at fail points.
+//! Errors of the database and the disk that are reported at fail points, in tests.
 
 use std::io;
 
@@ -21,7 +21,7 @@ pub(crate) fn hit_or_fail(point: FailPoint) -> rusqlite::Result<()> {
     Err(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None))
 }
 
-/// Syncs a file by `sync`, at a point where that may be made to fail.
+/// Syncs a file by calling `sync`, or reports the failure that a test injected at `point`.
 pub(crate) fn sync_or_fail(
     point: FailPoint,
     sync: impl FnOnce() -> io::Result<()>,

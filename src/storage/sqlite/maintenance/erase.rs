@@ -55,14 +55,14 @@ pub(crate) fn erase_deleted(
     Ok(is_complete)
 }
 
-/// Opens the connection to look with. What it finds are numbers of rows, which the writer erases in its own
-/// file: they must not come from another file that was put into its place.
+/// Opens the connection that looks for rows. The writer erases them in its own file, by the numbers that this
+/// connection finds. So it must not read another file that was put in the place of the database.
 fn connection_to_look(files: &DatabaseFiles) -> Result<Connection, StoreError> {
     let in_place = || match files.state() {
         FilesState::InPlace => Ok(()),
         _ => Err(StoreError::Unavailable(Unavailable::Moved)),
     };
-    // Before as well: opening another file would make a log beside it.
+    // Checked before as well: opening another file would make a log beside it.
     in_place()?;
     let connection = look_connection(files.database()).map_err(|error| read_error(&error))?;
     in_place()?;
@@ -279,7 +279,7 @@ mod tests {
         }
     }
 
-    /// In the other file the message belongs to a workspace that was deleted; in ours to one that was not.
+    /// In the other file the message belongs to a deleted workspace; in our file its workspace is in use.
     #[test]
     fn rows_that_another_file_names_are_not_erased() {
         let folder = tempfile::tempdir().unwrap();
@@ -310,7 +310,7 @@ mod tests {
                 swap(folder, "aside.db", "h.db");
             }
         };
-        // Asked before each look.
+        // Called before each look.
         let is_stopping = || {
             back();
             false
