@@ -189,10 +189,14 @@ impl<T: AsyncRead + Unpin> AsyncRead for Connection<T> {
         }
         if let Some(connections) = self.connections.upgrade() {
             if self.state.stage.get() == Stage::Idle {
+                // Dropped bytes, too: a client must not send them for ever.
                 connections.begin_request(&self.state);
             }
-            if !self.state.refused.get() && !self.gate.drops() {
-                connections.receive(&self.state, handed_over);
+            if !self.gate.drops() {
+                self.state.drains.set(false);
+                if !self.state.refused.get() {
+                    connections.receive(&self.state, handed_over);
+                }
             }
         }
         Poll::Ready(Ok(()))
@@ -235,6 +239,12 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Connection<T> {
         let is_out = matches!(flushed, Poll::Ready(Ok(()))) && !self.state.streams.get();
         if is_out && self.gate.flushed() {
             self.state.wake();
+        }
+        if is_out
+            && self.gate.drops()
+            && let Some(connections) = self.connections.upgrade()
+        {
+            connections.drain(&self.state);
         }
         flushed
     }

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
+use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 
@@ -17,11 +18,17 @@ const SPARED_FOR: Duration = Duration::from_secs(1);
 /// together hold half of its limit then.
 pub(super) const SPARED_BYTES: usize = 4096;
 
+/// The most connections of a worker on which actix-http drops the rest of an answered request. It does so for
+/// five seconds, and each keeps a read buffer of up to 128 KiB, whose bytes count for no account.
+pub(super) const DRAINING_MAX: usize = 256;
+
 /// The connections of one worker.
 pub(in crate::api) struct Connections {
     pub(super) limits: Limits,
     states: RefCell<Vec<Rc<ConnectionState>>>,
     accounts: Accounts,
+    /// The connections that began to drain last, the oldest first.
+    draining: RefCell<VecDeque<Weak<ConnectionState>>>,
     watched: Cell<bool>,
 }
 
@@ -32,6 +39,7 @@ impl Connections {
             limits,
             states: RefCell::default(),
             accounts: Accounts::new(),
+            draining: RefCell::default(),
             watched: Cell::new(false),
         })
     }
@@ -105,6 +113,22 @@ impl Connections {
         state.received.set(0);
         state.announced.set(0);
         self.note(state, Kind::Request, 0);
+    }
+
+    /// Records that the rest of the answered request on `state` is dropped. Beyond [`DRAINING_MAX`], closes the
+    /// connection that began to drain first: its client has the answer.
+    pub(super) fn drain(&self, state: &Rc<ConnectionState>) {
+        if state.drains.replace(true) {
+            return;
+        }
+        let mut draining = self.draining.borrow_mut();
+        draining.push_back(Rc::downgrade(state));
+        if draining.len() > DRAINING_MAX
+            && let Some(first) = draining.pop_front().and_then(|first| first.upgrade())
+            && first.drains.get()
+        {
+            first.close();
+        }
     }
 
     /// Counts the bytes of `state` for `owner` from now on.

@@ -47,7 +47,9 @@ pub(super) struct ConnectionState {
     pub(super) progress: Cell<Progress>,
     /// True if the handler must refuse the request; further bytes of it are not kept.
     pub(super) refused: Cell<bool>,
-    /// Wakes the handler for that.
+    /// True while the rest of an answered request is dropped.
+    pub(super) drains: Cell<bool>,
+    /// Wakes the handler for a refusal.
     refusal: RefCell<Option<Waker>>,
     /// True while more of the response is still to be rendered.
     pub(super) streams: Cell<bool>,
@@ -72,6 +74,7 @@ impl ConnectionState {
             account: RefCell::new(account),
             progress: Cell::new(Progress::Unread),
             refused: Cell::new(false),
+            drains: Cell::new(false),
             refusal: RefCell::default(),
             streams: Cell::new(false),
             taken: Cell::new(0),

@@ -199,10 +199,12 @@ fn the_rest_of_a_body_whose_request_is_answered_is_not_counted() {
         Framework::with(&[head, b"yyyy"], |mut framework| {
             framework.read();
             assert_eq!(held(&framework), head.len());
+            assert!(!framework.connection.state.drains.get());
             framework.answer();
             assert_eq!(held(&framework), 0);
             assert_eq!(framework.read().unwrap(), b"yyyy");
             assert_eq!(held(&framework), 0);
+            assert!(framework.connection.state.drains.get());
         });
     }
     // With a lost boundary, bytes still count.

@@ -244,3 +244,25 @@ proptest! {
         outcome?;
     }
 }
+
+#[test]
+fn of_too_many_connections_that_drain_the_first_is_closed() {
+    crowd(|connections| {
+        let drain = || {
+            let state = connections.take_in();
+            connections.drain(&state);
+            state
+        };
+        let goes_on = drain();
+        goes_on.drains.set(false);
+        let drained: Vec<_> = (0..DRAINING_MAX).map(|_| drain()).collect();
+        assert!(!goes_on.closed.get(), "it has drained");
+        assert!(drained.iter().all(|state| !state.closed.get()));
+        // Once more for the same connection is not one more.
+        connections.drain(&drained[1]);
+        assert!(!drained[0].closed.get());
+        drain();
+        let closed: Vec<_> = drained.iter().map(|state| state.closed.get()).collect();
+        assert!(closed[0] && !closed[1..].contains(&true));
+    });
+}

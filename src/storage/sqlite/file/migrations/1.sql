@@ -135,7 +135,7 @@ CREATE TABLE delivery (
   attempt     INTEGER NOT NULL,                  -- counts from 1 over all runs of the event
   succeeded   INTEGER NOT NULL,                  -- 1: answered 2xx
   code        INTEGER,                           -- status code; NULL: no answer
-  error       INTEGER,                           -- domain::attempt_failure; NULL: there was an answer
+  error       INTEGER,                           -- domain::delivery_error; NULL: there was an answer
   duration_ms INTEGER NOT NULL,
   created_at  INTEGER NOT NULL,
   response    TEXT                               -- start of the answer, or the error in words
