@@ -81,6 +81,17 @@ pub struct HttpClientSettings {
     pub policy: NetworkPolicy,
 }
 
+/// One request, a POST.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// The endpoint's URL, with query and all.
+    pub url: &'a str,
+    /// Headers in addition to the usual ones. Names are lower case.
+    pub headers: &'a [(&'static str, &'a str)],
+    /// The body, which is JSON.
+    pub body: &'a [u8],
+}
+
 /// The result of one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpResult {
@@ -132,28 +143,22 @@ impl HttpClient {
         })
     }
 
-    /// POSTs `body` as JSON, with `headers` in addition to the usual ones. Blocks for at most the time limit
-    /// of an attempt.
+    /// Makes the request. Blocks for at most the time limit of an attempt.
     ///
     /// Header values and URLs that could split a request fail as [`AttemptFailure::Internal`], without a
     /// connection.
     #[must_use]
-    pub fn post(&self, url: &str, headers: &[(&'static str, &str)], body: &[u8]) -> HttpResult {
+    pub fn post(&self, request: &Request<'_>) -> HttpResult {
         let started = Instant::now();
-        let result = self.attempt(url, headers, body, started);
+        let result = self.attempt(request, started);
         HttpResult {
             result,
             duration: started.elapsed(),
         }
     }
 
-    fn attempt(
-        &self,
-        url: &str,
-        headers: &[(&'static str, &str)],
-        body: &[u8],
-        started: Instant,
-    ) -> Result<Response, Failure> {
+    fn attempt(&self, request: &Request<'_>, started: Instant) -> Result<Response, Failure> {
+        let &Request { url, headers, body } = request;
         let uri = self.target(url)?;
         let request = || {
             let request = self

@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::http_client::{Failure, HttpClient, HttpResult, Response};
+use super::http_client::{Failure, HttpClient, HttpResult, Request, Response};
 use super::protocol::{AttemptJob, AttemptReport, AttemptResult};
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::Clock;
@@ -37,12 +37,12 @@ const NOTHING_IS_DELIVERED: &str =
 /// The client that makes requests. In a server it is the HTTP client; the engine's tests script one.
 pub trait Transport: Send + Sync {
     /// Makes one POST and returns its result.
-    fn post(&self, url: &str, headers: &[(&'static str, &str)], body: &[u8]) -> HttpResult;
+    fn post(&self, request: &Request<'_>) -> HttpResult;
 }
 
 impl Transport for HttpClient {
-    fn post(&self, url: &str, headers: &[(&'static str, &str)], body: &[u8]) -> HttpResult {
-        HttpClient::post(self, url, headers, body)
+    fn post(&self, request: &Request<'_>) -> HttpResult {
+        HttpClient::post(self, request)
     }
 }
 
@@ -279,10 +279,12 @@ fn post(shared: &Shared, event: &QueuedEvent, target: &Target, body: &[u8]) -> A
         ("webhook-timestamp", timestamp.as_str()),
         ("webhook-signature", signature.as_str()),
     ];
-    let HttpResult { result, duration } =
-        shared
-            .transport
-            .post(target.settings.url.as_str(), &headers, body);
+    let request = Request {
+        url: target.settings.url.as_str(),
+        headers: &headers,
+        body,
+    };
+    let HttpResult { result, duration } = shared.transport.post(&request);
     match result {
         Ok(Response {
             code,

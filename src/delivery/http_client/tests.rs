@@ -65,8 +65,16 @@ fn hasty_client() -> HttpClient {
     })
 }
 
+fn request<'a>(
+    url: &'a str,
+    headers: &'a [(&'static str, &'a str)],
+    body: &'a [u8],
+) -> Request<'a> {
+    Request { url, headers, body }
+}
+
 fn post(client: &HttpClient, url: &str) -> Result<Response, Failure> {
-    client.post(url, &[], b"{}").result
+    client.post(&request(url, &[], b"{}")).result
 }
 
 fn failure(client: &HttpClient, url: &str) -> Failure {

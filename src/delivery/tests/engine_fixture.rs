@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::delivery::http_client::{Failure, HttpResult, Response};
+use crate::delivery::http_client::{Failure, HttpResult, Request, Response};
 use crate::delivery::{Engine, EngineSettings, Transport};
 use crate::domain::access::Visibility;
 use crate::domain::attempt_failure::AttemptFailure;
@@ -111,8 +111,10 @@ impl Scripted {
 }
 
 impl Transport for Scripted {
-    fn post(&self, url: &str, headers: &[(&'static str, &str)], _: &[u8]) -> HttpResult {
-        let id = headers
+    fn post(&self, request: &Request<'_>) -> HttpResult {
+        let url = request.url;
+        let id = request
+            .headers
             .iter()
             .find(|(name, _)| *name == "webhook-id")
             .unwrap()

@@ -26,7 +26,7 @@ fn a_name_that_takes_too_long_to_resolve() {
         ..open_settings()
     };
     let client = HttpClient::new(settings, Arc::new(Never)).expect("a client");
-    let attempt = client.post("http://slow.test/", &[], b"{}");
+    let attempt = client.post(&request("http://slow.test/", &[], b"{}"));
     let failure = attempt.result.expect_err("a failure");
     assert_eq!(failure.kind, AttemptFailure::Dns);
     assert_eq!(failure.message, "slow.test didn't resolve in time");

@@ -7,7 +7,7 @@ fn the_request_as_sent() {
     let receiver = Receiver::answering(OK);
     let url = format!("http://{}/a%20b?q=1#part", receiver.address);
     let headers = [("webhook-id", "1"), ("webhook-signature", "v1,x v1,y")];
-    let attempt = open_client().post(&url, &headers, br#"{"type":"a"}"#);
+    let attempt = open_client().post(&request(&url, &headers, br#"{"type":"a"}"#));
     assert_eq!(attempt.result.map(|response| response.code), Ok(200));
     let request = receiver.request();
     let mut lines: Vec<&str> = request.head.lines().collect();
@@ -32,7 +32,7 @@ fn the_request_as_sent() {
 fn a_body_of_many_buffers_arrives_whole() {
     let receiver = Receiver::answering(OK);
     let body = "x".repeat(256 * 1024);
-    let attempt = open_client().post(&receiver.url(), &[], body.as_bytes());
+    let attempt = open_client().post(&request(&receiver.url(), &[], body.as_bytes()));
     assert!(attempt.result.is_ok());
     assert_eq!(receiver.request().body, body);
 }
@@ -47,7 +47,7 @@ fn bodies_of_all_sizes_arrive_whole() {
         .chain([0, 1, 16_000, 16_384, 20_000])
     {
         let body: String = ('a'..='z').cycle().take(size).collect();
-        let attempt = client.post(&receiver.url(), &[], body.as_bytes());
+        let attempt = client.post(&request(&receiver.url(), &[], body.as_bytes()));
         assert!(attempt.result.is_ok(), "{size}");
         assert_eq!(receiver.request().body, body);
     }
@@ -284,7 +284,7 @@ fn nothing_can_split_a_request() {
     let url = format!("http://127.0.0.1:{}/", target.port());
     for value in ["a\r\nx: y", "a\ny", "a\0"] {
         let failure = client
-            .post(&url, &[("webhook-id", value)], b"{}")
+            .post(&request(&url, &[("webhook-id", value)], b"{}"))
             .result
             .expect_err("refused");
         assert_eq!(failure.kind, AttemptFailure::Internal);

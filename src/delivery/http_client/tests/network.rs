@@ -12,7 +12,7 @@ fn a_connection_serves_again() {
     let client = open_client();
     for _ in 0..5 {
         // Endpoints with the same receiver share the connection.
-        let attempt = client.post(&receiver.url(), &[], b"{}");
+        let attempt = client.post(&request(&receiver.url(), &[], b"{}"));
         assert!(attempt.result.is_ok());
         assert_eq!(receiver.request().connection, 0);
     }
@@ -160,7 +160,7 @@ fn a_request_that_cannot_have_arrived_is_repeated_on_a_new_connection() {
         allow_http: true,
     };
     let headers = [("webhook-id", "1")];
-    let attempt = client.post(&receiver.url(), &headers, b"{\"a\":1}");
+    let attempt = client.post(&request(&receiver.url(), &headers, b"{\"a\":1}"));
     assert_eq!(attempt.result.map(|response| response.code), Ok(200));
     let request = receiver.request();
     assert_eq!(request.body, "{\"a\":1}");
@@ -189,7 +189,7 @@ fn a_receiver_that_hangs_runs_into_the_deadline() {
             conversation.send(start);
             conversation.hang();
         });
-        let attempt = hasty_client().post(&receiver.url(), &[], b"{}");
+        let attempt = hasty_client().post(&request(&receiver.url(), &[], b"{}"));
         let failure = attempt.result.expect_err("a failure");
         assert_eq!(
             failure.kind,
@@ -226,7 +226,7 @@ fn a_receiver_that_drips_runs_into_the_deadline() {
                 && conversation.send("0")
             {}
         });
-        let attempt = hasty_client().post(&receiver.url(), &[], b"{}");
+        let attempt = hasty_client().post(&request(&receiver.url(), &[], b"{}"));
         let failure = attempt.result.expect_err("a failure");
         assert_eq!(
             failure.kind,
@@ -246,7 +246,7 @@ fn a_receiver_that_takes_nothing_runs_into_the_deadline() {
         let _ = stop.lock().expect("one connection").recv();
     });
     let body = vec![b'x'; 64 * 1024 * 1024];
-    let attempt = hasty_client().post(&receiver.url(), &[], &body);
+    let attempt = hasty_client().post(&request(&receiver.url(), &[], &body));
     assert_eq!(
         attempt.result.expect_err("a failure").kind,
         AttemptFailure::Timeout
@@ -273,7 +273,7 @@ fn many_threads_share_a_client() {
             let (client, url) = (&client, &url);
             scope.spawn(move || {
                 for _ in 0..50 {
-                    let attempt = client.post(url, &[], b"{}");
+                    let attempt = client.post(&request(url, &[], b"{}"));
                     assert_eq!(attempt.result.map(|response| response.code), Ok(200));
                 }
             });

@@ -93,8 +93,11 @@ fn a_long_answer_leaves_the_connection_as_it_was() {
 fn a_body_of_many_records_arrives_whole() {
     let (receiver, certificate) = tls_receiver();
     let body = "x".repeat(256 * 1024);
-    let attempt =
-        trusting(certificate).post(&url(&receiver, "receiver.test"), &[], body.as_bytes());
+    let attempt = trusting(certificate).post(&request(
+        &url(&receiver, "receiver.test"),
+        &[],
+        body.as_bytes(),
+    ));
     assert!(attempt.result.is_ok());
     assert_eq!(receiver.request().body, body);
 }
@@ -132,7 +135,7 @@ fn a_handshake_that_hangs_runs_into_the_deadline() {
     let receiver = Receiver::start(|conversation| {
         let _ = std::io::copy(&mut conversation.stream, &mut std::io::sink());
     });
-    let attempt = hasty_client().post(&url(&receiver, "receiver.test"), &[], b"{}");
+    let attempt = hasty_client().post(&request(&url(&receiver, "receiver.test"), &[], b"{}"));
     let failure = attempt.result.expect_err("a failure");
     assert_eq!(failure.kind, AttemptFailure::Timeout, "{failure:?}");
     assert!(attempt.duration < PLENTY / 4);
