@@ -1,10 +1,11 @@
 //! Lists against a model: a small world of random rows, random filters, and the same question asked
 //! of a plain vector.
 
+mod list_fixture;
 mod model;
 mod parts;
 mod plans;
-mod world;
+mod random_filters;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
