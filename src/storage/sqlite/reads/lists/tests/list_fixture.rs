@@ -260,7 +260,7 @@ impl ListFixture {
             .unwrap();
     }
 
-    /// Disables some endpoints after the fact: their pending events are skipped, and not swept.
+    /// Disables some endpoints that have events already: their pending events are skipped, and not swept.
     fn skip_backlogs(&mut self, random: &mut StdRng) {
         let last = self.events.last().map_or(0, |event| event.seq);
         for (at, endpoint) in self.endpoints.iter_mut().enumerate() {
@@ -328,7 +328,8 @@ impl ListFixture {
         counters.write(&self.connection).unwrap();
     }
 
-    /// All rows up to one of them, and some of those after it, as in the middle of a block.
+    /// Adds all rows up to one of them to the list indexes, and some of those after it, as in the middle of a
+    /// batch.
     fn add_to_list_indexes(&self, random: &mut StdRng) {
         for kind in ["event", "delivery"] {
             let newest = format!("SELECT coalesce(max(seq), 0) FROM {kind}");

@@ -1,4 +1,4 @@
-//! Random filters of random rows, and the same filters applied to plain vectors.
+//! Lists against a model: random filters of random rows, and the same filters applied to plain vectors.
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -156,7 +156,7 @@ fn only_the_newest_are_searched() {
         limit: 100,
     };
     for most in 1..20 {
-        let haystack = TextSearch {
+        let text_search = TextSearch {
             table: Table::Delivery,
             plan: &plan,
             in_table: plan.clone(),
@@ -165,7 +165,7 @@ fn only_the_newest_are_searched() {
             most: most as u64,
         };
         // The version of an id: every one has it.
-        let found = haystack
+        let found = text_search
             .search(&fixture.connection, &Pattern::new("-4"), page)
             .unwrap();
         let newest = fixture.deliveries.iter().rev().take(most);
@@ -230,7 +230,7 @@ fn is_text(query: Option<&str>) -> bool {
     query.is_some_and(|query| !query.trim().is_empty() && whole_uuid(query).is_none())
 }
 
-/// `more`: ids that are looked up but not sought in.
+/// Reports whether a row matches a query. `more` are ids that are looked up, but not searched for text.
 fn query_matches(query: Option<&str>, ids: &[Uuid], more: &[Uuid], code: Option<u16>) -> bool {
     let Some(query) = query else { return true };
     if let Some(id) = whole_uuid(query) {

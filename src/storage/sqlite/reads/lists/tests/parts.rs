@@ -12,7 +12,7 @@ use crate::storage::filter::{DeliveryFilter, EventFilter, Page, RowNumber};
 use crate::storage::part::{LongPayload, Paged, Part, Row};
 use crate::storage::sqlite::reads::lists;
 
-/// A fixture whose payloads have characters of every length.
+/// Returns a fixture whose payloads have characters of every length.
 fn fixture(seed: u64) -> ListFixture {
     let fixture = ListFixture::generate(seed);
     let sql = "UPDATE message SET body = CAST('aä€😀' || CAST(body AS TEXT) AS BLOB)
@@ -21,7 +21,7 @@ fn fixture(seed: u64) -> ListFixture {
     fixture
 }
 
-/// The rest of a page, each part with at most `bytes`; and how many parts there were.
+/// Reads the rest of a page in parts of at most `bytes`. Returns all its rows and the number of parts.
 fn rest<T>(
     paged: Paged<T>,
     bytes: usize,
@@ -40,7 +40,7 @@ fn rest<T>(
     (rows, parts)
 }
 
-/// A payload, piece by piece; `None` if it went away.
+/// Reads a payload piece by piece; `None` if it is archived meanwhile.
 fn payload(connection: &Connection, long: LongPayload, bytes: usize) -> Option<String> {
     let (mut text, mut from) = (String::new(), 0);
     loop {

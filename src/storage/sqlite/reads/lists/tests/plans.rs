@@ -1,4 +1,4 @@
-//! What `SQLite` makes of the statements.
+//! The query plans of the statements.
 
 use rusqlite::Connection;
 
@@ -141,7 +141,7 @@ fn no_statement_reads_a_whole_table_or_sorts() {
     }
 }
 
-/// A scan reads what is in its range, and nothing but the index unless it looks for a text.
+/// Checks that a scan reads only the rows in its range, and only the index unless it searches for a text.
 fn check_scan(sql: &str, plan: &[String]) {
     let seeks = sql.contains("sought(");
     let steps = if seeks {

@@ -12,7 +12,7 @@ use crate::domain::delivery::CodeClass;
 use crate::domain::event::EventStatus;
 use crate::storage::filter::{DeliveryFilter, EventFilter, Page};
 
-/// Something in one of `one_in` cases.
+/// Returns something in one of `one_in` cases.
 pub(super) fn maybe(random: &mut StdRng, one_in: u32) -> Option<()> {
     random.random_ratio(1, one_in).then_some(())
 }
@@ -36,7 +36,7 @@ pub(super) fn random_reach(fixture: &ListFixture, random: &mut StdRng) -> Visibi
     }
 }
 
-/// None in most cases; else a few, of which some may be repeated and some be nobody's.
+/// Returns no values in most cases; else a few, of which some may be repeated and some may be `nobody`.
 fn some<T: Clone>(random: &mut StdRng, all: &[T], nobody: T) -> Vec<T> {
     if random.random_ratio(3, 5) {
         return Vec::new();

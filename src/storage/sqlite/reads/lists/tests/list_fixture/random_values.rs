@@ -14,7 +14,7 @@ pub(super) const MINUTE_US: i64 = 60_000_000;
 pub(super) struct WallClock(pub(super) i64);
 
 impl WallClock {
-    /// The next time, and whether the clock was set back before it.
+    /// Returns the next time, and whether the clock was set back before it.
     pub(super) fn next(&mut self, random: &mut StdRng, steps: bool) -> (i64, bool) {
         let back = steps && random.random_ratio(1, 60);
         self.0 += match random.random_range(0..10) {
@@ -27,7 +27,8 @@ impl WallClock {
     }
 }
 
-/// How far the next number is: rarely so far that a block of counters ends on the way, or several.
+/// Returns the distance to the next number: rarely so large that one or more blocks of counters end within
+/// it.
 pub(super) fn next_number(random: &mut StdRng) -> i64 {
     match random.random_range(0..30) {
         0 => random.random_range(1..3 * BLOCK),
@@ -52,7 +53,7 @@ pub(super) fn random_code(random: &mut StdRng) -> Option<u16> {
     .unwrap()
 }
 
-/// Like the server's ids: the clock, then chance.
+/// Returns an id like those of the server: the time, then random bits.
 pub(super) fn random_id(random: &mut StdRng, now: i64) -> Uuid {
     let mut bytes: [u8; 16] = random.random();
     let millis = u64::try_from(Timestamp::from_micros(now).micros() / 1000).unwrap();
