@@ -246,8 +246,9 @@ CREATE TABLE clock_step (
 ) WITHOUT ROWID;
 
 -- Single values. There may be others than those below. 'archived': payloads are dropped up to this message.
--- 'archived N': the same from message N on, when an earlier message still keeps its payload because the
--- clock was ahead. 'erase N': the deleted workspace N is erased up to this message.
+-- 'archived N': the same from message N on, where the clock was set back, if an earlier message still keeps
+-- its payload because it has a pending event or the clock was ahead. 'erase N': the deleted workspace N is
+-- erased up to this message.
 CREATE TABLE meta (
   key   TEXT PRIMARY KEY,
   value INTEGER NOT NULL

@@ -1,13 +1,14 @@
 //! The HTTP API.
 //!
-//! Promises: a request is refused in the order of the contract, with all problems of its input at once; a
-//! success is sent only after the change is on disk; no input gives a 5xx; no token or secret is logged. The
-//! input is turned into domain types here, once, and is not checked again further in.
+//! Clients rely on the *contract*, `docs/API.md`. It orders the errors: a response reports the first one that
+//! applies, and for bad input all problems at once. More promises: a success is sent only after the change is
+//! on disk; no input gives a 5xx; no token or secret is logged. This layer turns the input into domain types,
+//! once; the layers below do not check it again.
 //!
-//! The way of a request: [`connection`] reads its bytes; [`request_log`] gives it an id; CORS answers a
-//! preflight; [`routes`] finds the route, [`auth`] the caller, and [`limits`] counts the request; a handler
-//! reads the input through [`validate`], calls the store and renders with [`objects`], long responses in
-//! [`slices`] ([`streamed`]). [`error`] turns errors into responses.
+//! The path of a request: [`connection`] reads its bytes; [`request_log`] gives it an id; [`application`]
+//! responds to a CORS preflight; [`routes`] finds the route, [`auth`] the caller, and [`limits`] counts the
+//! request; a handler reads the input through [`validate`], calls the store and renders the result with
+//! [`objects`]. [`streamed`] sends a long response in [`slices`]. [`error`] turns errors into responses.
 //!
 //! This layer must not know SQL, how a store is made, or how deliveries are sent. Reads of the store run on
 //! blocking threads; writes are awaited and hold no thread.

@@ -81,13 +81,14 @@ pub enum AppError {
     /// The API did not start, or ended by itself.
     #[error("the HTTP server ended: {0}")]
     Server(io::Error),
-    /// The server stopped, but the last checkpoint failed: the next start reads the rest from the log.
+    /// The server stopped, but the last checkpoint failed: the next start reads the rest from the write-ahead
+    /// log.
     #[error(transparent)]
     Close(#[from] CloseError),
 }
 
-/// A server whose port is bound, database open and engine delivering. It answers requests once
-/// [`Application::run_until`] runs; earlier ones wait in the port's backlog.
+/// A server whose port is bound, database open and engine delivering. It handles requests once
+/// [`Application::run_until`] runs; earlier connections wait in the port's backlog.
 pub struct Application {
     addr: SocketAddr,
     store: Arc<SqliteStore>,
@@ -179,7 +180,7 @@ impl Application {
         };
         tracing::info!("stopping");
 
-        // From here on the API refuses publishes with an error, and answers all other requests, while the
+        // From here on the API refuses publishes with an error, and serves all other requests, while the
         // attempts under way get their grace period.
         self.api.stop_publishing();
         drop(stop_engine(self.engine).await);
@@ -189,7 +190,7 @@ impl Application {
         {
             tracing::warn!(%error, "when tokens were used last could not be written");
         }
-        // The outcomes of those attempts are queued now; the store writes its queue and closes.
+        // The records of those attempts are queued now; the store writes its queue and closes.
         let closed = stop_store(self.store).await;
         if closed.is_ok() {
             tracing::info!("stopped");
@@ -272,7 +273,8 @@ fn engine_settings(delivery: &DeliverySettings) -> EngineSettings {
     }
 }
 
-/// Starts the stop of the engine at once, awaited or not. A panic in it is logged by its thread.
+/// Stops the engine on a blocking thread. The stop begins at once, even if the handle is not awaited. The
+/// panic hook logs a panic.
 fn stop_engine(engine: Arc<Engine>) -> JoinHandle<()> {
     spawn_blocking(move || engine.stop())
 }

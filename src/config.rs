@@ -1,8 +1,8 @@
 //! Every setting of a server: its flag, its environment variable, its default and its check.
 //!
-//! There is one struct per concern; each layer gets its own and reads no other. Values are checked while the
-//! command line is read, so the error for a bad one names its flag. A default stands in the attribute of its
-//! field and nowhere else: `Default` takes it from there.
+//! There is one struct per concern. Values are checked while the command line is read, so the error for a bad
+//! one names its flag. A default stands in the attribute of its field and nowhere else: `Default` takes it
+//! from there.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -27,7 +27,7 @@ pub struct StorageSettings {
     pub database: PathBuf,
 }
 
-/// The default address of the API, which `healthcheck` asks too.
+/// The default address of the API. The subcommand `healthcheck` uses it, too.
 pub const LISTEN: &str = "127.0.0.1:8080";
 
 /// The address and the limits of the API.
@@ -208,10 +208,10 @@ default_from_attributes!(
     RetentionSettings
 );
 
-/// Reads `1500ms`, `5s`, `2m`, `1h` or `30d`.
+/// Reads `1500ms`, `5s`, `2m` or `2min`, `1h`, `30d` or `0`.
 ///
 /// # Errors
-/// A text that names the accepted form.
+/// A text that names the accepted form, or says that the duration is too long.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     let digits = text

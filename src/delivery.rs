@@ -4,7 +4,8 @@
 //! ([`mailbox`]), tells the pure [`scheduler`] of them and carries out what the scheduler decides ([`round`],
 //! [`dispatcher`]). Sender threads make the attempts ([`sender`]) and never touch the database; a reader
 //! thread reads the queue for the dispatcher ([`reader`]). Threads that send a message never wait for the
-//! dispatcher. All use of ureq is in this folder; nothing here knows of the API.
+//! dispatcher. All use of ureq is in this folder, except for the requests of the command line. Nothing here
+//! knows of the API.
 
 mod dispatcher;
 mod endpoint_queue;

@@ -1,13 +1,13 @@
 //! Fail points: named steps at which tests make the process crash, wait, panic, or meet a failing disk.
 //!
 //! Promises about crashes must be tested at the critical moments, which last microseconds. So these steps
-//! have names, and the code calls [`hit`] or [`fault`] at each. Without the feature `fail-points`, which
+//! have names, and the code calls [`hit`] or [`inject`] at each. Without the feature `fail-points`, which
 //! only the crate's own tests turn on, these calls compile to nothing.
 //!
 //! With the feature, the environment variable `HOOKPOST_FAIL_POINT` names a file. While that file contains
 //! `POINT ACTION`, `POINT ACTION N` or `POINT ACTION N M`, the process performs the action whenever it comes
-//! to the point, or from the Nth time on, or from the Nth to the Mth time. Because it is a file and not the
-//! variable itself, a test can start and end a fault while the process runs.
+//! to the point, or from the Nth time on, or from the Nth to the Mth time. ACTION is `abort`, `full`, `fail`,
+//! `panic` or `hold`. Since the file can change, a test can start and end a fault while the process runs.
 
 /// A step that a promise depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,19 +20,19 @@ pub enum FailPoint {
     Migrating,
     /// A group of writes is about to commit.
     Commit,
-    /// The same, of a group with more than one operation.
+    /// A group with more than one operation is about to commit.
     CommitGroup,
-    /// The same, of a group with a message that has events.
+    /// A group with a message that has events is about to commit.
     CommitPublish,
-    /// The same, of a group with the outcome of an attempt.
+    /// A group with an attempt record is about to commit.
     CommitOutcome,
     /// A message that has events was committed; neither its publisher nor the dispatcher knows yet.
     CommittedPublish,
-    /// The outcome of an attempt was committed; the dispatcher was not notified yet.
+    /// An attempt record was committed; the dispatcher does not know yet.
     CommittedOutcome,
     /// A request is about to be made.
     Sending,
-    /// The answer to a request has come; its outcome was not reported yet.
+    /// The response to a request has come, or the request failed; the sender has not reported it yet.
     Sent,
     /// Some of a message's bodies are dropped, within a transaction.
     Archiving,
@@ -48,33 +48,34 @@ pub enum FailPoint {
     WriterTurn,
     /// The dispatcher has taken its messages.
     DispatcherTurn,
-    /// The thread that reads the queue has a request.
+    /// The reader of the queue has taken a request.
     ReaderTurn,
     /// The janitor is about to look for work.
     JanitorTurn,
     /// A name was looked up; the attempts that wait for it do not have the result yet.
     LookUpTurn,
-    /// Work of a request is about to be handed over to a blocking thread.
+    /// A handler is about to hand work over to a blocking thread.
     BlockingThread,
     /// A thread for a sender is about to be started.
     SenderStart,
     /// An attempt has ended, or has panicked; the dispatcher has no report of it yet.
     SenderTurn,
-    /// The log is about to be synced for a commit.
+    /// The write-ahead log is about to be synced.
     SyncLog,
-    /// The database file is about to be synced for a checkpoint.
+    /// The database file is about to be synced.
     SyncDatabase,
-    /// The log is treated as long, and is about to start over.
+    /// The writer checks whether the write-ahead log is too long (a fault makes it so), or is about to make
+    /// it start over.
     LongLog,
     /// A reading connection is about to read.
     Read,
     /// The writer is about to read what it changes.
     ReadForWrite,
-    /// A checkpoint is about to read the log.
+    /// A checkpoint is about to read the write-ahead log.
     ReadLog,
 }
 
-/// A failure that a point may report instead of success.
+/// A failure that the code at a point reports instead of success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// No space is left.
@@ -86,7 +87,7 @@ pub enum Fault {
 /// True if this build has fail points.
 pub const ENABLED: bool = cfg!(feature = "fail-points");
 
-/// Passes a point. Returns the fault to report there, if a test wants one.
+/// Does nothing in this build, and returns no fault.
 #[cfg(not(feature = "fail-points"))]
 #[inline]
 #[must_use]
@@ -97,7 +98,7 @@ pub const fn inject(_point: FailPoint) -> Option<Fault> {
 #[cfg(feature = "fail-points")]
 pub use self::armed::inject;
 
-/// Passes a point that cannot report a fault.
+/// Does the action that a test has set for `point`, where the code cannot report a fault.
 pub fn hit(point: FailPoint) {
     let _ = inject(point);
 }
@@ -113,13 +114,13 @@ mod armed {
 
     const VARIABLE: &str = "HOOKPOST_FAIL_POINT";
 
-    /// The interval at which a held process looks whether it is still held.
+    /// The interval at which a held thread reads the file again, to see whether it is still held.
     const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
-    /// The number of times that the armed point was passed.
+    /// The number of times that the process came to the point in the file.
     static PASSED: AtomicU32 = AtomicU32::new(0);
 
-    /// Passes a point. Returns the fault to report there, if a test wants one.
+    /// Does the action that a test has set for `point`. Returns the fault to report, if that is the action.
     #[must_use]
     pub fn inject(point: FailPoint) -> Option<Fault> {
         static FILE: OnceLock<Option<PathBuf>> = OnceLock::new();

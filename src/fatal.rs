@@ -13,7 +13,7 @@ pub const EXIT_CODE: i32 = 70;
 /// Logs `reason` in one line at level `error` and ends the process with [`EXIT_CODE`]. Nothing is flushed,
 /// written or checkpointed on the way out: the next start recovers from what is on disk.
 ///
-/// The process ends even if the line cannot be written; the line gets [`LAST_WORDS`] for it. If several
+/// The process ends even if the line cannot be written; writing may take [`LAST_WORDS`] at most. If several
 /// threads call this, the first one ends the process.
 pub fn exit(reason: &str) -> ! {
     // No failure of the log may keep the process from ending.

@@ -9,8 +9,8 @@
 //! [`QUEUE_LINES`] and [`QUEUE_BYTES`]. New lines are dropped, not old ones: the first lines of a problem
 //! tell more than later ones. The last eighth is reserved for errors.
 //!
-//! # The end
-//! Lines that are queued when the process ends get [`LAST_WORDS`] to be written.
+//! # The end of the process
+//! The process waits for the lines that are still queued, for [`LAST_WORDS`] at most.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -27,7 +27,7 @@ const QUEUE_BYTES: usize = 4 << 20;
 /// The number of parts that both limits are divided into; only errors may use the last part.
 const PARTS: usize = 8;
 
-/// The time that remaining lines get at the end of the process. A working disk or reader takes them in
+/// The time for which the end of the process waits for queued lines. A working disk or reader takes them in
 /// milliseconds; one that is stuck must not keep the process from ending.
 pub const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -39,7 +39,7 @@ const FULL_PAUSE: Duration = Duration::from_millis(10);
 struct State {
     lines: VecDeque<Vec<u8>>,
     bytes: usize,
-    /// True while the thread has a line that it took and has not written yet.
+    /// True while the thread writes a line that it took from the queue.
     writing: bool,
     /// True if there is a thread that writes.
     has_thread: bool,
@@ -100,10 +100,10 @@ pub fn push(line: &[u8], is_error: bool) {
     STDERR.push(line, is_error);
 }
 
-/// Waits until all lines are written, at most for `patience`.
-pub fn flush(patience: Duration) {
+/// Waits until all lines are written, at most for `timeout`.
+pub fn flush(timeout: Duration) {
     if STDERR.lock().has_thread {
-        STDERR.wait(patience);
+        STDERR.wait(timeout);
     } else {
         STDERR.drain(&mut *stderr());
     }
@@ -121,7 +121,8 @@ fn report(lines: u64) {
     );
 }
 
-/// Stderr without the standard library's lock: another thread that holds it might be waiting for a full disk.
+/// Returns stderr without the standard library's lock, since a thread that holds it might wait for a full
+/// disk.
 #[cfg(unix)]
 fn stderr() -> Box<dyn Write> {
     use std::os::fd::AsFd;
@@ -146,8 +147,8 @@ impl LogQueue {
         }
     }
 
-    /// Takes the lock. This module is below `vital`, whose locks end the process after a panic, so a panic is
-    /// ignored here; at worst it would leave a line out or a count behind.
+    /// Takes the lock, also after a panic under it. `vital`, whose locks end the process then, is above this
+    /// module. At worst a line is missing or a count is wrong.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -165,9 +166,9 @@ impl LogQueue {
         self.arrived.notify_one();
     }
 
-    fn wait(&self, patience: Duration) {
+    fn wait(&self, timeout: Duration) {
         let is_busy = |state: &mut State| state.is_busy();
-        drop(self.done.wait_timeout_while(self.lock(), patience, is_busy));
+        drop(self.done.wait_timeout_while(self.lock(), timeout, is_busy));
     }
 
     fn drain(&self, out: &mut dyn Write) {
@@ -181,7 +182,7 @@ impl LogQueue {
         }
     }
 
-    /// Writes lines for ever; `report` is called with the number of lost lines when one can be logged again.
+    /// Writes lines for ever. Calls `report` with the number of lost lines when it can be logged.
     fn run(&self, out: &mut dyn Write, report: &dyn Fn(u64)) {
         let mut torn = false;
         loop {
@@ -208,8 +209,8 @@ impl LogQueue {
         line
     }
 
-    /// Counts a line that was written or lost. Returns the number of lost lines to report now: lines can be
-    /// written again, and there is room for one more.
+    /// Counts the line if it was lost. Returns the number of lost lines to report now: 0 as long as lines
+    /// cannot be written, or half of the queue is full.
     fn settle(&self, written: bool) -> u64 {
         let mut state = self.lock();
         if !written {
@@ -223,8 +224,8 @@ impl LogQueue {
     }
 }
 
-/// Writes a line, and returns whether all of it was written. `torn` says that an earlier line was written in
-/// part, without its end.
+/// Writes a line, and returns whether all of it was written. `torn` is true while the last line that reached
+/// stderr lacks its end; then the next line begins with an end of line.
 fn write_line(out: &mut dyn Write, line: &[u8], torn: &mut bool) -> bool {
     if *torn && !write_all(out, b"\n").1 {
         return false;

@@ -1,16 +1,17 @@
 //! The store: the traits [`Store`] and [`Queue`], and the types of their methods.
 //!
-//! A use case is one method and one transaction. Methods take and return domain types, and [`StoreError`].
-//! Their callers must not learn which database is behind them: no type or error of a driver passes, so that
-//! another database can take the place of [`sqlite`].
+//! A use case is one method and one transaction. Methods take and return domain types, and [`StoreError`]. No
+//! type and no error of a database driver passes through them, so that another database can take the place of
+//! [`sqlite`].
 //!
 //! Reads block for milliseconds and must not run on asynchronous threads. Writes are queued and return a
 //! [`Pending`], which a handler awaits without holding a thread. It resolves after the change is on disk.
 //!
 //! Rows that may be large are read in parts. The caller says how many bytes of text may be in memory, and
-//! gets as many rows as fit, at least one. A payload that does not fit is left out, to be read in pieces.
-//! Nothing is held between two parts: a row is returned as it is when it is read, and left out if it is gone
-//! by then. The numbers of rows come from a list, so the caller may see those rows.
+//! gets as many rows as fit, at least one. A payload that does not fit is left out, to be read in pieces. No
+//! transaction is open between two parts: a row is returned as it is when it is read, and left out if it is
+//! gone by then. Such a read does not check who may see a row, because the row's number comes from a list
+//! that did.
 //!
 //! Every method that takes a [`Visibility`] treats objects that the caller may not see as absent.
 
@@ -46,12 +47,12 @@ use crate::domain::message::{Message, NewMessage};
 use crate::domain::secret::Secret;
 use crate::domain::workspace::{Workspace, WorkspaceName};
 
-/// A caller's wish for a new access token.
+/// The data of a new access token.
 #[derive(Clone, Debug)]
 pub struct NewAccessToken {
     /// The hash, which is stored in the token's place.
     pub hash: TokenHash,
-    /// The workspace it acts for; `None` for an admin token.
+    /// The workspace that it acts for; `None` for an admin token.
     pub workspace_id: Option<Uuid>,
     /// The comment of its owner.
     pub comment: String,
@@ -92,9 +93,10 @@ pub struct SettledAdmin {
 /// The state of the admin token that is in the server's settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GivenAdmin {
-    /// It is accepted until it ends, if it does: one made on the command line may.
+    /// It is accepted until this time; `None`: it has no end. A token that was made on the command line may
+    /// have one.
     Accepted(Option<Timestamp>),
-    /// It was revoked at that time, and stays so.
+    /// It was revoked at this time, and stays revoked.
     Revoked(Timestamp),
 }
 
@@ -107,12 +109,12 @@ pub struct EndedAdmin {
     pub children: u64,
 }
 
-/// The answer to a publish.
+/// The result of a publish.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Published {
     /// The message, new or as it was published first.
     pub message: Message,
-    /// Set if this is the answer of an earlier publish with the same idempotency key.
+    /// Set if an earlier publish with the same idempotency key stored the message.
     pub replayed: bool,
 }
 
@@ -125,31 +127,33 @@ pub trait Store: Send + Sync {
     fn find_caller(&self, hash: &TokenHash) -> Result<Option<Caller>, StoreError>;
     /// Stores the times when tokens were used last. Ignores tokens that are gone.
     fn touch_tokens(&self, used: Vec<(Uuid, Timestamp)>) -> Pending<()>;
-    /// Makes a token. [`StoreError::UnknownWorkspace`]; of a caller also [`StoreError::CallerEnded`],
-    /// [`StoreError::MissingScopes`] for what it does not hold itself, [`StoreError::TooManyTokens`].
+    /// Makes a token. Errors: [`StoreError::UnknownWorkspace`]; for a caller of the API also
+    /// [`StoreError::CallerEnded`], [`StoreError::MissingScopes`] for scopes that it does not hold itself,
+    /// [`StoreError::TooManyTokens`].
     fn create_token(&self, by: Actor, new: NewAccessToken) -> Pending<AccessToken>;
-    /// Returns tokens, newest first, of these workspaces if any are named. Only [`Visibility::All`] includes
-    /// admin tokens.
+    /// Returns tokens, newest first: those of `workspaces`, or of all if none are named. Only
+    /// [`Visibility::All`] includes admin tokens.
     fn list_tokens(
         &self,
         visibility: Visibility,
         workspaces: &[Uuid],
         page: Page,
     ) -> Result<Listed<AccessToken>, StoreError>;
-    /// Returns a token. [`StoreError::NotFound`].
+    /// Returns a token. Errors: [`StoreError::NotFound`].
     fn find_token(&self, visibility: Visibility, id: Uuid) -> Result<AccessToken, StoreError>;
-    /// Changes a token. [`StoreError::NotFound`]; of a caller also [`StoreError::CallerEnded`],
-    /// [`StoreError::MissingScopes`] for scopes that it does not hold and the token has or is to have,
-    /// [`StoreError::TokenRule`].
+    /// Changes a token. Errors: [`StoreError::NotFound`]; for a caller of the API also
+    /// [`StoreError::CallerEnded`], [`StoreError::MissingScopes`] for scopes that it does not hold and the
+    /// token has or is to have, [`StoreError::TokenRule`].
     fn update_token(&self, by: Actor, id: Uuid, patch: AccessTokenPatch) -> Pending<AccessToken>;
     /// Ends a token. Returns the number of tokens below it, which were revoked too, or kept. Errors as for
     /// [`Store::update_token`].
     fn revoke_token(&self, by: Actor, id: Uuid, descendants: Descendants) -> Pending<u64>;
     /// Accepts the admin token of the server's settings unless it was revoked, and ends those that were in
-    /// the settings before. The tokens that they made become children of the new one, if that has no end.
+    /// the settings before. The tokens that these made become children of the new one, if the new one has no
+    /// end.
     fn settle_admin_token(&self, given: Option<TokenHash>) -> Pending<SettledAdmin>;
 
-    /// Makes a workspace. [`StoreError::NameTaken`].
+    /// Makes a workspace. Errors: [`StoreError::NameTaken`].
     fn create_workspace(&self, name: WorkspaceName) -> Pending<Workspace>;
     /// Returns workspaces, newest first.
     fn list_workspaces(
@@ -157,22 +161,22 @@ pub trait Store: Send + Sync {
         visibility: Visibility,
         page: Page,
     ) -> Result<Listed<Workspace>, StoreError>;
-    /// Returns a workspace. [`StoreError::NotFound`].
+    /// Returns a workspace. Errors: [`StoreError::NotFound`].
     fn find_workspace(&self, visibility: Visibility, id: Uuid) -> Result<Workspace, StoreError>;
-    /// Returns the workspace with that name or id. [`StoreError::NotFound`].
+    /// Returns the workspace with that name or id. Errors: [`StoreError::NotFound`].
     fn find_workspace_named(&self, name_or_id: &str) -> Result<Workspace, StoreError>;
-    /// Renames a workspace. [`StoreError::NotFound`], [`StoreError::NameTaken`].
+    /// Renames a workspace. Errors: [`StoreError::NotFound`], [`StoreError::NameTaken`].
     fn rename_workspace(
         &self,
         visibility: Visibility,
         id: Uuid,
         name: WorkspaceName,
     ) -> Pending<Workspace>;
-    /// Deletes a workspace: revokes its tokens, deletes its endpoints, skips what is pending.
+    /// Deletes a workspace: revokes its tokens, deletes its endpoints, skips what is pending. Errors:
     /// [`StoreError::NotFound`].
     fn delete_workspace(&self, visibility: Visibility, id: Uuid) -> Pending<()>;
 
-    /// Makes an endpoint, enabled. [`StoreError::UnknownWorkspace`],
+    /// Makes an endpoint, enabled. Errors: [`StoreError::UnknownWorkspace`],
     /// [`StoreError::TooManyEndpoints`].
     fn create_endpoint(&self, new: NewEndpoint) -> Pending<Endpoint>;
     /// Returns endpoints, newest first.
@@ -188,26 +192,27 @@ pub trait Store: Send + Sync {
         numbers: &[RowNumber],
         bytes: usize,
     ) -> Result<Part<Endpoint>, StoreError>;
-    /// Returns an endpoint. [`StoreError::NotFound`].
+    /// Returns an endpoint. Errors: [`StoreError::NotFound`].
     fn find_endpoint(&self, visibility: Visibility, id: Uuid) -> Result<Endpoint, StoreError>;
-    /// Changes an endpoint; an empty patch changes nothing. [`StoreError::NotFound`].
+    /// Changes an endpoint; an empty patch changes nothing. Errors: [`StoreError::NotFound`].
     fn update_endpoint(
         &self,
         visibility: Visibility,
         id: Uuid,
         patch: EndpointPatch,
     ) -> Pending<Endpoint>;
-    /// Deletes an endpoint; its pending events are skipped. [`StoreError::NotFound`].
+    /// Deletes an endpoint; its pending events are skipped. Errors: [`StoreError::NotFound`].
     fn delete_endpoint(&self, visibility: Visibility, id: Uuid) -> Pending<()>;
-    /// Gives an endpoint another secret. [`StoreError::NotFound`].
+    /// Gives an endpoint another secret. Errors: [`StoreError::NotFound`].
     fn replace_secret(&self, visibility: Visibility, id: Uuid, secret: Secret)
     -> Pending<Endpoint>;
 
-    /// Reports whether an endpoint of the workspace is shown a [`Summary`](crate::domain::format::Summary) of
-    /// messages. A hint: for a publish without its summary, the writer makes it, and all writes wait
-    /// meanwhile.
+    /// Reports whether an endpoint of the workspace has a format that shows a
+    /// [`Summary`](crate::domain::format::Summary) of a message. A caller then makes the summary before it
+    /// publishes; without it the writer makes it, and all writes wait meanwhile. The result may be out of
+    /// date.
     fn shows_summaries(&self, workspace: Uuid) -> bool;
-    /// Stores a message and its events. [`StoreError::UnknownWorkspace`],
+    /// Stores a message and its events. Errors: [`StoreError::UnknownWorkspace`],
     /// [`StoreError::IdempotencyKeyReused`].
     fn publish(&self, new: NewMessage) -> Pending<Published>;
 
@@ -220,22 +225,22 @@ pub trait Store: Send + Sync {
     ) -> Result<Paged<Event>, StoreError>;
     /// Returns events with these numbers, in this order.
     fn read_events(&self, numbers: &[RowNumber], bytes: usize) -> Result<Part<Event>, StoreError>;
-    /// Returns an event. [`StoreError::NotFound`].
+    /// Returns an event. Errors: [`StoreError::NotFound`].
     fn find_event(
         &self,
         visibility: Visibility,
         id: Uuid,
         bytes: usize,
     ) -> Result<Row<Event>, StoreError>;
-    /// Returns at most `bytes` bytes, or four if that is more, of a payload, `from` the end of the piece
-    /// before. [`StoreError::EventArchived`] if the payload is gone.
+    /// Returns the piece of a payload that begins at `from`, where the piece before ends: at most `bytes`
+    /// bytes, or four if `bytes` is less. Errors: [`StoreError::EventArchived`] if the payload is gone.
     fn read_payload(
         &self,
         payload: LongPayload,
         from: u64,
         bytes: usize,
     ) -> Result<PayloadPiece, StoreError>;
-    /// Starts a new run of an event. [`StoreError::NotFound`] (also if the endpoint was deleted),
+    /// Starts a new run of an event. Errors: [`StoreError::NotFound`] (also if the endpoint was deleted),
     /// [`StoreError::EventArchived`], [`StoreError::EndpointDisabled`].
     fn redeliver(&self, visibility: Visibility, id: Uuid) -> Pending<()>;
     /// Returns deliveries, newest first.

@@ -18,15 +18,16 @@ use std::time::Duration;
 
 use crate::fatal;
 
-/// A thread that works until it is told to stop. Dropping the handle does not stop the thread: the owner must
-/// have made sure that it ends.
+/// A thread that works until it is told to stop. Dropping the handle does not stop the thread, but only lets
+/// it return: the owner must have made sure that it ends.
 pub struct VitalThread {
     thread: Mutex<Option<JoinHandle<()>>>,
     stopping: Arc<AtomicBool>,
 }
 
 impl VitalThread {
-    /// Starts the thread `name`. `work` returns soon after [`VitalThread::stop`] is called, and not before.
+    /// Starts the thread `name`. `work` must return soon after [`VitalThread::stop`] is called, and not
+    /// before.
     ///
     /// # Errors
     /// The system cannot start a thread.
@@ -57,7 +58,7 @@ impl VitalThread {
         }
     }
 
-    /// Reports whether the thread was not told to stop yet.
+    /// Reports whether the thread is still to work: [`VitalThread::stop`] was not called yet.
     pub fn is_working(&self) -> bool {
         !self.stopping.load(Ordering::SeqCst)
     }
@@ -69,8 +70,8 @@ impl Drop for VitalThread {
     }
 }
 
-/// Starts one thread of a pool, with a stack of `stack_bytes`. It may return when it has no work; a panic
-/// ends the process, because the threads that need its work would wait for ever.
+/// Starts one thread of a pool, with a stack of `stack_bytes`. The thread may return when it has no work. A
+/// panic in it ends the process, because the threads that need its work would wait for ever.
 ///
 /// # Errors
 /// The system cannot start a thread.
@@ -104,7 +105,7 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|_| fatal::exit(HALF_CHANGED))
 }
 
-/// Waits for a signal, with the lock released meanwhile. After a panic, as [`lock`].
+/// Waits for a signal, and releases the lock meanwhile. Ends the process as [`lock`] does.
 pub fn wait<'a, T>(signal: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
     signal
         .wait(guard)

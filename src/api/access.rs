@@ -6,8 +6,7 @@ use crate::domain::access::{Caller, Scope, Visibility};
 /// The callers that may use a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Every caller, also without a token; such a route is at the root, not under
-    /// [`BASES`](super::BASES).
+    /// Every client, with or without a token. Such a route is at the root, not under [`BASES`](super::BASES).
     Public,
     /// A token with any of these scopes.
     AnyOf(&'static [Scope]),

@@ -17,8 +17,8 @@ use super::{events, request_log};
 /// The time for which a browser may keep the response to a preflight.
 const PREFLIGHT_AGE_S: usize = 3600;
 
-/// Adds the API to an application. The API also responds to all other paths (401, 404), so add
-/// other services to the application before.
+/// Adds the API to an application. The API also responds to all other paths (401, 404), so add other
+/// services first.
 pub fn configure(config: &mut ServiceConfig, state: &Arc<ApiState>) {
     config.app_data(web::Data::from(Arc::clone(state)));
     for base in BASES {

@@ -1,7 +1,7 @@
-//! Authentication: the caller of a request, by its bearer token.
+//! Authentication: finds the caller of a request by its bearer token.
 //!
 //! The server looks a token up in the store by its hash and caches the result for half a second. So a
-//! busy producer costs two reads a second, while a token that another process revoked (a subcommand, say)
+//! busy producer costs four reads a second, while a token that another process revoked (a subcommand, say)
 //! still ends within a second. A change through this API makes the whole cache stale at once. Expiry is
 //! checked at every use.
 //!
@@ -13,8 +13,8 @@
 //! A token may end while the body of its request still arrives. Before the server acts on such a body, it
 //! authenticates the caller again (`Auth::again`).
 //!
-//! `last_used_at` is collected in memory and stored about once a minute: a crash loses at most a minute of
-//! it.
+//! The times for `last_used_at` are collected in memory and stored about once a minute: a crash loses those
+//! of the last minute.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -30,7 +30,7 @@ use crate::domain::access::{Caller, Token, TokenHash};
 use crate::domain::clock::Timestamp;
 use crate::storage::{Pending, Store};
 
-/// The time for which a result is used: half of the second within which a revocation must take effect.
+/// The time for which a cached result is used: half of the second within which a revocation must take effect.
 const CACHED_FOR: Duration = Duration::from_millis(500);
 
 /// The age from which on one request at a time reads the token again, while the others still use the
@@ -40,14 +40,14 @@ const REFRESHED_FROM: Duration = Duration::from_millis(250);
 /// The most tokens in the cache: about 2 MB.
 const CACHE_MAX: usize = 10_000;
 
-/// The cache of callers, and when their tokens were used.
+/// The cache of callers, and the times at which their tokens were used last.
 #[derive(Default)]
 pub(crate) struct Auth {
     cache: RwLock<HashMap<TokenHash, Cached>>,
     /// The number of changes of tokens. A result that was read before a change is stale, even if it
     /// enters the cache after the change.
     generation: AtomicU64,
-    /// When tokens were used, by id, since this was last stored.
+    /// The last use of each token, by its id. Emptied when it is stored.
     used: Mutex<HashMap<Uuid, Timestamp>>,
 }
 
@@ -75,7 +75,7 @@ pub(super) struct Authenticated {
 }
 
 /// The result of a look in the cache.
-enum Memory {
+enum CacheResult {
     /// The token is this caller's.
     Caller(Caller),
     /// The token was valid a moment ago; read it again.
@@ -114,12 +114,12 @@ impl Auth {
         }
     }
 
-    /// Reports whether a caller must be authenticated again at `now`.
+    /// Reports whether `known` must be authenticated again at `now`.
     pub(super) fn is_outdated(&self, known: &Authenticated, now: Timestamp) -> bool {
         self.is_old(known.asked) || known.caller.has_ended(now)
     }
 
-    /// Authenticates a caller again, whose token or scopes may have changed.
+    /// Authenticates `known` again, since its token may have ended or its scopes may have changed.
     ///
     /// # Errors
     /// [`ApiError::InvalidToken`], or the store's.
@@ -145,9 +145,9 @@ impl Auth {
             generation: self.generation.load(Ordering::SeqCst),
         };
         let caller = match self.remembered(&hash) {
-            Memory::Caller(caller) => caller,
-            Memory::Stale => self.ask(hash, store, readers, Lane::Known, asked).await?,
-            Memory::Unknown => {
+            CacheResult::Caller(caller) => caller,
+            CacheResult::Stale => self.ask(hash, store, readers, Lane::Known, asked).await?,
+            CacheResult::Unknown => {
                 self.ask(hash, store, readers, Lane::Unauthenticated, asked)
                     .await?
             }
@@ -170,28 +170,29 @@ impl Auth {
         self.generation.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Stores when tokens were used; `None` if no token was.
+    /// Stores the times at which tokens were used last. Returns `None` if no token was used since the last
+    /// call.
     pub(crate) fn flush(&self, store: &dyn Store) -> Option<Pending<()>> {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         let used = std::mem::take(&mut *used);
         (!used.is_empty()).then(|| store.touch_tokens(used.into_iter().collect()))
     }
 
-    fn remembered(&self, hash: &TokenHash) -> Memory {
+    fn remembered(&self, hash: &TokenHash) -> CacheResult {
         let cache = self.cache.read().unwrap_or_else(PoisonError::into_inner);
         let Some(cached) = cache.get(hash) else {
-            return Memory::Unknown;
+            return CacheResult::Unknown;
         };
         if self.is_old(cached.asked)
             || (cached.asked.at.elapsed() >= REFRESHED_FROM
                 && !cached.refreshing.swap(true, Ordering::Relaxed))
         {
-            return Memory::Stale;
+            return CacheResult::Stale;
         }
-        Memory::Caller(cached.caller)
+        CacheResult::Caller(cached.caller)
     }
 
-    /// Reports whether the result of a look-up that began then is stale.
+    /// Reports whether the result of a look-up that began at `asked` is stale.
     fn is_old(&self, asked: Asked) -> bool {
         asked.generation != self.generation.load(Ordering::SeqCst)
             || asked.at.elapsed() >= CACHED_FOR

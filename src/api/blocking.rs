@@ -11,8 +11,9 @@ use crate::storage::{StoreError, Unavailable};
 /// Runs `work` on a blocking thread of the worker.
 ///
 /// # Errors
-/// [`Unavailable::NoThread`] where the worker has no such thread and the system gives none: the runtime
-/// panics then, which would close the connection without an answer. Idle threads end after ten seconds.
+/// [`Unavailable::NoThread`] if no such thread is idle and the system cannot start one. The runtime panics
+/// then; not caught, the panic would close the connection without a response. Idle threads end after ten
+/// seconds, so this can happen at any time.
 pub(super) async fn run<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, ApiError> {

@@ -32,19 +32,19 @@ pub(crate) struct Call {
     pub(crate) state: Arc<ApiState>,
     /// The caller; for a public route, a caller without any scope.
     pub(crate) caller: Caller,
-    /// The proof of the caller; `None` for a public route.
+    /// The caller, with what is needed to check its token again; `None` for a public route.
     pub(super) authenticated: Option<Authenticated>,
     /// The access that the route requires.
     pub(super) access: Access,
     pub(super) request: HttpRequest,
     pub(super) payload: Option<web::Payload>,
-    /// The connection of the request, if there is one.
+    /// The handle to the connection of the request; `None` in tests without a socket.
     pub(super) unanswered: Option<Unanswered>,
     /// The `{id}` of the path, not decoded.
     pub(super) id: String,
 }
 
-/// The parts of a request that a blocking thread needs besides its body, see [`Call::said`].
+/// The parts of a request that a blocking thread needs besides its body. [`Call::said`] copies them.
 pub(crate) struct Said {
     /// The workspaces whose objects the caller may see.
     pub(crate) visibility: Visibility,
@@ -98,7 +98,7 @@ impl Call {
         Input::new(&self.id, self.request.query_string())
     }
 
-    /// Returns a copy of the request's path and query, for a thread to which the request cannot be moved.
+    /// Returns a copy of the request's path and query, since the request cannot be moved to another thread.
     pub(crate) fn said(&self) -> Said {
         Said {
             visibility: self.caller.visibility,
@@ -136,9 +136,9 @@ impl Call {
         }
     }
 
-    /// Receives the body: 415, 413, 503 and 400 in this order; 503 if the caller's other requests use up its
-    /// share of the memory. If the caller's token ended, or lost its scope, while the body was on its way:
-    /// 401 or 403, as for a request that begins now.
+    /// Receives the body. Refuses it with 415, 413, 503 or 400, in this order; with 503 if the caller's other
+    /// requests use up its share of the memory. If the caller's token ended or lost its scope before all of
+    /// the body came, refuses it with 401 or 403, like a request that begins now.
     pub(crate) async fn body(&mut self) -> Result<Body, ApiError> {
         let headers = self.request.headers();
         if !is_json(headers) {
@@ -158,7 +158,7 @@ impl Call {
         };
         let announced = announced.and_then(|bytes| usize::try_from(bytes).ok());
         let body = self.receive(payload, announced, limit).await?;
-        self.ask_again_who_calls().await?;
+        self.reauthenticate().await?;
         if encoded {
             return Err(ApiError::Encoding(
                 "The body must be sent without a content-encoding",
@@ -186,10 +186,10 @@ impl Call {
         body.map_err(|error| cut_off.map_or(error, ApiError::from))
     }
 
-    /// Runs `work`, which stores nothing, unless the server gives the request up meanwhile.
+    /// Runs `work`, which stores nothing, until the server gives the request up.
     ///
     /// # Errors
-    /// [`ApiError::TooMuchUnanswered`]
+    /// [`ApiError::TooMuchUnanswered`] if the server does so.
     pub(crate) async fn unless_given_up<T>(
         &self,
         work: impl Future<Output = T>,
@@ -200,7 +200,7 @@ impl Call {
         }
     }
 
-    async fn ask_again_who_calls(&mut self) -> Result<(), ApiError> {
+    async fn reauthenticate(&mut self) -> Result<(), ApiError> {
         let state = &self.state;
         let now = state.clock.now();
         let outdated = |known: &Authenticated| state.auth.is_outdated(known, now);
@@ -217,14 +217,14 @@ impl Call {
         Ok(())
     }
 
-    /// Reads the workspace in which an object is created, see [`workspace_within`].
+    /// Reads the workspace in which an object is created, as [`workspace_within`] does.
     pub(crate) fn workspace(&self, input: &mut Input<'_>) -> Field<Uuid> {
         workspace_within(self.caller.visibility, input)
     }
 }
 
-/// Reads the workspace in which an object is created: a workspace token's own; an admin token must name
-/// one. The store checks that it exists.
+/// Reads the workspace in which an object is created: the workspace token's own, or the one that an admin
+/// token must name. The store checks that the workspace exists.
 pub(crate) fn workspace_within(visibility: Visibility, input: &mut Input<'_>) -> Field<Uuid> {
     let own = match visibility {
         Visibility::All => return input.required("workspace_id", read::id),
@@ -255,8 +255,8 @@ fn is_json(headers: &HeaderMap) -> bool {
         || (essence.starts_with(b"application/") && essence.ends_with(b"+json"))
 }
 
-/// Collects a body of at most `limit` bytes; one that came in one piece is not copied. A body of
-/// `growing`, whose length was not announced, goes on only while there is room for it.
+/// Collects a body of at most `limit` bytes. A body that came in one piece is not copied. `growing` is set if
+/// the length was not announced; the body is then refused as soon as memory has no room for more of it.
 async fn receive(
     payload: web::Payload,
     limit: usize,

@@ -1,8 +1,8 @@
 //! The address of the client that sent a request.
 //!
 //! This is the peer of the connection, unless the peer is a proxy that the operator trusts; then it is the
-//! address that the proxy names in `X-Forwarded-For`. Any client can send that header, so it is read
-//! from the right, the end to which proxies append, and only while trusted proxies wrote it.
+//! address that the proxy names in `X-Forwarded-For`. Any client can send that header. So the server reads it
+//! from the right, where proxies append, up to the first address that is not a trusted proxy.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -11,7 +11,7 @@ use ipnet::IpNet;
 
 const X_FORWARDED_FOR: &str = "x-forwarded-for";
 
-/// Returns the client of a request that came over a connection from `peer`.
+/// Returns the address of the client whose request came over a connection from `peer`.
 pub(super) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_proxy = |ip: IpAddr| trusted.iter().any(|net| net.contains(&ip));
     let mut client = peer.to_canonical();
@@ -45,8 +45,8 @@ fn parse(hop: &[u8]) -> Option<IpAddr> {
     ip.ok().map(|ip: IpAddr| ip.to_canonical())
 }
 
-/// Returns the address by which limits count a client: an IPv4 address as it is, of an IPv6 address its /64
-/// network. A single host usually has a /64 to itself, and could use another address of it for each request.
+/// Returns the address by which limits count a client: an IPv4 address itself, or the /64 network of an IPv6
+/// address. A single host usually has a whole /64, and could use another address of it for each request.
 pub(super) fn client_key(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64)).into(),

@@ -6,26 +6,28 @@
 //!
 //! **Time.** actix-http limits the time of the first head of a connection, and the time between requests;
 //! `call` limits that of the body. Neither limits a later head that comes byte by byte, nor a client that
-//! does not read its response: either would hold a connection forever. So each connection is at one of four
-//! stages: idle, since the last response; with a request whose response has not begun; with a response of
-//! which the client has not taken all that is written; or with a response whose next part is being
-//! [rendered](super::streamed). Each stage has a limit, which one task of each worker enforces. Bytes that
-//! are held back do not count as received. At the third stage the client must take so many bytes in so
-//! long: if any byte were enough, a client could hold a slice for hours with a byte a second.
+//! does not read its response: either would hold a connection forever. So a connection is at one of four
+//! stages. At the first it is idle. At the second it has a request whose response has not begun. At the
+//! third it has a response that is written, but not all taken by the client. At the fourth it has a
+//! response whose next part is being [rendered](super::streamed). Each stage has a limit, which one task of
+//! each worker enforces. Bytes that are held back do not count as received. At the third stage the client
+//! must take a number of bytes in a given time ([`Limits`]): if any byte were enough, a client could hold a
+//! slice for hours with a byte a second.
 //!
-//! **Number.** When a worker's connections are nearly used up, it closes the one that has waited longest for
-//! each new one. So a client that holds all connections keeps no other client out: a new connection sends its
-//! request long before it is itself the oldest.
+//! **Number.** A worker has a greatest number of connections. For each new one beyond it, the worker closes
+//! the connection that has waited longest for its client. So a client that holds all connections keeps no
+//! other client out: a new connection sends its request long before it is itself the oldest.
 //!
-//! **Memory.** The worker keeps the bytes of unanswered requests and the rendered parts of untaken
-//! responses, and counts them by workspace: see [`accounts`]. When they are more than its limit, it refuses
-//! further bodies of workspaces that have their share, and gives up the connections that have waited
-//! longest, of the workspace that holds most. So clients that never end their requests, or never take their
-//! responses, cannot use up the memory of the machine, nor that of another workspace. A request that is
-//! given up gets a response if its [handler](unanswered) still waits, else its connection is closed.
+//! **Memory.** The worker keeps the bytes of requests without a response, and the parts of responses that
+//! clients have not taken. It counts them by workspace: see [`accounts`]. When they are more than its limit,
+//! the worker refuses further bodies of workspaces that have their share. It also gives up the connections
+//! that have waited longest, of the workspace that holds most. So clients that never end their requests, or
+//! never take their responses, cannot use up the memory of the machine, nor that of another workspace. A
+//! request that is given up gets a response if its [handler](unanswered) still waits, else the worker closes
+//! its connection.
 //!
-//! To close a connection, this module reports to actix-http that the client is gone; a response under way is
-//! still sent.
+//! To close a connection, this module reports to actix-http that the client sends no more; actix-http still
+//! sends a response under way, unless the client does not take it.
 
 mod accounts;
 mod connections;
@@ -48,7 +50,7 @@ use self::state::{ConnectionState, Kind, Stage};
 pub(super) use self::unanswered::{GivenUp, Unanswered};
 
 impl Connections {
-    /// Adds a connection, and closes the oldest if there are too many.
+    /// Adds a connection. If there are too many, closes the one that has waited longest.
     pub(super) fn admit<T>(self: &Rc<Self>, stream: T) -> Connection<T> {
         Connection {
             stream,
@@ -68,7 +70,7 @@ pub(super) struct Connection<T> {
 }
 
 impl<T> Connection<T> {
-    /// Returns the handle for the body of a streamed response.
+    /// Returns the handle that the body of a streamed response uses.
     pub(super) fn streaming(&self) -> Streaming {
         Streaming {
             state: Rc::clone(&self.state),
@@ -76,7 +78,7 @@ impl<T> Connection<T> {
         }
     }
 
-    /// Returns the handle for the handlers of its requests.
+    /// Returns the handle that the handlers of its requests use.
     pub(super) fn unanswered(&self) -> Unanswered {
         Unanswered {
             state: Rc::clone(&self.state),
@@ -84,7 +86,7 @@ impl<T> Connection<T> {
         }
     }
 
-    /// Records the result of writing these pieces, which are all that actix-http had to write.
+    /// Records the result of writing `pieces`, which are all that actix-http had to write.
     fn wrote<'a>(
         &mut self,
         context: &Context<'_>,
@@ -131,8 +133,8 @@ impl<T> Connection<T> {
         }
     }
 
-    /// Reports whether the client has not taken its response for too long. A response that the client takes
-    /// is never cut off.
+    /// Reports whether the server has closed the connection while the client did not take its response. Any
+    /// other response is sent to its end.
     fn is_given_up(&self) -> bool {
         self.state.closed.get() && self.state.stage.get() == Stage::Answer
     }
@@ -168,17 +170,17 @@ impl<T: AsyncRead + Unpin> AsyncRead for Connection<T> {
             buffer.put_slice(&held);
         } else {
             let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-            let fresh = &buffer.filled()[before..];
+            let received = &buffer.filled()[before..];
             if read.is_pending() {
                 self.state.wake_by(context);
             }
             // This may be the end of the client's bytes, which actix-http must get at any time.
-            if fresh.is_empty() {
+            if received.is_empty() {
                 return read;
             }
-            let admitted = self.gate.admit(fresh);
-            if admitted < fresh.len() {
-                self.gate.hold(&fresh[admitted..]);
+            let admitted = self.gate.admit(received);
+            if admitted < received.len() {
+                self.gate.hold(&received[admitted..]);
                 buffer.set_filled(before + admitted);
             }
         }

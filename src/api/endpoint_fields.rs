@@ -7,7 +7,7 @@ use crate::domain::event_type::Subscription;
 use crate::domain::network_policy::NetworkPolicy;
 use crate::domain::secret::Secret;
 
-/// The two requests that have these fields.
+/// The request that has these fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     /// `POST`: fields without a default are required.
@@ -16,7 +16,7 @@ pub(super) enum Form {
     Update,
 }
 
-/// The fields of one request, once they are read.
+/// The fields of one request, as they were read.
 pub(super) struct EndpointFields {
     url: Field<Option<EndpointUrl>>,
     format: Field<Option<Format>>,
@@ -28,8 +28,8 @@ pub(super) struct EndpointFields {
 }
 
 impl EndpointFields {
-    /// Reads the fields, in the order in which problems are listed. The two forms differ in the place of
-    /// `secret`; that is part of the contract with clients.
+    /// Reads the fields, in the order in which a 422 lists their problems. `secret` has a different place in
+    /// the two requests; that is part of the contract with clients.
     pub(super) fn read(input: &mut Input<'_>, policy: &NetworkPolicy, form: Form) -> Self {
         let is_required = form == Form::Create;
         let url = input.field("url", is_required, read::url(policy));

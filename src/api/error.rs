@@ -20,7 +20,7 @@ use crate::domain::access::Scope;
 use crate::domain::rate_limit::RateLimitStatus;
 use crate::storage::{StoreError, Unavailable};
 
-/// The reason why a request is refused or failed.
+/// The reason why a request was refused or failed.
 #[derive(Debug, Error)]
 pub(crate) enum ApiError {
     /// The head of the request is too long.
@@ -29,7 +29,7 @@ pub(crate) enum ApiError {
     /// No bearer token in the request.
     #[error("no usable bearer token")]
     Unauthorized,
-    /// The bearer token does not exist, or no longer.
+    /// The bearer token is unknown, expired or revoked.
     #[error("the access token is unknown, expired or revoked")]
     InvalidToken,
     /// The token lacks a scope; it needs one of these, or all if it gives them to another token.
@@ -38,7 +38,8 @@ pub(crate) enum ApiError {
     /// The request needs an admin token.
     #[error("only an admin token may do this")]
     AdminOnly,
-    /// Too many invalid tokens came from the client's address; the server checks the next after this time.
+    /// Too many invalid tokens came from the client's address. After this time the next one gets a 401 again;
+    /// a valid token works at any time.
     #[error("too many failed authentications from the client's address")]
     TooManyFailures(Duration),
     /// The tokens of a workspace, or an admin token, made too many requests.
@@ -50,8 +51,8 @@ pub(crate) enum ApiError {
     /// The workspace published more bytes than its limit a minute; this request fits after that time.
     #[error("the workspace published too many bytes")]
     TooManyBytes(u64, Duration),
-    /// The requests of a workspace that are not answered yet hold more memory than its share; nothing was
-    /// stored of this one.
+    /// The requests of a workspace without a response hold more memory than its share. Nothing of this one
+    /// was stored.
     #[error("the workspace has too many bytes of unanswered requests")]
     TooMuchUnanswered,
     /// No such path.
@@ -288,7 +289,7 @@ fn from_store(error: StoreError, request_id: &str) -> HttpResponse {
     }
 }
 
-/// Returns the `Retry-After` of an unavailable store: about as long as each reason usually lasts.
+/// Returns the `Retry-After` for an unavailable store, in seconds: about as long as the reason usually lasts.
 const fn retry_after_s(why: Unavailable) -> u32 {
     match why {
         Unavailable::QueueFull => 1,
@@ -310,7 +311,7 @@ impl Plain {
     }
 }
 
-/// Returns the JSON of an error that actix-web made, by its status alone.
+/// Returns the JSON for an error that actix-web made, chosen by its status.
 pub(super) fn body_for(status: StatusCode) -> String {
     let name = match status {
         StatusCode::BAD_REQUEST => "BadRequest",
@@ -326,7 +327,7 @@ pub(super) fn body_for(status: StatusCode) -> String {
     json!({ "error": name, "detail": detail }).to_string()
 }
 
-/// Returns a 403 that no scope would avert.
+/// Returns a 403 whose cause is not a missing scope.
 fn forbidden(description: &str) -> HttpResponse {
     oauth(
         StatusCode::FORBIDDEN,
@@ -336,7 +337,7 @@ fn forbidden(description: &str) -> HttpResponse {
     )
 }
 
-/// Returns an error of RFC 6750, in the body and in the challenge.
+/// Returns an error of RFC 6750, both in the body and in `WWW-Authenticate`.
 fn oauth(status: StatusCode, error: &str, description: &str, scope: Option<&str>) -> HttpResponse {
     let scope = scope.map_or_else(String::new, |names| format!(", scope=\"{names}\""));
     challenge(

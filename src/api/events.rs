@@ -1,4 +1,4 @@
-//! Handlers of `/webhooks/events`: publishing, and the events that it made.
+//! Handlers of `/webhooks/events`: publishing a message, and reading and redelivering its events.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -20,7 +20,8 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// The header of a response that repeats that of an earlier publish with the same key.
 pub(super) const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
-/// Handles `POST /webhooks/events`, the busiest route. It leaves its thread only to wait for the commit.
+/// Handles `POST /webhooks/events`, the busiest route. Parses a small body at once, and a large one on a
+/// blocking thread.
 pub(super) async fn publish(mut call: Call) -> Result<HttpResponse, ApiError> {
     if call.state.is_stopping() {
         return Err(StoreError::Unavailable(Unavailable::Stopping).into());
@@ -51,7 +52,7 @@ pub(super) async fn publish(mut call: Call) -> Result<HttpResponse, ApiError> {
     Ok(response)
 }
 
-/// Reads the message to be published. `store` says if endpoints of the workspace need a summary of the data.
+/// Reads the message from the body. Asks `store` whether an endpoint of the workspace needs a summary of it.
 fn read_message(
     said: &Said,
     body: &Body,

@@ -9,7 +9,7 @@ use super::error::ApiError;
 use super::objects;
 use crate::storage::{StoreError, Unavailable};
 
-/// Handles `GET /healthz`: a response at all means that the process runs.
+/// Handles `GET /healthz`: any response means that the process runs.
 pub(super) async fn live(_call: Call) -> Result<HttpResponse, ApiError> {
     Ok(ok())
 }
@@ -29,7 +29,7 @@ pub(super) async fn ready(call: Call) -> Result<HttpResponse, ApiError> {
         return Ok(response);
     }
     match call.read(|store| store.check()).await {
-        // The fault may pass, as that of a disk may, and 503 is the status that load balancers look for.
+        // The fault may pass, like that of a disk, and load balancers look for status 503.
         Err(ApiError::Store(StoreError::Internal(text))) => {
             tracing::error!(error = text, "the store is not ready");
             Err(StoreError::Unavailable(Unavailable::DiskError).into())

@@ -1,9 +1,9 @@
-//! The reading of large bodies.
+//! The parsing of large bodies.
 //!
-//! To check the JSON of a quarter of a megabyte takes a millisecond. On an asynchronous thread, all of its
-//! other connections would wait for that, and some hundred such bodies can arrive at once. So large bodies
-//! are read on blocking threads, few at a time: many at a time would take the processors from all other
-//! work. Workspaces take turns, so that many bodies of one do not delay those of the others.
+//! Checking the JSON of a quarter of a megabyte takes a millisecond. On an asynchronous thread, all other
+//! connections of that thread would wait meanwhile, and some hundred such bodies can arrive at once. So
+//! blocking threads parse large bodies, few at a time: many at a time would take the processors from all
+//! other work. Workspaces take turns, so that many bodies of one do not delay those of the others.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -14,11 +14,11 @@ use super::blocking;
 use super::error::ApiError;
 use super::places::{Places, Share};
 
-/// The size in bytes from which on a body is large. To read a smaller one takes some ten microseconds for
-/// each 16 KiB, about as long as to hand it to another thread.
+/// The size in bytes from which on a body is large. Each 16 KiB of a body take some ten microseconds to
+/// parse, about as long as handing the body to another thread.
 pub(super) const LARGE_BODY: usize = 64 * 1024;
 
-/// The places for reading large bodies.
+/// The places in which large bodies are parsed.
 pub(super) struct LargeBodies(Arc<Places>);
 
 impl LargeBodies {
@@ -38,7 +38,7 @@ impl LargeBodies {
         account: Uuid,
         work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        // The number that waits has no limit of its own: `connection` limits their bytes.
+        // The number of bodies that wait has no limit here: `connection` limits their bytes.
         let place = self.0.wait(account).place().await;
         let work = move || {
             // The work keeps the place, not the request: when the client hangs up, the work still runs.

@@ -1,12 +1,13 @@
 //! The rate limits of the API.
 //!
-//! They count two things, which are independent of each other.
+//! They count three things, each by itself.
 //!
 //! - Requests, by workspace, whichever of its tokens they use: a limit for each token would be void, since
 //!   workspaces make tokens themselves. Admin tokens, which only the operator makes, have a limit each. Only
 //!   requests that the token allows are counted, so that clients without a valid token take no memory here.
-//! - Failed authentications, by the client's address. For an address nothing else is refused, because a whole
-//!   office may be behind it: a request with a valid token is served, whatever else comes from that address.
+//! - Bytes of publishes, by the workspace of the message.
+//! - Failed authentications, by the client's address. Nothing else is limited by address, because a whole
+//!   office may be behind one: a request with a valid token is served, whatever else comes from its address.
 //!
 //! The time is that of the monotonic clock, so that a step of the wall clock changes no limit.
 
@@ -81,7 +82,8 @@ impl Limits {
         }
     }
 
-    /// Counts a request that the caller may make. Returns the status of its workspace, if there is a limit.
+    /// Counts a request that the caller may make. Returns the status of the limit for the caller's workspace,
+    /// or `None` without a limit.
     ///
     /// # Errors
     /// [`ApiError::RateLimited`]
@@ -104,7 +106,7 @@ impl Limits {
     /// Counts the bytes that a caller publishes in a workspace.
     ///
     /// # Errors
-    /// The time until the workspace may publish so many.
+    /// The time after which the workspace may publish so many bytes.
     pub(super) fn count_bytes(
         &self,
         workspace: Uuid,
@@ -131,7 +133,7 @@ impl Limits {
     /// Counts an invalid token for the client's address, and returns the error for the response.
     pub(super) fn bad_token(&self, request: &HttpRequest, now: Duration) -> ApiError {
         let Some(peer) = request.peer_addr() else {
-            return ApiError::InvalidToken; // A test without a socket: no address to count for.
+            return ApiError::InvalidToken; // In a test without a socket, there is no address to count for.
         };
         let client = client_address(peer.ip(), request.headers(), &self.trusted_proxies);
         let status = self.failures.take(client_key(client), now);

@@ -71,8 +71,8 @@ impl MetaJson {
     }
 }
 
-/// Returns the response for a page of rows that may be large. `list` finds them, `read` reads the rest. The
-/// last parameter of both is the most bytes of text to read.
+/// Returns the response for a page of rows that may be large. `list` finds the rows and reads the first ones;
+/// `read` reads the others. The last parameter of both is the most bytes of text to read.
 pub(super) async fn stream<T: Render + Send + 'static>(
     call: &Call,
     page: Page,

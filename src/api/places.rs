@@ -1,7 +1,8 @@
 //! A semaphore whose permits workspaces take in turns.
 //!
-//! A fixed number of pieces of work run at a time, one in each *place*. Work that finds no free place waits
-//! in a [queue], in which workspaces take turns, and holds no thread meanwhile.
+//! A permit is called a *place*, and a fixed number of pieces of work run at a time, one in each place. Work
+//! that finds no free place waits in a [queue], in which workspaces take turns, and holds no thread
+//! meanwhile. A *key* is the id of a workspace or an admin token.
 
 mod queue;
 
@@ -20,7 +21,7 @@ pub(super) use self::queue::WAITING_OF_ONE;
 pub(super) struct Places(Mutex<Queue<oneshot::Sender<Place>>>);
 
 impl Places {
-    /// Makes so many places, of which one workspace may take such a share.
+    /// Returns so many free places, of which one workspace may take `share`.
     pub(super) fn new(places: usize, share: Share) -> Arc<Self> {
         Arc::new(Self(Mutex::new(Queue::new(places, share))))
     }
@@ -29,20 +30,20 @@ impl Places {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns whether one more piece of work of `key` may wait.
+    /// Reports whether one more piece of work of `key` may wait.
     #[cfg(test)]
     pub(super) fn has_room_for(&self, key: Uuid) -> bool {
         self.lock().room_for(key).is_ok()
     }
 
-    /// Enters the queue, however many wait already.
+    /// Adds work of `key` to the queue, however much work waits already.
     pub(super) fn wait(self: &Arc<Self>, key: Uuid) -> Turn {
         let (sender, receiver) = oneshot::channel();
         let ticket = self.lock().wait(key, sender, Instant::now());
         self.turn(key, ticket, receiver)
     }
 
-    /// Enters the queue; `None` if too many wait already.
+    /// Adds work of `key` to the queue; `None` if too much work waits already.
     pub(super) fn wait_if_room(self: &Arc<Self>, key: Uuid) -> Option<Turn> {
         let (sender, receiver) = oneshot::channel();
         let mut queue = self.lock();
@@ -72,13 +73,13 @@ impl Places {
                 return;
             };
             let places = Arc::clone(self);
-            // Work that has left meanwhile drops the place, and so gives it back.
+            // If the work has left the queue meanwhile, this drops the place, and so frees it.
             let _ = work.send(Place { places, key, began });
         }
     }
 }
 
-/// A piece of work that waits for a place. If dropped before its turn, it leaves the queue.
+/// The turn of a piece of work that waits for a place. If it is dropped before, the work leaves the queue.
 pub(super) struct Turn {
     places: Arc<Places>,
     key: Uuid,
@@ -99,7 +100,7 @@ impl Drop for Turn {
     }
 }
 
-/// A place that is taken. When it is dropped, the next work gets it.
+/// A place that is taken. When this is dropped, the next work gets the place.
 pub(super) struct Place {
     places: Arc<Places>,
     key: Uuid,

@@ -2,10 +2,10 @@
 //!
 //! The store has a handful of reading connections, and a list may hold one for seconds. Without lanes, one
 //! caller's heavy lists would keep the server from looking tokens up, which stops all publishing, and a
-//! flood of made-up tokens would stop the lists. So each read belongs to a lane with a bounded number of
-//! connections. Some connections belong to no lane: they are left for callers that are known already, and
-//! for the delivery engine. In the callers' lane, workspaces take turns: see [`places`](super::places). A
-//! read that waits holds no thread.
+//! flood of made-up tokens would stop the lists. So each read belongs to a lane, and a lane has a limit of
+//! reads at a time. Only [`Lane::Known`] has no limit: the connections that the other lanes leave are for it,
+//! and for the delivery engine. In the callers' lane, workspaces take turns: see
+//! [`places`](super::places). A read that waits holds no thread.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,12 +33,12 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(super) enum Lane {
     /// The look-up of a token that was valid a moment ago; never waits.
     Known,
-    /// A request of this workspace or admin token.
+    /// A read for a request of this workspace or admin token.
     Caller(Uuid),
     /// The rest of a response to such a request. It waits like a request, but is not refused, since the
     /// status is sent already. There are at most as many as connections.
     Answer(Uuid),
-    /// A token that is not in the cache, or a probe.
+    /// The look-up of a token that is not in the cache, or the read of a probe.
     Unauthenticated,
 }
 
@@ -69,7 +69,8 @@ impl Readers {
     /// Runs a read of the store off the asynchronous threads.
     ///
     /// # Errors
-    /// The store's; [`Unavailable::ReadQueueFull`] too if too many wait in the lane, or for too long.
+    /// The store's, and [`Unavailable::ReadQueueFull`] if too many reads wait in the lane, or this one for
+    /// too long.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         lane: Lane,
@@ -87,14 +88,14 @@ impl Readers {
         Ok(blocking::run(work).await??)
     }
 
-    /// Lets as many reads of `key` wait as may, until the returned value is dropped.
+    /// Fills the queue with reads of `key`, until the returned value is dropped.
     #[cfg(test)]
     pub(super) fn fill(&self, key: Uuid) -> impl Sized + use<> {
         let waiting = std::iter::from_fn(|| self.callers.wait_if_room(key));
         waiting.collect::<Vec<_>>()
     }
 
-    /// Waits for a place in the lane; `None` if too many wait, or for too long.
+    /// Waits for a place in the lane; `None` if too many reads wait, or this one for too long.
     async fn place(&self, lane: Lane) -> Option<Box<dyn Send>> {
         match lane {
             Lane::Known => Some(Box::new(())),
@@ -224,7 +225,7 @@ mod tests {
                 [started(&lists), started(&guesses)]
             };
             until(|| taken() == [CALLERS, UNAUTHENTICATED]).await;
-            // Who hangs up leaves a read behind, which keeps its place.
+            // The read of a client that hangs up goes on, and keeps its place.
             for read in &reads[..2] {
                 read.abort();
             }
@@ -259,7 +260,7 @@ mod tests {
                 let other = Lane::Caller(Uuid::from_u128(2));
                 assert!(bench.check(other).await.is_ok());
             }
-            // Who hangs up makes room; the rest of an answer is never refused.
+            // A client that hangs up makes room; the rest of a response is never refused.
             reads.pop().unwrap().abort();
             until(has_room).await;
             reads.extend([heavy, heavy.of_answer()].map(|lane| bench.start(lane, &lists)));

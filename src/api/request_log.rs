@@ -59,7 +59,7 @@ pub(super) async fn each_request<B: MessageBody + 'static>(
     Ok(response)
 }
 
-/// Gives an error that actix-web made a JSON body like those of our own errors.
+/// Gives an error that actix-web made a JSON body like those of the API's own errors.
 fn as_json(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
     let json = HeaderValue::from_static("application/json");
     if response.headers().get(CONTENT_TYPE) == Some(&json) {

@@ -1,9 +1,9 @@
 //! The table of routes, and the order in which a request is refused.
 //!
-//! One table has all of a route: method, path, required access, and handler. This module matches requests
-//! against it, instead of actix-web, because the contract orders refusals across routes: an invalid token
-//! is a 401 on every path, known or not. After that come 404, 405, 401 for a missing token, 403 and 429, and
-//! all of them before the body is read.
+//! One table has all parts of each route: method, path, required access, and handler. This module, and not
+//! actix-web, matches requests against it, because the contract orders refusals across routes: an invalid
+//! token is a 401 on every path, known or not. After that come 404, 405, 401 for a missing token, 403 and
+//! 429, all of them before the body is read.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -42,13 +42,13 @@ pub struct RouteInfo {
     pub access: Access,
 }
 
-type Answer = Pin<Box<dyn Future<Output = Result<HttpResponse, ApiError>>>>;
+type HandlerFuture = Pin<Box<dyn Future<Output = Result<HttpResponse, ApiError>>>>;
 
 struct Route {
     method: Method,
     path: &'static str,
     access: Access,
-    handler: fn(Call) -> Answer,
+    handler: fn(Call) -> HandlerFuture,
 }
 
 impl Route {
@@ -151,7 +151,7 @@ async fn admit(
         return Err(ApiError::HeadTooLarge);
     }
     let found = find(request.method(), request.path());
-    // Probes report that the store fails, so they must not need it: their tokens are not looked up.
+    // A probe must get through while the store fails, so the server does not look its token up.
     let open = matches!(&found, Found::Route(route, _) if route.access == Public);
     let authenticated = if open {
         None

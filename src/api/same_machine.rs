@@ -1,9 +1,10 @@
 //! The protection of a server on a loopback address against web pages in a browser on the same machine.
 //!
 //! Only this machine can reach such a server, but any web page can make the browser that shows it send
-//! requests to loopback addresses: from the page's own origin, or as the server's origin, once the page's
-//! host name resolves to this machine (DNS rebinding). The first shows in `Origin` and `Sec-Fetch-Site`,
-//! the second in `Host`, which then is the page's name. A page can set none of these headers.
+//! requests to loopback addresses. A page of another origin does so under its own origin; then `Origin` and
+//! `Sec-Fetch-Site` show it. Or the page's host name resolves to this machine (DNS rebinding), and for the
+//! browser the server is of the page's origin; then `Host` is the page's name. A page can set none of these
+//! headers.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -78,7 +79,7 @@ fn is_this_machine(host: &str, port: u16) -> bool {
 /// Refuses requests that browsers make for pages of other origins, if the server's address `own` is a
 /// loopback address.
 ///
-/// Not checked are requests with a token, which no page has unless the user gave it one; requests of the API,
+/// Does not check requests with a token, which no page has unless the user gave it one; requests of the API,
 /// which need a token, and for which CORS names the allowed origins; requests through a reverse proxy, whose
 /// names the operator chose; and requests without a browser's headers, which come from other programs.
 pub(super) async fn keep_out<B: MessageBody + 'static>(

@@ -58,12 +58,12 @@ const CONNECTIONS_CLOSING: usize = 64;
 /// The blocking threads of one worker, for reads. More would only wait for the store's connections.
 const READERS_PER_WORKER: usize = 8;
 
-/// The time for which a stopping server waits for requests under way, which wait for a commit at most.
+/// The time for which a stopping server waits for requests under way. At worst they wait for a commit.
 const STOP_TIMEOUT_S: u64 = 5;
 
-/// Returns a server of the API on `listener`, with at most about `connections` connections, and 4096 for
-/// each worker: an idle one costs some ten kilobytes. Call it on an actix runtime and await the server. It
-/// handles no signals: stop it through [`Server::handle`].
+/// Returns a server of the API on `listener`. It has at most about `connections` connections, and at most
+/// 4096 for each worker: an idle one costs some ten kilobytes. Call this on an actix runtime and await the
+/// server. The server handles no signals: stop it through [`Server::handle`].
 ///
 /// # Errors
 /// The system's, if the listener or the threads cannot be set up.
@@ -89,7 +89,7 @@ fn workers() -> usize {
         .min(512)
 }
 
-/// Does the same as [`serve`], with these limits.
+/// Does the same as [`serve`], with these limits for each worker.
 pub(super) fn serve_within(
     listener: TcpListener,
     state: Arc<ApiState>,

@@ -14,13 +14,13 @@ pub(super) const SLICE_BYTES: usize = 256 * 1024;
 /// The most bytes of text that are read for one slice: as JSON they can be twice as long.
 pub(super) const READ_BYTES: usize = SLICE_BYTES / 2;
 
-/// The mark in the JSON of a row at which its payload is inserted. No text of a row can contain it, since
-/// JSON escapes quotes within a text.
+/// The mark in the JSON of a row at which a payload that is read in pieces is inserted. No text of a row can
+/// contain it, since JSON escapes quotes within a text.
 const NO_PAYLOAD: &str = "\"payload\":\"\"";
 
 /// JSON that is rendered in slices.
 pub(super) trait Slices: Send {
-    /// Renders the next slice, which may be empty. Call it until [`is_over`](Self::is_over), and not again
+    /// Renders the next slice, which may be empty. Call this until [`is_over`](Self::is_over), and not again
     /// after an error.
     ///
     /// # Errors
@@ -50,7 +50,7 @@ pub(super) struct Rows<T> {
     open: Option<Open>,
 }
 
-/// A row of which only a part is rendered, since its payload is long.
+/// A row of which only a part is rendered yet, because its payload is read in pieces.
 struct Open {
     payload: LongPayload,
     from: u64,

@@ -13,11 +13,11 @@ use crate::domain::clock::Clock;
 use crate::domain::network_policy::NetworkPolicy;
 use crate::storage::{Pending, Store};
 
-/// About how often `last_used_at` of tokens is written.
+/// The time between two writes of the tokens' `last_used_at`.
 const FLUSH_EVERY: Duration = Duration::from_mins(1);
 
-/// A function that returns why the application is not ready for work, if it is not. Every client may read
-/// the text: `/readyz` needs no token.
+/// A check of whether the application is ready for work. Its error is the reason why not, which every client
+/// may read: `/readyz` needs no token.
 pub type Readiness = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
 
 /// The state that all requests share.
@@ -58,13 +58,13 @@ impl ApiState {
         }
     }
 
-    /// Makes the server refuse publishes with 503, and report it in `/readyz`. All else is still served.
+    /// Makes the server refuse publishes, and `/readyz`, with 503. All other requests are still served.
     pub fn stop_publishing(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Stores when tokens were last used; `None` if no token was used since the last call. A running
-    /// server calls this about once a minute. Call it once more when the server stops.
+    /// Stores the times at which tokens were used last. Returns `None` if no token was used since the last
+    /// call. A running server calls this about once a minute. Call it once more when the server stops.
     pub fn flush_last_used(&self) -> Option<Pending<()>> {
         self.auth.flush(&*self.store)
     }
@@ -74,7 +74,7 @@ impl ApiState {
     }
 }
 
-/// Starts a task that stores `last_used_at` of tokens while the server runs.
+/// Starts a task that stores the tokens' `last_used_at` from time to time, while the server runs.
 pub(super) fn flush_now_and_then(state: &Arc<ApiState>) {
     let state = Arc::downgrade(state);
     actix_web::rt::spawn(async move {

@@ -2,8 +2,8 @@
 //!
 //! A response that fits in one slice is sent whole, with its length. Of a longer one the server renders
 //! one slice at a time, off the asynchronous threads, and the next when the client has read the one before.
-//! Every slice waits for its turn among the reads of the store, and none is rendered for a token that has
-//! ended meanwhile.
+//! Every slice waits for its turn among the reads of the store. Once the token of the request has ended, the
+//! server renders no more.
 //!
 //! An error after the first slice can't be reported by a status any more. Then the server closes the
 //! connection before the last chunk, so that the client sees that the response is incomplete.
@@ -33,11 +33,11 @@ use super::request_log::RequestId;
 use super::slices::Slices;
 use crate::storage::{Store, StoreError};
 
-/// The bytes that are handed to actix-web at a time. It copies them, and asks for more as soon as it has
-/// less than this left to send.
+/// The bytes that actix-web gets at a time. It copies them, and asks for more as soon as it has less than
+/// this left to send.
 const PIECE_BYTES: usize = 32 * 1024;
 
-/// Returns a response with the slices that `find` returns.
+/// Returns a response that consists of the slices that `find` returns.
 pub(super) async fn respond<S: Slices + 'static>(
     call: &Call,
     find: impl FnOnce(&dyn Store) -> Result<S, StoreError> + Send + 'static,

@@ -43,8 +43,8 @@ pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
     Ok(json(StatusCode::CREATED, &body))
 }
 
-/// Returns a reader of a time to live that ends by `end`, if there is one. A longer time is refused rather
-/// than cut, so that no client counts on a later end than the token has.
+/// Returns a reader of a time to live that ends no later than `end`, if there is an `end`. It refuses a
+/// longer time instead of cutting it, so that no client counts on a later end than the token has.
 fn lifetime_within(
     end: Option<Timestamp>,
     now: Timestamp,
@@ -97,8 +97,8 @@ pub(super) async fn update(mut call: Call) -> Result<HttpResponse, ApiError> {
     Ok(json(StatusCode::OK, &Rendered(&token)))
 }
 
-/// Handles `DELETE /workspace-access-tokens/{id}`; also revokes the tokens that it made, unless
-/// `keep_children`.
+/// Handles `DELETE /workspace-access-tokens/{id}`. Also revokes the tokens that the token made, unless the
+/// query has `keep_children`.
 pub(super) async fn revoke(call: Call) -> Result<HttpResponse, ApiError> {
     let mut input = call.input();
     let id = input.path(read::id);

@@ -18,8 +18,8 @@
 //! Pydantic (version 2), a Python library. Clients match on the types and messages of its problems, so both
 //! are part of the contract.
 //!
-//! Nothing here panics on any input, recurses as deep as the input is nested, or makes a response as long as
-//! the client likes.
+//! No input makes this code panic, recurse as deep as the input is nested, or make a response of any length
+//! that the client likes.
 
 mod echo;
 mod problem;
@@ -175,7 +175,7 @@ impl<'a> Input<'a> {
         if let Some(value) = self.member(name) {
             return Field(self.body_field(name, value, read));
         }
-        // Without an object as body, that has been reported already.
+        // If the body is not an object, that has been reported already.
         if let Some(body) = self.body {
             let loc = Loc::field(Section::Body, name);
             self.report(loc, Violation::Missing, echo::echo(body, false));
@@ -197,7 +197,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// Reads a field of the body that is required, or may be absent or null, as `is_required` says.
+    /// Reads a field of the body. It is required, or may be absent or null, as `is_required` says.
     pub(crate) fn field<T>(
         &mut self,
         name: &'static str,
@@ -314,7 +314,7 @@ impl<'a> Input<'a> {
 }
 
 impl Problem {
-    /// Returns a problem that only the store could find, with a value of the server as its input.
+    /// Returns a problem that only the store could find. `input` is the value that it concerns, if any.
     pub(crate) fn found_later(loc: Loc, violation: Violation, input: Option<&str>) -> Self {
         Self {
             loc,

@@ -1,7 +1,7 @@
 //! The limit of open files, and the share of it that each part of the server gets.
 //!
 //! A client's connection, an attempt under way and the database are all open files. At the limit, attempts to
-//! sound endpoints would fail; so clients get only the files that the other parts leave.
+//! good endpoints would fail; so clients get only the files that the other parts leave.
 
 /// The files for the database, the logs, the threads' own wake-ups and look-ups of names.
 const OTHERS: usize = 128;
@@ -13,7 +13,7 @@ const PER_SENDER: usize = 2;
 const ASSUMED: usize = 65_536;
 
 /// Raises the soft limit of open files to the hard one. Systems set a low soft limit (often 1024) for
-/// programs that keep files in sets of bits. To be called once, at the start. If it fails, the limit stays.
+/// programs that call `select`. Call this once, at the start. If the system refuses, the limit stays.
 pub fn raise_open_files() {
     if let Some((soft, hard)) = limits()
         && soft < hard
@@ -23,7 +23,7 @@ pub fn raise_open_files() {
     }
 }
 
-/// Returns the number of client connections that there can be beside `senders`.
+/// Returns the number of client connections that may be open beside so many senders.
 pub(super) fn for_connections(senders: usize) -> usize {
     let (open, _) = limits().unwrap_or((ASSUMED, ASSUMED));
     open.saturating_sub(OTHERS + senders * PER_SENDER)

@@ -27,8 +27,8 @@ pub(super) struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// Works until the mailbox says stop. Then waits up to `grace` until the attempts in flight have ended
-    /// and are recorded.
+    /// Makes rounds until the mailbox is told to stop. Then waits, for at most `grace`, until the attempts in
+    /// flight have ended and are recorded.
     pub(super) fn run(mut self, grace: Duration) {
         let mut sleep = Duration::ZERO;
         let mut deadline = None;

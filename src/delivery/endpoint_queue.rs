@@ -46,21 +46,24 @@ pub(super) struct EndpointQueue {
     pub(super) workspace: WorkspaceNumber,
     pub(super) health: Health,
     limits: Limits,
-    /// The ring that it waits in, and its place there.
+    /// The ring that the endpoint waits in, and its place there.
     pub(super) place: Option<(RingKind, u64)>,
-    /// The time when the scheduler looks at the endpoint again although no message came.
+    /// The time when the scheduler looks at the endpoint again, even if no message has come.
     pub(super) timer: Option<Duration>,
     /// Bytes of the bodies that wait in memory.
     bytes: usize,
     in_flight: InFlight,
-    /// Events that wait in memory, are in flight, or whose record is not on disk yet.
+    /// Events that wait in memory, that are in flight, or whose records are not on disk yet.
     in_hand: HashSet<Seq>,
+    /// Fresh events that wait in memory, in publish order.
     window: VecDeque<QueuedEvent>,
+    /// Due retries that wait in memory.
     retries: VecDeque<QueuedEvent>,
+    /// Redeliveries that wait in memory for their first attempt.
     redeliveries: VecDeque<QueuedEvent>,
     loaded: Seq,
     committed: Seq,
-    /// There may be more fresh events on disk than `committed` tells.
+    /// There may be fresh events on disk that `committed` does not show.
     refill_wanted: bool,
     /// Rows that the running reads may bring, by [`Read`].
     reserved: [usize; 3],
@@ -79,7 +82,7 @@ pub(super) struct EndpointQueue {
     /// Redeliveries of events that have an attempt in flight; they wait until it has ended.
     blocked: HashSet<Seq>,
     /// The reader reads the body of an event that is to start. The events after it must not overtake it.
-    loading: bool,
+    reading_body: bool,
 }
 
 impl EndpointQueue {
@@ -110,7 +113,7 @@ impl EndpointQueue {
             redeliveries_wanted: true,
             reading_redeliveries: false,
             blocked: HashSet::new(),
-            loading: false,
+            reading_body: false,
         }
     }
 
@@ -157,11 +160,11 @@ impl EndpointQueue {
 
     /// Reports whether nothing of the endpoint is in memory, in flight or being read.
     pub(super) fn is_idle(&self) -> bool {
-        self.in_hand.is_empty() && self.running_reads() == [false; 3] && !self.loading
+        self.in_hand.is_empty() && self.running_reads() == [false; 3] && !self.reading_body
     }
 
-    /// Handles a published event. `room`: there is room in all windows together. Returns whether the event
-    /// entered the window.
+    /// Handles a published event. `room`: there is room in memory for it. Returns whether the event entered
+    /// the window.
     pub(super) fn published(&mut self, event: QueuedEvent, room: bool) -> bool {
         if event.seq <= self.loaded {
             return false;
@@ -199,12 +202,12 @@ impl EndpointQueue {
         self.redeliveries_wanted = true;
     }
 
-    /// Takes the next event, if the rules of health allow a start.
+    /// Takes the next event that may start: a redelivery, or another one if the endpoint's health allows it.
     pub(super) fn take(&mut self, now: Duration) -> Option<(QueuedEvent, StartReason)> {
-        if self.loading {
+        if self.reading_body {
             return None;
         }
-        // A user requested it: it waits neither for the rest's end nor for `Retry-After`.
+        // A user requested a redelivery, so it waits neither for the end of a rest nor for `Retry-After`.
         if let Some(event) = self.redeliveries.pop_front() {
             self.bytes -= body_bytes(&event);
             return Some((event, StartReason::Redelivery));
@@ -230,14 +233,14 @@ impl EndpointQueue {
         let usual = !(self.retries.is_empty() && self.window.is_empty())
             && self.health.may_start(now)
             && self.in_flight() < self.health.concurrency_limit();
-        !self.loading && (usual || !self.redeliveries.is_empty())
+        !self.reading_body && (usual || !self.redeliveries.is_empty())
     }
 
     /// Prepares the start of an event that was taken. If its body is not in memory, no other event is taken
     /// until the body has been read. Returns the next events whose bodies are to be read along with it.
     pub(super) fn load(&mut self, event: &QueuedEvent) -> Vec<Seq> {
-        self.loading = event.body.is_none();
-        if !self.loading {
+        self.reading_body = event.body.is_none();
+        if !self.reading_body {
             return Vec::new();
         }
         let next = self.redeliveries.iter().chain(&self.retries);
@@ -251,7 +254,7 @@ impl EndpointQueue {
     /// Notes that the event that waited for its body is with the senders. Keeps those bodies of its followers
     /// that fit into `room` bytes; the others will be read again.
     pub(super) fn loaded_bodies(&mut self, bodies: Vec<(Seq, Arc<[u8]>)>, mut room: usize) {
-        self.loading = false;
+        self.reading_body = false;
         let mut bodies: HashMap<Seq, Arc<[u8]>> = bodies.into_iter().collect();
         let next = self.redeliveries.iter_mut().chain(&mut self.retries);
         for event in next.chain(&mut self.window) {
@@ -284,7 +287,7 @@ impl EndpointQueue {
         self.in_flight.rest_ended();
     }
 
-    /// Forgets the health of the endpoint. The attempts in flight will not change it.
+    /// Forgets the health of the endpoint. The attempts in flight do not count for the new one.
     pub(super) fn reset(&mut self) {
         self.health.reset();
         self.in_flight.reset();
@@ -300,7 +303,8 @@ impl EndpointQueue {
         self.in_flight.oldest().map(|started| started + SLOW)
     }
 
-    /// Notes that the record of an attempt is on disk. `due`: when the event waits for another attempt.
+    /// Notes that the record of an attempt is on disk. `due`: the time of the event's next attempt, if it
+    /// waits for one.
     pub(super) fn recorded(&mut self, seq: Seq, due: Option<Timestamp>) {
         self.in_hand.remove(&seq);
         self.next_due = earliest(self.next_due, due);
@@ -349,7 +353,7 @@ impl EndpointQueue {
         self.redeliveries_wanted = false;
     }
 
-    /// Has everything read anew.
+    /// Requests all reads again.
     pub(super) fn revive(&mut self, now: Timestamp) {
         self.refill_wanted = true;
         self.next_due = Some(now);

@@ -1,4 +1,4 @@
-//! The engine's handle: starts the threads, wires them to each other, and stops them.
+//! The engine's handle: starts the threads, connects them to each other, and stops them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,7 +75,8 @@ impl Engine {
         let grace = settings.grace;
         let mut scheduler = scheduler(settings, live);
         let now = Now::of(&*clock);
-        // Before the API takes requests, which may change an endpoint: `targets` would be out of date then.
+        // This comes before the API takes requests, because a request may change an endpoint: `targets` would
+        // then be out of date.
         for (target, backlog) in &targets {
             scheduler.resume(target, *backlog, now);
         }

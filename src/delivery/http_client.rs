@@ -95,13 +95,13 @@ pub struct Request<'a> {
 /// The result of one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpResult {
-    /// The answer, or why there was none.
+    /// The answer, or the reason why there was none.
     pub result: Result<Response, Failure>,
-    /// The time it took, from name look-up to the end of the answer.
+    /// The duration of the request, from name look-up to the end of the answer.
     pub duration: Duration,
 }
 
-/// An HTTP answer, of whatever status.
+/// An HTTP answer of any status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
     /// The status, such as 200.
@@ -159,7 +159,7 @@ impl HttpClient {
 
     fn attempt(&self, request: &Request<'_>, started: Instant) -> Result<Response, Failure> {
         let &Request { url, headers, body } = request;
-        let uri = self.target(url)?;
+        let uri = self.parse_url(url)?;
         let request = || {
             let request = self
                 .agent
@@ -182,7 +182,7 @@ impl HttpClient {
     }
 
     /// Parses the URL, if the network policy allows its scheme.
-    fn target(&self, url: &str) -> Result<Uri, Failure> {
+    fn parse_url(&self, url: &str) -> Result<Uri, Failure> {
         let unusable = || {
             let message = "the endpoint's URL can't be requested";
             Failure::new(AttemptFailure::Internal, message)
@@ -199,7 +199,7 @@ impl HttpClient {
         }
     }
 
-    /// Has a repeated request use a new connection, within the rest of the time.
+    /// Makes a repeated request use a new connection, and gives it the time that is left.
     fn on_new_connection<B>(
         &self,
         request: RequestBuilder<B>,
@@ -224,7 +224,7 @@ fn config(request_timeout: Duration) -> Config {
         .timeout_global(Some(request_timeout))
         .timeout_resolve(Some(request_timeout.min(MAX_SETUP_TIME)))
         .timeout_connect(Some(request_timeout.min(MAX_SETUP_TIME)))
-        // The connection keeps the limit: it is the size of the buffer.
+        // The connection enforces this limit: it is the largest size of its input buffer.
         .max_response_header_size(INPUT_BYTES)
         // The dialer keeps idle connections; the agent keeps none.
         .max_idle_connections(0)

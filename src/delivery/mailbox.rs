@@ -1,4 +1,4 @@
-//! The dispatcher's mailbox: commits, attempt reports and read results.
+//! The dispatcher's mailbox: notices of commits, attempt reports and read results.
 //!
 //! A thread that sends a message never waits for the dispatcher.
 
@@ -12,8 +12,8 @@ use super::target::LiveTargets;
 use crate::storage::{EndpointNumber, Notice, NoticeSink, Seq};
 use crate::vital;
 
-/// Published events that the mailbox keeps. Of later ones it keeps only the endpoint and the number, and
-/// the reader reads them back from disk.
+/// The most published events that the mailbox keeps. Of later ones it keeps only the endpoint and the highest
+/// number, and the reader reads them from disk.
 const PUBLISHED_MAX: usize = 10_000;
 
 /// The messages that arrived since the dispatcher last took them.
@@ -27,7 +27,7 @@ pub(super) struct Messages {
     pub(super) reports: Vec<AttemptReport>,
     pub(super) reads: Vec<ReadResult>,
     pub(super) stopping: bool,
-    /// The dispatcher is to look at the clocks although there is no message.
+    /// The dispatcher must look at the clocks, even if there is no message.
     woken: bool,
 }
 
@@ -41,7 +41,7 @@ impl Messages {
             && !self.woken
     }
 
-    /// Adds messages; returns whether to wake the dispatcher, which is so if there was no message before.
+    /// Adds messages. Returns true if there was none before: the caller then wakes the dispatcher.
     #[must_use]
     pub(super) fn put(&mut self, put: impl FnOnce(&mut Self)) -> bool {
         let was_empty = self.is_empty();
@@ -49,8 +49,8 @@ impl Messages {
         was_empty
     }
 
-    /// Adds the notices of a commit. Keeps at most `published_max` published events. After the first that is
-    /// not kept, it keeps none: the scheduler hears of events in publish order.
+    /// Adds the notices of a commit. Keeps at most `published_max` published events, and none after the first
+    /// that it does not keep, so that the scheduler gets events in publish order.
     pub(super) fn add(&mut self, notices: Vec<Notice>, published_max: usize) {
         for notice in notices {
             if let Notice::Published(event) = &notice {
@@ -65,7 +65,7 @@ impl Messages {
         }
     }
 
-    /// Has the dispatcher look at the clocks.
+    /// Makes the dispatcher look at the clocks.
     pub(super) fn wake(&mut self) {
         self.woken = true;
     }
@@ -103,12 +103,12 @@ impl Mailbox {
         self.put(|messages| messages.reads.push(result));
     }
 
-    /// Has the dispatcher look at the clocks.
+    /// Makes the dispatcher look at the clocks.
     pub(super) fn wake(&self) {
         self.put(Messages::wake);
     }
 
-    /// Has the dispatcher start no further attempt and end.
+    /// Tells the dispatcher to start no further attempt, and to end.
     pub(super) fn stop(&self) {
         self.put(|messages| {
             messages.stopping = true;

@@ -65,7 +65,7 @@ pub(super) struct AttemptResult {
     pub(super) took: Duration,
 }
 
-/// A read of the queue, for the reader to make.
+/// A read of the queue, for the reader to make. Each variant is a method of [`Queue`](crate::storage::Queue).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ReadRequest {
     Fresh {
@@ -86,12 +86,13 @@ pub(super) enum ReadRequest {
     },
 }
 
-/// The result of a read; `None` where it failed.
+/// The result of a read; `None` if the read failed. The last number is the limit of the request.
 #[derive(Debug)]
 pub(super) enum ReadResult {
     Fresh(EndpointNumber, Option<Vec<QueuedEvent>>, usize),
     Retries(EndpointNumber, Option<RetryBatch>),
     Redeliveries(EndpointNumber, Option<Vec<QueuedEvent>>, usize),
-    /// An [`AttemptJob`] that lacked its body is with the senders now; these of its followers have theirs.
+    /// The bodies of an [`AttemptJob`]'s followers, as many as were read. The job itself has its body and is
+    /// with the senders.
     Bodies(EndpointNumber, Vec<(Seq, Arc<[u8]>)>),
 }

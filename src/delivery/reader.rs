@@ -65,7 +65,7 @@ struct Requests {
 }
 
 impl Requests {
-    /// Waits for a request. `None` if there will be none.
+    /// Waits for the next request and returns it; `None` if there will be none.
     fn next(&self) -> Option<Request> {
         let mut queue = lock(&self.queue);
         loop {
@@ -80,7 +80,7 @@ impl Requests {
     }
 }
 
-/// The requesting side. When it is dropped, there will be no further request.
+/// The side that makes requests. Its drop closes the queue.
 struct RequestSender(Arc<Requests>);
 
 impl RequestSender {
@@ -99,7 +99,7 @@ impl Drop for RequestSender {
 
 /// The reader's handle.
 pub(super) struct Reader {
-    // Dropped first: a thread may end once its handle is dropped, and this one ends without its requests.
+    // Dropped first: the drop of `requests` ends the thread, which may end only after the drop of its handle.
     thread: VitalThread,
     requests: RequestSender,
 }
@@ -150,11 +150,11 @@ fn run(queue: &dyn Queue, mailbox: &Mailbox, senders: &Senders, requests: &Reque
             }
         }
     }
-    // The engine stops while the queue cannot be read. What it still requests is of no use any more.
+    // If the engine stops while the queue cannot be read, there may be more requests. They are dropped here.
     while requests.next().is_some() {}
 }
 
-/// Reads the body that a job needs and gives the job to the senders. `false` if the engine stops before.
+/// Reads the body that a job needs and gives the job to the senders. Returns false if the engine stops first.
 fn load(queue: &dyn Queue, mailbox: &Mailbox, senders: &Senders, mut job: AttemptJob) -> bool {
     let seqs: Vec<Seq> = [job.event.seq]
         .into_iter()
@@ -162,7 +162,7 @@ fn load(queue: &dyn Queue, mailbox: &Mailbox, senders: &Senders, mut job: Attemp
         .collect();
     // The job cannot be sent without its body, and must not be lost. So the reader tries until it succeeds.
     let bodies = loop {
-        match attempted(|| queue.bodies(&seqs, LOAD_BYTES)) {
+        match try_read(|| queue.bodies(&seqs, LOAD_BYTES)) {
             Some(bodies) => break bodies,
             None if mailbox.is_stopping() => return false,
             None => {}
@@ -186,7 +186,7 @@ fn read(queue: &dyn Queue, request: ReadRequest) -> ReadResult {
             after,
             limit,
         } => {
-            let events = attempted(|| queue.fresh(endpoint, after, limit));
+            let events = try_read(|| queue.fresh(endpoint, after, limit));
             ReadResult::Fresh(endpoint, events, limit)
         }
         ReadRequest::Retries {
@@ -195,7 +195,7 @@ fn read(queue: &dyn Queue, request: ReadRequest) -> ReadResult {
             now,
             limit,
         } => {
-            let batch = attempted(|| queue.retries(endpoint, skipped, now, limit));
+            let batch = try_read(|| queue.retries(endpoint, skipped, now, limit));
             ReadResult::Retries(endpoint, batch)
         }
         ReadRequest::Redeliveries {
@@ -203,14 +203,14 @@ fn read(queue: &dyn Queue, request: ReadRequest) -> ReadResult {
             skipped,
             limit,
         } => {
-            let events = attempted(|| queue.redeliveries(endpoint, skipped, limit));
+            let events = try_read(|| queue.redeliveries(endpoint, skipped, limit));
             ReadResult::Redeliveries(endpoint, events, limit)
         }
     }
 }
 
-/// Makes a read. `None` if it failed: the log says why, and the scheduler requests it again.
-fn attempted<T>(read: impl Fn() -> Result<T, StoreError>) -> Option<T> {
+/// Makes a read; `None` if it failed. Logs the error, and pauses after it.
+fn try_read<T>(read: impl Fn() -> Result<T, StoreError>) -> Option<T> {
     match read() {
         Ok(found) => Some(found),
         Err(error) => {

@@ -7,8 +7,8 @@
 //!
 //! # Names
 //!
-//! Look-ups go through the system (`getaddrinfo`), so that hosts files, container names and search
-//! domains work. That call may block for any time and can't be interrupted, therefore:
+//! Look-ups go through the system (`getaddrinfo`), so that hosts files, container names and search domains
+//! work. That call may block for any time and can't be interrupted. Therefore:
 //!
 //! - it runs on threads of its own, a limited number, started on demand. A call that hangs blocks such a
 //!   thread and no sender;
@@ -43,9 +43,10 @@ mod lookup;
 mod names;
 
 /// The most look-ups at a time. Half of them, at 5 ms a name, renew 3,200 names a second: three times as many
-/// as needed to renew every remembered name each 4 s.
+/// as needed to renew every remembered name every 4 s.
 const MAX_THREADS: usize = 32;
-/// Threads that serve any name. The others only serve names whose last look-up was quick.
+/// The most threads for names whose last look-up was slow, or that had none. The others stay free for names
+/// whose last look-up was quick.
 const DOUBTFUL_THREADS: usize = MAX_THREADS / 2;
 /// The time that a thread waits for work before it ends.
 const THREAD_IDLE: Duration = Duration::from_secs(30);
@@ -106,8 +107,8 @@ struct Shared {
     clock: MonotonicClock,
     state: Mutex<State>,
     log_limit: Mutex<LogLimit>,
-    /// Signalled when a look-up was queued, and when the resolver is dropped.
-    work: Condvar,
+    /// The signal that a look-up was queued, or that the resolver is dropped.
+    wake: Condvar,
 }
 
 struct State {
@@ -143,7 +144,7 @@ impl Resolver {
                     closing: false,
                 }),
                 log_limit: Mutex::default(),
-                work: Condvar::new(),
+                wake: Condvar::new(),
             }),
         }
     }
@@ -163,12 +164,12 @@ impl Resolver {
                 .map_err(ResolveError::LiteralRefused)?;
             return Ok([ip].into());
         }
-        let answer = self.name(host, within.min(LONGEST_WAIT));
+        let answer = self.addresses_of(host, within.min(LONGEST_WAIT));
         let checked = answer.and_then(|answer| self.checked(host, answer));
         checked.inspect_err(|error| self.shared.log(error))
     }
 
-    /// Returns the addresses of a name, if all of them are allowed.
+    /// Returns the answer, if the policy allows all its addresses.
     fn checked(&self, host: &str, answer: Answer) -> Result<Answer, ResolveError> {
         for ip in answer.iter() {
             self.shared
@@ -182,8 +183,8 @@ impl Resolver {
         Ok(answer)
     }
 
-    /// Returns the addresses of a name, unchecked.
-    fn name(&self, host: &str, within: Duration) -> Result<Answer, ResolveError> {
+    /// Returns the addresses of a name from the cache or from a look-up, unchecked.
+    fn addresses_of(&self, host: &str, within: Duration) -> Result<Answer, ResolveError> {
         let now = (self.shared.clock)();
         let mut state = self.shared.state();
         let found = state.names.find(host, now);
@@ -219,10 +220,10 @@ impl Resolver {
         }
     }
 
-    /// Sees to it that threads run the queued look-ups, as far as their limit allows.
+    /// Wakes a thread for the queued look-ups, or starts one if too few are idle and the limit allows it.
     fn wake_threads(&self, state: &mut State, runnable: usize) {
         if runnable <= state.idle_threads {
-            self.shared.work.notify_one();
+            self.shared.wake.notify_one();
             return;
         }
         if state.threads >= MAX_THREADS {
@@ -244,7 +245,7 @@ impl Drop for Resolver {
     /// Ends the threads: idle ones now, those in a look-up after it.
     fn drop(&mut self) {
         self.shared.state().closing = true;
-        self.shared.work.notify_all();
+        self.shared.wake.notify_all();
     }
 }
 
@@ -261,7 +262,7 @@ impl Shared {
         vital::lock(&self.state)
     }
 
-    /// Logs why a name can't be used. Only the operator gets to know this.
+    /// Logs why a name can't be used. Only the operator may know this: no client sees it.
     fn log(&self, error: &ResolveError) {
         let now = (self.clock)();
         let mut limit = vital::lock(&self.log_limit);
@@ -286,7 +287,7 @@ impl Shared {
     /// Waits for a look-up to run. `None` ends the thread, which is then already counted as ended.
     fn next_job(&self) -> Option<Job> {
         let mut state = self.state();
-        let mut rested = false;
+        let mut has_idled = false;
         loop {
             if state.closing {
                 state.threads -= 1;
@@ -295,20 +296,20 @@ impl Shared {
             if let Some(job) = state.names.take() {
                 return Some(job);
             }
-            if rested {
+            if has_idled {
                 state.threads -= 1;
                 return None;
             }
             state.idle_threads += 1;
-            let (woken, timed_out) = vital::wait_timeout(&self.work, state, THREAD_IDLE);
+            let (woken, timed_out) = vital::wait_timeout(&self.wake, state, THREAD_IDLE);
             state = woken;
             state.idle_threads -= 1;
-            rested = timed_out;
+            has_idled = timed_out;
         }
     }
 
-    /// Makes one look-up. Returns at most [`MAX_ADDRESSES`] addresses if all are allowed. Else it returns
-    /// only the forbidden one: then the name is refused at each use.
+    /// Makes one look-up. Returns at most [`MAX_ADDRESSES`] addresses if all are allowed. Otherwise returns
+    /// only the first forbidden one, so that the name is refused at each use.
     fn look_up(&self, host: &str) -> Result<Answer, LookupError> {
         let found = catch_unwind(AssertUnwindSafe(|| self.lookup.lookup(host)))
             .unwrap_or_else(|_| Err(LookupError("the look-up failed unexpectedly".to_owned())))?;

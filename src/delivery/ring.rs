@@ -4,21 +4,21 @@ use std::collections::BTreeMap;
 
 use crate::storage::EndpointNumber;
 
-/// Ready endpoints of one kind, each once, in the order of their turns. An endpoint that becomes another
-/// kind leaves at once, because a ring whose kind may start nothing does not move.
+/// Ready endpoints of one kind, each once, in the order of their turns. An endpoint whose kind changes leaves
+/// the ring at once, because the rules may forbid every start of the old kind and allow one of the new.
 #[derive(Default)]
 pub(super) struct Ring {
-    /// By place; places are given out in ascending order.
+    /// The endpoints by place. Each that joins gets the next higher place.
     waiting: BTreeMap<u64, EndpointNumber>,
-    next: u64,
+    last_place: u64,
 }
 
 impl Ring {
     /// Adds an endpoint at the end; returns its place.
     pub(super) fn join(&mut self, number: EndpointNumber) -> u64 {
-        self.next += 1;
-        self.waiting.insert(self.next, number);
-        self.next
+        self.last_place += 1;
+        self.waiting.insert(self.last_place, number);
+        self.last_place
     }
 
     /// Removes the endpoint in `place`.
@@ -31,7 +31,7 @@ impl Ring {
         self.waiting.pop_first().map(|(_, number)| number)
     }
 
-    /// Returns how many endpoints wait.
+    /// Returns the number of endpoints that wait.
     pub(super) fn len(&self) -> usize {
         self.waiting.len()
     }

@@ -1,7 +1,7 @@
 //! One round of the dispatcher, without its thread: messages go in, commands come out.
 //!
 //! A round has three steps: [`hear`] tells the scheduler of all messages, [`Scheduler::tick`] tells it of the
-//! time, and [`next_command`], called until it returns `None`, says what to do. The dispatcher's thread
+//! time, and [`next_command`], called until it returns `None`, returns what to do. The dispatcher's thread
 //! carries the commands out with senders, reader and store; the simulation carries them out with models of
 //! these. Both call the functions here, so the simulation checks the code that ships.
 
@@ -15,16 +15,16 @@ use crate::storage::{AttemptRecord, WorkspaceNumber};
 pub(super) enum Command {
     /// Give the job to the senders.
     Send(AttemptJob),
-    /// Have the reader read the body of the job's event, and then give the job to the senders.
+    /// Tell the reader to read the body of the job's event, and then to give the job to the senders.
     LoadAndSend(AttemptJob),
-    /// Have the store record a run that ended without another attempt.
+    /// Tell the store to record a run that ended without another attempt.
     Record(AttemptRecord),
-    /// Have the reader make a read, on the turn of this workspace.
+    /// Tell the reader to make a read, in the turn of this workspace.
     Read(WorkspaceNumber, ReadRequest),
 }
 
-/// Tells the scheduler of all messages, in the order in which they can depend on each other; returns the
-/// attempts for the store to record.
+/// Gives all messages to the scheduler: notices first, then results of reads, then attempt reports, because
+/// later kinds can depend on earlier ones. Returns the attempts for the store to record.
 pub(super) fn hear(scheduler: &mut Scheduler, messages: Messages, now: Now) -> Vec<AttemptRecord> {
     for notice in messages.notices {
         scheduler.notice(notice, now);

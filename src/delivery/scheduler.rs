@@ -6,12 +6,13 @@
 //! can drive it through months in seconds.
 //!
 //! # Rules for starts
-//! Turns go by workspace first ([`turns`]): to the workspace that holds the fewest senders, and some senders
-//! are kept free for workspaces that hold few. Within that, *bad* endpoints together hold fewer than a
-//! quarter of the senders, *new* ones fewer than a quarter, both together fewer than half. A *good* endpoint
-//! with nothing in flight may always start; with something in flight it may start while more than a quarter
-//! of the senders is free ([`shares`]). Each ready endpoint waits in one ring of its workspace and starts one
-//! event per turn. An endpoint that may not start is passed over; the others do not wait for it.
+//! Turns go by workspace first ([`turns`]): to the workspace that holds the fewest senders. Some senders stay
+//! free for workspaces that hold few. Each class also has a rule ([`shares`]). A *good* endpoint with nothing
+//! in flight may always start; with something in flight it may start while more than a quarter of the senders
+//! is free. *Bad* endpoints of all workspaces share a quarter of the senders, *new* ones another quarter. A
+//! workspace that holds few senders may exceed these limits. Each ready endpoint waits in one ring of its
+//! workspace and starts one event per turn. An endpoint that may not start is passed over; the others do not
+//! wait for it.
 
 #[cfg(test)]
 pub(super) mod audit;
@@ -53,24 +54,25 @@ pub(super) struct Scheduler {
     rules: Rules,
     live: Arc<LiveTargets>,
     random: Box<dyn FnMut() -> f64 + Send>,
-    /// Boxed: the map allocates up to twice as many places as it has endpoints, each of the size of a value.
+    /// The values are boxed, because the map has up to twice as many places as endpoints, each of a value's
+    /// size.
     endpoints: HashMap<EndpointNumber, Box<EndpointQueue>>,
     /// The order of turns.
     turns: Turns,
-    /// The times when to look at an endpoint again although no message came.
+    /// The times at which to look at an endpoint again, even if no message has come.
     timers: BTreeSet<(Duration, EndpointNumber)>,
-    /// The events of all workspaces that wait in memory.
+    /// The size of what waits in memory, of all workspaces together.
     waiting: Waiting,
     /// Attempts whose records are not on disk yet.
     unrecorded: usize,
     /// Endpoints that may want a read.
     wanting: VecDeque<EndpointNumber>,
-    /// Records of runs that ended while they waited for a further attempt.
+    /// Records of runs whose time was up while they waited for a further attempt.
     expired: VecDeque<AttemptRecord>,
     next_expiry: Duration,
-    /// The wall clock at monotonic zero, as of the last look at the clocks.
+    /// The wall-clock time at which the monotonic clock was zero, calculated at the last look at both clocks.
     wall_at_zero: Option<Timestamp>,
-    /// The moment when the wall clock was last set, or the start.
+    /// The moment when the wall clock was last set, or the moment of the start.
     steady_since: Option<Now>,
 }
 
@@ -105,7 +107,7 @@ impl Scheduler {
         self.settle(target.number, now);
     }
 
-    /// Adds an endpoint, of which something may have to be read.
+    /// Adds an endpoint, which may have events on disk.
     fn hold(&mut self, number: EndpointNumber, queue: EndpointQueue) {
         self.turns.opened(queue.workspace);
         self.endpoints.insert(number, Box::new(queue));
@@ -182,7 +184,7 @@ impl Scheduler {
             let queue = match cause {
                 Cause::Created => EndpointQueue::of_new_endpoint(live, cap, limits),
                 Cause::Enabled => EndpointQueue::new(live, cap, limits, now.wall),
-                // The scheduler dropped this endpoint because it was disabled, and these do not enable it.
+                // The scheduler dropped this endpoint because it was disabled; none of these enables it.
                 Cause::Moved | Cause::Edited | Cause::Disabled => return,
             };
             self.hold(number, queue);

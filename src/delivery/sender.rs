@@ -34,7 +34,7 @@ const REMINDER_PERIOD: Duration = Duration::from_mins(1);
 const NOTHING_IS_DELIVERED: &str =
     "nothing can be delivered: the system gives the server no thread to make an attempt in";
 
-/// The client that makes requests. In a server it is the HTTP client; the engine's tests script one.
+/// The client that makes requests. In a server it is the HTTP client; in the engine's tests, a scripted one.
 pub trait Transport: Send + Sync {
     /// Makes one POST and returns its result.
     fn post(&self, request: &Request<'_>) -> HttpResult;
@@ -83,7 +83,7 @@ impl Reminder {
 }
 
 impl Work {
-    /// Reports whether jobs wait for which no thread is idle or about to run.
+    /// Reports whether more jobs wait than there are threads that are idle or starting.
     fn lacks_threads(&self) -> bool {
         self.jobs.len() > self.idle + self.starting
     }
@@ -136,19 +136,19 @@ impl Senders {
     pub(super) fn send(&self, job: AttemptJob) {
         let mut work = self.shared.lock();
         work.jobs.push_back(job);
-        self.staff(work);
+        self.provide_senders(work);
     }
 
     /// Tries again to start threads, if the system gave too few for the jobs that wait. The dispatcher calls
     /// this in each round: while no sender runs, nothing else would start one.
     pub(super) fn try_again(&self) {
         if self.shared.lacks_threads.load(Ordering::Relaxed) {
-            self.staff(self.shared.lock());
+            self.provide_senders(self.shared.lock());
         }
     }
 
-    /// Sees to it that senders take the jobs that wait: wakes one, or starts as many as are missing.
-    fn staff(&self, mut work: MutexGuard<'_, Work>) {
+    /// Wakes a sender, or starts as many as the waiting jobs need.
+    fn provide_senders(&self, mut work: MutexGuard<'_, Work>) {
         if !work.lacks_threads() || work.running >= self.max {
             self.shared.lacks_threads.store(false, Ordering::Relaxed);
             drop(work);
@@ -169,7 +169,7 @@ impl Senders {
                     tracing::info!("senders could be started again");
                 }
             }
-            // Running senders or the next try take the jobs. Not logged at every try.
+            // A running sender takes the jobs, or the next try starts one. Not every try is logged.
             Err(error) if work.reminder.is_due(self.shared.clock.monotonic()) => {
                 report_lack(&error, work.running);
             }
@@ -257,11 +257,11 @@ fn attempt(shared: &Shared, job: AttemptJob) -> AttemptReport {
         return AttemptReport::Skipped(event);
     };
     let Some(body) = event.body.clone() else {
-        let gone = AttemptResult {
+        let result = AttemptResult {
             is_final: true,
             ..internal("the payload is gone")
         };
-        return AttemptReport::Made(event, gone);
+        return AttemptReport::Made(event, result);
     };
     hit(FailPoint::Sending);
     let result = post(shared, &event, &target, &body);

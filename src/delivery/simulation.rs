@@ -2,13 +2,13 @@
 //!
 //! The shipped scheduler, the shipped steps of the dispatcher ([`round`](super::round)) and the shipped
 //! content of its mailbox run among models: clocks and threads ([`world`]), a store ([`store`]) and receivers
-//! ([`receiver`]). Disruptions happen: administrators, crashes, full disks, clocks that are set
-//! ([`disruption`]). The [`oracle`] checks the invariants at each start, report and commit, and the whole
-//! state now and then; it compares the engine with a second implementation of the rules ([`reference_model`],
-//! [`start_rule`]). Clocks are virtual, and nothing sleeps.
+//! ([`receiver`]). Disruptions happen, such as changes by administrators, crashes, full disks, clocks that
+//! are set ([`disruption`]). The [`oracle`] checks the invariants at each start, report and commit, and the
+//! whole state now and then; it compares the engine with a second implementation of the rules
+//! ([`reference_model`], [`start_rule`]). Clocks are virtual, and nothing sleeps.
 //!
-//! `HOOKPOST_SIM_SEEDS` and `HOOKPOST_SIM_DAYS` make it longer. `HOOKPOST_SIM_SEED=n` runs one seed and, when
-//! it fails, prints the last events.
+//! Environment variables: `HOOKPOST_SIM_SEEDS` and `HOOKPOST_SIM_DAYS` make the test longer.
+//! `HOOKPOST_SIM_SEED=n` runs one seed and, when it fails, prints the last events.
 
 mod disruption;
 mod event_queue;
@@ -34,11 +34,11 @@ use self::world::Simulation;
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// Seeds of a usual run. The scenarios of fairness get a two-hundredth of them.
+/// The number of seeds of a usual run. The tests of fairness use a small part of them.
 const SEEDS: u64 = 1000;
 
-/// Days without faults after which every event has a final state: the last wait, the longest `Retry-After`,
-/// and the time by which the wall clock was set back.
+/// Days without faults after which every event has a final state. They cover the last wait, the longest
+/// `Retry-After`, and the time by which the wall clock was set back.
 const CALM_DAYS: u32 = 5;
 
 fn setting(name: &str) -> Option<u64> {
@@ -49,8 +49,8 @@ fn setting(name: &str) -> Option<u64> {
 /// Runs `count` seeds on two threads. The first one that fails ends the test and prints how to run it again.
 fn for_each_seed(
     count: u64,
-    run: impl Fn(u64) -> Simulation + Sync,
-    live: impl Fn(&mut Simulation) + Sync,
+    prepare: impl Fn(u64) -> Simulation + Sync,
+    simulate: impl Fn(&mut Simulation) + Sync,
 ) {
     let one = setting("HOOKPOST_SIM_SEED");
     let (first, end) = one.map_or((0, count), |seed| (seed, seed + 1));
@@ -61,9 +61,9 @@ fn for_each_seed(
             if seed >= end {
                 return;
             }
-            let mut simulation = run(seed);
+            let mut simulation = prepare(seed);
             simulation.trace = one.map(|_| VecDeque::new());
-            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| live(&mut simulation))) {
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| simulate(&mut simulation))) {
                 next.store(end, Ordering::Relaxed);
                 for line in simulation.trace.iter().flatten() {
                     eprintln!("{line}");

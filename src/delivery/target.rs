@@ -1,8 +1,8 @@
 //! The current state of each endpoint, shared by all threads of the engine.
 //!
-//! The store's writer replaces it after a commit and before the API answers the caller. A sender looks at it
-//! when its attempt starts. So no attempt starts after the API has answered a disable, and each attempt uses
-//! the URL and the secret that the endpoint has at that moment.
+//! The store's writer replaces a state after a commit and before the API answers the caller. A sender looks
+//! at the state when its attempt starts. So no attempt starts after the API has confirmed that the endpoint
+//! is disabled, and each attempt uses the URL and the secret that the endpoint has at that moment.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -35,15 +35,15 @@ impl LiveTarget {
     }
 }
 
-/// All endpoints in use.
+/// The current states of all endpoints that the engine knows.
 #[derive(Debug, Default)]
 pub(super) struct LiveTargets(Mutex<HashMap<EndpointNumber, Entry>>);
 
 #[derive(Debug)]
 struct Entry {
     live: Arc<LiveTarget>,
-    /// Committed changes whose notices the dispatcher has not handled yet. Keep the entry while this is
-    /// above zero: recreating it from an older notice could show a disabled endpoint as enabled.
+    /// Committed changes whose notices the dispatcher has not handled yet. The entry stays while there are
+    /// any: if an older notice created it anew, it could show a disabled endpoint as enabled.
     pending_notices: u32,
 }
 

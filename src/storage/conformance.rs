@@ -1,13 +1,13 @@
-//! The behaviours that every store must show, whatever it keeps its rows in.
+//! The behaviours that every store must show, whether it keeps its rows in a file or elsewhere.
 //!
-//! The traits say what the methods are; these tests say what they do together. They use nothing but
+//! The traits describe each method; these tests describe how the methods work together. They use nothing but
 //! [`Store`](super::Store), [`Queue`](super::Queue), the notices and the clock, so they hold for a file, for
-//! memory and for a database elsewhere alike. [`tests`] names the stores, and is the only place that does:
-//! a new store gets a function there that opens an empty one, and is held to all of this.
+//! memory and for a database elsewhere alike. [`tests`] names the stores, and is the only place that does: a
+//! new store gets a function there that opens an empty one, and all of these tests run on it.
 //!
-//! Not asked here, since it is not of these two traits or is only one store's: access tokens (they are tried
-//! on the running server, in `tests/it/tokens`), searches for text, pages in parts and pieces of payloads
-//! (`sqlite::reads::lists`), retention and erasure (`sqlite::maintenance`), and crashes (`tests/it/crash`).
+//! Tested elsewhere, because only one store has them: access tokens (on the running server, in
+//! `tests/it/tokens`), searches for text, pages in parts and pieces of payloads (`sqlite::reads::lists`),
+//! retention and erasure (`sqlite::maintenance`), and crashes (`tests/it/crash`).
 
 mod attempts;
 mod disabling;

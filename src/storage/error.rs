@@ -1,4 +1,4 @@
-//! The errors of a store, in the words of its callers.
+//! The errors that the methods of a store return.
 
 use thiserror::Error;
 use uuid::Uuid;
@@ -23,10 +23,10 @@ pub enum StoreError {
     /// The workspace has as many access tokens as the limit allows.
     #[error("a workspace can have at most {0} access tokens")]
     TooManyTokens(u64),
-    /// The token that asks for the change was revoked, or has expired, meanwhile.
+    /// The caller's token was revoked, or has expired, meanwhile.
     #[error("the caller's access token has ended")]
     CallerEnded,
-    /// The token that asks for the change does not hold these scopes.
+    /// The caller's token does not hold these scopes.
     #[error("the caller's access token lacks a scope")]
     MissingScopes(Scopes),
     /// No token may do this, whatever its scopes are.
@@ -53,10 +53,10 @@ pub enum StoreError {
 /// token can neither end the tokens above it, nor detach those below it so that they survive its revocation.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum TokenRule {
-    /// It would change or revoke the token that made it, or one above that.
+    /// The token would change or revoke the one that made it, or one above that.
     #[error("An access token cannot change or revoke one that it comes from")]
     Ancestor,
-    /// It would revoke itself, and leave the tokens that it made.
+    /// The token would revoke itself, and keep the tokens that it made.
     #[error(
         "An access token that revokes itself cannot keep the tokens that it made: another one must revoke it"
     )]
@@ -72,7 +72,7 @@ pub enum Unavailable {
     /// Too many reads of the same caller's workspace wait already, or have waited for too long.
     #[error("too many reads of the workspace wait")]
     ReadQueueFull,
-    /// The disk, or the file's limit, is full.
+    /// The disk is full, or the database has reached its largest size.
     #[error("the disk is full")]
     DiskFull,
     /// Reading or writing the file fails.
@@ -88,10 +88,10 @@ pub enum Unavailable {
     /// Another process holds the file's write lock for too long.
     #[error("the database is locked by another process")]
     Locked,
-    /// The system gives the server no thread to do it in.
+    /// The system gives the server no thread for the work.
     #[error("the system gives the server no thread")]
     NoThread,
-    /// The read took longer than its limit.
+    /// The read took longer than its limit, or no connection became free in time.
     #[error("the query took too long")]
     TooSlow,
     /// The server is stopping.

@@ -42,7 +42,7 @@ pub struct Listed<T> {
     pub searched: Option<u64>,
 }
 
-/// A filter of endpoints. Several values of one field: any of them.
+/// A filter of endpoints. If a field has several values, any of them matches.
 #[derive(Clone, Debug)]
 pub struct EndpointFilter {
     /// The objects that the caller may see.
@@ -53,7 +53,7 @@ pub struct EndpointFilter {
     pub url: Option<String>,
 }
 
-/// A filter of deliveries. Several values of one field: any of them.
+/// A filter of deliveries. If a field has several values, any of them matches.
 #[derive(Clone, Debug)]
 pub struct DeliveryFilter {
     /// The objects that the caller may see.
@@ -74,12 +74,12 @@ pub struct DeliveryFilter {
     pub succeeded: Option<bool>,
     /// Answered with such a code.
     pub code_class: Option<CodeClass>,
-    /// A whole UUID (delivery or event) is looked up; other text is searched for in ids and codes of the
-    /// newest [`QUERY_SCAN_MAX`].
+    /// A text query: a whole UUID (delivery or event) is looked up; other text is searched for in ids and
+    /// codes of the newest [`QUERY_SCAN_MAX`] rows.
     pub query: Option<String>,
 }
 
-/// A filter of events. Several values of one field: any of them.
+/// A filter of events. If a field has several values, any of them matches.
 #[derive(Clone, Debug)]
 pub struct EventFilter {
     /// The objects that the caller may see.
@@ -96,8 +96,8 @@ pub struct EventFilter {
     pub after: Option<Timestamp>,
     /// Published before this time, not at it.
     pub before: Option<Timestamp>,
-    /// A whole UUID (event or message) is looked up; other text is searched for in ids and codes of the
-    /// newest [`QUERY_SCAN_MAX`].
+    /// A text query: a whole UUID (event or message) is looked up; other text is searched for in ids and
+    /// codes of the newest [`QUERY_SCAN_MAX`] rows.
     pub query: Option<String>,
 }
 

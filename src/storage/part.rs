@@ -1,11 +1,11 @@
-//! Rows of a page in parts, so that a page takes no more memory than a part of it.
+//! Pages that are read in parts, so that a page takes no more memory than one part.
 
 use crate::storage::filter::RowNumber;
 
 /// A row, whose payload may be left out because it is long.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row<T> {
-    /// The row; a payload that was left out is empty.
+    /// The object; a payload that was left out is empty.
     pub item: T,
     /// The payload that was left out, to be read in pieces.
     pub payload: Option<LongPayload>,
@@ -14,9 +14,9 @@ pub struct Row<T> {
 /// A payload that must be read in pieces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LongPayload {
-    /// Its event.
+    /// The number of its event.
     pub(super) event: i64,
-    /// Its length.
+    /// Its length in bytes.
     pub(super) bytes: u64,
 }
 
@@ -29,12 +29,12 @@ pub struct PayloadPiece {
     pub next: Option<u64>,
 }
 
-/// The first of some rows: as many as fit.
+/// The first of the rows that were asked for: as many as fit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part<T> {
-    /// The rows, without those that are gone.
+    /// The rows, without those that no longer exist.
     pub rows: Vec<Row<T>>,
-    /// The number of rows that are dealt with, of those asked for.
+    /// The number of rows that were asked for and are in `rows`, or no longer exist.
     pub done: usize,
 }
 
@@ -43,7 +43,7 @@ pub struct Part<T> {
 pub struct Paged<T> {
     /// The first rows of the page, of the same moment as the total.
     pub rows: Vec<Row<T>>,
-    /// The rows behind them.
+    /// The numbers of the other rows of the page.
     pub rest: Vec<RowNumber>,
     /// Rows on all pages.
     pub total: u64,

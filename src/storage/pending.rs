@@ -1,4 +1,4 @@
-//! The answer to a write that is not done yet.
+//! The result of a write that is not done yet.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,11 +13,11 @@ use super::error::{StoreError, Unavailable};
 #[derive(Debug)]
 pub struct Pending<T>(oneshot::Receiver<Result<T, StoreError>>);
 
-/// The other end of a [`Pending`].
+/// The sender of the result that a [`Pending`] waits for.
 #[derive(Debug)]
 pub struct Answer<T>(oneshot::Sender<Result<T, StoreError>>);
 
-/// Returns the two ends of a write.
+/// Returns the sender of a write's result, and the result to wait for.
 #[must_use]
 pub fn pending<T>() -> (Answer<T>, Pending<T>) {
     let (sender, receiver) = oneshot::channel();

@@ -18,7 +18,7 @@ pub struct EndpointNumber(pub i64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WorkspaceNumber(pub i64);
 
-/// An event's number: the order of commit.
+/// An event's number, which rises in the order of commit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Seq(pub i64);
 
@@ -33,7 +33,7 @@ pub struct Target {
     pub id: Uuid,
     /// The settings that the engine needs.
     pub settings: DeliverySettings,
-    /// Attempts may start.
+    /// Set if attempts may start.
     pub enabled: bool,
     /// Runs up to this one are skipped.
     pub skip_through: Run,
@@ -42,11 +42,11 @@ pub struct Target {
 /// The part of an endpoint's queue that is on disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
-    /// There are events that were never attempted.
+    /// Set if there are events that were never attempted.
     pub fresh: bool,
-    /// The time when the soonest retry is due, or an earlier one.
+    /// The due time of the soonest retry, or an earlier time.
     pub next_due: Option<Timestamp>,
-    /// There are events that wait for the first attempt of a redelivery.
+    /// Set if there are events that wait for the first attempt of a redelivery.
     pub redeliveries: bool,
 }
 
@@ -87,7 +87,7 @@ pub struct RetryBatch {
 /// The record of an attempt, for the store to write.
 #[derive(Clone, Debug)]
 pub struct AttemptRecord {
-    /// The event as it was handed out.
+    /// The event, as the queue or a notice gave it to the engine.
     pub event: QueuedEvent,
     /// The decision on the event. It does not apply if the event has begun another run meanwhile.
     pub verdict: Verdict,
@@ -154,8 +154,8 @@ pub enum Notice {
     },
 }
 
-/// The receiver of notices. The store's writer calls it after a commit and before it answers the callers. So
-/// an implementation takes note and returns: it never waits, and never calls the store.
+/// The receiver of notices. The store's writer calls it after a commit and before the callers get their
+/// results. So an implementation only stores the notices: it never waits, and never calls the store.
 pub trait NoticeSink: Send + Sync {
     /// Takes in the notices of one commit.
     fn committed(&self, notices: Vec<Notice>);
@@ -163,11 +163,12 @@ pub trait NoticeSink: Send + Sync {
 
 /// The queue, as a store offers it to the engine.
 pub trait Queue: Send + Sync {
-    /// Has `sink` get the notices of every commit from now on. The engine calls this once, before all other
-    /// methods.
+    /// Makes `sink` the receiver of the notices of every commit from now on. The engine calls this once,
+    /// before all other methods.
     fn listen(&self, sink: Arc<dyn NoticeSink>);
-    /// Returns the enabled endpoints, and the backlog of each: at least what was on disk before the call. Of
-    /// many endpoints only a few have a backlog, and a query for each would take seconds.
+    /// Returns the enabled endpoints, and the backlog of each: at least what was on disk before the call. One
+    /// call returns all of them, because few of many endpoints have a backlog, and a query for each would
+    /// take seconds.
     fn targets(&self) -> Result<Vec<(Target, Backlog)>, StoreError>;
     /// Returns events of `endpoint` that were never attempted, with numbers above `after`, in publish order.
     fn fresh(
@@ -196,7 +197,7 @@ pub trait Queue: Send + Sync {
     /// Returns the bodies of the first of `seqs`, in their order: as many as fit into `bytes`, at least one.
     /// `None` stands for an archived one.
     fn bodies(&self, seqs: &[Seq], bytes: usize) -> Result<Vec<Option<Arc<[u8]>>>, StoreError>;
-    /// Records an attempt, at some time: a full disk delays it. The sink gets [`Notice::Recorded`] once it is
+    /// Queues the record of an attempt; a full disk delays it. The sink gets [`Notice::Recorded`] once it is
     /// on disk.
     fn record(&self, record: AttemptRecord);
 }

@@ -1,9 +1,9 @@
 //! The store in an embedded `SQLite` file.
 //!
-//! Promises: a write is on disk before its caller hears of it; reads see whole transactions; no other
+//! Promises: a write is on disk before its caller gets the result; reads see whole transactions; no other
 //! server uses the file. Every line of SQL and of rusqlite is in this folder. Nothing here knows of HTTP.
 //!
-//! The folders are named after who runs their code, and when:
+//! The parts, mostly divided by the thread that runs their code:
 //!
 //! - [`store`]: the handle that the rest of the program has; implements `Store` and `Queue`.
 //! - [`writes`]: the statements of each write, run by the writer thread inside a transaction.
@@ -12,9 +12,10 @@
 //! - [`maintenance`]: the threads for checkpoints and for deleting what is old.
 //! - [`file`]: opening, locking, migrating and recovering the database file.
 //!
-//! The file is in WAL mode: readers never wait for the writer, nor the writer for readers. A read is one
-//! statement, or one short transaction, and is interrupted after two seconds at the latest: while a reader
-//! is at work, `SQLite` cannot reuse the write-ahead log, which grows meanwhile.
+//! The file is in WAL mode: readers never wait for the writer, and the writer waits for readers only when the
+//! write-ahead log is long ([`maintenance::checkpoint`]). A read is one statement, or one short transaction,
+//! and is interrupted after two seconds at the latest: while a reader is at work, `SQLite` cannot reuse the
+//! write-ahead log, which grows meanwhile.
 
 mod event_state;
 mod file;

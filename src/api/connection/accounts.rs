@@ -1,11 +1,12 @@
 //! The bytes that a worker holds in memory, counted by workspace.
 //!
-//! As soon as the token of a request is known, its bytes count for the workspace, or for the admin token.
-//! Before that, and without a valid token, they count for one account that all such connections share.
+//! As soon as the token of a request is known, the bytes of its connection count for the workspace, or for
+//! the admin token. Before that, and without a valid token, they count for one account that all such
+//! connections share.
 //!
-//! While there is room, every account gets it. When the room is used up, an account may still hold an equal
-//! share of the whole, and the account that holds most gives something up. So a workspace that holds little
-//! is served beside one with many requests, and a workspace that is alone may use all of the room.
+//! While there is room, every account may take more. When the room is used up, an account may still hold an
+//! equal share of the whole, and the account that holds most loses connections. So a workspace that holds
+//! little is served beside one with many requests, and a workspace that is alone may use all of the room.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -50,7 +51,7 @@ pub(super) struct Accounts {
 }
 
 impl Accounts {
-    /// Makes the shared account, and no other.
+    /// Returns accounts that consist of the shared one.
     pub(super) fn new() -> Self {
         Self {
             unauthenticated: Account::of(None),
@@ -78,7 +79,8 @@ impl Accounts {
         account
     }
 
-    /// Removes a connection, which holds nothing any more, from its account. Removes an account without any.
+    /// Removes a connection, which holds nothing any more, from its account. Removes an owner's account with
+    /// its last connection.
     pub(super) fn leave(&self, account: &Account) {
         let left = account.connections.get() - 1;
         account.connections.set(left);
@@ -100,8 +102,9 @@ impl Accounts {
         }
     }
 
-    /// Returns whether a connection of `account`, which holds `held` bytes, may hold `more`, with a limit of
-    /// `limit` for all. It always may if no other connection of the account holds anything.
+    /// Reports whether a connection of `account`, which holds `held` bytes, may hold `more` besides, if all
+    /// accounts together may hold `limit`. It always may if no other connection of the account holds
+    /// anything.
     pub(super) fn has_room(
         &self,
         account: &Account,

@@ -10,16 +10,17 @@ use super::accounts::{Accounts, Owner};
 use super::limits::Limits;
 use super::state::{ConnectionState, Kind, Progress, Stage};
 
-/// The age up to which a request is not given up for another connection: most requests are complete and
-/// answered by then.
+/// The age up to which a request or a response is not given up for others, unless memory is very short: most
+/// requests have their response by then.
 const SPARED_FOR: Duration = Duration::from_secs(1);
 
-/// The bytes up to which a connection is not given up for the memory of others: all connections of a worker
-/// together hold half of its limit then.
+/// The bytes below which a connection is not given up for the memory of others: if each connection of a
+/// worker holds so much, they hold half of its limit.
 pub(super) const SPARED_BYTES: usize = 4096;
 
-/// The most connections of a worker on which actix-http drops the rest of an answered request. It does so for
-/// five seconds, and each keeps a read buffer of up to 128 KiB, whose bytes count for no account.
+/// The most draining connections of a worker: those on which actix-http reads and drops the rest of a request
+/// after its response. It does so for five seconds, and each keeps a read buffer of up to 128 KiB, whose
+/// bytes count for no account.
 pub(super) const DRAINING_MAX: usize = 256;
 
 /// The connections of one worker.
@@ -27,7 +28,7 @@ pub(in crate::api) struct Connections {
     pub(super) limits: Limits,
     states: RefCell<Vec<Rc<ConnectionState>>>,
     accounts: Accounts,
-    /// The connections that began to drain last, the oldest first.
+    /// The connections that began to drain last, in the order in which they began.
     draining: RefCell<VecDeque<Weak<ConnectionState>>>,
     watched: Cell<bool>,
 }
@@ -44,7 +45,7 @@ impl Connections {
         })
     }
 
-    /// Adds a connection, and closes the oldest if there are too many.
+    /// Adds a connection. If there are too many, closes the one that has waited longest.
     pub(super) fn take_in(self: &Rc<Self>) -> Rc<ConnectionState> {
         let mut states = self.states.borrow_mut();
         if states.len() >= self.limits.connections
@@ -84,7 +85,8 @@ impl Connections {
         });
     }
 
-    /// Notes how many bytes `state` holds of this kind; others may have to go for them.
+    /// Records how many bytes of this kind `state` holds. If they became more, may give up connections for
+    /// them.
     pub(super) fn note(&self, state: &ConnectionState, kind: Kind, bytes: usize) {
         let before = state.bytes[kind as usize].replace(bytes);
         self.accounts.change(&state.account.borrow(), before, bytes);
@@ -101,22 +103,22 @@ impl Connections {
         self.attribute(state, None);
     }
 
-    /// Records that so many further bytes of a request are handed over and kept.
+    /// Records that actix-http got so many further bytes of a request, and keeps them.
     pub(super) fn receive(&self, state: &ConnectionState, bytes: usize) {
         let received = state.received.get() + bytes;
         state.received.set(received);
         self.note(state, Kind::Request, received.max(state.announced.get()));
     }
 
-    /// Records that the request on `state` is answered.
+    /// Records that the request on `state` has its response, or the beginning of it.
     pub(super) fn end_request(&self, state: &ConnectionState) {
         state.received.set(0);
         state.announced.set(0);
         self.note(state, Kind::Request, 0);
     }
 
-    /// Records that the rest of the answered request on `state` is dropped. Beyond [`DRAINING_MAX`], closes the
-    /// connection that began to drain first: its client has the answer.
+    /// Records that `state` drains. Beyond [`DRAINING_MAX`], closes the connection that began to drain first:
+    /// its client has the response.
     pub(super) fn drain(&self, state: &Rc<ConnectionState>) {
         if state.drains.replace(true) {
             return;
@@ -144,27 +146,27 @@ impl Connections {
         self.accounts.leave(&before);
     }
 
-    /// Returns whether `state` may hold so many bytes more.
+    /// Reports whether `state` may hold so many bytes more.
     pub(super) fn has_room(&self, state: &ConnectionState, more: usize) -> bool {
         let (account, limit) = (state.account.borrow(), self.limits.bytes);
         self.accounts.has_room(&account, state.held(), more, limit)
     }
 
-    /// Notes that `state` is to hold nothing any more.
+    /// Stops counting the bytes of `state`, which is about to go.
     fn let_go(&self, state: &ConnectionState) {
         let held: usize = state.bytes.iter().map(Cell::take).sum();
         self.accounts.change(&state.account.borrow(), held, 0);
     }
 
-    /// Gives up the connections that have waited longest for their client, of the account that holds most,
-    /// for as long as too many bytes are held.
+    /// Gives up connections until the bytes of all fit in the limit: always the one that has waited longest,
+    /// of the account that holds most.
     fn make_room(&self, now: impl Fn() -> Instant) {
         while self.accounts.total() > self.limits.bytes {
             let states = self.states.borrow();
             let Some(state) = heaviest(&states) else {
                 return;
             };
-            // The server will soon have answered most young requests, if memory lasts as long.
+            // Most young requests will soon have their response. Up to twice the limit, memory lasts as long.
             let age = now().saturating_duration_since(state.since.get());
             if age < SPARED_FOR && self.accounts.total() / 2 <= self.limits.bytes {
                 return;
@@ -174,8 +176,8 @@ impl Connections {
         }
     }
 
-    /// Closes connections that have been at their stage for too long. Returns `false` if there are none at
-    /// all.
+    /// Closes connections that have been at their stage for too long. Returns `false` if there are no
+    /// connections.
     pub(super) fn close_overdue(&self, now: Instant) -> bool {
         self.make_room(|| now);
         let states = self.states.borrow();
@@ -199,7 +201,8 @@ impl Connections {
     }
 }
 
-/// Returns the connection that has waited longest, of the account that holds most; small ones are spared.
+/// Returns the connection that has waited longest, of the account that holds most. Leaves out connections
+/// that hold less than [`SPARED_BYTES`].
 fn heaviest(states: &[Rc<ConnectionState>]) -> Option<&ConnectionState> {
     states
         .iter()
@@ -209,8 +212,8 @@ fn heaviest(states: &[Rc<ConnectionState>]) -> Option<&ConnectionState> {
         .map(Rc::as_ref)
 }
 
-/// Returns the connection that has waited longest for its client: an idle one, or else one with an
-/// unfinished request, or else one with an untaken response.
+/// Returns the connection that has waited longest for its client: an idle one, or else one with a request
+/// without a response, or else one whose client does not take the response.
 fn oldest(states: &[Rc<ConnectionState>], now: Instant) -> Option<&ConnectionState> {
     let open = |stage| {
         let at =
@@ -228,7 +231,7 @@ fn oldest(states: &[Rc<ConnectionState>], now: Instant) -> Option<&ConnectionSta
         .or_else(|| open(Stage::Answer).filter(old))
 }
 
-/// The connection of a streamed response, for its body.
+/// The handle by which the body of a streamed response reports its progress to its connection.
 #[derive(Clone)]
 pub(in crate::api) struct Streaming {
     pub(super) state: Rc<ConnectionState>,
@@ -241,14 +244,14 @@ impl Streaming {
         self.state.streams.set(true);
     }
 
-    /// Records how many bytes are rendered and not written.
+    /// Records how many bytes are rendered, but not handed to actix-http yet.
     pub(in crate::api) fn holds(&self, bytes: usize) {
         if let Some(connections) = self.connections.upgrade() {
             connections.note(&self.state, Kind::Rendered, bytes);
         }
     }
 
-    /// Records that all of the response is written, or that the client is gone.
+    /// Records that all of the response is handed to actix-http, or that the client is gone.
     pub(in crate::api) fn end(&self) {
         self.state.streams.set(false);
         self.holds(0);

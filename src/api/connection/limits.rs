@@ -7,17 +7,17 @@ use std::time::Duration;
 pub(in super::super) struct Limits {
     /// The time without a byte of a request.
     pub(in super::super) idle: Duration,
-    /// The time from the first byte of a request to the first of its answer.
+    /// The time from the first byte of a request to the first of its response.
     pub(in super::super) request: Duration,
-    /// The time in which a client that has not taken all of its answer must take at least
-    /// [`taken`](Self::taken).
+    /// The time in which a client that has not taken all of its response must take at least
+    /// [`taken`](Self::taken) bytes.
     pub(in super::super) answer: Duration,
-    /// The bytes of an answer that a client must take in that time.
+    /// The bytes of a response that a client must take in that time.
     pub(in super::super) taken: usize,
     /// The connections of one worker, beyond which it closes the oldest.
     pub(in super::super) connections: usize,
-    /// The bytes of unanswered requests and untaken answers of one worker. Beyond them, it refuses
-    /// requests, and gives up the oldest of the account that holds most.
+    /// The bytes of requests without a response and of responses that clients have not taken, of one worker.
+    /// Beyond them, it refuses requests, and gives up the oldest of the account that holds most.
     pub(in super::super) bytes: usize,
     /// The time between two checks of all connections.
     pub(in super::super) period: Duration,

@@ -1,16 +1,17 @@
-//! A workaround for requests that a client sends ahead of the answers (HTTP/1.1 pipelining).
+//! A workaround for requests that a client sends before it has the response to an earlier one (HTTP/1.1
+//! pipelining).
 //!
 //! # The fault
-//! actix-http stores "the answer to this request has no body" (`HEAD`) for the connection, and not for the
-//! request. It reads ahead. So a `GET` with a pipelined `HEAD` behind it was answered with a
-//! `Content-Length` and no body, and the client read the next response as that body.
+//! actix-http reads ahead, and has one flag for each connection, not for each request: "the response has no
+//! body" (`HEAD`). So the response to a `GET` with a pipelined `HEAD` behind it had a `Content-Length` and no
+//! body, and the client read the next response as that body.
 //!
 //! # The workaround
-//! The [`gate`] passes one request at a time to the framework. actix-http knows where a request ends but
-//! does not expose it, so [`boundary`] follows the framing itself, no further than needed.
+//! The [`gate`] passes one request at a time to actix-http. actix-http knows where a request ends but does
+//! not expose it, so [`boundary`] follows the framing itself, no further than needed.
 //!
-//! # The end
-//! This folder can go when a released actix-http keeps the flag with each queued request. Then the test
+//! # The time to remove it
+//! When a released actix-http keeps the flag with each queued request, this folder can go. Then the test
 //! `tests/it/hostile_clients/pipelines.rs` passes without it.
 
 mod boundary;

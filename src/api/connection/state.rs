@@ -10,13 +10,13 @@ use super::accounts::Account;
 use super::accounts::Owner;
 use super::limits::Limits;
 
-/// The stage of a connection, that is what it waits for.
+/// The stage of a connection: the thing that it waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
     Idle,
     Request,
     Answer,
-    /// Between two slices of an answer.
+    /// Between two slices of a response.
     Rendering,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct ConnectionState {
     pub(super) closed: Cell<bool>,
     /// The bytes in memory, by [`Kind`].
     pub(super) bytes: [Cell<usize>; 3],
-    /// Bytes handed over since the last answer.
+    /// Bytes that actix-http got since the last response.
     pub(super) received: Cell<usize>,
     /// The length of the body that memory is reserved for.
     pub(super) announced: Cell<usize>,
@@ -47,9 +47,9 @@ pub(super) struct ConnectionState {
     pub(super) progress: Cell<Progress>,
     /// True if the handler must refuse the request; further bytes of it are not kept.
     pub(super) refused: Cell<bool>,
-    /// True while the rest of an answered request is dropped.
+    /// True while actix-http drops the rest of a request that has its response.
     pub(super) drains: Cell<bool>,
-    /// Wakes the handler for a refusal.
+    /// The waker of the handler, for a refusal.
     refusal: RefCell<Option<Waker>>,
     /// True while more of the response is still to be rendered.
     pub(super) streams: Cell<bool>,
@@ -62,7 +62,7 @@ pub(super) struct ConnectionState {
 }
 
 impl ConnectionState {
-    /// Makes a connection that has just come.
+    /// Returns the state of a new connection.
     pub(super) fn new(account: Rc<Account>, place: usize, now: Instant) -> Self {
         Self {
             stage: Cell::new(Stage::Idle),
@@ -92,7 +92,8 @@ impl ConnectionState {
         self.taken_since.set(now);
     }
 
-    /// Records that the client took some of its response, but not all that is written.
+    /// Records that the client took `bytes` of its response, but not all that is written. Each time that it
+    /// has taken `enough`, its time begins anew.
     pub(super) fn takes(&self, bytes: usize, enough: usize) {
         self.taken.set(self.taken.get() + bytes);
         if self.taken.get() >= enough {
@@ -111,7 +112,7 @@ impl ConnectionState {
         self.account.borrow().owner
     }
 
-    /// Returns whether giving it up can free memory.
+    /// Reports whether giving the connection up can free memory.
     pub(super) fn holds_for_client(&self) -> bool {
         match self.stage.get() {
             Stage::Request => self.progress.get() != Progress::Kept,
@@ -175,10 +176,10 @@ fn wake_by(waker: &RefCell<Option<Waker>>, context: &Context<'_>) {
 /// A kind of bytes that a connection holds, as an index in [`ConnectionState::bytes`].
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Kind {
-    /// Of an unanswered request: handed to actix-http, or announced if that is more.
+    /// Of a request without a response: handed to actix-http, or announced if that is more.
     Request,
-    /// Of a response: written, and not taken by the client.
+    /// Of a response: handed to actix-http, and not taken by the client.
     Written,
-    /// Of a response: rendered, and not written.
+    /// Of a response: rendered, and not handed to actix-http yet.
     Rendered,
 }

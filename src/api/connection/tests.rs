@@ -55,7 +55,7 @@ impl Wake for Wakes {
     }
 }
 
-/// The side of actix-http of a connection.
+/// A connection, used as actix-http uses it.
 struct Framework {
     connection: Connection<Sent>,
     connections: Rc<Connections>,
@@ -129,7 +129,7 @@ fn the_next_request_is_read_after_the_response_is_flushed_and_wakes_the_reader()
         assert_eq!(framework.wakes(), 1);
         assert_eq!(framework.read().unwrap(), start);
         assert_eq!(framework.read().unwrap(), end);
-        // This one has come by itself, and is held from now on.
+        // The next request came in a read of its own. The gate holds it from now on.
         assert_eq!(framework.read(), None);
         framework.answer();
         assert_eq!(framework.wakes(), 2);

@@ -1,4 +1,4 @@
-//! The connection of an unanswered request, for its handler.
+//! The handle by which a handler deals with the connection of its request, until there is a response.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::connections::{Connections, SPARED_BYTES};
 use super::state::{ConnectionState, Kind, Progress};
 
-/// A handle by which a handler says whose request it has, and learns whether the server can keep it.
+/// A handle by which a handler names the owner of its request, and learns whether the server can keep it.
 #[derive(Clone)]
 pub(in super::super) struct Unanswered {
     pub(super) state: Rc<ConnectionState>,
@@ -67,10 +67,10 @@ impl Unanswered {
         has_room.then_some(()).ok_or(GivenUp::ForOthers)
     }
 
-    /// Runs `work`, which stores nothing, unless the server gives the request up meanwhile.
+    /// Runs `work`, which stores nothing, until the server gives the request up.
     ///
     /// # Errors
-    /// [`GivenUp`]
+    /// [`GivenUp::ForOthers`] if the server does so.
     pub(in super::super) async fn unless_given_up<T>(
         &self,
         work: impl Future<Output = T>,
@@ -93,7 +93,8 @@ impl Unanswered {
         done
     }
 
-    /// Returns why the server, and not the client, ended the bytes of the request; `None` if it did not.
+    /// Returns the reason why the server closed the connection before the end of the request; `None` if the
+    /// server did not.
     pub(in super::super) fn why_cut_off(&self) -> Option<GivenUp> {
         if !self.state.closed.get() {
             return None;

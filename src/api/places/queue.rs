@@ -1,8 +1,8 @@
 //! The order in which work of several workspaces gets its places.
 //!
-//! Work is a read of the store, or the reading of a large body. Turns go by workspace, whatever number of
-//! connections or tokens it has. The next turn is that of the workspace with the fewest pieces of work
-//! under way, and among those of the one that has used the least *time*: work of a second counts as a
+//! Work is a read of the store, or the parsing of a large body. Turns go by workspace, whatever number of
+//! connections or tokens it has. The next turn belongs to the workspace with the fewest pieces of work under
+//! way; among equals, to the one that has used the least *time*: work of a second counts as much as a
 //! thousand pieces of a millisecond. Within a workspace the oldest work is first.
 //!
 //! Work cannot be stopped for other work. So where it may take long ([`Share::LeavesRoom`]), no workspace
@@ -10,8 +10,8 @@
 //! than it has taken. Of five places one workspace gets three at most, and the next workspace finds one
 //! free.
 //!
-//! The time that a workspace has used is remembered while it has work here. A workspace that comes begins
-//! with the time of the one that has used the least: it saves nothing up by staying away.
+//! The queue knows the used time of a workspace while the workspace has work here. A workspace that had none
+//! begins with the least used time of the others, so that staying away gives no advantage.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -43,7 +43,7 @@ pub(super) struct Queue<W> {
     accounts: HashMap<Uuid, Account<W>>,
 }
 
-/// The work of one workspace.
+/// The work of one workspace or admin token.
 #[derive(Debug)]
 struct Account<W> {
     /// The times at which its work under way began.
@@ -61,7 +61,7 @@ impl<W> Account<W> {
     }
 }
 
-/// The error that too many wait already.
+/// The error that too much work waits already.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Full;
 
@@ -141,7 +141,7 @@ impl<W> Queue<W> {
         self.forget(key);
     }
 
-    /// Removes work that waits no longer. Work that already has a place is not changed.
+    /// Removes work that waits no longer. Does nothing to work that already has a place.
     pub(super) fn leave(&mut self, key: Uuid, ticket: u64) {
         let Some(account) = self.accounts.get_mut(&key) else {
             return;

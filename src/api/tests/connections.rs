@@ -73,7 +73,7 @@ fn a_later_head_has_a_time_limit_like_the_first() {
     ask(&mut stream, PROBE);
     stream.write_all(b"GET /").unwrap();
     assert!(ends(&mut stream, drip));
-    // So has the rest of a body whose request is answered already.
+    // The rest of a body whose request has its response is limited as well.
     let mut stream = served.connect();
     let head = b"POST /nowhere HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
     ask(&mut stream, head);
@@ -155,7 +155,7 @@ fn a_client_that_holds_all_connections_keeps_no_other_out() {
         }
     }
     ask(&mut served.connect(), PROBE);
-    // The server has closed the oldest for it.
+    // The server has closed the oldest connection for that one.
     assert!(ends(&mut held[0], |_| {}));
 }
 

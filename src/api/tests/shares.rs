@@ -57,7 +57,7 @@ impl Asked {
         self.stream.set_nonblocking(true).unwrap();
     }
 
-    /// Returns whether there is an answer by now, or never will be.
+    /// Reads what has come. Reports whether the response is complete, or the connection closed.
     fn look(&mut self) -> bool {
         let mut buffer = [0; 4096];
         loop {
@@ -88,7 +88,7 @@ impl Asked {
     }
 }
 
-/// Waits until so many have a response.
+/// Waits until at least so many requests have ended, and returns how many have.
 fn answered(asked: &mut [Asked], at_least: usize) -> usize {
     let since = Instant::now();
     loop {
@@ -106,7 +106,8 @@ fn workers() -> usize {
     std::thread::available_parallelism().unwrap().get()
 }
 
-/// Returns an API with a second workspace, a token of that, and limits of [`LIMIT`] bytes for each worker.
+/// Returns an API with a second workspace, a token of that workspace, and limits of [`LIMIT`] bytes for each
+/// worker.
 fn api() -> (TestApi, String, Limits) {
     let api = TestApi::new();
     let name = WorkspaceName::parse("other").unwrap();
@@ -119,7 +120,8 @@ fn api() -> (TestApi, String, Limits) {
     (api, other, limits)
 }
 
-/// Publishes for another workspace, side by side and in two parts each, and checks that all are accepted.
+/// Publishes messages for the other workspace, side by side and each in two parts. Checks that the server
+/// accepts all.
 fn others_publish(served: &Served, token: &str) {
     for _ in 0..3 {
         let body = message(70_000);

@@ -67,7 +67,7 @@ fn connect_with_room(address: SocketAddr, bytes: usize) -> TcpStream {
     stream
 }
 
-/// Reads a head.
+/// Reads the head of a response.
 fn head(stream: &mut TcpStream) -> String {
     let mut head = Vec::new();
     let mut byte = [0];
@@ -144,7 +144,7 @@ fn a_long_payload_is_inserted_in_its_own_field_only() {
         .unwrap();
     let Row { item, payload } = found.rows.into_iter().next().unwrap();
     assert!(payload.is_some());
-    // A receiver may know the mark of an empty payload, and answer with it.
+    // A receiver may know the mark of an empty payload, and respond with it.
     let response = "\"payload\":\"\"".to_owned();
     let delivery = Delivery {
         id: item.id,
@@ -290,7 +290,8 @@ const NONE: Limits = Limits {
     period: Duration::from_millis(20),
 };
 
-/// Reports whether a response is cut off whose client reads `bytes` every 10 ms for a while, and then all.
+/// Reports whether a response is cut off if its client reads `bytes` every 10 ms for a while, and then the
+/// rest.
 fn is_cut_off(stream: &mut TcpStream, bytes: usize, slow_for: Duration) -> bool {
     let (mut all, mut piece) = (Vec::new(), vec![0; bytes]);
     let since = Instant::now();
@@ -317,7 +318,7 @@ fn a_client_that_stops_reading_is_disconnected_and_a_slow_one_is_not() {
     let second = Duration::from_secs(1);
     let served = Served::within(&api, within(second));
     assert!(is_cut_off(&mut begin(&served, 16 << 10), 1, 3 * second));
-    // A time in which every thread runs even on a busy machine: so the client can take enough.
+    // Even on a busy machine, every thread runs within this time, so the client can take enough.
     let served = Served::within(&api, within(5 * second));
     assert!(!is_cut_off(
         &mut begin(&served, 256 << 10),

@@ -1,8 +1,8 @@
-//! The input in the response to an invalid request: shortened, and without secrets.
+//! The input that the response to an invalid request repeats: shortened, and without secrets.
 //!
 //! The response must not be many times as long as the request, and must not carry a secret into a client's
-//! log. The strictest JSON parser must be able to read it: so numbers beyond the range of a double become
-//! texts, and half a surrogate pair becomes U+FFFD.
+//! log. The strictest JSON parser must be able to read it. So numbers beyond the range of a double become
+//! strings, and half a surrogate pair becomes U+FFFD.
 
 use serde_json::value::RawValue;
 
@@ -10,7 +10,7 @@ use crate::domain::json::{Kind, Value};
 
 /// The text in place of a secret.
 const MASK: &str = "\"**********\"";
-/// The mark where something was left out.
+/// The mark in place of a part that was left out.
 const CUT: &str = "…";
 /// The longest text that is shown whole, in characters.
 const TEXT_MAX: usize = 256;
@@ -19,7 +19,7 @@ const BUDGET_BYTES: usize = 2048;
 /// The depth from which on lists and objects are left out.
 const DEPTH_MAX: usize = 5;
 
-/// Returns a value of the body as it is shown. `secret` says that the value is that of a secret field.
+/// Returns a value of the body in the form for a response. `secret` is true for the value of a secret field.
 pub(crate) fn echo(value: Value<'_>, secret: bool) -> Box<RawValue> {
     let mut out = String::new();
     if secret {
@@ -30,7 +30,7 @@ pub(crate) fn echo(value: Value<'_>, secret: bool) -> Box<RawValue> {
     raw(out)
 }
 
-/// Returns a text of the path or the query as it is shown.
+/// Returns a text of the path or the query in the form for a response.
 pub(crate) fn echo_text(text: &str) -> Box<RawValue> {
     let mut out = String::new();
     write_text(&mut out, text);

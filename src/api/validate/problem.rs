@@ -149,7 +149,7 @@ pub(crate) enum Violation {
 }
 
 impl Violation {
-    /// Returns its type, its message, and the numbers or words of the message by name.
+    /// Returns the type, the message, and the numbers or words in the message by name (Pydantic's `ctx`).
     fn describe(&self) -> (&'static str, Cow<'static, str>, Option<Value>) {
         let plain = |kind, msg| (kind, Cow::Borrowed(msg), None);
         match self {
@@ -309,7 +309,7 @@ pub(crate) fn expected(names: &[&str]) -> String {
     }
 }
 
-/// One entry of a 422's `detail`.
+/// An entry in the `detail` of a 422.
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
     /// The location of the value.

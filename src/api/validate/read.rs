@@ -114,7 +114,7 @@ pub(crate) fn id(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Optio
     }
 }
 
-/// Returns a reader of the URL of an endpoint that `policy` allows.
+/// Returns a reader of the URL of an endpoint. The reader accepts what `policy` allows.
 pub(crate) fn url(
     policy: &NetworkPolicy,
 ) -> impl Fn(InputValue<'_>, &mut FieldContext<'_>) -> Option<EndpointUrl> {
@@ -209,7 +209,7 @@ pub(crate) fn scopes(value: InputValue<'_>, context: &mut FieldContext<'_>) -> O
     Some(scopes.into_iter().collect())
 }
 
-/// Reads one of several names. Any other value, of any type, is the same violation.
+/// Reads one of several names. Reports `violation` for any other value, of any type.
 fn choice<T>(
     value: InputValue<'_>,
     context: &mut FieldContext<'_>,

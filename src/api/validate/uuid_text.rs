@@ -1,5 +1,5 @@
-//! The reason why a text is not a UUID, in [upstream's](super) words. The `uuid` crate's own words differ
-//! from them, and change between its versions, while clients match on these.
+//! The reason why a text is not a UUID, in [upstream's](super) words, on which clients match. The `uuid`
+//! crate has other words, and changes them between versions.
 
 /// The lengths of the groups of a hyphenated UUID (RFC 9562, section 4).
 const GROUPS: [usize; 5] = [8, 4, 4, 4, 12];

@@ -9,9 +9,9 @@ use crate::storage::Seq;
 pub(in crate::delivery) struct InFlightAttempt {
     seq: Seq,
     pub(in crate::delivery) started: Duration,
-    /// It is the probe that decides on a rest.
+    /// The attempt is the probe after a rest.
     pub(in crate::delivery) probes: bool,
-    /// Its result counts for the endpoint's health: not if the endpoint has moved or was enabled since.
+    /// The result counts for the endpoint's health, unless the endpoint got another URL or was enabled since.
     pub(in crate::delivery) counts: bool,
 }
 
@@ -44,14 +44,14 @@ impl InFlight {
         Some(oldest.started)
     }
 
-    /// Notes that no rest depends on any of them.
+    /// Notes that the rest is over: no attempt in flight is a probe any more.
     pub(super) fn rest_ended(&mut self) {
         for attempt in &mut self.0 {
             attempt.probes = false;
         }
     }
 
-    /// Notes that none of them counts for the endpoint's health.
+    /// Notes that no attempt in flight counts for the endpoint's health any more.
     pub(super) fn reset(&mut self) {
         for attempt in &mut self.0 {
             (attempt.probes, attempt.counts) = (false, false);

@@ -4,7 +4,7 @@ use super::{EndpointQueue, earliest};
 use crate::domain::clock::Timestamp;
 use crate::storage::{QueuedEvent, RetryBatch, Seq};
 
-/// The kind of a read.
+/// The kind of a read: of fresh events, of due retries, or of redeliveries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::delivery) enum Read {
     Fresh,
@@ -14,7 +14,7 @@ pub(in crate::delivery) enum Read {
 
 impl EndpointQueue {
     /// Returns the next read that is wanted and not running, and how many new rows it may bring; marks it as
-    /// running. `room`: the number of free places in all windows.
+    /// running. `room`: the number of events that memory has room for.
     pub(in crate::delivery) fn next_read(
         &mut self,
         now: Timestamp,
@@ -63,11 +63,11 @@ impl EndpointQueue {
 
     /// Takes in the rows of a refill; `limit` rows were requested.
     pub(in crate::delivery) fn refilled(&mut self, events: Vec<QueuedEvent>, limit: usize) {
-        let asked_at = self.refilling.take().unwrap_or_default();
+        let committed_at_request = self.refilling.take().unwrap_or_default();
         if events.len() < limit {
             // The read has passed all events that were committed when it was requested, also those that no
             // longer wait.
-            self.loaded = self.loaded.max(asked_at);
+            self.loaded = self.loaded.max(committed_at_request);
         } else {
             self.refill_wanted = true;
         }
@@ -129,7 +129,7 @@ impl EndpointQueue {
         self.read_ended(Read::Redeliveries);
     }
 
-    /// Has a failed read made again.
+    /// Requests a failed read again.
     pub(in crate::delivery) fn read_failed(&mut self, read: Read) {
         match read {
             Read::Fresh => {

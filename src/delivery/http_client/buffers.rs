@@ -2,7 +2,7 @@
 //!
 //! ureq's own buffers belong to a connection and keep their full size while it lives, also when it is idle.
 //! With hundreds of connections they took most of the memory of a busy server. The buffers here belong to a
-//! request: a thread that waits for its answer has a small one, and an idle connection has none.
+//! request: while a thread waits for the answer they are small, and an idle connection has none.
 
 use ureq::unversioned::transport::Buffers;
 

@@ -5,10 +5,10 @@
 //! A receiver may close an idle connection at the moment the client uses it. Then either the request is lost,
 //! or the receiver has seen it and the answer is lost. The client can't tell which, so such an attempt has
 //! failed, and the engine schedules the next one. There is one case in which the client can tell: if the
-//! kernel refuses already the first bytes, the receiver has none. Only then does the client repeat the
-//! request at once, over a new connection: see [`Stale`](super::errors::Stale).
+//! kernel refuses even the first bytes, the receiver has none. Only then does the client repeat the request
+//! at once, over a new connection: see [`Stale`](super::errors::Stale).
 //!
-//! To keep the other case rare, the client probes an idle connection before its use (with a read that must
+//! To keep the other case rare, the client checks an idle connection before its use (with a read that must
 //! find neither data nor the end), and does not keep it for long.
 
 use std::io;
@@ -30,7 +30,7 @@ use super::tls::Tls;
 /// many at once, on any system. So if the first write fails, nothing was sent.
 const FIRST_WRITE_BYTES: usize = 4096;
 
-/// The maker of connections: dials, shakes hands, and keeps idle connections. All agents share one.
+/// The maker of connections: connects, makes the TLS handshake, and keeps idle connections.
 #[derive(Clone)]
 pub(super) struct Dialer {
     tls: Tls,
@@ -49,7 +49,7 @@ impl Dialer {
     /// Returns an idle connection that still is open.
     fn idle_connection(&self, peer: &Peer, details: &ConnectionDetails) -> Option<Connection> {
         let now = Instant::now();
-        // Each round removes one, so the loop ends.
+        // Each pass removes a connection from the pool, so the loop ends.
         while let Some(mut entry) = self.idle.take(peer, &details.addrs, now) {
             if entry.connection.is_open() {
                 return Some(Connection::new(entry, &self.idle));
@@ -119,8 +119,8 @@ pub(super) struct Connection {
     received: usize,
 }
 
-/// Returns the connection itself. A function of the entry alone, because the buffers are borrowed at the same
-/// time.
+/// Returns the connection itself. The function takes only the entry, because the caller borrows the buffers
+/// at the same time.
 fn link(entry: &mut Option<Entry<Box<dyn Link>>>) -> &mut dyn Link {
     let entry = entry
         .as_mut()
@@ -213,7 +213,7 @@ impl Transport for Connection {
 
     /// Puts the connection into our own pool, and returns false so that ureq drops its side. ureq calls this
     /// when it has read an answer to its end and the connection may be kept, just before it would put the
-    /// connection into its own pool. Our pool probes the connection before its next use.
+    /// connection into its own pool. The dialer checks the connection before its next use.
     fn is_open(&mut self) -> bool {
         if let Some(mut entry) = self.entry.take()
             && !matches!(self.output, Output::CutOff)

@@ -18,8 +18,8 @@ pub enum HttpClientError {
 #[error("no connection: {0}")]
 pub(super) struct ConnectFailed(pub(super) io::Error);
 
-/// There was no TCP connection in time. The message does not say which limit was exceeded, that for
-/// connecting or that for the whole attempt: what was not finished says more.
+/// There was no TCP connection in time. The message does not say which limit was exceeded, the one for
+/// connecting or the one for the whole attempt. It says which step did not end, which helps more.
 #[derive(Debug, thiserror::Error)]
 #[error("the receiver didn't accept a connection in time")]
 pub(super) struct ConnectTimedOut;
@@ -37,7 +37,8 @@ pub(super) struct TooLarge;
 
 /// The receiver has sent more than the client receives of one answer.
 ///
-/// Before the final answer begins, that can only be interim answers, because a head has a smaller limit.
+/// Before the final answer begins, these can only be interim answers, because a head has a smaller limit. So
+/// the message speaks of them.
 #[derive(Debug, thiserror::Error)]
 #[error("the receiver sent interim answers (1xx) without end, and no final one")]
 pub(super) struct Endless;

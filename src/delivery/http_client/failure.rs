@@ -49,8 +49,8 @@ impl Failure {
         }
     }
 
-    /// Adds to the message that an answer with status `code` had begun. A delivery has a status only if the
-    /// whole answer came; but the status helps to find the cause.
+    /// Adds to the message that an answer with status `code` had begun. The delivery has no status, because
+    /// the answer is not whole; but the status helps to find the cause.
     pub(super) fn after_status(self, code: u16) -> Self {
         let message = format!("{} (status {code} had arrived)", self.message);
         Self { message, ..self }

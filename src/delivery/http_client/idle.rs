@@ -7,16 +7,16 @@
 //! connections first. Each time a connection is put back, it also closes those that have become too old.
 //!
 //! The pool is a plain queue, searched from its newest entry: with some hundreds of entries that takes less
-//! time than the system call that follows. The lock is held only during the search; connections are probed
-//! and closed without it.
+//! time than the system call that follows. The lock is held only during the search, not while a connection is
+//! checked or closed.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The time for which a connection is kept without a request. Common servers close an idle connection after 5
-/// s (Apache, Node.js, uvicorn). A request sent at that moment is lost, and must not be repeated, because the
+/// The time for which a connection is kept without a request. Common servers (Apache, Node.js, uvicorn) close
+/// an idle connection after 5 s. A request sent at that moment is lost, and must not be repeated, because the
 /// receiver may have seen it. So the client closes the connection before the server does.
 pub(super) const MAX_IDLE_AGE: Duration = Duration::from_secs(4);
 
@@ -39,7 +39,7 @@ pub(super) struct Idle<C> {
 pub(super) struct Entry<C> {
     pub(super) connection: C,
     pub(super) peer: Peer,
-    /// The connection leads to one of these addresses.
+    /// The addresses that were allowed when the connection was made; it leads to one of them.
     pub(super) addresses: Box<[SocketAddr]>,
     pub(super) since: Instant,
 }
@@ -52,9 +52,9 @@ impl<C> Idle<C> {
         }
     }
 
-    /// Removes and returns the most recently used connection to `peer`, if one leads to an address that the
-    /// name has now. `addresses` are those that were resolved and checked for this request. So the client
-    /// follows a receiver that has moved.
+    /// Removes and returns the most recently used connection to `peer` whose addresses are all in
+    /// `addresses`, the ones that were resolved and checked for this request. So the client follows a
+    /// receiver that has moved.
     pub(super) fn take(
         &self,
         peer: &Peer,
@@ -73,7 +73,7 @@ impl<C> Idle<C> {
         connections.remove(found)
     }
 
-    /// Puts a connection back; closes older ones if there are too many. `since` must be about now.
+    /// Puts a connection back; closes older ones if there are too many. `entry.since` must be about now.
     pub(super) fn put(&self, entry: Entry<C>) {
         let now = entry.since;
         let mut connections = self.lock();

@@ -4,7 +4,7 @@
 /// attempt counts all the same.
 pub(super) const MAX_BODY_BYTES: usize = 64 * 1024;
 /// The most bytes of an answer that are in memory at a time; a larger one is read in parts. The head of an
-/// answer has to fit: the largest that common proxies let pass does.
+/// answer has to fit, and the largest head that common proxies let pass does.
 pub(super) const INPUT_BYTES: usize = 16 * 1024;
 /// The size of the output buffer. The head and a usual webhook fit together; a larger one is sent in parts.
 pub(super) const OUTPUT_BYTES: usize = 8 * 1024;

@@ -61,7 +61,7 @@ impl Socket {
         Err(failure)
     }
 
-    fn probe(&mut self) -> io::Result<bool> {
+    fn has_nothing_to_read(&mut self) -> io::Result<bool> {
         self.stream.set_nonblocking(true)?;
         let found = self.stream.read(&mut [0]);
         self.stream.set_nonblocking(false)?;
@@ -100,7 +100,7 @@ impl Link for Socket {
     }
 
     fn is_open(&mut self) -> bool {
-        self.probe().unwrap_or(false)
+        self.has_nothing_to_read().unwrap_or(false)
     }
 }
 
@@ -166,7 +166,7 @@ mod tests {
             let mut socket = Socket::connect(&[address], Duration::from_secs(5)).expect("connects");
             let (mut peer, _) = listener.accept().expect("a connection");
             assert!(socket.is_open() && socket.is_open());
-            // The probe has left the socket in blocking mode: this read waits.
+            // The check has left the socket in blocking mode: this read waits.
             let echo = thread::spawn(move || {
                 peer.read_exact(&mut [0]).expect("a request");
                 peer.write_all(b"a").expect("an answer");

@@ -1,4 +1,4 @@
-//! A TCP connection that notices whether any part of the current request was written to it.
+//! A TCP connection that remembers whether any part of the current request was written to it.
 
 use std::io;
 use std::time::Duration;
@@ -13,7 +13,7 @@ const COARSE: Duration = Duration::from_millis(100);
 /// The time up to which time-outs are exact.
 const COARSE_ABOVE: Duration = Duration::from_secs(1);
 
-/// A TCP connection that notices whether any part of the current request was written to it.
+/// A TCP connection that remembers whether any part of the current request was written to it.
 #[derive(Debug)]
 pub(super) struct Tcp<S = Socket> {
     socket: S,
@@ -53,7 +53,7 @@ impl<S: Link> Link for Tcp<S> {
         self.socket.receive(into, coarse(timeout))
     }
 
-    /// The pool calls this between two requests and at no other time.
+    /// Also marks the start of a new request: the pool calls this between two requests and at no other time.
     fn is_open(&mut self) -> bool {
         self.reused = true;
         self.written = false;

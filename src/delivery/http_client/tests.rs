@@ -87,7 +87,7 @@ fn closed_port() -> u16 {
     listener.local_addr().expect("bound").port()
 }
 
-/// Returns a listener that proves that no connection was made.
+/// A listener that proves that no connection was made.
 struct Untouched(TcpListener);
 
 impl Untouched {

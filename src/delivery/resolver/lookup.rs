@@ -1,4 +1,4 @@
-//! Look-ups of names, by the operating system or by a stand-in.
+//! Look-ups of names: by the operating system, or by another implementation in tests.
 
 use std::net::{IpAddr, ToSocketAddrs};
 

@@ -28,8 +28,8 @@ const FAILED: Duration = Duration::from_secs(1);
 /// The most names that are remembered. Each takes a few hundred bytes, and one process delivers to fewer at a
 /// time.
 const MAX_NAMES: usize = 4096;
-/// The most look-ups that may wait for a thread. Each sender waits for at most one name, so only names of
-/// attempts that reached their deadline add to that.
+/// The most look-ups that may wait for a thread. Each sender waits for at most one name, so only renewals and
+/// the names of attempts that reached their deadlines add to that.
 const MAX_QUEUED: usize = 1024;
 
 /// The names, their wanted look-ups, and their running ones.
@@ -95,7 +95,8 @@ impl Names {
         }
     }
 
-    /// Returns what the cache has about `host`. Queues a look-up where one is due.
+    /// Returns the cached answer or failure of `host`, or the look-up to wait for. Queues a look-up if one is
+    /// due.
     pub(super) fn find(&mut self, host: &str, now: Instant) -> Found {
         if let Some(name) = self.entries.get_mut(host) {
             name.last_used = now;
@@ -103,7 +104,7 @@ impl Names {
                 return settled;
             }
         }
-        let pending = self.ask(host, now);
+        let pending = self.pending_look_up(host, now);
         let name = self.entries.get(host);
         let good = name.and_then(|name| name.good_at(now));
         match (good, pending) {
@@ -131,7 +132,7 @@ impl Names {
 
     /// Returns the wanted or running look-up of `host`, else a new one, and since when it is wanted. `None`
     /// if too many wait already.
-    fn ask(&mut self, host: &str, now: Instant) -> Option<(Arc<Ticket>, Instant)> {
+    fn pending_look_up(&mut self, host: &str, now: Instant) -> Option<(Arc<Ticket>, Instant)> {
         if let Some(Name {
             pending: Some((ticket, since)),
             ..
@@ -231,8 +232,8 @@ impl Names {
         self.quick.len() + self.new.len() + self.slow.len()
     }
 
-    /// Forgets names when there are too many: first those whose answers are too old to be used, then the
-    /// least recently used quarter. Names with a wanted or running look-up stay.
+    /// Forgets names when there are too many: first those that were not used for [`STALE`], then the least
+    /// recently used quarter. Names with a wanted or running look-up stay.
     fn make_room(&mut self, now: Instant) {
         if self.entries.len() < MAX_NAMES {
             return;
@@ -283,7 +284,7 @@ impl Name {
     }
 }
 
-/// The meeting point of all senders that wait for the same look-up.
+/// A wanted or running look-up: senders wait here for its result.
 #[derive(Default)]
 pub(super) struct Ticket {
     outcome: Mutex<Option<Result<Answer, LookupError>>>,

@@ -1,4 +1,4 @@
-//! The simulation's view of a [`Scheduler`]: its sums as they are kept, and as they are when counted anew.
+//! The simulation's view of a [`Scheduler`]: the sums that it keeps, and the same sums counted anew.
 
 use super::Scheduler;
 use std::collections::BTreeMap;
@@ -13,12 +13,12 @@ use crate::storage::{EndpointNumber, WorkspaceNumber};
 pub(in crate::delivery) struct Sums {
     pub(in crate::delivery) waiting: Waiting,
     pub(in crate::delivery) held: Held,
-    /// Of each workspace that has something in flight.
+    /// The attempts in flight of each workspace that has any.
     pub(in crate::delivery) holders: Vec<(WorkspaceNumber, Held)>,
 }
 
 impl Scheduler {
-    /// Returns the sums as they are kept.
+    /// Returns the sums that the scheduler keeps.
     pub(in crate::delivery) fn sums(&self) -> Sums {
         Sums {
             waiting: self.waiting,

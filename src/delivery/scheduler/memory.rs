@@ -1,4 +1,4 @@
-//! The part of the queue that is in memory, of all workspaces and of each.
+//! The memory that waiting events take, of all workspaces and of each, and the room that is left.
 
 use super::Scheduler;
 use super::turns::Waiting;
@@ -7,8 +7,8 @@ use crate::storage::{EndpointNumber, WorkspaceNumber};
 
 /// The last eighth of the room is for workspaces that hold less than a sixty-fourth of it. So the backlog of
 /// one workspace does not force the few events of others out of memory, to be read back from the file.
-const KEPT: usize = 8;
-const FEW: usize = 64;
+const KEPT_DIVISOR: usize = 8;
+const FEW_DIVISOR: usize = 64;
 
 impl Scheduler {
     /// Changes an endpoint's queue and keeps the sums up to date.
@@ -45,7 +45,11 @@ impl Scheduler {
 }
 
 fn room(limit: usize, taken: usize, own: usize) -> usize {
-    let kept = if own < limit / FEW { 0 } else { limit / KEPT };
+    let kept = if own < limit / FEW_DIVISOR {
+        0
+    } else {
+        limit / KEPT_DIVISOR
+    };
     limit.saturating_sub(taken + kept)
 }
 

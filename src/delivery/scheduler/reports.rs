@@ -104,8 +104,8 @@ impl Scheduler {
         let made = event.run_attempt + 1;
         let random = (self.random)();
         let retry = &self.rules.retry;
-        // The run is over only because the clock was set during this attempt: it gets one attempt more, as
-        // all others do.
+        // If the run is over only because the clock was set during this attempt, it gets one attempt more, as
+        // do runs that were waiting then.
         let ends = retry.expires_at(event.run_started);
         let ended_by_step = (self.steady_since)
             .is_some_and(|since| started < since.monotonic && ends <= since.wall);
@@ -139,7 +139,7 @@ impl Scheduler {
         });
     }
 
-    /// Returns the next record of a run that ended while it waited.
+    /// Returns the next record of a run whose time was up while it waited.
     pub(in crate::delivery) fn next_expired(&mut self) -> Option<AttemptRecord> {
         self.expired.pop_front()
     }

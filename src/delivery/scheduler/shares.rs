@@ -2,7 +2,7 @@
 
 use crate::domain::health::Class;
 
-/// The kind of a ring. Endpoints wait in one ring if the same rule says whether they may start.
+/// The kind of a ring. One rule for each kind decides whether its endpoints may start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::delivery) enum RingKind {
     /// Good endpoints with nothing in flight.
@@ -56,7 +56,7 @@ impl Held {
         self.0.iter().sum()
     }
 
-    /// Returns the attempts that are limited together with those of a ring of `kind`.
+    /// Returns the attempts that count towards the same limit as those of a ring of `kind`.
     pub(in crate::delivery) fn beside(self, kind: RingKind) -> u32 {
         match kind {
             RingKind::Idle | RingKind::Busy => self.total(),
@@ -91,7 +91,7 @@ impl Held {
 pub(in crate::delivery) enum Refusal {
     /// All senders are busy, or the free ones are kept for workspaces that hold fewer.
     Senders,
-    /// The share of the class is used up, for a workspace that holds this many of new and bad endpoints.
+    /// The share of the class is used up, and the workspace may not exceed it.
     Class,
 }
 
@@ -116,8 +116,8 @@ impl Shares {
         (self.senders / 8).max(1)
     }
 
-    /// Returns the number of senders that counts as few. A workspace that holds more leaves as many free for
-    /// others: a workspace with an event now and then finds a free sender, and a busy one hardly misses them.
+    /// Returns the number of senders that counts as few. A workspace that holds so many or more leaves so
+    /// many free: a workspace with an event now and then finds a free sender, and a busy one loses little.
     pub(super) fn few(self) -> u32 {
         (self.senders / 16).max(1)
     }
@@ -130,14 +130,14 @@ impl Shares {
         (self.senders / 4).max(1)
     }
 
-    /// Returns why an endpoint in a ring of `kind` has to wait, if it does. Its workspace holds `total`
-    /// senders, and `beside` of those that are limited together with it.
+    /// Returns the reason why an endpoint in a ring of `kind` has to wait, if there is one. `total`: the
+    /// senders that its workspace holds; `beside`: those of them that [`Held::beside`] counts.
     ///
     /// If other workspaces are active (`crowded`), a workspace that holds n senders leaves n free for them,
     /// up to [`Shares::few`]: so the last free sender is for workspaces that hold none. A busy good endpoint
     /// leaves the last quarter of the senders to endpoints that have nothing in flight, unless its whole
     /// workspace holds few. New and bad endpoints share a quarter each, and half together. A workspace that
-    /// holds few senders for them may exceed these shares, by a sixteenth of all senders together.
+    /// holds few senders for them may exceed these shares, until both classes hold half and a sixteenth.
     pub(in crate::delivery) fn refuses(
         self,
         kind: RingKind,

@@ -1,4 +1,4 @@
-//! Tests of single sequences that the simulation finds only seldom.
+//! Tests of sequences of messages that seldom occur in the simulation.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -30,8 +30,8 @@ impl Scheduler {
         }
     }
 
-    /// Looks at all endpoints if the wall clock was set forward: timers are monotonic, so retries may be due
-    /// before their timers.
+    /// Notes a step of the wall clock. After a step forward, looks at all endpoints: timers are monotonic, so
+    /// retries may be due before their timers.
     fn look_at_wall_clock(&mut self, now: Now) {
         let at_zero = now.wall.before(now.monotonic);
         let before = self.wall_at_zero.replace(at_zero);
@@ -89,7 +89,8 @@ impl Scheduler {
         }
     }
 
-    /// Puts an endpoint where it belongs: into a ring if it is ready, else on a timer.
+    /// Updates an endpoint's place after a change: joins or leaves a ring, sets the timer, and notes that the
+    /// endpoint may want a read.
     pub(super) fn settle(&mut self, number: EndpointNumber, now: Now) {
         let Some(queue) = self.endpoints.get_mut(&number) else {
             return;
@@ -141,7 +142,7 @@ impl Scheduler {
         self.timers.insert((at, number));
     }
 
-    /// Returns when to call [`Scheduler::tick`] although no message has come.
+    /// Returns when to call [`Scheduler::tick`], even if no message has come.
     pub(in crate::delivery) fn next_wake(&self) -> Duration {
         let timer = self.timers.first().map(|(at, _)| *at);
         timer.map_or(self.next_expiry, |at| at.min(self.next_expiry))

@@ -22,13 +22,16 @@ use crate::storage::{EndpointNumber, WorkspaceNumber};
 /// The price of a turn besides the time of its sender, so that attempts that take no time have a price too.
 const TURN_COST: Duration = Duration::from_micros(100);
 
-/// The longest attempt of a good endpoint: long enough to tell long attempts from short ones.
+/// The time after which used sender time counts half as much: the longest attempt of a good endpoint, which
+/// is long enough to tell long attempts from short ones.
 const HALF_LIFE: Duration = SLOW;
 
-/// The time for which senders are kept free for a workspace after it last had an event to send.
+/// The time for which senders stay free for a workspace after it last had an event that waited or was in
+/// flight.
 const ACTIVE: Duration = Duration::from_mins(1);
 
-/// The events in memory of one workspace, or of all.
+/// The size of the events that wait in memory, of one workspace or of all; also the room that is left for
+/// them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::delivery) struct Waiting {
     /// Places in windows.
@@ -37,10 +40,10 @@ pub(in crate::delivery) struct Waiting {
     pub(in crate::delivery) bodies: usize,
 }
 
-/// The account of a workspace.
+/// A workspace's account: what it holds, what it has used, and its ready endpoints.
 #[derive(Default)]
 struct Account {
-    /// The number of endpoints that the scheduler holds. Without any the account is closed.
+    /// The workspace's endpoints that the scheduler holds. Without any, the account is removed.
     endpoints: usize,
     held: Held,
     waiting: Waiting,
@@ -60,7 +63,7 @@ impl Account {
         self.held.total() > 0 || self.is_waiting()
     }
 
-    /// Returns its position among the workspaces that have a ring of `kind`.
+    /// Returns the workspace's position among those with ready endpoints of `kind`, if it has any.
     fn key(&self, kind: RingKind, number: WorkspaceNumber, few: u32) -> Option<Key> {
         (self.rings[kind as usize].len() > 0).then(|| Key {
             leaves: self.held.total().min(few),
@@ -71,9 +74,9 @@ impl Account {
     }
 }
 
-/// The order of the workspaces that have a ring of one kind. Of two, the one that would be refused for lack
-/// of senders comes later. Of two that leave equally many free, the one that would be refused for lack of
-/// room in the class comes later.
+/// A workspace's position among those with ready endpoints of one kind. First come those that have to leave
+/// the fewest senders free, because the rules refuse the others sooner. Among equals, first come those with
+/// the fewest attempts that count towards the limit of the class, for the same reason.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     leaves: u32,
@@ -82,8 +85,8 @@ struct Key {
     number: WorkspaceNumber,
 }
 
-/// Returns when the used time will count as a microsecond. Before it was to be at `before`; now `more`, at
-/// least a microsecond, was used.
+/// Returns when the used time will count as a microsecond. `before`: the moment without `more`, which is the
+/// time used now, at least a microsecond.
 fn used_until(before: Duration, more: Duration, now: Duration) -> Duration {
     let half_lives = before.saturating_sub(now).div_duration_f64(HALF_LIFE);
     let micros = half_lives.exp2() + more.as_secs_f64() * 1e6;
@@ -98,8 +101,8 @@ pub(in crate::delivery) struct Turns {
     ready: [BTreeSet<Key>; 4],
     /// The number of workspaces with something in flight or ready.
     busy: usize,
-    /// The last two workspaces that became idle, and when.
-    left: [Option<(WorkspaceNumber, Duration)>; 2],
+    /// The last two workspaces that became idle, and the time of each.
+    last_idle: [Option<(WorkspaceNumber, Duration)>; 2],
 }
 
 impl Turns {
@@ -109,7 +112,7 @@ impl Turns {
             accounts: HashMap::new(),
             ready: Default::default(),
             busy: 0,
-            left: [None; 2],
+            last_idle: [None; 2],
         }
     }
 
@@ -194,10 +197,10 @@ impl Turns {
             (false, true) => self.busy += 1,
             (true, false) => {
                 self.busy -= 1;
-                if self.left[0].is_none_or(|(last, _)| last != number) {
-                    self.left[1] = self.left[0];
+                if self.last_idle[0].is_none_or(|(last, _)| last != number) {
+                    self.last_idle[1] = self.last_idle[0];
                 }
-                self.left[0] = Some((number, now));
+                self.last_idle[0] = Some((number, now));
             }
             _ => {}
         }
@@ -268,10 +271,10 @@ impl Turns {
         }
     }
 
-    /// Reports whether other workspaces than this one, which is busy, have events to send or had some lately.
+    /// Reports whether any workspace other than this one, which is busy itself, is busy or was so lately.
     fn is_crowded(&self, number: WorkspaceNumber, now: Duration) -> bool {
         self.busy > 1
-            || (self.left.iter().flatten())
+            || (self.last_idle.iter().flatten())
                 .any(|(other, at)| *other != number && *at + ACTIVE > now)
     }
 

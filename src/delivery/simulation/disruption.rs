@@ -19,17 +19,17 @@ const HOUR: Duration = Duration::from_hours(1);
 const ENDPOINTS: usize = 20;
 const ENDPOINTS_MAX: usize = 30;
 
-/// One disruption. Those of endpoints have the endpoint's index.
+/// One disruption. A variant that concerns one endpoint has its index.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Disruption {
     /// A publisher sends a burst of events for an endpoint. Happens again and again.
     Burst(usize),
-    /// A publisher sends an event each period (the first time) until the second time.
+    /// A publisher sends an event each period (the first duration) until a moment (the second one).
     Steady(usize, Duration, Duration),
     /// The receiver behaves differently from now on. Happens again and again.
     ReceiverChange(usize),
     /// An administrator changes an endpoint.
-    Operate(usize),
+    ChangeEndpoint(usize),
     /// An administrator enables an endpoint.
     Enable(usize),
     /// An administrator changes any endpoint. Happens again and again.
@@ -110,7 +110,7 @@ fn settings(random: &mut Random) -> Settings {
 }
 
 impl Simulation {
-    /// Has a disruption happen.
+    /// Carries out a disruption.
     pub(super) fn disrupt(&mut self, disruption: Disruption) {
         if self.faults_stopped
             && !matches!(disruption, Disruption::Sweep(_) | Disruption::Steady(..))
@@ -127,14 +127,14 @@ impl Simulation {
                 self.receivers[endpoint] = Mode::random(&mut self.random);
                 self.again(disruption, 2 * HOUR);
             }
-            Disruption::Operate(endpoint) => self.operate(endpoint),
+            Disruption::ChangeEndpoint(endpoint) => self.change_endpoint(endpoint),
             Disruption::Enable(endpoint) => {
                 let notice = self.store.enable(endpoint);
                 self.commit(Vec::from_iter(notice));
             }
             Disruption::AdminAction => {
                 let endpoint = self.random.below(self.receivers.len());
-                self.operate(endpoint);
+                self.change_endpoint(endpoint);
                 self.again(disruption, HOUR);
             }
             Disruption::Jump => {
@@ -192,7 +192,7 @@ impl Simulation {
             self.plan(
                 after,
                 if chance {
-                    Disruption::Operate(endpoint)
+                    Disruption::ChangeEndpoint(endpoint)
                 } else {
                     Disruption::Sweep(endpoint)
                 },
@@ -209,7 +209,7 @@ impl Simulation {
         | ReadRequest::Retries { endpoint, .. }
         | ReadRequest::Redeliveries { endpoint, .. }) = request;
         let after = self.take_time(self.settings.pace.read);
-        self.plan(after, Disruption::Operate(index_of(endpoint)));
+        self.plan(after, Disruption::ChangeEndpoint(index_of(endpoint)));
     }
 
     fn steady(&mut self, endpoint: usize, period: Duration, until: Duration) {
@@ -221,7 +221,7 @@ impl Simulation {
         }
     }
 
-    fn operate(&mut self, endpoint: usize) {
+    fn change_endpoint(&mut self, endpoint: usize) {
         let mut notices = Vec::new();
         match self.random.below(40) {
             0..5 => {
@@ -280,7 +280,7 @@ impl Simulation {
         (!of_it.is_empty()).then(|| self.random.pick(&of_it))
     }
 
-    /// Has all receivers answer, the disk have room, and no further disruption happen.
+    /// Ends the faults: all receivers answer, the disk has room, and no further disruption happens.
     fn stop_faults(&mut self) {
         self.faults_stopped = true;
         self.disk_full_until = Duration::ZERO;

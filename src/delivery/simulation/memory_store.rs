@@ -1,10 +1,10 @@
 //! A whole store in memory, around the queue that the simulation runs on.
 //!
-//! It shows that the traits can be implemented without a database, and that the simulation's queue behaves
-//! as the real one does: `storage::conformance` holds both to the same behaviours. Nothing is kept beyond
+//! The store shows that the traits can be implemented without a database, and that the simulation's queue
+//! behaves as the real one does: `storage::conformance` tests both in the same way. Nothing is kept beyond
 //! the process, and every write is made at once, under one lock.
 //!
-//! [`Unsupported`] names what it does not have.
+//! [`Unsupported`] names the parts that the store does not have.
 
 mod reads;
 mod tables;
@@ -31,9 +31,9 @@ use crate::storage::{
     Seq, SettledAdmin, Store, StoreError, Target, pending,
 };
 
-/// The parts of the traits that this store does not have. Who asks for one gets an error with its name.
-/// Beside them it renders no format but `raw`, drops nothing with time, and gives lists no order but that
-/// of the rows' numbers.
+/// The parts of the traits that this store does not have. A call that needs one returns an error with its
+/// name. The store also renders no format but `raw`, drops nothing with time, and gives lists no order but
+/// that of the rows' numbers.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Unsupported {
     /// Access tokens.
@@ -374,7 +374,7 @@ impl Queue for MemoryStore {
     }
 
     fn record(&self, record: AttemptRecord) {
-        // The engine hears of it by the notice.
+        // The engine learns the result from the notice.
         drop(self.write(|tables, now| Ok(((), tables.record(&record, now)))));
     }
 }

@@ -38,7 +38,7 @@ pub(super) struct Oracle {
     pub(super) highest_wall: Timestamp,
     /// The wall clock's lead over the monotonic clock, in microseconds, and when the wall clock was last set.
     steady: Option<(i64, Now)>,
-    /// Runs that started an attempt after their end, and the wall clock's last step before that.
+    /// Runs that started an attempt after their end, and when the wall clock was last set before that.
     late: HashMap<(Seq, Run), Duration>,
 }
 
@@ -91,7 +91,7 @@ impl Oracle {
             Notice::Redeliver { seq, .. } => {
                 let (of, run) = self.unheard.pop_front().expect("committed before");
                 assert_eq!(of, *seq, "notices keep the order of commits");
-                let at = place(of);
+                let at = seq_index(of);
                 if self.heard.len() <= at {
                     self.heard.resize(at + 1, 0);
                 }
@@ -196,7 +196,7 @@ impl Oracle {
             !matches!(row.state, EventState::Succeeded | EventState::Failed),
             "{event:?} starts although it has ended: {row:?}"
         );
-        let heard = self.heard.get(place(seq)).copied().unwrap_or_default();
+        let heard = self.heard.get(seq_index(seq)).copied().unwrap_or_default();
         assert!(event.run.0 >= heard, "{event:?} starts in an older run");
         if event.run.0 == row.run && row.state != EventState::Skipped {
             assert_eq!(event.run_attempt, row.run_attempt, "{seq:?} is out of date");
@@ -226,26 +226,26 @@ impl Oracle {
         }
     }
 
-    /// Rerounds when the wall clock was last set, by the monotonic clock.
+    /// Returns when the wall clock was last set, by the monotonic clock.
     fn steady_since(&self) -> Duration {
         self.steady
             .map_or(Duration::ZERO, |(_, since)| since.monotonic)
     }
 
     fn look_at_clocks(&mut self, now: Now) {
-        let goes = now.wall.micros() - i64::try_from(now.monotonic.as_micros()).unwrap();
+        let lead = now.wall.micros() - i64::try_from(now.monotonic.as_micros()).unwrap();
         if self
             .steady
-            .is_none_or(|(went, _)| u128::from(went.abs_diff(goes)) > CLOCK_STEP.as_micros())
+            .is_none_or(|(last, _)| u128::from(last.abs_diff(lead)) > CLOCK_STEP.as_micros())
         {
-            self.steady = Some((goes, now));
-        } else if let Some((went, _)) = &mut self.steady {
-            *went = goes;
+            self.steady = Some((lead, now));
+        } else if let Some((last, _)) = &mut self.steady {
+            *last = lead;
         }
     }
 
-    /// Checks a run that ended while it waited: it had an attempt, and did not end only because the server
-    /// was down or the clock was set.
+    /// Checks a run whose time was up while it waited: it had an attempt, and its time is not up only because
+    /// the server was down or the clock was set.
     pub(super) fn expired(&mut self, record: &AttemptRecord, now: Now) {
         let seq = record.event.seq;
         assert!(self.in_hand.insert(seq), "{seq:?} is in hand already");
@@ -270,6 +270,6 @@ impl Oracle {
     }
 }
 
-fn place(seq: Seq) -> usize {
+fn seq_index(seq: Seq) -> usize {
     usize::try_from(seq.0).expect("numbers are positive")
 }

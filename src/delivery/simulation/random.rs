@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// `SplitMix64`: small, fast without optimisation, and good enough to throw dice.
+/// `SplitMix64`: small, fast without optimisation, and good enough for a simulation.
 #[derive(Clone)]
 pub(super) struct Random(u64);
 

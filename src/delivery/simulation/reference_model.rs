@@ -1,4 +1,5 @@
-//! What an endpoint may do, worked out a second time: from the design's words, without the engine's code.
+//! A second implementation of the rules for an endpoint's health, made from the words of the design, without
+//! the engine's code.
 
 use std::time::Duration;
 
@@ -21,11 +22,11 @@ const RESTS: [Duration; 5] = [
 struct InFlightAttempt {
     seq: Seq,
     since: Duration,
-    /// From before the endpoint moved or was enabled: what it teaches is of no use.
+    /// The endpoint got another URL or was enabled since the start, so the result does not count.
     is_old: bool,
 }
 
-/// One endpoint's health.
+/// One endpoint's health, as the second implementation sees it.
 pub(super) struct ReferenceModel {
     in_flight_attempts: Vec<InFlightAttempt>,
     pub(super) class: Class,
@@ -33,13 +34,13 @@ pub(super) struct ReferenceModel {
     cap: u32,
     failures: u32,
     rests: usize,
-    /// It rests, at least until then.
+    /// The earliest end of the rest, while the endpoint rests.
     resting: Option<Duration>,
     probe: Option<Seq>,
     retry_after_until: Duration,
     /// The last event whose first attempt started.
     pub(super) last_first: Seq,
-    /// The last one that a sender took for its first attempt.
+    /// The last event that a sender took for its first attempt.
     pub(super) last_taken: Seq,
 }
 
@@ -64,7 +65,7 @@ impl ReferenceModel {
         u32::try_from(self.in_flight_attempts.len()).expect("bounded by the senders")
     }
 
-    /// It moved or was enabled.
+    /// Notes that the endpoint got another URL or was enabled.
     pub(super) fn reset(&mut self) {
         let in_flight_attempts = std::mem::take(&mut self.in_flight_attempts);
         *self = Self {
@@ -77,7 +78,7 @@ impl ReferenceModel {
         }
     }
 
-    /// Checks that an attempt may start, as far as it alone is concerned.
+    /// Checks that an attempt may start, as far as the endpoint's own state decides, and notes the start.
     pub(super) fn start(&mut self, seq: Seq, is_redelivery: bool, now: Duration) {
         if !is_redelivery {
             assert!(
@@ -122,12 +123,12 @@ impl ReferenceModel {
         (attempt, was_probe)
     }
 
-    /// An attempt was not made after all.
+    /// Notes that the sender skipped an attempt.
     pub(super) fn skip(&mut self, seq: Seq) {
         self.end(seq);
     }
 
-    /// An attempt has become a second old.
+    /// Notes that an attempt has become a second old.
     pub(super) fn become_slow(&mut self, seq: Seq, since: Duration) {
         let it = |attempt: &InFlightAttempt| {
             attempt.seq == seq && attempt.since == since && !attempt.is_old
@@ -137,7 +138,7 @@ impl ReferenceModel {
         }
     }
 
-    /// An attempt ended.
+    /// Notes the end of an attempt.
     pub(super) fn end_attempt(&mut self, seq: Seq, how: &AttemptResult, now: Duration) {
         let (attempt, was_probe) = self.end(seq);
         if attempt.is_old {

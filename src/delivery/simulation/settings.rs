@@ -9,15 +9,15 @@ use crate::domain::retry::RetryPolicy;
 /// The times that the threads around the scheduler take.
 #[derive(Clone, Copy)]
 pub(super) struct Pace {
-    /// The dispatcher, to wake.
+    /// The time until the dispatcher wakes.
     pub(super) wake: Duration,
-    /// The dispatcher, for one message or one command.
+    /// The dispatcher's time for one message or one command.
     pub(super) work: Duration,
-    /// The writer, for a commit.
+    /// The writer's time for a commit.
     pub(super) write: Duration,
-    /// The reader, for a read.
+    /// The reader's time for a read.
     pub(super) read: Duration,
-    /// The share of all these that take a hundred times longer.
+    /// The share of these steps that take a hundred times longer.
     pub(super) hiccups: f64,
     /// The share of reads that fail.
     pub(super) read_failures: f64,

@@ -1,4 +1,5 @@
-//! A second implementation of the rule for starts, made from the design's words without the engine's code.
+//! A second implementation of the rule for starts, made from the words of the design, without the engine's
+//! code.
 
 use crate::delivery::scheduler::audit::Sums;
 use crate::domain::health::Class;

@@ -1,4 +1,5 @@
-//! Checks of the whole state: of the scheduler's sums and windows, and of what may have been forgotten.
+//! Checks of the whole state: that the scheduler's sums and windows are right, and that no event is
+//! forgotten.
 
 use super::start_rule::Candidate;
 use super::store::{index_of, number_of};
@@ -64,7 +65,7 @@ impl Simulation {
         assert!(queue.in_hand() >= own + model_in_flight as usize);
     }
 
-    /// Checks that an endpoint whose events may start has none left to start.
+    /// Checks that the scheduler did not pass over an endpoint: if it is ready, it may not start.
     fn check_liveness(&mut self, number: EndpointNumber, sums: &Sums, now: Now) {
         let queue = self.scheduler.queue(number).expect("it is held");
         let limit = self.settings.limits.unrecorded;

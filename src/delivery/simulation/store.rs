@@ -1,7 +1,7 @@
 //! The queue of a store, in memory: the rows and indexes that `storage::sqlite` keeps in its file.
 //!
 //! States and disabling follow the rules of `domain`, as in every store. [`super::memory_store`] makes a
-//! whole store of it, to which `storage::conformance` does what it does to the real one.
+//! whole store of it, and `storage::conformance` runs the same tests on that store as on the real one.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -55,7 +55,8 @@ impl Row {
 pub(super) struct Endpoint {
     pub(super) target: Target,
     pub(super) deleted: bool,
-    /// The reason why it is disabled; `None` while it is not, and after it was deleted while enabled.
+    /// The reason why the endpoint is disabled; `None` while it is enabled, and if it was deleted while
+    /// enabled.
     pub(super) disabled: Option<DisabledReason>,
     failures: u32,
     pub(super) fresh: BTreeSet<i64>,
@@ -66,7 +67,7 @@ pub(super) struct Endpoint {
 /// The store.
 pub(super) struct Store {
     last_run: i64,
-    /// By number; runs share the sequence, so some are empty.
+    /// The events by number. Redeliveries take numbers of the same sequence, so some places are empty.
     rows: Vec<Option<Row>>,
     pub(super) endpoints: Vec<Endpoint>,
     pub(super) disable_after: u32,
@@ -88,7 +89,7 @@ impl Store {
             .expect("the event was published")
     }
 
-    /// The event of that number, if it is one.
+    /// Returns the row of the event with this number, if there is one.
     pub(super) fn get(&self, number: i64) -> Option<&Row> {
         self.rows[usize::try_from(number).expect("numbers are positive")].as_ref()
     }
@@ -99,7 +100,7 @@ impl Store {
         self.last_run
     }
 
-    /// All numbers given so far.
+    /// Returns the highest number given so far.
     pub(super) fn last_run(&self) -> i64 {
         self.last_run
     }
@@ -129,7 +130,7 @@ impl Store {
         Notice::Endpoint(target, Cause::Created)
     }
 
-    /// Nothing, if the endpoint takes no events.
+    /// Publishes an event; `None` if the endpoint is disabled.
     pub(super) fn publish(
         &mut self,
         endpoint: usize,
@@ -172,7 +173,7 @@ impl Store {
         }
     }
 
-    /// Takes an event out of the indexes, has it changed, and puts it back.
+    /// Takes an event out of the indexes, changes it, and puts it back.
     fn change(&mut self, seq: i64, change: impl FnOnce(&mut Row)) {
         let row = self.rows[usize::try_from(seq).expect("numbers are positive")]
             .as_mut()
@@ -243,7 +244,7 @@ impl Store {
         (effect.disable).map(|reason| self.disable_for(endpoint, reason))
     }
 
-    /// Nothing, if the endpoint is disabled.
+    /// Begins a new run of an event; `None` if the endpoint is disabled.
     pub(super) fn redeliver(&mut self, seq: i64, now: Timestamp) -> Option<Notice> {
         let endpoint = self.row(Seq(seq)).endpoint;
         if !self.endpoints[endpoint].target.enabled {
@@ -294,13 +295,13 @@ impl Store {
         Some(Notice::Endpoint(row.target.clone(), Cause::Enabled))
     }
 
-    /// Another URL or another secret.
+    /// Returns the notice of a changed URL or secret; `None` if the endpoint is deleted.
     pub(super) fn edit(&mut self, endpoint: usize, cause: Cause) -> Option<Notice> {
         let row = &self.endpoints[endpoint];
         (!row.deleted).then(|| Notice::Endpoint(row.target.clone(), cause))
     }
 
-    /// Marks up to `limit` skipped events as such; answers whether there may be more.
+    /// Marks up to `limit` events of skipped runs as skipped; returns whether there may be more.
     pub(super) fn sweep(&mut self, endpoint: usize, limit: usize) -> bool {
         let row = &self.endpoints[endpoint];
         let through = row.target.skip_through.0;
@@ -320,7 +321,7 @@ impl Store {
         skipped.len() == limit
     }
 
-    /// The endpoints that are enabled, and what each has.
+    /// Returns the enabled endpoints, and the backlog of each.
     pub(super) fn targets(&self) -> Vec<(Target, Backlog)> {
         let enabled = (self.endpoints.iter()).filter(|endpoint| endpoint.target.enabled);
         let with_backlog = |endpoint: &Endpoint| {
@@ -334,7 +335,7 @@ impl Store {
         enabled.map(with_backlog).collect()
     }
 
-    /// As `queue.rs` does.
+    /// Makes a read of the queue, as `storage/sqlite/reads/queue.rs` does.
     pub(super) fn read(&self, request: ReadRequest) -> ReadResult {
         match request {
             ReadRequest::Fresh {
@@ -384,7 +385,7 @@ impl Store {
     }
 }
 
-/// Numbers begin with 1, places in lists with 0.
+/// Returns the number of the endpoint at `index`. Numbers begin with 1, indexes with 0.
 pub(super) fn number_of(index: usize) -> EndpointNumber {
     EndpointNumber(i64::try_from(index).expect("few endpoints") + 1)
 }

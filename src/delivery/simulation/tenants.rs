@@ -31,8 +31,9 @@ struct Beside {
     workspaces: i64,
     /// Endpoints of each of them.
     endpoints: usize,
+    /// The behaviour of the receivers of these endpoints.
     mode: Mode,
-    /// Events that wait for each endpoint.
+    /// Events that wait for each of these endpoints.
     backlog: usize,
     length: Duration,
 }
@@ -88,12 +89,12 @@ impl Beside {
     }
 }
 
-fn each_seed(live: impl Fn(&mut Simulation) + Sync) {
+fn each_seed(simulate: impl Fn(&mut Simulation) + Sync) {
     let seeds = setting("HOOKPOST_SIM_SEEDS").unwrap_or(SEEDS);
     for_each_seed(
         (seeds / 500).max(1),
         |seed| usual(Random::new(seed).next()),
-        live,
+        simulate,
     );
 }
 
@@ -177,7 +178,8 @@ fn beside_1000_workspaces_with_one_endpoint_each() {
     });
 }
 
-/// The first event of an endpoint never tried, while another workspace has a thousand such.
+/// The first event of an endpoint that was never tried, while another workspace has a thousand such
+/// endpoints.
 #[test]
 fn a_new_workspace_is_not_kept_out_by_1000_new_endpoints_that_hang() {
     for mode in [Mode::Hangs, Mode::Refuses, millis(800)] {

@@ -48,12 +48,12 @@ pub(super) struct Simulation {
     unwritten: VecDeque<AttemptRecord>,
     /// The disk is full, and nothing is written before this time.
     pub(super) disk_full_until: Duration,
-    /// Of so many endpoints, the first ones, `waits` is measured.
+    /// The number of endpoints, from the first on, whose `waits` are measured.
     pub(super) watched: usize,
     /// The waits of fresh events for the start of their first attempts.
     pub(super) waits: Vec<Duration>,
     pub(super) starts: usize,
-    /// No further fault happens.
+    /// The faults have ended: no further one happens.
     pub(super) faults_stopped: bool,
     pub(super) trace: Option<VecDeque<String>>,
 }
@@ -100,7 +100,7 @@ impl Simulation {
         self.events.put(self.time + after, event);
     }
 
-    /// Has a disruption happen after a time.
+    /// Schedules a disruption.
     pub(super) fn plan(&mut self, after: Duration, disruption: Disruption) {
         self.put(after, SimEvent::Disruption(disruption));
     }
@@ -115,7 +115,7 @@ impl Simulation {
         }
     }
 
-    /// Returns a time around `usual`; seldom, a very much longer one.
+    /// Returns a random time around `usual`; seldom, one that is a hundred times longer.
     pub(super) fn take_time(&mut self, usual: Duration) -> Duration {
         let factor = 0.5 + self.random.unit();
         if self.random.chance(self.settings.pace.hiccups) {
@@ -162,7 +162,7 @@ impl Simulation {
         }
     }
 
-    /// Checks that messages which wait wake the dispatcher soon. The factor is the largest of `take_time`.
+    /// Checks that messages which wait wake the dispatcher soon: 150 is the largest factor of `take_time`.
     fn check_wake(&self) {
         let latest = self.time.max(self.busy_until) + self.settings.pace.wake * 150;
         let wakes = self.wake_at.is_some_and(|at| at <= latest);
@@ -172,7 +172,7 @@ impl Simulation {
         );
     }
 
-    /// Has the dispatcher look at the clocks.
+    /// Makes the dispatcher look at the clocks.
     pub(super) fn wake(&mut self) {
         self.deliver(Messages::wake);
     }
@@ -184,7 +184,7 @@ impl Simulation {
         }
     }
 
-    /// Commits: changes of endpoints take effect at once, and the dispatcher gets the notices.
+    /// Simulates a commit: changes of endpoints take effect at once, and the dispatcher gets the notices.
     pub(super) fn commit(&mut self, notices: Vec<Notice>) {
         for notice in &notices {
             self.note(|| format!("commit {notice:?}"));
@@ -296,7 +296,7 @@ impl Simulation {
         self.put(after, SimEvent::ReadEnds(self.life, result));
     }
 
-    /// The reader has the body of a job, and those of some of its followers.
+    /// Simulates the reader, which has read the body of a job, and those of some of its followers.
     fn load(&mut self, mut job: AttemptJob) {
         let body: Arc<[u8]> = Arc::from([0_u8; 100]);
         let endpoint = job.event.endpoint;
@@ -309,7 +309,7 @@ impl Simulation {
         self.put(Duration::ZERO, SimEvent::ReadEnds(self.life, result));
     }
 
-    /// Gives a job to the senders, who take jobs in this order.
+    /// Gives a job to the senders, which take jobs in this order.
     fn send(&mut self, job: AttemptJob) {
         let after = self.take_time(Duration::from_micros(50));
         self.last_job_taken_at = self.last_job_taken_at.max(self.time + after);
@@ -317,7 +317,7 @@ impl Simulation {
         self.put(after, SimEvent::TakeJob(self.life, job));
     }
 
-    /// A sender takes a job, and looks once more whether its attempt may start.
+    /// Simulates a sender, which takes a job and checks once more whether its attempt may start.
     fn take_job(&mut self, job: AttemptJob) {
         let AttemptJob { event, target, .. } = job;
         self.oracle.taken(&event);

@@ -51,7 +51,7 @@ pub(crate) struct OpenStore {
     pub(crate) store: Arc<dyn Store>,
     /// The side of the engine, of the same store.
     pub(crate) queue: Arc<dyn Queue>,
-    /// Whatever must live as long as the store, such as its folder.
+    /// A value that must live as long as the store, such as its folder.
     pub(crate) kept: Box<dyn Any>,
 }
 
@@ -114,7 +114,7 @@ impl StoreFixture {
         self.clock.now()
     }
 
-    /// All notices so far, without waiting.
+    /// Returns all notices so far, without waiting.
     pub(super) fn notices(&self) -> Vec<Notice> {
         self.heard.notices.lock().unwrap().clone()
     }
@@ -150,7 +150,8 @@ impl StoreFixture {
         (workspace, endpoint)
     }
 
-    /// The last state of an endpoint that the engine has heard of, and the causes of all notices of it.
+    /// Returns the last state of an endpoint that a notice has told the engine, and the causes of all notices
+    /// of it.
     pub(super) fn target(&self, id: Uuid) -> (Target, Vec<Cause>) {
         let mut last = None;
         let mut causes = Vec::new();
@@ -175,7 +176,7 @@ impl StoreFixture {
         self.store.publish(message).wait().unwrap()
     }
 
-    /// Publishes a message of type `a` that has one event, and returns the event as it is handed out.
+    /// Publishes a message of type `a` that has one event, and returns the event as the engine gets it.
     pub(super) fn published(&self, workspace: &Workspace) -> QueuedEvent {
         let published = self.publish(workspace, "a");
         let [(id, _)] = published.message.events[..] else {
@@ -200,7 +201,7 @@ impl StoreFixture {
         self.event(event.id).status
     }
 
-    /// Records an attempt that ended as a receiver's answer would have it, and waits until it is on disk.
+    /// Records an attempt that a receiver answered, and waits until the record is on disk.
     pub(super) fn record(&self, event: &QueuedEvent, verdict: Verdict) -> Recorded {
         self.record_outcome(self.outcome(event, verdict))
     }
@@ -243,13 +244,13 @@ impl StoreFixture {
         })
     }
 
-    /// Has an event wait for another attempt, at `due`.
+    /// Records an attempt after which the event waits for another one, at `due`.
     pub(super) fn retry_at(&self, event: &QueuedEvent, due: Timestamp) {
         let recorded = self.record(event, Verdict::RetryAt(due));
         assert_eq!(recorded.due, Some(due));
     }
 
-    /// Starts a new run, and returns the event as it is handed out for it.
+    /// Starts a new run, and returns the event as the engine gets it for that run.
     pub(super) fn redeliver(&self, event: &QueuedEvent) -> QueuedEvent {
         self.store
             .redeliver(Visibility::All, event.id)
@@ -268,7 +269,7 @@ impl StoreFixture {
         self.queue.redeliveries(endpoint, skipped, 100).unwrap()
     }
 
-    /// The events whose retry is due now.
+    /// Returns the events whose retry is due now.
     pub(super) fn retries(&self, endpoint: EndpointNumber) -> Vec<QueuedEvent> {
         let batch = self.queue.retries(endpoint, Run(0), self.now(), 100);
         batch.unwrap().events
@@ -288,7 +289,7 @@ impl StoreFixture {
         self.update(endpoint.id, patch).unwrap()
     }
 
-    /// The endpoint as the API shows it.
+    /// Returns the endpoint as the API gets it.
     pub(super) fn stored(&self, endpoint: &Endpoint) -> Endpoint {
         let found = self.store.find_endpoint(Visibility::All, endpoint.id);
         found.unwrap()
@@ -346,7 +347,7 @@ pub(super) fn message(
     }
 }
 
-/// A filter that all events pass.
+/// Returns a filter that all events pass.
 pub(super) fn every_event() -> EventFilter {
     EventFilter {
         visibility: Visibility::All,
@@ -360,7 +361,7 @@ pub(super) fn every_event() -> EventFilter {
     }
 }
 
-/// The numbers of events, for comparisons.
+/// Returns the numbers of events, for comparisons.
 pub(super) fn seqs(events: &[QueuedEvent]) -> Vec<Seq> {
     events.iter().map(|event| event.seq).collect()
 }

@@ -1,4 +1,4 @@
-//! Lists and notices: their order, their totals, and what narrows a list.
+//! Lists and notices: their order, and the totals and filters of lists.
 
 use uuid::Uuid;
 
@@ -9,7 +9,7 @@ use crate::domain::endpoint::EndpointPatch;
 use crate::domain::event::EventStatus;
 use crate::storage::{DeliveryFilter, EndpointFilter, EventFilter, Notice, Page, Verdict};
 
-/// A filter that all deliveries pass.
+/// Returns a filter that all deliveries pass.
 pub(super) fn every_delivery() -> DeliveryFilter {
     DeliveryFilter {
         visibility: Visibility::All,
@@ -25,7 +25,7 @@ pub(super) fn every_delivery() -> DeliveryFilter {
     }
 }
 
-/// A filter that all endpoints pass.
+/// Returns a filter that all endpoints pass.
 pub(super) fn every_endpoint() -> EndpointFilter {
     EndpointFilter {
         visibility: Visibility::All,
@@ -188,7 +188,8 @@ pub(super) fn notices_come_in_the_order_of_commits_and_before_the_answer(open: O
     it.set_enabled(&endpoint, true);
     it.redeliver(&event);
     it.record(&event, Verdict::Failed);
-    // None is waited for, but for the record of the attempt: a write is answered after its notices.
+    // The test waits only for the notice of the attempt record: a caller gets the result of a write after its
+    // notices.
     let mut kinds: Vec<&str> = it.notices().iter().map(kind).collect();
     kinds.dedup();
     let expected = [

@@ -1,4 +1,4 @@
-//! The queue: the events that are handed out, their order and their number.
+//! The queue: the events that it returns, their order and their number.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Database rows to domain objects, and back.
+//! The conversion of database rows to domain objects, and back.
 
 use rusqlite::Row;
 use rusqlite::types::{FromSql, Value, ValueRef};
@@ -50,7 +50,7 @@ fn position<T: Copy>(all: &[T], stored: i64) -> Option<T> {
     all.get(usize::try_from(stored).ok()?).copied()
 }
 
-/// Reads subscriptions, which are joined by spaces: no subscription contains one.
+/// Reads subscriptions, which are joined by spaces: no subscription contains a space.
 pub(super) fn subscriptions(stored: &str) -> Vec<Subscription> {
     stored
         .split_ascii_whitespace()
@@ -63,8 +63,8 @@ pub(super) const RENDERED_FORMATS: usize = Format::ALL.len() - 1;
 const _: () = assert!(RENDERED_FORMATS == 2, "body! looks at so many events");
 
 /// The body of an event, from `event e JOIN message m`; NULL once archived. A rendered body is stored once
-/// for each format, with the first event that has the format; those are the first events of the message.
-/// Files of earlier versions have it with each event.
+/// for each format, with the first event that has the format, and these events are the first ones of the
+/// message. In files of earlier versions each event has it.
 macro_rules! body {
     () => {
         "coalesce(e.body, CASE e.format WHEN 0 THEN m.body ELSE (
@@ -207,7 +207,7 @@ pub(super) const TARGET: &str = concat!(
     delivery_columns!("")
 );
 
-/// Reads what the engine knows of an endpoint from the columns [`TARGET`].
+/// Reads the engine's view of an endpoint from the columns [`TARGET`].
 pub(super) fn target(row: &Row<'_>) -> rusqlite::Result<Target> {
     let mut columns = Columns::of(row);
     Ok(Target {

@@ -41,7 +41,7 @@ pub struct SqliteSettings {
 }
 
 impl SqliteSettings {
-    /// Takes them from the settings of a server.
+    /// Takes the store's settings from those of a server.
     #[must_use]
     pub fn new(
         api: &ApiSettings,
@@ -86,7 +86,7 @@ impl SqliteStore {
     /// file. Waits some seconds for other processes that use it.
     ///
     /// # Errors
-    /// One clear line each; the file is untouched.
+    /// Each is one line of text. The file is untouched.
     pub fn open(
         database: &Path,
         settings: SqliteSettings,
@@ -108,7 +108,7 @@ impl SqliteStore {
     /// migrates.
     ///
     /// # Errors
-    /// One clear line each; the file is untouched.
+    /// Each is one line of text. The file is untouched.
     pub fn open_for_tool(
         database: &Path,
         command: &str,
@@ -233,9 +233,10 @@ impl SqliteStore {
         self.read(|connection| Ok(work(connection)?.ok_or(StoreError::NotFound)?))
     }
 
-    /// Queues a write of `workspace` (`None`: of the server, or an operator), which takes turns with others.
-    /// Only the holder of the file's lock may make it: the write changes data that a server caches between
-    /// transactions (names, endpoints, numbers, counts), and the server would not hear of the change.
+    /// Queues a write that takes a turn of `workspace` (`None`: of the server and its operators) in the fair
+    /// queue. Only the holder of the file's lock may make it: the write changes data that a server keeps in
+    /// memory between transactions (names, endpoints, numbers, counts), and the server would not notice the
+    /// change.
     fn write_of<T: Send + 'static>(
         &self,
         workspace: Option<Uuid>,
@@ -250,7 +251,7 @@ impl SqliteStore {
         pending
     }
 
-    /// Queues a write of rows that no server caches, which a tool may make beside it.
+    /// Queues a write of rows that no server keeps in memory, which a tool may make beside a server.
     fn write_beside<T: Send + 'static>(
         &self,
         workspace: Option<Uuid>,
@@ -292,7 +293,8 @@ mod tests {
     }
 
     /// A server's store, one of its events pending at an endpoint that is to be swept, and a tool's store
-    /// beside it. What the server is to do is put into the file behind its back: it would be done at once.
+    /// beside it. Another connection writes the rows, because the server would sweep at once if it knew of
+    /// them.
     fn with_a_tool() -> (tempfile::TempDir, Arc<SqliteStore>, Arc<SqliteStore>) {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("test.db");
@@ -315,11 +317,11 @@ mod tests {
     }
 
     #[test]
-    fn a_tool_beside_a_server_leaves_the_house_to_it() {
+    fn a_tool_beside_a_server_leaves_sweeping_to_the_server() {
         let (folder, server, tool) = with_a_tool();
         let name = |name: &str| crate::domain::workspace::WorkspaceName::parse(name).unwrap();
         let made = tool.create_workspace(name("made")).wait().unwrap();
-        // The tool has written, and would have done the rest in the same transaction.
+        // The tool has written; it would have swept in the same transaction.
         tool.stop();
         let state = || -> EventState {
             let connection = Connection::open(folder.path().join("test.db")).unwrap();

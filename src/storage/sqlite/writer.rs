@@ -1,30 +1,31 @@
 //! The one thread that writes.
 //!
 //! # Group commit
-//! An fsync costs the same for one row and for a thousand, so the writer takes everything that waits
-//! and commits it in one transaction. While it commits, the next group gathers: the busier, the
-//! larger the groups. Nobody is answered, and the engine hears nothing, before COMMIT returned.
+//! An fsync costs the same for one row as for a thousand, so the writer takes all operations that wait and
+//! commits them in one transaction. The next group gathers meanwhile: the more there is to write, the larger
+//! the groups. Callers get their results, and the engine its notices, only after COMMIT has returned.
 //!
 //! # Failure
-//! There are no savepoints: they do not survive a full disk, and they cost every write. An operation
-//! that refuses must do so before it writes. When the database itself fails, the group is rolled back
-//! and each operation tried again in a transaction of its own, so that each gets its own error; unless
-//! another process holds the lock, which each would wait for again. Outcomes
-//! of attempts cannot be refused, they have happened: they stay at the head of the queue and are tried
-//! again every half a second, until the disk takes them. Publishes are refused meanwhile.
+//! There are no savepoints: they do not survive a full disk, and they cost every write. So an operation that
+//! refuses must do so before it writes. When the database itself fails, the writer rolls the group back and
+//! tries each operation again in a transaction of its own, so that each caller gets its own error. It does
+//! not try again if another process holds the write lock, because each operation would wait for the lock
+//! again. Attempt records cannot be refused, because the attempts were made: they stay at the head of their
+//! queue, and the writer tries them again every half second until the disk takes them. Other operations are
+//! refused meanwhile.
 //!
-//! Two failures end the process: a failed sync ([`failed_sync`](super::file::failed_sync)), and a read that fails twice
-//! ([`read_failure`](super::file::read_failure)). If the files are not those that were opened, nothing is written
-//! until they are again.
+//! Two failures end the process: a failed sync ([`failed_sync`](super::file::failed_sync)), and a read that
+//! fails twice ([`read_failure`](super::file::read_failure)). If the files are not those that were opened,
+//! the writer writes nothing until they are back.
 //!
-//! A disk that neither writes nor fails holds the writer inside a transaction; those who come to it find that out
-//! ([`stall`]).
+//! A disk that neither finishes nor fails a write holds the writer inside a transaction. Threads that queue
+//! an operation or check the writer notice that ([`stall`]).
 //!
 //! # Bounds
-//! Two queues, outcomes first, so that a flood of publishes cannot keep an attempt from being
-//! recorded; while publishes wait, half of a group is theirs. Publishes are bounded in number and in
-//! bytes, and workspaces take turns ([`fair_queue`]). Outcomes are bounded by the engine, which starts no
-//! attempt while too many are unrecorded.
+//! There are two queues. Attempt records come first, so that a flood of publishes cannot delay them; while
+//! other operations wait, attempt records get at most half of a group. The queue of the other operations is
+//! bounded in number and in bytes, and workspaces take turns in it ([`fair_queue`]). The engine bounds the
+//! attempt records: it starts no attempt while too many are not stored.
 
 pub(super) mod cache;
 pub(super) mod counters;

@@ -1,4 +1,4 @@
-//! The connections that are given up when too many bytes are held, and those that stay.
+//! Tests of the connections that are given up when too many bytes are held, and of those that stay.
 
 use std::future::Future;
 use std::task::{Context, Poll, Waker};
@@ -144,7 +144,8 @@ fn an_account_alone_has_all_the_room_and_a_new_one_gets_a_share() {
         };
         let alone: Vec<_> = (0..10).map(|_| announce(1).unwrap()).collect();
         assert_eq!(announce(1).err(), Some(GivenUp::ForOthers));
-        // Half of it, in time: connections of the heavier account are given up for that.
+        // The other owner gets half of the memory; for that, connections of the heavier account are given up
+        // later.
         let other: Vec<_> = (0..5).map(|_| announce(2).unwrap()).collect();
         assert_eq!(announce(2).err(), Some(GivenUp::ForOthers));
         look_later(connections);
@@ -258,7 +259,7 @@ fn of_too_many_connections_that_drain_the_first_is_closed() {
         let drained: Vec<_> = (0..DRAINING_MAX).map(|_| drain()).collect();
         assert!(!goes_on.closed.get(), "it has drained");
         assert!(drained.iter().all(|state| !state.closed.get()));
-        // Once more for the same connection is not one more.
+        // A connection that drains already counts once.
         connections.drain(&drained[1]);
         assert!(!drained[0].closed.get());
         drain();

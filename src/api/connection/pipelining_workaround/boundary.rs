@@ -4,11 +4,11 @@
 //! further than needed: the lines of the head up to an empty one, and a body with a length or in chunks. It
 //! keeps no head, only the start of the current line.
 //!
-//! Where the two could disagree, or a request has no end, the boundary is *lost*, and so are those of all
-//! later requests of the connection. If we saw an end too early, client and server would wait for each
-//! other forever. actix-http itself rejects nearly all such requests, and closes the connection. The others
-//! are those that pad a length with dozens of spaces or zeros, and those whose body lasts as long as the
-//! connection.
+//! Where this module and actix-http could disagree, or a request has no end, the boundary is *lost*, and so
+//! are those of all later requests of the connection: all bytes then count as part of the request. If this
+//! module saw an end too early, client and server would wait for each other forever. actix-http itself
+//! rejects nearly all such requests, and closes the connection. It accepts those that pad a length with
+//! dozens of spaces or zeros, and those whose body lasts as long as the connection.
 
 /// The bytes of a line that are kept: enough for the longest line about the body, which is `content-length`
 /// with twenty digits and some space.
@@ -108,7 +108,7 @@ impl Boundary {
         matches!(self.part, Part::Body(_))
     }
 
-    /// Returns whether it is unknown where requests end.
+    /// Reports whether the ends of requests are unknown from here on.
     pub(crate) fn is_lost(&self) -> bool {
         self.part == Part::Lost
     }

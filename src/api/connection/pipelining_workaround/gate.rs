@@ -1,18 +1,19 @@
-//! The gate that passes the requests of a connection to the framework one at a time.
+//! The gate that passes the requests of a connection to actix-http one at a time.
 //!
-//! It holds the next request back until the one before it is answered. actix-http writes what it has ready,
-//! then flushes. As it answers nothing else meanwhile, the first bytes that it writes after a head are the
-//! answer to that request, or `100 Continue`. All of an answer is written when the written bytes are
-//! flushed, unless the answer is streamed: the connection does not report flushes before the end of a
-//! streamed body. An answer may come before the end of the request's body. Then nothing is held at that
-//! end; and if the request announced its length, nothing is held later either, because actix-http closes
-//! that connection and drops what it reads until then.
+//! It holds the next request back until all of the response to the one before is written. actix-http has no
+//! other request meanwhile. So the first bytes that it writes after a head are the response to that request,
+//! or `100 Continue`. It writes all that it has ready and then flushes, so a flush is the end of a response.
+//! A streamed response has many flushes; the connection does not report those before its end.
+//!
+//! A response may come before the end of the request's body. Then the gate holds nothing at that end. If such
+//! a request announced its length, the gate holds nothing later either, because actix-http drops what it
+//! reads from then on, and closes the connection.
 
 use actix_web::web::Bytes;
 
 use super::boundary::Boundary;
 
-/// The interim answer to a client that asks before it sends the body.
+/// The interim response to a client that asks before it sends the body (`Expect: 100-continue`).
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// The gate of one connection.
@@ -20,13 +21,13 @@ const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 pub(crate) struct PipelineGate {
     boundary: Boundary,
     answer: Answer,
-    /// The bytes behind a request that is not answered yet: the rest of one read.
+    /// The bytes after a request that has no complete response yet: the rest of one read.
     held: Bytes,
-    /// True if the framework drops all further bytes of the connection.
+    /// True if actix-http drops all further bytes of the connection.
     drops: bool,
 }
 
-/// The progress of the request's answer.
+/// The progress of the response to the request.
 #[derive(Debug, PartialEq, Eq)]
 enum Answer {
     /// Nothing was written yet, except so many bytes of [`CONTINUE`].
@@ -94,7 +95,8 @@ impl PipelineGate {
         }
     }
 
-    /// Records that all written bytes are flushed. Returns whether bytes that are held back may go now.
+    /// Records that all written bytes are flushed. Returns whether actix-http may get bytes now that were
+    /// held.
     pub(crate) fn flushed(&mut self) -> bool {
         if self.answer != Answer::Begun {
             return false;
@@ -107,13 +109,13 @@ impl PipelineGate {
         self.holds()
     }
 
-    /// Returns whether nothing was written but [`CONTINUE`], or the beginning of it.
+    /// Reports whether [`CONTINUE`], or the beginning of it, was written and nothing else.
     pub(crate) fn is_interim(&self) -> bool {
         matches!(self.answer, Answer::Awaited { interim } if interim > 0)
     }
 
-    /// Returns whether the framework drops the bytes that were handed over last: the rest of a body whose
-    /// request is answered.
+    /// Reports whether actix-http drops the bytes that it got last: the rest of a body whose request has its
+    /// response.
     pub(crate) fn drops(&self) -> bool {
         let is_answered = self.answer == Answer::Given;
         self.drops || is_answered && !self.boundary.is_over() && !self.boundary.is_lost()

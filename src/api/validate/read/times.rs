@@ -6,7 +6,7 @@ use super::super::{FieldContext, InputValue, Violation};
 use super::text_or;
 use crate::domain::clock::{Timestamp, TimestampProblem};
 
-/// The longest time that is parsed, in bytes.
+/// The greatest length of a text that is parsed as a time, in bytes.
 const TIME_MAX: usize = 64;
 
 /// Reads a point in time.

@@ -1,7 +1,7 @@
 //! Messages for failures of TLS, in words that tell an operator which side has to do what.
 //!
-//! rustls prints the name of its error's variant, which is precise and means nothing to most people. Common
-//! errors have words of their own here; all others keep those of rustls.
+//! The text of a rustls error is the name of a variant: precise, but most people do not understand it. Common
+//! errors have texts of their own here; all others keep those of rustls.
 
 use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerIncompatible};

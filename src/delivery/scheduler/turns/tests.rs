@@ -118,7 +118,7 @@ impl Model {
         }
     }
 
-    /// Returns the endpoint that has the turn, of all that wait, by the module's description.
+    /// Returns the endpoint that has the turn by the module's description, found among all that wait.
     fn expected(&self) -> Option<usize> {
         let mut all = Shares::new(self.senders);
         all.held = self.held(None);
@@ -242,7 +242,7 @@ proptest! {
 
 const NOW: Duration = Duration::from_hours(1);
 
-/// Has endpoints of a workspace with nothing in flight wait in rings; returns how many may start.
+/// Puts idle endpoints of a workspace into a ring, and starts all that may start; returns their number.
 fn starts(turns: &mut Turns, workspace: usize, endpoints: i64, now: Duration) -> usize {
     let workspace = number(workspace);
     for endpoint in 0..endpoints {

@@ -16,7 +16,7 @@ use crate::storage::{
     DeliveryFilter, EndpointFilter, EventFilter, Listed, Page, Paged, Row, Seq, StoreError, Verdict,
 };
 
-/// Reports whether a list of a filter is empty, which means any, or has `value`.
+/// Reports whether a list of a filter has `value`. An empty list stands for any value.
 fn any_of<T: PartialEq>(list: &[T], value: &T) -> bool {
     list.is_empty() || list.contains(value)
 }
@@ -53,7 +53,7 @@ fn paged<T>(rows: impl Iterator<Item = T>, page: Page) -> Paged<T> {
 }
 
 impl Tables {
-    /// The endpoint as it is shown.
+    /// Returns the endpoint as it is shown.
     pub(super) fn endpoint(&self, index: usize) -> Endpoint {
         Endpoint {
             disabled_reason: self.queue.endpoints[index].disabled,
@@ -74,7 +74,7 @@ impl Tables {
         found.map(|(seq, _)| *seq).ok_or(StoreError::NotFound)
     }
 
-    /// The event as it is shown.
+    /// Returns the event as it is shown.
     pub(super) fn event(&self, seq: Seq) -> Event {
         let (row, queued) = (&self.events[&seq], self.queue.row(seq));
         let skip_through = self.queue.endpoints[queued.endpoint].target.skip_through;
@@ -100,7 +100,7 @@ impl Tables {
         }
     }
 
-    /// The delivery as it is shown.
+    /// Returns the delivery as it is shown.
     pub(super) fn delivery(&self, row: &DeliveryRow) -> Delivery {
         let event = self.event(row.seq);
         let record = &row.record;
@@ -160,7 +160,7 @@ impl Tables {
         paged(shown.map(|index| self.endpoint(index)), page)
     }
 
-    /// Reports whether the endpoint that an event goes to is one of those in a filter.
+    /// Reports whether an event fits these parts of a filter.
     fn is_in_scope(
         &self,
         seq: Seq,

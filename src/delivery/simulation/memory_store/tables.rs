@@ -18,7 +18,7 @@ use crate::domain::workspace::{Workspace, WorkspaceName};
 use crate::storage::conformance::Settings;
 use crate::storage::{AttemptRecord, Cause, Notice, Published, Seq, StoreError, WorkspaceNumber};
 
-/// The result of a write, and the notices of it; an error has changed nothing.
+/// The result of a write, and its notices. A write that fails has changed nothing.
 pub(super) type Written<T> = Result<(T, Vec<Notice>), StoreError>;
 
 /// A workspace's row; its number is its place in the table, from 1 on.
@@ -58,7 +58,7 @@ pub(super) struct Tables {
     pub(super) queue: store::Store,
     max_endpoints: u64,
     pub(super) workspaces: Vec<WorkspaceRow>,
-    /// In the order of `queue.endpoints`, which knows more of each.
+    /// In the order of `queue.endpoints`, which has the rest of each row.
     pub(super) endpoints: Vec<Endpoint>,
     messages: Vec<MessageRow>,
     pub(super) events: BTreeMap<Seq, EventRow>,
@@ -151,7 +151,7 @@ impl Tables {
         Ok(((), notices))
     }
 
-    /// The endpoints of a workspace that are not deleted.
+    /// Returns the indexes of a workspace's endpoints that are not deleted.
     fn endpoints_of(&self, workspace: Uuid) -> impl Iterator<Item = usize> {
         (0..self.endpoints.len()).filter(move |index| {
             self.endpoints[*index].workspace_id == workspace
@@ -198,7 +198,7 @@ impl Tables {
         Ok((endpoint, notice.into_iter().collect()))
     }
 
-    /// Has the queue know the endpoint as it is now.
+    /// Copies an endpoint's settings into the queue; returns the notice of the change.
     fn edited(&mut self, index: usize, cause: Cause) -> Option<Notice> {
         let endpoint = &self.endpoints[index];
         let target = &mut self.queue.endpoints[index].target;
@@ -306,7 +306,7 @@ impl Tables {
         notices
     }
 
-    /// The message that the key was used for, if it still counts.
+    /// Returns the message that was published with the same idempotency key, if the key still counts.
     fn earlier(&self, new: &NewMessage, now: Timestamp) -> Result<Option<Message>, StoreError> {
         let Some(Idempotency { key, fingerprint }) = &new.idempotency else {
             return Ok(None);

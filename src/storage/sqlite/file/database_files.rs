@@ -1,15 +1,15 @@
-//! The files of a database, and whether they still are those that were opened.
+//! The files of a database, and the check that they still are those that were opened.
 //!
 //! `SQLite` works on open files, and does not notice when the names lead elsewhere: what it commits then is
-//! gone with the process, or two processes write one file without knowing of each other. A log or a database
-//! that was cut is not noticed either before somebody reads what was at its end, and a checkpoint may make
-//! the file as long as it was, with a hole in it. So the writer looks before each group.
+//! gone with the process, or two processes write one file without knowing of each other. Nor does it notice a
+//! log or a database that was cut, until a read needs what was at its end; and a checkpoint may make the file
+//! as long as it was, with a hole in it. So the writer checks the files before each group.
 //!
 //! # The length of the database file
-//! While frames are in the log that were not moved yet, the file may be shorter than the database. It only
-//! grows, until a checkpoint has moved all frames: that one makes the file exactly as long as the database
-//! was then. So when all frames are moved the file must have every page; from then on it must be no shorter
-//! than that, or than the database was at any look since.
+//! The file may be shorter than the database while the log has frames that were not moved yet. The file only
+//! grows, until a checkpoint has moved all frames: that checkpoint makes the file exactly as long as the
+//! database is then. So once all frames are moved, the file must have every page. From then on it must be no
+//! shorter than that, or than the database was at any check since.
 //!
 //! Until something is committed, the log of a database that was just opened says nothing of its pages:
 //! `SQLite` takes their number from the file. The file must stay as long as it was then, unless another
@@ -31,7 +31,7 @@ const LOG_HEADER: u64 = 32;
 /// Bytes of a frame before its page.
 const FRAME_HEADER: u64 = 24;
 
-/// The most checks of a log that seems short: another process may just empty it, once all of it is moved.
+/// The most checks of a log that seems short: another process may be emptying it, once all of it is moved.
 const LOOKS: usize = 3;
 
 /// The state of the files that the names lead to.
@@ -52,14 +52,15 @@ pub(crate) struct DatabaseFiles {
     index: PathBuf,
     opened: [Option<(u64, u64)>; 3],
     page_bytes: u64,
-    /// The length that the database file has at least. Anybody may lower it; only the writer raises it: no
-    /// commit that makes the database smaller escapes its looks.
+    /// The least length of the database file. Every thread may lower it. Only the writer raises it, because
+    /// it sees each commit that makes the database smaller.
     least_bytes: AtomicU64,
-    /// The writer's `data_version` while its log has had no frame yet; -1 from then on.
+    /// The writer's `data_version` while its log has had no frame yet; -1 after the first frame, or after
+    /// another program has changed the database.
     unchanged_since: AtomicI64,
 }
 
-/// What was found at the names.
+/// The files that were found at the names.
 struct Look {
     state: FilesState,
     database_bytes: u64,
@@ -101,25 +102,21 @@ impl DatabaseFiles {
         self.look().state
     }
 
-    /// The same, and whether the log has as many frames as its index says, and the database file the length
-    /// that it had; `connection` is in no transaction.
+    /// Checks the names, and the lengths of the log, by its index, and of the database file. `connection`
+    /// must be in no transaction.
     pub(crate) fn state_on(&self, connection: &Connection) -> rusqlite::Result<FilesState> {
-        self.standing_with(connection, false)
+        self.state_with(connection, false)
     }
 
-    /// The same for the writer, which learns how long the file must be.
+    /// Checks the same for the writer, and notes how long the database file must be.
     pub(crate) fn standing_for_writer(
         &self,
         connection: &Connection,
     ) -> rusqlite::Result<FilesState> {
-        self.standing_with(connection, true)
+        self.state_with(connection, true)
     }
 
-    fn standing_with(
-        &self,
-        connection: &Connection,
-        is_writer: bool,
-    ) -> rusqlite::Result<FilesState> {
+    fn state_with(&self, connection: &Connection, is_writer: bool) -> rusqlite::Result<FilesState> {
         for _ in 0..LOOKS {
             let needed = self.note_lengths(connection, is_writer);
             let least_bytes = self.least_bytes.load(Ordering::Relaxed);
@@ -135,7 +132,7 @@ impl DatabaseFiles {
         Ok(FilesState::Disturbed)
     }
 
-    /// Notes how long the database file is at least; returns the same of the log.
+    /// Notes the least length of the database file, and returns that of the log.
     fn note_lengths(&self, connection: &Connection, is_writer: bool) -> rusqlite::Result<u64> {
         let log = checkpoint(connection, "NOOP")?;
         self.note_length(connection, &log, is_writer)?;
@@ -146,7 +143,7 @@ impl DatabaseFiles {
         })
     }
 
-    /// Notes how long the file is at least, by the number of pages that the database has now.
+    /// Notes the least length of the database file, by the number of pages that the database has now.
     fn note_length(
         &self,
         connection: &Connection,

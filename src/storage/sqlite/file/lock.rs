@@ -8,9 +8,9 @@
 //! conflict. There the lock file is the only lock.
 //!
 //! # Waiting
-//! A tool takes milliseconds, and a server that stops some seconds. So a process that finds the file locked
-//! waits a while before it gives up. The text of the lock file decides nothing: it may be left from a
-//! process that was killed.
+//! A tool holds the lock for milliseconds, and a server that stops for some seconds. So a process that finds
+//! the file locked waits a while before it gives up. The text of the lock file decides nothing: it may be
+//! left from a process that was killed.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -49,12 +49,12 @@ impl FileLock {
         let mut contender = Contender::new(database, SERVER);
         let give_up = Instant::now() + WAIT;
         loop {
-            match contender.attempt()? {
-                Attempt::Taken(lock) => return Ok(lock),
-                Attempt::Held(holder) if Instant::now() >= give_up => {
+            match contender.try_to_lock()? {
+                LockTry::Taken(lock) => return Ok(lock),
+                LockTry::Held(holder) if Instant::now() >= give_up => {
                     return Err(in_use(database, holder));
                 }
-                Attempt::Held(_) => std::thread::sleep(LOOK_AGAIN),
+                LockTry::Held(_) => std::thread::sleep(LOOK_AGAIN),
             }
         }
     }
@@ -65,9 +65,9 @@ impl FileLock {
         let mut contender = Contender::new(database, command);
         let give_up = Instant::now() + WAIT;
         loop {
-            let holder = match contender.attempt()? {
-                Attempt::Taken(lock) => return Ok(Some(lock)),
-                Attempt::Held(holder) => holder,
+            let holder = match contender.try_to_lock()? {
+                LockTry::Taken(lock) => return Ok(Some(lock)),
+                LockTry::Held(holder) => holder,
             };
             let is_last = Instant::now() >= give_up;
             match may_share(database) {
@@ -123,7 +123,7 @@ impl Holder {
     }
 }
 
-enum Attempt {
+enum LockTry {
     Taken(FileLock),
     Held(Holder),
 }
@@ -145,7 +145,7 @@ impl<'a> Contender<'a> {
         }
     }
 
-    fn attempt(&mut self) -> Result<Attempt, OpenError> {
+    fn try_to_lock(&mut self) -> Result<LockTry, OpenError> {
         let path = beside(self.database, ".lock");
         let failed = |source: io::Error| match self.database.parent() {
             Some(folder) if source.kind() == io::ErrorKind::NotFound => OpenError::Unusable {
@@ -163,7 +163,7 @@ impl<'a> Contender<'a> {
             Err(TryLockError::WouldBlock) => {
                 let mut text = String::new();
                 let _ = (&named).take(TEXT_MAX).read_to_string(&mut text);
-                return Ok(Attempt::Held(Holder::parse(&text)));
+                return Ok(LockTry::Held(Holder::parse(&text)));
             }
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
@@ -172,14 +172,14 @@ impl<'a> Contender<'a> {
         let file = self.open_database()?;
         if !file.try_lock().map_err(failed)? {
             self.file = Some(file);
-            return Ok(Attempt::Held(Holder::behind()));
+            return Ok(LockTry::Held(Holder::behind()));
         }
         // On a full disk the text is empty or names an earlier holder, which decides nothing.
         let text = format!("{} {}\n", self.command, std::process::id());
         let _ = named.set_len(0);
         let _ = named.rewind();
         let _ = named.write_all(text.as_bytes());
-        Ok(Attempt::Taken(FileLock { named, file }))
+        Ok(LockTry::Taken(FileLock { named, file }))
     }
 
     /// Opens the file that the path leads to at the moment.

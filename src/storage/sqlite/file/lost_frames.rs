@@ -1,9 +1,9 @@
 //! Frames of the last run's write-ahead log that are gone: the log was cut, damaged, removed or replaced.
 //!
-//! `SQLite` takes a log up to the first frame that is not valid, and drops the rest without a word: after a power
-//! cut that is right. After anything else the wal-index of the last run may still be there, and it has the
-//! number of the frames that were committed, each of which was synced before it was counted. So a start reads it
-//! before the first connection makes it anew, and says what is missing.
+//! `SQLite` reads a log up to the first frame that is not valid, and drops the rest without an error. After a
+//! power cut that is right. In other cases the wal-index of the last run may still be there. It has the
+//! number of committed frames, each of which was synced before it was counted. So a start reads the wal-index
+//! before the first connection makes it anew, and reports the frames that are missing.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::place::beside;
 
-/// Bytes of a wal-index that are read: its header, twice, and how many frames were moved
+/// Bytes of a wal-index that are read: its header, twice, and the number of moved frames
 /// (<https://sqlite.org/walformat.html#the_wal_index_file_format>).
 const INDEX_BYTES: usize = 100;
 
@@ -21,20 +21,20 @@ const HEADER_BYTES: usize = 48;
 /// The version of the format.
 const VERSION: u32 = 3_007_000;
 
-/// What the wal-index of the last run says of its log.
+/// The state of the last run's log, as the wal-index has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct LastRun {
     /// Committed frames in the log.
     frames: u64,
     /// Those of them that were moved into the database file.
     moved: u64,
-    /// What all frames of the log have; the first half is one higher each time the log starts over.
+    /// The salts that all frames of the log have; the first half is one higher each time the log starts over.
     salts: [u8; 8],
 }
 
 impl LastRun {
-    /// Reads the wal-index beside `database`, before a connection makes it anew; `None` if there is none, or it
-    /// says nothing.
+    /// Reads the wal-index beside `database`, before a connection makes it anew; `None` if there is none, or
+    /// it is not valid.
     pub(super) fn read(database: &Path) -> Option<Self> {
         let mut bytes = [0; INDEX_BYTES];
         let mut index = File::open(beside(database, "-shm")).ok()?;
@@ -61,10 +61,10 @@ impl LastRun {
         })
     }
 
-    /// Returns how many committed frames are gone, given the frames that `SQLite` found in the log.
+    /// Returns the number of committed frames that are gone, given the number that `SQLite` found in the log.
     ///
-    /// A log that has started over since the wal-index was written has nothing that the index knows: after a
-    /// power cut the disk may have an old index.
+    /// If the log has started over since the wal-index was written, none are: after a power cut the disk may
+    /// have an old index.
     fn lost(&self, found: u64, salts: Option<[u8; 8]>) -> u64 {
         let found = match salts {
             Some(salts) if salts == self.salts => found,
@@ -75,7 +75,7 @@ impl LastRun {
     }
 }
 
-/// Reports whether a log with these salts is one to which that with the others has started over.
+/// Reports whether a log with the salts `than` has since started over as a log with `salts`.
 fn is_later(salts: [u8; 8], than: [u8; 8]) -> bool {
     let count = |salts: [u8; 8]| u32::from_be_bytes([salts[0], salts[1], salts[2], salts[3]]);
     let ahead = count(salts).wrapping_sub(count(than));
@@ -89,7 +89,7 @@ fn number(bytes: &[u8], at: usize) -> Option<u32> {
 }
 
 /// Writes a line to the log if committed frames are gone, and keeps a copy of what is left of the write-ahead
-/// log; `found`: the frames that `SQLite` found in it.
+/// log. `found` is the number of frames that `SQLite` found in it.
 pub(super) fn report(database: &Path, last_run: Option<LastRun>, found: u64) {
     let log = beside(database, "-wal");
     let lost = last_run.map_or(0, |last_run| last_run.lost(found, salts_of(&log)));

@@ -113,7 +113,7 @@ mod tests {
         assert_eq!(version, CURRENT_VERSION);
     }
 
-    /// Every row that a pragma or query gives, as text.
+    /// Returns every row of a pragma or query, as text.
     fn table(connection: &Connection, sql: &str) -> Vec<String> {
         let mut statement = connection.prepare(sql).unwrap();
         let columns = statement.column_count();
@@ -126,9 +126,9 @@ mod tests {
         rows.collect::<Result<_, _>>().unwrap()
     }
 
-    /// All that `SQLite` knows of the tables and indexes, but for the names that it gives to indexes itself
-    /// and the text they were made with: that differs where a column was added later. An index's WHERE, and
-    /// AUTOINCREMENT, are in no pragma, and are looked for in that text.
+    /// Returns all that `SQLite` knows of the tables and indexes, except the names that it gives to indexes
+    /// itself, and the statements that made them, which differ where a column was added later. Only those
+    /// statements have an index's WHERE, and AUTOINCREMENT, so these are taken from them.
     fn shape(connection: &Connection) -> Vec<String> {
         let mut shape = table(
             connection,

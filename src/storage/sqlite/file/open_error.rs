@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::migrations::CURRENT_VERSION;
 
-/// The reason why a database was not opened. Each is one clear line; the file is untouched.
+/// The reason why a database was not opened. Each is one line of text; the file is untouched.
 #[derive(Debug, Error)]
 pub enum OpenError {
     /// A server uses it, or a tool that takes long.
@@ -99,7 +99,7 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// The error for what `SQLite` reported of the file.
+    /// Returns the reason for an error that `SQLite` reported of the file.
     pub(crate) fn from_sqlite(database: &Path, error: &rusqlite::Error) -> Self {
         let path = database.to_owned();
         let reason = error.to_string();

@@ -40,8 +40,8 @@ pub(crate) fn resolve(database: &Path) -> Result<PathBuf, OpenError> {
     Ok(path)
 }
 
-/// Returns the name that a new file will have: a link that points to it must not give it, or the files beside
-/// it, another name.
+/// Returns the path of a new file after all symbolic links, so that the file and those beside it have the
+/// same names by whichever link they are used.
 fn resolve_new(database: &Path) -> Result<PathBuf, OpenError> {
     let unusable = |reason: String| OpenError::Unusable {
         path: database.to_owned(),

@@ -28,7 +28,7 @@ pub(crate) fn is_read_failure(error: &rusqlite::Error) -> bool {
 }
 
 /// Ends the process after a second read that failed like the first, unless the files were moved or cut: then
-/// returns that as the reason.
+/// it returns that reason.
 pub(crate) fn end_unless_moved(
     files: &DatabaseFiles,
     connection: &Connection,

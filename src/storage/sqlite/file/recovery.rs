@@ -5,7 +5,7 @@
 //! behind a gap: after a power cut, the log would end at the gap. So a start writes all of it again: it moves
 //! every page into the database file, syncs that, and empties the log.
 //!
-//! # Others
+//! # Other programs
 //! A program that reads from the log keeps it from being emptied. The start then writes the log again in
 //! its place, byte by byte, and syncs it: that closes a hole as well, and takes nothing from the reader.
 //! A program that has the database open also keeps the number of frames that were moved; it is set to 0,
@@ -38,12 +38,12 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// The bytes of the log that are written again at a time.
 const PIECE: usize = 1 << 20;
 
-/// Writes what is in the log again, if there is any; this process holds the server lock, and has no
-/// connection yet. Returns whether it has looked for damage, as it does before it writes. Says so if frames
-/// are gone that `last_run` had.
+/// Moves all frames of the log into the database file again, if there are any, and empties the log. This
+/// process must hold the lock, and have no connection yet. Reports frames of `last_run` that are gone.
+/// Returns true if it has looked for damage, as it does before it writes.
 ///
 /// # Errors
-/// One clear line; the log is whole then, and the next start tries again.
+/// One line of text. The log is whole then, and the next start tries again.
 pub(super) fn recover(database: &Path, last_run: Option<LastRun>) -> Result<bool, OpenError> {
     let log = beside(database, "-wal");
     let bytes = log.metadata().map_or(0, |metadata| metadata.len());
@@ -62,7 +62,8 @@ pub(super) fn recover(database: &Path, last_run: Option<LastRun>) -> Result<bool
         forget_moved_frames(database);
         self::failed(database, error)
     };
-    // Before damage is looked for: whoever believes that all is moved does not read the log.
+    // Before the search for damage, because a connection that takes all frames for moved does not read the
+    // log.
     let (connection, frames) = connection_that_moves_all(database)?;
     lost_frames::report(database, last_run, frames);
     look_for_damage(database)?;
@@ -87,8 +88,8 @@ pub(super) fn recover(database: &Path, last_run: Option<LastRun>) -> Result<bool
     Ok(true)
 }
 
-/// A connection whose next checkpoint moves all frames, also those that were moved before; and how many
-/// frames the log has.
+/// Returns a connection whose next checkpoint moves all frames, also those that were moved before, and the
+/// number of frames in the log.
 fn connection_that_moves_all(database: &Path) -> Result<(Connection, u64), OpenError> {
     let failed = |error: rusqlite::Error| failed(database, &error);
     let give_up = Instant::now() + PATIENCE;
@@ -111,7 +112,8 @@ fn connection_that_moves_all(database: &Path) -> Result<(Connection, u64), OpenE
     }
 }
 
-/// Writes every byte of the log again, and syncs it. Nobody adds to it meanwhile, nor empties it.
+/// Writes every byte of the log again, and syncs it, in a transaction that keeps others from adding to the
+/// log or emptying it.
 fn write_log_again(
     connection: &Connection,
     log: &Path,
@@ -144,7 +146,7 @@ fn sync_and_keep(database: &Path) -> io::Result<()> {
 }
 
 /// Makes sure that the names of the files are on the disk. `SQLite` does it for a new log, but does not
-/// say if it fails. Nothing where a folder is no file.
+/// report a failure. Does nothing on systems where a folder cannot be opened like a file.
 pub(crate) fn sync_folder(database: &Path) -> Result<(), OpenError> {
     if cfg!(not(unix)) {
         return Ok(());
@@ -159,7 +161,8 @@ pub(crate) fn sync_folder(database: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// Not every system syncs folders, and not every user may read the one of the files.
+/// Reports whether a sync of the folder failed because of the disk. Other errors do not count: not every
+/// system syncs folders, and not every user may read this one.
 fn is_of_the_disk(error: &io::Error) -> bool {
     const EIO: i32 = 5;
     error.raw_os_error() == Some(EIO) || error.kind() == io::ErrorKind::StorageFull

@@ -11,7 +11,7 @@ pub(crate) struct Checkpoint {
     pub(crate) busy: bool,
     /// Frames in the log; -1 if it did not begin: only one checkpoint can run at a time.
     pub(crate) log: i64,
-    /// Returns the number of frames that are moved.
+    /// Frames in the log that are moved.
     moved: i64,
 }
 
@@ -21,7 +21,7 @@ impl Checkpoint {
         self.busy
     }
 
-    /// Frames of the log that are moved.
+    /// Returns the number of frames in the log that are moved.
     pub(crate) fn moved(&self) -> i64 {
         self.moved
     }

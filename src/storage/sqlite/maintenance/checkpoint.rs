@@ -75,7 +75,8 @@ const READ_LIMIT: Duration = Duration::from_secs(2);
 const LONG_LOG_READ_LIMIT: Duration = Duration::from_millis(500);
 
 thread_local! {
-    /// Frames in the log after the last commit of this thread; `SQLite`'s hook has no other place.
+    /// Frames in the log after the last commit of this thread. The driver's hook is a plain function without
+    /// data of its own.
     static FRAMES: Cell<i64> = const { Cell::new(0) };
 }
 
@@ -90,6 +91,7 @@ fn count_frames(_: &Wal, pages: c_int) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// The next work on a checkpoint, and the thread that does it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum CheckpointPhase {
     /// Nothing to do.
@@ -134,8 +136,8 @@ impl Checkpointer {
         }
     }
 
-    /// Returns a handle that makes no checkpoints, for a tool beside a server: the system would not report to
-    /// the tool's syncs a write of the server that failed before.
+    /// Returns a handle that makes no checkpoints, for a tool beside a server: if a write of the server has
+    /// failed before, the system does not report that to the tool's syncs.
     pub(crate) fn idle() -> Self {
         Self::new(None)
     }
@@ -206,14 +208,14 @@ const fn read_limit(log_is_long: bool) -> Duration {
     }
 }
 
-/// The writer's part: starts the thread's work, and makes the log start over.
+/// The writer's part of checkpoints: starts the thread's work, and makes the log start over.
 struct LogKeeper {
     shared: Arc<Shared>,
     files: Arc<DatabaseFiles>,
     /// Frames after the last group.
     frames: i64,
-    /// Frames at which the thread works again. If a reader keeps the log from being moved, trying after every
-    /// group would sync the file each time for nothing.
+    /// Frames at which the thread works again. While a reader keeps frames from being moved, a try after
+    /// every group would sync the file each time for nothing.
     start_at: i64,
     /// The earliest time of the next checkpoint, unless there are many more frames.
     start_from: Instant,
@@ -336,7 +338,7 @@ fn make_passes(connection: &mut Connection, file: &File, files: &DatabaseFiles) 
         let passed = make_pass(connection, files);
         hit(FailPoint::CheckpointPass);
         match passed {
-            // A long reader keeps the rest: there is no progress, so the next try comes with the next signal.
+            // A reader keeps the rest from being moved: the next try comes with the next signal.
             Ok(Some(done)) if done.left() < LAST_FRAMES || done.left() >= before => break,
             Ok(Some(done)) => before = done.left(),
             Ok(None) => return,

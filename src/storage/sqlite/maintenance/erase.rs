@@ -1,9 +1,10 @@
 //! The erasure of a deleted workspace's payloads, receivers' answers and idempotency keys.
 //!
-//! The deletion itself removes its name, its tokens, and its endpoints' URLs and secrets. The rest may be
-//! millions of rows. So the deletion leaves a note in `meta` (`erase N`), and the janitor erases the rest
-//! later. It searches for rows on a connection of its own, and gives the writer small steps of a few
-//! milliseconds. A crash only interrupts it. Rows stay, with their ids, times and states.
+//! The deletion itself removes the workspace's name, its tokens, and its endpoints' URLs and secrets. The
+//! rest may be millions of rows. So the deletion leaves a note in `meta` (`erase N`), and the janitor erases
+//! the rest later. It searches for rows on a connection of its own, and gives the writer small steps of a few
+//! milliseconds. A crash only interrupts the erasure, since the note stays. Rows stay, with their ids, times
+//! and states.
 
 use rusqlite::{Connection, params};
 
@@ -22,8 +23,8 @@ const ROWS: usize = 500;
 /// Rows looked at in one read: a long read would keep the log from starting over.
 const LOOK: i64 = 10_000;
 
-/// Works off the notes that are there; false: some are left, because `is_stopping` or because events of the
-/// workspace are still to be skipped.
+/// Erases the workspaces that the notes name. Returns false if some are left, because of `is_stopping` or
+/// because events of a workspace are not swept yet.
 pub(crate) fn erase_deleted(
     writer: &Writer,
     files: &DatabaseFiles,
@@ -97,7 +98,8 @@ struct Found {
 }
 
 impl Erasure<'_> {
-    /// Erases the bodies of its messages and their events after message `through`; false: it had to stop.
+    /// Erases the bodies of the workspace's messages and their events after message `through`. Returns false
+    /// if it had to stop.
     fn messages(&self, through: i64) -> Result<bool, StoreError> {
         let workspace = self.workspace;
         self.each(through, messages_with_bodies, move |context, found| {
@@ -115,7 +117,7 @@ impl Erasure<'_> {
         })
     }
 
-    /// Erases the answers of receivers; false: it had to stop.
+    /// Erases the answers of receivers. Returns false if it had to stop.
     fn answers(&self) -> Result<bool, StoreError> {
         self.each(0, deliveries_with_answers, |context, found| {
             let mut erase = context
@@ -128,7 +130,7 @@ impl Erasure<'_> {
         })
     }
 
-    /// Erases its idempotency keys; false: it had to stop.
+    /// Erases the workspace's idempotency keys. Returns false if it had to stop.
     fn keys(&self) -> Result<bool, StoreError> {
         let workspace = self.workspace;
         loop {
@@ -148,8 +150,8 @@ impl Erasure<'_> {
         }
     }
 
-    /// Searches for rows, and gives them to the writer to erase, until there are no more; false: it had to
-    /// stop.
+    /// Searches for rows, and gives them to the writer to erase, until there are no more. Returns false if it
+    /// had to stop.
     fn each(
         &self,
         from: i64,

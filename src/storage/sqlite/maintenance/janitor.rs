@@ -26,14 +26,14 @@ const PERIOD: Duration = Duration::from_mins(1);
 const CLOCK_PERIOD: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
-struct Signs {
+struct Signals {
     stopping: bool,
     /// Set if a test has moved a clock since the last look.
     jumped: bool,
 }
 
 struct Shared {
-    signs: Mutex<Signs>,
+    signals: Mutex<Signals>,
     woken: Condvar,
 }
 
@@ -52,13 +52,13 @@ impl Janitor {
         files: Arc<DatabaseFiles>,
     ) -> Result<Self, StoreError> {
         let shared = Arc::new(Shared {
-            signs: Mutex::default(),
+            signals: Mutex::default(),
             woken: Condvar::new(),
         });
         let woken = Arc::downgrade(&shared);
         clock.on_jump(Arc::new(move || {
             if let Some(shared) = woken.upgrade() {
-                vital::lock(&shared.signs).jumped = true;
+                vital::lock(&shared.signals).jumped = true;
                 shared.woken.notify_all();
             }
         }));
@@ -72,7 +72,7 @@ impl Janitor {
     /// Ends the thread.
     pub(crate) fn stop(&self) {
         self.thread.stop(|| {
-            vital::lock(&self.shared.signs).stopping = true;
+            vital::lock(&self.shared.signals).stopping = true;
             self.shared.woken.notify_all();
         });
     }
@@ -86,7 +86,7 @@ fn run(
     files: &DatabaseFiles,
 ) {
     let mut watch = ClockWatch::default();
-    let is_stopping = || vital::lock(&shared.signs).stopping;
+    let is_stopping = || vital::lock(&shared.signals).stopping;
     let mut next_clean = Instant::now();
     loop {
         hit(FailPoint::JanitorTurn);
@@ -104,20 +104,20 @@ fn run(
         if let Err(error) = done {
             tracing::debug!(%error, "the janitor will try again");
         }
-        let mut signs = vital::lock(&shared.signs);
-        if !signs.stopping && !signs.jumped {
-            signs = vital::wait_timeout(&shared.woken, signs, CLOCK_PERIOD).0;
+        let mut signals = vital::lock(&shared.signals);
+        if !signals.stopping && !signals.jumped {
+            signals = vital::wait_timeout(&shared.woken, signals, CLOCK_PERIOD).0;
         }
-        if signs.stopping {
+        if signals.stopping {
             return;
         }
-        if std::mem::take(&mut signs.jumped) {
+        if std::mem::take(&mut signals.jumped) {
             next_clean = Instant::now();
         }
     }
 }
 
-/// Notices that the wall clock was set back, and lets retries wait as long as they were meant to.
+/// The watch over the wall clock. If it was set back, the waits of retries begin anew.
 #[derive(Default)]
 struct ClockWatch {
     /// The wall clock at monotonic zero, as of the last look.

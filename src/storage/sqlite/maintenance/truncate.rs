@@ -48,7 +48,7 @@ pub(crate) fn truncate(files: &DatabaseFiles) -> Result<(), CloseError> {
     }
 }
 
-/// Tries it once; `false`: the files are not where they were.
+/// Tries once to empty the log. Returns false if the files are not where they were.
 fn try_truncate(files: &DatabaseFiles) -> rusqlite::Result<bool> {
     if files.state() != FilesState::InPlace {
         return Ok(false);

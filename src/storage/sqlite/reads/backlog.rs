@@ -18,7 +18,8 @@ use crate::storage::{Backlog, StoreError, Target};
 /// The endpoints of one read: some milliseconds.
 const PART: usize = 2000;
 
-/// Finds the first row of the next endpoint that has any, as do the next two.
+/// The statement that finds the first fresh event of the next endpoint that has any. The next two do the same
+/// for retries and for redeliveries.
 const FIRST_FRESH: &str = concat!(
     "SELECT endpoint, due FROM event INDEXED BY event_fresh WHERE ",
     state_is!(fresh),
@@ -116,7 +117,7 @@ fn first_of_each(
 mod tests {
     use super::*;
 
-    /// Neither may sort or scan: the whole queue would be read.
+    /// No step may sort or scan: it would read the whole queue.
     #[test]
     fn each_step_is_one_search_in_its_index() {
         let connection = Connection::open_in_memory().unwrap();

@@ -1,15 +1,16 @@
 //! Lists of deliveries, events and endpoints, and their exact totals.
 //!
-//! **Order.** Newest first is by `seq`, the order of commit. Whatever the filter, what it selects is
-//! expressed as a few index scans in that order ([`plan::ScanPlan`]), merged here ([`merge`]) rather than by
-//! `SQLite`: statements then come in few shapes, cached and known to a test that reads their query plans, and
-//! no filter, however long, makes `SQLite` sort. `IN` on the leading column of an index would.
+//! **Order.** Lists are in the order of `seq`, which is the order of commit, newest first. Each filter
+//! becomes a few index scans in that order ([`plan::ScanPlan`]), which are merged here ([`merge`]) and not by
+//! `SQLite`. So there are few different statements: the cache holds them, and a test reads all their query
+//! plans. And no filter, however long, makes `SQLite` sort, as `IN` on the leading column of an index would.
 //!
-//! **Newest rows.** The [list indexes](crate::storage::sqlite::writer::list_indexes) by workspace, endpoint and
-//! type do not have the newest rows yet: one scan of the table itself finds those.
+//! **Newest rows.** The [list indexes](crate::storage::sqlite::writer::list_indexes) by workspace, endpoint
+//! and type do not have the newest rows yet: one scan of the table itself finds those.
 //!
-//! **Pages** are skipped on the index alone. Only the rows shown are read from their table, and of those as many
-//! as the caller has memory for: the caller gets the numbers of the others, and reads them later.
+//! **Pages.** The rows before a page are skipped on the index alone. Only the page's rows are read from their
+//! table, and of those as many as the caller has memory for. The caller gets the numbers of the others, and
+//! reads them later.
 //!
 //! **Times** become ranges of `seq` by bisection ([`time_range`]), so no index holds a time.
 //!
@@ -17,8 +18,8 @@
 //!
 //! **Text** is searched for in whole rows, by a function that the database calls ([`search`]).
 //!
-//! **Consistency.** A list takes several statements, which share one read transaction: total and page show the
-//! same moment. The connection must not be in a transaction already.
+//! **Consistency.** A list takes several statements, which share one read transaction: total and page show
+//! the same moment. The connection must not be in a transaction already.
 //!
 //! **Cost.** The caller limits the time of a list by interrupting the connection; every function here then
 //! returns an error. There are some 150 different statements: the connection's cache should hold

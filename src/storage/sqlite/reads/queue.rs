@@ -1,4 +1,5 @@
-//! The reads of the queue. Each statement names its partial index: the planner would scan all events.
+//! The reads of the queue. Each statement names its partial index; without the name the planner would scan
+//! all events.
 
 use std::sync::Arc;
 

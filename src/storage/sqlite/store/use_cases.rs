@@ -1,4 +1,4 @@
-//! The traits `Store` and `Queue`, implemented: each method reads once, or queues one write.
+//! The implementation of the traits `Store` and `Queue`: each method reads once, or queues one write.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
-//! The writer thread's memory between transactions, which spares a publish every read.
+//! The writer thread's cache, kept between transactions, so that a publish reads almost nothing.
 //!
-//! All of it can be read back from the file. After a rollback the writer does so: a number handed out in a
-//! transaction that was rolled back must be handed out again.
+//! The file has all of it. After a rollback the writer reads it again, because the numbers that the
+//! transaction gave out are free again.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -38,7 +38,7 @@ struct RisingClock {
     last: i64,
 }
 
-/// The memory of the writer thread.
+/// The cache of the writer thread.
 #[derive(Debug)]
 pub(crate) struct WriterCache {
     last_run: i64,
@@ -56,7 +56,7 @@ pub(crate) struct WriterCache {
 }
 
 impl WriterCache {
-    /// Reads the memory from the file, and keeps `summarised` up to date from then on.
+    /// Reads the cache from the file. The cache keeps `summarised` up to date from then on.
     pub(crate) fn load(connection: &Connection, summarised: Summarised) -> rusqlite::Result<Self> {
         let newest = |table: &str| -> rusqlite::Result<(i64, i64)> {
             let sql = format!("SELECT seq, created_at FROM {table} ORDER BY seq DESC LIMIT 1");
@@ -183,20 +183,20 @@ impl WriterCache {
         connection: &Connection,
         workspace: Uuid,
     ) -> rusqlite::Result<Option<Rc<WorkspaceCache>>> {
-        if let Some(publisher) = self.workspaces.get(&workspace) {
-            return Ok(Some(publisher.clone()));
+        if let Some(cached) = self.workspaces.get(&workspace) {
+            return Ok(Some(cached.clone()));
         }
-        let Some(publisher) = WorkspaceCache::load(connection, workspace)? else {
+        let Some(cached) = WorkspaceCache::load(connection, workspace)? else {
             return Ok(None);
         };
-        let publisher = Rc::new(publisher);
+        let cached = Rc::new(cached);
         if self.workspaces.len() >= WORKSPACES_MAX {
             self.workspaces.clear();
             self.summarised.clear();
         }
-        self.summarised.set(workspace, publisher.shows_summaries());
-        self.workspaces.insert(workspace, publisher.clone());
-        Ok(Some(publisher))
+        self.summarised.set(workspace, cached.shows_summaries());
+        self.workspaces.insert(workspace, cached.clone());
+        Ok(Some(cached))
     }
 
     /// Forgets a workspace whose name or endpoints changed.
@@ -210,10 +210,10 @@ impl WriterCache {
         connection: &Connection,
         endpoint: EndpointNumber,
     ) -> rusqlite::Result<EndpointStatus> {
-        if let Some(health) = self.endpoints.get(&endpoint) {
-            return Ok(*health);
+        if let Some(status) = self.endpoints.get(&endpoint) {
+            return Ok(*status);
         }
-        let health = connection
+        let status = connection
             .prepare_cached(
                 "SELECT failures, skip_through, disabled IS NULL AND deleted_at IS NULL, EXISTS (
                     SELECT 1 FROM workspace w
@@ -228,8 +228,8 @@ impl WriterCache {
                     erased: row.get(3)?,
                 })
             })?;
-        self.endpoints.insert(endpoint, health);
-        Ok(health)
+        self.endpoints.insert(endpoint, status);
+        Ok(status)
     }
 
     /// Sets the number of an endpoint's failed events in a row.
@@ -242,8 +242,8 @@ impl WriterCache {
         connection
             .prepare_cached("UPDATE endpoint SET failures = ?2 WHERE n = ?1")?
             .execute(params![endpoint.0, failures])?;
-        if let Some(health) = self.endpoints.get_mut(&endpoint) {
-            health.failures = failures;
+        if let Some(status) = self.endpoints.get_mut(&endpoint) {
+            status.failures = failures;
         }
         Ok(())
     }
@@ -260,8 +260,9 @@ impl WriterCache {
 }
 
 impl RisingClock {
-    /// The time of row `seq`: now, or just after the row before where the clock has not moved on. A step
-    /// back is noted, so that times can still be found by bisection; a smaller correction is not.
+    /// Returns the time of row `seq`: now, or one microsecond after the row before if the clock has not moved
+    /// on. Notes a step back in `clock_step`, so that times can still be found by bisection, but no smaller
+    /// correction.
     fn tick(
         &mut self,
         connection: &Connection,

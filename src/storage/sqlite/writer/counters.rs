@@ -72,7 +72,7 @@ struct Key {
     kind: i64,
 }
 
-/// The counts of one table that are not yet in its counters.
+/// The counts of one table that are not in its counter table yet.
 #[derive(Debug)]
 struct Tally {
     upsert: &'static str,
@@ -80,8 +80,8 @@ struct Tally {
     newest: i64,
     /// The counts of that block, as of the last commit.
     counts: BTreeMap<Key, i64>,
-    /// Changes during a group commit, by block. Keys are few and come in runs, so a sorted map is as
-    /// quick as a hash here, and hands them out in the order of the table they go to.
+    /// Changes during a group commit, by block. Keys are few, so a sorted map is as fast as a hash map here,
+    /// and it has the order of the counter table.
     changes: BTreeMap<(i64, Key), i64>,
 }
 
@@ -270,7 +270,7 @@ impl Counters {
             .write(connection, &mut self.workspace_of_endpoint)
     }
 
-    /// Notes that the transaction was committed: the changes are in the file.
+    /// Notes that the transaction was committed: the rows that were counted are in the file.
     pub(crate) fn committed(&mut self) {
         self.deliveries.committed();
         self.events.committed();

@@ -1,9 +1,9 @@
 //! A fair queue: workspaces take turns, by the weight of their writes (start-time fair queueing).
 //!
 //! Each workspace with waiting operations has a lane, first in, first out. The next turn goes to the lane
-//! that was served the least. A lane is charged the weight of its operations, so a workspace pays for
-//! large bodies and many endpoints. A lane that becomes empty and comes back begins where the others are:
-//! time away earns no credit. A lane that is alone gets every turn.
+//! that was served the least. A lane is charged the weight of its operations, so a workspace pays for large
+//! bodies and many endpoints. A lane that was empty and gets operations again begins with the weight that the
+//! others were served, so it has no credit for the time between. A lane that is alone gets every turn.
 //!
 //! No workspace can fill the queue by itself: a lane may hold no more than what is free. One lane alone
 //! thus has half of the room; two have a third each, and a third stays free for the next one.
@@ -133,8 +133,7 @@ impl<T> FairQueue<T> {
         Some(entry)
     }
 
-    /// Forgets what each lane was served, while nothing waits: then no lane waited for another, and none owes
-    /// anything.
+    /// Forgets the weight that each lane was served, if nothing waits: then no lane waits for another one.
     pub(super) fn forgive(&mut self) {
         if self.is_empty() {
             self.lanes.clear();
@@ -153,7 +152,7 @@ impl<T> FairQueue<T> {
     pub(super) fn charge(&mut self, owner: Owner, weight: u64) {
         let start = self.start;
         if let hash_map::Entry::Vacant(place) = self.lanes.entry(owner) {
-            // The lane was dropped when the others had been served as much as was known then.
+            // The lane was dropped because the others had been served as much, as far as was known then.
             place.insert(Lane::new(start));
             self.away.insert((start, owner));
         }

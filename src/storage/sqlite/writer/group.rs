@@ -5,7 +5,7 @@ use super::operation::Operation;
 use super::shared::{Shared, Waiting};
 use crate::storage::StoreError;
 
-/// Operations in one transaction; more would not be faster and would make the first ones wait.
+/// The most operations in one transaction; more would not be faster, and would make the first ones wait.
 const GROUP_OPERATIONS: usize = 1000;
 
 /// The most that one transaction writes: bytes, and [`ROW_WEIGHT`] for each row. Thirty large bodies would

@@ -72,7 +72,7 @@ impl Writer {
         self.submit_of(None, operation);
     }
 
-    /// Queues an operation of `owner`, or finishes it with the reason why not.
+    /// Queues an operation of `owner`, or finishes it with the reason why the queue refuses it.
     pub(crate) fn submit_of(&self, owner: Owner, operation: Box<dyn Operation>) {
         let entry = Entry {
             owner,

@@ -3,8 +3,8 @@
 //! They lead from a workspace, an endpoint, or a workspace and type to events and deliveries. An ordinary
 //! index of `SQLite` takes every row at once. With a thousand endpoints, a group of writes then reads, logs
 //! and later moves one page for each row and index: four pages of 4 KB for an event of 300 bytes. So these
-//! indexes are tables of their own. The writer adds a batch of [`BATCH_ROWS`] rows in the order of the key, so
-//! that the entries of an endpoint go to their page together.
+//! indexes are tables of their own. The writer adds a batch of [`BATCH_ROWS`] rows in the order of the key,
+//! so that the entries of an endpoint go to their page together.
 //!
 //! One transaction for a whole batch would hold up the writer. So each group of writes adds a part of the
 //! batch, in proportion to the rows that it wrote, and the last part raises the mark: the number up to
@@ -33,7 +33,7 @@ const INDEXES: usize = 3;
 
 /// A table with list indexes, and the statements for them.
 #[derive(Debug)]
-struct Indexed {
+struct IndexedTable {
     /// Finds its newest number.
     newest: &'static str,
     /// Reads the mark: the number up to which all rows are in the indexes.
@@ -48,7 +48,7 @@ struct Indexed {
 
 macro_rules! indexed {
     ($table:literal) => {
-        Indexed {
+        IndexedTable {
             newest: concat!("SELECT coalesce(max(seq), 0) FROM ", $table),
             through: concat!("SELECT value FROM meta WHERE key = '", $table, "_indexed'"),
             raise: concat!(
@@ -82,8 +82,8 @@ macro_rules! indexed {
     };
 }
 
-const EVENTS: Indexed = indexed!("event");
-const DELIVERIES: Indexed = indexed!("delivery");
+const EVENTS: IndexedTable = indexed!("event");
+const DELIVERIES: IndexedTable = indexed!("delivery");
 
 /// A row, as the indexes have it.
 #[derive(Clone, Copy, Debug)]
@@ -106,7 +106,7 @@ struct Batch {
 }
 
 impl Batch {
-    fn load(connection: &Connection, table: &Indexed, after: i64) -> rusqlite::Result<Self> {
+    fn load(connection: &Connection, table: &IndexedTable, after: i64) -> rusqlite::Result<Self> {
         let entries: Vec<Entry> = connection
             .prepare_cached(table.rows)?
             .query_map([after, BATCH_ROWS], |row| {
@@ -126,11 +126,11 @@ impl Batch {
         })
     }
 
-    /// Adds up to `most` entries. Returns how many of them were not needed.
+    /// Adds up to `most` entries. Returns the part of `most` that is left when the batch is complete.
     fn add(
         &mut self,
         connection: &Connection,
-        table: &Indexed,
+        table: &IndexedTable,
         most: usize,
     ) -> rusqlite::Result<usize> {
         let mut left = most;
@@ -171,7 +171,7 @@ impl Batch {
 /// The progress of the indexes of one table.
 #[derive(Debug)]
 struct Progress {
-    table: &'static Indexed,
+    table: &'static IndexedTable,
     /// The newest row, as of the last look.
     newest: i64,
     /// The mark: all rows up to this number are in.
@@ -180,7 +180,7 @@ struct Progress {
 }
 
 impl Progress {
-    fn load(connection: &Connection, table: &'static Indexed) -> rusqlite::Result<Self> {
+    fn load(connection: &Connection, table: &'static IndexedTable) -> rusqlite::Result<Self> {
         let number = |sql| connection.query_row(sql, [], |row| row.get(0));
         Ok(Self {
             table,

@@ -1,4 +1,4 @@
-//! An operation: the work of one write inside the transaction, and the answer to its caller.
+//! An operation: the work of one write inside the transaction, and the result for its caller.
 
 use rusqlite::Connection;
 
@@ -34,14 +34,14 @@ pub(crate) struct WriteContext<'a> {
     pub(crate) connection: &'a Connection,
     /// The writer's cache.
     pub(crate) cache: &'a mut WriterCache,
-    /// Changes to the totals.
+    /// The counters, to which the operation adds its changes.
     pub(crate) counters: &'a mut Counters,
     /// The notices that the engine gets after the commit.
     pub(crate) notices: &'a mut Vec<Notice>,
     /// The wall clock, read once per group.
     pub(crate) now: Timestamp,
-    /// The weight that the running operation wrote beyond the bytes that it holds: bytes, and [`ROW_WEIGHT`]
-    /// for each row.
+    /// The weight that the running operation has written: bytes, and [`ROW_WEIGHT`] for each row. If its
+    /// expected weight is more, that one counts.
     pub(crate) weight: usize,
 }
 
@@ -68,7 +68,7 @@ pub(crate) trait Operation: Send {
     }
 }
 
-/// An operation made of a closure, whose value is the answer.
+/// An operation that runs a closure, and sends the closure's value to the caller.
 struct Call<T, F> {
     work: F,
     value: Option<T>,

@@ -35,8 +35,8 @@ pub(super) struct Shared {
 pub(crate) struct WriterResources {
     /// The write connection.
     pub(crate) connection: Connection,
-    /// Set if this process holds the file's lock. If not, the process that holds it sweeps, counts and
-    /// indexes. Its cache would become wrong if others did, as it does not hear of their writes.
+    /// Set if this process holds the file's lock. Only the holder sweeps, counts and indexes: its cache would
+    /// become wrong if another process did, because it does not notice that process's writes.
     pub(crate) holds_lock: bool,
     /// Opens the write connection again after an I/O error.
     pub(crate) reopen: Box<dyn Fn() -> rusqlite::Result<Connection> + Send>,
@@ -44,9 +44,9 @@ pub(crate) struct WriterResources {
     pub(crate) files: Arc<DatabaseFiles>,
     /// The clocks.
     pub(crate) clock: Arc<dyn Clock>,
-    /// Called between two groups.
+    /// The work that the thread does between two groups.
     pub(crate) between_groups: Box<dyn FnMut(&Connection) + Send>,
-    /// Marks some events of skipped endpoints as skipped, inside a transaction.
+    /// The step of a sweep, which marks some events of skipped endpoints as skipped inside a transaction.
     pub(crate) sweep: fn(&mut WriteContext<'_>) -> rusqlite::Result<()>,
 }
 

@@ -1,20 +1,21 @@
-//! The time that the writer spends on one transaction: a disk that neither writes nor fails.
+//! The detection of a disk that neither finishes nor fails a write.
 //!
-//! Such a disk holds the writer for as long as it likes, and with it everybody who waits for a commit. The
-//! writer cannot say so, so those do who come to its queue or ask whether it works.
+//! Such a disk holds the writer inside a transaction, and all callers wait. The writer cannot report that
+//! itself. So the threads that queue an operation or check the writer look at the time that its present work
+//! takes.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long one transaction takes at most while all is well: longer than one waits for another process's lock
-/// (some five seconds), which is reported as such.
+/// The longest time of one transaction while all is well. It is longer than the wait for another process's
+/// lock (some five seconds), which has an error of its own.
 pub(super) const STALL_LIMIT: Duration = Duration::from_secs(8);
 
-/// Since when the writer is in its present piece of work: a transaction, or what it does for a checkpoint.
+/// The start of the writer's present piece of work: a transaction, or its part of a checkpoint.
 #[derive(Debug)]
 pub(super) struct StallWatch {
     zero: Instant,
-    /// Milliseconds since `zero`, and 1 more; 0: it has nothing to do.
+    /// Milliseconds from `zero` to the start, and 1 more; 0: the writer has no work.
     since: AtomicU64,
     is_reported: AtomicBool,
 }
@@ -50,7 +51,7 @@ impl StallWatch {
     }
 
     /// Reports whether the writer has been in its present piece of work for longer than [`STALL_LIMIT`]. The
-    /// first to find that out writes a line to the log.
+    /// first caller that finds it stalled writes a line to the log.
     pub(super) fn is_stalled(&self, now: Instant) -> bool {
         let since = self.since.load(Ordering::Relaxed);
         let lasts = Duration::from_millis((self.millis(now) + 1).saturating_sub(since));

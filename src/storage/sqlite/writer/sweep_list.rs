@@ -1,20 +1,21 @@
-//! The endpoints with events left to sweep, in the order of those events, and the time that sweeping may take.
+//! The endpoints with events left to sweep, in the order of those events, and the time that sweeping may
+//! take.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use crate::storage::EndpointNumber;
 
-/// How long the writer leaves sweeping alone after a step, in times of what the step took. Sweeping thus takes
-/// at most a fifth of the writer's time, also when much else waits, and comes to an end all the same: nothing
-/// waits for it, since an event counts as skipped before it is swept.
-const REST: u32 = 4;
+/// The pause after a step of a sweep, in multiples of the time that the step took. So sweeping takes at most
+/// a fifth of the writer's time, also while other work waits. No caller waits for a sweep, since an event
+/// counts as skipped before it is swept.
+const PAUSE_FACTOR: u32 = 4;
 
 /// The endpoints with events left to sweep. The next one is that whose first event is the oldest.
 #[derive(Debug, Default)]
 pub(crate) struct SweepList {
     order: BTreeSet<(i64, EndpointNumber)>,
-    /// For each endpoint: no event below this number is left.
+    /// For each endpoint, a number below which it has no event left to sweep.
     from: HashMap<EndpointNumber, i64>,
 }
 
@@ -49,17 +50,17 @@ impl SweepList {
     }
 }
 
-/// When the next step of a sweep may be made.
+/// The time from which the next step of a sweep may be made.
 #[derive(Debug, Default)]
 pub(super) struct SweepPace {
     began: Option<Instant>,
-    rest_until: Option<Instant>,
+    pause_until: Option<Instant>,
 }
 
 impl SweepPace {
-    /// Returns how long sweeping still rests.
+    /// Returns the time that is left of the pause.
     pub(super) fn rest(&self, now: Instant) -> Duration {
-        self.rest_until
+        self.pause_until
             .map_or(Duration::ZERO, |end| end.saturating_duration_since(now))
     }
 
@@ -68,10 +69,10 @@ impl SweepPace {
         self.began = Some(now);
     }
 
-    /// Notes that the writer has done its work: a step that was part of it is followed by a rest.
+    /// Notes that the writer has done its work. If a step was part of it, the pause begins.
     pub(super) fn end(&mut self, now: Instant) {
         if let Some(began) = self.began.take() {
-            self.rest_until = Some(now + now.saturating_duration_since(began) * REST);
+            self.pause_until = Some(now + now.saturating_duration_since(began) * PAUSE_FACTOR);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Groups that fail: who gets which error, what is tried again, and in which order.
+//! Groups that fail: the error of each operation, the operations that are tried again, and their order.
 
 use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use crate::storage::sqlite::file::database_files::DatabaseFiles;
 use crate::storage::sqlite::file::open;
 use crate::storage::{StoreError, Unavailable};
 
-/// How long what must happen is waited for.
+/// The time for which a test waits for something that must happen.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn failing(code: i32) -> rusqlite::Error {
@@ -71,7 +71,7 @@ struct WriterFixture {
     database: PathBuf,
     writer: Writer,
     reopened: Arc<AtomicUsize>,
-    /// The most pages that the file may have, as the writer's connection is told between groups.
+    /// The most pages that the file may have; the writer's connection gets it between groups.
     max_pages: Arc<AtomicI64>,
     done: Sender<(i64, Result<(), StoreError>)>,
     results: Receiver<(i64, Result<(), StoreError>)>,
@@ -133,7 +133,7 @@ impl WriterFixture {
         })
     }
 
-    /// Has everything that `submit` submits be one group.
+    /// Makes one group of everything that `submit` submits.
     fn as_one_group(&self, submit: impl FnOnce(&Writer)) {
         let (go, held) = channel();
         self.writer.submit(Box::new(Hold(held)));
@@ -172,19 +172,19 @@ impl WriterFixture {
 
 #[test]
 fn one_that_fails_leaves_the_others_of_its_group_alone() {
-    let world = WriterFixture::new();
-    world.as_one_group(|writer| {
-        writer.submit(world.insert(1, 0, &[]));
-        writer.submit(world.insert(2, 0, &[ffi::SQLITE_IOERR, ffi::SQLITE_IOERR]));
-        writer.submit(world.insert(3, 0, &[]));
+    let fixture = WriterFixture::new();
+    fixture.as_one_group(|writer| {
+        writer.submit(fixture.insert(1, 0, &[]));
+        writer.submit(fixture.insert(2, 0, &[ffi::SQLITE_IOERR, ffi::SQLITE_IOERR]));
+        writer.submit(fixture.insert(3, 0, &[]));
     });
     let trouble = Err(StoreError::Unavailable(Unavailable::DiskError));
-    assert_eq!(world.result(), (1, Ok(())));
-    assert_eq!(world.result(), (2, trouble));
-    assert_eq!(world.result(), (3, Ok(())));
-    assert_eq!(world.written(), [1, 3]);
+    assert_eq!(fixture.result(), (1, Ok(())));
+    assert_eq!(fixture.result(), (2, trouble));
+    assert_eq!(fixture.result(), (3, Ok(())));
+    assert_eq!(fixture.written(), [1, 3]);
     assert_eq!(
-        world.reopened.load(Ordering::Relaxed),
+        fixture.reopened.load(Ordering::Relaxed),
         2,
         "the group, and 2"
     );
@@ -192,29 +192,29 @@ fn one_that_fails_leaves_the_others_of_its_group_alone() {
 
 #[test]
 fn outcomes_are_kept_in_their_order_until_they_are_written() {
-    let world = WriterFixture::new();
-    world.as_one_group(|writer| {
-        writer.submit_outcome(world.insert(1, 0, &[]));
+    let fixture = WriterFixture::new();
+    fixture.as_one_group(|writer| {
+        writer.submit_outcome(fixture.insert(1, 0, &[]));
         // Fails in the group and by itself, twice.
-        writer.submit_outcome(world.insert(2, 0, &[ffi::SQLITE_FULL; 4]));
-        writer.submit_outcome(world.insert(3, 0, &[]));
-        writer.submit(world.insert(9, 0, &[]));
+        writer.submit_outcome(fixture.insert(2, 0, &[ffi::SQLITE_FULL; 4]));
+        writer.submit_outcome(fixture.insert(3, 0, &[]));
+        writer.submit(fixture.insert(9, 0, &[]));
     });
-    assert_eq!(world.result(), (1, Ok(())));
+    assert_eq!(fixture.result(), (1, Ok(())));
     assert_eq!(
-        world.result(),
+        fixture.result(),
         (9, Ok(())),
         "no outcome, and it did not fail"
     );
-    world.wait_for(Err(Unavailable::DiskFull));
-    world.writer.submit_outcome(world.insert(4, 0, &[]));
+    fixture.wait_for(Err(Unavailable::DiskFull));
+    fixture.writer.submit_outcome(fixture.insert(4, 0, &[]));
     for number in 2..5 {
-        assert_eq!(world.result(), (number, Ok(())));
+        assert_eq!(fixture.result(), (number, Ok(())));
     }
-    world.wait_for(Ok(()));
-    assert_eq!(world.written(), [1, 9, 2, 3, 4]);
+    fixture.wait_for(Ok(()));
+    assert_eq!(fixture.written(), [1, 9, 2, 3, 4]);
     assert_eq!(
-        world.reopened.load(Ordering::Relaxed),
+        fixture.reopened.load(Ordering::Relaxed),
         0,
         "a full disk needs none"
     );
@@ -222,26 +222,26 @@ fn outcomes_are_kept_in_their_order_until_they_are_written() {
 
 #[test]
 fn a_full_file_refuses_what_is_new_and_takes_it_when_there_is_room_again() {
-    let world = WriterFixture::new();
+    let fixture = WriterFixture::new();
     // From the next group on.
-    world.max_pages.store(1, Ordering::Relaxed);
-    world.writer.submit(world.insert(1, 0, &[]));
-    assert_eq!(world.result(), (1, Ok(())));
+    fixture.max_pages.store(1, Ordering::Relaxed);
+    fixture.writer.submit(fixture.insert(1, 0, &[]));
+    assert_eq!(fixture.result(), (1, Ok(())));
     let full = Err(StoreError::Unavailable(Unavailable::DiskFull));
     let large = 100_000;
     for number in 2..5 {
-        world.writer.submit(world.insert(number, large, &[]));
-        assert_eq!(world.result(), (number, full.clone()));
+        fixture.writer.submit(fixture.insert(number, large, &[]));
+        assert_eq!(fixture.result(), (number, full.clone()));
     }
-    assert_eq!(world.writer.check(), full);
-    world.writer.submit_outcome(world.insert(5, large, &[]));
-    assert_eq!(world.written(), [1]);
-    world.max_pages.store(NO_LIMIT, Ordering::Relaxed);
-    assert_eq!(world.result(), (5, Ok(())), "an outcome waits for room");
-    world.wait_for(Ok(()));
-    world.writer.submit(world.insert(6, large, &[]));
-    assert_eq!(world.result(), (6, Ok(())));
-    assert_eq!(world.written(), [1, 5, 6]);
+    assert_eq!(fixture.writer.check(), full);
+    fixture.writer.submit_outcome(fixture.insert(5, large, &[]));
+    assert_eq!(fixture.written(), [1]);
+    fixture.max_pages.store(NO_LIMIT, Ordering::Relaxed);
+    assert_eq!(fixture.result(), (5, Ok(())), "an outcome waits for room");
+    fixture.wait_for(Ok(()));
+    fixture.writer.submit(fixture.insert(6, large, &[]));
+    assert_eq!(fixture.result(), (6, Ok(())));
+    assert_eq!(fixture.written(), [1, 5, 6]);
 }
 
 #[test]
@@ -252,42 +252,46 @@ fn what_could_not_be_read_once_is_read_again_on_a_new_connection() {
         ffi::SQLITE_IOERR_READ,
         ffi::SQLITE_IOERR_SHORT_READ,
     ] {
-        let world = WriterFixture::new();
-        world.writer.submit(world.insert(1, 0, &[code]));
-        assert_eq!(world.result(), (1, Ok(())));
-        assert_eq!(world.reopened.load(Ordering::Relaxed), 1);
-        world.writer.submit_outcome(world.insert(2, 0, &[code]));
-        assert_eq!(world.result(), (2, Ok(())), "a new doubt, not the old one");
-        assert_eq!(world.reopened.load(Ordering::Relaxed), 2);
-        assert_eq!(world.writer.check(), Ok(()));
-        assert_eq!(world.written(), [1, 2]);
+        let fixture = WriterFixture::new();
+        fixture.writer.submit(fixture.insert(1, 0, &[code]));
+        assert_eq!(fixture.result(), (1, Ok(())));
+        assert_eq!(fixture.reopened.load(Ordering::Relaxed), 1);
+        fixture.writer.submit_outcome(fixture.insert(2, 0, &[code]));
+        assert_eq!(
+            fixture.result(),
+            (2, Ok(())),
+            "a new doubt, not the old one"
+        );
+        assert_eq!(fixture.reopened.load(Ordering::Relaxed), 2);
+        assert_eq!(fixture.writer.check(), Ok(()));
+        assert_eq!(fixture.written(), [1, 2]);
     }
 }
 
 #[test]
 fn a_lock_that_another_process_keeps_is_waited_for_once_and_not_by_each() {
-    let world = WriterFixture::new();
-    let other = Connection::open(&world.database).unwrap();
+    let fixture = WriterFixture::new();
+    let other = Connection::open(&fixture.database).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let began = Instant::now();
     for number in 0..40 {
-        world.writer.submit(world.insert(number, 0, &[]));
+        fixture.writer.submit(fixture.insert(number, 0, &[]));
     }
-    world.writer.submit_outcome(world.insert(99, 0, &[]));
+    fixture.writer.submit_outcome(fixture.insert(99, 0, &[]));
     let locked = Err(StoreError::Unavailable(Unavailable::Locked));
     for _ in 0..40 {
-        assert_eq!(world.result().1, locked);
+        assert_eq!(fixture.result().1, locked);
         // Two groups, five seconds each; one by one it would be minutes.
         assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
     }
-    assert_eq!(world.writer.check(), locked);
+    assert_eq!(fixture.writer.check(), locked);
     other.execute_batch("ROLLBACK").unwrap();
-    assert_eq!(world.result(), (99, Ok(())));
-    world.wait_for(Ok(()));
-    assert_eq!(world.written(), [99]);
+    assert_eq!(fixture.result(), (99, Ok(())));
+    fixture.wait_for(Ok(()));
+    assert_eq!(fixture.written(), [99]);
 }
 
-/// An operation that turns out to weigh so much.
+/// An operation that turns out to have this weight.
 struct Heavy(Box<dyn Operation>, usize);
 
 impl Operation for Heavy {
@@ -305,54 +309,54 @@ const GROUP: usize = 4 << 20;
 
 #[test]
 fn a_transaction_ends_when_it_has_become_too_heavy() {
-    let world = WriterFixture::new();
+    let fixture = WriterFixture::new();
     let (go, held) = channel();
-    world.as_one_group(|writer| {
-        writer.submit(Box::new(Heavy(world.insert(1, 0, &[]), GROUP / 2)));
-        writer.submit(Box::new(Heavy(world.insert(2, 0, &[]), GROUP / 2)));
+    fixture.as_one_group(|writer| {
+        writer.submit(Box::new(Heavy(fixture.insert(1, 0, &[]), GROUP / 2)));
+        writer.submit(Box::new(Heavy(fixture.insert(2, 0, &[]), GROUP / 2)));
         // In the transaction after that, or nothing is committed before it is let go.
         writer.submit(Box::new(Hold(held)));
-        writer.submit(world.insert(3, 0, &[]));
+        writer.submit(fixture.insert(3, 0, &[]));
     });
-    assert_eq!(world.result(), (1, Ok(())));
-    assert_eq!(world.result(), (2, Ok(())));
-    assert_eq!(world.written(), [1, 2]);
+    assert_eq!(fixture.result(), (1, Ok(())));
+    assert_eq!(fixture.result(), (2, Ok(())));
+    assert_eq!(fixture.written(), [1, 2]);
     go.send(()).unwrap();
-    assert_eq!(world.result(), (3, Ok(())));
-    assert_eq!(world.written(), [1, 2, 3]);
+    assert_eq!(fixture.result(), (3, Ok(())));
+    assert_eq!(fixture.written(), [1, 2, 3]);
 }
 
 #[test]
 fn who_writes_much_waits_for_who_writes_little() {
-    let world = WriterFixture::new();
+    let fixture = WriterFixture::new();
     let [busy, quiet] = [1, 2].map(|id| Some(Uuid::from_u128(id)));
-    world.as_one_group(|writer| {
+    fixture.as_one_group(|writer| {
         for number in 0..20 {
-            let heavy = Box::new(Heavy(world.insert(number, 0, &[]), GROUP));
+            let heavy = Box::new(Heavy(fixture.insert(number, 0, &[]), GROUP));
             writer.submit_of(busy, heavy);
         }
         for number in 100..120 {
-            writer.submit_of(quiet, world.insert(number, 0, &[]));
+            writer.submit_of(quiet, fixture.insert(number, 0, &[]));
         }
     });
-    let order: Vec<i64> = (0..40).map(|_| world.result().0).collect();
+    let order: Vec<i64> = (0..40).map(|_| fixture.result().0).collect();
     let expected: Vec<i64> = std::iter::once(0).chain(100..120).chain(1..20).collect();
     assert_eq!(order, expected);
-    assert_eq!(world.written(), expected);
+    assert_eq!(fixture.written(), expected);
 }
 
 #[test]
 fn a_flood_of_outcomes_leaves_half_of_each_group_to_others() {
-    let world = WriterFixture::new();
-    world.as_one_group(|writer| {
+    let fixture = WriterFixture::new();
+    fixture.as_one_group(|writer| {
         for number in 0..3000 {
-            writer.submit_outcome(world.insert(number, 0, &[]));
+            writer.submit_outcome(fixture.insert(number, 0, &[]));
         }
         for number in 5000..5010 {
-            writer.submit(world.insert(number, 0, &[]));
+            writer.submit(fixture.insert(number, 0, &[]));
         }
     });
-    let order: Vec<i64> = (0..3010).map(|_| world.result().0).collect();
+    let order: Vec<i64> = (0..3010).map(|_| fixture.result().0).collect();
     let last_other = order.iter().position(|number| *number == 5009).unwrap();
     assert!(last_other < 600, "{last_other}");
     let outcomes = order.iter().filter(|number| **number < 5000);
@@ -361,17 +365,17 @@ fn a_flood_of_outcomes_leaves_half_of_each_group_to_others() {
 
 #[test]
 fn one_workspace_cannot_fill_the_queue() {
-    let world = WriterFixture::new();
+    let fixture = WriterFixture::new();
     let [busy, quiet] = [1, 2].map(|id| Some(Uuid::from_u128(id)));
-    world.as_one_group(|writer| {
+    fixture.as_one_group(|writer| {
         for number in 0..i64::try_from(QUEUE_ROOM.operations).unwrap() {
-            writer.submit_of(busy, world.insert(number, 0, &[]));
+            writer.submit_of(busy, fixture.insert(number, 0, &[]));
         }
-        writer.submit_of(quiet, world.insert(-1, 0, &[]));
+        writer.submit_of(quiet, fixture.insert(-1, 0, &[]));
     });
     let full = Err(StoreError::Unavailable(Unavailable::QueueFull));
     let results: HashMap<i64, _> = (0..=QUEUE_ROOM.operations)
-        .map(|_| world.result())
+        .map(|_| fixture.result())
         .collect();
     assert_eq!(results[&-1], Ok(()));
     let taken = results.values().filter(|result| result.is_ok()).count();

@@ -29,11 +29,11 @@ use crate::vital;
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 
 /// The time without work after which the writer checks its files and, if it could not write, tries to write
-/// again. A server that was taken out of service for that gets no work that would make it try.
-const PROBE_PERIOD: Duration = Duration::from_secs(1);
+/// again. A server that is not ready may get no other work that would make it try.
+const CHECK_PERIOD: Duration = Duration::from_secs(1);
 
 /// A write that changes nothing.
-const PROBE: &str = "UPDATE meta SET value = value WHERE key = 'last_run'";
+const TEST_WRITE: &str = "UPDATE meta SET value = value WHERE key = 'last_run'";
 
 pub(super) struct Thread<'a> {
     resources: WriterResources,
@@ -132,20 +132,20 @@ impl<'a> Thread<'a> {
         }
     }
 
-    /// Reports whether a step of a sweep is to be made, in a transaction of its own: nobody's write is to
-    /// take as long as that.
+    /// Reports whether it is time for a step of a sweep. A step has a transaction of its own, so that no
+    /// caller's write takes as long as the step.
     fn may_sweep(&self, now: Instant) -> bool {
         self.shared.is_healthy()
             && !self.cache.sweeping.is_empty()
             && self.sweep_pace.rest(now).is_zero()
     }
 
-    /// Returns how long to wait for work.
+    /// Returns the longest time to wait for work.
     fn wait_period(&self, now: Instant) -> Duration {
         if self.cache.sweeping.is_empty() || !self.shared.is_healthy() {
-            return PROBE_PERIOD;
+            return CHECK_PERIOD;
         }
-        PROBE_PERIOD.min(self.sweep_pace.rest(now))
+        CHECK_PERIOD.min(self.sweep_pace.rest(now))
     }
 
     fn write(&mut self, group: Group) -> ControlFlow<()> {
@@ -204,7 +204,7 @@ impl<'a> Thread<'a> {
             self.stale = false;
         }
         if operations.is_empty() && !self.shared.is_healthy() {
-            self.resources.connection.execute(PROBE, [])?;
+            self.resources.connection.execute(TEST_WRITE, [])?;
         }
         let now = Instant::now();
         let sweeps = operations.is_empty() && self.may_sweep(now);
@@ -322,7 +322,7 @@ impl<'a> Thread<'a> {
     }
 }
 
-/// Loads the cache, with the endpoints to sweep only if this process sweeps.
+/// Loads the cache; without the endpoints to sweep unless this process sweeps.
 fn load_state(resources: &WriterResources, shared: &Shared) -> rusqlite::Result<WriterCache> {
     let mut state = WriterCache::load(&resources.connection, shared.summarised.clone())?;
     if !resources.holds_lock {

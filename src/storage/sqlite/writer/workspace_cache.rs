@@ -19,7 +19,7 @@ pub(crate) struct Subscriber {
     pub(crate) format: Format,
 }
 
-/// A workspace in use.
+/// A workspace in use, with its enabled endpoints.
 #[derive(Debug)]
 pub(crate) struct WorkspaceCache {
     pub(crate) number: i64,
@@ -38,7 +38,7 @@ impl WorkspaceCache {
         let Some((number, name)) = row else {
             return Ok(None);
         };
-        let mut publisher = Self {
+        let mut cache = Self {
             number,
             name,
             subscribers: Vec::new(),
@@ -51,14 +51,14 @@ impl WorkspaceCache {
         let mut endpoints = endpoints.query([number])?;
         while let Some(row) = endpoints.next()? {
             let wanted = rows::subscriptions(&row.get::<_, String>(3)?);
-            publisher.subscriptions.add(&wanted);
-            publisher.subscribers.push(Subscriber {
+            cache.subscriptions.add(&wanted);
+            cache.subscribers.push(Subscriber {
                 number: EndpointNumber(row.get(0)?),
                 id: row.get(1)?,
                 format: rows::format(row.get(2)?),
             });
         }
-        Ok(Some(publisher))
+        Ok(Some(cache))
     }
 
     /// Returns the endpoints that are subscribed to `event_type`, in the order in which their events are
@@ -83,7 +83,7 @@ impl WorkspaceCache {
         ordered
     }
 
-    /// Reports whether an endpoint is shown a summary instead of the data.
+    /// Reports whether an endpoint has a format that shows a summary instead of the data.
     pub(crate) fn shows_summaries(&self) -> bool {
         self.subscribers.iter().any(|it| it.format != Format::Raw)
     }
@@ -186,7 +186,7 @@ mod tests {
 
     use super::*;
 
-    /// Few parts, so that types and subscriptions meet.
+    /// Makes names of few different parts, so that types and subscriptions match often.
     fn name() -> impl Strategy<Value = String> {
         prop::collection::vec("[ab]{1,2}", 1..4).prop_map(|parts| parts.join("."))
     }
@@ -223,21 +223,21 @@ mod tests {
         fn the_first_of_each_format_comes_first_and_nobody_is_left_out(
             formats in prop::collection::vec(0_usize..3, 0..12),
         ) {
-            let mut publisher = WorkspaceCache {
+            let mut cache = WorkspaceCache {
                 number: 1,
                 name: String::new(),
                 subscribers: Vec::new(),
                 subscriptions: Subscriptions::default(),
             };
             for (number, format) in formats.iter().enumerate() {
-                publisher.subscriptions.add(&[Subscription::parse("*").unwrap()]);
-                publisher.subscribers.push(Subscriber {
+                cache.subscriptions.add(&[Subscription::parse("*").unwrap()]);
+                cache.subscribers.push(Subscriber {
                     number: EndpointNumber(i64::try_from(number).unwrap()),
                     id: Uuid::nil(),
                     format: Format::ALL[*format],
                 });
             }
-            let ordered = publisher.wanting(&EventType::parse("a").unwrap());
+            let ordered = cache.wanting(&EventType::parse("a").unwrap());
             for format in [Format::Discord, Format::Slack] {
                 let place = ordered.iter().position(|it| it.format == format);
                 prop_assert!(place.is_none_or(|place| place < rows::RENDERED_FORMATS));

@@ -16,7 +16,7 @@ use crate::storage::sqlite::writer::operation::{OperationError, WriteContext};
 /// Messages looked at in one transaction: a few milliseconds of the writer.
 const STEP: usize = 500;
 
-/// About the bytes of payloads dropped in one transaction: `SQLite` overwrites each page that they leave.
+/// The bytes of payloads dropped in one transaction, roughly: `SQLite` overwrites each page that they leave.
 pub(crate) const STEP_BYTES: i64 = 1 << 20;
 
 /// Stretches looked at in one pass. If the clock is set back more often than that while payloads are kept,
@@ -95,8 +95,8 @@ pub(crate) fn drop_idempotency_keys(
 /// which the operator can see what was published.
 const UNWANTED_US: i64 = 24 * 3600 * 1_000_000;
 
-/// Drops the bodies of the oldest messages that no endpoint was subscribed to, after their time. Returns
-/// whether there may be more.
+/// Drops the bodies of the oldest messages that no endpoint was subscribed to, after their time. Returns true
+/// if there may be more.
 pub(crate) fn drop_unwanted_bodies(context: &mut WriteContext<'_>) -> Result<bool, OperationError> {
     let before = context.now.micros() - UNWANTED_US;
     let oldest: Vec<(i64, i64, i64)> = context

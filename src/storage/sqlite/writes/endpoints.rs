@@ -20,7 +20,7 @@ pub(crate) fn create(
     new: &NewEndpoint,
     limit: u64,
 ) -> Result<Endpoint, OperationError> {
-    let publisher = context
+    let workspace = context
         .cache
         .workspace_cache(context.connection, new.workspace_id)?
         .ok_or(StoreError::UnknownWorkspace(new.workspace_id))?;
@@ -29,13 +29,13 @@ pub(crate) fn create(
         .prepare_cached(
             "SELECT count(*) FROM endpoint WHERE workspace = ?1 AND deleted_at IS NULL",
         )?
-        .query_row([publisher.number], |row| row.get(0))?;
+        .query_row([workspace.number], |row| row.get(0))?;
     if count >= limit {
         return Err(StoreError::TooManyEndpoints(limit).into());
     }
     let mut values: Vec<Value> = vec![
         new_id(context.now).into(),
-        publisher.number.into(),
+        workspace.number.into(),
         context.now.micros().into(),
         0.into(),
     ];

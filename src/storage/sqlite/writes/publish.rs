@@ -34,12 +34,12 @@ pub(crate) fn publish(
     context: &mut WriteContext<'_>,
     new: &NewMessage,
 ) -> Result<Published, OperationError> {
-    let publisher = context
+    let workspace = context
         .cache
         .workspace_cache(context.connection, new.workspace_id)?
         .ok_or(StoreError::UnknownWorkspace(new.workspace_id))?;
     if let Some(idempotency) = &new.idempotency
-        && let Some(published) = earlier(context, &publisher, idempotency)?
+        && let Some(published) = earlier_publish(context, &workspace, idempotency)?
     {
         return Ok(published);
     }
@@ -55,14 +55,14 @@ pub(crate) fn publish(
         None => server_timestamp(context.now),
     };
     let body: Arc<[u8]> = raw_body(&new.event_type, &timestamp, &new.data).into();
-    let subscribers = publisher.wanting(&new.event_type);
+    let subscribers = workspace.wanting(&new.event_type);
     context
         .connection
         .prepare_cached(INSERT_MESSAGE)?
         .execute(params![
             seq,
             id,
-            publisher.number,
+            workspace.number,
             type_number,
             context.now.micros(),
             context.cache.last_run() + 1,
@@ -77,16 +77,16 @@ pub(crate) fn publish(
             .execute(params![context.now.micros(), seq])?;
     }
     if let Some(idempotency) = &new.idempotency {
-        claim(context.connection, seq, publisher.number, idempotency)?;
+        insert_key(context.connection, seq, workspace.number, idempotency)?;
     }
     context.weight += (1 + subscribers.len()) * ROW_WEIGHT + body.len();
     let mut message = MessageRow {
         seq,
-        workspace: publisher.number,
+        workspace: workspace.number,
         type_number,
         bodies: Bodies {
             new,
-            workspace_name: &publisher.name,
+            workspace_name: &workspace.name,
             timestamp: &timestamp,
             raw: body,
             summary: None,
@@ -129,8 +129,9 @@ struct Bodies<'a> {
 }
 
 impl Bodies<'_> {
-    /// Returns the body in `format`, and whether to store it with the event: so it is for the first event of
-    /// a rendered format. Bodies are rendered at publish: they must not change when a workspace is renamed.
+    /// Returns the body in `format`, and true if it must be stored with the event, as for the first event of
+    /// each rendered format. Bodies are rendered at publish: they must not change when a workspace is
+    /// renamed.
     fn of(&mut self, format: Format) -> (Arc<[u8]>, bool) {
         if let Some((_, known)) = self.rendered.iter().find(|(known, _)| *known == format) {
             return (known.clone(), false);
@@ -207,7 +208,7 @@ fn insert_event(
     Ok(id)
 }
 
-fn claim(
+fn insert_key(
     connection: &Connection,
     message: i64,
     workspace: i64,
@@ -226,10 +227,11 @@ fn claim(
     Ok(())
 }
 
-/// Returns the answer that this key got before, if it was used in the last 24 hours.
-fn earlier(
+/// Returns the result of the publish that used this key in the last 24 hours, if there is one. Deletes an
+/// expired key.
+fn earlier_publish(
     context: &mut WriteContext<'_>,
-    publisher: &WorkspaceCache,
+    workspace: &WorkspaceCache,
     idempotency: &Idempotency,
 ) -> Result<Option<Published>, OperationError> {
     let claimed = context
@@ -239,7 +241,7 @@ fn earlier(
              FROM idempotency i JOIN message m ON m.seq = i.message
              WHERE i.workspace = ?1 AND i.key = ?2",
         )?
-        .query_row(params![publisher.number, idempotency.key], |row| {
+        .query_row(params![workspace.number, idempotency.key], |row| {
             Ok((
                 row.get::<_, i64>(0)?,
                 row.get::<_, Vec<u8>>(1)?,
@@ -261,13 +263,13 @@ fn earlier(
         return Err(StoreError::IdempotencyKeyReused.into());
     }
     Ok(Some(Published {
-        message: stored(context.connection, message)?,
+        message: read_message(context.connection, message)?,
         replayed: true,
     }))
 }
 
-/// Reads a message as it was answered when it was published.
-fn stored(connection: &Connection, seq: i64) -> rusqlite::Result<Message> {
+/// Reads a message as its publish returned it.
+fn read_message(connection: &Connection, seq: i64) -> rusqlite::Result<Message> {
     let (mut message, first, count) = connection
         .prepare_cached(
             "SELECT m.id, t.name, m.timestamp, m.created_at, w.id, m.first_event, m.events

@@ -1,4 +1,5 @@
-//! Recording attempts: the delivery, the event's next state and the endpoint's health, together.
+//! The record of an attempt: the delivery, the event's next state and the endpoint's failed events in a row,
+//! stored together.
 
 use rusqlite::params;
 
@@ -19,7 +20,8 @@ const INSERT_DELIVERY: &str = "INSERT INTO delivery
      created_at, response)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
 
-/// Moves an event on, if it still is in the run that the attempt belongs to: [`Progress::is_in`].
+/// The statement that gives an event its next state, if it still is in the attempt's run
+/// ([`Progress::is_in`]).
 const MOVE_ON: &str = concat!(
     "UPDATE event
      SET state = ?3, due = ?4, run_attempt = run_attempt + 1, attempts = attempts + 1, code = ?5,
@@ -28,7 +30,7 @@ const MOVE_ON: &str = concat!(
     state_is!(pending)
 );
 
-/// An attempt of a run that the event has left: it counts, and changes nothing else.
+/// The statement for an attempt of a run that the event has left: it counts the attempt and notes its code.
 const COUNT_ONLY: &str =
     "UPDATE event SET attempts = attempts + 1, code = ?2, modified_at = ?3 WHERE seq = ?1
      RETURNING state, run, run_attempt";
@@ -69,9 +71,9 @@ fn insert_delivery(
         .cache
         .next_delivery(context.connection, context.now)?;
     let event = &outcome.event;
-    let health = context.cache.endpoint(context.connection, event.endpoint)?;
-    // An attempt that was under way when its workspace was deleted and, soon after, erased.
-    let response = outcome.response.as_ref().filter(|_| !health.erased);
+    let status = context.cache.endpoint(context.connection, event.endpoint)?;
+    // The attempt was under way when its workspace was deleted, so the answer may come after the erasure.
+    let response = outcome.response.as_ref().filter(|_| !status.erased);
     context
         .counters
         .delivery(seq, event.endpoint.0, event.event_type, outcome.code);
@@ -104,8 +106,8 @@ fn settle(
     disable_after: u32,
 ) -> Result<Option<Timestamp>, OperationError> {
     let event = &outcome.event;
-    let health = context.cache.endpoint(context.connection, event.endpoint)?;
-    let is_run_skipped = event.run.is_skipped(Run(health.skip_through));
+    let status = context.cache.endpoint(context.connection, event.endpoint)?;
+    let is_run_skipped = event.run.is_skipped(Run(status.skip_through));
     let NextState { state, due } = next_state(outcome.verdict, is_run_skipped);
     let due = due.map(|due| due_after_setback(due, outcome.decided_at, context.now));
     let has_moved = move_on(context, outcome, state, due)?;
@@ -116,7 +118,7 @@ fn settle(
     Ok(due.filter(|_| has_moved))
 }
 
-/// Moves the event to `state` if it still is in the run of the attempt, and reports whether it was.
+/// Gives the event its next state if it still is in the attempt's run. Returns whether it was.
 fn move_on(
     context: &mut WriteContext<'_>,
     outcome: &AttemptRecord,
@@ -142,7 +144,7 @@ fn move_on(
     Ok(moved == 1)
 }
 
-/// Records an attempt of a run that was swept or replaced while the attempt was in flight.
+/// Records an attempt of a run that was swept or replaced while the attempt was under way.
 fn settle_left_run(
     context: &mut WriteContext<'_>,
     outcome: &AttemptRecord,
@@ -168,8 +170,8 @@ fn settle_left_run(
     Ok(())
 }
 
-/// Counts the endpoint's failed events in a row, and disables it if the rules say so. `state`: the one that
-/// the event was given, unless it has left the attempt's run.
+/// Counts the endpoint's failed events in a row, and disables it if the rules say so. `state` is the event's
+/// new state; `None` if the event has left the attempt's run.
 fn settle_endpoint(
     context: &mut WriteContext<'_>,
     outcome: &AttemptRecord,
@@ -177,10 +179,10 @@ fn settle_endpoint(
     disable_after: u32,
 ) -> Result<(), OperationError> {
     let endpoint = outcome.event.endpoint;
-    let health = context.cache.endpoint(context.connection, endpoint)?;
+    let status = context.cache.endpoint(context.connection, endpoint)?;
     let streak = FailureStreak {
-        failures: health.failures,
-        is_enabled: health.active,
+        failures: status.failures,
+        is_enabled: status.active,
     };
     let attempt = EndpointAttempt {
         verdict: outcome.verdict,
@@ -188,7 +190,7 @@ fn settle_endpoint(
         was_made: outcome.error != Some(AttemptFailure::Expired),
     };
     let effect = after_attempt(streak, attempt, disable_after);
-    if effect.failures != health.failures {
+    if effect.failures != status.failures {
         context
             .cache
             .set_failures(context.connection, endpoint, effect.failures)?;

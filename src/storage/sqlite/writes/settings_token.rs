@@ -17,14 +17,14 @@ use crate::storage::{EndedAdmin, GivenAdmin, SettledAdmin};
 /// The comment of such a token, until it is changed.
 const COMMENT: &str = "from the server's settings";
 
-/// Makes the tokens agree with the settings, in which the token is `given`.
+/// Brings the stored tokens in line with the settings, which hold the token `given`.
 pub(crate) fn settle(
     context: &mut WriteContext<'_>,
     given: Option<TokenHash>,
 ) -> Result<SettledAdmin, OperationError> {
     let given_status = given.map(|hash| accept(context, &hash)).transpose()?;
     let successor = match given_status {
-        // A child may never end, and must not outlive its parent.
+        // A child may have no end, and must not outlive its parent.
         Some(GivenAdmin::Accepted(None)) => given,
         _ => None,
     };

@@ -1,10 +1,11 @@
 //! Sweeping: marking the pending events of skipped endpoints as skipped, some in each transaction.
 //!
 //! # The order
-//! The events of many endpoints mostly lie in turns: one of each, and again. Endpoint by endpoint, each row
-//! would be alone on its page of the table, and each step would write a page for every row. So a step takes
-//! the events of a [`SPAN`] of numbers, endpoint by endpoint: what is on one page of the table goes in one or
-//! a few steps, and each endpoint's pages of the indexes are written for several rows at once.
+//! The events of many endpoints mostly alternate in the table. If a sweep took one endpoint after the other,
+//! each row would be alone on its page of the table, and each step would write a page for every row. So a
+//! step takes the events of a [`SPAN`] of numbers, endpoint by endpoint. The rows on one page of the table
+//! are then swept in one or a few steps, and each endpoint's pages of the indexes are written for several
+//! rows at once.
 
 use std::time::{Duration, Instant};
 
@@ -33,17 +34,17 @@ const FRESH: &str = concat!(
     " AND seq BETWEEN ?2 AND min(?3, ?4) ORDER BY seq LIMIT ?5"
 );
 
-/// The same for events that were attempted. A run has a number of its event or a later one, so none beyond is
-/// skipped.
+/// The same for events that were attempted. The number of a run is that of its event or a later one, so no
+/// event beyond `skip_through` is skipped.
 const RETRY: &str = concat!(
     "SELECT seq, type FROM event INDEXED BY event_waiting WHERE endpoint = ?1 AND ",
     state_is!(retry),
     " AND seq BETWEEN ?2 AND min(?3, ?4) AND run <= ?4 ORDER BY seq LIMIT ?5"
 );
 
-/// A stretch of numbers, and up to which run an endpoint's are skipped.
+/// A range of event numbers, and the number up to which all runs of an endpoint are skipped.
 #[derive(Clone, Copy)]
-struct Stretch {
+struct SweepRange {
     from: i64,
     through: i64,
     skip_through: i64,
@@ -74,19 +75,19 @@ fn sweep_endpoint(
     through: i64,
     limit: usize,
 ) -> rusqlite::Result<usize> {
-    let health = context.cache.endpoint(context.connection, endpoint)?;
-    let stretch = Stretch {
+    let status = context.cache.endpoint(context.connection, endpoint)?;
+    let range = SweepRange {
         from,
         through,
-        skip_through: health.skip_through,
+        skip_through: status.skip_through,
     };
     let mut left = limit;
     for (select, from_state) in [(FRESH, EventState::Fresh), (RETRY, EventState::Retry)] {
-        left -= sweep_state(context, endpoint, stretch, (select, from_state), left)?;
+        left -= sweep_state(context, endpoint, range, (select, from_state), left)?;
         hit(FailPoint::Sweeping);
     }
     if left > 0 {
-        note_what_is_left(context, endpoint, stretch)?;
+        note_what_is_left(context, endpoint, range)?;
     }
     Ok(limit - left)
 }
@@ -94,11 +95,11 @@ fn sweep_endpoint(
 fn sweep_state(
     context: &mut WriteContext<'_>,
     endpoint: EndpointNumber,
-    stretch: Stretch,
+    range: SweepRange,
     (select, from): (&str, EventState),
     limit: usize,
 ) -> rusqlite::Result<usize> {
-    let swept = pending(context, select, endpoint, stretch, limit)?;
+    let swept = pending(context, select, endpoint, range, limit)?;
     let mut update = context.connection.prepare_cached(
         "UPDATE event SET state = ?2, due = NULL, modified_at = ?3 WHERE seq = ?1",
     )?;
@@ -116,14 +117,14 @@ fn pending(
     context: &WriteContext<'_>,
     select: &str,
     endpoint: EndpointNumber,
-    stretch: Stretch,
+    range: SweepRange,
     limit: usize,
 ) -> rusqlite::Result<Vec<(i64, i64)>> {
-    let Stretch {
+    let SweepRange {
         from,
         through,
         skip_through,
-    } = stretch;
+    } = range;
     context
         .connection
         .prepare_cached(select)?
@@ -134,13 +135,13 @@ fn pending(
         .collect()
 }
 
-/// Has the list go on with the endpoint's first event behind the stretch, or takes it off the list.
+/// Notes the endpoint's first event behind the range in the list, or takes the endpoint off the list.
 fn note_what_is_left(
     context: &mut WriteContext<'_>,
     endpoint: EndpointNumber,
-    swept: Stretch,
+    swept: SweepRange,
 ) -> rusqlite::Result<()> {
-    let rest = Stretch {
+    let rest = SweepRange {
         from: swept.through + 1,
         through: swept.skip_through,
         ..swept

@@ -12,7 +12,7 @@ use crate::domain::clock::Timestamp;
 use crate::storage::sqlite::writer::operation::{OperationError, WriteContext};
 use crate::storage::{Descendants, StoreError, TokenRule};
 
-/// The token that asks for a change, as it is now.
+/// The token of the caller who asks for a change, as it is now.
 pub(crate) struct Acting {
     /// Its number.
     pub(crate) number: i64,

@@ -100,7 +100,7 @@ fn requests() -> impl Strategy<Value = Vec<Vec<u8>>> {
     prop::collection::vec(request(), 1..5)
 }
 
-/// Returns where requests end, if the bytes are read in pieces of these sizes, over and over.
+/// Returns the ends of requests, if the bytes are read in pieces of these sizes, which repeat.
 fn ends(bytes: &[u8], sizes: &[usize]) -> Vec<usize> {
     let (mut found, mut boundary, mut at) = (Vec::new(), Boundary::default(), 0);
     for size in sizes.iter().cycle() {

@@ -74,7 +74,7 @@ fn the_request_behind_a_refused_body_does_not_wait() {
     gate.wrote(ANSWER);
     gate.flushed();
     let rest = [b"2\r\n{}\r\n0\r\n\r\n", GET, GET].concat();
-    // The connection lives on, and the next request's answer is waited for again.
+    // The connection stays open, and the gate waits for the response to the next request again.
     assert_eq!(hand_over(&mut gate, &rest), rest.len() - GET.len());
     gate.wrote(ANSWER);
     assert!(gate.flushed());

@@ -2,7 +2,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// A keeper of a real log, told of sizes that would take long to write.
+/// A keeper of a real log. Tests tell it numbers of frames that would take long to write.
 struct LogFixture {
     folder: TempDir,
     writer: Connection,
@@ -56,32 +56,32 @@ impl LogFixture {
 
 #[test]
 fn a_long_log_starts_over_once_nobody_reads_it() {
-    let mut bench = LogFixture::new();
-    bench.begin_to_read();
-    bench.look(TOO_MANY_FRAMES);
-    assert!(bench.is_long());
-    assert_eq!(bench.keeper.failed_restarts, 1);
-    assert!(bench.keeper.wait_from > Instant::now() + RESTART_PAUSE / 2);
-    bench.reader.execute_batch("COMMIT").unwrap();
-    bench.keeper.wait_from = Instant::now();
-    bench.look(TOO_MANY_FRAMES);
-    assert_eq!(bench.keeper.failed_restarts, 0);
-    bench.look(1);
-    assert!(!bench.is_long());
+    let mut fixture = LogFixture::new();
+    fixture.begin_to_read();
+    fixture.look(TOO_MANY_FRAMES);
+    assert!(fixture.is_long());
+    assert_eq!(fixture.keeper.failed_restarts, 1);
+    assert!(fixture.keeper.wait_from > Instant::now() + RESTART_PAUSE / 2);
+    fixture.reader.execute_batch("COMMIT").unwrap();
+    fixture.keeper.wait_from = Instant::now();
+    fixture.look(TOO_MANY_FRAMES);
+    assert_eq!(fixture.keeper.failed_restarts, 0);
+    fixture.look(1);
+    assert!(!fixture.is_long());
 }
 
 #[test]
 fn who_reads_for_ever_is_waited_for_seldom() {
-    let mut bench = LogFixture::new();
-    bench.begin_to_read();
+    let mut fixture = LogFixture::new();
+    fixture.begin_to_read();
     for _ in 0..2 {
-        bench.keeper.wait_from = Instant::now();
-        bench.look(TOO_MANY_FRAMES);
+        fixture.keeper.wait_from = Instant::now();
+        fixture.look(TOO_MANY_FRAMES);
     }
-    assert!(bench.keeper.wait_from > Instant::now() + BLOCKED_RESTART_PAUSE / 2);
-    let waits = bench.keeper.failed_restarts;
-    bench.look(TOO_MANY_FRAMES + 1);
-    assert_eq!(bench.keeper.failed_restarts, waits, "no wait in between");
+    assert!(fixture.keeper.wait_from > Instant::now() + BLOCKED_RESTART_PAUSE / 2);
+    let waits = fixture.keeper.failed_restarts;
+    fixture.look(TOO_MANY_FRAMES + 1);
+    assert_eq!(fixture.keeper.failed_restarts, waits, "no wait in between");
 }
 
 #[test]
@@ -93,9 +93,9 @@ fn a_checkpoint_that_is_being_made_is_not_taken_for_readers() {
         std::thread::yield_now();
         !GIVES_UP.load(Ordering::Relaxed)
     }
-    let mut bench = LogFixture::new();
-    bench.begin_to_read();
-    let other = open(&bench.folder);
+    let mut fixture = LogFixture::new();
+    fixture.begin_to_read();
+    let other = open(&fixture.folder);
     other.busy_handler(Some(stay)).unwrap();
     let at_work = std::thread::spawn(move || checkpoint(&other, "RESTART").unwrap().busy);
     while !WAITS.load(Ordering::Relaxed) {
@@ -103,44 +103,44 @@ fn a_checkpoint_that_is_being_made_is_not_taken_for_readers() {
         std::thread::yield_now();
     }
     for _ in 0..2 * RESTART_WAITS.len() {
-        bench.look(TOO_MANY_FRAMES);
-        assert_eq!(bench.keeper.failed_restarts, 0);
-        assert!(bench.keeper.wait_from <= Instant::now(), "no pause");
+        fixture.look(TOO_MANY_FRAMES);
+        assert_eq!(fixture.keeper.failed_restarts, 0);
+        assert!(fixture.keeper.wait_from <= Instant::now(), "no pause");
     }
     GIVES_UP.store(true, Ordering::Relaxed);
     assert!(at_work.join().unwrap());
-    bench.look(TOO_MANY_FRAMES);
-    assert_eq!(bench.keeper.failed_restarts, 1, "now it is the reader");
+    fixture.look(TOO_MANY_FRAMES);
+    assert_eq!(fixture.keeper.failed_restarts, 1, "now it is the reader");
 }
 
 #[test]
 fn where_a_reader_holds_the_log_the_thread_works_only_after_it_has_grown() {
-    let mut bench = LogFixture::new();
-    bench.begin_to_read();
-    assert_eq!(bench.look(START_FRAMES), CheckpointPhase::Thread);
-    *bench.keeper.shared.lock() = CheckpointPhase::Writer;
-    assert_eq!(bench.look(START_FRAMES + 1), CheckpointPhase::Idle);
-    bench.keeper.start_from = Instant::now();
-    assert_eq!(bench.look(2 * START_FRAMES), CheckpointPhase::Idle);
-    assert_eq!(bench.look(2 * START_FRAMES + 1), CheckpointPhase::Thread);
+    let mut fixture = LogFixture::new();
+    fixture.begin_to_read();
+    assert_eq!(fixture.look(START_FRAMES), CheckpointPhase::Thread);
+    *fixture.keeper.shared.lock() = CheckpointPhase::Writer;
+    assert_eq!(fixture.look(START_FRAMES + 1), CheckpointPhase::Idle);
+    fixture.keeper.start_from = Instant::now();
+    assert_eq!(fixture.look(2 * START_FRAMES), CheckpointPhase::Idle);
+    assert_eq!(fixture.look(2 * START_FRAMES + 1), CheckpointPhase::Thread);
     // It started over.
-    *bench.keeper.shared.lock() = CheckpointPhase::Idle;
-    bench.look(1);
-    bench.keeper.start_from = Instant::now();
-    assert_eq!(bench.look(START_FRAMES), CheckpointPhase::Thread);
+    *fixture.keeper.shared.lock() = CheckpointPhase::Idle;
+    fixture.look(1);
+    fixture.keeper.start_from = Instant::now();
+    assert_eq!(fixture.look(START_FRAMES), CheckpointPhase::Thread);
 }
 
 #[test]
 fn checkpoints_are_seconds_apart_unless_the_log_fills_sooner() {
-    let mut bench = LogFixture::new();
-    assert_eq!(bench.look(START_FRAMES), CheckpointPhase::Thread);
-    *bench.keeper.shared.lock() = CheckpointPhase::Idle;
-    bench.look(1);
-    bench.keeper.start_from = Instant::now() + Duration::from_hours(1);
-    assert_eq!(bench.look(START_FRAMES), CheckpointPhase::Idle);
-    assert_eq!(bench.look(HURRY_FRAMES - 1), CheckpointPhase::Idle);
-    assert_eq!(bench.look(HURRY_FRAMES), CheckpointPhase::Thread);
-    assert!(bench.keeper.start_from > Instant::now() + START_PERIOD / 2);
+    let mut fixture = LogFixture::new();
+    assert_eq!(fixture.look(START_FRAMES), CheckpointPhase::Thread);
+    *fixture.keeper.shared.lock() = CheckpointPhase::Idle;
+    fixture.look(1);
+    fixture.keeper.start_from = Instant::now() + Duration::from_hours(1);
+    assert_eq!(fixture.look(START_FRAMES), CheckpointPhase::Idle);
+    assert_eq!(fixture.look(HURRY_FRAMES - 1), CheckpointPhase::Idle);
+    assert_eq!(fixture.look(HURRY_FRAMES), CheckpointPhase::Thread);
+    assert!(fixture.keeper.start_from > Instant::now() + START_PERIOD / 2);
     const { assert!(HURRY_FRAMES < TOO_MANY_FRAMES) };
 }
 

@@ -23,8 +23,8 @@ const INDEXES: Indexes = Indexes {
     of_type: index(Source::ListIndex("delivery_of_type")),
     of_endpoint: index(Source::ListIndex("delivery_of_endpoint")),
 };
-const UNHAPPY: Index = partial("delivery_unhappy", "succeeded = 0");
-const UNHAPPY_ENDPOINT: Index = partial("delivery_unhappy_endpoint", "succeeded = 0");
+const UNSUCCESSFUL: Index = partial("delivery_unhappy", "succeeded = 0");
+const UNSUCCESSFUL_OF_ENDPOINT: Index = partial("delivery_unhappy_endpoint", "succeeded = 0");
 
 const fn index(source: Source) -> Index {
     Index {
@@ -55,7 +55,7 @@ fn find(connection: &Connection, filter: &DeliveryFilter, page: Page) -> rusqlit
         searched: matches!(query, Some(Query::Text(_))).then_some(0),
         ..Found::default()
     };
-    let Some(outcome) = ResultFilter::of(filter.succeeded, filter.code_class) else {
+    let Some(result) = ResultFilter::of(filter.succeeded, filter.code_class) else {
         return Ok(nothing);
     };
     let Some(scope) = Scope::resolve(
@@ -70,7 +70,7 @@ fn find(connection: &Connection, filter: &DeliveryFilter, page: Page) -> rusqlit
     };
     let selection = Selection {
         scope,
-        outcome,
+        result,
         interval: Interval::new(filter.after, filter.before),
     };
     match (filter.event, query) {
@@ -87,7 +87,7 @@ enum ResultFilter {
     Any,
     Succeeded,
     /// Answered with another code, or not answered.
-    Unhappy,
+    Unsuccessful,
     /// Answered with a code of this class, which is not that of success.
     Class(CodeClass),
 }
@@ -100,7 +100,7 @@ impl ResultFilter {
             (Some(true), None) | (None | Some(true), Some(CodeClass::Success)) => {
                 Some(Self::Succeeded)
             }
-            (Some(false), None) => Some(Self::Unhappy),
+            (Some(false), None) => Some(Self::Unsuccessful),
             (Some(false), Some(CodeClass::Success)) | (Some(true), Some(_)) => None,
             (None | Some(false), Some(class)) => Some(Self::Class(class)),
         }
@@ -110,7 +110,7 @@ impl ResultFilter {
         match self {
             Self::Any => true,
             Self::Succeeded => succeeded,
-            Self::Unhappy => !succeeded,
+            Self::Unsuccessful => !succeeded,
             Self::Class(class) => code.is_some_and(|code| code / 100 == class.hundreds()),
         }
     }
@@ -120,7 +120,7 @@ impl ResultFilter {
         match self {
             Self::Any => Vec::new(),
             Self::Succeeded => vec![("class = ?", success)],
-            Self::Unhappy => vec![("class <> ?", success)],
+            Self::Unsuccessful => vec![("class <> ?", success)],
             Self::Class(class) => vec![("class = ?", i64::from(class.hundreds()))],
         }
     }
@@ -129,7 +129,7 @@ impl ResultFilter {
 /// A filter without its event and query, with ids resolved to the numbers of the database.
 struct Selection {
     scope: Scope,
-    outcome: ResultFilter,
+    result: ResultFilter,
     interval: Interval,
 }
 
@@ -149,41 +149,43 @@ impl Selection {
 
     fn total(&self, connection: &Connection, plan: &ScanPlan) -> rusqlite::Result<u64> {
         totals::total(connection, Table::Delivery, plan, self.interval, |blocks| {
-            let kinds = self.outcome.kinds();
+            let kinds = self.result.kinds();
             totals::counters(connection, Table::Delivery, &self.scope, blocks, &kinds)
         })
     }
 
     fn plan(&self, connection: &Connection) -> rusqlite::Result<ScanPlan> {
-        let (plus, minus) = match self.outcome {
+        let (plus, minus) = match self.result {
             ResultFilter::Any => (self.scope.every(connection, &INDEXES)?, Vec::new()),
             ResultFilter::Succeeded => (
                 self.scope.every(connection, &INDEXES)?,
-                self.unhappy(connection, None)?,
+                self.unsuccessful(connection, None)?,
             ),
-            ResultFilter::Unhappy => (self.unhappy(connection, None)?, Vec::new()),
-            ResultFilter::Class(class) => (self.unhappy(connection, Some(class))?, Vec::new()),
+            ResultFilter::Unsuccessful => (self.unsuccessful(connection, None)?, Vec::new()),
+            ResultFilter::Class(class) => (self.unsuccessful(connection, Some(class))?, Vec::new()),
         };
         Ok(ScanPlan { plus, minus })
     }
 
     fn plan_in_table(&self) -> ScanPlan {
         let scan = self.scope.in_table(&INDEXES);
-        ScanPlan::of(vec![match self.outcome {
+        ScanPlan::of(vec![match self.result {
             ResultFilter::Any => scan,
             ResultFilter::Succeeded => scan.and("succeeded = ?", 1),
-            ResultFilter::Unhappy => scan.and("succeeded = ?", 0),
+            ResultFilter::Unsuccessful => scan.and("succeeded = ?", 0),
             ResultFilter::Class(class) => of_class(scan, class),
         }])
     }
 
     /// Returns the scans of failed deliveries, of one class if it is given.
-    fn unhappy(
+    fn unsuccessful(
         &self,
         connection: &Connection,
         class: Option<CodeClass>,
     ) -> rusqlite::Result<Vec<Scan>> {
-        let scans = self.scope.some(connection, UNHAPPY, UNHAPPY_ENDPOINT)?;
+        let scans = self
+            .scope
+            .some(connection, UNSUCCESSFUL, UNSUCCESSFUL_OF_ENDPOINT)?;
         Ok(match class {
             None => scans,
             Some(class) => scans
@@ -230,8 +232,8 @@ impl Selection {
         let delivery = prepare(connection, sql)?
             .query_row([id], Candidate::read)
             .optional()?;
-        // A delivery that the caller may not see is treated as absent, also in the next statement: the caller
-        // could measure its time.
+        // A delivery that the caller may not see is treated as absent: the next statement runs for it, too,
+        // because the caller could tell from the time that it takes.
         let candidates = match delivery.filter(|delivery| self.includes(delivery)) {
             Some(delivery) => vec![delivery],
             None => deliveries_of(connection, id)?,
@@ -246,7 +248,7 @@ impl Selection {
     fn includes(&self, row: &Candidate) -> bool {
         self.scope
             .includes(row.workspace, row.endpoint, row.event_type)
-            && self.outcome.includes(row.succeeded, row.code)
+            && self.result.includes(row.succeeded, row.code)
             && self.interval.contains(row.created_at)
     }
 
@@ -257,7 +259,7 @@ impl Selection {
         page: Page,
     ) -> rusqlite::Result<Found> {
         let plan = self.plan(connection)?;
-        let haystack = TextSearch {
+        let text_search = TextSearch {
             table: Table::Delivery,
             in_table: self.plan_in_table(),
             ranges: self.interval.ranges(connection, Table::Delivery)?,
@@ -265,7 +267,7 @@ impl Selection {
             plan: &plan,
             most: QUERY_SCAN_MAX,
         };
-        haystack.search(connection, pattern, page)
+        text_search.search(connection, pattern, page)
     }
 }
 

@@ -27,8 +27,8 @@ const INDEXES: Indexes = Indexes {
     of_type: index(Source::ListIndex("event_of_type")),
     of_endpoint: index(Source::ListIndex("event_of_endpoint")),
 };
-const UNHAPPY: Index = partial("event_unhappy", state_is!(unsuccessful));
-const UNHAPPY_ENDPOINT: Index = partial("event_unhappy_endpoint", state_is!(unsuccessful));
+const UNSUCCESSFUL: Index = partial("event_unhappy", state_is!(unsuccessful));
+const UNSUCCESSFUL_OF_ENDPOINT: Index = partial("event_unhappy_endpoint", state_is!(unsuccessful));
 const FRESH: Index = partial("event_fresh", state_is!(fresh));
 const WAITING: Index = partial("event_waiting", state_is!(retry));
 
@@ -124,7 +124,7 @@ struct Selection {
 }
 
 /// An endpoint with waiting events.
-struct Backlog {
+struct WaitingEndpoint {
     endpoint: i64,
     skip_through: i64,
     /// Set if some of its skipped events are not swept yet, and still have the state of waiting ones.
@@ -188,10 +188,10 @@ impl Selection {
         };
         let taken = |status| self.statuses.include(status) != listed;
         if taken(EventStatus::Failed) {
-            scans.extend(self.unhappy(connection, EventState::Failed)?);
+            scans.extend(self.ended_in(connection, EventState::Failed)?);
         }
         if taken(EventStatus::Skipped) {
-            scans.extend(self.unhappy(connection, EventState::Skipped)?);
+            scans.extend(self.ended_in(connection, EventState::Skipped)?);
         }
         if taken(EventStatus::Skipped) || taken(EventStatus::Pending) {
             let backlogs = self.backlogs(connection)?;
@@ -228,14 +228,16 @@ impl Selection {
     }
 
     /// Returns the scans of events that ended in `state`.
-    fn unhappy(&self, connection: &Connection, state: EventState) -> rusqlite::Result<Vec<Scan>> {
-        let scans = self.scope.some(connection, UNHAPPY, UNHAPPY_ENDPOINT)?;
+    fn ended_in(&self, connection: &Connection, state: EventState) -> rusqlite::Result<Vec<Scan>> {
+        let scans = self
+            .scope
+            .some(connection, UNSUCCESSFUL, UNSUCCESSFUL_OF_ENDPOINT)?;
         let in_state = |scan: Scan| scan.and("state = ?", number(state));
         Ok(scans.into_iter().map(in_state).collect())
     }
 
     /// Returns the scans of events that wait and are not skipped.
-    fn pending(&self, backlogs: &[Backlog]) -> Vec<Scan> {
+    fn pending(&self, backlogs: &[WaitingEndpoint]) -> Vec<Scan> {
         self.waiting(backlogs.iter(), |skip_through| {
             let above = SeqRange {
                 above: skip_through,
@@ -246,7 +248,7 @@ impl Selection {
     }
 
     /// Returns the scans of events that are skipped but not swept yet.
-    fn unswept(&self, backlogs: &[Backlog]) -> Vec<Scan> {
+    fn unswept(&self, backlogs: &[WaitingEndpoint]) -> Vec<Scan> {
         let unswept = backlogs.iter().filter(|backlog| backlog.unswept);
         self.waiting(unswept, |skip_through| {
             let below = SeqRange {
@@ -262,7 +264,7 @@ impl Selection {
     /// numbers selects the same.
     fn waiting<'b>(
         &self,
-        backlogs: impl Iterator<Item = &'b Backlog>,
+        backlogs: impl Iterator<Item = &'b WaitingEndpoint>,
         runs: impl Fn(i64) -> (SeqRange, &'static str),
     ) -> Vec<Scan> {
         let types = self.scope.each_type();
@@ -288,7 +290,7 @@ impl Selection {
     }
 
     /// Returns the endpoints in scope that have waiting events.
-    fn backlogs(&self, connection: &Connection) -> rusqlite::Result<Vec<Backlog>> {
+    fn backlogs(&self, connection: &Connection) -> rusqlite::Result<Vec<WaitingEndpoint>> {
         let endpoints = match &self.scope.endpoints {
             Some(endpoints) => endpoints.clone(),
             None => waiting_endpoints(connection)?,
@@ -302,7 +304,7 @@ impl Selection {
             let workspace = row.get(3)?;
             let workspaces = self.scope.workspaces.as_ref();
             if workspaces.is_none_or(|workspaces| workspaces.contains(&workspace)) {
-                backlogs.push(Backlog {
+                backlogs.push(WaitingEndpoint {
                     endpoint: row.get(0)?,
                     skip_through: row.get(1)?,
                     unswept: row.get(2)?,
@@ -348,7 +350,7 @@ impl Selection {
         page: Page,
     ) -> rusqlite::Result<Found> {
         let plan = self.plan(connection)?;
-        let haystack = TextSearch {
+        let text_search = TextSearch {
             table: Table::Event,
             in_table: self.plan_in_table(connection)?,
             ranges: self.interval.ranges(connection, Table::Event)?,
@@ -356,7 +358,7 @@ impl Selection {
             plan: &plan,
             most: QUERY_SCAN_MAX,
         };
-        haystack.search(connection, pattern, page)
+        text_search.search(connection, pattern, page)
     }
 }
 

@@ -20,12 +20,12 @@ const FETCH_MAX: usize = 4096;
 /// shape could not be open at the same time.
 pub(crate) struct Merge<'a> {
     connection: &'a Connection,
-    sources: Vec<Source<'a>>,
+    open_scans: Vec<OpenScan<'a>>,
     /// The next number of each scan that has any, highest first.
     heads: BinaryHeap<(i64, usize)>,
 }
 
-struct Source<'a> {
+struct OpenScan<'a> {
     scan: &'a Scan,
     rest: SeqRange,
     piece: Vec<i64>,
@@ -44,19 +44,19 @@ impl<'a> Merge<'a> {
         let share = size(expected) / scans.len().max(1) * 2;
         let mut merge = Self {
             connection,
-            sources: Vec::with_capacity(scans.len()),
+            open_scans: Vec::with_capacity(scans.len()),
             heads: BinaryHeap::with_capacity(scans.len()),
         };
         for scan in scans {
-            merge.sources.push(Source {
+            merge.open_scans.push(OpenScan {
                 scan,
                 rest: range,
                 piece: Vec::new(),
                 at: 0,
                 fetch: share.clamp(FETCH_MIN, FETCH_MAX),
             });
-            let at = merge.sources.len() - 1;
-            if let Some(seq) = merge.sources[at].next(connection)? {
+            let at = merge.open_scans.len() - 1;
+            if let Some(seq) = merge.open_scans[at].next(connection)? {
                 merge.heads.push((seq, at));
             }
         }
@@ -68,7 +68,7 @@ impl<'a> Merge<'a> {
             return Ok(None);
         };
         let (seq, at) = *head;
-        match self.sources[at].next(self.connection)? {
+        match self.open_scans[at].next(self.connection)? {
             Some(next) => head.0 = next,
             None => {
                 PeekMut::pop(head);
@@ -89,7 +89,7 @@ impl<'a> Merge<'a> {
     }
 }
 
-impl Source<'_> {
+impl OpenScan<'_> {
     pub(super) fn next(&mut self, connection: &Connection) -> rusqlite::Result<Option<i64>> {
         if self.at == self.piece.len() {
             self.at = 0;

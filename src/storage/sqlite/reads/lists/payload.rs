@@ -1,4 +1,4 @@
-//! Payloads in pieces: SQL reads a value only as a whole, but `SQLite` can open it like a file.
+//! Payloads that are read in pieces: SQL reads a value only as a whole, but `SQLite` can open it like a file.
 
 use std::io::{self, Read, Seek, SeekFrom};
 

@@ -32,9 +32,9 @@ impl Query {
 /// A text to search for in ids, as they are written with hyphens, and in codes; upper and lower case are
 /// equal.
 ///
-/// An id is not written out for this. The text can begin at a few places only, and at each of them it fixes
-/// some digits. So the text is turned into a mask and a value for each place, and an id is compared with
-/// those as one number.
+/// Ids are not converted to text for this. The text can begin at a few places of an id only, and at each
+/// place it fixes some digits. So the pattern holds a mask and a value for each place, and an id is compared
+/// with them as one number.
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern {
     text: String,

@@ -1,4 +1,4 @@
-//! Database rows to the objects of lists, as many as there is memory for.
+//! The conversion of database rows to the objects of lists, as many as there is memory for.
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -169,7 +169,7 @@ pub(crate) fn status(state: EventState, run: i64, skip_through: i64) -> EventSta
     state.status(Run(run).is_skipped(Run(skip_through)))
 }
 
-/// Reads an event, and its payload if that was left out.
+/// Reads an event. The second value is its payload, if that was left out because it is long.
 fn event(columns: &mut Columns<'_, '_>) -> rusqlite::Result<(Event, Option<LongPayload>)> {
     let (id, message_id, endpoint_id) = (columns.get()?, columns.get()?, columns.get()?);
     let event_type = EventType::from_stored(columns.get()?);

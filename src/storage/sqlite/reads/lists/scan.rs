@@ -13,11 +13,11 @@ use super::time_range::SeqRange;
 pub(crate) struct Index {
     /// The table of the index.
     pub(crate) table: Table,
-    /// The place that is read.
+    /// The place where its rows are.
     pub(crate) source: Source,
 }
 
-/// The place of the numbers of rows.
+/// The place where a scan finds the numbers of rows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Source {
     /// In the table itself, which is in the order of `seq`.

@@ -35,8 +35,8 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
-    /// Looks up the ids and names of a filter; `None` if nothing can match. Ignores those that nothing has.
-    /// Deleted workspaces and endpoints count: their events and deliveries stay listed.
+    /// Looks up the ids and names of a filter; `None` if nothing can match. Ignores ids and names that do not
+    /// exist. Deleted workspaces and endpoints count: their events and deliveries stay listed.
     pub(crate) fn resolve(
         connection: &Connection,
         visibility: Visibility,
@@ -115,7 +115,8 @@ impl Scope {
         Ok(scans)
     }
 
-    /// Returns the same rows as one scan of the whole table, for a scope that most of it is in.
+    /// Returns one scan of the whole table for all rows in scope. It is meant for a scope that most of the
+    /// table is in.
     pub(crate) fn in_table(&self, indexes: &Indexes) -> Scan {
         let named = [
             ("workspace", &self.workspaces),
@@ -131,8 +132,8 @@ impl Scope {
         scan
     }
 
-    /// Returns the rows in scope from two indexes, one by workspace and one by endpoint: a scan for each type
-    /// and each endpoint, or else each workspace.
+    /// Returns scans of the rows in scope: on `by_endpoint` one for each endpoint and type, or, if no
+    /// endpoints are named, on `by_workspace` one for each workspace and type.
     pub(crate) fn some(
         &self,
         connection: &Connection,

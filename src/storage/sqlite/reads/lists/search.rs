@@ -25,7 +25,7 @@ pub(crate) fn install(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 fn sought(context: &Context<'_>) -> rusqlite::Result<bool> {
-    // Made once per statement.
+    // The pattern is made once per statement.
     let pattern = context.get_or_create_aux(2, |text| text.as_str().map(Pattern::new))?;
     if pattern.in_id(context.get::<Uuid>(0)?) {
         return Ok(true);
@@ -37,13 +37,13 @@ fn sought(context: &Context<'_>) -> rusqlite::Result<bool> {
 pub(crate) struct TextSearch<'a> {
     /// The table.
     pub(crate) table: Table,
-    /// The rows.
+    /// The rows, by scans of the indexes.
     pub(crate) plan: &'a ScanPlan,
     /// The same rows, except for a few, by scans of the table itself.
     pub(crate) in_table: ScanPlan,
     /// The ranges to search.
     pub(crate) ranges: Vec<SeqRange>,
-    /// The number of these rows.
+    /// The number of rows in `plan`.
     pub(crate) total: u64,
     /// The most rows that are checked, newest first.
     pub(crate) most: u64,

@@ -10,7 +10,7 @@ use crate::storage::sqlite::event_state::number;
 pub(crate) struct Statuses(Vec<EventStatus>);
 
 impl Statuses {
-    /// Any of `named`, or any at all if there are none.
+    /// Returns the statuses `named`, or all statuses if none are named.
     pub(crate) fn of(named: &[EventStatus]) -> Self {
         let wanted = |status: &EventStatus| named.is_empty() || named.contains(status);
         Self(EventStatus::ALL.into_iter().filter(wanted).collect())
@@ -20,7 +20,7 @@ impl Statuses {
         self.0.contains(&status)
     }
 
-    /// Conditions on the counters; none if any status is wanted.
+    /// Returns the conditions on the counters; none if all statuses are wanted.
     pub(crate) fn kinds(&self) -> Vec<Kind> {
         if self.0.len() == EventStatus::ALL.len() {
             return Vec::new();
@@ -29,7 +29,7 @@ impl Statuses {
         self.states().map(condition).collect()
     }
 
-    /// The final states among those that are wanted, as the column has them.
+    /// Returns the final states among those that are wanted, as the column has them.
     pub(crate) fn final_states(&self) -> Vec<i64> {
         let finals = self.states().filter(|state| !state.is_pending());
         finals.map(number).collect()

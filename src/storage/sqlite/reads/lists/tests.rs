@@ -1,10 +1,10 @@
-//! Lists against a model: a small world of random rows, random filters, and the same question asked
-//! of a plain vector.
+//! Tests of lists on a database of random rows: random filters, pages in parts, and query plans.
 
+mod list_fixture;
 mod model;
 mod parts;
 mod plans;
-mod world;
+mod random_filters;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -74,7 +74,7 @@ pub(crate) fn note(sql: &str) {
     });
 }
 
-/// The statements prepared by this thread.
+/// Returns the statements that this thread has prepared.
 fn noted() -> Vec<String> {
     NOTED.with_borrow(|noted| noted.iter().cloned().collect())
 }

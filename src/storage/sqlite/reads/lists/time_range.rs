@@ -90,15 +90,15 @@ impl Interval {
             return Ok(Vec::new());
         }
         let mut ranges = Vec::new();
-        for segment in segments(connection, table)?.into_iter().rev() {
+        for stretch in stretches(connection, table)?.into_iter().rev() {
             let range = SeqRange {
                 above: match self.after {
-                    i64::MIN => segment.above,
-                    after => first_later(connection, table, segment, after)? - 1,
+                    i64::MIN => stretch.above,
+                    after => first_later(connection, table, stretch, after)? - 1,
                 },
                 below: match self.before {
-                    i64::MAX => segment.below,
-                    before => first_later(connection, table, segment, before - 1)?,
+                    i64::MAX => stretch.below,
+                    before => first_later(connection, table, stretch, before - 1)?,
                 },
             };
             if !range.is_empty() {
@@ -128,35 +128,35 @@ pub(crate) fn extent(connection: &Connection, table: Table) -> rusqlite::Result<
     })
 }
 
-/// Returns the ranges in which the clock only rose, oldest first.
-fn segments(connection: &Connection, table: Table) -> rusqlite::Result<Vec<SeqRange>> {
+/// Returns the stretches of `table`, oldest first: ranges in which the clock only rose.
+fn stretches(connection: &Connection, table: Table) -> rusqlite::Result<Vec<SeqRange>> {
     let sql = "SELECT seq FROM clock_step WHERE kind = ? ORDER BY seq";
     let mut statement = prepare(connection, sql)?;
     let mut steps = statement.query([table.name()])?;
     let Some(all) = extent(connection, table)? else {
         return Ok(Vec::new());
     };
-    let mut segments = Vec::new();
+    let mut stretches = Vec::new();
     let mut above = all.above;
     while let Some(row) = steps.next()? {
         let below = row.get(0)?;
-        segments.push(SeqRange { above, below });
+        stretches.push(SeqRange { above, below });
         above = below - 1;
     }
-    segments.push(SeqRange {
+    stretches.push(SeqRange {
         above,
         below: all.below,
     });
-    segments.retain(|segment| !segment.is_empty());
-    Ok(segments)
+    stretches.retain(|stretch| !stretch.is_empty());
+    Ok(stretches)
 }
 
-/// Returns a number such that the rows of `segment` from it on are later than `time`, and those before it are
+/// Returns a number such that the rows of `stretch` from it on are later than `time`, and those before it are
 /// not.
 fn first_later(
     connection: &Connection,
     table: Table,
-    segment: SeqRange,
+    stretch: SeqRange,
     time: i64,
 ) -> rusqlite::Result<i64> {
     let sql = match table {
@@ -169,8 +169,8 @@ fn first_later(
     };
     let mut statement = prepare(connection, sql)?;
     // Rows below `low` are not later; those from `high` on are.
-    let mut low = segment.above + 1;
-    let mut high = segment.below;
+    let mut low = stretch.above + 1;
+    let mut high = stretch.below;
     while low < high {
         let middle = low + (high - low) / 2;
         let row: Option<(i64, i64)> = statement

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Endpoints 1, 7 and 8 in workspace 2.
+/// Returns a database with endpoints 1, 7 and 8 in workspace 2.
 fn database() -> Connection {
     let connection = Connection::open_in_memory().unwrap();
     connection
@@ -124,7 +124,7 @@ fn what_is_rolled_back_was_never_counted() {
 #[test]
 fn the_newest_block_is_counted_again_at_the_start() {
     let connection = database();
-    // As the writer has it: there are no events here.
+    // Off, as for the writer: there are no events here.
     connection
         .pragma_update(None, "foreign_keys", false)
         .unwrap();

@@ -1,4 +1,4 @@
-//! Who has the next turn, and who finds room.
+//! The order of turns, and the room that each owner finds.
 
 use proptest::prelude::*;
 
@@ -32,7 +32,7 @@ enum Step {
         bytes: usize,
         weight: u64,
     },
-    /// Takes so many, uses the first of them, and puts the others back.
+    /// Takes `taken` items, uses the first `used` of them, and puts the others back.
     Group {
         taken: usize,
         used: usize,
@@ -103,8 +103,8 @@ proptest! {
         prop_assert!(queue.is_empty() && queue.lanes.is_empty());
     }
 
-    /// While two owners have something waiting, neither gets ahead by more than an operation of each,
-    /// whatever theirs weigh and whenever what they weigh becomes known.
+    /// Of owners that all have operations waiting, none gets ahead by more than one operation of each,
+    /// whatever the operations weigh and whenever their weight becomes known.
     #[test]
     fn owners_that_wait_are_served_alike(
         weights in prop::collection::vec((1..=WEIGHT_MAX / 2, 0..=WEIGHT_MAX / 2), 3),
@@ -129,8 +129,8 @@ proptest! {
         prop_assert!(spread <= WEIGHT_MAX, "{all:?}");
     }
 
-    /// However much others have waiting, who comes new is served before any of them is served twice the
-    /// heaviest operation more.
+    /// A new owner has its turn before any other is served more than twice the heaviest operation, however
+    /// much the others have waiting.
     #[test]
     fn who_comes_new_has_a_turn_soon(
         others in prop::collection::vec(1..=WEIGHT_MAX, 1..20),
@@ -164,7 +164,7 @@ proptest! {
         let mut queue = FairQueue::new(Room { operations: 6000, bytes: 1 << 20 });
         let mut refused = 0;
         let mut number = 0;
-        // Until each was refused.
+        // Until each owner was refused.
         while refused < greedy {
             refused = 0;
             for _ in 0..greedy {
@@ -205,7 +205,7 @@ fn time_away_earns_nothing_and_is_forgotten() {
         turns[..4].contains(&1) && turns[..4].contains(&2),
         "{turns:?}"
     );
-    // What it took late counts when it is back.
+    // Weight that is charged late counts when the owner is back.
     queue.charge(owner(2), 1000);
     queue.push(entry(2, 9, 0, 10)).unwrap();
     while let Some(taken) = queue.pop() {

@@ -5,7 +5,7 @@ use super::*;
 
 const THROUGH: &str = "SELECT value FROM meta WHERE key = 'delivery_indexed'";
 
-/// What happens to the writer.
+/// A group of the writer, or a restart.
 #[derive(Clone, Debug)]
 enum Step {
     /// A group with rows at these distances from each other.
@@ -27,7 +27,7 @@ fn database() -> Connection {
     connection
 }
 
-/// A delivery of one of 40 endpoints in seven workspaces.
+/// Inserts a delivery of one of 40 endpoints in seven workspaces.
 fn insert(connection: &Connection, seq: i64) {
     connection
         .prepare_cached(
@@ -42,7 +42,7 @@ fn number(connection: &Connection, sql: &str) -> i64 {
     connection.query_row(sql, [], |row| row.get(0)).unwrap()
 }
 
-/// How many rows differ between the table and each index, up to the number that all are said to be in.
+/// Returns the number of rows that differ between the table and each index, up to the mark.
 fn differences(connection: &Connection) -> [i64; 3] {
     [
         ("delivery_of_workspace", "workspace, seq"),
@@ -120,7 +120,7 @@ proptest! {
 }
 
 #[test]
-fn a_block_is_added_piece_by_piece_behind_the_rows() {
+fn a_batch_is_added_piece_by_piece_behind_the_rows() {
     let mut connection = database();
     let mut indexes = ListIndexes::load(&connection).unwrap();
     let through = |connection: &Connection| number(connection, THROUGH);
@@ -154,7 +154,7 @@ fn a_block_is_added_piece_by_piece_behind_the_rows() {
 }
 
 #[test]
-fn a_block_that_was_cut_short_is_added_again() {
+fn a_batch_that_was_cut_short_is_added_again() {
     let connection = database();
     let add = |rows: std::ops::Range<i64>| rows.for_each(|seq| insert(&connection, seq));
     add(1..BATCH_ROWS + 1);
@@ -172,7 +172,7 @@ fn a_block_that_was_cut_short_is_added_again() {
 }
 
 #[test]
-fn rows_do_not_pile_up_over_runs_that_are_too_short_for_a_block() {
+fn rows_do_not_pile_up_over_runs_that_are_too_short_for_a_batch() {
     let connection = database();
     let mut newest = 0;
     while newest < 6 * BATCH_ROWS {

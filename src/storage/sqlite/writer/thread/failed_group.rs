@@ -11,11 +11,11 @@ use crate::storage::sqlite::writer::operation::Operation;
 use crate::storage::{StoreError, Unavailable};
 use crate::vital;
 
-/// How long outcomes rest before they are tried again on a failing disk.
+/// The pause before attempt records are tried again on a failing disk.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
 impl Thread<'_> {
-    /// The group failed as a whole: gives each operation its own transaction and its own error.
+    /// Gives each operation of a failed group its own transaction and its own error.
     pub(super) fn write_one_by_one(
         &mut self,
         outcomes: Vec<Box<dyn Operation>>,
@@ -37,7 +37,7 @@ impl Thread<'_> {
         let mut written = 0;
         let mut kept = VecDeque::new();
         for mut outcome in outcomes {
-            // After one could not be written, the ones behind it must not overtake it.
+            // Records must not overtake one that could not be written.
             if kept.is_empty() && self.transact(1, &mut [&mut outcome]).is_ok() {
                 written += 1;
                 self.note_whole(written == tried);
@@ -60,20 +60,21 @@ impl Thread<'_> {
         self.keep(kept)
     }
 
-    /// After a group that failed was written one by one, to its last operation: the trouble has passed.
+    /// Notes that the writer is healthy if every operation of the failed group was written by itself.
     fn note_whole(&self, whole: bool) {
         if whole {
             self.shared.set(Condition::Healthy);
         }
     }
 
-    /// Puts outcomes back at the head of the queue and rests a while.
+    /// Puts attempt records back at the head of their queue, refuses all other operations that wait, and
+    /// pauses.
     fn keep(&mut self, mut kept: VecDeque<Box<dyn Operation>>) -> ControlFlow<()> {
         if kept.is_empty() {
             return ControlFlow::Continue(());
         }
         if self.shared.is_healthy() {
-            // What failed is no trouble of the disk that is known here, and holds up everything.
+            // The failure has no condition of its own, but it holds up all writes.
             self.shared.set(Condition::Failing);
         }
         let mut waiting = self.shared.lock();
@@ -93,10 +94,10 @@ impl Thread<'_> {
             operation.finish(Err(error.clone()));
         }
         self.shared.stall.end(Instant::now());
-        let rest_until = Instant::now() + RETRY_PAUSE;
+        let pause_until = Instant::now() + RETRY_PAUSE;
         let mut waiting = self.shared.lock();
         while !waiting.stopping {
-            let left = rest_until.saturating_duration_since(Instant::now());
+            let left = pause_until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
             }

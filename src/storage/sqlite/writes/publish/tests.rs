@@ -1,4 +1,4 @@
-//! What is rendered, how often, and where it is kept; and what nobody wants.
+//! The rendering of bodies and the places where they are stored, and messages that no endpoint wants.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ use crate::storage::sqlite::writer::operation::call;
 use crate::storage::sqlite::writes::archive::drop_unwanted_bodies;
 use crate::storage::{NoticeSink, Queue, Store};
 
-/// The bodies of the events that were published, as the engine is handed them.
+/// The bodies of the events that were published, as the engine gets them.
 #[derive(Default)]
 struct Bodies(Mutex<Vec<Arc<[u8]>>>);
 
@@ -97,7 +97,7 @@ impl PublishFixture {
 
 #[test]
 fn a_message_is_rendered_and_stored_once_for_each_format() {
-    let world = PublishFixture::new();
+    let fixture = PublishFixture::new();
     let formats = [
         Format::Raw,
         Format::Slack,
@@ -106,27 +106,27 @@ fn a_message_is_rendered_and_stored_once_for_each_format() {
         Format::Discord,
     ];
     for format in formats {
-        world.endpoint(format);
+        fixture.endpoint(format);
     }
-    let message = world.publish(r#"{"id":7}"#, None);
-    let handed = world.bodies.0.lock().unwrap().clone();
+    let message = fixture.publish(r#"{"id":7}"#, None);
+    let handed = fixture.bodies.0.lock().unwrap().clone();
     let different: HashSet<*const u8> = handed.iter().map(|body| body.as_ptr()).collect();
     assert_eq!((handed.len(), different.len()), (5, 3));
-    assert_eq!(world.count("SELECT count(body) FROM event"), 2);
-    // What the engine reads back, and what lists show, is what it was handed.
+    assert_eq!(fixture.count("SELECT count(body) FROM event"), 2);
+    // The bodies that the engine reads back, and that lists show, are those of the notices.
     let seqs: Vec<Seq> = (1..=5).map(Seq).collect();
-    let stored = world.store.bodies(&seqs, usize::MAX).unwrap();
+    let stored = fixture.store.bodies(&seqs, usize::MAX).unwrap();
     let stored: Vec<_> = stored.into_iter().map(Option::unwrap).collect();
     assert_eq!(stored, handed);
     for ((id, _), body) in message.events.iter().zip(&handed) {
-        let found = world.store.find_event(Visibility::All, *id, usize::MAX);
+        let found = fixture.store.find_event(Visibility::All, *id, usize::MAX);
         let shown = found.unwrap().item.payload;
         assert_eq!(shown.unwrap().as_bytes(), &body[..]);
         // In pieces too, wherever it is kept.
-        let row = world.store.find_event(Visibility::All, *id, 0).unwrap();
+        let row = fixture.store.find_event(Visibility::All, *id, 0).unwrap();
         let (mut pieces, mut from) = (Vec::new(), Some(0));
         while let Some(at) = from {
-            let piece = world
+            let piece = fixture
                 .store
                 .read_payload(row.payload.unwrap(), at, 5)
                 .unwrap();
@@ -136,11 +136,11 @@ fn a_message_is_rendered_and_stored_once_for_each_format() {
         assert_eq!(pieces, body[..]);
     }
     // An older file has it with each event, and is read as before.
-    let connection = Connection::open(&world.file).unwrap();
+    let connection = Connection::open(&fixture.file).unwrap();
     connection
         .execute("UPDATE event SET body = x'6f' WHERE format = 2", [])
         .unwrap();
-    let old = world.store.bodies(&seqs, usize::MAX).unwrap();
+    let old = fixture.store.bodies(&seqs, usize::MAX).unwrap();
     let old = old
         .iter()
         .filter(|body| body.as_deref() == Some(b"o"))
@@ -151,23 +151,23 @@ fn a_message_is_rendered_and_stored_once_for_each_format() {
         .execute_batch("UPDATE event SET body = NULL; UPDATE message SET body = NULL;")
         .unwrap();
     assert_eq!(
-        world.store.bodies(&seqs, usize::MAX).unwrap(),
+        fixture.store.bodies(&seqs, usize::MAX).unwrap(),
         vec![None; 5]
     );
-    world.store.stop();
+    fixture.store.stop();
 }
 
 #[test]
 fn a_summary_that_a_publish_brings_is_what_is_shown() {
-    let world = PublishFixture::new();
-    assert!(!world.store.shows_summaries(world.workspace));
-    let endpoint = world.endpoint(Format::Discord);
-    world.publish(r#"{"seen":1}"#, None);
-    assert!(world.store.shows_summaries(world.workspace));
+    let fixture = PublishFixture::new();
+    assert!(!fixture.store.shows_summaries(fixture.workspace));
+    let endpoint = fixture.endpoint(Format::Discord);
+    fixture.publish(r#"{"seen":1}"#, None);
+    assert!(fixture.store.shows_summaries(fixture.workspace));
     let other = RawValue::from_string(r#"{"brought":1}"#.to_owned()).unwrap();
-    world.publish(r#"{"seen":1}"#, Some(Summary::of(&other)));
+    fixture.publish(r#"{"seen":1}"#, Some(Summary::of(&other)));
     {
-        let handed = world.bodies.0.lock().unwrap();
+        let handed = fixture.bodies.0.lock().unwrap();
         let texts: Vec<_> = handed
             .iter()
             .map(|body| String::from_utf8_lossy(body))
@@ -181,25 +181,25 @@ fn a_summary_that_a_publish_brings_is_what_is_shown() {
             "{texts:?}"
         );
     }
-    world
+    fixture
         .store
         .delete_endpoint(Visibility::All, endpoint)
         .wait()
         .unwrap();
-    world.publish(r#"{"seen":1}"#, None);
-    assert!(!world.store.shows_summaries(world.workspace));
-    world.store.stop();
+    fixture.publish(r#"{"seen":1}"#, None);
+    assert!(!fixture.store.shows_summaries(fixture.workspace));
+    fixture.store.stop();
 }
 
 #[test]
 fn what_no_endpoint_wants_keeps_its_body_for_a_day() {
     const DAY: Duration = Duration::from_hours(24);
-    let world = PublishFixture::new();
+    let fixture = PublishFixture::new();
     let drop_bodies = || {
         let mut steps = 1;
         loop {
             let (operation, more) = call(0, drop_unwanted_bodies);
-            world.store.writer.submit(operation);
+            fixture.store.writer.submit(operation);
             if !more.wait().unwrap() {
                 return steps;
             }
@@ -208,35 +208,35 @@ fn what_no_endpoint_wants_keeps_its_body_for_a_day() {
     };
     let bodies = "SELECT count(body) FROM message";
     let large = format!("\"{}\"", "x".repeat(1 << 20));
-    // One whose time is still to come holds up none.
-    world
+    // A message whose time is still to come does not hold up the others.
+    fixture
         .clock
         .step_wall_clock(Timestamp::from_micros(1_800_000_000_000_000));
-    world.publish("0", None);
-    world
+    fixture.publish("0", None);
+    fixture
         .clock
         .step_wall_clock(Timestamp::from_micros(1_700_000_000_000_000));
     for _ in 0..12 {
-        world.publish(&large, None);
+        fixture.publish(&large, None);
     }
-    world.endpoint(Format::Raw);
-    world.publish("2", None);
-    world.clock.advance(DAY);
-    world.publish("3", None);
+    fixture.endpoint(Format::Raw);
+    fixture.publish("2", None);
+    fixture.clock.advance(DAY);
+    fixture.publish("3", None);
     assert_eq!(
-        (drop_bodies(), world.count(bodies)),
+        (drop_bodies(), fixture.count(bodies)),
         (1, 15),
         "not over yet"
     );
-    world.clock.advance(Duration::from_micros(1));
+    fixture.clock.advance(Duration::from_micros(1));
     let steps = drop_bodies();
     assert_eq!(
-        world.count(bodies),
+        fixture.count(bodies),
         3,
         "the one to come, and two with events"
     );
     assert!(steps >= 3, "{steps} for 12 MiB");
-    assert_eq!(world.count("SELECT count(*) FROM unwanted_message"), 1);
-    assert_eq!(world.count("SELECT count(*) FROM message"), 15);
-    world.store.stop();
+    assert_eq!(fixture.count("SELECT count(*) FROM unwanted_message"), 1);
+    assert_eq!(fixture.count("SELECT count(*) FROM message"), 15);
+    fixture.store.stop();
 }

@@ -1,4 +1,4 @@
-//! Which events a sweep takes, and how many pages it writes for them.
+//! The events that a sweep takes, and the number of pages that it writes for them.
 
 use std::collections::HashMap;
 
@@ -20,7 +20,7 @@ use crate::storage::sqlite::writer::workspace_cache::Summarised;
 struct Event {
     endpoint: usize,
     state: EventState,
-    /// What its run has beyond its number: a redelivery.
+    /// The number of its run less its own number; it is above 0 after a redelivery.
     redelivered: i64,
 }
 
@@ -30,7 +30,7 @@ struct SweepFixture {
 }
 
 impl SweepFixture {
-    /// A database with endpoints that skip up to the given runs, and with events numbered from 1.
+    /// Makes a database with endpoints that skip up to the given runs, and with events numbered from 1.
     fn new(skips: &[i64], events: &[Event]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("h.db");
@@ -151,7 +151,7 @@ proptest! {
     }
 }
 
-/// Endpoints whose events lie in turns, and events of each.
+/// Endpoints whose events alternate, and events of each.
 const ENDPOINTS: usize = 300;
 const EACH: usize = 60;
 

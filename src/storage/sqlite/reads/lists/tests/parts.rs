@@ -4,7 +4,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rusqlite::Connection;
 
-use super::world::ListFixture;
+use super::list_fixture::ListFixture;
 use super::{list_deliveries, list_events};
 use crate::domain::delivery::Delivery;
 use crate::domain::event::Event;
@@ -12,16 +12,16 @@ use crate::storage::filter::{DeliveryFilter, EventFilter, Page, RowNumber};
 use crate::storage::part::{LongPayload, Paged, Part, Row};
 use crate::storage::sqlite::reads::lists;
 
-/// A world whose payloads have characters of every length.
-fn world(seed: u64) -> ListFixture {
-    let world = ListFixture::generate(seed);
+/// Returns a fixture whose payloads have characters of every length.
+fn fixture(seed: u64) -> ListFixture {
+    let fixture = ListFixture::generate(seed);
     let sql = "UPDATE message SET body = CAST('aä€😀' || CAST(body AS TEXT) AS BLOB)
          WHERE body IS NOT NULL";
-    world.connection.execute(sql, []).unwrap();
-    world
+    fixture.connection.execute(sql, []).unwrap();
+    fixture
 }
 
-/// The rest of a page, each part with at most `bytes`; and how many parts there were.
+/// Reads the rest of a page in parts of at most `bytes`. Returns all its rows and the number of parts.
 fn rest<T>(
     paged: Paged<T>,
     bytes: usize,
@@ -40,7 +40,7 @@ fn rest<T>(
     (rows, parts)
 }
 
-/// A payload, piece by piece; `None` if it went away.
+/// Reads a payload piece by piece; `None` if it is archived meanwhile.
 fn payload(connection: &Connection, long: LongPayload, bytes: usize) -> Option<String> {
     let (mut text, mut from) = (String::new(), 0);
     loop {
@@ -74,8 +74,8 @@ fn delivery(connection: &Connection, row: Row<Delivery>, bytes: usize) -> Delive
 fn parts_make_up_the_page() {
     let mut long = 0;
     for seed in 0..40 {
-        let world = world(seed);
-        let connection = &world.connection;
+        let fixture = fixture(seed);
+        let connection = &fixture.connection;
         let mut random = StdRng::seed_from_u64(seed);
         let mut bytes = || match random.random_range(0..3) {
             0 => random.random_range(0..20),
@@ -112,8 +112,8 @@ fn parts_make_up_the_page() {
 
 #[test]
 fn a_row_that_is_gone_is_left_out() {
-    let world = world(1);
-    let connection = &world.connection;
+    let fixture = fixture(1);
+    let connection = &fixture.connection;
     let whole = list_deliveries(connection, &DeliveryFilter::ALL, Page::FIRST).unwrap();
     let paged = lists::list_deliveries(connection, &DeliveryFilter::ALL, Page::FIRST, 1).unwrap();
     let RowNumber(gone) = paged.rest[1];
@@ -129,8 +129,8 @@ fn a_row_that_is_gone_is_left_out() {
 
 #[test]
 fn a_payload_that_is_archived_meanwhile_has_no_more_pieces() {
-    let world = world(1);
-    let connection = &world.connection;
+    let fixture = fixture(1);
+    let connection = &fixture.connection;
     let paged = lists::list_events(connection, &EventFilter::ALL, Page::FIRST, 0).unwrap();
     let read = |numbers: &[RowNumber], room| lists::events(connection, numbers, room);
     let (rows, _) = rest(paged, 0, read);

@@ -1,8 +1,8 @@
-//! What `SQLite` makes of the statements.
+//! The query plans of the statements.
 
 use rusqlite::Connection;
 
-use super::world::{ListFixture, TYPES};
+use super::list_fixture::{ListFixture, TYPES};
 use super::{find_event, list_deliveries, list_endpoints, list_events, noted};
 use crate::domain::access::Visibility;
 use crate::domain::clock::Timestamp;
@@ -23,13 +23,13 @@ const PAGES: [Page; 2] = [
 ];
 
 /// Asks for every combination of filters.
-fn ask_everything(world: &ListFixture) {
-    let connection = &world.connection;
-    let own = world.workspaces[0].id;
-    let id = world.events[0].id;
-    let endpoints: Vec<_> = world.endpoints.iter().map(|row| row.id).collect();
+fn ask_everything(fixture: &ListFixture) {
+    let connection = &fixture.connection;
+    let own = fixture.workspaces[0].id;
+    let id = fixture.events[0].id;
+    let endpoints: Vec<_> = fixture.endpoints.iter().map(|row| row.id).collect();
     let types = TYPES.map(str::to_owned);
-    let middle = Timestamp::from_micros(world.events[world.events.len() / 2].created_at);
+    let middle = Timestamp::from_micros(fixture.events[fixture.events.len() / 2].created_at);
     let queries = [None, Some(id.to_string()), Some("abc".to_owned())];
     for bits in 0..1_u32 << 5 {
         let on = |bit: u32| bits >> bit & 1 == 1;
@@ -105,12 +105,12 @@ fn plan(connection: &Connection, sql: &str) -> Vec<String> {
 
 #[test]
 fn no_statement_reads_a_whole_table_or_sorts() {
-    // A world with rows of every kind, so that no statement is spared.
-    let world = (1..1000)
+    // A fixture with rows of every kind, so that no statement is spared.
+    let fixture = (1..1000)
         .map(ListFixture::generate)
-        .find(|world| world.events.len() > 120 && world.deliveries.len() > 200)
+        .find(|fixture| fixture.events.len() > 120 && fixture.deliveries.len() > 200)
         .unwrap();
-    ask_everything(&world);
+    ask_everything(&fixture);
     let noted = noted();
     assert!(noted.len() > 100, "{noted:#?}");
     for way in [
@@ -124,7 +124,7 @@ fn no_statement_reads_a_whole_table_or_sorts() {
     }
     assert!(noted.len() <= STATEMENTS, "{}", noted.len());
     for sql in &noted {
-        let plan = plan(&world.connection, sql);
+        let plan = plan(&fixture.connection, sql);
         for step in &plan {
             assert!(!step.contains("TEMP B-TREE"), "{sql}\n{plan:#?}");
             // Workspaces are few, and all of them are wanted.
@@ -141,7 +141,7 @@ fn no_statement_reads_a_whole_table_or_sorts() {
     }
 }
 
-/// A scan reads what is in its range, and nothing but the index unless it looks for a text.
+/// Checks that a scan reads only the rows in its range, and only the index unless it searches for a text.
 fn check_scan(sql: &str, plan: &[String]) {
     let seeks = sql.contains("sought(");
     let steps = if seeks {

@@ -2,21 +2,22 @@
 
 #![expect(clippy::cast_possible_wrap, reason = "positions in short lists")]
 
+mod random_values;
+
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rusqlite::{Connection, params};
 use uuid::Uuid;
 
-use crate::domain::clock::Timestamp;
+use self::random_values::{MINUTE_US, WallClock, next_number, random_code, random_id};
 use crate::domain::event::EventStatus;
 use crate::domain::event_state::EventState;
 use crate::storage::sqlite::reads::lists::install;
-use crate::storage::sqlite::writer::counters::{BLOCK, Counters};
+use crate::storage::sqlite::writer::counters::Counters;
 
 pub(crate) const TYPES: [&str; 3] = ["order.created", "order.paid", "user"];
 pub(crate) const START_US: i64 = 1_700_000_000_000_000;
-const MINUTE_US: i64 = 60_000_000;
 
 #[derive(Clone, Debug)]
 pub(crate) struct WorkspaceRow {
@@ -69,23 +70,6 @@ pub(crate) struct ListFixture {
     pub(crate) deliveries: Vec<DeliveryRow>,
 }
 
-/// A wall clock that mostly rises, by very different amounts.
-struct WallClock(i64);
-
-impl WallClock {
-    /// The next time, and whether the clock was set back before it.
-    fn next(&mut self, random: &mut StdRng, steps: bool) -> (i64, bool) {
-        let back = steps && random.random_ratio(1, 60);
-        self.0 += match random.random_range(0..10) {
-            _ if back => -random.random_range(2_000_000..600 * MINUTE_US),
-            0..5 => random.random_range(0..3),
-            5..9 => random.random_range(0..MINUTE_US),
-            _ => random.random_range(0..90 * MINUTE_US),
-        };
-        (self.0, back)
-    }
-}
-
 impl ListFixture {
     pub(crate) fn generate(seed: u64) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
@@ -94,7 +78,7 @@ impl ListFixture {
             .execute_batch(include_str!("../../../../../../schema.sql"))
             .unwrap();
         install(&connection).unwrap();
-        let mut world = Self {
+        let mut fixture = Self {
             connection,
             workspaces: Vec::new(),
             endpoints: Vec::new(),
@@ -102,12 +86,12 @@ impl ListFixture {
             deliveries: Vec::new(),
         };
         let steps = seed % 2 == 1;
-        world.add_tenants(&mut random);
-        world.add_events(&mut random, steps);
-        world.skip_backlogs(&mut random);
-        world.add_deliveries(&mut random, steps);
-        world.add_to_list_indexes(&mut random);
-        world
+        fixture.add_tenants(&mut random);
+        fixture.add_events(&mut random, steps);
+        fixture.skip_backlogs(&mut random);
+        fixture.add_deliveries(&mut random, steps);
+        fixture.add_to_list_indexes(&mut random);
+        fixture
     }
 
     pub(crate) fn status(&self, event: &EventRow) -> EventStatus {
@@ -276,7 +260,7 @@ impl ListFixture {
             .unwrap();
     }
 
-    /// Disables some endpoints after the fact: their pending events are skipped, and not swept.
+    /// Disables some endpoints that have events already: their pending events are skipped, and not swept.
     fn skip_backlogs(&mut self, random: &mut StdRng) {
         let last = self.events.last().map_or(0, |event| event.seq);
         for (at, endpoint) in self.endpoints.iter_mut().enumerate() {
@@ -344,7 +328,8 @@ impl ListFixture {
         counters.write(&self.connection).unwrap();
     }
 
-    /// All rows up to one of them, and some of those after it, as in the middle of a block.
+    /// Adds all rows up to one of them to the list indexes, and some of those after it, as in the middle of a
+    /// batch.
     fn add_to_list_indexes(&self, random: &mut StdRng) {
         for kind in ["event", "delivery"] {
             let newest = format!("SELECT coalesce(max(seq), 0) FROM {kind}");
@@ -389,37 +374,4 @@ impl ListFixture {
 
 pub(crate) fn succeeded(code: Option<u16>) -> bool {
     code.is_some_and(|code| code / 100 == 2)
-}
-
-/// How far the next number is: rarely so far that a block of counters ends on the way, or several.
-fn next_number(random: &mut StdRng) -> i64 {
-    match random.random_range(0..30) {
-        0 => random.random_range(1..3 * BLOCK),
-        1..4 => random.random_range(1..BLOCK / 3),
-        _ => random.random_range(1..4),
-    }
-}
-
-fn random_code(random: &mut StdRng) -> Option<u16> {
-    *[
-        None,
-        Some(200),
-        Some(204),
-        Some(301),
-        Some(404),
-        Some(410),
-        Some(500),
-        Some(503),
-        Some(600),
-    ]
-    .choose(random)
-    .unwrap()
-}
-
-/// Like the server's ids: the clock, then chance.
-fn random_id(random: &mut StdRng, now: i64) -> Uuid {
-    let mut bytes: [u8; 16] = random.random();
-    let millis = u64::try_from(Timestamp::from_micros(now).micros() / 1000).unwrap();
-    bytes[..6].copy_from_slice(&millis.to_be_bytes()[2..]);
-    uuid::Builder::from_random_bytes(bytes).into_uuid()
 }
