@@ -10,7 +10,7 @@
 //! ones: the first lines of a problem tell more than later ones. The last eighth is reserved for errors.
 //!
 //! # The end
-//! When the process ends, it waits for the queued lines to be written, at most for [`LAST_WORDS`].
+//! A process that ends first waits for the queued lines to be written, at most for [`LAST_WORDS`].
 
 use std::collections::VecDeque;
 use std::fs::File;

@@ -305,8 +305,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is asked for and when: no more goes than the bucket and what flowed in, but for the one
-        /// that may be larger than the bucket; and who waits as long as they were told is let in.
+        /// No more bytes pass than the bucket held and what flowed in, except for one request that may be
+        /// larger than the bucket. A request that waits for the returned time passes.
         #[test]
         fn bytes_flow_as_the_volume_says(
             limit in 1_u64..10_000_000_000,
