@@ -1,7 +1,7 @@
 //! The vocabulary and the rules of Hookpost: pure types and functions.
 //!
-//! Promises: no code here does I/O, reads a clock by itself, or knows SQL or HTTP. Input is parsed once, into
-//! types that cannot hold a bad value, and is not validated again further in.
+//! Promises: no code here does I/O or knows SQL or HTTP, and only [`clock`] reads a clock. Input is parsed
+//! once, into types that cannot hold a bad value; no other code validates it again.
 
 pub mod access;
 pub mod attempt_failure;

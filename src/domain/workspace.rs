@@ -1,4 +1,4 @@
-//! Workspaces: the tenants.
+//! Workspaces, which are the tenants of a server.
 
 use uuid::Uuid;
 
@@ -21,7 +21,7 @@ pub struct Workspace {
     pub modified_at: Option<Timestamp>,
 }
 
-/// A name of 1 to [`NAME_MAX`] characters that is not a UUID, so that `NAME-OR-ID` is unambiguous.
+/// A name of 1 to [`NAME_MAX`] characters. It is not a UUID, so that a command can take a name or an id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkspaceName(String);
 

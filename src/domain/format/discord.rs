@@ -1,4 +1,4 @@
-//! Messages for Discord's "Execute Webhook": one embed.
+//! Messages for Discord's incoming webhooks ("Execute Webhook"): one embed each.
 
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ pub(super) const VALUE_MAX: usize = 1024;
 /// The limit for title, description, names and values of fields, footer and author together.
 pub(super) const EMBED_MAX: usize = 6000;
 
-/// The longest values that are shown side by side.
+/// The greatest length of a value whose field is shown beside others.
 const INLINE_MAX: usize = 40;
 /// The color of the stripe at the embed's side.
 const COLOR: u32 = 0x2F_6F_EB;
@@ -27,7 +27,7 @@ struct Message<'a> {
     allowed_mentions: AllowedMentions,
 }
 
-/// The mentions that notify people: an empty list, so none does, whatever the text says.
+/// The kinds of mentions that notify people. The list is empty, so no mention in the text notifies anybody.
 #[derive(Serialize)]
 struct AllowedMentions {
     parse: [&'static str; 0],
@@ -87,7 +87,7 @@ pub(super) fn render(
     serde_json::to_vec(&message).expect("strings and numbers always serialise into memory")
 }
 
-/// Returns the fields, with long values cut to one common length so that all fields fit into `room`.
+/// Returns the fields. Long values are cut to one common length, so that all fields fit into `room`.
 fn fields(workspace: &str, members: &[Member], room: usize) -> Vec<Field> {
     let shown: Vec<(String, &str)> = std::iter::once(("workspace", workspace))
         .chain(members.iter().map(|m| (m.name.as_str(), m.value.as_str())))
