@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::domain::visible::is_invisible;
+use crate::domain::invisible::is_invisible;
 
 /// Returns `rows` under `headings`, with two spaces between columns. Invisible characters, which earlier
 /// versions accepted in names, become `?`: they would garble the output on a terminal.

@@ -16,7 +16,7 @@ use crate::domain::access::{
     self, AccessToken, Actor, COMMENT_MAX, EXPIRES_IN_MAX_S, Scope, Scopes, TokenKind, Visibility,
 };
 use crate::domain::clock::Timestamp;
-use crate::domain::visible::first_invisible;
+use crate::domain::invisible::first_invisible;
 use crate::domain::workspace;
 use crate::storage::{Descendants, NewAccessToken, Store, StoreError};
 

@@ -72,7 +72,7 @@ pub const DESCRIPTION_MAX: usize = 1024;
 
 /// The settings of an endpoint that the delivery engine needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeliverySettings {
+pub struct TargetSettings {
     /// The URL that receives events.
     pub url: EndpointUrl,
     /// The secret that signs deliveries.
@@ -83,7 +83,7 @@ pub struct DeliverySettings {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointSettings {
     /// The part that the delivery engine needs.
-    pub delivery: DeliverySettings,
+    pub target: TargetSettings,
     /// The form in which it gets messages.
     pub format: Format,
     /// The event types that it is subscribed to; may be empty.
@@ -99,7 +99,7 @@ impl EndpointSettings {
     #[must_use]
     pub fn new(url: EndpointUrl, format: Format, events: Vec<Subscription>) -> Self {
         Self {
-            delivery: DeliverySettings {
+            target: TargetSettings {
                 url,
                 secret: Secret::generate(),
             },
@@ -176,8 +176,8 @@ impl EndpointPatch {
                 *field = new;
             }
         }
-        set(&mut settings.delivery.url, self.url);
-        set(&mut settings.delivery.secret, self.secret);
+        set(&mut settings.target.url, self.url);
+        set(&mut settings.target.secret, self.secret);
         set(&mut settings.format, self.format);
         set(&mut settings.events, self.events);
         set(&mut settings.name, self.name);

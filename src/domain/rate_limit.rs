@@ -72,9 +72,9 @@ impl Quota {
 
 /// A limit of bytes: a bucket for so many bytes that fills steadily within a minute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Volume(NonZeroU64);
+pub struct ByteQuota(NonZeroU64);
 
-impl Volume {
+impl ByteQuota {
     /// Returns the limit for a bucket of `bytes`.
     #[must_use]
     pub const fn per_minute(bytes: NonZeroU64) -> Self {
@@ -135,17 +135,17 @@ impl<K: Copy + Eq + Hash> Buckets<K> {
 
 /// A limit of bytes, with a bucket for each key.
 #[derive(Debug)]
-pub struct VolumeLimiter<K> {
-    volume: Volume,
+pub struct ByteRateLimiter<K> {
+    quota: ByteQuota,
     buckets: Buckets<K>,
 }
 
-impl<K: Copy + Eq + Hash> VolumeLimiter<K> {
+impl<K: Copy + Eq + Hash> ByteRateLimiter<K> {
     /// Returns a limiter without keys; it keeps at most `most` of them (at least two).
     #[must_use]
-    pub fn new(volume: Volume, most: usize) -> Self {
+    pub fn new(quota: ByteQuota, most: usize) -> Self {
         Self {
-            volume,
+            quota,
             buckets: Buckets::new(most),
         }
     }
@@ -156,7 +156,7 @@ impl<K: Copy + Eq + Hash> VolumeLimiter<K> {
     /// The time until so many bytes are allowed.
     pub fn take(&mut self, key: K, now: Duration, bytes: u64) -> Result<(), Duration> {
         let full_at = self.buckets.full_at(key);
-        let taken = self.volume.take(full_at, now, bytes);
+        let taken = self.quota.take(full_at, now, bytes);
         self.buckets.set(key, taken.unwrap_or(full_at));
         taken.map(drop)
     }
@@ -308,24 +308,24 @@ mod tests {
         /// No more bytes pass than the bucket held and what flowed in, except for one request that may be
         /// larger than the bucket. A request that waits for the returned time passes.
         #[test]
-        fn bytes_flow_as_the_volume_says(
+        fn bytes_flow_as_the_quota_says(
             limit in 1_u64..10_000_000_000,
             asked in prop::collection::vec((0_u64..120_000, 0_u64..20_000_000_000), 1..100),
         ) {
-            let volume = Volume::per_minute(NonZeroU64::new(limit).unwrap());
+            let quota = ByteQuota::per_minute(NonZeroU64::new(limit).unwrap());
             let (mut now, mut full_at, mut gone, mut largest) = (Duration::ZERO, Duration::ZERO, 0, 0);
             for (wait, bytes) in asked {
                 now += Duration::from_millis(wait);
-                match volume.take(full_at, now, bytes) {
+                match quota.take(full_at, now, bytes) {
                     Ok(after) => {
                         full_at = after;
                         gone += u128::from(bytes);
                         largest = largest.max(bytes);
                     }
                     Err(retry_in) => {
-                        prop_assert!(volume.take(full_at, now + retry_in, bytes).is_ok());
+                        prop_assert!(quota.take(full_at, now + retry_in, bytes).is_ok());
                         let early = now + retry_in.saturating_sub(Duration::from_nanos(1));
-                        prop_assert!(volume.take(full_at, early, bytes).is_err());
+                        prop_assert!(quota.take(full_at, early, bytes).is_err());
                     }
                 }
                 let flowed = u128::from(limit) * now.as_nanos() / MINUTE.as_nanos();
@@ -336,8 +336,9 @@ mod tests {
     }
 
     #[test]
-    fn a_body_larger_than_the_volume_goes_when_nothing_is_owed_and_is_paid_for() {
-        let mut limiter = VolumeLimiter::new(Volume::per_minute(NonZeroU64::new(1000).unwrap()), 4);
+    fn a_body_larger_than_the_quota_goes_when_nothing_is_owed_and_is_paid_for() {
+        let mut limiter =
+            ByteRateLimiter::new(ByteQuota::per_minute(NonZeroU64::new(1000).unwrap()), 4);
         let at = Duration::from_secs(1000);
         assert_eq!(limiter.take('a', at, 3000), Ok(()));
         assert_eq!(limiter.take('b', at, 1000), Ok(()), "another's");

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::clock::Timestamp;
-use super::visible::first_invisible;
+use super::invisible::first_invisible;
 
 /// The longest name, in characters.
 pub const NAME_MAX: usize = 64;

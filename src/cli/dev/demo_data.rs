@@ -6,7 +6,7 @@ use std::sync::Arc;
 use url::Url;
 
 use super::guide::{Guide, INBOX};
-use super::inbox::Secrets;
+use super::inbox::FindSecrets;
 use crate::cli::{database, seed};
 use crate::config::NetworkSettings;
 use crate::domain::access::{Actor, Scopes, Token, TokenKind, Visibility};
@@ -105,12 +105,12 @@ fn point_to(
 }
 
 /// Returns the function with which the inboxes find the secrets for checking signatures.
-pub(super) fn secrets_in(store: Arc<dyn Store>) -> Secrets {
+pub(super) fn secrets_in(store: Arc<dyn Store>) -> FindSecrets {
     Arc::new(
         move |path| match with_path(&*store, Visibility::All, path) {
             Ok(endpoints) => endpoints
                 .into_iter()
-                .map(|endpoint| endpoint.settings.delivery.secret)
+                .map(|endpoint| endpoint.settings.target.secret)
                 .collect(),
             Err(error) => {
                 tracing::warn!("cannot look the secrets of {path} up: {error}");
@@ -139,7 +139,7 @@ fn with_path(
     let endpoints = store.list_endpoints(&filter, page, usize::MAX)?;
     let mut endpoints: Vec<Endpoint> = endpoints.rows.into_iter().map(|row| row.item).collect();
     endpoints.retain(|endpoint| {
-        let url = endpoint.settings.delivery.url.url();
+        let url = endpoint.settings.target.url.url();
         url.is_some_and(|url| url.path() == path && is_local(&url))
     });
     Ok(endpoints)

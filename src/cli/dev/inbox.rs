@@ -41,17 +41,17 @@ const BODY_MAX_BYTES: usize = 8 << 20;
 
 /// A function that returns the secrets of the endpoints whose URL has the given path. It may block for
 /// milliseconds.
-pub(super) type Secrets = Arc<dyn Fn(&str) -> Vec<Secret> + Send + Sync>;
+pub(super) type FindSecrets = Arc<dyn Fn(&str) -> Vec<Secret> + Send + Sync>;
 
 /// All inboxes, by name.
 pub(super) struct Inboxes {
-    secrets: Secrets,
+    secrets: FindSecrets,
     by_name: Mutex<HashMap<String, VecDeque<Received>>>,
     arrival: Notify,
 }
 
 impl Inboxes {
-    pub(super) fn new(secrets: Secrets) -> Arc<Self> {
+    pub(super) fn new(secrets: FindSecrets) -> Arc<Self> {
         Arc::new(Self {
             secrets,
             by_name: Mutex::default(),

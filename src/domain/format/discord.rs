@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::summary::{Member, Summary};
+use super::summary::{ShownMember, Summary};
 use super::text::{fit, iso8601, utf16};
 use crate::domain::event_type::EventType;
 
@@ -88,7 +88,7 @@ pub(super) fn render(
 }
 
 /// Returns the fields. Long values are cut to one common length, so that all fields fit into `room`.
-fn fields(workspace: &str, members: &[Member], room: usize) -> Vec<Field> {
+fn fields(workspace: &str, members: &[ShownMember], room: usize) -> Vec<Field> {
     let shown: Vec<(String, &str)> = std::iter::once(("workspace", workspace))
         .chain(members.iter().map(|m| (m.name.as_str(), m.value.as_str())))
         .map(|(name, value)| (fit(name, NAME_MAX, escape), value))

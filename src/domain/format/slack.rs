@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::summary::{Member, Summary};
+use super::summary::{ShownMember, Summary};
 use super::text::{fit, iso8601, utf16};
 use crate::domain::event_type::EventType;
 
@@ -66,7 +66,7 @@ pub(super) fn render(
             summary
                 .members
                 .iter()
-                .map(|Member { name, value }| field(name, value)),
+                .map(|ShownMember { name, value }| field(name, value)),
         )
         .collect();
     // A section takes ten fields; the workspace and ten members are eleven.

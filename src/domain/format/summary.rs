@@ -19,12 +19,12 @@ const LONE_SURROGATE: &str = "\u{fffd}\u{fffd}\u{fffd}";
 
 /// A member of `data` with a scalar value, in plain text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Member {
+pub(super) struct ShownMember {
     pub(super) name: String,
     pub(super) value: String,
 }
 
-impl Member {
+impl ShownMember {
     fn new(name: &str, value: &str) -> Self {
         Self {
             name: kept(name).to_owned(),
@@ -42,7 +42,7 @@ fn kept(text: &str) -> &str {
 /// The members of `data` that are shown: `id` first, then the other scalars in their order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
-    pub(super) members: Vec<Member>,
+    pub(super) members: Vec<ShownMember>,
     /// The number of all members of `data`, shown or not.
     pub(super) total: usize,
 }
@@ -65,7 +65,7 @@ impl Summary {
                 total: items,
             },
             Ok((scalar, _)) => Self {
-                members: vec![Member::new("data", &plain(scalar))],
+                members: vec![ShownMember::new("data", &plain(scalar))],
                 total: 1,
             },
         }
@@ -104,7 +104,7 @@ impl<'a> Entries<'a> {
         let members = (scalars().filter(|(name, _)| name == "id"))
             .chain(scalars().filter(|(name, _)| name != "id"))
             .take(MEMBERS_MAX)
-            .map(|(name, value)| Member::new(name, &plain(*value)))
+            .map(|(name, value)| ShownMember::new(name, &plain(*value)))
             .collect();
         Summary {
             members,

@@ -203,7 +203,7 @@ impl Tables {
         let endpoint = &self.endpoints[index];
         let target = &mut self.queue.endpoints[index].target;
         target.id = endpoint.id;
-        target.settings = endpoint.settings.delivery.clone();
+        target.settings = endpoint.settings.target.clone();
         self.queue.edit(index, cause)
     }
 
@@ -219,14 +219,14 @@ impl Tables {
             return Ok((self.endpoint(index), Vec::new()));
         }
         let endpoint = &mut self.endpoints[index];
-        let before = endpoint.settings.delivery.url.clone();
+        let before = endpoint.settings.target.url.clone();
         let enabled = patch.enabled;
         patch.apply(&mut endpoint.settings);
         endpoint.modified_at = Some(now);
         let cause = match enabled {
             Some(false) => Cause::Disabled,
             Some(true) => Cause::Enabled,
-            None if endpoint.settings.delivery.url != before => Cause::Moved,
+            None if endpoint.settings.target.url != before => Cause::Moved,
             None => Cause::Edited,
         };
         match enabled {

@@ -85,7 +85,7 @@ pub(crate) fn update(
         }
         _ => {}
     }
-    let moved = settings.delivery.url != before.settings.delivery.url;
+    let moved = settings.target.url != before.settings.target.url;
     let cause = match patch.enabled {
         Some(false) => Cause::Disabled,
         Some(true) => Cause::Enabled,
