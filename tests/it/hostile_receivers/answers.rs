@@ -190,8 +190,8 @@ fn an_answer_that_is_not_http_is_a_protocol_error_with_its_reason() {
             protocol("the answer is not valid HTTP: invalid status code: 007"),
         ),
         Case::last_words(
-            "header-without-colon",
-            "HTTP/1.1 200 OK\r\nno colon here\r\n\r\n",
+            "length-without-colon",
+            "HTTP/1.1 200 OK\r\ncontent-length 0\r\n\r\n",
             protocol("the answer is not valid HTTP: invalid header name"),
         ),
         Case::last_words(

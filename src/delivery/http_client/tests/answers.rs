@@ -164,7 +164,7 @@ fn nonsense_is_a_protocol_failure() {
         "HTTP/9.9 200 OK\r\n\r\n",
         "HTTP/1.1 200 OK\r\ncontent-length: many\r\n\r\n",
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nnot a length\r\n",
-        "HTTP/1.1 200 OK\r\nno colon here\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length 2\r\n\r\n",
     ] {
         let receiver = Receiver::answering(nonsense);
         let failure = failure(&open_client(), &receiver.url());
