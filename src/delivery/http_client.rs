@@ -36,6 +36,7 @@ use self::limits::{INPUT_BYTES, MAX_BODY_BYTES};
 use self::tls::Tls;
 use super::resolver::{Lookup, MonotonicClock, Resolver, UreqResolver};
 use crate::domain::attempt_failure::AttemptFailure;
+use crate::domain::endpoint_url::request_form;
 use crate::domain::network_policy::NetworkPolicy;
 
 mod buffers;
@@ -188,7 +189,7 @@ impl HttpClient {
             let message = "the endpoint's URL can't be requested";
             Failure::new(AttemptFailure::Internal, message)
         };
-        let uri: Uri = url.parse().map_err(|_| unusable())?;
+        let uri: Uri = request_form(url).parse().map_err(|_| unusable())?;
         match uri.scheme_str() {
             Some("https") => Ok(uri),
             Some("http") if self.allow_http => Ok(uri),

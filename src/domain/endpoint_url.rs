@@ -2,15 +2,19 @@
 //!
 //! URLs are read as browsers read them (WHATWG): `HTTPS://Example.com:443/a/../b` is stored as
 //! `https://example.com/b`, and `https://0x7f.1/` is recognised as a loopback address. Requests use the
-//! stored text, so no second parser can read the client's text in another way.
+//! stored text, so no second parser can read the client's text in another way. They encode some characters
+//! of its path and query ([`request_form`]).
 //!
 //! Names are not looked up here, not even `localhost`: before each request, the engine checks the addresses
 //! of the name.
+
+mod request_form;
 
 use std::fmt;
 
 use url::{Host, ParseError, Url};
 
+pub use self::request_form::request_form;
 use super::network_policy::{AddressRefused, NetworkPolicy};
 
 /// The longest URL in bytes, both as sent and as stored: the limit of the API that this one is compatible

@@ -178,6 +178,25 @@ fn every_attempt_is_recorded_with_what_was_answered() {
     }
 }
 
+/// What RFC 3986 forbids is encoded when it is sent. What the API shows stays in the form of browsers.
+#[test]
+fn a_url_is_requested_in_the_form_of_rfc_3986_and_shown_as_it_was_given() {
+    let app = TestApp::start();
+    let receiver = Receiver::start();
+    let given = "/a|b[c]^/%2F%7C%zz+?q={a}|[b]^`c`&d=%7C";
+    let sent = "/a%7Cb%5Bc%5D%5E/%2F%7C%zz+?q=%7Ba%7D%7C%5Bb%5D%5E%60c%60&d=%7C";
+    let endpoint = app.endpoint(&receiver.url(given));
+    assert_eq!(endpoint["url"], receiver.url(given));
+    app.publish("a", &json!(1));
+    assert_eq!(receiver.wait(sent, 1).len(), 1);
+    app.wait_for_events("succeeded", 1);
+    let path = format!(
+        "/api/webhooks/endpoints/{}",
+        endpoint["id"].as_str().unwrap()
+    );
+    assert_eq!(app.get(&path).expect(200)["url"], receiver.url(given));
+}
+
 #[test]
 fn without_leave_no_request_goes_to_a_private_address() {
     let app = TestApp::start();

@@ -1,6 +1,7 @@
 //! Tests of answers: those that count, and those that are failures.
 
 use super::*;
+use crate::domain::endpoint_url::MAX_URL_BYTES;
 
 #[test]
 fn the_request_as_sent() {
@@ -26,6 +27,39 @@ fn the_request_as_sent() {
         ]
     );
     assert_eq!(request.body, r#"{"type":"a"}"#);
+}
+
+#[test]
+fn a_request_target_has_no_character_that_rfc_3986_forbids() {
+    let receiver = Receiver::answering(OK);
+    for (sent, target) in [
+        ("/a|b[c]^d", "/a%7Cb%5Bc%5D%5Ed"),
+        (r"/?{q}=|^`\x", "/?%7Bq%7D=%7C%5E%60%5Cx"),
+        ("/%2F%7C%zz%2f+?a%20b=%7b", "/%2F%7C%zz%2f+?a%20b=%7b"),
+        ("/a?b#{c}", "/a?b"),
+        ("?{", "/?%7B"),
+    ] {
+        let url = format!("http://{}{sent}", receiver.address);
+        let answer = post(&open_client(), &url);
+        assert_eq!(answer.map(|response| response.code), Ok(200), "{url}");
+        let head = receiver.request().head;
+        let line = head.lines().next().expect("a request line");
+        assert_eq!(line, format!("POST {target} HTTP/1.1"), "{url}");
+    }
+}
+
+#[test]
+fn the_longest_url_can_be_requested_also_if_all_of_it_is_encoded() {
+    let receiver = Receiver::answering(OK);
+    let url = format!("http://{}/{}", receiver.address, "|".repeat(MAX_URL_BYTES));
+    assert!(post(&open_client(), &url).is_ok());
+    let encoded = "%7C".repeat(MAX_URL_BYTES);
+    assert!(
+        receiver
+            .request()
+            .head
+            .starts_with(&format!("POST /{encoded} "))
+    );
 }
 
 #[test]
