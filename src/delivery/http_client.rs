@@ -112,6 +112,8 @@ pub struct Response {
     pub body: String,
     /// The value of `Retry-After`, uninterpreted.
     pub retry_after: Option<String>,
+    /// The value of `Location`, uninterpreted, with U+FFFD for bytes that are not UTF-8. Only of redirects.
+    pub location: Option<String>,
 }
 
 impl HttpClient {
@@ -247,6 +249,11 @@ fn read(answer: ureq::http::Response<Body>) -> Result<Response, ureq::Error> {
         .filter(|value| value.len() <= MAX_RETRY_AFTER_BYTES)
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned);
+    let location = answer
+        .headers()
+        .get("location")
+        .filter(|_| answer.status().is_redirection())
+        .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let mut reader = answer.into_body().into_reader();
     let mut kept = Vec::new();
     let mut total = 0;
@@ -268,6 +275,7 @@ fn read(answer: ureq::http::Response<Body>) -> Result<Response, ureq::Error> {
         code,
         body: text(kept),
         retry_after,
+        location,
     })
 }
 
@@ -279,8 +287,13 @@ fn is_endless(error: &io::Error) -> bool {
 
 /// Returns the first [`MAX_TEXT_CHARS`] characters of bytes that may not be UTF-8.
 fn text(bytes: Vec<u8>) -> String {
-    let mut text = String::from_utf8(bytes)
+    let text = String::from_utf8(bytes)
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+    cut(text)
+}
+
+/// Returns the first [`MAX_TEXT_CHARS`] characters of a text.
+pub(super) fn cut(mut text: String) -> String {
     if let Some((end, _)) = text.char_indices().nth(MAX_TEXT_CHARS) {
         text.truncate(end);
     }

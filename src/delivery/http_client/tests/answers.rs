@@ -148,14 +148,18 @@ fn a_body_without_length_ends_with_the_connection() {
 
 #[test]
 fn redirects_are_answers() {
-    for head in [
-        "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:PORT/\r\ncontent-length: 5\r\n\r\nmoved",
-        "HTTP/1.1 302 Found\r\ncontent-length: 5\r\n\r\nmoved",
-        "HTTP/1.1 307 Temporary Redirect\r\nlocation: ::::\r\ncontent-length: 5\r\n\r\nmoved",
-        "HTTP/1.1 308 Permanent Redirect\r\nlocation: /other\r\ncontent-length: 5\r\n\r\nmoved",
+    for (status, location) in [
+        ("302 Found", Some("http://127.0.0.1:PORT/")),
+        ("302 Found", None),
+        ("307 Temporary Redirect", Some("::::")),
+        ("308 Permanent Redirect", Some("/other")),
+        ("308 Permanent Redirect", Some("/\u{e4}")),
     ] {
         let target = Untouched::new();
-        let answer = head.replace("PORT", &target.port().to_string());
+        let location = location.map(|it| it.replace("PORT", &target.port().to_string()));
+        let header =
+            (location.as_deref()).map_or(String::new(), |it| format!("location: {it}\r\n"));
+        let answer = format!("HTTP/1.1 {status}\r\n{header}content-length: 5\r\n\r\nmoved");
         let receiver = Receiver::start(move |conversation| {
             while conversation.request().is_some() {
                 conversation.send(&answer);
@@ -164,6 +168,7 @@ fn redirects_are_answers() {
         let response = post(&open_client(), &receiver.url()).expect("an answer");
         assert_eq!(response.code / 100, 3);
         assert_eq!(response.body, "moved");
+        assert_eq!(response.location, location);
         assert_eq!(receiver.waiting_requests(), 1);
         target.assert_untouched();
     }
