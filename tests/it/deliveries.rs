@@ -200,7 +200,7 @@ fn a_url_is_requested_in_the_form_of_rfc_3986_and_shown_as_it_was_given() {
     assert_eq!(app.get(&path).expect(200)["url"], receiver.url(given));
 }
 
-/// An endpoint's format is changed for its next attempt, too.
+/// The note goes by the format that the endpoint has at the attempt, as that is what its owner can change.
 #[test]
 fn a_failed_delivery_says_that_the_format_is_not_that_of_the_url() {
     let app = TestApp::start();
