@@ -31,7 +31,7 @@ impl RingKind {
 }
 
 /// Returns the index of a class in arrays by class.
-pub(in crate::delivery) const fn place(class: Class) -> usize {
+pub(in crate::delivery) const fn class_index(class: Class) -> usize {
     match class {
         Class::Good => 0,
         Class::New => 1,
@@ -42,10 +42,10 @@ pub(in crate::delivery) const fn place(class: Class) -> usize {
 /// Attempts in flight, by the class that their endpoints have now: an endpoint that changes its class takes
 /// its attempts along.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::delivery) struct Held([u32; 3]);
+pub(in crate::delivery) struct InFlightCounts([u32; 3]);
 
-impl Held {
-    /// Returns the attempts by [`place`].
+impl InFlightCounts {
+    /// Returns the attempts by [`class_index`].
     #[cfg(test)]
     pub(in crate::delivery) const fn by_class(self) -> [u32; 3] {
         self.0
@@ -57,7 +57,7 @@ impl Held {
     }
 
     /// Returns the attempts that count towards the same limit as those of a ring of `kind`.
-    pub(in crate::delivery) fn beside(self, kind: RingKind) -> u32 {
+    pub(in crate::delivery) fn counted_with(self, kind: RingKind) -> u32 {
         match kind {
             RingKind::Idle | RingKind::Busy => self.total(),
             RingKind::New | RingKind::Bad => self.troubled(),
@@ -66,23 +66,23 @@ impl Held {
 
     /// Returns the attempts of new and bad endpoints.
     pub(super) const fn troubled(self) -> u32 {
-        self.0[place(Class::New)] + self.0[place(Class::Bad)]
+        self.0[class_index(Class::New)] + self.0[class_index(Class::Bad)]
     }
 
     /// Counts an attempt that starts.
-    pub(in crate::delivery) const fn take(&mut self, class: Class) {
-        self.0[place(class)] += 1;
+    pub(in crate::delivery) const fn attempt_started(&mut self, class: Class) {
+        self.0[class_index(class)] += 1;
     }
 
     /// Counts an attempt that ended.
-    pub(super) const fn give_back(&mut self, class: Class) {
-        self.0[place(class)] -= 1;
+    pub(super) const fn attempt_ended(&mut self, class: Class) {
+        self.0[class_index(class)] -= 1;
     }
 
     /// Counts the `in_flight` attempts of an endpoint in its new class.
     pub(super) const fn reclassify(&mut self, from: Class, to: Class, in_flight: u32) {
-        self.0[place(from)] -= in_flight;
-        self.0[place(to)] += in_flight;
+        self.0[class_index(from)] -= in_flight;
+        self.0[class_index(to)] += in_flight;
     }
 }
 
@@ -99,7 +99,7 @@ pub(in crate::delivery) enum Refusal {
 #[derive(Clone, Copy, Debug)]
 pub(in crate::delivery) struct Shares {
     senders: u32,
-    pub(super) held: Held,
+    pub(super) in_flight: InFlightCounts,
 }
 
 impl Shares {
@@ -107,7 +107,7 @@ impl Shares {
     pub(in crate::delivery) fn new(senders: u32) -> Self {
         Self {
             senders,
-            held: Held::default(),
+            in_flight: InFlightCounts::default(),
         }
     }
 
@@ -123,7 +123,7 @@ impl Shares {
     }
 
     fn free(self) -> u32 {
-        self.senders.saturating_sub(self.held.total())
+        self.senders.saturating_sub(self.in_flight.total())
     }
 
     fn quarter(self) -> u32 {
@@ -131,18 +131,19 @@ impl Shares {
     }
 
     /// Returns the reason why an endpoint in a ring of `kind` has to wait, if there is one. `total`: the
-    /// senders that its workspace holds; `beside`: those of them that [`Held::beside`] counts.
+    /// senders that its workspace holds; `counted`: those of them that [`InFlightCounts::counted_with`]
+    /// counts.
     ///
     /// If other workspaces are active (`crowded`), a workspace that holds n senders leaves n free for them,
     /// up to [`Shares::few`]: so the last free sender is for workspaces that hold none. A busy good endpoint
     /// leaves the last quarter of the senders to endpoints that have nothing in flight, unless its whole
     /// workspace holds few. New and bad endpoints share a quarter each, and half together. A workspace that
     /// holds few senders for them may exceed these shares, until both classes hold half and a sixteenth.
-    pub(in crate::delivery) fn refuses(
+    pub(in crate::delivery) fn refusal(
         self,
         kind: RingKind,
         total: u32,
-        beside: u32,
+        counted: u32,
         crowded: bool,
     ) -> Option<Refusal> {
         let few = self.few();
@@ -157,7 +158,8 @@ impl Shares {
                 waits.then_some(Refusal::Senders)
             }
             RingKind::New | RingKind::Bad => {
-                let beyond = beside < few && self.held.troubled() + beside < self.half() + few;
+                let beyond =
+                    counted < few && self.in_flight.troubled() + counted < self.half() + few;
                 (!beyond && !self.has_room(kind)).then_some(Refusal::Class)
             }
         }
@@ -169,7 +171,7 @@ impl Shares {
 
     /// Reports whether the share of the class is not used up.
     fn has_room(self, kind: RingKind) -> bool {
-        let [_, new, bad] = self.held.0;
+        let [_, new, bad] = self.in_flight.0;
         match kind {
             RingKind::Idle | RingKind::Busy => true,
             RingKind::New => new < self.quarter() && new + bad < self.half(),

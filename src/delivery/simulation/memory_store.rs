@@ -100,11 +100,11 @@ impl MemoryStore {
         self.read(|tables| {
             let mut result = tables.queue.read(request);
             let events = match &mut result {
-                ReadResult::Fresh(_, events, _) | ReadResult::Redeliveries(_, events, _) => {
+                ReadResult::Fresh { events, .. } | ReadResult::Redeliveries { events, .. } => {
                     events.as_mut()
                 }
-                ReadResult::Retries(_, batch) => batch.as_mut().map(|batch| &mut batch.events),
-                ReadResult::Bodies(..) => None,
+                ReadResult::Retries { batch, .. } => batch.as_mut().map(|batch| &mut batch.events),
+                ReadResult::Bodies { .. } => None,
             };
             for event in events.into_iter().flatten() {
                 event.id = tables.event_id(event.seq);
@@ -328,7 +328,10 @@ impl Queue for MemoryStore {
             limit,
         };
         match self.queued(request) {
-            ReadResult::Fresh(_, Some(events), _) => Ok(events),
+            ReadResult::Fresh {
+                events: Some(events),
+                ..
+            } => Ok(events),
             other => unreachable!("not what was asked for: {other:?}"),
         }
     }
@@ -336,18 +339,20 @@ impl Queue for MemoryStore {
     fn retries(
         &self,
         endpoint: EndpointNumber,
-        skipped: Run,
+        skip_through: Run,
         now: Timestamp,
         limit: usize,
     ) -> Result<RetryBatch, StoreError> {
         let request = ReadRequest::Retries {
             endpoint,
-            skipped,
+            skip_through,
             now,
             limit,
         };
         match self.queued(request) {
-            ReadResult::Retries(_, Some(batch)) => Ok(batch),
+            ReadResult::Retries {
+                batch: Some(batch), ..
+            } => Ok(batch),
             other => unreachable!("not what was asked for: {other:?}"),
         }
     }
@@ -355,16 +360,19 @@ impl Queue for MemoryStore {
     fn redeliveries(
         &self,
         endpoint: EndpointNumber,
-        skipped: Run,
+        skip_through: Run,
         limit: usize,
     ) -> Result<Vec<QueuedEvent>, StoreError> {
         let request = ReadRequest::Redeliveries {
             endpoint,
-            skipped,
+            skip_through,
             limit,
         };
         match self.queued(request) {
-            ReadResult::Redeliveries(_, Some(events), _) => Ok(events),
+            ReadResult::Redeliveries {
+                events: Some(events),
+                ..
+            } => Ok(events),
             other => unreachable!("not what was asked for: {other:?}"),
         }
     }

@@ -3,12 +3,13 @@
 //! States and disabling follow the rules of `domain`, as in every store. [`super::memory_store`] makes a
 //! whole store of it, and `storage::conformance` runs the same tests on that store as on the real one.
 
+mod reads;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::delivery::protocol::{ReadRequest, ReadResult};
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::{Timestamp, due_after_setback};
 use crate::domain::disabling::{EndpointAttempt, FailureStreak, after_attempt};
@@ -19,8 +20,8 @@ use crate::domain::event_state::{
 };
 use crate::domain::secret::Secret;
 use crate::storage::{
-    AttemptRecord, Backlog, Cause, EndpointNumber, Notice, QueuedEvent, Recorded, RetryBatch, Run,
-    Seq, Target, WorkspaceNumber,
+    AttemptRecord, Backlog, Cause, EndpointNumber, Notice, QueuedEvent, Recorded, Run, Seq, Target,
+    WorkspaceNumber,
 };
 
 /// An event's row.
@@ -333,55 +334,6 @@ impl Store {
             (endpoint.target.clone(), backlog)
         };
         enabled.map(with_backlog).collect()
-    }
-
-    /// Makes a read of the queue, as `storage/sqlite/reads/queue.rs` does.
-    pub(super) fn read(&self, request: ReadRequest) -> ReadResult {
-        match request {
-            ReadRequest::Fresh {
-                endpoint,
-                after,
-                limit,
-            } => {
-                let fresh = self.endpoints[index_of(endpoint)]
-                    .fresh
-                    .range(after.0 + 1..);
-                let events = fresh.take(limit).map(|seq| self.queued(*seq)).collect();
-                ReadResult::Fresh(endpoint, Some(events), limit)
-            }
-            ReadRequest::Retries {
-                endpoint,
-                skipped,
-                now,
-                limit,
-            } => {
-                let mut batch = RetryBatch::default();
-                for (due, seq) in &self.endpoints[index_of(endpoint)].retries {
-                    if self.row(Seq(*seq)).run <= skipped.0 {
-                        continue;
-                    }
-                    if *due > now || batch.events.len() == limit {
-                        batch.next_due = Some(*due);
-                        break;
-                    }
-                    batch.events.push(self.queued(*seq));
-                }
-                ReadResult::Retries(endpoint, Some(batch))
-            }
-            ReadRequest::Redeliveries {
-                endpoint,
-                skipped,
-                limit,
-            } => {
-                let waiting = self.endpoints[index_of(endpoint)].redeliveries.iter();
-                let events = waiting
-                    .filter(|seq| self.row(Seq(**seq)).run > skipped.0)
-                    .take(limit)
-                    .map(|seq| self.queued(*seq))
-                    .collect();
-                ReadResult::Redeliveries(endpoint, Some(events), limit)
-            }
-        }
     }
 }
 

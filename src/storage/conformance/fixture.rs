@@ -265,8 +265,14 @@ impl StoreFixture {
         self.queue.fresh(endpoint, after, 100).unwrap()
     }
 
-    pub(super) fn redeliveries(&self, endpoint: EndpointNumber, skipped: Run) -> Vec<QueuedEvent> {
-        self.queue.redeliveries(endpoint, skipped, 100).unwrap()
+    pub(super) fn redeliveries(
+        &self,
+        endpoint: EndpointNumber,
+        skip_through: Run,
+    ) -> Vec<QueuedEvent> {
+        self.queue
+            .redeliveries(endpoint, skip_through, 100)
+            .unwrap()
     }
 
     /// Returns the events whose retry is due now.

@@ -288,13 +288,17 @@ impl Queue for SqliteStore {
     fn retries(
         &self,
         endpoint: EndpointNumber,
-        skipped: Run,
+        skip_through: Run,
         now: Timestamp,
         limit: usize,
     ) -> Result<RetryBatch, StoreError> {
         self.read(|connection| {
             Ok(reads::queue::retries(
-                connection, endpoint, skipped, now, limit,
+                connection,
+                endpoint,
+                skip_through,
+                now,
+                limit,
             )?)
         })
     }
@@ -302,12 +306,15 @@ impl Queue for SqliteStore {
     fn redeliveries(
         &self,
         endpoint: EndpointNumber,
-        skipped: Run,
+        skip_through: Run,
         limit: usize,
     ) -> Result<Vec<QueuedEvent>, StoreError> {
         self.read(|connection| {
             Ok(reads::queue::redeliveries(
-                connection, endpoint, skipped, limit,
+                connection,
+                endpoint,
+                skip_through,
+                limit,
             )?)
         })
     }
