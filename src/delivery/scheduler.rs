@@ -4,14 +4,9 @@
 //! reads to make and records to store. So one thread can own the scheduler without a lock, and a simulation
 //! can drive it through months in seconds.
 //!
-//! # Rules for starts
-//! Turns go by workspace first ([`turns`]): to the workspace that holds the fewest senders. Some senders stay
-//! free for workspaces that hold few. Each class also has a rule ([`shares`]). A *good* endpoint with nothing
-//! in flight may always start; with something in flight it may start while more than a quarter of the senders
-//! is free. *Bad* endpoints of all workspaces share a quarter of the senders, *new* ones another quarter. A
-//! workspace that holds few senders may exceed these limits. Each ready endpoint waits in one ring of its
-//! workspace and starts one event per turn. An endpoint that may not start is passed over; the others do not
-//! wait for it.
+//! An attempt starts when its endpoint has the turn, and each ready endpoint starts one event per turn.
+//! [`turns`] describes the order of turns; [`shares`] has the rules that decide whether an endpoint may start
+//! at all. Nothing waits for an endpoint that may not start.
 
 #[cfg(test)]
 pub(super) mod audit;

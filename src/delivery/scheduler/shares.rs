@@ -1,4 +1,21 @@
-//! The shares of the senders: of each class of endpoints, and of each workspace.
+//! The shares of the senders, and the rules that decide whether an endpoint may start an attempt.
+//!
+//! # Rules for starts
+//! A workspace *holds* the senders that make its attempts. A sixteenth of all senders counts as *few*.
+//!
+//! - If other workspaces are active, a workspace that holds n senders leaves n free for them, and at most
+//!   few. So the last free sender is for workspaces that hold none. A workspace that is alone may use all.
+//! - A *good* endpoint with nothing in flight needs no more than that.
+//! - A good endpoint with something in flight leaves the last quarter of the senders to endpoints that have
+//!   nothing in flight, unless its workspace holds less than few.
+//! - *Bad* endpoints of all workspaces share a quarter of the senders, *new* ones another quarter, and new
+//!   ones start only while both together hold less than half. So a hundred endpoints that never answer use
+//!   their share and no more.
+//! - A workspace whose new and bad endpoints hold less than few may exceed these shares, until the new and
+//!   bad endpoints of all workspaces hold half of the senders and a sixteenth. So it is not kept out by what
+//!   other workspaces hold.
+//!
+//! The module `turns` decides which of the endpoints that may start is next.
 
 use crate::domain::health::Class;
 
@@ -116,8 +133,8 @@ impl Shares {
         (self.senders / 8).max(1)
     }
 
-    /// Returns the number of senders that counts as few. A workspace that holds so many or more leaves so
-    /// many free: a workspace with an event now and then finds a free sender, and a busy one loses little.
+    /// Returns the number of senders that counts as few: with so many left free, a workspace with an event
+    /// now and then finds a free sender, and a busy one loses little.
     pub(super) fn few(self) -> u32 {
         (self.senders / 16).max(1)
     }
@@ -130,15 +147,9 @@ impl Shares {
         (self.senders / 4).max(1)
     }
 
-    /// Returns the reason why an endpoint in a ring of `kind` has to wait, if there is one. `total`: the
-    /// senders that its workspace holds; `counted`: those of them that [`InFlightCounts::counted_with`]
-    /// counts.
-    ///
-    /// If other workspaces are active (`crowded`), a workspace that holds n senders leaves n free for them,
-    /// up to [`Shares::few`]: so the last free sender is for workspaces that hold none. A busy good endpoint
-    /// leaves the last quarter of the senders to endpoints that have nothing in flight, unless its whole
-    /// workspace holds few. New and bad endpoints share a quarter each, and half together. A workspace that
-    /// holds few senders for them may exceed these shares, until both classes hold half and a sixteenth.
+    /// Returns the reason why the rules do not let an endpoint in a ring of `kind` start, if there is one.
+    /// `total`: the senders that its workspace holds; `counted`: those of them that
+    /// [`InFlightCounts::counted_with`] counts; `crowded`: other workspaces are active.
     pub(in crate::delivery) fn refusal(
         self,
         kind: RingKind,

@@ -6,7 +6,7 @@
 //! that were free does not count for long.
 //!
 //! Within that, the ready endpoints of a workspace wait in rings by [`RingKind`] and start one event per
-//! turn. An endpoint that may not start is passed over; the others do not wait for it.
+//! turn. An endpoint that may not start ([`Shares::refusal`]) is passed over; the others do not wait for it.
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,5 @@
-//! A second implementation of the rule for starts, made from the words of the design, without the engine's
-//! code.
+//! A second implementation of the rules for starts, made from their words in
+//! [`shares`](crate::delivery::scheduler::shares), without the engine's code.
 
 use crate::delivery::scheduler::audit::Sums;
 use crate::domain::health::Class;
