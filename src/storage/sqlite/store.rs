@@ -20,8 +20,8 @@ use super::maintenance::checkpoint::Checkpointer;
 use super::maintenance::janitor::Janitor;
 use super::maintenance::truncate::{CloseError, truncate};
 use super::reads::connections::Readers;
-use super::writer::operation::{OperationError, WriteContext};
-use super::writer::{Writer, WriterResources, operation};
+use super::writer::operation::{OperationError, WriteContext, operation_of};
+use super::writer::{Writer, WriterResources};
 use super::writes::sweep::sweep_some;
 use crate::config::{ApiSettings, DeliverySettings, RetentionSettings};
 use crate::domain::clock::Clock;
@@ -94,12 +94,12 @@ impl SqliteStore {
     ) -> Result<Arc<Self>, OpenError> {
         let database = &place::resolve(database)?;
         let lock = FileLock::for_server(database)?;
-        let narrowed = place::narrow(database);
+        let restricted = place::restrict_permissions(database);
         if !open::prepare(database, true)? {
             look_for_damage(database)?;
         }
         let store = Self::start(database, settings, clock, Some(lock), true)?;
-        narrowed.report();
+        restricted.report();
         Ok(store)
     }
 
@@ -116,13 +116,13 @@ impl SqliteStore {
     ) -> Result<Arc<Self>, OpenError> {
         let database = &place::resolve(database)?;
         let lock = FileLock::for_tool(database, command)?;
-        let mut narrowed = place::Narrowed::default();
+        let mut restricted = place::RestrictedPermissions::default();
         if lock.is_some() {
-            narrowed = place::narrow(database);
+            restricted = place::restrict_permissions(database);
             open::prepare(database, true)?;
         }
         let store = Self::start(database, SqliteSettings::default(), clock, lock, false)?;
-        narrowed.report();
+        restricted.report();
         Ok(store)
     }
 
@@ -237,28 +237,28 @@ impl SqliteStore {
     /// queue. Only the holder of the file's lock may make it: the write changes data that a server keeps in
     /// memory between transactions (names, endpoints, numbers, counts), and the server would not notice the
     /// change.
-    fn write_of<T: Send + 'static>(
+    fn write_as_lock_holder<T: Send + 'static>(
         &self,
         workspace: Option<Uuid>,
         size: usize,
         work: impl FnMut(&mut WriteContext<'_>) -> Result<T, OperationError> + Send + 'static,
     ) -> Pending<T> {
         if self.holds_lock {
-            return self.write_beside(workspace, size, work);
+            return self.write_uncached(workspace, size, work);
         }
-        let (operation, pending) = operation::call(size, work);
+        let (operation, pending) = operation_of(size, work);
         operation.finish(Err(StoreError::Unavailable(Unavailable::Locked)));
         pending
     }
 
     /// Queues a write of rows that no server keeps in memory, which a tool may make beside a server.
-    fn write_beside<T: Send + 'static>(
+    fn write_uncached<T: Send + 'static>(
         &self,
         workspace: Option<Uuid>,
         size: usize,
         work: impl FnMut(&mut WriteContext<'_>) -> Result<T, OperationError> + Send + 'static,
     ) -> Pending<T> {
-        let (operation, pending) = operation::call(size, work);
+        let (operation, pending) = operation_of(size, work);
         self.writer.submit_of(workspace, operation);
         pending
     }

@@ -109,10 +109,7 @@ impl DatabaseFiles {
     }
 
     /// Checks the same for the writer, and notes how long the database file must be.
-    pub(crate) fn standing_for_writer(
-        &self,
-        connection: &Connection,
-    ) -> rusqlite::Result<FilesState> {
+    pub(crate) fn state_for_writer(&self, connection: &Connection) -> rusqlite::Result<FilesState> {
         self.state_with(connection, true)
     }
 
@@ -276,10 +273,7 @@ mod tests {
 
     #[track_caller]
     fn assert_in_place(files: &DatabaseFiles, connection: &Connection) {
-        assert_eq!(
-            files.standing_for_writer(connection),
-            Ok(FilesState::InPlace)
-        );
+        assert_eq!(files.state_for_writer(connection), Ok(FilesState::InPlace));
         assert_eq!(files.state_on(connection), Ok(FilesState::InPlace));
     }
 
@@ -297,7 +291,7 @@ mod tests {
                 cut(&files, if cut_to == 0 { 0 } else { before - cut_to });
                 let is_cut = Ok(FilesState::Disturbed);
                 assert_eq!(files.state_on(&connection), is_cut, "{cut_to} {frames}");
-                assert_eq!(files.standing_for_writer(&connection), is_cut);
+                assert_eq!(files.state_for_writer(&connection), is_cut);
             }
         }
     }
@@ -325,9 +319,9 @@ mod tests {
         assert_in_place(&files, &connection);
         cut(&files, 0);
         let is_cut = Ok(FilesState::Disturbed);
-        assert_eq!(files.standing_for_writer(&connection), is_cut);
+        assert_eq!(files.state_for_writer(&connection), is_cut);
         assert_eq!(files.state_on(&connection), is_cut);
-        assert_eq!(files.standing_for_writer(&connection), is_cut, "still");
+        assert_eq!(files.state_for_writer(&connection), is_cut, "still");
     }
 
     #[test]

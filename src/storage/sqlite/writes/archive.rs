@@ -93,12 +93,12 @@ pub(crate) fn drop_idempotency_keys(
 
 /// The time that a message keeps its body if no endpoint is subscribed to it, in microseconds: 24 hours, in
 /// which the operator can see what was published.
-const UNWANTED_US: i64 = 24 * 3600 * 1_000_000;
+const UNWANTED_BODY_RETENTION_US: i64 = 24 * 3600 * 1_000_000;
 
 /// Drops the bodies of the oldest messages that no endpoint was subscribed to, after their time. Returns true
 /// if there may be more.
 pub(crate) fn drop_unwanted_bodies(context: &mut WriteContext<'_>) -> Result<bool, OperationError> {
-    let before = context.now.micros() - UNWANTED_US;
+    let before = context.now.micros() - UNWANTED_BODY_RETENTION_US;
     let oldest: Vec<(i64, i64, i64)> = context
         .connection
         .prepare_cached(
