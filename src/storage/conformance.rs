@@ -57,6 +57,7 @@ macro_rules! behaviours {
             [
                 an_attempt_moves_its_event_as_the_verdict_says,
                 a_delivery_tells_the_attempt_as_it_was,
+                attempts_of_all_runs_are_numbered_in_the_order_of_their_records,
                 a_wait_does_not_grow_by_a_clock_that_was_set_back,
                 an_attempt_of_a_skipped_run_succeeds_or_is_skipped,
                 an_attempt_of_a_replaced_run_counts_and_changes_nothing_but_by_an_early_success,

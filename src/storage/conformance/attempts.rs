@@ -77,6 +77,22 @@ pub(super) fn a_delivery_tells_the_attempt_as_it_was(open: Open) {
     }
 }
 
+pub(super) fn attempts_of_all_runs_are_numbered_in_the_order_of_their_records(open: Open) {
+    let it = StoreFixture::new(open);
+    let (workspace, _) = it.tenant();
+    // Each of these copies says that no attempt was made yet.
+    let first = it.published(&workspace);
+    let second = it.redeliver(&first);
+    let third = it.redeliver(&first);
+    it.record(&second, Verdict::Failed);
+    it.record(&first, Verdict::Failed);
+    it.record(&third, Verdict::Failed);
+    let numbers = deliveries(&it, &first)
+        .into_iter()
+        .map(|delivery| delivery.attempt);
+    assert_eq!(numbers.collect::<Vec<u32>>(), [3, 2, 1]);
+}
+
 pub(super) fn a_wait_does_not_grow_by_a_clock_that_was_set_back(open: Open) {
     let it = StoreFixture::new(open);
     let (workspace, _) = it.tenant();

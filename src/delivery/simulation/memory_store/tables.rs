@@ -50,6 +50,8 @@ pub(super) struct EventRow {
 /// A delivery's row: the delivery without its event.
 pub(super) struct DeliveryRow {
     pub(super) seq: Seq,
+    /// The number of the attempt, from 1 over all runs of the event.
+    pub(super) attempt: u32,
     pub(super) record: AttemptRecord,
     pub(super) id: Uuid,
     pub(super) created_at: Timestamp,
@@ -353,6 +355,7 @@ impl Tables {
         row.modified_at = Some(now);
         self.deliveries.push(DeliveryRow {
             seq,
+            attempt: self.queue.row(seq).attempts + 1,
             record: record.clone(),
             id: new_id(now),
             created_at: now,

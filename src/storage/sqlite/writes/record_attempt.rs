@@ -15,10 +15,14 @@ use crate::storage::sqlite::event_state::state_is;
 use crate::storage::sqlite::writer::operation::{Operation, OperationError, WriteContext};
 use crate::storage::{AttemptRecord, Notice, Recorded, StoreError};
 
+/// The statement that stores the delivery, before the event's attempts are counted up. It takes the number
+/// of the attempt from the event's row: the engine's copy is as old as the start of the attempt, and another
+/// attempt may have been recorded since.
 const INSERT_DELIVERY: &str = "INSERT INTO delivery
     (seq, id, event, endpoint, workspace, type, attempt, succeeded, code, error, duration_ms,
      created_at, response)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, (SELECT attempts + 1 FROM event WHERE seq = ?3), ?7, ?8, ?9, ?10, ?11,
+            ?12)";
 
 /// The statement that gives an event its next state, if it still is in the attempt's run
 /// ([`Progress::is_in`]).
@@ -89,7 +93,6 @@ fn insert_delivery(context: &mut WriteContext<'_>, record: &AttemptRecord) -> ru
             event.endpoint.0,
             event.workspace.0,
             event.event_type,
-            event.attempts + 1,
             record.verdict == Verdict::Succeeded,
             record.code,
             record.error.map(AttemptFailure::code),
