@@ -272,6 +272,9 @@ impl Drop for SqliteStore {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::io::{Read, Seek, SeekFrom, Write};
+
     use super::*;
     use crate::domain::access::TokenHash;
     use crate::domain::clock::SystemClock;
@@ -289,6 +292,37 @@ mod tests {
         assert_eq!(find(), Err(StoreError::Unavailable(Unavailable::TooSlow)));
         drop(taken);
         assert_eq!(find(), Ok(None));
+        store.stop();
+    }
+
+    #[test]
+    fn a_read_for_which_no_connection_can_be_opened_is_told_of_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(SystemClock::new());
+        let file = folder.path().join("test.db");
+        let store = SqliteStore::open(&file, SqliteSettings::default(), clock).unwrap();
+        let connection = Connection::open(&file).unwrap();
+        connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            .unwrap();
+        drop(connection);
+        // A connection reads the header of the file when it is opened.
+        let mut header = [0; 100];
+        let mut handle = File::options().read(true).write(true).open(&file).unwrap();
+        handle.read_exact(&mut header).unwrap();
+        let mut write = |bytes: [u8; 100]| {
+            handle.seek(SeekFrom::Start(0)).unwrap();
+            handle.write_all(&bytes).unwrap();
+        };
+        let find = || store.find_caller(&TokenHash([0; 32]));
+        write([0xff; 100]);
+        let found = find();
+        write(header);
+        // SQLite's locks go with any handle of the file.
+        std::mem::forget(handle);
+        let disk_error = StoreError::Unavailable(Unavailable::DiskError);
+        assert_eq!(found, Err(disk_error));
+        assert_eq!(find(), Ok(None), "the pool has tried again");
         store.stop();
     }
 
