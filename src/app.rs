@@ -1,7 +1,7 @@
 //! The composition root: builds the parts of a server, runs them, and stops them in order.
 //!
-//! No other module knows all parts, and no part starts another. The clocks and the look-up of names can be
-//! replaced, so that tests run the whole application on a clock that they move.
+//! No other module knows all parts, and no part starts another. Tests can replace the clocks and the look-up
+//! of names, so that they run the whole application on a clock that they move.
 
 mod open_files;
 
@@ -72,7 +72,7 @@ pub enum AppError {
         /// The system's error.
         source: io::Error,
     },
-    /// Deliveries cannot be made.
+    /// The HTTP client for deliveries cannot be set up.
     #[error(transparent)]
     HttpClient(#[from] HttpClientError),
     /// The delivery engine did not start.
@@ -81,14 +81,14 @@ pub enum AppError {
     /// The API did not start, or ended by itself.
     #[error("the HTTP server ended: {0}")]
     Server(io::Error),
-    /// The server stopped, but the last checkpoint failed: the next start reads the rest from the write-ahead
-    /// log.
+    /// The server stopped, but its last checkpoint failed. The next start moves the rest of the write-ahead
+    /// log into the database file.
     #[error(transparent)]
     Close(#[from] CloseError),
 }
 
-/// A server whose port is bound, database open and engine delivering. It handles requests once
-/// [`Application::run_until`] runs; earlier connections wait in the port's backlog.
+/// A server whose port is bound, whose database is open and whose engine makes deliveries. It answers
+/// requests once [`Application::run_until`] runs; until then, the system keeps clients' connections waiting.
 pub struct Application {
     addr: SocketAddr,
     store: Arc<SqliteStore>,
@@ -165,11 +165,11 @@ impl Application {
         self.store.clone()
     }
 
-    /// Serves until `signal` resolves, then stops. Needs actix's runtime.
+    /// Serves until `signal` resolves, then stops all parts. Needs actix's runtime.
     ///
     /// # Errors
-    /// [`AppError::Server`] if the server ended before the signal; the other parts are stopped then as well.
-    /// [`AppError::Close`] if the last checkpoint failed.
+    /// [`AppError::Server`] if the HTTP server ended before the signal; the other parts are then stopped,
+    /// too. [`AppError::Close`] if the last checkpoint failed.
     pub async fn run_until(self, signal: impl Future<Output = ()>) -> Result<(), AppError> {
         let handle = self.server.handle();
         let mut server = actix_web::rt::spawn(self.server);
@@ -190,7 +190,7 @@ impl Application {
         {
             tracing::warn!(%error, "when tokens were used last could not be written");
         }
-        // The records of those attempts are queued now; the store writes its queue and closes.
+        // The results of those attempts are queued now; the store writes its queue and closes.
         let closed = stop_store(self.store).await;
         if closed.is_ok() {
             tracing::info!("stopped");
@@ -222,14 +222,14 @@ fn listen(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), AppError> {
     Ok((listener, addr))
 }
 
-/// Returns `clock`'s monotonic time in the form that look-ups need.
+/// Returns a function that gives `clock`'s monotonic time as an `Instant`, which look-ups need.
 fn instants(clock: &Arc<dyn Clock>) -> MonotonicClock {
     let (clock, start) = (clock.clone(), Instant::now());
     Arc::new(move || start + clock.monotonic())
 }
 
-/// Lengthens the queue of connections that wait to be accepted; the standard library sets 128. When the queue
-/// is full, the system ignores a client, which tries again only after a second.
+/// Lengthens the queue of connections that wait to be accepted; the standard library sets 128. While the
+/// queue is full, the system ignores new clients, and a client tries again only after a second.
 #[cfg(target_os = "linux")]
 fn lengthen_queue(listener: &TcpListener) -> io::Result<()> {
     const WAITING: i32 = 1024;
@@ -273,8 +273,8 @@ fn engine_settings(delivery: &DeliverySettings) -> EngineSettings {
     }
 }
 
-/// Stops the engine on a blocking thread. The stop begins at once, even if the handle is not awaited. The
-/// panic hook logs a panic.
+/// Stops the engine on another thread, which begins at once, even if the caller does not await it. That
+/// thread logs a panic of its own.
 fn stop_engine(engine: Arc<Engine>) -> JoinHandle<()> {
     spawn_blocking(move || engine.stop())
 }

@@ -1,7 +1,7 @@
 //! The vocabulary and the rules of Hookpost: pure types and functions.
 //!
-//! Promises: no code here does I/O, reads a clock by itself, or knows SQL or HTTP. Input is parsed once, into
-//! types that cannot hold a bad value, and is not validated again further in.
+//! Promises: no code here does I/O or knows SQL or HTTP, and only [`clock`] reads a clock. Input is parsed
+//! once, into types that cannot hold a bad value; no other code validates it again.
 
 pub mod access;
 pub mod attempt_failure;
@@ -16,6 +16,7 @@ pub mod event_type;
 pub mod format;
 pub mod health;
 pub mod id;
+pub mod invisible;
 pub(crate) mod json;
 pub mod message;
 pub mod network_policy;
@@ -23,5 +24,4 @@ pub mod rate_limit;
 pub mod retry;
 pub mod secret;
 pub mod signature;
-pub mod visible;
 pub mod workspace;

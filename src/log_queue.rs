@@ -1,16 +1,16 @@
-//! The queue of log lines on their way to stderr.
+//! The queue of log lines for stderr.
 //!
-//! The program that reads stderr may be slow, stall or go away, and the disk behind it may be full. None of
-//! this may delay or end a thread that logs. So each thread puts its lines into this queue, and one thread
-//! writes them. A line that does not fit, or cannot be written, is dropped and counted; as soon as lines can
+//! The program that reads stderr may be slow, stall or end, and the disk that stores the log may be full.
+//! None of this may delay or end a thread that logs. So each thread puts its lines into this queue, and one
+//! thread writes them. A line that does not fit, or cannot be written, is dropped and counted. When lines can
 //! be written again, the log says how many are missing.
 //!
 //! # Bounds
-//! [`QUEUE_LINES`] and [`QUEUE_BYTES`]. New lines are dropped, not old ones: the first lines of a problem
-//! tell more than later ones. The last eighth is reserved for errors.
+//! The queue has at most [`QUEUE_LINES`] and [`QUEUE_BYTES`]. When it is full, new lines are dropped, not old
+//! ones: the first lines of a problem tell more than later ones. The last eighth is reserved for errors.
 //!
-//! # The end of the process
-//! The process waits for the lines that are still queued, for [`LAST_WORDS`] at most.
+//! # The end
+//! A process that ends first waits for the queued lines to be written, at most for [`LAST_WORDS`].
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -24,15 +24,15 @@ const QUEUE_LINES: usize = 8192;
 /// The most bytes of all waiting lines: enough for [`QUEUE_LINES`] of three times the usual 150 bytes.
 const QUEUE_BYTES: usize = 4 << 20;
 
-/// The number of parts that both limits are divided into; only errors may use the last part.
+/// The number of equal parts of both limits; only errors may use the last part.
 const PARTS: usize = 8;
 
-/// The time for which the end of the process waits for queued lines. A working disk or reader takes them in
-/// milliseconds; one that is stuck must not keep the process from ending.
+/// The longest time that the process waits at its end for the queued lines. A working disk or reader takes
+/// them in milliseconds; one that is stuck must not keep the process from ending.
 pub const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// The pause of the writing thread while stderr is full and does not block (`O_NONBLOCK`, which the process
-/// shares with the program that started it).
+/// The pause of the writing thread while stderr has no room and does not block. The program that started the
+/// process may have set `O_NONBLOCK`, which both share.
 const FULL_PAUSE: Duration = Duration::from_millis(10);
 
 /// The waiting lines, and the counts of lost ones.
@@ -41,7 +41,7 @@ struct State {
     bytes: usize,
     /// True while the thread writes a line that it took from the queue.
     writing: bool,
-    /// True if there is a thread that writes.
+    /// True if the writing thread could be started.
     has_thread: bool,
     /// Lines lost since the process began.
     lost: u64,
@@ -87,7 +87,7 @@ struct LogQueue {
 /// The queue of the process.
 static STDERR: LogQueue = LogQueue::new();
 
-/// Starts the thread that writes to stderr. Without it, [`flush`] writes the lines.
+/// Starts the thread that writes to stderr. If it cannot be started, [`flush`] writes the lines.
 pub fn start() {
     let started = std::thread::Builder::new()
         .name("log".to_owned())
@@ -121,8 +121,7 @@ fn report(lines: u64) {
     );
 }
 
-/// Returns stderr without the standard library's lock, since a thread that holds it might wait for a full
-/// disk.
+/// Returns stderr without the standard library's lock, which a thread that waits for a full disk might hold.
 #[cfg(unix)]
 fn stderr() -> Box<dyn Write> {
     use std::os::fd::AsFd;
@@ -147,8 +146,8 @@ impl LogQueue {
         }
     }
 
-    /// Takes the lock, also after a panic under it. `vital`, whose locks end the process then, is above this
-    /// module. At worst a line is missing or a count is wrong.
+    /// Takes the lock, even if a panic has poisoned it: at worst a line is missing or a count is wrong. The
+    /// locks of `vital`, which end the process then, cannot be used here: they log through this module.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -182,14 +181,14 @@ impl LogQueue {
         }
     }
 
-    /// Writes lines for ever. Calls `report` with the number of lost lines when it can be logged.
+    /// Writes lines for ever. Calls `report` with the number of lost lines when lines can be written again.
     fn run(&self, out: &mut dyn Write, report: &dyn Fn(u64)) {
         let mut torn = false;
         loop {
             let line = self.next();
             let written = write_line(out, &line, &mut torn);
             let unreported = self.settle(written);
-            // Still `writing`, so that a `flush` also waits for the line that this adds.
+            // `writing` is still true, so that `flush` also waits for the line that `report` adds.
             if unreported > 0 {
                 report(unreported);
             }
@@ -209,8 +208,8 @@ impl LogQueue {
         line
     }
 
-    /// Counts the line if it was lost. Returns the number of lost lines to report now: 0 as long as lines
-    /// cannot be written, or half of the queue is full.
+    /// Notes whether a line was written, and counts a lost one. Returns the number of lost lines to report
+    /// now; 0 while lines cannot be written, or while more than half of the queue is in use.
     fn settle(&self, written: bool) -> u64 {
         let mut state = self.lock();
         if !written {
@@ -224,8 +223,8 @@ impl LogQueue {
     }
 }
 
-/// Writes a line, and returns whether all of it was written. `torn` is true while the last line that reached
-/// stderr lacks its end; then the next line begins with an end of line.
+/// Writes a line, and returns whether all of it was written. `torn` is true if only the first part of an
+/// earlier line was written; an end of line is then written first.
 fn write_line(out: &mut dyn Write, line: &[u8], torn: &mut bool) -> bool {
     if *torn && !write_all(out, b"\n").1 {
         return false;

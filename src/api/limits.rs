@@ -25,7 +25,7 @@ use super::client_address::{client_address, client_key};
 use super::error::ApiError;
 use crate::config::ApiSettings;
 use crate::domain::access::Caller;
-use crate::domain::rate_limit::{Quota, RateLimitStatus, RateLimiter, Volume, VolumeLimiter};
+use crate::domain::rate_limit::{ByteQuota, ByteRateLimiter, Quota, RateLimitStatus, RateLimiter};
 
 /// The most clients, and the most workspaces, that are remembered: a megabyte each. An attacker with more
 /// networks than this gets some attempts back; against a 256-bit token that is harmless.
@@ -45,7 +45,7 @@ pub(super) struct Limits {
     management: Limit<Uuid>,
     publish: Limit<Uuid>,
     failures: Limit<IpAddr>,
-    volume: Option<Mutex<VolumeLimiter<Uuid>>>,
+    published_bytes: Option<Mutex<ByteRateLimiter<Uuid>>>,
     trusted_proxies: Vec<IpNet>,
 }
 
@@ -74,9 +74,9 @@ impl Limits {
             management: Limit::per_minute(settings.rate_limit),
             publish: Limit::per_minute(settings.publish_rate_limit),
             failures: Limit::per_minute(settings.auth_failure_limit),
-            volume: NonZeroU64::new(settings.publish_byte_limit).map(|limit| {
-                let volume = Volume::per_minute(limit);
-                Mutex::new(VolumeLimiter::new(volume, REMEMBERED_MAX))
+            published_bytes: NonZeroU64::new(settings.publish_byte_limit).map(|limit| {
+                let quota = ByteQuota::per_minute(limit);
+                Mutex::new(ByteRateLimiter::new(quota, REMEMBERED_MAX))
             }),
             trusted_proxies: settings.trusted_proxy.clone(),
         }
@@ -113,11 +113,11 @@ impl Limits {
         bytes: usize,
         now: Duration,
     ) -> Result<(), Duration> {
-        let Some(volume) = &self.volume else {
+        let Some(limiter) = &self.published_bytes else {
             return Ok(());
         };
-        let mut volume = volume.lock().unwrap_or_else(PoisonError::into_inner);
-        volume.take(workspace, now, bytes as u64)
+        let mut limiter = limiter.lock().unwrap_or_else(PoisonError::into_inner);
+        limiter.take(workspace, now, bytes as u64)
     }
 
     /// Returns how many keys are remembered: for management, for publishes, and addresses.

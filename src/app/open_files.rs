@@ -1,19 +1,19 @@
 //! The limit of open files, and the share of it that each part of the server gets.
 //!
-//! A client's connection, an attempt under way and the database are all open files. At the limit, attempts to
-//! good endpoints would fail; so clients get only the files that the other parts leave.
+//! A client's connection, an attempt under way and the database all need open files. At the limit, even
+//! attempts to healthy endpoints would fail. So clients get only the files that the other parts do not need.
 
-/// The files for the database, the logs, the threads' own wake-ups and look-ups of names.
+/// The files for everything else: the database, the log, the wake-ups of threads, and look-ups of names.
 const OTHERS: usize = 128;
 
 /// The files of each sender: its connection, and one that stays open for its next attempt.
 const PER_SENDER: usize = 2;
 
-/// The limit to assume where the system does not tell: a usual one for services.
+/// The limit that is assumed if the system does not tell the real one: a usual limit for services.
 const ASSUMED: usize = 65_536;
 
-/// Raises the soft limit of open files to the hard one. Systems set a low soft limit (often 1024) for
-/// programs that call `select`. Call this once, at the start. If the system refuses, the limit stays.
+/// Raises the soft limit of open files to the hard one; if that fails, the limit stays. Systems set a low
+/// soft limit (often 1024) for old programs that use `select`. To be called once, at the start.
 pub fn raise_open_files() {
     if let Some((soft, hard)) = limits()
         && soft < hard
@@ -23,7 +23,7 @@ pub fn raise_open_files() {
     }
 }
 
-/// Returns the number of client connections that may be open beside so many senders.
+/// Returns the number of client connections that the limit allows beside `senders` and the other files.
 pub(super) fn for_connections(senders: usize) -> usize {
     let (open, _) = limits().unwrap_or((ASSUMED, ASSUMED));
     open.saturating_sub(OTHERS + senders * PER_SENDER)

@@ -58,7 +58,7 @@ pub fn run() -> ExitCode {
             output::remark(&format!("hookpost: {}", one_line(&error)));
             ExitCode::FAILURE
         }
-        // The panic hook has logged it.
+        // The panic hook has logged the panic.
         Err(_) => fatal::EXIT_CODE
             .try_into()
             .map_or(ExitCode::FAILURE, u8::into),
@@ -67,18 +67,18 @@ pub fn run() -> ExitCode {
     code
 }
 
-/// Returns the whole command line, for tests and for documents that describe it.
+/// Returns the definition of the whole command line; tests compare the README with it.
 #[must_use]
 pub fn command() -> clap::Command {
     Cli::command()
 }
 
 impl Command {
-    /// Returns the log filter that applies unless the operator sets another one: `info` for a server, only
-    /// problems for a tool.
+    /// Returns the log filter that applies unless the operator sets another one: `info` for `serve`, `warn`
+    /// for all other commands.
     fn default_filter(&self) -> &'static str {
         match self {
-            // The HTTP library announces each of its workers.
+            // At `info`, the HTTP library logs a line for each of its workers.
             Self::Serve(_) => "info,actix_server=warn",
             _ => "warn",
         }

@@ -1,4 +1,4 @@
-//! The database as command-line tools use it: beside a running server or without one.
+//! Access to the database for command-line tools, beside a running server or without one.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,8 +15,9 @@ use crate::storage::{Listed, Page, Store, StoreError};
 /// The largest page of a list.
 const PAGE: u64 = 100;
 
-/// Opens the database, or makes it and tells the user: the path may be mistyped, and a server with another
-/// file would not see the changes. Programs that wait for the file show `command` as the one that holds it.
+/// Opens the database. If there is none, makes it and tells the user, because the path may be mistyped: a
+/// server with another file would not see the changes. A program that waits for the file names `command` as
+/// its holder.
 pub(super) fn open_or_make(database: &Path, command: &str) -> anyhow::Result<Arc<SqliteStore>> {
     let is_new = !database.exists();
     let store = SqliteStore::open_for_tool(database, command, Arc::new(SystemClock::new()))?;
@@ -27,7 +28,8 @@ pub(super) fn open_or_make(database: &Path, command: &str) -> anyhow::Result<Arc
     Ok(store)
 }
 
-/// Opens a database that exists: a command that only reads must not make a file at a mistyped path.
+/// Opens a database that exists; an error if there is none. A list or a revocation must not make a file
+/// at a mistyped path.
 pub(super) fn open(database: &Path, command: &str) -> anyhow::Result<Arc<SqliteStore>> {
     if !database.exists() {
         bail!("there is no database at {}", database.display());
@@ -75,7 +77,8 @@ pub(super) fn invisible(what: &str, character: char) -> String {
     format!("{what} must not have characters that cannot be seen, such as U+{code:04X}")
 }
 
-/// Returns the workspace with that name or id, and whether it was made now, as it is for a new name. Blocks.
+/// Returns the workspace with that name or id; makes it if the name is new. The second value is true if it
+/// was made now. Blocks.
 pub(super) fn ensure_workspace(
     store: &dyn Store,
     name_or_id: &str,

@@ -1,9 +1,9 @@
-//! `hookpost dev`: all of Hookpost on one machine, to try it and to develop receivers.
+//! `hookpost dev`: a server and a receiver on one machine, to try Hookpost and to develop receivers.
 //!
-//! The command makes a server, a receiver, a workspace, a token and an endpoint. It sends one message through
-//! the HTTP API and the delivery engine to the receiver, which checks the signature. Then it prints the
-//! commands to go on with. Everything listens on loopback only, because plain HTTP and private addresses are
-//! allowed here.
+//! The command starts a server and a receiver, and makes a workspace, a token and an endpoint. It publishes
+//! one message over the HTTP API; the delivery engine sends it to the receiver, which checks the signature.
+//! Then the command prints further commands to try. Everything listens on loopback only, because `dev`
+//! delivers to loopback addresses over plain HTTP.
 
 mod command;
 mod demo_data;

@@ -1,4 +1,4 @@
-//! `hookpost healthcheck`: a readiness check for containers, which have no other HTTP client.
+//! `hookpost healthcheck`: a readiness check for the container image, which has no other HTTP client.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -63,8 +63,8 @@ fn target(url: &Url) -> (String, String) {
     (authority, path)
 }
 
-/// Returns the address at which this machine reaches a server that listens on `addr`. "Every address" is
-/// replaced by loopback.
+/// Returns the address at which this machine reaches a server that listens on `addr`. An unspecified address
+/// (`0.0.0.0` or `::`, which means every address) becomes the loopback address.
 fn reachable(addr: SocketAddr) -> SocketAddr {
     let ip = match addr.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

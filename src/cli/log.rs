@@ -1,4 +1,4 @@
-//! The log: lines of text or JSON on stderr. Each panic is one line of it.
+//! The log: lines of text or JSON on stderr. A panic is one line of the log, too.
 
 use std::io::{self, IsTerminal};
 use std::panic::PanicHookInfo;
@@ -44,14 +44,14 @@ enum LogFormat {
     Json,
 }
 
-/// A filter for the HTTP library's messages about malformed requests. They quote headers, and a header may
-/// hold a token. Such requests are answered, but not logged.
+/// The filter that turns off the HTTP library's messages about malformed requests: they quote headers, and a
+/// header may hold a token.
 const QUOTING: &str = "actix_http::h1::decoder=off";
 
 fn parse_filter(text: &str) -> Result<String, String> {
     let levels = ["error", "warn", "info", "debug", "trace", "off"];
     for part in text.split(',').map(str::trim) {
-        // A mistyped level would count as the name of a module, and silence all others.
+        // The filter would take a mistyped level for the name of a module, and log no other module.
         let level = part.rsplit_once('=').map_or(part, |(_, level)| level);
         if !levels.contains(&level.to_ascii_lowercase().as_str()) {
             return Err(format!(
@@ -66,13 +66,13 @@ fn parse_filter(text: &str) -> Result<String, String> {
     }
 }
 
-/// A writer that puts one line into the queue to stderr.
-struct Queued {
+/// A writer that puts one line into the queue of lines for stderr.
+struct QueueWriter {
     is_error: bool,
 }
 
-impl io::Write for Queued {
-    /// Queues a line; the subscriber calls it once per line.
+impl io::Write for QueueWriter {
+    /// Queues a line. The subscriber calls this once for each line.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         log_queue::push(line, self.is_error);
         Ok(line.len())
@@ -83,24 +83,24 @@ impl io::Write for Queued {
     }
 }
 
-/// The source of a [`Queued`] for each line.
-struct Queue;
+/// The maker of a [`QueueWriter`] for each line.
+struct MakeQueueWriter;
 
-impl MakeWriter<'_> for Queue {
-    type Writer = Queued;
+impl MakeWriter<'_> for MakeQueueWriter {
+    type Writer = QueueWriter;
 
-    fn make_writer(&self) -> Queued {
-        Queued { is_error: false }
+    fn make_writer(&self) -> QueueWriter {
+        QueueWriter { is_error: false }
     }
 
-    fn make_writer_for(&self, metadata: &Metadata<'_>) -> Queued {
-        Queued {
+    fn make_writer_for(&self, metadata: &Metadata<'_>) -> QueueWriter {
+        QueueWriter {
             is_error: *metadata.level() == Level::ERROR,
         }
     }
 }
 
-/// Starts logging. Called once.
+/// Starts the log. The program calls this once.
 pub(super) fn init(settings: &LogSettings, default_filter: &str) {
     let filter = settings.log_level.as_deref().unwrap_or(default_filter);
     let filter = EnvFilter::new(format!("{filter},{QUOTING}"));
@@ -108,9 +108,9 @@ pub(super) fn init(settings: &LogSettings, default_filter: &str) {
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(colors)
-        // It would print them to stderr, and panic if that fails.
+        // The subscriber would print its own errors to stderr, and panic if that fails.
         .log_internal_errors(false)
-        .with_writer(Queue);
+        .with_writer(MakeQueueWriter);
     match settings.log_format {
         LogFormat::Text => logs.init(),
         LogFormat::Json => logs.json().flatten_event(true).init(),
@@ -126,7 +126,8 @@ const PANIC_MAX: usize = 500;
 /// panic, but not this thread.
 const ACCEPTOR: &str = "actix-server acceptor";
 
-/// Logs a panic as one line. The code that started the thread decides whether it ends more than the thread.
+/// Logs a panic as one line. The code that started the thread decides what the panic ends besides the thread;
+/// only the acceptor, which the HTTP library starts, is treated here.
 fn report_panic(panic: &PanicHookInfo<'_>) {
     let current = std::thread::current();
     let thread = current.name().unwrap_or("unnamed");
@@ -138,8 +139,8 @@ fn report_panic(panic: &PanicHookInfo<'_>) {
     }
 }
 
-/// Returns a panic's message on one line, without the texts that it quotes. This program's own messages have
-/// no values, but the standard library quotes a text that it cannot cut.
+/// Returns a panic's message on one line, without the texts that it quotes in backticks. This program's own
+/// messages contain no values, but the standard library quotes a text that it cannot slice.
 fn shown(message: &str) -> String {
     let mut quoted = false;
     let mut shown = String::new();

@@ -9,17 +9,17 @@ use thiserror::Error;
 use crate::api::objects::{Render, Rendered};
 use crate::log_queue::{self, LAST_WORDS};
 
-/// The error for a reader of stdout that has closed it early, as `head` does. The command ends with success.
+/// The error when the reader of stdout has closed it early, as `head` does. The command then succeeds.
 #[derive(Debug, Error)]
 #[error("stdout was closed by its reader")]
 pub(super) struct ReaderGone;
 
-/// Prints a remark with an end of line. A remark that cannot be printed has no effect on anything else.
+/// Prints a remark and an end of line to stderr. A remark that cannot be printed is lost, without an error.
 pub(super) fn remark(text: &str) {
     log_queue::push(format!("{text}\n").as_bytes(), true);
 }
 
-/// Prints a result that is never shown again.
+/// Prints a result, such as a new token, that is never shown again. So a reader that is gone is an error.
 ///
 /// # Errors
 /// The result could not be printed.
@@ -44,7 +44,7 @@ pub(super) fn json<T: Render>(rows: &[T]) -> anyhow::Result<String> {
     Ok(serde_json::to_string_pretty(&rows)? + "\n")
 }
 
-/// Prints the help or the usage error that the command line led to, and returns its exit code.
+/// Prints the help or the usage error that `clap` returned, and returns the exit code for it.
 pub(super) fn usage(usage: &clap::Error) -> ExitCode {
     let shown = usage.print().and_then(|()| io::stdout().flush());
     match shown {
@@ -58,7 +58,7 @@ pub(super) fn usage(usage: &clap::Error) -> ExitCode {
 }
 
 fn print(text: &str) -> io::Result<()> {
-    // On a terminal, earlier remarks are shown before it.
+    // On a terminal, earlier remarks must appear before the result.
     log_queue::flush(LAST_WORDS);
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes())?;

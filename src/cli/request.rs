@@ -49,7 +49,8 @@ mod tests {
 
     use super::*;
 
-    /// Returns what `send` returns if the server answers with `answer` and closes the connection.
+    /// Sends a request to a server that answers with `answer` and closes the connection. Returns the result
+    /// of `send`.
     fn answered(answer: &'static str) -> anyhow::Result<(StatusCode, String)> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());

@@ -14,14 +14,15 @@ use crate::storage::{
     StoreError,
 };
 
-/// The variable that may hold an admin token. It is no flag, because other users can read command lines.
+/// The variable that may hold an admin token. There is no flag for it, because other users of the machine can
+/// read command lines.
 const ADMIN_TOKEN_VARIABLE: &str = "HOOKPOST_ADMIN_TOKEN";
 
 /// The name of the workspace for users who need only one.
 pub(super) const DEFAULT_WORKSPACE: &str = "default";
 
-/// The setting of an admin token that the operator chose. Only one of the two settings may be used. The token
-/// is accepted as long as the setting has it.
+/// The setting of an admin token that the operator chose: a file here, or the variable
+/// [`ADMIN_TOKEN_VARIABLE`], but not both. The token is accepted as long as the setting has it.
 #[derive(Args, Debug)]
 pub(super) struct SeedSettings {
     /// A file with an admin token, which is accepted until a start without it; the variable
@@ -30,7 +31,7 @@ pub(super) struct SeedSettings {
     admin_token_file: Option<PathBuf>,
 }
 
-/// An admin token and the name of its setting.
+/// An admin token from the settings, and the name of its setting.
 #[derive(Debug)]
 pub(super) struct AdminToken {
     token: Token,
@@ -38,7 +39,7 @@ pub(super) struct AdminToken {
 }
 
 impl SeedSettings {
-    /// Reads the token from its setting, if there is one. Errors never quote it.
+    /// Reads the admin token from its setting, if there is one. Errors never quote the token.
     pub(super) fn admin_token(&self) -> anyhow::Result<Option<AdminToken>> {
         let variable = std::env::var_os(ADMIN_TOKEN_VARIABLE).filter(|value| !value.is_empty());
         let (text, source) = match (variable, &self.admin_token_file) {
@@ -76,9 +77,11 @@ fn parse_admin(text: &str) -> anyhow::Result<Token> {
     }
 }
 
-/// Makes the workspace `default` in an empty database, and prints an admin token or logs how to make one.
-/// From now on, `admin` is accepted unless it was revoked. An admin token of earlier settings ends if it is
-/// not in them now.
+/// Makes the workspace `default` in an empty database. Without `admin`, it then also prints an admin token to
+/// a terminal, or logs the command that makes one.
+///
+/// From now on the server accepts `admin`, unless it was revoked. The admin token of earlier settings ends if
+/// the settings no longer have it.
 pub(super) async fn seed(
     store: &dyn Store,
     admin: Option<AdminToken>,
@@ -118,7 +121,7 @@ pub(super) async fn seed(
     Ok(())
 }
 
-/// Reports whether the database has neither workspaces nor tokens, so that it was never used.
+/// Reports whether the database has neither workspaces nor tokens: nobody has used it yet.
 fn is_empty(store: &dyn Store) -> Result<bool, StoreError> {
     let first = Page {
         number: 1,
@@ -128,7 +131,7 @@ fn is_empty(store: &dyn Store) -> Result<bool, StoreError> {
         && store.list_tokens(Visibility::All, &[], first)?.total == 0)
 }
 
-/// Logs changes of the settings' admin token: it ended, it is not accepted, or it will end.
+/// Logs what happens to admin tokens of the settings: one has ended, is not accepted, or will end.
 fn log_changes(reconciled: &ReconciledAdminToken, admin: Option<&AdminToken>) {
     for EndedAdminToken { id, children } in &reconciled.ended {
         tracing::warn!(

@@ -1,8 +1,8 @@
 //! The signals that stop a server, and the signals that it ignores.
 //!
-//! A server that ends at once cuts off the attempts under way, which are then made a second time. So SIGTERM,
-//! SIGINT and SIGQUIT stop a server with grace. SIGUSR1, SIGUSR2 and, unless it means that the user is gone,
-//! SIGHUP do nothing, whoever sends them. The standard library makes the process ignore SIGPIPE.
+//! A server that ends at once cuts off the attempts under way, and makes them again after the next start. So
+//! SIGTERM, SIGINT and SIGQUIT stop a server gracefully. It ignores SIGUSR1, SIGUSR2 and, depending on the
+//! command ([`Hangup`]), SIGHUP. The standard library makes the process ignore SIGPIPE.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,16 +10,17 @@ use std::pin::Pin;
 /// The meaning of SIGHUP for a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hangup {
-    /// No meaning. Its senders expect a server to read its settings again, or they have logged out.
+    /// No meaning. A sender may expect the server to read its settings again, which it cannot; or the sender
+    /// is the shell of a user who has logged out.
     Ignored,
-    /// The terminal was closed, which ends the trial that ran in it; unless `nohup` started the command.
+    /// The user closed the terminal: the command stops, unless `nohup` started it.
     Stops,
 }
 
 #[cfg(unix)]
 pub(super) use self::unix::stop;
 
-/// Resolves at Ctrl-C.
+/// Returns a future that resolves at Ctrl-C.
 #[cfg(not(unix))]
 pub(super) fn stop(_: Hangup) -> anyhow::Result<impl Future<Output = ()>> {
     Ok(async {
@@ -49,7 +50,7 @@ mod unix {
     use super::Hangup;
     use crate::log_queue::{self, LAST_WORDS};
 
-    /// The number of "file size limit exceeded"; the same on Linux and macOS.
+    /// The number of the signal "file size limit exceeded"; the same on Linux and macOS.
     const SIGXFSZ: i32 = 25;
 
     /// The signals that stop the server.
@@ -63,7 +64,7 @@ mod unix {
 
     impl Stops {
         fn catch(hangup: Hangup) -> anyhow::Result<Self> {
-            // Asked first: a signal that is caught is no longer ignored.
+            // Checked before SIGHUP is caught, because a signal that is caught is no longer ignored.
             let hangup_counts = hangup == Hangup::Stops && !is_ignored(SignalKind::hangup());
             Ok(Self {
                 hangup_counts,
@@ -74,7 +75,7 @@ mod unix {
             })
         }
 
-        /// Waits for one of them.
+        /// Waits for one of the signals.
         async fn next(&mut self) {
             tokio::select! {
                 _ = self.terminate.recv() => {}
@@ -85,9 +86,9 @@ mod unix {
         }
     }
 
-    /// Catches the signals, and returns a future that resolves at the first one that stops the server. A
-    /// signal that comes while the server starts is not lost. A second one ends the process at once: its
-    /// sender has seen the server stop and does not want to wait. Needs actix's runtime.
+    /// Catches the signals, and returns a future that resolves at the first one that stops the server, even
+    /// if it comes while the server starts. A second one ends the process at once: its sender does not want
+    /// to wait for the graceful stop. Needs actix's runtime.
     pub(in super::super) fn stop(hangup: Hangup) -> anyhow::Result<impl Future<Output = ()>> {
         ignore_others()?;
         let mut stops = Stops::catch(hangup)?;
@@ -102,8 +103,8 @@ mod unix {
         })
     }
 
-    /// Keeps SIGUSR1, SIGUSR2 and SIGXFSZ from ending the process: a signal that is caught does not, from the
-    /// first call on until the process ends. A write beyond `ulimit -f` then fails like one to a full disk.
+    /// Keeps SIGUSR1, SIGUSR2 and SIGXFSZ from ending the process, by catching each of them once: tokio then
+    /// catches them until the process ends. A write beyond `ulimit -f` fails like one to a full disk.
     fn ignore_others() -> anyhow::Result<()> {
         let xfsz = SignalKind::from_raw(SIGXFSZ);
         for ignored in [
@@ -121,7 +122,8 @@ mod unix {
         signal(kind).with_context(|| format!("cannot catch signal {number}"))
     }
 
-    /// Reports whether the process was started with a signal ignored; false where the system does not tell.
+    /// Reports whether the process ignores a signal, as `nohup` arranges it; false if the system has no
+    /// `/proc`.
     fn is_ignored(kind: SignalKind) -> bool {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let masks = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

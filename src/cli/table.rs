@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use crate::domain::visible::is_invisible;
+use crate::domain::invisible::is_invisible;
 
-/// Returns `rows` under `headings`, with two spaces between columns. Invisible characters become `?`: they
-/// would garble a terminal, and earlier versions accepted them in names.
+/// Returns `rows` under `headings`, with two spaces between columns. Invisible characters, which earlier
+/// versions accepted in names, become `?`: they would garble the output on a terminal.
 pub(super) fn render<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> String {
     let rows: Vec<[String; N]> = std::iter::once(headings.map(str::to_owned))
         .chain(rows.iter().cloned())

@@ -16,7 +16,7 @@ use crate::domain::access::{
     self, AccessToken, Actor, COMMENT_MAX, EXPIRES_IN_MAX_S, Scope, Scopes, TokenKind, Visibility,
 };
 use crate::domain::clock::Timestamp;
-use crate::domain::visible::first_invisible;
+use crate::domain::invisible::first_invisible;
 use crate::domain::workspace;
 use crate::storage::{Descendants, NewAccessToken, Store, StoreError};
 
@@ -121,7 +121,7 @@ impl Create {
         output::result(&format!("{}\n", credential.reveal()))
     }
 
-    /// Returns the workspace of the token, which is made if its name is new; `None` for an admin token.
+    /// Returns the workspace of the new token, and makes it if its name is new. `None` for an admin token.
     fn workspace(&self, store: &dyn Store) -> anyhow::Result<Option<workspace::Workspace>> {
         let name_or_id = match &self.workspace {
             Some(name_or_id) if !self.admin => name_or_id,
@@ -139,7 +139,7 @@ impl Create {
     }
 }
 
-/// Returns the remark that describes a new token.
+/// Returns the remark about a new token.
 fn description(token: &AccessToken, workspace: Option<&workspace::Workspace>) -> String {
     let whose = workspace.map_or_else(
         || "the whole server".to_owned(),

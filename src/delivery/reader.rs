@@ -230,7 +230,7 @@ mod tests {
     use super::*;
     use crate::delivery::target::LiveTarget;
     use crate::domain::clock::Timestamp;
-    use crate::domain::endpoint::DeliverySettings;
+    use crate::domain::endpoint::TargetSettings;
     use crate::domain::endpoint_url::EndpointUrl;
     use crate::domain::secret::Secret;
     use crate::storage::{EndpointNumber, QueuedEvent, Run, Target};
@@ -265,7 +265,7 @@ mod tests {
             number: EndpointNumber(workspace),
             workspace: WorkspaceNumber(workspace),
             id: Uuid::nil(),
-            settings: DeliverySettings {
+            settings: TargetSettings {
                 url: EndpointUrl::from_stored("https://a".to_owned()),
                 secret: Secret::generate(),
             },

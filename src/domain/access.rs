@@ -1,9 +1,9 @@
 //! Access tokens: the identity of a caller, and its permissions.
 //!
 //! A token is `hookpost_wat_…` (one workspace) or `hookpost_adm_…` (the whole server): 32 random bytes and a
-//! four-byte checksum, in base64url. By the checksum the server tells a mistyped token from a revoked one
-//! without asking the database, and secret scanners avoid false alarms. Only the SHA-256 of the token is
-//! stored: 256 random bits cannot be guessed from it by trying.
+//! four-byte checksum, in base64url. With the checksum, the server recognises a mistyped token without asking
+//! the database, and secret scanners avoid false alarms. Only the SHA-256 of a token is stored. A slow hash
+//! is not needed: nobody can try all values of 256 random bits.
 
 use std::fmt;
 
@@ -143,7 +143,7 @@ impl FromIterator<Scope> for Scopes {
 pub enum TokenKind {
     /// Acts for one workspace.
     Workspace,
-    /// Acts for the whole server; made on the command line only.
+    /// Acts for the whole server. The operator makes it; the API makes none.
     Admin,
 }
 
@@ -189,7 +189,7 @@ impl Token {
         }
     }
 
-    /// Reads a token; `None` for a text that no server can have made.
+    /// Reads a token; `None` for a text that is no token, or whose checksum is wrong.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (kind, encoded) = [TokenKind::Workspace, TokenKind::Admin]
@@ -259,7 +259,7 @@ impl Visibility {
         }
     }
 
-    /// Returns the workspace, if it is one only.
+    /// Returns the workspace, if the caller sees only one; `None` for the whole server.
     #[must_use]
     pub const fn workspace(self) -> Option<Uuid> {
         match self {
@@ -272,7 +272,7 @@ impl Visibility {
 /// An authenticated caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// The id of the token that was shown.
+    /// The id of the token that the caller sent.
     pub token_id: Uuid,
     /// The workspaces whose objects the caller may see.
     pub visibility: Visibility,
@@ -283,8 +283,8 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Returns the id by which the server counts what the caller uses: its workspace's, whichever of that
-    /// workspace's tokens it shows; an admin token, which only the operator makes, counts for itself.
+    /// Returns the id to which the server charges what the caller uses. All tokens of a workspace share the
+    /// id of the workspace; an admin token has its own.
     #[must_use]
     pub const fn account(&self) -> Uuid {
         match self.visibility {
@@ -293,7 +293,7 @@ impl Caller {
         }
     }
 
-    /// Reports whether the token has expired at `now`. At its end it has.
+    /// Reports whether the token has expired at `now`; from `expires_at` on it has.
     #[must_use]
     pub fn has_ended(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|end| end <= now)
@@ -305,13 +305,13 @@ impl Caller {
 pub enum Actor {
     /// The operator, on the command line or at the start of a server, with all permissions.
     Operator,
-    /// A caller of the API. The tokens that it makes have no more reach, no more scopes and no longer life
-    /// than its own.
+    /// A caller of the API. A token that it makes sees no more workspaces, has no more scopes and ends no
+    /// later than its own token.
     Caller(Caller),
 }
 
 impl Actor {
-    /// The reach within which the author sees tokens.
+    /// Returns the workspaces whose tokens the author may see.
     #[must_use]
     pub const fn visibility(self) -> Visibility {
         match self {
@@ -326,9 +326,9 @@ impl Actor {
 pub struct AccessToken {
     /// Its id.
     pub id: Uuid,
-    /// The workspace it acts for; `None` for an admin token.
+    /// The workspace that it acts for; `None` for an admin token.
     pub workspace_id: Option<Uuid>,
-    /// The owner's note on it, at most [`COMMENT_MAX`] characters.
+    /// The owner's note about it, at most [`COMMENT_MAX`] characters.
     pub comment: String,
     /// Its permissions.
     pub scopes: Scopes,
@@ -340,8 +340,9 @@ pub struct AccessToken {
     pub created_at: Timestamp,
     /// The time of its last change.
     pub modified_at: Option<Timestamp>,
-    /// The token that made it, which ends no earlier. `None` if the operator made it, if it was made
-    /// before parents were recorded, or if the parent is out of the reader's reach.
+    /// The parent: the token that made it, which ends no earlier. If that one was revoked without its
+    /// children, its own parent. `None` if the operator made the token, if earlier versions did not record
+    /// the parent, or if the reader may not see the parent.
     pub parent_id: Option<Uuid>,
 }
 

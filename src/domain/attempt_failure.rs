@@ -1,14 +1,14 @@
-//! The causes of attempts that got no HTTP answer.
+//! The reasons why an attempt got no HTTP answer.
 //!
-//! Each cause has a short word, which is the `error` of a delivery in the API, and a small number in the
-//! store. Words and numbers never change; new causes are added at the end.
+//! Each reason has a short word, which is the `error` of a delivery in the API, and a small number in the
+//! database. Words and numbers never change; new reasons are added at the end.
 
 use std::fmt;
 
-/// The cause of an attempt that ended without a usable HTTP answer.
+/// The reason why an attempt ended without a usable HTTP answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AttemptFailure {
-    /// The receiver's name didn't resolve, or not in time.
+    /// The receiver's name did not resolve, or not in time.
     Dns,
     /// The network policy forbids the receiver's address.
     AddressRefused,
@@ -18,16 +18,16 @@ pub enum AttemptFailure {
     Tls,
     /// The time for the attempt ran out before the whole answer had arrived.
     Timeout,
-    /// The receiver did not send a whole HTTP answer: it is malformed, cut off, or empty.
+    /// The receiver did not send a whole HTTP answer: the answer was malformed, cut off, or empty.
     Protocol,
-    /// The run of attempts took longer than allowed; no attempt was made.
+    /// The event's run took longer than allowed. This last record of the run stands for no request.
     Expired,
-    /// Hookpost itself is at fault, not the receiver.
+    /// Hookpost itself failed, not the receiver.
     Internal,
 }
 
 impl AttemptFailure {
-    /// Every cause, in the order of its code.
+    /// Every reason, in the order of the codes.
     pub const ALL: [Self; 8] = [
         Self::Dns,
         Self::AddressRefused,
@@ -39,7 +39,7 @@ impl AttemptFailure {
         Self::Internal,
     ];
 
-    /// Returns the cause's word in the API, in snake case.
+    /// Returns the word in the API, in snake case.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -54,13 +54,13 @@ impl AttemptFailure {
         }
     }
 
-    /// Returns the cause with this word.
+    /// Returns the reason with this word.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|cause| cause.as_str() == word)
     }
 
-    /// Returns the cause's number in the store. It is never 0 and never used again for another cause.
+    /// Returns the number in the database. It is never 0, and never used for another reason.
     #[must_use]
     pub const fn code(self) -> u8 {
         match self {
@@ -75,7 +75,7 @@ impl AttemptFailure {
         }
     }
 
-    /// Returns the cause with this number.
+    /// Returns the reason with this number.
     #[must_use]
     pub fn from_code(code: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|cause| cause.code() == code)

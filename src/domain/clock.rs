@@ -1,8 +1,7 @@
-//! Time: what is stored (wall clock), what is waited on (monotonic), and how tests drive both.
+//! Time: the wall clock, the monotonic clock, and a replacement for both that tests move.
 //!
-//! Stored times are microseconds since the Unix epoch. The wall clock may step; nothing waits on
-//! it directly. The engine waits on the monotonic clock and asks the wall clock only for what is
-//! written down or sent to a receiver.
+//! Times that are stored or sent to a receiver come from the wall clock, in microseconds since the Unix
+//! epoch. The wall clock may jump, so nothing waits on it directly. The engine waits on the monotonic clock.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,14 +13,14 @@ use thiserror::Error;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// The change of the wall clock above which it is a step. Smaller ones are drift, and corrections by NTP.
+/// The largest change of the wall clock that is no step, but drift or a correction by NTP.
 pub const CLOCK_STEP: Duration = Duration::from_secs(1);
 
 /// A point in time: microseconds since the Unix epoch, UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
-/// The system's clock stands before 1970, the beginning of the times that are stored.
+/// The error for a system clock that shows a time before 1970, where stored times begin.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("the system's clock stands before 1970; set it, and start again")]
 pub struct ClockNotSet;
@@ -29,38 +28,38 @@ pub struct ClockNotSet;
 /// The reason why a text is not a [`Timestamp`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimestampProblem {
-    /// It is a date and time, but says nothing about its zone.
+    /// It is a date and a time without a zone.
     NoZone,
-    /// It is no date and time.
+    /// It is not a date and a time.
     Unreadable,
 }
 
 impl Timestamp {
-    /// From microseconds since the Unix epoch.
+    /// Makes a time of microseconds since the Unix epoch.
     #[must_use]
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros)
     }
 
-    /// Microseconds since the Unix epoch.
+    /// Returns the microseconds since the Unix epoch.
     #[must_use]
     pub const fn micros(self) -> i64 {
         self.0
     }
 
-    /// Whole seconds since the Unix epoch, rounded down.
+    /// Returns the whole seconds since the Unix epoch, rounded down.
     #[must_use]
     pub const fn seconds(self) -> i64 {
         self.0.div_euclid(1_000_000)
     }
 
-    /// The time `by` later; stops at the end of the range.
+    /// Returns the time `by` later, but no later than the last possible one.
     #[must_use]
     pub fn after(self, by: Duration) -> Self {
         Self(self.0.saturating_add(micros_of(by)))
     }
 
-    /// The time `by` earlier; stops at the start of the range.
+    /// Returns the time `by` earlier, but no earlier than the first possible one.
     #[must_use]
     pub fn before(self, by: Duration) -> Self {
         Self(self.0.saturating_sub(micros_of(by)))
@@ -72,18 +71,19 @@ impl Timestamp {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
-    /// Reports whether this is later than `earlier` by more than a [`CLOCK_STEP`]. A wall clock that
-    /// noted this time and now shows `earlier` was set back.
+    /// Reports whether this is later than `earlier` by more than a [`CLOCK_STEP`]. If this time was read from
+    /// the wall clock, and the clock now shows `earlier`, then the clock was set back.
     #[must_use]
     pub fn is_a_step_after(self, earlier: Self) -> bool {
         self.since(earlier) > CLOCK_STEP
     }
 
-    /// Reads RFC 3339, and what its users commonly write: a space for the `T`, a date alone, no
-    /// seconds, an offset without its colon.
+    /// Reads RFC 3339, and common variants of it: a space in place of the `T`, no time of day, no seconds, an
+    /// offset without colon or minutes.
     ///
     /// # Errors
-    /// [`TimestampProblem::NoZone`] where the zone is missing: a guess would shift the time.
+    /// [`TimestampProblem::NoZone`] if the zone is missing, also for a date alone: a wrong guess would shift
+    /// the time. [`TimestampProblem::Unreadable`] for any other text.
     pub fn parse(text: &str) -> Result<Self, TimestampProblem> {
         let text = text.trim();
         if let Ok(time) = OffsetDateTime::parse(text, &Rfc3339) {
@@ -104,7 +104,8 @@ impl Timestamp {
     }
 }
 
-/// Respells the common variants of RFC 3339 as RFC 3339, less a zone that is not there.
+/// Rewrites a common variant of RFC 3339 as RFC 3339; a missing zone stays missing. Other texts become texts
+/// that RFC 3339 refuses, or `None`.
 fn lenient(text: &str) -> Option<String> {
     if !text.is_ascii() || text.len() < 10 {
         return None;
@@ -131,7 +132,7 @@ fn micros_of(duration: Duration) -> i64 {
 }
 
 impl fmt::Display for Timestamp {
-    /// RFC 3339 in UTC with `Z` and always six digits of fraction: sortable as text.
+    /// Writes RFC 3339 in UTC, with `Z` and always six decimals, so that the texts sort by time.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1000)
             .unwrap_or(OffsetDateTime::UNIX_EPOCH);
@@ -155,8 +156,8 @@ impl Serialize for Timestamp {
     }
 }
 
-/// Returns the time until which something waits that was to wait from `noted_at` until `due`. If the wall
-/// clock was set back since, the wait begins anew: it would be longer by as much as the clock was set.
+/// Returns the time at which a wait ends that began at `noted_at` and was to end at `due`. If the wall clock
+/// was set back since `noted_at`, the whole wait begins anew at `now`: otherwise the step would lengthen it.
 #[must_use]
 pub fn due_after_setback(due: Timestamp, noted_at: Timestamp, now: Timestamp) -> Timestamp {
     if noted_at.is_a_step_after(now) {
@@ -166,16 +167,17 @@ pub fn due_after_setback(due: Timestamp, noted_at: Timestamp, now: Timestamp) ->
     }
 }
 
-/// Called by a clock that was moved by hand, so that whoever waits on it looks again.
+/// The function that a clock calls after it was moved by hand, so that waiting threads read it again.
 pub type ClockWaker = Arc<dyn Fn() + Send + Sync>;
 
-/// The two clocks of the service.
+/// A wall clock and a monotonic clock.
 pub trait Clock: Send + Sync {
-    /// The wall clock: for what is stored and sent.
+    /// Returns the time of the wall clock, for what is stored and sent.
     fn now(&self) -> Timestamp;
-    /// Time since an arbitrary start, never going back: for what is waited on.
+    /// Returns the time since an arbitrary start, for waits. It never goes back.
     fn monotonic(&self) -> Duration;
-    /// Registers a waker for clocks that jump. Real clocks do not: the default does nothing.
+    /// Registers a function that the clock calls after it was moved by hand. Only the clocks of tests are:
+    /// the default does nothing.
     fn on_jump(&self, _waker: ClockWaker) {}
 }
 
@@ -184,14 +186,14 @@ pub trait Clock: Send + Sync {
 pub struct SystemClock(Instant);
 
 impl SystemClock {
-    /// A clock whose monotonic time starts now.
+    /// Returns a clock whose monotonic time starts now.
     #[must_use]
     pub fn new() -> Self {
         Self(Instant::now())
     }
 
-    /// Checks that the system's clock, which says `now`, can be used. If it is set to a time before 1970 later,
-    /// the server takes it for 1970.
+    /// Checks that the system's clock, which shows `now`, can be used. If somebody sets it to a time before
+    /// 1970 later, the server uses the start of 1970.
     ///
     /// # Errors
     /// [`ClockNotSet`] before 1970.
@@ -221,7 +223,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// Clocks that move only by hand, for tests of schedules.
+/// Clocks that move only when a test moves them.
 #[derive(Default)]
 pub struct ManualClock {
     state: Mutex<(Timestamp, Duration)>,
@@ -230,7 +232,7 @@ pub struct ManualClock {
 }
 
 impl ManualClock {
-    /// A clock that stands at `now`.
+    /// Returns clocks whose wall clock shows `now`.
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
         Self {
@@ -240,12 +242,13 @@ impl ManualClock {
         }
     }
 
-    /// Returns how many times a thread read it. A thread that waits in an endless loop reads it in each turn.
+    /// Returns how often threads read the monotonic clock. The number grows fast if a thread waits in a loop
+    /// without a pause.
     pub fn looks(&self) -> u64 {
         self.looks.load(Ordering::Relaxed)
     }
 
-    /// Moves both clocks forward and wakes whoever waits.
+    /// Moves both clocks forward, and wakes the threads that wait.
     pub fn advance(&self, by: Duration) {
         {
             let mut state = lock(&self.state);
@@ -255,7 +258,7 @@ impl ManualClock {
         self.wake();
     }
 
-    /// Sets the wall clock alone, as an administrator or NTP may.
+    /// Sets only the wall clock, as an administrator or NTP may.
     pub fn step_wall_clock(&self, to: Timestamp) {
         lock(&self.state).0 = to;
         self.wake();
@@ -284,7 +287,7 @@ impl Clock for ManualClock {
     }
 }
 
-/// A poisoned clock still tells the time.
+/// Takes a lock, even if a panic has poisoned it: the clock can still be read.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex
         .lock()

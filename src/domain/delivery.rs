@@ -1,4 +1,4 @@
-//! Deliveries: one HTTP attempt of an event.
+//! Deliveries: each is one HTTP attempt of an event.
 
 use uuid::Uuid;
 
@@ -6,7 +6,7 @@ use super::attempt_failure::AttemptFailure;
 use super::clock::Timestamp;
 use super::event::Event;
 
-/// The most characters of an answer that are kept.
+/// The most characters of an answer's body that are kept.
 pub const RESPONSE_MAX: usize = 2048;
 
 /// A delivery as it is listed.
@@ -14,9 +14,9 @@ pub const RESPONSE_MAX: usize = 2048;
 pub struct Delivery {
     /// Its id.
     pub id: Uuid,
-    /// The endpoint it went to.
+    /// The endpoint that it went to.
     pub endpoint_id: Uuid,
-    /// The event it was an attempt of.
+    /// The event that it was an attempt of.
     pub event: Event,
     /// Its number, from 1 on, over all runs of the event.
     pub attempt: u32,
@@ -26,7 +26,7 @@ pub struct Delivery {
     pub http_code: Option<u16>,
     /// The reason why there was no answer.
     pub error: Option<AttemptFailure>,
-    /// The first [`RESPONSE_MAX`] characters of the answer, or the error in words.
+    /// The first [`RESPONSE_MAX`] characters of the answer's body, or the error in words.
     pub response: Option<String>,
     /// The time that the attempt took.
     pub duration_ms: u32,
@@ -34,7 +34,7 @@ pub struct Delivery {
     pub created_at: Timestamp,
 }
 
-/// The hundreds of a status code.
+/// The class of a status code: its first digit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CodeClass {
     /// 200 to 299
@@ -73,7 +73,7 @@ impl CodeClass {
         Self::ALL.into_iter().find(|class| class.as_str() == name)
     }
 
-    /// Returns the hundreds digit.
+    /// Returns the first of the three digits.
     #[must_use]
     pub const fn hundreds(self) -> u16 {
         match self {

@@ -1,43 +1,45 @@
-//! The rules by which the server disables an endpoint on its own: the receiver said 410 Gone, or too many
-//! events in a row ended failed.
+//! The rules by which the server disables an endpoint on its own: its receiver answered 410 Gone, or too many
+//! events in a row failed.
 //!
-//! Events count, not attempts: an event fails when its run has ended without success. An event
-//! that was skipped, or whose run the event has left, says nothing; neither does one to an endpoint that is
-//! disabled or deleted already.
+//! Events count, not attempts: an event fails when its run ends without success. Any success sets the count
+//! to zero. An attempt that did not succeed changes nothing if its event was skipped or is in another run by
+//! now, or if the endpoint is already disabled or deleted.
 
 use super::endpoint::DisabledReason;
 use super::event_state::{EventState, Verdict};
 
-/// The part of an endpoint that the rules look at.
+/// The part of an endpoint that the rules need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FailureStreak {
-    /// Events in a row that ended failed.
+    /// The number of events in a row that failed.
     pub failures: u32,
-    /// True while it is neither disabled nor deleted.
+    /// True while the endpoint is neither disabled nor deleted.
     pub is_enabled: bool,
 }
 
-/// The part of an attempt that the rules look at.
+/// The part of an attempt that the rules need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EndpointAttempt {
-    /// The decision on its event.
+    /// The verdict on its event.
     pub verdict: Verdict,
-    /// The state that it gave to its event; `None`: the event had left the attempt's run.
+    /// The state that the attempt gave to its event; `None` if the event was no longer in the attempt's run.
     pub state: Option<EventState>,
-    /// True if a request was made. A run that ended while it waited says nothing of its endpoint.
+    /// True if a request was made. False for a run that ended while it waited, which tells nothing about the
+    /// endpoint.
     pub was_made: bool,
 }
 
 /// The effect of an attempt on its endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EndpointEffect {
-    /// Events in a row that ended failed, from now on.
+    /// The new number of events in a row that failed.
     pub failures: u32,
-    /// The reason for which the endpoint is to be disabled, if it is.
+    /// The reason for disabling the endpoint now, if there is one.
     pub disable: Option<DisabledReason>,
 }
 
-/// Returns the effect of an attempt. `disable_after`: events in a row that disable an endpoint; 0: never.
+/// Returns the effect of an attempt. So many failed events in a row as `disable_after` says disable an
+/// endpoint; 0 means never.
 #[must_use]
 pub fn after_attempt(
     endpoint: FailureStreak,

@@ -7,10 +7,10 @@ use super::endpoint_url::EndpointUrl;
 use super::event_type::Subscription;
 use super::secret::Secret;
 
-/// How a message is rendered for an endpoint.
+/// The form in which an endpoint gets messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
-    /// `{"type", "timestamp", "data"}` with the producer's bytes.
+    /// `{"type", "timestamp", "data"}`, with the bytes of the producer's data.
     Raw,
     /// A Discord webhook message.
     Discord,
@@ -19,10 +19,10 @@ pub enum Format {
 }
 
 impl Format {
-    /// Every format, in the order in which messages name them; the position is what is stored.
+    /// Every format, in the order in which error messages list them. The database stores the position.
     pub const ALL: [Self; 3] = [Self::Raw, Self::Discord, Self::Slack];
 
-    /// The name on the wire.
+    /// Returns the name on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -32,29 +32,29 @@ impl Format {
         }
     }
 
-    /// The format of that name.
+    /// Returns the format with that name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|format| format.as_str() == name)
     }
 }
 
-/// Why an endpoint is disabled.
+/// The reason why an endpoint is disabled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DisabledReason {
-    /// Somebody set `enabled` to false.
+    /// A caller of the API set `enabled` to false.
     Manual,
-    /// It answered 410 Gone.
+    /// Its receiver answered 410 Gone.
     Gone,
-    /// Too many events in a row ended failed.
+    /// Too many events in a row failed.
     Failing,
 }
 
 impl DisabledReason {
-    /// Every reason; the position is what is stored.
+    /// Every reason. The database stores the position.
     pub const ALL: [Self; 3] = [Self::Manual, Self::Gone, Self::Failing];
 
-    /// The name on the wire.
+    /// Returns the name on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -70,23 +70,23 @@ pub const NAME_MAX: usize = 128;
 /// The longest description of an endpoint, in characters.
 pub const DESCRIPTION_MAX: usize = 1024;
 
-/// The settings of an endpoint that the delivery engine works with.
+/// The settings of an endpoint that the delivery engine needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeliverySettings {
+pub struct TargetSettings {
     /// The URL that receives events.
     pub url: EndpointUrl,
     /// The secret that signs deliveries.
     pub secret: Secret,
 }
 
-/// The settings of an endpoint: all that its owner chooses, but for whether it is enabled.
+/// The settings of an endpoint: all that its owner chooses, except `enabled`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointSettings {
-    /// The part that the delivery engine works with.
-    pub delivery: DeliverySettings,
-    /// The rendering of messages.
+    /// The part that the delivery engine needs.
+    pub target: TargetSettings,
+    /// The form in which it gets messages.
     pub format: Format,
-    /// The event types it is subscribed to; none at all is allowed.
+    /// The event types that it is subscribed to; may be empty.
     pub events: Vec<Subscription>,
     /// The name for people: at most [`NAME_MAX`] characters, all of them visible; may be empty.
     pub name: String,
@@ -95,11 +95,11 @@ pub struct EndpointSettings {
 }
 
 impl EndpointSettings {
-    /// Settings with a random secret, and the defaults for the rest.
+    /// Returns settings with a random secret, and without name and description.
     #[must_use]
     pub fn new(url: EndpointUrl, format: Format, events: Vec<Subscription>) -> Self {
         Self {
-            delivery: DeliverySettings {
+            target: TargetSettings {
                 url,
                 secret: Secret::generate(),
             },
@@ -110,7 +110,7 @@ impl EndpointSettings {
         }
     }
 
-    /// Settings for raw deliveries of every type.
+    /// Returns settings for raw deliveries of every type.
     #[must_use]
     pub fn raw(url: EndpointUrl) -> Self {
         Self::new(url, Format::Raw, vec![Subscription::every_type()])
@@ -128,13 +128,13 @@ pub struct Endpoint {
     pub settings: EndpointSettings,
     /// The reason why it is disabled; `None` while enabled.
     pub disabled_reason: Option<DisabledReason>,
-    /// When it was made.
+    /// The time at which it was made.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// The time of its last change.
     pub modified_at: Option<Timestamp>,
 }
 
-/// A caller's wish for a new endpoint.
+/// A new endpoint, as a caller asks for it.
 #[derive(Clone, Debug)]
 pub struct NewEndpoint {
     /// The workspace that will own it.
@@ -148,43 +148,43 @@ pub struct NewEndpoint {
 pub struct EndpointPatch {
     /// The URL that receives events.
     pub url: Option<EndpointUrl>,
-    /// The rendering of messages.
+    /// The form in which it gets messages.
     pub format: Option<Format>,
     /// The secret that signs deliveries.
     pub secret: Option<Secret>,
-    /// The event types it is subscribed to.
+    /// The event types that it is subscribed to.
     pub events: Option<Vec<Subscription>>,
     /// The name for people; empty: none.
     pub name: Option<String>,
     /// The description for people; empty: none.
     pub description: Option<String>,
-    /// Enabling clears the failure count; disabling skips what is pending.
+    /// True enables: the count of failures begins at zero. False disables: pending events are skipped.
     pub enabled: Option<bool>,
 }
 
 impl EndpointPatch {
-    /// Reports whether nothing is to change.
+    /// Reports whether the patch changes nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Changes `settings`. `enabled` is no setting, and is left to the caller.
+    /// Changes `settings`. Enabling and disabling is left to the caller, as `enabled` is not among them.
     pub fn apply(self, settings: &mut EndpointSettings) {
         fn set<T>(field: &mut T, new: Option<T>) {
             if let Some(new) = new {
                 *field = new;
             }
         }
-        set(&mut settings.delivery.url, self.url);
-        set(&mut settings.delivery.secret, self.secret);
+        set(&mut settings.target.url, self.url);
+        set(&mut settings.target.secret, self.secret);
         set(&mut settings.format, self.format);
         set(&mut settings.events, self.events);
         set(&mut settings.name, self.name);
         set(&mut settings.description, self.description);
     }
 
-    /// Returns the settings of a new endpoint; `None` if a field is absent that has no default.
+    /// Returns the settings of a new endpoint; `None` if a required field is absent.
     #[must_use]
     pub fn into_settings(mut self) -> Option<EndpointSettings> {
         let (url, events) = (self.url.take()?, self.events.take()?);

@@ -1,11 +1,11 @@
-//! The URL of an endpoint: parsed once, at the edge, into a form that can be stored and used.
+//! The URL of an endpoint, parsed once, when a client sends it, into a form that can be stored and used.
 //!
 //! URLs are read as browsers read them (WHATWG): `HTTPS://Example.com:443/a/../b` is stored as
-//! `https://example.com/b`, and `https://0x7f.1/` is recognised as a loopback address. The stored text is the
-//! one that is requested later, so no second parser can read it in another way.
+//! `https://example.com/b`, and `https://0x7f.1/` is recognised as a loopback address. Requests use the
+//! stored text, so no second parser can read the client's text in another way.
 //!
-//! Names are not looked up here, not even `localhost`: the addresses of a name are checked each time before a
-//! request.
+//! Names are not looked up here, not even `localhost`: before each request, the engine checks the addresses
+//! of the name.
 
 use std::fmt;
 
@@ -17,29 +17,29 @@ use super::network_policy::{AddressRefused, NetworkPolicy};
 /// with, and about the longest that every HTTP server accepts.
 pub const MAX_URL_BYTES: usize = 2083;
 
-/// An `https:` (or, where policy allows it, `http:`) URL in WHATWG-normalised form, without
-/// userinfo and at most [`MAX_URL_BYTES`] long. A fragment is kept, though never sent.
+/// An `https:` URL (or an `http:` one, if the policy allows it) in the normal form of WHATWG, without user
+/// name and password, and at most [`MAX_URL_BYTES`] long. A fragment is kept, but never sent.
 ///
 /// `Debug` shows only scheme, host and port: anyone who knows the path of a Slack or Discord webhook can post
 /// to it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct EndpointUrl(String);
 
-/// The reason why a text can't be the URL of an endpoint; `api/validate` has the message for clients.
+/// The reason why a text cannot be the URL of an endpoint; `api/validate` has the messages for clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UrlProblem {
-    /// It has a scheme other than `https:` (or `http:`, where policy allows that).
+    /// It has a scheme other than `https:` (or `http:`, if the policy allows that).
     Scheme {
-        /// True if the policy would have accepted `http:`.
+        /// True if the policy allows `http:`.
         http_allowed: bool,
     },
-    /// It isn't a URL; the field says why.
+    /// It is not a URL; the field says why.
     Parsing(&'static str),
     /// It is longer than [`MAX_URL_BYTES`], as sent or as normalised.
     TooLong,
-    /// It carries a user name or a password.
+    /// It has a user name or a password.
     Userinfo,
-    /// Its host is an IP address that policy forbids.
+    /// Its host is an IP address that the policy forbids.
     ForbiddenAddress(AddressRefused),
 }
 
@@ -87,8 +87,8 @@ impl EndpointUrl {
         Ok(Self(normalised))
     }
 
-    /// Takes a text that [`as_str`](Self::as_str) gave to the store. It is not checked: the policy may have
-    /// changed since, and applies again when the URL is used.
+    /// Takes a stored text, which came from [`as_str`](Self::as_str). It is not checked here, because the
+    /// policy may have changed since; each request checks it again.
     #[must_use]
     pub fn from_stored(normalised: String) -> Self {
         Self(normalised)
@@ -100,7 +100,7 @@ impl EndpointUrl {
         &self.0
     }
 
-    /// Returns the parts of the URL; `None` only for a [stored](Self::from_stored) text that is no URL.
+    /// Returns the parsed URL; `None` only for a [stored](Self::from_stored) text that is no URL.
     #[must_use]
     pub fn url(&self) -> Option<Url> {
         Url::parse(&self.0).ok()
@@ -126,15 +126,15 @@ const BAD_NAME: &str = "invalid international domain name";
 /// Reports whether every character of `name` may occur in a host name. RFC 1123 has no underscore in host
 /// names, but many containers do.
 ///
-/// Browsers also accept quotes, braces and the like. No name server and no certificate has such a name, and
-/// neither does the grammar of RFC 3986, by which the request is written.
+/// Browsers also accept quotes, braces and the like. But no name server and no certificate has such a name,
+/// and RFC 3986, the grammar of requests, does not allow it.
 fn is_name(name: &str) -> bool {
     name.bytes()
         .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_'))
 }
 
 /// Returns the problem for an error of the parser. Clients match on these words, so they are written here:
-/// the parser's own may change. A character that no domain may contain counts as a bad domain name.
+/// the parser's own words may change. A domain with a forbidden character counts as a bad domain name.
 fn parse_problem(error: ParseError) -> UrlProblem {
     match error {
         ParseError::EmptyHost => UrlProblem::Parsing("empty host"),

@@ -1,4 +1,4 @@
-//! Events: one message bound for one endpoint.
+//! Events: each is one message for one endpoint.
 
 use uuid::Uuid;
 
@@ -8,13 +8,13 @@ use super::event_type::EventType;
 /// The status of an event, as the API shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EventStatus {
-    /// Not delivered yet: waiting, in flight, or between retries.
+    /// Not delivered yet: an attempt is under way, or the event waits for one.
     Pending,
-    /// Answered with a 2xx.
+    /// The receiver answered with a 2xx.
     Succeeded,
-    /// All retries used up, or refused for good.
+    /// The last run ended without success.
     Failed,
-    /// Not delivered before its endpoint was disabled or deleted.
+    /// The endpoint was disabled or deleted before the event was delivered.
     Skipped,
 }
 
@@ -45,9 +45,9 @@ impl EventStatus {
 pub struct Event {
     /// Its id: the `webhook-id` header on every attempt.
     pub id: Uuid,
-    /// The message it carries.
+    /// The message that it carries.
     pub message_id: Uuid,
-    /// The endpoint it goes to.
+    /// The endpoint that it goes to.
     pub endpoint_id: Uuid,
     /// The message's type.
     pub event_type: EventType,
@@ -61,7 +61,7 @@ pub struct Event {
     pub next_attempt_at: Option<Timestamp>,
     /// The exact body sent; `None` once archived.
     pub payload: Option<String>,
-    /// The time of its publish.
+    /// The time at which its message was published.
     pub created_at: Timestamp,
     /// The time of its last change.
     pub modified_at: Option<Timestamp>,

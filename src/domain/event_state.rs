@@ -1,19 +1,21 @@
 //! The states of an event, and the rules by which an attempt moves an event from one to the next.
 //!
 //! A run is one pass of one event through the retry schedule. An attempt belongs to the run in which it
-//! started. When it ends, the event may be in another run: it was redelivered meanwhile, or its endpoint
-//! was disabled and the event skipped. Every store applies these rules; none has its own.
+//! started. When the attempt ends, the event may have left that run: it was redelivered meanwhile, which
+//! started another run, or it was skipped because its endpoint was disabled or deleted. Every store applies
+//! these rules; none has its own.
 
 use super::clock::Timestamp;
 use super::event::EventStatus;
 
-/// A run's number. It comes from the same sequence as the numbers of events, and the first run of an event
+/// The number of a run. It comes from the same sequence as the numbers of events; the first run of an event
 /// has the number of the event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Run(pub i64);
 
 impl Run {
-    /// Reports whether this run is skipped at an endpoint whose runs are skipped up to `skip_through`.
+    /// Reports whether the run is skipped at an endpoint whose runs are skipped up to and including
+    /// `skip_through`.
     #[must_use]
     pub fn is_skipped(self, skip_through: Self) -> bool {
         self <= skip_through
@@ -23,15 +25,15 @@ impl Run {
 /// The state of an event, as a store keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EventState {
-    /// No attempt was made. The event is in its first run, and is due.
+    /// The event is in its first run, no attempt was made yet, and one is due.
     Fresh,
-    /// It waits until it is due for another attempt, or for the first one of a redelivery.
+    /// The event waits until another attempt is due, or the first one of a redelivery.
     Retry,
-    /// An attempt got through. Final, unless the event is redelivered, as are the next two.
+    /// An attempt succeeded. This state and the two below are final, unless the event is redelivered.
     Succeeded,
-    /// The run ended without success: retries are used up, or the receiver refused for good.
+    /// The run ended without success.
     Failed,
-    /// Its endpoint was disabled or deleted while the event was pending.
+    /// The endpoint was disabled or deleted while the event was pending.
     Skipped,
 }
 
@@ -45,7 +47,7 @@ impl EventState {
         Self::Skipped,
     ];
 
-    /// Returns the state of a pending event, by the attempts that were made in all of its runs.
+    /// Returns the state of a pending event. `attempts` counts those of all its runs.
     #[must_use]
     pub const fn pending(is_first_run: bool, attempts: u32) -> Self {
         if is_first_run && attempts == 0 {
@@ -55,14 +57,14 @@ impl EventState {
         }
     }
 
-    /// Reports whether another attempt is to be made.
+    /// Reports whether another attempt follows.
     #[must_use]
     pub const fn is_pending(self) -> bool {
         matches!(self, Self::Fresh | Self::Retry)
     }
 
-    /// Returns the status that callers see. A pending event whose run is skipped is shown as skipped at
-    /// once, although the store changes its state later.
+    /// Returns the status that callers see. A pending event whose run is skipped is shown as skipped at once,
+    /// although a sweep changes its stored state only later.
     #[must_use]
     pub const fn status(self, is_run_skipped: bool) -> EventStatus {
         match self {
@@ -74,7 +76,7 @@ impl EventState {
         }
     }
 
-    /// Returns the states that events of a status have, apart from skipped runs that are yet to be swept.
+    /// Returns the states that events of a status have, except for skipped runs that no sweep has marked yet.
     #[must_use]
     pub const fn of_status(status: EventStatus) -> &'static [Self] {
         match status {
@@ -86,16 +88,16 @@ impl EventState {
     }
 }
 
-/// The decision on an event after an attempt.
+/// The verdict on an event after an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The attempt got through.
+    /// The attempt succeeded.
     Succeeded,
     /// Another attempt is made at this time.
     RetryAt(Timestamp),
     /// No further attempt is made.
     Failed,
-    /// No further attempt is made, and the receiver asked for none ever again (410).
+    /// No further attempt is made, because the receiver is gone for good (410).
     Gone,
 }
 
@@ -104,14 +106,14 @@ pub enum Verdict {
 pub struct Progress {
     /// Its state.
     pub state: EventState,
-    /// Its current run, or the last one if the state is final.
+    /// Its current run; if the state is final, its last run.
     pub run: Run,
-    /// Attempts made in that run.
+    /// The number of attempts made in that run.
     pub run_attempt: u32,
 }
 
 impl Progress {
-    /// Returns the position of an event that is published and has this number.
+    /// Returns the position of an event just published; the number of its first run is its own number.
     #[must_use]
     pub const fn published(first_run: Run) -> Self {
         Self {
@@ -121,7 +123,7 @@ impl Progress {
         }
     }
 
-    /// Returns the position of an event that is redelivered, in the new run of this number.
+    /// Returns the position of an event just redelivered, in the run `new_run`.
     #[must_use]
     pub const fn redelivered(new_run: Run) -> Self {
         Self {
@@ -131,7 +133,7 @@ impl Progress {
         }
     }
 
-    /// Reports whether the event is still in `run`. If it is not, it has left the run.
+    /// Reports whether the event is still in `run`, and pending. If not, it has left the run.
     #[must_use]
     pub fn is_in(self, run: Run) -> bool {
         self.run == run && self.state.is_pending()
@@ -147,8 +149,8 @@ pub struct NextState {
     pub due: Option<Timestamp>,
 }
 
-/// Returns the state that an attempt gives to an event that is still in the attempt's run. A skipped run
-/// makes no further attempt, and did not fail: its endpoint was disabled or deleted meanwhile.
+/// Returns the state that an attempt gives to an event that is still in the attempt's run. In a skipped run,
+/// whose endpoint was disabled or deleted meanwhile, no attempt follows, and the event has not failed.
 #[must_use]
 pub const fn next_state(verdict: Verdict, is_run_skipped: bool) -> NextState {
     let (state, due) = match verdict {
@@ -160,11 +162,11 @@ pub const fn next_state(verdict: Verdict, is_run_skipped: bool) -> NextState {
     NextState { state, due }
 }
 
-/// Returns the state that an attempt of `run` gives to an event that has left that run; `None`: it keeps
-/// the one it has.
+/// Returns the state that an attempt of `run` gives to an event that has left that run. `None` if the event
+/// keeps its state.
 ///
-/// A success counts if it is the newest result that there is: the event was skipped in the same run, or a
-/// newer run has not made an attempt yet. Any other result is void, as a newer run decides.
+/// Only a success counts, and only if it is the newest result: the event was skipped in the same run, or the
+/// newer run has had no attempt yet. Otherwise the newer run decides.
 #[must_use]
 pub fn next_state_after_left_run(
     event: Progress,

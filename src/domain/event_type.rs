@@ -1,4 +1,4 @@
-//! Event types and the subscriptions that select them.
+//! Event types, and the subscriptions with which an endpoint selects them.
 
 use std::fmt;
 
@@ -10,10 +10,10 @@ pub const EVENT_TYPE_MAX: usize = 128;
 /// The most subscriptions of one endpoint: all of them are matched at every publish.
 pub const SUBSCRIPTIONS_MAX: usize = 100;
 
-/// The pattern of an event type, shown to the sender of a bad one.
+/// The pattern of an event type, which the error for a bad one shows.
 pub const EVENT_TYPE_PATTERN: &str = r"^(?=.{1,128}$)[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)*$";
 
-/// The pattern of a subscription, shown to the sender of a bad one.
+/// The pattern of a subscription, which the error for a bad one shows.
 pub const SUBSCRIPTION_PATTERN: &str =
     r"^(?=.{1,128}$)(\*|[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)*(\.\*)?)$";
 

@@ -1,10 +1,10 @@
 //! The bodies of deliveries for the incoming webhooks of Discord and Slack.
 //!
-//! `data` is any JSON that its producer wrote: numbers too large for any machine type, lone surrogates,
-//! duplicate keys. Rendering never fails: it takes members as they are spelled and converts none. Each text
-//! is escaped for the service's markup and then cut to the service's limit, never within a character or an
-//! escape. Lengths are counted in UTF-16 units, the strictest meaning of "characters" in either service's
-//! documentation.
+//! `data` is any JSON that the producer wrote. It may have numbers too large for any machine type, lone
+//! surrogates, and duplicate keys. Rendering never fails, because it shows numbers as they are spelled and
+//! converts none. Each text is escaped for the service's markup and cut to the service's limit, never within
+//! a character or an escape. Lengths count UTF-16 units: the documentation of both services says
+//! "characters", and this is the strictest meaning.
 
 mod discord;
 mod slack;
@@ -16,10 +16,10 @@ use super::endpoint::Format;
 use super::event_type::EventType;
 
 /// Returns the body of a delivery in `format`, for a message of `event_type` published in `workspace`. `None`
-/// for a format that sends the data as it is.
+/// for `raw`, which sends the data as it is.
 ///
-/// The summary has all that is shown of the data and is short, so rendering takes the same time whatever was
-/// published.
+/// The summary is short and has everything that is shown of the data, so a large message takes no longer to
+/// render than a small one.
 #[must_use]
 pub fn render(
     format: Format,

@@ -1,22 +1,22 @@
-//! An endpoint's health: a circuit breaker, and the limits that follow from it. Pure rules.
+//! The health of an endpoint: its class, its concurrency limit, and its circuit breaker. Pure rules.
 //!
-//! Three rules keep a dead or slow receiver from slowing the others. The *class* of an endpoint decides
-//! which share of the senders it draws on, together with all others of that class. Its *concurrency limit*
-//! is the most attempts that it may have in flight (additive increase, multiplicative decrease). Its *rest*
-//! is the open state of the breaker: no attempt starts for a while. After that the breaker is half-open: one
+//! Three rules keep a dead or slow receiver from slowing the others. The *class* of an endpoint decides which
+//! share of the senders it uses, together with all other endpoints of that class. Its *concurrency limit* is
+//! the most attempts that it may have in flight (additive increase, multiplicative decrease). Its *rest* is
+//! the open state of the breaker: no attempt starts for a while. After the rest the breaker is half-open: one
 //! attempt, the probe, decides whether the endpoint rests again, for longer.
 
 use std::time::Duration;
 
 use super::retry::vary;
 
-/// The age at which an attempt in flight makes its endpoint bad; so does an attempt that took longer.
+/// The duration above which an attempt, finished or in flight, makes its endpoint bad.
 pub const SLOW: Duration = Duration::from_secs(1);
 
-/// Failed attempts in a row after which an endpoint rests.
+/// The number of failed attempts in a row after which an endpoint rests.
 const FAILURES_TO_REST: u32 = 3;
 
-/// The length of the first, second … rest; the last one repeats.
+/// The lengths of the first, second … rest. The last length is used for all further ones.
 const RESTS: [Duration; 5] = [
     Duration::from_secs(5),
     Duration::from_secs(30),
@@ -25,7 +25,7 @@ const RESTS: [Duration; 5] = [
     Duration::from_mins(30),
 ];
 
-/// An endpoint's class: the share of the senders that it draws on.
+/// The class of an endpoint, which decides the share of the senders that it uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
     /// The last attempt was a 2xx within [`SLOW`], and none in flight is older than that.
@@ -41,9 +41,9 @@ pub enum Class {
 pub enum HealthSignal {
     /// 2xx
     Success,
-    /// Unreachable, 5xx or 429.
+    /// A 5xx, a 429, or no answer for another reason than a timeout.
     Failure,
-    /// No answer in time: the most expensive failure, as it keeps its sender busy for the longest time.
+    /// No answer in time. This failure costs most, because it keeps a sender busy for the longest time.
     Timeout,
     /// An answer that says nothing about health: 3xx, and 4xx except 429.
     Refusal,
@@ -54,7 +54,7 @@ pub enum HealthSignal {
 pub enum Rest {
     /// Closed: attempts may start.
     None,
-    /// Open: no attempt starts before this time. The first one then is the probe.
+    /// Open: no attempt starts before this time. The first one after it is the probe.
     Until(Duration),
     /// Half-open: the probe is in flight, and no other attempt starts.
     Probing,
@@ -68,12 +68,12 @@ pub struct Health {
     cap: u32,
     failures_in_row: u32,
     rest: Rest,
-    rests: usize,
+    rests_in_row: usize,
     retry_after_until: Duration,
 }
 
 impl Health {
-    /// Returns the health of an endpoint that was never tried. `cap` is the highest concurrency limit.
+    /// Returns the health of an endpoint without attempts. `cap` is the highest concurrency limit.
     #[must_use]
     pub const fn new(cap: u32) -> Self {
         Self {
@@ -82,12 +82,12 @@ impl Health {
             cap,
             failures_in_row: 0,
             rest: Rest::None,
-            rests: 0,
+            rests_in_row: 0,
             retry_after_until: Duration::ZERO,
         }
     }
 
-    /// Returns the share of the senders that the endpoint draws on.
+    /// Returns the class of the endpoint.
     #[must_use]
     pub const fn class(&self) -> Class {
         self.class
@@ -116,7 +116,8 @@ impl Health {
             }
     }
 
-    /// Returns when [`Health::may_start`] becomes true without any further call, if it is false now.
+    /// Returns the time at which [`Health::may_start`] becomes true by itself. `None` if it is true now, or
+    /// if the end of the probe decides.
     #[must_use]
     pub fn wakes_at(&self, now: Duration) -> Option<Duration> {
         let rest = match self.rest {
@@ -127,7 +128,8 @@ impl Health {
         Some(rest.max(self.retry_after_until)).filter(|end| *end > now)
     }
 
-    /// Notes the start of an attempt that had to wait for rests; returns whether it is the probe.
+    /// Notes the start of an attempt that [`Health::may_start`] allowed; returns whether it is the probe. Not
+    /// to be called for a redelivery, which does not wait for a rest.
     pub const fn started(&mut self) -> bool {
         let probes = matches!(self.rest, Rest::Until(_));
         if probes {
@@ -136,7 +138,7 @@ impl Health {
         probes
     }
 
-    /// Notes that the sender skipped the probe: the next attempt is the probe instead.
+    /// Notes that the sender skipped the probe. The next attempt is the probe instead.
     pub const fn probe_skipped(&mut self, now: Duration) {
         if let Rest::Probing = self.rest {
             self.rest = Rest::Until(now);
@@ -148,8 +150,9 @@ impl Health {
         self.class = Class::Bad;
     }
 
-    /// Notes the end of an attempt. `slow_ones`: another one in flight is older than [`SLOW`]. `probe`:
-    /// [`Health::started`] returned true for this attempt; only the probe lengthens a rest.
+    /// Notes the end of an attempt. `slow_ones`: another attempt in flight is older than [`SLOW`]. `probe`:
+    /// [`Health::started`] returned true for this attempt; only the end of the probe makes a rest longer.
+    /// `random` is uniform in 0..1.
     pub fn finished(
         &mut self,
         signal: HealthSignal,
@@ -164,7 +167,7 @@ impl Health {
         match signal {
             HealthSignal::Success => {
                 self.failures_in_row = 0;
-                self.rests = 0;
+                self.rests_in_row = 0;
                 self.rest = Rest::None;
                 self.concurrency_limit = (self.concurrency_limit + 1).min(self.cap);
                 return;
@@ -180,8 +183,8 @@ impl Health {
             };
         let begins = self.rest == Rest::None && self.failures_in_row >= FAILURES_TO_REST;
         if begins || (probe && self.rest == Rest::Probing) {
-            let wait = RESTS[self.rests.min(RESTS.len() - 1)];
-            self.rests += 1;
+            let wait = RESTS[self.rests_in_row.min(RESTS.len() - 1)];
+            self.rests_in_row += 1;
             self.rest = Rest::Until(now + vary(wait, random));
         }
     }
@@ -191,8 +194,8 @@ impl Health {
         self.retry_after_until = self.retry_after_until.max(until);
     }
 
-    /// Forgets everything: the endpoint has another URL, or was enabled again. The caller no longer reports
-    /// the attempts that are in flight.
+    /// Forgets everything, because the endpoint has another URL or was enabled again. After that, the caller
+    /// must not report the attempts that are in flight.
     pub fn reset(&mut self) {
         *self = Self::new(self.cap);
     }

@@ -1,8 +1,9 @@
 //! Public ids: UUIDs of version 4 that sort by time.
 //!
-//! Clients check for version 4 (RFC 9562, section 5.4), whose other bits are free. Here the first 48 are the
-//! clock in milliseconds, so that ids of the same time are close together in the index of ids: each random id
-//! would touch another page of it. 74 random bits remain, too many to guess.
+//! Clients check for version 4 (RFC 9562, section 5.4), in which all bits but those of version and variant
+//! are free. Here the first 48 bits are the wall clock in milliseconds, so that ids of the same time are on
+//! the same pages of the index of ids; each random id would be on another page. The other 74 bits are random,
+//! so that nobody can guess an id.
 
 use rand::RngExt;
 use uuid::{Builder, Uuid};

@@ -1,4 +1,4 @@
-//! Messages, which producers publish and endpoints receive as events.
+//! Messages: producers publish them, and endpoints receive them as events.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::clock::Timestamp;
 use super::event_type::EventType;
 use super::format::Summary;
 
-/// The greatest depth of `data`; deeper input would overflow the stack of many readers.
+/// The greatest depth of `data`; deeper data would overflow the stack of many JSON parsers.
 pub const DATA_DEPTH_MAX: usize = 128;
 
 /// The longest idempotency key, in visible ASCII characters.
@@ -18,20 +18,21 @@ pub const IDEMPOTENCY_KEY_MAX: usize = 255;
 /// The time for which an idempotency key is kept. A later publish with the same key is a new message.
 pub const IDEMPOTENCY_PERIOD: Duration = Duration::from_hours(24);
 
-/// An accepted message, to be stored and fanned out.
+/// An accepted message, which is to be stored with an event for each endpoint that wants it.
 #[derive(Clone, Debug)]
 pub struct NewMessage {
     /// The workspace whose endpoints may receive it.
     pub workspace_id: Uuid,
     /// Its type.
     pub event_type: EventType,
-    /// The producer's time as sent; `None`: the server's clock.
+    /// The producer's time as sent; `None` for the time of the server's clock.
     pub timestamp: Option<String>,
     /// Any JSON, byte for byte as sent.
     pub data: Box<RawValue>,
     /// The key by which a repeated publish gets the first result again.
     pub idempotency: Option<Idempotency>,
-    /// The part of the data that Discord and Slack messages show; `None`: it is read from `data` when needed.
+    /// The part of the data that Discord and Slack messages show. If it is `None`, it is read from `data`
+    /// when needed.
     pub summary: Option<Summary>,
 }
 
@@ -53,13 +54,13 @@ pub struct Message {
     pub event_type: EventType,
     /// The producer's time as sent, or the server's.
     pub timestamp: String,
-    /// The workspace it was published in.
+    /// The workspace in which it was published.
     pub workspace_id: Uuid,
     /// Its events: event id and endpoint id of each.
     pub events: Vec<(Uuid, Uuid)>,
 }
 
-/// Returns the body of a `raw` delivery; `data` keeps the producer's bytes.
+/// Returns the body of a `raw` delivery, with the producer's bytes of `data`.
 #[must_use]
 pub fn raw_body(event_type: &EventType, timestamp: &str, data: &RawValue) -> Vec<u8> {
     let data = data.get().as_bytes();
@@ -76,7 +77,7 @@ pub fn raw_body(event_type: &EventType, timestamp: &str, data: &RawValue) -> Vec
     body
 }
 
-/// Returns the time of a message whose producer sent none.
+/// Returns the timestamp of a message whose producer sent none.
 #[must_use]
 pub fn server_timestamp(now: Timestamp) -> String {
     now.to_string()

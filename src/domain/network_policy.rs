@@ -1,33 +1,32 @@
-//! The addresses that a webhook may be sent to.
+//! The addresses to which a webhook may be sent.
 //!
-//! The owner of an endpoint chooses its URL, but the request leaves from the operator's network. Without a
+//! The owner of an endpoint chooses its URL, but the request comes from the operator's network. Without a
 //! rule, the owner could make Hookpost call the cloud's metadata service or an internal database (server-side
-//! request forgery). The rule is a list of allowed addresses, not of forbidden ones: only globally reachable
-//! unicast addresses pass. All entries of the IANA special-purpose registries are refused, including the few
-//! that are marked as globally reachable (anycast services such as AS112), because no receiver of webhooks
-//! has such an address.
+//! request forgery). So only globally reachable unicast addresses are allowed. All entries of the IANA
+//! special-purpose registries are refused, also the few that are marked as globally reachable (anycast
+//! services such as AS112), because no receiver of webhooks has such an address.
 //!
-//! Addresses that contain another address (v4-mapped, v4-compatible, v4-translated, NAT64, 6to4, Teredo) are
-//! refused whatever they contain: DNS has no reason to return one, and a judgement of the inner address would
-//! need to know every translator on the path.
+//! IPv6 addresses that contain an IPv4 address (v4-mapped, v4-compatible, v4-translated, NAT64, 6to4, Teredo)
+//! are refused, whichever address they contain. DNS has no reason to return one, and to judge the inner
+//! address, the policy would have to know every translator on the path.
 //!
-//! The policy is checked when an address is about to be used, not only when a URL is accepted: a name may
-//! resolve to another address each time.
+//! The engine checks the policy before each request, not only when the API accepts a URL: a name may resolve
+//! to another address each time.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-/// The rule for URLs and addresses. [`NetworkPolicy::strict`] is the default.
+/// The rule for the URLs and addresses of receivers. [`NetworkPolicy::strict`] is the default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NetworkPolicy {
     /// True if plain `http:` URLs may be used besides `https:`.
     pub allow_http: bool,
     /// Networks that are allowed although the policy would refuse them.
     ///
-    /// A network allows exactly the addresses it names. In particular `10.0.0.0/8` does not allow the
-    /// v4-mapped spelling `::ffff:10.0.0.1`: no receiver needs it, and an operator who reads the setting
-    /// should see all that it allows. `::ffff:10.0.0.0/104` would allow it.
+    /// A network allows exactly its own addresses. For example, `10.0.0.0/8` does not allow the v4-mapped
+    /// spelling `::ffff:10.0.0.1`, but `::ffff:10.0.0.0/104` does: no receiver needs such a spelling, and an
+    /// operator who reads the setting should see all that it allows.
     pub allow: Vec<IpNet>,
 }
 

@@ -1,9 +1,9 @@
 //! Rate limits: token buckets that fill steadily, one per key.
 //!
 //! The rule is the generic cell rate algorithm. For each key it keeps only the time at which the bucket will
-//! be full again. So no sweep is needed, no count is wrong at the turn of a minute, and an unused key costs
-//! nothing. These are a dozen lines, and not the `governor` crate, because that does not bound the number of
-//! keys, does not say when a bucket is full, and brings seven crates.
+//! be full again. So no thread has to fill buckets, and a burst at the turn of a minute does not get twice
+//! the limit. The crate `governor` is not used, because it does not bound the number of keys, does not say
+//! when a bucket is full, and brings seven other crates for a dozen lines.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -12,7 +12,8 @@ use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// A limit of requests: so many at once, and then as many per minute, spread evenly.
+/// A limit of requests: a bucket for `limit` requests that fills steadily within a minute. So `limit`
+/// requests may come at once, and then one each `interval`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quota {
     limit: u32,
@@ -24,16 +25,16 @@ pub struct Quota {
 pub struct RateLimitStatus {
     /// The size of the bucket.
     pub limit: u32,
-    /// The number of further requests that would be allowed now.
+    /// The number of further requests that are allowed now.
     pub remaining: u32,
-    /// The time until the bucket is full, if it is not used.
+    /// The time until the bucket is full, if no request comes.
     pub full_in: Duration,
-    /// `None` if the request was allowed; else the time until one is.
+    /// `None` if the request was allowed; otherwise the time until one is allowed.
     pub retry_in: Option<Duration>,
 }
 
 impl Quota {
-    /// Returns a bucket of `limit` that takes a minute to fill.
+    /// Returns the limit for a bucket of `limit` requests.
     #[must_use]
     pub fn per_minute(limit: NonZeroU32) -> Self {
         Self {
@@ -42,9 +43,9 @@ impl Quota {
         }
     }
 
-    /// Takes one request at `now` out of a bucket that is full at `full_at`. Returns the time at which it is
-    /// full after that, and its status. A refused request takes nothing out. Both times are of one clock that
-    /// never goes back.
+    /// Takes one request, at `now`, out of a bucket that will be full at `full_at`. Returns the new time at
+    /// which the bucket will be full, and its status. A refused request takes nothing out. Both times are of
+    /// one clock that never goes back.
     #[must_use]
     pub fn take(self, full_at: Duration, now: Duration) -> (Duration, RateLimitStatus) {
         let missing = full_at.saturating_sub(now);
@@ -69,20 +70,20 @@ impl Quota {
     }
 }
 
-/// A limit of bytes: so many at once, and then as many per minute, spread evenly.
+/// A limit of bytes: a bucket for so many bytes that fills steadily within a minute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Volume(NonZeroU64);
+pub struct ByteQuota(NonZeroU64);
 
-impl Volume {
-    /// Returns a bucket of `bytes` that takes a minute to fill.
+impl ByteQuota {
+    /// Returns the limit for a bucket of `bytes`.
     #[must_use]
     pub const fn per_minute(bytes: NonZeroU64) -> Self {
         Self(bytes)
     }
 
-    /// Takes `bytes` at `now` out of a bucket that is full at `full_at`, and returns the time at which it is
-    /// full after that. More bytes than the bucket holds are allowed when it is full; the next ones wait
-    /// longer for them. Both times are of one clock that never goes back.
+    /// Takes `bytes`, at `now`, out of a bucket that will be full at `full_at`, and returns the new time at
+    /// which it will be full. More bytes than the bucket holds are allowed when it is full; the next bytes
+    /// then wait until the bucket has made up for them. Both times are of one clock that never goes back.
     ///
     /// # Errors
     /// The time until so many bytes are allowed; nothing is taken out of the bucket.
@@ -99,8 +100,9 @@ impl Volume {
     }
 }
 
-/// The buckets of all keys, in bounded memory. When there are too many, the half that was unused for longest
-/// is dropped, which makes those buckets full again.
+/// The buckets of all keys, in bounded memory: for each, the time at which it will be full. When `recent` has
+/// no more room, it becomes `earlier`, and the keys of the old `earlier`, unused for longest, are dropped.
+/// The bucket of a dropped key counts as full.
 #[derive(Debug)]
 struct Buckets<K> {
     /// The most keys in each of the two maps.
@@ -131,19 +133,19 @@ impl<K: Copy + Eq + Hash> Buckets<K> {
     }
 }
 
-/// The limits of bytes of all keys.
+/// A limit of bytes, with a bucket for each key.
 #[derive(Debug)]
-pub struct VolumeLimiter<K> {
-    volume: Volume,
+pub struct ByteRateLimiter<K> {
+    quota: ByteQuota,
     buckets: Buckets<K>,
 }
 
-impl<K: Copy + Eq + Hash> VolumeLimiter<K> {
+impl<K: Copy + Eq + Hash> ByteRateLimiter<K> {
     /// Returns a limiter without keys; it keeps at most `most` of them (at least two).
     #[must_use]
-    pub fn new(volume: Volume, most: usize) -> Self {
+    pub fn new(quota: ByteQuota, most: usize) -> Self {
         Self {
-            volume,
+            quota,
             buckets: Buckets::new(most),
         }
     }
@@ -154,13 +156,13 @@ impl<K: Copy + Eq + Hash> VolumeLimiter<K> {
     /// The time until so many bytes are allowed.
     pub fn take(&mut self, key: K, now: Duration, bytes: u64) -> Result<(), Duration> {
         let full_at = self.buckets.full_at(key);
-        let taken = self.volume.take(full_at, now, bytes);
+        let taken = self.quota.take(full_at, now, bytes);
         self.buckets.set(key, taken.unwrap_or(full_at));
         taken.map(drop)
     }
 }
 
-/// The limits of requests of all keys.
+/// A limit of requests, with a bucket for each key.
 #[derive(Debug)]
 pub struct RateLimiter<K> {
     quota: Quota,
@@ -303,27 +305,27 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is asked for and when: no more goes than the bucket and what flowed in, but for the one
-        /// that may be larger than the bucket; and who waits as long as they were told is let in.
+        /// No more bytes pass than the bucket held and what flowed in, except for one request that may be
+        /// larger than the bucket. A request that waits for the returned time passes.
         #[test]
-        fn bytes_flow_as_the_volume_says(
+        fn bytes_flow_as_the_quota_says(
             limit in 1_u64..10_000_000_000,
             asked in prop::collection::vec((0_u64..120_000, 0_u64..20_000_000_000), 1..100),
         ) {
-            let volume = Volume::per_minute(NonZeroU64::new(limit).unwrap());
+            let quota = ByteQuota::per_minute(NonZeroU64::new(limit).unwrap());
             let (mut now, mut full_at, mut gone, mut largest) = (Duration::ZERO, Duration::ZERO, 0, 0);
             for (wait, bytes) in asked {
                 now += Duration::from_millis(wait);
-                match volume.take(full_at, now, bytes) {
+                match quota.take(full_at, now, bytes) {
                     Ok(after) => {
                         full_at = after;
                         gone += u128::from(bytes);
                         largest = largest.max(bytes);
                     }
                     Err(retry_in) => {
-                        prop_assert!(volume.take(full_at, now + retry_in, bytes).is_ok());
+                        prop_assert!(quota.take(full_at, now + retry_in, bytes).is_ok());
                         let early = now + retry_in.saturating_sub(Duration::from_nanos(1));
-                        prop_assert!(volume.take(full_at, early, bytes).is_err());
+                        prop_assert!(quota.take(full_at, early, bytes).is_err());
                     }
                 }
                 let flowed = u128::from(limit) * now.as_nanos() / MINUTE.as_nanos();
@@ -334,8 +336,9 @@ mod tests {
     }
 
     #[test]
-    fn a_body_larger_than_the_volume_goes_when_nothing_is_owed_and_is_paid_for() {
-        let mut limiter = VolumeLimiter::new(Volume::per_minute(NonZeroU64::new(1000).unwrap()), 4);
+    fn a_body_larger_than_the_quota_goes_when_nothing_is_owed_and_is_paid_for() {
+        let mut limiter =
+            ByteRateLimiter::new(ByteQuota::per_minute(NonZeroU64::new(1000).unwrap()), 4);
         let at = Duration::from_secs(1000);
         assert_eq!(limiter.take('a', at, 3000), Ok(()));
         assert_eq!(limiter.take('b', at, 1000), Ok(()), "another's");

@@ -1,12 +1,12 @@
-//! The retry schedule: when a failed attempt is made again. Pure functions; the caller hands in time and
-//! randomness.
+//! The retry schedule: the times at which failed attempts are made again. Pure functions, to which the caller
+//! passes the time and random numbers.
 
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::clock::Timestamp;
 
-/// The share by which a wait is lengthened or shortened at random, so that events that failed together are
-/// not retried together.
+/// The greatest share by which a random number makes a wait longer or shorter, so that events that failed
+/// together are not retried together.
 const JITTER: f64 = 0.2;
 
 /// The longest time for which `Retry-After` delays an event.
@@ -18,16 +18,16 @@ pub const ENDPOINT_RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
 /// The schedule of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Waits before the second, third … attempt.
+    /// The waits before the second, third … attempt.
     pub waits: Vec<Duration>,
-    /// The length of a run. After that time it fails with its next attempt, or while it waits for a further
-    /// one; it never fails without any attempt.
+    /// The longest time of a run. When it is over, the run fails at its next failed attempt, or while it
+    /// waits for a resting endpoint. A run never fails without any attempt.
     pub expire_after: Duration,
 }
 
 impl RetryPolicy {
-    /// Returns when the next attempt of a run is due, after `made` attempts. `None` if the schedule is used
-    /// up or the run is over.
+    /// Returns the time at which the next attempt of a run is due, after `made` attempts. `None` if the
+    /// schedule or the time of the run is used up.
     ///
     /// `retry_after` never shortens the wait. `random` is uniform in 0..1.
     #[must_use]
@@ -52,7 +52,7 @@ impl RetryPolicy {
         Some(due.min(end))
     }
 
-    /// Returns when a run is over, finished or not.
+    /// Returns the time at which the time of a run is used up.
     #[must_use]
     pub fn expires_at(&self, run_started: Timestamp) -> Timestamp {
         run_started.after(self.expire_after)

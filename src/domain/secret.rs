@@ -1,7 +1,7 @@
 //! Signing secrets of endpoints.
 //!
 //! A secret that begins with `whsec_` has the form of Standard Webhooks: the rest is base64 of the key. A
-//! caller may also choose any other text of 32 to 256 characters; its UTF-8 bytes are the key.
+//! caller may also choose any other text of 32 to 256 characters; its UTF-8 bytes are then the key.
 
 use std::fmt;
 

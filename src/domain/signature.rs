@@ -1,4 +1,4 @@
-//! Signatures of deliveries (Standard Webhooks 1.0, "Webhook Signatures").
+//! The signatures of deliveries (Standard Webhooks 1.0, "Webhook Signatures").
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -10,9 +10,10 @@ use super::secret::Secret;
 
 /// Returns the value of `webhook-signature` for `body`, sent as event `id` at `timestamp` (seconds).
 ///
-/// It has one `v1` entry keyed with the bytes of the whole secret string. For a `whsec_` secret, an entry
-/// keyed with the decoded bytes comes first. So receivers of both conventions find their entry. Exactly one
-/// space joins the entries: the reference libraries split on it.
+/// For a `whsec_` secret it has two `v1` entries. The key of the first is the decoded bytes; the key of the
+/// second is the text of the whole secret. So receivers of both conventions find a valid entry. Any other
+/// secret has only the entry with its text as key. Exactly one space joins the entries, as the reference
+/// libraries expect.
 #[must_use]
 pub fn signature_header(secret: &Secret, id: Uuid, timestamp: i64, body: &[u8]) -> String {
     let literal = entry(secret.reveal().as_bytes(), id, timestamp, body);
@@ -31,9 +32,9 @@ fn entry(key: &[u8], id: Uuid, timestamp: i64, body: &[u8]) -> String {
     format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
 }
 
-/// Reports whether one entry of `header` was made with `secret` for these contents, as a receiver checks it.
-///
-/// The built-in inbox and tests use it. It compares in constant time.
+/// Reports whether one entry of `header` is a valid signature with `secret`, as a receiver checks it: with
+/// the decoded bytes of a `whsec_` secret, or else with its text. Compares in constant time. Only the
+/// built-in inbox and tests use this.
 #[must_use]
 pub fn verify(secret: &Secret, id: &str, timestamp: &str, body: &[u8], header: &str) -> bool {
     let key = secret

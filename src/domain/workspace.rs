@@ -1,9 +1,9 @@
-//! Workspaces: the tenants.
+//! Workspaces, which are the tenants of a server.
 
 use uuid::Uuid;
 
 use super::clock::Timestamp;
-use super::visible::first_invisible;
+use super::invisible::first_invisible;
 
 /// The longest name, in characters.
 pub const NAME_MAX: usize = 64;
@@ -21,7 +21,7 @@ pub struct Workspace {
     pub modified_at: Option<Timestamp>,
 }
 
-/// A name of 1 to [`NAME_MAX`] characters that is not a UUID, so that `NAME-OR-ID` is unambiguous.
+/// A name of 1 to [`NAME_MAX`] characters. It is not a UUID, so that a command can take a name or an id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkspaceName(String);
 

@@ -9,7 +9,7 @@ use super::*;
 /// The longest wait for an event that must happen.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// An output that does with each write as its script says: takes so many bytes of it, or fails.
+/// An output with a script: each write takes the next number of bytes in it, or fails with the next error.
 struct Scripted {
     script: Receiver<io::Result<usize>>,
     written: Sender<Vec<u8>>,
@@ -17,7 +17,7 @@ struct Scripted {
 
 impl Write for Scripted {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // At the end of the script it stalls for ever, and so does the thread that the test leaves behind.
+        // At the end of the test the script ends; the thread, which nothing stops, then waits for ever.
         let taken = self.script.recv().map_err(|_| loop_for_ever());
         let taken = taken.unwrap_or(Ok(0))?.min(bytes.len());
         let _ = self.written.send(bytes[..taken].to_vec());
@@ -78,7 +78,7 @@ impl QueueFixture {
         assert_eq!(String::from_utf8_lossy(&written), text);
     }
 
-    /// Waits until the thread has taken all lines and stalls over the last one.
+    /// Waits until the thread has taken all lines; it then waits for the output to take the last one.
     fn until_it_stalls(&self) {
         let end = Instant::now() + PATIENCE;
         while !self.queue.lock().lines.is_empty() {
@@ -157,11 +157,11 @@ fn a_reader_that_stalls_holds_up_nobody_and_costs_bounded_memory() {
     assert_eq!(fixture.queue.lock().lines.len(), QUEUE_LINES);
     let lost = pushed + 5 * QUEUE_LINES;
     assert_eq!(fixture.queue.lock().lost, u64::try_from(lost).unwrap());
-    // The end of the process does not wait for the lines for ever.
+    // The end of the process does not wait for ever for the output.
     let started = Instant::now();
     fixture.queue.wait(Duration::from_millis(1));
     assert!(started.elapsed() < PATIENCE);
-    // The report of lost lines comes when there is room for it again, after the lines that were queued first.
+    // The report of lost lines comes when there is room for it, after the lines that were queued before.
     for _ in 0..=QUEUE_LINES + 1 {
         fixture.takes(ALL);
     }

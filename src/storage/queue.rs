@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::error::StoreError;
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::Timestamp;
-use crate::domain::endpoint::DeliverySettings;
+use crate::domain::endpoint::TargetSettings;
 pub use crate::domain::event_state::{Run, Verdict};
 
 /// An endpoint's number: small, never used again.
@@ -32,7 +32,7 @@ pub struct Target {
     /// The endpoint's id, for logs.
     pub id: Uuid,
     /// The settings that the engine needs.
-    pub settings: DeliverySettings,
+    pub settings: TargetSettings,
     /// Set if attempts may start.
     pub enabled: bool,
     /// Runs up to this one are skipped.

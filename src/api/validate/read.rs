@@ -23,11 +23,11 @@ use crate::domain::event::EventStatus;
 use crate::domain::event_type::{
     EVENT_TYPE_PATTERN, EventType, SUBSCRIPTION_PATTERN, SUBSCRIPTIONS_MAX, Subscription,
 };
+use crate::domain::invisible::first_invisible;
 use crate::domain::json::Kind;
 use crate::domain::message::DATA_DEPTH_MAX;
 use crate::domain::network_policy::NetworkPolicy;
 use crate::domain::secret::{KEY_BYTES, SECRET_MAX, SECRET_MIN, Secret, SecretProblem};
-use crate::domain::visible::first_invisible;
 use crate::domain::workspace::{NAME_MAX as WORKSPACE_NAME_MAX, NameProblem, WorkspaceName};
 
 /// The longest text filter, in characters: as long as the URLs in which the store searches for it.

@@ -1,4 +1,4 @@
-//! The command: starts server and inbox, shows the demonstration, and runs until it is stopped.
+//! The command `hookpost dev`: starts server and inbox, shows the demonstration, and runs until a signal.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -55,12 +55,12 @@ fn parse_loopback(text: &str) -> Result<SocketAddr, String> {
 impl Dev {
     pub(in crate::cli) fn run(self) -> anyhow::Result<()> {
         raise_open_files();
-        rt::System::new().block_on(self.live())
+        rt::System::new().block_on(self.run_until_signal())
     }
 
-    async fn live(self) -> anyhow::Result<()> {
+    async fn run_until_signal(self) -> anyhow::Result<()> {
         let mut stop = pin!(signal::stop(signal::Hangup::Stops)?);
-        // Removed last, after the store has closed its file.
+        // The folder is removed last, after the store has closed its file.
         let folder = match self.database {
             Some(_) => None,
             None => Some(TempDir::new().context("cannot make a temporary folder")?),
@@ -101,7 +101,7 @@ impl Dev {
         result
     }
 
-    /// Starts the server. Without `--listen`, a port that is taken is replaced by a free one.
+    /// Starts the server. Without `--listen`, it takes a free port if the default one is in use.
     fn start(&self, database: PathBuf) -> anyhow::Result<Application> {
         let mut settings = self.settings(database);
         let clock = Arc::new(SystemClock::new());
@@ -120,7 +120,7 @@ impl Dev {
             storage: StorageSettings { database },
             api: ApiSettings {
                 listen: self.listen.unwrap_or(default.listen),
-                // Only the developer is there, whose scripts may send many requests.
+                // The only client is the developer, whose scripts may send many requests.
                 rate_limit: 0,
                 publish_rate_limit: 0,
                 publish_byte_limit: 0,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use url::Url;
 
 use super::guide::{Guide, INBOX};
-use super::inbox::Secrets;
+use super::inbox::FindSecrets;
 use crate::cli::{database, seed};
 use crate::config::NetworkSettings;
 use crate::domain::access::{Actor, Scopes, Token, TokenKind, Visibility};
@@ -21,7 +21,7 @@ const ENDPOINT_NAME: &str = "The built-in receiver";
 /// The comment of the tokens made here, by which the next start on the same database finds and revokes them.
 const TOKEN_COMMENT: &str = "hookpost dev";
 
-/// Returns a policy that allows plain HTTP and loopback addresses.
+/// Returns the settings that allow plain HTTP and loopback addresses.
 pub(super) fn network() -> NetworkSettings {
     let loopback = ["127.0.0.0/8", "::1/128"];
     NetworkSettings {
@@ -32,7 +32,8 @@ pub(super) fn network() -> NetworkSettings {
     }
 }
 
-/// Makes the data that is missing, and returns the texts that show it. Blocks.
+/// Makes a token in place of earlier ones, and the workspace and the endpoint if they are missing. Returns
+/// the texts that show them. Blocks.
 pub(super) fn make(store: &dyn Store, api: SocketAddr, inbox: SocketAddr) -> anyhow::Result<Guide> {
     let (workspace, _) = database::ensure_workspace(store, seed::DEFAULT_WORKSPACE)?;
     revoke_earlier(store, &workspace)?;
@@ -73,8 +74,8 @@ fn revoke_earlier(store: &dyn Store, workspace: &Workspace) -> Result<(), StoreE
     Ok(())
 }
 
-/// Returns the demonstration's endpoint after it was given `url`: an earlier start may have used another
-/// port.
+/// Sets the URL of the demonstration's endpoint, which is made if it is missing, and returns the endpoint. An
+/// earlier start may have used another port.
 fn point_to(
     store: &dyn Store,
     workspace: &Workspace,
@@ -103,13 +104,13 @@ fn point_to(
     }
 }
 
-/// Returns the function by which the inboxes find the secrets for checking signatures.
-pub(super) fn secrets_in(store: Arc<dyn Store>) -> Secrets {
+/// Returns the function with which the inboxes find the secrets for checking signatures.
+pub(super) fn secrets_in(store: Arc<dyn Store>) -> FindSecrets {
     Arc::new(
         move |path| match with_path(&*store, Visibility::All, path) {
             Ok(endpoints) => endpoints
                 .into_iter()
-                .map(|endpoint| endpoint.settings.delivery.secret)
+                .map(|endpoint| endpoint.settings.target.secret)
                 .collect(),
             Err(error) => {
                 tracing::warn!("cannot look the secrets of {path} up: {error}");
@@ -119,7 +120,8 @@ pub(super) fn secrets_in(store: Arc<dyn Store>) -> Secrets {
     )
 }
 
-/// Returns the newest endpoints on this machine whose URL has this path.
+/// Returns the endpoints whose URL has this path and a loopback host, newest first. Only the newest 100 with
+/// the path in their URL are read.
 fn with_path(
     store: &dyn Store,
     visibility: Visibility,
@@ -137,7 +139,7 @@ fn with_path(
     let endpoints = store.list_endpoints(&filter, page, usize::MAX)?;
     let mut endpoints: Vec<Endpoint> = endpoints.rows.into_iter().map(|row| row.item).collect();
     endpoints.retain(|endpoint| {
-        let url = endpoint.settings.delivery.url.url();
+        let url = endpoint.settings.target.url.url();
         url.is_some_and(|url| url.path() == path && is_local(&url))
     });
     Ok(endpoints)

@@ -1,4 +1,4 @@
-//! The demonstration: one message on its way through the API and the engine to the inbox.
+//! The demonstration: one message that goes through the API and the engine to the inbox.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,7 +17,8 @@ use crate::cli::{output, request};
 use crate::domain::access::Visibility;
 use crate::storage::Store;
 
-/// The longest time of the demonstration. A slow machine needs a second, unless something is wrong.
+/// The longest wait for an answer of the API, and for the message at the inbox: ten times what a slow machine
+/// needs.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Everything that the demonstration needs.
@@ -28,7 +29,7 @@ pub(super) struct Demonstration {
     /// The address of the inboxes.
     pub(super) inbox: SocketAddr,
     pub(super) inboxes: Arc<Inboxes>,
-    /// True if the commands to go on with are to be printed.
+    /// True if further commands to try are to be printed.
     pub(super) next_steps: bool,
     /// True if the data is removed when the program ends.
     pub(super) is_temporary: bool,
@@ -47,8 +48,8 @@ impl Demonstration {
         Ok(())
     }
 
-    /// Publishes a message through the API, waits for it at the inbox, and prints the result. Returns its
-    /// event.
+    /// Publishes a message through the API, waits for it at the inbox, and prints the result. Returns the id
+    /// of the event.
     async fn deliver(&self, guide: &Guide) -> anyhow::Result<Uuid> {
         let started = Instant::now();
         let (api, token, endpoint) = (guide.api, guide.token.clone(), guide.endpoint);
@@ -82,7 +83,7 @@ struct PublishedEvent {
     webhook_endpoint_id: Uuid,
 }
 
-/// Publishes the message of the demonstration, and returns its event for `endpoint`. Blocks.
+/// Publishes the message of the demonstration, and returns the id of its event for `endpoint`. Blocks.
 fn publish(api: SocketAddr, token: &str, endpoint: Uuid) -> anyhow::Result<Uuid> {
     let request = Request::post(format!("http://{api}/api/webhooks/events"))
         .header("authorization", format!("Bearer {token}"))
@@ -100,7 +101,7 @@ fn publish(api: SocketAddr, token: &str, endpoint: Uuid) -> anyhow::Result<Uuid>
     Ok(event.context("the message matched no endpoint")?.id)
 }
 
-/// Returns the reason why an event has not arrived, as far as its attempts tell.
+/// Returns a text with the number of an event's attempts and the result of the last one.
 fn last_attempt(store: &dyn Store, event: Uuid) -> String {
     let event = match store.find_event(Visibility::All, event, 0) {
         Ok(row) => row.item,

@@ -44,7 +44,7 @@ impl Guide {
         )
     }
 
-    /// Returns the text with commands to go on with. `temporary` says that the data is removed at the end.
+    /// Returns the text with further commands to try. `temporary`: the data is removed when the program ends.
     pub(super) fn next_steps(&self, event: Uuid, temporary: bool) -> String {
         let data = if temporary {
             "; its data goes with it (keep it with --database FILE)"
@@ -68,7 +68,7 @@ impl Guide {
         )
     }
 
-    /// Returns a command to paste. None of its parts has a character that a shell treats specially in quotes.
+    /// Returns a command to paste into a shell. It quotes with single quotes, which no part of it contains.
     fn curl(&self, options: &str, path: &str) -> String {
         let space = if options.is_empty() { "" } else { " " };
         format!(

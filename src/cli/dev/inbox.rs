@@ -1,9 +1,10 @@
-//! The built-in receiver: checks signatures as a receiver should, and shows the webhooks it received.
+//! The built-in receiver: a small HTTP server on a loopback port, which checks signatures and shows the
+//! webhooks that it received.
 //!
-//! It is a small HTTP server on a loopback port, so deliveries take the same path as to any other receiver.
-//! It checks signatures with the secrets of the endpoints that point to the inbox. It keeps requests in
-//! memory, within limits. Web pages of other origins can neither read nor fill an inbox through the user's
-//! browser.
+//! Deliveries reach it in the same way as any other receiver. It has several inboxes, each with a name that
+//! is part of the URL. It checks signatures with the secrets of the endpoints whose URL is the inbox's. It
+//! keeps requests in memory, within limits. Web pages of other origins can neither read nor fill an inbox
+//! through the user's browser.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -38,18 +39,19 @@ const BODY_KEPT_BYTES: usize = 16 * 1024;
 /// The largest accepted body: more than the largest that can be published.
 const BODY_MAX_BYTES: usize = 8 << 20;
 
-/// Returns the secrets of the endpoints whose URL has the given path. May block for milliseconds.
-pub(super) type Secrets = Arc<dyn Fn(&str) -> Vec<Secret> + Send + Sync>;
+/// A function that returns the secrets of the endpoints whose URL has the given path. It may block for
+/// milliseconds.
+pub(super) type FindSecrets = Arc<dyn Fn(&str) -> Vec<Secret> + Send + Sync>;
 
 /// All inboxes, by name.
 pub(super) struct Inboxes {
-    secrets: Secrets,
+    secrets: FindSecrets,
     by_name: Mutex<HashMap<String, VecDeque<Received>>>,
     arrival: Notify,
 }
 
 impl Inboxes {
-    pub(super) fn new(secrets: Secrets) -> Arc<Self> {
+    pub(super) fn new(secrets: FindSecrets) -> Arc<Self> {
         Arc::new(Self {
             secrets,
             by_name: Mutex::default(),
@@ -60,7 +62,7 @@ impl Inboxes {
     /// Waits for the request with this `webhook-id`, and returns it.
     pub(super) async fn wait_for(&self, name: &str, id: &str) -> Received {
         loop {
-            // Registered before the look, so that no arrival in between is missed.
+            // Made before the check, so that no arrival after the check is missed.
             let arrival = self.arrival.notified();
             if let Some(received) = self.list(name).into_iter().find(|r| r.id == id) {
                 return received;
@@ -76,7 +78,7 @@ impl Inboxes {
         kept.rev().cloned().collect()
     }
 
-    /// Keeps `received`. Returns false if there are too many inboxes.
+    /// Stores a request in the inbox `name`. Returns false if that would be one inbox too many.
     fn keep(&self, name: &str, received: Received) -> bool {
         let mut inboxes = vital::lock(&self.by_name);
         if !inboxes.contains_key(name) && inboxes.len() >= INBOXES_MAX {
@@ -115,7 +117,7 @@ pub(super) fn serve(listener: TcpListener, inboxes: Arc<Inboxes>) -> io::Result<
         .run())
 }
 
-/// Refuses requests that a browser makes for a page of another origin, or to a name that is not this
+/// Refuses a request that a browser makes for a page of another origin, or whose host name is not this
 /// machine's.
 async fn refuse_other_origins<B: MessageBody + 'static>(
     port: u16,
@@ -165,7 +167,7 @@ async fn receive(
     HttpResponse::build(code).json(serde_json::json!({ "verified": verified }))
 }
 
-/// Returns the request as it is kept; its signature is checked against all `secrets`.
+/// Checks the signature of a request with each of `secrets`, and returns the request as it is kept.
 fn read(request: &HttpRequest, body: &[u8], secrets: &[Secret]) -> Received {
     let header = |name: &str| {
         let value = request.headers().get(name);

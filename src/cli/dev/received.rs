@@ -1,4 +1,4 @@
-//! A request to the built-in receiver, as it is kept and shown.
+//! A request that the built-in receiver got, as it is kept and shown.
 
 use serde::Serialize;
 
@@ -7,17 +7,17 @@ use crate::domain::clock::Timestamp;
 /// A received request.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Received {
-    /// The time of its arrival.
+    /// The time at which the request arrived.
     #[serde(rename = "received_at")]
     pub(super) at: Timestamp,
     /// The `webhook-id` header.
     pub(super) id: String,
-    /// True if one signature is right.
+    /// True if one of the signatures is valid.
     pub(super) verified: bool,
     /// The `webhook-timestamp` header.
     pub(super) timestamp: String,
     /// The `webhook-signature` header.
     pub(super) signature: String,
-    /// The start of its body.
+    /// The start of the body.
     pub(super) body: String,
 }

@@ -1,4 +1,4 @@
-//! A temporary folder that is removed with its owner.
+//! A temporary folder that is removed when its [`TempDir`] is dropped.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ pub(super) struct TempDir(PathBuf);
 
 impl TempDir {
     pub(super) fn new() -> io::Result<Self> {
-        // A name that another user cannot guess and prepare a folder or a link of.
+        // Another user cannot guess the name, and so cannot make a folder or a link of that name first.
         let name = format!("hookpost-dev-{}", Uuid::from_u128(rand::random()).simple());
         let path = std::env::temp_dir().join(name);
         let mut builder = std::fs::DirBuilder::new();

@@ -10,7 +10,7 @@ use crate::delivery::limits::Limits;
 use crate::delivery::protocol::{AttemptReport, AttemptResult, ReadResult};
 use crate::delivery::target::LiveTargets;
 use crate::domain::clock::Timestamp;
-use crate::domain::endpoint::DeliverySettings;
+use crate::domain::endpoint::TargetSettings;
 use crate::domain::endpoint_url::EndpointUrl;
 use crate::domain::retry::RetryPolicy;
 use crate::domain::secret::Secret;
@@ -45,7 +45,7 @@ fn target(enabled: bool, skip_through: i64) -> Target {
         number: NUMBER,
         workspace: WorkspaceNumber(1),
         id: Uuid::nil(),
-        settings: DeliverySettings {
+        settings: TargetSettings {
             url: EndpointUrl::from_stored("https://a".to_owned()),
             secret: Secret::generate(),
         },

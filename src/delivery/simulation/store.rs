@@ -12,7 +12,7 @@ use crate::delivery::protocol::{ReadRequest, ReadResult};
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::{Timestamp, due_after_setback};
 use crate::domain::disabling::{EndpointAttempt, FailureStreak, after_attempt};
-use crate::domain::endpoint::{DeliverySettings, DisabledReason};
+use crate::domain::endpoint::{DisabledReason, TargetSettings};
 use crate::domain::endpoint_url::EndpointUrl;
 use crate::domain::event_state::{
     EventState, NextState, Progress, next_state, next_state_after_left_run,
@@ -111,7 +111,7 @@ impl Store {
             number,
             workspace,
             id: Uuid::nil(),
-            settings: DeliverySettings {
+            settings: TargetSettings {
                 url: EndpointUrl::from_stored(String::new()),
                 secret: Secret::parse("a secret of at least 32 characters").unwrap(),
             },

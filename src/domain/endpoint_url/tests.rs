@@ -158,7 +158,7 @@ fn parts_of_a_stored_url() {
 }
 
 proptest! {
-    /// Parsing what was stored stores the same again, and no input of any kind panics.
+    /// A stored URL, parsed again, stays the same, and no input panics.
     #[test]
     fn normalising_is_idempotent(input in "(https://[a-z0-9.:\\[\\]@%/?# ä\u{202e}]{0,40}|.{0,40})") {
         if let Ok(url) = EndpointUrl::parse(&input, &open()) {

@@ -1,8 +1,8 @@
-//! Messages for Discord's "Execute Webhook": one embed.
+//! Messages for Discord's incoming webhooks ("Execute Webhook"): one embed each.
 
 use serde::Serialize;
 
-use super::summary::{Member, Summary};
+use super::summary::{ShownMember, Summary};
 use super::text::{fit, iso8601, utf16};
 use crate::domain::event_type::EventType;
 
@@ -13,7 +13,7 @@ pub(super) const VALUE_MAX: usize = 1024;
 /// The limit for title, description, names and values of fields, footer and author together.
 pub(super) const EMBED_MAX: usize = 6000;
 
-/// The longest values that are shown side by side.
+/// The greatest length of a value whose field is shown beside others.
 const INLINE_MAX: usize = 40;
 /// The color of the stripe at the embed's side.
 const COLOR: u32 = 0x2F_6F_EB;
@@ -27,7 +27,7 @@ struct Message<'a> {
     allowed_mentions: AllowedMentions,
 }
 
-/// The mentions that notify people: an empty list, so none does, whatever the text says.
+/// The kinds of mentions that notify people. The list is empty, so no mention in the text notifies anybody.
 #[derive(Serialize)]
 struct AllowedMentions {
     parse: [&'static str; 0],
@@ -87,8 +87,8 @@ pub(super) fn render(
     serde_json::to_vec(&message).expect("strings and numbers always serialise into memory")
 }
 
-/// Returns the fields, with long values cut to one common length so that all fields fit into `room`.
-fn fields(workspace: &str, members: &[Member], room: usize) -> Vec<Field> {
+/// Returns the fields. Long values are cut to one common length, so that all fields fit into `room`.
+fn fields(workspace: &str, members: &[ShownMember], room: usize) -> Vec<Field> {
     let shown: Vec<(String, &str)> = std::iter::once(("workspace", workspace))
         .chain(members.iter().map(|m| (m.name.as_str(), m.value.as_str())))
         .map(|(name, value)| (fit(name, NAME_MAX, escape), value))

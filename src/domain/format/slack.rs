@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::summary::{Member, Summary};
+use super::summary::{ShownMember, Summary};
 use super::text::{fit, iso8601, utf16};
 use crate::domain::event_type::EventType;
 
@@ -11,9 +11,9 @@ pub(super) const TEXT_MAX: usize = 3000;
 pub(super) const FIELDS_MAX: usize = 10;
 pub(super) const FIELD_MAX: usize = 2000;
 
-/// The longest name of a field: most of the field is left to its value.
+/// The greatest length of a field's name, so that most of the field is left for its value.
 const NAME_MAX: usize = 256;
-/// The longest context line; times and counts are far shorter.
+/// The greatest length of the context line; its time and its counts are far shorter.
 const CONTEXT_MAX: usize = 200;
 
 #[derive(Serialize)]
@@ -66,7 +66,7 @@ pub(super) fn render(
             summary
                 .members
                 .iter()
-                .map(|Member { name, value }| field(name, value)),
+                .map(|ShownMember { name, value }| field(name, value)),
         )
         .collect();
     // A section takes ten fields; the workspace and ten members are eleven.
@@ -99,7 +99,8 @@ fn field(name: &str, value: &str) -> Markdown {
     Markdown::new(format!("*{name}*\n{value}"))
 }
 
-/// Escapes the three characters that Slack asks for. Mentions and links are then none: they begin with `<`.
+/// Escapes the three characters that Slack asks for. Then mentions and links, which begin with `<`, have no
+/// effect.
 fn escape(next: char, _after: &str, _line_start: bool, out: &mut String) {
     match next {
         '&' => out.push_str("&amp;"),

@@ -7,11 +7,11 @@ use serde_json::value::RawValue;
 
 use crate::domain::json::{self, Kind, Value};
 
-/// The most members of `data` that are shown: as many as fit a glance, and the limits of both services.
+/// The most members of `data` that are shown: quickly read, and within the limits of both services.
 const MEMBERS_MAX: usize = 10;
 
-/// The most characters of a name or value that are kept: more than either service shows, including the
-/// characters that an escape looks ahead at.
+/// The most characters of a name or value that are kept: more than either service shows, and enough for the
+/// rules of escaping, which also read the characters that follow.
 pub(super) const KEPT_MAX: usize = 2048;
 
 /// The replacement for a lone surrogate: one U+FFFD for each byte that UTF-8 would need for it.
@@ -19,12 +19,12 @@ const LONE_SURROGATE: &str = "\u{fffd}\u{fffd}\u{fffd}";
 
 /// A member of `data` with a scalar value, in plain text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Member {
+pub(super) struct ShownMember {
     pub(super) name: String,
     pub(super) value: String,
 }
 
-impl Member {
+impl ShownMember {
     fn new(name: &str, value: &str) -> Self {
         Self {
             name: kept(name).to_owned(),
@@ -39,16 +39,16 @@ fn kept(text: &str) -> &str {
     end.map_or(text, |(at, _)| &text[..at])
 }
 
-/// The shown members of `data`: `id` first, then the other scalars in their order.
+/// The members of `data` that are shown: `id` first, then the other scalars in their order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
-    pub(super) members: Vec<Member>,
-    /// The number of members of `data`, shown or not.
+    pub(super) members: Vec<ShownMember>,
+    /// The number of all members of `data`, shown or not.
     pub(super) total: usize,
 }
 
 impl Summary {
-    /// Reads all of `data`: some microseconds for each kilobyte.
+    /// Reads all of `data`, which takes some microseconds for each kilobyte.
     #[must_use]
     pub fn of(data: &RawValue) -> Self {
         let mut items = 0;
@@ -65,13 +65,13 @@ impl Summary {
                 total: items,
             },
             Ok((scalar, _)) => Self {
-                members: vec![Member::new("data", &plain(scalar))],
+                members: vec![ShownMember::new("data", &plain(scalar))],
                 total: 1,
             },
         }
     }
 
-    /// Returns a sentence that says how much of the data is shown.
+    /// Returns a sentence that tells readers how much of the data is shown.
     pub(super) fn coverage(&self) -> String {
         match (self.members.len(), self.total) {
             (_, 0) => "The data is empty.".to_owned(),
@@ -81,7 +81,7 @@ impl Summary {
     }
 }
 
-/// The members of an object, in order. Of members with the same name only the last counts, in the place of
+/// The members of an object, in order. Of members with the same name, the last value is kept in the place of
 /// the first.
 #[derive(Default)]
 struct Entries<'a> {
@@ -104,7 +104,7 @@ impl<'a> Entries<'a> {
         let members = (scalars().filter(|(name, _)| name == "id"))
             .chain(scalars().filter(|(name, _)| name != "id"))
             .take(MEMBERS_MAX)
-            .map(|(name, value)| Member::new(name, &plain(*value)))
+            .map(|(name, value)| ShownMember::new(name, &plain(*value)))
             .collect();
         Summary {
             members,

@@ -16,7 +16,7 @@ fn rendered(format: Format, workspace: &str, data: &str) -> Value {
     serde_json::from_slice(&body).unwrap()
 }
 
-/// Name and value of each field.
+/// Returns the name and the value of each field.
 fn discord_fields(message: &Value) -> Vec<(&str, &str)> {
     let fields = message["embeds"][0]["fields"].as_array().unwrap();
     fields
@@ -269,7 +269,7 @@ fn a_summary_keeps_as_much_as_is_shown_whatever_was_published() {
         ("@everyone ", 400),
         ("a\n- ", 900),
     ] {
-        // A member that is kept whole stands for what would be shown if nothing was cut.
+        // The shorter member is kept whole, so it shows what the services would show without the cut.
         for format in [Format::Discord, Format::Slack] {
             let shown = |count: usize| {
                 let value = serde_json::to_string(&escaped.repeat(count)).unwrap();
@@ -278,7 +278,7 @@ fn a_summary_keeps_as_much_as_is_shown_whatever_was_published() {
             assert_eq!(shown(long), shown(100 * long), "{escaped:?} {format:?}");
         }
     }
-    // As long as the services allow, and cut by their limits, not by what is kept.
+    // The values are as long as the services allow: their limits cut them, not `KEPT_MAX`.
     let data = format!(r#"{{"x":"{}"}}"#, "y".repeat(100_000));
     let slack = rendered(Format::Slack, "shop", &data);
     assert_eq!(

@@ -2,11 +2,11 @@
 
 use crate::domain::clock::Timestamp;
 
-/// The text in place of an empty or blank one; Discord refuses a message that has any.
+/// The replacement for an empty or blank text; Discord refuses a message that has one.
 pub(super) const BLANK: &str = "–";
 
-/// The escaping rule of a service's markup: writes the next character to `out`, escaped if need be. `after`
-/// is the text behind it; `line_start` says that a line begins with it.
+/// The escaping rule of a service's markup. It writes the character `next` to `out`, escaped if necessary.
+/// `after` is the text that follows; `line_start` is true if the character begins a line.
 pub(super) type Escape = fn(next: char, after: &str, line_start: bool, out: &mut String);
 
 /// Returns `text` escaped, and cut to `limit` UTF-16 units. An ellipsis replaces the part that is left out.
@@ -52,7 +52,8 @@ pub(super) fn utf16(text: &str) -> usize {
     text.encode_utf16().count()
 }
 
-/// Returns `timestamp` in the one spelling that every service reads; `None` outside of the years 0 to 9999.
+/// Returns `timestamp` in UTC, in the spelling that every service reads. `None` if it is no time, or in UTC
+/// outside of the years 0 to 9999.
 pub(super) fn iso8601(timestamp: &str) -> Option<String> {
     let time = Timestamp::parse(timestamp).ok()?;
     let text = time.to_string();

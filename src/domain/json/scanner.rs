@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use super::value::{Member, Value};
 
-/// The place and the reason of a syntax error. The reasons have the wording of Python's `json` module, on which
-/// clients may match.
+/// The place and the reason of a syntax error. The reasons have the words of Python's `json` module, because
+/// clients may match on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SyntaxError {
     /// The byte at which reading stopped.
@@ -25,7 +25,7 @@ pub(super) const ESCAPE: &str = "Invalid \\escape";
 pub(super) const UNICODE_ESCAPE: &str = "Invalid \\uXXXX escape";
 
 /// Checks `text`, and calls `each` with every member of the outermost object or item of the outermost array.
-/// Some were passed on already when an error is found. Returns the whole value.
+/// Returns the whole value. Before an error, `each` may already have been called.
 pub(crate) fn walk<'a>(
     text: &'a str,
     each: impl FnMut(Member<'a>),
@@ -47,16 +47,16 @@ struct Scanner<'a> {
     text: &'a str,
     bytes: &'a [u8],
     at: usize,
-    /// The bracket that ends each open array or object, innermost last. It is on the heap, and at most as
-    /// long as the text.
+    /// The closing bracket of each open array or object, innermost last. This stack is on the heap, and at
+    /// most as long as the text.
     open: Vec<u8>,
-    /// The most brackets that were open at a time.
+    /// The most brackets that were open at the same time.
     deepest: usize,
     /// The last key of the outermost object.
     key: Range<usize>,
-    /// The start of the last value of the outermost object or array.
+    /// The start of the last value in the outermost object or array.
     member_start: usize,
-    /// The depth of that value, as far as it was read.
+    /// The depth of that value, as far as it has been read.
     member_depth: usize,
 }
 
@@ -273,7 +273,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Reads digits, and returns their number.
+    /// Reads digits, and returns how many there are.
     fn digits(&mut self) -> usize {
         let start = self.at;
         while let Some(b'0'..=b'9') = self.peek() {
@@ -282,8 +282,8 @@ impl<'a> Scanner<'a> {
         self.at - start
     }
 
-    /// Reads a prefix of some bytes with digits after it. Without digits the prefix is left for the next
-    /// token, where it is an error.
+    /// Reads a prefix of that many bytes and the digits after it. If no digits follow, nothing is read; the
+    /// prefix is then an error as the next token.
     fn optional_digits(&mut self, prefix: usize) {
         let start = self.at;
         self.at += prefix;

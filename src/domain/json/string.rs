@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-/// Decodes a checked string, given with its quotes. `replacement` stands for each half of a surrogate pair;
-/// without it, the result for such a string is `None`.
+/// Decodes a checked string, given with its quotes. `replacement` takes the place of each lone surrogate,
+/// which is one half of a surrogate pair without the other; without `replacement`, such a string is `None`.
 pub(super) fn unescape<'a>(raw: &'a str, replacement: Option<&str>) -> Option<Cow<'a, str>> {
     let inner = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
     if !inner.contains('\\') {
@@ -24,7 +24,7 @@ pub(super) fn unescape<'a>(raw: &'a str, replacement: Option<&str>) -> Option<Co
     Some(Cow::Owned(text))
 }
 
-/// Decodes the escape at the start of `text`: its character, `None` for half of a surrogate pair, and the
+/// Decodes the escape at the start of `text`. Returns its character, or `None` for a lone surrogate, and the
 /// length of the escape.
 fn escape(text: &str) -> (Option<char>, usize) {
     let character = match text.as_bytes().get(1).copied().unwrap_or(b'\\') {
@@ -39,7 +39,8 @@ fn escape(text: &str) -> (Option<char>, usize) {
     (Some(character), 2)
 }
 
-/// The same for `\uXXXX`, and for two of them that are a pair.
+/// Decodes the `\uXXXX` at the start of `text`, or two of them that are a surrogate pair. Returns the same as
+/// [`escape`].
 fn unicode_escape(text: &str) -> (Option<char>, usize) {
     let first = unit(text);
     if let Some(character) = char::from_u32(first.into()) {

@@ -100,7 +100,7 @@ fn escapes_are_decoded() {
     assert_eq!(kept, "\u{fffd}A");
 }
 
-/// Texts made of JSON's own pieces get far into the scanner before they fail, if they do.
+/// Texts made of JSON's own tokens, which the scanner reads far before it finds an error, if there is one.
 fn jsonish() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![
         "{", "}", "[", "]", ",", ":", "\"", "\"a\"", "1", "-", ".", "e", "0", "true", "null", " ",
@@ -109,7 +109,7 @@ fn jsonish() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
 }
 
-/// A string as bytes, which `serde_json` decodes with lone surrogates in three bytes each.
+/// A string as bytes: `serde_json` decodes each lone surrogate in it to three bytes.
 #[derive(Debug)]
 struct Bytes(Vec<u8>);
 

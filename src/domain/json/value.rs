@@ -15,14 +15,14 @@ pub(crate) enum Kind {
     Object,
 }
 
-/// A value: its text, which was checked, and its depth.
+/// A value: its text, which the scanner has checked, and its depth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Value<'a> {
     raw: &'a str,
     depth: usize,
 }
 
-/// A member of an object, or an item of an array (its key is then empty).
+/// A member of an object, or an item of an array, whose key is empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Member<'a> {
     /// The key with its quotes.
@@ -31,12 +31,12 @@ pub(crate) struct Member<'a> {
     pub(crate) value: Value<'a>,
 }
 
-/// The error for a string with half of a surrogate pair, which no Unicode text can hold.
+/// The error for a string with one half of a surrogate pair, which is not valid Unicode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LoneSurrogate;
 
 impl<'a> Value<'a> {
-    /// Makes a value of a text that was checked.
+    /// Makes a value of a checked text.
     pub(super) fn new(raw: &'a str, depth: usize) -> Self {
         Self { raw, depth }
     }
@@ -46,7 +46,7 @@ impl<'a> Value<'a> {
         self.raw
     }
 
-    /// Returns the number of arrays and objects around the innermost scalar; 0 for a scalar.
+    /// Returns how deep arrays and objects are nested; 0 for a scalar, 1 for an array of scalars.
     pub(crate) fn depth(self) -> usize {
         self.depth
     }
@@ -63,17 +63,17 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Returns the text of a string; borrowed if nothing in it is escaped.
+    /// Returns the decoded text of a string; borrowed if it has no escapes.
     pub(crate) fn text(self) -> Result<Cow<'a, str>, LoneSurrogate> {
         unescape(self.raw, None).ok_or(LoneSurrogate)
     }
 
-    /// Returns the text of a string, with U+FFFD in place of each lone surrogate.
+    /// Returns the decoded text of a string, with U+FFFD in place of each lone surrogate.
     pub(crate) fn lossy_text(self) -> Cow<'a, str> {
         self.text_with("\u{fffd}")
     }
 
-    /// Returns the text of a string, with `replacement` in place of each lone surrogate.
+    /// Returns the decoded text of a string, with `replacement` in place of each lone surrogate.
     pub(crate) fn text_with(self, replacement: &str) -> Cow<'a, str> {
         unescape(self.raw, Some(replacement)).unwrap_or_default()
     }
@@ -89,12 +89,12 @@ impl<'a> Member<'a> {
         (!self.key.is_empty()).then(|| Value::new(self.key, 0))
     }
 
-    /// Returns the name of the member; empty for an item of an array.
+    /// Returns the decoded key; empty for an item of an array.
     pub(crate) fn name(self) -> Cow<'a, str> {
         self.key().map(Value::lossy_text).unwrap_or_default()
     }
 
-    /// Reports whether `name` is the name of the member.
+    /// Reports whether `name` is the decoded key.
     pub(crate) fn is(self, name: &str) -> bool {
         let inner = self.key.get(1..self.key.len().saturating_sub(1));
         inner == Some(name) || (self.key.contains('\\') && self.name() == name)

@@ -213,7 +213,7 @@ proptest! {
         }
     }
 
-    /// No spelling of an IPv4 address inside an IPv6 one gets through.
+    /// No IPv6 address that contains an IPv4 address is allowed.
     #[test]
     fn embedded_v4_never_passes(bits: u32) {
         let [high, low] = [(bits >> 16) as u16, (bits & 0xffff) as u16];
@@ -229,7 +229,7 @@ proptest! {
         }
     }
 
-    /// Outside 2000::/3 nothing passes.
+    /// No IPv6 address outside of 2000::/3 is allowed.
     #[test]
     fn only_global_unicast_v6(bits: u128) {
         let ip = Ipv6Addr::from(bits);

@@ -22,7 +22,7 @@ pub(super) fn an_endpoint_is_found_as_it_was_made(open: Open) {
     assert_eq!(it.stored(&made), made);
     let (target, changes) = it.target(made.id);
     assert_eq!(changes, [EndpointChange::Created]);
-    assert_eq!(target.settings, new.settings.delivery);
+    assert_eq!(target.settings, new.settings.target);
     assert!(target.enabled);
 }
 
@@ -56,7 +56,7 @@ pub(super) fn a_patch_changes_what_it_names(open: Open) {
     };
     let changed = it.update(endpoint.id, moved).unwrap();
     let mut expected = endpoint.settings.clone();
-    expected.delivery.url = url("moved");
+    expected.target.url = url("moved");
     assert_eq!(changed.settings, expected);
     assert_eq!(changed.modified_at, Some(it.now()));
     assert_eq!(it.stored(&endpoint), changed);
@@ -65,7 +65,7 @@ pub(super) fn a_patch_changes_what_it_names(open: Open) {
         .store
         .replace_secret(Visibility::All, endpoint.id, secret.clone());
     let replaced = replace.wait().unwrap();
-    expected.delivery.secret = secret;
+    expected.target.secret = secret;
     assert_eq!(replaced.settings, expected);
     let unknown = it.update(Uuid::from_u128(7), EndpointPatch::default());
     assert_eq!(unknown, Err(StoreError::NotFound));

@@ -5,9 +5,7 @@ use rusqlite::types::{FromSql, Value, ValueRef};
 
 use crate::domain::access::{AccessToken, Scopes};
 use crate::domain::clock::Timestamp;
-use crate::domain::endpoint::{
-    DeliverySettings, DisabledReason, Endpoint, EndpointSettings, Format,
-};
+use crate::domain::endpoint::{DisabledReason, Endpoint, EndpointSettings, Format, TargetSettings};
 use crate::domain::endpoint_url::EndpointUrl;
 use crate::domain::event_type::Subscription;
 use crate::domain::secret::Secret;
@@ -118,7 +116,7 @@ impl<'row, 'statement> Columns<'row, 'statement> {
     }
 }
 
-/// The columns of [`DeliverySettings`], each after `$prefix`.
+/// The columns of [`TargetSettings`], each after `$prefix`.
 macro_rules! delivery_columns {
     ($prefix:literal) => {
         concat!($prefix, "url, ", $prefix, "secret")
@@ -147,8 +145,8 @@ macro_rules! settings_columns {
 /// The columns of [`settings_values`].
 pub(super) const SETTINGS: &str = settings_columns!("");
 
-fn delivery_settings(columns: &mut Columns<'_, '_>) -> rusqlite::Result<DeliverySettings> {
-    Ok(DeliverySettings {
+fn target_settings(columns: &mut Columns<'_, '_>) -> rusqlite::Result<TargetSettings> {
+    Ok(TargetSettings {
         url: EndpointUrl::from_stored(columns.get()?),
         secret: Secret::from_stored(columns.get()?),
     })
@@ -156,7 +154,7 @@ fn delivery_settings(columns: &mut Columns<'_, '_>) -> rusqlite::Result<Delivery
 
 fn settings(columns: &mut Columns<'_, '_>) -> rusqlite::Result<EndpointSettings> {
     Ok(EndpointSettings {
-        delivery: delivery_settings(columns)?,
+        target: target_settings(columns)?,
         format: format(columns.get()?),
         events: subscriptions(&columns.get::<String>()?),
         name: columns.get()?,
@@ -166,10 +164,10 @@ fn settings(columns: &mut Columns<'_, '_>) -> rusqlite::Result<EndpointSettings>
 
 /// Returns the values of the columns [`SETTINGS`].
 pub(super) fn settings_values(settings: &EndpointSettings) -> Vec<Value> {
-    let delivery = &settings.delivery;
+    let target = &settings.target;
     vec![
-        delivery.url.as_str().to_owned().into(),
-        delivery.secret.reveal().to_owned().into(),
+        target.url.as_str().to_owned().into(),
+        target.secret.reveal().to_owned().into(),
         format_column(settings.format).into(),
         subscriptions_column(&settings.events).into(),
         settings.name.clone().into(),
@@ -216,7 +214,7 @@ pub(super) fn target(row: &Row<'_>) -> rusqlite::Result<Target> {
         enabled: columns.get()?,
         skip_through: Run(columns.get()?),
         workspace: WorkspaceNumber(columns.get()?),
-        settings: delivery_settings(&mut columns)?,
+        settings: target_settings(&mut columns)?,
     })
 }
 

@@ -151,7 +151,7 @@ impl Tables {
                 && any_of(&filter.workspaces, &endpoint.workspace_id)
                 && endpoint
                     .settings
-                    .delivery
+                    .target
                     .url
                     .as_str()
                     .to_lowercase()

@@ -207,7 +207,7 @@ impl Tables {
         let endpoint = &self.endpoints[index];
         let target = &mut self.queue.endpoints[index].target;
         target.id = endpoint.id;
-        target.settings = endpoint.settings.delivery.clone();
+        target.settings = endpoint.settings.target.clone();
         self.queue.edit(index, change)
     }
 
@@ -223,14 +223,14 @@ impl Tables {
             return Ok((self.endpoint(index), Vec::new()));
         }
         let endpoint = &mut self.endpoints[index];
-        let before = endpoint.settings.delivery.url.clone();
+        let before = endpoint.settings.target.url.clone();
         let enabled = patch.enabled;
         patch.apply(&mut endpoint.settings);
         endpoint.modified_at = Some(now);
         let change = match enabled {
             Some(false) => EndpointChange::Disabled,
             Some(true) => EndpointChange::Enabled,
-            None if endpoint.settings.delivery.url != before => EndpointChange::Moved,
+            None if endpoint.settings.target.url != before => EndpointChange::Moved,
             None => EndpointChange::Edited,
         };
         match enabled {

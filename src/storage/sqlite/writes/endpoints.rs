@@ -85,7 +85,7 @@ pub(crate) fn update(
         }
         _ => {}
     }
-    let moved = settings.delivery.url != before.settings.delivery.url;
+    let moved = settings.target.url != before.settings.target.url;
     let change = match patch.enabled {
         Some(false) => EndpointChange::Disabled,
         Some(true) => EndpointChange::Enabled,

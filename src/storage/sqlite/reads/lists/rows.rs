@@ -107,7 +107,7 @@ pub(crate) fn endpoints(
         Ok(found.map(|item| {
             let settings = &item.settings;
             let types = settings.events.iter().map(Subscription::as_str);
-            let bytes = settings.delivery.url.as_str().len()
+            let bytes = settings.target.url.as_str().len()
                 + types.map(|text| text.len() + 3).sum::<usize>()
                 + TEXT_WEIGHT * (settings.name.len() + settings.description.len());
             let payload = None;

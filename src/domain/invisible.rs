@@ -1,9 +1,9 @@
 //! Invisible characters, which names and comments must not contain.
 //!
-//! People read names and comments in lists, logs and terminals. They would confuse two names that look the
-//! same, and a mark that changes the direction of writing shows a text that is not there. So such characters
-//! are refused at every place, even where a language uses them: the joiner in an emoji or in a Persian word
-//! is as invisible as any other.
+//! People read names and comments in lists, logs and terminals. With invisible characters, two names could
+//! look the same, and a mark that changes the direction of writing could make a text look like another one.
+//! So these characters are refused everywhere, even where a language uses them, such as the joiner in an
+//! emoji or in a Persian word.
 
 /// Ranges of code points, both ends included, lowest first: Unicode's categories Cc, Cf, Zl and Zp, its
 /// property `Default_Ignorable_Code_Point` (Unicode 17), and the blank of Braille (U+2800).
@@ -38,7 +38,7 @@ const INVISIBLE: [(u32, u32); 28] = [
     (0x000E_0000, 0x000E_0FFF),
 ];
 
-/// Reports whether `character` shows nothing, or changes how others are shown.
+/// Reports whether `character` shows nothing, or changes how other characters are shown.
 #[must_use]
 pub fn is_invisible(character: char) -> bool {
     let code = u32::from(character);
