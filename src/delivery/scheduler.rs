@@ -31,7 +31,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::health::Class;
 use crate::domain::retry::RetryPolicy;
 use crate::storage::{
-    AttemptRecord, Backlog, Cause, EndpointNumber, Notice, QueuedEvent, Seq, Target,
+    AttemptRecord, Backlog, EndpointChange, EndpointNumber, Notice, QueuedEvent, Seq, Target,
     WorkspaceNumber,
 };
 
@@ -112,9 +112,9 @@ impl Scheduler {
     pub(super) fn handle_notice(&mut self, notice: Notice, now: Now) {
         match notice {
             Notice::Published(event) => self.published(event, now),
-            Notice::Endpoint(target, cause) => {
+            Notice::Endpoint(target, change) => {
                 self.live.notice_handled(target.number);
-                self.endpoint_changed(&target, cause, now);
+                self.endpoint_changed(&target, change, now);
             }
             Notice::Redeliver { endpoint, seq } => {
                 self.change(endpoint, |queue| queue.redeliver(seq));
@@ -165,7 +165,7 @@ impl Scheduler {
         }
     }
 
-    fn endpoint_changed(&mut self, target: &Target, cause: Cause, now: Now) {
+    fn endpoint_changed(&mut self, target: &Target, change: EndpointChange, now: Now) {
         let number = target.number;
         if !target.enabled {
             self.change(number, |queue| queue.skip(target.skip_through));
@@ -176,27 +176,27 @@ impl Scheduler {
         let live = self.live.get_or_insert(target);
         let (cap, limits) = (self.turns.cap(), self.rules.limits);
         let Some(queue) = self.endpoints.get_mut(&number) else {
-            let queue = match cause {
-                Cause::Created => EndpointQueue::of_new_endpoint(live, cap, limits),
-                Cause::Enabled => EndpointQueue::new(live, cap, limits, now.wall),
+            let queue = match change {
+                EndpointChange::Created => EndpointQueue::of_new_endpoint(live, cap, limits),
+                EndpointChange::Enabled => EndpointQueue::new(live, cap, limits, now.wall),
                 // The scheduler dropped this endpoint because it was disabled; none of these enables it.
-                Cause::Moved | Cause::Edited | Cause::Disabled => return,
+                EndpointChange::Moved | EndpointChange::Edited | EndpointChange::Disabled => return,
             };
             self.add_endpoint(number, queue);
             return;
         };
-        match cause {
-            Cause::Moved | Cause::Enabled => {
-                let change = (queue.health.class(), Class::New);
+        match change {
+            EndpointChange::Moved | EndpointChange::Enabled => {
+                let classes = (queue.health.class(), Class::New);
                 queue.reset();
-                if cause == Cause::Enabled {
+                if change == EndpointChange::Enabled {
                     queue.revive(now.wall);
                 }
                 let (workspace, in_flight) = (queue.workspace, queue.in_flight());
                 self.turns
-                    .reclassify(workspace, change, in_flight, now.monotonic);
+                    .reclassify(workspace, classes, in_flight, now.monotonic);
             }
-            Cause::Created | Cause::Edited | Cause::Disabled => {}
+            EndpointChange::Created | EndpointChange::Edited | EndpointChange::Disabled => {}
         }
         self.settle(number, now);
     }

@@ -114,9 +114,9 @@ pub struct Recorded {
     pub due: Option<Timestamp>,
 }
 
-/// The reason why an endpoint changed.
+/// The kind of change of an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
+pub enum EndpointChange {
     /// It was created.
     Created,
     /// Its secret, format or subscriptions changed, which the engine's rules do not depend on.
@@ -135,7 +135,7 @@ pub enum Notice {
     /// An event was published. The engine may forget all but its number.
     Published(QueuedEvent),
     /// An endpoint changed.
-    Endpoint(Target, Cause),
+    Endpoint(Target, EndpointChange),
     /// An event begins a new run. Its first attempt waits neither for a rest nor for `Retry-After`.
     Redeliver {
         /// Its endpoint.

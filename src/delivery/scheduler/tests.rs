@@ -15,8 +15,8 @@ use crate::domain::endpoint_url::EndpointUrl;
 use crate::domain::retry::RetryPolicy;
 use crate::domain::secret::Secret;
 use crate::storage::{
-    Backlog, Cause, EndpointNumber, Notice, QueuedEvent, Recorded, Run, Seq, Target, Verdict,
-    WorkspaceNumber,
+    Backlog, EndpointChange, EndpointNumber, Notice, QueuedEvent, Recorded, Run, Seq, Target,
+    Verdict, WorkspaceNumber,
 };
 
 const NUMBER: EndpointNumber = EndpointNumber(1);
@@ -87,9 +87,9 @@ fn old_notices_do_not_revive_a_disabled_endpoint() {
     let (mut scheduler, live) = scheduler();
     scheduler.resume(&target(true, 0), Backlog::default(), NOW);
     let changes = [
-        (target(false, 1), Cause::Disabled),
-        (target(true, 1), Cause::Enabled),
-        (target(false, 3), Cause::Disabled),
+        (target(false, 1), EndpointChange::Disabled),
+        (target(true, 1), EndpointChange::Enabled),
+        (target(false, 3), EndpointChange::Disabled),
     ];
     for (target, _) in &changes {
         live.apply_one(target);
@@ -100,8 +100,8 @@ fn old_notices_do_not_revive_a_disabled_endpoint() {
         due: None,
     };
     scheduler.handle_notice(Notice::Recorded(recorded), NOW);
-    for (at, (target, cause)) in changes.into_iter().enumerate() {
-        scheduler.handle_notice(Notice::Endpoint(target, cause), NOW);
+    for (at, (target, change)) in changes.into_iter().enumerate() {
+        scheduler.handle_notice(Notice::Endpoint(target, change), NOW);
         if at == 1 {
             scheduler.handle_notice(Notice::Published(event(2, Some(1))), NOW);
         }
@@ -116,7 +116,7 @@ fn old_notices_do_not_revive_a_disabled_endpoint() {
 #[test]
 fn nothing_overtakes_a_start_that_waits_for_its_body() {
     let (mut scheduler, _) = scheduler();
-    let created = Notice::Endpoint(target(true, 0), Cause::Created);
+    let created = Notice::Endpoint(target(true, 0), EndpointChange::Created);
     scheduler.handle_notice(created, NOW);
     let full = Limits::PRODUCTION.body_bytes;
     scheduler.handle_notice(Notice::Published(event(1, None)), NOW);
@@ -143,7 +143,7 @@ fn a_step_of_the_clock_leaves_a_run_one_more_attempt() {
     };
     for (started, is_last) in [(NOW, false), (stepped, true)] {
         let (mut scheduler, _) = scheduler();
-        let created = Notice::Endpoint(target(true, 0), Cause::Created);
+        let created = Notice::Endpoint(target(true, 0), EndpointChange::Created);
         scheduler.handle_notice(created, NOW);
         scheduler.handle_notice(Notice::Published(event(1, Some(1))), NOW);
         scheduler.tick(NOW);

@@ -11,7 +11,7 @@ use super::store::index_of;
 use super::world::Simulation;
 use crate::delivery::limits::Limits;
 use crate::delivery::protocol::ReadRequest;
-use crate::storage::{Cause, Notice, QueuedEvent, Seq, WorkspaceNumber};
+use crate::storage::{EndpointChange, Notice, QueuedEvent, Seq, WorkspaceNumber};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -231,8 +231,8 @@ impl Simulation {
                 let mean = self.random.pick(&[HOUR, HOUR / 3600, HOUR / 360_000]);
                 self.again(Disruption::Enable(endpoint), mean);
             }
-            5..9 => notices.extend(self.store.edit(endpoint, Cause::Moved)),
-            9 | 10 => notices.extend(self.store.edit(endpoint, Cause::Edited)),
+            5..9 => notices.extend(self.store.edit(endpoint, EndpointChange::Moved)),
+            9 | 10 => notices.extend(self.store.edit(endpoint, EndpointChange::Edited)),
             11 | 12 => notices.extend(self.store.enable(endpoint)),
             13 if self.receivers.len() < ENDPOINTS_MAX => {
                 notices.push(self.store.delete(endpoint));

@@ -27,8 +27,8 @@ use crate::storage::conformance::{OpenStore, Settings};
 use crate::storage::{
     AccessTokenPatch, AttemptRecord, Backlog, DeliveryFilter, Descendants, EndpointFilter,
     EndpointNumber, EventFilter, Listed, LongPayload, NewAccessToken, NoticeSink, Page, Paged,
-    Part, PayloadPiece, Pending, Published, Queue, QueuedEvent, RetryBatch, Row, RowNumber, Run,
-    Seq, SettledAdmin, Store, StoreError, Target, pending,
+    Part, PayloadPiece, Pending, Published, Queue, QueuedEvent, ReconciledAdminToken, RetryBatch,
+    Row, RowNumber, Run, Seq, Store, StoreError, Target, pending,
 };
 
 /// The parts of the traits that this store does not have. A call that needs one returns an error with its
@@ -50,8 +50,8 @@ impl Unsupported {
     }
 
     fn pending<T>(self) -> Pending<T> {
-        let (answer, pending) = pending();
-        answer.send(Err(self.error()));
+        let (sender, pending) = pending();
+        sender.send(Err(self.error()));
         pending
     }
 }
@@ -84,7 +84,7 @@ impl MemoryStore {
 
     /// Makes a write, then sends its notices, then its answer.
     fn write<T>(&self, work: impl FnOnce(&mut Tables, Timestamp) -> Written<T>) -> Pending<T> {
-        let (answer, pending) = pending();
+        let (sender, pending) = pending();
         let mut tables = self.tables.lock().unwrap();
         let result = work(&mut tables, self.clock.now()).map(|(result, notices)| {
             if let Some(sink) = self.sink.get() {
@@ -92,7 +92,7 @@ impl MemoryStore {
             }
             result
         });
-        answer.send(result);
+        sender.send(result);
         pending
     }
 
@@ -148,7 +148,7 @@ impl Store for MemoryStore {
         Unsupported::Tokens.pending()
     }
 
-    fn settle_admin_token(&self, _: Option<TokenHash>) -> Pending<SettledAdmin> {
+    fn reconcile_admin_token(&self, _: Option<TokenHash>) -> Pending<ReconciledAdminToken> {
         Unsupported::Tokens.pending()
     }
 

@@ -14,7 +14,9 @@ use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::{CLOCK_STEP, Timestamp};
 use crate::domain::event_state::EventState;
 use crate::domain::health::Class;
-use crate::storage::{AttemptRecord, Cause, EndpointNumber, Notice, QueuedEvent, Run, Seq};
+use crate::storage::{
+    AttemptRecord, EndpointChange, EndpointNumber, Notice, QueuedEvent, Run, Seq,
+};
 
 /// Rounds between two checks of the whole state, which are slow.
 const CHECK_EVERY: u32 = 32;
@@ -83,7 +85,9 @@ impl Oracle {
 
     fn note_notice(&mut self, notice: &Notice) {
         match notice {
-            Notice::Endpoint(target, Cause::Moved | Cause::Enabled) if target.enabled => {
+            Notice::Endpoint(target, EndpointChange::Moved | EndpointChange::Enabled)
+                if target.enabled =>
+            {
                 self.model(target.number).reset();
             }
             Notice::Redeliver { seq, .. } => {

@@ -20,8 +20,8 @@ use crate::domain::event_state::{
 };
 use crate::domain::secret::Secret;
 use crate::storage::{
-    AttemptRecord, Backlog, Cause, EndpointNumber, Notice, QueuedEvent, Recorded, Run, Seq, Target,
-    WorkspaceNumber,
+    AttemptRecord, Backlog, EndpointChange, EndpointNumber, Notice, QueuedEvent, Recorded, Run,
+    Seq, Target, WorkspaceNumber,
 };
 
 /// An event's row.
@@ -128,7 +128,7 @@ impl Store {
             retries: BTreeSet::new(),
             redeliveries: BTreeSet::new(),
         });
-        Notice::Endpoint(target, Cause::Created)
+        Notice::Endpoint(target, EndpointChange::Created)
     }
 
     /// Publishes an event; `None` if the endpoint is disabled.
@@ -193,14 +193,14 @@ impl Store {
     }
 
     /// Gives the event its next state and the endpoint its failures, and disables it if the rules say so.
-    pub(super) fn record(&mut self, outcome: &AttemptRecord, now: Timestamp) -> Vec<Notice> {
-        let event = &outcome.event;
+    pub(super) fn record(&mut self, record: &AttemptRecord, now: Timestamp) -> Vec<Notice> {
+        let event = &record.event;
         let before = self.row(event.seq).progress();
         let endpoint = self.row(event.seq).endpoint;
         let skip_through = self.endpoints[endpoint].target.skip_through;
         let NextState { state, due } =
-            next_state(outcome.verdict, event.run.is_skipped(skip_through));
-        let due = due.map(|due| due_after_setback(due, outcome.decided_at, now));
+            next_state(record.verdict, event.run.is_skipped(skip_through));
+        let due = due.map(|due| due_after_setback(due, record.decided_at, now));
         let is_in_run = before.is_in(event.run);
         self.change(event.seq.0, |row| {
             row.attempts += 1;
@@ -208,14 +208,13 @@ impl Store {
                 row.state = state;
                 row.due = due.unwrap_or_default();
                 row.run_attempt += 1;
-            } else if let Some(state) =
-                next_state_after_left_run(before, event.run, outcome.verdict)
+            } else if let Some(state) = next_state_after_left_run(before, event.run, record.verdict)
             {
                 row.state = state;
             }
         });
         let mut notices = Vec::new();
-        notices.extend(self.settle_endpoint(endpoint, outcome, is_in_run.then_some(state)));
+        notices.extend(self.settle_endpoint(endpoint, record, is_in_run.then_some(state)));
         notices.push(Notice::Recorded(Recorded {
             seq: event.seq,
             endpoint: event.endpoint,
@@ -227,7 +226,7 @@ impl Store {
     fn settle_endpoint(
         &mut self,
         endpoint: usize,
-        outcome: &AttemptRecord,
+        record: &AttemptRecord,
         state: Option<EventState>,
     ) -> Option<Notice> {
         let row = &mut self.endpoints[endpoint];
@@ -236,9 +235,9 @@ impl Store {
             is_enabled: row.target.enabled,
         };
         let attempt = EndpointAttempt {
-            verdict: outcome.verdict,
+            verdict: record.verdict,
             state,
-            was_made: outcome.error != Some(AttemptFailure::Expired),
+            was_made: record.error != Some(AttemptFailure::Expired),
         };
         let effect = after_attempt(streak, attempt, self.disable_after);
         row.failures = effect.failures;
@@ -277,7 +276,7 @@ impl Store {
         let row = &mut self.endpoints[endpoint];
         row.target.enabled = false;
         row.target.skip_through = Run(last_run);
-        Notice::Endpoint(row.target.clone(), Cause::Disabled)
+        Notice::Endpoint(row.target.clone(), EndpointChange::Disabled)
     }
 
     pub(super) fn delete(&mut self, endpoint: usize) -> Notice {
@@ -293,13 +292,16 @@ impl Store {
         row.target.enabled = true;
         row.disabled = None;
         row.failures = 0;
-        Some(Notice::Endpoint(row.target.clone(), Cause::Enabled))
+        Some(Notice::Endpoint(
+            row.target.clone(),
+            EndpointChange::Enabled,
+        ))
     }
 
     /// Returns the notice of a changed URL or secret; `None` if the endpoint is deleted.
-    pub(super) fn edit(&mut self, endpoint: usize, cause: Cause) -> Option<Notice> {
+    pub(super) fn edit(&mut self, endpoint: usize, change: EndpointChange) -> Option<Notice> {
         let row = &self.endpoints[endpoint];
-        (!row.deleted).then(|| Notice::Endpoint(row.target.clone(), cause))
+        (!row.deleted).then(|| Notice::Endpoint(row.target.clone(), change))
     }
 
     /// Marks up to `limit` events of skipped runs as skipped; returns whether there may be more.
