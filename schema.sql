@@ -134,7 +134,7 @@ CREATE TABLE event (
                                                  -- the message's (raw), or that of the message's first
                                                  -- event with this format, or was archived
 );
--- Fresh events: never attempted, in publish order. The engine reads these when its window has room.
+-- Fresh events: never attempted, in publish order. The engine reads these when few of the endpoint wait in memory.
 CREATE INDEX event_fresh ON event (endpoint, seq, type) WHERE state = 0;
 -- Events that wait for another attempt, soonest first.
 CREATE INDEX event_retry ON event (endpoint, due, seq) WHERE state = 1;

@@ -33,9 +33,9 @@ pub use self::filter::{
     DeliveryFilter, EndpointFilter, EventFilter, Listed, Page, QUERY_SCAN_MAX, RowNumber,
 };
 pub use self::part::{LongPayload, Paged, Part, PayloadPiece, Row};
-pub use self::pending::{Answer, Pending, pending};
+pub use self::pending::{Pending, ResultSender, pending};
 pub use self::queue::{
-    AttemptRecord, Backlog, Cause, EndpointNumber, Notice, NoticeSink, Queue, QueuedEvent,
+    AttemptRecord, Backlog, EndpointChange, EndpointNumber, Notice, NoticeSink, Queue, QueuedEvent,
     Recorded, RetryBatch, Run, Seq, Target, Verdict, WorkspaceNumber,
 };
 use crate::domain::access::{AccessToken, Actor, Caller, Scopes, TokenHash, Visibility};
@@ -81,18 +81,18 @@ pub enum Descendants {
     Kept,
 }
 
-/// The result of [`Store::settle_admin_token`].
+/// The result of [`Store::reconcile_admin_token`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SettledAdmin {
+pub struct ReconciledAdminToken {
     /// The state of the token that is in the settings; `None` if there is none.
-    pub given: Option<GivenAdmin>,
+    pub given: Option<SettingsTokenState>,
     /// The tokens that were in the settings before, and have ended.
-    pub ended: Vec<EndedAdmin>,
+    pub ended: Vec<EndedAdminToken>,
 }
 
 /// The state of the admin token that is in the server's settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GivenAdmin {
+pub enum SettingsTokenState {
     /// It is accepted until this time; `None`: it has no end. A token that was made on the command line may
     /// have one.
     Accepted(Option<Timestamp>),
@@ -102,7 +102,7 @@ pub enum GivenAdmin {
 
 /// An admin token that was in the server's settings, and is not any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EndedAdmin {
+pub struct EndedAdminToken {
     /// Its id.
     pub id: Uuid,
     /// The number of tokens that it had made; they stay.
@@ -151,7 +151,7 @@ pub trait Store: Send + Sync {
     /// Accepts the admin token of the server's settings unless it was revoked, and ends those that were in
     /// the settings before. The tokens that these made become children of the new one, if the new one has no
     /// end.
-    fn settle_admin_token(&self, given: Option<TokenHash>) -> Pending<SettledAdmin>;
+    fn reconcile_admin_token(&self, given: Option<TokenHash>) -> Pending<ReconciledAdminToken>;
 
     /// Makes a workspace. Errors: [`StoreError::NameTaken`].
     fn create_workspace(&self, name: WorkspaceName) -> Pending<Workspace>;

@@ -10,7 +10,8 @@ use super::output;
 use crate::domain::access::{Actor, Scopes, Token, TokenKind, Visibility};
 use crate::domain::workspace::WorkspaceName;
 use crate::storage::{
-    EndedAdmin, GivenAdmin, NewAccessToken, Page, SettledAdmin, Store, StoreError,
+    EndedAdminToken, NewAccessToken, Page, ReconciledAdminToken, SettingsTokenState, Store,
+    StoreError,
 };
 
 /// The variable that may hold an admin token. There is no flag for it, because other users of the machine can
@@ -93,8 +94,8 @@ pub(super) async fn seed(
         tracing::info!("made the workspace {DEFAULT_WORKSPACE}");
     }
     let hash = admin.as_ref().map(|admin| admin.token.hash());
-    let settled = store.settle_admin_token(hash).await?;
-    log_changes(&settled, admin.as_ref());
+    let reconciled = store.reconcile_admin_token(hash).await?;
+    log_changes(&reconciled, admin.as_ref());
     match admin {
         None if is_new && io::stderr().is_terminal() => {
             let token = Token::generate(TokenKind::Admin);
@@ -131,8 +132,8 @@ fn is_empty(store: &dyn Store) -> Result<bool, StoreError> {
 }
 
 /// Logs what happens to admin tokens of the settings: one has ended, is not accepted, or will end.
-fn log_changes(settled: &SettledAdmin, admin: Option<&AdminToken>) {
-    for EndedAdmin { id, children } in &settled.ended {
+fn log_changes(reconciled: &ReconciledAdminToken, admin: Option<&AdminToken>) {
+    for EndedAdminToken { id, children } in &reconciled.ended {
         tracing::warn!(
             token = %id,
             children,
@@ -142,14 +143,14 @@ fn log_changes(settled: &SettledAdmin, admin: Option<&AdminToken>) {
     let Some(AdminToken { source, .. }) = admin else {
         return;
     };
-    match settled.given {
-        Some(GivenAdmin::Revoked(at)) => tracing::warn!(
+    match reconciled.given {
+        Some(SettingsTokenState::Revoked(at)) => tracing::warn!(
             "the admin token of {source} was revoked at {at} and is not accepted: set another one"
         ),
-        Some(GivenAdmin::Accepted(Some(end))) => tracing::warn!(
+        Some(SettingsTokenState::Accepted(Some(end))) => tracing::warn!(
             "the admin token of {source} was made to end at {end}, and does so: set one that does not expire"
         ),
-        Some(GivenAdmin::Accepted(None)) | None => {}
+        Some(SettingsTokenState::Accepted(None)) | None => {}
     }
 }
 

@@ -37,7 +37,7 @@ impl Dispatcher {
             hit(FailPoint::DispatcherTurn);
             let stopping = messages.stopping;
             let now = Now::of(&*self.clock);
-            for record in round::hear(&mut self.scheduler, messages, now) {
+            for record in round::handle_messages(&mut self.scheduler, messages, now) {
                 self.queue.record(record);
             }
             if stopping {
@@ -88,7 +88,7 @@ impl Dispatcher {
     fn carry_out(&self, command: Command) {
         match command {
             Command::Send(job) => self.senders.send(job),
-            Command::LoadAndSend(job) => self.reader.send(job),
+            Command::LoadAndSend(job) => self.reader.load_and_send(job),
             Command::Record(record) => self.queue.record(record),
             Command::Read(workspace, request) => self.reader.read(workspace, request),
         }

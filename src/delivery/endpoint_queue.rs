@@ -1,9 +1,10 @@
 //! One endpoint's part of the queue: the events that wait in memory, and what is known of those on disk.
 //!
-//! The database holds the queue; memory holds a window of it. Of events never attempted, the window holds
-//! those with the lowest numbers: `loaded` is the highest number that has been in the window, `committed` the
-//! highest known to be on disk. While both are equal, a newly published event enters the window straight from
-//! its commit. Otherwise it waits on disk for a refill. So publish order is kept and memory is bounded.
+//! The database has the whole queue; the waiting events are in memory as well. Of the fresh events these are
+//! the ones with the lowest numbers: `seen_through` is the highest number that has been in memory,
+//! `committed` the highest known to be on disk. While both are equal, a newly published event gets into
+//! memory straight from its commit. Otherwise it stays on disk until a refill reads it. So publish order is
+//! kept and memory is bounded.
 
 #[cfg(test)]
 pub(super) mod audit;
@@ -56,12 +57,14 @@ pub(super) struct EndpointQueue {
     /// Events that wait in memory, that are in flight, or whose records are not on disk yet.
     in_hand: HashSet<Seq>,
     /// Fresh events that wait in memory, in publish order.
-    window: VecDeque<QueuedEvent>,
+    fresh: VecDeque<QueuedEvent>,
     /// Due retries that wait in memory.
     retries: VecDeque<QueuedEvent>,
     /// Redeliveries that wait in memory for their first attempt.
     redeliveries: VecDeque<QueuedEvent>,
-    loaded: Seq,
+    /// The highest number of a fresh event that has been in memory or was skipped; a refill reads above it.
+    seen_through: Seq,
+    /// The highest number of a fresh event that is known to be on disk.
     committed: Seq,
     /// There may be fresh events on disk that `committed` does not show.
     refill_wanted: bool,
@@ -98,10 +101,10 @@ impl EndpointQueue {
             bytes: 0,
             in_flight: InFlight::default(),
             in_hand: HashSet::new(),
-            window: VecDeque::new(),
+            fresh: VecDeque::new(),
             retries: VecDeque::new(),
             redeliveries: VecDeque::new(),
-            loaded: Seq(0),
+            seen_through: Seq(0),
             committed: Seq(0),
             refill_wanted: true,
             reserved: [0; 3],
@@ -139,7 +142,7 @@ impl EndpointQueue {
 
     /// Returns the number of events that wait in memory.
     pub(super) fn waiting(&self) -> usize {
-        self.window.len() + self.retries.len() + self.redeliveries.len()
+        self.fresh.len() + self.retries.len() + self.redeliveries.len()
     }
 
     /// Returns the number of places in memory that are taken: by waiting events, and by rows that running
@@ -163,22 +166,22 @@ impl EndpointQueue {
         self.in_hand.is_empty() && self.running_reads() == [false; 3] && !self.reading_body
     }
 
-    /// Handles a published event. `room`: there is room in memory for it. Returns whether the event entered
-    /// the window.
+    /// Handles a published event. `room`: there is room in memory for it. Returns true if the event waits in
+    /// memory from now on.
     pub(super) fn published(&mut self, event: QueuedEvent, room: bool) -> bool {
-        if event.seq <= self.loaded {
+        if event.seq <= self.seen_through {
             return false;
         }
         let nothing_between =
-            self.loaded >= self.committed && !self.refill_wanted && self.refilling.is_none();
+            self.seen_through >= self.committed && !self.refill_wanted && self.refilling.is_none();
         self.committed = self.committed.max(event.seq);
-        if !nothing_between || !room || self.window.len() >= self.limits.window {
+        if !nothing_between || !room || self.fresh.len() >= self.limits.fresh_per_endpoint {
             return false;
         }
-        self.loaded = event.seq;
+        self.seen_through = event.seq;
         self.in_hand.insert(event.seq);
         self.bytes += body_bytes(&event);
-        self.window.push_back(event);
+        self.fresh.push_back(event);
         true
     }
 
@@ -190,7 +193,7 @@ impl EndpointQueue {
     /// Handles an event that begins a new run.
     pub(super) fn redeliver(&mut self, seq: Seq) {
         // The event that waits in memory belongs to the run before.
-        for queue in [&mut self.window, &mut self.retries, &mut self.redeliveries] {
+        for queue in [&mut self.fresh, &mut self.retries, &mut self.redeliveries] {
             if let Some(at) = queue.iter().position(|event| event.seq == seq)
                 && let Some(event) = queue.remove(at)
             {
@@ -218,7 +221,7 @@ impl EndpointQueue {
         let event = self
             .retries
             .pop_front()
-            .or_else(|| self.window.pop_front())?;
+            .or_else(|| self.fresh.pop_front())?;
         self.bytes -= body_bytes(&event);
         let reason = if self.health.started() {
             StartReason::Probe
@@ -230,7 +233,7 @@ impl EndpointQueue {
 
     /// Reports whether [`EndpointQueue::take`] would return an event.
     pub(super) fn is_ready(&self, now: Duration) -> bool {
-        let usual = !(self.retries.is_empty() && self.window.is_empty())
+        let usual = !(self.retries.is_empty() && self.fresh.is_empty())
             && self.health.may_start(now)
             && self.in_flight() < self.health.concurrency_limit();
         !self.reading_body && (usual || !self.redeliveries.is_empty())
@@ -238,26 +241,26 @@ impl EndpointQueue {
 
     /// Prepares the start of an event that was taken. If its body is not in memory, no other event is taken
     /// until the body has been read. Returns the next events whose bodies are to be read along with it.
-    pub(super) fn load(&mut self, event: &QueuedEvent) -> Vec<Seq> {
+    pub(super) fn start_reading_body(&mut self, event: &QueuedEvent) -> Vec<Seq> {
         self.reading_body = event.body.is_none();
         if !self.reading_body {
             return Vec::new();
         }
         let next = self.redeliveries.iter().chain(&self.retries);
-        next.chain(&self.window)
+        next.chain(&self.fresh)
             .filter(|event| event.body.is_none())
             .map(|event| event.seq)
-            .take(self.limits.load - 1)
+            .take(self.limits.bodies_per_read - 1)
             .collect()
     }
 
     /// Notes that the event that waited for its body is with the senders. Keeps those bodies of its followers
     /// that fit into `room` bytes; the others will be read again.
-    pub(super) fn loaded_bodies(&mut self, bodies: Vec<(Seq, Arc<[u8]>)>, mut room: usize) {
+    pub(super) fn bodies_read(&mut self, bodies: Vec<(Seq, Arc<[u8]>)>, mut room: usize) {
         self.reading_body = false;
         let mut bodies: HashMap<Seq, Arc<[u8]>> = bodies.into_iter().collect();
         let next = self.redeliveries.iter_mut().chain(&mut self.retries);
-        for event in next.chain(&mut self.window) {
+        for event in next.chain(&mut self.fresh) {
             if bodies.is_empty() {
                 break;
             }
@@ -335,7 +338,7 @@ impl EndpointQueue {
 
     /// Removes the waiting events whose runs are skipped.
     pub(super) fn skip(&mut self, through: Run) {
-        for queue in [&mut self.window, &mut self.retries, &mut self.redeliveries] {
+        for queue in [&mut self.fresh, &mut self.retries, &mut self.redeliveries] {
             // A read may have found events of later runs before this notice came.
             queue.retain(|event| {
                 let stays = event.run > through;
@@ -347,8 +350,8 @@ impl EndpointQueue {
             });
         }
         // The first run of an event has the event's number.
-        self.loaded = self.loaded.max(Seq(through.0));
-        self.committed = self.committed.max(self.loaded);
+        self.seen_through = self.seen_through.max(Seq(through.0));
+        self.committed = self.committed.max(self.seen_through);
         self.next_due = None;
         self.redeliveries_wanted = false;
     }

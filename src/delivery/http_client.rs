@@ -30,7 +30,7 @@ use ureq::{Agent, Body, RequestBuilder};
 
 use self::connection::Dialer;
 pub use self::errors::HttpClientError;
-use self::errors::{Endless, Stale};
+use self::errors::{ResponseTooLong, Stale};
 pub use self::failure::Failure;
 use self::limits::{INPUT_BYTES, MAX_BODY_BYTES};
 use self::tls::Tls;
@@ -195,7 +195,7 @@ impl HttpClient {
         match uri.scheme_str() {
             Some("https") => Ok(uri),
             Some("http") if self.allow_http => Ok(uri),
-            Some("http") => Err(Failure::lasting(
+            Some("http") => Err(Failure::new_final(
                 AttemptFailure::AddressRefused,
                 "plain http: URLs are not allowed; use https:",
             )),
@@ -264,7 +264,7 @@ fn read(answer: ureq::http::Response<Body>) -> Result<Response, ureq::Error> {
             Ok(0) => break,
             Ok(length) => length,
             // The answer is too long, with more framing than body. Its start is enough, as with a long body.
-            Err(error) if is_endless(&error) => break,
+            Err(error) if is_too_long(&error) => break,
             Err(error) => return Err(error.into()),
         };
         let wanted = length.min(MAX_TEXT_BYTES - kept.len());
@@ -280,9 +280,9 @@ fn read(answer: ureq::http::Response<Body>) -> Result<Response, ureq::Error> {
 }
 
 /// Reports whether reading ended because the answer is longer than the limit.
-fn is_endless(error: &io::Error) -> bool {
+fn is_too_long(error: &io::Error) -> bool {
     let error = error.get_ref().and_then(|inner| inner.downcast_ref());
-    matches!(error, Some(ureq::Error::Other(ours)) if ours.is::<Endless>())
+    matches!(error, Some(ureq::Error::Other(ours)) if ours.is::<ResponseTooLong>())
 }
 
 /// Returns the first [`MAX_TEXT_CHARS`] characters of bytes that may not be UTF-8.

@@ -98,8 +98,8 @@ impl Mailbox {
         }
     }
 
-    /// Takes in a read's result.
-    pub(super) fn read(&self, result: ReadResult) {
+    /// Adds the result of a read.
+    pub(super) fn put_read_result(&self, result: ReadResult) {
         self.put(|messages| messages.reads.push(result));
     }
 

@@ -75,24 +75,38 @@ pub(super) enum ReadRequest {
     },
     Retries {
         endpoint: EndpointNumber,
-        skipped: Run,
+        skip_through: Run,
         now: Timestamp,
         limit: usize,
     },
     Redeliveries {
         endpoint: EndpointNumber,
-        skipped: Run,
+        skip_through: Run,
         limit: usize,
     },
 }
 
-/// The result of a read; `None` if the read failed. The last number is the limit of the request.
+/// The result of a read. `events` or `batch` is `None` if the read failed; `limit` is that of the request.
 #[derive(Debug)]
 pub(super) enum ReadResult {
-    Fresh(EndpointNumber, Option<Vec<QueuedEvent>>, usize),
-    Retries(EndpointNumber, Option<RetryBatch>),
-    Redeliveries(EndpointNumber, Option<Vec<QueuedEvent>>, usize),
+    Fresh {
+        endpoint: EndpointNumber,
+        events: Option<Vec<QueuedEvent>>,
+        limit: usize,
+    },
+    Retries {
+        endpoint: EndpointNumber,
+        batch: Option<RetryBatch>,
+    },
+    Redeliveries {
+        endpoint: EndpointNumber,
+        events: Option<Vec<QueuedEvent>>,
+        limit: usize,
+    },
     /// The bodies of an [`AttemptJob`]'s followers, as many as were read. The job itself has its body and is
     /// with the senders.
-    Bodies(EndpointNumber, Vec<(Seq, Arc<[u8]>)>),
+    Bodies {
+        endpoint: EndpointNumber,
+        bodies: Vec<(Seq, Arc<[u8]>)>,
+    },
 }

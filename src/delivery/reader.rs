@@ -27,7 +27,7 @@ enum Request {
 }
 
 /// The queue of requests. Workspaces take turns, one request each, so that a workspace with many endpoints
-/// does not hold up the others. The requests of one workspace keep their order.
+/// does not delay the others. The requests of one workspace keep their order.
 #[derive(Default)]
 struct RequestQueue {
     /// Workspaces with requests, in the order of their turns.
@@ -127,7 +127,7 @@ impl Reader {
 
     /// Requests the body of the job's event and those of its followers. The reader then gives the job to the
     /// senders.
-    pub(super) fn send(&self, job: AttemptJob) {
+    pub(super) fn load_and_send(&self, job: AttemptJob) {
         let workspace = job.event.workspace;
         self.requests.put(workspace, Request::LoadAndSend(job));
     }
@@ -142,9 +142,9 @@ fn run(queue: &dyn Queue, mailbox: &Mailbox, senders: &Senders, requests: &Reque
     while let Some(request) = requests.next() {
         hit(FailPoint::ReaderTurn);
         match request {
-            Request::Read(request) => mailbox.read(read(queue, request)),
+            Request::Read(request) => mailbox.put_read_result(read(queue, request)),
             Request::LoadAndSend(job) => {
-                if !load(queue, mailbox, senders, job) {
+                if !load_and_send(queue, mailbox, senders, job) {
                     break;
                 }
             }
@@ -155,7 +155,12 @@ fn run(queue: &dyn Queue, mailbox: &Mailbox, senders: &Senders, requests: &Reque
 }
 
 /// Reads the body that a job needs and gives the job to the senders. Returns false if the engine stops first.
-fn load(queue: &dyn Queue, mailbox: &Mailbox, senders: &Senders, mut job: AttemptJob) -> bool {
+fn load_and_send(
+    queue: &dyn Queue,
+    mailbox: &Mailbox,
+    senders: &Senders,
+    mut job: AttemptJob,
+) -> bool {
     let seqs: Vec<Seq> = [job.event.seq]
         .into_iter()
         .chain(std::mem::take(&mut job.followers))
@@ -175,7 +180,10 @@ fn load(queue: &dyn Queue, mailbox: &Mailbox, senders: &Senders, mut job: Attemp
     senders.send(job);
     let followers = seqs[1..].iter().zip(bodies);
     let found = followers.filter_map(|(seq, body)| Some((*seq, body?)));
-    mailbox.read(ReadResult::Bodies(endpoint, found.collect()));
+    mailbox.put_read_result(ReadResult::Bodies {
+        endpoint,
+        bodies: found.collect(),
+    });
     true
 }
 
@@ -187,24 +195,32 @@ fn read(queue: &dyn Queue, request: ReadRequest) -> ReadResult {
             limit,
         } => {
             let events = try_read(|| queue.fresh(endpoint, after, limit));
-            ReadResult::Fresh(endpoint, events, limit)
+            ReadResult::Fresh {
+                endpoint,
+                events,
+                limit,
+            }
         }
         ReadRequest::Retries {
             endpoint,
-            skipped,
+            skip_through,
             now,
             limit,
         } => {
-            let batch = try_read(|| queue.retries(endpoint, skipped, now, limit));
-            ReadResult::Retries(endpoint, batch)
+            let batch = try_read(|| queue.retries(endpoint, skip_through, now, limit));
+            ReadResult::Retries { endpoint, batch }
         }
         ReadRequest::Redeliveries {
             endpoint,
-            skipped,
+            skip_through,
             limit,
         } => {
-            let events = try_read(|| queue.redeliveries(endpoint, skipped, limit));
-            ReadResult::Redeliveries(endpoint, events, limit)
+            let events = try_read(|| queue.redeliveries(endpoint, skip_through, limit));
+            ReadResult::Redeliveries {
+                endpoint,
+                events,
+                limit,
+            }
         }
     }
 }
@@ -303,8 +319,8 @@ mod tests {
             thread,
             requests: RequestSender(requests.clone()),
         };
-        (1..=3).for_each(|seq| reader.send(job(1, seq)));
-        reader.send(job(2, 4));
+        (1..=3).for_each(|seq| reader.load_and_send(job(1, seq)));
+        reader.load_and_send(job(2, 4));
         let order: Vec<i64> = std::iter::from_fn(|| lock(&requests.queue).take())
             .map(|request| match request {
                 Request::LoadAndSend(job) => job.event.seq.0,

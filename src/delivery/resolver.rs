@@ -13,8 +13,8 @@
 //! - it runs on threads of its own, a limited number, started on demand. A call that hangs blocks such a
 //!   thread and no sender;
 //! - there is one look-up per name at a time, however many senders wait for it;
-//! - answers are cached: for 5 s, renewed in the background while in use, and for up to 5 min while a look-up
-//!   is slow (see `names`). The system doesn't return the TTL of the records;
+//! - addresses are cached: for 5 s, renewed in the background while in use, and for up to 5 min while a
+//!   look-up is slow (see `names`). The system doesn't return the TTL of the records;
 //! - half of the threads only serve names whose last look-up was quick, so that endpoints with broken name
 //!   servers don't delay the look-ups of others.
 //!
@@ -33,7 +33,7 @@ use ureq::unversioned::resolver::{ArrayVec, ResolvedSocketAddrs};
 
 use self::log_limit::LogLimit;
 pub use self::lookup::{Lookup, LookupError, SystemLookup};
-use self::names::{Answer, Found, Job, Names};
+use self::names::{Addresses, Found, Job, Names};
 use crate::domain::network_policy::{AddressRefused, NetworkPolicy};
 use crate::fail_point::{FailPoint, hit};
 use crate::vital;
@@ -57,7 +57,7 @@ const MAX_ADDRESSES: usize = 16;
 /// The longest wait for a look-up. Senders always have a shorter deadline.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
-/// The monotonic clock by which cached answers age.
+/// The monotonic clock by which cached addresses age.
 pub type MonotonicClock = Arc<dyn Fn() -> Instant + Send + Sync>;
 
 /// The reason why a host has no address to dial.
@@ -125,7 +125,7 @@ impl Resolver {
         Self::with_clock(lookup, policy, Arc::new(Instant::now))
     }
 
-    /// Returns a resolver whose answers age by `clock`. Waits for look-ups go by real time.
+    /// Returns a resolver whose cached addresses age by `clock`. Waits for look-ups go by real time.
     #[must_use]
     pub fn with_clock(
         lookup: Arc<dyn Lookup>,
@@ -164,14 +164,14 @@ impl Resolver {
                 .map_err(ResolveError::LiteralRefused)?;
             return Ok([ip].into());
         }
-        let answer = self.addresses_of(host, within.min(LONGEST_WAIT));
-        let checked = answer.and_then(|answer| self.checked(host, answer));
+        let found = self.addresses_of(host, within.min(LONGEST_WAIT));
+        let checked = found.and_then(|addresses| self.checked(host, addresses));
         checked.inspect_err(|error| self.shared.log(error))
     }
 
-    /// Returns the answer, if the policy allows all its addresses.
-    fn checked(&self, host: &str, answer: Answer) -> Result<Answer, ResolveError> {
-        for ip in answer.iter() {
+    /// Returns the addresses if the policy allows all of them.
+    fn checked(&self, host: &str, addresses: Addresses) -> Result<Addresses, ResolveError> {
+        for ip in addresses.iter() {
             self.shared
                 .policy
                 .check_addr(*ip)
@@ -180,11 +180,11 @@ impl Resolver {
                     refused,
                 })?;
         }
-        Ok(answer)
+        Ok(addresses)
     }
 
     /// Returns the addresses of a name from the cache or from a look-up, unchecked.
-    fn addresses_of(&self, host: &str, within: Duration) -> Result<Answer, ResolveError> {
+    fn addresses_of(&self, host: &str, within: Duration) -> Result<Addresses, ResolveError> {
         let now = (self.shared.clock)();
         let mut state = self.shared.state();
         let found = state.names.find(host, now);
@@ -200,22 +200,22 @@ impl Resolver {
             error,
         };
         match found {
-            Found::Answer(answer) => Ok(answer),
+            Found::Addresses(addresses) => Ok(addresses),
             Found::Failed(error) => Err(failed(error)),
             Found::Full => Err(ResolveError::Busy { host: host() }),
             Found::Wait {
-                ticket,
+                look_up,
                 stale: None,
-            } => match ticket.wait(within) {
+            } => match look_up.wait(within) {
                 Some(outcome) => outcome.map_err(failed),
                 None => Err(ResolveError::Slow { host: host() }),
             },
             Found::Wait {
-                ticket,
-                stale: Some((answer, patience)),
-            } => match ticket.wait(within.min(patience)) {
+                look_up,
+                stale: Some((addresses, patience)),
+            } => match look_up.wait(within.min(patience)) {
                 Some(outcome) => outcome.map_err(failed),
-                None => Ok(answer),
+                None => Ok(addresses),
             },
         }
     }
@@ -310,7 +310,7 @@ impl Shared {
 
     /// Makes one look-up. Returns at most [`MAX_ADDRESSES`] addresses if all are allowed. Otherwise returns
     /// only the first forbidden one, so that the name is refused at each use.
-    fn look_up(&self, host: &str) -> Result<Answer, LookupError> {
+    fn look_up(&self, host: &str) -> Result<Addresses, LookupError> {
         let found = catch_unwind(AssertUnwindSafe(|| self.lookup.lookup(host)))
             .unwrap_or_else(|_| Err(LookupError("the look-up failed unexpectedly".to_owned())))?;
         let forbidden = found

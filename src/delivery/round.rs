@@ -1,9 +1,9 @@
 //! One round of the dispatcher, without its thread: messages go in, commands come out.
 //!
-//! A round has three steps: [`hear`] tells the scheduler of all messages, [`Scheduler::tick`] tells it of the
-//! time, and [`next_command`], called until it returns `None`, returns what to do. The dispatcher's thread
-//! carries the commands out with senders, reader and store; the simulation carries them out with models of
-//! these. Both call the functions here, so the simulation checks the code that ships.
+//! A round has three steps: [`handle_messages`] tells the scheduler of all messages, [`Scheduler::tick`]
+//! tells it of the time, and [`next_command`], called until it returns `None`, returns what to do. The
+//! dispatcher's thread carries the commands out with senders, reader and store; the simulation carries them
+//! out with models of these. Both call the functions here, so the simulation checks the code that ships.
 
 use super::mailbox::Messages;
 use super::protocol::{AttemptJob, Now, ReadRequest};
@@ -25,15 +25,19 @@ pub(super) enum Command {
 
 /// Gives all messages to the scheduler: notices first, then results of reads, then attempt reports, because
 /// later kinds can depend on earlier ones. Returns the attempts for the store to record.
-pub(super) fn hear(scheduler: &mut Scheduler, messages: Messages, now: Now) -> Vec<AttemptRecord> {
+pub(super) fn handle_messages(
+    scheduler: &mut Scheduler,
+    messages: Messages,
+    now: Now,
+) -> Vec<AttemptRecord> {
     for notice in messages.notices {
-        scheduler.notice(notice, now);
+        scheduler.handle_notice(notice, now);
     }
-    for (endpoint, seq) in messages.overflow {
-        scheduler.committed(endpoint, seq);
+    for (endpoint, highest) in messages.overflow {
+        scheduler.handle_overflow(endpoint, highest);
     }
     for read in messages.reads {
-        scheduler.read(read, now);
+        scheduler.handle_read_result(read, now);
     }
     let reports = messages.reports.into_iter();
     reports

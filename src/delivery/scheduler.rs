@@ -1,18 +1,12 @@
-//! The scheduler: decides which attempt starts, and when. It holds the whole scheduling state and does no
-//! I/O.
+//! The scheduler: decides which attempt starts, and when. It owns the whole scheduling state and does no I/O.
 //!
 //! The caller hands in time, randomness, read results and attempt reports, and takes out attempts to make,
 //! reads to make and records to store. So one thread can own the scheduler without a lock, and a simulation
 //! can drive it through months in seconds.
 //!
-//! # Rules for starts
-//! Turns go by workspace first ([`turns`]): to the workspace that holds the fewest senders. Some senders stay
-//! free for workspaces that hold few. Each class also has a rule ([`shares`]). A *good* endpoint with nothing
-//! in flight may always start; with something in flight it may start while more than a quarter of the senders
-//! is free. *Bad* endpoints of all workspaces share a quarter of the senders, *new* ones another quarter. A
-//! workspace that holds few senders may exceed these limits. Each ready endpoint waits in one ring of its
-//! workspace and starts one event per turn. An endpoint that may not start is passed over; the others do not
-//! wait for it.
+//! An attempt starts when its endpoint has the turn, and each ready endpoint starts one event per turn.
+//! [`turns`] describes the order of turns; [`shares`] has the rules that decide whether an endpoint may start
+//! at all. Nothing waits for an endpoint that may not start.
 
 #[cfg(test)]
 pub(super) mod audit;
@@ -28,7 +22,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::turns::{Turns, Waiting};
+use self::turns::{MemoryUse, Turns};
 use super::endpoint_queue::{EndpointQueue, Read};
 use super::limits::Limits;
 use super::protocol::{AttemptJob, Now, ReadRequest, ReadResult};
@@ -37,7 +31,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::health::Class;
 use crate::domain::retry::RetryPolicy;
 use crate::storage::{
-    AttemptRecord, Backlog, Cause, EndpointNumber, Notice, QueuedEvent, Seq, Target,
+    AttemptRecord, Backlog, EndpointChange, EndpointNumber, Notice, QueuedEvent, Seq, Target,
     WorkspaceNumber,
 };
 
@@ -61,8 +55,8 @@ pub(super) struct Scheduler {
     turns: Turns,
     /// The times at which to look at an endpoint again, even if no message has come.
     timers: BTreeSet<(Duration, EndpointNumber)>,
-    /// The size of what waits in memory, of all workspaces together.
-    waiting: Waiting,
+    /// The memory that the waiting events of all workspaces together take.
+    memory_use: MemoryUse,
     /// Attempts whose records are not on disk yet.
     unrecorded: usize,
     /// Endpoints that may want a read.
@@ -89,7 +83,7 @@ impl Scheduler {
             random,
             endpoints: HashMap::new(),
             timers: BTreeSet::new(),
-            waiting: Waiting::default(),
+            memory_use: MemoryUse::default(),
             unrecorded: 0,
             wanting: VecDeque::new(),
             expired: VecDeque::new(),
@@ -103,24 +97,24 @@ impl Scheduler {
     pub(super) fn resume(&mut self, target: &Target, backlog: Backlog, now: Now) {
         let live = self.live.get_or_insert(target);
         let queue = EndpointQueue::resumed(live, backlog, self.turns.cap(), self.rules.limits);
-        self.hold(target.number, queue);
+        self.add_endpoint(target.number, queue);
         self.settle(target.number, now);
     }
 
     /// Adds an endpoint, which may have events on disk.
-    fn hold(&mut self, number: EndpointNumber, queue: EndpointQueue) {
-        self.turns.opened(queue.workspace);
+    fn add_endpoint(&mut self, number: EndpointNumber, queue: EndpointQueue) {
+        self.turns.endpoint_added(queue.workspace);
         self.endpoints.insert(number, Box::new(queue));
         self.wanting.push_back(number);
     }
 
     /// Handles the notice of a commit.
-    pub(super) fn notice(&mut self, notice: Notice, now: Now) {
+    pub(super) fn handle_notice(&mut self, notice: Notice, now: Now) {
         match notice {
             Notice::Published(event) => self.published(event, now),
-            Notice::Endpoint(target, cause) => {
-                self.live.heard(target.number);
-                self.endpoint_changed(&target, cause, now);
+            Notice::Endpoint(target, change) => {
+                self.live.notice_handled(target.number);
+                self.endpoint_changed(&target, change, now);
             }
             Notice::Redeliver { endpoint, seq } => {
                 self.change(endpoint, |queue| queue.redeliver(seq));
@@ -144,10 +138,11 @@ impl Scheduler {
         }
     }
 
-    /// Handles the commit of events of `endpoint` up to `seq`, which are to be read from disk.
-    pub(super) fn committed(&mut self, endpoint: EndpointNumber, seq: Seq) {
+    /// Handles published events of `endpoint`, up to `highest`, that the mailbox did not keep: they are to be
+    /// read from disk.
+    pub(super) fn handle_overflow(&mut self, endpoint: EndpointNumber, highest: Seq) {
         if let Some(queue) = self.endpoints.get_mut(&endpoint) {
-            queue.committed_through(seq);
+            queue.committed_through(highest);
             self.wanting.push_back(endpoint);
         }
     }
@@ -158,11 +153,11 @@ impl Scheduler {
         if event
             .body
             .as_ref()
-            .is_some_and(|body| body.len() > room.bodies)
+            .is_some_and(|body| body.len() > room.body_bytes)
         {
             event.body = None;
         }
-        let room = room.windows > 0;
+        let room = room.events > 0;
         if self.change(endpoint, |queue| queue.published(event, room)) == Some(true) {
             self.settle(endpoint, now);
         } else {
@@ -170,7 +165,7 @@ impl Scheduler {
         }
     }
 
-    fn endpoint_changed(&mut self, target: &Target, cause: Cause, now: Now) {
+    fn endpoint_changed(&mut self, target: &Target, change: EndpointChange, now: Now) {
         let number = target.number;
         if !target.enabled {
             self.change(number, |queue| queue.skip(target.skip_through));
@@ -181,27 +176,27 @@ impl Scheduler {
         let live = self.live.get_or_insert(target);
         let (cap, limits) = (self.turns.cap(), self.rules.limits);
         let Some(queue) = self.endpoints.get_mut(&number) else {
-            let queue = match cause {
-                Cause::Created => EndpointQueue::of_new_endpoint(live, cap, limits),
-                Cause::Enabled => EndpointQueue::new(live, cap, limits, now.wall),
+            let queue = match change {
+                EndpointChange::Created => EndpointQueue::of_new_endpoint(live, cap, limits),
+                EndpointChange::Enabled => EndpointQueue::new(live, cap, limits, now.wall),
                 // The scheduler dropped this endpoint because it was disabled; none of these enables it.
-                Cause::Moved | Cause::Edited | Cause::Disabled => return,
+                EndpointChange::Moved | EndpointChange::Edited | EndpointChange::Disabled => return,
             };
-            self.hold(number, queue);
+            self.add_endpoint(number, queue);
             return;
         };
-        match cause {
-            Cause::Moved | Cause::Enabled => {
-                let change = (queue.health.class(), Class::New);
+        match change {
+            EndpointChange::Moved | EndpointChange::Enabled => {
+                let classes = (queue.health.class(), Class::New);
                 queue.reset();
-                if cause == Cause::Enabled {
+                if change == EndpointChange::Enabled {
                     queue.revive(now.wall);
                 }
                 let (workspace, in_flight) = (queue.workspace, queue.in_flight());
                 self.turns
-                    .reclassify(workspace, change, in_flight, now.monotonic);
+                    .reclassify(workspace, classes, in_flight, now.monotonic);
             }
-            Cause::Created | Cause::Edited | Cause::Disabled => {}
+            EndpointChange::Created | EndpointChange::Edited | EndpointChange::Disabled => {}
         }
         self.settle(number, now);
     }
@@ -209,7 +204,10 @@ impl Scheduler {
     /// Removes a disabled endpoint of which nothing is in memory, in flight or being read.
     fn drop_if_idle(&mut self, number: EndpointNumber, now: Now) {
         if let Some(queue) = self.endpoints.get(&number) {
-            if queue.target.current().enabled || !queue.is_idle() || self.live.is_ahead(number) {
+            if queue.target.current().enabled
+                || !queue.is_idle()
+                || self.live.has_pending_notices(number)
+            {
                 return;
             }
             let workspace = queue.workspace;
@@ -217,43 +215,47 @@ impl Scheduler {
                 self.turns.leave(workspace, ring, place, now.monotonic);
             }
             self.endpoints.remove(&number);
-            self.turns.closed(workspace);
+            self.turns.endpoint_removed(workspace);
         }
         self.live.forget(number);
     }
 
     /// Handles the result of a read.
-    pub(super) fn read(&mut self, result: ReadResult, now: Now) {
-        let (ReadResult::Fresh(number, ..)
-        | ReadResult::Retries(number, ..)
-        | ReadResult::Redeliveries(number, ..)
-        | ReadResult::Bodies(number, ..)) = result;
-        let room = self.room_for(number).bodies;
-        self.change(number, |queue| {
+    pub(super) fn handle_read_result(&mut self, result: ReadResult, now: Now) {
+        let (ReadResult::Fresh { endpoint, .. }
+        | ReadResult::Retries { endpoint, .. }
+        | ReadResult::Redeliveries { endpoint, .. }
+        | ReadResult::Bodies { endpoint, .. }) = result;
+        let room = self.room_for(endpoint).body_bytes;
+        self.change(endpoint, |queue| {
             match result {
-                ReadResult::Fresh(_, Some(events), limit) => queue.refilled(events, limit),
-                ReadResult::Fresh(_, None, _) => queue.read_failed(Read::Fresh),
-                ReadResult::Retries(_, Some(batch)) => queue.retries_read(batch),
-                ReadResult::Retries(_, None) => queue.read_failed(Read::Retries),
-                ReadResult::Redeliveries(_, Some(events), limit) => {
-                    queue.redeliveries_read(events, limit);
-                }
-                ReadResult::Redeliveries(_, None, _) => queue.read_failed(Read::Redeliveries),
-                ReadResult::Bodies(_, bodies) => queue.loaded_bodies(bodies, room),
+                ReadResult::Fresh { events, limit, .. } => match events {
+                    Some(events) => queue.fresh_read(events, limit),
+                    None => queue.read_failed(Read::Fresh),
+                },
+                ReadResult::Retries { batch, .. } => match batch {
+                    Some(batch) => queue.retries_read(batch),
+                    None => queue.read_failed(Read::Retries),
+                },
+                ReadResult::Redeliveries { events, limit, .. } => match events {
+                    Some(events) => queue.redeliveries_read(events, limit),
+                    None => queue.read_failed(Read::Redeliveries),
+                },
+                ReadResult::Bodies { bodies, .. } => queue.bodies_read(bodies, room),
             }
             let target = queue.target.current();
             if !target.enabled {
                 queue.skip(target.skip_through);
             }
         });
-        self.settle(number, now);
-        self.drop_if_idle(number, now);
+        self.settle(endpoint, now);
+        self.drop_if_idle(endpoint, now);
     }
 
     /// Returns the next read to make, and its workspace.
     pub(super) fn next_read(&mut self, now: Now) -> Option<(WorkspaceNumber, ReadRequest)> {
         while let Some(number) = self.wanting.front().copied() {
-            let room = self.room_for(number).windows;
+            let room = self.room_for(number).events;
             let request = self.change(number, |queue| {
                 let request = next_request(queue, number, room, now)?;
                 Some((queue.workspace, request))
@@ -295,10 +297,11 @@ impl Scheduler {
             .get_mut(&number)
             .expect("it has just been there");
         let class = queue.health.class();
-        self.turns.take(queue.workspace, class, now.monotonic);
+        self.turns
+            .attempt_started(queue.workspace, class, now.monotonic);
         queue.started(event.seq, reason, now.monotonic);
         let job = AttemptJob {
-            followers: queue.load(&event),
+            followers: queue.start_reading_body(&event),
             event,
             target: queue.target.clone(),
         };
@@ -329,22 +332,22 @@ fn next_request(
         return None;
     }
     let (read, new) = queue.next_read(now.wall, room)?;
-    let skipped = target.skip_through;
+    let skip_through = target.skip_through;
     Some(match read {
         Read::Fresh => ReadRequest::Fresh {
             endpoint,
-            after: queue.loaded(),
+            after: queue.seen_through(),
             limit: new,
         },
         Read::Retries => ReadRequest::Retries {
             endpoint,
-            skipped,
+            skip_through,
             now: now.wall,
             limit: queue.rows_for(new),
         },
         Read::Redeliveries => ReadRequest::Redeliveries {
             endpoint,
-            skipped,
+            skip_through,
             limit: queue.rows_for(new),
         },
     })

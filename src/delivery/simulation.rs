@@ -22,7 +22,7 @@ mod settings;
 mod start_rule;
 mod state_check;
 mod store;
-mod tenants;
+mod workspaces;
 mod world;
 
 use std::collections::VecDeque;

@@ -62,13 +62,13 @@ impl LiveTargets {
     pub(super) fn apply(&self, notices: &[Notice]) {
         for notice in notices {
             if let Notice::Endpoint(target, _) = notice {
-                self.committed(target);
+                self.apply_one(target);
             }
         }
     }
 
     /// Makes one change visible to all threads.
-    pub(super) fn committed(&self, target: &Target) {
+    pub(super) fn apply_one(&self, target: &Target) {
         let mut targets = lock(&self.0);
         let entry = targets
             .entry(target.number)
@@ -78,14 +78,14 @@ impl LiveTargets {
     }
 
     /// Notes that the dispatcher handles the notice of a change.
-    pub(super) fn heard(&self, number: EndpointNumber) {
+    pub(super) fn notice_handled(&self, number: EndpointNumber) {
         if let Some(entry) = lock(&self.0).get_mut(&number) {
             entry.pending_notices = entry.pending_notices.saturating_sub(1);
         }
     }
 
     /// Reports whether there are notices of changes that the dispatcher has not handled yet.
-    pub(super) fn is_ahead(&self, number: EndpointNumber) -> bool {
+    pub(super) fn has_pending_notices(&self, number: EndpointNumber) -> bool {
         lock(&self.0)
             .get(&number)
             .is_some_and(|entry| entry.pending_notices > 0)

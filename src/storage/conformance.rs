@@ -1,13 +1,15 @@
-//! The behaviours that every store must show, whether it keeps its rows in a file or elsewhere.
+//! The behaviours that every store must show, whether it keeps its rows in a file or elsewhere. Access tokens
+//! are the exception: a store that only tests use may return an error from each of their methods.
 //!
 //! The traits describe each method; these tests describe how the methods work together. They use nothing but
 //! [`Store`](super::Store), [`Queue`](super::Queue), the notices and the clock, so they hold for a file, for
 //! memory and for a database elsewhere alike. [`tests`] names the stores, and is the only place that does: a
 //! new store gets a function there that opens an empty one, and all of these tests run on it.
 //!
-//! Tested elsewhere, because only one store has them: access tokens (on the running server, in
+//! Tested elsewhere, because only one of the two stores has them: access tokens (on the running server, in
 //! `tests/it/tokens`), searches for text, pages in parts and pieces of payloads (`sqlite::reads::lists`),
-//! retention and erasure (`sqlite::maintenance`), and crashes (`tests/it/crash`).
+//! retention and erasure (`sqlite::maintenance`), and crashes (`tests/it/crash`). A store that a server runs
+//! on needs all of them.
 
 mod attempts;
 mod disabling;
@@ -57,6 +59,7 @@ macro_rules! behaviours {
             [
                 an_attempt_moves_its_event_as_the_verdict_says,
                 a_delivery_tells_the_attempt_as_it_was,
+                attempts_of_all_runs_are_numbered_in_the_order_of_their_records,
                 a_wait_does_not_grow_by_a_clock_that_was_set_back,
                 an_attempt_of_a_skipped_run_succeeds_or_is_skipped,
                 an_attempt_of_a_replaced_run_counts_and_changes_nothing_but_by_an_early_success,

@@ -102,6 +102,16 @@ pub struct EventFilter {
 }
 
 #[cfg(test)]
+impl EndpointFilter {
+    /// All endpoints of all workspaces.
+    pub(crate) const ALL: Self = Self {
+        visibility: Visibility::All,
+        workspaces: Vec::new(),
+        url: None,
+    };
+}
+
+#[cfg(test)]
 impl DeliveryFilter {
     /// All deliveries of all workspaces.
     pub(crate) const ALL: Self = Self {

@@ -15,13 +15,13 @@ pub struct Pending<T>(oneshot::Receiver<Result<T, StoreError>>);
 
 /// The sender of the result that a [`Pending`] waits for.
 #[derive(Debug)]
-pub struct Answer<T>(oneshot::Sender<Result<T, StoreError>>);
+pub struct ResultSender<T>(oneshot::Sender<Result<T, StoreError>>);
 
 /// Returns the sender of a write's result, and the result to wait for.
 #[must_use]
-pub fn pending<T>() -> (Answer<T>, Pending<T>) {
+pub fn pending<T>() -> (ResultSender<T>, Pending<T>) {
     let (sender, receiver) = oneshot::channel();
-    (Answer(sender), Pending(receiver))
+    (ResultSender(sender), Pending(receiver))
 }
 
 impl<T> Pending<T> {
@@ -40,11 +40,11 @@ impl<T> Future for Pending<T> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.0)
             .poll(context)
-            .map(|answer| answer.unwrap_or(Err(ABANDONED)))
+            .map(|result| result.unwrap_or(Err(ABANDONED)))
     }
 }
 
-impl<T> Answer<T> {
+impl<T> ResultSender<T> {
     /// Sends the result. The caller may be gone already, which is no error.
     pub fn send(self, result: Result<T, StoreError>) {
         let _ = self.0.send(result);

@@ -114,9 +114,9 @@ pub struct Recorded {
     pub due: Option<Timestamp>,
 }
 
-/// The reason why an endpoint changed.
+/// The kind of change of an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
+pub enum EndpointChange {
     /// It was created.
     Created,
     /// Its secret, format or subscriptions changed, which the engine's rules do not depend on.
@@ -135,7 +135,7 @@ pub enum Notice {
     /// An event was published. The engine may forget all but its number.
     Published(QueuedEvent),
     /// An endpoint changed.
-    Endpoint(Target, Cause),
+    Endpoint(Target, EndpointChange),
     /// An event begins a new run. Its first attempt waits neither for a rest nor for `Retry-After`.
     Redeliver {
         /// Its endpoint.
@@ -178,20 +178,20 @@ pub trait Queue: Send + Sync {
         limit: usize,
     ) -> Result<Vec<QueuedEvent>, StoreError>;
     /// Returns events of `endpoint` whose next attempt is due by `now`, soonest first, in runs after
-    /// `skipped`, except those that wait for the first attempt of a redelivery.
+    /// `skip_through`, except those that wait for the first attempt of a redelivery.
     fn retries(
         &self,
         endpoint: EndpointNumber,
-        skipped: Run,
+        skip_through: Run,
         now: Timestamp,
         limit: usize,
     ) -> Result<RetryBatch, StoreError>;
     /// Returns events of `endpoint` that wait for the first attempt of a redelivery, in runs after
-    /// `skipped`, in publish order.
+    /// `skip_through`, in publish order.
     fn redeliveries(
         &self,
         endpoint: EndpointNumber,
-        skipped: Run,
+        skip_through: Run,
         limit: usize,
     ) -> Result<Vec<QueuedEvent>, StoreError>;
     /// Returns the bodies of the first of `seqs`, in their order: as many as fit into `bytes`, at least one.

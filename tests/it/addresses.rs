@@ -56,7 +56,7 @@ impl Untouched {
         self.0[0].local_addr().unwrap().port()
     }
 
-    /// To be called once the outcome of an attempt is recorded: until then it may be on its way.
+    /// To be called once the record of an attempt is on disk: until then it may be on its way.
     #[track_caller]
     fn assert_untouched(&self) {
         for listener in &self.0 {

@@ -244,6 +244,46 @@ fn a_redelivery_during_an_attempt_starts_after_it_unless_it_succeeds() {
     }
 }
 
+/// The event is redelivered during its first attempt, once with the endpoint disabled and enabled in between.
+#[test]
+fn attempts_are_numbered_from_one_whatever_is_redelivered_during_them() {
+    let app = TestApp::with_manual_clock(&[]);
+    let receiver = Receiver::start();
+    receiver.reply("/a", 404, "");
+    let endpoint = app.endpoint(&receiver.url("/a"));
+    let endpoint = format!(
+        "/api/webhooks/endpoints/{}",
+        endpoint["id"].as_str().unwrap()
+    );
+    for is_disabled_meanwhile in [false, true] {
+        let before = receiver.count("/a");
+        receiver.hold("/a");
+        let path = event_path(&app.publish("a", &json!(1)));
+        receiver.wait("/a", before + 1);
+        if is_disabled_meanwhile {
+            for enabled in [false, true] {
+                app.patch(&endpoint, &json!({"enabled": enabled}))
+                    .expect(200);
+            }
+        }
+        for _ in 0..2 {
+            app.post(&format!("{path}/redeliver"), &app.token, &json!(null))
+                .expect(202);
+        }
+        receiver.let_go("/a");
+        app.wait_for(&path, |event| event["attempts"] == 2);
+        let deliveries = app.get("/api/webhooks/deliveries?limit=2").expect(200);
+        let [newer, older] = &deliveries["data"].as_array().unwrap()[..] else {
+            panic!("not two deliveries: {deliveries}");
+        };
+        for (delivery, number) in [(older, 1), (newer, 2)] {
+            assert_eq!(delivery["attempt"], number, "{deliveries}");
+            let id = delivery["webhook_event"]["id"].as_str().unwrap();
+            assert!(path.ends_with(id), "{deliveries}");
+        }
+    }
+}
+
 /// Behind an endpoint that rests, runs end that had an attempt; the others wait for theirs, one probe each.
 #[test]
 fn a_run_that_takes_too_long_ends_but_not_without_an_attempt() {

@@ -11,16 +11,16 @@ impl EndpointQueue {
 
     /// Returns the events that wait in memory.
     pub(in crate::delivery) fn waiting_events(&self) -> impl Iterator<Item = &QueuedEvent> {
-        self.window
+        self.fresh
             .iter()
             .chain(&self.retries)
             .chain(&self.redeliveries)
     }
 
-    /// Returns the number of events in the window, of retries and of redeliveries.
+    /// Returns the numbers of fresh events, of retries and of redeliveries that wait in memory.
     pub(in crate::delivery) fn lengths(&self) -> [usize; 3] {
         [
-            self.window.len(),
+            self.fresh.len(),
             self.retries.len(),
             self.redeliveries.len(),
         ]
@@ -32,12 +32,12 @@ impl EndpointQueue {
     }
 
     /// Reports whether an event is in hand.
-    pub(in crate::delivery) fn holds(&self, seq: Seq) -> bool {
+    pub(in crate::delivery) fn is_in_hand(&self, seq: Seq) -> bool {
         self.in_hand.contains(&seq)
     }
 
     /// Reports whether a read is running.
-    pub(in crate::delivery) fn reads(&self) -> bool {
+    pub(in crate::delivery) fn is_reading(&self) -> bool {
         self.running_reads() != [false; 3]
     }
 

@@ -20,40 +20,40 @@ impl EndpointQueue {
         now: Timestamp,
         room: usize,
     ) -> Option<(Read, usize)> {
-        let more_on_disk = self.refill_wanted || self.loaded < self.committed;
+        let more_on_disk = self.refill_wanted || self.seen_through < self.committed;
         let (read, rows) = if self.redeliveries_wanted
             && !self.reading_redeliveries
             && self.redeliveries.is_empty()
         {
             self.redeliveries_wanted = false;
             self.reading_redeliveries = true;
-            (Read::Redeliveries, self.limits.retries)
+            (Read::Redeliveries, self.limits.retry_rows)
         } else if !self.reading_retries
             && self.retries.len() < self.limits.retries_below
             && (room > 0 || self.retries.is_empty())
             && self.next_due.is_some_and(|due| due <= now)
         {
             self.reading_retries = true;
-            (Read::Retries, self.limits.retries)
+            (Read::Retries, self.limits.retry_rows)
         } else if more_on_disk
             && self.refilling.is_none()
-            && self.window.len() < self.limits.refill_below
-            && (room > 0 || self.window.is_empty())
+            && self.fresh.len() < self.limits.refill_below
+            && (room > 0 || self.fresh.is_empty())
         {
             self.refill_wanted = false;
             self.refilling = Some(self.committed);
-            (Read::Fresh, self.limits.refill)
+            (Read::Fresh, self.limits.refill_rows)
         } else {
             return None;
         };
-        let rows = rows.min(room.max(self.limits.least));
+        let rows = rows.min(room.max(self.limits.min_rows));
         self.reserved[read as usize] = rows;
         Some((read, rows))
     }
 
-    /// Returns the highest number that has been in the window: a refill reads above it.
-    pub(in crate::delivery) fn loaded(&self) -> Seq {
-        self.loaded
+    /// Returns the highest number of a fresh event that has been in memory or was skipped.
+    pub(in crate::delivery) fn seen_through(&self) -> Seq {
+        self.seen_through
     }
 
     /// Returns how many rows to read so that at least `new` of them are not in hand.
@@ -62,24 +62,24 @@ impl EndpointQueue {
     }
 
     /// Takes in the rows of a refill; `limit` rows were requested.
-    pub(in crate::delivery) fn refilled(&mut self, events: Vec<QueuedEvent>, limit: usize) {
+    pub(in crate::delivery) fn fresh_read(&mut self, events: Vec<QueuedEvent>, limit: usize) {
         let committed_at_request = self.refilling.take().unwrap_or_default();
         if events.len() < limit {
             // The read has passed all events that were committed when it was requested, also those that no
             // longer wait.
-            self.loaded = self.loaded.max(committed_at_request);
+            self.seen_through = self.seen_through.max(committed_at_request);
         } else {
             self.refill_wanted = true;
         }
         let skip_through = self.target.current().skip_through;
         for event in events {
-            self.loaded = self.loaded.max(event.seq);
+            self.seen_through = self.seen_through.max(event.seq);
             let is_stale = self.changed_meanwhile[Read::Fresh as usize].contains(&event.seq);
             if event.run > skip_through && !is_stale && self.in_hand.insert(event.seq) {
-                self.window.push_back(event);
+                self.fresh.push_back(event);
             }
         }
-        self.committed = self.committed.max(self.loaded);
+        self.committed = self.committed.max(self.seen_through);
         self.read_ended(Read::Fresh);
     }
 

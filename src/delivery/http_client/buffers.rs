@@ -24,20 +24,21 @@ pub(super) struct RequestBuffers {
     /// ureq consumed some of the input when it last looked at it.
     progress: bool,
     output: Vec<u8>,
-    held: usize,
+    /// Bytes at the start of `output` that are held back: they are sent with the next output.
+    held_back: usize,
 }
 
 impl RequestBuffers {
-    /// Keeps `amount` more bytes of the output. ureq's next output comes behind them.
-    pub(super) fn hold(&mut self, amount: usize) {
-        self.held += amount;
+    /// Holds back `amount` more bytes of the output. ureq's next output comes behind them.
+    pub(super) fn hold_back(&mut self, amount: usize) {
+        self.held_back += amount;
     }
 
-    /// Returns the held bytes and `amount` bytes behind them, and how many were held. Nothing is held after
-    /// that.
+    /// Returns the bytes that were held back and `amount` bytes behind them, and how many were held back.
+    /// Nothing is held back after that.
     pub(super) fn take_output(&mut self, amount: usize) -> (&[u8], usize) {
-        let held = std::mem::take(&mut self.held);
-        (&self.output[..held + amount], held)
+        let held_back = std::mem::take(&mut self.held_back);
+        (&self.output[..held_back + amount], held_back)
     }
 
     /// Frees the output's memory until the next write.
@@ -66,7 +67,7 @@ impl RequestBuffers {
 impl Buffers for RequestBuffers {
     fn output(&mut self) -> &mut [u8] {
         self.ensure_output();
-        &mut self.output[self.held..]
+        &mut self.output[self.held_back..]
     }
 
     fn input(&self) -> &[u8] {
@@ -99,7 +100,7 @@ impl Buffers for RequestBuffers {
         self.make_room_for_input();
         (
             &mut self.input[self.filled..],
-            &mut self.output[self.held..],
+            &mut self.output[self.held_back..],
         )
     }
 
@@ -156,7 +157,7 @@ mod tests {
     fn output_is_gathered_and_given_up() {
         let mut buffers = RequestBuffers::default();
         buffers.output()[..4].copy_from_slice(b"head");
-        buffers.hold(4);
+        buffers.hold_back(4);
         buffers.tmp_and_output().1[..4].copy_from_slice(b"body");
         assert_eq!(buffers.take_output(4), (b"headbody".as_slice(), 4));
         assert_eq!(buffers.take_output(4), (b"head".as_slice(), 0));

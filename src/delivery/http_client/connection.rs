@@ -19,8 +19,8 @@ use std::time::Instant;
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
 
 use super::buffers::RequestBuffers;
-use super::errors::{ConnectFailed, ConnectTimedOut, Endless, TooLarge};
-use super::idle::{Entry, Idle, Peer};
+use super::errors::{ConnectFailed, ConnectTimedOut, HeadTooLarge, ResponseTooLong};
+use super::idle::{Entry, IdlePool, Peer};
 use super::limits::MAX_ANSWER_BYTES;
 use super::socket::{Link, Socket};
 use super::tcp::{Tcp, means_closed};
@@ -34,7 +34,7 @@ const FIRST_WRITE_BYTES: usize = 4096;
 #[derive(Clone)]
 pub(super) struct Dialer {
     tls: Tls,
-    idle: Arc<Idle<Box<dyn Link>>>,
+    idle: Arc<IdlePool<Box<dyn Link>>>,
 }
 
 impl Dialer {
@@ -42,7 +42,7 @@ impl Dialer {
     pub(super) fn new(tls: Tls, idle_limit: usize) -> Self {
         Self {
             tls,
-            idle: Arc::new(Idle::new(idle_limit)),
+            idle: Arc::new(IdlePool::new(idle_limit)),
         }
     }
 
@@ -112,7 +112,7 @@ impl std::fmt::Debug for Dialer {
 pub(super) struct Connection {
     /// `None` after the connection was put back.
     entry: Option<Entry<Box<dyn Link>>>,
-    idle: Arc<Idle<Box<dyn Link>>>,
+    idle: Arc<IdlePool<Box<dyn Link>>>,
     buffers: RequestBuffers,
     output: Output,
     /// The bytes of the answer that have arrived.
@@ -135,14 +135,14 @@ enum Output {
     ///
     /// ureq writes the head of a request and then the body. The kernel sends each write at once
     /// (`TCP_NODELAY`), so each webhook would be two packets and wake the receiver twice.
-    Held,
+    HeldBack,
     Some,
     /// A part was sent, and the receiver takes no more.
     CutOff,
 }
 
 impl Connection {
-    fn new(entry: Entry<Box<dyn Link>>, idle: &Arc<Idle<Box<dyn Link>>>) -> Self {
+    fn new(entry: Entry<Box<dyn Link>>, idle: &Arc<IdlePool<Box<dyn Link>>>) -> Self {
         Self {
             entry: Some(entry),
             idle: Arc::clone(idle),
@@ -155,15 +155,15 @@ impl Connection {
     fn transmit(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
         let before = mem::replace(&mut self.output, Output::Some);
         if matches!(before, Output::Nothing) && amount < FIRST_WRITE_BYTES {
-            self.buffers.hold(amount);
-            self.output = Output::Held;
+            self.buffers.hold_back(amount);
+            self.output = Output::HeldBack;
             return Ok(());
         }
-        let (output, held) = self.buffers.take_output(amount);
+        let (output, held_back) = self.buffers.take_output(amount);
         let link = link(&mut self.entry);
-        if held > 0 && output.len() > FIRST_WRITE_BYTES {
-            link.send(&output[..held], timeout)?;
-            link.send(&output[held..], timeout)
+        if held_back > 0 && output.len() > FIRST_WRITE_BYTES {
+            link.send(&output[..held_back], timeout)?;
+            link.send(&output[held_back..], timeout)
         } else {
             link.send(output, timeout)
         }
@@ -192,17 +192,17 @@ impl Transport for Connection {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
-        if let Output::Held = self.output {
+        if let Output::HeldBack = self.output {
             self.transmit_output(0, timeout)?;
         }
         if self.received >= MAX_ANSWER_BYTES {
-            return Err(ureq::Error::Other(Box::new(Endless)));
+            return Err(ureq::Error::Other(Box::new(ResponseTooLong)));
         }
         // The request is sent, and the answer may take long.
         self.buffers.release_output();
         let room = self.buffers.input_append_buf();
         if room.is_empty() {
-            return Err(ureq::Error::Other(Box::new(TooLarge)));
+            return Err(ureq::Error::Other(Box::new(HeadTooLarge)));
         }
         let link = link(&mut self.entry);
         let amount = link.receive(room, timeout)?;

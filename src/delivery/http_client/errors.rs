@@ -33,7 +33,7 @@ pub(super) struct Stale;
 /// A head, or a line within chunks, does not fit into the buffer.
 #[derive(Debug, thiserror::Error)]
 #[error("the headers of the answer are too large")]
-pub(super) struct TooLarge;
+pub(super) struct HeadTooLarge;
 
 /// The receiver has sent more than the client receives of one answer.
 ///
@@ -41,7 +41,7 @@ pub(super) struct TooLarge;
 /// the message speaks of them.
 #[derive(Debug, thiserror::Error)]
 #[error("the receiver sent interim answers (1xx) without end, and no final one")]
-pub(super) struct Endless;
+pub(super) struct ResponseTooLong;
 
 /// The handshake failed; the field says why.
 #[derive(Debug, thiserror::Error)]

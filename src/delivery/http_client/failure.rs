@@ -9,8 +9,8 @@ use std::time::Duration;
 use ureq::Timeout;
 
 use super::errors::{
-    ConnectFailed, ConnectTimedOut, Endless, HandshakeFailed, HandshakeTimedOut, Stale, TooLarge,
-    without_number,
+    ConnectFailed, ConnectTimedOut, HandshakeFailed, HandshakeTimedOut, HeadTooLarge,
+    ResponseTooLong, Stale, without_number,
 };
 use super::tls::{of_rustls, reason};
 use crate::delivery::resolver::ResolveError;
@@ -42,7 +42,7 @@ impl Failure {
     }
 
     /// Returns a failure that every attempt at this URL would have.
-    pub(super) fn lasting(kind: AttemptFailure, message: impl Into<String>) -> Self {
+    pub(super) fn new_final(kind: AttemptFailure, message: impl Into<String>) -> Self {
         Self {
             is_final: true,
             ..Self::new(kind, message)
@@ -86,7 +86,7 @@ impl Failure {
             let message = error.to_string();
             return match error {
                 ResolveError::LiteralRefused(_) => {
-                    Self::lasting(AttemptFailure::AddressRefused, message)
+                    Self::new_final(AttemptFailure::AddressRefused, message)
                 }
                 // Both have the same words: a user who may create endpoints must not find out which names the
                 // operator's network has, or where they lead.
@@ -113,7 +113,7 @@ impl Failure {
         if error.is::<ConnectTimedOut>() || error.is::<HandshakeTimedOut>() {
             return Self::new(AttemptFailure::Timeout, error.to_string());
         }
-        if error.is::<TooLarge>() || error.is::<Endless>() {
+        if error.is::<HeadTooLarge>() || error.is::<ResponseTooLong>() {
             return Self::new(AttemptFailure::Protocol, error.to_string());
         }
         if error.is::<Stale>() {

@@ -29,7 +29,7 @@ pub(super) struct Peer {
 }
 
 /// Idle connections of type `C`, at most `limit` of them.
-pub(super) struct Idle<C> {
+pub(super) struct IdlePool<C> {
     limit: usize,
     /// In the order of their last use.
     connections: Mutex<VecDeque<Entry<C>>>,
@@ -44,7 +44,7 @@ pub(super) struct Entry<C> {
     pub(super) since: Instant,
 }
 
-impl<C> Idle<C> {
+impl<C> IdlePool<C> {
     pub(super) fn new(limit: usize) -> Self {
         Self {
             limit,
@@ -110,7 +110,7 @@ mod tests {
         SocketAddr::from(([8, 8, 8, last], 80))
     }
 
-    fn put(idle: &Idle<u32>, connection: u32, authority: &str, since: Instant) {
+    fn put(idle: &IdlePool<u32>, connection: u32, authority: &str, since: Instant) {
         idle.put(Entry {
             connection,
             peer: peer(authority),
@@ -119,7 +119,7 @@ mod tests {
         });
     }
 
-    fn take(idle: &Idle<u32>, authority: &str, now: Instant) -> Option<u32> {
+    fn take(idle: &IdlePool<u32>, authority: &str, now: Instant) -> Option<u32> {
         let addresses = [address(3), address(2), address(1)];
         idle.take(&peer(authority), &addresses, now)
             .map(|entry| entry.connection)
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn the_latest_of_the_same_peer_is_taken() {
-        let idle = Idle::new(9);
+        let idle = IdlePool::new(9);
         let now = Instant::now();
         put(&idle, 1, "a", now);
         put(&idle, 2, "a", now);
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn old_ones_are_not_used_and_closed() {
-        let idle = Idle::new(9);
+        let idle = IdlePool::new(9);
         let start = Instant::now();
         put(&idle, 1, "a", start);
         assert_eq!(take(&idle, "a", start + MAX_IDLE_AGE), None);
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn the_oldest_go_when_there_are_too_many() {
-        let idle = Idle::new(2);
+        let idle = IdlePool::new(2);
         let now = Instant::now();
         for connection in 1..=5 {
             put(&idle, connection, "a", now);
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn an_address_that_is_gone_is_not_used() {
-        let idle = Idle::new(2);
+        let idle = IdlePool::new(2);
         let now = Instant::now();
         put(&idle, 1, "a", now);
         assert!(idle.take(&peer("a"), &[address(1)], now).is_none());

@@ -9,16 +9,16 @@ use std::time::{Duration, Instant};
 use super::lookup::LookupError;
 
 /// The addresses of a name; never empty.
-pub(super) type Answer = Arc<[IpAddr]>;
+pub(super) type Addresses = Arc<[IpAddr]>;
 
-/// The time for which an answer is used without another look-up. Short, because operators move a name to
+/// The age up to which addresses are used without another look-up. Short, because operators move a name to
 /// another address to fail over.
-const FRESH: Duration = Duration::from_secs(5);
-/// The age from which a use of an answer renews it in the background, so that users of a busy name never
+const MAX_AGE: Duration = Duration::from_secs(5);
+/// The age from which a use of addresses renews them in the background, so that users of a busy name never
 /// wait.
 const REFRESH_AFTER: Duration = Duration::from_secs(4);
-/// The time for which the last answer is used while a look-up is slow: name servers that are down for minutes
-/// should not stop deliveries to receivers that are up.
+/// The age up to which the last addresses are used while a look-up is slow: name servers that are down for
+/// minutes should not stop deliveries to receivers that are up.
 const STALE: Duration = Duration::from_mins(5);
 /// The time above which a look-up is slow. A healthy one takes milliseconds, and one where the first of two
 /// name servers is down takes 5 s.
@@ -48,12 +48,12 @@ pub(super) struct Names {
 }
 
 struct Name {
-    /// The last answer, and when it came.
-    good: Option<(Answer, Instant)>,
-    /// The last failure, and when it came. Never beside an answer.
+    /// The last addresses that were found, and when.
+    good: Option<(Addresses, Instant)>,
+    /// The last failure, and when it came. Never beside addresses.
     failed: Option<(LookupError, Instant)>,
     /// The look-up that is wanted or runs, and since when.
-    pending: Option<(Arc<Ticket>, Instant)>,
+    pending: Option<(Arc<PendingLookUp>, Instant)>,
     /// The last look-up was quick; `None` before the first one ended.
     quick: Option<bool>,
     last_used: Instant,
@@ -61,15 +61,15 @@ struct Name {
 
 /// The result of [`Names::find`].
 pub(super) enum Found {
-    /// An answer that is fresh enough.
-    Answer(Answer),
-    /// A failure that is fresh enough.
+    /// Addresses that are recent enough.
+    Addresses(Addresses),
+    /// A failure that is recent enough.
     Failed(LookupError),
     /// A look-up is queued or running.
     Wait {
-        ticket: Arc<Ticket>,
-        /// The last answer, and how long to wait before it is used instead.
-        stale: Option<(Answer, Duration)>,
+        look_up: Arc<PendingLookUp>,
+        /// The last addresses, and how long to wait before they are used instead.
+        stale: Option<(Addresses, Duration)>,
     },
     /// Nothing is known and too many look-ups wait already.
     Full,
@@ -95,8 +95,8 @@ impl Names {
         }
     }
 
-    /// Returns the cached answer or failure of `host`, or the look-up to wait for. Queues a look-up if one is
-    /// due.
+    /// Returns the cached addresses or failure of `host`, or the look-up to wait for. Queues a look-up if one
+    /// is due.
     pub(super) fn find(&mut self, host: &str, now: Instant) -> Found {
         if let Some(name) = self.entries.get_mut(host) {
             name.last_used = now;
@@ -108,9 +108,9 @@ impl Names {
         let name = self.entries.get(host);
         let good = name.and_then(|name| name.good_at(now));
         match (good, pending) {
-            (Some((answer, age)), _) if age < FRESH => Found::Answer(answer),
-            (Some((answer, age)), None) if age < STALE => Found::Answer(answer),
-            (Some((answer, age)), Some((ticket, since))) if age < STALE => {
+            (Some((addresses, age)), _) if age < MAX_AGE => Found::Addresses(addresses),
+            (Some((addresses, age)), None) if age < STALE => Found::Addresses(addresses),
+            (Some((addresses, age)), Some((look_up, since))) if age < STALE => {
                 let known_slow = name.is_some_and(|name| name.quick == Some(false));
                 let patience = if known_slow {
                     Duration::ZERO
@@ -118,12 +118,12 @@ impl Names {
                     SLOW.saturating_sub(now.duration_since(since))
                 };
                 Found::Wait {
-                    ticket,
-                    stale: Some((answer, patience)),
+                    look_up,
+                    stale: Some((addresses, patience)),
                 }
             }
-            (_, Some((ticket, _))) => Found::Wait {
-                ticket,
+            (_, Some((look_up, _))) => Found::Wait {
+                look_up,
                 stale: None,
             },
             (_, None) => Found::Full,
@@ -132,13 +132,17 @@ impl Names {
 
     /// Returns the wanted or running look-up of `host`, else a new one, and since when it is wanted. `None`
     /// if too many wait already.
-    fn pending_look_up(&mut self, host: &str, now: Instant) -> Option<(Arc<Ticket>, Instant)> {
+    fn pending_look_up(
+        &mut self,
+        host: &str,
+        now: Instant,
+    ) -> Option<(Arc<PendingLookUp>, Instant)> {
         if let Some(Name {
-            pending: Some((ticket, since)),
+            pending: Some((look_up, since)),
             ..
         }) = self.entries.get(host)
         {
-            return Some((Arc::clone(ticket), *since));
+            return Some((Arc::clone(look_up), *since));
         }
         if self.queued() >= MAX_QUEUED {
             return None;
@@ -152,14 +156,14 @@ impl Names {
             .entries
             .entry(Arc::clone(&key))
             .or_insert_with(|| Name::unknown(now));
-        let ticket = Arc::new(Ticket::default());
-        name.pending = Some((Arc::clone(&ticket), now));
+        let look_up = Arc::new(PendingLookUp::default());
+        name.pending = Some((Arc::clone(&look_up), now));
         match name.quick {
             Some(true) => self.quick.push_back(key),
             None => self.new.push_back(key),
             Some(false) => self.slow.push_back(key),
         }
-        Some((ticket, now))
+        Some((look_up, now))
     }
 
     /// Returns the next look-up to run, if one may run now.
@@ -192,7 +196,7 @@ impl Names {
     pub(super) fn finish(
         &mut self,
         job: &Job,
-        result: Result<Answer, LookupError>,
+        result: Result<Addresses, LookupError>,
         took: Duration,
         now: Instant,
     ) {
@@ -205,15 +209,15 @@ impl Names {
         let quick = took <= SLOW;
         name.quick = Some(quick);
         let outcome = match result {
-            Ok(answer) => {
-                name.good = Some((Arc::clone(&answer), now));
+            Ok(addresses) => {
+                name.good = Some((Arc::clone(&addresses), now));
                 name.failed = None;
-                Ok(answer)
+                Ok(addresses)
             }
             Err(error) => match &name.good {
                 // A slow failure means that no name server answered; it says nothing about the name.
-                Some((answer, at)) if !quick && now.duration_since(*at) < STALE => {
-                    Ok(Arc::clone(answer))
+                Some((addresses, at)) if !quick && now.duration_since(*at) < STALE => {
+                    Ok(Arc::clone(addresses))
                 }
                 _ => {
                     name.good = None;
@@ -222,8 +226,8 @@ impl Names {
                 }
             },
         };
-        if let Some((ticket, _)) = name.pending.take() {
-            ticket.settle(outcome);
+        if let Some((look_up, _)) = name.pending.take() {
+            look_up.settle(outcome);
         }
     }
 
@@ -262,12 +266,12 @@ impl Name {
         }
     }
 
-    /// Returns the answer or the failure if it is recent enough to need no look-up.
+    /// Returns the addresses or the failure if they are recent enough to need no look-up.
     fn settled(&self, now: Instant) -> Option<Found> {
-        if let Some((answer, at)) = &self.good
+        if let Some((addresses, at)) = &self.good
             && now.duration_since(*at) < REFRESH_AFTER
         {
-            return Some(Found::Answer(Arc::clone(answer)));
+            return Some(Found::Addresses(Arc::clone(addresses)));
         }
         match &self.failed {
             Some((error, at)) if now.duration_since(*at) < FAILED => {
@@ -277,23 +281,23 @@ impl Name {
         }
     }
 
-    /// Returns the last answer and its age.
-    fn good_at(&self, now: Instant) -> Option<(Answer, Duration)> {
-        let (answer, at) = self.good.as_ref()?;
-        Some((Arc::clone(answer), now.duration_since(*at)))
+    /// Returns the last addresses and their age.
+    fn good_at(&self, now: Instant) -> Option<(Addresses, Duration)> {
+        let (addresses, at) = self.good.as_ref()?;
+        Some((Arc::clone(addresses), now.duration_since(*at)))
     }
 }
 
 /// A wanted or running look-up: senders wait here for its result.
 #[derive(Default)]
-pub(super) struct Ticket {
-    outcome: Mutex<Option<Result<Answer, LookupError>>>,
+pub(super) struct PendingLookUp {
+    outcome: Mutex<Option<Result<Addresses, LookupError>>>,
     settled: Condvar,
 }
 
-impl Ticket {
+impl PendingLookUp {
     /// Waits for the result of the look-up; `None` if there is none after `within`.
-    pub(super) fn wait(&self, within: Duration) -> Option<Result<Answer, LookupError>> {
+    pub(super) fn wait(&self, within: Duration) -> Option<Result<Addresses, LookupError>> {
         let outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
         let (outcome, _) = self
             .settled
@@ -302,7 +306,7 @@ impl Ticket {
         outcome.clone()
     }
 
-    fn settle(&self, outcome: Result<Answer, LookupError>) {
+    fn settle(&self, outcome: Result<Addresses, LookupError>) {
         *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
         self.settled.notify_all();
     }

@@ -143,7 +143,7 @@ fn rebinding_is_caught_by_the_next_look_up() {
     lookup.set("rebind.example", &["8.8.8.8"]);
     assert!(resolver.resolve("rebind.example", PLENTY).is_ok());
     lookup.set("rebind.example", &["169.254.169.254"]);
-    // While the answer is cached, it still is the address that was checked.
+    // While the address is cached, it still is the one that was checked.
     assert_eq!(
         *resolver
             .resolve("rebind.example", PLENTY)
@@ -251,7 +251,7 @@ fn a_look_up_that_takes_too_long_is_given_up() {
 }
 
 #[test]
-fn the_last_answer_serves_while_a_look_up_hangs() {
+fn the_last_addresses_serve_while_a_look_up_hangs() {
     let (lookup, questions, answer) = Gated::new();
     let hand = Hand::new();
     let resolver = Resolver::with_clock(lookup, NetworkPolicy::strict(), hand.clock());
@@ -273,7 +273,7 @@ fn the_last_answer_serves_while_a_look_up_hangs() {
     hand.advance(200.0);
     let found = resolver
         .resolve("a.example", PLENTY)
-        .expect("the last answer");
+        .expect("the last addresses");
     assert_eq!(*found, [ip("8.8.8.8")]);
     hand.advance(200.0);
     assert!(matches!(

@@ -1,11 +1,11 @@
 //! The memory that waiting events take, of all workspaces and of each, and the room that is left.
 
 use super::Scheduler;
-use super::turns::Waiting;
+use super::turns::MemoryUse;
 use crate::delivery::endpoint_queue::EndpointQueue;
 use crate::storage::{EndpointNumber, WorkspaceNumber};
 
-/// The last eighth of the room is for workspaces that hold less than a sixty-fourth of it. So the backlog of
+/// The last eighth of the room is for workspaces that use less than a sixty-fourth of it. So the backlog of
 /// one workspace does not force the few events of others out of memory, to be read back from the file.
 const KEPT_DIVISOR: usize = 8;
 const FEW_DIVISOR: usize = 64;
@@ -18,29 +18,34 @@ impl Scheduler {
         work: impl FnOnce(&mut EndpointQueue) -> T,
     ) -> Option<T> {
         let queue = self.endpoints.get_mut(&number)?;
-        let before = waiting(queue);
+        let before = memory_use(queue);
         let result = work(queue);
-        let (workspace, after) = (queue.workspace, waiting(queue));
-        self.waiting.windows = self.waiting.windows - before.windows + after.windows;
-        self.waiting.bodies = self.waiting.bodies - before.bodies + after.bodies;
-        self.turns.waits(workspace, before, after);
+        let (workspace, after) = (queue.workspace, memory_use(queue));
+        self.memory_use.events = self.memory_use.events - before.events + after.events;
+        self.memory_use.body_bytes =
+            self.memory_use.body_bytes - before.body_bytes + after.body_bytes;
+        self.turns.memory_changed(workspace, before, after);
         Some(result)
     }
 
     /// Returns the room in memory that a workspace has left.
-    pub(super) fn room(&self, workspace: WorkspaceNumber) -> Waiting {
-        let own = self.turns.waiting(workspace);
+    pub(super) fn room(&self, workspace: WorkspaceNumber) -> MemoryUse {
+        let own = self.turns.memory_use(workspace);
         let limits = &self.rules.limits;
-        Waiting {
-            windows: room(limits.windows, self.waiting.windows, own.windows),
-            bodies: room(limits.bodies, self.waiting.bodies, own.bodies),
+        MemoryUse {
+            events: room(limits.waiting_events, self.memory_use.events, own.events),
+            body_bytes: room(
+                limits.body_bytes,
+                self.memory_use.body_bytes,
+                own.body_bytes,
+            ),
         }
     }
 
     /// Returns the room in memory that the endpoint's workspace has left.
-    pub(super) fn room_for(&self, number: EndpointNumber) -> Waiting {
+    pub(super) fn room_for(&self, number: EndpointNumber) -> MemoryUse {
         let queue = self.endpoints.get(&number);
-        queue.map_or_else(Waiting::default, |queue| self.room(queue.workspace))
+        queue.map_or_else(MemoryUse::default, |queue| self.room(queue.workspace))
     }
 }
 
@@ -53,9 +58,9 @@ fn room(limit: usize, taken: usize, own: usize) -> usize {
     limit.saturating_sub(taken + kept)
 }
 
-fn waiting(queue: &EndpointQueue) -> Waiting {
-    Waiting {
-        windows: queue.occupied(),
-        bodies: queue.bytes(),
+fn memory_use(queue: &EndpointQueue) -> MemoryUse {
+    MemoryUse {
+        events: queue.occupied(),
+        body_bytes: queue.bytes(),
     }
 }

@@ -23,8 +23,12 @@ impl Scheduler {
                 if let Some(queue) = self.endpoints.get_mut(&number) {
                     let (workspace, class) = (queue.workspace, queue.health.class());
                     let attempt = queue.skipped(event.seq, now.monotonic);
-                    self.turns
-                        .give_back(workspace, class, held_for(attempt, now), now.monotonic);
+                    self.turns.attempt_ended(
+                        workspace,
+                        class,
+                        sender_time(attempt, now),
+                        now.monotonic,
+                    );
                 }
                 self.settle(number, now);
                 self.drop_if_idle(number, now);
@@ -73,15 +77,15 @@ impl Scheduler {
             if signal == HealthSignal::Success {
                 queue.rest_ended();
             }
-            if let Some(hold) = result.retry_after {
+            if let Some(wait) = result.retry_after {
                 queue
                     .health
-                    .retry_after_until(now.monotonic + hold.min(ENDPOINT_RETRY_AFTER_MAX));
+                    .retry_after_until(now.monotonic + wait.min(ENDPOINT_RETRY_AFTER_MAX));
             }
         }
         let (after, in_flight) = (queue.health.class(), queue.in_flight());
         self.turns
-            .give_back(workspace, before, held_for(ended, now), now.monotonic);
+            .attempt_ended(workspace, before, sender_time(ended, now), now.monotonic);
         self.turns
             .reclassify(workspace, (before, after), in_flight, now.monotonic);
         ended.map_or(now.monotonic, |attempt| attempt.started)
@@ -145,8 +149,8 @@ impl Scheduler {
     }
 }
 
-/// Returns how long an attempt held its sender.
-fn held_for(attempt: Option<InFlightAttempt>, now: Now) -> Duration {
+/// Returns the time for which an attempt kept its sender busy.
+fn sender_time(attempt: Option<InFlightAttempt>, now: Now) -> Duration {
     attempt.map_or(Duration::ZERO, |attempt| {
         now.monotonic.saturating_sub(attempt.started)
     })

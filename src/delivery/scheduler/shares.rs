@@ -1,4 +1,21 @@
-//! The shares of the senders: of each class of endpoints, and of each workspace.
+//! The shares of the senders, and the rules that decide whether an endpoint may start an attempt.
+//!
+//! # Rules for starts
+//! A workspace *holds* the senders that make its attempts. A sixteenth of all senders counts as *few*.
+//!
+//! - If other workspaces are active, a workspace that holds n senders leaves n free for them, and at most
+//!   few. So the last free sender is for workspaces that hold none. A workspace that is alone may use all.
+//! - A *good* endpoint with nothing in flight needs no more than that.
+//! - A good endpoint with something in flight leaves the last quarter of the senders to endpoints that have
+//!   nothing in flight, unless its workspace holds less than few.
+//! - *Bad* endpoints of all workspaces share a quarter of the senders, *new* ones another quarter, and new
+//!   ones start only while both together hold less than half. So a hundred endpoints that never answer use
+//!   their share and no more.
+//! - A workspace whose new and bad endpoints hold less than few may exceed these shares, until the new and
+//!   bad endpoints of all workspaces hold half of the senders and a sixteenth. So it is not kept out by what
+//!   other workspaces hold.
+//!
+//! The module `turns` decides which of the endpoints that may start is next.
 
 use crate::domain::health::Class;
 
@@ -31,7 +48,7 @@ impl RingKind {
 }
 
 /// Returns the index of a class in arrays by class.
-pub(in crate::delivery) const fn place(class: Class) -> usize {
+pub(in crate::delivery) const fn class_index(class: Class) -> usize {
     match class {
         Class::Good => 0,
         Class::New => 1,
@@ -42,10 +59,10 @@ pub(in crate::delivery) const fn place(class: Class) -> usize {
 /// Attempts in flight, by the class that their endpoints have now: an endpoint that changes its class takes
 /// its attempts along.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::delivery) struct Held([u32; 3]);
+pub(in crate::delivery) struct InFlightCounts([u32; 3]);
 
-impl Held {
-    /// Returns the attempts by [`place`].
+impl InFlightCounts {
+    /// Returns the attempts by [`class_index`].
     #[cfg(test)]
     pub(in crate::delivery) const fn by_class(self) -> [u32; 3] {
         self.0
@@ -57,7 +74,7 @@ impl Held {
     }
 
     /// Returns the attempts that count towards the same limit as those of a ring of `kind`.
-    pub(in crate::delivery) fn beside(self, kind: RingKind) -> u32 {
+    pub(in crate::delivery) fn counted_with(self, kind: RingKind) -> u32 {
         match kind {
             RingKind::Idle | RingKind::Busy => self.total(),
             RingKind::New | RingKind::Bad => self.troubled(),
@@ -66,23 +83,23 @@ impl Held {
 
     /// Returns the attempts of new and bad endpoints.
     pub(super) const fn troubled(self) -> u32 {
-        self.0[place(Class::New)] + self.0[place(Class::Bad)]
+        self.0[class_index(Class::New)] + self.0[class_index(Class::Bad)]
     }
 
     /// Counts an attempt that starts.
-    pub(in crate::delivery) const fn take(&mut self, class: Class) {
-        self.0[place(class)] += 1;
+    pub(in crate::delivery) const fn attempt_started(&mut self, class: Class) {
+        self.0[class_index(class)] += 1;
     }
 
     /// Counts an attempt that ended.
-    pub(super) const fn give_back(&mut self, class: Class) {
-        self.0[place(class)] -= 1;
+    pub(super) const fn attempt_ended(&mut self, class: Class) {
+        self.0[class_index(class)] -= 1;
     }
 
     /// Counts the `in_flight` attempts of an endpoint in its new class.
     pub(super) const fn reclassify(&mut self, from: Class, to: Class, in_flight: u32) {
-        self.0[place(from)] -= in_flight;
-        self.0[place(to)] += in_flight;
+        self.0[class_index(from)] -= in_flight;
+        self.0[class_index(to)] += in_flight;
     }
 }
 
@@ -99,7 +116,7 @@ pub(in crate::delivery) enum Refusal {
 #[derive(Clone, Copy, Debug)]
 pub(in crate::delivery) struct Shares {
     senders: u32,
-    pub(super) held: Held,
+    pub(super) in_flight: InFlightCounts,
 }
 
 impl Shares {
@@ -107,7 +124,7 @@ impl Shares {
     pub(in crate::delivery) fn new(senders: u32) -> Self {
         Self {
             senders,
-            held: Held::default(),
+            in_flight: InFlightCounts::default(),
         }
     }
 
@@ -116,33 +133,28 @@ impl Shares {
         (self.senders / 8).max(1)
     }
 
-    /// Returns the number of senders that counts as few. A workspace that holds so many or more leaves so
-    /// many free: a workspace with an event now and then finds a free sender, and a busy one loses little.
+    /// Returns the number of senders that counts as few: with so many left free, a workspace with an event
+    /// now and then finds a free sender, and a busy one loses little.
     pub(super) fn few(self) -> u32 {
         (self.senders / 16).max(1)
     }
 
     fn free(self) -> u32 {
-        self.senders.saturating_sub(self.held.total())
+        self.senders.saturating_sub(self.in_flight.total())
     }
 
     fn quarter(self) -> u32 {
         (self.senders / 4).max(1)
     }
 
-    /// Returns the reason why an endpoint in a ring of `kind` has to wait, if there is one. `total`: the
-    /// senders that its workspace holds; `beside`: those of them that [`Held::beside`] counts.
-    ///
-    /// If other workspaces are active (`crowded`), a workspace that holds n senders leaves n free for them,
-    /// up to [`Shares::few`]: so the last free sender is for workspaces that hold none. A busy good endpoint
-    /// leaves the last quarter of the senders to endpoints that have nothing in flight, unless its whole
-    /// workspace holds few. New and bad endpoints share a quarter each, and half together. A workspace that
-    /// holds few senders for them may exceed these shares, until both classes hold half and a sixteenth.
-    pub(in crate::delivery) fn refuses(
+    /// Returns the reason why the rules do not let an endpoint in a ring of `kind` start, if there is one.
+    /// `total`: the senders that its workspace holds; `counted`: those of them that
+    /// [`InFlightCounts::counted_with`] counts; `crowded`: other workspaces are active.
+    pub(in crate::delivery) fn refusal(
         self,
         kind: RingKind,
         total: u32,
-        beside: u32,
+        counted: u32,
         crowded: bool,
     ) -> Option<Refusal> {
         let few = self.few();
@@ -157,7 +169,8 @@ impl Shares {
                 waits.then_some(Refusal::Senders)
             }
             RingKind::New | RingKind::Bad => {
-                let beyond = beside < few && self.held.troubled() + beside < self.half() + few;
+                let beyond =
+                    counted < few && self.in_flight.troubled() + counted < self.half() + few;
                 (!beyond && !self.has_room(kind)).then_some(Refusal::Class)
             }
         }
@@ -169,7 +182,7 @@ impl Shares {
 
     /// Reports whether the share of the class is not used up.
     fn has_room(self, kind: RingKind) -> bool {
-        let [_, new, bad] = self.held.0;
+        let [_, new, bad] = self.in_flight.0;
         match kind {
             RingKind::Idle | RingKind::Busy => true,
             RingKind::New => new < self.quarter() && new + bad < self.half(),

@@ -15,8 +15,8 @@ use crate::domain::endpoint_url::EndpointUrl;
 use crate::domain::retry::RetryPolicy;
 use crate::domain::secret::Secret;
 use crate::storage::{
-    Backlog, Cause, EndpointNumber, Notice, QueuedEvent, Recorded, Run, Seq, Target, Verdict,
-    WorkspaceNumber,
+    Backlog, EndpointChange, EndpointNumber, Notice, QueuedEvent, Recorded, Run, Seq, Target,
+    Verdict, WorkspaceNumber,
 };
 
 const NUMBER: EndpointNumber = EndpointNumber(1);
@@ -88,28 +88,28 @@ fn old_notices_do_not_revive_a_disabled_endpoint() {
     let (mut scheduler, live) = scheduler();
     scheduler.resume(&target(true, 0), Backlog::default(), NOW);
     let changes = [
-        (target(false, 1), Cause::Disabled),
-        (target(true, 1), Cause::Enabled),
-        (target(false, 3), Cause::Disabled),
+        (target(false, 1), EndpointChange::Disabled),
+        (target(true, 1), EndpointChange::Enabled),
+        (target(false, 3), EndpointChange::Disabled),
     ];
     for (target, _) in &changes {
-        live.committed(target);
+        live.apply_one(target);
     }
     let recorded = Recorded {
         seq: Seq(1),
         endpoint: NUMBER,
         due: None,
     };
-    scheduler.notice(Notice::Recorded(recorded), NOW);
-    for (at, (target, cause)) in changes.into_iter().enumerate() {
-        scheduler.notice(Notice::Endpoint(target, cause), NOW);
+    scheduler.handle_notice(Notice::Recorded(recorded), NOW);
+    for (at, (target, change)) in changes.into_iter().enumerate() {
+        scheduler.handle_notice(Notice::Endpoint(target, change), NOW);
         if at == 1 {
-            scheduler.notice(Notice::Published(event(2, Some(1))), NOW);
+            scheduler.handle_notice(Notice::Published(event(2, Some(1))), NOW);
         }
         let start = scheduler.next_start(NOW);
         assert!(start.is_none_or(|start| start.target.admit(start.event.run).is_none()));
     }
-    assert!(!live.is_ahead(NUMBER));
+    assert!(!live.has_pending_notices(NUMBER));
     assert!(!live.get_or_insert(&target(false, 3)).current().enabled);
 }
 
@@ -117,20 +117,20 @@ fn old_notices_do_not_revive_a_disabled_endpoint() {
 #[test]
 fn nothing_overtakes_a_start_that_waits_for_its_body() {
     let (mut scheduler, _) = scheduler();
-    let created = Notice::Endpoint(target(true, 0), Cause::Created);
-    scheduler.notice(created, NOW);
-    let full = Limits::PRODUCTION.bodies;
-    scheduler.notice(Notice::Published(event(1, None)), NOW);
+    let created = Notice::Endpoint(target(true, 0), EndpointChange::Created);
+    scheduler.handle_notice(created, NOW);
+    let full = Limits::PRODUCTION.body_bytes;
+    scheduler.handle_notice(Notice::Published(event(1, None)), NOW);
     for seq in 2..=4 {
-        scheduler.notice(Notice::Published(event(seq, (seq > 2).then_some(9))), NOW);
+        scheduler.handle_notice(Notice::Published(event(seq, (seq > 2).then_some(9))), NOW);
     }
     // A new endpoint may have one attempt in flight; a redelivery comes on top of that.
     let start = scheduler.next_start(NOW).expect("the first event starts");
     assert_eq!(start.event.seq, Seq(1));
     assert_eq!(start.followers, [Seq(2)]);
-    let queue = scheduler.endpoints.get_mut(&NUMBER).expect("it is held");
+    let queue = scheduler.endpoints.get_mut(&NUMBER).expect("it is known");
     assert!(!queue.is_ready(NOW.monotonic));
-    queue.loaded_bodies(vec![(Seq(2), vec![b'x'; 5].into())], full);
+    queue.bodies_read(vec![(Seq(2), vec![b'x'; 5].into())], full);
     assert_eq!(queue.bytes(), 9 + 9 + 5);
 }
 
@@ -144,9 +144,9 @@ fn a_step_of_the_clock_leaves_a_run_one_more_attempt() {
     };
     for (started, is_last) in [(NOW, false), (stepped, true)] {
         let (mut scheduler, _) = scheduler();
-        let created = Notice::Endpoint(target(true, 0), Cause::Created);
-        scheduler.notice(created, NOW);
-        scheduler.notice(Notice::Published(event(1, Some(1))), NOW);
+        let created = Notice::Endpoint(target(true, 0), EndpointChange::Created);
+        scheduler.handle_notice(created, NOW);
+        scheduler.handle_notice(Notice::Published(event(1, Some(1))), NOW);
         scheduler.tick(NOW);
         scheduler.tick(started);
         let start = scheduler.next_start(started).expect("it is its turn");
@@ -176,8 +176,12 @@ fn a_redelivery_that_waits_for_too_long_gets_one_attempt() {
         attempts: 3,
         ..event(seq, None)
     };
-    let found = ReadResult::Redeliveries(NUMBER, Some(vec![waits(1), waits(2)]), 100);
-    scheduler.read(found, NOW);
+    let found = ReadResult::Redeliveries {
+        endpoint: NUMBER,
+        events: Some(vec![waits(1), waits(2)]),
+        limit: 100,
+    };
+    scheduler.handle_read_result(found, NOW);
     let first = scheduler.next_start(NOW).expect("it is its turn");
     assert_eq!(first.followers, [Seq(2)]);
     let mut now = NOW;
@@ -191,7 +195,11 @@ fn a_redelivery_that_waits_for_too_long_gets_one_attempt() {
             "the first is on its way"
         );
     }
-    scheduler.read(ReadResult::Bodies(NUMBER, Vec::new()), now);
+    let no_bodies = ReadResult::Bodies {
+        endpoint: NUMBER,
+        bodies: Vec::new(),
+    };
+    scheduler.handle_read_result(no_bodies, now);
     let second = scheduler.next_start(now).expect("it gets its attempt");
     assert_eq!(second.event.seq, Seq(2));
     let report = AttemptReport::Made(second.event, refused());

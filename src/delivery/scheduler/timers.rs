@@ -41,15 +41,15 @@ impl Scheduler {
             self.steady_since = Some(now);
         }
         if forward {
-            for number in self.numbers() {
+            for number in self.endpoint_numbers() {
                 self.settle(number, now);
             }
         }
     }
 
-    /// Returns all endpoints in order. The order of a hash map differs from run to run, but the simulation
-    /// must repeat a run exactly.
-    pub(super) fn numbers(&self) -> Vec<EndpointNumber> {
+    /// Returns the numbers of all endpoints in order. A hash map has another order in each run, but the
+    /// simulation must repeat a run exactly.
+    pub(in crate::delivery) fn endpoint_numbers(&self) -> Vec<EndpointNumber> {
         let mut numbers: Vec<EndpointNumber> = self.endpoints.keys().copied().collect();
         numbers.sort_unstable();
         numbers
@@ -79,7 +79,7 @@ impl Scheduler {
         };
         let lasts = self.rules.retry.expire_after;
         let began = steady_since.wall.before(lasts)..now.wall.before(lasts);
-        for number in self.numbers() {
+        for number in self.endpoint_numbers() {
             while self.unrecorded < self.rules.limits.unrecorded
                 && let Some(Some(event)) = self.change(number, |queue| queue.take_expired(&began))
             {

@@ -6,7 +6,7 @@
 //! that were free does not count for long.
 //!
 //! Within that, the ready endpoints of a workspace wait in rings by [`RingKind`] and start one event per
-//! turn. An endpoint that may not start is passed over; the others do not wait for it.
+//! turn. An endpoint that may not start ([`Shares::refusal`]) is passed over; the others do not wait for it.
 
 #[cfg(test)]
 mod tests;
@@ -14,7 +14,7 @@ mod tests;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use super::shares::{Held, Refusal, RingKind, Shares};
+use super::shares::{InFlightCounts, Refusal, RingKind, Shares};
 use crate::delivery::ring::Ring;
 use crate::domain::health::{Class, SLOW};
 use crate::storage::{EndpointNumber, WorkspaceNumber};
@@ -30,23 +30,23 @@ const HALF_LIFE: Duration = SLOW;
 /// flight.
 const ACTIVE: Duration = Duration::from_mins(1);
 
-/// The size of the events that wait in memory, of one workspace or of all; also the room that is left for
-/// them.
+/// The memory that waiting events take, of one workspace or of all; also the room that is left for them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::delivery) struct Waiting {
-    /// Places in windows.
-    pub(in crate::delivery) windows: usize,
-    /// Bytes of bodies.
-    pub(in crate::delivery) bodies: usize,
+pub(in crate::delivery) struct MemoryUse {
+    /// Events that wait, and rows that running reads may bring.
+    pub(in crate::delivery) events: usize,
+    /// Bytes of the bodies that wait.
+    pub(in crate::delivery) body_bytes: usize,
 }
 
-/// A workspace's account: what it holds, what it has used, and its ready endpoints.
+/// A workspace's account: its attempts in flight, the sender time that it has used, the memory that its
+/// waiting events take, and its ready endpoints.
 #[derive(Default)]
 struct Account {
-    /// The workspace's endpoints that the scheduler holds. Without any, the account is removed.
+    /// The number of the workspace's endpoints that the scheduler knows. Without any, the account is removed.
     endpoints: usize,
-    held: Held,
-    waiting: Waiting,
+    in_flight: InFlightCounts,
+    memory_use: MemoryUse,
     /// The moment when the sender time that it used will count as no more than a microsecond: the more it
     /// used, the later. Unlike the used time itself, this value does not change while time passes.
     used_until: Duration,
@@ -60,14 +60,14 @@ impl Account {
     }
 
     fn is_busy(&self) -> bool {
-        self.held.total() > 0 || self.is_waiting()
+        self.in_flight.total() > 0 || self.is_waiting()
     }
 
     /// Returns the workspace's position among those with ready endpoints of `kind`, if it has any.
     fn key(&self, kind: RingKind, number: WorkspaceNumber, few: u32) -> Option<Key> {
         (self.rings[kind as usize].len() > 0).then(|| Key {
-            leaves: self.held.total().min(few),
-            beside: self.held.beside(kind),
+            leaves: self.in_flight.total().min(few),
+            counted: self.in_flight.counted_with(kind),
             used_until: self.used_until,
             number,
         })
@@ -80,7 +80,7 @@ impl Account {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     leaves: u32,
-    beside: u32,
+    counted: u32,
     used_until: Duration,
     number: WorkspaceNumber,
 }
@@ -123,50 +123,58 @@ impl Turns {
 
     /// Returns the number of attempts in flight.
     pub(super) fn total(&self) -> u32 {
-        self.shares.held.total()
+        self.shares.in_flight.total()
     }
 
     /// Returns the attempts in flight of all workspaces.
     #[cfg(test)]
-    pub(in crate::delivery) fn held(&self) -> Held {
-        self.shares.held
+    pub(in crate::delivery) fn in_flight_counts(&self) -> InFlightCounts {
+        self.shares.in_flight
     }
 
     /// Returns the attempts in flight of each workspace that has any.
     #[cfg(test)]
-    pub(in crate::delivery) fn holders(&self) -> Vec<(WorkspaceNumber, Held)> {
+    pub(in crate::delivery) fn in_flight_by_workspace(
+        &self,
+    ) -> Vec<(WorkspaceNumber, InFlightCounts)> {
         let accounts = self.accounts.iter();
-        let mut holders: Vec<_> = accounts
-            .map(|(number, account)| (*number, account.held))
-            .filter(|(_, held)| held.total() > 0)
+        let mut by_workspace: Vec<_> = accounts
+            .map(|(number, account)| (*number, account.in_flight))
+            .filter(|(_, counts)| counts.total() > 0)
             .collect();
-        holders.sort_unstable_by_key(|(number, _)| *number);
-        holders
+        by_workspace.sort_unstable_by_key(|(number, _)| *number);
+        by_workspace
     }
 
-    /// Returns the events in memory of a workspace.
-    pub(super) fn waiting(&self, number: WorkspaceNumber) -> Waiting {
+    /// Returns the memory that the waiting events of a workspace take.
+    pub(super) fn memory_use(&self, number: WorkspaceNumber) -> MemoryUse {
         let account = self.accounts.get(&number);
-        account.map_or_else(Waiting::default, |account| account.waiting)
+        account.map_or_else(MemoryUse::default, |account| account.memory_use)
     }
 
-    /// Notes a change of the events in memory of a workspace.
-    pub(super) fn waits(&mut self, number: WorkspaceNumber, before: Waiting, after: Waiting) {
+    /// Notes that the waiting events of a workspace take more memory, or less.
+    pub(super) fn memory_changed(
+        &mut self,
+        number: WorkspaceNumber,
+        before: MemoryUse,
+        after: MemoryUse,
+    ) {
         if before != after
             && let Some(account) = self.accounts.get_mut(&number)
         {
-            account.waiting.windows = account.waiting.windows - before.windows + after.windows;
-            account.waiting.bodies = account.waiting.bodies - before.bodies + after.bodies;
+            account.memory_use.events = account.memory_use.events - before.events + after.events;
+            account.memory_use.body_bytes =
+                account.memory_use.body_bytes - before.body_bytes + after.body_bytes;
         }
     }
 
-    /// Notes that the scheduler holds one more endpoint of a workspace.
-    pub(super) fn opened(&mut self, number: WorkspaceNumber) {
+    /// Notes that the scheduler knows one more endpoint of a workspace.
+    pub(super) fn endpoint_added(&mut self, number: WorkspaceNumber) {
         self.accounts.entry(number).or_default().endpoints += 1;
     }
 
     /// Notes that the scheduler has dropped an endpoint of a workspace.
-    pub(super) fn closed(&mut self, number: WorkspaceNumber) {
+    pub(super) fn endpoint_removed(&mut self, number: WorkspaceNumber) {
         if let Some(account) = self.accounts.get_mut(&number) {
             account.endpoints -= 1;
             if account.endpoints == 0 {
@@ -218,7 +226,7 @@ impl Turns {
         let joined = self.change(number, now, |account| {
             account.rings[kind as usize].join(endpoint)
         });
-        joined.expect("it was opened with its first endpoint")
+        joined.expect("it was made with its first endpoint")
     }
 
     /// Removes the endpoint in a place from a ring.
@@ -235,22 +243,24 @@ impl Turns {
     }
 
     /// Counts an attempt that starts.
-    pub(super) fn take(&mut self, number: WorkspaceNumber, class: Class, now: Duration) {
-        self.shares.held.take(class);
-        self.change(number, now, |account| account.held.take(class));
+    pub(super) fn attempt_started(&mut self, number: WorkspaceNumber, class: Class, now: Duration) {
+        self.shares.in_flight.attempt_started(class);
+        self.change(number, now, |account| {
+            account.in_flight.attempt_started(class);
+        });
     }
 
-    /// Counts an attempt that ended, and the time `took` for which it held a sender.
-    pub(super) fn give_back(
+    /// Counts an attempt that ended, and the time `took` for which its sender was busy.
+    pub(super) fn attempt_ended(
         &mut self,
         number: WorkspaceNumber,
         class: Class,
         took: Duration,
         now: Duration,
     ) {
-        self.shares.held.give_back(class);
+        self.shares.in_flight.attempt_ended(class);
         self.change(number, now, |account| {
-            account.held.give_back(class);
+            account.in_flight.attempt_ended(class);
             account.used_until = used_until(account.used_until, took + TURN_COST, now);
         });
     }
@@ -264,9 +274,9 @@ impl Turns {
         now: Duration,
     ) {
         if from != to && in_flight > 0 {
-            self.shares.held.reclassify(from, to, in_flight);
+            self.shares.in_flight.reclassify(from, to, in_flight);
             self.change(number, now, |account| {
-                account.held.reclassify(from, to, in_flight);
+                account.in_flight.reclassify(from, to, in_flight);
             });
         }
     }
@@ -286,7 +296,7 @@ impl Turns {
         // The first of several equals, as the kinds are in order.
         let (kind, number) = heads.min_by_key(|(_, number)| {
             let account = &self.accounts[number];
-            (account.held.total(), account.used_until)
+            (account.in_flight.total(), account.used_until)
         })?;
         self.change(number, now, |account| {
             account.rings[kind as usize].pop_front()
@@ -301,14 +311,14 @@ impl Turns {
         loop {
             let from = Key {
                 leaves,
-                beside: 0,
+                counted: 0,
                 used_until: Duration::ZERO,
                 number: WorkspaceNumber(i64::MIN),
             };
             let key = self.ready[kind as usize].range(from..).next()?;
-            let total = self.accounts[&key.number].held.total();
+            let total = self.accounts[&key.number].in_flight.total();
             let crowded = self.is_crowded(key.number, now);
-            match self.shares.refuses(kind, total, key.beside, crowded) {
+            match self.shares.refusal(kind, total, key.counted, crowded) {
                 None => return Some(key.number),
                 Some(Refusal::Senders) => return None,
                 Some(Refusal::Class) => leaves = key.leaves + 1,

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::random::Random;
-use super::receiver::Mode;
+use super::receiver::Behaviour;
 use super::settings::{Pace, Settings};
 use super::store::index_of;
 use super::world::Simulation;
 use crate::delivery::limits::Limits;
 use crate::delivery::protocol::ReadRequest;
-use crate::storage::{Cause, Notice, QueuedEvent, Run, Seq, WorkspaceNumber};
+use crate::storage::{EndpointChange, Notice, QueuedEvent, Seq, WorkspaceNumber};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -52,42 +52,42 @@ pub(super) fn troubled(seed: u64, length: Duration) -> Simulation {
     let mut simulation = Simulation::new(settings(&mut random), random.next());
     simulation.workspaces = random.pick(&[1, 2, 5, 30]);
     for _ in 0..ENDPOINTS {
-        let mode = Mode::random(&mut simulation.random);
+        let behaviour = Behaviour::random(&mut simulation.random);
         let workspace = simulation.any_workspace();
-        let endpoint = simulation.endpoint(workspace, mode);
+        let endpoint = simulation.endpoint(workspace, behaviour);
         let after = simulation.random.gap(HOUR);
-        simulation.plan(after, Disruption::Burst(endpoint));
-        simulation.plan(after, Disruption::ReceiverChange(endpoint));
+        simulation.schedule(after, Disruption::Burst(endpoint));
+        simulation.schedule(after, Disruption::ReceiverChange(endpoint));
     }
-    simulation.plan(HOUR, Disruption::AdminAction);
+    simulation.schedule(HOUR, Disruption::AdminAction);
     for (disruption, share) in [
         (Disruption::Jump, 0.4),
         (Disruption::Crash, 0.5),
         (Disruption::Full, 0.3),
     ] {
         if random.chance(share) {
-            simulation.plan(random.gap(8 * HOUR), disruption);
+            simulation.schedule(random.gap(8 * HOUR), disruption);
         }
     }
-    simulation.plan(length, Disruption::StopFaults);
+    simulation.schedule(length, Disruption::StopFaults);
     simulation
 }
 
 fn settings(random: &mut Random) -> Settings {
     let tiny = Limits {
-        windows: 30,
-        least: 2,
-        bodies: 2000,
+        waiting_events: 30,
+        min_rows: 2,
+        body_bytes: 2000,
         unrecorded: 12,
-        window: 8,
+        fresh_per_endpoint: 8,
         refill_below: 2,
-        refill: 4,
-        retries: 4,
+        refill_rows: 4,
+        retry_rows: 4,
         retries_below: 2,
-        load: 3,
+        bodies_per_read: 3,
     };
     let roomy = Limits {
-        windows: 1000,
+        waiting_events: 1000,
         unrecorded: 4096,
         ..tiny
     };
@@ -124,7 +124,7 @@ impl Simulation {
             }
             Disruption::Steady(endpoint, period, until) => self.steady(endpoint, period, until),
             Disruption::ReceiverChange(endpoint) => {
-                self.receivers[endpoint] = Mode::random(&mut self.random);
+                self.receivers[endpoint] = Behaviour::random(&mut self.random);
                 self.again(disruption, 2 * HOUR);
             }
             Disruption::ChangeEndpoint(endpoint) => self.change_endpoint(endpoint),
@@ -157,7 +157,7 @@ impl Simulation {
             }
             Disruption::Sweep(endpoint) => {
                 if self.store.sweep(endpoint, 50) {
-                    self.plan(Duration::from_millis(5), disruption);
+                    self.schedule(Duration::from_millis(5), disruption);
                 }
             }
             Disruption::StopFaults => self.stop_faults(),
@@ -171,7 +171,7 @@ impl Simulation {
 
     fn again(&mut self, disruption: Disruption, mean: Duration) {
         let after = self.random.gap(mean);
-        self.plan(after, disruption);
+        self.schedule(after, disruption);
     }
 
     fn burst(&mut self, endpoint: usize) {
@@ -189,7 +189,7 @@ impl Simulation {
                 .random
                 .between(Duration::ZERO, Duration::from_millis(most));
             let chance = self.random.chance(0.3);
-            self.plan(
+            self.schedule(
                 after,
                 if chance {
                     Disruption::ChangeEndpoint(endpoint)
@@ -209,7 +209,7 @@ impl Simulation {
         | ReadRequest::Retries { endpoint, .. }
         | ReadRequest::Redeliveries { endpoint, .. }) = request;
         let after = self.take_time(self.settings.pace.read);
-        self.plan(after, Disruption::ChangeEndpoint(index_of(endpoint)));
+        self.schedule(after, Disruption::ChangeEndpoint(index_of(endpoint)));
     }
 
     fn steady(&mut self, endpoint: usize, period: Duration, until: Duration) {
@@ -217,7 +217,7 @@ impl Simulation {
         let event = self.publish(endpoint, body);
         self.commit(Vec::from_iter(event.map(Notice::Published)));
         if self.time < until {
-            self.plan(period, Disruption::Steady(endpoint, period, until));
+            self.schedule(period, Disruption::Steady(endpoint, period, until));
         }
     }
 
@@ -231,14 +231,14 @@ impl Simulation {
                 let mean = self.random.pick(&[HOUR, HOUR / 3600, HOUR / 360_000]);
                 self.again(Disruption::Enable(endpoint), mean);
             }
-            5..9 => notices.extend(self.store.edit(endpoint, Cause::Moved)),
-            9 | 10 => notices.extend(self.store.edit(endpoint, Cause::Edited)),
+            5..9 => notices.extend(self.store.edit(endpoint, EndpointChange::Moved)),
+            9 | 10 => notices.extend(self.store.edit(endpoint, EndpointChange::Edited)),
             11 | 12 => notices.extend(self.store.enable(endpoint)),
             13 if self.receivers.len() < ENDPOINTS_MAX => {
                 notices.push(self.store.delete(endpoint));
-                let mode = Mode::random(&mut self.random);
+                let behaviour = Behaviour::random(&mut self.random);
                 let workspace = self.any_workspace();
-                let new = self.endpoint(workspace, mode);
+                let new = self.endpoint(workspace, behaviour);
                 self.again(Disruption::Burst(new), HOUR);
                 self.again(Disruption::ReceiverChange(new), HOUR);
             }
@@ -262,7 +262,7 @@ impl Simulation {
         };
         let seq = waiting.or_else(|| self.recent(endpoint))?;
         let notice = self.store.redeliver(seq, self.now().wall)?;
-        let Run(run) = Run(self.store.row(Seq(seq)).run);
+        let run = self.store.row(Seq(seq)).run;
         self.oracle.redelivered(Seq(seq), run);
         Some(notice)
     }
@@ -285,8 +285,8 @@ impl Simulation {
         self.faults_stopped = true;
         self.disk_full_until = Duration::ZERO;
         self.settings.pace.read_failures = 0.0;
-        for mode in &mut self.receivers {
-            *mode = Mode::Answers(Duration::from_millis(20));
+        for behaviour in &mut self.receivers {
+            *behaviour = Behaviour::Answers(Duration::from_millis(20));
         }
     }
 
@@ -304,9 +304,9 @@ impl Simulation {
         }
     }
 
-    /// Creates an endpoint of a workspace, whose receiver behaves like `mode`.
-    pub(super) fn endpoint(&mut self, workspace: i64, mode: Mode) -> usize {
-        self.receivers.push(mode);
+    /// Creates an endpoint of a workspace, whose receiver has this behaviour.
+    pub(super) fn endpoint(&mut self, workspace: i64, behaviour: Behaviour) -> usize {
+        self.receivers.push(behaviour);
         let notice = self.store.create(WorkspaceNumber(workspace));
         self.commit(vec![notice]);
         self.receivers.len() - 1

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::disruption::Disruption;
 use crate::delivery::protocol::{AttemptJob, AttemptReport, ReadRequest, ReadResult};
 
-/// An event that will happen. The number is the life of the server that it belongs to.
+/// An event that will happen. The number is that of the process that it belongs to.
 pub(super) enum SimEvent {
     /// The dispatcher wakes.
     Wake,

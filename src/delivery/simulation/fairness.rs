@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::disruption::Disruption;
 use super::random::Random;
-use super::receiver::Mode;
+use super::receiver::Behaviour;
 use super::settings::{Pace, Settings};
 use super::world::Simulation;
 use super::{SEEDS, for_each_seed, setting};
@@ -34,7 +34,7 @@ pub(super) const ALLOWED: Duration = Duration::from_millis(5);
 #[derive(Clone, Copy)]
 struct Crowd {
     size: usize,
-    mode: Mode,
+    behaviour: Behaviour,
     /// The time between two events of one of them.
     period: Duration,
     /// Events that wait for each of them from the beginning.
@@ -66,7 +66,7 @@ pub(super) fn usual(seed: u64) -> Simulation {
 fn ten_healthy(seed: u64) -> Simulation {
     let mut simulation = usual(seed);
     for _ in 0..HEALTHY {
-        simulation.endpoint(1, Mode::Answers(Duration::from_millis(20)));
+        simulation.endpoint(1, Behaviour::Answers(Duration::from_millis(20)));
     }
     simulation.watched = HEALTHY;
     simulation
@@ -80,7 +80,7 @@ pub(super) fn publish_steadily(
 ) {
     let after = simulation.random.between(Duration::ZERO, period);
     let until = simulation.time + length;
-    simulation.plan(after, Disruption::Steady(endpoint, period, until));
+    simulation.schedule(after, Disruption::Steady(endpoint, period, until));
 }
 
 /// Returns the wait that 99 of 100 do not exceed.
@@ -92,7 +92,7 @@ pub(super) fn p99(waits: &mut [Duration]) -> Duration {
 impl Crowd {
     fn join(self, simulation: &mut Simulation) {
         for _ in 0..self.size {
-            let endpoint = simulation.endpoint(1, self.mode);
+            let endpoint = simulation.endpoint(1, self.behaviour);
             simulation.publish_long_ago(endpoint, self.backlog);
             publish_steadily(simulation, endpoint, self.period, self.length);
         }
@@ -131,7 +131,7 @@ pub(super) const SECOND: Duration = Duration::from_secs(1);
 fn healthy_endpoints_keep_their_pace_beside_500_that_never_answer() {
     let crowd = Crowd {
         size: 500,
-        mode: Mode::Hangs,
+        behaviour: Behaviour::Hangs,
         period: SECOND,
         backlog: 1,
         length: CROWDED,
@@ -143,7 +143,7 @@ fn healthy_endpoints_keep_their_pace_beside_500_that_never_answer() {
 fn healthy_endpoints_keep_their_pace_beside_1000_that_answer_after_8_seconds() {
     let crowd = Crowd {
         size: 1000,
-        mode: Mode::Answers(8 * SECOND),
+        behaviour: Behaviour::Answers(8 * SECOND),
         period: 2 * SECOND,
         backlog: 1,
         length: CROWDED,
@@ -155,7 +155,7 @@ fn healthy_endpoints_keep_their_pace_beside_1000_that_answer_after_8_seconds() {
 fn healthy_endpoints_keep_their_pace_beside_500_that_answer_500() {
     let crowd = Crowd {
         size: 500,
-        mode: Mode::Code(500),
+        behaviour: Behaviour::Code(500),
         period: SECOND,
         backlog: 1,
         length: CROWDED,
@@ -167,7 +167,7 @@ fn healthy_endpoints_keep_their_pace_beside_500_that_answer_500() {
 fn healthy_endpoints_keep_their_pace_beside_500_that_refuse() {
     let crowd = Crowd {
         size: 500,
-        mode: Mode::Refuses,
+        behaviour: Behaviour::Refuses,
         period: SECOND,
         backlog: 1,
         length: CROWDED,
@@ -179,7 +179,7 @@ fn healthy_endpoints_keep_their_pace_beside_500_that_refuse() {
 fn healthy_endpoints_keep_their_pace_beside_500_whose_names_resolve_slowly() {
     let crowd = Crowd {
         size: 500,
-        mode: Mode::Unresolved(5 * SECOND),
+        behaviour: Behaviour::Unresolved(5 * SECOND),
         period: SECOND,
         backlog: 1,
         length: CROWDED,
@@ -191,7 +191,7 @@ fn healthy_endpoints_keep_their_pace_beside_500_whose_names_resolve_slowly() {
 fn healthy_endpoints_keep_their_pace_beside_3_with_a_backlog_of_100000() {
     let crowd = Crowd {
         size: 3,
-        mode: Mode::Answers(Duration::from_millis(50)),
+        behaviour: Behaviour::Answers(Duration::from_millis(50)),
         period: SECOND,
         backlog: 100_000,
         length: 10 * SECOND,

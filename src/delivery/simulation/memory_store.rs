@@ -27,8 +27,8 @@ use crate::storage::conformance::{OpenStore, Settings};
 use crate::storage::{
     AccessTokenPatch, AttemptRecord, Backlog, DeliveryFilter, Descendants, EndpointFilter,
     EndpointNumber, EventFilter, Listed, LongPayload, NewAccessToken, NoticeSink, Page, Paged,
-    Part, PayloadPiece, Pending, Published, Queue, QueuedEvent, RetryBatch, Row, RowNumber, Run,
-    Seq, SettledAdmin, Store, StoreError, Target, pending,
+    Part, PayloadPiece, Pending, Published, Queue, QueuedEvent, ReconciledAdminToken, RetryBatch,
+    Row, RowNumber, Run, Seq, Store, StoreError, Target, pending,
 };
 
 /// The parts of the traits that this store does not have. A call that needs one returns an error with its
@@ -50,8 +50,8 @@ impl Unsupported {
     }
 
     fn pending<T>(self) -> Pending<T> {
-        let (answer, pending) = pending();
-        answer.send(Err(self.error()));
+        let (sender, pending) = pending();
+        sender.send(Err(self.error()));
         pending
     }
 }
@@ -84,7 +84,7 @@ impl MemoryStore {
 
     /// Makes a write, then sends its notices, then its answer.
     fn write<T>(&self, work: impl FnOnce(&mut Tables, Timestamp) -> Written<T>) -> Pending<T> {
-        let (answer, pending) = pending();
+        let (sender, pending) = pending();
         let mut tables = self.tables.lock().unwrap();
         let result = work(&mut tables, self.clock.now()).map(|(result, notices)| {
             if let Some(sink) = self.sink.get() {
@@ -92,7 +92,7 @@ impl MemoryStore {
             }
             result
         });
-        answer.send(result);
+        sender.send(result);
         pending
     }
 
@@ -100,11 +100,11 @@ impl MemoryStore {
         self.read(|tables| {
             let mut result = tables.queue.read(request);
             let events = match &mut result {
-                ReadResult::Fresh(_, events, _) | ReadResult::Redeliveries(_, events, _) => {
+                ReadResult::Fresh { events, .. } | ReadResult::Redeliveries { events, .. } => {
                     events.as_mut()
                 }
-                ReadResult::Retries(_, batch) => batch.as_mut().map(|batch| &mut batch.events),
-                ReadResult::Bodies(..) => None,
+                ReadResult::Retries { batch, .. } => batch.as_mut().map(|batch| &mut batch.events),
+                ReadResult::Bodies { .. } => None,
             };
             for event in events.into_iter().flatten() {
                 event.id = tables.event_id(event.seq);
@@ -148,7 +148,7 @@ impl Store for MemoryStore {
         Unsupported::Tokens.pending()
     }
 
-    fn settle_admin_token(&self, _: Option<TokenHash>) -> Pending<SettledAdmin> {
+    fn reconcile_admin_token(&self, _: Option<TokenHash>) -> Pending<ReconciledAdminToken> {
         Unsupported::Tokens.pending()
     }
 
@@ -328,7 +328,10 @@ impl Queue for MemoryStore {
             limit,
         };
         match self.queued(request) {
-            ReadResult::Fresh(_, Some(events), _) => Ok(events),
+            ReadResult::Fresh {
+                events: Some(events),
+                ..
+            } => Ok(events),
             other => unreachable!("not what was asked for: {other:?}"),
         }
     }
@@ -336,18 +339,20 @@ impl Queue for MemoryStore {
     fn retries(
         &self,
         endpoint: EndpointNumber,
-        skipped: Run,
+        skip_through: Run,
         now: Timestamp,
         limit: usize,
     ) -> Result<RetryBatch, StoreError> {
         let request = ReadRequest::Retries {
             endpoint,
-            skipped,
+            skip_through,
             now,
             limit,
         };
         match self.queued(request) {
-            ReadResult::Retries(_, Some(batch)) => Ok(batch),
+            ReadResult::Retries {
+                batch: Some(batch), ..
+            } => Ok(batch),
             other => unreachable!("not what was asked for: {other:?}"),
         }
     }
@@ -355,16 +360,19 @@ impl Queue for MemoryStore {
     fn redeliveries(
         &self,
         endpoint: EndpointNumber,
-        skipped: Run,
+        skip_through: Run,
         limit: usize,
     ) -> Result<Vec<QueuedEvent>, StoreError> {
         let request = ReadRequest::Redeliveries {
             endpoint,
-            skipped,
+            skip_through,
             limit,
         };
         match self.queued(request) {
-            ReadResult::Redeliveries(_, Some(events), _) => Ok(events),
+            ReadResult::Redeliveries {
+                events: Some(events),
+                ..
+            } => Ok(events),
             other => unreachable!("not what was asked for: {other:?}"),
         }
     }

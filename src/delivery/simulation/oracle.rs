@@ -14,26 +14,27 @@ use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::{CLOCK_STEP, Timestamp};
 use crate::domain::event_state::EventState;
 use crate::domain::health::Class;
-use crate::storage::{AttemptRecord, Cause, EndpointNumber, Notice, QueuedEvent, Run, Seq};
+use crate::storage::{
+    AttemptRecord, EndpointChange, EndpointNumber, Notice, QueuedEvent, Run, Seq,
+};
 
 /// Rounds between two checks of the whole state, which are slow.
 const CHECK_EVERY: u32 = 32;
 
-/// The oracle's knowledge of one life of the server.
+/// The oracle's knowledge of one process of the server.
 pub(super) struct Oracle {
     rules: Rules,
     models: Vec<ReferenceModel>,
-    /// Events that were handed out and whose record the scheduler has not heard of.
+    /// Events that were handed out and whose record's notice the scheduler has not handled.
     pub(super) in_hand: HashSet<Seq>,
-    /// Runs of redeliveries that are committed and that the scheduler has not heard of, in order.
-    unheard: VecDeque<(Seq, i64)>,
-    /// The newest runs that the scheduler has heard of, by number of the event.
-    heard: Vec<i64>,
+    /// Runs of redeliveries that are committed and whose notices the scheduler has not handled, in order.
+    pending_redeliveries: VecDeque<(Seq, i64)>,
+    /// The newest runs of redeliveries whose notices the scheduler has handled, by number of the event.
+    handled_redeliveries: Vec<i64>,
     /// Starts, in the order of time: an attempt makes its endpoint bad when it is a second old.
     ageing: VecDeque<(Duration, EndpointNumber, Seq)>,
     pub(super) unrecorded: usize,
     rounds: u32,
-    reads: usize,
     /// The highest reading of the wall clock: a retry that was due may start after the clock was set back.
     pub(super) highest_wall: Timestamp,
     /// The wall clock's lead over the monotonic clock, in microseconds, and when the wall clock was last set.
@@ -48,12 +49,11 @@ impl Oracle {
             rules,
             models: Vec::new(),
             in_hand: HashSet::new(),
-            unheard: VecDeque::new(),
-            heard: Vec::new(),
+            pending_redeliveries: VecDeque::new(),
+            handled_redeliveries: Vec::new(),
             ageing: VecDeque::new(),
             unrecorded: 0,
             rounds: 0,
-            reads: 0,
             highest_wall: Timestamp::default(),
             steady: None,
             late: HashMap::new(),
@@ -70,32 +70,35 @@ impl Oracle {
 
     /// Notes that an event began a new run.
     pub(super) fn redelivered(&mut self, seq: Seq, run: i64) {
-        self.unheard.push_back((seq, run));
+        self.pending_redeliveries.push_back((seq, run));
     }
 
-    /// Notes the messages that the scheduler is about to hear.
-    pub(super) fn hear(&mut self, messages: &Messages, now: Now) {
+    /// Notes the messages that the scheduler is about to handle.
+    pub(super) fn note_messages(&mut self, messages: &Messages, now: Now) {
         for notice in &messages.notices {
-            self.hear_notice(notice);
+            self.note_notice(notice);
         }
         for report in &messages.reports {
-            self.hear_report(report, now);
+            self.note_report(report, now);
         }
     }
 
-    fn hear_notice(&mut self, notice: &Notice) {
+    fn note_notice(&mut self, notice: &Notice) {
         match notice {
-            Notice::Endpoint(target, Cause::Moved | Cause::Enabled) if target.enabled => {
+            Notice::Endpoint(target, EndpointChange::Moved | EndpointChange::Enabled)
+                if target.enabled =>
+            {
                 self.model(target.number).reset();
             }
             Notice::Redeliver { seq, .. } => {
-                let (of, run) = self.unheard.pop_front().expect("committed before");
+                let next = self.pending_redeliveries.pop_front();
+                let (of, run) = next.expect("committed before");
                 assert_eq!(of, *seq, "notices keep the order of commits");
                 let at = seq_index(of);
-                if self.heard.len() <= at {
-                    self.heard.resize(at + 1, 0);
+                if self.handled_redeliveries.len() <= at {
+                    self.handled_redeliveries.resize(at + 1, 0);
                 }
-                self.heard[at] = run;
+                self.handled_redeliveries[at] = run;
             }
             Notice::Recorded(recorded) => {
                 self.in_hand.remove(&recorded.seq);
@@ -105,7 +108,7 @@ impl Oracle {
         }
     }
 
-    fn hear_report(&mut self, report: &AttemptReport, now: Now) {
+    fn note_report(&mut self, report: &AttemptReport, now: Now) {
         match report {
             AttemptReport::Skipped(event) => {
                 self.in_hand.remove(&event.seq);
@@ -132,11 +135,6 @@ impl Oracle {
         }
     }
 
-    /// Notes that the scheduler requested a read.
-    pub(super) fn asked(&mut self) {
-        self.reads += 1;
-    }
-
     /// Checks that an attempt may start. `before`: the sums before it. `class`: the class of its endpoint.
     pub(super) fn started(
         &mut self,
@@ -158,7 +156,7 @@ impl Oracle {
             assert!(last < event.seq, "{:?} starts after {last:?}", event.seq);
         }
         assert_eq!(model.class, class, "class of {:?}", event.endpoint);
-        let total = before.held.total();
+        let total = before.in_flight.total();
         assert!(total < senders, "{total} attempts in flight");
         assert!(
             unrecorded + total as usize <= limits.unrecorded,
@@ -170,7 +168,7 @@ impl Oracle {
             in_flight: model.in_flight(),
         };
         // A workspace that only waits counts too, but the sums do not show it.
-        let crowded = (before.holders.iter()).any(|(number, _)| *number != event.workspace);
+        let crowded = (before.by_workspace.iter()).any(|(number, _)| *number != event.workspace);
         let may = candidate.may_start(senders, before, crowded);
         assert!(may, "{candidate:?} started beside {before:?}");
         model.start(event.seq, is_redelivery, now.monotonic);
@@ -196,8 +194,11 @@ impl Oracle {
             !matches!(row.state, EventState::Succeeded | EventState::Failed),
             "{event:?} starts although it has ended: {row:?}"
         );
-        let heard = self.heard.get(seq_index(seq)).copied().unwrap_or_default();
-        assert!(event.run.0 >= heard, "{event:?} starts in an older run");
+        let handled = self.handled_redeliveries.get(seq_index(seq)).copied();
+        assert!(
+            event.run.0 >= handled.unwrap_or_default(),
+            "{event:?} starts in an older run"
+        );
         if event.run.0 == row.run && row.state != EventState::Skipped {
             assert_eq!(event.run_attempt, row.run_attempt, "{seq:?} is out of date");
             assert_eq!(event.attempts, row.attempts, "{seq:?} is out of date");

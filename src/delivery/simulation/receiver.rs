@@ -11,7 +11,7 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The behaviour of a receiver.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Mode {
+pub(super) enum Behaviour {
     /// It answers 200 after this time.
     Answers(Duration),
     /// It answers any code after a random time; this share of the attempts succeeds.
@@ -30,7 +30,7 @@ pub(super) enum Mode {
     Forbidden,
 }
 
-impl Mode {
+impl Behaviour {
     /// Returns a random behaviour; good ones are rather frequent.
     pub(super) fn random(random: &mut Random) -> Self {
         let seconds = Duration::from_secs;

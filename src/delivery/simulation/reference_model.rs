@@ -89,7 +89,7 @@ impl ReferenceModel {
             );
             assert!(
                 now >= self.retry_after_until,
-                "started while Retry-After holds it"
+                "started before the end of Retry-After"
             );
             if let Some(end) = self.resting {
                 assert!(

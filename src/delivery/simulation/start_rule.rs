@@ -1,5 +1,5 @@
-//! A second implementation of the rule for starts, made from the words of the design, without the engine's
-//! code.
+//! A second implementation of the rules for starts, made from their words in
+//! [`shares`](crate::delivery::scheduler::shares), without the engine's code.
 
 use crate::delivery::scheduler::audit::Sums;
 use crate::domain::health::Class;
@@ -16,10 +16,10 @@ pub(super) struct Candidate {
 impl Candidate {
     /// Reports whether the attempt may start. `crowded`: other workspaces are active too.
     pub(super) fn may_start(&self, senders: u32, sums: &Sums, crowded: bool) -> bool {
-        let [good, new, bad] = sums.held.by_class();
-        let mut holders = sums.holders.iter();
-        let own = holders.find(|(number, _)| *number == self.workspace);
-        let own = own.map_or([0; 3], |(_, held)| held.by_class());
+        let [good, new, bad] = sums.in_flight.by_class();
+        let mut by_workspace = sums.by_workspace.iter();
+        let own = by_workspace.find(|(number, _)| *number == self.workspace);
+        let own = own.map_or([0; 3], |(_, counts)| counts.by_class());
         let (all, own_all) = (good + new + bad, own.iter().sum::<u32>());
         let (quarter, half) = ((senders / 4).max(1), (senders / 2).max(1));
         let few = (senders / 16).max(1);

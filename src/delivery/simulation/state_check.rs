@@ -1,12 +1,12 @@
-//! Checks of the whole state: that the scheduler's sums and windows are right, and that no event is
-//! forgotten.
+//! Checks of the whole state: that the scheduler's sums and the waiting events are right, and that no
+//! event is forgotten.
 
 use super::start_rule::Candidate;
 use super::store::{index_of, number_of};
 use super::world::Simulation;
 use crate::delivery::protocol::Now;
 use crate::delivery::scheduler::audit::Sums;
-use crate::delivery::scheduler::turns::Waiting;
+use crate::delivery::scheduler::turns::MemoryUse;
 use crate::storage::{EndpointNumber, Seq};
 
 impl Simulation {
@@ -15,62 +15,65 @@ impl Simulation {
         let sums = self.scheduler.sums();
         assert_eq!(sums, self.scheduler.recount(), "the sums are wrong");
         let limits = self.settings.limits;
-        let held = self.scheduler.held();
-        let most = limits.windows + held.len() * 3 * limits.least;
-        let Waiting { windows, bodies } = sums.waiting;
-        assert!(windows <= most, "{windows} in all windows");
-        assert!(bodies <= limits.bodies, "{bodies} of bodies");
+        let numbers = self.scheduler.endpoint_numbers();
+        let most = limits.waiting_events + numbers.len() * 3 * limits.min_rows;
+        let MemoryUse { events, body_bytes } = sums.memory_use;
+        assert!(events <= most, "{events} events in memory");
+        assert!(body_bytes <= limits.body_bytes, "{body_bytes} of bodies");
         assert_eq!(self.scheduler.unrecorded(), self.oracle.unrecorded);
-        for number in held {
-            self.check_window(number);
+        for number in numbers {
+            self.check_waiting_events(number);
             self.check_liveness(number, &sums, now);
-            if self.is_all_heard() {
+            if self.are_all_notices_handled() {
                 self.check_nothing_forgotten(number, now);
             }
         }
     }
 
-    fn check_window(&mut self, number: EndpointNumber) {
-        let queue = self.scheduler.queue(number).expect("it is held");
+    fn check_waiting_events(&mut self, number: EndpointNumber) {
+        let queue = self.scheduler.queue(number).expect("it is known");
         let limits = self.settings.limits;
         assert!(
-            queue.loaded() <= queue.committed() || !queue.target.current().enabled,
-            "more is loaded than committed"
+            queue.seen_through() <= queue.committed() || !queue.target.current().enabled,
+            "more was seen than committed"
         );
-        let [window, retries, redeliveries] = queue.lengths();
-        assert!(window <= limits.window, "{window} in a window");
-        assert!(retries <= limits.retries + limits.retries_below);
+        let [fresh, retries, redeliveries] = queue.lengths();
+        assert!(fresh <= limits.fresh_per_endpoint, "{fresh} fresh events");
+        assert!(retries <= limits.retry_rows + limits.retries_below);
         assert!(
-            redeliveries <= limits.retries,
+            redeliveries <= limits.retry_rows,
             "{redeliveries} redeliveries"
         );
         let (mut own, mut last) = (0, Seq(0));
         for (at, event) in queue.waiting_events().enumerate() {
-            assert!(queue.holds(event.seq), "{event:?} waits and is not in hand");
+            assert!(
+                queue.is_in_hand(event.seq),
+                "{event:?} waits and is not in hand"
+            );
             assert!(
                 !self.oracle.in_hand.contains(&event.seq),
                 "{event:?} is out"
             );
-            if at < window {
-                assert!(last < event.seq, "a window out of order");
-                assert!(event.seq <= queue.loaded(), "{event:?} is not loaded");
+            if at < fresh {
+                assert!(last < event.seq, "fresh events out of order");
+                assert!(event.seq <= queue.seen_through(), "{event:?} was not seen");
                 last = event.seq;
             }
             own += 1;
         }
-        assert_eq!(own, window + retries + redeliveries);
+        assert_eq!(own, fresh + retries + redeliveries);
         let model_in_flight = self.oracle.model(number).in_flight();
-        let queue = self.scheduler.queue(number).expect("it is held");
+        let queue = self.scheduler.queue(number).expect("it is known");
         assert_eq!(queue.in_flight(), model_in_flight);
         assert!(queue.in_hand() >= own + model_in_flight as usize);
     }
 
     /// Checks that the scheduler did not pass over an endpoint: if it is ready, it may not start.
     fn check_liveness(&mut self, number: EndpointNumber, sums: &Sums, now: Now) {
-        let queue = self.scheduler.queue(number).expect("it is held");
+        let queue = self.scheduler.queue(number).expect("it is known");
         let limit = self.settings.limits.unrecorded;
         let senders = self.settings.senders;
-        let total = sums.held.total();
+        let total = sums.in_flight.total();
         let full = total >= senders || self.scheduler.unrecorded() + total as usize >= limit;
         if full || !queue.is_ready(now.monotonic) {
             return;
@@ -87,13 +90,13 @@ impl Simulation {
 
     /// Checks that the events of an enabled endpoint are in memory or being read.
     fn check_nothing_forgotten(&self, number: EndpointNumber, now: Now) {
-        let queue = self.scheduler.queue(number).expect("it is held");
+        let queue = self.scheduler.queue(number).expect("it is known");
         let stored = &self.store.endpoints[index_of(number)];
-        if !stored.target.enabled || queue.in_hand() > 0 || queue.reads() {
+        if !stored.target.enabled || queue.in_hand() > 0 || queue.is_reading() {
             return;
         }
-        let skipped = stored.target.skip_through;
-        let is_live = |seq: &i64| self.store.row(Seq(*seq)).run > skipped.0;
+        let skip_through = stored.target.skip_through;
+        let is_live = |seq: &i64| self.store.row(Seq(*seq)).run > skip_through.0;
         let fresh = stored.fresh.iter().any(is_live);
         let redelivery = stored.redeliveries.iter().any(is_live);
         let mut due = stored
@@ -131,9 +134,13 @@ impl Simulation {
         self.check(now);
         assert_eq!(self.scheduler.sums(), Sums::default());
         assert_eq!(self.scheduler.unrecorded(), 0);
-        for number in self.scheduler.held() {
-            let queue = self.scheduler.queue(number).expect("it is held");
-            assert_eq!(queue.in_hand(), 0, "{number:?} holds something for ever");
+        for number in self.scheduler.endpoint_numbers() {
+            let queue = self.scheduler.queue(number).expect("it is known");
+            assert_eq!(
+                queue.in_hand(),
+                0,
+                "{number:?} has something in hand for ever"
+            );
             assert!(
                 self.store.endpoints[index_of(number)].target.enabled,
                 "{number:?} is disabled and was not dropped"

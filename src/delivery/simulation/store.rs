@@ -3,12 +3,13 @@
 //! States and disabling follow the rules of `domain`, as in every store. [`super::memory_store`] makes a
 //! whole store of it, and `storage::conformance` runs the same tests on that store as on the real one.
 
+mod reads;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::delivery::protocol::{ReadRequest, ReadResult};
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::{Timestamp, due_after_setback};
 use crate::domain::disabling::{EndpointAttempt, FailureStreak, after_attempt};
@@ -19,7 +20,7 @@ use crate::domain::event_state::{
 };
 use crate::domain::secret::Secret;
 use crate::storage::{
-    AttemptRecord, Backlog, Cause, EndpointNumber, Notice, QueuedEvent, Recorded, RetryBatch, Run,
+    AttemptRecord, Backlog, EndpointChange, EndpointNumber, Notice, QueuedEvent, Recorded, Run,
     Seq, Target, WorkspaceNumber,
 };
 
@@ -128,7 +129,7 @@ impl Store {
             retries: BTreeSet::new(),
             redeliveries: BTreeSet::new(),
         });
-        Notice::Endpoint(target, Cause::Created)
+        Notice::Endpoint(target, EndpointChange::Created)
     }
 
     /// Publishes an event; `None` if the endpoint is disabled.
@@ -193,14 +194,14 @@ impl Store {
     }
 
     /// Gives the event its next state and the endpoint its failures, and disables it if the rules say so.
-    pub(super) fn record(&mut self, outcome: &AttemptRecord, now: Timestamp) -> Vec<Notice> {
-        let event = &outcome.event;
+    pub(super) fn record(&mut self, record: &AttemptRecord, now: Timestamp) -> Vec<Notice> {
+        let event = &record.event;
         let before = self.row(event.seq).progress();
         let endpoint = self.row(event.seq).endpoint;
         let skip_through = self.endpoints[endpoint].target.skip_through;
         let NextState { state, due } =
-            next_state(outcome.verdict, event.run.is_skipped(skip_through));
-        let due = due.map(|due| due_after_setback(due, outcome.decided_at, now));
+            next_state(record.verdict, event.run.is_skipped(skip_through));
+        let due = due.map(|due| due_after_setback(due, record.decided_at, now));
         let is_in_run = before.is_in(event.run);
         self.change(event.seq.0, |row| {
             row.attempts += 1;
@@ -208,14 +209,13 @@ impl Store {
                 row.state = state;
                 row.due = due.unwrap_or_default();
                 row.run_attempt += 1;
-            } else if let Some(state) =
-                next_state_after_left_run(before, event.run, outcome.verdict)
+            } else if let Some(state) = next_state_after_left_run(before, event.run, record.verdict)
             {
                 row.state = state;
             }
         });
         let mut notices = Vec::new();
-        notices.extend(self.settle_endpoint(endpoint, outcome, is_in_run.then_some(state)));
+        notices.extend(self.settle_endpoint(endpoint, record, is_in_run.then_some(state)));
         notices.push(Notice::Recorded(Recorded {
             seq: event.seq,
             endpoint: event.endpoint,
@@ -227,7 +227,7 @@ impl Store {
     fn settle_endpoint(
         &mut self,
         endpoint: usize,
-        outcome: &AttemptRecord,
+        record: &AttemptRecord,
         state: Option<EventState>,
     ) -> Option<Notice> {
         let row = &mut self.endpoints[endpoint];
@@ -236,9 +236,9 @@ impl Store {
             is_enabled: row.target.enabled,
         };
         let attempt = EndpointAttempt {
-            verdict: outcome.verdict,
+            verdict: record.verdict,
             state,
-            was_made: outcome.error != Some(AttemptFailure::Expired),
+            was_made: record.error != Some(AttemptFailure::Expired),
         };
         let effect = after_attempt(streak, attempt, self.disable_after);
         row.failures = effect.failures;
@@ -277,7 +277,7 @@ impl Store {
         let row = &mut self.endpoints[endpoint];
         row.target.enabled = false;
         row.target.skip_through = Run(last_run);
-        Notice::Endpoint(row.target.clone(), Cause::Disabled)
+        Notice::Endpoint(row.target.clone(), EndpointChange::Disabled)
     }
 
     pub(super) fn delete(&mut self, endpoint: usize) -> Notice {
@@ -293,13 +293,16 @@ impl Store {
         row.target.enabled = true;
         row.disabled = None;
         row.failures = 0;
-        Some(Notice::Endpoint(row.target.clone(), Cause::Enabled))
+        Some(Notice::Endpoint(
+            row.target.clone(),
+            EndpointChange::Enabled,
+        ))
     }
 
     /// Returns the notice of a changed URL or secret; `None` if the endpoint is deleted.
-    pub(super) fn edit(&mut self, endpoint: usize, cause: Cause) -> Option<Notice> {
+    pub(super) fn edit(&mut self, endpoint: usize, change: EndpointChange) -> Option<Notice> {
         let row = &self.endpoints[endpoint];
-        (!row.deleted).then(|| Notice::Endpoint(row.target.clone(), cause))
+        (!row.deleted).then(|| Notice::Endpoint(row.target.clone(), change))
     }
 
     /// Marks up to `limit` events of skipped runs as skipped; returns whether there may be more.
@@ -334,55 +337,6 @@ impl Store {
             (endpoint.target.clone(), backlog)
         };
         enabled.map(with_backlog).collect()
-    }
-
-    /// Makes a read of the queue, as `storage/sqlite/reads/queue.rs` does.
-    pub(super) fn read(&self, request: ReadRequest) -> ReadResult {
-        match request {
-            ReadRequest::Fresh {
-                endpoint,
-                after,
-                limit,
-            } => {
-                let fresh = self.endpoints[index_of(endpoint)]
-                    .fresh
-                    .range(after.0 + 1..);
-                let events = fresh.take(limit).map(|seq| self.queued(*seq)).collect();
-                ReadResult::Fresh(endpoint, Some(events), limit)
-            }
-            ReadRequest::Retries {
-                endpoint,
-                skipped,
-                now,
-                limit,
-            } => {
-                let mut batch = RetryBatch::default();
-                for (due, seq) in &self.endpoints[index_of(endpoint)].retries {
-                    if self.row(Seq(*seq)).run <= skipped.0 {
-                        continue;
-                    }
-                    if *due > now || batch.events.len() == limit {
-                        batch.next_due = Some(*due);
-                        break;
-                    }
-                    batch.events.push(self.queued(*seq));
-                }
-                ReadResult::Retries(endpoint, Some(batch))
-            }
-            ReadRequest::Redeliveries {
-                endpoint,
-                skipped,
-                limit,
-            } => {
-                let waiting = self.endpoints[index_of(endpoint)].redeliveries.iter();
-                let events = waiting
-                    .filter(|seq| self.row(Seq(**seq)).run > skipped.0)
-                    .take(limit)
-                    .map(|seq| self.queued(*seq))
-                    .collect();
-                ReadResult::Redeliveries(endpoint, Some(events), limit)
-            }
-        }
     }
 }
 

@@ -8,7 +8,7 @@ use super::disruption::Disruption;
 use super::event_queue::{EventQueue, SimEvent};
 use super::oracle::Oracle;
 use super::random::Random;
-use super::receiver::Mode;
+use super::receiver::Behaviour;
 use super::settings::Settings;
 use super::store::{Store, index_of};
 use crate::delivery::mailbox::Messages;
@@ -29,15 +29,15 @@ pub(super) struct Simulation {
     /// The wall clock at monotonic zero, as if it had never been set since.
     pub(super) wall_start: Timestamp,
     pub(super) store: Store,
-    pub(super) receivers: Vec<Mode>,
+    pub(super) receivers: Vec<Behaviour>,
     /// The number of workspaces that the endpoints are spread over.
     pub(super) workspaces: usize,
     pub(super) oracle: Oracle,
     pub(super) scheduler: Scheduler,
     live: Arc<LiveTargets>,
     events: EventQueue,
-    /// The number of restarts of the server so far. Events of an earlier life are ignored.
-    life: u32,
+    /// The number of the server's process. Events of an earlier process are ignored.
+    process_number: u32,
     messages: Messages,
     /// The time when the dispatcher wakes.
     wake_at: Option<Duration>,
@@ -73,7 +73,7 @@ impl Simulation {
             scheduler: Scheduler::new(rules, live.clone(), dice(seed)),
             live,
             events: EventQueue::default(),
-            life: 0,
+            process_number: 0,
             messages: Messages::default(),
             wake_at: None,
             busy_until: Duration::ZERO,
@@ -101,7 +101,7 @@ impl Simulation {
     }
 
     /// Schedules a disruption.
-    pub(super) fn plan(&mut self, after: Duration, disruption: Disruption) {
+    pub(super) fn schedule(&mut self, after: Duration, disruption: Disruption) {
         self.put(after, SimEvent::Disruption(disruption));
     }
 
@@ -136,17 +136,17 @@ impl Simulation {
     }
 
     fn happen(&mut self, event: SimEvent) {
-        let life = self.life;
+        let process_number = self.process_number;
         match event {
             SimEvent::Wake if self.wake_at == Some(self.time) => self.round(),
-            SimEvent::Write(of) if of == life => self.write(),
-            SimEvent::Read(of, request) if of == life => self.read(request),
-            SimEvent::ReadEnds(of, result) if of == life => {
+            SimEvent::Write(of) if of == process_number => self.write(),
+            SimEvent::Read(of, request) if of == process_number => self.read(request),
+            SimEvent::ReadEnds(of, result) if of == process_number => {
                 self.deliver(|messages| messages.reads.push(result));
             }
-            SimEvent::Load(of, job) if of == life => self.load(job),
-            SimEvent::TakeJob(of, job) if of == life => self.take_job(job),
-            SimEvent::AttemptEnds(of, report) if of == life => {
+            SimEvent::Load(of, job) if of == process_number => self.load(job),
+            SimEvent::TakeJob(of, job) if of == process_number => self.take_job(job),
+            SimEvent::AttemptEnds(of, report) if of == process_number => {
                 self.deliver(|messages| messages.reports.push(report));
             }
             SimEvent::Disruption(disruption) => self.disrupt(disruption),
@@ -190,7 +190,7 @@ impl Simulation {
             self.note(|| format!("commit {notice:?}"));
             if let Notice::Endpoint(target, _) = notice {
                 let sweep = Disruption::Sweep(index_of(target.number));
-                self.plan(Duration::from_millis(1), sweep);
+                self.schedule(Duration::from_millis(1), sweep);
             }
         }
         self.live.apply(&notices);
@@ -204,8 +204,8 @@ impl Simulation {
         let messages = self.take_messages();
         let now = self.now();
         let mut done = messages.notices.len() + messages.reads.len() + messages.reports.len();
-        self.oracle.hear(&messages, now);
-        for record in round::hear(&mut self.scheduler, messages, now) {
+        self.oracle.note_messages(&messages, now);
+        for record in round::handle_messages(&mut self.scheduler, messages, now) {
             self.record(record);
         }
         self.scheduler.tick(now);
@@ -224,8 +224,8 @@ impl Simulation {
     fn take_messages(&mut self) -> Messages {
         let mut messages = std::mem::take(&mut self.messages);
         if !messages.notices.is_empty() && self.random.chance(self.settings.pace.hiccups) {
-            let heard = self.random.below(messages.notices.len());
-            let notices = messages.notices.split_off(heard);
+            let handled = self.random.below(messages.notices.len());
+            let notices = messages.notices.split_off(handled);
             let overflow = std::mem::take(&mut messages.overflow);
             self.deliver(|late| (late.notices, late.overflow) = (notices, overflow));
         }
@@ -246,7 +246,7 @@ impl Simulation {
                 Command::LoadAndSend(job) => {
                     before = self.check_start(&job, &before, now);
                     let after = self.take_time(self.settings.pace.read);
-                    self.put(after, SimEvent::Load(self.life, job));
+                    self.put(after, SimEvent::Load(self.process_number, job));
                 }
                 Command::Record(record) => {
                     self.note(|| format!("expired {:?}", record.event.seq));
@@ -274,9 +274,8 @@ impl Simulation {
 
     fn start_read(&mut self, request: ReadRequest) {
         self.note(|| format!("read {request:?}"));
-        self.oracle.asked();
         let after = self.take_time(self.settings.pace.read);
-        self.put(after, SimEvent::Read(self.life, request));
+        self.put(after, SimEvent::Read(self.process_number, request));
         self.race(request);
     }
 
@@ -284,16 +283,16 @@ impl Simulation {
         let mut result = self.store.read(request);
         if self.random.chance(self.settings.pace.read_failures) {
             match &mut result {
-                ReadResult::Fresh(_, events, _) | ReadResult::Redeliveries(_, events, _) => {
+                ReadResult::Fresh { events, .. } | ReadResult::Redeliveries { events, .. } => {
                     *events = None;
                 }
-                ReadResult::Retries(_, batch) => *batch = None,
-                ReadResult::Bodies(..) => unreachable!("not the result of a request"),
+                ReadResult::Retries { batch, .. } => *batch = None,
+                ReadResult::Bodies { .. } => unreachable!("not the result of a request"),
             }
         }
         self.note(|| format!("found {result:?}"));
         let after = self.take_time(self.settings.pace.read);
-        self.put(after, SimEvent::ReadEnds(self.life, result));
+        self.put(after, SimEvent::ReadEnds(self.process_number, result));
     }
 
     /// Simulates the reader, which has read the body of a job, and those of some of its followers.
@@ -304,9 +303,11 @@ impl Simulation {
         followers.truncate(self.random.below(followers.len() + 1));
         job.event.body = Some(body.clone());
         self.send(job);
-        let bodies = followers.into_iter().map(|seq| (seq, body.clone()));
-        let result = ReadResult::Bodies(endpoint, bodies.collect());
-        self.put(Duration::ZERO, SimEvent::ReadEnds(self.life, result));
+        let with_body = |seq| (seq, body.clone());
+        let bodies = followers.into_iter().map(with_body).collect();
+        let result = ReadResult::Bodies { endpoint, bodies };
+        let end = SimEvent::ReadEnds(self.process_number, result);
+        self.put(Duration::ZERO, end);
     }
 
     /// Gives a job to the senders, which take jobs in this order.
@@ -314,7 +315,7 @@ impl Simulation {
         let after = self.take_time(Duration::from_micros(50));
         self.last_job_taken_at = self.last_job_taken_at.max(self.time + after);
         let after = self.last_job_taken_at.checked_sub(self.time).unwrap();
-        self.put(after, SimEvent::TakeJob(self.life, job));
+        self.put(after, SimEvent::TakeJob(self.process_number, job));
     }
 
     /// Simulates a sender, which takes a job and checks once more whether its attempt may start.
@@ -324,7 +325,8 @@ impl Simulation {
         if target.admit(event.run).is_none() {
             self.note(|| format!("skipped {:?}", event.seq));
             let report = AttemptReport::Skipped(event);
-            self.put(Duration::ZERO, SimEvent::AttemptEnds(self.life, report));
+            let end = SimEvent::AttemptEnds(self.process_number, report);
+            self.put(Duration::ZERO, end);
             return;
         }
         let index = index_of(event.endpoint);
@@ -341,13 +343,13 @@ impl Simulation {
         self.starts += 1;
         let took = result.took;
         let report = AttemptReport::Made(event, result);
-        self.put(took, SimEvent::AttemptEnds(self.life, report));
+        self.put(took, SimEvent::AttemptEnds(self.process_number, report));
     }
 
     fn record(&mut self, record: AttemptRecord) {
         if self.unwritten.is_empty() {
             let after = self.take_time(self.settings.pace.write);
-            self.put(after, SimEvent::Write(self.life));
+            self.put(after, SimEvent::Write(self.process_number));
         }
         self.unwritten.push_back(record);
     }
@@ -355,7 +357,7 @@ impl Simulation {
     fn write(&mut self) {
         if self.time < self.disk_full_until {
             let after = self.disk_full_until.checked_sub(self.time).unwrap();
-            self.put(after, SimEvent::Write(self.life));
+            self.put(after, SimEvent::Write(self.process_number));
             return;
         }
         let now = self.now().wall;
@@ -368,7 +370,7 @@ impl Simulation {
     /// Ends the server's process and starts another one. What was not written is lost.
     pub(super) fn restart(&mut self) {
         self.note(|| "restart".to_owned());
-        self.life += 1;
+        self.process_number += 1;
         self.messages = Messages::default();
         self.unwritten.clear();
         self.busy_until = self.time;
@@ -387,7 +389,7 @@ impl Simulation {
     }
 
     /// Reports whether no notice waits for the dispatcher.
-    pub(super) fn is_all_heard(&self) -> bool {
+    pub(super) fn are_all_notices_handled(&self) -> bool {
         self.messages.notices.is_empty() && self.messages.overflow.is_empty()
     }
 }

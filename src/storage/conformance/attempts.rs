@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::fixture::{ALL, BYTES, Open, SECOND, StoreFixture};
+use super::fixture::{BYTES, Open, SECOND, StoreFixture};
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::delivery::Delivery;
 use crate::domain::event::EventStatus;
-use crate::storage::{AttemptRecord, DeliveryFilter, QueuedEvent, Seq, Verdict};
+use crate::storage::{AttemptRecord, DeliveryFilter, Page, QueuedEvent, Seq, Verdict};
 
 pub(super) fn an_attempt_moves_its_event_as_the_verdict_says(open: Open) {
     let it = StoreFixture::new(open);
@@ -39,9 +39,12 @@ pub(super) fn an_attempt_moves_its_event_as_the_verdict_says(open: Open) {
 fn deliveries(it: &StoreFixture, event: &QueuedEvent) -> Vec<Delivery> {
     let filter = DeliveryFilter {
         event: Some(event.id),
-        ..super::lists::every_delivery()
+        ..DeliveryFilter::ALL
     };
-    let found = it.store.list_deliveries(&filter, ALL, BYTES).unwrap();
+    let found = it
+        .store
+        .list_deliveries(&filter, Page::FIRST, BYTES)
+        .unwrap();
     found.rows.into_iter().map(|row| row.item).collect()
 }
 
@@ -49,11 +52,11 @@ pub(super) fn a_delivery_tells_the_attempt_as_it_was(open: Open) {
     let it = StoreFixture::new(open);
     let (workspace, endpoint) = it.tenant();
     let first = it.published(&workspace);
-    it.record_outcome(AttemptRecord {
+    it.store_record(AttemptRecord {
         code: None,
         error: Some(AttemptFailure::Timeout),
         response: Some("timed out".to_owned()),
-        ..it.outcome(&first, Verdict::RetryAt(it.now()))
+        ..it.attempt_record(&first, Verdict::RetryAt(it.now()))
     });
     let second = &it.retries(first.endpoint)[0];
     it.record(second, Verdict::Succeeded);
@@ -74,16 +77,32 @@ pub(super) fn a_delivery_tells_the_attempt_as_it_was(open: Open) {
     }
 }
 
+pub(super) fn attempts_of_all_runs_are_numbered_in_the_order_of_their_records(open: Open) {
+    let it = StoreFixture::new(open);
+    let (workspace, _) = it.tenant();
+    // Each of these copies says that no attempt was made yet.
+    let first = it.published(&workspace);
+    let second = it.redeliver(&first);
+    let third = it.redeliver(&first);
+    it.record(&second, Verdict::Failed);
+    it.record(&first, Verdict::Failed);
+    it.record(&third, Verdict::Failed);
+    let numbers = deliveries(&it, &first)
+        .into_iter()
+        .map(|delivery| delivery.attempt);
+    assert_eq!(numbers.collect::<Vec<u32>>(), [3, 2, 1]);
+}
+
 pub(super) fn a_wait_does_not_grow_by_a_clock_that_was_set_back(open: Open) {
     let it = StoreFixture::new(open);
     let (workspace, _) = it.tenant();
     let queued = it.published(&workspace);
     let decided_at = it.now();
     let wait = Duration::from_secs(30);
-    let outcome = it.outcome(&queued, Verdict::RetryAt(decided_at.after(wait)));
+    let record = it.attempt_record(&queued, Verdict::RetryAt(decided_at.after(wait)));
     let now = decided_at.before(Duration::from_hours(1));
     it.clock.step_wall_clock(now);
-    let recorded = it.record_outcome(outcome);
+    let recorded = it.store_record(record);
     assert_eq!(recorded.due, Some(now.after(wait)));
     assert_eq!(it.event(queued.id).next_attempt_at, recorded.due);
 }

@@ -4,7 +4,7 @@ use super::fixture::{Open, Settings, StoreFixture};
 use crate::domain::endpoint::{DisabledReason, Endpoint};
 use crate::domain::event::EventStatus;
 use crate::domain::workspace::Workspace;
-use crate::storage::{Cause, Verdict};
+use crate::storage::{EndpointChange, Verdict};
 
 fn reason(it: &StoreFixture, endpoint: &Endpoint) -> Option<DisabledReason> {
     it.stored(endpoint).disabled_reason
@@ -26,9 +26,9 @@ pub(super) fn so_many_failed_events_in_a_row_disable_an_endpoint(open: Open) {
     let waiting = it.published(&workspace);
     attempt(&it, &workspace, Verdict::Failed);
     assert_eq!(reason(&it, &endpoint), Some(DisabledReason::Failing));
-    let (target, causes) = it.target(endpoint.id);
+    let (target, changes) = it.target(endpoint.id);
     assert!(!target.enabled);
-    assert_eq!(causes, [Cause::Created, Cause::Disabled]);
+    assert_eq!(changes, [EndpointChange::Created, EndpointChange::Disabled]);
     assert!(waiting.run <= target.skip_through);
     assert_eq!(it.status(&waiting), EventStatus::Skipped);
 }
@@ -104,8 +104,8 @@ pub(super) fn attempts_to_a_disabled_endpoint_do_not_disable_it_again(open: Open
     let (workspace, endpoint) = it.tenant();
     let event = it.published(&workspace);
     it.set_enabled(&endpoint, false);
-    let (before, causes) = it.target(endpoint.id);
+    let (before, changes) = it.target(endpoint.id);
     it.record(&event, Verdict::Gone);
     assert_eq!(reason(&it, &endpoint), Some(DisabledReason::Manual));
-    assert_eq!(it.target(endpoint.id), (before, causes));
+    assert_eq!(it.target(endpoint.id), (before, changes));
 }

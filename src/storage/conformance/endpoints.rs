@@ -2,12 +2,12 @@
 
 use uuid::Uuid;
 
-use super::fixture::{ALL, BYTES, Open, Settings, StoreFixture, every_event, new_endpoint, url};
+use super::fixture::{BYTES, Open, Settings, StoreFixture, new_endpoint, url};
 use crate::domain::access::Visibility;
 use crate::domain::endpoint::{DisabledReason, EndpointPatch};
 use crate::domain::event::EventStatus;
 use crate::domain::secret::Secret;
-use crate::storage::{Cause, EventFilter, Seq, StoreError, Verdict};
+use crate::storage::{EndpointChange, EndpointFilter, EventFilter, Page, Seq, StoreError, Verdict};
 
 pub(super) fn an_endpoint_is_found_as_it_was_made(open: Open) {
     let it = StoreFixture::new(open);
@@ -20,8 +20,8 @@ pub(super) fn an_endpoint_is_found_as_it_was_made(open: Open) {
     assert_eq!(made.created_at, it.now());
     assert_eq!(made.modified_at, None);
     assert_eq!(it.stored(&made), made);
-    let (target, causes) = it.target(made.id);
-    assert_eq!(causes, [Cause::Created]);
+    let (target, changes) = it.target(made.id);
+    assert_eq!(changes, [EndpointChange::Created]);
     assert_eq!(target.settings, new.settings.target);
     assert!(target.enabled);
 }
@@ -96,20 +96,23 @@ pub(super) fn the_engine_hears_why_an_endpoint_changed(open: Open) {
         it.update(endpoint.id, patch).unwrap();
     }
     let expected = [
-        Cause::Created,
-        Cause::Moved,
-        Cause::Edited,
-        Cause::Edited,
-        Cause::Enabled,
+        EndpointChange::Created,
+        EndpointChange::Moved,
+        EndpointChange::Edited,
+        EndpointChange::Edited,
+        EndpointChange::Enabled,
     ];
     assert_eq!(it.target(endpoint.id).1, expected);
     it.set_enabled(&endpoint, false);
-    let (target, causes) = it.target(endpoint.id);
+    let (target, changes) = it.target(endpoint.id);
     assert!(!target.enabled);
     // Some stores say so twice: the endpoint was disabled, and it was changed.
-    let last = &causes[expected.len()..];
+    let last = &changes[expected.len()..];
     assert!(!last.is_empty());
-    assert!(last.iter().all(|cause| *cause == Cause::Disabled));
+    assert!(
+        last.iter()
+            .all(|change| *change == EndpointChange::Disabled)
+    );
 }
 
 pub(super) fn disabling_skips_what_is_pending_and_enabling_does_not_bring_it_back(open: Open) {
@@ -168,19 +171,19 @@ pub(super) fn a_deleted_endpoint_is_absent_and_its_events_are_skipped(open: Open
     assert_eq!(it.update(endpoint.id, EndpointPatch::default()), absent);
     let listed = it
         .store
-        .list_endpoints(&super::lists::every_endpoint(), ALL, BYTES);
+        .list_endpoints(&EndpointFilter::ALL, Page::FIRST, BYTES);
     assert_eq!(listed.unwrap().total, 0);
     assert!(it.queue.targets().unwrap().is_empty());
-    let (target, causes) = it.target(endpoint.id);
+    let (target, changes) = it.target(endpoint.id);
     assert!(!target.enabled);
-    assert_eq!(causes, [Cause::Created, Cause::Disabled]);
+    assert_eq!(changes, [EndpointChange::Created, EndpointChange::Disabled]);
     // Its events stay.
     assert_eq!(it.status(&event), EventStatus::Skipped);
     let skipped = EventFilter {
         statuses: vec![EventStatus::Skipped],
-        ..every_event()
+        ..EventFilter::ALL
     };
-    assert_eq!(it.events(&skipped, ALL), (vec![event.id], 1));
+    assert_eq!(it.events(&skipped, Page::FIRST), (vec![event.id], 1));
 }
 
 pub(super) fn what_is_out_of_reach_is_absent(open: Open) {
@@ -208,9 +211,9 @@ pub(super) fn what_is_out_of_reach_is_absent(open: Open) {
     assert_eq!(found, Err(StoreError::NotFound));
     let listed = EventFilter {
         visibility: other,
-        ..every_event()
+        ..EventFilter::ALL
     };
-    assert_eq!(it.events(&listed, ALL), (vec![], 0));
+    assert_eq!(it.events(&listed, Page::FIRST), (vec![], 0));
     let found = it.store.find_workspace(other, workspace.id);
     assert_eq!(found, Err(StoreError::NotFound));
     let delete = it.store.delete_workspace(other, workspace.id);

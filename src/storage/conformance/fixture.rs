@@ -17,8 +17,8 @@ use crate::domain::event_type::{EventType, Subscription};
 use crate::domain::message::{Idempotency, NewMessage};
 use crate::domain::workspace::{Workspace, WorkspaceName};
 use crate::storage::{
-    AttemptRecord, Cause, EndpointNumber, EventFilter, Notice, NoticeSink, Page, Published, Queue,
-    QueuedEvent, Recorded, Run, Seq, Store, StoreError, Target, Verdict,
+    AttemptRecord, EndpointChange, EndpointNumber, EventFilter, Notice, NoticeSink, Page,
+    Published, Queue, QueuedEvent, Recorded, Run, Seq, Store, StoreError, Target, Verdict,
 };
 
 /// The time for which a test waits for something that must happen.
@@ -26,12 +26,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The bytes that a read may take: more than any test stores.
 pub(super) const BYTES: usize = 1 << 20;
-
-/// The page that holds everything.
-pub(super) const ALL: Page = Page {
-    number: 1,
-    limit: 100,
-};
 
 /// A duration that no behaviour depends on.
 pub(super) const SECOND: Duration = Duration::from_secs(1);
@@ -150,20 +144,20 @@ impl StoreFixture {
         (workspace, endpoint)
     }
 
-    /// Returns the last state of an endpoint that a notice has told the engine, and the causes of all notices
-    /// of it.
-    pub(super) fn target(&self, id: Uuid) -> (Target, Vec<Cause>) {
+    /// Returns the last state of an endpoint that a notice has told the engine, and the kinds of change of all
+    /// notices of it.
+    pub(super) fn target(&self, id: Uuid) -> (Target, Vec<EndpointChange>) {
         let mut last = None;
-        let mut causes = Vec::new();
+        let mut changes = Vec::new();
         for notice in self.notices() {
-            if let Notice::Endpoint(target, cause) = notice
+            if let Notice::Endpoint(target, change) = notice
                 && target.id == id
             {
                 last = Some(target);
-                causes.push(cause);
+                changes.push(change);
             }
         }
-        (last.expect("the engine hears of every endpoint"), causes)
+        (last.expect("the engine hears of every endpoint"), changes)
     }
 
     pub(super) fn number(&self, endpoint: &Endpoint) -> EndpointNumber {
@@ -203,10 +197,10 @@ impl StoreFixture {
 
     /// Records an attempt that a receiver answered, and waits until the record is on disk.
     pub(super) fn record(&self, event: &QueuedEvent, verdict: Verdict) -> Recorded {
-        self.record_outcome(self.outcome(event, verdict))
+        self.store_record(self.attempt_record(event, verdict))
     }
 
-    pub(super) fn outcome(&self, event: &QueuedEvent, verdict: Verdict) -> AttemptRecord {
+    pub(super) fn attempt_record(&self, event: &QueuedEvent, verdict: Verdict) -> AttemptRecord {
         AttemptRecord {
             event: event.clone(),
             verdict,
@@ -222,13 +216,13 @@ impl StoreFixture {
         }
     }
 
-    pub(super) fn record_outcome(&self, outcome: AttemptRecord) -> Recorded {
+    pub(super) fn store_record(&self, record: AttemptRecord) -> Recorded {
         let of_event = |notice: &Notice| match notice {
             Notice::Recorded(recorded) => Some(*recorded),
             _ => None,
         };
         let before = self.notices().iter().filter_map(of_event).count();
-        self.queue.record(outcome);
+        self.queue.record(record);
         self.wait_for("record", |notices| {
             notices.iter().filter_map(of_event).nth(before)
         })
@@ -236,11 +230,11 @@ impl StoreFixture {
 
     /// Records the end of a run that waited for too long: no request was made.
     pub(super) fn expire(&self, event: &QueuedEvent) -> Recorded {
-        self.record_outcome(AttemptRecord {
+        self.store_record(AttemptRecord {
             code: None,
             error: Some(AttemptFailure::Expired),
             response: None,
-            ..self.outcome(event, Verdict::Failed)
+            ..self.attempt_record(event, Verdict::Failed)
         })
     }
 
@@ -265,8 +259,14 @@ impl StoreFixture {
         self.queue.fresh(endpoint, after, 100).unwrap()
     }
 
-    pub(super) fn redeliveries(&self, endpoint: EndpointNumber, skipped: Run) -> Vec<QueuedEvent> {
-        self.queue.redeliveries(endpoint, skipped, 100).unwrap()
+    pub(super) fn redeliveries(
+        &self,
+        endpoint: EndpointNumber,
+        skip_through: Run,
+    ) -> Vec<QueuedEvent> {
+        self.queue
+            .redeliveries(endpoint, skip_through, 100)
+            .unwrap()
     }
 
     /// Returns the events whose retry is due now.
@@ -344,20 +344,6 @@ pub(super) fn message(
             fingerprint,
         }),
         summary: None,
-    }
-}
-
-/// Returns a filter that all events pass.
-pub(super) fn every_event() -> EventFilter {
-    EventFilter {
-        visibility: Visibility::All,
-        workspaces: Vec::new(),
-        endpoints: Vec::new(),
-        event_types: Vec::new(),
-        statuses: Vec::new(),
-        after: None,
-        before: None,
-        query: None,
     }
 }
 

@@ -2,45 +2,20 @@
 
 use uuid::Uuid;
 
-use super::fixture::{ALL, BYTES, Open, SECOND, StoreFixture, every_event, new_endpoint, url};
+use super::fixture::{BYTES, Open, SECOND, StoreFixture, new_endpoint, url};
 use crate::domain::access::Visibility;
 use crate::domain::delivery::CodeClass;
 use crate::domain::endpoint::EndpointPatch;
 use crate::domain::event::EventStatus;
 use crate::storage::{DeliveryFilter, EndpointFilter, EventFilter, Notice, Page, Verdict};
 
-/// Returns a filter that all deliveries pass.
-pub(super) fn every_delivery() -> DeliveryFilter {
-    DeliveryFilter {
-        visibility: Visibility::All,
-        workspaces: Vec::new(),
-        endpoints: Vec::new(),
-        event: None,
-        event_types: Vec::new(),
-        after: None,
-        before: None,
-        succeeded: None,
-        code_class: None,
-        query: None,
-    }
-}
-
-/// Returns a filter that all endpoints pass.
-pub(super) fn every_endpoint() -> EndpointFilter {
-    EndpointFilter {
-        visibility: Visibility::All,
-        workspaces: Vec::new(),
-        url: None,
-    }
-}
-
 pub(super) fn events_are_listed_newest_first_with_an_exact_total(open: Open) {
     let it = StoreFixture::new(open);
     let (workspace, _) = it.tenant();
     let mut ids: Vec<Uuid> = (0..5).map(|_| it.published(&workspace).id).collect();
     ids.reverse();
-    assert_eq!(it.events(&every_event(), ALL), (ids.clone(), 5));
-    let page = |number| it.events(&every_event(), Page { number, limit: 2 });
+    assert_eq!(it.events(&EventFilter::ALL, Page::FIRST), (ids.clone(), 5));
+    let page = |number| it.events(&EventFilter::ALL, Page { number, limit: 2 });
     assert_eq!(page(1), (ids[..2].to_vec(), 5));
     assert_eq!(page(3), (ids[4..].to_vec(), 5));
     assert_eq!(page(4), (vec![], 5));
@@ -65,9 +40,9 @@ pub(super) fn events_are_listed_by_each_filter(open: Open) {
     it.set_enabled(&typed, false);
     let (succeeded, failed, pending) = (succeeded.id, failed.id, pending.id);
     let list = |change: &dyn Fn(&mut EventFilter)| {
-        let mut filter = every_event();
+        let mut filter = EventFilter::ALL;
         change(&mut filter);
-        let (ids, total) = it.events(&filter, ALL);
+        let (ids, total) = it.events(&filter, Page::FIRST);
         assert_eq!(ids.len() as u64, total);
         ids
     };
@@ -112,9 +87,12 @@ pub(super) fn deliveries_are_listed_newest_first_and_by_each_filter(open: Open) 
     let second = it.published(&neighbour);
     it.record(&second, Verdict::Gone);
     let list = |change: &dyn Fn(&mut DeliveryFilter)| {
-        let mut filter = every_delivery();
+        let mut filter = DeliveryFilter::ALL;
         change(&mut filter);
-        let found = it.store.list_deliveries(&filter, ALL, BYTES).unwrap();
+        let found = it
+            .store
+            .list_deliveries(&filter, Page::FIRST, BYTES)
+            .unwrap();
         assert_eq!(found.rows.len() as u64, found.total);
         let codes = found.rows.iter().map(|row| row.item.http_code.unwrap());
         codes.collect::<Vec<u16>>()
@@ -138,7 +116,7 @@ pub(super) fn deliveries_are_listed_newest_first_and_by_each_filter(open: Open) 
         number: 2,
         limit: 2,
     };
-    let found = it.store.list_deliveries(&every_delivery(), page, BYTES);
+    let found = it.store.list_deliveries(&DeliveryFilter::ALL, page, BYTES);
     let found = found.unwrap();
     assert_eq!((found.rows.len(), found.total), (1, 3));
 }
@@ -156,26 +134,32 @@ pub(super) fn endpoints_are_listed_newest_first_by_workspace_and_url(open: Open)
     let new = new_endpoint(neighbour.id, &["a"]);
     let third = it.store.create_endpoint(new).wait().unwrap();
     let list = |change: &dyn Fn(&mut EndpointFilter), page| {
-        let mut filter = every_endpoint();
+        let mut filter = EndpointFilter::ALL;
         change(&mut filter);
         let found = it.store.list_endpoints(&filter, page, BYTES).unwrap();
         let ids: Vec<Uuid> = found.rows.iter().map(|row| row.item.id).collect();
         (ids, found.total)
     };
     let all = vec![third.id, second.id, first.id];
-    assert_eq!(list(&|_| {}, ALL), (all, 3));
+    assert_eq!(list(&|_| {}, Page::FIRST), (all, 3));
     let page = Page {
         number: 2,
         limit: 1,
     };
     assert_eq!(list(&|_| {}, page), (vec![second.id], 3));
-    let named = list(&|filter| filter.workspaces = vec![neighbour.id], ALL);
+    let named = list(
+        &|filter| filter.workspaces = vec![neighbour.id],
+        Page::FIRST,
+    );
     assert_eq!(named, (vec![third.id], 1));
-    let by_url = list(&|filter| filter.url = Some("EXAMPLE/OTH".to_owned()), ALL);
+    let by_url = list(
+        &|filter| filter.url = Some("EXAMPLE/OTH".to_owned()),
+        Page::FIRST,
+    );
     assert_eq!(by_url, (vec![first.id], 1));
     let within = list(
         &|filter| filter.visibility = Visibility::Workspace(workspace.id),
-        ALL,
+        Page::FIRST,
     );
     assert_eq!(within, (vec![second.id, first.id], 2));
 }

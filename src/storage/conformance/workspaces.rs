@@ -1,6 +1,6 @@
 //! Workspaces: made, renamed, deleted, listed.
 
-use super::fixture::{ALL, Open, StoreFixture, named, new_endpoint};
+use super::fixture::{Open, StoreFixture, named, new_endpoint};
 use crate::domain::access::Visibility;
 use crate::storage::{Page, StoreError};
 
@@ -75,10 +75,10 @@ pub(super) fn workspaces_are_listed_newest_first(open: Open) {
     };
     let [a, b, c] = made;
     let all = vec![c.clone(), b.clone(), a.clone()];
-    assert_eq!(list(Visibility::All, ALL), (all, 3));
+    assert_eq!(list(Visibility::All, Page::FIRST), (all, 3));
     let page = |number| Page { number, limit: 2 };
     assert_eq!(list(Visibility::All, page(1)), (vec![c, b.clone()], 3));
     assert_eq!(list(Visibility::All, page(2)), (vec![a], 3));
     assert_eq!(list(Visibility::All, page(3)), (vec![], 3));
-    assert_eq!(list(Visibility::Workspace(b.id), ALL), (vec![b], 1));
+    assert_eq!(list(Visibility::Workspace(b.id), Page::FIRST), (vec![b], 1));
 }

@@ -20,8 +20,8 @@ use super::maintenance::checkpoint::Checkpointer;
 use super::maintenance::janitor::Janitor;
 use super::maintenance::truncate::{CloseError, truncate};
 use super::reads::connections::Readers;
-use super::writer::operation::{OperationError, WriteContext};
-use super::writer::{Writer, WriterResources, operation};
+use super::writer::operation::{OperationError, WriteContext, operation_of};
+use super::writer::{Writer, WriterResources};
 use super::writes::sweep::sweep_some;
 use crate::config::{ApiSettings, DeliverySettings, RetentionSettings};
 use crate::domain::clock::Clock;
@@ -94,12 +94,12 @@ impl SqliteStore {
     ) -> Result<Arc<Self>, OpenError> {
         let database = &place::resolve(database)?;
         let lock = FileLock::for_server(database)?;
-        let narrowed = place::narrow(database);
+        let restricted = place::restrict_permissions(database);
         if !open::prepare(database, true)? {
             look_for_damage(database)?;
         }
         let store = Self::start(database, settings, clock, Some(lock), true)?;
-        narrowed.report();
+        restricted.report();
         Ok(store)
     }
 
@@ -116,13 +116,13 @@ impl SqliteStore {
     ) -> Result<Arc<Self>, OpenError> {
         let database = &place::resolve(database)?;
         let lock = FileLock::for_tool(database, command)?;
-        let mut narrowed = place::Narrowed::default();
+        let mut restricted = place::RestrictedPermissions::default();
         if lock.is_some() {
-            narrowed = place::narrow(database);
+            restricted = place::restrict_permissions(database);
             open::prepare(database, true)?;
         }
         let store = Self::start(database, SqliteSettings::default(), clock, lock, false)?;
-        narrowed.report();
+        restricted.report();
         Ok(store)
     }
 
@@ -237,28 +237,28 @@ impl SqliteStore {
     /// queue. Only the holder of the file's lock may make it: the write changes data that a server keeps in
     /// memory between transactions (names, endpoints, numbers, counts), and the server would not notice the
     /// change.
-    fn write_of<T: Send + 'static>(
+    fn write_as_lock_holder<T: Send + 'static>(
         &self,
         workspace: Option<Uuid>,
         size: usize,
         work: impl FnMut(&mut WriteContext<'_>) -> Result<T, OperationError> + Send + 'static,
     ) -> Pending<T> {
         if self.holds_lock {
-            return self.write_beside(workspace, size, work);
+            return self.write_uncached(workspace, size, work);
         }
-        let (operation, pending) = operation::call(size, work);
+        let (operation, pending) = operation_of(size, work);
         operation.finish(Err(StoreError::Unavailable(Unavailable::Locked)));
         pending
     }
 
     /// Queues a write of rows that no server keeps in memory, which a tool may make beside a server.
-    fn write_beside<T: Send + 'static>(
+    fn write_uncached<T: Send + 'static>(
         &self,
         workspace: Option<Uuid>,
         size: usize,
         work: impl FnMut(&mut WriteContext<'_>) -> Result<T, OperationError> + Send + 'static,
     ) -> Pending<T> {
-        let (operation, pending) = operation::call(size, work);
+        let (operation, pending) = operation_of(size, work);
         self.writer.submit_of(workspace, operation);
         pending
     }
@@ -272,6 +272,9 @@ impl Drop for SqliteStore {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::io::{Read, Seek, SeekFrom, Write};
+
     use super::*;
     use crate::domain::access::TokenHash;
     use crate::domain::clock::SystemClock;
@@ -289,6 +292,37 @@ mod tests {
         assert_eq!(find(), Err(StoreError::Unavailable(Unavailable::TooSlow)));
         drop(taken);
         assert_eq!(find(), Ok(None));
+        store.stop();
+    }
+
+    #[test]
+    fn a_read_for_which_no_connection_can_be_opened_is_told_of_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(SystemClock::new());
+        let file = folder.path().join("test.db");
+        let store = SqliteStore::open(&file, SqliteSettings::default(), clock).unwrap();
+        let connection = Connection::open(&file).unwrap();
+        connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            .unwrap();
+        drop(connection);
+        // A connection reads the header of the file when it is opened.
+        let mut header = [0; 100];
+        let mut handle = File::options().read(true).write(true).open(&file).unwrap();
+        handle.read_exact(&mut header).unwrap();
+        let mut write = |bytes: [u8; 100]| {
+            handle.seek(SeekFrom::Start(0)).unwrap();
+            handle.write_all(&bytes).unwrap();
+        };
+        let find = || store.find_caller(&TokenHash([0; 32]));
+        write([0xff; 100]);
+        let found = find();
+        write(header);
+        // SQLite's locks go with any handle of the file.
+        std::mem::forget(handle);
+        let disk_error = StoreError::Unavailable(Unavailable::DiskError);
+        assert_eq!(found, Err(disk_error));
+        assert_eq!(find(), Ok(None), "the pool has tried again");
         store.stop();
     }
 

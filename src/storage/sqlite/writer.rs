@@ -28,6 +28,7 @@
 //! attempt records: it starts no attempt while too many are not stored.
 
 pub(super) mod cache;
+mod commit_fail_points;
 pub(super) mod counters;
 mod failure;
 mod fair_queue;
@@ -35,7 +36,6 @@ mod group;
 mod handle;
 mod list_indexes;
 pub(super) mod operation;
-mod points;
 mod shared;
 mod stall;
 pub(super) mod sweep_list;

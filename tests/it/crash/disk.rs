@@ -76,7 +76,7 @@ fn a_disk_that_neither_writes_nor_fails_is_noticed() {
 }
 
 #[test]
-fn outcomes_wait_for_the_disk_and_nothing_is_sent_twice() {
+fn attempt_records_wait_for_the_disk_and_nothing_is_sent_twice() {
     for (trouble, says) in TROUBLES {
         let dir = TestDir::new();
         let receiver = Receiver::start();
@@ -90,7 +90,7 @@ fn outcomes_wait_for_the_disk_and_nothing_is_sent_twice() {
         receiver.let_go("/a");
         wait_until("trouble", || !is_ready(&server));
         assert_refused(&server.get("/readyz"), says);
-        // Messages are not outcomes: each is stored or refused, and its producer knows.
+        // Messages are not attempt records: each is stored or refused, and its producer knows.
         let mut accepted = 20;
         for n in 0..10 {
             match server.publish(&json!(n)).unwrap() {
@@ -112,11 +112,11 @@ fn outcomes_wait_for_the_disk_and_nothing_is_sent_twice() {
     }
 }
 
-/// The most outcomes that may wait for the disk: `Limits::PRODUCTION.unrecorded`.
+/// The most attempt records that may wait for the disk: `Limits::PRODUCTION.unrecorded`.
 const UNRECORDED_MAX: usize = 4096;
 
 #[test]
-fn deliveries_pause_while_too_many_outcomes_wait() {
+fn deliveries_pause_while_too_many_attempt_records_wait() {
     const ENDPOINTS: usize = 50;
     const MESSAGES: usize = 85;
     let dir = TestDir::new();

@@ -2,17 +2,17 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Answer, Found, Job, MAX_NAMES, MAX_QUEUED, Names, STALE};
+use super::{Addresses, Found, Job, MAX_NAMES, MAX_QUEUED, Names, STALE};
 use crate::delivery::resolver::LookupError;
 
 const QUICK: Duration = Duration::from_millis(5);
 const SLOW: Duration = Duration::from_secs(8);
 
-fn answer(last: u8) -> Answer {
+fn addresses(last: u8) -> Addresses {
     Arc::new([IpAddr::from([8, 8, 8, last])])
 }
 
-fn failure() -> Result<Answer, LookupError> {
+fn failure() -> Result<Addresses, LookupError> {
     Err(LookupError("no such name".to_owned()))
 }
 
@@ -29,52 +29,52 @@ fn resolved() -> (Names, Instant) {
         Found::Wait { stale: None, .. }
     ));
     let job = names.take().expect("a look-up");
-    names.finish(&job, Ok(answer(1)), QUICK, start);
+    names.finish(&job, Ok(addresses(1)), QUICK, start);
     (names, start)
 }
 
-fn found(names: &mut Names, now: Instant) -> Option<Answer> {
+fn found(names: &mut Names, now: Instant) -> Option<Addresses> {
     match names.find("a.example", now) {
-        Found::Answer(answer) => Some(answer),
+        Found::Addresses(found) => Some(found),
         _ => None,
     }
 }
 
 #[test]
-fn an_answer_is_used_for_five_seconds() {
+fn addresses_are_used_for_five_seconds() {
     let (mut names, start) = resolved();
-    assert_eq!(found(&mut names, start), Some(answer(1)));
-    assert_eq!(found(&mut names, start + secs(4.999)), Some(answer(1)));
+    assert_eq!(found(&mut names, start), Some(addresses(1)));
+    assert_eq!(found(&mut names, start + secs(4.999)), Some(addresses(1)));
     let (mut names, start) = resolved();
     assert_eq!(found(&mut names, start + secs(5.0)), None);
 }
 
 #[test]
-fn an_answer_in_use_is_renewed_before_it_expires() {
+fn addresses_in_use_are_renewed_before_they_expire() {
     let (mut names, start) = resolved();
-    assert_eq!(found(&mut names, start + secs(3.9)), Some(answer(1)));
+    assert_eq!(found(&mut names, start + secs(3.9)), Some(addresses(1)));
     assert!(names.take().is_none(), "too early");
-    assert_eq!(found(&mut names, start + secs(4.1)), Some(answer(1)));
-    assert_eq!(found(&mut names, start + secs(4.2)), Some(answer(1)));
+    assert_eq!(found(&mut names, start + secs(4.1)), Some(addresses(1)));
+    assert_eq!(found(&mut names, start + secs(4.2)), Some(addresses(1)));
     let job = names.take().expect("the renewal");
     assert!(names.take().is_none(), "one look-up per name");
-    names.finish(&job, Ok(answer(2)), QUICK, start + secs(4.3));
-    assert_eq!(found(&mut names, start + secs(4.4)), Some(answer(2)));
-    assert_eq!(found(&mut names, start + secs(8.2)), Some(answer(2)));
-    assert!(names.take().is_none(), "its age counts from the new answer");
+    names.finish(&job, Ok(addresses(2)), QUICK, start + secs(4.3));
+    assert_eq!(found(&mut names, start + secs(4.4)), Some(addresses(2)));
+    assert_eq!(found(&mut names, start + secs(8.2)), Some(addresses(2)));
+    assert!(names.take().is_none(), "their age counts from the renewal");
 }
 
 #[test]
-fn the_last_answer_stands_in_for_a_slow_look_up() {
+fn the_last_addresses_stand_in_for_a_slow_look_up() {
     let (mut names, start) = resolved();
     let Found::Wait {
         stale: Some((old, patience)),
         ..
     } = names.find("a.example", start + secs(60.0))
     else {
-        panic!("an answer to fall back on");
+        panic!("addresses to fall back on");
     };
-    assert_eq!((old, patience), (answer(1), secs(1.0)));
+    assert_eq!((old, patience), (addresses(1), secs(1.0)));
     let job = names.take().expect("a look-up");
     // While the look-up runs, the time to wait for it ends.
     for (elapsed, left) in [(60.25, 0.75), (61.0, 0.0), (90.0, 0.0)] {
@@ -83,7 +83,7 @@ fn the_last_answer_stands_in_for_a_slow_look_up() {
             ..
         } = names.find("a.example", start + secs(elapsed))
         else {
-            panic!("an answer to fall back on");
+            panic!("addresses to fall back on");
         };
         assert_eq!(patience, secs(left));
     }
@@ -96,7 +96,7 @@ fn the_last_answer_stands_in_for_a_slow_look_up() {
             ..
         }
     ));
-    // After five minutes the answer is not used any more.
+    // After five minutes the addresses are not used any more.
     assert!(matches!(
         names.find("a.example", start + secs(300.0)),
         Found::Wait { stale: None, .. }
@@ -104,14 +104,14 @@ fn the_last_answer_stands_in_for_a_slow_look_up() {
 }
 
 #[test]
-fn who_waits_for_a_slow_failure_gets_the_last_answer() {
+fn who_waits_for_a_slow_failure_gets_the_last_addresses() {
     let (mut names, start) = resolved();
-    let Found::Wait { ticket, .. } = names.find("a.example", start + secs(60.0)) else {
+    let Found::Wait { look_up, .. } = names.find("a.example", start + secs(60.0)) else {
         panic!("a look-up");
     };
     let job = names.take().expect("the look-up");
     names.finish(&job, failure(), SLOW, start + secs(68.0));
-    assert_eq!(ticket.wait(Duration::ZERO), Some(Ok(answer(1))));
+    assert_eq!(look_up.wait(Duration::ZERO), Some(Ok(addresses(1))));
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn look_up(names: &mut Names, host: &str, took: Duration, now: Instant) {
     names.find(host, now);
     let job = names.take().expect("a look-up");
     assert_eq!(&*job.host, host);
-    names.finish(&job, Ok(answer(1)), took, now);
+    names.finish(&job, Ok(addresses(1)), took, now);
 }
 
 fn hosts(jobs: &[Job]) -> Vec<&str> {
@@ -165,7 +165,7 @@ fn only_quick_names_may_use_every_thread() {
         ["quick.example", "new-1.example", "new-2.example"]
     );
     assert_eq!(names.runnable(), 0, "the slow name waits");
-    names.finish(&running[0], Ok(answer(1)), QUICK, later);
+    names.finish(&running[0], Ok(addresses(1)), QUICK, later);
     assert!(names.take().is_none(), "a quick one makes no room for it");
     names.finish(&running[1], failure(), QUICK, later);
     assert_eq!(
@@ -185,9 +185,9 @@ fn waiting_look_ups_are_bounded() {
     }
     assert!(matches!(names.find("more.example", start), Found::Full));
     assert!(matches!(names.find("7.example", start), Found::Wait { .. },));
-    // The cached answer is still used, though it can't be renewed.
+    // The cached addresses are still used, though they can't be renewed.
     let later = start + secs(60.0);
-    assert_eq!(found(&mut names, later), Some(answer(1)));
+    assert_eq!(found(&mut names, later), Some(addresses(1)));
     assert!(matches!(
         names.find("a.example", start + STALE),
         Found::Full
@@ -205,7 +205,7 @@ fn remembered_names_are_bounded() {
         if n > 0 && n % 1000 == 0 {
             names.find("0.example", now);
             while let Some(job) = names.take() {
-                names.finish(&job, Ok(answer(1)), QUICK, now);
+                names.finish(&job, Ok(addresses(1)), QUICK, now);
             }
         }
         assert!(names.entries.len() <= MAX_NAMES);

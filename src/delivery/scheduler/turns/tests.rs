@@ -68,7 +68,7 @@ impl Model {
             })
             .collect();
         for endpoint in &endpoints {
-            turns.opened(number(endpoint.workspace));
+            turns.endpoint_added(number(endpoint.workspace));
         }
         Self {
             turns,
@@ -80,14 +80,14 @@ impl Model {
         }
     }
 
-    fn held(&self, workspace: Option<usize>) -> Held {
-        let mut held = Held::default();
+    fn in_flight(&self, workspace: Option<usize>) -> InFlightCounts {
+        let mut counts = InFlightCounts::default();
         for endpoint in &self.endpoints {
             if workspace.is_none_or(|number| number == endpoint.workspace) {
-                (0..endpoint.count).for_each(|_| held.take(endpoint.class));
+                (0..endpoint.count).for_each(|_| counts.attempt_started(endpoint.class));
             }
         }
-        held
+        counts
     }
 
     fn note_busy(&mut self) {
@@ -121,15 +121,15 @@ impl Model {
     /// Returns the endpoint that has the turn by the module's description, found among all that wait.
     fn expected(&self) -> Option<usize> {
         let mut all = Shares::new(self.senders);
-        all.held = self.held(None);
+        all.in_flight = self.in_flight(None);
         let mut heads = Vec::new();
         for kind in RingKind::ALL {
             let may_start = |workspace: usize| {
-                let own = self.held(Some(workspace));
+                let own = self.in_flight(Some(workspace));
                 let crowded = (self.busy_at.iter().enumerate()).any(|(other, at)| {
                     other != workspace && at.is_some_and(|at| at + ACTIVE > self.now)
                 });
-                let refusal = all.refuses(kind, own.total(), own.beside(kind), crowded);
+                let refusal = all.refusal(kind, own.total(), own.counted_with(kind), crowded);
                 refusal.is_none()
             };
             let current = self.endpoints.iter().enumerate().filter_map(|(at, it)| {
@@ -139,11 +139,11 @@ impl Model {
             let first = current
                 .filter(|(workspace, ..)| may_start(*workspace))
                 .min_by_key(|(workspace, place, _)| {
-                    let own = self.held(Some(*workspace));
+                    let own = self.in_flight(Some(*workspace));
                     let leaves = own.total().min(all.few());
                     (
                         leaves,
-                        own.beside(kind),
+                        own.counted_with(kind),
                         self.used[*workspace],
                         *workspace,
                         *place,
@@ -152,7 +152,10 @@ impl Model {
             heads.extend(first);
         }
         let first = heads.into_iter().min_by_key(|(workspace, ..)| {
-            (self.held(Some(*workspace)).total(), self.used[*workspace])
+            (
+                self.in_flight(Some(*workspace)).total(),
+                self.used[*workspace],
+            )
         });
         first.map(|(.., at)| at)
     }
@@ -175,7 +178,7 @@ impl Model {
                 endpoint.place = None;
                 endpoint.events -= 1;
                 let (workspace, class) = (number(endpoint.workspace), endpoint.class);
-                self.turns.take(workspace, class, self.now);
+                self.turns.attempt_started(workspace, class, self.now);
                 endpoint.in_flight[endpoint.count] = self.now;
                 endpoint.count += 1;
                 self.settle(at);
@@ -190,7 +193,7 @@ impl Model {
                 let before = std::mem::replace(&mut endpoint.class, class);
                 let in_flight = u32::try_from(endpoint.count).unwrap();
                 let workspace = number(endpoint.workspace);
-                self.turns.give_back(workspace, before, took, self.now);
+                self.turns.attempt_ended(workspace, before, took, self.now);
                 let change = (before, class);
                 self.turns
                     .reclassify(workspace, change, in_flight, self.now);
@@ -234,7 +237,7 @@ proptest! {
             model.note_busy();
             model.take(step)?;
             model.note_busy();
-            prop_assert_eq!(model.turns.held(), model.held(None));
+            prop_assert_eq!(model.turns.in_flight_counts(), model.in_flight(None));
             prop_assert!(model.turns.total() <= senders);
         }
     }
@@ -246,12 +249,12 @@ const NOW: Duration = Duration::from_hours(1);
 fn starts(turns: &mut Turns, workspace: usize, endpoints: i64, now: Duration) -> usize {
     let workspace = number(workspace);
     for endpoint in 0..endpoints {
-        turns.opened(workspace);
+        turns.endpoint_added(workspace);
         turns.join(workspace, RingKind::Idle, EndpointNumber(endpoint), now);
     }
     let start = || {
         turns.next(now)?;
-        turns.take(workspace, Class::Good, now);
+        turns.attempt_started(workspace, Class::Good, now);
         Some(())
     };
     std::iter::from_fn(start).count()
@@ -262,7 +265,7 @@ fn starts(turns: &mut Turns, workspace: usize, endpoints: i64, now: Duration) ->
 fn the_last_free_senders_are_for_workspaces_that_hold_few() {
     let mut turns = Turns::new(32);
     assert_eq!(starts(&mut turns, 2, 1, NOW), 1);
-    turns.give_back(number(2), Class::Good, Duration::ZERO, NOW);
+    turns.attempt_ended(number(2), Class::Good, Duration::ZERO, NOW);
     // Another workspace was busy just now, and may have events again.
     assert_eq!(starts(&mut turns, 1, 40, NOW), 30);
     assert_eq!(starts(&mut turns, 2, 5, NOW), 1);
@@ -275,7 +278,7 @@ fn a_workspace_has_all_senders_when_no_other_was_busy_for_a_while() {
     for (pause, expected) in [(ACTIVE / 2, 30), (ACTIVE, 32)] {
         let mut turns = Turns::new(32);
         assert_eq!(starts(&mut turns, 2, 1, NOW), 1);
-        turns.give_back(number(2), Class::Good, Duration::ZERO, NOW);
+        turns.attempt_ended(number(2), Class::Good, Duration::ZERO, NOW);
         assert_eq!(starts(&mut turns, 1, 40, NOW + pause), expected);
     }
 }

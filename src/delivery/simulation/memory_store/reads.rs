@@ -108,7 +108,7 @@ impl Tables {
             id: row.id,
             endpoint_id: event.endpoint_id,
             event,
-            attempt: record.event.attempts + 1,
+            attempt: row.attempt,
             succeeded: record.verdict == Verdict::Succeeded,
             http_code: record.code,
             error: record.error,

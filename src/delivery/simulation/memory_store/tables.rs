@@ -16,7 +16,9 @@ use crate::domain::message::{
 };
 use crate::domain::workspace::{Workspace, WorkspaceName};
 use crate::storage::conformance::Settings;
-use crate::storage::{AttemptRecord, Cause, Notice, Published, Seq, StoreError, WorkspaceNumber};
+use crate::storage::{
+    AttemptRecord, EndpointChange, Notice, Published, Seq, StoreError, WorkspaceNumber,
+};
 
 /// The result of a write, and its notices. A write that fails has changed nothing.
 pub(super) type Written<T> = Result<(T, Vec<Notice>), StoreError>;
@@ -48,6 +50,8 @@ pub(super) struct EventRow {
 /// A delivery's row: the delivery without its event.
 pub(super) struct DeliveryRow {
     pub(super) seq: Seq,
+    /// The number of the attempt, from 1 over all runs of the event.
+    pub(super) attempt: u32,
     pub(super) record: AttemptRecord,
     pub(super) id: Uuid,
     pub(super) created_at: Timestamp,
@@ -194,17 +198,17 @@ impl Tables {
         let number = i64::try_from(workspace + 1).expect("few workspaces");
         self.queue.create(WorkspaceNumber(number));
         self.endpoints.push(endpoint.clone());
-        let notice = self.edited(self.endpoints.len() - 1, Cause::Created);
+        let notice = self.edited(self.endpoints.len() - 1, EndpointChange::Created);
         Ok((endpoint, notice.into_iter().collect()))
     }
 
     /// Copies an endpoint's settings into the queue; returns the notice of the change.
-    fn edited(&mut self, index: usize, cause: Cause) -> Option<Notice> {
+    fn edited(&mut self, index: usize, change: EndpointChange) -> Option<Notice> {
         let endpoint = &self.endpoints[index];
         let target = &mut self.queue.endpoints[index].target;
         target.id = endpoint.id;
         target.settings = endpoint.settings.target.clone();
-        self.queue.edit(index, cause)
+        self.queue.edit(index, change)
     }
 
     pub(super) fn update_endpoint(
@@ -223,11 +227,11 @@ impl Tables {
         let enabled = patch.enabled;
         patch.apply(&mut endpoint.settings);
         endpoint.modified_at = Some(now);
-        let cause = match enabled {
-            Some(false) => Cause::Disabled,
-            Some(true) => Cause::Enabled,
-            None if endpoint.settings.target.url != before => Cause::Moved,
-            None => Cause::Edited,
+        let change = match enabled {
+            Some(false) => EndpointChange::Disabled,
+            Some(true) => EndpointChange::Enabled,
+            None if endpoint.settings.target.url != before => EndpointChange::Moved,
+            None => EndpointChange::Edited,
         };
         match enabled {
             Some(true) => drop(self.queue.enable(index)),
@@ -236,7 +240,7 @@ impl Tables {
             }
             _ => {}
         }
-        let notices = self.edited(index, cause).into_iter().collect();
+        let notices = self.edited(index, change).into_iter().collect();
         Ok((self.endpoint(index), notices))
     }
 
@@ -351,6 +355,7 @@ impl Tables {
         row.modified_at = Some(now);
         self.deliveries.push(DeliveryRow {
             seq,
+            attempt: self.queue.row(seq).attempts + 1,
             record: record.clone(),
             id: new_id(now),
             created_at: now,

@@ -49,7 +49,7 @@ pub(crate) fn write_connection(database: &Path) -> rusqlite::Result<Connection> 
 }
 
 /// Opens a reading connection outside the pool, for background work.
-pub(crate) fn look_connection(database: &Path) -> rusqlite::Result<Connection> {
+pub(crate) fn background_read_connection(database: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(database, READ_FLAGS)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     Ok(connection)

@@ -19,11 +19,11 @@ const CHECK_STEPS: i32 = 1000;
 /// Searches for damage without writing, for at most [`CHECK_LIMIT`]: a server that does not start is better
 /// than one that finds damage while it stores a message. Of a large file, this sees a part.
 pub(crate) fn look_for_damage(database: &Path) -> Result<(), OpenError> {
-    twice(|| look_for_damage_once(database))
+    with_second_try(|| look_for_damage_once(database))
 }
 
 /// Repeats a check that found damage: `SQLite` reports a disk that could not read as damage, too.
-pub(super) fn twice<T>(look: impl Fn() -> Result<T, OpenError>) -> Result<T, OpenError> {
+pub(super) fn with_second_try<T>(look: impl Fn() -> Result<T, OpenError>) -> Result<T, OpenError> {
     match look() {
         Err(OpenError::Damaged { .. } | OpenError::Foreign(_)) => look(),
         found => found,

@@ -18,12 +18,14 @@
 use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::Mutex;
 
 use rusqlite::Connection;
 
+use super::least_length::LeastLength;
 use super::place::{beside, identity, identity_of};
 use super::wal::{Checkpoint, checkpoint};
+use crate::vital;
 
 /// Bytes before the first frame of a log.
 const LOG_HEADER: u64 = 32;
@@ -52,12 +54,7 @@ pub(crate) struct DatabaseFiles {
     index: PathBuf,
     opened: [Option<(u64, u64)>; 3],
     page_bytes: u64,
-    /// The least length of the database file. Every thread may lower it. Only the writer raises it, because
-    /// it sees each commit that makes the database smaller.
-    least_bytes: AtomicU64,
-    /// The writer's `data_version` while its log has had no frame yet; -1 after the first frame, or after
-    /// another program has changed the database.
-    unchanged_since: AtomicI64,
+    least_length: Mutex<LeastLength>,
 }
 
 /// The files that were found at the names.
@@ -75,15 +72,21 @@ impl DatabaseFiles {
         let opened = [database, &log, &index].map(identity);
         let has_frames = checkpoint(connection, "NOOP")?.log > 0;
         let bytes = database.metadata().map_or(0, |metadata| metadata.len());
-        let version = data_version(connection)?;
+        let least_length = if has_frames {
+            LeastLength::Unknown
+        } else {
+            LeastLength::AsOpened {
+                bytes,
+                data_version: data_version(connection)?,
+            }
+        };
         Ok(Self {
             database: database.to_owned(),
             log,
             index,
             opened,
             page_bytes,
-            least_bytes: AtomicU64::new(if has_frames { 0 } else { bytes }),
-            unchanged_since: AtomicI64::new(if has_frames { -1 } else { version }),
+            least_length: Mutex::new(least_length),
         })
     }
 
@@ -94,7 +97,11 @@ impl DatabaseFiles {
 
     /// Reports whether the database file is shorter than it must be.
     pub(crate) fn is_cut(&self) -> bool {
-        self.look().database_bytes < self.least_bytes.load(Ordering::Relaxed)
+        self.look().database_bytes < self.least_length().bytes()
+    }
+
+    fn least_length(&self) -> LeastLength {
+        *vital::lock(&self.least_length)
     }
 
     /// Checks the names. Takes a few microseconds.
@@ -109,17 +116,14 @@ impl DatabaseFiles {
     }
 
     /// Checks the same for the writer, and notes how long the database file must be.
-    pub(crate) fn standing_for_writer(
-        &self,
-        connection: &Connection,
-    ) -> rusqlite::Result<FilesState> {
+    pub(crate) fn state_for_writer(&self, connection: &Connection) -> rusqlite::Result<FilesState> {
         self.state_with(connection, true)
     }
 
     fn state_with(&self, connection: &Connection, is_writer: bool) -> rusqlite::Result<FilesState> {
         for _ in 0..LOOKS {
             let needed = self.note_lengths(connection, is_writer);
-            let least_bytes = self.least_bytes.load(Ordering::Relaxed);
+            let least_bytes = self.least_length().bytes();
             let found = self.look();
             let is_cut = found.database_bytes < least_bytes;
             // What was cut may read as damage.
@@ -151,29 +155,32 @@ impl DatabaseFiles {
         is_writer: bool,
     ) -> rusqlite::Result<()> {
         let has_frames = log.log > 0;
-        if !has_frames && (!is_writer || self.is_unchanged(connection)?) {
+        if !has_frames && (!is_writer || self.is_as_opened(connection)?) {
             return Ok(());
         }
         let mut statement = connection.prepare_cached("PRAGMA page_count")?;
         let pages: u64 = statement.query_row([], |row| row.get(0))?;
         let bytes = pages * self.page_bytes;
-        if !is_writer {
-            self.least_bytes.fetch_min(bytes, Ordering::Relaxed);
+        let mut least = vital::lock(&self.least_length);
+        if is_writer && log.left() == 0 {
+            *least = LeastLength::Known { bytes };
             return Ok(());
         }
-        self.unchanged_since.store(-1, Ordering::Relaxed);
-        if log.left() == 0 {
-            self.least_bytes.store(bytes, Ordering::Relaxed);
-        } else {
-            self.least_bytes.fetch_min(bytes, Ordering::Relaxed);
+        least.lower(bytes);
+        if is_writer {
+            least.note_change();
         }
         Ok(())
     }
 
     /// Reports whether the log had no frame yet, and no other program has changed the database.
-    fn is_unchanged(&self, writer: &Connection) -> rusqlite::Result<bool> {
-        let version = self.unchanged_since.load(Ordering::Relaxed);
-        Ok(version >= 0 && version == data_version(writer)?)
+    fn is_as_opened(&self, writer: &Connection) -> rusqlite::Result<bool> {
+        match self.least_length() {
+            LeastLength::AsOpened { data_version, .. } => {
+                Ok(data_version == self::data_version(writer)?)
+            }
+            LeastLength::Unknown | LeastLength::Known { .. } => Ok(false),
+        }
     }
 
     fn look(&self) -> Look {
@@ -276,10 +283,7 @@ mod tests {
 
     #[track_caller]
     fn assert_in_place(files: &DatabaseFiles, connection: &Connection) {
-        assert_eq!(
-            files.standing_for_writer(connection),
-            Ok(FilesState::InPlace)
-        );
+        assert_eq!(files.state_for_writer(connection), Ok(FilesState::InPlace));
         assert_eq!(files.state_on(connection), Ok(FilesState::InPlace));
     }
 
@@ -297,7 +301,7 @@ mod tests {
                 cut(&files, if cut_to == 0 { 0 } else { before - cut_to });
                 let is_cut = Ok(FilesState::Disturbed);
                 assert_eq!(files.state_on(&connection), is_cut, "{cut_to} {frames}");
-                assert_eq!(files.standing_for_writer(&connection), is_cut);
+                assert_eq!(files.state_for_writer(&connection), is_cut);
             }
         }
     }
@@ -325,9 +329,9 @@ mod tests {
         assert_in_place(&files, &connection);
         cut(&files, 0);
         let is_cut = Ok(FilesState::Disturbed);
-        assert_eq!(files.standing_for_writer(&connection), is_cut);
+        assert_eq!(files.state_for_writer(&connection), is_cut);
         assert_eq!(files.state_on(&connection), is_cut);
-        assert_eq!(files.standing_for_writer(&connection), is_cut, "still");
+        assert_eq!(files.state_for_writer(&connection), is_cut, "still");
     }
 
     #[test]
@@ -353,6 +357,19 @@ mod tests {
             assert!(checkpoint(&connection, mode).unwrap().is_all());
             assert_in_place(&files, &connection);
         }
+    }
+
+    #[test]
+    fn a_database_that_became_shorter_is_not_taken_for_cut_by_who_looks_before_the_writer() {
+        let (_folder, files, connection) = database();
+        assert!(checkpoint(&connection, "PASSIVE").unwrap().is_all());
+        assert_in_place(&files, &connection);
+        connection
+            .execute_batch("DELETE FROM filler; VACUUM")
+            .unwrap();
+        assert!(checkpoint(&connection, "PASSIVE").unwrap().is_all());
+        assert_eq!(files.state_on(&connection), Ok(FilesState::InPlace));
+        assert_in_place(&files, &connection);
     }
 
     #[test]

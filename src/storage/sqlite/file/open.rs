@@ -10,7 +10,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 
 use super::connection::{BUSY_TIMEOUT, checkpoint_by_hand_only};
-use super::damage::twice;
+use super::damage::with_second_try;
 use super::injected_error::hit_or_fail;
 use super::lost_frames::LastRun;
 use super::migrations::{CURRENT_VERSION, migrations};
@@ -31,7 +31,7 @@ pub(crate) fn prepare(database: &Path, may_migrate: bool) -> Result<bool, OpenEr
     if may_migrate {
         undo_unfinished(database)?;
     }
-    let version = twice(|| version_of(database))?;
+    let version = with_second_try(|| version_of(database))?;
     if let Some(found) = version
         && found > CURRENT_VERSION
     {

@@ -159,9 +159,9 @@ pub(crate) fn make_private(database: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// The result of narrowing the permissions of the files.
+/// The result of restricting the permissions of the files.
 #[derive(Debug, Default)]
-pub(crate) struct Narrowed {
+pub(crate) struct RestrictedPermissions {
     /// The files that only their owner may read and write now.
     done: Vec<String>,
     /// The files that belong to another user, or whose file system has no permissions.
@@ -170,8 +170,8 @@ pub(crate) struct Narrowed {
 
 /// Removes the permissions of all but the owner for the database and the files beside it. A group that was
 /// meant to read them is no exception: there is no way to tell that it was meant.
-pub(crate) fn narrow(database: &Path) -> Narrowed {
-    let mut narrowed = Narrowed::default();
+pub(crate) fn restrict_permissions(database: &Path) -> RestrictedPermissions {
+    let mut restricted = RestrictedPermissions::default();
     #[cfg(unix)]
     for end in ["", "-wal", "-shm", "-journal", ".lock"] {
         use std::os::unix::fs::PermissionsExt;
@@ -186,16 +186,16 @@ pub(crate) fn narrow(database: &Path) -> Narrowed {
         let file = format!("{} ({mode:03o})", path.display());
         let private = std::fs::Permissions::from_mode(mode & 0o700);
         match std::fs::set_permissions(&path, private) {
-            Ok(()) => narrowed.done.push(file),
-            Err(_) => narrowed.left.push(file),
+            Ok(()) => restricted.done.push(file),
+            Err(_) => restricted.left.push(file),
         }
     }
     #[cfg(not(unix))]
-    let _ = (database, &mut narrowed);
-    narrowed
+    let _ = (database, &mut restricted);
+    restricted
 }
 
-impl Narrowed {
+impl RestrictedPermissions {
     /// Logs the result, once it is known that the file is a Hookpost database.
     pub(crate) fn report(&self) {
         if !self.done.is_empty() {

@@ -48,9 +48,13 @@ pub(crate) fn end_unless_moved(
 pub(crate) fn read_error(error: &rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
         Some(ErrorCode::OperationInterrupted) => StoreError::Unavailable(Unavailable::TooSlow),
-        Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => {
-            StoreError::Unavailable(Unavailable::DiskError)
-        }
+        // SQLite reports a disk that cannot read as damage, too.
+        Some(
+            ErrorCode::SystemIoFailure
+            | ErrorCode::CannotOpen
+            | ErrorCode::DatabaseCorrupt
+            | ErrorCode::NotADatabase,
+        ) => StoreError::Unavailable(Unavailable::DiskError),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             StoreError::Unavailable(Unavailable::Locked)
         }

@@ -8,7 +8,7 @@ use crate::fail_point::FailPoint;
 /// The result of a checkpoint.
 pub(crate) struct Checkpoint {
     /// Set if it had to stop because of other connections.
-    pub(crate) busy: bool,
+    busy: bool,
     /// Frames in the log; -1 if it did not begin: only one checkpoint can run at a time.
     pub(crate) log: i64,
     /// Frames in the log that are moved.

@@ -8,11 +8,11 @@
 
 use rusqlite::{Connection, params};
 
-use crate::storage::sqlite::file::connection::look_connection;
+use crate::storage::sqlite::file::connection::background_read_connection;
 use crate::storage::sqlite::file::database_files::{DatabaseFiles, FilesState};
 use crate::storage::sqlite::file::read_failure::read_error;
 use crate::storage::sqlite::writer::Writer;
-use crate::storage::sqlite::writer::operation::{OperationError, WriteContext, call};
+use crate::storage::sqlite::writer::operation::{OperationError, WriteContext, operation_of};
 use crate::storage::sqlite::writes::archive::{STEP_BYTES, drop_bodies};
 use crate::storage::sqlite::writes::erasure_notes::{key, noted};
 use crate::storage::{StoreError, Unavailable};
@@ -65,7 +65,8 @@ fn connection_to_look(files: &DatabaseFiles) -> Result<Connection, StoreError> {
     };
     // Checked before as well: opening another file would make a log beside it.
     in_place()?;
-    let connection = look_connection(files.database()).map_err(|error| read_error(&error))?;
+    let connection =
+        background_read_connection(files.database()).map_err(|error| read_error(&error))?;
     in_place()?;
     Ok(connection)
 }
@@ -75,7 +76,7 @@ fn write<T: Send + 'static>(
     writer: &Writer,
     work: impl FnMut(&mut WriteContext<'_>) -> Result<T, OperationError> + Send + 'static,
 ) -> Result<T, StoreError> {
-    let (operation, done) = call(0, work);
+    let (operation, done) = operation_of(0, work);
     writer.submit(operation);
     done.wait()
 }

@@ -9,7 +9,7 @@ use crate::fail_point::{FailPoint, hit};
 use crate::storage::StoreError;
 use crate::storage::sqlite::file::database_files::DatabaseFiles;
 use crate::storage::sqlite::writer::Writer;
-use crate::storage::sqlite::writer::operation::{OperationError, WriteContext, call};
+use crate::storage::sqlite::writer::operation::{OperationError, WriteContext, operation_of};
 use crate::storage::sqlite::writes::archive::{
     archive, drop_idempotency_keys, drop_unwanted_bodies,
 };
@@ -132,7 +132,7 @@ impl ClockWatch {
         match self.wall_at_zero {
             // It may have been set back while no server ran.
             None => {
-                let (operation, needed) = call(0, is_needed);
+                let (operation, needed) = operation_of(0, is_needed);
                 writer.submit(operation);
                 self.to_do = needed.wait()?;
             }
@@ -143,7 +143,7 @@ impl ClockWatch {
             tracing::warn!("the wall clock was set back; retries begin their waits anew");
             let mut pass = ReschedulePass::default();
             loop {
-                let (operation, further) = call(0, move |context| {
+                let (operation, further) = operation_of(0, move |context| {
                     reschedule_after_clock_setback(context, pass)
                 });
                 writer.submit(operation);
@@ -182,7 +182,7 @@ fn pass<P: Copy + Default + Send + 'static>(
 ) -> Result<(), StoreError> {
     let mut pass = P::default();
     while !is_stopping() {
-        let (operation, further) = call(0, move |context| step(context, pass));
+        let (operation, further) = operation_of(0, move |context| step(context, pass));
         writer.submit(operation);
         match further.wait()? {
             Some(further) => pass = further,

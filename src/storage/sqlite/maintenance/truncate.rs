@@ -57,7 +57,7 @@ fn try_truncate(files: &DatabaseFiles) -> rusqlite::Result<bool> {
     if files.state_on(&connection)? != FilesState::InPlace {
         return Ok(false);
     }
-    if checkpoint(&connection, "TRUNCATE")?.busy {
+    if checkpoint(&connection, "TRUNCATE")?.is_busy() {
         tracing::info!("another program reads the write-ahead log; the next start empties it");
     } else {
         // The last connection that closes the files removes the log, which is empty now.

@@ -1,9 +1,10 @@
 //! The pool of reading connections, which limits the time of a read and repeats one that failed.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use r2d2::ManageConnection;
 use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Connection, ffi};
 
@@ -17,6 +18,7 @@ use crate::storage::sqlite::file::trace;
 use crate::storage::sqlite::maintenance::checkpoint::ReadLimit;
 use crate::storage::sqlite::writer::operation::OperationError;
 use crate::storage::{StoreError, Unavailable};
+use crate::vital;
 
 /// The number of reading connections. Reads are short and there are few cores; more would only cost memory.
 const READERS: u32 = 8;
@@ -32,33 +34,49 @@ pub(crate) struct Readers {
     pool: r2d2::Pool<Opener>,
     files: Arc<DatabaseFiles>,
     limit: ReadLimit,
+    open_failure: OpenFailure,
 }
+
+/// The reason why the pool could not open a connection when it last tried; `None` if it could. The pool tries
+/// again until it can, but tells its callers only that they have waited for too long.
+type OpenFailure = Arc<Mutex<Option<StoreError>>>;
 
 /// The pool's opener of connections. It refuses if the files were moved: opening would make new files.
 struct Opener {
     manager: SqliteConnectionManager,
     files: Arc<DatabaseFiles>,
+    failure: OpenFailure,
 }
 
 impl Opener {
-    fn new(files: Arc<DatabaseFiles>) -> Self {
+    fn new(files: Arc<DatabaseFiles>, failure: OpenFailure) -> Self {
         let manager = SqliteConnectionManager::file(files.database())
             .with_flags(READ_FLAGS)
             .with_init(configure);
-        Self { manager, files }
+        Self {
+            manager,
+            files,
+            failure,
+        }
     }
-}
 
-impl r2d2::ManageConnection for Opener {
-    type Connection = Connection;
-    type Error = rusqlite::Error;
-
-    fn connect(&self) -> rusqlite::Result<Connection> {
+    fn open(&self) -> rusqlite::Result<Connection> {
         if self.files.state() != FilesState::InPlace {
             let code = ffi::Error::new(ffi::SQLITE_READONLY_DBMOVED);
             return Err(rusqlite::Error::SqliteFailure(code, None));
         }
         self.manager.connect()
+    }
+}
+
+impl ManageConnection for Opener {
+    type Connection = Connection;
+    type Error = rusqlite::Error;
+
+    fn connect(&self) -> rusqlite::Result<Connection> {
+        let opened = self.open();
+        *vital::lock(&self.failure) = opened.as_ref().err().map(read_error);
+        opened
     }
 
     fn is_valid(&self, connection: &mut Connection) -> rusqlite::Result<()> {
@@ -92,14 +110,20 @@ fn configure(connection: &mut Connection) -> rusqlite::Result<()> {
 impl Readers {
     /// Returns a pool that opens its connections when they are needed.
     pub(crate) fn new(files: Arc<DatabaseFiles>, limit: ReadLimit) -> Result<Self, r2d2::Error> {
+        let open_failure = OpenFailure::default();
         let pool = r2d2::Pool::builder()
             .max_size(READERS)
             .min_idle(Some(0))
             .test_on_check_out(false)
             .connection_timeout(READER_WAIT)
             .error_handler(Box::new(r2d2::NopErrorHandler))
-            .build(Opener::new(files.clone()))?;
-        Ok(Self { pool, files, limit })
+            .build(Opener::new(files.clone(), open_failure.clone()))?;
+        Ok(Self {
+            pool,
+            files,
+            limit,
+            open_failure,
+        })
     }
 
     /// Takes all connections, until the returned value is dropped.
@@ -115,13 +139,7 @@ impl Readers {
         &self,
         work: impl Fn(&Connection) -> Result<T, OperationError>,
     ) -> Result<T, StoreError> {
-        let mut connection = self.pool.get().map_err(|error| {
-            tracing::warn!(%error, "no reading connection is free");
-            StoreError::Unavailable(match self.files.state() {
-                FilesState::InPlace => Unavailable::TooSlow,
-                _ => Unavailable::Moved,
-            })
-        })?;
+        let mut connection = self.pool.get().map_err(|error| self.pool_error(&error))?;
         let mut result = self.try_to_read(&connection, &work);
         if let Err(OperationError::Database(error)) = &result
             && is_read_failure(error)
@@ -133,6 +151,21 @@ impl Readers {
             OperationError::Refused(error) => error,
             OperationError::Database(error) => self.error_for(&connection, &error),
         })
+    }
+
+    /// Returns the error that callers get if the pool has no connection for them: none can be opened, or all
+    /// are in use.
+    fn pool_error(&self, error: &r2d2::Error) -> StoreError {
+        let failure = vital::lock(&self.open_failure).clone();
+        if failure.is_some() {
+            tracing::warn!(%error, "cannot open a reading connection");
+        } else {
+            tracing::warn!(%error, "no reading connection is free");
+        }
+        match self.files.state() {
+            FilesState::InPlace => failure.unwrap_or(StoreError::Unavailable(Unavailable::TooSlow)),
+            _ => StoreError::Unavailable(Unavailable::Moved),
+        }
     }
 
     /// Returns the error that callers get. A database file that was cut can be read as one without tables.

@@ -35,7 +35,7 @@ pub(crate) fn fresh(
 pub(crate) fn retries(
     connection: &Connection,
     endpoint: EndpointNumber,
-    skipped: Run,
+    skip_through: Run,
     now: Timestamp,
     limit: usize,
 ) -> rusqlite::Result<RetryBatch> {
@@ -47,7 +47,7 @@ pub(crate) fn retries(
         state_is!(retry)
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let mut waiting = statement.query(params![endpoint.0, limit + 1, skipped.0])?;
+    let mut waiting = statement.query(params![endpoint.0, limit + 1, skip_through.0])?;
     let mut batch = RetryBatch::default();
     while let Some(row) = waiting.next()? {
         let due = Timestamp::from_micros(row.get(9)?);
@@ -64,7 +64,7 @@ pub(crate) fn retries(
 pub(crate) fn redeliveries(
     connection: &Connection,
     endpoint: EndpointNumber,
-    skipped: Run,
+    skip_through: Run,
     limit: usize,
 ) -> rusqlite::Result<Vec<QueuedEvent>> {
     let sql = format!(
@@ -75,7 +75,7 @@ pub(crate) fn redeliveries(
     );
     connection
         .prepare_cached(&sql)?
-        .query_map(params![endpoint.0, skipped.0, limit], queued)?
+        .query_map(params![endpoint.0, skip_through.0, limit], queued)?
         .collect()
 }
 

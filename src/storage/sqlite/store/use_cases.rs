@@ -15,13 +15,13 @@ use crate::domain::message::NewMessage;
 use crate::domain::secret::Secret;
 use crate::domain::workspace::{Workspace, WorkspaceName};
 use crate::storage::sqlite::file::database_files::FilesState;
-use crate::storage::sqlite::writes::record_attempt::Record;
+use crate::storage::sqlite::writes::record_attempt::RecordAttempt;
 use crate::storage::sqlite::{reads, writes};
 use crate::storage::{
     AccessTokenPatch, AttemptRecord, Backlog, DeliveryFilter, Descendants, EndpointFilter,
     EndpointNumber, EventFilter, Listed, LongPayload, NewAccessToken, NoticeSink, Page, Paged,
-    Part, PayloadPiece, Pending, Published, Queue, QueuedEvent, RetryBatch, Row, RowNumber, Run,
-    Seq, SettledAdmin, Store, StoreError, Target, Unavailable,
+    Part, PayloadPiece, Pending, Published, Queue, QueuedEvent, ReconciledAdminToken, RetryBatch,
+    Row, RowNumber, Run, Seq, Store, StoreError, Target, Unavailable,
 };
 
 impl Store for SqliteStore {
@@ -30,14 +30,14 @@ impl Store for SqliteStore {
     }
 
     fn touch_tokens(&self, used: Vec<(Uuid, Timestamp)>) -> Pending<()> {
-        self.write_beside(None, used.len() * 24, move |context| {
+        self.write_uncached(None, used.len() * 24, move |context| {
             writes::tokens::touch(context, &used)
         })
     }
 
     fn create_token(&self, by: Actor, new: NewAccessToken) -> Pending<AccessToken> {
         let limit = self.settings.max_tokens;
-        self.write_beside(by.visibility().workspace(), 0, move |context| {
+        self.write_uncached(by.visibility().workspace(), 0, move |context| {
             writes::tokens::create(context, by, &new, limit)
         })
     }
@@ -60,25 +60,25 @@ impl Store for SqliteStore {
     }
 
     fn update_token(&self, by: Actor, id: Uuid, patch: AccessTokenPatch) -> Pending<AccessToken> {
-        self.write_beside(by.visibility().workspace(), 0, move |context| {
+        self.write_uncached(by.visibility().workspace(), 0, move |context| {
             writes::tokens::update(context, by, id, &patch)
         })
     }
 
     fn revoke_token(&self, by: Actor, id: Uuid, descendants: Descendants) -> Pending<u64> {
-        self.write_beside(by.visibility().workspace(), 0, move |context| {
+        self.write_uncached(by.visibility().workspace(), 0, move |context| {
             writes::tokens::revoke(context, by, id, descendants)
         })
     }
 
-    fn settle_admin_token(&self, given: Option<TokenHash>) -> Pending<SettledAdmin> {
-        self.write_of(None, 0, move |context| {
-            writes::settings_token::settle(context, given)
+    fn reconcile_admin_token(&self, given: Option<TokenHash>) -> Pending<ReconciledAdminToken> {
+        self.write_as_lock_holder(None, 0, move |context| {
+            writes::settings_token::reconcile(context, given)
         })
     }
 
     fn create_workspace(&self, name: WorkspaceName) -> Pending<Workspace> {
-        self.write_beside(None, 0, move |context| {
+        self.write_uncached(None, 0, move |context| {
             writes::workspaces::create(context, &name)
         })
     }
@@ -109,20 +109,20 @@ impl Store for SqliteStore {
         id: Uuid,
         name: WorkspaceName,
     ) -> Pending<Workspace> {
-        self.write_of(visibility.workspace(), 0, move |context| {
+        self.write_as_lock_holder(visibility.workspace(), 0, move |context| {
             writes::workspaces::rename(context, visibility, id, &name)
         })
     }
 
     fn delete_workspace(&self, visibility: Visibility, id: Uuid) -> Pending<()> {
-        self.write_of(visibility.workspace(), 0, move |context| {
+        self.write_as_lock_holder(visibility.workspace(), 0, move |context| {
             writes::workspaces::delete(context, visibility, id)
         })
     }
 
     fn create_endpoint(&self, new: NewEndpoint) -> Pending<Endpoint> {
         let limit = self.settings.max_endpoints;
-        self.write_of(Some(new.workspace_id), 0, move |context| {
+        self.write_as_lock_holder(Some(new.workspace_id), 0, move |context| {
             writes::endpoints::create(context, &new, limit)
         })
     }
@@ -158,13 +158,13 @@ impl Store for SqliteStore {
         id: Uuid,
         patch: EndpointPatch,
     ) -> Pending<Endpoint> {
-        self.write_of(visibility.workspace(), 0, move |context| {
+        self.write_as_lock_holder(visibility.workspace(), 0, move |context| {
             writes::endpoints::update(context, visibility, id, &patch)
         })
     }
 
     fn delete_endpoint(&self, visibility: Visibility, id: Uuid) -> Pending<()> {
-        self.write_of(visibility.workspace(), 0, move |context| {
+        self.write_as_lock_holder(visibility.workspace(), 0, move |context| {
             writes::endpoints::delete(context, visibility, id)
         })
     }
@@ -175,7 +175,7 @@ impl Store for SqliteStore {
         id: Uuid,
         secret: Secret,
     ) -> Pending<Endpoint> {
-        self.write_of(visibility.workspace(), 0, move |context| {
+        self.write_as_lock_holder(visibility.workspace(), 0, move |context| {
             writes::endpoints::replace_secret(context, visibility, id, &secret)
         })
     }
@@ -186,7 +186,7 @@ impl Store for SqliteStore {
 
     fn publish(&self, new: NewMessage) -> Pending<Published> {
         let size = new.data.get().len();
-        self.write_of(Some(new.workspace_id), size, move |context| {
+        self.write_as_lock_holder(Some(new.workspace_id), size, move |context| {
             writes::publish::publish(context, &new)
         })
     }
@@ -226,7 +226,7 @@ impl Store for SqliteStore {
     }
 
     fn redeliver(&self, visibility: Visibility, id: Uuid) -> Pending<()> {
-        self.write_of(visibility.workspace(), 0, move |context| {
+        self.write_as_lock_holder(visibility.workspace(), 0, move |context| {
             writes::redeliver::redeliver(context, visibility, id)
         })
     }
@@ -288,13 +288,17 @@ impl Queue for SqliteStore {
     fn retries(
         &self,
         endpoint: EndpointNumber,
-        skipped: Run,
+        skip_through: Run,
         now: Timestamp,
         limit: usize,
     ) -> Result<RetryBatch, StoreError> {
         self.read(|connection| {
             Ok(reads::queue::retries(
-                connection, endpoint, skipped, now, limit,
+                connection,
+                endpoint,
+                skip_through,
+                now,
+                limit,
             )?)
         })
     }
@@ -302,12 +306,15 @@ impl Queue for SqliteStore {
     fn redeliveries(
         &self,
         endpoint: EndpointNumber,
-        skipped: Run,
+        skip_through: Run,
         limit: usize,
     ) -> Result<Vec<QueuedEvent>, StoreError> {
         self.read(|connection| {
             Ok(reads::queue::redeliveries(
-                connection, endpoint, skipped, limit,
+                connection,
+                endpoint,
+                skip_through,
+                limit,
             )?)
         })
     }
@@ -316,9 +323,9 @@ impl Queue for SqliteStore {
         self.read(|connection| Ok(reads::queue::bodies(connection, seqs, bytes)?))
     }
 
-    fn record(&self, outcome: AttemptRecord) {
-        self.writer.submit_outcome(Box::new(Record {
-            outcome,
+    fn record(&self, record: AttemptRecord) {
+        self.writer.submit_record(Box::new(RecordAttempt {
+            record,
             disable_after: self.settings.disable_after,
         }));
     }

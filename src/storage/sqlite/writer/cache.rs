@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
 use super::sweep_list::SweepList;
-use super::workspace_cache::{Summarised, WorkspaceCache};
+use super::workspace_cache::{WorkspaceCache, WorkspacesWithSummaries};
 use crate::domain::clock::Timestamp;
 use crate::domain::event_type::EventType;
 use crate::storage::EndpointNumber;
@@ -28,7 +28,7 @@ pub(crate) struct EndpointStatus {
     pub(crate) skip_through: i64,
     pub(crate) active: bool,
     /// Set if its workspace is deleted.
-    pub(crate) erased: bool,
+    pub(crate) workspace_deleted: bool,
 }
 
 /// The clock of a table, which rises with every row.
@@ -49,15 +49,18 @@ pub(crate) struct WriterCache {
     delivery_clock: RisingClock,
     types: HashMap<String, i64>,
     workspaces: HashMap<Uuid, Rc<WorkspaceCache>>,
-    summarised: Summarised,
+    with_summaries: WorkspacesWithSummaries,
     endpoints: HashMap<EndpointNumber, EndpointStatus>,
     /// Endpoints with rows left to sweep.
     pub(crate) sweeping: SweepList,
 }
 
 impl WriterCache {
-    /// Reads the cache from the file. The cache keeps `summarised` up to date from then on.
-    pub(crate) fn load(connection: &Connection, summarised: Summarised) -> rusqlite::Result<Self> {
+    /// Reads the cache from the file. The cache keeps `with_summaries` up to date from then on.
+    pub(crate) fn load(
+        connection: &Connection,
+        with_summaries: WorkspacesWithSummaries,
+    ) -> rusqlite::Result<Self> {
         let newest = |table: &str| -> rusqlite::Result<(i64, i64)> {
             let sql = format!("SELECT seq, created_at FROM {table} ORDER BY seq DESC LIMIT 1");
             let row = connection
@@ -98,7 +101,7 @@ impl WriterCache {
             },
             types: HashMap::new(),
             workspaces: HashMap::new(),
-            summarised,
+            with_summaries,
             endpoints: HashMap::new(),
             sweeping,
         })
@@ -192,9 +195,9 @@ impl WriterCache {
         let cached = Rc::new(cached);
         if self.workspaces.len() >= WORKSPACES_MAX {
             self.workspaces.clear();
-            self.summarised.clear();
+            self.with_summaries.clear();
         }
-        self.summarised.set(workspace, cached.shows_summaries());
+        self.with_summaries.set(workspace, cached.shows_summaries());
         self.workspaces.insert(workspace, cached.clone());
         Ok(Some(cached))
     }
@@ -205,7 +208,7 @@ impl WriterCache {
     }
 
     /// Returns the status of an endpoint.
-    pub(crate) fn endpoint(
+    pub(crate) fn endpoint_status(
         &mut self,
         connection: &Connection,
         endpoint: EndpointNumber,
@@ -225,7 +228,7 @@ impl WriterCache {
                     failures: row.get(0)?,
                     skip_through: row.get(1)?,
                     active: row.get(2)?,
-                    erased: row.get(3)?,
+                    workspace_deleted: row.get(3)?,
                 })
             })?;
         self.endpoints.insert(endpoint, status);

@@ -7,7 +7,7 @@ use crate::storage::{StoreError, Unavailable};
 /// The result of the last write, as `/readyz` reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(super) enum Condition {
+pub(super) enum WriterCondition {
     Healthy = 0,
     Full = 1,
     Failing = 2,
@@ -19,7 +19,7 @@ pub(super) enum Condition {
 /// The consequences of a failed transaction.
 pub(super) struct Failure {
     pub(super) error: StoreError,
-    pub(super) condition: Condition,
+    pub(super) condition: WriterCondition,
     pub(super) text: String,
     pub(super) reopen: bool,
 }
@@ -35,10 +35,10 @@ impl Failure {
         let moved = rusqlite::ffi::SQLITE_READONLY_DBMOVED;
         let extended = error.sqlite_error().map(|error| error.extended_code);
         let (unavailable, condition) = match error.sqlite_error_code() {
-            _ if extended == Some(moved) => (Some(Unavailable::Moved), Condition::Moved),
-            Some(ErrorCode::DiskFull) => (Some(Unavailable::DiskFull), Condition::Full),
+            _ if extended == Some(moved) => (Some(Unavailable::Moved), WriterCondition::Moved),
+            Some(ErrorCode::DiskFull) => (Some(Unavailable::DiskFull), WriterCondition::Full),
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-                (Some(Unavailable::Locked), Condition::Locked)
+                (Some(Unavailable::Locked), WriterCondition::Locked)
             }
             // SQLite reports a disk that cannot read as damage.
             Some(
@@ -47,8 +47,8 @@ impl Failure {
                 | ErrorCode::ReadOnly
                 | ErrorCode::DatabaseCorrupt
                 | ErrorCode::NotADatabase,
-            ) => (Some(Unavailable::DiskError), Condition::Failing),
-            _ => (None, Condition::Healthy),
+            ) => (Some(Unavailable::DiskError), WriterCondition::Failing),
+            _ => (None, WriterCondition::Healthy),
         };
         Self {
             error: unavailable.map_or_else(
@@ -57,7 +57,7 @@ impl Failure {
             ),
             condition,
             text: error.to_string(),
-            reopen: condition == Condition::Failing,
+            reopen: condition == WriterCondition::Failing,
         }
     }
 }

@@ -17,7 +17,7 @@ pub(super) const GROUP_WEIGHT: usize = 4 << 20;
 /// A group: attempt records first, then the other operations.
 #[derive(Default)]
 pub(super) struct Group {
-    pub(super) outcomes: Vec<Box<dyn Operation>>,
+    pub(super) records: Vec<Box<dyn Operation>>,
     pub(super) others: Vec<Entry<Box<dyn Operation>>>,
 }
 
@@ -31,14 +31,14 @@ impl Group {
         let mut group = Self::default();
         let mut weight = 0;
         let parts = if waiting.others.is_empty() { 1 } else { 2 };
-        while group.outcomes.len() < GROUP_OPERATIONS / parts
+        while group.records.len() < GROUP_OPERATIONS / parts
             && weight < GROUP_WEIGHT / parts
-            && let Some(outcome) = waiting.outcomes.pop_front()
+            && let Some(record) = waiting.records.pop_front()
         {
-            weight += outcome.weight();
-            group.outcomes.push(outcome);
+            weight += record.weight();
+            group.records.push(record);
         }
-        while group.outcomes.len() + group.others.len() < GROUP_OPERATIONS
+        while group.records.len() + group.others.len() < GROUP_OPERATIONS
             && weight < GROUP_WEIGHT
             && let Some(entry) = waiting.others.pop()
         {
@@ -52,8 +52,8 @@ impl Group {
     /// the queue. Attempt records are always applied.
     pub(super) fn finish(self, results: Results, shared: &Shared) {
         let mut results = results.into_iter();
-        for (outcome, (result, _)) in self.outcomes.into_iter().zip(&mut results) {
-            outcome.finish(result);
+        for (record, (result, _)) in self.records.into_iter().zip(&mut results) {
+            record.finish(result);
         }
         let mut charges = Vec::new();
         let mut others = self.others.into_iter();

@@ -8,13 +8,13 @@ use std::time::Instant;
 
 use uuid::Uuid;
 
-use super::failure::Condition;
+use super::failure::WriterCondition;
 use super::fair_queue::{Entry, FairQueue, Owner, Room};
 use super::operation::Operation;
 use super::shared::{Shared, Waiting, WriterResources};
 use super::stall::StallWatch;
 use super::thread::Thread;
-use super::workspace_cache::Summarised;
+use super::workspace_cache::WorkspacesWithSummaries;
 use crate::fail_point::{FailPoint, hit};
 use crate::storage::{NoticeSink, StoreError, Unavailable};
 use crate::vital::VitalThread;
@@ -37,14 +37,14 @@ impl Writer {
     pub(crate) fn start(resources: WriterResources) -> Result<Self, StoreError> {
         let shared = Arc::new(Shared {
             waiting: Mutex::new(Waiting {
-                outcomes: VecDeque::new(),
+                records: VecDeque::new(),
                 others: FairQueue::new(QUEUE_ROOM),
                 stopping: false,
             }),
             arrived: Condvar::new(),
-            condition: AtomicU8::new(Condition::Healthy as u8),
+            condition: AtomicU8::new(WriterCondition::Healthy as u8),
             stall: StallWatch::new(),
-            summarised: Summarised::default(),
+            with_summaries: WorkspacesWithSummaries::default(),
             sink: OnceLock::new(),
         });
         let for_thread = shared.clone();
@@ -101,11 +101,11 @@ impl Writer {
     }
 
     /// Queues an attempt record. The writer takes it even while stopping, since the attempt was made.
-    pub(crate) fn submit_outcome(&self, operation: Box<dyn Operation>) {
+    pub(crate) fn submit_record(&self, operation: Box<dyn Operation>) {
         self.shared.stall.is_stalled(Instant::now());
         let mut waiting = self.shared.lock();
-        let wake = waiting.outcomes.is_empty();
-        waiting.outcomes.push_back(operation);
+        let wake = waiting.records.is_empty();
+        waiting.records.push_back(operation);
         drop(waiting);
         if wake {
             self.shared.arrived.notify_one();
@@ -116,11 +116,11 @@ impl Writer {
     pub(crate) fn check(&self) -> Result<(), StoreError> {
         let condition = self.shared.condition.load(Ordering::Relaxed);
         let reason = match condition {
-            c if c == Condition::Full as u8 => Unavailable::DiskFull,
-            c if c == Condition::Failing as u8 => Unavailable::DiskError,
-            c if c == Condition::Locked as u8 => Unavailable::Locked,
-            c if c == Condition::Moved as u8 => Unavailable::Moved,
-            c if c == Condition::Stopped as u8 => Unavailable::Stopping,
+            c if c == WriterCondition::Full as u8 => Unavailable::DiskFull,
+            c if c == WriterCondition::Failing as u8 => Unavailable::DiskError,
+            c if c == WriterCondition::Locked as u8 => Unavailable::Locked,
+            c if c == WriterCondition::Moved as u8 => Unavailable::Moved,
+            c if c == WriterCondition::Stopped as u8 => Unavailable::Stopping,
             _ if self.shared.stall.is_stalled(Instant::now()) => Unavailable::DiskStalled,
             _ => return Ok(()),
         };
@@ -129,7 +129,7 @@ impl Writer {
 
     /// Reports whether an endpoint of the workspace is shown a summary, as far as the cache has it.
     pub(crate) fn shows_summaries(&self, workspace: Uuid) -> bool {
-        self.shared.summarised.contains(workspace)
+        self.shared.with_summaries.contains(workspace)
     }
 
     /// Writes all that waits, and ends the thread. Later operations are refused.

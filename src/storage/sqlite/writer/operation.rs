@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::cache::WriterCache;
 use super::counters::Counters;
 use crate::domain::clock::Timestamp;
-use crate::storage::{Answer, Notice, Pending, StoreError, pending};
+use crate::storage::{Notice, Pending, ResultSender, StoreError, pending};
 
 /// The reason why an operation was not done.
 #[derive(Debug)]
@@ -69,30 +69,30 @@ pub(crate) trait Operation: Send {
 }
 
 /// An operation that runs a closure, and sends the closure's value to the caller.
-struct Call<T, F> {
+struct ClosureOperation<T, F> {
     work: F,
     value: Option<T>,
-    answer: Answer<T>,
+    sender: ResultSender<T>,
     size: usize,
 }
 
 /// Returns an operation that runs `work`, and the [`Pending`] that will have its result.
-pub(crate) fn call<T, F>(size: usize, work: F) -> (Box<dyn Operation>, Pending<T>)
+pub(crate) fn operation_of<T, F>(size: usize, work: F) -> (Box<dyn Operation>, Pending<T>)
 where
     T: Send + 'static,
     F: FnMut(&mut WriteContext<'_>) -> Result<T, OperationError> + Send + 'static,
 {
-    let (answer, pending) = pending();
-    let call = Call {
+    let (sender, pending) = pending();
+    let operation = ClosureOperation {
         work,
         value: None,
-        answer,
+        sender,
         size,
     };
-    (Box::new(call), pending)
+    (Box::new(operation), pending)
 }
 
-impl<T, F> Operation for Call<T, F>
+impl<T, F> Operation for ClosureOperation<T, F>
 where
     T: Send,
     F: FnMut(&mut WriteContext<'_>) -> Result<T, OperationError> + Send,
@@ -104,8 +104,8 @@ where
 
     fn finish(self: Box<Self>, result: Result<(), StoreError>) {
         let lost = || StoreError::Internal("a write was committed without a value".to_owned());
-        let Self { value, answer, .. } = *self;
-        answer.send(result.and_then(|()| value.ok_or_else(lost)));
+        let Self { value, sender, .. } = *self;
+        sender.send(result.and_then(|()| value.ok_or_else(lost)));
     }
 
     fn size(&self) -> usize {

@@ -6,18 +6,18 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 
 use rusqlite::Connection;
 
-use super::failure::Condition;
+use super::failure::WriterCondition;
 use super::fair_queue::FairQueue;
 use super::operation::{Operation, WriteContext};
 use super::stall::StallWatch;
-use super::workspace_cache::Summarised;
+use super::workspace_cache::WorkspacesWithSummaries;
 use crate::domain::clock::Clock;
 use crate::storage::NoticeSink;
 use crate::storage::sqlite::file::database_files::DatabaseFiles;
 use crate::vital;
 
 pub(super) struct Waiting {
-    pub(super) outcomes: VecDeque<Box<dyn Operation>>,
+    pub(super) records: VecDeque<Box<dyn Operation>>,
     pub(super) others: FairQueue<Box<dyn Operation>>,
     pub(super) stopping: bool,
 }
@@ -27,7 +27,7 @@ pub(super) struct Shared {
     pub(super) arrived: Condvar,
     pub(super) condition: AtomicU8,
     pub(super) stall: StallWatch,
-    pub(super) summarised: Summarised,
+    pub(super) with_summaries: WorkspacesWithSummaries,
     pub(super) sink: OnceLock<Arc<dyn NoticeSink>>,
 }
 
@@ -56,14 +56,14 @@ impl Shared {
     }
 
     pub(super) fn is_healthy(&self) -> bool {
-        self.is(Condition::Healthy)
+        self.is(WriterCondition::Healthy)
     }
 
-    pub(super) fn is(&self, condition: Condition) -> bool {
+    pub(super) fn is(&self, condition: WriterCondition) -> bool {
         self.condition.load(Ordering::Relaxed) == condition as u8
     }
 
-    pub(super) fn set(&self, condition: Condition) {
+    pub(super) fn set(&self, condition: WriterCondition) {
         self.condition.store(condition as u8, Ordering::Relaxed);
     }
 }

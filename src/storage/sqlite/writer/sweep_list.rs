@@ -59,7 +59,7 @@ pub(super) struct SweepPace {
 
 impl SweepPace {
     /// Returns the time that is left of the pause.
-    pub(super) fn rest(&self, now: Instant) -> Duration {
+    pub(super) fn pause_left(&self, now: Instant) -> Duration {
         self.pause_until
             .map_or(Duration::ZERO, |end| end.saturating_duration_since(now))
     }
@@ -103,16 +103,16 @@ mod tests {
     }
 
     #[test]
-    fn a_step_is_followed_by_a_rest_of_four_times_as_long() {
+    fn a_step_is_followed_by_a_pause_of_four_times_as_long() {
         let mut pace = SweepPace::default();
         let start = Instant::now();
         let ms = Duration::from_millis;
-        assert_eq!(pace.rest(start), Duration::ZERO);
+        assert_eq!(pace.pause_left(start), Duration::ZERO);
         pace.begin(start);
         pace.end(start + ms(10));
-        assert_eq!(pace.rest(start + ms(10)), ms(40));
+        assert_eq!(pace.pause_left(start + ms(10)), ms(40));
         pace.end(start + ms(30));
-        assert_eq!(pace.rest(start + ms(30)), ms(20), "that was no step");
-        assert_eq!(pace.rest(start + ms(50)), Duration::ZERO);
+        assert_eq!(pace.pause_left(start + ms(30)), ms(20), "that was no step");
+        assert_eq!(pace.pause_left(start + ms(50)), Duration::ZERO);
     }
 }

@@ -191,23 +191,23 @@ fn one_that_fails_leaves_the_others_of_its_group_alone() {
 }
 
 #[test]
-fn outcomes_are_kept_in_their_order_until_they_are_written() {
+fn attempt_records_are_kept_in_their_order_until_they_are_written() {
     let fixture = WriterFixture::new();
     fixture.as_one_group(|writer| {
-        writer.submit_outcome(fixture.insert(1, 0, &[]));
+        writer.submit_record(fixture.insert(1, 0, &[]));
         // Fails in the group and by itself, twice.
-        writer.submit_outcome(fixture.insert(2, 0, &[ffi::SQLITE_FULL; 4]));
-        writer.submit_outcome(fixture.insert(3, 0, &[]));
+        writer.submit_record(fixture.insert(2, 0, &[ffi::SQLITE_FULL; 4]));
+        writer.submit_record(fixture.insert(3, 0, &[]));
         writer.submit(fixture.insert(9, 0, &[]));
     });
     assert_eq!(fixture.result(), (1, Ok(())));
     assert_eq!(
         fixture.result(),
         (9, Ok(())),
-        "no outcome, and it did not fail"
+        "no attempt record, and it did not fail"
     );
     fixture.wait_for(Err(Unavailable::DiskFull));
-    fixture.writer.submit_outcome(fixture.insert(4, 0, &[]));
+    fixture.writer.submit_record(fixture.insert(4, 0, &[]));
     for number in 2..5 {
         assert_eq!(fixture.result(), (number, Ok(())));
     }
@@ -234,10 +234,14 @@ fn a_full_file_refuses_what_is_new_and_takes_it_when_there_is_room_again() {
         assert_eq!(fixture.result(), (number, full.clone()));
     }
     assert_eq!(fixture.writer.check(), full);
-    fixture.writer.submit_outcome(fixture.insert(5, large, &[]));
+    fixture.writer.submit_record(fixture.insert(5, large, &[]));
     assert_eq!(fixture.written(), [1]);
     fixture.max_pages.store(NO_LIMIT, Ordering::Relaxed);
-    assert_eq!(fixture.result(), (5, Ok(())), "an outcome waits for room");
+    assert_eq!(
+        fixture.result(),
+        (5, Ok(())),
+        "an attempt record waits for room"
+    );
     fixture.wait_for(Ok(()));
     fixture.writer.submit(fixture.insert(6, large, &[]));
     assert_eq!(fixture.result(), (6, Ok(())));
@@ -256,7 +260,7 @@ fn what_could_not_be_read_once_is_read_again_on_a_new_connection() {
         fixture.writer.submit(fixture.insert(1, 0, &[code]));
         assert_eq!(fixture.result(), (1, Ok(())));
         assert_eq!(fixture.reopened.load(Ordering::Relaxed), 1);
-        fixture.writer.submit_outcome(fixture.insert(2, 0, &[code]));
+        fixture.writer.submit_record(fixture.insert(2, 0, &[code]));
         assert_eq!(
             fixture.result(),
             (2, Ok(())),
@@ -277,7 +281,7 @@ fn a_lock_that_another_process_keeps_is_waited_for_once_and_not_by_each() {
     for number in 0..40 {
         fixture.writer.submit(fixture.insert(number, 0, &[]));
     }
-    fixture.writer.submit_outcome(fixture.insert(99, 0, &[]));
+    fixture.writer.submit_record(fixture.insert(99, 0, &[]));
     let locked = Err(StoreError::Unavailable(Unavailable::Locked));
     for _ in 0..40 {
         assert_eq!(fixture.result().1, locked);
@@ -346,11 +350,11 @@ fn who_writes_much_waits_for_who_writes_little() {
 }
 
 #[test]
-fn a_flood_of_outcomes_leaves_half_of_each_group_to_others() {
+fn a_flood_of_attempt_records_leaves_half_of_each_group_to_others() {
     let fixture = WriterFixture::new();
     fixture.as_one_group(|writer| {
         for number in 0..3000 {
-            writer.submit_outcome(fixture.insert(number, 0, &[]));
+            writer.submit_record(fixture.insert(number, 0, &[]));
         }
         for number in 5000..5010 {
             writer.submit(fixture.insert(number, 0, &[]));
@@ -359,8 +363,8 @@ fn a_flood_of_outcomes_leaves_half_of_each_group_to_others() {
     let order: Vec<i64> = (0..3010).map(|_| fixture.result().0).collect();
     let last_other = order.iter().position(|number| *number == 5009).unwrap();
     assert!(last_other < 600, "{last_other}");
-    let outcomes = order.iter().filter(|number| **number < 5000);
-    assert!(outcomes.copied().eq(0..3000), "in their order");
+    let records = order.iter().filter(|number| **number < 5000);
+    assert!(records.copied().eq(0..3000), "in their order");
 }
 
 #[test]

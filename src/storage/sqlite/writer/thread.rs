@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use rusqlite::ErrorCode;
 
 use super::cache::WriterCache;
+use super::commit_fail_points::{pass_after_commit, pass_before_commit};
 use super::counters::Counters;
-use super::failure::{Condition, Failure, moved};
+use super::failure::{Failure, WriterCondition, moved};
 use super::group::{GROUP_WEIGHT, Group, Results};
 use super::list_indexes::ListIndexes;
 use super::operation::{Operation, OperationError, WriteContext};
-use super::points::{pass_after_commit, pass_before_commit};
 use super::shared::{Shared, WriterResources};
 use super::sweep_list::{SweepList, SweepPace};
 use crate::fail_point::{FailPoint, hit};
@@ -77,7 +77,7 @@ impl<'a> Thread<'a> {
                     sweep_pace: SweepPace::default(),
                 }
                 .work();
-                shared.set(Condition::Stopped);
+                shared.set(WriterCondition::Stopped);
             }
             Err(error) => {
                 let _ = ready.send(Err(error));
@@ -116,7 +116,7 @@ impl<'a> Thread<'a> {
             if !waiting.stopping && self.may_sweep(now) {
                 return Some(Group::default());
             }
-            if !waiting.outcomes.is_empty() || !waiting.others.is_empty() {
+            if !waiting.records.is_empty() || !waiting.others.is_empty() {
                 return Some(Group::gather(&mut waiting));
             }
             waiting.others.forgive();
@@ -137,7 +137,7 @@ impl<'a> Thread<'a> {
     fn may_sweep(&self, now: Instant) -> bool {
         self.shared.is_healthy()
             && !self.cache.sweeping.is_empty()
-            && self.sweep_pace.rest(now).is_zero()
+            && self.sweep_pace.pause_left(now).is_zero()
     }
 
     /// Returns the longest time to wait for work.
@@ -145,24 +145,24 @@ impl<'a> Thread<'a> {
         if self.cache.sweeping.is_empty() || !self.shared.is_healthy() {
             return CHECK_PERIOD;
         }
-        CHECK_PERIOD.min(self.sweep_pace.rest(now))
+        CHECK_PERIOD.min(self.sweep_pace.pause_left(now))
     }
 
     fn write(&mut self, group: Group) -> ControlFlow<()> {
-        let least = group.outcomes.len();
+        let least = group.records.len();
         let Group {
-            mut outcomes,
+            mut records,
             mut others,
         } = group;
         let items = others.iter_mut().map(|entry| &mut entry.item);
-        let all = outcomes.iter_mut().chain(items);
+        let all = records.iter_mut().chain(items);
         match self.transact(least, &mut all.collect::<Vec<_>>()) {
             Ok(results) => {
-                self.shared.set(Condition::Healthy);
-                Group { outcomes, others }.finish(results, self.shared);
+                self.shared.set(WriterCondition::Healthy);
+                Group { records, others }.finish(results, self.shared);
                 ControlFlow::Continue(())
             }
-            Err(failure) => self.write_one_by_one(outcomes, others, &failure),
+            Err(failure) => self.write_one_by_one(records, others, &failure),
         }
     }
 
@@ -269,7 +269,7 @@ impl<'a> Thread<'a> {
         let state = self
             .resources
             .files
-            .standing_for_writer(&self.resources.connection);
+            .state_for_writer(&self.resources.connection);
         // If the check itself fails, the transaction will find the reason.
         state.unwrap_or(FilesState::InPlace) == FilesState::InPlace
     }
@@ -287,7 +287,7 @@ impl<'a> Thread<'a> {
             end_unless_moved(&self.resources.files, &self.resources.connection, error);
             failure = Failure::of(&moved());
         }
-        if failure.condition == Condition::Moved {
+        if failure.condition == WriterCondition::Moved {
             self.see_to_moved_files();
         }
         self.shared.set(failure.condition);
@@ -303,7 +303,7 @@ impl<'a> Thread<'a> {
     }
 
     fn see_to_moved_files(&mut self) {
-        if !self.shared.is(Condition::Moved) {
+        if !self.shared.is(WriterCondition::Moved) {
             tracing::error!(
                 database = %self.resources.files.database().display(),
                 "the database file, its -wal or its -shm was moved, removed, replaced or cut; nothing is \
@@ -324,7 +324,7 @@ impl<'a> Thread<'a> {
 
 /// Loads the cache; without the endpoints to sweep unless this process sweeps.
 fn load_state(resources: &WriterResources, shared: &Shared) -> rusqlite::Result<WriterCache> {
-    let mut state = WriterCache::load(&resources.connection, shared.summarised.clone())?;
+    let mut state = WriterCache::load(&resources.connection, shared.with_summaries.clone())?;
     if !resources.holds_lock {
         state.sweeping = SweepList::default();
     }

@@ -65,11 +65,11 @@ impl WorkspaceCache {
     /// numbered.
     ///
     /// The first of each format comes first, so that [`rows::body`] finds the event that has the body.
-    pub(crate) fn wanting(&self, event_type: &EventType) -> Vec<&Subscriber> {
-        let wanting = self.subscriptions.wanting(event_type);
-        let mut ordered = Vec::with_capacity(wanting.len());
-        let mut others = Vec::with_capacity(wanting.len());
-        for number in wanting {
+    pub(crate) fn subscribers_of(&self, event_type: &EventType) -> Vec<&Subscriber> {
+        let subscribed = self.subscriptions.subscribers_of(event_type);
+        let mut ordered = Vec::with_capacity(subscribed.len());
+        let mut others = Vec::with_capacity(subscribed.len());
+        for number in subscribed {
             let subscriber = &self.subscribers[number];
             let is_first =
                 |earlier: &[&Subscriber]| earlier.iter().all(|it| it.format != subscriber.format);
@@ -120,7 +120,7 @@ impl Subscriptions {
 
     /// Returns the endpoints that are subscribed to `event_type`, each once, in the order in which they were
     /// added.
-    fn wanting(&self, event_type: &EventType) -> Vec<usize> {
+    fn subscribers_of(&self, event_type: &EventType) -> Vec<usize> {
         let name = event_type.as_str();
         let starts = name.match_indices('.').map(|(at, dot)| at + dot.len());
         let mut lists = std::iter::once(0)
@@ -154,9 +154,9 @@ fn mark(marks: &mut [bool], places: &[usize]) {
 /// The workspaces in the cache that have an endpoint which is shown a summary: for them, callers make the
 /// summary of large data before the data reaches the writer.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Summarised(Arc<RwLock<HashSet<Uuid>>>);
+pub(crate) struct WorkspacesWithSummaries(Arc<RwLock<HashSet<Uuid>>>);
 
-impl Summarised {
+impl WorkspacesWithSummaries {
     pub(crate) fn contains(&self, workspace: Uuid) -> bool {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         known.contains(&workspace)
@@ -215,7 +215,7 @@ mod tests {
                 let wants = |wanted: &Vec<Subscription>| wanted.iter().any(|it| it.matches(&event_type));
                 let expected: Vec<usize> =
                     (0..endpoints.len()).filter(|at| wants(&endpoints[*at])).collect();
-                prop_assert_eq!(subscriptions.wanting(&event_type), expected);
+                prop_assert_eq!(subscriptions.subscribers_of(&event_type), expected);
             }
         }
 
@@ -237,7 +237,7 @@ mod tests {
                     format: Format::ALL[*format],
                 });
             }
-            let ordered = cache.wanting(&EventType::parse("a").unwrap());
+            let ordered = cache.subscribers_of(&EventType::parse("a").unwrap());
             for format in [Format::Discord, Format::Slack] {
                 let place = ordered.iter().position(|it| it.format == format);
                 prop_assert!(place.is_none_or(|place| place < rows::RENDERED_FORMATS));

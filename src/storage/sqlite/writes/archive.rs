@@ -4,6 +4,18 @@
 //! first that is not old enough. That holds within a *stretch*, which ends where the wall clock was set back
 //! (table `clock_step`). A message that was published while the clock was ahead waits for its time at the end
 //! of its stretch, and does not delay the stretches after it.
+//!
+//! # Markers
+//! A pass over the payloads goes on where the one before ended. For that, two kinds of marker in the table
+//! `meta` hold the number of a message:
+//!
+//! - `archived`: all payloads are dropped up to this message, over all stretches. It stays before the first
+//!   message that keeps its payload, because it has a pending event or is not old enough.
+//! - `archived N`: all payloads are dropped from message N up to this one. The stretches after the one in
+//!   which `archived` stays each have such a marker, and N is the first message of the stretch. A message that
+//!   keeps its payload for long would otherwise make every pass look at all of them again.
+//!
+//! A pass deletes the markers of the second kind that `archived` has reached.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -93,12 +105,12 @@ pub(crate) fn drop_idempotency_keys(
 
 /// The time that a message keeps its body if no endpoint is subscribed to it, in microseconds: 24 hours, in
 /// which the operator can see what was published.
-const UNWANTED_US: i64 = 24 * 3600 * 1_000_000;
+const UNWANTED_BODY_RETENTION_US: i64 = 24 * 3600 * 1_000_000;
 
 /// Drops the bodies of the oldest messages that no endpoint was subscribed to, after their time. Returns true
 /// if there may be more.
 pub(crate) fn drop_unwanted_bodies(context: &mut WriteContext<'_>) -> Result<bool, OperationError> {
-    let before = context.now.micros() - UNWANTED_US;
+    let before = context.now.micros() - UNWANTED_BODY_RETENTION_US;
     let oldest: Vec<(i64, i64, i64)> = context
         .connection
         .prepare_cached(
@@ -142,9 +154,7 @@ pub(crate) struct ArchivePass {
     stretches: u32,
 }
 
-/// Returns the key in `meta` of the number up to which all messages are archived: `archived` for the whole
-/// table and, after a message that is not archived, `archived N` for each later stretch, which begins with
-/// message N.
+/// Returns the key of the marker for the stretch that the pass is in.
 fn marker(pass: &ArchivePass) -> String {
     if pass.is_held_up {
         format!("archived {}", pass.stretch)

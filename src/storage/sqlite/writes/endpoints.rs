@@ -12,7 +12,7 @@ use crate::domain::id::new_id;
 use crate::domain::secret::Secret;
 use crate::storage::sqlite::rows;
 use crate::storage::sqlite::writer::operation::{OperationError, WriteContext};
-use crate::storage::{Cause, EndpointNumber, Notice, StoreError};
+use crate::storage::{EndpointChange, EndpointNumber, Notice, StoreError};
 
 /// Makes an endpoint, unless its workspace has `limit` of them.
 pub(crate) fn create(
@@ -53,7 +53,7 @@ pub(crate) fn create(
         context,
         EndpointNumber(number),
         new.workspace_id,
-        Cause::Created,
+        EndpointChange::Created,
     )?;
     find(context, EndpointNumber(number))
 }
@@ -86,13 +86,13 @@ pub(crate) fn update(
         _ => {}
     }
     let moved = settings.target.url != before.settings.target.url;
-    let cause = match patch.enabled {
-        Some(false) => Cause::Disabled,
-        Some(true) => Cause::Enabled,
-        None if moved => Cause::Moved,
-        None => Cause::Edited,
+    let change = match patch.enabled {
+        Some(false) => EndpointChange::Disabled,
+        Some(true) => EndpointChange::Enabled,
+        None if moved => EndpointChange::Moved,
+        None => EndpointChange::Edited,
     };
-    changed(context, number, workspace, cause)?;
+    changed(context, number, workspace, change)?;
     find(context, number)
 }
 
@@ -153,7 +153,7 @@ pub(crate) fn delete_located(
         )?
         .execute(params![number.0, context.now.micros()])?;
     skip_pending(context, number)?;
-    changed(context, number, workspace, Cause::Disabled)
+    changed(context, number, workspace, EndpointChange::Disabled)
 }
 
 /// Disables an endpoint and skips its pending events.
@@ -177,7 +177,7 @@ pub(crate) fn disable(
         tracing::warn!(endpoint = %id, %workspace, reason = reason.as_str(), "endpoint disabled");
     }
     skip_pending(context, number)?;
-    changed(context, number, workspace, Cause::Disabled)
+    changed(context, number, workspace, EndpointChange::Disabled)
 }
 
 /// Skips every run so far by changing one row; the rows of the events are swept later.
@@ -196,7 +196,7 @@ fn changed(
     context: &mut WriteContext<'_>,
     number: EndpointNumber,
     workspace: Uuid,
-    cause: Cause,
+    change: EndpointChange,
 ) -> Result<(), OperationError> {
     context.cache.forget_workspace(workspace);
     context.cache.forget_endpoint(number);
@@ -205,7 +205,7 @@ fn changed(
         .connection
         .prepare_cached(&sql)?
         .query_row([number.0], rows::target)?;
-    context.notices.push(Notice::Endpoint(target, cause));
+    context.notices.push(Notice::Endpoint(target, change));
     Ok(())
 }
 

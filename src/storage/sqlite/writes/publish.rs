@@ -55,7 +55,7 @@ pub(crate) fn publish(
         None => server_timestamp(context.now),
     };
     let body: Arc<[u8]> = raw_body(&new.event_type, &timestamp, &new.data).into();
-    let subscribers = workspace.wanting(&new.event_type);
+    let subscribers = workspace.subscribers_of(&new.event_type);
     context
         .connection
         .prepare_cached(INSERT_MESSAGE)?

@@ -15,10 +15,14 @@ use crate::storage::sqlite::event_state::state_is;
 use crate::storage::sqlite::writer::operation::{Operation, OperationError, WriteContext};
 use crate::storage::{AttemptRecord, Notice, Recorded, StoreError};
 
+/// The statement that stores the delivery, before the event's attempts are counted up. It takes the number
+/// of the attempt from the event's row: the engine's copy is as old as the start of the attempt, and another
+/// attempt may have been recorded since.
 const INSERT_DELIVERY: &str = "INSERT INTO delivery
     (seq, id, event, endpoint, workspace, type, attempt, succeeded, code, error, duration_ms,
      created_at, response)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, (SELECT attempts + 1 FROM event WHERE seq = ?3), ?7, ?8, ?9, ?10, ?11,
+            ?12)";
 
 /// The statement that gives an event its next state, if it still is in the attempt's run
 /// ([`Progress::is_in`]).
@@ -36,19 +40,19 @@ const COUNT_ONLY: &str =
      RETURNING state, run, run_attempt";
 
 /// An [`AttemptRecord`] that waits to be recorded.
-pub(crate) struct Record {
-    pub(crate) outcome: AttemptRecord,
+pub(crate) struct RecordAttempt {
+    pub(crate) record: AttemptRecord,
     /// Disable an endpoint after so many failed events in a row; 0: never.
     pub(crate) disable_after: u32,
 }
 
-impl Operation for Record {
+impl Operation for RecordAttempt {
     fn apply(&mut self, context: &mut WriteContext<'_>) -> Result<(), OperationError> {
-        insert_delivery(context, &self.outcome)?;
-        let due = settle(context, &self.outcome, self.disable_after)?;
+        insert_delivery(context, &self.record)?;
+        let due = settle(context, &self.record, self.disable_after)?;
         context.notices.push(Notice::Recorded(Recorded {
-            seq: self.outcome.event.seq,
-            endpoint: self.outcome.event.endpoint,
+            seq: self.record.event.seq,
+            endpoint: self.record.event.endpoint,
             due,
         }));
         Ok(())
@@ -59,24 +63,26 @@ impl Operation for Record {
     }
 
     fn size(&self) -> usize {
-        512 + self.outcome.response.as_ref().map_or(0, String::len)
+        512 + self.record.response.as_ref().map_or(0, String::len)
     }
 }
 
-fn insert_delivery(
-    context: &mut WriteContext<'_>,
-    outcome: &AttemptRecord,
-) -> rusqlite::Result<()> {
+fn insert_delivery(context: &mut WriteContext<'_>, record: &AttemptRecord) -> rusqlite::Result<()> {
     let (seq, at) = context
         .cache
         .next_delivery(context.connection, context.now)?;
-    let event = &outcome.event;
-    let status = context.cache.endpoint(context.connection, event.endpoint)?;
+    let event = &record.event;
+    let status = context
+        .cache
+        .endpoint_status(context.connection, event.endpoint)?;
     // The attempt was under way when its workspace was deleted, so the answer may come after the erasure.
-    let response = outcome.response.as_ref().filter(|_| !status.erased);
+    let response = record
+        .response
+        .as_ref()
+        .filter(|_| !status.workspace_deleted);
     context
         .counters
-        .delivery(seq, event.endpoint.0, event.event_type, outcome.code);
+        .delivery(seq, event.endpoint.0, event.event_type, record.code);
     context
         .connection
         .prepare_cached(INSERT_DELIVERY)?
@@ -87,11 +93,10 @@ fn insert_delivery(
             event.endpoint.0,
             event.workspace.0,
             event.event_type,
-            event.attempts + 1,
-            outcome.verdict == Verdict::Succeeded,
-            outcome.code,
-            outcome.error.map(AttemptFailure::code),
-            outcome.duration_ms,
+            record.verdict == Verdict::Succeeded,
+            record.code,
+            record.error.map(AttemptFailure::code),
+            record.duration_ms,
             at.micros(),
             response,
         ])?;
@@ -102,30 +107,32 @@ fn insert_delivery(
 /// attempt, if one follows.
 fn settle(
     context: &mut WriteContext<'_>,
-    outcome: &AttemptRecord,
+    record: &AttemptRecord,
     disable_after: u32,
 ) -> Result<Option<Timestamp>, OperationError> {
-    let event = &outcome.event;
-    let status = context.cache.endpoint(context.connection, event.endpoint)?;
+    let event = &record.event;
+    let status = context
+        .cache
+        .endpoint_status(context.connection, event.endpoint)?;
     let is_run_skipped = event.run.is_skipped(Run(status.skip_through));
-    let NextState { state, due } = next_state(outcome.verdict, is_run_skipped);
-    let due = due.map(|due| due_after_setback(due, outcome.decided_at, context.now));
-    let has_moved = move_on(context, outcome, state, due)?;
+    let NextState { state, due } = next_state(record.verdict, is_run_skipped);
+    let due = due.map(|due| due_after_setback(due, record.decided_at, context.now));
+    let has_moved = move_on(context, record, state, due)?;
     if !has_moved {
-        settle_left_run(context, outcome)?;
+        settle_left_run(context, record)?;
     }
-    settle_endpoint(context, outcome, has_moved.then_some(state), disable_after)?;
+    settle_endpoint(context, record, has_moved.then_some(state), disable_after)?;
     Ok(due.filter(|_| has_moved))
 }
 
 /// Gives the event its next state if it still is in the attempt's run. Returns whether it was.
 fn move_on(
     context: &mut WriteContext<'_>,
-    outcome: &AttemptRecord,
+    record: &AttemptRecord,
     state: EventState,
     due: Option<Timestamp>,
 ) -> rusqlite::Result<bool> {
-    let event = &outcome.event;
+    let event = &record.event;
     let moved = context
         .connection
         .prepare_cached(MOVE_ON)?
@@ -134,12 +141,12 @@ fn move_on(
             event.run.0,
             state,
             due.map(Timestamp::micros),
-            outcome.code,
+            record.code,
             context.now.micros(),
         ])?;
     if moved == 1 {
         let before = EventState::pending(event.run.0 == event.seq.0, event.attempts);
-        count_move(context, outcome, before, state);
+        count_move(context, record, before, state);
     }
     Ok(moved == 1)
 }
@@ -147,11 +154,11 @@ fn move_on(
 /// Records an attempt of a run that was swept or replaced while the attempt was under way.
 fn settle_left_run(
     context: &mut WriteContext<'_>,
-    outcome: &AttemptRecord,
+    record: &AttemptRecord,
 ) -> Result<(), OperationError> {
-    let event = &outcome.event;
+    let event = &record.event;
     let progress = context.connection.prepare_cached(COUNT_ONLY)?.query_row(
-        params![event.seq.0, outcome.code, context.now.micros()],
+        params![event.seq.0, record.code, context.now.micros()],
         |row| {
             Ok(Progress {
                 state: row.get(0)?,
@@ -160,12 +167,12 @@ fn settle_left_run(
             })
         },
     )?;
-    if let Some(state) = next_state_after_left_run(progress, event.run, outcome.verdict) {
+    if let Some(state) = next_state_after_left_run(progress, event.run, record.verdict) {
         context
             .connection
             .prepare_cached("UPDATE event SET state = ?2, due = NULL WHERE seq = ?1")?
             .execute(params![event.seq.0, state])?;
-        count_move(context, outcome, progress.state, state);
+        count_move(context, record, progress.state, state);
     }
     Ok(())
 }
@@ -174,20 +181,22 @@ fn settle_left_run(
 /// new state; `None` if the event has left the attempt's run.
 fn settle_endpoint(
     context: &mut WriteContext<'_>,
-    outcome: &AttemptRecord,
+    record: &AttemptRecord,
     state: Option<EventState>,
     disable_after: u32,
 ) -> Result<(), OperationError> {
-    let endpoint = outcome.event.endpoint;
-    let status = context.cache.endpoint(context.connection, endpoint)?;
+    let endpoint = record.event.endpoint;
+    let status = context
+        .cache
+        .endpoint_status(context.connection, endpoint)?;
     let streak = FailureStreak {
         failures: status.failures,
         is_enabled: status.active,
     };
     let attempt = EndpointAttempt {
-        verdict: outcome.verdict,
+        verdict: record.verdict,
         state,
-        was_made: outcome.error != Some(AttemptFailure::Expired),
+        was_made: record.error != Some(AttemptFailure::Expired),
     };
     let effect = after_attempt(streak, attempt, disable_after);
     if effect.failures != status.failures {
@@ -203,14 +212,14 @@ fn settle_endpoint(
 
 fn count_move(
     context: &mut WriteContext<'_>,
-    outcome: &AttemptRecord,
+    record: &AttemptRecord,
     from: EventState,
     to: EventState,
 ) {
     context.counters.event_moved(
-        outcome.event.seq.0,
-        outcome.event.endpoint.0,
-        outcome.event.event_type,
+        record.event.seq.0,
+        record.event.endpoint.0,
+        record.event.event_type,
         from,
         to,
     );

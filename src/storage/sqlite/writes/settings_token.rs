@@ -12,20 +12,20 @@ use crate::domain::access::{Scopes, TokenHash};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::new_id;
 use crate::storage::sqlite::writer::operation::{OperationError, WriteContext};
-use crate::storage::{EndedAdmin, GivenAdmin, SettledAdmin};
+use crate::storage::{EndedAdminToken, ReconciledAdminToken, SettingsTokenState};
 
 /// The comment of such a token, until it is changed.
 const COMMENT: &str = "from the server's settings";
 
 /// Brings the stored tokens in line with the settings, which hold the token `given`.
-pub(crate) fn settle(
+pub(crate) fn reconcile(
     context: &mut WriteContext<'_>,
     given: Option<TokenHash>,
-) -> Result<SettledAdmin, OperationError> {
+) -> Result<ReconciledAdminToken, OperationError> {
     let given_status = given.map(|hash| accept(context, &hash)).transpose()?;
     let successor = match given_status {
         // A child may have no end, and must not outlive its parent.
-        Some(GivenAdmin::Accepted(None)) => given,
+        Some(SettingsTokenState::Accepted(None)) => given,
         _ => None,
     };
     let given = given.map(|hash| hash.0);
@@ -39,30 +39,35 @@ pub(crate) fn settle(
     let mut ended = Vec::with_capacity(before.len());
     for (number, id) in before {
         let children = replace(context, number, successor)?;
-        ended.push(EndedAdmin { id, children });
+        ended.push(EndedAdminToken { id, children });
     }
-    Ok(SettledAdmin {
+    Ok(ReconciledAdminToken {
         given: given_status,
         ended,
     })
 }
 
 /// Stores the token with this hash unless it is there already, or was revoked.
-fn accept(context: &WriteContext<'_>, hash: &TokenHash) -> Result<GivenAdmin, OperationError> {
+fn accept(
+    context: &WriteContext<'_>,
+    hash: &TokenHash,
+) -> Result<SettingsTokenState, OperationError> {
     let connection = context.connection;
     let revoked_at: Option<i64> = connection
         .prepare_cached("SELECT revoked_at FROM revoked_admin WHERE hash = ?1")?
         .query_row([&hash.0[..]], |row| row.get(0))
         .optional()?;
     if let Some(at) = revoked_at {
-        return Ok(GivenAdmin::Revoked(Timestamp::from_micros(at)));
+        return Ok(SettingsTokenState::Revoked(Timestamp::from_micros(at)));
     }
     let expires_at: Option<Option<i64>> = connection
         .prepare_cached("SELECT expires_at FROM token WHERE hash = ?1")?
         .query_row([&hash.0[..]], |row| row.get(0))
         .optional()?;
     if let Some(expires_at) = expires_at {
-        return Ok(GivenAdmin::Accepted(expires_at.map(Timestamp::from_micros)));
+        return Ok(SettingsTokenState::Accepted(
+            expires_at.map(Timestamp::from_micros),
+        ));
     }
     connection
         .prepare_cached(
@@ -76,7 +81,7 @@ fn accept(context: &WriteContext<'_>, hash: &TokenHash) -> Result<GivenAdmin, Op
             Scopes::all().bits(),
             context.now.micros(),
         ])?;
-    Ok(GivenAdmin::Accepted(None))
+    Ok(SettingsTokenState::Accepted(None))
 }
 
 /// Ends a token, and makes `successor` the parent of its children. Returns their number.

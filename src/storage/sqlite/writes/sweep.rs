@@ -75,7 +75,9 @@ fn sweep_endpoint(
     through: i64,
     limit: usize,
 ) -> rusqlite::Result<usize> {
-    let status = context.cache.endpoint(context.connection, endpoint)?;
+    let status = context
+        .cache
+        .endpoint_status(context.connection, endpoint)?;
     let range = SweepRange {
         from,
         through,

@@ -13,7 +13,7 @@ use crate::storage::sqlite::writer::operation::{OperationError, WriteContext};
 use crate::storage::{Descendants, StoreError, TokenRule};
 
 /// The token of the caller who asks for a change, as it is now.
-pub(crate) struct Acting {
+pub(crate) struct ActingToken {
     /// Its number.
     pub(crate) number: i64,
     /// The time when it ends, if it does.
@@ -22,7 +22,7 @@ pub(crate) struct Acting {
     scopes: Scopes,
 }
 
-impl Acting {
+impl ActingToken {
     /// Returns the token of `by`; `None` for the operator.
     ///
     /// # Errors
@@ -90,7 +90,7 @@ impl Acting {
 
     /// Returns an error if it revokes itself and keeps its children: a thief would do so to save stolen
     /// tokens.
-    pub(crate) fn must_not_hide(
+    pub(crate) fn must_not_orphan_children(
         &self,
         token: &AccessToken,
         descendants: Descendants,

@@ -4,7 +4,7 @@ use rusqlite::params;
 use uuid::Uuid;
 
 use super::token_family;
-use super::token_family::{Acting, make_room};
+use super::token_family::{ActingToken, make_room};
 use super::workspaces::locate;
 use crate::domain::access::{AccessToken, Actor, Scopes, Visibility};
 use crate::domain::clock::Timestamp;
@@ -20,7 +20,7 @@ pub(crate) fn create(
     new: &NewAccessToken,
     limit: u64,
 ) -> Result<AccessToken, OperationError> {
-    let parent = Acting::find(context, by)?;
+    let parent = ActingToken::find(context, by)?;
     if let Some(parent) = &parent {
         parent.must_hold(new.scopes)?;
     }
@@ -81,7 +81,7 @@ pub(crate) fn update(
     id: Uuid,
     patch: &AccessTokenPatch,
 ) -> Result<AccessToken, OperationError> {
-    let acting = Acting::find(context, by)?;
+    let acting = ActingToken::find(context, by)?;
     if let (Some(acting), Some(scopes)) = (&acting, patch.scopes) {
         acting.must_hold(scopes)?;
     }
@@ -114,11 +114,11 @@ pub(crate) fn revoke(
     id: Uuid,
     descendants: Descendants,
 ) -> Result<u64, OperationError> {
-    let acting = Acting::find(context, by)?;
+    let acting = ActingToken::find(context, by)?;
     let token = find(context.connection, by.visibility(), id)?.ok_or(StoreError::NotFound)?;
     if let Some(acting) = &acting {
         acting.must_be_allowed(context, &token)?;
-        acting.must_not_hide(&token, descendants)?;
+        acting.must_not_orphan_children(&token, descendants)?;
     }
     token_family::end(context, id, descendants)
 }

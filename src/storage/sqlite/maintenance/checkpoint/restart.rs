@@ -26,7 +26,7 @@ pub(super) fn restart_log(connection: &Connection, wait: Duration) -> rusqlite::
         hit_or_fail(FailPoint::LongLog).and_then(|()| checkpoint(connection, "RESTART"));
     connection.busy_timeout(BUSY_TIMEOUT)?;
     let restarted = restarted?;
-    Ok(if !restarted.busy {
+    Ok(if !restarted.is_busy() {
         Restart::Done
     } else if restarted.log >= 0 {
         Restart::Readers

@@ -97,7 +97,7 @@ fn a_checkpoint_that_is_being_made_is_not_taken_for_readers() {
     fixture.begin_to_read();
     let other = open(&fixture.folder);
     other.busy_handler(Some(stay)).unwrap();
-    let at_work = std::thread::spawn(move || checkpoint(&other, "RESTART").unwrap().busy);
+    let at_work = std::thread::spawn(move || checkpoint(&other, "RESTART").unwrap().is_busy());
     while !WAITS.load(Ordering::Relaxed) {
         assert!(!at_work.is_finished(), "it waits for the reader");
         std::thread::yield_now();

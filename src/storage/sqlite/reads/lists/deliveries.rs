@@ -156,9 +156,9 @@ impl Selection {
 
     fn plan(&self, connection: &Connection) -> rusqlite::Result<ScanPlan> {
         let (plus, minus) = match self.result {
-            ResultFilter::Any => (self.scope.every(connection, &INDEXES)?, Vec::new()),
+            ResultFilter::Any => (self.scope.all_scans(connection, &INDEXES)?, Vec::new()),
             ResultFilter::Succeeded => (
-                self.scope.every(connection, &INDEXES)?,
+                self.scope.all_scans(connection, &INDEXES)?,
                 self.unsuccessful(connection, None)?,
             ),
             ResultFilter::Unsuccessful => (self.unsuccessful(connection, None)?, Vec::new()),
@@ -185,7 +185,7 @@ impl Selection {
     ) -> rusqlite::Result<Vec<Scan>> {
         let scans = self
             .scope
-            .some(connection, UNSUCCESSFUL, UNSUCCESSFUL_OF_ENDPOINT)?;
+            .scans_on(connection, UNSUCCESSFUL, UNSUCCESSFUL_OF_ENDPOINT)?;
         Ok(match class {
             None => scans,
             Some(class) => scans

@@ -179,7 +179,7 @@ impl Selection {
         // Most events succeeded, so the list of those is all events without the others.
         let listed = self.statuses.include(EventStatus::Succeeded);
         if listed {
-            plan.plus = self.scope.every(connection, &INDEXES)?;
+            plan.plus = self.scope.all_scans(connection, &INDEXES)?;
         }
         let scans = if listed {
             &mut plan.minus
@@ -231,7 +231,7 @@ impl Selection {
     fn ended_in(&self, connection: &Connection, state: EventState) -> rusqlite::Result<Vec<Scan>> {
         let scans = self
             .scope
-            .some(connection, UNSUCCESSFUL, UNSUCCESSFUL_OF_ENDPOINT)?;
+            .scans_on(connection, UNSUCCESSFUL, UNSUCCESSFUL_OF_ENDPOINT)?;
         let in_state = |scan: Scan| scan.and("state = ?", number(state));
         Ok(scans.into_iter().map(in_state).collect())
     }

@@ -49,8 +49,8 @@ impl Scope {
         };
         let endpoints = resolve_endpoints(connection, workspaces.as_deref(), endpoints)?;
         let types = resolve_types(connection, types)?;
-        let hopeless = |list: &Option<Vec<i64>>| list.as_ref().is_some_and(Vec::is_empty);
-        if hopeless(&endpoints) || hopeless(&types) {
+        let matches_nothing = |list: &Option<Vec<i64>>| list.as_ref().is_some_and(Vec::is_empty);
+        if matches_nothing(&endpoints) || matches_nothing(&types) {
             return Ok(None);
         }
         Ok(Some(Self {
@@ -88,7 +88,7 @@ impl Scope {
     }
 
     /// Returns the scans of all rows in scope.
-    pub(crate) fn every(
+    pub(crate) fn all_scans(
         &self,
         connection: &Connection,
         indexes: &Indexes,
@@ -109,7 +109,7 @@ impl Scope {
             above: indexed,
             ..SeqRange::ALL
         };
-        let scans = self.some(connection, of_workspace, indexes.of_endpoint)?;
+        let scans = self.scans_on(connection, of_workspace, indexes.of_endpoint)?;
         let mut scans: Vec<Scan> = scans.into_iter().map(|scan| scan.within(older)).collect();
         scans.push(self.in_table(indexes).within(newer));
         Ok(scans)
@@ -134,7 +134,7 @@ impl Scope {
 
     /// Returns scans of the rows in scope: on `by_endpoint` one for each endpoint and type, or, if no
     /// endpoints are named, on `by_workspace` one for each workspace and type.
-    pub(crate) fn some(
+    pub(crate) fn scans_on(
         &self,
         connection: &Connection,
         by_workspace: Index,

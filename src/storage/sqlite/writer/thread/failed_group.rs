@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use super::Thread;
-use crate::storage::sqlite::writer::failure::{Condition, Failure};
+use crate::storage::sqlite::writer::failure::{Failure, WriterCondition};
 use crate::storage::sqlite::writer::fair_queue::Entry;
 use crate::storage::sqlite::writer::operation::Operation;
 use crate::storage::{StoreError, Unavailable};
@@ -18,32 +18,32 @@ impl Thread<'_> {
     /// Gives each operation of a failed group its own transaction and its own error.
     pub(super) fn write_one_by_one(
         &mut self,
-        outcomes: Vec<Box<dyn Operation>>,
+        records: Vec<Box<dyn Operation>>,
         others: Vec<Entry<Box<dyn Operation>>>,
         failure: &Failure,
     ) -> ControlFlow<()> {
         let others: Vec<_> = others.into_iter().map(|entry| entry.item).collect();
-        if failure.condition == Condition::Locked {
+        if failure.condition == WriterCondition::Locked {
             // Each would wait for the lock as long again, one after the other.
             for operation in others {
                 operation.finish(Err(failure.error.clone()));
             }
-            return self.keep(outcomes.into());
+            return self.keep(records.into());
         }
-        if !outcomes.is_empty() || !others.is_empty() {
+        if !records.is_empty() || !others.is_empty() {
             tracing::warn!(error = %failure.text, "a group of writes failed; trying them one by one");
         }
-        let tried = outcomes.len() + others.len();
+        let tried = records.len() + others.len();
         let mut written = 0;
         let mut kept = VecDeque::new();
-        for mut outcome in outcomes {
+        for mut record in records {
             // Records must not overtake one that could not be written.
-            if kept.is_empty() && self.transact(1, &mut [&mut outcome]).is_ok() {
+            if kept.is_empty() && self.transact(1, &mut [&mut record]).is_ok() {
                 written += 1;
                 self.note_whole(written == tried);
-                outcome.finish(Ok(()));
+                record.finish(Ok(()));
             } else {
-                kept.push_back(outcome);
+                kept.push_back(record);
             }
         }
         for mut operation in others {
@@ -63,7 +63,7 @@ impl Thread<'_> {
     /// Notes that the writer is healthy if every operation of the failed group was written by itself.
     fn note_whole(&self, whole: bool) {
         if whole {
-            self.shared.set(Condition::Healthy);
+            self.shared.set(WriterCondition::Healthy);
         }
     }
 
@@ -75,14 +75,14 @@ impl Thread<'_> {
         }
         if self.shared.is_healthy() {
             // The failure has no condition of its own, but it holds up all writes.
-            self.shared.set(Condition::Failing);
+            self.shared.set(WriterCondition::Failing);
         }
         let mut waiting = self.shared.lock();
-        kept.append(&mut waiting.outcomes);
-        waiting.outcomes = kept;
+        kept.append(&mut waiting.records);
+        waiting.records = kept;
         if waiting.stopping {
             tracing::error!(
-                outcomes = waiting.outcomes.len(),
+                outcomes = waiting.records.len(),
                 "stopping with attempts unrecorded; they will be made again"
             );
             return ControlFlow::Break(());
@@ -107,11 +107,11 @@ impl Thread<'_> {
     }
 
     fn check_error(&self) -> StoreError {
-        StoreError::Unavailable(if self.shared.is(Condition::Full) {
+        StoreError::Unavailable(if self.shared.is(WriterCondition::Full) {
             Unavailable::DiskFull
-        } else if self.shared.is(Condition::Locked) {
+        } else if self.shared.is(WriterCondition::Locked) {
             Unavailable::Locked
-        } else if self.shared.is(Condition::Moved) {
+        } else if self.shared.is(WriterCondition::Moved) {
             Unavailable::Moved
         } else {
             Unavailable::DiskError

@@ -16,7 +16,7 @@ use crate::domain::endpoint_url::EndpointUrl;
 use crate::domain::event_type::Subscription;
 use crate::domain::workspace::WorkspaceName;
 use crate::storage::sqlite::SqliteStore;
-use crate::storage::sqlite::writer::operation::call;
+use crate::storage::sqlite::writer::operation::operation_of;
 use crate::storage::sqlite::writes::archive::drop_unwanted_bodies;
 use crate::storage::{NoticeSink, Queue, Store};
 
@@ -196,7 +196,7 @@ fn what_no_endpoint_wants_keeps_its_body_for_a_day() {
     let drop_bodies = || {
         let mut steps = 1;
         loop {
-            let (operation, more) = call(0, drop_unwanted_bodies);
+            let (operation, more) = operation_of(0, drop_unwanted_bodies);
             fixture.store.writer.submit(operation);
             if !more.wait().unwrap() {
                 return steps;

@@ -13,7 +13,7 @@ use crate::storage::sqlite::file::open;
 use crate::storage::sqlite::file::wal::checkpoint;
 use crate::storage::sqlite::writer::cache::WriterCache;
 use crate::storage::sqlite::writer::counters::Counters;
-use crate::storage::sqlite::writer::workspace_cache::Summarised;
+use crate::storage::sqlite::writer::workspace_cache::WorkspacesWithSummaries;
 
 /// An event of the model.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +56,8 @@ impl SweepFixture {
 
     /// Sweeps until nothing is left, each step in a transaction; returns the number of steps.
     fn sweep(&self) -> usize {
-        let mut state = WriterCache::load(&self.connection, Summarised::default()).unwrap();
+        let mut state =
+            WriterCache::load(&self.connection, WorkspacesWithSummaries::default()).unwrap();
         let mut counters = Counters::load(&self.connection).unwrap();
         let mut steps = 0;
         while !state.sweeping.is_empty() {

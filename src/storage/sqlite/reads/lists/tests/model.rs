@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::list_fixture::{DeliveryRow, EndpointRow, EventRow, ListFixture, TYPES, succeeded};
 use super::random_filters::{
-    delivery_filter, event_filter, maybe, random_page, random_reach, some_workspaces,
+    delivery_filter, event_filter, maybe, random_page, random_visibility, some_workspaces,
 };
 use super::{find_event, list_deliveries, list_endpoints, list_events};
 use crate::domain::clock::Timestamp;
@@ -98,7 +98,7 @@ fn endpoints_are_those_of_the_model() {
             "HOOK", "a_b", "%20", "%", "_", "é", "a.test", "", "https://",
         ];
         let filter = EndpointFilter {
-            visibility: random_reach(fixture, random),
+            visibility: random_visibility(fixture, random),
             workspaces: some_workspaces(fixture, random),
             url: maybe(random, 2).map(|()| (*urls.choose(random).unwrap()).to_owned()),
         };
@@ -128,7 +128,7 @@ fn one_event_is_found_within_reach() {
         let Some(row) = fixture.events.choose(random) else {
             return;
         };
-        let visibility = random_reach(fixture, random);
+        let visibility = random_visibility(fixture, random);
         let found = find_event(&fixture.connection, visibility, row.id).unwrap();
         let workspace = fixture.workspaces[fixture.endpoints[row.endpoint].workspace].id;
         let expected = visibility.includes(workspace).then(|| event(fixture, row));

@@ -28,7 +28,7 @@ pub(super) fn random_page(random: &mut StdRng) -> Page {
     }
 }
 
-pub(super) fn random_reach(fixture: &ListFixture, random: &mut StdRng) -> Visibility {
+pub(super) fn random_visibility(fixture: &ListFixture, random: &mut StdRng) -> Visibility {
     match random.random_range(0..12) {
         0 => Visibility::Workspace(Uuid::max()),
         1..5 => Visibility::Workspace(fixture.workspaces.choose(random).unwrap().id),
@@ -107,7 +107,7 @@ pub(super) fn delivery_filter(fixture: &ListFixture, random: &mut StdRng) -> Del
     let mut ids: Vec<Uuid> = fixture.deliveries.iter().map(|row| row.id).collect();
     ids.extend(fixture.events.iter().map(|row| row.id));
     DeliveryFilter {
-        visibility: random_reach(fixture, random),
+        visibility: random_visibility(fixture, random),
         workspaces: some_workspaces(fixture, random),
         endpoints: some_endpoints(fixture, random),
         event: maybe(random, 8).map(|()| ids.choose(random).copied().unwrap_or_default()),
@@ -126,7 +126,7 @@ pub(super) fn event_filter(fixture: &ListFixture, random: &mut StdRng) -> EventF
         .flat_map(|row| [row.id, row.message_id])
         .collect();
     EventFilter {
-        visibility: random_reach(fixture, random),
+        visibility: random_visibility(fixture, random),
         workspaces: some_workspaces(fixture, random),
         endpoints: some_endpoints(fixture, random),
         event_types: some(random, &TYPES.map(str::to_owned), "none".to_owned()),

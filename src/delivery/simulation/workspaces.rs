@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::fairness::{ALLOWED, SECOND, SENDERS, p99, publish_steadily, usual};
 use super::random::Random;
-use super::receiver::Mode;
+use super::receiver::Behaviour;
 use super::world::Simulation;
 use super::{SEEDS, for_each_seed, setting};
 
@@ -16,15 +16,15 @@ use super::{SEEDS, for_each_seed, setting};
 const WARM: Duration = Duration::from_secs(30);
 const ALONE: Duration = Duration::from_secs(10);
 
-const fn millis(millis: u64) -> Mode {
-    Mode::Answers(Duration::from_millis(millis))
+const fn millis(millis: u64) -> Behaviour {
+    Behaviour::Answers(Duration::from_millis(millis))
 }
 
 /// A workspace with a single endpoint beside other workspaces.
 #[derive(Clone, Copy)]
 struct Beside {
     /// The behaviour of the single endpoint's receiver.
-    one: Mode,
+    one: Behaviour,
     /// The time between two events of the single endpoint.
     period: Duration,
     /// The number of other workspaces.
@@ -32,7 +32,7 @@ struct Beside {
     /// Endpoints of each of them.
     endpoints: usize,
     /// The behaviour of the receivers of these endpoints.
-    mode: Mode,
+    behaviour: Behaviour,
     /// Events that wait for each of these endpoints.
     backlog: usize,
     length: Duration,
@@ -44,7 +44,7 @@ impl Beside {
         period: Duration::from_millis(100),
         workspaces: 1,
         endpoints: 1000,
-        mode: millis(100),
+        behaviour: millis(100),
         backlog: 100,
         length: Duration::from_secs(20),
     };
@@ -52,7 +52,7 @@ impl Beside {
     fn others_join(self, simulation: &mut Simulation) {
         for workspace in 0..self.workspaces {
             for _ in 0..self.endpoints {
-                let endpoint = simulation.endpoint(workspace + 2, self.mode);
+                let endpoint = simulation.endpoint(workspace + 2, self.behaviour);
                 simulation.publish_long_ago(endpoint, self.backlog);
             }
         }
@@ -105,9 +105,9 @@ fn beside_1000_good_endpoints_that_take_100_ms() {
 
 #[test]
 fn beside_1000_good_endpoints_that_take_300_ms() {
-    let mode = millis(300);
+    let behaviour = millis(300);
     let beside = Beside {
-        mode,
+        behaviour,
         ..Beside::USUAL
     };
     beside.check_no_delay();
@@ -116,7 +116,7 @@ fn beside_1000_good_endpoints_that_take_300_ms() {
 #[test]
 fn beside_1000_good_endpoints_that_take_800_ms() {
     let beside = Beside {
-        mode: millis(800),
+        behaviour: millis(800),
         length: Duration::from_mins(1),
         ..Beside::USUAL
     };
@@ -128,7 +128,7 @@ fn beside_twenty_workspaces_with_100_endpoints_each() {
     let beside = Beside {
         workspaces: 20,
         endpoints: 100,
-        mode: millis(500),
+        behaviour: millis(500),
         length: Duration::from_secs(40),
         ..Beside::USUAL
     };
@@ -140,7 +140,7 @@ fn beside_twenty_workspaces_with_100_endpoints_each() {
 fn one_whose_own_receiver_takes_800_ms() {
     let beside = Beside {
         one: millis(800),
-        mode: millis(500),
+        behaviour: millis(500),
         length: Duration::from_secs(40),
         ..Beside::USUAL
     };
@@ -153,7 +153,7 @@ fn one_whose_own_receiver_is_slow_beside_1000_that_hang() {
     let beside = Beside {
         one: millis(1200),
         period: Duration::from_millis(200),
-        mode: Mode::Hangs,
+        behaviour: Behaviour::Hangs,
         length: Duration::from_mins(1),
         ..Beside::USUAL
     };
@@ -168,7 +168,7 @@ fn beside_1000_workspaces_with_one_endpoint_each() {
         one: millis(10),
         workspaces: 1000,
         endpoints: 1,
-        mode: millis(800),
+        behaviour: millis(800),
         length: Duration::from_secs(40),
         ..Beside::USUAL
     };
@@ -182,9 +182,9 @@ fn beside_1000_workspaces_with_one_endpoint_each() {
 /// endpoints.
 #[test]
 fn a_new_workspace_is_not_kept_out_by_1000_new_endpoints_that_hang() {
-    for mode in [Mode::Hangs, Mode::Refuses, millis(800)] {
+    for behaviour in [Behaviour::Hangs, Behaviour::Refuses, millis(800)] {
         let others = Beside {
-            mode,
+            behaviour,
             ..Beside::USUAL
         };
         each_seed(|simulation| {
@@ -196,7 +196,7 @@ fn a_new_workspace_is_not_kept_out_by_1000_new_endpoints_that_hang() {
             publish_steadily(simulation, one, SECOND, Duration::ZERO);
             simulation.run(simulation.time + 5 * SECOND);
             let wait = simulation.waits.first().copied().expect("it started");
-            assert!(wait <= SECOND + ALLOWED, "{wait:?} beside {mode:?}");
+            assert!(wait <= SECOND + ALLOWED, "{wait:?} beside {behaviour:?}");
         });
     }
 }
