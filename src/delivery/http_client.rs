@@ -249,10 +249,9 @@ fn read(answer: ureq::http::Response<Body>) -> Result<Response, ureq::Error> {
         .filter(|value| value.len() <= MAX_RETRY_AFTER_BYTES)
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned);
-    let location = answer
-        .headers()
-        .get("location")
-        .filter(|_| answer.status().is_redirection())
+    let location = (answer.status().is_redirection())
+        .then(|| answer.headers().get("location"))
+        .flatten()
         .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let mut reader = answer.into_body().into_reader();
     let mut kept = Vec::new();

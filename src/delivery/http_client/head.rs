@@ -20,6 +20,8 @@
 //! ureq parses what has arrived so far each time more arrives. So it is shown a header only when the header is
 //! complete, which is when the next line has begun and is no continuation. It sees the status line at once.
 
+use std::io::BufRead;
+
 /// The headers that decide where an answer ends and what follows it.
 const FRAMING: [&str; 3] = ["content-length", "transfer-encoding", "connection"];
 
@@ -60,11 +62,11 @@ impl Head {
             if self.expects == Expects::Status {
                 self.shown = input.len();
             }
-            let Some(length) = input[self.searched..].iter().position(|&b| b == b'\n') else {
+            let Some(length) = line_length(&input[self.searched..]) else {
                 self.searched = input.len();
                 return;
             };
-            let end = self.searched + length + 1;
+            let end = self.searched + length;
             if !self.take_line(input, end) {
                 return;
             }
@@ -156,13 +158,14 @@ enum Judgement {
 
 /// Returns the kind of a header. `content` is all its lines, without the last line end.
 fn judge(content: &[u8]) -> Judgement {
-    let colon = content.iter().position(|&b| b == b':');
-    let (name, value) = content.split_at(colon.unwrap_or(content.len()));
-    let has_name = colon.is_some() && !name.is_empty() && name.iter().copied().all(is_token);
-    if has_name && value.iter().copied().all(is_text) {
+    let name = content.iter().position(|&byte| !is_token(byte));
+    let (name, value) = content.split_at(name.unwrap_or(content.len()));
+    let has_name = !name.is_empty() && value.starts_with(b":");
+    // Looking at all bytes, also after a bad one, takes a fraction of the instructions.
+    if has_name && value.iter().fold(true, |all, &byte| all & is_text(byte)) {
         return Judgement::Regular;
     }
-    if is_dangerous(content) || may_frame(name, content) {
+    if is_dangerous(content) || may_frame(content) {
         return Judgement::Doubtful;
     }
     let is_line_end = |byte| matches!(byte, b'\r' | b'\n');
@@ -175,8 +178,9 @@ fn judge(content: &[u8]) -> Judgement {
 
 /// Reports whether a malformed or folded header is one of [`FRAMING`], or may be meant as one: a word before
 /// its first colon says so, or one of its further lines looks like such a header.
-fn may_frame(before_colon: &[u8], content: &[u8]) -> bool {
-    let mut words = before_colon.split(|&byte| !is_token(byte));
+fn may_frame(content: &[u8]) -> bool {
+    let before_colon = content.split(|&byte| byte == b':').next();
+    let mut words = (before_colon.unwrap_or_default()).split(|&byte| !is_token(byte));
     let mut further_lines = content.split(|&byte| byte == b'\n').skip(1);
     words.any(is_framing)
         || further_lines.any(|line| {
@@ -200,16 +204,43 @@ fn is_dangerous(content: &[u8]) -> bool {
     })
 }
 
+/// Returns the length of the first line with its end; `None` if it does not end. The standard library searches
+/// several bytes at a time only as a reader.
+fn line_length(bytes: &[u8]) -> Option<usize> {
+    let mut reader = bytes;
+    let length = reader.skip_until(b'\n').ok()?;
+    bytes[..length].ends_with(b"\n").then_some(length)
+}
+
 /// Returns the line without its end: LF, with or without a CR before it.
 fn without_end(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// Reports whether a byte may occur in the name of a header (RFC 9110, section 5.6.2).
+/// Reports whether a byte may occur in the name of a header.
 fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    TOKEN[usize::from(byte)]
 }
+
+/// The bytes that may occur in the name of a header (RFC 9110, section 5.6.2).
+const TOKEN: [bool; 256] = {
+    let mut token = [false; 256];
+    let symbols = b"!#$%&'*+-.^_`|~";
+    let mut at = 0;
+    while at < symbols.len() {
+        token[symbols[at] as usize] = true;
+        at += 1;
+    }
+    let mut byte = 0;
+    while byte < 128u8 {
+        if byte.is_ascii_alphanumeric() {
+            token[byte as usize] = true;
+        }
+        byte += 1;
+    }
+    token
+};
 
 /// Reports whether a byte may occur in the value of a header (RFC 9110, section 5.5).
 fn is_text(byte: u8) -> bool {
