@@ -10,7 +10,7 @@
 //! ones: the first lines of a problem tell more than later ones. The last eighth is reserved for errors.
 //!
 //! # The end
-//! A process that ends first waits for the queued lines to be written, at most for [`LAST_WORDS`].
+//! A process that ends first waits for the queued lines to be written, at most for [`FLUSH_TIMEOUT`].
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -29,7 +29,7 @@ const PARTS: usize = 8;
 
 /// The longest time that the process waits at its end for the queued lines. A working disk or reader takes
 /// them in milliseconds; one that is stuck must not keep the process from ending.
-pub const LAST_WORDS: Duration = Duration::from_secs(1);
+pub const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The pause of the writing thread while stderr has no room and does not block. The program that started the
 /// process may have set `O_NONBLOCK`, which both share.

@@ -11,7 +11,7 @@
 //! a caller cannot choose a hash.
 //!
 //! A token may end while the body of its request still arrives. Before the server acts on such a body, it
-//! authenticates the caller again (`Auth::again`).
+//! authenticates the caller again (`Auth::reauthenticate`).
 //!
 //! The times for `last_used_at` are collected in memory and stored about once a minute: a crash loses those
 //! of the last minute.
@@ -123,7 +123,7 @@ impl Auth {
     ///
     /// # Errors
     /// [`ApiError::InvalidToken`], or the store's.
-    pub(super) async fn again(
+    pub(super) async fn reauthenticate(
         &self,
         known: &Authenticated,
         store: &Arc<dyn Store>,
@@ -166,7 +166,7 @@ impl Auth {
 
     /// Makes all results stale, after a token or a workspace changed. The tokens stay in the cache, so that
     /// their next look-up does not wait in the lane of unauthenticated callers.
-    pub(crate) fn forget(&self) {
+    pub(crate) fn invalidate(&self) {
         self.generation.fetch_add(1, Ordering::SeqCst);
     }
 
@@ -211,7 +211,7 @@ impl Auth {
         let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
         let Some(caller) = found else {
             if cache.remove(&hash).is_some() {
-                self.forget(); // Another process ended it: authenticate requests under way again.
+                self.invalidate(); // Another process ended it: authenticate requests under way again.
             }
             return Err(ApiError::InvalidToken);
         };

@@ -11,11 +11,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use uuid::Uuid;
 
 use super::blocking;
 use super::error::ApiError;
 use super::places::{Places, Share};
+use crate::domain::owner::Owner;
 use crate::storage::{Store, StoreError, Unavailable};
 
 /// The reads of callers at a time, of the store's eight: more lists at once would only make each slower.
@@ -33,20 +33,20 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(super) enum Lane {
     /// The look-up of a token that was valid a moment ago; never waits.
     Known,
-    /// A read for a request of this workspace or admin token.
-    Caller(Uuid),
+    /// A read for a request of this owner.
+    Caller(Owner),
     /// The rest of a response to such a request. It waits like a request, but is not refused, since the
     /// status is sent already. There are at most as many as connections.
-    Answer(Uuid),
+    Response(Owner),
     /// The look-up of a token that is not in the cache, or the read of a probe.
     Unauthenticated,
 }
 
 impl Lane {
     /// Returns the lane for the rest of a response whose first part was read in this lane.
-    pub(super) const fn of_answer(self) -> Self {
+    pub(super) const fn of_response(self) -> Self {
         match self {
-            Self::Caller(key) => Self::Answer(key),
+            Self::Caller(owner) => Self::Response(owner),
             other => other,
         }
     }
@@ -88,10 +88,10 @@ impl Readers {
         Ok(blocking::run(work).await??)
     }
 
-    /// Fills the queue with reads of `key`, until the returned value is dropped.
+    /// Fills the queue with reads of `owner`, until the returned value is dropped.
     #[cfg(test)]
-    pub(super) fn fill(&self, key: Uuid) -> impl Sized + use<> {
-        let waiting = std::iter::from_fn(|| self.callers.wait_if_room(key));
+    pub(super) fn fill(&self, owner: Owner) -> impl Sized + use<> {
+        let waiting = std::iter::from_fn(|| self.callers.wait_if_room(owner));
         waiting.collect::<Vec<_>>()
     }
 
@@ -106,12 +106,12 @@ impl Readers {
                     .ok()?;
                 Some(Box::new(place))
             }
-            Lane::Caller(key) => {
-                let turn = self.callers.wait_if_room(key)?;
+            Lane::Caller(owner) => {
+                let turn = self.callers.wait_if_room(owner)?;
                 let place = tokio::time::timeout(PATIENCE, turn.place()).await.ok()??;
                 Some(Box::new(place))
             }
-            Lane::Answer(key) => Some(Box::new(self.callers.wait(key).place().await?)),
+            Lane::Response(owner) => Some(Box::new(self.callers.wait(owner).place().await?)),
         }
     }
 }
@@ -127,6 +127,7 @@ mod tests {
     use crate::domain::clock::SystemClock;
     use crate::storage::sqlite::{SqliteSettings, SqliteStore};
     use actix_web::rt::task::JoinHandle;
+    use uuid::Uuid;
 
     /// Reads that stand until they are let go.
     struct Slow {
@@ -160,14 +161,14 @@ mod tests {
     }
 
     /// A store, and the lanes to it.
-    struct Bench {
+    struct ReadersFixture {
         sqlite: Arc<SqliteStore>,
         store: Arc<dyn Store>,
         readers: Arc<Readers>,
         _folder: tempfile::TempDir,
     }
 
-    impl Bench {
+    impl ReadersFixture {
         fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
             let file = folder.path().join("test.db");
@@ -199,7 +200,7 @@ mod tests {
         }
     }
 
-    impl Drop for Bench {
+    impl Drop for ReadersFixture {
         fn drop(&mut self) {
             self.sqlite.stop();
         }
@@ -207,16 +208,16 @@ mod tests {
 
     #[test]
     fn heavy_reads_and_strangers_leave_room_for_who_is_known() {
-        let bench = Bench::new();
+        let fixture = ReadersFixture::new();
         actix_web::rt::System::new().block_on(async {
             let (lists, finish_lists) = Slow::new();
             let (guesses, finish_guesses) = Slow::new();
-            let workspace = |at| Lane::Caller(Uuid::from_u128(at));
+            let workspace = |at| Lane::Caller(Owner::new(Uuid::from_u128(at)));
             let mut reads: Vec<_> = (0..20)
                 .flat_map(|at| {
                     [
-                        bench.start(workspace(at), &lists),
-                        bench.start(Lane::Unauthenticated, &guesses),
+                        fixture.start(workspace(at), &lists),
+                        fixture.start(Lane::Unauthenticated, &guesses),
                     ]
                 })
                 .collect();
@@ -230,7 +231,7 @@ mod tests {
                 read.abort();
             }
             for _ in 0..3 {
-                assert!(bench.check(Lane::Known).await.is_ok());
+                assert!(fixture.check(Lane::Known).await.is_ok());
             }
             assert_eq!(taken(), [CALLERS, UNAUTHENTICATED]);
             drop((finish_lists, finish_guesses));
@@ -242,28 +243,29 @@ mod tests {
 
     #[test]
     fn a_workspace_leaves_room_for_another_and_is_refused_when_too_many_wait() {
-        let bench = Bench::new();
+        let fixture = ReadersFixture::new();
         actix_web::rt::System::new().block_on(async {
             let (lists, finish_lists) = Slow::new();
-            let heavy = Lane::Caller(Uuid::from_u128(1));
-            let has_room = || bench.readers.callers.has_room_for(Uuid::from_u128(1));
+            let owner = Owner::new(Uuid::from_u128(1));
+            let heavy = Lane::Caller(owner);
+            let has_room = || fixture.readers.callers.has_room_for(owner);
             let started = || lists.started.load(Ordering::SeqCst);
             let mut reads: Vec<_> = (0..3 + places::WAITING_OF_ONE)
-                .map(|_| bench.start(heavy, &lists))
+                .map(|_| fixture.start(heavy, &lists))
                 .collect();
             until(|| started() == 3).await;
             until(|| !has_room()).await;
-            let refused = bench.check(heavy).await;
+            let refused = fixture.check(heavy).await;
             let full = StoreError::Unavailable(Unavailable::ReadQueueFull);
             assert!(matches!(refused, Err(ApiError::Store(error)) if error == full));
             for _ in 0..3 {
-                let other = Lane::Caller(Uuid::from_u128(2));
-                assert!(bench.check(other).await.is_ok());
+                let other = Lane::Caller(Owner::new(Uuid::from_u128(2)));
+                assert!(fixture.check(other).await.is_ok());
             }
             // A client that hangs up makes room; the rest of a response is never refused.
             reads.pop().unwrap().abort();
             until(has_room).await;
-            reads.extend([heavy, heavy.of_answer()].map(|lane| bench.start(lane, &lists)));
+            reads.extend([heavy, heavy.of_response()].map(|lane| fixture.start(lane, &lists)));
             assert_eq!(started(), 3);
             drop(finish_lists);
             for read in reads {

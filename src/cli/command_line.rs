@@ -15,7 +15,7 @@ use super::token::Token;
 use super::workspace::Workspace;
 use crate::domain::clock::SystemClock;
 use crate::fatal;
-use crate::log_queue::{self, LAST_WORDS};
+use crate::log_queue::{self, FLUSH_TIMEOUT};
 
 /// A self-hosted webhook sender: durable, signed, retried, replayable.
 #[derive(Debug, Parser)]
@@ -63,7 +63,7 @@ pub fn run() -> ExitCode {
             .try_into()
             .map_or(ExitCode::FAILURE, u8::into),
     };
-    log_queue::flush(LAST_WORDS);
+    log_queue::flush(FLUSH_TIMEOUT);
     code
 }
 

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use super::*;
 use crate::domain::clock::Clock;
+use crate::domain::owner::Owner;
 
 fn from(ip: IpAddr, request: TestRequest) -> TestRequest {
     request.peer_addr(SocketAddr::new(ip, 50_000))
@@ -47,14 +48,18 @@ fn only_allowed_requests_are_remembered() {
         api.one(TestRequest::post().uri(path))
             .is(401, "Unauthorized");
     }
-    assert_eq!(api.state.limits.remembered(), [0, 0, 0]);
+    assert_eq!(api.state.rate_limits.remembered(), [0, 0, 0]);
     api.one(get("/api/webhooks/endpoints", &api.reader));
     api.one(get("/api/webhooks/endpoints", &api.own));
     api.post("/api/webhooks/events", "{}");
-    assert_eq!(api.state.limits.remembered(), [1, 1, 0], "of a workspace");
+    assert_eq!(
+        api.state.rate_limits.remembered(),
+        [1, 1, 0],
+        "of a workspace"
+    );
     api.one(get("/api/webhooks/endpoints", &api.admin));
     assert_eq!(
-        api.state.limits.remembered(),
+        api.state.rate_limits.remembered(),
         [2, 1, 0],
         "of an admin token"
     );
@@ -68,7 +73,7 @@ fn failures_from_many_networks_take_bounded_memory() {
         let request = from(ip.into(), TestRequest::default()).to_http_request();
         let now = api.clock.monotonic();
         matches!(
-            api.state.limits.bad_token(&request, now),
+            api.state.rate_limits.bad_token(&request, now),
             ApiError::InvalidToken
         )
     };
@@ -76,7 +81,7 @@ fn failures_from_many_networks_take_bounded_memory() {
     assert!(!bad(0));
     for network in 1..=25_000 {
         assert!(bad(network));
-        assert!(api.state.limits.remembered()[2] <= 10_000);
+        assert!(api.state.rate_limits.remembered()[2] <= 10_000);
     }
     assert!(!bad(25_000), "the last ones are remembered");
     assert!(bad(0), "the first ones are not");
@@ -86,7 +91,7 @@ fn failures_from_many_networks_take_bounded_memory() {
 fn a_workspace_with_too_many_reads_is_told_so_and_no_other_is() {
     let api = TestApi::new();
     let path = "/api/webhooks/events";
-    let waiting = api.state.readers.fill(api.workspace);
+    let waiting = api.state.readers.fill(Owner::new(api.workspace));
     let refused = api.one(get(path, &api.reader));
     assert_eq!(refused.status, 503);
     let detail = "too many reads of the workspace wait; nothing was stored";
