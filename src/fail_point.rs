@@ -54,6 +54,8 @@ pub enum FailPoint {
     JanitorTurn,
     /// A name was looked up; the attempts that wait for it do not have the result yet.
     LookUpTurn,
+    /// The thread that writes the log is about to be started.
+    LogStart,
     /// A handler is about to hand work over to a blocking thread.
     BlockingThread,
     /// A thread for a sender is about to be started.
@@ -175,6 +177,7 @@ mod armed {
             FailPoint::ReaderTurn => "reader-turn",
             FailPoint::JanitorTurn => "janitor-turn",
             FailPoint::LookUpTurn => "look-up-turn",
+            FailPoint::LogStart => "log-start",
             FailPoint::BlockingThread => "blocking-thread",
             FailPoint::SenderStart => "sender-start",
             FailPoint::SenderTurn => "sender-turn",

@@ -50,8 +50,15 @@ pub fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(usage) => return output::usage(&usage),
     };
-    log::init(&cli.log, cli.command.default_filter());
-    let code = match catch_unwind(AssertUnwindSafe(|| cli.command.run())) {
+    let work = || {
+        let logging = log::init(&cli.log, cli.command.default_filter());
+        // A tool does without the thread: its lines are few, and written at its end.
+        if cli.command.is_server() {
+            logging?;
+        }
+        cli.command.run()
+    };
+    let code = match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(error)) if error.is::<ReaderGone>() => ExitCode::SUCCESS,
         Ok(Err(error)) => {
@@ -74,6 +81,10 @@ pub fn command() -> clap::Command {
 }
 
 impl Command {
+    fn is_server(&self) -> bool {
+        matches!(self, Self::Serve(_) | Self::Dev(_))
+    }
+
     /// Returns the log filter that applies unless the operator sets another one: `info` for `serve`, `warn`
     /// for all other commands.
     fn default_filter(&self) -> &'static str {
