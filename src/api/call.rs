@@ -131,7 +131,7 @@ impl Call {
     /// Returns the lane of this request's reads: that of its owner, if it has one.
     pub(super) fn lane(&self) -> Lane {
         match self.authenticated {
-            None => Lane::Unauthenticated,
+            None => Lane::Probe,
             Some(_) => Lane::Caller(self.caller.owner()),
         }
     }

@@ -294,6 +294,7 @@ const fn retry_after_s(why: Unavailable) -> u32 {
     match why {
         Unavailable::QueueFull => 1,
         Unavailable::ReadQueueFull
+        | Unavailable::Overloaded
         | Unavailable::Locked
         | Unavailable::TooSlow
         | Unavailable::NoThread

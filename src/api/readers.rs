@@ -2,15 +2,17 @@
 //!
 //! The store has a handful of reading connections, and a list may hold one for seconds. Without lanes, one
 //! caller's heavy lists would keep the server from looking tokens up, which stops all publishing, and a
-//! flood of made-up tokens would stop the lists. So each read belongs to a lane, and a lane has a limit of
-//! reads at a time. Only [`Lane::Known`] has no limit: the connections that the other lanes leave are for it,
-//! and for the delivery engine. In the callers' lane, workspaces take turns: see
-//! [`places`](super::places). A read that waits holds no thread.
+//! flood of made-up tokens would stop the lists and the probes. So each read belongs to a lane, and a lane has
+//! a limit of reads at a time. Only [`Lane::Known`] has no limit: the connections that the other lanes leave
+//! are for it, and for the delivery engine. In the callers' lane, workspaces take turns: see
+//! [`places`](super::places). A read that waits holds no thread. The number of waiting reads has a limit as
+//! well, and so has the time that a request waits; beyond them, the request is refused.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::blocking;
 use super::error::ApiError;
@@ -21,9 +23,13 @@ use crate::storage::{Store, StoreError, Unavailable};
 /// The reads of callers at a time, of the store's eight: more lists at once would only make each slower.
 const CALLERS: usize = 5;
 
-/// The reads for unauthenticated callers at a time. Each takes some ten microseconds, so one at a time serves
-/// tens of thousands a second.
-const UNAUTHENTICATED: usize = 1;
+/// The reads of the lane for unauthenticated callers at a time, and of the lane for probes. Each takes some ten
+/// microseconds, so one at a time serves tens of thousands a second.
+const SHORT: usize = 1;
+
+/// The most reads that wait in a lane for short reads: those of about a second. Fewer would let a flood of
+/// made-up tokens keep out a client whose token is valid, but not in the cache.
+const SHORT_WAITING: usize = 10_000;
 
 /// The time for which a request waits for its turn: clients and proxies give up after about as long.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -38,8 +44,10 @@ pub(super) enum Lane {
     /// The rest of a response to such a request. It waits like a request, but is not refused, since the
     /// status is sent already. There are at most as many as connections.
     Response(Owner),
-    /// The look-up of a token that is not in the cache, or the read of a probe.
+    /// The look-up of a token that is not in the cache.
     Unauthenticated,
+    /// The read of a probe.
+    Probe,
 }
 
 impl Lane {
@@ -50,27 +58,62 @@ impl Lane {
             other => other,
         }
     }
+
+    /// Returns the reason for which a read that cannot wait, or has waited for too long, is refused.
+    const fn refusal(self) -> Unavailable {
+        match self {
+            Self::Known | Self::Caller(_) | Self::Response(_) => Unavailable::ReadQueueFull,
+            Self::Unauthenticated | Self::Probe => Unavailable::Overloaded,
+        }
+    }
+}
+
+/// The places of a lane whose reads are short and have no owner. The read that has waited longest is next.
+struct ShortReads {
+    places: Arc<Semaphore>,
+    /// The room for reads that wait.
+    room: Semaphore,
+}
+
+impl ShortReads {
+    fn new() -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(SHORT)),
+            room: Semaphore::new(SHORT_WAITING),
+        }
+    }
+
+    /// Waits for a place; `None` if too many reads wait.
+    async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        let _waits = self.room.try_acquire().ok()?;
+        Arc::clone(&self.places).acquire_owned().await.ok()
+    }
 }
 
 /// The lanes of one server.
 pub(super) struct Readers {
     callers: Arc<Places>,
-    unauthenticated: Arc<Semaphore>,
+    unauthenticated: ShortReads,
+    probes: ShortReads,
+    /// [`PATIENCE`], except in tests.
+    patience: Duration,
 }
 
 impl Readers {
     pub(super) fn new() -> Self {
         Self {
             callers: Places::new(CALLERS, Share::LeavesRoom),
-            unauthenticated: Arc::new(Semaphore::new(UNAUTHENTICATED)),
+            unauthenticated: ShortReads::new(),
+            probes: ShortReads::new(),
+            patience: PATIENCE,
         }
     }
 
     /// Runs a read of the store off the asynchronous threads.
     ///
     /// # Errors
-    /// The store's, and [`Unavailable::ReadQueueFull`] if too many reads wait in the lane, or this one for
-    /// too long.
+    /// The store's, and [`Unavailable::ReadQueueFull`] or [`Unavailable::Overloaded`] if too many reads wait
+    /// in the lane, or this one for too long.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         lane: Lane,
@@ -78,7 +121,7 @@ impl Readers {
         read: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let place = self.place(lane).await;
-        let place = place.ok_or(StoreError::Unavailable(Unavailable::ReadQueueFull))?;
+        let place = place.ok_or(StoreError::Unavailable(lane.refusal()))?;
         let store = Arc::clone(store);
         let work = move || {
             // The read keeps the place, not the request: when the client hangs up, the read still runs.
@@ -86,6 +129,14 @@ impl Readers {
             read(&*store)
         };
         Ok(blocking::run(work).await??)
+    }
+
+    /// Takes the places for look-ups of tokens, until the returned value is dropped.
+    #[cfg(test)]
+    pub(super) fn take_unauthenticated(&self) -> impl Sized + use<> {
+        Arc::clone(&self.unauthenticated.places)
+            .try_acquire_many_owned(u32::try_from(SHORT).unwrap())
+            .unwrap()
     }
 
     /// Fills the queue with reads of `owner`, until the returned value is dropped.
@@ -99,20 +150,23 @@ impl Readers {
     async fn place(&self, lane: Lane) -> Option<Box<dyn Send>> {
         match lane {
             Lane::Known => Some(Box::new(())),
-            Lane::Unauthenticated => {
-                let place = Arc::clone(&self.unauthenticated)
-                    .acquire_owned()
-                    .await
-                    .ok()?;
-                Some(Box::new(place))
-            }
+            Lane::Unauthenticated => self.in_time(self.unauthenticated.place()).await,
+            Lane::Probe => self.in_time(self.probes.place()).await,
             Lane::Caller(owner) => {
                 let turn = self.callers.wait_if_room(owner)?;
-                let place = tokio::time::timeout(PATIENCE, turn.place()).await.ok()??;
-                Some(Box::new(place))
+                self.in_time(turn.place()).await
             }
             Lane::Response(owner) => Some(Box::new(self.callers.wait(owner).place().await?)),
         }
+    }
+
+    /// Waits for a place as long as a request waits.
+    async fn in_time<P: Send + 'static>(
+        &self,
+        place: impl Future<Output = Option<P>>,
+    ) -> Option<Box<dyn Send>> {
+        let place = tokio::time::timeout(self.patience, place).await.ok()??;
+        Some(Box::new(place))
     }
 }
 
@@ -121,6 +175,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc::{Receiver, Sender, channel};
     use std::sync::{Arc, Mutex};
+    use std::task::{Context, Waker};
 
     use super::super::places;
     use super::*;
@@ -156,8 +211,7 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         };
-        let patience = std::time::Duration::from_secs(20);
-        tokio::time::timeout(patience, all).await.unwrap();
+        tokio::time::timeout(PATIENCE, all).await.unwrap();
     }
 
     /// A store, and the lanes to it.
@@ -170,6 +224,10 @@ mod tests {
 
     impl ReadersFixture {
         fn new() -> Self {
+            Self::with_patience(PATIENCE)
+        }
+
+        fn with_patience(patience: Duration) -> Self {
             let folder = tempfile::tempdir().unwrap();
             let file = folder.path().join("test.db");
             let clock = Arc::new(SystemClock::new());
@@ -177,7 +235,10 @@ mod tests {
             Self {
                 store: sqlite.clone(),
                 sqlite,
-                readers: Arc::new(Readers::new()),
+                readers: Arc::new(Readers {
+                    patience,
+                    ..Readers::new()
+                }),
                 _folder: folder,
             }
         }
@@ -193,10 +254,11 @@ mod tests {
             actix_web::rt::spawn(async move { readers.read(lane, &store, read).await })
         }
 
-        /// A read that takes no time.
+        /// A read that takes no time, once it has its turn.
         async fn check(&self, lane: Lane) -> Result<(), ApiError> {
             let read = |store: &dyn Store| store.check();
-            self.readers.read(lane, &self.store, read).await
+            let read = self.readers.read(lane, &self.store, read);
+            tokio::time::timeout(PATIENCE, read).await.unwrap()
         }
     }
 
@@ -225,15 +287,16 @@ mod tests {
                 let started = |slow: &Slow| slow.started.load(Ordering::SeqCst);
                 [started(&lists), started(&guesses)]
             };
-            until(|| taken() == [CALLERS, UNAUTHENTICATED]).await;
+            until(|| taken() == [CALLERS, SHORT]).await;
             // The read of a client that hangs up goes on, and keeps its place.
             for read in &reads[..2] {
                 read.abort();
             }
             for _ in 0..3 {
                 assert!(fixture.check(Lane::Known).await.is_ok());
+                assert!(fixture.check(Lane::Probe).await.is_ok());
             }
-            assert_eq!(taken(), [CALLERS, UNAUTHENTICATED]);
+            assert_eq!(taken(), [CALLERS, SHORT]);
             drop((finish_lists, finish_guesses));
             for read in reads.drain(..).skip(2) {
                 assert!(read.await.unwrap().is_ok());
@@ -256,8 +319,7 @@ mod tests {
             until(|| started() == 3).await;
             until(|| !has_room()).await;
             let refused = fixture.check(heavy).await;
-            let full = StoreError::Unavailable(Unavailable::ReadQueueFull);
-            assert!(matches!(refused, Err(ApiError::Store(error)) if error == full));
+            assert!(is_refused(&refused, Unavailable::ReadQueueFull));
             for _ in 0..3 {
                 let other = Lane::Caller(Owner::new(Uuid::from_u128(2)));
                 assert!(fixture.check(other).await.is_ok());
@@ -270,6 +332,61 @@ mod tests {
             drop(finish_lists);
             for read in reads {
                 assert!(read.await.unwrap().is_ok());
+            }
+        });
+    }
+
+    fn is_refused(result: &Result<(), ApiError>, why: Unavailable) -> bool {
+        let refusal = StoreError::Unavailable(why);
+        matches!(result, Err(ApiError::Store(error)) if *error == refusal)
+    }
+
+    #[test]
+    fn a_short_read_is_refused_when_too_many_wait_and_only_then() {
+        let fixture = ReadersFixture::new();
+        actix_web::rt::System::new().block_on(async {
+            for lane in [Lane::Unauthenticated, Lane::Probe] {
+                let (slow, finish) = Slow::new();
+                let first = fixture.start(lane, &slow);
+                until(|| slow.started.load(Ordering::SeqCst) == SHORT).await;
+                let mut waiting: Vec<_> = (0..SHORT_WAITING)
+                    .map(|_| Box::pin(fixture.check(lane)))
+                    .collect();
+                let mut context = Context::from_waker(Waker::noop());
+                for read in &mut waiting {
+                    assert!(read.as_mut().poll(&mut context).is_pending());
+                }
+                let refused = fixture.check(lane).await;
+                assert!(is_refused(&refused, Unavailable::Overloaded), "{lane:?}");
+                // A client that hangs up makes room.
+                drop(waiting);
+                let last = fixture.start(lane, &slow);
+                drop(finish);
+                for read in [first, last] {
+                    assert!(read.await.unwrap().is_ok(), "{lane:?}");
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn a_read_that_waits_for_too_long_is_refused() {
+        let fixture = ReadersFixture::with_patience(Duration::from_millis(1));
+        actix_web::rt::System::new().block_on(async {
+            let owner = Lane::Caller(Owner::new(Uuid::from_u128(1)));
+            for (lane, places, why) in [
+                (Lane::Unauthenticated, SHORT, Unavailable::Overloaded),
+                (Lane::Probe, SHORT, Unavailable::Overloaded),
+                (owner, 3, Unavailable::ReadQueueFull),
+            ] {
+                let (slow, finish) = Slow::new();
+                let reads: Vec<_> = (0..places).map(|_| fixture.start(lane, &slow)).collect();
+                until(|| slow.started.load(Ordering::SeqCst) == places).await;
+                assert!(is_refused(&fixture.check(lane).await, why), "{lane:?}");
+                drop(finish);
+                for read in reads {
+                    assert!(read.await.unwrap().is_ok(), "{lane:?}");
+                }
             }
         });
     }

@@ -2,7 +2,13 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
+use actix_web::App;
+use actix_web::dev::Service;
+use actix_web::http::StatusCode;
+use actix_web::test::init_service;
+
 use super::*;
+use crate::api::configure;
 use crate::domain::clock::Clock;
 use crate::domain::owner::Owner;
 
@@ -103,4 +109,18 @@ fn a_workspace_with_too_many_reads_is_told_so_and_no_other_is() {
     assert_eq!(api.one(get(path, &api.admin)).status, 200);
     drop(waiting);
     assert_eq!(api.one(get(path, &api.reader)).status, 200);
+}
+
+#[test]
+fn readiness_does_not_wait_for_the_tokens_that_others_guess() {
+    let api = TestApi::new();
+    let _guesses = api.state.readers.take_unauthenticated();
+    let answered = run(async {
+        let app = App::new().configure(|config| configure(config, &api.state));
+        let app = init_service(app).await;
+        let ready = app.call(TestRequest::get().uri("/readyz").to_request());
+        let answered = tokio::time::timeout(Duration::from_secs(10), ready).await;
+        answered.map(|response| response.unwrap().status())
+    });
+    assert_eq!(answered, Ok(StatusCode::OK));
 }
