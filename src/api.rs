@@ -6,7 +6,7 @@
 //! once; the layers below do not check it again.
 //!
 //! The path of a request: [`connection`] reads its bytes; [`request_log`] gives it an id; [`application`]
-//! responds to a CORS preflight; [`routes`] finds the route, [`auth`] the caller, and [`limits`] counts the
+//! responds to a CORS preflight; [`routes`] finds the route, [`auth`] the caller, and [`rate_limits`] counts the
 //! request; a handler reads the input through [`validate`], calls the store and renders the result with
 //! [`objects`]. [`streamed`] sends a long response in [`slices`]. [`error`] turns errors into responses.
 //!
@@ -27,11 +27,11 @@ mod error;
 mod events;
 mod health;
 mod large_bodies;
-mod limits;
 pub(crate) mod objects;
 mod pagination;
 mod places;
 mod rate_limit_headers;
+mod rate_limits;
 mod readers;
 mod request_log;
 mod routes;

@@ -20,6 +20,7 @@ pub mod invisible;
 pub(crate) mod json;
 pub mod message;
 pub mod network_policy;
+pub mod owner;
 pub mod rate_limit;
 pub mod retry;
 pub mod secret;

@@ -25,11 +25,11 @@ pub enum FailPoint {
     /// A group with a message that has events is about to commit.
     CommitPublish,
     /// A group with an attempt record is about to commit.
-    CommitOutcome,
+    CommitRecord,
     /// A message that has events was committed; neither its publisher nor the dispatcher knows yet.
     CommittedPublish,
     /// An attempt record was committed; the dispatcher does not know yet.
-    CommittedOutcome,
+    CommittedRecord,
     /// A request is about to be made.
     Sending,
     /// The response to a request has come, or the request failed; the sender has not reported it yet.
@@ -54,6 +54,8 @@ pub enum FailPoint {
     JanitorTurn,
     /// A name was looked up; the attempts that wait for it do not have the result yet.
     LookUpTurn,
+    /// The thread that writes the log is about to be started.
+    LogStart,
     /// A handler is about to hand work over to a blocking thread.
     BlockingThread,
     /// A thread for a sender is about to be started.
@@ -61,18 +63,18 @@ pub enum FailPoint {
     /// An attempt has ended, or has panicked; the dispatcher has no report of it yet.
     SenderTurn,
     /// The write-ahead log is about to be synced.
-    SyncLog,
+    SyncWal,
     /// The database file is about to be synced.
     SyncDatabase,
     /// The writer checks whether the write-ahead log is too long (a fault makes it so), or is about to make
     /// it start over.
-    LongLog,
+    LongWal,
     /// A reading connection is about to read.
     Read,
     /// The writer is about to read what it changes.
     ReadForWrite,
     /// A checkpoint is about to read the write-ahead log.
-    ReadLog,
+    ReadWal,
 }
 
 /// A failure that the code at a point reports instead of success.
@@ -160,9 +162,9 @@ mod armed {
             FailPoint::Commit => "commit",
             FailPoint::CommitGroup => "commit-group",
             FailPoint::CommitPublish => "commit-publish",
-            FailPoint::CommitOutcome => "commit-outcome",
+            FailPoint::CommitRecord => "commit-outcome",
             FailPoint::CommittedPublish => "committed-publish",
-            FailPoint::CommittedOutcome => "committed-outcome",
+            FailPoint::CommittedRecord => "committed-outcome",
             FailPoint::Sending => "sending",
             FailPoint::Sent => "sent",
             FailPoint::Archiving => "archiving",
@@ -175,15 +177,16 @@ mod armed {
             FailPoint::ReaderTurn => "reader-turn",
             FailPoint::JanitorTurn => "janitor-turn",
             FailPoint::LookUpTurn => "look-up-turn",
+            FailPoint::LogStart => "log-start",
             FailPoint::BlockingThread => "blocking-thread",
             FailPoint::SenderStart => "sender-start",
             FailPoint::SenderTurn => "sender-turn",
-            FailPoint::SyncLog => "sync-log",
+            FailPoint::SyncWal => "sync-log",
             FailPoint::SyncDatabase => "sync-database",
-            FailPoint::LongLog => "long-log",
+            FailPoint::LongWal => "long-log",
             FailPoint::Read => "read",
             FailPoint::ReadForWrite => "read-for-write",
-            FailPoint::ReadLog => "read-log",
+            FailPoint::ReadWal => "read-log",
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::log_queue::{self, LAST_WORDS};
+use crate::log_queue::{self, FLUSH_TIMEOUT};
 
 /// The exit code of a server that ended itself: "internal software error" in `sysexits.h`.
 pub const EXIT_CODE: i32 = 70;
@@ -13,7 +13,7 @@ pub const EXIT_CODE: i32 = 70;
 /// Logs `reason` in one line at level `error` and ends the process with [`EXIT_CODE`]. Nothing is flushed,
 /// written or checkpointed on the way out: the next start recovers from what is on disk.
 ///
-/// The process ends even if the line cannot be written; writing may take [`LAST_WORDS`] at most. If several
+/// The process ends even if the line cannot be written; writing may take [`FLUSH_TIMEOUT`] at most. If several
 /// threads call this, the first one ends the process.
 pub fn exit(reason: &str) -> ! {
     // No failure of the log may keep the process from ending.
@@ -24,7 +24,7 @@ pub fn exit(reason: &str) -> ! {
             // Tests have no log.
             log_queue::push(format!("{reason}; the server ends\n").as_bytes(), true);
         }
-        log_queue::flush(LAST_WORDS);
+        log_queue::flush(FLUSH_TIMEOUT);
     }));
     std::process::exit(EXIT_CODE)
 }

@@ -10,13 +10,15 @@
 //! ones: the first lines of a problem tell more than later ones. The last eighth is reserved for errors.
 //!
 //! # The end
-//! A process that ends first waits for the queued lines to be written, at most for [`LAST_WORDS`].
+//! A process that ends first waits for the queued lines to be written, at most for [`FLUSH_TIMEOUT`].
 
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use crate::fail_point::{FailPoint, inject};
 
 /// The most lines that wait: as many as a server logs in a few seconds at its worst.
 const QUEUE_LINES: usize = 8192;
@@ -29,7 +31,7 @@ const PARTS: usize = 8;
 
 /// The longest time that the process waits at its end for the queued lines. A working disk or reader takes
 /// them in milliseconds; one that is stuck must not keep the process from ending.
-pub const LAST_WORDS: Duration = Duration::from_secs(1);
+pub const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The pause of the writing thread while stderr has no room and does not block. The program that started the
 /// process may have set `O_NONBLOCK`, which both share.
@@ -59,6 +61,13 @@ impl State {
         unreported: 0,
     };
 
+    /// Takes the oldest line.
+    fn pop(&mut self) -> Option<Vec<u8>> {
+        let line = self.lines.pop_front()?;
+        self.bytes -= line.len();
+        Some(line)
+    }
+
     fn lose(&mut self, lines: u64) {
         self.lost += lines;
         self.unreported += lines;
@@ -87,12 +96,20 @@ struct LogQueue {
 /// The queue of the process.
 static STDERR: LogQueue = LogQueue::new();
 
-/// Starts the thread that writes to stderr. If it cannot be started, [`flush`] writes the lines.
-pub fn start() {
-    let started = std::thread::Builder::new()
+/// Starts the thread that writes to stderr. Before that, only [`flush`] writes lines.
+///
+/// # Errors
+/// The system cannot start a thread. A server must not go on then: nothing would be written before its end,
+/// and what does not fit into the queue would be lost. A tool may, since it flushes what little it has.
+pub fn start() -> io::Result<()> {
+    if inject(FailPoint::LogStart).is_some() {
+        return Err(ErrorKind::WouldBlock.into());
+    }
+    std::thread::Builder::new()
         .name("log".to_owned())
-        .spawn(|| STDERR.run(&mut *stderr(), &report));
-    STDERR.lock().has_thread = started.is_ok();
+        .spawn(|| STDERR.run(&mut *stderr(), &report))?;
+    STDERR.lock().has_thread = true;
+    Ok(())
 }
 
 /// Queues a line, which includes its end of line; never waits. An error may use the room reserved for errors.
@@ -100,7 +117,8 @@ pub fn push(line: &[u8], is_error: bool) {
     STDERR.push(line, is_error);
 }
 
-/// Waits until all lines are written, at most for `timeout`.
+/// Waits until all lines are written, at most for `timeout`. Before [`start`] it writes them itself, however
+/// long that takes.
 pub fn flush(timeout: Duration) {
     if STDERR.lock().has_thread {
         STDERR.wait(timeout);
@@ -174,10 +192,12 @@ impl LogQueue {
         let mut torn = false;
         loop {
             // Not in a `while let`, which would hold the lock while the line is written.
-            let Some(line) = self.lock().lines.pop_front() else {
+            let Some(line) = self.lock().pop() else {
                 return;
             };
-            write_line(out, &line, &mut torn);
+            if !write_line(out, &line, &mut torn) {
+                self.lock().lose(1);
+            }
         }
     }
 
@@ -202,8 +222,7 @@ impl LogQueue {
         let is_empty = |state: &mut State| state.lines.is_empty();
         let woken = self.arrived.wait_while(self.lock(), is_empty);
         let mut state = woken.unwrap_or_else(PoisonError::into_inner);
-        let line = state.lines.pop_front().unwrap_or_default();
-        state.bytes -= line.len();
+        let line = state.pop().unwrap_or_default();
         state.writing = true;
         line
     }

@@ -75,7 +75,7 @@ impl Drop for VitalThread {
 ///
 /// # Errors
 /// The system cannot start a thread.
-pub fn start_one_of_many(
+pub fn start_pool_thread(
     name: &'static str,
     stack_bytes: usize,
     work: impl FnOnce() + Send + 'static,

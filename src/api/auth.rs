@@ -11,7 +11,7 @@
 //! a caller cannot choose a hash.
 //!
 //! A token may end while the body of its request still arrives. Before the server acts on such a body, it
-//! authenticates the caller again (`Auth::again`).
+//! authenticates the caller again (`Auth::reauthenticate`).
 //!
 //! The times for `last_used_at` are collected in memory and stored about once a minute: a crash loses those
 //! of the last minute.
@@ -62,7 +62,26 @@ struct Asked {
 struct Cached {
     caller: Caller,
     asked: Asked,
-    refreshing: AtomicBool,
+    /// True while a request reads the token again.
+    refreshing: Arc<AtomicBool>,
+}
+
+/// The duty of one request to read a cached token again. Dropping this hands the duty to the next request: the
+/// read may have failed, or its client may have hung up.
+struct Refresh(Arc<AtomicBool>);
+
+impl Refresh {
+    /// Takes the duty; `None` if another request has it.
+    fn begin(refreshing: &Arc<AtomicBool>) -> Option<Self> {
+        let is_first = !refreshing.swap(true, Ordering::Relaxed);
+        is_first.then(|| Self(Arc::clone(refreshing)))
+    }
+}
+
+impl Drop for Refresh {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
 }
 
 /// A caller, with all that is needed to check later whether its token is still valid.
@@ -78,8 +97,9 @@ pub(super) struct Authenticated {
 enum CacheResult {
     /// The token is this caller's.
     Caller(Caller),
-    /// The token was valid a moment ago; read it again.
-    Stale,
+    /// The token was valid a moment ago; read it again. There is no [`Refresh`] if the result is too old for
+    /// any request.
+    Stale(Option<Refresh>),
     /// The token is not in the cache.
     Unknown,
 }
@@ -110,43 +130,53 @@ impl Auth {
         match bearer(headers) {
             Bearer::None => Ok(None),
             Bearer::Malformed => Err(ApiError::InvalidToken),
-            Bearer::Token(hash) => self.look_up(hash, store, readers, now).await.map(Some),
+            Bearer::Token(hash) => {
+                let at = Instant::now();
+                let found = self.look_up(hash, store, readers, now, at).await?;
+                Ok(Some(found))
+            }
         }
     }
 
     /// Reports whether `known` must be authenticated again at `now`.
     pub(super) fn is_outdated(&self, known: &Authenticated, now: Timestamp) -> bool {
-        self.is_old(known.asked) || known.caller.has_ended(now)
+        self.is_old(known.asked, Instant::now()) || known.caller.has_ended(now)
     }
 
     /// Authenticates `known` again, since its token may have ended or its scopes may have changed.
     ///
     /// # Errors
     /// [`ApiError::InvalidToken`], or the store's.
-    pub(super) async fn again(
+    pub(super) async fn reauthenticate(
         &self,
         known: &Authenticated,
         store: &Arc<dyn Store>,
         readers: &Readers,
         now: Timestamp,
     ) -> Result<Authenticated, ApiError> {
-        self.look_up(known.hash, store, readers, now).await
+        let at = Instant::now();
+        self.look_up(known.hash, store, readers, now, at).await
     }
 
+    /// Looks a token up at `now`, which is `at` on the monotonic clock.
     async fn look_up(
         &self,
         hash: TokenHash,
         store: &Arc<dyn Store>,
         readers: &Readers,
         now: Timestamp,
+        at: Instant,
     ) -> Result<Authenticated, ApiError> {
         let asked = Asked {
-            at: Instant::now(),
+            at,
             generation: self.generation.load(Ordering::SeqCst),
         };
-        let caller = match self.remembered(&hash) {
+        let caller = match self.remembered(&hash, at) {
             CacheResult::Caller(caller) => caller,
-            CacheResult::Stale => self.ask(hash, store, readers, Lane::Known, asked).await?,
+            // Holds the duty until the new result is in the cache.
+            CacheResult::Stale(_refresh) => {
+                self.ask(hash, store, readers, Lane::Known, asked).await?
+            }
             CacheResult::Unknown => {
                 self.ask(hash, store, readers, Lane::Unauthenticated, asked)
                     .await?
@@ -166,7 +196,7 @@ impl Auth {
 
     /// Makes all results stale, after a token or a workspace changed. The tokens stay in the cache, so that
     /// their next look-up does not wait in the lane of unauthenticated callers.
-    pub(crate) fn forget(&self) {
+    pub(crate) fn invalidate(&self) {
         self.generation.fetch_add(1, Ordering::SeqCst);
     }
 
@@ -178,24 +208,25 @@ impl Auth {
         (!used.is_empty()).then(|| store.touch_tokens(used.into_iter().collect()))
     }
 
-    fn remembered(&self, hash: &TokenHash) -> CacheResult {
+    fn remembered(&self, hash: &TokenHash, at: Instant) -> CacheResult {
         let cache = self.cache.read().unwrap_or_else(PoisonError::into_inner);
         let Some(cached) = cache.get(hash) else {
             return CacheResult::Unknown;
         };
-        if self.is_old(cached.asked)
-            || (cached.asked.at.elapsed() >= REFRESHED_FROM
-                && !cached.refreshing.swap(true, Ordering::Relaxed))
-        {
-            return CacheResult::Stale;
+        if self.is_old(cached.asked, at) {
+            return CacheResult::Stale(None);
         }
-        CacheResult::Caller(cached.caller)
+        let is_due = at.saturating_duration_since(cached.asked.at) >= REFRESHED_FROM;
+        match is_due.then(|| Refresh::begin(&cached.refreshing)).flatten() {
+            Some(refresh) => CacheResult::Stale(Some(refresh)),
+            None => CacheResult::Caller(cached.caller),
+        }
     }
 
-    /// Reports whether the result of a look-up that began at `asked` is stale.
-    fn is_old(&self, asked: Asked) -> bool {
+    /// Reports whether the result of a look-up that began at `asked` is stale at `at`.
+    fn is_old(&self, asked: Asked, at: Instant) -> bool {
         asked.generation != self.generation.load(Ordering::SeqCst)
-            || asked.at.elapsed() >= CACHED_FOR
+            || at.saturating_duration_since(asked.at) >= CACHED_FOR
     }
 
     async fn ask(
@@ -211,7 +242,7 @@ impl Auth {
         let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
         let Some(caller) = found else {
             if cache.remove(&hash).is_some() {
-                self.forget(); // Another process ended it: authenticate requests under way again.
+                self.invalidate(); // Another process ended it: authenticate requests under way again.
             }
             return Err(ApiError::InvalidToken);
         };
@@ -224,7 +255,7 @@ impl Auth {
         let cached = Cached {
             caller,
             asked,
-            refreshing: AtomicBool::new(false),
+            refreshing: Arc::default(),
         };
         cache.insert(hash, cached);
         Ok(caller)
@@ -253,52 +284,4 @@ fn bearer(headers: &HeaderMap) -> Bearer {
 }
 
 #[cfg(test)]
-mod tests {
-    use actix_web::http::header::HeaderValue;
-
-    use super::*;
-    use crate::domain::access::TokenKind;
-
-    fn read(values: &[&[u8]]) -> Bearer {
-        let mut headers = HeaderMap::new();
-        for value in values {
-            headers.append(AUTHORIZATION, HeaderValue::from_bytes(value).unwrap());
-        }
-        bearer(&headers)
-    }
-
-    #[test]
-    fn bearer_tokens_are_told_from_other_credentials() {
-        let token = Token::generate(TokenKind::Workspace);
-        for scheme in ["Bearer ", "bearer ", "BEARER  ", "bEaReR\t"] {
-            let value = format!("{scheme}{}", token.reveal());
-            assert_eq!(read(&[value.as_bytes()]), Bearer::Token(token.hash()));
-        }
-        for none in [
-            &b""[..],
-            b"Bearer",
-            b"Bearer ",
-            b"Basic abc",
-            b"Bear",
-            b"Bearer\xe9",
-            b"Token x",
-        ] {
-            assert_eq!(read(&[none]), Bearer::None, "{none:?}");
-        }
-        assert_eq!(read(&[]), Bearer::None);
-        let glued = format!("Bearer{}", token.reveal());
-        assert_eq!(read(&[glued.as_bytes()]), Bearer::None);
-        let twice = format!("Bearer {}", token.reveal());
-        assert_eq!(read(&[twice.as_bytes(), b"Basic x"]), Bearer::None);
-        for bad in [
-            &b"Bearer x"[..],
-            b"Bearer \xff\xfe",
-            b"Bearer a b",
-            b"Bearer hookpost_wat_",
-        ] {
-            assert_eq!(read(&[bad]), Bearer::Malformed, "{bad:?}");
-        }
-        let more = format!("Bearer {} x", token.reveal());
-        assert_eq!(read(&[more.as_bytes()]), Bearer::Malformed);
-    }
-}
+mod tests;

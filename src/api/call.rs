@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::ApiState;
 use super::access::{Access, authorize};
 use super::auth::Authenticated;
-use super::connection::{GivenUp, Unanswered};
+use super::connection::{GivenUp, RequestHandle};
 use super::error::ApiError;
 use super::readers::Lane;
 use super::validate::{Field, FieldContext, Input, InputValue, Violation, read};
@@ -39,20 +39,20 @@ pub(crate) struct Call {
     pub(super) request: HttpRequest,
     pub(super) payload: Option<web::Payload>,
     /// The handle to the connection of the request; `None` in tests without a socket.
-    pub(super) unanswered: Option<Unanswered>,
+    pub(super) handle: Option<RequestHandle>,
     /// The `{id}` of the path, not decoded.
     pub(super) id: String,
 }
 
-/// The parts of a request that a blocking thread needs besides its body. [`Call::said`] copies them.
-pub(crate) struct Said {
+/// The parts of a request that a blocking thread needs besides its body. [`Call::raw_input`] copies them.
+pub(crate) struct RawInput {
     /// The workspaces whose objects the caller may see.
     pub(crate) visibility: Visibility,
     id: String,
     query: String,
 }
 
-impl Said {
+impl RawInput {
     /// Begins to read the input.
     pub(crate) fn input(&self) -> Input<'_> {
         Input::new(&self.id, &self.query)
@@ -99,8 +99,8 @@ impl Call {
     }
 
     /// Returns a copy of the request's path and query, since the request cannot be moved to another thread.
-    pub(crate) fn said(&self) -> Said {
-        Said {
+    pub(crate) fn raw_input(&self) -> RawInput {
+        RawInput {
             visibility: self.caller.visibility,
             id: self.id.clone(),
             query: self.request.query_string().to_owned(),
@@ -128,11 +128,11 @@ impl Call {
         state.readers.read(self.lane(), &state.store, read).await
     }
 
-    /// Returns the lane of this request's reads: that of its workspace, or of its admin token.
+    /// Returns the lane of this request's reads: that of its owner, if it has one.
     pub(super) fn lane(&self) -> Lane {
         match self.authenticated {
-            None => Lane::Unauthenticated,
-            Some(_) => Lane::Caller(self.caller.account()),
+            None => Lane::Probe,
+            Some(_) => Lane::Caller(self.caller.owner()),
         }
     }
 
@@ -173,16 +173,16 @@ impl Call {
         announced: Option<usize>,
         limit: usize,
     ) -> Result<Bytes, ApiError> {
-        let unanswered = self.unanswered.as_ref();
-        if let (Some(unanswered), Some(bytes)) = (unanswered, announced) {
-            unanswered.announce(bytes)?;
+        let handle = self.handle.as_ref();
+        if let (Some(handle), Some(bytes)) = (handle, announced) {
+            handle.announce(bytes)?;
         }
         // A body with a length has room reserved already.
-        let growing = unanswered.filter(|_| announced.is_none());
+        let growing = handle.filter(|_| announced.is_none());
         let body = tokio::time::timeout(BODY_TIMEOUT, receive(payload, limit, growing));
         let body = self.unless_given_up(body).await?;
         let body = body.map_err(|_| ApiError::Timeout)?;
-        let cut_off = unanswered.and_then(Unanswered::why_cut_off);
+        let cut_off = handle.and_then(RequestHandle::why_cut_off);
         body.map_err(|error| cut_off.map_or(error, ApiError::from))
     }
 
@@ -194,8 +194,8 @@ impl Call {
         &self,
         work: impl Future<Output = T>,
     ) -> Result<T, ApiError> {
-        match &self.unanswered {
-            Some(unanswered) => Ok(unanswered.unless_given_up(work).await?),
+        match &self.handle {
+            Some(handle) => Ok(handle.unless_given_up(work).await?),
             None => Ok(work.await),
         }
     }
@@ -207,13 +207,13 @@ impl Call {
         let Some(known) = self.authenticated.filter(outdated) else {
             return Ok(());
         };
-        let again = state
+        let renewed = state
             .auth
-            .again(&known, &state.store, &state.readers, now)
+            .reauthenticate(&known, &state.store, &state.readers, now)
             .await?;
-        authorize(self.access, &again.caller)?;
-        self.caller = again.caller;
-        self.authenticated = Some(again);
+        authorize(self.access, &renewed.caller)?;
+        self.caller = renewed.caller;
+        self.authenticated = Some(renewed);
         Ok(())
     }
 
@@ -260,7 +260,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 async fn receive(
     payload: web::Payload,
     limit: usize,
-    growing: Option<&Unanswered>,
+    growing: Option<&RequestHandle>,
 ) -> Result<Bytes, ApiError> {
     let mut chunks = pin!(BodyStream::new(payload));
     let mut first = Bytes::new();
@@ -270,7 +270,7 @@ async fn receive(
         if first.len() + all.len() + chunk.len() > limit {
             return Err(ApiError::TooLarge(limit));
         }
-        growing.map_or(Ok(()), Unanswered::go_on)?;
+        growing.map_or(Ok(()), RequestHandle::check_growth)?;
         if first.is_empty() && all.is_empty() {
             first = chunk;
         } else {

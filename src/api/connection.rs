@@ -11,8 +11,8 @@
 //! third it has a response that is written, but not all taken by the client. At the fourth it has a
 //! response whose next part is being [rendered](super::streamed). Each stage has a limit, which one task of
 //! each worker enforces. Bytes that are held back do not count as received. At the third stage the client
-//! must take a number of bytes in a given time ([`Limits`]): if any byte were enough, a client could hold a
-//! slice for hours with a byte a second.
+//! must take a number of bytes in a given time ([`ConnectionLimits`]): if any byte were enough, a client could
+//! hold a slice for hours with a byte a second.
 //!
 //! **Number.** A worker has a greatest number of connections. For each new one beyond it, the worker closes
 //! the connection that has waited longest for its client. So a client that holds all connections keeps no
@@ -23,18 +23,18 @@
 //! the worker refuses further bodies of workspaces that have their share. It also gives up the connections
 //! that have waited longest, of the workspace that holds most. So clients that never end their requests, or
 //! never take their responses, cannot use up the memory of the machine, nor that of another workspace. A
-//! request that is given up gets a response if its [handler](unanswered) still waits, else the worker closes
+//! request that is given up gets a response if its [handler](request_handle) still waits, else the worker closes
 //! its connection.
 //!
 //! To close a connection, this module reports to actix-http that the client sends no more; actix-http still
 //! sends a response under way, unless the client does not take it.
 
 mod accounts;
-mod connections;
+mod connection_table;
 mod limits;
 mod pipelining_workaround;
+mod request_handle;
 mod state;
-mod unanswered;
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -43,20 +43,20 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-pub(super) use self::connections::{Connections, Streaming};
-pub(super) use self::limits::Limits;
+pub(super) use self::connection_table::{ConnectionTable, Streaming};
+pub(super) use self::limits::ConnectionLimits;
 use self::pipelining_workaround::PipelineGate;
+pub(super) use self::request_handle::{GivenUp, RequestHandle};
 use self::state::{ConnectionState, Kind, Stage};
-pub(super) use self::unanswered::{GivenUp, Unanswered};
 
-impl Connections {
+impl ConnectionTable {
     /// Adds a connection. If there are too many, closes the one that has waited longest.
     pub(super) fn admit<T>(self: &Rc<Self>, stream: T) -> Connection<T> {
         Connection {
             stream,
             gate: PipelineGate::default(),
-            state: self.take_in(),
-            connections: Rc::downgrade(self),
+            state: self.add(),
+            table: Rc::downgrade(self),
         }
     }
 }
@@ -66,7 +66,7 @@ pub(super) struct Connection<T> {
     stream: T,
     gate: PipelineGate,
     state: Rc<ConnectionState>,
-    connections: Weak<Connections>,
+    table: Weak<ConnectionTable>,
 }
 
 impl<T> Connection<T> {
@@ -74,15 +74,15 @@ impl<T> Connection<T> {
     pub(super) fn streaming(&self) -> Streaming {
         Streaming {
             state: Rc::clone(&self.state),
-            connections: Weak::clone(&self.connections),
+            table: Weak::clone(&self.table),
         }
     }
 
     /// Returns the handle that the handlers of its requests use.
-    pub(super) fn unanswered(&self) -> Unanswered {
-        Unanswered {
+    pub(super) fn request_handle(&self) -> RequestHandle {
+        RequestHandle {
             state: Rc::clone(&self.state),
-            connections: Weak::clone(&self.connections),
+            table: Weak::clone(&self.table),
         }
     }
 
@@ -96,7 +96,7 @@ impl<T> Connection<T> {
         let wanted: usize = pieces.clone().map(<[u8]>::len).sum();
         let out = match written {
             Poll::Pending => {
-                self.state.wake_by(context);
+                self.state.register_waker(context);
                 0
             }
             Poll::Ready(Ok(out)) => *out,
@@ -114,36 +114,36 @@ impl<T> Connection<T> {
         if is_interim {
             // The request goes on.
         } else if out < wanted {
-            if state.stage.get() != Stage::Answer {
-                state.enter(Stage::Answer);
+            if state.stage.get() != Stage::Response {
+                state.enter(Stage::Response);
             }
         } else if state.streams.get() {
             state.enter(Stage::Rendering);
         } else {
             state.enter(Stage::Idle);
         }
-        if let Some(connections) = self.connections.upgrade() {
-            if state.stage.get() == Stage::Answer {
-                state.takes(out, connections.limits.taken);
+        if let Some(table) = self.table.upgrade() {
+            if state.stage.get() == Stage::Response {
+                state.takes(out, table.limits.taken);
             }
             if out > 0 && !is_interim {
-                connections.end_request(state);
+                table.end_request(state);
             }
-            connections.note(state, Kind::Written, wanted - out);
+            table.note(state, Kind::Written, wanted - out);
         }
     }
 
     /// Reports whether the server has closed the connection while the client did not take its response. Any
     /// other response is sent to its end.
     fn is_given_up(&self) -> bool {
-        self.state.closed.get() && self.state.stage.get() == Stage::Answer
+        self.state.closed.get() && self.state.stage.get() == Stage::Response
     }
 }
 
 impl<T> Drop for Connection<T> {
     fn drop(&mut self) {
-        if let Some(connections) = self.connections.upgrade() {
-            connections.release(&self.state);
+        if let Some(table) = self.table.upgrade() {
+            table.release(&self.state);
         }
     }
 }
@@ -172,7 +172,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Connection<T> {
             let read = Pin::new(&mut self.stream).poll_read(context, buffer);
             let received = &buffer.filled()[before..];
             if read.is_pending() {
-                self.state.wake_by(context);
+                self.state.register_waker(context);
             }
             // This may be the end of the client's bytes, which actix-http must get at any time.
             if received.is_empty() {
@@ -186,18 +186,18 @@ impl<T: AsyncRead + Unpin> AsyncRead for Connection<T> {
         }
         let handed_over = buffer.filled().len() - before;
         if handed_over == 0 {
-            self.state.wake_by(context);
+            self.state.register_waker(context);
             return Poll::Pending;
         }
-        if let Some(connections) = self.connections.upgrade() {
+        if let Some(table) = self.table.upgrade() {
             if self.state.stage.get() == Stage::Idle {
                 // Dropped bytes, too: a client must not send them for ever.
-                connections.begin_request(&self.state);
+                table.begin_request(&self.state);
             }
-            if !self.gate.drops() {
-                self.state.drains.set(false);
+            if !self.gate.is_draining() {
+                self.state.draining.set(false);
                 if !self.state.refused.get() {
-                    connections.receive(&self.state, handed_over);
+                    table.receive(&self.state, handed_over);
                 }
             }
         }
@@ -243,10 +243,10 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Connection<T> {
             self.state.wake();
         }
         if is_out
-            && self.gate.drops()
-            && let Some(connections) = self.connections.upgrade()
+            && self.gate.is_draining()
+            && let Some(table) = self.table.upgrade()
         {
-            connections.drain(&self.state);
+            table.drain(&self.state);
         }
         flushed
     }

@@ -9,7 +9,7 @@ use crate::domain::secret::Secret;
 
 /// The request that has these fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum RequestKind {
     /// `POST`: fields without a default are required.
     Create,
     /// `PATCH`: every field may be absent.
@@ -30,8 +30,8 @@ pub(super) struct EndpointFields {
 impl EndpointFields {
     /// Reads the fields, in the order in which a 422 lists their problems. `secret` has a different place in
     /// the two requests; that is part of the contract with clients.
-    pub(super) fn read(input: &mut Input<'_>, policy: &NetworkPolicy, form: Form) -> Self {
-        let is_required = form == Form::Create;
+    pub(super) fn read(input: &mut Input<'_>, policy: &NetworkPolicy, kind: RequestKind) -> Self {
+        let is_required = kind == RequestKind::Create;
         let url = input.field("url", is_required, read::url(policy));
         let early_secret = (!is_required).then(|| input.optional("secret", read::secret));
         let format = input.field("format", is_required, read::format);
@@ -43,9 +43,9 @@ impl EndpointFields {
             secret: early_secret.unwrap_or_else(|| input.optional("secret", read::secret)),
             name: input.optional("name", read::endpoint_name),
             description: input.optional("description", read::description),
-            enabled: match form {
-                Form::Create => Field::absent(),
-                Form::Update => input.optional("enabled", read::boolean),
+            enabled: match kind {
+                RequestKind::Create => Field::absent(),
+                RequestKind::Update => input.optional("enabled", read::boolean),
             },
         }
     }

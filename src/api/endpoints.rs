@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 
 use super::call::Call;
-use super::endpoint_fields::{EndpointFields, Form};
+use super::endpoint_fields::{EndpointFields, RequestKind};
 use super::error::ApiError;
 use super::objects::{Rendered, json};
 use super::pagination;
@@ -18,7 +18,7 @@ pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
     let body = call.body().await?;
     let mut input = call.input();
     input.json(body.text()?);
-    let fields = EndpointFields::read(&mut input, &call.state.policy, Form::Create);
+    let fields = EndpointFields::read(&mut input, &call.state.policy, RequestKind::Create);
     let workspace = call.workspace(&mut input);
     let ok = input.finish()?;
     let settings = fields.take(&ok).into_settings();
@@ -68,7 +68,7 @@ pub(super) async fn update(mut call: Call) -> Result<HttpResponse, ApiError> {
     let mut input = call.input();
     input.json(body.text()?);
     let id = input.path(read::id);
-    let fields = EndpointFields::read(&mut input, &call.state.policy, Form::Update);
+    let fields = EndpointFields::read(&mut input, &call.state.policy, RequestKind::Update);
     let ok = input.finish()?;
     let patch = fields.take(&ok);
     let (id, visibility) = (id.take(&ok), call.caller.visibility);

@@ -47,7 +47,7 @@ pub(crate) enum ApiError {
     RateLimited(RateLimitStatus),
     /// A browser made the request for a page of another origin; the text names the rule that it breaks.
     #[error("asked by a page of another origin: {0}")]
-    NotFromHere(&'static str),
+    ForeignOrigin(&'static str),
     /// The workspace published more bytes than its limit a minute; this request fits after that time.
     #[error("the workspace published too many bytes")]
     TooManyBytes(u64, Duration),
@@ -127,7 +127,7 @@ impl ApiError {
                 let methods: Vec<_> = methods.iter().map(Method::as_str).collect();
                 with_header(plain.response(), ALLOW, &methods.join(", "))
             }
-            Self::NotFromHere(why) => {
+            Self::ForeignOrigin(why) => {
                 let detail = format!("This server is for this machine only: {why}");
                 Plain(StatusCode::FORBIDDEN, "Forbidden", detail.into()).response()
             }
@@ -294,6 +294,7 @@ const fn retry_after_s(why: Unavailable) -> u32 {
     match why {
         Unavailable::QueueFull => 1,
         Unavailable::ReadQueueFull
+        | Unavailable::Overloaded
         | Unavailable::Locked
         | Unavailable::TooSlow
         | Unavailable::NoThread

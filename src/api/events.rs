@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 
-use super::call::{Body, Call, Said, workspace_within};
+use super::call::{Body, Call, RawInput, workspace_within};
 use super::error::ApiError;
 use super::large_bodies::LARGE_BODY;
 use super::objects::{Rendered, json};
@@ -29,15 +29,15 @@ pub(super) async fn publish(mut call: Call) -> Result<HttpResponse, ApiError> {
     let body = call.body().await?;
     let size = body.len();
     let key = idempotency_key(call.headers());
-    let (said, state) = (call.said(), call.state.clone());
-    let read = move || read_message(&said, &body, key, &*state.store);
+    let (raw_input, state) = (call.raw_input(), call.state.clone());
+    let read = move || read_message(&raw_input, &body, key, &*state.store);
     let new = if size < LARGE_BODY {
         read()?
     } else {
-        let read = call.state.large_bodies.read(call.caller.account(), read);
+        let read = call.state.large_bodies.read(call.caller.owner(), read);
         call.unless_given_up(read).await??
     };
-    let (limits, now) = (&call.state.limits, call.state.clock.monotonic());
+    let (limits, now) = (&call.state.rate_limits, call.state.clock.monotonic());
     limits
         .count_bytes(new.workspace_id, size, now)
         .map_err(|retry_in| {
@@ -54,19 +54,19 @@ pub(super) async fn publish(mut call: Call) -> Result<HttpResponse, ApiError> {
 
 /// Reads the message from the body. Asks `store` whether an endpoint of the workspace needs a summary of it.
 fn read_message(
-    said: &Said,
+    raw_input: &RawInput,
     body: &Body,
     key: Result<Option<String>, ApiError>,
     store: &dyn Store,
 ) -> Result<NewMessage, ApiError> {
     let text = body.text()?;
     let key = key?;
-    let mut input = said.input();
+    let mut input = raw_input.input();
     input.json(text);
     let event_type = input.required("type", read::event_type);
     let data = input.required("data", read::any_json);
     let timestamp = input.optional("timestamp", read::time_as_sent);
-    let workspace = workspace_within(said.visibility, &mut input);
+    let workspace = workspace_within(raw_input.visibility, &mut input);
     let ok = input.finish()?;
     let workspace_id = workspace.take(&ok);
     let data = data.take(&ok);

@@ -8,11 +8,10 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use uuid::Uuid;
-
 use super::blocking;
 use super::error::ApiError;
 use super::places::{Places, Share};
+use crate::domain::owner::Owner;
 
 /// The size in bytes from which on a body is large. Each 16 KiB of a body take some ten microseconds to
 /// parse, about as long as handing the body to another thread.
@@ -32,14 +31,14 @@ impl LargeBodies {
         Self(Places::new(places, Share::All))
     }
 
-    /// Runs `work` of this workspace or admin token off the asynchronous threads.
+    /// Runs `work` of this owner off the asynchronous threads.
     pub(super) async fn read<T: Send + 'static>(
         &self,
-        account: Uuid,
+        owner: Owner,
         work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         // The number of bodies that wait has no limit here: `connection` limits their bytes.
-        let place = self.0.wait(account).place().await;
+        let place = self.0.wait(owner).place().await;
         let work = move || {
             // The work keeps the place, not the request: when the client hangs up, the work still runs.
             let _place = place;
@@ -57,17 +56,19 @@ mod tests {
     use std::sync::mpsc::channel;
     use std::task::{Context, Waker};
 
+    use uuid::Uuid;
+
     use super::*;
 
     #[test]
     fn a_body_waits_for_a_turn_of_another_workspace_and_not_for_all_its_bodies() {
-        let (heavy, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let [heavy, other] = [1, 2].map(|number| Owner::new(Uuid::from_u128(number)));
         actix_web::rt::System::new().block_on(async {
             let bodies = Rc::new(LargeBodies::with_places(1));
             let read = Arc::new(Mutex::new(Vec::new()));
             let (open, gate) = channel::<()>();
             let gate = Arc::new(Mutex::new(gate));
-            let start = |of: Uuid| {
+            let start = |of: Owner| {
                 let (bodies, read, gate) = (bodies.clone(), read.clone(), gate.clone());
                 let work = move || {
                     // Ends when the gate's other side is dropped.

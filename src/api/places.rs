@@ -2,7 +2,7 @@
 //!
 //! A permit is called a *place*, and a fixed number of pieces of work run at a time, one in each place. Work
 //! that finds no free place waits in a [queue], in which workspaces take turns, and holds no thread
-//! meanwhile. A *key* is the id of a workspace or an admin token.
+//! meanwhile. Turns go by [`Owner`]: workspace, or admin token.
 
 mod queue;
 
@@ -10,12 +10,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use tokio::sync::oneshot;
-use uuid::Uuid;
 
 use self::queue::Queue;
 pub(super) use self::queue::Share;
 #[cfg(test)]
 pub(super) use self::queue::WAITING_OF_ONE;
+use crate::domain::owner::Owner;
 
 /// The places, and the queue for them.
 pub(super) struct Places(Mutex<Queue<oneshot::Sender<Place>>>);
@@ -30,51 +30,60 @@ impl Places {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reports whether one more piece of work of `key` may wait.
+    /// Reports whether one more piece of work of `owner` may wait.
     #[cfg(test)]
-    pub(super) fn has_room_for(&self, key: Uuid) -> bool {
-        self.lock().room_for(key).is_ok()
+    pub(super) fn has_room_for(&self, owner: Owner) -> bool {
+        self.lock().room_for(owner).is_ok()
     }
 
-    /// Adds work of `key` to the queue, however much work waits already.
-    pub(super) fn wait(self: &Arc<Self>, key: Uuid) -> Turn {
+    /// Adds work of `owner` to the queue, however much work waits already.
+    pub(super) fn wait(self: &Arc<Self>, owner: Owner) -> Turn {
         let (sender, receiver) = oneshot::channel();
-        let ticket = self.lock().wait(key, sender, Instant::now());
-        self.turn(key, ticket, receiver)
+        let ticket = self.lock().wait(owner, sender, Instant::now());
+        self.turn(owner, ticket, receiver)
     }
 
-    /// Adds work of `key` to the queue; `None` if too much work waits already.
-    pub(super) fn wait_if_room(self: &Arc<Self>, key: Uuid) -> Option<Turn> {
+    /// Adds work of `owner` to the queue; `None` if too much work waits already.
+    pub(super) fn wait_if_room(self: &Arc<Self>, owner: Owner) -> Option<Turn> {
         let (sender, receiver) = oneshot::channel();
         let mut queue = self.lock();
-        queue.room_for(key).ok()?;
-        let ticket = queue.wait(key, sender, Instant::now());
+        queue.room_for(owner).ok()?;
+        let ticket = queue.wait(owner, sender, Instant::now());
         drop(queue);
-        Some(self.turn(key, ticket, receiver))
+        Some(self.turn(owner, ticket, receiver))
     }
 
-    fn turn(self: &Arc<Self>, key: Uuid, ticket: u64, receiver: oneshot::Receiver<Place>) -> Turn {
+    fn turn(
+        self: &Arc<Self>,
+        owner: Owner,
+        ticket: u64,
+        receiver: oneshot::Receiver<Place>,
+    ) -> Turn {
         let turn = Turn {
             places: Arc::clone(self),
-            key,
+            owner,
             ticket,
             receiver,
         };
-        self.go_on();
+        self.give_free_places();
         turn
     }
 
     /// Gives the free places to the work whose turn it is.
-    fn go_on(self: &Arc<Self>) {
+    fn give_free_places(self: &Arc<Self>) {
         loop {
             let began = Instant::now();
             let next = self.lock().next(began);
-            let Some((key, work)) = next else {
+            let Some((owner, work)) = next else {
                 return;
             };
             let places = Arc::clone(self);
             // If the work has left the queue meanwhile, this drops the place, and so frees it.
-            let _ = work.send(Place { places, key, began });
+            let _ = work.send(Place {
+                places,
+                owner,
+                began,
+            });
         }
     }
 }
@@ -82,7 +91,7 @@ impl Places {
 /// The turn of a piece of work that waits for a place. If it is dropped before, the work leaves the queue.
 pub(super) struct Turn {
     places: Arc<Places>,
-    key: Uuid,
+    owner: Owner,
     ticket: u64,
     receiver: oneshot::Receiver<Place>,
 }
@@ -96,20 +105,22 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.places.lock().leave(self.key, self.ticket);
+        self.places.lock().leave(self.owner, self.ticket);
     }
 }
 
 /// A place that is taken. When this is dropped, the next work gets the place.
 pub(super) struct Place {
     places: Arc<Places>,
-    key: Uuid,
+    owner: Owner,
     began: Instant,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.places.lock().end(self.key, self.began, Instant::now());
-        self.places.go_on();
+        self.places
+            .lock()
+            .end(self.owner, self.began, Instant::now());
+        self.places.give_free_places();
     }
 }

@@ -2,28 +2,34 @@
 //!
 //! The store has a handful of reading connections, and a list may hold one for seconds. Without lanes, one
 //! caller's heavy lists would keep the server from looking tokens up, which stops all publishing, and a
-//! flood of made-up tokens would stop the lists. So each read belongs to a lane, and a lane has a limit of
-//! reads at a time. Only [`Lane::Known`] has no limit: the connections that the other lanes leave are for it,
-//! and for the delivery engine. In the callers' lane, workspaces take turns: see
-//! [`places`](super::places). A read that waits holds no thread.
+//! flood of made-up tokens would stop the lists and the probes. So each read belongs to a lane, and a lane has
+//! a limit of reads at a time. Only [`Lane::Known`] has no limit: the connections that the other lanes leave
+//! are for it, and for the delivery engine. In the callers' lane, workspaces take turns: see
+//! [`places`](super::places). A read that waits holds no thread. The number of waiting reads has a limit as
+//! well, and so has the time that a request waits; beyond them, the request is refused.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
-use uuid::Uuid;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::blocking;
 use super::error::ApiError;
 use super::places::{Places, Share};
+use crate::domain::owner::Owner;
 use crate::storage::{Store, StoreError, Unavailable};
 
 /// The reads of callers at a time, of the store's eight: more lists at once would only make each slower.
 const CALLERS: usize = 5;
 
-/// The reads for unauthenticated callers at a time. Each takes some ten microseconds, so one at a time serves
-/// tens of thousands a second.
-const UNAUTHENTICATED: usize = 1;
+/// The reads of the lane for unauthenticated callers at a time, and of the lane for probes. Each takes some ten
+/// microseconds, so one at a time serves tens of thousands a second.
+const SHORT: usize = 1;
+
+/// The most reads that wait in a lane for short reads: those of about a second. Fewer would let a flood of
+/// made-up tokens keep out a client whose token is valid, but not in the cache.
+const SHORT_WAITING: usize = 10_000;
 
 /// The time for which a request waits for its turn: clients and proxies give up after about as long.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -33,44 +39,81 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(super) enum Lane {
     /// The look-up of a token that was valid a moment ago; never waits.
     Known,
-    /// A read for a request of this workspace or admin token.
-    Caller(Uuid),
+    /// A read for a request of this owner.
+    Caller(Owner),
     /// The rest of a response to such a request. It waits like a request, but is not refused, since the
     /// status is sent already. There are at most as many as connections.
-    Answer(Uuid),
-    /// The look-up of a token that is not in the cache, or the read of a probe.
+    Response(Owner),
+    /// The look-up of a token that is not in the cache.
     Unauthenticated,
+    /// The read of a probe.
+    Probe,
 }
 
 impl Lane {
     /// Returns the lane for the rest of a response whose first part was read in this lane.
-    pub(super) const fn of_answer(self) -> Self {
+    pub(super) const fn of_response(self) -> Self {
         match self {
-            Self::Caller(key) => Self::Answer(key),
+            Self::Caller(owner) => Self::Response(owner),
             other => other,
         }
+    }
+
+    /// Returns the reason for which a read that cannot wait, or has waited for too long, is refused.
+    const fn refusal(self) -> Unavailable {
+        match self {
+            Self::Known | Self::Caller(_) | Self::Response(_) => Unavailable::ReadQueueFull,
+            Self::Unauthenticated | Self::Probe => Unavailable::Overloaded,
+        }
+    }
+}
+
+/// The places of a lane whose reads are short and have no owner. The read that has waited longest is next.
+struct ShortReads {
+    places: Arc<Semaphore>,
+    /// The room for reads that wait.
+    room: Semaphore,
+}
+
+impl ShortReads {
+    fn new() -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(SHORT)),
+            room: Semaphore::new(SHORT_WAITING),
+        }
+    }
+
+    /// Waits for a place; `None` if too many reads wait.
+    async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        let _waits = self.room.try_acquire().ok()?;
+        Arc::clone(&self.places).acquire_owned().await.ok()
     }
 }
 
 /// The lanes of one server.
 pub(super) struct Readers {
     callers: Arc<Places>,
-    unauthenticated: Arc<Semaphore>,
+    unauthenticated: ShortReads,
+    probes: ShortReads,
+    /// [`PATIENCE`], except in tests.
+    patience: Duration,
 }
 
 impl Readers {
     pub(super) fn new() -> Self {
         Self {
             callers: Places::new(CALLERS, Share::LeavesRoom),
-            unauthenticated: Arc::new(Semaphore::new(UNAUTHENTICATED)),
+            unauthenticated: ShortReads::new(),
+            probes: ShortReads::new(),
+            patience: PATIENCE,
         }
     }
 
     /// Runs a read of the store off the asynchronous threads.
     ///
     /// # Errors
-    /// The store's, and [`Unavailable::ReadQueueFull`] if too many reads wait in the lane, or this one for
-    /// too long.
+    /// The store's, and [`Unavailable::ReadQueueFull`] or [`Unavailable::Overloaded`] if too many reads wait
+    /// in the lane, or this one for too long.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         lane: Lane,
@@ -78,7 +121,7 @@ impl Readers {
         read: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let place = self.place(lane).await;
-        let place = place.ok_or(StoreError::Unavailable(Unavailable::ReadQueueFull))?;
+        let place = place.ok_or(StoreError::Unavailable(lane.refusal()))?;
         let store = Arc::clone(store);
         let work = move || {
             // The read keeps the place, not the request: when the client hangs up, the read still runs.
@@ -88,10 +131,18 @@ impl Readers {
         Ok(blocking::run(work).await??)
     }
 
-    /// Fills the queue with reads of `key`, until the returned value is dropped.
+    /// Takes the places for look-ups of tokens, until the returned value is dropped.
     #[cfg(test)]
-    pub(super) fn fill(&self, key: Uuid) -> impl Sized + use<> {
-        let waiting = std::iter::from_fn(|| self.callers.wait_if_room(key));
+    pub(super) fn take_unauthenticated(&self) -> impl Sized + use<> {
+        Arc::clone(&self.unauthenticated.places)
+            .try_acquire_many_owned(u32::try_from(SHORT).unwrap())
+            .unwrap()
+    }
+
+    /// Fills the queue with reads of `owner`, until the returned value is dropped.
+    #[cfg(test)]
+    pub(super) fn fill(&self, owner: Owner) -> impl Sized + use<> {
+        let waiting = std::iter::from_fn(|| self.callers.wait_if_room(owner));
         waiting.collect::<Vec<_>>()
     }
 
@@ -99,20 +150,23 @@ impl Readers {
     async fn place(&self, lane: Lane) -> Option<Box<dyn Send>> {
         match lane {
             Lane::Known => Some(Box::new(())),
-            Lane::Unauthenticated => {
-                let place = Arc::clone(&self.unauthenticated)
-                    .acquire_owned()
-                    .await
-                    .ok()?;
-                Some(Box::new(place))
+            Lane::Unauthenticated => self.in_time(self.unauthenticated.place()).await,
+            Lane::Probe => self.in_time(self.probes.place()).await,
+            Lane::Caller(owner) => {
+                let turn = self.callers.wait_if_room(owner)?;
+                self.in_time(turn.place()).await
             }
-            Lane::Caller(key) => {
-                let turn = self.callers.wait_if_room(key)?;
-                let place = tokio::time::timeout(PATIENCE, turn.place()).await.ok()??;
-                Some(Box::new(place))
-            }
-            Lane::Answer(key) => Some(Box::new(self.callers.wait(key).place().await?)),
+            Lane::Response(owner) => Some(Box::new(self.callers.wait(owner).place().await?)),
         }
+    }
+
+    /// Waits for a place as long as a request waits.
+    async fn in_time<P: Send + 'static>(
+        &self,
+        place: impl Future<Output = Option<P>>,
+    ) -> Option<Box<dyn Send>> {
+        let place = tokio::time::timeout(self.patience, place).await.ok()??;
+        Some(Box::new(place))
     }
 }
 
@@ -121,12 +175,14 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc::{Receiver, Sender, channel};
     use std::sync::{Arc, Mutex};
+    use std::task::{Context, Waker};
 
     use super::super::places;
     use super::*;
     use crate::domain::clock::SystemClock;
     use crate::storage::sqlite::{SqliteSettings, SqliteStore};
     use actix_web::rt::task::JoinHandle;
+    use uuid::Uuid;
 
     /// Reads that stand until they are let go.
     struct Slow {
@@ -155,20 +211,23 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         };
-        let patience = std::time::Duration::from_secs(20);
-        tokio::time::timeout(patience, all).await.unwrap();
+        tokio::time::timeout(PATIENCE, all).await.unwrap();
     }
 
     /// A store, and the lanes to it.
-    struct Bench {
+    struct ReadersFixture {
         sqlite: Arc<SqliteStore>,
         store: Arc<dyn Store>,
         readers: Arc<Readers>,
         _folder: tempfile::TempDir,
     }
 
-    impl Bench {
+    impl ReadersFixture {
         fn new() -> Self {
+            Self::with_patience(PATIENCE)
+        }
+
+        fn with_patience(patience: Duration) -> Self {
             let folder = tempfile::tempdir().unwrap();
             let file = folder.path().join("test.db");
             let clock = Arc::new(SystemClock::new());
@@ -176,7 +235,10 @@ mod tests {
             Self {
                 store: sqlite.clone(),
                 sqlite,
-                readers: Arc::new(Readers::new()),
+                readers: Arc::new(Readers {
+                    patience,
+                    ..Readers::new()
+                }),
                 _folder: folder,
             }
         }
@@ -192,14 +254,15 @@ mod tests {
             actix_web::rt::spawn(async move { readers.read(lane, &store, read).await })
         }
 
-        /// A read that takes no time.
+        /// A read that takes no time, once it has its turn.
         async fn check(&self, lane: Lane) -> Result<(), ApiError> {
             let read = |store: &dyn Store| store.check();
-            self.readers.read(lane, &self.store, read).await
+            let read = self.readers.read(lane, &self.store, read);
+            tokio::time::timeout(PATIENCE, read).await.unwrap()
         }
     }
 
-    impl Drop for Bench {
+    impl Drop for ReadersFixture {
         fn drop(&mut self) {
             self.sqlite.stop();
         }
@@ -207,16 +270,16 @@ mod tests {
 
     #[test]
     fn heavy_reads_and_strangers_leave_room_for_who_is_known() {
-        let bench = Bench::new();
+        let fixture = ReadersFixture::new();
         actix_web::rt::System::new().block_on(async {
             let (lists, finish_lists) = Slow::new();
             let (guesses, finish_guesses) = Slow::new();
-            let workspace = |at| Lane::Caller(Uuid::from_u128(at));
+            let workspace = |at| Lane::Caller(Owner::new(Uuid::from_u128(at)));
             let mut reads: Vec<_> = (0..20)
                 .flat_map(|at| {
                     [
-                        bench.start(workspace(at), &lists),
-                        bench.start(Lane::Unauthenticated, &guesses),
+                        fixture.start(workspace(at), &lists),
+                        fixture.start(Lane::Unauthenticated, &guesses),
                     ]
                 })
                 .collect();
@@ -224,15 +287,16 @@ mod tests {
                 let started = |slow: &Slow| slow.started.load(Ordering::SeqCst);
                 [started(&lists), started(&guesses)]
             };
-            until(|| taken() == [CALLERS, UNAUTHENTICATED]).await;
+            until(|| taken() == [CALLERS, SHORT]).await;
             // The read of a client that hangs up goes on, and keeps its place.
             for read in &reads[..2] {
                 read.abort();
             }
             for _ in 0..3 {
-                assert!(bench.check(Lane::Known).await.is_ok());
+                assert!(fixture.check(Lane::Known).await.is_ok());
+                assert!(fixture.check(Lane::Probe).await.is_ok());
             }
-            assert_eq!(taken(), [CALLERS, UNAUTHENTICATED]);
+            assert_eq!(taken(), [CALLERS, SHORT]);
             drop((finish_lists, finish_guesses));
             for read in reads.drain(..).skip(2) {
                 assert!(read.await.unwrap().is_ok());
@@ -242,32 +306,87 @@ mod tests {
 
     #[test]
     fn a_workspace_leaves_room_for_another_and_is_refused_when_too_many_wait() {
-        let bench = Bench::new();
+        let fixture = ReadersFixture::new();
         actix_web::rt::System::new().block_on(async {
             let (lists, finish_lists) = Slow::new();
-            let heavy = Lane::Caller(Uuid::from_u128(1));
-            let has_room = || bench.readers.callers.has_room_for(Uuid::from_u128(1));
+            let owner = Owner::new(Uuid::from_u128(1));
+            let heavy = Lane::Caller(owner);
+            let has_room = || fixture.readers.callers.has_room_for(owner);
             let started = || lists.started.load(Ordering::SeqCst);
             let mut reads: Vec<_> = (0..3 + places::WAITING_OF_ONE)
-                .map(|_| bench.start(heavy, &lists))
+                .map(|_| fixture.start(heavy, &lists))
                 .collect();
             until(|| started() == 3).await;
             until(|| !has_room()).await;
-            let refused = bench.check(heavy).await;
-            let full = StoreError::Unavailable(Unavailable::ReadQueueFull);
-            assert!(matches!(refused, Err(ApiError::Store(error)) if error == full));
+            let refused = fixture.check(heavy).await;
+            assert!(is_refused(&refused, Unavailable::ReadQueueFull));
             for _ in 0..3 {
-                let other = Lane::Caller(Uuid::from_u128(2));
-                assert!(bench.check(other).await.is_ok());
+                let other = Lane::Caller(Owner::new(Uuid::from_u128(2)));
+                assert!(fixture.check(other).await.is_ok());
             }
             // A client that hangs up makes room; the rest of a response is never refused.
             reads.pop().unwrap().abort();
             until(has_room).await;
-            reads.extend([heavy, heavy.of_answer()].map(|lane| bench.start(lane, &lists)));
+            reads.extend([heavy, heavy.of_response()].map(|lane| fixture.start(lane, &lists)));
             assert_eq!(started(), 3);
             drop(finish_lists);
             for read in reads {
                 assert!(read.await.unwrap().is_ok());
+            }
+        });
+    }
+
+    fn is_refused(result: &Result<(), ApiError>, why: Unavailable) -> bool {
+        let refusal = StoreError::Unavailable(why);
+        matches!(result, Err(ApiError::Store(error)) if *error == refusal)
+    }
+
+    #[test]
+    fn a_short_read_is_refused_when_too_many_wait_and_only_then() {
+        let fixture = ReadersFixture::new();
+        actix_web::rt::System::new().block_on(async {
+            for lane in [Lane::Unauthenticated, Lane::Probe] {
+                let (slow, finish) = Slow::new();
+                let first = fixture.start(lane, &slow);
+                until(|| slow.started.load(Ordering::SeqCst) == SHORT).await;
+                let mut waiting: Vec<_> = (0..SHORT_WAITING)
+                    .map(|_| Box::pin(fixture.check(lane)))
+                    .collect();
+                let mut context = Context::from_waker(Waker::noop());
+                for read in &mut waiting {
+                    assert!(read.as_mut().poll(&mut context).is_pending());
+                }
+                let refused = fixture.check(lane).await;
+                assert!(is_refused(&refused, Unavailable::Overloaded), "{lane:?}");
+                // A client that hangs up makes room.
+                drop(waiting);
+                let last = fixture.start(lane, &slow);
+                drop(finish);
+                for read in [first, last] {
+                    assert!(read.await.unwrap().is_ok(), "{lane:?}");
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn a_read_that_waits_for_too_long_is_refused() {
+        let fixture = ReadersFixture::with_patience(Duration::from_millis(1));
+        actix_web::rt::System::new().block_on(async {
+            let owner = Lane::Caller(Owner::new(Uuid::from_u128(1)));
+            for (lane, places, why) in [
+                (Lane::Unauthenticated, SHORT, Unavailable::Overloaded),
+                (Lane::Probe, SHORT, Unavailable::Overloaded),
+                (owner, 3, Unavailable::ReadQueueFull),
+            ] {
+                let (slow, finish) = Slow::new();
+                let reads: Vec<_> = (0..places).map(|_| fixture.start(lane, &slow)).collect();
+                until(|| slow.started.load(Ordering::SeqCst) == places).await;
+                assert!(is_refused(&fixture.check(lane).await, why), "{lane:?}");
+                drop(finish);
+                for read in reads {
+                    assert!(read.await.unwrap().is_ok(), "{lane:?}");
+                }
             }
         });
     }

@@ -19,10 +19,10 @@ use super::access::{
 };
 use super::auth::Authenticated;
 use super::call::Call;
-use super::connection::Unanswered;
+use super::connection::RequestHandle;
 use super::error::ApiError;
-use super::limits::Budget;
 use super::rate_limit_headers::write_headers;
+use super::rate_limits::Budget;
 use super::request_log::RequestId;
 use super::{ApiState, deliveries, endpoints, events, health, tokens, workspaces};
 use crate::domain::access::{Caller, Scopes, Visibility};
@@ -163,17 +163,17 @@ async fn admit(
         Found::WrongMethod(allowed) => return Err(ApiError::MethodNotAllowed(allowed)),
         Found::Nothing => return Err(ApiError::UnknownPath),
     };
-    let unanswered = request.conn_data::<Unanswered>().cloned();
+    let handle = request.conn_data::<RequestHandle>().cloned();
     let (caller, rate_limit) = match &authenticated {
         None if open => (NOBODY, None),
         None => return Err(ApiError::Unauthorized),
         Some(Authenticated { caller, .. }) => {
             authorize(route.access, caller)?;
-            if let Some(unanswered) = &unanswered {
-                unanswered.attribute(caller.account());
+            if let Some(handle) = &handle {
+                handle.attribute(caller.owner());
             }
             let now = state.clock.monotonic();
-            let rate_limit = state.limits.count(caller, route.budget(), now)?;
+            let rate_limit = state.rate_limits.count(caller, route.budget(), now)?;
             (*caller, rate_limit)
         }
     };
@@ -185,7 +185,7 @@ async fn admit(
         id: id.to_owned(),
         request: request.clone(),
         payload: Some(payload),
-        unanswered,
+        handle,
     };
     Ok((route, call, rate_limit))
 }
@@ -207,9 +207,9 @@ async fn authenticate(
         .auth
         .caller(headers, &state.store, &state.readers, now);
     match found.await {
-        Err(ApiError::InvalidToken) => {
-            Err(state.limits.bad_token(request, state.clock.monotonic()))
-        }
+        Err(ApiError::InvalidToken) => Err(state
+            .rate_limits
+            .bad_token(request, state.clock.monotonic())),
         other => other,
     }
 }

@@ -82,7 +82,7 @@ fn is_this_machine(host: &str, port: u16) -> bool {
 /// Does not check requests with a token, which no page has unless the user gave it one; requests of the API,
 /// which need a token, and for which CORS names the allowed origins; requests through a reverse proxy, whose
 /// names the operator chose; and requests without a browser's headers, which come from other programs.
-pub(super) async fn keep_out<B: MessageBody + 'static>(
+pub(super) async fn refuse_foreign_origins<B: MessageBody + 'static>(
     own: SocketAddr,
     request: ServiceRequest,
     next: Next<B>,
@@ -94,7 +94,7 @@ pub(super) async fn keep_out<B: MessageBody + 'static>(
         || FORWARDING.iter().any(|name| headers.contains_key(name))
         || BASES.iter().any(|base| request.path().starts_with(base));
     if !is_free && let Err(why) = check(headers, own.port()) {
-        let refused = ApiError::NotFromHere(why).response("");
+        let refused = ApiError::ForeignOrigin(why).response("");
         return Ok(request.into_response(refused).map_into_right_body());
     }
     Ok(next.call(request).await?.map_into_left_body())

@@ -16,8 +16,8 @@ use actix_web::middleware::from_fn;
 use actix_web::rt::net::TcpStream;
 
 use super::application::configure;
-use super::connection::{Connection, Connections, Limits};
-use super::state::{ApiState, flush_now_and_then};
+use super::connection::{Connection, ConnectionLimits, ConnectionTable};
+use super::state::{ApiState, flush_periodically};
 use super::{request_log, same_machine};
 
 /// The time in which the head of a connection's first request must arrive. It stops clients that hold
@@ -35,10 +35,10 @@ const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// body, and at worst waits some seconds for the store. A client must take at least 64 KiB of its response in
 /// 30 s: two kilobytes a second, less than any network over which lists can be read. The limit can't be
 /// lower, because a socket reports room only when a third of its buffer is free.
-pub(super) const LIMITS: Limits = Limits {
+pub(super) const LIMITS: ConnectionLimits = ConnectionLimits {
     idle: Duration::from_secs(80),
     request: Duration::from_mins(1),
-    answer: Duration::from_secs(30),
+    response: Duration::from_secs(30),
     taken: 64 << 10,
     connections: 4096,
     bytes: 32 << 20,
@@ -74,7 +74,7 @@ pub fn serve(
 ) -> io::Result<Server> {
     let per_worker = connections / workers();
     let largest = usize::try_from(state.settings.max_body_bytes).unwrap_or(usize::MAX);
-    let limits = Limits {
+    let limits = ConnectionLimits {
         connections: per_worker.clamp(CONNECTIONS_MIN, LIMITS.connections),
         bytes: LIMITS.bytes.max(BODIES_MIN.saturating_mul(largest)),
         ..LIMITS
@@ -93,11 +93,11 @@ fn workers() -> usize {
 pub(super) fn serve_within(
     listener: TcpListener,
     state: Arc<ApiState>,
-    limits: Limits,
+    limits: ConnectionLimits,
 ) -> io::Result<Server> {
     let addr = listener.local_addr()?;
     bound_send_buffers(&listener)?;
-    flush_now_and_then(&state);
+    flush_periodically(&state);
     let builder = Server::build();
     let stopping = builder.graceful_shutdown_signal();
     // The same as `HttpServer` does, but with each stream wrapped in a `Connection`.
@@ -105,7 +105,7 @@ pub(super) fn serve_within(
         let (state, stopping) = (Arc::clone(&state), stopping.clone());
         let app = App::new()
             .wrap(from_fn(move |request, next| {
-                same_machine::keep_out(addr, request, next)
+                same_machine::refuse_foreign_origins(addr, request, next)
             }))
             .wrap(from_fn(request_log::each_request))
             .configure(move |config| configure(config, &state))
@@ -122,13 +122,13 @@ pub(super) fn serve_within(
             .local_addr(addr)
             .on_connect_ext(|stream: &Connection<TcpStream>, data| {
                 data.insert(stream.streaming());
-                data.insert(stream.unanswered());
+                data.insert(stream.request_handle());
             })
             .h1(map_config(app, |()| AppConfig::default()));
-        let connections = Connections::new(limits);
+        let table = ConnectionTable::new(limits);
         fn_service(move |stream: TcpStream| {
             let peer = peer(&stream);
-            ready(Ok::<_, DispatchError>((connections.admit(stream), peer)))
+            ready(Ok::<_, DispatchError>((table.admit(stream), peer)))
         })
         .and_then(http)
     };

@@ -39,7 +39,7 @@ pub(super) struct Rows<T> {
     /// The text before the rows; empty once it is rendered.
     before: Vec<u8>,
     /// The text after the rows.
-    behind: Vec<u8>,
+    after: Vec<u8>,
     is_first: bool,
     /// Rows that are read, but not rendered yet.
     ready: Vec<Row<T>>,
@@ -55,7 +55,7 @@ struct Open {
     payload: LongPayload,
     from: u64,
     /// The JSON after the text of the payload.
-    behind: Vec<u8>,
+    after: Vec<u8>,
 }
 
 impl<T: Render> Rows<T> {
@@ -63,7 +63,7 @@ impl<T: Render> Rows<T> {
     pub(super) fn list(paged: Paged<T>, meta: &impl Serialize, read: Read<T>) -> Self {
         Self {
             before: b"{\"data\":[".to_vec(),
-            behind: [b"],\"meta\":", &*to_json(meta), b"}"].concat(),
+            after: [b"],\"meta\":", &*to_json(meta), b"}"].concat(),
             is_first: true,
             ready: paged.rows,
             numbers: paged.rest,
@@ -77,7 +77,7 @@ impl<T: Render> Rows<T> {
     pub(super) fn one(row: Row<T>) -> Self {
         Self {
             before: Vec::new(),
-            behind: Vec::new(),
+            after: Vec::new(),
             is_first: true,
             ready: vec![row],
             numbers: Vec::new(),
@@ -111,12 +111,12 @@ impl<T: Render> Rows<T> {
         self.open = Some(Open {
             payload,
             from: 0,
-            behind: json[place..].to_vec(),
+            after: json[place..].to_vec(),
         });
     }
 
     /// Renders the next piece of a payload, and after the last piece the end of its row.
-    fn go_on(
+    fn render_piece(
         &mut self,
         open: Open,
         store: &dyn Store,
@@ -128,7 +128,7 @@ impl<T: Render> Rows<T> {
         out.extend_from_slice(json.get(quotes).unwrap_or_default());
         match piece.next {
             Some(from) => self.open = Some(Open { from, ..open }),
-            None => out.extend_from_slice(&open.behind),
+            None => out.extend_from_slice(&open.after),
         }
         Ok(())
     }
@@ -138,7 +138,7 @@ impl<T: Render + Send> Slices for Rows<T> {
     fn next(&mut self, store: &dyn Store) -> Result<Vec<u8>, StoreError> {
         let mut out = std::mem::take(&mut self.before);
         if let Some(open) = self.open.take() {
-            self.go_on(open, store, &mut out)?;
+            self.render_piece(open, store, &mut out)?;
         } else {
             if self.ready.is_empty() {
                 let part = (self.read)(store, &self.numbers[self.done..], READ_BYTES)?;
@@ -150,7 +150,7 @@ impl<T: Render + Send> Slices for Rows<T> {
             }
         }
         if self.is_over() {
-            out.append(&mut self.behind);
+            out.append(&mut self.after);
         }
         Ok(out)
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::auth::Auth;
 use super::large_bodies::LargeBodies;
-use super::limits::Limits;
+use super::rate_limits::RateLimits;
 use super::readers::Readers;
 use crate::config::ApiSettings;
 use crate::domain::clock::Clock;
@@ -28,7 +28,7 @@ pub struct ApiState {
     pub(super) policy: NetworkPolicy,
     pub(super) readiness: Readiness,
     pub(super) auth: Auth,
-    pub(super) limits: Limits,
+    pub(super) rate_limits: RateLimits,
     pub(super) readers: Readers,
     pub(super) large_bodies: LargeBodies,
     stopping: AtomicBool,
@@ -47,7 +47,7 @@ impl ApiState {
         Self {
             store,
             clock,
-            limits: Limits::new(&settings),
+            rate_limits: RateLimits::new(&settings),
             settings,
             policy,
             readiness,
@@ -75,7 +75,7 @@ impl ApiState {
 }
 
 /// Starts a task that stores the tokens' `last_used_at` from time to time, while the server runs.
-pub(super) fn flush_now_and_then(state: &Arc<ApiState>) {
+pub(super) fn flush_periodically(state: &Arc<ApiState>) {
     let state = Arc::downgrade(state);
     actix_web::rt::spawn(async move {
         loop {

@@ -100,7 +100,7 @@ impl Streamed {
         let request_id = request_id.get().map_or("-", RequestId::as_str).to_owned();
         let source = Source {
             state: Arc::clone(&call.state),
-            lane: call.lane().of_answer(),
+            lane: call.lane().of_response(),
             known: Cell::new(call.authenticated),
             access: call.access,
             request_id,
@@ -145,12 +145,12 @@ impl Source {
         let now = state.clock.now();
         let outdated = |known: &Authenticated| state.auth.is_outdated(known, now);
         if let Some(known) = self.known.get().filter(outdated) {
-            let again = state
+            let renewed = state
                 .auth
-                .again(&known, &state.store, &state.readers, now)
+                .reauthenticate(&known, &state.store, &state.readers, now)
                 .await?;
-            authorize(self.access, &again.caller)?;
-            self.known.set(Some(again));
+            authorize(self.access, &renewed.caller)?;
+            self.known.set(Some(renewed));
         }
         let render = move |store: &dyn Store| {
             loop {

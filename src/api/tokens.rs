@@ -93,7 +93,7 @@ pub(super) async fn update(mut call: Call) -> Result<HttpResponse, ApiError> {
     };
     let (id, by) = (id.take(&ok), Actor::Caller(call.caller));
     let token = call.state.store.update_token(by, id, patch).await?;
-    call.state.auth.forget();
+    call.state.auth.invalidate();
     Ok(json(StatusCode::OK, &Rendered(&token)))
 }
 
@@ -111,6 +111,6 @@ pub(super) async fn revoke(call: Call) -> Result<HttpResponse, ApiError> {
         Descendants::Revoked
     };
     call.state.store.revoke_token(by, id, descendants).await?;
-    call.state.auth.forget();
+    call.state.auth.invalidate();
     Ok(HttpResponse::NoContent().finish())
 }

@@ -74,6 +74,6 @@ pub(super) async fn delete(call: Call) -> Result<HttpResponse, ApiError> {
         .store
         .delete_workspace(call.caller.visibility, id)
         .await?;
-    call.state.auth.forget();
+    call.state.auth.invalidate();
     Ok(HttpResponse::NoContent().finish())
 }

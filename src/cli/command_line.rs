@@ -15,7 +15,7 @@ use super::token::Token;
 use super::workspace::Workspace;
 use crate::domain::clock::SystemClock;
 use crate::fatal;
-use crate::log_queue::{self, LAST_WORDS};
+use crate::log_queue::{self, FLUSH_TIMEOUT};
 
 /// A self-hosted webhook sender: durable, signed, retried, replayable.
 #[derive(Debug, Parser)]
@@ -50,8 +50,15 @@ pub fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(usage) => return output::usage(&usage),
     };
-    log::init(&cli.log, cli.command.default_filter());
-    let code = match catch_unwind(AssertUnwindSafe(|| cli.command.run())) {
+    let work = || {
+        let logging = log::init(&cli.log, cli.command.default_filter());
+        // A tool does without the thread: its lines are few, and written at its end.
+        if cli.command.is_server() {
+            logging?;
+        }
+        cli.command.run()
+    };
+    let code = match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(error)) if error.is::<ReaderGone>() => ExitCode::SUCCESS,
         Ok(Err(error)) => {
@@ -63,7 +70,7 @@ pub fn run() -> ExitCode {
             .try_into()
             .map_or(ExitCode::FAILURE, u8::into),
     };
-    log_queue::flush(LAST_WORDS);
+    log_queue::flush(FLUSH_TIMEOUT);
     code
 }
 
@@ -74,6 +81,10 @@ pub fn command() -> clap::Command {
 }
 
 impl Command {
+    fn is_server(&self) -> bool {
+        matches!(self, Self::Serve(_) | Self::Dev(_))
+    }
+
     /// Returns the log filter that applies unless the operator sets another one: `info` for `serve`, `warn`
     /// for all other commands.
     fn default_filter(&self) -> &'static str {

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::panic::PanicHookInfo;
 
+use anyhow::Context;
 use clap::{Args, ValueEnum};
 use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
@@ -101,7 +102,10 @@ impl MakeWriter<'_> for MakeQueueWriter {
 }
 
 /// Starts the log. The program calls this once.
-pub(super) fn init(settings: &LogSettings, default_filter: &str) {
+///
+/// # Errors
+/// The system cannot start the thread that writes the log.
+pub(super) fn init(settings: &LogSettings, default_filter: &str) -> anyhow::Result<()> {
     let filter = settings.log_level.as_deref().unwrap_or(default_filter);
     let filter = EnvFilter::new(format!("{filter},{QUOTING}"));
     let colors = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
@@ -115,8 +119,8 @@ pub(super) fn init(settings: &LogSettings, default_filter: &str) {
         LogFormat::Text => logs.init(),
         LogFormat::Json => logs.json().flatten_event(true).init(),
     }
-    log_queue::start();
     std::panic::set_hook(Box::new(report_panic));
+    log_queue::start().context("cannot start the thread that writes the log")
 }
 
 /// The most characters of a panic's message that are logged.

@@ -7,7 +7,7 @@ use anyhow::Context;
 use thiserror::Error;
 
 use crate::api::objects::{Render, Rendered};
-use crate::log_queue::{self, LAST_WORDS};
+use crate::log_queue::{self, FLUSH_TIMEOUT};
 
 /// The error when the reader of stdout has closed it early, as `head` does. The command then succeeds.
 #[derive(Debug, Error)]
@@ -50,7 +50,7 @@ pub(super) fn usage(usage: &clap::Error) -> ExitCode {
     match shown {
         Err(error) if !usage.use_stderr() && error.kind() != ErrorKind::BrokenPipe => {
             remark(&format!("hookpost: cannot write to stdout: {error}"));
-            log_queue::flush(LAST_WORDS);
+            log_queue::flush(FLUSH_TIMEOUT);
             ExitCode::FAILURE
         }
         _ => u8::try_from(usage.exit_code()).map_or(ExitCode::FAILURE, u8::into),
@@ -59,7 +59,7 @@ pub(super) fn usage(usage: &clap::Error) -> ExitCode {
 
 fn print(text: &str) -> io::Result<()> {
     // On a terminal, earlier remarks must appear before the result.
-    log_queue::flush(LAST_WORDS);
+    log_queue::flush(FLUSH_TIMEOUT);
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes())?;
     stdout.flush()

@@ -48,7 +48,7 @@ mod unix {
     use tokio::signal::unix::{Signal, SignalKind, signal};
 
     use super::Hangup;
-    use crate::log_queue::{self, LAST_WORDS};
+    use crate::log_queue::{self, FLUSH_TIMEOUT};
 
     /// The number of the signal "file size limit exceeded"; the same on Linux and macOS.
     const SIGXFSZ: i32 = 25;
@@ -97,7 +97,7 @@ mod unix {
             actix_web::rt::spawn(async move {
                 stops.next().await;
                 tracing::warn!("stopped at once; deliveries that were cut off are made again");
-                log_queue::flush(LAST_WORDS);
+                log_queue::flush(FLUSH_TIMEOUT);
                 std::process::exit(1);
             });
         })

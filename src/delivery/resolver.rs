@@ -231,7 +231,7 @@ impl Resolver {
         }
         let shared = Arc::clone(&self.shared);
         let work = move || shared.work();
-        let started = vital::start_one_of_many("look-up", THREAD_STACK_BYTES, work);
+        let started = vital::start_pool_thread("look-up", THREAD_STACK_BYTES, work);
         match started {
             Ok(_detached) => state.threads += 1,
             // The system gives no thread. The look-up stays queued: a running thread takes it, or the next

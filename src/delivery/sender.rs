@@ -194,7 +194,7 @@ impl Senders {
             return Err(std::io::ErrorKind::WouldBlock.into());
         }
         let shared = self.shared.clone();
-        let thread = vital::start_one_of_many("sender", STACK_BYTES, move || run(&shared))?;
+        let thread = vital::start_pool_thread("sender", STACK_BYTES, move || run(&shared))?;
         work.threads.push(thread);
         work.running += 1;
         work.starting += 1;

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::clock::Timestamp;
+use super::owner::Owner;
 
 /// A permission of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -283,13 +284,12 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Returns the id to which the server charges what the caller uses. All tokens of a workspace share the
-    /// id of the workspace; an admin token has its own.
+    /// Returns the owner of what the caller uses.
     #[must_use]
-    pub const fn account(&self) -> Uuid {
+    pub const fn owner(&self) -> Owner {
         match self.visibility {
-            Visibility::All => self.token_id,
-            Visibility::Workspace(id) => id,
+            Visibility::All => Owner::new(self.token_id),
+            Visibility::Workspace(id) => Owner::new(id),
         }
     }
 

@@ -185,3 +185,32 @@ fn without_a_thread_the_end_writes_what_waits() {
     queue.drain(&mut out);
     assert_eq!(out, b"a\nb\n");
 }
+
+#[test]
+fn lines_that_the_end_has_written_take_no_room() {
+    let queue = LogQueue::new();
+    let line = vec![b'x'; QUEUE_BYTES / 4];
+    for _ in 0..10 {
+        queue.push(&line, true);
+        let mut out = Vec::new();
+        queue.drain(&mut out);
+        assert_eq!(out.len(), line.len());
+    }
+    let state = queue.lock();
+    assert_eq!((state.bytes, state.lost), (0, 0));
+}
+
+#[test]
+fn a_line_that_the_end_cannot_write_is_counted() {
+    let (script, for_output) = channel();
+    let (for_test, _written) = channel();
+    let mut out = Scripted {
+        script: for_output,
+        written: for_test,
+    };
+    let queue = LogQueue::new();
+    queue.push(b"lost\n", true);
+    script.send(Err(ErrorKind::BrokenPipe.into())).unwrap();
+    queue.drain(&mut out);
+    assert_eq!(queue.lock().lost, 1);
+}

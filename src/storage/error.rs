@@ -72,6 +72,10 @@ pub enum Unavailable {
     /// Too many reads of the same caller's workspace wait already, or have waited for too long.
     #[error("too many reads of the workspace wait")]
     ReadQueueFull,
+    /// Too many requests for which no workspace counts wait for a read already, or this one has waited for too
+    /// long.
+    #[error("the server is overloaded")]
+    Overloaded,
     /// The disk is full, or the database has reached its largest size.
     #[error("the disk is full")]
     DiskFull,

@@ -12,21 +12,19 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use uuid::Uuid;
+use crate::domain::owner::Owner;
 
-/// The id of a workspace or an admin token; `None` for all connections without a valid token.
-pub(super) type Owner = Option<Uuid>;
-
-/// The bytes that the connections of one owner hold.
+/// The bytes that the connections of one owner hold, or all connections without a valid token.
 #[derive(Debug)]
 pub(super) struct Account {
-    pub(super) owner: Owner,
+    /// `None` for all connections without a valid token.
+    pub(super) owner: Option<Owner>,
     bytes: Cell<usize>,
     connections: Cell<usize>,
 }
 
 impl Account {
-    fn of(owner: Owner) -> Rc<Self> {
+    fn of(owner: Option<Owner>) -> Rc<Self> {
         Rc::new(Self {
             owner,
             bytes: Cell::new(0),
@@ -44,7 +42,7 @@ impl Account {
 pub(super) struct Accounts {
     unauthenticated: Rc<Account>,
     /// The accounts of owners with a connection.
-    owned: RefCell<HashMap<Uuid, Rc<Account>>>,
+    owned: RefCell<HashMap<Owner, Rc<Account>>>,
     total: Cell<usize>,
     /// The number of accounts that hold anything.
     holders: Cell<usize>,
@@ -66,13 +64,13 @@ impl Accounts {
         self.total.get()
     }
 
-    /// Returns the account of `owner`, for one more connection; makes it if there is none.
-    pub(super) fn join(&self, owner: Owner) -> Rc<Account> {
+    /// Returns the account of `owner`, or the shared one, for one more connection; makes it if there is none.
+    pub(super) fn join(&self, owner: Option<Owner>) -> Rc<Account> {
         let account = match owner {
             None => Rc::clone(&self.unauthenticated),
-            Some(id) => {
+            Some(named) => {
                 let mut owned = self.owned.borrow_mut();
-                Rc::clone(owned.entry(id).or_insert_with(|| Account::of(owner)))
+                Rc::clone(owned.entry(named).or_insert_with(|| Account::of(owner)))
             }
         };
         account.connections.set(account.connections.get() + 1);
@@ -84,8 +82,8 @@ impl Accounts {
     pub(super) fn leave(&self, account: &Account) {
         let left = account.connections.get() - 1;
         account.connections.set(left);
-        if let (Some(id), 0) = (account.owner, left) {
-            self.owned.borrow_mut().remove(&id);
+        if let (Some(owner), 0) = (account.owner, left) {
+            self.owned.borrow_mut().remove(&owner);
         }
     }
 

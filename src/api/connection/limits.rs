@@ -4,14 +4,14 @@ use std::time::Duration;
 
 /// The times that a connection may stay at each stage, and the most that a worker's connections may hold.
 #[derive(Clone, Copy, Debug)]
-pub(in super::super) struct Limits {
+pub(in super::super) struct ConnectionLimits {
     /// The time without a byte of a request.
     pub(in super::super) idle: Duration,
     /// The time from the first byte of a request to the first of its response.
     pub(in super::super) request: Duration,
     /// The time in which a client that has not taken all of its response must take at least
     /// [`taken`](Self::taken) bytes.
-    pub(in super::super) answer: Duration,
+    pub(in super::super) response: Duration,
     /// The bytes of a response that a client must take in that time.
     pub(in super::super) taken: usize,
     /// The connections of one worker, beyond which it closes the oldest.

@@ -6,16 +6,16 @@ use std::task::{Context, Waker};
 use std::time::Instant;
 
 use super::accounts::Account;
+use super::limits::ConnectionLimits;
 #[cfg(test)]
-use super::accounts::Owner;
-use super::limits::Limits;
+use crate::domain::owner::Owner;
 
 /// The stage of a connection: the thing that it waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
     Idle,
     Request,
-    Answer,
+    Response,
     /// Between two slices of a response.
     Rendering,
 }
@@ -47,8 +47,9 @@ pub(super) struct ConnectionState {
     pub(super) progress: Cell<Progress>,
     /// True if the handler must refuse the request; further bytes of it are not kept.
     pub(super) refused: Cell<bool>,
-    /// True while actix-http drops the rest of a request that has its response.
-    pub(super) drains: Cell<bool>,
+    /// True while the connection drains: actix-http reads and drops the rest of a request that has its
+    /// response.
+    pub(super) draining: Cell<bool>,
     /// The waker of the handler, for a refusal.
     refusal: RefCell<Option<Waker>>,
     /// True while more of the response is still to be rendered.
@@ -57,13 +58,13 @@ pub(super) struct ConnectionState {
     taken: Cell<usize>,
     taken_since: Cell<Instant>,
     waker: RefCell<Option<Waker>>,
-    /// Its index in the list of connections.
-    pub(super) place: Cell<usize>,
+    /// Its index in the table of connections.
+    pub(super) index: Cell<usize>,
 }
 
 impl ConnectionState {
     /// Returns the state of a new connection.
-    pub(super) fn new(account: Rc<Account>, place: usize, now: Instant) -> Self {
+    pub(super) fn new(account: Rc<Account>, index: usize, now: Instant) -> Self {
         Self {
             stage: Cell::new(Stage::Idle),
             since: Cell::new(now),
@@ -74,13 +75,13 @@ impl ConnectionState {
             account: RefCell::new(account),
             progress: Cell::new(Progress::Unread),
             refused: Cell::new(false),
-            drains: Cell::new(false),
+            draining: Cell::new(false),
             refusal: RefCell::default(),
             streams: Cell::new(false),
             taken: Cell::new(0),
             taken_since: Cell::new(now),
             waker: RefCell::default(),
-            place: Cell::new(place),
+            index: Cell::new(index),
         }
     }
 
@@ -108,15 +109,15 @@ impl ConnectionState {
 
     /// Returns the owner that its bytes count for.
     #[cfg(test)]
-    pub(super) fn owner(&self) -> Owner {
+    pub(super) fn owner(&self) -> Option<Owner> {
         self.account.borrow().owner
     }
 
     /// Reports whether giving the connection up can free memory.
-    pub(super) fn holds_for_client(&self) -> bool {
+    pub(super) fn can_be_given_up(&self) -> bool {
         match self.stage.get() {
             Stage::Request => self.progress.get() != Progress::Kept,
-            Stage::Answer => true,
+            Stage::Response => true,
             Stage::Idle | Stage::Rendering => false,
         }
     }
@@ -140,19 +141,19 @@ impl ConnectionState {
         wake(&self.waker);
     }
 
-    pub(super) fn wake_by(&self, context: &Context<'_>) {
-        wake_by(&self.waker, context);
+    pub(super) fn register_waker(&self, context: &Context<'_>) {
+        register_waker(&self.waker, context);
     }
 
-    pub(super) fn tell_of_refusal(&self, context: &Context<'_>) {
-        wake_by(&self.refusal, context);
+    pub(super) fn register_refusal_waker(&self, context: &Context<'_>) {
+        register_waker(&self.refusal, context);
     }
 
-    pub(super) fn is_overdue(&self, limits: &Limits, now: Instant) -> bool {
+    pub(super) fn is_overdue(&self, limits: &ConnectionLimits, now: Instant) -> bool {
         let (since, limit) = match self.stage.get() {
             Stage::Idle => (&self.since, limits.idle),
             Stage::Request | Stage::Rendering => (&self.since, limits.request),
-            Stage::Answer => (&self.taken_since, limits.answer),
+            Stage::Response => (&self.taken_since, limits.response),
         };
         now.saturating_duration_since(since.get()) >= limit
     }
@@ -165,7 +166,7 @@ fn wake(waker: &RefCell<Option<Waker>>) {
     }
 }
 
-fn wake_by(waker: &RefCell<Option<Waker>>, context: &Context<'_>) {
+fn register_waker(waker: &RefCell<Option<Waker>>, context: &Context<'_>) {
     let mut waker = waker.borrow_mut();
     match &mut *waker {
         Some(waker) => waker.clone_from(context.waker()),

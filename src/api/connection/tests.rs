@@ -7,6 +7,7 @@ use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::domain::owner::Owner;
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
 const ANSWER: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
@@ -58,7 +59,7 @@ impl Wake for Wakes {
 /// A connection, used as actix-http uses it.
 struct Framework {
     connection: Connection<Sent>,
-    connections: Rc<Connections>,
+    table: Rc<ConnectionTable>,
     wakes: Arc<Wakes>,
 }
 
@@ -67,10 +68,10 @@ impl Framework {
     fn with(sent: &[&[u8]], test: impl FnOnce(Self)) {
         actix_web::rt::System::new().block_on(async {
             let minute = Duration::from_mins(1);
-            let connections = Connections::new(Limits {
+            let table = ConnectionTable::new(ConnectionLimits {
                 idle: 3 * minute,
                 request: minute,
-                answer: 3 * minute,
+                response: 3 * minute,
                 taken: 1,
                 connections: 1,
                 bytes: usize::MAX,
@@ -78,8 +79,8 @@ impl Framework {
             });
             let sent = sent.iter().map(|bytes| bytes.to_vec()).collect();
             test(Self {
-                connection: connections.admit(Sent(sent)),
-                connections,
+                connection: table.admit(Sent(sent)),
+                table,
                 wakes: Arc::default(),
             });
         });
@@ -167,7 +168,7 @@ fn the_time_of_a_request_that_is_held_back_begins_when_it_is_read() {
         assert_eq!(stage(&framework), Stage::Request);
         assert_eq!(framework.read(), None);
         let later = Instant::now() + Duration::from_mins(2);
-        framework.connections.close_overdue(later);
+        framework.table.close_overdue(later);
         assert_eq!(framework.wakes(), 1);
         assert_eq!(framework.read().unwrap(), b"", "it is given up");
     });
@@ -179,7 +180,7 @@ fn a_connection_that_is_given_up_gives_no_more_bytes() {
         framework.read();
         assert_eq!(framework.read(), None);
         let later = Instant::now() + Duration::from_mins(2);
-        framework.connections.close_overdue(later);
+        framework.table.close_overdue(later);
         assert_eq!(framework.wakes(), 1);
         framework.answer();
         assert_eq!(framework.read().unwrap(), b"");
@@ -199,12 +200,12 @@ fn the_rest_of_a_body_whose_request_is_answered_is_not_counted() {
         Framework::with(&[head, b"yyyy"], |mut framework| {
             framework.read();
             assert_eq!(held(&framework), head.len());
-            assert!(!framework.connection.state.drains.get());
+            assert!(!framework.connection.state.draining.get());
             framework.answer();
             assert_eq!(held(&framework), 0);
             assert_eq!(framework.read().unwrap(), b"yyyy");
             assert_eq!(held(&framework), 0);
-            assert!(framework.connection.state.drains.get());
+            assert!(framework.connection.state.draining.get());
         });
     }
     // With a lost boundary, bytes still count.
@@ -225,8 +226,8 @@ fn a_client_that_waits_for_100_continue_stays_at_the_stage_of_its_request() {
     let head: &[u8] = b"POST / HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\n";
     Framework::with(&[head, b"body"], |mut framework| {
         framework.read();
-        let owner = uuid::Uuid::from_u128(1);
-        framework.connection.unanswered().attribute(owner);
+        let owner = Owner::new(uuid::Uuid::from_u128(1));
+        framework.connection.request_handle().attribute(owner);
         let mut context = Context::from_waker(Waker::noop());
         let interim = b"HTTP/1.1 100 Continue\r\n\r\n";
         let written = Pin::new(&mut framework.connection).poll_write(&mut context, interim);
@@ -271,20 +272,20 @@ impl AsyncWrite for Sips {
 
 /// Runs a test with a client that takes its response byte by byte. It must take 50 bytes in a minute, and its
 /// worker may hold `bytes`.
-fn sipped(bytes: usize, test: impl FnOnce(&Connections, &mut dyn FnMut(&[u8]) -> Sip)) {
+fn sipped(bytes: usize, test: impl FnOnce(&ConnectionTable, &mut dyn FnMut(&[u8]) -> Sip)) {
     actix_web::rt::System::new().block_on(async {
-        let connections = Connections::new(Limits {
+        let table = ConnectionTable::new(ConnectionLimits {
             idle: MINUTE,
             request: MINUTE,
-            answer: MINUTE,
+            response: MINUTE,
             taken: 50,
             connections: 1,
             bytes,
             period: MINUTE,
         });
-        let mut connection = connections.admit(Sips::default());
+        let mut connection = table.admit(Sips::default());
         let mut context = Context::from_waker(Waker::noop());
-        test(&connections, &mut |answer| {
+        test(&table, &mut |answer| {
             Pin::new(&mut connection).poll_write(&mut context, answer)
         });
     });
@@ -302,7 +303,7 @@ fn is_given_up(sip: &Sip) -> bool {
 fn a_client_that_takes_its_response_byte_by_byte_is_given_up() {
     // The minute begins with the first byte, or with the one that completes the 50.
     for (sips, is_enough) in [(2, false), (49, false), (50, true)] {
-        sipped(usize::MAX, |connections, sip| {
+        sipped(usize::MAX, |table, sip| {
             let mut sip = || (sip(&[b'x'; 100]), sip(&[b'x'; 100])).0;
             assert!(matches!(sip(), Poll::Ready(Ok(1))));
             let began = Instant::now();
@@ -310,7 +311,7 @@ fn a_client_that_takes_its_response_byte_by_byte_is_given_up() {
             for _ in 1..sips {
                 assert!(matches!(sip(), Poll::Ready(Ok(1))));
             }
-            connections.close_overdue(began + MINUTE);
+            table.close_overdue(began + MINUTE);
             assert_eq!(is_given_up(&sip()), !is_enough, "{sips}");
         });
     }

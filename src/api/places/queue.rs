@@ -16,7 +16,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use uuid::Uuid;
+use crate::domain::owner::Owner;
 
 /// The share of the places that one workspace may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,10 +40,10 @@ pub(super) struct Queue<W> {
     share: Share,
     waiting: usize,
     next_ticket: u64,
-    accounts: HashMap<Uuid, Account<W>>,
+    accounts: HashMap<Owner, Account<W>>,
 }
 
-/// The work of one workspace or admin token.
+/// The work of one owner.
 #[derive(Debug)]
 struct Account<W> {
     /// The times at which its work under way began.
@@ -78,10 +78,10 @@ impl<W> Queue<W> {
     }
 
     /// Adds work, and returns its ticket. [`next`](Self::next) then returns the work whose turn it is.
-    pub(super) fn wait(&mut self, key: Uuid, work: W, now: Instant) -> u64 {
+    pub(super) fn wait(&mut self, owner: Owner, work: W, now: Instant) -> u64 {
         let used = self.accounts.values().map(|account| account.used_by(now));
         let least = used.min().unwrap_or_default();
-        let account = self.accounts.entry(key).or_insert_with(|| Account {
+        let account = self.accounts.entry(owner).or_insert_with(|| Account {
             running: Vec::new(),
             waiting: VecDeque::new(),
             used: least,
@@ -97,21 +97,21 @@ impl<W> Queue<W> {
     ///
     /// # Errors
     /// [`Full`]
-    pub(super) fn room_for(&self, key: Uuid) -> Result<(), Full> {
-        let own = self.accounts.get(&key);
+    pub(super) fn room_for(&self, owner: Owner) -> Result<(), Full> {
+        let own = self.accounts.get(&owner);
         let own = own.map_or(0, |account| account.waiting.len());
         let fits = own < WAITING_OF_ONE && self.waiting < WAITING_IN_ALL;
         fits.then_some(()).ok_or(Full)
     }
 
     /// Gives a free place to the work whose turn it is, and returns that work.
-    pub(super) fn next(&mut self, now: Instant) -> Option<(Uuid, W)> {
+    pub(super) fn next(&mut self, now: Instant) -> Option<(Owner, W)> {
         let (free, share) = (self.free, self.share);
         let may = |account: &Account<W>| match share {
             Share::LeavesRoom => account.running.len() < free,
             Share::All => free > 0,
         };
-        let (key, account) = self
+        let (owner, account) = self
             .accounts
             .iter_mut()
             .filter(|(_, account)| !account.waiting.is_empty() && may(account))
@@ -123,12 +123,12 @@ impl<W> Queue<W> {
         account.running.push(now);
         self.waiting -= 1;
         self.free -= 1;
-        Some((*key, work))
+        Some((*owner, work))
     }
 
     /// Frees the place of work that began then.
-    pub(super) fn end(&mut self, key: Uuid, began: Instant, now: Instant) {
-        let Some(account) = self.accounts.get_mut(&key) else {
+    pub(super) fn end(&mut self, owner: Owner, began: Instant, now: Instant) {
+        let Some(account) = self.accounts.get_mut(&owner) else {
             return;
         };
         let Some(at) = account.running.iter().position(|one| *one == began) else {
@@ -138,27 +138,27 @@ impl<W> Queue<W> {
         let took = now.saturating_duration_since(began);
         account.used = account.used.saturating_add(took);
         self.free += 1;
-        self.forget(key);
+        self.remove_if_idle(owner);
     }
 
     /// Removes work that waits no longer. Does nothing to work that already has a place.
-    pub(super) fn leave(&mut self, key: Uuid, ticket: u64) {
-        let Some(account) = self.accounts.get_mut(&key) else {
+    pub(super) fn leave(&mut self, owner: Owner, ticket: u64) {
+        let Some(account) = self.accounts.get_mut(&owner) else {
             return;
         };
         let waiting = &mut account.waiting;
         if let Ok(at) = waiting.binary_search_by_key(&ticket, |(ticket, _)| *ticket) {
             waiting.remove(at);
             self.waiting -= 1;
-            self.forget(key);
+            self.remove_if_idle(owner);
         }
     }
 
-    fn forget(&mut self, key: Uuid) {
-        let is_over =
+    fn remove_if_idle(&mut self, owner: Owner) {
+        let is_idle =
             |account: &Account<W>| account.running.is_empty() && account.waiting.is_empty();
-        if self.accounts.get(&key).is_some_and(is_over) {
-            self.accounts.remove(&key);
+        if self.accounts.get(&owner).is_some_and(is_idle) {
+            self.accounts.remove(&owner);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use super::super::connection::Limits;
+use super::super::connection::ConnectionLimits;
 use super::super::server::LIMITS;
 use super::TestApi;
 use super::socket::Served;
@@ -15,10 +15,10 @@ const NEVER: Duration = Duration::from_hours(1);
 const PATIENCE: Duration = Duration::from_secs(8);
 
 /// Limits that no test reaches.
-const NONE: Limits = Limits {
+const NONE: ConnectionLimits = ConnectionLimits {
     idle: NEVER,
     request: NEVER,
-    answer: NEVER,
+    response: NEVER,
     taken: 1,
     connections: 1000,
     bytes: usize::MAX,
@@ -64,7 +64,7 @@ fn a_later_head_has_a_time_limit_like_the_first() {
     let api = TestApi::new();
     let served = Served::within(
         &api,
-        Limits {
+        ConnectionLimits {
             request: SOON,
             ..NONE
         },
@@ -85,7 +85,7 @@ fn a_later_head_has_a_time_limit_like_the_first() {
 #[test]
 fn an_idle_connection_is_closed_after_its_time() {
     let api = TestApi::new();
-    let served = Served::within(&api, Limits { idle: SOON, ..NONE });
+    let served = Served::within(&api, ConnectionLimits { idle: SOON, ..NONE });
     let mut stream = served.connect();
     ask(&mut stream, PROBE);
     assert!(ends(&mut stream, |_| {}));
@@ -96,8 +96,8 @@ fn a_client_that_does_not_read_its_responses_is_disconnected() {
     let api = TestApi::new();
     let served = Served::within(
         &api,
-        Limits {
-            answer: SOON,
+        ConnectionLimits {
+            response: SOON,
             ..NONE
         },
     );
@@ -118,10 +118,10 @@ fn a_client_that_does_not_read_its_responses_is_disconnected() {
 #[test]
 fn a_client_that_keeps_sending_requests_meets_no_limit() {
     let api = TestApi::new();
-    let limits = Limits {
+    let limits = ConnectionLimits {
         idle: Duration::from_millis(400),
         request: Duration::from_millis(400),
-        answer: SOON,
+        response: SOON,
         ..NONE
     };
     let served = Served::within(&api, limits);
@@ -135,7 +135,7 @@ fn a_client_that_keeps_sending_requests_meets_no_limit() {
 #[test]
 fn a_client_that_holds_all_connections_keeps_no_other_out() {
     let api = TestApi::new();
-    let limits = Limits {
+    let limits = ConnectionLimits {
         connections: 8,
         ..NONE
     };
@@ -163,7 +163,7 @@ fn a_client_that_holds_all_connections_keeps_no_other_out() {
 fn unfinished_requests_hold_no_more_bytes_than_the_limit() {
     const LARGE: usize = 40_000;
     let api = TestApi::new();
-    let limits = Limits {
+    let limits = ConnectionLimits {
         bytes: 4 * LARGE,
         ..NONE
     };
@@ -186,7 +186,7 @@ fn unfinished_requests_hold_no_more_bytes_than_the_limit() {
 fn answered_requests_hold_no_bytes() {
     let api = TestApi::new();
     let probe = PROBE.len();
-    let limits = Limits {
+    let limits = ConnectionLimits {
         bytes: 10 * probe,
         ..NONE
     };

@@ -2,8 +2,15 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
+use actix_web::App;
+use actix_web::dev::Service;
+use actix_web::http::StatusCode;
+use actix_web::test::init_service;
+
 use super::*;
+use crate::api::configure;
 use crate::domain::clock::Clock;
+use crate::domain::owner::Owner;
 
 fn from(ip: IpAddr, request: TestRequest) -> TestRequest {
     request.peer_addr(SocketAddr::new(ip, 50_000))
@@ -47,14 +54,18 @@ fn only_allowed_requests_are_remembered() {
         api.one(TestRequest::post().uri(path))
             .is(401, "Unauthorized");
     }
-    assert_eq!(api.state.limits.remembered(), [0, 0, 0]);
+    assert_eq!(api.state.rate_limits.remembered(), [0, 0, 0]);
     api.one(get("/api/webhooks/endpoints", &api.reader));
     api.one(get("/api/webhooks/endpoints", &api.own));
     api.post("/api/webhooks/events", "{}");
-    assert_eq!(api.state.limits.remembered(), [1, 1, 0], "of a workspace");
+    assert_eq!(
+        api.state.rate_limits.remembered(),
+        [1, 1, 0],
+        "of a workspace"
+    );
     api.one(get("/api/webhooks/endpoints", &api.admin));
     assert_eq!(
-        api.state.limits.remembered(),
+        api.state.rate_limits.remembered(),
         [2, 1, 0],
         "of an admin token"
     );
@@ -68,7 +79,7 @@ fn failures_from_many_networks_take_bounded_memory() {
         let request = from(ip.into(), TestRequest::default()).to_http_request();
         let now = api.clock.monotonic();
         matches!(
-            api.state.limits.bad_token(&request, now),
+            api.state.rate_limits.bad_token(&request, now),
             ApiError::InvalidToken
         )
     };
@@ -76,7 +87,7 @@ fn failures_from_many_networks_take_bounded_memory() {
     assert!(!bad(0));
     for network in 1..=25_000 {
         assert!(bad(network));
-        assert!(api.state.limits.remembered()[2] <= 10_000);
+        assert!(api.state.rate_limits.remembered()[2] <= 10_000);
     }
     assert!(!bad(25_000), "the last ones are remembered");
     assert!(bad(0), "the first ones are not");
@@ -86,7 +97,7 @@ fn failures_from_many_networks_take_bounded_memory() {
 fn a_workspace_with_too_many_reads_is_told_so_and_no_other_is() {
     let api = TestApi::new();
     let path = "/api/webhooks/events";
-    let waiting = api.state.readers.fill(api.workspace);
+    let waiting = api.state.readers.fill(Owner::new(api.workspace));
     let refused = api.one(get(path, &api.reader));
     assert_eq!(refused.status, 503);
     let detail = "too many reads of the workspace wait; nothing was stored";
@@ -98,4 +109,18 @@ fn a_workspace_with_too_many_reads_is_told_so_and_no_other_is() {
     assert_eq!(api.one(get(path, &api.admin)).status, 200);
     drop(waiting);
     assert_eq!(api.one(get(path, &api.reader)).status, 200);
+}
+
+#[test]
+fn readiness_does_not_wait_for_the_tokens_that_others_guess() {
+    let api = TestApi::new();
+    let _guesses = api.state.readers.take_unauthenticated();
+    let answered = run(async {
+        let app = App::new().configure(|config| configure(config, &api.state));
+        let app = init_service(app).await;
+        let ready = app.call(TestRequest::get().uri("/readyz").to_request());
+        let answered = tokio::time::timeout(Duration::from_secs(10), ready).await;
+        answered.map(|response| response.unwrap().status())
+    });
+    assert_eq!(answered, Ok(StatusCode::OK));
 }

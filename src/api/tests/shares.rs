@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use super::super::connection::Limits;
+use super::super::connection::ConnectionLimits;
 use super::super::server::LIMITS;
 use super::socket::Served;
 
@@ -108,12 +108,12 @@ fn workers() -> usize {
 
 /// Returns an API with a second workspace, a token of that workspace, and limits of [`LIMIT`] bytes for each
 /// worker.
-fn api() -> (TestApi, String, Limits) {
+fn api() -> (TestApi, String, ConnectionLimits) {
     let api = TestApi::new();
     let name = WorkspaceName::parse("other").unwrap();
     let other = api.store.create_workspace(name).wait().unwrap().id;
     let other = token(&*api.store, Some(other), Scopes::all());
-    let limits = Limits {
+    let limits = ConnectionLimits {
         bytes: LIMIT,
         ..LIMITS
     };
@@ -197,7 +197,7 @@ fn bodies_without_a_length_are_refused_when_they_grow_beyond_the_share() {
 #[test]
 fn a_request_closed_for_another_connection_gets_503_and_not_400() {
     let (api, _, limits) = api();
-    let limits = Limits {
+    let limits = ConnectionLimits {
         connections: 4,
         bytes: usize::MAX,
         ..limits

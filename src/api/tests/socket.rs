@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::connection::Limits;
+use super::super::connection::ConnectionLimits;
 use super::super::server::{LIMITS, serve_within};
 use super::{TestApi, run};
 
@@ -21,7 +21,7 @@ impl Served {
         Self::within(api, LIMITS)
     }
 
-    pub(super) fn within(api: &TestApi, limits: Limits) -> Self {
+    pub(super) fn within(api: &TestApi, limits: ConnectionLimits) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let state = Arc::clone(&api.state);

@@ -8,7 +8,7 @@ use actix_web::test::TestRequest;
 use serde_json::{Value, json};
 use socket2::{Domain, Socket, Type};
 
-use super::super::connection::Limits;
+use super::super::connection::ConnectionLimits;
 use super::super::server::LIMITS;
 use super::super::slices::{READ_BYTES, Rows, SLICE_BYTES, Slices};
 use super::socket::Served;
@@ -280,10 +280,10 @@ fn a_response_is_cut_off_when_its_token_ends() {
 }
 
 /// Limits that no test reaches.
-const NONE: Limits = Limits {
+const NONE: ConnectionLimits = ConnectionLimits {
     idle: PATIENCE,
     request: PATIENCE,
-    answer: PATIENCE,
+    response: PATIENCE,
     taken: 1,
     connections: 1000,
     bytes: usize::MAX,
@@ -308,8 +308,8 @@ fn is_cut_off(stream: &mut TcpStream, bytes: usize, slow_for: Duration) -> bool 
 #[test]
 fn a_client_that_stops_reading_is_disconnected_and_a_slow_one_is_not() {
     let api = large(20);
-    let within = |answer| Limits {
-        answer,
+    let within = |response| ConnectionLimits {
+        response,
         taken: 30_000,
         ..NONE
     };
@@ -330,7 +330,7 @@ fn a_client_that_stops_reading_is_disconnected_and_a_slow_one_is_not() {
 #[test]
 fn unread_responses_hold_no_more_bytes_than_the_limit() {
     let api = large(20);
-    let limits = Limits {
+    let limits = ConnectionLimits {
         bytes: 120_000,
         ..NONE
     };

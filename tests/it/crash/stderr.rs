@@ -7,7 +7,7 @@ use hookpost::fatal;
 use serde_json::json;
 
 use super::log::Reader;
-use super::server::{Server, Start, TestDir, wait_until};
+use super::server::{Server, Start, TestDir, text, wait_until};
 use crate::receiver::Receiver;
 
 /// Has every request and every statement logged, so that any thread may come to a line.
@@ -195,5 +195,25 @@ fn a_disk_that_both_the_log_and_the_database_fill_keeps_no_server_from_ending() 
     let server = dir.start();
     server.wait_for_events("succeeded", accepted);
     server.stop();
+    dir.check();
+}
+
+#[test]
+fn a_server_that_gets_no_thread_for_its_log_does_not_start() {
+    let dir = TestDir::new();
+    dir.arm("log-start fail");
+    let server = dir.spawn(&Start::default());
+    assert_eq!(server.ended().code(), Some(1));
+    let log = server.log.whole();
+    let expected = "hookpost: cannot start the thread that writes the log: ";
+    assert!(log.starts_with(expected), "{log}");
+    assert_eq!(log.lines().count(), 1, "{log}");
+    // A tool has little to say, and says it at its end.
+    assert!(dir.run(&["token", "list"]).status.success());
+    let failed = dir.run(&["token", "revoke", "6f1b2f7e-8d1c-4c1e-9b6b-0c4f3a8f2d11"]);
+    assert_eq!(failed.status.code(), Some(1));
+    assert!(text(&failed.stderr).starts_with("hookpost: "), "{failed:?}");
+    dir.disarm();
+    dir.start().stop();
     dir.check();
 }

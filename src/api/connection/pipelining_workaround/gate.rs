@@ -20,25 +20,25 @@ const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 #[derive(Debug, Default)]
 pub(crate) struct PipelineGate {
     boundary: Boundary,
-    answer: Answer,
+    response: ResponseState,
     /// The bytes after a request that has no complete response yet: the rest of one read.
     held: Bytes,
-    /// True if actix-http drops all further bytes of the connection.
-    drops: bool,
+    /// True if actix-http reads and drops all further bytes of the connection.
+    drains_all: bool,
 }
 
 /// The progress of the response to the request.
 #[derive(Debug, PartialEq, Eq)]
-enum Answer {
+enum ResponseState {
     /// Nothing was written yet, except so many bytes of [`CONTINUE`].
     Awaited {
         interim: usize,
     },
     Begun,
-    Given,
+    Flushed,
 }
 
-impl Default for Answer {
+impl Default for ResponseState {
     fn default() -> Self {
         Self::Awaited { interim: 0 }
     }
@@ -51,11 +51,11 @@ impl PipelineGate {
         let mut admitted = 0;
         while admitted < bytes.len() {
             if self.boundary.is_over() {
-                if self.answer != Answer::Given {
+                if self.response != ResponseState::Flushed {
                     break;
                 }
                 self.boundary = Boundary::default();
-                self.answer = Answer::default();
+                self.response = ResponseState::default();
             }
             admitted += self.boundary.follow(&bytes[admitted..]);
         }
@@ -83,14 +83,14 @@ impl PipelineGate {
 
     /// Records bytes that the client's socket took.
     pub(crate) fn wrote(&mut self, bytes: &[u8]) {
-        if let Answer::Awaited { interim } = &mut self.answer
+        if let ResponseState::Awaited { interim } = &mut self.response
             && self.boundary.is_past_head()
         {
             let ahead = &CONTINUE[*interim..];
             let same = ahead.iter().zip(bytes).take_while(|(a, b)| a == b).count();
             *interim += same;
             if same < bytes.len() {
-                self.answer = Answer::Begun;
+                self.response = ResponseState::Begun;
             }
         }
     }
@@ -98,27 +98,27 @@ impl PipelineGate {
     /// Records that all written bytes are flushed. Returns whether actix-http may get bytes now that were
     /// held.
     pub(crate) fn flushed(&mut self) -> bool {
-        if self.answer != Answer::Begun {
+        if self.response != ResponseState::Begun {
             return false;
         }
-        self.answer = Answer::Given;
+        self.response = ResponseState::Flushed;
         if self.boundary.is_in_sized_body() {
             self.boundary.lose();
-            self.drops = true;
+            self.drains_all = true;
         }
         self.holds()
     }
 
     /// Reports whether [`CONTINUE`], or the beginning of it, was written and nothing else.
     pub(crate) fn is_interim(&self) -> bool {
-        matches!(self.answer, Answer::Awaited { interim } if interim > 0)
+        matches!(self.response, ResponseState::Awaited { interim } if interim > 0)
     }
 
-    /// Reports whether actix-http drops the bytes that it got last: the rest of a body whose request has its
-    /// response.
-    pub(crate) fn drops(&self) -> bool {
-        let is_answered = self.answer == Answer::Given;
-        self.drops || is_answered && !self.boundary.is_over() && !self.boundary.is_lost()
+    /// Reports whether the connection drains: actix-http drops the bytes that it got last, the rest of a body
+    /// whose request has its response.
+    pub(crate) fn is_draining(&self) -> bool {
+        let is_flushed = self.response == ResponseState::Flushed;
+        self.drains_all || is_flushed && !self.boundary.is_over() && !self.boundary.is_lost()
     }
 }
 

@@ -1,10 +1,15 @@
 //! Tests of the order of turns, with times that the tests choose.
 
 use proptest::prelude::*;
+use uuid::Uuid;
 
 use super::*;
 
 const PLACES: usize = 5;
+
+fn owner(number: u128) -> Owner {
+    Owner::new(Uuid::from_u128(number))
+}
 
 /// A queue, the time, and the work under way.
 struct QueueFixture {
@@ -22,18 +27,18 @@ impl QueueFixture {
         }
     }
 
-    fn wait(&mut self, key: u128, reads: u32) -> Vec<u64> {
-        let wait = |read| self.queue.wait(Uuid::from_u128(key), read, self.now);
+    fn wait(&mut self, number: u128, reads: u32) -> Vec<u64> {
+        let wait = |read| self.queue.wait(owner(number), read, self.now);
         (0..reads).map(wait).collect()
     }
 
     /// Starts the work that may start, and returns its workspaces.
     fn start(&mut self) -> Vec<u128> {
         let mut started = Vec::new();
-        while let Some((key, _)) = self.queue.next(self.now) {
-            let key = key.as_u128();
-            self.running.push((key, self.now));
-            started.push(key);
+        while let Some((one, _)) = self.queue.next(self.now) {
+            let number = one.id().as_u128();
+            self.running.push((number, self.now));
+            started.push(number);
         }
         started
     }
@@ -43,10 +48,10 @@ impl QueueFixture {
     }
 
     /// Ends the oldest work of this workspace.
-    fn end(&mut self, key: u128) {
-        let at = self.running.iter().position(|(one, _)| *one == key);
+    fn end(&mut self, number: u128) {
+        let at = self.running.iter().position(|(one, _)| *one == number);
         let (_, began) = self.running.remove(at.unwrap());
-        self.queue.end(Uuid::from_u128(key), began, self.now);
+        self.queue.end(owner(number), began, self.now);
     }
 }
 
@@ -87,20 +92,20 @@ fn a_workspace_alone_takes_all_places_if_work_is_short() {
 fn turns_go_by_the_time_used_and_not_by_their_number() {
     let mut fixture = QueueFixture::new();
     // Six workspaces that always have work waiting; that of the first takes a second, the others' 10 ms.
-    for key in 1..=6 {
-        fixture.wait(key, 10_000);
+    for number in 1..=6 {
+        fixture.wait(number, 10_000);
     }
     let mut turns = [0; 7];
     let count = |turns: &mut [u32; 7], started: Vec<u128>| {
-        for key in started {
-            turns[usize::try_from(key).unwrap()] += 1;
+        for number in started {
+            turns[usize::try_from(number).unwrap()] += 1;
         }
     };
     count(&mut turns, fixture.start());
     for _ in 0..2000 {
         fixture.pass(10);
-        let due = |(key, began): &(u128, Instant)| {
-            let takes = if *key == 1 { 1000 } else { 10 };
+        let due = |(number, began): &(u128, Instant)| {
+            let takes = if *number == 1 { 1000 } else { 10 };
             fixture.now - *began >= Duration::from_millis(takes)
         };
         let ended: Vec<u128> = fixture
@@ -109,8 +114,8 @@ fn turns_go_by_the_time_used_and_not_by_their_number() {
             .filter(|one| due(one))
             .map(|one| one.0)
             .collect();
-        for key in ended {
-            fixture.end(key);
+        for number in ended {
+            fixture.end(number);
         }
         count(&mut turns, fixture.start());
     }
@@ -137,41 +142,43 @@ fn a_workspace_that_stays_away_saves_no_time_up() {
         fixture.wait(2, 1);
         turns.extend(fixture.start());
         fixture.pass(10);
-        let (key, _) = fixture.running[0];
-        fixture.end(key);
+        let (number, _) = fixture.running[0];
+        fixture.end(number);
     }
-    let of = |key| turns[40..].iter().filter(|turn| **turn == key).count();
-    assert!([1, 2, 3].into_iter().all(|key| of(key) >= 6), "{turns:?}");
+    let of = |number| turns[40..].iter().filter(|turn| **turn == number).count();
+    assert!(
+        [1, 2, 3].into_iter().all(|number| of(number) >= 6),
+        "{turns:?}"
+    );
 }
 
 #[test]
 fn within_a_workspace_the_oldest_is_first() {
     let mut queue = Queue::new(1, Share::LeavesRoom);
-    let (key, now) = (Uuid::nil(), Instant::now());
+    let (one, now) = (owner(1), Instant::now());
     for read in 0..3 {
-        queue.wait(key, read, now);
+        queue.wait(one, read, now);
     }
     for read in 0..3 {
-        assert_eq!(queue.next(now), Some((key, read)));
+        assert_eq!(queue.next(now), Some((one, read)));
         assert_eq!(queue.next(now), None);
-        queue.end(key, now, now);
+        queue.end(one, now, now);
     }
 }
 
 #[test]
 fn the_number_of_waiting_work_is_bounded() {
     let mut fixture = QueueFixture::new();
-    let key = Uuid::from_u128;
     let one = u32::try_from(WAITING_OF_ONE).unwrap();
     fixture.wait(1, one);
-    assert_eq!(fixture.queue.room_for(key(1)), Err(Full));
-    assert_eq!(fixture.queue.room_for(key(2)), Ok(()));
+    assert_eq!(fixture.queue.room_for(owner(1)), Err(Full));
+    assert_eq!(fixture.queue.room_for(owner(2)), Ok(()));
     for other in 2..=10 {
         fixture.wait(other, one);
     }
-    assert_eq!(fixture.queue.room_for(key(11)), Err(Full));
+    assert_eq!(fixture.queue.room_for(owner(11)), Err(Full));
     assert_eq!(fixture.start().len(), PLACES);
-    assert_eq!(fixture.queue.room_for(key(11)), Ok(()));
+    assert_eq!(fixture.queue.room_for(owner(11)), Ok(()));
 }
 
 #[test]
@@ -180,7 +187,7 @@ fn work_that_is_dropped_leaves_the_queue() {
     let tickets = fixture.wait(1, 100);
     assert_eq!(fixture.start().len(), 3);
     for ticket in &tickets {
-        fixture.queue.leave(Uuid::from_u128(1), *ticket);
+        fixture.queue.leave(owner(1), *ticket);
     }
     assert_eq!(fixture.queue.waiting, 0);
     assert_eq!(fixture.queue.free, 2, "those with a place keep it");
@@ -199,16 +206,16 @@ proptest! {
     fn places_are_never_lost_nor_given_twice(acts in prop::collection::vec((0..4_u8, 0..6_u128, 0..50_usize), 1..300)) {
         let mut fixture = QueueFixture::new();
         let mut tickets = Vec::new();
-        for (act, key, which) in acts {
+        for (act, number, which) in acts {
             match act {
-                0 => tickets.extend(fixture.wait(key, 1).into_iter().map(|ticket| (key, ticket))),
+                0 => tickets.extend(fixture.wait(number, 1).into_iter().map(|ticket| (number, ticket))),
                 1 if !tickets.is_empty() => {
-                    let (key, ticket) = tickets.swap_remove(which % tickets.len());
-                    fixture.queue.leave(Uuid::from_u128(key), ticket);
+                    let (number, ticket) = tickets.swap_remove(which % tickets.len());
+                    fixture.queue.leave(owner(number), ticket);
                 }
                 2 if !fixture.running.is_empty() => {
-                    let (key, _) = fixture.running[which % fixture.running.len()];
-                    fixture.end(key);
+                    let (number, _) = fixture.running[which % fixture.running.len()];
+                    fixture.end(number);
                 }
                 _ => fixture.pass(which as u64),
             }

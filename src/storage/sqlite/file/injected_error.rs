@@ -11,11 +11,11 @@ pub(crate) fn hit_or_fail(point: FailPoint) -> rusqlite::Result<()> {
     let code = match (inject(point), point) {
         (None, _) => return Ok(()),
         (Some(Fault::DiskFull), _) => ffi::SQLITE_FULL,
-        (_, FailPoint::SyncLog | FailPoint::SyncDatabase | FailPoint::LongLog) => {
+        (_, FailPoint::SyncWal | FailPoint::SyncDatabase | FailPoint::LongWal) => {
             ffi::SQLITE_IOERR_FSYNC
         }
         // SQLite reports a disk that cannot read as damage.
-        (_, FailPoint::Read | FailPoint::ReadForWrite | FailPoint::ReadLog) => ffi::SQLITE_CORRUPT,
+        (_, FailPoint::Read | FailPoint::ReadForWrite | FailPoint::ReadWal) => ffi::SQLITE_CORRUPT,
         (Some(Fault::DiskError), _) => ffi::SQLITE_IOERR_WRITE,
     };
     Err(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None))

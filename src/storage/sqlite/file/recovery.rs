@@ -132,7 +132,7 @@ fn write_log_again(
         file.write_all(&piece[..read])?;
         at += u64::try_from(read)?;
     }
-    sync_or_fail(FailPoint::SyncLog, || file.sync_all())?;
+    sync_or_fail(FailPoint::SyncWal, || file.sync_all())?;
     connection.execute_batch("ROLLBACK")?;
     Ok(())
 }

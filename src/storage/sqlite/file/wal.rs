@@ -40,7 +40,7 @@ impl Checkpoint {
 /// Makes a checkpoint. Mode `NOOP` moves nothing, and only reads the numbers.
 pub(crate) fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<Checkpoint> {
     if mode != "NOOP" {
-        hit_or_fail(FailPoint::ReadLog)?;
+        hit_or_fail(FailPoint::ReadWal)?;
         hit_or_fail(FailPoint::SyncDatabase)?;
     }
     connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {

@@ -244,7 +244,7 @@ impl LogKeeper {
             self.failed_restarts = 0;
         }
         self.frames = frames;
-        let is_long = frames >= TOO_MANY_FRAMES || inject(FailPoint::LongLog).is_some();
+        let is_long = frames >= TOO_MANY_FRAMES || inject(FailPoint::LongWal).is_some();
         self.shared.log_is_long.store(is_long, Ordering::Relaxed);
         if is_long && Instant::now() >= self.wait_from {
             self.wait_for_readers(connection);

@@ -13,9 +13,9 @@ pub(super) fn pass_before_commit(operations: usize, notices: &[Notice]) -> rusql
         hit_or_fail(FailPoint::CommitPublish)?;
     }
     if fail_point::ENABLED && notices.iter().any(is_recorded) {
-        hit_or_fail(FailPoint::CommitOutcome)?;
+        hit_or_fail(FailPoint::CommitRecord)?;
     }
-    hit_or_fail(FailPoint::SyncLog)
+    hit_or_fail(FailPoint::SyncWal)
 }
 
 pub(super) fn pass_after_commit(notices: &[Notice]) {
@@ -23,7 +23,7 @@ pub(super) fn pass_after_commit(notices: &[Notice]) {
         hit(FailPoint::CommittedPublish);
     }
     if fail_point::ENABLED && notices.iter().any(is_recorded) {
-        hit(FailPoint::CommittedOutcome);
+        hit(FailPoint::CommittedRecord);
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) enum Restart {
 pub(super) fn restart_log(connection: &Connection, wait: Duration) -> rusqlite::Result<Restart> {
     connection.busy_timeout(wait)?;
     let restarted =
-        hit_or_fail(FailPoint::LongLog).and_then(|()| checkpoint(connection, "RESTART"));
+        hit_or_fail(FailPoint::LongWal).and_then(|()| checkpoint(connection, "RESTART"));
     connection.busy_timeout(BUSY_TIMEOUT)?;
     let restarted = restarted?;
     Ok(if !restarted.is_busy() {

@@ -1,4 +1,4 @@
-//! The connections of a worker, and the rules by which it closes some for others.
+//! The table of a worker's connections, and the rules by which it closes some for others.
 
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
@@ -6,9 +6,10 @@ use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 
-use super::accounts::{Accounts, Owner};
-use super::limits::Limits;
+use super::accounts::Accounts;
+use super::limits::ConnectionLimits;
 use super::state::{ConnectionState, Kind, Progress, Stage};
+use crate::domain::owner::Owner;
 
 /// The age up to which a request or a response is not given up for others, unless memory is very short: most
 /// requests have their response by then.
@@ -23,9 +24,9 @@ pub(super) const SPARED_BYTES: usize = 4096;
 /// bytes count for no account.
 pub(super) const DRAINING_MAX: usize = 256;
 
-/// The connections of one worker.
-pub(in crate::api) struct Connections {
-    pub(super) limits: Limits,
+/// The table of one worker's connections.
+pub(in crate::api) struct ConnectionTable {
+    pub(super) limits: ConnectionLimits,
     states: RefCell<Vec<Rc<ConnectionState>>>,
     accounts: Accounts,
     /// The connections that began to drain last, in the order in which they began.
@@ -33,9 +34,9 @@ pub(in crate::api) struct Connections {
     watched: Cell<bool>,
 }
 
-impl Connections {
-    /// Returns an empty list of connections.
-    pub(in crate::api) fn new(limits: Limits) -> Rc<Self> {
+impl ConnectionTable {
+    /// Returns an empty table.
+    pub(in crate::api) fn new(limits: ConnectionLimits) -> Rc<Self> {
         Rc::new(Self {
             limits,
             states: RefCell::default(),
@@ -46,7 +47,7 @@ impl Connections {
     }
 
     /// Adds a connection. If there are too many, closes the one that has waited longest.
-    pub(super) fn take_in(self: &Rc<Self>) -> Rc<ConnectionState> {
+    pub(super) fn add(self: &Rc<Self>) -> Rc<ConnectionState> {
         let mut states = self.states.borrow_mut();
         if states.len() >= self.limits.connections
             && let Some(state) = oldest(&states, Instant::now())
@@ -69,16 +70,16 @@ impl Connections {
         if self.watched.replace(true) {
             return;
         }
-        let connections = Rc::downgrade(self);
+        let table = Rc::downgrade(self);
         let period = self.limits.period;
         actix_web::rt::spawn(async move {
             loop {
                 tokio::time::sleep(period).await;
-                let Some(connections) = connections.upgrade() else {
+                let Some(table) = table.upgrade() else {
                     return;
                 };
-                if !connections.close_overdue(Instant::now()) {
-                    connections.watched.set(false);
+                if !table.close_overdue(Instant::now()) {
+                    table.watched.set(false);
                     return;
                 }
             }
@@ -120,21 +121,22 @@ impl Connections {
     /// Records that `state` drains. Beyond [`DRAINING_MAX`], closes the connection that began to drain first:
     /// its client has the response.
     pub(super) fn drain(&self, state: &Rc<ConnectionState>) {
-        if state.drains.replace(true) {
+        if state.draining.replace(true) {
             return;
         }
         let mut draining = self.draining.borrow_mut();
         draining.push_back(Rc::downgrade(state));
         if draining.len() > DRAINING_MAX
             && let Some(first) = draining.pop_front().and_then(|first| first.upgrade())
-            && first.drains.get()
+            && first.draining.get()
         {
             first.close();
         }
     }
 
-    /// Counts the bytes of `state` for `owner` from now on.
-    pub(super) fn attribute(&self, state: &ConnectionState, owner: Owner) {
+    /// Counts the bytes of `state` for `owner` from now on; without one, for the account that all such
+    /// connections share.
+    pub(super) fn attribute(&self, state: &ConnectionState, owner: Option<Owner>) {
         if state.account.borrow().owner == owner {
             return;
         }
@@ -193,10 +195,10 @@ impl Connections {
         self.let_go(state);
         self.accounts.leave(&state.account.borrow());
         let mut states = self.states.borrow_mut();
-        let place = state.place.get();
-        states.swap_remove(place);
-        if let Some(moved) = states.get(place) {
-            moved.place.set(place);
+        let index = state.index.get();
+        states.swap_remove(index);
+        if let Some(moved) = states.get(index) {
+            moved.index.set(index);
         }
     }
 }
@@ -207,7 +209,7 @@ fn heaviest(states: &[Rc<ConnectionState>]) -> Option<&ConnectionState> {
     states
         .iter()
         .filter(|state| !state.closed.get() && !state.refused.get())
-        .filter(|state| state.holds_for_client() && state.held() >= SPARED_BYTES)
+        .filter(|state| state.can_be_given_up() && state.held() >= SPARED_BYTES)
         .max_by_key(|state| (state.account.borrow().bytes(), Reverse(state.since.get())))
         .map(Rc::as_ref)
 }
@@ -228,14 +230,14 @@ fn oldest(states: &[Rc<ConnectionState>], now: Instant) -> Option<&ConnectionSta
         |state: &&ConnectionState| now.saturating_duration_since(state.since.get()) >= SPARED_FOR;
     open(Stage::Idle)
         .or_else(|| open(Stage::Request).filter(old))
-        .or_else(|| open(Stage::Answer).filter(old))
+        .or_else(|| open(Stage::Response).filter(old))
 }
 
 /// The handle by which the body of a streamed response reports its progress to its connection.
 #[derive(Clone)]
 pub(in crate::api) struct Streaming {
     pub(super) state: Rc<ConnectionState>,
-    pub(super) connections: Weak<Connections>,
+    pub(super) table: Weak<ConnectionTable>,
 }
 
 impl Streaming {
@@ -246,8 +248,8 @@ impl Streaming {
 
     /// Records how many bytes are rendered, but not handed to actix-http yet.
     pub(in crate::api) fn holds(&self, bytes: usize) {
-        if let Some(connections) = self.connections.upgrade() {
-            connections.note(&self.state, Kind::Rendered, bytes);
+        if let Some(table) = self.table.upgrade() {
+            table.note(&self.state, Kind::Rendered, bytes);
         }
     }
 

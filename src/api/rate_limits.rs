@@ -25,6 +25,7 @@ use super::client_address::{client_address, client_key};
 use super::error::ApiError;
 use crate::config::ApiSettings;
 use crate::domain::access::Caller;
+use crate::domain::owner::Owner;
 use crate::domain::rate_limit::{ByteQuota, ByteRateLimiter, Quota, RateLimitStatus, RateLimiter};
 
 /// The most clients, and the most workspaces, that are remembered: a megabyte each. An attacker with more
@@ -41,9 +42,9 @@ pub(super) enum Budget {
 }
 
 /// The limits of a server. Each may be off, and then costs nothing.
-pub(super) struct Limits {
-    management: Limit<Uuid>,
-    publish: Limit<Uuid>,
+pub(super) struct RateLimits {
+    management: Limit<Owner>,
+    publish: Limit<Owner>,
     failures: Limit<IpAddr>,
     published_bytes: Option<Mutex<ByteRateLimiter<Uuid>>>,
     trusted_proxies: Vec<IpNet>,
@@ -68,7 +69,7 @@ impl<K: Copy + Eq + Hash> Limit<K> {
     }
 }
 
-impl Limits {
+impl RateLimits {
     pub(super) fn new(settings: &ApiSettings) -> Self {
         Self {
             management: Limit::per_minute(settings.rate_limit),
@@ -97,7 +98,7 @@ impl Limits {
             Budget::Publish => &self.publish,
             Budget::Management => &self.management,
         };
-        match limit.take(caller.account(), now) {
+        match limit.take(caller.owner(), now) {
             Some(status) if status.retry_in.is_some() => Err(ApiError::RateLimited(status)),
             status => Ok(status),
         }

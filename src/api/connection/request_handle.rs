@@ -6,16 +6,15 @@ use std::rc::{Rc, Weak};
 use std::task::Poll;
 use std::time::Instant;
 
-use uuid::Uuid;
-
-use super::connections::{Connections, SPARED_BYTES};
+use super::connection_table::{ConnectionTable, SPARED_BYTES};
 use super::state::{ConnectionState, Kind, Progress};
+use crate::domain::owner::Owner;
 
 /// A handle by which a handler names the owner of its request, and learns whether the server can keep it.
 #[derive(Clone)]
-pub(in super::super) struct Unanswered {
+pub(in super::super) struct RequestHandle {
     pub(super) state: Rc<ConnectionState>,
-    pub(super) connections: Weak<Connections>,
+    pub(super) table: Weak<ConnectionTable>,
 }
 
 /// The reason why the server cannot keep a request.
@@ -27,11 +26,11 @@ pub(in super::super) enum GivenUp {
     Overdue,
 }
 
-impl Unanswered {
-    /// Counts the bytes of the request for this workspace or admin token.
-    pub(in super::super) fn attribute(&self, owner: Uuid) {
-        if let Some(connections) = self.connections.upgrade() {
-            connections.attribute(&self.state, Some(owner));
+impl RequestHandle {
+    /// Counts the bytes of the request for this owner.
+    pub(in super::super) fn attribute(&self, owner: Owner) {
+        if let Some(table) = self.table.upgrade() {
+            table.attribute(&self.state, Some(owner));
         }
     }
 
@@ -44,16 +43,16 @@ impl Unanswered {
         if body_bytes < SPARED_BYTES {
             return Ok(());
         }
-        let Some(connections) = self.connections.upgrade() else {
+        let Some(table) = self.table.upgrade() else {
             return Ok(());
         };
         let state = &self.state;
         let held = state.bytes[Kind::Request as usize].get();
-        if !connections.has_room(state, body_bytes.saturating_sub(held)) {
+        if !table.has_room(state, body_bytes.saturating_sub(held)) {
             return Err(GivenUp::ForOthers);
         }
         state.announced.set(body_bytes);
-        connections.note(state, Kind::Request, held.max(body_bytes));
+        table.note(state, Kind::Request, held.max(body_bytes));
         Ok(())
     }
 
@@ -61,9 +60,9 @@ impl Unanswered {
     ///
     /// # Errors
     /// [`GivenUp::ForOthers`] if the owner already holds its share.
-    pub(in super::super) fn go_on(&self) -> Result<(), GivenUp> {
-        let connections = self.connections.upgrade();
-        let has_room = connections.is_none_or(|all| all.has_room(&self.state, 0));
+    pub(in super::super) fn check_growth(&self) -> Result<(), GivenUp> {
+        let table = self.table.upgrade();
+        let has_room = table.is_none_or(|table| table.has_room(&self.state, 0));
         has_room.then_some(()).ok_or(GivenUp::ForOthers)
     }
 
@@ -84,7 +83,7 @@ impl Unanswered {
             }
             let done = work.as_mut().poll(context);
             if done.is_pending() {
-                state.tell_of_refusal(context);
+                state.register_refusal_waker(context);
             }
             done.map(Ok)
         });
@@ -99,7 +98,7 @@ impl Unanswered {
         if !self.state.closed.get() {
             return None;
         }
-        let limits = self.connections.upgrade()?.limits;
+        let limits = self.table.upgrade()?.limits;
         let is_overdue = self.state.is_overdue(&limits, Instant::now());
         Some(if is_overdue {
             GivenUp::Overdue
