@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use hookpost::delivery::http_client::{HttpClient, HttpClientSettings};
+use hookpost::delivery::http_client::{HttpClient, HttpClientSettings, Request};
 use hookpost::delivery::resolver::SystemLookup;
 use hookpost::domain::attempt_failure::AttemptFailure;
 use hookpost::domain::network_policy::NetworkPolicy;
@@ -213,7 +213,12 @@ proptest! {
     ) {
         let recorder = Recorder::start();
         let url = format!("http://{}/{tail}", recorder.addr);
-        let attempt = client(PATIENCE).post(&url, &[("webhook-id", &value)], b"{}");
+        let request = Request {
+            url: &url,
+            headers: &[("webhook-id", &value)],
+            body: b"{}",
+        };
+        let attempt = client(PATIENCE).post(&request);
         match attempt.result {
             Ok(_) => {
                 let (target, headers, body) = read_strictly(&recorder.next());

@@ -32,7 +32,7 @@ fn debug_of_the_types_that_hold_credentials_shows_none() {
         credentials.add(text);
         let secret = Secret::parse(text).unwrap();
         let mut settings = EndpointSettings::raw(url.clone());
-        settings.delivery.secret = secret.clone();
+        settings.target.secret = secret.clone();
         let endpoint = Endpoint {
             id: Uuid::nil(),
             workspace_id: Uuid::nil(),
@@ -54,7 +54,7 @@ fn debug_of_the_types_that_hold_credentials_shows_none() {
             number: EndpointNumber(1),
             workspace: WorkspaceNumber(1),
             id: Uuid::nil(),
-            settings: settings.delivery,
+            settings: settings.target,
             enabled: true,
             skip_through: Run(0),
         };
