@@ -65,7 +65,7 @@ fn read_message(
     input.json(text);
     let event_type = input.required("type", read::event_type);
     let data = input.required("data", read::any_json);
-    let timestamp = input.optional("timestamp", read::time_as_sent);
+    let timestamp = input.optional("timestamp", read::producers_time);
     let workspace = workspace_within(said.visibility, &mut input);
     let ok = input.finish()?;
     let workspace_id = workspace.take(&ok);

@@ -5,6 +5,7 @@ mod browsers;
 mod fields;
 mod hostile;
 mod objects;
+mod parameters;
 mod queries;
 mod several;
 mod snapshots;

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 pub(crate) use self::numbers::{boolean, lifetime, positive};
-pub(crate) use self::times::{time, time_as_sent};
+pub(crate) use self::times::{producers_time, time};
 use super::problem::expected;
 use super::{FieldContext, InputValue, Violation, uuid_text};
 use crate::domain::access::{COMMENT_MAX, Scope, Scopes};

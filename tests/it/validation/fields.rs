@@ -253,10 +253,27 @@ pub(super) fn timestamp() -> Vec<Row> {
         "2026-02-30T12:00:00Z",
         "2026-01-31T25:00:00Z",
         "2026-01-31T12:00:00+99:99",
+        "2026-01-31x12:00:00Z",
+        "2026-01-3112:00:00Z",
+        "2026-01-31T12:00:00,5Z",
         "éééééééééé",
         &long,
     ] {
         rows.push(row(&quoted(garbage), unlike.clone()));
+    }
+    for (text, why) in [
+        ("0000-01-31T12:00:00Z", "the year must not be 0000"),
+        ("2016-12-31T23:59:60Z", "the second must be below 60"),
+        (
+            "2026-01-31T12:00:00.0123456789Z",
+            "a fraction of a second must have at most 9 digits",
+        ),
+        (
+            "2026-01-31 12:00:00+1830",
+            "the offset from UTC must be at most 18:00",
+        ),
+    ] {
+        rows.push(row(&quoted(text), datetime_parsing(why)));
     }
     rows
 }

@@ -42,8 +42,16 @@ fn time() -> Vec<(String, Violation)> {
     let short = datetime_parsing("input is too short");
     all.extend(rows(&["", "now", "12:00Z"], &short));
     let unlike = datetime_parsing("input is not like 2026-01-31T12:00:00Z");
-    let garbage = ["1700000000", "yesterday at noon", "2026-13-01T00:00:00Z"];
+    let garbage = [
+        "yesterday at noon",
+        "2026-13-01T00:00:00Z",
+        "2026-01-31x12:00:00Z",
+        "1700000000000000",
+        "17e8 seconds",
+        "202601311200",
+    ];
     all.extend(rows(&garbage, &unlike));
+    all.extend(rows(&["2026", "20260131", "1e9"], &short));
     all
 }
 
@@ -244,6 +252,8 @@ fn parameters_of_lists_are_accepted_in_every_spelling() {
         "/api/webhooks/deliveries?end_timestamp=9999-12-31T23:59:59.999999999-23:59",
         "/api/webhooks/deliveries?start_timestamp=2026-01-31T12:00:00+02:00",
         "/api/webhooks/deliveries?start_timestamp=2026-01-31%2012:00:00%2B0200",
+        "/api/webhooks/deliveries?start_timestamp=1700000000&end_timestamp=1800000000.123",
+        "/api/webhooks/events?start_timestamp=0&end_timestamp=1700000000123",
         "/api/webhooks/events?query=%00&status=failed&status=failed",
     ] {
         let list = app.get(path).expect(200);
