@@ -30,6 +30,7 @@ mod large_bodies;
 mod limits;
 pub(crate) mod objects;
 mod pagination;
+mod path;
 mod places;
 mod rate_limit_headers;
 mod readers;

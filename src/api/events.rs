@@ -106,12 +106,14 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
     let mut input = call.input();
     let page = pagination::page(&mut input);
     let endpoints = input.query_list("endpoint_id", read::id);
-    let workspaces = input.query_list("workspace_id", read::id);
-    let event_types = input.query_list("event_type", read::filter_text);
+    let workspaces = input.query_list("workspace_id", read::workspace_id);
+    let event_types = input
+        .query_list("event_type", read::filter_text)
+        .unless_empty();
     let statuses = input.query_list("status", read::status);
     let after = input.query("start_timestamp", read::time);
     let before = input.query("end_timestamp", read::time);
-    let query = input.query("query", read::filter_text);
+    let query = input.query("query", read::filter_text).unless_empty();
     let ok = input.finish()?;
     let page = page.take(&ok);
     let filter = EventFilter {
@@ -122,7 +124,7 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
         statuses: statuses.take(&ok),
         after: after.take(&ok),
         before: before.take(&ok),
-        query: query.take(&ok).filter(|text| !text.is_empty()),
+        query: query.take(&ok),
     };
     pagination::stream(
         &call,

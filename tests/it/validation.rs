@@ -120,6 +120,18 @@ fn uuid_parsing(why: &str) -> Violation {
     with_ctx("uuid_parsing", msg, json!({ "error": why }))
 }
 
+/// The same problem, if the id should be that of a workspace: a text that is no UUID may be a name.
+fn of_workspace(violation: Violation) -> Violation {
+    if violation.kind != "uuid_parsing" {
+        return violation;
+    }
+    let why = violation.ctx["error"].as_str().unwrap();
+    let msg = format!(
+        "Input should be a valid UUID, a workspace's id; GET /workspaces lists them ({why})"
+    );
+    with_ctx("uuid_parsing", msg, violation.ctx)
+}
+
 fn uuid_version() -> Violation {
     with_ctx(
         "uuid_version",

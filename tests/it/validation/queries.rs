@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 
 /// A kind of parameter: what it refuses, not encoded.
-type Parameter = fn() -> Vec<(String, Violation)>;
+pub(super) type Parameter = fn() -> Vec<(String, Violation)>;
 
 fn rows(texts: &[&str], violation: &Violation) -> Vec<(String, Violation)> {
     texts
@@ -14,7 +14,7 @@ fn rows(texts: &[&str], violation: &Violation) -> Vec<(String, Violation)> {
         .collect()
 }
 
-fn positive() -> Vec<(String, Violation)> {
+pub(super) fn positive() -> Vec<(String, Violation)> {
     let mut all = rows(
         &["0", "-1", "-0", "+0", "0.0", "-9223372036854775809"],
         &greater_than_0(),
@@ -34,6 +34,11 @@ fn id() -> Vec<(String, Violation)> {
     let empty = uuid_parsing("invalid length: expected length 32 for simple format, found 0");
     all.push((String::new(), empty));
     all
+}
+
+fn workspace_id() -> Vec<(String, Violation)> {
+    let of_workspace = |(text, violation)| (text, of_workspace(violation));
+    id().into_iter().map(of_workspace).collect()
 }
 
 fn time() -> Vec<(String, Violation)> {
@@ -78,15 +83,15 @@ fn text() -> Vec<(String, Violation)> {
 }
 
 /// A list's path and its parameters; `true`: it may be repeated.
-type List = (&'static str, Vec<(&'static str, bool, Parameter)>);
+pub(super) type List = (&'static str, Vec<(&'static str, bool, Parameter)>);
 
 /// Every list.
-fn lists() -> Vec<List> {
+pub(super) fn lists() -> Vec<List> {
     vec![
         (
             "/api/webhooks/endpoints",
             vec![
-                ("workspace_id", true, id as Parameter),
+                ("workspace_id", true, workspace_id as Parameter),
                 ("url", false, text),
             ],
         ),
@@ -95,7 +100,7 @@ fn lists() -> Vec<List> {
             vec![
                 ("endpoint_id", true, id),
                 ("event_id", false, id),
-                ("workspace_id", true, id),
+                ("workspace_id", true, workspace_id),
                 ("event_type", true, text),
                 ("start_timestamp", false, time),
                 ("end_timestamp", false, time),
@@ -108,7 +113,7 @@ fn lists() -> Vec<List> {
             "/api/webhooks/events",
             vec![
                 ("endpoint_id", true, id),
-                ("workspace_id", true, id),
+                ("workspace_id", true, workspace_id),
                 ("event_type", true, text),
                 ("status", true, status),
                 ("start_timestamp", false, time),
@@ -119,12 +124,12 @@ fn lists() -> Vec<List> {
         ("/api/workspaces", vec![]),
         (
             "/api/workspace-access-tokens",
-            vec![("workspace_id", true, id)],
+            vec![("workspace_id", true, workspace_id)],
         ),
     ]
 }
 
-fn encoded(text: &str) -> String {
+pub(super) fn encoded(text: &str) -> String {
     use std::fmt::Write;
     text.bytes().fold(String::new(), |mut all, byte| {
         if byte.is_ascii_alphanumeric() {
@@ -222,6 +227,11 @@ fn every_id_in_a_path_says_what_is_wrong_with_it() {
             let path = format!("/api{}", route.path.replace("{id}", text));
             let body = (route.method == "PATCH").then_some(&b"{}"[..]);
             let answer = send(&app, &app.admin, route.method.as_str(), &path, body);
+            let violation = if route.path.starts_with("/workspaces/") {
+                of_workspace(violation)
+            } else {
+                violation
+            };
             let expected = problem(&violation, json!(["path", "id"]), json!(text));
             assert_problems(&answer, &[expected], &path);
         }

@@ -42,7 +42,10 @@ fn a_url_that_cannot_be_used_says_why() {
         "Value error, the address 127.0.0.1 is not allowed: loopback (RFC 1122); use a public \
          address, or have the operator allow this network",
         {"error": "the address 127.0.0.1 is not allowed: loopback (RFC 1122); use a public \
-                   address, or have the operator allow this network"});
+                   address, or have the operator allow this network",
+         "setting": "--allow-network"});
+    refuses!(url, "url": "\"http://a.example\"", "url_scheme", "URL scheme should be 'https'",
+        {"expected_schemes": "'https'", "setting": "--allow-http"});
     let with_http = NetworkPolicy {
         allow_http: true,
         ..NetworkPolicy::default()
