@@ -14,6 +14,7 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
     let page = pagination::page(&mut input);
     let endpoints = input.query_list("endpoint_id", read::id);
     let event = input.query("event_id", read::id);
+    let messages = input.query_list("message_id", read::id);
     let workspaces = input.query_list("workspace_id", read::workspace_id);
     let event_types = input
         .query_list("event_type", read::filter_text)
@@ -30,6 +31,7 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
         workspaces: workspaces.take(&ok),
         endpoints: endpoints.take(&ok),
         event: event.take(&ok),
+        messages: messages.take(&ok),
         event_types: event_types.take(&ok),
         after: after.take(&ok),
         before: before.take(&ok),

@@ -3,6 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use uuid::Uuid;
 
 use super::call::{Body, Call, Said, workspace_within};
 use super::error::ApiError;
@@ -106,6 +107,7 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
     let mut input = call.input();
     let page = pagination::page(&mut input);
     let endpoints = input.query_list("endpoint_id", read::id);
+    let messages = input.query_list("message_id", read::id);
     let workspaces = input.query_list("workspace_id", read::workspace_id);
     let event_types = input
         .query_list("event_type", read::filter_text)
@@ -120,6 +122,7 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
         visibility: call.caller.visibility,
         workspaces: workspaces.take(&ok),
         endpoints: endpoints.take(&ok),
+        messages: messages.take(&ok),
         event_types: event_types.take(&ok),
         statuses: statuses.take(&ok),
         after: after.take(&ok),
@@ -140,17 +143,37 @@ pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
     let id = call.path_id()?;
     let visibility = call.caller.visibility;
     let find = move |store: &dyn Store| store.find_event(visibility, id, READ_BYTES).map(Rows::one);
-    streamed::respond(&call, find).await
+    match streamed::respond(&call, find).await {
+        Err(error) => Err(unless_message(&call, id, error).await),
+        found => found,
+    }
+}
+
+/// Returns the error of a request for the event `id`. If the caller gave the id of one of its messages, which
+/// is the `id` in the response to a publish, the error says so.
+async fn unless_message(call: &Call, id: Uuid, error: ApiError) -> ApiError {
+    if !matches!(error, ApiError::Store(StoreError::NotFound)) {
+        return error;
+    }
+    let visibility = call.caller.visibility;
+    match call
+        .read(move |store| store.has_message(visibility, id))
+        .await
+    {
+        Ok(true) => ApiError::MessageNotEvent(id),
+        Ok(false) => error,
+        Err(failed) => failed,
+    }
 }
 
 /// Handles `POST /webhooks/events/{id}/redeliver`.
 pub(super) async fn redeliver(call: Call) -> Result<HttpResponse, ApiError> {
     let id = call.path_id()?;
-    call.state
-        .store
-        .redeliver(call.caller.visibility, id)
-        .await?;
-    Ok(json(StatusCode::ACCEPTED, &()))
+    let redelivered = call.state.store.redeliver(call.caller.visibility, id);
+    match redelivered.await {
+        Ok(()) => Ok(json(StatusCode::ACCEPTED, &())),
+        Err(error) => Err(unless_message(&call, id, error.into()).await),
+    }
 }
 
 #[cfg(test)]

@@ -353,6 +353,7 @@ pub(super) fn every_event() -> EventFilter {
         visibility: Visibility::All,
         workspaces: Vec::new(),
         endpoints: Vec::new(),
+        messages: Vec::new(),
         event_types: Vec::new(),
         statuses: Vec::new(),
         after: None,

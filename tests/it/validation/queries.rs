@@ -100,6 +100,7 @@ pub(super) fn lists() -> Vec<List> {
             vec![
                 ("endpoint_id", true, id),
                 ("event_id", false, id),
+                ("message_id", true, id),
                 ("workspace_id", true, workspace_id),
                 ("event_type", true, text),
                 ("start_timestamp", false, time),
@@ -113,6 +114,7 @@ pub(super) fn lists() -> Vec<List> {
             "/api/webhooks/events",
             vec![
                 ("endpoint_id", true, id),
+                ("message_id", true, id),
                 ("workspace_id", true, workspace_id),
                 ("event_type", true, text),
                 ("status", true, status),
