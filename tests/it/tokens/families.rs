@@ -215,7 +215,7 @@ fn the_children_of_a_revoked_token_can_be_kept_and_get_its_parent() {
         ("x=1&keep_children=no&keep_children=YES", true),
         ("keep_children=false", false),
         ("keep_children=true&keep_children=off", false),
-        ("keepchildren=true", false),
+        ("unknown=true", false),
     ] {
         let family = Family::new(&app);
         revoke(
@@ -238,6 +238,12 @@ fn the_children_of_a_revoked_token_can_be_kept_and_get_its_parent() {
             assert_eq!(family.alive(&app), [false, false, false, false, true]);
         }
     }
+    // A misspelt parameter is not ignored: that would revoke tokens that were to be kept.
+    let family = Family::new(&app);
+    let misspelt = format!("{}?keepchildren=true", family.middle.id);
+    let answer = revoke(&app, &family.aunt.token, &misspelt).expect(422);
+    assert_eq!(answer["detail"][0]["loc"], json!(["query", "keepchildren"]));
+    assert_eq!(family.alive(&app), [true; 5]);
     for (bad, kind) in [
         ("maybe", "bool_parsing"),
         ("", "bool_parsing"),
