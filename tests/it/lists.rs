@@ -1,5 +1,7 @@
 //! The tests of lists: order, pages, filters and totals.
 
+mod walking;
+
 use hookpost::domain::access::Scope;
 use serde_json::{Value, json};
 
