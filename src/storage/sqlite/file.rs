@@ -14,5 +14,7 @@ pub(super) mod open_error;
 pub(super) mod place;
 pub(super) mod read_failure;
 pub(super) mod recovery;
+mod stale_log;
 pub(super) mod trace;
+mod valid_log;
 pub(super) mod wal;

@@ -10,10 +10,11 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::place::beside;
+use super::valid_log::ValidLog;
 
-/// Bytes of a wal-index that are read: its header, twice, and the number of moved frames
+/// Bytes of a wal-index that are read: its header, twice, and the numbers of moved frames
 /// (<https://sqlite.org/walformat.html#the_wal_index_file_format>).
-const INDEX_BYTES: usize = 100;
+const INDEX_BYTES: usize = 132;
 
 /// Bytes of one copy of the header.
 const HEADER_BYTES: usize = 48;
@@ -28,6 +29,8 @@ pub(super) struct LastRun {
     frames: u64,
     /// Those of them that were moved into the database file.
     moved: u64,
+    /// Those whose move had at least begun.
+    begun: u64,
     /// The salts that all frames of the log have; the first half is one higher each time the log starts over.
     salts: [u8; 8],
 }
@@ -57,8 +60,34 @@ impl LastRun {
         Some(Self {
             frames: number(bytes, 16)?.into(),
             moved: number(bytes, 96)?.into(),
+            begun: number(bytes, 128)?.into(),
             salts: bytes[32..40].try_into().ok()?,
         })
+    }
+
+    /// Reports whether the log had any frame.
+    pub(super) fn has_frames(&self) -> bool {
+        self.frames > 0
+    }
+
+    /// Returns the number of committed frames that were not moved.
+    pub(super) fn not_moved(&self) -> u64 {
+        self.frames.saturating_sub(self.moved)
+    }
+
+    /// Reports whether the database file has, or may have, pages that are newer than those in `log`: frames of
+    /// the log are gone that were moved, or it is an older log.
+    pub(super) fn is_ahead_of(&self, log: Option<ValidLog>) -> bool {
+        let Some(ValidLog { salts, frames }) = log else {
+            // SQLite will not read it.
+            return false;
+        };
+        if salts == self.salts {
+            frames < self.frames && frames < self.moved.max(self.begun)
+        } else {
+            // After a power cut the disk may have an old index.
+            !is_later(salts, self.salts)
+        }
     }
 
     /// Returns the number of committed frames that are gone, given the number that `SQLite` found in the log.
@@ -116,12 +145,17 @@ fn salts_of(log: &Path) -> Option<[u8; 8]> {
     header[16..24].try_into().ok()
 }
 
+/// Returns the path at which a damaged log is kept.
+pub(super) fn path_of_copy(database: &Path) -> PathBuf {
+    beside(database, "-wal.damaged")
+}
+
 /// Copies the log, if it has anything, to a file that only its owner may read.
 fn keep_copy(database: &Path, log: &Path) -> io::Result<Option<PathBuf>> {
     if log.metadata().map_or(0, |metadata| metadata.len()) == 0 {
         return Ok(None);
     }
-    let copy = beside(database, "-wal.damaged");
+    let copy = path_of_copy(database);
     match std::fs::remove_file(&copy) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -151,7 +185,32 @@ mod tests {
         bytes[32..40].copy_from_slice(&SALTS);
         bytes.copy_within(..HEADER_BYTES, HEADER_BYTES);
         bytes[96..100].copy_from_slice(&moved.to_ne_bytes());
+        bytes[128..132].copy_from_slice(&moved.to_ne_bytes());
         bytes
+    }
+
+    #[test]
+    fn a_log_is_behind_if_it_lacks_frames_that_were_moved_or_is_an_older_one() {
+        let last_run = LastRun::parse(&index(100, 30)).unwrap();
+        let of = |salts, frames| Some(ValidLog { salts, frames });
+        assert!(!last_run.is_ahead_of(of(SALTS, 100)), "whole");
+        assert!(
+            !last_run.is_ahead_of(of(SALTS, 30)),
+            "all that was moved is there"
+        );
+        assert!(last_run.is_ahead_of(of(SALTS, 29)));
+        assert!(!last_run.is_ahead_of(of(LATER, 1)), "it has started over");
+        assert!(!last_run.is_ahead_of(None), "nothing of it counts");
+        let begun = LastRun {
+            begun: 60,
+            ..last_run
+        };
+        assert!(begun.is_ahead_of(of(SALTS, 59)), "a move was under way");
+        let later = LastRun {
+            salts: LATER,
+            ..last_run
+        };
+        assert!(later.is_ahead_of(of(SALTS, 100)), "replaced by an old one");
     }
 
     #[test]

@@ -17,6 +17,7 @@ use super::migrations::{CURRENT_VERSION, migrations};
 use super::open_error::OpenError;
 use super::place::beside;
 use super::recovery::recover;
+use super::stale_log;
 use crate::fail_point::{FailPoint, hit};
 
 /// The mark of a Hookpost database (`SQLite`'s `application_id`): "HKPS".
@@ -28,6 +29,9 @@ pub(crate) fn prepare(database: &Path, may_migrate: bool) -> Result<bool, OpenEr
     let unusable = |error: rusqlite::Error| OpenError::from_sqlite(database, &error);
     // Before the first connection, which makes the wal-index anew.
     let last_run = LastRun::read(database).filter(|_| may_migrate);
+    // A log that is set aside is reported, and the next connection makes a new one.
+    let is_set_aside = stale_log::set_aside(database, last_run)?;
+    let last_run = last_run.filter(|_| !is_set_aside);
     if may_migrate {
         undo_unfinished(database)?;
     }
