@@ -42,6 +42,7 @@ mod buffers;
 mod connection;
 mod errors;
 mod failure;
+mod happy_eyeballs;
 mod idle;
 mod limits;
 mod socket;
