@@ -15,7 +15,6 @@ use super::http_client::{Failure, HttpClient, HttpResult, Request, Response};
 use super::protocol::{AttemptJob, AttemptReport, AttemptResult};
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::Clock;
-use crate::domain::retry::parse_retry_after;
 use crate::domain::signature::signature_header;
 use crate::fail_point::{FailPoint, hit, inject};
 use crate::storage::{QueuedEvent, Target};
@@ -271,33 +270,30 @@ fn attempt(shared: &Shared, job: AttemptJob) -> AttemptReport {
 
 fn post(shared: &Shared, event: &QueuedEvent, target: &Target, body: &[u8]) -> AttemptResult {
     let now = shared.clock.now();
+    let settings = &target.settings;
     let id = event.id.to_string();
     let timestamp = now.seconds().to_string();
-    let signature = signature_header(&target.settings.secret, event.id, now.seconds(), body);
+    let signature = signature_header(&settings.secret, event.id, now.seconds(), body);
     let headers = [
         ("webhook-id", id.as_str()),
         ("webhook-timestamp", timestamp.as_str()),
         ("webhook-signature", signature.as_str()),
     ];
     let request = Request {
-        url: target.settings.url.as_str(),
+        url: settings.url.as_str(),
         headers: &headers,
         body,
     };
     let HttpResult { result, duration } = shared.transport.post(&request);
     match result {
-        Ok(Response {
-            code,
-            body,
-            retry_after,
-        }) => AttemptResult {
+        Ok(Response { code, body, retry }) => AttemptResult {
             code: Some(code),
             error: None,
             is_final: false,
             response: Some(body).filter(|body| !body.is_empty()),
-            retry_after: retry_after
-                .filter(|_| matches!(code, 429 | 503))
-                .and_then(|value| parse_retry_after(&value, shared.clock.now())),
+            retry_after: matches!(code, 429 | 503)
+                .then(|| retry.wait(settings.format, &settings.url, shared.clock.now()))
+                .flatten(),
             took: duration,
         },
         Err(Failure {
