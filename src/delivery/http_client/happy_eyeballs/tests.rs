@@ -1,3 +1,6 @@
+use std::io::ErrorKind::{
+    AddrNotAvailable, ConnectionRefused, ConnectionReset, NetworkUnreachable,
+};
 use std::io::Read;
 use std::net::TcpListener;
 
@@ -40,7 +43,6 @@ fn the_error_is_that_of_an_address_with_a_receiver() {
         }
         attempts.failure().kind()
     };
-    use io::ErrorKind::{AddrNotAvailable, ConnectionRefused, ConnectionReset, NetworkUnreachable};
     assert_eq!(
         told(&[NetworkUnreachable, ConnectionRefused]),
         ConnectionRefused
