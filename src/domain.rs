@@ -23,6 +23,7 @@ pub mod network_policy;
 pub mod owner;
 pub mod rate_limit;
 pub mod retry;
+pub mod retry_after;
 pub mod secret;
 pub mod signature;
 pub mod workspace;

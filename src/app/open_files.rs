@@ -6,8 +6,10 @@
 /// The files for everything else: the database, the log, the wake-ups of threads, and look-ups of names.
 const OTHERS: usize = 128;
 
-/// The files of each sender: its connection, and one that stays open for its next attempt.
-const PER_SENDER: usize = 2;
+/// The files of each sender: its connection, one that stays open for its next attempt, and one more, as a
+/// sender dials up to three addresses at a time. Few need all three: new and bad endpoints get little more than
+/// half of the senders, and a good one rarely has addresses that do not answer.
+const PER_SENDER: usize = 3;
 
 /// The limit that is assumed if the system does not tell the real one: a usual limit for services.
 const ASSUMED: usize = 65_536;

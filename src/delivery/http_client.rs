@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ureq::config::{AutoHeaderValue, Config};
-use ureq::http::Uri;
+use ureq::http::{HeaderMap, HeaderValue, Uri};
 use ureq::{Agent, Body, RequestBuilder};
 
 use self::connection::Dialer;
@@ -38,11 +38,13 @@ use super::resolver::{Lookup, MonotonicClock, Resolver, UreqResolver};
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::endpoint_url::request_form;
 use crate::domain::network_policy::NetworkPolicy;
+use crate::domain::retry_after::RetryHeaders;
 
 mod buffers;
 mod connection;
 mod errors;
 mod failure;
+mod happy_eyeballs;
 mod head;
 mod idle;
 mod limits;
@@ -59,8 +61,8 @@ const MAX_TEXT_BYTES: usize = MAX_TEXT_CHARS * 4;
 /// The most time for a name to resolve, and for TCP and TLS together to be set up: enough for one
 /// lost packet or one dead name server, and half of the default for a whole attempt.
 const MAX_SETUP_TIME: Duration = Duration::from_secs(5);
-/// The longest `Retry-After` that is read. A number or a date is shorter.
-const MAX_RETRY_AFTER_BYTES: usize = 64;
+/// The longest header about the time of the next request that is read. A number or a date is shorter.
+const MAX_RETRY_HEADER_BYTES: usize = 64;
 
 /// The HTTP client. All sender threads share one.
 #[derive(Debug)]
@@ -110,8 +112,8 @@ pub struct Response {
     pub code: u16,
     /// The first 2,048 characters of the body, with U+FFFD for bytes that are not UTF-8; may be empty.
     pub body: String,
-    /// The value of `Retry-After`, uninterpreted.
-    pub retry_after: Option<String>,
+    /// The headers that concern the time of the next request.
+    pub retry: RetryHeaders,
     /// The value of `Location`, uninterpreted, with U+FFFD for bytes that are not UTF-8. Only of redirects.
     pub location: Option<String>,
 }
@@ -243,12 +245,7 @@ fn config(request_timeout: Duration) -> Config {
 #[inline(never)]
 fn read(answer: ureq::http::Response<Body>) -> Result<Response, ureq::Error> {
     let code = answer.status().as_u16();
-    let retry_after = answer
-        .headers()
-        .get("retry-after")
-        .filter(|value| value.len() <= MAX_RETRY_AFTER_BYTES)
-        .and_then(|value| value.to_str().ok())
-        .map(str::to_owned);
+    let retry = retry_headers(answer.headers());
     let location = (answer.status().is_redirection())
         .then(|| answer.headers().get("location"))
         .flatten()
@@ -273,9 +270,23 @@ fn read(answer: ureq::http::Response<Body>) -> Result<Response, ureq::Error> {
     Ok(Response {
         code,
         body: text(kept),
-        retry_after,
+        retry,
         location,
     })
+}
+
+fn retry_headers(headers: &HeaderMap) -> RetryHeaders {
+    let text = |name| {
+        let value: &HeaderValue = headers.get(name)?;
+        let value = value.to_str().ok();
+        let value = value.filter(|value| value.len() <= MAX_RETRY_HEADER_BYTES);
+        value.map(str::to_owned)
+    };
+    RetryHeaders {
+        retry_after: text("retry-after"),
+        reset_after: text("x-ratelimit-reset-after"),
+        scope: text("x-ratelimit-scope"),
+    }
 }
 
 /// Reports whether reading ended because the answer is longer than the limit.

@@ -60,7 +60,7 @@ pub(super) struct AttemptResult {
     pub(super) is_final: bool,
     /// The start of the answer, or the error in words.
     pub(super) response: Option<String>,
-    /// The wait that the receiver asked for (`Retry-After`).
+    /// The wait that the receiver asked for (`Retry-After` and the like).
     pub(super) retry_after: Option<Duration>,
     pub(super) took: Duration,
 }

@@ -319,9 +319,23 @@ impl Shared {
         match forbidden {
             Some(ip) => Ok([*ip].into()),
             None if found.is_empty() => Err(LookupError("it has no address".to_owned())),
-            None => Ok(found.iter().copied().take(MAX_ADDRESSES).collect()),
+            None => Ok(in_dialling_order(&found).take(MAX_ADDRESSES).collect()),
         }
     }
+}
+
+/// Returns the addresses in the order in which they are dialled (RFC 8305, section 4): both families take
+/// turns, beginning with that of the first address. Within a family, the system's order stays. So a name with
+/// many addresses of a family that leads nowhere soon comes to one of the other.
+fn in_dialling_order(found: &[IpAddr]) -> impl Iterator<Item = IpAddr> {
+    let v6_first = found.first().is_some_and(IpAddr::is_ipv6);
+    let of_family = |v6| found.iter().copied().filter(move |ip| ip.is_ipv6() == v6);
+    let (mut first, mut second) = (of_family(v6_first), of_family(!v6_first));
+    std::iter::from_fn(move || {
+        let next = first.next().or_else(|| second.next());
+        std::mem::swap(&mut first, &mut second);
+        next
+    })
 }
 
 /// The resolver in the form that ureq calls before each request.

@@ -85,6 +85,7 @@ mod tests {
     use super::*;
     use crate::domain::endpoint::Format;
     use crate::domain::endpoint_url::EndpointUrl;
+    use crate::domain::retry_after::RetryHeaders;
     use crate::domain::secret::Secret;
 
     const URL: &str = "https://a.example/hook?token=t";
@@ -93,7 +94,7 @@ mod tests {
         let answer = Response {
             code,
             body: body.to_owned(),
-            retry_after: None,
+            retry: RetryHeaders::default(),
             location: location.map(str::to_owned),
         };
         let settings = TargetSettings {

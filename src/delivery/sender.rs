@@ -16,7 +16,6 @@ use super::protocol::{AttemptJob, AttemptReport, AttemptResult};
 use super::response_text::response_text;
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::Clock;
-use crate::domain::retry::parse_retry_after;
 use crate::domain::signature::signature_header;
 use crate::fail_point::{FailPoint, hit, inject};
 use crate::storage::{QueuedEvent, Target};
@@ -272,16 +271,17 @@ fn attempt(shared: &Shared, job: AttemptJob) -> AttemptReport {
 
 fn post(shared: &Shared, event: &QueuedEvent, target: &Target, body: &[u8]) -> AttemptResult {
     let now = shared.clock.now();
+    let settings = &target.settings;
     let id = event.id.to_string();
     let timestamp = now.seconds().to_string();
-    let signature = signature_header(&target.settings.secret, event.id, now.seconds(), body);
+    let signature = signature_header(&settings.secret, event.id, now.seconds(), body);
     let headers = [
         ("webhook-id", id.as_str()),
         ("webhook-timestamp", timestamp.as_str()),
         ("webhook-signature", signature.as_str()),
     ];
     let request = Request {
-        url: target.settings.url.as_str(),
+        url: settings.url.as_str(),
         headers: &headers,
         body,
     };
@@ -291,10 +291,14 @@ fn post(shared: &Shared, event: &QueuedEvent, target: &Target, body: &[u8]) -> A
             code: Some(answer.code),
             error: None,
             is_final: false,
-            retry_after: (answer.retry_after.as_deref())
-                .filter(|_| matches!(answer.code, 429 | 503))
-                .and_then(|value| parse_retry_after(value, shared.clock.now())),
-            response: response_text(answer, &target.settings),
+            retry_after: matches!(answer.code, 429 | 503)
+                .then(|| {
+                    answer
+                        .retry
+                        .wait(settings.format, &settings.url, shared.clock.now())
+                })
+                .flatten(),
+            response: response_text(answer, settings),
             took: duration,
         },
         Err(Failure {

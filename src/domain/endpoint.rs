@@ -78,7 +78,7 @@ pub struct TargetSettings {
     /// The secret that signs deliveries.
     pub secret: Secret,
     /// The form in which it gets messages. The bodies of events are rendered when they are published; the engine
-    /// uses this to explain failures.
+    /// uses this to read `Retry-After` and to explain failures.
     pub format: Format,
 }
 

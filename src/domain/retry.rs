@@ -1,7 +1,7 @@
 //! The retry schedule: the times at which failed attempts are made again. Pure functions, to which the caller
 //! passes the time and random numbers.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use super::clock::Timestamp;
 
@@ -65,28 +65,6 @@ pub fn vary(wait: Duration, random: f64) -> Duration {
     wait.mul_f64((1.0 - JITTER) + 2.0 * JITTER * random.clamp(0.0, 1.0))
 }
 
-/// Reads a `Retry-After` header (RFC 9110, section 10.2.3): seconds, or a date in one of the
-/// three formats of section 5.6.7. `None` for anything else.
-#[must_use]
-pub fn parse_retry_after(value: &str, now: Timestamp) -> Option<Duration> {
-    let value = value.trim();
-    if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
-        // More digits than a number has mean "for ever"; the caller limits the time.
-        return Some(Duration::from_secs(
-            value.parse().unwrap_or(u64::from(u32::MAX)),
-        ));
-    }
-    let date = parse_http_date(value)?;
-    Some(date.since(now))
-}
-
-/// Reads a date of RFC 9110, section 5.6.7. `None` before 1970.
-fn parse_http_date(value: &str) -> Option<Timestamp> {
-    let date = httpdate::parse_http_date(value).ok()?;
-    let micros = date.duration_since(UNIX_EPOCH).ok()?.as_micros();
-    Some(Timestamp::from_micros(i64::try_from(micros).ok()?))
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -133,44 +111,12 @@ mod tests {
         assert_eq!(policy().next_due(2, started, at_the_end, None, 0.5), None);
     }
 
-    #[test]
-    fn retry_after_is_read_as_seconds_and_as_dates() {
-        let hour = Some(Duration::from_hours(1));
-        assert_eq!(parse_retry_after("3600", NOW), hour);
-        assert_eq!(
-            parse_retry_after("Tue, 14 Nov 2023 23:13:20 GMT", NOW),
-            hour
-        );
-        assert_eq!(
-            parse_retry_after("Tuesday, 14-Nov-23 23:13:20 GMT", NOW),
-            hour
-        );
-        assert_eq!(parse_retry_after("Tue Nov 14 23:13:20 2023", NOW), hour);
-        let past = parse_retry_after("Tue, 14 Nov 2000 23:13:20 GMT", NOW);
-        assert_eq!(past, Some(Duration::ZERO));
-        for bad in [
-            "",
-            "soon",
-            "-5",
-            "1.5",
-            "Tue, 99 Nov 2023 23:13:20 GMT",
-            "1 2 3",
-        ] {
-            assert_eq!(parse_retry_after(bad, NOW), None, "{bad}");
-        }
-    }
-
     proptest! {
         #[test]
         fn jitter_stays_within_a_fifth(millis in 0_u64..100_000_000, random in 0.0_f64..1.0) {
             let varied = vary(Duration::from_millis(millis), random).as_secs_f64();
             let wait = Duration::from_millis(millis).as_secs_f64();
             prop_assert!(varied >= wait * 0.799_999 && varied <= wait * 1.200_001);
-        }
-
-        #[test]
-        fn no_header_panics(value in "\\PC{0,40}") {
-            let _ = parse_retry_after(&value, NOW);
         }
     }
 }

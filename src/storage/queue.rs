@@ -119,7 +119,7 @@ pub struct Recorded {
 pub enum EndpointChange {
     /// It was created.
     Created,
-    /// Its secret, format or subscriptions changed, which the engine's rules do not depend on.
+    /// Its secret, format or subscriptions changed, which the scheduler's rules do not depend on.
     Edited,
     /// It got another URL: the engine forgets the health of the old one.
     Moved,

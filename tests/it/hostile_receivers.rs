@@ -15,6 +15,7 @@ use super::fixture::TestApp;
 use super::receiver::Receiver;
 
 mod answers;
+mod certificates;
 mod deadlines;
 mod heads;
 mod limits;

@@ -103,6 +103,63 @@ fn retry_after_holds_as_seconds_and_as_a_date() {
     receiver.wait("/date", 2);
 }
 
+/// A bucket of Discord that is full for two seconds. In the format `raw`, the same number means seconds.
+#[test]
+fn discord_holds_for_the_time_of_its_bucket() {
+    let app = TestApp::with_manual_clock(&["--retry-schedule", "1s,1h"]);
+    let receiver = Receiver::start();
+    let full = "retry-after: 1998\r\nx-ratelimit-reset-after: 1.998\r\n";
+    let cases = [
+        ("/api/webhooks/1/a", "discord", full, 1.998),
+        (
+            "/api/webhooks/1/b",
+            "discord",
+            "retry-after: 1998\r\n",
+            1.998,
+        ),
+        (
+            "/api/v10/webhooks/1/c",
+            "discord",
+            "retry-after: 2\r\n",
+            2.0,
+        ),
+        ("/api/webhooks/1/d", "raw", full, 1998.0),
+    ];
+    for (path, format, headers, expected) in cases {
+        receiver.reply(path, 429, headers);
+        let kind = &path[path.len() - 1..];
+        app.endpoint_for(&receiver.url(path), format, &[kind]);
+        let event = event_path(&app.publish(kind, &json!({"a": 1})));
+        let event = app.wait_for(&event, |event| event["attempts"] == 1);
+        let waits = due(&event).since(START).as_secs_f64();
+        assert!((waits - expected).abs() < 0.01, "{path}: {waits}");
+        receiver.reply(path, 200, "");
+    }
+    app.advance(seconds(3));
+    for (path, format, ..) in cases {
+        receiver.wait(path, if format == "raw" { 1 } else { 2 });
+    }
+    // The endpoint is free again, not only its event.
+    app.publish("a", &json!({"a": 2}));
+    receiver.wait("/api/webhooks/1/a", 3);
+}
+
+/// The format that counts is the one that the endpoint has at the attempt.
+#[test]
+fn a_format_that_is_changed_counts_for_the_next_attempt() {
+    let app = TestApp::with_manual_clock(&["--retry-schedule", "1s,1s"]);
+    let receiver = Receiver::start();
+    receiver.reply("/api/webhooks/1/a", 429, "retry-after: 1998\r\n");
+    let endpoint = app.endpoint(&receiver.url("/api/webhooks/1/a"));
+    let id = endpoint["id"].as_str().unwrap();
+    let path = format!("/api/webhooks/endpoints/{id}");
+    app.patch(&path, &json!({"format": "discord"})).expect(200);
+    let event = event_path(&app.publish("a", &json!({"a": 1})));
+    let event = app.wait_for(&event, |event| event["attempts"] == 1);
+    let waits = due(&event).since(START).as_secs_f64();
+    assert!((waits - 1.998).abs() < 0.01, "{waits}");
+}
+
 #[test]
 fn gone_ends_the_event_and_disables_the_endpoint() {
     let app = TestApp::with_manual_clock(&[]);

@@ -48,6 +48,11 @@ pub(super) struct ResponseTooLong;
 #[error("TLS handshake failed: {0}")]
 pub(super) struct HandshakeFailed(pub(super) String);
 
+/// The receiver refused after the handshake; the field says why.
+#[derive(Debug, thiserror::Error)]
+#[error("TLS failed: {0}")]
+pub(super) struct Refused(pub(super) String);
+
 /// The handshake did not end in time.
 #[derive(Debug, thiserror::Error)]
 #[error("the receiver accepted the connection, but did not finish the TLS handshake in time")]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use ureq::Timeout;
 
 use super::errors::{
-    ConnectFailed, ConnectTimedOut, HandshakeFailed, HandshakeTimedOut, HeadTooLarge,
+    ConnectFailed, ConnectTimedOut, HandshakeFailed, HandshakeTimedOut, HeadTooLarge, Refused,
     ResponseTooLong, Stale, without_number,
 };
 use super::tls::{of_rustls, reason};
@@ -107,7 +107,7 @@ impl Failure {
                 format!("no connection: {}", without_number(error)),
             );
         }
-        if let Some(error) = error.downcast_ref::<HandshakeFailed>() {
+        if error.is::<HandshakeFailed>() || error.is::<Refused>() {
             return Self::new(AttemptFailure::Tls, error.to_string());
         }
         if error.is::<ConnectTimedOut>() || error.is::<HandshakeTimedOut>() {

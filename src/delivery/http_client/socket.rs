@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 
 use ureq::unversioned::transport::{NextTimeout, time};
 
-/// The least time that an address has to accept a connection, however many addresses there are.
-const MIN_CONNECT_TIME: Duration = Duration::from_millis(10);
+use super::happy_eyeballs;
 
 /// A connection, with or without TLS.
 pub(super) trait Link: fmt::Debug + Send + Sync {
@@ -33,32 +32,15 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    /// Connects to the first of `addresses` that accepts, within `time` in all. Each but the last has half of
-    /// the time that is left, so that an address which does not answer leaves time for the others. If none
-    /// accepts, the error is that of the last one.
+    /// Connects to the first of `addresses` that accepts, within `time` in all.
     pub(super) fn connect(addresses: &[SocketAddr], time: Duration) -> io::Result<Self> {
-        let started = Instant::now();
-        let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
-        for (n, address) in addresses.iter().enumerate() {
-            let left = time.saturating_sub(started.elapsed());
-            if left.is_zero() {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
-            let is_last = n + 1 == addresses.len();
-            let share = if is_last { left } else { left / 2 };
-            match TcpStream::connect_timeout(address, share.max(MIN_CONNECT_TIME)) {
-                Ok(stream) => {
-                    stream.set_nodelay(true)?;
-                    return Ok(Self {
-                        stream,
-                        read_time: None,
-                        write_time: None,
-                    });
-                }
-                Err(error) => failure = error,
-            }
-        }
-        Err(failure)
+        let stream = happy_eyeballs::connect(addresses, time)?;
+        stream.set_nodelay(true)?;
+        Ok(Self {
+            stream,
+            read_time: None,
+            write_time: None,
+        })
     }
 
     fn has_nothing_to_read(&mut self) -> io::Result<bool> {
@@ -126,37 +108,8 @@ fn in_time(error: io::Error, timeout: NextTimeout) -> ureq::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::{Ipv4Addr, TcpListener};
+    use std::net::TcpListener;
     use std::thread;
-
-    /// Returns a port whose queue is full, so that a connection attempt never ends.
-    #[cfg(target_os = "linux")]
-    fn full() -> (socket2::Socket, TcpStream, SocketAddr) {
-        let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
-        let listener = listener.expect("a socket");
-        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        listener.bind(&any.into()).expect("a free port");
-        listener.listen(0).expect("a queue of one");
-        let address = listener.local_addr().expect("bound").as_socket();
-        let address = address.expect("an address of IPv4");
-        let first = TcpStream::connect(address).expect("the one that fits");
-        (listener, first, address)
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn an_address_that_does_not_answer_leaves_time_for_the_next() {
-        let (_listener, _first, full) = full();
-        let open = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let open = open.local_addr().expect("bound");
-        let time = Duration::from_millis(400);
-        let started = Instant::now();
-        let socket = Socket::connect(&[full, open], time).expect("a connection");
-        assert_eq!(socket.stream.peer_addr().expect("connected"), open);
-        assert!(started.elapsed() >= time / 2);
-        let error = Socket::connect(&[full, full], time).expect_err("neither accepts");
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-    }
 
     #[test]
     fn open_until_anything_comes_that_was_not_asked_for() {

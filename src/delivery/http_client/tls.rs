@@ -15,13 +15,23 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use ureq::unversioned::transport::time::{Duration, Instant};
 use ureq::unversioned::transport::{ConnectionDetails, NextTimeout};
 
-use super::errors::{HandshakeFailed, HandshakeTimedOut, HttpClientError, without_number};
+use self::client_certificate::{NoCertificate, watch};
+use self::reasons::missed_certificate;
+use self::verifier::Verifier;
+use super::errors::{HandshakeFailed, HandshakeTimedOut, HttpClientError, Refused, without_number};
 use super::socket::Link;
 use super::tcp::{Tcp, means_closed};
 
+mod certificate;
+mod client_certificate;
 mod reasons;
+mod verifier;
 
 pub(super) use reasons::reason;
+
+/// The addition to the message of a handshake that the receiver breaks off.
+const ASKED_BACK: &str =
+    " after it had asked for a client certificate, which Hookpost does not have";
 
 /// The maker of TLS connections.
 #[derive(Clone)]
@@ -31,11 +41,15 @@ impl Tls {
     /// Returns a maker that trusts the public roots, and those in `extra_roots` (PEM) if given.
     pub(super) fn new(extra_roots: Option<&[u8]>) -> Result<Self, HttpClientError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier = Verifier::new(roots(extra_roots)?, &provider)
+            .map_err(|error| HttpClientError::Tls(rustls::Error::General(error.to_string())))?;
+        // Our verifier is that of rustls with other words; "dangerous" is any that is not built in.
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(HttpClientError::Tls)?
-            .with_root_certificates(roots(extra_roots)?)
-            .with_no_client_auth();
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_client_cert_resolver(Arc::new(NoCertificate));
         Ok(Self(Arc::new(config)))
     }
 
@@ -52,14 +66,15 @@ impl Tls {
         let connection = ClientConnection::new(Arc::clone(&self.0), name)
             .map_err(|error| handshake_failed(reason(&error)))?;
         let mut stream = StreamOwned::new(connection, Timed::new(tcp, time_left(details)));
-        if let Err(error) = stream.conn.complete_io(&mut stream.sock) {
+        let (made, asked_back) = watch(|| stream.conn.complete_io(&mut stream.sock));
+        if let Err(error) = made {
             return Err(match ureq::Error::from(error) {
-                ureq::Error::Io(error) => handshake_failed(words(&error)),
+                ureq::Error::Io(error) => handshake_failed(words(&error, asked_back)),
                 ureq::Error::Timeout(_) => ureq::Error::Other(Box::new(HandshakeTimedOut)),
                 other => other,
             });
         }
-        Ok(TlsLink(stream))
+        Ok(TlsLink { stream, asked_back })
     }
 }
 
@@ -78,12 +93,13 @@ pub(super) fn roots(extra: Option<&[u8]>) -> Result<RootCertStore, HttpClientErr
         return Ok(roots);
     };
     let public = roots.len();
-    for certificate in CertificateDer::pem_slice_iter(pem) {
+    for (n, certificate) in (1..).zip(CertificateDer::pem_slice_iter(pem)) {
         let certificate =
             certificate.map_err(|error| HttpClientError::CaFile(error.to_string()))?;
-        roots
-            .add(certificate)
-            .map_err(|error| HttpClientError::CaFile(error.to_string()))?;
+        // The text of the error calls it the certificate of a peer.
+        roots.add(certificate).map_err(|_| {
+            HttpClientError::CaFile(format!("certificate {n} in it is not valid X.509"))
+        })?;
     }
     if roots.len() == public {
         return Err(HttpClientError::CaFile("it has no certificate".to_owned()));
@@ -117,19 +133,24 @@ fn handshake_failed(why: String) -> ureq::Error {
     ureq::Error::Other(Box::new(HandshakeFailed(why)))
 }
 
-fn words(error: &io::Error) -> String {
+/// Returns the message for an error of the handshake. `asked_back`: the receiver had asked for a client
+/// certificate.
+fn words(error: &io::Error, asked_back: bool) -> String {
     if let Some(error) = of_rustls(error) {
-        return reason(error);
+        let missed = asked_back.then(|| missed_certificate(error)).flatten();
+        return missed.unwrap_or_else(|| reason(error));
     }
-    match error.kind() {
+    let what = match error.kind() {
         io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe => {
-            "the receiver closed the connection".to_owned()
+            "the receiver closed the connection"
         }
         io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => {
-            "the receiver reset the connection".to_owned()
+            "the receiver reset the connection"
         }
-        _ => without_number(error),
-    }
+        _ => return without_number(error),
+    };
+    let asked = if asked_back { ASKED_BACK } else { "" };
+    format!("{what}{asked}")
 }
 
 /// Returns the error of rustls inside an error of a socket, if there is one.
@@ -138,12 +159,17 @@ pub(super) fn of_rustls(error: &io::Error) -> Option<&rustls::Error> {
 }
 
 /// An established TLS connection.
-pub(super) struct TlsLink(StreamOwned<ClientConnection, Timed>);
+pub(super) struct TlsLink {
+    stream: StreamOwned<ClientConnection, Timed>,
+    /// The receiver has asked for a client certificate. In TLS 1.3 it refuses the empty one only after the
+    /// handshake.
+    asked_back: bool,
+}
 
 impl TlsLink {
     /// Reads without writing anything.
     fn read_alone(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let StreamOwned { conn, sock } = &mut self.0;
+        let StreamOwned { conn, sock } = &mut self.stream;
         while conn.wants_read() && conn.read_tls(sock)? > 0 {
             conn.process_new_packets().map_err(io::Error::other)?;
         }
@@ -151,39 +177,56 @@ impl TlsLink {
     }
 }
 
+/// Returns the error of an established connection in the form in which it passes through ureq. `asked_back`:
+/// the receiver had asked for a client certificate.
+pub(super) fn failure(error: io::Error, asked_back: bool) -> ureq::Error {
+    let missed = of_rustls(&error).filter(|_| asked_back);
+    match missed.and_then(missed_certificate) {
+        Some(words) => ureq::Error::Other(Box::new(Refused(words))),
+        None => error.into(),
+    }
+}
+
 impl Link for TlsLink {
     fn send(&mut self, bytes: &[u8], timeout: NextTimeout) -> Result<(), ureq::Error> {
-        self.0.sock.set_timeout(timeout);
-        self.0.write_all(bytes)?;
+        self.stream.sock.set_timeout(timeout);
+        self.stream
+            .write_all(bytes)
+            .map_err(|error| failure(error, self.asked_back))?;
         // `write_all` reports an error of the socket only at the next call. That would be too late to know
         // which part of the request was cut off.
-        self.0.flush()?;
-        Ok(())
+        self.stream
+            .flush()
+            .map_err(|error| failure(error, self.asked_back))
     }
 
     fn receive(&mut self, into: &mut [u8], timeout: NextTimeout) -> Result<usize, ureq::Error> {
-        self.0.sock.set_timeout(timeout);
-        match self.0.read(into) {
+        self.stream.sock.set_timeout(timeout);
+        let read = match self.stream.read(into) {
             // rustls first tries to write pending data. A receiver that has closed the connection does not
-            // take it, but may have answered before.
-            Err(error) if means_closed(error.kind()) => {
-                Ok(self.read_alone(into).map_err(|_| error)?)
-            }
-            read => Ok(read?),
-        }
+            // take it, but may have answered before, or have sent an alert that says why.
+            Err(error) if means_closed(error.kind()) => self.read_alone(into).map_err(|alone| {
+                let says_more = of_rustls(&alone).is_some();
+                if says_more { alone } else { error }
+            }),
+            read => read,
+        };
+        read.map_err(|error| failure(error, self.asked_back))
     }
 
     /// Reports the same as for every connection, and also that this layer has nothing unread and nothing
     /// unsent, and that neither side has closed it.
     fn is_open(&mut self) -> bool {
-        let StreamOwned { conn, sock } = &mut self.0;
+        let StreamOwned { conn, sock } = &mut self.stream;
         conn.wants_read() && !conn.wants_write() && sock.tcp.is_open()
     }
 }
 
 impl fmt::Debug for TlsLink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("TlsLink").field(&self.0.sock.tcp).finish()
+        f.debug_tuple("TlsLink")
+            .field(&self.stream.sock.tcp)
+            .finish()
     }
 }
 

@@ -169,6 +169,28 @@ fn only_so_many_addresses_are_dialled() {
 }
 
 #[test]
+fn families_take_turns() {
+    let (resolver, lookup, _) = scripted();
+    let mut many = vec!["2606:4700::1"; 20];
+    many.extend(["8.8.8.8", "9.9.9.9"]);
+    lookup.set("v6-first.example", &many);
+    lookup.set("v4-first.example", &["8.8.8.8", "9.9.9.9", "2606:4700::1"]);
+    let resolve = |host| resolver.resolve(host, PLENTY).expect("addresses");
+    let found = resolve("v6-first.example");
+    assert_eq!(found.len(), MAX_ADDRESSES);
+    let v6 = ip("2606:4700::1");
+    assert_eq!(
+        found[..6],
+        [v6, ip("8.8.8.8"), v6, ip("9.9.9.9"), v6, v6],
+        "the one that the system prefers is first, and no family is left out"
+    );
+    assert_eq!(
+        *resolve("v4-first.example"),
+        [ip("8.8.8.8"), v6, ip("9.9.9.9")]
+    );
+}
+
+#[test]
 fn literals_are_checked_and_never_looked_up() {
     let (resolver, lookup, _) = scripted();
     assert_eq!(

@@ -18,6 +18,7 @@ use crate::domain::endpoint_url::EndpointUrl;
 use crate::domain::event_type::EventType;
 use crate::domain::message::NewMessage;
 use crate::domain::retry::RetryPolicy;
+use crate::domain::retry_after::RetryHeaders;
 use crate::domain::workspace::WorkspaceName;
 use crate::storage::sqlite::{SqliteSettings, SqliteStore};
 use crate::storage::{Pending, Published, Store};
@@ -127,7 +128,10 @@ impl Transport for Scripted {
             Ok(Response {
                 code,
                 body: String::new(),
-                retry_after: retry_after.map(str::to_owned),
+                retry: RetryHeaders {
+                    retry_after: retry_after.map(str::to_owned),
+                    ..RetryHeaders::default()
+                },
                 location: None,
             })
         };

@@ -247,6 +247,25 @@ impl TlsTalk {
         while conn.is_handshaking() && conn.complete_io(sock).is_ok() {}
     }
 
+    /// Answers the hello, waits for the sender's next words, and then leaves.
+    pub(super) fn leave_after_hello(&mut self) {
+        let StreamOwned { conn, sock } = self.stream.get_mut();
+        while !conn.wants_write() && conn.read_tls(sock).is_ok_and(|read| read > 0) {
+            conn.process_new_packets().unwrap();
+        }
+        while conn.wants_write() {
+            conn.write_tls(sock).unwrap();
+        }
+        let _ = sock.read(&mut [0; 4096]);
+    }
+
+    /// The same, but it refuses before it leaves: with this alert, which is not encrypted yet in TLS 1.2.
+    pub(super) fn refuse_after_hello(&mut self, alert: u8) {
+        self.leave_after_hello();
+        let _ = self.socket.write_all(&[0x15, 3, 3, 0, 2, 2, alert]);
+        self.hang();
+    }
+
     /// Says goodbye, as TLS wants it before a connection is closed.
     pub(super) fn say_goodbye(&mut self) {
         let StreamOwned { conn, sock } = self.stream.get_mut();

@@ -16,7 +16,7 @@ use super::script::{Scripted, Talk, TlsTalk};
 use super::{Case, Expected, OK, ONE_ATTEMPT, Says, answered, exactly, failed, run};
 use crate::fixture::TestApp;
 
-const DEADLINE: Duration = Duration::from_secs(10);
+pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 
 /// The authority that signs the receivers' certificates.
 pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -53,13 +53,29 @@ impl Authority {
         server(&certificate, &key, Some(self.0.as_ref()))
     }
 
+    /// The same, in TLS 1.2.
+    pub(super) fn config_that_asks_back_in_tls_12(&self) -> Arc<ServerConfig> {
+        let key = KeyPair::generate().unwrap();
+        let certificate = Self::leaf().signed_by(&key, &self.0).unwrap();
+        let clients = Some(self.0.as_ref());
+        server_of(&[&rustls::version::TLS12], &certificate, &key, clients)
+    }
+
+    pub(super) fn certificate(&self) -> &rcgen::Certificate {
+        self.0.as_ref()
+    }
+
+    pub(super) fn issuer(&self) -> &rcgen::Issuer<'static, KeyPair> {
+        &self.0
+    }
+
     /// For `--ca-file`.
     pub(super) fn file(&self) -> NamedTempFile {
         file(&[self.0.as_ref()])
     }
 }
 
-fn file(certificates: &[&rcgen::Certificate]) -> NamedTempFile {
+pub(super) fn file(certificates: &[&rcgen::Certificate]) -> NamedTempFile {
     let mut file = NamedTempFile::new().unwrap();
     for certificate in certificates {
         file.write_all(certificate.pem().as_bytes()).unwrap();
@@ -72,9 +88,18 @@ fn server(
     key: &KeyPair,
     clients: Option<&rcgen::Certificate>,
 ) -> Arc<ServerConfig> {
+    server_of(rustls::ALL_VERSIONS, certificate, key, clients)
+}
+
+fn server_of(
+    versions: &[&'static rustls::SupportedProtocolVersion],
+    certificate: &rcgen::Certificate,
+    key: &KeyPair,
+    clients: Option<&rcgen::Certificate>,
+) -> Arc<ServerConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ServerConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .unwrap();
     let builder = match clients {
         None => builder.with_no_client_auth(),
@@ -94,7 +119,7 @@ fn server(
 }
 
 /// A case whose receiver speaks TLS, and answers properly if it is asked.
-fn case(name: &'static str, config: Arc<ServerConfig>, expected: Expected) -> Case {
+pub(super) fn case(name: &'static str, config: Arc<ServerConfig>, expected: Expected) -> Case {
     speaking(name, config, expected, |talk| {
         while talk.request().is_some() {
             talk.send(OK);
@@ -122,7 +147,7 @@ fn by_hand(name: &'static str, bytes: impl Into<Vec<u8>>, expected: Expected) ->
     Case::new(name, receiver, expected).over_tls().unasked()
 }
 
-fn refused(text: &str) -> Expected {
+pub(super) fn refused(text: &str) -> Expected {
     failed("tls", exactly(&format!("TLS handshake failed: {text}")))
 }
 
@@ -178,8 +203,9 @@ fn certificates_without_a_trusted_issuer_fail_with_the_reason() {
             failed(
                 "tls",
                 exactly(
-                    "TLS failed: the receiver refused: it wants a client certificate (alert \
-                     CertificateRequired)",
+                    "TLS failed: the receiver refused: it wants a client certificate, which Hookpost \
+                     does not have; let it take requests without one and check their signature \
+                     (alert CertificateRequired)",
                 ),
             ),
         )
@@ -247,7 +273,10 @@ fn certificates_for_another_time_or_host_fail_with_the_reason() {
         case(
             "no-name",
             named(&[]),
-            refused("the receiver's certificate is not for 127.0.0.1"),
+            refused(
+                "the receiver's certificate is not for 127.0.0.1: it has no alternative name \
+                 (subjectAltName), and its common name does not count",
+            ),
         )
         .unasked(),
     ];
@@ -282,7 +311,10 @@ fn receivers_without_tls_or_with_an_old_version_fail_with_the_reason() {
             "no-cipher",
             alert(40),
             refused(
-                "the receiver refused: it has no cipher in common with us (alert HandshakeFailure)",
+                "the receiver refused: it accepts none of the cipher suites, groups or signatures \
+                 that are offered; often its certificate has a P-521 key or another one that is not \
+                 RSA, P-256, P-384 or Ed25519, or it lacks ECDHE over X25519, P-256 or P-384 with \
+                 AES-GCM or ChaCha20-Poly1305 (alert HandshakeFailure)",
             ),
         ),
         by_hand(

@@ -43,6 +43,31 @@ fn the_next_address_is_tried() {
     assert!(post(&client, &url).is_ok());
 }
 
+/// The first address leads nowhere: Linux ignores attempts at a port whose queue is full.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_address_that_leads_nowhere_costs_little() {
+    let receiver = Receiver::answering(OK);
+    let nowhere = IpAddr::from([127, 0, 0, 2]);
+    let hole = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
+    let hole = hole.expect("a socket");
+    let address = std::net::SocketAddr::new(nowhere, receiver.address.port());
+    hole.bind(&address.into())
+        .expect("the same port, on another address");
+    hole.listen(0).expect("a queue of one");
+    let _first = std::net::TcpStream::connect(address).expect("the one that fits");
+    let addresses = script(&[&[nowhere, LOOPBACK]]);
+    let client = HttpClient::new(open_settings(), addresses).expect("a client");
+    let url = format!("http://two.test:{}/", receiver.address.port());
+    let attempt = client.post(&request(&url, &[], b"{}"));
+    assert!(attempt.result.is_ok());
+    assert!(
+        attempt.duration < Duration::from_secs(2),
+        "{:?}",
+        attempt.duration
+    );
+}
+
 #[test]
 fn forbidden_addresses_are_never_dialled() {
     let target = Untouched::new();
@@ -63,7 +88,14 @@ fn forbidden_addresses_are_never_dialled() {
         assert!(failure.is_final, "a literal never changes");
     }
 
-    for answer in [&[LOOPBACK][..], &[public, LOOPBACK], &[LOOPBACK, public]] {
+    let public_v6 = IpAddr::from([0x2606, 0x4700, 0, 0, 0, 0, 0, 1]);
+    for answer in [
+        &[LOOPBACK][..],
+        &[public, LOOPBACK],
+        &[LOOPBACK, public],
+        &[public_v6, LOOPBACK],
+        &[LOOPBACK, public_v6],
+    ] {
         let client = HttpClient::new(settings.clone(), script(&[answer])).expect("a client");
         let failure = failure(&client, &format!("http://name.test:{port}/"));
         assert_eq!(failure.kind, AttemptFailure::Dns);

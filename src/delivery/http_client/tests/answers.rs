@@ -132,7 +132,7 @@ fn any_status_is_an_answer() {
         let receiver = Receiver::answering(answer);
         let response = post(&open_client(), &receiver.url()).expect("an answer");
         assert_eq!((response.code, response.body.as_str()), (code, body));
-        assert_eq!(response.retry_after, None);
+        assert_eq!(response.retry.retry_after, None);
     }
 }
 
@@ -181,9 +181,19 @@ fn retry_after_is_passed_on() {
     );
     let response = post(&open_client(), &receiver.url()).expect("an answer");
     assert_eq!(
-        response.retry_after.as_deref(),
+        response.retry.retry_after.as_deref(),
         Some("Wed, 21 Oct 2026 07:28:00 GMT")
     );
+    let receiver = Receiver::answering(
+        "HTTP/1.1 429 Busy\r\nX-RateLimit-Reset-After: 1.998\r\nX-RateLimit-Scope: user\r\ncontent-length: 0\r\n\r\n",
+    );
+    let response = post(&open_client(), &receiver.url()).expect("an answer");
+    let headers = RetryHeaders {
+        retry_after: None,
+        reset_after: Some("1.998".to_owned()),
+        scope: Some("user".to_owned()),
+    };
+    assert_eq!(response.retry, headers);
 }
 
 #[test]

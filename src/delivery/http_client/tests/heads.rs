@@ -66,7 +66,7 @@ fn headers_beside_odd_ones_are_read() {
         "HTTP/1.1 503 Busy\r\nno colon\r\nx: a\r\n b\r\nRetry-After: 7\r\nno colon\r\ncontent-length: 0\r\n\r\n",
     );
     let response = post(&open_client(), &receiver.url()).expect("an answer");
-    assert_eq!(response.retry_after.as_deref(), Some("7"));
+    assert_eq!(response.retry.retry_after.as_deref(), Some("7"));
 }
 
 #[test]

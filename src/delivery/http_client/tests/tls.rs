@@ -7,7 +7,7 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::*;
-use crate::delivery::http_client::tls::roots;
+use crate::delivery::http_client::tls::{self, roots};
 
 /// Returns a receiver with a self-signed certificate for "receiver.test", and the certificate (PEM).
 fn tls_receiver() -> (Receiver, Vec<u8>) {
@@ -152,7 +152,7 @@ fn a_bad_ca_file_is_noticed_at_the_start() {
         ),
         (
             b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-            "",
+            "certificate 1 in it is not valid X.509",
         ),
     ] {
         let settings = HttpClientSettings {
@@ -164,6 +164,68 @@ fn a_bad_ca_file_is_noticed_at_the_start() {
         assert!(text.starts_with("the CA file can't be used: "), "{text}");
         assert!(text.ends_with(why), "{text}");
     }
+}
+
+/// In TLS 1.3 a receiver refuses an empty client certificate after the handshake. Some do so with an alert that
+/// has many meanings.
+#[test]
+fn an_alert_after_a_wanted_client_certificate_is_about_that() {
+    let told = |alert, asked_back| {
+        let error = std::io::Error::other(rustls::Error::AlertReceived(alert));
+        let failure = Failure::from_ureq(&tls::failure(error, asked_back), PLENTY);
+        assert_eq!(failure.kind, AttemptFailure::Tls);
+        failure.message
+    };
+    let bad = rustls::AlertDescription::BadCertificate;
+    assert_eq!(
+        told(bad, true),
+        "TLS failed: the receiver refused: it wants a client certificate, which Hookpost does not \
+         have; let it take requests without one and check their signature (alert BadCertificate)"
+    );
+    let any = "TLS failed: the receiver refused (alert BadCertificate)";
+    assert_eq!(told(bad, false), any);
+    let other = rustls::AlertDescription::InternalError;
+    assert!(told(other, true).ends_with("refused (alert InternalError)"));
+}
+
+/// The table in API.md has every version, cipher suite, group and type of signature that a hello offers.
+#[test]
+fn the_documentation_lists_what_is_spoken() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/API.md");
+    let text = std::fs::read_to_string(path).expect("the documentation");
+    let section = text.split("### TLS").nth(1).expect("a section on TLS");
+    let table = section.trim_start().split("\n\n").next().expect("a table");
+    let provider = rustls::crypto::ring::default_provider();
+    let suites = provider.cipher_suites.iter().map(|suite| {
+        // The names of the registry have no version.
+        format!("{:?}", suite.suite()).replace("TLS13_", "TLS_")
+    });
+    let groups = provider
+        .kx_groups
+        .iter()
+        .map(|group| format!("{:?}", group.name()));
+    let signatures = provider.signature_verification_algorithms.mapping.iter();
+    let signatures = signatures.map(|(scheme, _)| {
+        // `ECDSA_NISTP256_SHA256` is ecdsa_secp256r1_sha256 in the registry.
+        let name = format!("{scheme:?}").to_lowercase();
+        let name = name.replace("ecdsa_nistp256", "ecdsa_secp256r1");
+        let name = name.replace("ecdsa_nistp384", "ecdsa_secp384r1");
+        name.replace("rsa_pss_", "rsa_pss_rsae_")
+    });
+    let mut spoken: Vec<String> = suites.chain(groups).chain(signatures).collect();
+    for version in rustls::DEFAULT_VERSIONS {
+        let number = match version.version {
+            rustls::ProtocolVersion::TLSv1_2 => "1.2",
+            rustls::ProtocolVersion::TLSv1_3 => "1.3",
+            other => panic!("{other:?}"),
+        };
+        assert!(table.contains(number), "{number}");
+    }
+    let listed = table.split('`').skip(1).step_by(2);
+    let mut listed: Vec<String> = listed.map(str::to_owned).collect();
+    spoken.sort();
+    listed.sort();
+    assert_eq!(listed, spoken);
 }
 
 #[test]
