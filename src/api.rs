@@ -10,6 +10,9 @@
 //! request; a handler reads the input through [`validate`], calls the store and renders the result with
 //! [`objects`]. [`streamed`] sends a long response in [`slices`]. [`error`] turns errors into responses.
 //!
+//! Routes, readers, objects and errors also describe themselves, with the types of [`schema`]; [`openapi`] makes
+//! the OpenAPI document from that, and [`pages`] shows it.
+//!
 //! This layer must not know SQL, how a store is made, or how deliveries are sent. Reads of the store run on
 //! blocking threads; writes are awaited and hold no thread.
 
@@ -28,6 +31,8 @@ mod events;
 mod health;
 mod large_bodies;
 pub(crate) mod objects;
+mod openapi;
+mod pages;
 mod pagination;
 mod path;
 mod places;
@@ -35,8 +40,10 @@ mod rate_limit_headers;
 mod rate_limits;
 mod readers;
 mod request_log;
+mod route_docs;
 mod routes;
 pub mod same_machine;
+mod schema;
 mod server;
 mod slices;
 mod state;
@@ -50,6 +57,7 @@ mod tests;
 
 pub use self::access::Access;
 pub use self::application::configure;
+pub use self::openapi::document;
 pub use self::routes::{BASES, RouteInfo, table};
 pub use self::server::serve;
 pub use self::state::{ApiState, Readiness};

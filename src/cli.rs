@@ -9,6 +9,7 @@ mod database;
 mod dev;
 mod healthcheck;
 mod log;
+mod openapi;
 mod output;
 mod request;
 mod seed;

@@ -9,6 +9,8 @@ use actix_web::http::header::{
 };
 use actix_web::web::{self, ServiceConfig};
 
+use super::openapi::document;
+use super::pages::Document;
 use super::rate_limit_headers::{X_RATELIMIT_LIMIT, X_RATELIMIT_REMAINING, X_RATELIMIT_RESET};
 use super::routes::{BASES, dispatch};
 use super::state::ApiState;
@@ -21,6 +23,7 @@ const PREFLIGHT_AGE_S: usize = 3600;
 /// services first.
 pub fn configure(config: &mut ServiceConfig, state: &Arc<ApiState>) {
     config.app_data(web::Data::from(Arc::clone(state)));
+    config.app_data(Document(document));
     for base in BASES {
         config.service(
             web::scope(base)

@@ -19,7 +19,7 @@ use super::connection::{GivenUp, RequestHandle};
 use super::error::ApiError;
 use super::readers::Lane;
 use super::validate::{Field, FieldContext, Input, InputValue, Violation, read};
-use crate::domain::access::{Caller, Visibility};
+use crate::domain::access::{Caller, Scopes, Visibility};
 use crate::storage::{Store, StoreError};
 
 /// The time in which a body must arrive. A few hundred kilobytes need less on any network; a client that
@@ -42,6 +42,8 @@ pub(crate) struct Call {
     pub(super) handle: Option<RequestHandle>,
     /// The `{id}` of the path, not decoded.
     pub(super) id: String,
+    /// The fields that the route describes; `None` for a page.
+    pub(super) reads: Option<fn(&mut Input<'_>)>,
 }
 
 /// The parts of a request that a blocking thread needs besides its body. [`Call::raw_input`] copies them.
@@ -50,12 +52,13 @@ pub(crate) struct RawInput {
     pub(crate) visibility: Visibility,
     id: String,
     query: String,
+    reads: Option<fn(&mut Input<'_>)>,
 }
 
 impl RawInput {
     /// Begins to read the input.
     pub(crate) fn input(&self) -> Input<'_> {
-        Input::new(&self.id, &self.query)
+        Input::new(&self.id, &self.query).of_route(self.reads)
     }
 }
 
@@ -95,7 +98,7 @@ impl From<GivenUp> for ApiError {
 impl Call {
     /// Begins to read the input of the request.
     pub(crate) fn input(&self) -> Input<'_> {
-        Input::new(&self.id, self.request.query_string())
+        Input::new(&self.id, self.request.query_string()).of_route(self.reads)
     }
 
     /// Returns a copy of the request's path and query, since the request cannot be moved to another thread.
@@ -104,6 +107,7 @@ impl Call {
             visibility: self.caller.visibility,
             id: self.id.clone(),
             query: self.request.query_string().to_owned(),
+            reads: self.reads,
         }
     }
 
@@ -224,12 +228,18 @@ impl Call {
         self.authenticated = Some(renewed);
         Ok(())
     }
-
-    /// Reads the workspace in which an object is created, as [`workspace_within`] does.
-    pub(crate) fn workspace(&self, input: &mut Input<'_>) -> Field<Uuid> {
-        workspace_within(self.caller.visibility, input)
-    }
 }
+
+/// The visibility for which the document describes requests: that of the token of some workspace.
+pub(crate) const OF_A_WORKSPACE: Visibility = Visibility::Workspace(Uuid::nil());
+
+/// The caller of a route that needs no token.
+pub(crate) const NOBODY: Caller = Caller {
+    token_id: Uuid::nil(),
+    visibility: OF_A_WORKSPACE,
+    scopes: Scopes::from_bits(0),
+    expires_at: None,
+};
 
 /// Reads the workspace in which an object is created: the workspace token's own, or the one that an admin
 /// token must name. The store checks that the workspace exists.

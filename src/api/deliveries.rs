@@ -2,16 +2,44 @@
 
 use actix_web::HttpResponse;
 
-use super::call::Call;
+use super::call::{Call, OF_A_WORKSPACE};
 use super::error::ApiError;
 use super::pagination;
-use super::validate::read;
-use crate::storage::DeliveryFilter;
+use super::route_docs::{RouteDocs, Success};
+use super::validate::{Checked, Input, read};
+use crate::domain::access::Visibility;
+use crate::domain::delivery::Delivery;
+use crate::storage::{DeliveryFilter, Page};
+
+/// The description of `GET /webhooks/deliveries`.
+pub(super) static LIST: RouteDocs = RouteDocs {
+    summary: "List deliveries",
+    details: "Every attempt is a delivery, retries included.",
+    reads: |input| {
+        let _ = read_filter(input, OF_A_WORKSPACE);
+    },
+    ..RouteDocs::new("deliveries", "deliveries_list", Success::list::<Delivery>())
+};
 
 /// Handles `GET /webhooks/deliveries`.
 pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
     let mut input = call.input();
-    let page = pagination::page(&mut input);
+    let filter = read_filter(&mut input, call.caller.visibility);
+    let (page, filter) = filter(&input.finish()?);
+    pagination::stream(
+        &call,
+        page,
+        move |store, bytes| store.list_deliveries(&filter, page, bytes),
+        |store, numbers, bytes| store.read_deliveries(numbers, bytes),
+    )
+    .await
+}
+
+fn read_filter(
+    input: &mut Input<'_>,
+    visibility: Visibility,
+) -> impl FnOnce(&Checked) -> (Page, DeliveryFilter) + use<> {
+    let page = pagination::page(input);
     let endpoints = input.query_list("endpoint_id", read::id);
     let event = input.query("event_id", read::id);
     let messages = input.query_list("message_id", read::id);
@@ -24,26 +52,20 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
     let succeeded = input.query("succeeded", read::boolean);
     let code_class = input.query("http_code_class", read::code_class);
     let query = input.query("query", read::filter_text).unless_empty();
-    let ok = input.finish()?;
-    let page = page.take(&ok);
-    let filter = DeliveryFilter {
-        visibility: call.caller.visibility,
-        workspaces: workspaces.take(&ok),
-        endpoints: endpoints.take(&ok),
-        event: event.take(&ok),
-        messages: messages.take(&ok),
-        event_types: event_types.take(&ok),
-        after: after.take(&ok),
-        before: before.take(&ok),
-        succeeded: succeeded.take(&ok),
-        code_class: code_class.take(&ok),
-        query: query.take(&ok),
-    };
-    pagination::stream(
-        &call,
-        page,
-        move |store, bytes| store.list_deliveries(&filter, page, bytes),
-        |store, numbers, bytes| store.read_deliveries(numbers, bytes),
-    )
-    .await
+    move |ok| {
+        let filter = DeliveryFilter {
+            visibility,
+            workspaces: workspaces.take(ok),
+            endpoints: endpoints.take(ok),
+            event: event.take(ok),
+            messages: messages.take(ok),
+            event_types: event_types.take(ok),
+            after: after.take(ok),
+            before: before.take(ok),
+            succeeded: succeeded.take(ok),
+            code_class: code_class.take(ok),
+            query: query.take(ok),
+        };
+        (page.take(ok), filter)
+    }
 }

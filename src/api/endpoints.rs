@@ -2,47 +2,73 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
+use uuid::Uuid;
 
-use super::call::Call;
+use super::call::{Call, OF_A_WORKSPACE, workspace_within};
 use super::endpoint_fields::{EndpointFields, RequestKind};
 use super::error::ApiError;
 use super::objects::{Rendered, json};
 use super::pagination;
-use super::validate::read;
-use crate::domain::endpoint::NewEndpoint;
+use super::route_docs::{RouteDocs, Success};
+use super::validate::{Checked, Input, read};
+use crate::domain::access::Visibility;
+use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint};
+use crate::domain::network_policy::NetworkPolicy;
 use crate::domain::secret::Secret;
-use crate::storage::EndpointFilter;
+use crate::storage::{EndpointFilter, Page};
+
+const TAG: &str = "endpoints";
+
+/// The description of `POST /webhooks/endpoints`.
+pub(super) static CREATE: RouteDocs = RouteDocs {
+    summary: "Create an endpoint",
+    details: "The endpoint is enabled, and gets the messages that are published from now on.",
+    reads: |input| {
+        let _ = read_new(input, &NetworkPolicy::strict(), OF_A_WORKSPACE);
+    },
+    body: "WebhookEndpointCreate",
+    ..RouteDocs::new(TAG, "endpoints_create", Success::object::<Endpoint>(201))
+};
 
 /// Handles `POST /webhooks/endpoints`.
 pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
     let body = call.body().await?;
     let mut input = call.input();
     input.json(body.text()?);
-    let fields = EndpointFields::read(&mut input, &call.state.policy, RequestKind::Create);
-    let workspace = call.workspace(&mut input);
-    let ok = input.finish()?;
-    let settings = fields.take(&ok).into_settings();
-    let new = NewEndpoint {
-        workspace_id: workspace.take(&ok),
-        settings: settings.expect("reading has required the fields that have no default"),
-    };
+    let new = read_new(&mut input, &call.state.policy, call.caller.visibility);
+    let new = new(&input.finish()?);
     let endpoint = call.state.store.create_endpoint(new).await?;
     Ok(json(StatusCode::CREATED, &Rendered(&endpoint)))
 }
 
+fn read_new(
+    input: &mut Input<'_>,
+    policy: &NetworkPolicy,
+    visibility: Visibility,
+) -> impl FnOnce(&Checked) -> NewEndpoint + use<> {
+    let fields = EndpointFields::read(input, policy, RequestKind::Create);
+    let workspace = workspace_within(visibility, input);
+    |ok| NewEndpoint {
+        workspace_id: workspace.take(ok),
+        settings: (fields.take(ok).into_settings())
+            .expect("reading has required the fields that have no default"),
+    }
+}
+
+/// The description of `GET /webhooks/endpoints`.
+pub(super) static LIST: RouteDocs = RouteDocs {
+    summary: "List endpoints",
+    reads: |input| {
+        let _ = read_filter(input, OF_A_WORKSPACE);
+    },
+    ..RouteDocs::new(TAG, "endpoints_list", Success::list::<Endpoint>())
+};
+
 /// Handles `GET /webhooks/endpoints`.
 pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
     let mut input = call.input();
-    let page = pagination::page(&mut input);
-    let workspaces = input.query_list("workspace_id", read::workspace_id);
-    let url = input.query("url", read::filter_text).unless_empty();
-    let ok = input.finish()?;
-    let page = page.take(&ok);
-    let filter = EndpointFilter {
-        visibility: call.caller.visibility,
-        workspaces: workspaces.take(&ok),
-        url: url.take(&ok),
-    };
+    let filter = read_filter(&mut input, call.caller.visibility);
+    let (page, filter) = filter(&input.finish()?);
     pagination::stream(
         &call,
         page,
@@ -51,6 +77,32 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
     )
     .await
 }
+
+fn read_filter(
+    input: &mut Input<'_>,
+    visibility: Visibility,
+) -> impl FnOnce(&Checked) -> (Page, EndpointFilter) + use<> {
+    let page = pagination::page(input);
+    let workspaces = input.query_list("workspace_id", read::workspace_id);
+    let url = input.query("url", read::filter_text).unless_empty();
+    move |ok| {
+        let filter = EndpointFilter {
+            visibility,
+            workspaces: workspaces.take(ok),
+            url: url.take(ok),
+        };
+        (page.take(ok), filter)
+    }
+}
+
+/// The description of `GET /webhooks/endpoints/{id}`.
+pub(super) static GET: RouteDocs = RouteDocs {
+    summary: "Get an endpoint",
+    reads: |input| {
+        let _ = input.path(read::id);
+    },
+    ..RouteDocs::new(TAG, "endpoints_get", Success::object::<Endpoint>(200))
+};
 
 /// Handles `GET /webhooks/endpoints/{id}`.
 pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
@@ -62,16 +114,26 @@ pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
     Ok(json(StatusCode::OK, &Rendered(&endpoint)))
 }
 
+/// The description of `PATCH /webhooks/endpoints/{id}`.
+pub(super) static UPDATE: RouteDocs = RouteDocs {
+    summary: "Change an endpoint",
+    details: "Absent and null members stay as they are. A new `url` or `secret` applies to every attempt that \
+              starts afterwards; new `events` and a new `format` apply to messages published afterwards. \
+              Disabling skips the pending events.",
+    reads: |input| {
+        let _ = read_patch(input, &NetworkPolicy::strict());
+    },
+    body: "WebhookEndpointUpdate",
+    ..RouteDocs::new(TAG, "endpoints_update", Success::object::<Endpoint>(200))
+};
+
 /// Handles `PATCH /webhooks/endpoints/{id}`.
 pub(super) async fn update(mut call: Call) -> Result<HttpResponse, ApiError> {
     let body = call.body().await?;
     let mut input = call.input();
     input.json(body.text()?);
-    let id = input.path(read::id);
-    let fields = EndpointFields::read(&mut input, &call.state.policy, RequestKind::Update);
-    let ok = input.finish()?;
-    let patch = fields.take(&ok);
-    let (id, visibility) = (id.take(&ok), call.caller.visibility);
+    let patch = read_patch(&mut input, &call.state.policy);
+    let ((id, patch), visibility) = (patch(&input.finish()?), call.caller.visibility);
     let endpoint = call
         .state
         .store
@@ -79,6 +141,25 @@ pub(super) async fn update(mut call: Call) -> Result<HttpResponse, ApiError> {
         .await?;
     Ok(json(StatusCode::OK, &Rendered(&endpoint)))
 }
+
+fn read_patch(
+    input: &mut Input<'_>,
+    policy: &NetworkPolicy,
+) -> impl FnOnce(&Checked) -> (Uuid, EndpointPatch) + use<> {
+    let id = input.path(read::id);
+    let fields = EndpointFields::read(input, policy, RequestKind::Update);
+    |ok| (id.take(ok), fields.take(ok))
+}
+
+/// The description of `DELETE /webhooks/endpoints/{id}`.
+pub(super) static DELETE: RouteDocs = RouteDocs {
+    summary: "Delete an endpoint",
+    details: "Skips its pending events; its events and deliveries stay listed.",
+    reads: |input| {
+        let _ = input.path(read::id);
+    },
+    ..RouteDocs::new(TAG, "endpoints_delete", Success::empty())
+};
 
 /// Handles `DELETE /webhooks/endpoints/{id}`.
 pub(super) async fn delete(call: Call) -> Result<HttpResponse, ApiError> {
@@ -89,6 +170,21 @@ pub(super) async fn delete(call: Call) -> Result<HttpResponse, ApiError> {
         .await?;
     Ok(HttpResponse::NoContent().finish())
 }
+
+/// The description of `PATCH /webhooks/endpoints/{id}/secret`.
+pub(super) static REPLACE_SECRET: RouteDocs = RouteDocs {
+    summary: "Replace the secret of an endpoint",
+    details: "The new secret is random. Attempts that start afterwards use only the new one, so a receiver \
+              should accept both for a moment. A body is ignored.",
+    reads: |input| {
+        let _ = input.path(read::id);
+    },
+    ..RouteDocs::new(
+        TAG,
+        "endpoints_replace_secret",
+        Success::object::<Endpoint>(200),
+    )
+};
 
 /// Handles `PATCH /webhooks/endpoints/{id}/secret`.
 pub(super) async fn replace_secret(call: Call) -> Result<HttpResponse, ApiError> {

@@ -5,21 +5,40 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use uuid::Uuid;
 
-use super::call::{Body, Call, RawInput, workspace_within};
+use super::call::{Body, Call, OF_A_WORKSPACE, RawInput, workspace_within};
 use super::error::ApiError;
 use super::large_bodies::LARGE_BODY;
 use super::objects::{Rendered, json};
 use super::pagination;
+use super::route_docs::{RouteDocs, Success};
 use super::slices::{READ_BYTES, Rows};
 use super::streamed;
-use super::validate::read;
+use super::validate::{Checked, Input, read};
+use crate::domain::access::Visibility;
+use crate::domain::event::Event;
 use crate::domain::format::Summary;
-use crate::domain::message::{IDEMPOTENCY_KEY_MAX, Idempotency, NewMessage};
-use crate::storage::{EventFilter, Store, StoreError, Unavailable};
+use crate::domain::message::{IDEMPOTENCY_KEY_MAX, Idempotency, Message, NewMessage};
+use crate::storage::{EventFilter, Page, Store, StoreError, Unavailable};
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// The header of a response that repeats that of an earlier publish with the same key.
 pub(super) const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+const TAG: &str = "events";
+
+/// The description of `POST /webhooks/events`.
+pub(super) static PUBLISH: RouteDocs = RouteDocs {
+    summary: "Publish a message",
+    details: "Every enabled endpoint of the workspace whose `events` match the type gets the message. The \
+              message and its events are on disk before the answer. With an `Idempotency-Key`, a request can be \
+              sent again safely.",
+    reads: |input| {
+        let _ = read_fields(input, OF_A_WORKSPACE);
+    },
+    body: "MessagePublish",
+    is_idempotent: true,
+    ..RouteDocs::new(TAG, "events_publish", Success::object::<Message>(202))
+};
 
 /// Handles `POST /webhooks/events`, the busiest route. Parses a small body at once, and a large one on a
 /// blocking thread.
@@ -64,26 +83,35 @@ fn read_message(
     let key = key?;
     let mut input = raw_input.input();
     input.json(text);
+    let message = read_fields(&mut input, raw_input.visibility);
+    let mut message = message(&input.finish()?);
+    if store.shows_summaries(message.workspace_id) {
+        message.summary = Some(Summary::of(&message.data));
+    }
+    message.idempotency = key.map(|key| Idempotency {
+        key,
+        fingerprint: body.fingerprint(),
+    });
+    Ok(message)
+}
+
+/// Reads the fields of a message; its summary and its idempotency key are none of them.
+fn read_fields(
+    input: &mut Input<'_>,
+    visibility: Visibility,
+) -> impl FnOnce(&Checked) -> NewMessage + use<> {
     let event_type = input.required("type", read::event_type);
     let data = input.required("data", read::any_json);
     let timestamp = input.optional("timestamp", read::producers_time);
-    let workspace = workspace_within(raw_input.visibility, &mut input);
-    let ok = input.finish()?;
-    let workspace_id = workspace.take(&ok);
-    let data = data.take(&ok);
-    Ok(NewMessage {
-        workspace_id,
-        event_type: event_type.take(&ok),
-        timestamp: timestamp.take(&ok),
-        summary: store
-            .shows_summaries(workspace_id)
-            .then(|| Summary::of(&data)),
-        data,
-        idempotency: key.map(|key| Idempotency {
-            key,
-            fingerprint: body.fingerprint(),
-        }),
-    })
+    let workspace = workspace_within(visibility, input);
+    |ok| NewMessage {
+        workspace_id: workspace.take(ok),
+        event_type: event_type.take(ok),
+        timestamp: timestamp.take(ok),
+        data: data.take(ok),
+        summary: None,
+        idempotency: None,
+    }
 }
 
 /// Reads the `Idempotency-Key`: at most one header, of 1 to 255 visible ASCII characters.
@@ -102,10 +130,34 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     }
 }
 
+/// The description of `GET /webhooks/events`.
+pub(super) static LIST: RouteDocs = RouteDocs {
+    summary: "List events",
+    reads: |input| {
+        let _ = read_filter(input, OF_A_WORKSPACE);
+    },
+    ..RouteDocs::new(TAG, "events_list", Success::list::<Event>())
+};
+
 /// Handles `GET /webhooks/events`.
 pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
     let mut input = call.input();
-    let page = pagination::page(&mut input);
+    let filter = read_filter(&mut input, call.caller.visibility);
+    let (page, filter) = filter(&input.finish()?);
+    pagination::stream(
+        &call,
+        page,
+        move |store, bytes| store.list_events(&filter, page, bytes),
+        |store, numbers, bytes| store.read_events(numbers, bytes),
+    )
+    .await
+}
+
+fn read_filter(
+    input: &mut Input<'_>,
+    visibility: Visibility,
+) -> impl FnOnce(&Checked) -> (Page, EventFilter) + use<> {
+    let page = pagination::page(input);
     let endpoints = input.query_list("endpoint_id", read::id);
     let messages = input.query_list("message_id", read::id);
     let workspaces = input.query_list("workspace_id", read::workspace_id);
@@ -116,27 +168,30 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
     let after = input.query("start_timestamp", read::time);
     let before = input.query("end_timestamp", read::time);
     let query = input.query("query", read::filter_text).unless_empty();
-    let ok = input.finish()?;
-    let page = page.take(&ok);
-    let filter = EventFilter {
-        visibility: call.caller.visibility,
-        workspaces: workspaces.take(&ok),
-        endpoints: endpoints.take(&ok),
-        messages: messages.take(&ok),
-        event_types: event_types.take(&ok),
-        statuses: statuses.take(&ok),
-        after: after.take(&ok),
-        before: before.take(&ok),
-        query: query.take(&ok),
-    };
-    pagination::stream(
-        &call,
-        page,
-        move |store, bytes| store.list_events(&filter, page, bytes),
-        |store, numbers, bytes| store.read_events(numbers, bytes),
-    )
-    .await
+    move |ok| {
+        let filter = EventFilter {
+            visibility,
+            workspaces: workspaces.take(ok),
+            endpoints: endpoints.take(ok),
+            messages: messages.take(ok),
+            event_types: event_types.take(ok),
+            statuses: statuses.take(ok),
+            after: after.take(ok),
+            before: before.take(ok),
+            query: query.take(ok),
+        };
+        (page.take(ok), filter)
+    }
 }
+
+/// The description of `GET /webhooks/events/{id}`.
+pub(super) static GET: RouteDocs = RouteDocs {
+    summary: "Get an event",
+    reads: |input| {
+        let _ = input.path(read::id);
+    },
+    ..RouteDocs::new(TAG, "events_get", Success::object::<Event>(200))
+};
 
 /// Handles `GET /webhooks/events/{id}`.
 pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
@@ -165,6 +220,18 @@ async fn unless_message(call: &Call, id: Uuid, error: ApiError) -> ApiError {
         Err(failed) => failed,
     }
 }
+
+/// The description of `POST /webhooks/events/{id}/redeliver`.
+pub(super) static REDELIVER: RouteDocs = RouteDocs {
+    summary: "Send an event again",
+    details: "Makes the event pending again, whatever its state, with the same id and body. The whole retry \
+              schedule begins anew; the first attempt is due at once. A body is ignored.",
+    reads: |input| {
+        let _ = input.path(read::id);
+    },
+    conflicts: &["EventArchived", "EndpointDisabled"],
+    ..RouteDocs::new(TAG, "events_redeliver", Success::json::<()>(202))
+};
 
 /// Handles `POST /webhooks/events/{id}/redeliver`.
 pub(super) async fn redeliver(call: Call) -> Result<HttpResponse, ApiError> {

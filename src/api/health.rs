@@ -7,7 +7,31 @@ use serde_json::json;
 use super::call::Call;
 use super::error::ApiError;
 use super::objects;
+use super::route_docs::{RouteDocs, Success};
+use super::schema::{Schema, object};
 use crate::storage::{StoreError, Unavailable};
+
+object! {
+    /// The answer of a server that is well.
+    pub(crate) struct HealthJson = "Health" {
+        /// Always `ok`.
+        status: &'static str = Schema::words(&["ok"]),
+    }
+}
+
+const TAG: &str = "probes";
+
+/// The description of `GET /healthz`.
+pub(super) static LIVE: RouteDocs = RouteDocs {
+    summary: "Ask whether the server runs",
+    ..RouteDocs::new(TAG, "healthz_get", Success::json::<HealthJson>(200))
+};
+
+/// The description of `GET /readyz`.
+pub(super) static READY: RouteDocs = RouteDocs {
+    summary: "Ask whether the server can store and deliver",
+    ..RouteDocs::new(TAG, "readyz_get", Success::json::<HealthJson>(200))
+};
 
 /// Handles `GET /healthz`: any response means that the process runs.
 pub(super) async fn live(_call: Call) -> Result<HttpResponse, ApiError> {
@@ -39,5 +63,5 @@ pub(super) async fn ready(call: Call) -> Result<HttpResponse, ApiError> {
 }
 
 fn ok() -> HttpResponse {
-    objects::json(StatusCode::OK, &json!({ "status": "ok" }))
+    objects::json(StatusCode::OK, &HealthJson { status: "ok" })
 }

@@ -1,16 +1,19 @@
-//! The JSON objects in responses. The order of their fields is part of the contract with clients.
+//! The JSON objects in responses, and their descriptions in the OpenAPI document. The order of the fields is
+//! part of the contract with clients.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 use uuid::Uuid;
 
+use super::schema::{Definition, Described, Schema, object};
 use crate::domain::access::{AccessToken, Scope};
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Delivery;
-use crate::domain::endpoint::{DisabledReason, Endpoint};
+use crate::domain::endpoint::{DisabledReason, Endpoint, Format};
 use crate::domain::event::{Event, EventStatus};
 use crate::domain::event_type::Subscription;
 use crate::domain::message::Message;
@@ -27,6 +30,14 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> HttpResponse {
 
 /// A domain type that the API can render as JSON.
 pub(crate) trait Render {
+    /// Returns the definition of the object.
+    fn definition() -> Definition;
+
+    /// Returns the schema that refers to the definition.
+    fn schema() -> Schema {
+        Schema::reference(&Self::definition())
+    }
+
     /// Writes the fields of the contract.
     fn render<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
 }
@@ -40,15 +51,34 @@ impl<T: Render> Serialize for Rendered<'_, T> {
     }
 }
 
-#[derive(Serialize)]
-struct WorkspaceJson<'a> {
-    created_at: Timestamp,
-    modified_at: Option<Timestamp>,
-    id: Uuid,
-    name: &'a str,
+impl<T: Render> Described for Rendered<'_, T> {
+    fn schema() -> Schema {
+        T::schema()
+    }
+}
+
+/// The payload of the example of an event.
+const PAYLOAD_EXAMPLE: &str = r#"{"type":"order.created","timestamp":"2026-01-31T12:00:00.000000Z","data":{"id":"ord_1001"}}"#;
+
+object! {
+    /// A tenant: it owns endpoints, messages and access tokens.
+    pub(crate) struct WorkspaceJson<'a> = "Workspace" {
+        /// The time at which the workspace was made.
+        created_at: Timestamp,
+        /// The time of the last change; null until the first one.
+        modified_at: Option<Timestamp>,
+        /// The id of the workspace.
+        id: Uuid,
+        /// The name, unique on the server: 1 to 64 visible characters, and no UUID.
+        name: &'a str = Schema::text("shop"),
+    }
 }
 
 impl Render for Workspace {
+    fn definition() -> Definition {
+        WorkspaceJson::definition()
+    }
+
     fn render<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         WorkspaceJson {
             created_at: self.created_at,
@@ -60,20 +90,35 @@ impl Render for Workspace {
     }
 }
 
-#[derive(Serialize)]
-struct AccessTokenJson<'a> {
-    created_at: Timestamp,
-    modified_at: Option<Timestamp>,
-    id: Uuid,
-    workspace_id: Option<Uuid>,
-    comment: &'a str,
-    scopes: Vec<&'static str>,
-    expires_at: Option<Timestamp>,
-    last_used_at: Option<Timestamp>,
-    parent_id: Option<Uuid>,
+object! {
+    /// An access token, without the credential itself.
+    pub(crate) struct AccessTokenJson<'a> = "WorkspaceAccessToken" {
+        /// The time at which the token was made.
+        created_at: Timestamp,
+        /// The time of the last change; null until the first one.
+        modified_at: Option<Timestamp>,
+        /// The id of the token.
+        id: Uuid,
+        /// The workspace for which the token acts; null for an admin token, which acts for all.
+        workspace_id: Option<Uuid>,
+        /// A text for people.
+        comment: &'a str = Schema::text("the shop's checkout"),
+        /// What the token may do.
+        scopes: Vec<&'static str> = Schema::list(Schema::words(&Scope::ALL.map(Scope::as_str))),
+        /// The time at which the token ends; null if it does not expire.
+        expires_at: Option<Timestamp>,
+        /// The time of the last request with the token, to about a minute; null before the first one.
+        last_used_at: Option<Timestamp>,
+        /// The token that made this one; null if the operator did, or an admin token that the caller may not see.
+        parent_id: Option<Uuid>,
+    }
 }
 
 impl Render for AccessToken {
+    fn definition() -> Definition {
+        AccessTokenJson::definition()
+    }
+
     fn render<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         AccessTokenJson {
             created_at: self.created_at,
@@ -90,32 +135,54 @@ impl Render for AccessToken {
     }
 }
 
-/// The response to the creation of a token: the only one that has the credential.
-#[derive(Serialize)]
-pub(crate) struct CreatedToken<'a> {
-    /// The token as lists show it.
-    pub(crate) workspace_access_token: Rendered<'a, AccessToken>,
-    /// The credential.
-    pub(crate) token: &'a str,
+object! {
+    /// The answer to the creation of an access token: the only one with the credential.
+    pub(crate) struct CreatedToken<'a> = "CreatedWorkspaceAccessToken" {
+        /// The token, as lists show it.
+        workspace_access_token: Rendered<'a, AccessToken>,
+        /// The credential. It is shown only here: keep it.
+        token: &'a str = Schema::text("hookpost_wat_…"),
+    }
 }
 
-#[derive(Serialize)]
-struct EndpointJson<'a> {
-    created_at: Timestamp,
-    modified_at: Option<Timestamp>,
-    id: Uuid,
-    url: &'a str,
-    format: &'static str,
-    secret: &'a str,
-    workspace_id: Uuid,
-    events: &'a [Subscription],
-    enabled: bool,
-    disabled_reason: Option<&'static str>,
-    name: &'a str,
-    description: &'a str,
+object! {
+    /// A URL that receives webhooks.
+    pub(crate) struct EndpointJson<'a> = "WebhookEndpoint" {
+        /// The time at which the endpoint was made.
+        created_at: Timestamp,
+        /// The time of the last change; null until the first one.
+        modified_at: Option<Timestamp>,
+        /// The id of the endpoint.
+        id: Uuid,
+        /// The URL to which events are sent, in its normal form: `https:`, without user and password.
+        url: &'a str = Schema::text("https://example.com/webhooks").with("format", "uri"),
+        /// The form of the body: `raw` sends type, timestamp and data; `discord` and `slack` send a message for the
+        /// incoming webhooks of these services.
+        format: &'static str = Schema::words(&Format::ALL.map(Format::as_str)),
+        /// The signing secret. Without one in the request, Hookpost makes a `whsec_` secret.
+        secret: &'a str = Schema::text("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo="),
+        /// The workspace of the endpoint.
+        workspace_id: Uuid,
+        /// The event types that the endpoint gets: a type, `order.*` for all types that begin with `order.`, or `*`
+        /// for all. Empty: none.
+        events: &'a [Subscription] = Schema::list(Schema::text("order.*")),
+        /// False if nothing is sent to the endpoint.
+        enabled: bool,
+        /// The reason why the endpoint is disabled: `manual` (by a client), `gone` (it answered 410) or `failing`;
+        /// null while it is enabled.
+        disabled_reason: Option<&'static str> = Schema::words(&DisabledReason::ALL.map(DisabledReason::as_str)).or_null().like(Value::Null),
+        /// A name for people; may be empty.
+        name: &'a str = Schema::text("Orders"),
+        /// A description for people, on one or more lines; may be empty.
+        description: &'a str = Schema::text("The warehouse's order intake"),
+    }
 }
 
 impl Render for Endpoint {
+    fn definition() -> Definition {
+        EndpointJson::definition()
+    }
+
     fn render<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let settings = &self.settings;
         EndpointJson {
@@ -136,24 +203,44 @@ impl Render for Endpoint {
     }
 }
 
-#[derive(Serialize)]
-struct EventJson<'a> {
-    created_at: Timestamp,
-    modified_at: Option<Timestamp>,
-    id: Uuid,
-    last_http_code: Option<u16>,
-    succeeded: Option<bool>,
-    skipped: bool,
-    payload: Option<&'a str>,
-    r#type: &'a str,
-    is_archived: bool,
-    message_id: Uuid,
-    webhook_endpoint_id: Uuid,
-    attempts: u32,
-    next_attempt_at: Option<Timestamp>,
+object! {
+    /// A message bound for one endpoint.
+    pub(crate) struct EventJson<'a> = "WebhookEvent" {
+        /// The time at which the message was accepted.
+        created_at: Timestamp,
+        /// The time of the last change of its state; null until the first one.
+        modified_at: Option<Timestamp>,
+        /// The id of the event, which receivers get as `webhook-id`; the same on every attempt.
+        id: Uuid,
+        /// The status code of the last attempt; null if there was no answer.
+        last_http_code: Option<u16>,
+        /// True when it was delivered; false when it failed for good; null while it is pending, or if it was
+        /// skipped.
+        succeeded: Option<bool>,
+        /// True if its endpoint was disabled or deleted before the event was delivered.
+        skipped: bool = Schema::boolean().like(false),
+        /// The exact body that is sent; null once the event is archived.
+        payload: Option<&'a str> = Schema::text(PAYLOAD_EXAMPLE).or_null(),
+        /// The type of the message.
+        r#type: &'a str = Schema::text("order.created"),
+        /// True once the payload was dropped.
+        is_archived: bool = Schema::boolean().like(false),
+        /// The message.
+        message_id: Uuid,
+        /// The endpoint.
+        webhook_endpoint_id: Uuid,
+        /// The number of attempts made.
+        attempts: u32,
+        /// The time at which the next attempt is due; null if none is.
+        next_attempt_at: Option<Timestamp> = Option::<Timestamp>::schema().like(Value::Null),
+    }
 }
 
 impl Render for Event {
+    fn definition() -> Definition {
+        EventJson::definition()
+    }
+
     fn render<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         EventJson {
             created_at: self.created_at,
@@ -178,23 +265,40 @@ impl Render for Event {
     }
 }
 
-#[derive(Serialize)]
-struct DeliveryJson<'a> {
-    created_at: Timestamp,
-    /// Always null: a delivery never changes.
-    modified_at: Option<Timestamp>,
-    id: Uuid,
-    succeeded: bool,
-    http_code: Option<u16>,
-    response: Option<&'a str>,
-    webhook_event: Rendered<'a, Event>,
-    webhook_endpoint_id: Uuid,
-    attempt: u32,
-    duration_ms: u32,
-    error: Option<&'static str>,
+object! {
+    /// An attempt to send an event.
+    pub(crate) struct DeliveryJson<'a> = "WebhookDelivery" {
+        /// The time of the attempt.
+        created_at: Timestamp,
+        /// Always null: a delivery never changes.
+        modified_at: Option<Timestamp> = Schema::null(),
+        /// The id of the delivery.
+        id: Uuid,
+        /// True if the receiver answered with 2xx.
+        succeeded: bool,
+        /// The status code of the answer; null if there was no answer.
+        http_code: Option<u16>,
+        /// The first 2048 characters of the answer's body, after a note if the endpoint has a mistake; or the error
+        /// in words. Null if there is no text.
+        response: Option<&'a str> = Schema::text("ok").or_null(),
+        /// The event.
+        webhook_event: Rendered<'a, Event>,
+        /// The endpoint.
+        webhook_endpoint_id: Uuid,
+        /// The number of the attempt, from 1 on.
+        attempt: u32,
+        /// The duration of the attempt in milliseconds.
+        duration_ms: u32 = Schema::integer(0, 42),
+        /// The reason why there was no answer; null if there was one.
+        error: Option<&'static str> = Schema::words(&AttemptFailure::ALL.map(AttemptFailure::as_str)).or_null().like(Value::Null),
+    }
 }
 
 impl Render for Delivery {
+    fn definition() -> Definition {
+        DeliveryJson::definition()
+    }
+
     fn render<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         DeliveryJson {
             created_at: self.created_at,
@@ -213,22 +317,37 @@ impl Render for Delivery {
     }
 }
 
-#[derive(Serialize)]
-struct MessageJson<'a> {
-    id: Uuid,
-    r#type: &'a str,
-    timestamp: &'a str,
-    workspace_id: Uuid,
-    events: Vec<MessageEventJson>,
+object! {
+    /// An accepted message, with its events.
+    pub(crate) struct MessageJson<'a> = "Message" {
+        /// The id of the message.
+        id: Uuid,
+        /// The type of the message: parts of `a-z A-Z 0-9 _ -`, joined by dots.
+        r#type: &'a str = Schema::text("order.created"),
+        /// The producer's time, or the server's if the producer sent none.
+        timestamp: &'a str = Timestamp::schema(),
+        /// The workspace in which the message was published.
+        workspace_id: Uuid,
+        /// An event for each endpoint that gets the message; may be empty.
+        events: Vec<MessageEventJson>,
+    }
 }
 
-#[derive(Serialize)]
-struct MessageEventJson {
-    id: Uuid,
-    webhook_endpoint_id: Uuid,
+object! {
+    /// An event of a message.
+    pub(crate) struct MessageEventJson = "MessageEvent" {
+        /// The id of the event.
+        id: Uuid,
+        /// The endpoint that gets it.
+        webhook_endpoint_id: Uuid,
+    }
 }
 
 impl Render for Message {
+    fn definition() -> Definition {
+        MessageJson::definition()
+    }
+
     fn render<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let events = self.events.iter();
         MessageJson {

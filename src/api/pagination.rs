@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::call::Call;
 use super::error::ApiError;
 use super::objects::{Render, Rendered, json};
+use super::schema::{Definition, Described, Schema, object};
 use super::slices::{READ_BYTES, Read, Rows};
 use super::streamed;
 use super::validate::{Checked, Field, Input, read};
@@ -19,15 +20,15 @@ const LIMIT_MAX: u64 = 100;
 
 /// The `page` and `limit` of a request.
 pub(crate) struct PageField {
-    page: Field<Option<u64>>,
-    limit: Field<Option<u64>>,
+    page: Field<u64>,
+    limit: Field<u64>,
 }
 
 /// Reads `page` and `limit`.
 pub(crate) fn page(input: &mut Input<'_>) -> PageField {
     PageField {
-        page: input.query("page", read::positive),
-        limit: input.query("limit", read::positive),
+        page: input.query_or("page", 1, read::positive),
+        limit: input.query_or("limit", LIMIT_DEFAULT, read::positive),
     }
 }
 
@@ -35,8 +36,8 @@ impl PageField {
     /// Returns the page that the client asked for.
     pub(crate) fn take(self, ok: &Checked) -> Page {
         Page {
-            number: self.page.take(ok).unwrap_or(1),
-            limit: self.limit.take(ok).unwrap_or(LIMIT_DEFAULT).min(LIMIT_MAX),
+            number: self.page.take(ok),
+            limit: self.limit.take(ok).min(LIMIT_MAX),
         }
     }
 }
@@ -48,15 +49,32 @@ struct ListJson<'a, T: Render> {
     meta: MetaJson,
 }
 
-#[derive(Serialize)]
-struct MetaJson {
-    total: u64,
-    page: u64,
-    per_page: u64,
-    pages: u64,
-    /// The number of rows that a text query looked at; absent without one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    searched: Option<u64>,
+object! {
+    /// The position of a page in its list.
+    pub(crate) struct MetaJson = "ListMeta" {
+        /// The exact number of objects that match the filters.
+        total: u64,
+        /// The number of this page, from 1 on.
+        page: u64 = Schema::integer(1, 1),
+        /// The most objects of a page.
+        per_page: u64 = Schema::integer(1, LIMIT_DEFAULT),
+        /// The number of pages.
+        pages: u64,
+        /// The number of rows that `query` was searched for in; only with a `query` that is not a whole id.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        searched: Option<u64> = Schema::integer(0, 1),
+    }
+}
+
+/// Returns the definition of the list of these objects.
+pub(crate) fn list_definition<T: Render>() -> Definition {
+    let properties = vec![
+        ("data".to_owned(), Schema::list(T::schema()), true),
+        ("meta".to_owned(), MetaJson::schema(), true),
+    ];
+    let (name, _) = T::definition();
+    let about = format!("A page of a list of `{name}`, newest first.");
+    (format!("{name}List"), Schema::object(&about, properties))
 }
 
 impl MetaJson {

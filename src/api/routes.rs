@@ -11,22 +11,21 @@ use std::sync::Arc;
 
 use actix_web::http::Method;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
-use uuid::Uuid;
 
 use super::access::{
     Access, PUBLISH, TOKENS_READ, TOKENS_WRITE, WEBHOOKS_READ, WEBHOOKS_WRITE, WORKSPACES_ADMIN,
     WORKSPACES_READ, WORKSPACES_WRITE, authorize,
 };
 use super::auth::Authenticated;
-use super::call::Call;
+use super::call::{Call, NOBODY};
 use super::connection::RequestHandle;
 use super::error::ApiError;
 use super::path;
 use super::rate_limit_headers::write_headers;
 use super::rate_limits::Budget;
 use super::request_log::RequestId;
-use super::{ApiState, deliveries, endpoints, events, health, tokens, workspaces};
-use crate::domain::access::{Caller, Scopes, Visibility};
+use super::route_docs::RouteDocs;
+use super::{ApiState, deliveries, endpoints, events, health, pages, tokens, workspaces};
 use crate::domain::rate_limit::RateLimitStatus;
 
 /// The base path and its alias. Every route of [`Access::AnyOf`] and [`Access::Admin`] is under both.
@@ -50,6 +49,8 @@ struct Route {
     path: &'static str,
     access: Access,
     handler: fn(Call) -> HandlerFuture,
+    /// Its description for clients; `None` for a page.
+    docs: Option<&'static RouteDocs>,
 }
 
 impl Route {
@@ -63,12 +64,19 @@ impl Route {
 }
 
 macro_rules! route {
+    ($method:ident $path:literal, $access:expr, $handler:path, $docs:path) => {
+        Route {
+            docs: Some(&$docs),
+            ..route!($method $path, $access, $handler)
+        }
+    };
     ($method:ident $path:literal, $access:expr, $handler:path) => {
         Route {
             method: Method::$method,
             path: $path,
             access: $access,
             handler: |call| Box::pin($handler(call)),
+            docs: None,
         }
     };
 }
@@ -78,36 +86,57 @@ use Access::Public;
 // Publishing is first, because most requests are publishes.
 #[rustfmt::skip]
 static TABLE: &[Route] = &[
-    route!(POST   "/webhooks/events",                  PUBLISH,          events::publish),
-    route!(GET    "/webhooks/events",                  WEBHOOKS_READ,    events::list),
-    route!(GET    "/webhooks/events/{id}",             WEBHOOKS_READ,    events::get),
-    route!(POST   "/webhooks/events/{id}/redeliver",   WEBHOOKS_WRITE,   events::redeliver),
-    route!(POST   "/webhooks/endpoints",               WEBHOOKS_WRITE,   endpoints::create),
-    route!(GET    "/webhooks/endpoints",               WEBHOOKS_READ,    endpoints::list),
-    route!(GET    "/webhooks/endpoints/{id}",          WEBHOOKS_READ,    endpoints::get),
-    route!(PATCH  "/webhooks/endpoints/{id}",          WEBHOOKS_WRITE,   endpoints::update),
-    route!(DELETE "/webhooks/endpoints/{id}",          WEBHOOKS_WRITE,   endpoints::delete),
-    route!(PATCH  "/webhooks/endpoints/{id}/secret",   WEBHOOKS_WRITE,   endpoints::replace_secret),
-    route!(GET    "/webhooks/deliveries",              WEBHOOKS_READ,    deliveries::list),
-    route!(POST   "/workspaces",                       WORKSPACES_ADMIN, workspaces::create),
-    route!(GET    "/workspaces",                       WORKSPACES_READ,  workspaces::list),
-    route!(GET    "/workspaces/{id}",                  WORKSPACES_READ,  workspaces::get),
-    route!(PATCH  "/workspaces/{id}",                  WORKSPACES_WRITE, workspaces::update),
-    route!(DELETE "/workspaces/{id}",                  WORKSPACES_ADMIN, workspaces::delete),
-    route!(POST   "/workspace-access-tokens",          TOKENS_WRITE,     tokens::create),
-    route!(GET    "/workspace-access-tokens",          TOKENS_READ,      tokens::list),
-    route!(PATCH  "/workspace-access-tokens/{id}",     TOKENS_WRITE,     tokens::update),
-    route!(DELETE "/workspace-access-tokens/{id}",     TOKENS_WRITE,     tokens::revoke),
-    route!(GET    "/healthz",                          Public,           health::live),
-    route!(GET    "/readyz",                           Public,           health::ready),
+    route!(POST   "/webhooks/events",                  PUBLISH,          events::publish,           events::PUBLISH),
+    route!(GET    "/webhooks/events",                  WEBHOOKS_READ,    events::list,              events::LIST),
+    route!(GET    "/webhooks/events/{id}",             WEBHOOKS_READ,    events::get,               events::GET),
+    route!(POST   "/webhooks/events/{id}/redeliver",   WEBHOOKS_WRITE,   events::redeliver,         events::REDELIVER),
+    route!(POST   "/webhooks/endpoints",               WEBHOOKS_WRITE,   endpoints::create,         endpoints::CREATE),
+    route!(GET    "/webhooks/endpoints",               WEBHOOKS_READ,    endpoints::list,           endpoints::LIST),
+    route!(GET    "/webhooks/endpoints/{id}",          WEBHOOKS_READ,    endpoints::get,            endpoints::GET),
+    route!(PATCH  "/webhooks/endpoints/{id}",          WEBHOOKS_WRITE,   endpoints::update,         endpoints::UPDATE),
+    route!(DELETE "/webhooks/endpoints/{id}",          WEBHOOKS_WRITE,   endpoints::delete,         endpoints::DELETE),
+    route!(PATCH  "/webhooks/endpoints/{id}/secret",   WEBHOOKS_WRITE,   endpoints::replace_secret, endpoints::REPLACE_SECRET),
+    route!(GET    "/webhooks/deliveries",              WEBHOOKS_READ,    deliveries::list,          deliveries::LIST),
+    route!(POST   "/workspaces",                       WORKSPACES_ADMIN, workspaces::create,        workspaces::CREATE),
+    route!(GET    "/workspaces",                       WORKSPACES_READ,  workspaces::list,          workspaces::LIST),
+    route!(GET    "/workspaces/{id}",                  WORKSPACES_READ,  workspaces::get,           workspaces::GET),
+    route!(PATCH  "/workspaces/{id}",                  WORKSPACES_WRITE, workspaces::update,        workspaces::UPDATE),
+    route!(DELETE "/workspaces/{id}",                  WORKSPACES_ADMIN, workspaces::delete,        workspaces::DELETE),
+    route!(POST   "/workspace-access-tokens",          TOKENS_WRITE,     tokens::create,            tokens::CREATE),
+    route!(GET    "/workspace-access-tokens",          TOKENS_READ,      tokens::list,              tokens::LIST),
+    route!(PATCH  "/workspace-access-tokens/{id}",     TOKENS_WRITE,     tokens::update,            tokens::UPDATE),
+    route!(DELETE "/workspace-access-tokens/{id}",     TOKENS_WRITE,     tokens::revoke,            tokens::REVOKE),
+    route!(GET    "/healthz",                          Public,           health::live,              health::LIVE),
+    route!(GET    "/readyz",                           Public,           health::ready,             health::READY),
 ];
 
-/// Returns all routes.
+/// The pages for people and the document for programs, which need no token. The document does not list them.
+#[rustfmt::skip]
+static PAGES: &[Route] = &[
+    route!(GET "/",                          Public, pages::home),
+    route!(GET "/docs",                      Public, pages::reference),
+    route!(GET "/docs/start.js",             Public, pages::start_script),
+    route!(GET "/docs/swagger-ui-bundle.js", Public, pages::swagger_script),
+    route!(GET "/docs/swagger-ui.css",       Public, pages::swagger_style),
+    route!(GET "/openapi.json",              Public, pages::document),
+    route!(GET "/api/openapi.json",          Public, pages::document),
+    route!(GET "/v1/openapi.json",           Public, pages::document),
+];
+
+/// Returns all routes of the API.
 pub fn table() -> impl Iterator<Item = RouteInfo> {
-    TABLE.iter().map(|route| RouteInfo {
-        method: route.method.clone(),
-        path: route.path,
-        access: route.access,
+    documented().map(|(route, _)| route)
+}
+
+/// Returns all routes of the API, with their descriptions.
+pub(super) fn documented() -> impl Iterator<Item = (RouteInfo, &'static RouteDocs)> {
+    TABLE.iter().filter_map(|route| {
+        let info = RouteInfo {
+            method: route.method.clone(),
+            path: route.path,
+            access: route.access,
+        };
+        Some((info, route.docs?))
     })
 }
 
@@ -185,20 +214,13 @@ async fn admit(
         authenticated,
         access: route.access,
         id: id.to_owned(),
+        reads: route.docs.map(|docs| docs.reads),
         request: request.clone(),
         payload: Some(payload),
         handle,
     };
     Ok((route, call, rate_limit))
 }
-
-/// The caller of a route that needs no token.
-const NOBODY: Caller = Caller {
-    token_id: Uuid::nil(),
-    visibility: Visibility::Workspace(Uuid::nil()),
-    scopes: Scopes::from_bits(0),
-    expires_at: None,
-};
 
 async fn authenticate(
     request: &HttpRequest,
@@ -231,12 +253,15 @@ fn find<'p>(method: &Method, path: &'p str) -> Found<'p> {
     } else {
         method
     };
-    let path = path.strip_suffix('/').unwrap_or(path);
+    let path = match path.strip_suffix('/') {
+        Some(rest) if !rest.is_empty() && !rest.ends_with('/') => rest,
+        _ => path,
+    };
     let based = BASES
         .into_iter()
         .find_map(|base| path.strip_prefix(base).filter(|rest| rest.starts_with('/')));
     let mut allowed = Vec::new();
-    for route in TABLE {
+    for route in TABLE.iter().chain(PAGES) {
         let rest = match (route.access, based) {
             (Public, _) => path,
             (_, Some(rest)) => rest,
@@ -307,8 +332,10 @@ mod tests {
     fn other_paths_are_nothing() {
         for path in [
             "",
-            "/",
             "//",
+            "/docs/x",
+            "/api/docs",
+            "/v2/openapi.json",
             "/api",
             "/api/",
             "/apiwebhooks/events",

@@ -94,12 +94,19 @@ pub(super) async fn refuse_foreign_origins<B: MessageBody + 'static>(
         || !(headers.contains_key(ORIGIN) || headers.contains_key(SEC_FETCH_SITE))
         || headers.contains_key(AUTHORIZATION)
         || FORWARDING.iter().any(|name| headers.contains_key(name))
-        || BASES.iter().any(|base| path.starts_with(base));
+        || needs_token(&path);
     if !is_free && let Err(why) = check(headers, own.port()) {
         let refused = ApiError::ForeignOrigin(why).response("");
         return Ok(request.into_response(refused).map_into_right_body());
     }
     Ok(next.call(request).await?.map_into_left_body())
+}
+
+/// Reports whether a path is one of the API that gives nothing without a token. The OpenAPI document is under
+/// the same base, but everybody gets it.
+fn needs_token(path: &str) -> bool {
+    let is_document = path.trim_end_matches('/').ends_with("/openapi.json");
+    !is_document && BASES.iter().any(|base| path.starts_with(base))
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@
 //! ```
 //!
 //! The readers in [`read`] say which values a field may have; `problem` has the wording of each problem.
+//! [`Input::describe`] runs the same code without a request, to learn which fields it reads.
 //! In this folder, *upstream* is the hosted product with whose API this one is compatible. It validates with
 //! Pydantic (version 2), a Python library. Clients match on the types and messages of its problems, so both
 //! are part of the contract.
@@ -21,7 +22,10 @@
 //! No input makes this code panic, recurse as deep as the input is nested, or make a response of any length
 //! that the client likes.
 
+mod audit;
+mod context;
 mod echo;
+mod field;
 mod parameters;
 mod problem;
 pub(crate) mod read;
@@ -30,10 +34,13 @@ mod uuid_text;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use self::audit::Audit;
+pub(crate) use self::context::{FieldContext, FieldDocs, InputValue, schema_of};
+pub(crate) use self::field::{Checked, Field};
 use self::parameters::Parameter;
 pub(crate) use self::problem::{Loc, Problem, Section, Violation};
-use crate::domain::json::{self, Kind, Member};
-pub(crate) use crate::domain::json::{LoneSurrogate, Value};
+use super::schema::Node;
+use crate::domain::json::{self, Kind, Member, Value};
 
 /// The most values of one multi-value filter: the store scans once for each.
 pub(crate) const FILTER_VALUES_MAX: usize = 100;
@@ -43,103 +50,6 @@ const UNKNOWN_NAMES_MAX: usize = 100;
 
 /// The most bytes of input that one response repeats: it can have some hundred problems, each with an input.
 const ECHOES_MAX_BYTES: usize = 16 * 1024;
-
-/// A value as the client sent it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum InputValue<'a> {
-    /// A value of the body.
-    Json(Value<'a>),
-    /// A text of the path or the query.
-    Text(&'a str),
-}
-
-impl<'a> InputValue<'a> {
-    /// Returns its text; `None` if it is not a string.
-    pub(crate) fn text(self) -> Option<Result<Cow<'a, str>, LoneSurrogate>> {
-        match self {
-            Self::Text(text) => Some(Ok(Cow::Borrowed(text))),
-            Self::Json(json) if json.kind() == Kind::Text => Some(json.text()),
-            Self::Json(_) => None,
-        }
-    }
-}
-
-/// The field that a reader reads, and the list to which it reports problems.
-pub(crate) struct FieldContext<'r> {
-    problems: &'r mut Vec<Problem>,
-    loc: Loc,
-}
-
-impl FieldContext<'_> {
-    /// Reports that `value` is not valid. Returns `None`, so that a reader can end with this call.
-    pub(crate) fn refuse<T>(&mut self, value: InputValue<'_>, violation: Violation) -> Option<T> {
-        let input = match value {
-            InputValue::Json(json) => echo::echo(json, self.loc.is_secret()),
-            InputValue::Text(text) => echo::echo_text(text),
-        };
-        self.problems.push(Problem {
-            loc: self.loc.clone(),
-            violation,
-            input,
-        });
-        None
-    }
-
-    /// Returns the context of an item, if the field is a list.
-    pub(crate) fn item(&mut self, index: usize) -> FieldContext<'_> {
-        FieldContext {
-            problems: self.problems,
-            loc: self.loc.clone().at(index),
-        }
-    }
-}
-
-/// A field that was read: it has a value, or a problem was reported.
-#[derive(Debug)]
-#[must_use]
-pub(crate) struct Field<T>(Option<T>);
-
-/// The proof that all fields read from an [`Input`] are valid.
-#[derive(Debug)]
-pub(crate) struct Checked(());
-
-impl<T> Field<T> {
-    /// Returns the value.
-    pub(crate) fn take(self, _: &Checked) -> T {
-        self.0
-            .expect("a field without a value has reported a problem, so there is no proof")
-    }
-}
-
-impl<T> Field<Option<T>> {
-    /// Returns a field that the client did not send.
-    pub(crate) const fn absent() -> Self {
-        Self(Some(None))
-    }
-
-    /// Returns the field, with `default` if the client did not send it.
-    pub(crate) fn or(self, default: T) -> Field<T> {
-        Field(self.0.map(|value| value.unwrap_or(default)))
-    }
-}
-
-impl Field<Option<String>> {
-    /// Returns the field as one that the client did not send, if its text is empty.
-    pub(crate) fn unless_empty(self) -> Self {
-        Self(self.0.map(|value| value.filter(|text| !text.is_empty())))
-    }
-}
-
-impl Field<Vec<String>> {
-    /// Returns the field without its empty texts.
-    pub(crate) fn unless_empty(self) -> Self {
-        let not_empty = |text: &String| !text.is_empty();
-        Self(
-            self.0
-                .map(|texts| texts.into_iter().filter(not_empty).collect()),
-        )
-    }
-}
 
 /// A request whose fields are being read.
 #[derive(Debug, Default)]
@@ -151,6 +61,10 @@ pub(crate) struct Input<'a> {
     /// The parameters of the query string that were asked for.
     parameters: Vec<Parameter>,
     problems: Vec<Problem>,
+    /// The fields that were asked for, if they are only to be described.
+    described: Option<Vec<FieldDocs>>,
+    /// The comparison with the description, in builds with debug assertions.
+    audit: Audit,
 }
 
 impl<'a> Input<'a> {
@@ -161,6 +75,47 @@ impl<'a> Input<'a> {
             // Invalid percent-encoding is taken literally; bytes that are not UTF-8 become U+FFFD.
             query: url::form_urlencoded::parse(query.as_bytes()).collect(),
             ..Self::default()
+        }
+    }
+
+    /// Returns the fields that `read` reads, in its order.
+    pub(crate) fn describe(read: impl FnOnce(&mut Input<'_>)) -> Vec<FieldDocs> {
+        let mut input = Input {
+            described: Some(Vec::new()),
+            ..Input::default()
+        };
+        read(&mut input);
+        input.described.unwrap_or_default()
+    }
+
+    /// Adds a field to the description.
+    fn asked<T>(
+        &mut self,
+        (section, name): (Section, &'static str),
+        is_required: bool,
+        repeats: bool,
+        read: impl FnOnce(InputValue<'_>, &mut FieldContext<'_>) -> Option<T>,
+    ) {
+        let schema = schema_of(section, read);
+        self.described.get_or_insert_default().push(FieldDocs {
+            section,
+            name,
+            is_required,
+            repeats,
+            schema,
+        });
+    }
+
+    /// Returns the request of a route that describes its input with `reads`. Builds with debug assertions
+    /// panic if it reads other fields than described.
+    pub(crate) fn of_route(self, reads: Option<fn(&mut Input<'_>)>) -> Self {
+        if !cfg!(debug_assertions) {
+            return self;
+        }
+        let described = reads.map(Input::describe);
+        Self {
+            audit: Audit::new(described.as_deref()),
+            ..self
         }
     }
 
@@ -202,6 +157,11 @@ impl<'a> Input<'a> {
         name: &'static str,
         read: impl FnOnce(InputValue<'_>, &mut FieldContext<'_>) -> Option<T>,
     ) -> Field<T> {
+        if self.described.is_some() {
+            self.asked((Section::Body, name), true, false, read);
+            return Field(None);
+        }
+        self.audit.reads(Section::Body, name);
         if let Some(value) = self.member(name) {
             return Field(self.body_field(name, value, read));
         }
@@ -219,6 +179,11 @@ impl<'a> Input<'a> {
         name: &'static str,
         read: impl FnOnce(InputValue<'_>, &mut FieldContext<'_>) -> Option<T>,
     ) -> Field<Option<T>> {
+        if self.described.is_some() {
+            self.asked((Section::Body, name), false, false, read);
+            return Field(None);
+        }
+        self.audit.reads(Section::Body, name);
         match self.member(name) {
             Some(value) if value.kind() != Kind::Null => {
                 Field(self.body_field(name, value, read).map(Some))
@@ -246,6 +211,11 @@ impl<'a> Input<'a> {
         &mut self,
         read: impl FnOnce(InputValue<'_>, &mut FieldContext<'_>) -> Option<T>,
     ) -> Field<T> {
+        if self.described.is_some() {
+            self.asked((Section::Path, "id"), true, false, read);
+            return Field(None);
+        }
+        self.audit.reads(Section::Path, "id");
         let id = InputValue::Text(self.path);
         Field(read(id, &mut self.context(Loc::field(Section::Path, "id"))))
     }
@@ -256,6 +226,11 @@ impl<'a> Input<'a> {
         name: &'static str,
         read: impl FnOnce(InputValue<'_>, &mut FieldContext<'_>) -> Option<T>,
     ) -> Field<Option<T>> {
+        if self.described.is_some() {
+            self.asked((Section::Query, name), false, false, read);
+            return Field(None);
+        }
+        self.audit.reads(Section::Query, name);
         self.parameters.push(Parameter {
             name,
             repeats: false,
@@ -263,11 +238,23 @@ impl<'a> Input<'a> {
         let Some((_, text)) = self.query.iter().rfind(|(key, _)| key == name) else {
             return Field(Some(None));
         };
-        let mut context = FieldContext {
-            problems: &mut self.problems,
-            loc: Loc::field(Section::Query, name),
-        };
+        let mut context = FieldContext::new(&mut self.problems, Loc::field(Section::Query, name));
         Field(read(InputValue::Text(text), &mut context).map(Some))
+    }
+
+    /// Reads a parameter of the query string that has a default.
+    pub(crate) fn query_or<T: Copy + Into<Node>>(
+        &mut self,
+        name: &'static str,
+        default: T,
+        read: impl Fn(InputValue<'_>, &mut FieldContext<'_>) -> Option<T>,
+    ) -> Field<T> {
+        let field = self.query(name, read).or(default);
+        if let Some(docs) = self.described.as_mut().and_then(|docs| docs.last_mut()) {
+            let schema = docs.schema.clone();
+            docs.schema = schema.with("default", default).like(default);
+        }
+        field
     }
 
     /// Reads a parameter of the query string that may be repeated, up to [`FILTER_VALUES_MAX`] times.
@@ -276,14 +263,16 @@ impl<'a> Input<'a> {
         name: &'static str,
         read: impl Fn(InputValue<'_>, &mut FieldContext<'_>) -> Option<T>,
     ) -> Field<Vec<T>> {
+        if self.described.is_some() {
+            self.asked((Section::Query, name), false, true, read);
+            return Field(None);
+        }
+        self.audit.reads(Section::Query, name);
         self.parameters.push(Parameter {
             name,
             repeats: true,
         });
-        let mut context = FieldContext {
-            problems: &mut self.problems,
-            loc: Loc::field(Section::Query, name),
-        };
+        let mut context = FieldContext::new(&mut self.problems, Loc::field(Section::Query, name));
         let sent: Vec<_> = self.query.iter().filter(|(key, _)| key == name).collect();
         if sent.len() > FILTER_VALUES_MAX {
             let violation = Violation::ListTooLong(FILTER_VALUES_MAX, sent.len());
@@ -306,6 +295,7 @@ impl<'a> Input<'a> {
     /// # Errors
     /// All problems, in the order of the contract.
     pub(crate) fn finish(mut self) -> Result<Checked, Vec<Problem>> {
+        self.audit.finish();
         self.report_unknown_parameters();
         if self.problems.is_empty() {
             return Ok(Checked(()));
@@ -356,10 +346,7 @@ impl<'a> Input<'a> {
     }
 
     fn context(&mut self, loc: Loc) -> FieldContext<'_> {
-        FieldContext {
-            problems: &mut self.problems,
-            loc,
-        }
+        FieldContext::new(&mut self.problems, loc)
     }
 
     fn report(&mut self, loc: Loc, violation: Violation, input: Box<serde_json::value::RawValue>) {

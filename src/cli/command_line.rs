@@ -9,6 +9,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use super::dev::Dev;
 use super::healthcheck::Healthcheck;
 use super::log::{self, LogSettings};
+use super::openapi::OpenApi;
 use super::output::{self, ReaderGone};
 use super::serve::Serve;
 use super::token::Token;
@@ -41,6 +42,9 @@ enum Command {
     Workspace(Workspace),
     /// Ask a running server whether it is ready.
     Healthcheck(Healthcheck),
+    /// Print the OpenAPI document of the API.
+    #[command(name = "openapi")]
+    OpenApi(OpenApi),
 }
 
 /// Reads the command line and runs its subcommand.
@@ -103,6 +107,7 @@ impl Command {
             Self::Token(token) => token.run(),
             Self::Workspace(workspace) => workspace.run(),
             Self::Healthcheck(healthcheck) => healthcheck.run(),
+            Self::OpenApi(openapi) => openapi.run(),
         }
     }
 }

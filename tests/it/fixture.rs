@@ -247,7 +247,7 @@ impl TestApp {
         &self.flags[OWN_FLAGS - 1]
     }
 
-    /// Makes a request; `body` as it is.
+    /// Makes a request; `body` as it is. The answer must be as the OpenAPI document says.
     pub(crate) fn request(
         &self,
         method: &str,
@@ -276,11 +276,13 @@ impl TestApp {
                 )
             })
             .collect();
-        Answer {
+        let answer = Answer {
             status: answer.status().as_u16(),
             headers,
             text: answer.body_mut().read_to_string().unwrap(),
-        }
+        };
+        super::contract::check(method, path, &answer);
+        answer
     }
 
     fn call(&self, method: &str, path: &str, token: &str, body: Option<&Value>) -> Answer {

@@ -26,7 +26,7 @@ fn the_defaults_are_those_that_are_documented() {
     let publish = api.post("/api/webhooks/events", r#"{"type":"a","data":1}"#);
     assert_eq!(publish.status, 202);
     assert_eq!(publish.header("x-ratelimit-limit"), "");
-    let bad = || from([192, 0, 2, 1].into(), get("/", "bad"));
+    let bad = || from([192, 0, 2, 1].into(), get("/nowhere", "bad"));
     let answers = api.send((0..61).map(|_| bad()).collect());
     let refused = |answer: &&Answer| answer.status == 401;
     assert_eq!(answers.iter().filter(refused).count(), 60);

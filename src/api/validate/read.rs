@@ -1,12 +1,14 @@
 //! The readers of fields, one for each kind of value.
 //!
 //! A reader gets the value that the client sent and the context of its field. It returns a value of the
-//! domain, or reports at least one problem to the context and returns `None`.
+//! domain, or reports at least one problem to the context and returns `None`. First it says which values it
+//! accepts, from the same constants as it checks; the OpenAPI document shows this.
 
 mod numbers;
 mod times;
 
 use std::borrow::Cow;
+use std::ops::RangeInclusive;
 
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -14,14 +16,16 @@ use uuid::Uuid;
 pub(crate) use self::numbers::{boolean, lifetime, positive};
 pub(crate) use self::times::{producers_time, time};
 use super::problem::expected;
-use super::{FieldContext, InputValue, Violation, uuid_text};
+use super::{FieldContext, InputValue, Violation, schema_of, uuid_text};
+use crate::api::schema::{Described, Schema, node};
 use crate::domain::access::{COMMENT_MAX, Scope, Scopes};
 use crate::domain::delivery::CodeClass;
 use crate::domain::endpoint::{DESCRIPTION_MAX, Format, NAME_MAX};
 use crate::domain::endpoint_url::{EndpointUrl, MAX_URL_BYTES, UrlProblem};
 use crate::domain::event::EventStatus;
 use crate::domain::event_type::{
-    EVENT_TYPE_PATTERN, EventType, SUBSCRIPTION_PATTERN, SUBSCRIPTIONS_MAX, Subscription,
+    EVENT_TYPE_MAX, EVENT_TYPE_PATTERN, EventType, SUBSCRIPTION_PATTERN, SUBSCRIPTIONS_MAX,
+    Subscription,
 };
 use crate::domain::invisible::first_invisible;
 use crate::domain::json::Kind;
@@ -63,6 +67,7 @@ fn text_up_to(max: usize, value: InputValue<'_>, context: &mut FieldContext<'_>)
 
 /// Reads the comment of a token.
 pub(crate) fn comment(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Option<String> {
+    context.accepts(|| Schema::text("the shop's checkout").with("maxLength", COMMENT_MAX))?;
     let text = text_up_to(COMMENT_MAX, value, context)?;
     match first_invisible(&text) {
         None => Some(text),
@@ -75,6 +80,7 @@ pub(crate) fn endpoint_name(
     value: InputValue<'_>,
     context: &mut FieldContext<'_>,
 ) -> Option<String> {
+    context.accepts(|| Schema::text("Orders").with("maxLength", NAME_MAX))?;
     let text = text_up_to(NAME_MAX, value, context)?;
     match first_invisible(&text) {
         None => Some(text),
@@ -84,6 +90,9 @@ pub(crate) fn endpoint_name(
 
 /// Reads the description of an endpoint, which may be empty, and may have several lines.
 pub(crate) fn description(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Option<String> {
+    context.accepts(|| {
+        Schema::text("The warehouse's order intake").with("maxLength", DESCRIPTION_MAX)
+    })?;
     let text = text_up_to(DESCRIPTION_MAX, value, context)?;
     match first_invisible(&text.replace(['\n', '\t'], " ")) {
         None => Some(text),
@@ -101,6 +110,7 @@ fn invisible(what: &str, character: char) -> Violation {
 
 /// Reads a text that lists are searched for, without the white space around it. An empty text is no filter.
 pub(crate) fn filter_text(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Option<String> {
+    context.accepts(|| Schema::text("order").with("maxLength", FILTER_TEXT_MAX))?;
     let text = text(value, context)?;
     let trimmed = text.trim();
     if trimmed.chars().nth(FILTER_TEXT_MAX).is_some() {
@@ -124,6 +134,7 @@ fn id_or(
     context: &mut FieldContext<'_>,
     unreadable: impl FnOnce(String) -> Violation,
 ) -> Option<Uuid> {
+    context.accepts(Uuid::schema)?;
     let text = text_or(value, context, Violation::UuidType)?;
     match Uuid::parse_str(&text) {
         Ok(id) if id.get_version_num() == 4 => Some(id),
@@ -137,6 +148,11 @@ pub(crate) fn url(
     policy: &NetworkPolicy,
 ) -> impl Fn(InputValue<'_>, &mut FieldContext<'_>) -> Option<EndpointUrl> {
     move |value, context| {
+        context.accepts(|| {
+            Schema::text("https://example.com/webhooks")
+                .with("format", "uri")
+                .with("maxLength", MAX_URL_BYTES)
+        })?;
         let text = text_or(value, context, Violation::UrlType)?;
         let violation = match EndpointUrl::parse(&text, policy) {
             Ok(url) => return Some(url),
@@ -171,6 +187,11 @@ fn url_violation(problem: UrlProblem) -> Violation {
 
 /// Reads a signing secret that the caller chose.
 pub(crate) fn secret(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Option<Secret> {
+    context.accepts(|| {
+        Schema::text("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=")
+            .with("minLength", SECRET_MIN)
+            .with("maxLength", SECRET_MAX)
+    })?;
     let text = text(value, context)?;
     let violation = match Secret::parse(&text) {
         Ok(secret) => return Some(secret),
@@ -201,9 +222,7 @@ pub(crate) fn secret(value: InputValue<'_>, context: &mut FieldContext<'_>) -> O
 /// Reads a format of messages.
 pub(crate) fn format(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Option<Format> {
     let names = Format::ALL.map(Format::as_str);
-    choice(value, context, Format::parse, || {
-        Violation::Enum(expected(&names))
-    })
+    choice(value, context, &names, Format::parse, Violation::Enum)
 }
 
 /// Reads a class of HTTP status codes, such as `2xx`.
@@ -212,30 +231,21 @@ pub(crate) fn code_class(
     context: &mut FieldContext<'_>,
 ) -> Option<CodeClass> {
     let names = CodeClass::ALL.map(CodeClass::as_str);
-    choice(value, context, CodeClass::parse, || {
-        Violation::Literal(expected(&names))
-    })
+    choice(value, context, &names, CodeClass::parse, Violation::Literal)
 }
 
 /// Reads the status of an event.
 pub(crate) fn status(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Option<EventStatus> {
     let names = EventStatus::ALL.map(EventStatus::as_str);
-    choice(value, context, EventStatus::parse, || {
-        Violation::Enum(expected(&names))
-    })
+    choice(value, context, &names, EventStatus::parse, Violation::Enum)
 }
 
 /// Reads the scopes of a token, at least one.
 pub(crate) fn scopes(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Option<Scopes> {
     let names = Scope::ALL.map(Scope::as_str);
-    let scopes = list(value, context, SCOPES_MAX, |value, context| {
-        choice(value, context, Scope::parse, || {
-            Violation::Enum(expected(&names))
-        })
+    let scopes = list(value, context, 1..=SCOPES_MAX, |value, context| {
+        choice(value, context, &names, Scope::parse, Violation::Enum)
     })?;
-    if scopes.is_empty() {
-        return context.refuse(value, Violation::ListTooShort(1));
-    }
     Some(scopes.into_iter().collect())
 }
 
@@ -243,13 +253,23 @@ pub(crate) fn scopes(value: InputValue<'_>, context: &mut FieldContext<'_>) -> O
 fn choice<T>(
     value: InputValue<'_>,
     context: &mut FieldContext<'_>,
+    names: &[&'static str],
     parse: impl Fn(&str) -> Option<T>,
-    violation: impl Fn() -> Violation,
+    violation: impl Fn(String) -> Violation,
 ) -> Option<T> {
+    context.accepts(|| Schema::words(names))?;
     match value.text().and_then(Result::ok).and_then(|t| parse(&t)) {
         Some(parsed) => Some(parsed),
-        None => context.refuse(value, violation()),
+        None => context.refuse(value, violation(expected(names))),
     }
+}
+
+/// Returns the schema of a type. Many programs have no look-ahead, so the length is not in the pattern.
+fn type_schema(example: &str, pattern: &str) -> Schema {
+    let length = format!("(?=.{{1,{EVENT_TYPE_MAX}}}$)");
+    Schema::text(example)
+        .with("maxLength", EVENT_TYPE_MAX)
+        .with("pattern", pattern.replacen(&length, "", 1))
 }
 
 /// Reads the event type of a message.
@@ -257,6 +277,7 @@ pub(crate) fn event_type(
     value: InputValue<'_>,
     context: &mut FieldContext<'_>,
 ) -> Option<EventType> {
+    context.accepts(|| type_schema("order.created", EVENT_TYPE_PATTERN))?;
     let text = text(value, context)?;
     match EventType::parse(&text) {
         Some(event_type) => Some(event_type),
@@ -269,7 +290,8 @@ pub(crate) fn subscriptions(
     value: InputValue<'_>,
     context: &mut FieldContext<'_>,
 ) -> Option<Vec<Subscription>> {
-    list(value, context, SUBSCRIPTIONS_MAX, |value, context| {
+    list(value, context, 0..=SUBSCRIPTIONS_MAX, |value, context| {
+        context.accepts(|| type_schema("order.*", SUBSCRIPTION_PATTERN))?;
         let text = text(value, context)?;
         match Subscription::parse(&text) {
             Some(subscription) => Some(subscription),
@@ -278,13 +300,19 @@ pub(crate) fn subscriptions(
     })
 }
 
-/// Reads a list of at most `max` items, and reports every invalid item.
+/// Reads a list with so many items, and reports every invalid item.
 fn list<T>(
     value: InputValue<'_>,
     context: &mut FieldContext<'_>,
-    max: usize,
+    items: RangeInclusive<usize>,
     read: impl Fn(InputValue<'_>, &mut FieldContext<'_>) -> Option<T>,
 ) -> Option<Vec<T>> {
+    let (section, (min, max)) = (context.section(), items.into_inner());
+    context.accepts(|| {
+        Schema::list(schema_of(section, &read))
+            .with("minItems", min)
+            .with("maxItems", max)
+    })?;
     let items = match value {
         InputValue::Json(json) if json.kind() == Kind::Array => json.members(),
         _ => return context.refuse(value, Violation::ListType),
@@ -301,6 +329,9 @@ fn list<T>(
             None => complete = false,
         }
     }
+    if complete && values.len() < min {
+        return context.refuse(value, Violation::ListTooShort(min));
+    }
     complete.then_some(values)
 }
 
@@ -309,6 +340,11 @@ pub(crate) fn workspace_name(
     value: InputValue<'_>,
     context: &mut FieldContext<'_>,
 ) -> Option<WorkspaceName> {
+    context.accepts(|| {
+        Schema::text("shop")
+            .with("minLength", 1_u64)
+            .with("maxLength", WORKSPACE_NAME_MAX)
+    })?;
     let text = text(value, context)?;
     let violation = match WorkspaceName::parse(&text) {
         Ok(name) => return Some(name),
@@ -327,6 +363,13 @@ pub(crate) fn any_json(
     value: InputValue<'_>,
     context: &mut FieldContext<'_>,
 ) -> Option<Box<RawValue>> {
+    context.accepts(|| {
+        Schema::any(node! {
+            "id" => "ord_1001",
+            "amount" => 4200_u64,
+            "currency" => "EUR",
+        })
+    })?;
     let InputValue::Json(json) = value else {
         return context.refuse(value, Violation::StringType);
     };

@@ -47,7 +47,7 @@ fn the_fourth_bad_token_in_a_minute_is_told_to_wait() {
         ("nonsense", LIST),
         (&unknown(), LIST),
         (&revoked, elsewhere),
-        (&unknown(), "/"),
+        (&unknown(), "/elsewhere"),
     ] {
         let answer = app.get_as(bad, path);
         assert_eq!(

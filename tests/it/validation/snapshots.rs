@@ -81,7 +81,7 @@ fn refusals_of_heads_have_these_words() {
     {"detail":"Not found","error":"ResourceNotFound"}
     "#);
     for path in [
-        "/",
+        "//",
         "/v1/webhooks/endpoints/x/y",
         &format!("/api/webhooks/events/{NOBODY}"),
         &format!("/api/workspaces/{NOBODY}/"),
@@ -102,6 +102,9 @@ fn refusals_of_heads_have_these_words() {
         ("/v1/workspace-access-tokens/x/", "PATCH, DELETE"),
         ("/healthz", "GET, HEAD"),
         ("/readyz", "GET, HEAD"),
+        ("/", "GET, HEAD"),
+        ("/docs/", "GET, HEAD"),
+        ("/v1/openapi.json", "GET, HEAD"),
     ] {
         let answer = app.request("PUT", path, &[], Some(b"{}"));
         assert_eq!(answer.header("allow"), Some(allow), "{path}");

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::super::{FieldContext, InputValue, Violation};
+use crate::api::schema::Schema;
 use crate::domain::access::EXPIRES_IN_MAX_S;
 use crate::domain::json::Kind;
 
@@ -11,6 +12,7 @@ use crate::domain::json::Kind;
 pub(crate) fn boolean(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Option<bool> {
     const TRUE: [&str; 6] = ["1", "on", "t", "true", "y", "yes"];
     const FALSE: [&str; 6] = ["0", "off", "f", "false", "n", "no"];
+    context.accepts(Schema::boolean)?;
     let spelt = |text: &str| {
         let among = |words: [&str; 6]| words.iter().any(|word| word.eq_ignore_ascii_case(text));
         match (among(TRUE), among(FALSE)) {
@@ -38,6 +40,7 @@ pub(crate) fn boolean(value: InputValue<'_>, context: &mut FieldContext<'_>) -> 
 
 /// Reads a whole number from 1 on; a number beyond `u64` counts as [`u64::MAX`].
 pub(crate) fn positive(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Option<u64> {
+    context.accepts(|| Schema::integer(1, 1))?;
     let (text, other) = match value {
         InputValue::Text(text) => (Cow::Borrowed(text), Violation::IntParsing),
         InputValue::Json(json) => match json.kind() {
@@ -76,6 +79,7 @@ fn whole_number(text: &str) -> Option<u64> {
 
 /// Reads a time to live, in seconds.
 pub(crate) fn lifetime(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Option<Duration> {
+    context.accepts(|| Schema::integer(1, 30 * 24 * 3600).with("maximum", EXPIRES_IN_MAX_S))?;
     match positive(value, context)? {
         seconds if seconds <= EXPIRES_IN_MAX_S => Some(Duration::from_secs(seconds)),
         _ => context.refuse(value, Violation::LessThanEqual(EXPIRES_IN_MAX_S)),

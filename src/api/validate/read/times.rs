@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use super::super::{FieldContext, InputValue, Violation};
 use super::text_or;
+use crate::api::schema::{Described, Schema};
 use crate::domain::clock::{Timestamp, TimestampProblem};
 
 /// The greatest length of a text that is parsed as a time, in bytes.
@@ -13,6 +14,10 @@ const TIME_MAX: usize = 64;
 
 /// Reads a point in time: RFC 3339 or a common variant of it, or, in the query string, also a Unix time.
 pub(crate) fn time(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Option<Timestamp> {
+    context.accepts(|| {
+        let unix = Schema::any(1_769_860_800_u64.into()).with("type", "number");
+        Schema::any_of(vec![Timestamp::schema(), unix])
+    })?;
     if let InputValue::Text(text) = value
         && let Some(time) = unix_time::parse(text)
     {
@@ -54,6 +59,7 @@ pub(crate) fn producers_time(
     value: InputValue<'_>,
     context: &mut FieldContext<'_>,
 ) -> Option<String> {
+    context.accepts(Timestamp::schema)?;
     read(value, context, Timestamp::respell)
 }
 

@@ -1,0 +1,167 @@
+//! The parts of the document that all routes share.
+
+use super::super::health::HealthJson;
+use super::super::objects::{CreatedToken, MessageEventJson, Render};
+use super::super::pagination::{MetaJson, list_definition};
+use super::super::schema::{Definition, Node, Schema, node};
+use crate::domain::access::AccessToken;
+use crate::domain::delivery::Delivery;
+use crate::domain::endpoint::Endpoint;
+use crate::domain::event::Event;
+use crate::domain::message::{IDEMPOTENCY_KEY_MAX, Message};
+use crate::domain::workspace::Workspace;
+
+/// The name of the security scheme.
+pub(super) const SECURITY_SCHEME: &str = "accessToken";
+
+/// The headers of every answer to a request that was counted.
+pub(super) const RATE_LIMIT_HEADERS: [&str; 3] = [
+    "X-RateLimit-Limit",
+    "X-RateLimit-Remaining",
+    "X-RateLimit-Reset",
+];
+
+/// Returns the definitions of the objects that responses have.
+pub(super) fn objects() -> Vec<Definition> {
+    vec![
+        Message::definition(),
+        MessageEventJson::definition(),
+        Event::definition(),
+        list_definition::<Event>(),
+        Endpoint::definition(),
+        list_definition::<Endpoint>(),
+        Delivery::definition(),
+        list_definition::<Delivery>(),
+        Workspace::definition(),
+        list_definition::<Workspace>(),
+        AccessToken::definition(),
+        CreatedToken::definition(),
+        list_definition::<AccessToken>(),
+        MetaJson::definition(),
+        HealthJson::definition(),
+    ]
+}
+
+/// Returns the title, the version and the licence.
+pub(super) fn info() -> Node {
+    node! {
+        "title" => "Hookpost",
+        "version" => env!("CARGO_PKG_VERSION"),
+        "summary" => env!("CARGO_PKG_DESCRIPTION"),
+        "description" =>
+            "Publish a message, and every endpoint that subscribes to its type gets it as a signed webhook.\n\n\
+             Routes are under `/api`; `/v1` is another name for it. Ids are UUIDs of version 4. Times are RFC 3339 \
+             in UTC. Unknown members of bodies are ignored. `HEAD` works wherever `GET` does.",
+        "license" => node! { "name" => "MIT OR Apache-2.0", "identifier" => env!("CARGO_PKG_LICENSE") },
+    }
+}
+
+/// Returns the groups of routes.
+pub(super) fn tags() -> Node {
+    let tag =
+        |(name, description): (&str, &str)| node! { "name" => name, "description" => description };
+    let tags = [
+        (
+            "events",
+            "Publishing messages; events, each of which is one message for one endpoint.",
+        ),
+        ("endpoints", "The URLs that receive webhooks."),
+        ("deliveries", "The attempts to send events."),
+        ("workspaces", "Tenants."),
+        ("workspace access tokens", "The credentials of clients."),
+        (
+            "probes",
+            "Whether the server runs, and whether it can work.",
+        ),
+    ];
+    Node::List(tags.into_iter().map(tag).collect())
+}
+
+/// Returns the headers of responses.
+pub(super) fn headers() -> Node {
+    let header = |(name, about, schema): (&str, &str, Schema)| {
+        (
+            name.to_owned(),
+            node! { "description" => about, "schema" => schema },
+        )
+    };
+    let headers = [
+        (
+            "X-Request-Id",
+            "The id of the request, which the server's log shows too.",
+            Schema::text("9f86d081884c7d65"),
+        ),
+        (
+            "X-RateLimit-Limit",
+            "The whole budget of the workspace, in requests. Absent if there is no limit.",
+            Schema::integer(1, 500),
+        ),
+        (
+            "X-RateLimit-Remaining",
+            "The requests that can be made right now.",
+            Schema::integer(0, 499),
+        ),
+        (
+            "X-RateLimit-Reset",
+            "The seconds until the budget is full again, if no more requests come.",
+            Schema::integer(0, 1),
+        ),
+        (
+            "Retry-After",
+            "The seconds after which to try again.",
+            Schema::integer(0, 5),
+        ),
+        (
+            "WWW-Authenticate",
+            "The scheme, the error, and the scope that would be enough (RFC 6750).",
+            Schema::text("Bearer realm=\"hookpost\""),
+        ),
+        (
+            "Idempotent-Replayed",
+            "`true` if the answer repeats that of an earlier publish with the same key.",
+            Schema::words(&["true"]),
+        ),
+    ];
+    Node::Object(headers.into_iter().map(header).collect())
+}
+
+/// Returns references to headers.
+pub(super) fn header_references(names: &[&str]) -> Node {
+    let reference = |name: &&str| {
+        let target = format!("#/components/headers/{name}");
+        ((*name).to_owned(), node! { "$ref" => target })
+    };
+    Node::Object(names.iter().map(reference).collect())
+}
+
+/// Returns the headers of requests.
+pub(super) fn parameters() -> Node {
+    node! {
+        "Idempotency-Key" => node! {
+            "name" => "Idempotency-Key",
+            "in" => "header",
+            "required" => false,
+            "description" =>
+                "A key of the publish, kept for 24 hours. The same key with the same body gets the first answer \
+                 again, and nothing is published twice; with another body it is refused.",
+            "schema" => Schema::text("order-1001-paid")
+                .with("minLength", 1_u64)
+                .with("maxLength", IDEMPOTENCY_KEY_MAX)
+                .with("pattern", "^[!-~]+$"),
+        },
+    }
+}
+
+/// Returns the ways to authenticate.
+pub(super) fn security_schemes() -> Node {
+    node! {
+        SECURITY_SCHEME => node! {
+            "type" => "http",
+            "scheme" => "bearer",
+            "description" =>
+                "A workspace token (`hookpost_wat_…`), which acts for one workspace, or an admin token \
+                 (`hookpost_adm_…`). `hookpost token create` makes one. A route needs one of the scopes that \
+                 it names.",
+        },
+    }
+}

@@ -1,0 +1,85 @@
+//! The description of a route of the API, beside its handler. The OpenAPI document consists of these.
+
+use super::objects::{Render, Rendered};
+use super::pagination::list_definition;
+use super::schema::{Described, Schema};
+use super::validate::Input;
+
+/// The description of a route for clients.
+pub(super) struct RouteDocs {
+    /// The group of the route.
+    pub(super) tag: &'static str,
+    /// The name of the method in generated clients.
+    pub(super) id: &'static str,
+    /// The route in a few words.
+    pub(super) summary: &'static str,
+    /// All that a client should know besides, in Markdown.
+    pub(super) details: &'static str,
+    /// The reading of the input, as the handler does it.
+    pub(super) reads: fn(&mut Input<'_>),
+    /// The name of the object that is sent; empty if no body is read.
+    pub(super) body: &'static str,
+    /// The response to a request that succeeds.
+    pub(super) success: Success,
+    /// The names of the errors for a conflict, a 409.
+    pub(super) conflicts: &'static [&'static str],
+    /// True if the route takes an `Idempotency-Key`.
+    pub(super) is_idempotent: bool,
+}
+
+impl RouteDocs {
+    /// Returns a route without input and conflicts; a description begins with this.
+    pub(super) const fn new(tag: &'static str, id: &'static str, success: Success) -> Self {
+        Self {
+            tag,
+            id,
+            summary: "",
+            details: "",
+            reads: |_| {},
+            body: "",
+            success,
+            conflicts: &[],
+            is_idempotent: false,
+        }
+    }
+}
+
+/// The response to a request that succeeds.
+#[derive(Clone, Copy)]
+pub(super) struct Success {
+    /// The status.
+    pub(super) status: u16,
+    /// The schema of the body; `None` without a body.
+    pub(super) schema: Option<fn() -> Schema>,
+}
+
+impl Success {
+    /// Returns a response without a body.
+    pub(super) const fn empty() -> Self {
+        Self {
+            status: 204,
+            schema: None,
+        }
+    }
+
+    /// Returns a response with this JSON.
+    pub(super) const fn json<T: Described>(status: u16) -> Self {
+        Self {
+            status,
+            schema: Some(T::schema),
+        }
+    }
+
+    /// Returns a response with an object.
+    pub(super) const fn object<T: Render + 'static>(status: u16) -> Self {
+        Self::json::<Rendered<'static, T>>(status)
+    }
+
+    /// Returns a response with a page of a list of objects.
+    pub(super) const fn list<T: Render>() -> Self {
+        Self {
+            status: 200,
+            schema: Some(|| Schema::reference(&list_definition::<T>())),
+        }
+    }
+}
