@@ -16,6 +16,7 @@ mod serve;
 mod signal;
 mod table;
 mod token;
+mod variables;
 mod workspace;
 
 pub use self::command_line::{command, run};

@@ -16,7 +16,9 @@ use super::inbox::{self, Inboxes};
 use super::temp_dir::TempDir;
 use crate::app::{AppError, AppSettings, Application, raise_open_files};
 use crate::cli::signal;
-use crate::config::{ApiSettings, DeliverySettings, RetentionSettings, StorageSettings};
+use crate::config::{
+    ApiSettings, DeliverySettings, RetentionSettings, StorageSettings, parse_listen,
+};
 use crate::domain::clock::SystemClock;
 
 /// The first choice of a port for the inboxes; if it is taken, a free one is used.
@@ -42,9 +44,7 @@ pub(in crate::cli) struct Dev {
 }
 
 fn parse_loopback(text: &str) -> Result<SocketAddr, String> {
-    let addr: SocketAddr = text
-        .parse()
-        .map_err(|_| "expected ADDR:PORT, such as 127.0.0.1:8080".to_owned())?;
+    let addr = parse_listen(text)?;
     if addr.ip().is_loopback() {
         Ok(addr)
     } else {

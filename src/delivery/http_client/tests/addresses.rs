@@ -61,6 +61,8 @@ fn forbidden_addresses_are_never_dialled() {
         let failure = failure(&client, &format!("http://{literal}:{port}/"));
         assert_eq!(failure.kind, AttemptFailure::AddressRefused, "{literal}");
         assert!(failure.is_final, "a literal never changes");
+        let setting = "; the operator can allow its network with --allow-network";
+        assert!(failure.message.ends_with(setting), "{}", failure.message);
     }
 
     for answer in [&[LOOPBACK][..], &[public, LOOPBACK], &[LOOPBACK, public]] {
@@ -124,7 +126,7 @@ fn plain_http_needs_to_be_allowed() {
         assert_eq!(failure.kind, AttemptFailure::AddressRefused);
         assert_eq!(
             failure.message,
-            "plain http: URLs are not allowed; use https:"
+            "plain http: URLs are not allowed; use https:, or have the operator set --allow-http"
         );
         assert!(failure.is_final);
     }
