@@ -143,7 +143,9 @@ impl Application {
                 return Err(AppError::Server(error));
             }
         };
-        tracing::info!(%addr, database = %settings.storage.database.display(), "started");
+        let version = env!("CARGO_PKG_VERSION");
+        let database = settings.storage.database.display();
+        tracing::info!(%addr, %database, version, "started");
         Ok(Self {
             addr,
             store,

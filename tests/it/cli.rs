@@ -212,6 +212,71 @@ fn the_help_wraps_at_the_width_of_the_terminal() {
     assert!(longest.max().unwrap() <= 60, "{}", stdout(&output));
 }
 
+/// The text that `serve` prints to a terminal until it contains `end`.
+#[cfg(target_os = "linux")]
+fn printed_on_a_terminal(folder: &Path, end: &str) -> String {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let name = ptsname(&terminal, Vec::new()).unwrap();
+    let stderr = std::fs::OpenOptions::new()
+        .write(true)
+        .open(name.to_str().unwrap());
+    let mut server = command(folder, &["serve", "--listen", "127.0.0.1:0"])
+        .stderr(stderr.unwrap())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(std::fs::File::from(terminal));
+    let mut text = String::new();
+    while !text.contains(end) {
+        assert_ne!(lines.read_line(&mut text).unwrap(), 0, "{text}");
+    }
+    server.kill().unwrap();
+    server.wait().unwrap();
+    text.replace("\r\n", "\n")
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn on_a_terminal_serve_first_prints_how_to_begin() {
+    let folder = folder();
+    let text = printed_on_a_terminal(folder.path(), "hookpost_adm_");
+    let command = text
+        .find("token create --workspace default --database ")
+        .unwrap();
+    let url = text.find("http://127.0.0.1:").unwrap();
+    let version = text.find(&format!("Version          {}", env!("CARGO_PKG_VERSION")));
+    let admin = text.find("hookpost_adm_").unwrap();
+    assert!(
+        command < url && url < version.unwrap() && version.unwrap() < admin,
+        "{text}"
+    );
+
+    // The command as it stands makes a token, in any folder.
+    let line = text[command..].lines().next().unwrap();
+    let start = text[..command].rfind("    ").unwrap();
+    let line = format!("{}{line}", text[start..command].trim_start());
+    let made = Command::new("sh")
+        .args(["-c", &line])
+        .current_dir("/")
+        .output()
+        .unwrap();
+    assert!(
+        Token::parse(stdout(&made).trim_end()).is_some(),
+        "{line}: {}",
+        stderr(&made)
+    );
+
+    // A later start prints it, too, but no further admin token.
+    let again = printed_on_a_terminal(folder.path(), "Version ");
+    assert!(
+        again.contains("token create --workspace default"),
+        "{again}"
+    );
+    assert!(!again.contains("hookpost_adm_"), "{again}");
+}
+
 #[test]
 fn a_token_is_made_alone_on_stdout_listed_and_revoked() {
     let folder = folder();
