@@ -111,7 +111,6 @@ impl EndpointFilter {
     };
 }
 
-#[cfg(test)]
 impl DeliveryFilter {
     /// All deliveries of all workspaces.
     pub(crate) const ALL: Self = Self {

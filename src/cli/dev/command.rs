@@ -10,6 +10,7 @@ use anyhow::Context;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 
+use super::attempts;
 use super::demo_data;
 use super::demonstration::Demonstration;
 use super::inbox::{self, Inboxes};
@@ -75,6 +76,8 @@ impl Dev {
         let inbox_handle = inbox.handle();
         rt::spawn(inbox);
 
+        let store = app.store();
+        let seen = attempts::count(&*store)?;
         let demonstration = Demonstration {
             store: app.store(),
             api: app.addr(),
@@ -87,7 +90,7 @@ impl Dev {
         let session = async {
             result = match signal::unless(stop.as_mut(), demonstration.show()).await {
                 Some(Ok(())) if !self.once => {
-                    stop.await;
+                    signal::unless(stop, attempts::print_new(store, seen)).await;
                     Ok(())
                 }
                 Some(result) => result,
