@@ -87,7 +87,7 @@ CREATE TABLE message (
   created_at  INTEGER NOT NULL,                  -- the server's clock
   first_event INTEGER NOT NULL,                  -- its events have the numbers first_event ..
   events      INTEGER NOT NULL,                  -- .. first_event + events - 1
-  timestamp   TEXT,                              -- the producer's, as sent; NULL: created_at
+  timestamp   TEXT,                              -- the producer's, in RFC 3339; NULL: created_at
   body        BLOB                               -- the body of raw deliveries; NULL: archived
 );
 

@@ -29,6 +29,7 @@ mod health;
 mod large_bodies;
 pub(crate) mod objects;
 mod pagination;
+mod path;
 mod places;
 mod rate_limit_headers;
 mod rate_limits;

@@ -16,6 +16,7 @@ mod mailbox;
 mod protocol;
 mod reader;
 pub mod resolver;
+mod response_text;
 mod ring;
 mod round;
 mod scheduler;

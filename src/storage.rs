@@ -232,6 +232,8 @@ pub trait Store: Send + Sync {
         id: Uuid,
         bytes: usize,
     ) -> Result<Row<Event>, StoreError>;
+    /// Reports whether a message has this id.
+    fn has_message(&self, visibility: Visibility, id: Uuid) -> Result<bool, StoreError>;
     /// Returns the piece of a payload that begins at `from`, where the piece before ends: at most `bytes`
     /// bytes, or four if `bytes` is less. Errors: [`StoreError::EventArchived`] if the payload is gone.
     fn read_payload(

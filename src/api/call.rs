@@ -109,8 +109,16 @@ impl Call {
 
     /// Reads the `{id}` of a request without other input.
     pub(crate) fn path_id(&self) -> Result<Uuid, ApiError> {
+        self.path(read::id)
+    }
+
+    /// Reads the `{id}` of a request without other input, with this reader.
+    pub(crate) fn path<T>(
+        &self,
+        read: impl FnOnce(InputValue<'_>, &mut FieldContext<'_>) -> Option<T>,
+    ) -> Result<T, ApiError> {
         let mut input = self.input();
-        let id = input.path(read::id);
+        let id = input.path(read);
         Ok(id.take(&input.finish()?))
     }
 
@@ -227,15 +235,16 @@ impl Call {
 /// token must name. The store checks that the workspace exists.
 pub(crate) fn workspace_within(visibility: Visibility, input: &mut Input<'_>) -> Field<Uuid> {
     let own = match visibility {
-        Visibility::All => return input.required("workspace_id", read::id),
+        Visibility::All => return input.required("workspace_id", read::workspace_id),
         Visibility::Workspace(own) => own,
     };
-    let same = move |value: InputValue<'_>, context: &mut FieldContext<'_>| match read::id(
-        value, context,
-    )? {
-        id if id == own => Some(id),
-        _ => context.refuse(value, Violation::WorkspaceToken),
-    };
+    let same =
+        move |value: InputValue<'_>, context: &mut FieldContext<'_>| match read::workspace_id(
+            value, context,
+        )? {
+            id if id == own => Some(id),
+            _ => context.refuse(value, Violation::WorkspaceToken),
+        };
     input.optional("workspace_id", same).or(own)
 }
 

@@ -2,7 +2,8 @@
 //! memory.
 //!
 //! All bytes of a connection pass through here. Those of a pipelined request are held back until the request
-//! before it is answered: see [`pipelining_workaround`].
+//! before it is answered, and requests for another protocol are made ineffective: see
+//! [`pipelining_workaround`].
 //!
 //! **Time.** actix-http limits the time of the first head of a connection, and the time between requests;
 //! `call` limits that of the body. Neither limits a later head that comes byte by byte, nor a client that
@@ -170,7 +171,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Connection<T> {
             buffer.put_slice(&held);
         } else {
             let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-            let received = &buffer.filled()[before..];
+            let received = &mut buffer.filled_mut()[before..];
             if read.is_pending() {
                 self.state.register_waker(context);
             }

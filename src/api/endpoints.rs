@@ -34,14 +34,14 @@ pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
 pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
     let mut input = call.input();
     let page = pagination::page(&mut input);
-    let workspaces = input.query_list("workspace_id", read::id);
-    let url = input.query("url", read::filter_text);
+    let workspaces = input.query_list("workspace_id", read::workspace_id);
+    let url = input.query("url", read::filter_text).unless_empty();
     let ok = input.finish()?;
     let page = page.take(&ok);
     let filter = EndpointFilter {
         visibility: call.caller.visibility,
         workspaces: workspaces.take(&ok),
-        url: url.take(&ok).filter(|text| !text.is_empty()),
+        url: url.take(&ok),
     };
     pagination::stream(
         &call,

@@ -13,6 +13,7 @@ use actix_web::http::header::{
 use actix_web::http::{Method, StatusCode};
 use serde_json::json;
 use thiserror::Error;
+use uuid::Uuid;
 
 use super::rate_limit_headers::{whole_seconds, write_headers};
 use super::validate::{Loc, Problem, Section, Violation};
@@ -58,6 +59,9 @@ pub(crate) enum ApiError {
     /// No such path.
     #[error("unknown path")]
     UnknownPath,
+    /// No event has this id, but a message of the caller has it.
+    #[error("the id of a message in place of that of an event")]
+    MessageNotEvent(Uuid),
     /// The path exists, but only with these methods.
     #[error("method not allowed")]
     MethodNotAllowed(Vec<Method>),
@@ -167,6 +171,13 @@ impl ApiError {
     fn plain(&self) -> Plain {
         match self {
             Self::UnknownPath => not_found(),
+            Self::MessageNotEvent(id) => {
+                let Plain(status, name, _) = not_found();
+                let detail = format!(
+                    "Not found: this is the id of a message; GET /webhooks/events?message_id={id} lists its events"
+                );
+                Plain(status, name, detail.into())
+            }
             Self::HeadTooLarge => Plain(
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
                 "RequestHeaderFieldsTooLarge",

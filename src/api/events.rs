@@ -3,6 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use uuid::Uuid;
 
 use super::call::{Body, Call, RawInput, workspace_within};
 use super::error::ApiError;
@@ -65,7 +66,7 @@ fn read_message(
     input.json(text);
     let event_type = input.required("type", read::event_type);
     let data = input.required("data", read::any_json);
-    let timestamp = input.optional("timestamp", read::time_as_sent);
+    let timestamp = input.optional("timestamp", read::producers_time);
     let workspace = workspace_within(raw_input.visibility, &mut input);
     let ok = input.finish()?;
     let workspace_id = workspace.take(&ok);
@@ -106,23 +107,27 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
     let mut input = call.input();
     let page = pagination::page(&mut input);
     let endpoints = input.query_list("endpoint_id", read::id);
-    let workspaces = input.query_list("workspace_id", read::id);
-    let event_types = input.query_list("event_type", read::filter_text);
+    let messages = input.query_list("message_id", read::id);
+    let workspaces = input.query_list("workspace_id", read::workspace_id);
+    let event_types = input
+        .query_list("event_type", read::filter_text)
+        .unless_empty();
     let statuses = input.query_list("status", read::status);
     let after = input.query("start_timestamp", read::time);
     let before = input.query("end_timestamp", read::time);
-    let query = input.query("query", read::filter_text);
+    let query = input.query("query", read::filter_text).unless_empty();
     let ok = input.finish()?;
     let page = page.take(&ok);
     let filter = EventFilter {
         visibility: call.caller.visibility,
         workspaces: workspaces.take(&ok),
         endpoints: endpoints.take(&ok),
+        messages: messages.take(&ok),
         event_types: event_types.take(&ok),
         statuses: statuses.take(&ok),
         after: after.take(&ok),
         before: before.take(&ok),
-        query: query.take(&ok).filter(|text| !text.is_empty()),
+        query: query.take(&ok),
     };
     pagination::stream(
         &call,
@@ -138,17 +143,37 @@ pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
     let id = call.path_id()?;
     let visibility = call.caller.visibility;
     let find = move |store: &dyn Store| store.find_event(visibility, id, READ_BYTES).map(Rows::one);
-    streamed::respond(&call, find).await
+    match streamed::respond(&call, find).await {
+        Err(error) => Err(unless_message(&call, id, error).await),
+        found => found,
+    }
+}
+
+/// Returns the error of a request for the event `id`. If the caller gave the id of one of its messages, which
+/// is the `id` in the response to a publish, the error says so.
+async fn unless_message(call: &Call, id: Uuid, error: ApiError) -> ApiError {
+    if !matches!(error, ApiError::Store(StoreError::NotFound)) {
+        return error;
+    }
+    let visibility = call.caller.visibility;
+    match call
+        .read(move |store| store.has_message(visibility, id))
+        .await
+    {
+        Ok(true) => ApiError::MessageNotEvent(id),
+        Ok(false) => error,
+        Err(failed) => failed,
+    }
 }
 
 /// Handles `POST /webhooks/events/{id}/redeliver`.
 pub(super) async fn redeliver(call: Call) -> Result<HttpResponse, ApiError> {
     let id = call.path_id()?;
-    call.state
-        .store
-        .redeliver(call.caller.visibility, id)
-        .await?;
-    Ok(json(StatusCode::ACCEPTED, &()))
+    let redelivered = call.state.store.redeliver(call.caller.visibility, id);
+    match redelivered.await {
+        Ok(()) => Ok(json(StatusCode::ACCEPTED, &())),
+        Err(error) => Err(unless_message(&call, id, error.into()).await),
+    }
 }
 
 #[cfg(test)]

@@ -123,7 +123,7 @@ impl Render for Endpoint {
             modified_at: self.modified_at,
             id: self.id,
             url: settings.target.url.as_str(),
-            format: settings.format.as_str(),
+            format: settings.target.format.as_str(),
             secret: settings.target.secret.reveal(),
             workspace_id: self.workspace_id,
             events: &settings.events,

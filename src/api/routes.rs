@@ -21,6 +21,7 @@ use super::auth::Authenticated;
 use super::call::Call;
 use super::connection::RequestHandle;
 use super::error::ApiError;
+use super::path;
 use super::rate_limit_headers::write_headers;
 use super::rate_limits::Budget;
 use super::request_log::RequestId;
@@ -150,7 +151,8 @@ async fn admit(
     if head.sum::<usize>() + target > HEAD_MAX_BYTES {
         return Err(ApiError::HeadTooLarge);
     }
-    let found = find(request.method(), request.path());
+    let path = path::decoded(request.path());
+    let found = find(request.method(), &path);
     // A probe must get through while the store fails, so the server does not look its token up.
     let open = matches!(&found, Found::Route(route, _) if route.access == Public);
     let authenticated = if open {

@@ -15,6 +15,7 @@ use actix_web::http::header::{AUTHORIZATION, FORWARDED, HOST, HeaderMap, HeaderN
 use actix_web::middleware::Next;
 
 use super::error::ApiError;
+use super::path::decoded;
 use super::routes::BASES;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -88,11 +89,12 @@ pub(super) async fn refuse_foreign_origins<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     let headers = request.headers();
+    let path = decoded(request.path());
     let is_free = !own.ip().is_loopback()
         || !(headers.contains_key(ORIGIN) || headers.contains_key(SEC_FETCH_SITE))
         || headers.contains_key(AUTHORIZATION)
         || FORWARDING.iter().any(|name| headers.contains_key(name))
-        || BASES.iter().any(|base| request.path().starts_with(base));
+        || BASES.iter().any(|base| path.starts_with(base));
     if !is_free && let Err(why) = check(headers, own.port()) {
         let refused = ApiError::ForeignOrigin(why).response("");
         return Ok(request.into_response(refused).map_into_right_body());

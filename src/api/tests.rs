@@ -146,7 +146,7 @@ fn publishes_with_one_key_store_one_message() {
         keyed("not a key", body),
     ]);
     assert_eq!(answers[0].status, 202);
-    assert_eq!(answers[0].json()["timestamp"], "2026-01-31 12:00:00+01:00");
+    assert_eq!(answers[0].json()["timestamp"], "2026-01-31T12:00:00+01:00");
     assert_eq!(answers[0].json()["events"], json!([]));
     assert_eq!(answers[0].header("idempotent-replayed"), "");
     assert_eq!(answers[1].body, answers[0].body);

@@ -68,7 +68,7 @@ fn lifetime_within(
 pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
     let mut input = call.input();
     let page = pagination::page(&mut input);
-    let workspaces = input.query_list("workspace_id", read::id);
+    let workspaces = input.query_list("workspace_id", read::workspace_id);
     let ok = input.finish()?;
     let (page, visibility) = (page.take(&ok), call.caller.visibility);
     let workspaces = workspaces.take(&ok);

@@ -22,18 +22,24 @@
 //! that the client likes.
 
 mod echo;
+mod parameters;
 mod problem;
 pub(crate) mod read;
 mod uuid_text;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
+use self::parameters::Parameter;
 pub(crate) use self::problem::{Loc, Problem, Section, Violation};
 use crate::domain::json::{self, Kind, Member};
 pub(crate) use crate::domain::json::{LoneSurrogate, Value};
 
 /// The most values of one multi-value filter: the store scans once for each.
 pub(crate) const FILTER_VALUES_MAX: usize = 100;
+
+/// The most names of parameters that one response reports as unknown; a query string has room for thousands.
+const UNKNOWN_NAMES_MAX: usize = 100;
 
 /// The most bytes of input that one response repeats: it can have some hundred problems, each with an input.
 const ECHOES_MAX_BYTES: usize = 16 * 1024;
@@ -72,7 +78,7 @@ impl FieldContext<'_> {
             InputValue::Text(text) => echo::echo_text(text),
         };
         self.problems.push(Problem {
-            loc: self.loc,
+            loc: self.loc.clone(),
             violation,
             input,
         });
@@ -83,7 +89,7 @@ impl FieldContext<'_> {
     pub(crate) fn item(&mut self, index: usize) -> FieldContext<'_> {
         FieldContext {
             problems: self.problems,
-            loc: self.loc.at(index),
+            loc: self.loc.clone().at(index),
         }
     }
 }
@@ -117,6 +123,24 @@ impl<T> Field<Option<T>> {
     }
 }
 
+impl Field<Option<String>> {
+    /// Returns the field as one that the client did not send, if its text is empty.
+    pub(crate) fn unless_empty(self) -> Self {
+        Self(self.0.map(|value| value.filter(|text| !text.is_empty())))
+    }
+}
+
+impl Field<Vec<String>> {
+    /// Returns the field without its empty texts.
+    pub(crate) fn unless_empty(self) -> Self {
+        let not_empty = |text: &String| !text.is_empty();
+        Self(
+            self.0
+                .map(|texts| texts.into_iter().filter(not_empty).collect()),
+        )
+    }
+}
+
 /// A request whose fields are being read.
 #[derive(Debug, Default)]
 pub(crate) struct Input<'a> {
@@ -124,6 +148,8 @@ pub(crate) struct Input<'a> {
     query: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     body: Option<Value<'a>>,
     members: Vec<Member<'a>>,
+    /// The parameters of the query string that were asked for.
+    parameters: Vec<Parameter>,
     problems: Vec<Problem>,
 }
 
@@ -155,6 +181,10 @@ impl<'a> Input<'a> {
             Ok(document) if document.value.kind() == Kind::Object => {
                 self.body = Some(document.value);
                 self.members = document.members;
+            }
+            // Many clients send a null if they have no body to send.
+            Ok(document) if document.value.kind() == Kind::Null => {
+                self.report(Loc::body(), Violation::Missing, echo::null());
             }
             Ok(document) => {
                 // A JSON object that was encoded twice is a string, which may contain a secret.
@@ -226,6 +256,10 @@ impl<'a> Input<'a> {
         name: &'static str,
         read: impl FnOnce(InputValue<'_>, &mut FieldContext<'_>) -> Option<T>,
     ) -> Field<Option<T>> {
+        self.parameters.push(Parameter {
+            name,
+            repeats: false,
+        });
         let Some((_, text)) = self.query.iter().rfind(|(key, _)| key == name) else {
             return Field(Some(None));
         };
@@ -242,6 +276,10 @@ impl<'a> Input<'a> {
         name: &'static str,
         read: impl Fn(InputValue<'_>, &mut FieldContext<'_>) -> Option<T>,
     ) -> Field<Vec<T>> {
+        self.parameters.push(Parameter {
+            name,
+            repeats: true,
+        });
         let mut context = FieldContext {
             problems: &mut self.problems,
             loc: Loc::field(Section::Query, name),
@@ -262,11 +300,13 @@ impl<'a> Input<'a> {
         Field(complete.then_some(values))
     }
 
-    /// Ends the reading of the request.
+    /// Ends the reading of the request. Parameters that were most likely meant for one of those that were read
+    /// are problems, too.
     ///
     /// # Errors
     /// All problems, in the order of the contract.
     pub(crate) fn finish(mut self) -> Result<Checked, Vec<Problem>> {
+        self.report_unknown_parameters();
         if self.problems.is_empty() {
             return Ok(Checked(()));
         }
@@ -279,6 +319,24 @@ impl<'a> Input<'a> {
             }
         }
         Err(self.problems)
+    }
+
+    fn report_unknown_parameters(&mut self) {
+        let mut seen = BTreeSet::new();
+        for (sent, value) in &self.query {
+            if seen.len() == UNKNOWN_NAMES_MAX {
+                break;
+            }
+            if let Some(meant) = parameters::meant(sent, &self.parameters)
+                && seen.insert(sent)
+            {
+                self.problems.push(Problem {
+                    loc: Loc::parameter(echo::shortened(sent).into_owned()),
+                    violation: Violation::Value(meant.hint(sent).into()),
+                    input: echo::echo_text(value),
+                });
+            }
+        }
     }
 
     /// Returns the value of a field of the body. Of a repeated key the last one counts.

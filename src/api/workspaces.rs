@@ -35,7 +35,7 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
 
 /// Handles `GET /workspaces/{id}`.
 pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
-    let id = call.path_id()?;
+    let id = call.path(read::workspace_id)?;
     let visibility = call.caller.visibility;
     let workspace = call
         .read(move |store| store.find_workspace(visibility, id))
@@ -48,7 +48,7 @@ pub(super) async fn update(mut call: Call) -> Result<HttpResponse, ApiError> {
     let body = call.body().await?;
     let mut input = call.input();
     input.json(body.text()?);
-    let id = input.path(read::id);
+    let id = input.path(read::workspace_id);
     let name = input.optional("name", read::workspace_name);
     let ok = input.finish()?;
     let (id, visibility) = (id.take(&ok), call.caller.visibility);
@@ -69,7 +69,7 @@ pub(super) async fn update(mut call: Call) -> Result<HttpResponse, ApiError> {
 
 /// Handles `DELETE /workspaces/{id}`.
 pub(super) async fn delete(call: Call) -> Result<HttpResponse, ApiError> {
-    let id = call.path_id()?;
+    let id = call.path(read::workspace_id)?;
     call.state
         .store
         .delete_workspace(call.caller.visibility, id)

@@ -36,12 +36,14 @@ use self::limits::{INPUT_BYTES, MAX_BODY_BYTES};
 use self::tls::Tls;
 use super::resolver::{Lookup, MonotonicClock, Resolver, UreqResolver};
 use crate::domain::attempt_failure::AttemptFailure;
+use crate::domain::endpoint_url::request_form;
 use crate::domain::network_policy::NetworkPolicy;
 
 mod buffers;
 mod connection;
 mod errors;
 mod failure;
+mod head;
 mod idle;
 mod limits;
 mod socket;
@@ -110,6 +112,8 @@ pub struct Response {
     pub body: String,
     /// The value of `Retry-After`, uninterpreted.
     pub retry_after: Option<String>,
+    /// The value of `Location`, uninterpreted, with U+FFFD for bytes that are not UTF-8. Only of redirects.
+    pub location: Option<String>,
 }
 
 impl HttpClient {
@@ -187,7 +191,7 @@ impl HttpClient {
             let message = "the endpoint's URL can't be requested";
             Failure::new(AttemptFailure::Internal, message)
         };
-        let uri: Uri = url.parse().map_err(|_| unusable())?;
+        let uri: Uri = request_form(url).parse().map_err(|_| unusable())?;
         match uri.scheme_str() {
             Some("https") => Ok(uri),
             Some("http") if self.allow_http => Ok(uri),
@@ -245,6 +249,10 @@ fn read(answer: ureq::http::Response<Body>) -> Result<Response, ureq::Error> {
         .filter(|value| value.len() <= MAX_RETRY_AFTER_BYTES)
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned);
+    let location = (answer.status().is_redirection())
+        .then(|| answer.headers().get("location"))
+        .flatten()
+        .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let mut reader = answer.into_body().into_reader();
     let mut kept = Vec::new();
     let mut total = 0;
@@ -266,6 +274,7 @@ fn read(answer: ureq::http::Response<Body>) -> Result<Response, ureq::Error> {
         code,
         body: text(kept),
         retry_after,
+        location,
     })
 }
 
@@ -277,8 +286,13 @@ fn is_too_long(error: &io::Error) -> bool {
 
 /// Returns the first [`MAX_TEXT_CHARS`] characters of bytes that may not be UTF-8.
 fn text(bytes: Vec<u8>) -> String {
-    let mut text = String::from_utf8(bytes)
+    let text = String::from_utf8(bytes)
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+    cut(text)
+}
+
+/// Returns the first [`MAX_TEXT_CHARS`] characters of a text.
+pub(super) fn cut(mut text: String) -> String {
     if let Some((end, _)) = text.char_indices().nth(MAX_TEXT_CHARS) {
         text.truncate(end);
     }

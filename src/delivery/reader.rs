@@ -246,7 +246,7 @@ mod tests {
     use super::*;
     use crate::delivery::target::LiveTarget;
     use crate::domain::clock::Timestamp;
-    use crate::domain::endpoint::TargetSettings;
+    use crate::domain::endpoint::{Format, TargetSettings};
     use crate::domain::endpoint_url::EndpointUrl;
     use crate::domain::secret::Secret;
     use crate::storage::{EndpointNumber, QueuedEvent, Run, Target};
@@ -284,6 +284,7 @@ mod tests {
             settings: TargetSettings {
                 url: EndpointUrl::from_stored("https://a".to_owned()),
                 secret: Secret::generate(),
+                format: Format::Raw,
             },
             enabled: true,
             skip_through: Run(0),

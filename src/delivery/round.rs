@@ -23,8 +23,10 @@ pub(super) enum Command {
     Read(WorkspaceNumber, ReadRequest),
 }
 
-/// Gives all messages to the scheduler: notices first, then results of reads, then attempt reports, because
-/// later kinds can depend on earlier ones. Returns the attempts for the store to record.
+/// Gives all messages to the scheduler. Returns the attempts for the store to record.
+///
+/// Overflow comes after the notices: the notice that an endpoint was created may be among them, and events of
+/// an endpoint that the scheduler does not know would be forgotten.
 pub(super) fn handle_messages(
     scheduler: &mut Scheduler,
     messages: Messages,

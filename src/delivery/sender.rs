@@ -11,8 +11,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::http_client::{Failure, HttpClient, HttpResult, Request, Response};
+use super::http_client::{Failure, HttpClient, HttpResult, Request};
 use super::protocol::{AttemptJob, AttemptReport, AttemptResult};
+use super::response_text::response_text;
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::Clock;
 use crate::domain::retry::parse_retry_after;
@@ -286,18 +287,14 @@ fn post(shared: &Shared, event: &QueuedEvent, target: &Target, body: &[u8]) -> A
     };
     let HttpResult { result, duration } = shared.transport.post(&request);
     match result {
-        Ok(Response {
-            code,
-            body,
-            retry_after,
-        }) => AttemptResult {
-            code: Some(code),
+        Ok(answer) => AttemptResult {
+            code: Some(answer.code),
             error: None,
             is_final: false,
-            response: Some(body).filter(|body| !body.is_empty()),
-            retry_after: retry_after
-                .filter(|_| matches!(code, 429 | 503))
-                .and_then(|value| parse_retry_after(&value, shared.clock.now())),
+            retry_after: (answer.retry_after.as_deref())
+                .filter(|_| matches!(answer.code, 429 | 503))
+                .and_then(|value| parse_retry_after(value, shared.clock.now())),
+            response: response_text(answer, &target.settings),
             took: duration,
         },
         Err(Failure {

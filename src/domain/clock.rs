@@ -3,6 +3,8 @@
 //! Times that are stored or sent to a receiver come from the wall clock, in microseconds since the Unix
 //! epoch. The wall clock may jump, so nothing waits on it directly. The engine waits on the monotonic clock.
 
+mod spelling;
+
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -32,6 +34,8 @@ pub enum TimestampProblem {
     NoZone,
     /// It is not a date and a time.
     Unreadable,
+    /// It is one, but common parsers refuse it, for this reason.
+    Refused(&'static str),
 }
 
 impl Timestamp {
@@ -85,11 +89,7 @@ impl Timestamp {
     /// [`TimestampProblem::NoZone`] if the zone is missing, also for a date alone: a wrong guess would shift
     /// the time. [`TimestampProblem::Unreadable`] for any other text.
     pub fn parse(text: &str) -> Result<Self, TimestampProblem> {
-        let text = text.trim();
-        if let Ok(time) = OffsetDateTime::parse(text, &Rfc3339) {
-            return Ok(Self::from_offset(time));
-        }
-        let spelled = lenient(text).ok_or(TimestampProblem::Unreadable)?;
+        let spelled = spelling::regular(text).ok_or(TimestampProblem::Unreadable)?;
         if let Ok(time) = OffsetDateTime::parse(&spelled, &Rfc3339) {
             return Ok(Self::from_offset(time));
         }
@@ -99,32 +99,24 @@ impl Timestamp {
         }
     }
 
+    /// Returns a time that a producer wrote, in a spelling that receivers can read in every language: RFC
+    /// 3339 with a capital `T`, seconds, and `Z` or an offset with a colon. Offset and fraction stay as they
+    /// were written.
+    ///
+    /// # Errors
+    /// Those of [`Timestamp::parse`], and [`TimestampProblem::Refused`].
+    pub fn respell(text: &str) -> Result<String, TimestampProblem> {
+        Self::parse(text)?;
+        let spelled = spelling::regular(text).ok_or(TimestampProblem::Unreadable)?;
+        match spelling::refused_by_receivers(&spelled) {
+            None => Ok(spelled),
+            Some(why) => Err(TimestampProblem::Refused(why)),
+        }
+    }
+
     fn from_offset(time: OffsetDateTime) -> Self {
         Self(i64::try_from(time.unix_timestamp_nanos().div_euclid(1000)).unwrap_or(i64::MAX))
     }
-}
-
-/// Rewrites a common variant of RFC 3339 as RFC 3339; a missing zone stays missing. Other texts become texts
-/// that RFC 3339 refuses, or `None`.
-fn lenient(text: &str) -> Option<String> {
-    if !text.is_ascii() || text.len() < 10 {
-        return None;
-    }
-    let (date, rest) = text.split_at(10);
-    let rest = rest.strip_prefix(['T', 't', ' ']).unwrap_or(rest);
-    let zone_at = rest.find(['Z', 'z', '+', '-']).unwrap_or(rest.len());
-    let (clock, zone) = rest.split_at(zone_at);
-    let clock = match clock.len() {
-        0 => "00:00:00".to_owned(),
-        5 => format!("{clock}:00"),
-        _ => clock.to_owned(),
-    };
-    let zone = match zone.len() {
-        3 if zone != "Z" => format!("{zone}:00"),
-        5 if !zone.contains(':') => format!("{}:{}", &zone[..3], &zone[3..]),
-        _ => zone.to_owned(),
-    };
-    Some(format!("{date}T{clock}{zone}"))
 }
 
 fn micros_of(duration: Duration) -> i64 {

@@ -77,6 +77,9 @@ pub struct TargetSettings {
     pub url: EndpointUrl,
     /// The secret that signs deliveries.
     pub secret: Secret,
+    /// The form in which it gets messages. The bodies of events are rendered when they are published; the engine
+    /// uses this to explain failures.
+    pub format: Format,
 }
 
 /// The settings of an endpoint: all that its owner chooses, except `enabled`.
@@ -84,8 +87,6 @@ pub struct TargetSettings {
 pub struct EndpointSettings {
     /// The part that the delivery engine needs.
     pub target: TargetSettings,
-    /// The form in which it gets messages.
-    pub format: Format,
     /// The event types that it is subscribed to; may be empty.
     pub events: Vec<Subscription>,
     /// The name for people: at most [`NAME_MAX`] characters, all of them visible; may be empty.
@@ -102,8 +103,8 @@ impl EndpointSettings {
             target: TargetSettings {
                 url,
                 secret: Secret::generate(),
+                format,
             },
-            format,
             events,
             name: String::new(),
             description: String::new(),
@@ -178,7 +179,7 @@ impl EndpointPatch {
         }
         set(&mut settings.target.url, self.url);
         set(&mut settings.target.secret, self.secret);
-        set(&mut settings.format, self.format);
+        set(&mut settings.target.format, self.format);
         set(&mut settings.events, self.events);
         set(&mut settings.name, self.name);
         set(&mut settings.description, self.description);

@@ -2,15 +2,20 @@
 //!
 //! URLs are read as browsers read them (WHATWG): `HTTPS://Example.com:443/a/../b` is stored as
 //! `https://example.com/b`, and `https://0x7f.1/` is recognised as a loopback address. Requests use the
-//! stored text, so no second parser can read the client's text in another way.
+//! stored text, so no second parser can read the client's text in another way. They encode some characters
+//! of its path and query ([`request_form`]).
 //!
-//! Names are not looked up here, not even `localhost`: before each request, the engine checks the addresses
-//! of the name.
+//! Names are not looked up here: before each request, the engine checks the addresses of the name. Only the
+//! addresses of `localhost` are known (RFC 6761, section 6.3).
+
+mod request_form;
 
 use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use url::{Host, ParseError, Url};
 
+pub use self::request_form::request_form;
 use super::network_policy::{AddressRefused, NetworkPolicy};
 
 /// The longest URL in bytes, both as sent and as stored: the limit of the API that this one is compatible
@@ -32,6 +37,8 @@ pub enum UrlProblem {
     Scheme {
         /// True if the policy allows `http:`.
         http_allowed: bool,
+        /// True if the scheme is `http:`.
+        is_http: bool,
     },
     /// It is not a URL; the field says why.
     Parsing(&'static str),
@@ -39,7 +46,7 @@ pub enum UrlProblem {
     TooLong,
     /// It has a user name or a password.
     Userinfo,
-    /// Its host is an IP address that the policy forbids.
+    /// Its host is an IP address that the policy forbids, or `localhost`.
     ForbiddenAddress(AddressRefused),
 }
 
@@ -62,24 +69,22 @@ impl EndpointUrl {
         if !scheme_ok {
             return Err(UrlProblem::Scheme {
                 http_allowed: policy.allow_http,
+                is_http: url.scheme() == "http",
             });
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(UrlProblem::Userinfo);
         }
-        let literal = match url.host() {
-            Some(Host::Ipv4(ip)) => Some(ip.into()),
-            Some(Host::Ipv6(ip)) => Some(ip.into()),
+        let checked = match url.host() {
+            Some(Host::Ipv4(ip)) => policy.check_addr(ip.into()),
+            Some(Host::Ipv6(ip)) => policy.check_addr(ip.into()),
             Some(Host::Domain(name)) if !is_name(name) => {
                 return Err(UrlProblem::Parsing(BAD_NAME));
             }
-            Some(Host::Domain(_)) | None => None,
+            Some(Host::Domain(name)) if is_localhost(name) => check_loopback(policy),
+            Some(Host::Domain(_)) | None => Ok(()),
         };
-        if let Some(ip) = literal {
-            policy
-                .check_addr(ip)
-                .map_err(UrlProblem::ForbiddenAddress)?;
-        }
+        checked.map_err(UrlProblem::ForbiddenAddress)?;
         let normalised = String::from(url);
         if normalised.len() > MAX_URL_BYTES {
             return Err(UrlProblem::TooLong);
@@ -131,6 +136,22 @@ const BAD_NAME: &str = "invalid international domain name";
 fn is_name(name: &str) -> bool {
     name.bytes()
         .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_'))
+}
+
+/// Reports whether a name in lower case means this machine, whatever the name servers say.
+fn is_localhost(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    name == "localhost" || name.ends_with(".localhost")
+}
+
+/// Checks that the policy allows one of the two addresses that `localhost` may have.
+fn check_loopback(policy: &NetworkPolicy) -> Result<(), AddressRefused> {
+    policy
+        .check_addr(Ipv4Addr::LOCALHOST.into())
+        .or_else(|refused| {
+            let v6 = policy.check_addr(Ipv6Addr::LOCALHOST.into());
+            v6.map_err(|_| refused)
+        })
 }
 
 /// Returns the problem for an error of the parser. Clients match on these words, so they are written here:

@@ -1,4 +1,4 @@
-//! The bodies of deliveries for the incoming webhooks of Discord and Slack.
+//! The bodies of deliveries for the incoming webhooks of Discord and Slack, and whom they suit.
 //!
 //! `data` is any JSON that the producer wrote. It may have numbers too large for any machine type, lone
 //! surrogates, and duplicate keys. Rendering never fails, because it shows numbers as they are spelled and
@@ -7,10 +7,12 @@
 //! "characters", and this is the strictest meaning.
 
 mod discord;
+mod service;
 mod slack;
 mod summary;
 mod text;
 
+pub use self::service::mismatch;
 pub use self::summary::Summary;
 use super::endpoint::Format;
 use super::event_type::EventType;

@@ -25,7 +25,7 @@ pub struct NewMessage {
     pub workspace_id: Uuid,
     /// Its type.
     pub event_type: EventType,
-    /// The producer's time as sent; `None` for the time of the server's clock.
+    /// The producer's time, as [`Timestamp::respell`] spells it; `None` for the time of the server's clock.
     pub timestamp: Option<String>,
     /// Any JSON, byte for byte as sent.
     pub data: Box<RawValue>,
@@ -52,7 +52,7 @@ pub struct Message {
     pub id: Uuid,
     /// Its type.
     pub event_type: EventType,
-    /// The producer's time as sent, or the server's.
+    /// The producer's time in its regular spelling, or the server's.
     pub timestamp: String,
     /// The workspace in which it was published.
     pub workspace_id: Uuid,

@@ -39,6 +39,11 @@ pub enum SecretProblem {
     TooLong,
     /// Begins with `whsec_`, but the rest is not base64 of 24 to 64 bytes.
     BadKey,
+    /// Was meant to begin with `whsec_`, but is in another case, or has something before it. As a text it
+    /// would be another key than the receiver has.
+    NearlyWhsec,
+    /// Is a key of the asymmetric signatures of Standard Webhooks.
+    Asymmetric,
 }
 
 impl Secret {
@@ -66,7 +71,10 @@ impl Secret {
         {
             return Err(SecretProblem::BadKey);
         }
-        Ok(secret)
+        match mistaken(text) {
+            None => Ok(secret),
+            Some(problem) => Err(problem),
+        }
     }
 
     /// Takes a stored text, which was parsed before.
@@ -85,6 +93,37 @@ impl Secret {
     #[must_use]
     pub fn decoded_key(&self) -> Option<Vec<u8>> {
         LENIENT.decode(self.0.strip_prefix(WHSEC_PREFIX)?).ok()
+    }
+}
+
+/// Returns the problem of a text that is nearly a `whsec_` secret; `None` for a `whsec_` secret and for any
+/// other text.
+///
+/// Receivers and environment files have such secrets with something before them: `v1,whsec_…` (Supabase),
+/// `SECRET=whsec_…`, a quote, white space.
+fn mistaken(text: &str) -> Option<SecretProblem> {
+    if text.starts_with(WHSEC_PREFIX) {
+        return None;
+    }
+    let text = text.to_ascii_lowercase();
+    let start = |text: &str| {
+        text.trim_start_matches(|c: char| !c.is_ascii_alphanumeric())
+            .to_owned()
+    };
+    let bare = start(&text);
+    // The versions of signatures (Standard Webhooks, "Signature scheme").
+    let version = ["v1a,", "v1,"].into_iter();
+    let bare = version
+        .filter_map(|version| bare.strip_prefix(version))
+        .map(start)
+        .next()
+        .unwrap_or(bare);
+    if ["whsk_", "whpk_"].iter().any(|key| bare.starts_with(key)) {
+        Some(SecretProblem::Asymmetric)
+    } else if bare.starts_with("whsec") || text.contains(WHSEC_PREFIX) {
+        Some(SecretProblem::NearlyWhsec)
+    } else {
+        None
     }
 }
 
@@ -121,5 +160,43 @@ mod tests {
         assert_eq!(Secret::parse(&whsec(65)), Err(SecretProblem::BadKey));
         let garbage = format!("whsec_{}", "!".repeat(40));
         assert_eq!(Secret::parse(&garbage), Err(SecretProblem::BadKey));
+    }
+
+    #[test]
+    fn texts_that_are_nearly_whsec_secrets_are_refused() {
+        let key = STANDARD.encode([7; 32]);
+        for before in [
+            " whsec_",
+            "\twhsec_",
+            "\"whsec_",
+            "'whsec_",
+            "\u{feff}whsec_",
+            "WHSEC_",
+            "Whsec_",
+            "v1,whsec_",
+            "V1, whsec_",
+            "SECRET=whsec_",
+            "whsec-",
+            "whsec:",
+            "whsec ",
+        ] {
+            let text = format!("{before}{key}");
+            assert_eq!(
+                Secret::parse(&text),
+                Err(SecretProblem::NearlyWhsec),
+                "{text}"
+            );
+        }
+        for before in ["whsk_", "whpk_", " WHSK_", "v1a,whpk_"] {
+            let text = format!("{before}{key}");
+            assert_eq!(
+                Secret::parse(&text),
+                Err(SecretProblem::Asymmetric),
+                "{text}"
+            );
+        }
+        for before in ["whse_", "wh_sec_", "sk_whs", "v1,", " ", "sec_"] {
+            assert!(Secret::parse(&format!("{before}{key}")).is_ok(), "{before}");
+        }
     }
 }

@@ -64,6 +64,8 @@ pub struct DeliveryFilter {
     pub endpoints: Vec<Uuid>,
     /// Of this event.
     pub event: Option<Uuid>,
+    /// Of these messages; empty: of all.
+    pub messages: Vec<Uuid>,
     /// Of these types; empty: of all.
     pub event_types: Vec<String>,
     /// Made after this time, not at it.
@@ -88,6 +90,8 @@ pub struct EventFilter {
     pub workspaces: Vec<Uuid>,
     /// To these endpoints; empty: to all.
     pub endpoints: Vec<Uuid>,
+    /// Of these messages; empty: of all.
+    pub messages: Vec<Uuid>,
     /// Of these types; empty: of all.
     pub event_types: Vec<String>,
     /// In these states; empty: in any.
@@ -118,6 +122,7 @@ impl DeliveryFilter {
         workspaces: Vec::new(),
         endpoints: Vec::new(),
         event: None,
+        messages: Vec::new(),
         event_types: Vec::new(),
         after: None,
         before: None,
@@ -134,6 +139,7 @@ impl EventFilter {
         visibility: Visibility::All,
         workspaces: Vec::new(),
         endpoints: Vec::new(),
+        messages: Vec::new(),
         event_types: Vec::new(),
         statuses: Vec::new(),
         after: None,

@@ -172,10 +172,78 @@ fn every_attempt_is_recorded_with_what_was_answered() {
         assert!(delivery["webhook_event"]["next_attempt_at"].is_string());
         if delivery["http_code"].is_null() {
             assert!(delivery["response"].as_str().unwrap().len() > 5);
+        } else if delivery["http_code"] == 302 {
+            let note = "redirects are not followed; this one points to http://127.0.0.1:1/";
+            assert_eq!(delivery["response"], format!("{note}\n\nok"));
         } else {
             assert_eq!(delivery["response"], "ok");
         }
     }
+}
+
+/// What RFC 3986 forbids is encoded when it is sent. What the API shows stays in the form of browsers.
+#[test]
+fn a_url_is_requested_in_the_form_of_rfc_3986_and_shown_as_it_was_given() {
+    let app = TestApp::start();
+    let receiver = Receiver::start();
+    let given = "/a|b[c]^/%2F%7C%zz+?q={a}|[b]^`c`&d=%7C";
+    let sent = "/a%7Cb%5Bc%5D%5E/%2F%7C%zz+?q=%7Ba%7D%7C%5Bb%5D%5E%60c%60&d=%7C";
+    let endpoint = app.endpoint(&receiver.url(given));
+    assert_eq!(endpoint["url"], receiver.url(given));
+    app.publish("a", &json!(1));
+    assert_eq!(receiver.wait(sent, 1).len(), 1);
+    app.wait_for_events("succeeded", 1);
+    let path = format!(
+        "/api/webhooks/endpoints/{}",
+        endpoint["id"].as_str().unwrap()
+    );
+    assert_eq!(app.get(&path).expect(200)["url"], receiver.url(given));
+}
+
+/// The note goes by the format that the endpoint has at the attempt, as that is what its owner can change.
+#[test]
+fn a_failed_delivery_says_that_the_format_is_not_that_of_the_url() {
+    let app = TestApp::start();
+    let receiver = Receiver::start();
+    receiver.reply("/bad", 400, "");
+    let endpoint = app.endpoint_for(&receiver.url("/bad"), "slack", &["*"]);
+    app.endpoint_for(&receiver.url("/good"), "slack", &["*"]);
+    let message = app.publish("a", &json!(1));
+    let list = app.wait_for("/api/webhooks/deliveries", |list| {
+        list["meta"]["total"] == 2
+    });
+    for delivery in list["data"].as_array().unwrap() {
+        let response = delivery["response"].as_str().unwrap();
+        if delivery["http_code"] == 400 {
+            let note = "the endpoint's format is slack, but its URL is not a webhook of Slack: ";
+            assert!(response.starts_with(note), "{response}");
+            assert!(response.ends_with("\n\nok"), "{response}");
+        } else {
+            assert_eq!(response, "ok");
+        }
+    }
+    let id = endpoint["id"].as_str().unwrap();
+    app.patch(
+        &format!("/api/webhooks/endpoints/{id}"),
+        &json!({"format": "raw"}),
+    )
+    .expect(200);
+    let events = message["events"].as_array().unwrap();
+    let event = events
+        .iter()
+        .find(|event| event["webhook_endpoint_id"] == endpoint["id"])
+        .unwrap();
+    let event = event["id"].as_str().unwrap();
+    app.post(
+        &format!("/api/webhooks/events/{event}/redeliver"),
+        &app.token,
+        &json!(null),
+    )
+    .expect(202);
+    let list = app.wait_for("/api/webhooks/deliveries", |list| {
+        list["meta"]["total"] == 3
+    });
+    assert_eq!(list["data"][0]["response"], "ok");
 }
 
 #[test]

@@ -24,11 +24,12 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) const START: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 
 /// The names that routes take in their query strings.
-pub(crate) const QUERY_NAMES: [&str; 14] = [
+pub(crate) const QUERY_NAMES: [&str; 15] = [
     "page",
     "limit",
     "endpoint_id",
     "event_id",
+    "message_id",
     "workspace_id",
     "event_type",
     "status",

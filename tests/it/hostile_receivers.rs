@@ -16,6 +16,7 @@ use super::receiver::Receiver;
 
 mod answers;
 mod deadlines;
+mod heads;
 mod limits;
 mod pooled;
 mod resets;

@@ -1,5 +1,8 @@
 //! The tests of lists: order, pages, filters and totals.
 
+mod walking;
+
+use hookpost::domain::access::Scope;
 use serde_json::{Value, json};
 
 use super::fixture::TestApp;
@@ -152,4 +155,68 @@ fn a_deleted_endpoint_leaves_its_history() {
         &json!({}),
     );
     assert_eq!(again.status, 404);
+}
+
+#[test]
+fn the_id_of_a_message_filters_and_is_told_from_that_of_an_event() {
+    const NOBODY: &str = "0190a000-0000-4000-8000-000000000000";
+    let app = TestApp::start();
+    let receiver = Receiver::start();
+    for path in ["/a", "/b"] {
+        app.endpoint_for(&receiver.url(path), "raw", &["a"]);
+    }
+    let messages = ["a", "a", "a", "unwanted"].map(|kind| app.publish(kind, &json!(1)));
+    app.wait_for_events("succeeded", 6);
+    let id = |message: &Value| message["id"].as_str().unwrap().to_owned();
+    let [first, second, _, unwanted] = messages.each_ref().map(id);
+    for list in ["events", "deliveries"] {
+        let total = |query: &str| {
+            let list = app.get(&format!("/api/webhooks/{list}?{query}"));
+            list.expect(200)["meta"]["total"].clone()
+        };
+        assert_eq!(total(&format!("message_id={first}")), 2);
+        let both = format!("message_id={first}&message_id={second}");
+        assert_eq!(total(&both), 4);
+        assert_eq!(total(&format!("{both}&message_id={first}")), 4);
+        assert_eq!(total(&format!("message_id={NOBODY}")), 0);
+        assert_eq!(total(&format!("message_id={unwanted}")), 0);
+        assert_eq!(total(&format!("message_id={first}&event_type=b")), 0);
+    }
+    let listed = app.get(&format!("/api/webhooks/events?message_id={first}"));
+    for event in listed.expect(200)["data"].as_array().unwrap() {
+        assert_eq!(event["message_id"], first);
+    }
+    let scopes = [Scope::WebhooksRead, Scope::WebhooksWrite];
+    let other = app.post("/api/workspaces", &app.admin, &json!({"name": "other"}));
+    let other = other.expect(201);
+    let other = other["id"].as_str();
+    let stranger = app.make_token(other, scopes.into_iter().collect());
+    let event = messages[0]["events"][0]["id"].as_str().unwrap();
+    app.get(&format!("/api/webhooks/events/{event}"))
+        .expect(200);
+    let plain = json!({"error": "ResourceNotFound", "detail": "Not found"});
+    for (id, is_message) in [
+        (&first, true),
+        (&unwanted, true),
+        (&NOBODY.to_owned(), false),
+    ] {
+        let path = format!("/api/webhooks/events/{id}");
+        let again = format!("{path}/redeliver");
+        let told = json!({
+            "error": "ResourceNotFound",
+            "detail": format!(
+                "Not found: this is the id of a message; \
+                 GET /webhooks/events?message_id={id} lists its events"
+            ),
+        });
+        let expected = if is_message { &told } else { &plain };
+        for token in [&app.token, &app.admin] {
+            assert_eq!(&app.get_as(token, &path).expect(404), expected);
+            let answer = app.post(&again, token, &json!(null));
+            assert_eq!(&answer.expect(404), expected);
+        }
+        assert_eq!(app.get_as(&stranger, &path).expect(404), plain);
+        let answer = app.post(&again, &stranger, &json!(null));
+        assert_eq!(answer.expect(404), plain);
+    }
 }

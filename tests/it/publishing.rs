@@ -57,6 +57,32 @@ fn data_arrives_byte_for_byte_also_when_delivered_again() {
 }
 
 #[test]
+fn a_producers_time_is_passed_on_in_a_spelling_that_receivers_read() {
+    let app = TestApp::start();
+    let receiver = Receiver::start();
+    app.endpoint(&receiver.url("/a"));
+    for (at, (sent, passed_on)) in [
+        ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z"),
+        ("2026-01-01 00:00:00+00:00", "2026-01-01T00:00:00+00:00"),
+        ("2026-01-01T00:00:00+0000", "2026-01-01T00:00:00+00:00"),
+        ("2026-01-01T00:00:00.10+02", "2026-01-01T00:00:00.10+02:00"),
+        ("2026-01-01T12:30-03:30", "2026-01-01T12:30:00-03:30"),
+        ("2026-01-01t00:00:00z", "2026-01-01T00:00:00Z"),
+        (" 2026-01-01Z", "2026-01-01T00:00:00Z"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let body = json!({"type": "a", "data": at, "timestamp": sent}).to_string();
+        let message = publish_raw(&app, None, body.as_bytes()).expect(202);
+        assert_eq!(message["timestamp"], passed_on, "{sent}");
+        let received = receiver.wait("/a", at + 1);
+        let expected = format!(r#"{{"type":"a","timestamp":"{passed_on}","data":{at}}}"#);
+        assert_eq!(received[at].text(), expected, "{sent}");
+    }
+}
+
+#[test]
 fn a_message_goes_to_every_endpoint_that_wants_it_and_to_no_other() {
     let app = TestApp::start();
     let receiver = Receiver::start();

@@ -1,4 +1,7 @@
-//! The tests of retries, rest, disabling and redelivery, on a clock that the test moves.
+//! The tests of retries, rest and disabling, on a clock that the test moves.
+
+mod downtime;
+mod redelivery;
 
 use std::time::Duration;
 
@@ -179,111 +182,6 @@ fn ten_failed_events_disable_and_what_waits_is_skipped_and_enabling_starts_over(
     }
 }
 
-#[test]
-fn redelivery_runs_the_schedule_again_from_every_state() {
-    let app = TestApp::with_manual_clock(&["--retry-schedule", "10s"]);
-    let receiver = Receiver::start();
-    app.endpoint(&receiver.url("/a"));
-    let path = event_path(&app.publish("a", &json!(1)));
-    let redeliver = || app.post(&format!("{path}/redeliver"), &app.token, &json!(null));
-    // Succeeded, and then answered otherwise: the last run decides.
-    app.wait_for(&path, |event| event["succeeded"] == true);
-    receiver.reply("/a", 404, "");
-    let accepted = redeliver();
-    assert_eq!((accepted.status, accepted.text.as_str()), (202, "null"));
-    app.wait_for(&path, |event| {
-        event["attempts"] == 2 && event["succeeded"] == json!(null)
-    });
-    // Pending.
-    assert_eq!(redeliver().status, 202);
-    app.wait_for(&path, |event| event["attempts"] == 3);
-    app.advance(seconds(13));
-    // Failed.
-    app.wait_for(&path, |event| {
-        event["attempts"] == 4 && event["succeeded"] == false
-    });
-    receiver.reply("/a", 200, "");
-    redeliver();
-    app.wait_for(&path, |event| {
-        event["attempts"] == 5 && event["succeeded"] == true
-    });
-    let deliveries = app.get("/api/webhooks/deliveries").expect(200);
-    let attempts: Vec<u64> = deliveries["data"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| one["attempt"].as_u64().unwrap())
-        .collect();
-    assert_eq!(attempts, [5, 4, 3, 2, 1]);
-    let ids: Vec<String> = receiver
-        .at("/a")
-        .iter()
-        .map(|one| one.header("webhook-id").to_owned())
-        .collect();
-    assert!(ids.iter().all(|id| path.ends_with(id.as_str())));
-}
-
-#[test]
-fn a_redelivery_during_an_attempt_starts_after_it_unless_it_succeeds() {
-    let app = TestApp::with_manual_clock(&[]);
-    let receiver = Receiver::start();
-    app.endpoint(&receiver.url("/a"));
-    for (code, attempts) in [(200, 1), (404, 2)] {
-        receiver.reply("/a", code, "");
-        let before = receiver.at("/a").len();
-        receiver.hold("/a");
-        let path = event_path(&app.publish("a", &json!(1)));
-        receiver.wait("/a", before + 1);
-        app.post(&format!("{path}/redeliver"), &app.token, &json!(null))
-            .expect(202);
-        receiver.let_go("/a");
-        app.wait_for(&path, |event| {
-            event["attempts"] == attempts && event["last_http_code"] == code
-        });
-        assert_eq!(receiver.at("/a").len(), before + attempts);
-    }
-}
-
-/// The event is redelivered during its first attempt, once with the endpoint disabled and enabled in between.
-#[test]
-fn attempts_are_numbered_from_one_whatever_is_redelivered_during_them() {
-    let app = TestApp::with_manual_clock(&[]);
-    let receiver = Receiver::start();
-    receiver.reply("/a", 404, "");
-    let endpoint = app.endpoint(&receiver.url("/a"));
-    let endpoint = format!(
-        "/api/webhooks/endpoints/{}",
-        endpoint["id"].as_str().unwrap()
-    );
-    for is_disabled_meanwhile in [false, true] {
-        let before = receiver.count("/a");
-        receiver.hold("/a");
-        let path = event_path(&app.publish("a", &json!(1)));
-        receiver.wait("/a", before + 1);
-        if is_disabled_meanwhile {
-            for enabled in [false, true] {
-                app.patch(&endpoint, &json!({"enabled": enabled}))
-                    .expect(200);
-            }
-        }
-        for _ in 0..2 {
-            app.post(&format!("{path}/redeliver"), &app.token, &json!(null))
-                .expect(202);
-        }
-        receiver.let_go("/a");
-        app.wait_for(&path, |event| event["attempts"] == 2);
-        let deliveries = app.get("/api/webhooks/deliveries?limit=2").expect(200);
-        let [newer, older] = &deliveries["data"].as_array().unwrap()[..] else {
-            panic!("not two deliveries: {deliveries}");
-        };
-        for (delivery, number) in [(older, 1), (newer, 2)] {
-            assert_eq!(delivery["attempt"], number, "{deliveries}");
-            let id = delivery["webhook_event"]["id"].as_str().unwrap();
-            assert!(path.ends_with(id), "{deliveries}");
-        }
-    }
-}
-
 /// Behind an endpoint that rests, runs end that had an attempt; the others wait for theirs, one probe each.
 #[test]
 fn a_run_that_takes_too_long_ends_but_not_without_an_attempt() {
@@ -345,72 +243,6 @@ fn a_run_that_ends_while_it_waits_does_not_count_against_its_endpoint() {
     assert_eq!(app.get(&endpoint).expect(200)["enabled"], true);
 }
 
-/// The test that attempts due during a downtime are made once the server is back, however late that is.
-#[test]
-fn down_for_longer_than_runs_last_nothing_is_lost() {
-    const EVENTS: usize = 40;
-    let mut app = TestApp::with_manual_clock(&[]);
-    let receiver = Receiver::start();
-    receiver.reply("/a", 503, "");
-    let endpoint = app.endpoint(&receiver.url("/a"));
-    for n in 0..EVENTS {
-        app.publish("a", &json!(n));
-    }
-    // Three were attempted, and the endpoint rests.
-    app.wait_for("/api/webhooks/deliveries?limit=1", |list| {
-        list["meta"]["total"] == 3
-    });
-    app.stop();
-    receiver.reply("/a", 200, "");
-    let clock = app.clock.clone().unwrap();
-    clock.advance(Duration::from_hours(73));
-    app.restart();
-    app.wait_for_events("succeeded", u64::try_from(EVENTS).unwrap());
-    let endpoint = format!(
-        "/api/webhooks/endpoints/{}",
-        endpoint["id"].as_str().unwrap()
-    );
-    assert_eq!(app.get(&endpoint).expect(200)["enabled"], true);
-}
-
-/// Overdue events of a receiver that is still down: one attempt each, which is the last.
-#[test]
-fn down_for_longer_than_runs_last_a_dead_endpoint_is_tried_at_the_usual_pace() {
-    let flags = ["--retry-schedule", "1m", "--disable-after", "5"];
-    let mut app = TestApp::with_manual_clock(&flags);
-    let receiver = Receiver::start();
-    receiver.reply("/a", 503, "");
-    let endpoint = app.endpoint(&receiver.url("/a"));
-    for n in 0..9 {
-        app.publish("a", &json!(n));
-    }
-    receiver.wait("/a", 3);
-    app.wait_for("/api/webhooks/deliveries?limit=1", |list| {
-        list["meta"]["total"] == 3
-    });
-    app.stop();
-    let clock = app.clock.clone().unwrap();
-    clock.advance(Duration::from_hours(73));
-    app.restart();
-    // Those that were attempted before come first; three failures, and it rests again.
-    app.wait_for_events("failed", 3);
-    assert_eq!(receiver.count("/a"), 6);
-    let endpoint = format!(
-        "/api/webhooks/endpoints/{}",
-        endpoint["id"].as_str().unwrap()
-    );
-    for (wait, failed) in [(7, 4), (37, 5)] {
-        assert_eq!(app.get(&endpoint).expect(200)["enabled"], true);
-        app.advance(seconds(wait));
-        app.wait_for_events("failed", failed);
-    }
-    app.wait_for(&endpoint, |endpoint| {
-        endpoint["disabled_reason"] == "failing"
-    });
-    app.wait_for_events("skipped", 4);
-    assert_eq!(receiver.count("/a"), 8);
-}
-
 #[test]
 fn payloads_are_dropped_in_time_but_not_while_they_are_needed() {
     let app = TestApp::with_manual_clock(&[
@@ -437,27 +269,4 @@ fn payloads_are_dropped_in_time_but_not_while_they_are_needed() {
         .post(&format!("{delivered}/redeliver"), &app.token, &json!(null))
         .expect(409);
     assert_eq!(refused["error"], "EventArchived");
-}
-
-#[test]
-fn after_a_restart_a_retry_comes_at_its_due_time() {
-    let mut app = TestApp::with_manual_clock(&[]);
-    let receiver = Receiver::start();
-    receiver.reply("/a", 404, "");
-    app.endpoint_for(&receiver.url("/a"), "raw", &["a"]);
-    let path = event_path(&app.publish("a", &json!(1)));
-    let before = app.wait_for(&path, |event| event["attempts"] == 1);
-    app.restart();
-    // Another endpoint shows that the engine is at work again, and has left the first one alone.
-    app.endpoint_for(&receiver.url("/b"), "raw", &["b"]);
-    app.publish("b", &json!(1));
-    receiver.wait("/b", 1);
-    let waits = due(&before).since(START);
-    app.advance(waits.checked_sub(Duration::from_millis(1)).unwrap());
-    app.publish("b", &json!(1));
-    receiver.wait("/b", 2);
-    assert_eq!(app.get(&path).expect(200)["attempts"], 1);
-    assert_eq!(receiver.at("/a").len(), 1);
-    app.advance(Duration::from_millis(2));
-    receiver.wait("/a", 2);
 }

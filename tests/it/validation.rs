@@ -5,6 +5,7 @@ mod browsers;
 mod fields;
 mod hostile;
 mod objects;
+mod parameters;
 mod queries;
 mod several;
 mod snapshots;
@@ -117,6 +118,18 @@ fn datetime_parsing(why: &str) -> Violation {
 fn uuid_parsing(why: &str) -> Violation {
     let msg = format!("Input should be a valid UUID, {why}");
     with_ctx("uuid_parsing", msg, json!({ "error": why }))
+}
+
+/// The same problem, if the id should be that of a workspace: a text that is no UUID may be a name.
+fn of_workspace(violation: Violation) -> Violation {
+    if violation.kind != "uuid_parsing" {
+        return violation;
+    }
+    let why = violation.ctx["error"].as_str().unwrap();
+    let msg = format!(
+        "Input should be a valid UUID, a workspace's id; GET /workspaces lists them ({why})"
+    );
+    with_ctx("uuid_parsing", msg, violation.ctx)
 }
 
 fn uuid_version() -> Violation {

@@ -100,7 +100,7 @@ impl AuthFixture {
         self.auth.look_up(self.hash, store, readers, now, at).await
     }
 
-    /// Begins a look-up, and returns it if it reads the store.
+    /// Begins a look-up, and returns it if it reads the store, all of whose connections are in use.
     fn reads(&self, after: Duration) -> Option<impl Future<Output = ()>> {
         let mut look_up = Box::pin(async move { self.look_up(after).await.map(|_| ()).unwrap() });
         let polled = look_up
@@ -121,6 +121,8 @@ fn one_request_at_a_time_reads_a_cached_token_again() {
     actix_web::rt::System::new().block_on(async {
         let fixture = AuthFixture::new().await;
         let later = REFRESHED_FROM + Duration::from_millis(1);
+        // No read ends before it is seen.
+        let connections = fixture.sqlite.take_all_readers();
         assert!(fixture.reads(Duration::from_millis(1)).is_none());
         let first = fixture.reads(later);
         assert!(first.is_some() && fixture.reads(later).is_none());
@@ -128,6 +130,7 @@ fn one_request_at_a_time_reads_a_cached_token_again() {
         drop(first);
         let second = fixture.reads(later).expect("nobody else reads");
         assert!(fixture.reads(later).is_none());
+        drop(connections);
         second.await;
         assert!(fixture.reads(later).is_none(), "it is fresh");
     });

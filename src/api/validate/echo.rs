@@ -4,6 +4,8 @@
 //! log. The strictest JSON parser must be able to read it. So numbers beyond the range of a double become
 //! strings, and half a surrogate pair becomes U+FFFD.
 
+use std::borrow::Cow;
+
 use serde_json::value::RawValue;
 
 use crate::domain::json::{Kind, Value};
@@ -112,11 +114,16 @@ fn write_members(
     out.push(close);
 }
 
+/// Returns a text as it is shown: the end of a long one is cut off.
+pub(super) fn shortened(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(TEXT_MAX) {
+        Some((end, _)) => Cow::Owned(format!("{}{CUT}", &text[..end])),
+        None => Cow::Borrowed(text),
+    }
+}
+
 fn write_text(out: &mut String, text: &str) {
-    let json = match text.char_indices().nth(TEXT_MAX) {
-        Some((end, _)) => serde_json::to_string(&format!("{}{CUT}", &text[..end])),
-        None => serde_json::to_string(text),
-    };
+    let json = serde_json::to_string(&shortened(text));
     out.push_str(&json.expect("a string always serialises"));
 }
 

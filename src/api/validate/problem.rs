@@ -26,12 +26,12 @@ impl Section {
 }
 
 /// The location of a value: a section, a field of it, an item of that.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Loc {
     /// The part of the request.
     pub(crate) section: Section,
     /// The field; `None` for the section as a whole.
-    pub(crate) field: Option<&'static str>,
+    pub(crate) field: Option<Cow<'static, str>>,
     /// The item of a list, or the offset of a syntax error.
     pub(crate) index: Option<usize>,
 }
@@ -41,7 +41,16 @@ impl Loc {
     pub(crate) const fn field(section: Section, field: &'static str) -> Self {
         Self {
             section,
-            field: Some(field),
+            field: Some(Cow::Borrowed(field)),
+            index: None,
+        }
+    }
+
+    /// Returns the location of a parameter that the client named.
+    pub(crate) const fn parameter(name: String) -> Self {
+        Self {
+            section: Section::Query,
+            field: Some(Cow::Owned(name)),
             index: None,
         }
     }
@@ -56,7 +65,7 @@ impl Loc {
     }
 
     /// Returns the location of an item of the list here, or of an offset in the text here.
-    pub(crate) const fn at(self, index: usize) -> Self {
+    pub(crate) fn at(self, index: usize) -> Self {
         Self {
             index: Some(index),
             ..self
@@ -64,13 +73,13 @@ impl Loc {
     }
 
     /// Reports whether the value is secret: it must not be shown.
-    pub(crate) fn is_secret(self) -> bool {
-        self.field == Some("secret")
+    pub(crate) fn is_secret(&self) -> bool {
+        self.field.as_deref() == Some("secret")
     }
 
     /// Returns the rank by which problems are listed: page, limit, path, query, body.
-    pub(crate) fn rank(self) -> u8 {
-        match (self.section, self.field) {
+    pub(crate) fn rank(&self) -> u8 {
+        match (self.section, self.field.as_deref()) {
             (Section::Query, Some("page")) => 0,
             (Section::Query, Some("limit")) => 1,
             (Section::Path, _) => 2,
@@ -84,7 +93,7 @@ impl Serialize for Loc {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut steps = serializer.serialize_seq(None)?;
         steps.serialize_element(self.section.as_str())?;
-        if let Some(field) = self.field {
+        if let Some(field) = &self.field {
             steps.serialize_element(field)?;
         }
         if let Some(index) = self.index {
@@ -127,10 +136,12 @@ pub(crate) enum Violation {
     UuidType,
     /// The reason.
     UuidParsing(String),
+    /// The text is no workspace's id: the reason.
+    WorkspaceIdParsing(String),
     UuidVersion,
     UrlType,
-    /// The allowed schemes.
-    UrlScheme(&'static str),
+    /// The allowed schemes, and the setting of the server that would allow the one that was sent.
+    UrlScheme(&'static str, Option<&'static str>),
     /// The reason.
     UrlParsing(&'static str),
     /// The greatest number of bytes.
@@ -146,6 +157,8 @@ pub(crate) enum Violation {
     WorkspaceToken,
     /// A rule that upstream does not know; the text says what is allowed.
     Value(Cow<'static, str>),
+    /// The same, for a rule that a setting of the server, named here, can change.
+    ValueUnlessSet(String, &'static str),
 }
 
 impl Violation {
@@ -243,16 +256,28 @@ impl Violation {
                 format!("Input should be a valid UUID, {why}").into(),
                 Some(json!({ "error": why })),
             ),
+            Self::WorkspaceIdParsing(why) => (
+                "uuid_parsing",
+                format!(
+                    "Input should be a valid UUID, a workspace's id; GET /workspaces lists them \
+                     ({why})"
+                )
+                .into(),
+                Some(json!({ "error": why })),
+            ),
             Self::UuidVersion => (
                 "uuid_version",
                 "UUID version 4 expected".into(),
                 Some(json!({ "expected_version": 4 })),
             ),
             Self::UrlType => plain("url_type", "URL input should be a string or URL"),
-            Self::UrlScheme(schemes) => (
+            Self::UrlScheme(schemes, setting) => (
                 "url_scheme",
                 format!("URL scheme should be {schemes}").into(),
-                Some(json!({ "expected_schemes": schemes })),
+                Some(match setting {
+                    None => json!({ "expected_schemes": schemes }),
+                    Some(setting) => json!({ "expected_schemes": schemes, "setting": setting }),
+                }),
             ),
             Self::UrlParsing(why) => (
                 "url_parsing",
@@ -289,6 +314,11 @@ impl Violation {
                 "value_error",
                 format!("Value error, {what}").into(),
                 Some(json!({ "error": what })),
+            ),
+            Self::ValueUnlessSet(what, setting) => (
+                "value_error",
+                format!("Value error, {what}").into(),
+                Some(json!({ "error": what, "setting": setting })),
             ),
             _ => plain("value_error", "Value error"),
         }

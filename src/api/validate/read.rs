@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 pub(crate) use self::numbers::{boolean, lifetime, positive};
-pub(crate) use self::times::{time, time_as_sent};
+pub(crate) use self::times::{producers_time, time};
 use super::problem::expected;
 use super::{FieldContext, InputValue, Violation, uuid_text};
 use crate::domain::access::{COMMENT_MAX, Scope, Scopes};
@@ -99,18 +99,36 @@ fn invisible(what: &str, character: char) -> Violation {
     Violation::Value(text.into())
 }
 
-/// Reads a text that lists are searched for.
+/// Reads a text that lists are searched for, without the white space around it. An empty text is no filter.
 pub(crate) fn filter_text(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Option<String> {
-    text_up_to(FILTER_TEXT_MAX, value, context)
+    let text = text(value, context)?;
+    let trimmed = text.trim();
+    if trimmed.chars().nth(FILTER_TEXT_MAX).is_some() {
+        return context.refuse(value, Violation::StringTooLong(FILTER_TEXT_MAX));
+    }
+    Some(trimmed.to_owned())
 }
 
 /// Reads the id of an object: a UUID of version 4, in any of its spellings.
 pub(crate) fn id(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Option<Uuid> {
+    id_or(value, context, Violation::UuidParsing)
+}
+
+/// Reads the id of a workspace. The command line takes names of workspaces, too, so clients also try names.
+pub(crate) fn workspace_id(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Option<Uuid> {
+    id_or(value, context, Violation::WorkspaceIdParsing)
+}
+
+fn id_or(
+    value: InputValue<'_>,
+    context: &mut FieldContext<'_>,
+    unreadable: impl FnOnce(String) -> Violation,
+) -> Option<Uuid> {
     let text = text_or(value, context, Violation::UuidType)?;
     match Uuid::parse_str(&text) {
         Ok(id) if id.get_version_num() == 4 => Some(id),
         Ok(_) => context.refuse(value, Violation::UuidVersion),
-        Err(_) => context.refuse(value, Violation::UuidParsing(uuid_text::why_not(&text))),
+        Err(_) => context.refuse(value, unreadable(uuid_text::why_not(&text))),
     }
 }
 
@@ -131,10 +149,12 @@ pub(crate) fn url(
 /// Returns the violation of a text that cannot be the URL of an endpoint.
 fn url_violation(problem: UrlProblem) -> Violation {
     match problem {
-        UrlProblem::Scheme { http_allowed: true } => Violation::UrlScheme("'http' or 'https'"),
         UrlProblem::Scheme {
-            http_allowed: false,
-        } => Violation::UrlScheme("'https'"),
+            http_allowed: true, ..
+        } => Violation::UrlScheme("'http' or 'https'", None),
+        UrlProblem::Scheme { is_http, .. } => {
+            Violation::UrlScheme("'https'", is_http.then_some("--allow-http"))
+        }
         UrlProblem::Parsing(why) => Violation::UrlParsing(why),
         UrlProblem::TooLong => Violation::UrlTooLong(MAX_URL_BYTES),
         UrlProblem::Userinfo => Violation::Value(
@@ -142,9 +162,9 @@ fn url_violation(problem: UrlProblem) -> Violation {
              signature instead"
                 .into(),
         ),
-        UrlProblem::ForbiddenAddress(refused) => Violation::Value(
-            format!("{refused}; use a public address, or have the operator allow this network")
-                .into(),
+        UrlProblem::ForbiddenAddress(refused) => Violation::ValueUnlessSet(
+            format!("{refused}; use a public address, or have the operator allow this network"),
+            "--allow-network",
         ),
     }
 }
@@ -163,6 +183,16 @@ pub(crate) fn secret(value: InputValue<'_>, context: &mut FieldContext<'_>) -> O
                 KEY_BYTES.end()
             )
             .into(),
+        ),
+        Err(SecretProblem::NearlyWhsec) => Violation::Value(
+            "a secret of Standard Webhooks starts with whsec_, in lower case and with nothing before \
+             it; as it is, no receiver could verify with it"
+                .into(),
+        ),
+        Err(SecretProblem::Asymmetric) => Violation::Value(
+            "whsk_ and whpk_ are keys of asymmetric signatures (v1a), which are not made here: send \
+             a whsec_ secret, or none to get one"
+                .into(),
         ),
     };
     context.refuse(value, violation)

@@ -66,12 +66,8 @@ fn a_body_must_be_a_json_object_and_of_a_repeated_key_the_last_counts() {
         body_problem(""),
         json!([{"type": "missing", "loc": ["body"], "msg": "Field required", "input": null}])
     );
-    for (text, input) in [
-        ("[]", json!([])),
-        ("null", json!(null)),
-        ("\"x\"", json!("x")),
-        ("12", json!(12)),
-    ] {
+    assert_eq!(body_problem(" null\n"), body_problem(""));
+    for (text, input) in [("[]", json!([])), ("\"x\"", json!("x")), ("12", json!(12))] {
         assert_eq!(
             body_problem(text),
             json!([{
@@ -167,4 +163,61 @@ fn a_filter_has_a_greatest_number_of_values() {
     let detail = detail(input.finish());
     assert_eq!(detail[0]["type"], "too_long");
     assert_eq!(detail.as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_parameter_that_was_meant_for_another_is_a_problem_of_its_own() {
+    let query = "status%5B%5D=a&stauts=b&status[]=c&unknown=d&pgae=e&status=f";
+    let mut input = Input::new("", query);
+    let _ = input.query("page", read::positive);
+    let _ = input.query_list("status", read::status);
+    let detail = detail(input.finish());
+    let seen: Vec<_> = detail
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| format!("{} {} {}", p["loc"], p["input"], p["ctx"]["error"]).replace('"', ""))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            "[query,status,0] f null",
+            "[query,status[]] a names of parameters have no brackets: use 'status', and repeat it \
+             for several values",
+            "[query,stauts] b there is no such parameter; did you mean 'status'?",
+            "[query,pgae] e there is no such parameter; did you mean 'page'?",
+        ]
+    );
+}
+
+#[test]
+fn unknown_parameters_are_reported_up_to_a_number_and_a_length() {
+    let names: Vec<String> = (0..1000).map(|at| format!("status[{at}]=x")).collect();
+    let long = format!("status[{}]=x&{}", "y".repeat(1000), names.join("&"));
+    let mut input = Input::new("", &long);
+    let _ = input.query_list("status", read::status);
+    let detail = detail(input.finish());
+    assert_eq!(detail.as_array().unwrap().len(), UNKNOWN_NAMES_MAX);
+    let name = detail[0]["loc"][1].as_str().unwrap();
+    assert_eq!(name.chars().count(), 257, "cut");
+}
+
+#[test]
+fn empty_and_blank_texts_are_no_filters_and_ends_are_trimmed() {
+    let query = "url=%20a%20b%09&query=%20&event_type=&event_type=%20x&event_type=%20";
+    let mut input = Input::new("", query);
+    let url = input.query("url", read::filter_text).unless_empty();
+    let blank = input.query("query", read::filter_text).unless_empty();
+    let types = input.query_list("event_type", read::filter_text);
+    let types = types.unless_empty();
+    let ok = input.finish().unwrap();
+    assert_eq!(url.take(&ok).as_deref(), Some("a b"));
+    assert_eq!(blank.take(&ok), None);
+    assert_eq!(types.take(&ok), ["x"]);
+    // The limit is that of the text without the white space.
+    let long = format!("url={}{}", "%20".repeat(3000), "a".repeat(2048));
+    let mut input = Input::new("", &long);
+    let url = input.query("url", read::filter_text);
+    let ok = input.finish().unwrap();
+    assert_eq!(url.take(&ok).map(|text| text.len()), Some(2048));
 }

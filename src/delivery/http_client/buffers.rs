@@ -6,6 +6,7 @@
 
 use ureq::unversioned::transport::Buffers;
 
+use super::head::Head;
 use super::limits::{INPUT_BYTES, OUTPUT_BYTES};
 
 /// The first size of the input buffer. A usual answer fits; each read that fills the buffer doubles it, up to
@@ -18,6 +19,8 @@ pub(super) struct RequestBuffers {
     input: Vec<u8>,
     consumed: usize,
     filled: usize,
+    /// The head of the answer, which ureq sees only as far as it is regular.
+    head: Head,
     /// ureq consumed some of the input when it last looked at it.
     progress: bool,
     output: Vec<u8>,
@@ -68,7 +71,7 @@ impl Buffers for RequestBuffers {
     }
 
     fn input(&self) -> &[u8] {
-        &self.input[self.consumed..self.filled]
+        &self.input[self.consumed..][..self.head.shown()]
     }
 
     /// Returns an empty buffer if [`INPUT_BYTES`] have come and ureq consumed none of them.
@@ -79,11 +82,14 @@ impl Buffers for RequestBuffers {
 
     fn input_appended(&mut self, amount: usize) {
         self.filled += amount;
+        self.head
+            .advance(&mut self.input[self.consumed..self.filled]);
     }
 
     fn input_consume(&mut self, amount: usize) {
         self.progress = amount > 0;
         self.consumed += amount;
+        self.head.consumed(amount);
         if self.consumed == self.filled && self.filled < self.input.len() {
             (self.consumed, self.filled) = (0, 0);
         }

@@ -10,6 +10,7 @@ use receiver::{PLENTY, Receiver};
 
 mod addresses;
 mod answers;
+mod heads;
 mod network;
 mod receiver;
 mod tls;

@@ -10,7 +10,7 @@ use crate::delivery::limits::Limits;
 use crate::delivery::protocol::{AttemptReport, AttemptResult, ReadResult};
 use crate::delivery::target::LiveTargets;
 use crate::domain::clock::Timestamp;
-use crate::domain::endpoint::TargetSettings;
+use crate::domain::endpoint::{Format, TargetSettings};
 use crate::domain::endpoint_url::EndpointUrl;
 use crate::domain::retry::RetryPolicy;
 use crate::domain::secret::Secret;
@@ -48,6 +48,7 @@ fn target(enabled: bool, skip_through: i64) -> Target {
         settings: TargetSettings {
             url: EndpointUrl::from_stored("https://a".to_owned()),
             secret: Secret::generate(),
+            format: Format::Raw,
         },
         enabled,
         skip_through: Run(skip_through),

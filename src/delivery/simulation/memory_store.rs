@@ -277,6 +277,10 @@ impl Store for MemoryStore {
         })
     }
 
+    fn has_message(&self, visibility: Visibility, id: Uuid) -> Result<bool, StoreError> {
+        self.read(|tables| Ok(tables.has_message(visibility, id)))
+    }
+
     fn read_payload(&self, _: LongPayload, _: u64, _: usize) -> Result<PayloadPiece, StoreError> {
         Err(Unsupported::Parts.error())
     }

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::{Timestamp, due_after_setback};
 use crate::domain::disabling::{EndpointAttempt, FailureStreak, after_attempt};
-use crate::domain::endpoint::{DisabledReason, TargetSettings};
+use crate::domain::endpoint::{DisabledReason, Format, TargetSettings};
 use crate::domain::endpoint_url::EndpointUrl;
 use crate::domain::event_state::{
     EventState, NextState, Progress, next_state, next_state_after_left_run,
@@ -115,6 +115,7 @@ impl Store {
             settings: TargetSettings {
                 url: EndpointUrl::from_stored(String::new()),
                 secret: Secret::parse("a secret of at least 32 characters").unwrap(),
+                format: Format::Raw,
             },
             enabled: true,
             skip_through: Run(0),

@@ -128,6 +128,7 @@ impl Transport for Scripted {
                 code,
                 body: String::new(),
                 retry_after: retry_after.map(str::to_owned),
+                location: None,
             })
         };
         let result = match answer {

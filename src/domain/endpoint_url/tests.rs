@@ -38,7 +38,7 @@ fn stored_normalised() {
             "https://[2606:4700:4700:0::1111]/",
             "https://[2606:4700:4700::1111]/",
         ),
-        ("https://localhost:8443/hook", "https://localhost:8443/hook"),
+        ("https://localhost.example/", "https://localhost.example/"),
         ("https://my_container/hook", "https://my_container/hook"),
     ] {
         assert_eq!(strict(sent).as_deref(), Ok(stored), "{sent:?}");
@@ -86,8 +86,11 @@ fn only_allowed_schemes() {
         "file:///etc",
     ] {
         let problem = strict(sent).expect_err(sent);
-        let http_allowed = false;
-        assert_eq!(problem, UrlProblem::Scheme { http_allowed }, "{sent}");
+        let scheme = UrlProblem::Scheme {
+            http_allowed: false,
+            is_http: sent.starts_with("http:"),
+        };
+        assert_eq!(problem, scheme, "{sent}");
     }
     assert_eq!(
         EndpointUrl::parse("http://example.com", &open()).map(|url| url.to_string()),
@@ -95,7 +98,10 @@ fn only_allowed_schemes() {
     );
     assert_eq!(
         EndpointUrl::parse("ws://example.com", &open()).expect_err("a websocket"),
-        UrlProblem::Scheme { http_allowed: true }
+        UrlProblem::Scheme {
+            http_allowed: true,
+            is_http: false,
+        }
     );
 }
 
@@ -172,5 +178,40 @@ proptest! {
         if let Ok(url) = EndpointUrl::parse(&format!("https://example.com/{tail}"), &open()) {
             prop_assert!(url.as_str().bytes().all(|byte| byte.is_ascii_graphic()), "{}", url);
         }
+    }
+}
+
+#[test]
+fn localhost_is_refused_like_its_addresses() {
+    for sent in [
+        "https://localhost/",
+        "https://LOCALHOST:8443/hook",
+        "https://localhost./",
+        "https://a.localhost/",
+        "https://a.b.localhost.:1/",
+        "https://ⓛocalhost/",
+        "https://loc\u{ad}alhost/",
+    ] {
+        let refused = NetworkPolicy::strict().check_addr([127, 0, 0, 1].into());
+        let expected = Err(UrlProblem::ForbiddenAddress(refused.unwrap_err()));
+        assert_eq!(strict(sent), expected, "{sent}");
+        for allowed in ["127.0.0.0/8", "127.0.0.1/32", "::1/128"] {
+            let policy = NetworkPolicy {
+                allow_http: false,
+                allow: vec![allowed.parse().unwrap()],
+            };
+            assert!(
+                EndpointUrl::parse(sent, &policy).is_ok(),
+                "{sent} {allowed}"
+            );
+        }
+    }
+    for sent in [
+        "https://localhost.example/",
+        "https://notlocalhost/",
+        "https://local-host/",
+        "https://localhost.localdomain/",
+    ] {
+        assert!(strict(sent).is_ok(), "{sent}");
     }
 }

@@ -214,6 +214,11 @@ pub(super) fn what_is_out_of_reach_is_absent(open: Open) {
         ..EventFilter::ALL
     };
     assert_eq!(it.events(&listed, Page::FIRST), (vec![], 0));
+    let message = it.event(event.id).message_id;
+    assert_eq!(it.store.has_message(other, message), Ok(false));
+    let own = Visibility::Workspace(workspace.id);
+    assert_eq!(it.store.has_message(own, message), Ok(true));
+    assert_eq!(it.store.has_message(own, event.id), Ok(false));
     let found = it.store.find_workspace(other, workspace.id);
     assert_eq!(found, Err(StoreError::NotFound));
     let delete = it.store.delete_workspace(other, workspace.id);

@@ -62,6 +62,9 @@ pub(super) fn events_are_listed_by_each_filter(open: Open) {
     assert_eq!(named, [of_b, pending, failed, succeeded]);
     let to_endpoint = list(&|filter| filter.endpoints = vec![endpoint.id]);
     assert_eq!(to_endpoint, [pending, failed, succeeded]);
+    let message = it.event(failed).message_id;
+    let of_message = list(&|filter| filter.messages = vec![message, Uuid::nil(), message]);
+    assert_eq!(of_message, [failed]);
     let of_type = list(&|filter| filter.event_types = vec!["b".to_owned()]);
     assert_eq!(of_type, [of_b]);
     let unknown = list(&|filter| filter.event_types = vec!["c".to_owned()]);
@@ -100,6 +103,16 @@ pub(super) fn deliveries_are_listed_newest_first_and_by_each_filter(open: Open) 
     assert_eq!(list(&|_| {}), [410, 204, 500]);
     let of_event = list(&|filter| filter.event = Some(first.id));
     assert_eq!(of_event, [204, 500]);
+    let messages = [first.id, second.id].map(|id| it.event(id).message_id);
+    let of_message = list(&|filter| filter.messages = messages[..1].to_vec());
+    assert_eq!(of_message, [204, 500]);
+    let of_both = list(&|filter| filter.messages = messages.to_vec());
+    assert_eq!(of_both, [410, 204, 500]);
+    let of_neither = list(&|filter| {
+        filter.event = Some(first.id);
+        filter.messages = messages[1..].to_vec();
+    });
+    assert_eq!(of_neither, [] as [u16; 0]);
     assert_eq!(list(&|filter| filter.succeeded = Some(true)), [204]);
     assert_eq!(list(&|filter| filter.succeeded = Some(false)), [410, 500]);
     let class = Some(CodeClass::ClientError);

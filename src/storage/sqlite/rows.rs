@@ -119,7 +119,7 @@ impl<'row, 'statement> Columns<'row, 'statement> {
 /// The columns of [`TargetSettings`], each after `$prefix`.
 macro_rules! delivery_columns {
     ($prefix:literal) => {
-        concat!($prefix, "url, ", $prefix, "secret")
+        concat!($prefix, "url, ", $prefix, "secret, ", $prefix, "format")
     };
 }
 
@@ -130,8 +130,6 @@ macro_rules! settings_columns {
         concat!(
             delivery_columns!($prefix),
             ", ",
-            $prefix,
-            "format, ",
             $prefix,
             "events, ",
             $prefix,
@@ -149,13 +147,13 @@ fn target_settings(columns: &mut Columns<'_, '_>) -> rusqlite::Result<TargetSett
     Ok(TargetSettings {
         url: EndpointUrl::from_stored(columns.get()?),
         secret: Secret::from_stored(columns.get()?),
+        format: format(columns.get()?),
     })
 }
 
 fn settings(columns: &mut Columns<'_, '_>) -> rusqlite::Result<EndpointSettings> {
     Ok(EndpointSettings {
         target: target_settings(columns)?,
-        format: format(columns.get()?),
         events: subscriptions(&columns.get::<String>()?),
         name: columns.get()?,
         description: columns.get()?,
@@ -168,7 +166,7 @@ pub(super) fn settings_values(settings: &EndpointSettings) -> Vec<Value> {
     vec![
         target.url.as_str().to_owned().into(),
         target.secret.reveal().to_owned().into(),
-        format_column(settings.format).into(),
+        format_column(target.format).into(),
         subscriptions_column(&settings.events).into(),
         settings.name.clone().into(),
         settings.description.clone().into(),

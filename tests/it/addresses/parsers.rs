@@ -2,7 +2,7 @@
 //! and the client's. They must see the same host, port and path; otherwise the decision is about another
 //! URL.
 
-use hookpost::domain::endpoint_url::{EndpointUrl, MAX_URL_BYTES};
+use hookpost::domain::endpoint_url::{EndpointUrl, MAX_URL_BYTES, request_form};
 use hookpost::domain::network_policy::NetworkPolicy;
 use proptest::prelude::*;
 use ureq::http::Uri;
@@ -22,14 +22,16 @@ fn compare(input: &str) -> Result<Option<String>, String> {
     };
     let text = stored.as_str();
     let url = Url::parse(text).map_err(|error| format!("{text}: {error}"))?;
-    let uri: Uri = text
+    let requested = request_form(text);
+    let requested_url = Url::parse(&requested).map_err(|error| format!("{requested}: {error}"))?;
+    let uri: Uri = requested
         .parse()
         .map_err(|error| format!("accepted, but can't be requested: {text}: {error}"))?;
     let same = uri.scheme_str() == Some(url.scheme())
         && uri.host() == url.host_str()
         && uri.port_u16() == url.port()
-        && uri.path() == url.path()
-        && uri.query() == url.query()
+        && uri.path() == requested_url.path()
+        && uri.query() == requested_url.query()
         && uri.authority().map(ureq::http::uri::Authority::as_str) == Some(url.authority());
     if !same {
         return Err(format!("{text} is {url:?} to one and {uri:?} to the other"));

@@ -140,10 +140,10 @@ fn no_url_and_no_secret_splits_a_request() {
         app.publish(&format!("t{at}"), &json!({"a": {}}));
         let bytes = recorder.next();
         let (target, headers, body) = read_strictly(&bytes);
-        assert_eq!(
-            target,
-            &stored[url::Position::BeforePath..url::Position::AfterQuery]
-        );
+        let stored = &stored[url::Position::BeforePath..url::Position::AfterQuery];
+        // RFC 3986 forbids these two; all others in the stored form are sent as they are.
+        let encoded = stored.replace('|', "%7C").replace('^', "%5E");
+        assert_eq!(target, encoded);
         let names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, EXPECTED_HEADERS, "{odd:?}");
         assert_eq!(headers[1].1, body.len().to_string());

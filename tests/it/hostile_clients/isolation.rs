@@ -175,6 +175,7 @@ fn attempts<'a>(route: &RouteInfo, ids: &'a Ids) -> Vec<(String, String, Vec<&'a
         ("workspace_id", vec![&*ids.workspace]),
         ("endpoint_id", vec![&*ids.endpoint]),
         ("event_id", vec![&*ids.event]),
+        ("message_id", vec![&*ids.message, &*ids.event]),
         ("query", all.to_vec()),
         ("url", vec![&*ids.endpoint]),
     ]

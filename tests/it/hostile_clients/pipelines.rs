@@ -59,6 +59,8 @@ impl PipelineFixture {
         let (publish, size) = ("/api/webhooks/events", MESSAGE.len());
         let sized = format!("content-length: {size}\r\n\r\n{MESSAGE}");
         let expecting = format!("expect: 100-continue\r\n{sized}");
+        let no_body = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade:WebSocket\r\n\r\n";
+        let upgrade = format!("connection: upgrade\r\nupgrade: websocket\r\n{sized}");
         let chunks = format!("5;x=y\r\n{}\r\n{:x}", &MESSAGE[..5], size - 5);
         let chunked = format!(
             "transfer-encoding: chunked\r\n\r\n{chunks}\r\n{}\r\n0\r\na: b\r\n\r\n",
@@ -79,6 +81,8 @@ impl PipelineFixture {
                 publish,
                 "Content-Length:  3 \r\n\r\n{\r\n",
             ),
+            ("upgrade", "POST", publish, &upgrade),
+            ("upgrade without a body", "GET", "/healthz", no_body),
             ("nothing", "DELETE", &nothing, "content-length: 0\r\n\r\n"),
         ];
         let steps = steps
@@ -136,6 +140,7 @@ fn any_two_requests_get_the_answers_that_each_gets_alone() {
     assert_eq!(fixture.step("get").alone.status, 200);
     assert_eq!(fixture.step("sized").alone.status, 202);
     assert_eq!(fixture.step("refused").alone.status, 422);
+    assert_eq!(fixture.step("upgrade").alone.status, 202);
 }
 
 #[test]

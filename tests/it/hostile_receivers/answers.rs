@@ -190,8 +190,8 @@ fn an_answer_that_is_not_http_is_a_protocol_error_with_its_reason() {
             protocol("the answer is not valid HTTP: invalid status code: 007"),
         ),
         Case::last_words(
-            "header-without-colon",
-            "HTTP/1.1 200 OK\r\nno colon here\r\n\r\n",
+            "length-without-colon",
+            "HTTP/1.1 200 OK\r\ncontent-length 0\r\n\r\n",
             protocol("the answer is not valid HTTP: invalid header name"),
         ),
         Case::last_words(
@@ -291,39 +291,61 @@ fn redirects_are_not_followed() {
     let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
     elsewhere.set_nonblocking(true).unwrap();
     let loopback = format!("http://{}/", elsewhere.local_addr().unwrap());
-    let redirect = |code: u16, location: &str| {
-        format!("HTTP/1.1 {code} X\r\nlocation: {location}\r\ncontent-length: 5\r\n\r\nmoved")
+    // `HERE` stands for the receiver's own address.
+    let redirect = |name, code: u16, location: &str, pointed: &str| {
+        let receiver = Scripted::answering(format!(
+            "HTTP/1.1 {code} X\r\nlocation: {location}\r\ncontent-length: 5\r\n\r\nmoved"
+        ));
+        let pointed = pointed.replace("HERE", &receiver.addr.to_string());
+        let says = format!("redirects are not followed; {pointed}\n\nmoved");
+        Case::new(name, receiver, answered(code, Says::Exactly(says)))
     };
+    let to_loopback = format!("this one points to {loopback}");
     let cases = [
-        Case::answer(
+        redirect(
             "to-itself",
-            redirect(307, "/hook"),
-            answered(307, exactly("moved")),
+            307,
+            "/hook",
+            "this one points to http://HERE/hook",
         ),
-        Case::answer(
-            "to-loopback",
-            redirect(302, &loopback),
-            answered(302, exactly("moved")),
-        ),
-        Case::answer(
-            "to-loopback-for-ever",
-            redirect(308, &loopback),
-            answered(308, exactly("moved")),
-        ),
-        Case::answer(
+        redirect("to-loopback", 302, &loopback, &to_loopback),
+        redirect("to-loopback-for-ever", 308, &loopback, &to_loopback),
+        redirect(
             "to-metadata",
-            redirect(301, "http://169.254.169.254/latest/meta-data/"),
-            answered(301, exactly("moved")),
+            301,
+            "http://169.254.169.254/latest/meta-data/",
+            "this one points to http://169.254.169.254/latest/meta-data/",
         ),
-        Case::answer(
+        redirect(
+            "with-secrets",
+            302,
+            "https://user:password@a.example/hook?token=t#part",
+            "this one points to https://a.example/hook",
+        ),
+        redirect(
             "to-a-file",
-            redirect(303, "file:///etc/passwd"),
-            answered(303, exactly("moved")),
+            303,
+            "file:///etc/passwd",
+            "this one points to a file: URL",
+        ),
+        redirect(
+            "to-nonsense",
+            307,
+            "http://[::",
+            "the Location of this one is not a URL",
         ),
         Case::answer(
-            "to-nonsense",
-            redirect(307, "http://[::"),
-            answered(307, exactly("moved")),
+            "to-nowhere",
+            "HTTP/1.1 302 X\r\ncontent-length: 0\r\n\r\n",
+            answered(
+                302,
+                exactly("redirects are not followed; this one has no Location"),
+            ),
+        ),
+        Case::answer(
+            "not-modified",
+            "HTTP/1.1 304 X\r\nlocation: /\r\n\r\n",
+            answered(304, Says::Nothing),
         ),
     ];
     run(&app(), &cases, DEADLINE);

@@ -147,7 +147,10 @@ fn an_answer_that_comes_before_the_request_is_read_counts() {
         early(
             "moved",
             "HTTP/1.1 308 Permanent Redirect\r\nlocation: /\r\ncontent-length: 0\r\n\r\n",
-            answered(308, Says::Nothing),
+            answered(
+                308,
+                Says::With("redirects are not followed; this one points to "),
+            ),
         ),
         early(
             "half-an-answer",

@@ -46,8 +46,10 @@ pub(super) fn url() -> Vec<Row> {
     let url_type = plain("url_type", "URL input should be a string or URL");
     let mut rows = others(&["null", "1", "true", "[]", "{}"], &url_type);
     rows.push(row(r#""https://\ud800.example""#, string_unicode()));
+    let mut http = url_scheme("'https'");
+    http.ctx["setting"] = json!("--allow-http");
+    rows.push(row(&quoted("http://a.example"), http));
     for scheme in [
-        "http://a.example",
         "ftp://a.example",
         "javascript:alert(1)",
         "file:///x",
@@ -90,13 +92,15 @@ pub(super) fn url() -> Vec<Row> {
 }
 
 /// Addresses that policy forbids, however they are spelt, and as what they are shown.
-pub(super) const FORBIDDEN: [(&str, &str); 7] = [
+pub(super) const FORBIDDEN: [(&str, &str); 9] = [
     ("https://127.0.0.1/", "127.0.0.1"),
     ("https://0x7f.1/", "127.0.0.1"),
     ("https://2130706433/", "127.0.0.1"),
     ("https://10.1.2.3/", "10.1.2.3"),
     ("https://169.254.169.254/", "169.254.169.254"),
     ("https://[::1]/", "::1"),
+    ("https://localhost/", "127.0.0.1"),
+    ("https://a.LocalHost.:8443/", "127.0.0.1"),
     ("https://[::ffff:10.0.0.1]/", "::ffff:10.0.0.1"),
 ];
 
@@ -111,6 +115,22 @@ pub(super) fn secret() -> Vec<Row> {
         value_error("a secret that starts with whsec_ must go on with base64 of 24 to 64 bytes");
     for key in ["!".repeat(40), "A".repeat(28), "A".repeat(88)] {
         rows.push(row(&quoted(&format!("whsec_{key}")), bad_key.clone()));
+    }
+    let nearly = value_error(
+        "a secret of Standard Webhooks starts with whsec_, in lower case and with nothing before \
+         it; as it is, no receiver could verify with it",
+    );
+    for before in ["v1,whsec_", "WHSEC_", " whsec_", "\nwhsec_", "KEY=whsec_"] {
+        let text = format!("{before}{}", "A".repeat(32));
+        rows.push(row(&quoted(&text), nearly.clone()));
+    }
+    let asymmetric = value_error(
+        "whsk_ and whpk_ are keys of asymmetric signatures (v1a), which are not made here: send \
+         a whsec_ secret, or none to get one",
+    );
+    for before in ["whsk_", "whpk_"] {
+        let text = format!("{before}{}", "A".repeat(43));
+        rows.push(row(&quoted(&text), asymmetric.clone()));
     }
     rows
 }
@@ -202,10 +222,10 @@ pub(super) fn own_workspace_id() -> Vec<Row> {
 pub(super) fn malformed_ids() -> Vec<Row> {
     let ids = bad_ids().into_iter();
     let mut rows: Vec<Row> = ids
-        .map(|(text, violation)| row(&quoted(text), violation))
+        .map(|(text, violation)| row(&quoted(text), of_workspace(violation)))
         .collect();
     let empty = uuid_parsing("invalid length: expected length 32 for simple format, found 0");
-    rows.push(row(r#""""#, empty));
+    rows.push(row(r#""""#, of_workspace(empty)));
     rows.push(row(r#""\ud800""#, string_unicode()));
     rows
 }
@@ -253,10 +273,27 @@ pub(super) fn timestamp() -> Vec<Row> {
         "2026-02-30T12:00:00Z",
         "2026-01-31T25:00:00Z",
         "2026-01-31T12:00:00+99:99",
+        "2026-01-31x12:00:00Z",
+        "2026-01-3112:00:00Z",
+        "2026-01-31T12:00:00,5Z",
         "éééééééééé",
         &long,
     ] {
         rows.push(row(&quoted(garbage), unlike.clone()));
+    }
+    for (text, why) in [
+        ("0000-01-31T12:00:00Z", "the year must not be 0000"),
+        ("2016-12-31T23:59:60Z", "the second must be below 60"),
+        (
+            "2026-01-31T12:00:00.0123456789Z",
+            "a fraction of a second must have at most 9 digits",
+        ),
+        (
+            "2026-01-31 12:00:00+1830",
+            "the offset from UTC must be at most 18:00",
+        ),
+    ] {
+        rows.push(row(&quoted(text), datetime_parsing(why)));
     }
     rows
 }

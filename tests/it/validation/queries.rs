@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 
 /// A kind of parameter: what it refuses, not encoded.
-type Parameter = fn() -> Vec<(String, Violation)>;
+pub(super) type Parameter = fn() -> Vec<(String, Violation)>;
 
 fn rows(texts: &[&str], violation: &Violation) -> Vec<(String, Violation)> {
     texts
@@ -14,7 +14,7 @@ fn rows(texts: &[&str], violation: &Violation) -> Vec<(String, Violation)> {
         .collect()
 }
 
-fn positive() -> Vec<(String, Violation)> {
+pub(super) fn positive() -> Vec<(String, Violation)> {
     let mut all = rows(
         &["0", "-1", "-0", "+0", "0.0", "-9223372036854775809"],
         &greater_than_0(),
@@ -36,14 +36,27 @@ fn id() -> Vec<(String, Violation)> {
     all
 }
 
+fn workspace_id() -> Vec<(String, Violation)> {
+    let of_workspace = |(text, violation)| (text, of_workspace(violation));
+    id().into_iter().map(of_workspace).collect()
+}
+
 fn time() -> Vec<(String, Violation)> {
     let naive = ["2026-01-31T12:00:00", "2026-01-31 12:00:00", "2026-01-31"];
     let mut all = rows(&naive, &timezone_aware());
     let short = datetime_parsing("input is too short");
     all.extend(rows(&["", "now", "12:00Z"], &short));
     let unlike = datetime_parsing("input is not like 2026-01-31T12:00:00Z");
-    let garbage = ["1700000000", "yesterday at noon", "2026-13-01T00:00:00Z"];
+    let garbage = [
+        "yesterday at noon",
+        "2026-13-01T00:00:00Z",
+        "2026-01-31x12:00:00Z",
+        "1700000000000000",
+        "17e8 seconds",
+        "202601311200",
+    ];
     all.extend(rows(&garbage, &unlike));
+    all.extend(rows(&["2026", "20260131", "1e9"], &short));
     all
 }
 
@@ -70,15 +83,15 @@ fn text() -> Vec<(String, Violation)> {
 }
 
 /// A list's path and its parameters; `true`: it may be repeated.
-type List = (&'static str, Vec<(&'static str, bool, Parameter)>);
+pub(super) type List = (&'static str, Vec<(&'static str, bool, Parameter)>);
 
 /// Every list.
-fn lists() -> Vec<List> {
+pub(super) fn lists() -> Vec<List> {
     vec![
         (
             "/api/webhooks/endpoints",
             vec![
-                ("workspace_id", true, id as Parameter),
+                ("workspace_id", true, workspace_id as Parameter),
                 ("url", false, text),
             ],
         ),
@@ -87,7 +100,8 @@ fn lists() -> Vec<List> {
             vec![
                 ("endpoint_id", true, id),
                 ("event_id", false, id),
-                ("workspace_id", true, id),
+                ("message_id", true, id),
+                ("workspace_id", true, workspace_id),
                 ("event_type", true, text),
                 ("start_timestamp", false, time),
                 ("end_timestamp", false, time),
@@ -100,7 +114,8 @@ fn lists() -> Vec<List> {
             "/api/webhooks/events",
             vec![
                 ("endpoint_id", true, id),
-                ("workspace_id", true, id),
+                ("message_id", true, id),
+                ("workspace_id", true, workspace_id),
                 ("event_type", true, text),
                 ("status", true, status),
                 ("start_timestamp", false, time),
@@ -111,12 +126,12 @@ fn lists() -> Vec<List> {
         ("/api/workspaces", vec![]),
         (
             "/api/workspace-access-tokens",
-            vec![("workspace_id", true, id)],
+            vec![("workspace_id", true, workspace_id)],
         ),
     ]
 }
 
-fn encoded(text: &str) -> String {
+pub(super) fn encoded(text: &str) -> String {
     use std::fmt::Write;
     text.bytes().fold(String::new(), |mut all, byte| {
         if byte.is_ascii_alphanumeric() {
@@ -214,6 +229,11 @@ fn every_id_in_a_path_says_what_is_wrong_with_it() {
             let path = format!("/api{}", route.path.replace("{id}", text));
             let body = (route.method == "PATCH").then_some(&b"{}"[..]);
             let answer = send(&app, &app.admin, route.method.as_str(), &path, body);
+            let violation = if route.path.starts_with("/workspaces/") {
+                of_workspace(violation)
+            } else {
+                violation
+            };
             let expected = problem(&violation, json!(["path", "id"]), json!(text));
             assert_problems(&answer, &[expected], &path);
         }
@@ -244,6 +264,8 @@ fn parameters_of_lists_are_accepted_in_every_spelling() {
         "/api/webhooks/deliveries?end_timestamp=9999-12-31T23:59:59.999999999-23:59",
         "/api/webhooks/deliveries?start_timestamp=2026-01-31T12:00:00+02:00",
         "/api/webhooks/deliveries?start_timestamp=2026-01-31%2012:00:00%2B0200",
+        "/api/webhooks/deliveries?start_timestamp=1700000000&end_timestamp=1800000000.123",
+        "/api/webhooks/events?start_timestamp=0&end_timestamp=1700000000123",
         "/api/webhooks/events?query=%00&status=failed&status=failed",
     ] {
         let list = app.get(path).expect(200);

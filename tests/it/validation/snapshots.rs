@@ -199,7 +199,7 @@ fn refusals_for_several_reasons_have_these_words() {
     422
     {"detail":[
     {"ctx":{"error":"invalid character: expected an optional prefix of `urn:uuid:` followed by [0-9a-fA-F-], found `x` at 1"},"input":"x","loc":["path","id"],"msg":"Input should be a valid UUID, invalid character: expected an optional prefix of `urn:uuid:` followed by [0-9a-fA-F-], found `x` at 1","type":"uuid_parsing"},
-    {"ctx":{"expected_schemes":"'https'"},"input":"http://a.example","loc":["body","url"],"msg":"URL scheme should be 'https'","type":"url_scheme"},
+    {"ctx":{"expected_schemes":"'https'","setting":"--allow-http"},"input":"http://a.example","loc":["body","url"],"msg":"URL scheme should be 'https'","type":"url_scheme"},
     {"ctx":{"min_length":32},"input":"**********","loc":["body","secret"],"msg":"String should have at least 32 characters","type":"string_too_short"},
     {"ctx":{"expected":"'raw', 'discord' or 'slack'"},"input":5,"loc":["body","format"],"msg":"Input should be 'raw', 'discord' or 'slack'","type":"enum"},
     {"ctx":{"pattern":"^(?=.{1,128}$)(\\*|[a-zA-Z0-9_-]+(\\.[a-zA-Z0-9_-]+)*(\\.\\*)?)$"},"input":"a b","loc":["body","events",1],"msg":"String should match pattern '^(?=.{1,128}$)(\\*|[a-zA-Z0-9_-]+(\\.[a-zA-Z0-9_-]+)*(\\.\\*)?)$'","type":"string_pattern_mismatch"},
@@ -246,7 +246,7 @@ fn refusals_for_several_reasons_have_these_words() {
     assert_snapshot!(shown(&app.post(url, &app.admin, &body)), @r#"
     422
     {"detail":[
-    {"ctx":{"error":"the address 169.254.169.254 is not allowed: cloud metadata service; use a public address, or have the operator allow this network"},"input":"https://169.254.169.254/latest","loc":["body","url"],"msg":"Value error, the address 169.254.169.254 is not allowed: cloud metadata service; use a public address, or have the operator allow this network","type":"value_error"}],"error":"RequestValidationError"}
+    {"ctx":{"error":"the address 169.254.169.254 is not allowed: cloud metadata service; use a public address, or have the operator allow this network","setting":"--allow-network"},"input":"https://169.254.169.254/latest","loc":["body","url"],"msg":"Value error, the address 169.254.169.254 is not allowed: cloud metadata service; use a public address, or have the operator allow this network","type":"value_error"}],"error":"RequestValidationError"}
     "#);
 }
 

@@ -9,13 +9,28 @@
 //! module saw an end too early, client and server would wait for each other forever. actix-http itself
 //! rejects nearly all such requests, and closes the connection. It accepts those that pad a length with
 //! dozens of spaces or zeros, and those whose body lasts as long as the connection.
+//!
+//! A request to speak another protocol on the connection (`Upgrade`) is changed so that actix-http does not
+//! see it. A server may ignore such a request (RFC 9110, section 7.8), and this one speaks only HTTP/1.1. But
+//! after `Upgrade: websocket`, actix-http takes all further bytes of the connection for the body, even if the
+//! request has a length, so the body never ended. And after `Connection: upgrade`, it claims in the response
+//! that the protocol changes, and closes the connection.
 
 /// The bytes of a line that are kept: enough for the longest line about the body, which is `content-length`
 /// with twenty digits and some space.
 const START_MAX_BYTES: usize = 64;
 
-/// The value of `upgrade` with which actix-http takes all that follows for the body.
-const WEBSOCKET: &[u8] = b"websocket";
+/// The beginning of a field that asks for another protocol.
+const UPGRADE: &[u8] = b"upgrade:";
+
+/// The beginning of the field with the options of the connection.
+const CONNECTION: &[u8] = b"connection:";
+
+/// The option of a connection on which another protocol is asked for.
+const UPGRADE_OPTION: &[u8] = b"upgrade";
+
+/// The byte that makes another name of the name of a protocol or an option.
+const CHANGED: u8 = b'x';
 
 /// The boundary of one request, as its bytes arrive.
 #[derive(Debug, Default)]
@@ -50,17 +65,16 @@ enum Part {
 struct Framing {
     length: Option<u64>,
     chunked: bool,
-    websocket: bool,
     connect: bool,
 }
 
 impl Boundary {
-    /// Reads `bytes`. Returns how many of them belong to the request: all, unless it ends before; none if it
-    /// had ended already.
-    pub(crate) fn follow(&mut self, bytes: &[u8]) -> usize {
+    /// Reads `bytes`, and changes requests for another protocol in them. Returns how many of them belong to the
+    /// request: all, unless it ends before; none if it had ended already.
+    pub(crate) fn follow(&mut self, bytes: &mut [u8]) -> usize {
         let mut at = 0;
         while at < bytes.len() {
-            let rest = &bytes[at..];
+            let rest = &mut bytes[at..];
             match self.part {
                 Part::Over => return at,
                 Part::Lost => return bytes.len(),
@@ -79,12 +93,13 @@ impl Boundary {
                 | Part::ChunkSize
                 | Part::Trailer
                 | Part::TrailerGoesOn => {
-                    let Some(end) = rest.iter().position(|&byte| byte == b'\n') else {
-                        self.line.push(rest);
+                    let end = rest.iter().position(|&byte| byte == b'\n');
+                    let length = end.unwrap_or(rest.len());
+                    self.line_goes_on(&mut rest[..length]);
+                    if end.is_none() {
                         return bytes.len();
-                    };
-                    self.line.push(&rest[..end]);
-                    at += end + 1;
+                    }
+                    at += length + 1;
                     self.part = self.after_line().unwrap_or(Part::Lost);
                     self.line = HeaderLine::default();
                 }
@@ -116,6 +131,27 @@ impl Boundary {
     /// Gives the boundary up as lost.
     pub(crate) fn lose(&mut self) {
         self.part = Part::Lost;
+    }
+
+    /// Reads bytes of a line without its LF. Earlier bytes of the line may have been handed on already.
+    fn line_goes_on(&mut self, bytes: &mut [u8]) {
+        let before = self.line.length;
+        self.line.push(bytes);
+        if self.part != Part::Field {
+            return;
+        }
+        if self.line.begins(UPGRADE) {
+            let first = UPGRADE.len().checked_sub(before);
+            if let Some(first) = first.and_then(|at| bytes.get_mut(at))
+                && *first != b'\r'
+            {
+                *first = CHANGED;
+            }
+        } else if self.line.begins(CONNECTION)
+            && let Some(value) = bytes.get_mut(CONNECTION.len().saturating_sub(before)..)
+        {
+            self.line.change_option(value);
+        }
     }
 
     /// Returns the part after the line that has just ended; `None` if that is in doubt.
@@ -164,9 +200,6 @@ impl Framing {
             let is_known = value.eq_ignore_ascii_case(b"chunked") && line.is_whole();
             (is_known && !self.chunked).then_some(())?;
             self.chunked = true;
-        } else if is(b"upgrade") {
-            let may_come = !line.is_whole() && value.len() < WEBSOCKET.len();
-            self.websocket |= value.eq_ignore_ascii_case(WEBSOCKET) || may_come;
         }
         Some(())
     }
@@ -176,7 +209,6 @@ impl Framing {
         match (self.chunked, self.length) {
             (true, Some(_)) => None,
             (true, None) => Some(Part::ChunkSize),
-            _ if self.websocket => None,
             (false, None | Some(0)) if self.connect => None,
             (false, None | Some(0)) => Some(Part::Over),
             (false, Some(length)) => Some(Part::Body(length)),
@@ -190,6 +222,8 @@ struct HeaderLine {
     start: [u8; START_MAX_BYTES],
     length: usize,
     last: u8,
+    /// The bytes at the end that are the beginning of [`UPGRADE_OPTION`].
+    option: usize,
 }
 
 impl Default for HeaderLine {
@@ -198,6 +232,7 @@ impl Default for HeaderLine {
             start: [0; START_MAX_BYTES],
             length: 0,
             last: 0,
+            option: 0,
         }
     }
 }
@@ -213,6 +248,29 @@ impl HeaderLine {
         }
         self.length = self.length.saturating_add(bytes.len());
         self.last = last;
+    }
+
+    /// Reports whether the line begins with `text`, in any case.
+    fn begins(&self, text: &[u8]) -> bool {
+        let start = self.start.get(..text.len().min(self.length));
+        start.is_some_and(|start| start.eq_ignore_ascii_case(text))
+    }
+
+    /// Changes the last letter of each [`UPGRADE_OPTION`] in the value of `connection`.
+    fn change_option(&mut self, value: &mut [u8]) {
+        for byte in value {
+            if !byte.eq_ignore_ascii_case(&UPGRADE_OPTION[self.option]) {
+                self.option = 0;
+            }
+            // The first letter occurs only once.
+            if byte.eq_ignore_ascii_case(&UPGRADE_OPTION[self.option]) {
+                self.option += 1;
+            }
+            if self.option == UPGRADE_OPTION.len() {
+                *byte = CHANGED;
+                self.option = 0;
+            }
+        }
     }
 
     fn is_whole(&self) -> bool {

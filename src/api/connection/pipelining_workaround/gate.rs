@@ -9,7 +9,7 @@
 //! a request announced its length, the gate holds nothing later either, because actix-http drops what it
 //! reads from then on, and closes the connection.
 
-use actix_web::web::Bytes;
+use actix_web::web::BytesMut;
 
 use super::boundary::Boundary;
 
@@ -22,7 +22,7 @@ pub(crate) struct PipelineGate {
     boundary: Boundary,
     response: ResponseState,
     /// The bytes after a request that has no complete response yet: the rest of one read.
-    held: Bytes,
+    held: BytesMut,
     /// True if actix-http reads and drops all further bytes of the connection.
     drains_all: bool,
 }
@@ -45,9 +45,9 @@ impl Default for ResponseState {
 }
 
 impl PipelineGate {
-    /// Returns how many of the next `bytes` actix-http may get: none if a complete request waits for its
-    /// response.
-    pub(crate) fn admit(&mut self, bytes: &[u8]) -> usize {
+    /// Returns how many of the next `bytes` actix-http may get, and prepares them for it: none if a complete
+    /// request waits for its response.
+    pub(crate) fn admit(&mut self, bytes: &mut [u8]) -> usize {
         let mut admitted = 0;
         while admitted < bytes.len() {
             if self.boundary.is_over() {
@@ -57,14 +57,14 @@ impl PipelineGate {
                 self.boundary = Boundary::default();
                 self.response = ResponseState::default();
             }
-            admitted += self.boundary.follow(&bytes[admitted..]);
+            admitted += self.boundary.follow(&mut bytes[admitted..]);
         }
         admitted
     }
 
     /// Keeps bytes that were not admitted.
     pub(crate) fn hold(&mut self, bytes: &[u8]) {
-        self.held = Bytes::copy_from_slice(bytes);
+        self.held = BytesMut::from(bytes);
     }
 
     /// Reports whether bytes are held back.
@@ -73,9 +73,10 @@ impl PipelineGate {
     }
 
     /// Returns the bytes held back that actix-http may get now, at most `room` bytes.
-    pub(crate) fn held(&mut self, room: usize) -> Bytes {
+    pub(crate) fn held(&mut self, room: usize) -> BytesMut {
         let mut held = std::mem::take(&mut self.held);
-        let admitted = self.admit(&held[..room.min(held.len())]);
+        let room = room.min(held.len());
+        let admitted = self.admit(&mut held[..room]);
         let now = held.split_to(admitted);
         self.held = held;
         now

@@ -1,5 +1,7 @@
 //! The readers of points in time.
 
+mod unix_time;
+
 use std::borrow::Cow;
 
 use super::super::{FieldContext, InputValue, Violation};
@@ -9,36 +11,50 @@ use crate::domain::clock::{Timestamp, TimestampProblem};
 /// The greatest length of a text that is parsed as a time, in bytes.
 const TIME_MAX: usize = 64;
 
-/// Reads a point in time.
+/// Reads a point in time: RFC 3339 or a common variant of it, or, in the query string, also a Unix time.
 pub(crate) fn time(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Option<Timestamp> {
+    if let InputValue::Text(text) = value
+        && let Some(time) = unix_time::parse(text)
+    {
+        return Some(time);
+    }
+    read(value, context, |text| {
+        Timestamp::parse(&with_plus(value, text))
+    })
+}
+
+fn read<T>(
+    value: InputValue<'_>,
+    context: &mut FieldContext<'_>,
+    parse: impl FnOnce(&str) -> Result<T, TimestampProblem>,
+) -> Option<T> {
     let text = text_or(value, context, Violation::DatetimeType)?;
-    let problem = if text.len() > TIME_MAX {
-        TimestampProblem::Unreadable
+    let parsed = if text.len() > TIME_MAX {
+        Err(TimestampProblem::Unreadable)
     } else {
-        match Timestamp::parse(&with_plus(value, &text)) {
-            Ok(time) => return Some(time),
-            Err(problem) => problem,
-        }
+        parse(&text)
     };
-    let violation = match problem {
-        TimestampProblem::NoZone => Violation::TimezoneAware,
-        TimestampProblem::Unreadable if text.trim().len() < 10 => {
+    let violation = match parsed {
+        Ok(parsed) => return Some(parsed),
+        Err(TimestampProblem::NoZone) => Violation::TimezoneAware,
+        Err(TimestampProblem::Refused(why)) => Violation::DatetimeParsing(why),
+        Err(TimestampProblem::Unreadable) if text.trim().len() < 10 => {
             Violation::DatetimeParsing("input is too short")
         }
-        TimestampProblem::Unreadable => {
+        Err(TimestampProblem::Unreadable) => {
             Violation::DatetimeParsing("input is not like 2026-01-31T12:00:00Z")
         }
     };
     context.refuse(value, violation)
 }
 
-/// Reads a point in time, and returns it as the client wrote it.
-pub(crate) fn time_as_sent(
+/// Reads a producer's time, and returns it in a spelling that receivers can read, with the producer's offset
+/// and fraction.
+pub(crate) fn producers_time(
     value: InputValue<'_>,
     context: &mut FieldContext<'_>,
 ) -> Option<String> {
-    time(value, context)?;
-    value.text()?.ok().map(Cow::into_owned)
+    read(value, context, Timestamp::respell)
 }
 
 /// Returns the text with a plus sign before the zone where the query string has a space. A plus sign in a

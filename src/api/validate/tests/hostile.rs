@@ -23,7 +23,7 @@ fn exercise(path: &str, query: &str, body: &str) -> String {
         let _ = input.optional(name, read::scopes);
         let _ = input.optional(name, read::boolean);
         let _ = input.optional(name, read::lifetime);
-        let _ = input.optional(name, read::time_as_sent);
+        let _ = input.optional(name, read::producers_time);
         let _ = input.optional(name, read::event_type);
         let _ = input.optional(name, read::workspace_name);
         let _ = input.optional(name, read::comment);

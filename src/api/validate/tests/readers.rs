@@ -42,7 +42,10 @@ fn a_url_that_cannot_be_used_says_why() {
         "Value error, the address 127.0.0.1 is not allowed: loopback (RFC 1122); use a public \
          address, or have the operator allow this network",
         {"error": "the address 127.0.0.1 is not allowed: loopback (RFC 1122); use a public \
-                   address, or have the operator allow this network"});
+                   address, or have the operator allow this network",
+         "setting": "--allow-network"});
+    refuses!(url, "url": "\"http://a.example\"", "url_scheme", "URL scheme should be 'https'",
+        {"expected_schemes": "'https'", "setting": "--allow-http"});
     let with_http = NetworkPolicy {
         allow_http: true,
         ..NetworkPolicy::default()
@@ -171,16 +174,26 @@ fn an_id_is_a_uuid_of_version_4_in_any_spelling() {
 
 #[test]
 fn a_time_needs_a_zone_and_a_plus_sign_may_be_a_space() {
-    for good in ["2026-01-31T12:00:00Z", "2026-01-31 12:00:00.5+02:00"] {
-        let sent = accepts(&format!("\"{good}\""), read::time_as_sent);
-        assert_eq!(sent, good, "kept as sent");
+    for (sent, passed_on) in [
+        ("2026-01-31T12:00:00Z", "2026-01-31T12:00:00Z"),
+        (
+            "2026-01-31 12:00:00.50+0200",
+            "2026-01-31T12:00:00.50+02:00",
+        ),
+    ] {
+        let time = accepts(&format!("\"{sent}\""), read::producers_time);
+        assert_eq!(time, passed_on);
     }
-    refuses!(read::time_as_sent, "timestamp": "\"2026-01-31T12:00:00\"", "timezone_aware",
+    refuses!(read::producers_time, "timestamp": "\"0000-01-01T00:00:00Z\"",
+        "datetime_from_date_parsing",
+        "Input should be a valid datetime or date, the year must not be 0000",
+        {"error": "the year must not be 0000"});
+    refuses!(read::producers_time, "timestamp": "\"2026-01-31T12:00:00\"", "timezone_aware",
         "Input should have timezone info", null);
-    refuses!(read::time_as_sent, "timestamp": "\"soon\"", "datetime_from_date_parsing",
+    refuses!(read::producers_time, "timestamp": "\"soon\"", "datetime_from_date_parsing",
         "Input should be a valid datetime or date, input is too short",
         {"error": "input is too short"});
-    refuses!(read::time_as_sent, "timestamp": "1700000000", "datetime_type",
+    refuses!(read::producers_time, "timestamp": "1700000000", "datetime_type",
         "Input should be a valid datetime", null);
     let long = format!("\"2026-01-31T12:00:00.{}Z\"", "0".repeat(100));
     assert_eq!(

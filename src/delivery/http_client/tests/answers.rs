@@ -1,6 +1,7 @@
 //! Tests of answers: those that count, and those that are failures.
 
 use super::*;
+use crate::domain::endpoint_url::MAX_URL_BYTES;
 
 #[test]
 fn the_request_as_sent() {
@@ -26,6 +27,39 @@ fn the_request_as_sent() {
         ]
     );
     assert_eq!(request.body, r#"{"type":"a"}"#);
+}
+
+#[test]
+fn a_request_target_has_no_character_that_rfc_3986_forbids() {
+    let receiver = Receiver::answering(OK);
+    for (sent, target) in [
+        ("/a|b[c]^d", "/a%7Cb%5Bc%5D%5Ed"),
+        (r"/?{q}=|^`\x", "/?%7Bq%7D=%7C%5E%60%5Cx"),
+        ("/%2F%7C%zz%2f+?a%20b=%7b", "/%2F%7C%zz%2f+?a%20b=%7b"),
+        ("/a?b#{c}", "/a?b"),
+        ("?{", "/?%7B"),
+    ] {
+        let url = format!("http://{}{sent}", receiver.address);
+        let answer = post(&open_client(), &url);
+        assert_eq!(answer.map(|response| response.code), Ok(200), "{url}");
+        let head = receiver.request().head;
+        let line = head.lines().next().expect("a request line");
+        assert_eq!(line, format!("POST {target} HTTP/1.1"), "{url}");
+    }
+}
+
+#[test]
+fn the_longest_url_can_be_requested_also_if_all_of_it_is_encoded() {
+    let receiver = Receiver::answering(OK);
+    let url = format!("http://{}/{}", receiver.address, "|".repeat(MAX_URL_BYTES));
+    assert!(post(&open_client(), &url).is_ok());
+    let encoded = "%7C".repeat(MAX_URL_BYTES);
+    assert!(
+        receiver
+            .request()
+            .head
+            .starts_with(&format!("POST /{encoded} "))
+    );
 }
 
 #[test]
@@ -114,14 +148,18 @@ fn a_body_without_length_ends_with_the_connection() {
 
 #[test]
 fn redirects_are_answers() {
-    for head in [
-        "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:PORT/\r\ncontent-length: 5\r\n\r\nmoved",
-        "HTTP/1.1 302 Found\r\ncontent-length: 5\r\n\r\nmoved",
-        "HTTP/1.1 307 Temporary Redirect\r\nlocation: ::::\r\ncontent-length: 5\r\n\r\nmoved",
-        "HTTP/1.1 308 Permanent Redirect\r\nlocation: /other\r\ncontent-length: 5\r\n\r\nmoved",
+    for (status, location) in [
+        ("302 Found", Some("http://127.0.0.1:PORT/")),
+        ("302 Found", None),
+        ("307 Temporary Redirect", Some("::::")),
+        ("308 Permanent Redirect", Some("/other")),
+        ("308 Permanent Redirect", Some("/\u{e4}")),
     ] {
         let target = Untouched::new();
-        let answer = head.replace("PORT", &target.port().to_string());
+        let location = location.map(|it| it.replace("PORT", &target.port().to_string()));
+        let header =
+            (location.as_deref()).map_or(String::new(), |it| format!("location: {it}\r\n"));
+        let answer = format!("HTTP/1.1 {status}\r\n{header}content-length: 5\r\n\r\nmoved");
         let receiver = Receiver::start(move |conversation| {
             while conversation.request().is_some() {
                 conversation.send(&answer);
@@ -130,6 +168,7 @@ fn redirects_are_answers() {
         let response = post(&open_client(), &receiver.url()).expect("an answer");
         assert_eq!(response.code / 100, 3);
         assert_eq!(response.body, "moved");
+        assert_eq!(response.location, location);
         assert_eq!(receiver.waiting_requests(), 1);
         target.assert_untouched();
     }
@@ -164,7 +203,7 @@ fn nonsense_is_a_protocol_failure() {
         "HTTP/9.9 200 OK\r\n\r\n",
         "HTTP/1.1 200 OK\r\ncontent-length: many\r\n\r\n",
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nnot a length\r\n",
-        "HTTP/1.1 200 OK\r\nno colon here\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length 2\r\n\r\n",
     ] {
         let receiver = Receiver::answering(nonsense);
         let failure = failure(&open_client(), &receiver.url());

@@ -190,6 +190,7 @@ impl Tables {
         let events = in_scope.map(|seq| self.event(*seq));
         let shown = events.filter(|event| {
             any_of(&filter.statuses, &event.status)
+                && any_of(&filter.messages, &event.message_id)
                 && is_between(event.created_at, filter.after, filter.before)
         });
         paged(shown, page)
@@ -209,6 +210,7 @@ impl Tables {
         let shown = deliveries.filter(|delivery| {
             let hundreds = delivery.http_code.map(|code| code / 100);
             filter.event.is_none_or(|id| delivery.event.id == id)
+                && any_of(&filter.messages, &delivery.event.message_id)
                 && filter.succeeded.is_none_or(|it| delivery.succeeded == it)
                 && (filter.code_class).is_none_or(|it| hundreds == Some(it.hundreds()))
                 && is_between(delivery.created_at, filter.after, filter.before)

@@ -310,6 +310,11 @@ impl Tables {
         notices
     }
 
+    pub(super) fn has_message(&self, visibility: Visibility, id: Uuid) -> bool {
+        let mut messages = self.messages.iter().map(|row| &row.message);
+        messages.any(|it| it.id == id && visibility.includes(it.workspace_id))
+    }
+
     /// Returns the message that was published with the same idempotency key, if the key still counts.
     fn earlier(&self, new: &NewMessage, now: Timestamp) -> Result<Option<Message>, StoreError> {
         let Some(Idempotency { key, fingerprint }) = &new.idempotency else {

@@ -29,6 +29,7 @@ mod deliveries;
 mod endpoints;
 mod events;
 mod merge;
+mod messages;
 mod payload;
 mod plan;
 mod query;
@@ -40,6 +41,7 @@ mod statement;
 mod statuses;
 mod time_range;
 mod totals;
+mod waiting;
 
 #[cfg(test)]
 mod tests;
@@ -47,6 +49,7 @@ mod tests;
 pub(crate) use self::deliveries::list_deliveries;
 pub(crate) use self::endpoints::list_endpoints;
 pub(crate) use self::events::{find_event, list_events};
+pub(crate) use self::messages::has_message;
 pub(crate) use self::payload::read_payload;
 pub(crate) use self::rows::{deliveries, endpoints, events};
 pub(crate) use self::search::install;

@@ -213,6 +213,10 @@ impl Store for SqliteStore {
         self.read_one(|connection| reads::lists::find_event(connection, visibility, id, bytes))
     }
 
+    fn has_message(&self, visibility: Visibility, id: Uuid) -> Result<bool, StoreError> {
+        self.read(|connection| Ok(reads::lists::has_message(connection, visibility, id)?))
+    }
+
     fn read_payload(
         &self,
         payload: LongPayload,

@@ -97,7 +97,7 @@ pub(super) const TEXTS: [&str; 34] = [
 ];
 
 /// Fields beside those that a request needs; a line each.
-pub(super) const FIELDS: [&str; 34] = [
+pub(super) const FIELDS: [&str; 35] = [
     "x-long: AAAA",
     "content-type: application/json; charset=utf-16",
     "content-type: application/x-www-form-urlencoded",
@@ -114,6 +114,7 @@ pub(super) const FIELDS: [&str; 34] = [
     "expect: 100-continue",
     "expect: something",
     "upgrade: h2c",
+    "upgrade: websocket",
     "connection: upgrade",
     "connection: keep-alive, close",
     "connection: authorization, host",

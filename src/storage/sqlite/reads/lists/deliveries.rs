@@ -1,8 +1,11 @@
 //! The list of deliveries.
 
+use std::cmp::Reverse;
+
 use rusqlite::{Connection, OptionalExtension, Row};
 use uuid::Uuid;
 
+use super::messages;
 use super::plan::ScanPlan;
 use super::query::{Found, Pattern, Query};
 use super::rows;
@@ -73,6 +76,10 @@ fn find(connection: &Connection, filter: &DeliveryFilter, page: Page) -> rusqlit
         result,
         interval: Interval::new(filter.after, filter.before),
     };
+    if !filter.messages.is_empty() {
+        let (ids, event) = (&filter.messages, filter.event);
+        return selection.of_messages(connection, ids, event, query.as_ref(), page);
+    }
     match (filter.event, query) {
         (Some(event), query) => selection.of_event(connection, event, query.as_ref(), page),
         (None, Some(Query::Id(id))) => selection.with_id(connection, id, page),
@@ -210,16 +217,48 @@ impl Selection {
                 continue;
             }
             searched += 1;
-            let hit = match query {
-                None => true,
-                Some(Query::Id(id)) => row.id == *id || event == *id,
-                Some(Query::Text(pattern)) => {
-                    pattern.in_id(row.id) || pattern.in_id(event) || pattern.in_code(row.code)
-                }
-            };
-            if hit {
+            if row.is_hit(event, query) {
                 found.add(row.seq, page);
             }
+        }
+        found.searched = matches!(query, Some(Query::Text(_))).then_some(searched);
+        Ok(found)
+    }
+
+    /// Finds the deliveries of these messages, of one event if it is given.
+    fn of_messages(
+        &self,
+        connection: &Connection,
+        ids: &[Uuid],
+        event: Option<Uuid>,
+        query: Option<&Query>,
+        page: Page,
+    ) -> rusqlite::Result<Found> {
+        let sql = "SELECT d.seq, d.id, d.workspace, d.endpoint, d.type, d.succeeded, d.code, d.created_at,
+                e.id
+             FROM event e CROSS JOIN delivery d INDEXED BY delivery_by_event ON d.event = e.seq
+             WHERE e.seq >= ? AND e.seq < ?";
+        let mut hits = Vec::new();
+        let mut searched = 0;
+        let mut statement = prepare(connection, sql)?;
+        for message in messages::named(connection, &self.scope, ids)? {
+            let mut rows = statement.query([message.first, message.end])?;
+            while let Some(row) = rows.next()? {
+                let (delivery, of_event) = (Candidate::read(row)?, row.get(8)?);
+                if event.is_some_and(|event| event != of_event) || !self.includes(&delivery) {
+                    continue;
+                }
+                searched += 1;
+                if delivery.is_hit(of_event, query) {
+                    hits.push(delivery.seq);
+                }
+            }
+        }
+        // Attempts of several events took turns.
+        hits.sort_unstable_by_key(|seq| Reverse(*seq));
+        let mut found = Found::default();
+        for seq in hits {
+            found.add(seq, page);
         }
         found.searched = matches!(query, Some(Query::Text(_))).then_some(searched);
         Ok(found)
@@ -300,6 +339,17 @@ impl Candidate {
             code: row.get(6)?,
             created_at: row.get(7)?,
         })
+    }
+
+    /// Reports whether a delivery of `event` is what a query asks for.
+    fn is_hit(&self, event: Uuid, query: Option<&Query>) -> bool {
+        match query {
+            None => true,
+            Some(Query::Id(id)) => self.id == *id || event == *id,
+            Some(Query::Text(pattern)) => {
+                pattern.in_id(self.id) || pattern.in_id(event) || pattern.in_code(self.code)
+            }
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension};
 use uuid::Uuid;
 
+use super::messages;
 use super::plan::ScanPlan;
 use super::query::{Found, Pattern, Query};
 use super::rows;
@@ -14,6 +15,7 @@ use super::statuses::Statuses;
 use super::time_range::{Interval, SeqRange};
 use super::totals;
 use super::totals::Blocks;
+use super::waiting::{WaitingEndpoint, backlogs};
 use crate::domain::access::Visibility;
 use crate::domain::event::{Event, EventStatus};
 use crate::domain::event_state::EventState;
@@ -47,7 +49,8 @@ const fn partial(name: &'static str, only: &'static str) -> Index {
 macro_rules! candidates {
     ($condition:literal) => {
         concat!(
-            "SELECT e.seq, e.workspace, e.endpoint, e.type, e.state, e.run, p.skip_through, e.created_at
+            "SELECT e.seq, e.workspace, e.endpoint, e.type, e.state, e.run, p.skip_through, e.created_at,
+                    e.id, e.code
              FROM event e CROSS JOIN endpoint p ON p.n = e.endpoint
              WHERE ",
             $condition,
@@ -109,6 +112,9 @@ fn find(connection: &Connection, filter: &EventFilter, page: Page) -> rusqlite::
         statuses: Statuses::of(&filter.statuses),
         interval: Interval::new(filter.after, filter.before),
     };
+    if !filter.messages.is_empty() {
+        return selection.of_messages(connection, &filter.messages, query.as_ref(), page);
+    }
     match query {
         Some(Query::Id(id)) => selection.with_id(connection, id, page),
         Some(Query::Text(pattern)) => selection.with_text(connection, &pattern, page),
@@ -121,14 +127,6 @@ struct Selection {
     scope: Scope,
     statuses: Statuses,
     interval: Interval,
-}
-
-/// An endpoint with waiting events.
-struct WaitingEndpoint {
-    endpoint: i64,
-    skip_through: i64,
-    /// Set if some of its skipped events are not swept yet, and still have the state of waiting ones.
-    unswept: bool,
 }
 
 impl Selection {
@@ -161,7 +159,7 @@ impl Selection {
         if pending == skipped {
             return Ok(counted);
         }
-        let unswept = ScanPlan::of(self.unswept(&self.backlogs(connection)?));
+        let unswept = ScanPlan::of(self.unswept(&backlogs(connection, &self.scope)?));
         if unswept.plus.is_empty() {
             return Ok(counted);
         }
@@ -194,7 +192,7 @@ impl Selection {
             scans.extend(self.ended_in(connection, EventState::Skipped)?);
         }
         if taken(EventStatus::Skipped) || taken(EventStatus::Pending) {
-            let backlogs = self.backlogs(connection)?;
+            let backlogs = backlogs(connection, &self.scope)?;
             if taken(EventStatus::Skipped) {
                 scans.extend(self.unswept(&backlogs));
             }
@@ -217,7 +215,7 @@ impl Selection {
         if !ended.is_empty() {
             plan.plus.push(scan.among("state", &ended));
         }
-        let backlogs = self.backlogs(connection)?;
+        let backlogs = backlogs(connection, &self.scope)?;
         if self.statuses.include(EventStatus::Pending) {
             plan.plus.extend(self.pending(&backlogs));
         }
@@ -289,31 +287,6 @@ impl Selection {
         scans
     }
 
-    /// Returns the endpoints in scope that have waiting events.
-    fn backlogs(&self, connection: &Connection) -> rusqlite::Result<Vec<WaitingEndpoint>> {
-        let endpoints = match &self.scope.endpoints {
-            Some(endpoints) => endpoints.clone(),
-            None => waiting_endpoints(connection)?,
-        };
-        let sql = "SELECT n, skip_through, sweep, workspace FROM endpoint WHERE n = ?";
-        let mut statement = prepare(connection, sql)?;
-        let mut backlogs = Vec::new();
-        for endpoint in endpoints {
-            let mut rows = statement.query([endpoint])?;
-            let Some(row) = rows.next()? else { continue };
-            let workspace = row.get(3)?;
-            let workspaces = self.scope.workspaces.as_ref();
-            if workspaces.is_none_or(|workspaces| workspaces.contains(&workspace)) {
-                backlogs.push(WaitingEndpoint {
-                    endpoint: row.get(0)?,
-                    skip_through: row.get(1)?,
-                    unswept: row.get(2)?,
-                });
-            }
-        }
-        Ok(backlogs)
-    }
-
     /// Finds the event with this id, or the events of the message with this id.
     fn with_id(&self, connection: &Connection, id: Uuid, page: Page) -> rusqlite::Result<Found> {
         let by_id = candidates!("e.id = ?");
@@ -331,6 +304,39 @@ impl Selection {
                 }
             }
         }
+        Ok(found)
+    }
+
+    /// Finds the events of these messages.
+    fn of_messages(
+        &self,
+        connection: &Connection,
+        ids: &[Uuid],
+        query: Option<&Query>,
+        page: Page,
+    ) -> rusqlite::Result<Found> {
+        let mut found = Found::default();
+        let mut searched = 0;
+        let mut statement = prepare(connection, candidates!("e.seq >= ? AND e.seq < ?"))?;
+        for message in messages::named(connection, &self.scope, ids)? {
+            let mut rows = statement.query([message.first, message.end])?;
+            while let Some(row) = rows.next()? {
+                if !self.includes(row)? {
+                    continue;
+                }
+                searched += 1;
+                let id: Uuid = row.get(8)?;
+                let hit = match query {
+                    None => true,
+                    Some(Query::Id(sought)) => [id, message.id].contains(sought),
+                    Some(Query::Text(pattern)) => pattern.in_id(id) || pattern.in_code(row.get(9)?),
+                };
+                if hit {
+                    found.add(row.get(0)?, page);
+                }
+            }
+        }
+        found.searched = matches!(query, Some(Query::Text(_))).then_some(searched);
         Ok(found)
     }
 
@@ -360,39 +366,4 @@ impl Selection {
         };
         text_search.search(connection, pattern, page)
     }
-}
-
-/// The first endpoint after a number that has an event in a partial index.
-macro_rules! first_after {
-    ($index:literal, $state:ident) => {
-        concat!(
-            "SELECT min(endpoint) FROM event INDEXED BY ",
-            $index,
-            " WHERE ",
-            state_is!($state),
-            " AND endpoint > ?"
-        )
-    };
-}
-
-/// Returns the endpoints with waiting events, by stepping through the indexes from one endpoint to the next:
-/// they are fewer than all endpoints, and far fewer than their events.
-fn waiting_endpoints(connection: &Connection) -> rusqlite::Result<Vec<i64>> {
-    let mut endpoints = Vec::new();
-    for sql in [
-        first_after!("event_fresh", fresh),
-        first_after!("event_waiting", retry),
-    ] {
-        let mut statement = prepare(connection, sql)?;
-        let mut last = 0;
-        while let Some(endpoint) =
-            statement.query_row([last], |row| row.get::<_, Option<i64>>(0))?
-        {
-            endpoints.push(endpoint);
-            last = endpoint;
-        }
-    }
-    endpoints.sort_unstable();
-    endpoints.dedup();
-    Ok(endpoints)
 }

@@ -60,11 +60,17 @@ impl Scope {
         }))
     }
 
+    /// Reports whether rows of a workspace can be in the scope.
+    pub(crate) fn includes_workspace(&self, workspace: i64) -> bool {
+        let workspaces = self.workspaces.as_ref();
+        workspaces.is_none_or(|workspaces| workspaces.contains(&workspace))
+    }
+
     /// Reports whether a row is in the scope.
     pub(crate) fn includes(&self, workspace: i64, endpoint: i64, event_type: i64) -> bool {
         let any_of =
             |list: &Option<Vec<i64>>, n| list.as_ref().is_none_or(|list| list.contains(&n));
-        any_of(&self.workspaces, workspace)
+        self.includes_workspace(workspace)
             && any_of(&self.endpoints, endpoint)
             && any_of(&self.types, event_type)
     }

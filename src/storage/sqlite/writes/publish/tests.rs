@@ -13,6 +13,7 @@ use crate::domain::access::Visibility;
 use crate::domain::clock::ManualClock;
 use crate::domain::endpoint::{EndpointSettings, NewEndpoint};
 use crate::domain::endpoint_url::EndpointUrl;
+use crate::domain::event_type::Subscription;
 use crate::domain::workspace::WorkspaceName;
 use crate::storage::sqlite::SqliteStore;
 use crate::storage::sqlite::writer::operation::operation_of;
@@ -69,10 +70,7 @@ impl PublishFixture {
         let url = EndpointUrl::from_stored("https://example.com/".to_owned());
         let new = NewEndpoint {
             workspace_id: self.workspace,
-            settings: EndpointSettings {
-                format,
-                ..EndpointSettings::raw(url)
-            },
+            settings: EndpointSettings::new(url, format, vec![Subscription::every_type()]),
         };
         self.store.create_endpoint(new).wait().unwrap().id
     }

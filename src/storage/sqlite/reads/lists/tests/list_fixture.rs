@@ -175,12 +175,16 @@ impl ListFixture {
             let fan_out = random.random_range(0..4);
             let (created_at, back) = clock.next(random, steps);
             seq += next_number(random);
+            let workspace = self.endpoints.choose(random).unwrap().workspace;
+            let own = |at: &usize| self.endpoints[*at].workspace == workspace;
+            let endpoints: Vec<usize> = (0..self.endpoints.len()).filter(own).collect();
             self.connection
                 .execute(
-                    "INSERT INTO message VALUES (?, ?, 1, ?, ?, ?, ?, NULL, ?)",
+                    "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, NULL, ?)",
                     params![
                         message,
                         message_id.as_bytes(),
+                        self.workspaces[workspace].n,
                         event_type as i64 + 1,
                         created_at,
                         seq,
@@ -201,7 +205,7 @@ impl ListFixture {
                 })
                 .collect();
             for (format, rendered) in &bodies {
-                let endpoint = random.random_range(0..self.endpoints.len());
+                let endpoint = *endpoints.choose(random).unwrap();
                 let state = EventState::ALL[random.random_range(0..5)];
                 let of_the_format = |it: &&(i64, Option<String>)| it.0 == *format && it.1.is_some();
                 let shared = match format {

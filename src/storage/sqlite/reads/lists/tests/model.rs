@@ -185,6 +185,7 @@ fn delivery_matches(fixture: &ListFixture, row: &DeliveryRow, filter: &DeliveryF
         && any_of(&filter.endpoints, &endpoint.id)
         && any_of(&filter.event_types, &TYPES[event.event_type].to_owned())
         && filter.event.is_none_or(|id| id == event.id)
+        && any_of(&filter.messages, &event.message_id)
         && filter
             .after
             .is_none_or(|time| row.created_at > time.micros())
@@ -207,6 +208,7 @@ fn event_matches(fixture: &ListFixture, row: &EventRow, filter: &EventFilter) ->
         && any_of(&filter.endpoints, &endpoint.id)
         && any_of(&filter.event_types, &TYPES[row.event_type].to_owned())
         && any_of(&filter.statuses, &fixture.status(row))
+        && any_of(&filter.messages, &row.message_id)
         && filter
             .after
             .is_none_or(|time| row.created_at > time.micros())

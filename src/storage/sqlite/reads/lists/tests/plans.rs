@@ -9,7 +9,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::delivery::CodeClass;
 use crate::domain::event::EventStatus;
 use crate::storage::filter::{DeliveryFilter, EndpointFilter, EventFilter, Page};
-use crate::storage::sqlite::reads::lists::STATEMENTS;
+use crate::storage::sqlite::reads::lists::{STATEMENTS, has_message};
 
 const PAGES: [Page; 2] = [
     Page {
@@ -27,6 +27,7 @@ fn ask_everything(fixture: &ListFixture) {
     let connection = &fixture.connection;
     let own = fixture.workspaces[0].id;
     let id = fixture.events[0].id;
+    let messages = vec![fixture.events[0].message_id];
     let endpoints: Vec<_> = fixture.endpoints.iter().map(|row| row.id).collect();
     let types = TYPES.map(str::to_owned);
     let middle = Timestamp::from_micros(fixture.events[fixture.events.len() / 2].created_at);
@@ -42,6 +43,7 @@ fn ask_everything(fixture: &ListFixture) {
                 },
                 workspaces: Vec::new(),
                 endpoints: if on(1) { endpoints.clone() } else { Vec::new() },
+                messages: Vec::new(),
                 event_types: if on(2) { types.to_vec() } else { Vec::new() },
                 statuses: Vec::new(),
                 after: on(3).then(|| middle.before(std::time::Duration::from_hours(3))),
@@ -58,6 +60,11 @@ fn ask_everything(fixture: &ListFixture) {
                 for page in PAGES {
                     list_events(connection, &filter, page).unwrap();
                 }
+                let filter = EventFilter {
+                    messages: messages.clone(),
+                    ..filter
+                };
+                list_events(connection, &filter, PAGES[0]).unwrap();
             }
             for succeeded in [None, Some(true), Some(false)] {
                 for class in [None, Some(CodeClass::Success), Some(CodeClass::ClientError)] {
@@ -67,6 +74,7 @@ fn ask_everything(fixture: &ListFixture) {
                             workspaces: Vec::new(),
                             endpoints: shared.endpoints.clone(),
                             event,
+                            messages: Vec::new(),
                             event_types: shared.event_types.clone(),
                             after: shared.after,
                             before: shared.before,
@@ -77,6 +85,11 @@ fn ask_everything(fixture: &ListFixture) {
                         for page in PAGES {
                             list_deliveries(connection, &filter, page).unwrap();
                         }
+                        let filter = DeliveryFilter {
+                            messages: messages.clone(),
+                            ..filter
+                        };
+                        list_deliveries(connection, &filter, PAGES[0]).unwrap();
                     }
                 }
             }
@@ -91,6 +104,7 @@ fn ask_everything(fixture: &ListFixture) {
         list_endpoints(connection, &filter, PAGES[0]).unwrap();
     }
     find_event(connection, Visibility::All, id).unwrap();
+    has_message(connection, Visibility::All, id).unwrap();
 }
 
 fn plan(connection: &Connection, sql: &str) -> Vec<String> {

@@ -60,6 +60,15 @@ fn some_endpoints(fixture: &ListFixture, random: &mut StdRng) -> Vec<Uuid> {
     some(random, &ids, Uuid::nil())
 }
 
+/// Returns no messages in most cases, so that most filters leave rows.
+fn some_messages(fixture: &ListFixture, random: &mut StdRng) -> Vec<Uuid> {
+    let ids: Vec<Uuid> = fixture.events.iter().map(|row| row.message_id).collect();
+    if ids.is_empty() || maybe(random, 3).is_none() {
+        return Vec::new();
+    }
+    some(random, &ids, Uuid::nil())
+}
+
 fn random_time(random: &mut StdRng, times: &[i64]) -> Option<Timestamp> {
     let time = match random.random_range(0..12) {
         0..6 => return None,
@@ -111,6 +120,7 @@ pub(super) fn delivery_filter(fixture: &ListFixture, random: &mut StdRng) -> Del
         workspaces: some_workspaces(fixture, random),
         endpoints: some_endpoints(fixture, random),
         event: maybe(random, 8).map(|()| ids.choose(random).copied().unwrap_or_default()),
+        messages: some_messages(fixture, random),
         event_types: some(random, &TYPES.map(str::to_owned), "none".to_owned()),
         after: random_time(random, &times),
         before: random_time(random, &times),
@@ -129,6 +139,7 @@ pub(super) fn event_filter(fixture: &ListFixture, random: &mut StdRng) -> EventF
         visibility: random_visibility(fixture, random),
         workspaces: some_workspaces(fixture, random),
         endpoints: some_endpoints(fixture, random),
+        messages: some_messages(fixture, random),
         event_types: some(random, &TYPES.map(str::to_owned), "none".to_owned()),
         statuses: (0..random.random_range(0..4))
             .map(|_| *EventStatus::ALL.choose(random).unwrap())
