@@ -54,7 +54,7 @@ pub struct AppSettings {
 #[derive(Debug, Error)]
 pub enum AppError {
     /// Another program has the port, or the address is not this machine's.
-    #[error("cannot listen on {addr}: {source}")]
+    #[error("cannot listen on {addr} (--listen): {source}")]
     Listen {
         /// The address of the setting.
         addr: SocketAddr,
@@ -65,7 +65,7 @@ pub enum AppError {
     #[error(transparent)]
     Database(#[from] OpenError),
     /// The file of certificates to trust cannot be read.
-    #[error("cannot read --ca-file {path}: {source}")]
+    #[error("cannot read {path} (--ca-file, HOOKPOST_CA_FILE): {source}")]
     CaFile {
         /// The file.
         path: PathBuf,
@@ -143,7 +143,9 @@ impl Application {
                 return Err(AppError::Server(error));
             }
         };
-        tracing::info!(%addr, database = %settings.storage.database.display(), "started");
+        let version = env!("CARGO_PKG_VERSION");
+        let database = settings.storage.database.display();
+        tracing::info!(%addr, %database, version, "started");
         Ok(Self {
             addr,
             store,

@@ -17,6 +17,9 @@ mod serve;
 mod signal;
 mod table;
 mod token;
+mod token_command;
+mod variables;
+mod welcome;
 mod workspace;
 
 pub use self::command_line::{command, run};

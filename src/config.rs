@@ -34,7 +34,8 @@ pub const LISTEN: &str = "127.0.0.1:8080";
 #[derive(Args, Clone, Debug)]
 pub struct ApiSettings {
     /// The address and port of the API. Port 0 takes a free one.
-    #[arg(long, env = "HOOKPOST_LISTEN", value_name = "ADDR:PORT", default_value = LISTEN)]
+    #[arg(long, env = "HOOKPOST_LISTEN", value_name = "ADDR:PORT", default_value = LISTEN,
+          value_parser = parse_listen)]
     pub listen: SocketAddr,
 
     /// Origin of web pages that may call the API (repeatable); `*` allows all. Credentials are never allowed.
@@ -236,6 +237,15 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         Some(millis) if millis <= century => Ok(Duration::from_millis(millis)),
         _ => Err("longer than 100 years".to_owned()),
     }
+}
+
+/// Reads an IP address with a port.
+///
+/// # Errors
+/// A text that names the accepted form.
+pub fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+    let addr = text.trim().parse();
+    addr.map_err(|_| format!("expected ADDR:PORT, such as {LISTEN}"))
 }
 
 /// Reads `*` or an origin as browsers send it (RFC 6454, section 6.1).

@@ -13,6 +13,7 @@ use super::openapi::OpenApi;
 use super::output::{self, ReaderGone};
 use super::serve::Serve;
 use super::token::Token;
+use super::variables::name_variables;
 use super::workspace::Workspace;
 use crate::domain::clock::SystemClock;
 use crate::fatal;
@@ -52,7 +53,10 @@ enum Command {
 pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(usage) => return output::usage(&usage),
+        Err(usage) => {
+            let args: Vec<_> = std::env::args_os().skip(1).collect();
+            return output::usage(&name_variables(usage, command(), &args));
+        }
     };
     let work = || {
         let logging = log::init(&cli.log, cli.command.default_filter());

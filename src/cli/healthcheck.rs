@@ -1,6 +1,6 @@
 //! `hookpost healthcheck`: a readiness check for the container image, which has no other HTTP client.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::bail;
@@ -8,14 +8,15 @@ use clap::Args;
 use ureq::http::{Request, StatusCode};
 use url::Url;
 
-use super::request;
-use crate::config::{LISTEN, parse_duration};
+use super::request::{self, reachable};
+use crate::config::{LISTEN, parse_duration, parse_listen};
 
 /// Ask a running server whether it is ready: exit code 0 if it is.
 #[derive(Args, Debug)]
 pub(super) struct Healthcheck {
     /// The address that the server listens on.
-    #[arg(long, env = "HOOKPOST_LISTEN", value_name = "ADDR:PORT", default_value = LISTEN)]
+    #[arg(long, env = "HOOKPOST_LISTEN", value_name = "ADDR:PORT", default_value = LISTEN,
+          value_parser = parse_listen)]
     listen: SocketAddr,
 
     /// Ask this server instead, such as `http://127.0.0.1:8080`.
@@ -63,31 +64,9 @@ fn target(url: &Url) -> (String, String) {
     (authority, path)
 }
 
-/// Returns the address at which this machine reaches a server that listens on `addr`. An unspecified address
-/// (`0.0.0.0` or `::`, which means every address) becomes the loopback address.
-fn reachable(addr: SocketAddr) -> SocketAddr {
-    let ip = match addr.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, addr.port())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_address_to_ask_follows_from_the_address_listened_on() {
-        for (listen, ask) in [
-            ("0.0.0.0:8080", "127.0.0.1:8080"),
-            ("[::]:1", "[::1]:1"),
-            ("10.0.0.1:2", "10.0.0.1:2"),
-        ] {
-            assert_eq!(reachable(listen.parse().unwrap()).to_string(), ask);
-        }
-    }
 
     #[test]
     fn a_url_without_a_path_means_readyz() {

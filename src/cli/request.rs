@@ -1,8 +1,9 @@
-//! HTTP requests of `healthcheck` and `dev` to a server of this program.
+//! HTTP requests of `healthcheck` and `dev` to a server of this program, and the address of such a server.
 //!
 //! The delivery engine has a client of its own, which is not used here: it refuses loopback addresses, and it
 //! needs certificates and threads before its first request.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -30,6 +31,17 @@ pub(super) fn send(
         Ok::<_, ureq::Error>((answer.status(), body))
     };
     exchange().with_context(|| format!("no answer from {}", authority.unwrap_or_default()))
+}
+
+/// Returns the address at which this machine reaches a server that listens on `addr`. An unspecified address
+/// (`0.0.0.0` or `::`, which means every address) becomes the loopback address.
+pub(super) fn reachable(addr: SocketAddr) -> SocketAddr {
+    let ip = match addr.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, addr.port())
 }
 
 fn agent(timeout: Duration) -> Agent {
@@ -93,5 +105,16 @@ mod tests {
         let request = Request::get(url).body(()).unwrap();
         let error = send(request, Duration::from_millis(50)).unwrap_err();
         assert!(format!("{error:#}").contains("timeout"), "{error:#}");
+    }
+
+    #[test]
+    fn the_address_to_ask_follows_from_the_address_listened_on() {
+        for (listen, ask) in [
+            ("0.0.0.0:8080", "127.0.0.1:8080"),
+            ("[::]:1", "[::1]:1"),
+            ("10.0.0.1:2", "10.0.0.1:2"),
+        ] {
+            assert_eq!(reachable(listen.parse().unwrap()).to_string(), ask);
+        }
     }
 }

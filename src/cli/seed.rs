@@ -7,6 +7,7 @@ use anyhow::{Context, anyhow, bail};
 use clap::Args;
 
 use super::output;
+use super::token_command::token_command;
 use crate::domain::access::{Actor, Scopes, Token, TokenKind, Visibility};
 use crate::domain::workspace::WorkspaceName;
 use crate::storage::{
@@ -18,6 +19,9 @@ use crate::storage::{
 /// read command lines.
 const ADMIN_TOKEN_VARIABLE: &str = "HOOKPOST_ADMIN_TOKEN";
 
+/// The variable of the flag `--admin-token-file`.
+const FILE_VARIABLE: &str = "HOOKPOST_ADMIN_TOKEN_FILE";
+
 /// The name of the workspace for users who need only one.
 pub(super) const DEFAULT_WORKSPACE: &str = "default";
 
@@ -27,7 +31,7 @@ pub(super) const DEFAULT_WORKSPACE: &str = "default";
 pub(super) struct SeedSettings {
     /// A file with an admin token, which is accepted until a start without it; the variable
     /// `HOOKPOST_ADMIN_TOKEN` can hold the token itself.
-    #[arg(long, env = "HOOKPOST_ADMIN_TOKEN_FILE", value_name = "FILE")]
+    #[arg(long, env = FILE_VARIABLE, value_name = "FILE")]
     admin_token_file: Option<PathBuf>,
 }
 
@@ -45,7 +49,10 @@ impl SeedSettings {
         let (text, source) = match (variable, &self.admin_token_file) {
             (None, None) => return Ok(None),
             (Some(_), Some(_)) => {
-                bail!("both {ADMIN_TOKEN_VARIABLE} and --admin-token-file are given; one will do")
+                bail!(
+                    "both {ADMIN_TOKEN_VARIABLE} and --admin-token-file ({FILE_VARIABLE}) are given; \
+                     one will do"
+                )
             }
             (Some(value), None) => {
                 let text = value.into_string();
@@ -54,13 +61,14 @@ impl SeedSettings {
             }
             (None, Some(path)) if path.to_string_lossy().contains(TokenKind::Admin.prefix()) => {
                 bail!(
-                    "--admin-token-file takes the name of a file; {ADMIN_TOKEN_VARIABLE} takes a token"
+                    "--admin-token-file ({FILE_VARIABLE}) takes the name of a file; \
+                     {ADMIN_TOKEN_VARIABLE} takes a token"
                 )
             }
             (None, Some(path)) => {
                 let source = format!("--admin-token-file {}", path.display());
                 let text = std::fs::read_to_string(path)
-                    .with_context(|| format!("cannot read {source}"))?;
+                    .with_context(|| format!("cannot read {source} ({FILE_VARIABLE})"))?;
                 (text, source)
             }
         };
@@ -77,8 +85,8 @@ fn parse_admin(text: &str) -> anyhow::Result<Token> {
     }
 }
 
-/// Makes the workspace `default` in an empty database. Without `admin`, it then also prints an admin token to
-/// a terminal, or logs the command that makes one.
+/// Makes the workspace `default` in an empty database, and logs the command that makes a token for it. Without
+/// `admin`, it then also prints an admin token to a terminal, or logs the command that makes one.
 ///
 /// From now on the server accepts `admin`, unless it was revoked. The admin token of earlier settings ends if
 /// the settings no longer have it.
@@ -91,7 +99,7 @@ pub(super) async fn seed(
     if is_new {
         let name = WorkspaceName::from_stored(DEFAULT_WORKSPACE.to_owned());
         store.create_workspace(name).await?;
-        tracing::info!("made the workspace {DEFAULT_WORKSPACE}");
+        log_new_workspace(database);
     }
     let hash = admin.as_ref().map(|admin| admin.token.hash());
     let reconciled = store.reconcile_admin_token(hash).await?;
@@ -113,12 +121,25 @@ pub(super) async fn seed(
             ));
         }
         None if is_new => tracing::info!(
-            "there is no admin token yet; make one with: hookpost token create --admin --database {}",
-            database.display()
+            "there is no admin token yet; make one with: {}",
+            token_command("--admin", database)
         ),
         Some(_) | None => {}
     }
     Ok(())
+}
+
+/// Logs that the default workspace was made. Where no person watches, the line also says how to make a token;
+/// on a terminal, the welcome text says it.
+fn log_new_workspace(database: &Path) {
+    if io::stderr().is_terminal() {
+        tracing::info!("made the workspace {DEFAULT_WORKSPACE}");
+    } else {
+        tracing::info!(
+            "made the workspace {DEFAULT_WORKSPACE}; make a token for it with: {}",
+            token_command(&format!("--workspace {DEFAULT_WORKSPACE}"), database)
+        );
+    }
 }
 
 /// Reports whether the database has neither workspaces nor tokens: nobody has used it yet.

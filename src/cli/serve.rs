@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::{seed, signal};
+use super::{seed, signal, welcome};
 use crate::app::{AppSettings, Application, raise_open_files};
 use crate::domain::clock::SystemClock;
 
@@ -26,6 +26,7 @@ impl Serve {
         actix_web::rt::System::new().block_on(async move {
             let stop = signal::stop(signal::Hangup::Ignored)?;
             let app = Application::start(self.settings, Arc::new(SystemClock::new()))?;
+            welcome::print(app.addr(), &database);
             if let Err(error) = seed::seed(&*app.store(), admin, &database).await {
                 app.stop().await;
                 return Err(error);

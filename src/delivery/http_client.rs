@@ -199,7 +199,7 @@ impl HttpClient {
             Some("http") if self.allow_http => Ok(uri),
             Some("http") => Err(Failure::new_final(
                 AttemptFailure::AddressRefused,
-                "plain http: URLs are not allowed; use https:",
+                "plain http: URLs are not allowed; use https:, or have the operator set --allow-http",
             )),
             _ => Err(unusable()),
         }

@@ -267,7 +267,7 @@ impl Shared {
         let now = (self.clock)();
         let mut limit = vital::lock(&self.log_limit);
         if let Some(left_out) = limit.take(now) {
-            tracing::info!(%error, left_out, "a name can't be used");
+            tracing::info!(%error, left_out, "a name can't be used; --allow-network allows its network");
         }
     }
 

@@ -115,7 +115,6 @@ impl EndpointFilter {
     };
 }
 
-#[cfg(test)]
 impl DeliveryFilter {
     /// All deliveries of all workspaces.
     pub(crate) const ALL: Self = Self {

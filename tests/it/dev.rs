@@ -4,7 +4,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::Instant;
 
 use super::fixture::PATIENCE;
@@ -15,6 +15,9 @@ struct Dev {
     folder: tempfile::TempDir,
     api: SocketAddr,
     inbox: SocketAddr,
+    /// What it printed before it waits.
+    guide: String,
+    stderr: BufReader<ChildStderr>,
     // Open, so that there is somebody to print to.
     _stdout: BufReader<ChildStdout>,
 }
@@ -28,6 +31,7 @@ impl Dev {
             .args([env!("CARGO_BIN_EXE_hookpost"), "dev"])
             .env("TMPDIR", folder.path())
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
@@ -47,10 +51,27 @@ impl Dev {
         Self {
             api: after("API"),
             inbox: after("Inbox"),
+            stderr: BufReader::new(child.stderr.take().unwrap()),
+            guide: guide.clone(),
             child,
             folder,
             _stdout: stdout,
         }
+    }
+
+    /// Runs the commands in a shell that has the variables of the guide, and returns what they print.
+    fn shell(&self, commands: &str) -> String {
+        let export = (self.guide.lines()).find(|line| line.starts_with("  export API=http://"));
+        let script = format!("{}\n{commands}", export.unwrap());
+        let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The next line about an attempt.
+    fn next_attempt(&mut self) -> String {
+        let mut line = String::new();
+        assert_ne!(self.stderr.read_line(&mut line).unwrap(), 0, "it ended");
+        line
     }
 
     fn signal(&self, signal: &str) {
@@ -88,11 +109,17 @@ impl Drop for Dev {
 
 /// The status and the body that a request with these headers is answered with.
 fn ask(addr: SocketAddr, method: &str, path: &str, headers: &[&str]) -> (u16, String) {
+    send(addr, method, path, headers, "")
+}
+
+/// The same, for a request with a body.
+fn send(addr: SocketAddr, method: &str, path: &str, headers: &[&str], body: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(addr).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let headers = headers.join("\r\n");
     let request = format!(
-        "{method} {path} HTTP/1.1\r\n{headers}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+        "{method} {path} HTTP/1.1\r\n{headers}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
     );
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
@@ -191,4 +218,61 @@ fn a_page_of_another_origin_neither_reads_nor_fills_an_inbox() {
     let cross = [api.as_str(), "sec-fetch-site: cross-site"];
     assert_eq!(ask(dev.api, "GET", "/readyz", &cross).0, 403);
     assert_eq!(ask(dev.api, "GET", "/readyz", &[&api]).0, 200);
+}
+
+#[test]
+fn it_prints_the_variables_of_its_commands_and_a_line_for_each_attempt() {
+    let mut dev = Dev::start(":");
+    let shown = dev.shell("echo \"$API $INBOX $TOKEN\"");
+    let shown: Vec<&str> = shown.split_whitespace().collect();
+    assert_eq!(shown[0], format!("http://{}/api", dev.api));
+    assert_eq!(shown[1], format!("http://{}/inbox", dev.inbox));
+    let bearer = format!("authorization: Bearer {}", shown[2]);
+    let host = format!("host: {}", dev.api);
+    let list = "/api/webhooks/deliveries";
+    assert_eq!(ask(dev.api, "GET", list, &[&host, &bearer]).0, 200);
+
+    let inbox = format!("http://{}/inbox/demo\n", dev.inbox);
+    let first = dev.next_attempt();
+    assert!(
+        first.contains("Z  order.created  attempt 1: 200 after "),
+        "{first}"
+    );
+    assert!(first.ends_with(&inbox), "{first}");
+
+    let json = "content-type: application/json";
+    let refused = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let endpoint =
+        format!(r#"{{"url":"http://{refused}/x","format":"raw","events":["order.paid"]}}"#);
+    let headers = [host.as_str(), &bearer, json];
+    let made = send(
+        dev.api,
+        "POST",
+        "/api/webhooks/endpoints",
+        &headers,
+        &endpoint,
+    );
+    assert_eq!(made.0, 201, "{}", made.1);
+    let message = r#"{"type":"order.paid","data":1}"#;
+    let published = send(dev.api, "POST", "/api/webhooks/events", &headers, message);
+    assert_eq!(published.0, 202, "{}", published.1);
+    let lines = [dev.next_attempt(), dev.next_attempt()];
+    assert!(
+        lines.iter().any(
+            |line| line.contains("order.paid  attempt 1: 200 after ") && line.ends_with(&inbox)
+        ),
+        "{lines:?}"
+    );
+    let failed = lines
+        .iter()
+        .find(|line| line.contains("attempt 1: connect (no connection: "));
+    let failed = failed.unwrap_or_else(|| panic!("{lines:?}"));
+    assert!(failed.contains(" ms, next at "), "{failed}");
+    assert!(
+        failed.ends_with(&format!("Z  http://{refused}/x\n")),
+        "{failed}"
+    );
 }

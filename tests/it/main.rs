@@ -11,6 +11,7 @@ mod crash;
 mod deleting;
 mod deliveries;
 mod dev;
+mod documents;
 mod fixture;
 mod hostile_clients;
 mod hostile_receivers;

@@ -10,13 +10,16 @@ use anyhow::Context;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 
+use super::attempts;
 use super::demo_data;
 use super::demonstration::Demonstration;
 use super::inbox::{self, Inboxes};
 use super::temp_dir::TempDir;
 use crate::app::{AppError, AppSettings, Application, raise_open_files};
 use crate::cli::signal;
-use crate::config::{ApiSettings, DeliverySettings, RetentionSettings, StorageSettings};
+use crate::config::{
+    ApiSettings, DeliverySettings, RetentionSettings, StorageSettings, parse_listen,
+};
 use crate::domain::clock::SystemClock;
 
 /// The first choice of a port for the inboxes; if it is taken, a free one is used.
@@ -42,9 +45,7 @@ pub(in crate::cli) struct Dev {
 }
 
 fn parse_loopback(text: &str) -> Result<SocketAddr, String> {
-    let addr: SocketAddr = text
-        .parse()
-        .map_err(|_| "expected ADDR:PORT, such as 127.0.0.1:8080".to_owned())?;
+    let addr = parse_listen(text)?;
     if addr.ip().is_loopback() {
         Ok(addr)
     } else {
@@ -75,6 +76,8 @@ impl Dev {
         let inbox_handle = inbox.handle();
         rt::spawn(inbox);
 
+        let store = app.store();
+        let seen = attempts::count(&*store)?;
         let demonstration = Demonstration {
             store: app.store(),
             api: app.addr(),
@@ -87,7 +90,7 @@ impl Dev {
         let session = async {
             result = match signal::unless(stop.as_mut(), demonstration.show()).await {
                 Some(Ok(())) if !self.once => {
-                    stop.await;
+                    signal::unless(stop, attempts::print_new(store, seen)).await;
                     Ok(())
                 }
                 Some(result) => result,

@@ -34,10 +34,11 @@ impl Guide {
     /// Returns the text that shows what was made.
     pub(super) fn welcome(&self) -> String {
         format!(
-            "Hookpost is running on this machine only.\n\n  \
+            "Hookpost {} is running on this machine only.\n\n  \
              API       http://{}/api\n  \
              Inbox     {}  (a receiver; open it in a browser)\n  \
              Endpoint  {}  (sends every event to the inbox)\n",
+            env!("CARGO_PKG_VERSION"),
             self.api,
             self.inbox_url(),
             self.endpoint,
@@ -52,30 +53,29 @@ impl Guide {
             ""
         };
         format!(
-            "Publish another message:\n\n{}\n\n\
+            "To try more, open another terminal and set there:\n\n  \
+             export API=http://{}/api TOKEN={} INBOX=http://{}/inbox\n\n\
+             Publish another message:\n\n{}\n\n\
              See every attempt to deliver it:\n\n{}\n\n\
              Deliver the first event again:\n\n{}\n\n\
-             Ctrl-C stops the server{data}.\n",
-            self.curl(
-                &format!("-X POST -H 'Content-Type: application/json' -d '{NEXT_MESSAGE}'"),
-                "/api/webhooks/events"
+             Ctrl-C stops the server{data}.\n\n\
+             Every attempt is a line from here on:\n",
+            self.api,
+            self.token,
+            self.inbox,
+            curl(
+                &format!(" \\\n    -H 'Content-Type: application/json' -d '{NEXT_MESSAGE}'"),
+                "/webhooks/events"
             ),
-            self.curl("", "/api/webhooks/deliveries"),
-            self.curl(
-                "-X POST",
-                &format!("/api/webhooks/events/{event}/redeliver")
-            ),
+            curl("", "/webhooks/deliveries"),
+            curl(" -X POST", &format!("/webhooks/events/{event}/redeliver")),
         )
     }
+}
 
-    /// Returns a command to paste into a shell. It quotes with single quotes, which no part of it contains.
-    fn curl(&self, options: &str, path: &str) -> String {
-        let space = if options.is_empty() { "" } else { " " };
-        format!(
-            "  curl -s {options}{space}-H 'Authorization: Bearer {}' 'http://{}{path}'",
-            self.token, self.api
-        )
-    }
+/// Returns a command to paste into a shell that has the variables of the guide.
+fn curl(options: &str, path: &str) -> String {
+    format!("  curl -s \"$API{path}\" -H \"Authorization: Bearer $TOKEN\"{options}")
 }
 
 /// Returns the text for a message that arrived.

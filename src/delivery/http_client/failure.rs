@@ -86,6 +86,9 @@ impl Failure {
             let message = error.to_string();
             return match error {
                 ResolveError::LiteralRefused(_) => {
+                    let message = format!(
+                        "{message}; the operator can allow its network with --allow-network"
+                    );
                     Self::new_final(AttemptFailure::AddressRefused, message)
                 }
                 // Both have the same words: a user who may create endpoints must not find out which names the

@@ -88,7 +88,7 @@ fn plain_http_stays_refused_although_the_network_is_allowed() {
     assert_eq!(delivery["error"], "address_refused");
     assert_eq!(
         delivery["response"],
-        "plain http: URLs are not allowed; use https:"
+        "plain http: URLs are not allowed; use https:, or have the operator set --allow-http"
     );
     // Trying again would not help, so nobody does.
     app.wait_for_events("failed", 1);

@@ -86,6 +86,8 @@ fn forbidden_addresses_are_never_dialled() {
         let failure = failure(&client, &format!("http://{literal}:{port}/"));
         assert_eq!(failure.kind, AttemptFailure::AddressRefused, "{literal}");
         assert!(failure.is_final, "a literal never changes");
+        let setting = "; the operator can allow its network with --allow-network";
+        assert!(failure.message.ends_with(setting), "{}", failure.message);
     }
 
     let public_v6 = IpAddr::from([0x2606, 0x4700, 0, 0, 0, 0, 0, 1]);
@@ -156,7 +158,7 @@ fn plain_http_needs_to_be_allowed() {
         assert_eq!(failure.kind, AttemptFailure::AddressRefused);
         assert_eq!(
             failure.message,
-            "plain http: URLs are not allowed; use https:"
+            "plain http: URLs are not allowed; use https:, or have the operator set --allow-http"
         );
         assert!(failure.is_final);
     }

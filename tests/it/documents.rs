@@ -1,0 +1,273 @@
+//! The tests of the documents: their links lead somewhere, and their lists are complete.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use hookpost::api::{self, Access};
+use hookpost::domain::access::Scope;
+use hookpost::domain::attempt_failure::AttemptFailure;
+use hookpost::domain::event::EventStatus;
+use serde_json::json;
+
+use super::fixture::TestApp;
+use super::receiver::Receiver;
+
+const API: &str = include_str!("../../docs/API.md");
+
+/// The documents for users and for those who change the code.
+fn documents() -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let in_docs = fs::read_dir(root.join("docs")).unwrap();
+    let mut paths: Vec<PathBuf> = in_docs.map(|entry| entry.unwrap().path()).collect();
+    paths.extend(["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|name| root.join(name)));
+    paths.retain(|path| path.extension().is_some_and(|ext| ext == "md"));
+    let read = |path: PathBuf| {
+        let text = fs::read_to_string(&path).unwrap();
+        (path, text)
+    };
+    paths.into_iter().map(read).collect()
+}
+
+/// The lines outside of blocks of code.
+fn prose(text: &str) -> impl Iterator<Item = &str> {
+    let mut in_code = false;
+    text.lines().filter(move |line| {
+        let fence = line.trim_start().starts_with("```");
+        in_code ^= fence;
+        !in_code && !fence
+    })
+}
+
+/// The anchors of a document: of its headings, as their renderers make them, and its own.
+fn anchors(text: &str) -> BTreeSet<String> {
+    let heading = |line: &str| {
+        let words = line.trim_start_matches('#').trim().to_lowercase();
+        let kept = words
+            .chars()
+            .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+        kept.collect::<String>().replace(' ', "-")
+    };
+    let headings = prose(text)
+        .filter(|line| line.starts_with('#'))
+        .map(heading);
+    let own = text
+        .split("<a id=\"")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap().to_owned());
+    headings.chain(own).collect()
+}
+
+#[test]
+fn every_link_between_documents_leads_somewhere() {
+    let mut checked = 0;
+    for (path, text) in documents() {
+        for link in prose(&text).flat_map(|line| line.split("](").skip(1)) {
+            let target = link.split(')').next().unwrap();
+            if target.starts_with("http") {
+                continue;
+            }
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let file = if file.is_empty() {
+                path.clone()
+            } else {
+                path.parent().unwrap().join(file)
+            };
+            let found = fs::read_to_string(&file);
+            let found = found.unwrap_or_else(|_| panic!("{}: {target}", path.display()));
+            assert!(
+                anchor.is_empty() || anchors(&found).contains(anchor),
+                "{}: {target}",
+                path.display()
+            );
+            checked += 1;
+        }
+    }
+    assert!(checked > 30, "{checked}");
+}
+
+#[test]
+fn every_file_that_a_document_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (path, text) in documents() {
+        // The changelog also names what is gone.
+        if path.ends_with("CHANGELOG.md") {
+            continue;
+        }
+        for name in prose(&text).flat_map(|line| line.split('`').skip(1).step_by(2)) {
+            let is_path = name.contains('/') && !name.contains(' ');
+            let is_ours = [
+                "src/",
+                "tests/",
+                "docs/",
+                "benches/",
+                "packaging/",
+                ".ci/",
+                "storage/",
+                "delivery/",
+                "domain/",
+                "api/",
+                "writer/",
+                "writes/",
+                "scheduler/",
+            ];
+            if !is_path || !is_ours.iter().any(|folder| name.starts_with(folder)) {
+                continue;
+            }
+            let in_folders = ["", "src", "src/storage/sqlite", "src/delivery"];
+            let exists = in_folders
+                .iter()
+                .any(|folder| root.join(folder).join(name).exists());
+            assert!(exists, "{}: {name}", path.display());
+        }
+    }
+}
+
+/// The row of a table of the API's document whose first cell is `name`.
+fn row(name: &str) -> &'static str {
+    let start = format!("| `{name}` |");
+    API.lines().find(|line| line.starts_with(&start)).unwrap()
+}
+
+#[test]
+fn the_words_of_the_api_are_all_documented() {
+    for failure in AttemptFailure::ALL {
+        assert!(row("error").contains(&format!("`{failure}`")), "{failure}");
+    }
+    let events = API
+        .lines()
+        .find(|line| line.starts_with("| events |"))
+        .unwrap();
+    for status in EventStatus::ALL {
+        assert!(
+            events.contains(&format!("`{}`", status.as_str())),
+            "{status:?}"
+        );
+    }
+    for scope in Scope::ALL {
+        let name = scope.as_str();
+        let short = format!("`…:{}`", name.split(':').nth(1).unwrap());
+        assert!(
+            API.contains(&format!("`{name}`")) || API.contains(&short),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn every_route_is_documented_with_its_scopes() {
+    for route in api::table() {
+        let (Access::AnyOf(scopes) | Access::Admin(scopes)) = route.access else {
+            continue;
+        };
+        let row = row(&format!("{} {}", route.method, route.path));
+        let named = row.split('|').nth(2).unwrap();
+        for scope in scopes {
+            let (_, action) = scope.as_str().split_once(':').unwrap();
+            let is_named =
+                named.contains(scope.as_str()) || named.contains(&format!("`…:{action}`"));
+            assert!(is_named, "{}: {row}", scope.as_str());
+        }
+        let only_admin = matches!(route.access, Access::Admin(_));
+        assert_eq!(named.contains("admin tokens only"), only_admin, "{row}");
+    }
+}
+
+/// The words in quotes that begin a line of a source file, or the arguments of `plain(`.
+fn first_arguments(source: &str) -> BTreeSet<&str> {
+    let lines = source.lines().map(str::trim);
+    let arguments = lines.filter_map(|line| {
+        let argument = line
+            .split_once("plain(")
+            .map_or(line, |(_, argument)| argument);
+        argument
+            .strip_prefix('"')?
+            .split_once("\",")
+            .map(|(word, _)| word)
+    });
+    arguments.collect()
+}
+
+#[test]
+fn every_type_of_problem_and_every_error_is_documented() {
+    let is_word =
+        |word: &&str| !word.is_empty() && word.chars().all(|c| c == '_' || c.is_ascii_alphabetic());
+    let types = first_arguments(include_str!("../../src/api/validate/problem.rs"));
+    let types: BTreeSet<_> = types.into_iter().filter(is_word).collect();
+    assert!(types.len() > 25, "{types:?}");
+    let listed = API
+        .split("| `type` |")
+        .nth(1)
+        .unwrap()
+        .split("\n\n")
+        .next()
+        .unwrap();
+    for kind in &types {
+        assert!(listed.contains(&format!("`{kind}`")), "{kind}");
+    }
+    let names = listed.lines().filter_map(|row| row.split('|').nth(1));
+    for name in names.flat_map(|cell| cell.split('`').skip(1).step_by(2)) {
+        assert!(types.contains(name), "{name}");
+    }
+
+    let source = include_str!("../../src/api/error.rs");
+    let names = source.split('"').filter(|text| {
+        // The names of errors are the only texts in quotes that are one word in this style.
+        text.starts_with(|c: char| c.is_ascii_uppercase())
+            && text.chars().all(char::is_alphanumeric)
+    });
+    let mut names: BTreeSet<&str> = names.collect();
+    names.extend(first_arguments(source).into_iter().filter(is_word));
+    // A status that the HTTP library could add one day.
+    names.remove("RequestError");
+    assert!(names.len() > 15, "{names:?}");
+    let listed = API.split("## Errors").nth(1).unwrap();
+    let listed = listed.split("## Lists").next().unwrap();
+    for name in names {
+        let is_listed =
+            listed.contains(&format!("\"{name}\"")) || listed.contains(&format!("`{name}`"));
+        assert!(is_listed, "{name}");
+    }
+}
+
+/// The README's steps for an endpoint that was disabled.
+#[test]
+fn what_a_disabled_endpoint_missed_is_listed_and_redelivered_except_what_came_meanwhile() {
+    let app = TestApp::with_flags(&["--retry-schedule", "1h"]);
+    let receiver = Receiver::start();
+    let endpoint = app.endpoint(&receiver.url("/a"));
+    let id = endpoint["id"].as_str().unwrap();
+    receiver.reply("/a", 503, "");
+    app.publish("waits", &json!(1));
+    app.wait_for("/api/webhooks/events", |list| {
+        list["data"][0]["last_http_code"] == 503
+    });
+    receiver.reply("/a", 410, "");
+    app.publish("fails", &json!(1));
+    let path = format!("/api/webhooks/endpoints/{id}");
+    app.wait_for(&path, |endpoint| endpoint["disabled_reason"] == "gone");
+    let meanwhile = app.publish("meanwhile", &json!(1));
+    assert_eq!(meanwhile["events"], json!([]));
+
+    receiver.reply("/a", 204, "");
+    app.patch(&path, &json!({"enabled": true})).expect(200);
+    let missed = format!("/api/webhooks/events?endpoint_id={id}&status=failed&status=skipped");
+    let missed = app.wait_for(&missed, |list| list["meta"]["total"] == 2);
+    let types: BTreeSet<_> = missed["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| event["type"].as_str().unwrap())
+        .collect();
+    assert_eq!(types, BTreeSet::from(["fails", "waits"]));
+    for event in missed["data"].as_array().unwrap() {
+        let path = format!(
+            "/api/webhooks/events/{}/redeliver",
+            event["id"].as_str().unwrap()
+        );
+        app.post(&path, &app.token, &json!(null)).expect(202);
+    }
+    app.wait_for_events("succeeded", 2);
+    let readme = include_str!("../../README.md");
+    assert!(readme.contains("events?endpoint_id=ID&status=failed&status=skipped"));
+}
