@@ -286,7 +286,7 @@ object! {
         /// The endpoint.
         webhook_endpoint_id: Uuid,
         /// The number of the attempt, from 1 on.
-        attempt: u32,
+        attempt: u32 = Schema::integer(1, 1),
         /// The duration of the attempt in milliseconds.
         duration_ms: u32 = Schema::integer(0, 42),
         /// The reason why there was no answer; null if there was one.

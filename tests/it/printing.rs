@@ -36,7 +36,8 @@ fn full() -> Stdio {
         .into()
 }
 
-const LISTS: [&[&str]; 6] = [
+const LISTS: [&[&str]; 7] = [
+    &["openapi"],
     &["token", "list"],
     &["token", "list", "--json"],
     &["workspace", "list"],
