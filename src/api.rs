@@ -47,6 +47,7 @@ mod schema;
 mod server;
 mod slices;
 mod state;
+mod static_body;
 mod streamed;
 mod tokens;
 mod validate;

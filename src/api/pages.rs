@@ -7,6 +7,7 @@
 use std::sync::LazyLock;
 
 use actix_web::HttpResponse;
+use actix_web::body::MessageBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
     ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
@@ -19,6 +20,7 @@ use swagger_ui_redist::SwaggerUi;
 
 use super::call::Call;
 use super::error::ApiError;
+use super::static_body::StaticBody;
 use super::{health, objects};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -51,7 +53,7 @@ const NO_PAGE_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 const KEEP: &str = "public, max-age=86400";
 
 /// Returns a response with the headers of everything that browsers show.
-fn shown(content_type: &str, policy: &str, body: impl Into<actix_web::web::Bytes>) -> HttpResponse {
+fn shown(content_type: &str, policy: &str, body: impl MessageBody + 'static) -> HttpResponse {
     HttpResponse::Ok()
         .content_type(content_type)
         .insert_header((CONTENT_SECURITY_POLICY, policy))
@@ -59,11 +61,11 @@ fn shown(content_type: &str, policy: &str, body: impl Into<actix_web::web::Bytes
         .insert_header((REFERRER_POLICY, "no-referrer"))
         .insert_header(("cross-origin-resource-policy", "same-origin"))
         .insert_header((CACHE_CONTROL, "no-cache"))
-        .body(body.into())
+        .body(body)
 }
 
-fn kept(content_type: &str, body: &'static [u8]) -> HttpResponse {
-    let mut response = shown(content_type, NO_PAGE_POLICY, body);
+fn kept(call: &Call, content_type: &str, body: &'static [u8]) -> HttpResponse {
+    let mut response = shown(content_type, NO_PAGE_POLICY, StaticBody::new(call, body));
     let keep = actix_web::http::header::HeaderValue::from_static(KEEP);
     response.headers_mut().insert(CACHE_CONTROL, keep);
     response
@@ -107,24 +109,27 @@ pub(super) async fn reference(_call: Call) -> Result<HttpResponse, ApiError> {
 }
 
 /// Handles `GET /docs/start.js`.
-pub(super) async fn start_script(_call: Call) -> Result<HttpResponse, ApiError> {
+pub(super) async fn start_script(call: Call) -> Result<HttpResponse, ApiError> {
     Ok(kept(
+        &call,
         "text/javascript; charset=utf-8",
         START_SCRIPT.as_bytes(),
     ))
 }
 
 /// Handles `GET /docs/swagger-ui-bundle.js`.
-pub(super) async fn swagger_script(_call: Call) -> Result<HttpResponse, ApiError> {
+pub(super) async fn swagger_script(call: Call) -> Result<HttpResponse, ApiError> {
     Ok(kept(
+        &call,
         "text/javascript; charset=utf-8",
         swagger_ui("swagger-ui-bundle.js"),
     ))
 }
 
 /// Handles `GET /docs/swagger-ui.css`.
-pub(super) async fn swagger_style(_call: Call) -> Result<HttpResponse, ApiError> {
+pub(super) async fn swagger_style(call: Call) -> Result<HttpResponse, ApiError> {
     Ok(kept(
+        &call,
         "text/css; charset=utf-8",
         swagger_ui("swagger-ui.css"),
     ))
@@ -141,5 +146,9 @@ fn swagger_ui(name: &str) -> &'static [u8] {
 pub(super) async fn document(call: Call) -> Result<HttpResponse, ApiError> {
     let make = call.request.app_data::<Document>();
     let text = make.map(|Document(make)| make()).unwrap_or_default();
-    Ok(shown("application/json", NO_PAGE_POLICY, text.as_bytes()))
+    Ok(shown(
+        "application/json",
+        NO_PAGE_POLICY,
+        StaticBody::new(&call, text.as_bytes()),
+    ))
 }

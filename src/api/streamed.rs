@@ -35,7 +35,7 @@ use crate::storage::{Store, StoreError};
 
 /// The bytes that actix-web gets at a time. It copies them, and asks for more as soon as it has less than
 /// this left to send.
-const PIECE_BYTES: usize = 32 * 1024;
+pub(super) const PIECE_BYTES: usize = 32 * 1024;
 
 /// Returns a response that consists of the slices that `find` returns.
 pub(super) async fn respond<S: Slices + 'static>(

@@ -165,6 +165,10 @@ pub(crate) fn check(method: &str, target: &str, answer: &Answer) {
         "the document has no such status: {}",
         about()
     );
+    // A request that is not valid HTTP gets no body.
+    if answer.status == 400 && answer.text.is_empty() {
+        return;
+    }
     let content = &response["content"]["application/json"];
     if content.is_null() {
         assert_eq!(answer.text, "", "{}", about());

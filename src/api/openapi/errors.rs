@@ -21,7 +21,8 @@ const STATUSES: [(u16, &str, &str); 13] = [
     (
         400,
         "BadRequest",
-        "The body cannot be decoded, or has a `content-encoding`.",
+        "The body cannot be decoded, or has a `content-encoding`. A request that is not valid HTTP gets this status \
+         without a body.",
     ),
     (
         401,
@@ -86,7 +87,7 @@ pub(super) fn statuses(
 ) -> impl Iterator<Item = u16> {
     let is_public = access == Access::Public;
     let applies = move |status: u16| match status {
-        400 | 408 | 413 | 415 => has_body,
+        408 | 413 | 415 => has_body,
         401 | 429 | 500 => !is_public,
         404 => has_id,
         409 => false,

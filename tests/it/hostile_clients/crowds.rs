@@ -162,6 +162,30 @@ fn clients_that_do_not_read_their_lists_leave_memory_to_others() {
     );
 }
 
+#[test]
+fn clients_that_do_not_read_the_reference_leave_memory_to_others() {
+    const CROWD: usize = 200;
+    /// Far below the 290 MB that they asked for, and above the 64 KiB that each may cost.
+    const MEMORY_MAX: u64 = 60_000_000;
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("h.db");
+    let server = Server::start(&database, "error,hookpost::app=info", &[]);
+    let before = server.memory();
+    let ask = |_| {
+        let mut stream = connect(server.addr);
+        let request = b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nhost: x\r\n\r\n";
+        stream.write_all(request).unwrap();
+        stream
+    };
+    let mut crowd: Vec<TcpStream> = (0..CROWD).map(ask).collect();
+    let mut most = 0;
+    for stream in &mut crowd {
+        stream.read_exact(&mut [0]).unwrap();
+        most = most.max(server.memory().saturating_sub(before));
+    }
+    assert!(most < MEMORY_MAX, "{most} bytes");
+}
+
 /// Reads as much of an answer as there is; returns whether that is all of it.
 fn answer_so_far(stream: &mut TcpStream, answer: &mut Vec<u8>) -> bool {
     let mut buffer = [0; 4096];
