@@ -103,7 +103,7 @@ object! {
         workspace_id: Option<Uuid>,
         /// A text for people.
         comment: &'a str = Schema::text("the shop's checkout"),
-        /// What the token may do.
+        /// The scopes: the actions that the token allows.
         scopes: Vec<&'static str> = Schema::list(Schema::words(&Scope::ALL.map(Scope::as_str))),
         /// The time at which the token ends; null if it does not expire.
         expires_at: Option<Timestamp>,

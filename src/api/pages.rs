@@ -10,7 +10,8 @@ use actix_web::HttpResponse;
 use actix_web::body::MessageBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY, VARY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -20,8 +21,8 @@ use swagger_ui_redist::SwaggerUi;
 
 use super::call::Call;
 use super::error::ApiError;
+use super::health;
 use super::static_body::StaticBody;
-use super::{health, objects};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -64,10 +65,11 @@ fn shown(content_type: &str, policy: &str, body: impl MessageBody + 'static) -> 
         .body(body)
 }
 
+/// Returns a response with a file that browsers may keep.
 fn kept(call: &Call, content_type: &str, body: &'static [u8]) -> HttpResponse {
     let mut response = shown(content_type, NO_PAGE_POLICY, StaticBody::new(call, body));
-    let keep = actix_web::http::header::HeaderValue::from_static(KEEP);
-    response.headers_mut().insert(CACHE_CONTROL, keep);
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(KEEP));
     response
 }
 
@@ -95,10 +97,10 @@ pub(super) async fn home(call: Call) -> Result<HttpResponse, ApiError> {
             "reference": "/docs",
             "openapi": "/api/openapi.json",
         });
-        objects::json(StatusCode::OK, &about)
+        shown("application/json", NO_PAGE_POLICY, about.to_string())
     };
-    let accept = actix_web::http::header::HeaderValue::from_static("accept");
-    response.headers_mut().insert(VARY, accept);
+    let headers = response.headers_mut();
+    headers.insert(VARY, HeaderValue::from_static("accept"));
     Ok(response)
 }
 

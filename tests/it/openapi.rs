@@ -165,7 +165,9 @@ fn the_document_is_served_under_three_paths_without_a_token() {
 #[test]
 fn the_front_page_is_html_for_browsers_and_json_for_others() {
     let app = TestApp::start();
-    let about = app.request("GET", "/", &[], None).expect(200);
+    let about = app.request("GET", "/", &[], None);
+    assert_eq!(about.header("x-content-type-options"), Some("nosniff"));
+    let about = about.expect(200);
     assert_eq!(about["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(
         (&about["ready"], &about["reference"]),

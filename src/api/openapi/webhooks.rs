@@ -1,4 +1,4 @@
-//! What receivers get, in the document.
+//! The requests that receivers get, in the document.
 
 use serde_json::Value;
 use serde_json::value::RawValue;

@@ -35,10 +35,12 @@ impl Guide {
     pub(super) fn welcome(&self) -> String {
         format!(
             "Hookpost {} is running on this machine only.\n\n  \
-             API       http://{}/api\n  \
-             Inbox     {}  (a receiver; open it in a browser)\n  \
-             Endpoint  {}  (sends every event to the inbox)\n",
+             API        http://{}/api\n  \
+             Reference  http://{}/docs  (to read and to try in a browser)\n  \
+             Inbox      {}  (a receiver; open it in a browser)\n  \
+             Endpoint   {}  (sends every event to the inbox)\n",
             env!("CARGO_PKG_VERSION"),
+            self.api,
             self.api,
             self.inbox_url(),
             self.endpoint,
