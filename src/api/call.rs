@@ -91,6 +91,7 @@ impl From<GivenUp> for ApiError {
         match why {
             GivenUp::ForOthers => Self::TooMuchUnanswered,
             GivenUp::Overdue => Self::Timeout,
+            GivenUp::TooManyChunks => Self::TooManyChunks,
         }
     }
 }
@@ -201,7 +202,7 @@ impl Call {
     /// Runs `work`, which stores nothing, until the server gives the request up.
     ///
     /// # Errors
-    /// [`ApiError::TooMuchUnanswered`] if the server does so.
+    /// [`ApiError::TooMuchUnanswered`] or [`ApiError::TooManyChunks`] if the server does so.
     pub(crate) async fn unless_given_up<T>(
         &self,
         work: impl Future<Output = T>,

@@ -7,10 +7,11 @@
 //!
 //! **Time.** actix-http limits the time of the first head of a connection, and the time between requests;
 //! `call` limits that of the body. Neither limits a later head that comes byte by byte, nor a client that
-//! does not read its response: either would hold a connection forever. So a connection is at one of four
+//! does not read its response: either would hold a connection forever. So a connection is at one of five
 //! stages. At the first it is idle. At the second it has a request whose response has not begun. At the
 //! third it has a response that is written, but not all taken by the client. At the fourth it has a
-//! response whose next part is being [rendered](super::streamed). Each stage has a limit, which one task of
+//! response whose next part is being [rendered](super::streamed). At the fifth it has the response to a request with too many chunks, and what the
+//! client still sends is dropped. Each stage has a limit, which one task of
 //! each worker enforces. Bytes that are held back do not count as received. At the third stage the client
 //! must take a number of bytes in a given time ([`ConnectionLimits`]): if any byte were enough, a client could
 //! hold a slice for hours with a byte a second.
@@ -26,6 +27,10 @@
 //! never take their responses, cannot use up the memory of the machine, nor that of another workspace. A
 //! request that is given up gets a response if its [handler](request_handle) still waits, else the worker closes
 //! its connection.
+//!
+//! **Chunks.** Chunks of a byte cost actix-http far more than their bytes. A body with too many of them is refused
+//! at the first surplus chunk ([`pipelining_workaround`]), and its connection ends after the response. What the
+//! client sends meanwhile is read and dropped here, and actix-http does not see it.
 //!
 //! To close a connection, this module reports to actix-http that the client sends no more; actix-http still
 //! sends a response under way, unless the client does not take it.
@@ -47,7 +52,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 pub(super) use self::connection_table::{ConnectionTable, Streaming};
 pub(super) use self::limits::ConnectionLimits;
 use self::pipelining_workaround::PipelineGate;
-pub(super) use self::request_handle::{GivenUp, RequestHandle};
+pub(super) use self::request_handle::RequestHandle;
+pub(super) use self::state::GivenUp;
 use self::state::{ConnectionState, Kind, Stage};
 
 impl ConnectionTable {
@@ -134,6 +140,22 @@ impl<T> Connection<T> {
         }
     }
 
+    /// Has the handler refuse the request, which has too many chunks, if it has no response yet.
+    fn refuse_chunks(&self) {
+        if self.gate.is_draining() {
+            self.begin_discarding();
+        } else {
+            self.state.refuse(GivenUp::TooManyChunks);
+        }
+    }
+
+    /// Begins the stage at which the client can read the last response of the connection.
+    fn begin_discarding(&self) {
+        if self.state.stage.get() != Stage::Discarding {
+            self.state.enter(Stage::Discarding);
+        }
+    }
+
     /// Reports whether the server has closed the connection while the client did not take its response. Any
     /// other response is sent to its end.
     fn is_given_up(&self) -> bool {
@@ -156,6 +178,27 @@ fn given_up() -> io::Error {
     )
 }
 
+impl<T: AsyncRead + Unpin> Connection<T> {
+    /// Reads and drops what the client sends, up to its end. The runtime bounds the reads of one turn.
+    fn discard(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        loop {
+            let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+            if read.is_pending() {
+                self.state.register_waker(context);
+            }
+            if buffer.filled().len() == before {
+                return read;
+            }
+            buffer.set_filled(before);
+        }
+    }
+}
+
 impl<T: AsyncRead + Unpin> AsyncRead for Connection<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -164,6 +207,9 @@ impl<T: AsyncRead + Unpin> AsyncRead for Connection<T> {
     ) -> Poll<io::Result<()>> {
         if self.state.closed.get() {
             return Poll::Ready(Ok(()));
+        }
+        if self.gate.has_too_many_chunks() {
+            return self.discard(context, buffer);
         }
         let before = buffer.filled().len();
         if self.gate.holds() {
@@ -190,6 +236,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Connection<T> {
             self.state.register_waker(context);
             return Poll::Pending;
         }
+        let chunk_cost = self.gate.take_chunk_cost();
         if let Some(table) = self.table.upgrade() {
             if self.state.stage.get() == Stage::Idle {
                 // Dropped bytes, too: a client must not send them for ever.
@@ -197,10 +244,13 @@ impl<T: AsyncRead + Unpin> AsyncRead for Connection<T> {
             }
             if !self.gate.is_draining() {
                 self.state.draining.set(false);
-                if !self.state.refused.get() {
-                    table.receive(&self.state, handed_over);
+                if self.state.refused.get().is_none() {
+                    table.receive(&self.state, handed_over + chunk_cost);
                 }
             }
+        }
+        if self.gate.has_too_many_chunks() {
+            self.refuse_chunks();
         }
         Poll::Ready(Ok(()))
     }
@@ -248,6 +298,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Connection<T> {
             && let Some(table) = self.table.upgrade()
         {
             table.drain(&self.state);
+            if self.gate.has_too_many_chunks() {
+                self.begin_discarding();
+            }
         }
         flushed
     }

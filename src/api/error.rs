@@ -10,7 +10,7 @@ use actix_web::HttpResponse;
 use actix_web::http::header::{
     ALLOW, CACHE_CONTROL, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
 };
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::{ConnectionType, Method, StatusCode};
 use serde_json::json;
 use thiserror::Error;
 use uuid::Uuid;
@@ -71,6 +71,9 @@ pub(crate) enum ApiError {
     /// The body is longer than this limit, in bytes.
     #[error("the body is longer than {0} bytes")]
     TooLarge(usize),
+    /// The body came in too many chunks for its size.
+    #[error("the body has too many chunks")]
+    TooManyChunks,
     /// The body did not arrive in time.
     #[error("the body did not arrive in time")]
     Timeout,
@@ -159,6 +162,13 @@ impl ApiError {
                 let seconds = retry_after_s(Unavailable::QueueFull).to_string();
                 with_header(self.plain().response(), RETRY_AFTER, &seconds)
             }
+            Self::TooManyChunks => {
+                let mut response = self.plain().response();
+                response
+                    .head_mut()
+                    .set_connection_type(ConnectionType::Close);
+                response
+            }
             Self::Invalid(problems) => json_body(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 &json!({ "error": "RequestValidationError", "detail": problems }),
@@ -192,6 +202,11 @@ impl ApiError {
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "PayloadTooLarge",
                 format!("The body may have at most {limit} bytes").into(),
+            ),
+            Self::TooManyChunks => Plain(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "PayloadTooLarge",
+                "The body has too many chunks for its size: send Content-Length, or chunks of at least 64 bytes".into(),
             ),
             Self::Timeout => Plain(
                 StatusCode::REQUEST_TIMEOUT,

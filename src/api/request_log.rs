@@ -3,8 +3,13 @@
 //!
 //! The line has the path, but never the query string or a header, so that no token gets into the log.
 //! A path is logged only up to the first segment that may be a credential, put there by mistake.
+//!
+//! Lines about refused requests have a limit, because anyone can cause them: see [`line_limit`].
+
+mod line_limit;
 
 use std::borrow::Cow;
+use std::sync::PoisonError;
 use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
@@ -12,12 +17,15 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
+use actix_web::web::Data;
 use actix_web::{Error, HttpMessage};
 use rand::RngExt;
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 
+pub(super) use self::line_limit::LineLimit;
 use super::error;
+use super::state::ApiState;
 use crate::domain::access::TokenKind;
 use crate::domain::secret::WHSEC_PREFIX;
 
@@ -77,17 +85,37 @@ fn log(response: &ServiceResponse<BoxBody>, id: &HeaderValue, started: Instant) 
     let status = response.status().as_u16();
     let request_id = id.to_str().unwrap_or_default();
     let took_us = started.elapsed().as_micros();
+    let is_limited = response.status() == StatusCode::TOO_MANY_REQUESTS;
+    let is_refusal = response.status().is_client_error() && !is_limited;
+    let is_admitted = is_admitted(request.app_data::<Data<ApiState>>(), is_refusal);
     // Most requests are publishes that succeed: they are logged only at level debug.
     if response.status().is_server_error() {
         tracing::warn!(request_id, %method, %path, status, took_us, "request");
-    } else if response.status() == StatusCode::TOO_MANY_REQUESTS {
+    } else if is_limited {
         // A client over its rate limit must not fill the log either.
         tracing::debug!(request_id, %method, %path, status, took_us, "request");
-    } else if response.status().is_client_error() {
+    } else if is_refusal && is_admitted {
         tracing::info!(request_id, %method, %path, status, took_us, "request");
-    } else {
+    } else if !is_refusal {
         tracing::debug!(request_id, %method, %path, status, took_us, "request");
     }
+}
+
+/// Logs how many lines were left out before, if any were, and reports whether the limit admits a further line.
+fn is_admitted(state: Option<&Data<ApiState>>, is_refusal: bool) -> bool {
+    let Some(state) = state else {
+        return true;
+    };
+    let now = Instant::now();
+    let limit = &state.refusal_lines;
+    let mut limit = limit.lock().unwrap_or_else(PoisonError::into_inner);
+    let left_out = limit.take_left_out(now);
+    let is_admitted = !is_refusal || limit.admits(now);
+    drop(limit);
+    if left_out > 0 {
+        tracing::info!(left_out, "lines about refused requests were left out");
+    }
+    is_admitted
 }
 
 /// Returns the name of a method of the HTTP standard, else "unknown": a client can put anything there,

@@ -1,13 +1,14 @@
 //! The state that all requests share.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::auth::Auth;
 use super::large_bodies::LargeBodies;
 use super::rate_limits::RateLimits;
 use super::readers::Readers;
+use super::request_log::LineLimit;
 use crate::config::ApiSettings;
 use crate::domain::clock::Clock;
 use crate::domain::network_policy::NetworkPolicy;
@@ -31,6 +32,8 @@ pub struct ApiState {
     pub(super) rate_limits: RateLimits,
     pub(super) readers: Readers,
     pub(super) large_bodies: LargeBodies,
+    /// The limit on lines about refused requests.
+    pub(super) refusal_lines: Mutex<LineLimit>,
     stopping: AtomicBool,
 }
 
@@ -54,6 +57,7 @@ impl ApiState {
             auth: Auth::default(),
             readers: Readers::new(),
             large_bodies: LargeBodies::new(),
+            refusal_lines: Mutex::default(),
             stopping: AtomicBool::new(false),
         }
     }

@@ -1,6 +1,7 @@
 //! Tests of the API over a real store, mostly without a socket: the order of refusals, the shape of
 //! responses, and the responses that actix-web would make by itself.
 
+mod chunks;
 mod connections;
 #[path = "../../tests/it/keys.rs"]
 mod keys;

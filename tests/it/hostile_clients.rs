@@ -5,6 +5,7 @@ mod crowds;
 mod framing;
 mod grammar;
 mod isolation;
+mod log_lines;
 mod pipelines;
 mod server;
 mod wire;

@@ -100,7 +100,7 @@ impl ConnectionTable {
     pub(super) fn begin_request(&self, state: &ConnectionState) {
         state.enter(Stage::Request);
         state.progress.set(Progress::Unread);
-        state.refused.set(false);
+        state.refused.set(None);
         self.attribute(state, None);
     }
 
@@ -208,13 +208,14 @@ impl ConnectionTable {
 fn heaviest(states: &[Rc<ConnectionState>]) -> Option<&ConnectionState> {
     states
         .iter()
-        .filter(|state| !state.closed.get() && !state.refused.get())
-        .filter(|state| state.can_be_given_up() && state.held() >= SPARED_BYTES)
+        .filter(|state| !state.closed.get() && state.can_be_given_up())
+        .filter(|state| state.held() >= SPARED_BYTES)
         .max_by_key(|state| (state.account.borrow().bytes(), Reverse(state.since.get())))
         .map(Rc::as_ref)
 }
 
-/// Returns the connection that has waited longest for its client: an idle one, or else one with a request
+/// Returns the connection that has waited longest for its client: an idle one, or else one that is about to end
+/// after its response, or else one with a request
 /// without a response, or else one whose client does not take the response.
 fn oldest(states: &[Rc<ConnectionState>], now: Instant) -> Option<&ConnectionState> {
     let open = |stage| {
@@ -229,6 +230,7 @@ fn oldest(states: &[Rc<ConnectionState>], now: Instant) -> Option<&ConnectionSta
     let old =
         |state: &&ConnectionState| now.saturating_duration_since(state.since.get()) >= SPARED_FOR;
     open(Stage::Idle)
+        .or_else(|| open(Stage::Discarding))
         .or_else(|| open(Stage::Request).filter(old))
         .or_else(|| open(Stage::Response).filter(old))
 }

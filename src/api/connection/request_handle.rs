@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::Instant;
 
 use super::connection_table::{ConnectionTable, SPARED_BYTES};
-use super::state::{ConnectionState, Kind, Progress};
+use super::state::{ConnectionState, GivenUp, Kind, Progress};
 use crate::domain::owner::Owner;
 
 /// A handle by which a handler names the owner of its request, and learns whether the server can keep it.
@@ -15,15 +15,6 @@ use crate::domain::owner::Owner;
 pub(in super::super) struct RequestHandle {
     pub(super) state: Rc<ConnectionState>,
     pub(super) table: Weak<ConnectionTable>,
-}
-
-/// The reason why the server cannot keep a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum GivenUp {
-    /// Other requests need its memory, or its connection.
-    ForOthers,
-    /// The request did not arrive in time.
-    Overdue,
 }
 
 impl RequestHandle {
@@ -69,7 +60,7 @@ impl RequestHandle {
     /// Runs `work`, which stores nothing, until the server gives the request up.
     ///
     /// # Errors
-    /// [`GivenUp::ForOthers`] if the server does so.
+    /// The reason, if the server does so: [`GivenUp::ForOthers`] or [`GivenUp::TooManyChunks`].
     pub(in super::super) async fn unless_given_up<T>(
         &self,
         work: impl Future<Output = T>,
@@ -78,8 +69,8 @@ impl RequestHandle {
         let state = &*self.state;
         state.progress.set(Progress::Refusable);
         let done = poll_fn(|context| {
-            if state.refused.get() {
-                return Poll::Ready(Err(GivenUp::ForOthers));
+            if let Some(why) = state.refused.get() {
+                return Poll::Ready(Err(why));
             }
             let done = work.as_mut().poll(context);
             if done.is_pending() {

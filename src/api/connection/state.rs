@@ -3,12 +3,16 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::{Context, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::accounts::Account;
 use super::limits::ConnectionLimits;
 #[cfg(test)]
 use crate::domain::owner::Owner;
+
+/// The time in which a client whose further bytes are dropped can read the response: as long as actix-http waits
+/// after other refusals. If the connection closed at once, the client's system could throw the response away.
+const DISCARDING: Duration = Duration::from_secs(5);
 
 /// The stage of a connection: the thing that it waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +22,8 @@ pub(super) enum Stage {
     Response,
     /// Between two slices of a response.
     Rendering,
+    /// After a response behind which the connection ends; all that comes is dropped.
+    Discarding,
 }
 
 /// The progress of a request's handler, as far as giving up the request depends on it.
@@ -29,6 +35,17 @@ pub(super) enum Progress {
     Refusable,
     /// The store may have the request already; giving it up would free nothing.
     Kept,
+}
+
+/// The reason why the server does not keep a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum GivenUp {
+    /// Other requests need its memory, or its connection.
+    ForOthers,
+    /// The request did not arrive in time.
+    Overdue,
+    /// Its body has too many chunks for its size.
+    TooManyChunks,
 }
 
 /// The state of a connection, as its worker sees it.
@@ -45,8 +62,8 @@ pub(super) struct ConnectionState {
     /// The account that these bytes count for.
     pub(super) account: RefCell<Rc<Account>>,
     pub(super) progress: Cell<Progress>,
-    /// True if the handler must refuse the request; further bytes of it are not kept.
-    pub(super) refused: Cell<bool>,
+    /// The reason for which the handler must refuse the request, if it must; further bytes of it are not kept.
+    pub(super) refused: Cell<Option<GivenUp>>,
     /// True while the connection drains: actix-http reads and drops the rest of a request that has its
     /// response.
     pub(super) draining: Cell<bool>,
@@ -74,7 +91,7 @@ impl ConnectionState {
             announced: Cell::new(0),
             account: RefCell::new(account),
             progress: Cell::new(Progress::Unread),
-            refused: Cell::new(false),
+            refused: Cell::new(None),
             draining: Cell::new(false),
             refusal: RefCell::default(),
             streams: Cell::new(false),
@@ -116,20 +133,29 @@ impl ConnectionState {
     /// Reports whether giving the connection up can free memory.
     pub(super) fn can_be_given_up(&self) -> bool {
         match self.stage.get() {
-            Stage::Request => self.progress.get() != Progress::Kept,
+            Stage::Request => match self.progress.get() {
+                Progress::Unread => true,
+                Progress::Refusable => self.refused.get().is_none(),
+                Progress::Kept => false,
+            },
             Stage::Response => true,
-            Stage::Idle | Stage::Rendering => false,
+            Stage::Idle | Stage::Rendering | Stage::Discarding => false,
         }
     }
 
     /// Makes the handler refuse the request if it still can; otherwise ends the connection.
     pub(super) fn give_up(&self) {
         if self.stage.get() == Stage::Request && self.progress.get() == Progress::Refusable {
-            self.refused.set(true);
-            wake(&self.refusal);
+            self.refuse(GivenUp::ForOthers);
         } else {
             self.close();
         }
+    }
+
+    /// Makes the handler refuse the request as soon as it waits for the body.
+    pub(super) fn refuse(&self, why: GivenUp) {
+        self.refused.set(Some(why));
+        wake(&self.refusal);
     }
 
     pub(super) fn close(&self) {
@@ -154,6 +180,7 @@ impl ConnectionState {
             Stage::Idle => (&self.since, limits.idle),
             Stage::Request | Stage::Rendering => (&self.since, limits.request),
             Stage::Response => (&self.taken_since, limits.response),
+            Stage::Discarding => (&self.since, DISCARDING),
         };
         now.saturating_duration_since(since.get()) >= limit
     }

@@ -196,10 +196,10 @@ fn held(framework: &Framework) -> usize {
 fn the_rest_of_a_body_whose_request_is_answered_is_not_counted() {
     let sized: &[u8] = b"POST / HTTP/1.1\r\ncontent-length: 50\r\n\r\nx";
     let chunked: &[u8] = b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n5\r\nx";
-    for head in [sized, chunked] {
+    for (head, chunk_cost) in [(sized, 0), (chunked, 40)] {
         Framework::with(&[head, b"yyyy"], |mut framework| {
             framework.read();
-            assert_eq!(held(&framework), head.len());
+            assert_eq!(held(&framework), head.len() + chunk_cost);
             assert!(!framework.connection.state.draining.get());
             framework.answer();
             assert_eq!(held(&framework), 0);
@@ -218,6 +218,39 @@ fn the_rest_of_a_body_whose_request_is_answered_is_not_counted() {
         framework.answer();
         assert_eq!(framework.read().unwrap(), GET);
         assert_eq!(held(&framework), GET.len());
+    });
+}
+
+#[test]
+fn what_comes_after_too_many_chunks_is_dropped_until_the_connection_ends() {
+    let head: &[u8] = b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n";
+    let chunk: &[u8] = b"1\r\nx\r\n";
+    let reads = [vec![head], vec![chunk; 1500]].concat();
+    Framework::with(&reads, |mut framework| {
+        let mut chunks = 0;
+        framework.read();
+        while framework.read().is_some() {
+            chunks += 1;
+        }
+        assert!((1024..1100).contains(&chunks), "{chunks}");
+        let state = Rc::clone(&framework.connection.state);
+        assert_eq!(state.refused.get(), Some(GivenUp::TooManyChunks));
+        assert!(framework.connection.stream.0.is_empty());
+        framework.answer();
+        assert_eq!(
+            (state.stage.get(), held(&framework)),
+            (Stage::Discarding, 0)
+        );
+        framework.connection.stream.0.push_back(GET.to_vec());
+        assert_eq!(framework.read(), None);
+        framework
+            .table
+            .close_overdue(Instant::now() + Duration::from_secs(4));
+        assert_eq!(framework.read(), None);
+        framework
+            .table
+            .close_overdue(Instant::now() + Duration::from_secs(5));
+        assert_eq!(framework.read().unwrap(), b"", "the end");
     });
 }
 

@@ -17,7 +17,7 @@ pub(super) struct Served {
 }
 
 impl Served {
-    fn start(api: &TestApi) -> Self {
+    pub(super) fn start(api: &TestApi) -> Self {
         Self::within(api, LIMITS)
     }
 

@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
-use crate::api::connection::request_handle::{GivenUp, RequestHandle};
+use crate::api::connection::request_handle::RequestHandle;
+use crate::api::connection::state::GivenUp;
 
 const NEVER: Duration = Duration::from_hours(1);
 const LIMIT: usize = 100_000;
@@ -61,7 +62,7 @@ fn look_later(table: &ConnectionTable) {
 }
 
 fn is_given_up(request: &RequestHandle) -> bool {
-    request.state.refused.get() || request.state.closed.get()
+    request.state.refused.get().is_some() || request.state.closed.get()
 }
 
 #[test]
@@ -94,7 +95,7 @@ fn a_waiting_handler_refuses_and_without_one_the_connection_is_closed() {
     crowd(|table| {
         let unread = holding(table, 0, 2 * LIMIT);
         look_later(table);
-        assert!(unread.state.closed.get() && !unread.state.refused.get());
+        assert!(unread.state.closed.get() && unread.state.refused.get().is_none());
 
         let waits = request(table, 1);
         let mut body = Box::pin(waits.unless_given_up(std::future::pending::<()>()));

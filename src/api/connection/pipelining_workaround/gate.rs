@@ -8,6 +8,8 @@
 //! A response may come before the end of the request's body. Then the gate holds nothing at that end. If such
 //! a request announced its length, the gate holds nothing later either, because actix-http drops what it
 //! reads from then on, and closes the connection.
+//!
+//! Of a body with too many chunks, the gate admits nothing from the first surplus chunk on, and no later request.
 
 use actix_web::web::BytesMut;
 
@@ -15,6 +17,10 @@ use super::boundary::Boundary;
 
 /// The interim response to a client that asks before it sends the body (`Expect: 100-continue`).
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// The bytes that a chunk costs actix-http besides its data: an item in a queue, which may have room for twice
+/// as many.
+const CHUNK_COST_BYTES: usize = 40;
 
 /// The gate of one connection.
 #[derive(Debug, Default)]
@@ -25,6 +31,8 @@ pub(crate) struct PipelineGate {
     held: BytesMut,
     /// True if actix-http reads and drops all further bytes of the connection.
     drains_all: bool,
+    /// The chunks that were admitted since [`take_chunk_cost`](Self::take_chunk_cost).
+    new_chunks: u64,
 }
 
 /// The progress of the response to the request.
@@ -57,14 +65,32 @@ impl PipelineGate {
                 self.boundary = Boundary::default();
                 self.response = ResponseState::default();
             }
+            if self.boundary.has_too_many_chunks() {
+                break;
+            }
+            let before = self.boundary.chunks();
             admitted += self.boundary.follow(&mut bytes[admitted..]);
+            self.new_chunks += self.boundary.chunks() - before;
         }
         admitted
     }
 
-    /// Keeps bytes that were not admitted.
+    /// Keeps bytes that were not admitted, unless they never will be.
     pub(crate) fn hold(&mut self, bytes: &[u8]) {
-        self.held = BytesMut::from(bytes);
+        if !self.has_too_many_chunks() {
+            self.held = BytesMut::from(bytes);
+        }
+    }
+
+    /// Reports whether the request has too many chunks: nothing more is admitted.
+    pub(crate) fn has_too_many_chunks(&self) -> bool {
+        self.boundary.has_too_many_chunks()
+    }
+
+    /// Returns what the chunks that were admitted since the last call cost actix-http besides their bytes.
+    pub(crate) fn take_chunk_cost(&mut self) -> usize {
+        let chunks = usize::try_from(std::mem::take(&mut self.new_chunks)).unwrap_or(usize::MAX);
+        chunks.saturating_mul(CHUNK_COST_BYTES)
     }
 
     /// Reports whether bytes are held back.
@@ -78,7 +104,9 @@ impl PipelineGate {
         let room = room.min(held.len());
         let admitted = self.admit(&mut held[..room]);
         let now = held.split_to(admitted);
-        self.held = held;
+        if !self.has_too_many_chunks() {
+            self.held = held;
+        }
         now
     }
 

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use super::Boundary;
+use super::{Boundary, CHUNK_MIN_BYTES, CHUNKS_MAX};
 
 /// Fields that look like those about the body, or are long or unusual.
 const FIELDS: [&str; 17] = [
@@ -262,5 +262,73 @@ fn requests_for_another_protocol_are_changed_and_nothing_else() {
     for size in 1..chunked.len() {
         let handed_on = handed_on(chunked.as_bytes(), &[size]);
         assert_eq!(handed_on, chunked.as_bytes());
+    }
+}
+
+const CHUNKED: &str = "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n";
+
+/// Returns a body with chunks of these sizes, which has no end.
+fn chunks(sizes: impl IntoIterator<Item = usize>) -> String {
+    let chunk = |size: usize| format!("{size:x}\r\n{}\r\n", "x".repeat(size));
+    CHUNKED.to_owned() + &sizes.into_iter().map(chunk).collect::<String>()
+}
+
+/// Returns how many bytes belong to a request in pieces of these sizes, which repeat, and whether it has too many
+/// chunks.
+fn followed(bytes: &str, sizes: &[usize]) -> (usize, bool) {
+    let (mut boundary, mut at) = (Boundary::default(), 0);
+    let mut bytes = bytes.to_owned().into_bytes();
+    for size in sizes.iter().cycle() {
+        let end = bytes.len().min(at + size);
+        let followed = boundary.follow(&mut bytes[at..end]);
+        at += followed;
+        if at < end || at == bytes.len() {
+            break;
+        }
+    }
+    (at, boundary.has_too_many_chunks())
+}
+
+#[test]
+fn a_body_may_have_a_thousand_chunks_and_one_more_for_each_64_bytes() {
+    let max = usize::try_from(CHUNKS_MAX).unwrap();
+    let per = usize::try_from(CHUNK_MIN_BYTES).unwrap();
+    // Each 64 chunks of a byte allow one more, and so does that one with 63 others.
+    let small = max + max / (per - 1);
+    for (sizes, is_too_many) in [
+        (vec![1; small], false),
+        (vec![1; small + 1], true),
+        (vec![per - 1; 100 * max], true),
+        (vec![per; 100 * max], false),
+        ([vec![100 * per], vec![1; max + 100]].concat(), false),
+        ([vec![100 * per], vec![1; max + 150]].concat(), true),
+    ] {
+        let bytes = chunks(sizes);
+        assert_eq!(followed(&bytes, &[bytes.len()]).1, is_too_many);
+    }
+}
+
+#[test]
+fn the_sizes_of_lines_and_trailers_do_not_count() {
+    let mut bytes = chunks([1; 1000]);
+    bytes.push_str("0\r\n");
+    bytes.push_str(&"1\r\n".repeat(5000));
+    assert_eq!(followed(&bytes, &[bytes.len()]), (bytes.len(), false));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn the_surplus_chunk_does_not_depend_on_the_pieces(
+        own in prop::collection::vec(1..200_usize, 0..50),
+        pieces in sizes(),
+    ) {
+        let bytes = chunks(own.into_iter().chain([1; 1500]));
+        let (at, is_too_many) = followed(&bytes, &[bytes.len()]);
+        prop_assert!(is_too_many);
+        // The line of the size of the surplus chunk is the last that is followed.
+        prop_assert!(bytes[..at].ends_with("\n1\r\n"));
+        prop_assert_eq!(followed(&bytes, &pieces), (at, true));
     }
 }

@@ -1,6 +1,6 @@
 //! Tests of the gate: which bytes it admits, and when.
 
-use super::PipelineGate;
+use super::{CHUNK_COST_BYTES, PipelineGate};
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
 const EXPECTING: &[u8] = b"POST / HTTP/1.1\r\ncontent-length: 2\r\n\r\n";
@@ -107,4 +107,39 @@ fn after_a_refused_body_with_a_length_all_bytes_are_admitted() {
     gate.flushed();
     let rest = [b"}", GET, GET, GET].concat();
     assert_eq!(admit(&mut gate, &rest), rest.len());
+}
+
+#[test]
+fn nothing_is_admitted_or_held_behind_too_many_chunks() {
+    let body = [CHUNKED, &b"1\r\nx\r\n".repeat(1500), GET].concat();
+    // The same if the bytes were held back.
+    for ahead in [&b""[..], GET] {
+        let mut gate = PipelineGate::default();
+        let bytes = [ahead, &body].concat();
+        let mut admitted = hand_over(&mut gate, &bytes);
+        if !ahead.is_empty() {
+            assert_eq!(admitted, GET.len());
+            gate.wrote(ANSWER);
+            gate.flushed();
+            admitted = gate.held(bytes.len()).len();
+        }
+        assert!(gate.has_too_many_chunks());
+        assert!(admitted > CHUNKED.len() + 6 * 1000 && admitted < CHUNKED.len() + 6 * 1100);
+        assert!(!gate.holds());
+        gate.wrote(ANSWER);
+        assert!(!gate.flushed());
+        assert!(gate.is_draining());
+        assert_eq!(admit(&mut gate, GET), 0);
+    }
+}
+
+#[test]
+fn each_chunk_costs_something_besides_its_bytes_once() {
+    let mut gate = PipelineGate::default();
+    admit(&mut gate, CHUNKED);
+    assert_eq!(gate.take_chunk_cost(), 0);
+    admit(&mut gate, b"1\r\nx\r\n2\r\ny");
+    assert_eq!(gate.take_chunk_cost(), 2 * CHUNK_COST_BYTES);
+    admit(&mut gate, b"z\r\n0\r\n\r\n");
+    assert_eq!(gate.take_chunk_cost(), 0);
 }
