@@ -44,7 +44,7 @@ const STATUSES: [(u16, &str, &str); 13] = [
     (
         413,
         "PayloadTooLarge",
-        "The body is larger than `--max-body-bytes`.",
+        "The body is larger than `--max-body-bytes`, or has too many small chunks.",
     ),
     (
         415,
@@ -309,6 +309,7 @@ fn errors() -> Vec<(&'static str, ApiError)> {
         ("EventArchived", StoreError::EventArchived.into()),
         ("EndpointDisabled", StoreError::EndpointDisabled.into()),
         ("PayloadTooLarge", ApiError::TooLarge(256 << 10)),
+        ("too_many_chunks", ApiError::TooManyChunks),
         ("UnsupportedMediaType", ApiError::MediaType),
         ("RequestValidationError", invalid()),
         ("idempotency_key_invalid", ApiError::IdempotencyKeyInvalid),
@@ -354,6 +355,7 @@ mod tests {
             | ApiError::UnknownPath
             | ApiError::MediaType
             | ApiError::TooLarge(_)
+            | ApiError::TooManyChunks
             | ApiError::Timeout
             | ApiError::Encoding(_)
             | ApiError::Invalid(_)
