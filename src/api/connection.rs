@@ -8,12 +8,12 @@
 //! **Time.** actix-http limits the time of the first head of a connection, and the time between requests;
 //! `call` limits that of the body. Neither limits a later head that comes byte by byte, nor a client that
 //! does not read its response: either would hold a connection forever. So a connection is at one of five
-//! stages. At the first it is idle. At the second it has a request whose response has not begun. At the
-//! third it has a response that is written, but not all taken by the client. At the fourth it has a
-//! response whose next part is being [rendered](super::streamed). At the fifth it has the response to a request with too many chunks, and what the
-//! client still sends is dropped. Each stage has a limit, which one task of
-//! each worker enforces. Bytes that are held back do not count as received. At the third stage the client
-//! must take a number of bytes in a given time ([`ConnectionLimits`]): if any byte were enough, a client could
+//! stages. At the first it is idle. At the second it has a request whose response has not begun. At the third
+//! it has a response that is written, but not all taken by the client. At the fourth it has a response whose
+//! next part is being [rendered](super::streamed). At the fifth it has the response to a request with too
+//! many chunks, and what the client still sends is dropped. Each stage has a limit, which one task of each
+//! worker enforces. Bytes that are held back do not count as received. At the third stage the client must
+//! take a number of bytes in a given time ([`ConnectionLimits`]): if any byte were enough, a client could
 //! hold a slice for hours with a byte a second.
 //!
 //! **Number.** A worker has a greatest number of connections. For each new one beyond it, the worker closes
