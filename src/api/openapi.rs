@@ -211,7 +211,11 @@ fn responses(route: &RouteInfo, docs: &RouteDocs, fields: &[FieldDocs]) -> Node 
         has(Section::Path),
         !fields.is_empty(),
     ) {
-        all.push((status.to_string(), reference(status)));
+        let response = match status {
+            400 if !has(Section::Body) => errors::malformed(),
+            status => reference(status),
+        };
+        all.push((status.to_string(), response));
     }
     if !docs.conflicts.is_empty() {
         all.push(("409".to_owned(), errors::conflict(docs.conflicts)));

@@ -107,6 +107,13 @@ pub(super) fn reference(status: u16) -> Node {
     node! { "$ref" => format!("#/components/responses/{name}") }
 }
 
+/// Returns the response to a request of a route without a body that is not valid HTTP.
+pub(super) fn malformed() -> Node {
+    node! {
+        "description" => "The request is not valid HTTP, such as one whose path and query string have over 65,534 bytes.",
+    }
+}
+
 /// Returns the responses that routes refer to.
 pub(super) fn responses() -> Node {
     let shared = STATUSES.into_iter().filter(|(status, ..)| *status != 409);
