@@ -181,7 +181,7 @@ fn every_attempt_is_recorded_with_what_was_answered() {
     }
 }
 
-/// What RFC 3986 forbids is encoded when it is sent. What the API shows stays in the form of browsers.
+/// Characters that RFC 3986 forbids are encoded when a URL is requested; the API shows the form of browsers.
 #[test]
 fn a_url_is_requested_in_the_form_of_rfc_3986_and_shown_as_it_was_given() {
     let app = TestApp::start();

@@ -15,7 +15,7 @@ struct Dev {
     folder: tempfile::TempDir,
     api: SocketAddr,
     inbox: SocketAddr,
-    /// What it printed before it waits.
+    /// The text that it printed before it waits.
     guide: String,
     stderr: BufReader<ChildStderr>,
     // Open, so that there is somebody to print to.

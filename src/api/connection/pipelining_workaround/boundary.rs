@@ -4,7 +4,7 @@
 //! further than needed: the lines of the head up to an empty one, and a body with a length or in chunks. It
 //! keeps no head, only the start of the current line.
 //!
-//! Where this module and actix-http could disagree, or a request has no end, the boundary is *lost*, and so
+//! The boundary is *lost* where this module and actix-http could disagree, or a request has no end, and so
 //! are those of all later requests of the connection: all bytes then count as part of the request. If this
 //! module saw an end too early, client and server would wait for each other forever. actix-http itself
 //! rejects nearly all such requests, and closes the connection. It accepts those that pad a length with

@@ -220,7 +220,7 @@ proptest! {
         prop_assert_eq!(in_pieces(&answer, &every_byte), whole);
     }
 
-    /// What was shown once is changed only at its end: the line end before a dropped line becomes white space.
+    /// Bytes that were shown once change only at their end: the line end before a dropped line becomes white space.
     #[test]
     fn what_is_shown_grows(answer in anything(), cut in any::<Index>()) {
         let cut = cut.index(answer.len() + 1);
