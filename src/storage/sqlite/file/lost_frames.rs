@@ -19,6 +19,10 @@ const INDEX_BYTES: usize = 132;
 /// Bytes of one copy of the header.
 const HEADER_BYTES: usize = 48;
 
+/// The most times that a log may have started over since one that is taken for an older log of the same run: days
+/// of checkpoints. Salts of another run are within it by chance once in 400,000 times.
+const GENERATIONS_MAX: u32 = 10_000;
+
 /// The version of the format.
 const VERSION: u32 = 3_007_000;
 
@@ -85,8 +89,9 @@ impl LastRun {
         if salts == self.salts {
             frames < self.frames && frames < self.moved.max(self.begun)
         } else {
-            // After a power cut the disk may have an old index.
-            !is_later(salts, self.salts)
+            // After a power cut the disk may have the index of an earlier run, whose salts are no relation of
+            // these: the first salts of a run are random. Such a log must be read.
+            (1..=GENERATIONS_MAX).contains(&count(self.salts).wrapping_sub(count(salts)))
         }
     }
 
@@ -104,9 +109,13 @@ impl LastRun {
     }
 }
 
+/// Returns the half of the salts that is one higher each time the log starts over.
+fn count(salts: [u8; 8]) -> u32 {
+    u32::from_be_bytes([salts[0], salts[1], salts[2], salts[3]])
+}
+
 /// Reports whether a log with the salts `than` has since started over as a log with `salts`.
 fn is_later(salts: [u8; 8], than: [u8; 8]) -> bool {
-    let count = |salts: [u8; 8]| u32::from_be_bytes([salts[0], salts[1], salts[2], salts[3]]);
     let ahead = count(salts).wrapping_sub(count(than));
     ahead > 0 && ahead < u32::MAX / 2
 }
@@ -211,6 +220,12 @@ mod tests {
             ..last_run
         };
         assert!(later.is_ahead_of(of(SALTS, 100)), "replaced by an old one");
+        for unrelated in [[9, 0, 0, 5, 1, 2, 3, 4], [0xf9, 0, 0, 5, 1, 2, 3, 4]] {
+            let log = of(unrelated, 1);
+            assert!(!last_run.is_ahead_of(log), "the index is of an earlier run");
+        }
+        let same_count = [0, 0, 0, 5, 9, 9, 9, 9];
+        assert!(!last_run.is_ahead_of(of(same_count, 1)), "by chance");
     }
 
     #[test]
