@@ -5,9 +5,12 @@
 //! internal error 70. This is the only layer that uses `anyhow`; in the layers below it, errors have types.
 
 mod command_line;
+mod config;
+mod configuration;
 mod database;
 mod dev;
 mod healthcheck;
+mod help;
 mod log;
 mod openapi;
 mod output;
@@ -18,7 +21,6 @@ mod signal;
 mod table;
 mod token;
 mod token_command;
-mod variables;
 mod welcome;
 mod workspace;
 

@@ -1,10 +1,13 @@
 //! Every setting of a server: its flag, its environment variable, its default and its check.
 //!
-//! There is one struct per concern. Values are checked while the command line is read, so the error for a bad
-//! one names its flag. A default stands in the attribute of its field and nowhere else: `Default` takes it
-//! from there.
+//! There is one struct per concern. The attributes of a field are the one source of what help, documents and
+//! the example of a configuration file say about its setting: the flag's name is also the key in a
+//! configuration file. A default stands there and nowhere else: `Default` takes it from there. Where a value
+//! comes from (flag, variable, file or default) is the command line's subject, not this module's.
 
-use std::net::{IpAddr, SocketAddr};
+mod values;
+
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,10 +15,16 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, Command};
 use ipnet::IpNet;
 
+use self::values::{
+    parse_archive, parse_body_bytes, parse_expiry, parse_grace, parse_network, parse_origin,
+    parse_timeout, parse_volume, parse_wait, within,
+};
+pub use self::values::{parse_duration, parse_listen};
 use crate::domain::network_policy::NetworkPolicy;
 
 /// The place of the data.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Storage")]
 pub struct StorageSettings {
     /// The database file; made if it does not exist.
     #[arg(
@@ -32,13 +41,17 @@ pub const LISTEN: &str = "127.0.0.1:8080";
 
 /// The address and the limits of the API.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "API")]
 pub struct ApiSettings {
     /// The address and port of the API. Port 0 takes a free one.
+    ///
+    /// `localhost:8080` is 127.0.0.1:8080, and `:8080` is port 8080 of all IPv4 addresses of this machine. A
+    /// reverse proxy with TLS belongs between the server and other machines.
     #[arg(long, env = "HOOKPOST_LISTEN", value_name = "ADDR:PORT", default_value = LISTEN,
           value_parser = parse_listen)]
     pub listen: SocketAddr,
 
-    /// Origin of web pages that may call the API (repeatable); `*` allows all. Credentials are never allowed.
+    /// Origin of web pages that may call the API (repeatable); `*` allows all. Name yours in production.
     #[arg(
         value_parser = parse_origin,
         long,
@@ -49,40 +62,42 @@ pub struct ApiSettings {
     )]
     pub cors_origin: Vec<String>,
 
-    /// The largest request body, in bytes (1 KiB to 4 MiB).
-    #[arg(long, env = "HOOKPOST_MAX_BODY_BYTES", value_name = "BYTES", default_value_t = 262_144,
-          value_parser = clap::value_parser!(u32).range(1024..=4_194_304))]
+    /// The largest request body: 1KiB to 4MiB.
+    #[arg(long, env = "HOOKPOST_MAX_BODY_BYTES", value_name = "BYTES", default_value = "256KiB",
+          value_parser = parse_body_bytes)]
     pub max_body_bytes: u32,
 
-    /// The most endpoints of one workspace.
+    /// The most endpoints of one workspace: 1 to 100000.
     #[arg(long, env = "HOOKPOST_MAX_ENDPOINTS", value_name = "N", default_value_t = 1000,
-          value_parser = clap::value_parser!(u32).range(1..=100_000))]
+          value_parser = within::<1, 100_000>)]
     pub max_endpoints: u32,
 
-    /// The most access tokens of one workspace that callers of the API may make; expired ones do not count.
+    /// The most access tokens that one workspace makes over the API: 1 to 100000; expired ones do not count.
     #[arg(long, env = "HOOKPOST_MAX_TOKENS", value_name = "N", default_value_t = 1000,
-          value_parser = clap::value_parser!(u32).range(1..=100_000))]
+          value_parser = within::<1, 100_000>)]
     pub max_tokens: u32,
 
-    /// Requests per minute of a workspace, publishes not counted; as many may come at once. 0: no limit.
+    /// Requests per minute of all tokens of a workspace together, without publishes: up to 1000000; 0: no limit.
     #[arg(long, env = "HOOKPOST_RATE_LIMIT", value_name = "N", default_value_t = 500,
-          value_parser = clap::value_parser!(u32).range(..=RATE_MAX))]
+          value_parser = within::<0, RATE_MAX>)]
     pub rate_limit: u32,
 
-    /// Publishes per minute of a workspace; as many may come at once. 0: no limit.
+    /// Publishes per minute of all tokens of a workspace together: up to 1000000; 0: no limit.
     #[arg(long, env = "HOOKPOST_PUBLISH_RATE_LIMIT", value_name = "N", default_value_t = 0,
-          value_parser = clap::value_parser!(u32).range(..=RATE_MAX))]
+          value_parser = within::<0, RATE_MAX>)]
     pub publish_rate_limit: u32,
 
-    /// Bytes per minute that a workspace may publish; as many may come at once. 0: no limit.
-    #[arg(long, env = "HOOKPOST_PUBLISH_BYTE_LIMIT", value_name = "BYTES", default_value_t = 0,
-          value_parser = clap::value_parser!(u64).range(..=VOLUME_MAX))]
+    /// Bytes of bodies per minute that may be published in a workspace: up to 1TiB; 0: no limit.
+    #[arg(long, env = "HOOKPOST_PUBLISH_BYTE_LIMIT", value_name = "BYTES", default_value = "0",
+          value_parser = parse_volume)]
     pub publish_byte_limit: u64,
 
-    /// Bad tokens per minute from one address that get a 401, not a 429; valid ones always work. 0: no limit.
+    /// Bad tokens per minute from one address that get a 401, not a 429: up to 1000000; 0: no limit.
+    ///
+    /// Valid tokens are always accepted.
     // More than a person with a wrong token tries, and less than a flood.
     #[arg(long, env = "HOOKPOST_AUTH_FAILURE_LIMIT", value_name = "N", default_value_t = 60,
-          value_parser = clap::value_parser!(u32).range(..=RATE_MAX))]
+          value_parser = within::<0, RATE_MAX>)]
     pub auth_failure_limit: u32,
 
     /// Reverse proxy whose X-Forwarded-For names the client: a network or an address (repeatable).
@@ -92,15 +107,13 @@ pub struct ApiSettings {
 }
 
 /// The highest limit per minute: a higher one would limit nobody.
-const RATE_MAX: i64 = 1_000_000;
-
-/// The highest limit of bytes per minute: a tebibyte, more than any disk takes.
-const VOLUME_MAX: u64 = 1 << 40;
+const RATE_MAX: u32 = 1_000_000;
 
 /// The addresses that deliveries may go to.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Network")]
 pub struct NetworkSettings {
-    /// Allow endpoints with http:// URLs. Anyone on the network path can read what they receive.
+    /// Allow endpoints with `http://` URLs. Anyone on the network path can read what they receive.
     #[arg(long, env = "HOOKPOST_ALLOW_HTTP", value_parser = BoolishValueParser::new())]
     pub allow_http: bool,
 
@@ -128,18 +141,19 @@ impl NetworkSettings {
 
 /// The rules for deliveries.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Delivery")]
 pub struct DeliverySettings {
-    /// Waits between the attempts of an event, comma-separated; each varies by up to 20 % either way.
+    /// Waits between the attempts of an event, each at most 30d; each is varied by up to 20 % either way.
     #[arg(long, env = "HOOKPOST_RETRY_SCHEDULE", value_name = "WAITS", value_delimiter = ',',
           default_value = "5s,30s,2m,10m,30m,1h,2h,4h,8h,12h", value_parser = parse_wait)]
     pub retry_schedule: Vec<Duration>,
 
-    /// The longest time of one attempt, from the name look-up to the last byte of the answer.
+    /// The longest time of one attempt, from the look-up of the name to the end of the answer: 100ms to 120s.
     #[arg(long, env = "HOOKPOST_REQUEST_TIMEOUT", value_name = "TIME", default_value = "10s",
           value_parser = parse_timeout)]
     pub request_timeout: Duration,
 
-    /// The time after which an unfinished event ends as failed.
+    /// The age at which an unfinished event fails, after at least one attempt: 1s to 365d.
     #[arg(long, env = "HOOKPOST_EXPIRE_AFTER", value_name = "TIME", default_value = "72h",
           value_parser = parse_expiry)]
     pub expire_after: Duration,
@@ -149,7 +163,8 @@ pub struct DeliverySettings {
         long,
         env = "HOOKPOST_DISABLE_AFTER",
         value_name = "N",
-        default_value_t = 10
+        default_value_t = 10,
+        value_parser = within::<0, { u32::MAX }>
     )]
     pub disable_after: u32,
 
@@ -157,12 +172,12 @@ pub struct DeliverySettings {
     #[arg(long, env = "HOOKPOST_CA_FILE", value_name = "PEM")]
     pub ca_file: Option<PathBuf>,
 
-    /// The most attempts at the same time; each takes a thread while it lasts.
+    /// The most attempts at the same time: 4 to 2048; each takes a thread while it lasts.
     #[arg(long, env = "HOOKPOST_MAX_THREADS", value_name = "N", default_value_t = 256,
-          value_parser = clap::value_parser!(u32).range(4..=2048))]
+          value_parser = within::<4, 2048>)]
     pub max_threads: u32,
 
-    /// The time that a stopping server gives to attempts under way.
+    /// The longest that a stopping server waits for attempts under way: at most 10m.
     #[arg(long, env = "HOOKPOST_GRACE_PERIOD", value_name = "TIME", default_value = "10s",
           value_parser = parse_grace)]
     pub grace_period: Duration,
@@ -170,8 +185,9 @@ pub struct DeliverySettings {
 
 /// The time that data is kept.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Retention")]
 pub struct RetentionSettings {
-    /// Drop payloads this long after their publish; their events and deliveries stay listed.
+    /// The age at which payloads are dropped; their events and deliveries stay listed: 1s to 36500d.
     #[arg(long, env = "HOOKPOST_ARCHIVE_AFTER", value_name = "TIME", default_value = "30d",
           value_parser = parse_archive)]
     pub archive_after: Duration,
@@ -186,8 +202,12 @@ fn defaults<S: Args>() -> S {
         .expect("every setting has a default or is optional")
 }
 
-fn without_environment(command: Command) -> Command {
-    command.mut_args(|arg| arg.env(None::<&'static str>))
+/// Returns a definition that does not read the environment.
+#[must_use]
+pub fn without_environment(command: Command) -> Command {
+    command
+        .mut_args(|arg| arg.env(None::<&'static str>))
+        .mut_subcommands(without_environment)
 }
 
 /// Takes the defaults of settings from the attributes of their fields.
@@ -209,144 +229,9 @@ default_from_attributes!(
     RetentionSettings
 );
 
-/// Reads `1500ms`, `5s`, `2m` or `2min`, `1h`, `30d` or `0`.
-///
-/// # Errors
-/// A text that names the accepted form, or says that the duration is too long.
-pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let text = text.trim();
-    let digits = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let bad = || "expected a whole number with ms, s, m, h or d, such as 30s or 12h".to_owned();
-    let number: u64 = number.parse().map_err(|_| bad())?;
-    let millis = match unit {
-        "ms" => Some(number),
-        "s" => number.checked_mul(1000),
-        // Unambiguous, and it reads well: 0.
-        "" if number == 0 => Some(0),
-        "m" | "min" => number.checked_mul(60_000),
-        "h" => number.checked_mul(3_600_000),
-        "d" => number.checked_mul(86_400_000),
-        _ => return Err(bad()),
-    };
-    // Longer than any setting, and short enough that sums of times never overflow.
-    let century = 100 * 366 * 86_400_000;
-    match millis {
-        Some(millis) if millis <= century => Ok(Duration::from_millis(millis)),
-        _ => Err("longer than 100 years".to_owned()),
-    }
-}
-
-/// Reads an IP address with a port.
-///
-/// # Errors
-/// A text that names the accepted form.
-pub fn parse_listen(text: &str) -> Result<SocketAddr, String> {
-    let addr = text.trim().parse();
-    addr.map_err(|_| format!("expected ADDR:PORT, such as {LISTEN}"))
-}
-
-/// Reads `*` or an origin as browsers send it (RFC 6454, section 6.1).
-fn parse_origin(text: &str) -> Result<String, String> {
-    let whole = text.trim().trim_end_matches('/');
-    let is_origin = url::Url::parse(whole)
-        .is_ok_and(|url| url.origin().ascii_serialization() == whole.to_ascii_lowercase());
-    if whole == "*" || is_origin {
-        Ok(whole.to_ascii_lowercase())
-    } else {
-        Err("expected * or an origin such as https://example.com".to_owned())
-    }
-}
-
-/// Reads a network, or an address alone. `10.0.0.1/8` may mean either, so it is refused.
-fn parse_network(text: &str) -> Result<IpNet, String> {
-    let text = text.trim();
-    let network = text
-        .parse()
-        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
-        .map_err(|_| {
-            "expected a network or an address, such as 10.0.0.0/8 or 127.0.0.1".to_owned()
-        })?;
-    if network.addr() != network.network() {
-        return Err(format!(
-            "an address within a network: did you mean {} or {}?",
-            network.trunc(),
-            network.addr()
-        ));
-    }
-    Ok(network)
-}
-
-/// Reads a duration between `least` and `most`; `says` names these limits in the error.
-fn between(text: &str, least: Duration, most: Duration, says: &str) -> Result<Duration, String> {
-    let value = parse_duration(text)?;
-    if (least..=most).contains(&value) {
-        Ok(value)
-    } else {
-        Err(format!("must be {says}"))
-    }
-}
-
-const SECOND: Duration = Duration::from_secs(1);
-const DAY: Duration = Duration::from_hours(24);
-
-fn parse_wait(text: &str) -> Result<Duration, String> {
-    between(text, Duration::ZERO, 30 * DAY, "at most 30d")
-}
-
-fn parse_timeout(text: &str) -> Result<Duration, String> {
-    // Longer attempts would keep their threads from all other endpoints.
-    between(text, SECOND / 10, 120 * SECOND, "between 100ms and 120s")
-}
-
-fn parse_expiry(text: &str) -> Result<Duration, String> {
-    between(text, SECOND, 365 * DAY, "between 1s and 365d")
-}
-
-fn parse_grace(text: &str) -> Result<Duration, String> {
-    between(text, Duration::ZERO, 600 * SECOND, "at most 10m")
-}
-
-fn parse_archive(text: &str) -> Result<Duration, String> {
-    between(text, SECOND, 36_500 * DAY, "between 1s and 36500d")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn origins_are_read() {
-        assert_eq!(parse_origin("*").as_deref(), Ok("*"));
-        assert_eq!(
-            parse_origin("https://A.com/").as_deref(),
-            Ok("https://a.com")
-        );
-        assert_eq!(
-            parse_origin("http://localhost:3000").as_deref(),
-            Ok("http://localhost:3000")
-        );
-        for bad in ["", "x y", "example.com", "https://a.com/path", "https://"] {
-            assert!(parse_origin(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn networks_are_read_with_or_without_a_length() {
-        let read = |text| parse_network(text).map(|net| net.to_string());
-        assert_eq!(read("10.0.0.0/8").as_deref(), Ok("10.0.0.0/8"));
-        assert_eq!(read(" 127.0.0.1").as_deref(), Ok("127.0.0.1/32"));
-        assert_eq!(read("::1").as_deref(), Ok("::1/128"));
-        for bad in ["", "10.0.0.0/33", "10.0.0", "localhost", "*"] {
-            assert!(read(bad).is_err(), "{bad}");
-        }
-        for within in ["10.0.0.1/8", "fd00::1/8"] {
-            let error = read(within).unwrap_err();
-            assert!(error.contains("did you mean"), "{within}: {error}");
-        }
-    }
 
     #[test]
     fn defaults_are_those_of_the_command_line_and_no_variable_changes_them() {
@@ -355,7 +240,10 @@ mod tests {
         assert_eq!((api.max_endpoints, api.max_tokens), (1000, 1000));
         assert!(api.trusted_proxy.is_empty());
         assert_eq!(DeliverySettings::default().retry_schedule.len(), 10);
-        assert_eq!(RetentionSettings::default().archive_after, 30 * DAY);
+        assert_eq!(
+            RetentionSettings::default().archive_after,
+            Duration::from_hours(24 * 30)
+        );
         assert!(!NetworkSettings::default().allow_http);
         // `cargo` sets this variable for every test.
         let arg = clap::Arg::new("x")
@@ -367,22 +255,5 @@ mod tests {
             matches.get_one::<String>("x").map(String::as_str),
             Some("-")
         );
-    }
-
-    #[test]
-    fn durations_are_read_with_their_unit() {
-        assert_eq!(parse_duration("1500ms"), Ok(Duration::from_millis(1500)));
-        assert_eq!(parse_duration("30d"), Ok(30 * DAY));
-        for bad in [
-            "",
-            "s",
-            "-1s",
-            "1.5h",
-            "1w",
-            "99999999999999999999s",
-            "9999999999d",
-        ] {
-            assert!(parse_duration(bad).is_err(), "{bad}");
-        }
     }
 }

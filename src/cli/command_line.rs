@@ -1,19 +1,22 @@
 //! The whole command line: reads it, runs its subcommand, and ends with its exit code.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use super::config::Config;
+use super::configuration::{self, Configuration, Environment, Refusal};
 use super::dev::Dev;
 use super::healthcheck::Healthcheck;
+use super::help;
 use super::log::{self, LogSettings};
 use super::openapi::OpenApi;
 use super::output::{self, ReaderGone};
 use super::serve::Serve;
 use super::token::Token;
-use super::variables::name_variables;
 use super::workspace::Workspace;
 use crate::domain::clock::SystemClock;
 use crate::fatal;
@@ -25,6 +28,18 @@ use crate::log_queue::{self, FLUSH_TIMEOUT};
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    /// A configuration file (TOML) with settings of `serve`; `hookpost config --example` prints one.
+    ///
+    /// Each key has the name of a flag, without the dashes before it. A flag wins over its variable, and the
+    /// variable over the file.
+    #[arg(
+        long,
+        env = "HOOKPOST_CONFIG",
+        value_name = "FILE",
+        global = true,
+        help_heading = "Settings"
+    )]
+    config: Option<PathBuf>,
     #[command(flatten)]
     log: LogSettings,
 }
@@ -43,6 +58,8 @@ enum Command {
     Workspace(Workspace),
     /// Ask a running server whether it is ready.
     Healthcheck(Healthcheck),
+    /// Print the settings of the server, and where each comes from.
+    Config(Config),
     /// Print the OpenAPI document of the API.
     #[command(name = "openapi")]
     OpenApi(OpenApi),
@@ -51,12 +68,15 @@ enum Command {
 /// Reads the command line and runs its subcommand.
 #[must_use]
 pub fn run() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let args = std::env::args_os().collect();
+    let configuration = match configuration::read(command(), args, &Environment::of_process()) {
+        Ok(configuration) => configuration,
+        Err(Refusal::Usage(usage)) => return output::usage(&usage),
+        Err(Refusal::Problems(found)) => return output::problems(&found),
+    };
+    let cli = match Cli::from_arg_matches(&configuration.matches) {
         Ok(cli) => cli,
-        Err(usage) => {
-            let args: Vec<_> = std::env::args_os().skip(1).collect();
-            return output::usage(&name_variables(usage, command(), &args));
-        }
+        Err(usage) => return output::usage(&usage),
     };
     let work = || {
         let logging = log::init(&cli.log, cli.command.default_filter());
@@ -64,7 +84,10 @@ pub fn run() -> ExitCode {
         if cli.command.is_server() {
             logging?;
         }
-        cli.command.run()
+        for unknown in &configuration.unknown_variables {
+            tracing::warn!("{unknown}");
+        }
+        cli.command.run(&configuration)
     };
     let code = match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(())) => ExitCode::SUCCESS,
@@ -82,10 +105,10 @@ pub fn run() -> ExitCode {
     code
 }
 
-/// Returns the definition of the whole command line; tests compare the README with it.
+/// Returns the definition of the whole command line; tests compare the documents with it.
 #[must_use]
 pub fn command() -> clap::Command {
-    Cli::command()
+    help::with_variables(Cli::command())
 }
 
 impl Command {
@@ -103,7 +126,7 @@ impl Command {
         }
     }
 
-    fn run(self) -> anyhow::Result<()> {
+    fn run(self, configuration: &Configuration) -> anyhow::Result<()> {
         SystemClock::check(SystemTime::now())?;
         match self {
             Self::Serve(serve) => serve.run(),
@@ -111,6 +134,7 @@ impl Command {
             Self::Token(token) => token.run(),
             Self::Workspace(workspace) => workspace.run(),
             Self::Healthcheck(healthcheck) => healthcheck.run(),
+            Self::Config(config) => config.run(&configuration.settings),
             Self::OpenApi(openapi) => openapi.run(),
         }
     }
@@ -148,7 +172,8 @@ mod tests {
         fn check(command: &clap::Command) {
             for arg in command.get_arguments() {
                 let Some(long) = arg.get_long() else { continue };
-                if ["help", "version"].contains(&long) {
+                // These are no settings: they choose what a command does.
+                if ["help", "version", "example"].contains(&long) {
                     continue;
                 }
                 let variable = arg.get_env().and_then(|name| name.to_str());

@@ -22,7 +22,7 @@ pub(super) struct LogSettings {
         value_enum,
         default_value = "text",
         global = true,
-        help_heading = "Logging"
+        help_heading = "Log"
     )]
     log_format: LogFormat,
 
@@ -34,7 +34,7 @@ pub(super) struct LogSettings {
         value_name = "LEVEL",
         value_parser = parse_filter,
         global = true,
-        help_heading = "Logging"
+        help_heading = "Log"
     )]
     log_level: Option<String>,
 }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use thiserror::Error;
 
+use super::configuration::{self, Problem};
 use crate::api::objects::{Render, Rendered};
 use crate::log_queue::{self, FLUSH_TIMEOUT};
 
@@ -56,6 +57,16 @@ pub(super) fn usage(usage: &clap::Error) -> ExitCode {
         _ => u8::try_from(usage.exit_code()).map_or(ExitCode::FAILURE, u8::into),
     }
 }
+
+/// Prints all settings that cannot be used, and returns the exit code for them.
+pub(super) fn problems(found: &[Problem]) -> ExitCode {
+    remark(&configuration::problems(found));
+    log_queue::flush(FLUSH_TIMEOUT);
+    ExitCode::from(USAGE_ERROR)
+}
+
+/// The exit code of a usage error, as `clap` has it.
+const USAGE_ERROR: u8 = 2;
 
 fn print(text: &str) -> io::Result<()> {
     // On a terminal, earlier remarks must appear before the result.

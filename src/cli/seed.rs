@@ -17,7 +17,7 @@ use crate::storage::{
 
 /// The variable that may hold an admin token. There is no flag for it, because other users of the machine can
 /// read command lines.
-const ADMIN_TOKEN_VARIABLE: &str = "HOOKPOST_ADMIN_TOKEN";
+pub(super) const ADMIN_TOKEN_VARIABLE: &str = "HOOKPOST_ADMIN_TOKEN";
 
 /// The variable of the flag `--admin-token-file`.
 const FILE_VARIABLE: &str = "HOOKPOST_ADMIN_TOKEN_FILE";
@@ -28,9 +28,12 @@ pub(super) const DEFAULT_WORKSPACE: &str = "default";
 /// The setting of an admin token that the operator chose: a file here, or the variable
 /// [`ADMIN_TOKEN_VARIABLE`], but not both. The token is accepted as long as the setting has it.
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Access")]
 pub(super) struct SeedSettings {
-    /// A file with an admin token, which is accepted until a start without it; the variable
-    /// `HOOKPOST_ADMIN_TOKEN` can hold the token itself.
+    /// A file with an admin token to accept, as `token create --admin` prints it.
+    ///
+    /// The token ends at the first start without it. The variable `HOOKPOST_ADMIN_TOKEN` can hold the token
+    /// itself.
     #[arg(long, env = FILE_VARIABLE, value_name = "FILE")]
     admin_token_file: Option<PathBuf>,
 }

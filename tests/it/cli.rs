@@ -1,5 +1,6 @@
 //! The tests of the command line of the real binary: help, usage errors, and tools without a server.
 
+mod settings_document;
 mod variables;
 
 use std::io::{BufRead, BufReader};
@@ -292,38 +293,4 @@ fn dev_brings_one_message_to_its_inbox() {
         0,
         "the temporary folder is gone"
     );
-}
-
-#[test]
-fn the_readme_lists_every_setting_with_its_default() {
-    let readme = include_str!("../../README.md");
-    let command = hookpost::cli::command();
-    let serve = command.find_subcommand("serve").unwrap();
-    for arg in serve.get_arguments().chain(command.get_arguments()) {
-        let Some(variable) = arg.get_env().and_then(|name| name.to_str()) else {
-            continue;
-        };
-        let flag = format!("`--{}", arg.get_long().unwrap());
-        let row = readme
-            .lines()
-            .find(|line| line.starts_with(&format!("| {flag}")))
-            .unwrap_or_else(|| panic!("{flag} is missing"));
-        assert!(row.contains(&format!("`{variable}`")), "{row}");
-        let defaults = arg.get_default_values();
-        if arg.get_action().takes_values() && !defaults.is_empty() {
-            let default = defaults[0].to_str().unwrap();
-            assert!(row.contains(&format!("`{default}`")), "{row}");
-        }
-    }
-    for subcommand in command
-        .get_subcommands()
-        .flat_map(|c| std::iter::once(c).chain(c.get_subcommands()))
-    {
-        for arg in subcommand.get_arguments() {
-            let Some(variable) = arg.get_env().and_then(|name| name.to_str()) else {
-                continue;
-            };
-            assert!(readme.contains(&format!("`{variable}`")), "{variable}");
-        }
-    }
 }

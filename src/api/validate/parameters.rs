@@ -59,26 +59,10 @@ fn nearest<'k>(sent: &str, known: &'k [Parameter]) -> Option<&'k Parameter> {
     if sent.chars().nth(longest + EDITS_MAX).is_some() {
         return None;
     }
-    let sent: Vec<char> = sent.to_lowercase().chars().collect();
-    let edits = |parameter: &&Parameter| distance(&sent, parameter.name);
+    let sent = sent.to_lowercase();
+    let edits = |parameter: &&Parameter| strsim::levenshtein(&sent, parameter.name);
     let nearest = known.iter().min_by_key(edits)?;
     (edits(&nearest) <= EDITS_MAX).then_some(nearest)
-}
-
-/// Returns the number of characters to insert, drop or replace in `from` to get `to` (Levenshtein).
-fn distance(from: &[char], to: &str) -> usize {
-    // Of each beginning of `from`: its distance to the part of `to` that was read.
-    let mut row: Vec<usize> = (0..=from.len()).collect();
-    for character in to.chars() {
-        let mut diagonal = row[0];
-        row[0] += 1;
-        for (at, other) in from.iter().enumerate() {
-            let replaced = diagonal + usize::from(*other != character);
-            diagonal = row[at + 1];
-            row[at + 1] = replaced.min(row[at] + 1).min(diagonal + 1);
-        }
-    }
-    row[from.len()]
 }
 
 #[cfg(test)]

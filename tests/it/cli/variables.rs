@@ -3,62 +3,111 @@
 use super::*;
 
 #[test]
-fn a_variable_sets_what_its_flag_sets() {
+fn settings_that_cannot_be_used_are_told_with_their_places() {
     let folder = folder();
-    let output = command(folder.path(), &["serve"])
-        .env("HOOKPOST_GRACE_PERIOD", "never")
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("--grace-period"));
+    let refused = |args: &[&str], variables: &[(&str, &str)], says: &[&str]| {
+        let output = command(folder.path(), args)
+            .envs(variables.iter().copied())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        let lines: Vec<String> = stderr(&output).lines().map(str::to_owned).collect();
+        assert_eq!(lines.len(), says.len(), "{lines:?}");
+        for (line, start) in lines.iter().zip(says) {
+            assert!(line.starts_with(start), "{line}");
+        }
+    };
+    refused(
+        &["serve"],
+        &[("HOOKPOST_LISTEN", "8090")],
+        &["hookpost: in HOOKPOST_LISTEN: '8090': expected ADDR:PORT, such as 127.0.0.1:8080"],
+    );
+    refused(
+        &["token", "create", "--workspace", "a"],
+        &[("HOOKPOST_SCOPE", "webhooks:read,all")],
+        &["hookpost: in HOOKPOST_SCOPE: 'all': expected one of webhooks:read, "],
+    );
+    refused(
+        &["serve", "--max-threads", "3"],
+        &[
+            ("HOOKPOST_GRACE_PERIOD", "never"),
+            ("HOOKPOST_MAX_THREADS", "x"),
+        ],
+        &[
+            "hookpost: 2 settings cannot be used:",
+            // The flag wins, so its variable is not looked at.
+            "  in --max-threads: '3': expected a whole number from 4 to 2048",
+            "  in HOOKPOST_GRACE_PERIOD: 'never': expected a whole number with ms, s, m, h or d",
+        ],
+    );
+    assert_eq!(folder.path().read_dir().unwrap().count(), 0);
 }
 
 #[test]
-fn a_bad_variable_is_named_with_an_example() {
+fn a_configuration_file_sets_what_flags_set() {
     let folder = folder();
-    for (variable, value, args, example) in [
-        ("HOOKPOST_GRACE_PERIOD", "never", &["serve"][..], "10s"),
-        ("HOOKPOST_LISTEN", "8080", &["serve"], "127.0.0.1:8080"),
-        ("HOOKPOST_DEV_LISTEN", "8080", &["dev"], "127.0.0.1:8080"),
-        ("HOOKPOST_ALLOW_HTTP", "maybe", &["serve"], "true"),
-        ("HOOKPOST_DATABASE", "", &["serve"], "./hookpost.db"),
-        ("HOOKPOST_ALLOW_NETWORK", "lan", &["serve"], "10.0.0.0/8"),
-        ("HOOKPOST_LOG_FORMAT", "xml", &["token", "list"], "text"),
-        (
-            "HOOKPOST_SCOPE",
-            "all",
-            &["token", "create", "--workspace", "a"],
-            "webhooks:read",
-        ),
-        (
-            "HOOKPOST_ADMIN",
-            "true",
-            &["token", "create", "--workspace", "a"],
-            "true",
-        ),
-    ] {
-        let output = command(folder.path(), args).env(variable, value).output();
-        let output = output.unwrap();
-        assert_eq!(output.status.code(), Some(2), "{variable}");
-        let says = stderr(&output);
-        let first = says.lines().next().unwrap();
-        assert!(first.contains(&format!("'{variable}'")), "{says}");
-        assert!(
-            says.contains(&format!(": {variable}={example}\n")),
-            "{says}"
-        );
-        // A flag wins, and then the error is about the flag.
-        let flag = says.split("sets --").nth(1).unwrap();
-        let flag = format!("--{}=\u{1}", flag.split(';').next().unwrap());
-        let takes_a_value = !["true"].contains(&example);
-        if takes_a_value && variable != "HOOKPOST_DATABASE" {
-            let args = [args, &[flag.as_str()]].concat();
-            let output = command(folder.path(), &args).env(variable, value).output();
-            let output = output.unwrap();
-            assert!(!stderr(&output).contains(variable), "{}", stderr(&output));
-        }
-    }
-    assert_eq!(folder.path().read_dir().unwrap().count(), 0);
+    let file = folder.path().join("hookpost.toml");
+    std::fs::write(&file, "grace-period = \"7s\"\nallow-http = true\n").unwrap();
+    let token = Token::generate(TokenKind::Admin);
+    let output = command(folder.path(), &["config", "--config", "hookpost.toml"])
+        .env("HOOKPOST_ADMIN_TOKEN", token.reveal())
+        .env("HOOKPOST_EXPIRE_AFTER", "3h")
+        .output()
+        .unwrap();
+    let shown = stdout(&output);
+    let row = |name: &str| {
+        let mut rows = shown.lines().map(|line| line.split("  ").map(str::trim));
+        let row = rows.find(|row| row.clone().next() == Some(name));
+        let row = row.unwrap_or_else(|| panic!("{name}: {shown}"));
+        row.filter(|cell| !cell.is_empty()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        row("grace-period"),
+        ["grace-period", "7s", "hookpost.toml, line 1, grace-period"]
+    );
+    assert_eq!(
+        row("allow-http"),
+        ["allow-http", "true", "hookpost.toml, line 2, allow-http"]
+    );
+    assert_eq!(
+        row("expire-after"),
+        ["expire-after", "3h", "HOOKPOST_EXPIRE_AFTER"]
+    );
+    assert_eq!(row("max-threads"), ["max-threads", "256", "default"]);
+    assert_eq!(
+        row("admin-token"),
+        ["admin-token", "(hidden)", "HOOKPOST_ADMIN_TOKEN"]
+    );
+    assert!(!shown.contains(token.reveal()));
+}
+
+#[test]
+fn the_example_of_a_configuration_file_is_one() {
+    let folder = folder();
+    let example = command(folder.path(), &["config", "--example"])
+        .output()
+        .unwrap();
+    std::fs::write(folder.path().join("x.toml"), example.stdout).unwrap();
+    let output = command(folder.path(), &["config", "--config", "x.toml", "--json"]);
+    let output = { output }.output().unwrap();
+    let rows: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(rows.len() > 20);
+    assert!(rows.iter().all(|row| row["from"] == "default"), "{rows:?}");
+}
+
+#[test]
+fn a_variable_that_is_no_setting_gets_a_warning() {
+    let folder = folder();
+    let output = command(folder.path(), &["config"])
+        .env("HOOKPOST_LISTN", "127.0.0.1:9")
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    let says = stderr(&output);
+    assert!(
+        says.contains("HOOKPOST_LISTN is no setting; did you mean HOOKPOST_LISTEN?"),
+        "{says}"
+    );
 }
 
 #[test]
@@ -98,7 +147,8 @@ fn a_variable_that_is_no_text_is_named() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("HOOKPOST_GRACE_PERIOD=10s"));
+    assert!(stderr(&output).contains("in HOOKPOST_GRACE_PERIOD: "));
+    assert!(stderr(&output).contains("not a text in UTF-8"));
 }
 
 #[test]

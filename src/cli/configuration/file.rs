@@ -1,0 +1,173 @@
+//! The configuration file: TOML with one key for each setting of `serve`, named like its flag.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use clap::{Arg, Command};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::problem::{Problem, nearest};
+use super::setting::Source;
+
+/// The most bytes of a configuration file: a hundred times the example with all settings. More is another file,
+/// given by mistake.
+const LENGTH_MAX: u64 = 1 << 20;
+
+/// The values of a configuration file.
+#[derive(Debug)]
+pub(super) struct ConfigFile {
+    path: PathBuf,
+    /// By the variable of the setting: a command has the settings of the file whose variables it has.
+    entries: BTreeMap<OsString, Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    values: Vec<OsString>,
+    line: usize,
+}
+
+impl ConfigFile {
+    /// Reads a file whose keys are the settings of `server`.
+    ///
+    /// # Errors
+    /// All problems of the file, but for those with values: the settings check these.
+    pub(super) fn read(
+        path: PathBuf,
+        named_by: &Source,
+        server: &Command,
+    ) -> Result<Self, Vec<Problem>> {
+        let text = read_text(&path).map_err(|reason| {
+            let place = match named_by {
+                Source::Variable => "HOOKPOST_CONFIG",
+                _ => "--config",
+            };
+            vec![Problem {
+                place: place.to_owned(),
+                text: format!("cannot read {}: {reason}", path.display()),
+            }]
+        })?;
+        let mut reader = Reader {
+            path: &path,
+            text: &text,
+            problems: Vec::new(),
+        };
+        let entries = reader.entries(server);
+        let problems = reader.problems;
+        if problems.is_empty() {
+            Ok(Self { path, entries })
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// Returns the values of the setting with that variable, and their place.
+    pub(super) fn get(&self, variable: &OsStr) -> Option<(&[OsString], Source)> {
+        let entry = self.entries.get(variable)?;
+        let source = Source::File {
+            path: self.path.clone(),
+            line: entry.line,
+        };
+        Some((&entry.values, source))
+    }
+}
+
+fn read_text(path: &Path) -> Result<String, String> {
+    let mut text = String::new();
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    let read = file.take(LENGTH_MAX + 1).read_to_string(&mut text);
+    read.map_err(|error| error.to_string())?;
+    if text.len() as u64 > LENGTH_MAX {
+        return Err("it is larger than 1 MiB".to_owned());
+    }
+    Ok(text)
+}
+
+/// The reader of a file's text, and the problems that it has found.
+struct Reader<'t> {
+    path: &'t Path,
+    text: &'t str,
+    problems: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    fn entries(&mut self, server: &Command) -> BTreeMap<OsString, Entry> {
+        let (table, errors) = DeTable::parse_recoverable(self.text);
+        for error in errors {
+            let at = error.span().map_or(0, |span| span.start);
+            self.refuse(at, error.message().to_owned());
+        }
+        let mut entries = BTreeMap::new();
+        for (key, value) in table.get_ref() {
+            let (name, at) = (key.get_ref(), key.span().start);
+            let Some(arg) = argument(server, name) else {
+                let meant = nearest(name, server.get_arguments().filter_map(Arg::get_long));
+                let hint = meant.map_or(String::new(), |name| format!("; did you mean '{name}'?"));
+                self.refuse(at, format!("'{name}' is no setting{hint}"));
+                continue;
+            };
+            let Some(values) = self.values(arg, value) else {
+                continue;
+            };
+            let line = self.line(at);
+            let variable = arg.get_env().unwrap_or_default().to_owned();
+            entries.insert(variable, Entry { values, line });
+        }
+        entries
+    }
+
+    /// Returns the values of a key as they would be on a command line.
+    fn values(&mut self, arg: &Arg, value: &Spanned<DeValue<'_>>) -> Option<Vec<OsString>> {
+        let repeats = matches!(arg.get_action(), clap::ArgAction::Append);
+        let values = match value.get_ref() {
+            DeValue::Array(all) if repeats && !all.is_empty() => {
+                all.iter().map(|value| scalar(value.get_ref())).collect()
+            }
+            other => scalar(other).map(|one| vec![one]),
+        };
+        if values.is_none() {
+            let name = arg.get_long().unwrap_or_default();
+            let form = match (repeats, arg.get_action().takes_values()) {
+                (true, _) => "a text or a list of texts",
+                (false, true) => "a text or a number",
+                (false, false) => "true or false",
+            };
+            self.refuse(value.span().start, format!("'{name}' takes {form}"));
+        }
+        values
+    }
+
+    fn refuse(&mut self, at: usize, text: String) {
+        let place = format!("{}, line {}", self.path.display(), self.line(at));
+        self.problems.push(Problem { place, text });
+    }
+
+    /// Returns the number of the line that has the byte `at`.
+    fn line(&self, at: usize) -> usize {
+        let before = self.text.as_bytes().iter().take(at);
+        1 + before.filter(|byte| **byte == b'\n').count()
+    }
+}
+
+/// Returns the setting that a key names.
+fn argument<'c>(server: &'c Command, name: &str) -> Option<&'c Arg> {
+    // The file cannot name itself.
+    let is_setting =
+        |arg: &&Arg| arg.get_env().is_some() && arg.get_long() != Some(super::FILE_FLAG);
+    let mut settings = server.get_arguments().filter(is_setting);
+    settings.find(|arg| arg.get_long() == Some(name))
+}
+
+/// Returns a single value as a text. Whole numbers are decimal, as on the command line.
+fn scalar(value: &DeValue<'_>) -> Option<OsString> {
+    match value {
+        DeValue::String(text) => Some(text.as_ref().into()),
+        DeValue::Integer(number) if number.radix() == 10 => Some(number.as_str().into()),
+        DeValue::Boolean(value) => Some(value.to_string().into()),
+        _ => None,
+    }
+}
