@@ -15,11 +15,11 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, Command};
 use ipnet::IpNet;
 
+pub use self::values::{LISTEN, parse_duration, parse_listen};
 use self::values::{
     parse_archive, parse_body_bytes, parse_expiry, parse_grace, parse_network, parse_origin,
     parse_timeout, parse_volume, parse_wait, within,
 };
-pub use self::values::{parse_duration, parse_listen};
 use crate::domain::network_policy::NetworkPolicy;
 
 /// The place of the data.
@@ -35,9 +35,6 @@ pub struct StorageSettings {
     )]
     pub database: PathBuf,
 }
-
-/// The default address of the API. The subcommand `healthcheck` uses it, too.
-pub const LISTEN: &str = "127.0.0.1:8080";
 
 /// The address and the limits of the API.
 #[derive(Args, Clone, Debug)]

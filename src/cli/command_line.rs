@@ -72,7 +72,9 @@ pub fn run() -> ExitCode {
     let configuration = match configuration::read(command(), args, &Environment::of_process()) {
         Ok(configuration) => configuration,
         Err(Refusal::Usage(usage)) => return output::usage(&usage),
-        Err(Refusal::Problems(found)) => return output::problems(&found),
+        Err(Refusal::Problems(found)) => {
+            return output::usage_error(&configuration::problems(&found));
+        }
     };
     let cli = match Cli::from_arg_matches(&configuration.matches) {
         Ok(cli) => cli,
@@ -134,7 +136,7 @@ impl Command {
             Self::Token(token) => token.run(),
             Self::Workspace(workspace) => workspace.run(),
             Self::Healthcheck(healthcheck) => healthcheck.run(),
-            Self::Config(config) => config.run(&configuration.settings),
+            Self::Config(config) => config.run(&command(), &configuration.settings),
             Self::OpenApi(openapi) => openapi.run(),
         }
     }

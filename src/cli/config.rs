@@ -2,14 +2,14 @@
 
 pub(super) mod example;
 
-use clap::Args;
 use clap::builder::BoolishValueParser;
+use clap::{Args, Command};
 use serde::Serialize;
 
 use super::configuration::Setting;
 use super::seed::ADMIN_TOKEN_VARIABLE;
 use super::serve::Serve;
-use super::{command, output, table};
+use super::{output, table};
 
 /// Print the settings of the server, and where each comes from.
 ///
@@ -39,9 +39,9 @@ struct Row {
 }
 
 impl Config {
-    pub(super) fn run(self, settings: &[Setting]) -> anyhow::Result<()> {
+    pub(super) fn run(self, command: &Command, settings: &[Setting]) -> anyhow::Result<()> {
         if self.example {
-            return output::listing(&example::text(&command()));
+            return output::listing(&example::text(command));
         }
         let rows = rows(settings);
         if self.json {

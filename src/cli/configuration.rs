@@ -17,15 +17,13 @@ use std::ffi::OsString;
 use clap::{ArgMatches, Command};
 
 pub(super) use self::environment::{Environment, UnknownVariable};
-use self::file::ConfigFile;
+use self::file::{ConfigFile, FILE_FLAG};
 use self::given::GivenFlags;
-pub(super) use self::problem::{Problem, problems};
+use self::problem::Problem;
+pub(super) use self::problem::problems;
 pub(super) use self::setting::Setting;
 use self::setting::Source;
 use crate::config::without_environment;
-
-/// The flag that names the configuration file, and its variable.
-const FILE_FLAG: &str = "config";
 
 /// The command whose settings are the keys of a configuration file.
 const SERVER: &str = "serve";

@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use anyhow::Context;
 use thiserror::Error;
 
-use super::configuration::{self, Problem};
 use crate::api::objects::{Render, Rendered};
 use crate::log_queue::{self, FLUSH_TIMEOUT};
 
@@ -58,9 +57,9 @@ pub(super) fn usage(usage: &clap::Error) -> ExitCode {
     }
 }
 
-/// Prints all settings that cannot be used, and returns the exit code for them.
-pub(super) fn problems(found: &[Problem]) -> ExitCode {
-    remark(&configuration::problems(found));
+/// Prints what is wrong with the command line or its settings, and returns the exit code for it.
+pub(super) fn usage_error(text: &str) -> ExitCode {
+    remark(text);
     log_queue::flush(FLUSH_TIMEOUT);
     ExitCode::from(USAGE_ERROR)
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::LISTEN;
+/// The default address of the API. The subcommand `healthcheck` uses it, too.
+pub const LISTEN: &str = "127.0.0.1:8080";
 
 /// Reads `1500ms`, `5s`, `2m` or `2min`, `1h`, `30d` or `0`.
 ///

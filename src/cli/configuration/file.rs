@@ -13,6 +13,9 @@ use toml::de::{DeTable, DeValue};
 use super::problem::{Problem, nearest};
 use super::setting::Source;
 
+/// The flag that names the configuration file.
+pub(super) const FILE_FLAG: &str = "config";
+
 /// The most bytes of a configuration file: a hundred times the example with all settings. More is another file,
 /// given by mistake.
 const LENGTH_MAX: u64 = 1 << 20;
@@ -156,8 +159,7 @@ impl Reader<'_> {
 /// Returns the setting that a key names.
 fn argument<'c>(server: &'c Command, name: &str) -> Option<&'c Arg> {
     // The file cannot name itself.
-    let is_setting =
-        |arg: &&Arg| arg.get_env().is_some() && arg.get_long() != Some(super::FILE_FLAG);
+    let is_setting = |arg: &&Arg| arg.get_env().is_some() && arg.get_long() != Some(FILE_FLAG);
     let mut settings = server.get_arguments().filter(is_setting);
     settings.find(|arg| arg.get_long() == Some(name))
 }
