@@ -10,6 +10,7 @@ mod file;
 mod given;
 mod problem;
 mod setting;
+mod source;
 mod usage;
 
 use std::ffi::OsString;
@@ -22,7 +23,7 @@ use self::given::GivenFlags;
 use self::problem::Problem;
 pub(super) use self::problem::problems;
 pub(super) use self::setting::Setting;
-use self::setting::Source;
+use self::source::Source;
 use crate::config::without_environment;
 
 /// The command whose settings are the keys of a configuration file.

@@ -11,7 +11,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::{Problem, nearest};
-use super::setting::Source;
+use super::source::Source;
 
 /// The flag that names the configuration file.
 pub(super) const FILE_FLAG: &str = "config";

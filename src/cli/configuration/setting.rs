@@ -2,7 +2,6 @@
 
 use std::error::Error as _;
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
 
 use clap::builder::{BoolishValueParser, TypedValueParser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -12,19 +11,7 @@ use super::environment::Environment;
 use super::file::ConfigFile;
 use super::given::GivenFlags;
 use super::problem::Problem;
-
-/// The place that a value comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Source {
-    /// The command line.
-    Flag,
-    /// The variable of the flag.
-    Variable,
-    /// A line of the configuration file.
-    File { path: PathBuf, line: usize },
-    /// Nothing else has a value.
-    Default,
-}
+use super::source::Source;
 
 /// A setting with its values as they were written: several only for a setting that may be repeated.
 #[derive(Debug)]

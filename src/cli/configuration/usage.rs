@@ -6,7 +6,8 @@
 use clap::error::{ContextKind, ContextValue};
 use clap::{Command, Error};
 
-use super::setting::{Setting, Source};
+use super::setting::Setting;
+use super::source::Source;
 
 /// Returns the usage error with places instead of the flags that the command line did not have.
 pub(super) fn name_sources(mut error: Error, command: &Command, settings: &[Setting]) -> Error {
