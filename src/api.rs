@@ -59,6 +59,6 @@ mod tests;
 pub use self::access::Access;
 pub use self::application::configure;
 pub use self::openapi::document;
-pub use self::routes::{BASES, RouteInfo, table};
+pub use self::routes::{BASES, HEAD_MAX_BYTES, RouteInfo, table};
 pub use self::server::serve;
 pub use self::state::{ApiState, Readiness};

@@ -26,4 +26,5 @@ pub mod retry;
 pub mod retry_after;
 pub mod secret;
 pub mod signature;
+pub(crate) mod words;
 pub mod workspace;

@@ -3,6 +3,8 @@
 //! Every error is JSON, `{"error": NAME, "detail": …}`; the errors of authentication follow RFC 6750.
 //! Internal errors are logged here, once, with the id of the request, and their text is never sent.
 
+mod name;
+
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -15,6 +17,7 @@ use serde_json::json;
 use thiserror::Error;
 use uuid::Uuid;
 
+pub(crate) use self::name::{ErrorName, Shape};
 use super::rate_limit_headers::{whole_seconds, write_headers};
 use super::validate::{Loc, Problem, Section, Violation};
 use crate::domain::access::Scope;
@@ -97,46 +100,41 @@ impl From<Vec<Problem>> for ApiError {
     }
 }
 
-/// An error with a status, a name and a `detail`.
-struct Plain(StatusCode, &'static str, Cow<'static, str>);
+/// An error whose body has a name and a `detail` in words.
+struct Plain(ErrorName, Cow<'static, str>);
 
 impl ApiError {
-    /// Returns the response. `request_id` is logged with the text that is not sent.
+    /// Returns the response. `request_id` is logged with the text that is not sent. Neither this nor `plain` has an
+    /// arm for all other variants, so a new one does not compile without a name, which the document then has.
     pub(crate) fn response(self, request_id: &str) -> HttpResponse {
         match self {
-            Self::Unauthorized => challenge(
-                StatusCode::UNAUTHORIZED,
-                &json!({ "error": "Unauthorized", "detail": "Unauthorized" }),
-                "",
-            ),
+            Self::Unauthorized => {
+                let name = ErrorName::Unauthorized;
+                let body = json!({ "error": name.as_str(), "detail": "Unauthorized" });
+                challenge(name, &body, "")
+            }
             Self::InvalidToken => oauth(
-                StatusCode::UNAUTHORIZED,
-                "invalid_token",
+                ErrorName::InvalidToken,
                 "The access token is unknown, expired or revoked",
                 None,
             ),
             Self::MissingScope(scopes) => {
                 let names: Vec<_> = scopes.into_iter().map(Scope::as_str).collect();
                 oauth(
-                    StatusCode::FORBIDDEN,
-                    "insufficient_scope",
+                    ErrorName::InsufficientScope,
                     "The access token lacks the scope that this needs",
                     Some(&names.join(" ")),
                 )
             }
             Self::AdminOnly => forbidden("Only an admin token (hookpost_adm_...) may do this"),
             Self::MethodNotAllowed(methods) => {
-                let plain = Plain(
-                    StatusCode::METHOD_NOT_ALLOWED,
-                    "MethodNotAllowed",
-                    "Method Not Allowed".into(),
-                );
+                let plain = Plain(ErrorName::MethodNotAllowed, "Method Not Allowed".into());
                 let methods: Vec<_> = methods.iter().map(Method::as_str).collect();
                 with_header(plain.response(), ALLOW, &methods.join(", "))
             }
             Self::ForeignOrigin(why) => {
                 let detail = format!("This server is for this machine only: {why}");
-                Plain(StatusCode::FORBIDDEN, "Forbidden", detail.into()).response()
+                Plain(ErrorName::Forbidden, detail.into()).response()
             }
             Self::TooManyFailures(retry_in) => too_many(
                 "Too many bad access tokens came from your address: a valid one is still let in"
@@ -169,109 +167,109 @@ impl ApiError {
                     .set_connection_type(ConnectionType::Close);
                 response
             }
-            Self::Invalid(problems) => json_body(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                &json!({ "error": "RequestValidationError", "detail": problems }),
-            ),
+            Self::Invalid(problems) => {
+                let name = ErrorName::RequestValidationError;
+                json_body(name, &json!({ "error": name.as_str(), "detail": problems }))
+            }
             Self::Store(error) => from_store(error, request_id),
-            other => other.plain().response(),
+            Self::UnknownPath
+            | Self::MessageNotEvent(_)
+            | Self::HeadTooLarge
+            | Self::MediaType
+            | Self::TooLarge(_)
+            | Self::Timeout
+            | Self::Encoding(_)
+            | Self::IdempotencyKeyInvalid => self.plain().response(),
         }
     }
 
+    /// Returns the name and the text of an error that has no more.
     fn plain(&self) -> Plain {
         match self {
             Self::UnknownPath => not_found(),
             Self::MessageNotEvent(id) => {
-                let Plain(status, name, _) = not_found();
                 let detail = format!(
                     "Not found: this is the id of a message; GET /webhooks/events?message_id={id} lists its events"
                 );
-                Plain(status, name, detail.into())
+                Plain(ErrorName::ResourceNotFound, detail.into())
             }
             Self::HeadTooLarge => Plain(
-                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-                "RequestHeaderFieldsTooLarge",
+                ErrorName::RequestHeaderFieldsTooLarge,
                 "The path, query string and headers are too long".into(),
             ),
             Self::MediaType => Plain(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "UnsupportedMediaType",
+                ErrorName::UnsupportedMediaType,
                 "The body must be JSON (content-type: application/json)".into(),
             ),
             Self::TooLarge(limit) => Plain(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "PayloadTooLarge",
+                ErrorName::PayloadTooLarge,
                 format!("The body may have at most {limit} bytes").into(),
             ),
             Self::TooManyChunks => Plain(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "PayloadTooLarge",
+                ErrorName::PayloadTooLarge,
                 "The body has too many chunks for its size: send Content-Length, or chunks of at least 64 bytes".into(),
             ),
             Self::Timeout => Plain(
-                StatusCode::REQUEST_TIMEOUT,
-                "RequestTimeout",
+                ErrorName::RequestTimeout,
                 "The body did not arrive in time".into(),
             ),
             Self::TooMuchUnanswered => Plain(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "Unavailable",
+                ErrorName::Unavailable,
                 "The requests of this workspace that are not answered yet take too much memory; nothing was stored: come back after Retry-After seconds".into(),
             ),
-            Self::Encoding(why) => Plain(StatusCode::BAD_REQUEST, "BadRequest", (*why).into()),
+            Self::Encoding(why) => Plain(ErrorName::BadRequest, (*why).into()),
             Self::IdempotencyKeyInvalid => Plain(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "idempotency_key_invalid",
+                ErrorName::IdempotencyKeyInvalid,
                 "Idempotency-Key must be one header of 1 to 255 visible ASCII characters".into(),
             ),
-            _ => internal(),
+            // `response` has arms for these.
+            Self::Unauthorized
+            | Self::InvalidToken
+            | Self::MissingScope(_)
+            | Self::AdminOnly
+            | Self::TooManyFailures(_)
+            | Self::RateLimited(_)
+            | Self::ForeignOrigin(_)
+            | Self::TooManyBytes(..)
+            | Self::MethodNotAllowed(_)
+            | Self::Invalid(_)
+            | Self::Store(_) => internal(),
         }
     }
 }
 
 fn too_many(detail: String, retry_in: Duration) -> HttpResponse {
-    let plain = Plain(
-        StatusCode::TOO_MANY_REQUESTS,
-        "TooManyRequests",
-        detail.into(),
-    );
+    let plain = Plain(ErrorName::TooManyRequests, detail.into());
     let seconds = whole_seconds(retry_in).to_string();
     with_header(plain.response(), RETRY_AFTER, &seconds)
 }
 
 fn not_found() -> Plain {
-    Plain(
-        StatusCode::NOT_FOUND,
-        "ResourceNotFound",
-        "Not found".into(),
-    )
+    Plain(ErrorName::ResourceNotFound, "Not found".into())
 }
 
 fn internal() -> Plain {
     Plain(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "InternalServerError",
+        ErrorName::InternalServerError,
         "Internal Server Error".into(),
     )
 }
 
 fn from_store(error: StoreError, request_id: &str) -> HttpResponse {
-    let conflict =
-        |name, detail: &'static str| Plain(StatusCode::CONFLICT, name, detail.into()).response();
+    let conflict = |name, detail: &'static str| Plain(name, detail.into()).response();
     match error {
         StoreError::NotFound => not_found().response(),
-        StoreError::NameTaken => conflict("NameTaken", "Another workspace has this name"),
+        StoreError::NameTaken => conflict(ErrorName::NameTaken, "Another workspace has this name"),
         StoreError::EventArchived => conflict(
-            "EventArchived",
+            ErrorName::EventArchived,
             "The event is archived: its payload is gone, so it cannot be sent again",
         ),
         StoreError::EndpointDisabled => conflict(
-            "EndpointDisabled",
+            ErrorName::EndpointDisabled,
             "The endpoint is disabled: enable it with PATCH, then redeliver",
         ),
         StoreError::IdempotencyKeyReused => Plain(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "idempotency_key_reused",
+            ErrorName::IdempotencyKeyReused,
             "The Idempotency-Key was used with another body: use a new one".into(),
         )
         .response(),
@@ -301,8 +299,7 @@ fn from_store(error: StoreError, request_id: &str) -> HttpResponse {
         StoreError::Unavailable(why) => {
             tracing::warn!(request_id, %why, "request refused");
             let plain = Plain(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "Unavailable",
+                ErrorName::Unavailable,
                 format!("{why}; nothing was stored").into(),
             );
             let seconds = retry_after_s(why).to_string();
@@ -334,53 +331,41 @@ const fn retry_after_s(why: Unavailable) -> u32 {
 
 impl Plain {
     fn response(self) -> HttpResponse {
-        json_body(self.0, &json!({ "error": self.1, "detail": self.2 }))
+        let Self(name, detail) = self;
+        json_body(name, &json!({ "error": name.as_str(), "detail": detail }))
     }
 }
 
 /// Returns the JSON for an error that actix-web made, chosen by its status.
 pub(super) fn body_for(status: StatusCode) -> String {
-    let name = match status {
-        StatusCode::BAD_REQUEST => "BadRequest",
-        StatusCode::NOT_FOUND => "ResourceNotFound",
-        StatusCode::METHOD_NOT_ALLOWED => "MethodNotAllowed",
-        StatusCode::REQUEST_TIMEOUT => "RequestTimeout",
-        StatusCode::PAYLOAD_TOO_LARGE => "PayloadTooLarge",
-        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "RequestHeaderFieldsTooLarge",
-        status if status.is_server_error() => "InternalServerError",
-        _ => "RequestError",
-    };
+    let name = ErrorName::of_status(status).as_str();
     let detail = status.canonical_reason().unwrap_or(name);
     json!({ "error": name, "detail": detail }).to_string()
 }
 
 /// Returns a 403 whose cause is not a missing scope.
 fn forbidden(description: &str) -> HttpResponse {
-    oauth(
-        StatusCode::FORBIDDEN,
-        "insufficient_scope",
-        description,
-        None,
-    )
+    oauth(ErrorName::InsufficientScope, description, None)
 }
 
 /// Returns an error of RFC 6750, both in the body and in `WWW-Authenticate`.
-fn oauth(status: StatusCode, error: &str, description: &str, scope: Option<&str>) -> HttpResponse {
+fn oauth(name: ErrorName, description: &str, scope: Option<&str>) -> HttpResponse {
     let scope = scope.map_or_else(String::new, |names| format!(", scope=\"{names}\""));
+    let error = name.as_str();
     challenge(
-        status,
+        name,
         &json!({ "error": error, "error_description": description }),
         &format!(", error=\"{error}\", error_description=\"{description}\"{scope}"),
     )
 }
 
-fn challenge(status: StatusCode, body: &serde_json::Value, parameters: &str) -> HttpResponse {
+fn challenge(name: ErrorName, body: &serde_json::Value, parameters: &str) -> HttpResponse {
     let value = format!("Bearer realm=\"hookpost\"{parameters}");
-    with_header(json_body(status, body), WWW_AUTHENTICATE, &value)
+    with_header(json_body(name, body), WWW_AUTHENTICATE, &value)
 }
 
-fn json_body(status: StatusCode, body: &serde_json::Value) -> HttpResponse {
-    HttpResponse::build(status)
+fn json_body(name: ErrorName, body: &serde_json::Value) -> HttpResponse {
+    HttpResponse::build(name.status())
         .content_type("application/json")
         .insert_header((CACHE_CONTROL, "no-store"))
         .body(body.to_string())

@@ -6,7 +6,7 @@ use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use uuid::Uuid;
 
 use super::call::{Body, Call, OF_A_WORKSPACE, RawInput, workspace_within};
-use super::error::ApiError;
+use super::error::{ApiError, ErrorName};
 use super::large_bodies::LARGE_BODY;
 use super::objects::{Rendered, json};
 use super::pagination;
@@ -229,7 +229,7 @@ pub(super) static REDELIVER: RouteDocs = RouteDocs {
     reads: |input| {
         let _ = input.path(read::id);
     },
-    conflicts: &["EventArchived", "EndpointDisabled"],
+    conflicts: &[ErrorName::EventArchived, ErrorName::EndpointDisabled],
     ..RouteDocs::new(TAG, "events_redeliver", Success::json::<()>(202))
 };
 

@@ -5,7 +5,7 @@ use actix_web::http::StatusCode;
 use serde_json::json;
 
 use super::call::Call;
-use super::error::ApiError;
+use super::error::{ApiError, ErrorName};
 use super::objects;
 use super::route_docs::{RouteDocs, Success};
 use super::schema::{Schema, object};
@@ -15,7 +15,7 @@ object! {
     /// The answer of a server that is well.
     pub(crate) struct HealthJson = "Health" {
         /// Always `ok`.
-        status: &'static str = Schema::words(&["ok"]),
+        status: &'static str = Schema::open_words(&["ok"]),
     }
 }
 
@@ -45,8 +45,9 @@ pub(super) async fn ready(call: Call) -> Result<HttpResponse, ApiError> {
         return Err(StoreError::Unavailable(Unavailable::Stopping).into());
     }
     if let Err(reason) = (call.state.readiness)() {
-        let body = json!({ "error": "Unavailable", "detail": reason });
-        let mut response = objects::json(StatusCode::SERVICE_UNAVAILABLE, &body);
+        let name = ErrorName::Unavailable;
+        let body = json!({ "error": name.as_str(), "detail": reason });
+        let mut response = objects::json(name.status(), &body);
         let retry_after = actix_web::http::header::HeaderValue::from_static("5");
         let name = actix_web::http::header::RETRY_AFTER;
         response.headers_mut().insert(name, retry_after);

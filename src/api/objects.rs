@@ -104,7 +104,7 @@ object! {
         /// A text for people.
         comment: &'a str = Schema::text("the shop's checkout"),
         /// The scopes: the actions that the token allows.
-        scopes: Vec<&'static str> = Schema::list(Schema::words(&Scope::ALL.map(Scope::as_str))),
+        scopes: Vec<&'static str> = Schema::list(Schema::open_words(&Scope::ALL.map(Scope::as_str))),
         /// The time at which the token ends; null if it does not expire.
         expires_at: Option<Timestamp>,
         /// The time of the last request with the token, to about a minute; null before the first one.
@@ -158,7 +158,7 @@ object! {
         url: &'a str = Schema::text("https://example.com/webhooks").with("format", "uri"),
         /// The form of the body: `raw` sends type, timestamp and data; `discord` and `slack` send a message for the
         /// incoming webhooks of these services.
-        format: &'static str = Schema::words(&Format::ALL.map(Format::as_str)),
+        format: &'static str = Schema::open_words(&Format::ALL.map(Format::as_str)),
         /// The signing secret. Without one in the request, Hookpost makes a `whsec_` secret.
         secret: &'a str = Schema::text("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo="),
         /// The workspace of the endpoint.
@@ -169,8 +169,8 @@ object! {
         /// False if nothing is sent to the endpoint.
         enabled: bool,
         /// The reason why the endpoint is disabled: `manual` (by a client), `gone` (it answered 410) or `failing`;
-        /// null while it is enabled.
-        disabled_reason: Option<&'static str> = Schema::words(&DisabledReason::ALL.map(DisabledReason::as_str)).or_null().like(Value::Null),
+        /// null while it is enabled. There may be more reasons one day.
+        disabled_reason: Option<&'static str> = Schema::open_words(&DisabledReason::ALL.map(DisabledReason::as_str)).or_null().like(Value::Null),
         /// A name for people; may be empty.
         name: &'a str = Schema::text("Orders"),
         /// A description for people, on one or more lines; may be empty.
@@ -289,8 +289,8 @@ object! {
         attempt: u32 = Schema::integer(1, 1),
         /// The duration of the attempt in milliseconds.
         duration_ms: u32 = Schema::integer(0, 42),
-        /// The reason why there was no answer; null if there was one.
-        error: Option<&'static str> = Schema::words(&AttemptFailure::ALL.map(AttemptFailure::as_str)).or_null().like(Value::Null),
+        /// The reason why there was no answer; null if there was one. There may be more reasons one day.
+        error: Option<&'static str> = Schema::open_words(&AttemptFailure::ALL.map(AttemptFailure::as_str)).or_null().like(Value::Null),
     }
 }
 

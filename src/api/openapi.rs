@@ -3,6 +3,7 @@
 //! It is made from what the code says itself: the table of routes, the readers of the fields, the rendered
 //! objects, and the errors. This module only puts these together, and adds words for parameters.
 
+mod error_examples;
 mod errors;
 mod shared;
 mod webhooks;
@@ -205,22 +206,14 @@ fn responses(route: &RouteInfo, docs: &RouteDocs, fields: &[FieldDocs]) -> Node 
     }
     let mut all = vec![(success.status.to_string(), Node::Object(members))];
     let has = |section| fields.iter().any(|field| field.section == section);
-    for status in statuses(
-        route.access,
-        has(Section::Body),
-        has(Section::Path),
-        !fields.is_empty(),
-    ) {
+    for status in statuses(route.access, docs, fields) {
         let response = match status {
             400 if !has(Section::Body) => errors::malformed(),
+            409 => errors::conflict(docs.conflicts),
             status => reference(status),
         };
         all.push((status.to_string(), response));
     }
-    if !docs.conflicts.is_empty() {
-        all.push(("409".to_owned(), errors::conflict(docs.conflicts)));
-    }
-    all[1..].sort_by(|(one, _), (other, _)| one.cmp(other));
     Node::Object(all)
 }
 

@@ -1,5 +1,6 @@
 //! The description of a route of the API, beside its handler. The OpenAPI document consists of these.
 
+use super::error::ErrorName;
 use super::objects::{Render, Rendered};
 use super::pagination::list_definition;
 use super::schema::{Described, Schema};
@@ -22,7 +23,7 @@ pub(super) struct RouteDocs {
     /// The response to a request that succeeds.
     pub(super) success: Success,
     /// The names of the errors for a conflict, a 409.
-    pub(super) conflicts: &'static [&'static str],
+    pub(super) conflicts: &'static [ErrorName],
     /// True if the route takes an `Idempotency-Key`.
     pub(super) is_idempotent: bool,
 }

@@ -163,7 +163,7 @@ pub(super) async fn dispatch(
 
 /// The longest head of a request, in bytes. actix-web reads twice as much and then closes the connection,
 /// with a response that few clients can still read; they can read this one. No request needs so many filters.
-const HEAD_MAX_BYTES: usize = 64 * 1024;
+pub const HEAD_MAX_BYTES: usize = 64 * 1024;
 
 /// Finds the route, and checks that the caller may use it.
 ///

@@ -88,6 +88,9 @@ macro_rules! node {
 }
 pub(crate) use node;
 
+/// The keyword for a list of words to which a newer server may add: a convention of Zalando's guidelines for APIs.
+const OPEN_WORDS: &str = "x-extensible-enum";
+
 /// The schema of a JSON value, with an example of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Schema {
@@ -116,10 +119,17 @@ impl Schema {
         Self::new("string", example.into())
     }
 
-    /// Returns the schema of one of several words.
+    /// Returns the schema of one of several words that clients send.
     pub(crate) fn words(words: &[&'static str]) -> Self {
         let example = words.first().copied().unwrap_or_default();
         Self::text(example).with("enum", words)
+    }
+
+    /// Returns the schema of one of several words that clients get. A newer server may have more of them, and
+    /// generated clients refuse a word that is not in an `enum`. So the list is a keyword that they do not check.
+    pub(crate) fn open_words(words: &[&'static str]) -> Self {
+        let example = words.first().copied().unwrap_or_default();
+        Self::text(example).with(OPEN_WORDS, words)
     }
 
     /// Returns the schema of a whole number from `minimum` on.
@@ -244,12 +254,19 @@ impl Schema {
 
 impl From<Schema> for Node {
     fn from(schema: Schema) -> Self {
+        let mut examples = vec![schema.example];
+        let open_words = schema.keywords.iter().find(|(key, _)| key == OPEN_WORDS);
+        if let Some((_, Self::List(words))) = open_words {
+            let others = words.iter().filter(|word| **word != examples[0]);
+            let others: Vec<_> = others.cloned().collect();
+            examples.extend(others);
+        }
         let mut members = schema.keywords;
         let is_composed = members
             .iter()
             .any(|(key, _)| ["$ref", "properties", "items", "anyOf"].contains(&key.as_str()));
         if !is_composed {
-            members.push(("examples".to_owned(), Node::List(vec![schema.example])));
+            members.push(("examples".to_owned(), Node::List(examples)));
         }
         Self::Object(members)
     }

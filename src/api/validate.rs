@@ -28,6 +28,7 @@ mod echo;
 mod field;
 mod parameters;
 mod problem;
+mod problem_kind;
 pub(crate) mod read;
 mod uuid_text;
 
@@ -39,6 +40,7 @@ pub(crate) use self::context::{FieldContext, FieldDocs, InputValue, schema_of};
 pub(crate) use self::field::{Checked, Field};
 use self::parameters::Parameter;
 pub(crate) use self::problem::{Loc, Problem, Section, Violation};
+pub(crate) use self::problem_kind::ProblemKind;
 use super::schema::Node;
 use crate::domain::json::{self, Kind, Member, Value};
 

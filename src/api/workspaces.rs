@@ -6,7 +6,7 @@ use actix_web::http::StatusCode;
 use uuid::Uuid;
 
 use super::call::Call;
-use super::error::ApiError;
+use super::error::{ApiError, ErrorName};
 use super::objects::{Rendered, json};
 use super::pagination;
 use super::route_docs::{RouteDocs, Success};
@@ -22,7 +22,7 @@ pub(super) static CREATE: RouteDocs = RouteDocs {
         let _ = read_name(input);
     },
     body: "WorkspaceCreate",
-    conflicts: &["NameTaken"],
+    conflicts: &[ErrorName::NameTaken],
     ..RouteDocs::new(TAG, "workspaces_create", Success::object::<Workspace>(201))
 };
 
@@ -89,7 +89,7 @@ pub(super) static UPDATE: RouteDocs = RouteDocs {
         let _ = read_patch(input);
     },
     body: "WorkspaceUpdate",
-    conflicts: &["NameTaken"],
+    conflicts: &[ErrorName::NameTaken],
     ..RouteDocs::new(TAG, "workspaces_update", Success::object::<Workspace>(200))
 };
 

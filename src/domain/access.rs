@@ -15,52 +15,30 @@ use uuid::Uuid;
 
 use super::clock::Timestamp;
 use super::owner::Owner;
+use super::words::words;
 
-/// A permission of a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Scope {
-    /// See endpoints (their signing secrets too), events and deliveries.
-    WebhooksRead,
-    /// Change endpoints and redeliver events; includes reading them.
-    WebhooksWrite,
-    /// Publish messages.
-    WebhooksPublish,
-    /// See workspaces.
-    WorkspacesRead,
-    /// Change workspaces.
-    WorkspacesWrite,
-    /// See access tokens (never the token itself).
-    TokensRead,
-    /// Create, change and revoke access tokens.
-    TokensWrite,
+words! {
+    /// A permission of a token. The database stores the position of a scope in this list.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum Scope {
+        /// See endpoints (their signing secrets too), events and deliveries.
+        WebhooksRead = "webhooks:read",
+        /// Change endpoints and redeliver events; includes reading them.
+        WebhooksWrite = "webhooks:write",
+        /// Publish messages.
+        WebhooksPublish = "webhooks:publish",
+        /// See workspaces.
+        WorkspacesRead = "workspaces:read",
+        /// Change workspaces.
+        WorkspacesWrite = "workspaces:write",
+        /// See access tokens (never the token itself).
+        TokensRead = "workspace_access_tokens:read",
+        /// Create, change and revoke access tokens.
+        TokensWrite = "workspace_access_tokens:write",
+    }
 }
 
 impl Scope {
-    /// Every scope, in the order in which lists show them.
-    pub const ALL: [Self; 7] = [
-        Self::WebhooksRead,
-        Self::WebhooksWrite,
-        Self::WebhooksPublish,
-        Self::WorkspacesRead,
-        Self::WorkspacesWrite,
-        Self::TokensRead,
-        Self::TokensWrite,
-    ];
-
-    /// Returns the name on the wire.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::WebhooksRead => "webhooks:read",
-            Self::WebhooksWrite => "webhooks:write",
-            Self::WebhooksPublish => "webhooks:publish",
-            Self::WorkspacesRead => "workspaces:read",
-            Self::WorkspacesWrite => "workspaces:write",
-            Self::TokensRead => "workspace_access_tokens:read",
-            Self::TokensWrite => "workspace_access_tokens:write",
-        }
-    }
-
     /// Returns the scope with that name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {

@@ -5,55 +5,32 @@
 
 use std::fmt;
 
-/// The reason why an attempt ended without a usable HTTP answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum AttemptFailure {
-    /// The receiver's name did not resolve, or not in time.
-    Dns,
-    /// The network policy forbids the receiver's address.
-    AddressRefused,
-    /// There was no TCP connection: refused, unreachable, reset.
-    Connect,
-    /// The TLS handshake failed, most often over the certificate.
-    Tls,
-    /// The time for the attempt ran out before the whole answer had arrived.
-    Timeout,
-    /// The receiver did not send a whole HTTP answer: the answer was malformed, cut off, or empty.
-    Protocol,
-    /// The event's run took longer than allowed. This last record of the run stands for no request.
-    Expired,
-    /// Hookpost itself failed, not the receiver.
-    Internal,
+use super::words::words;
+
+words! {
+    /// The reason why an attempt ended without a usable HTTP answer.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub enum AttemptFailure {
+        /// The receiver's name did not resolve, or not in time.
+        Dns = "dns",
+        /// The network policy forbids the receiver's address.
+        AddressRefused = "address_refused",
+        /// There was no TCP connection: refused, unreachable, reset.
+        Connect = "connect",
+        /// The TLS handshake failed, most often over the certificate.
+        Tls = "tls",
+        /// The time for the attempt ran out before the whole answer had arrived.
+        Timeout = "timeout",
+        /// The receiver did not send a whole HTTP answer: the answer was malformed, cut off, or empty.
+        Protocol = "protocol",
+        /// The event's run took longer than allowed. This last record of the run stands for no request.
+        Expired = "expired",
+        /// Hookpost itself failed, not the receiver.
+        Internal = "internal",
+    }
 }
 
 impl AttemptFailure {
-    /// Every reason, in the order of the codes.
-    pub const ALL: [Self; 8] = [
-        Self::Dns,
-        Self::AddressRefused,
-        Self::Connect,
-        Self::Tls,
-        Self::Timeout,
-        Self::Protocol,
-        Self::Expired,
-        Self::Internal,
-    ];
-
-    /// Returns the word in the API, in snake case.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Dns => "dns",
-            Self::AddressRefused => "address_refused",
-            Self::Connect => "connect",
-            Self::Tls => "tls",
-            Self::Timeout => "timeout",
-            Self::Protocol => "protocol",
-            Self::Expired => "expired",
-            Self::Internal => "internal",
-        }
-    }
-
     /// Returns the reason with this word.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {

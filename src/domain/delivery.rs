@@ -5,6 +5,7 @@ use uuid::Uuid;
 use super::attempt_failure::AttemptFailure;
 use super::clock::Timestamp;
 use super::event::Event;
+use super::words::words;
 
 /// The most characters of an answer's body that are kept.
 pub const RESPONSE_MAX: usize = 2048;
@@ -34,39 +35,22 @@ pub struct Delivery {
     pub created_at: Timestamp,
 }
 
-/// The class of a status code: its first digit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CodeClass {
-    /// 200 to 299
-    Success,
-    /// 300 to 399
-    Redirect,
-    /// 400 to 499
-    ClientError,
-    /// 500 to 599
-    ServerError,
+words! {
+    /// The class of a status code: its first digit.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum CodeClass {
+        /// 200 to 299
+        Success = "2xx",
+        /// 300 to 399
+        Redirect = "3xx",
+        /// 400 to 499
+        ClientError = "4xx",
+        /// 500 to 599
+        ServerError = "5xx",
+    }
 }
 
 impl CodeClass {
-    /// Every class.
-    pub const ALL: [Self; 4] = [
-        Self::Success,
-        Self::Redirect,
-        Self::ClientError,
-        Self::ServerError,
-    ];
-
-    /// Returns the name on the wire.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Success => "2xx",
-            Self::Redirect => "3xx",
-            Self::ClientError => "4xx",
-            Self::ServerError => "5xx",
-        }
-    }
-
     /// Returns the class with that name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {

@@ -6,32 +6,23 @@ use super::clock::Timestamp;
 use super::endpoint_url::EndpointUrl;
 use super::event_type::Subscription;
 use super::secret::Secret;
+use super::words::words;
 
-/// The form in which an endpoint gets messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Format {
-    /// `{"type", "timestamp", "data"}`, with the bytes of the producer's data.
-    Raw,
-    /// A Discord webhook message.
-    Discord,
-    /// A Slack incoming-webhook message.
-    Slack,
+words! {
+    /// The form in which an endpoint gets messages. The database stores the position of a format in this list, which
+    /// is also the order in which error messages name them.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum Format {
+        /// `{"type", "timestamp", "data"}`, with the bytes of the producer's data.
+        Raw = "raw",
+        /// A Discord webhook message.
+        Discord = "discord",
+        /// A Slack incoming-webhook message.
+        Slack = "slack",
+    }
 }
 
 impl Format {
-    /// Every format, in the order in which error messages list them. The database stores the position.
-    pub const ALL: [Self; 3] = [Self::Raw, Self::Discord, Self::Slack];
-
-    /// Returns the name on the wire.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Raw => "raw",
-            Self::Discord => "discord",
-            Self::Slack => "slack",
-        }
-    }
-
     /// Returns the format with that name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
@@ -39,29 +30,16 @@ impl Format {
     }
 }
 
-/// The reason why an endpoint is disabled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DisabledReason {
-    /// A caller of the API set `enabled` to false.
-    Manual,
-    /// Its receiver answered 410 Gone.
-    Gone,
-    /// Too many events in a row failed.
-    Failing,
-}
-
-impl DisabledReason {
-    /// Every reason. The database stores the position.
-    pub const ALL: [Self; 3] = [Self::Manual, Self::Gone, Self::Failing];
-
-    /// Returns the name on the wire.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Manual => "manual",
-            Self::Gone => "gone",
-            Self::Failing => "failing",
-        }
+words! {
+    /// The reason why an endpoint is disabled. The database stores the position of a reason in this list.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum DisabledReason {
+        /// A caller of the API set `enabled` to false.
+        Manual = "manual",
+        /// Its receiver answered 410 Gone.
+        Gone = "gone",
+        /// Too many events in a row failed.
+        Failing = "failing",
     }
 }
 

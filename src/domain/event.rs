@@ -4,35 +4,24 @@ use uuid::Uuid;
 
 use super::clock::Timestamp;
 use super::event_type::EventType;
+use super::words::words;
 
-/// The status of an event, as the API shows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum EventStatus {
-    /// Not delivered yet: an attempt is under way, or the event waits for one.
-    Pending,
-    /// The receiver answered with a 2xx.
-    Succeeded,
-    /// The last run ended without success.
-    Failed,
-    /// The endpoint was disabled or deleted before the event was delivered.
-    Skipped,
+words! {
+    /// The status of an event, as the API shows it.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum EventStatus {
+        /// Not delivered yet: an attempt is under way, or the event waits for one.
+        Pending = "pending",
+        /// The receiver answered with a 2xx.
+        Succeeded = "succeeded",
+        /// The last run ended without success.
+        Failed = "failed",
+        /// The endpoint was disabled or deleted before the event was delivered.
+        Skipped = "skipped",
+    }
 }
 
 impl EventStatus {
-    /// Every status.
-    pub const ALL: [Self; 4] = [Self::Pending, Self::Succeeded, Self::Failed, Self::Skipped];
-
-    /// Returns the name on the wire.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::Skipped => "skipped",
-        }
-    }
-
     /// Returns the status with that name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {

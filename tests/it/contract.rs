@@ -1,8 +1,8 @@
 //! The check of the API's answers against the OpenAPI document. The fixture makes it for every answer that it
 //! sees.
 //!
-//! Objects are closed here: a key that the document does not have is an error, although clients must accept new
-//! keys. A keyword that this check does not know is an error, too.
+//! Objects and lists of words are closed here: a key or a word that the document does not have is an error,
+//! although clients must accept new ones. A keyword that this check does not know is an error, too.
 
 use std::sync::LazyLock;
 
@@ -19,7 +19,7 @@ pub(crate) static DOCUMENT: LazyLock<Value> =
 const ANNOTATIONS: [&str; 4] = ["description", "examples", "default", "pattern"];
 
 /// Returns the part of the document that a reference names.
-fn resolved(mut node: &'static Value) -> &'static Value {
+pub(crate) fn resolved(mut node: &'static Value) -> &'static Value {
     while let Some(target) = node["$ref"].as_str() {
         let pointer = target.trim_start_matches('#');
         node = DOCUMENT
@@ -40,6 +40,7 @@ pub(crate) fn problems(schema: &'static Value, value: &Value, at: &str) -> Vec<S
                 kind => is_of_type(value, kind),
             },
             "enum" => rule.as_array().unwrap().contains(value),
+            "x-extensible-enum" => !value.is_string() || rule.as_array().unwrap().contains(value),
             "format" => value.as_str().is_none_or(|text| has_format(text, rule)),
             "minimum" => value.as_f64().is_none_or(|it| it >= rule.as_f64().unwrap()),
             "maximum" => value.as_f64().is_none_or(|it| it <= rule.as_f64().unwrap()),

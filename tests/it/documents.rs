@@ -173,63 +173,6 @@ fn every_route_is_documented_with_its_scopes() {
     }
 }
 
-/// The words in quotes that begin a line of a source file, or the arguments of `plain(`.
-fn first_arguments(source: &str) -> BTreeSet<&str> {
-    let lines = source.lines().map(str::trim);
-    let arguments = lines.filter_map(|line| {
-        let argument = line
-            .split_once("plain(")
-            .map_or(line, |(_, argument)| argument);
-        argument
-            .strip_prefix('"')?
-            .split_once("\",")
-            .map(|(word, _)| word)
-    });
-    arguments.collect()
-}
-
-#[test]
-fn every_type_of_problem_and_every_error_is_documented() {
-    let is_word =
-        |word: &&str| !word.is_empty() && word.chars().all(|c| c == '_' || c.is_ascii_alphabetic());
-    let types = first_arguments(include_str!("../../src/api/validate/problem.rs"));
-    let types: BTreeSet<_> = types.into_iter().filter(is_word).collect();
-    assert!(types.len() > 25, "{types:?}");
-    let listed = API
-        .split("| `type` |")
-        .nth(1)
-        .unwrap()
-        .split("\n\n")
-        .next()
-        .unwrap();
-    for kind in &types {
-        assert!(listed.contains(&format!("`{kind}`")), "{kind}");
-    }
-    let names = listed.lines().filter_map(|row| row.split('|').nth(1));
-    for name in names.flat_map(|cell| cell.split('`').skip(1).step_by(2)) {
-        assert!(types.contains(name), "{name}");
-    }
-
-    let source = include_str!("../../src/api/error.rs");
-    let names = source.split('"').filter(|text| {
-        // The names of errors are the only texts in quotes that are one word in this style.
-        text.starts_with(|c: char| c.is_ascii_uppercase())
-            && text.chars().all(char::is_alphanumeric)
-    });
-    let mut names: BTreeSet<&str> = names.collect();
-    names.extend(first_arguments(source).into_iter().filter(is_word));
-    // A status that the HTTP library could add one day.
-    names.remove("RequestError");
-    assert!(names.len() > 15, "{names:?}");
-    let listed = API.split("## Errors").nth(1).unwrap();
-    let listed = listed.split("## Lists").next().unwrap();
-    for name in names {
-        let is_listed =
-            listed.contains(&format!("\"{name}\"")) || listed.contains(&format!("`{name}`"));
-        assert!(is_listed, "{name}");
-    }
-}
-
 /// The README's steps for an endpoint that was disabled.
 #[test]
 fn what_a_disabled_endpoint_missed_is_listed_and_redelivered_except_what_came_meanwhile() {

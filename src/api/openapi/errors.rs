@@ -1,20 +1,16 @@
-//! The errors in the document. Their examples are real responses of [`ApiError`].
+//! The errors in the document: which routes have them, their headers, and their bodies.
 
-use std::time::Duration;
+use std::collections::BTreeSet;
 
-use actix_web::body::MessageBody;
-use actix_web::http::StatusCode;
 use serde_json::Value;
 
 use super::super::access::Access;
-use super::super::error::{ApiError, body_for};
+use super::super::error::{ErrorName, Shape};
+use super::super::route_docs::RouteDocs;
 use super::super::schema::{Definition, Node, Schema, node};
-use super::super::validate::{Input, read};
-use super::shared::header_references;
-use crate::domain::access::Scope;
-use crate::domain::network_policy::NetworkPolicy;
-use crate::domain::rate_limit::RateLimitStatus;
-use crate::storage::StoreError;
+use super::super::validate::{FieldDocs, ProblemKind, Section};
+use super::error_examples::examples;
+use super::shared::{RATE_LIMIT_HEADERS, header_references};
 
 /// The statuses of errors, with the names of their responses and what they mean.
 const STATUSES: [(u16, &str, &str); 13] = [
@@ -79,25 +75,38 @@ const STATUSES: [(u16, &str, &str); 13] = [
 ];
 
 /// Returns the statuses of the errors that a route can have.
-pub(super) fn statuses(
-    access: Access,
-    has_body: bool,
-    has_id: bool,
-    has_input: bool,
-) -> impl Iterator<Item = u16> {
+pub(super) fn statuses(access: Access, docs: &RouteDocs, fields: &[FieldDocs]) -> BTreeSet<u16> {
+    let of_route = |name: &ErrorName| is_possible(*name, access, docs, fields);
+    let names = ErrorName::ALL.into_iter().filter(of_route);
+    names.map(|name| name.status().as_u16()).collect()
+}
+
+/// Reports whether a route can have an error with this name. A new name does not compile before it has an arm.
+fn is_possible(name: ErrorName, access: Access, docs: &RouteDocs, fields: &[FieldDocs]) -> bool {
     let is_public = access == Access::Public;
-    let applies = move |status: u16| match status {
-        408 | 413 | 415 => has_body,
-        401 | 429 | 500 => !is_public,
-        404 => has_id,
-        409 => false,
-        422 => has_input,
-        _ => true,
-    };
-    STATUSES
-        .into_iter()
-        .map(|(status, ..)| status)
-        .filter(move |status| applies(*status))
+    let has = |section| fields.iter().any(|field| field.section == section);
+    match name {
+        ErrorName::BadRequest
+        | ErrorName::Forbidden
+        | ErrorName::RequestHeaderFieldsTooLarge
+        | ErrorName::Unavailable => true,
+        ErrorName::Unauthorized
+        | ErrorName::InvalidToken
+        | ErrorName::InsufficientScope
+        | ErrorName::TooManyRequests
+        | ErrorName::InternalServerError => !is_public,
+        ErrorName::ResourceNotFound => has(Section::Path),
+        ErrorName::RequestTimeout
+        | ErrorName::PayloadTooLarge
+        | ErrorName::UnsupportedMediaType => has(Section::Body),
+        ErrorName::RequestValidationError => !fields.is_empty(),
+        ErrorName::IdempotencyKeyInvalid | ErrorName::IdempotencyKeyReused => docs.is_idempotent,
+        ErrorName::NameTaken | ErrorName::EventArchived | ErrorName::EndpointDisabled => {
+            docs.conflicts.contains(&name)
+        }
+        // A document has only the methods of its routes.
+        ErrorName::MethodNotAllowed => false,
+    }
 }
 
 /// Returns a reference to the response with this status.
@@ -123,25 +132,23 @@ pub(super) fn responses() -> Node {
 }
 
 /// Returns the response to a conflict with one of these errors.
-pub(super) fn conflict(names: &[&str]) -> Node {
-    response(409, |name| names.contains(&name))
+pub(super) fn conflict(names: &[ErrorName]) -> Node {
+    response(409, |shown| names.iter().any(|name| name.as_str() == shown))
 }
 
 fn response(status: u16, shown: impl Fn(&str) -> bool) -> Node {
     let found = STATUSES.into_iter().find(|(own, ..)| *own == status);
     let (_, _, about) = found.expect("the statuses come from this table");
     let mut headers = vec!["X-Request-Id"];
-    headers.extend(match status {
-        401 | 403 => &["WWW-Authenticate"][..],
-        429 => &[
-            "Retry-After",
-            "X-RateLimit-Limit",
-            "X-RateLimit-Remaining",
-            "X-RateLimit-Reset",
-        ],
-        503 => &["Retry-After"],
-        _ => &[],
-    });
+    match status {
+        401 | 403 => headers.push("WWW-Authenticate"),
+        429 | 503 => headers.push("Retry-After"),
+        _ => {}
+    }
+    // These are found before a request is counted.
+    if ![401, 403, 431].contains(&status) {
+        headers.extend(RATE_LIMIT_HEADERS);
+    }
     let of_status = examples().into_iter().filter(|(own, ..)| *own == status);
     let shown = of_status.filter(|(_, name, _)| shown(name));
     let shown = shown.map(|(_, name, body)| (name.to_owned(), node! { "value" => body }));
@@ -186,8 +193,8 @@ pub(super) fn definitions() -> [Definition; 4] {
         vec![
             property(
                 "error",
-                Schema::text("ResourceNotFound"),
-                "The name of the error.",
+                Schema::open_words(&names_of(Shape::Plain)).like("ResourceNotFound"),
+                "The name of the error. A newer server may have more names.",
             ),
             detail,
         ],
@@ -198,8 +205,8 @@ pub(super) fn definitions() -> [Definition; 4] {
         vec![
             property(
                 "error",
-                Schema::words(&["invalid_token", "insufficient_scope"]),
-                "Its name.",
+                Schema::open_words(&names_of(Shape::Authentication)),
+                "The name of the error. A newer server may have more names.",
             ),
             property(
                 "error_description",
@@ -214,8 +221,8 @@ pub(super) fn definitions() -> [Definition; 4] {
         vec![
             property(
                 "type",
-                Schema::text("missing"),
-                "The kind of the problem, for programs.",
+                Schema::open_words(&ProblemKind::ALL.map(ProblemKind::as_str)),
+                "The type of the problem, for programs. A newer server may have more types.",
             ),
             property(
                 "loc",
@@ -246,7 +253,8 @@ pub(super) fn definitions() -> [Definition; 4] {
         vec![
             property(
                 "error",
-                Schema::words(&["RequestValidationError"]),
+                // This word says which form the body has, so it stays alone.
+                Schema::words(&names_of(Shape::Validation)),
                 "The name of the error.",
             ),
             property(
@@ -264,124 +272,27 @@ pub(super) fn definitions() -> [Definition; 4] {
     ]
 }
 
-/// Returns the status, the name and the body of an example of each error.
-fn examples() -> Vec<(u16, &'static str, Value)> {
-    let mut examples: Vec<_> = errors()
-        .into_iter()
-        .map(|(name, error)| {
-            let response = error.response("");
-            let status = response.status().as_u16();
-            let body = response.into_body().try_into_bytes().unwrap_or_default();
-            (
-                status,
-                name,
-                serde_json::from_slice(&body).unwrap_or_default(),
-            )
-        })
-        .collect();
-    // Internal errors are logged when they become responses.
-    let internal = body_for(StatusCode::INTERNAL_SERVER_ERROR);
-    let internal = serde_json::from_str(&internal).unwrap_or_default();
-    examples.push((500, "InternalServerError", internal));
-    examples
-}
-
-fn errors() -> Vec<(&'static str, ApiError)> {
-    const RETRY_IN: Duration = Duration::from_secs(12);
-    let limited = RateLimitStatus {
-        limit: 500,
-        remaining: 0,
-        full_in: Duration::from_mins(1),
-        retry_in: Some(RETRY_IN),
-    };
-    vec![
-        (
-            "BadRequest",
-            ApiError::Encoding("The body is not encoded as UTF-8"),
-        ),
-        ("Unauthorized", ApiError::Unauthorized),
-        ("invalid_token", ApiError::InvalidToken),
-        (
-            "insufficient_scope",
-            ApiError::MissingScope(vec![Scope::WebhooksWrite]),
-        ),
-        ("admin_only", ApiError::AdminOnly),
-        (
-            "Forbidden",
-            ApiError::ForeignOrigin("Origin must be the server's own"),
-        ),
-        ("ResourceNotFound", ApiError::UnknownPath),
-        ("RequestTimeout", ApiError::Timeout),
-        ("NameTaken", StoreError::NameTaken.into()),
-        ("EventArchived", StoreError::EventArchived.into()),
-        ("EndpointDisabled", StoreError::EndpointDisabled.into()),
-        ("PayloadTooLarge", ApiError::TooLarge(256 << 10)),
-        ("too_many_chunks", ApiError::TooManyChunks),
-        ("UnsupportedMediaType", ApiError::MediaType),
-        ("RequestValidationError", invalid()),
-        ("idempotency_key_invalid", ApiError::IdempotencyKeyInvalid),
-        (
-            "idempotency_key_reused",
-            StoreError::IdempotencyKeyReused.into(),
-        ),
-        ("TooManyRequests", ApiError::RateLimited(limited)),
-        ("too_many_bytes", ApiError::TooManyBytes(1 << 20, RETRY_IN)),
-        ("too_many_failures", ApiError::TooManyFailures(RETRY_IN)),
-        ("RequestHeaderFieldsTooLarge", ApiError::HeadTooLarge),
-        ("Unavailable", ApiError::TooMuchUnanswered),
-    ]
-}
-
-/// Returns the error of a real request with two mistakes.
-fn invalid() -> ApiError {
-    let mut input = Input::new("", "page=0");
-    let _ = input.query("page", read::positive);
-    input.json(r#"{"url": "ftp://example.com"}"#);
-    let _ = input.required("url", read::url(&NetworkPolicy::strict()));
-    ApiError::Invalid(input.finish().err().unwrap_or_default())
+/// Returns the names of the errors whose bodies have this form.
+fn names_of(shape: Shape) -> Vec<&'static str> {
+    let names = ErrorName::ALL.into_iter();
+    let names = names.filter(|name| name.shape() == shape);
+    names.map(ErrorName::as_str).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::routes::documented;
+    use super::super::super::validate::Input;
     use super::*;
 
-    /// Says of every error whether the document has it. A new variant does not compile here until somebody
-    /// has thought of it.
-    fn is_shown(error: &ApiError) -> bool {
-        match error {
-            ApiError::HeadTooLarge
-            | ApiError::Unauthorized
-            | ApiError::InvalidToken
-            | ApiError::MissingScope(_)
-            | ApiError::AdminOnly
-            | ApiError::TooManyFailures(_)
-            | ApiError::RateLimited(_)
-            | ApiError::ForeignOrigin(_)
-            | ApiError::TooManyBytes(..)
-            | ApiError::TooMuchUnanswered
-            | ApiError::UnknownPath
-            | ApiError::MediaType
-            | ApiError::TooLarge(_)
-            | ApiError::TooManyChunks
-            | ApiError::Timeout
-            | ApiError::Encoding(_)
-            | ApiError::Invalid(_)
-            | ApiError::IdempotencyKeyInvalid
-            | ApiError::Store(_) => true,
-            // A document has only the methods of its routes; the other has the name of `UnknownPath`.
-            ApiError::MethodNotAllowed(_) | ApiError::MessageNotEvent(_) => false,
-        }
-    }
-
     #[test]
-    fn every_status_has_an_example_and_every_example_a_status() {
-        assert!(errors().iter().all(|(_, error)| is_shown(error)));
-        for (status, name, _) in STATUSES {
-            assert!(examples().iter().any(|(own, ..)| *own == status), "{name}");
-        }
-        for (status, name, body) in examples() {
-            assert!(STATUSES.iter().any(|(own, ..)| *own == status), "{name}");
-            assert!(body["error"].is_string(), "{name}: {body}");
+    fn every_name_is_possible_on_some_route() {
+        for name in ErrorName::ALL {
+            let mut routes = documented();
+            let is_shown = routes.any(|(route, docs)| {
+                is_possible(name, route.access, docs, &Input::describe(docs.reads))
+            });
+            assert_eq!(is_shown, name != ErrorName::MethodNotAllowed, "{name:?}");
         }
     }
 }

@@ -174,7 +174,7 @@ fn discord() -> Schema {
 fn slack() -> Schema {
     let text = || {
         let properties = vec![
-            required("type", Schema::words(&["mrkdwn"])),
+            required("type", Schema::open_words(&["mrkdwn"])),
             required("text", Schema::text("*order.created*")),
             required("verbatim", Schema::boolean()),
         ];
@@ -184,7 +184,7 @@ fn slack() -> Schema {
     let block = Schema::object(
         "A section with the type and the members of `data`, or a line of context.",
         vec![
-            required("type", Schema::words(&["section", "context"])),
+            required("type", Schema::open_words(&["section", "context"])),
             optional("text", text()),
             optional("fields", Schema::list(text())),
             optional("elements", Schema::list(text())),

@@ -1,4 +1,4 @@
-//! The problems that a value of a request can have: the table of types and messages that clients match on.
+//! The problems that a value of a request can have: the table of rules, types and messages.
 //! The wording is [upstream's](super), except where upstream has no such problem.
 
 use std::borrow::Cow;
@@ -6,6 +6,8 @@ use std::borrow::Cow;
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+
+use super::problem_kind::ProblemKind;
 
 /// A part of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,43 +164,71 @@ pub(crate) enum Violation {
 }
 
 impl Violation {
-    /// Returns the type, the message, and the numbers or words in the message by name (Pydantic's `ctx`).
-    fn describe(&self) -> (&'static str, Cow<'static, str>, Option<Value>) {
-        let plain = |kind, msg| (kind, Cow::Borrowed(msg), None);
+    /// Returns the type of the problem.
+    const fn kind(&self) -> ProblemKind {
         match self {
-            Self::Missing => plain("missing", "Field required"),
-            Self::NotAnObject => plain(
-                "model_attributes_type",
-                "Input should be a valid dictionary or object to extract fields from",
-            ),
-            Self::JsonInvalid(why) => (
-                "json_invalid",
-                "JSON decode error".into(),
-                Some(json!({ "error": why })),
-            ),
-            Self::StringType => plain("string_type", "Input should be a valid string"),
+            Self::Missing => ProblemKind::Missing,
+            Self::NotAnObject => ProblemKind::ModelAttributesType,
+            Self::JsonInvalid(_) => ProblemKind::JsonInvalid,
+            Self::StringType => ProblemKind::StringType,
+            Self::StringUnicode => ProblemKind::StringUnicode,
+            Self::StringTooShort(_) => ProblemKind::StringTooShort,
+            Self::StringTooLong(_) => ProblemKind::StringTooLong,
+            Self::StringPattern(_) => ProblemKind::StringPatternMismatch,
+            Self::ListType => ProblemKind::ListType,
+            Self::ListTooShort(_) => ProblemKind::TooShort,
+            Self::ListTooLong(..) => ProblemKind::TooLong,
+            Self::BoolType => ProblemKind::BoolType,
+            Self::BoolParsing => ProblemKind::BoolParsing,
+            Self::IntType => ProblemKind::IntType,
+            Self::IntParsing => ProblemKind::IntParsing,
+            Self::IntFromFloat => ProblemKind::IntFromFloat,
+            Self::GreaterThan(_) => ProblemKind::GreaterThan,
+            Self::LessThanEqual(_) => ProblemKind::LessThanEqual,
+            Self::UuidType => ProblemKind::UuidType,
+            Self::UuidParsing(_) | Self::WorkspaceIdParsing(_) => ProblemKind::UuidParsing,
+            Self::UuidVersion => ProblemKind::UuidVersion,
+            Self::UrlType => ProblemKind::UrlType,
+            Self::UrlScheme(..) => ProblemKind::UrlScheme,
+            Self::UrlParsing(_) => ProblemKind::UrlParsing,
+            Self::UrlTooLong(_) => ProblemKind::UrlTooLong,
+            Self::Enum(_) => ProblemKind::Enum,
+            Self::Literal(_) => ProblemKind::LiteralError,
+            Self::DatetimeType => ProblemKind::DatetimeType,
+            Self::DatetimeParsing(_) => ProblemKind::DatetimeFromDateParsing,
+            Self::TimezoneAware => ProblemKind::TimezoneAware,
+            Self::WorkspaceToken => ProblemKind::WorkspaceToken,
+            Self::Value(_) | Self::ValueUnlessSet(..) => ProblemKind::ValueError,
+        }
+    }
+
+    /// Returns the message, and the numbers or words in the message by name (Pydantic's `ctx`).
+    fn describe(&self) -> (Cow<'static, str>, Option<Value>) {
+        let plain = |msg| (Cow::Borrowed(msg), None);
+        match self {
+            Self::Missing => plain("Field required"),
+            Self::NotAnObject => {
+                plain("Input should be a valid dictionary or object to extract fields from")
+            }
+            Self::JsonInvalid(why) => ("JSON decode error".into(), Some(json!({ "error": why }))),
+            Self::StringType => plain("Input should be a valid string"),
             Self::StringUnicode => plain(
-                "string_unicode",
                 "Input should be a valid string, unable to parse raw data as a unicode string",
             ),
             Self::StringTooShort(min) => (
-                "string_too_short",
                 format!("String should have at least {}", count(*min, "character")).into(),
                 Some(json!({ "min_length": min })),
             ),
             Self::StringTooLong(max) => (
-                "string_too_long",
                 format!("String should have at most {}", count(*max, "character")).into(),
                 Some(json!({ "max_length": max })),
             ),
             Self::StringPattern(pattern) => (
-                "string_pattern_mismatch",
                 format!("String should match pattern '{pattern}'").into(),
                 Some(json!({ "pattern": pattern })),
             ),
-            Self::ListType => plain("list_type", "Input should be a valid list"),
+            Self::ListType => plain("Input should be a valid list"),
             Self::ListTooShort(min) => (
-                "too_short",
                 format!(
                     "List should have at least {} after validation, not 0",
                     count(*min, "item")
@@ -207,7 +237,6 @@ impl Violation {
                 Some(json!({ "field_type": "List", "min_length": min, "actual_length": 0 })),
             ),
             Self::ListTooLong(max, actual) => (
-                "too_long",
                 format!(
                     "List should have at most {} after validation, not {actual}",
                     count(*max, "item")
@@ -215,27 +244,22 @@ impl Violation {
                 .into(),
                 Some(json!({ "field_type": "List", "max_length": max, "actual_length": actual })),
             ),
-            Self::BoolType => plain("bool_type", "Input should be a valid boolean"),
-            Self::BoolParsing => plain(
-                "bool_parsing",
-                "Input should be a valid boolean, unable to interpret input",
-            ),
-            Self::IntType => plain("int_type", "Input should be a valid integer"),
-            Self::IntParsing => plain(
-                "int_parsing",
-                "Input should be a valid integer, unable to parse string as an integer",
-            ),
-            Self::IntFromFloat => plain(
-                "int_from_float",
-                "Input should be a valid integer, got a number with a fractional part",
-            ),
+            Self::BoolType => plain("Input should be a valid boolean"),
+            Self::BoolParsing => {
+                plain("Input should be a valid boolean, unable to interpret input")
+            }
+            Self::IntType => plain("Input should be a valid integer"),
+            Self::IntParsing => {
+                plain("Input should be a valid integer, unable to parse string as an integer")
+            }
+            Self::IntFromFloat => {
+                plain("Input should be a valid integer, got a number with a fractional part")
+            }
             Self::GreaterThan(bound) => (
-                "greater_than",
                 format!("Input should be greater than {bound}").into(),
                 Some(json!({ "gt": bound })),
             ),
             Self::LessThanEqual(bound) => (
-                "less_than_equal",
                 format!("Input should be less than or equal to {bound}").into(),
                 Some(json!({ "le": bound })),
             ),
@@ -244,20 +268,15 @@ impl Violation {
     }
 
     /// Returns the same as [`Violation::describe`], for values that have a certain form.
-    fn describe_format(&self) -> (&'static str, Cow<'static, str>, Option<Value>) {
-        let plain = |kind, msg| (kind, Cow::Borrowed(msg), None);
+    fn describe_format(&self) -> (Cow<'static, str>, Option<Value>) {
+        let plain = |msg| (Cow::Borrowed(msg), None);
         match self {
-            Self::UuidType => plain(
-                "uuid_type",
-                "UUID input should be a string, bytes or UUID object",
-            ),
+            Self::UuidType => plain("UUID input should be a string, bytes or UUID object"),
             Self::UuidParsing(why) => (
-                "uuid_parsing",
                 format!("Input should be a valid UUID, {why}").into(),
                 Some(json!({ "error": why })),
             ),
             Self::WorkspaceIdParsing(why) => (
-                "uuid_parsing",
                 format!(
                     "Input should be a valid UUID, a workspace's id; GET /workspaces lists them \
                      ({why})"
@@ -266,13 +285,11 @@ impl Violation {
                 Some(json!({ "error": why })),
             ),
             Self::UuidVersion => (
-                "uuid_version",
                 "UUID version 4 expected".into(),
                 Some(json!({ "expected_version": 4 })),
             ),
-            Self::UrlType => plain("url_type", "URL input should be a string or URL"),
+            Self::UrlType => plain("URL input should be a string or URL"),
             Self::UrlScheme(schemes, setting) => (
-                "url_scheme",
                 format!("URL scheme should be {schemes}").into(),
                 Some(match setting {
                     None => json!({ "expected_schemes": schemes }),
@@ -280,47 +297,35 @@ impl Violation {
                 }),
             ),
             Self::UrlParsing(why) => (
-                "url_parsing",
                 format!("Input should be a valid URL, {why}").into(),
                 Some(json!({ "error": why })),
             ),
             Self::UrlTooLong(max) => (
-                "url_too_long",
                 format!("URL should have at most {max} characters").into(),
                 Some(json!({ "max_length": max })),
             ),
-            Self::Enum(expected) => (
-                "enum",
+            Self::Enum(expected) | Self::Literal(expected) => (
                 format!("Input should be {expected}").into(),
                 Some(json!({ "expected": expected })),
             ),
-            Self::Literal(expected) => (
-                "literal_error",
-                format!("Input should be {expected}").into(),
-                Some(json!({ "expected": expected })),
-            ),
-            Self::DatetimeType => plain("datetime_type", "Input should be a valid datetime"),
+            Self::DatetimeType => plain("Input should be a valid datetime"),
             Self::DatetimeParsing(why) => (
-                "datetime_from_date_parsing",
                 format!("Input should be a valid datetime or date, {why}").into(),
                 Some(json!({ "error": why })),
             ),
-            Self::TimezoneAware => plain("timezone_aware", "Input should have timezone info"),
-            Self::WorkspaceToken => plain(
-                "workspace_token",
-                "A workspace token acts for its own workspace only: leave workspace_id out",
-            ),
+            Self::TimezoneAware => plain("Input should have timezone info"),
+            Self::WorkspaceToken => {
+                plain("A workspace token acts for its own workspace only: leave workspace_id out")
+            }
             Self::Value(what) => (
-                "value_error",
                 format!("Value error, {what}").into(),
                 Some(json!({ "error": what })),
             ),
             Self::ValueUnlessSet(what, setting) => (
-                "value_error",
                 format!("Value error, {what}").into(),
                 Some(json!({ "error": what, "setting": setting })),
             ),
-            _ => plain("value_error", "Value error"),
+            _ => plain("Value error"),
         }
     }
 }
@@ -352,9 +357,9 @@ pub(crate) struct Problem {
 
 impl Serialize for Problem {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (kind, msg, ctx) = self.violation.describe();
+        let (msg, ctx) = self.violation.describe();
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("type", kind)?;
+        map.serialize_entry("type", self.violation.kind().as_str())?;
         map.serialize_entry("loc", &self.loc)?;
         map.serialize_entry("msg", &msg)?;
         map.serialize_entry("input", &self.input)?;

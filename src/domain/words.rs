@@ -1,0 +1,37 @@
+//! The closed lists of words that the API shows.
+
+/// Defines an enum and the word of each variant. The variants and the words are written once, so `ALL` is
+/// complete, and everything that is made from it: readers, database, documents.
+macro_rules! words {
+    (
+        $(#[$about:meta])+
+        $visibility:vis enum $name:ident {
+            $(
+                $(#[$text:meta])*
+                $variant:ident = $word:literal,
+            )+
+        }
+    ) => {
+        $(#[$about])+
+        $visibility enum $name {
+            $(
+                $(#[$text])*
+                $variant,
+            )+
+        }
+
+        impl $name {
+            /// Every variant, in the order of the definition.
+            $visibility const ALL: [Self; [$($word),+].len()] = [$(Self::$variant),+];
+
+            /// Returns the word on the wire.
+            #[must_use]
+            $visibility const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)+
+                }
+            }
+        }
+    };
+}
+pub(crate) use words;
