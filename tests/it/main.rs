@@ -23,6 +23,7 @@ mod openapi;
 mod printing;
 mod publishing;
 mod receiver;
+mod samples;
 mod schedule;
 mod secrets;
 mod tokens;
