@@ -18,7 +18,8 @@ const API: &str = include_str!("../../docs/API.md");
 /// The documents for users and for those who change the code.
 fn documents() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let in_docs = fs::read_dir(root.join("docs")).unwrap();
+    let in_docs = ["docs", "docs/guides"].map(|folder| fs::read_dir(root.join(folder)).unwrap());
+    let in_docs = in_docs.into_iter().flatten();
     let mut paths: Vec<PathBuf> = in_docs.map(|entry| entry.unwrap().path()).collect();
     paths.extend(["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|name| root.join(name)));
     paths.retain(|path| path.extension().is_some_and(|ext| ext == "md"));

@@ -24,6 +24,7 @@ mod printing;
 mod publishing;
 mod receiver;
 mod reference;
+mod samples;
 mod schedule;
 mod secrets;
 mod tokens;
