@@ -18,7 +18,8 @@ const API: &str = include_str!("../../docs/API.md");
 /// The documents for users and for those who change the code.
 fn documents() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let in_docs = fs::read_dir(root.join("docs")).unwrap();
+    let files = |folder| fs::read_dir(root.join(folder)).unwrap();
+    let in_docs = files("docs").chain(files("docs/guides"));
     let mut paths: Vec<PathBuf> = in_docs.map(|entry| entry.unwrap().path()).collect();
     paths.extend(["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|name| root.join(name)));
     paths.retain(|path| path.extension().is_some_and(|ext| ext == "md"));
@@ -230,7 +231,7 @@ fn every_type_of_problem_and_every_error_is_documented() {
     }
 }
 
-/// The README's steps for an endpoint that was disabled.
+/// The steps of the guides for an endpoint that was disabled.
 #[test]
 fn what_a_disabled_endpoint_missed_is_listed_and_redelivered_except_what_came_meanwhile() {
     let app = TestApp::with_flags(&["--retry-schedule", "1h"]);
@@ -268,6 +269,8 @@ fn what_a_disabled_endpoint_missed_is_listed_and_redelivered_except_what_came_me
         app.post(&path, &app.token, &json!(null)).expect(202);
     }
     app.wait_for_events("succeeded", 2);
-    let readme = include_str!("../../README.md");
-    assert!(readme.contains("events?endpoint_id=ID&status=failed&status=skipped"));
+    let operating = include_str!("../../docs/guides/operating.md");
+    assert!(operating.contains("events?endpoint_id=ID&status=failed&status=skipped"));
+    let retries = include_str!("../../docs/guides/retries.md");
+    assert!(retries.contains("events?endpoint_id=$ID&status=failed&status=skipped"));
 }
