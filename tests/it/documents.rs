@@ -231,6 +231,46 @@ fn every_type_of_problem_and_every_error_is_documented() {
     }
 }
 
+/// The longest literal part of each `#[error("…")]` of a source file.
+fn error_texts(source: &str) -> impl Iterator<Item = &str> {
+    let texts = source.split("#[error(").skip(1).filter_map(|rest| {
+        let quoted = rest.trim_start().strip_prefix('"')?;
+        quoted.split('"').next()
+    });
+    texts.map(|text| {
+        let literals = text.split(['{', '}']).step_by(2);
+        literals.max_by_key(|literal| literal.len()).unwrap()
+    })
+}
+
+/// A person whose server does not start finds its message in the guide.
+#[test]
+fn every_reason_for_no_start_and_every_503_is_in_the_troubleshooting_guide() {
+    let guide = include_str!("../../docs/guides/troubleshooting.md");
+    let (unavailable, no_start) = guide.split_once("## The server does not start").unwrap();
+    let errors_of_a_start = [
+        include_str!("../../src/app.rs"),
+        include_str!("../../src/delivery/engine.rs"),
+        include_str!("../../src/domain/clock.rs"),
+        include_str!("../../src/storage/sqlite/file/open_error.rs"),
+    ];
+    let texts: Vec<_> = errors_of_a_start
+        .into_iter()
+        .flat_map(error_texts)
+        .collect();
+    assert!(texts.len() > 15, "{texts:?}");
+    for text in texts {
+        assert!(no_start.contains(text), "{text}");
+    }
+    let storage = include_str!("../../src/storage/error.rs");
+    let reasons = storage.split("pub enum Unavailable").nth(1).unwrap();
+    let reasons: Vec<_> = error_texts(reasons).collect();
+    assert!(reasons.len() > 8, "{reasons:?}");
+    for reason in reasons {
+        assert!(unavailable.contains(&format!("`{reason}`")), "{reason}");
+    }
+}
+
 /// The steps of the guides for an endpoint that was disabled.
 #[test]
 fn what_a_disabled_endpoint_missed_is_listed_and_redelivered_except_what_came_meanwhile() {
