@@ -18,8 +18,8 @@ const API: &str = include_str!("../../docs/API.md");
 /// The documents for users and for those who change the code.
 fn documents() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let in_docs = ["docs", "docs/guides"].map(|folder| fs::read_dir(root.join(folder)).unwrap());
-    let in_docs = in_docs.into_iter().flatten();
+    let files = |folder| fs::read_dir(root.join(folder)).unwrap();
+    let in_docs = files("docs").chain(files("docs/guides"));
     let mut paths: Vec<PathBuf> = in_docs.map(|entry| entry.unwrap().path()).collect();
     paths.extend(["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|name| root.join(name)));
     paths.retain(|path| path.extension().is_some_and(|ext| ext == "md"));
@@ -174,7 +174,47 @@ fn every_route_is_documented_with_its_scopes() {
     }
 }
 
-/// The README's steps for an endpoint that was disabled.
+/// The longest literal part of each `#[error("…")]` of a source file.
+fn error_texts(source: &str) -> impl Iterator<Item = &str> {
+    let texts = source.split("#[error(").skip(1).filter_map(|rest| {
+        let quoted = rest.trim_start().strip_prefix('"')?;
+        quoted.split('"').next()
+    });
+    texts.map(|text| {
+        let literals = text.split(['{', '}']).step_by(2);
+        literals.max_by_key(|literal| literal.len()).unwrap()
+    })
+}
+
+/// A person whose server does not start finds its message in the guide.
+#[test]
+fn every_reason_for_no_start_and_every_503_is_in_the_troubleshooting_guide() {
+    let guide = include_str!("../../docs/guides/troubleshooting.md");
+    let (unavailable, no_start) = guide.split_once("## The server does not start").unwrap();
+    let errors_of_a_start = [
+        include_str!("../../src/app.rs"),
+        include_str!("../../src/delivery/engine.rs"),
+        include_str!("../../src/domain/clock.rs"),
+        include_str!("../../src/storage/sqlite/file/open_error.rs"),
+    ];
+    let texts: Vec<_> = errors_of_a_start
+        .into_iter()
+        .flat_map(error_texts)
+        .collect();
+    assert!(texts.len() > 15, "{texts:?}");
+    for text in texts {
+        assert!(no_start.contains(text), "{text}");
+    }
+    let storage = include_str!("../../src/storage/error.rs");
+    let reasons = storage.split("pub enum Unavailable").nth(1).unwrap();
+    let reasons: Vec<_> = error_texts(reasons).collect();
+    assert!(reasons.len() > 8, "{reasons:?}");
+    for reason in reasons {
+        assert!(unavailable.contains(&format!("`{reason}`")), "{reason}");
+    }
+}
+
+/// The steps of the guides for an endpoint that was disabled.
 #[test]
 fn what_a_disabled_endpoint_missed_is_listed_and_redelivered_except_what_came_meanwhile() {
     let app = TestApp::with_flags(&["--retry-schedule", "1h"]);
@@ -212,6 +252,8 @@ fn what_a_disabled_endpoint_missed_is_listed_and_redelivered_except_what_came_me
         app.post(&path, &app.token, &json!(null)).expect(202);
     }
     app.wait_for_events("succeeded", 2);
-    let readme = include_str!("../../README.md");
-    assert!(readme.contains("events?endpoint_id=ID&status=failed&status=skipped"));
+    let operating = include_str!("../../docs/guides/operating.md");
+    assert!(operating.contains("events?endpoint_id=ID&status=failed&status=skipped"));
+    let retries = include_str!("../../docs/guides/retries.md");
+    assert!(retries.contains("events?endpoint_id=$ID&status=failed&status=skipped"));
 }
