@@ -21,6 +21,7 @@ mod application;
 mod auth;
 mod blocking;
 mod call;
+mod choices;
 mod client_address;
 mod connection;
 mod deliveries;

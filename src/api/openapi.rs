@@ -55,7 +55,7 @@ fn whole() -> Node {
         .into_iter()
         .chain(errors::definitions())
         .chain(bodies);
-    let schemas = schemas.chain(webhooks::bodies());
+    let schemas = schemas.chain(webhooks::bodies()).chain(webhooks::parts());
     let schemas = schemas.map(|(name, schema)| (name, schema.into()));
     node! {
         "openapi" => "3.1.0",

@@ -58,7 +58,7 @@ macro_rules! node_from {
     };
 }
 
-node_from!(&str, String, bool, u16, u64, usize, Value);
+node_from!(&str, String, bool, i64, u16, u64, usize, Value);
 
 impl From<Vec<Node>> for Node {
     fn from(items: Vec<Node>) -> Self {

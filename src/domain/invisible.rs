@@ -38,6 +38,17 @@ const INVISIBLE: [(u32, u32); 28] = [
     (0x000E_0000, 0x000E_0FFF),
 ];
 
+/// The pattern of a text without control characters, for the OpenAPI document. The other invisible characters
+/// are left to the server: a list of them says nothing to a reader, and engines of regular expressions write
+/// those beyond U+FFFF in different ways.
+pub const NO_CONTROLS_PATTERN: &str = r"^[^\u0000-\u001F\u007F-\u009F]*$";
+/// The pattern of a text on one or more lines without control characters, except for line feeds and tabs.
+pub const NO_CONTROLS_LINES_PATTERN: &str = r"^[^\u0000-\u0008\u000B-\u001F\u007F-\u009F]*$";
+/// The pattern of a text with a visible character and without control characters, maybe with white space
+/// around it.
+pub const NO_CONTROLS_NAME_PATTERN: &str =
+    r"^\s*[^\s\u0000-\u001F\u007F-\u009F][^\u0000-\u001F\u007F-\u009F]*\s*$";
+
 /// Reports whether `character` shows nothing, or changes how other characters are shown.
 #[must_use]
 pub fn is_invisible(character: char) -> bool {
@@ -105,6 +116,19 @@ mod tests {
         ] {
             assert!(!is_invisible(character), "{character:?}");
         }
+    }
+
+    #[test]
+    fn the_patterns_exclude_the_control_characters() {
+        let [(first, last), (first_c1, last_c1), ..] = INVISIBLE;
+        let c1 = format!(r"\u{first_c1:04X}-\u{last_c1:04X}]*");
+        let all = format!(r"\u{first:04X}-\u{last:04X}{c1}");
+        assert_eq!(NO_CONTROLS_PATTERN, format!("^[^{all}$"));
+        assert!(NO_CONTROLS_NAME_PATTERN.contains(&format!("[^{all}")));
+        // The characters between the two ranges are tab and line feed.
+        assert_eq!(('\t', '\n'), ('\u{9}', '\u{A}'));
+        let lines = format!(r"^[^\u{first:04X}-\u0008\u000B-\u{last:04X}{c1}$");
+        assert_eq!(NO_CONTROLS_LINES_PATTERN, lines);
     }
 
     #[test]

@@ -113,6 +113,37 @@ fn every_reference_has_a_target_and_every_schema_a_use() {
     }
 }
 
+/// Generated clients make a type of each list of words: a list that is written twice would be two types.
+#[test]
+fn no_list_of_words_is_written_twice() {
+    let mut seen = BTreeSet::new();
+    walk(&DOCUMENT, "", &mut |node, at| {
+        let words = node["enum"].as_array().filter(|words| words.len() > 1);
+        if let Some(words) = words {
+            let is_new = seen.insert(format!("{words:?}"));
+            assert!(is_new, "{at}: {words:?} is written a second time");
+            assert!(words.iter().all(Value::is_string), "{at}: {words:?}");
+        }
+    });
+    assert!(seen.len() > 3, "{seen:?}");
+}
+
+#[test]
+fn filters_take_the_numbers_that_the_document_has_as_times_and_no_greater_ones() {
+    let app = TestApp::start();
+    let operation = &DOCUMENT["paths"]["/api/webhooks/events"]["get"];
+    let mut parameters = operation["parameters"].as_array().unwrap().iter();
+    let parameter = parameters.find(|it| it["name"] == "end_timestamp").unwrap();
+    let number = &parameter["schema"]["anyOf"][1];
+    for (limit, beyond) in [("minimum", -1), ("maximum", 1)] {
+        let limit = number[limit].as_i64().expect(limit);
+        for (sent, status) in [(limit, 200), (limit + beyond, 422)] {
+            let path = format!("/api/webhooks/events?end_timestamp={sent}");
+            app.get(&path).expect(status);
+        }
+    }
+}
+
 #[test]
 fn the_check_refuses_what_the_document_does_not_have() {
     let schema = &DOCUMENT["components"]["schemas"]["Workspace"];

@@ -60,7 +60,8 @@ const STATUSES: [(u16, &str, &str); 13] = [
     (
         431,
         "HeadTooLarge",
-        "Path, query string and headers are too long.",
+        "Path, query string and headers are too long. A request with over 128 KiB of them, or with more than 96 \
+         headers, gets this status without a body.",
     ),
     (
         500,

@@ -1,5 +1,6 @@
 //! The parts of the document that all routes share.
 
+use super::super::choices::choices;
 use super::super::health::HealthJson;
 use super::super::objects::{CreatedToken, MessageEventJson, Render};
 use super::super::pagination::{MetaJson, list_definition};
@@ -21,9 +22,9 @@ pub(super) const RATE_LIMIT_HEADERS: [&str; 3] = [
     "X-RateLimit-Reset",
 ];
 
-/// Returns the definitions of the objects that responses have.
+/// Returns the definitions of the objects that responses have, and of the words in their fields.
 pub(super) fn objects() -> Vec<Definition> {
-    vec![
+    let mut objects = vec![
         Message::definition(),
         MessageEventJson::definition(),
         Event::definition(),
@@ -39,7 +40,9 @@ pub(super) fn objects() -> Vec<Definition> {
         list_definition::<AccessToken>(),
         MetaJson::definition(),
         HealthJson::definition(),
-    ]
+    ];
+    objects.extend(choices());
+    objects
 }
 
 /// Returns the title, the version and the licence.

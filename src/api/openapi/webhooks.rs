@@ -96,6 +96,16 @@ fn example(format: Format) -> Value {
     serde_json::from_slice(&body).unwrap_or_default()
 }
 
+/// Returns the definitions of the objects in the bodies.
+pub(super) fn parts() -> [Definition; 4] {
+    [
+        discord_embed(),
+        discord_field(),
+        slack_block(),
+        slack_text(),
+    ]
+}
+
 /// Returns the definitions of the bodies, in the order of [`Format::ALL`].
 pub(super) fn bodies() -> [Definition; 3] {
     [
@@ -107,6 +117,10 @@ pub(super) fn bodies() -> [Definition; 3] {
 
 fn required(name: &str, schema: Schema) -> Property {
     (name.to_owned(), schema, true)
+}
+
+fn list_of(definition: &Definition) -> Schema {
+    Schema::list(Schema::reference(definition))
 }
 
 fn raw() -> Schema {
@@ -124,42 +138,43 @@ fn raw() -> Schema {
     Schema::object("The body in the format `raw`.", properties)
 }
 
-fn discord() -> Schema {
-    let named = |what: &str| {
-        let text = Schema::text("Hookpost");
-        Schema::object(what, vec![required("name", text)])
-    };
-    let field = Schema::object(
-        "A member of `data`.",
-        vec![
-            required("name", Schema::text("id")),
-            required("value", Schema::text("ord_1001")),
-            required("inline", Schema::boolean()),
-        ],
-    );
+fn discord_field() -> Definition {
+    let properties = vec![
+        required("name", Schema::text("id")),
+        required("value", Schema::text("ord_1001")),
+        required("inline", Schema::boolean()),
+    ];
+    let field = Schema::object("A member of `data`.", properties);
+    ("DiscordField".to_owned(), field)
+}
+
+fn discord_embed() -> Definition {
+    let author = vec![required("name", Schema::text("Hookpost"))];
     let footer = vec![required("text", Schema::text("Sent by Hookpost"))];
-    let embed = Schema::object(
-        "The message.",
-        vec![
-            required(
-                "title",
-                Schema::text("order.created").about("The type of the message."),
-            ),
-            required("description", Schema::text("")),
-            required("color", Schema::integer(0, 0x2F_6F_EB)),
-            required("fields", Schema::list(field)),
-            required("author", named("The sender.")),
-            required("footer", Schema::object("The footer.", footer)),
-            ("timestamp".to_owned(), Timestamp::schema(), false),
-        ],
-    );
+    let properties = vec![
+        required(
+            "title",
+            Schema::text("order.created").about("The type of the message."),
+        ),
+        required("description", Schema::text("")),
+        required("color", Schema::integer(0, 0x2F_6F_EB)),
+        required("fields", list_of(&discord_field())),
+        required("author", Schema::object("The sender.", author)),
+        required("footer", Schema::object("The footer.", footer)),
+        ("timestamp".to_owned(), Timestamp::schema(), false),
+    ];
+    let embed = Schema::object("The message.", properties);
+    ("DiscordEmbed".to_owned(), embed)
+}
+
+fn discord() -> Schema {
     let mentions = vec![required(
         "parse",
         Schema::list(Schema::text("")).like(Vec::new()),
     )];
     let properties = vec![
         required("content", Schema::text("")),
-        required("embeds", Schema::list(embed)),
+        required("embeds", list_of(&discord_embed())),
         required(
             "allowed_mentions",
             Schema::object("Nobody is notified.", mentions),
@@ -171,31 +186,37 @@ fn discord() -> Schema {
     )
 }
 
-fn slack() -> Schema {
-    let text = || {
-        let properties = vec![
-            required("type", Schema::open_words(&["mrkdwn"])),
-            required("text", Schema::text("*order.created*")),
-            required("verbatim", Schema::boolean()),
-        ];
-        Schema::object("A text in Slack's markup.", properties)
-    };
+fn slack_text() -> Definition {
+    let properties = vec![
+        required("type", Schema::open_words(&["mrkdwn"])),
+        required("text", Schema::text("*order.created*")),
+        required("verbatim", Schema::boolean()),
+    ];
+    let text = Schema::object("A text in Slack's markup.", properties);
+    ("SlackText".to_owned(), text)
+}
+
+fn slack_block() -> Definition {
     let optional = |name: &str, schema: Schema| (name.to_owned(), schema, false);
     let block = Schema::object(
         "A section with the type and the members of `data`, or a line of context.",
         vec![
             required("type", Schema::open_words(&["section", "context"])),
-            optional("text", text()),
-            optional("fields", Schema::list(text())),
-            optional("elements", Schema::list(text())),
+            optional("text", Schema::reference(&slack_text())),
+            optional("fields", list_of(&slack_text())),
+            optional("elements", list_of(&slack_text())),
         ],
     );
+    ("SlackBlock".to_owned(), block)
+}
+
+fn slack() -> Schema {
     let properties = vec![
         required(
             "text",
             Schema::text("order.created").about("The text of notifications."),
         ),
-        required("blocks", Schema::list(block)),
+        required("blocks", list_of(&slack_block())),
     ];
     Schema::object(
         "The body in the format `slack`: a message for an incoming webhook.",

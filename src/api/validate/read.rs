@@ -27,7 +27,9 @@ use crate::domain::event_type::{
     EVENT_TYPE_MAX, EVENT_TYPE_PATTERN, EventType, SUBSCRIPTION_PATTERN, SUBSCRIPTIONS_MAX,
     Subscription,
 };
-use crate::domain::invisible::first_invisible;
+use crate::domain::invisible::{
+    NO_CONTROLS_LINES_PATTERN, NO_CONTROLS_NAME_PATTERN, NO_CONTROLS_PATTERN, first_invisible,
+};
 use crate::domain::json::Kind;
 use crate::domain::message::DATA_DEPTH_MAX;
 use crate::domain::network_policy::NetworkPolicy;
@@ -67,7 +69,11 @@ fn text_up_to(max: usize, value: InputValue<'_>, context: &mut FieldContext<'_>)
 
 /// Reads the comment of a token.
 pub(crate) fn comment(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Option<String> {
-    context.accepts(|| Schema::text("the shop's checkout").with("maxLength", COMMENT_MAX))?;
+    context.accepts(|| {
+        Schema::text("the shop's checkout")
+            .with("maxLength", COMMENT_MAX)
+            .with("pattern", NO_CONTROLS_PATTERN)
+    })?;
     let text = text_up_to(COMMENT_MAX, value, context)?;
     match first_invisible(&text) {
         None => Some(text),
@@ -80,7 +86,11 @@ pub(crate) fn endpoint_name(
     value: InputValue<'_>,
     context: &mut FieldContext<'_>,
 ) -> Option<String> {
-    context.accepts(|| Schema::text("Orders").with("maxLength", NAME_MAX))?;
+    context.accepts(|| {
+        Schema::text("Orders")
+            .with("maxLength", NAME_MAX)
+            .with("pattern", NO_CONTROLS_PATTERN)
+    })?;
     let text = text_up_to(NAME_MAX, value, context)?;
     match first_invisible(&text) {
         None => Some(text),
@@ -91,7 +101,9 @@ pub(crate) fn endpoint_name(
 /// Reads the description of an endpoint, which may be empty, and may have several lines.
 pub(crate) fn description(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Option<String> {
     context.accepts(|| {
-        Schema::text("The warehouse's order intake").with("maxLength", DESCRIPTION_MAX)
+        Schema::text("The warehouse's order intake")
+            .with("maxLength", DESCRIPTION_MAX)
+            .with("pattern", NO_CONTROLS_LINES_PATTERN)
     })?;
     let text = text_up_to(DESCRIPTION_MAX, value, context)?;
     match first_invisible(&text.replace(['\n', '\t'], " ")) {
@@ -250,14 +262,14 @@ pub(crate) fn scopes(value: InputValue<'_>, context: &mut FieldContext<'_>) -> O
 }
 
 /// Reads one of several names. Reports `violation` for any other value, of any type.
-fn choice<T>(
+fn choice<T: Described>(
     value: InputValue<'_>,
     context: &mut FieldContext<'_>,
     names: &[&'static str],
     parse: impl Fn(&str) -> Option<T>,
     violation: impl Fn(String) -> Violation,
 ) -> Option<T> {
-    context.accepts(|| Schema::words(names))?;
+    context.accepts(T::schema)?;
     match value.text().and_then(Result::ok).and_then(|t| parse(&t)) {
         Some(parsed) => Some(parsed),
         None => context.refuse(value, violation(expected(names))),
@@ -344,6 +356,7 @@ pub(crate) fn workspace_name(
         Schema::text("shop")
             .with("minLength", 1_u64)
             .with("maxLength", WORKSPACE_NAME_MAX)
+            .with("pattern", NO_CONTROLS_NAME_PATTERN)
     })?;
     let text = text(value, context)?;
     let violation = match WorkspaceName::parse(&text) {

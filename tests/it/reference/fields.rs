@@ -160,8 +160,9 @@ fn every_body_of_a_request_is_compared() {
     assert_eq!(with_body.count(), 7);
 }
 
-/// Collects the places below a node that have a keyword.
+/// Collects the places below a node, and below what it refers to, that have a keyword.
 fn places(node: &'static Value, keyword: &str, at: &str, found: &mut BTreeSet<String>) {
+    let node = resolved(node);
     if node.get(keyword).is_some() {
         found.insert(at.to_owned());
     }
@@ -176,6 +177,10 @@ fn lists_of_words_are_open_in_answers_and_closed_in_requests() {
     let components = &DOCUMENT["components"];
     let (mut closed, mut open) = (BTreeSet::new(), BTreeSet::new());
     for (name, schema) in components["schemas"].as_object().unwrap() {
+        // A list of words with a name counts where it is used.
+        if schema.get("enum").is_some() {
+            continue;
+        }
         let is_request = ["Create", "Update", "Publish"]
             .iter()
             .any(|end| name.ends_with(end));

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::operations;
 use super::tables::{assert_says, section, table};
+use crate::contract::resolved;
 
 /// A filter as both say it.
 #[derive(Debug, Default, PartialEq)]
@@ -45,7 +46,7 @@ fn documented(parameters: &[&'static Value], is_range: impl Fn(&str) -> bool) ->
         let schema = &parameter["schema"];
         let repeats = schema["type"] == "array";
         assert_eq!(parameter["required"], false, "{name}");
-        let item = if repeats { &schema["items"] } else { schema };
+        let item = resolved(if repeats { &schema["items"] } else { schema });
         let words = item["enum"].as_array().into_iter().flatten();
         let mut words: Vec<_> = words.map(|word| word.as_str().unwrap()).collect();
         if item["type"] == "boolean" {

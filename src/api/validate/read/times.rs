@@ -15,7 +15,10 @@ const TIME_MAX: usize = 64;
 /// Reads a point in time: RFC 3339 or a common variant of it, or, in the query string, also a Unix time.
 pub(crate) fn time(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Option<Timestamp> {
     context.accepts(|| {
-        let unix = Schema::any(1_769_860_800_u64.into()).with("type", "number");
+        let unix = Schema::any(1_769_860_800_u64.into())
+            .with("type", "number")
+            .with("minimum", -unix_time::END_MS)
+            .with("maximum", unix_time::END_MS);
         Schema::any_of(vec![Timestamp::schema(), unix])
     })?;
     if let InputValue::Text(text) = value

@@ -9,7 +9,7 @@ const SECONDS_MAX: i64 = 20_000_000_000;
 
 /// The end of the year 9999, in milliseconds. RFC 3339 has no later times, so a greater number is a mistake,
 /// such as a time in microseconds.
-const END_MS: i64 = 253_402_300_800_000;
+pub(super) const END_MS: i64 = 253_402_300_800_000;
 
 /// The lengths of dates and times in digits alone: `2026`, `202601`, `20260131`, and with minutes or seconds.
 /// As a Unix time, such a text would be in 1970, in 1976 or after 2600.

@@ -1,0 +1,35 @@
+//! The fields of requests that take one of several words, as schemas with a name in the OpenAPI document. A
+//! client that is generated from the document has one type for each, wherever the field occurs. The words of
+//! responses are open, since there may be more one day, and are plain texts for such a client.
+
+use super::schema::{Definition, Described, Schema};
+use crate::domain::access::Scope;
+use crate::domain::delivery::CodeClass;
+use crate::domain::endpoint::Format;
+use crate::domain::event::EventStatus;
+
+macro_rules! choices {
+    ($($kind:ty = $name:literal: $about:literal),* $(,)?) => {
+        /// Returns the definitions of all of them.
+        pub(super) fn choices() -> Vec<Definition> {
+            vec![$(definition($name, $about, &<$kind>::ALL.map(<$kind>::as_str))),*]
+        }
+
+        $(impl Described for $kind {
+            fn schema() -> Schema {
+                Schema::reference(&definition($name, $about, &<$kind>::ALL.map(<$kind>::as_str)))
+            }
+        })*
+    };
+}
+
+choices! {
+    Format = "WebhookFormat": "A form of the bodies that an endpoint gets.",
+    EventStatus = "EventStatus": "The status of an event, for filters.",
+    CodeClass = "HttpCodeClass": "A class of HTTP status codes, for filters.",
+    Scope = "Scope": "An action that a token can allow.",
+}
+
+fn definition(name: &str, about: &str, words: &[&'static str]) -> Definition {
+    (name.to_owned(), Schema::words(words).about(about))
+}
