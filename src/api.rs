@@ -61,5 +61,5 @@ pub use self::access::Access;
 pub use self::application::configure;
 pub use self::openapi::document;
 pub use self::routes::{BASES, HEAD_MAX_BYTES, RouteInfo, table};
-pub use self::server::serve;
+pub use self::server::{Listener, ServerCertificate, TlsError, serve};
 pub use self::state::{ApiState, Readiness};

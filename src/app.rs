@@ -3,11 +3,11 @@
 //! No other module knows all parts, and no part starts another. Tests can replace the clocks and the look-up
 //! of names, so that they run the whole application on a clock that they move.
 
+mod listen;
 mod open_files;
 
 use std::future::Future;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,10 +17,12 @@ use actix_web::rt::task::{JoinHandle, spawn_blocking};
 use clap::Args;
 use thiserror::Error;
 
+use self::listen::{Bound, SocketFile};
 pub use self::open_files::raise_open_files;
-use crate::api::{self, ApiState};
+use crate::api::{self, ApiState, ServerCertificate, TlsError};
 use crate::config::{
-    ApiSettings, DeliverySettings, NetworkSettings, RetentionSettings, StorageSettings,
+    ApiSettings, DeliverySettings, ListenAddress, NetworkSettings, RetentionSettings,
+    StorageSettings, TlsSettings,
 };
 use crate::delivery::http_client::{HttpClient, HttpClientError, HttpClientSettings};
 use crate::delivery::resolver::{Lookup, MonotonicClock, SystemLookup};
@@ -39,6 +41,9 @@ pub struct AppSettings {
     /// The address and the limits of the API.
     #[command(flatten)]
     pub api: ApiSettings,
+    /// TLS for the API.
+    #[command(flatten)]
+    pub tls: TlsSettings,
     /// The addresses that deliveries may go to.
     #[command(flatten)]
     pub network: NetworkSettings,
@@ -57,10 +62,13 @@ pub enum AppError {
     #[error("cannot listen on {addr} (--listen): {source}")]
     Listen {
         /// The address of the setting.
-        addr: SocketAddr,
+        addr: ListenAddress,
         /// The system's error.
         source: io::Error,
     },
+    /// The certificate of the API cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The database cannot be used.
     #[error(transparent)]
     Database(#[from] OpenError),
@@ -90,7 +98,10 @@ pub enum AppError {
 /// A server whose port is bound, whose database is open and whose engine makes deliveries. It answers
 /// requests once [`Application::run_until`] runs; until then, the system keeps clients' connections waiting.
 pub struct Application {
-    addr: SocketAddr,
+    addr: ListenAddress,
+    /// Removes a Unix socket at the end.
+    socket: Option<SocketFile>,
+    certificate: Option<Arc<ServerCertificate>>,
     store: Arc<SqliteStore>,
     engine: Arc<Engine>,
     server: Server,
@@ -110,7 +121,12 @@ impl Application {
         clock: Arc<dyn Clock>,
         lookup: Arc<dyn Lookup>,
     ) -> Result<Self, AppError> {
-        let (listener, addr) = listen(settings.api.listen)?;
+        let Bound {
+            listener,
+            addr,
+            file: socket,
+        } = listen::bind(&settings.api)?;
+        let certificate = certificate(&settings.tls)?;
         // Settings that can be refused are checked before the database file is touched.
         let client = HttpClient::with_clock(client_settings(&settings)?, lookup, instants(&clock))?;
         let store = SqliteStore::open(
@@ -136,7 +152,7 @@ impl Application {
             ready,
         ));
         let connections = open_files::for_connections(senders);
-        let server = match api::serve(listener, api.clone(), connections) {
+        let server = match api::serve(listener, certificate.clone(), api.clone(), connections) {
             Ok(server) => server,
             Err(error) => {
                 engine.stop();
@@ -148,6 +164,8 @@ impl Application {
         tracing::info!(%addr, %database, version, "started");
         Ok(Self {
             addr,
+            socket,
+            certificate,
             store,
             engine,
             server,
@@ -155,10 +173,16 @@ impl Application {
         })
     }
 
-    /// Returns the address that the server listens on, with its real port if the setting was port 0.
+    /// Returns the place where the server listens, with its real port if the setting was port 0.
     #[must_use]
-    pub fn addr(&self) -> SocketAddr {
-        self.addr
+    pub fn addr(&self) -> &ListenAddress {
+        &self.addr
+    }
+
+    /// Returns the certificate of the API, which can be read again while the server runs.
+    #[must_use]
+    pub fn certificate(&self) -> Option<Arc<ServerCertificate>> {
+        self.certificate.clone()
     }
 
     /// Returns the store, for commands that use it beside the API.
@@ -187,6 +211,7 @@ impl Application {
         self.api.stop_publishing();
         drop(stop_engine(self.engine).await);
         handle.stop(true).await;
+        drop(self.socket);
         if let Some(flushed) = self.api.flush_last_used()
             && let Err(error) = flushed.await
         {
@@ -216,31 +241,17 @@ impl Application {
     }
 }
 
-fn listen(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), AppError> {
-    let failed = |source| AppError::Listen { addr, source };
-    let listener = TcpListener::bind(addr).map_err(failed)?;
-    lengthen_queue(&listener).map_err(failed)?;
-    let addr = listener.local_addr().map_err(failed)?;
-    Ok((listener, addr))
+fn certificate(settings: &TlsSettings) -> Result<Option<Arc<ServerCertificate>>, AppError> {
+    match (&settings.tls_cert, &settings.tls_key) {
+        (Some(cert), Some(key)) => Ok(Some(ServerCertificate::read(cert.clone(), key.clone())?)),
+        _ => Ok(None),
+    }
 }
 
 /// Returns a function that gives `clock`'s monotonic time as an `Instant`, which look-ups need.
 fn instants(clock: &Arc<dyn Clock>) -> MonotonicClock {
     let (clock, start) = (clock.clone(), Instant::now());
     Arc::new(move || start + clock.monotonic())
-}
-
-/// Lengthens the queue of connections that wait to be accepted; the standard library sets 128. While the
-/// queue is full, the system ignores new clients, and a client tries again only after a second.
-#[cfg(target_os = "linux")]
-fn lengthen_queue(listener: &TcpListener) -> io::Result<()> {
-    const WAITING: i32 = 1024;
-    Ok(rustix::net::listen(listener, WAITING)?)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn lengthen_queue(_: &TcpListener) -> io::Result<()> {
-    Ok(())
 }
 
 fn store_settings(settings: &AppSettings) -> SqliteSettings {

@@ -5,9 +5,9 @@
 //! configuration file. A default stands there and nowhere else: `Default` takes it from there. Where a value
 //! comes from (flag, variable, file or default) is the command line's subject, not this module's.
 
+mod listen;
 mod values;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,7 +15,10 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, Command};
 use ipnet::IpNet;
 
-pub use self::values::{LISTEN, parse_duration, parse_listen};
+pub use self::listen::{
+    LISTEN, ListenAddress, SocketMode, SocketOwner, parse_listen, parse_socket_address,
+};
+pub use self::values::parse_duration;
 use self::values::{
     parse_archive, parse_body_bytes, parse_expiry, parse_grace, parse_network, parse_origin,
     parse_timeout, parse_volume, parse_wait, within,
@@ -42,11 +45,25 @@ pub struct StorageSettings {
 pub struct ApiSettings {
     /// The address and port of the API. Port 0 takes a free one.
     ///
-    /// `localhost:8080` is 127.0.0.1:8080, and `:8080` is port 8080 of all IPv4 addresses of this machine. A
-    /// reverse proxy with TLS belongs between the server and other machines.
-    #[arg(long, env = "HOOKPOST_LISTEN", value_name = "ADDR:PORT", default_value = LISTEN,
+    /// `localhost:8080` is 127.0.0.1:8080, and `:8080` is port 8080 of all IPv4 addresses of this machine.
+    /// `unix:/run/hookpost/api.sock` is a Unix socket. For other machines, use TLS: a reverse proxy, or
+    /// `--tls-cert`. A socket that systemd has bound (socket activation) is used in place of this address.
+    #[arg(long, env = "HOOKPOST_LISTEN", value_name = "ADDRESS", default_value = LISTEN,
           value_parser = parse_listen)]
-    pub listen: SocketAddr,
+    pub listen: ListenAddress,
+
+    /// The permissions of a Unix socket, in octal: who may connect.
+    #[arg(
+        long,
+        env = "HOOKPOST_SOCKET_MODE",
+        value_name = "MODE",
+        default_value = "0660"
+    )]
+    pub socket_mode: SocketMode,
+
+    /// The owner of a Unix socket: a user, `USER:GROUP` or `:GROUP`, as names or numbers.
+    #[arg(long, env = "HOOKPOST_SOCKET_OWNER", value_name = "OWNER")]
+    pub socket_owner: Option<SocketOwner>,
 
     /// Origin of web pages that may call the API (repeatable); `*` allows all. Name yours in production.
     #[arg(
@@ -101,6 +118,31 @@ pub struct ApiSettings {
     #[arg(long, env = "HOOKPOST_TRUSTED_PROXY", value_name = "CIDR", value_delimiter = ',',
           value_parser = parse_network)]
     pub trusted_proxy: Vec<IpNet>,
+}
+
+/// TLS for the API.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "TLS of the API")]
+pub struct TlsSettings {
+    /// The certificate of the server, and those of the authorities between it and the root.
+    ///
+    /// With it, the server speaks HTTPS only. SIGHUP reads both files again.
+    #[arg(
+        long,
+        env = "HOOKPOST_TLS_CERT",
+        value_name = "PEM",
+        requires = "tls_key"
+    )]
+    pub tls_cert: Option<PathBuf>,
+
+    /// The private key of the certificate.
+    #[arg(
+        long,
+        env = "HOOKPOST_TLS_KEY",
+        value_name = "PEM",
+        requires = "tls_cert"
+    )]
+    pub tls_key: Option<PathBuf>,
 }
 
 /// The highest limit per minute: a higher one would limit nobody.
@@ -221,6 +263,7 @@ macro_rules! default_from_attributes {
 default_from_attributes!(
     StorageSettings,
     ApiSettings,
+    TlsSettings,
     NetworkSettings,
     DeliverySettings,
     RetentionSettings

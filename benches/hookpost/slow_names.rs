@@ -78,12 +78,13 @@ impl SlowNames {
             actix_web::rt::System::new().block_on(async move {
                 let clock = Arc::new(SystemClock::new());
                 let app = Application::start_with(arguments.settings, clock, Arc::new(Script))?;
-                let _ = started.send((app.addr(), app.store()));
+                let _ = started.send((app.addr().tcp(), app.store()));
                 app.run_until(async { drop(stopped.await) }).await?;
                 Ok(())
             })
         });
         let (addr, store) = starting.recv().context("the application did not start")?;
+        let addr = addr.context("the server listens on an address")?;
         Ok(Self {
             addr,
             store,

@@ -21,7 +21,7 @@ use actix_web::HttpRequest;
 use ipnet::IpNet;
 use uuid::Uuid;
 
-use super::client_address::{client_address, client_key};
+use super::client_address::{UnixPeer, client_address, client_key};
 use super::error::ApiError;
 use crate::config::ApiSettings;
 use crate::domain::access::Caller;
@@ -133,10 +133,11 @@ impl RateLimits {
 
     /// Counts an invalid token for the client's address, and returns the error for the response.
     pub(super) fn bad_token(&self, request: &HttpRequest, now: Duration) -> ApiError {
-        let Some(peer) = request.peer_addr() else {
-            return ApiError::InvalidToken; // In a test without a socket, there is no address to count for.
-        };
-        let client = client_address(peer.ip(), request.headers(), &self.trusted_proxies);
+        let peer = request.peer_addr().map(|peer| peer.ip());
+        if peer.is_none() && request.conn_data::<UnixPeer>().is_none() {
+            return ApiError::InvalidToken; // The client is gone, or a test has no socket.
+        }
+        let client = client_address(peer, request.headers(), &self.trusted_proxies);
         let status = self.failures.take(client_key(client), now);
         if let Some(retry_in) = status.and_then(|status| status.retry_in) {
             return ApiError::TooManyFailures(retry_in);

@@ -84,18 +84,25 @@ fn is_this_machine(host: &str, port: u16) -> bool {
 /// which need a token, and for which CORS names the allowed origins; requests through a reverse proxy, whose
 /// names the operator chose; and requests without a browser's headers, which come from other programs.
 pub(super) async fn refuse_foreign_origins<B: MessageBody + 'static>(
-    own: SocketAddr,
+    own: Option<SocketAddr>,
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     let headers = request.headers();
     let path = decoded(request.path());
-    let is_free = !own.ip().is_loopback()
+    // A browser cannot reach a Unix socket.
+    let port = own
+        .filter(|own| own.ip().is_loopback())
+        .map(|own| own.port());
+    let is_free = port.is_none()
         || !(headers.contains_key(ORIGIN) || headers.contains_key(SEC_FETCH_SITE))
         || headers.contains_key(AUTHORIZATION)
         || FORWARDING.iter().any(|name| headers.contains_key(name))
         || needs_token(&path);
-    if !is_free && let Err(why) = check(headers, own.port()) {
+    if !is_free
+        && let Some(port) = port
+        && let Err(why) = check(headers, port)
+    {
         let refused = ApiError::ForeignOrigin(why).response("");
         return Ok(request.into_response(refused).map_into_right_body());
     }

@@ -1,4 +1,8 @@
-//! The HTTP server around the API: its threads, and its limits on connections.
+//! The HTTP server around the API: its sockets, its threads, and its limits on connections.
+
+mod listener;
+mod tls;
+mod tls_stream;
 
 use std::future::ready;
 use std::io;
@@ -9,13 +13,22 @@ use std::time::Duration;
 
 use actix_http::HttpService;
 use actix_http::error::DispatchError;
-use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_service::{
+    IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_service, map_config,
+};
 use actix_web::App;
 use actix_web::dev::{AppConfig, Server};
 use actix_web::middleware::from_fn;
 use actix_web::rt::net::TcpStream;
+#[cfg(unix)]
+use actix_web::rt::net::UnixStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 
+pub use self::listener::Listener;
+pub use self::tls::{ServerCertificate, TlsError};
+use self::tls_stream::TlsStream;
 use super::application::configure;
+use super::client_address::UnixPeer;
 use super::connection::{Connection, ConnectionLimits, ConnectionTable};
 use super::state::{ApiState, flush_periodically};
 use super::{request_log, same_machine};
@@ -61,14 +74,15 @@ const READERS_PER_WORKER: usize = 8;
 /// The time for which a stopping server waits for requests under way. At worst they wait for a commit.
 const STOP_TIMEOUT_S: u64 = 5;
 
-/// Returns a server of the API on `listener`. It has at most about `connections` connections, and at most
+/// Returns a server of the API on `listener`. With `tls` it speaks HTTPS only; on a Unix socket it never does. It has at most about `connections` connections, and at most
 /// 4096 for each worker: an idle one costs some ten kilobytes. Call this on an actix runtime and await the
 /// server. The server handles no signals: stop it through [`Server::handle`].
 ///
 /// # Errors
 /// The system's, if the listener or the threads cannot be set up.
 pub fn serve(
-    listener: TcpListener,
+    listener: Listener,
+    tls: Option<Arc<ServerCertificate>>,
     state: Arc<ApiState>,
     connections: usize,
 ) -> io::Result<Server> {
@@ -79,7 +93,7 @@ pub fn serve(
         bytes: LIMITS.bytes.max(BODIES_MIN.saturating_mul(largest)),
         ..LIMITS
     };
-    serve_within(listener, state, limits)
+    serve_within(listener, tls, state, limits)
 }
 
 /// Returns the number of workers: one per core, since the work of a request is small and never blocks.
@@ -91,55 +105,122 @@ fn workers() -> usize {
 
 /// Does the same as [`serve`], with these limits for each worker.
 pub(super) fn serve_within(
-    listener: TcpListener,
+    listener: Listener,
+    tls: Option<Arc<ServerCertificate>>,
     state: Arc<ApiState>,
     limits: ConnectionLimits,
 ) -> io::Result<Server> {
-    let addr = listener.local_addr()?;
-    bound_send_buffers(&listener)?;
+    let own = listener.tcp_addr()?;
     flush_periodically(&state);
     let builder = Server::build();
     let stopping = builder.graceful_shutdown_signal();
-    // The same as `HttpServer` does, but with each stream wrapped in a `Connection`.
-    let worker = move || {
-        let (state, stopping) = (Arc::clone(&state), stopping.clone());
+    let parts = Parts {
+        state,
+        limits,
+        own,
+        stopping: move || {
+            let stopping = stopping.clone();
+            async move { stopping.notified().await }
+        },
+    };
+    let builder = builder
+        .workers(workers())
+        .worker_max_blocking_threads(READERS_PER_WORKER)
+        .max_concurrent_connections(limits.connections + CONNECTIONS_CLOSING)
+        .shutdown_timeout(STOP_TIMEOUT_S)
+        .disable_signals();
+    let acceptor = tls.map(ServerCertificate::acceptor).transpose()?;
+    let builder = match (listener, acceptor) {
+        (Listener::Tcp(listener), None) => {
+            bound_send_buffers(&listener)?;
+            let worker = move || parts.worker(|stream: TcpStream| (peer(&stream), stream));
+            builder.listen("api", listener, worker)?
+        }
+        (Listener::Tcp(listener), Some(acceptor)) => {
+            bound_send_buffers(&listener)?;
+            let worker = move || {
+                let acceptor = acceptor.clone();
+                parts.worker(move |stream: TcpStream| {
+                    (peer(&stream), TlsStream::accept(&acceptor, stream))
+                })
+            };
+            builder.listen("api", listener, worker)?
+        }
+        #[cfg(unix)]
+        (Listener::Unix(listener), _) => {
+            let worker = move || parts.worker(|stream: UnixStream| (None, stream));
+            builder.listen_uds("api", listener, worker)?
+        }
+    };
+    Ok(builder.run())
+}
+
+/// What each worker is made of.
+#[derive(Clone)]
+struct Parts<F> {
+    state: Arc<ApiState>,
+    limits: ConnectionLimits,
+    /// The server's own address; `None` on a Unix socket.
+    own: Option<SocketAddr>,
+    /// Returns a future that resolves when the server begins to stop.
+    stopping: F,
+}
+
+impl<F, S> Parts<F>
+where
+    F: Fn() -> S + Clone + 'static,
+    S: Future<Output = ()> + 'static,
+{
+    /// Returns the service of a worker: the same as that of `HttpServer`, but with each stream wrapped in a
+    /// `Connection`. `open` makes the stream of a client, with the client's address, from an accepted one.
+    fn worker<A, T, O>(
+        &self,
+        open: O,
+    ) -> impl ServiceFactory<A, Config = (), Response = (), Error = DispatchError, InitError = ()>
+    + use<A, T, O, F, S>
+    where
+        A: 'static,
+        T: AsyncRead + AsyncWrite + Unpin + 'static,
+        O: Fn(A) -> (Option<SocketAddr>, T) + Clone + 'static,
+    {
+        let Self {
+            state,
+            limits,
+            own,
+            stopping,
+        } = self.clone();
         let app = App::new()
             .wrap(from_fn(move |request, next| {
-                same_machine::refuse_foreign_origins(addr, request, next)
+                same_machine::refuse_foreign_origins(own, request, next)
             }))
             .wrap(from_fn(request_log::each_request))
             .configure(move |config| configure(config, &state))
             .into_factory()
             .map_err(|error| error.error_response());
-        let http = HttpService::build()
-            .graceful_shutdown_signal(move || {
-                let stopping = stopping.clone();
-                async move { stopping.notified().await }
-            })
+        let mut http = HttpService::build()
+            .graceful_shutdown_signal(stopping)
             .keep_alive(KEEP_ALIVE)
             .client_request_timeout(HEAD_TIMEOUT)
-            .client_disconnect_timeout(DISCONNECT_TIMEOUT)
-            .local_addr(addr)
-            .on_connect_ext(|stream: &Connection<TcpStream>, data| {
+            .client_disconnect_timeout(DISCONNECT_TIMEOUT);
+        if let Some(own) = own {
+            http = http.local_addr(own);
+        }
+        let http = http
+            .on_connect_ext(move |stream: &Connection<T>, data| {
                 data.insert(stream.streaming());
                 data.insert(stream.request_handle());
+                if own.is_none() {
+                    data.insert(UnixPeer);
+                }
             })
             .h1(map_config(app, |()| AppConfig::default()));
         let table = ConnectionTable::new(limits);
-        fn_service(move |stream: TcpStream| {
-            let peer = peer(&stream);
+        fn_service(move |stream: A| {
+            let (peer, stream) = open(stream);
             ready(Ok::<_, DispatchError>((table.admit(stream), peer)))
         })
         .and_then(http)
-    };
-    let server = builder
-        .workers(workers())
-        .worker_max_blocking_threads(READERS_PER_WORKER)
-        .max_concurrent_connections(limits.connections + CONNECTIONS_CLOSING)
-        .shutdown_timeout(STOP_TIMEOUT_S)
-        .disable_signals()
-        .listen("api", listener, worker)?;
-    Ok(server.run())
+    }
 }
 
 /// The bytes of a response that the system keeps for a connection until the client takes them: enough for

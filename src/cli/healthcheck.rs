@@ -1,23 +1,31 @@
 //! `hookpost healthcheck`: a readiness check for the container image, which has no other HTTP client.
 
-use std::net::SocketAddr;
+mod pinned;
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::Args;
-use ureq::http::{Request, StatusCode};
 use url::Url;
 
-use super::request::{self, reachable};
-use crate::config::{LISTEN, parse_duration, parse_listen};
+use super::output;
+use super::request::reachable;
+use crate::config::{LISTEN, ListenAddress, parse_duration, parse_listen};
 
 /// Ask a running server whether it is ready: exit code 0 if it is.
 #[derive(Args, Debug)]
 pub(super) struct Healthcheck {
     /// The address that the server listens on.
-    #[arg(long, env = "HOOKPOST_LISTEN", value_name = "ADDR:PORT", default_value = LISTEN,
+    #[arg(long, env = "HOOKPOST_LISTEN", value_name = "ADDRESS", default_value = LISTEN,
           value_parser = parse_listen)]
-    listen: SocketAddr,
+    listen: ListenAddress,
+
+    /// The certificate of the server, if it speaks HTTPS: it must be the one that the server shows.
+    #[arg(long, env = "HOOKPOST_TLS_CERT", value_name = "PEM")]
+    tls_cert: Option<PathBuf>,
 
     /// Ask this server instead, such as `http://127.0.0.1:8080`.
     #[arg(long, env = "HOOKPOST_HEALTHCHECK_URL", value_parser = parse_url)]
@@ -31,26 +39,99 @@ pub(super) struct Healthcheck {
 
 fn parse_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| error.to_string())?;
-    if url.scheme() == "http" && url.has_host() {
+    if ["http", "https"].contains(&url.scheme()) && url.has_host() {
         Ok(url)
     } else {
-        Err("expected an http:// URL; TLS ends before the server".to_owned())
+        Err("expected an http:// or https:// URL".to_owned())
     }
 }
 
 impl Healthcheck {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let (authority, path) = match &self.url {
-            Some(url) => target(url),
-            None => (reachable(self.listen).to_string(), "/readyz".to_owned()),
-        };
-        let request = Request::get(format!("http://{authority}{path}")).body(())?;
-        let (status, body) = request::send(request, self.timeout)?;
-        if status != StatusCode::OK {
-            bail!("not ready: {} {}", status.as_u16(), body.trim());
+        let (status, body) = self.ask()?;
+        if status != 200 {
+            bail!("not ready: {status} {}", body.trim());
         }
-        Ok(())
+        output::listing("ok\n")
     }
+
+    /// Sends the request, and returns the status and the body of the answer.
+    fn ask(&self) -> anyhow::Result<(u16, String)> {
+        let (host, path, is_tls) = match (&self.url, &self.listen) {
+            (Some(url), _) => {
+                let (host, path) = target(url);
+                (host, path, url.scheme() == "https")
+            }
+            (None, ListenAddress::Tcp(addr)) => {
+                let host = reachable(*addr).to_string();
+                (host, READYZ.to_owned(), self.tls_cert.is_some())
+            }
+            #[cfg(unix)]
+            (None, ListenAddress::Unix(path)) => {
+                let stream = std::os::unix::net::UnixStream::connect(path)
+                    .with_context(|| format!("no answer from {}", self.listen))?;
+                stream.set_read_timeout(Some(self.timeout))?;
+                stream.set_write_timeout(Some(self.timeout))?;
+                return exchange(stream, "localhost", READYZ);
+            }
+            #[cfg(not(unix))]
+            (None, ListenAddress::Unix(_)) => bail!("this system has no Unix sockets"),
+        };
+        self.ask_over_tcp(&host, &path, is_tls)
+            .with_context(|| format!("no answer from {host}"))
+    }
+
+    fn ask_over_tcp(&self, host: &str, path: &str, is_tls: bool) -> anyhow::Result<(u16, String)> {
+        let stream = connect(host, self.timeout)?;
+        stream.set_read_timeout(Some(self.timeout))?;
+        stream.set_write_timeout(Some(self.timeout))?;
+        if !is_tls {
+            return exchange(stream, host, path);
+        }
+        let Some(cert) = &self.tls_cert else {
+            bail!("an https:// URL needs the certificate of the server (--tls-cert)");
+        };
+        exchange(pinned::stream(stream, cert)?, host, path)
+    }
+}
+
+/// The path that is asked unless the URL has one.
+const READYZ: &str = "/readyz";
+
+/// The longest answer that is read, in bytes: far more than the server sends.
+const ANSWER_MAX_BYTES: u64 = 64 << 10;
+
+/// Connects to the first address of a host that accepts.
+fn connect(host: &str, timeout: Duration) -> anyhow::Result<TcpStream> {
+    let addresses: Vec<SocketAddr> = std::net::ToSocketAddrs::to_socket_addrs(host)?.collect();
+    let mut last = None;
+    for addr in addresses {
+        match TcpStream::connect_timeout(&addr, timeout) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(last.map_or_else(|| anyhow::anyhow!("the name has no address"), Into::into))
+}
+
+/// Sends a request of HTTP/1.0, after whose answer the server closes the connection.
+fn exchange(
+    mut stream: impl Read + Write,
+    host: &str,
+    path: &str,
+) -> anyhow::Result<(u16, String)> {
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: {host}\r\n\r\n")?;
+    stream.flush()?;
+    let mut answer = Vec::new();
+    let read = stream.take(ANSWER_MAX_BYTES).read_to_end(&mut answer);
+    let text = String::from_utf8_lossy(&answer);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else {
+        read?;
+        bail!("the answer is not HTTP");
+    };
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+    let status = status.context("the answer is not HTTP")?;
+    Ok((status, body.to_owned()))
 }
 
 /// Returns the host with its port, and the path: `/readyz` unless the URL has one.
@@ -58,7 +139,7 @@ fn target(url: &Url) -> (String, String) {
     let host = url.host_str().unwrap_or_default();
     let authority = format!("{host}:{}", url.port_or_known_default().unwrap_or(80));
     let path = match url.path() {
-        "/" => "/readyz".to_owned(),
+        "/" => READYZ.to_owned(),
         path => path.to_owned(),
     };
     (authority, path)
@@ -76,6 +157,7 @@ mod tests {
             ask("http://[::1]/x"),
             ("[::1]:80".to_owned(), "/x".to_owned())
         );
-        assert!(parse_url("https://a").is_err());
+        assert_eq!(ask("https://a").0, "a:443");
+        assert!(parse_url("ftp://a").is_err());
     }
 }

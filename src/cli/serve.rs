@@ -26,7 +26,7 @@ impl Serve {
         actix_web::rt::System::new().block_on(async move {
             let stop = signal::stop(signal::Hangup::Ignored)?;
             let app = Application::start(self.settings, Arc::new(SystemClock::new()))?;
-            welcome::print(app.addr(), &database);
+            welcome::print(app.addr(), app.certificate().is_some(), &database);
             if let Err(error) = seed::seed(&*app.store(), admin, &database).await {
                 app.stop().await;
                 return Err(error);

@@ -1,30 +1,47 @@
 //! The texts of `serve` for a person who has just started it: the way to a first token, and the URLs.
 
 use std::io::{self, IsTerminal};
-use std::net::SocketAddr;
 use std::path::Path;
 
 use super::output;
 use super::request::reachable;
 use super::seed::DEFAULT_WORKSPACE;
 use super::token_command::token_command;
+use crate::config::ListenAddress;
 
-/// Prints to a terminal the command that makes a token, the URLs of the server, and its version. Prints
-/// nothing where the log goes to a file or another program.
-pub(super) fn print(addr: SocketAddr, database: &Path) {
+/// Prints to a terminal the command that makes a token, the URLs of the server, its database and its version.
+/// Prints nothing where the log goes to a file or another program.
+pub(super) fn print(addr: &ListenAddress, has_tls: bool, database: &Path) {
     if io::stderr().is_terminal() {
         let command = token_command(&format!("--workspace {DEFAULT_WORKSPACE}"), database);
-        output::remark(&text(&command, reachable(addr)));
+        output::remark(&text(&command, &urls(addr, has_tls), database));
     }
 }
 
-fn text(command: &str, addr: SocketAddr) -> String {
+/// Returns the lines about where the server is.
+fn urls(addr: &ListenAddress, has_tls: bool) -> String {
+    let scheme = if has_tls { "https" } else { "http" };
+    match addr.tcp() {
+        Some(addr) => {
+            let base = format!("{scheme}://{}", reachable(addr));
+            format!(
+                "The API is at    {base}/api\n\
+                 Try it at        {base}/docs  (in a browser)\n\
+                 Its state is at  {base}/readyz\n"
+            )
+        }
+        None => format!("The API is at    {addr}\n"),
+    }
+}
+
+fn text(command: &str, urls: &str, database: &Path) -> String {
     format!(
         "\nMake a token for your application, in another terminal:\n\n    \
          {command}\n\n\
-         The API is at    http://{addr}/api\n\
-         Its state is at  http://{addr}/readyz  (open it in a browser)\n\
+         {urls}\
+         Database         {}\n\
          Version          {}\n",
+        database.display(),
         env!("CARGO_PKG_VERSION"),
     )
 }
@@ -35,7 +52,12 @@ mod tests {
 
     #[test]
     fn the_urls_are_those_that_this_machine_reaches() {
-        let shown = text("x", reachable("0.0.0.0:8080".parse().unwrap()));
-        assert!(shown.contains("http://127.0.0.1:8080/readyz "), "{shown}");
+        let all = ListenAddress::Tcp("0.0.0.0:8080".parse().unwrap());
+        let shown = urls(&all, false);
+        assert!(shown.contains("http://127.0.0.1:8080/docs "), "{shown}");
+        let shown = urls(&all, true);
+        assert!(shown.contains("https://127.0.0.1:8080/readyz\n"), "{shown}");
+        let shown = urls(&ListenAddress::Unix("/run/x.sock".into()), false);
+        assert!(shown.contains("unix:/run/x.sock\n"), "{shown}");
     }
 }

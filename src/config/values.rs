@@ -1,12 +1,9 @@
 //! The values of settings, as people write them: durations, sizes, addresses, networks and origins.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
-
-/// The default address of the API. The subcommand `healthcheck` uses it, too.
-pub const LISTEN: &str = "127.0.0.1:8080";
 
 /// Reads `1500ms`, `5s`, `2m` or `2min`, `1h`, `30d` or `0`.
 ///
@@ -36,26 +33,6 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         Some(millis) if millis <= century => Ok(Duration::from_millis(millis)),
         _ => Err("longer than 100 years".to_owned()),
     }
-}
-
-/// Reads an address with a port: `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080` (the IPv4 loopback address)
-/// or `:8080` (all IPv4 addresses).
-///
-/// # Errors
-/// A text that names the accepted form.
-pub fn parse_listen(text: &str) -> Result<SocketAddr, String> {
-    let text = text.trim();
-    let port = |text: &str| text.parse::<u16>().ok();
-    let short = match text.split_once(':') {
-        Some(("", digits)) => port(digits).map(|port| (Ipv4Addr::UNSPECIFIED, port).into()),
-        Some((name, digits)) if name.eq_ignore_ascii_case("localhost") => {
-            port(digits).map(|port| (Ipv4Addr::LOCALHOST, port).into())
-        }
-        _ => None,
-    };
-    short
-        .or_else(|| text.parse().ok())
-        .ok_or_else(|| format!("expected ADDR:PORT, such as {LISTEN}"))
 }
 
 /// Reads a whole number from `LEAST` to `MOST`.
@@ -221,35 +198,6 @@ mod tests {
             "9999999999d",
         ] {
             assert!(parse_duration(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn addresses_are_read_in_their_short_forms() {
-        for (text, addr) in [
-            ("127.0.0.1:8080", "127.0.0.1:8080"),
-            ("[::1]:80", "[::1]:80"),
-            (" localhost:0", "127.0.0.1:0"),
-            ("LOCALHOST:8080", "127.0.0.1:8080"),
-            (":8080", "0.0.0.0:8080"),
-        ] {
-            assert_eq!(
-                parse_listen(text).map(|a| a.to_string()).as_deref(),
-                Ok(addr)
-            );
-        }
-        for bad in [
-            "",
-            ":",
-            "8090",
-            "localhost",
-            "localhost:",
-            ":65536",
-            "example.com:80",
-            "::1:80x",
-        ] {
-            let error = parse_listen(bad).unwrap_err();
-            assert!(error.contains("127.0.0.1:8080"), "{bad}: {error}");
         }
     }
 

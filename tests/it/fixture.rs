@@ -386,7 +386,8 @@ fn run(
     let thread = std::thread::spawn(move || {
         actix_web::rt::System::new().block_on(async move {
             let app = Application::start_with(settings, clock, lookup).unwrap();
-            started.send((app.addr(), app.store())).unwrap();
+            let addr = app.addr().tcp().unwrap();
+            started.send((addr, app.store())).unwrap();
             let signal = async {
                 let _ = stopped.await;
             };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::connection::ConnectionLimits;
-use super::super::server::{LIMITS, serve_within};
+use super::super::server::{LIMITS, Listener, serve_within};
 use super::{TestApi, run};
 
 /// A server on a socket, in a thread of its own.
@@ -28,7 +28,7 @@ impl Served {
         let (sender, receiver) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
             run(async move {
-                let server = serve_within(listener, state, limits).unwrap();
+                let server = serve_within(Listener::Tcp(listener), None, state, limits).unwrap();
                 sender.send(server.handle()).unwrap();
                 server.await.unwrap();
             });

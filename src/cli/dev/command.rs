@@ -18,7 +18,8 @@ use super::temp_dir::TempDir;
 use crate::app::{AppError, AppSettings, Application, raise_open_files};
 use crate::cli::signal;
 use crate::config::{
-    ApiSettings, DeliverySettings, RetentionSettings, StorageSettings, parse_listen,
+    ApiSettings, DeliverySettings, ListenAddress, RetentionSettings, StorageSettings, TlsSettings,
+    parse_socket_address,
 };
 use crate::domain::clock::SystemClock;
 
@@ -45,7 +46,7 @@ pub(in crate::cli) struct Dev {
 }
 
 fn parse_loopback(text: &str) -> Result<SocketAddr, String> {
-    let addr = parse_listen(text)?;
+    let addr = parse_socket_address(text)?;
     if addr.ip().is_loopback() {
         Ok(addr)
     } else {
@@ -80,7 +81,7 @@ impl Dev {
         let seen = attempts::count(&*store)?;
         let demonstration = Demonstration {
             store: app.store(),
-            api: app.addr(),
+            api: app.addr().tcp().context("dev listens on an address")?,
             inbox: inbox_addr,
             inboxes,
             next_steps: !self.once,
@@ -110,7 +111,7 @@ impl Dev {
         let clock = Arc::new(SystemClock::new());
         match Application::start(settings.clone(), clock.clone()) {
             Err(AppError::Listen { .. }) if self.listen.is_none() => {
-                settings.api.listen.set_port(0);
+                settings.api.listen = ListenAddress::Tcp((Ipv4Addr::LOCALHOST, 0).into());
                 Ok(Application::start(settings, clock)?)
             }
             result => Ok(result?),
@@ -122,7 +123,7 @@ impl Dev {
         AppSettings {
             storage: StorageSettings { database },
             api: ApiSettings {
-                listen: self.listen.unwrap_or(default.listen),
+                listen: self.listen.map_or(default.listen, ListenAddress::Tcp),
                 // The only client is the developer, whose scripts may send many requests.
                 rate_limit: 0,
                 publish_rate_limit: 0,
@@ -130,6 +131,7 @@ impl Dev {
                 auth_failure_limit: 0,
                 ..default
             },
+            tls: TlsSettings::default(),
             network: demo_data::network(),
             delivery: self.delivery.clone(),
             retention: RetentionSettings::default(),

@@ -1,0 +1,100 @@
+//! A stream of TLS whose handshake is made while it is read.
+//!
+//! So the limits on connections hold during the handshake as during a request: their number, and the time in
+//! which the head of a request must arrive.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use actix_web::rt::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_rustls::server::TlsStream as Established;
+use tokio_rustls::{Accept, TlsAcceptor};
+
+/// A connection of a client that must speak TLS.
+pub(super) enum TlsStream {
+    /// The handshake is not complete.
+    Handshake(Box<Accept<TcpStream>>),
+    /// Bytes go in and out.
+    Open(Box<Established<TcpStream>>),
+    /// The handshake has failed; the client was told why.
+    Failed,
+}
+
+impl TlsStream {
+    pub(super) fn accept(acceptor: &TlsAcceptor, stream: TcpStream) -> Self {
+        Self::Handshake(Box::new(acceptor.accept(stream)))
+    }
+
+    /// Goes on with the handshake, and returns the stream after it.
+    fn poll_open(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<Pin<&mut Established<TcpStream>>>> {
+        if let Self::Handshake(accept) = self {
+            *self = match ready!(Pin::new(&mut **accept).poll(context)) {
+                Ok(stream) => Self::Open(Box::new(stream)),
+                Err(error) => {
+                    tracing::debug!(%error, "a TLS handshake of a client failed");
+                    Self::Failed
+                }
+            };
+        }
+        match self {
+            Self::Open(stream) => Poll::Ready(Ok(Pin::new(&mut **stream))),
+            _ => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+}
+
+impl AsyncRead for TlsStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        ready!(self.poll_open(context))?.poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for TlsStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_open(context))?.poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_open(context))?.poll_write_vectored(context, pieces)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    /// Flushes what was written. Before the end of the handshake, that is nothing.
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Self::Open(stream) => Pin::new(&mut **stream).poll_flush(context),
+            Self::Handshake(_) | Self::Failed => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Self::Open(stream) => Pin::new(&mut **stream).poll_shutdown(context),
+            Self::Handshake(accept) => match accept.get_mut() {
+                Some(stream) => Pin::new(stream).poll_shutdown(context),
+                None => Poll::Ready(Ok(())),
+            },
+            Self::Failed => Poll::Ready(Ok(())),
+        }
+    }
+}
