@@ -185,6 +185,13 @@ impl Application {
         self.certificate.clone()
     }
 
+    /// Returns a check that the delivery engine is alive. It must be called from time to time: it reports what
+    /// happened since the last call. It does not look at the disk, which a restart would not mend.
+    pub fn heartbeat(&self) -> impl Fn() -> bool + use<> {
+        let engine = Arc::downgrade(&self.engine);
+        move || engine.upgrade().is_none_or(|engine| engine.heartbeat())
+    }
+
     /// Returns the store, for commands that use it beside the API.
     #[must_use]
     pub fn store(&self) -> Arc<dyn Store> {
@@ -197,6 +204,16 @@ impl Application {
     /// [`AppError::Server`] if the HTTP server ended before the signal; the other parts are then stopped,
     /// too. [`AppError::Close`] if the last checkpoint failed.
     pub async fn run_until(self, signal: impl Future<Output = ()>) -> Result<(), AppError> {
+        self.run_until_signals(signal, std::future::pending()).await
+    }
+
+    /// Does the same as [`Application::run_until`]. Once `second` resolves, the stop no longer waits for the
+    /// attempts under way.
+    pub async fn run_until_signals(
+        self,
+        signal: impl Future<Output = ()>,
+        second: impl Future<Output = ()>,
+    ) -> Result<(), AppError> {
         let handle = self.server.handle();
         let mut server = actix_web::rt::spawn(self.server);
         let ended = tokio::select! {
@@ -209,7 +226,17 @@ impl Application {
         // From here on the API refuses publishes with an error, and serves all other requests, while the
         // attempts under way get their grace period.
         self.api.stop_publishing();
-        drop(stop_engine(self.engine).await);
+        let engine = self.engine.clone();
+        let mut stopped = stop_engine(self.engine);
+        tokio::select! {
+            _ = &mut stopped => {}
+            () = second => {
+                tracing::warn!("the grace period is cut short");
+                engine.cut_short();
+                drop(stopped.await);
+            }
+        }
+        drop(engine);
         handle.stop(true).await;
         drop(self.socket);
         if let Some(flushed) = self.api.flush_last_used()

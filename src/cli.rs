@@ -18,6 +18,7 @@ mod request;
 mod seed;
 mod serve;
 mod signal;
+mod supervisor;
 mod table;
 mod token;
 mod token_command;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::{seed, signal, welcome};
+use super::{seed, signal, supervisor, welcome};
 use crate::app::{AppSettings, Application, raise_open_files};
 use crate::domain::clock::SystemClock;
 
@@ -24,14 +24,29 @@ impl Serve {
         let admin = self.seed.admin_token()?;
         let database = self.settings.storage.database.clone();
         actix_web::rt::System::new().block_on(async move {
-            let stop = signal::stop(signal::Hangup::Ignored)?;
+            let stop = signal::stop(signal::Hangup::Reloads)?;
             let app = Application::start(self.settings, Arc::new(SystemClock::new()))?;
-            welcome::print(app.addr(), app.certificate().is_some(), &database);
+            let certificate = app.certificate();
+            welcome::print(app.addr(), certificate.is_some(), &database);
             if let Err(error) = seed::seed(&*app.store(), admin, &database).await {
                 app.stop().await;
                 return Err(error);
             }
-            Ok(app.run_until(stop).await?)
+            signal::at_each_hangup(move || {
+                match certificate.as_ref().map(|certificate| certificate.reload()) {
+                    None => {}
+                    Some(Ok(())) => tracing::info!("read the certificate of the API again"),
+                    Some(Err(error)) => {
+                        tracing::error!(%error, "the server goes on with the old certificate");
+                    }
+                }
+            })?;
+            supervisor::ready(app.addr(), app.heartbeat());
+            let first = async {
+                stop.first.await;
+                supervisor::stopping();
+            };
+            Ok(app.run_until_signals(first, stop.second).await?)
         })
     }
 }

@@ -10,22 +10,43 @@ use std::pin::Pin;
 /// The meaning of SIGHUP for a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hangup {
-    /// No meaning. A sender may expect the server to read its settings again, which it cannot; or the sender
-    /// is the shell of a user who has logged out.
-    Ignored,
+    /// The server reads again what it can: see [`at_each_hangup`]. It never ends the server, because the sender
+    /// may also be the shell of a user who has logged out.
+    Reloads,
     /// The user closed the terminal: the command stops, unless `nohup` started it.
     Stops,
 }
 
 #[cfg(unix)]
-pub(super) use self::unix::stop;
+pub(super) use self::unix::{at_each_hangup, stop};
 
-/// Returns a future that resolves at Ctrl-C.
+/// The first and the second signal that stop a server, each as a future.
+pub(super) struct Stop<F, S> {
+    /// Resolves at the first signal, even if it comes while the server starts.
+    pub(super) first: F,
+    /// Resolves at the second one: its sender does not want to wait for the attempts under way. A third one ends
+    /// the process at once.
+    pub(super) second: S,
+}
+
+/// Returns futures that resolve at Ctrl-C.
 #[cfg(not(unix))]
-pub(super) fn stop(_: Hangup) -> anyhow::Result<impl Future<Output = ()>> {
-    Ok(async {
+pub(super) fn stop(
+    _: Hangup,
+) -> anyhow::Result<Stop<impl Future<Output = ()>, impl Future<Output = ()>>> {
+    async fn once() {
         let _ = tokio::signal::ctrl_c().await;
+    }
+    Ok(Stop {
+        first: once(),
+        second: std::future::pending(),
     })
+}
+
+/// Does nothing: the system has no such signal.
+#[cfg(not(unix))]
+pub(super) fn at_each_hangup(_: impl Fn() + 'static) -> anyhow::Result<()> {
+    Ok(())
 }
 
 /// Returns the output of `work`, or `None` if `stop` resolves first.
@@ -46,8 +67,9 @@ mod unix {
 
     use anyhow::Context;
     use tokio::signal::unix::{Signal, SignalKind, signal};
+    use tokio::sync::oneshot;
 
-    use super::Hangup;
+    use super::{Hangup, Stop};
     use crate::log_queue::{self, FLUSH_TIMEOUT};
 
     /// The number of the signal "file size limit exceeded"; the same on Linux and macOS.
@@ -86,21 +108,46 @@ mod unix {
         }
     }
 
-    /// Catches the signals, and returns a future that resolves at the first one that stops the server, even
-    /// if it comes while the server starts. A second one ends the process at once: its sender does not want
-    /// to wait for the graceful stop. Needs actix's runtime.
-    pub(in super::super) fn stop(hangup: Hangup) -> anyhow::Result<impl Future<Output = ()>> {
+    /// Catches the signals. Needs actix's runtime.
+    pub(in super::super) fn stop(
+        hangup: Hangup,
+    ) -> anyhow::Result<Stop<impl Future<Output = ()>, impl Future<Output = ()>>> {
         ignore_others()?;
         let mut stops = Stops::catch(hangup)?;
-        Ok(async move {
+        let (first, is_first) = oneshot::channel();
+        let (second, is_second) = oneshot::channel();
+        actix_web::rt::spawn(async move {
             stops.next().await;
-            actix_web::rt::spawn(async move {
-                stops.next().await;
-                tracing::warn!("stopped at once; deliveries that were cut off are made again");
-                log_queue::flush(FLUSH_TIMEOUT);
-                std::process::exit(1);
-            });
+            let _ = first.send(());
+            stops.next().await;
+            let _ = second.send(());
+            stops.next().await;
+            tracing::warn!("stopped at once; deliveries that were cut off are made again");
+            log_queue::flush(FLUSH_TIMEOUT);
+            std::process::exit(1);
+        });
+        Ok(Stop {
+            first: resolved(is_first),
+            second: resolved(is_second),
         })
+    }
+
+    /// Resolves once something was sent. The sender is never dropped before.
+    async fn resolved(receiver: oneshot::Receiver<()>) {
+        if receiver.await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Calls `action` at each SIGHUP. Needs actix's runtime, whose thread `action` must not block for long.
+    pub(in super::super) fn at_each_hangup(action: impl Fn() + 'static) -> anyhow::Result<()> {
+        let mut hangup = caught(SignalKind::hangup())?;
+        actix_web::rt::spawn(async move {
+            while hangup.recv().await.is_some() {
+                action();
+            }
+        });
+        Ok(())
     }
 
     /// Keeps SIGUSR1, SIGUSR2 and SIGXFSZ from ending the process, by catching each of them once: tokio then

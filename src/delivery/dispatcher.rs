@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::mailbox::Mailbox;
+use super::mailbox::{Mailbox, Stop};
 use super::protocol::Now;
 use super::reader::Reader;
 use super::round::{self, Command};
@@ -27,25 +27,29 @@ pub(super) struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// Makes rounds until the mailbox is told to stop. Then waits, for at most `grace`, until the attempts in
-    /// flight have ended and are recorded.
+    /// Makes rounds until the mailbox is told to stop. Then waits until the attempts in flight have ended and are
+    /// recorded: for at most `grace`, or until the mailbox is told to cut that short. Logs once a second what it
+    /// waits for.
     pub(super) fn run(mut self, grace: Duration) {
         let mut sleep = Duration::ZERO;
         let mut deadline = None;
+        let mut progress = Progress::default();
         loop {
             let messages = self.mailbox.take(sleep);
             hit(FailPoint::DispatcherTurn);
-            let stopping = messages.stopping;
+            let stop = messages.stop;
             let now = Now::of(&*self.clock);
             for record in round::handle_messages(&mut self.scheduler, messages, now) {
                 self.queue.record(record);
             }
-            if stopping {
+            if stop != Stop::No {
                 let deadline = *deadline.get_or_insert_with(|| Instant::now() + grace);
-                sleep = deadline.saturating_duration_since(Instant::now());
-                if self.is_done() || sleep.is_zero() {
+                let left = deadline.saturating_duration_since(Instant::now());
+                if self.is_done() || left.is_zero() || stop == Stop::Now {
                     break;
                 }
+                progress.log(self.scheduler.in_flight(), left);
+                sleep = left.min(Progress::PERIOD);
             } else {
                 self.hand_out();
                 sleep = self.time_to_sleep();
@@ -91,6 +95,28 @@ impl Dispatcher {
             Command::LoadAndSend(job) => self.reader.load_and_send(job),
             Command::Record(record) => self.queue.record(record),
             Command::Read(workspace, request) => self.reader.read(workspace, request),
+        }
+    }
+}
+
+/// The lines in the log about the attempts that a stopping engine waits for.
+#[derive(Default)]
+struct Progress {
+    last: Option<Instant>,
+}
+
+impl Progress {
+    /// The time between two lines.
+    const PERIOD: Duration = Duration::from_secs(1);
+
+    /// Logs a line, unless the last one was just now.
+    fn log(&mut self, in_flight: u32, left: Duration) {
+        let now = Instant::now();
+        let is_due = |last: Instant| now.saturating_duration_since(last) >= Self::PERIOD;
+        if in_flight > 0 && self.last.is_none_or(is_due) {
+            self.last = Some(now);
+            let seconds = left.as_secs_f64().ceil();
+            tracing::info!("stopping: {in_flight} attempts under way, at most {seconds} s left");
         }
     }
 }

@@ -96,12 +96,23 @@ impl Engine {
         })
     }
 
+    /// Reports whether the dispatcher has made a round since the last call, and makes it make another one. The
+    /// first call returns true.
+    pub fn heartbeat(&self) -> bool {
+        self.mailbox.heartbeat()
+    }
+
     /// Reports whether the engine works; the error says in words what is wrong.
     pub fn check(&self) -> Result<(), String> {
         if !self.dispatcher.is_working() {
             return Err("the delivery engine has ended".to_owned());
         }
         self.senders.check()
+    }
+
+    /// Makes [`Engine::stop`] wait no longer for the attempts in flight: they are made again after the next start.
+    pub fn cut_short(&self) {
+        self.mailbox.cut_short();
     }
 
     /// Stops the engine: starts no further attempt, waits for those in flight within the grace period, and

@@ -16,6 +16,18 @@ use crate::vital;
 /// number, and the reader reads them from disk.
 const PUBLISHED_MAX: usize = 10_000;
 
+/// What the dispatcher was told about its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// It goes on.
+    #[default]
+    No,
+    /// It starts no further attempt, and waits for those in flight.
+    Graceful,
+    /// It does not wait for them any longer.
+    Now,
+}
+
 /// The messages that arrived since the dispatcher last took them.
 #[derive(Default)]
 pub(super) struct Messages {
@@ -26,7 +38,9 @@ pub(super) struct Messages {
     pub(super) overflow: BTreeMap<EndpointNumber, Seq>,
     pub(super) reports: Vec<AttemptReport>,
     pub(super) reads: Vec<ReadResult>,
-    pub(super) stopping: bool,
+    pub(super) stop: Stop,
+    /// A heartbeat waits for the dispatcher.
+    beats: bool,
     /// The dispatcher must look at the clocks, even if there is no message.
     woken: bool,
 }
@@ -108,28 +122,46 @@ impl Mailbox {
         self.put(Messages::wake);
     }
 
+    /// Reports whether the dispatcher has taken messages since the last call, and wakes it.
+    pub(super) fn heartbeat(&self) -> bool {
+        let was_taken = {
+            let mut messages = self.lock();
+            !std::mem::replace(&mut messages.beats, true)
+        };
+        self.wake();
+        was_taken
+    }
+
     /// Tells the dispatcher to start no further attempt, and to end.
     pub(super) fn stop(&self) {
         self.put(|messages| {
-            messages.stopping = true;
+            messages.stop = Stop::Graceful;
+            messages.wake();
+        });
+    }
+
+    /// Tells a dispatcher that stops not to wait for the attempts in flight.
+    pub(super) fn cut_short(&self) {
+        self.put(|messages| {
+            messages.stop = Stop::Now;
             messages.wake();
         });
     }
 
     /// Reports whether the engine is stopping.
     pub(super) fn is_stopping(&self) -> bool {
-        self.lock().stopping
+        self.lock().stop != Stop::No
     }
 
-    /// Takes out all messages; if there are none, waits for one for at most `time`. `stopping` stays set.
+    /// Takes out all messages; if there are none, waits for one for at most `time`. `stop` stays
+    /// set.
     pub(super) fn take(&self, time: Duration) -> Messages {
         let mut messages = self.lock();
         if messages.is_empty() && !time.is_zero() {
             messages = vital::wait_timeout(&self.arrived, messages, time).0;
         }
-        let stopping = messages.stopping;
         let taken = std::mem::take(&mut *messages);
-        messages.stopping = stopping;
+        messages.stop = taken.stop;
         taken
     }
 }

@@ -1,5 +1,7 @@
 //! The tests of the command line of the real binary: help, usage errors, and tools without a server.
 
+#[cfg(unix)]
+mod listening;
 mod settings_document;
 mod variables;
 
@@ -87,7 +89,7 @@ fn a_bad_value_is_a_usage_error_that_names_its_flag() {
             &["token", "create", "--workspace", "a", "--expires-in", "0"],
             "--expires-in",
         ),
-        (&["healthcheck", "--url", "https://a"], "--url"),
+        (&["healthcheck", "--url", "ftp://a"], "--url"),
     ] {
         let output = hookpost(folder.path(), args);
         assert_eq!(output.status.code(), Some(2), "{args:?}");

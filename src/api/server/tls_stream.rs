@@ -27,23 +27,12 @@ impl TlsStream {
         Self::Handshake(Box::new(acceptor.accept(stream)))
     }
 
-    /// Goes on with the handshake, and returns the stream after it.
-    fn poll_open(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<io::Result<Pin<&mut Established<TcpStream>>>> {
-        if let Self::Handshake(accept) = self {
-            *self = match ready!(Pin::new(&mut **accept).poll(context)) {
-                Ok(stream) => Self::Open(Box::new(stream)),
-                Err(error) => {
-                    tracing::debug!(%error, "a TLS handshake of a client failed");
-                    Self::Failed
-                }
-            };
-        }
+    /// Returns the stream for writing. Before the end of the handshake there is nothing to answer but that the
+    /// client took too long, and it could not read that: the connection ends.
+    fn open(&mut self) -> io::Result<Pin<&mut Established<TcpStream>>> {
         match self {
-            Self::Open(stream) => Poll::Ready(Ok(Pin::new(&mut **stream))),
-            _ => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+            Self::Open(stream) => Ok(Pin::new(&mut **stream)),
+            Self::Handshake(_) | Self::Failed => Err(io::ErrorKind::NotConnected.into()),
         }
     }
 }
@@ -54,7 +43,16 @@ impl AsyncRead for TlsStream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        ready!(self.poll_open(context))?.poll_read(context, buffer)
+        if let Self::Handshake(accept) = &mut *self {
+            *self = match ready!(Pin::new(&mut **accept).poll(context)) {
+                Ok(stream) => Self::Open(Box::new(stream)),
+                Err(error) => {
+                    tracing::debug!(%error, "a TLS handshake of a client failed");
+                    Self::Failed
+                }
+            };
+        }
+        self.open()?.poll_read(context, buffer)
     }
 }
 
@@ -64,7 +62,7 @@ impl AsyncWrite for TlsStream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        ready!(self.poll_open(context))?.poll_write(context, bytes)
+        self.open()?.poll_write(context, bytes)
     }
 
     fn poll_write_vectored(
@@ -72,7 +70,7 @@ impl AsyncWrite for TlsStream {
         context: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        ready!(self.poll_open(context))?.poll_write_vectored(context, pieces)
+        self.open()?.poll_write_vectored(context, pieces)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -61,7 +61,7 @@ impl Dev {
     }
 
     async fn run_until_signal(self) -> anyhow::Result<()> {
-        let mut stop = pin!(signal::stop(signal::Hangup::Stops)?);
+        let mut stop = pin!(signal::stop(signal::Hangup::Stops)?.first);
         // The folder is removed last, after the store has closed its file.
         let folder = match self.database {
             Some(_) => None,

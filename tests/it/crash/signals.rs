@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::server::TestDir;
+use super::server::{Start, TestDir};
 use crate::receiver::Receiver;
 
 #[test]
@@ -47,4 +47,35 @@ fn signals_that_stop_let_the_attempt_under_way_finish() {
         server.stop_by(signal);
         assert_eq!(receiver.count("/a"), 1, "{signal}: made twice");
     }
+}
+
+#[test]
+fn a_second_signal_cuts_the_grace_period_short_and_the_attempt_is_made_again() {
+    let dir = TestDir::new();
+    let receiver = Receiver::start();
+    receiver.hold("/a");
+    let server = dir.start_with(&Start {
+        flags: &["--grace-period", "10m", "--request-timeout", "120s"],
+        ..Start::default()
+    });
+    server.endpoint(&receiver.url("/a"), "raw");
+    server.published(&json!("twice"));
+    receiver.wait("/a", 1);
+    server.signal("-TERM");
+    let log = &server.spawned.log;
+    let progress = "stopping: 1 attempts under way, at most 600 s left";
+    assert!(log.wait(progress, 1).is_some(), "{}", log.whole());
+    server.signal("-TERM");
+    assert_eq!(server.spawned.ended().code(), Some(0), "{}", log.whole());
+    assert!(
+        log.whole().contains("the grace period is cut short"),
+        "{}",
+        log.whole()
+    );
+    dir.check();
+    receiver.let_go("/a");
+    let server = dir.start();
+    server.wait_for_events("succeeded", 1);
+    server.stop();
+    assert_eq!(receiver.count("/a"), 2);
 }
