@@ -125,7 +125,10 @@ impl Application {
             listener,
             addr,
             file: socket,
-        } = listen::bind(&settings.api)?;
+        } = listen::bind(&settings.api).map_err(|source| AppError::Listen {
+            addr: settings.api.listen.clone(),
+            source,
+        })?;
         let certificate = certificate(&settings.tls)?;
         // Settings that can be refused are checked before the database file is touched.
         let client = HttpClient::with_clock(client_settings(&settings)?, lookup, instants(&clock))?;
@@ -272,6 +275,18 @@ fn certificate(settings: &TlsSettings) -> Result<Option<Arc<ServerCertificate>>,
     match (&settings.tls_cert, &settings.tls_key) {
         (Some(cert), Some(key)) => Ok(Some(ServerCertificate::read(cert.clone(), key.clone())?)),
         _ => Ok(None),
+    }
+}
+
+impl AppSettings {
+    /// Returns what is wrong with the files that the settings name, each as a line for the operator. A start
+    /// would end at the first of them.
+    #[must_use]
+    pub fn problems(&self) -> Vec<String> {
+        let certificate = certificate(&self.tls).err();
+        let client = client_settings(self).err();
+        let found = [certificate, client].into_iter().flatten();
+        found.map(|error| error.to_string()).collect()
     }
 }
 

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 
 use listenfd::ListenFd;
 
-use super::AppError;
 use crate::api::Listener;
 use crate::config::{ApiSettings, ListenAddress};
 
@@ -30,12 +29,8 @@ impl Drop for SocketFile {
 }
 
 /// Binds the socket of the settings, unless systemd has bound one for this process (socket activation).
-pub(super) fn bind(settings: &ApiSettings) -> Result<Bound, AppError> {
-    let failed = |source| AppError::Listen {
-        addr: settings.listen.clone(),
-        source,
-    };
-    if let Some(bound) = handed_over().map_err(failed)? {
+pub(super) fn bind(settings: &ApiSettings) -> io::Result<Bound> {
+    if let Some(bound) = handed_over()? {
         return Ok(bound);
     }
     match &settings.listen {
@@ -45,7 +40,6 @@ pub(super) fn bind(settings: &ApiSettings) -> Result<Bound, AppError> {
         #[cfg(not(unix))]
         ListenAddress::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
     }
-    .map_err(failed)
 }
 
 /// Takes the first socket of systemd, if it is for this process: its variables name the process.
@@ -91,8 +85,8 @@ mod unix {
     use std::os::unix::net::{UnixListener, UnixStream};
     use std::path::Path;
 
-    use super::{Bound, SocketFile};
     use crate::api::Listener;
+    use crate::app::listen::{Bound, SocketFile};
     use crate::config::{ApiSettings, ListenAddress, SocketMode};
 
     /// Binds a Unix socket with the owner and the permissions of the settings. The file of a server that ended

@@ -15,7 +15,7 @@ use super::help;
 use super::log::{self, LogSettings};
 use super::openapi::OpenApi;
 use super::output::{self, ReaderGone};
-use super::serve::Serve;
+use super::serve::{Serve, UnusableSettings};
 use super::token::Token;
 use super::workspace::Workspace;
 use crate::domain::clock::SystemClock;
@@ -95,7 +95,10 @@ pub fn run() -> ExitCode {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(error)) if error.is::<ReaderGone>() => ExitCode::SUCCESS,
         Ok(Err(error)) => {
-            output::remark(&format!("hookpost: {}", one_line(&error)));
+            match error.downcast_ref() {
+                Some(UnusableSettings(lines)) => output::remark(&configuration::list(lines)),
+                None => output::remark(&format!("hookpost: {}", one_line(&error))),
+            }
             ExitCode::FAILURE
         }
         // The panic hook has logged the panic.

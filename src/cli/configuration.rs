@@ -21,7 +21,7 @@ pub(super) use self::environment::{Environment, UnknownVariable};
 use self::file::{ConfigFile, FILE_FLAG};
 use self::given::GivenFlags;
 use self::problem::Problem;
-pub(super) use self::problem::problems;
+pub(super) use self::problem::{list, problems};
 pub(super) use self::setting::Setting;
 use self::source::Source;
 use crate::config::without_environment;

@@ -3,10 +3,16 @@
 use std::sync::Arc;
 
 use clap::Args;
+use thiserror::Error;
 
 use super::{seed, signal, supervisor, welcome};
 use crate::app::{AppSettings, Application, raise_open_files};
 use crate::domain::clock::SystemClock;
+
+/// Several settings that cannot be used. Each is a line.
+#[derive(Debug, Error)]
+#[error("{}", .0.join("\n"))]
+pub(super) struct UnusableSettings(pub(super) Vec<String>);
 
 /// Run the server.
 #[derive(Args, Debug)]
@@ -21,7 +27,13 @@ impl Serve {
     pub(super) fn run(self) -> anyhow::Result<()> {
         raise_open_files();
         // Settings that can be refused are checked before the database file is touched.
-        let admin = self.seed.admin_token()?;
+        let admin = self.seed.admin_token();
+        let mut problems = self.settings.problems();
+        problems.extend(admin.as_ref().err().map(|error| format!("{error:#}")));
+        if problems.len() > 1 {
+            return Err(UnusableSettings(problems).into());
+        }
+        let admin = admin?;
         let database = self.settings.storage.database.clone();
         actix_web::rt::System::new().block_on(async move {
             let stop = signal::stop(signal::Hangup::Reloads)?;

@@ -22,12 +22,18 @@ impl fmt::Display for Problem {
 /// Returns the text for the operator: a line if there is one problem, and otherwise a line for each below a
 /// heading.
 pub(in crate::cli) fn problems(found: &[Problem]) -> String {
-    match found {
+    let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
+    list(&lines)
+}
+
+/// Returns the same for problems in words.
+pub(in crate::cli) fn list(lines: &[String]) -> String {
+    match lines {
         [one] => format!("hookpost: {one}"),
         all => {
             let heading = format!("hookpost: {} settings cannot be used:", all.len());
             all.iter()
-                .fold(heading, |text, problem| format!("{text}\n  {problem}"))
+                .fold(heading, |text, line| format!("{text}\n  {line}"))
         }
     }
 }

@@ -135,6 +135,34 @@ fn a_setting_that_cannot_be_used_is_named() {
 }
 
 #[test]
+fn all_files_that_cannot_be_used_are_told_at_once() {
+    let folder = folder();
+    let args = [
+        "serve",
+        "--ca-file",
+        "ca.pem",
+        "--tls-cert",
+        "cert.pem",
+        "--tls-key",
+        "key.pem",
+        "--admin-token-file",
+        "token",
+    ];
+    let output = hookpost(folder.path(), &args);
+    assert_eq!(output.status.code(), Some(1));
+    let says = stderr(&output);
+    assert!(
+        says.starts_with("hookpost: 3 settings cannot be used:\n"),
+        "{says}"
+    );
+    for flag in ["--ca-file", "--tls-cert", "--admin-token-file"] {
+        assert!(says.contains(flag), "{says}");
+    }
+    assert_eq!(says.lines().count(), 4, "{says}");
+    assert_eq!(folder.path().read_dir().unwrap().count(), 0);
+}
+
+#[test]
 #[cfg(unix)]
 fn a_variable_that_is_no_text_is_named() {
     use std::os::unix::ffi::OsStrExt;
