@@ -42,18 +42,18 @@ impl Dispatcher {
             for record in round::handle_messages(&mut self.scheduler, messages, now) {
                 self.queue.record(record);
             }
-            if stop != Stop::No {
-                let deadline = *deadline.get_or_insert_with(|| Instant::now() + grace);
-                let left = deadline.saturating_duration_since(Instant::now());
-                if self.is_done() || left.is_zero() || stop == Stop::Now {
-                    break;
-                }
-                progress.log(self.scheduler.in_flight(), left);
-                sleep = left.min(Progress::PERIOD);
-            } else {
+            if stop == Stop::No {
                 self.hand_out();
                 sleep = self.time_to_sleep();
+                continue;
             }
+            let deadline = *deadline.get_or_insert_with(|| Instant::now() + grace);
+            let left = deadline.saturating_duration_since(Instant::now());
+            if self.is_done() || left.is_zero() || stop == Stop::Now {
+                break;
+            }
+            progress.log(self.scheduler.in_flight(), left);
+            sleep = left.min(Progress::PERIOD);
         }
         self.stop_threads();
     }
