@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::mailbox::{Mailbox, Stop};
+use super::mailbox::Mailbox;
 use super::protocol::Now;
 use super::reader::Reader;
 use super::round::{self, Command};
@@ -42,14 +42,14 @@ impl Dispatcher {
             for record in round::handle_messages(&mut self.scheduler, messages, now) {
                 self.queue.record(record);
             }
-            if stop == Stop::No {
+            if !stop.is_due {
                 self.hand_out();
                 sleep = self.time_to_sleep();
                 continue;
             }
             let deadline = *deadline.get_or_insert_with(|| Instant::now() + grace);
             let left = deadline.saturating_duration_since(Instant::now());
-            if self.is_done() || left.is_zero() || stop == Stop::Now {
+            if self.is_done() || left.is_zero() || stop.is_cut_short {
                 break;
             }
             progress.log(self.scheduler.in_flight(), left);

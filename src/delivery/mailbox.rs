@@ -17,15 +17,13 @@ use crate::vital;
 const PUBLISHED_MAX: usize = 10_000;
 
 /// What the dispatcher was told about its end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Stop {
-    /// It goes on.
-    #[default]
-    No,
-    /// It starts no further attempt, and waits for those in flight.
-    Graceful,
-    /// It does not wait for them any longer.
-    Now,
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Stop {
+    /// It starts no further attempt, and ends.
+    pub(super) is_due: bool,
+    /// Once it ends, it does not wait for the attempts in flight. This does not end it: who ends it says so first
+    /// to those that watch the thread.
+    pub(super) is_cut_short: bool,
 }
 
 /// The messages that arrived since the dispatcher last took them.
@@ -135,7 +133,7 @@ impl Mailbox {
     /// Tells the dispatcher to start no further attempt, and to end.
     pub(super) fn stop(&self) {
         self.put(|messages| {
-            messages.stop = Stop::Graceful;
+            messages.stop.is_due = true;
             messages.wake();
         });
     }
@@ -143,14 +141,14 @@ impl Mailbox {
     /// Tells a dispatcher that stops not to wait for the attempts in flight.
     pub(super) fn cut_short(&self) {
         self.put(|messages| {
-            messages.stop = Stop::Now;
+            messages.stop.is_cut_short = true;
             messages.wake();
         });
     }
 
     /// Reports whether the engine is stopping.
     pub(super) fn is_stopping(&self) -> bool {
-        self.lock().stop != Stop::No
+        self.lock().stop.is_due
     }
 
     /// Takes out all messages; if there are none, waits for one for at most `time`. `stop` stays

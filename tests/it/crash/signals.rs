@@ -79,3 +79,15 @@ fn a_second_signal_cuts_the_grace_period_short_and_the_attempt_is_made_again() {
     server.stop();
     assert_eq!(receiver.count("/a"), 2);
 }
+
+#[test]
+fn two_signals_at_once_are_a_graceful_stop_without_the_wait() {
+    let dir = TestDir::new();
+    for _ in 0..20 {
+        let server = dir.start();
+        server.signal("-TERM");
+        server.signal("-TERM");
+        let log = &server.spawned.log;
+        assert_eq!(server.spawned.ended().code(), Some(0), "{}", log.whole());
+    }
+}
