@@ -62,4 +62,4 @@ pub use self::application::configure;
 pub use self::openapi::document;
 pub use self::routes::{BASES, HEAD_MAX_BYTES, RouteInfo, table};
 pub use self::server::{Listener, ServerCertificate, TlsError, serve};
-pub use self::state::{ApiState, Readiness};
+pub use self::state::{ApiState, Readiness, ReadyCheck};

@@ -146,7 +146,7 @@ impl Application {
         let senders = settings.delivery.max_threads as usize;
         let policy = settings.network.policy();
         let watched = engine.clone();
-        let ready = Box::new(move || watched.check());
+        let ready = Box::new(move || vec![("engine", watched.check())]);
         let api = Arc::new(ApiState::new(
             store.clone(),
             clock,

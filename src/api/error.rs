@@ -313,7 +313,7 @@ fn from_store(error: StoreError, request_id: &str) -> HttpResponse {
 }
 
 /// Returns the `Retry-After` for an unavailable store, in seconds: about as long as the reason usually lasts.
-const fn retry_after_s(why: Unavailable) -> u32 {
+pub(super) const fn retry_after_s(why: Unavailable) -> u32 {
     match why {
         Unavailable::QueueFull => 1,
         Unavailable::ReadQueueFull

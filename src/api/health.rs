@@ -1,21 +1,61 @@
 //! Handlers of the probes: `/healthz` (the process runs) and `/readyz` (it can do its work).
 
+use std::io;
+
 use actix_web::HttpResponse;
+use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
-use serde_json::json;
+use actix_web::http::header::{HeaderValue, RETRY_AFTER};
+use serde::Serialize;
+use serde_json::ser::Formatter;
 
 use super::call::Call;
-use super::error::{ApiError, ErrorName};
+use super::error::{ApiError, ErrorName, retry_after_s};
 use super::objects;
 use super::route_docs::{RouteDocs, Success};
 use super::schema::{Schema, object};
+use super::state::ReadyCheck;
 use crate::storage::{StoreError, Unavailable};
 
 object! {
-    /// The answer of a server that is well.
+    /// The answer of a server whose process runs.
     pub(crate) struct HealthJson = "Health" {
         /// Always `ok`.
         status: &'static str = Schema::open_words(&["ok"]),
+    }
+}
+
+object! {
+    /// The answer of a server that can store and deliver.
+    pub(crate) struct ReadyJson = "Readiness" {
+        /// Always `ok`.
+        status: &'static str = Schema::open_words(&["ok"]),
+        /// The checks that were made.
+        checks: Vec<CheckJson>,
+    }
+}
+
+object! {
+    /// The answer of a server that cannot store or deliver, or is stopping.
+    pub(crate) struct NotReadyJson = "NotReady" {
+        /// The name of the error, as of other answers with this status.
+        error: &'static str = Schema::open_words(&[ErrorName::Unavailable.as_str()]),
+        /// The reason of the first check that failed.
+        detail: String = Schema::text("The server is stopping"),
+        /// The checks that were made.
+        checks: Vec<CheckJson>,
+    }
+}
+
+object! {
+    /// A check of whether a server can do its work.
+    pub(crate) struct CheckJson = "Check" {
+        /// What was checked. A newer server may check more.
+        name: &'static str = Schema::open_words(&["server", "engine", "database"]),
+        /// True if nothing is wrong.
+        ok: bool,
+        /// What is wrong, in words.
+        reason: Option<String> = Schema::text("The server is stopping").or_null(),
     }
 }
 
@@ -30,39 +70,99 @@ pub(super) static LIVE: RouteDocs = RouteDocs {
 /// The description of `GET /readyz`.
 pub(super) static READY: RouteDocs = RouteDocs {
     summary: "Ask whether the server can store and deliver",
-    ..RouteDocs::new(TAG, "readyz_get", Success::json::<HealthJson>(200))
+    unavailable: Some(|| Schema::reference(&NotReadyJson::definition())),
+    ..RouteDocs::new(TAG, "readyz_get", Success::json::<ReadyJson>(200))
 };
 
 /// Handles `GET /healthz`: any response means that the process runs.
 pub(super) async fn live(_call: Call) -> Result<HttpResponse, ApiError> {
-    Ok(ok())
+    Ok(objects::json(StatusCode::OK, &HealthJson { status: "ok" }))
 }
 
 /// Handles `GET /readyz`: 200 if the store can read and write, every part of the application runs, and the
-/// server is not stopping; else 503.
+/// server is not stopping; else 503. Every check is made, and is a line of the body.
 pub(super) async fn ready(call: Call) -> Result<HttpResponse, ApiError> {
-    if call.state.is_stopping() {
-        return Err(StoreError::Unavailable(Unavailable::Stopping).into());
-    }
-    if let Err(reason) = (call.state.readiness)() {
-        let name = ErrorName::Unavailable;
-        let body = json!({ "error": name.as_str(), "detail": reason });
-        let mut response = objects::json(name.status(), &body);
-        let retry_after = actix_web::http::header::HeaderValue::from_static("5");
-        let name = actix_web::http::header::RETRY_AFTER;
-        response.headers_mut().insert(name, retry_after);
-        return Ok(response);
-    }
-    match call.read(|store| store.check()).await {
-        // The fault may pass, like that of a disk, and load balancers look for status 503.
-        Err(ApiError::Store(StoreError::Internal(text))) => {
-            tracing::error!(error = text, "the store is not ready");
-            Err(StoreError::Unavailable(Unavailable::DiskError).into())
+    let stopping = if call.state.is_stopping() {
+        Err(Unavailable::Stopping.to_string())
+    } else {
+        Ok(())
+    };
+    let mut checks = vec![("server", stopping)];
+    checks.extend((call.state.readiness)());
+    let database = match call.read(|store| store.check()).await {
+        Err(ApiError::Store(error)) => Err(cause(error)),
+        checked => checked.map(Ok)?,
+    };
+    let retry_after = database
+        .as_ref()
+        .map_or_else(|why| retry_after_s(*why), |()| RETRY_AFTER_S);
+    checks.push(("database", database.map_err(|why| why.to_string())));
+    Ok(response(checks, retry_after))
+}
+
+/// The seconds after which a client should ask again, unless the cause has a time of its own.
+const RETRY_AFTER_S: u32 = 5;
+
+/// Returns what is wrong with the store. A fault of the disk may pass.
+fn cause(error: StoreError) -> Unavailable {
+    match error {
+        StoreError::Unavailable(why) => why,
+        error => {
+            tracing::error!(%error, "the store is not ready");
+            Unavailable::DiskError
         }
-        checked => checked.map(|()| ok()),
     }
 }
 
-fn ok() -> HttpResponse {
-    objects::json(StatusCode::OK, &HealthJson { status: "ok" })
+fn response(checks: Vec<ReadyCheck>, retry_after_s: u32) -> HttpResponse {
+    let failed = checks.iter().find_map(|(_, result)| result.clone().err());
+    let checks = checks.into_iter().map(|(name, result)| CheckJson {
+        name,
+        ok: result.is_ok(),
+        reason: result.err(),
+    });
+    let checks = checks.collect();
+    let Some(detail) = failed else {
+        let status = "ok";
+        return lines(StatusCode::OK, &ReadyJson { status, checks });
+    };
+    let error = ErrorName::Unavailable.as_str();
+    let body = NotReadyJson {
+        error,
+        detail,
+        checks,
+    };
+    let mut response = lines(StatusCode::SERVICE_UNAVAILABLE, &body);
+    // The fault may pass, and load balancers look for this status.
+    let seconds = HeaderValue::from(retry_after_s);
+    response.headers_mut().insert(RETRY_AFTER, seconds);
+    response
+}
+
+/// Returns a response with JSON in which each item of a list is a line, for people who look with curl.
+fn lines(status: StatusCode, body: &impl Serialize) -> HttpResponse {
+    let mut text = Vec::new();
+    let mut serializer = serde_json::Serializer::with_formatter(&mut text, ItemPerLine);
+    body.serialize(&mut serializer)
+        .expect("texts and lists of them are JSON");
+    text.push(b'\n');
+    let mut response = objects::json(status, &());
+    response = response.set_body(BoxBody::new(text));
+    response
+}
+
+struct ItemPerLine;
+
+impl Formatter for ItemPerLine {
+    fn begin_array_value<W: ?Sized + io::Write>(
+        &mut self,
+        out: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        out.write_all(if first { b"\n  " } else { b",\n  " })
+    }
+
+    fn end_array<W: ?Sized + io::Write>(&mut self, out: &mut W) -> io::Result<()> {
+        out.write_all(b"\n]")
+    }
 }

@@ -24,6 +24,8 @@ pub(super) struct RouteDocs {
     pub(super) success: Success,
     /// The names of the errors for a conflict, a 409.
     pub(super) conflicts: &'static [ErrorName],
+    /// The body of the answer while the server cannot do this, if it is not that of other errors.
+    pub(super) unavailable: Option<fn() -> Schema>,
     /// True if the route takes an `Idempotency-Key`.
     pub(super) is_idempotent: bool,
 }
@@ -40,6 +42,7 @@ impl RouteDocs {
             body: "",
             success,
             conflicts: &[],
+            unavailable: None,
             is_idempotent: false,
         }
     }

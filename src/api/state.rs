@@ -17,9 +17,12 @@ use crate::storage::{Pending, Store};
 /// The time between two writes of the tokens' `last_used_at`.
 const FLUSH_EVERY: Duration = Duration::from_mins(1);
 
-/// A check of whether the application is ready for work. Its error is the reason why not, which every client
-/// may read: `/readyz` needs no token.
-pub type Readiness = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
+/// The checks of whether the application is ready for work, besides those of the API itself.
+pub type Readiness = Box<dyn Fn() -> Vec<ReadyCheck> + Send + Sync>;
+
+/// The result of a check: its name, and the reason why it failed, which every client may read: `/readyz` needs
+/// no token.
+pub type ReadyCheck = (&'static str, Result<(), String>);
 
 /// The state that all requests share.
 pub struct ApiState {

@@ -112,8 +112,7 @@ fn is_possible(name: ErrorName, access: Access, docs: &RouteDocs, fields: &[Fiel
 
 /// Returns a reference to the response with this status.
 pub(super) fn reference(status: u16) -> Node {
-    let found = STATUSES.into_iter().find(|(own, ..)| *own == status);
-    let (_, name, _) = found.expect("the statuses come from this table");
+    let (_, name, _) = of_status(status);
     node! { "$ref" => format!("#/components/responses/{name}") }
 }
 
@@ -137,9 +136,40 @@ pub(super) fn conflict(names: &[ErrorName]) -> Node {
     response(409, |shown| names.iter().any(|name| name.as_str() == shown))
 }
 
-fn response(status: u16, shown: impl Fn(&str) -> bool) -> Node {
+/// Returns the response of a route that cannot work now, with a body of its own.
+pub(super) fn unavailable(schema: Schema) -> Node {
+    let (_, _, about) = of_status(503);
+    node! {
+        "description" => about,
+        "headers" => headers(503),
+        "content" => node! { "application/json" => node! { "schema" => schema } },
+    }
+}
+
+fn of_status(status: u16) -> (u16, &'static str, &'static str) {
     let found = STATUSES.into_iter().find(|(own, ..)| *own == status);
-    let (_, _, about) = found.expect("the statuses come from this table");
+    found.expect("the statuses come from this table")
+}
+
+fn response(status: u16, shown: impl Fn(&str) -> bool) -> Node {
+    let (_, _, about) = of_status(status);
+    let of_status = examples().into_iter().filter(|(own, ..)| *own == status);
+    let shown = of_status.filter(|(_, name, _)| shown(name));
+    let shown = shown.map(|(_, name, body)| (name.to_owned(), node! { "value" => body }));
+    node! {
+        "description" => about,
+        "headers" => headers(status),
+        "content" => node! {
+            "application/json" => node! {
+                "schema" => schema(status),
+                "examples" => Node::Object(shown.collect()),
+            },
+        },
+    }
+}
+
+/// Returns the headers of errors with a status.
+fn headers(status: u16) -> Node {
     let mut headers = vec!["X-Request-Id"];
     match status {
         401 | 403 => headers.push("WWW-Authenticate"),
@@ -150,19 +180,7 @@ fn response(status: u16, shown: impl Fn(&str) -> bool) -> Node {
     if ![401, 403, 431].contains(&status) {
         headers.extend(RATE_LIMIT_HEADERS);
     }
-    let of_status = examples().into_iter().filter(|(own, ..)| *own == status);
-    let shown = of_status.filter(|(_, name, _)| shown(name));
-    let shown = shown.map(|(_, name, body)| (name.to_owned(), node! { "value" => body }));
-    node! {
-        "description" => about,
-        "headers" => header_references(&headers),
-        "content" => node! {
-            "application/json" => node! {
-                "schema" => schema(status),
-                "examples" => Node::Object(shown.collect()),
-            },
-        },
-    }
+    header_references(&headers)
 }
 
 fn schema(status: u16) -> Schema {

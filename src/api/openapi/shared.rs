@@ -1,7 +1,7 @@
 //! The parts of the document that all routes share.
 
 use super::super::choices::choices;
-use super::super::health::HealthJson;
+use super::super::health::{CheckJson, HealthJson, NotReadyJson, ReadyJson};
 use super::super::objects::{CreatedToken, MessageEventJson, Render};
 use super::super::pagination::{MetaJson, list_definition};
 use super::super::schema::{Definition, Node, Schema, node};
@@ -40,6 +40,9 @@ pub(super) fn objects() -> Vec<Definition> {
         list_definition::<AccessToken>(),
         MetaJson::definition(),
         HealthJson::definition(),
+        CheckJson::definition(),
+        ReadyJson::definition(),
+        NotReadyJson::definition(),
     ];
     objects.extend(choices());
     objects

@@ -64,7 +64,7 @@ impl TestApi {
             clock.clone(),
             Settings::parse_from(flags).api,
             NetworkPolicy::default(),
-            Box::new(|| Ok(())),
+            Box::new(Vec::new),
         ));
         Self {
             admin: token(&*store, None, Scopes::all()),

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
-use super::server::{Answer, Server, Start, TestDir, event_ids, wait_until};
+use super::server::{
+    Answer, Server, Start, TestDir, assert_database_not_ready, event_ids, wait_until,
+};
 use crate::receiver::Receiver;
 
 /// The faults of a disk at a commit, and the API's words for each.
@@ -38,7 +40,7 @@ fn publishes_are_refused_while_the_disk_fails_and_it_is_noticed_when_it_does_not
         dir.arm(&format!("commit {trouble}"));
         for _ in 0..3 {
             assert_refused(&server.publish(&json!("lost")).unwrap(), says);
-            assert_refused(&server.get("/readyz"), says);
+            assert_database_not_ready(&server.get("/readyz"), says);
         }
         assert_eq!(server.get("/healthz").status, 200);
         assert_eq!(server.events("pending"), 0, "reading works");
@@ -63,7 +65,7 @@ fn a_disk_that_neither_writes_nor_fails_is_noticed() {
     std::thread::scope(|scope| {
         let held = scope.spawn(|| server.publish(&json!("held")).unwrap());
         wait_until("a server that is not ready", || !is_ready(&server));
-        assert_refused(&server.get("/readyz"), "the disk does not finish a write");
+        assert_database_not_ready(&server.get("/readyz"), "the disk does not finish a write");
         assert_eq!(server.spawned.log.count("neither finished nor failed"), 1);
         dir.disarm();
         assert_eq!(held.join().unwrap().status, 202);
@@ -89,7 +91,7 @@ fn attempt_records_wait_for_the_disk_and_nothing_is_sent_twice() {
         dir.arm(&format!("commit-outcome {trouble}"));
         receiver.let_go("/a");
         wait_until("trouble", || !is_ready(&server));
-        assert_refused(&server.get("/readyz"), says);
+        assert_database_not_ready(&server.get("/readyz"), says);
         // Messages are not attempt records: each is stored or refused, and its producer knows.
         let mut accepted = 20;
         for n in 0..10 {

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use super::server::{Answer, Server, TestDir, wait_until};
+use super::server::{Answer, Server, TestDir, assert_database_not_ready, wait_until};
 use crate::receiver::Receiver;
 
 const SAYS: &str = "the database file, its -wal or its -shm was moved, removed, replaced or cut";
@@ -21,9 +21,9 @@ fn assert_moved(answer: &Answer) {
 
 #[track_caller]
 fn assert_refuses(server: &Server) {
-    assert_moved(&server.get("/readyz"));
+    assert_database_not_ready(&server.get("/readyz"), SAYS);
     assert_moved(&server.publish(&json!("lost")).unwrap());
-    assert_moved(&server.get("/readyz"));
+    assert_database_not_ready(&server.get("/readyz"), SAYS);
     assert_eq!(server.get("/healthz").status, 200);
 }
 

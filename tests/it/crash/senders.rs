@@ -24,9 +24,16 @@ fn an_attempt_for_which_there_was_no_thread_is_made_without_anybody_asking() {
     wait_until("a server that is not ready", || {
         server.get("/readyz").status == 503
     });
+    let reason =
+        "nothing can be delivered: the system gives the server no thread to make an attempt in";
     let expected = json!({
         "error": "Unavailable",
-        "detail": "nothing can be delivered: the system gives the server no thread to make an attempt in",
+        "detail": reason,
+        "checks": [
+            {"name": "server", "ok": true, "reason": null},
+            {"name": "engine", "ok": false, "reason": reason},
+            {"name": "database", "ok": true, "reason": null},
+        ],
     });
     let answer = server.get("/readyz");
     assert_eq!((answer.status, &answer.body), (503, &expected));

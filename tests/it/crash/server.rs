@@ -364,6 +364,22 @@ pub(super) fn wait_until(what: &str, condition: impl Fn() -> bool) {
 }
 
 /// The ids of a message's events, from the answer to its publish.
+/// Checks that `/readyz` says that the database is what is wrong, and why.
+#[track_caller]
+pub(super) fn assert_database_not_ready(answer: &Answer, says: &str) {
+    let expected = json!({
+        "error": "Unavailable",
+        "detail": says,
+        "checks": [
+            {"name": "server", "ok": true, "reason": null},
+            {"name": "engine", "ok": true, "reason": null},
+            {"name": "database", "ok": false, "reason": says},
+        ],
+    });
+    assert_eq!((answer.status, &answer.body), (503, &expected));
+    assert_eq!(answer.retry_after.as_deref(), Some("30"));
+}
+
 pub(super) fn event_ids(message: &Value) -> Vec<String> {
     let events = message["events"].as_array().unwrap();
     let id = |event: &Value| event["id"].as_str().unwrap().to_owned();

@@ -151,7 +151,18 @@ fn probes_are_the_routes_without_a_token() {
             .copied()
             .eq(public.iter().map(String::as_str))
     );
-    assert_says("Probes", "They answer 200 `{\"status\":\"ok\"}`");
-    let status = &schema("Health")["properties"]["status"];
-    assert_eq!(status["x-extensible-enum"], json!(["ok"]));
+    assert_says("Probes", "`/healthz` answers 200 `{\"status\":\"ok\"}`");
+    for name in ["Health", "Readiness"] {
+        let status = &schema(name)["properties"]["status"];
+        assert_eq!(status["x-extensible-enum"], json!(["ok"]));
+    }
+    // The checks, in the example and in words.
+    let checks = &schema("Check")["properties"]["name"]["x-extensible-enum"];
+    for check in checks.as_array().unwrap() {
+        let name = check.as_str().unwrap();
+        assert!(probes.contains(&format!(
+            "{{\"name\":\"{name}\",\"ok\":true,\"reason\":null}}"
+        )));
+        assert!(probes.contains(&format!("`{name}`")), "{name}");
+    }
 }
