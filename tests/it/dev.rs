@@ -270,9 +270,70 @@ fn it_prints_the_variables_of_its_commands_and_a_line_for_each_attempt() {
         .iter()
         .find(|line| line.contains("attempt 1: connect (no connection: "));
     let failed = failed.unwrap_or_else(|| panic!("{lines:?}"));
-    assert!(failed.contains(" ms, next at "), "{failed}");
+    assert!(failed.contains(" ms, retry in "), "{failed}");
     assert!(
-        failed.ends_with(&format!("Z  http://{refused}/x\n")),
+        failed.ends_with(&format!(" s  http://{refused}/x\n")),
         "{failed}"
+    );
+}
+
+#[test]
+fn its_pages_list_the_inboxes_show_what_came_and_clear_it() {
+    let dev = Dev::start(":");
+    let host = format!("host: {}", dev.inbox);
+    let get = |path: &str| ask(dev.inbox, "GET", path, &[&host]);
+    for path in ["/", "/inbox"] {
+        let (status, page) = get(path);
+        assert_eq!(status, 200, "{path}");
+        let row = "<a href=\"/inbox/demo\">demo</a>: 1 request, the newest at ";
+        assert!(page.contains(row), "{page}");
+    }
+    let (_, page) = get("/inbox/demo");
+    for part in [
+        "<h2>order.created</h2>",
+        "answered <span class=\"good\">200</span>",
+        "\n  &quot;data&quot;: {\n    &quot;id&quot;: &quot;order_1&quot;,\n    &quot;total&quot;: 19.90,\n",
+        "<dt>content-type</dt><dd>application/json</dd>",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    let (_, kept) = get("/inbox/demo.json");
+    let kept: serde_json::Value = serde_json::from_str(&kept).unwrap();
+    assert_eq!(kept[0]["type"], "order.created");
+    assert_eq!(kept[0]["status"], 200);
+    assert_eq!(kept[0]["headers"]["webhook-id"], kept[0]["id"]);
+
+    let cross = [host.as_str(), "sec-fetch-site: cross-site"];
+    let clear = "/inbox/demo/clear";
+    assert_eq!(ask(dev.inbox, "POST", clear, &cross).0, 403);
+    assert_eq!(ask(dev.inbox, "DELETE", "/inbox/demo", &cross).0, 403);
+    assert!(get("/inbox/demo.json").1.contains("order_1"));
+    assert_eq!(ask(dev.inbox, "POST", clear, &[&host]).0, 303);
+    assert_eq!(get("/inbox/demo.json").1, "[]");
+    assert_eq!(ask(dev.inbox, "POST", "/inbox/other", &[&host]).0, 401);
+    assert_eq!(ask(dev.inbox, "DELETE", "/inbox/other", &[&host]).0, 204);
+    assert_eq!(get("/inbox/other.json").1, "[]");
+}
+
+#[test]
+fn its_inboxes_are_at_the_address_that_was_asked_for_or_it_does_not_start() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = taken.local_addr().unwrap().to_string();
+    let start = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hookpost"));
+        command.args(["dev", "--once", "--inbox-listen", &addr]);
+        command.output().unwrap()
+    };
+    let refused = start();
+    assert_eq!(refused.status.code(), Some(1));
+    let says = String::from_utf8(refused.stderr).unwrap();
+    assert!(says.contains("(--inbox-listen)"), "{says}");
+    drop(taken);
+    let started = start();
+    assert!(started.status.success());
+    let says = String::from_utf8(started.stdout).unwrap();
+    assert!(
+        says.contains(&format!("http://{addr}/inbox/demo")),
+        "{says}"
     );
 }

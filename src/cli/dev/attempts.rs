@@ -122,10 +122,20 @@ fn next(delivery: &Delivery) -> String {
         return String::new();
     }
     match (event.status, event.next_attempt_at) {
-        (_, Some(at)) => format!(", next at {}", time_of_day(at)),
+        (_, Some(at)) => format!(", retry in {}", wait(delivery.created_at, at)),
         (EventStatus::Failed, None) => ", the last one".to_owned(),
         (EventStatus::Skipped, None) => ", the endpoint is disabled".to_owned(),
         _ => String::new(),
+    }
+}
+
+/// Returns the time from an attempt to the next one, rounded, in one unit.
+fn wait(from: Timestamp, to: Timestamp) -> String {
+    let seconds = (to.micros().saturating_sub(from.micros()) + 500_000) / 1_000_000;
+    match seconds {
+        ..120 => format!("{seconds} s"),
+        ..7200 => format!("{} min", seconds / 60),
+        _ => format!("{} h", seconds / 3600),
     }
 }
 

@@ -16,7 +16,7 @@ use super::demonstration::Demonstration;
 use super::inbox::{self, Inboxes};
 use super::temp_dir::TempDir;
 use crate::app::{AppError, AppSettings, Application, raise_open_files};
-use crate::cli::signal;
+use crate::cli::{output, signal};
 use crate::config::{
     ApiSettings, DeliverySettings, ListenAddress, RetentionSettings, StorageSettings, TlsSettings,
     parse_socket_address,
@@ -36,6 +36,10 @@ pub(in crate::cli) struct Dev {
     /// The address and port of the API; without it 127.0.0.1:8080, or a free port if that is taken.
     #[arg(long, env = "HOOKPOST_DEV_LISTEN", value_name = "ADDR:PORT", value_parser = parse_loopback)]
     listen: Option<SocketAddr>,
+
+    /// The address and port of the inboxes; without it 127.0.0.1:8081, or a free port if that is taken.
+    #[arg(long, env = "HOOKPOST_DEV_INBOX_LISTEN", value_name = "ADDR:PORT", value_parser = parse_loopback)]
+    inbox_listen: Option<SocketAddr>,
 
     /// End after the first message; exit code 0 if it arrived and its signature verified.
     #[arg(long, env = "HOOKPOST_DEV_ONCE", value_parser = BoolishValueParser::new())]
@@ -69,7 +73,7 @@ impl Dev {
         };
         let in_folder = folder.as_ref().map(|f| f.path().join("hookpost.db"));
         let database = self.database.clone().or(in_folder).unwrap_or_default();
-        let listener = inbox_listener()?;
+        let listener = inbox_listener(self.inbox_listen)?;
         let inbox_addr = listener.local_addr()?;
         let app = self.start(database)?;
         let inboxes = Inboxes::new(demo_data::secrets_in(app.store()));
@@ -110,7 +114,10 @@ impl Dev {
         let mut settings = self.settings(database);
         let clock = Arc::new(SystemClock::new());
         match Application::start(settings.clone(), clock.clone()) {
-            Err(AppError::Listen { .. }) if self.listen.is_none() => {
+            Err(AppError::Listen { addr, .. }) if self.listen.is_none() => {
+                output::remark(&format!(
+                    "{addr} is in use, so the API takes another port.\n"
+                ));
                 settings.api.listen = ListenAddress::Tcp((Ipv4Addr::LOCALHOST, 0).into());
                 Ok(Application::start(settings, clock)?)
             }
@@ -139,7 +146,12 @@ impl Dev {
     }
 }
 
-fn inbox_listener() -> anyhow::Result<TcpListener> {
+/// Binds the address of the inboxes. Without one, it takes a free port if the default one is in use.
+fn inbox_listener(addr: Option<SocketAddr>) -> anyhow::Result<TcpListener> {
+    if let Some(addr) = addr {
+        return TcpListener::bind(addr)
+            .with_context(|| format!("cannot listen on {addr} (--inbox-listen)"));
+    }
     TcpListener::bind((Ipv4Addr::LOCALHOST, INBOX_PORT))
         .or_else(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
         .context("cannot listen on a loopback port for the inbox")

@@ -6,7 +6,7 @@
 //! keeps requests in memory, within limits. Web pages of other origins can neither read nor fill an inbox
 //! through the user's browser.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
@@ -14,13 +14,13 @@ use std::sync::{Arc, Mutex};
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ACCEPT, CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS};
+use actix_web::http::header::{ACCEPT, CONTENT_SECURITY_POLICY, LOCATION, X_CONTENT_TYPE_OPTIONS};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{App, Error, HttpRequest, HttpResponse, HttpServer, web};
 use serde::Deserialize;
 use tokio::sync::Notify;
 
-use super::page;
+use super::page::{self, Summary};
 use super::received::Received;
 use crate::api::same_machine;
 use crate::domain::clock::{Clock, SystemClock};
@@ -78,6 +78,26 @@ impl Inboxes {
         kept.rev().cloned().collect()
     }
 
+    /// Returns the name of each inbox, the number of its requests, and the newest of them, by name.
+    fn summaries(&self) -> Vec<Summary> {
+        let inboxes = vital::lock(&self.by_name);
+        let summaries = inboxes.iter().map(|(name, kept)| Summary {
+            name: name.clone(),
+            count: kept.len(),
+            newest: kept.back().cloned(),
+        });
+        let mut summaries: Vec<_> = summaries.collect();
+        summaries.sort_by(|a, b| a.name.cmp(&b.name));
+        summaries
+    }
+
+    /// Removes the requests of an inbox; the inbox stays.
+    fn clear(&self, name: &str) {
+        if let Some(kept) = vital::lock(&self.by_name).get_mut(name) {
+            kept.clear();
+        }
+    }
+
     /// Stores a request in the inbox `name`. Returns false if that would be one inbox too many.
     fn keep(&self, name: &str, received: Received) -> bool {
         let mut inboxes = vital::lock(&self.by_name);
@@ -106,8 +126,12 @@ pub(super) fn serve(listener: TcpListener, inboxes: Arc<Inboxes>) -> io::Result<
             }))
             .app_data(inboxes.clone())
             .app_data(web::PayloadConfig::new(BODY_MAX_BYTES))
+            .route("/", web::get().to(list))
+            .route("/inbox", web::get().to(list))
             .route("/inbox/{name}", web::post().to(receive))
             .route("/inbox/{name}", web::get().to(show))
+            .route("/inbox/{name}", web::delete().to(clear))
+            .route("/inbox/{name}/clear", web::post().to(clear_from_page))
     });
     Ok(server
         .workers(1)
@@ -155,16 +179,25 @@ async fn receive(
     let Ok(secrets) = web::block(move || (for_look_up.secrets)(&path)).await else {
         return HttpResponse::InternalServerError().finish();
     };
-    let received = read(&request, &body, &secrets);
+    let mut received = read(&request, &body, &secrets);
     let verified = received.verified;
-    let kept = inboxes.keep(&name, received);
     let code = match query.status.map(StatusCode::from_u16) {
-        _ if !kept => StatusCode::INSUFFICIENT_STORAGE,
         Some(Ok(code)) if code.as_u16() >= 200 => code,
         _ if verified => StatusCode::OK,
         _ => StatusCode::UNAUTHORIZED,
     };
+    received.status = code.as_u16();
+    if !inboxes.keep(&name, received) {
+        return HttpResponse::InsufficientStorage().finish();
+    }
     HttpResponse::build(code).json(serde_json::json!({ "verified": verified }))
+}
+
+/// The part of a body of the format `raw` that is shown as its heading.
+#[derive(Deserialize)]
+struct Typed {
+    #[serde(rename = "type")]
+    event_type: Option<String>,
 }
 
 /// Checks the signature of a request with each of `secrets`, and returns the request as it is kept.
@@ -183,12 +216,25 @@ fn read(request: &HttpRequest, body: &[u8], secrets: &[Secret]) -> Received {
     let verified = secrets
         .iter()
         .any(|secret| signature::verify(secret, &id, &timestamp, body, &signature));
+    let event_type = serde_json::from_slice(body).ok();
+    let mut headers = BTreeMap::<String, String>::new();
+    for (name, value) in request.headers() {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        let all = headers.entry(name.as_str().to_owned()).or_default();
+        if !all.is_empty() {
+            all.push_str(", ");
+        }
+        all.push_str(&value);
+    }
     Received {
         at: SystemClock::new().now(),
         id,
+        event_type: event_type.and_then(|typed: Typed| typed.event_type),
         verified,
+        status: 0,
         timestamp,
         signature,
+        headers,
         body: String::from_utf8_lossy(&body[..body.len().min(BODY_KEPT_BYTES)]).into_owned(),
     }
 }
@@ -215,11 +261,37 @@ async fn show(
     if suffixed || asked {
         return HttpResponse::Ok().json(received);
     }
+    html(page::inbox(name, &received))
+}
+
+fn html(page: String) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((CONTENT_SECURITY_POLICY, page::CONTENT_SECURITY_POLICY))
         .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .content_type("text/html; charset=utf-8")
-        .body(page::render(name, &received))
+        .body(page)
+}
+
+/// Shows the names of all inboxes.
+async fn list(inboxes: web::Data<Inboxes>) -> HttpResponse {
+    html(page::list(&inboxes.summaries()))
+}
+
+/// Empties an inbox.
+async fn clear(inboxes: web::Data<Inboxes>, name: web::Path<String>) -> HttpResponse {
+    inboxes.clear(&name);
+    HttpResponse::NoContent().finish()
+}
+
+/// Does the same for the button of the page, and leads back to it.
+async fn clear_from_page(inboxes: web::Data<Inboxes>, name: web::Path<String>) -> HttpResponse {
+    if !is_name(&name) {
+        return HttpResponse::NotFound().finish();
+    }
+    inboxes.clear(&name);
+    HttpResponse::SeeOther()
+        .insert_header((LOCATION, format!("/inbox/{name}")))
+        .finish()
 }
 
 /// Reports whether a name has only letters, digits, `-` and `_`, which need no escape in a URL or a page.
@@ -234,12 +306,9 @@ mod tests {
 
     fn received(id: usize) -> Received {
         Received {
-            at: crate::domain::clock::Timestamp::default(),
             id: id.to_string(),
             verified: true,
-            timestamp: String::new(),
-            signature: String::new(),
-            body: String::new(),
+            ..Received::default()
         }
     }
 
@@ -257,6 +326,10 @@ mod tests {
         }
         assert!(!inboxes.keep("one-too-many", received(0)));
         assert!(inboxes.keep("a", received(0)));
+        inboxes.clear("a");
+        inboxes.clear("none");
+        assert!(inboxes.list("a").is_empty());
+        assert_eq!(inboxes.summaries().len(), INBOXES_MAX);
     }
 
     #[test]
