@@ -88,11 +88,14 @@ fn value(arg: &Arg) -> String {
 }
 
 /// Examples for settings that have no default.
-const EXAMPLES: [(&str, &str); 5] = [
+const EXAMPLES: [(&str, &str); 8] = [
     ("admin-token-file", "/etc/hookpost/admin-token"),
     ("allow-network", "10.0.0.0/8"),
     ("ca-file", "/etc/hookpost/ca.pem"),
     ("log-level", "info"),
+    ("socket-owner", "root"),
+    ("tls-cert", "/etc/hookpost/fullchain.pem"),
+    ("tls-key", "/etc/hookpost/privkey.pem"),
     ("trusted-proxy", "127.0.0.1"),
 ];
 

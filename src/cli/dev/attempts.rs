@@ -133,8 +133,8 @@ fn next(delivery: &Delivery) -> String {
 fn wait(from: Timestamp, to: Timestamp) -> String {
     let seconds = (to.micros().saturating_sub(from.micros()) + 500_000) / 1_000_000;
     match seconds {
-        ..120 => format!("{seconds} s"),
-        ..7200 => format!("{} min", seconds / 60),
+        ..=119 => format!("{seconds} s"),
+        120..=7199 => format!("{} min", seconds / 60),
         _ => format!("{} h", seconds / 3600),
     }
 }
