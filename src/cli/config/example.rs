@@ -80,7 +80,10 @@ fn value(arg: &Arg) -> String {
     if matches!(arg.get_action(), clap::ArgAction::Append) {
         let all: Vec<String> = value.split(',').map(quoted).collect();
         format!("[{}]", all.join(", "))
-    } else if value.parse::<u64>().is_ok() {
+    } else if value
+        .parse::<u64>()
+        .is_ok_and(|number| number.to_string() == value)
+    {
         value
     } else {
         quoted(&value)
