@@ -103,6 +103,7 @@ pub(super) fn serve_within(
     // The same as `HttpServer` does, but with each stream wrapped in a `Connection`.
     let worker = move || {
         let (state, stopping) = (Arc::clone(&state), stopping.clone());
+        let metrics = state.metrics.clone();
         let app = App::new()
             .wrap(from_fn(move |request, next| {
                 same_machine::refuse_foreign_origins(addr, request, next)
@@ -125,7 +126,7 @@ pub(super) fn serve_within(
                 data.insert(stream.request_handle());
             })
             .h1(map_config(app, |()| AppConfig::default()));
-        let table = ConnectionTable::new(limits);
+        let table = ConnectionTable::new(limits, &metrics);
         fn_service(move |stream: TcpStream| {
             let peer = peer(&stream);
             ready(Ok::<_, DispatchError>((table.admit(stream), peer)))

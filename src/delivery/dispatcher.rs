@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::attempt_metrics::AttemptMetrics;
 use super::mailbox::Mailbox;
 use super::protocol::Now;
 use super::reader::Reader;
@@ -24,6 +25,7 @@ pub(super) struct Dispatcher {
     pub(super) reader: Reader,
     pub(super) senders: Senders,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) metrics: AttemptMetrics,
 }
 
 impl Dispatcher {
@@ -37,7 +39,9 @@ impl Dispatcher {
             hit(FailPoint::DispatcherTurn);
             let stopping = messages.stopping;
             let now = Now::of(&*self.clock);
+            self.metrics.reported(&messages.reports);
             for record in round::handle_messages(&mut self.scheduler, messages, now) {
+                self.metrics.recorded(&record);
                 self.queue.record(record);
             }
             if stopping {
@@ -50,6 +54,8 @@ impl Dispatcher {
                 self.hand_out();
                 sleep = self.time_to_sleep();
             }
+            let (in_flight, resting) = (self.scheduler.in_flight(), self.scheduler.resting());
+            self.metrics.round_ended(in_flight, resting);
         }
         self.stop_threads();
     }
@@ -89,7 +95,10 @@ impl Dispatcher {
         match command {
             Command::Send(job) => self.senders.send(job),
             Command::LoadAndSend(job) => self.reader.load_and_send(job),
-            Command::Record(record) => self.queue.record(record),
+            Command::Record(record) => {
+                self.metrics.recorded(&record);
+                self.queue.record(record);
+            }
             Command::Read(workspace, request) => self.reader.read(workspace, request),
         }
     }

@@ -18,7 +18,8 @@ use super::temp_dir::TempDir;
 use crate::app::{AppError, AppSettings, Application, raise_open_files};
 use crate::cli::signal;
 use crate::config::{
-    ApiSettings, DeliverySettings, RetentionSettings, StorageSettings, parse_listen,
+    ApiSettings, DeliverySettings, MetricsSettings, RetentionSettings, StorageSettings,
+    parse_listen,
 };
 use crate::domain::clock::SystemClock;
 
@@ -133,6 +134,7 @@ impl Dev {
             network: demo_data::network(),
             delivery: self.delivery.clone(),
             retention: RetentionSettings::default(),
+            metrics: MetricsSettings::default(),
         }
     }
 }

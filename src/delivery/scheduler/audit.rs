@@ -6,12 +6,15 @@ use super::Scheduler;
 use super::shares::InFlightCounts;
 use super::turns::MemoryUse;
 use crate::delivery::endpoint_queue::EndpointQueue;
+use crate::domain::health::Rest;
 use crate::storage::{EndpointNumber, WorkspaceNumber};
 
 /// The sums over all endpoints.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::delivery) struct Sums {
     pub(in crate::delivery) memory_use: MemoryUse,
+    /// Endpoints that rest.
+    pub(in crate::delivery) resting: usize,
     /// The attempts in flight of all workspaces.
     pub(in crate::delivery) in_flight: InFlightCounts,
     /// The attempts in flight of each workspace that has any.
@@ -23,6 +26,7 @@ impl Scheduler {
     pub(in crate::delivery) fn sums(&self) -> Sums {
         Sums {
             memory_use: self.memory_use,
+            resting: self.resting,
             in_flight: self.turns.in_flight_counts(),
             by_workspace: self.turns.in_flight_by_workspace(),
         }
@@ -33,6 +37,7 @@ impl Scheduler {
         let mut sums = Sums::default();
         let mut by_workspace: BTreeMap<WorkspaceNumber, InFlightCounts> = BTreeMap::new();
         for queue in self.endpoints.values() {
+            sums.resting += usize::from(queue.health.rest() != Rest::None);
             sums.memory_use.events += queue.occupied();
             sums.memory_use.body_bytes += queue.recounted_bytes();
             let own = by_workspace.entry(queue.workspace).or_default();

@@ -1,0 +1,3 @@
+//! The review of all families.
+
+use super::*;
