@@ -12,12 +12,20 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// The most connections at a time. A few programs ask, every some seconds; one beyond that is closed.
-const CONNECTIONS: usize = 8;
+/// The limits on connections.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ListenerLimits {
+    /// The most connections at a time. One beyond that is closed.
+    pub(super) connections: usize,
+    /// The time of a connection, from its start to the end of the answer.
+    pub(super) time: Duration,
+}
 
-/// The time of a connection, from its start to the end of the answer: less than the ten seconds for which
-/// Prometheus waits.
-const CONNECTION_TIME: Duration = Duration::from_secs(5);
+/// The limits of a server: a few programs ask, every some seconds, and Prometheus waits for ten seconds.
+const LIMITS: ListenerLimits = ListenerLimits {
+    connections: 8,
+    time: Duration::from_secs(5),
+};
 
 /// The most bytes of a request's head. That of Prometheus has some three hundred.
 const HEAD_BYTES: usize = 8 << 10;
@@ -36,6 +44,7 @@ type Text = dyn Fn() -> String + Send + Sync;
 
 struct Shared {
     text: Box<Text>,
+    limits: ListenerLimits,
     connections: AtomicUsize,
     stopping: AtomicBool,
 }
@@ -56,9 +65,19 @@ impl MetricsListener {
         listener: TcpListener,
         text: impl Fn() -> String + Send + Sync + 'static,
     ) -> io::Result<Self> {
+        Self::start_within(listener, LIMITS, text)
+    }
+
+    /// Does the same as [`MetricsListener::start`], within these limits.
+    pub(super) fn start_within(
+        listener: TcpListener,
+        limits: ListenerLimits,
+        text: impl Fn() -> String + Send + Sync + 'static,
+    ) -> io::Result<Self> {
         let addr = listener.local_addr()?;
         let shared = Arc::new(Shared {
             text: Box::new(text),
+            limits,
             connections: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
         });
@@ -84,7 +103,7 @@ impl MetricsListener {
     pub fn stop(self) {
         self.shared.stopping.store(true, Ordering::SeqCst);
         // The thread waits for a connection; this is one.
-        let woken = TcpStream::connect_timeout(&reachable(self.addr), CONNECTION_TIME);
+        let woken = TcpStream::connect_timeout(&reachable(self.addr), self.shared.limits.time);
         if woken.is_ok() {
             let _ = self.thread.join();
         }
@@ -116,14 +135,14 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
 
 /// Answers a connection on a thread of its own. Closes it if there are too many, or if there is no thread.
 fn begin(stream: TcpStream, shared: &Arc<Shared>) {
-    if shared.connections.fetch_add(1, Ordering::SeqCst) >= CONNECTIONS {
+    if shared.connections.fetch_add(1, Ordering::SeqCst) >= shared.limits.connections {
         shared.connections.fetch_sub(1, Ordering::SeqCst);
         return;
     }
     let for_thread = shared.clone();
     let builder = Builder::new().name("metrics".to_owned());
     let spawned = builder.stack_size(STACK_BYTES).spawn(move || {
-        let answered = catch_unwind(AssertUnwindSafe(|| answer(stream, &for_thread.text)));
+        let answered = catch_unwind(AssertUnwindSafe(|| answer(stream, &for_thread)));
         for_thread.connections.fetch_sub(1, Ordering::SeqCst);
         if answered.is_err() {
             tracing::error!("a request for the metrics panicked");
@@ -136,13 +155,13 @@ fn begin(stream: TcpStream, shared: &Arc<Shared>) {
 }
 
 /// Reads one request and answers it. What goes wrong concerns only the client.
-fn answer(stream: TcpStream, text: &Text) {
+fn answer(stream: TcpStream, shared: &Shared) {
     let mut connection = TimedStream {
         stream,
-        ends: Instant::now() + CONNECTION_TIME,
+        ends: Instant::now() + shared.limits.time,
     };
     if let Ok(head) = connection.head() {
-        let _ = connection.send(&response(&head, text));
+        let _ = connection.send(&response(&head, &shared.text));
     }
 }
 
