@@ -108,3 +108,87 @@ fn end_to_end(record: &AttemptRecord) -> Option<Duration> {
     let is_first = event.attempts == 0 && event.run.0 == event.seq.0;
     is_first.then(|| record.decided_at.since(event.run_started))
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::clock::Timestamp;
+    use crate::storage::{EndpointNumber, QueuedEvent, Run, Seq, WorkspaceNumber};
+
+    fn event(attempts: u32) -> QueuedEvent {
+        QueuedEvent {
+            seq: Seq(7),
+            id: Uuid::nil(),
+            endpoint: EndpointNumber(1),
+            workspace: WorkspaceNumber(1),
+            event_type: 1,
+            run: Run(7),
+            run_attempt: attempts,
+            run_started: Timestamp::from_micros(1_000_000),
+            attempts,
+            body: None,
+        }
+    }
+
+    fn record(verdict: Verdict, error: Option<AttemptFailure>, attempts: u32) -> AttemptRecord {
+        AttemptRecord {
+            event: event(attempts),
+            verdict,
+            decided_at: Timestamp::from_micros(3_500_000),
+            code: None,
+            error,
+            response: None,
+            duration_ms: 1,
+        }
+    }
+
+    #[test]
+    fn each_verdict_has_its_counter_and_a_run_without_an_attempt_its_own() {
+        let metrics = DeliveryMetrics::default();
+        let counters = AttemptMetrics::new(&metrics);
+        let later = Verdict::RetryAt(Timestamp::from_micros(9));
+        for (verdict, error, outcome, word) in [
+            (Verdict::Succeeded, None, DeliveryOutcome::Succeeded, "none"),
+            (later, None, DeliveryOutcome::Retry, "none"),
+            (
+                later,
+                Some(AttemptFailure::Dns),
+                DeliveryOutcome::Retry,
+                "dns",
+            ),
+            (
+                Verdict::Failed,
+                Some(AttemptFailure::Tls),
+                DeliveryOutcome::Failed,
+                "tls",
+            ),
+            (Verdict::Gone, None, DeliveryOutcome::Gone, "none"),
+            (
+                Verdict::Failed,
+                Some(AttemptFailure::Expired),
+                DeliveryOutcome::Expired,
+                "expired",
+            ),
+        ] {
+            let counter = metrics.delivery_counter(outcome, word);
+            assert_eq!(counter.get(), 0, "{outcome:?}");
+            counters.recorded(&record(verdict, error, 0));
+            assert_eq!(counter.get(), 1, "{outcome:?}");
+        }
+        counters.reported(&[AttemptReport::Skipped(event(0))]);
+        let skipped = metrics.delivery_counter(DeliveryOutcome::Skipped, NO_ERROR);
+        assert_eq!(skipped.get(), 1);
+    }
+
+    #[test]
+    fn only_a_first_attempt_is_timed_from_its_publish() {
+        let first = record(Verdict::Succeeded, None, 0);
+        assert_eq!(end_to_end(&first), Some(Duration::from_millis(2500)));
+        assert_eq!(end_to_end(&record(Verdict::Succeeded, None, 1)), None);
+        let mut redelivered = first;
+        redelivered.event.run = Run(9);
+        assert_eq!(end_to_end(&redelivered), None);
+    }
+}
