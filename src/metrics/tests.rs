@@ -95,7 +95,7 @@ fn a_head_without_end_is_refused() {
     let listener = start(LIMITS, String::new);
     let mut stream = connect(&listener);
     // The server may close before all of it is written.
-    let _ = stream.write_all(&[b'x'; 64 << 10]);
+    let _ = stream.write_all(&vec![b'x'; 64 << 10]);
     assert_eq!(rest(stream), "");
     listener.stop();
 }
