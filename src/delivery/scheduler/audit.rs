@@ -13,8 +13,6 @@ use crate::storage::{EndpointNumber, WorkspaceNumber};
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::delivery) struct Sums {
     pub(in crate::delivery) memory_use: MemoryUse,
-    /// Endpoints that rest.
-    pub(in crate::delivery) resting: usize,
     /// The attempts in flight of all workspaces.
     pub(in crate::delivery) in_flight: InFlightCounts,
     /// The attempts in flight of each workspace that has any.
@@ -26,7 +24,6 @@ impl Scheduler {
     pub(in crate::delivery) fn sums(&self) -> Sums {
         Sums {
             memory_use: self.memory_use,
-            resting: self.resting,
             in_flight: self.turns.in_flight_counts(),
             by_workspace: self.turns.in_flight_by_workspace(),
         }
@@ -37,7 +34,6 @@ impl Scheduler {
         let mut sums = Sums::default();
         let mut by_workspace: BTreeMap<WorkspaceNumber, InFlightCounts> = BTreeMap::new();
         for queue in self.endpoints.values() {
-            sums.resting += usize::from(queue.health.rest() != Rest::None);
             sums.memory_use.events += queue.occupied();
             sums.memory_use.body_bytes += queue.recounted_bytes();
             let own = by_workspace.entry(queue.workspace).or_default();
@@ -49,6 +45,14 @@ impl Scheduler {
         by_workspace.retain(|_, counts| counts.total() > 0);
         sums.by_workspace = by_workspace.into_iter().collect();
         sums
+    }
+
+    /// Counts anew the endpoints that rest.
+    pub(in crate::delivery) fn recounted_resting(&self) -> usize {
+        let queues = self.endpoints.values();
+        queues
+            .filter(|queue| queue.health.rest() != Rest::None)
+            .count()
     }
 
     /// Returns the queue of an endpoint.
