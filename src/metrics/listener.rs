@@ -142,8 +142,10 @@ fn begin(stream: TcpStream, shared: &Arc<Shared>) {
     let for_thread = shared.clone();
     let builder = Builder::new().name("metrics".to_owned());
     let spawned = builder.stack_size(STACK_BYTES).spawn(move || {
-        let answered = catch_unwind(AssertUnwindSafe(|| answer(stream, &for_thread)));
+        let answered = catch_unwind(AssertUnwindSafe(|| answer(&stream, &for_thread)));
+        // Before the client sees the end: it may ask again at once.
         for_thread.connections.fetch_sub(1, Ordering::SeqCst);
+        drop(stream);
         if answered.is_err() {
             tracing::error!("a request for the metrics panicked");
         }
@@ -155,7 +157,7 @@ fn begin(stream: TcpStream, shared: &Arc<Shared>) {
 }
 
 /// Reads one request and answers it. What goes wrong concerns only the client.
-fn answer(stream: TcpStream, shared: &Shared) {
+fn answer(stream: &TcpStream, shared: &Shared) {
     let mut connection = TimedStream {
         stream,
         ends: Instant::now() + shared.limits.time,
@@ -174,6 +176,10 @@ fn response(head: &[u8], text: &Text) -> Vec<u8> {
     let is_http = words.next().is_some_and(|word| word.starts_with("HTTP/1."));
     let path = target.and_then(|target| target.split('?').next());
     let (status, content_type, body) = match (method, path) {
+        (Some("GET" | "HEAD"), Some("/metrics")) if is_http && is_from_page(head) => {
+            let body = "Web pages cannot read the metrics.\n".to_owned();
+            ("403 Forbidden", "text/plain; charset=utf-8", body)
+        }
         (Some("GET" | "HEAD"), Some("/metrics")) if is_http => ("200 OK", CONTENT_TYPE, text()),
         (Some("GET" | "HEAD"), Some(_)) if is_http => {
             let body = "The metrics are at /metrics.\n".to_owned();
@@ -202,13 +208,24 @@ fn response(head: &[u8], text: &Text) -> Vec<u8> {
     response
 }
 
+/// Reports whether a web page in a browser makes the request. On the server's machine a browser reaches a
+/// loopback address, and a page may have a name that resolves to it. A person who types the address may read.
+fn is_from_page(head: &[u8]) -> bool {
+    let head = String::from_utf8_lossy(head);
+    head.lines().skip(1).any(|line| {
+        let (name, value) = line.split_once(':').unwrap_or((line, ""));
+        name.eq_ignore_ascii_case("origin")
+            || name.eq_ignore_ascii_case("sec-fetch-site") && value.trim() != "none"
+    })
+}
+
 /// A stream whose reads and writes together take a limited time.
-struct TimedStream {
-    stream: TcpStream,
+struct TimedStream<'s> {
+    stream: &'s TcpStream,
     ends: Instant,
 }
 
-impl TimedStream {
+impl TimedStream<'_> {
     /// Returns the time that is left; never zero, which would mean no limit.
     fn left(&self) -> io::Result<Duration> {
         let left = self.ends.saturating_duration_since(Instant::now());

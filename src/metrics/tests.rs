@@ -93,6 +93,26 @@ fn only_the_metrics_are_served_and_nothing_is_changed() {
 }
 
 #[test]
+fn a_web_page_cannot_read_the_metrics_but_a_person_can() {
+    let listener = start(LIMITS, || "text".to_owned());
+    let status = |header: &str| {
+        let request = format!("GET /metrics HTTP/1.1\r\nHost: evil.example\r\n{header}\r\n");
+        ask(&listener, &request)[9..12].to_owned()
+    };
+    for (header, expected) in [
+        ("Origin: http://evil.example\r\n", "403"),
+        ("sec-fetch-site: same-origin\r\n", "403"),
+        ("Sec-Fetch-Site: cross-site\r\n", "403"),
+        ("Sec-Fetch-Site: none\r\n", "200"),
+        ("User-Agent: Prometheus/2.42.0\r\n", "200"),
+        ("X-Note: origin: x\r\n", "200"),
+    ] {
+        assert_eq!(status(header), expected, "{header}");
+    }
+    listener.stop();
+}
+
+#[test]
 fn a_head_without_end_is_refused() {
     let listener = start(LIMITS, String::new);
     let mut stream = connect(&listener);
