@@ -5,7 +5,8 @@
 //! on disk; no input gives a 5xx; no token or secret is logged. This layer turns the input into domain types,
 //! once; the layers below do not check it again.
 //!
-//! The path of a request: [`connection`] reads its bytes; [`request_log`] gives it an id; [`application`]
+//! The path of a request: [`connection`] reads its bytes; [`request_log`] gives it an id, and
+//! [`request_metrics`] counts it; [`application`]
 //! responds to a CORS preflight; [`routes`] finds the route, [`auth`] the caller, and [`rate_limits`] counts the
 //! request; a handler reads the input through [`validate`], calls the store and renders the result with
 //! [`objects`]. [`streamed`] sends a long response in [`slices`]. [`error`] turns errors into responses.
@@ -41,6 +42,7 @@ mod rate_limit_headers;
 mod rate_limits;
 mod readers;
 mod request_log;
+mod request_metrics;
 mod route_docs;
 mod routes;
 pub mod same_machine;

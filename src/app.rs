@@ -5,9 +5,11 @@
 
 mod listen;
 mod open_files;
+mod scrape;
 
 use std::future::Future;
 use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,14 +23,15 @@ use self::listen::{Bound, SocketFile};
 pub use self::open_files::raise_open_files;
 use crate::api::{self, ApiState, ServerCertificate, TlsError};
 use crate::config::{
-    ApiSettings, DeliverySettings, ListenAddress, NetworkSettings, RetentionSettings,
-    StorageSettings, TlsSettings,
+    ApiSettings, DeliverySettings, ListenAddress, MetricsSettings, NetworkSettings,
+    RetentionSettings, StorageSettings, TlsSettings,
 };
 use crate::delivery::http_client::{HttpClient, HttpClientError, HttpClientSettings};
-use crate::delivery::resolver::{Lookup, MonotonicClock, SystemLookup};
+use crate::delivery::resolver::{CountedLookup, Lookup, MonotonicClock, SystemLookup};
 use crate::delivery::{Engine, EngineError, EngineSettings};
 use crate::domain::clock::Clock;
 use crate::domain::retry::RetryPolicy;
+use crate::metrics::{Metrics, MetricsListener};
 use crate::storage::Store;
 use crate::storage::sqlite::{CloseError, OpenError, SqliteSettings, SqliteStore};
 
@@ -53,6 +56,9 @@ pub struct AppSettings {
     /// The time that data is kept.
     #[command(flatten)]
     pub retention: RetentionSettings,
+    /// The address of the metrics.
+    #[command(flatten)]
+    pub metrics: MetricsSettings,
 }
 
 /// The reason why a server did not start, or ended by itself. Each is one line for the operator.
@@ -69,6 +75,14 @@ pub enum AppError {
     /// The certificate of the API cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The same, for the address of the metrics.
+    #[error("cannot listen on {addr} for metrics (--metrics-listen): {source}")]
+    ListenForMetrics {
+        /// The address of the setting.
+        addr: SocketAddr,
+        /// The system's error.
+        source: io::Error,
+    },
     /// The database cannot be used.
     #[error(transparent)]
     Database(#[from] OpenError),
@@ -106,6 +120,7 @@ pub struct Application {
     engine: Arc<Engine>,
     server: Server,
     api: Arc<ApiState>,
+    metrics: Option<MetricsListener>,
 }
 
 impl Application {
@@ -130,11 +145,15 @@ impl Application {
             source,
         })?;
         let certificate = certificate(&settings.tls)?;
+        let metrics_addr = settings.metrics.metrics_listen;
+        let metrics_listener = metrics_addr.map(listen_for_metrics).transpose()?;
+        let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
+        let lookup = Arc::new(CountedLookup::new(lookup, &metrics.delivery));
         // Settings that can be refused are checked before the database file is touched.
         let client = HttpClient::with_clock(client_settings(&settings)?, lookup, instants(&clock))?;
         let store = SqliteStore::open(
             &settings.storage.database,
-            store_settings(&settings),
+            store_settings(&settings, &metrics),
             clock.clone(),
         )?;
         let engine = Arc::new(Engine::start(
@@ -142,6 +161,7 @@ impl Application {
             Arc::new(client),
             engine_settings(&settings.delivery),
             clock.clone(),
+            &metrics.delivery,
         )?);
         let senders = settings.delivery.max_threads as usize;
         let policy = settings.network.policy();
@@ -149,10 +169,11 @@ impl Application {
         let ready = Box::new(move || vec![("engine", watched.check())]);
         let api = Arc::new(ApiState::new(
             store.clone(),
-            clock,
+            clock.clone(),
             settings.api,
             policy,
             ready,
+            metrics.api.clone(),
         ));
         let connections = open_files::for_connections(senders);
         let server = match api::serve(listener, certificate.clone(), api.clone(), connections) {
@@ -162,6 +183,8 @@ impl Application {
                 return Err(AppError::Server(error));
             }
         };
+        let metrics = metrics_listener
+            .and_then(|listener| scrape::serve(listener, metrics, &store, &engine, clock));
         let version = env!("CARGO_PKG_VERSION");
         let database = settings.storage.database.display();
         tracing::info!(%addr, %database, version, "started");
@@ -173,6 +196,7 @@ impl Application {
             engine,
             server,
             api,
+            metrics,
         })
     }
 
@@ -193,6 +217,12 @@ impl Application {
     pub fn heartbeat(&self) -> impl Fn() -> bool + use<> {
         let engine = Arc::downgrade(&self.engine);
         move || engine.upgrade().is_none_or(|engine| engine.heartbeat())
+    }
+
+    /// Returns the address of the metrics, with its real port, if they are served.
+    #[must_use]
+    pub fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(MetricsListener::addr)
     }
 
     /// Returns the store, for commands that use it beside the API.
@@ -247,6 +277,7 @@ impl Application {
         {
             tracing::warn!(%error, "when tokens were used last could not be written");
         }
+        stop_metrics(self.metrics).await;
         // The results of those attempts are queued now; the store writes its queue and closes.
         let closed = stop_store(self.store).await;
         if closed.is_ok() {
@@ -264,6 +295,7 @@ impl Application {
     /// Stops a server that never served.
     pub async fn stop(self) {
         drop(self.server);
+        stop_metrics(self.metrics).await;
         drop(stop_engine(self.engine).await);
         if let Err(error) = stop_store(self.store).await {
             tracing::warn!(%error, "stopping");
@@ -290,14 +322,22 @@ impl AppSettings {
     }
 }
 
+fn listen_for_metrics(addr: SocketAddr) -> Result<TcpListener, AppError> {
+    TcpListener::bind(addr).map_err(|source| AppError::ListenForMetrics { addr, source })
+}
+
 /// Returns a function that gives `clock`'s monotonic time as an `Instant`, which look-ups need.
 fn instants(clock: &Arc<dyn Clock>) -> MonotonicClock {
     let (clock, start) = (clock.clone(), Instant::now());
     Arc::new(move || start + clock.monotonic())
 }
 
-fn store_settings(settings: &AppSettings) -> SqliteSettings {
-    SqliteSettings::new(&settings.api, &settings.delivery, &settings.retention)
+fn store_settings(settings: &AppSettings, metrics: &Metrics) -> SqliteSettings {
+    let of_settings = SqliteSettings::new(&settings.api, &settings.delivery, &settings.retention);
+    SqliteSettings {
+        metrics: metrics.storage.clone(),
+        ..of_settings
+    }
 }
 
 fn client_settings(settings: &AppSettings) -> Result<HttpClientSettings, AppError> {
@@ -332,6 +372,13 @@ fn engine_settings(delivery: &DeliverySettings) -> EngineSettings {
 /// thread logs a panic of its own.
 fn stop_engine(engine: Arc<Engine>) -> JoinHandle<()> {
     spawn_blocking(move || engine.stop())
+}
+
+/// Stops the listener for metrics, if there is one. It reads from the other parts, so they stop after it.
+async fn stop_metrics(metrics: Option<MetricsListener>) {
+    if let Some(metrics) = metrics {
+        drop(spawn_blocking(|| metrics.stop()).await);
+    }
 }
 
 async fn stop_store(store: Arc<SqliteStore>) -> Result<(), AppError> {

@@ -8,6 +8,7 @@
 mod listen;
 mod values;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -232,6 +233,17 @@ pub struct RetentionSettings {
     pub archive_after: Duration,
 }
 
+/// The metrics.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Metrics")]
+pub struct MetricsSettings {
+    /// The address and port for metrics, at the path `/metrics`. None are served unless it is set.
+    ///
+    /// Needs no token, so it belongs on an address that only your monitoring reaches.
+    #[arg(long, env = "HOOKPOST_METRICS_LISTEN", value_name = "ADDR:PORT", value_parser = parse_socket_address)]
+    pub metrics_listen: Option<SocketAddr>,
+}
+
 /// Returns the settings of an empty command line, without the environment.
 fn defaults<S: Args>() -> S {
     let command = S::augment_args(Command::new("defaults").no_binary_name(true));
@@ -266,7 +278,8 @@ default_from_attributes!(
     TlsSettings,
     NetworkSettings,
     DeliverySettings,
-    RetentionSettings
+    RetentionSettings,
+    MetricsSettings
 );
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Handlers of `/webhooks/events`: publishing a message, and reading and redelivering its events.
 
+use std::time::Instant;
+
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
@@ -10,6 +12,7 @@ use super::error::{ApiError, ErrorName};
 use super::large_bodies::LARGE_BODY;
 use super::objects::{Rendered, json};
 use super::pagination;
+use super::request_metrics::mark_as_replay;
 use super::route_docs::{RouteDocs, Success};
 use super::slices::{READ_BYTES, Rows};
 use super::streamed;
@@ -47,6 +50,7 @@ pub(super) async fn publish(mut call: Call) -> Result<HttpResponse, ApiError> {
         return Err(StoreError::Unavailable(Unavailable::Stopping).into());
     }
     let body = call.body().await?;
+    let received = Instant::now();
     let size = body.len();
     let key = idempotency_key(call.headers());
     let (raw_input, state) = (call.raw_input(), call.state.clone());
@@ -68,6 +72,9 @@ pub(super) async fn publish(mut call: Call) -> Result<HttpResponse, ApiError> {
     if published.replayed {
         let replayed = HeaderValue::from_static("true");
         response.headers_mut().insert(IDEMPOTENT_REPLAYED, replayed);
+        mark_as_replay(&call.request);
+    } else {
+        call.state.metrics.observe_publish(received.elapsed());
     }
     Ok(response)
 }

@@ -24,8 +24,8 @@ use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 
 pub(super) use self::line_limit::LineLimit;
-use super::error;
 use super::state::ApiState;
+use super::{error, request_metrics};
 use crate::domain::access::TokenKind;
 use crate::domain::secret::WHSEC_PREFIX;
 
@@ -62,6 +62,7 @@ pub(super) async fn each_request<B: MessageBody + 'static>(
     }
     if let Ok(header) = header {
         log(&response, &header, started);
+        request_metrics::count(&response);
         response.headers_mut().insert(X_REQUEST_ID, header);
     }
     Ok(response)

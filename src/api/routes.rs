@@ -24,6 +24,7 @@ use super::path;
 use super::rate_limit_headers::write_headers;
 use super::rate_limits::Budget;
 use super::request_log::RequestId;
+use super::request_metrics::mark_as_publish;
 use super::route_docs::RouteDocs;
 use super::{ApiState, deliveries, endpoints, events, health, pages, tokens, workspaces};
 use crate::domain::rate_limit::RateLimitStatus;
@@ -182,6 +183,9 @@ async fn admit(
     }
     let path = path::decoded(request.path());
     let found = find(request.method(), &path);
+    if matches!(&found, Found::Route(route, _) if route.budget() == Budget::Publish) {
+        mark_as_publish(request);
+    }
     // A probe must get through while the store fails, so the server does not look its token up.
     let open = matches!(&found, Found::Route(route, _) if route.access == Public);
     let authenticated = if open {

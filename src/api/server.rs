@@ -189,6 +189,7 @@ where
             own,
             stopping,
         } = self.clone();
+        let metrics = state.metrics.clone();
         let app = App::new()
             .wrap(from_fn(move |request, next| {
                 same_machine::refuse_foreign_origins(own, request, next)
@@ -214,7 +215,7 @@ where
                 }
             })
             .h1(map_config(app, |()| AppConfig::default()));
-        let table = ConnectionTable::new(limits);
+        let table = ConnectionTable::new(limits, &metrics);
         fn_service(move |stream: A| {
             let (peer, stream) = open(stream);
             ready(Ok::<_, DispatchError>((table.admit(stream), peer)))

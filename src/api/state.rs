@@ -12,6 +12,7 @@ use super::request_log::LineLimit;
 use crate::config::ApiSettings;
 use crate::domain::clock::Clock;
 use crate::domain::network_policy::NetworkPolicy;
+use crate::metrics::ApiMetrics;
 use crate::storage::{Pending, Store};
 
 /// The time between two writes of the tokens' `last_used_at`.
@@ -35,6 +36,8 @@ pub struct ApiState {
     pub(super) rate_limits: RateLimits,
     pub(super) readers: Readers,
     pub(super) large_bodies: LargeBodies,
+    /// The counters of requests.
+    pub(super) metrics: ApiMetrics,
     /// The limit on lines about refused requests.
     pub(super) refusal_lines: Mutex<LineLimit>,
     stopping: AtomicBool,
@@ -49,6 +52,7 @@ impl ApiState {
         settings: ApiSettings,
         policy: NetworkPolicy,
         readiness: Readiness,
+        metrics: ApiMetrics,
     ) -> Self {
         Self {
             store,
@@ -57,6 +61,7 @@ impl ApiState {
             settings,
             policy,
             readiness,
+            metrics,
             auth: Auth::default(),
             readers: Readers::new(),
             large_bodies: LargeBodies::new(),

@@ -31,6 +31,11 @@ pub(super) fn for_connections(senders: usize) -> usize {
     open.saturating_sub(OTHERS + senders * PER_SENDER)
 }
 
+/// Returns the number of files that the process may open.
+pub(super) fn soft_limit() -> Option<usize> {
+    limits().map(|(soft, _)| soft)
+}
+
 /// Returns the soft and the hard limit.
 fn limits() -> Option<(usize, usize)> {
     // Read as text, because the system call for it may be forbidden to services.

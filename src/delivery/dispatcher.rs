@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::attempt_metrics::AttemptMetrics;
 use super::mailbox::Mailbox;
 use super::protocol::Now;
 use super::reader::Reader;
@@ -24,6 +25,7 @@ pub(super) struct Dispatcher {
     pub(super) reader: Reader,
     pub(super) senders: Senders,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) metrics: AttemptMetrics,
 }
 
 impl Dispatcher {
@@ -39,14 +41,18 @@ impl Dispatcher {
             hit(FailPoint::DispatcherTurn);
             let stop = messages.stop;
             let now = Now::of(&*self.clock);
+            self.metrics.reported(&messages.reports);
             for record in round::handle_messages(&mut self.scheduler, messages, now) {
+                self.metrics.recorded(&record);
                 self.queue.record(record);
             }
             if !stop.is_due {
                 self.hand_out();
                 sleep = self.time_to_sleep();
+                self.round_ended();
                 continue;
             }
+            self.round_ended();
             let deadline = *deadline.get_or_insert_with(|| Instant::now() + grace);
             let left = deadline.saturating_duration_since(Instant::now());
             if self.is_done() || left.is_zero() || stop.is_cut_short {
@@ -56,6 +62,11 @@ impl Dispatcher {
             sleep = left.min(Progress::PERIOD);
         }
         self.stop_threads();
+    }
+
+    fn round_ended(&self) {
+        let (in_flight, resting) = (self.scheduler.in_flight(), self.scheduler.resting());
+        self.metrics.round_ended(in_flight, resting);
     }
 
     fn is_done(&self) -> bool {
@@ -93,7 +104,10 @@ impl Dispatcher {
         match command {
             Command::Send(job) => self.senders.send(job),
             Command::LoadAndSend(job) => self.reader.load_and_send(job),
-            Command::Record(record) => self.queue.record(record),
+            Command::Record(record) => {
+                self.metrics.recorded(&record);
+                self.queue.record(record);
+            }
             Command::Read(workspace, request) => self.reader.read(workspace, request),
         }
     }

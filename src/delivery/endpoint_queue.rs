@@ -51,6 +51,8 @@ pub(super) struct EndpointQueue {
     pub(super) place: Option<(RingKind, u64)>,
     /// The time when the scheduler looks at the endpoint again, even if no message has come.
     pub(super) timer: Option<Duration>,
+    /// The scheduler counts the endpoint among those that rest.
+    pub(super) rests: bool,
     /// Bytes of the bodies that wait in memory.
     bytes: usize,
     in_flight: InFlight,
@@ -98,6 +100,7 @@ impl EndpointQueue {
             limits,
             place: None,
             timer: None,
+            rests: false,
             bytes: 0,
             in_flight: InFlight::default(),
             in_hand: HashSet::new(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use rand::RngExt;
 use thiserror::Error;
 
+use super::attempt_metrics::AttemptMetrics;
 use super::dispatcher::Dispatcher;
 use super::limits::Limits;
 use super::mailbox::Mailbox;
@@ -16,7 +17,8 @@ use super::sender::{Senders, Transport};
 use super::target::LiveTargets;
 use crate::domain::clock::Clock;
 use crate::domain::retry::RetryPolicy;
-use crate::storage::{Queue, StoreError};
+use crate::metrics::DeliveryMetrics;
+use crate::storage::{EndpointNumber, Queue, StoreError};
 use crate::vital::VitalThread;
 
 /// The settings of the engine.
@@ -45,6 +47,7 @@ pub enum EngineError {
 pub struct Engine {
     mailbox: Arc<Mailbox>,
     senders: Senders,
+    live: Arc<LiveTargets>,
     dispatcher: VitalThread,
 }
 
@@ -58,6 +61,7 @@ impl Engine {
         transport: Arc<dyn Transport>,
         settings: EngineSettings,
         clock: Arc<dyn Clock>,
+        metrics: &DeliveryMetrics,
     ) -> Result<Self, EngineError> {
         let live = Arc::new(LiveTargets::default());
         let mailbox = Arc::new(Mailbox::new(live.clone()));
@@ -73,7 +77,8 @@ impl Engine {
         );
         let reader = Reader::start(queue.clone(), mailbox.clone(), senders.clone())?;
         let grace = settings.grace;
-        let mut scheduler = scheduler(settings, live);
+        metrics.senders_max.set(settings.senders.into());
+        let mut scheduler = scheduler(settings, live.clone());
         let now = Now::of(&*clock);
         // This comes before the API takes requests, because a request may change an endpoint: `targets` would
         // then be out of date.
@@ -87,11 +92,13 @@ impl Engine {
             reader,
             senders: senders.clone(),
             clock,
+            metrics: AttemptMetrics::new(metrics),
         };
         let dispatcher = VitalThread::start("dispatcher", move || dispatcher.run(grace))?;
         Ok(Self {
             mailbox,
             senders,
+            live,
             dispatcher,
         })
     }
@@ -113,6 +120,19 @@ impl Engine {
     /// Makes [`Engine::stop`] wait no longer for the attempts in flight: they are made again after the next start.
     pub fn cut_short(&self) {
         self.mailbox.cut_short();
+    }
+
+    /// Returns the number of threads for attempts that run.
+    #[must_use]
+    pub fn running_senders(&self) -> usize {
+        self.senders.running()
+    }
+
+    /// Reports whether attempts to an endpoint may start now: it is enabled, does not rest, and its receiver
+    /// did not ask to wait.
+    #[must_use]
+    pub fn takes_attempts(&self, endpoint: EndpointNumber) -> bool {
+        self.live.takes_attempts(endpoint)
     }
 
     /// Stops the engine: starts no further attempt, waits for those in flight within the grace period, and

@@ -32,7 +32,7 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{ArrayVec, ResolvedSocketAddrs};
 
 use self::log_limit::LogLimit;
-pub use self::lookup::{Lookup, LookupError, SystemLookup};
+pub use self::lookup::{CountedLookup, Lookup, LookupError, SystemLookup};
 use self::names::{Addresses, Found, Job, Names};
 use crate::domain::network_policy::{AddressRefused, NetworkPolicy};
 use crate::fail_point::{FailPoint, hit};

@@ -57,6 +57,8 @@ pub(super) struct Scheduler {
     timers: BTreeSet<(Duration, EndpointNumber)>,
     /// The memory that the waiting events of all workspaces together take.
     memory_use: MemoryUse,
+    /// Endpoints that rest.
+    resting: usize,
     /// Attempts whose records are not on disk yet.
     unrecorded: usize,
     /// Endpoints that may want a read.
@@ -84,6 +86,7 @@ impl Scheduler {
             endpoints: HashMap::new(),
             timers: BTreeSet::new(),
             memory_use: MemoryUse::default(),
+            resting: 0,
             unrecorded: 0,
             wanting: VecDeque::new(),
             expired: VecDeque::new(),
@@ -214,6 +217,7 @@ impl Scheduler {
             if let Some((ring, place)) = queue.place {
                 self.turns.leave(workspace, ring, place, now.monotonic);
             }
+            self.resting -= usize::from(queue.rests);
             self.endpoints.remove(&number);
             self.turns.endpoint_removed(workspace);
         }
@@ -312,6 +316,11 @@ impl Scheduler {
     /// Returns the number of attempts in flight.
     pub(super) fn in_flight(&self) -> u32 {
         self.turns.total()
+    }
+
+    /// Returns the number of endpoints that rest.
+    pub(super) fn resting(&self) -> usize {
+        self.resting
     }
 
     /// Returns the number of attempts whose records are not on disk yet.

@@ -188,6 +188,11 @@ impl Senders {
         Ok(())
     }
 
+    /// Returns the number of threads that run.
+    pub(super) fn running(&self) -> usize {
+        self.shared.lock().running
+    }
+
     fn start_thread(&self, work: &mut Work) -> std::io::Result<()> {
         if inject(FailPoint::SenderStart).is_some() {
             return Err(std::io::ErrorKind::WouldBlock.into());

@@ -5,6 +5,7 @@
 //! is disabled, and each attempt uses the URL and the secret that the endpoint has at that moment.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::storage::{EndpointNumber, Notice, Run, Target};
@@ -12,20 +13,32 @@ use crate::vital::lock;
 
 /// The current state of one endpoint.
 #[derive(Debug)]
-pub(super) struct LiveTarget(Mutex<Arc<Target>>);
+pub(super) struct LiveTarget {
+    target: Mutex<Arc<Target>>,
+    /// Set while the scheduler starts no attempt, because the endpoint rests or its receiver asked to wait.
+    held: AtomicBool,
+}
 
 impl LiveTarget {
     pub(super) fn new(target: Target) -> Self {
-        Self(Mutex::new(Arc::new(target)))
+        Self {
+            target: Mutex::new(Arc::new(target)),
+            held: AtomicBool::new(false),
+        }
     }
 
     /// Returns the current state.
     pub(super) fn current(&self) -> Arc<Target> {
-        lock(&self.0).clone()
+        lock(&self.target).clone()
+    }
+
+    /// Notes whether the scheduler starts no attempt for now. Only metrics read this.
+    pub(super) fn hold(&self, held: bool) {
+        self.held.store(held, Ordering::Relaxed);
     }
 
     fn replace(&self, target: Target) {
-        *lock(&self.0) = Arc::new(target);
+        *lock(&self.target) = Arc::new(target);
     }
 
     /// Returns the current state if an attempt of `run` may start.
@@ -99,6 +112,14 @@ impl LiveTargets {
             .or_insert_with(|| Entry::new(target))
             .live
             .clone()
+    }
+
+    /// Reports whether attempts to an endpoint may start now: it is enabled, does not rest, and its receiver
+    /// did not ask to wait.
+    pub(super) fn takes_attempts(&self, number: EndpointNumber) -> bool {
+        lock(&self.0).get(&number).is_some_and(|entry| {
+            entry.live.current().enabled && !entry.live.held.load(Ordering::Relaxed)
+        })
     }
 
     /// Removes an endpoint that is disabled, unless there are notices of further changes.

@@ -28,4 +28,4 @@ mod writes;
 
 pub use self::file::open_error::OpenError;
 pub use self::maintenance::truncate::CloseError;
-pub use self::store::{SqliteSettings, SqliteStore};
+pub use self::store::{FileSizes, SqliteSettings, SqliteStore, StoreMeasures};

@@ -59,6 +59,8 @@ struct Arguments {
 pub(crate) struct TestApp {
     pub(crate) addr: SocketAddr,
     pub(crate) store: Arc<dyn Store>,
+    /// The address of the metrics, if they are served.
+    pub(crate) metrics: Option<SocketAddr>,
     /// The clock, if it is moved by hand.
     pub(crate) clock: Option<Arc<ManualClock>>,
     /// A token that may do everything.
@@ -160,7 +162,7 @@ impl TestApp {
         // Tests poll, and send bad tokens, faster than anybody should. Those of the limits set them.
         all.extend(NO_LIMITS.map(str::to_owned));
         all.extend(flags.iter().map(|flag| (*flag).to_owned()));
-        let (addr, store, running) = run(&all, clock.clone(), lookup.clone());
+        let (addr, metrics, store, running) = run(&all, clock.clone(), lookup.clone());
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .allow_non_standard_methods(true)
@@ -170,6 +172,7 @@ impl TestApp {
             .new_agent();
         let mut app = Self {
             addr,
+            metrics,
             store,
             clock,
             admin: String::new(),
@@ -230,8 +233,10 @@ impl TestApp {
     /// Starts it again on the same file.
     pub(crate) fn restart(&mut self) {
         self.stop();
-        let (addr, store, running) = run(&self.flags, self.clock.clone(), self.lookup.clone());
-        (self.addr, self.store, self.running) = (addr, store, Some(running));
+        let (addr, metrics, store, running) =
+            run(&self.flags, self.clock.clone(), self.lookup.clone());
+        (self.addr, self.metrics, self.store) = (addr, metrics, store);
+        self.running = Some(running);
     }
 
     /// Starts it again on the same file, with these flags instead of those it was given.
@@ -375,7 +380,7 @@ fn run(
     flags: &[String],
     clock: Option<Arc<ManualClock>>,
     lookup: Arc<dyn Lookup>,
-) -> (SocketAddr, Arc<dyn Store>, Running) {
+) -> (SocketAddr, Option<SocketAddr>, Arc<dyn Store>, Running) {
     let settings = Arguments::parse_from(flags).settings;
     let clock: Arc<dyn Clock> = match clock {
         Some(clock) => clock,
@@ -387,15 +392,17 @@ fn run(
         actix_web::rt::System::new().block_on(async move {
             let app = Application::start_with(settings, clock, lookup).unwrap();
             let addr = app.addr().tcp().unwrap();
-            started.send((addr, app.store())).unwrap();
+            started
+                .send((addr, app.metrics_addr(), app.store()))
+                .unwrap();
             let signal = async {
                 let _ = stopped.await;
             };
             app.run_until(signal).await.unwrap();
         });
     });
-    let (addr, store) = start
+    let (addr, metrics, store) = start
         .recv_timeout(PATIENCE)
         .expect("the application starts");
-    (addr, store, (stop, thread))
+    (addr, metrics, store, (stop, thread))
 }

@@ -6,10 +6,13 @@ use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 
+use prometheus_client::metrics::gauge::Gauge;
+
 use super::accounts::Accounts;
 use super::limits::ConnectionLimits;
 use super::state::{ConnectionState, Kind, Progress, Stage};
 use crate::domain::owner::Owner;
+use crate::metrics::ApiMetrics;
 
 /// The age up to which a request or a response is not given up for others, unless memory is very short: most
 /// requests have their response by then.
@@ -29,6 +32,8 @@ pub(in crate::api) struct ConnectionTable {
     pub(super) limits: ConnectionLimits,
     states: RefCell<Vec<Rc<ConnectionState>>>,
     accounts: Accounts,
+    /// The open connections of all workers, for the metrics.
+    open: Gauge,
     /// The connections that began to drain last, in the order in which they began.
     draining: RefCell<VecDeque<Weak<ConnectionState>>>,
     watched: Cell<bool>,
@@ -36,11 +41,12 @@ pub(in crate::api) struct ConnectionTable {
 
 impl ConnectionTable {
     /// Returns an empty table.
-    pub(in crate::api) fn new(limits: ConnectionLimits) -> Rc<Self> {
+    pub(in crate::api) fn new(limits: ConnectionLimits, metrics: &ApiMetrics) -> Rc<Self> {
         Rc::new(Self {
             limits,
             states: RefCell::default(),
             accounts: Accounts::new(),
+            open: metrics.open_connections.clone(),
             draining: RefCell::default(),
             watched: Cell::new(false),
         })
@@ -60,6 +66,7 @@ impl ConnectionTable {
             Instant::now(),
         ));
         states.push(state.clone());
+        self.open.inc();
         drop(states);
         self.watch();
         state
@@ -193,6 +200,7 @@ impl ConnectionTable {
 
     pub(super) fn release(&self, state: &ConnectionState) {
         self.let_go(state);
+        self.open.dec();
         self.accounts.leave(&state.account.borrow());
         let mut states = self.states.borrow_mut();
         let index = state.index.get();

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::domain::owner::Owner;
+use crate::metrics::ApiMetrics;
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
 const ANSWER: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
@@ -68,15 +69,18 @@ impl Framework {
     fn with(sent: &[&[u8]], test: impl FnOnce(Self)) {
         actix_web::rt::System::new().block_on(async {
             let minute = Duration::from_mins(1);
-            let table = ConnectionTable::new(ConnectionLimits {
-                idle: 3 * minute,
-                request: minute,
-                response: 3 * minute,
-                taken: 1,
-                connections: 1,
-                bytes: usize::MAX,
-                period: minute,
-            });
+            let table = ConnectionTable::new(
+                ConnectionLimits {
+                    idle: 3 * minute,
+                    request: minute,
+                    response: 3 * minute,
+                    taken: 1,
+                    connections: 1,
+                    bytes: usize::MAX,
+                    period: minute,
+                },
+                &ApiMetrics::default(),
+            );
             let sent = sent.iter().map(|bytes| bytes.to_vec()).collect();
             test(Self {
                 connection: table.admit(Sent(sent)),
@@ -307,15 +311,18 @@ impl AsyncWrite for Sips {
 /// worker may hold `bytes`.
 fn sipped(bytes: usize, test: impl FnOnce(&ConnectionTable, &mut dyn FnMut(&[u8]) -> Sip)) {
     actix_web::rt::System::new().block_on(async {
-        let table = ConnectionTable::new(ConnectionLimits {
-            idle: MINUTE,
-            request: MINUTE,
-            response: MINUTE,
-            taken: 50,
-            connections: 1,
-            bytes,
-            period: MINUTE,
-        });
+        let table = ConnectionTable::new(
+            ConnectionLimits {
+                idle: MINUTE,
+                request: MINUTE,
+                response: MINUTE,
+                taken: 50,
+                connections: 1,
+                bytes,
+                period: MINUTE,
+            },
+            &ApiMetrics::default(),
+        );
         let mut connection = table.admit(Sips::default());
         let mut context = Context::from_waker(Waker::noop());
         test(&table, &mut |answer| {

@@ -22,6 +22,7 @@ use crate::domain::access::{Actor, Scope, Scopes, Token, TokenKind};
 use crate::domain::clock::{ManualClock, Timestamp};
 use crate::domain::network_policy::NetworkPolicy;
 use crate::domain::workspace::WorkspaceName;
+use crate::metrics::ApiMetrics;
 use crate::storage::sqlite::{SqliteSettings, SqliteStore};
 use crate::storage::{NewAccessToken, Store};
 
@@ -65,6 +66,7 @@ impl TestApi {
             Settings::parse_from(flags).api,
             NetworkPolicy::default(),
             Box::new(Vec::new),
+            ApiMetrics::default(),
         ));
         Self {
             admin: token(&*store, None, Scopes::all()),

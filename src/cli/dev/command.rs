@@ -18,8 +18,8 @@ use super::temp_dir::TempDir;
 use crate::app::{AppError, AppSettings, Application, raise_open_files};
 use crate::cli::{output, signal};
 use crate::config::{
-    ApiSettings, DeliverySettings, ListenAddress, RetentionSettings, StorageSettings, TlsSettings,
-    parse_socket_address,
+    ApiSettings, DeliverySettings, ListenAddress, MetricsSettings, RetentionSettings,
+    StorageSettings, TlsSettings, parse_socket_address,
 };
 use crate::domain::clock::SystemClock;
 
@@ -142,6 +142,7 @@ impl Dev {
             network: demo_data::network(),
             delivery: self.delivery.clone(),
             retention: RetentionSettings::default(),
+            metrics: MetricsSettings::default(),
         }
     }
 }

@@ -1,6 +1,11 @@
 //! Look-ups of names: by the operating system, or by another implementation in tests.
 
 use std::net::{IpAddr, ToSocketAddrs};
+use std::sync::Arc;
+
+use prometheus_client::metrics::counter::Counter;
+
+use crate::metrics::{DeliveryMetrics, LookUpOutcome};
 
 /// The look-up of names. A call may block: the resolver makes it on its own threads.
 pub trait Lookup: Send + Sync {
@@ -27,5 +32,36 @@ impl Lookup for SystemLookup {
                 Err(LookupError(words.unwrap_or(&text).to_owned()))
             }
         }
+    }
+}
+
+/// Look-ups by another implementation, counted by outcome.
+pub struct CountedLookup {
+    lookup: Arc<dyn Lookup>,
+    found: Counter,
+    failed: Counter,
+}
+
+impl CountedLookup {
+    /// Returns look-ups that are counted in `metrics`.
+    #[must_use]
+    pub fn new(lookup: Arc<dyn Lookup>, metrics: &DeliveryMetrics) -> Self {
+        Self {
+            lookup,
+            found: metrics.look_up_counter(LookUpOutcome::Found),
+            failed: metrics.look_up_counter(LookUpOutcome::Failed),
+        }
+    }
+}
+
+impl Lookup for CountedLookup {
+    fn lookup(&self, host: &str) -> Result<Vec<IpAddr>, LookupError> {
+        let looked_up = self.lookup.lookup(host);
+        let counter = match &looked_up {
+            Ok(found) if !found.is_empty() => &self.found,
+            _ => &self.failed,
+        };
+        counter.inc();
+        looked_up
     }
 }

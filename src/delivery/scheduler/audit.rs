@@ -6,6 +6,7 @@ use super::Scheduler;
 use super::shares::InFlightCounts;
 use super::turns::MemoryUse;
 use crate::delivery::endpoint_queue::EndpointQueue;
+use crate::domain::health::Rest;
 use crate::storage::{EndpointNumber, WorkspaceNumber};
 
 /// The sums over all endpoints.
@@ -44,6 +45,14 @@ impl Scheduler {
         by_workspace.retain(|_, counts| counts.total() > 0);
         sums.by_workspace = by_workspace.into_iter().collect();
         sums
+    }
+
+    /// Counts anew the endpoints that rest.
+    pub(in crate::delivery) fn recounted_resting(&self) -> usize {
+        let queues = self.endpoints.values();
+        queues
+            .filter(|queue| queue.health.rest() != Rest::None)
+            .count()
     }
 
     /// Returns the queue of an endpoint.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Scheduler;
 use super::shares::RingKind;
 use crate::delivery::protocol::Now;
-use crate::domain::health::Class;
+use crate::domain::health::{Class, Rest};
 use crate::storage::EndpointNumber;
 
 /// The time between two searches for expired runs among the waiting events of all endpoints.
@@ -98,6 +98,9 @@ impl Scheduler {
         let ready = queue.is_ready(now.monotonic);
         let kind = RingKind::of(queue.health.class(), queue.in_flight());
         let workspace = queue.workspace;
+        queue.target.hold(!queue.health.may_start(now.monotonic));
+        let rested = std::mem::replace(&mut queue.rests, queue.health.rest() != Rest::None);
+        self.resting = self.resting + usize::from(queue.rests) - usize::from(rested);
         if let Some((ring, place)) = queue.place
             && (ring != kind || !ready)
         {

@@ -14,6 +14,8 @@ impl Simulation {
     pub(super) fn check(&mut self, now: Now) {
         let sums = self.scheduler.sums();
         assert_eq!(sums, self.scheduler.recount(), "the sums are wrong");
+        let resting = self.scheduler.recounted_resting();
+        assert_eq!(self.scheduler.resting(), resting);
         let limits = self.settings.limits;
         let numbers = self.scheduler.endpoint_numbers();
         let most = limits.waiting_events + numbers.len() * 3 * limits.min_rows;

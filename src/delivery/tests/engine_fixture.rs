@@ -20,6 +20,7 @@ use crate::domain::message::NewMessage;
 use crate::domain::retry::RetryPolicy;
 use crate::domain::retry_after::RetryHeaders;
 use crate::domain::workspace::WorkspaceName;
+use crate::metrics::DeliveryMetrics;
 use crate::storage::sqlite::{SqliteSettings, SqliteStore};
 use crate::storage::{Pending, Published, Store};
 
@@ -274,6 +275,7 @@ fn start(
         grace: PATIENCE,
     };
     let clock: Arc<dyn Clock> = clock.clone();
-    let engine = Engine::start(store.clone(), script.clone(), settings, clock).unwrap();
+    let metrics = DeliveryMetrics::default();
+    let engine = Engine::start(store.clone(), script.clone(), settings, clock, &metrics).unwrap();
     (store, engine)
 }

@@ -1,7 +1,9 @@
 //! The store's handle: opens and stops the store, and runs its reads and writes.
 
+mod measures;
 mod use_cases;
 
+pub use self::measures::{FileSizes, StoreMeasures};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -25,6 +27,7 @@ use super::writer::{Writer, WriterResources};
 use super::writes::sweep::sweep_some;
 use crate::config::{ApiSettings, DeliverySettings, RetentionSettings};
 use crate::domain::clock::Clock;
+use crate::metrics::StorageMetrics;
 use crate::storage::{Pending, StoreError, Unavailable};
 
 /// The settings that the store needs.
@@ -38,6 +41,8 @@ pub struct SqliteSettings {
     pub disable_after: u32,
     /// Drop payloads this long after their publish.
     pub archive_after: Duration,
+    /// The metrics that the store keeps up to date.
+    pub metrics: StorageMetrics,
 }
 
 impl SqliteSettings {
@@ -53,6 +58,7 @@ impl SqliteSettings {
             max_tokens: api.max_tokens.into(),
             disable_after: delivery.disable_after,
             archive_after: retention.archive_after,
+            metrics: StorageMetrics::default(),
         }
     }
 }
@@ -164,6 +170,7 @@ impl SqliteStore {
             files: files.clone(),
             clock: clock.clone(),
             between_groups: Box::new(checkpointer.between_groups()),
+            metrics: settings.metrics.clone(),
             sweep: sweep_some,
         });
         let writer = Arc::new(writer.map_err(|error| unusable(error.to_string()))?);

@@ -18,15 +18,18 @@ const MUCH: usize = 10_000;
 /// Runs a test with the connections of a worker that may hold [`LIMIT`] bytes.
 fn crowd(test: impl FnOnce(&Rc<ConnectionTable>)) {
     actix_web::rt::System::new().block_on(async {
-        test(&ConnectionTable::new(ConnectionLimits {
-            idle: NEVER,
-            request: NEVER,
-            response: NEVER,
-            taken: 1,
-            connections: 1000,
-            bytes: LIMIT,
-            period: NEVER,
-        }));
+        test(&ConnectionTable::new(
+            ConnectionLimits {
+                idle: NEVER,
+                request: NEVER,
+                response: NEVER,
+                taken: 1,
+                connections: 1000,
+                bytes: LIMIT,
+                period: NEVER,
+            },
+            &ApiMetrics::default(),
+        ));
     });
 }
 

@@ -95,6 +95,12 @@ impl DatabaseFiles {
         &self.database
     }
 
+    /// Returns the bytes of the database file and of its log; 0 for one that is missing.
+    pub(crate) fn sizes(&self) -> (u64, u64) {
+        let found = self.look();
+        (found.database_bytes, found.log_bytes)
+    }
+
     /// Reports whether the database file is shorter than it must be.
     pub(crate) fn is_cut(&self) -> bool {
         self.look().database_bytes < self.least_length().bytes()

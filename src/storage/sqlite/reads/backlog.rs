@@ -13,7 +13,7 @@ use super::connections::Readers;
 use crate::domain::clock::Timestamp;
 use crate::storage::sqlite::event_state::state_is;
 use crate::storage::sqlite::rows;
-use crate::storage::{Backlog, StoreError, Target};
+use crate::storage::{Backlog, EndpointNumber, StoreError, Target};
 
 /// The endpoints of one read: some milliseconds.
 const PART: usize = 2000;
@@ -65,6 +65,40 @@ pub(crate) fn targets(readers: &Readers) -> Result<Vec<(Target, Backlog)>, Store
         (target, backlog)
     };
     Ok(targets.into_iter().map(with_backlog).collect())
+}
+
+/// The statement that finds the oldest fresh event of the next endpoint that has any, and its time.
+const OLDEST_FRESH: &str = concat!(
+    "SELECT endpoint, created_at FROM event INDEXED BY event_fresh WHERE ",
+    state_is!(fresh),
+    " AND endpoint > ?1 ORDER BY endpoint, seq LIMIT 1"
+);
+
+/// Returns the earliest time at which an event became due that is pending at one of the endpoints that `counts`
+/// accepts. It may lie in the future. Makes a search for each endpoint with pending events, and no scan.
+pub(crate) fn oldest_due(
+    connection: &Connection,
+    counts: impl Fn(EndpointNumber) -> bool,
+) -> rusqlite::Result<Option<Timestamp>> {
+    let mut oldest: Option<i64> = None;
+    for sql in [OLDEST_FRESH, FIRST_RETRY] {
+        let mut after = 0;
+        loop {
+            let part = first_of_each(connection, sql, after)?;
+            let counted = part
+                .iter()
+                .filter(|(endpoint, _)| counts(EndpointNumber(*endpoint)));
+            oldest = oldest
+                .into_iter()
+                .chain(counted.filter_map(|(_, at)| *at))
+                .min();
+            match part.last() {
+                Some((endpoint, _)) if part.len() == PART => after = *endpoint,
+                _ => break,
+            }
+        }
+    }
+    Ok(oldest.map(Timestamp::from_micros))
 }
 
 /// Returns all that `read` finds, reading [`PART`] rows at a time.
@@ -128,6 +162,7 @@ mod tests {
             (FIRST_FRESH, "event_fresh"),
             (FIRST_RETRY, "event_retry"),
             (FIRST_REDELIVERY, "event_redelivery"),
+            (OLDEST_FRESH, "event_fresh"),
         ];
         for (sql, index) in cases {
             let plan: Vec<String> = connection

@@ -18,8 +18,10 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, params};
 
+use crate::domain::event::EventStatus;
 use crate::domain::event_state::EventState;
 use crate::storage::sqlite::event_state;
+use crate::storage::sqlite::event_state::state_is;
 
 /// The size of a block, in numbers. Counting as many entries of an index takes a few milliseconds. Stored
 /// counters depend on it: another size takes a migration.
@@ -163,6 +165,18 @@ impl Tally {
         Ok(())
     }
 
+    /// Returns the number of pending events in the newest block, if this is the table of events.
+    fn pending(&self) -> i64 {
+        let pending = EventState::of_status(EventStatus::Pending);
+        let is_pending = |key: &Key| {
+            pending
+                .iter()
+                .any(|state| event_state::number(*state) == key.kind)
+        };
+        let counts = self.counts.iter().filter(|(key, _)| is_pending(key));
+        counts.map(|(_, count)| count).sum()
+    }
+
     fn committed(&mut self) {
         let newest = self.newest_then();
         if newest > self.newest {
@@ -183,6 +197,10 @@ pub(crate) struct Counters {
     deliveries: Tally,
     events: Tally,
     workspace_of_endpoint: Workspaces,
+    /// Pending events, as of the last commit.
+    pending: i64,
+    /// Changes of that number during a group commit.
+    pending_change: i64,
 }
 
 /// The workspaces of endpoints, by number. They never change.
@@ -208,10 +226,13 @@ impl Counters {
             "INSERT INTO event_count (block, scope, type, state, count) VALUES (?, ?, ?, ?, ?)
              ON CONFLICT DO UPDATE SET count = count + excluded.count",
         )?;
+        let pending = stored_pending(connection, events.newest)? + events.pending();
         Ok(Self {
             deliveries,
             events,
             workspace_of_endpoint: Workspaces::new(),
+            pending,
+            pending_change: 0,
         })
     }
 
@@ -258,7 +279,16 @@ impl Counters {
             event_type,
             kind: event_state::number(state),
         };
+        if state.is_pending() {
+            self.pending_change += delta;
+        }
         self.events.change(seq, key, delta);
+    }
+
+    /// Returns the number of pending events as of the last commit, those of skipped runs included until they
+    /// are swept.
+    pub(crate) const fn pending(&self) -> i64 {
+        self.pending
     }
 
     /// Writes the blocks that are complete, within the caller's transaction. The caller then reports how that
@@ -274,6 +304,7 @@ impl Counters {
     pub(crate) fn committed(&mut self) {
         self.deliveries.committed();
         self.events.committed();
+        self.pending += std::mem::take(&mut self.pending_change);
     }
 
     /// Notes that the transaction was rolled back: the changes are void. New endpoints may be gone as well,
@@ -281,8 +312,23 @@ impl Counters {
     pub(crate) fn rolled_back(&mut self) {
         self.deliveries.changes.clear();
         self.events.changes.clear();
+        self.pending_change = 0;
         self.workspace_of_endpoint.clear();
     }
+}
+
+/// Returns the number of pending events in the blocks before `newest`: one search for each block.
+fn stored_pending(connection: &Connection, newest: i64) -> rusqlite::Result<i64> {
+    let mut of_block = connection.prepare(concat!(
+        "SELECT coalesce(sum(count), 0) FROM event_count WHERE block = ?1 AND scope = ?2 AND ",
+        state_is!(pending)
+    ))?;
+    let mut sum = 0;
+    for block in 0..newest {
+        let scope = CountScope::SERVER.stored();
+        sum += of_block.query_row([block, scope], |row| row.get::<_, i64>(0))?;
+    }
+    Ok(sum)
 }
 
 fn workspace(

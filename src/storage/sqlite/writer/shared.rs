@@ -12,6 +12,7 @@ use super::operation::{Operation, WriteContext};
 use super::stall::StallWatch;
 use super::workspace_cache::WorkspacesWithSummaries;
 use crate::domain::clock::Clock;
+use crate::metrics::StorageMetrics;
 use crate::storage::NoticeSink;
 use crate::storage::sqlite::file::database_files::DatabaseFiles;
 use crate::vital;
@@ -46,6 +47,8 @@ pub(crate) struct WriterResources {
     pub(crate) clock: Arc<dyn Clock>,
     /// The work that the thread does between two groups.
     pub(crate) between_groups: Box<dyn FnMut(&Connection) + Send>,
+    /// The metrics of the store.
+    pub(crate) metrics: StorageMetrics,
     /// The step of a sweep, which marks some events of skipped endpoints as skipped inside a transaction.
     pub(crate) sweep: fn(&mut WriteContext<'_>) -> rusqlite::Result<()>,
 }

@@ -15,6 +15,7 @@ use super::handle::QUEUE_ROOM;
 use super::operation::{Operation, OperationError, WriteContext};
 use super::*;
 use crate::domain::clock::SystemClock;
+use crate::metrics::StorageMetrics;
 use crate::storage::sqlite::file::connection;
 use crate::storage::sqlite::file::database_files::DatabaseFiles;
 use crate::storage::sqlite::file::open;
@@ -105,6 +106,7 @@ impl WriterFixture {
             }),
             files,
             clock: Arc::new(SystemClock::new()),
+            metrics: StorageMetrics::default(),
             sweep: |_| Ok(()),
             between_groups: Box::new(move |connection| {
                 let pages = max.load(Ordering::Relaxed);

@@ -64,6 +64,7 @@ impl<'a> Thread<'a> {
         });
         match loaded {
             Ok((cache, counters, indexes)) => {
+                resources.metrics.pending_events.set(counters.pending());
                 let _ = ready.send(Ok(()));
                 Self {
                     resources,
@@ -243,8 +244,12 @@ impl<'a> Thread<'a> {
             self.indexes.advance(&self.resources.connection)?;
         }
         pass_before_commit(results.len(), context.notices)?;
+        let began = Instant::now();
         self.resources.connection.execute_batch("COMMIT")?;
+        let metrics = &self.resources.metrics;
+        metrics.observe_commit(results.len(), began.elapsed());
         self.counters.committed();
+        metrics.pending_events.set(self.counters.pending());
         pass_after_commit(notices);
         Ok(results)
     }

@@ -149,3 +149,37 @@ fn the_newest_block_is_counted_again_at_the_start() {
         .collect();
     assert_eq!(of_endpoints, [[1, 7, 3, 2, 2], [1, 8, 3, 0, 1]]);
 }
+
+#[test]
+fn pending_events_are_counted_through_blocks_rollbacks_and_starts() {
+    let connection = database();
+    connection
+        .pragma_update(None, "foreign_keys", false)
+        .unwrap();
+    let mut counters = Counters::load(&connection).unwrap();
+    for seq in [1, 2, 3, 4] {
+        counters.event(seq, 1, 1, EventState::Fresh);
+    }
+    assert_eq!(counters.pending(), 0, "nothing is committed");
+    commit(&mut counters, &connection);
+    counters.event_moved(1, 1, 1, EventState::Fresh, EventState::Retry);
+    counters.event_moved(2, 1, 1, EventState::Fresh, EventState::Succeeded);
+    counters.event_moved(3, 1, 1, EventState::Fresh, EventState::Skipped);
+    commit(&mut counters, &connection);
+    assert_eq!(counters.pending(), 2);
+    counters.event(5, 1, 1, EventState::Fresh);
+    counters.rolled_back();
+    commit(&mut counters, &connection);
+    assert_eq!(counters.pending(), 2, "it was rolled back");
+    counters.event(BLOCK, 7, 1, EventState::Fresh);
+    commit(&mut counters, &connection);
+    counters.event_moved(4, 1, 1, EventState::Fresh, EventState::Failed);
+    commit(&mut counters, &connection);
+    assert_eq!(counters.pending(), 2);
+    // The newest block is counted by its rows: this is the only one.
+    let insert = "INSERT INTO event VALUES
+        (?1, zeroblob(?1), 1, 7, 2, 1, 0, 0, ?1, 0, NULL, 0, NULL, NULL, 0, NULL, NULL)";
+    connection.execute(insert, [BLOCK]).unwrap();
+    let started = Counters::load(&connection).unwrap();
+    assert_eq!(started.pending(), 2);
+}

@@ -1,0 +1,111 @@
+//! The metrics of the store: the writer, the pending events, and the sizes of files.
+
+use std::time::Duration;
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// The upper bounds of the buckets of a commit's duration, in seconds: from a fast disk to the five seconds of a
+/// disk that hangs.
+const COMMIT_SECONDS: [f64; 13] = [
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0,
+];
+
+/// The upper bounds of the buckets of a group's size. A group has at most a thousand operations.
+const GROUP_OPERATIONS: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0];
+
+/// The metrics of the store.
+#[derive(Clone, Debug)]
+pub struct StorageMetrics {
+    group_operations: Histogram,
+    commit_duration: Histogram,
+    /// Events that wait for an attempt, or for another one.
+    pub pending_events: Gauge,
+    /// The size of the database file.
+    pub database_bytes: Gauge,
+    /// The part of the database file that is free for new rows.
+    pub database_free_bytes: Gauge,
+    /// The size of the write-ahead log.
+    pub log_bytes: Gauge,
+    /// The free space on the disk of the database.
+    pub disk_free_bytes: Gauge,
+    /// Reads for the metrics that failed; the values of before stay.
+    pub failed_reads: Counter,
+}
+
+impl Default for StorageMetrics {
+    fn default() -> Self {
+        Self {
+            group_operations: Histogram::new(GROUP_OPERATIONS),
+            commit_duration: Histogram::new(COMMIT_SECONDS),
+            pending_events: Gauge::default(),
+            database_bytes: Gauge::default(),
+            database_free_bytes: Gauge::default(),
+            log_bytes: Gauge::default(),
+            disk_free_bytes: Gauge::default(),
+            failed_reads: Counter::default(),
+        }
+    }
+}
+
+impl StorageMetrics {
+    pub(super) fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "pending_events",
+            "Events that wait for an attempt or for another one, those of resting endpoints included",
+            self.pending_events.clone(),
+        );
+        registry.register(
+            "writer_group_operations",
+            "Writes that the writer committed together, for each transaction",
+            self.group_operations.clone(),
+        );
+        registry.register_with_unit(
+            "writer_commit_duration",
+            "Time of a commit, which waits for the disk",
+            Unit::Seconds,
+            self.commit_duration.clone(),
+        );
+        registry.register_with_unit(
+            "database",
+            "Size of the database file",
+            Unit::Bytes,
+            self.database_bytes.clone(),
+        );
+        registry.register_with_unit(
+            "database_free",
+            "Part of the database file that is free for new rows",
+            Unit::Bytes,
+            self.database_free_bytes.clone(),
+        );
+        registry.register_with_unit(
+            "write_ahead_log",
+            "Size of the write-ahead log, the -wal file",
+            Unit::Bytes,
+            self.log_bytes.clone(),
+        );
+        if cfg!(target_os = "linux") {
+            registry.register_with_unit(
+                "disk_free",
+                "Free space on the disk of the database",
+                Unit::Bytes,
+                self.disk_free_bytes.clone(),
+            );
+        }
+        registry.register(
+            "metrics_failed_reads",
+            "Reads of the database for these metrics that failed or found no free connection",
+            self.failed_reads.clone(),
+        );
+    }
+
+    /// Notes a commit of so many operations. A group of none is the writer's own work.
+    pub fn observe_commit(&self, operations: usize, took: Duration) {
+        if let Ok(operations @ 1..) = u32::try_from(operations) {
+            self.group_operations.observe(f64::from(operations));
+        }
+        self.commit_duration.observe(took.as_secs_f64());
+    }
+}

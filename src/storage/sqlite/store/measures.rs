@@ -1,0 +1,147 @@
+//! Measures of the store that only inform, for metrics. None waits for the writer, and one that fails has no
+//! other effect.
+
+use rusqlite::Connection;
+
+use super::SqliteStore;
+use crate::domain::clock::Timestamp;
+use crate::storage::EndpointNumber;
+use crate::storage::sqlite::reads::backlog::oldest_due;
+
+/// The statement that counts the endpoints, and the disabled ones of them.
+const ENDPOINTS: &str = "SELECT count(*), count(disabled) FROM endpoint WHERE deleted_at IS NULL";
+
+/// The state of the queue and of the endpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoreMeasures {
+    /// The earliest time at which a pending event became due; it may lie in the future.
+    pub oldest_due: Option<Timestamp>,
+    /// The enabled endpoints.
+    pub enabled: i64,
+    /// The disabled endpoints.
+    pub disabled: i64,
+    /// The bytes in the database file that are free for new rows.
+    pub free_bytes: i64,
+}
+
+/// The sizes of files, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileSizes {
+    /// The database file.
+    pub database: u64,
+    /// The write-ahead log.
+    pub log: u64,
+    /// The free space on their disk, if the system tells it.
+    pub disk_free: Option<u64>,
+}
+
+impl SqliteStore {
+    /// Returns the state of the queue and of the endpoints, in some hundred microseconds, and in more with
+    /// very many endpoints. `counts` selects the endpoints whose events count for `oldest_due`. Returns `None`
+    /// if no reading connection is free, or if the read fails or takes too long.
+    pub fn measure(&self, counts: impl Fn(EndpointNumber) -> bool) -> Option<StoreMeasures> {
+        self.readers.glance(|connection| {
+            let (all, disabled) = connection
+                .prepare_cached(ENDPOINTS)?
+                .query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+            Ok(StoreMeasures {
+                oldest_due: oldest_due(connection, counts)?,
+                enabled: all - disabled,
+                disabled,
+                free_bytes: free_bytes(connection)?,
+            })
+        })
+    }
+
+    /// Returns the sizes of the files.
+    pub fn file_sizes(&self) -> FileSizes {
+        let (database, log) = self.files.sizes();
+        FileSizes {
+            database,
+            log,
+            disk_free: disk_free(self.files.database()),
+        }
+    }
+}
+
+fn free_bytes(connection: &Connection) -> rusqlite::Result<i64> {
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    Ok(pragma("freelist_count")? * pragma("page_size")?)
+}
+
+/// Returns the space on the disk of a file that a user without privileges may use.
+#[cfg(target_os = "linux")]
+fn disk_free(file: &std::path::Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(file).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn disk_free(_: &std::path::Path) -> Option<u64> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Instant;
+
+    use super::*;
+    use crate::domain::clock::SystemClock;
+    use crate::storage::sqlite::SqliteSettings;
+
+    /// Returns a store with a disabled endpoint (2) and two others (1 and 3), and pending events of all.
+    fn store() -> (tempfile::TempDir, Arc<SqliteStore>) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("test.db");
+        let clock = Arc::new(SystemClock::new());
+        let store = SqliteStore::open(&file, SqliteSettings::default(), clock).unwrap();
+        Connection::open(&file)
+            .unwrap()
+            .execute_batch(
+                "PRAGMA foreign_keys = OFF;
+                 INSERT INTO endpoint (n, id, workspace, url, format, secret, events, created_at, disabled,
+                                       deleted_at)
+                 VALUES (1, x'01', 1, 'u', 0, 's', '', 0, NULL, NULL), (2, x'02', 1, 'u', 0, 's', '', 0, 1, NULL),
+                        (3, x'03', 1, 'u', 0, 's', '', 0, NULL, NULL), (4, x'04', 1, '', 0, '', '', 0, 0, 9);
+                 INSERT INTO event (seq, id, message, endpoint, workspace, type, format, state, run,
+                                    run_attempt, attempts, created_at, due)
+                 VALUES (1, x'01', 1, 2, 1, 1, 0, 0, 1, 0, 0, 10, NULL), (2, x'02', 1, 1, 1, 1, 0, 0, 2, 0, 0, 50, NULL),
+                        (3, x'03', 1, 1, 1, 1, 0, 0, 3, 0, 0, 60, NULL), (4, x'04', 1, 3, 1, 1, 0, 1, 4, 1, 1, 5, 40),
+                        (5, x'05', 1, 3, 1, 1, 0, 2, 5, 1, 1, 1, NULL);",
+            )
+            .unwrap();
+        (folder, store)
+    }
+
+    #[test]
+    fn the_oldest_due_event_is_that_of_an_endpoint_that_counts() {
+        let (_folder, store) = store();
+        let oldest = |counted: &[i64]| {
+            let measures = store
+                .measure(|endpoint| counted.contains(&endpoint.0))
+                .unwrap();
+            assert_eq!((measures.enabled, measures.disabled), (2, 1));
+            measures.oldest_due.map(Timestamp::micros)
+        };
+        assert_eq!(oldest(&[1, 2, 3]), Some(10));
+        assert_eq!(oldest(&[1, 3]), Some(40));
+        assert_eq!(oldest(&[1]), Some(50));
+        assert_eq!(oldest(&[4]), None);
+        assert!(store.file_sizes().log > 0);
+        store.stop();
+    }
+
+    #[test]
+    fn while_all_reading_connections_are_used_there_are_no_measures_and_no_wait_for_them() {
+        let (_folder, store) = store();
+        let taken = store.take_all_readers();
+        let began = Instant::now();
+        assert_eq!(store.measure(|_| true), None);
+        // A read that a caller needs waits for two seconds.
+        assert!(began.elapsed().as_millis() < 1500);
+        drop(taken);
+        assert!(store.measure(|_| true).is_some());
+        store.stop();
+    }
+}
