@@ -73,7 +73,7 @@ impl Deliveries {
                 delivery.attempt.into(),
                 delivery.result(),
                 delivery.duration_ms.into(),
-                delivery.webhook_event.event_type.as_str().into(),
+                delivery.webhook_event.r#type.as_str().into(),
             ])
         };
         let rows = self.limit.rows();

@@ -177,8 +177,8 @@ pub(super) struct Show {
     id: Uuid,
 
     /// Print the secret, too.
-    #[arg(long)]
-    show_secret: bool,
+    #[arg(long = "show-secret")]
+    with_secret: bool,
 
     #[command(flatten)]
     output: OutputSettings,
@@ -191,7 +191,7 @@ impl Show {
         let client = self.server.client(settings)?;
         let found = client.get(&path(self.id), &Query::new());
         let found: Value = found.map_err(|error| error.about("endpoint", self.id))?;
-        output::listing(&described(found, self.show_secret, self.output.json)?)
+        output::listing(&described(found, self.with_secret, self.output.json)?)
     }
 }
 

@@ -60,7 +60,7 @@ impl Events {
                 event.status_cell(),
                 event.code().into(),
                 event.attempts.into(),
-                event.event_type.as_str().into(),
+                event.r#type.as_str().into(),
             ])
         };
         let rows = self.limit.rows();
@@ -108,11 +108,9 @@ impl ShowEvent {
         if !attempts.data.is_empty() {
             text.push_str(&table_of_attempts(&attempts.data));
         }
-        match found["payload"].as_str() {
-            Some(payload) => text.push_str(&format!("\n{}\n", shown(payload))),
-            None => text.push_str("\nThe payload was dropped: the event is archived.\n"),
-        }
-        output::listing(&text)
+        let payload = found["payload"].as_str();
+        let payload = payload.unwrap_or("The payload was dropped: the event is archived.");
+        output::listing(&format!("{text}\n{}\n", shown(payload)))
     }
 }
 
@@ -125,7 +123,7 @@ fn description(client: &Client, event: &Event) -> String {
     let next = event.next_attempt_at.as_deref().unwrap_or("-");
     let rows = [
         ("event", event.id.to_string()),
-        ("type", event.event_type.clone()),
+        ("type", event.r#type.clone()),
         ("status", event.status().to_owned()),
         ("created", event.created_at.clone()),
         ("next", next.to_owned()),

@@ -30,8 +30,7 @@ impl Dated for Value {
 pub(in crate::cli) struct Event {
     pub(in crate::cli) id: Uuid,
     pub(in crate::cli) created_at: String,
-    #[serde(rename = "type")]
-    pub(in crate::cli) event_type: String,
+    pub(in crate::cli) r#type: String,
     pub(in crate::cli) message_id: Uuid,
     pub(in crate::cli) webhook_endpoint_id: Uuid,
     succeeded: Option<bool>,
@@ -91,8 +90,7 @@ pub(in crate::cli) struct Delivery {
 #[derive(Debug, Deserialize)]
 pub(in crate::cli) struct DeliveredEvent {
     pub(in crate::cli) id: Uuid,
-    #[serde(rename = "type")]
-    pub(in crate::cli) event_type: String,
+    pub(in crate::cli) r#type: String,
 }
 
 impl Dated for Delivery {

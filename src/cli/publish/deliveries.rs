@@ -54,7 +54,8 @@ impl Published {
             return output::listing(&(serde_json::to_string_pretty(&self.message)? + "\n"));
         }
         if self.events.is_empty() {
-            return self.remark_that_there_are_none();
+            self.remark_that_there_are_none();
+            return Ok(());
         }
         let table = Table::new([Column("EVENT", 36), Column("ENDPOINT", 62)]);
         let shown = self.events.iter().take(ROWS_MAX);
@@ -115,7 +116,7 @@ impl Published {
         let all = self.events.len() as u64;
         let mut progress = Progress::new("delivering", all);
         let mut pause = FIRST_PAUSE;
-        while all > 0 {
+        loop {
             let left: List<Value> = client.page("events", &pending, 1)?;
             progress.reach(all.saturating_sub(left.meta.total));
             let now = Instant::now();
@@ -130,7 +131,8 @@ impl Published {
 
     fn print_finished(&self, client: &Client, events: &[Event]) -> anyhow::Result<()> {
         if events.is_empty() {
-            return self.remark_that_there_are_none();
+            self.remark_that_there_are_none();
+            return Ok(());
         }
         let table = Table::new([
             Column("EVENT", 36),
@@ -161,12 +163,11 @@ impl Published {
         found.map_or_else(|_| id.to_string(), |endpoint| endpoint.url)
     }
 
-    fn remark_that_there_are_none(&self) -> anyhow::Result<()> {
+    fn remark_that_there_are_none(&self) {
         let event_type = self.message["type"].as_str().unwrap_or_default();
         output::remark(&format!(
             "No enabled endpoint wants {event_type}, so nothing is delivered."
         ));
-        Ok(())
     }
 
     fn remark_about_others(&self) -> anyhow::Result<()> {
