@@ -11,9 +11,12 @@ use super::client::{
 };
 use super::configuration::Setting;
 use super::output;
+use crate::domain::event::EventStatus;
 
-/// The states of events, as the API names them.
-pub(super) const STATUSES: [&str; 4] = ["pending", "succeeded", "failed", "skipped"];
+/// Returns the parser of a status, which has the API's words.
+pub(super) fn status_parser() -> PossibleValuesParser {
+    PossibleValuesParser::new(EventStatus::ALL.map(EventStatus::as_str))
+}
 
 /// List events, newest first.
 ///
@@ -22,7 +25,7 @@ pub(super) const STATUSES: [&str; 4] = ["pending", "succeeded", "failed", "skipp
 pub(super) struct Events {
     /// Only with this status (repeatable).
     #[arg(long, value_name = "STATUS", value_delimiter = ',', help_heading = "Filters",
-          value_parser = PossibleValuesParser::new(STATUSES))]
+          value_parser = status_parser())]
     status: Vec<String>,
 
     #[command(flatten)]
@@ -104,7 +107,7 @@ impl ShowEvent {
         let event: Event = serde_json::from_value(found.clone())?;
         let attempts = [("event_id", self.id.to_string())].into();
         let attempts = client.page::<Delivery>("deliveries", &attempts, ATTEMPTS_MAX)?;
-        let mut text = description(&client, &event);
+        let mut text = description(&client, &event)?;
         if !attempts.data.is_empty() {
             text.push_str(&table_of_attempts(&attempts.data));
         }
@@ -114,11 +117,12 @@ impl ShowEvent {
     }
 }
 
-fn description(client: &Client, event: &Event) -> String {
+fn description(client: &Client, event: &Event) -> anyhow::Result<String> {
     let endpoint = event.webhook_endpoint_id;
     let url = match client.get::<Endpoint>(&format!("endpoints/{endpoint}"), &Query::new()) {
         Ok(endpoint) => endpoint.url,
-        Err(_) => "(deleted)".to_owned(),
+        Err(error) if error.is(404) => "(deleted)".to_owned(),
+        Err(error) => return Err(error.into()),
     };
     let next = event.next_attempt_at.as_deref().unwrap_or("-");
     let rows = [
@@ -132,7 +136,7 @@ fn description(client: &Client, event: &Event) -> String {
         ("url", url),
     ];
     let lines = rows.map(|(name, value)| line(name, &value));
-    lines.concat()
+    Ok(lines.concat())
 }
 
 fn table_of_attempts(attempts: &[Delivery]) -> String {

@@ -4,7 +4,6 @@ use std::io::{self, IsTerminal};
 
 use anyhow::bail;
 use clap::Args;
-use clap::builder::PossibleValuesParser;
 use serde::Serialize;
 use ureq::http::Method;
 use uuid::Uuid;
@@ -14,7 +13,7 @@ use super::client::{
     ServerSettings, parse_id,
 };
 use super::configuration::Setting;
-use super::events::STATUSES;
+use super::events::status_parser;
 use super::output::{self, UsageError};
 use crate::log_queue::{self, FLUSH_TIMEOUT};
 
@@ -40,7 +39,7 @@ pub(super) struct Redeliver {
 
     /// Only with this status (repeatable); without it, failed and skipped.
     #[arg(long, value_name = "STATUS", value_delimiter = ',', help_heading = "Filters",
-          conflicts_with = "events", value_parser = PossibleValuesParser::new(STATUSES))]
+          conflicts_with = "events", value_parser = status_parser())]
     status: Vec<String>,
 
     #[command(flatten)]

@@ -20,8 +20,9 @@ pub(in crate::cli) enum ClientError {
     /// The server may have got the request.
     #[error("no answer from {server} (--server): {why}")]
     NoAnswer { server: String, why: String },
+    /// The server cannot have got the request.
     #[error("{server} (--server): {why}")]
-    Tls { server: String, why: String },
+    Unreachable { server: String, why: String },
     #[error("{server} (--server) answers {code} and points to {}", shown(.to))]
     Redirect {
         server: String,
@@ -90,8 +91,8 @@ impl ClientError {
         }
     }
 
-    /// Returns the error for a request that had no answer within `time`.
-    pub(super) fn from_ureq(error: &ureq::Error, server: &str, time: Duration) -> Self {
+    /// Returns the error for a request that had no answer.
+    pub(super) fn from_ureq(error: &ureq::Error, server: &str) -> Self {
         let server = server.to_owned();
         let why = match error {
             ureq::Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
@@ -105,9 +106,12 @@ impl ClientError {
                 }
             }
             ureq::Error::Rustls(error) => return Self::tls(server, error),
-            ureq::Error::HostNotFound => "its name cannot be resolved".to_owned(),
+            ureq::Error::HostNotFound => {
+                let why = "its name cannot be resolved".to_owned();
+                return Self::Unreachable { server, why };
+            }
             // The phase, which the library names, says nothing to a person.
-            ureq::Error::Timeout(_) => format!("none within {time:.0?} (--timeout)"),
+            ureq::Error::Timeout(_) => "none in time (--timeout)".to_owned(),
             other => other.to_string(),
         };
         Self::NoAnswer { server, why }
@@ -125,7 +129,7 @@ impl ClientError {
             }
             other => format!("TLS: {other}"),
         };
-        Self::Tls { server, why }
+        Self::Unreachable { server, why }
     }
 
     /// Returns the error for an answer whose body cannot be read.

@@ -175,7 +175,7 @@ impl Client {
             Some(_) => left.min(TRY_MAX),
             None => left,
         };
-        let failed = |error: ureq::Error| ClientError::from_ureq(&error, &self.base, time);
+        let failed = |error: ureq::Error| ClientError::from_ureq(&error, &self.base);
         let request = self.request(call);
         let answer = match call.body {
             Some(body) => self.run(request.body(body), time),
