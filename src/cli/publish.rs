@@ -107,10 +107,9 @@ impl Publish {
 /// Publishes the message. The error names the key, with which the command can be repeated.
 fn publish(client: &Client, message: &Message<'_>, key: &str) -> anyhow::Result<Published> {
     let body = serde_json::to_vec(message)?;
-    let published = client.publish::<Value>(&body, key).map_err(|error| {
-        let may_be_published = error.may_have_arrived();
-        let error = anyhow::Error::from(error);
-        if may_be_published {
+    let published = client.publish::<Value>(&body, key).map_err(|failed| {
+        let error = anyhow::Error::from(failed.error);
+        if failed.unanswered {
             error.context(format!(
                 "the message may be published or not; --key {key} repeats it safely"
             ))
@@ -121,5 +120,5 @@ fn publish(client: &Client, message: &Message<'_>, key: &str) -> anyhow::Result<
     if published.is_replay {
         output::remark("It was published before, with the same key.");
     }
-    Published::read(published.message).context("cannot read the answer to the publish")
+    Published::read(published.body).context("cannot read the answer to the publish")
 }

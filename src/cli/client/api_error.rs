@@ -76,7 +76,7 @@ impl ClientError {
     }
 
     /// Reports whether the server may have done what it was asked, although there is no answer.
-    pub(in crate::cli) fn may_have_arrived(&self) -> bool {
+    pub(super) fn may_have_arrived(&self) -> bool {
         let is_error_of_server = matches!(self, Self::Api(error) if error.code == 500);
         is_error_of_server || matches!(self, Self::NoAnswer { .. } | Self::NotHookpost { .. })
     }

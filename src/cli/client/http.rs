@@ -24,8 +24,8 @@ const ERROR_MAX_BYTES: u64 = 256 << 10;
 /// that works commits within milliseconds, and says so when its disk takes eight seconds.
 const TRY_MAX: Duration = Duration::from_secs(10);
 
-/// The wait before a publish without an answer is sent again; it doubles each time. A server that restarts is
-/// back within seconds.
+/// The shortest wait before a request is sent again. For a publish without an answer it doubles each time: a
+/// server that restarts is back within seconds.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 
 /// The longest of these waits.
@@ -59,11 +59,18 @@ struct Call<'a> {
     key: Option<&'a str>,
 }
 
-/// The answer to a publish.
-pub(in crate::cli) struct Published<T> {
-    pub(in crate::cli) message: T,
+/// An answer with a 2xx.
+pub(in crate::cli) struct Answer<T> {
+    pub(in crate::cli) body: T,
     /// True if an earlier publish had the same key, and this is the answer to that one.
     pub(in crate::cli) is_replay: bool,
+}
+
+/// A request without a result.
+pub(in crate::cli) struct Failed {
+    pub(in crate::cli) error: ClientError,
+    /// True if the server may have done what it was asked, at one of the tries.
+    pub(in crate::cli) unanswered: bool,
 }
 
 impl Client {
@@ -116,7 +123,7 @@ impl Client {
         &self,
         body: &[u8],
         key: &str,
-    ) -> Result<Published<T>, ClientError> {
+    ) -> Result<Answer<T>, Failed> {
         self.repeat(&Call {
             method: Method::POST,
             path: "events".to_owned(),
@@ -137,31 +144,41 @@ impl Client {
             body,
             key: None,
         };
-        Ok(self.repeat(&call)?.message)
+        let answer = self.repeat(&call).map_err(|failed| failed.error)?;
+        Ok(answer.body)
     }
 
     /// Sends a request until it has an answer that is final, within the time-out.
-    fn repeat<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<Published<T>, ClientError> {
+    fn repeat<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<Answer<T>, Failed> {
         let end = Instant::now() + self.timeout;
         let mut wait = FIRST_WAIT;
+        let mut unanswered = false;
         loop {
             let left = end.saturating_duration_since(Instant::now());
             let error = match self.once(call, left) {
-                Ok(answer) => return Ok(answer),
+                Ok(mut answer) => {
+                    // A try without an answer has been answered now.
+                    answer.is_replay &= !unanswered;
+                    return Ok(answer);
+                }
                 Err(error) => error,
             };
+            unanswered |= error.may_have_arrived();
             let pause = match &error {
                 ClientError::Api(refusal) => refusal.retry_after,
-                ClientError::NoAnswer { .. } if call.key.is_some() => {
+                // The server may be restarting.
+                ClientError::NoAnswer { .. } | ClientError::NoServer { .. }
+                    if call.key.is_some() && unanswered =>
+                {
                     let pause = wait;
                     wait = (wait * 2).min(WAIT_MAX);
                     Some(pause)
                 }
                 _ => None,
             };
-            match pause {
+            match pause.map(|pause| pause.max(FIRST_WAIT)) {
                 Some(pause) if Instant::now() + pause < end => std::thread::sleep(pause),
-                _ => return Err(error),
+                _ => return Err(Failed { error, unanswered }),
             }
         }
     }
@@ -170,7 +187,7 @@ impl Client {
         &self,
         call: &Call<'_>,
         left: Duration,
-    ) -> Result<Published<T>, ClientError> {
+    ) -> Result<Answer<T>, ClientError> {
         let time = match call.key {
             Some(_) => left.min(TRY_MAX),
             None => left,
@@ -186,14 +203,14 @@ impl Client {
             return Err(self.refusal(answer));
         }
         let is_replay = answer.headers().contains_key("idempotent-replayed");
-        let message = if answer.status() == StatusCode::NO_CONTENT {
+        let body = if answer.status() == StatusCode::NO_CONTENT {
             serde_json::from_str("null")
         } else {
             let body = answer.into_body().into_with_config();
             serde_json::from_reader(BufReader::new(body.limit(ANSWER_MAX_BYTES).reader()))
         };
-        let message = message.map_err(|error| ClientError::from_json(&error, &self.base))?;
-        Ok(Published { message, is_replay })
+        let body = body.map_err(|error| ClientError::from_json(&error, &self.base))?;
+        Ok(Answer { body, is_replay })
     }
 
     fn run(

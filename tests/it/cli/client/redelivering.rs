@@ -104,9 +104,9 @@ fn events_are_sent_again_by_their_ids_and_those_that_cannot_are_named() {
 
 #[test]
 fn a_used_up_rate_limit_is_waited_for_within_the_time() {
-    let app = TestApp::with_flags(&["--rate-limit=60"]);
+    let app = TestApp::with_flags(&["--rate-limit=20"]);
     while app.get("/api/webhooks/events").status != 429 {}
-    let hasty = failed(&app, &["events", "--timeout", "10ms"]);
+    let hasty = failed(&app, &["events", "--timeout", "900ms"]);
     assert!(hasty.contains("(429 TooManyRequests)"), "{hasty}");
     printed(&app, &["events"]);
 }

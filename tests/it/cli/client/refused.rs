@@ -111,3 +111,23 @@ fn a_missing_scope_is_named() {
         stderr(&waited)
     );
 }
+
+#[test]
+fn no_log_has_a_token_or_a_secret() {
+    let app = TestApp::start();
+    let endpoint = app.endpoint("http://127.0.0.1:9/");
+    let (id, secret) = (endpoint["id"].as_str(), endpoint["secret"].as_str());
+    let (id, secret) = (id.unwrap(), secret.unwrap());
+    for args in [
+        &["publish", "a", "1"][..],
+        &["endpoint", "show", id, "--show-secret"],
+        &["endpoint", "disable", id],
+        &["endpoint", "create", "ftp://a"],
+        &["events"],
+    ] {
+        let mut command = client(&app, Path::new("/"), args);
+        let output = command.env("HOOKPOST_LOG", "trace").output().unwrap();
+        let log = stderr(&output);
+        assert!(!log.contains(&app.token) && !log.contains(secret), "{log}");
+    }
+}
