@@ -8,7 +8,6 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
@@ -107,7 +106,7 @@ impl Publish {
 /// Publishes the message. The error names the key, with which the command can be repeated.
 fn publish(client: &Client, message: &Message<'_>, key: &str) -> anyhow::Result<Published> {
     let body = serde_json::to_vec(message)?;
-    let published = client.publish::<Value>(&body, key).map_err(|failed| {
+    let published = client.publish(&body, key).map_err(|failed| {
         let error = anyhow::Error::from(failed.error);
         if failed.unanswered {
             error.context(format!(

@@ -4,6 +4,7 @@ use std::io::{BufReader, Read};
 use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use ureq::http::request::Builder;
 use ureq::http::{Method, Request, Response, StatusCode};
 use ureq::{Agent, AsSendBody, Body};
@@ -60,8 +61,8 @@ struct Call<'a> {
 }
 
 /// An answer with a 2xx.
-pub(in crate::cli) struct Answer<T> {
-    pub(in crate::cli) body: T,
+pub(in crate::cli) struct Answer {
+    pub(in crate::cli) body: Value,
     /// True if an earlier publish had the same key, and this is the answer to that one.
     pub(in crate::cli) is_replay: bool,
 }
@@ -119,11 +120,7 @@ impl Client {
     }
 
     /// Publishes a message. It is sent again when no answer came; `key` keeps it from being published twice.
-    pub(in crate::cli) fn publish<T: DeserializeOwned>(
-        &self,
-        body: &[u8],
-        key: &str,
-    ) -> Result<Answer<T>, Failed> {
+    pub(in crate::cli) fn publish(&self, body: &[u8], key: &str) -> Result<Answer, Failed> {
         self.repeat(&Call {
             method: Method::POST,
             path: "events".to_owned(),
@@ -145,11 +142,12 @@ impl Client {
             key: None,
         };
         let answer = self.repeat(&call).map_err(|failed| failed.error)?;
-        Ok(answer.body)
+        serde_json::from_value(answer.body)
+            .map_err(|error| ClientError::from_json(&error, &self.base))
     }
 
     /// Sends a request until it has an answer that is final, within the time-out.
-    fn repeat<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<Answer<T>, Failed> {
+    fn repeat(&self, call: &Call<'_>) -> Result<Answer, Failed> {
         let end = Instant::now() + self.timeout;
         let mut wait = FIRST_WAIT;
         let mut unanswered = false;
@@ -183,11 +181,7 @@ impl Client {
         }
     }
 
-    fn once<T: DeserializeOwned>(
-        &self,
-        call: &Call<'_>,
-        left: Duration,
-    ) -> Result<Answer<T>, ClientError> {
+    fn once(&self, call: &Call<'_>, left: Duration) -> Result<Answer, ClientError> {
         let time = match call.key {
             Some(_) => left.min(TRY_MAX),
             None => left,
@@ -204,7 +198,7 @@ impl Client {
         }
         let is_replay = answer.headers().contains_key("idempotent-replayed");
         let body = if answer.status() == StatusCode::NO_CONTENT {
-            serde_json::from_str("null")
+            Ok(Value::Null)
         } else {
             let body = answer.into_body().into_with_config();
             serde_json::from_reader(BufReader::new(body.limit(ANSWER_MAX_BYTES).reader()))
