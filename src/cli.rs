@@ -4,16 +4,22 @@
 //! they cannot be written. A failure is one line on stderr and exit code 1; a usage error has exit code 2, an
 //! internal error 70. This is the only layer that uses `anyhow`; in the layers below it, errors have types.
 
+mod client;
 mod command_line;
 mod config;
 mod configuration;
 mod database;
+mod deliveries;
 mod dev;
+mod endpoint;
+mod events;
 mod healthcheck;
 mod help;
 mod log;
 mod openapi;
 mod output;
+mod publish;
+mod redeliver;
 mod request;
 mod seed;
 mod serve;

@@ -9,12 +9,17 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::config::Config;
 use super::configuration::{self, Configuration, Environment, Refusal};
+use super::deliveries::Deliveries;
 use super::dev::Dev;
+use super::endpoint::EndpointCommand;
+use super::events::{Events, ShowEvent};
 use super::healthcheck::Healthcheck;
 use super::help;
 use super::log::{self, LogSettings};
 use super::openapi::OpenApi;
-use super::output::{self, ReaderGone};
+use super::output::{self, ReaderGone, UsageError};
+use super::publish::Publish;
+use super::redeliver::Redeliver;
 use super::serve::{Serve, UnusableSettings};
 use super::token::Token;
 use super::workspace::Workspace;
@@ -50,6 +55,19 @@ enum Command {
     Serve(Serve),
     /// Try Hookpost on this machine: server, receiver and a first message, on loopback only.
     Dev(Dev),
+    /// Publish a message to a server.
+    Publish(Publish),
+    /// Make, list, change and delete endpoints of a server.
+    #[command(subcommand)]
+    Endpoint(EndpointCommand),
+    /// List the events of a server.
+    Events(Events),
+    /// Show an event of a server with its attempts.
+    Event(ShowEvent),
+    /// List the deliveries of a server.
+    Deliveries(Deliveries),
+    /// Have a server send events again.
+    Redeliver(Redeliver),
     /// Make, list and revoke access tokens; works beside a running server.
     #[command(subcommand)]
     Token(Token),
@@ -94,6 +112,9 @@ pub fn run() -> ExitCode {
     let code = match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(error)) if error.is::<ReaderGone>() => ExitCode::SUCCESS,
+        Ok(Err(error)) if error.is::<UsageError>() => {
+            output::usage_error(&format!("hookpost: {}", one_line(&error)))
+        }
         Ok(Err(error)) => {
             match error.downcast_ref() {
                 Some(UnusableSettings(lines)) => output::remark(&configuration::list(lines)),
@@ -136,6 +157,12 @@ impl Command {
         match self {
             Self::Serve(serve) => serve.run(),
             Self::Dev(dev) => dev.run(),
+            Self::Publish(publish) => publish.run(&configuration.settings),
+            Self::Endpoint(endpoint) => endpoint.run(&configuration.settings),
+            Self::Events(events) => events.run(&configuration.settings),
+            Self::Event(event) => event.run(&configuration.settings),
+            Self::Deliveries(deliveries) => deliveries.run(&configuration.settings),
+            Self::Redeliver(redeliver) => redeliver.run(&configuration.settings),
             Self::Token(token) => token.run(),
             Self::Workspace(workspace) => workspace.run(),
             Self::Healthcheck(healthcheck) => healthcheck.run(),
@@ -172,16 +199,35 @@ mod tests {
         command().debug_assert();
     }
 
+    /// The flags that say what one call of a command does. They are no settings: in a variable, they would
+    /// change other calls unseen.
+    const OF_ONE_CALL: [&str; 14] = [
+        "help",
+        "version",
+        "example",
+        "key",
+        "timestamp",
+        "workspace-id",
+        "wait",
+        "event",
+        "format",
+        "name",
+        "description",
+        "secret-file",
+        "show-secret",
+        "yes",
+    ];
+
     #[test]
-    fn every_flag_has_its_variable() {
+    fn every_setting_has_its_variable_and_other_flags_have_none() {
         fn check(command: &clap::Command) {
             for arg in command.get_arguments() {
                 let Some(long) = arg.get_long() else { continue };
-                // These are no settings: they choose what a command does.
-                if ["help", "version", "example"].contains(&long) {
+                let variable = arg.get_env().and_then(|name| name.to_str());
+                if OF_ONE_CALL.contains(&long) || arg.get_help_heading() == Some("Filters") {
+                    assert_eq!(variable, None, "{} --{long}", command.get_name());
                     continue;
                 }
-                let variable = arg.get_env().and_then(|name| name.to_str());
                 assert!(
                     variable.is_some_and(|name| name.starts_with("HOOKPOST_")),
                     "{} --{long}",

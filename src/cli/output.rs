@@ -14,6 +14,11 @@ use crate::log_queue::{self, FLUSH_TIMEOUT};
 #[error("stdout was closed by its reader")]
 pub(super) struct ReaderGone;
 
+/// A usage error that only the command itself can find. Its exit code is that of other usage errors.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub(super) struct UsageError(pub(super) String);
+
 /// Prints a remark and an end of line to stderr. A remark that cannot be printed is lost, without an error.
 pub(super) fn remark(text: &str) {
     log_queue::push(format!("{text}\n").as_bytes(), true);

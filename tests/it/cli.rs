@@ -1,5 +1,6 @@
 //! The tests of the command line of the real binary: help, usage errors, and tools without a server.
 
+mod client;
 #[cfg(unix)]
 mod listening;
 mod settings_document;

@@ -101,6 +101,8 @@ fn made() -> String {
         .filter_map(|arg| arg.get_env())
         .map(ToOwned::to_owned)
         .collect();
+    // Where a setting has been described; commands that talk to a server have the same ones.
+    let mut described: Vec<(&Arg, String)> = Vec::new();
     let mut walk = vec![(String::new(), &root)];
     while let Some((path, command)) = walk.pop() {
         let subcommands: Vec<_> = command.get_subcommands().collect();
@@ -123,9 +125,33 @@ fn made() -> String {
                 .collect();
             let _ = writeln!(text, "\nAs of the server: {}.", names.join(", "));
         }
-        if !only.is_empty() {
-            table(&mut text, &only);
+        let is_same = |one: &Arg, other: &Arg| {
+            one.get_long() == other.get_long()
+                && one.get_env() == other.get_env()
+                && meaning(one) == meaning(other)
+                && default(one) == default(other)
+        };
+        let mut new: Vec<&Arg> = Vec::new();
+        let mut known: Vec<(String, Vec<String>)> = Vec::new();
+        for arg in only {
+            let before = described.iter().find(|(known, _)| is_same(known, arg));
+            let Some((_, path)) = before else {
+                new.push(arg);
+                continue;
+            };
+            let name = format!("`--{}`", arg.get_long().unwrap());
+            match known.iter_mut().find(|(of, _)| of == path) {
+                Some((_, names)) => names.push(name),
+                None => known.push((path.clone(), vec![name])),
+            }
         }
+        for (path, names) in known {
+            let _ = writeln!(text, "\nAs of `hookpost{path}`: {}.", names.join(", "));
+        }
+        if !new.is_empty() {
+            table(&mut text, &new);
+        }
+        described.extend(new.into_iter().map(|arg| (arg, path.clone())));
     }
     text
 }

@@ -1,0 +1,31 @@
+//! The parts that the commands which talk to a server share: settings, requests, lists, and what they print.
+//!
+//! These commands are clients of the HTTP API, like any other program. They know its objects as JSON, and use
+//! nothing of the server. A request is repeated when the server says so (429, 503), and a publish also when no
+//! answer came, since its idempotency key makes that safe. Tokens and secrets are in no error.
+
+mod agent;
+mod api_error;
+mod columns;
+mod filters;
+mod http;
+mod json_array;
+mod list;
+mod objects;
+mod print_list;
+mod progress;
+mod settings;
+mod style;
+mod time_text;
+
+pub(super) use self::api_error::ClientError;
+pub(super) use self::columns::{Column, Table, cut, line, shown};
+pub(super) use self::filters::{EventFilters, RowLimit, TextFilter};
+pub(super) use self::http::{Client, Query};
+pub(super) use self::json_array::JsonArray;
+pub(super) use self::list::{List, Rows};
+pub(super) use self::objects::{Delivery, Endpoint, Event, parse_id};
+pub(super) use self::print_list::print_list;
+pub(super) use self::progress::Progress;
+pub(super) use self::settings::{OutputSettings, ServerSettings};
+pub(super) use self::time_text::short_time;

@@ -1,0 +1,309 @@
+//! `hookpost endpoint`: makes, lists, shows, enables, disables and deletes endpoints over the API.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use ureq::http::Method;
+use uuid::Uuid;
+
+use super::client::{
+    Column, Endpoint, JsonArray, OutputSettings, Query, ServerSettings, Table, line, parse_id,
+};
+use super::configuration::Setting;
+use super::output;
+use crate::domain::endpoint::Format;
+
+/// Endpoints.
+#[derive(Debug, Subcommand)]
+pub(super) enum EndpointCommand {
+    /// Make an endpoint and print it, with its secret.
+    Create(Create),
+    /// List the endpoints, newest first.
+    List(List),
+    /// Show an endpoint.
+    Show(Show),
+    /// Send to an endpoint again. What was skipped meanwhile is not sent; see `hookpost redeliver`.
+    Enable(Chosen),
+    /// Send nothing to an endpoint. Its pending events are skipped.
+    Disable(Chosen),
+    /// Delete an endpoint. Its pending events are skipped; its events and deliveries stay listed.
+    Delete(Delete),
+    /// Replace the secret of an endpoint by a new random one, and print that. Attempts use it at once.
+    RotateSecret(Chosen),
+}
+
+impl EndpointCommand {
+    pub(super) fn run(self, settings: &[Setting]) -> anyhow::Result<()> {
+        match self {
+            Self::Create(create) => create.run(settings),
+            Self::List(list) => list.run(settings),
+            Self::Show(show) => show.run(settings),
+            Self::Enable(chosen) => chosen.set_enabled(settings, true),
+            Self::Disable(chosen) => chosen.set_enabled(settings, false),
+            Self::Delete(delete) => delete.run(settings),
+            Self::RotateSecret(chosen) => chosen.rotate_secret(settings),
+        }
+    }
+}
+
+/// The most bytes of a file with a secret. A secret has at most 256 characters.
+const SECRET_FILE_MAX: usize = 4096;
+
+#[derive(Args, Debug)]
+pub(super) struct Create {
+    /// The URL that receives the webhooks.
+    #[arg(value_name = "URL")]
+    url: String,
+
+    /// An event type that it gets (repeatable), such as order.paid, or order.* for all below order.
+    #[arg(long, value_name = "TYPE", value_delimiter = ',', default_value = "*")]
+    event: Vec<String>,
+
+    /// The form of the body.
+    #[arg(long, value_name = "FORMAT", default_value = "raw",
+          value_parser = PossibleValuesParser::new(Format::ALL.map(Format::as_str)))]
+    format: String,
+
+    /// A name for people.
+    #[arg(long, value_name = "TEXT")]
+    name: Option<String>,
+
+    /// A description for people.
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+
+    /// A file with the signing secret; without it, the server makes one.
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
+
+    /// The workspace, which an admin token must name.
+    #[arg(long, value_name = "ID", value_parser = parse_id)]
+    workspace_id: Option<Uuid>,
+
+    #[command(flatten)]
+    output: OutputSettings,
+    #[command(flatten)]
+    server: ServerSettings,
+}
+
+impl Create {
+    fn run(self, settings: &[Setting]) -> anyhow::Result<()> {
+        let secret = self.secret_file.as_deref().map(|path| {
+            let place = format!("{} (--secret-file)", path.display());
+            let read = std::fs::read(path).with_context(|| format!("cannot read {place}"))?;
+            let text = String::from_utf8(read).ok();
+            let text = text.filter(|text| text.len() <= SECRET_FILE_MAX);
+            text.map(|text| text.trim().to_owned())
+                .with_context(|| format!("{place} holds no secret"))
+        });
+        let secret = secret.transpose()?;
+        let is_own = secret.is_some();
+        let mut body = json!({"url": self.url, "format": self.format, "events": self.event});
+        for (name, value) in [
+            ("name", self.name),
+            ("description", self.description),
+            ("secret", secret),
+            ("workspace_id", self.workspace_id.map(|id| id.to_string())),
+        ] {
+            if let Some(value) = value {
+                body[name] = value.into();
+            }
+        }
+        let client = self.server.client(settings)?;
+        let body = body.to_string();
+        let made: Value = client.change(Method::POST, "endpoints", body.as_bytes())?;
+        // The operator who chose the secret has it.
+        output::result(&described(made, !is_own, self.output.json)?)
+    }
+}
+
+#[derive(Args, Debug)]
+pub(super) struct List {
+    /// Only with this text in the URL.
+    #[arg(long, value_name = "TEXT", help_heading = "Filters")]
+    url: Option<String>,
+
+    /// Only of this workspace (repeatable), for admin tokens.
+    #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = parse_id,
+          help_heading = "Filters")]
+    workspace_id: Vec<Uuid>,
+
+    #[command(flatten)]
+    output: OutputSettings,
+    #[command(flatten)]
+    server: ServerSettings,
+}
+
+impl List {
+    fn run(self, settings: &[Setting]) -> anyhow::Result<()> {
+        let client = self.server.client(settings)?;
+        let mut query = Query::new();
+        query.extend(self.url.map(|text| ("url", text)));
+        let workspaces = self.workspace_id.iter();
+        query.extend(workspaces.map(|id| ("workspace_id", id.to_string())));
+        if self.output.json {
+            let mut all: Vec<Value> = client.all("endpoints", &query)?;
+            all.iter_mut().for_each(without_secret);
+            let mut array = JsonArray::default();
+            array.print(&all)?;
+            return array.end();
+        }
+        let table = Table::new([
+            Column("ENDPOINT", 36),
+            Column("STATE", 8),
+            Column("EVENTS", 12),
+            Column("URL", 38),
+        ]);
+        let all: Vec<Endpoint> = client.all("endpoints", &query)?;
+        let rows = all.iter().map(|endpoint| {
+            table.row(&[
+                endpoint.id.into(),
+                endpoint.state(),
+                types(endpoint).into(),
+                endpoint.url.as_str().into(),
+            ])
+        });
+        output::listing(&(table.headings() + &rows.collect::<String>()))
+    }
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Show {
+    /// The id of the endpoint.
+    #[arg(value_name = "ID", value_parser = parse_id)]
+    id: Uuid,
+
+    /// Print the secret, too.
+    #[arg(long = "show-secret")]
+    with_secret: bool,
+
+    #[command(flatten)]
+    output: OutputSettings,
+    #[command(flatten)]
+    server: ServerSettings,
+}
+
+impl Show {
+    fn run(self, settings: &[Setting]) -> anyhow::Result<()> {
+        let client = self.server.client(settings)?;
+        let found = client.get(&path(self.id), &Query::new());
+        let found: Value = found.map_err(|error| error.about("endpoint", self.id))?;
+        output::listing(&described(found, self.with_secret, self.output.json)?)
+    }
+}
+
+/// An endpoint that exists, chosen by its id.
+#[derive(Args, Debug)]
+pub(super) struct Chosen {
+    /// The id of the endpoint.
+    #[arg(value_name = "ID", value_parser = parse_id)]
+    id: Uuid,
+
+    #[command(flatten)]
+    output: OutputSettings,
+    #[command(flatten)]
+    server: ServerSettings,
+}
+
+impl Chosen {
+    fn set_enabled(self, settings: &[Setting], enabled: bool) -> anyhow::Result<()> {
+        let client = self.server.client(settings)?;
+        let body = json!({ "enabled": enabled }).to_string();
+        let changed = client.change(Method::PATCH, &path(self.id), body.as_bytes());
+        let changed: Value = changed.map_err(|error| error.about("endpoint", self.id))?;
+        if enabled {
+            output::remark(&format!(
+                "Enabled. `hookpost redeliver --endpoint {}` sends what failed or was skipped.",
+                self.id
+            ));
+        } else {
+            output::remark("Disabled. Its pending events are skipped.");
+        }
+        output::listing(&described(changed, false, self.output.json)?)
+    }
+
+    fn rotate_secret(self, settings: &[Setting]) -> anyhow::Result<()> {
+        let client = self.server.client(settings)?;
+        let path = format!("{}/secret", path(self.id));
+        let changed = client.change(Method::PATCH, &path, b"");
+        let changed: Value = changed.map_err(|error| error.about("endpoint", self.id))?;
+        if self.output.json {
+            return output::result(&described(changed, true, true)?);
+        }
+        let Some(secret) = changed["secret"].as_str() else {
+            bail!("the answer has no secret");
+        };
+        output::result(&format!("{secret}\n"))
+    }
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Delete {
+    /// The id of the endpoint.
+    #[arg(value_name = "ID", value_parser = parse_id)]
+    id: Uuid,
+
+    #[command(flatten)]
+    server: ServerSettings,
+}
+
+impl Delete {
+    fn run(self, settings: &[Setting]) -> anyhow::Result<()> {
+        let client = self.server.client(settings)?;
+        let deleted = client.delete(&path(self.id));
+        deleted.map_err(|error| error.about("endpoint", self.id))?;
+        output::remark(&format!("Deleted endpoint {}.", self.id));
+        Ok(())
+    }
+}
+
+fn path(id: Uuid) -> String {
+    format!("endpoints/{id}")
+}
+
+fn without_secret(endpoint: &mut Value) {
+    if let Some(members) = endpoint.as_object_mut() {
+        members.remove("secret");
+    }
+}
+
+fn types(endpoint: &Endpoint) -> String {
+    match endpoint.events.join(",") {
+        none if none.is_empty() => "(none)".to_owned(),
+        some => some,
+    }
+}
+
+/// Returns an endpoint for people, or as JSON.
+fn described(mut endpoint: Value, with_secret: bool, json: bool) -> anyhow::Result<String> {
+    if json {
+        if !with_secret {
+            without_secret(&mut endpoint);
+        }
+        return Ok(serde_json::to_string_pretty(&endpoint)? + "\n");
+    }
+    // Not the error itself, which quotes the value that does not fit.
+    let endpoint: Endpoint = serde_json::from_value(endpoint)
+        .map_err(|_| anyhow::anyhow!("the answer is no endpoint of the API"))?;
+    let secret = if with_secret {
+        &endpoint.secret
+    } else {
+        "(not shown; see --show-secret)"
+    };
+    let rows = [
+        ("endpoint", endpoint.id.to_string()),
+        ("url", endpoint.url.clone()),
+        ("state", endpoint.state().text().to_owned()),
+        ("events", types(&endpoint)),
+        ("format", endpoint.format.clone()),
+        ("name", endpoint.name.clone()),
+        ("about", endpoint.description.clone()),
+        ("secret", secret.to_owned()),
+        ("created", endpoint.created_at.clone()),
+    ];
+    let rows = rows.iter().filter(|(_, value)| !value.is_empty());
+    Ok(rows.map(|(name, value)| line(name, value)).collect())
+}
