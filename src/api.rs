@@ -41,6 +41,7 @@ mod rate_limit_headers;
 mod rate_limits;
 mod readers;
 mod request_log;
+mod request_notes;
 mod route_docs;
 mod routes;
 pub mod same_machine;

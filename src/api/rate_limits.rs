@@ -133,15 +133,21 @@ impl RateLimits {
 
     /// Counts an invalid token for the client's address, and returns the error for the response.
     pub(super) fn bad_token(&self, request: &HttpRequest, now: Duration) -> ApiError {
-        let Some(peer) = request.peer_addr() else {
+        let Some(client) = self.client(request) else {
             return ApiError::InvalidToken; // In a test without a socket, there is no address to count for.
         };
-        let client = client_address(peer.ip(), request.headers(), &self.trusted_proxies);
         let status = self.failures.take(client_key(client), now);
         if let Some(retry_in) = status.and_then(|status| status.retry_in) {
             return ApiError::TooManyFailures(retry_in);
         }
         tracing::info!(%client, "a bad access token was refused");
         ApiError::InvalidToken
+    }
+
+    /// Returns the address of a request's client; `None` in a test without a socket.
+    pub(super) fn client(&self, request: &HttpRequest) -> Option<IpAddr> {
+        let peer = request.peer_addr()?.ip();
+        let trusted = &self.trusted_proxies;
+        Some(client_address(peer, request.headers(), trusted))
     }
 }

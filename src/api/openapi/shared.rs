@@ -4,12 +4,14 @@ use super::super::choices::choices;
 use super::super::health::HealthJson;
 use super::super::objects::{CreatedToken, MessageEventJson, Render};
 use super::super::pagination::{MetaJson, list_definition};
+use super::super::request_notes::{REQUEST_ID_MARKS, REQUEST_ID_MAX};
 use super::super::schema::{Definition, Node, Schema, node};
 use crate::domain::access::AccessToken;
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event::Event;
 use crate::domain::message::{IDEMPOTENCY_KEY_MAX, Message};
+use crate::domain::trace_context::{TRACEPARENT, TRACESTATE, TRACESTATE_MAX};
 use crate::domain::workspace::Workspace;
 
 /// The name of the security scheme.
@@ -93,7 +95,7 @@ pub(super) fn headers() -> Node {
     let headers = [
         (
             "X-Request-Id",
-            "The id of the request, which the server's log shows too.",
+            "The id of the request, which the server's log shows too: the client's own, or a new one.",
             Schema::text("9f86d081884c7d65"),
         ),
         (
@@ -139,6 +141,11 @@ pub(super) fn header_references(names: &[&str]) -> Node {
     Node::Object(names.iter().map(reference).collect())
 }
 
+/// Returns a reference to a header of requests.
+pub(super) fn parameter(name: &str) -> Node {
+    node! { "$ref" => format!("#/components/parameters/{name}") }
+}
+
 /// Returns the headers of requests.
 pub(super) fn parameters() -> Node {
     node! {
@@ -154,7 +161,51 @@ pub(super) fn parameters() -> Node {
                 .with("maxLength", IDEMPOTENCY_KEY_MAX)
                 .with("pattern", "^[!-~]+$"),
         },
+        "X-Request-Id" => node! {
+            "name" => "X-Request-Id",
+            "in" => "header",
+            "required" => false,
+            "description" =>
+                "An id of the client's for the request. The answer and the server's log have it. The server makes \
+                 another one if this one has other characters, or looks like a credential.",
+            "schema" => Schema::text("order-1001-publish-1")
+                .with("minLength", 1_u64)
+                .with("maxLength", REQUEST_ID_MAX)
+                .with("pattern", format!("^[A-Za-z0-9{REQUEST_ID_MARKS}]+$")),
+        },
+        TRACEPARENT => node! {
+            "name" => TRACEPARENT,
+            "in" => "header",
+            "required" => false,
+            "description" =>
+                "The trace of the client (W3C Trace Context). Each delivery of the message is sent with the same \
+                 trace, and a parent id of its own. One that is not valid is ignored.",
+            "schema" => traceparent(),
+        },
+        TRACESTATE => node! {
+            "name" => TRACESTATE,
+            "in" => "header",
+            "required" => false,
+            "description" => format!(
+                "What tracing systems add to `traceparent`. It is sent on, up to {TRACESTATE_MAX} characters; one \
+                 that is not valid is ignored."
+            ),
+            "schema" => tracestate(),
+        },
     }
+}
+
+/// Returns the schema of a trace and its parent.
+pub(super) fn traceparent() -> Schema {
+    Schema::text("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01").with(
+        "pattern",
+        "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}",
+    )
+}
+
+/// Returns the schema of what tracing systems add to a trace.
+pub(super) fn tracestate() -> Schema {
+    Schema::text("congo=t61rcWkgMzE")
 }
 
 /// Returns the ways to authenticate.

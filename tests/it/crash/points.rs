@@ -193,6 +193,7 @@ fn age(dir: &TestDir) {
          ALTER TABLE token DROP COLUMN origin;
          ALTER TABLE endpoint DROP COLUMN name;
          ALTER TABLE endpoint DROP COLUMN description;
+         ALTER TABLE message DROP COLUMN trace;
          DROP TABLE revoked_admin;
          DROP TABLE unwanted_message;
          PRAGMA user_version = 1;",
