@@ -165,13 +165,12 @@ pub(super) fn parameters() -> Node {
             "name" => "X-Request-Id",
             "in" => "header",
             "required" => false,
-            "description" =>
-                "An id of the client's for the request. The answer and the server's log have it. The server makes \
-                 another one if this one has other characters, or looks like a credential.",
-            "schema" => Schema::text("order-1001-publish-1")
-                .with("minLength", 1_u64)
-                .with("maxLength", REQUEST_ID_MAX)
-                .with("pattern", format!("^[A-Za-z0-9{REQUEST_ID_MARKS}]+$")),
+            "description" => format!(
+                "An id of the client's for the request: 1 to {REQUEST_ID_MAX} letters, digits and \
+                 `{REQUEST_ID_MARKS}`. The answer and the server's log have it. In place of any other text, or of \
+                 one that looks like a credential, the server makes an id."
+            ),
+            "schema" => Schema::text("order-1001-publish-1"),
         },
         TRACEPARENT => node! {
             "name" => TRACEPARENT,
@@ -180,7 +179,7 @@ pub(super) fn parameters() -> Node {
             "description" =>
                 "The trace of the client (W3C Trace Context). Each delivery of the message is sent with the same \
                  trace, and a parent id of its own. One that is not valid is ignored.",
-            "schema" => traceparent(),
+            "schema" => Schema::text(TRACEPARENT_EXAMPLE),
         },
         TRACESTATE => node! {
             "name" => TRACESTATE,
@@ -195,12 +194,13 @@ pub(super) fn parameters() -> Node {
     }
 }
 
-/// Returns the schema of a trace and its parent.
+/// A trace and its parent.
+const TRACEPARENT_EXAMPLE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+/// Returns the schema of a trace and its parent, as deliveries have them. In a request any text is taken, since
+/// one that is not valid is ignored.
 pub(super) fn traceparent() -> Schema {
-    Schema::text("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01").with(
-        "pattern",
-        "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}",
-    )
+    Schema::text(TRACEPARENT_EXAMPLE).with("pattern", "^00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]$")
 }
 
 /// Returns the schema of what tracing systems add to a trace.

@@ -26,7 +26,7 @@ pub(super) fn place(path: &str) -> &'static Value {
 }
 
 /// The rows of the table, and the places of the document with the same limits.
-const PLACES: [(&str, &[&str]); 14] = [
+const PLACES: [(&str, &[&str]); 13] = [
     (
         "entries in `events`",
         &[
@@ -65,7 +65,6 @@ const PLACES: [(&str, &[&str]); 14] = [
         ],
     ),
     ("`Idempotency-Key`", &["?.Idempotency-Key"]),
-    ("`X-Request-Id`", &["?.X-Request-Id"]),
     ("rows on a page", &["?.limit"]),
     (
         "values of one filter",

@@ -113,11 +113,9 @@ fn parameters_of_the_path_and_headers_are_the_same() {
         assert_eq!(names, expected, "{}", operation.path);
         assert!(headers.iter().all(|header| header["required"] == false));
         let id = headers.last().unwrap();
-        assert_eq!(id["schema"]["pattern"], "^[A-Za-z0-9._:=+/@-]+$");
-        assert_says(
-            "Basics",
-            "(1 to 128 letters, digits and `._:=+/@-`), or a new one",
-        );
+        let taken = "1 to 128 letters, digits and `._:=+/@-`";
+        assert!(id["description"].as_str().unwrap().contains(taken));
+        assert_says("Basics", taken);
         if let [key, trace, state, _] = headers[..] {
             for header in [trace, state] {
                 let about = header["description"].as_str().unwrap();
