@@ -88,7 +88,9 @@ CREATE TABLE message (
   first_event INTEGER NOT NULL,                  -- its events have the numbers first_event ..
   events      INTEGER NOT NULL,                  -- .. first_event + events - 1
   timestamp   TEXT,                              -- the producer's, in RFC 3339; NULL: created_at
-  body        BLOB                               -- the body of raw deliveries; NULL: archived
+  body        BLOB,                              -- the body of raw deliveries; NULL: archived
+  trace       TEXT                               -- the producer's traceparent, and after a space its
+                                                 -- tracestate; NULL: none was sent, or archived
 );
 
 -- Messages that no endpoint wanted. Their bodies are never sent, so the janitor drops them after a day,

@@ -43,6 +43,7 @@ mod rate_limits;
 mod readers;
 mod request_log;
 mod request_metrics;
+mod request_notes;
 mod route_docs;
 mod routes;
 pub mod same_machine;

@@ -7,6 +7,7 @@
 //! dispatcher. All use of ureq is in this folder, except for the requests of the command line. Nothing here
 //! knows of the API.
 
+mod attempt_log;
 mod attempt_metrics;
 mod dispatcher;
 mod endpoint_queue;

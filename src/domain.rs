@@ -26,5 +26,6 @@ pub mod retry;
 pub mod retry_after;
 pub mod secret;
 pub mod signature;
+pub mod trace_context;
 pub(crate) mod words;
 pub mod workspace;

@@ -5,6 +5,12 @@
 //! thread writes them. A line that does not fit, or cannot be written, is dropped and counted. When lines can
 //! be written again, the log says how many are missing.
 //!
+//! # Lines and records
+//! A request and an attempt each make a line, tens of thousands a second. The threads that make them queue
+//! only a [`Record`], without text. The thread that writes makes the lines, of many records at a time: one
+//! write to the system, and one wake-up, are for all records of [`RECORD_PAUSE`]. All other lines come as text
+//! and are written at once.
+//!
 //! # Bounds
 //! The queue has at most [`QUEUE_LINES`] and [`QUEUE_BYTES`]. When it is full, new lines are dropped, not old
 //! ones: the first lines of a problem tell more than later ones. The last eighth is reserved for errors.
@@ -12,12 +18,23 @@
 //! # The end
 //! A process that ends first waits for the queued lines to be written, at most for [`FLUSH_TIMEOUT`].
 
+mod batch;
+mod record;
+mod render;
+
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use self::batch::{BatchWriter, Entry};
+pub use self::record::{
+    ATTEMPT_FIELDS, ATTEMPTS, AttemptLine, REQUEST_FIELDS, REQUESTS, Record, RequestLine,
+    is_enabled,
+};
+use self::render::Renderer;
+pub use self::render::Style;
 use crate::fail_point::{FailPoint, inject};
 
 /// The most lines that wait: as many as a server logs in a few seconds at its worst.
@@ -33,14 +50,37 @@ const PARTS: usize = 8;
 /// them in milliseconds; one that is stuck must not keep the process from ending.
 pub const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The pause of the writing thread while stderr has no room and does not block. The program that started the
-/// process may have set `O_NONBLOCK`, which both share.
-const FULL_PAUSE: Duration = Duration::from_millis(10);
+/// The time for which the writing thread lets records gather before it writes them: a hundredth of a second is
+/// no delay for a reader, and bounds the wake-ups of the thread to a hundred a second.
+const RECORD_PAUSE: Duration = Duration::from_millis(10);
+
+/// The number of waiting lines at which the thread writes before [`RECORD_PAUSE`] is over.
+const GATHERED: usize = QUEUE_LINES / 8;
+
+/// The most records that one write to the system has: some 128 KiB. After each [`RECORD_PAUSE`] this many are
+/// 50,000 a second, more than a machine of two cores makes.
+const BATCH: usize = 512;
+
+/// The signal that the writing thread waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Waits {
+    /// None: it is at work.
+    No,
+    /// Any line.
+    ForLine,
+    /// A line of text, many records, or the end of [`RECORD_PAUSE`].
+    ForText,
+}
 
 /// The waiting lines, and the counts of lost ones.
 struct State {
-    lines: VecDeque<Vec<u8>>,
+    lines: VecDeque<Entry>,
     bytes: usize,
+    /// Lines of text among `lines`.
+    texts: usize,
+    /// Threads that wait in [`flush`].
+    flushing: usize,
+    waits: Waits,
     /// True while the thread writes a line that it took from the queue.
     writing: bool,
     /// True if the writing thread could be started.
@@ -55,6 +95,9 @@ impl State {
     const EMPTY: Self = Self {
         lines: VecDeque::new(),
         bytes: 0,
+        texts: 0,
+        flushing: 0,
+        waits: Waits::No,
         writing: false,
         has_thread: false,
         lost: 0,
@@ -62,10 +105,25 @@ impl State {
     };
 
     /// Takes the oldest line.
-    fn pop(&mut self) -> Option<Vec<u8>> {
+    fn pop(&mut self) -> Option<Entry> {
         let line = self.lines.pop_front()?;
-        self.bytes -= line.len();
+        self.bytes -= line.bytes();
+        self.texts -= usize::from(matches!(line, Entry::Text(_)));
         Some(line)
+    }
+
+    /// Takes the oldest line into `batch`; if it is a record, also those that follow it, up to [`BATCH`].
+    fn take(&mut self, batch: &mut Vec<Entry>) {
+        batch.extend(self.pop());
+        let is_record = |line: Option<&Entry>| matches!(line, Some(Entry::Record(_)));
+        while is_record(batch.first()) && is_record(self.lines.front()) && batch.len() < BATCH {
+            batch.extend(self.pop());
+        }
+    }
+
+    /// Reports whether the writing thread must not wait for further records.
+    fn is_urgent(&self) -> bool {
+        self.texts > 0 || self.flushing > 0 || self.lines.len() >= GATHERED
     }
 
     fn lose(&mut self, lines: u64) {
@@ -86,6 +144,8 @@ impl State {
 
 /// A queue of lines, and its two signals.
 struct LogQueue {
+    /// The form of the lines that records become.
+    style: OnceLock<Style>,
     state: Mutex<State>,
     /// Signals that a line was queued.
     arrived: Condvar,
@@ -95,6 +155,11 @@ struct LogQueue {
 
 /// The queue of the process.
 static STDERR: LogQueue = LogQueue::new();
+
+/// Sets the form of the lines that records become; the first call counts. Without it they are plain text.
+pub fn set_style(style: Style) {
+    let _ = STDERR.style.set(style);
+}
 
 /// Starts the thread that writes to stderr. Before that, only [`flush`] writes lines.
 ///
@@ -115,6 +180,11 @@ pub fn start() -> io::Result<()> {
 /// Queues a line, which includes its end of line; never waits. An error may use the room reserved for errors.
 pub fn push(line: &[u8], is_error: bool) {
     STDERR.push(line, is_error);
+}
+
+/// Queues what a line is to be made from; never waits. Ask [`is_enabled`] before.
+pub fn push_record(record: Record) {
+    STDERR.enqueue(Entry::Record(record), false);
 }
 
 /// Waits until all lines are written, at most for `timeout`. Before [`start`] it writes them itself, however
@@ -158,6 +228,7 @@ fn stderr() -> Box<dyn Write> {
 impl LogQueue {
     const fn new() -> Self {
         Self {
+            style: OnceLock::new(),
             state: Mutex::new(State::EMPTY),
             arrived: Condvar::new(),
             done: Condvar::new(),
@@ -171,43 +242,70 @@ impl LogQueue {
     }
 
     fn push(&self, line: &[u8], is_error: bool) {
+        self.enqueue(Entry::Text(line.to_vec()), is_error);
+    }
+
+    fn enqueue(&self, line: Entry, is_error: bool) {
+        let bytes = line.bytes();
         let mut state = self.lock();
         let parts = if is_error { PARTS } else { PARTS - 1 };
-        if !state.has_room(line.len(), parts) {
+        if !state.has_room(bytes, parts) {
             state.lose(1);
             return;
         }
-        state.bytes += line.len();
-        state.lines.push_back(line.to_vec());
-        drop(state);
-        self.arrived.notify_one();
+        state.bytes += bytes;
+        state.texts += usize::from(matches!(line, Entry::Text(_)));
+        state.lines.push_back(line);
+        self.wake(state);
+    }
+
+    /// Wakes the writing thread if it waits for what is there now. A signal costs a call of the system, so none
+    /// is sent while the thread is at work.
+    fn wake(&self, mut state: MutexGuard<'_, State>) {
+        let wakes = match state.waits {
+            Waits::No => false,
+            Waits::ForLine => true,
+            Waits::ForText => state.is_urgent(),
+        };
+        if wakes {
+            state.waits = Waits::No;
+            drop(state);
+            self.arrived.notify_one();
+        }
     }
 
     fn wait(&self, timeout: Duration) {
+        let mut state = self.lock();
+        state.flushing += 1;
+        self.wake(state);
         let is_busy = |state: &mut State| state.is_busy();
-        drop(self.done.wait_timeout_while(self.lock(), timeout, is_busy));
+        let waited = self.done.wait_timeout_while(self.lock(), timeout, is_busy);
+        waited.unwrap_or_else(PoisonError::into_inner).0.flushing -= 1;
+    }
+
+    fn renderer(&self) -> Renderer {
+        Renderer::new(self.style.get().copied().unwrap_or_default())
     }
 
     fn drain(&self, out: &mut dyn Write) {
-        let mut torn = false;
+        let mut writer = BatchWriter::new(self.renderer());
         loop {
-            // Not in a `while let`, which would hold the lock while the line is written.
-            let Some(line) = self.lock().pop() else {
+            self.lock().take(&mut writer.batch);
+            if writer.batch.is_empty() {
                 return;
-            };
-            if !write_line(out, &line, &mut torn) {
-                self.lock().lose(1);
             }
+            let lost = writer.write(out);
+            self.lock().lose(lost);
         }
     }
 
     /// Writes lines for ever. Calls `report` with the number of lost lines when lines can be written again.
     fn run(&self, out: &mut dyn Write, report: &dyn Fn(u64)) {
-        let mut torn = false;
+        let mut writer = BatchWriter::new(self.renderer());
         loop {
-            let line = self.next();
-            let written = write_line(out, &line, &mut torn);
-            let unreported = self.settle(written);
+            self.next(&mut writer.batch);
+            let lost = writer.write(out);
+            let unreported = self.settle(lost);
             // `writing` is still true, so that `flush` also waits for the line that `report` adds.
             if unreported > 0 {
                 report(unreported);
@@ -217,55 +315,37 @@ impl LogQueue {
         }
     }
 
-    /// Waits for a line and takes it.
-    fn next(&self) -> Vec<u8> {
-        let is_empty = |state: &mut State| state.lines.is_empty();
-        let woken = self.arrived.wait_while(self.lock(), is_empty);
-        let mut state = woken.unwrap_or_else(PoisonError::into_inner);
-        let line = state.pop().unwrap_or_default();
+    /// Waits for lines and takes the next batch.
+    fn next(&self, batch: &mut Vec<Entry>) {
+        let mut state = self.lock();
+        while state.lines.is_empty() {
+            state.waits = Waits::ForLine;
+            let woken = self.arrived.wait(state);
+            state = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+        if !state.is_urgent() {
+            state.waits = Waits::ForText;
+            let gathers = |state: &mut State| !state.is_urgent();
+            let gathered = self
+                .arrived
+                .wait_timeout_while(state, RECORD_PAUSE, gathers);
+            state = gathered.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.waits = Waits::No;
+        state.take(batch);
         state.writing = true;
-        line
     }
 
-    /// Notes whether a line was written, and counts a lost one. Returns the number of lost lines to report
-    /// now; 0 while lines cannot be written, or while more than half of the queue is in use.
-    fn settle(&self, written: bool) -> u64 {
+    /// Counts the lines of a batch that could not be written. Returns the number of lost lines to report now;
+    /// 0 while lines cannot be written, or while more than half of the queue is in use.
+    fn settle(&self, lost: u64) -> u64 {
         let mut state = self.lock();
-        if !written {
-            state.lose(1);
-            return 0;
-        }
-        if !state.has_room(0, PARTS / 2) {
+        state.lose(lost);
+        if lost > 0 || !state.has_room(0, PARTS / 2) {
             return 0;
         }
         std::mem::take(&mut state.unreported)
     }
-}
-
-/// Writes a line, and returns whether all of it was written. `torn` is true if only the first part of an
-/// earlier line was written; an end of line is then written first.
-fn write_line(out: &mut dyn Write, line: &[u8], torn: &mut bool) -> bool {
-    if *torn && !write_all(out, b"\n").1 {
-        return false;
-    }
-    let (begun, written) = write_all(out, line);
-    *torn = begun && !written;
-    written
-}
-
-/// Writes `bytes`, and returns whether some of them were written, and whether all were.
-fn write_all(out: &mut dyn Write, bytes: &[u8]) -> (bool, bool) {
-    let mut left = bytes;
-    while !left.is_empty() {
-        match out.write(left) {
-            Ok(0) => break,
-            Ok(written) => left = left.get(written..).unwrap_or_default(),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(FULL_PAUSE),
-            Err(_) => break,
-        }
-    }
-    (left.len() < bytes.len(), left.is_empty())
 }
 
 #[cfg(test)]

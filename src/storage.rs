@@ -35,8 +35,8 @@ pub use self::filter::{
 pub use self::part::{LongPayload, Paged, Part, PayloadPiece, Row};
 pub use self::pending::{Pending, ResultSender, pending};
 pub use self::queue::{
-    AttemptRecord, Backlog, EndpointChange, EndpointNumber, Notice, NoticeSink, Queue, QueuedEvent,
-    Recorded, RetryBatch, Run, Seq, Target, Verdict, WorkspaceNumber,
+    AttemptRecord, Backlog, EndpointChange, EndpointNumber, EventBody, Notice, NoticeSink, Queue,
+    QueuedEvent, Recorded, RetryBatch, Run, Seq, Target, Verdict, WorkspaceNumber,
 };
 use crate::domain::access::{AccessToken, Actor, Caller, Scopes, TokenHash, Visibility};
 use crate::domain::clock::Timestamp;

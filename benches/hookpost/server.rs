@@ -1,5 +1,6 @@
 //! The real binary, serving: a child process on a free port with a folder of its own.
 
+use std::env;
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -28,13 +29,13 @@ pub(crate) struct Server {
 
 /// The binary that is measured.
 pub(crate) fn binary() -> PathBuf {
-    let other = std::env::var_os("HOOKPOST_BENCH_BINARY");
+    let other = env::var_os("HOOKPOST_BENCH_BINARY");
     other.map_or_else(|| env!("CARGO_BIN_EXE_hookpost").into(), PathBuf::from)
 }
 
 impl Server {
-    /// Starts one on a database, which is made if it does not exist, and waits until it is ready. Info
-    /// logs go to a file beside the database.
+    /// Starts one on a database, which is made if it does not exist, and waits until it is ready. Logs go to a
+    /// file beside the database: of the level in `HOOKPOST_LOG`, else info. The level must show the start.
     pub(crate) fn start(database: &Path) -> anyhow::Result<Self> {
         let log = database.with_extension("log");
         let start = Instant::now();
@@ -45,7 +46,10 @@ impl Server {
             .arg(database)
             // A thousand endpoints are made and lists asked for as fast as they are answered.
             .args(["--rate-limit", "0"])
-            .env("HOOKPOST_LOG", "info")
+            .env(
+                "HOOKPOST_LOG",
+                env::var_os("HOOKPOST_LOG").unwrap_or("info".into()),
+            )
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(File::create(&log)?)
@@ -71,9 +75,12 @@ impl Server {
         let start = Instant::now();
         loop {
             let text = fs::read_to_string(log)?;
-            let addr = text.split_once("started addr=");
-            if let Some((addr, _)) = addr.and_then(|(_, rest)| rest.split_once(' ')) {
-                return Ok(addr.parse()?);
+            // In text, as older versions log by default, or in JSON.
+            for (before, after) in [("started addr=", ' '), ("\"addr\":\"", '"')] {
+                let addr = text.split_once(before);
+                if let Some((addr, _)) = addr.and_then(|(_, rest)| rest.split_once(after)) {
+                    return Ok(addr.parse()?);
+                }
             }
             if self.child.try_wait()?.is_some() || start.elapsed() > PATIENCE {
                 bail!("the server did not start: {text}");

@@ -14,7 +14,8 @@ use super::pages::Document;
 use super::rate_limit_headers::{X_RATELIMIT_LIMIT, X_RATELIMIT_REMAINING, X_RATELIMIT_RESET};
 use super::routes::{BASES, dispatch};
 use super::state::ApiState;
-use super::{events, request_log};
+use super::{events, request_notes};
+use crate::domain::trace_context::{TRACEPARENT, TRACESTATE};
 
 /// The time for which a browser may keep the response to a preflight.
 const PREFLIGHT_AGE_S: usize = 3600;
@@ -49,9 +50,12 @@ fn cors(origins: &[String]) -> Cors {
             AUTHORIZATION,
             CONTENT_TYPE,
             HeaderName::from_static("idempotency-key"),
+            request_notes::X_REQUEST_ID,
+            HeaderName::from_static(TRACEPARENT),
+            HeaderName::from_static(TRACESTATE),
         ])
         .expose_headers([
-            request_log::X_REQUEST_ID,
+            request_notes::X_REQUEST_ID,
             events::IDEMPOTENT_REPLAYED,
             RETRY_AFTER,
             WWW_AUTHENTICATE,

@@ -1,5 +1,6 @@
 //! Handlers of `/webhooks/events`: publishing a message, and reading and redelivering its events.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::HttpResponse;
@@ -13,6 +14,7 @@ use super::large_bodies::LARGE_BODY;
 use super::objects::{Rendered, json};
 use super::pagination;
 use super::request_metrics::mark_as_replay;
+use super::request_notes::note;
 use super::route_docs::{RouteDocs, Success};
 use super::slices::{READ_BYTES, Rows};
 use super::streamed;
@@ -21,6 +23,7 @@ use crate::domain::access::Visibility;
 use crate::domain::event::Event;
 use crate::domain::format::Summary;
 use crate::domain::message::{IDEMPOTENCY_KEY_MAX, Idempotency, Message, NewMessage};
+use crate::domain::trace_context::{TRACEPARENT, TRACESTATE, TraceContext};
 use crate::storage::{EventFilter, Page, Store, StoreError, Unavailable};
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -53,14 +56,16 @@ pub(super) async fn publish(mut call: Call) -> Result<HttpResponse, ApiError> {
     let received = Instant::now();
     let size = body.len();
     let key = idempotency_key(call.headers());
+    let trace = trace_context(call.headers());
     let (raw_input, state) = (call.raw_input(), call.state.clone());
     let read = move || read_message(&raw_input, &body, key, &*state.store);
-    let new = if size < LARGE_BODY {
+    let mut new = if size < LARGE_BODY {
         read()?
     } else {
         let read = call.state.large_bodies.read(call.caller.owner(), read);
         call.unless_given_up(read).await??
     };
+    new.trace = trace;
     let (limits, now) = (&call.state.rate_limits, call.state.clock.monotonic());
     limits
         .count_bytes(new.workspace_id, size, now)
@@ -68,7 +73,12 @@ pub(super) async fn publish(mut call: Call) -> Result<HttpResponse, ApiError> {
             ApiError::TooManyBytes(call.state.settings.publish_byte_limit, retry_in)
         })?;
     let published = call.state.store.publish(new).await?;
-    let mut response = json(StatusCode::ACCEPTED, &Rendered(&published.message));
+    let message = &published.message;
+    note(&call.request, |facts| {
+        facts.workspace_id = Some(message.workspace_id);
+        facts.published = Some((message.id, message.events.len()));
+    });
+    let mut response = json(StatusCode::ACCEPTED, &Rendered(message));
     if published.replayed {
         let replayed = HeaderValue::from_static("true");
         response.headers_mut().insert(IDEMPOTENT_REPLAYED, replayed);
@@ -116,6 +126,7 @@ fn read_fields(
         event_type: event_type.take(ok),
         timestamp: timestamp.take(ok),
         data: data.take(ok),
+        trace: None,
         summary: None,
         idempotency: None,
     }
@@ -135,6 +146,13 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
         Ok(key) if fits => Ok(Some(key.to_owned())),
         _ => Err(ApiError::IdempotencyKeyInvalid),
     }
+}
+
+/// Reads the trace context; one that is not valid is none.
+fn trace_context(headers: &HeaderMap) -> Option<Arc<TraceContext>> {
+    let parents = headers.get_all(TRACEPARENT).map(HeaderValue::as_bytes);
+    let states = headers.get_all(TRACESTATE).map(HeaderValue::as_bytes);
+    TraceContext::read(parents, states).map(Arc::new)
 }
 
 /// The description of `GET /webhooks/events`.

@@ -17,6 +17,7 @@ use super::route_docs::RouteDocs;
 use super::routes::{BASES, RouteInfo, documented};
 use super::schema::{Definition, Node, Property, Schema, node};
 use super::validate::{FILTER_VALUES_MAX, FieldDocs, Input, Section};
+use crate::domain::trace_context::{TRACEPARENT, TRACESTATE};
 
 /// Returns the document, as JSON.
 #[must_use]
@@ -90,11 +91,11 @@ fn described(
     ];
     let mut parameters: Vec<Node> = fields.iter().filter_map(parameter).collect();
     if docs.is_idempotent {
-        parameters.push(node! { "$ref" => "#/components/parameters/Idempotency-Key" });
+        // Only a publish is idempotent; its deliveries belong to the client's trace.
+        parameters.extend(["Idempotency-Key", TRACEPARENT, TRACESTATE].map(shared::parameter));
     }
-    if !parameters.is_empty() {
-        members.push(("parameters".to_owned(), parameters.into()));
-    }
+    parameters.push(shared::parameter("X-Request-Id"));
+    members.push(("parameters".to_owned(), parameters.into()));
     if let Some(definition) = body.filter(|(name, _)| name == docs.body) {
         let body = node! {
             "required" => true,

@@ -133,16 +133,24 @@ impl RateLimits {
 
     /// Counts an invalid token for the client's address, and returns the error for the response.
     pub(super) fn bad_token(&self, request: &HttpRequest, now: Duration) -> ApiError {
-        let peer = request.peer_addr().map(|peer| peer.ip());
-        if peer.is_none() && request.conn_data::<UnixPeer>().is_none() {
-            return ApiError::InvalidToken; // The client is gone, or a test has no socket.
-        }
-        let client = client_address(peer, request.headers(), &self.trusted_proxies);
+        let Some(client) = self.client(request) else {
+            return ApiError::InvalidToken; // There is no address to count for.
+        };
         let status = self.failures.take(client_key(client), now);
         if let Some(retry_in) = status.and_then(|status| status.retry_in) {
             return ApiError::TooManyFailures(retry_in);
         }
         tracing::info!(%client, "a bad access token was refused");
         ApiError::InvalidToken
+    }
+
+    /// Returns the address of a request's client; `None` if the client is gone, or in a test without a socket.
+    pub(super) fn client(&self, request: &HttpRequest) -> Option<IpAddr> {
+        let peer = request.peer_addr().map(|peer| peer.ip());
+        if peer.is_none() && request.conn_data::<UnixPeer>().is_none() {
+            return None;
+        }
+        let trusted = &self.trusted_proxies;
+        Some(client_address(peer, request.headers(), trusted))
     }
 }

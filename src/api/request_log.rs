@@ -1,67 +1,52 @@
 //! The middleware around every request. It gives each response an id and a line in the log, and each
 //! error a body of JSON, also where actix-web itself made the response.
 //!
-//! The line has the path, but never the query string or a header, so that no token gets into the log.
-//! A path is logged only up to the first segment that may be a credential, put there by mistake.
+//! The line has the pattern of the route, but never a path with its ids, a query string or a header, so that no
+//! token gets into the log. Only a path without a route is logged itself, and only up to the first segment that
+//! may be a credential, put there by mistake.
 //!
-//! Lines about refused requests have a limit, because anyone can cause them: see [`line_limit`].
+//! Lines about requests that are refused, or that came without a token, have a limit, because anyone can cause
+//! them: see [`line_limit`].
 
 mod line_limit;
 
 use std::borrow::Cow;
 use std::sync::PoisonError;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, HttpMessage};
-use rand::RngExt;
+use tracing::Level;
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 
 pub(super) use self::line_limit::LineLimit;
+use super::request_notes::{CREDENTIAL_PREFIXES, Facts, RequestNotes, X_REQUEST_ID};
 use super::state::ApiState;
 use super::{error, request_metrics};
-use crate::domain::access::TokenKind;
-use crate::domain::secret::WHSEC_PREFIX;
+use crate::log_queue::{self, REQUESTS, Record, RequestLine};
 
-/// The header with the id of a request, for clients that report a problem.
-pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// The id of a request: 16 hexadecimal digits.
-pub(super) struct RequestId(String);
-
-impl RequestId {
-    fn generate() -> Self {
-        Self(format!("{:016x}", rand::rng().random::<u64>()))
-    }
-
-    /// Returns the id as text.
-    pub(super) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// Runs a request: gives it an id, and logs it when the response is known.
+/// Runs a request: takes or makes its id, and logs it when the response is known.
 pub(super) async fn each_request<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
-    let id = RequestId::generate();
-    let header = HeaderValue::from_str(id.as_str());
-    request.extensions_mut().insert(id);
+    let notes = RequestNotes::begin(request.headers());
+    let header = HeaderValue::from_str(notes.id());
+    request.extensions_mut().insert(notes);
     let mut response = next.call(request).await?.map_into_boxed_body();
     let status = response.status();
     if status.is_client_error() || status.is_server_error() {
         response = as_json(response);
     }
+    log(&response, started);
     if let Ok(header) = header {
-        log(&response, &header, started);
         request_metrics::count(&response);
         response.headers_mut().insert(X_REQUEST_ID, header);
     }
@@ -80,30 +65,52 @@ fn as_json(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
     })
 }
 
-fn log(response: &ServiceResponse<BoxBody>, id: &HeaderValue, started: Instant) {
-    let request = response.request();
-    let (method, path) = (named(request.method()), shown(request.path()));
-    let status = response.status().as_u16();
-    let request_id = id.to_str().unwrap_or_default();
-    let took_us = started.elapsed().as_micros();
-    let is_limited = response.status() == StatusCode::TOO_MANY_REQUESTS;
-    let is_refusal = response.status().is_client_error() && !is_limited;
-    let is_admitted = is_admitted(request.app_data::<Data<ApiState>>(), is_refusal);
-    // Most requests are publishes that succeed: they are logged only at level debug.
-    if response.status().is_server_error() {
-        tracing::warn!(request_id, %method, %path, status, took_us, "request");
-    } else if is_limited {
-        // A client over its rate limit must not fill the log either.
-        tracing::debug!(request_id, %method, %path, status, took_us, "request");
-    } else if is_refusal && is_admitted {
-        tracing::info!(request_id, %method, %path, status, took_us, "request");
-    } else if !is_refusal {
-        tracing::debug!(request_id, %method, %path, status, took_us, "request");
+fn log(response: &ServiceResponse<BoxBody>, started: Instant) {
+    let (request, status) = (response.request(), response.status());
+    let extensions = request.extensions();
+    let Some(notes) = extensions.get::<RequestNotes>() else {
+        return;
+    };
+    let facts = notes.facts();
+    let state = request.app_data::<Data<ApiState>>();
+    let level = level_of(status, facts);
+    // What a client can cause without a token must not fill the log. A failure of the server is always told.
+    let is_foreign = status.is_client_error() || !facts.is_authenticated;
+    let is_bounded = level == Level::INFO && is_foreign;
+    if !is_admitted(state, is_bounded) || !log_queue::is_enabled(REQUESTS, level) {
+        return;
+    }
+    let has_route = facts.route.is_some();
+    log_queue::push_record(Record::Request(RequestLine {
+        at: SystemTime::now(),
+        level,
+        request_id: notes.id().clone(),
+        method: named(request.method()),
+        route: facts.route,
+        path: (!has_route).then(|| shown(request.path()).into()),
+        status: status.as_u16(),
+        duration: started.elapsed(),
+        workspace_id: facts.workspace_id,
+        client: state.and_then(|state| state.rate_limits.client(request)),
+        published: facts.published,
+    }));
+}
+
+/// Returns the level of a request's line. Probes come every few seconds, and a client over its rate limit may
+/// send requests as fast as it can; neither is to fill the log.
+fn level_of(status: StatusCode, facts: Facts) -> Level {
+    if status.is_server_error() {
+        Level::WARN
+    } else if status == StatusCode::TOO_MANY_REQUESTS || (facts.is_probe && status.is_success()) {
+        Level::DEBUG
+    } else {
+        Level::INFO
     }
 }
 
-/// Logs how many lines were left out before, if any were, and reports whether the limit admits a further line.
-fn is_admitted(state: Option<&Data<ApiState>>, is_refusal: bool) -> bool {
+/// Logs how many lines were left out before, if any were, and reports whether a further line may be
+/// written: `is_bounded` if the limit counts it.
+fn is_admitted(state: Option<&Data<ApiState>>, is_bounded: bool) -> bool {
     let Some(state) = state else {
         return true;
     };
@@ -111,7 +118,7 @@ fn is_admitted(state: Option<&Data<ApiState>>, is_refusal: bool) -> bool {
     let limit = &state.refusal_lines;
     let mut limit = limit.lock().unwrap_or_else(PoisonError::into_inner);
     let left_out = limit.take_left_out(now);
-    let is_admitted = !is_refusal || limit.admits(now);
+    let is_admitted = !is_bounded || limit.admits(now);
     drop(limit);
     if left_out > 0 {
         tracing::info!(left_out, "lines about refused requests were left out");
@@ -121,23 +128,12 @@ fn is_admitted(state: Option<&Data<ApiState>>, is_refusal: bool) -> bool {
 
 /// Returns the name of a method of the HTTP standard, else "unknown": a client can put anything there,
 /// also a credential.
-fn named(method: &Method) -> &str {
-    let known = [
-        Method::GET,
-        Method::HEAD,
-        Method::POST,
-        Method::PUT,
-        Method::PATCH,
-        Method::DELETE,
-        Method::OPTIONS,
-        Method::TRACE,
-        Method::CONNECT,
+fn named(method: &Method) -> &'static str {
+    const KNOWN: [&str; 9] = [
+        "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT",
     ];
-    if known.contains(method) {
-        method.as_str()
-    } else {
-        "unknown"
-    }
+    let known = KNOWN.into_iter().find(|known| *known == method.as_str());
+    known.unwrap_or("unknown")
 }
 
 /// The longest path that is logged whole, in bytes: twice the longest path of a route.
@@ -157,6 +153,7 @@ fn shown(path: &str) -> Cow<'_, str> {
         // No route has a character that needs encoding, and an encoded text could hide a credential.
         if bare.contains('%')
             || bare.len() >= CREDENTIAL_MIN && !is_id
+            // A slash within a credential could leave a segment that is shorter.
             || CREDENTIAL_PREFIXES
                 .iter()
                 .any(|prefix| bare.contains(prefix))
@@ -168,13 +165,6 @@ fn shown(path: &str) -> Cow<'_, str> {
     }
     path.into()
 }
-
-/// The prefixes of credentials: a slash within one could leave a segment shorter than [`CREDENTIAL_MIN`].
-const CREDENTIAL_PREFIXES: [&str; 3] = [
-    WHSEC_PREFIX,
-    TokenKind::Workspace.prefix(),
-    TokenKind::Admin.prefix(),
-];
 
 #[cfg(test)]
 mod tests {

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use actix_web::http::Method;
-use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::access::{
     Access, PUBLISH, TOKENS_READ, TOKENS_WRITE, WEBHOOKS_READ, WEBHOOKS_WRITE, WORKSPACES_ADMIN,
@@ -23,8 +23,8 @@ use super::error::ApiError;
 use super::path;
 use super::rate_limit_headers::write_headers;
 use super::rate_limits::Budget;
-use super::request_log::RequestId;
 use super::request_metrics::mark_as_publish;
+use super::request_notes::{self, note};
 use super::route_docs::RouteDocs;
 use super::{ApiState, deliveries, endpoints, events, health, pages, tokens, workspaces};
 use crate::domain::rate_limit::RateLimitStatus;
@@ -54,7 +54,19 @@ struct Route {
     docs: Option<&'static RouteDocs>,
 }
 
+/// The paths that only ask whether the server runs.
+const PROBES: [&str; 2] = ["/healthz", "/readyz"];
+
 impl Route {
+    /// Returns the base with which `path` names the route.
+    fn base(&self, path: &str) -> &'static str {
+        let bases = BASES.into_iter().filter(|_| self.access != Public);
+        bases
+            .into_iter()
+            .find(|base| path.starts_with(base))
+            .unwrap_or_default()
+    }
+
     fn budget(&self) -> Budget {
         if self.access == PUBLISH {
             Budget::Publish
@@ -152,10 +164,8 @@ pub(super) async fn dispatch(
         Ok((route, call, rate_limit)) => ((route.handler)(call).await, rate_limit),
         Err(error) => (Err(error), None),
     };
-    let mut response = handled.unwrap_or_else(|error| {
-        let extensions = request.extensions();
-        error.response(extensions.get().map_or("-", RequestId::as_str))
-    });
+    let mut response =
+        handled.unwrap_or_else(|error| error.response(&request_notes::id_of(&request)));
     if let Some(rate_limit) = rate_limit {
         write_headers(response.headers_mut(), rate_limit);
     }
@@ -183,8 +193,14 @@ async fn admit(
     }
     let path = path::decoded(request.path());
     let found = find(request.method(), &path);
-    if matches!(&found, Found::Route(route, _) if route.budget() == Budget::Publish) {
-        mark_as_publish(request);
+    if let Found::Route(route, _) = &found {
+        if route.budget() == Budget::Publish {
+            mark_as_publish(request);
+        }
+        note(request, |facts| {
+            facts.route = Some((route.base(&path), route.path));
+            facts.is_probe = PROBES.contains(&route.path);
+        });
     }
     // A probe must get through while the store fails, so the server does not look its token up.
     let open = matches!(&found, Found::Route(route, _) if route.access == Public);
@@ -203,6 +219,10 @@ async fn admit(
         None if open => (NOBODY, None),
         None => return Err(ApiError::Unauthorized),
         Some(Authenticated { caller, .. }) => {
+            note(request, |facts| {
+                facts.is_authenticated = true;
+                facts.workspace_id = caller.visibility.workspace();
+            });
             authorize(route.access, caller)?;
             if let Some(handle) = &handle {
                 handle.attribute(caller.owner());

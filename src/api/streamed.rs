@@ -16,11 +16,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use actix_web::HttpResponse;
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::http::{Method, StatusCode, Version};
 use actix_web::web::Bytes;
-use actix_web::{HttpMessage, HttpResponse};
 
 use super::ApiState;
 use super::access::{Access, authorize};
@@ -29,7 +29,7 @@ use super::call::Call;
 use super::connection::Streaming;
 use super::error::ApiError;
 use super::readers::Lane;
-use super::request_log::RequestId;
+use super::request_notes;
 use super::slices::Slices;
 use crate::storage::{Store, StoreError};
 
@@ -79,7 +79,7 @@ struct Source {
     lane: Lane,
     known: Cell<Option<Authenticated>>,
     access: Access,
-    request_id: String,
+    request_id: Arc<str>,
     /// The connection; `None` in tests without a socket.
     streaming: Option<Streaming>,
 }
@@ -96,14 +96,12 @@ enum State {
 
 impl Streamed {
     fn new(call: &Call, first: Vec<u8>, rest: Box<dyn Slices>) -> Self {
-        let request_id = call.request.extensions();
-        let request_id = request_id.get().map_or("-", RequestId::as_str).to_owned();
         let source = Source {
             state: Arc::clone(&call.state),
             lane: call.lane().of_response(),
             known: Cell::new(call.authenticated),
             access: call.access,
-            request_id,
+            request_id: request_notes::id_of(&call.request),
             streaming: call.request.conn_data::<Streaming>().cloned(),
         };
         if let Some(streaming) = &source.streaming {

@@ -9,25 +9,26 @@ use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
+use crate::log_queue::Style;
 use crate::{fatal, log_queue};
 
 /// The settings of the log.
 #[derive(Args, Debug)]
 pub(super) struct LogSettings {
-    /// The format of log lines.
+    /// The format of log lines; `auto` is text on a terminal, and JSON elsewhere.
     #[arg(
         long,
         env = "HOOKPOST_LOG_FORMAT",
         value_name = "FORMAT",
         value_enum,
-        default_value = "text",
+        default_value = "auto",
         global = true,
         help_heading = "Log"
     )]
     log_format: LogFormat,
 
-    /// The lowest level that is logged: error, warn, info, debug, trace or off; also per module, such as
-    /// info,hookpost=debug.
+    /// The lowest level that is logged: error, warn, info, debug, trace or off; also per target, such as
+    /// `info,hookpost::requests=warn`.
     #[arg(
         long,
         env = "HOOKPOST_LOG",
@@ -41,8 +42,23 @@ pub(super) struct LogSettings {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum LogFormat {
+    Auto,
     Text,
     Json,
+}
+
+impl LogFormat {
+    /// Returns the style of the lines of this process.
+    fn style(self) -> Style {
+        let is_terminal = io::stderr().is_terminal();
+        match self {
+            Self::Auto if !is_terminal => Style::Json,
+            Self::Json => Style::Json,
+            Self::Auto | Self::Text => Style::Text {
+                colors: is_terminal && std::env::var_os("NO_COLOR").is_none(),
+            },
+        }
+    }
 }
 
 /// The filter that turns off the HTTP library's messages about malformed requests: they quote headers, and a
@@ -108,16 +124,17 @@ impl MakeWriter<'_> for MakeQueueWriter {
 pub(super) fn init(settings: &LogSettings, default_filter: &str) -> anyhow::Result<()> {
     let filter = settings.log_level.as_deref().unwrap_or(default_filter);
     let filter = EnvFilter::new(format!("{filter},{QUOTING}"));
-    let colors = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let style = settings.log_format.style();
+    log_queue::set_style(style);
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_ansi(colors)
+        .with_ansi(style == Style::Text { colors: true })
         // The subscriber would print its own errors to stderr, and panic if that fails.
         .log_internal_errors(false)
         .with_writer(MakeQueueWriter);
-    match settings.log_format {
-        LogFormat::Text => logs.init(),
-        LogFormat::Json => logs.json().flatten_event(true).init(),
+    match style {
+        Style::Text { .. } => logs.init(),
+        Style::Json => logs.json().flatten_event(true).init(),
     }
     std::panic::set_hook(Box::new(report_panic));
     log_queue::start().context("cannot start the thread that writes the log")

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::attempt_log;
 use super::attempt_metrics::AttemptMetrics;
 use super::mailbox::Mailbox;
 use super::protocol::Now;
@@ -12,7 +13,7 @@ use super::scheduler::Scheduler;
 use super::sender::Senders;
 use crate::domain::clock::Clock;
 use crate::fail_point::{FailPoint, hit};
-use crate::storage::Queue;
+use crate::storage::{AttemptRecord, Queue};
 
 /// The longest sleep. Due times are wall-clock times, and the wall clock may jump.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
@@ -43,8 +44,7 @@ impl Dispatcher {
             let now = Now::of(&*self.clock);
             self.metrics.reported(&messages.reports);
             for record in round::handle_messages(&mut self.scheduler, messages, now) {
-                self.metrics.recorded(&record);
-                self.queue.record(record);
+                self.record(record);
             }
             if !stop.is_due {
                 self.hand_out();
@@ -100,14 +100,17 @@ impl Dispatcher {
         }
     }
 
+    fn record(&self, record: AttemptRecord) {
+        self.metrics.recorded(&record);
+        attempt_log::log(&record, || self.scheduler.target(record.event.endpoint));
+        self.queue.record(record);
+    }
+
     fn carry_out(&self, command: Command) {
         match command {
             Command::Send(job) => self.senders.send(job),
             Command::LoadAndSend(job) => self.reader.load_and_send(job),
-            Command::Record(record) => {
-                self.metrics.recorded(&record);
-                self.queue.record(record);
-            }
+            Command::Record(record) => self.record(record),
             Command::Read(workspace, request) => self.reader.read(workspace, request),
         }
     }

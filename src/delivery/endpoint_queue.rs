@@ -24,7 +24,7 @@ use super::scheduler::shares::RingKind;
 use super::target::LiveTarget;
 use crate::domain::clock::Timestamp;
 use crate::domain::health::{Health, SLOW};
-use crate::storage::{Backlog, QueuedEvent, Run, Seq, WorkspaceNumber};
+use crate::storage::{Backlog, EventBody, QueuedEvent, Run, Seq, WorkspaceNumber};
 
 /// The reason why an attempt may start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -259,19 +259,19 @@ impl EndpointQueue {
 
     /// Notes that the event that waited for its body is with the senders. Keeps those bodies of its followers
     /// that fit into `room` bytes; the others will be read again.
-    pub(super) fn bodies_read(&mut self, bodies: Vec<(Seq, Arc<[u8]>)>, mut room: usize) {
+    pub(super) fn bodies_read(&mut self, bodies: Vec<(Seq, EventBody)>, mut room: usize) {
         self.reading_body = false;
-        let mut bodies: HashMap<Seq, Arc<[u8]>> = bodies.into_iter().collect();
+        let mut bodies: HashMap<Seq, EventBody> = bodies.into_iter().collect();
         let next = self.redeliveries.iter_mut().chain(&mut self.retries);
         for event in next.chain(&mut self.fresh) {
             if bodies.is_empty() {
                 break;
             }
             if let Some(body) = bodies.remove(&event.seq)
-                && body.len() <= room
+                && body.size() <= room
             {
-                room -= body.len();
-                self.bytes += body.len();
+                room -= body.size();
+                self.bytes += body.size();
                 event.body = Some(body);
             }
         }
@@ -385,7 +385,7 @@ impl EndpointQueue {
 }
 
 fn body_bytes(event: &QueuedEvent) -> usize {
-    event.body.as_ref().map_or(0, |body| body.len())
+    event.body.as_ref().map_or(0, EventBody::size)
 }
 
 fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {

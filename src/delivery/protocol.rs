@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::target::LiveTarget;
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::{Clock, Timestamp};
-use crate::storage::{EndpointNumber, QueuedEvent, RetryBatch, Run, Seq};
+use crate::storage::{EndpointNumber, EventBody, QueuedEvent, RetryBatch, Run, Seq};
 
 /// Both clocks at one moment.
 #[derive(Clone, Copy, Debug)]
@@ -107,6 +107,6 @@ pub(super) enum ReadResult {
     /// with the senders.
     Bodies {
         endpoint: EndpointNumber,
-        bodies: Vec<(Seq, Arc<[u8]>)>,
+        bodies: Vec<(Seq, EventBody)>,
     },
 }

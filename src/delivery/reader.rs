@@ -281,6 +281,7 @@ mod tests {
             number: EndpointNumber(workspace),
             workspace: WorkspaceNumber(workspace),
             id: Uuid::nil(),
+            workspace_id: Uuid::nil(),
             settings: TargetSettings {
                 url: EndpointUrl::from_stored("https://a".to_owned()),
                 secret: Secret::generate(),

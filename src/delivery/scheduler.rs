@@ -156,7 +156,7 @@ impl Scheduler {
         if event
             .body
             .as_ref()
-            .is_some_and(|body| body.len() > room.body_bytes)
+            .is_some_and(|body| body.size() > room.body_bytes)
         {
             event.body = None;
         }
@@ -311,6 +311,11 @@ impl Scheduler {
         };
         self.settle(number, now);
         Some(job)
+    }
+
+    /// Returns the current state of an endpoint, if the scheduler knows it.
+    pub(super) fn target(&self, number: EndpointNumber) -> Option<Arc<Target>> {
+        Some(self.endpoints.get(&number)?.target.current())
     }
 
     /// Returns the number of attempts in flight.

@@ -11,14 +11,18 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use rand::RngExt;
+use uuid::Uuid;
+
 use super::http_client::{Failure, HttpClient, HttpResult, Request};
 use super::protocol::{AttemptJob, AttemptReport, AttemptResult};
 use super::response_text::response_text;
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::Clock;
 use crate::domain::signature::signature_header;
+use crate::domain::trace_context::{TRACEPARENT, TRACESTATE, TraceContext};
 use crate::fail_point::{FailPoint, hit, inject};
-use crate::storage::{QueuedEvent, Target};
+use crate::storage::{EventBody, Target};
 use crate::vital;
 
 /// The stack of a sender. The deepest call is a TLS handshake; measured, with a margin of half.
@@ -269,26 +273,32 @@ fn attempt(shared: &Shared, job: AttemptJob) -> AttemptReport {
         return AttemptReport::Made(event, result);
     };
     hit(FailPoint::Sending);
-    let result = post(shared, &event, &target, &body);
+    let result = post(shared, event.id, &target, &body);
     hit(FailPoint::Sent);
     AttemptReport::Made(event, result)
 }
 
-fn post(shared: &Shared, event: &QueuedEvent, target: &Target, body: &[u8]) -> AttemptResult {
+fn post(shared: &Shared, event_id: Uuid, target: &Target, body: &EventBody) -> AttemptResult {
     let now = shared.clock.now();
     let settings = &target.settings;
-    let id = event.id.to_string();
+    let id = event_id.to_string();
     let timestamp = now.seconds().to_string();
-    let signature = signature_header(&settings.secret, event.id, now.seconds(), body);
-    let headers = [
+    let signature = signature_header(&settings.secret, event_id, now.seconds(), body.bytes());
+    // Each attempt is a step of the trace of its own.
+    let parent_id = rand::rng().random_range(1..=u64::MAX);
+    let traceparent = body.trace().map(|trace| trace.traceparent(parent_id));
+    let tracestate = body.trace().map_or("", TraceContext::tracestate);
+    let mut headers = vec![
         ("webhook-id", id.as_str()),
         ("webhook-timestamp", timestamp.as_str()),
         ("webhook-signature", signature.as_str()),
     ];
+    headers.extend(traceparent.as_deref().map(|text| (TRACEPARENT, text)));
+    headers.extend((!tracestate.is_empty()).then_some((TRACESTATE, tracestate)));
     let request = Request {
         url: settings.url.as_str(),
         headers: &headers,
-        body,
+        body: body.bytes(),
     };
     let HttpResult { result, duration } = shared.transport.post(&request);
     match result {

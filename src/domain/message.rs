@@ -1,5 +1,6 @@
 //! Messages: producers publish them, and endpoints receive them as events.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::value::RawValue;
@@ -8,6 +9,7 @@ use uuid::Uuid;
 use super::clock::Timestamp;
 use super::event_type::EventType;
 use super::format::Summary;
+use super::trace_context::TraceContext;
 
 /// The greatest depth of `data`; deeper data would overflow the stack of many JSON parsers.
 pub const DATA_DEPTH_MAX: usize = 128;
@@ -31,6 +33,8 @@ pub struct NewMessage {
     pub data: Box<RawValue>,
     /// The key by which a repeated publish gets the first result again.
     pub idempotency: Option<Idempotency>,
+    /// The trace that its producer sent with it.
+    pub trace: Option<Arc<TraceContext>>,
     /// The part of the data that Discord and Slack messages show. If it is `None`, it is read from `data`
     /// when needed.
     pub summary: Option<Summary>,

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
+
+use tracing::Level;
 
 use super::*;
 
@@ -89,6 +91,131 @@ impl QueueFixture {
 }
 
 const ALL: usize = usize::MAX;
+
+/// A record whose line has this id, and takes so many bytes besides.
+fn record(id: &str, bytes: usize) -> Entry {
+    Entry::Record(Record::Request(RequestLine {
+        at: SystemTime::UNIX_EPOCH,
+        level: Level::INFO,
+        request_id: Arc::from(id),
+        method: "GET",
+        route: None,
+        path: Some("x".repeat(bytes).into()),
+        status: 200,
+        duration: Duration::ZERO,
+        workspace_id: None,
+        client: None,
+        published: None,
+    }))
+}
+
+/// The line of such a record.
+fn line(id: &str) -> String {
+    format!(
+        "1970-01-01T00:00:00.000000Z  INFO hookpost::requests: request request_id={id} method=GET path=\"\" \
+         status=200 duration_ms=0.000\n"
+    )
+}
+
+/// An output that takes everything, and tells of each write.
+struct Told(Sender<Vec<u8>>);
+
+impl Write for Told {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _ = self.0.send(bytes.to_vec());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn records_are_lines_in_their_order_and_many_are_one_write() {
+    let queue = LogQueue::new();
+    for id in ["a", "b"] {
+        queue.enqueue(record(id, 0), false);
+    }
+    queue.push(b"text\n", false);
+    queue.enqueue(record("c", 0), false);
+    let (writes, written) = channel();
+    queue.drain(&mut Told(writes));
+    let written: Vec<_> = written.try_iter().map(String::from_utf8).collect();
+    let expected = [line("a") + &line("b"), "text\n".to_owned(), line("c")];
+    assert_eq!(written, expected.map(Ok));
+    let state = queue.lock();
+    assert_eq!((state.bytes, state.texts, state.lost), (0, 0, 0));
+}
+
+#[test]
+fn a_text_or_a_flush_brings_out_the_records_before_it() {
+    let fixture = QueueFixture::new();
+    fixture.queue.enqueue(record("a", 0), false);
+    fixture.takes(ALL);
+    // Nothing else comes: the pause ends.
+    fixture.assert_written(&line("a"));
+    fixture.queue.enqueue(record("b", 0), false);
+    fixture.queue.push(b"text\n", false);
+    fixture.takes(ALL);
+    fixture.takes(ALL);
+    fixture.assert_written(&line("b"));
+    fixture.assert_written("text\n");
+    fixture.queue.enqueue(record("c", 0), false);
+    fixture.takes(ALL);
+    fixture.queue.wait(PATIENCE);
+    assert!(!fixture.queue.lock().is_busy());
+    fixture.assert_written(&line("c"));
+}
+
+#[test]
+fn the_records_of_a_write_that_fails_are_counted_one_by_one() {
+    let queue = LogQueue::new();
+    for id in ["a", "b", "c"] {
+        queue.enqueue(record(id, 0), false);
+    }
+    let (script, for_output) = channel();
+    let (for_test, written) = channel();
+    let mut out = Scripted {
+        script: for_output,
+        written: for_test,
+    };
+    // The first line is whole, the second is not, and of the third nothing is written.
+    script.send(Ok(line("a").len() + 5)).unwrap();
+    script.send(Err(ErrorKind::StorageFull.into())).unwrap();
+    queue.drain(&mut out);
+    assert_eq!(queue.lock().lost, 2);
+    let begun = written.try_iter().next().unwrap();
+    assert!(begun.starts_with(line("a").as_bytes()));
+}
+
+#[test]
+fn records_that_nobody_takes_cost_bounded_memory() {
+    let queue = LogQueue::new();
+    let (long, pushed) = (64 << 10, 3 * QUEUE_BYTES / (64 << 10));
+    for _ in 0..pushed {
+        queue.enqueue(record("a", long), false);
+    }
+    let kept = queue.lock().lines.len();
+    assert_eq!(
+        kept,
+        QUEUE_BYTES / PARTS * (PARTS - 1) / record("a", long).bytes()
+    );
+    let lost = queue.lock().lost;
+    assert_eq!(lost, u64::try_from(pushed - kept).unwrap());
+    assert!(queue.lock().bytes <= QUEUE_BYTES);
+    let queue = LogQueue::new();
+    for _ in 0..3 * QUEUE_LINES {
+        queue.enqueue(record("a", 0), false);
+    }
+    let kept = queue.lock().lines.len();
+    assert!(kept <= QUEUE_LINES / PARTS * (PARTS - 1), "{kept}");
+    assert!(queue.lock().bytes <= QUEUE_BYTES);
+    assert_eq!(
+        queue.lock().lost,
+        u64::try_from(3 * QUEUE_LINES - kept).unwrap()
+    );
+}
 
 #[test]
 fn lines_are_written_whole_and_in_order() {

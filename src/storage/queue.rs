@@ -9,6 +9,7 @@ use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::Timestamp;
 use crate::domain::endpoint::TargetSettings;
 pub use crate::domain::event_state::{Run, Verdict};
+use crate::domain::trace_context::TraceContext;
 
 /// An endpoint's number: small, never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -31,6 +32,8 @@ pub struct Target {
     pub workspace: WorkspaceNumber,
     /// The endpoint's id, for logs.
     pub id: Uuid,
+    /// The id of its workspace, for logs.
+    pub workspace_id: Uuid,
     /// The settings that the engine needs.
     pub settings: TargetSettings,
     /// Set if attempts may start.
@@ -72,7 +75,48 @@ pub struct QueuedEvent {
     /// Attempts made in all runs.
     pub attempts: u32,
     /// The body of the request, if it is in memory.
-    pub body: Option<Arc<[u8]>>,
+    pub body: Option<EventBody>,
+}
+
+/// The body of an event, and the trace that is sent with it. They are together, so that whoever keeps a body in
+/// memory, or drops it, does the same with the trace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventBody {
+    bytes: Arc<[u8]>,
+    trace: Option<Arc<TraceContext>>,
+}
+
+impl EventBody {
+    /// Returns a body with the trace of its message.
+    #[must_use]
+    pub fn new(bytes: Arc<[u8]>, trace: Option<Arc<TraceContext>>) -> Self {
+        Self { bytes, trace }
+    }
+
+    /// Returns the bytes of the request's body.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Returns the trace of the message, if it has one.
+    #[must_use]
+    pub fn trace(&self) -> Option<&TraceContext> {
+        self.trace.as_deref()
+    }
+
+    /// Returns the memory that the body takes, in bytes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let trace = self.trace().map_or(0, TraceContext::bytes);
+        self.bytes.len() + trace
+    }
+}
+
+impl<T: Into<Arc<[u8]>>> From<T> for EventBody {
+    fn from(bytes: T) -> Self {
+        Self::new(bytes.into(), None)
+    }
 }
 
 /// Events that are due for another attempt, and when the next one after them is due.
@@ -196,7 +240,7 @@ pub trait Queue: Send + Sync {
     ) -> Result<Vec<QueuedEvent>, StoreError>;
     /// Returns the bodies of the first of `seqs`, in their order: as many as fit into `bytes`, at least one.
     /// `None` stands for an archived one.
-    fn bodies(&self, seqs: &[Seq], bytes: usize) -> Result<Vec<Option<Arc<[u8]>>>, StoreError>;
+    fn bodies(&self, seqs: &[Seq], bytes: usize) -> Result<Vec<Option<EventBody>>, StoreError>;
     /// Queues the record of an attempt; a full disk delays it. The sink gets [`Notice::Recorded`] once it is
     /// on disk.
     fn record(&self, record: AttemptRecord);

@@ -19,6 +19,7 @@ mod keys;
 mod layers;
 mod lifecycle;
 mod lists;
+mod logs;
 mod metrics;
 mod openapi;
 mod printing;

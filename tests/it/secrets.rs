@@ -40,6 +40,8 @@ fn assert_kept(day: &Day) {
         "WARN",
         "endpoint disabled",
         "/api/webhooks/endpoints",
+        "hookpost::requests",
+        "hookpost::attempts",
     ] {
         assert!(day.said.contains(word), "{word}");
     }

@@ -4,12 +4,14 @@ use super::super::choices::choices;
 use super::super::health::{CheckJson, HealthJson, NotReadyJson, ReadyJson};
 use super::super::objects::{CreatedToken, MessageEventJson, Render};
 use super::super::pagination::{MetaJson, list_definition};
+use super::super::request_notes::{REQUEST_ID_MARKS, REQUEST_ID_MAX};
 use super::super::schema::{Definition, Node, Schema, node};
 use crate::domain::access::AccessToken;
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event::Event;
 use crate::domain::message::{IDEMPOTENCY_KEY_MAX, Message};
+use crate::domain::trace_context::{TRACEPARENT, TRACESTATE, TRACESTATE_MAX};
 use crate::domain::workspace::Workspace;
 
 /// The name of the security scheme.
@@ -96,7 +98,7 @@ pub(super) fn headers() -> Node {
     let headers = [
         (
             "X-Request-Id",
-            "The id of the request, which the server's log shows too.",
+            "The id of the request, which the server's log shows too: the client's own, or a new one.",
             Schema::text("9f86d081884c7d65"),
         ),
         (
@@ -142,6 +144,11 @@ pub(super) fn header_references(names: &[&str]) -> Node {
     Node::Object(names.iter().map(reference).collect())
 }
 
+/// Returns a reference to a header of requests.
+pub(super) fn parameter(name: &str) -> Node {
+    node! { "$ref" => format!("#/components/parameters/{name}") }
+}
+
 /// Returns the headers of requests.
 pub(super) fn parameters() -> Node {
     node! {
@@ -157,7 +164,51 @@ pub(super) fn parameters() -> Node {
                 .with("maxLength", IDEMPOTENCY_KEY_MAX)
                 .with("pattern", "^[!-~]+$"),
         },
+        "X-Request-Id" => node! {
+            "name" => "X-Request-Id",
+            "in" => "header",
+            "required" => false,
+            "description" => format!(
+                "An id of the client's for the request: 1 to {REQUEST_ID_MAX} letters, digits and \
+                 `{REQUEST_ID_MARKS}`. The answer and the server's log have it. In place of any other text, or of \
+                 one that looks like a credential, the server makes an id."
+            ),
+            "schema" => Schema::text("order-1001-publish-1"),
+        },
+        TRACEPARENT => node! {
+            "name" => TRACEPARENT,
+            "in" => "header",
+            "required" => false,
+            "description" =>
+                "The trace of the client (W3C Trace Context). Each delivery of the message is sent with the same \
+                 trace, and a parent id of its own. One that is not valid is ignored.",
+            "schema" => Schema::text(TRACEPARENT_EXAMPLE),
+        },
+        TRACESTATE => node! {
+            "name" => TRACESTATE,
+            "in" => "header",
+            "required" => false,
+            "description" => format!(
+                "What tracing systems add to `traceparent`. It is sent on, up to {TRACESTATE_MAX} characters; one \
+                 that is not valid is ignored."
+            ),
+            "schema" => tracestate(),
+        },
     }
+}
+
+/// A trace and its parent.
+const TRACEPARENT_EXAMPLE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+/// Returns the schema of a trace and its parent, as deliveries have them. In a request any text is taken, since
+/// one that is not valid is ignored.
+pub(super) fn traceparent() -> Schema {
+    Schema::text(TRACEPARENT_EXAMPLE).with("pattern", "^00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]$")
+}
+
+/// Returns the schema of what tracing systems add to a trace.
+pub(super) fn tracestate() -> Schema {
+    Schema::text("congo=t61rcWkgMzE")
 }
 
 /// Returns the ways to authenticate.

@@ -4,11 +4,13 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::super::schema::{Definition, Described, Node, Property, Schema, node};
+use super::shared::{traceparent, tracestate};
 use crate::domain::clock::Timestamp;
 use crate::domain::endpoint::Format;
 use crate::domain::event_type::EventType;
 use crate::domain::format::{Summary, render};
 use crate::domain::message::raw_body;
+use crate::domain::trace_context::{TRACEPARENT, TRACESTATE};
 
 const DATA: &str = r#"{"id":"ord_1001","amount":4200,"currency":"EUR"}"#;
 const TIMESTAMP: &str = "2026-01-31T12:00:00.000000Z";
@@ -52,11 +54,11 @@ pub(super) fn webhooks() -> Node {
 }
 
 fn parameters() -> Node {
-    let header = |(name, about, schema): (&str, &str, Schema)| {
+    let header = |is_required: bool, (name, about, schema): (&str, &str, Schema)| {
         node! {
             "name" => name,
             "in" => "header",
-            "required" => true,
+            "required" => is_required,
             "description" => about,
             "schema" => schema,
         }
@@ -84,7 +86,21 @@ fn parameters() -> Node {
             Schema::text(concat!("Hookpost/", env!("CARGO_PKG_VERSION"))),
         ),
     ];
-    Node::List(headers.into_iter().map(header).collect())
+    let optional = [
+        (
+            TRACEPARENT,
+            "The trace that the producer sent with the message, if it sent one, and the id of this attempt.",
+            traceparent(),
+        ),
+        (
+            TRACESTATE,
+            "What the producer sent with its trace, if it sent that.",
+            tracestate(),
+        ),
+    ];
+    let headers = headers.into_iter().map(|of| header(true, of));
+    let optional = optional.into_iter().map(|of| header(false, of));
+    Node::List(headers.chain(optional).collect())
 }
 
 /// Returns the body of an example in a format, as a receiver gets it.

@@ -45,6 +45,7 @@ fn target(enabled: bool, skip_through: i64) -> Target {
         number: NUMBER,
         workspace: WorkspaceNumber(1),
         id: Uuid::nil(),
+        workspace_id: Uuid::nil(),
         settings: TargetSettings {
             url: EndpointUrl::from_stored("https://a".to_owned()),
             secret: Secret::generate(),

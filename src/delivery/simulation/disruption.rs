@@ -1,7 +1,6 @@
 //! The disruptions of a simulation: publishers, administrators, receivers, crashes, full disks, clocks that
 //! are set.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::random::Random;
@@ -11,7 +10,7 @@ use super::store::index_of;
 use super::world::Simulation;
 use crate::delivery::limits::Limits;
 use crate::delivery::protocol::ReadRequest;
-use crate::storage::{EndpointChange, Notice, QueuedEvent, Seq, WorkspaceNumber};
+use crate::storage::{EndpointChange, EventBody, Notice, QueuedEvent, Seq, WorkspaceNumber};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -178,7 +177,8 @@ impl Simulation {
         let size = if self.random.chance(0.1) { 40 } else { 5 };
         let mut notices = Vec::new();
         for _ in 0..=self.random.below(size) {
-            let body = vec![0; self.random.pick(&[1, 100, 900])].into();
+            let body = vec![0; self.random.pick(&[1, 100, 900])];
+            let body = body.into();
             notices.extend(self.publish(endpoint, body).map(Notice::Published));
         }
         self.commit(notices);
@@ -213,7 +213,7 @@ impl Simulation {
     }
 
     fn steady(&mut self, endpoint: usize, period: Duration, until: Duration) {
-        let body: Arc<[u8]> = Arc::from([0_u8; 100]);
+        let body = EventBody::from([0_u8; 100]);
         let event = self.publish(endpoint, body);
         self.commit(Vec::from_iter(event.map(Notice::Published)));
         if self.time < until {
@@ -291,13 +291,13 @@ impl Simulation {
     }
 
     /// Publishes an event.
-    pub(super) fn publish(&mut self, endpoint: usize, body: Arc<[u8]>) -> Option<QueuedEvent> {
+    pub(super) fn publish(&mut self, endpoint: usize, body: EventBody) -> Option<QueuedEvent> {
         self.store.publish(endpoint, self.now().wall, body)
     }
 
     /// Publishes a backlog. The dispatcher's mailbox gets only its highest number.
     pub(super) fn publish_long_ago(&mut self, endpoint: usize, events: usize) {
-        let body: Arc<[u8]> = Arc::from([0_u8; 100]);
+        let body = EventBody::from([0_u8; 100]);
         let backlog = (0..events).filter_map(|_| self.publish(endpoint, body.clone()));
         if let Some(last) = backlog.last() {
             self.deliver(|messages| _ = messages.overflow.insert(last.endpoint, last.seq));

@@ -26,9 +26,9 @@ use crate::domain::workspace::{Workspace, WorkspaceName};
 use crate::storage::conformance::{OpenStore, Settings};
 use crate::storage::{
     AccessTokenPatch, AttemptRecord, Backlog, DeliveryFilter, Descendants, EndpointFilter,
-    EndpointNumber, EventFilter, Listed, LongPayload, NewAccessToken, NoticeSink, Page, Paged,
-    Part, PayloadPiece, Pending, Published, Queue, QueuedEvent, ReconciledAdminToken, RetryBatch,
-    Row, RowNumber, Run, Seq, Store, StoreError, Target, pending,
+    EndpointNumber, EventBody, EventFilter, Listed, LongPayload, NewAccessToken, NoticeSink, Page,
+    Paged, Part, PayloadPiece, Pending, Published, Queue, QueuedEvent, ReconciledAdminToken,
+    RetryBatch, Row, RowNumber, Run, Seq, Store, StoreError, Target, pending,
 };
 
 /// The parts of the traits that this store does not have. A call that needs one returns an error with its
@@ -381,7 +381,7 @@ impl Queue for MemoryStore {
         }
     }
 
-    fn bodies(&self, seqs: &[Seq], bytes: usize) -> Result<Vec<Option<Arc<[u8]>>>, StoreError> {
+    fn bodies(&self, seqs: &[Seq], bytes: usize) -> Result<Vec<Option<EventBody>>, StoreError> {
         Ok(self.read(|tables| tables.bodies(seqs, bytes)))
     }
 

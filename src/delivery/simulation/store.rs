@@ -6,7 +6,6 @@
 mod reads;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use uuid::Uuid;
 
@@ -20,8 +19,8 @@ use crate::domain::event_state::{
 };
 use crate::domain::secret::Secret;
 use crate::storage::{
-    AttemptRecord, Backlog, EndpointChange, EndpointNumber, Notice, QueuedEvent, Recorded, Run,
-    Seq, Target, WorkspaceNumber,
+    AttemptRecord, Backlog, EndpointChange, EndpointNumber, EventBody, Notice, QueuedEvent,
+    Recorded, Run, Seq, Target, WorkspaceNumber,
 };
 
 /// An event's row.
@@ -112,6 +111,7 @@ impl Store {
             number,
             workspace,
             id: Uuid::nil(),
+            workspace_id: Uuid::nil(),
             settings: TargetSettings {
                 url: EndpointUrl::from_stored(String::new()),
                 secret: Secret::parse("a secret of at least 32 characters").unwrap(),
@@ -137,7 +137,7 @@ impl Store {
         &mut self,
         endpoint: usize,
         now: Timestamp,
-        body: Arc<[u8]>,
+        body: EventBody,
     ) -> Option<QueuedEvent> {
         if !self.endpoints[endpoint].target.enabled {
             return None;

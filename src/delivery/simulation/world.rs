@@ -18,7 +18,7 @@ use crate::delivery::scheduler::Scheduler;
 use crate::delivery::scheduler::audit::Sums;
 use crate::delivery::target::LiveTargets;
 use crate::domain::clock::Timestamp;
-use crate::storage::{AttemptRecord, Notice};
+use crate::storage::{AttemptRecord, EventBody, Notice};
 
 /// A running simulation.
 pub(super) struct Simulation {
@@ -297,7 +297,7 @@ impl Simulation {
 
     /// Simulates the reader, which has read the body of a job, and those of some of its followers.
     fn load(&mut self, mut job: AttemptJob) {
-        let body: Arc<[u8]> = Arc::from([0_u8; 100]);
+        let body = EventBody::from([0_u8; 100]);
         let endpoint = job.event.endpoint;
         let mut followers = std::mem::take(&mut job.followers);
         followers.truncate(self.random.below(followers.len() + 1));

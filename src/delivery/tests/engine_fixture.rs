@@ -224,6 +224,7 @@ impl EngineFixture {
             timestamp: None,
             data: RawValue::from_string("{}".to_owned()).unwrap(),
             idempotency: None,
+            trace: None,
             summary: None,
         };
         self.store.publish(new)

@@ -15,6 +15,7 @@ use crate::domain::endpoint_url::EndpointUrl;
 use crate::domain::event::{Event, EventStatus};
 use crate::domain::event_type::{EventType, Subscription};
 use crate::domain::message::{Idempotency, NewMessage};
+use crate::domain::trace_context::TraceContext;
 use crate::domain::workspace::{Workspace, WorkspaceName};
 use crate::storage::{
     AttemptRecord, EndpointChange, EndpointNumber, EventFilter, Notice, NoticeSink, Page,
@@ -23,6 +24,9 @@ use crate::storage::{
 
 /// The time for which a test waits for something that must happen.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The trace of each message.
+const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01 congo=t61rcWkgMzE";
 
 /// The bytes that a read may take: more than any test stores.
 pub(super) const BYTES: usize = 1 << 20;
@@ -343,6 +347,7 @@ pub(super) fn message(
             key: key.to_owned(),
             fingerprint,
         }),
+        trace: TraceContext::from_stored(TRACE).map(Arc::new),
         summary: None,
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::fixture::{Open, SECOND, StoreFixture, seqs};
-use crate::storage::{Backlog, QueuedEvent, Run, Seq};
+use crate::storage::{Backlog, EventBody, QueuedEvent, Run, Seq};
 
 /// Publishes some events to one endpoint.
 fn published(it: &StoreFixture, count: usize) -> Vec<QueuedEvent> {
@@ -153,8 +153,10 @@ pub(super) fn bodies_come_in_order_as_many_as_fit_and_one_at_least(open: Open) {
     let it = StoreFixture::new(open);
     let events = published(&it, 3);
     let sent: Vec<_> = events.iter().map(|event| event.body.clone()).collect();
-    let size = sent[0].as_ref().map(|body| body.len());
+    let size = sent[0].as_ref().map(EventBody::size);
     let size = size.expect("a body is at hand at its publish");
+    let traced = |body: &Option<EventBody>| body.as_ref().is_some_and(|it| it.trace().is_some());
+    assert!(sent.iter().all(traced));
     let mut order = seqs(&events);
     let bodies = |seqs: &[Seq], bytes| it.queue.bodies(seqs, bytes).unwrap();
     assert_eq!(bodies(&order, size * 3), sent);

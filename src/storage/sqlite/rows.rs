@@ -199,7 +199,8 @@ pub(super) fn endpoint(row: &Row<'_>) -> rusqlite::Result<Endpoint> {
 
 /// The columns of [`target`], from `endpoint`.
 pub(super) const TARGET: &str = concat!(
-    "n, id, disabled IS NULL AND deleted_at IS NULL, skip_through, workspace, ",
+    "n, id, disabled IS NULL AND deleted_at IS NULL, skip_through, workspace,
+     (SELECT w.id FROM workspace w WHERE w.n = endpoint.workspace), ",
     delivery_columns!("")
 );
 
@@ -212,6 +213,7 @@ pub(super) fn target(row: &Row<'_>) -> rusqlite::Result<Target> {
         enabled: columns.get()?,
         skip_through: Run(columns.get()?),
         workspace: WorkspaceNumber(columns.get()?),
+        workspace_id: columns.get()?,
         settings: target_settings(&mut columns)?,
     })
 }

@@ -114,6 +114,8 @@ impl TestDir {
         command
             .current_dir(self.path())
             .env("HOOKPOST_FAIL_POINT", self.fail_point())
+            // Elsewhere than on a terminal it would be JSON.
+            .env("HOOKPOST_LOG_FORMAT", "text")
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         command

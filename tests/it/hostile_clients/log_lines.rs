@@ -1,4 +1,4 @@
-//! The test against clients that fill the log with refused requests.
+//! The tests against clients without a token that fill the log.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::server::Server;
 use super::wire::exchange;
 
-/// The refused requests: half of them to an unknown path, the others without a token.
+/// The requests: half of them of each kind.
 const REFUSED: u64 = 3000;
 
 /// The most lines in a second.
@@ -14,19 +14,30 @@ const LINES: u64 = 100;
 
 #[test]
 fn refused_requests_make_few_lines_and_those_left_out_are_counted() {
-    let directory = tempfile::tempdir().unwrap();
-    let server = Server::start(&directory.path().join("test.db"), "info", &[]);
-    let started = Instant::now();
     let pair = "GET /nowhere HTTP/1.1\r\nhost: x\r\n\r\n\
                 GET /api/webhooks/events HTTP/1.1\r\nhost: x\r\n\r\n";
+    assert_few_lines(pair, [401, 404]);
+}
+
+#[test]
+fn requests_that_need_no_token_make_few_lines_too() {
+    let preflight = "OPTIONS /api/webhooks/events HTTP/1.1\r\nhost: x\r\norigin: https://a.example\r\n\
+                     access-control-request-method: POST\r\n\r\n";
+    let pair = format!("GET / HTTP/1.1\r\nhost: x\r\n\r\n{preflight}");
+    assert_few_lines(&pair, [200, 200]);
+}
+
+/// Sends two requests again and again, which have one of these answers.
+#[track_caller]
+fn assert_few_lines(pair: &str, statuses: [u16; 2]) {
+    let directory = tempfile::tempdir().unwrap();
+    let flags = ["--cors-origin", "*"];
+    let server = Server::start(&directory.path().join("test.db"), "info", &flags);
+    let started = Instant::now();
     let pairs = usize::try_from(REFUSED / 2).unwrap();
     let replies = exchange(server.addr, pair.repeat(pairs).as_bytes()).unwrap();
     assert_eq!(replies.len(), 2 * pairs);
-    assert!(
-        replies
-            .iter()
-            .all(|reply| reply.status == 401 || reply.status == 404)
-    );
+    assert!(replies.iter().all(|reply| statuses.contains(&reply.status)));
     let is_counted = AtomicBool::new(false);
     let (mut written, mut left_out) = (0, 0);
     std::thread::scope(|scope| {

@@ -101,13 +101,30 @@ fn parameters_of_the_path_and_headers_are_the_same() {
             .collect();
         let is_publish = operation.node["operationId"] == "events_publish";
         let expected = if is_publish {
-            &["Idempotency-Key"][..]
+            &[
+                "Idempotency-Key",
+                "traceparent",
+                "tracestate",
+                "X-Request-Id",
+            ][..]
         } else {
-            &[]
+            &["X-Request-Id"]
         };
         assert_eq!(names, expected, "{}", operation.path);
-        if let [key] = headers[..] {
-            assert_eq!(key["required"], false);
+        assert!(headers.iter().all(|header| header["required"] == false));
+        let id = headers.last().unwrap();
+        let taken = "1 to 128 letters, digits and `._:=+/@-`";
+        assert!(id["description"].as_str().unwrap().contains(taken));
+        assert_says("Basics", taken);
+        if let [key, trace, state, _] = headers[..] {
+            for header in [trace, state] {
+                let about = header["description"].as_str().unwrap();
+                assert!(about.contains("that is not valid is ignored"), "{about}");
+            }
+            assert_says("Publishing", "one that is not valid is ignored");
+            let longest = "512 characters";
+            assert!(state["description"].as_str().unwrap().contains(longest));
+            assert_says("Publishing", longest);
             assert_eq!(key["schema"]["pattern"], "^[!-~]+$");
             assert_says(
                 "Publishing",

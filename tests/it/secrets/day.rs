@@ -275,6 +275,11 @@ impl Day {
                 "",
             ),
             (format!("authorization: Bearer {token}\u{e9}"), ""),
+            (format!("x-request-id: {token}"), ""),
+            (
+                format!("traceparent: {token}\r\ntracestate: {token}={token}"),
+                "",
+            ),
             (format!("x-api-key: {token}\r\ncookie: token={token}"), ""),
             (
                 format!("authorization: Bearer {token}\r\ncontent-length: {token}"),

@@ -54,6 +54,7 @@ fn debug_of_the_types_that_hold_credentials_shows_none() {
             number: EndpointNumber(1),
             workspace: WorkspaceNumber(1),
             id: Uuid::nil(),
+            workspace_id: Uuid::nil(),
             settings: settings.target,
             enabled: true,
             skip_through: Run(0),

@@ -50,7 +50,7 @@ impl Server {
     }
 
     fn spawn(command: &mut Command) -> Self {
-        command.args(["serve", "--listen", "127.0.0.1:0"]);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--log-format", "text"]);
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();

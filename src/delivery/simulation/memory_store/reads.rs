@@ -1,7 +1,5 @@
 //! The reads of a store in memory. A list looks at every row.
 
-use std::sync::Arc;
-
 use uuid::Uuid;
 
 use super::tables::{DeliveryRow, Tables};
@@ -13,7 +11,8 @@ use crate::domain::event::{Event, EventStatus};
 use crate::domain::event_state::{EventState, Run};
 use crate::domain::workspace::Workspace;
 use crate::storage::{
-    DeliveryFilter, EndpointFilter, EventFilter, Listed, Page, Paged, Row, Seq, StoreError, Verdict,
+    DeliveryFilter, EndpointFilter, EventBody, EventFilter, Listed, Page, Paged, Row, Seq,
+    StoreError, Verdict,
 };
 
 /// Reports whether a list of a filter has `value`. An empty list stands for any value.
@@ -94,7 +93,7 @@ impl Tables {
             attempts: queued.attempts,
             last_http_code: row.last_http_code,
             next_attempt_at: (status == EventStatus::Pending).then_some(next),
-            payload: Some(String::from_utf8_lossy(&row.body).into_owned()),
+            payload: Some(String::from_utf8_lossy(row.body.bytes()).into_owned()),
             created_at: row.created_at,
             modified_at: row.modified_at,
         }
@@ -118,15 +117,15 @@ impl Tables {
         }
     }
 
-    pub(super) fn bodies(&self, seqs: &[Seq], bytes: usize) -> Vec<Option<Arc<[u8]>>> {
+    pub(super) fn bodies(&self, seqs: &[Seq], bytes: usize) -> Vec<Option<EventBody>> {
         let mut room = bytes;
         let mut bodies = Vec::new();
         for seq in seqs {
             let body = self.events[seq].body.clone();
-            if body.len() > room && !bodies.is_empty() {
+            if body.size() > room && !bodies.is_empty() {
                 break;
             }
-            room = room.saturating_sub(body.len());
+            room = room.saturating_sub(body.size());
             bodies.push(Some(body));
         }
         bodies

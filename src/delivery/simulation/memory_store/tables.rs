@@ -1,7 +1,6 @@
 //! The rows of a store in memory, and the writes that change them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use uuid::Uuid;
 
@@ -17,7 +16,7 @@ use crate::domain::message::{
 use crate::domain::workspace::{Workspace, WorkspaceName};
 use crate::storage::conformance::Settings;
 use crate::storage::{
-    AttemptRecord, EndpointChange, Notice, Published, Seq, StoreError, WorkspaceNumber,
+    AttemptRecord, EndpointChange, EventBody, Notice, Published, Seq, StoreError, WorkspaceNumber,
 };
 
 /// The result of a write, and its notices. A write that fails has changed nothing.
@@ -44,7 +43,7 @@ pub(super) struct EventRow {
     pub(super) created_at: Timestamp,
     pub(super) modified_at: Option<Timestamp>,
     pub(super) last_http_code: Option<u16>,
-    pub(super) body: Arc<[u8]>,
+    pub(super) body: EventBody,
 }
 
 /// A delivery's row: the delivery without its event.
@@ -265,6 +264,7 @@ impl Tables {
             None => server_timestamp(now),
         };
         let body = raw_body(&new.event_type, &timestamp, &new.data).into();
+        let body = EventBody::new(body, new.trace.clone());
         let mut message = Message {
             id: new_id(now),
             event_type: new.event_type.clone(),
@@ -282,7 +282,7 @@ impl Tables {
         Ok((Published { message, replayed }, notices))
     }
 
-    fn fan_out(&mut self, message: &mut Message, body: &Arc<[u8]>, now: Timestamp) -> Vec<Notice> {
+    fn fan_out(&mut self, message: &mut Message, body: &EventBody, now: Timestamp) -> Vec<Notice> {
         let wants = |it: &Subscription| it.matches(&message.event_type);
         let wanting: Vec<usize> = self
             .endpoints_of(message.workspace_id)

@@ -6,9 +6,12 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::domain::clock::Timestamp;
+use crate::domain::trace_context::TraceContext;
 use crate::storage::sqlite::event_state::state_is;
 use crate::storage::sqlite::rows;
-use crate::storage::{EndpointNumber, QueuedEvent, RetryBatch, Run, Seq, WorkspaceNumber};
+use crate::storage::{
+    EndpointNumber, EventBody, QueuedEvent, RetryBatch, Run, Seq, WorkspaceNumber,
+};
 
 const QUEUED: &str = "seq, id, endpoint, workspace, type, run, run_attempt,
     coalesce(run_started, created_at), attempts";
@@ -85,22 +88,19 @@ pub(crate) fn bodies(
     connection: &Connection,
     seqs: &[Seq],
     bytes: usize,
-) -> rusqlite::Result<Vec<Option<Arc<[u8]>>>> {
+) -> rusqlite::Result<Vec<Option<EventBody>>> {
     let mut statement = connection.prepare_cached(concat!(
         "SELECT ",
         rows::body!(),
+        ", m.trace",
         " FROM event e JOIN message m ON m.seq = e.message WHERE e.seq = ?1"
     ))?;
     let mut bodies = Vec::with_capacity(seqs.len());
     let mut room = bytes;
     for seq in seqs {
-        let body: Option<Option<Arc<[u8]>>> = statement
-            .query_row([seq.0], |row| {
-                Ok(row.get_ref(0)?.as_blob_or_null()?.map(Arc::from))
-            })
-            .optional()?;
+        let body = statement.query_row([seq.0], event_body).optional()?;
         let body = body.flatten();
-        let size = body.as_ref().map_or(0, |body| body.len());
+        let size = body.as_ref().map_or(0, EventBody::size);
         if size > room && !bodies.is_empty() {
             break;
         }
@@ -108,6 +108,15 @@ pub(crate) fn bodies(
         bodies.push(body);
     }
     Ok(bodies)
+}
+
+fn event_body(row: &Row<'_>) -> rusqlite::Result<Option<EventBody>> {
+    let Some(bytes) = row.get_ref(0)?.as_blob_or_null()? else {
+        return Ok(None);
+    };
+    let trace = row.get_ref(1)?.as_str_or_null()?;
+    let trace = trace.and_then(TraceContext::from_stored).map(Arc::new);
+    Ok(Some(EventBody::new(bytes.into(), trace)))
 }
 
 fn queued(row: &Row<'_>) -> rusqlite::Result<QueuedEvent> {

@@ -19,9 +19,9 @@ use crate::storage::sqlite::writes::record_attempt::RecordAttempt;
 use crate::storage::sqlite::{reads, writes};
 use crate::storage::{
     AccessTokenPatch, AttemptRecord, Backlog, DeliveryFilter, Descendants, EndpointFilter,
-    EndpointNumber, EventFilter, Listed, LongPayload, NewAccessToken, NoticeSink, Page, Paged,
-    Part, PayloadPiece, Pending, Published, Queue, QueuedEvent, ReconciledAdminToken, RetryBatch,
-    Row, RowNumber, Run, Seq, Store, StoreError, Target, Unavailable,
+    EndpointNumber, EventBody, EventFilter, Listed, LongPayload, NewAccessToken, NoticeSink, Page,
+    Paged, Part, PayloadPiece, Pending, Published, Queue, QueuedEvent, ReconciledAdminToken,
+    RetryBatch, Row, RowNumber, Run, Seq, Store, StoreError, Target, Unavailable,
 };
 
 impl Store for SqliteStore {
@@ -323,7 +323,7 @@ impl Queue for SqliteStore {
         })
     }
 
-    fn bodies(&self, seqs: &[Seq], bytes: usize) -> Result<Vec<Option<Arc<[u8]>>>, StoreError> {
+    fn bodies(&self, seqs: &[Seq], bytes: usize) -> Result<Vec<Option<EventBody>>, StoreError> {
         self.read(|connection| Ok(reads::queue::bodies(connection, seqs, bytes)?))
     }
 

@@ -124,7 +124,7 @@ pub(crate) fn drop_unwanted_bodies(context: &mut WriteContext<'_>) -> Result<boo
         .collect::<rusqlite::Result<_>>()?;
     let mut drop_body = context
         .connection
-        .prepare_cached("UPDATE message SET body = NULL WHERE seq = ?1")?;
+        .prepare_cached("UPDATE message SET body = NULL, trace = NULL WHERE seq = ?1")?;
     let mut forget = context
         .connection
         .prepare_cached("DELETE FROM unwanted_message WHERE created_at = ?1 AND message = ?2")?;
@@ -292,7 +292,7 @@ pub(crate) fn drop_bodies(connection: &Connection, message: i64) -> rusqlite::Re
         .execute([message])?;
     hit(FailPoint::Archiving);
     connection
-        .prepare_cached("UPDATE message SET body = NULL WHERE seq = ?1")?
+        .prepare_cached("UPDATE message SET body = NULL, trace = NULL WHERE seq = ?1")?
         .execute([message])?;
     Ok(())
 }

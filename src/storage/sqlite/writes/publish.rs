@@ -18,11 +18,13 @@ use crate::domain::message::{
 use crate::storage::sqlite::rows;
 use crate::storage::sqlite::writer::operation::{OperationError, ROW_WEIGHT, WriteContext};
 use crate::storage::sqlite::writer::workspace_cache::{Subscriber, WorkspaceCache};
-use crate::storage::{Notice, Published, QueuedEvent, Run, Seq, StoreError, WorkspaceNumber};
+use crate::storage::{
+    EventBody, Notice, Published, QueuedEvent, Run, Seq, StoreError, WorkspaceNumber,
+};
 
 const INSERT_MESSAGE: &str = "INSERT INTO message
-    (seq, id, workspace, type, created_at, first_event, events, timestamp, body)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    (seq, id, workspace, type, created_at, first_event, events, timestamp, body, trace)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
 
 const INSERT_EVENT: &str = "INSERT INTO event
     (seq, id, message, endpoint, workspace, type, format, state, run, run_attempt, attempts,
@@ -69,6 +71,7 @@ pub(crate) fn publish(
             subscribers.len(),
             new.timestamp,
             &body[..],
+            new.trace.as_ref().map(|trace| trace.to_stored()),
         ])?;
     if subscribers.is_empty() {
         context
@@ -203,7 +206,7 @@ fn insert_event(
         run_attempt: 0,
         run_started: created_at,
         attempts: 0,
-        body: Some(body),
+        body: Some(EventBody::new(body, message.bodies.new.trace.clone())),
     }));
     Ok(id)
 }

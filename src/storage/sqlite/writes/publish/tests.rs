@@ -18,11 +18,11 @@ use crate::domain::workspace::WorkspaceName;
 use crate::storage::sqlite::SqliteStore;
 use crate::storage::sqlite::writer::operation::operation_of;
 use crate::storage::sqlite::writes::archive::drop_unwanted_bodies;
-use crate::storage::{NoticeSink, Queue, Store};
+use crate::storage::{EventBody, NoticeSink, Queue, Store};
 
 /// The bodies of the events that were published, as the engine gets them.
 #[derive(Default)]
-struct Bodies(Mutex<Vec<Arc<[u8]>>>);
+struct Bodies(Mutex<Vec<EventBody>>);
 
 impl NoticeSink for Bodies {
     fn committed(&self, notices: Vec<Notice>) {
@@ -82,6 +82,7 @@ impl PublishFixture {
             timestamp: None,
             data: RawValue::from_string(data.to_owned()).unwrap(),
             idempotency: None,
+            trace: None,
             summary,
         };
         self.store.publish(new).wait().unwrap().message
@@ -108,7 +109,7 @@ fn a_message_is_rendered_and_stored_once_for_each_format() {
     }
     let message = fixture.publish(r#"{"id":7}"#, None);
     let handed = fixture.bodies.0.lock().unwrap().clone();
-    let different: HashSet<*const u8> = handed.iter().map(|body| body.as_ptr()).collect();
+    let different: HashSet<*const u8> = handed.iter().map(|body| body.bytes().as_ptr()).collect();
     assert_eq!((handed.len(), different.len()), (5, 3));
     assert_eq!(fixture.count("SELECT count(body) FROM event"), 2);
     // The bodies that the engine reads back, and that lists show, are those of the notices.
@@ -119,7 +120,7 @@ fn a_message_is_rendered_and_stored_once_for_each_format() {
     for ((id, _), body) in message.events.iter().zip(&handed) {
         let found = fixture.store.find_event(Visibility::All, *id, usize::MAX);
         let shown = found.unwrap().item.payload;
-        assert_eq!(shown.unwrap().as_bytes(), &body[..]);
+        assert_eq!(shown.unwrap().as_bytes(), body.bytes());
         // In pieces too, wherever it is kept.
         let row = fixture.store.find_event(Visibility::All, *id, 0).unwrap();
         let (mut pieces, mut from) = (Vec::new(), Some(0));
@@ -131,7 +132,7 @@ fn a_message_is_rendered_and_stored_once_for_each_format() {
             pieces.extend_from_slice(piece.text.as_bytes());
             from = piece.next;
         }
-        assert_eq!(pieces, body[..]);
+        assert_eq!(pieces, body.bytes());
     }
     // An older file has it with each event, and is read as before.
     let connection = Connection::open(&fixture.file).unwrap();
@@ -141,7 +142,7 @@ fn a_message_is_rendered_and_stored_once_for_each_format() {
     let old = fixture.store.bodies(&seqs, usize::MAX).unwrap();
     let old = old
         .iter()
-        .filter(|body| body.as_deref() == Some(b"o"))
+        .filter(|body| body.as_ref().is_some_and(|body| body.bytes() == b"o"))
         .count();
     assert_eq!(old, 2);
     // Archived: nothing is left to find.
@@ -168,7 +169,7 @@ fn a_summary_that_a_publish_brings_is_what_is_shown() {
         let handed = fixture.bodies.0.lock().unwrap();
         let texts: Vec<_> = handed
             .iter()
-            .map(|body| String::from_utf8_lossy(body))
+            .map(|body| String::from_utf8_lossy(body.bytes()))
             .collect();
         assert!(
             texts[0].contains("seen") && !texts[0].contains("brought"),
