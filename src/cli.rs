@@ -5,6 +5,7 @@
 //! internal error 70. This is the only layer that uses `anyhow`; in the layers below it, errors have types.
 
 mod command_line;
+mod completions;
 mod config;
 mod configuration;
 mod database;
@@ -12,6 +13,7 @@ mod dev;
 mod healthcheck;
 mod help;
 mod log;
+mod man;
 mod openapi;
 mod output;
 mod request;
@@ -21,6 +23,7 @@ mod signal;
 mod table;
 mod token;
 mod token_command;
+mod version;
 mod welcome;
 mod workspace;
 

@@ -7,16 +7,19 @@ use std::time::SystemTime;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use super::completions::Completions;
 use super::config::Config;
 use super::configuration::{self, Configuration, Environment, Refusal};
 use super::dev::Dev;
 use super::healthcheck::Healthcheck;
 use super::help;
 use super::log::{self, LogSettings};
+use super::man::ManPages;
 use super::openapi::OpenApi;
 use super::output::{self, ReaderGone};
 use super::serve::Serve;
 use super::token::Token;
+use super::version;
 use super::workspace::Workspace;
 use crate::domain::clock::SystemClock;
 use crate::fatal;
@@ -63,6 +66,10 @@ enum Command {
     /// Print the OpenAPI document of the API.
     #[command(name = "openapi")]
     OpenApi(OpenApi),
+    /// Print a script with which a shell completes commands and flags.
+    Completions(Completions),
+    /// Print the manual page, or write those of all commands into a folder.
+    Man(ManPages),
 }
 
 /// Reads the command line and runs its subcommand.
@@ -110,7 +117,7 @@ pub fn run() -> ExitCode {
 /// Returns the definition of the whole command line; tests compare the documents with it.
 #[must_use]
 pub fn command() -> clap::Command {
-    help::with_variables(Cli::command())
+    help::with_variables(Cli::command()).long_version(version::long())
 }
 
 impl Command {
@@ -138,6 +145,8 @@ impl Command {
             Self::Healthcheck(healthcheck) => healthcheck.run(),
             Self::Config(config) => config.run(&command(), &configuration.settings),
             Self::OpenApi(openapi) => openapi.run(),
+            Self::Completions(completions) => completions.run(command()),
+            Self::Man(pages) => pages.run(command()),
         }
     }
 }
@@ -175,7 +184,7 @@ mod tests {
             for arg in command.get_arguments() {
                 let Some(long) = arg.get_long() else { continue };
                 // These are no settings: they choose what a command does.
-                if ["help", "version", "example"].contains(&long) {
+                if ["help", "version", "example", "to"].contains(&long) {
                     continue;
                 }
                 let variable = arg.get_env().and_then(|name| name.to_str());

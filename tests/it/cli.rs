@@ -1,5 +1,6 @@
 //! The tests of the command line of the real binary: help, usage errors, and tools without a server.
 
+mod made_texts;
 mod settings_document;
 mod variables;
 
