@@ -29,8 +29,9 @@ fn commit_of_git() -> Option<String> {
     }
     let commit = git(&["rev-parse", "HEAD"])?;
     let branch = git(&["rev-parse", "--symbolic-full-name", "HEAD"])?;
-    // A commit changes the file of its branch. A branch without one is in the packed list.
-    for name in ["HEAD", &branch, "packed-refs"] {
+    // A commit changes the file of its branch. A branch that has none yet, because it is packed, gets one: this
+    // shows in the log.
+    for name in ["HEAD", &branch, "logs/HEAD"] {
         let path = git(&["rev-parse", "--git-path", name])?;
         // A file that does not exist would count as changed in every build.
         if Path::new(&path).exists() {
