@@ -21,14 +21,12 @@ impl ManPages {
     pub(super) fn run(self, command: Command) -> anyhow::Result<()> {
         // A page shows the version in its last line, which has no room for more.
         let command = command.long_version(None::<&'static str>);
-        match self.to {
-            Some(folder) => write_all(command, &folder),
-            None => {
-                let mut page = Vec::new();
-                Man::new(command).render(&mut page)?;
-                output::listing(&String::from_utf8(page)?)
-            }
+        if let Some(folder) = self.to {
+            return write_all(command, &folder);
         }
+        let mut page = Vec::new();
+        Man::new(command).render(&mut page)?;
+        output::listing(&String::from_utf8(page)?)
     }
 }
 
