@@ -13,7 +13,10 @@ RUN mkdir src \
     && cargo build --release --locked \
     && rm -r src
 
+COPY build.rs ./
 COPY src src
+# The commit for `hookpost --version`: the build sees no .git.
+ARG HOOKPOST_COMMIT=
 # COPY keeps the files' old times. cargo must see that these files are newer than the empty crate.
 RUN find src -name '*.rs' -exec touch {} + \
     && cargo build --release --locked \

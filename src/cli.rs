@@ -6,6 +6,7 @@
 
 mod client;
 mod command_line;
+mod completions;
 mod config;
 mod configuration;
 mod database;
@@ -16,6 +17,7 @@ mod events;
 mod healthcheck;
 mod help;
 mod log;
+mod man;
 mod openapi;
 mod output;
 mod publish;
@@ -28,6 +30,7 @@ mod supervisor;
 mod table;
 mod token;
 mod token_command;
+mod version;
 mod welcome;
 mod workspace;
 

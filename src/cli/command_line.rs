@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use super::completions::Completions;
 use super::config::Config;
 use super::configuration::{self, Configuration, Environment, Refusal};
 use super::deliveries::Deliveries;
@@ -16,12 +17,14 @@ use super::events::{Events, ShowEvent};
 use super::healthcheck::Healthcheck;
 use super::help;
 use super::log::{self, LogSettings};
+use super::man::ManPages;
 use super::openapi::OpenApi;
 use super::output::{self, ReaderGone, UsageError};
 use super::publish::Publish;
 use super::redeliver::Redeliver;
 use super::serve::{Serve, UnusableSettings};
 use super::token::Token;
+use super::version;
 use super::workspace::Workspace;
 use crate::domain::clock::SystemClock;
 use crate::fatal;
@@ -81,6 +84,10 @@ enum Command {
     /// Print the OpenAPI document of the API.
     #[command(name = "openapi")]
     OpenApi(OpenApi),
+    /// Print a script with which a shell completes commands and flags.
+    Completions(Completions),
+    /// Print the manual page, or write those of all commands into a folder.
+    Man(ManPages),
 }
 
 /// Reads the command line and runs its subcommand.
@@ -134,7 +141,7 @@ pub fn run() -> ExitCode {
 /// Returns the definition of the whole command line; tests compare the documents with it.
 #[must_use]
 pub fn command() -> clap::Command {
-    help::with_variables(Cli::command())
+    help::with_variables(Cli::command()).long_version(version::long())
 }
 
 impl Command {
@@ -168,6 +175,8 @@ impl Command {
             Self::Healthcheck(healthcheck) => healthcheck.run(),
             Self::Config(config) => config.run(&command(), &configuration.settings),
             Self::OpenApi(openapi) => openapi.run(),
+            Self::Completions(completions) => completions.run(command()),
+            Self::Man(pages) => pages.run(command()),
         }
     }
 }
@@ -201,7 +210,7 @@ mod tests {
 
     /// The flags that say what one call of a command does. They are no settings: in a variable, they would
     /// change other calls unseen.
-    const OF_ONE_CALL: [&str; 14] = [
+    const OF_ONE_CALL: [&str; 15] = [
         "help",
         "version",
         "example",
@@ -216,6 +225,7 @@ mod tests {
         "secret-file",
         "show-secret",
         "yes",
+        "to",
     ];
 
     #[test]

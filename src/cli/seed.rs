@@ -100,9 +100,7 @@ pub(super) async fn seed(
 ) -> anyhow::Result<()> {
     let is_new = is_empty(store)?;
     if is_new {
-        let name = WorkspaceName::from_stored(DEFAULT_WORKSPACE.to_owned());
-        store.create_workspace(name).await?;
-        log_new_workspace(database);
+        make_workspace(store, database).await?;
     }
     let hash = admin.as_ref().map(|admin| admin.token.hash());
     let reconciled = store.reconcile_admin_token(hash).await?;
@@ -128,6 +126,17 @@ pub(super) async fn seed(
             token_command("--admin", database)
         ),
         Some(_) | None => {}
+    }
+    Ok(())
+}
+
+/// Makes the workspace `default` and logs it, unless a tool has made it since the database was empty.
+async fn make_workspace(store: &dyn Store, database: &Path) -> Result<(), StoreError> {
+    let name = WorkspaceName::from_stored(DEFAULT_WORKSPACE.to_owned());
+    match store.create_workspace(name).await {
+        Ok(_) => log_new_workspace(database),
+        Err(StoreError::NameTaken) => {}
+        Err(error) => return Err(error),
     }
     Ok(())
 }
@@ -181,6 +190,19 @@ fn log_changes(reconciled: &ReconciledAdminToken, admin: Option<&AdminToken>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::database::open_or_make;
+
+    #[test]
+    fn a_workspace_that_a_tool_makes_at_the_first_start_does_not_end_the_server() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("hookpost.db");
+        let store = open_or_make(&database, "test").unwrap();
+        let name = WorkspaceName::from_stored(DEFAULT_WORKSPACE.to_owned());
+        actix_web::rt::System::new().block_on(async {
+            store.create_workspace(name).await.unwrap();
+            make_workspace(&*store, &database).await.unwrap();
+        });
+    }
 
     #[test]
     fn only_an_admin_token_is_taken_and_a_bad_one_is_not_quoted() {

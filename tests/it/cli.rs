@@ -3,6 +3,7 @@
 mod client;
 #[cfg(unix)]
 mod listening;
+mod made_texts;
 mod settings_document;
 mod variables;
 

@@ -102,7 +102,7 @@ fn every_file_that_a_document_names_exists() {
                 "tests/",
                 "docs/",
                 "benches/",
-                "packaging/",
+                "deploy/",
                 ".ci/",
                 "storage/",
                 "delivery/",
