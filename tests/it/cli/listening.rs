@@ -23,6 +23,7 @@ struct Serving {
 
 impl Serving {
     fn start(mut command: Command) -> Self {
+        command.env("HOOKPOST_LOG_FORMAT", "text");
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = BufReader::new(child.stderr.take().unwrap());
         let addr = String::new();
