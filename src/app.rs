@@ -3,6 +3,7 @@
 //! No other module knows all parts, and no part starts another. Tests can replace the clocks and the look-up
 //! of names, so that they run the whole application on a clock that they move.
 
+mod backlog;
 mod listen;
 mod open_files;
 mod scrape;
@@ -19,11 +20,12 @@ use actix_web::rt::task::{JoinHandle, spawn_blocking};
 use clap::Args;
 use thiserror::Error;
 
+use self::backlog::Backlog;
 use self::listen::{Bound, SocketFile};
 pub use self::open_files::raise_open_files;
 use crate::api::{self, ApiState, ServerCertificate, TlsError};
 use crate::config::{
-    ApiSettings, DeliverySettings, ListenAddress, MetricsSettings, NetworkSettings,
+    ApiSettings, DeliverySettings, HealthSettings, ListenAddress, MetricsSettings, NetworkSettings,
     RetentionSettings, StorageSettings, TlsSettings,
 };
 use crate::delivery::http_client::{HttpClient, HttpClientError, HttpClientSettings};
@@ -59,6 +61,9 @@ pub struct AppSettings {
     /// The address of the metrics.
     #[command(flatten)]
     pub metrics: MetricsSettings,
+    /// The checks of `/readyz`.
+    #[command(flatten)]
+    pub health: HealthSettings,
 }
 
 /// The reason why a server did not start, or ended by itself. Each is one line for the operator.
@@ -166,7 +171,9 @@ impl Application {
         let senders = settings.delivery.max_threads as usize;
         let policy = settings.network.policy();
         let watched = engine.clone();
-        let ready = Box::new(move || vec![("engine", watched.check())]);
+        let backlog = Backlog::watch(settings.health.unready_after, &store, &engine, &clock);
+        let ready =
+            Box::new(move || vec![("engine", watched.check()), ("backlog", backlog.check())]);
         let api = Arc::new(ApiState::new(
             store.clone(),
             clock.clone(),

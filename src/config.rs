@@ -233,6 +233,19 @@ pub struct RetentionSettings {
     pub archive_after: Duration,
 }
 
+/// The checks of `/readyz`.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Health")]
+pub struct HealthSettings {
+    /// The age of the oldest event that could be attempted from which on /readyz is 503; 0: never.
+    ///
+    /// A load balancer then sends no requests to the server, also no publishes: set it where another program
+    /// should be told of a backlog.
+    #[arg(long, env = "HOOKPOST_UNREADY_AFTER", value_name = "TIME", default_value = "0",
+          value_parser = parse_duration)]
+    pub unready_after: Duration,
+}
+
 /// The metrics.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Metrics")]
@@ -279,7 +292,8 @@ default_from_attributes!(
     NetworkSettings,
     DeliverySettings,
     RetentionSettings,
-    MetricsSettings
+    MetricsSettings,
+    HealthSettings
 );
 
 #[cfg(test)]

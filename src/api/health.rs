@@ -51,7 +51,7 @@ object! {
     /// A check of whether a server can do its work.
     pub(crate) struct CheckJson = "Check" {
         /// What was checked. A newer server may check more.
-        name: &'static str = Schema::open_words(&["server", "engine", "database"]),
+        name: &'static str = Schema::open_words(&["server", "engine", "backlog", "database"]),
         /// True if nothing is wrong.
         ok: bool,
         /// What is wrong, in words.
@@ -70,7 +70,16 @@ pub(super) static LIVE: RouteDocs = RouteDocs {
 /// The description of `GET /readyz`.
 pub(super) static READY: RouteDocs = RouteDocs {
     summary: "Ask whether the server can store and deliver",
-    unavailable: Some(|| Schema::reference(&NotReadyJson::definition())),
+    unavailable: Some(|| {
+        let example = not_ready(vec![
+            ("server", Err(Unavailable::Stopping.to_string())),
+            ("engine", Ok(())),
+        ]);
+        (
+            Schema::reference(&NotReadyJson::definition()),
+            serde_json::to_value(example).unwrap_or_default(),
+        )
+    }),
     ..RouteDocs::new(TAG, "readyz_get", Success::json::<ReadyJson>(200))
 };
 
@@ -115,28 +124,33 @@ fn cause(error: StoreError) -> Unavailable {
 }
 
 fn response(checks: Vec<ReadyCheck>, retry_after_s: u32) -> HttpResponse {
+    if checks.iter().all(|(_, result)| result.is_ok()) {
+        let (status, checks) = ("ok", rendered(checks));
+        return lines(StatusCode::OK, &ReadyJson { status, checks });
+    }
+    let mut response = lines(StatusCode::SERVICE_UNAVAILABLE, &not_ready(checks));
+    // The fault may pass, and load balancers look for this status.
+    let seconds = HeaderValue::from(retry_after_s);
+    response.headers_mut().insert(RETRY_AFTER, seconds);
+    response
+}
+
+fn not_ready(checks: Vec<ReadyCheck>) -> NotReadyJson {
     let failed = checks.iter().find_map(|(_, result)| result.clone().err());
+    NotReadyJson {
+        error: ErrorName::Unavailable.as_str(),
+        detail: failed.unwrap_or_default(),
+        checks: rendered(checks),
+    }
+}
+
+fn rendered(checks: Vec<ReadyCheck>) -> Vec<CheckJson> {
     let checks = checks.into_iter().map(|(name, result)| CheckJson {
         name,
         ok: result.is_ok(),
         reason: result.err(),
     });
-    let checks = checks.collect();
-    let Some(detail) = failed else {
-        let status = "ok";
-        return lines(StatusCode::OK, &ReadyJson { status, checks });
-    };
-    let error = ErrorName::Unavailable.as_str();
-    let body = NotReadyJson {
-        error,
-        detail,
-        checks,
-    };
-    let mut response = lines(StatusCode::SERVICE_UNAVAILABLE, &body);
-    // The fault may pass, and load balancers look for this status.
-    let seconds = HeaderValue::from(retry_after_s);
-    response.headers_mut().insert(RETRY_AFTER, seconds);
-    response
+    checks.collect()
 }
 
 /// Returns a response with JSON in which each item of a list is a line, for people who look with curl.

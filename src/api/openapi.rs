@@ -211,7 +211,7 @@ fn responses(route: &RouteInfo, docs: &RouteDocs, fields: &[FieldDocs]) -> Node 
         let response = match status {
             400 if !has(Section::Body) => errors::malformed(),
             409 => errors::conflict(docs.conflicts),
-            503 if let Some(schema) = docs.unavailable => errors::unavailable(schema()),
+            503 if let Some(body) = docs.unavailable => errors::unavailable(body()),
             status => reference(status),
         };
         all.push((status.to_string(), response));

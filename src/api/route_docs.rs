@@ -1,5 +1,7 @@
 //! The description of a route of the API, beside its handler. The OpenAPI document consists of these.
 
+use serde_json::Value;
+
 use super::error::ErrorName;
 use super::objects::{Render, Rendered};
 use super::pagination::list_definition;
@@ -24,8 +26,9 @@ pub(super) struct RouteDocs {
     pub(super) success: Success,
     /// The names of the errors for a conflict, a 409.
     pub(super) conflicts: &'static [ErrorName],
-    /// The body of the answer while the server cannot do this, if it is not that of other errors.
-    pub(super) unavailable: Option<fn() -> Schema>,
+    /// The body of the answer while the server cannot do this, and an example of it, if it is not that of other
+    /// errors.
+    pub(super) unavailable: Option<fn() -> (Schema, Value)>,
     /// True if the route takes an `Idempotency-Key`.
     pub(super) is_idempotent: bool,
 }

@@ -144,6 +144,22 @@ pub fn command() -> clap::Command {
     help::with_variables(Cli::command()).long_version(version::long())
 }
 
+/// Reads all settings again, and gives the running log its level. Variables and flags are those of the start: only
+/// the configuration file can have changed.
+fn reload_log() {
+    let args = std::env::args_os().collect();
+    let read = configuration::read(command(), args, &Environment::of_process());
+    match read.map(|read| Cli::from_arg_matches(&read.matches)) {
+        Ok(Ok(cli)) => log::set_level(&cli.log, cli.command.default_filter()),
+        Ok(Err(error)) => tracing::error!(%error, "the settings cannot be read again"),
+        Err(Refusal::Usage(error)) => tracing::error!(%error, "the settings cannot be read again"),
+        Err(Refusal::Problems(found)) => {
+            let problems = configuration::problems(&found);
+            tracing::error!(problems, "the log keeps its level");
+        }
+    }
+}
+
 impl Command {
     fn is_server(&self) -> bool {
         matches!(self, Self::Serve(_) | Self::Dev(_))
@@ -162,7 +178,7 @@ impl Command {
     fn run(self, configuration: &Configuration) -> anyhow::Result<()> {
         SystemClock::check(SystemTime::now())?;
         match self {
-            Self::Serve(serve) => serve.run(),
+            Self::Serve(serve) => serve.run(reload_log),
             Self::Dev(dev) => dev.run(),
             Self::Publish(publish) => publish.run(&configuration.settings),
             Self::Endpoint(endpoint) => endpoint.run(&configuration.settings),

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal};
 use std::panic::PanicHookInfo;
+use std::sync::OnceLock;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
@@ -38,6 +39,13 @@ pub(super) struct LogSettings {
         help_heading = "Log"
     )]
     log_level: Option<String>,
+}
+
+impl LogSettings {
+    fn filter(&self, default: &str) -> EnvFilter {
+        let filter = self.log_level.as_deref().unwrap_or(default);
+        EnvFilter::new(format!("{filter},{QUOTING}"))
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -122,22 +130,46 @@ impl MakeWriter<'_> for MakeQueueWriter {
 /// # Errors
 /// The system cannot start the thread that writes the log.
 pub(super) fn init(settings: &LogSettings, default_filter: &str) -> anyhow::Result<()> {
-    let filter = settings.log_level.as_deref().unwrap_or(default_filter);
-    let filter = EnvFilter::new(format!("{filter},{QUOTING}"));
     let style = settings.log_format.style();
     log_queue::set_style(style);
     let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
         .with_ansi(style == Style::Text { colors: true })
         // The subscriber would print its own errors to stderr, and panic if that fails.
         .log_internal_errors(false)
         .with_writer(MakeQueueWriter);
-    match style {
-        Style::Text { .. } => logs.init(),
-        Style::Json => logs.json().flatten_event(true).init(),
-    }
+    let filter = settings.filter(default_filter);
+    let reload: Reload = match style {
+        Style::Text { .. } => {
+            let logs = logs.with_env_filter(filter).with_filter_reloading();
+            let handle = logs.reload_handle();
+            logs.init();
+            Box::new(move |filter| handle.reload(filter).is_ok())
+        }
+        Style::Json => {
+            let logs = logs.json().flatten_event(true);
+            let logs = logs.with_env_filter(filter).with_filter_reloading();
+            let handle = logs.reload_handle();
+            logs.init();
+            Box::new(move |filter| handle.reload(filter).is_ok())
+        }
+    };
+    let _ = RELOAD.set(reload); // The program calls this once.
     std::panic::set_hook(Box::new(report_panic));
     log_queue::start().context("cannot start the thread that writes the log")
+}
+
+/// The function that replaces the filter of the running log, and reports whether it could.
+type Reload = Box<dyn Fn(EnvFilter) -> bool + Send + Sync>;
+
+static RELOAD: OnceLock<Reload> = OnceLock::new();
+
+/// Gives the running log the level of other settings.
+pub(super) fn set_level(settings: &LogSettings, default_filter: &str) {
+    let filter = settings.filter(default_filter);
+    let level = filter.to_string();
+    if RELOAD.get().is_some_and(|reload| reload(filter)) {
+        tracing::info!(level, "the level of the log was read again");
+    }
 }
 
 /// The most characters of a panic's message that are logged.

@@ -24,7 +24,8 @@ pub(super) struct Serve {
 }
 
 impl Serve {
-    pub(super) fn run(self) -> anyhow::Result<()> {
+    /// Runs the server until a signal. At SIGHUP, calls `reload_log` and reads the certificate again.
+    pub(super) fn run(self, reload_log: impl Fn() + 'static) -> anyhow::Result<()> {
         raise_open_files();
         // Settings that can be refused are checked before the database file is touched.
         let admin = self.seed.admin_token();
@@ -37,6 +38,7 @@ impl Serve {
         let database = self.settings.storage.database.clone();
         actix_web::rt::System::new().block_on(async move {
             let stop = signal::stop(signal::Hangup::Reloads)?;
+            let hangups = signal::Hangups::catch()?;
             let app = Application::start(self.settings, Arc::new(SystemClock::new()))?;
             let certificate = app.certificate();
             welcome::print(app.addr(), certificate.is_some(), &database);
@@ -44,7 +46,8 @@ impl Serve {
                 app.stop().await;
                 return Err(error);
             }
-            signal::at_each_hangup(move || {
+            hangups.call(move || {
+                reload_log();
                 match certificate.as_ref().map(|certificate| certificate.reload()) {
                     None => {}
                     Some(Ok(())) => tracing::info!("read the certificate of the API again"),
@@ -52,7 +55,7 @@ impl Serve {
                         tracing::error!(%error, "the server goes on with the old certificate");
                     }
                 }
-            })?;
+            });
             supervisor::ready(app.addr(), app.heartbeat());
             let first = async {
                 stop.first.await;

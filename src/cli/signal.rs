@@ -10,7 +10,7 @@ use std::pin::Pin;
 /// The meaning of SIGHUP for a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hangup {
-    /// The server reads again what it can: see [`at_each_hangup`]. It never ends the server, because the sender
+    /// The server reads again what it can: see [`Hangups`]. It never ends the server, because the sender
     /// may also be the shell of a user who has logged out.
     Reloads,
     /// The user closed the terminal: the command stops, unless `nohup` started it.
@@ -18,7 +18,7 @@ pub(super) enum Hangup {
 }
 
 #[cfg(unix)]
-pub(super) use self::unix::{at_each_hangup, stop};
+pub(super) use self::unix::{Hangups, stop};
 
 /// The first and the second signal that stop a server, each as a future.
 pub(super) struct Stop<F, S> {
@@ -43,10 +43,17 @@ pub(super) fn stop(
     })
 }
 
-/// Does nothing: the system has no such signal.
+/// A signal that the system does not have.
 #[cfg(not(unix))]
-pub(super) fn at_each_hangup(_: impl Fn() + 'static) -> anyhow::Result<()> {
-    Ok(())
+pub(super) struct Hangups;
+
+#[cfg(not(unix))]
+impl Hangups {
+    pub(super) fn catch() -> anyhow::Result<Self> {
+        Ok(Self)
+    }
+
+    pub(super) fn call(self, _: impl Fn() + 'static) {}
 }
 
 /// Returns the output of `work`, or `None` if `stop` resolves first.
@@ -139,15 +146,23 @@ mod unix {
         }
     }
 
-    /// Calls `action` at each SIGHUP. Needs actix's runtime, whose thread `action` must not block for long.
-    pub(in super::super) fn at_each_hangup(action: impl Fn() + 'static) -> anyhow::Result<()> {
-        let mut hangup = caught(SignalKind::hangup())?;
-        actix_web::rt::spawn(async move {
-            while hangup.recv().await.is_some() {
-                action();
-            }
-        });
-        Ok(())
+    /// The signal SIGHUP, from the start of the server on: one that comes before [`Hangups::call`] is not lost.
+    pub(in super::super) struct Hangups(Signal);
+
+    impl Hangups {
+        /// Catches the signal. Needs actix's runtime.
+        pub(in super::super) fn catch() -> anyhow::Result<Self> {
+            Ok(Self(caught(SignalKind::hangup())?))
+        }
+
+        /// Calls `action` at each signal, on the runtime's thread, which it must not block for long.
+        pub(in super::super) fn call(mut self, action: impl Fn() + 'static) {
+            actix_web::rt::spawn(async move {
+                while self.0.recv().await.is_some() {
+                    action();
+                }
+            });
+        }
     }
 
     /// Keeps SIGUSR1, SIGUSR2 and SIGXFSZ from ending the process, by catching each of them once: tokio then

@@ -10,7 +10,7 @@ const FLOORS: [&str; 7] = ["main", "cli", "app", "api", "delivery", "storage", "
 const WALLS: [(&str, &[&str]); 3] = [
     ("rusqlite", &["src/storage/sqlite"]),
     ("ureq", &["src/delivery", "src/cli"]),
-    ("actix_web", &["src/api", "src/app.rs", "src/cli"]),
+    ("actix_web", &["src/api", "src/app", "src/cli"]),
 ];
 
 pub(crate) fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

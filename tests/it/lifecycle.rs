@@ -3,13 +3,14 @@
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use hookpost::domain::clock::{Clock, SystemClock};
 use hookpost::storage::sqlite::{OpenError, SqliteSettings, SqliteStore};
 use rusqlite::Connection;
 use serde_json::json;
 
-use super::fixture::TestApp;
+use super::fixture::{PATIENCE, TestApp};
 use super::receiver::Receiver;
 
 #[test]
@@ -110,4 +111,42 @@ fn foreign_newer_and_broken_files_are_refused_and_untouched() {
     });
     let nowhere = folder.path().join("missing").join("h.db");
     assert!(open(&nowhere).is_err());
+}
+
+#[test]
+fn a_server_whose_events_wait_for_too_long_is_not_ready_if_that_is_asked_for() {
+    let flags = ["--max-threads", "4", "--unready-after", "1s"];
+    let app = TestApp::with_flags(&flags);
+    let receiver = Receiver::start();
+    for number in 0..8 {
+        let path = format!("/{number}");
+        receiver.hold(&path);
+        app.endpoint(&receiver.url(&path));
+    }
+    app.get("/readyz").expect(200);
+    app.publish("a", &json!(1));
+    let end = Instant::now() + PATIENCE;
+    let checks = loop {
+        let answer = app.get("/readyz");
+        if answer.status == 503 {
+            break answer.json();
+        }
+        assert!(Instant::now() < end, "it stays ready");
+        std::thread::yield_now();
+    };
+    let detail = checks["detail"].as_str().unwrap();
+    let waits = "the oldest event that could be attempted has waited for ";
+    assert!(detail.starts_with(waits), "{detail}");
+    let failed = checks["checks"].as_array().unwrap().iter();
+    let failed: Vec<_> = failed.filter(|check| check["ok"] == false).collect();
+    assert_eq!(failed.len(), 1, "{checks}");
+    assert_eq!(failed[0]["name"], "backlog");
+    for number in 0..8 {
+        receiver.let_go(&format!("/{number}"));
+    }
+    app.wait_for_events("succeeded", 8);
+    while app.get("/readyz").status != 200 {
+        assert!(Instant::now() < end + PATIENCE, "it does not become ready");
+        std::thread::yield_now();
+    }
 }

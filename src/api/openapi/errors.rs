@@ -137,12 +137,19 @@ pub(super) fn conflict(names: &[ErrorName]) -> Node {
 }
 
 /// Returns the response of a route that cannot work now, with a body of its own.
-pub(super) fn unavailable(schema: Schema) -> Node {
+pub(super) fn unavailable((schema, example): (Schema, Value)) -> Node {
     let (_, _, about) = of_status(503);
     node! {
         "description" => about,
         "headers" => headers(503),
-        "content" => node! { "application/json" => node! { "schema" => schema } },
+        "content" => node! {
+            "application/json" => node! {
+                "schema" => schema,
+                "examples" => node! {
+                    "Unavailable" => node! { "value" => Node::Value(example) },
+                },
+            },
+        },
     }
 }
 

@@ -163,7 +163,7 @@ fn one_problem_is_one_line() {
         (
             "HOOKPOST_LOG_FORMAT",
             "xml",
-            "'xml': expected one of text, json",
+            "'xml': expected one of auto, text, json",
         ),
         (
             "HOOKPOST_CONFIG",

@@ -18,8 +18,8 @@ use super::temp_dir::TempDir;
 use crate::app::{AppError, AppSettings, Application, raise_open_files};
 use crate::cli::{output, signal};
 use crate::config::{
-    ApiSettings, DeliverySettings, ListenAddress, MetricsSettings, RetentionSettings,
-    StorageSettings, TlsSettings, parse_socket_address,
+    ApiSettings, DeliverySettings, HealthSettings, ListenAddress, MetricsSettings,
+    RetentionSettings, StorageSettings, TlsSettings, parse_socket_address,
 };
 use crate::domain::clock::SystemClock;
 
@@ -143,6 +143,7 @@ impl Dev {
             delivery: self.delivery.clone(),
             retention: RetentionSettings::default(),
             metrics: MetricsSettings::default(),
+            health: HealthSettings::default(),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::process::Child;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 
 use rcgen::generate_simple_self_signed;
@@ -17,7 +18,7 @@ use crate::fixture::PATIENCE;
 /// A server that has said where it listens. Dropping it kills it.
 struct Serving {
     child: Child,
-    log: BufReader<std::process::ChildStderr>,
+    log: Receiver<String>,
     addr: String,
 }
 
@@ -25,7 +26,13 @@ impl Serving {
     fn start(mut command: Command) -> Self {
         command.env("HOOKPOST_LOG_FORMAT", "text");
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
-        let log = BufReader::new(child.stderr.take().unwrap());
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (sender, log) = channel();
+        std::thread::spawn(move || {
+            for line in stderr.lines() {
+                let _ = sender.send(line.unwrap());
+            }
+        });
         let addr = String::new();
         let mut server = Self { child, log, addr };
         let line = server.line_with("started");
@@ -41,13 +48,13 @@ impl Serving {
 
     /// The next line of the log that contains `text`.
     #[track_caller]
-    fn line_with(&mut self, text: &str) -> String {
-        let mut all = String::new();
+    fn line_with(&self, text: &str) -> String {
+        let mut all = Vec::new();
         loop {
-            let start = all.len();
-            assert_ne!(self.log.read_line(&mut all).unwrap(), 0, "it ended: {all}");
-            if all[start..].contains(text) {
-                return all[start..].to_owned();
+            match self.log.recv_timeout(PATIENCE) {
+                Ok(line) if line.contains(text) => return line,
+                Ok(line) => all.push(line),
+                Err(ended) => panic!("no line with {text} ({ended}): {all:#?}"),
             }
         }
     }
@@ -60,7 +67,6 @@ impl Serving {
 
     fn stop(mut self) {
         self.signal("-TERM");
-        std::io::copy(&mut self.log, &mut std::io::sink()).unwrap();
         assert_eq!(self.child.wait().unwrap().code(), Some(0));
     }
 }
@@ -226,7 +232,7 @@ fn the_api_speaks_tls_and_hangup_reads_the_certificate_again() {
     let folder = folder();
     let path = folder.path();
     write_certificate(path);
-    let mut server = serve_tls(path);
+    let server = serve_tls(path);
     let asked = healthcheck(path, &server.addr, "cert.pem");
     assert_eq!(stdout(&asked), "ok\n", "{}", stderr(&asked));
     let plain = hookpost(path, &["healthcheck", "--listen", &server.addr]);
@@ -252,6 +258,33 @@ fn the_api_speaks_tls_and_hangup_reads_the_certificate_again() {
     let line = server.line_with("goes on with the old certificate");
     assert!(line.contains("--tls-cert"), "{line}");
     assert_eq!(stdout(&healthcheck(path, &server.addr, "good.pem")), "ok\n");
+    server.stop();
+}
+
+#[test]
+fn hangup_reads_the_level_of_the_log_again() {
+    let folder = folder();
+    let file = folder.path().join("hookpost.toml");
+    fs::write(&file, "log-level = \"info\"\n").unwrap();
+    let start = [
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--config",
+        "hookpost.toml",
+    ];
+    let server = Serving::start(command(folder.path(), &start));
+    fs::write(&file, "log-level = \"loud\"\n").unwrap();
+    server.signal("-HUP");
+    let line = server.line_with("the log keeps its level");
+    assert!(line.contains("line 1, log-level: 'loud'"), "{line}");
+    fs::write(&file, "log-level = \"debug\"\n").unwrap();
+    server.signal("-HUP");
+    server.line_with("the level of the log was read again");
+    let asked = hookpost(folder.path(), &["healthcheck", "--listen", &server.addr]);
+    assert!(asked.status.success());
+    // Answered probes are lines at debug alone.
+    server.line_with("route=/readyz");
     server.stop();
 }
 

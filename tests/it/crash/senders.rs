@@ -32,6 +32,7 @@ fn an_attempt_for_which_there_was_no_thread_is_made_without_anybody_asking() {
         "checks": [
             {"name": "server", "ok": true, "reason": null},
             {"name": "engine", "ok": false, "reason": reason},
+            {"name": "backlog", "ok": true, "reason": null},
             {"name": "database", "ok": true, "reason": null},
         ],
     });

@@ -375,6 +375,7 @@ pub(super) fn assert_database_not_ready(answer: &Answer, says: &str) {
         "checks": [
             {"name": "server", "ok": true, "reason": null},
             {"name": "engine", "ok": true, "reason": null},
+            {"name": "backlog", "ok": true, "reason": null},
             {"name": "database", "ok": false, "reason": says},
         ],
     });

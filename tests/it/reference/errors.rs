@@ -49,7 +49,12 @@ fn documented() -> Errors {
                     format!("{key}{list}")
                 });
                 let name = body["error"].as_str().unwrap();
-                errors.insert((status, name), members.collect());
+                let mut members: BTreeSet<_> = members.collect();
+                // The section about probes describes this one.
+                if operation.path == "/readyz" && status == 503 {
+                    assert!(members.remove("checks["));
+                }
+                errors.insert((status, name), members);
             }
         }
     }

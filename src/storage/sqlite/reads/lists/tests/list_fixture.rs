@@ -180,7 +180,7 @@ impl ListFixture {
             let endpoints: Vec<usize> = (0..self.endpoints.len()).filter(own).collect();
             self.connection
                 .execute(
-                    "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, NULL, ?)",
+                    "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, NULL, ?, NULL)",
                     params![
                         message,
                         message_id.as_bytes(),
