@@ -149,7 +149,7 @@ impl Application {
             addr: settings.api.listen.clone(),
             source,
         })?;
-        let certificate = certificate(&settings.tls)?;
+        let certificate = certificate(&settings)?;
         let metrics_addr = settings.metrics.metrics_listen;
         let metrics_listener = metrics_addr.map(listen_for_metrics).transpose()?;
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
@@ -277,8 +277,8 @@ impl Application {
             }
         }
         drop(engine);
-        handle.stop(true).await;
         drop(self.socket);
+        handle.stop(true).await;
         if let Some(flushed) = self.api.flush_last_used()
             && let Err(error) = flushed.await
         {
@@ -310,11 +310,22 @@ impl Application {
     }
 }
 
-fn certificate(settings: &TlsSettings) -> Result<Option<Arc<ServerCertificate>>, AppError> {
+fn certificate(settings: &AppSettings) -> Result<Option<Arc<ServerCertificate>>, AppError> {
+    let is_unix = matches!(settings.api.listen, ListenAddress::Unix(_));
+    let settings = &settings.tls;
+    if is_unix && settings.tls_cert.is_some() {
+        return Err(TlsError::Unix.into());
+    }
     match (&settings.tls_cert, &settings.tls_key) {
         (Some(cert), Some(key)) => Ok(Some(ServerCertificate::read(cert.clone(), key.clone())?)),
-        _ => Ok(None),
+        (Some(_), None) => Err(half("--tls-cert", "--tls-key")),
+        (None, Some(_)) => Err(half("--tls-key", "--tls-cert")),
+        (None, None) => Ok(None),
     }
+}
+
+fn half(set: &'static str, missing: &'static str) -> AppError {
+    TlsError::Half { set, missing }.into()
 }
 
 impl AppSettings {
@@ -322,7 +333,7 @@ impl AppSettings {
     /// would end at the first of them.
     #[must_use]
     pub fn problems(&self) -> Vec<String> {
-        let certificate = certificate(&self.tls).err();
+        let certificate = certificate(self).err();
         let client = client_settings(self).err();
         let found = [certificate, client].into_iter().flatten();
         found.map(|error| error.to_string()).collect()

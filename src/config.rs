@@ -128,21 +128,11 @@ pub struct TlsSettings {
     /// The certificate of the server, and those of the authorities between it and the root.
     ///
     /// With it, the server speaks HTTPS only. SIGHUP reads both files again.
-    #[arg(
-        long,
-        env = "HOOKPOST_TLS_CERT",
-        value_name = "PEM",
-        requires = "tls_key"
-    )]
+    #[arg(long, env = "HOOKPOST_TLS_CERT", value_name = "PEM")]
     pub tls_cert: Option<PathBuf>,
 
     /// The private key of the certificate.
-    #[arg(
-        long,
-        env = "HOOKPOST_TLS_KEY",
-        value_name = "PEM",
-        requires = "tls_cert"
-    )]
+    #[arg(long, env = "HOOKPOST_TLS_KEY", value_name = "PEM")]
     pub tls_key: Option<PathBuf>,
 }
 

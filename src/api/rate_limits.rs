@@ -140,16 +140,17 @@ impl RateLimits {
         if let Some(retry_in) = status.and_then(|status| status.retry_in) {
             return ApiError::TooManyFailures(retry_in);
         }
-        tracing::info!(%client, "a bad access token was refused");
+        // The line of the request tells of it, too, and those lines have a limit.
+        tracing::debug!(%client, "a bad access token was refused");
         ApiError::InvalidToken
     }
 
     /// Returns the address of a request's client; `None` if the client is gone, or in a test without a socket.
     pub(super) fn client(&self, request: &HttpRequest) -> Option<IpAddr> {
-        let peer = request.peer_addr().map(|peer| peer.ip());
-        if peer.is_none() && request.conn_data::<UnixPeer>().is_none() {
-            return None;
-        }
+        let peer = match request.peer_addr() {
+            Some(peer) => peer.ip(),
+            None => request.conn_data::<UnixPeer>().map(|_| UnixPeer::ADDRESS)?,
+        };
         let trusted = &self.trusted_proxies;
         Some(client_address(peer, request.headers(), trusted))
     }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use listenfd::ListenFd;
 
@@ -18,14 +18,33 @@ pub(super) struct Bound {
     pub(super) file: Option<SocketFile>,
 }
 
-/// The file of a Unix socket. It is removed when this is dropped.
-pub(super) struct SocketFile(PathBuf);
+/// The file of a Unix socket. It is removed when this is dropped, unless it is another server's by then.
+pub(super) struct SocketFile {
+    path: PathBuf,
+    /// Device and inode of the file that was made here.
+    identity: Option<(u64, u64)>,
+}
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // The next start would remove it, too.
-        let _ = std::fs::remove_file(&self.0);
+        if self.identity.is_some() && identity(&self.path) == self.identity {
+            // The next start would remove it, too.
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
+}
+
+/// Returns the device and the inode of a file.
+#[cfg(unix)]
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = path.symlink_metadata().ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity(_: &Path) -> Option<(u64, u64)> {
+    None
 }
 
 /// Binds the socket of the settings, unless systemd has bound one for this process (socket activation).
@@ -79,32 +98,49 @@ fn lengthen_queue(_: &TcpListener) -> io::Result<()> {
 
 #[cfg(unix)]
 mod unix {
-    use std::fs::{Permissions, remove_file, set_permissions, symlink_metadata};
+    use std::fs::{
+        DirBuilder, Permissions, remove_dir, remove_file, rename, set_permissions, symlink_metadata,
+    };
     use std::io::{self, ErrorKind};
-    use std::os::unix::fs::{FileTypeExt, PermissionsExt, chown};
-    use std::os::unix::net::{UnixListener, UnixStream};
+    use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt, chown};
+    use std::os::unix::net::UnixListener;
     use std::path::Path;
 
+    use socket2::{Domain, SockAddr, Socket, Type};
+
     use crate::api::Listener;
-    use crate::app::listen::{Bound, SocketFile};
+    use crate::app::listen::{Bound, SocketFile, identity};
     use crate::config::{ApiSettings, ListenAddress, SocketMode};
 
     /// Binds a Unix socket with the owner and the permissions of the settings. The file of a server that ended
     /// without removing it is replaced; another file, or the socket of a running program, is an error.
+    ///
+    /// The socket is made in a folder of its own, into which nobody else can look, and moved to its place when it has
+    /// its permissions. So nobody can connect before, or make these changes meet another file.
     pub(super) fn bind(path: &Path, settings: &ApiSettings) -> io::Result<Bound> {
-        let listener = match UnixListener::bind(path) {
-            Err(error) if error.kind() == ErrorKind::AddrInUse && is_left_over(path)? => {
-                remove_file(path)?;
-                UnixListener::bind(path)?
-            }
-            bound => bound?,
-        };
-        let file = SocketFile(path.to_owned());
-        if let Some(owner) = settings.socket_owner {
-            chown(path, owner.user, owner.group)?;
+        if path.symlink_metadata().is_ok() && !is_left_over(path)? {
+            return Err(ErrorKind::AddrInUse.into());
         }
-        let SocketMode(mode) = settings.socket_mode;
-        set_permissions(path, Permissions::from_mode(mode))?;
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        let private = folder.join(format!(".hp{}", std::process::id()));
+        DirBuilder::new().mode(0o700).create(&private)?;
+        let bound = bind_in(&private, path, settings);
+        remove_dir(&private)?;
+        bound
+    }
+
+    fn bind_in(private: &Path, path: &Path, settings: &ApiSettings) -> io::Result<Bound> {
+        let made = private.join("s");
+        let listener = UnixListener::bind(&made)?;
+        let moved = set_rights(&made, settings).and_then(|()| rename(&made, path));
+        if let Err(error) = moved {
+            remove_file(&made)?;
+            return Err(error);
+        }
+        let file = SocketFile {
+            path: path.to_owned(),
+            identity: identity(path),
+        };
         Ok(Bound {
             listener: Listener::Unix(listener),
             addr: ListenAddress::Unix(path.to_owned()),
@@ -112,12 +148,25 @@ mod unix {
         })
     }
 
+    fn set_rights(socket: &Path, settings: &ApiSettings) -> io::Result<()> {
+        if let Some(owner) = settings.socket_owner {
+            chown(socket, owner.user, owner.group).map_err(|error| {
+                io::Error::new(error.kind(), format!("{error} (--socket-owner)"))
+            })?;
+        }
+        let SocketMode(mode) = settings.socket_mode;
+        set_permissions(socket, Permissions::from_mode(mode))
+    }
+
     /// Reports whether a file is a socket that no program listens on.
     fn is_left_over(path: &Path) -> io::Result<bool> {
         if !symlink_metadata(path)?.file_type().is_socket() {
             return Ok(false);
         }
-        let answer = UnixStream::connect(path);
+        // It must not wait for a program whose queue is full.
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        socket.set_nonblocking(true)?;
+        let answer = socket.connect(&SockAddr::unix(path)?);
         Ok(answer.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused))
     }
 

@@ -76,7 +76,7 @@ pub(super) fn read(
         .filter_map(|arg| Setting::find(arg, &given, environment, file.as_ref()))
         .collect();
     for setting in &settings {
-        problems.extend(setting.problem(chosen));
+        problems.extend(setting.problems(chosen));
     }
     if !problems.is_empty() {
         return Err(Refusal::Problems(problems));
@@ -108,8 +108,9 @@ fn config_file(
     let setting = Setting::find(arg, given, environment, None)?;
     let path = setting.values.first()?;
     let server = command.find_subcommand(SERVER)?;
-    let read = ConfigFile::read(path.into(), &setting.source, server);
-    read.map_err(|found| problems.extend(found)).ok()
+    let (file, found) = ConfigFile::read(path.into(), &setting.source, server);
+    problems.extend(found);
+    file
 }
 
 /// Returns the command line with a flag for each setting that has none and is not at its default. They come

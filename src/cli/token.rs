@@ -46,7 +46,7 @@ pub(super) struct Create {
     #[command(flatten)]
     storage: StorageSettings,
 
-    /// The workspace that the token acts for; a new name makes a workspace.
+    /// The workspace that the token acts for; a new name makes a workspace. For all workspaces: `--admin`.
     #[arg(
         long,
         env = "HOOKPOST_WORKSPACE",

@@ -132,8 +132,12 @@ impl Progress {
         let is_due = |last: Instant| now.saturating_duration_since(last) >= Self::PERIOD;
         if in_flight > 0 && self.last.is_none_or(is_due) {
             self.last = Some(now);
-            let seconds = left.as_secs_f64().ceil();
-            tracing::info!("stopping: {in_flight} attempts under way, at most {seconds} s left");
+            let seconds_left = left.as_secs_f64().ceil();
+            tracing::info!(
+                in_flight,
+                seconds_left,
+                "stopping: waiting for the attempts under way"
+            );
         }
     }
 }

@@ -163,12 +163,16 @@ fn answer(stream: &TcpStream, shared: &Shared) {
         ends: Instant::now() + shared.limits.time,
     };
     if let Ok(head) = connection.head() {
-        let _ = connection.send(&response(&head, &shared.text));
+        let is_loopback = stream
+            .local_addr()
+            .is_ok_and(|addr| addr.ip().is_loopback());
+        let is_page = is_from_page(&head) || (is_loopback && is_for_another_name(&head));
+        let _ = connection.send(&response(&head, is_page, &shared.text));
     }
 }
 
 /// Returns the whole response to a request with this head.
-fn response(head: &[u8], text: &Text) -> Vec<u8> {
+fn response(head: &[u8], is_page: bool, text: &Text) -> Vec<u8> {
     let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let line = String::from_utf8_lossy(line);
     let mut words = line.split_ascii_whitespace();
@@ -176,7 +180,7 @@ fn response(head: &[u8], text: &Text) -> Vec<u8> {
     let is_http = words.next().is_some_and(|word| word.starts_with("HTTP/1."));
     let path = target.and_then(|target| target.split('?').next());
     let (status, content_type, body) = match (method, path) {
-        (Some("GET" | "HEAD"), Some("/metrics")) if is_http && is_from_page(head) => {
+        (Some("GET" | "HEAD"), Some("/metrics")) if is_http && is_page => {
             let body = "Web pages cannot read the metrics.\n".to_owned();
             ("403 Forbidden", "text/plain; charset=utf-8", body)
         }
@@ -216,6 +220,22 @@ fn is_from_page(head: &[u8]) -> bool {
         let (name, value) = line.split_once(':').unwrap_or((line, ""));
         name.eq_ignore_ascii_case("origin")
             || name.eq_ignore_ascii_case("sec-fetch-site") && value.trim() != "none"
+    })
+}
+
+/// Reports whether the request is for a name that is not this machine's own: a page whose name was made to lead to a
+/// loopback address. A browser sends no `Origin` with it.
+fn is_for_another_name(head: &[u8]) -> bool {
+    let head = String::from_utf8_lossy(head);
+    let hosts = head.lines().skip(1).filter_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("host").then(|| value.trim())
+    });
+    hosts.into_iter().any(|host| {
+        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        let is_address = host.parse::<SocketAddr>().is_ok()
+            || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+        !is_address && !name.eq_ignore_ascii_case("localhost") && !host.is_empty()
     })
 }
 

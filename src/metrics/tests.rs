@@ -104,6 +104,11 @@ fn a_web_page_cannot_read_the_metrics_but_a_person_can() {
         ("sec-fetch-site: same-origin\r\n", "403"),
         ("Sec-Fetch-Site: cross-site\r\n", "403"),
         ("Sec-Fetch-Site: none\r\n", "200"),
+        ("Host: evil.example\r\n", "403"),
+        ("host: 127.0.0.1.evil.example:9464\r\n", "403"),
+        ("Host: localhost:9464\r\n", "200"),
+        ("Host: 127.0.0.1:9464\r\n", "200"),
+        ("Host: [::1]\r\n", "200"),
         ("User-Agent: Prometheus/2.42.0\r\n", "200"),
         ("X-Note: origin: x\r\n", "200"),
     ] {

@@ -10,8 +10,7 @@ use std::os::unix::net::UnixListener;
 pub enum Listener {
     /// An address with a port.
     Tcp(TcpListener),
-    /// A Unix socket. Its peers have no address: they count as a trusted proxy, because the permissions of the
-    /// socket say who may connect.
+    /// A Unix socket. Its peers have no address; they count as this machine's own, 127.0.0.1.
     #[cfg(unix)]
     Unix(UnixListener),
 }

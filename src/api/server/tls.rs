@@ -1,6 +1,7 @@
 //! The certificate of the API, which can be read again while the server runs.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -15,6 +16,19 @@ use tokio_rustls::TlsAcceptor;
 /// The reason why a certificate or its key cannot be used.
 #[derive(Debug, Error)]
 pub enum TlsError {
+    /// Only one of the two files is set.
+    #[error("{set} needs {missing}")]
+    Half {
+        /// The setting that is there.
+        set: &'static str,
+        /// The setting that is not.
+        missing: &'static str,
+    },
+    /// The server listens on a Unix socket, which does not use TLS.
+    #[error(
+        "--tls-cert and --tls-key need an address with a port: a Unix socket (--listen) does not use TLS"
+    )]
+    Unix,
     /// A file cannot be read, or has nothing that is needed.
     #[error("cannot read {path} ({flag}): {reason}")]
     File {
@@ -92,19 +106,41 @@ fn read(cert: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
         reason,
     };
     let bad_cert = |error: pem::Error| refused(cert, "--tls-cert", reason(&error));
-    let chain = CertificateDer::pem_file_iter(cert)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+    let pem = small_file(cert).map_err(|error| refused(cert, "--tls-cert", error))?;
+    let chain = CertificateDer::pem_slice_iter(&pem)
+        .collect::<Result<Vec<_>, _>>()
         .map_err(bad_cert)?;
     if chain.is_empty() {
         let none = "it has no certificate in PEM".to_owned();
         return Err(refused(cert, "--tls-cert", none));
     }
-    let private = PrivateKeyDer::from_pem_file(key)
+    let pem = small_file(key).map_err(|error| refused(key, "--tls-key", error))?;
+    let private = PrivateKeyDer::from_pem_slice(&pem)
         .map_err(|error| refused(key, "--tls-key", reason(&error)))?;
     CertifiedKey::from_der(chain, private, &default_provider()).map_err(|error| TlsError::Pair {
         cert: cert.to_owned(),
         reason: error.to_string(),
     })
+}
+
+/// The most bytes of a file with certificates or a key: hundreds of certificates.
+const FILE_MAX_BYTES: u64 = 1 << 20;
+
+/// Reads a file that is neither a pipe nor a device, from which a read could wait or never end: a running server reads
+/// it again.
+fn small_file(path: &Path) -> Result<Vec<u8>, String> {
+    let metadata = path.metadata().map_err(|error| error.to_string())?;
+    if !metadata.is_file() {
+        return Err("it is not a file".to_owned());
+    }
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    let read = file.take(FILE_MAX_BYTES + 1).read_to_end(&mut bytes);
+    read.map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > FILE_MAX_BYTES {
+        return Err("it is larger than 1 MiB".to_owned());
+    }
+    Ok(bytes)
 }
 
 fn reason(error: &pem::Error) -> String {

@@ -20,6 +20,13 @@ pub(super) const FILE_FLAG: &str = "config";
 /// given by mistake.
 const LENGTH_MAX: u64 = 1 << 20;
 
+/// The most bytes of a file of which all mistakes of syntax are told; of a longer one, the first is. To go on after a
+/// mistake takes the parser time that grows with the square of the length.
+const RECOVERED_MAX: usize = 16 << 10;
+
+/// The most problems of a file that are told. More only hide the first ones.
+const PROBLEMS_MAX: usize = 20;
+
 /// The values of a configuration file.
 #[derive(Debug)]
 pub(super) struct ConfigFile {
@@ -35,25 +42,25 @@ struct Entry {
 }
 
 impl ConfigFile {
-    /// Reads a file whose keys are the settings of `server`.
-    ///
-    /// # Errors
-    /// All problems of the file, but for those with values: the settings check these.
+    /// Reads a file whose keys are the settings of `server`. Returns what it has, and its problems, but for those with
+    /// values: the settings check these.
     pub(super) fn read(
         path: PathBuf,
         named_by: &Source,
         server: &Command,
-    ) -> Result<Self, Vec<Problem>> {
-        let text = read_text(&path).map_err(|reason| {
-            let place = match named_by {
-                Source::Variable => "HOOKPOST_CONFIG",
-                _ => "--config",
-            };
-            vec![Problem {
-                place: place.to_owned(),
-                text: format!("cannot read {}: {reason}", path.display()),
-            }]
-        })?;
+    ) -> (Option<Self>, Vec<Problem>) {
+        let text = match read_text(&path) {
+            Ok(text) => text,
+            Err(reason) => {
+                let place = match named_by {
+                    Source::Variable => "HOOKPOST_CONFIG",
+                    _ => "--config",
+                };
+                let place = place.to_owned();
+                let text = format!("cannot read {}: {reason}", path.display());
+                return (None, vec![Problem { place, text }]);
+            }
+        };
         let mut reader = Reader {
             path: &path,
             text: &text,
@@ -61,11 +68,7 @@ impl ConfigFile {
         };
         let entries = reader.entries(server);
         let problems = reader.problems;
-        if problems.is_empty() {
-            Ok(Self { path, entries })
-        } else {
-            Err(problems)
-        }
+        (Some(Self { path, entries }), problems)
     }
 
     /// Returns the values of the setting with that variable, and their place.
@@ -81,6 +84,10 @@ impl ConfigFile {
 
 fn read_text(path: &Path) -> Result<String, String> {
     let mut text = String::new();
+    let metadata = path.metadata().map_err(|error| error.to_string())?;
+    if !metadata.is_file() {
+        return Err("it is not a file".to_owned()); // To open a named pipe would wait for its writer.
+    }
     let file = File::open(path).map_err(|error| error.to_string())?;
     let read = file.take(LENGTH_MAX + 1).read_to_string(&mut text);
     read.map_err(|error| error.to_string())?;
@@ -99,7 +106,14 @@ struct Reader<'t> {
 
 impl Reader<'_> {
     fn entries(&mut self, server: &Command) -> BTreeMap<OsString, Entry> {
-        let (table, errors) = DeTable::parse_recoverable(self.text);
+        let (table, errors) = if self.text.len() <= RECOVERED_MAX {
+            DeTable::parse_recoverable(self.text)
+        } else {
+            match DeTable::parse(self.text) {
+                Ok(table) => (table, Vec::new()),
+                Err(error) => (Spanned::new(0..0, DeTable::new()), vec![error]),
+            }
+        };
         for error in errors {
             let at = error.span().map_or(0, |span| span.start);
             self.refuse(at, error.message().to_owned());
@@ -145,6 +159,9 @@ impl Reader<'_> {
     }
 
     fn refuse(&mut self, at: usize, text: String) {
+        if self.problems.len() >= PROBLEMS_MAX {
+            return;
+        }
         let place = format!("{}, line {}", self.path.display(), self.line(at));
         self.problems.push(Problem { place, text });
     }

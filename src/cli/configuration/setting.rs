@@ -79,15 +79,14 @@ impl Setting {
         self.values.iter().filter(is_meant).map(flag).collect()
     }
 
-    /// Returns the problem with the first value that cannot be used, if there is one.
-    pub(super) fn problem(&self, command: &Command) -> Option<Problem> {
-        if self.source == Source::Default {
-            return None;
-        }
-        let arg = command
-            .get_arguments()
-            .find(|arg| arg.get_long() == Some(&self.name))?;
-        self.values.iter().find_map(|value| {
+    /// Returns the problems with values that cannot be used.
+    pub(super) fn problems(&self, command: &Command) -> Vec<Problem> {
+        let mut arguments = command.get_arguments();
+        let arg = arguments.find(|arg| arg.get_long() == Some(&self.name));
+        let Some(arg) = arg.filter(|_| self.source != Source::Default) else {
+            return Vec::new();
+        };
+        let problem = |value: &OsString| {
             let (shown, reason) = refused(arg, value)?;
             let text = if self.is_secret {
                 reason
@@ -98,7 +97,8 @@ impl Setting {
                 place: self.place(),
                 text,
             })
-        })
+        };
+        self.values.iter().filter_map(problem).collect()
     }
 
     /// Returns the place of the value, as a person finds it.

@@ -119,13 +119,15 @@ fn a_setting_that_repeats_takes_a_list() {
 #[test]
 fn every_problem_is_told_with_its_place() {
     let (_folder, path) = file(
-        "\nlisten = \"8090\"\nmax-treads = 5\nallow-network = [\"lan\", \"10.0.0.0/8\"]\nca-file = 1.5\n",
+        "\nlisten = \"8090\"\nmax-treads = 5\nallow-network = [\"lan\", \"10.0.0.0/8\", \"wan\"]\nca-file = 1.5\n",
     );
     let line = format!("serve --config {path} --max-threads 3");
     let said = refused(&line, &[("HOOKPOST_GRACE_PERIOD", "never")]);
-    // A bad key hides the values of the file, which then is not read.
     for part in [
-        "4 settings cannot be used:\n",
+        "7 settings cannot be used:\n",
+        &format!("  in {path}, line 2, listen: '8090': expected ADDR:PORT"),
+        &format!("  in {path}, line 4, allow-network: 'lan': expected a network"),
+        &format!("  in {path}, line 4, allow-network: 'wan': expected a network"),
         &format!("  in {path}, line 3: 'max-treads' is no setting; did you mean 'max-threads'?"),
         &format!("  in {path}, line 5: 'ca-file' takes a text or a number"),
         "  in --max-threads: '3': expected a whole number from 4 to 2048",

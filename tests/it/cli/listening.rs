@@ -87,6 +87,15 @@ fn status(socket: &Path, path: &str, headers: &str) -> String {
     answer.split(' ').nth(1).unwrap().to_owned()
 }
 
+/// The number of hidden files and folders in a folder.
+fn hidden(folder: &Path) -> usize {
+    let entries = folder.read_dir().unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name());
+    names
+        .filter(|name| name.as_encoded_bytes().starts_with(b"."))
+        .count()
+}
+
 #[test]
 fn a_unix_socket_has_its_permissions_and_is_removed_at_the_end() {
     let folder = folder();
@@ -105,11 +114,21 @@ fn a_unix_socket_has_its_permissions_and_is_removed_at_the_end() {
     let asked = hookpost(folder.path(), &["healthcheck", "--listen", &listen]);
     assert_eq!((asked.status.code(), stdout(&asked)), (Some(0), "ok\n"));
 
+    // The file of another program in its place is not removed.
+    fs::remove_file(&socket).unwrap();
+    let other = UnixListener::bind(&socket).unwrap();
+    server.signal("-TERM");
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+    assert!(UnixStream::connect(&socket).is_ok());
+    drop(other);
+
     // A server that could not remove its socket does not keep the next one out.
+    let mut server = start();
     server.child.kill().unwrap();
     server.child.wait().unwrap();
     assert!(socket.exists());
     start().stop();
+    assert_eq!(hidden(folder.path()), 0, "no folder is left");
     assert!(!socket.exists());
     let asked = hookpost(folder.path(), &["healthcheck", "--listen", &listen]);
     assert_eq!(asked.status.code(), Some(1));
@@ -142,6 +161,7 @@ fn clients_behind_a_unix_socket_are_told_apart_by_what_the_proxy_says() {
     let listen = format!("unix:{}", socket.display());
     let mut command = command(folder.path(), &["serve", "--listen", &listen]);
     command.args(["--auth-failure-limit", "2"]);
+    command.args(["--trusted-proxy", "127.0.0.1"]);
     let server = Serving::start(command);
     let bad = |client: &str| {
         let headers = format!("Authorization: Bearer x\r\n{client}");
@@ -154,6 +174,16 @@ fn clients_behind_a_unix_socket_are_told_apart_by_what_the_proxy_says() {
     );
     assert_eq!(bad("X-Forwarded-For: 192.0.2.2\r\n"), "401");
     assert_eq!(bad(""), "401");
+    server.stop();
+
+    // Without a trusted proxy, all are one client.
+    let mut command = super::command(folder.path(), &["serve", "--listen", &listen]);
+    command.args(["--auth-failure-limit", "2"]);
+    let server = Serving::start(command);
+    assert_eq!(
+        [bad(client), bad(""), bad("X-Forwarded-For: 192.0.2.2\r\n")],
+        ["401", "401", "429"]
+    );
     server.stop();
 }
 
@@ -339,6 +369,6 @@ fn a_certificate_that_cannot_be_used_ends_the_start_in_one_line() {
         assert!(!path.join("hookpost.db").exists());
     }
     let output = hookpost(path, &["serve", "--tls-cert", "cert.pem"]);
-    assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("--tls-key"), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(stderr(&output), "hookpost: --tls-cert needs --tls-key\n");
 }

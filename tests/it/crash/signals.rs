@@ -63,7 +63,7 @@ fn a_second_signal_cuts_the_grace_period_short_and_the_attempt_is_made_again() {
     receiver.wait("/a", 1);
     server.signal("-TERM");
     let log = &server.spawned.log;
-    let progress = "stopping: 1 attempts under way, at most 600 s left";
+    let progress = "stopping: waiting for the attempts under way in_flight=1 seconds_left=600";
     assert!(log.wait(progress, 1).is_some(), "{}", log.whole());
     server.signal("-TERM");
     assert_eq!(server.spawned.ended().code(), Some(0), "{}", log.whole());
