@@ -47,7 +47,7 @@ pub(in crate::cli) struct Table<const N: usize> {
 impl<const N: usize> Table<N> {
     pub(in crate::cli) fn new(columns: [Column; N]) -> Self {
         let width: usize = columns.iter().map(|column| column.1 + 2).sum();
-        debug_assert!(width <= LINE_MAX + 2, "{width}");
+        debug_assert!(width <= LINE_MAX + 2);
         Self {
             columns,
             has_colors: style::has_colors(),

@@ -180,8 +180,15 @@ fn a_request_for_which_there_is_no_thread_is_answered() {
     // The runtime panics where it has no blocking thread and gets none.
     dir.arm("blocking-thread panic");
     let large = json!("x".repeat(100_000));
+    let answer = server.get("/readyz");
+    let database = answer.body["checks"].as_array().unwrap().last().unwrap();
+    let expected = json!({
+        "name": "database",
+        "ok": false,
+        "reason": "the system gives the server no thread",
+    });
+    assert_eq!((answer.status, database), (503, &expected));
     for answer in [
-        server.get("/readyz"),
         server.get("/api/webhooks/events"),
         server.publish(&large).expect("an answer"),
     ] {
