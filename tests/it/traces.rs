@@ -1,0 +1,381 @@
+//! The tests of the export of traces: spans from a running server at a collector, linked to each other and to
+//! what the receiver got.
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::fixture::{Answer, TestApp};
+use super::logs::Server;
+use super::metrics::scrape;
+use super::receiver::{Received, Receiver};
+
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+const PRODUCER: &str = "00f067aa0ba902b7";
+
+/// The path at which a collector takes traces.
+const TRACES: &str = "/v1/traces";
+
+/// An application that exports its traces to `collector`, with metrics.
+fn app(collector: &Receiver, flags: &[&str]) -> TestApp {
+    let url = collector.url("");
+    let own = ["--otlp-endpoint", &url, "--metrics-listen", "127.0.0.1:0"];
+    TestApp::with_flags(&[&own[..], flags].concat())
+}
+
+fn publish(app: &TestApp, headers: &[(&str, &str)]) -> Answer {
+    let token = format!("Bearer {}", app.token);
+    let headers = [&[("authorization", token.as_str())], headers].concat();
+    let body = json!({"type": "a", "data": 1}).to_string();
+    let answer = app.request(
+        "POST",
+        "/api/webhooks/events",
+        &headers,
+        Some(body.as_bytes()),
+    );
+    answer.expect(202);
+    answer
+}
+
+/// The spans in export requests. Each request must be as OTLP says.
+fn spans(requests: &[Received]) -> Vec<Value> {
+    let mut found = Vec::new();
+    for request in requests {
+        assert_eq!(request.header("content-type"), "application/json");
+        let body: Value = serde_json::from_slice(&request.body).unwrap();
+        let resource = &body["resourceSpans"][0];
+        let name = attribute(&resource["resource"], "service.name");
+        assert_eq!(name, json!({"stringValue": "hookpost"}), "{body}");
+        let scope = &resource["scopeSpans"][0];
+        assert_eq!(scope["scope"]["name"], "hookpost");
+        found.extend(scope["spans"].as_array().unwrap().iter().cloned());
+    }
+    found
+}
+
+/// The value of an attribute, with its type.
+#[track_caller]
+fn attribute(of: &Value, key: &str) -> Value {
+    let all = of["attributes"].as_array().unwrap();
+    let found = all.iter().find(|attribute| attribute["key"] == key);
+    found.map_or_else(|| panic!("no {key}: {of}"), |found| found["value"].clone())
+}
+
+fn named<'s>(spans: &'s [Value], name: &str) -> Vec<&'s Value> {
+    spans.iter().filter(|span| span["name"] == name).collect()
+}
+
+fn text(value: &Value) -> Value {
+    json!({ "stringValue": value })
+}
+
+fn nanos(span: &Value, name: &str) -> u128 {
+    span[name].as_str().unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_publish_its_commit_and_its_attempts_are_steps_of_one_trace() {
+    let (collector, receiver) = (Receiver::start(), Receiver::start());
+    receiver.reply("/a", 503, "");
+    let mut app = app(&collector, &["--retry-schedule", "1s"]);
+    let endpoint = app.endpoint(&receiver.url("/a"));
+    let parent = format!("00-{TRACE}-{PRODUCER}-01");
+    let published = publish(
+        &app,
+        &[("traceparent", &parent), ("x-request-id", "order-1")],
+    );
+    receiver.wait("/a", 1);
+    receiver.reply("/a", 200, "");
+    app.wait_for_events("succeeded", 1);
+    // What is not sent yet is sent at the end.
+    app.stop();
+    let spans = spans(&collector.at(TRACES));
+    assert_eq!(spans.len(), 4, "{spans:?}");
+    let message = published.json();
+    let ids: BTreeSet<_> = spans
+        .iter()
+        .map(|span| span["spanId"].to_string())
+        .collect();
+    assert_eq!(ids.len(), 4);
+    for span in &spans {
+        assert_eq!(span["traceId"], TRACE, "{span}");
+        assert_eq!(span["spanId"].as_str().unwrap().len(), 16, "{span}");
+        let workspace = attribute(span, "hookpost.workspace_id");
+        assert_eq!(workspace, text(&message["workspace_id"]));
+        let (start, end) = (
+            nanos(span, "startTimeUnixNano"),
+            nanos(span, "endTimeUnixNano"),
+        );
+        assert!(start > 1_700_000_000_000_000_000 && start <= end, "{span}");
+    }
+
+    let publish = named(&spans, "POST /api/webhooks/events")[0];
+    assert_eq!(publish["parentSpanId"], PRODUCER, "{publish}");
+    assert_eq!(publish["kind"], 2, "a server's: {publish}");
+    assert_eq!(publish["flags"], 0x301, "its parent is remote: {publish}");
+    for (key, value) in [
+        ("http.request.method", json!({"stringValue": "POST"})),
+        ("http.route", json!({"stringValue": "/api/webhooks/events"})),
+        ("http.response.status_code", json!({"intValue": "202"})),
+        ("hookpost.request_id", json!({"stringValue": "order-1"})),
+        ("hookpost.message_id", text(&message["id"])),
+        ("hookpost.events", json!({"intValue": "1"})),
+    ] {
+        assert_eq!(attribute(publish, key), value, "{publish}");
+    }
+    assert_eq!(publish.get("status"), None, "{publish}");
+
+    let commit = named(&spans, "commit")[0];
+    assert_eq!(commit["parentSpanId"], publish["spanId"], "{commit}");
+    assert_eq!(commit["kind"], 1, "an internal one: {commit}");
+    let of = attribute(commit, "hookpost.message_id");
+    assert_eq!(of, text(&message["id"]));
+    assert!(nanos(commit, "startTimeUnixNano") >= nanos(publish, "startTimeUnixNano"));
+    assert!(nanos(commit, "endTimeUnixNano") <= nanos(publish, "endTimeUnixNano"));
+
+    let received = receiver.at("/a");
+    let attempts = named(&spans, "attempt");
+    for (n, (attempt, code)) in attempts.iter().zip(["503", "200"]).enumerate() {
+        assert_eq!(attempt["parentSpanId"], publish["spanId"], "{attempt}");
+        assert_eq!(attempt["kind"], 3, "a client's: {attempt}");
+        let id = attempt["spanId"].as_str().unwrap();
+        let sent = received[n].header("traceparent");
+        assert_eq!(sent, format!("00-{TRACE}-{id}-01"));
+        for (key, value) in [
+            ("hookpost.event_id", text(&message["events"][0]["id"])),
+            ("hookpost.endpoint_id", text(&endpoint["id"])),
+            ("hookpost.attempt", json!({"intValue": (n + 1).to_string()})),
+            ("http.response.status_code", json!({ "intValue": code })),
+        ] {
+            assert_eq!(attribute(attempt, key), value, "{attempt}");
+        }
+    }
+    assert_eq!(attempts[0]["status"], json!({"code": 2}));
+    let error = attribute(attempts[0], "error.type");
+    assert_eq!(error, json!({"stringValue": "503"}));
+    assert_eq!(attempts[1].get("status"), None);
+}
+
+#[test]
+fn a_message_without_a_trace_begins_one() {
+    let (collector, receiver) = (Receiver::start(), Receiver::start());
+    let mut app = app(&collector, &[]);
+    app.endpoint(&receiver.url("/a"));
+    app.endpoint("http://127.0.0.1:1/");
+    publish(&app, &[]);
+    publish(&app, &[("traceparent", "00-bad")]);
+    let sent = receiver.wait("/a", 2);
+    app.wait_for_events("pending", 2);
+    app.stop();
+    let spans = spans(&collector.at(TRACES));
+    let publishes = named(&spans, "POST /api/webhooks/events");
+    assert_eq!(publishes.len(), 2);
+    assert_ne!(publishes[0]["traceId"], publishes[1]["traceId"]);
+    for publish in publishes {
+        assert_eq!(publish.get("parentSpanId"), None, "{publish}");
+        assert_eq!(publish["flags"], 0x101, "{publish}");
+        let of_trace = |span: &&Value| span["traceId"] == publish["traceId"];
+        assert_eq!(spans.iter().filter(of_trace).count(), 4, "{spans:?}");
+        let trace = publish["traceId"].as_str().unwrap();
+        let begins = format!("00-{trace}-");
+        let parents = sent.iter().map(|one| one.header("traceparent"));
+        assert_eq!(parents.filter(|one| one.starts_with(&begins)).count(), 1);
+    }
+    let refused = named(&spans, "attempt")
+        .into_iter()
+        .filter(|attempt| attempt.get("status").is_some());
+    for attempt in refused {
+        let error = attribute(attempt, "error.type");
+        assert_eq!(error, json!({"stringValue": "connect"}), "{attempt}");
+    }
+}
+
+#[test]
+fn a_trace_that_its_producer_does_not_record_is_sent_on_but_not_exported() {
+    let (collector, receiver) = (Receiver::start(), Receiver::start());
+    let mut app = app(&collector, &[]);
+    app.endpoint(&receiver.url("/a"));
+    publish(
+        &app,
+        &[("traceparent", &format!("00-{TRACE}-{PRODUCER}-00"))],
+    );
+    let sent = receiver.wait("/a", 1).pop().unwrap();
+    let sent = sent.header("traceparent");
+    assert!(sent.starts_with(&format!("00-{TRACE}-")) && sent.ends_with("-00"));
+    let other = TRACE.replace('4', "5");
+    publish(
+        &app,
+        &[("traceparent", &format!("00-{other}-{PRODUCER}-01"))],
+    );
+    app.wait_for_events("succeeded", 2);
+    app.stop();
+    let spans = spans(&collector.at(TRACES));
+    assert_eq!(spans.len(), 3);
+    assert!(
+        spans.iter().all(|span| span["traceId"] == *other),
+        "{spans:?}"
+    );
+}
+
+#[test]
+fn a_publish_that_is_refused_or_repeated_has_no_commit() {
+    let collector = Receiver::start();
+    let mut app = app(&collector, &[]);
+    let refused = app.post("/api/webhooks/events", &app.token, &json!({"type": 1}));
+    assert!((400..500).contains(&refused.status));
+    // Whoever has no token makes no spans.
+    let foreign = app.post("/api/webhooks/events", "nobody", &json!({"type": 1}));
+    foreign.expect(401);
+    publish(&app, &[("idempotency-key", "k")]);
+    publish(&app, &[("idempotency-key", "k")]);
+    app.stop();
+    let spans = spans(&collector.at(TRACES));
+    let publishes = named(&spans, "POST /api/webhooks/events");
+    let codes = publishes
+        .iter()
+        .map(|span| attribute(span, "http.response.status_code"));
+    let expected = [refused.status, 202, 202].map(|code| json!({"intValue": code.to_string()}));
+    assert_eq!(codes.collect::<Vec<_>>(), expected);
+    assert_eq!(named(&spans, "commit").len(), 1, "{spans:?}");
+    assert!(publishes.iter().all(|span| span.get("status").is_none()));
+}
+
+#[test]
+fn nothing_is_exported_and_no_trace_begins_unless_that_is_asked_for() {
+    let receiver = Receiver::start();
+    let app = TestApp::with_flags(&["--metrics-listen", "127.0.0.1:0"]);
+    app.endpoint(&receiver.url("/a"));
+    publish(&app, &[]);
+    let sent = receiver.wait("/a", 1).pop().unwrap();
+    assert!(sent.headers.iter().all(|(name, _)| name != "traceparent"));
+    let metrics = scrape(&app);
+    for series in [
+        "hookpost_spans_exported_total",
+        "hookpost_spans_dropped_total",
+    ] {
+        assert!(metrics.value(series).abs() < 0.5, "{series}");
+    }
+}
+
+#[test]
+fn a_batch_is_sent_again_once_the_collector_has_time() {
+    let collector = Receiver::start();
+    collector.reply(TRACES, 503, "retry-after: 1\r\n");
+    let mut app = app(&collector, &[]);
+    publish(&app, &[]);
+    collector.wait(TRACES, 1);
+    collector.reply(TRACES, 200, "");
+    let both = collector.wait(TRACES, 2);
+    assert_eq!(both[0].body, both[1].body);
+    app.stop();
+    assert_eq!(collector.count(TRACES), 2, "and not a third time");
+}
+
+#[test]
+fn a_batch_that_is_refused_is_not_sent_again_and_the_next_one_is() {
+    let collector = Receiver::start();
+    collector.reply(TRACES, 400, "");
+    let app = app(&collector, &[]);
+    publish(&app, &[]);
+    collector.wait(TRACES, 1);
+    collector.reply(TRACES, 200, "");
+    publish(&app, &[]);
+    let both = collector.wait(TRACES, 2);
+    assert_ne!(both[0].body, both[1].body);
+    super::metrics::wait_for(&app, "hookpost_spans_dropped_total", 2.0);
+    super::metrics::wait_for(&app, "hookpost_spans_exported_total", 2.0);
+}
+
+#[test]
+fn a_collector_that_is_gone_or_never_answers_holds_nothing_up() {
+    let (silent, receiver) = (Receiver::start(), Receiver::start());
+    silent.hold(TRACES);
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
+    let gone = format!("http://{}", gone.unwrap());
+    for (n, (url, says)) in [
+        (gone.as_str(), "spans cannot be sent to the collector"),
+        (
+            &silent.url(""),
+            "spans were not sent to the collector before the end",
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let server = Server::start(&["--otlp-endpoint", url]);
+        server.endpoint(&receiver.url("/a"));
+        server.publish(&json!(1), &[]);
+        if n == 0 {
+            server.wait_for(says);
+        } else {
+            silent.wait(TRACES, 1);
+        }
+        server.publish(&json!(2), &[]);
+        receiver.wait("/a", 2 * n + 2);
+        let began = Instant::now();
+        let log = server.stop();
+        assert!(began.elapsed() < Duration::from_secs(6), "{log}");
+        let told = "spans were not sent to the collector before the end";
+        assert_eq!(log.contains(told), says == told, "{log}");
+        assert!(log.contains("\"stopped\""), "{log}");
+    }
+}
+
+#[test]
+fn headers_come_from_a_file_and_are_not_logged() {
+    let collector = Receiver::start();
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(b"# of the service\nauthorization: Bearer s3cret\n")
+        .unwrap();
+    let path = file.path().to_str().unwrap();
+    let url = collector.url("/below/");
+    let flags = ["--otlp-endpoint", &url, "--otlp-headers-file", path];
+    let server = Server::start(&[&flags[..], &["--log-level", "trace"]].concat());
+    server.publish(&json!(1), &[]);
+    let request = collector.wait("/below/v1/traces", 1).pop().unwrap();
+    assert_eq!(request.header("authorization"), "Bearer s3cret");
+    let log = server.stop();
+    assert!(log.contains("\"stopped\"") && !log.contains("s3cret"));
+}
+
+#[test]
+fn a_start_says_what_is_wrong_with_the_settings() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(b"s3cret\n").unwrap();
+    let path = file.path().to_str().unwrap();
+    let url = "http://127.0.0.1:4318";
+    for (flags, code, says) in [
+        (
+            &["--otlp-endpoint", url, "--otlp-headers-file", path][..],
+            1,
+            "line 1 is no header",
+        ),
+        (
+            &["--otlp-endpoint", url, "--otlp-headers-file", "/no/such"],
+            1,
+            "cannot read /no/such (--otlp-headers-file)",
+        ),
+        (
+            &["--otlp-endpoint", "http://127.0.0.1:4318/v1/traces"],
+            2,
+            "leave out /v1/traces",
+        ),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let ended = Command::new(env!("CARGO_BIN_EXE_hookpost"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--database"])
+            .arg(folder.path().join("h.db"))
+            .args(flags)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(code), "{text}");
+        assert!(text.contains(says) && !text.contains("s3cret"), "{text}");
+        let made = folder.path().read_dir().unwrap().count();
+        assert_eq!(made, 0, "nothing is changed");
+    }
+}
