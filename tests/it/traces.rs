@@ -379,3 +379,39 @@ fn a_start_says_what_is_wrong_with_the_settings() {
         assert_eq!(made, 0, "nothing is changed");
     }
 }
+
+#[test]
+fn spans_have_no_attribute_but_those_of_the_guide() {
+    let guide = include_str!("../../docs/guides/tracing.md");
+    let table = guide
+        .lines()
+        .skip_while(|line| !line.starts_with("| attribute |"));
+    let rows = table.skip(2).take_while(|line| line.starts_with('|'));
+    let documented: BTreeSet<_> = rows
+        .map(|row| row.split('`').nth(1).unwrap().to_owned())
+        .collect();
+    let (collector, receiver) = (Receiver::start(), Receiver::start());
+    receiver.reply("/fails", 500, "");
+    let mut app = app(&collector, &[]);
+    app.endpoint(&receiver.url("/fails?secret=query"));
+    app.endpoint("http://127.0.0.1:1/secret");
+    app.publish("a", &json!("secret"));
+    app.wait_for("/api/webhooks/deliveries", |list| {
+        list["meta"]["total"] == 2
+    });
+    app.stop();
+    let requests = collector.at(TRACES);
+    let spans = spans(&requests);
+    let keys = spans
+        .iter()
+        .flat_map(|span| span["attributes"].as_array().unwrap())
+        .map(|attribute| attribute["key"].as_str().unwrap().to_owned());
+    assert_eq!(keys.collect::<BTreeSet<_>>(), documented);
+    for request in requests {
+        let text = request.text();
+        assert!(
+            !text.contains("secret") && !text.contains(&app.token),
+            "{text}"
+        );
+    }
+}
