@@ -139,14 +139,15 @@ impl Application {
             clock.clone(),
         )?;
         let spans = traces::start(collector.as_ref());
-        let engine = Arc::new(Engine::start(
+        let engine = Engine::start(
             store.clone(),
             Arc::new(client),
             engine_settings(&settings.delivery),
             clock.clone(),
             &metrics.delivery,
             spans.clone(),
-        )?);
+        );
+        let engine = Arc::new(engine.inspect_err(|_| spans.stop())?);
         let senders = settings.delivery.max_threads as usize;
         let policy = settings.network.policy();
         let watched = engine.clone();
@@ -167,6 +168,7 @@ impl Application {
             Ok(server) => server,
             Err(error) => {
                 engine.stop();
+                spans.stop();
                 return Err(AppError::Server(error));
             }
         };
@@ -372,7 +374,7 @@ async fn stop_metrics(metrics: Option<MetricsListener>) {
     }
 }
 
-/// Sends the last spans. No part makes one any more.
+/// Sends the last spans, once the parts that make them have stopped.
 async fn stop_spans(spans: Spans) {
     drop(spawn_blocking(move || spans.stop()).await);
 }
