@@ -38,6 +38,7 @@ mod pages;
 mod pagination;
 mod path;
 mod places;
+mod publish_trace;
 mod rate_limit_headers;
 mod rate_limits;
 mod readers;

@@ -7,6 +7,8 @@ mod backlog;
 mod listen;
 mod open_files;
 mod scrape;
+mod settings;
+mod traces;
 
 use std::future::Future;
 use std::io;
@@ -17,54 +19,24 @@ use std::time::Instant;
 
 use actix_web::dev::Server;
 use actix_web::rt::task::{JoinHandle, spawn_blocking};
-use clap::Args;
 use thiserror::Error;
 
 use self::backlog::Backlog;
 use self::listen::{Bound, SocketFile};
 pub use self::open_files::raise_open_files;
+pub use self::settings::AppSettings;
+pub use self::traces::TraceError;
 use crate::api::{self, ApiState, ServerCertificate, TlsError};
-use crate::config::{
-    ApiSettings, DeliverySettings, HealthSettings, ListenAddress, MetricsSettings, NetworkSettings,
-    RetentionSettings, StorageSettings, TlsSettings,
-};
+use crate::config::{DeliverySettings, ListenAddress, TlsSettings};
 use crate::delivery::http_client::{HttpClient, HttpClientError, HttpClientSettings};
 use crate::delivery::resolver::{CountedLookup, Lookup, MonotonicClock, SystemLookup};
 use crate::delivery::{Engine, EngineError, EngineSettings};
 use crate::domain::clock::Clock;
 use crate::domain::retry::RetryPolicy;
 use crate::metrics::{Metrics, MetricsListener};
+use crate::spans::Spans;
 use crate::storage::Store;
 use crate::storage::sqlite::{CloseError, OpenError, SqliteSettings, SqliteStore};
-
-/// All settings of a server.
-#[derive(Args, Clone, Debug, Default)]
-pub struct AppSettings {
-    /// The place of the data.
-    #[command(flatten)]
-    pub storage: StorageSettings,
-    /// The address and the limits of the API.
-    #[command(flatten)]
-    pub api: ApiSettings,
-    /// TLS for the API.
-    #[command(flatten)]
-    pub tls: TlsSettings,
-    /// The addresses that deliveries may go to.
-    #[command(flatten)]
-    pub network: NetworkSettings,
-    /// The rules for deliveries.
-    #[command(flatten)]
-    pub delivery: DeliverySettings,
-    /// The time that data is kept.
-    #[command(flatten)]
-    pub retention: RetentionSettings,
-    /// The address of the metrics.
-    #[command(flatten)]
-    pub metrics: MetricsSettings,
-    /// The checks of `/readyz`.
-    #[command(flatten)]
-    pub health: HealthSettings,
-}
 
 /// The reason why a server did not start, or ended by itself. Each is one line for the operator.
 #[derive(Debug, Error)]
@@ -99,6 +71,9 @@ pub enum AppError {
         /// The system's error.
         source: io::Error,
     },
+    /// The headers for the collector of traces cannot be used.
+    #[error(transparent)]
+    Traces(#[from] TraceError),
     /// The HTTP client for deliveries cannot be set up.
     #[error(transparent)]
     HttpClient(#[from] HttpClientError),
@@ -126,6 +101,7 @@ pub struct Application {
     server: Server,
     api: Arc<ApiState>,
     metrics: Option<MetricsListener>,
+    spans: Spans,
 }
 
 impl Application {
@@ -156,18 +132,22 @@ impl Application {
         let lookup = Arc::new(CountedLookup::new(lookup, &metrics.delivery));
         // Settings that can be refused are checked before the database file is touched.
         let client = HttpClient::with_clock(client_settings(&settings)?, lookup, instants(&clock))?;
+        let collector = traces::collector(&settings.traces)?;
         let store = SqliteStore::open(
             &settings.storage.database,
             store_settings(&settings, &metrics),
             clock.clone(),
         )?;
-        let engine = Arc::new(Engine::start(
+        let spans = traces::start(collector.as_ref());
+        let engine = Engine::start(
             store.clone(),
             Arc::new(client),
             engine_settings(&settings.delivery),
             clock.clone(),
             &metrics.delivery,
-        )?);
+            spans.clone(),
+        );
+        let engine = Arc::new(engine.inspect_err(|_| spans.stop())?);
         let senders = settings.delivery.max_threads as usize;
         let policy = settings.network.policy();
         let watched = engine.clone();
@@ -181,17 +161,19 @@ impl Application {
             policy,
             ready,
             metrics.api.clone(),
+            spans.clone(),
         ));
         let connections = open_files::for_connections(senders);
         let server = match api::serve(listener, certificate.clone(), api.clone(), connections) {
             Ok(server) => server,
             Err(error) => {
                 engine.stop();
+                spans.stop();
                 return Err(AppError::Server(error));
             }
         };
         let metrics = metrics_listener
-            .and_then(|listener| scrape::serve(listener, metrics, &store, &engine, clock));
+            .and_then(|listener| scrape::serve(listener, metrics, &store, &engine, clock, &spans));
         let version = env!("CARGO_PKG_VERSION");
         let database = settings.storage.database.display();
         tracing::info!(%addr, %database, version, "started");
@@ -204,6 +186,7 @@ impl Application {
             server,
             api,
             metrics,
+            spans,
         })
     }
 
@@ -285,6 +268,7 @@ impl Application {
             tracing::warn!(%error, "when tokens were used last could not be written");
         }
         stop_metrics(self.metrics).await;
+        stop_spans(self.spans).await;
         // The results of those attempts are queued now; the store writes its queue and closes.
         let closed = stop_store(self.store).await;
         if closed.is_ok() {
@@ -304,6 +288,7 @@ impl Application {
         drop(self.server);
         stop_metrics(self.metrics).await;
         drop(stop_engine(self.engine).await);
+        stop_spans(self.spans).await;
         if let Err(error) = stop_store(self.store).await {
             tracing::warn!(%error, "stopping");
         }
@@ -335,7 +320,8 @@ impl AppSettings {
     pub fn problems(&self) -> Vec<String> {
         let certificate = certificate(self).err();
         let client = client_settings(self).err();
-        let found = [certificate, client].into_iter().flatten();
+        let headers = traces::collector(&self.traces).err().map(AppError::from);
+        let found = [certificate, client, headers].into_iter().flatten();
         found.map(|error| error.to_string()).collect()
     }
 }
@@ -397,6 +383,11 @@ async fn stop_metrics(metrics: Option<MetricsListener>) {
     if let Some(metrics) = metrics {
         drop(spawn_blocking(|| metrics.stop()).await);
     }
+}
+
+/// Sends the last spans, once the parts that make them have stopped.
+async fn stop_spans(spans: Spans) {
+    drop(spawn_blocking(move || spans.stop()).await);
 }
 
 async fn stop_store(store: Arc<SqliteStore>) -> Result<(), AppError> {

@@ -22,7 +22,7 @@ pub use self::listen::{
 pub use self::values::parse_duration;
 use self::values::{
     parse_archive, parse_body_bytes, parse_expiry, parse_grace, parse_network, parse_origin,
-    parse_timeout, parse_volume, parse_wait, within,
+    parse_otlp_endpoint, parse_timeout, parse_volume, parse_wait, within,
 };
 use crate::domain::network_policy::NetworkPolicy;
 
@@ -247,6 +247,27 @@ pub struct MetricsSettings {
     pub metrics_listen: Option<SocketAddr>,
 }
 
+/// The traces.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Traces")]
+pub struct TraceSettings {
+    /// The URL of an OpenTelemetry collector, which gets spans of publishes and attempts. None are made unless it
+    /// is set.
+    ///
+    /// They are sent by OTLP over HTTP, as JSON, to the path `/v1/traces` below this URL.
+    #[arg(long, env = "HOOKPOST_OTLP_ENDPOINT", value_name = "URL", value_parser = parse_otlp_endpoint)]
+    pub otlp_endpoint: Option<String>,
+
+    /// A file with headers for the collector, such as its token: one `name: value` on each line.
+    #[arg(
+        long,
+        env = "HOOKPOST_OTLP_HEADERS_FILE",
+        value_name = "FILE",
+        requires = "otlp_endpoint"
+    )]
+    pub otlp_headers_file: Option<PathBuf>,
+}
+
 /// Returns the settings of an empty command line, without the environment.
 fn defaults<S: Args>() -> S {
     let command = S::augment_args(Command::new("defaults").no_binary_name(true));
@@ -283,7 +304,8 @@ default_from_attributes!(
     DeliverySettings,
     RetentionSettings,
     MetricsSettings,
-    HealthSettings
+    HealthSettings,
+    TraceSettings
 );
 
 #[cfg(test)]

@@ -4,11 +4,12 @@
 //! ([`mailbox`]), tells the pure [`scheduler`] of them and carries out what the scheduler decides ([`round`],
 //! [`dispatcher`]). Sender threads make the attempts ([`sender`]) and never touch the database; a reader
 //! thread reads the queue for the dispatcher ([`reader`]). Threads that send a message never wait for the
-//! dispatcher. All use of ureq is in this folder, except for the requests of the command line. Nothing here
-//! knows of the API.
+//! dispatcher. All use of ureq is in this folder, except for the requests of the command line and those to a
+//! collector of traces. Nothing here knows of the API.
 
 mod attempt_log;
 mod attempt_metrics;
+mod attempt_trace;
 mod dispatcher;
 mod endpoint_queue;
 mod engine;

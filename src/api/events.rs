@@ -1,6 +1,5 @@
 //! Handlers of `/webhooks/events`: publishing a message, and reading and redelivering its events.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::HttpResponse;
@@ -12,18 +11,17 @@ use super::call::{Body, Call, OF_A_WORKSPACE, RawInput, workspace_within};
 use super::error::{ApiError, ErrorName};
 use super::large_bodies::LARGE_BODY;
 use super::objects::{Rendered, json};
-use super::pagination;
 use super::request_metrics::mark_as_replay;
 use super::request_notes::note;
 use super::route_docs::{RouteDocs, Success};
 use super::slices::{READ_BYTES, Rows};
 use super::streamed;
 use super::validate::{Checked, Input, read};
+use super::{pagination, publish_trace};
 use crate::domain::access::Visibility;
 use crate::domain::event::Event;
 use crate::domain::format::Summary;
 use crate::domain::message::{IDEMPOTENCY_KEY_MAX, Idempotency, Message, NewMessage};
-use crate::domain::trace_context::{TRACEPARENT, TRACESTATE, TraceContext};
 use crate::storage::{EventFilter, Page, Store, StoreError, Unavailable};
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -52,11 +50,11 @@ pub(super) async fn publish(mut call: Call) -> Result<HttpResponse, ApiError> {
     if call.state.is_stopping() {
         return Err(StoreError::Unavailable(Unavailable::Stopping).into());
     }
+    let trace = publish_trace::begin(&call);
     let body = call.body().await?;
     let received = Instant::now();
     let size = body.len();
     let key = idempotency_key(call.headers());
-    let trace = trace_context(call.headers());
     let (raw_input, state) = (call.raw_input(), call.state.clone());
     let read = move || read_message(&raw_input, &body, key, &*state.store);
     let mut new = if size < LARGE_BODY {
@@ -72,6 +70,7 @@ pub(super) async fn publish(mut call: Call) -> Result<HttpResponse, ApiError> {
         .map_err(|retry_in| {
             ApiError::TooManyBytes(call.state.settings.publish_byte_limit, retry_in)
         })?;
+    let queued = Instant::now();
     let published = call.state.store.publish(new).await?;
     let message = &published.message;
     note(&call.request, |facts| {
@@ -85,6 +84,7 @@ pub(super) async fn publish(mut call: Call) -> Result<HttpResponse, ApiError> {
         mark_as_replay(&call.request);
     } else {
         call.state.metrics.observe_publish(received.elapsed());
+        publish_trace::note_commit(&call.request, queued);
     }
     Ok(response)
 }
@@ -146,13 +146,6 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
         Ok(key) if fits => Ok(Some(key.to_owned())),
         _ => Err(ApiError::IdempotencyKeyInvalid),
     }
-}
-
-/// Reads the trace context; one that is not valid is none.
-fn trace_context(headers: &HeaderMap) -> Option<Arc<TraceContext>> {
-    let parents = headers.get_all(TRACEPARENT).map(HeaderValue::as_bytes);
-    let states = headers.get_all(TRACESTATE).map(HeaderValue::as_bytes);
-    TraceContext::read(parents, states).map(Arc::new)
 }
 
 /// The description of `GET /webhooks/events`.

@@ -28,7 +28,7 @@ use uuid::fmt::Hyphenated;
 pub(super) use self::line_limit::LineLimit;
 use super::request_notes::{CREDENTIAL_PREFIXES, Facts, RequestNotes, X_REQUEST_ID};
 use super::state::ApiState;
-use super::{error, request_metrics};
+use super::{error, publish_trace, request_metrics};
 use crate::log_queue::{self, REQUESTS, Record, RequestLine};
 
 /// Runs a request: takes or makes its id, and logs it when the response is known.
@@ -46,6 +46,7 @@ pub(super) async fn each_request<B: MessageBody + 'static>(
         response = as_json(response);
     }
     log(&response, started);
+    publish_trace::export(&response, started);
     if let Ok(header) = header {
         request_metrics::count(&response);
         response.headers_mut().insert(X_REQUEST_ID, header);

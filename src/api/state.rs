@@ -13,6 +13,7 @@ use crate::config::ApiSettings;
 use crate::domain::clock::Clock;
 use crate::domain::network_policy::NetworkPolicy;
 use crate::metrics::ApiMetrics;
+use crate::spans::Spans;
 use crate::storage::{Pending, Store};
 
 /// The time between two writes of the tokens' `last_used_at`.
@@ -38,6 +39,8 @@ pub struct ApiState {
     pub(super) large_bodies: LargeBodies,
     /// The counters of requests.
     pub(super) metrics: ApiMetrics,
+    /// The way to a collector of traces, if there is one.
+    pub(super) spans: Spans,
     /// The limit on lines about refused requests.
     pub(super) refusal_lines: Mutex<LineLimit>,
     stopping: AtomicBool,
@@ -53,6 +56,7 @@ impl ApiState {
         policy: NetworkPolicy,
         readiness: Readiness,
         metrics: ApiMetrics,
+        spans: Spans,
     ) -> Self {
         Self {
             store,
@@ -62,6 +66,7 @@ impl ApiState {
             policy,
             readiness,
             metrics,
+            spans,
             auth: Auth::default(),
             readers: Readers::new(),
             large_bodies: LargeBodies::new(),

@@ -13,6 +13,7 @@ use super::open_files;
 use crate::delivery::Engine;
 use crate::domain::clock::Clock;
 use crate::metrics::{Metrics, MetricsListener};
+use crate::spans::Spans;
 use crate::storage::sqlite::SqliteStore;
 
 /// The least time between two reads of the values.
@@ -28,12 +29,14 @@ pub(super) fn serve(
     store: &Arc<SqliteStore>,
     engine: &Arc<Engine>,
     clock: Arc<dyn Clock>,
+    spans: &Spans,
 ) -> Option<MetricsListener> {
     let sources = Sources {
         metrics,
         store: store.clone(),
         engine: engine.clone(),
         clock,
+        spans: spans.clone(),
         next: Mutex::new(None),
     };
     match MetricsListener::start(listener, move || sources.text()) {
@@ -54,6 +57,7 @@ struct Sources {
     store: Arc<SqliteStore>,
     engine: Arc<Engine>,
     clock: Arc<dyn Clock>,
+    spans: Spans,
     /// The earliest time of the next read; `None` before the first.
     next: Mutex<Option<Instant>>,
 }
@@ -86,7 +90,9 @@ impl Sources {
         delivery
             .senders
             .set(as_gauge(self.engine.running_senders()));
-        self.metrics.process.refresh(open_files::soft_limit());
+        let process = &self.metrics.process;
+        process.count_spans(self.spans.exported(), self.spans.dropped());
+        process.refresh(open_files::soft_limit());
     }
 
     fn refresh_store(&self) {

@@ -96,6 +96,28 @@ pub(super) fn parse_origin(text: &str) -> Result<String, String> {
     }
 }
 
+/// Reads the URL of a collector, without the path of traces. Credentials belong into a file, because other users
+/// of the machine can read command lines, and the log shows URLs.
+pub(super) fn parse_otlp_endpoint(text: &str) -> Result<String, String> {
+    let whole = text.trim().trim_end_matches('/');
+    let url = url::Url::parse(whole)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        .ok_or("expected a URL such as http://127.0.0.1:4318")?;
+    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
+        return Err(
+            "a URL without user, password and query; put a token into --otlp-headers-file"
+                .to_owned(),
+        );
+    }
+    if url.fragment().is_some() || url.path().ends_with("/v1/traces") {
+        return Err(
+            "leave out /v1/traces, which is added; for example http://127.0.0.1:4318".to_owned(),
+        );
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
 /// Reads a network, or an address alone. `10.0.0.1/8` may mean either, so it is refused.
 pub(super) fn parse_network(text: &str) -> Result<IpNet, String> {
     let text = text.trim();
@@ -166,6 +188,30 @@ mod tests {
         );
         for bad in ["", "x y", "example.com", "https://a.com/path", "https://"] {
             assert!(parse_origin(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn urls_of_collectors_are_read() {
+        for (text, url) in [
+            ("http://localhost:4318", "http://localhost:4318"),
+            (" https://Collector.example/ ", "https://collector.example"),
+            ("https://a.example/otlp/", "https://a.example/otlp"),
+        ] {
+            assert_eq!(parse_otlp_endpoint(text).as_deref(), Ok(url));
+        }
+        for (bad, says) in [
+            ("", "such as http://127.0.0.1:4318"),
+            ("localhost:4318", "such as"),
+            ("grpc://localhost:4317", "such as"),
+            ("http://", "such as"),
+            ("http://user@a.example", "--otlp-headers-file"),
+            ("http://:key@a.example", "--otlp-headers-file"),
+            ("https://a.example/?key=x", "--otlp-headers-file"),
+            ("http://a.example/v1/traces", "leave out /v1/traces"),
+        ] {
+            let error = parse_otlp_endpoint(bad).unwrap_err();
+            assert!(error.contains(says), "{bad}: {error}");
         }
     }
 

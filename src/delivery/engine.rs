@@ -18,6 +18,7 @@ use super::target::LiveTargets;
 use crate::domain::clock::Clock;
 use crate::domain::retry::RetryPolicy;
 use crate::metrics::DeliveryMetrics;
+use crate::spans::Spans;
 use crate::storage::{EndpointNumber, Queue, StoreError};
 use crate::vital::VitalThread;
 
@@ -62,6 +63,7 @@ impl Engine {
         settings: EngineSettings,
         clock: Arc<dyn Clock>,
         metrics: &DeliveryMetrics,
+        spans: Spans,
     ) -> Result<Self, EngineError> {
         let live = Arc::new(LiveTargets::default());
         let mailbox = Arc::new(Mailbox::new(live.clone()));
@@ -74,6 +76,7 @@ impl Engine {
             transport,
             mailbox.clone(),
             clock.clone(),
+            spans,
         );
         let reader = Reader::start(queue.clone(), mailbox.clone(), senders.clone())?;
         let grace = settings.grace;

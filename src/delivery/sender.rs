@@ -11,17 +11,17 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rand::RngExt;
 use uuid::Uuid;
 
+use super::attempt_trace::AttemptTrace;
 use super::http_client::{Failure, HttpClient, HttpResult, Request};
 use super::protocol::{AttemptJob, AttemptReport, AttemptResult};
 use super::response_text::response_text;
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::Clock;
 use crate::domain::signature::signature_header;
-use crate::domain::trace_context::{TRACEPARENT, TRACESTATE, TraceContext};
 use crate::fail_point::{FailPoint, hit, inject};
+use crate::spans::Spans;
 use crate::storage::{EventBody, Target};
 use crate::vital;
 
@@ -101,6 +101,7 @@ struct Shared {
     transport: Arc<dyn Transport>,
     reports: Arc<dyn ReportSink>,
     clock: Arc<dyn Clock>,
+    spans: Spans,
 }
 
 impl Shared {
@@ -122,6 +123,7 @@ impl Senders {
         transport: Arc<dyn Transport>,
         reports: Arc<dyn ReportSink>,
         clock: Arc<dyn Clock>,
+        spans: Spans,
     ) -> Self {
         Self {
             shared: Arc::new(Shared {
@@ -131,6 +133,7 @@ impl Senders {
                 transport,
                 reports,
                 clock,
+                spans,
             }),
             max,
         }
@@ -273,28 +276,33 @@ fn attempt(shared: &Shared, job: AttemptJob) -> AttemptReport {
         return AttemptReport::Made(event, result);
     };
     hit(FailPoint::Sending);
-    let result = post(shared, event.id, &target, &body);
+    let trace = AttemptTrace::begin(&body, &shared.spans);
+    let result = post(shared, event.id, &target, &body, trace.as_ref());
     hit(FailPoint::Sent);
+    if let Some(trace) = trace {
+        trace.export(&shared.spans, &event, &target, &result);
+    }
     AttemptReport::Made(event, result)
 }
 
-fn post(shared: &Shared, event_id: Uuid, target: &Target, body: &EventBody) -> AttemptResult {
+fn post(
+    shared: &Shared,
+    event_id: Uuid,
+    target: &Target,
+    body: &EventBody,
+    trace: Option<&AttemptTrace<'_>>,
+) -> AttemptResult {
     let now = shared.clock.now();
     let settings = &target.settings;
     let id = event_id.to_string();
     let timestamp = now.seconds().to_string();
     let signature = signature_header(&settings.secret, event_id, now.seconds(), body.bytes());
-    // Each attempt is a step of the trace of its own.
-    let parent_id = rand::rng().random_range(1..=u64::MAX);
-    let traceparent = body.trace().map(|trace| trace.traceparent(parent_id));
-    let tracestate = body.trace().map_or("", TraceContext::tracestate);
     let mut headers = vec![
         ("webhook-id", id.as_str()),
         ("webhook-timestamp", timestamp.as_str()),
         ("webhook-signature", signature.as_str()),
     ];
-    headers.extend(traceparent.as_deref().map(|text| (TRACEPARENT, text)));
-    headers.extend((!tracestate.is_empty()).then_some((TRACESTATE, tracestate)));
+    headers.extend(trace.into_iter().flat_map(AttemptTrace::headers));
     let request = Request {
         url: settings.url.as_str(),
         headers: &headers,

@@ -70,13 +70,34 @@ impl TraceContext {
         Some(context)
     }
 
+    /// Returns the context of a trace that begins with the step `parent_id`. Neither id is zero.
+    #[must_use]
+    pub fn new(trace_id: u128, parent_id: u64) -> Self {
+        Self {
+            trace_id,
+            parent_id,
+            is_sampled: true,
+            state: Box::default(),
+        }
+    }
+
+    /// Returns the same context with another parent, which is not zero.
+    #[must_use]
+    pub fn with_parent(&self, parent_id: u64) -> Self {
+        Self {
+            parent_id,
+            ..self.clone()
+        }
+    }
+
     /// Returns the id of the trace.
     #[must_use]
     pub fn trace_id(&self) -> u128 {
         self.trace_id
     }
 
-    /// Returns the id of the producer's span, the parent of what is done for the message.
+    /// Returns the id of the step to which what is done for the message belongs: the publish, or the producer's
+    /// if no spans of publishes are made.
     #[must_use]
     pub fn parent_id(&self) -> u64 {
         self.parent_id

@@ -16,7 +16,7 @@ struct BuildLabels {
     version: &'static str,
 }
 
-/// The metrics of the process, and of the log.
+/// The metrics of the process, of the log and of the export of traces.
 #[derive(Clone, Debug)]
 pub struct ProcessMetrics {
     start_time: Gauge<f64, AtomicU64>,
@@ -24,6 +24,8 @@ pub struct ProcessMetrics {
     open_files: Gauge,
     max_files: Gauge,
     dropped_log_lines: Counter,
+    exported_spans: Counter,
+    dropped_spans: Counter,
 }
 
 impl Default for ProcessMetrics {
@@ -37,6 +39,8 @@ impl Default for ProcessMetrics {
             open_files: Gauge::default(),
             max_files: Gauge::default(),
             dropped_log_lines: Counter::default(),
+            exported_spans: Counter::default(),
+            dropped_spans: Counter::default(),
         }
     }
 }
@@ -52,6 +56,16 @@ impl ProcessMetrics {
             "log_lines_dropped",
             "Lines that are missing in the log, because they could not be written in time",
             self.dropped_log_lines.clone(),
+        );
+        registry.register(
+            "spans_exported",
+            "Spans that the collector of traces took",
+            self.exported_spans.clone(),
+        );
+        registry.register(
+            "spans_dropped",
+            "Spans that the collector of traces did not take, or not in time",
+            self.dropped_spans.clone(),
         );
     }
 
@@ -81,6 +95,13 @@ impl ProcessMetrics {
                 self.max_files.clone(),
             );
         }
+    }
+
+    /// Sets the numbers of spans since the start.
+    pub fn count_spans(&self, exported: u64, dropped: u64) {
+        let set = |counter: &Counter, to| counter.inner().store(to, Ordering::Relaxed);
+        set(&self.exported_spans, exported);
+        set(&self.dropped_spans, dropped);
     }
 
     /// Reads the values anew. `max_files` is the limit of open files, if there is one.

@@ -9,7 +9,7 @@ const FLOORS: [&str; 7] = ["main", "cli", "app", "api", "delivery", "storage", "
 /// The crates and modules that only these folders may use.
 const WALLS: [(&str, &[&str]); 3] = [
     ("rusqlite", &["src/storage/sqlite"]),
-    ("ureq", &["src/delivery", "src/cli"]),
+    ("ureq", &["src/delivery", "src/spans", "src/cli"]),
     ("actix_web", &["src/api", "src/app", "src/cli"]),
 ];
 

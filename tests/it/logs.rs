@@ -10,7 +10,7 @@ mod server;
 mod stalled;
 mod trace_context;
 
-use server::Server;
+pub(crate) use server::Server;
 
 /// The fields of every line in JSON.
 const OWN: [&str; 4] = ["timestamp", "level", "message", "target"];

@@ -30,4 +30,5 @@ mod samples;
 mod schedule;
 mod secrets;
 mod tokens;
+mod traces;
 mod validation;

@@ -30,7 +30,7 @@ pub(crate) fn scrape(app: &TestApp) -> Exposition {
 
 /// Scrapes until the sample of a series is `expected`.
 #[track_caller]
-fn wait_for(app: &TestApp, series: &str, expected: f64) {
+pub(crate) fn wait_for(app: &TestApp, series: &str, expected: f64) {
     wait_until(app, series, |value| (value - expected).abs() < 1e-9);
 }
 

@@ -89,7 +89,8 @@ fn parameters() -> Node {
     let optional = [
         (
             TRACEPARENT,
-            "The trace that the producer sent with the message, if it sent one, and the id of this attempt.",
+            "The trace that the producer sent with the message, or one of the message's own if the server exports \
+             traces, and the id of this attempt.",
             traceparent(),
         ),
         (

@@ -23,6 +23,7 @@ use crate::domain::clock::{ManualClock, Timestamp};
 use crate::domain::network_policy::NetworkPolicy;
 use crate::domain::workspace::WorkspaceName;
 use crate::metrics::ApiMetrics;
+use crate::spans::Spans;
 use crate::storage::sqlite::{SqliteSettings, SqliteStore};
 use crate::storage::{NewAccessToken, Store};
 
@@ -67,6 +68,7 @@ impl TestApi {
             NetworkPolicy::default(),
             Box::new(Vec::new),
             ApiMetrics::default(),
+            Spans::default(),
         ));
         Self {
             admin: token(&*store, None, Scopes::all()),

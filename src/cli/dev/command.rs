@@ -19,7 +19,7 @@ use crate::app::{AppError, AppSettings, Application, raise_open_files};
 use crate::cli::{output, signal};
 use crate::config::{
     ApiSettings, DeliverySettings, HealthSettings, ListenAddress, MetricsSettings,
-    RetentionSettings, StorageSettings, TlsSettings, parse_socket_address,
+    RetentionSettings, StorageSettings, TlsSettings, TraceSettings, parse_socket_address,
 };
 use crate::domain::clock::SystemClock;
 
@@ -144,6 +144,7 @@ impl Dev {
             retention: RetentionSettings::default(),
             metrics: MetricsSettings::default(),
             health: HealthSettings::default(),
+            traces: TraceSettings::default(),
         }
     }
 }

@@ -21,6 +21,7 @@ use crate::domain::retry::RetryPolicy;
 use crate::domain::retry_after::RetryHeaders;
 use crate::domain::workspace::WorkspaceName;
 use crate::metrics::DeliveryMetrics;
+use crate::spans::Spans;
 use crate::storage::sqlite::{SqliteSettings, SqliteStore};
 use crate::storage::{Pending, Published, Store};
 
@@ -277,6 +278,14 @@ fn start(
     };
     let clock: Arc<dyn Clock> = clock.clone();
     let metrics = DeliveryMetrics::default();
-    let engine = Engine::start(store.clone(), script.clone(), settings, clock, &metrics).unwrap();
+    let engine = Engine::start(
+        store.clone(),
+        script.clone(),
+        settings,
+        clock,
+        &metrics,
+        Spans::default(),
+    )
+    .unwrap();
     (store, engine)
 }

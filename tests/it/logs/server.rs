@@ -11,13 +11,13 @@ use tempfile::TempDir;
 use crate::fixture::PATIENCE;
 
 /// A server in a process of its own; killed when dropped.
-pub(super) struct Server {
+pub(crate) struct Server {
     child: Child,
-    pub(super) addr: String,
-    pub(super) token: String,
+    pub(crate) addr: String,
+    pub(crate) token: String,
     lines: Receiver<String>,
     /// Told when the reader may read on, if it stalls.
-    pub(super) gate: Option<std::sync::mpsc::Sender<()>>,
+    pub(crate) gate: Option<std::sync::mpsc::Sender<()>>,
     agent: ureq::Agent,
     _folder: TempDir,
 }
@@ -25,13 +25,13 @@ pub(super) struct Server {
 impl Server {
     /// Starts one whose log is read, with these further flags.
     #[track_caller]
-    pub(super) fn start(flags: &[&str]) -> Self {
+    pub(crate) fn start(flags: &[&str]) -> Self {
         Self::start_with(flags, false)
     }
 
     /// Starts one whose log is read on once the gate says so; until then only up to the start.
     #[track_caller]
-    pub(super) fn start_with(flags: &[&str], stalls: bool) -> Self {
+    pub(crate) fn start_with(flags: &[&str], stalls: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("h.db");
         let binary = env!("CARGO_BIN_EXE_hookpost");
@@ -85,21 +85,21 @@ impl Server {
 
     /// The next line.
     #[track_caller]
-    pub(super) fn next_line(&self) -> String {
+    pub(crate) fn next_line(&self) -> String {
         self.lines
             .recv_timeout(PATIENCE)
             .expect("a line in the log")
     }
 
     #[track_caller]
-    pub(super) fn next_json(&self) -> Value {
+    pub(crate) fn next_json(&self) -> Value {
         let line = self.next_line();
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
     }
 
     /// The next line that has `what`.
     #[track_caller]
-    pub(super) fn wait_for(&self, what: &str) -> String {
+    pub(crate) fn wait_for(&self, what: &str) -> String {
         loop {
             let line = self.next_line();
             if line.contains(what) {
@@ -131,13 +131,13 @@ impl Server {
         (answer.status().as_u16(), body, id)
     }
 
-    pub(super) fn get(&self, path: &str) -> (u16, Value) {
+    pub(crate) fn get(&self, path: &str) -> (u16, Value) {
         let (status, body, _) = self.call(path, None, &[]);
         (status, body)
     }
 
     #[track_caller]
-    pub(super) fn endpoint(&self, url: &str) -> Value {
+    pub(crate) fn endpoint(&self, url: &str) -> Value {
         let new = json!({"url": url, "format": "raw", "events": ["*"]});
         let (status, made, _) = self.call("/api/webhooks/endpoints", Some(&new), &[]);
         assert_eq!(status, 201, "{made}");
@@ -145,7 +145,7 @@ impl Server {
     }
 
     #[track_caller]
-    pub(super) fn publish(&self, data: &Value, headers: &[(&str, &str)]) -> Value {
+    pub(crate) fn publish(&self, data: &Value, headers: &[(&str, &str)]) -> Value {
         let new = json!({"type": "a.b", "data": data});
         let (status, made, _) = self.call("/api/webhooks/events", Some(&new), headers);
         assert_eq!(status, 202, "{made}");
@@ -154,7 +154,7 @@ impl Server {
 
     /// Stops it as a service manager would, and returns what is left of its log.
     #[track_caller]
-    pub(super) fn stop(mut self) -> String {
+    pub(crate) fn stop(mut self) -> String {
         let id = self.child.id().to_string();
         Command::new("kill").args(["-TERM", &id]).status().unwrap();
         drop(self.gate.take());

@@ -1,0 +1,40 @@
+//! All settings of a server.
+
+use clap::Args;
+
+use crate::config::{
+    ApiSettings, DeliverySettings, HealthSettings, MetricsSettings, NetworkSettings,
+    RetentionSettings, StorageSettings, TlsSettings, TraceSettings,
+};
+
+/// All settings of a server.
+#[derive(Args, Clone, Debug, Default)]
+pub struct AppSettings {
+    /// The place of the data.
+    #[command(flatten)]
+    pub storage: StorageSettings,
+    /// The address and the limits of the API.
+    #[command(flatten)]
+    pub api: ApiSettings,
+    /// TLS for the API.
+    #[command(flatten)]
+    pub tls: TlsSettings,
+    /// The addresses that deliveries may go to.
+    #[command(flatten)]
+    pub network: NetworkSettings,
+    /// The rules for deliveries.
+    #[command(flatten)]
+    pub delivery: DeliverySettings,
+    /// The time that data is kept.
+    #[command(flatten)]
+    pub retention: RetentionSettings,
+    /// The address of the metrics.
+    #[command(flatten)]
+    pub metrics: MetricsSettings,
+    /// The checks of `/readyz`.
+    #[command(flatten)]
+    pub health: HealthSettings,
+    /// The collector of traces.
+    #[command(flatten)]
+    pub traces: TraceSettings,
+}
