@@ -27,7 +27,7 @@ pub use self::open_files::raise_open_files;
 pub use self::settings::AppSettings;
 pub use self::traces::TraceError;
 use crate::api::{self, ApiState, ServerCertificate, TlsError};
-use crate::config::{DeliverySettings, ListenAddress, TlsSettings};
+use crate::config::{DeliverySettings, ListenAddress};
 use crate::delivery::http_client::{HttpClient, HttpClientError, HttpClientSettings};
 use crate::delivery::resolver::{CountedLookup, Lookup, MonotonicClock, SystemLookup};
 use crate::delivery::{Engine, EngineError, EngineSettings};
