@@ -1,8 +1,16 @@
 //! The tests of the turns: the rule with a clock of its own, and streams over sockets.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Wake;
 
+use actix_web::rt::System;
+use actix_web::rt::net::TcpListener;
+use tokio::io::{AsyncRead, Interest, ReadBuf};
+
+use super::super::ServerCertificate;
+use super::super::tls_stream::TlsStream;
 use super::*;
 
 /// A waker that is told from others by its number.
@@ -86,4 +94,96 @@ fn the_newest_is_next_and_first_flights_alternate_with_later_ones() {
     assert!(rule.next().is_none());
     assert!(rule.wait(9, Flight::Later, waker(9)).is_none());
     assert!(rule.next().is_some(), "with the other flights or without");
+}
+
+/// The stream of a client that has sent a `ClientHello` and then done `and_then`; and what is left of the client.
+async fn after_a_hello(
+    turns: &Rc<HandshakeTurns>,
+    and_then: impl FnOnce(std::net::TcpStream) -> Option<std::net::TcpStream>,
+) -> (TlsStream, Option<std::net::TcpStream>) {
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let files = ["cert.pem", "key.pem"].map(|name| folder.path().join(name));
+    std::fs::write(&files[0], made.cert.pem()).unwrap();
+    std::fs::write(&files[1], made.signing_key.serialize_pem()).unwrap();
+    let [cert, key] = files;
+    let acceptor = ServerCertificate::read(cert, key).unwrap().acceptor();
+
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    let name = "localhost".try_into().unwrap();
+    let mut session = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let mut client = std::net::TcpStream::connect(addr).unwrap();
+    session.write_tls(&mut client).unwrap();
+    let client = and_then(client);
+    let (stream, _) = listener.accept().await.unwrap();
+    // Waits until the runtime knows what has come.
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while stream
+        .ready(Interest::READABLE)
+        .await
+        .unwrap()
+        .is_read_closed()
+        == client.is_some()
+    {
+        assert!(
+            Instant::now() < deadline,
+            "the end of the client is not seen"
+        );
+        yield_now().await;
+    }
+    (TlsStream::accept(&acceptor.unwrap(), turns, stream), client)
+}
+
+/// Polls the stream once.
+async fn read_once(stream: &mut TlsStream) -> Poll<bool> {
+    poll_fn(|context| {
+        let mut bytes = [0; 16];
+        let mut buffer = ReadBuf::new(&mut bytes);
+        let read = Pin::new(&mut *stream).poll_read(context, &mut buffer);
+        Poll::Ready(read.map(|read| read.is_ok()))
+    })
+    .await
+}
+
+#[test]
+fn a_client_that_has_closed_costs_no_turn() {
+    System::new().block_on(async {
+        let turns = HandshakeTurns::new();
+        let free_at = turns.rule.borrow().free_at;
+        let (mut stream, _) = after_a_hello(&turns, |_closed| None).await;
+        assert_eq!(read_once(&mut stream).await, Poll::Ready(false));
+        assert_eq!(turns.rule.borrow().free_at, free_at);
+
+        let (mut stream, _client) = after_a_hello(&turns, Some).await;
+        assert_eq!(
+            read_once(&mut stream).await,
+            Poll::Pending,
+            "it is answered"
+        );
+        assert!(turns.rule.borrow().free_at > free_at);
+    });
+}
+
+#[test]
+fn a_handshake_waits_until_its_turn_and_leaves_the_queue_with_its_client() {
+    System::new().block_on(async {
+        let turns = HandshakeTurns::new();
+        let hour = Duration::from_hours(1);
+        turns.rule.borrow_mut().charge(Instant::now(), hour);
+        let (mut stream, _client) = after_a_hello(&turns, Some).await;
+        let free_at = turns.rule.borrow().free_at;
+        assert_eq!(read_once(&mut stream).await, Poll::Pending);
+        assert_eq!(turns.rule.borrow().free_at, free_at, "it computed nothing");
+        assert_eq!(turns.rule.borrow().first.len(), 1);
+        drop(stream);
+        assert!(turns.rule.borrow().first.is_empty());
+    });
 }
