@@ -1,5 +1,6 @@
 //! The HTTP server around the API: its sockets, its threads, and its limits on connections.
 
+mod handshake_turns;
 mod listener;
 mod tls;
 mod tls_stream;
@@ -24,6 +25,7 @@ use actix_web::rt::net::TcpStream;
 use actix_web::rt::net::UnixStream;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use self::handshake_turns::HandshakeTurns;
 pub use self::listener::Listener;
 pub use self::tls::{ServerCertificate, TlsError};
 use self::tls_stream::TlsStream;
@@ -140,8 +142,10 @@ pub(super) fn serve_within(
             bound_send_buffers(&listener)?;
             let worker = move || {
                 let acceptor = acceptor.clone();
+                let turns = HandshakeTurns::new();
                 parts.worker(move |stream: TcpStream| {
-                    (peer(&stream), TlsStream::accept(&acceptor, stream))
+                    let peer = peer(&stream);
+                    (peer, TlsStream::accept(&acceptor, &turns, stream))
                 })
             };
             builder.listen("api", listener, worker)?

@@ -1,5 +1,7 @@
 //! The tests of where a server listens: Unix sockets, sockets of systemd, and TLS.
 
+mod handshakes;
+
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
