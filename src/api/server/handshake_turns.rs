@@ -99,6 +99,16 @@ impl TurnRule {
     }
 }
 
+/// Whose turn it is.
+enum Next {
+    /// Nobody's yet.
+    Later,
+    /// Nobody waits.
+    Nobody,
+    /// That handshake's.
+    Wake(Waker),
+}
+
 /// The turns of one worker.
 pub(super) struct HandshakeTurns {
     rule: RefCell<TurnRule>,
@@ -135,21 +145,25 @@ impl HandshakeTurns {
         }
     }
 
+    fn next(&self, now: Instant) -> Next {
+        let mut rule = self.rule.borrow_mut();
+        if !rule.is_free(now) {
+            return Next::Later;
+        }
+        rule.next().map_or(Next::Nobody, Next::Wake)
+    }
+
     /// Wakes who is next each time that there is a turn, until nobody waits. A woken handshake that takes no turn,
     /// because it was closed meanwhile, holds up nobody.
     async fn wake_each(&self) {
         loop {
             let free_at = self.rule.borrow().free_at;
             sleep_until(free_at.into()).await;
-            let mut rule = self.rule.borrow_mut();
-            if !rule.is_free(Instant::now()) {
-                continue; // A new handshake took the turn.
+            match self.next(Instant::now()) {
+                Next::Later => {} // A new handshake took the turn.
+                Next::Nobody => break,
+                Next::Wake(next) => next.wake(),
             }
-            let Some(next) = rule.next() else {
-                break;
-            };
-            drop(rule);
-            next.wake();
             // Requests that have arrived are read before the next turn.
             yield_now().await;
         }
