@@ -1,6 +1,6 @@
 //! The turns of TLS handshakes on one worker, which bound the time that they take from requests.
 //!
-//! A handshake costs as much as many requests: a millisecond with RSA-2048, several with RSA-4096. A client
+//! A handshake costs as much as many requests: some 0.6 ms with RSA-2048, several with RSA-4096. A client
 //! without a token can start thousands a second by replaying one `ClientHello`. So each step that may compute needs
 //! a turn, and after a turn as much time passes as it took: handshakes have about half of the worker at most.
 //!
