@@ -16,6 +16,7 @@ mod endpoint;
 mod events;
 mod healthcheck;
 mod help;
+mod hiding;
 mod log;
 mod man;
 mod openapi;

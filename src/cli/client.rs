@@ -5,11 +5,13 @@
 //! answer came, since its idempotency key makes that safe. Tokens and secrets are in no error.
 
 mod agent;
+mod answer;
 mod api_error;
 mod columns;
 mod filters;
 mod http;
 mod json_array;
+mod json_text;
 mod list;
 mod objects;
 mod print_list;
@@ -23,6 +25,7 @@ pub(super) use self::columns::{Column, Table, cut, line, shown};
 pub(super) use self::filters::{EventFilters, RowLimit, TextFilter};
 pub(super) use self::http::{Client, Query};
 pub(super) use self::json_array::JsonArray;
+pub(super) use self::json_text::pretty;
 pub(super) use self::list::{List, Rows};
 pub(super) use self::objects::{Delivery, Endpoint, Event, parse_id};
 pub(super) use self::print_list::print_list;

@@ -16,6 +16,7 @@ use super::endpoint::EndpointCommand;
 use super::events::{Events, ShowEvent};
 use super::healthcheck::Healthcheck;
 use super::help;
+use super::hiding::hidden;
 use super::log::{self, LogSettings};
 use super::man::ManPages;
 use super::openapi::OpenApi;
@@ -210,7 +211,7 @@ fn one_line(error: &anyhow::Error) -> String {
         }
         line.push_str(&text);
     }
-    line
+    hidden(&line)
 }
 
 #[cfg(test)]

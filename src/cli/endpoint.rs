@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::client::{
     Column, Endpoint, JsonArray, OutputSettings, Query, ServerSettings, Table, line, parse_id,
+    pretty, shown,
 };
 use super::configuration::Setting;
 use super::output;
@@ -236,7 +237,7 @@ impl Chosen {
         let Some(secret) = changed["secret"].as_str() else {
             bail!("the answer has no secret");
         };
-        output::result(&format!("{secret}\n"))
+        output::result(&(shown(secret) + "\n"))
     }
 }
 
@@ -283,7 +284,7 @@ fn described(mut endpoint: Value, with_secret: bool, json: bool) -> anyhow::Resu
         if !with_secret {
             without_secret(&mut endpoint);
         }
-        return Ok(serde_json::to_string_pretty(&endpoint)? + "\n");
+        return Ok(pretty(&endpoint)?);
     }
     // Not the error itself, which quotes the value that does not fit.
     let endpoint: Endpoint = serde_json::from_value(endpoint)

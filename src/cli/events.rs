@@ -2,12 +2,13 @@
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
+use serde::Deserialize as _;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::client::{
     Client, Column, Delivery, Endpoint, Event, EventFilters, OutputSettings, Query, RowLimit,
-    ServerSettings, Table, TextFilter, cut, line, parse_id, print_list, short_time, shown,
+    ServerSettings, Table, TextFilter, cut, line, parse_id, pretty, print_list, short_time, shown,
 };
 use super::configuration::Setting;
 use super::output;
@@ -102,9 +103,9 @@ impl ShowEvent {
             .get(&format!("events/{}", self.id), &Query::new())
             .map_err(|error| error.about("event", self.id))?;
         if self.output.json {
-            return output::listing(&(serde_json::to_string_pretty(&found)? + "\n"));
+            return output::listing(&pretty(&found)?);
         }
-        let event: Event = serde_json::from_value(found.clone())?;
+        let event = Event::deserialize(&found)?;
         let attempts = [("event_id", self.id.to_string())].into();
         let attempts = client.page::<Delivery>("deliveries", &attempts, ATTEMPTS_MAX)?;
         let mut text = description(&client, &event)?;

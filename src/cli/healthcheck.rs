@@ -3,14 +3,17 @@
 mod pinned;
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
 use url::Url;
 
+use super::client::shown;
 use super::output;
 use super::request::reachable;
 use crate::config::{LISTEN, ListenAddress, parse_duration, parse_listen};
@@ -48,9 +51,17 @@ fn parse_url(text: &str) -> Result<Url, String> {
 
 impl Healthcheck {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let (status, body) = self.ask()?;
+        let timeout = self.timeout;
+        let (give, answer) = mpsc::channel();
+        // No step of the exchange has a limit, such as the look-up of a name. The thread ends with the process.
+        thread::Builder::new()
+            .name("healthcheck".to_owned())
+            .spawn(move || give.send(self.ask()))?;
+        let answer = answer.recv_timeout(timeout).ok();
+        let (status, body) =
+            answer.with_context(|| format!("no answer within {timeout:?} (--timeout)"))??;
         if status != 200 {
-            bail!("not ready: {status} {}", body.trim());
+            bail!("not ready: {status} {}", shown(body.trim()));
         }
         output::listing("ok\n")
     }
@@ -70,8 +81,6 @@ impl Healthcheck {
             (None, ListenAddress::Unix(path)) => {
                 let stream = std::os::unix::net::UnixStream::connect(path)
                     .with_context(|| format!("no answer from {}", self.listen))?;
-                stream.set_read_timeout(Some(self.timeout))?;
-                stream.set_write_timeout(Some(self.timeout))?;
                 return exchange(stream, "localhost", READYZ);
             }
             #[cfg(not(unix))]
@@ -82,9 +91,7 @@ impl Healthcheck {
     }
 
     fn ask_over_tcp(&self, host: &str, path: &str, is_tls: bool) -> anyhow::Result<(u16, String)> {
-        let stream = connect(host, self.timeout)?;
-        stream.set_read_timeout(Some(self.timeout))?;
-        stream.set_write_timeout(Some(self.timeout))?;
+        let stream = TcpStream::connect(host)?;
         if !is_tls {
             return exchange(stream, host, path);
         }
@@ -100,19 +107,6 @@ const READYZ: &str = "/readyz";
 
 /// The longest answer that is read, in bytes: far more than the server sends.
 const ANSWER_MAX_BYTES: u64 = 64 << 10;
-
-/// Connects to the first address of a host that accepts.
-fn connect(host: &str, timeout: Duration) -> anyhow::Result<TcpStream> {
-    let addresses: Vec<SocketAddr> = std::net::ToSocketAddrs::to_socket_addrs(host)?.collect();
-    let mut last = None;
-    for addr in addresses {
-        match TcpStream::connect_timeout(&addr, timeout) {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = Some(error),
-        }
-    }
-    Err(last.map_or_else(|| anyhow::anyhow!("the name has no address"), Into::into))
-}
 
 /// Sends a request of HTTP/1.0, after whose answer the server closes the connection.
 fn exchange(

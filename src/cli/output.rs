@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use anyhow::Context;
 use thiserror::Error;
 
+use super::hiding::hidden;
 use crate::api::objects::{Render, Rendered};
+use crate::domain::invisible::is_invisible;
 use crate::log_queue::{self, FLUSH_TIMEOUT};
 
 /// The error when the reader of stdout has closed it early, as `head` does. The command then succeeds.
@@ -19,8 +21,10 @@ pub(super) struct ReaderGone;
 #[error("{0}")]
 pub(super) struct UsageError(pub(super) String);
 
-/// Prints a remark and an end of line to stderr. A remark that cannot be printed is lost, without an error.
+/// Prints a remark and an end of line to stderr. It may quote a server or a file, so invisible characters become `?`.
+/// A remark that cannot be printed is lost, without an error.
 pub(super) fn remark(text: &str) {
+    let text = text.replace(|c| c != '\n' && is_invisible(c), "?");
     log_queue::push(format!("{text}\n").as_bytes(), true);
 }
 
@@ -51,7 +55,13 @@ pub(super) fn json<T: Render>(rows: &[T]) -> anyhow::Result<String> {
 
 /// Prints the help or the usage error that `clap` returned, and returns the exit code for it.
 pub(super) fn usage(usage: &clap::Error) -> ExitCode {
-    let shown = usage.print().and_then(|()| io::stdout().flush());
+    let text = usage.render().to_string();
+    let safe = hidden(&text);
+    let shown = if usage.use_stderr() && safe != text {
+        io::stderr().write_all(safe.as_bytes())
+    } else {
+        usage.print().and_then(|()| io::stdout().flush())
+    };
     match shown {
         Err(error) if !usage.use_stderr() && error.kind() != ErrorKind::BrokenPipe => {
             remark(&format!("hookpost: cannot write to stdout: {error}"));

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::client::{
     Client, ClientError, Event, EventFilters, List, OutputSettings, Progress, Query, Rows,
-    ServerSettings, parse_id,
+    ServerSettings, parse_id, pretty,
 };
 use super::configuration::Setting;
 use super::events::status_parser;
@@ -180,7 +180,7 @@ impl Outcome {
 
     fn print(&self, json: bool) -> anyhow::Result<()> {
         if json {
-            return output::listing(&(serde_json::to_string_pretty(self)? + "\n"));
+            return output::listing(&pretty(self)?);
         }
         let events = if self.redelivered == 1 {
             "event"

@@ -32,6 +32,14 @@ pub(in crate::cli) enum ClientError {
     #[error("{server} (--server) gives no answer of the API{}; is it a Hookpost server?",
             .code.map_or(String::new(), |code| format!(", but {code}")))]
     NotHookpost { server: String, code: Option<u16> },
+    #[error(
+        "{server} (--server) gives a longer answer than any of the API; is it a Hookpost server?"
+    )]
+    TooLong { server: String },
+    #[error(
+        "{server} (--server) gives a list that does not go on: its next page has the same rows again"
+    )]
+    SameRows { server: String },
     #[error("{server} does not accept the token in {place}: {detail} (401)")]
     Token {
         server: String,
@@ -78,7 +86,11 @@ impl ClientError {
     /// Reports whether the server may have done what it was asked, although there is no answer.
     pub(super) fn may_have_arrived(&self) -> bool {
         let is_error_of_server = matches!(self, Self::Api(error) if error.code == 500);
-        is_error_of_server || matches!(self, Self::NoAnswer { .. } | Self::NotHookpost { .. })
+        is_error_of_server
+            || matches!(
+                self,
+                Self::NoAnswer { .. } | Self::NotHookpost { .. } | Self::TooLong { .. }
+            )
     }
 
     /// Returns the error for a person who named an object by its id.
@@ -112,7 +124,7 @@ impl ClientError {
             }
             // The phase, which the library names, says nothing to a person.
             ureq::Error::Timeout(_) => "none in time (--timeout)".to_owned(),
-            other => other.to_string(),
+            other => shown(&other.to_string()),
         };
         Self::NoAnswer { server, why }
     }
@@ -134,12 +146,19 @@ impl ClientError {
 
     /// Returns the error for an answer whose body cannot be read.
     pub(super) fn from_json(error: &serde_json::Error, server: &str) -> Self {
-        let server = server.to_owned();
-        if error.is_io() || error.is_eof() {
-            let why = "the answer breaks off".to_owned();
-            return Self::NoAnswer { server, why };
+        if error.is_eof() {
+            return Self::broken_off(server);
         }
+        let server = server.to_owned();
         Self::NotHookpost { server, code: None }
+    }
+
+    /// Returns the error for an answer without its end.
+    pub(super) fn broken_off(server: &str) -> Self {
+        Self::NoAnswer {
+            server: server.to_owned(),
+            why: "the answer breaks off".to_owned(),
+        }
     }
 }
 

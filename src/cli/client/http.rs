@@ -1,22 +1,18 @@
 //! Requests to the API, and their repetition.
 
-use std::io::{BufReader, Read};
+use std::io::Read;
 use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use ureq::http::request::Builder;
 use ureq::http::{Method, Request, Response, StatusCode};
 use ureq::{Agent, AsSendBody, Body};
 use url::form_urlencoded;
 
 use super::agent::{self, Roots};
+use super::answer;
 use super::api_error::{ApiError, ClientError};
 use crate::domain::access::Token;
-
-/// The longest answer that is accepted, in bytes: more than a page of the largest bodies (100 of 4 MiB), each of
-/// which may take twice its length as a text in JSON.
-const ANSWER_MAX_BYTES: u64 = 1 << 30;
 
 /// The longest error that is read, in bytes. The server's are shorter, whatever it quotes.
 const ERROR_MAX_BYTES: u64 = 256 << 10;
@@ -61,8 +57,10 @@ struct Call<'a> {
 }
 
 /// An answer with a 2xx.
-pub(in crate::cli) struct Answer {
-    pub(in crate::cli) body: Value,
+pub(in crate::cli) struct Answer<T> {
+    pub(in crate::cli) body: T,
+    /// The bytes of the body as they came.
+    pub(super) length: usize,
     /// True if an earlier publish had the same key, and this is the answer to that one.
     pub(in crate::cli) is_replay: bool,
 }
@@ -89,12 +87,26 @@ impl Client {
         }
     }
 
+    /// Returns the URL of the server.
+    pub(super) fn server(&self) -> &str {
+        &self.base
+    }
+
     /// Gets an object. `path` is what follows `/api/webhooks/`.
     pub(in crate::cli) fn get<T: DeserializeOwned>(
         &self,
         path: &str,
         query: &Query,
     ) -> Result<T, ClientError> {
+        self.get_measured(path, query).map(|answer| answer.body)
+    }
+
+    /// Gets an object, with the length of its answer.
+    pub(super) fn get_measured<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &Query,
+    ) -> Result<Answer<T>, ClientError> {
         let mut path = path.to_owned();
         if !query.is_empty() {
             let mut encoded = form_urlencoded::Serializer::new(String::new());
@@ -111,16 +123,22 @@ impl Client {
         path: &str,
         body: &[u8],
     ) -> Result<T, ClientError> {
-        self.call(method, path.to_owned(), Some(body))
+        let answer = self.call(method, path.to_owned(), Some(body))?;
+        Ok(answer.body)
     }
 
     /// Deletes an object.
     pub(in crate::cli) fn delete(&self, path: &str) -> Result<(), ClientError> {
-        self.call(Method::DELETE, path.to_owned(), None)
+        let answer = self.call(Method::DELETE, path.to_owned(), None)?;
+        Ok(answer.body)
     }
 
     /// Publishes a message. It is sent again when no answer came; `key` keeps it from being published twice.
-    pub(in crate::cli) fn publish(&self, body: &[u8], key: &str) -> Result<Answer, Failed> {
+    pub(in crate::cli) fn publish<T: DeserializeOwned>(
+        &self,
+        body: &[u8],
+        key: &str,
+    ) -> Result<Answer<T>, Failed> {
         self.repeat(&Call {
             method: Method::POST,
             path: "events".to_owned(),
@@ -134,20 +152,18 @@ impl Client {
         method: Method,
         path: String,
         body: Option<&[u8]>,
-    ) -> Result<T, ClientError> {
+    ) -> Result<Answer<T>, ClientError> {
         let call = Call {
             method,
             path,
             body,
             key: None,
         };
-        let answer = self.repeat(&call).map_err(|failed| failed.error)?;
-        serde_json::from_value(answer.body)
-            .map_err(|error| ClientError::from_json(&error, &self.base))
+        self.repeat(&call).map_err(|failed| failed.error)
     }
 
     /// Sends a request until it has an answer that is final, within the time-out.
-    fn repeat(&self, call: &Call<'_>) -> Result<Answer, Failed> {
+    fn repeat<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<Answer<T>, Failed> {
         let end = Instant::now() + self.timeout;
         let mut wait = FIRST_WAIT;
         let mut unanswered = false;
@@ -174,14 +190,20 @@ impl Client {
                 }
                 _ => None,
             };
+            // A server may name any time, so it is compared and not added.
+            let left = end.saturating_duration_since(Instant::now());
             match pause.map(|pause| pause.max(FIRST_WAIT)) {
-                Some(pause) if Instant::now() + pause < end => std::thread::sleep(pause),
+                Some(pause) if pause < left => std::thread::sleep(pause),
                 _ => return Err(Failed { error, unanswered }),
             }
         }
     }
 
-    fn once(&self, call: &Call<'_>, left: Duration) -> Result<Answer, ClientError> {
+    fn once<T: DeserializeOwned>(
+        &self,
+        call: &Call<'_>,
+        left: Duration,
+    ) -> Result<Answer<T>, ClientError> {
         let time = match call.key {
             Some(_) => left.min(TRY_MAX),
             None => left,
@@ -197,14 +219,16 @@ impl Client {
             return Err(self.refusal(answer));
         }
         let is_replay = answer.headers().contains_key("idempotent-replayed");
-        let body = if answer.status() == StatusCode::NO_CONTENT {
-            Ok(Value::Null)
+        let text = if answer.status() == StatusCode::NO_CONTENT {
+            b"null".to_vec()
         } else {
-            let body = answer.into_body().into_with_config();
-            serde_json::from_reader(BufReader::new(body.limit(ANSWER_MAX_BYTES).reader()))
+            answer::text(answer.into_body().into_reader(), &self.base)?
         };
-        let body = body.map_err(|error| ClientError::from_json(&error, &self.base))?;
-        Ok(Answer { body, is_replay })
+        Ok(Answer {
+            body: answer::object(&text, &self.base)?,
+            length: text.len(),
+            is_replay,
+        })
     }
 
     fn run(

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::json_text;
 use crate::cli::output;
 
 /// An array on stdout, with one object per line.
@@ -16,7 +17,7 @@ impl JsonArray {
         let mut text = String::new();
         for row in rows {
             text.push_str(if self.has_rows { ",\n" } else { "[\n" });
-            text.push_str(&row.to_string());
+            text.push_str(&json_text::compact(row)?);
             self.has_rows = true;
         }
         output::listing(&text)

@@ -1,14 +1,25 @@
 //! Lists, read page by page: events and deliveries by time, and endpoints by page numbers.
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::answer::ANSWER_MAX_BYTES;
 use super::api_error::ClientError;
-use super::http::{Client, Query};
-use super::objects::Dated;
+use super::http::{Answer, Client, Query};
+use super::objects::{Dated, Identified};
 
 /// The most rows that the API puts on a page.
 const PAGE_MAX: u64 = 100;
+
+/// The most bytes of all pages of a list that is kept whole: the events of one message, or the endpoints. These are
+/// a few hundred bytes each, but for the payload.
+const ALL_MAX_BYTES: usize = 4 * ANSWER_MAX_BYTES as usize;
+
+/// The most rows, beside twice those of the start, of a walk. Rows may come to match its filters meanwhile, but a
+/// server that always has more is none of ours.
+const ADDED_MAX: u64 = 1000;
 
 /// A page of a list.
 #[derive(Debug, Deserialize)]
@@ -44,7 +55,7 @@ impl Client {
     }
 
     /// Walks through a list of events or deliveries, from the newest at the start to older ones, and gives each
-    /// page to `take`, with the number of all rows at the start.
+    /// page to `take`, with the number of all rows at the start. It ends after twice as many and [`ADDED_MAX`] more.
     ///
     /// Every page but the first is asked for by the time of the row before it. So rows that are added meanwhile,
     /// or that leave the list because `take` changes them, move no other row.
@@ -60,39 +71,93 @@ impl Client {
             Rows::All => u64::MAX,
         };
         let mut query = query.clone();
+        let mut limit = PAGE_MAX;
         let mut total = None;
+        let mut end: Option<String> = None;
         loop {
-            let page: List<T> = self.page(path, &query, left)?;
+            let found = self.page(path, &query, left.min(limit));
+            let mut page: List<T> = match found {
+                Err(ClientError::TooLong { .. }) if left.min(limit) > 1 => {
+                    limit = smaller(limit);
+                    continue;
+                }
+                found => found?,
+            };
             let rest = page.meta.total;
+            if total.is_none() {
+                left = left.min(rest.saturating_mul(2).saturating_add(ADDED_MAX));
+            }
+            let total = *total.get_or_insert(rest);
+            page.data
+                .truncate(usize::try_from(left).unwrap_or(usize::MAX));
+            let is_older = |row: &T| end.as_deref().is_none_or(|end| row.created_at() < end);
+            if !page.data.iter().all(is_older) {
+                return Err(self.same_rows().into());
+            }
             let taken = page.data.len() as u64;
             let last = page.data.last().map(|row| row.created_at().to_owned());
-            take(page.data, *total.get_or_insert(rest))?;
-            left = left.saturating_sub(taken);
+            take(page.data, total)?;
+            left -= taken;
             let Some(last) = last.filter(|_| left > 0 && rest > taken) else {
                 return Ok(());
             };
             query.retain(|(name, _)| *name != "end_timestamp");
-            query.push(("end_timestamp", last));
+            query.push(("end_timestamp", last.clone()));
+            end = Some(last);
         }
     }
 
     /// Reads all rows of a list that has no times to walk by.
-    pub(in crate::cli) fn all<T: DeserializeOwned>(
+    pub(in crate::cli) fn all<T: DeserializeOwned + Identified>(
         &self,
         path: &str,
         query: &Query,
     ) -> Result<Vec<T>, ClientError> {
         let mut all = Vec::new();
-        for page in 1_u64.. {
+        let mut ids = HashSet::new();
+        let mut limit = PAGE_MAX;
+        let mut length = 0;
+        loop {
+            // The limits divide each other, so that the rows before are whole pages of the new limit, too.
+            let page = all.len() as u64 / limit + 1;
             let mut query = query.clone();
-            query.push(("page", page.to_string()));
-            let mut list: List<T> = self.page(path, &query, PAGE_MAX)?;
-            let is_last = list.data.is_empty();
-            all.append(&mut list.data);
-            if is_last || all.len() as u64 >= list.meta.total {
-                break;
+            query.extend([("page", page.to_string()), ("limit", limit.to_string())]);
+            let answer: Answer<List<T>> = match self.get_measured(path, &query) {
+                Err(ClientError::TooLong { .. }) if limit > 1 => {
+                    limit = smaller(limit);
+                    continue;
+                }
+                answer => answer?,
+            };
+            let List { data, meta } = answer.body;
+            length += answer.length;
+            if length > ALL_MAX_BYTES {
+                let server = self.server().to_owned();
+                return Err(ClientError::TooLong { server });
+            }
+            let (is_last, before) = (data.is_empty(), ids.len());
+            for row in data {
+                // A row that was added meanwhile moves the others to the next page.
+                if ids.insert(row.id()) {
+                    all.push(row);
+                }
+            }
+            if is_last || all.len() as u64 >= meta.total {
+                return Ok(all);
+            }
+            if ids.len() == before {
+                return Err(self.same_rows());
             }
         }
-        Ok(all)
     }
+
+    fn same_rows(&self) -> ClientError {
+        let server = self.server().to_owned();
+        ClientError::SameRows { server }
+    }
+}
+
+/// Returns the next limit of rows, after a page that was too long.
+fn smaller(limit: u64) -> u64 {
+    (limit / 10).max(1)
 }

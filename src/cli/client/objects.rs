@@ -25,6 +25,24 @@ impl Dated for Value {
     }
 }
 
+/// A row of a list that is read whole.
+pub(in crate::cli) trait Identified {
+    /// The id, as the API wrote it.
+    fn id(&self) -> String;
+}
+
+impl Identified for Value {
+    fn id(&self) -> String {
+        self["id"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+impl Identified for Endpoint {
+    fn id(&self) -> String {
+        self.id.to_string()
+    }
+}
+
 /// An event.
 #[derive(Debug, Deserialize)]
 pub(in crate::cli) struct Event {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::super::hiding::hidden;
+
 /// A setting that cannot be used.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::cli) struct Problem {
@@ -15,7 +17,7 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A name from the environment or a file may hold line ends.
         let line = format!("in {}: {}", self.place, self.text).replace(['\n', '\r'], " ");
-        f.write_str(&line)
+        f.write_str(&hidden(&line))
     }
 }
 
@@ -28,14 +30,15 @@ pub(in crate::cli) fn problems(found: &[Problem]) -> String {
 
 /// Returns the same for problems in words.
 pub(in crate::cli) fn list(lines: &[String]) -> String {
-    match lines {
+    let text = match lines {
         [one] => format!("hookpost: {one}"),
         all => {
             let heading = format!("hookpost: {} settings cannot be used:", all.len());
             all.iter()
                 .fold(heading, |text, line| format!("{text}\n  {line}"))
         }
-    }
+    };
+    hidden(&text)
 }
 
 /// The most edits, of one character each, between a name and the one that was meant.

@@ -7,7 +7,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::cli::client::{Client, Column, Endpoint, Event, List, Progress, Query, Table};
+use crate::cli::client::{
+    Client, Column, Endpoint, Event, List, Progress, Query, Table, pretty, shown,
+};
 use crate::cli::output;
 
 /// The most endpoints whose URLs are looked up; each takes a request.
@@ -51,15 +53,14 @@ impl Published {
     /// Prints the events.
     pub(super) fn print(&self, client: &Client, json: bool) -> anyhow::Result<()> {
         if json {
-            return output::listing(&(serde_json::to_string_pretty(&self.message)? + "\n"));
+            return output::listing(&pretty(&self.message)?);
         }
         if self.events.is_empty() {
             self.remark_that_there_are_none();
             return Ok(());
         }
         let table = Table::new([Column("EVENT", 36), Column("ENDPOINT", 62)]);
-        let shown = self.events.iter().take(ROWS_MAX);
-        let rows = shown.map(|event| {
+        let rows = self.events.iter().take(ROWS_MAX).map(|event| {
             let endpoint = self.endpoint(client, event.webhook_endpoint_id);
             table.row(&[event.id.into(), endpoint.into()])
         });
@@ -72,8 +73,8 @@ impl Published {
     /// # Errors
     /// One of them did not succeed.
     pub(super) fn wait(&self, client: &Client, time: Duration, json: bool) -> anyhow::Result<()> {
-        let events = match self.finished(client, time) {
-            Ok(events) => events,
+        let mut events = match self.finished(client, time) {
+            Ok(events) => Value::from(events),
             Err(error) => {
                 // The message is published whatever happened since.
                 self.print(client, json)?;
@@ -82,10 +83,11 @@ impl Published {
         };
         if json {
             let mut message = self.message.clone();
-            message["events"] = events.clone().into();
-            output::listing(&(serde_json::to_string_pretty(&message)? + "\n"))?;
+            message["events"] = events;
+            output::listing(&pretty(&message)?)?;
+            events = message["events"].take();
         }
-        let events: Vec<Event> = serde_json::from_value(events.into())?;
+        let events: Vec<Event> = serde_json::from_value(events)?;
         if !json {
             self.print_finished(client, &events)?;
         }
@@ -166,7 +168,8 @@ impl Published {
     fn remark_that_there_are_none(&self) {
         let event_type = self.message["type"].as_str().unwrap_or_default();
         output::remark(&format!(
-            "No enabled endpoint wants {event_type}, so nothing is delivered."
+            "No enabled endpoint wants {}, so nothing is delivered.",
+            shown(event_type)
         ));
     }
 
@@ -175,7 +178,7 @@ impl Published {
         if others > 0 {
             output::remark(&format!(
                 "{others} more: hookpost events --message {} --all",
-                self.id()?
+                shown(&self.id()?)
             ));
         }
         Ok(())

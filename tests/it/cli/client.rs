@@ -1,6 +1,7 @@
 //! The tests of the commands that talk to a server, against the running application and a real receiver.
 
 mod guide;
+mod hostile_servers;
 mod lists;
 mod publishing;
 mod redelivering;

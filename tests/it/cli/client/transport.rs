@@ -13,7 +13,7 @@ use super::*;
 use crate::receiver::{Received, read_request};
 
 /// A command for a server at `url`, with a token that has the right form.
-fn run(folder: &Path, url: &str, args: &[&str]) -> Output {
+pub(super) fn run(folder: &Path, url: &str, args: &[&str]) -> Output {
     let token = Token::generate(TokenKind::Workspace);
     let mut command = command(folder, args);
     command
@@ -28,14 +28,14 @@ fn run(folder: &Path, url: &str, args: &[&str]) -> Output {
     output
 }
 
-fn listener() -> (TcpListener, String) {
+pub(super) fn listener() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     (listener, url)
 }
 
 /// A server that answers its connections in turn, one request each, and gives the requests back.
-fn answering(answers: Vec<String>) -> (String, JoinHandle<Vec<Received>>) {
+pub(super) fn answering(answers: Vec<String>) -> (String, JoinHandle<Vec<Received>>) {
     let (listener, url) = listener();
     let requests = std::thread::spawn(move || {
         let serve = |answer: String| {
@@ -49,14 +49,14 @@ fn answering(answers: Vec<String>) -> (String, JoinHandle<Vec<Received>>) {
     (url, requests)
 }
 
-fn answer(status: &str, headers: &str, body: &str) -> String {
+pub(super) fn answer(status: &str, headers: &str, body: &str) -> String {
     let length = body.len();
     format!(
         "HTTP/1.1 {status}\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n{body}"
     )
 }
 
-const PUBLISHED: &str =
+pub(super) const PUBLISHED: &str =
     r#"{"id":"01a21f03-3413-4ee8-822d-e840082215db","type":"a","events":[],"workspace_id":"x"}"#;
 
 #[test]
