@@ -8,7 +8,7 @@ use super::api_error::ClientError;
 
 /// The longest answer that is read, in bytes. The longest object is an event whose payload is as long as the
 /// server takes, and a text in JSON may take twice the length; a list that is longer is asked for in smaller pages.
-pub(super) const ANSWER_MAX_BYTES: u64 = 64 << 20;
+pub(super) const ANSWER_MAX_BYTES: usize = 64 << 20;
 
 /// The most values of an answer, with its lists and objects. Each takes up to some hundred bytes of memory however
 /// short its text is, so that an answer of zeros would take thirty times its length. A page of 100 rows has a few
@@ -18,11 +18,13 @@ const VALUES_MAX: usize = 1 << 19;
 /// Returns the whole text of an answer of `server`.
 pub(super) fn text(body: impl Read, server: &str) -> Result<Vec<u8>, ClientError> {
     let mut text = Vec::new();
-    let read = body.take(ANSWER_MAX_BYTES + 1).read_to_end(&mut text);
+    let read = body
+        .take(ANSWER_MAX_BYTES as u64 + 1)
+        .read_to_end(&mut text);
     if read.is_err() {
         return Err(ClientError::broken_off(server));
     }
-    if text.len() as u64 > ANSWER_MAX_BYTES {
+    if text.len() > ANSWER_MAX_BYTES {
         let server = server.to_owned();
         return Err(ClientError::TooLong { server });
     }

@@ -129,8 +129,8 @@ impl Client {
 
     /// Deletes an object.
     pub(in crate::cli) fn delete(&self, path: &str) -> Result<(), ClientError> {
-        let answer = self.call(Method::DELETE, path.to_owned(), None)?;
-        Ok(answer.body)
+        self.call::<()>(Method::DELETE, path.to_owned(), None)?;
+        Ok(())
     }
 
     /// Publishes a message. It is sent again when no answer came; `key` keeps it from being published twice.

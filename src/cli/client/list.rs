@@ -15,7 +15,7 @@ const PAGE_MAX: u64 = 100;
 
 /// The most bytes of all pages of a list that is kept whole: the events of one message, or the endpoints. These are
 /// a few hundred bytes each, but for the payload.
-const ALL_MAX_BYTES: usize = 4 * ANSWER_MAX_BYTES as usize;
+const ALL_MAX_BYTES: usize = 4 * ANSWER_MAX_BYTES;
 
 /// The most rows, beside twice those of the start, of a walk. Rows may come to match its filters meanwhile, but a
 /// server that always has more is none of ours.

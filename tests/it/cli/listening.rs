@@ -370,7 +370,10 @@ fn a_certificate_that_cannot_be_used_ends_the_start_in_one_line() {
         assert_eq!(stderr(&output).lines().count(), 1, "{}", stderr(&output));
         assert!(!path.join("hookpost.db").exists());
     }
-    let output = hookpost(path, &["serve", "--tls-cert", "cert.pem"]);
+    let output = hookpost(
+        path,
+        &["serve", "--listen", "127.0.0.1:0", "--tls-cert", "cert.pem"],
+    );
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(stderr(&output), "hookpost: --tls-cert needs --tls-key\n");
 }
