@@ -193,7 +193,8 @@ def trimmed(case, failure) -> bool:
     if case.operation.label not in ("POST /api/workspaces", "PATCH /api/workspaces/{id}"):
         return False
     name = case.body.get("name") if isinstance(case.body, dict) else None
-    is_long = "in body - name: String larger than maxLength" in failure.message
+    forms = ("in body - name: String larger than maxLength", "in body - violates `maxLength` at /properties/name")
+    is_long = any(form in failure.message for form in forms)
     return is_long and isinstance(name, str) and len(name.strip()) <= WORKSPACE_NAME_MAX
 
 
