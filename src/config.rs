@@ -6,6 +6,7 @@
 //! comes from (flag, variable, file or default) is the command line's subject, not this module's.
 
 mod listen;
+mod small_file;
 mod values;
 
 use std::net::SocketAddr;
@@ -19,6 +20,7 @@ use ipnet::IpNet;
 pub use self::listen::{
     LISTEN, ListenAddress, SocketMode, SocketOwner, parse_listen, parse_socket_address,
 };
+pub use self::small_file::read_small_file;
 pub use self::values::parse_duration;
 use self::values::{
     parse_archive, parse_body_bytes, parse_expiry, parse_grace, parse_network, parse_origin,

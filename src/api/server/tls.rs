@@ -1,7 +1,6 @@
 //! The certificate of the API, which can be read again while the server runs.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -12,6 +11,8 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use thiserror::Error;
 use tokio_rustls::TlsAcceptor;
+
+use crate::config::read_small_file;
 
 /// The reason why a certificate or its key cannot be used.
 #[derive(Debug, Error)]
@@ -54,7 +55,7 @@ pub enum TlsError {
 pub struct ServerCertificate {
     cert: PathBuf,
     key: PathBuf,
-    /// What the next handshake uses.
+    /// The pair that the next handshake uses.
     current: RwLock<Arc<CertifiedKey>>,
 }
 
@@ -106,7 +107,7 @@ fn read(cert: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
         reason,
     };
     let bad_cert = |error: pem::Error| refused(cert, "--tls-cert", reason(&error));
-    let pem = small_file(cert).map_err(|error| refused(cert, "--tls-cert", error))?;
+    let pem = read_small_file(cert).map_err(|error| refused(cert, "--tls-cert", error))?;
     let chain = CertificateDer::pem_slice_iter(&pem)
         .collect::<Result<Vec<_>, _>>()
         .map_err(bad_cert)?;
@@ -114,33 +115,13 @@ fn read(cert: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
         let none = "it has no certificate in PEM".to_owned();
         return Err(refused(cert, "--tls-cert", none));
     }
-    let pem = small_file(key).map_err(|error| refused(key, "--tls-key", error))?;
+    let pem = read_small_file(key).map_err(|error| refused(key, "--tls-key", error))?;
     let private = PrivateKeyDer::from_pem_slice(&pem)
         .map_err(|error| refused(key, "--tls-key", reason(&error)))?;
     CertifiedKey::from_der(chain, private, &default_provider()).map_err(|error| TlsError::Pair {
         cert: cert.to_owned(),
         reason: error.to_string(),
     })
-}
-
-/// The most bytes of a file with certificates or a key: hundreds of certificates.
-const FILE_MAX_BYTES: u64 = 1 << 20;
-
-/// Reads a file that is neither a pipe nor a device, from which a read could wait or never end: a running server reads
-/// it again.
-fn small_file(path: &Path) -> Result<Vec<u8>, String> {
-    let metadata = path.metadata().map_err(|error| error.to_string())?;
-    if !metadata.is_file() {
-        return Err("it is not a file".to_owned());
-    }
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(|error| error.to_string())?;
-    let read = file.take(FILE_MAX_BYTES + 1).read_to_end(&mut bytes);
-    read.map_err(|error| error.to_string())?;
-    if bytes.len() as u64 > FILE_MAX_BYTES {
-        return Err("it is larger than 1 MiB".to_owned());
-    }
-    Ok(bytes)
 }
 
 fn reason(error: &pem::Error) -> String {

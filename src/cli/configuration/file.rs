@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::{Arg, Command};
@@ -12,13 +10,10 @@ use toml::de::{DeTable, DeValue};
 
 use super::problem::{Problem, nearest};
 use super::source::Source;
+use crate::config::read_small_file;
 
 /// The flag that names the configuration file.
 pub(super) const FILE_FLAG: &str = "config";
-
-/// The most bytes of a configuration file: a hundred times the example with all settings. More is another file,
-/// given by mistake.
-const LENGTH_MAX: u64 = 1 << 20;
 
 /// The most bytes of a file of which all mistakes of syntax are told; of a longer one, the first is. To go on after a
 /// mistake takes the parser time that grows with the square of the length.
@@ -83,18 +78,7 @@ impl ConfigFile {
 }
 
 fn read_text(path: &Path) -> Result<String, String> {
-    let mut text = String::new();
-    let metadata = path.metadata().map_err(|error| error.to_string())?;
-    if !metadata.is_file() {
-        return Err("it is not a file".to_owned()); // To open a named pipe would wait for its writer.
-    }
-    let file = File::open(path).map_err(|error| error.to_string())?;
-    let read = file.take(LENGTH_MAX + 1).read_to_string(&mut text);
-    read.map_err(|error| error.to_string())?;
-    if text.len() as u64 > LENGTH_MAX {
-        return Err("it is larger than 1 MiB".to_owned());
-    }
-    Ok(text)
+    String::from_utf8(read_small_file(path)?).map_err(|_| "it is not text in UTF-8".to_owned())
 }
 
 /// The reader of a file's text, and the problems that it has found.
