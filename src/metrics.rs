@@ -4,7 +4,7 @@
 //! applications in one process. A `default()` of such a struct counts like any other, and nobody reads it.
 //!
 //! # Cost
-//! What happens often is counted where it happens. The counters of labelled families are looked up once, at
+//! Frequent things are counted where they happen. The counters of labelled families are looked up once, at
 //! the start, so that a busy thread touches only an atomic number. A histogram has a lock, which is held for
 //! some nanoseconds. Values that some part of the server knows anyway are read when a program asks for the
 //! metrics.

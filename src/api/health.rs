@@ -50,11 +50,11 @@ object! {
 object! {
     /// A check of whether a server can do its work.
     pub(crate) struct CheckJson = "Check" {
-        /// What was checked. A newer server may check more.
+        /// The part that was checked. A newer server may check more.
         name: &'static str = Schema::open_words(&["server", "engine", "backlog", "database"]),
         /// True if nothing is wrong.
         ok: bool,
-        /// What is wrong, in words.
+        /// The reason in words, if it failed.
         reason: Option<String> = Schema::text("The server is stopping").or_null(),
     }
 }

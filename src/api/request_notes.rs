@@ -37,7 +37,7 @@ pub(super) struct RequestNotes {
     facts: Cell<Facts>,
 }
 
-/// What is known of a request.
+/// The facts of a request.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Facts {
     /// The base and the pattern of its route.

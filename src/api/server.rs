@@ -159,7 +159,7 @@ pub(super) fn serve_within(
     Ok(builder.run())
 }
 
-/// What each worker is made of.
+/// The parts of which each worker is made.
 #[derive(Clone)]
 struct Parts<F> {
     state: Arc<ApiState>,

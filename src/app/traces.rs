@@ -24,7 +24,7 @@ pub enum TraceError {
     Headers {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it, without its text.
+        /// The fault, without its text.
         reason: String,
     },
 }

@@ -29,7 +29,7 @@ use crate::config::without_environment;
 /// The command whose settings are the keys of a configuration file.
 const SERVER: &str = "serve";
 
-/// What a command line, with all that belongs to it, says.
+/// The meaning of a command line, with all that belongs to it.
 pub(super) struct Configuration {
     /// The values, as `clap` read them.
     pub(super) matches: ArgMatches,

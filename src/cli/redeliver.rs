@@ -51,7 +51,7 @@ pub(super) struct Redeliver {
     server: ServerSettings,
 }
 
-/// What came of it.
+/// The result.
 #[derive(Default, Serialize)]
 struct Outcome {
     redelivered: u64,

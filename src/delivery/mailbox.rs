@@ -16,7 +16,7 @@ use crate::vital;
 /// number, and the reader reads them from disk.
 const PUBLISHED_MAX: usize = 10_000;
 
-/// What the dispatcher was told about its end.
+/// The orders to the dispatcher about its end.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Stop {
     /// It starts no further attempt, and ends.

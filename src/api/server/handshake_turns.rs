@@ -32,7 +32,7 @@ const CATCH_UP: Duration = Duration::from_millis(2);
 pub(super) enum Flight {
     /// Its first bytes: a `ClientHello`.
     First,
-    /// What it sends after an answer.
+    /// Bytes that it sends after an answer.
     Later,
 }
 
@@ -99,13 +99,13 @@ impl TurnRule {
     }
 }
 
-/// Whose turn it is.
+/// The owner of the turn.
 enum Next {
-    /// Nobody's yet.
+    /// Nobody yet.
     Later,
     /// Nobody waits.
     Nobody,
-    /// That handshake's.
+    /// A handshake that waits.
     Wake(Waker),
 }
 
@@ -114,7 +114,7 @@ pub(super) struct HandshakeTurns {
     rule: RefCell<TurnRule>,
     /// The number of handshakes so far.
     begun: Cell<u64>,
-    /// Whether a task gives the turns of the queue.
+    /// True while a task gives the turns of the queue.
     paced: Cell<bool>,
 }
 

@@ -9,7 +9,7 @@ use super::super::hiding::hidden;
 pub(in crate::cli) struct Problem {
     /// The place: a flag, a variable, or a file with its line.
     pub(in crate::cli) place: String,
-    /// What is wrong there, and what would do.
+    /// The fault there, and what would do.
     pub(in crate::cli) text: String,
 }
 

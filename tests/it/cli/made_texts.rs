@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use super::{folder, hookpost, stderr, stdout, subcommands};
 
-/// What bash offers for the last word of `line`, with our script.
+/// The words that bash offers for the last word of `line`, with our script.
 fn bash_offers(script: &str, line: &str) -> BTreeSet<String> {
     let words: Vec<&str> = line.split(' ').collect();
     let last = words.len() - 1;

@@ -93,7 +93,7 @@ impl Forged {
     }
 }
 
-/// What is sent, and the status that must follow.
+/// The request that is sent, and the status that must follow.
 fn cases(secret: &str) -> Vec<(&'static str, Forged, u16)> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let now = i64::try_from(since.as_secs()).unwrap();
