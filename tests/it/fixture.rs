@@ -1,21 +1,24 @@
 //! A running application with its own folder, port and tokens, and a client for it.
 
+mod running;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use hookpost::app::{AppSettings, Application};
+use hookpost::app::AppSettings;
 use hookpost::delivery::resolver::{Lookup, SystemLookup};
 use hookpost::domain::access::{Actor, Scopes, Token, TokenKind};
-use hookpost::domain::clock::{Clock, ManualClock, SystemClock, Timestamp};
+use hookpost::domain::clock::{ManualClock, Timestamp};
 use hookpost::storage::{NewAccessToken, Store};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use uuid::Uuid;
+
+use self::running::run;
 
 /// The time for which a test waits for an event that must come soon.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -372,37 +375,4 @@ impl Drop for TestApp {
     fn drop(&mut self) {
         self.stop();
     }
-}
-
-type Running = (oneshot::Sender<()>, JoinHandle<()>);
-
-fn run(
-    flags: &[String],
-    clock: Option<Arc<ManualClock>>,
-    lookup: Arc<dyn Lookup>,
-) -> (SocketAddr, Option<SocketAddr>, Arc<dyn Store>, Running) {
-    let settings = Arguments::parse_from(flags).settings;
-    let clock: Arc<dyn Clock> = match clock {
-        Some(clock) => clock,
-        None => Arc::new(SystemClock::new()),
-    };
-    let (stop, stopped) = oneshot::channel();
-    let (started, start) = channel();
-    let thread = std::thread::spawn(move || {
-        actix_web::rt::System::new().block_on(async move {
-            let app = Application::start_with(settings, clock, lookup).unwrap();
-            let addr = app.addr().tcp().unwrap();
-            started
-                .send((addr, app.metrics_addr(), app.store()))
-                .unwrap();
-            let signal = async {
-                let _ = stopped.await;
-            };
-            app.run_until(signal).await.unwrap();
-        });
-    });
-    let (addr, metrics, store) = start
-        .recv_timeout(PATIENCE)
-        .expect("the application starts");
-    (addr, metrics, store, (stop, thread))
 }
