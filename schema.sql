@@ -17,7 +17,10 @@ CREATE TABLE workspace (
   name        TEXT    NOT NULL,
   created_at  INTEGER NOT NULL,
   modified_at INTEGER,                           -- NULL: never renamed
-  deleted_at  INTEGER                            -- NULL: in use; a deleted one keeps its row, with the name ''
+  deleted_at  INTEGER,                           -- NULL: in use; a deleted one keeps its row, with the name ''
+  archive_after    INTEGER NOT NULL DEFAULT 0,   -- seconds that its payloads are kept; 0: as long as the server's
+  delete_after     INTEGER NOT NULL DEFAULT 0,   -- seconds that its events are kept; 0: as long as the server's
+  archived_through INTEGER NOT NULL DEFAULT 0    -- if archive_after is not 0: payloads are dropped up to this event
 );
 -- A name is free again once its workspace is deleted.
 CREATE UNIQUE INDEX workspace_name ON workspace (name) WHERE deleted_at IS NULL;
@@ -78,7 +81,7 @@ CREATE TABLE event_type (
   name TEXT NOT NULL UNIQUE
 );
 
--- Messages, as producers published them.
+-- Messages, as producers published them. A message is deleted after its last event.
 CREATE TABLE message (
   seq         INTEGER PRIMARY KEY,
   id          BLOB    NOT NULL UNIQUE,
@@ -86,12 +89,16 @@ CREATE TABLE message (
   type        INTEGER NOT NULL REFERENCES event_type (n),
   created_at  INTEGER NOT NULL,                  -- the server's clock
   first_event INTEGER NOT NULL,                  -- its events have the numbers first_event ..
-  events      INTEGER NOT NULL,                  -- .. first_event + events - 1
+  events      INTEGER NOT NULL,                  -- .. first_event + events - 1; some may be deleted
   timestamp   TEXT,                              -- the producer's, in RFC 3339; NULL: created_at
   body        BLOB,                              -- the body of raw deliveries; NULL: archived
   trace       TEXT                               -- the producer's traceparent, and after a space its
                                                  -- tracestate; NULL: none was sent, or archived
 );
+
+-- Messages that no endpoint wanted, of one workspace: retention finds the events of a workspace by their list
+-- index, and these messages by this one.
+CREATE INDEX message_unrouted ON message (workspace) WHERE events = 0;
 
 -- Messages that no endpoint wanted. Their bodies are never sent, so the janitor drops them after a day,
 -- long before other bodies. The key begins with the time, so that the janitor finds the oldest at once.
@@ -213,6 +220,22 @@ CREATE TABLE delivery_of_type (
   PRIMARY KEY (workspace, type, seq)
 ) WITHOUT ROWID;
 
+-- Rows that were deleted from event and delivery, and may still have entries in the list indexes. Lists leave
+-- those entries out. The janitor deletes them some thousand at a time, in the order of the key, and then the
+-- rows here: with a thousand endpoints, each row would otherwise cost a page of each list index.
+CREATE TABLE event_tombstone (
+  seq       INTEGER PRIMARY KEY,
+  workspace INTEGER NOT NULL,
+  endpoint  INTEGER NOT NULL,
+  type      INTEGER NOT NULL
+);
+CREATE TABLE delivery_tombstone (
+  seq       INTEGER PRIMARY KEY,
+  workspace INTEGER NOT NULL,
+  endpoint  INTEGER NOT NULL,
+  type      INTEGER NOT NULL
+);
+
 -- Counters of deliveries, for exact totals at any size: the number of deliveries of each kind in each block
 -- of 32,768 numbers. Each delivery is counted three times: for its endpoint, its workspace and the server.
 -- So a total is the sum of one scope's blocks, however many endpoints the scope has. The block comes first
@@ -258,5 +281,8 @@ CREATE TABLE meta (
 -- The highest number that an event or a run has. It is stored because redeliveries take numbers, too, and
 -- leave no row.
 INSERT INTO meta (key, value) VALUES ('last_run', 0);
+-- The highest numbers that were given. They are stored when rows are deleted, because the newest may be among
+-- those; the tables may have higher ones.
+INSERT INTO meta (key, value) VALUES ('last_message', 0), ('last_event', 0), ('last_delivery', 0);
 -- All events and deliveries up to these numbers are in the list indexes.
 INSERT INTO meta (key, value) VALUES ('event_indexed', 0), ('delivery_indexed', 0);

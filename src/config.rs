@@ -23,8 +23,8 @@ pub use self::listen::{
 pub use self::small_file::read_small_file;
 pub use self::values::parse_duration;
 use self::values::{
-    parse_archive, parse_body_bytes, parse_expiry, parse_grace, parse_network, parse_origin,
-    parse_otlp_endpoint, parse_timeout, parse_volume, parse_wait, within,
+    parse_age, parse_body_bytes, parse_database_size, parse_expiry, parse_grace, parse_network,
+    parse_origin, parse_otlp_endpoint, parse_timeout, parse_volume, parse_wait, within,
 };
 use crate::domain::network_policy::NetworkPolicy;
 
@@ -219,10 +219,25 @@ pub struct DeliverySettings {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Retention")]
 pub struct RetentionSettings {
-    /// The age at which payloads are dropped; their events and deliveries stay listed: 1s to 36500d.
+    /// The age at which payloads are dropped; their events and deliveries stay listed: up to 36500d; 0: never.
     #[arg(long, env = "HOOKPOST_ARCHIVE_AFTER", value_name = "TIME", default_value = "30d",
-          value_parser = parse_archive)]
+          value_parser = parse_age)]
     pub archive_after: Duration,
+
+    /// The age at which messages are deleted, with their events and deliveries: up to 36500d; 0: never.
+    ///
+    /// Pending events stay until they are finished. Access tokens are deleted this long after their expiry.
+    #[arg(long, env = "HOOKPOST_DELETE_AFTER", value_name = "TIME", default_value = "90d",
+          value_parser = parse_age)]
+    pub delete_after: Duration,
+
+    /// The largest size of the database file, without its write-ahead log: from 16MiB to 1024TiB; 0: no limit.
+    ///
+    /// Near the limit, the oldest payloads are dropped, and then the oldest finished events are deleted. If only
+    /// pending events are left, publishes get a 507.
+    #[arg(long, env = "HOOKPOST_MAX_DATABASE_SIZE", value_name = "BYTES", default_value = "0",
+          value_parser = parse_database_size)]
+    pub max_database_size: u64,
 }
 
 /// The checks of `/readyz`.
@@ -321,10 +336,13 @@ mod tests {
         assert_eq!((api.max_endpoints, api.max_tokens), (1000, 1000));
         assert!(api.trusted_proxy.is_empty());
         assert_eq!(DeliverySettings::default().retry_schedule.len(), 10);
+        let retention = RetentionSettings::default();
+        let days = |days: u64| Duration::from_hours(24 * days);
         assert_eq!(
-            RetentionSettings::default().archive_after,
-            Duration::from_hours(24 * 30)
+            (retention.archive_after, retention.delete_after),
+            (days(30), days(90))
         );
+        assert_eq!(retention.max_database_size, 0);
         assert!(!NetworkSettings::default().allow_http);
         // `cargo` sets this variable for every test.
         let arg = clap::Arg::new("x")

@@ -36,6 +36,12 @@ pub enum FailPoint {
     Sent,
     /// Some of a message's bodies are dropped, within a transaction.
     Archiving,
+    /// The deliveries of an old event are deleted and the event is not, within a transaction.
+    Deleting,
+    /// Some entries of deleted rows in a list index are deleted, within a transaction.
+    Tombstones,
+    /// Some free pages are given back, within a transaction.
+    Vacuuming,
     /// Some events of a disabled endpoint are skipped, within a transaction.
     Sweeping,
     /// The checkpoint thread has made a pass of a checkpoint.
@@ -52,6 +58,8 @@ pub enum FailPoint {
     ReaderTurn,
     /// The janitor is about to look for work.
     JanitorTurn,
+    /// The watch over the wall clock is about to compare the clocks.
+    ClockWatchTurn,
     /// A name was looked up; the attempts that wait for it do not have the result yet.
     LookUpTurn,
     /// The thread that writes the log is about to be started.
@@ -168,6 +176,9 @@ mod armed {
             FailPoint::Sending => "sending",
             FailPoint::Sent => "sent",
             FailPoint::Archiving => "archiving",
+            FailPoint::Deleting => "deleting",
+            FailPoint::Tombstones => "tombstones",
+            FailPoint::Vacuuming => "vacuuming",
             FailPoint::Sweeping => "sweeping",
             FailPoint::CheckpointPass => "checkpoint-pass",
             FailPoint::CheckpointEnd => "checkpoint-end",
@@ -176,6 +187,7 @@ mod armed {
             FailPoint::DispatcherTurn => "dispatcher-turn",
             FailPoint::ReaderTurn => "reader-turn",
             FailPoint::JanitorTurn => "janitor-turn",
+            FailPoint::ClockWatchTurn => "clock-watch-turn",
             FailPoint::LookUpTurn => "look-up-turn",
             FailPoint::LogStart => "log-start",
             FailPoint::BlockingThread => "blocking-thread",

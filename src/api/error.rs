@@ -298,18 +298,27 @@ fn from_store(error: StoreError, request_id: &str) -> HttpResponse {
         StoreError::TokenRule(rule) => forbidden(&rule.to_string()),
         StoreError::Unavailable(why) => {
             tracing::warn!(request_id, %why, "request refused");
-            let plain = Plain(
-                ErrorName::Unavailable,
-                format!("{why}; nothing was stored").into(),
-            );
-            let seconds = retry_after_s(why).to_string();
-            with_header(plain.response(), RETRY_AFTER, &seconds)
+            unavailable(why)
         }
         StoreError::Internal(text) => {
             tracing::error!(request_id, error = text, "request failed");
             internal().response()
         }
     }
+}
+
+/// Returns the response to a write or read that the store cannot do at the moment.
+pub(super) fn unavailable(why: Unavailable) -> HttpResponse {
+    let name = match why {
+        Unavailable::SizeLimit => ErrorName::InsufficientStorage,
+        _ => ErrorName::Unavailable,
+    };
+    let plain = Plain(name, format!("{why}; nothing was stored").into());
+    with_header(
+        plain.response(),
+        RETRY_AFTER,
+        &retry_after_s(why).to_string(),
+    )
 }
 
 /// Returns the `Retry-After` for an unavailable store, in seconds: about as long as the reason usually lasts.
@@ -323,6 +332,7 @@ pub(super) const fn retry_after_s(why: Unavailable) -> u32 {
         | Unavailable::NoThread
         | Unavailable::Stopping => 5,
         Unavailable::DiskFull
+        | Unavailable::SizeLimit
         | Unavailable::DiskError
         | Unavailable::DiskStalled
         | Unavailable::Moved => 30,

@@ -167,8 +167,24 @@ pub(super) fn parse_grace(text: &str) -> Result<Duration, String> {
     between(text, Duration::ZERO, 600 * SECOND, "at most 10m")
 }
 
-pub(super) fn parse_archive(text: &str) -> Result<Duration, String> {
-    between(text, SECOND, 36_500 * DAY, "between 1s and 36500d")
+/// Reads the age of data that is dropped; zero: none is.
+pub(super) fn parse_age(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        Duration::ZERO => Ok(Duration::ZERO),
+        _ => between(text, SECOND, 36_500 * DAY, "0, or between 1s and 36500d"),
+    }
+}
+
+/// The bounds of the size of a database: room for what a server of any size needs, and more than any disk has.
+const DATABASE_SIZES: std::ops::RangeInclusive<u64> = 16 << 20..=1 << 50;
+
+pub(super) fn parse_database_size(text: &str) -> Result<u64, String> {
+    let bytes = parse_size(text)?;
+    if bytes == 0 || DATABASE_SIZES.contains(&bytes) {
+        Ok(bytes)
+    } else {
+        Err("must be 0, or between 16MiB and 1024TiB".to_owned())
+    }
 }
 
 #[cfg(test)]

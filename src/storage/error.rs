@@ -76,9 +76,12 @@ pub enum Unavailable {
     /// long.
     #[error("the server is overloaded")]
     Overloaded,
-    /// The disk is full, or the database has reached its largest size.
+    /// The disk is full.
     #[error("the disk is full")]
     DiskFull,
+    /// The database has reached the largest size that the settings allow, and nothing more can be deleted.
+    #[error("the database has reached its largest size")]
+    SizeLimit,
     /// Reading or writing the file fails.
     #[error("the disk reports errors")]
     DiskError,

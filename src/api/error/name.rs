@@ -31,6 +31,7 @@ words! {
         RequestHeaderFieldsTooLarge = "RequestHeaderFieldsTooLarge",
         InternalServerError = "InternalServerError",
         Unavailable = "Unavailable",
+        InsufficientStorage = "InsufficientStorage",
     }
 }
 
@@ -65,6 +66,7 @@ impl ErrorName {
             Self::RequestHeaderFieldsTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::InternalServerError => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::InsufficientStorage => StatusCode::INSUFFICIENT_STORAGE,
         }
     }
 

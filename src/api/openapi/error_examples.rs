@@ -2,32 +2,35 @@
 
 use std::time::Duration;
 
+use actix_web::HttpResponse;
 use actix_web::body::MessageBody;
 use actix_web::http::StatusCode;
 use serde_json::Value;
 
-use super::super::error::{ApiError, body_for};
+use super::super::error::{ApiError, body_for, unavailable};
 use super::super::validate::{Input, read};
 use crate::domain::access::Scope;
 use crate::domain::network_policy::NetworkPolicy;
 use crate::domain::rate_limit::RateLimitStatus;
-use crate::storage::StoreError;
+use crate::storage::{StoreError, Unavailable};
 
 /// Returns the status, the name and the body of an example of each error.
 pub(super) fn examples() -> Vec<(u16, &'static str, Value)> {
-    let mut examples: Vec<_> = errors()
-        .into_iter()
-        .map(|(name, error)| {
-            let response = error.response("");
-            let status = response.status().as_u16();
-            let body = response.into_body().try_into_bytes().unwrap_or_default();
-            (
-                status,
-                name,
-                serde_json::from_slice(&body).unwrap_or_default(),
-            )
-        })
+    let example = |name, response: HttpResponse| {
+        let status = response.status().as_u16();
+        let body = response.into_body().try_into_bytes().unwrap_or_default();
+        let body = serde_json::from_slice(&body).unwrap_or_default();
+        (status, name, body)
+    };
+    let errors = errors().into_iter();
+    let mut examples: Vec<_> = errors
+        .map(|(name, error)| example(name, error.response("")))
         .collect();
+    // This one would be logged as well.
+    examples.push(example(
+        "InsufficientStorage",
+        unavailable(Unavailable::SizeLimit),
+    ));
     // Internal errors are logged when they become responses.
     let internal = body_for(StatusCode::INTERNAL_SERVER_ERROR);
     let internal = serde_json::from_str(&internal).unwrap_or_default();

@@ -13,7 +13,7 @@ use super::error_examples::examples;
 use super::shared::{RATE_LIMIT_HEADERS, header_references};
 
 /// The statuses of errors, with the names of their responses and what they mean.
-const STATUSES: [(u16, &str, &str); 13] = [
+const STATUSES: [(u16, &str, &str); 14] = [
     (
         400,
         "BadRequest",
@@ -73,6 +73,11 @@ const STATUSES: [(u16, &str, &str); 13] = [
         "Unavailable",
         "The server cannot do this now. Nothing was stored; try again later.",
     ),
+    (
+        507,
+        "InsufficientStorage",
+        "The database has reached its largest size, and has nothing that may be deleted. Nothing was stored.",
+    ),
 ];
 
 /// Returns the statuses of the errors that a route can have.
@@ -101,7 +106,10 @@ fn is_possible(name: ErrorName, access: Access, docs: &RouteDocs, fields: &[Fiel
         | ErrorName::PayloadTooLarge
         | ErrorName::UnsupportedMediaType => has(Section::Body),
         ErrorName::RequestValidationError => !fields.is_empty(),
-        ErrorName::IdempotencyKeyInvalid | ErrorName::IdempotencyKeyReused => docs.is_idempotent,
+        // A publish is what makes the database grow.
+        ErrorName::IdempotencyKeyInvalid
+        | ErrorName::IdempotencyKeyReused
+        | ErrorName::InsufficientStorage => docs.is_idempotent,
         ErrorName::NameTaken | ErrorName::EventArchived | ErrorName::EndpointDisabled => {
             docs.conflicts.contains(&name)
         }
@@ -180,7 +188,7 @@ fn headers(status: u16) -> Node {
     let mut headers = vec!["X-Request-Id"];
     match status {
         401 | 403 => headers.push("WWW-Authenticate"),
-        429 | 503 => headers.push("Retry-After"),
+        429 | 503 | 507 => headers.push("Retry-After"),
         _ => {}
     }
     // These are found before a request is counted.

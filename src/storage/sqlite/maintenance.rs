@@ -1,6 +1,13 @@
 //! Maintenance: the threads that make checkpoints and delete what is old, and the checkpoint of a clean stop.
 
+mod background;
 pub(super) mod checkpoint;
+pub(super) mod clock_watch;
 mod erase;
 pub(super) mod janitor;
+mod retention;
+mod size_limit;
+mod tokens;
 pub(super) mod truncate;
+mod vacuum;
+mod work;

@@ -19,10 +19,12 @@ use super::file::open_error::OpenError;
 use super::file::{open, place, recovery};
 use super::maintenance::checkpoint;
 use super::maintenance::checkpoint::Checkpointer;
-use super::maintenance::janitor::Janitor;
+use super::maintenance::clock_watch::ClockWatch;
+use super::maintenance::janitor::{Janitor, KeepFor};
 use super::maintenance::truncate::{CloseError, truncate};
 use super::reads::connections::Readers;
 use super::writer::operation::{OperationError, WriteContext, operation_of};
+use super::writer::size_limit::SizeLimit;
 use super::writer::{Writer, WriterResources};
 use super::writes::sweep::sweep_some;
 use crate::config::{ApiSettings, DeliverySettings, RetentionSettings};
@@ -39,8 +41,12 @@ pub struct SqliteSettings {
     pub max_tokens: u64,
     /// Disable an endpoint after so many failed events in a row; 0: never.
     pub disable_after: u32,
-    /// Drop payloads this long after their publish.
+    /// Drop payloads this long after their publish; zero: never.
     pub archive_after: Duration,
+    /// Delete messages with their events and deliveries this long after their publish; zero: never.
+    pub delete_after: Duration,
+    /// The largest size of the database in bytes; 0: as large as the disk.
+    pub max_database_size: u64,
     /// The metrics that the store keeps up to date.
     pub metrics: StorageMetrics,
 }
@@ -58,7 +64,17 @@ impl SqliteSettings {
             max_tokens: api.max_tokens.into(),
             disable_after: delivery.disable_after,
             archive_after: retention.archive_after,
+            delete_after: retention.delete_after,
+            max_database_size: retention.max_database_size,
             metrics: StorageMetrics::default(),
+        }
+    }
+
+    fn keep_for(&self) -> KeepFor {
+        let unless_zero = |time: Duration| (!time.is_zero()).then_some(time);
+        KeepFor {
+            payloads: unless_zero(self.archive_after),
+            messages: unless_zero(self.delete_after),
         }
     }
 }
@@ -81,6 +97,7 @@ pub struct SqliteStore {
     pub(super) writer: Arc<Writer>,
     checkpointer: Checkpointer,
     janitor: Option<Janitor>,
+    clock_watch: Option<ClockWatch>,
     /// Set if this process took the file's lock when it opened the file.
     holds_lock: bool,
     // Last: the lock is released when everything that uses the file has ended.
@@ -104,7 +121,7 @@ impl SqliteStore {
         if !open::prepare(database, true)? {
             look_for_damage(database)?;
         }
-        let store = Self::start(database, settings, clock, Some(lock), true)?;
+        let store = Self::start(database, settings, &clock, Some(lock), true)?;
         restricted.report();
         Ok(store)
     }
@@ -127,7 +144,7 @@ impl SqliteStore {
             restricted = place::restrict_permissions(database);
             open::prepare(database, true)?;
         }
-        let store = Self::start(database, SqliteSettings::default(), clock, lock, false)?;
+        let store = Self::start(database, SqliteSettings::default(), &clock, lock, false)?;
         restricted.report();
         Ok(store)
     }
@@ -135,7 +152,7 @@ impl SqliteStore {
     fn start(
         database: &Path,
         settings: SqliteSettings,
-        clock: Arc<dyn Clock>,
+        clock: &Arc<dyn Clock>,
         lock: Option<FileLock>,
         serving: bool,
     ) -> Result<Arc<Self>, OpenError> {
@@ -171,16 +188,18 @@ impl SqliteStore {
             clock: clock.clone(),
             between_groups: Box::new(checkpointer.between_groups()),
             metrics: settings.metrics.clone(),
+            size_limit: SizeLimit::new(settings.max_database_size).map(Arc::new),
             sweep: sweep_some,
         });
         let writer = Arc::new(writer.map_err(|error| unusable(error.to_string()))?);
-        let janitor = if serving {
-            let janitor =
-                Janitor::start(writer.clone(), clock, settings.archive_after, files.clone());
-            Some(janitor.map_err(|error| unusable(error.to_string()))?)
-        } else {
-            None
-        };
+        let unstarted = |error: StoreError| unusable(error.to_string());
+        let (mut janitor, mut clock_watch) = (None, None);
+        if serving {
+            let watch = ClockWatch::start(writer.clone(), clock);
+            clock_watch = Some(watch.map_err(unstarted)?);
+            let started = Janitor::start(writer.clone(), clock, settings.keep_for(), files.clone());
+            janitor = Some(started.map_err(unstarted)?);
+        }
         Ok(Arc::new(Self {
             settings,
             files,
@@ -188,6 +207,7 @@ impl SqliteStore {
             writer,
             checkpointer,
             janitor,
+            clock_watch,
             holds_lock,
             lock: Mutex::new(lock),
         }))
@@ -208,6 +228,9 @@ impl SqliteStore {
     pub fn close(&self) -> Result<(), CloseError> {
         if let Some(janitor) = &self.janitor {
             janitor.stop();
+        }
+        if let Some(clock_watch) = &self.clock_watch {
+            clock_watch.stop();
         }
         self.writer.stop();
         self.checkpointer.stop();

@@ -34,9 +34,10 @@ mod failure;
 mod fair_queue;
 mod group;
 mod handle;
-mod list_indexes;
+pub(super) mod list_indexes;
 pub(super) mod operation;
 mod shared;
+pub(super) mod size_limit;
 mod stall;
 pub(super) mod sweep_list;
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Writes: the statements of each change, run by the writer thread inside a transaction.
 
 pub(super) mod archive;
+pub(super) mod delete_messages;
+pub(super) mod empty_blocks;
 pub(super) mod endpoints;
 pub(super) mod erasure_notes;
 pub(super) mod publish;
@@ -11,4 +13,5 @@ pub(super) mod settings_token;
 pub(super) mod sweep;
 mod token_family;
 pub(super) mod tokens;
+pub(super) mod tombstones;
 pub(super) mod workspaces;

@@ -8,14 +8,12 @@
 
 use rusqlite::{Connection, params};
 
-use crate::storage::sqlite::file::connection::background_read_connection;
-use crate::storage::sqlite::file::database_files::{DatabaseFiles, FilesState};
+use super::work::{Found, Work};
+use crate::storage::StoreError;
 use crate::storage::sqlite::file::read_failure::read_error;
-use crate::storage::sqlite::writer::Writer;
-use crate::storage::sqlite::writer::operation::{OperationError, WriteContext, operation_of};
+use crate::storage::sqlite::writer::operation::WriteContext;
 use crate::storage::sqlite::writes::archive::{STEP_BYTES, drop_bodies};
 use crate::storage::sqlite::writes::erasure_notes::{key, noted};
-use crate::storage::{StoreError, Unavailable};
 
 /// Rows changed in one transaction.
 const ROWS: usize = 500;
@@ -23,28 +21,25 @@ const ROWS: usize = 500;
 /// Rows looked at in one read: a long read would keep the log from starting over.
 const LOOK: i64 = 10_000;
 
-/// Erases the workspaces that the notes name. Returns false if some are left, because of `is_stopping` or
+/// Erases the workspaces that the notes name. Returns false if some are left, because the thread must end or
 /// because events of a workspace are not swept yet.
-pub(crate) fn erase_deleted(
-    writer: &Writer,
-    files: &DatabaseFiles,
-    is_stopping: &dyn Fn() -> bool,
-) -> Result<bool, StoreError> {
-    let connection = connection_to_look(files)?;
+pub(super) fn erase_deleted(work: &Work<'_>) -> Result<bool, StoreError> {
+    let connection = work.connection()?;
     let mut is_complete = true;
     for note in noted(&connection).map_err(|error| read_error(&error))? {
         let workspace = note.workspace;
-        let work = Erasure {
+        let erasure = Erasure {
             workspace,
-            writer,
+            work,
             connection: &connection,
-            is_stopping,
         };
-        let is_erased =
-            note.is_swept && work.messages(note.through)? && work.answers()? && work.keys()?;
+        let is_erased = note.is_swept
+            && erasure.messages(note.through)?
+            && erasure.answers()?
+            && erasure.keys()?;
         is_complete &= is_erased;
         if is_erased {
-            write(writer, move |context| {
+            work.step(move |context| {
                 let mut forget = context
                     .connection
                     .prepare_cached("DELETE FROM meta WHERE key = ?1")?;
@@ -56,46 +51,11 @@ pub(crate) fn erase_deleted(
     Ok(is_complete)
 }
 
-/// Opens the connection that looks for rows. The writer erases them in its own file, by the numbers that this
-/// connection finds. So it must not read another file that was put in the place of the database.
-fn connection_to_look(files: &DatabaseFiles) -> Result<Connection, StoreError> {
-    let in_place = || match files.state() {
-        FilesState::InPlace => Ok(()),
-        _ => Err(StoreError::Unavailable(Unavailable::Moved)),
-    };
-    // Checked before as well: opening another file would make a log beside it.
-    in_place()?;
-    let connection =
-        background_read_connection(files.database()).map_err(|error| read_error(&error))?;
-    in_place()?;
-    Ok(connection)
-}
-
-/// Gives the writer a step, and waits until it is done.
-fn write<T: Send + 'static>(
-    writer: &Writer,
-    work: impl FnMut(&mut WriteContext<'_>) -> Result<T, OperationError> + Send + 'static,
-) -> Result<T, StoreError> {
-    let (operation, done) = operation_of(0, work);
-    writer.submit(operation);
-    done.wait()
-}
-
 /// The erasure of one workspace.
 struct Erasure<'a> {
     workspace: i64,
-    writer: &'a Writer,
+    work: &'a Work<'a>,
     connection: &'a Connection,
-    is_stopping: &'a dyn Fn() -> bool,
-}
-
-/// The rows that a search found.
-struct Found {
-    numbers: Vec<i64>,
-    /// All rows up to this number were looked at.
-    through: i64,
-    /// Set if there are no rows after it.
-    is_last: bool,
 }
 
 impl Erasure<'_> {
@@ -135,7 +95,7 @@ impl Erasure<'_> {
     fn keys(&self) -> Result<bool, StoreError> {
         let workspace = self.workspace;
         loop {
-            let dropped = write(self.writer, move |context| {
+            let dropped = self.work.step(move |context| {
                 let mut drop = context.connection.prepare_cached(
                     "DELETE FROM idempotency WHERE message IN (
                        SELECT message FROM idempotency WHERE workspace = ?1 LIMIT ?2)",
@@ -145,7 +105,7 @@ impl Erasure<'_> {
             if dropped < ROWS {
                 return Ok(true);
             }
-            if (self.is_stopping)() {
+            if self.work.is_stopping() {
                 return Ok(false);
             }
         }
@@ -161,14 +121,14 @@ impl Erasure<'_> {
     ) -> Result<bool, StoreError> {
         let mut after = from;
         loop {
-            if (self.is_stopping)() {
+            if self.work.is_stopping() {
                 return Ok(false);
             }
             let found = look(self.connection, self.workspace, after);
             let found = found.map_err(|error| read_error(&error))?;
             let (through, is_last) = (found.through, found.is_last);
             if !found.numbers.is_empty() {
-                write(self.writer, move |context| Ok(erase(context, &found)?))?;
+                self.work.step(move |context| Ok(erase(context, &found)?))?;
             }
             if is_last {
                 return Ok(true);
@@ -270,7 +230,9 @@ mod tests {
 
     use super::*;
     use crate::domain::clock::SystemClock;
+    use crate::storage::Unavailable;
     use crate::storage::sqlite::SqliteStore;
+    use crate::storage::sqlite::maintenance::background::WakeUp;
     use crate::storage::sqlite::writes::erasure_notes::add;
 
     fn swap(folder: &Path, from: &str, to: &str) {
@@ -313,12 +275,9 @@ mod tests {
                 swap(folder, "aside.db", "h.db");
             }
         };
-        // Called before each look.
-        let is_stopping = || {
-            back();
-            false
-        };
-        let done = erase_deleted(&store.writer, &store.files, &is_stopping);
+        let wake_up = WakeUp::default();
+        let work = Work::new(&store.writer, &store.files, &wake_up).before_each_look(&back);
+        let done = erase_deleted(&work);
         assert_eq!(done, Err(StoreError::Unavailable(Unavailable::Moved)));
         back();
         let kept = "SELECT count(*) FROM message WHERE body IS NOT NULL";

@@ -43,6 +43,7 @@ struct RisingClock {
 pub(crate) struct WriterCache {
     last_run: i64,
     last_message: i64,
+    last_event: i64,
     last_delivery: i64,
     message_clock: RisingClock,
     event_clock: RisingClock,
@@ -77,6 +78,12 @@ impl WriterCache {
             [],
             |row| row.get(0),
         )?;
+        // The rows with the highest numbers may be deleted.
+        let stored = |key: &str| -> rusqlite::Result<i64> {
+            let sql = "SELECT value FROM meta WHERE key = ?1";
+            connection.query_row(sql, [key], |row| row.get(0))
+        };
+        let last_event = last_event.max(stored("last_event")?);
         let mut sweeping = SweepList::default();
         let mut to_sweep = connection
             .prepare("SELECT n FROM endpoint INDEXED BY endpoint_sweep WHERE sweep = 1")?;
@@ -85,8 +92,9 @@ impl WriterCache {
         }
         Ok(Self {
             last_run: last_event.max(stored_run),
-            last_message,
-            last_delivery,
+            last_message: last_message.max(stored("last_message")?),
+            last_event,
+            last_delivery: last_delivery.max(stored("last_delivery")?),
             message_clock: RisingClock {
                 kind: "message",
                 last: message_at,
@@ -150,8 +158,24 @@ impl WriterCache {
         now: Timestamp,
     ) -> rusqlite::Result<(i64, Timestamp)> {
         let seq = self.next_run();
+        self.last_event = seq;
         let at = self.event_clock.tick(connection, seq, now)?;
         Ok((seq, at))
+    }
+
+    /// Stores the highest numbers, before rows with them are deleted.
+    pub(crate) fn store_last_numbers(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let mut store = connection
+            .prepare_cached("UPDATE meta SET value = ?2 WHERE key = ?1 AND value < ?2")?;
+        for (key, number) in [
+            ("last_run", self.last_run),
+            ("last_message", self.last_message),
+            ("last_event", self.last_event),
+            ("last_delivery", self.last_delivery),
+        ] {
+            store.execute(params![key, number])?;
+        }
+        Ok(())
     }
 
     /// Returns the number of a type, and stores a new one.

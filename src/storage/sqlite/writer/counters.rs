@@ -203,6 +203,19 @@ pub(crate) struct Counters {
     pending_change: i64,
 }
 
+/// The statement for the highest number that a table had: the row may be deleted.
+macro_rules! newest {
+    ($table:literal) => {
+        concat!(
+            "SELECT max((SELECT coalesce(max(seq), 0) FROM ",
+            $table,
+            "), (SELECT value FROM meta WHERE key = 'last_",
+            $table,
+            "'))"
+        )
+    };
+}
+
 /// The workspaces of endpoints, by number. They never change.
 type Workspaces = BTreeMap<i64, i64>;
 
@@ -212,7 +225,7 @@ impl Counters {
         // NOT INDEXED: only the end of the table is wanted, and the tables are in the order of `seq`.
         let deliveries = Tally::load(
             connection,
-            "SELECT coalesce(max(seq), 0) FROM delivery",
+            newest!("delivery"),
             "SELECT endpoint, type, coalesce(code, 0) / 100 AS class, count(*)
              FROM delivery NOT INDEXED WHERE seq >= ? GROUP BY endpoint, type, class",
             "INSERT INTO delivery_count (block, scope, type, class, count) VALUES (?, ?, ?, ?, ?)
@@ -220,7 +233,7 @@ impl Counters {
         )?;
         let events = Tally::load(
             connection,
-            "SELECT coalesce(max(seq), 0) FROM event",
+            newest!("event"),
             "SELECT endpoint, type, state, count(*)
              FROM event NOT INDEXED WHERE seq >= ? GROUP BY endpoint, type, state",
             "INSERT INTO event_count (block, scope, type, state, count) VALUES (?, ?, ?, ?, ?)
@@ -238,17 +251,50 @@ impl Counters {
 
     /// Counts delivery `seq`, which was recorded.
     pub(crate) fn delivery(&mut self, seq: i64, endpoint: i64, event_type: i64, code: Option<u16>) {
+        self.change_delivery(seq, endpoint, event_type, code, 1);
+    }
+
+    /// Counts delivery `seq` no longer: it was deleted.
+    pub(crate) fn delivery_deleted(
+        &mut self,
+        seq: i64,
+        endpoint: i64,
+        event_type: i64,
+        code: Option<u16>,
+    ) {
+        self.change_delivery(seq, endpoint, event_type, code, -1);
+    }
+
+    fn change_delivery(
+        &mut self,
+        seq: i64,
+        endpoint: i64,
+        event_type: i64,
+        code: Option<u16>,
+        delta: i64,
+    ) {
         let key = Key {
             endpoint,
             event_type,
             kind: class_of(code),
         };
-        self.deliveries.change(seq, key, 1);
+        self.deliveries.change(seq, key, delta);
     }
 
     /// Counts event `seq`, which was published and is in `state`.
     pub(crate) fn event(&mut self, seq: i64, endpoint: i64, event_type: i64, state: EventState) {
         self.change_event(seq, endpoint, event_type, state, 1);
+    }
+
+    /// Counts event `seq` no longer: it was deleted in `state`.
+    pub(crate) fn event_deleted(
+        &mut self,
+        seq: i64,
+        endpoint: i64,
+        event_type: i64,
+        state: EventState,
+    ) {
+        self.change_event(seq, endpoint, event_type, state, -1);
     }
 
     /// Counts event `seq` under its new state.
@@ -323,8 +369,10 @@ fn stored_pending(connection: &Connection, newest: i64) -> rusqlite::Result<i64>
         "SELECT coalesce(sum(count), 0) FROM event_count WHERE block = ?1 AND scope = ?2 AND ",
         state_is!(pending)
     ))?;
+    let first = "SELECT coalesce(min(block), 0) FROM event_count";
+    let first = connection.query_row(first, [], |row| row.get::<_, i64>(0))?;
     let mut sum = 0;
-    for block in 0..newest {
+    for block in first..newest {
         let scope = CountScope::SERVER.stored();
         sum += of_block.query_row([block, scope], |row| row.get::<_, i64>(0))?;
     }

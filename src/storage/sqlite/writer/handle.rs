@@ -1,7 +1,7 @@
 //! The writer's handle: queues operations and stops the thread.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::Instant;
@@ -12,6 +12,7 @@ use super::failure::WriterCondition;
 use super::fair_queue::{Entry, FairQueue, Owner, Room};
 use super::operation::Operation;
 use super::shared::{Shared, Waiting, WriterResources};
+use super::size_limit::SizeLimit;
 use super::stall::StallWatch;
 use super::thread::Thread;
 use super::workspace_cache::WorkspacesWithSummaries;
@@ -44,6 +45,8 @@ impl Writer {
             arrived: Condvar::new(),
             condition: AtomicU8::new(WriterCondition::Healthy as u8),
             stall: StallWatch::new(),
+            foreground: AtomicU64::new(0),
+            size_limit: resources.size_limit.clone(),
             with_summaries: WorkspacesWithSummaries::default(),
             sink: OnceLock::new(),
         });
@@ -87,6 +90,7 @@ impl Writer {
             Err((Unavailable::Stopping, entry.item))
         } else {
             if owner.is_some() {
+                self.shared.foreground.fetch_add(1, Ordering::Relaxed);
                 hit(FailPoint::Queueing);
             }
             let pushed = waiting.others.push(entry);
@@ -103,6 +107,7 @@ impl Writer {
     /// Queues an attempt record. The writer takes it even while stopping, since the attempt was made.
     pub(crate) fn submit_record(&self, operation: Box<dyn Operation>) {
         self.shared.stall.is_stalled(Instant::now());
+        self.shared.foreground.fetch_add(1, Ordering::Relaxed);
         let mut waiting = self.shared.lock();
         let wake = waiting.records.is_empty();
         waiting.records.push_back(operation);
@@ -122,9 +127,20 @@ impl Writer {
             c if c == WriterCondition::Moved as u8 => Unavailable::Moved,
             c if c == WriterCondition::Stopped as u8 => Unavailable::Stopping,
             _ if self.shared.stall.is_stalled(Instant::now()) => Unavailable::DiskStalled,
+            _ if self.size_limit().is_some_and(SizeLimit::is_reached) => Unavailable::SizeLimit,
             _ => return Ok(()),
         };
         Err(StoreError::Unavailable(reason))
+    }
+
+    /// Returns the largest size of the database, if it has one.
+    pub(crate) fn size_limit(&self) -> Option<&SizeLimit> {
+        self.shared.size_limit.as_deref()
+    }
+
+    /// Returns the number of operations that were queued so far for workspaces, and of attempt records.
+    pub(crate) fn foreground_operations(&self) -> u64 {
+        self.shared.foreground.load(Ordering::Relaxed)
     }
 
     /// Reports whether an endpoint of the workspace is shown a summary, as far as the cache has it.

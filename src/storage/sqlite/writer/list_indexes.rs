@@ -14,6 +14,8 @@
 //! two processes did add the same batch, each would store only the mark that it reached itself from an
 //! earlier one: the mark could move backwards, but would never be wrong.
 
+use std::collections::HashSet;
+
 use rusqlite::{Connection, params};
 
 /// The rows of a batch. Two and four times as many were no faster with a thousand endpoints, and lists step
@@ -103,6 +105,8 @@ struct Batch {
     /// The index that is being filled, and the entries that were added to it.
     index: usize,
     added: usize,
+    /// Rows that were deleted since: entries of theirs that are in an index already go with their tombstones.
+    deleted: HashSet<i64>,
 }
 
 impl Batch {
@@ -123,6 +127,7 @@ impl Batch {
             entries,
             index: 0,
             added: 0,
+            deleted: HashSet::new(),
         })
     }
 
@@ -146,6 +151,9 @@ impl Batch {
             let mut insert = connection.prepare_cached(table.insert[self.index])?;
             let end = self.entries.len().min(self.added + left);
             for entry in &self.entries[self.added..end] {
+                if self.deleted.contains(&entry.seq) {
+                    continue;
+                }
                 insert.execute(params![
                     entry.workspace,
                     entry.endpoint,
@@ -190,6 +198,15 @@ impl Progress {
         })
     }
 
+    fn note_deleted(&mut self, seq: i64) {
+        if let Some(batch) = &mut self.batch
+            && seq > self.through
+            && seq <= batch.through
+        {
+            batch.deleted.insert(seq);
+        }
+    }
+
     fn advance(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         let newest: i64 = connection
             .prepare_cached(self.table.newest)?
@@ -221,6 +238,7 @@ impl Progress {
 /// The progress of the list indexes of both tables.
 #[derive(Debug)]
 pub(crate) struct ListIndexes {
+    /// That of events, and that of deliveries.
     tables: [Progress; 2],
 }
 
@@ -233,6 +251,16 @@ impl ListIndexes {
                 Progress::load(connection, &DELIVERIES)?,
             ],
         })
+    }
+
+    /// Notes that an event was deleted, so that it is not added from now on.
+    pub(crate) fn event_deleted(&mut self, seq: i64) {
+        self.tables[0].note_deleted(seq);
+    }
+
+    /// Notes that a delivery was deleted, so that it is not added from now on.
+    pub(crate) fn delivery_deleted(&mut self, seq: i64) {
+        self.tables[1].note_deleted(seq);
     }
 
     /// Adds the entries that are due after a group, in the group's transaction. If that transaction is rolled

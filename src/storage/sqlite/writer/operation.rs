@@ -4,6 +4,7 @@ use rusqlite::Connection;
 
 use super::cache::WriterCache;
 use super::counters::Counters;
+use super::list_indexes::ListIndexes;
 use crate::domain::clock::Timestamp;
 use crate::storage::{Notice, Pending, ResultSender, StoreError, pending};
 
@@ -36,8 +37,12 @@ pub(crate) struct WriteContext<'a> {
     pub(crate) cache: &'a mut WriterCache,
     /// The counters, to which the operation adds its changes.
     pub(crate) counters: &'a mut Counters,
+    /// The list indexes, which must hear of deleted rows.
+    pub(crate) list_indexes: &'a mut ListIndexes,
     /// The notices that the engine gets after the commit.
     pub(crate) notices: &'a mut Vec<Notice>,
+    /// Set if the database has reached its largest size.
+    pub(crate) is_size_limit_reached: bool,
     /// The wall clock, read once per group.
     pub(crate) now: Timestamp,
     /// The weight that the running operation has written: bytes, and [`ROW_WEIGHT`] for each row. If its

@@ -1,7 +1,7 @@
 //! The state that the writer's handle and its thread share, and the resources that the thread starts with.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 
 use rusqlite::Connection;
@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use super::failure::WriterCondition;
 use super::fair_queue::FairQueue;
 use super::operation::{Operation, WriteContext};
+use super::size_limit::SizeLimit;
 use super::stall::StallWatch;
 use super::workspace_cache::WorkspacesWithSummaries;
 use crate::domain::clock::Clock;
@@ -28,6 +29,10 @@ pub(super) struct Shared {
     pub(super) arrived: Condvar,
     pub(super) condition: AtomicU8,
     pub(super) stall: StallWatch,
+    /// The operations that were queued so far for workspaces, and the attempt records.
+    pub(super) foreground: AtomicU64,
+    /// The largest size of the database; `None`: as large as the disk.
+    pub(super) size_limit: Option<Arc<SizeLimit>>,
     pub(super) with_summaries: WorkspacesWithSummaries,
     pub(super) sink: OnceLock<Arc<dyn NoticeSink>>,
 }
@@ -49,6 +54,8 @@ pub(crate) struct WriterResources {
     pub(crate) between_groups: Box<dyn FnMut(&Connection) + Send>,
     /// The metrics of the store.
     pub(crate) metrics: StorageMetrics,
+    /// The largest size of the database; `None`: as large as the disk.
+    pub(crate) size_limit: Option<Arc<SizeLimit>>,
     /// The step of a sweep, which marks some events of skipped endpoints as skipped inside a transaction.
     pub(crate) sweep: fn(&mut WriteContext<'_>) -> rusqlite::Result<()>,
 }

@@ -106,6 +106,7 @@ impl WriterFixture {
             }),
             files,
             clock: Arc::new(SystemClock::new()),
+            size_limit: None,
             metrics: StorageMetrics::default(),
             sweep: |_| Ok(()),
             between_groups: Box::new(move |connection| {

@@ -212,12 +212,18 @@ impl<'a> Thread<'a> {
         if sweeps {
             self.sweep_pace.begin(now);
         }
+        let is_size_limit_reached = match &self.resources.size_limit {
+            Some(limit) => limit.measure(&self.resources.connection)?,
+            None => false,
+        };
         let mut results = Vec::with_capacity(operations.len());
         let mut context = WriteContext {
             connection: &self.resources.connection,
             cache: &mut self.cache,
             counters: &mut self.counters,
+            list_indexes: &mut self.indexes,
             notices,
+            is_size_limit_reached,
             now: self.resources.clock.now(),
             weight: 0,
         };
@@ -241,7 +247,7 @@ impl<'a> Thread<'a> {
                 (self.resources.sweep)(&mut context)?;
             }
             context.counters.write(context.connection)?;
-            self.indexes.advance(&self.resources.connection)?;
+            context.list_indexes.advance(context.connection)?;
         }
         pass_before_commit(results.len(), context.notices)?;
         let began = Instant::now();

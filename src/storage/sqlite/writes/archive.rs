@@ -39,7 +39,7 @@ const STRETCHES_MAX: u32 = 100;
 const END: i64 = i64::MAX;
 
 /// Returns the end of the stretch that `message` is in: the first message of the next one, or [`END`].
-fn stretch_end(connection: &Connection, message: i64) -> rusqlite::Result<i64> {
+pub(crate) fn stretch_end(connection: &Connection, message: i64) -> rusqlite::Result<i64> {
     let noted: Option<i64> = connection
         .prepare_cached("SELECT min(seq) FROM clock_step WHERE kind = 'message' AND seq > ?1")?
         .query_row([message], |row| row.get(0))?;
@@ -279,6 +279,31 @@ fn leave_stretch(
         next.after = next.after.max(read_marker(connection, &marker(&next))?);
     }
     Ok(Some(next))
+}
+
+/// Drops the payloads of some of these messages, from the first one on, if none of their events is pending. Returns
+/// the number of messages that are done: at least one. The caller has found out that they are old enough.
+pub(crate) fn archive_messages(
+    context: &mut WriteContext<'_>,
+    messages: &[i64],
+) -> Result<usize, OperationError> {
+    let mut bytes = 0;
+    let mut done = 0;
+    for message in messages.iter().take(STEP) {
+        if bytes >= STEP_BYTES {
+            break;
+        }
+        let looked = look(context.connection, message - 1, message + 1)?;
+        if let Some(found) = looked.first()
+            && let Some(size) = found.bytes
+            && !found.pending
+        {
+            bytes += size;
+            drop_bodies(context.connection, *message)?;
+        }
+        done += 1;
+    }
+    Ok(done)
 }
 
 /// Drops the bodies of one message and of its events.

@@ -19,7 +19,7 @@ use crate::storage::sqlite::rows;
 use crate::storage::sqlite::writer::operation::{OperationError, ROW_WEIGHT, WriteContext};
 use crate::storage::sqlite::writer::workspace_cache::{Subscriber, WorkspaceCache};
 use crate::storage::{
-    EventBody, Notice, Published, QueuedEvent, Run, Seq, StoreError, WorkspaceNumber,
+    EventBody, Notice, Published, QueuedEvent, Run, Seq, StoreError, Unavailable, WorkspaceNumber,
 };
 
 const INSERT_MESSAGE: &str = "INSERT INTO message
@@ -44,6 +44,9 @@ pub(crate) fn publish(
         && let Some(published) = earlier_publish(context, &workspace, idempotency)?
     {
         return Ok(published);
+    }
+    if context.is_size_limit_reached {
+        return Err(StoreError::Unavailable(Unavailable::SizeLimit).into());
     }
     let seq = context
         .cache

@@ -17,12 +17,12 @@ use crate::storage::{AttemptRecord, Notice, Recorded, StoreError};
 
 /// The statement that stores the delivery, before the event's attempts are counted up. It takes the number
 /// of the attempt from the event's row: the engine's copy is as old as the start of the attempt, and another
-/// attempt may have been recorded since.
+/// attempt may have been recorded since. It stores nothing if the event is gone: its endpoint was disabled while
+/// the attempt was under way, and retention has deleted the skipped event.
 const INSERT_DELIVERY: &str = "INSERT INTO delivery
     (seq, id, event, endpoint, workspace, type, attempt, succeeded, code, error, duration_ms,
      created_at, response)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, (SELECT attempts + 1 FROM event WHERE seq = ?3), ?7, ?8, ?9, ?10, ?11,
-            ?12)";
+    SELECT ?1, ?2, seq, ?4, ?5, ?6, attempts + 1, ?7, ?8, ?9, ?10, ?11, ?12 FROM event WHERE seq = ?3";
 
 /// The statement that gives an event its next state, if it still is in the attempt's run
 /// ([`Progress::is_in`]).
@@ -48,8 +48,11 @@ pub(crate) struct RecordAttempt {
 
 impl Operation for RecordAttempt {
     fn apply(&mut self, context: &mut WriteContext<'_>) -> Result<(), OperationError> {
-        insert_delivery(context, &self.record)?;
-        let due = settle(context, &self.record, self.disable_after)?;
+        let due = if insert_delivery(context, &self.record)? {
+            settle(context, &self.record, self.disable_after)?
+        } else {
+            None
+        };
         context.notices.push(Notice::Recorded(Recorded {
             seq: self.record.event.seq,
             endpoint: self.record.event.endpoint,
@@ -67,7 +70,11 @@ impl Operation for RecordAttempt {
     }
 }
 
-fn insert_delivery(context: &mut WriteContext<'_>, record: &AttemptRecord) -> rusqlite::Result<()> {
+/// Stores the delivery. Returns false if its event is gone.
+fn insert_delivery(
+    context: &mut WriteContext<'_>,
+    record: &AttemptRecord,
+) -> rusqlite::Result<bool> {
     let (seq, at) = context
         .cache
         .next_delivery(context.connection, context.now)?;
@@ -80,10 +87,7 @@ fn insert_delivery(context: &mut WriteContext<'_>, record: &AttemptRecord) -> ru
         .response
         .as_ref()
         .filter(|_| !status.workspace_deleted);
-    context
-        .counters
-        .delivery(seq, event.endpoint.0, event.event_type, record.code);
-    context
+    let inserted = context
         .connection
         .prepare_cached(INSERT_DELIVERY)?
         .execute(params![
@@ -100,7 +104,12 @@ fn insert_delivery(context: &mut WriteContext<'_>, record: &AttemptRecord) -> ru
             at.micros(),
             response,
         ])?;
-    Ok(())
+    if inserted == 1 {
+        context
+            .counters
+            .delivery(seq, event.endpoint.0, event.event_type, record.code);
+    }
+    Ok(inserted == 1)
 }
 
 /// Gives the event its next state, and the endpoint its count of failures. Returns the time of the next

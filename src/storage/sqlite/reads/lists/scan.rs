@@ -41,6 +41,8 @@ pub(crate) struct Scan {
     index: Index,
     terms: Vec<(Cow<'static, str>, Vec<i64>)>,
     within: SeqRange,
+    /// Set if entries of a list index must be left out whose rows were deleted.
+    has_tombstones: bool,
 }
 
 impl Scan {
@@ -50,7 +52,14 @@ impl Scan {
             index,
             terms: Vec::new(),
             within: SeqRange::ALL,
+            has_tombstones: false,
         }
+    }
+
+    /// Leaves out the entries of a list index whose rows were deleted.
+    pub(crate) const fn without_tombstones(mut self) -> Self {
+        self.has_tombstones = true;
+        self
     }
 
     /// Adds a condition, which has one `?` for `value`.
@@ -192,6 +201,9 @@ impl Scan {
             sql.push_str(" AND ");
         }
         sql.push_str("seq > ? AND seq < ?");
+        if self.has_tombstones && matches!(self.index.source, Source::ListIndex(_)) {
+            let _ = write!(sql, " AND seq NOT IN (SELECT seq FROM {table}_tombstone)");
+        }
         sql.push_str(tail);
         sql
     }

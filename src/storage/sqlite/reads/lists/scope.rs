@@ -115,8 +115,17 @@ impl Scope {
             above: indexed,
             ..SeqRange::ALL
         };
+        let has_tombstones = has_tombstones(connection, indexes.all.table)?;
+        let older_only = |scan: Scan| {
+            let scan = scan.within(older);
+            if has_tombstones {
+                scan.without_tombstones()
+            } else {
+                scan
+            }
+        };
         let scans = self.scans_on(connection, of_workspace, indexes.of_endpoint)?;
-        let mut scans: Vec<Scan> = scans.into_iter().map(|scan| scan.within(older)).collect();
+        let mut scans: Vec<Scan> = scans.into_iter().map(older_only).collect();
         scans.push(self.in_table(indexes).within(newer));
         Ok(scans)
     }
@@ -188,6 +197,16 @@ fn indexed_through(connection: &Connection, table: Table) -> rusqlite::Result<i6
     let sql = match table {
         Table::Event => "SELECT value FROM meta WHERE key = 'event_indexed'",
         Table::Delivery => "SELECT value FROM meta WHERE key = 'delivery_indexed'",
+    };
+    prepare(connection, sql)?.query_row([], |row| row.get(0))
+}
+
+/// Reports whether rows of a table were deleted that may still have entries in its list indexes. Mostly there are
+/// none, and scans without this condition are faster.
+fn has_tombstones(connection: &Connection, table: Table) -> rusqlite::Result<bool> {
+    let sql = match table {
+        Table::Event => "SELECT min(seq) IS NOT NULL FROM event_tombstone",
+        Table::Delivery => "SELECT min(seq) IS NOT NULL FROM delivery_tombstone",
     };
     prepare(connection, sql)?.query_row([], |row| row.get(0))
 }

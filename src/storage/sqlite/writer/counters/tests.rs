@@ -10,7 +10,7 @@ fn database() -> Connection {
         .unwrap();
     connection
         .execute(
-            "INSERT INTO workspace VALUES (2, x'02', 'w', 0, NULL, NULL)",
+            "INSERT INTO workspace VALUES (2, x'02', 'w', 0, NULL, NULL, 0, 0, 0)",
             [],
         )
         .unwrap();

@@ -13,6 +13,7 @@ use crate::storage::sqlite::file::open;
 use crate::storage::sqlite::file::wal::checkpoint;
 use crate::storage::sqlite::writer::cache::WriterCache;
 use crate::storage::sqlite::writer::counters::Counters;
+use crate::storage::sqlite::writer::list_indexes::ListIndexes;
 use crate::storage::sqlite::writer::workspace_cache::WorkspacesWithSummaries;
 
 /// An event of the model.
@@ -59,6 +60,7 @@ impl SweepFixture {
         let mut state =
             WriterCache::load(&self.connection, WorkspacesWithSummaries::default()).unwrap();
         let mut counters = Counters::load(&self.connection).unwrap();
+        let mut list_indexes = ListIndexes::load(&self.connection).unwrap();
         let mut steps = 0;
         while !state.sweeping.is_empty() {
             self.connection.execute_batch("BEGIN").unwrap();
@@ -66,7 +68,9 @@ impl SweepFixture {
                 connection: &self.connection,
                 cache: &mut state,
                 counters: &mut counters,
+                list_indexes: &mut list_indexes,
                 notices: &mut Vec::new(),
+                is_size_limit_reached: false,
                 now: Timestamp::from_micros(7),
                 weight: 0,
             };

@@ -2,6 +2,7 @@
 
 #![expect(clippy::cast_possible_wrap, reason = "positions in short lists")]
 
+mod deletions;
 mod random_values;
 
 use rand::rngs::StdRng;
@@ -49,6 +50,9 @@ pub(crate) struct EventRow {
     pub(crate) due: Option<i64>,
     pub(crate) created_at: i64,
     pub(crate) payload: Option<String>,
+    pub(crate) format: i64,
+    /// Set if its rendered body is stored with it.
+    pub(crate) has_body: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -91,6 +95,9 @@ impl ListFixture {
         fixture.skip_backlogs(&mut random);
         fixture.add_deliveries(&mut random, steps);
         fixture.add_to_list_indexes(&mut random);
+        if !seed.is_multiple_of(3) {
+            fixture.delete_some(&mut random);
+        }
         fixture
     }
 
@@ -115,7 +122,7 @@ impl ListFixture {
             let deleted_at = workspace.deleted.then_some(START_US);
             self.connection
                 .execute(
-                    "INSERT INTO workspace VALUES (?, ?, ?, ?, NULL, ?)",
+                    "INSERT INTO workspace VALUES (?, ?, ?, ?, NULL, ?, 0, 0, 0)",
                     params![
                         n,
                         workspace.id.as_bytes(),
@@ -229,6 +236,8 @@ impl ListFixture {
                         .then(|| created_at + random.random_range(0..MINUTE_US)),
                     created_at,
                     payload: rendered.clone().or(shared),
+                    format: *format,
+                    has_body: rendered.is_some(),
                 };
                 self.insert_event(&event, message, *format, rendered.as_deref());
                 let n = self.endpoints[endpoint].n;

@@ -1,0 +1,233 @@
+//! The deletion of old messages: their finished events, the deliveries of those, and the messages without events.
+//!
+//! # What stays
+//! A pending event stays, with its message. So does an event that holds the rendered body which a pending event of
+//! the message sends. A message whose idempotency key has not expired stays as well, without its body: a producer
+//! that repeats the publish must get the same answer.
+//!
+//! # List indexes
+//! The entries of a deleted row in the list indexes are not deleted here, but a tombstone is left for each row:
+//! [`super::tombstones`].
+
+use std::time::{Duration, Instant};
+
+use rusqlite::{OptionalExtension, params};
+
+use super::archive::drop_bodies;
+use crate::domain::event_state::EventState;
+use crate::domain::message::IDEMPOTENCY_PERIOD;
+use crate::fail_point::{FailPoint, hit};
+use crate::storage::sqlite::writer::operation::{OperationError, WriteContext};
+
+/// The time after which a step begins no further row.
+const STEP_TIME: Duration = Duration::from_millis(2);
+
+/// The rows deleted in a step, at most: the bound where the clock of the system has no use.
+const STEP_ROWS: usize = 1000;
+
+/// The most rows of one event that are read at a time: an event may have been redelivered for months.
+const DELIVERIES: usize = 500;
+
+/// The result of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DeleteStep {
+    /// The messages that are done, from the first one on.
+    pub(crate) messages: usize,
+    /// The rows of messages, events and deliveries that were deleted.
+    pub(crate) rows: usize,
+}
+
+/// The rows that a step may still delete, and the time that it may take.
+struct Budget {
+    began: Instant,
+    rows: usize,
+}
+
+impl Budget {
+    fn is_left(&self) -> bool {
+        self.rows < STEP_ROWS && self.began.elapsed() < STEP_TIME
+    }
+}
+
+/// An event of a message.
+struct EventRow {
+    seq: i64,
+    endpoint: i64,
+    event_type: i64,
+    state: EventState,
+    format: i64,
+    has_body: bool,
+}
+
+/// Deletes what may go of some of these messages, from the first one on. The caller has found out that they are
+/// old enough. At least one row is deleted, if any may go, so that repeated steps come to an end.
+pub(crate) fn delete_messages(
+    context: &mut WriteContext<'_>,
+    messages: &[i64],
+) -> Result<DeleteStep, OperationError> {
+    context.cache.store_last_numbers(context.connection)?;
+    let mut budget = Budget {
+        began: Instant::now(),
+        rows: 0,
+    };
+    let mut done = 0;
+    for message in messages {
+        if done > 0 && !budget.is_left() {
+            break;
+        }
+        if !delete_message(context, *message, &mut budget)? {
+            break;
+        }
+        done += 1;
+    }
+    Ok(DeleteStep {
+        messages: done,
+        rows: budget.rows,
+    })
+}
+
+/// Deletes what may go of a message. Returns false if more may go than the budget allowed.
+fn delete_message(
+    context: &mut WriteContext<'_>,
+    message: i64,
+    budget: &mut Budget,
+) -> Result<bool, OperationError> {
+    let Some((workspace, created_at)) = context
+        .connection
+        .prepare_cached("SELECT workspace, created_at FROM message WHERE seq = ?1")?
+        .query_row([message], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+        })
+        .optional()?
+    else {
+        return Ok(true);
+    };
+    let events = events_of(context, message)?;
+    let is_needed = |event: &EventRow| {
+        let shares = |other: &EventRow| other.state.is_pending() && other.format == event.format;
+        event.state.is_pending() || event.has_body && events.iter().any(shares)
+    };
+    let mut left = 0;
+    for event in &events {
+        if is_needed(event) {
+            left += 1;
+        } else if !delete_event(context, workspace, event, budget)? {
+            return Ok(false);
+        }
+    }
+    if left == 0 {
+        delete_row(context, message, created_at)?;
+        budget.rows += 1;
+    }
+    Ok(true)
+}
+
+fn events_of(context: &WriteContext<'_>, message: i64) -> rusqlite::Result<Vec<EventRow>> {
+    context
+        .connection
+        .prepare_cached(
+            "SELECT e.seq, e.endpoint, e.type, e.state, e.format, e.body IS NOT NULL
+             FROM message m CROSS JOIN event e
+               ON e.seq >= m.first_event AND e.seq < m.first_event + m.events
+             WHERE m.seq = ?1 ORDER BY e.seq",
+        )?
+        .query_map([message], |row| {
+            Ok(EventRow {
+                seq: row.get(0)?,
+                endpoint: row.get(1)?,
+                event_type: row.get(2)?,
+                state: row.get(3)?,
+                format: row.get(4)?,
+                has_body: row.get(5)?,
+            })
+        })?
+        .collect()
+}
+
+/// Deletes an event after its deliveries. Returns false if the budget ends before it.
+fn delete_event(
+    context: &mut WriteContext<'_>,
+    workspace: i64,
+    event: &EventRow,
+    budget: &mut Budget,
+) -> rusqlite::Result<bool> {
+    loop {
+        if budget.rows > 0 && !budget.is_left() {
+            return Ok(false);
+        }
+        let deleted = delete_deliveries(context, workspace, event)?;
+        budget.rows += deleted;
+        if deleted < DELIVERIES {
+            break;
+        }
+    }
+    hit(FailPoint::Deleting);
+    let connection = context.connection;
+    connection
+        .prepare_cached("DELETE FROM event WHERE seq = ?1")?
+        .execute([event.seq])?;
+    connection
+        .prepare_cached(
+            "INSERT INTO event_tombstone (seq, workspace, endpoint, type) VALUES (?1, ?2, ?3, ?4)",
+        )?
+        .execute([event.seq, workspace, event.endpoint, event.event_type])?;
+    context
+        .counters
+        .event_deleted(event.seq, event.endpoint, event.event_type, event.state);
+    context.list_indexes.event_deleted(event.seq);
+    budget.rows += 1;
+    Ok(true)
+}
+
+/// Deletes some deliveries of an event; returns their number.
+fn delete_deliveries(
+    context: &mut WriteContext<'_>,
+    workspace: i64,
+    event: &EventRow,
+) -> rusqlite::Result<usize> {
+    let connection = context.connection;
+    let deliveries: Vec<(i64, Option<u16>)> = connection
+        .prepare_cached(
+            "SELECT seq, code FROM delivery INDEXED BY delivery_by_event WHERE event = ?1 LIMIT ?2",
+        )?
+        .query_map(params![event.seq, DELIVERIES], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut delete = connection.prepare_cached("DELETE FROM delivery WHERE seq = ?1")?;
+    let mut leave_tombstone = connection.prepare_cached(
+        "INSERT INTO delivery_tombstone (seq, workspace, endpoint, type) VALUES (?1, ?2, ?3, ?4)",
+    )?;
+    for (seq, code) in &deliveries {
+        delete.execute([seq])?;
+        leave_tombstone.execute([*seq, workspace, event.endpoint, event.event_type])?;
+        context
+            .counters
+            .delivery_deleted(*seq, event.endpoint, event.event_type, *code);
+        context.list_indexes.delivery_deleted(*seq);
+    }
+    Ok(deliveries.len())
+}
+
+/// Deletes the row of a message that has no event left, or its body if its idempotency key must stay.
+fn delete_row(context: &WriteContext<'_>, message: i64, created_at: i64) -> rusqlite::Result<()> {
+    let connection = context.connection;
+    connection
+        .prepare_cached("DELETE FROM unwanted_message WHERE created_at = ?1 AND message = ?2")?
+        .execute([created_at, message])?;
+    let has_expired = created_at < context.now.before(IDEMPOTENCY_PERIOD).micros();
+    let mut has_key = connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM idempotency WHERE message = ?1)")?;
+    if has_key.query_row([message], |row| row.get(0))? {
+        if !has_expired {
+            return drop_bodies(connection, message);
+        }
+        connection
+            .prepare_cached("DELETE FROM idempotency WHERE message = ?1")?
+            .execute([message])?;
+    }
+    connection
+        .prepare_cached("DELETE FROM message WHERE seq = ?1")?
+        .execute([message])?;
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! The deletion of the entries that deleted rows still have in the list indexes.
+//!
+//! A row has an entry in each of three list indexes. In the order of deletion, the entries of a thousand endpoints
+//! are on a thousand pages. So the rows leave tombstones, of which many are taken together: an index's entries are
+//! deleted in the order of its key, and the tombstones last. A crash only interrupts this, because tombstones stay
+//! until all entries are gone.
+
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use crate::fail_point::{FailPoint, hit};
+use crate::storage::sqlite::writer::operation::{OperationError, WriteContext};
+
+/// The time after which a step begins no further entry.
+const STEP_TIME: Duration = Duration::from_millis(2);
+
+/// A table that leaves tombstones, and the statements for it.
+#[derive(Debug)]
+pub(crate) struct TombstoneTable {
+    read: &'static str,
+    /// Deletes an entry of each list index: by workspace, by endpoint, by workspace and type.
+    delete_entry: [&'static str; 3],
+    delete_tombstone: &'static str,
+}
+
+macro_rules! tombstones_of {
+    ($table:literal) => {
+        TombstoneTable {
+            read: concat!(
+                "SELECT seq, workspace, endpoint, type FROM ",
+                $table,
+                "_tombstone ORDER BY seq LIMIT ?1"
+            ),
+            delete_entry: [
+                concat!(
+                    "DELETE FROM ",
+                    $table,
+                    "_of_workspace WHERE workspace = ?2 AND seq = ?1"
+                ),
+                concat!(
+                    "DELETE FROM ",
+                    $table,
+                    "_of_endpoint WHERE endpoint = ?3 AND seq = ?1"
+                ),
+                concat!(
+                    "DELETE FROM ",
+                    $table,
+                    "_of_type WHERE workspace = ?2 AND type = ?4 AND seq = ?1"
+                ),
+            ],
+            delete_tombstone: concat!("DELETE FROM ", $table, "_tombstone WHERE seq = ?1"),
+        }
+    };
+}
+
+/// The tables that leave tombstones.
+pub(crate) static TABLES: [TombstoneTable; 2] =
+    [tombstones_of!("event"), tombstones_of!("delivery")];
+
+/// A tombstone: the row's number, workspace, endpoint and type.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tombstone([i64; 4]);
+
+impl TombstoneTable {
+    /// Reads at most `limit` tombstones.
+    pub(crate) fn read(
+        &self,
+        connection: &Connection,
+        limit: usize,
+    ) -> rusqlite::Result<Vec<Tombstone>> {
+        connection
+            .prepare_cached(self.read)?
+            .query_map([limit], |row| {
+                Ok(Tombstone([
+                    row.get(0)?,
+                    row.get(1)?,
+                    row.get(2)?,
+                    row.get(3)?,
+                ]))
+            })?
+            .collect()
+    }
+
+    /// Returns the work on some tombstones: statements, each with the rows to run it for, in the order of its key.
+    pub(crate) fn work_on(&self, tombstones: &[Tombstone]) -> Vec<(&'static str, Vec<Tombstone>)> {
+        let sorted = |key: fn(&Tombstone) -> [i64; 3]| {
+            let mut sorted = tombstones.to_vec();
+            sorted.sort_unstable_by_key(key);
+            sorted
+        };
+        let [of_workspace, of_endpoint, of_type] = self.delete_entry;
+        vec![
+            (of_workspace, sorted(|Tombstone(row)| [row[1], 0, row[0]])),
+            (of_endpoint, sorted(|Tombstone(row)| [row[2], 0, row[0]])),
+            (of_type, sorted(|Tombstone(row)| [row[1], row[3], row[0]])),
+            (
+                self.delete_tombstone,
+                sorted(|Tombstone(row)| [0, 0, row[0]]),
+            ),
+        ]
+    }
+}
+
+/// Runs a statement for some of these rows, from the first one on. Returns their number: at least one.
+pub(crate) fn delete_entries(
+    context: &mut WriteContext<'_>,
+    statement: &str,
+    rows: &[Tombstone],
+) -> Result<usize, OperationError> {
+    let began = Instant::now();
+    let mut delete = context.connection.prepare_cached(statement)?;
+    let parameters = delete.parameter_count();
+    let mut done = 0;
+    for Tombstone(row) in rows {
+        // A statement that names a later column binds those before it, too.
+        for (value, at) in row.iter().zip(1..=parameters) {
+            delete.raw_bind_parameter(at, value)?;
+        }
+        delete.raw_execute()?;
+        done += 1;
+        if began.elapsed() >= STEP_TIME {
+            break;
+        }
+    }
+    hit(FailPoint::Tombstones);
+    Ok(done)
+}
