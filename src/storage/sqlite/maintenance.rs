@@ -5,7 +5,7 @@ pub(super) mod checkpoint;
 pub(super) mod clock_watch;
 mod erase;
 pub(super) mod janitor;
-mod retention;
+pub(super) mod retention;
 mod size_limit;
 mod tokens;
 pub(super) mod truncate;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::background::{BackgroundThread, WakeUp};
 use super::erase::erase_deleted;
-use super::retention::Retention;
+use super::retention::{KeepFor, Retention};
 use super::size_limit::keep_within;
 use super::tokens::delete_expired;
 use super::vacuum::give_back_free_pages;
@@ -23,15 +23,6 @@ const PERIOD: Duration = Duration::from_mins(1);
 /// The period of looks at what cannot wait for that: the size of the database, and deleted workspaces that were
 /// not erased yet.
 const SHORT_PERIOD: Duration = Duration::from_secs(1);
-
-/// The time that data is kept; `None`: for ever.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct KeepFor {
-    /// Payloads, from their publish on.
-    pub(crate) payloads: Option<Duration>,
-    /// Messages with their events and deliveries, from their publish on.
-    pub(crate) messages: Option<Duration>,
-}
 
 /// The thread's handle.
 pub(crate) struct Janitor(BackgroundThread);

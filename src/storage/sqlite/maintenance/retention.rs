@@ -17,7 +17,6 @@ use self::search::{
     Search, events_to_archive, events_to_delete, messages_to_delete, unrouted_to_delete,
 };
 use self::tombstones::clear_tombstones;
-use super::janitor::KeepFor;
 use super::work::Work;
 use crate::domain::clock::Timestamp;
 use crate::storage::StoreError;
@@ -29,6 +28,15 @@ use crate::storage::sqlite::writes::empty_blocks::delete_empty_blocks;
 /// The rows deleted before their entries in the list indexes are: more of them share pages if they wait for
 /// each other, and lists take longer while they wait.
 const TOMBSTONES_MAX: usize = 1 << 14;
+
+/// The time that data is kept; `None`: for ever.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct KeepFor {
+    /// Payloads, from their publish on.
+    pub(crate) payloads: Option<Duration>,
+    /// Messages with their events and deliveries, from their publish on.
+    pub(crate) messages: Option<Duration>,
+}
 
 /// One application of the retention rules.
 pub(super) struct Retention<'a> {
@@ -188,3 +196,6 @@ fn own_retentions(connection: &Connection) -> rusqlite::Result<Vec<OwnRetention>
         })?
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,66 @@
+//! Retention against a model: random histories, in which retention is applied again and again.
+
+mod history;
+mod soundness;
+
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use self::history::{DAY, History};
+use self::soundness::assert_sound;
+
+/// Random histories. Each has some dozen steps.
+const HISTORIES: u64 = 25;
+
+#[test]
+fn pending_and_young_events_stay_and_all_other_events_go() {
+    for seed in 0..HISTORIES {
+        let mut random = StdRng::seed_from_u64(seed);
+        let mut history = History::new(&mut random);
+        for _ in 0..60 {
+            match random.random_range(0..20) {
+                0..8 => history.publish(&mut random),
+                8..14 => history.attempt(&mut random),
+                14 => history.redeliver(&mut random),
+                15 => history.restart(&mut random),
+                16 => history.disable_or_enable(&mut random),
+                _ => {
+                    history.pass(DAY * random.random_range(1..40) / 4);
+                    history.apply();
+                }
+            }
+        }
+        history.apply();
+        history.assert_is_as_modelled(seed);
+        assert_sound(history.database(), seed);
+        history.restart(&mut random);
+        history.publish(&mut random);
+        history.assert_is_as_modelled(seed);
+        assert_sound(history.database(), seed);
+    }
+}
+
+/// Rows are deleted while the writer adds a batch of rows to the list indexes, before and behind the mark.
+#[test]
+fn rows_may_go_while_the_list_indexes_take_them_in() {
+    let mut random = StdRng::seed_from_u64(7);
+    let mut history = History::with_endpoints(60);
+    for round in 0..36 {
+        for _ in 0..20 {
+            history.publish(&mut random);
+            history.attempt_all(&mut random);
+            history.pass(Duration::from_mins(1));
+        }
+        if round % 4 == 3 {
+            history.pass(history.delete_after() - Duration::from_mins(30));
+            history.apply();
+            history.assert_is_as_modelled(round);
+            history.pass(Duration::from_mins(10));
+            history.apply();
+            assert_sound(history.database(), round);
+        }
+    }
+    assert!(history.indexed_events() > 8000, "no batch was complete");
+}
