@@ -36,19 +36,24 @@ const READERS: usize = 4;
 const BESIDE_READER: u64 = 1000;
 
 /// A server with all its endpoints, and the messages for them.
-struct Scene {
-    server: Server,
-    receiver: Receiver,
-    admin: Api,
+pub(crate) struct Scene {
+    pub(crate) server: Server,
+    pub(crate) receiver: Receiver,
+    pub(crate) admin: Api,
     /// To all endpoints of one workspace after another.
     all: Stream,
     /// To one endpoint after another.
-    single: Stream,
+    pub(crate) single: Stream,
 }
 
 impl Scene {
-    fn start(database: &Path) -> anyhow::Result<Self> {
-        let server = Server::start(database)?;
+    pub(crate) fn start(database: &Path) -> anyhow::Result<Self> {
+        Self::start_with(database, &[])
+    }
+
+    /// Starts a server with further arguments.
+    pub(crate) fn start_with(database: &Path, arguments: &[&str]) -> anyhow::Result<Self> {
+        let server = Server::start_with(database, arguments)?;
         let mut admin = server.admin()?;
         let known = admin.get("/webhooks/endpoints?limit=1")?;
         // The endpoints of a database that is used again go on where they went.
@@ -165,7 +170,7 @@ fn compare(name: &str, before: &Through, after: &Through, report: &mut Report) {
 }
 
 /// Has the server itself deliver this many events.
-fn fill(database: &Path, deliveries: u64, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) fn fill(database: &Path, deliveries: u64, report: &mut Report) -> anyhow::Result<()> {
     let scene = Scene::start(database)?;
     let wal = WalWatch::start(database);
     let messages = deliveries / ENDPOINTS;

@@ -37,6 +37,11 @@ impl Server {
     /// Starts one on a database, which is made if it does not exist, and waits until it is ready. Logs go to a
     /// file beside the database: of the level in `HOOKPOST_LOG`, else info. The level must show the start.
     pub(crate) fn start(database: &Path) -> anyhow::Result<Self> {
+        Self::start_with(database, &[])
+    }
+
+    /// Starts one with further arguments.
+    pub(crate) fn start_with(database: &Path, arguments: &[&str]) -> anyhow::Result<Self> {
         let log = database.with_extension("log");
         let start = Instant::now();
         let child = Command::new(binary())
@@ -46,6 +51,7 @@ impl Server {
             .arg(database)
             // A thousand endpoints are made and lists asked for as fast as they are answered.
             .args(["--rate-limit", "0"])
+            .args(arguments)
             .env(
                 "HOOKPOST_LOG",
                 env::var_os("HOOKPOST_LOG").unwrap_or("info".into()),

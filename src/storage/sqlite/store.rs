@@ -122,7 +122,7 @@ impl SqliteStore {
         if !open::prepare(database, true)? {
             look_for_damage(database)?;
         }
-        let store = Self::start(database, settings, &clock, Some(lock), true)?;
+        let store = Self::start(database, settings, clock, Some(lock), true)?;
         restricted.report();
         Ok(store)
     }
@@ -145,7 +145,7 @@ impl SqliteStore {
             restricted = place::restrict_permissions(database);
             open::prepare(database, true)?;
         }
-        let store = Self::start(database, SqliteSettings::default(), &clock, lock, false)?;
+        let store = Self::start(database, SqliteSettings::default(), clock, lock, false)?;
         restricted.report();
         Ok(store)
     }
@@ -153,7 +153,7 @@ impl SqliteStore {
     fn start(
         database: &Path,
         settings: SqliteSettings,
-        clock: &Arc<dyn Clock>,
+        clock: Arc<dyn Clock>,
         lock: Option<FileLock>,
         serving: bool,
     ) -> Result<Arc<Self>, OpenError> {
@@ -196,7 +196,7 @@ impl SqliteStore {
         let unstarted = |error: StoreError| unusable(error.to_string());
         let (mut janitor, mut clock_watch) = (None, None);
         if serving {
-            let watch = ClockWatch::start(writer.clone(), clock);
+            let watch = ClockWatch::start(writer.clone(), clock.clone());
             clock_watch = Some(watch.map_err(unstarted)?);
             let started = Janitor::start(writer.clone(), clock, settings.keep_for(), files.clone());
             janitor = Some(started.map_err(unstarted)?);

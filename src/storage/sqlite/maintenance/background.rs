@@ -70,7 +70,7 @@ impl BackgroundThread {
     /// Starts a thread that runs `work` until its signals say that it must end.
     pub(super) fn start(
         name: &'static str,
-        clock: &Arc<dyn Clock>,
+        clock: &dyn Clock,
         work: impl FnOnce(&WakeUp) + Send + 'static,
     ) -> Result<Self, StoreError> {
         let wake_up = Arc::new(WakeUp::default());

@@ -23,13 +23,13 @@ pub(crate) struct ClockWatch(BackgroundThread);
 
 impl ClockWatch {
     /// Starts the thread.
-    pub(crate) fn start(writer: Arc<Writer>, clock: &Arc<dyn Clock>) -> Result<Self, StoreError> {
-        let of_thread = clock.clone();
-        let thread = BackgroundThread::start("clock-watch", clock, move |wake_up| {
+    pub(crate) fn start(writer: Arc<Writer>, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        let for_jumps = clock.clone();
+        let thread = BackgroundThread::start("clock-watch", &*for_jumps, move |wake_up| {
             let mut clocks = Clocks::default();
             while !wake_up.is_stopping() {
                 hit(FailPoint::ClockWatchTurn);
-                if let Err(error) = clocks.look(&writer, &of_thread) {
+                if let Err(error) = clocks.look(&writer, &*clock) {
                     tracing::debug!(%error, "the clock's watch will try again");
                 }
                 wake_up.wait(PERIOD);
@@ -54,7 +54,7 @@ struct Clocks {
 }
 
 impl Clocks {
-    fn look(&mut self, writer: &Writer, clock: &Arc<dyn Clock>) -> Result<(), StoreError> {
+    fn look(&mut self, writer: &Writer, clock: &dyn Clock) -> Result<(), StoreError> {
         let at_zero = clock.now().before(clock.monotonic());
         match self.wall_at_zero {
             // It may have been set back while no server ran.
@@ -115,7 +115,7 @@ mod tests {
         let mut watch = Clocks::default();
         let mut due_at = |wall: Timestamp| {
             manual.step_wall_clock(wall);
-            watch.look(&store.writer, &clock).unwrap();
+            watch.look(&store.writer, &*clock).unwrap();
             let due = other.query_row("SELECT due FROM event", [], |row| row.get(0));
             Timestamp::from_micros(due.unwrap())
         };

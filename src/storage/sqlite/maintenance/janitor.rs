@@ -31,16 +31,16 @@ impl Janitor {
     /// Starts the thread, which works at once, then at its periods, and when a clock jumps.
     pub(crate) fn start(
         writer: Arc<Writer>,
-        clock: &Arc<dyn Clock>,
+        clock: Arc<dyn Clock>,
         keep_for: KeepFor,
         files: Arc<DatabaseFiles>,
     ) -> Result<Self, StoreError> {
-        let of_thread = clock.clone();
-        let thread = BackgroundThread::start("janitor", clock, move |wake_up| {
+        let for_jumps = clock.clone();
+        let thread = BackgroundThread::start("janitor", &*for_jumps, move |wake_up| {
             let turn = Turn {
                 writer: &writer,
                 files: &files,
-                clock: &*of_thread,
+                clock: &*clock,
                 keep_for,
                 wake_up,
             };

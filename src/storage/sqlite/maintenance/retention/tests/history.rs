@@ -152,10 +152,6 @@ impl History {
         &self.database
     }
 
-    pub(super) fn delete_after(&self) -> Duration {
-        self.keep_for.messages.unwrap()
-    }
-
     fn set_own(&mut self, workspace: usize, time: Duration) {
         self.own[workspace] = Some(time);
         let set = "UPDATE workspace SET delete_after = ?2 WHERE id = ?1";
@@ -201,7 +197,7 @@ impl History {
         let workspace = random.random_range(0..2);
         let new = NewMessage {
             workspace_id: self.workspaces[workspace],
-            event_type: EventType::parse(*["a", "b.c"].choose(random).unwrap()).unwrap(),
+            event_type: EventType::parse(["a", "b.c"].choose(random).unwrap()).unwrap(),
             timestamp: None,
             data: RawValue::from_string(format!("\"{}\"", "x".repeat(random.random_range(0..400))))
                 .unwrap(),

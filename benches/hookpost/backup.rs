@@ -1,0 +1,183 @@
+//! The cost of a backup for the server beside it: latencies at a steady rate with no backup, and with one.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+
+use crate::Options;
+use crate::growth::{self, Scene};
+use crate::load::events;
+use crate::machine::{Process, WalWatch};
+use crate::report::Target::AtMost;
+use crate::report::{Latencies, Report};
+use crate::server::binary;
+
+/// Publishes a second.
+const RATE: u64 = 2000;
+/// The load comes in slices, until the backup has ended; all of a slice is delivered before the next.
+const SLICE: Duration = Duration::from_secs(5);
+/// The slices after the end of a backup: in that time, the server moves what has gathered in its log.
+const AFTER: u32 = 2;
+/// The time without a delivery after which the missing ones are given up.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// The most slices of one backup.
+const SLICES_MAX: u32 = 240;
+
+/// The latencies of some slices.
+#[derive(Default)]
+struct Latency {
+    accepted: Latencies,
+    delivered: Latencies,
+    missing: u64,
+}
+
+pub(crate) fn run(options: &Options, report: &mut Report) -> anyhow::Result<()> {
+    let folder = options.folder()?;
+    let own = folder.path().join("grown.db");
+    let database: &PathBuf = options.database.as_ref().unwrap_or(&own);
+    if !database.exists() {
+        let deliveries = if options.quick {
+            200_000
+        } else {
+            options.deliveries
+        };
+        growth::fill(database, deliveries, report)?;
+    }
+    let mut scene = Scene::start(database)?;
+    let bytes = std::fs::metadata(database)?.len() as f64;
+    report.note("database", bytes / 1e6, "MB");
+
+    let slices = if options.quick { 2 } else { 6 };
+    // The first seconds after a start are no measure.
+    load(&mut scene, || Ok(0), 1)?;
+    let mut alone = load(&mut scene, || Ok(0), slices)?;
+    show("no backup", &mut alone, None, report);
+    let p99_ms = alone.accepted.quantile_ms(0.99);
+    for (name, flags) in [
+        ("backup", &[][..]),
+        ("with --compress", &["--compress"]),
+        ("with --rate 0", &["--rate", "0"]),
+    ] {
+        let target = folder.path().join("copy");
+        let wal = WalWatch::start(database);
+        let start = Instant::now();
+        let mut tool = Tool::start(database, &target, flags)?;
+        let mut latency = load(&mut scene, || tool.step(), 0)?;
+        let limit = flags.iter().all(|flag| *flag != "--rate");
+        show(name, &mut latency, limit.then_some(2.0 * p99_ms), report);
+        let seconds = (tool.ended_at.context("it has ended")? - start).as_secs_f64();
+        report.note(format!("{name}: time"), seconds, "s");
+        let size = std::fs::metadata(&target)?.len() as f64 / 1e6;
+        report.note(format!("{name}: size"), size, "MB");
+        report.note(format!("{name}: peak memory"), tool.peak_mb, "MB");
+        report.note(
+            format!("{name}: write-ahead log, largest"),
+            wal.stop(),
+            "MB",
+        );
+        std::fs::remove_file(&target)?;
+    }
+    scene.server.stop()
+}
+
+/// Publishes in slices: `least` of them, and then as many as `more` says.
+fn load(
+    scene: &mut Scene,
+    mut more: impl FnMut() -> anyhow::Result<u32>,
+    least: u32,
+) -> anyhow::Result<Latency> {
+    let mut latency = Latency::default();
+    let mut left = least.max(more()?);
+    for _ in 0..SLICES_MAX {
+        if left == 0 {
+            break;
+        }
+        scene.single.phase = scene.receiver.expect(events(RATE, SLICE), 1);
+        let posted = scene.single.open(RATE, SLICE)?;
+        let mut tally = scene.receiver.wait(posted.accepted, PATIENCE);
+        latency.missing += posted.refused + posted.accepted.saturating_sub(tally.distinct);
+        latency.accepted.add(posted.latencies);
+        latency.delivered.add(std::mem::take(&mut tally.latencies));
+        drop(tally);
+        left = (left - 1).max(more()?);
+    }
+    Ok(latency)
+}
+
+fn show(name: &str, latency: &mut Latency, limit_ms: Option<f64>, report: &mut Report) {
+    let accepted = &mut latency.accepted;
+    report.note(
+        format!("{name}: accepted p50"),
+        accepted.quantile_ms(0.5),
+        "ms",
+    );
+    let (what, p99_ms) = (format!("{name}: accepted p99"), accepted.quantile_ms(0.99));
+    match limit_ms {
+        Some(limit_ms) => report.add(what, p99_ms, "ms", AtMost(limit_ms)),
+        None => report.note(what, p99_ms, "ms"),
+    }
+    let longest_ms = accepted.quantile_ms(1.0);
+    report.note(format!("{name}: accepted, longest"), longest_ms, "ms");
+    report.latencies(&format!("{name}: delivered"), &mut latency.delivered);
+    report.add(
+        format!("{name}: missing"),
+        latency.missing as f64,
+        "",
+        AtMost(0.0),
+    );
+}
+
+/// A backup under way.
+struct Tool {
+    child: Child,
+    ended_at: Option<Instant>,
+    after: u32,
+    peak_mb: f64,
+}
+
+impl Tool {
+    fn start(database: &Path, target: &Path, flags: &[&str]) -> anyhow::Result<Self> {
+        let child = Command::new(binary())
+            .arg("backup")
+            .arg(target)
+            .args(flags)
+            .arg("--database")
+            .arg(database)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .context("cannot start the backup")?;
+        Ok(Self {
+            child,
+            ended_at: None,
+            after: AFTER,
+            peak_mb: f64::NAN,
+        })
+    }
+
+    /// Returns the number of slices that must follow.
+    fn step(&mut self) -> anyhow::Result<u32> {
+        let peak_mb = Process(self.child.id()).peak_mb();
+        if peak_mb.is_finite() {
+            self.peak_mb = peak_mb;
+        }
+        if self.ended_at.is_none() {
+            let Some(status) = self.child.try_wait()? else {
+                return Ok(self.after + 1);
+            };
+            ensure!(status.success(), "the backup ended with {status}");
+            self.ended_at = Some(Instant::now());
+        }
+        Ok(0)
+    }
+}
+
+impl Drop for Tool {
+    fn drop(&mut self) {
+        // Both fail only if it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
