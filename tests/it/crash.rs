@@ -17,6 +17,7 @@ mod moved;
 mod panics;
 mod points;
 mod reads;
+mod retention;
 mod senders;
 mod server;
 mod signals;

@@ -165,6 +165,12 @@ impl TestDir {
     pub(super) fn check(&self) {
         whole::check(&self.open());
     }
+
+    /// Checks that a file is whole from which retention has deleted rows.
+    #[track_caller]
+    pub(super) fn check_after_deletions(&self) {
+        whole::check_after_deletions(&self.open());
+    }
 }
 
 pub(super) fn text(bytes: &[u8]) -> &str {

@@ -4,12 +4,15 @@ use rusqlite::Connection;
 
 /// The rules that hold for the tables at any moment, and for each a query that counts the rows that break
 /// it.
-const RULES: [(&str, &str); 4] = [
+const RULES: [(&str, &str); 5] = [
     (
-        "messages whose events are not all there",
-        "SELECT count(*) FROM message m WHERE events <>
-           (SELECT count(*) FROM event e WHERE e.message = m.seq
-              AND e.seq >= m.first_event AND e.seq < m.first_event + m.events)",
+        "events that are not in the range of their message",
+        "SELECT count(*) FROM event e JOIN message m ON m.seq = e.message
+         WHERE NOT (e.seq >= m.first_event AND e.seq < m.first_event + m.events)",
+    ),
+    (
+        "deliveries without their event",
+        "SELECT count(*) FROM delivery WHERE event NOT IN (SELECT seq FROM event)",
     ),
     (
         "events without their message",
@@ -27,9 +30,19 @@ const RULES: [(&str, &str); 4] = [
     ),
 ];
 
-/// Checks all of it.
+/// Checks all of a file from which nothing was deleted.
 #[track_caller]
 pub(super) fn check(connection: &Connection) {
+    let sql = "SELECT count(*) FROM message m WHERE events <>
+        (SELECT count(*) FROM event e WHERE e.message = m.seq)";
+    let breaches: i64 = connection.query_row(sql, [], |row| row.get(0)).unwrap();
+    assert_eq!(breaches, 0, "messages whose events are not all there");
+    check_after_deletions(connection);
+}
+
+/// Checks all of a file from which retention may have deleted rows.
+#[track_caller]
+pub(super) fn check_after_deletions(connection: &Connection) {
     let integrity: String = connection
         .query_row("PRAGMA integrity_check", [], |row| row.get(0))
         .unwrap();
@@ -48,7 +61,9 @@ pub(super) fn check(connection: &Connection) {
         ),
     ] {
         // The block of the newest row is not counted yet.
-        let complete = format!("seq < (SELECT max(seq) / 32768 * 32768 FROM {rows})");
+        let newest = format!("(SELECT value FROM meta WHERE key = 'last_{rows}')");
+        let complete =
+            format!("seq < (SELECT max(max(seq), {newest}) / 32768 * 32768 FROM {rows})");
         let each = |scope: &str| {
             format!(
                 "SELECT seq / 32768 AS block, {scope} AS scope, type, {kind} AS kind
@@ -87,7 +102,10 @@ pub(super) fn check(connection: &Connection) {
                 "SELECT {columns} FROM {rows}
                  WHERE seq <= (SELECT value FROM meta WHERE key = '{rows}_indexed')"
             );
-            let every = format!("SELECT {columns} FROM {rows}");
+            let every = format!(
+                "SELECT * FROM (SELECT {columns} FROM {rows}
+                 UNION ALL SELECT {columns} FROM {rows}_tombstone)"
+            );
             let entries = format!("SELECT {columns} FROM {index}");
             // What an attempt that was cut short left beyond the number also is of some row.
             for (these, those) in [(&to_be, &in_it), (&entries, &every)] {

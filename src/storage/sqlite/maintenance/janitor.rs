@@ -20,6 +20,9 @@ use crate::storage::sqlite::writes::archive::{drop_idempotency_keys, drop_unwant
 /// The period of deletions. Data is kept for days, so minutes do not matter.
 const PERIOD: Duration = Duration::from_mins(1);
 
+/// The time after a failure until it tries again.
+const AFTER_ERROR: Duration = Duration::from_secs(5);
+
 /// The period of looks at what cannot wait for that: the size of the database, and deleted workspaces that were
 /// not erased yet.
 const SHORT_PERIOD: Duration = Duration::from_secs(1);
@@ -76,7 +79,11 @@ impl Turn<'_> {
             match self.take(is_due) {
                 Ok(true) => {}
                 Ok(false) => next_clean = Instant::now() + SHORT_PERIOD,
-                Err(error) => tracing::debug!(%error, "the janitor will try again"),
+                Err(error) => {
+                    tracing::debug!(%error, "the janitor will try again");
+                    // A full disk may wait for what it deletes.
+                    next_clean = Instant::now() + AFTER_ERROR;
+                }
             }
             if self.wake_up.wait(SHORT_PERIOD) {
                 next_clean = Instant::now();

@@ -1,7 +1,9 @@
 //! Retention against a model: random histories, in which retention is applied again and again.
 
+mod comparison;
 mod history;
 mod soundness;
+mod workload;
 
 use std::time::Duration;
 
@@ -66,4 +68,22 @@ fn rows_may_go_while_the_list_indexes_take_them_in() {
         }
     }
     assert!(history.indexed_events() > 8000, "no batch was complete");
+}
+
+/// Making room may delete the events of a message that was published within a day.
+#[test]
+fn an_idempotency_key_outlives_the_events_of_its_message() {
+    let mut random = StdRng::seed_from_u64(3);
+    let mut history = History::with_endpoints(2);
+    let first = history.publish_with_key("k");
+    history.attempt_all(&mut random);
+    history.delete_all();
+    let again = history.publish_with_key("k");
+    assert_eq!((again.message.id, again.replayed), (first.message.id, true));
+    assert_eq!(again.message.events, [], "they are gone");
+    history.pass(DAY + Duration::from_mins(1));
+    history.delete_all();
+    assert_sound(history.database(), 0);
+    let fresh = history.publish_with_key("k");
+    assert!(!fresh.replayed && fresh.message.id != first.message.id);
 }

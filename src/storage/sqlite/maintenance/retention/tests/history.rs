@@ -7,28 +7,21 @@ use std::time::Duration;
 
 use rand::RngExt;
 use rand::rngs::StdRng;
-use rand::seq::IndexedRandom;
 use rusqlite::{Connection, params};
-use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::domain::access::Visibility;
 use crate::domain::clock::{Clock, ManualClock, Timestamp};
-use crate::domain::endpoint::{Endpoint, EndpointPatch, EndpointSettings, Format, NewEndpoint};
+use crate::domain::endpoint::{Endpoint, EndpointSettings, Format, NewEndpoint};
 use crate::domain::endpoint_url::EndpointUrl;
-use crate::domain::event::EventStatus;
-use crate::domain::event_type::{EventType, Subscription};
-use crate::domain::message::NewMessage;
+use crate::domain::event_type::Subscription;
 use crate::domain::workspace::WorkspaceName;
 use crate::storage::sqlite::SqliteStore;
 use crate::storage::sqlite::maintenance::background::WakeUp;
-use crate::storage::sqlite::maintenance::retention::{KeepFor, Retention};
+use crate::storage::sqlite::maintenance::retention::{KeepFor, Retention, delete_oldest};
 use crate::storage::sqlite::maintenance::work::Work;
 use crate::storage::sqlite::writer::counters::BLOCK;
-use crate::storage::{
-    AttemptRecord, DeliveryFilter, EventFilter, Notice, NoticeSink, Page, Queue, QueuedEvent,
-    Store, StoreError, Verdict,
-};
+use crate::storage::{Notice, NoticeSink, Queue, QueuedEvent, Store};
 
 pub(super) const DAY: Duration = Duration::from_hours(24);
 const START: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
@@ -36,7 +29,7 @@ const FORMATS: [Format; 3] = [Format::Raw, Format::Discord, Format::Slack];
 
 /// The events that the engine would have to deliver, as the store has told it.
 #[derive(Default)]
-struct Engine(Mutex<BTreeMap<i64, QueuedEvent>>);
+pub(super) struct Engine(pub(super) Mutex<BTreeMap<i64, QueuedEvent>>);
 
 impl NoticeSink for Engine {
     fn committed(&self, notices: Vec<Notice>) {
@@ -51,31 +44,31 @@ impl NoticeSink for Engine {
 
 /// An event of the model.
 #[derive(Clone, Debug)]
-struct ModelEvent {
-    queued: QueuedEvent,
-    endpoint: Uuid,
-    format: Format,
-    message: Uuid,
+pub(super) struct ModelEvent {
+    pub(super) queued: QueuedEvent,
+    pub(super) endpoint: Uuid,
+    pub(super) format: Format,
+    pub(super) message: Uuid,
     /// Set if it may hold the rendered body of its message and format.
-    is_first_of_format: bool,
-    published: Timestamp,
-    workspace: usize,
-    attempts: u64,
+    pub(super) is_first_of_format: bool,
+    pub(super) published: Timestamp,
+    pub(super) workspace: usize,
+    pub(super) attempts: u64,
 }
 
 pub(super) struct History {
     _folder: tempfile::TempDir,
-    database: PathBuf,
-    clock: Arc<ManualClock>,
+    pub(super) database: PathBuf,
+    pub(super) clock: Arc<ManualClock>,
     store: Option<Arc<SqliteStore>>,
-    engine: Arc<Engine>,
-    workspaces: Vec<Uuid>,
-    endpoints: Vec<Endpoint>,
+    pub(super) engine: Arc<Engine>,
+    pub(super) workspaces: Vec<Uuid>,
+    pub(super) endpoints: Vec<Endpoint>,
     keep_for: KeepFor,
     /// The own time of each workspace.
     own: Vec<Option<Duration>>,
     /// All events that must be there.
-    events: BTreeMap<Uuid, ModelEvent>,
+    pub(super) events: BTreeMap<Uuid, ModelEvent>,
 }
 
 impl History {
@@ -170,7 +163,7 @@ impl History {
         self.store = Some(store);
     }
 
-    fn store(&self) -> &SqliteStore {
+    pub(super) fn store(&self) -> &SqliteStore {
         self.store.as_ref().unwrap()
     }
 
@@ -193,153 +186,12 @@ impl History {
         self.clock.advance(time);
     }
 
-    pub(super) fn publish(&mut self, random: &mut StdRng) {
-        let workspace = random.random_range(0..2);
-        let new = NewMessage {
-            workspace_id: self.workspaces[workspace],
-            event_type: EventType::parse(["a", "b.c"].choose(random).unwrap()).unwrap(),
-            timestamp: None,
-            data: RawValue::from_string(format!("\"{}\"", "x".repeat(random.random_range(0..400))))
-                .unwrap(),
-            idempotency: None,
-            trace: None,
-            summary: None,
-        };
-        let published = self.store().publish(new).wait().unwrap().message;
-        let mut formats = BTreeSet::new();
-        for (id, endpoint) in published.events {
-            let queued = {
-                let known = self.engine.0.lock().unwrap();
-                known.values().find(|event| event.id == id).unwrap().clone()
-            };
-            let format = self.endpoints.iter().find(|it| it.id == endpoint).unwrap();
-            let format = format.settings.target.format;
-            let event = ModelEvent {
-                queued,
-                endpoint,
-                format,
-                message: published.id,
-                is_first_of_format: format != Format::Raw && formats.insert(format as u8),
-                published: self.clock.now(),
-                workspace,
-                attempts: 0,
-            };
-            self.events.insert(id, event);
-        }
-        // One look-up for each event is enough.
-        self.engine.0.lock().unwrap().clear();
-    }
-
-    fn status(&self, event: Uuid) -> EventStatus {
-        let found = self.store().find_event(Visibility::All, event, 1 << 20);
-        found.unwrap().item.status
-    }
-
-    fn pending(&self) -> Vec<Uuid> {
-        let is_pending = |id: &Uuid| self.status(*id) == EventStatus::Pending;
-        self.events.keys().copied().filter(is_pending).collect()
-    }
-
-    /// Attempts some pending events.
-    pub(super) fn attempt(&mut self, random: &mut StdRng) {
-        for event in self.pending() {
-            if random.random_ratio(2, 3) {
-                self.attempt_one(event, random);
-            }
-        }
-        self.wait_for_records();
-    }
-
-    /// Attempts each event of the latest messages, once.
-    pub(super) fn attempt_all(&mut self, random: &mut StdRng) {
-        let new: Vec<Uuid> = self
-            .events
-            .iter()
-            .filter(|(_, event)| event.attempts == 0 && event.published == self.clock.now())
-            .map(|(id, _)| *id)
-            .collect();
-        for event in new {
-            self.attempt_one(event, random);
-        }
-        self.wait_for_records();
-    }
-
-    fn attempt_one(&mut self, id: Uuid, random: &mut StdRng) {
-        let retry = Verdict::RetryAt(self.clock.now().after(DAY / 3));
-        let verdict = *[
-            Verdict::Succeeded,
-            Verdict::Succeeded,
-            Verdict::Failed,
-            retry,
-        ]
-        .choose(random)
-        .unwrap();
-        let event = self.events.get_mut(&id).unwrap();
-        event.attempts += 1;
-        let record = AttemptRecord {
-            event: event.queued.clone(),
-            verdict,
-            decided_at: self.clock.now(),
-            code: Some(if verdict == Verdict::Succeeded {
-                200
-            } else {
-                500
-            }),
-            error: None,
-            response: None,
-            duration_ms: 1,
-        };
-        event.queued.run_attempt += 1;
-        event.queued.attempts += 1;
-        self.store().record(record);
-    }
-
-    /// Waits until the writer has done all that was queued: records come first.
-    fn wait_for_records(&self) {
-        self.store().touch_tokens(Vec::new()).wait().unwrap();
-    }
-
-    pub(super) fn redeliver(&mut self, random: &mut StdRng) {
-        let ids: Vec<Uuid> = self.events.keys().copied().collect();
-        let Some(id) = ids.choose(random).copied() else {
-            return;
-        };
-        match self.store().redeliver(Visibility::All, id).wait() {
-            Ok(()) => {
-                let waiting = self.events[&id].queued.endpoint;
-                let found = self
-                    .store()
-                    .redeliveries(waiting, crate::storage::Run(0), 1000);
-                let found = found.unwrap().into_iter().find(|event| event.id == id);
-                self.events.get_mut(&id).unwrap().queued = found.unwrap();
-            }
-            Err(StoreError::EventArchived | StoreError::EndpointDisabled) => {}
-            Err(error) => panic!("{error}"),
-        }
-    }
-
-    pub(super) fn disable_or_enable(&mut self, random: &mut StdRng) {
-        let endpoint = self.endpoints.choose(random).unwrap().id;
-        let patch = EndpointPatch {
-            enabled: Some(random.random()),
-            ..EndpointPatch::default()
-        };
-        let changed = self
-            .store()
-            .update_endpoint(Visibility::All, endpoint, patch);
-        changed.wait().unwrap();
-        self.wait_until_swept();
-    }
-
-    /// Waits until the writer has marked the skipped events: until then they count as pending.
-    fn wait_until_swept(&self) {
-        let end = std::time::Instant::now() + Duration::from_secs(30);
-        let sql = "SELECT count(*) FROM endpoint WHERE sweep = 1";
-        let connection = Connection::open(&self.database).unwrap();
-        while connection.query_row(sql, [], |row| row.get::<_, i64>(0)) != Ok(0) {
-            assert!(std::time::Instant::now() < end, "not swept");
-            std::thread::yield_now();
-        }
+    /// Deletes every finished event, as a database does that has reached its largest size.
+    pub(super) fn delete_all(&mut self) {
+        let wake_up = WakeUp::default();
+        let work = Work::new(&self.store().writer, &self.store().files, &wake_up);
+        delete_oldest(&work, self.clock.now().after(DAY), &|| false).unwrap();
+        self.events.clear();
     }
 
     /// Applies retention, and the rules to the model.
@@ -372,7 +224,7 @@ impl History {
         });
     }
 
-    fn is_archived(&self, id: Uuid) -> bool {
+    pub(super) fn is_archived(&self, id: Uuid) -> bool {
         let found = self.store().find_event(Visibility::All, id, 1 << 20);
         found.is_ok_and(|found| found.item.payload.is_none())
     }
@@ -385,74 +237,6 @@ impl History {
             .unwrap();
         let rows = pending.query_map([], |row| row.get(0)).unwrap();
         rows.map(Result::unwrap).collect()
-    }
-
-    /// Compares lists and totals with the model.
-    pub(super) fn assert_is_as_modelled(&self, seed: u64) {
-        let visible = Visibility::All;
-        let mut filters = vec![(None, None)];
-        for endpoint in &self.endpoints {
-            filters.push((Some(endpoint.id), None));
-        }
-        for (at, workspace) in self.workspaces.iter().enumerate() {
-            filters.push((None, Some((at, *workspace))));
-        }
-        for (endpoint, workspace) in filters {
-            let of_filter = |event: &&ModelEvent| {
-                endpoint.is_none_or(|id| event.endpoint == id)
-                    && workspace.is_none_or(|(at, _)| event.workspace == at)
-            };
-            let expected: Vec<&ModelEvent> = self.events.values().filter(of_filter).collect();
-            let events = EventFilter {
-                visibility: visible,
-                workspaces: workspace.iter().map(|(_, id)| *id).collect(),
-                endpoints: endpoint.into_iter().collect(),
-                messages: Vec::new(),
-                event_types: Vec::new(),
-                statuses: Vec::new(),
-                after: None,
-                before: None,
-                query: None,
-            };
-            let mut listed = BTreeSet::new();
-            for number in 1.. {
-                let page = Page { number, limit: 100 };
-                let found = self.store().list_events(&events, page, 1 << 30).unwrap();
-                assert_eq!(found.total, expected.len() as u64, "{seed}");
-                listed.extend(found.rows.iter().map(|row| row.item.id));
-                if found.rows.len() < 100 {
-                    break;
-                }
-            }
-            let ids: BTreeSet<Uuid> = expected.iter().map(|event| event.queued.id).collect();
-            assert_eq!(listed, ids, "{seed}");
-            let deliveries = DeliveryFilter {
-                visibility: visible,
-                workspaces: events.workspaces.clone(),
-                endpoints: events.endpoints.clone(),
-                event: None,
-                messages: Vec::new(),
-                event_types: Vec::new(),
-                after: None,
-                before: None,
-                succeeded: None,
-                code_class: None,
-                query: None,
-            };
-            let page = Page {
-                number: 1,
-                limit: 10,
-            };
-            let found = self.store().list_deliveries(&deliveries, page, 1 << 20);
-            let attempts: u64 = expected.iter().map(|event| event.attempts).sum();
-            assert_eq!(found.unwrap().total, attempts, "{seed}");
-        }
-        for (id, event) in &self.events {
-            let young = self.clock.now().since(event.published) < DAY * 5;
-            if young {
-                assert!(!self.is_archived(*id), "{seed}: {event:?}");
-            }
-        }
     }
 
     /// Returns the number of events in the list index of workspaces.
