@@ -42,12 +42,16 @@ fn megabytes(database: &Path) -> anyhow::Result<f64> {
     Ok(std::fs::metadata(database)?.len() as f64 / 1e6)
 }
 
+/// Makes a database with workspaces, endpoints and their tokens; returns the types of messages for one endpoint.
+fn prepare(database: &Path) -> anyhow::Result<Vec<String>> {
+    let scene = Scene::start(database)?;
+    scene.server.stop()?;
+    Ok(scene.single.types)
+}
+
 /// Makes a database whose history ends now.
 fn make(database: &Path, days: u64, messages: u64) -> anyhow::Result<()> {
-    // The scene makes workspaces, endpoints and their tokens.
-    let scene = Scene::start(database)?;
-    let types = scene.single.types.clone();
-    scene.server.stop()?;
+    let types = prepare(database)?;
     let forever = SqliteSettings {
         archive_after: Duration::ZERO,
         delete_after: Duration::ZERO,
@@ -82,24 +86,11 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> anyhow::Result<()> 
         );
     }
     report.note("file before", megabytes(database)?, "MB");
-    let forever = ["--archive-after", "0", "--delete-after", "0"];
     let half = format!("{}d", DAYS / 2);
     let half = ["--archive-after", "0", "--delete-after", &half];
 
     let time = Duration::from_secs(if options.quick { 5 } else { 30 });
-    let mut scene = Scene::start_with(database, &forever)?;
-    let mut alone = Vec::new();
-    for rate in RATES {
-        let mut latency = load(&mut scene, rate, time)?;
-        alone.push(show(
-            &format!("{rate}/s, nothing to delete"),
-            &mut latency,
-            None,
-            report,
-        ));
-    }
-    scene.server.stop()?;
-
+    let alone = alone(database, time, report)?;
     let count = "SELECT count(*) FROM delivery";
     let before = number(database, count)?;
     let start = Instant::now();
@@ -137,6 +128,19 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> anyhow::Result<()> 
     scene.server.stop()?;
     report.note("file after", megabytes(database)?, "MB");
     compare_with_compact(database, folder.path(), report)
+}
+
+/// Measures a server with nothing to delete; returns the 99th percentiles of its publishes.
+fn alone(database: &Path, time: Duration, report: &mut Report) -> anyhow::Result<Vec<f64>> {
+    let mut scene = Scene::start_with(database, &["--archive-after", "0", "--delete-after", "0"])?;
+    let mut alone = Vec::new();
+    for rate in RATES {
+        let mut latency = load(&mut scene, rate, time)?;
+        let name = format!("{rate}/s, nothing to delete");
+        alone.push(show(&name, &mut latency, None, report));
+    }
+    scene.server.stop()?;
+    Ok(alone)
 }
 
 /// Latencies at a steady rate.
@@ -237,9 +241,7 @@ pub(crate) fn year(options: &Options, report: &mut Report) -> anyhow::Result<()>
     let folder = options.folder()?;
     let own = folder.path().join("year.db");
     let database: &PathBuf = options.database.as_ref().unwrap_or(&own);
-    let scene = Scene::start(database)?;
-    let types = scene.single.types.clone();
-    scene.server.stop()?;
+    let types = prepare(database)?;
     let begin = SystemClock::new().now().before(DAY * u32::try_from(days)?);
     let start = Instant::now();
     let settings = SqliteSettings::default();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::background::{BackgroundThread, WakeUp};
 use super::erase::erase_deleted;
 use super::retention::{KeepFor, Retention};
-use super::size_limit::keep_within;
+use super::size_limit::make_room;
 use super::tokens::delete_expired;
 use super::vacuum::give_back_free_pages;
 use super::work::Work;
@@ -15,10 +15,15 @@ use crate::fail_point::{FailPoint, hit};
 use crate::storage::StoreError;
 use crate::storage::sqlite::file::database_files::DatabaseFiles;
 use crate::storage::sqlite::writer::Writer;
+use crate::storage::sqlite::writer::size_limit::SizeLimit;
 use crate::storage::sqlite::writes::archive::{drop_idempotency_keys, drop_unwanted_bodies};
 
 /// The period of deletions. Data is kept for days, so minutes do not matter.
 const PERIOD: Duration = Duration::from_mins(1);
+
+/// The pause after a search for room that found too little, in multiples of its duration: it has looked at all that
+/// is there.
+const FULL_PAUSE_FACTOR: u32 = 20;
 
 /// The time after a failure until it tries again.
 const AFTER_ERROR: Duration = Duration::from_secs(5);
@@ -58,6 +63,13 @@ impl Janitor {
     }
 }
 
+/// The times from which work is done again.
+struct Next {
+    clean: Instant,
+    /// Making room, if the last try made too little.
+    room: Instant,
+}
+
 /// The resources of the janitor's turns.
 struct Turn<'a> {
     writer: &'a Writer,
@@ -69,39 +81,45 @@ struct Turn<'a> {
 
 impl Turn<'_> {
     fn work(&self) {
-        let mut next_clean = Instant::now();
+        let now = Instant::now();
+        let mut next = Next {
+            clean: now,
+            room: now,
+        };
         while !self.wake_up.is_stopping() {
             hit(FailPoint::JanitorTurn);
-            let is_due = Instant::now() >= next_clean;
-            if is_due {
-                next_clean = Instant::now() + PERIOD;
-            }
-            match self.take(is_due) {
+            match self.take(&mut next) {
                 Ok(true) => {}
-                Ok(false) => next_clean = Instant::now() + SHORT_PERIOD,
+                Ok(false) => next.clean = Instant::now() + SHORT_PERIOD,
                 Err(error) => {
                     tracing::debug!(%error, "the janitor will try again");
                     // A full disk may wait for what it deletes.
-                    next_clean = Instant::now() + AFTER_ERROR;
+                    next.clean = Instant::now() + AFTER_ERROR;
                 }
             }
             if self.wake_up.wait(SHORT_PERIOD) {
-                next_clean = Instant::now();
+                next.clean = Instant::now();
             }
         }
     }
 
     /// Does what is due. Returns false if a deleted workspace is not erased yet.
-    fn take(&self, is_due: bool) -> Result<bool, StoreError> {
+    fn take(&self, next: &mut Next) -> Result<bool, StoreError> {
         let work = Work::new(self.writer, self.files, self.wake_up);
-        if let Some(size) = self.writer.size_limit()
-            && size.is_near()
+        if let Some(limit) = self.writer.size_limit()
+            && limit.is_near()
+            && Instant::now() >= next.room
         {
-            keep_within(&work, size, self.clock)?;
+            let began = Instant::now();
+            make_room(&work, limit, self.clock)?;
+            if !limit.has_room() {
+                next.room = Instant::now() + began.elapsed() * FULL_PAUSE_FACTOR;
+            }
         }
-        if !is_due {
+        if Instant::now() < next.clean {
             return Ok(true);
         }
+        next.clean = Instant::now() + PERIOD;
         work.pass(drop_idempotency_keys)?;
         work.pass(|context, ()| Ok(drop_unwanted_bodies(context)?.then_some(())))?;
         Retention {
@@ -113,7 +131,8 @@ impl Turn<'_> {
         .apply()?;
         delete_expired(&work, self.keep_for.messages, self.clock.now())?;
         let is_erased = erase_deleted(&work)?;
-        give_back_free_pages(&work)?;
+        let is_near_limit = || self.writer.size_limit().is_some_and(SizeLimit::is_near);
+        give_back_free_pages(&work, is_near_limit)?;
         Ok(is_erased)
     }
 }

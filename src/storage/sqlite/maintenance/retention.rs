@@ -27,7 +27,7 @@ use crate::storage::sqlite::writes::empty_blocks::delete_empty_blocks;
 
 /// The rows deleted before their entries in the list indexes are: more of them share pages if they wait for
 /// each other, and lists take longer while they wait.
-const TOMBSTONES_MAX: usize = 1 << 14;
+const TOMBSTONES_MAX: usize = 1 << 15;
 
 /// The time that data is kept; `None`: for ever.
 #[derive(Clone, Copy, Debug, Default)]

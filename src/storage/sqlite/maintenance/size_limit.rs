@@ -17,7 +17,7 @@ use crate::storage::sqlite::writes::archive::{ArchivePass, archive};
 const KEPT_LONGEST: Duration = Duration::from_hours(24);
 
 /// Makes room until the database is well below its limit, or nothing more may go.
-pub(super) fn keep_within(
+pub(super) fn make_room(
     work: &Work<'_>,
     limit: &SizeLimit,
     clock: &dyn Clock,

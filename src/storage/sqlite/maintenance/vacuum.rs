@@ -21,8 +21,11 @@ const KEPT_PART: i64 = 20;
 /// Pages moved in one transaction: about two milliseconds.
 const STEP_PAGES: usize = 32;
 
-/// Gives free pages back until only half of what may be free is.
-pub(super) fn give_back_free_pages(work: &Work<'_>) -> Result<(), StoreError> {
+/// Gives free pages back until only half of what may be free is, or `has_urgent_work` says that there is other work.
+pub(super) fn give_back_free_pages(
+    work: &Work<'_>,
+    has_urgent_work: impl Fn() -> bool,
+) -> Result<(), StoreError> {
     let connection = work.connection()?;
     let (free, pages) = sizes(&connection).map_err(|error| read_error(&error))?;
     let may_be_free = KEPT_PAGES.max(pages / KEPT_PART);
@@ -30,7 +33,7 @@ pub(super) fn give_back_free_pages(work: &Work<'_>) -> Result<(), StoreError> {
         return Ok(());
     }
     let mut left = free;
-    while left > may_be_free / 2 && !work.is_stopping() {
+    while left > may_be_free / 2 && !work.is_stopping() && !has_urgent_work() {
         let after = work.step(|context| Ok(move_pages(context)?))?;
         // A file from elsewhere may not be able to give pages back.
         if after >= left {

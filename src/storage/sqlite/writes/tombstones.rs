@@ -82,22 +82,15 @@ impl TombstoneTable {
             .collect()
     }
 
-    /// Returns the work on some tombstones: statements, each with the rows to run it for, in the order of its key.
-    pub(crate) fn work_on(&self, tombstones: &[Tombstone]) -> Vec<(&'static str, Vec<Tombstone>)> {
-        let sorted = |key: fn(&Tombstone) -> [i64; 3]| {
-            let mut sorted = tombstones.to_vec();
-            sorted.sort_unstable_by_key(key);
-            sorted
-        };
+    /// Returns the statements to run for each tombstone, in this order, and for each the key by which the rows are
+    /// sorted first: it has the order of the table's.
+    pub(crate) fn work(&self) -> [(&'static str, fn(&Tombstone) -> [i64; 3]); 4] {
         let [of_workspace, of_endpoint, of_type] = self.delete_entry;
-        vec![
-            (of_workspace, sorted(|Tombstone(row)| [row[1], 0, row[0]])),
-            (of_endpoint, sorted(|Tombstone(row)| [row[2], 0, row[0]])),
-            (of_type, sorted(|Tombstone(row)| [row[1], row[3], row[0]])),
-            (
-                self.delete_tombstone,
-                sorted(|Tombstone(row)| [0, 0, row[0]]),
-            ),
+        [
+            (of_workspace, |Tombstone(row)| [row[1], 0, row[0]]),
+            (of_endpoint, |Tombstone(row)| [row[2], 0, row[0]]),
+            (of_type, |Tombstone(row)| [row[1], row[3], row[0]]),
+            (self.delete_tombstone, |Tombstone(row)| [0, 0, row[0]]),
         ]
     }
 }

@@ -199,10 +199,10 @@ fn select(rows: Vec<Looked>, after: i64, end: i64, before: Timestamp) -> FoundPa
                 .filter(|message| numbers.last() != Some(message)),
         );
     }
-    if is_all {
-        return done(numbers, end - 1, end == END, first_kept);
+    if is_all && end < END {
+        through = end - 1;
     }
-    done(numbers, through, false, first_kept)
+    done(numbers, through, is_all && end == END, first_kept)
 }
 
 fn done(numbers: Vec<i64>, through: i64, is_last: bool, first_kept: Option<i64>) -> FoundPayloads {

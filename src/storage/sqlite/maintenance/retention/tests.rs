@@ -87,3 +87,20 @@ fn an_idempotency_key_outlives_the_events_of_its_message() {
     let fresh = history.publish_with_key("k");
     assert!(!fresh.replayed && fresh.message.id != first.message.id);
 }
+
+/// An endpoint is disabled while an attempt is under way, and the skipped event is deleted before the attempt ends.
+#[test]
+fn an_attempt_of_a_deleted_event_leaves_nothing() {
+    let mut random = StdRng::seed_from_u64(4);
+    let mut history = History::with_endpoints(2);
+    history.publish(&mut random);
+    let attempts = history.attempts_under_way();
+    assert_eq!(attempts.len(), 1);
+    history.disable_all();
+    history.delete_all();
+    history.end_attempts(attempts);
+    history.assert_is_as_modelled(0);
+    assert_sound(history.database(), 0);
+    history.publish(&mut random);
+    history.assert_is_as_modelled(0);
+}

@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use super::history::{DAY, History, ModelEvent};
+use super::history::{History, ModelEvent};
 use crate::domain::access::Visibility;
-use crate::domain::clock::Clock;
 use crate::storage::{DeliveryFilter, EventFilter, Page, Store};
 
 impl History {
@@ -71,10 +70,11 @@ impl History {
             assert_eq!(found.unwrap().total, attempts, "{seed}");
         }
         for (id, event) in &self.events {
-            let young = self.clock.now().since(event.published) < DAY * 5;
-            if young {
-                assert!(!self.is_archived(*id), "{seed}: {event:?}");
-            }
+            assert_eq!(
+                self.is_archived(*id),
+                event.is_archived,
+                "{seed}: {event:?}"
+            );
         }
     }
 }

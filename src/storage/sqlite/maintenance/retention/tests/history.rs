@@ -54,6 +54,7 @@ pub(super) struct ModelEvent {
     pub(super) published: Timestamp,
     pub(super) workspace: usize,
     pub(super) attempts: u64,
+    pub(super) is_archived: bool,
 }
 
 pub(super) struct History {
@@ -65,8 +66,9 @@ pub(super) struct History {
     pub(super) workspaces: Vec<Uuid>,
     pub(super) endpoints: Vec<Endpoint>,
     keep_for: KeepFor,
-    /// The own time of each workspace.
+    /// The own times of each workspace, for messages and for payloads.
     own: Vec<Option<Duration>>,
+    pub(super) own_payloads: Vec<Option<Duration>>,
     /// All events that must be there.
     pub(super) events: BTreeMap<Uuid, ModelEvent>,
 }
@@ -81,7 +83,14 @@ impl History {
             .then(|| DAY * random.random_range(1..20));
         for workspace in 0..history.workspaces.len() {
             if random.random() {
-                history.set_own(workspace, DAY * random.random_range(1..20));
+                let time = DAY * random.random_range(1..20);
+                history.set_own(workspace, "delete_after", time);
+                history.own[workspace] = Some(time);
+            }
+            if random.random() {
+                let time = DAY * random.random_range(1..8);
+                history.set_own(workspace, "archive_after", time);
+                history.own_payloads[workspace] = Some(time);
             }
         }
         history
@@ -105,6 +114,7 @@ impl History {
                 messages: Some(DAY),
             },
             own: vec![None; 2],
+            own_payloads: vec![None; 2],
             events: BTreeMap::new(),
         };
         history.open();
@@ -145,13 +155,12 @@ impl History {
         &self.database
     }
 
-    fn set_own(&mut self, workspace: usize, time: Duration) {
-        self.own[workspace] = Some(time);
-        let set = "UPDATE workspace SET delete_after = ?2 WHERE id = ?1";
+    fn set_own(&self, workspace: usize, column: &str, time: Duration) {
+        let set = format!("UPDATE workspace SET {column} = ?2 WHERE id = ?1");
         let connection = Connection::open(&self.database).unwrap();
         let id = self.workspaces[workspace];
         connection
-            .execute(set, params![id, time.as_secs()])
+            .execute(&set, params![id, time.as_secs()])
             .unwrap();
     }
 
@@ -208,6 +217,7 @@ impl History {
         .unwrap();
         let pending: BTreeSet<Uuid> = self.model_pending();
         let now = self.clock.now();
+        self.archive_in_model(&pending);
         let events = self.events.clone();
         self.events.retain(|id, event| {
             let own = self.own[event.workspace];
@@ -222,6 +232,20 @@ impl History {
                 || pending.contains(id)
                 || event.is_first_of_format && events.values().any(is_needed_by)
         });
+    }
+
+    fn archive_in_model(&mut self, pending: &BTreeSet<Uuid>) {
+        let of_pending: BTreeSet<Uuid> = pending
+            .iter()
+            .map(|event| self.events[event].message)
+            .collect();
+        let now = self.clock.now();
+        for event in self.events.values_mut() {
+            let times = [self.own_payloads[event.workspace], self.keep_for.payloads];
+            let time = times.into_iter().flatten().min();
+            let is_old = time.is_some_and(|time| event.published < now.before(time));
+            event.is_archived |= is_old && !of_pending.contains(&event.message);
+        }
     }
 
     pub(super) fn is_archived(&self, id: Uuid) -> bool {

@@ -12,12 +12,12 @@ use uuid::Uuid;
 
 use super::history::{DAY, History, ModelEvent};
 use crate::domain::access::Visibility;
-use crate::domain::clock::Clock;
+use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::endpoint::{EndpointPatch, Format};
 use crate::domain::event::EventStatus;
 use crate::domain::event_type::EventType;
 use crate::domain::message::{Idempotency, Message, NewMessage};
-use crate::storage::{AttemptRecord, Published, Queue, Store, StoreError, Verdict};
+use crate::storage::{AttemptRecord, Published, Queue, QueuedEvent, Store, StoreError, Verdict};
 
 impl History {
     pub(super) fn publish(&mut self, random: &mut StdRng) {
@@ -55,6 +55,7 @@ impl History {
                 published: self.clock.now(),
                 workspace,
                 attempts: 0,
+                is_archived: false,
             };
             self.events.insert(*id, event);
         }
@@ -124,22 +125,28 @@ impl History {
         .unwrap();
         let event = self.events.get_mut(&id).unwrap();
         event.attempts += 1;
-        let record = AttemptRecord {
-            event: event.queued.clone(),
-            verdict,
-            decided_at: self.clock.now(),
-            code: Some(if verdict == Verdict::Succeeded {
-                200
-            } else {
-                500
-            }),
-            error: None,
-            response: None,
-            duration_ms: 1,
-        };
+        let record = record(event.queued.clone(), verdict, self.clock.now());
         event.queued.run_attempt += 1;
         event.queued.attempts += 1;
         self.store().record(record);
+    }
+
+    /// Returns the pending events, as senders have them.
+    pub(super) fn attempts_under_way(&self) -> Vec<QueuedEvent> {
+        let pending = self.pending().into_iter();
+        pending
+            .map(|event| self.events[&event].queued.clone())
+            .collect()
+    }
+
+    /// Records attempts, whatever became of their events.
+    pub(super) fn end_attempts(&self, attempts: Vec<QueuedEvent>) {
+        for event in attempts {
+            let verdict = Verdict::Succeeded;
+            self.store()
+                .record(record(event, verdict, self.clock.now()));
+        }
+        self.wait_for_records();
     }
 
     /// Waits until the writer has done all that was queued: records come first.
@@ -166,6 +173,20 @@ impl History {
         }
     }
 
+    pub(super) fn disable_all(&self) {
+        let patch = EndpointPatch {
+            enabled: Some(false),
+            ..EndpointPatch::default()
+        };
+        for endpoint in &self.endpoints {
+            let changed = self
+                .store()
+                .update_endpoint(Visibility::All, endpoint.id, patch.clone());
+            changed.wait().unwrap();
+        }
+        self.wait_until_swept();
+    }
+
     pub(super) fn disable_or_enable(&mut self, random: &mut StdRng) {
         let endpoint = self.endpoints.choose(random).unwrap().id;
         let patch = EndpointPatch {
@@ -188,6 +209,22 @@ impl History {
             assert!(std::time::Instant::now() < end, "not swept");
             std::thread::yield_now();
         }
+    }
+}
+
+fn record(event: QueuedEvent, verdict: Verdict, decided_at: Timestamp) -> AttemptRecord {
+    AttemptRecord {
+        event,
+        verdict,
+        decided_at,
+        code: Some(if verdict == Verdict::Succeeded {
+            200
+        } else {
+            500
+        }),
+        error: None,
+        response: None,
+        duration_ms: 1,
     }
 }
 

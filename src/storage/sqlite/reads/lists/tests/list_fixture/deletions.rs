@@ -105,8 +105,9 @@ fn clear_tombstones(context: &mut WriteContext<'_>, random: &mut StdRng) {
         random.random_range(0..200)
     };
     for table in &TABLES {
-        let tombstones = table.read(context.connection, usize::MAX >> 1).unwrap();
-        for (statement, rows) in table.work_on(&tombstones) {
+        let mut rows = table.read(context.connection, usize::MAX >> 1).unwrap();
+        for (statement, key) in table.work() {
+            rows.sort_unstable_by_key(key);
             let mut done = 0;
             while done < rows.len() && left > 0 {
                 let most = rows.len().min(done + left);
