@@ -125,6 +125,11 @@ fn a_panic_of_the_janitor_ends_the_process() {
 }
 
 #[test]
+fn a_panic_of_the_clock_watch_ends_the_process() {
+    assert_ends_the_process("clock-watch", "clock-watch-turn", |_, _| {});
+}
+
+#[test]
 fn a_panic_of_the_thread_that_reads_the_queue_ends_the_process() {
     assert_ends_the_process("queue-reader", "reader-turn", |server, receiver| {
         // The events that were there before an endpoint was disabled are read when it is enabled.

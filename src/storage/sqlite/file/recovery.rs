@@ -29,8 +29,12 @@ use super::place::beside;
 use super::wal::checkpoint;
 use crate::fail_point::FailPoint;
 
-/// The time that a start waits for readers of the log, and for programs that move pages at the same time.
+/// The time that a start waits for programs that move pages at the same time.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The time that a start waits for readers of the log. Those that go on for longer mostly never end: a replicator
+/// reads as long as it runs.
+const READER_WAIT: Duration = Duration::from_millis(300);
 
 /// The pause between two checks of another program's progress.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -67,13 +71,13 @@ pub(super) fn recover(database: &Path, last_run: Option<LastRun>) -> Result<bool
     let (connection, frames) = connection_that_moves_all(database)?;
     lost_frames::report(database, last_run, frames);
     look_for_damage(database)?;
-    connection.busy_timeout(PATIENCE).map_err(failed)?;
+    connection.busy_timeout(READER_WAIT).map_err(failed)?;
     let done = checkpoint(&connection, "TRUNCATE").map_err(failed)?;
     if done.is_busy() {
         write_log_again(&connection, &log).map_err(|error| not_synced(&error))?;
         // What was moved is on the disk, too.
         sync_and_keep(database).map_err(|error| not_synced(&error))?;
-        tracing::warn!(
+        tracing::info!(
             log_bytes = bytes,
             "another program reads the write-ahead log of the last run; it was written again in its place"
         );

@@ -69,6 +69,8 @@ impl History {
             let attempts: u64 = expected.iter().map(|event| event.attempts).sum();
             assert_eq!(found.unwrap().total, attempts, "{seed}");
         }
+        let messages: BTreeSet<Uuid> = self.messages.keys().copied().collect();
+        assert_eq!(self.stored_messages(), messages, "{seed}");
         for (id, event) in &self.events {
             assert_eq!(
                 self.is_archived(*id),

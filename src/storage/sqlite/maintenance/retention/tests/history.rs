@@ -71,6 +71,8 @@ pub(super) struct History {
     pub(super) own_payloads: Vec<Option<Duration>>,
     /// All events that must be there.
     pub(super) events: BTreeMap<Uuid, ModelEvent>,
+    /// All messages that must be there: their workspaces and times.
+    pub(super) messages: BTreeMap<Uuid, (usize, Timestamp)>,
 }
 
 impl History {
@@ -116,6 +118,7 @@ impl History {
             own: vec![None; 2],
             own_payloads: vec![None; 2],
             events: BTreeMap::new(),
+            messages: BTreeMap::new(),
         };
         history.open();
         for name in ["a", "b"] {
@@ -176,17 +179,14 @@ impl History {
         self.store.as_ref().unwrap()
     }
 
-    /// Opens the database again. The numbers of events jump, as after many redeliveries, so that blocks of counters
-    /// end.
-    pub(super) fn restart(&mut self, random: &mut StdRng) {
+    /// Opens the database again. The numbers of events jump, as after so many redeliveries: blocks of counters end.
+    pub(super) fn restart(&mut self, jump: i64) {
         self.store.take().unwrap().stop();
         let connection = Connection::open(&self.database).unwrap();
         let sql =
             "UPDATE meta SET value = max(value, (SELECT coalesce(max(seq), 0) FROM event)) + ?1
                    WHERE key = 'last_run'";
-        connection
-            .execute(sql, [random.random_range(0..60_000)])
-            .unwrap();
+        connection.execute(sql, [jump]).unwrap();
         drop(connection);
         self.open();
     }
@@ -201,6 +201,7 @@ impl History {
         let work = Work::new(&self.store().writer, &self.store().files, &wake_up);
         delete_oldest(&work, self.clock.now().after(DAY), &|| false).unwrap();
         self.events.clear();
+        self.messages.clear();
     }
 
     /// Applies retention, and the rules to the model.
@@ -218,11 +219,14 @@ impl History {
         let pending: BTreeSet<Uuid> = self.model_pending();
         let now = self.clock.now();
         self.archive_in_model(&pending);
+        let (own, servers) = (self.own.clone(), self.keep_for.messages);
+        let is_old = |workspace: usize, published: Timestamp| {
+            let time = [own[workspace], servers].into_iter().flatten().min();
+            time.is_some_and(|time| published < now.before(time))
+        };
         let events = self.events.clone();
         self.events.retain(|id, event| {
-            let own = self.own[event.workspace];
-            let time = [own, self.keep_for.messages].into_iter().flatten().min();
-            let is_old = time.is_some_and(|time| event.published < now.before(time));
+            let is_old = is_old(event.workspace, event.published);
             let is_needed_by = |other: &ModelEvent| {
                 other.message == event.message
                     && other.format == event.format
@@ -232,6 +236,18 @@ impl History {
                 || pending.contains(id)
                 || event.is_first_of_format && events.values().any(is_needed_by)
         });
+        let with_events: BTreeSet<Uuid> = self.events.values().map(|it| it.message).collect();
+        self.messages.retain(|id, (workspace, published)| {
+            !is_old(*workspace, *published) || with_events.contains(id)
+        });
+    }
+
+    /// Returns the ids of all messages in the file.
+    pub(super) fn stored_messages(&self) -> BTreeSet<Uuid> {
+        let connection = Connection::open(&self.database).unwrap();
+        let mut ids = connection.prepare("SELECT id FROM message").unwrap();
+        let rows = ids.query_map([], |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
     }
 
     fn archive_in_model(&mut self, pending: &BTreeSet<Uuid>) {
@@ -263,7 +279,14 @@ impl History {
         rows.map(Result::unwrap).collect()
     }
 
-    /// Returns the number of events in the list index of workspaces.
+    /// Returns the highest number in a table.
+    pub(super) fn newest(&self, table: &str) -> i64 {
+        let connection = Connection::open(&self.database).unwrap();
+        let sql = format!("SELECT coalesce(max(seq), 0) FROM {table}");
+        connection.query_row(&sql, [], |row| row.get(0)).unwrap()
+    }
+
+    /// Returns the number up to which events are in the list indexes.
     pub(super) fn indexed_events(&self) -> i64 {
         let connection = Connection::open(&self.database).unwrap();
         let sql = "SELECT value FROM meta WHERE key = 'event_indexed'";

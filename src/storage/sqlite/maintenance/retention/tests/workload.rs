@@ -34,6 +34,8 @@ impl History {
 
     /// Notes the events of a message in the model.
     fn note(&mut self, message: &Message, workspace: usize) {
+        let now = self.clock.now();
+        self.messages.insert(message.id, (workspace, now));
         let mut formats = BTreeSet::new();
         for (id, endpoint) in &message.events {
             let queued = {
