@@ -2,6 +2,7 @@
 
 pub(super) mod archive;
 pub(super) mod delete_messages;
+pub(super) mod drop_bodies;
 pub(super) mod empty_blocks;
 pub(super) mod endpoints;
 pub(super) mod erasure_notes;

@@ -15,8 +15,8 @@ const SIGABRT: i32 = 6;
 const DELETE: [&str; 4] = ["--delete-after", "1d", "--retry-schedule", "1h,1h,1h"];
 
 /// Old messages, of which every tenth still waits for one of its two endpoints; and young ones.
-const OLD: usize = 80;
-const YOUNG: usize = 10;
+const OLD: i64 = 80;
+const YOUNG: i64 = 10;
 
 /// The bytes of a payload. Together they are more than the free pages that a file keeps.
 const PAYLOAD: usize = 150_000;
@@ -40,24 +40,24 @@ fn old_database(receiver: &Receiver) -> TestDir {
         server.published(&data);
         let pending = number / 10 + 1;
         let done = 2 * (number + 1) - pending;
-        server.wait_for_events("succeeded", done as u64);
+        server.wait_for_events("succeeded", u64::try_from(done).unwrap());
         wait_until("the attempts", || {
-            dir.number("SELECT count(*) FROM delivery") == 2 * (number as i64 + 1)
+            dir.number("SELECT count(*) FROM delivery") == 2 * (number + 1)
         });
     }
     server.stop();
     let age = "UPDATE message SET created_at = created_at - 172800000000 WHERE seq <= ?1;";
     let aged = dir.open().execute(age, [OLD]).unwrap();
-    assert_eq!(aged, OLD);
+    assert_eq!(i64::try_from(aged), Ok(OLD));
     dir.check();
     dir
 }
 
 /// The messages that must stay: the young ones, and those with a pending event.
-const KEPT: i64 = (OLD / 10 + YOUNG) as i64;
+const KEPT: i64 = OLD / 10 + YOUNG;
 
 /// Their events: both of a young one, the pending one of an old one.
-const KEPT_EVENTS: i64 = (OLD / 10 + 2 * YOUNG) as i64;
+const KEPT_EVENTS: i64 = OLD / 10 + 2 * YOUNG;
 
 /// Waits until only what must stay is there, and `more` messages that came since.
 fn wait_until_deleted(dir: &TestDir, more: i64) {
@@ -77,7 +77,7 @@ fn assert_deleted(dir: &TestDir, server: &Server, more: i64) {
     let total = |path: &str| server.get(path).body["meta"]["total"].as_i64();
     assert_eq!(total("/api/webhooks/events?limit=1"), Some(kept));
     assert_eq!(total("/api/webhooks/deliveries?limit=1"), Some(kept));
-    let pending = (OLD / 10 + YOUNG / 10) as u64;
+    let pending = u64::try_from(OLD / 10 + YOUNG / 10).unwrap();
     assert_eq!(server.events("pending"), pending);
     let listed = server.get("/api/webhooks/events?limit=100&status=pending");
     for event in listed.body["data"].as_array().unwrap() {
@@ -128,8 +128,8 @@ fn a_full_disk_only_delays_it_and_the_space_goes_back_to_the_file_system() {
     let server = start(&dir);
     // What a start writes is written before this.
     server.published(&json!("young"));
-    let events = (2 * (OLD + YOUNG + 1) - (OLD + YOUNG) / 10) as u64;
-    server.wait_for_events("succeeded", events);
+    let events = 2 * (OLD + YOUNG + 1) - (OLD + YOUNG) / 10;
+    server.wait_for_events("succeeded", u64::try_from(events).unwrap());
     // From the second commit on: the first step is done.
     dir.arm("commit full 2");
     wait_until("a full disk", || server.get("/readyz").status == 503);
@@ -144,7 +144,7 @@ fn a_full_disk_only_delays_it_and_the_space_goes_back_to_the_file_system() {
     server.stop();
     dir.check_after_deletions();
     let after = std::fs::metadata(&dir.database).unwrap().len();
-    let kept = (KEPT as u64 + YOUNG as u64) * PAYLOAD as u64;
+    let kept = u64::try_from(KEPT + YOUNG).unwrap() * PAYLOAD as u64;
     assert!(after < before / 2 && after > kept / 2, "{before} {after}");
 }
 

@@ -12,11 +12,12 @@ use super::work::{Found, Work};
 use crate::storage::StoreError;
 use crate::storage::sqlite::file::read_failure::read_error;
 use crate::storage::sqlite::writer::operation::WriteContext;
-use crate::storage::sqlite::writes::archive::{STEP_BYTES, drop_bodies};
+use crate::storage::sqlite::writes::archive::STEP_BYTES;
+use crate::storage::sqlite::writes::drop_bodies::drop_bodies;
 use crate::storage::sqlite::writes::erasure_notes::{key, noted};
 
-/// Rows changed in one transaction.
-const ROWS: usize = 500;
+/// Rows changed in one transaction: two or three milliseconds of the writer.
+const ROWS: usize = 200;
 
 /// Rows looked at in one read: a long read would keep the log from starting over.
 const LOOK: i64 = 10_000;
@@ -68,9 +69,9 @@ impl Erasure<'_> {
             let mut date =
                 connection.prepare_cached("UPDATE message SET timestamp = NULL WHERE seq = ?1")?;
             for message in &found.numbers {
-                drop_bodies(connection, *message)?;
                 date.execute([message])?;
             }
+            drop_bodies(connection, &found.numbers)?;
             connection
                 .prepare_cached("UPDATE meta SET value = ?2 WHERE key = ?1")?
                 .execute(params![key(workspace), found.through])?;

@@ -19,14 +19,14 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::drop_bodies::drop_bodies;
 use crate::domain::clock::Timestamp;
 use crate::domain::message::IDEMPOTENCY_PERIOD;
-use crate::fail_point::{FailPoint, hit};
 use crate::storage::sqlite::event_state::state_is;
 use crate::storage::sqlite::writer::operation::{OperationError, WriteContext};
 
-/// Messages looked at in one transaction: a few milliseconds of the writer.
-const STEP: usize = 500;
+/// Messages looked at in one transaction: two or three milliseconds of the writer.
+const STEP: usize = 200;
 
 /// The bytes of payloads dropped in one transaction, roughly: `SQLite` overwrites each page that they leave.
 pub(crate) const STEP_BYTES: i64 = 1 << 20;
@@ -122,22 +122,21 @@ pub(crate) fn drop_unwanted_bodies(context: &mut WriteContext<'_>) -> Result<boo
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })?
         .collect::<rusqlite::Result<_>>()?;
-    let mut drop_body = context
-        .connection
-        .prepare_cached("UPDATE message SET body = NULL, trace = NULL WHERE seq = ?1")?;
     let mut forget = context
         .connection
         .prepare_cached("DELETE FROM unwanted_message WHERE created_at = ?1 AND message = ?2")?;
     let mut bytes = 0;
+    let mut dropped = Vec::new();
     for (at, message, size) in &oldest {
         if bytes > STEP_BYTES {
-            return Ok(true);
+            break;
         }
         bytes += size;
-        drop_body.execute([message])?;
+        dropped.push(*message);
         forget.execute([at, message])?;
     }
-    Ok(!oldest.is_empty())
+    drop_bodies(context.connection, &dropped)?;
+    Ok(!dropped.is_empty())
 }
 
 /// The progress of an archive pass. The default is its beginning.
@@ -199,12 +198,14 @@ pub(crate) fn archive(
     let oldest = look(context.connection, pass.after, end)?;
     let mut bytes = 0;
     let mut in_time = None;
+    let mut dropped = Vec::new();
     for message in &oldest {
         if message.created_at >= before.micros() {
             in_time = Some(message.seq);
             break;
         }
         if bytes >= STEP_BYTES {
+            drop_bodies(context.connection, &dropped)?;
             return Ok(Some(pass));
         }
         pass.after = message.seq;
@@ -212,9 +213,10 @@ pub(crate) fn archive(
             pass.kept.get_or_insert(message.seq);
         } else if let Some(size) = message.bytes {
             bytes += size;
-            drop_bodies(context.connection, message.seq)?;
+            dropped.push(message.seq);
         }
     }
+    drop_bodies(context.connection, &dropped)?;
     if in_time.is_none() && oldest.len() == STEP {
         return Ok(Some(pass));
     }
@@ -289,6 +291,7 @@ pub(crate) fn archive_messages(
 ) -> Result<usize, OperationError> {
     let mut bytes = 0;
     let mut done = 0;
+    let mut dropped = Vec::new();
     for message in messages.iter().take(STEP) {
         if bytes >= STEP_BYTES {
             break;
@@ -299,25 +302,10 @@ pub(crate) fn archive_messages(
             && !found.pending
         {
             bytes += size;
-            drop_bodies(context.connection, *message)?;
+            dropped.push(*message);
         }
         done += 1;
     }
+    drop_bodies(context.connection, &dropped)?;
     Ok(done)
-}
-
-/// Drops the bodies of one message and of its events.
-pub(crate) fn drop_bodies(connection: &Connection, message: i64) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "UPDATE event SET body = NULL WHERE body IS NOT NULL
-               AND seq >= (SELECT first_event FROM message WHERE seq = ?1)
-               AND seq < (SELECT first_event + events FROM message WHERE seq = ?1)",
-        )?
-        .execute([message])?;
-    hit(FailPoint::Archiving);
-    connection
-        .prepare_cached("UPDATE message SET body = NULL, trace = NULL WHERE seq = ?1")?
-        .execute([message])?;
-    Ok(())
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{OptionalExtension, params};
 
-use super::archive::drop_bodies;
+use super::drop_bodies::drop_bodies;
 use crate::domain::event_state::EventState;
 use crate::domain::message::IDEMPOTENCY_PERIOD;
 use crate::fail_point::{FailPoint, hit};
@@ -220,7 +220,7 @@ fn delete_row(context: &WriteContext<'_>, message: i64, created_at: i64) -> rusq
         .prepare_cached("SELECT EXISTS (SELECT 1 FROM idempotency WHERE message = ?1)")?;
     if has_key.query_row([message], |row| row.get(0))? {
         if !has_expired {
-            return drop_bodies(connection, message);
+            return drop_bodies(connection, &[message]);
         }
         connection
             .prepare_cached("DELETE FROM idempotency WHERE message = ?1")?

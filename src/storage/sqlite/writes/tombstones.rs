@@ -62,6 +62,9 @@ pub(crate) static TABLES: [TombstoneTable; 2] =
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tombstone([i64; 4]);
 
+/// The key by which tombstones are sorted for a statement.
+pub(crate) type SortKey = fn(&Tombstone) -> [i64; 3];
+
 impl TombstoneTable {
     /// Reads at most `limit` tombstones.
     pub(crate) fn read(
@@ -84,7 +87,7 @@ impl TombstoneTable {
 
     /// Returns the statements to run for each tombstone, in this order, and for each the key by which the rows are
     /// sorted first: it has the order of the table's.
-    pub(crate) fn work(&self) -> [(&'static str, fn(&Tombstone) -> [i64; 3]); 4] {
+    pub(crate) fn work(&self) -> [(&'static str, SortKey); 4] {
         let [of_workspace, of_endpoint, of_type] = self.delete_entry;
         [
             (of_workspace, |Tombstone(row)| [row[1], 0, row[0]]),
