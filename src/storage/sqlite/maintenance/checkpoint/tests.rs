@@ -1,5 +1,6 @@
 use tempfile::TempDir;
 
+use super::read_limit::read_limit;
 use super::*;
 
 /// A keeper of a real log. Tests tell it numbers of frames that would take long to write.
@@ -26,7 +27,7 @@ impl LogFixture {
         let shared = Arc::new(Shared {
             phase: Mutex::new(CheckpointPhase::Idle),
             changed: Condvar::new(),
-            log_is_long: AtomicBool::new(false),
+            log_is_long: Arc::default(),
         });
         let files = DatabaseFiles::of(&folder.path().join("h.db"), &writer).unwrap();
         Self {
