@@ -40,7 +40,7 @@ pub(super) struct BackUp {
     to: Option<PathBuf>,
 
     /// Then remove the oldest of the backups in that folder, until so many are left; without it, all stay.
-    #[arg(long, value_name = "NUMBER", requires = "to",
+    #[arg(long, value_name = "NUMBER", conflicts_with = "file",
           value_parser = clap::value_parser!(u32).range(1..))]
     keep: Option<u32>,
 

@@ -181,3 +181,57 @@ impl Drop for MadeDatabase {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+    use crate::storage::sqlite::backup::take::{BackupOptions, back_up};
+    use crate::storage::sqlite::file::migrations::{CURRENT_VERSION, migrations};
+    use crate::storage::sqlite::file::open;
+
+    fn quiet(progress: &mut dyn FnMut(u64, u64)) -> Watch<'_> {
+        Watch {
+            progress,
+            is_stopped: || false,
+        }
+    }
+
+    #[test]
+    fn an_older_schema_is_backed_up_as_it_is_and_migrated_after_the_restore() {
+        let folder = tempfile::tempdir().unwrap();
+        let (database, copy) = (folder.path().join("h.db"), folder.path().join("copy"));
+        let mut old = Connection::open(&database).unwrap();
+        old.pragma_update(None, "journal_mode", "WAL").unwrap();
+        old.pragma_update(None, "application_id", open::APPLICATION_ID)
+            .unwrap();
+        migrations().to_version(&mut old, 5).unwrap();
+        drop(old);
+        let options = BackupOptions {
+            compress: false,
+            rate: 0,
+            verify: true,
+            replace: false,
+        };
+        let mut last = (0, 0);
+        let mut note = |done, total| last = (done, total);
+        back_up(&database, &copy, options, quiet(&mut note)).unwrap();
+        let schema = |path: &Path| -> i64 {
+            let connection = Connection::open(path).unwrap();
+            let schema = connection.pragma_query_value(None, "user_version", |row| row.get(0));
+            schema.unwrap()
+        };
+        assert_eq!(schema(&database), 5);
+        let mut note = |done, total| last = (done, total);
+        let restored = restore(&copy, &database, true, "T", quiet(&mut note)).unwrap();
+        assert_eq!(restored.schema, 5);
+        assert_eq!(
+            restored.kept,
+            Some(beside(&place::resolve(&database).unwrap(), ".replaced-T"))
+        );
+        assert!(last.0 == last.1 && last.0 == restored.bytes);
+        open::prepare(&database, true).unwrap();
+        assert_eq!(schema(&database), CURRENT_VERSION);
+    }
+}

@@ -43,6 +43,12 @@ impl BackupWatch {
         self.reads
     }
 
+    /// Looks at the next call.
+    #[cfg(test)]
+    pub(super) fn look_now(&mut self) {
+        self.look_from = Instant::now();
+    }
+
     /// Reports once whether a backup has ended.
     pub(super) fn take_ended(&mut self) -> bool {
         std::mem::take(&mut self.has_ended)
