@@ -28,7 +28,7 @@ pub enum BackupError {
     /// The target exists.
     #[error("{0} exists; choose another name, or replace it with --force")]
     Exists(PathBuf),
-    /// The target is a folder, a pipe or a device.
+    /// The target is a folder, a link, a pipe or a device.
     #[error("{0} is not a file; name a new file for the backup")]
     NoFile(PathBuf),
     /// The target is the database, or a file that belongs to it.

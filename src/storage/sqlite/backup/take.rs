@@ -193,9 +193,7 @@ fn checked_target(
     match std::fs::symlink_metadata(&whole) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(whole),
         Err(error) => Err(failed(error)),
-        Ok(found) if found.is_dir() || !(found.is_file() || found.is_symlink()) => {
-            Err(BackupError::NoFile(file.to_owned()))
-        }
+        Ok(found) if !found.is_file() => Err(BackupError::NoFile(file.to_owned())),
         Ok(_) if options.replace => Ok(whole),
         Ok(_) => Err(BackupError::Exists(file.to_owned())),
     }

@@ -27,11 +27,13 @@ fn a_backup_that_cannot_be_made_leaves_nothing() {
     std::fs::create_dir(dir.file("folder")).unwrap();
     pipe(&dir.file("pipe"));
     std::os::unix::fs::symlink("h.db", dir.file("link")).unwrap();
+    std::os::unix::fs::symlink("/dev/stdout", dir.file("stdout")).unwrap();
     let before = dir.names();
     for (args, says) in [
         (&["there"][..], "there exists; choose another name"),
         (&["folder"], "is not a file"),
         (&["folder", "--force"], "is not a file"),
+        (&["stdout", "--force"], "is not a file"),
         (&["pipe"], "is not a file"),
         (&["pipe", "--force"], "is not a file"),
         (&["nowhere/copy"], "cannot write nowhere/copy: No such file"),
