@@ -1,5 +1,6 @@
 //! The checks of a copy: its header, its length, and all of its pages.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -113,7 +114,7 @@ fn encoded(path: &Path) -> String {
         if byte.is_ascii_alphanumeric() || b"/._-".contains(byte) {
             uri.push(char::from(*byte));
         } else {
-            uri.push_str(&format!("%{byte:02X}"));
+            let _ = write!(uri, "%{byte:02X}");
         }
     }
     uri

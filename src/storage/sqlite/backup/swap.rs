@@ -36,6 +36,9 @@ use crate::storage::sqlite::file::recovery::sync_folder_of;
 /// The end of the name of a database that is ready to be put in place.
 pub(super) const RESTORED: &str = ".restored";
 
+/// The most databases that restores of the same second keep; each restore takes longer.
+const NAMES_MAX: u32 = 100;
+
 /// Puts `FILE.restored` in the place of the database. Returns the name under which the old one is kept; `None`
 /// if there was none. This process must hold the lock.
 ///
@@ -134,7 +137,7 @@ pub(super) fn free_name(database: &Path, time: &str) -> PathBuf {
             .all(|end| std::fs::symlink_metadata(beside(path, end)).is_err())
     };
     std::iter::once(first.clone())
-        .chain((2_u32..).map(|n| beside(&first, &format!("-{n}"))))
+        .chain((2..=NAMES_MAX).map(|n| beside(&first, &format!("-{n}"))))
         .find(is_free)
         .unwrap_or(first)
 }

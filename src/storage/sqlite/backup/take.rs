@@ -202,14 +202,14 @@ fn checked_target(
 /// The copy, plain or through gzip.
 enum Output {
     Plain(BufWriter<CopyFile>),
-    Gzip(GzEncoder<BufWriter<CopyFile>>),
+    Gzip(Box<GzEncoder<BufWriter<CopyFile>>>),
 }
 
 impl Output {
     fn new(copy: CopyFile, compress: bool) -> Self {
         let copy = BufWriter::with_capacity(PIECE, copy);
         if compress {
-            Self::Gzip(GzEncoder::new(copy, Compression::new(LEVEL)))
+            Self::Gzip(Box::new(GzEncoder::new(copy, Compression::new(LEVEL))))
         } else {
             Self::Plain(copy)
         }
