@@ -16,8 +16,8 @@ use super::stopping;
 use crate::config::{StorageSettings, parse_size};
 use crate::storage::sqlite::{Backup, BackupOptions, Watch, back_up};
 
-/// The default of `--rate`: a server at 2,000 publishes a second beside it keeps its latencies
-/// (docs/PERFORMANCE.md).
+/// The default of `--rate`. A faster backup takes the disk from the server, and a slower one lets the write-ahead
+/// log grow for longer (docs/PERFORMANCE.md).
 const RATE: &str = "32MiB";
 
 /// The steps by which the backup lowers its priority, of 20: the server goes first.
