@@ -4,6 +4,7 @@
 //! they cannot be written. A failure is one line on stderr and exit code 1; a usage error has exit code 2, an
 //! internal error 70. This is the only layer that uses `anyhow`; in the layers below it, errors have types.
 
+mod backup;
 mod client;
 mod command_line;
 mod completions;
@@ -24,11 +25,15 @@ mod output;
 mod publish;
 mod redeliver;
 mod request;
+mod restore;
 mod seed;
 mod serve;
 mod signal;
+mod size_text;
+mod stopping;
 mod supervisor;
 mod table;
+mod time_stamp;
 mod token;
 mod token_command;
 mod version;

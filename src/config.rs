@@ -21,11 +21,11 @@ pub use self::listen::{
     LISTEN, ListenAddress, SocketMode, SocketOwner, parse_listen, parse_socket_address,
 };
 pub use self::small_file::read_small_file;
-pub use self::values::parse_duration;
 use self::values::{
     parse_age, parse_body_bytes, parse_database_size, parse_expiry, parse_grace, parse_network,
     parse_origin, parse_otlp_endpoint, parse_timeout, parse_volume, parse_wait, within,
 };
+pub use self::values::{parse_duration, parse_size};
 use crate::domain::network_policy::NetworkPolicy;
 
 /// The place of the data.

@@ -83,6 +83,18 @@ pub enum FailPoint {
     ReadForWrite,
     /// A checkpoint is about to read the write-ahead log.
     ReadWal,
+    /// A backup or a restore is about to write some bytes of its copy.
+    CopyWrite,
+    /// The copy of a backup is complete and on the disk, and does not have its name yet.
+    BackupWritten,
+    /// A backup has its name; backups that are too many are still there.
+    BackupNamed,
+    /// The file of a restore is complete and on the disk; the old database is as it was.
+    RestoreChecked,
+    /// The old database has no write-ahead log any more, and is still in its place.
+    RestoreAlone,
+    /// The restored database is in its place; the old one does not have its last name yet.
+    RestoreSwapped,
 }
 
 /// A failure that the code at a point reports instead of success.
@@ -199,6 +211,12 @@ mod armed {
             FailPoint::Read => "read",
             FailPoint::ReadForWrite => "read-for-write",
             FailPoint::ReadWal => "read-log",
+            FailPoint::CopyWrite => "copy-write",
+            FailPoint::BackupWritten => "backup-written",
+            FailPoint::BackupNamed => "backup-named",
+            FailPoint::RestoreChecked => "restore-checked",
+            FailPoint::RestoreAlone => "restore-alone",
+            FailPoint::RestoreSwapped => "restore-swapped",
         }
     }
 }

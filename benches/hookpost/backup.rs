@@ -1,8 +1,9 @@
 //! The cost of a backup for the server beside it: latencies at a steady rate with no backup, and with one.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 
@@ -62,12 +63,11 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> anyhow::Result<()> 
     ] {
         let target = folder.path().join("copy");
         let wal = WalWatch::start(database);
-        let start = Instant::now();
         let mut tool = Tool::start(database, &target, flags)?;
         let mut latency = load(&mut scene, || tool.step(), 0)?;
         let limit = flags.iter().all(|flag| *flag != "--rate");
         show(name, &mut latency, limit.then_some(2.0 * p99_ms), report);
-        let seconds = (tool.ended_at.context("it has ended")? - start).as_secs_f64();
+        let seconds = tool.seconds.context("it has not ended")?;
         report.note(format!("{name}: time"), seconds, "s");
         let size = std::fs::metadata(&target)?.len() as f64 / 1e6;
         report.note(format!("{name}: size"), size, "MB");
@@ -132,7 +132,8 @@ fn show(name: &str, latency: &mut Latency, limit_ms: Option<f64>, report: &mut R
 /// A backup under way.
 struct Tool {
     child: Child,
-    ended_at: Option<Instant>,
+    /// By its own words.
+    seconds: Option<f64>,
     after: u32,
     peak_mb: f64,
 }
@@ -146,12 +147,12 @@ impl Tool {
             .arg("--database")
             .arg(database)
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .spawn()
             .context("cannot start the backup")?;
         Ok(Self {
             child,
-            ended_at: None,
+            seconds: None,
             after: AFTER,
             peak_mb: f64::NAN,
         })
@@ -163,12 +164,23 @@ impl Tool {
         if peak_mb.is_finite() {
             self.peak_mb = peak_mb;
         }
-        if self.ended_at.is_none() {
+        if self.seconds.is_none() {
             let Some(status) = self.child.try_wait()? else {
                 return Ok(self.after + 1);
             };
             ensure!(status.success(), "the backup ended with {status}");
-            self.ended_at = Some(Instant::now());
+            let mut text = String::new();
+            let output = self.child.stdout.as_mut().context("it has no output")?;
+            output.read_to_string(&mut text)?;
+            let seconds = text
+                .split(" in ")
+                .nth(1)
+                .and_then(|rest| rest.split(' ').next());
+            self.seconds = Some(
+                seconds
+                    .context("it does not say how long it took")?
+                    .parse()?,
+            );
         }
         Ok(0)
     }

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use super::backup::BackUp;
 use super::completions::Completions;
 use super::config::Config;
 use super::configuration::{self, Configuration, Environment, Refusal};
@@ -23,6 +24,7 @@ use super::openapi::OpenApi;
 use super::output::{self, ReaderGone, UsageError};
 use super::publish::Publish;
 use super::redeliver::Redeliver;
+use super::restore::Restore;
 use super::serve::{Serve, UnusableSettings};
 use super::token::Token;
 use super::version;
@@ -78,6 +80,10 @@ enum Command {
     /// Make and list workspaces; works beside a running server.
     #[command(subcommand)]
     Workspace(Workspace),
+    /// Write a copy of the database to a file; works beside a running server.
+    Backup(BackUp),
+    /// Put a backup in the place of the database; no server may run on it.
+    Restore(Restore),
     /// Ask a running server whether it is ready.
     Healthcheck(Healthcheck),
     /// Print the settings of the server, and where each comes from.
@@ -189,6 +195,8 @@ impl Command {
             Self::Redeliver(redeliver) => redeliver.run(&configuration.settings),
             Self::Token(token) => token.run(),
             Self::Workspace(workspace) => workspace.run(),
+            Self::Backup(backup) => backup.run(),
+            Self::Restore(restore) => restore.run(),
             Self::Healthcheck(healthcheck) => healthcheck.run(),
             Self::Config(config) => config.run(&command(), &configuration.settings),
             Self::OpenApi(openapi) => openapi.run(),
@@ -227,7 +235,7 @@ mod tests {
 
     /// The flags that say what one call of a command does. They are no settings: in a variable, they would
     /// change other calls unseen.
-    const OF_ONE_CALL: [&str; 15] = [
+    const OF_ONE_CALL: [&str; 21] = [
         "help",
         "version",
         "example",
@@ -243,6 +251,12 @@ mod tests {
         "show-secret",
         "yes",
         "to",
+        "keep",
+        "compress",
+        "rate",
+        "verify",
+        "force",
+        "replace",
     ];
 
     #[test]

@@ -44,7 +44,10 @@ pub(super) fn within<const LEAST: u32, const MOST: u32>(text: &str) -> Result<u3
 }
 
 /// Reads a number of bytes: `1048576`, `1024KiB` or `1MiB`.
-fn parse_size(text: &str) -> Result<u64, String> {
+///
+/// # Errors
+/// The text is no such number.
+pub fn parse_size(text: &str) -> Result<u64, String> {
     let text = text.trim();
     let digits = text
         .find(|c: char| !c.is_ascii_digit())

@@ -1,5 +1,6 @@
 //! The database file: found, locked, opened, migrated, recovered and checked.
 
+pub(super) mod backup_lock;
 pub(super) mod connection;
 pub(super) mod damage;
 pub(super) mod database_files;
@@ -8,7 +9,7 @@ pub(super) mod injected_error;
 mod least_length;
 pub(super) mod lock;
 mod lost_frames;
-mod migrations;
+pub(super) mod migrations;
 pub(super) mod open;
 pub(super) mod open_error;
 pub(super) mod place;

@@ -68,7 +68,12 @@ impl TestDir {
 
     /// Runs a subcommand on the database, to its end.
     pub(super) fn run(&self, args: &[&str]) -> Output {
-        let mut command = self.command(&Start::default());
+        self.run_with(&Start::default(), args)
+    }
+
+    /// Runs a subcommand on the database in the shell of `start`, to its end.
+    pub(super) fn run_with(&self, start: &Start<'_>, args: &[&str]) -> Output {
+        let mut command = self.command(start);
         command.args(args).arg("--database").arg(&self.database);
         command.output().unwrap()
     }

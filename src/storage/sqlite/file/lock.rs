@@ -46,17 +46,22 @@ pub(crate) struct FileLock {
 impl FileLock {
     /// Takes the lock for a server, or returns an error that names the holder.
     pub(crate) fn for_server(database: &Path) -> Result<Self, OpenError> {
-        let mut contender = Contender::new(database, SERVER);
-        let give_up = Instant::now() + WAIT;
-        loop {
-            match contender.try_to_lock()? {
-                LockTry::Taken(lock) => return Ok(lock),
-                LockTry::Held(holder) if Instant::now() >= give_up => {
-                    return Err(in_use(database, holder));
-                }
-                LockTry::Held(_) => std::thread::sleep(LOOK_AGAIN),
-            }
-        }
+        Contender::new(database, SERVER).wait()
+    }
+
+    /// Takes the lock to put another file in the place of the database, which may be missing beside its log.
+    pub(crate) fn for_restore(database: &Path) -> Result<Self, OpenError> {
+        let mut contender = Contender::new(database, "restore");
+        contender.takes_log_alone = true;
+        contender.wait()
+    }
+
+    /// Takes the lock for the tool `command` if it is free at the moment.
+    pub(crate) fn if_free(database: &Path, command: &str) -> Result<Option<Self>, OpenError> {
+        Ok(match Contender::new(database, command).try_to_lock()? {
+            LockTry::Taken(lock) => Some(lock),
+            LockTry::Held(_) => None,
+        })
     }
 
     /// Takes the lock for the tool `command`; `None` if another process holds it, and the file is ready to be
@@ -134,6 +139,8 @@ struct Contender<'a> {
     command: &'a str,
     /// The database, as an earlier try opened it: it must not be closed, so it is used again.
     file: Option<KeptOpen>,
+    /// Set if a database that is missing or empty beside its log is no error.
+    takes_log_alone: bool,
 }
 
 impl<'a> Contender<'a> {
@@ -142,6 +149,21 @@ impl<'a> Contender<'a> {
             database,
             command,
             file: None,
+            takes_log_alone: false,
+        }
+    }
+
+    /// Takes the lock, or returns an error that names the holder.
+    fn wait(mut self) -> Result<FileLock, OpenError> {
+        let give_up = Instant::now() + WAIT;
+        loop {
+            match self.try_to_lock()? {
+                LockTry::Taken(lock) => return Ok(lock),
+                LockTry::Held(holder) if Instant::now() >= give_up => {
+                    return Err(in_use(self.database, holder));
+                }
+                LockTry::Held(_) => std::thread::sleep(LOOK_AGAIN),
+            }
         }
     }
 
@@ -167,7 +189,9 @@ impl<'a> Contender<'a> {
             }
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
-        place::refuse_log_alone(self.database)?;
+        if !self.takes_log_alone {
+            place::refuse_log_alone(self.database)?;
+        }
         place::make_private(self.database)?;
         let file = self.open_database()?;
         if !file.try_lock().map_err(failed)? {
@@ -195,11 +219,11 @@ impl<'a> Contender<'a> {
 }
 
 /// Opens the lock file, or makes it. Does not follow a link in its place, nor wait at a pipe.
-fn open_lock_file(path: &Path, database: &Path) -> io::Result<File> {
+pub(super) fn open_lock_file(path: &Path, database: &Path) -> io::Result<File> {
     let mut options = place::private_options();
     options.read(true).create(true).truncate(false);
     #[cfg(target_os = "linux")]
-    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, no_surprises());
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, place::no_surprises());
     let file = options.open(path)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
@@ -221,13 +245,6 @@ fn open_lock_file(path: &Path, database: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Returns the flags of `open` that follow no link and wait at no pipe.
-#[cfg(target_os = "linux")]
-fn no_surprises() -> i32 {
-    use rustix::fs::OFlags;
-    (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed()
-}
-
 /// The database, opened for its lock and never closed: a process that closes any of its handles gives up the
 /// locks that `SQLite` holds on the file in that process (POSIX). A process opens few databases.
 #[derive(Debug)]
@@ -239,7 +256,7 @@ impl KeptOpen {
             let mut options = File::options();
             options.read(true).write(write);
             #[cfg(target_os = "linux")]
-            std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, no_surprises());
+            std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, place::no_surprises());
             options.open(database)
         };
         // A file that may only be read is refused later, with an error that says so.

@@ -21,7 +21,7 @@ use super::stale_log;
 use crate::fail_point::{FailPoint, hit};
 
 /// The mark of a Hookpost database (`SQLite`'s `application_id`): "HKPS".
-const APPLICATION_ID: i32 = 0x484B_5053;
+pub(crate) const APPLICATION_ID: i32 = 0x484B_5053;
 
 /// Checks the file, recovers the log of the last run, and brings the file up to date. `may_migrate` says that
 /// this process holds the lock. Returns true if recovery has searched for damage already.
@@ -88,6 +88,33 @@ pub(crate) fn prepare(database: &Path, may_migrate: bool) -> Result<bool, OpenEr
             reason: error.to_string(),
         })?;
     Ok(looked)
+}
+
+/// Recovers the log of the last run, and neither makes nor migrates the file. This process must hold the lock, and
+/// have no connection yet. Returns the schema version; `None` for an empty file.
+pub(crate) fn settle(database: &Path, newer: NewerSchema) -> Result<Option<i64>, OpenError> {
+    let last_run = LastRun::read(database);
+    let is_set_aside = stale_log::set_aside(database, last_run)?;
+    let last_run = last_run.filter(|_| !is_set_aside);
+    undo_unfinished(database)?;
+    let version = with_second_try(|| version_of(database))?;
+    match version {
+        Some(found) if found > CURRENT_VERSION && newer == NewerSchema::Refused => {
+            Err(OpenError::Newer {
+                path: database.to_owned(),
+                found,
+            })
+        }
+        Some(found) => recover(database, last_run).map(|_| Some(found)),
+        None => Ok(None),
+    }
+}
+
+/// The treatment of a file that a newer Hookpost wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NewerSchema {
+    Refused,
+    Allowed,
 }
 
 /// Undoes the first write to a new file if it was interrupted. The file has a write-ahead log only after that
@@ -162,6 +189,8 @@ mod tests {
             .unwrap();
         assert!(!options.iter().any(|o| o == "ENABLE_MEMORY_MANAGEMENT"));
         assert!(options.iter().any(|o| o == "DEFAULT_MEMSTATUS=0"));
+        // Backups read pages through it.
+        assert!(options.iter().any(|o| o == "ENABLE_DBPAGE_VTAB"));
         assert!(
             rusqlite::version_number() >= 3_051_003,
             "{}",

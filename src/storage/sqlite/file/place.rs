@@ -132,6 +132,50 @@ pub(crate) fn private_options() -> OpenOptions {
     options
 }
 
+/// Returns the flags of `open` that follow no link and wait at no pipe.
+#[cfg(target_os = "linux")]
+pub(crate) fn no_surprises() -> i32 {
+    use rustix::fs::OFlags;
+    (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed()
+}
+
+/// The user and the group that a file belongs to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Owner {
+    #[cfg(unix)]
+    ids: Option<(u32, u32)>,
+}
+
+impl Owner {
+    /// Returns the owner of the database, or of its folder if there is none.
+    pub(crate) fn of(database: &Path) -> Self {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            let there = |path: &Path| std::fs::metadata(path).ok();
+            let found = there(database).or_else(|| there(database.parent()?));
+            Self {
+                ids: found.map(|found| (found.uid(), found.gid())),
+            }
+        }
+        #[cfg(not(unix))]
+        {
+            let _ = database;
+            Self {}
+        }
+    }
+
+    /// Gives the file at `path` to this owner, as far as this process may.
+    pub(crate) fn give(self, path: &Path) {
+        #[cfg(unix)]
+        if let Some((user, group)) = self.ids {
+            let _ = std::os::unix::fs::lchown(path, Some(user), Some(group));
+        }
+        #[cfg(not(unix))]
+        let _ = path;
+    }
+}
+
 /// Refuses a database that is missing or empty beside a log that is not: it was moved away or cut, and the
 /// log has the messages that were accepted last. A new database has no log before it has its first page.
 pub(crate) fn refuse_log_alone(database: &Path) -> Result<(), OpenError> {

@@ -152,15 +152,20 @@ fn sync_and_keep(database: &Path) -> io::Result<()> {
 /// Makes sure that the names of the files are on the disk. `SQLite` does it for a new log, but does not
 /// report a failure. Does nothing on systems where a folder cannot be opened like a file.
 pub(crate) fn sync_folder(database: &Path) -> Result<(), OpenError> {
+    sync_folder_of(database).map_err(|error| failed(database, &error))
+}
+
+/// Syncs the folder of a file. Returns only errors of the disk.
+pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
     if cfg!(not(unix)) {
         return Ok(());
     }
-    let folder = match database.parent() {
+    let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
     match File::open(folder).and_then(|folder| folder.sync_all()) {
-        Err(error) if is_of_the_disk(&error) => Err(failed(database, &error)),
+        Err(error) if is_of_the_disk(&error) => Err(error),
         _ => Ok(()),
     }
 }

@@ -11,11 +11,16 @@
 //! the writer waits for them from time to time, for a moment. It cannot wait for another process that keeps a
 //! transaction open. Then the write-ahead log grows, publishing goes on, and a log line says why.
 //!
+//! A backup is such a process, and known by its lock. While it reads, the writer does not wait at all, and reads
+//! get the usual time. When it has ended, the thread moves what has gathered before the writer waits again.
+//!
 //! # Failure
 //! A failed sync ends the process ([`crate::storage::sqlite::file::failed_sync`]). What cannot be read is
 //! read again on a new connection ([`crate::storage::sqlite::file::read_failure`]). Anything else is tried
 //! again when the log has grown.
 
+mod backup_watch;
+mod read_limit;
 mod restart;
 
 use std::cell::Cell;
@@ -29,6 +34,8 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use rusqlite::hooks::Wal;
 
+use self::backup_watch::BackupWatch;
+pub(crate) use self::read_limit::ReadLimit;
 use self::restart::{Restart, restart_log};
 use crate::fail_point::{FailPoint, hit, inject};
 use crate::storage::StoreError;
@@ -59,7 +66,7 @@ const LAST_FRAMES: i64 = 300;
 const TOO_MANY_FRAMES: i64 = 40_000;
 
 /// The times that the writer waits for readers of a long log: first a moment, and if that was not enough, the
-/// time in which every reader of this process ends ([`LONG_LOG_READ_LIMIT`]).
+/// time in which every reader of this process ends ([`read_limit`]).
 const RESTART_WAITS: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(600)];
 
 /// The pause after such a wait: in that time, reads that began before the log was long end.
@@ -67,12 +74,6 @@ const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
 /// The pause after all waits have failed: most likely another process reads.
 const BLOCKED_RESTART_PAUSE: Duration = Duration::from_secs(30);
-
-/// The longest a read may take.
-const READ_LIMIT: Duration = Duration::from_secs(2);
-
-/// The longest that a read may take while the log is long.
-const LONG_LOG_READ_LIMIT: Duration = Duration::from_millis(500);
 
 thread_local! {
     /// Frames in the log after the last commit of this thread. The driver's hook is a plain function without
@@ -106,7 +107,7 @@ enum CheckpointPhase {
 struct Shared {
     phase: Mutex<CheckpointPhase>,
     changed: Condvar,
-    log_is_long: AtomicBool,
+    log_is_long: Arc<AtomicBool>,
 }
 
 impl Shared {
@@ -129,7 +130,7 @@ impl Checkpointer {
             shared: Arc::new(Shared {
                 phase: Mutex::new(CheckpointPhase::Idle),
                 changed: Condvar::new(),
-                log_is_long: AtomicBool::new(false),
+                log_is_long: Arc::default(),
             }),
             files,
             thread: None,
@@ -175,7 +176,7 @@ impl Checkpointer {
 
     /// Returns the time limit of reads, which depends on the length of the log.
     pub(crate) fn read_limit(&self) -> ReadLimit {
-        ReadLimit(self.shared.clone())
+        ReadLimit::new(self.shared.log_is_long.clone())
     }
 
     /// Ends the thread.
@@ -186,25 +187,6 @@ impl Checkpointer {
                 self.shared.changed.notify_all();
             });
         }
-    }
-}
-
-/// The time limit of reads: shorter while the log is long.
-pub(crate) struct ReadLimit(Arc<Shared>);
-
-impl ReadLimit {
-    /// Returns a function that reports whether the time of a read that began at `started` is over.
-    pub(crate) fn from(&self, started: Instant) -> impl Fn() -> bool + Send + use<> {
-        let shared = self.0.clone();
-        move || started.elapsed() > read_limit(shared.log_is_long.load(Ordering::Relaxed))
-    }
-}
-
-const fn read_limit(log_is_long: bool) -> Duration {
-    if log_is_long {
-        LONG_LOG_READ_LIMIT
-    } else {
-        READ_LIMIT
     }
 }
 
@@ -223,6 +205,10 @@ struct LogKeeper {
     failed_restarts: usize,
     /// The earliest time of the next wait for readers.
     wait_from: Instant,
+    backup: BackupWatch,
+    /// Set when a backup has ended, until the thread has moved what has gathered: the writer would move all of
+    /// it by itself when it waits.
+    thread_first: bool,
 }
 
 impl LogKeeper {
@@ -235,6 +221,8 @@ impl LogKeeper {
             start_from: Instant::now(),
             failed_restarts: 0,
             wait_from: Instant::now(),
+            backup: BackupWatch::new(),
+            thread_first: false,
         }
     }
 
@@ -244,9 +232,10 @@ impl LogKeeper {
             self.failed_restarts = 0;
         }
         self.frames = frames;
-        let is_long = frames >= TOO_MANY_FRAMES || inject(FailPoint::LongWal).is_some();
+        let has_many = frames >= TOO_MANY_FRAMES || inject(FailPoint::LongWal).is_some();
+        let is_long = has_many && !self.backup_reads();
         self.shared.log_is_long.store(is_long, Ordering::Relaxed);
-        if is_long && Instant::now() >= self.wait_from {
+        if is_long && !self.thread_first && Instant::now() >= self.wait_from {
             self.wait_for_readers(connection);
         }
         let mut phase = self.shared.lock();
@@ -254,6 +243,7 @@ impl LogKeeper {
             CheckpointPhase::Writer => {
                 *phase = CheckpointPhase::Idle;
                 drop(phase);
+                self.thread_first = false;
                 self.start_at = match make_pass(connection, &self.files) {
                     Ok(Some(done)) if done.left() == 0 => START_FRAMES,
                     Ok(_) => frames + START_FRAMES,
@@ -278,6 +268,17 @@ impl LogKeeper {
 
     fn may_start(&self, frames: i64) -> bool {
         frames >= self.start_at + (HURRY_FRAMES - START_FRAMES) || Instant::now() >= self.start_from
+    }
+
+    /// Reports whether a backup keeps the log from starting over.
+    fn backup_reads(&mut self) -> bool {
+        let reads = self.backup.reads(self.files.database(), self.frames);
+        if self.backup.take_ended() {
+            self.thread_first = true;
+            self.start_at = START_FRAMES;
+            self.start_from = Instant::now();
+        }
+        reads
     }
 
     fn wait_for_readers(&mut self, connection: &Connection) {

@@ -1,6 +1,8 @@
 use tempfile::TempDir;
 
+use super::read_limit::read_limit;
 use super::*;
+use crate::storage::sqlite::file::backup_lock::BackupLock;
 
 /// A keeper of a real log. Tests tell it numbers of frames that would take long to write.
 struct LogFixture {
@@ -26,7 +28,7 @@ impl LogFixture {
         let shared = Arc::new(Shared {
             phase: Mutex::new(CheckpointPhase::Idle),
             changed: Condvar::new(),
-            log_is_long: AtomicBool::new(false),
+            log_is_long: Arc::default(),
         });
         let files = DatabaseFiles::of(&folder.path().join("h.db"), &writer).unwrap();
         Self {
@@ -142,6 +144,30 @@ fn checkpoints_are_seconds_apart_unless_the_log_fills_sooner() {
     assert_eq!(fixture.look(HURRY_FRAMES), CheckpointPhase::Thread);
     assert!(fixture.keeper.start_from > Instant::now() + START_PERIOD / 2);
     const { assert!(HURRY_FRAMES < TOO_MANY_FRAMES) };
+}
+
+#[test]
+fn a_backup_is_not_waited_for_and_what_it_left_is_moved_by_the_thread() {
+    let mut fixture = LogFixture::new();
+    let database = fixture.folder.path().join("h.db");
+    let lock = BackupLock::shared(&database).unwrap();
+    fixture.begin_to_read();
+    fixture.look(TOO_MANY_FRAMES);
+    assert_eq!(fixture.keeper.failed_restarts, 0, "it did not wait");
+    assert!(!fixture.is_long(), "reads have their time");
+    drop(lock);
+    fixture.look(TOO_MANY_FRAMES);
+    assert!(!fixture.is_long(), "it looks once a second");
+    // The thread is at work; it had begun before.
+    *fixture.keeper.shared.lock() = CheckpointPhase::Thread;
+    fixture.keeper.backup.look_now();
+    fixture.look(TOO_MANY_FRAMES);
+    assert!(fixture.is_long());
+    assert_eq!(fixture.keeper.failed_restarts, 0, "the thread goes first");
+    *fixture.keeper.shared.lock() = CheckpointPhase::Writer;
+    fixture.look(TOO_MANY_FRAMES);
+    fixture.look(TOO_MANY_FRAMES);
+    assert_eq!(fixture.keeper.failed_restarts, 1, "another program reads");
 }
 
 #[test]

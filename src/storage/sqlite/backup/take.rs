@@ -1,0 +1,232 @@
+//! A backup from its begin to its end.
+
+use std::ffi::OsStr;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use super::check::check_pages;
+use super::copy_file::CopyFile;
+use super::error::BackupError;
+use super::pace::Pace;
+use super::snapshot::Snapshot;
+use super::source::{CopyError, Source};
+use super::watch::Watch;
+use crate::fail_point::{FailPoint, hit};
+use crate::storage::sqlite::file::backup_lock;
+use crate::storage::sqlite::file::place::{beside, identity, resolve};
+use crate::storage::sqlite::file::recovery::sync_folder_of;
+
+/// The end of the name of a copy that is not complete.
+const PARTIAL: &str = ".partial";
+
+/// The end of the name of a copy that is unpacked to be checked.
+const UNPACKED: &str = ".unpacked.partial";
+
+/// Bytes that are gathered before they are written, and after which the backup may pause: large enough for a
+/// disk, and small enough for an even pace.
+const PIECE: usize = 256 << 10;
+
+/// The effort of gzip. Higher levels take much longer for little.
+const LEVEL: u32 = 4;
+
+/// The ends of the names of files that belong to a database.
+const OWN: [&str; 7] = [
+    "",
+    "-wal",
+    "-shm",
+    "-journal",
+    ".lock",
+    backup_lock::END,
+    "-wal.damaged",
+];
+
+/// The choices of a backup.
+#[derive(Clone, Copy, Debug)]
+pub struct BackupOptions {
+    /// Compress it with gzip.
+    pub compress: bool,
+    /// The most bytes of the database per second; 0: no limit.
+    pub rate: u64,
+    /// Check all of its pages.
+    pub verify: bool,
+    /// Take the place of a file with the same name.
+    pub replace: bool,
+}
+
+/// A backup that was made.
+#[derive(Debug)]
+pub struct Backup {
+    /// The file.
+    pub file: PathBuf,
+    /// Its bytes.
+    pub bytes: u64,
+}
+
+/// Makes a backup of the database in `file`, beside a server or without one.
+///
+/// # Errors
+/// Each is one line of text, and leaves no file.
+pub fn back_up(
+    database: &Path,
+    file: &Path,
+    options: BackupOptions,
+    mut watch: Watch<'_>,
+) -> Result<Backup, BackupError> {
+    let database = &resolve(database)?;
+    let file = checked_target(database, file, options)?;
+    let failed = |source: io::Error| BackupError::Write {
+        path: file.clone(),
+        source,
+    };
+    // Before the snapshot: a target that cannot be written is noticed first.
+    let copy = CopyFile::create(beside(&file, PARTIAL)).map_err(failed)?;
+    let copy = copy.ok_or_else(|| BackupError::Busy(file.clone()))?;
+    let copy = write_snapshot(database, copy, options, &mut watch, &failed)?;
+    copy.sync().map_err(failed)?;
+    check(&copy, &file, options, &mut watch)?;
+    hit(FailPoint::BackupWritten);
+    checked_target(database, &file, options)?;
+    let bytes = copy.written();
+    copy.rename(&file).map_err(failed)?;
+    sync_folder_of(&file).map_err(failed)?;
+    hit(FailPoint::BackupNamed);
+    Ok(Backup { file, bytes })
+}
+
+/// Writes all pages of a new snapshot. The snapshot ends with it.
+fn write_snapshot(
+    database: &Path,
+    copy: CopyFile,
+    options: BackupOptions,
+    watch: &mut Watch<'_>,
+    failed: &impl Fn(io::Error) -> BackupError,
+) -> Result<CopyFile, BackupError> {
+    let snapshot = Snapshot::begin(database)?;
+    let total = snapshot.bytes();
+    let mut pace = Pace::new(options.rate);
+    let mut output = Output::new(copy, options.compress);
+    let (mut done, mut since_pause) = (0, 0);
+    snapshot.each_page(|page| {
+        output.write_all(page).map_err(failed)?;
+        since_pause += page.len() as u64;
+        if since_pause >= PIECE as u64 {
+            done += since_pause;
+            pace.wait(since_pause);
+            since_pause = 0;
+            if watch.note(done, total) {
+                return Err(BackupError::Stopped);
+            }
+        }
+        Ok(())
+    })?;
+    drop(snapshot);
+    output.finish().map_err(failed)
+}
+
+/// Checks the copy as it is on the disk: its header and length, and with `--verify` all of its pages.
+fn check(
+    copy: &CopyFile,
+    file: &Path,
+    options: BackupOptions,
+    watch: &mut Watch<'_>,
+) -> Result<(), BackupError> {
+    let failed = |source: io::Error| BackupError::Write {
+        path: file.to_owned(),
+        source,
+    };
+    let of_copy = |error: CopyError| match error {
+        CopyError::Read(source) | CopyError::Write(source) => failed(source),
+        CopyError::Problem(problem) => BackupError::Unusable(problem),
+        CopyError::Stopped => BackupError::Stopped,
+    };
+    let reader = copy.reader().map_err(failed)?;
+    let mut source = Source::open(reader).map_err(of_copy)?;
+    source.check_length().map_err(BackupError::Unusable)?;
+    if !options.verify {
+        return Ok(());
+    }
+    let check_pages = |path: &Path| match check_pages(path, watch.is_stopped) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(BackupError::Stopped),
+        Err(problem) => Err(BackupError::Unusable(problem)),
+    };
+    if !options.compress {
+        return check_pages(copy.path());
+    }
+    let unpacked = CopyFile::create(beside(file, UNPACKED)).map_err(failed)?;
+    let mut unpacked = unpacked.ok_or_else(|| BackupError::Busy(file.to_owned()))?;
+    let mut quiet = Watch {
+        progress: &mut |_, _| {},
+        is_stopped: watch.is_stopped,
+    };
+    source.copy(&mut unpacked, &mut quiet).map_err(of_copy)?;
+    check_pages(unpacked.path())
+}
+
+/// Returns the whole path of the target, after checking that a backup may be written there.
+fn checked_target(
+    database: &Path,
+    file: &Path,
+    options: BackupOptions,
+) -> Result<PathBuf, BackupError> {
+    let failed = |source: io::Error| BackupError::Write {
+        path: file.to_owned(),
+        source,
+    };
+    let name = file.file_name().map(OsStr::to_owned);
+    let name = name.ok_or_else(|| BackupError::NoFile(file.to_owned()))?;
+    let folder = match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let whole = folder.canonicalize().map_err(failed)?.join(name);
+    let is_own = OWN.iter().any(|end| {
+        let own = beside(database, end);
+        own == whole || (identity(&own).is_some() && identity(&own) == identity(&whole))
+    });
+    if is_own {
+        return Err(BackupError::Own(file.to_owned()));
+    }
+    match std::fs::symlink_metadata(&whole) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(whole),
+        Err(error) => Err(failed(error)),
+        Ok(found) if !found.is_file() => Err(BackupError::NoFile(file.to_owned())),
+        Ok(_) if options.replace => Ok(whole),
+        Ok(_) => Err(BackupError::Exists(file.to_owned())),
+    }
+}
+
+/// The copy, plain or through gzip.
+enum Output {
+    Plain(BufWriter<CopyFile>),
+    Gzip(Box<GzEncoder<BufWriter<CopyFile>>>),
+}
+
+impl Output {
+    fn new(copy: CopyFile, compress: bool) -> Self {
+        let copy = BufWriter::with_capacity(PIECE, copy);
+        if compress {
+            Self::Gzip(Box::new(GzEncoder::new(copy, Compression::new(LEVEL))))
+        } else {
+            Self::Plain(copy)
+        }
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Plain(copy) => copy.write_all(bytes),
+            Self::Gzip(copy) => copy.write_all(bytes),
+        }
+    }
+
+    fn finish(self) -> io::Result<CopyFile> {
+        let copy = match self {
+            Self::Plain(copy) => copy,
+            Self::Gzip(copy) => copy.finish()?,
+        };
+        copy.into_inner().map_err(io::IntoInnerError::into_error)
+    }
+}
