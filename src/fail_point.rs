@@ -83,6 +83,12 @@ pub enum FailPoint {
     ReadForWrite,
     /// A checkpoint is about to read the write-ahead log.
     ReadWal,
+    /// A repair has made some corrections, within a transaction.
+    Repairing,
+    /// A repair has written a new file, and has not put it in its place.
+    Rewritten,
+    /// A repair has exchanged the names of the new and the old file.
+    Exchanged,
 }
 
 /// A failure that the code at a point reports instead of success.
@@ -199,6 +205,9 @@ mod armed {
             FailPoint::Read => "read",
             FailPoint::ReadForWrite => "read-for-write",
             FailPoint::ReadWal => "read-log",
+            FailPoint::Repairing => "repairing",
+            FailPoint::Rewritten => "rewritten",
+            FailPoint::Exchanged => "exchanged",
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use super::check::Check;
 use super::completions::Completions;
 use super::config::Config;
 use super::configuration::{self, Configuration, Environment, Refusal};
@@ -20,7 +21,7 @@ use super::hiding::hidden;
 use super::log::{self, LogSettings};
 use super::man::ManPages;
 use super::openapi::OpenApi;
-use super::output::{self, ReaderGone, UsageError};
+use super::output::{self, ReaderGone, Unsound, UsageError};
 use super::publish::Publish;
 use super::redeliver::Redeliver;
 use super::serve::{Serve, UnusableSettings};
@@ -78,6 +79,8 @@ enum Command {
     /// Make and list workspaces; works beside a running server.
     #[command(subcommand)]
     Workspace(Workspace),
+    /// Check that a database is sound, and repair it; checks beside a running server.
+    Check(Check),
     /// Ask a running server whether it is ready.
     Healthcheck(Healthcheck),
     /// Print the settings of the server, and where each comes from.
@@ -122,6 +125,10 @@ pub fn run() -> ExitCode {
         Ok(Err(error)) if error.is::<ReaderGone>() => ExitCode::SUCCESS,
         Ok(Err(error)) if error.is::<UsageError>() => {
             output::usage_error(&format!("hookpost: {}", one_line(&error)))
+        }
+        Ok(Err(error)) if error.is::<Unsound>() => {
+            output::remark(&format!("hookpost: {}", one_line(&error)));
+            ExitCode::from(output::UNSOUND)
         }
         Ok(Err(error)) => {
             match error.downcast_ref() {
@@ -189,6 +196,7 @@ impl Command {
             Self::Redeliver(redeliver) => redeliver.run(&configuration.settings),
             Self::Token(token) => token.run(),
             Self::Workspace(workspace) => workspace.run(),
+            Self::Check(check) => check.run(),
             Self::Healthcheck(healthcheck) => healthcheck.run(),
             Self::Config(config) => config.run(&command(), &configuration.settings),
             Self::OpenApi(openapi) => openapi.run(),
@@ -227,7 +235,7 @@ mod tests {
 
     /// The flags that say what one call of a command does. They are no settings: in a variable, they would
     /// change other calls unseen.
-    const OF_ONE_CALL: [&str; 15] = [
+    const OF_ONE_CALL: [&str; 16] = [
         "help",
         "version",
         "example",
@@ -243,6 +251,7 @@ mod tests {
         "show-secret",
         "yes",
         "to",
+        "repair",
     ];
 
     #[test]

@@ -10,6 +10,7 @@
 //! - [`reads`]: the statements of each read, run by any thread on a read-only connection of a pool.
 //! - [`writer`]: the writer thread, its queue, and what it remembers between transactions.
 //! - [`maintenance`]: the threads for checkpoints and for deleting what is old.
+//! - [`check`]: the check of a whole file, and its repair, for a command-line tool.
 //! - [`file`]: opening, locking, migrating and recovering the database file.
 //!
 //! The file is in WAL mode: readers never wait for the writer, and the writer waits for readers only when the
@@ -17,6 +18,7 @@
 //! and is interrupted after two seconds at the latest: while a reader is at work, `SQLite` cannot reuse the
 //! write-ahead log, which grows meanwhile.
 
+mod check;
 mod event_state;
 mod file;
 mod maintenance;
@@ -26,6 +28,7 @@ mod store;
 mod writer;
 mod writes;
 
+pub use self::check::{CheckError, PartReport, Problem, Remedy, Repaired, Report, Watch, check, repair};
 pub use self::file::open_error::OpenError;
 pub use self::maintenance::truncate::CloseError;
 pub use self::store::{FileSizes, SqliteSettings, SqliteStore, StoreMeasures};

@@ -8,7 +8,7 @@ pub(super) mod injected_error;
 mod least_length;
 pub(super) mod lock;
 mod lost_frames;
-mod migrations;
+pub(super) mod migrations;
 pub(super) mod open;
 pub(super) mod open_error;
 pub(super) mod place;

@@ -46,7 +46,17 @@ pub(crate) struct FileLock {
 impl FileLock {
     /// Takes the lock for a server, or returns an error that names the holder.
     pub(crate) fn for_server(database: &Path) -> Result<Self, OpenError> {
-        let mut contender = Contender::new(database, SERVER);
+        Self::exclusive(database, SERVER)
+    }
+
+    /// Takes the lock for a repair, beside which no other process may use the file, or returns an error that
+    /// names the holder.
+    pub(crate) fn for_repair(database: &Path) -> Result<Self, OpenError> {
+        Self::exclusive(database, "check --repair")
+    }
+
+    fn exclusive(database: &Path, command: &str) -> Result<Self, OpenError> {
+        let mut contender = Contender::new(database, command);
         let give_up = Instant::now() + WAIT;
         loop {
             match contender.try_to_lock()? {

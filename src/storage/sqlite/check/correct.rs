@@ -1,0 +1,257 @@
+//! The correction of rows that break a rule, some thousand in each transaction.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, params_from_iter};
+
+use super::blocks::count_again;
+use super::examination::Examination;
+use super::lists::{Entry, missing_entries, wrong_entries};
+use super::problem::{Found, Kind};
+use super::references::correct_references;
+use super::rows::parameters;
+use super::rules::{self, Rule, RuledTable, TOO_MANY_DELIVERIES};
+use super::tables::{DELIVERIES, EVENTS, GrowingTable, LISTS, List};
+use super::{marks, schema};
+use crate::fail_point::{FailPoint, hit};
+
+/// The rows that are corrected in one transaction.
+pub(super) const BATCH: usize = 5000;
+
+/// The number of rows that were corrected, by kind.
+#[derive(Debug, Default)]
+pub(super) struct Corrected(BTreeMap<Kind, u64>);
+
+impl Corrected {
+    pub(super) fn add(&mut self, kind: Kind, count: u64) {
+        if count > 0 {
+            *self.0.entry(kind).or_default() += count;
+        }
+    }
+
+    /// Returns what was corrected, in words.
+    pub(super) fn in_words(&self) -> Vec<(&'static str, u64)> {
+        let words = self.0.iter().map(|(kind, count)| (kind.text(), *count));
+        words.collect()
+    }
+}
+
+/// Makes the changes of `work` a transaction. A crash before its end leaves the file as it was.
+pub(super) fn transaction<T>(
+    connection: &Connection,
+    work: impl FnOnce() -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    let transaction = connection.unchecked_transaction()?;
+    let done = work()?;
+    hit(FailPoint::Repairing);
+    transaction.commit()?;
+    Ok(done)
+}
+
+/// Corrects everything that a check found, once. A correction can be the reason for others.
+pub(super) fn correct_all(
+    connection: &Connection,
+    examined: &Examination,
+    done: &mut Corrected,
+) -> rusqlite::Result<()> {
+    let found = &examined.found;
+    if found.has(Kind::MissingIndex) {
+        transaction(connection, || schema::make_missing(connection))?;
+        done.add(Kind::MissingIndex, found.count(Kind::MissingIndex));
+    }
+    for kind in [Kind::MissingMark, Kind::WrongMark] {
+        done.add(kind, found.count(kind));
+    }
+    if found.has(Kind::MissingMark) || found.has(Kind::WrongMark) {
+        transaction(connection, || marks::correct(connection))?;
+    }
+    correct_references(connection, found, done)?;
+    for table in [
+        rules::endpoints(),
+        rules::tokens(),
+        rules::messages(),
+        rules::keys(),
+        rules::unwanted(),
+        rules::events(),
+        rules::deliveries(),
+    ] {
+        correct_table(connection, &table, found, done)?;
+    }
+    if found.has(Kind::TooManyDeliveries) {
+        raise_attempts(connection, done)?;
+    }
+    for (kind, seq) in &examined.missing_steps {
+        transaction(connection, || {
+            connection
+                .prepare_cached("INSERT OR IGNORE INTO clock_step (kind, seq) VALUES (?1, ?2)")?
+                .execute((kind, seq))
+        })?;
+        done.add(Kind::MissingStep, 1);
+    }
+    correct_derived(connection, examined, done)
+}
+
+/// Corrects the rows of a table, rule by rule.
+fn correct_table(
+    connection: &Connection,
+    table: &RuledTable,
+    found: &Found,
+    done: &mut Corrected,
+) -> rusqlite::Result<()> {
+    for rule in &table.rules {
+        if found.has(rule.kind)
+            && let Some(correct) = &rule.correct
+        {
+            correct_rule(connection, table, rule, correct, done)?;
+        }
+    }
+    Ok(())
+}
+
+fn correct_rule(
+    connection: &Connection,
+    table: &RuledTable,
+    rule: &Rule,
+    correct: &str,
+    done: &mut Corrected,
+) -> rusqlite::Result<()> {
+    loop {
+        let rows = breaking(connection, table, rule)?;
+        transaction(connection, || {
+            let mut correct = connection.prepare_cached(correct)?;
+            for row in &rows {
+                correct.execute([row])?;
+            }
+            Ok(())
+        })?;
+        done.add(rule.kind, rows.len() as u64);
+        if rows.len() < BATCH {
+            return Ok(());
+        }
+    }
+}
+
+/// Returns the first rows that break a rule.
+pub(super) fn breaking(
+    connection: &Connection,
+    table: &RuledTable,
+    rule: &Rule,
+) -> rusqlite::Result<Vec<i64>> {
+    let sql = format!(
+        "SELECT {} FROM {} WHERE {} LIMIT {BATCH}",
+        table.number, table.from, rule.broken
+    );
+    let mut select = connection.prepare(&sql)?;
+    let rows = select.query_map(params_from_iter(parameters(connection, &sql)?), |row| {
+        row.get(0)
+    })?;
+    rows.collect()
+}
+
+/// Gives events with more deliveries than attempts the number of their deliveries.
+fn raise_attempts(connection: &Connection, done: &mut Corrected) -> rusqlite::Result<()> {
+    loop {
+        let rows: Vec<(i64, i64)> = connection
+            .prepare(&format!("{TOO_MANY_DELIVERIES} LIMIT {BATCH}"))?
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<rusqlite::Result<_>>()?;
+        transaction(connection, || {
+            let mut raise =
+                connection.prepare_cached("UPDATE event SET attempts = ?2 WHERE seq = ?1")?;
+            for row in &rows {
+                raise.execute(*row)?;
+            }
+            Ok(())
+        })?;
+        done.add(Kind::TooManyDeliveries, rows.len() as u64);
+        if rows.len() < BATCH {
+            return Ok(());
+        }
+    }
+}
+
+/// Returns the table with a name.
+fn table_named(name: &str) -> &'static GrowingTable {
+    if name == EVENTS.name {
+        &EVENTS
+    } else {
+        &DELIVERIES
+    }
+}
+
+/// Corrects counters and list indexes, block by block. The corrections of rows before may have changed others,
+/// which the next check finds.
+fn correct_derived(
+    connection: &Connection,
+    examined: &Examination,
+    done: &mut Corrected,
+) -> rusqlite::Result<()> {
+    for (name, blocks) in &examined.wrong_counters {
+        let table = table_named(name);
+        for block in blocks {
+            transaction(connection, || count_again(connection, table, *block))?;
+            done.add(table.wrong_counters, 1);
+        }
+    }
+    for (name, wrong) in &examined.wrong_lists {
+        let table = table_named(name);
+        for (at, blocks) in wrong {
+            let list = &LISTS[*at];
+            loop {
+                let mut entries: Vec<Entry> = Vec::new();
+                wrong_entries(connection, table, list, blocks, |entry| {
+                    entries.push(entry);
+                    entries.len() < BATCH
+                })?;
+                transaction(connection, || delete_entries(connection, table, list, &entries))?;
+                done.add(Kind::WrongEntry, entries.len() as u64);
+                if entries.len() < BATCH {
+                    break;
+                }
+            }
+            for block in blocks {
+                let added = add_entries(connection, table, list, *block)?;
+                done.add(Kind::MissingEntry, added);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn delete_entries(
+    connection: &Connection,
+    table: &GrowingTable,
+    list: &List,
+    entries: &[Entry],
+) -> rusqlite::Result<()> {
+    let mut delete = connection.prepare_cached(&format!(
+        "DELETE FROM {}_{} WHERE {}",
+        table.name,
+        list.end,
+        list.key
+    ))?;
+    for entry in entries {
+        delete.execute(*entry)?;
+    }
+    Ok(())
+}
+
+/// Adds the entries of a block that are missing, in the order of the key.
+fn add_entries(
+    connection: &Connection,
+    table: &GrowingTable,
+    list: &List,
+    block: i64,
+) -> rusqlite::Result<u64> {
+    let mut entries: Vec<Entry> = Vec::new();
+    missing_entries(connection, table, list, block, |entry| entries.push(entry))?;
+    entries.sort_unstable_by_key(|(owner, seq, event_type)| (*owner, *event_type, *seq));
+    transaction(connection, || {
+        let mut insert = connection.prepare_cached(&list.insert(table.name))?;
+        for entry in &entries {
+            insert.execute(*entry)?;
+        }
+        Ok(())
+    })?;
+    Ok(entries.len() as u64)
+}
