@@ -210,7 +210,13 @@ fn examine(database: &Path, watch: Watch<'_>) -> Result<Examination, CheckError>
         Err(error) => return Err(failed(&error)),
     };
     let mut progress = Progress::new(total, watch);
-    let checked = check_rows(&rows, &mut out, &mut progress);
+    let checked = schema::check(&rows, &mut out.found).and_then(|()| {
+        // Without a table, no check of rows makes sense.
+        if out.found.has(Kind::WrongTable) || out.found.has(Kind::MissingIndex) {
+            return Ok(());
+        }
+        check_rows(&rows, &mut out, &mut progress)
+    });
     while !pages.is_finished() {
         progress.report();
         thread::sleep(LOOK_AGAIN);
@@ -229,17 +235,12 @@ fn examine(database: &Path, watch: Watch<'_>) -> Result<Examination, CheckError>
     Ok(out)
 }
 
-/// Makes all checks but that of the pages. One that comes to a damaged page ends there.
+/// Makes the checks of rows, and of what is derived from them. One that comes to a damaged page ends there.
 fn check_rows(
     connection: &Connection,
     out: &mut Examination,
     progress: &mut Progress<'_>,
 ) -> rusqlite::Result<()> {
-    schema::check(connection, &mut out.found)?;
-    // Without a table, no check of rows makes sense.
-    if out.found.has(Kind::WrongTable) || out.found.has(Kind::MissingIndex) {
-        return Ok(());
-    }
     type Check = fn(&Connection, &mut Examination, &mut Progress<'_>) -> rusqlite::Result<()>;
     let checks: [(&str, Check); 9] = [
         ("endpoints", |c, out, _| {

@@ -160,9 +160,13 @@ pub(super) fn count_again(
     Ok(())
 }
 
-/// Returns the block of the newest row, which has no counters yet.
+/// Returns the block of the newest number, which has no counters yet. The row with that number may be deleted.
 pub(super) fn newest_block(connection: &Connection, table: &GrowingTable) -> rusqlite::Result<i64> {
-    let newest = format!("SELECT coalesce(max(seq), 0) FROM {}", table.name);
+    let name = table.name;
+    let newest = format!(
+        "SELECT max(coalesce((SELECT max(seq) FROM {name}), 0),
+                    coalesce((SELECT value FROM meta WHERE key = 'last_{name}'), 0))"
+    );
     let newest = connection.query_row(&newest, [], |row| row.get(0))?;
     Ok(block_of(newest))
 }

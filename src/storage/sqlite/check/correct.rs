@@ -6,7 +6,7 @@ use rusqlite::{Connection, params_from_iter};
 
 use super::blocks::count_again;
 use super::examination::Examination;
-use super::lists::{Entry, missing_entries, wrong_entries};
+use super::lists::{Entry, delete_wrong_tombstones, missing_entries, wrong_entries};
 use super::problem::{Found, Kind};
 use super::references::correct_references;
 use super::rows::parameters;
@@ -181,11 +181,18 @@ fn table_named(name: &str) -> &'static GrowingTable {
 
 /// Corrects counters and list indexes, block by block. The corrections of rows before may have changed others,
 /// which the next check finds.
-fn correct_derived(
+pub(super) fn correct_derived(
     connection: &Connection,
     examined: &Examination,
     done: &mut Corrected,
 ) -> rusqlite::Result<()> {
+    if examined.found.has(Kind::WrongTombstone) {
+        for table in [&EVENTS, &DELIVERIES] {
+            let deleted =
+                transaction(connection, || delete_wrong_tombstones(connection, table))?;
+            done.add(Kind::WrongTombstone, deleted as u64);
+        }
+    }
     for (name, blocks) in &examined.wrong_counters {
         let table = table_named(name);
         for block in blocks {

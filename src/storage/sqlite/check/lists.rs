@@ -31,9 +31,6 @@ impl Tombstones {
     /// Reads the tombstones of a table.
     pub(super) fn load(connection: &Connection, table: &GrowingTable) -> rusqlite::Result<Self> {
         let mut tombstones = Self::default();
-        if !connection.table_exists(None, table.tombstones)? {
-            return Ok(tombstones);
-        }
         let mut select = connection.prepare(&format!("SELECT seq FROM {}", table.tombstones))?;
         let mut rows = select.query([])?;
         while let Some(row) = rows.next()? {
@@ -127,6 +124,36 @@ impl ListSums {
         }
         Ok(wrong)
     }
+}
+
+/// Notes the tombstones of rows that are there, whose entries would be deleted.
+pub(super) fn check_tombstones(
+    connection: &Connection,
+    table: &GrowingTable,
+    found: &mut Found,
+) -> rusqlite::Result<()> {
+    let mut select = connection.prepare(&tombstones_of_rows(table))?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let seq: i64 = row.get(0)?;
+        found.note(Kind::WrongTombstone, || format!("{} {seq}", table.name));
+    }
+    Ok(())
+}
+
+/// Deletes such tombstones; returns their number.
+pub(super) fn delete_wrong_tombstones(
+    connection: &Connection,
+    table: &GrowingTable,
+) -> rusqlite::Result<usize> {
+    let rows = tombstones_of_rows(table);
+    let delete = format!("DELETE FROM {} WHERE seq IN ({rows})", table.tombstones);
+    connection.execute(&delete, [])
+}
+
+fn tombstones_of_rows(table: &GrowingTable) -> String {
+    let (tombstones, name) = (table.tombstones, table.name);
+    format!("SELECT t.seq FROM {tombstones} t CROSS JOIN {name} r ON r.seq = t.seq")
 }
 
 /// Returns the number up to which the list indexes of a table are complete.

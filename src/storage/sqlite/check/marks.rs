@@ -25,6 +25,9 @@ const MARKS: [(&str, &str); 4] = [
     ("erase *", LAST_MESSAGE),
 ];
 
+/// The condition of a workspace whose own mark is beyond the last event, `?1`.
+const ARCHIVED_BEYOND: &str = "archived_through > ?1 OR archived_through < 0";
+
 /// Checks the values.
 pub(super) fn check(connection: &Connection, out: &mut Examination) -> rusqlite::Result<()> {
     for (key, _) in required_marks()? {
@@ -44,6 +47,14 @@ pub(super) fn check(connection: &Connection, out: &mut Examination) -> rusqlite:
             let key: String = key?;
             out.found.note(Kind::WrongMark, || key);
         }
+    }
+    let last: i64 = connection.query_row(LAST_RUN, [], |row| row.get(0))?;
+    let mut beyond = connection.prepare(&format!("SELECT n FROM workspace WHERE {ARCHIVED_BEYOND}"))?;
+    for workspace in beyond.query_map([last], |row| row.get(0))? {
+        let workspace: i64 = workspace?;
+        out.found.note(Kind::WrongMark, || {
+            format!("archived_through of workspace {workspace}")
+        });
     }
     Ok(())
 }
@@ -69,5 +80,8 @@ pub(super) fn correct(connection: &Connection) -> rusqlite::Result<()> {
             (pattern, last),
         )?;
     }
+    let last: i64 = connection.query_row(LAST_RUN, [], |row| row.get(0))?;
+    let begin_anew = format!("UPDATE workspace SET archived_through = 0 WHERE {ARCHIVED_BEYOND}");
+    connection.execute(&begin_anew, [last])?;
     Ok(())
 }

@@ -142,6 +142,7 @@ kinds! {
     Lists = "list indexes" {
         MissingEntry = "entries that are missing", Repair;
         WrongEntry = "entries that no row has", Repair;
+        WrongTombstone = "tombstones of rows that are there", Repair;
     }
     /// Steps back of the wall clock.
     Clock = "clock steps" {

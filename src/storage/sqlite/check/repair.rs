@@ -18,8 +18,7 @@ use super::examination::Examination;
 use super::pages::is_damage;
 use super::problem::{Kind, Remedy};
 use super::progress::Watch;
-use super::rewrite::rewrite;
-use super::{CheckError, Report, examine};
+use super::{CheckError, Report, examine, rewrite};
 use crate::storage::sqlite::file::connection::write_connection;
 use crate::storage::sqlite::file::lock::FileLock;
 use crate::storage::sqlite::file::{open, place, recovery};
@@ -47,6 +46,10 @@ pub fn repair(database: &Path, watch: Watch<'_>) -> Result<Repaired, CheckError>
     let database = &place::resolve(database)?;
     let lock = FileLock::for_repair(database)?;
     open::prepare_for_repair(database)?;
+    rewrite::tidy(database).map_err(|error| CheckError::Failed {
+        path: database.clone(),
+        reason: error.to_string(),
+    })?;
     let mut repairer = Repairer {
         database,
         done: Corrected::default(),
@@ -94,7 +97,7 @@ impl Repairer<'_> {
         if must_rewrite || has(Kind::WrongIndex) {
             if must_rewrite || !reindex(&connection).map_err(failed)? {
                 drop(connection);
-                self.old_file = Some(rewrite(self.database)?);
+                self.old_file = Some(rewrite::rewrite(self.database)?);
             }
             for kind in [
                 Kind::LostPage,

@@ -15,7 +15,7 @@
 //! from writing to the old file.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use rusqlite::types::ToSqlOutput;
@@ -39,7 +39,7 @@ pub(super) fn rewrite(database: &Path) -> Result<PathBuf, CheckError> {
         path: new.clone(),
         reason: error.to_string(),
     };
-    make_empty(&new, database).map_err(not_written)?;
+    tidy(database).and_then(|()| make_empty(&new, database)).map_err(not_written)?;
     let old = write_connection(database).map_err(failed)?;
     let done = checkpoint(&old, "TRUNCATE").map_err(failed)?;
     old.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
@@ -70,13 +70,27 @@ pub(super) fn rewrite(database: &Path) -> Result<PathBuf, CheckError> {
     Ok(aside)
 }
 
-/// Makes an empty file with the permissions and the owner of the database, in place of one that an interrupted
-/// rewrite has left.
-fn make_empty(new: &Path, database: &Path) -> io::Result<()> {
-    match std::fs::remove_file(new) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+/// The place of the schema version in a database file (<https://sqlite.org/fileformat2.html#database_header>).
+const VERSION_AT: u64 = 60;
+
+/// Clears away what an interrupted rewrite has left. A new file gets its schema version last, so one without it is
+/// not complete and goes. Any other may be the damaged file, and gets the name of one.
+pub(super) fn tidy(database: &Path) -> io::Result<()> {
+    let left = beside(database, "-rewritten");
+    let mut version = [0; 4];
+    let read = File::open(&left).and_then(|mut file| {
+        file.seek(SeekFrom::Start(VERSION_AT))?;
+        file.read_exact(&mut version)
+    });
+    match read {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Ok(()) if version != [0; 4] => std::fs::rename(&left, free_name(database)),
+        _ => std::fs::remove_file(&left),
     }
+}
+
+/// Makes an empty file with the permissions and the owner of the database.
+fn make_empty(new: &Path, database: &Path) -> io::Result<()> {
     let mut options: OpenOptions = private_options();
     let file = options.create_new(true).open(new)?;
     #[cfg(unix)]

@@ -84,6 +84,7 @@ pub(super) fn check_growing(
         table.kind_in_rules,
         rules.from
     );
+    super::lists::check_tombstones(connection, table, &mut out.found)?;
     let mut steps = StepCheck::of(connection, table.name)?;
     let mut sums = ListSums::new(connection, table)?;
     let mut counters = stored_counters(connection, table)?;

@@ -29,6 +29,7 @@ pub(super) struct RuledTable {
 /// The number of the last run that was begun; the parameter of the rules for events and messages.
 pub(super) const LAST_RUN: &str = "SELECT max(
     coalesce((SELECT value FROM meta WHERE key = 'last_run'), 0),
+    coalesce((SELECT value FROM meta WHERE key = 'last_event'), 0),
     coalesce((SELECT max(seq) FROM event), 0),
     coalesce((SELECT max(skip_through) FROM endpoint), 0))";
 
@@ -52,7 +53,8 @@ fn hard_rule(kind: Kind, broken: impl Into<String>) -> Rule {
 impl RuledTable {
     /// Returns the sum of a power of two for each rule that a row breaks.
     pub(super) fn breaches(&self) -> String {
-        let terms: Vec<String> = self.rules.iter().enumerate().map(bit).collect();
+        let terms = self.rules.iter().enumerate().map(bit);
+        let terms: Vec<String> = std::iter::once("0".to_owned()).chain(terms).collect();
         terms.join(" + ")
     }
 
