@@ -83,7 +83,9 @@ impl Bar {
     }
 
     fn show(&mut self, done: u64, total: u64) {
-        let bar = self.bar.get_or_insert_with(|| Progress::new(self.what, total));
+        let bar = self
+            .bar
+            .get_or_insert_with(|| Progress::new(self.what, total));
         bar.reach(done);
     }
 }

@@ -28,7 +28,9 @@ mod store;
 mod writer;
 mod writes;
 
-pub use self::check::{CheckError, PartReport, Problem, Remedy, Repaired, Report, Watch, check, repair};
+pub use self::check::{
+    CheckError, PartReport, Problem, Remedy, Repaired, Report, Watch, check, repair,
+};
 pub use self::file::open_error::OpenError;
 pub use self::maintenance::truncate::CloseError;
 pub use self::store::{FileSizes, SqliteSettings, SqliteStore, StoreMeasures};

@@ -7,6 +7,7 @@
 //!
 //! Fail points (`src/fail_point.rs`), which the tests' build has, give the moments between two steps.
 
+mod check;
 mod clock;
 mod disk;
 mod files;

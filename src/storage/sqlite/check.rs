@@ -86,6 +86,14 @@ pub enum CheckError {
     /// Another program has changed it.
     #[error("{0} was changed while it was checked; check it again")]
     Changed(PathBuf),
+    /// A row of a table cannot be read.
+    #[error("{path} has rows that cannot be read: {reason}; restore a backup")]
+    Lost {
+        /// The file.
+        path: PathBuf,
+        /// The error.
+        reason: String,
+    },
     /// The new file cannot be put into its place.
     #[error("cannot write {path}: {reason}; the database is as it was")]
     NotWritten {

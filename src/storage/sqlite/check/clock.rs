@@ -54,7 +54,8 @@ impl StepCheck {
             && self.steps.range(last + 1..=seq).next().is_none()
         {
             let kind = self.kind;
-            out.found.note(Kind::MissingStep, || format!("{kind} {seq}"));
+            out.found
+                .note(Kind::MissingStep, || format!("{kind} {seq}"));
             out.missing_steps.push((kind, seq));
         }
     }

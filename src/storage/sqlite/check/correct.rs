@@ -188,8 +188,7 @@ pub(super) fn correct_derived(
 ) -> rusqlite::Result<()> {
     if examined.found.has(Kind::WrongTombstone) {
         for table in [&EVENTS, &DELIVERIES] {
-            let deleted =
-                transaction(connection, || delete_wrong_tombstones(connection, table))?;
+            let deleted = transaction(connection, || delete_wrong_tombstones(connection, table))?;
             done.add(Kind::WrongTombstone, deleted as u64);
         }
     }
@@ -210,7 +209,9 @@ pub(super) fn correct_derived(
                     entries.push(entry);
                     entries.len() < BATCH
                 })?;
-                transaction(connection, || delete_entries(connection, table, list, &entries))?;
+                transaction(connection, || {
+                    delete_entries(connection, table, list, &entries)
+                })?;
                 done.add(Kind::WrongEntry, entries.len() as u64);
                 if entries.len() < BATCH {
                     break;
@@ -233,9 +234,7 @@ fn delete_entries(
 ) -> rusqlite::Result<()> {
     let mut delete = connection.prepare_cached(&format!(
         "DELETE FROM {}_{} WHERE {}",
-        table.name,
-        list.end,
-        list.key
+        table.name, list.end, list.key
     ))?;
     for entry in entries {
         delete.execute(*entry)?;

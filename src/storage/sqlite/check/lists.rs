@@ -46,7 +46,9 @@ impl Tombstones {
             return false;
         }
         let (block, word, bit) = place(seq);
-        self.0.get(&block).is_some_and(|words| words[word] & bit != 0)
+        self.0
+            .get(&block)
+            .is_some_and(|words| words[word] & bit != 0)
     }
 }
 
@@ -230,9 +232,7 @@ pub(super) fn missing_entries(
     let through = mark(connection, table)?;
     let mut entry_of = connection.prepare_cached(&format!(
         "SELECT 1 FROM {}_{} WHERE {}",
-        table.name,
-        list.end,
-        list.key
+        table.name, list.end, list.key
     ))?;
     let mut select = connection.prepare_cached(&format!(
         "SELECT {} FROM {} NOT INDEXED WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq",

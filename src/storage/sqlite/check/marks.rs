@@ -49,7 +49,8 @@ pub(super) fn check(connection: &Connection, out: &mut Examination) -> rusqlite:
         }
     }
     let last: i64 = connection.query_row(LAST_RUN, [], |row| row.get(0))?;
-    let mut beyond = connection.prepare(&format!("SELECT n FROM workspace WHERE {ARCHIVED_BEYOND}"))?;
+    let mut beyond =
+        connection.prepare(&format!("SELECT n FROM workspace WHERE {ARCHIVED_BEYOND}"))?;
     for workspace in beyond.query_map([last], |row| row.get(0))? {
         let workspace: i64 = workspace?;
         out.found.note(Kind::WrongMark, || {

@@ -48,8 +48,8 @@ pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
 
 /// Returns the trees of the file, by their first page.
 fn trees(connection: &Connection) -> rusqlite::Result<HashMap<String, Tree>> {
-    let mut select = connection
-        .prepare("SELECT rootpage, type, name FROM sqlite_schema WHERE rootpage > 0")?;
+    let mut select =
+        connection.prepare("SELECT rootpage, type, name FROM sqlite_schema WHERE rootpage > 0")?;
     let trees = select.query_map([], |row| {
         let root: i64 = row.get(0)?;
         let kind: String = row.get(1)?;
@@ -69,7 +69,9 @@ fn sort(line: &str, trees: &HashMap<String, Tree>, found: &mut Found) {
         found.note(Kind::WrongIndex, || index.to_owned());
         return;
     }
-    let root = line.strip_prefix("Tree ").and_then(|rest| rest.split(' ').next());
+    let root = line
+        .strip_prefix("Tree ")
+        .and_then(|rest| rest.split(' ').next());
     let in_words = |name: &str| format!("{name}: {line}");
     match root.and_then(|root| trees.get(root)) {
         Some(tree) if tree.is_derived => {
@@ -90,7 +92,12 @@ fn is_of_unused_pages(line: &str) -> bool {
     ["Freelist:", "Page ", "max rootpage", "incremental_vacuum"]
         .iter()
         .any(|start| line.starts_with(start))
-        || ["2nd reference to page", "ptr map entry", "ptrmap", "never used"]
-            .iter()
-            .any(|part| line.contains(part))
+        || [
+            "2nd reference to page",
+            "ptr map entry",
+            "ptrmap",
+            "never used",
+        ]
+        .iter()
+        .any(|part| line.contains(part))
 }

@@ -16,13 +16,31 @@ pub(super) fn correct_references(
     done: &mut Corrected,
 ) -> rusqlite::Result<()> {
     if found.has(Kind::MessageWithoutType) {
-        each_batch(connection, &rules::messages(), Kind::MessageWithoutType, done, restore_type)?;
+        each_batch(
+            connection,
+            &rules::messages(),
+            Kind::MessageWithoutType,
+            done,
+            restore_type,
+        )?;
     }
     if found.has(Kind::EventOutsideRange) {
-        each_batch(connection, &rules::events(), Kind::EventOutsideRange, done, find_message)?;
+        each_batch(
+            connection,
+            &rules::events(),
+            Kind::EventOutsideRange,
+            done,
+            find_message,
+        )?;
     }
     if found.has(Kind::MessageRange) {
-        each_batch(connection, &rules::messages(), Kind::MessageRange, done, measure_again)?;
+        each_batch(
+            connection,
+            &rules::messages(),
+            Kind::MessageRange,
+            done,
+            measure_again,
+        )?;
     }
     if found.has(Kind::EventOfOtherWorkspace) {
         correct_endpoints(connection)?;

@@ -21,8 +21,8 @@ use super::progress::Watch;
 use super::{CheckError, Report, examine, rewrite};
 use crate::storage::sqlite::file::connection::write_connection;
 use crate::storage::sqlite::file::lock::FileLock;
-use crate::storage::sqlite::file::{open, place, recovery};
 use crate::storage::sqlite::file::wal::checkpoint;
+use crate::storage::sqlite::file::{open, place, recovery};
 
 /// The most rounds. An orphan is gone after as many as there are tables between it and the row that is lost.
 const ROUNDS_MAX: u32 = 8;

@@ -22,6 +22,7 @@ use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, OpenFlags};
 
 use super::CheckError;
+use super::pages::is_damage;
 use super::schema::copied_tables;
 use crate::fail_point::{FailPoint, hit};
 use crate::storage::sqlite::file::connection::write_connection;
@@ -39,7 +40,9 @@ pub(super) fn rewrite(database: &Path) -> Result<PathBuf, CheckError> {
         path: new.clone(),
         reason: error.to_string(),
     };
-    tidy(database).and_then(|()| make_empty(&new, database)).map_err(not_written)?;
+    tidy(database)
+        .and_then(|()| make_empty(&new, database))
+        .map_err(not_written)?;
     let old = write_connection(database).map_err(failed)?;
     let done = checkpoint(&old, "TRUNCATE").map_err(failed)?;
     old.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
@@ -52,9 +55,14 @@ pub(super) fn rewrite(database: &Path) -> Result<PathBuf, CheckError> {
     }
     if let Err(error) = copy(&old, &new) {
         let _ = std::fs::remove_file(&new);
-        return Err(CheckError::NotWritten {
-            path: new,
-            reason: error.to_string(),
+        let reason = error.to_string();
+        return Err(if is_damage(&error) {
+            CheckError::Lost {
+                path: database.to_owned(),
+                reason,
+            }
+        } else {
+            CheckError::NotWritten { path: new, reason }
         });
     }
     let sync = || File::open(&new)?.sync_all();
@@ -149,9 +157,7 @@ fn free_name(database: &Path) -> PathBuf {
         _ => beside(database, &format!(".damaged.{number}")),
     };
     let mut names = (0..).map(name);
-    names
-        .find(|path| !path.exists())
-        .unwrap_or_else(|| name(0))
+    names.find(|path| !path.exists()).unwrap_or_else(|| name(0))
 }
 
 /// Puts the new file in the place of the database, and the database under the name `aside`.

@@ -7,9 +7,9 @@ use super::blocks::{BlockCount, StoredCounters, newest_block, stored_counters};
 use super::clock::StepCheck;
 use super::examination::Examination;
 use super::lists::ListSums;
+use super::problem::Kind;
 use super::progress::Progress;
 use super::rules::{LAST_RUN, RuledTable, TOO_MANY_DELIVERIES, messages};
-use super::problem::Kind;
 use super::tables::GrowingTable;
 use crate::storage::sqlite::writer::counters::block_of;
 

@@ -300,7 +300,6 @@ pub(super) fn deliveries() -> RuledTable {
 
 /// The events that have more deliveries than attempts. The inner query steps through the index of deliveries by
 /// event, in its order, and so needs no sorter.
-pub(super) const TOO_MANY_DELIVERIES: &str =
-    "SELECT e.seq, g.count FROM (
+pub(super) const TOO_MANY_DELIVERIES: &str = "SELECT e.seq, g.count FROM (
        SELECT event, count(*) AS count FROM delivery INDEXED BY delivery_by_event GROUP BY event) g
      CROSS JOIN event e ON e.seq = g.event WHERE g.count > e.attempts";

@@ -63,7 +63,8 @@ impl CheckedFile {
 
     /// Checks that the file did not change, if it was opened as one that does not.
     pub(super) fn is_as_it_was(&self) -> bool {
-        let is_same = |before| state(&self.path) == Some(before) && !beside(&self.path, "-wal").exists();
+        let is_same =
+            |before| state(&self.path) == Some(before) && !beside(&self.path, "-wal").exists();
         self.unchanged.is_none_or(is_same)
     }
 }
@@ -106,9 +107,8 @@ impl Snapshot {
     /// Begins both transactions. `observer` tells whether there was a commit in between; if there always is one,
     /// the snapshots are two, each of which is whole.
     fn begin(&self, observer: &Connection) -> rusqlite::Result<()> {
-        let version = || {
-            observer.pragma_query_value(None, "data_version", |row| row.get::<_, i64>(0))
-        };
+        let version =
+            || observer.pragma_query_value(None, "data_version", |row| row.get::<_, i64>(0));
         let both = [&self.pages, &self.rows];
         for tried in 1.. {
             let before = version()?;

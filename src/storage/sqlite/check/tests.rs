@@ -20,7 +20,11 @@ fn table(connection: &Connection, sql: &str) -> Vec<Vec<Value>> {
     let mut select = connection.prepare(sql).unwrap();
     let columns = select.column_count();
     let row = |row: &rusqlite::Row<'_>| (0..columns).map(|at| row.get(at)).collect();
-    select.query_map([], row).unwrap().map(Result::unwrap).collect()
+    select
+        .query_map([], row)
+        .unwrap()
+        .map(Result::unwrap)
+        .collect()
 }
 
 /// The derived tables of a table that grows, as they are stored and as its rows say, by the plainest statements.
@@ -56,10 +60,12 @@ fn stored_and_naive(connection: &Connection, of: &GrowingTable) -> Vec<[Vec<Vec<
              AND seq NOT IN (SELECT seq FROM {})",
             of.mark, of.tombstones
         );
-        tables.push([format!("{name}_{}", list.end), name.to_owned()].map(|from| {
-            let sql = format!("SELECT {columns} FROM {from} WHERE {within} ORDER BY 1, 2, 3");
-            table(connection, &sql)
-        }));
+        tables.push(
+            [format!("{name}_{}", list.end), name.to_owned()].map(|from| {
+                let sql = format!("SELECT {columns} FROM {from} WHERE {within} ORDER BY 1, 2, 3");
+                table(connection, &sql)
+            }),
+        );
     }
     tables
 }
@@ -98,7 +104,10 @@ fn damage(connection: &Connection, random: &mut StdRng) {
                    OFFSET {pick} % max(1, (SELECT count(*) FROM {table})))"
             )
         };
-        let (counters, key) = (format!("{name}_count"), format!("block, scope, type, {kind}"));
+        let (counters, key) = (
+            format!("{name}_count"),
+            format!("block, scope, type, {kind}"),
+        );
         let counter = one(&counters, &key);
         let entries = format!("{name}_{}", list.end);
         let entry = one(&entries, "seq");
@@ -106,7 +115,10 @@ fn damage(connection: &Connection, random: &mut StdRng) {
             0 => format!("DELETE FROM {counters} WHERE {counter}"),
             1 => format!("UPDATE {counters} SET count = count + 1 WHERE {counter}"),
             2 => format!("UPDATE OR IGNORE {counters} SET block = block + 1 WHERE {counter}"),
-            3 => format!("INSERT OR IGNORE INTO {counters} VALUES ({}, -1, 1, 2, 3)", pick % 9),
+            3 => format!(
+                "INSERT OR IGNORE INTO {counters} VALUES ({}, -1, 1, 2, 3)",
+                pick % 9
+            ),
             4 => format!("DELETE FROM {entries} WHERE {entry}"),
             5 => format!("UPDATE OR IGNORE {entries} SET seq = seq + 1 WHERE {entry}"),
             _ => format!(
