@@ -1,52 +1,16 @@
 //! The correction of rows that break a rule, some thousand in each transaction.
 
-use std::collections::BTreeMap;
+use rusqlite::Connection;
 
-use rusqlite::{Connection, params_from_iter};
-
+use super::batches::{BATCH, Corrected, breaking, transaction};
 use super::blocks::count_again;
 use super::examination::Examination;
 use super::lists::{Entry, delete_wrong_tombstones, missing_entries, wrong_entries};
 use super::problem::{Found, Kind};
 use super::references::correct_references;
-use super::rows::parameters;
 use super::rules::{self, Rule, RuledTable, TOO_MANY_DELIVERIES};
 use super::tables::{DELIVERIES, EVENTS, GrowingTable, LISTS, List};
 use super::{marks, schema};
-use crate::fail_point::{FailPoint, hit};
-
-/// The rows that are corrected in one transaction.
-pub(super) const BATCH: usize = 5000;
-
-/// The number of rows that were corrected, by kind.
-#[derive(Debug, Default)]
-pub(super) struct Corrected(BTreeMap<Kind, u64>);
-
-impl Corrected {
-    pub(super) fn add(&mut self, kind: Kind, count: u64) {
-        if count > 0 {
-            *self.0.entry(kind).or_default() += count;
-        }
-    }
-
-    /// Returns what was corrected, in words.
-    pub(super) fn in_words(&self) -> Vec<(&'static str, u64)> {
-        let words = self.0.iter().map(|(kind, count)| (kind.text(), *count));
-        words.collect()
-    }
-}
-
-/// Makes the changes of `work` a transaction. A crash before its end leaves the file as it was.
-pub(super) fn transaction<T>(
-    connection: &Connection,
-    work: impl FnOnce() -> rusqlite::Result<T>,
-) -> rusqlite::Result<T> {
-    let transaction = connection.unchecked_transaction()?;
-    let done = work()?;
-    hit(FailPoint::Repairing);
-    transaction.commit()?;
-    Ok(done)
-}
 
 /// Corrects everything that a check found, once. A correction can be the reason for others.
 pub(super) fn correct_all(
@@ -129,23 +93,6 @@ fn correct_rule(
             return Ok(());
         }
     }
-}
-
-/// Returns the first rows that break a rule.
-pub(super) fn breaking(
-    connection: &Connection,
-    table: &RuledTable,
-    rule: &Rule,
-) -> rusqlite::Result<Vec<i64>> {
-    let sql = format!(
-        "SELECT {} FROM {} WHERE {} LIMIT {BATCH}",
-        table.number, table.from, rule.broken
-    );
-    let mut select = connection.prepare(&sql)?;
-    let rows = select.query_map(params_from_iter(parameters(connection, &sql)?), |row| {
-        row.get(0)
-    })?;
-    rows.collect()
 }
 
 /// Gives events with more deliveries than attempts the number of their deliveries.

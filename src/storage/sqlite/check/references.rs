@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::correct::{BATCH, Corrected, breaking, transaction};
+use super::batches::{BATCH, Corrected, breaking, transaction};
 use super::problem::{Found, Kind};
 use super::rules::{self, Rule, RuledTable};
 

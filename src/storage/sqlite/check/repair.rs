@@ -13,12 +13,16 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::correct::{Corrected, correct_all, transaction};
+use super::batches::{Corrected, transaction};
+use super::correct::correct_all;
+use super::error::CheckError;
 use super::examination::Examination;
+use super::examine::examine;
 use super::pages::is_damage;
 use super::problem::{Kind, Remedy};
 use super::progress::Watch;
-use super::{CheckError, Report, examine, rewrite};
+use super::report::Report;
+use super::rewrite;
 use crate::storage::sqlite::file::connection::write_connection;
 use crate::storage::sqlite::file::lock::FileLock;
 use crate::storage::sqlite::file::wal::checkpoint;

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, OpenFlags};
 
-use super::CheckError;
+use super::error::CheckError;
 use super::pages::is_damage;
 use super::schema::copied_tables;
 use crate::fail_point::{FailPoint, hit};

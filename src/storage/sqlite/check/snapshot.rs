@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::CheckError;
+use super::error::CheckError;
 use crate::storage::sqlite::file::connection::{BUSY_TIMEOUT, READ_FLAGS};
 use crate::storage::sqlite::file::migrations::CURRENT_VERSION;
 use crate::storage::sqlite::file::open::APPLICATION_ID;

@@ -6,7 +6,8 @@ use rand::{RngExt, SeedableRng};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params};
 
-use super::correct::{Corrected, correct_derived};
+use super::batches::Corrected;
+use super::correct::correct_derived;
 use super::examination::Examination;
 use super::problem::{Kind, Part};
 use super::progress::Progress;
