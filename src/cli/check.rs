@@ -51,12 +51,11 @@ impl Check {
         } else {
             None
         };
-        let report = match &repaired {
-            Some(repaired) => repaired.report.clone(),
-            None => {
-                let mut progress = Bar::new("checking");
-                sqlite::check(database, &mut |done, total| progress.show(done, total))?
-            }
+        let report = if let Some(repaired) = &repaired {
+            repaired.report.clone()
+        } else {
+            let mut progress = Bar::new("checking");
+            sqlite::check(database, &mut |done, total| progress.show(done, total))?
         };
         output::listing(&if self.json {
             let text = as_json(database, &report, repaired.as_ref());

@@ -18,7 +18,8 @@ use super::tables::{GrowingTable, LISTS, List};
 use crate::storage::sqlite::writer::counters::{BLOCK, block_of};
 
 /// The words of a set of the numbers of one block.
-const WORDS: usize = (BLOCK as usize) / 64;
+const WORDS: usize = 512;
+const _: () = assert!(BLOCK == 512 * 64, "a bit for each number of a block");
 
 /// An entry: the owner, the row's number, and the type; 0 if the index has none.
 pub(super) type Entry = (i64, i64, i64);
@@ -175,7 +176,7 @@ fn entries_of(table: &GrowingTable, list: &List) -> String {
     format!("SELECT {columns} FROM {}_{}", table.name, list.end)
 }
 
-/// Mixes the numbers of an entry (the finaliser of SplitMix64, once for each).
+/// Mixes the numbers of an entry (the finaliser of `SplitMix64`, once for each).
 fn hash((owner, seq, event_type): Entry) -> u64 {
     let mut state = 0;
     for number in [owner, seq, event_type] {

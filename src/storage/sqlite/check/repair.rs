@@ -61,7 +61,7 @@ pub fn repair(database: &Path, watch: Watch<'_>) -> Result<Repaired, CheckError>
     };
     let mut examined = examine(database, watch)?;
     for _ in 0..ROUNDS_MAX {
-        if !repairer.can_go_on(&examined) {
+        if !Repairer::can_go_on(&examined) {
             break;
         }
         repairer.round(&examined)?;
@@ -84,7 +84,7 @@ struct Repairer<'a> {
 
 impl Repairer<'_> {
     /// Reports whether something can be corrected, and no damage forbids to write.
-    fn can_go_on(&self, examined: &Examination) -> bool {
+    fn can_go_on(examined: &Examination) -> bool {
         let has = |remedy| {
             let mut kinds = examined.found.kinds();
             kinds.any(|(kind, _)| kind.remedy() == remedy)

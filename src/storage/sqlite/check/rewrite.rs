@@ -117,7 +117,8 @@ fn copy(old: &Connection, new: &Path) -> rusqlite::Result<()> {
     let made = Connection::open_with_flags(new, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     made.execute_batch(&format!(
         "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA secure_delete = ON; PRAGMA journal_mode = OFF;
-         PRAGMA synchronous = OFF; PRAGMA application_id = {APPLICATION_ID};"
+         PRAGMA synchronous = OFF; PRAGMA foreign_keys = OFF;
+         PRAGMA application_id = {APPLICATION_ID};"
     ))?;
     super::schema::make_tables(&made)?;
     for table in copied_tables(old)? {

@@ -11,7 +11,7 @@ use super::problem::{Found, Kind};
 use super::tables::DERIVED;
 use crate::storage::sqlite::file::migrations::migrations;
 
-/// A table or an index: its table, and the statement that made it. SQLite's own indexes have none.
+/// A table or an index: its table, and the statement that made it. `SQLite`'s own indexes have none.
 #[derive(Debug, PartialEq, Eq)]
 struct Object {
     table: String,

@@ -4,6 +4,7 @@
 //! a backup, the file is opened as one that does not change. Then nothing is made beside it, and its folder need
 //! not be writable; whether it changed after all is checked at the end.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -82,7 +83,9 @@ fn encoded(path: &Path) -> String {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b'~' => {
                 text.push(char::from(*byte));
             }
-            _ => text.push_str(&format!("%{byte:02X}")),
+            _ => {
+                let _ = write!(text, "%{byte:02X}");
+            }
         }
     }
     text
