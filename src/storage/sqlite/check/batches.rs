@@ -42,19 +42,20 @@ pub(super) fn transaction<T>(
     Ok(done)
 }
 
-/// Returns the first rows that break a rule.
+/// Returns the first rows after number `after` that break a rule, in their order: a batch at most.
 pub(super) fn breaking(
     connection: &Connection,
     table: &RuledTable,
     rule: &Rule,
+    after: i64,
 ) -> rusqlite::Result<Vec<i64>> {
+    let (number, from, broken) = (table.number, table.from, &rule.broken);
     let sql = format!(
-        "SELECT {} FROM {} WHERE {} LIMIT {BATCH}",
-        table.number, table.from, rule.broken
+        "SELECT {number} FROM {from} WHERE {number} > {after} AND ({broken})
+         ORDER BY {number} LIMIT {BATCH}"
     );
     let mut select = connection.prepare(&sql)?;
-    let rows = select.query_map(params_from_iter(parameters(connection, &sql)?), |row| {
-        row.get(0)
-    })?;
+    let parameters = parameters(connection, &sql)?;
+    let rows = select.query_map(params_from_iter(parameters), |row| row.get(0))?;
     rows.collect()
 }

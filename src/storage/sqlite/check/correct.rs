@@ -12,6 +12,10 @@ use super::rules::{self, Rule, RuledTable, TOO_MANY_DELIVERIES};
 use super::tables::{DELIVERIES, EVENTS, GrowingTable, LISTS, List};
 use super::{marks, schema};
 
+/// The wrong entries of a list index that are deleted in one transaction. Each takes a pass over the index, so they
+/// are more than other rows.
+const ENTRIES: usize = 100_000;
+
 /// Corrects everything that a check found, once. A correction can be the reason for others.
 pub(super) fn correct_all(
     connection: &Connection,
@@ -79,8 +83,13 @@ fn correct_rule(
     correct: &str,
     done: &mut Corrected,
 ) -> rusqlite::Result<()> {
+    let mut after = i64::MIN;
     loop {
-        let rows = breaking(connection, table, rule)?;
+        let rows = breaking(connection, table, rule, after)?;
+        let Some(last) = rows.last() else {
+            return Ok(());
+        };
+        after = *last;
         transaction(connection, || {
             let mut correct = connection.prepare_cached(correct)?;
             for row in &rows {
@@ -89,19 +98,22 @@ fn correct_rule(
             Ok(())
         })?;
         done.add(rule.kind, rows.len() as u64);
-        if rows.len() < BATCH {
-            return Ok(());
-        }
     }
 }
 
 /// Gives events with more deliveries than attempts the number of their deliveries.
 fn raise_attempts(connection: &Connection, done: &mut Corrected) -> rusqlite::Result<()> {
+    let mut after = i64::MIN;
     loop {
+        let sql = format!("{TOO_MANY_DELIVERIES} AND e.seq > {after} ORDER BY e.seq LIMIT {BATCH}");
         let rows: Vec<(i64, i64)> = connection
-            .prepare(&format!("{TOO_MANY_DELIVERIES} LIMIT {BATCH}"))?
+            .prepare(&sql)?
             .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<rusqlite::Result<_>>()?;
+        let Some((last, _)) = rows.last() else {
+            return Ok(());
+        };
+        after = *last;
         transaction(connection, || {
             let mut raise =
                 connection.prepare_cached("UPDATE event SET attempts = ?2 WHERE seq = ?1")?;
@@ -111,9 +123,6 @@ fn raise_attempts(connection: &Connection, done: &mut Corrected) -> rusqlite::Re
             Ok(())
         })?;
         done.add(Kind::TooManyDeliveries, rows.len() as u64);
-        if rows.len() < BATCH {
-            return Ok(());
-        }
     }
 }
 
@@ -154,13 +163,13 @@ pub(super) fn correct_derived(
                 let mut entries: Vec<Entry> = Vec::new();
                 wrong_entries(connection, table, list, blocks, |entry| {
                     entries.push(entry);
-                    entries.len() < BATCH
+                    entries.len() < ENTRIES
                 })?;
                 transaction(connection, || {
                     delete_entries(connection, table, list, &entries)
                 })?;
                 done.add(Kind::WrongEntry, entries.len() as u64);
-                if entries.len() < BATCH {
+                if entries.len() < ENTRIES {
                     break;
                 }
             }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::batches::{BATCH, Corrected, breaking, transaction};
+use super::batches::{Corrected, breaking, transaction};
 use super::problem::{Found, Kind};
 use super::rules::{self, Rule, RuledTable};
 
@@ -55,7 +55,7 @@ pub(super) fn correct_references(
     Ok(())
 }
 
-/// Corrects the rows that break a rule, a batch in each transaction, until a batch is not full.
+/// Corrects the rows that break a rule, a batch in each transaction, until no row is left.
 fn each_batch(
     connection: &Connection,
     table: &RuledTable,
@@ -67,19 +67,15 @@ fn each_batch(
     let Some(rule) = table.rules.iter().find(is_of_kind) else {
         return Ok(());
     };
-    let mut before = Vec::new();
+    let mut after = i64::MIN;
     loop {
-        let rows = breaking(connection, table, rule)?;
-        // Rows that stay as they are would come again for ever.
-        if rows.is_empty() || rows == before {
+        let rows = breaking(connection, table, rule, after)?;
+        let Some(last) = rows.last() else {
             return Ok(());
-        }
+        };
+        after = *last;
         transaction(connection, || correct(connection, &rows))?;
         done.add(kind, rows.len() as u64);
-        if rows.len() < BATCH {
-            return Ok(());
-        }
-        before = rows;
     }
 }
 
