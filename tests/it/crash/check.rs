@@ -1,6 +1,7 @@
 //! The tests of `hookpost check`: every kind of damage has its line, a repair corrects it, and a crash in the middle
 //! of a repair costs nothing.
 
+use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -50,9 +51,13 @@ fn history(receiver: &Receiver) -> TestDir {
             ("of_endpoint", "endpoint, seq, type"),
             ("of_type", "workspace, type, seq"),
         ] {
-            fill += &format!("INSERT INTO {table}_{list} SELECT {columns} FROM {table};");
+            let _ = write!(
+                fill,
+                "INSERT INTO {table}_{list} SELECT {columns} FROM {table};"
+            );
         }
-        fill += &format!(
+        let _ = write!(
+            fill,
             "UPDATE meta SET value = (SELECT max(seq) FROM {table}) WHERE key = '{table}_indexed';"
         );
     }
