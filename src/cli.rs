@@ -1,10 +1,12 @@
 //! The command line: one file per subcommand.
 //!
 //! Promises: only results go to stdout. Logs and remarks go to stderr; a command neither waits nor ends when
-//! they cannot be written. A failure is one line on stderr and exit code 1; a usage error has exit code 2, an
-//! internal error 70. This is the only layer that uses `anyhow`; in the layers below it, errors have types.
+//! they cannot be written. A failure is one line on stderr and exit code 1; a usage error has exit code 2, a
+//! database that `check` finds not sound 3, an internal error 70. This is the only layer that uses `anyhow`; in the layers below it, errors have
+//! types.
 
 mod backup;
+mod check;
 mod client;
 mod command_line;
 mod completions;

@@ -95,6 +95,12 @@ pub enum FailPoint {
     RestoreAlone,
     /// The restored database is in its place; the old one does not have its last name yet.
     RestoreSwapped,
+    /// A repair has made some corrections, within a transaction.
+    Repairing,
+    /// A repair has written a new file, and has not put it in its place.
+    Rewritten,
+    /// A repair has exchanged the names of the new and the old file.
+    Exchanged,
 }
 
 /// A failure that the code at a point reports instead of success.
@@ -217,6 +223,9 @@ mod armed {
             FailPoint::RestoreChecked => "restore-checked",
             FailPoint::RestoreAlone => "restore-alone",
             FailPoint::RestoreSwapped => "restore-swapped",
+            FailPoint::Repairing => "repairing",
+            FailPoint::Rewritten => "rewritten",
+            FailPoint::Exchanged => "exchanged",
         }
     }
 }

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::backup::BackUp;
+use super::check::Check;
 use super::completions::Completions;
 use super::config::Config;
 use super::configuration::{self, Configuration, Environment, Refusal};
@@ -21,7 +22,7 @@ use super::hiding::hidden;
 use super::log::{self, LogSettings};
 use super::man::ManPages;
 use super::openapi::OpenApi;
-use super::output::{self, ReaderGone, UsageError};
+use super::output::{self, ReaderGone, Unsound, UsageError};
 use super::publish::Publish;
 use super::redeliver::Redeliver;
 use super::restore::Restore;
@@ -84,6 +85,8 @@ enum Command {
     Backup(BackUp),
     /// Put a backup in the place of the database; no server may run on it.
     Restore(Restore),
+    /// Check that a database is sound, and repair it; checks beside a running server.
+    Check(Check),
     /// Ask a running server whether it is ready.
     Healthcheck(Healthcheck),
     /// Print the settings of the server, and where each comes from.
@@ -128,6 +131,10 @@ pub fn run() -> ExitCode {
         Ok(Err(error)) if error.is::<ReaderGone>() => ExitCode::SUCCESS,
         Ok(Err(error)) if error.is::<UsageError>() => {
             output::usage_error(&format!("hookpost: {}", one_line(&error)))
+        }
+        Ok(Err(error)) if error.is::<Unsound>() => {
+            output::remark(&format!("hookpost: {}", one_line(&error)));
+            ExitCode::from(output::UNSOUND)
         }
         Ok(Err(error)) => {
             match error.downcast_ref() {
@@ -197,6 +204,7 @@ impl Command {
             Self::Workspace(workspace) => workspace.run(),
             Self::Backup(backup) => backup.run(),
             Self::Restore(restore) => restore.run(),
+            Self::Check(check) => check.run(),
             Self::Healthcheck(healthcheck) => healthcheck.run(),
             Self::Config(config) => config.run(&command(), &configuration.settings),
             Self::OpenApi(openapi) => openapi.run(),
@@ -235,7 +243,7 @@ mod tests {
 
     /// The flags that say what one call of a command does. They are no settings: in a variable, they would
     /// change other calls unseen.
-    const OF_ONE_CALL: [&str; 21] = [
+    const OF_ONE_CALL: [&str; 22] = [
         "help",
         "version",
         "example",
@@ -257,6 +265,7 @@ mod tests {
         "verify",
         "force",
         "replace",
+        "repair",
     ];
 
     #[test]

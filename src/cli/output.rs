@@ -21,6 +21,14 @@ pub(super) struct ReaderGone;
 #[error("{0}")]
 pub(super) struct UsageError(pub(super) String);
 
+/// The error when a check found problems in a database. Its exit code says so to scripts.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub(super) struct Unsound(pub(super) String);
+
+/// The exit code of [`Unsound`].
+pub(super) const UNSOUND: u8 = 3;
+
 /// Prints a remark and an end of line to stderr. It may quote a server or a file, so invisible characters become `?`.
 /// A remark that cannot be printed is lost, without an error.
 pub(super) fn remark(text: &str) {

@@ -11,6 +11,7 @@
 //! - [`writer`]: the writer thread, its queue, and what it remembers between transactions.
 //! - [`maintenance`]: the threads for checkpoints and for deleting what is old.
 //! - [`backup`]: copies of the database, made beside a running server, and put back.
+//! - [`check`]: the check of a whole file, and its repair, for a command-line tool.
 //! - [`file`]: opening, locking, migrating and recovering the database file.
 //!
 //! The file is in WAL mode: readers never wait for the writer, and the writer waits for readers only when the
@@ -19,6 +20,7 @@
 //! write-ahead log, which grows meanwhile.
 
 mod backup;
+mod check;
 mod event_state;
 mod file;
 mod maintenance;
@@ -31,6 +33,9 @@ mod writes;
 pub use self::backup::{
     Backup, BackupError, BackupOptions, RestoreError, Restored, Watch, back_up, remove_leftover,
     restore,
+};
+pub use self::check::{
+    CheckError, CheckWatch, PartReport, Problem, Remedy, Repaired, Report, check, repair,
 };
 pub use self::file::open_error::OpenError;
 pub use self::maintenance::truncate::CloseError;

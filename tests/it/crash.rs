@@ -8,6 +8,7 @@
 //! Fail points (`src/fail_point.rs`), which the tests' build has, give the moments between two steps.
 
 mod backup;
+mod check;
 mod clock;
 mod disk;
 mod files;

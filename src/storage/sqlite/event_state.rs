@@ -16,6 +16,7 @@ use crate::domain::event_state::EventState;
 /// - `redelivery`: those of `event_redelivery`, which wait for the first attempt of a redelivery.
 /// - `unsuccessful`: those of `event_unhappy` and `event_unhappy_endpoint`, which failed or were skipped.
 /// - `pending`: those that [`EventState::is_pending`] is true of. No index has this condition.
+/// - `unknown`: those with a number that stands for no state. No event has one, unless the file is damaged.
 macro_rules! state_is {
     (fresh) => {
         "state = 0"
@@ -31,6 +32,9 @@ macro_rules! state_is {
     };
     (pending) => {
         "state IN (0, 1)"
+    };
+    (unknown) => {
+        "state NOT IN (0, 1, 2, 3, 4)"
     };
 }
 pub(crate) use state_is;
@@ -110,6 +114,7 @@ mod tests {
                     matches!(state, EventState::Failed | EventState::Skipped)
                 );
                 assert_eq!(holds(state_is!(pending)), state.is_pending());
+                assert!(!holds(state_is!(unknown)));
             }
         }
     }

@@ -49,6 +49,12 @@ impl FileLock {
         Contender::new(database, SERVER).wait()
     }
 
+    /// Takes the lock for a repair, beside which no other process may use the file, or returns an error that
+    /// names the holder.
+    pub(crate) fn for_repair(database: &Path) -> Result<Self, OpenError> {
+        Contender::new(database, "check --repair").wait()
+    }
+
     /// Takes the lock to put another file in the place of the database, which may be missing beside its log.
     pub(crate) fn for_restore(database: &Path) -> Result<Self, OpenError> {
         let mut contender = Contender::new(database, "restore");

@@ -16,7 +16,7 @@ use super::lost_frames::LastRun;
 use super::migrations::{CURRENT_VERSION, migrations};
 use super::open_error::OpenError;
 use super::place::beside;
-use super::recovery::recover;
+use super::recovery::{recover, recover_unchecked};
 use super::stale_log;
 use crate::fail_point::{FailPoint, hit};
 
@@ -88,6 +88,14 @@ pub(crate) fn prepare(database: &Path, may_migrate: bool) -> Result<bool, OpenEr
             reason: error.to_string(),
         })?;
     Ok(looked)
+}
+
+/// Recovers the log of the last run for a repair, which must be able to use a damaged file. This process must hold
+/// the lock. The file must be one of this version.
+pub(crate) fn prepare_for_repair(database: &Path) -> Result<(), OpenError> {
+    let last_run = LastRun::read(database);
+    let is_set_aside = stale_log::set_aside(database, last_run)?;
+    recover_unchecked(database, last_run.filter(|_| !is_set_aside))
 }
 
 /// Recovers the log of the last run, and neither makes nor migrates the file. This process must hold the lock, and

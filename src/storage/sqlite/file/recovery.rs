@@ -49,6 +49,22 @@ const PIECE: usize = 1 << 20;
 /// # Errors
 /// One line of text. The log is whole then, and the next start tries again.
 pub(super) fn recover(database: &Path, last_run: Option<LastRun>) -> Result<bool, OpenError> {
+    recover_after(database, last_run, look_for_damage)
+}
+
+/// Recovers like [`recover`], without looking for damage.
+pub(super) fn recover_unchecked(
+    database: &Path,
+    last_run: Option<LastRun>,
+) -> Result<(), OpenError> {
+    recover_after(database, last_run, |_| Ok(())).map(drop)
+}
+
+fn recover_after(
+    database: &Path,
+    last_run: Option<LastRun>,
+    look: fn(&Path) -> Result<(), OpenError>,
+) -> Result<bool, OpenError> {
     let log = beside(database, "-wal");
     let bytes = log.metadata().map_or(0, |metadata| metadata.len());
     if bytes == 0 {
@@ -70,7 +86,7 @@ pub(super) fn recover(database: &Path, last_run: Option<LastRun>) -> Result<bool
     // log.
     let (connection, frames) = connection_that_moves_all(database)?;
     lost_frames::report(database, last_run, frames);
-    look_for_damage(database)?;
+    look(database)?;
     connection.busy_timeout(READER_WAIT).map_err(failed)?;
     let done = checkpoint(&connection, "TRUNCATE").map_err(failed)?;
     if done.is_busy() {

@@ -44,7 +44,7 @@ mod totals;
 mod waiting;
 
 #[cfg(test)]
-mod tests;
+pub(in crate::storage::sqlite) mod tests;
 
 pub(crate) use self::deliveries::list_deliveries;
 pub(crate) use self::endpoints::list_endpoints;

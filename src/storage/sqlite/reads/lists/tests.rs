@@ -1,6 +1,6 @@
 //! Tests of lists on a database of random rows: random filters, pages in parts, and query plans.
 
-mod list_fixture;
+pub(in crate::storage::sqlite) mod list_fixture;
 mod model;
 mod parts;
 mod plans;
