@@ -22,6 +22,7 @@ pub mod message;
 pub mod network_policy;
 pub mod owner;
 pub mod rate_limit;
+pub mod retention;
 pub mod retry;
 pub mod retry_after;
 pub mod secret;

@@ -310,6 +310,7 @@ mod tests {
     use crate::domain::access::TokenHash;
     use crate::domain::clock::SystemClock;
     use crate::domain::event_state::EventState;
+    use crate::domain::workspace::WorkspacePatch;
     use crate::storage::Store;
 
     #[test]
@@ -408,12 +409,13 @@ mod tests {
         let made = tool.create_workspace(name("made")).wait().unwrap();
         let all = crate::domain::access::Visibility::All;
         let locked = StoreError::Unavailable(Unavailable::Locked);
-        let renamed = tool.rename_workspace(all, made.id, name("other")).wait();
+        let rename = || WorkspacePatch::rename(name("other"));
+        let renamed = tool.update_workspace(all, made.id, rename()).wait();
         assert_eq!(renamed, Err(locked.clone()));
         assert_eq!(tool.delete_workspace(all, made.id).wait(), Err(locked));
         assert_eq!(server.find_workspace(all, made.id).unwrap(), made);
         server
-            .rename_workspace(all, made.id, name("other"))
+            .update_workspace(all, made.id, rename())
             .wait()
             .unwrap();
         tool.stop();
