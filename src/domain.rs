@@ -14,6 +14,7 @@ pub mod event;
 pub mod event_state;
 pub mod event_type;
 pub mod format;
+pub mod growth;
 pub mod health;
 pub mod id;
 pub mod invisible;

@@ -1,4 +1,6 @@
-//! The times that a workspace keeps its data.
+//! The times that data is kept: by a server, and by a workspace.
+
+use std::time::Duration;
 
 /// The shortest time of events, in seconds: a day, because idempotency keys live as long. With a shorter time, a
 /// publish that is tried again could be stored a second time.
@@ -53,6 +55,15 @@ impl<const LEAST: u64> KeepTime<LEAST> {
     pub const fn seconds(self) -> u64 {
         self.0
     }
+}
+
+/// The time that a server keeps its data; `None`: for ever.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeepFor {
+    /// Payloads, from their publish on.
+    pub payloads: Option<Duration>,
+    /// Messages with their events and deliveries, from their publish on.
+    pub messages: Option<Duration>,
 }
 
 /// A workspace's own times.

@@ -3,7 +3,7 @@
 mod measures;
 mod use_cases;
 
-pub use self::measures::{FileSizes, StoreMeasures};
+pub use self::measures::{DatabaseLimit, FileSizes, StoreMeasures, Unread};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,7 +21,6 @@ use super::maintenance::checkpoint;
 use super::maintenance::checkpoint::Checkpointer;
 use super::maintenance::clock_watch::ClockWatch;
 use super::maintenance::janitor::Janitor;
-use super::maintenance::retention::KeepFor;
 use super::maintenance::truncate::{CloseError, truncate};
 use super::reads::connections::Readers;
 use super::writer::operation::{OperationError, WriteContext, operation_of};
@@ -30,6 +29,7 @@ use super::writer::{Writer, WriterResources};
 use super::writes::sweep::sweep_some;
 use crate::config::{ApiSettings, DeliverySettings, RetentionSettings};
 use crate::domain::clock::Clock;
+use crate::domain::retention::KeepFor;
 use crate::metrics::StorageMetrics;
 use crate::storage::{Pending, StoreError, Unavailable};
 

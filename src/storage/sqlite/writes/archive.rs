@@ -213,6 +213,7 @@ pub(crate) fn archive(
         } else if let Some(size) = message.bytes {
             bytes += size;
             drop_bodies(context.connection, message.seq)?;
+            context.metrics.archived_messages.inc();
         }
     }
     if in_time.is_none() && oldest.len() == STEP {
@@ -300,6 +301,7 @@ pub(crate) fn archive_messages(
         {
             bytes += size;
             drop_bodies(context.connection, *message)?;
+            context.metrics.archived_messages.inc();
         }
         done += 1;
     }
