@@ -4,6 +4,7 @@
 //! of names, so that they run the whole application on a clock that they move.
 
 mod backlog;
+mod growth;
 mod listen;
 mod open_files;
 mod scrape;
@@ -172,6 +173,7 @@ impl Application {
                 return Err(AppError::Server(error));
             }
         };
+        growth::log(&store, &clock);
         let metrics = metrics_listener
             .and_then(|listener| scrape::serve(listener, metrics, &store, &engine, clock, &spans));
         let version = env!("CARGO_PKG_VERSION");

@@ -44,8 +44,9 @@ use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint};
 use crate::domain::event::Event;
 use crate::domain::message::{Message, NewMessage};
+use crate::domain::retention::WorkspaceRetention;
 use crate::domain::secret::Secret;
-use crate::domain::workspace::{Workspace, WorkspaceName};
+use crate::domain::workspace::{Workspace, WorkspaceName, WorkspacePatch};
 
 /// The data of a new access token.
 #[derive(Clone, Debug)]
@@ -153,8 +154,16 @@ pub trait Store: Send + Sync {
     /// end.
     fn reconcile_admin_token(&self, given: Option<TokenHash>) -> Pending<ReconciledAdminToken>;
 
-    /// Makes a workspace. Errors: [`StoreError::NameTaken`].
-    fn create_workspace(&self, name: WorkspaceName) -> Pending<Workspace>;
+    /// Makes a workspace that keeps its data as long as the server. Errors: [`StoreError::NameTaken`].
+    fn create_workspace(&self, name: WorkspaceName) -> Pending<Workspace> {
+        self.create_workspace_with(name, WorkspaceRetention::default())
+    }
+    /// Makes a workspace that keeps its data for these times. Errors: [`StoreError::NameTaken`].
+    fn create_workspace_with(
+        &self,
+        name: WorkspaceName,
+        retention: WorkspaceRetention,
+    ) -> Pending<Workspace>;
     /// Returns workspaces, newest first.
     fn list_workspaces(
         &self,
@@ -165,12 +174,13 @@ pub trait Store: Send + Sync {
     fn find_workspace(&self, visibility: Visibility, id: Uuid) -> Result<Workspace, StoreError>;
     /// Returns the workspace with that name or id. Errors: [`StoreError::NotFound`].
     fn find_workspace_named(&self, name_or_id: &str) -> Result<Workspace, StoreError>;
-    /// Renames a workspace. Errors: [`StoreError::NotFound`], [`StoreError::NameTaken`].
-    fn rename_workspace(
+    /// Changes a workspace; an empty patch changes nothing. Errors: [`StoreError::NotFound`],
+    /// [`StoreError::NameTaken`].
+    fn update_workspace(
         &self,
         visibility: Visibility,
         id: Uuid,
-        name: WorkspaceName,
+        patch: WorkspacePatch,
     ) -> Pending<Workspace>;
     /// Deletes a workspace: revokes its tokens, deletes its endpoints, skips what is pending. Errors:
     /// [`StoreError::NotFound`].

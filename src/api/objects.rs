@@ -71,6 +71,11 @@ object! {
         id: Uuid,
         /// The name, unique on the server: 1 to 64 visible characters, and no UUID.
         name: &'a str = Schema::text("shop"),
+        /// The seconds after which payloads are dropped; 0: after the server's time. The shorter of the two times holds.
+        archive_after: u64 = Schema::integer(0, 0),
+        /// The seconds after which messages are deleted, with their events and deliveries; 0: after the server's time.
+        /// The shorter of the two times holds. Pending events stay.
+        delete_after: u64 = Schema::integer(0, 0),
     }
 }
 
@@ -85,6 +90,8 @@ impl Render for Workspace {
             modified_at: self.modified_at,
             id: self.id,
             name: self.name.as_str(),
+            archive_after: self.retention.archive_after.seconds(),
+            delete_after: self.retention.delete_after.seconds(),
         }
         .serialize(serializer)
     }

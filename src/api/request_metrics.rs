@@ -44,7 +44,9 @@ fn outcome(status: StatusCode, is_replay: bool) -> PublishOutcome {
     match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => PublishOutcome::Unauthorized,
         StatusCode::TOO_MANY_REQUESTS => PublishOutcome::Limited,
-        StatusCode::SERVICE_UNAVAILABLE => PublishOutcome::Unavailable,
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::INSUFFICIENT_STORAGE => {
+            PublishOutcome::Unavailable
+        }
         _ if status.is_success() && is_replay => PublishOutcome::Replayed,
         _ if status.is_success() => PublishOutcome::Accepted,
         _ if status.is_client_error() => PublishOutcome::Invalid,
@@ -71,6 +73,7 @@ mod tests {
             (429, PublishOutcome::Limited),
             (500, PublishOutcome::Error),
             (503, PublishOutcome::Unavailable),
+            (507, PublishOutcome::Unavailable),
         ] {
             assert_eq!(of(status, false), expected, "{status}");
         }

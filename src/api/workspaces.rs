@@ -1,5 +1,5 @@
 //! Handlers of `/workspaces`. Only admin tokens create and delete workspaces; a workspace token reads and
-//! renames its own.
+//! changes its own.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -10,8 +10,9 @@ use super::error::{ApiError, ErrorName};
 use super::objects::{Rendered, json};
 use super::pagination;
 use super::route_docs::{RouteDocs, Success};
-use super::validate::{Field, Input, read};
-use crate::domain::workspace::{Workspace, WorkspaceName};
+use super::validate::{Checked, Field, Input, read};
+use crate::domain::retention::{ArchiveAfter, DeleteAfter, WorkspaceRetention};
+use crate::domain::workspace::{Workspace, WorkspaceName, WorkspacePatch};
 
 const TAG: &str = "workspaces";
 
@@ -19,7 +20,7 @@ const TAG: &str = "workspaces";
 pub(super) static CREATE: RouteDocs = RouteDocs {
     summary: "Create a workspace",
     reads: |input| {
-        let _ = read_name(input);
+        let _ = read_new(input);
     },
     body: "WorkspaceCreate",
     conflicts: &[ErrorName::NameTaken],
@@ -31,14 +32,30 @@ pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
     let body = call.body().await?;
     let mut input = call.input();
     input.json(body.text()?);
-    let name = read_name(&mut input);
-    let name = name.take(&input.finish()?);
-    let workspace = call.state.store.create_workspace(name).await?;
-    Ok(json(StatusCode::CREATED, &Rendered(&workspace)))
+    let (name, archive_after, delete_after) = read_new(&mut input);
+    let ok = input.finish()?;
+    let retention = WorkspaceRetention {
+        archive_after: archive_after.take(&ok).unwrap_or_default(),
+        delete_after: delete_after.take(&ok).unwrap_or_default(),
+    };
+    let store = &call.state.store;
+    let made = store.create_workspace_with(name.take(&ok), retention);
+    Ok(json(StatusCode::CREATED, &Rendered(&made.await?)))
 }
 
-fn read_name(input: &mut Input<'_>) -> Field<WorkspaceName> {
-    input.required("name", read::workspace_name)
+/// The fields of a new workspace.
+type NewFields = (
+    Field<WorkspaceName>,
+    Field<Option<ArchiveAfter>>,
+    Field<Option<DeleteAfter>>,
+);
+
+fn read_new(input: &mut Input<'_>) -> NewFields {
+    (
+        input.required("name", read::workspace_name),
+        input.optional("archive_after", read::archive_after),
+        input.optional("delete_after", read::delete_after),
+    )
 }
 
 /// The description of `GET /workspaces`.
@@ -84,9 +101,10 @@ pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
 
 /// The description of `PATCH /workspaces/{id}`.
 pub(super) static UPDATE: RouteDocs = RouteDocs {
-    summary: "Rename a workspace",
+    summary: "Rename a workspace, or set how long it keeps its data",
+    details: "A field that is absent or null stays as it is; a time of 0 is the server's again.",
     reads: |input| {
-        let _ = read_patch(input);
+        let _ = ChangedFields::read(input);
     },
     body: "WorkspaceUpdate",
     conflicts: &[ErrorName::NameTaken],
@@ -98,27 +116,45 @@ pub(super) async fn update(mut call: Call) -> Result<HttpResponse, ApiError> {
     let body = call.body().await?;
     let mut input = call.input();
     input.json(body.text()?);
-    let (id, name) = read_patch(&mut input);
-    let ok = input.finish()?;
-    let (id, visibility) = (id.take(&ok), call.caller.visibility);
-    let workspace = match name.take(&ok) {
-        Some(name) => {
-            call.state
-                .store
-                .rename_workspace(visibility, id, name)
-                .await?
-        }
-        None => {
-            call.read(move |store| store.find_workspace(visibility, id))
-                .await?
-        }
+    let fields = ChangedFields::read(&mut input);
+    let (id, patch) = fields.take(&input.finish()?);
+    let visibility = call.caller.visibility;
+    let workspace = if patch.is_empty() {
+        call.read(move |store| store.find_workspace(visibility, id))
+            .await?
+    } else {
+        let store = &call.state.store;
+        store.update_workspace(visibility, id, patch).await?
     };
     Ok(json(StatusCode::OK, &Rendered(&workspace)))
 }
 
-fn read_patch(input: &mut Input<'_>) -> (Field<Uuid>, Field<Option<WorkspaceName>>) {
-    let id = input.path(read::workspace_id);
-    (id, input.optional("name", read::workspace_name))
+/// The fields of a change.
+struct ChangedFields {
+    id: Field<Uuid>,
+    name: Field<Option<WorkspaceName>>,
+    archive_after: Field<Option<ArchiveAfter>>,
+    delete_after: Field<Option<DeleteAfter>>,
+}
+
+impl ChangedFields {
+    fn read(input: &mut Input<'_>) -> Self {
+        Self {
+            id: input.path(read::workspace_id),
+            name: input.optional("name", read::workspace_name),
+            archive_after: input.optional("archive_after", read::archive_after),
+            delete_after: input.optional("delete_after", read::delete_after),
+        }
+    }
+
+    fn take(self, ok: &Checked) -> (Uuid, WorkspacePatch) {
+        let patch = WorkspacePatch {
+            name: self.name.take(ok),
+            archive_after: self.archive_after.take(ok),
+            delete_after: self.delete_after.take(ok),
+        };
+        (self.id.take(ok), patch)
+    }
 }
 
 /// The description of `DELETE /workspaces/{id}`.

@@ -103,6 +103,13 @@ impl Sources {
         if let Some(free) = sizes.disk_free {
             storage.disk_free_bytes.set(as_gauge(free));
         }
+        let limit = self.store.limit();
+        storage
+            .database_limit_bytes
+            .set(as_gauge(limit.map_or(0, |limit| limit.bytes)));
+        storage
+            .database_limit_reached
+            .set(limit.is_some_and(|limit| limit.is_reached).into());
         let takes_attempts = |endpoint| self.engine.takes_attempts(endpoint);
         let Some(measures) = self.store.measure(takes_attempts) else {
             storage.failed_reads.inc();

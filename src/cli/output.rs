@@ -55,6 +55,11 @@ pub(super) fn listing(text: &str) -> anyhow::Result<()> {
     }
 }
 
+/// Returns an object as pretty JSON, as the API shows it.
+pub(super) fn object<T: Render>(object: &T) -> anyhow::Result<String> {
+    Ok(serde_json::to_string_pretty(&Rendered(object))? + "\n")
+}
+
 /// Returns a list as pretty JSON, each object as the API shows it.
 pub(super) fn json<T: Render>(rows: &[T]) -> anyhow::Result<String> {
     let rows: Vec<Rendered<'_, T>> = rows.iter().map(Rendered).collect();

@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::clock::Timestamp;
 use super::invisible::first_invisible;
+use super::retention::{ArchiveAfter, DeleteAfter, WorkspaceRetention};
 
 /// The longest name, in characters.
 pub const NAME_MAX: usize = 64;
@@ -19,6 +20,46 @@ pub struct Workspace {
     pub created_at: Timestamp,
     /// The time of its last change.
     pub modified_at: Option<Timestamp>,
+    /// The times that it keeps its data.
+    pub retention: WorkspaceRetention,
+}
+
+/// A caller's changes to a workspace; `None` leaves a field as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WorkspacePatch {
+    /// The name.
+    pub name: Option<WorkspaceName>,
+    /// The time after which its payloads are dropped.
+    pub archive_after: Option<ArchiveAfter>,
+    /// The time after which its messages are deleted.
+    pub delete_after: Option<DeleteAfter>,
+}
+
+impl WorkspacePatch {
+    /// Returns the patch that renames.
+    #[must_use]
+    pub fn rename(name: WorkspaceName) -> Self {
+        Self {
+            name: Some(name),
+            ..Self::default()
+        }
+    }
+
+    /// Reports whether the patch changes nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Changes `retention`.
+    pub fn apply_to(&self, retention: &mut WorkspaceRetention) {
+        if let Some(time) = self.archive_after {
+            retention.archive_after = time;
+        }
+        if let Some(time) = self.delete_after {
+            retention.delete_after = time;
+        }
+    }
 }
 
 /// A name of 1 to [`NAME_MAX`] characters. It is not a UUID, so that a command can take a name or an id.

@@ -31,6 +31,14 @@ pub struct StorageMetrics {
     pub log_bytes: Gauge,
     /// The free space on the disk of the database.
     pub disk_free_bytes: Gauge,
+    /// The largest size that the settings allow; 0: none.
+    pub database_limit_bytes: Gauge,
+    /// 1 if the database has reached it.
+    pub database_limit_reached: Gauge,
+    /// Messages, events and deliveries that were deleted because of their age, or to make room.
+    pub deleted_rows: Counter,
+    /// Messages whose payloads were dropped for the same reasons.
+    pub archived_messages: Counter,
     /// Reads for the metrics that failed; the values of before stay.
     pub failed_reads: Counter,
 }
@@ -45,6 +53,10 @@ impl Default for StorageMetrics {
             database_free_bytes: Gauge::default(),
             log_bytes: Gauge::default(),
             disk_free_bytes: Gauge::default(),
+            database_limit_bytes: Gauge::default(),
+            database_limit_reached: Gauge::default(),
+            deleted_rows: Counter::default(),
+            archived_messages: Counter::default(),
             failed_reads: Counter::default(),
         }
     }
@@ -79,6 +91,27 @@ impl StorageMetrics {
             "Part of the database file that is free for new rows",
             Unit::Bytes,
             self.database_free_bytes.clone(),
+        );
+        registry.register_with_unit(
+            "database_limit",
+            "Largest size of the database, without its free part, that the settings allow; 0: no limit",
+            Unit::Bytes,
+            self.database_limit_bytes.clone(),
+        );
+        registry.register(
+            "database_limit_reached",
+            "1 if the database has reached its largest size, and publishes are refused; else 0",
+            self.database_limit_reached.clone(),
+        );
+        registry.register(
+            "retention_deleted_rows",
+            "Messages, events and deliveries deleted because of their age, or to keep within the largest size",
+            self.deleted_rows.clone(),
+        );
+        registry.register(
+            "retention_archived_messages",
+            "Messages whose payloads were dropped because of their age, or to keep within the largest size",
+            self.archived_messages.clone(),
         );
         registry.register_with_unit(
             "write_ahead_log",

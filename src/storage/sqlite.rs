@@ -39,7 +39,9 @@ pub use self::check::{
 };
 pub use self::file::open_error::OpenError;
 pub use self::maintenance::truncate::CloseError;
-pub use self::store::{FileSizes, SqliteSettings, SqliteStore, StoreMeasures};
+pub use self::store::{
+    DatabaseLimit, FileSizes, SqliteSettings, SqliteStore, StoreMeasures, Unread,
+};
 
 /// Returns the version of the `SQLite` that is part of the program, such as `3.50.4`.
 #[must_use]

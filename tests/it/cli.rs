@@ -4,6 +4,7 @@ mod client;
 #[cfg(unix)]
 mod listening;
 mod made_texts;
+mod retention;
 mod settings_document;
 mod variables;
 

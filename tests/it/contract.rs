@@ -66,6 +66,7 @@ pub(crate) fn problems(schema: &'static Value, value: &Value, at: &str) -> Vec<S
                 }
                 true
             }
+            "not" => !problems(rule, value, at).is_empty(),
             "properties" => {
                 for (key, member) in value.as_object().into_iter().flatten() {
                     match rule.get(key) {

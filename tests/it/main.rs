@@ -26,6 +26,7 @@ mod printing;
 mod publishing;
 mod receiver;
 mod reference;
+mod retention;
 mod samples;
 mod schedule;
 mod secrets;

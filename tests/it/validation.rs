@@ -204,7 +204,14 @@ fn send(app: &TestApp, token: &str, method: &str, path: &str, body: Option<&[u8]
     app.request(method, path, &headers, body)
 }
 
-const WORKSPACE: [&str; 4] = ["created_at", "modified_at", "id", "name"];
+const WORKSPACE: [&str; 6] = [
+    "created_at",
+    "modified_at",
+    "id",
+    "name",
+    "archive_after",
+    "delete_after",
+];
 const TOKEN: [&str; 9] = [
     "created_at",
     "modified_at",

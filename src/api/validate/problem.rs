@@ -134,6 +134,8 @@ pub(crate) enum Violation {
     /// The bound, which is not itself allowed.
     GreaterThan(u64),
     /// The bound, which is allowed.
+    GreaterThanEqual(u64),
+    /// The bound, which is allowed.
     LessThanEqual(u64),
     UuidType,
     /// The reason.
@@ -184,6 +186,7 @@ impl Violation {
             Self::IntParsing => ProblemKind::IntParsing,
             Self::IntFromFloat => ProblemKind::IntFromFloat,
             Self::GreaterThan(_) => ProblemKind::GreaterThan,
+            Self::GreaterThanEqual(_) => ProblemKind::GreaterThanEqual,
             Self::LessThanEqual(_) => ProblemKind::LessThanEqual,
             Self::UuidType => ProblemKind::UuidType,
             Self::UuidParsing(_) | Self::WorkspaceIdParsing(_) => ProblemKind::UuidParsing,
@@ -258,6 +261,10 @@ impl Violation {
             Self::GreaterThan(bound) => (
                 format!("Input should be greater than {bound}").into(),
                 Some(json!({ "gt": bound })),
+            ),
+            Self::GreaterThanEqual(bound) => (
+                format!("Input should be greater than or equal to {bound}").into(),
+                Some(json!({ "ge": bound })),
             ),
             Self::LessThanEqual(bound) => (
                 format!("Input should be less than or equal to {bound}").into(),

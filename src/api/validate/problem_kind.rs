@@ -23,6 +23,7 @@ words! {
         IntParsing = "int_parsing",
         IntFromFloat = "int_from_float",
         GreaterThan = "greater_than",
+        GreaterThanEqual = "greater_than_equal",
         LessThanEqual = "less_than_equal",
         UuidType = "uuid_type",
         UuidParsing = "uuid_parsing",

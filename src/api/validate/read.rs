@@ -13,7 +13,7 @@ use std::ops::RangeInclusive;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-pub(crate) use self::numbers::{boolean, lifetime, positive};
+pub(crate) use self::numbers::{archive_after, boolean, delete_after, lifetime, positive};
 pub(crate) use self::times::{producers_time, time};
 use super::problem::expected;
 use super::{FieldContext, InputValue, Violation, schema_of, uuid_text};

@@ -21,8 +21,9 @@ use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint};
 use crate::domain::event::Event;
 use crate::domain::message::NewMessage;
+use crate::domain::retention::WorkspaceRetention;
 use crate::domain::secret::Secret;
-use crate::domain::workspace::{Workspace, WorkspaceName};
+use crate::domain::workspace::{Workspace, WorkspaceName, WorkspacePatch};
 use crate::storage::conformance::{OpenStore, Settings};
 use crate::storage::{
     AccessTokenPatch, AttemptRecord, Backlog, DeliveryFilter, Descendants, EndpointFilter,
@@ -152,8 +153,12 @@ impl Store for MemoryStore {
         Unsupported::Tokens.pending()
     }
 
-    fn create_workspace(&self, name: WorkspaceName) -> Pending<Workspace> {
-        self.write(|tables, now| tables.create_workspace(name, now))
+    fn create_workspace_with(
+        &self,
+        name: WorkspaceName,
+        retention: WorkspaceRetention,
+    ) -> Pending<Workspace> {
+        self.write(|tables, now| tables.create_workspace(name, retention, now))
     }
 
     fn list_workspaces(
@@ -175,13 +180,13 @@ impl Store for MemoryStore {
         })
     }
 
-    fn rename_workspace(
+    fn update_workspace(
         &self,
         visibility: Visibility,
         id: Uuid,
-        name: WorkspaceName,
+        patch: WorkspacePatch,
     ) -> Pending<Workspace> {
-        self.write(|tables, now| tables.rename_workspace(visibility, id, name, now))
+        self.write(|tables, now| tables.update_workspace(visibility, id, patch, now))
     }
 
     fn delete_workspace(&self, visibility: Visibility, id: Uuid) -> Pending<()> {

@@ -1,7 +1,9 @@
-//! Workspaces: made, renamed, deleted, listed.
+//! Workspaces: made, changed, deleted, listed.
 
 use super::fixture::{Open, StoreFixture, named, new_endpoint};
 use crate::domain::access::Visibility;
+use crate::domain::retention::{ArchiveAfter, DeleteAfter, WorkspaceRetention};
+use crate::domain::workspace::WorkspacePatch;
 use crate::storage::{Page, StoreError};
 
 pub(super) fn a_workspace_is_found_by_its_id_and_by_its_name(open: Open) {
@@ -25,8 +27,8 @@ pub(super) fn a_name_is_taken_until_it_is_given_up(open: Open) {
     let second = it.workspace("second");
     let create = |name| it.store.create_workspace(named(name)).wait();
     let rename = |id, name| {
-        let renamed = it.store.rename_workspace(Visibility::All, id, named(name));
-        renamed.wait()
+        let patch = WorkspacePatch::rename(named(name));
+        it.store.update_workspace(Visibility::All, id, patch).wait()
     };
     assert_eq!(create("first"), Err(StoreError::NameTaken));
     assert_eq!(rename(second.id, "first"), Err(StoreError::NameTaken));
@@ -39,6 +41,51 @@ pub(super) fn a_name_is_taken_until_it_is_given_up(open: Open) {
     let delete = it.store.delete_workspace(Visibility::All, second.id);
     assert_eq!(delete.wait(), Ok(()));
     create("second").unwrap();
+}
+
+pub(super) fn a_workspace_may_have_times_of_its_own(open: Open) {
+    let it = StoreFixture::new(open);
+    let times = |archive_after, delete_after| WorkspaceRetention {
+        archive_after: ArchiveAfter::new(archive_after).unwrap(),
+        delete_after: DeleteAfter::new(delete_after).unwrap(),
+    };
+    let servers = it.workspace("servers");
+    assert_eq!(servers.retention, times(0, 0));
+    let make = it
+        .store
+        .create_workspace_with(named("own"), times(60, 172_800));
+    let own = make.wait().unwrap();
+    assert_eq!(own.retention, times(60, 172_800));
+    let update = |visibility, patch| it.store.update_workspace(visibility, own.id, patch).wait();
+    it.clock.advance(super::fixture::SECOND);
+    assert_eq!(
+        update(Visibility::All, WorkspacePatch::default()),
+        Ok(own.clone()),
+        "an empty patch changes something"
+    );
+    let shorter = WorkspacePatch {
+        delete_after: DeleteAfter::new(86_400).ok(),
+        ..WorkspacePatch::default()
+    };
+    let hidden = update(Visibility::Workspace(servers.id), shorter.clone());
+    assert_eq!(hidden, Err(StoreError::NotFound));
+    let changed = update(Visibility::Workspace(own.id), shorter).unwrap();
+    assert_eq!(changed.retention, times(60, 86_400));
+    assert_eq!(changed.modified_at, Some(it.now()));
+    assert_eq!(changed.name, own.name);
+    let back = WorkspacePatch {
+        archive_after: Some(ArchiveAfter::SERVERS),
+        ..WorkspacePatch::default()
+    };
+    let changed = update(Visibility::All, back).unwrap();
+    assert_eq!(changed.retention, times(0, 86_400));
+    let both = WorkspacePatch {
+        archive_after: ArchiveAfter::new(1).ok(),
+        ..WorkspacePatch::rename(named("servers"))
+    };
+    assert_eq!(update(Visibility::All, both), Err(StoreError::NameTaken));
+    let found = it.store.find_workspace(Visibility::All, own.id);
+    assert_eq!(found, Ok(changed));
 }
 
 pub(super) fn a_deleted_workspace_is_absent_with_its_endpoints(open: Open) {

@@ -3,6 +3,7 @@
 pub(super) mod backlog;
 pub(super) mod connections;
 pub(super) mod endpoints;
+pub(super) mod growth;
 pub(super) mod lists;
 pub(super) mod queue;
 pub(super) mod tokens;

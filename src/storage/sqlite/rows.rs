@@ -8,6 +8,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::endpoint::{DisabledReason, Endpoint, EndpointSettings, Format, TargetSettings};
 use crate::domain::endpoint_url::EndpointUrl;
 use crate::domain::event_type::Subscription;
+use crate::domain::retention::{ArchiveAfter, DeleteAfter, WorkspaceRetention};
 use crate::domain::secret::Secret;
 use crate::domain::workspace::{Workspace, WorkspaceName};
 use crate::storage::{EndpointNumber, Page, Run, Target, WorkspaceNumber};
@@ -219,7 +220,7 @@ pub(super) fn target(row: &Row<'_>) -> rusqlite::Result<Target> {
 }
 
 /// The columns of [`workspace`].
-pub(super) const WORKSPACE: &str = "id, name, created_at, modified_at";
+pub(super) const WORKSPACE: &str = "id, name, created_at, modified_at, archive_after, delete_after";
 
 /// Reads a workspace from the columns [`WORKSPACE`].
 pub(super) fn workspace(row: &Row<'_>) -> rusqlite::Result<Workspace> {
@@ -229,6 +230,10 @@ pub(super) fn workspace(row: &Row<'_>) -> rusqlite::Result<Workspace> {
         name: WorkspaceName::from_stored(columns.get()?),
         created_at: columns.time()?,
         modified_at: columns.time_or_null()?,
+        retention: WorkspaceRetention {
+            archive_after: ArchiveAfter::from_stored(columns.get()?),
+            delete_after: DeleteAfter::from_stored(columns.get()?),
+        },
     })
 }
 

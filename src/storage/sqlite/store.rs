@@ -3,7 +3,7 @@
 mod measures;
 mod use_cases;
 
-pub use self::measures::{FileSizes, StoreMeasures};
+pub use self::measures::{DatabaseLimit, FileSizes, StoreMeasures, Unread};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,7 +21,6 @@ use super::maintenance::checkpoint;
 use super::maintenance::checkpoint::Checkpointer;
 use super::maintenance::clock_watch::ClockWatch;
 use super::maintenance::janitor::Janitor;
-use super::maintenance::retention::KeepFor;
 use super::maintenance::truncate::{CloseError, truncate};
 use super::reads::connections::Readers;
 use super::writer::operation::{OperationError, WriteContext, operation_of};
@@ -30,6 +29,7 @@ use super::writer::{Writer, WriterResources};
 use super::writes::sweep::sweep_some;
 use crate::config::{ApiSettings, DeliverySettings, RetentionSettings};
 use crate::domain::clock::Clock;
+use crate::domain::retention::KeepFor;
 use crate::metrics::StorageMetrics;
 use crate::storage::{Pending, StoreError, Unavailable};
 
@@ -310,6 +310,7 @@ mod tests {
     use crate::domain::access::TokenHash;
     use crate::domain::clock::SystemClock;
     use crate::domain::event_state::EventState;
+    use crate::domain::workspace::WorkspacePatch;
     use crate::storage::Store;
 
     #[test]
@@ -408,12 +409,13 @@ mod tests {
         let made = tool.create_workspace(name("made")).wait().unwrap();
         let all = crate::domain::access::Visibility::All;
         let locked = StoreError::Unavailable(Unavailable::Locked);
-        let renamed = tool.rename_workspace(all, made.id, name("other")).wait();
+        let rename = || WorkspacePatch::rename(name("other"));
+        let renamed = tool.update_workspace(all, made.id, rename()).wait();
         assert_eq!(renamed, Err(locked.clone()));
         assert_eq!(tool.delete_workspace(all, made.id).wait(), Err(locked));
         assert_eq!(server.find_workspace(all, made.id).unwrap(), made);
         server
-            .rename_workspace(all, made.id, name("other"))
+            .update_workspace(all, made.id, rename())
             .wait()
             .unwrap();
         tool.stop();

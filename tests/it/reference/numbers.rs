@@ -23,6 +23,17 @@ fn the_other_rows_have_the_same_numbers() {
     };
     assert_eq!(bound(expires_in, "min"), Some(least));
     assert_eq!(bound(expires_in, "max"), Some(years * days * 24 * 3600));
+    for (field, at_least) in [("archive_after", 1), ("delete_after", 86_400)] {
+        let written = numbers(rows[&*format!("`{field}` of a workspace")]);
+        for body in ["WorkspaceCreate", "WorkspaceUpdate"] {
+            let schema = place(&format!("{body}.{field}"));
+            let most = bound(schema, "max").unwrap();
+            assert_eq!(schema["minimum"], 0, "{body}.{field}");
+            let gap = schema["not"]["maximum"].as_u64().unwrap_or(0);
+            assert_eq!((written[0], gap + 1), (0, at_least), "{body}.{field}");
+            assert_eq!(written[1..], [at_least, most, most / 86_400]);
+        }
+    }
     let head = numbers(rows["path, query string and headers"]);
     assert_eq!(head, [HEAD_MAX_BYTES as u64 / 1024]);
     let years = format!("up to {years} years");

@@ -90,9 +90,18 @@ fn forms(app: &TestApp) -> Vec<Form> {
         all.to_owned(),
         admin,
         named,
-        &[("name", true, name)],
+        &[
+            ("name", true, name),
+            ("archive_after", false, archive_after),
+            ("delete_after", false, delete_after),
+        ],
     );
-    form("PATCH", one, own, json!({}), &[("name", false, name)]);
+    let patch: &[(_, bool, Field)] = &[
+        ("name", false, name),
+        ("archive_after", false, archive_after),
+        ("delete_after", false, delete_after),
+    ];
+    form("PATCH", one, own, json!({}), patch);
     let token = format!("/api/workspace-access-tokens/{token}");
     let patch: &[(_, bool, Field)] = &[("comment", false, comment), ("scopes", false, scopes)];
     form("PATCH", token, admin, json!({}), patch);

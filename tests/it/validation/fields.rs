@@ -331,12 +331,39 @@ pub(super) fn scopes() -> Vec<Row> {
 }
 
 pub(super) fn expires_in() -> Vec<Row> {
-    let int_type = plain("int_type", "Input should be a valid integer");
-    let mut rows = others(&["true", "[]", "{}"], &int_type);
+    let mut rows = not_integers();
     rows.extend(others(
         &["0", "-1", "-0", r#""0""#, r#""-5""#],
         &greater_than_0(),
     ));
+    rows.extend(beyond(3_162_240_000));
+    rows
+}
+
+pub(super) fn archive_after() -> Vec<Row> {
+    let mut rows = not_integers();
+    let negative = with_ctx(
+        "greater_than_equal",
+        "Input should be greater than or equal to 0".to_owned(),
+        json!({ "ge": 0 }),
+    );
+    rows.extend(others(&["-1", r#""-5""#, "-86400"], &negative));
+    rows.extend(beyond(3_153_600_000));
+    rows
+}
+
+pub(super) fn delete_after() -> Vec<Row> {
+    let mut rows = archive_after();
+    let too_short = value_error(
+        "0, or at least 86400: with less, a publish that is tried again could be stored a second time",
+    );
+    rows.extend(others(&["1", "86399", r#""3600""#], &too_short));
+    rows
+}
+
+fn not_integers() -> Vec<Row> {
+    let int_type = plain("int_type", "Input should be a valid integer");
+    let mut rows = others(&["true", "[]", "{}"], &int_type);
     rows.extend(others(
         &[r#""""#, r#""soon""#, r#""1.5""#, r#""\ud800""#],
         &int_parsing(),
@@ -346,14 +373,16 @@ pub(super) fn expires_in() -> Vec<Row> {
         "Input should be a valid integer, got a number with a fractional part",
     );
     rows.push(row("1.5", fraction));
-    let century = with_ctx(
-        "less_than_equal",
-        "Input should be less than or equal to 3162240000".to_owned(),
-        json!({ "le": 3_162_240_000_u64 }),
-    );
-    rows.extend(others(
-        &["3162240001", "123456789012345678901234567890"],
-        &century,
-    ));
     rows
+}
+
+/// Numbers above the greatest one.
+fn beyond(max: u64) -> Vec<Row> {
+    let violation = with_ctx(
+        "less_than_equal",
+        format!("Input should be less than or equal to {max}"),
+        json!({ "le": max }),
+    );
+    let above = (max + 1).to_string();
+    others(&[&above, "123456789012345678901234567890"], &violation)
 }

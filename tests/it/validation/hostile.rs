@@ -122,7 +122,7 @@ fn values() -> Vec<String> {
 }
 
 /// The names of all fields of all bodies.
-const FIELDS: [&str; 14] = [
+const FIELDS: [&str; 16] = [
     "url",
     "format",
     "events",
@@ -133,6 +133,8 @@ const FIELDS: [&str; 14] = [
     "data",
     "timestamp",
     "name",
+    "archive_after",
+    "delete_after",
     "comment",
     "scopes",
     "expires_in",
@@ -238,7 +240,7 @@ fn no_value_of_any_field_harms_any_route() {
         (
             "POST",
             "/api/workspace-access-tokens".to_owned(),
-            &FIELDS[10..],
+            &FIELDS[12..],
         ),
         (
             "PATCH",
@@ -248,7 +250,7 @@ fn no_value_of_any_field_harms_any_route() {
         (
             "PATCH",
             format!("/api/workspaces/{}", app.workspace),
-            &FIELDS[9..10],
+            &FIELDS[9..12],
         ),
         (
             "PATCH",
@@ -256,7 +258,7 @@ fn no_value_of_any_field_harms_any_route() {
                 "/api/workspace-access-tokens/{}",
                 tokens["data"][0]["id"].as_str().unwrap()
             ),
-            &FIELDS[10..12],
+            &FIELDS[12..14],
         ),
     ] {
         for field in fields {

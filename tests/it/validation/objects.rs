@@ -171,7 +171,12 @@ fn patched(app: &TestApp) -> Vec<(String, Vec<(&'static str, Value)>)> {
         ),
         (
             format!("/api/workspaces/{}", app.workspace),
-            vec![("name", json!("another"))],
+            vec![
+                ("name", json!("another")),
+                ("archive_after", json!(604_800)),
+                ("delete_after", json!(86_400)),
+                ("archive_after", json!(0)),
+            ],
         ),
         (
             format!(

@@ -103,8 +103,16 @@ fn the_path_comes_before_the_body() {
         ]
     );
     assert_eq!(
-        listed(&app.patch("/api/workspaces/x", &json!({"name": ""}))),
-        ["uuid_parsing path.id", "string_too_short body.name"]
+        listed(&app.patch(
+            "/api/workspaces/x",
+            &json!({"delete_after": 1, "name": "", "archive_after": -1})
+        )),
+        [
+            "uuid_parsing path.id",
+            "string_too_short body.name",
+            "greater_than_equal body.archive_after",
+            "value_error body.delete_after",
+        ]
     );
     assert_eq!(
         listed(&app.patch(

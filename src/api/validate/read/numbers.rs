@@ -4,9 +4,12 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::super::{FieldContext, InputValue, Violation};
-use crate::api::schema::Schema;
+use crate::api::schema::{Schema, node};
 use crate::domain::access::EXPIRES_IN_MAX_S;
 use crate::domain::json::Kind;
+use crate::domain::retention::{
+    ArchiveAfter, DELETE_AFTER_MIN_S, DeleteAfter, KEEP_MAX_S, KeepTime, KeepTimeProblem,
+};
 
 /// Reads a boolean, in any of the spellings that upstream accepts.
 pub(crate) fn boolean(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Option<bool> {
@@ -41,6 +44,22 @@ pub(crate) fn boolean(value: InputValue<'_>, context: &mut FieldContext<'_>) -> 
 /// Reads a whole number from 1 on; a number beyond `u64` counts as [`u64::MAX`].
 pub(crate) fn positive(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Option<u64> {
     context.accepts(|| Schema::integer(1, 1))?;
+    match integer(value, context)? {
+        Integer::From0(number @ 1..) => Some(number),
+        _ => context.refuse(value, Violation::GreaterThan(0)),
+    }
+}
+
+/// A whole number.
+enum Integer {
+    /// Below zero.
+    Negative,
+    /// From zero on; a number beyond `u64` is [`u64::MAX`].
+    From0(u64),
+}
+
+/// Reads a whole number.
+fn integer(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Option<Integer> {
     let (text, other) = match value {
         InputValue::Text(text) => (Cow::Borrowed(text), Violation::IntParsing),
         InputValue::Json(json) => match json.kind() {
@@ -49,16 +68,11 @@ pub(crate) fn positive(value: InputValue<'_>, context: &mut FieldContext<'_>) ->
             _ => return context.refuse(value, Violation::IntType),
         },
     };
-    match whole_number(text.trim()) {
-        Some(0) => context.refuse(value, Violation::GreaterThan(0)),
-        Some(number) => Some(number),
-        None => context.refuse(value, other),
-    }
+    whole_number(text.trim()).or_else(|| context.refuse(value, other))
 }
 
-/// Parses `12`, `+12` and `12.0`; a number below zero counts as zero. Exponents are refused: `1e3` as a page
-/// is more likely a mistake.
-fn whole_number(text: &str) -> Option<u64> {
+/// Parses `12`, `+12` and `12.0`. Exponents are refused: `1e3` as a page is more likely a mistake.
+fn whole_number(text: &str) -> Option<Integer> {
     let (negative, digits) = match text.as_bytes().first() {
         Some(b'-') => (true, &text[1..]),
         Some(b'+') => (false, &text[1..]),
@@ -74,7 +88,11 @@ fn whole_number(text: &str) -> Option<u64> {
     }
     // Only a number that is too great can fail to parse here.
     let number = digits.parse().unwrap_or(u64::MAX);
-    Some(if negative { 0 } else { number })
+    Some(if negative && number > 0 {
+        Integer::Negative
+    } else {
+        Integer::From0(number)
+    })
 }
 
 /// Reads a time to live, in seconds.
@@ -83,5 +101,51 @@ pub(crate) fn lifetime(value: InputValue<'_>, context: &mut FieldContext<'_>) ->
     match positive(value, context)? {
         seconds if seconds <= EXPIRES_IN_MAX_S => Some(Duration::from_secs(seconds)),
         _ => context.refuse(value, Violation::LessThanEqual(EXPIRES_IN_MAX_S)),
+    }
+}
+
+/// Reads the time after which a workspace's payloads are dropped, in seconds.
+pub(crate) fn archive_after(
+    value: InputValue<'_>,
+    context: &mut FieldContext<'_>,
+) -> Option<ArchiveAfter> {
+    context.accepts(|| keep_schema(7 * 24 * 3600))?;
+    keep_time(value, context)
+}
+
+/// Reads the time after which a workspace's messages are deleted, in seconds.
+pub(crate) fn delete_after(
+    value: InputValue<'_>,
+    context: &mut FieldContext<'_>,
+) -> Option<DeleteAfter> {
+    context.accepts(|| {
+        let too_short = node! { "minimum" => 1_u64, "maximum" => DELETE_AFTER_MIN_S - 1 };
+        keep_schema(30 * 24 * 3600).with("not", too_short)
+    })?;
+    keep_time(value, context)
+}
+
+fn keep_schema(example: u64) -> Schema {
+    Schema::integer(0, example).with("maximum", KEEP_MAX_S)
+}
+
+fn keep_time<const LEAST: u64>(
+    value: InputValue<'_>,
+    context: &mut FieldContext<'_>,
+) -> Option<KeepTime<LEAST>> {
+    let Integer::From0(seconds) = integer(value, context)? else {
+        return context.refuse(value, Violation::GreaterThanEqual(0));
+    };
+    match KeepTime::new(seconds) {
+        Ok(time) => Some(time),
+        Err(KeepTimeProblem::TooLong) => {
+            context.refuse(value, Violation::LessThanEqual(KEEP_MAX_S))
+        }
+        Err(KeepTimeProblem::TooShort(least)) => {
+            let what = format!(
+                "0, or at least {least}: with less, a publish that is tried again could be stored a second time"
+            );
+            context.refuse(value, Violation::Value(what.into()))
+        }
     }
 }

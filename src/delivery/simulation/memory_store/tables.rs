@@ -13,7 +13,8 @@ use crate::domain::id::new_id;
 use crate::domain::message::{
     IDEMPOTENCY_PERIOD, Idempotency, Message, NewMessage, raw_body, server_timestamp,
 };
-use crate::domain::workspace::{Workspace, WorkspaceName};
+use crate::domain::retention::WorkspaceRetention;
+use crate::domain::workspace::{Workspace, WorkspaceName, WorkspacePatch};
 use crate::storage::conformance::Settings;
 use crate::storage::{
     AttemptRecord, EndpointChange, EventBody, Notice, Published, Seq, StoreError, WorkspaceNumber,
@@ -115,6 +116,7 @@ impl Tables {
     pub(super) fn create_workspace(
         &mut self,
         name: WorkspaceName,
+        retention: WorkspaceRetention,
         now: Timestamp,
     ) -> Written<Workspace> {
         self.refuse_taken(&name, None)?;
@@ -123,6 +125,7 @@ impl Tables {
             name,
             created_at: now,
             modified_at: None,
+            retention,
         };
         self.workspaces.push(WorkspaceRow {
             workspace: workspace.clone(),
@@ -131,18 +134,25 @@ impl Tables {
         Ok((workspace, Vec::new()))
     }
 
-    pub(super) fn rename_workspace(
+    pub(super) fn update_workspace(
         &mut self,
         visibility: Visibility,
         id: Uuid,
-        name: WorkspaceName,
+        patch: WorkspacePatch,
         now: Timestamp,
     ) -> Written<Workspace> {
         let index = self.locate_workspace(visibility, id)?;
-        self.refuse_taken(&name, Some(id))?;
+        if let Some(name) = &patch.name {
+            self.refuse_taken(name, Some(id))?;
+        }
         let workspace = &mut self.workspaces[index].workspace;
-        workspace.name = name;
-        workspace.modified_at = Some(now);
+        if !patch.is_empty() {
+            workspace.modified_at = Some(now);
+        }
+        patch.apply_to(&mut workspace.retention);
+        if let Some(name) = patch.name {
+            workspace.name = name;
+        }
         Ok((workspace.clone(), Vec::new()))
     }
 

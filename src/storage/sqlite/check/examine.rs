@@ -48,7 +48,12 @@ fn canonical(database: &Path) -> Result<PathBuf, OpenError> {
 
 /// Makes all checks on one snapshot.
 pub(super) fn examine(database: &Path, watch: CheckWatch<'_>) -> Result<Examination, CheckError> {
-    let Snapshot { pages, rows, files } = Snapshot::open(database)?;
+    let Snapshot {
+        pages,
+        rows,
+        files,
+        lock: _lock,
+    } = Snapshot::open(database)?;
     let failed = |error: &rusqlite::Error| CheckError::failed(database, error);
     let pages = thread::Builder::new()
         .name("check-pages".to_owned())

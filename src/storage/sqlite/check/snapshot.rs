@@ -11,6 +11,7 @@ use std::time::SystemTime;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::CheckError;
+use crate::storage::sqlite::file::backup_lock::BackupLock;
 use crate::storage::sqlite::file::connection::{BUSY_TIMEOUT, READ_FLAGS};
 use crate::storage::sqlite::file::migrations::CURRENT_VERSION;
 use crate::storage::sqlite::file::open::APPLICATION_ID;
@@ -28,6 +29,9 @@ pub(super) struct Snapshot {
     /// For the rows.
     pub(super) rows: Connection,
     pub(super) files: CheckedFile,
+    /// Tells a running server that the log cannot start over until the end of the check. If it cannot be taken, the
+    /// check is made without it.
+    pub(super) lock: Option<BackupLock>,
 }
 
 /// The file, and its state at the beginning, if it was opened as one that does not change.
@@ -43,6 +47,14 @@ impl CheckedFile {
         Self {
             path: database.to_owned(),
             unchanged: is_alone.then(|| state(database)).flatten(),
+        }
+    }
+
+    /// Takes the lock of a backup, if a server may have the file open.
+    fn tells_server(&self, database: &Path) -> Option<BackupLock> {
+        match self.unchanged {
+            Some(_) => None,
+            None => BackupLock::shared(database).ok(),
         }
     }
 
@@ -99,6 +111,7 @@ impl Snapshot {
         let snapshot = Self {
             pages: files.connect().map_err(failed)?,
             rows: files.connect().map_err(failed)?,
+            lock: files.tells_server(database),
             files,
         };
         let observer = snapshot.files.connect().map_err(failed)?;

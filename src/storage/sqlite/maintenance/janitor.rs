@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use super::background::{BackgroundThread, WakeUp};
 use super::erase::erase_deleted;
-use super::retention::{KeepFor, Retention};
+use super::retention::Retention;
 use super::size_limit::make_room;
 use super::tokens::delete_expired;
 use super::vacuum::give_back_free_pages;
 use super::work::Work;
 use crate::domain::clock::Clock;
+use crate::domain::retention::KeepFor;
 use crate::fail_point::{FailPoint, hit};
 use crate::storage::StoreError;
 use crate::storage::sqlite::file::database_files::DatabaseFiles;

@@ -19,6 +19,7 @@ use self::search::{
 use self::tombstones::clear_tombstones;
 use super::work::Work;
 use crate::domain::clock::Timestamp;
+use crate::domain::retention::KeepFor;
 use crate::storage::StoreError;
 use crate::storage::sqlite::file::read_failure::read_error;
 use crate::storage::sqlite::writes::archive::{archive, archive_messages};
@@ -28,15 +29,6 @@ use crate::storage::sqlite::writes::empty_blocks::delete_empty_blocks;
 /// The rows deleted before their entries in the list indexes are: more of them share pages if they wait for
 /// each other, and lists take longer while they wait.
 const TOMBSTONES_MAX: usize = 1 << 15;
-
-/// The time that data is kept; `None`: for ever.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct KeepFor {
-    /// Payloads, from their publish on.
-    pub(crate) payloads: Option<Duration>,
-    /// Messages with their events and deliveries, from their publish on.
-    pub(crate) messages: Option<Duration>,
-}
 
 /// One application of the retention rules.
 pub(super) struct Retention<'a> {

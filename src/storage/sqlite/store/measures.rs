@@ -5,8 +5,11 @@ use rusqlite::Connection;
 
 use super::SqliteStore;
 use crate::domain::clock::Timestamp;
+use crate::domain::growth::GrowthSample;
+use crate::domain::retention::KeepFor;
 use crate::storage::EndpointNumber;
 use crate::storage::sqlite::reads::backlog::oldest_due;
+use crate::storage::sqlite::reads::growth;
 
 /// The statement that counts the endpoints, and the disabled ones of them.
 const ENDPOINTS: &str = "SELECT count(*), count(disabled) FROM endpoint WHERE deleted_at IS NULL";
@@ -35,6 +38,19 @@ pub struct FileSizes {
     pub disk_free: Option<u64>,
 }
 
+/// The error of a read that found no free connection, failed or took too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unread;
+
+/// The largest size of the database that the settings allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DatabaseLimit {
+    /// The size in bytes, without free pages.
+    pub bytes: u64,
+    /// Set if it was reached at the last look: publishes are refused.
+    pub is_reached: bool,
+}
+
 impl SqliteStore {
     /// Returns the state of the queue and of the endpoints, in some hundred microseconds, and in more with
     /// very many endpoints. `counts` selects the endpoints whose events count for `oldest_due`. Returns `None`
@@ -50,6 +66,33 @@ impl SqliteStore {
                 disabled,
                 free_bytes: free_bytes(connection)?,
             })
+        })
+    }
+
+    /// Returns a sample of the messages, from some hundred rows; `Ok(None)` if there is no message.
+    ///
+    /// # Errors
+    /// The same as for [`SqliteStore::measure`]; none has another effect.
+    pub fn sample_growth(&self, now: Timestamp) -> Result<Option<GrowthSample>, Unread> {
+        let payloads = self.settings.keep_for().payloads;
+        self.readers
+            .glance(|connection| growth::sample(connection, now, payloads))
+            .ok_or(Unread)
+    }
+
+    /// Returns the time that the server keeps its data.
+    #[must_use]
+    pub fn kept_for(&self) -> KeepFor {
+        self.settings.keep_for()
+    }
+
+    /// Returns the largest size of the database; `None`: as large as the disk.
+    #[must_use]
+    pub fn limit(&self) -> Option<DatabaseLimit> {
+        let limit = self.writer.size_limit()?;
+        Some(DatabaseLimit {
+            bytes: limit.bytes(),
+            is_reached: limit.is_reached(),
         })
     }
 

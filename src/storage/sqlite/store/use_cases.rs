@@ -12,9 +12,11 @@ use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint};
 use crate::domain::event::Event;
 use crate::domain::message::NewMessage;
+use crate::domain::retention::WorkspaceRetention;
 use crate::domain::secret::Secret;
-use crate::domain::workspace::{Workspace, WorkspaceName};
+use crate::domain::workspace::{Workspace, WorkspaceName, WorkspacePatch};
 use crate::storage::sqlite::file::database_files::FilesState;
+use crate::storage::sqlite::writer::operation::WriteContext;
 use crate::storage::sqlite::writes::record_attempt::RecordAttempt;
 use crate::storage::sqlite::{reads, writes};
 use crate::storage::{
@@ -77,9 +79,13 @@ impl Store for SqliteStore {
         })
     }
 
-    fn create_workspace(&self, name: WorkspaceName) -> Pending<Workspace> {
+    fn create_workspace_with(
+        &self,
+        name: WorkspaceName,
+        retention: WorkspaceRetention,
+    ) -> Pending<Workspace> {
         self.write_uncached(None, 0, move |context| {
-            writes::workspaces::create(context, &name)
+            writes::workspaces::create(context, &name, retention)
         })
     }
 
@@ -103,15 +109,22 @@ impl Store for SqliteStore {
         })
     }
 
-    fn rename_workspace(
+    fn update_workspace(
         &self,
         visibility: Visibility,
         id: Uuid,
-        name: WorkspaceName,
+        patch: WorkspacePatch,
     ) -> Pending<Workspace> {
-        self.write_as_lock_holder(visibility.workspace(), 0, move |context| {
-            writes::workspaces::rename(context, visibility, id, &name)
-        })
+        let renames = patch.name.is_some();
+        let update = move |context: &mut WriteContext<'_>| {
+            writes::workspaces::update(context, visibility, id, &patch)
+        };
+        if renames {
+            self.write_as_lock_holder(visibility.workspace(), 0, update)
+        } else {
+            // The janitor reads the times from the file.
+            self.write_uncached(visibility.workspace(), 0, update)
+        }
     }
 
     fn delete_workspace(&self, visibility: Visibility, id: Uuid) -> Pending<()> {

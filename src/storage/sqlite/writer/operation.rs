@@ -6,6 +6,7 @@ use super::cache::WriterCache;
 use super::counters::Counters;
 use super::list_indexes::ListIndexes;
 use crate::domain::clock::Timestamp;
+use crate::metrics::StorageMetrics;
 use crate::storage::{Notice, Pending, ResultSender, StoreError, pending};
 
 /// The reason why an operation was not done.
@@ -39,6 +40,8 @@ pub(crate) struct WriteContext<'a> {
     pub(crate) counters: &'a mut Counters,
     /// The list indexes, which must hear of deleted rows.
     pub(crate) list_indexes: &'a mut ListIndexes,
+    /// The metrics, in which operations of the janitor count what they delete and drop.
+    pub(crate) metrics: &'a StorageMetrics,
     /// The notices that the engine gets after the commit.
     pub(crate) notices: &'a mut Vec<Notice>,
     /// Set if the database has reached its largest size.

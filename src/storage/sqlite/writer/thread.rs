@@ -222,6 +222,7 @@ impl<'a> Thread<'a> {
             cache: &mut self.cache,
             counters: &mut self.counters,
             list_indexes: &mut self.indexes,
+            metrics: &self.resources.metrics,
             notices,
             is_size_limit_reached,
             now: self.resources.clock.now(),

@@ -214,6 +214,7 @@ pub(crate) fn archive(
         } else if let Some(size) = message.bytes {
             bytes += size;
             dropped.push(message.seq);
+            context.metrics.archived_messages.inc();
         }
     }
     drop_bodies(context.connection, &dropped)?;
@@ -303,6 +304,7 @@ pub(crate) fn archive_messages(
         {
             bytes += size;
             dropped.push(*message);
+            context.metrics.archived_messages.inc();
         }
         done += 1;
     }

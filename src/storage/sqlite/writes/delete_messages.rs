@@ -80,6 +80,7 @@ pub(crate) fn delete_messages(
         }
         done += 1;
     }
+    context.metrics.deleted_rows.inc_by(budget.rows as u64);
     Ok(DeleteStep {
         messages: done,
         rows: budget.rows,

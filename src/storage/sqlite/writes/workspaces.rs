@@ -1,4 +1,4 @@
-//! Changes of workspaces: made, renamed, deleted.
+//! Changes of workspaces: made, changed, deleted.
 
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
@@ -6,7 +6,8 @@ use uuid::Uuid;
 use super::{endpoints, erasure_notes};
 use crate::domain::access::Visibility;
 use crate::domain::id::new_id;
-use crate::domain::workspace::{Workspace, WorkspaceName};
+use crate::domain::retention::{ArchiveAfter, DeleteAfter, WorkspaceRetention};
+use crate::domain::workspace::{Workspace, WorkspaceName, WorkspacePatch};
 use crate::storage::sqlite::rows;
 use crate::storage::sqlite::writer::operation::{OperationError, WriteContext};
 use crate::storage::{EndpointNumber, StoreError};
@@ -15,34 +16,53 @@ use crate::storage::{EndpointNumber, StoreError};
 pub(crate) fn create(
     context: &mut WriteContext<'_>,
     name: &WorkspaceName,
+    retention: WorkspaceRetention,
 ) -> Result<Workspace, OperationError> {
     refuse_taken(context.connection, name, None)?;
     let sql = format!(
-        "INSERT INTO workspace (id, name, created_at) VALUES (?1, ?2, ?3) RETURNING {}",
+        "INSERT INTO workspace (id, name, created_at, archive_after, delete_after)
+         VALUES (?1, ?2, ?3, ?4, ?5) RETURNING {}",
         rows::WORKSPACE
     );
     Ok(context.connection.prepare_cached(&sql)?.query_row(
-        params![new_id(context.now), name.as_str(), context.now.micros()],
+        params![
+            new_id(context.now),
+            name.as_str(),
+            context.now.micros(),
+            retention.archive_after.seconds(),
+            retention.delete_after.seconds(),
+        ],
         rows::workspace,
     )?)
 }
 
-/// Renames a workspace.
-pub(crate) fn rename(
+/// Changes a workspace. Of what is changed, the writer keeps only the name in memory.
+pub(crate) fn update(
     context: &mut WriteContext<'_>,
     visibility: Visibility,
     id: Uuid,
-    name: &WorkspaceName,
+    patch: &WorkspacePatch,
 ) -> Result<Workspace, OperationError> {
     let number = locate(context.connection, visibility, id)?;
-    refuse_taken(context.connection, name, Some(number))?;
-    context.cache.forget_workspace(id);
+    if let Some(name) = &patch.name {
+        refuse_taken(context.connection, name, Some(number))?;
+        context.cache.forget_workspace(id);
+    }
+    // An empty patch changes no column, and no time of the last change.
     let sql = format!(
-        "UPDATE workspace SET name = ?2, modified_at = ?3 WHERE n = ?1 RETURNING {}",
+        "UPDATE workspace SET name = coalesce(?2, name), archive_after = coalesce(?3, archive_after),
+                delete_after = coalesce(?4, delete_after), modified_at = coalesce(?5, modified_at)
+         WHERE n = ?1 RETURNING {}",
         rows::WORKSPACE
     );
     Ok(context.connection.prepare_cached(&sql)?.query_row(
-        params![number, name.as_str(), context.now.micros()],
+        params![
+            number,
+            patch.name.as_ref().map(WorkspaceName::as_str),
+            patch.archive_after.map(ArchiveAfter::seconds),
+            patch.delete_after.map(DeleteAfter::seconds),
+            (!patch.is_empty()).then_some(context.now.micros()),
+        ],
         rows::workspace,
     )?)
 }

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::domain::clock::Timestamp;
+use crate::metrics::StorageMetrics;
 use crate::storage::sqlite::file::connection::write_connection;
 use crate::storage::sqlite::file::open;
 use crate::storage::sqlite::file::wal::checkpoint;
@@ -69,6 +70,7 @@ impl SweepFixture {
                 cache: &mut state,
                 counters: &mut counters,
                 list_indexes: &mut list_indexes,
+                metrics: &StorageMetrics::default(),
                 notices: &mut Vec::new(),
                 is_size_limit_reached: false,
                 now: Timestamp::from_micros(7),

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::{DeliveryRow, EventRow, ListFixture};
 use crate::domain::clock::Timestamp;
+use crate::metrics::StorageMetrics;
 use crate::storage::sqlite::writer::cache::WriterCache;
 use crate::storage::sqlite::writer::counters::Counters;
 use crate::storage::sqlite::writer::list_indexes::ListIndexes;
@@ -43,6 +44,7 @@ impl ListFixture {
             cache: &mut cache,
             counters: &mut counters,
             list_indexes: &mut list_indexes,
+            metrics: &StorageMetrics::default(),
             notices: &mut Vec::new(),
             is_size_limit_reached: false,
             now: Timestamp::from_micros(i64::MAX / 2),
