@@ -273,7 +273,7 @@ CREATE TABLE clock_step (
 -- Single values. There may be others than those below. 'archived': payloads are dropped up to this message.
 -- 'archived N': the same from message N on, where the clock was set back, if an earlier message still keeps
 -- its payload because it has a pending event or the clock was ahead. 'erase N': the deleted workspace N is
--- erased up to this message.
+-- erased up to this message. 'retention_clock': the wall clock when retention believed it last.
 CREATE TABLE meta (
   key   TEXT PRIMARY KEY,
   value INTEGER NOT NULL

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod attempt_failure;
 pub mod clock;
+pub mod clock_guard;
 pub mod delivery;
 pub mod disabling;
 pub mod endpoint;

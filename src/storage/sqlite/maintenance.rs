@@ -4,6 +4,7 @@ mod background;
 pub(super) mod checkpoint;
 pub(super) mod clock_watch;
 mod erase;
+mod guarded_clock;
 pub(super) mod janitor;
 pub(super) mod retention;
 mod size_limit;

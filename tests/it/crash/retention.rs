@@ -231,3 +231,28 @@ fn a_database_stays_within_its_size_and_pending_events_stay() {
     server.stop();
     dir.check_after_deletions();
 }
+
+#[test]
+fn nothing_is_deleted_by_a_clock_that_leapt_ahead() {
+    let receiver = Receiver::start();
+    let dir = old_database(&receiver);
+    let note = |days: i64| {
+        let sql = "INSERT OR REPLACE INTO meta SELECT 'retention_clock', max(created_at) - ?1 FROM message";
+        dir.open().execute(sql, [days * 86_400_000_000]).unwrap();
+    };
+    // As if the clock had been right when it was noted, and was two days ahead since.
+    note(2);
+    let server = start(&dir);
+    let says = "nothing is archived or deleted for an hour";
+    assert!(server.spawned.log.wait(says, 1).is_some());
+    server.published(&json!("beside it"));
+    server.stop();
+    assert_eq!(dir.number("SELECT count(*) FROM message"), OLD + YOUNG + 1);
+    dir.check();
+    note(0);
+    let server = start(&dir);
+    wait_until_deleted(&dir, 1);
+    assert_deleted(&dir, &server, 1);
+    assert_eq!(server.spawned.log.count(says), 0);
+    server.stop();
+}

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::background::{BackgroundThread, WakeUp};
 use super::erase::erase_deleted;
+use super::guarded_clock::GuardedClock;
 use super::retention::Retention;
 use super::size_limit::make_room;
 use super::tokens::delete_expired;
@@ -64,11 +65,13 @@ impl Janitor {
     }
 }
 
-/// The times from which work is done again.
+/// The state between two turns.
 struct Next {
+    /// The time of the next deletions.
     clean: Instant,
-    /// Making room, if the last try made too little.
+    /// The earliest time of the next search for room, if the last one found too little.
     room: Instant,
+    wall_clock: GuardedClock,
 }
 
 /// The resources of the janitor's turns.
@@ -86,6 +89,7 @@ impl Turn<'_> {
         let mut next = Next {
             clean: now,
             room: now,
+            wall_clock: GuardedClock::default(),
         };
         while !self.wake_up.is_stopping() {
             hit(FailPoint::JanitorTurn);
@@ -123,14 +127,16 @@ impl Turn<'_> {
         next.clean = Instant::now() + PERIOD;
         work.pass(drop_idempotency_keys)?;
         work.pass(|context, ()| Ok(drop_unwanted_bodies(context)?.then_some(())))?;
-        Retention {
-            work: &work,
-            connection: &work.connection()?,
-            now: self.clock.now(),
-            keep_for: self.keep_for,
+        if let Some(now) = next.wall_clock.now(&work, self.clock)? {
+            Retention {
+                work: &work,
+                connection: &work.connection()?,
+                now,
+                keep_for: self.keep_for,
+            }
+            .apply()?;
+            delete_expired(&work, self.keep_for.messages, now)?;
         }
-        .apply()?;
-        delete_expired(&work, self.keep_for.messages, self.clock.now())?;
         let is_erased = erase_deleted(&work)?;
         let is_near_limit = || self.writer.size_limit().is_some_and(SizeLimit::is_near);
         give_back_free_pages(&work, is_near_limit)?;
