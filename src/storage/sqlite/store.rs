@@ -1,12 +1,13 @@
 //! The store's handle: opens and stops the store, and runs its reads and writes.
 
 mod measures;
+mod settings;
 mod use_cases;
 
 pub use self::measures::{DatabaseLimit, FileSizes, StoreMeasures, Unread};
+pub use self::settings::SqliteSettings;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use rusqlite::Connection;
 use uuid::Uuid;
@@ -27,68 +28,8 @@ use super::writer::operation::{OperationError, WriteContext, operation_of};
 use super::writer::size_limit::SizeLimit;
 use super::writer::{Writer, WriterResources};
 use super::writes::sweep::sweep_some;
-use crate::config::{ApiSettings, DeliverySettings, RetentionSettings};
 use crate::domain::clock::Clock;
-use crate::domain::retention::KeepFor;
-use crate::metrics::StorageMetrics;
 use crate::storage::{Pending, StoreError, Unavailable};
-
-/// The settings that the store needs.
-#[derive(Clone, Debug)]
-pub struct SqliteSettings {
-    /// The most endpoints of one workspace.
-    pub max_endpoints: u64,
-    /// The most access tokens of one workspace that callers of the API make; the operator may make more.
-    pub max_tokens: u64,
-    /// Disable an endpoint after so many failed events in a row; 0: never.
-    pub disable_after: u32,
-    /// Drop payloads this long after their publish; zero: never.
-    pub archive_after: Duration,
-    /// Delete messages with their events and deliveries this long after their publish; zero: never.
-    pub delete_after: Duration,
-    /// The largest size of the database in bytes; 0: as large as the disk.
-    pub max_database_size: u64,
-    /// The metrics that the store keeps up to date.
-    pub metrics: StorageMetrics,
-}
-
-impl SqliteSettings {
-    /// Takes the store's settings from those of a server.
-    #[must_use]
-    pub fn new(
-        api: &ApiSettings,
-        delivery: &DeliverySettings,
-        retention: &RetentionSettings,
-    ) -> Self {
-        Self {
-            max_endpoints: api.max_endpoints.into(),
-            max_tokens: api.max_tokens.into(),
-            disable_after: delivery.disable_after,
-            archive_after: retention.archive_after,
-            delete_after: retention.delete_after,
-            max_database_size: retention.max_database_size,
-            metrics: StorageMetrics::default(),
-        }
-    }
-
-    fn keep_for(&self) -> KeepFor {
-        let unless_zero = |time: Duration| (!time.is_zero()).then_some(time);
-        KeepFor {
-            payloads: unless_zero(self.archive_after),
-            messages: unless_zero(self.delete_after),
-        }
-    }
-}
-
-impl Default for SqliteSettings {
-    fn default() -> Self {
-        Self::new(
-            &ApiSettings::default(),
-            &DeliverySettings::default(),
-            &RetentionSettings::default(),
-        )
-    }
-}
 
 /// A store in a `SQLite` file.
 pub struct SqliteStore {

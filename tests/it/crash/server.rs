@@ -376,7 +376,6 @@ pub(super) fn wait_until(what: &str, condition: impl Fn() -> bool) {
     }
 }
 
-/// The ids of a message's events, from the answer to its publish.
 /// Checks that `/readyz` says that the database is what is wrong, and why.
 #[track_caller]
 pub(super) fn assert_database_not_ready(answer: &Answer, says: &str) {
@@ -394,6 +393,7 @@ pub(super) fn assert_database_not_ready(answer: &Answer, says: &str) {
     assert_eq!(answer.retry_after.as_deref(), Some("30"));
 }
 
+/// The ids of a message's events, from the answer to its publish.
 pub(super) fn event_ids(message: &Value) -> Vec<String> {
     let events = message["events"].as_array().unwrap();
     let id = |event: &Value| event["id"].as_str().unwrap().to_owned();
