@@ -27,6 +27,9 @@ const PERIOD: Duration = Duration::from_mins(1);
 /// is there.
 const FULL_PAUSE_FACTOR: u32 = 20;
 
+/// The period of looks at the size of a database that is close to its limit: a burst may fill the rest in a second.
+const CLOSE_PERIOD: Duration = Duration::from_millis(50);
+
 /// The time after a failure until it tries again.
 const AFTER_ERROR: Duration = Duration::from_secs(5);
 
@@ -102,9 +105,17 @@ impl Turn<'_> {
                     next.clean = Instant::now() + AFTER_ERROR;
                 }
             }
-            if self.wake_up.wait(SHORT_PERIOD) {
+            if self.wake_up.wait(self.period()) {
                 next.clean = Instant::now();
             }
+        }
+    }
+
+    /// Returns the time until the next look.
+    fn period(&self) -> Duration {
+        match self.writer.size_limit() {
+            Some(limit) if limit.is_close() => CLOSE_PERIOD,
+            _ => SHORT_PERIOD,
         }
     }
 

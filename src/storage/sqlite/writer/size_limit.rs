@@ -4,6 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rusqlite::Connection;
 
+/// From this part of the limit on, in percent, the janitor looks more often.
+const CLOSE: u64 = 75;
+
 /// Above this part of the limit, in percent, the janitor makes room.
 const NEAR: u64 = 90;
 
@@ -50,6 +53,11 @@ impl SizeLimit {
     /// Reports whether the limit was reached at the last look.
     pub(crate) fn is_reached(&self) -> bool {
         self.used.load(Ordering::Relaxed) >= self.bytes
+    }
+
+    /// Reports whether the limit may soon be near.
+    pub(crate) fn is_close(&self) -> bool {
+        self.is_above(CLOSE)
     }
 
     /// Reports whether it is time to make room.
