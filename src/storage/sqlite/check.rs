@@ -46,6 +46,7 @@ pub use self::problem::Remedy;
 pub use self::progress::CheckWatch;
 pub use self::repair::{Repaired, repair};
 pub use self::report::{PartReport, Problem, Report};
+pub(crate) use self::schema::first_wrong_table;
 
 #[cfg(test)]
 mod tests;

@@ -236,23 +236,40 @@ fn a_database_stays_within_its_size_and_pending_events_stay() {
 fn nothing_is_deleted_by_a_clock_that_leapt_ahead() {
     let receiver = Receiver::start();
     let dir = old_database(&receiver);
-    let note = |days: i64| {
-        let sql = "INSERT OR REPLACE INTO meta SELECT 'retention_clock', max(created_at) - ?1 FROM message";
-        dir.open().execute(sql, [days * 86_400_000_000]).unwrap();
-    };
-    // As if the clock had been right when it was noted, and was two days ahead since.
-    note(2);
-    let server = start(&dir);
+    let old_key = "INSERT INTO idempotency VALUES (1, 1, 'k', x'00')";
+    dir.open().execute(old_key, []).unwrap();
+    let two_days_ago = "(SELECT max(created_at) - 172800000000 FROM message)";
     let says = "nothing is archived or deleted for an hour";
-    assert!(server.spawned.log.wait(says, 1).is_some());
-    server.published(&json!("beside it"));
-    server.stop();
-    assert_eq!(dir.number("SELECT count(*) FROM message"), OLD + YOUNG + 1);
-    dir.check();
-    note(0);
+    for leap in [
+        // The clock was right when it was noted, and is two days ahead since.
+        format!("INSERT OR REPLACE INTO meta SELECT 'retention_clock', {two_days_ago}"),
+        // The same where an earlier version has noted nothing: the newest message tells.
+        format!(
+            "DELETE FROM meta WHERE key = 'retention_clock';
+             UPDATE message SET created_at = {two_days_ago}
+             WHERE created_at > {two_days_ago}"
+        ),
+    ] {
+        dir.open().execute_batch(&leap).unwrap();
+        let server = start(&dir);
+        assert!(server.spawned.log.wait(says, 1).is_some());
+        server.stop();
+        assert_eq!(dir.number("SELECT count(*) FROM message"), OLD + YOUNG);
+        assert_eq!(dir.number("SELECT count(*) FROM idempotency"), 1);
+        dir.check();
+    }
+    let right =
+        "INSERT OR REPLACE INTO meta VALUES ('retention_clock', unixepoch('now') * 1000000);
+                 UPDATE message SET created_at = unixepoch('now') * 1000000 WHERE seq > ?1";
+    let [note, young] = right.split(";\n").collect::<Vec<_>>()[..] else {
+        unreachable!("two statements");
+    };
+    dir.open().execute(note, []).unwrap();
+    dir.open().execute(young, [OLD]).unwrap();
     let server = start(&dir);
-    wait_until_deleted(&dir, 1);
-    assert_deleted(&dir, &server, 1);
+    wait_until_deleted(&dir, 0);
+    assert_deleted(&dir, &server, 0);
+    assert_eq!(dir.number("SELECT count(*) FROM idempotency"), 0);
     assert_eq!(server.spawned.log.count(says), 0);
     server.stop();
 }

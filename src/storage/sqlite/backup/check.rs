@@ -6,6 +6,7 @@ use std::path::Path;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::error::CopyProblem;
+use crate::storage::sqlite::check::first_wrong_table;
 use crate::storage::sqlite::file::migrations::CURRENT_VERSION;
 use crate::storage::sqlite::file::open::APPLICATION_ID;
 
@@ -70,6 +71,11 @@ impl Header {
         Ok(())
     }
 
+    /// Returns the bytes of the database, if they were noted.
+    pub(super) fn database_bytes(&self) -> Option<u64> {
+        self.pages.map(|pages| pages * self.page_bytes)
+    }
+
     /// Checks the length of the file.
     pub(super) fn check_length(&self, bytes: u64) -> Result<(), CopyProblem> {
         let is_whole = match self.pages {
@@ -98,12 +104,29 @@ pub(super) fn check_pages(copy: &Path, is_stopped: fn() -> bool) -> Result<bool,
     let found: rusqlite::Result<String> =
         connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0));
     match found {
-        Ok(found) if found == "ok" => Ok(true),
+        Ok(found) if found == "ok" => check_tables(&connection).map(|()| true),
         Ok(found) => Err(CopyProblem::Damaged(found.replace('\n', " "))),
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => {
             Ok(false)
         }
         Err(error) => Err(damaged(error)),
+    }
+}
+
+/// Checks that the tables of a copy are those of this version; those of an earlier one become so at the next start.
+fn check_tables(connection: &Connection) -> Result<(), CopyProblem> {
+    let damaged = |error: rusqlite::Error| CopyProblem::Damaged(error.to_string());
+    let version: i64 = connection
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(damaged)?;
+    if version != CURRENT_VERSION {
+        return Ok(());
+    }
+    match first_wrong_table(connection).map_err(damaged)? {
+        None => Ok(()),
+        Some(name) => Err(CopyProblem::Damaged(format!(
+            "{name} is missing, has another form, or was added by another program"
+        ))),
     }
 }
 

@@ -98,8 +98,14 @@ impl Source {
             if read == 0 {
                 break;
             }
-            to.write_all(&piece[..read]).map_err(CopyError::Write)?;
             bytes += read as u64;
+            // Some bytes can unpack to very many.
+            let is_too_long = |most| matches!(self.input, Input::Gzip(_)) && bytes > most;
+            if self.header.database_bytes().is_some_and(is_too_long) {
+                let reason = "it is longer than its header says".to_owned();
+                return Err(CopyError::Problem(CopyProblem::Damaged(reason)));
+            }
+            to.write_all(&piece[..read]).map_err(CopyError::Write)?;
         }
         self.header.check_length(bytes).map_err(CopyError::Problem)
     }

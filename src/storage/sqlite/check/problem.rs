@@ -192,6 +192,11 @@ impl Found {
         }
     }
 
+    /// Returns the first name that was noted for a kind of problem.
+    pub(super) fn first_name(&self, kind: Kind) -> Option<String> {
+        self.0.get(&kind)?.named.first().cloned()
+    }
+
     /// Notes a problem of row `number`.
     pub(super) fn note_row(&mut self, kind: Kind, number: i64) {
         self.note(kind, || number.to_string());

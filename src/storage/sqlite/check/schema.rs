@@ -75,6 +75,15 @@ pub(super) fn check(connection: &Connection, found: &mut Found) -> rusqlite::Res
     Ok(())
 }
 
+/// Returns the name of a table that is missing or has another form, or of a trigger or an index on our tables that is
+/// not ours; `None` if there is none.
+pub(crate) fn first_wrong_table(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    let mut found = Found::default();
+    check(connection, &mut found)?;
+    let kinds = [Kind::WrongTable, Kind::ForeignObject];
+    Ok(kinds.into_iter().find_map(|kind| found.first_name(kind)))
+}
+
 /// Reports whether an index or a table that is missing can be made from the other tables.
 fn can_be_made(kind: &str, name: &str, object: &Object) -> bool {
     object.sql.is_some() && (kind == "index" || DERIVED.contains(&name))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::work::Work;
 use crate::domain::clock::{Clock, Timestamp};
@@ -66,9 +66,13 @@ impl GuardedClock {
     }
 }
 
+/// Returns the note; where an earlier version has made none, the time of the newest message.
 fn noted(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
     connection
-        .prepare_cached("SELECT value FROM meta WHERE key = 'retention_clock'")?
-        .query_row([], |row| row.get(0).map(Timestamp::from_micros))
-        .optional()
+        .prepare_cached(
+            "SELECT coalesce((SELECT value FROM meta WHERE key = 'retention_clock'),
+                             (SELECT created_at FROM message ORDER BY seq DESC LIMIT 1))",
+        )?
+        .query_row([], |row| row.get::<_, Option<i64>>(0))
+        .map(|noted| noted.map(Timestamp::from_micros))
 }

@@ -100,7 +100,12 @@ impl Turn<'_> {
                 Ok(true) => {}
                 Ok(false) => next.clean = Instant::now() + SHORT_PERIOD,
                 Err(error) => {
-                    tracing::debug!(%error, "the janitor will try again");
+                    // A disk that is full or fails has lines of its own.
+                    if matches!(error, StoreError::Unavailable(_)) {
+                        tracing::debug!(%error, "the janitor will try again");
+                    } else {
+                        tracing::warn!(%error, "the janitor cannot do its work; it will try again");
+                    }
                     // A full disk may wait for what it deletes.
                     next.clean = Instant::now() + AFTER_ERROR;
                 }
@@ -136,9 +141,9 @@ impl Turn<'_> {
             return Ok(true);
         }
         next.clean = Instant::now() + PERIOD;
-        work.pass(drop_idempotency_keys)?;
-        work.pass(|context, ()| Ok(drop_unwanted_bodies(context)?.then_some(())))?;
         if let Some(now) = next.wall_clock.now(&work, self.clock)? {
+            work.pass(drop_idempotency_keys)?;
+            work.pass(|context, ()| Ok(drop_unwanted_bodies(context)?.then_some(())))?;
             Retention {
                 work: &work,
                 connection: &work.connection()?,

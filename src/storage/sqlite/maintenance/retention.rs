@@ -93,16 +93,21 @@ impl Retention<'_> {
         while !self.work.is_stopping() {
             let found = events_to_archive(self.connection, workspace, before, after)
                 .map_err(|error| read_error(&error))?;
-            first_kept = first_kept.or(found.first_kept);
-            let through = first_kept.map_or(found.found.through, |kept| kept - 1);
             let messages: Arc<[i64]> = found.found.numbers.into();
             let mut done = 0;
             while done < messages.len() && !self.work.is_stopping() {
                 let left = messages.clone();
-                done += self
+                let step = self
                     .work
                     .step(move |context| archive_messages(context, &left[done..]))?;
+                done += step.messages;
+                if step.has_kept {
+                    // Redelivered since the search: the next pass looks at all of these again.
+                    first_kept = first_kept.or(Some(after + 1));
+                }
             }
+            first_kept = first_kept.or(found.first_kept);
+            let through = first_kept.map_or(found.found.through, |kept| kept - 1);
             if through > own.archived_through && !self.work.is_stopping() {
                 self.work.step(move |context| {
                     let mut note = context.connection.prepare_cached(
@@ -175,7 +180,7 @@ fn own_retentions(connection: &Connection) -> rusqlite::Result<Vec<OwnRetention>
     let seconds = |value: u64| (value > 0).then(|| Duration::from_secs(value));
     connection
         .prepare_cached(
-            "SELECT n, archive_after, delete_after, archived_through FROM workspace
+            "SELECT n, max(archive_after, 0), max(delete_after, 0), archived_through FROM workspace
              WHERE archive_after > 0 OR delete_after > 0",
         )?
         .query_map([], |row| {

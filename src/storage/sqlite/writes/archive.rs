@@ -284,14 +284,24 @@ fn leave_stretch(
     Ok(Some(next))
 }
 
-/// Drops the payloads of some of these messages, from the first one on, if none of their events is pending. Returns
-/// the number of messages that are done: at least one. The caller has found out that they are old enough.
+/// The result of dropping the payloads of some messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ArchiveStep {
+    /// The messages that are done, from the first one on: at least one.
+    pub(crate) messages: usize,
+    /// Set if one of these keeps its payload, because one of its events is pending by now.
+    pub(crate) has_kept: bool,
+}
+
+/// Drops the payloads of some of these messages, from the first one on, if none of their events is pending. The
+/// caller has found out that they are old enough.
 pub(crate) fn archive_messages(
     context: &mut WriteContext<'_>,
     messages: &[i64],
-) -> Result<usize, OperationError> {
+) -> Result<ArchiveStep, OperationError> {
     let mut bytes = 0;
     let mut done = 0;
+    let mut has_kept = false;
     let mut dropped = Vec::new();
     for message in messages.iter().take(STEP) {
         if bytes >= STEP_BYTES {
@@ -300,14 +310,20 @@ pub(crate) fn archive_messages(
         let looked = look(context.connection, message - 1, message + 1)?;
         if let Some(found) = looked.first()
             && let Some(size) = found.bytes
-            && !found.pending
         {
-            bytes += size;
-            dropped.push(*message);
-            context.metrics.archived_messages.inc();
+            if found.pending {
+                has_kept = true;
+            } else {
+                bytes += size;
+                dropped.push(*message);
+                context.metrics.archived_messages.inc();
+            }
         }
         done += 1;
     }
     drop_bodies(context.connection, &dropped)?;
-    Ok(done)
+    Ok(ArchiveStep {
+        messages: done,
+        has_kept,
+    })
 }

@@ -2,7 +2,8 @@
 //!
 //! # What stays
 //! A pending event stays, with its message. So does an event that holds the rendered body which a pending event of
-//! the message sends. A message whose idempotency key has not expired stays as well, without its body: a producer
+//! the message sends. These holders go last: a step may end inside a message, and an event that is left may be
+//! redelivered. A message whose idempotency key has not expired stays as well, without its body: a producer
 //! that repeats the publish must get the same answer.
 //!
 //! # List indexes
@@ -130,7 +131,7 @@ fn events_of(context: &WriteContext<'_>, message: i64) -> rusqlite::Result<Vec<E
             "SELECT e.seq, e.endpoint, e.type, e.state, e.format, e.body IS NOT NULL
              FROM message m CROSS JOIN event e
                ON e.seq >= m.first_event AND e.seq < m.first_event + m.events
-             WHERE m.seq = ?1 ORDER BY e.seq",
+             WHERE m.seq = ?1 ORDER BY e.body IS NOT NULL, e.seq",
         )?
         .query_map([message], |row| {
             Ok(EventRow {
@@ -231,4 +232,58 @@ fn delete_row(context: &WriteContext<'_>, message: i64, created_at: i64) -> rusq
         .prepare_cached("DELETE FROM message WHERE seq = ?1")?
         .execute([message])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+    use crate::domain::clock::Timestamp;
+    use crate::metrics::StorageMetrics;
+    use crate::storage::sqlite::writer::cache::WriterCache;
+    use crate::storage::sqlite::writer::counters::Counters;
+    use crate::storage::sqlite::writer::list_indexes::ListIndexes;
+    use crate::storage::sqlite::writer::workspace_cache::WorkspacesWithSummaries;
+
+    /// An event that is left after a step may be redelivered, and then needs the body.
+    #[test]
+    fn the_event_that_holds_the_body_of_others_goes_last() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch(include_str!("../../../../schema.sql"))
+            .unwrap();
+        let rows = "PRAGMA foreign_keys = OFF;
+            INSERT INTO workspace (n, id, name, created_at) VALUES (1, x'01', 'w', 0);
+            INSERT INTO endpoint (n, id, workspace, url, format, secret, events, created_at)
+            VALUES (1, x'01', 1, 'u', 1, 's', '*', 0);
+            INSERT INTO message VALUES (1, x'01', 1, 1, 0, 1, 3000, NULL, x'7B7D', NULL);
+            WITH RECURSIVE n (seq) AS (VALUES (1) UNION ALL SELECT seq + 1 FROM n WHERE seq < 3000)
+            INSERT INTO event SELECT seq, CAST(seq AS BLOB), 1, 1, 1, 1, 1, 2, seq, 1, NULL, 1, 200, NULL, 0, 0,
+                CASE seq WHEN 1 THEN x'7B7D' END FROM n;";
+        connection.execute_batch(rows).unwrap();
+        let count = |what: &str| -> i64 {
+            let sql = format!("SELECT count({what}) FROM event");
+            connection.query_row(&sql, [], |row| row.get(0)).unwrap()
+        };
+        let mut cache = WriterCache::load(&connection, WorkspacesWithSummaries::default()).unwrap();
+        let mut context = WriteContext {
+            connection: &connection,
+            cache: &mut cache,
+            counters: &mut Counters::load(&connection).unwrap(),
+            list_indexes: &mut ListIndexes::load(&connection).unwrap(),
+            notices: &mut Vec::new(),
+            is_size_limit_reached: false,
+            now: Timestamp::from_micros(i64::MAX / 2),
+            weight: 0,
+            metrics: &StorageMetrics::default(),
+        };
+        let mut steps = 0;
+        while delete_messages(&mut context, &[1]).unwrap().messages == 0 {
+            assert_eq!(count("body"), 1, "of {}", count("*"));
+            steps += 1;
+        }
+        assert!(steps > 1, "it took one step only");
+        assert_eq!(count("*"), 0);
+    }
 }

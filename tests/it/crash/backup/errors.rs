@@ -1,7 +1,10 @@
 //! The tests of backups and restores that are refused or fail: one line, and nothing changed.
 
+use std::io::Write;
 use std::process::Command;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use rusqlite::Connection;
 
 use super::{MANY, assert_failed, messages};
@@ -132,9 +135,21 @@ fn with_bad_backups() -> TestDir {
         *byte ^= 0x55;
     }
     write("damaged", &damaged);
-    let mut damaged = packed;
+    let mut damaged = packed.clone();
     damaged[middle] ^= 0x55;
     write("damaged.gz", &damaged);
+    // Two members, the second of which unpacks to far more than the header of the first says.
+    let mut bomb = packed.clone();
+    let mut zeros = GzEncoder::new(Vec::new(), Compression::fast());
+    zeros.write_all(&vec![0; 64 << 20]).unwrap();
+    bomb.extend(zeros.finish().unwrap());
+    write("bomb.gz", &bomb);
+    let without_table = dir.file("no-table");
+    std::fs::copy(dir.file("good"), &without_table).unwrap();
+    let connection = Connection::open(&without_table).unwrap();
+    let changes = "PRAGMA journal_mode = DELETE; DROP TABLE meta; PRAGMA journal_mode = WAL;";
+    connection.execute_batch(changes).unwrap();
+    drop(connection);
     let mut newer = good.clone();
     newer[63] = 99;
     write("newer", &newer);
@@ -166,6 +181,8 @@ fn a_file_that_is_no_backup_is_refused_and_nothing_changes() {
         ("cut-short.gz", "cut-short.gz is cut"),
         ("damaged", "damaged is damaged"),
         ("damaged.gz", "damaged.gz is damaged"),
+        ("bomb.gz", "is damaged: it is longer than its header says"),
+        ("no-table", "is damaged: meta is missing"),
         ("used", "used is not a backup but a database in use"),
     ];
     for (name, says) in refused {

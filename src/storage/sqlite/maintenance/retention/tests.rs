@@ -5,6 +5,7 @@ mod history;
 mod soundness;
 mod workload;
 
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use rand::rngs::StdRng;
@@ -144,4 +145,34 @@ fn a_block_is_counted_once_although_the_rows_of_later_ones_went_before_a_restart
     history.publish(&mut random);
     history.assert_is_as_modelled(0);
     assert_sound(history.database(), 0);
+}
+
+/// An event is redelivered between the search for payloads and the step that drops them.
+#[test]
+fn a_payload_that_was_needed_again_goes_when_it_is_not() {
+    let mut history = History::with_endpoints(1);
+    history.keep_only_payloads_of_the_first_workspace_for(DAY);
+    let messages = ["1", "2", "3"].map(|key| history.publish_with_key(key).message);
+    let events = messages.map(|message| message.events[0].0);
+    history.end_attempts(history.attempts_under_way());
+    history.pass(2 * DAY);
+    let looks = Cell::new(0);
+    // The first look is the search's.
+    let redelivered = RefCell::new(Vec::new());
+    let before_look = || {
+        looks.set(looks.get() + 1);
+        if looks.get() == 2 {
+            redelivered
+                .borrow_mut()
+                .push(history.redeliver_one(events[2]));
+        }
+    };
+    history.apply_with(&before_look);
+    assert_eq!(
+        events.map(|event| history.is_archived(event)),
+        [true, true, false]
+    );
+    history.end_attempts(redelivered.take());
+    history.apply_with(&|| {});
+    assert_eq!(events.map(|event| history.is_archived(event)), [true; 3]);
 }

@@ -251,6 +251,27 @@ impl History {
         rows.map(Result::unwrap).collect()
     }
 
+    /// Keeps all for ever, but the payloads of the first workspace.
+    pub(super) fn keep_only_payloads_of_the_first_workspace_for(&mut self, time: Duration) {
+        self.keep_for = KeepFor::default();
+        self.set_own(0, "archive_after", time);
+    }
+
+    /// Applies retention, and calls `before_look` before each look at the file.
+    pub(super) fn apply_with(&self, before_look: &dyn Fn()) {
+        let wake_up = WakeUp::default();
+        let work = Work::new(&self.store().writer, &self.store().files, &wake_up);
+        let work = work.before_each_look(before_look);
+        Retention {
+            work: &work,
+            connection: &work.connection().unwrap(),
+            now: self.clock.now(),
+            keep_for: self.keep_for,
+        }
+        .apply()
+        .unwrap();
+    }
+
     fn archive_in_model(&mut self, pending: &BTreeSet<Uuid>) {
         let of_pending: BTreeSet<Uuid> = pending
             .iter()

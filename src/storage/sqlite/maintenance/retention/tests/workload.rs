@@ -17,7 +17,9 @@ use crate::domain::endpoint::{EndpointPatch, Format};
 use crate::domain::event::EventStatus;
 use crate::domain::event_type::EventType;
 use crate::domain::message::{Idempotency, Message, NewMessage};
-use crate::storage::{AttemptRecord, Published, Queue, QueuedEvent, Store, StoreError, Verdict};
+use crate::storage::{
+    AttemptRecord, Published, Queue, QueuedEvent, Run, Store, StoreError, Verdict,
+};
 
 impl History {
     pub(super) fn publish(&mut self, random: &mut StdRng) {
@@ -164,15 +166,21 @@ impl History {
         match self.store().redeliver(Visibility::All, id).wait() {
             Ok(()) => {
                 let waiting = self.events[&id].queued.endpoint;
-                let found = self
-                    .store()
-                    .redeliveries(waiting, crate::storage::Run(0), 1000);
+                let found = self.store().redeliveries(waiting, Run(0), 1000);
                 let found = found.unwrap().into_iter().find(|event| event.id == id);
                 self.events.get_mut(&id).unwrap().queued = found.unwrap();
             }
             Err(StoreError::EventArchived | StoreError::EndpointDisabled) => {}
             Err(error) => panic!("{error}"),
         }
+    }
+
+    /// Redelivers an event; returns it as the engine gets it.
+    pub(super) fn redeliver_one(&self, id: Uuid) -> QueuedEvent {
+        self.store().redeliver(Visibility::All, id).wait().unwrap();
+        let waiting = self.events[&id].queued.endpoint;
+        let found = self.store().redeliveries(waiting, Run(0), 1000).unwrap();
+        found.into_iter().find(|event| event.id == id).unwrap()
     }
 
     pub(super) fn disable_all(&self) {
