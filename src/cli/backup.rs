@@ -40,6 +40,8 @@ pub(super) struct BackUp {
     to: Option<PathBuf>,
 
     /// Then remove the oldest of the backups in that folder, until so many are left; without it, all stay.
+    ///
+    /// The new one is verified first, as with --verify.
     #[arg(long, value_name = "NUMBER", conflicts_with = "file",
           value_parser = clap::value_parser!(u32).range(1..))]
     keep: Option<u32>,
@@ -86,7 +88,8 @@ impl BackUp {
         let options = BackupOptions {
             compress: self.compress,
             rate: self.rate,
-            verify: self.verify,
+            // A copy of a damaged database must not push out the good ones.
+            verify: self.verify || self.keep.is_some(),
             replace: self.force,
         };
         let start = Instant::now();

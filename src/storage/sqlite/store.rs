@@ -58,6 +58,7 @@ impl SqliteStore {
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<Self>, OpenError> {
         let database = &place::resolve(database)?;
+        open::refuse_after_interrupted_restore(database)?;
         let lock = FileLock::for_server(database)?;
         let restricted = place::restrict_permissions(database);
         if !open::prepare(database, true)? {
@@ -80,6 +81,7 @@ impl SqliteStore {
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<Self>, OpenError> {
         let database = &place::resolve(database)?;
+        open::refuse_after_interrupted_restore(database)?;
         let lock = FileLock::for_tool(database, command)?;
         let mut restricted = place::RestrictedPermissions::default();
         if lock.is_some() {

@@ -25,13 +25,21 @@ pub(super) struct CopyFile {
 }
 
 impl CopyFile {
-    /// Makes the file, readable by its owner only, or takes over what a killed process has left. `None` if
-    /// another process writes it.
+    /// Makes the file, readable by its owner only, in the place of what a killed process has left. `None` if another
+    /// process writes it.
     pub(super) fn create(path: PathBuf) -> io::Result<Option<Self>> {
-        let Some(file) = open_locked(&path, true)? else {
-            return Ok(None);
+        // Not the file of a killed process again: another user may have made one of that name, and may read it.
+        remove_leftover(&path)?;
+        let mut options = place::private_options();
+        let file = match options.read(true).create_new(true).open(&path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(None),
+            opened => opened?,
         };
-        file.set_len(0)?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            // Some network file systems have no locks. They are needed by nothing but two backups at a time.
+            Ok(()) | Err(TryLockError::Error(_)) => {}
+        }
         Ok(Some(Self {
             path,
             file,
@@ -103,7 +111,7 @@ impl Drop for CopyFile {
 /// # Errors
 /// It could not be removed.
 pub fn remove_leftover(path: &Path) -> io::Result<()> {
-    match open_locked(path, false) {
+    match open_locked(path) {
         Ok(Some(_locked)) => std::fs::remove_file(path),
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         _ => Ok(()),
@@ -111,9 +119,9 @@ pub fn remove_leftover(path: &Path) -> io::Result<()> {
 }
 
 /// Opens a file and locks it; `None` if another process has locked it. Does not follow a link, nor wait at a pipe.
-fn open_locked(path: &Path, create: bool) -> io::Result<Option<File>> {
+fn open_locked(path: &Path) -> io::Result<Option<File>> {
     let mut options = place::private_options();
-    options.read(true).create(create).truncate(false);
+    options.read(true).create(false).truncate(false);
     #[cfg(target_os = "linux")]
     std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, place::no_surprises());
     let file = options.open(path)?;

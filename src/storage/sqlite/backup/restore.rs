@@ -8,16 +8,13 @@ use super::check::check_pages;
 use super::copy_file::CopyFile;
 use super::error::RestoreError;
 use super::source::{CopyError, Source};
-use super::swap::{RESTORED, free_name, has_content, swap};
+use super::swap::{free_name, has_content, swap};
 use super::watch::Watch;
 use crate::fail_point::{FailPoint, hit};
 use crate::storage::sqlite::file::backup_lock::{self, BackupLock};
 use crate::storage::sqlite::file::lock::FileLock;
-use crate::storage::sqlite::file::place::{self, Owner, beside, identity};
+use crate::storage::sqlite::file::place::{self, Owner, RESTORED, RESTORING, beside, identity};
 use crate::storage::sqlite::file::recovery::sync_folder_of;
-
-/// The end of the name of a database that is being unpacked.
-const UNPACKING: &str = ".restoring";
 
 /// The result of a restore.
 #[derive(Debug)]
@@ -87,7 +84,7 @@ fn open_source(file: &Path, database: &Path) -> Result<Source, RestoreError> {
     if !metadata.is_file() {
         return Err(RestoreError::NoFile(file.to_owned()));
     }
-    let is_own = ["", "-wal", "-shm", UNPACKING, RESTORED]
+    let is_own = ["", "-wal", "-shm", RESTORING, RESTORED]
         .iter()
         .any(|end| identity(file).is_some() && identity(file) == identity(&beside(database, end)));
     if is_own {
@@ -114,7 +111,7 @@ fn unusable(file: &Path, database: &Path, error: CopyError) -> RestoreError {
             source,
         },
         CopyError::Write(source) => RestoreError::Write {
-            path: beside(database, UNPACKING),
+            path: beside(database, RESTORING),
             source,
         },
         CopyError::Problem(problem) => RestoreError::Unusable {
@@ -134,7 +131,7 @@ fn unpack(
     owner: Owner,
     watch: &mut Watch<'_>,
 ) -> Result<u64, RestoreError> {
-    let path = beside(database, UNPACKING);
+    let path = beside(database, RESTORING);
     let failed = |source: io::Error| RestoreError::Write {
         path: path.clone(),
         source,

@@ -30,11 +30,8 @@ use super::error::RestoreError;
 use crate::fail_point::{FailPoint, hit};
 use crate::storage::sqlite::file::open::{NewerSchema, settle};
 use crate::storage::sqlite::file::open_error::OpenError;
-use crate::storage::sqlite::file::place::beside;
+use crate::storage::sqlite::file::place::{RESTORED, beside};
 use crate::storage::sqlite::file::recovery::sync_folder_of;
-
-/// The end of the name of a database that is ready to be put in place.
-pub(super) const RESTORED: &str = ".restored";
 
 /// The most databases that restores of the same second keep; each restore takes longer.
 const NAMES_MAX: u32 = 100;

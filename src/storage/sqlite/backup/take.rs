@@ -25,6 +25,9 @@ const PARTIAL: &str = ".partial";
 /// The end of the name of a copy that is unpacked to be checked.
 const UNPACKED: &str = ".unpacked.partial";
 
+/// The ends of the names that a copy has at some time.
+const NAMES: [&str; 3] = ["", PARTIAL, UNPACKED];
+
 /// Bytes that are gathered before they are written, and after which the backup may pause: large enough for a
 /// disk, and small enough for an even pace.
 const PIECE: usize = 256 << 10;
@@ -33,7 +36,7 @@ const PIECE: usize = 256 << 10;
 const LEVEL: u32 = 4;
 
 /// The ends of the names of files that belong to a database.
-const OWN: [&str; 7] = [
+const OWN: [&str; 11] = [
     "",
     "-wal",
     "-shm",
@@ -41,6 +44,10 @@ const OWN: [&str; 7] = [
     ".lock",
     backup_lock::END,
     "-wal.damaged",
+    "-rewritten",
+    ".restoring",
+    ".restored",
+    ".damaged",
 ];
 
 /// The choices of a backup.
@@ -183,11 +190,14 @@ fn checked_target(
         _ => Path::new("."),
     };
     let whole = folder.canonicalize().map_err(failed)?.join(name);
-    let is_own = OWN.iter().any(|end| {
-        let own = beside(database, end);
-        own == whole || (identity(&own).is_some() && identity(&own) == identity(&whole))
-    });
-    if is_own {
+    // The copy has other names until it is complete: the database may have none of them.
+    let is_own = |name: &Path| {
+        OWN.iter().any(|end| {
+            let own = beside(database, end);
+            own == name || (identity(&own).is_some() && identity(&own) == identity(name))
+        })
+    };
+    if NAMES.iter().any(|end| is_own(&beside(&whole, end))) {
         return Err(BackupError::Own(file.to_owned()));
     }
     match std::fs::symlink_metadata(&whole) {

@@ -29,6 +29,8 @@ pub(crate) fn write_connection(database: &Path) -> rusqlite::Result<Connection> 
     }
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(100);
+    // The schema has no triggers. Those of another program would change what is written.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
     // A thread of its own makes checkpoints, and none after a failed sync.
     checkpoint_by_hand_only(&connection)?;
     // FULL: a commit is on disk before a caller hears of it. secure_delete: SQLite overwrites what is
@@ -59,4 +61,23 @@ pub(crate) fn background_read_connection(database: &Path) -> rusqlite::Result<Co
 pub(super) fn checkpoint_by_hand_only(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.execute_batch("PRAGMA wal_autocheckpoint = 0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_trigger_of_another_program_changes_what_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("h.db");
+        let other = Connection::open(&path).unwrap();
+        let theirs = "CREATE TABLE t (x); INSERT INTO t VALUES (1);
+             CREATE TRIGGER theirs AFTER INSERT ON t BEGIN DELETE FROM t; END";
+        other.execute_batch(theirs).unwrap();
+        let ours = write_connection(&path).unwrap();
+        ours.execute("INSERT INTO t VALUES (2)", []).unwrap();
+        let count = "SELECT count(*) FROM t";
+        assert_eq!(ours.query_row(count, [], |row| row.get(0)), Ok(2));
+    }
 }

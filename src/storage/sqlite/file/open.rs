@@ -15,7 +15,7 @@ use super::injected_error::hit_or_fail;
 use super::lost_frames::LastRun;
 use super::migrations::{CURRENT_VERSION, migrations};
 use super::open_error::OpenError;
-use super::place::beside;
+use super::place::{RESTORED, RESTORING, beside};
 use super::recovery::{recover, recover_unchecked};
 use super::stale_log;
 use crate::fail_point::{FailPoint, hit};
@@ -123,6 +123,24 @@ pub(crate) fn settle(database: &Path, newer: NewerSchema) -> Result<Option<i64>,
 pub(crate) enum NewerSchema {
     Refused,
     Allowed,
+}
+
+/// Refuses to make a new database where a restore was interrupted: the server would run without the data.
+pub(crate) fn refuse_after_interrupted_restore(database: &Path) -> Result<(), OpenError> {
+    if database.metadata().is_ok_and(|found| found.len() > 0) {
+        return Ok(());
+    }
+    let left = [RESTORING, RESTORED].map(|end| beside(database, end));
+    match left.iter().find(|left| left.exists()) {
+        None => Ok(()),
+        Some(left) => Err(OpenError::Unusable {
+            path: database.to_owned(),
+            reason: format!(
+                "a restore was interrupted before its end; run it again, or remove {}",
+                left.display()
+            ),
+        }),
+    }
 }
 
 /// Undoes the first write to a new file if it was interrupted. The file has a write-ahead log only after that

@@ -51,7 +51,9 @@ pub enum OpenError {
         found: i64,
     },
     /// Its pages contradict each other.
-    #[error("{path} is damaged: {reason}; restore it from a backup")]
+    #[error(
+        "{path} is damaged: {reason}; repair it with hookpost check --repair, or restore it from a backup"
+    )]
     Damaged {
         /// The file.
         path: PathBuf,

@@ -132,6 +132,12 @@ pub(crate) fn private_options() -> OpenOptions {
     options
 }
 
+/// The end of the name of a restored database while it is unpacked.
+pub(crate) const RESTORING: &str = ".restoring";
+
+/// The end of the name of a restored database until it is in its place. Until then the old one may have it, too.
+pub(crate) const RESTORED: &str = ".restored";
+
 /// Returns the flags of `open` that follow no link and wait at no pipe.
 #[cfg(target_os = "linux")]
 pub(crate) fn no_surprises() -> i32 {

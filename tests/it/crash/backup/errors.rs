@@ -1,6 +1,8 @@
 //! The tests of backups and restores that are refused or fail: one line, and nothing changed.
 
+use std::fs::{File, Permissions};
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use flate2::Compression;
@@ -47,6 +49,8 @@ fn a_backup_that_cannot_be_made_leaves_nothing() {
         (&["./h.db-wal"], "belongs to the database itself"),
         (&["h.db-journal"], "belongs to the database itself"),
         (&["h.db.lock", "--force"], "belongs to the database itself"),
+        (&["h.db-rewritten"], "belongs to the database itself"),
+        (&["h.db.restored"], "belongs to the database itself"),
     ] {
         assert_failed(&dir.run(&[&["backup"], args].concat()), says);
         assert_eq!(dir.names(), before, "{args:?}");
@@ -257,4 +261,44 @@ fn a_signal_ends_a_backup_and_leaves_nothing() {
     assert_failed(&output, "stopped before the backup was complete");
     assert_eq!(dir.names(), before);
     assert_eq!(text(&output.stdout), "");
+}
+
+#[test]
+fn a_copy_takes_neither_the_database_nor_another_users_file_on_its_way() {
+    let mut dir = TestDir::new();
+    dir.fill(1);
+    // Whoever made it may have it open.
+    let planted = dir.file("copy.partial");
+    std::fs::write(&planted, "planted").unwrap();
+    std::fs::set_permissions(&planted, Permissions::from_mode(0o666)).unwrap();
+    let reader = File::open(&planted).unwrap();
+    dir.backed_up("copy", &[]);
+    let mode = dir.file("copy").metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!(std::io::read_to_string(reader).unwrap(), "planted");
+    for name in ["t.partial", "t.unpacked.partial"] {
+        let renamed = dir.file(name);
+        std::fs::copy(dir.file("copy"), &renamed).unwrap();
+        dir.database = renamed;
+        let output = dir.run(&["backup", "t", "--compress", "--verify"]);
+        assert_failed(&output, "belongs to the database itself");
+        assert_eq!(messages(&dir.database), 1, "{name}");
+    }
+}
+
+#[test]
+fn no_new_database_is_made_where_a_restore_was_interrupted() {
+    let dir = TestDir::new();
+    dir.backed_up("copy", &[]);
+    dir.remove_database();
+    for left in ["h.db.restoring", "h.db.restored"] {
+        std::fs::write(dir.file(left), "a part").unwrap();
+        let says = "a restore was interrupted before its end";
+        assert_failed(&dir.run(&["token", "create", "--workspace", "w"]), says);
+        assert_failed(&dir.run(&["serve", "--listen", "127.0.0.1:0"]), says);
+        std::fs::remove_file(dir.file(left)).unwrap();
+    }
+    assert!(!dir.database.exists());
+    dir.restored("copy", &[]);
+    dir.start().stop();
 }

@@ -87,3 +87,19 @@ fn a_folder_that_is_none_is_refused() {
     }
     assert_eq!(dir.names_of_database(), dir.names());
 }
+
+#[test]
+fn a_copy_of_a_damaged_database_pushes_out_no_good_one() {
+    let (dir, folder) = with_folder();
+    dir.fill(super::MANY);
+    let before = names(&folder);
+    let mut bytes = std::fs::read(&dir.database).unwrap();
+    let middle = bytes.len() / 2;
+    for byte in &mut bytes[middle..middle + 40_960] {
+        *byte ^= 0x55;
+    }
+    std::fs::write(&dir.database, bytes).unwrap();
+    let output = dir.run(&["backup", "--to", "backups", "--keep", "1"]);
+    assert_failed(&output, "is damaged");
+    assert_eq!(names(&folder), before);
+}
