@@ -16,9 +16,9 @@ use super::stopping;
 use crate::config::{StorageSettings, parse_size};
 use crate::storage::sqlite::{Backup, BackupOptions, Watch, back_up};
 
-/// The default of `--rate`. A faster backup takes the disk from the server, and a slower one lets the write-ahead
-/// log grow for longer (docs/PERFORMANCE.md).
-const RATE: &str = "32MiB";
+/// The default of `--rate`. A slower backup lets the write-ahead log grow for longer, and a long log delays publishes
+/// more than the copying does (docs/PERFORMANCE.md).
+const RATE: &str = "0";
 
 /// The steps by which the backup lowers its priority, of 20: the server goes first.
 #[cfg(target_os = "linux")]
@@ -51,6 +51,8 @@ pub(super) struct BackUp {
     compress: bool,
 
     /// The most bytes of the database to copy per second, such as 100MiB; 0 for no limit.
+    ///
+    /// Only for a disk that the copying takes from the server: a slow backup makes the write-ahead log long.
     #[arg(long, value_name = "BYTES", default_value = RATE, value_parser = parse_size)]
     rate: u64,
 
