@@ -191,9 +191,8 @@ pub(super) struct Spawned {
 impl Spawned {
     #[track_caller]
     fn serving(self, token: &str) -> Server {
-        let Some(log) = self.log.wait("started addr=", 1) else {
-            panic!("it did not start: {}", self.log.whole());
-        };
+        let log = self.log.wait("started addr=", 1);
+        let log = log.unwrap_or_else(|| panic!("it did not start: {}", self.log.whole()));
         let addr = log.split("started addr=").nth(1).unwrap();
         let addr = addr.split_whitespace().next().unwrap().to_owned();
         self.serving_at(addr, token)

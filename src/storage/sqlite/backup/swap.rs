@@ -64,7 +64,7 @@ pub(super) fn swap(database: &Path, time: &str) -> Result<Option<PathBuf>, Resto
 /// The name of the old database once the new one is in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Placed {
-    /// That of the new one before.
+    /// The name of the new one before.
     Exchanged,
     /// Its last name; or there is no old one.
     Done,

@@ -1,4 +1,4 @@
-//! What a check found: for the report, and for a repair.
+//! The findings of a check: for the report, and for a repair.
 
 use super::lists::WrongBlocks;
 use super::problem::Found;

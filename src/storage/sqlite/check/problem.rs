@@ -170,7 +170,7 @@ impl Kind {
     }
 }
 
-/// What was found of one kind.
+/// The findings of one kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     pub(super) count: u64,

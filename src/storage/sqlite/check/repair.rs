@@ -34,7 +34,7 @@ const ROUNDS_MAX: u32 = 8;
 /// The result of a repair.
 #[derive(Debug)]
 pub struct Repaired {
-    /// What was corrected, in words, and how many of each.
+    /// The corrections in words, and how many there were of each.
     pub corrected: Vec<(&'static str, u64)>,
     /// The damaged file, if a new one took its place.
     pub old_file: Option<PathBuf>,

@@ -27,7 +27,7 @@ pub struct Problem {
     pub count: u64,
     /// The first of them.
     pub first: Vec<String>,
-    /// What mends it.
+    /// The remedy.
     pub remedy: Remedy,
 }
 

@@ -25,7 +25,7 @@ pub(super) const LISTS: [List; 3] = [
 pub(super) struct List {
     /// The end of its name.
     pub(super) end: &'static str,
-    /// What an entry has: the owner, the row's number, and the type, if it has one.
+    /// The columns of an entry: the owner, the row's number, and the type, if it has one.
     pub(super) columns: [&'static str; 3],
     /// The condition that finds an entry by these three.
     pub(super) key: &'static str,

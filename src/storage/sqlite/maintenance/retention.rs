@@ -89,6 +89,7 @@ impl Retention<'_> {
     fn archive_workspace(&self, own: &OwnRetention, before: Timestamp) -> Result<(), StoreError> {
         let workspace = own.workspace;
         let mut after = own.archived_through;
+        let mut noted = after;
         let mut first_kept = None;
         while !self.work.is_stopping() {
             let found = events_to_archive(self.connection, workspace, before, after)
@@ -108,7 +109,8 @@ impl Retention<'_> {
             }
             first_kept = first_kept.or(found.first_kept);
             let through = first_kept.map_or(found.found.through, |kept| kept - 1);
-            if through > own.archived_through && !self.work.is_stopping() {
+            if through > noted && !self.work.is_stopping() {
+                noted = through;
                 self.work.step(move |context| {
                     let mut note = context.connection.prepare_cached(
                         "UPDATE workspace SET archived_through = ?2 WHERE n = ?1",

@@ -1,6 +1,6 @@
 //! Free pages of the database file, given back to the file system.
 //!
-//! What is deleted leaves free pages, which new rows take. While as much is deleted as comes in, there is nothing
+//! Deleted rows leave free pages, which new rows take. While as much is deleted as comes in, there is nothing
 //! to give back. If more is free than that, `SQLite` moves pages from the end of the file to free ones, some in
 //! each step (`PRAGMA incremental_vacuum`), and the next checkpoint cuts the file.
 

@@ -238,7 +238,7 @@ impl Progress {
 /// The progress of the list indexes of both tables.
 #[derive(Debug)]
 pub(crate) struct ListIndexes {
-    /// That of events, and that of deliveries.
+    /// The progress for events, and the one for deliveries.
     tables: [Progress; 2],
 }
 

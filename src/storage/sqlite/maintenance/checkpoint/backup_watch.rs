@@ -8,7 +8,7 @@ use crate::storage::sqlite::file::backup_lock;
 /// The time between two looks.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// What was seen of backups.
+/// The state of backups, as of the last look.
 pub(super) struct BackupWatch {
     reads: bool,
     has_ended: bool,
