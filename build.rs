@@ -7,8 +7,12 @@
 use std::path::Path;
 use std::process::Command;
 
-/// The variable that gives the commit where git cannot, and under which the program finds it.
+/// The variable that gives the commit where git cannot.
 const COMMIT: &str = "HOOKPOST_COMMIT";
+
+/// The variable under which the program finds it while it is built. `cargo run` passes it on, so its name is not that of a
+/// setting.
+const FOUND: &str = "COMMIT_OF_HOOKPOST";
 
 fn main() {
     // Without this line, a change of any file would run the script again.
@@ -18,7 +22,7 @@ fn main() {
         .ok()
         .filter(|commit| !commit.is_empty());
     if let Some(commit) = given.or_else(commit_of_git) {
-        println!("cargo::rustc-env={COMMIT}={commit}");
+        println!("cargo::rustc-env={FOUND}={commit}");
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::storage::sqlite;
 
 /// The commit that was built; the build script sets it for releases. `None` for a build from a tarball.
-const COMMIT: Option<&str> = option_env!("HOOKPOST_COMMIT");
+const COMMIT: Option<&str> = option_env!("COMMIT_OF_HOOKPOST");
 
 /// Returns the lines after the name of the program.
 pub(super) fn long() -> String {

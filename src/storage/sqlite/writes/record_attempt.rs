@@ -17,12 +17,12 @@ use crate::storage::{AttemptRecord, Notice, Recorded, StoreError};
 
 /// The statement that stores the delivery, before the event's attempts are counted up. It takes the number
 /// of the attempt from the event's row: the engine's copy is as old as the start of the attempt, and another
-/// attempt may have been recorded since. It stores nothing if the event is gone: its endpoint was disabled while
-/// the attempt was under way, and retention has deleted the skipped event.
+/// attempt may have been recorded since. If the event is gone, the number is NULL, which the column refuses.
 const INSERT_DELIVERY: &str = "INSERT INTO delivery
     (seq, id, event, endpoint, workspace, type, attempt, succeeded, code, error, duration_ms,
      created_at, response)
-    SELECT ?1, ?2, seq, ?4, ?5, ?6, attempts + 1, ?7, ?8, ?9, ?10, ?11, ?12 FROM event WHERE seq = ?3";
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, (SELECT attempts + 1 FROM event WHERE seq = ?3), ?7, ?8, ?9, ?10, ?11,
+            ?12)";
 
 /// The statement that gives an event its next state, if it still is in the attempt's run
 /// ([`Progress::is_in`]).
@@ -70,7 +70,8 @@ impl Operation for RecordAttempt {
     }
 }
 
-/// Stores the delivery. Returns false if its event is gone.
+/// Stores the delivery. Returns false if its event is gone: its endpoint was disabled while the attempt was under
+/// way, and retention has deleted the skipped event.
 fn insert_delivery(
     context: &mut WriteContext<'_>,
     record: &AttemptRecord,
@@ -87,7 +88,7 @@ fn insert_delivery(
         .response
         .as_ref()
         .filter(|_| !status.workspace_deleted);
-    let inserted = context
+    let stored = context
         .connection
         .prepare_cached(INSERT_DELIVERY)?
         .execute(params![
@@ -103,13 +104,24 @@ fn insert_delivery(
             record.duration_ms,
             at.micros(),
             response,
-        ])?;
-    if inserted == 1 {
-        context
-            .counters
-            .delivery(seq, event.endpoint.0, event.event_type, record.code);
+        ]);
+    if let Err(error) = stored {
+        return if is_null_refused(&error) {
+            Ok(false)
+        } else {
+            Err(error)
+        };
     }
-    Ok(inserted == 1)
+    context
+        .counters
+        .delivery(seq, event.endpoint.0, event.event_type, record.code);
+    Ok(true)
+}
+
+/// Reports whether a column refused NULL. That ends the statement, and not the transaction.
+fn is_null_refused(error: &rusqlite::Error) -> bool {
+    let refused = rusqlite::ffi::SQLITE_CONSTRAINT_NOTNULL;
+    error.sqlite_error().map(|error| error.extended_code) == Some(refused)
 }
 
 /// Gives the event its next state, and the endpoint its count of failures. Returns the time of the next
