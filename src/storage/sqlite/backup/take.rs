@@ -1,7 +1,7 @@
 //! A backup from its begin to its end.
 
 use std::ffi::OsStr;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use flate2::Compression;
@@ -22,7 +22,7 @@ use crate::storage::sqlite::file::recovery::sync_folder_of;
 /// The end of the name of a copy that is not complete.
 const PARTIAL: &str = ".partial";
 
-/// The end of the name of a copy that is unpacked to be checked.
+/// The end of the name of a plain copy that is to be compressed, or was unpacked to be checked.
 const UNPACKED: &str = ".unpacked.partial";
 
 /// The ends of the names that a copy has at some time.
@@ -91,7 +91,15 @@ pub fn back_up(
     // Before the snapshot: a target that cannot be written is noticed first.
     let copy = CopyFile::create(beside(&file, PARTIAL)).map_err(failed)?;
     let copy = copy.ok_or_else(|| BackupError::Busy(file.clone()))?;
-    let copy = write_snapshot(database, copy, options, &mut watch, &failed)?;
+    let copy = if options.compress {
+        // Compressing takes several times as long as copying, and the log grows while the snapshot lasts.
+        let plain = CopyFile::create(beside(&file, UNPACKED)).map_err(failed)?;
+        let plain = plain.ok_or_else(|| BackupError::Busy(file.clone()))?;
+        let plain = write_snapshot(database, plain, options.rate, &mut watch, &failed)?;
+        compress(&plain, copy, &mut watch, &failed)?
+    } else {
+        write_snapshot(database, copy, options.rate, &mut watch, &failed)?
+    };
     copy.sync().map_err(failed)?;
     check(&copy, &file, options, &mut watch)?;
     hit(FailPoint::BackupWritten);
@@ -107,14 +115,14 @@ pub fn back_up(
 fn write_snapshot(
     database: &Path,
     copy: CopyFile,
-    options: BackupOptions,
+    rate: u64,
     watch: &mut Watch<'_>,
     failed: &impl Fn(io::Error) -> BackupError,
 ) -> Result<CopyFile, BackupError> {
     let snapshot = Snapshot::begin(database)?;
     let total = snapshot.bytes();
-    let mut pace = Pace::new(options.rate);
-    let mut output = Output::new(copy, options.compress);
+    let mut pace = Pace::new(rate);
+    let mut output = BufWriter::with_capacity(PIECE, copy);
     let (mut done, mut since_pause) = (0, 0);
     snapshot.each_page(|page| {
         output.write_all(page).map_err(failed)?;
@@ -130,7 +138,35 @@ fn write_snapshot(
         Ok(())
     })?;
     drop(snapshot);
-    output.finish().map_err(failed)
+    let copy = output.into_inner();
+    copy.map_err(|error| failed(error.into_error()))
+}
+
+/// Writes a plain copy through gzip.
+fn compress(
+    plain: &CopyFile,
+    copy: CopyFile,
+    watch: &mut Watch<'_>,
+    failed: &impl Fn(io::Error) -> BackupError,
+) -> Result<CopyFile, BackupError> {
+    let mut reader = plain.reader().map_err(failed)?;
+    let copy = BufWriter::with_capacity(PIECE, copy);
+    let mut gzip = GzEncoder::new(copy, Compression::new(LEVEL));
+    let mut piece = vec![0; PIECE];
+    let mut done = 0;
+    loop {
+        let read = reader.read(&mut piece).map_err(failed)?;
+        if read == 0 {
+            break;
+        }
+        gzip.write_all(&piece[..read]).map_err(failed)?;
+        done += read as u64;
+        if watch.note(done, plain.written()) {
+            return Err(BackupError::Stopped);
+        }
+    }
+    let copy = gzip.finish().map_err(failed)?.into_inner();
+    copy.map_err(|error| failed(error.into_error()))
 }
 
 /// Checks the copy as it is on the disk: its header and length, and with `--verify` all of its pages.
@@ -206,37 +242,5 @@ fn checked_target(
         Ok(found) if !found.is_file() => Err(BackupError::NoFile(file.to_owned())),
         Ok(_) if options.replace => Ok(whole),
         Ok(_) => Err(BackupError::Exists(file.to_owned())),
-    }
-}
-
-/// The copy, plain or through gzip.
-enum Output {
-    Plain(BufWriter<CopyFile>),
-    Gzip(Box<GzEncoder<BufWriter<CopyFile>>>),
-}
-
-impl Output {
-    fn new(copy: CopyFile, compress: bool) -> Self {
-        let copy = BufWriter::with_capacity(PIECE, copy);
-        if compress {
-            Self::Gzip(Box::new(GzEncoder::new(copy, Compression::new(LEVEL))))
-        } else {
-            Self::Plain(copy)
-        }
-    }
-
-    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match self {
-            Self::Plain(copy) => copy.write_all(bytes),
-            Self::Gzip(copy) => copy.write_all(bytes),
-        }
-    }
-
-    fn finish(self) -> io::Result<CopyFile> {
-        let copy = match self {
-            Self::Plain(copy) => copy,
-            Self::Gzip(copy) => copy.finish()?,
-        };
-        copy.into_inner().map_err(io::IntoInnerError::into_error)
     }
 }
