@@ -9,11 +9,10 @@ use anyhow::{Context, ensure};
 
 use crate::Options;
 use crate::growth::{self, Scene};
-use crate::load::events;
 use crate::machine::{Process, WalWatch};
-use crate::report::Target::AtMost;
-use crate::report::{Latencies, Report};
+use crate::report::Report;
 use crate::server::binary;
+use crate::steady::{Latency, load, show};
 
 /// Publishes a second.
 const RATE: u64 = 2000;
@@ -21,18 +20,8 @@ const RATE: u64 = 2000;
 const SLICE: Duration = Duration::from_secs(5);
 /// The slices after the end of a backup: in that time, the server moves what has gathered in its log.
 const AFTER: u32 = 2;
-/// The time without a delivery after which the missing ones are given up.
-const PATIENCE: Duration = Duration::from_secs(15);
 /// The most slices of one backup.
 const SLICES_MAX: u32 = 240;
-
-/// The latencies of some slices.
-#[derive(Default)]
-struct Latency {
-    accepted: Latencies,
-    delivered: Latencies,
-    missing: u64,
-}
 
 pub(crate) fn run(options: &Options, report: &mut Report) -> anyhow::Result<()> {
     let folder = options.folder()?;
@@ -52,8 +41,8 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> anyhow::Result<()> 
 
     let slices = if options.quick { 2 } else { 6 };
     // The first seconds after a start are no measure.
-    load(&mut scene, || Ok(0), 1)?;
-    let mut alone = load(&mut scene, || Ok(0), slices)?;
+    in_slices(&mut scene, || Ok(0), 1)?;
+    let mut alone = in_slices(&mut scene, || Ok(0), slices)?;
     show("no backup", &mut alone, None, report);
     let p99_ms = alone.accepted.quantile_ms(0.99);
     for (name, flags) in [
@@ -64,7 +53,7 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> anyhow::Result<()> 
         let target = folder.path().join("copy");
         let wal = WalWatch::start(database);
         let mut tool = Tool::start(database, &target, flags)?;
-        let mut latency = load(&mut scene, || tool.step(), 0)?;
+        let mut latency = in_slices(&mut scene, || tool.step(), 0)?;
         let limit = flags.iter().all(|flag| *flag != "--rate");
         show(name, &mut latency, limit.then_some(2.0 * p99_ms), report);
         let seconds = tool.seconds.context("it has not ended")?;
@@ -83,7 +72,7 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> anyhow::Result<()> 
 }
 
 /// Publishes in slices: `least` of them, and then as many as `more` says.
-fn load(
+fn in_slices(
     scene: &mut Scene,
     mut more: impl FnMut() -> anyhow::Result<u32>,
     least: u32,
@@ -94,39 +83,10 @@ fn load(
         if left == 0 {
             break;
         }
-        scene.single.phase = scene.receiver.expect(events(RATE, SLICE), 1);
-        let posted = scene.single.open(RATE, SLICE)?;
-        let mut tally = scene.receiver.wait(posted.accepted, PATIENCE);
-        latency.missing += posted.refused + posted.accepted.saturating_sub(tally.distinct);
-        latency.accepted.add(posted.latencies);
-        latency.delivered.add(std::mem::take(&mut tally.latencies));
-        drop(tally);
+        latency.add(load(scene, RATE, SLICE)?);
         left = (left - 1).max(more()?);
     }
     Ok(latency)
-}
-
-fn show(name: &str, latency: &mut Latency, limit_ms: Option<f64>, report: &mut Report) {
-    let accepted = &mut latency.accepted;
-    report.note(
-        format!("{name}: accepted p50"),
-        accepted.quantile_ms(0.5),
-        "ms",
-    );
-    let (what, p99_ms) = (format!("{name}: accepted p99"), accepted.quantile_ms(0.99));
-    match limit_ms {
-        Some(limit_ms) => report.add(what, p99_ms, "ms", AtMost(limit_ms)),
-        None => report.note(what, p99_ms, "ms"),
-    }
-    let longest_ms = accepted.quantile_ms(1.0);
-    report.note(format!("{name}: accepted, longest"), longest_ms, "ms");
-    report.latencies(&format!("{name}: delivered"), &mut latency.delivered);
-    report.add(
-        format!("{name}: missing"),
-        latency.missing as f64,
-        "",
-        AtMost(0.0),
-    );
 }
 
 /// A backup under way.

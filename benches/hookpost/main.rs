@@ -36,6 +36,7 @@ mod report;
 mod retention;
 mod server;
 mod slow_names;
+mod steady;
 mod throughput;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

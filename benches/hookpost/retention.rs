@@ -13,10 +13,10 @@ use crate::Options;
 use crate::growth::Scene;
 use crate::history::{DAY, History};
 use crate::lists;
-use crate::load::events;
 use crate::machine::WalWatch;
+use crate::report::Report;
 use crate::report::Target::{AtLeast, AtMost};
-use crate::report::{Latencies, Report};
+use crate::steady::{load, show};
 
 /// The days of the history of which retention deletes the older half.
 const DAYS: u64 = 100;
@@ -24,7 +24,6 @@ const DAYS: u64 = 100;
 const RATES: [u64; 2] = [1000, 2000];
 /// The milliseconds that the deletion may add to the latency of publishes, at the 99th percentile.
 const MORE_MS: f64 = 5.0;
-const PATIENCE: Duration = Duration::from_secs(15);
 /// The time in which retention must come to its end.
 const LONGEST: Duration = Duration::from_hours(1);
 /// The messages of a day of the year.
@@ -141,53 +140,6 @@ fn alone(database: &Path, time: Duration, report: &mut Report) -> anyhow::Result
     }
     scene.server.stop()?;
     Ok(alone)
-}
-
-/// Latencies at a steady rate.
-#[derive(Default)]
-struct Latency {
-    accepted: Latencies,
-    delivered: Latencies,
-    published: u64,
-    missing: u64,
-}
-
-fn load(scene: &mut Scene, rate: u64, time: Duration) -> anyhow::Result<Latency> {
-    scene.single.phase = scene.receiver.expect(events(rate, time), 1);
-    let posted = scene.single.open(rate, time)?;
-    let mut tally = scene.receiver.wait(posted.accepted, PATIENCE);
-    Ok(Latency {
-        published: posted.accepted,
-        missing: posted.refused + posted.accepted.saturating_sub(tally.distinct),
-        accepted: posted.latencies,
-        delivered: std::mem::take(&mut tally.latencies),
-    })
-}
-
-/// Reports latencies; returns the 99th percentile of those of publishes.
-fn show(name: &str, latency: &mut Latency, most_ms: Option<f64>, report: &mut Report) -> f64 {
-    let accepted = &mut latency.accepted;
-    let p99_ms = accepted.quantile_ms(0.99);
-    report.note(
-        format!("{name}: accepted p50"),
-        accepted.quantile_ms(0.5),
-        "ms",
-    );
-    let what = format!("{name}: accepted p99");
-    match most_ms {
-        Some(most) => report.add(what, p99_ms, "ms", AtMost(most)),
-        None => report.note(what, p99_ms, "ms"),
-    }
-    let longest = accepted.quantile_ms(1.0);
-    report.note(format!("{name}: accepted, longest"), longest, "ms");
-    report.latencies(&format!("{name}: delivered"), &mut latency.delivered);
-    report.add(
-        format!("{name}: missing"),
-        latency.missing as f64,
-        "",
-        AtMost(0.0),
-    );
-    p99_ms
 }
 
 /// Waits until nothing is left that is old enough, and the list indexes are clean.

@@ -4,7 +4,6 @@
 //! a backup, the file is opened as one that does not change. Then nothing is made beside it, and its folder need
 //! not be writable; whether it changed after all is checked at the end.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -12,7 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::error::CheckError;
 use crate::storage::sqlite::file::backup_lock::BackupLock;
-use crate::storage::sqlite::file::connection::{BUSY_TIMEOUT, READ_FLAGS};
+use crate::storage::sqlite::file::connection::{BUSY_TIMEOUT, READ_FLAGS, immutable_uri};
 use crate::storage::sqlite::file::migrations::CURRENT_VERSION;
 use crate::storage::sqlite::file::open::APPLICATION_ID;
 use crate::storage::sqlite::file::open_error::OpenError;
@@ -60,7 +59,7 @@ impl CheckedFile {
 
     fn connect(&self) -> rusqlite::Result<Connection> {
         let connection = if self.unchanged.is_some() {
-            let uri = format!("file:{}?immutable=1", encoded(&self.path));
+            let uri = immutable_uri(&self.path);
             Connection::open_with_flags(uri, READ_FLAGS | OpenFlags::SQLITE_OPEN_URI)?
         } else {
             Connection::open_with_flags(&self.path, READ_FLAGS)?
@@ -85,22 +84,6 @@ impl CheckedFile {
 fn state(database: &Path) -> Option<(SystemTime, u64)> {
     let found = database.metadata().ok()?;
     Some((found.modified().ok()?, found.len()))
-}
-
-/// Returns a path as part of a URI.
-fn encoded(path: &Path) -> String {
-    let mut text = String::new();
-    for byte in path.as_os_str().as_encoded_bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b'~' => {
-                text.push(char::from(*byte));
-            }
-            _ => {
-                let _ = write!(text, "%{byte:02X}");
-            }
-        }
-    }
-    text
 }
 
 impl Snapshot {

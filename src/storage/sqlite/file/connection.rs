@@ -1,5 +1,6 @@
 //! Connections to the database file, and their settings.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -57,6 +58,20 @@ pub(crate) fn background_read_connection(database: &Path) -> rusqlite::Result<Co
     Ok(connection)
 }
 
+/// Returns the URI of a file that no process writes. `SQLite` then makes no files beside it.
+pub(crate) fn immutable_uri(path: &Path) -> String {
+    let mut uri = String::from("file:");
+    for byte in path.as_os_str().as_encoded_bytes() {
+        if byte.is_ascii_alphanumeric() || b"/._-".contains(byte) {
+            uri.push(char::from(*byte));
+        } else {
+            let _ = write!(uri, "%{byte:02X}");
+        }
+    }
+    uri.push_str("?immutable=1");
+    uri
+}
+
 /// Turns off the checkpoints that `SQLite` makes by itself: it does not report a failed sync of those.
 pub(super) fn checkpoint_by_hand_only(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
@@ -66,6 +81,14 @@ pub(super) fn checkpoint_by_hand_only(connection: &Connection) -> rusqlite::Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_with_any_character_is_one_in_a_uri() {
+        assert_eq!(
+            immutable_uri(Path::new("/a b/c?d#é%")),
+            "file:/a%20b/c%3Fd%23%C3%A9%25?immutable=1"
+        );
+    }
 
     #[test]
     fn no_trigger_of_another_program_changes_what_is_written() {

@@ -207,16 +207,7 @@ impl History {
 
     /// Applies retention, and the rules to the model.
     pub(super) fn apply(&mut self) {
-        let wake_up = WakeUp::default();
-        let work = Work::new(&self.store().writer, &self.store().files, &wake_up);
-        Retention {
-            work: &work,
-            connection: &work.connection().unwrap(),
-            now: self.clock.now(),
-            keep_for: self.keep_for,
-        }
-        .apply()
-        .unwrap();
+        self.apply_with(&|| {});
         let pending: BTreeSet<Uuid> = self.model_pending();
         let now = self.clock.now();
         self.archive_in_model(&pending);
