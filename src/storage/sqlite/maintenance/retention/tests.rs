@@ -101,6 +101,7 @@ fn an_attempt_of_a_deleted_event_leaves_nothing() {
     history.disable_all();
     history.delete_all();
     history.end_attempts(attempts);
+    assert_eq!(history.recorded(), 1, "the engine waits for it");
     history.assert_is_as_modelled(0);
     assert_sound(history.database(), 0);
     history.publish(&mut random);

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -28,16 +29,23 @@ pub(super) const DAY: Duration = Duration::from_hours(24);
 const START: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 const FORMATS: [Format; 3] = [Format::Raw, Format::Discord, Format::Slack];
 
-/// The events that the engine would have to deliver, as the store has told it.
+/// The events that the engine would have to deliver, as the store has told it, and the number of attempts that were
+/// recorded.
 #[derive(Default)]
-pub(super) struct Engine(pub(super) Mutex<BTreeMap<i64, QueuedEvent>>);
+pub(super) struct Engine(pub(super) Mutex<BTreeMap<i64, QueuedEvent>>, AtomicUsize);
 
 impl NoticeSink for Engine {
     fn committed(&self, notices: Vec<Notice>) {
         let mut events = self.0.lock().unwrap();
         for notice in notices {
-            if let Notice::Published(event) = notice {
-                events.insert(event.seq.0, event);
+            match notice {
+                Notice::Published(event) => {
+                    events.insert(event.seq.0, event);
+                }
+                Notice::Recorded(_) => {
+                    self.1.fetch_add(1, Ordering::Relaxed);
+                }
+                _ => {}
             }
         }
     }
@@ -290,6 +298,11 @@ impl History {
             .unwrap();
         let rows = pending.query_map([], |row| row.get(0)).unwrap();
         rows.map(Result::unwrap).collect()
+    }
+
+    /// Returns the number of attempts of which the engine knows that they were recorded.
+    pub(super) fn recorded(&self) -> usize {
+        self.engine.1.load(Ordering::Relaxed)
     }
 
     /// Returns the highest number in a table.
