@@ -20,6 +20,7 @@ use std::time::Instant;
 
 use actix_web::dev::Server;
 use actix_web::rt::task::{JoinHandle, spawn_blocking};
+use actix_web::web::ServiceConfig;
 use thiserror::Error;
 
 use self::backlog::Backlog;
@@ -27,7 +28,7 @@ use self::listen::{Bound, SocketFile};
 pub use self::open_files::raise_open_files;
 pub use self::settings::AppSettings;
 pub use self::traces::TraceError;
-use crate::api::{self, ApiState, ServerCertificate, TlsError};
+use crate::api;
 use crate::config::{DeliverySettings, ListenAddress};
 use crate::delivery::http_client::{HttpClient, HttpClientError, HttpClientSettings};
 use crate::delivery::resolver::{CountedLookup, Lookup, MonotonicClock, SystemLookup};
@@ -35,6 +36,7 @@ use crate::delivery::{Engine, EngineError, EngineSettings};
 use crate::domain::clock::Clock;
 use crate::domain::retry::RetryPolicy;
 use crate::metrics::{Metrics, MetricsListener};
+use crate::server::{self, ServerCertificate, ServerState, TlsError};
 use crate::spans::Spans;
 use crate::storage::Store;
 use crate::storage::sqlite::{CloseError, OpenError, SqliteSettings, SqliteStore};
@@ -100,7 +102,7 @@ pub struct Application {
     store: Arc<SqliteStore>,
     engine: Arc<Engine>,
     server: Server,
-    api: Arc<ApiState>,
+    api: Arc<ServerState>,
     metrics: Option<MetricsListener>,
     spans: Spans,
 }
@@ -155,7 +157,7 @@ impl Application {
         let backlog = Backlog::watch(settings.health.unready_after, &store, &engine, &clock);
         let ready =
             Box::new(move || vec![("engine", watched.check()), ("backlog", backlog.check())]);
-        let api = Arc::new(ApiState::new(
+        let api = Arc::new(ServerState::new(
             store.clone(),
             clock.clone(),
             settings.api,
@@ -165,7 +167,15 @@ impl Application {
             spans.clone(),
         ));
         let connections = open_files::for_connections(senders);
-        let server = match api::serve(listener, certificate.clone(), api.clone(), connections) {
+        let served = api.clone();
+        let services = Arc::new(move |config: &mut ServiceConfig| api::configure(config, &served));
+        let server = match server::serve(
+            listener,
+            certificate.clone(),
+            api.clone(),
+            services,
+            connections,
+        ) {
             Ok(server) => server,
             Err(error) => {
                 engine.stop();

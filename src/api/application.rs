@@ -9,20 +9,24 @@ use actix_web::http::header::{
 };
 use actix_web::web::{self, ServiceConfig};
 
+use super::events;
 use super::openapi::document;
 use super::pages::Document;
-use super::rate_limit_headers::{X_RATELIMIT_LIMIT, X_RATELIMIT_REMAINING, X_RATELIMIT_RESET};
-use super::routes::{BASES, dispatch};
-use super::state::ApiState;
-use super::{events, request_notes};
+use super::routes::dispatch;
 use crate::domain::trace_context::{TRACEPARENT, TRACESTATE};
+use crate::server::path::BASES;
+use crate::server::rate_limit_headers::{
+    X_RATELIMIT_LIMIT, X_RATELIMIT_REMAINING, X_RATELIMIT_RESET,
+};
+use crate::server::request_notes;
+use crate::server::state::ServerState;
 
 /// The time for which a browser may keep the response to a preflight.
 const PREFLIGHT_AGE_S: usize = 3600;
 
 /// Adds the API to an application. The API also responds to all other paths (401, 404), so add other
 /// services first.
-pub fn configure(config: &mut ServiceConfig, state: &Arc<ApiState>) {
+pub fn configure(config: &mut ServiceConfig, state: &Arc<ServerState>) {
     config.app_data(web::Data::from(Arc::clone(state)));
     config.app_data(Document(document));
     for base in BASES {

@@ -2,11 +2,11 @@
 //! client that is generated from the document has one type for each, wherever the field occurs. The words of
 //! responses are open, since there may be more one day, and are plain texts for such a client.
 
-use super::schema::{Definition, Described, Schema};
 use crate::domain::access::Scope;
 use crate::domain::delivery::CodeClass;
 use crate::domain::endpoint::Format;
 use crate::domain::event::EventStatus;
+use crate::server::schema::{Definition, Described, Schema};
 
 macro_rules! choices {
     ($($kind:ty = $name:literal: $about:literal),* $(,)?) => {

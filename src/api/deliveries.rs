@@ -2,21 +2,19 @@
 
 use actix_web::HttpResponse;
 
-use super::call::{Call, OF_A_WORKSPACE};
-use super::error::ApiError;
 use super::pagination;
 use super::route_docs::{RouteDocs, Success};
-use super::validate::{Checked, Input, read};
-use crate::domain::access::Visibility;
 use crate::domain::delivery::Delivery;
-use crate::storage::{DeliveryFilter, Page};
+use crate::server::call::{Call, OF_A_WORKSPACE};
+use crate::server::error::ApiError;
+use crate::server::inputs::filters::delivery_filter;
 
 /// The description of `GET /webhooks/deliveries`.
 pub(super) static LIST: RouteDocs = RouteDocs {
     summary: "List deliveries",
     details: "Every attempt is a delivery, retries included.",
     reads: |input| {
-        let _ = read_filter(input, OF_A_WORKSPACE);
+        let _ = delivery_filter(input, OF_A_WORKSPACE);
     },
     ..RouteDocs::new("deliveries", "deliveries_list", Success::list::<Delivery>())
 };
@@ -24,7 +22,7 @@ pub(super) static LIST: RouteDocs = RouteDocs {
 /// Handles `GET /webhooks/deliveries`.
 pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
     let mut input = call.input();
-    let filter = read_filter(&mut input, call.caller.visibility);
+    let filter = delivery_filter(&mut input, call.caller.visibility);
     let (page, filter) = filter(&input.finish()?);
     pagination::stream(
         &call,
@@ -33,39 +31,4 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
         |store, numbers, bytes| store.read_deliveries(numbers, bytes),
     )
     .await
-}
-
-fn read_filter(
-    input: &mut Input<'_>,
-    visibility: Visibility,
-) -> impl FnOnce(&Checked) -> (Page, DeliveryFilter) + use<> {
-    let page = pagination::page(input);
-    let endpoints = input.query_list("endpoint_id", read::id);
-    let event = input.query("event_id", read::id);
-    let messages = input.query_list("message_id", read::id);
-    let workspaces = input.query_list("workspace_id", read::workspace_id);
-    let event_types = input
-        .query_list("event_type", read::filter_text)
-        .unless_empty();
-    let after = input.query("start_timestamp", read::time);
-    let before = input.query("end_timestamp", read::time);
-    let succeeded = input.query("succeeded", read::boolean);
-    let code_class = input.query("http_code_class", read::code_class);
-    let query = input.query("query", read::filter_text).unless_empty();
-    move |ok| {
-        let filter = DeliveryFilter {
-            visibility,
-            workspaces: workspaces.take(ok),
-            endpoints: endpoints.take(ok),
-            event: event.take(ok),
-            messages: messages.take(ok),
-            event_types: event_types.take(ok),
-            after: after.take(ok),
-            before: before.take(ok),
-            succeeded: succeeded.take(ok),
-            code_class: code_class.take(ok),
-            query: query.take(ok),
-        };
-        (page.take(ok), filter)
-    }
 }

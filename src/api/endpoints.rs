@@ -2,20 +2,18 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use uuid::Uuid;
 
-use super::call::{Call, OF_A_WORKSPACE, workspace_within};
-use super::endpoint_fields::{EndpointFields, RequestKind};
-use super::error::ApiError;
 use super::objects::{Rendered, json};
 use super::pagination;
 use super::route_docs::{RouteDocs, Success};
-use super::validate::{Checked, Input, read};
-use crate::domain::access::Visibility;
-use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint};
+use crate::domain::endpoint::Endpoint;
 use crate::domain::network_policy::NetworkPolicy;
 use crate::domain::secret::Secret;
-use crate::storage::{EndpointFilter, Page};
+use crate::server::call::{Call, OF_A_WORKSPACE};
+use crate::server::error::ApiError;
+use crate::server::inputs::endpoint_fields::{endpoint_patch, new_endpoint};
+use crate::server::inputs::filters::endpoint_filter;
+use crate::server::validate::read;
 
 const TAG: &str = "endpoints";
 
@@ -24,7 +22,7 @@ pub(super) static CREATE: RouteDocs = RouteDocs {
     summary: "Create an endpoint",
     details: "The endpoint is enabled, and gets the messages that are published from now on.",
     reads: |input| {
-        let _ = read_new(input, &NetworkPolicy::strict(), OF_A_WORKSPACE);
+        let _ = new_endpoint(input, &NetworkPolicy::strict(), OF_A_WORKSPACE);
     },
     body: "WebhookEndpointCreate",
     ..RouteDocs::new(TAG, "endpoints_create", Success::object::<Endpoint>(201))
@@ -35,31 +33,17 @@ pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
     let body = call.body().await?;
     let mut input = call.input();
     input.json(body.text()?);
-    let new = read_new(&mut input, &call.state.policy, call.caller.visibility);
+    let new = new_endpoint(&mut input, &call.state.policy, call.caller.visibility);
     let new = new(&input.finish()?);
     let endpoint = call.state.store.create_endpoint(new).await?;
     Ok(json(StatusCode::CREATED, &Rendered(&endpoint)))
-}
-
-fn read_new(
-    input: &mut Input<'_>,
-    policy: &NetworkPolicy,
-    visibility: Visibility,
-) -> impl FnOnce(&Checked) -> NewEndpoint + use<> {
-    let fields = EndpointFields::read(input, policy, RequestKind::Create);
-    let workspace = workspace_within(visibility, input);
-    |ok| NewEndpoint {
-        workspace_id: workspace.take(ok),
-        settings: (fields.take(ok).into_settings())
-            .expect("reading has required the fields that have no default"),
-    }
 }
 
 /// The description of `GET /webhooks/endpoints`.
 pub(super) static LIST: RouteDocs = RouteDocs {
     summary: "List endpoints",
     reads: |input| {
-        let _ = read_filter(input, OF_A_WORKSPACE);
+        let _ = endpoint_filter(input, OF_A_WORKSPACE);
     },
     ..RouteDocs::new(TAG, "endpoints_list", Success::list::<Endpoint>())
 };
@@ -67,7 +51,7 @@ pub(super) static LIST: RouteDocs = RouteDocs {
 /// Handles `GET /webhooks/endpoints`.
 pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
     let mut input = call.input();
-    let filter = read_filter(&mut input, call.caller.visibility);
+    let filter = endpoint_filter(&mut input, call.caller.visibility);
     let (page, filter) = filter(&input.finish()?);
     pagination::stream(
         &call,
@@ -76,23 +60,6 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
         |store, numbers, bytes| store.read_endpoints(numbers, bytes),
     )
     .await
-}
-
-fn read_filter(
-    input: &mut Input<'_>,
-    visibility: Visibility,
-) -> impl FnOnce(&Checked) -> (Page, EndpointFilter) + use<> {
-    let page = pagination::page(input);
-    let workspaces = input.query_list("workspace_id", read::workspace_id);
-    let url = input.query("url", read::filter_text).unless_empty();
-    move |ok| {
-        let filter = EndpointFilter {
-            visibility,
-            workspaces: workspaces.take(ok),
-            url: url.take(ok),
-        };
-        (page.take(ok), filter)
-    }
 }
 
 /// The description of `GET /webhooks/endpoints/{id}`.
@@ -121,7 +88,7 @@ pub(super) static UPDATE: RouteDocs = RouteDocs {
               starts afterwards; new `events` and a new `format` apply to messages published afterwards. \
               Disabling skips the pending events.",
     reads: |input| {
-        let _ = read_patch(input, &NetworkPolicy::strict());
+        let _ = endpoint_patch(input, &NetworkPolicy::strict());
     },
     body: "WebhookEndpointUpdate",
     ..RouteDocs::new(TAG, "endpoints_update", Success::object::<Endpoint>(200))
@@ -132,7 +99,7 @@ pub(super) async fn update(mut call: Call) -> Result<HttpResponse, ApiError> {
     let body = call.body().await?;
     let mut input = call.input();
     input.json(body.text()?);
-    let patch = read_patch(&mut input, &call.state.policy);
+    let patch = endpoint_patch(&mut input, &call.state.policy);
     let ((id, patch), visibility) = (patch(&input.finish()?), call.caller.visibility);
     let endpoint = call
         .state
@@ -140,15 +107,6 @@ pub(super) async fn update(mut call: Call) -> Result<HttpResponse, ApiError> {
         .update_endpoint(visibility, id, patch)
         .await?;
     Ok(json(StatusCode::OK, &Rendered(&endpoint)))
-}
-
-fn read_patch(
-    input: &mut Input<'_>,
-    policy: &NetworkPolicy,
-) -> impl FnOnce(&Checked) -> (Uuid, EndpointPatch) + use<> {
-    let id = input.path(read::id);
-    let fields = EndpointFields::read(input, policy, RequestKind::Update);
-    |ok| (id.take(ok), fields.take(ok))
 }
 
 /// The description of `DELETE /webhooks/endpoints/{id}`.

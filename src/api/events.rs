@@ -7,22 +7,24 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use uuid::Uuid;
 
-use super::call::{Body, Call, OF_A_WORKSPACE, RawInput, workspace_within};
-use super::error::{ApiError, ErrorName};
-use super::large_bodies::LARGE_BODY;
 use super::objects::{Rendered, json};
-use super::request_metrics::mark_as_replay;
-use super::request_notes::note;
+use super::pagination;
 use super::route_docs::{RouteDocs, Success};
 use super::slices::{READ_BYTES, Rows};
 use super::streamed;
-use super::validate::{Checked, Input, read};
-use super::{pagination, publish_trace};
-use crate::domain::access::Visibility;
 use crate::domain::event::Event;
 use crate::domain::format::Summary;
 use crate::domain::message::{IDEMPOTENCY_KEY_MAX, Idempotency, Message, NewMessage};
-use crate::storage::{EventFilter, Page, Store, StoreError, Unavailable};
+use crate::server::call::{Body, Call, OF_A_WORKSPACE, RawInput};
+use crate::server::error::{ApiError, ErrorName};
+use crate::server::inputs::filters::event_filter;
+use crate::server::inputs::message::message_fields;
+use crate::server::large_bodies::LARGE_BODY;
+use crate::server::publish_trace;
+use crate::server::request_metrics::mark_as_replay;
+use crate::server::request_notes::note;
+use crate::server::validate::read;
+use crate::storage::{Store, StoreError, Unavailable};
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// The header of a response that repeats that of an earlier publish with the same key.
@@ -37,7 +39,7 @@ pub(super) static PUBLISH: RouteDocs = RouteDocs {
               message and its events are on disk before the answer. With an `Idempotency-Key`, a request can be \
               sent again safely.",
     reads: |input| {
-        let _ = read_fields(input, OF_A_WORKSPACE);
+        let _ = message_fields(input, OF_A_WORKSPACE);
     },
     body: "MessagePublish",
     is_idempotent: true,
@@ -100,7 +102,7 @@ fn read_message(
     let key = key?;
     let mut input = raw_input.input();
     input.json(text);
-    let message = read_fields(&mut input, raw_input.visibility);
+    let message = message_fields(&mut input, raw_input.visibility);
     let mut message = message(&input.finish()?);
     if store.shows_summaries(message.workspace_id) {
         message.summary = Some(Summary::of(&message.data));
@@ -110,26 +112,6 @@ fn read_message(
         fingerprint: body.fingerprint(),
     });
     Ok(message)
-}
-
-/// Reads the fields of a message; its summary and its idempotency key are none of them.
-fn read_fields(
-    input: &mut Input<'_>,
-    visibility: Visibility,
-) -> impl FnOnce(&Checked) -> NewMessage + use<> {
-    let event_type = input.required("type", read::event_type);
-    let data = input.required("data", read::any_json);
-    let timestamp = input.optional("timestamp", read::producers_time);
-    let workspace = workspace_within(visibility, input);
-    |ok| NewMessage {
-        workspace_id: workspace.take(ok),
-        event_type: event_type.take(ok),
-        timestamp: timestamp.take(ok),
-        data: data.take(ok),
-        trace: None,
-        summary: None,
-        idempotency: None,
-    }
 }
 
 /// Reads the `Idempotency-Key`: at most one header, of 1 to 255 visible ASCII characters.
@@ -152,7 +134,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
 pub(super) static LIST: RouteDocs = RouteDocs {
     summary: "List events",
     reads: |input| {
-        let _ = read_filter(input, OF_A_WORKSPACE);
+        let _ = event_filter(input, OF_A_WORKSPACE);
     },
     ..RouteDocs::new(TAG, "events_list", Success::list::<Event>())
 };
@@ -160,7 +142,7 @@ pub(super) static LIST: RouteDocs = RouteDocs {
 /// Handles `GET /webhooks/events`.
 pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
     let mut input = call.input();
-    let filter = read_filter(&mut input, call.caller.visibility);
+    let filter = event_filter(&mut input, call.caller.visibility);
     let (page, filter) = filter(&input.finish()?);
     pagination::stream(
         &call,
@@ -169,37 +151,6 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
         |store, numbers, bytes| store.read_events(numbers, bytes),
     )
     .await
-}
-
-fn read_filter(
-    input: &mut Input<'_>,
-    visibility: Visibility,
-) -> impl FnOnce(&Checked) -> (Page, EventFilter) + use<> {
-    let page = pagination::page(input);
-    let endpoints = input.query_list("endpoint_id", read::id);
-    let messages = input.query_list("message_id", read::id);
-    let workspaces = input.query_list("workspace_id", read::workspace_id);
-    let event_types = input
-        .query_list("event_type", read::filter_text)
-        .unless_empty();
-    let statuses = input.query_list("status", read::status);
-    let after = input.query("start_timestamp", read::time);
-    let before = input.query("end_timestamp", read::time);
-    let query = input.query("query", read::filter_text).unless_empty();
-    move |ok| {
-        let filter = EventFilter {
-            visibility,
-            workspaces: workspaces.take(ok),
-            endpoints: endpoints.take(ok),
-            messages: messages.take(ok),
-            event_types: event_types.take(ok),
-            statuses: statuses.take(ok),
-            after: after.take(ok),
-            before: before.take(ok),
-            query: query.take(ok),
-        };
-        (page.take(ok), filter)
-    }
 }
 
 /// The description of `GET /webhooks/events/{id}`.

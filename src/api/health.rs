@@ -9,12 +9,12 @@ use actix_web::http::header::{HeaderValue, RETRY_AFTER};
 use serde::Serialize;
 use serde_json::ser::Formatter;
 
-use super::call::Call;
-use super::error::{ApiError, ErrorName, retry_after_s};
 use super::objects;
 use super::route_docs::{RouteDocs, Success};
-use super::schema::{Schema, object};
-use super::state::ReadyCheck;
+use crate::server::call::Call;
+use crate::server::error::{ApiError, ErrorName, retry_after_s};
+use crate::server::schema::{Schema, object};
+use crate::server::state::ReadyCheck;
 use crate::storage::{StoreError, Unavailable};
 
 object! {

@@ -8,7 +8,6 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::schema::{Definition, Described, Schema, object};
 use crate::domain::access::{AccessToken, Scope};
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::Timestamp;
@@ -18,6 +17,7 @@ use crate::domain::event::{Event, EventStatus};
 use crate::domain::event_type::Subscription;
 use crate::domain::message::Message;
 use crate::domain::workspace::Workspace;
+use crate::server::schema::{Definition, Described, Schema, object};
 
 /// Returns a response with a JSON body. Objects carry secrets, so no cache may keep it.
 pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> HttpResponse {

@@ -12,12 +12,13 @@ mod words;
 use std::sync::LazyLock;
 
 use self::errors::{reference, statuses};
-use super::access::Access;
 use super::route_docs::RouteDocs;
-use super::routes::{BASES, RouteInfo, documented};
-use super::schema::{Definition, Node, Property, Schema, node};
-use super::validate::{FILTER_VALUES_MAX, FieldDocs, Input, Section};
+use super::routes::{RouteInfo, documented};
 use crate::domain::trace_context::{TRACEPARENT, TRACESTATE};
+use crate::server::access::Access;
+use crate::server::path::BASES;
+use crate::server::schema::{Definition, Node, Property, Schema, node};
+use crate::server::validate::{FILTER_VALUES_MAX, FieldDocs, Input, Section};
 
 /// Returns the document, as JSON.
 #[must_use]

@@ -19,10 +19,10 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use swagger_ui_redist::SwaggerUi;
 
-use super::call::Call;
-use super::error::ApiError;
 use super::health;
-use super::static_body::StaticBody;
+use crate::server::call::Call;
+use crate::server::error::ApiError;
+use crate::server::static_body::StaticBody;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 

@@ -1,46 +1,17 @@
-//! Pages of lists: the parameters `page` and `limit`, and the JSON of a page.
+//! Pages of lists: the JSON of a page.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use serde::Serialize;
 
-use super::call::Call;
-use super::error::ApiError;
 use super::objects::{Render, Rendered, json};
-use super::schema::{Definition, Described, Schema, object};
 use super::slices::{READ_BYTES, Read, Rows};
 use super::streamed;
-use super::validate::{Checked, Field, Input, read};
+use crate::server::call::Call;
+use crate::server::error::ApiError;
+use crate::server::inputs::page::LIMIT_DEFAULT;
+use crate::server::schema::{Definition, Described, Schema, object};
 use crate::storage::{Listed, Page, Paged, Store, StoreError};
-
-/// The rows of a page without `limit`.
-const LIMIT_DEFAULT: u64 = 10;
-/// The most rows of a page; a greater `limit` counts as this.
-const LIMIT_MAX: u64 = 100;
-
-/// The `page` and `limit` of a request.
-pub(crate) struct PageField {
-    page: Field<u64>,
-    limit: Field<u64>,
-}
-
-/// Reads `page` and `limit`.
-pub(crate) fn page(input: &mut Input<'_>) -> PageField {
-    PageField {
-        page: input.query_or("page", 1, read::positive),
-        limit: input.query_or("limit", LIMIT_DEFAULT, read::positive),
-    }
-}
-
-impl PageField {
-    /// Returns the page that the client asked for.
-    pub(crate) fn take(self, ok: &Checked) -> Page {
-        Page {
-            number: self.page.take(ok),
-            limit: self.limit.take(ok).min(LIMIT_MAX),
-        }
-    }
-}
 
 #[derive(Serialize)]
 #[serde(bound = "")]

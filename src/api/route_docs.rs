@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::error::ErrorName;
 use super::objects::{Render, Rendered};
 use super::pagination::list_definition;
-use super::schema::{Described, Schema};
-use super::validate::Input;
+use crate::server::error::ErrorName;
+use crate::server::schema::{Described, Schema};
+use crate::server::validate::Input;
 
 /// The description of a route for clients.
 pub(super) struct RouteDocs {

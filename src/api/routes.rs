@@ -12,25 +12,25 @@ use std::sync::Arc;
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::access::{
+use super::route_docs::RouteDocs;
+use super::{deliveries, endpoints, events, health, pages, tokens, workspaces};
+use crate::domain::rate_limit::RateLimitStatus;
+use crate::server::HEAD_MAX_BYTES;
+use crate::server::access::{
     Access, PUBLISH, TOKENS_READ, TOKENS_WRITE, WEBHOOKS_READ, WEBHOOKS_WRITE, WORKSPACES_ADMIN,
     WORKSPACES_READ, WORKSPACES_WRITE, authorize,
 };
-use super::auth::Authenticated;
-use super::call::{Call, NOBODY};
-use super::connection::RequestHandle;
-use super::error::ApiError;
-use super::path;
-use super::rate_limit_headers::write_headers;
-use super::rate_limits::Budget;
-use super::request_metrics::mark_as_publish;
-use super::request_notes::{self, note};
-use super::route_docs::RouteDocs;
-use super::{ApiState, deliveries, endpoints, events, health, pages, tokens, workspaces};
-use crate::domain::rate_limit::RateLimitStatus;
-
-/// The base path and its alias. Every route of [`Access::AnyOf`] and [`Access::Admin`] is under both.
-pub const BASES: [&str; 2] = ["/api", "/v1"];
+use crate::server::auth::Authenticated;
+use crate::server::call::{Call, NOBODY};
+use crate::server::connection::RequestHandle;
+use crate::server::error::ApiError;
+use crate::server::path;
+use crate::server::path::BASES;
+use crate::server::rate_limit_headers::write_headers;
+use crate::server::rate_limits::Budget;
+use crate::server::request_metrics::mark_as_publish;
+use crate::server::request_notes::{self, note};
+use crate::server::state::ServerState;
 
 /// A route as tests see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,7 +157,7 @@ pub(super) fn documented() -> impl Iterator<Item = (RouteInfo, &'static RouteDoc
 pub(super) async fn dispatch(
     request: HttpRequest,
     payload: web::Payload,
-    state: web::Data<ApiState>,
+    state: web::Data<ServerState>,
 ) -> HttpResponse {
     let admitted = admit(&request, payload, state.into_inner()).await;
     let (handled, rate_limit) = match admitted {
@@ -172,10 +172,6 @@ pub(super) async fn dispatch(
     response
 }
 
-/// The longest head of a request, in bytes. actix-web reads twice as much and then closes the connection,
-/// with a response that few clients can still read; they can read this one. No request needs so many filters.
-pub const HEAD_MAX_BYTES: usize = 64 * 1024;
-
 /// Finds the route, and checks that the caller may use it.
 ///
 /// # Errors
@@ -183,7 +179,7 @@ pub const HEAD_MAX_BYTES: usize = 64 * 1024;
 async fn admit(
     request: &HttpRequest,
     payload: web::Payload,
-    state: Arc<ApiState>,
+    state: Arc<ServerState>,
 ) -> Result<(&'static Route, Call, Option<RateLimitStatus>), ApiError> {
     let fields = request.headers().iter();
     let head = fields.map(|(name, value)| name.as_str().len() + value.len());
@@ -248,7 +244,7 @@ async fn admit(
 
 async fn authenticate(
     request: &HttpRequest,
-    state: &ApiState,
+    state: &ServerState,
 ) -> Result<Option<Authenticated>, ApiError> {
     let (headers, now) = (request.headers(), state.clock.now());
     let found = state

@@ -22,20 +22,17 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::http::{Method, StatusCode, Version};
 use actix_web::web::Bytes;
 
-use super::ApiState;
-use super::access::{Access, authorize};
-use super::auth::Authenticated;
-use super::call::Call;
-use super::connection::Streaming;
-use super::error::ApiError;
-use super::readers::Lane;
-use super::request_notes;
 use super::slices::Slices;
+use crate::server::access::{Access, authorize};
+use crate::server::auth::Authenticated;
+use crate::server::call::Call;
+use crate::server::connection::Streaming;
+use crate::server::error::ApiError;
+use crate::server::readers::Lane;
+use crate::server::request_notes;
+use crate::server::state::ServerState;
+use crate::server::static_body::PIECE_BYTES;
 use crate::storage::{Store, StoreError};
-
-/// The bytes that actix-web gets at a time. It copies them, and asks for more as soon as it has less than
-/// this left to send.
-pub(super) const PIECE_BYTES: usize = 32 * 1024;
 
 /// Returns a response that consists of the slices that `find` returns.
 pub(super) async fn respond<S: Slices + 'static>(
@@ -75,7 +72,7 @@ struct Streamed {
 
 /// All that is needed to render a slice.
 struct Source {
-    state: Arc<ApiState>,
+    state: Arc<ServerState>,
     lane: Lane,
     known: Cell<Option<Authenticated>>,
     access: Access,

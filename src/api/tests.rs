@@ -17,8 +17,8 @@ use actix_web::test::TestRequest;
 use serde_json::{Value, json};
 
 use self::test_api::{Answer, TestApi, bearer, get, post, run, token};
-use super::error::ApiError;
 use crate::domain::access::{Actor, Scope, Scopes, Token, TokenKind};
+use crate::server::error::ApiError;
 use crate::storage::{Descendants, Store};
 
 #[test]

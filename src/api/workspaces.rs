@@ -3,16 +3,17 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use uuid::Uuid;
 
-use super::call::Call;
-use super::error::{ApiError, ErrorName};
 use super::objects::{Rendered, json};
 use super::pagination;
 use super::route_docs::{RouteDocs, Success};
-use super::validate::{Checked, Field, Input, read};
-use crate::domain::retention::{ArchiveAfter, DeleteAfter, WorkspaceRetention};
-use crate::domain::workspace::{Workspace, WorkspaceName, WorkspacePatch};
+use crate::domain::retention::WorkspaceRetention;
+use crate::domain::workspace::Workspace;
+use crate::server::call::Call;
+use crate::server::error::{ApiError, ErrorName};
+use crate::server::inputs::page::page;
+use crate::server::inputs::workspaces::{WorkspaceChange, new_workspace};
+use crate::server::validate::read;
 
 const TAG: &str = "workspaces";
 
@@ -20,7 +21,7 @@ const TAG: &str = "workspaces";
 pub(super) static CREATE: RouteDocs = RouteDocs {
     summary: "Create a workspace",
     reads: |input| {
-        let _ = read_new(input);
+        let _ = new_workspace(input);
     },
     body: "WorkspaceCreate",
     conflicts: &[ErrorName::NameTaken],
@@ -32,7 +33,7 @@ pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
     let body = call.body().await?;
     let mut input = call.input();
     input.json(body.text()?);
-    let (name, archive_after, delete_after) = read_new(&mut input);
+    let (name, archive_after, delete_after) = new_workspace(&mut input);
     let ok = input.finish()?;
     let retention = WorkspaceRetention {
         archive_after: archive_after.take(&ok).unwrap_or_default(),
@@ -43,27 +44,12 @@ pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
     Ok(json(StatusCode::CREATED, &Rendered(&made.await?)))
 }
 
-/// The fields of a new workspace.
-type NewFields = (
-    Field<WorkspaceName>,
-    Field<Option<ArchiveAfter>>,
-    Field<Option<DeleteAfter>>,
-);
-
-fn read_new(input: &mut Input<'_>) -> NewFields {
-    (
-        input.required("name", read::workspace_name),
-        input.optional("archive_after", read::archive_after),
-        input.optional("delete_after", read::delete_after),
-    )
-}
-
 /// The description of `GET /workspaces`.
 pub(super) static LIST: RouteDocs = RouteDocs {
     summary: "List workspaces",
     details: "A workspace token sees only its own workspace.",
     reads: |input| {
-        let _ = pagination::page(input);
+        let _ = page(input);
     },
     ..RouteDocs::new(TAG, "workspaces_list", Success::list::<Workspace>())
 };
@@ -71,7 +57,7 @@ pub(super) static LIST: RouteDocs = RouteDocs {
 /// Handles `GET /workspaces`.
 pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
     let mut input = call.input();
-    let page = pagination::page(&mut input);
+    let page = page(&mut input);
     let ok = input.finish()?;
     let (page, visibility) = (page.take(&ok), call.caller.visibility);
     let listed = call
@@ -104,7 +90,7 @@ pub(super) static UPDATE: RouteDocs = RouteDocs {
     summary: "Rename a workspace, or set how long it keeps its data",
     details: "A field that is absent or null stays as it is; a time of 0 is the server's again.",
     reads: |input| {
-        let _ = ChangedFields::read(input);
+        let _ = WorkspaceChange::read(input);
     },
     body: "WorkspaceUpdate",
     conflicts: &[ErrorName::NameTaken],
@@ -116,7 +102,7 @@ pub(super) async fn update(mut call: Call) -> Result<HttpResponse, ApiError> {
     let body = call.body().await?;
     let mut input = call.input();
     input.json(body.text()?);
-    let fields = ChangedFields::read(&mut input);
+    let fields = WorkspaceChange::read(&mut input);
     let (id, patch) = fields.take(&input.finish()?);
     let visibility = call.caller.visibility;
     let workspace = if patch.is_empty() {
@@ -127,34 +113,6 @@ pub(super) async fn update(mut call: Call) -> Result<HttpResponse, ApiError> {
         store.update_workspace(visibility, id, patch).await?
     };
     Ok(json(StatusCode::OK, &Rendered(&workspace)))
-}
-
-/// The fields of a change.
-struct ChangedFields {
-    id: Field<Uuid>,
-    name: Field<Option<WorkspaceName>>,
-    archive_after: Field<Option<ArchiveAfter>>,
-    delete_after: Field<Option<DeleteAfter>>,
-}
-
-impl ChangedFields {
-    fn read(input: &mut Input<'_>) -> Self {
-        Self {
-            id: input.path(read::workspace_id),
-            name: input.optional("name", read::workspace_name),
-            archive_after: input.optional("archive_after", read::archive_after),
-            delete_after: input.optional("delete_after", read::delete_after),
-        }
-    }
-
-    fn take(self, ok: &Checked) -> (Uuid, WorkspacePatch) {
-        let patch = WorkspacePatch {
-            name: self.name.take(ok),
-            archive_after: self.archive_after.take(ok),
-            delete_after: self.delete_after.take(ok),
-        };
-        (self.id.take(ok), patch)
-    }
 }
 
 /// The description of `DELETE /workspaces/{id}`.

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use listenfd::ListenFd;
 
-use crate::api::Listener;
 use crate::config::{ApiSettings, ListenAddress};
+use crate::server::Listener;
 
 /// A bound socket with its place.
 pub(super) struct Bound {
@@ -108,9 +108,9 @@ mod unix {
 
     use socket2::{Domain, SockAddr, Socket, Type};
 
-    use crate::api::Listener;
     use crate::app::listen::{Bound, SocketFile, identity};
     use crate::config::{ApiSettings, ListenAddress, SocketMode};
+    use crate::server::Listener;
 
     /// Binds a Unix socket with the owner and the permissions of the settings. The file of a server that ended
     /// without removing it is replaced; another file, or the socket of a running program, is an error.

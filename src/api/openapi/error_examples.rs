@@ -7,11 +7,11 @@ use actix_web::body::MessageBody;
 use actix_web::http::StatusCode;
 use serde_json::Value;
 
-use super::super::error::{ApiError, body_for, unavailable};
-use super::super::validate::{Input, read};
 use crate::domain::access::Scope;
 use crate::domain::network_policy::NetworkPolicy;
 use crate::domain::rate_limit::RateLimitStatus;
+use crate::server::error::{ApiError, body_for, unavailable};
+use crate::server::validate::{Input, read};
 use crate::storage::{StoreError, Unavailable};
 
 /// Returns the status, the name and the body of an example of each error.
@@ -95,8 +95,8 @@ fn invalid() -> ApiError {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::error::ErrorName;
     use super::*;
+    use crate::server::error::ErrorName;
 
     #[test]
     fn every_name_has_an_example_with_its_status() {

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::super::access::Access;
-use super::super::error::{ErrorName, Shape};
 use super::super::route_docs::RouteDocs;
-use super::super::schema::{Definition, Node, Schema, node};
-use super::super::validate::{FieldDocs, ProblemKind, Section};
 use super::error_examples::examples;
 use super::shared::{RATE_LIMIT_HEADERS, header_references};
+use crate::server::access::Access;
+use crate::server::error::{ErrorName, Shape};
+use crate::server::schema::{Definition, Node, Schema, node};
+use crate::server::validate::{FieldDocs, ProblemKind, Section};
 
 /// The statuses of errors, with the names of their responses and what they mean.
 const STATUSES: [(u16, &str, &str); 14] = [
@@ -316,8 +316,8 @@ fn names_of(shape: Shape) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::super::super::routes::documented;
-    use super::super::super::validate::Input;
     use super::*;
+    use crate::server::validate::Input;
 
     #[test]
     fn every_name_is_possible_on_some_route() {

@@ -4,8 +4,6 @@ use super::super::choices::choices;
 use super::super::health::{CheckJson, HealthJson, NotReadyJson, ReadyJson};
 use super::super::objects::{CreatedToken, MessageEventJson, Render};
 use super::super::pagination::{MetaJson, list_definition};
-use super::super::request_notes::{REQUEST_ID_MARKS, REQUEST_ID_MAX};
-use super::super::schema::{Definition, Node, Schema, node};
 use crate::domain::access::AccessToken;
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::Endpoint;
@@ -13,6 +11,8 @@ use crate::domain::event::Event;
 use crate::domain::message::{IDEMPOTENCY_KEY_MAX, Message};
 use crate::domain::trace_context::{TRACEPARENT, TRACESTATE, TRACESTATE_MAX};
 use crate::domain::workspace::Workspace;
+use crate::server::request_notes::{REQUEST_ID_MARKS, REQUEST_ID_MAX};
+use crate::server::schema::{Definition, Node, Schema, node};
 
 /// The name of the security scheme.
 pub(super) const SECURITY_SCHEME: &str = "accessToken";

@@ -3,7 +3,6 @@
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::super::schema::{Definition, Described, Node, Property, Schema, node};
 use super::shared::{traceparent, tracestate};
 use crate::domain::clock::Timestamp;
 use crate::domain::endpoint::Format;
@@ -11,6 +10,7 @@ use crate::domain::event_type::EventType;
 use crate::domain::format::{Summary, render};
 use crate::domain::message::raw_body;
 use crate::domain::trace_context::{TRACEPARENT, TRACESTATE};
+use crate::server::schema::{Definition, Described, Node, Property, Schema, node};
 
 const DATA: &str = r#"{"id":"ord_1001","amount":4200,"currency":"EUR"}"#;
 const TIMESTAMP: &str = "2026-01-31T12:00:00.000000Z";

@@ -1,6 +1,6 @@
 //! The words for parameters, and for members of bodies that no object of the API has.
 
-use super::super::schema::{Definition, Node};
+use crate::server::schema::{Definition, Node};
 
 /// The parameters of the path and the query. A name means the same on every route.
 const PARAMETERS: [(&str, &str); 16] = [

@@ -5,10 +5,10 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use super::super::connection::ConnectionLimits;
-use super::super::server::LIMITS;
 use super::TestApi;
 use super::socket::Served;
+use crate::server::connection::ConnectionLimits;
+use crate::server::listen::LIMITS;
 
 const SOON: Duration = Duration::from_millis(200);
 const NEVER: Duration = Duration::from_hours(1);

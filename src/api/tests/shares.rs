@@ -4,9 +4,9 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use super::super::connection::ConnectionLimits;
-use super::super::server::LIMITS;
 use super::socket::Served;
+use crate::server::connection::ConnectionLimits;
+use crate::server::listen::LIMITS;
 
 use super::*;
 use crate::domain::workspace::WorkspaceName;

@@ -5,9 +5,13 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::connection::ConnectionLimits;
-use super::super::server::{LIMITS, Listener, serve_within};
 use super::{TestApi, run};
+use crate::server::connection::ConnectionLimits;
+use actix_web::web::ServiceConfig;
+
+use crate::api::configure;
+use crate::server::listen::{LIMITS, Listener, Services, serve_within};
+use crate::server::state::ServerState;
 
 /// A server on a socket, in a thread of its own.
 pub(super) struct Served {
@@ -28,7 +32,14 @@ impl Served {
         let (sender, receiver) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
             run(async move {
-                let server = serve_within(Listener::Tcp(listener), None, state, limits).unwrap();
+                let server = serve_within(
+                    Listener::Tcp(listener),
+                    None,
+                    state.clone(),
+                    services(&state),
+                    limits,
+                )
+                .unwrap();
                 sender.send(server.handle()).unwrap();
                 server.await.unwrap();
             });
@@ -140,4 +151,10 @@ fn requests_that_are_not_http_get_a_response() {
         let answer = served.raw(&request);
         assert!(answer[9..].starts_with(status), "{answer}");
     }
+}
+
+/// Returns the API alone.
+fn services(state: &Arc<ServerState>) -> Services {
+    let state = state.clone();
+    Arc::new(move |config: &mut ServiceConfig| configure(config, &state))
 }

@@ -8,8 +8,6 @@ use actix_web::test::TestRequest;
 use serde_json::{Value, json};
 use socket2::{Domain, Socket, Type};
 
-use super::super::connection::ConnectionLimits;
-use super::super::server::LIMITS;
 use super::super::slices::{READ_BYTES, Rows, SLICE_BYTES, Slices};
 use super::socket::Served;
 use super::{TestApi, bearer, get};
@@ -17,6 +15,8 @@ use crate::domain::access::Token;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Delivery;
 use crate::domain::event::Event;
+use crate::server::connection::ConnectionLimits;
+use crate::server::listen::LIMITS;
 use crate::storage::{EventFilter, Page, Row, Store};
 
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -23,6 +23,8 @@ use crate::domain::clock::{ManualClock, Timestamp};
 use crate::domain::network_policy::NetworkPolicy;
 use crate::domain::workspace::WorkspaceName;
 use crate::metrics::ApiMetrics;
+use crate::server::request_log;
+use crate::server::state::ServerState;
 use crate::spans::Spans;
 use crate::storage::sqlite::{SqliteSettings, SqliteStore};
 use crate::storage::{NewAccessToken, Store};
@@ -37,7 +39,7 @@ struct Settings {
 /// of the workspace with all scopes, and one that may only read.
 pub(super) struct TestApi {
     pub(super) store: Arc<SqliteStore>,
-    pub(super) state: Arc<ApiState>,
+    pub(super) state: Arc<ServerState>,
     pub(super) clock: Arc<ManualClock>,
     pub(super) workspace: Uuid,
     pub(super) admin: String,
@@ -61,7 +63,7 @@ impl TestApi {
         let name = WorkspaceName::parse("acme").unwrap();
         let workspace = store.create_workspace(name).wait().unwrap().id;
         let flags = std::iter::once(&"test").chain(flags);
-        let state = Arc::new(ApiState::new(
+        let state = Arc::new(ServerState::new(
             store.clone(),
             clock.clone(),
             Settings::parse_from(flags).api,

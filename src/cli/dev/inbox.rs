@@ -22,10 +22,10 @@ use tokio::sync::Notify;
 
 use super::page::{self, Summary};
 use super::received::Received;
-use crate::api::same_machine;
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::secret::Secret;
 use crate::domain::signature;
+use crate::server::same_machine;
 use crate::vital;
 
 /// The most requests kept per inbox; older ones are dropped.

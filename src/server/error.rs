@@ -1,0 +1,390 @@
+//! The errors of the API, and the only place where errors become responses.
+//!
+//! Every error is JSON, `{"error": NAME, "detail": …}`; the errors of authentication follow RFC 6750.
+//! Internal errors are logged here, once, with the id of the request, and their text is never sent.
+
+mod name;
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{
+    ALLOW, CACHE_CONTROL, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use actix_web::http::{ConnectionType, Method, StatusCode};
+use serde_json::json;
+use thiserror::Error;
+use uuid::Uuid;
+
+pub(crate) use self::name::{ErrorName, Shape};
+use super::rate_limit_headers::{whole_seconds, write_headers};
+use super::validate::{Loc, Problem, Section, Violation};
+use crate::domain::access::Scope;
+use crate::domain::rate_limit::RateLimitStatus;
+use crate::storage::{StoreError, Unavailable};
+
+/// The reason why a request was refused or failed.
+#[derive(Debug, Error)]
+pub(crate) enum ApiError {
+    /// The head of the request is too long.
+    #[error("the request's head is too long")]
+    HeadTooLarge,
+    /// No bearer token in the request.
+    #[error("no usable bearer token")]
+    Unauthorized,
+    /// The bearer token is unknown, expired or revoked.
+    #[error("the access token is unknown, expired or revoked")]
+    InvalidToken,
+    /// The token lacks a scope; it needs one of these, or all if it gives them to another token.
+    #[error("the access token lacks a scope")]
+    MissingScope(Vec<Scope>),
+    /// The request needs an admin token.
+    #[error("only an admin token may do this")]
+    AdminOnly,
+    /// Too many invalid tokens came from the client's address. After this time the next one gets a 401 again;
+    /// a valid token works at any time.
+    #[error("too many failed authentications from the client's address")]
+    TooManyFailures(Duration),
+    /// The tokens of a workspace, or an admin token, made too many requests.
+    #[error("the workspace made too many requests")]
+    RateLimited(RateLimitStatus),
+    /// A browser made the request for a page of another origin; the text names the rule that it breaks.
+    #[error("asked by a page of another origin: {0}")]
+    ForeignOrigin(&'static str),
+    /// The workspace published more bytes than its limit a minute; this request fits after that time.
+    #[error("the workspace published too many bytes")]
+    TooManyBytes(u64, Duration),
+    /// The requests of a workspace without a response hold more memory than its share. Nothing of this one
+    /// was stored.
+    #[error("the workspace has too many bytes of unanswered requests")]
+    TooMuchUnanswered,
+    /// No such path.
+    #[error("unknown path")]
+    UnknownPath,
+    /// No event has this id, but a message of the caller has it.
+    #[error("the id of a message in place of that of an event")]
+    MessageNotEvent(Uuid),
+    /// The path exists, but only with these methods.
+    #[error("method not allowed")]
+    MethodNotAllowed(Vec<Method>),
+    /// The content type of the body is not JSON.
+    #[error("the body is not JSON")]
+    MediaType,
+    /// The body is longer than this limit, in bytes.
+    #[error("the body is longer than {0} bytes")]
+    TooLarge(usize),
+    /// The body came in too many chunks for its size.
+    #[error("the body has too many chunks")]
+    TooManyChunks,
+    /// The body did not arrive in time.
+    #[error("the body did not arrive in time")]
+    Timeout,
+    /// The body cannot be decoded, for this reason.
+    #[error("unreadable body: {0}")]
+    Encoding(&'static str),
+    /// The input has these problems.
+    #[error("invalid request")]
+    Invalid(Vec<Problem>),
+    /// The header `Idempotency-Key` is not valid.
+    #[error("invalid idempotency key")]
+    IdempotencyKeyInvalid,
+    /// The store refused or failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<Vec<Problem>> for ApiError {
+    fn from(problems: Vec<Problem>) -> Self {
+        Self::Invalid(problems)
+    }
+}
+
+/// An error whose body has a name and a `detail` in words.
+struct Plain(ErrorName, Cow<'static, str>);
+
+impl ApiError {
+    /// Returns the response. `request_id` is logged with the text that is not sent. Neither this nor `plain` has an
+    /// arm for all other variants, so a new one does not compile without a name, which the document then has.
+    pub(crate) fn response(self, request_id: &str) -> HttpResponse {
+        match self {
+            Self::Unauthorized => {
+                let name = ErrorName::Unauthorized;
+                let body = json!({ "error": name.as_str(), "detail": "Unauthorized" });
+                challenge(name, &body, "")
+            }
+            Self::InvalidToken => oauth(
+                ErrorName::InvalidToken,
+                "The access token is unknown, expired or revoked",
+                None,
+            ),
+            Self::MissingScope(scopes) => {
+                let names: Vec<_> = scopes.into_iter().map(Scope::as_str).collect();
+                oauth(
+                    ErrorName::InsufficientScope,
+                    "The access token lacks the scope that this needs",
+                    Some(&names.join(" ")),
+                )
+            }
+            Self::AdminOnly => forbidden("Only an admin token (hookpost_adm_...) may do this"),
+            Self::MethodNotAllowed(methods) => {
+                let plain = Plain(ErrorName::MethodNotAllowed, "Method Not Allowed".into());
+                let methods: Vec<_> = methods.iter().map(Method::as_str).collect();
+                with_header(plain.response(), ALLOW, &methods.join(", "))
+            }
+            Self::ForeignOrigin(why) => {
+                let detail = format!("This server is for this machine only: {why}");
+                Plain(ErrorName::Forbidden, detail.into()).response()
+            }
+            Self::TooManyFailures(retry_in) => too_many(
+                "Too many bad access tokens came from your address: a valid one is still let in"
+                    .into(),
+                retry_in,
+            ),
+            Self::RateLimited(status) => {
+                let detail = format!(
+                    "The access tokens of a workspace may make {} requests a minute together: come back after Retry-After seconds",
+                    status.limit
+                );
+                let mut response = too_many(detail, status.retry_in.unwrap_or_default());
+                write_headers(response.headers_mut(), status);
+                response
+            }
+            Self::TooManyBytes(limit, retry_in) => too_many(
+                format!(
+                    "This workspace may publish {limit} bytes a minute: come back after Retry-After seconds"
+                ),
+                retry_in,
+            ),
+            Self::TooMuchUnanswered => {
+                let seconds = retry_after_s(Unavailable::QueueFull).to_string();
+                with_header(self.plain().response(), RETRY_AFTER, &seconds)
+            }
+            Self::TooManyChunks => {
+                let mut response = self.plain().response();
+                response
+                    .head_mut()
+                    .set_connection_type(ConnectionType::Close);
+                response
+            }
+            Self::Invalid(problems) => {
+                let name = ErrorName::RequestValidationError;
+                json_body(name, &json!({ "error": name.as_str(), "detail": problems }))
+            }
+            Self::Store(error) => from_store(error, request_id),
+            Self::UnknownPath
+            | Self::MessageNotEvent(_)
+            | Self::HeadTooLarge
+            | Self::MediaType
+            | Self::TooLarge(_)
+            | Self::Timeout
+            | Self::Encoding(_)
+            | Self::IdempotencyKeyInvalid => self.plain().response(),
+        }
+    }
+
+    /// Returns the name and the text of an error that has no more.
+    fn plain(&self) -> Plain {
+        match self {
+            Self::UnknownPath => not_found(),
+            Self::MessageNotEvent(id) => {
+                let detail = format!(
+                    "Not found: this is the id of a message; GET /webhooks/events?message_id={id} lists its events"
+                );
+                Plain(ErrorName::ResourceNotFound, detail.into())
+            }
+            Self::HeadTooLarge => Plain(
+                ErrorName::RequestHeaderFieldsTooLarge,
+                "The path, query string and headers are too long".into(),
+            ),
+            Self::MediaType => Plain(
+                ErrorName::UnsupportedMediaType,
+                "The body must be JSON (content-type: application/json)".into(),
+            ),
+            Self::TooLarge(limit) => Plain(
+                ErrorName::PayloadTooLarge,
+                format!("The body may have at most {limit} bytes").into(),
+            ),
+            Self::TooManyChunks => Plain(
+                ErrorName::PayloadTooLarge,
+                "The body has too many chunks for its size: send Content-Length, or chunks of at least 64 bytes".into(),
+            ),
+            Self::Timeout => Plain(
+                ErrorName::RequestTimeout,
+                "The body did not arrive in time".into(),
+            ),
+            Self::TooMuchUnanswered => Plain(
+                ErrorName::Unavailable,
+                "The requests of this workspace that are not answered yet take too much memory; nothing was stored: come back after Retry-After seconds".into(),
+            ),
+            Self::Encoding(why) => Plain(ErrorName::BadRequest, (*why).into()),
+            Self::IdempotencyKeyInvalid => Plain(
+                ErrorName::IdempotencyKeyInvalid,
+                "Idempotency-Key must be one header of 1 to 255 visible ASCII characters".into(),
+            ),
+            // `response` has arms for these.
+            Self::Unauthorized
+            | Self::InvalidToken
+            | Self::MissingScope(_)
+            | Self::AdminOnly
+            | Self::TooManyFailures(_)
+            | Self::RateLimited(_)
+            | Self::ForeignOrigin(_)
+            | Self::TooManyBytes(..)
+            | Self::MethodNotAllowed(_)
+            | Self::Invalid(_)
+            | Self::Store(_) => internal(),
+        }
+    }
+}
+
+fn too_many(detail: String, retry_in: Duration) -> HttpResponse {
+    let plain = Plain(ErrorName::TooManyRequests, detail.into());
+    let seconds = whole_seconds(retry_in).to_string();
+    with_header(plain.response(), RETRY_AFTER, &seconds)
+}
+
+fn not_found() -> Plain {
+    Plain(ErrorName::ResourceNotFound, "Not found".into())
+}
+
+fn internal() -> Plain {
+    Plain(
+        ErrorName::InternalServerError,
+        "Internal Server Error".into(),
+    )
+}
+
+fn from_store(error: StoreError, request_id: &str) -> HttpResponse {
+    let conflict = |name, detail: &'static str| Plain(name, detail.into()).response();
+    match error {
+        StoreError::NotFound => not_found().response(),
+        StoreError::NameTaken => conflict(ErrorName::NameTaken, "Another workspace has this name"),
+        StoreError::EventArchived => conflict(
+            ErrorName::EventArchived,
+            "The event is archived: its payload is gone, so it cannot be sent again",
+        ),
+        StoreError::EndpointDisabled => conflict(
+            ErrorName::EndpointDisabled,
+            "The endpoint is disabled: enable it with PATCH, then redeliver",
+        ),
+        StoreError::IdempotencyKeyReused => Plain(
+            ErrorName::IdempotencyKeyReused,
+            "The Idempotency-Key was used with another body: use a new one".into(),
+        )
+        .response(),
+        StoreError::UnknownWorkspace(id) => {
+            let loc = Loc::field(Section::Body, "workspace_id");
+            let violation =
+                Violation::Value("there is no such workspace: send the id of one".into());
+            let problem = Problem::found_later(loc, violation, Some(&id.to_string()));
+            ApiError::Invalid(vec![problem]).response(request_id)
+        }
+        StoreError::TooManyEndpoints(max) => {
+            let what = format!("a workspace can have at most {max} endpoints: delete one first");
+            let problem = Problem::found_later(Loc::body(), Violation::Value(what.into()), None);
+            ApiError::Invalid(vec![problem]).response(request_id)
+        }
+        StoreError::TooManyTokens(max) => {
+            let what =
+                format!("a workspace can have at most {max} access tokens: revoke one first");
+            let problem = Problem::found_later(Loc::body(), Violation::Value(what.into()), None);
+            ApiError::Invalid(vec![problem]).response(request_id)
+        }
+        StoreError::CallerEnded => ApiError::InvalidToken.response(request_id),
+        StoreError::MissingScopes(scopes) => {
+            ApiError::MissingScope(scopes.iter().collect()).response(request_id)
+        }
+        StoreError::TokenRule(rule) => forbidden(&rule.to_string()),
+        StoreError::Unavailable(why) => {
+            tracing::warn!(request_id, %why, "request refused");
+            unavailable(why)
+        }
+        StoreError::Internal(text) => {
+            tracing::error!(request_id, error = text, "request failed");
+            internal().response()
+        }
+    }
+}
+
+/// Returns the response to a write or read that the store cannot do at the moment.
+pub(crate) fn unavailable(why: Unavailable) -> HttpResponse {
+    let name = match why {
+        Unavailable::SizeLimit => ErrorName::InsufficientStorage,
+        _ => ErrorName::Unavailable,
+    };
+    let plain = Plain(name, format!("{why}; nothing was stored").into());
+    with_header(
+        plain.response(),
+        RETRY_AFTER,
+        &retry_after_s(why).to_string(),
+    )
+}
+
+/// Returns the `Retry-After` for an unavailable store, in seconds: about as long as the reason usually lasts.
+pub(crate) const fn retry_after_s(why: Unavailable) -> u32 {
+    match why {
+        Unavailable::QueueFull => 1,
+        Unavailable::ReadQueueFull
+        | Unavailable::Overloaded
+        | Unavailable::Locked
+        | Unavailable::TooSlow
+        | Unavailable::NoThread
+        | Unavailable::Stopping => 5,
+        Unavailable::DiskFull
+        | Unavailable::SizeLimit
+        | Unavailable::DiskError
+        | Unavailable::DiskStalled
+        | Unavailable::Moved => 30,
+    }
+}
+
+impl Plain {
+    fn response(self) -> HttpResponse {
+        let Self(name, detail) = self;
+        json_body(name, &json!({ "error": name.as_str(), "detail": detail }))
+    }
+}
+
+/// Returns the JSON for an error that actix-web made, chosen by its status.
+pub(crate) fn body_for(status: StatusCode) -> String {
+    let name = ErrorName::of_status(status).as_str();
+    let detail = status.canonical_reason().unwrap_or(name);
+    json!({ "error": name, "detail": detail }).to_string()
+}
+
+/// Returns a 403 whose cause is not a missing scope.
+fn forbidden(description: &str) -> HttpResponse {
+    oauth(ErrorName::InsufficientScope, description, None)
+}
+
+/// Returns an error of RFC 6750, both in the body and in `WWW-Authenticate`.
+fn oauth(name: ErrorName, description: &str, scope: Option<&str>) -> HttpResponse {
+    let scope = scope.map_or_else(String::new, |names| format!(", scope=\"{names}\""));
+    let error = name.as_str();
+    challenge(
+        name,
+        &json!({ "error": error, "error_description": description }),
+        &format!(", error=\"{error}\", error_description=\"{description}\"{scope}"),
+    )
+}
+
+fn challenge(name: ErrorName, body: &serde_json::Value, parameters: &str) -> HttpResponse {
+    let value = format!("Bearer realm=\"hookpost\"{parameters}");
+    with_header(json_body(name, body), WWW_AUTHENTICATE, &value)
+}
+
+fn json_body(name: ErrorName, body: &serde_json::Value) -> HttpResponse {
+    HttpResponse::build(name.status())
+        .content_type("application/json")
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .body(body.to_string())
+}
+
+fn with_header(mut response: HttpResponse, name: HeaderName, value: &str) -> HttpResponse {
+    // The value is the server's own text, so it is always valid; if it ever is not, the header is left out.
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+    response
+}

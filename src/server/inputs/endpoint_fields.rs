@@ -1,0 +1,95 @@
+//! The fields of an endpoint in the body of a request that creates or changes one.
+
+use uuid::Uuid;
+
+use super::workspace::workspace_within;
+use crate::domain::access::Visibility;
+use crate::domain::endpoint::NewEndpoint;
+use crate::domain::endpoint::{EndpointPatch, Format};
+use crate::domain::endpoint_url::EndpointUrl;
+use crate::domain::event_type::Subscription;
+use crate::domain::network_policy::NetworkPolicy;
+use crate::domain::secret::Secret;
+use crate::server::validate::{Checked, Field, Input, read};
+
+/// The request that has these fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RequestKind {
+    /// `POST`: fields without a default are required.
+    Create,
+    /// `PATCH`: every field may be absent.
+    Update,
+}
+
+/// The fields of one request, as they were read.
+pub(crate) struct EndpointFields {
+    url: Field<Option<EndpointUrl>>,
+    format: Field<Option<Format>>,
+    events: Field<Option<Vec<Subscription>>>,
+    secret: Field<Option<Secret>>,
+    name: Field<Option<String>>,
+    description: Field<Option<String>>,
+    enabled: Field<Option<bool>>,
+}
+
+impl EndpointFields {
+    /// Reads the fields, in the order in which a 422 lists their problems. `secret` has a different place in
+    /// the two requests; that is part of the contract with clients.
+    pub(crate) fn read(input: &mut Input<'_>, policy: &NetworkPolicy, kind: RequestKind) -> Self {
+        let is_required = kind == RequestKind::Create;
+        let url = input.field("url", is_required, read::url(policy));
+        let early_secret = (!is_required).then(|| input.optional("secret", read::secret));
+        let format = input.field("format", is_required, read::format);
+        let events = input.field("events", is_required, read::subscriptions);
+        Self {
+            url,
+            format,
+            events,
+            secret: early_secret.unwrap_or_else(|| input.optional("secret", read::secret)),
+            name: input.optional("name", read::endpoint_name),
+            description: input.optional("description", read::description),
+            enabled: match kind {
+                RequestKind::Create => Field::absent(),
+                RequestKind::Update => input.optional("enabled", read::boolean),
+            },
+        }
+    }
+
+    /// Returns the fields as a change of an endpoint.
+    pub(crate) fn take(self, ok: &Checked) -> EndpointPatch {
+        EndpointPatch {
+            url: self.url.take(ok),
+            format: self.format.take(ok),
+            secret: self.secret.take(ok),
+            events: self.events.take(ok),
+            name: self.name.take(ok),
+            description: self.description.take(ok),
+            enabled: self.enabled.take(ok),
+        }
+    }
+}
+
+/// Reads the fields of a new endpoint.
+pub(crate) fn new_endpoint(
+    input: &mut Input<'_>,
+    policy: &NetworkPolicy,
+    visibility: Visibility,
+) -> impl FnOnce(&Checked) -> NewEndpoint + use<> {
+    let fields = EndpointFields::read(input, policy, RequestKind::Create);
+    let workspace = workspace_within(visibility, input);
+    |ok| NewEndpoint {
+        workspace_id: workspace.take(ok),
+        settings: (fields.take(ok).into_settings())
+            .expect("reading has required the fields that have no default"),
+    }
+}
+
+/// Reads a change of an endpoint: its id, and the fields that change.
+pub(crate) fn endpoint_patch(
+    input: &mut Input<'_>,
+    policy: &NetworkPolicy,
+) -> impl FnOnce(&Checked) -> (Uuid, EndpointPatch) + use<> {
+    let id = input.path(read::id);
+    let fields = EndpointFields::read(input, policy, RequestKind::Update);
+    |ok| (id.take(ok), fields.take(ok))
+}

@@ -1,0 +1,103 @@
+//! Filters of lists, in the query of a request.
+
+use uuid::Uuid;
+
+use super::page::page;
+use crate::domain::access::Visibility;
+use crate::server::validate::{Checked, Input, read};
+use crate::storage::{DeliveryFilter, EndpointFilter, EventFilter, Page};
+
+/// Reads the page and the filter of a list of events.
+pub(crate) fn event_filter(
+    input: &mut Input<'_>,
+    visibility: Visibility,
+) -> impl FnOnce(&Checked) -> (Page, EventFilter) + use<> {
+    let page = page(input);
+    let endpoints = input.query_list("endpoint_id", read::id);
+    let messages = input.query_list("message_id", read::id);
+    let workspaces = input.query_list("workspace_id", read::workspace_id);
+    let event_types = input
+        .query_list("event_type", read::filter_text)
+        .unless_empty();
+    let statuses = input.query_list("status", read::status);
+    let after = input.query("start_timestamp", read::time);
+    let before = input.query("end_timestamp", read::time);
+    let query = input.query("query", read::filter_text).unless_empty();
+    move |ok| {
+        let filter = EventFilter {
+            visibility,
+            workspaces: workspaces.take(ok),
+            endpoints: endpoints.take(ok),
+            messages: messages.take(ok),
+            event_types: event_types.take(ok),
+            statuses: statuses.take(ok),
+            after: after.take(ok),
+            before: before.take(ok),
+            query: query.take(ok),
+        };
+        (page.take(ok), filter)
+    }
+}
+
+/// Reads the page and the filter of a list of deliveries.
+pub(crate) fn delivery_filter(
+    input: &mut Input<'_>,
+    visibility: Visibility,
+) -> impl FnOnce(&Checked) -> (Page, DeliveryFilter) + use<> {
+    let page = page(input);
+    let endpoints = input.query_list("endpoint_id", read::id);
+    let event = input.query("event_id", read::id);
+    let messages = input.query_list("message_id", read::id);
+    let workspaces = input.query_list("workspace_id", read::workspace_id);
+    let event_types = input
+        .query_list("event_type", read::filter_text)
+        .unless_empty();
+    let after = input.query("start_timestamp", read::time);
+    let before = input.query("end_timestamp", read::time);
+    let succeeded = input.query("succeeded", read::boolean);
+    let code_class = input.query("http_code_class", read::code_class);
+    let query = input.query("query", read::filter_text).unless_empty();
+    move |ok| {
+        let filter = DeliveryFilter {
+            visibility,
+            workspaces: workspaces.take(ok),
+            endpoints: endpoints.take(ok),
+            event: event.take(ok),
+            messages: messages.take(ok),
+            event_types: event_types.take(ok),
+            after: after.take(ok),
+            before: before.take(ok),
+            succeeded: succeeded.take(ok),
+            code_class: code_class.take(ok),
+            query: query.take(ok),
+        };
+        (page.take(ok), filter)
+    }
+}
+
+/// Reads the page and the filter of a list of endpoints.
+pub(crate) fn endpoint_filter(
+    input: &mut Input<'_>,
+    visibility: Visibility,
+) -> impl FnOnce(&Checked) -> (Page, EndpointFilter) + use<> {
+    let page = page(input);
+    let workspaces = input.query_list("workspace_id", read::workspace_id);
+    let url = input.query("url", read::filter_text).unless_empty();
+    move |ok| {
+        let filter = EndpointFilter {
+            visibility,
+            workspaces: workspaces.take(ok),
+            url: url.take(ok),
+        };
+        (page.take(ok), filter)
+    }
+}
+
+/// Reads the page of a list of access tokens, and the workspaces that it is limited to.
+pub(crate) fn token_filter(
+    input: &mut Input<'_>,
+) -> impl FnOnce(&Checked) -> (Page, Vec<Uuid>) + use<> {
+    let page = page(input);
+    let workspaces = input.query_list("workspace_id", read::workspace_id);
+    |ok| (page.take(ok), workspaces.take(ok))
+}

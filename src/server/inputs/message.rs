@@ -1,0 +1,26 @@
+//! The fields of a message that is published.
+
+use super::workspace::workspace_within;
+use crate::domain::access::Visibility;
+use crate::domain::message::NewMessage;
+use crate::server::validate::{Checked, Input, read};
+
+/// Reads the fields of a message; its summary and its idempotency key are none of them.
+pub(crate) fn message_fields(
+    input: &mut Input<'_>,
+    visibility: Visibility,
+) -> impl FnOnce(&Checked) -> NewMessage + use<> {
+    let event_type = input.required("type", read::event_type);
+    let data = input.required("data", read::any_json);
+    let timestamp = input.optional("timestamp", read::producers_time);
+    let workspace = workspace_within(visibility, input);
+    |ok| NewMessage {
+        workspace_id: workspace.take(ok),
+        event_type: event_type.take(ok),
+        timestamp: timestamp.take(ok),
+        data: data.take(ok),
+        trace: None,
+        summary: None,
+        idempotency: None,
+    }
+}
