@@ -4,7 +4,7 @@ mod measures;
 mod settings;
 mod use_cases;
 
-pub use self::measures::{DatabaseLimit, FileSizes, StoreMeasures, Unread};
+pub use self::measures::{StoreMeasures, Unread};
 pub use self::settings::SqliteSettings;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};

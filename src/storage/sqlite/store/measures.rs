@@ -7,9 +7,9 @@ use super::SqliteStore;
 use crate::domain::clock::Timestamp;
 use crate::domain::growth::GrowthSample;
 use crate::domain::retention::KeepFor;
-use crate::storage::EndpointNumber;
 use crate::storage::sqlite::reads::backlog::oldest_due;
 use crate::storage::sqlite::reads::growth;
+use crate::storage::{DatabaseLimit, EndpointNumber, FileSizes};
 
 /// The statement that counts the endpoints, and the disabled ones of them.
 const ENDPOINTS: &str = "SELECT count(*), count(disabled) FROM endpoint WHERE deleted_at IS NULL";
@@ -27,29 +27,9 @@ pub struct StoreMeasures {
     pub free_bytes: i64,
 }
 
-/// The sizes of files, in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FileSizes {
-    /// The database file.
-    pub database: u64,
-    /// The write-ahead log.
-    pub log: u64,
-    /// The free space on their disk, if the system tells it.
-    pub disk_free: Option<u64>,
-}
-
 /// The error of a read that found no free connection, failed or took too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unread;
-
-/// The largest size of the database that the settings allow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DatabaseLimit {
-    /// The size in bytes, without free pages.
-    pub bytes: u64,
-    /// Set if it was reached at the last look: publishes are refused.
-    pub is_reached: bool,
-}
 
 impl SqliteStore {
     /// Returns the state of the queue and of the endpoints, in some hundred microseconds, and in more with

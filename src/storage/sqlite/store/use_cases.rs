@@ -7,11 +7,13 @@ use uuid::Uuid;
 
 use super::SqliteStore;
 use crate::domain::access::{AccessToken, Actor, Caller, TokenHash, Visibility};
+use crate::domain::chart::{Chart, ChartRange, ChartScope};
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint};
 use crate::domain::event::Event;
 use crate::domain::message::NewMessage;
+use crate::domain::overview::{EndpointSummary, MessageSummary, Overview};
 use crate::domain::retention::WorkspaceRetention;
 use crate::domain::secret::Secret;
 use crate::domain::workspace::{Workspace, WorkspaceName, WorkspacePatch};
@@ -23,7 +25,7 @@ use crate::storage::{
     AccessTokenPatch, AttemptRecord, Backlog, DeliveryFilter, Descendants, EndpointFilter,
     EndpointNumber, EventBody, EventFilter, Listed, LongPayload, NewAccessToken, NoticeSink, Page,
     Paged, Part, PayloadPiece, Pending, Published, Queue, QueuedEvent, ReconciledAdminToken,
-    RetryBatch, Row, RowNumber, Run, Seq, Store, StoreError, Target, Unavailable,
+    RetryBatch, Row, RowNumber, Run, Seq, Store, StoreError, StoreFacts, Target, Unavailable,
 };
 
 impl Store for SqliteStore {
@@ -267,6 +269,56 @@ impl Store for SqliteStore {
         bytes: usize,
     ) -> Result<Part<Delivery>, StoreError> {
         self.read(|connection| Ok(reads::lists::deliveries(connection, numbers, bytes)?))
+    }
+
+    fn find_message(
+        &self,
+        visibility: Visibility,
+        id: Uuid,
+        bytes: usize,
+    ) -> Result<Row<MessageSummary>, StoreError> {
+        todo!()
+    }
+
+    fn event_types(
+        &self,
+        visibility: Visibility,
+        workspace: Uuid,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        todo!()
+    }
+
+    fn chart(
+        &self,
+        visibility: Visibility,
+        scope: ChartScope,
+        range: ChartRange,
+        now: Timestamp,
+    ) -> Result<Chart, StoreError> {
+        todo!()
+    }
+
+    fn endpoint_summaries(
+        &self,
+        visibility: Visibility,
+        ids: &[Uuid],
+        now: Timestamp,
+    ) -> Result<Vec<EndpointSummary>, StoreError> {
+        todo!()
+    }
+
+    fn overview(
+        &self,
+        visibility: Visibility,
+        workspace: Option<Uuid>,
+        now: Timestamp,
+    ) -> Result<Overview, StoreError> {
+        todo!()
+    }
+
+    fn facts(&self, now: Timestamp) -> StoreFacts {
+        todo!()
     }
 
     fn check(&self) -> Result<(), StoreError> {
