@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::attempt_failure::AttemptFailure;
 use super::clock::Timestamp;
-use super::endpoint::Endpoint;
+use super::endpoint::{DisabledReason, Endpoint};
 use super::event_type::EventType;
 
 /// The most endpoints that one read summarises: a page of a list.
@@ -91,6 +91,25 @@ pub struct EndpointCounts {
     pub gone: u64,
     /// Disabled because too many events in a row failed.
     pub failing: u64,
+}
+
+impl EndpointCounts {
+    /// Counts an endpoint.
+    pub fn count(&mut self, disabled: Option<DisabledReason>) {
+        let count = match disabled {
+            None => &mut self.enabled,
+            Some(DisabledReason::Manual) => &mut self.manual,
+            Some(DisabledReason::Gone) => &mut self.gone,
+            Some(DisabledReason::Failing) => &mut self.failing,
+        };
+        *count += 1;
+    }
+
+    /// Returns the number of all endpoints.
+    #[must_use]
+    pub const fn all(self) -> u64 {
+        self.enabled + self.manual + self.gone + self.failing
+    }
 }
 
 /// An endpoint that needs attention.

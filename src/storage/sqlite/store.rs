@@ -1,6 +1,7 @@
 //! The store's handle: opens and stops the store, and runs its reads and writes.
 
 mod measures;
+mod queue_use_cases;
 mod settings;
 mod use_cases;
 

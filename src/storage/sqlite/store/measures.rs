@@ -4,12 +4,18 @@
 use rusqlite::Connection;
 
 use super::SqliteStore;
+use crate::domain::access::Visibility;
 use crate::domain::clock::Timestamp;
 use crate::domain::growth::GrowthSample;
+use crate::domain::overview::EndpointCounts;
 use crate::domain::retention::KeepFor;
 use crate::storage::sqlite::reads::backlog::oldest_due;
 use crate::storage::sqlite::reads::growth;
-use crate::storage::{DatabaseLimit, EndpointNumber, FileSizes};
+use crate::storage::sqlite::reads::lists::{count_events, list_deliveries};
+use crate::storage::sqlite::reads::overview::count_endpoints;
+use crate::storage::{
+    DatabaseLimit, DeliveryFilter, EndpointNumber, FileSizes, Page, RowCounts, StoreFacts,
+};
 
 /// The statement that counts the endpoints, and the disabled ones of them.
 const ENDPOINTS: &str = "SELECT count(*), count(disabled) FROM endpoint WHERE deleted_at IS NULL";
@@ -60,6 +66,17 @@ impl SqliteStore {
             .ok_or(Unread)
     }
 
+    /// Returns what [`Store::facts`](crate::storage::Store::facts) promises.
+    pub(super) fn read_facts(&self, now: Timestamp) -> StoreFacts {
+        StoreFacts {
+            files: self.file_sizes(),
+            limit: self.limit(),
+            kept_for: self.kept_for(),
+            rows: self.readers.glance(row_counts),
+            growth: self.sample_growth(now).ok().flatten(),
+        }
+    }
+
     /// Returns the time that the server keeps its data.
     #[must_use]
     pub fn kept_for(&self) -> KeepFor {
@@ -85,6 +102,23 @@ impl SqliteStore {
             disk_free: disk_free(self.files.database()),
         }
     }
+}
+
+/// Counts the rows of the tables that people know.
+fn row_counts(connection: &Connection) -> rusqlite::Result<RowCounts> {
+    let page = Page {
+        number: 1,
+        limit: 1,
+    };
+    let endpoints: EndpointCounts = count_endpoints(connection)?;
+    Ok(RowCounts {
+        workspaces: connection
+            .prepare_cached("SELECT count(*) FROM workspace WHERE deleted_at IS NULL")?
+            .query_row([], |row| row.get(0))?,
+        endpoints,
+        events: count_events(connection, Visibility::All, None, &[])?,
+        deliveries: list_deliveries(connection, &DeliveryFilter::ALL, page, 0)?.total,
+    })
 }
 
 fn free_bytes(connection: &Connection) -> rusqlite::Result<i64> {
