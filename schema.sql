@@ -261,6 +261,22 @@ CREATE TABLE event_count (
   PRIMARY KEY (block, scope, type, state)
 ) WITHOUT ROWID;
 
+-- Counts of attempts over time, for charts. Each attempt is counted nine times: in a period of each length; for
+-- its endpoint, its workspace and the server. The period comes first in the key: the writer adds to the rows of all
+-- scopes at once, and the janitor deletes old periods. The minutes are kept for two hours, the quarters of an hour
+-- for 26 hours, the two hours for 31 days. The deliveries after the number 'delivery_charted' in meta are not
+-- counted here yet; the writer counts them in memory. Deliveries that are deleted stay counted.
+CREATE TABLE delivery_chart (
+  period    INTEGER NOT NULL,                    -- its length in minutes: 1, 15 or 120
+  start     INTEGER NOT NULL,                    -- its start, in minutes since the epoch: a multiple of its length
+  scope     INTEGER NOT NULL,                    -- as above
+  succeeded INTEGER NOT NULL,                    -- attempts that were answered with a 2xx
+  failed    INTEGER NOT NULL,                    -- attempts that were not
+  retried   INTEGER NOT NULL,                    -- those of both that were not the first of their event
+  latency   BLOB    NOT NULL,                    -- how many took how long: domain::latency, by bins
+  PRIMARY KEY (period, start, scope)
+) WITHOUT ROWID;
+
 -- Steps back of the wall clock by more than a second: at `seq`, `created_at` is lower than in the row
 -- before. Between two steps it only rises, so lists find a time by bisection. For messages, whose times do
 -- not rise strictly, the steps are noted because the retention of payloads and keys needs them.
@@ -286,3 +302,5 @@ INSERT INTO meta (key, value) VALUES ('last_run', 0);
 INSERT INTO meta (key, value) VALUES ('last_message', 0), ('last_event', 0), ('last_delivery', 0);
 -- All events and deliveries up to these numbers are in the list indexes.
 INSERT INTO meta (key, value) VALUES ('event_indexed', 0), ('delivery_indexed', 0);
+-- All deliveries up to this number are in delivery_chart.
+INSERT INTO meta (key, value) VALUES ('delivery_charted', 0);

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod attempt_failure;
+pub mod chart;
 pub mod clock;
 pub mod clock_guard;
 pub mod delivery;
@@ -20,8 +21,10 @@ pub mod health;
 pub mod id;
 pub mod invisible;
 pub(crate) mod json;
+pub mod latency;
 pub mod message;
 pub mod network_policy;
+pub mod overview;
 pub mod owner;
 pub mod rate_limit;
 pub mod retention;

@@ -18,6 +18,7 @@
 #[cfg(test)]
 pub(crate) mod conformance;
 mod error;
+mod facts;
 mod filter;
 mod part;
 mod pending;
@@ -29,6 +30,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 pub use self::error::{StoreError, TokenRule, Unavailable};
+pub use self::facts::{DatabaseLimit, FileSizes, RowCounts, StoreFacts};
 pub use self::filter::{
     DeliveryFilter, EndpointFilter, EventFilter, Listed, Page, QUERY_SCAN_MAX, RowNumber,
 };
@@ -39,11 +41,13 @@ pub use self::queue::{
     QueuedEvent, Recorded, RetryBatch, Run, Seq, Target, Verdict, WorkspaceNumber,
 };
 use crate::domain::access::{AccessToken, Actor, Caller, Scopes, TokenHash, Visibility};
+use crate::domain::chart::{Chart, ChartRange, ChartScope};
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint};
 use crate::domain::event::Event;
 use crate::domain::message::{Message, NewMessage};
+use crate::domain::overview::{EndpointSummary, MessageSummary, Overview};
 use crate::domain::retention::WorkspaceRetention;
 use crate::domain::secret::Secret;
 use crate::domain::workspace::{Workspace, WorkspaceName, WorkspacePatch};
@@ -268,6 +272,51 @@ pub trait Store: Send + Sync {
         numbers: &[RowNumber],
         bytes: usize,
     ) -> Result<Part<Delivery>, StoreError>;
+
+    /// Returns a message, with its payload unless that is longer than `bytes`. Errors: [`StoreError::NotFound`].
+    fn find_message(
+        &self,
+        visibility: Visibility,
+        id: Uuid,
+        bytes: usize,
+    ) -> Result<Row<MessageSummary>, StoreError>;
+    /// Returns names of event types that were published in the workspace, in the order of the alphabet, at most
+    /// `limit`. Errors: [`StoreError::NotFound`].
+    fn event_types(
+        &self,
+        visibility: Visibility,
+        workspace: Uuid,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError>;
+
+    /// Returns a chart of attempts. Attempts that retention deleted stay in it. Errors: [`StoreError::NotFound`]
+    /// if the workspace or endpoint of the scope is absent.
+    fn chart(
+        &self,
+        visibility: Visibility,
+        scope: ChartScope,
+        range: ChartRange,
+        now: Timestamp,
+    ) -> Result<Chart, StoreError>;
+    /// Returns the state of endpoints, in the order of the ids. Leaves out ids of absent endpoints, and all after
+    /// the first [`SUMMARIES_MAX`](crate::domain::overview::SUMMARIES_MAX). The pending events of an endpoint are
+    /// counted up to some thousand, and to fewer if there are many endpoints.
+    fn endpoint_summaries(
+        &self,
+        visibility: Visibility,
+        ids: &[Uuid],
+        now: Timestamp,
+    ) -> Result<Vec<EndpointSummary>, StoreError>;
+    /// Returns the state of the queue and of the endpoints: of a workspace, or of all that the caller may see.
+    /// Errors: [`StoreError::NotFound`] if the workspace is absent.
+    fn overview(
+        &self,
+        visibility: Visibility,
+        workspace: Option<Uuid>,
+        now: Timestamp,
+    ) -> Result<Overview, StoreError>;
+    /// Returns facts of the whole store. A fact that cannot be read within a short time is `None`.
+    fn facts(&self, now: Timestamp) -> StoreFacts;
 
     /// Checks that reading and writing work right now.
     fn check(&self) -> Result<(), StoreError>;

@@ -11,11 +11,20 @@ pub struct Row<T> {
     pub payload: Option<LongPayload>,
 }
 
+/// The row that a payload belongs to, by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PayloadRow {
+    /// An event, which may have its payload from another row.
+    Event(i64),
+    /// A message.
+    Message(i64),
+}
+
 /// A payload that must be read in pieces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LongPayload {
-    /// The number of its event.
-    pub(super) event: i64,
+    /// The row that it belongs to.
+    pub(super) row: PayloadRow,
     /// Its length in bytes.
     pub(super) bytes: u64,
 }

@@ -23,6 +23,7 @@ mod backup;
 mod check;
 mod event_state;
 mod file;
+mod latency_column;
 mod maintenance;
 mod reads;
 mod rows;
@@ -39,9 +40,7 @@ pub use self::check::{
 };
 pub use self::file::open_error::OpenError;
 pub use self::maintenance::truncate::CloseError;
-pub use self::store::{
-    DatabaseLimit, FileSizes, SqliteSettings, SqliteStore, StoreMeasures, Unread,
-};
+pub use self::store::{SqliteSettings, SqliteStore, StoreMeasures, Unread};
 
 /// Returns the version of the `SQLite` that is part of the program, such as `3.50.4`.
 #[must_use]

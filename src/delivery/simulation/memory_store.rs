@@ -16,11 +16,13 @@ use uuid::Uuid;
 use self::tables::{Tables, Written};
 use crate::delivery::protocol::{ReadRequest, ReadResult};
 use crate::domain::access::{AccessToken, Actor, Caller, TokenHash, Visibility};
+use crate::domain::chart::{Chart, ChartRange, ChartScope};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint};
 use crate::domain::event::Event;
 use crate::domain::message::NewMessage;
+use crate::domain::overview::{EndpointSummary, MessageSummary, Overview};
 use crate::domain::retention::WorkspaceRetention;
 use crate::domain::secret::Secret;
 use crate::domain::workspace::{Workspace, WorkspaceName, WorkspacePatch};
@@ -29,7 +31,7 @@ use crate::storage::{
     AccessTokenPatch, AttemptRecord, Backlog, DeliveryFilter, Descendants, EndpointFilter,
     EndpointNumber, EventBody, EventFilter, Listed, LongPayload, NewAccessToken, NoticeSink, Page,
     Paged, Part, PayloadPiece, Pending, Published, Queue, QueuedEvent, ReconciledAdminToken,
-    RetryBatch, Row, RowNumber, Run, Seq, Store, StoreError, Target, pending,
+    RetryBatch, Row, RowNumber, Run, Seq, Store, StoreError, StoreFacts, Target, pending,
 };
 
 /// The parts of the traits that this store does not have. A call that needs one returns an error with its
@@ -308,6 +310,56 @@ impl Store for MemoryStore {
 
     fn read_deliveries(&self, _: &[RowNumber], _: usize) -> Result<Part<Delivery>, StoreError> {
         Err(Unsupported::Parts.error())
+    }
+
+    fn find_message(
+        &self,
+        visibility: Visibility,
+        id: Uuid,
+        bytes: usize,
+    ) -> Result<Row<MessageSummary>, StoreError> {
+        todo!()
+    }
+
+    fn event_types(
+        &self,
+        visibility: Visibility,
+        workspace: Uuid,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        todo!()
+    }
+
+    fn chart(
+        &self,
+        visibility: Visibility,
+        scope: ChartScope,
+        range: ChartRange,
+        now: Timestamp,
+    ) -> Result<Chart, StoreError> {
+        todo!()
+    }
+
+    fn endpoint_summaries(
+        &self,
+        visibility: Visibility,
+        ids: &[Uuid],
+        now: Timestamp,
+    ) -> Result<Vec<EndpointSummary>, StoreError> {
+        todo!()
+    }
+
+    fn overview(
+        &self,
+        visibility: Visibility,
+        workspace: Option<Uuid>,
+        now: Timestamp,
+    ) -> Result<Overview, StoreError> {
+        todo!()
+    }
+
+    fn facts(&self, now: Timestamp) -> StoreFacts {
+        todo!()
     }
 
     fn check(&self) -> Result<(), StoreError> {

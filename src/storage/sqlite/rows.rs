@@ -41,7 +41,8 @@ pub(super) fn reason_column(reason: DisabledReason) -> i64 {
     }
 }
 
-fn reason(stored: i64) -> DisabledReason {
+/// Reads a reason column.
+pub(super) fn reason(stored: i64) -> DisabledReason {
     position(&DisabledReason::ALL, stored).unwrap_or(DisabledReason::Manual)
 }
 

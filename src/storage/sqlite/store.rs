@@ -1,10 +1,11 @@
 //! The store's handle: opens and stops the store, and runs its reads and writes.
 
 mod measures;
+mod queue_use_cases;
 mod settings;
 mod use_cases;
 
-pub use self::measures::{DatabaseLimit, FileSizes, StoreMeasures, Unread};
+pub use self::measures::{StoreMeasures, Unread};
 pub use self::settings::SqliteSettings;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};

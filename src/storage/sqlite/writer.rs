@@ -28,6 +28,7 @@
 //! attempt records: it starts no attempt while too many are not stored.
 
 pub(super) mod cache;
+pub(super) mod charts;
 mod commit_fail_points;
 pub(super) mod counters;
 mod failure;
@@ -36,6 +37,7 @@ mod group;
 mod handle;
 pub(super) mod list_indexes;
 pub(super) mod operation;
+pub(super) mod recent_attempts;
 mod shared;
 pub(super) mod size_limit;
 mod stall;

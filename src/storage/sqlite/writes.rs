@@ -1,6 +1,7 @@
 //! Writes: the statements of each change, run by the writer thread inside a transaction.
 
 pub(super) mod archive;
+pub(super) mod delete_charts;
 pub(super) mod delete_messages;
 pub(super) mod drop_bodies;
 pub(super) mod empty_blocks;

@@ -19,6 +19,7 @@ use crate::storage::sqlite::file::database_files::DatabaseFiles;
 use crate::storage::sqlite::writer::Writer;
 use crate::storage::sqlite::writer::size_limit::SizeLimit;
 use crate::storage::sqlite::writes::archive::{drop_idempotency_keys, drop_unwanted_bodies};
+use crate::storage::sqlite::writes::delete_charts::delete_old_charts;
 
 /// The period of deletions. Data is kept for days, so minutes do not matter.
 const PERIOD: Duration = Duration::from_mins(1);
@@ -152,6 +153,7 @@ impl Turn<'_> {
             }
             .apply()?;
             delete_expired(&work, self.keep_for.messages, now)?;
+            work.pass(move |context, ()| Ok(delete_old_charts(context, now)?.then_some(())))?;
         }
         let is_erased = erase_deleted(&work)?;
         let is_near_limit = || self.writer.size_limit().is_some_and(SizeLimit::is_near);

@@ -48,11 +48,12 @@ pub(in crate::storage::sqlite) mod tests;
 
 pub(crate) use self::deliveries::list_deliveries;
 pub(crate) use self::endpoints::list_endpoints;
-pub(crate) use self::events::{find_event, list_events};
+pub(crate) use self::events::{count_events, find_event, list_events};
 pub(crate) use self::messages::has_message;
 pub(crate) use self::payload::read_payload;
 pub(crate) use self::rows::{deliveries, endpoints, events};
 pub(crate) use self::search::install;
+pub(crate) use self::waiting::waiting_endpoints;
 
 /// Capacity of the statement cache that suits a connection for lists.
 pub(crate) const STATEMENTS: usize = 192;

@@ -4,12 +4,18 @@
 use rusqlite::Connection;
 
 use super::SqliteStore;
+use crate::domain::access::Visibility;
 use crate::domain::clock::Timestamp;
 use crate::domain::growth::GrowthSample;
+use crate::domain::overview::EndpointCounts;
 use crate::domain::retention::KeepFor;
-use crate::storage::EndpointNumber;
 use crate::storage::sqlite::reads::backlog::oldest_due;
 use crate::storage::sqlite::reads::growth;
+use crate::storage::sqlite::reads::lists::{count_events, list_deliveries};
+use crate::storage::sqlite::reads::overview::count_endpoints;
+use crate::storage::{
+    DatabaseLimit, DeliveryFilter, EndpointNumber, FileSizes, Page, RowCounts, StoreFacts,
+};
 
 /// The statement that counts the endpoints, and the disabled ones of them.
 const ENDPOINTS: &str = "SELECT count(*), count(disabled) FROM endpoint WHERE deleted_at IS NULL";
@@ -27,29 +33,9 @@ pub struct StoreMeasures {
     pub free_bytes: i64,
 }
 
-/// The sizes of files, in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FileSizes {
-    /// The database file.
-    pub database: u64,
-    /// The write-ahead log.
-    pub log: u64,
-    /// The free space on their disk, if the system tells it.
-    pub disk_free: Option<u64>,
-}
-
 /// The error of a read that found no free connection, failed or took too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unread;
-
-/// The largest size of the database that the settings allow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DatabaseLimit {
-    /// The size in bytes, without free pages.
-    pub bytes: u64,
-    /// Set if it was reached at the last look: publishes are refused.
-    pub is_reached: bool,
-}
 
 impl SqliteStore {
     /// Returns the state of the queue and of the endpoints, in some hundred microseconds, and in more with
@@ -80,6 +66,17 @@ impl SqliteStore {
             .ok_or(Unread)
     }
 
+    /// Returns what [`Store::facts`](crate::storage::Store::facts) promises.
+    pub(super) fn read_facts(&self, now: Timestamp) -> StoreFacts {
+        StoreFacts {
+            files: self.file_sizes(),
+            limit: self.limit(),
+            kept_for: self.kept_for(),
+            rows: self.readers.glance(row_counts),
+            growth: self.sample_growth(now).ok().flatten(),
+        }
+    }
+
     /// Returns the time that the server keeps its data.
     #[must_use]
     pub fn kept_for(&self) -> KeepFor {
@@ -105,6 +102,23 @@ impl SqliteStore {
             disk_free: disk_free(self.files.database()),
         }
     }
+}
+
+/// Counts the rows of the tables that people know.
+fn row_counts(connection: &Connection) -> rusqlite::Result<RowCounts> {
+    let page = Page {
+        number: 1,
+        limit: 1,
+    };
+    let endpoints: EndpointCounts = count_endpoints(connection)?;
+    Ok(RowCounts {
+        workspaces: connection
+            .prepare_cached("SELECT count(*) FROM workspace WHERE deleted_at IS NULL")?
+            .query_row([], |row| row.get(0))?,
+        endpoints,
+        events: count_events(connection, Visibility::All, None, &[])?,
+        deliveries: list_deliveries(connection, &DeliveryFilter::ALL, page, 0)?.total,
+    })
 }
 
 fn free_bytes(connection: &Connection) -> rusqlite::Result<i64> {

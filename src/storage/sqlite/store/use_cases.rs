@@ -1,29 +1,27 @@
-//! The implementation of the traits `Store` and `Queue`: each method reads once, or queues one write.
-
-use std::sync::Arc;
+//! The implementation of the trait `Store`: each method reads once, or queues one write.
 
 use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::SqliteStore;
 use crate::domain::access::{AccessToken, Actor, Caller, TokenHash, Visibility};
+use crate::domain::chart::{Chart, ChartRange, ChartScope};
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint};
 use crate::domain::event::Event;
 use crate::domain::message::NewMessage;
+use crate::domain::overview::{EndpointSummary, MessageSummary, Overview};
 use crate::domain::retention::WorkspaceRetention;
 use crate::domain::secret::Secret;
 use crate::domain::workspace::{Workspace, WorkspaceName, WorkspacePatch};
 use crate::storage::sqlite::file::database_files::FilesState;
 use crate::storage::sqlite::writer::operation::WriteContext;
-use crate::storage::sqlite::writes::record_attempt::RecordAttempt;
 use crate::storage::sqlite::{reads, writes};
 use crate::storage::{
-    AccessTokenPatch, AttemptRecord, Backlog, DeliveryFilter, Descendants, EndpointFilter,
-    EndpointNumber, EventBody, EventFilter, Listed, LongPayload, NewAccessToken, NoticeSink, Page,
-    Paged, Part, PayloadPiece, Pending, Published, Queue, QueuedEvent, ReconciledAdminToken,
-    RetryBatch, Row, RowNumber, Run, Seq, Store, StoreError, Target, Unavailable,
+    AccessTokenPatch, DeliveryFilter, Descendants, EndpointFilter, EventFilter, Listed,
+    LongPayload, NewAccessToken, Page, Paged, Part, PayloadPiece, Pending, Published,
+    ReconciledAdminToken, Row, RowNumber, Store, StoreError, StoreFacts, Unavailable,
 };
 
 impl Store for SqliteStore {
@@ -269,6 +267,69 @@ impl Store for SqliteStore {
         self.read(|connection| Ok(reads::lists::deliveries(connection, numbers, bytes)?))
     }
 
+    fn find_message(
+        &self,
+        visibility: Visibility,
+        id: Uuid,
+        bytes: usize,
+    ) -> Result<Row<MessageSummary>, StoreError> {
+        self.read_one(|connection| reads::messages::find(connection, visibility, id, bytes))
+    }
+
+    fn event_types(
+        &self,
+        visibility: Visibility,
+        workspace: Uuid,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        self.read_one(|connection| {
+            reads::messages::event_types(connection, visibility, workspace, limit)
+        })
+    }
+
+    fn chart(
+        &self,
+        visibility: Visibility,
+        scope: ChartScope,
+        range: ChartRange,
+        now: Timestamp,
+    ) -> Result<Chart, StoreError> {
+        let recent = self.writer.recent_attempts();
+        self.read_one(|connection| {
+            reads::charts::chart(connection, recent, visibility, scope, range, now)
+        })
+    }
+
+    fn endpoint_summaries(
+        &self,
+        visibility: Visibility,
+        ids: &[Uuid],
+        now: Timestamp,
+    ) -> Result<Vec<EndpointSummary>, StoreError> {
+        let recent = self.writer.recent_attempts();
+        self.read(|connection| {
+            Ok(reads::summaries::summaries(
+                connection, recent, visibility, ids, now,
+            )?)
+        })
+    }
+
+    fn overview(
+        &self,
+        visibility: Visibility,
+        workspace: Option<Uuid>,
+        now: Timestamp,
+    ) -> Result<Overview, StoreError> {
+        let recent = self.writer.recent_attempts();
+        self.read_one(|connection| {
+            reads::overview::overview(connection, recent, visibility, workspace, now)
+        })
+    }
+
+    fn facts(&self, now: Timestamp) -> StoreFacts {
+        self.read_facts(now)
+    }
+
     fn check(&self) -> Result<(), StoreError> {
         self.writer.check()?;
         if self.files.state() != FilesState::InPlace {
@@ -281,69 +342,5 @@ impl Store for SqliteStore {
                 })?,
             )
         })
-    }
-}
-
-impl Queue for SqliteStore {
-    fn listen(&self, sink: Arc<dyn NoticeSink>) {
-        self.writer.listen(sink);
-    }
-
-    fn targets(&self) -> Result<Vec<(Target, Backlog)>, StoreError> {
-        reads::backlog::targets(&self.readers)
-    }
-
-    fn fresh(
-        &self,
-        endpoint: EndpointNumber,
-        after: Seq,
-        limit: usize,
-    ) -> Result<Vec<QueuedEvent>, StoreError> {
-        self.read(|connection| Ok(reads::queue::fresh(connection, endpoint, after, limit)?))
-    }
-
-    fn retries(
-        &self,
-        endpoint: EndpointNumber,
-        skip_through: Run,
-        now: Timestamp,
-        limit: usize,
-    ) -> Result<RetryBatch, StoreError> {
-        self.read(|connection| {
-            Ok(reads::queue::retries(
-                connection,
-                endpoint,
-                skip_through,
-                now,
-                limit,
-            )?)
-        })
-    }
-
-    fn redeliveries(
-        &self,
-        endpoint: EndpointNumber,
-        skip_through: Run,
-        limit: usize,
-    ) -> Result<Vec<QueuedEvent>, StoreError> {
-        self.read(|connection| {
-            Ok(reads::queue::redeliveries(
-                connection,
-                endpoint,
-                skip_through,
-                limit,
-            )?)
-        })
-    }
-
-    fn bodies(&self, seqs: &[Seq], bytes: usize) -> Result<Vec<Option<EventBody>>, StoreError> {
-        self.read(|connection| Ok(reads::queue::bodies(connection, seqs, bytes)?))
-    }
-
-    fn record(&self, record: AttemptRecord) {
-        self.writer.submit_record(Box::new(RecordAttempt {
-            record,
-            disable_after: self.settings.disable_after,
-        }));
     }
 }

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::failure::WriterCondition;
 use super::fair_queue::{Entry, FairQueue, Owner, Room};
 use super::operation::Operation;
+use super::recent_attempts::RecentAttempts;
 use super::shared::{Shared, Waiting, WriterResources};
 use super::size_limit::SizeLimit;
 use super::stall::StallWatch;
@@ -48,6 +49,7 @@ impl Writer {
             foreground: AtomicU64::new(0),
             size_limit: resources.size_limit.clone(),
             with_summaries: WorkspacesWithSummaries::default(),
+            recent_attempts: RecentAttempts::default(),
             sink: OnceLock::new(),
         });
         let for_thread = shared.clone();
@@ -146,6 +148,11 @@ impl Writer {
     /// Reports whether an endpoint of the workspace is shown a summary, as far as the cache has it.
     pub(crate) fn shows_summaries(&self, workspace: Uuid) -> bool {
         self.shared.with_summaries.contains(workspace)
+    }
+
+    /// Returns the attempts that are not in the table of charts yet.
+    pub(crate) fn recent_attempts(&self) -> &RecentAttempts {
+        &self.shared.recent_attempts
     }
 
     /// Writes all that waits, and ends the thread. Later operations are refused.

@@ -263,6 +263,11 @@ impl ListIndexes {
         self.tables[1].note_deleted(seq);
     }
 
+    /// Returns the number up to which deliveries are in the indexes.
+    pub(super) const fn deliveries_through(&self) -> i64 {
+        self.tables[1].through
+    }
+
     /// Adds the entries that are due after a group, in the group's transaction. If that transaction is rolled
     /// back, the progress must be loaded again.
     pub(crate) fn advance(&mut self, connection: &Connection) -> rusqlite::Result<()> {

@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 
 use super::cache::WriterCache;
+use super::charts::Charts;
 use super::counters::Counters;
 use super::list_indexes::ListIndexes;
 use crate::domain::clock::Timestamp;
@@ -38,6 +39,8 @@ pub(crate) struct WriteContext<'a> {
     pub(crate) cache: &'a mut WriterCache,
     /// The counters, to which the operation adds its changes.
     pub(crate) counters: &'a mut Counters,
+    /// The counts for charts, to which the operation adds its changes.
+    pub(crate) charts: &'a mut Charts,
     /// The list indexes, which must hear of deleted rows.
     pub(crate) list_indexes: &'a mut ListIndexes,
     /// The metrics, in which operations of the janitor count what they delete and drop.

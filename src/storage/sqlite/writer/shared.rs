@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use super::failure::WriterCondition;
 use super::fair_queue::FairQueue;
 use super::operation::{Operation, WriteContext};
+use super::recent_attempts::RecentAttempts;
 use super::size_limit::SizeLimit;
 use super::stall::StallWatch;
 use super::workspace_cache::WorkspacesWithSummaries;
@@ -34,6 +35,7 @@ pub(super) struct Shared {
     /// The largest size of the database; `None`: as large as the disk.
     pub(super) size_limit: Option<Arc<SizeLimit>>,
     pub(super) with_summaries: WorkspacesWithSummaries,
+    pub(super) recent_attempts: RecentAttempts,
     pub(super) sink: OnceLock<Arc<dyn NoticeSink>>,
 }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rusqlite::ErrorCode;
 
 use super::cache::WriterCache;
+use super::charts::Charts;
 use super::commit_fail_points::{pass_after_commit, pass_before_commit};
 use super::counters::Counters;
 use super::failure::{Failure, WriterCondition, moved};
@@ -39,6 +40,7 @@ pub(super) struct Thread<'a> {
     resources: WriterResources,
     cache: WriterCache,
     counters: Counters,
+    charts: Charts,
     indexes: ListIndexes,
     shared: &'a Shared,
     /// Set if the cache may hold what was rolled back; the thread reads it again before it uses it.
@@ -59,17 +61,25 @@ impl<'a> Thread<'a> {
         ready: &SyncSender<rusqlite::Result<()>>,
     ) {
         let loaded = load_state(&resources, shared).and_then(|cache| {
-            let counters = Counters::load(&resources.connection)?;
-            Ok((cache, counters, ListIndexes::load(&resources.connection)?))
+            let connection = &resources.connection;
+            let counters = Counters::load(connection)?;
+            // A process that does not hold the lock does not hear of most attempts.
+            let charts = if resources.holds_lock {
+                Charts::load(connection, &shared.recent_attempts)?
+            } else {
+                Charts::default()
+            };
+            Ok((cache, counters, charts, ListIndexes::load(connection)?))
         });
         match loaded {
-            Ok((cache, counters, indexes)) => {
+            Ok((cache, counters, charts, indexes)) => {
                 resources.metrics.pending_events.set(counters.pending());
                 let _ = ready.send(Ok(()));
                 Self {
                     resources,
                     cache,
                     counters,
+                    charts,
                     indexes,
                     shared,
                     stale: false,
@@ -221,6 +231,7 @@ impl<'a> Thread<'a> {
             connection: &self.resources.connection,
             cache: &mut self.cache,
             counters: &mut self.counters,
+            charts: &mut self.charts,
             list_indexes: &mut self.indexes,
             metrics: &self.resources.metrics,
             notices,
@@ -248,6 +259,8 @@ impl<'a> Thread<'a> {
                 (self.resources.sweep)(&mut context)?;
             }
             context.counters.write(context.connection)?;
+            let recent = &self.shared.recent_attempts;
+            context.charts.write(context.connection, recent)?;
             context.list_indexes.advance(context.connection)?;
         }
         pass_before_commit(results.len(), context.notices)?;
@@ -256,6 +269,8 @@ impl<'a> Thread<'a> {
         let metrics = &self.resources.metrics;
         metrics.observe_commit(results.len(), began.elapsed());
         self.counters.committed();
+        let indexed = self.indexes.deliveries_through();
+        self.charts.committed(&self.shared.recent_attempts, indexed);
         metrics.pending_events.set(self.counters.pending());
         pass_after_commit(notices);
         Ok(results)
@@ -294,6 +309,7 @@ impl<'a> Thread<'a> {
             tracing::warn!(%error, "rollback failed");
         }
         self.counters.rolled_back();
+        self.charts.rolled_back();
         let mut failure = Failure::of(error);
         if is_read_failure(error) && std::mem::replace(&mut self.read_failed_before, true) {
             end_unless_moved(&self.resources.files, &self.resources.connection, error);

@@ -206,6 +206,7 @@ fn delete_deliveries(
         context
             .counters
             .delivery_deleted(*seq, event.endpoint, event.event_type, *code);
+        context.charts.delivery_deleted(*seq);
         context.list_indexes.delivery_deleted(*seq);
     }
     Ok(deliveries.len())
@@ -242,6 +243,7 @@ mod tests {
     use crate::domain::clock::Timestamp;
     use crate::metrics::StorageMetrics;
     use crate::storage::sqlite::writer::cache::WriterCache;
+    use crate::storage::sqlite::writer::charts::Charts;
     use crate::storage::sqlite::writer::counters::Counters;
     use crate::storage::sqlite::writer::list_indexes::ListIndexes;
     use crate::storage::sqlite::writer::workspace_cache::WorkspacesWithSummaries;
@@ -271,6 +273,7 @@ mod tests {
             connection: &connection,
             cache: &mut cache,
             counters: &mut Counters::load(&connection).unwrap(),
+            charts: &mut Charts::default(),
             list_indexes: &mut ListIndexes::load(&connection).unwrap(),
             notices: &mut Vec::new(),
             is_size_limit_reached: false,

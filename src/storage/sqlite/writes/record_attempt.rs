@@ -5,6 +5,7 @@ use rusqlite::params;
 
 use super::endpoints::disable;
 use crate::domain::attempt_failure::AttemptFailure;
+use crate::domain::chart::ChartedAttempt;
 use crate::domain::clock::{Timestamp, due_after_setback};
 use crate::domain::disabling::{EndpointAttempt, FailureStreak, after_attempt};
 use crate::domain::event_state::{
@@ -13,16 +14,18 @@ use crate::domain::event_state::{
 use crate::domain::id::new_id;
 use crate::storage::sqlite::event_state::state_is;
 use crate::storage::sqlite::writer::operation::{Operation, OperationError, WriteContext};
+use crate::storage::sqlite::writer::recent_attempts::MinuteKey;
 use crate::storage::{AttemptRecord, Notice, Recorded, StoreError};
 
 /// The statement that stores the delivery, before the event's attempts are counted up. It takes the number
-/// of the attempt from the event's row: the engine's copy is as old as the start of the attempt, and another
+/// of the attempt from the event's row, and returns it: the engine's copy is as old as the start of the attempt, and another
 /// attempt may have been recorded since. If the event is gone, the number is NULL, which the column refuses.
 const INSERT_DELIVERY: &str = "INSERT INTO delivery
     (seq, id, event, endpoint, workspace, type, attempt, succeeded, code, error, duration_ms,
      created_at, response)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, (SELECT attempts + 1 FROM event WHERE seq = ?3), ?7, ?8, ?9, ?10, ?11,
-            ?12)";
+            ?12)
+    RETURNING attempt";
 
 /// The statement that gives an event its next state, if it still is in the attempt's run
 /// ([`Progress::is_in`]).
@@ -91,30 +94,37 @@ fn insert_delivery(
     let stored = context
         .connection
         .prepare_cached(INSERT_DELIVERY)?
-        .execute(params![
-            seq,
-            new_id(at),
-            event.seq.0,
-            event.endpoint.0,
-            event.workspace.0,
-            event.event_type,
-            record.verdict == Verdict::Succeeded,
-            record.code,
-            record.error.map(AttemptFailure::code),
-            record.duration_ms,
-            at.micros(),
-            response,
-        ]);
-    if let Err(error) = stored {
-        return if is_null_refused(&error) {
-            Ok(false)
-        } else {
-            Err(error)
-        };
-    }
+        .query_row(
+            params![
+                seq,
+                new_id(at),
+                event.seq.0,
+                event.endpoint.0,
+                event.workspace.0,
+                event.event_type,
+                record.verdict == Verdict::Succeeded,
+                record.code,
+                record.error.map(AttemptFailure::code),
+                record.duration_ms,
+                at.micros(),
+                response,
+            ],
+            |row| row.get(0),
+        );
+    let attempt = match stored {
+        Ok(attempt) => attempt,
+        Err(error) if is_null_refused(&error) => return Ok(false),
+        Err(error) => return Err(error),
+    };
     context
         .counters
         .delivery(seq, event.endpoint.0, event.event_type, record.code);
+    let succeeded = record.verdict == Verdict::Succeeded;
+    context.charts.delivery(
+        seq,
+        MinuteKey::new(event.workspace.0, event.endpoint.0, at),
+        ChartedAttempt::new(succeeded, attempt, record.error, record.duration_ms),
+    );
     Ok(true)
 }
 

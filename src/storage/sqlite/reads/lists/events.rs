@@ -70,6 +70,26 @@ pub(crate) fn list_events(
     found.read(|numbers| rows::events(&snapshot, numbers, bytes))
 }
 
+/// Returns the number of events in some states (any, if none are named), of a workspace or of all that the caller
+/// may see, within the caller's transaction.
+pub(crate) fn count_events(
+    connection: &Connection,
+    visibility: Visibility,
+    workspace: Option<Uuid>,
+    statuses: &[EventStatus],
+) -> rusqlite::Result<u64> {
+    let workspaces: Vec<Uuid> = workspace.into_iter().collect();
+    let Some(scope) = Scope::resolve(connection, visibility, &workspaces, &[], &[])? else {
+        return Ok(0);
+    };
+    let selection = Selection {
+        scope,
+        statuses: Statuses::of(statuses),
+        interval: Interval::new(None, None),
+    };
+    selection.total(connection, &selection.plan(connection)?)
+}
+
 /// Returns an event, if the caller may see it. May be called within a transaction.
 pub(crate) fn find_event(
     connection: &Connection,

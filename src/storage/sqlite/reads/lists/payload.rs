@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::statement::prepare;
-use crate::storage::part::{LongPayload, PayloadPiece};
+use crate::storage::part::{LongPayload, PayloadPiece, PayloadRow};
 
 /// A column of the event that holds the rendered body which event `e` of message `m` sends, if that is
 /// another event: see [`body`](crate::storage::sqlite::rows::body).
@@ -45,17 +45,22 @@ pub(crate) fn read_payload(
     from: u64,
     bytes: usize,
 ) -> rusqlite::Result<Option<PayloadPiece>> {
-    const PLACE: &str = concat!(
+    const OF_EVENT: &str = concat!(
         "SELECT CASE WHEN e.body IS NOT NULL THEN e.seq WHEN e.format <> 0 THEN ",
         of_holder!("f.seq"),
         " END, e.message, ",
         payload_bytes!(),
         " FROM event e JOIN message m ON m.seq = e.message WHERE e.seq = ?"
     );
+    const OF_MESSAGE: &str = "SELECT NULL, seq, octet_length(body) FROM message WHERE seq = ?";
+    let (place, number) = match payload.row {
+        PayloadRow::Event(number) => (OF_EVENT, number),
+        PayloadRow::Message(number) => (OF_MESSAGE, number),
+    };
     // In one transaction, so that the value is opened as it was measured.
     let snapshot = connection.unchecked_transaction()?;
-    let place = prepare(&snapshot, PLACE)?
-        .query_row([payload.event], |row| {
+    let place = prepare(&snapshot, place)?
+        .query_row([number], |row| {
             let event: Option<i64> = row.get(0)?;
             Ok((event, row.get(1)?, row.get::<_, Option<u64>>(2)?))
         })

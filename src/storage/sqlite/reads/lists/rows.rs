@@ -13,7 +13,7 @@ use crate::domain::event_state::{EventState, Run};
 use crate::domain::event_type::{EventType, Subscription};
 use crate::storage::filter::RowNumber;
 use crate::storage::part;
-use crate::storage::part::{LongPayload, Part};
+use crate::storage::part::{LongPayload, Part, PayloadRow};
 use crate::storage::sqlite::rows;
 use crate::storage::sqlite::rows::Columns;
 
@@ -181,7 +181,10 @@ fn event(columns: &mut Columns<'_, '_>) -> rusqlite::Result<(Event, Option<LongP
     let (bytes, text) = (columns.get::<Option<u64>>()?, text(columns.get_ref()?)?);
     let event = columns.get()?;
     let (payload, left_out) = match (bytes, text) {
-        (Some(bytes), None) => (Some(String::new()), Some(LongPayload { event, bytes })),
+        (Some(bytes), None) => {
+            let row = PayloadRow::Event(event);
+            (Some(String::new()), Some(LongPayload { row, bytes }))
+        }
         (_, payload) => (payload, None),
     };
     let event = Event {

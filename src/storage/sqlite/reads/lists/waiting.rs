@@ -14,6 +14,15 @@ pub(super) struct WaitingEndpoint {
     pub(super) unswept: bool,
 }
 
+/// An endpoint that has events in the queue, skipped ones included until they are swept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct QueuedEndpoint {
+    /// Its number.
+    pub(crate) endpoint: i64,
+    /// Set if some of them wait for another attempt.
+    pub(crate) has_retries: bool,
+}
+
 /// Returns the endpoints in scope that have waiting events.
 pub(super) fn backlogs(
     connection: &Connection,
@@ -21,7 +30,10 @@ pub(super) fn backlogs(
 ) -> rusqlite::Result<Vec<WaitingEndpoint>> {
     let endpoints = match &scope.endpoints {
         Some(endpoints) => endpoints.clone(),
-        None => waiting_endpoints(connection)?,
+        None => {
+            let waiting = waiting_endpoints(connection)?;
+            waiting.iter().map(|found| found.endpoint).collect()
+        }
     };
     let sql = "SELECT n, skip_through, sweep, workspace FROM endpoint WHERE n = ?";
     let mut statement = prepare(connection, sql)?;
@@ -54,24 +66,28 @@ macro_rules! first_after {
     };
 }
 
-/// Returns the endpoints with waiting events, by stepping through the indexes from one endpoint to the next:
+/// Returns the endpoints with waiting events, by number, by stepping through the indexes from one endpoint to the next:
 /// they are fewer than all endpoints, and far fewer than their events.
-fn waiting_endpoints(connection: &Connection) -> rusqlite::Result<Vec<i64>> {
+pub(crate) fn waiting_endpoints(connection: &Connection) -> rusqlite::Result<Vec<QueuedEndpoint>> {
     let mut endpoints = Vec::new();
-    for sql in [
-        first_after!("event_fresh", fresh),
-        first_after!("event_waiting", retry),
+    for (has_retries, sql) in [
+        (true, first_after!("event_waiting", retry)),
+        (false, first_after!("event_fresh", fresh)),
     ] {
         let mut statement = prepare(connection, sql)?;
         let mut last = 0;
         while let Some(endpoint) =
             statement.query_row([last], |row| row.get::<_, Option<i64>>(0))?
         {
-            endpoints.push(endpoint);
+            endpoints.push(QueuedEndpoint {
+                endpoint,
+                has_retries,
+            });
             last = endpoint;
         }
     }
-    endpoints.sort_unstable();
-    endpoints.dedup();
+    // Stable: of two entries of an endpoint, the one with retries stays.
+    endpoints.sort_by_key(|found| found.endpoint);
+    endpoints.dedup_by_key(|found| found.endpoint);
     Ok(endpoints)
 }

@@ -13,6 +13,7 @@ use crate::storage::sqlite::file::connection::write_connection;
 use crate::storage::sqlite::file::open;
 use crate::storage::sqlite::file::wal::checkpoint;
 use crate::storage::sqlite::writer::cache::WriterCache;
+use crate::storage::sqlite::writer::charts::Charts;
 use crate::storage::sqlite::writer::counters::Counters;
 use crate::storage::sqlite::writer::list_indexes::ListIndexes;
 use crate::storage::sqlite::writer::workspace_cache::WorkspacesWithSummaries;
@@ -69,6 +70,7 @@ impl SweepFixture {
                 connection: &self.connection,
                 cache: &mut state,
                 counters: &mut counters,
+                charts: &mut Charts::default(),
                 list_indexes: &mut list_indexes,
                 metrics: &StorageMetrics::default(),
                 notices: &mut Vec::new(),

@@ -10,6 +10,7 @@ use super::{DeliveryRow, EventRow, ListFixture};
 use crate::domain::clock::Timestamp;
 use crate::metrics::StorageMetrics;
 use crate::storage::sqlite::writer::cache::WriterCache;
+use crate::storage::sqlite::writer::charts::Charts;
 use crate::storage::sqlite::writer::counters::Counters;
 use crate::storage::sqlite::writer::list_indexes::ListIndexes;
 use crate::storage::sqlite::writer::operation::WriteContext;
@@ -43,6 +44,7 @@ impl ListFixture {
             connection: &self.connection,
             cache: &mut cache,
             counters: &mut counters,
+            charts: &mut Charts::default(),
             list_indexes: &mut list_indexes,
             metrics: &StorageMetrics::default(),
             notices: &mut Vec::new(),
