@@ -30,13 +30,14 @@ pub use self::settings::AppSettings;
 pub use self::traces::TraceError;
 use crate::api;
 use crate::config::{DeliverySettings, ListenAddress};
+use crate::dashboard::{self, Dashboard, SystemFacts};
 use crate::delivery::http_client::{HttpClient, HttpClientError, HttpClientSettings};
 use crate::delivery::resolver::{CountedLookup, Lookup, MonotonicClock, SystemLookup};
 use crate::delivery::{Engine, EngineError, EngineSettings};
 use crate::domain::clock::Clock;
 use crate::domain::retry::RetryPolicy;
 use crate::metrics::{Metrics, MetricsListener};
-use crate::server::{self, ServerCertificate, ServerState, TlsError};
+use crate::server::{self, ServerCertificate, ServerState, Services, TlsError};
 use crate::spans::Spans;
 use crate::storage::Store;
 use crate::storage::sqlite::{CloseError, OpenError, SqliteSettings, SqliteStore};
@@ -103,6 +104,7 @@ pub struct Application {
     engine: Arc<Engine>,
     server: Server,
     api: Arc<ServerState>,
+    dashboard: Option<Arc<Dashboard>>,
     metrics: Option<MetricsListener>,
     spans: Spans,
 }
@@ -167,8 +169,16 @@ impl Application {
             spans.clone(),
         ));
         let connections = open_files::for_connections(senders);
-        let served = api.clone();
-        let services = Arc::new(move |config: &mut ServiceConfig| api::configure(config, &served));
+        let dashboard = (!settings.dashboard.no_dashboard).then(|| {
+            let facts = SystemFacts {
+                settings: settings.shown,
+                database: settings.storage.database.display().to_string(),
+                senders: settings.delivery.max_threads,
+            };
+            let has_tls = certificate.is_some();
+            Arc::new(Dashboard::new(api.clone(), facts, addr.tcp(), has_tls))
+        });
+        let services = services(&api, dashboard.as_ref());
         let server = match server::serve(
             listener,
             certificate.clone(),
@@ -197,6 +207,7 @@ impl Application {
             engine,
             server,
             api,
+            dashboard,
             metrics,
             spans,
         })
@@ -212,6 +223,13 @@ impl Application {
     #[must_use]
     pub fn certificate(&self) -> Option<Arc<ServerCertificate>> {
         self.certificate.clone()
+    }
+
+    /// Makes a code with which the operator signs in to the dashboard once. Returns the path and query of the page
+    /// to sign in; `None` without a dashboard.
+    #[must_use]
+    pub fn one_time_path(&self) -> Option<String> {
+        Some(self.dashboard.as_ref()?.one_time_path())
     }
 
     /// Returns a check that the delivery engine is alive. It must be called from time to time: it reports what
@@ -305,6 +323,17 @@ impl Application {
             tracing::warn!(%error, "stopping");
         }
     }
+}
+
+/// Returns the services of the server: the dashboard, unless it is switched off, and the API.
+fn services(api: &Arc<ServerState>, dashboard: Option<&Arc<Dashboard>>) -> Services {
+    let (api, dashboard) = (Arc::clone(api), dashboard.cloned());
+    Arc::new(move |config: &mut ServiceConfig| {
+        if let Some(dashboard) = &dashboard {
+            dashboard::configure(config, dashboard);
+        }
+        api::configure(config, &api);
+    })
 }
 
 fn certificate(settings: &AppSettings) -> Result<Option<Arc<ServerCertificate>>, AppError> {

@@ -253,6 +253,15 @@ pub struct HealthSettings {
     pub unready_after: Duration,
 }
 
+/// The dashboard.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Dashboard")]
+pub struct DashboardSettings {
+    /// Serve no pages for browsers, except for the reference of the API.
+    #[arg(long, env = "HOOKPOST_NO_DASHBOARD", value_parser = BoolishValueParser::new())]
+    pub no_dashboard: bool,
+}
+
 /// The metrics.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Metrics")]

@@ -12,6 +12,7 @@
 pub(crate) mod access;
 pub(crate) mod auth;
 pub(crate) mod blocking;
+pub(crate) mod body;
 pub(crate) mod call;
 pub(crate) mod client_address;
 pub(crate) mod connection;

@@ -3,9 +3,10 @@
 use clap::Args;
 
 use crate::config::{
-    ApiSettings, DeliverySettings, HealthSettings, MetricsSettings, NetworkSettings,
-    RetentionSettings, StorageSettings, TlsSettings, TraceSettings,
+    ApiSettings, DashboardSettings, DeliverySettings, HealthSettings, MetricsSettings,
+    NetworkSettings, RetentionSettings, StorageSettings, TlsSettings, TraceSettings,
 };
+use crate::dashboard::Setting;
 
 /// All settings of a server.
 #[derive(Args, Clone, Debug, Default)]
@@ -31,10 +32,16 @@ pub struct AppSettings {
     /// The address of the metrics.
     #[command(flatten)]
     pub metrics: MetricsSettings,
+    /// The dashboard.
+    #[command(flatten)]
+    pub dashboard: DashboardSettings,
     /// The checks of `/readyz`.
     #[command(flatten)]
     pub health: HealthSettings,
     /// The collector of traces.
     #[command(flatten)]
     pub traces: TraceSettings,
+    /// The settings in force, as the dashboard shows them.
+    #[arg(skip)]
+    pub shown: Vec<Setting>,
 }

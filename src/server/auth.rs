@@ -138,6 +138,21 @@ impl Auth {
         }
     }
 
+    /// Returns the caller whose token has this hash: that of a session.
+    ///
+    /// # Errors
+    /// [`ApiError::InvalidToken`], or the store's.
+    pub(crate) async fn caller_of(
+        &self,
+        hash: TokenHash,
+        store: &Arc<dyn Store>,
+        readers: &Readers,
+        now: Timestamp,
+    ) -> Result<Authenticated, ApiError> {
+        self.look_up(hash, store, readers, now, Instant::now())
+            .await
+    }
+
     /// Reports whether `known` must be authenticated again at `now`.
     pub(crate) fn is_outdated(&self, known: &Authenticated, now: Timestamp) -> bool {
         self.is_old(known.asked, Instant::now()) || known.caller.has_ended(now)

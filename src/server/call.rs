@@ -1,30 +1,24 @@
 //! A request with its caller, as a handler sees it.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_web::HttpRequest;
-use actix_web::body::{BodyStream, MessageBody};
-use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
-use actix_web::web::{self, Bytes, BytesMut};
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
+use actix_web::web::{self, Bytes};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::ServerState;
 use super::access::{Access, authorize};
 use super::auth::Authenticated;
-use super::connection::{GivenUp, RequestHandle};
+use super::body;
+use super::connection::RequestHandle;
 use super::error::ApiError;
 use super::readers::Lane;
 use super::validate::{FieldContext, Input, InputValue, read};
 use crate::domain::access::{Caller, Scopes, Visibility};
 use crate::storage::{Store, StoreError};
-
-/// The time in which a body must arrive. A few hundred kilobytes need less on any network; a client that
-/// needs more only holds a connection.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A request, whose caller has the access that its route requires.
 pub(crate) struct Call {
@@ -83,16 +77,6 @@ impl Body {
     /// Returns the SHA-256 of its bytes.
     pub(crate) fn fingerprint(&self) -> [u8; 32] {
         Sha256::digest(&self.0).into()
-    }
-}
-
-impl From<GivenUp> for ApiError {
-    fn from(why: GivenUp) -> Self {
-        match why {
-            GivenUp::ForOthers => Self::TooMuchUnanswered,
-            GivenUp::Overdue => Self::Timeout,
-            GivenUp::TooManyChunks => Self::TooManyChunks,
-        }
     }
 }
 
@@ -158,19 +142,14 @@ impl Call {
             return Err(ApiError::MediaType);
         }
         let limit = usize::try_from(self.state.settings.max_body_bytes).unwrap_or(usize::MAX);
-        let announced = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok());
-        let announced = announced.and_then(|text| text.parse::<u64>().ok());
-        if announced > u64::try_from(limit).ok() {
-            return Err(ApiError::TooLarge(limit));
-        }
+        let announced = body::announced(headers, limit)?;
         let encoded = headers
             .get_all(CONTENT_ENCODING)
             .any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));
         let Some(payload) = self.payload.take() else {
             return Ok(Body(Bytes::new()));
         };
-        let announced = announced.and_then(|bytes| usize::try_from(bytes).ok());
-        let body = self.receive(payload, announced, limit).await?;
+        let body = body::receive(payload, self.handle.as_ref(), announced, limit).await?;
         self.reauthenticate().await?;
         if encoded {
             return Err(ApiError::Encoding(
@@ -178,25 +157,6 @@ impl Call {
             ));
         }
         Ok(Body(body))
-    }
-
-    async fn receive(
-        &self,
-        payload: web::Payload,
-        announced: Option<usize>,
-        limit: usize,
-    ) -> Result<Bytes, ApiError> {
-        let handle = self.handle.as_ref();
-        if let (Some(handle), Some(bytes)) = (handle, announced) {
-            handle.announce(bytes)?;
-        }
-        // A body with a length has room reserved already.
-        let growing = handle.filter(|_| announced.is_none());
-        let body = tokio::time::timeout(BODY_TIMEOUT, receive(payload, limit, growing));
-        let body = self.unless_given_up(body).await?;
-        let body = body.map_err(|_| ApiError::Timeout)?;
-        let cut_off = handle.and_then(RequestHandle::why_cut_off);
-        body.map_err(|error| cut_off.map_or(error, ApiError::from))
     }
 
     /// Runs `work`, which stores nothing, until the server gives the request up.
@@ -256,34 +216,6 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence.is_empty()
         || essence == b"application/json"
         || (essence.starts_with(b"application/") && essence.ends_with(b"+json"))
-}
-
-/// Collects a body of at most `limit` bytes. A body that came in one piece is not copied. `growing` is set if
-/// the length was not announced; the body is then refused as soon as memory has no room for more of it.
-async fn receive(
-    payload: web::Payload,
-    limit: usize,
-    growing: Option<&RequestHandle>,
-) -> Result<Bytes, ApiError> {
-    let mut chunks = pin!(BodyStream::new(payload));
-    let mut first = Bytes::new();
-    let mut all = BytesMut::new();
-    while let Some(chunk) = poll_fn(|context| chunks.as_mut().poll_next(context)).await {
-        let chunk = chunk.map_err(|_| ApiError::Encoding("The body ended before its time"))?;
-        if first.len() + all.len() + chunk.len() > limit {
-            return Err(ApiError::TooLarge(limit));
-        }
-        growing.map_or(Ok(()), RequestHandle::check_growth)?;
-        if first.is_empty() && all.is_empty() {
-            first = chunk;
-        } else {
-            if all.is_empty() {
-                all.extend_from_slice(&std::mem::take(&mut first));
-            }
-            all.extend_from_slice(&chunk);
-        }
-    }
-    Ok(if all.is_empty() { first } else { all.freeze() })
 }
 
 #[cfg(test)]

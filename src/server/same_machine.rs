@@ -33,10 +33,7 @@ const FORWARDING: [HeaderName; 4] = [
 /// # Errors
 /// The rule that the request breaks.
 pub fn check(headers: &HeaderMap, port: u16) -> Result<(), &'static str> {
-    let host = only(headers, &HOST).filter(|host| is_this_machine(host, port));
-    let Some(host) = host else {
-        return Err("Host must be localhost or a loopback address, with the server's port");
-    };
+    let host = own_host(headers, port)?;
     if headers.contains_key(ORIGIN) {
         let of_origin = only(headers, &ORIGIN).and_then(|origin| origin.strip_prefix("http://"));
         if !of_origin.is_some_and(|origin| origin.eq_ignore_ascii_case(host)) {
@@ -48,6 +45,24 @@ pub fn check(headers: &HeaderMap, port: u16) -> Result<(), &'static str> {
         return Err("Sec-Fetch-Site must not be cross-site");
     }
     Ok(())
+}
+
+/// Checks that a request to a server on loopback, at `port`, is for a name of this machine.
+///
+/// # Errors
+/// The rule that the request breaks.
+pub(crate) fn check_host(headers: &HeaderMap, port: u16) -> Result<(), &'static str> {
+    own_host(headers, port).map(|_| ())
+}
+
+fn own_host(headers: &HeaderMap, port: u16) -> Result<&str, &'static str> {
+    let host = only(headers, &HOST).filter(|host| is_this_machine(host, port));
+    host.ok_or("Host must be localhost or a loopback address, with the server's port")
+}
+
+/// Reports whether a reverse proxy has passed a request on.
+pub(crate) fn is_forwarded(headers: &HeaderMap) -> bool {
+    FORWARDING.iter().any(|name| headers.contains_key(name))
 }
 
 /// Returns the value of a header that occurs once and is text.
@@ -96,7 +111,7 @@ pub(crate) async fn refuse_foreign_origins<B: MessageBody + 'static>(
     let is_free = port.is_none()
         || !(headers.contains_key(ORIGIN) || headers.contains_key(SEC_FETCH_SITE))
         || headers.contains_key(AUTHORIZATION)
-        || FORWARDING.iter().any(|name| headers.contains_key(name))
+        || is_forwarded(headers)
         || needs_token(&path);
     if !is_free
         && let Some(port) = port

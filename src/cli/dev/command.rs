@@ -18,8 +18,9 @@ use super::temp_dir::TempDir;
 use crate::app::{AppError, AppSettings, Application, raise_open_files};
 use crate::cli::{output, signal};
 use crate::config::{
-    ApiSettings, DeliverySettings, HealthSettings, ListenAddress, MetricsSettings,
-    RetentionSettings, StorageSettings, TlsSettings, TraceSettings, parse_socket_address,
+    ApiSettings, DashboardSettings, DeliverySettings, HealthSettings, ListenAddress,
+    MetricsSettings, RetentionSettings, StorageSettings, TlsSettings, TraceSettings,
+    parse_socket_address,
 };
 use crate::domain::clock::SystemClock;
 
@@ -144,6 +145,8 @@ impl Dev {
             retention: RetentionSettings::default(),
             metrics: MetricsSettings::default(),
             health: HealthSettings::default(),
+            dashboard: DashboardSettings::default(),
+            shown: Vec::new(),
             traces: TraceSettings::default(),
         }
     }

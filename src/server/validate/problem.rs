@@ -362,6 +362,17 @@ pub(crate) struct Problem {
     pub(crate) input: Box<RawValue>,
 }
 
+impl Problem {
+    /// Returns the rule that is broken as a sentence for a person, who sees the value beside it.
+    pub(crate) fn message(&self) -> String {
+        let (text, _) = self.violation.describe();
+        let text = text.strip_prefix("Value error, ").unwrap_or(&text);
+        let mut letters = text.chars();
+        let first = letters.next().map(|first| first.to_uppercase().to_string());
+        first.unwrap_or_default() + letters.as_str()
+    }
+}
+
 impl Serialize for Problem {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (msg, ctx) = self.violation.describe();

@@ -1,0 +1,28 @@
+//! The dashboard: pages in a browser that show and steer all webhooks.
+//!
+//! Pages are rendered on the server, from the same store methods as the API, and work without a script. The
+//! script adds live updates, copy buttons and keyboard shortcuts. Everything comes from the binary; the
+//! browser may load nothing from elsewhere ([`assets`]).
+//!
+//! The path of a request: [`routes`] finds the page; [`sessions`] finds who is signed in; the page reads its
+//! parameters through [`validate`](crate::server::validate), calls the store, and renders a template with a
+//! [`layout`]. Forms carry a token of their session ([`form`]), and what the signed-in token may not do is
+//! neither offered nor done ([`visit`]).
+//!
+//! This layer must not know SQL, how a store is made, how deliveries are sent, or the API beside it.
+
+mod assets;
+mod failure;
+mod form;
+mod layout;
+mod pages;
+mod query;
+mod routes;
+mod sessions;
+mod sign_in;
+mod state;
+mod view;
+mod visit;
+
+pub use self::routes::{PageInfo, configure, table};
+pub use self::state::{Dashboard, Setting, SystemFacts};

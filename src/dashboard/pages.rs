@@ -1,0 +1,14 @@
+//! The pages, one module each: it reads the store, and fills a template.
+
+pub(super) mod deliveries;
+pub(super) mod endpoint;
+pub(super) mod endpoint_form;
+pub(super) mod endpoints;
+pub(super) mod event;
+pub(super) mod message;
+pub(super) mod overview;
+pub(super) mod publish;
+pub(super) mod session;
+pub(super) mod system;
+pub(super) mod tokens;
+pub(super) mod workspaces;

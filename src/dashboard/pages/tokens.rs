@@ -1,0 +1,21 @@
+//! STUB
+
+use actix_web::HttpResponse;
+
+use crate::dashboard::visit::Visit;
+use crate::server::error::ApiError;
+
+/// STUB
+pub(crate) async fn list(_visit: Visit) -> Result<HttpResponse, ApiError> {
+    Err(ApiError::UnknownPath)
+}
+
+/// STUB
+pub(crate) async fn create(_visit: Visit) -> Result<HttpResponse, ApiError> {
+    Err(ApiError::UnknownPath)
+}
+
+/// STUB
+pub(crate) async fn revoke(_visit: Visit) -> Result<HttpResponse, ApiError> {
+    Err(ApiError::UnknownPath)
+}

@@ -1,0 +1,248 @@
+//! Signing in and out: the cookie of a session, the page with the form, and the operator's one-time codes.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use actix_web::http::Method;
+use actix_web::http::header::{COOKIE, HeaderMap, SET_COOKIE};
+use actix_web::web::Payload;
+use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
+
+use super::form::FORM_MAX;
+use super::layout::html;
+use super::query::Fields;
+use super::sessions::{AGE_MAX, Principal, SessionKey, random_text};
+use super::state::Dashboard;
+use super::view::Assets;
+use super::visit::{receive_form, redirect};
+use crate::domain::access::{Token, TokenHash};
+use crate::server::error::ApiError;
+
+/// The codes that sign the operator in, each once.
+#[derive(Default)]
+pub(super) struct Codes(Mutex<HashMap<[u8; 32], Duration>>);
+
+impl Codes {
+    /// The time for which a code works: long enough to find the terminal again.
+    pub(super) const LIFE: Duration = Duration::from_mins(30);
+
+    /// Makes a code at this time of the monotonic clock.
+    pub(super) fn make(&self, now: Duration) -> String {
+        let code = random_text();
+        let mut codes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        codes.retain(|_, end| *end > now);
+        codes.insert(digest(&code), now + Self::LIFE);
+        code
+    }
+
+    /// Uses a code up. Reports whether it was valid.
+    fn take(&self, code: &str, now: Duration) -> bool {
+        let mut codes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        codes.remove(&digest(code)).is_some_and(|end| end > now)
+    }
+}
+
+/// Returns the hash under which a code is kept: a look-up by hash leaks nothing of the code.
+fn digest(code: &str) -> [u8; 32] {
+    use sha2::Digest as _;
+    sha2::Sha256::digest(code).into()
+}
+
+#[derive(Template)]
+#[template(path = "login.html")]
+struct LoginPage {
+    assets: Assets,
+    problem: String,
+    /// The page to which the person goes next.
+    next: String,
+}
+
+/// Handles `GET /login` and `POST /login`, which need no session.
+pub(super) async fn login(
+    dashboard: &Arc<Dashboard>,
+    request: &HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, ApiError> {
+    if request.method() == Method::POST {
+        return sign_in(dashboard, request, payload).await;
+    }
+    let query = Fields::parse(request.query_string().as_bytes());
+    let next = next_page(query.raw("next"));
+    // A browser that loads a page in advance, or a program that looks at a link, must not use the code up.
+    let is_visit =
+        request.method() == Method::GET && !request.headers().contains_key("sec-purpose");
+    if let Some(code) = query.get("code")
+        && is_visit
+    {
+        let now = dashboard.server.clock.monotonic();
+        if dashboard.codes.take(code, now) {
+            return Ok(begin(dashboard, request, Principal::Operator, &next));
+        }
+        return page(
+            "This link was used before, or is too old. Start the server again for a new one, or sign in with a token.",
+            next,
+        );
+    }
+    page("", next)
+}
+
+async fn sign_in(
+    dashboard: &Arc<Dashboard>,
+    request: &HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, ApiError> {
+    let form = receive_form(request, Some(payload), FORM_MAX).await?;
+    let next = next_page(form.raw("next"));
+    let Some(text) = form.get("token") else {
+        return page("Enter an access token.", next);
+    };
+    let server = &dashboard.server;
+    let hash = Token::parse(text).map(|token| token.hash());
+    let found = match hash {
+        Some(hash) => find(dashboard, hash).await,
+        None => Err(ApiError::InvalidToken),
+    };
+    match found {
+        Ok(hash) => Ok(begin(dashboard, request, Principal::Token(hash), &next)),
+        Err(ApiError::InvalidToken) => {
+            match server
+                .rate_limits
+                .bad_token(request, server.clock.monotonic())
+            {
+                ApiError::InvalidToken => {}
+                too_many => return Err(too_many),
+            }
+            page("This token is unknown, expired or revoked.", next)
+        }
+        Err(other) => Err(other),
+    }
+}
+
+async fn find(dashboard: &Dashboard, hash: TokenHash) -> Result<TokenHash, ApiError> {
+    let server = &dashboard.server;
+    let now = server.clock.now();
+    server
+        .auth
+        .caller_of(hash, &server.store, &server.readers, now)
+        .await?;
+    Ok(hash)
+}
+
+fn page(problem: &str, next: String) -> Result<HttpResponse, ApiError> {
+    html(&LoginPage {
+        assets: Assets,
+        problem: problem.to_owned(),
+        next,
+    })
+}
+
+/// Returns the page to which a person goes after signing in: one of this server, or the first.
+fn next_page(next: &str) -> String {
+    let is_path = next.starts_with('/') && !next.starts_with("//") && !next.contains('\\');
+    let is_plain = next.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_path && is_plain && !next.starts_with("/login") {
+        next.to_owned()
+    } else {
+        "/".to_owned()
+    }
+}
+
+/// Begins a session, and leads to its first page.
+fn begin(
+    dashboard: &Dashboard,
+    request: &HttpRequest,
+    principal: Principal,
+    next: &str,
+) -> HttpResponse {
+    let now = dashboard.server.clock.monotonic();
+    if let Some(old) = key(dashboard, request.headers()) {
+        dashboard.sessions.end(old);
+    }
+    let cookie = dashboard.sessions.begin(principal, now);
+    let age = AGE_MAX.as_secs();
+    with_cookie(dashboard, request, redirect(next), &cookie, age)
+}
+
+/// Ends the session, and leads to the page to sign in.
+pub(super) fn sign_out(
+    dashboard: &Dashboard,
+    request: &HttpRequest,
+    key: SessionKey,
+) -> HttpResponse {
+    dashboard.sessions.end(key);
+    with_cookie(dashboard, request, redirect("/login"), "", 0)
+}
+
+fn with_cookie(
+    dashboard: &Dashboard,
+    request: &HttpRequest,
+    mut response: HttpResponse,
+    value: &str,
+    age_s: u64,
+) -> HttpResponse {
+    let forwarded = request.headers().get("x-forwarded-proto");
+    let is_https = forwarded.is_some_and(|scheme| scheme.as_bytes().eq_ignore_ascii_case(b"https"));
+    let secure = if dashboard.has_tls || is_https {
+        "; Secure"
+    } else {
+        ""
+    };
+    let name = cookie_name(dashboard);
+    let cookie =
+        format!("{name}={value}; Path=/; Max-Age={age_s}; HttpOnly; SameSite=Strict{secure}");
+    if let Ok(cookie) = cookie.parse() {
+        response.headers_mut().insert(SET_COOKIE, cookie);
+    }
+    response
+}
+
+fn cookie_name(dashboard: &Dashboard) -> String {
+    format!("hookpost_{}", dashboard.port)
+}
+
+/// Returns the key of the session whose cookie a request has.
+pub(super) fn key(dashboard: &Dashboard, headers: &HeaderMap) -> Option<SessionKey> {
+    let name = cookie_name(dashboard);
+    let mut pairs = headers
+        .get_all(COOKIE)
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='));
+    let (_, value) = pairs.find(|(key, _)| *key == name)?;
+    Some(SessionKey::of(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_works_once_and_for_a_time() {
+        let codes = Codes::default();
+        let now = Duration::from_secs(7);
+        let code = codes.make(now);
+        assert!(!codes.take("another", now));
+        assert!(codes.take(&code, now));
+        assert!(!codes.take(&code, now));
+        let code = codes.make(now);
+        assert!(!codes.take(&code, now + Codes::LIFE));
+    }
+
+    #[test]
+    fn the_next_page_is_one_of_this_server() {
+        assert_eq!(next_page("/deliveries?a=b"), "/deliveries?a=b");
+        for foreign in [
+            "",
+            "https://evil.example",
+            "//evil.example",
+            "/\\evil.example",
+            "/login",
+            "/a\r\nb",
+            "/\t/x",
+        ] {
+            assert_eq!(next_page(foreign), "/", "{foreign}");
+        }
+    }
+}
