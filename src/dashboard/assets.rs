@@ -41,7 +41,11 @@ impl Asset {
 }
 
 static STYLE: LazyLock<Asset> = LazyLock::new(|| {
-    let text = include_str!("assets/style.css");
+    let text = concat!(
+        include_str!("assets/style.css"),
+        include_str!("assets/endpoints.css"),
+        include_str!("assets/deliveries.css"),
+    );
     Asset::new("style", "css", "text/css; charset=utf-8", text)
 });
 
