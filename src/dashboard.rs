@@ -12,6 +12,7 @@
 //! This layer must not know SQL, how a store is made, how deliveries are sent, or the API beside it.
 
 mod assets;
+mod chart;
 mod failure;
 mod form;
 mod layout;
@@ -21,6 +22,7 @@ mod routes;
 mod sessions;
 mod sign_in;
 mod state;
+mod trouble;
 mod view;
 mod visit;
 

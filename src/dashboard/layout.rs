@@ -135,6 +135,11 @@ impl Layout {
         self.is_admin && !self.workspaces.iter().any(|choice| choice.is_chosen)
     }
 
+    /// Returns the time of the server's clock, from which the script counts.
+    pub(super) fn clock(&self) -> String {
+        self.now.to_string()
+    }
+
     /// Returns a time as pages show it.
     pub(super) fn time(&self, at: &Timestamp) -> Moment {
         Moment::new(*at, self.now)

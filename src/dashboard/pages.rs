@@ -11,4 +11,5 @@ pub(super) mod publish;
 pub(super) mod session;
 pub(super) mod system;
 pub(super) mod tokens;
+pub(super) mod welcome;
 pub(super) mod workspaces;

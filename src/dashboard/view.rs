@@ -202,6 +202,19 @@ impl Display for Millis {
     }
 }
 
+/// Returns the part of attempts that succeeded, in percent; a dash if there were none. It is 100 % only if all did.
+pub(super) fn rate(succeeded: u64, failed: u64) -> String {
+    let all = u128::from(succeeded) + u128::from(failed);
+    if all == 0 {
+        return "–".to_owned();
+    }
+    let tenths = u128::from(succeeded) * 1000 / all;
+    if tenths == 1000 || tenths == 0 {
+        return format!("{}\u{202f}%", tenths / 10);
+    }
+    format!("{}.{}\u{202f}%", tenths / 10, tenths % 10)
+}
+
 /// A length of time in words, such as `90 d` or `12 h`.
 pub(super) fn period(length: Duration) -> String {
     let seconds = length.as_secs();

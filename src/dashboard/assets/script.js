@@ -7,9 +7,11 @@
   const find = (selector, root = document) => [...root.querySelectorAll(selector)];
 
   // Times: the words grow older with the page, and the exact time shows in the viewer's zone.
+  // The server's clock counts, not this machine's.
+  const skewMs = Date.parse(document.documentElement.dataset.now) - Date.now();
   const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
   const words = (then) => {
-    const seconds = Math.round((Date.now() - then) / 1000) + skew;
+    const seconds = Math.round((Date.now() + skewMs - then) / 1000);
     const ago = Math.abs(seconds);
     if (ago < 2) return "now";
     const text =
@@ -19,8 +21,6 @@
       : `${Math.floor(ago / 86400)} d`;
     return seconds > 0 ? `${text} ago` : `in ${text}`;
   };
-  // The difference between the server's clock and this machine's, in seconds.
-  let skew = 0;
   const showTimes = (root = document) => {
     for (const time of find("time[datetime]", root)) {
       const then = Date.parse(time.dateTime);
