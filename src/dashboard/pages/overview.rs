@@ -91,8 +91,12 @@ impl OverviewPage {
         Count(*number.borrow())
     }
 
-    fn millis(number: impl Borrow<u32>) -> Millis {
-        Millis(u64::from(*number.borrow()))
+    fn p50(&self) -> Option<Millis> {
+        self.chart.total.p50_ms.map(|ms| Millis(ms.into()))
+    }
+
+    fn p99(&self) -> Option<Millis> {
+        self.chart.total.p99_ms.map(|ms| Millis(ms.into()))
     }
 }
 
