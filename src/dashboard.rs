@@ -16,6 +16,7 @@ mod chart;
 mod failure;
 mod form;
 mod layout;
+mod pager;
 mod pages;
 mod query;
 mod routes;

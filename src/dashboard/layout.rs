@@ -6,6 +6,7 @@ use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use askama::Template;
+use uuid::Uuid;
 
 use super::sessions::Notice;
 use super::view::{Assets, Moment};
@@ -133,6 +134,16 @@ impl Layout {
     /// Reports whether an admin looks at all workspaces.
     pub(super) fn shows_all(&self) -> bool {
         self.is_admin && !self.workspaces.iter().any(|choice| choice.is_chosen)
+    }
+
+    /// Returns the name of a workspace of the switcher; a part of the id of another one.
+    pub(super) fn workspace_name(&self, id: Uuid) -> String {
+        let id = id.to_string();
+        let found = self.workspaces.iter().find(|choice| choice.id == id);
+        found.map_or_else(
+            || id.get(id.len() - 8..).unwrap_or_default().to_owned(),
+            |choice| choice.name.clone(),
+        )
     }
 
     /// Returns the time of the server's clock, from which the script counts.

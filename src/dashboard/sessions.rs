@@ -14,6 +14,7 @@ use rand::RngExt;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::view::Copy;
 use crate::domain::access::TokenHash;
 
 /// The time without a request after which a session ends: a working day.
@@ -56,8 +57,17 @@ impl SessionKey {
 pub(super) struct Notice {
     /// Its text.
     pub(super) text: String,
+    /// A secret to copy, which is shown only once; empty: none.
+    pub(super) secret: String,
     /// Set if something did not work.
     pub(super) is_error: bool,
+}
+
+impl Notice {
+    /// Returns the button that copies the secret.
+    pub(super) fn copy(&self) -> Copy<'_> {
+        Copy::new(&self.secret, "the secret")
+    }
 }
 
 /// A session, as a request sees it.
@@ -232,6 +242,7 @@ mod tests {
             key,
             Notice {
                 text,
+                secret: String::new(),
                 is_error: false,
             },
         );

@@ -162,18 +162,24 @@ impl Visit {
 
     /// Keeps a notice for the next page.
     pub(super) fn notify(&self, text: impl Into<String>) {
-        let notice = Notice {
-            text: text.into(),
-            is_error: false,
-        };
-        self.dashboard.sessions.notify(self.key, notice);
+        self.keep_notice(text.into(), "", false);
+    }
+
+    /// Keeps a notice with a secret, which the next page shows once.
+    pub(super) fn notify_secret(&self, text: impl Into<String>, secret: &str) {
+        self.keep_notice(text.into(), secret, false);
     }
 
     /// Keeps a notice about something that did not work for the next page.
     pub(super) fn notify_error(&self, text: impl Into<String>) {
+        self.keep_notice(text.into(), "", true);
+    }
+
+    fn keep_notice(&self, text: String, secret: &str, is_error: bool) {
         let notice = Notice {
-            text: text.into(),
-            is_error: true,
+            text,
+            secret: secret.to_owned(),
+            is_error,
         };
         self.dashboard.sessions.notify(self.key, notice);
     }
