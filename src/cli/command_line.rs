@@ -10,7 +10,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use super::backup::BackUp;
 use super::check::Check;
 use super::completions::Completions;
-use super::config::Config;
+use super::config::{self, Config};
 use super::configuration::{self, Configuration, Environment, Refusal};
 use super::deliveries::Deliveries;
 use super::dev::Dev;
@@ -192,7 +192,7 @@ impl Command {
     fn run(self, configuration: &Configuration) -> anyhow::Result<()> {
         SystemClock::check(SystemTime::now())?;
         match self {
-            Self::Serve(serve) => serve.run(reload_log),
+            Self::Serve(serve) => serve.run(config::shown(&configuration.settings), reload_log),
             Self::Dev(dev) => dev.run(),
             Self::Publish(publish) => publish.run(&configuration.settings),
             Self::Endpoint(endpoint) => endpoint.run(&configuration.settings),

@@ -10,6 +10,7 @@ use super::configuration::Setting;
 use super::seed::ADMIN_TOKEN_VARIABLE;
 use super::serve::Serve;
 use super::{output, table};
+use crate::dashboard;
 
 /// Print the settings of the server, and where each comes from.
 ///
@@ -51,6 +52,16 @@ impl Config {
         let cells: Vec<_> = rows.into_iter().map(cells).collect();
         output::listing(&table::render(["SETTING", "VALUE", "FROM"], &cells))
     }
+}
+
+/// Returns the settings of the server, as the dashboard shows them.
+pub(super) fn shown(settings: &[Setting]) -> Vec<dashboard::Setting> {
+    let setting = |row: Row| dashboard::Setting {
+        name: row.setting,
+        value: row.value.unwrap_or_default(),
+        origin: row.from,
+    };
+    rows(settings).into_iter().map(setting).collect()
 }
 
 fn rows(settings: &[Setting]) -> Vec<Row> {

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use super::{seed, signal, supervisor, welcome};
 use crate::app::{AppSettings, Application, raise_open_files};
+use crate::dashboard;
 use crate::domain::clock::SystemClock;
 
 /// Several settings that cannot be used. Each is a line.
@@ -24,9 +25,14 @@ pub(super) struct Serve {
 }
 
 impl Serve {
-    /// Runs the server until a signal. At SIGHUP, calls `reload_log` and reads the certificate again.
-    pub(super) fn run(self, reload_log: impl Fn() + 'static) -> anyhow::Result<()> {
+    /// Runs the server until a signal. `shown` are the settings in force, for the dashboard. At SIGHUP, calls `reload_log` and reads the certificate again.
+    pub(super) fn run(
+        mut self,
+        shown: Vec<dashboard::Setting>,
+        reload_log: impl Fn() + 'static,
+    ) -> anyhow::Result<()> {
         raise_open_files();
+        self.settings.shown = shown;
         // Settings that can be refused are checked before the database file is touched.
         let admin = self.seed.admin_token();
         let mut problems = self.settings.problems();
@@ -41,7 +47,7 @@ impl Serve {
             let hangups = signal::Hangups::catch()?;
             let app = Application::start(self.settings, Arc::new(SystemClock::new()))?;
             let certificate = app.certificate();
-            welcome::print(app.addr(), certificate.is_some(), &database);
+            welcome::print(&app, certificate.is_some(), &database);
             if let Err(error) = seed::seed(&*app.store(), admin, &database).await {
                 app.stop().await;
                 return Err(error);

@@ -7,25 +7,34 @@ use super::output;
 use super::request::reachable;
 use super::seed::DEFAULT_WORKSPACE;
 use super::token_command::token_command;
+use crate::app::Application;
 use crate::config::ListenAddress;
 
 /// Prints to a terminal the command that makes a token, the URLs of the server, its database and its version.
 /// Prints nothing where the log goes to a file or another program.
-pub(super) fn print(addr: &ListenAddress, has_tls: bool, database: &Path) {
+pub(super) fn print(app: &Application, has_tls: bool, database: &Path) {
     if io::stderr().is_terminal() {
         let command = token_command(&format!("--workspace {DEFAULT_WORKSPACE}"), database);
-        output::remark(&text(&command, &urls(addr, has_tls), database));
+        let addr = app.addr();
+        // The code is made only where a person reads it.
+        let sign_in = app.one_time_path();
+        let urls = urls(addr, has_tls, sign_in.as_deref());
+        output::remark(&text(&command, &urls, database));
     }
 }
 
 /// Returns the lines about where the server is.
-fn urls(addr: &ListenAddress, has_tls: bool) -> String {
+fn urls(addr: &ListenAddress, has_tls: bool, sign_in: Option<&str>) -> String {
     let scheme = if has_tls { "https" } else { "http" };
     match addr.tcp() {
         Some(addr) => {
             let base = format!("{scheme}://{}", reachable(addr));
+            let dashboard = sign_in
+                .map(|path| format!("The dashboard    {base}{path}  (signs you in, once)\n"))
+                .unwrap_or_default();
             format!(
-                "The API is at    {base}/api\n\
+                "{dashboard}\
+                 The API is at    {base}/api\n\
                  Try it at        {base}/docs  (in a browser)\n\
                  Its state is at  {base}/readyz\n"
             )
@@ -53,11 +62,15 @@ mod tests {
     #[test]
     fn the_urls_are_those_that_this_machine_reaches() {
         let all = ListenAddress::Tcp("0.0.0.0:8080".parse().unwrap());
-        let shown = urls(&all, false);
+        let shown = urls(&all, false, Some("/login?code=x"));
+        assert!(
+            shown.contains("http://127.0.0.1:8080/login?code=x "),
+            "{shown}"
+        );
         assert!(shown.contains("http://127.0.0.1:8080/docs "), "{shown}");
-        let shown = urls(&all, true);
+        let shown = urls(&all, true, None);
         assert!(shown.contains("https://127.0.0.1:8080/readyz\n"), "{shown}");
-        let shown = urls(&ListenAddress::Unix("/run/x.sock".into()), false);
+        let shown = urls(&ListenAddress::Unix("/run/x.sock".into()), false, None);
         assert!(shown.contains("unix:/run/x.sock\n"), "{shown}");
     }
 }

@@ -3,6 +3,7 @@
 //! It assumes that messages go on coming in as often and as large as in the last days, that those that are there
 //! came evenly, and that all workspaces keep their data as long as the server.
 
+pub mod outlook_text;
 #[cfg(test)]
 mod tests;
 

@@ -89,6 +89,7 @@ impl Dev {
             api: app.addr().tcp().context("dev listens on an address")?,
             inbox: inbox_addr,
             inboxes,
+            sign_in: app.one_time_path().unwrap_or_default(),
             next_steps: !self.once,
             is_temporary: folder.is_some(),
         };

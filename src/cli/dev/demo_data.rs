@@ -34,7 +34,12 @@ pub(super) fn network() -> NetworkSettings {
 
 /// Makes a token in place of earlier ones, and the workspace and the endpoint if they are missing. Returns
 /// the texts that show them. Blocks.
-pub(super) fn make(store: &dyn Store, api: SocketAddr, inbox: SocketAddr) -> anyhow::Result<Guide> {
+pub(super) fn make(
+    store: &dyn Store,
+    api: SocketAddr,
+    inbox: SocketAddr,
+    sign_in: String,
+) -> anyhow::Result<Guide> {
     let (workspace, _) = database::ensure_workspace(store, seed::DEFAULT_WORKSPACE)?;
     revoke_earlier(store, &workspace)?;
     let token = Token::generate(TokenKind::Workspace);
@@ -55,6 +60,7 @@ pub(super) fn make(store: &dyn Store, api: SocketAddr, inbox: SocketAddr) -> any
         inbox,
         token: token.reveal().to_owned(),
         endpoint: uuid::Uuid::nil(),
+        sign_in,
     };
     let url = EndpointUrl::parse(&guide.inbox_url(), &network().policy())
         .map_err(|problem| anyhow::anyhow!("the inbox has no usable URL: {problem:?}"))?;

@@ -29,6 +29,8 @@ pub(super) struct Demonstration {
     /// The address of the inboxes.
     pub(super) inbox: SocketAddr,
     pub(super) inboxes: Arc<Inboxes>,
+    /// The path and query that sign the developer in to the dashboard, once.
+    pub(super) sign_in: String,
     /// True if further commands to try are to be printed.
     pub(super) next_steps: bool,
     /// True if the data is removed when the program ends.
@@ -39,7 +41,9 @@ impl Demonstration {
     /// Makes its data, sends the message, and prints each step.
     pub(super) async fn show(self) -> anyhow::Result<()> {
         let (store, api, inbox) = (self.store.clone(), self.api, self.inbox);
-        let guide = spawn_blocking(move || demo_data::make(&*store, api, inbox)).await??;
+        let sign_in = self.sign_in.clone();
+        let make = move || demo_data::make(&*store, api, inbox, sign_in);
+        let guide = spawn_blocking(make).await??;
         output::listing(&(guide.welcome() + "\n"))?;
         let event = self.deliver(&guide).await?;
         if self.next_steps {

@@ -23,6 +23,8 @@ pub(super) struct Guide {
     pub(super) token: String,
     /// The endpoint that points to the inbox.
     pub(super) endpoint: Uuid,
+    /// The path and query that sign the developer in to the dashboard, once.
+    pub(super) sign_in: String,
 }
 
 impl Guide {
@@ -35,11 +37,14 @@ impl Guide {
     pub(super) fn welcome(&self) -> String {
         format!(
             "Hookpost {} is running on this machine only.\n\n  \
+             Dashboard  http://{}{}  (signs you in, once)\n  \
              API        http://{}/api\n  \
              Reference  http://{}/docs  (to read and to try in a browser)\n  \
              Inbox      {}  (a receiver; open it in a browser)\n  \
              Endpoint   {}  (sends every event to the inbox)\n",
             env!("CARGO_PKG_VERSION"),
+            self.api,
+            self.sign_in,
             self.api,
             self.api,
             self.inbox_url(),
