@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use self::running::run;
+use self::running::{Started, run};
 
 /// The time for which a test waits for an event that must come soon.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -64,6 +64,8 @@ pub(crate) struct TestApp {
     pub(crate) store: Arc<dyn Store>,
     /// The address of the metrics, if they are served.
     pub(crate) metrics: Option<SocketAddr>,
+    /// The path of the page that signs the operator in to the dashboard once, if there is a dashboard.
+    pub(crate) one_time_path: Option<String>,
     /// The clock, if it is moved by hand.
     pub(crate) clock: Option<Arc<ManualClock>>,
     /// A token that may do everything.
@@ -165,7 +167,13 @@ impl TestApp {
         // Tests poll, and send bad tokens, faster than anybody should. Those of the limits set them.
         all.extend(NO_LIMITS.map(str::to_owned));
         all.extend(flags.iter().map(|flag| (*flag).to_owned()));
-        let (addr, metrics, store, running) = run(&all, clock.clone(), lookup.clone());
+        let (started, running) = run(&all, clock.clone(), lookup.clone());
+        let Started {
+            addr,
+            metrics,
+            store,
+            one_time_path,
+        } = started;
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .allow_non_standard_methods(true)
@@ -177,6 +185,7 @@ impl TestApp {
             addr,
             metrics,
             store,
+            one_time_path,
             clock,
             admin: String::new(),
             workspace: String::new(),
@@ -236,9 +245,9 @@ impl TestApp {
     /// Starts it again on the same file.
     pub(crate) fn restart(&mut self) {
         self.stop();
-        let (addr, metrics, store, running) =
-            run(&self.flags, self.clock.clone(), self.lookup.clone());
-        (self.addr, self.metrics, self.store) = (addr, metrics, store);
+        let (started, running) = run(&self.flags, self.clock.clone(), self.lookup.clone());
+        (self.addr, self.metrics, self.store) = (started.addr, started.metrics, started.store);
+        self.one_time_path = started.one_time_path;
         self.running = Some(running);
     }
 

@@ -4,10 +4,12 @@
 
 mod addresses;
 mod authorization;
+mod browser;
 mod circles;
 mod cli;
 mod contract;
 mod crash;
+mod dashboard;
 mod deleting;
 mod deliveries;
 mod dev;
