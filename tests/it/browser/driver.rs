@@ -134,7 +134,7 @@ pub(crate) enum Scripts {
 }
 
 /// An element of the page that the browser shows.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Element<'b> {
     browser: &'b Browser,
     pub(super) id: Value,
