@@ -54,10 +54,12 @@ pub(crate) async fn each_request<B: MessageBody + 'static>(
     Ok(response)
 }
 
-/// Gives an error that actix-web made a JSON body like those of the API's own errors.
+/// Gives an error that actix-web made a JSON body like those of the API's own errors. Those and the pages of the
+/// dashboard stay as they are.
 fn as_json(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
     let json = HeaderValue::from_static("application/json");
-    if response.headers().get(CONTENT_TYPE) == Some(&json) {
+    let kind = response.headers().get(CONTENT_TYPE);
+    if kind.is_some_and(|kind| kind == json || kind.as_bytes().starts_with(b"text/html")) {
         return response;
     }
     response.map_body(|head, _| {
