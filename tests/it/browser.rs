@@ -107,5 +107,9 @@ fn a_person_signs_in_and_out_again() {
     let Some(desk) = Desk::signed_in(&app, &app.token, Scripts::Run) else {
         return;
     };
-    assert_eq!(desk.browser.title(), "x");
+    assert_eq!(desk.browser.title(), "Overview · Hookpost");
+    desk.named("Sign out").click();
+    desk.wait_for_path("/login");
+    desk.open("/");
+    assert_eq!(desk.path(), "/login");
 }
