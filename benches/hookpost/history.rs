@@ -107,7 +107,32 @@ impl History {
         Ok(())
     }
 
+    /// Publishes messages that are not delivered.
+    pub(crate) fn leave_pending(&mut self, messages: u64) -> anyhow::Result<()> {
+        let mut left = messages;
+        while left > 0 {
+            let count = left.min(BATCH as u64);
+            self.send(count)?;
+            self.lock()?.0.clear();
+            left -= count;
+        }
+        Ok(())
+    }
+
     fn publish(&mut self, count: u64) -> anyhow::Result<()> {
+        self.send(count)?;
+        let events = std::mem::take(&mut self.lock()?.0);
+        let (failed, delivered): (Vec<_>, Vec<_>) = events
+            .into_iter()
+            .partition(|event| event.seq.0.unsigned_abs().is_multiple_of(RETRIED));
+        let due = self.clock.now().after(Duration::from_hours(1));
+        self.record(&delivered, Verdict::Succeeded)?;
+        self.record(&failed, Verdict::RetryAt(due))?;
+        self.record(&failed, Verdict::Succeeded)
+    }
+
+    /// Publishes messages, and waits until they are stored.
+    fn send(&mut self, count: u64) -> anyhow::Result<()> {
         let mut waiting = Vec::with_capacity(count as usize);
         for _ in 0..count {
             let number = self.messages;
@@ -129,14 +154,7 @@ impl History {
         for published in waiting {
             published.wait()?;
         }
-        let events = std::mem::take(&mut self.lock()?.0);
-        let (failed, delivered): (Vec<_>, Vec<_>) = events
-            .into_iter()
-            .partition(|event| event.seq.0.unsigned_abs().is_multiple_of(RETRIED));
-        let due = self.clock.now().after(Duration::from_hours(1));
-        self.record(&delivered, Verdict::Succeeded)?;
-        self.record(&failed, Verdict::RetryAt(due))?;
-        self.record(&failed, Verdict::Succeeded)
+        Ok(())
     }
 
     fn record(&mut self, events: &[QueuedEvent], verdict: Verdict) -> anyhow::Result<()> {

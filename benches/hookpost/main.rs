@@ -22,6 +22,7 @@ use crate::report::Report;
 
 mod backlog;
 mod backup;
+mod dashboard;
 mod fairness;
 mod footprint;
 mod growth;
@@ -57,6 +58,8 @@ enum Section {
     Growth,
     /// A server beside a backup of its database.
     Backup,
+    /// The reads of a dashboard on ten million deliveries.
+    Dashboard,
     /// A server that deletes half of ten million deliveries.
     Retention,
     /// A year of 100,000 messages a day, with a clock that is moved. It takes an hour, and is made only by name.
@@ -74,6 +77,7 @@ impl Section {
             Self::Backlog => "backlog",
             Self::Growth => "growth",
             Self::Backup => "backup",
+            Self::Dashboard => "dashboard",
             Self::Retention => "retention",
             Self::Year => "year",
         }
@@ -89,6 +93,7 @@ impl Section {
             Self::Backlog => backlog::run(options, report),
             Self::Growth => growth::run(options, report),
             Self::Backup => backup::run(options, report),
+            Self::Dashboard => dashboard::run(options, report),
             Self::Retention => retention::run(options, report),
             Self::Year => retention::year(options, report),
         }
@@ -114,11 +119,11 @@ struct Options {
     #[arg(long, value_enum)]
     trouble: Vec<fairness::Trouble>,
 
-    /// Number of deliveries to store before growth, retention or a backup is measured.
+    /// Number of deliveries to store before growth, retention, a backup or a dashboard is measured.
     #[arg(long, default_value_t = 10_000_000)]
     deliveries: u64,
 
-    /// The database for growth and for backups: filled if it does not exist, used again if it does, and kept.
+    /// The database for growth, for backups and for dashboards: filled if it does not exist, used again if it does, and kept.
     #[arg(long, value_name = "FILE")]
     database: Option<PathBuf>,
 

@@ -42,7 +42,7 @@ fn megabytes(database: &Path) -> anyhow::Result<f64> {
 }
 
 /// Makes a database with workspaces, endpoints and their tokens; returns the types of messages for one endpoint.
-fn prepare(database: &Path) -> anyhow::Result<Vec<String>> {
+pub(crate) fn prepare(database: &Path) -> anyhow::Result<Vec<String>> {
     let scene = Scene::start(database)?;
     scene.server.stop()?;
     Ok(scene.single.types)

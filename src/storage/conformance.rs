@@ -16,6 +16,7 @@ mod disabling;
 mod endpoints;
 mod fixture;
 mod lists;
+mod overviews;
 mod publishing;
 mod queue;
 mod redelivery;
@@ -120,6 +121,17 @@ macro_rules! behaviours {
                 deliveries_are_listed_newest_first_and_by_each_filter,
                 endpoints_are_listed_newest_first_by_workspace_and_url,
                 notices_come_in_the_order_of_commits_and_before_the_answer,
+            ]
+        );
+        $each!(
+            $open,
+            overviews,
+            [
+                charts_count_attempts_by_time_and_scope,
+                the_charts_of_others_are_absent,
+                a_summary_tells_the_state_of_an_endpoint,
+                an_overview_counts_what_is_pending_and_names_endpoints_in_trouble,
+                messages_and_types_are_found,
             ]
         );
     };

@@ -6,6 +6,8 @@
 //!
 //! [`Unsupported`] names the parts that the store does not have.
 
+mod overviews;
+mod queue;
 mod reads;
 mod tables;
 
@@ -14,7 +16,6 @@ use std::sync::{Arc, Mutex, OnceLock};
 use uuid::Uuid;
 
 use self::tables::{Tables, Written};
-use crate::delivery::protocol::{ReadRequest, ReadResult};
 use crate::domain::access::{AccessToken, Actor, Caller, TokenHash, Visibility};
 use crate::domain::chart::{Chart, ChartRange, ChartScope};
 use crate::domain::clock::{Clock, Timestamp};
@@ -28,10 +29,9 @@ use crate::domain::secret::Secret;
 use crate::domain::workspace::{Workspace, WorkspaceName, WorkspacePatch};
 use crate::storage::conformance::{OpenStore, Settings};
 use crate::storage::{
-    AccessTokenPatch, AttemptRecord, Backlog, DeliveryFilter, Descendants, EndpointFilter,
-    EndpointNumber, EventBody, EventFilter, Listed, LongPayload, NewAccessToken, NoticeSink, Page,
-    Paged, Part, PayloadPiece, Pending, Published, Queue, QueuedEvent, ReconciledAdminToken,
-    RetryBatch, Row, RowNumber, Run, Seq, Store, StoreError, StoreFacts, Target, pending,
+    AccessTokenPatch, DeliveryFilter, Descendants, EndpointFilter, EventFilter, Listed,
+    LongPayload, NewAccessToken, NoticeSink, Page, Paged, Part, PayloadPiece, Pending, Published,
+    ReconciledAdminToken, Row, RowNumber, Store, StoreError, StoreFacts, pending,
 };
 
 /// The parts of the traits that this store does not have. A call that needs one returns an error with its
@@ -97,23 +97,6 @@ impl MemoryStore {
         });
         sender.send(result);
         pending
-    }
-
-    fn queued(&self, request: ReadRequest) -> ReadResult {
-        self.read(|tables| {
-            let mut result = tables.queue.read(request);
-            let events = match &mut result {
-                ReadResult::Fresh { events, .. } | ReadResult::Redeliveries { events, .. } => {
-                    events.as_mut()
-                }
-                ReadResult::Retries { batch, .. } => batch.as_mut().map(|batch| &mut batch.events),
-                ReadResult::Bodies { .. } => None,
-            };
-            for event in events.into_iter().flatten() {
-                event.id = tables.event_id(event.seq);
-            }
-            result
-        })
     }
 }
 
@@ -316,9 +299,9 @@ impl Store for MemoryStore {
         &self,
         visibility: Visibility,
         id: Uuid,
-        bytes: usize,
+        _: usize,
     ) -> Result<Row<MessageSummary>, StoreError> {
-        todo!()
+        self.read(|tables| tables.find_message(visibility, id))
     }
 
     fn event_types(
@@ -327,7 +310,7 @@ impl Store for MemoryStore {
         workspace: Uuid,
         limit: usize,
     ) -> Result<Vec<String>, StoreError> {
-        todo!()
+        self.read(|tables| tables.event_types(visibility, workspace, limit))
     }
 
     fn chart(
@@ -337,7 +320,7 @@ impl Store for MemoryStore {
         range: ChartRange,
         now: Timestamp,
     ) -> Result<Chart, StoreError> {
-        todo!()
+        self.read(|tables| tables.chart(visibility, scope, range, now))
     }
 
     fn endpoint_summaries(
@@ -346,7 +329,7 @@ impl Store for MemoryStore {
         ids: &[Uuid],
         now: Timestamp,
     ) -> Result<Vec<EndpointSummary>, StoreError> {
-        todo!()
+        Ok(self.read(|tables| tables.endpoint_summaries(visibility, ids, now)))
     }
 
     fn overview(
@@ -355,95 +338,14 @@ impl Store for MemoryStore {
         workspace: Option<Uuid>,
         now: Timestamp,
     ) -> Result<Overview, StoreError> {
-        todo!()
+        self.read(|tables| tables.overview(visibility, workspace, now))
     }
 
-    fn facts(&self, now: Timestamp) -> StoreFacts {
-        todo!()
+    fn facts(&self, _: Timestamp) -> StoreFacts {
+        self.read(Tables::facts)
     }
 
     fn check(&self) -> Result<(), StoreError> {
         Ok(())
-    }
-}
-
-impl Queue for MemoryStore {
-    fn listen(&self, sink: Arc<dyn NoticeSink>) {
-        let was_first = self.sink.set(sink).is_ok();
-        assert!(was_first, "called once");
-    }
-
-    fn targets(&self) -> Result<Vec<(Target, Backlog)>, StoreError> {
-        Ok(self.read(|tables| tables.queue.targets()))
-    }
-
-    fn fresh(
-        &self,
-        endpoint: EndpointNumber,
-        after: Seq,
-        limit: usize,
-    ) -> Result<Vec<QueuedEvent>, StoreError> {
-        let request = ReadRequest::Fresh {
-            endpoint,
-            after,
-            limit,
-        };
-        match self.queued(request) {
-            ReadResult::Fresh {
-                events: Some(events),
-                ..
-            } => Ok(events),
-            other => unreachable!("not what was asked for: {other:?}"),
-        }
-    }
-
-    fn retries(
-        &self,
-        endpoint: EndpointNumber,
-        skip_through: Run,
-        now: Timestamp,
-        limit: usize,
-    ) -> Result<RetryBatch, StoreError> {
-        let request = ReadRequest::Retries {
-            endpoint,
-            skip_through,
-            now,
-            limit,
-        };
-        match self.queued(request) {
-            ReadResult::Retries {
-                batch: Some(batch), ..
-            } => Ok(batch),
-            other => unreachable!("not what was asked for: {other:?}"),
-        }
-    }
-
-    fn redeliveries(
-        &self,
-        endpoint: EndpointNumber,
-        skip_through: Run,
-        limit: usize,
-    ) -> Result<Vec<QueuedEvent>, StoreError> {
-        let request = ReadRequest::Redeliveries {
-            endpoint,
-            skip_through,
-            limit,
-        };
-        match self.queued(request) {
-            ReadResult::Redeliveries {
-                events: Some(events),
-                ..
-            } => Ok(events),
-            other => unreachable!("not what was asked for: {other:?}"),
-        }
-    }
-
-    fn bodies(&self, seqs: &[Seq], bytes: usize) -> Result<Vec<Option<EventBody>>, StoreError> {
-        Ok(self.read(|tables| tables.bodies(seqs, bytes)))
-    }
-
-    fn record(&self, record: AttemptRecord) {
-        // The engine learns the result from the notice.
-        drop(self.write(|tables, now| Ok(((), tables.record(&record, now)))));
     }
 }

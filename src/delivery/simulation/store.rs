@@ -58,7 +58,7 @@ pub(super) struct Endpoint {
     /// The reason why the endpoint is disabled; `None` while it is enabled, and if it was deleted while
     /// enabled.
     pub(super) disabled: Option<DisabledReason>,
-    failures: u32,
+    pub(super) failures: u32,
     pub(super) fresh: BTreeSet<i64>,
     pub(super) retries: BTreeSet<(Timestamp, i64)>,
     pub(super) redeliveries: BTreeSet<i64>,

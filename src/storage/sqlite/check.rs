@@ -20,6 +20,7 @@
 
 mod batches;
 mod blocks;
+mod charts;
 mod clock;
 mod correct;
 mod error;

@@ -30,10 +30,11 @@ pub(super) struct WorkspaceRow {
 }
 
 /// A message's row.
-struct MessageRow {
-    message: Message,
+pub(super) struct MessageRow {
+    pub(super) message: Message,
     idempotency: Option<Idempotency>,
-    created_at: Timestamp,
+    pub(super) created_at: Timestamp,
+    pub(super) body: EventBody,
 }
 
 /// The part of an event's row that the queue does not have.
@@ -64,7 +65,7 @@ pub(super) struct Tables {
     pub(super) workspaces: Vec<WorkspaceRow>,
     /// In the order of `queue.endpoints`, which has the rest of each row.
     pub(super) endpoints: Vec<Endpoint>,
-    messages: Vec<MessageRow>,
+    pub(super) messages: Vec<MessageRow>,
     pub(super) events: BTreeMap<Seq, EventRow>,
     pub(super) deliveries: Vec<DeliveryRow>,
 }
@@ -287,6 +288,7 @@ impl Tables {
             message: message.clone(),
             idempotency: new.idempotency.clone(),
             created_at: now,
+            body,
         });
         let replayed = false;
         Ok((Published { message, replayed }, notices))

@@ -10,7 +10,7 @@ use super::problem::{Found, Kind};
 use super::references::correct_references;
 use super::rules::{self, Rule, RuledTable, TOO_MANY_DELIVERIES};
 use super::tables::{DELIVERIES, EVENTS, GrowingTable, LISTS, List};
-use super::{marks, schema};
+use super::{charts, marks, schema};
 
 /// The wrong entries of a list index that are deleted in one transaction. Each takes a pass over the index, so they
 /// are more than other rows.
@@ -44,6 +44,9 @@ pub(super) fn correct_all(
         rules::deliveries(),
     ] {
         correct_table(connection, &table, found, done)?;
+    }
+    if found.has(Kind::WrongChart) {
+        charts::correct(connection, done)?;
     }
     if found.has(Kind::TooManyDeliveries) {
         raise_attempts(connection, done)?;

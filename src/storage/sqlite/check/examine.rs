@@ -14,7 +14,7 @@ use super::progress::{CheckWatch, Progress};
 use super::report::Report;
 use super::snapshot::Snapshot;
 use super::tables::{DELIVERIES, EVENTS};
-use super::{marks, pages, rows, rules, schema};
+use super::{charts, marks, pages, rows, rules, schema};
 use crate::storage::sqlite::file::open_error::OpenError;
 
 /// The time between two looks at the thread that checks the pages.
@@ -101,7 +101,7 @@ fn check_rows(
     progress: &mut Progress<'_>,
 ) -> rusqlite::Result<()> {
     type Check = fn(&Connection, &mut Examination, &mut Progress<'_>) -> rusqlite::Result<()>;
-    let checks: [(&str, Check); 9] = [
+    let checks: [(&str, Check); 10] = [
         ("endpoints", |c, out, _| {
             rows::check_small(c, &rules::endpoints(), out)
         }),
@@ -122,6 +122,7 @@ fn check_rows(
             rows::check_growing(c, &DELIVERIES, &rules::deliveries(), out, progress)
         }),
         ("attempts", |c, out, _| rows::check_attempts(c, out)),
+        ("charts", |c, out, _| charts::check(c, out)),
         ("marks", |c, out, _| marks::check(c, out)),
     ];
     for (name, check) in checks {

@@ -17,10 +17,14 @@ const LAST_DELIVERY: &str = "SELECT max(
     coalesce((SELECT max(seq) FROM delivery), 0),
     coalesce((SELECT value FROM meta WHERE key = 'last_delivery'), 0))";
 
+/// The mark of the last delivery that is in the table of charts.
+const CHARTED: &str = "delivery_charted";
+
 /// The marks that name a row, as a pattern of their keys, and the statement that finds the last row there is.
-const MARKS: [(&str, &str); 4] = [
+const MARKS: [(&str, &str); 5] = [
     ("event_indexed", LAST_RUN),
     ("delivery_indexed", LAST_DELIVERY),
+    (CHARTED, LAST_DELIVERY),
     ("archived*", LAST_MESSAGE),
     ("erase *", LAST_MESSAGE),
 ];
@@ -63,7 +67,16 @@ pub(super) fn check(connection: &Connection, out: &mut Examination) -> rusqlite:
 /// Corrects the values, within the caller's transaction. A mark of progress that is wrong begins anew: the work
 /// is made again on rows that have nothing left to do. All rows up to a mark of the list indexes are added to
 /// them after this.
+///
+/// The mark of charts is an exception: deliveries would be counted a second time. It becomes the last delivery, so that
+/// charts lack what was not counted yet.
 pub(super) fn correct(connection: &Connection) -> rusqlite::Result<()> {
+    let last: i64 = connection.query_row(LAST_DELIVERY, [], |row| row.get(0))?;
+    connection.execute(
+        "INSERT INTO meta (key, value) VALUES (?1, ?2)
+         ON CONFLICT DO UPDATE SET value = excluded.value WHERE value > excluded.value OR value < 0",
+        (CHARTED, last),
+    )?;
     for (key, value) in required_marks()? {
         connection.execute(
             "INSERT OR IGNORE INTO meta (key, value) VALUES (?1, ?2)",

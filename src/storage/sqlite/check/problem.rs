@@ -138,6 +138,10 @@ kinds! {
         EventCounters = "blocks of events whose counters are wrong", Repair;
         DeliveryCounters = "blocks of deliveries whose counters are wrong", Repair;
     }
+    /// Counts of attempts for charts.
+    Charts = "charts" {
+        WrongChart = "rows that no attempts can have made", Repair;
+    }
     /// List indexes of events and of deliveries.
     Lists = "list indexes" {
         MissingEntry = "entries that are missing", Repair;

@@ -24,6 +24,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::error::CheckError;
 use super::pages::is_damage;
 use super::schema::copied_tables;
+use super::tables::CHARTS;
 use crate::fail_point::{FailPoint, hit};
 use crate::storage::sqlite::file::connection::write_connection;
 use crate::storage::sqlite::file::migrations::CURRENT_VERSION;
@@ -116,7 +117,7 @@ fn make_empty(new: &Path, database: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Copies all tables that are not derived into the new file.
+/// Copies all tables that are not derived into the new file, and what can be read of the charts.
 fn copy(old: &Connection, new: &Path) -> rusqlite::Result<()> {
     let made = Connection::open_with_flags(new, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     made.execute_batch(&format!(
@@ -145,7 +146,12 @@ fn copy_table(old: &Connection, new: &Connection, table: &str) -> rusqlite::Resu
     let transaction = new.unchecked_transaction()?;
     let mut insert = new.prepare(&format!("INSERT INTO \"{table}\" VALUES ({marks})"))?;
     let mut rows = select.query([])?;
-    while let Some(row) = rows.next()? {
+    loop {
+        let row = match rows.next() {
+            Err(error) if table == CHARTS && is_damage(&error) => break,
+            next => next?,
+        };
+        let Some(row) = row else { break };
         for at in 0..columns {
             insert.raw_bind_parameter(at + 1, ToSqlOutput::Borrowed(row.get_ref(at)?))?;
         }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use rusqlite::Connection;
 
 use super::problem::{Found, Kind};
-use super::tables::DERIVED;
+use super::tables::{CHARTS, DERIVED};
 use crate::storage::sqlite::file::migrations::migrations;
 
 /// A table or an index: its table, and the statement that made it. `SQLite`'s own indexes have none.
@@ -106,7 +106,8 @@ pub(super) fn make_tables(connection: &Connection) -> rusqlite::Result<()> {
 pub(super) fn copied_tables(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let ours = objects(&model()?)?;
     let there = objects(connection)?;
-    let is_copied = |kind: &str, name: &str| kind == "table" && !DERIVED.contains(&name);
+    let is_copied =
+        |kind: &str, name: &str| kind == "table" && (!DERIVED.contains(&name) || name == CHARTS);
     let tables = ours
         .into_keys()
         .filter(|id| there.contains_key(id) && is_copied(&id.0, &id.1))

@@ -92,8 +92,12 @@ pub(super) const DELIVERIES: GrowingTable = GrowingTable {
     tombstones: "delivery_tombstone",
 };
 
-/// The tables that are derived from others, and so can be made anew.
-pub(super) const DERIVED: [&str; 8] = [
+/// The table of charts.
+pub(super) const CHARTS: &str = "delivery_chart";
+
+/// The tables that are derived from others, and so can be made anew. That of [`CHARTS`] can be made as an empty one:
+/// a database without its charts is better than a backup, which lacks messages.
+pub(super) const DERIVED: [&str; 9] = [
     "event_of_workspace",
     "event_of_endpoint",
     "event_of_type",
@@ -102,4 +106,5 @@ pub(super) const DERIVED: [&str; 8] = [
     "delivery_of_type",
     "event_count",
     "delivery_count",
+    CHARTS,
 ];

@@ -122,13 +122,4 @@ pub(crate) fn chart(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::storage::sqlite::reads::visible::tests::plan;
-
-    #[test]
-    fn a_row_is_found_by_its_whole_key() {
-        let step = "SEARCH delivery_chart USING PRIMARY KEY (period=? AND start=? AND scope=?)";
-        assert_eq!(plan(ROW), [step]);
-    }
-}
+mod tests;

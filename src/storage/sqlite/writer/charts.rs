@@ -55,7 +55,7 @@ pub(crate) struct Charts {
 
 impl Charts {
     /// Counts the deliveries of the file that are not in the table: some ten milliseconds.
-    pub(super) fn load(connection: &Connection, recent: &RecentAttempts) -> rusqlite::Result<Self> {
+    pub(crate) fn load(connection: &Connection, recent: &RecentAttempts) -> rusqlite::Result<Self> {
         let charted = charted_through(connection)?;
         let counted = "SELECT coalesce(max(seq), 0) FROM delivery";
         let counted: i64 = connection.query_row(counted, [], |row| row.get(0))?;
@@ -98,7 +98,7 @@ impl Charts {
 
     /// Adds all to the table if it is time, within the caller's transaction. The caller then reports how that
     /// transaction ended: [`Charts::committed`] or [`Charts::rolled_back`].
-    pub(super) fn write(
+    pub(crate) fn write(
         &mut self,
         connection: &Connection,
         recent: &RecentAttempts,
@@ -132,7 +132,7 @@ impl Charts {
 
     /// Notes that the transaction was committed: the rows that were counted are in the file. `indexed` is the number
     /// up to which deliveries are in the list indexes.
-    pub(super) fn committed(&mut self, recent: &RecentAttempts, indexed: i64) {
+    pub(crate) fn committed(&mut self, recent: &RecentAttempts, indexed: i64) {
         self.deletes_uncharted = false;
         if self.changes.is_empty() && !self.has_written {
             return;
@@ -161,7 +161,7 @@ impl Charts {
     }
 
     /// Notes that the transaction was rolled back: the changes are void.
-    pub(super) fn rolled_back(&mut self) {
+    pub(crate) fn rolled_back(&mut self) {
         self.changes.clear();
         self.deletes_uncharted = false;
         self.has_written = false;
