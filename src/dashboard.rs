@@ -13,7 +13,9 @@
 
 mod assets;
 mod chart;
+mod endpoint_form;
 mod failure;
+mod field_problem;
 mod form;
 mod layout;
 mod pager;
@@ -22,8 +24,11 @@ mod query;
 mod routes;
 mod sessions;
 mod sign_in;
+mod snippets;
+mod sparkline;
 mod state;
 mod trouble;
+mod url_text;
 mod view;
 mod visit;
 

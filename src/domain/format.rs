@@ -12,7 +12,7 @@ mod slack;
 mod summary;
 mod text;
 
-pub use self::service::mismatch;
+pub use self::service::{mismatch, taken_by};
 pub use self::summary::Summary;
 use super::endpoint::Format;
 use super::event_type::EventType;

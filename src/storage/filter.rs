@@ -132,7 +132,6 @@ impl DeliveryFilter {
     };
 }
 
-#[cfg(test)]
 impl EventFilter {
     /// All events of all workspaces.
     pub(crate) const ALL: Self = Self {

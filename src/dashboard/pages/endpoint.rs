@@ -1,31 +1,408 @@
-//! STUB
+//! The page of an endpoint: how it does, what it missed, its secret, and how a receiver verifies with it.
+
+use std::borrow::Borrow;
 
 use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use askama::Template;
+use serde_json::json;
+use uuid::Uuid;
 
-use crate::dashboard::visit::Visit;
+use super::endpoint_form::pending_in_words;
+use super::endpoints::{capped, workspace_name};
+use super::overview::{RangeLink, range_links, range_of};
+use crate::dashboard::chart::{AttemptsChart, LatencyChart, bucket_in_words, range_in_words};
+use crate::dashboard::field_problem::{Described, FieldProblem};
+use crate::dashboard::form::FormProblems;
+use crate::dashboard::layout::{Layout, Section, html_of};
+use crate::dashboard::snippets::{self, Snippet};
+use crate::dashboard::trouble;
+use crate::dashboard::url_text::{UrlText, short_name};
+use crate::dashboard::view::{Badge, Copy, Count, Millis, Moment, Outcome, ShortId, rate};
+use crate::dashboard::visit::{Visit, redirect};
+use crate::domain::access::{Scope, Visibility};
+use crate::domain::chart::{Chart, ChartRange, ChartScope};
+use crate::domain::clock::Timestamp;
+use crate::domain::delivery::Delivery;
+use crate::domain::endpoint::{DisabledReason, Endpoint, EndpointPatch, Format};
+use crate::domain::event::EventStatus;
+use crate::domain::format::mismatch;
+use crate::domain::overview::EndpointSummary;
+use crate::domain::secret::Secret;
 use crate::server::error::ApiError;
+use crate::server::inputs::endpoint_fields::endpoint_patch;
+use crate::server::validate::Input;
+use crate::storage::{DeliveryFilter, EventFilter, Page, Store, StoreError};
 
-/// STUB
-pub(crate) async fn show(_visit: Visit) -> Result<HttpResponse, ApiError> {
-    Err(ApiError::UnknownPath)
+/// The last deliveries that are shown: as many as fit beside the rest.
+const DELIVERIES: u64 = 10;
+
+/// The bytes of deliveries that are read at a time. Their payloads are not shown; a long one is left out.
+const READ_BYTES: usize = 64 << 10;
+
+/// The most characters of an answer that a row shows: more than fit.
+const RESPONSE_MAX: usize = 200;
+
+/// All that is read of an endpoint.
+struct Found {
+    endpoint: Endpoint,
+    summary: EndpointSummary,
+    chart: Chart,
+    deliveries: Vec<Delivery>,
+    missed: u64,
 }
 
-/// STUB
-pub(crate) async fn enable(_visit: Visit) -> Result<HttpResponse, ApiError> {
-    Err(ApiError::UnknownPath)
+/// A delivery of the list of the last ones.
+struct DeliveryRow {
+    id: Uuid,
+    event: Uuid,
+    event_type: String,
+    outcome: Outcome,
+    attempt: u32,
+    duration: Millis,
+    at: Moment,
+    response: String,
 }
 
-/// STUB
-pub(crate) async fn disable(_visit: Visit) -> Result<HttpResponse, ApiError> {
-    Err(ApiError::UnknownPath)
+#[derive(Template)]
+#[template(path = "endpoint.html")]
+struct EndpointPage {
+    layout: Layout,
+    endpoint: Endpoint,
+    summary: EndpointSummary,
+    name: String,
+    badge: Badge,
+    workspace: String,
+    ranges: Vec<RangeLink>,
+    chart: Chart,
+    deliveries: Vec<DeliveryRow>,
+    /// The number of events that failed or were skipped.
+    missed: u64,
+    pending: String,
+    /// The number of pending events, for sentences.
+    pending_in_words: String,
+    /// The reason why the endpoint is disabled, in words, and what to do.
+    disabled: Option<&'static str>,
+    /// The reason why the receiver is unlikely to understand the format.
+    mismatch: Option<String>,
+    snippets: Vec<Snippet>,
+    export_line: String,
+    problems: FormProblems,
+    /// The secret that was typed and not accepted.
+    typed_secret: String,
+    may_write: bool,
 }
 
-/// STUB
-pub(crate) async fn delete(_visit: Visit) -> Result<HttpResponse, ApiError> {
-    Err(ApiError::UnknownPath)
+impl EndpointPage {
+    fn url(&self) -> UrlText<'_> {
+        UrlText(&self.endpoint.settings.target.url)
+    }
+
+    fn copy_url(&self) -> Copy<'_> {
+        Copy::new(self.endpoint.settings.target.url.as_str(), "URL")
+    }
+
+    fn id(&self) -> ShortId {
+        ShortId(self.endpoint.id)
+    }
+
+    fn format(&self) -> &'static str {
+        self.endpoint.settings.target.format.as_str()
+    }
+
+    /// Reports whether a receiver is to verify signatures; services do not.
+    fn is_raw(&self) -> bool {
+        self.endpoint.settings.target.format == Format::Raw
+    }
+
+    fn secret(&self) -> &str {
+        self.endpoint.settings.target.secret.reveal()
+    }
+
+    fn copy_secret(&self) -> Copy<'_> {
+        Copy::new(self.secret(), "secret")
+    }
+
+    fn copy_export(&self) -> Copy<'_> {
+        Copy::new(&self.export_line, "line")
+    }
+
+    fn copy_code<'a>(&'a self, snippet: &'a Snippet) -> Copy<'a> {
+        Copy::new(&snippet.code, "program")
+    }
+
+    fn events(&self) -> Vec<&str> {
+        let events = self.endpoint.settings.events.iter();
+        events.map(|event| event.as_str()).collect()
+    }
+
+    fn attempts(&self) -> AttemptsChart<'_> {
+        AttemptsChart(&self.chart)
+    }
+
+    fn latency(&self) -> LatencyChart<'_> {
+        LatencyChart(&self.chart)
+    }
+
+    fn range(&self) -> &'static str {
+        range_in_words(self.chart.range)
+    }
+
+    fn bucket(&self) -> &'static str {
+        bucket_in_words(self.chart.range)
+    }
+
+    fn attempted(&self) -> u64 {
+        self.chart.total.succeeded + self.chart.total.failed
+    }
+
+    fn rate(&self) -> String {
+        rate(self.chart.total.succeeded, self.chart.total.failed)
+    }
+
+    fn problem<'a>(&'a self, field: &'a str) -> FieldProblem<'a> {
+        FieldProblem::new(&self.problems, field)
+    }
+
+    fn described<'a>(&'a self, field: &'a str) -> Described<'a> {
+        Described::new(&self.problems, field)
+    }
+
+    fn count(number: impl Borrow<u64>) -> Count {
+        Count(*number.borrow())
+    }
+
+    fn p50(&self) -> Option<Millis> {
+        self.chart.total.p50_ms.map(|ms| Millis(u64::from(ms)))
+    }
+
+    fn p99(&self) -> Option<Millis> {
+        self.chart.total.p99_ms.map(|ms| Millis(u64::from(ms)))
+    }
 }
 
-/// STUB
-pub(crate) async fn replace_secret(_visit: Visit) -> Result<HttpResponse, ApiError> {
-    Err(ApiError::UnknownPath)
+/// Handles `GET /endpoints/{id}`.
+pub(crate) async fn show(visit: Visit) -> Result<HttpResponse, ApiError> {
+    visit.require(&[Scope::WebhooksRead, Scope::WebhooksWrite])?;
+    let id = visit.path_id()?;
+    page(&visit, id, FormProblems::default(), "").await
+}
+
+/// Returns the page, with the problems of a secret that was not accepted.
+async fn page(
+    visit: &Visit,
+    id: Uuid,
+    problems: FormProblems,
+    typed_secret: &str,
+) -> Result<HttpResponse, ApiError> {
+    let (visibility, now, range) = (visit.visibility(), visit.now(), range_of(visit));
+    let found = visit
+        .read(move |store| find(store, visibility, id, range, now))
+        .await?;
+    let settings = &found.endpoint.settings;
+    let name = short_name(&settings.name, &settings.target.url);
+    let layout = Layout::new(visit, Section::Endpoints, format!("Endpoint {name}")).await?;
+    let status = if problems.is_empty() {
+        StatusCode::OK
+    } else {
+        StatusCode::UNPROCESSABLE_ENTITY
+    };
+    let pending = found.summary.pending;
+    let url = settings.target.url.url();
+    let deliveries = found
+        .deliveries
+        .iter()
+        .map(|delivery| delivery_row(delivery, &layout));
+    html_of(
+        status,
+        &EndpointPage {
+            name,
+            badge: trouble::badge(&found.endpoint, &found.summary),
+            workspace: workspace_name(&layout, &found.endpoint),
+            ranges: range_links(range),
+            deliveries: deliveries.collect(),
+            missed: found.missed,
+            pending: capped(pending),
+            pending_in_words: pending_in_words(pending.count, pending.is_more),
+            disabled: found.endpoint.disabled_reason.map(disabled_in_words),
+            mismatch: url.and_then(|url| mismatch(settings.target.format, &url)),
+            snippets: snippets::snippets(&settings.target.secret),
+            export_line: snippets::export_line(&settings.target.secret),
+            problems,
+            typed_secret: typed_secret.to_owned(),
+            may_write: visit.may(Scope::WebhooksWrite),
+            summary: found.summary,
+            chart: found.chart,
+            endpoint: found.endpoint,
+            layout,
+        },
+    )
+}
+
+fn find(
+    store: &dyn Store,
+    visibility: Visibility,
+    id: Uuid,
+    range: ChartRange,
+    now: Timestamp,
+) -> Result<Found, StoreError> {
+    let endpoint = store.find_endpoint(visibility, id)?;
+    let summaries = store.endpoint_summaries(visibility, &[id], now)?;
+    let summary = summaries.into_iter().next().ok_or(StoreError::NotFound)?;
+    Ok(Found {
+        chart: store.chart(visibility, ChartScope::Endpoint(id), range, now)?,
+        deliveries: last_deliveries(store, visibility, id)?,
+        missed: missed(store, visibility, id)?,
+        endpoint,
+        summary,
+    })
+}
+
+fn last_deliveries(
+    store: &dyn Store,
+    visibility: Visibility,
+    id: Uuid,
+) -> Result<Vec<Delivery>, StoreError> {
+    let filter = DeliveryFilter {
+        visibility,
+        endpoints: vec![id],
+        ..DeliveryFilter::ALL
+    };
+    let page = Page {
+        number: 1,
+        limit: DELIVERIES,
+    };
+    let listed = store.list_deliveries(&filter, page, READ_BYTES)?;
+    let mut deliveries: Vec<_> = listed.rows.into_iter().map(|row| row.item).collect();
+    let mut rest = listed.rest.as_slice();
+    while !rest.is_empty() {
+        let part = store.read_deliveries(rest, READ_BYTES)?;
+        deliveries.extend(part.rows.into_iter().map(|row| row.item));
+        rest = rest.get(part.done.max(1)..).unwrap_or_default();
+    }
+    Ok(deliveries)
+}
+
+/// Returns the number of events that the endpoint did not get.
+fn missed(store: &dyn Store, visibility: Visibility, id: Uuid) -> Result<u64, StoreError> {
+    let filter = EventFilter {
+        visibility,
+        endpoints: vec![id],
+        statuses: vec![EventStatus::Failed, EventStatus::Skipped],
+        ..EventFilter::ALL
+    };
+    let page = Page {
+        number: 1,
+        limit: 1,
+    };
+    Ok(store.list_events(&filter, page, READ_BYTES)?.total)
+}
+
+fn delivery_row(delivery: &Delivery, layout: &Layout) -> DeliveryRow {
+    let failure = delivery.error.map(|error| error.as_str());
+    let response = delivery.response.as_deref().unwrap_or_default();
+    DeliveryRow {
+        id: delivery.id,
+        event: delivery.event.id,
+        event_type: delivery.event.event_type.as_str().to_owned(),
+        outcome: Outcome::new(delivery.succeeded, delivery.http_code, failure),
+        attempt: delivery.attempt,
+        duration: Millis(u64::from(delivery.duration_ms)),
+        at: layout.time(&delivery.created_at),
+        response: response.chars().take(RESPONSE_MAX).collect(),
+    }
+}
+
+/// Returns the reason why an endpoint is disabled, and what to do.
+const fn disabled_in_words(reason: DisabledReason) -> &'static str {
+    match reason {
+        DisabledReason::Manual => {
+            "Somebody disabled this endpoint. Messages that are published meanwhile make no event for it. Enable it, \
+             then send again what was skipped."
+        }
+        DisabledReason::Gone => {
+            "The receiver answered 410 Gone, which means that it wants no more webhooks, so this endpoint was \
+             disabled. If that was a mistake, mend the receiver or the URL, enable the endpoint, then send again what \
+             it missed."
+        }
+        DisabledReason::Failing => {
+            "Too many events in a row failed after all retries, so this endpoint was disabled. See below what the \
+             receiver answered, mend the receiver or the URL, enable the endpoint, then send again what it missed."
+        }
+    }
+}
+
+/// Handles `POST /endpoints/{id}/enable`.
+pub(crate) async fn enable(visit: Visit) -> Result<HttpResponse, ApiError> {
+    let notice = "The endpoint is enabled and gets what is published from now on. Send again below what it missed.";
+    set_enabled(visit, true, notice).await
+}
+
+/// Handles `POST /endpoints/{id}/disable`.
+pub(crate) async fn disable(visit: Visit) -> Result<HttpResponse, ApiError> {
+    let notice = "The endpoint is disabled. Its pending events were skipped.";
+    set_enabled(visit, false, notice).await
+}
+
+async fn set_enabled(
+    mut visit: Visit,
+    enabled: bool,
+    notice: &str,
+) -> Result<HttpResponse, ApiError> {
+    visit.form().await?;
+    visit.require(&[Scope::WebhooksWrite])?;
+    let (visibility, id) = (visit.visibility(), visit.path_id()?);
+    let patch = EndpointPatch {
+        enabled: Some(enabled),
+        ..EndpointPatch::default()
+    };
+    visit.store().update_endpoint(visibility, id, patch).await?;
+    visit.notify(notice);
+    Ok(redirect(&format!("/endpoints/{id}")))
+}
+
+/// Handles `POST /endpoints/{id}/delete`.
+pub(crate) async fn delete(mut visit: Visit) -> Result<HttpResponse, ApiError> {
+    visit.form().await?;
+    visit.require(&[Scope::WebhooksWrite])?;
+    let (visibility, id) = (visit.visibility(), visit.path_id()?);
+    let endpoint = visit
+        .read(move |store| store.find_endpoint(visibility, id))
+        .await?;
+    visit.store().delete_endpoint(visibility, id).await?;
+    let settings = &endpoint.settings;
+    let name = short_name(&settings.name, &settings.target.url);
+    visit.notify(format!(
+        "The endpoint {name} was deleted. Its pending events were skipped."
+    ));
+    Ok(redirect("/endpoints"))
+}
+
+/// Handles `POST /endpoints/{id}/secret`: gives the endpoint the secret of the form, or a random one.
+pub(crate) async fn replace_secret(mut visit: Visit) -> Result<HttpResponse, ApiError> {
+    let sent = visit.form().await?;
+    visit.require(&[Scope::WebhooksWrite])?;
+    let (visibility, id) = (visit.visibility(), visit.path_id()?);
+    let secret = match sent.fields.get("secret") {
+        None => Secret::generate(),
+        Some(typed) => match read_secret(&visit, typed) {
+            Ok(secret) => secret,
+            Err(problems) => return page(&visit, id, problems, typed).await,
+        },
+    };
+    visit.store().replace_secret(visibility, id, secret).await?;
+    visit.notify("The secret was replaced. Attempts that start now are signed with the new one: give it to the receiver.");
+    Ok(redirect(&format!("/endpoints/{id}#secret")))
+}
+
+fn read_secret(visit: &Visit, typed: &str) -> Result<Secret, FormProblems> {
+    let text = json!({ "secret": typed }).to_string();
+    let mut input = Input::new(&visit.id, "");
+    input.json(&text);
+    let patch = endpoint_patch(&mut input, &visit.dashboard.server.policy);
+    let ok = input
+        .finish()
+        .map_err(|problems| FormProblems::of(&problems))?;
+    // The reader has read the field, because it is there.
+    Ok(patch(&ok).1.secret.unwrap_or_else(Secret::generate))
 }

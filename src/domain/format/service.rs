@@ -47,7 +47,8 @@ pub fn mismatch(format: Format, url: &Url) -> Option<String> {
 }
 
 /// Returns the format that the service at `url` takes; `None` if the service is none of those known here.
-fn taken_by(url: &Url) -> Option<Format> {
+#[must_use]
+pub fn taken_by(url: &Url) -> Option<Format> {
     let Some(Host::Domain(host)) = url.host() else {
         return None;
     };
