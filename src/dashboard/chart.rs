@@ -13,10 +13,10 @@ use crate::domain::chart::{Chart, ChartBucket, ChartRange};
 use crate::domain::clock::Timestamp;
 
 /// The width of a drawing.
-const WIDTH: f64 = 720.0;
+const WIDTH: f64 = 600.0;
 
 /// The height of a drawing.
-const HEIGHT: f64 = 170.0;
+const HEIGHT: f64 = 180.0;
 
 /// The room on the left for the scale.
 const LEFT: f64 = 46.0;

@@ -47,9 +47,6 @@ struct OverviewPage {
     chart: Chart,
     overview: Overview,
     troubled: Vec<Trouble>,
-    /// Set if the token may see webhooks, so that the lists can be linked.
-    sees_webhooks: bool,
-    may_publish: bool,
     may_create: bool,
 }
 
@@ -125,8 +122,6 @@ pub(crate) async fn show(visit: Visit) -> Result<HttpResponse, ApiError> {
     html(&OverviewPage {
         troubled: troubled.collect(),
         ranges: range_links(range),
-        sees_webhooks,
-        may_publish: visit.may(Scope::WebhooksPublish),
         may_create: visit.may(Scope::WebhooksWrite),
         layout,
         chart,
