@@ -11,15 +11,24 @@
 //!
 //! This layer must not know SQL, how a store is made, how deliveries are sent, or the API beside it.
 
+mod advice;
 mod assets;
+mod attempts;
 mod chart;
+mod endpoint_names;
 mod failure;
 mod form;
+mod json_text;
 mod layout;
+mod list_filters;
+mod lists;
+mod next_attempt;
 mod pages;
 mod query;
+mod request_view;
 mod routes;
 mod sessions;
+mod shell;
 mod sign_in;
 mod state;
 mod trouble;
