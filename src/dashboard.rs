@@ -11,18 +11,27 @@
 //!
 //! This layer must not know SQL, how a store is made, how deliveries are sent, or the API beside it.
 
+mod advice;
 mod assets;
+mod attempts;
 mod chart;
 mod endpoint_form;
+mod endpoint_names;
 mod failure;
 mod field_problem;
 mod form;
+mod json_text;
 mod layout;
 mod pager;
+mod list_filters;
+mod lists;
+mod next_attempt;
 mod pages;
 mod query;
+mod request_view;
 mod routes;
 mod sessions;
+mod shell;
 mod sign_in;
 mod snippets;
 mod sparkline;

@@ -19,7 +19,7 @@ const WIDTH: f64 = 600.0;
 const HEIGHT: f64 = 180.0;
 
 /// The room on the left for the scale.
-const LEFT: f64 = 46.0;
+const LEFT: f64 = 54.0;
 
 /// The room above for the highest mark of the scale.
 const TOP: f64 = 10.0;

@@ -34,6 +34,13 @@ impl Fields {
         own.map(|(_, value)| value.as_str())
     }
 
+    /// Returns the fields that are not empty, without spaces around their values.
+    pub(super) fn given(&self) -> impl Iterator<Item = (&str, &str)> {
+        let fields = self.0.iter();
+        let trimmed = fields.map(|(key, value)| (key.as_str(), value.trim()));
+        trimmed.filter(|(_, value)| !value.is_empty())
+    }
+
     /// Reports whether a field is there.
     pub(super) fn has(&self, name: &str) -> bool {
         self.first(name).is_some()

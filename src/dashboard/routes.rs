@@ -10,8 +10,8 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, guard};
 
 use super::pages::{
-    deliveries, endpoint, endpoint_form, endpoints, event, message, overview, publish, session,
-    system, tokens, workspaces,
+    deliveries, endpoint, endpoint_form, endpoints, event, message, overview, publish,
+    redeliveries, session, system, tokens, workspaces,
 };
 use super::sessions::{Principal, Session, SessionKey};
 use super::state::Dashboard;
@@ -65,10 +65,10 @@ static TABLE: &[Route] = &[
     page!(POST "/endpoints/{id}/delete",     endpoint::delete),
     page!(POST "/endpoints/{id}/secret",     endpoint::replace_secret),
     page!(GET  "/deliveries",                deliveries::list),
-    page!(POST "/redeliver",                 deliveries::redeliver),
+    page!(POST "/redeliver",                 redeliveries::selected),
     page!(GET  "/events/{id}",               event::show),
     page!(GET  "/events/{id}/payload",       event::payload),
-    page!(POST "/events/{id}/redeliver",     event::redeliver),
+    page!(POST "/events/{id}/redeliver",     redeliveries::one),
     page!(GET  "/messages/{id}",             message::show),
     page!(GET  "/publish",                   publish::compose),
     page!(POST "/publish",                   publish::send),

@@ -1,16 +1,251 @@
-//! STUB
+//! The list of what was sent: attempts, or events.
 
 use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use askama::Template;
+use uuid::Uuid;
 
+use super::event_list;
+use crate::dashboard::attempts::{self, AttemptView};
+use crate::dashboard::endpoint_names::{EndpointName, EndpointNames};
+use crate::dashboard::form::FormProblems;
+use crate::dashboard::layout::{Layout, Section, html_of};
+use crate::dashboard::list_filters::{ListFilters, ListView};
+use crate::dashboard::lists::{self, Pager};
+use crate::dashboard::query::Fields;
+use crate::dashboard::view::{Millis, Moment, Outcome, ShortId};
 use crate::dashboard::visit::Visit;
+use crate::domain::access::{Scope, Visibility};
+use crate::domain::delivery::Delivery;
 use crate::server::error::ApiError;
+use crate::server::inputs::filters::delivery_filter;
+use crate::server::validate::Input;
+use crate::storage::{DeliveryFilter, Listed, Page, Store, StoreError};
 
-/// STUB
-pub(crate) async fn list(_visit: Visit) -> Result<HttpResponse, ApiError> {
-    Err(ApiError::UnknownPath)
+/// The most event types that a field suggests.
+pub(crate) const TYPES_MAX: usize = 100;
+
+/// The parameter with the delivery whose row shows the time line of its event.
+const OPEN: &str = "open";
+
+/// An attempt in the list.
+struct AttemptRow {
+    id: Uuid,
+    event_id: Uuid,
+    outcome: Outcome,
+    event_type: String,
+    endpoint: EndpointName,
+    attempt: u32,
+    duration: Millis,
+    at: Moment,
+    /// The URL of the list with this row open, or closed if it is open.
+    toggle: String,
+    /// The attempts of its event, if the row is open.
+    timeline: Option<Vec<AttemptView>>,
 }
 
-/// STUB
-pub(crate) async fn redeliver(_visit: Visit) -> Result<HttpResponse, ApiError> {
-    Err(ApiError::UnknownPath)
+impl DeliveriesPage {
+    /// Returns the number of columns.
+    fn columns(&self) -> usize {
+        8 + usize::from(self.may_redeliver)
+    }
+}
+
+impl AttemptRow {
+    fn short_id(&self) -> ShortId {
+        ShortId(self.event_id)
+    }
+
+    fn is_open(&self) -> bool {
+        self.timeline.is_some()
+    }
+}
+
+#[derive(Template)]
+#[template(path = "deliveries.html")]
+struct DeliveriesPage {
+    layout: Layout,
+    filters: ListFilters,
+    rows: Vec<AttemptRow>,
+    pager: Pager,
+    may_redeliver: bool,
+    may_publish: bool,
+}
+
+/// What the page reads from the store.
+struct Found {
+    listed: Listed<Delivery>,
+    names: EndpointNames,
+    event_types: Vec<String>,
+    timeline: Option<(Uuid, Listed<Delivery>)>,
+}
+
+/// Handles `GET /deliveries`.
+pub(crate) async fn list(visit: Visit) -> Result<HttpResponse, ApiError> {
+    visit.require(&[Scope::WebhooksRead, Scope::WebhooksWrite])?;
+    let query = visit.query();
+    if query.get("view") == Some("events") {
+        return event_list::list(visit, query).await;
+    }
+    let mut filters = ListFilters::new(ListView::Attempts, query.clone());
+    let asked = filters.to_api_query();
+    let mut input = Input::new("", &asked);
+    let filter = delivery_filter(&mut input, visit.listed());
+    let (page, found) = match input.finish() {
+        Ok(ok) => {
+            let (page, filter) = filter(&ok);
+            (page, Some(find(&visit, filter, page, &query).await?))
+        }
+        Err(problems) => {
+            filters.problems = FormProblems::of(&problems);
+            (FIRST, None)
+        }
+    };
+    let status = status_of(found.is_some());
+    let found = match found {
+        Some(found) => found,
+        None => nothing(&visit).await?,
+    };
+    let layout = Layout::new(&visit, Section::Deliveries, title(&filters, "Deliveries")).await?;
+    let pager = Pager::new(
+        &found.listed,
+        page,
+        "/deliveries",
+        &query.with(OPEN, ""),
+        ("attempt", "attempts"),
+    );
+    let deliveries = found.listed.items.iter();
+    let rows = deliveries.map(|delivery| row(&visit, delivery, &found, &query));
+    let rows = rows.collect();
+    filters.endpoints = found.names.choices;
+    filters.event_types = found.event_types;
+    html_of(
+        status,
+        &DeliveriesPage {
+            layout,
+            filters,
+            rows,
+            pager,
+            may_redeliver: visit.may(Scope::WebhooksWrite),
+            may_publish: visit.may(Scope::WebhooksPublish),
+        },
+    )
+}
+
+/// The first page.
+pub(super) const FIRST: Page = Page {
+    number: 1,
+    limit: lists::ROWS,
+};
+
+/// Returns the status of a page with filters.
+pub(super) const fn status_of(are_valid: bool) -> StatusCode {
+    if are_valid {
+        StatusCode::OK
+    } else {
+        StatusCode::UNPROCESSABLE_ENTITY
+    }
+}
+
+/// Returns the title of a list: it names the filter that says most.
+pub(super) fn title(filters: &ListFilters, what: &str) -> String {
+    let chips = filters.chips();
+    match chips.as_slice() {
+        [] => what.to_owned(),
+        [chip] => format!("{what}: {} {}", chip.name, chip.value),
+        [chip, ..] => format!("{what}: {} {} and more", chip.name, chip.value),
+    }
+}
+
+async fn find(
+    visit: &Visit,
+    filter: DeliveryFilter,
+    page: Page,
+    query: &Fields,
+) -> Result<Found, ApiError> {
+    let (listed_in, visible, workspace) = (visit.listed(), visit.visibility(), visit.workspace());
+    let open = query.get(OPEN).and_then(|id| Uuid::parse_str(id).ok());
+    let read = move |store: &dyn Store| {
+        let paged = store.list_deliveries(&filter, page, lists::NO_PAYLOAD)?;
+        let listed = lists::whole(store, paged, |store, numbers, bytes| {
+            store.read_deliveries(numbers, bytes)
+        })?;
+        let ids = listed.items.iter().map(|delivery| delivery.endpoint_id);
+        let names = EndpointNames::read(store, listed_in, visible, ids)?;
+        let opened = listed.items.iter().find(|row| Some(row.id) == open);
+        let timeline = match opened {
+            Some(row) => Some((row.id, attempts::of_event(store, visible, row.event.id)?)),
+            None => None,
+        };
+        Ok(Found {
+            names,
+            event_types: event_types(store, visible, workspace)?,
+            timeline,
+            listed,
+        })
+    };
+    visit.read(read).await
+}
+
+/// Returns what the page shows if its filters are not valid.
+async fn nothing(visit: &Visit) -> Result<Found, ApiError> {
+    let (listed_in, visible, workspace) = (visit.listed(), visit.visibility(), visit.workspace());
+    let read = move |store: &dyn Store| {
+        Ok(Found {
+            listed: Listed {
+                items: Vec::new(),
+                total: 0,
+                searched: None,
+            },
+            names: EndpointNames::read(store, listed_in, visible, [])?,
+            event_types: event_types(store, visible, workspace)?,
+            timeline: None,
+        })
+    };
+    visit.read(read).await
+}
+
+/// Returns the event types to suggest; none if no workspace is chosen.
+///
+/// # Errors
+/// The store's.
+pub(super) fn event_types(
+    store: &dyn Store,
+    visible: Visibility,
+    workspace: Option<Uuid>,
+) -> Result<Vec<String>, StoreError> {
+    match workspace {
+        Some(workspace) => store.event_types(visible, workspace, TYPES_MAX),
+        None => Ok(Vec::new()),
+    }
+}
+
+fn row(visit: &Visit, delivery: &Delivery, found: &Found, query: &Fields) -> AttemptRow {
+    let timeline = match &found.timeline {
+        Some((id, attempts)) if *id == delivery.id => {
+            Some(AttemptView::all(&attempts.items, visit.now()))
+        }
+        _ => None,
+    };
+    let open = if timeline.is_some() {
+        String::new()
+    } else {
+        delivery.id.to_string()
+    };
+    AttemptRow {
+        id: delivery.id,
+        event_id: delivery.event.id,
+        outcome: attempts::outcome(delivery),
+        event_type: delivery.event.event_type.to_string(),
+        endpoint: found.names.name(delivery.endpoint_id),
+        attempt: delivery.attempt,
+        duration: Millis(delivery.duration_ms.into()),
+        at: Moment::new(delivery.created_at, visit.now()),
+        toggle: format!(
+            "/deliveries?{}#row-{}",
+            query.with(OPEN, &open).to_query(),
+            delivery.id
+        ),
+        timeline,
+    }
 }

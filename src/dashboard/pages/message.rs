@@ -1,11 +1,133 @@
-//! STUB
+//! The page of a message: its payload, and the endpoints that got it.
 
 use actix_web::HttpResponse;
+use askama::Template;
 
+use super::event::{ALL_OF_PAYLOAD, PayloadView};
+use super::event_list::{self, EventRow};
+use crate::dashboard::endpoint_names::EndpointNames;
+use crate::dashboard::layout::{Layout, Section, html};
+use crate::dashboard::lists::Pager;
+use crate::dashboard::view::{Count, Moment, ShortId};
 use crate::dashboard::visit::Visit;
+use crate::domain::access::{Scope, Visibility};
+use crate::domain::event::{Event, EventStatus};
+use crate::domain::overview::MessageSummary;
 use crate::server::error::ApiError;
+use crate::server::inputs::page::page;
+use crate::storage::{EventFilter, Listed, Page, Store};
+use uuid::Uuid;
 
-/// STUB
-pub(crate) async fn show(_visit: Visit) -> Result<HttpResponse, ApiError> {
-    Err(ApiError::UnknownPath)
+/// The events on a page: as many as one form sends again.
+const EVENTS: u64 = 100;
+
+#[derive(Template)]
+#[template(path = "message.html")]
+struct MessagePage {
+    layout: Layout,
+    id: ShortId,
+    event_type: String,
+    published: Moment,
+    timestamp: String,
+    /// The number of events that it became.
+    total: Count,
+    /// Set if it became none.
+    is_unwanted: bool,
+    rows: Vec<EventRow>,
+    pager: Pager,
+    /// The number of rows whose box is checked.
+    selected: usize,
+    payload: Option<PayloadView>,
+    may_redeliver: bool,
+    is_live: bool,
+}
+
+/// What the page reads from the store.
+struct Found {
+    message: MessageSummary,
+    events: Listed<Event>,
+    names: EndpointNames,
+}
+
+/// Handles `GET /messages/{id}`.
+pub(crate) async fn show(visit: Visit) -> Result<HttpResponse, ApiError> {
+    visit.require(&[Scope::WebhooksRead, Scope::WebhooksWrite])?;
+    let id = visit.path_id()?;
+    let page = page_of(&visit)?;
+    let found = find(&visit, id, page).await?;
+    let (message, now) = (&found.message, visit.now());
+    let title = format!("Message {}", message.event_type);
+    let layout = Layout::new(&visit, Section::Deliveries, title).await?;
+    let events = found.events.items.iter();
+    let rows: Vec<_> = events
+        .map(|event| {
+            let is_missed = matches!(event.status, EventStatus::Failed | EventStatus::Skipped);
+            let row = EventRow::new(event, &found.names, now);
+            EventRow {
+                is_selected: is_missed && row.is_sendable,
+                ..row
+            }
+        })
+        .collect();
+    let path = format!("/messages/{id}");
+    let what = ("event", "events");
+    html(&MessagePage {
+        layout,
+        id: ShortId(message.id),
+        event_type: message.event_type.to_string(),
+        published: Moment::new(message.created_at, now),
+        timestamp: message.timestamp.clone(),
+        total: Count(message.events),
+        is_unwanted: message.events == 0,
+        selected: rows.iter().filter(|row| row.is_selected).count(),
+        is_live: page.number == 1
+            && found
+                .events
+                .items
+                .iter()
+                .any(|event| event.status == EventStatus::Pending),
+        rows,
+        pager: Pager::new(&found.events, page, &path, &visit.query(), what),
+        payload: message.payload.as_deref().map(PayloadView::new),
+        may_redeliver: visit.may(Scope::WebhooksWrite),
+    })
+}
+
+/// Reads the number of the page.
+fn page_of(visit: &Visit) -> Result<Page, ApiError> {
+    let query = visit.query();
+    let asked = format!("page={}", query.get("page").unwrap_or("1"));
+    let mut input = crate::server::validate::Input::new("", &asked);
+    let page = page(&mut input);
+    let ok = input.finish().map_err(|_| ApiError::UnknownPath)?;
+    Ok(Page {
+        limit: EVENTS,
+        ..page.take(&ok)
+    })
+}
+
+async fn find(visit: &Visit, id: Uuid, page: Page) -> Result<Found, ApiError> {
+    let visibility: Visibility = visit.visibility();
+    let read = move |store: &dyn Store| {
+        let message = store.find_message(visibility, id, ALL_OF_PAYLOAD)?.item;
+        let filter = EventFilter {
+            visibility,
+            workspaces: Vec::new(),
+            endpoints: Vec::new(),
+            messages: vec![id],
+            event_types: Vec::new(),
+            statuses: Vec::new(),
+            after: None,
+            before: None,
+            query: None,
+        };
+        let events = event_list::read(store, &filter, page)?;
+        let ids = events.items.iter().map(|event| event.endpoint_id);
+        Ok(Found {
+            names: EndpointNames::of_ids(store, visibility, ids)?,
+            message,
+            events,
+        })
+    };
+    visit.read(read).await
 }

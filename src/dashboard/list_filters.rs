@@ -1,0 +1,358 @@
+//! The filters of the lists of attempts and events: what the URL has, as the API reads it and as the form shows it.
+
+use url::form_urlencoded;
+
+use super::endpoint_names::EndpointName;
+use super::form::FormProblems;
+use super::lists::ROWS;
+use super::query::Fields;
+
+/// The filters of both lists, besides the page.
+const OF_BOTH: [&str; 7] = [
+    "endpoint_id",
+    "event_type",
+    "start_timestamp",
+    "end_timestamp",
+    "query",
+    "message_id",
+    "workspace_id",
+];
+
+/// The filters that only attempts have.
+const OF_ATTEMPTS: [&str; 3] = ["succeeded", "http_code_class", "event_id"];
+
+/// The filters that only events have.
+const OF_EVENTS: [&str; 1] = ["status"];
+
+/// The times among the filters.
+const TIMES: [&str; 2] = ["start_timestamp", "end_timestamp"];
+
+/// The filters that the form has fields for; the others come only from links.
+const WITH_FIELD: [&str; 10] = [
+    "endpoint_id",
+    "event_type",
+    "start_timestamp",
+    "end_timestamp",
+    "query",
+    "message_id",
+    "succeeded",
+    "http_code_class",
+    "event_id",
+    "status",
+];
+
+/// A list of what was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ListView {
+    Attempts,
+    Events,
+}
+
+impl ListView {
+    fn has(self, name: &str) -> bool {
+        let own: &[&str] = match self {
+            Self::Attempts => &OF_ATTEMPTS,
+            Self::Events => &OF_EVENTS,
+        };
+        OF_BOTH.contains(&name) || own.contains(&name)
+    }
+}
+
+/// A filter in force.
+pub(super) struct Chip {
+    pub(super) name: &'static str,
+    pub(super) value: String,
+    /// The URL of the list without it.
+    pub(super) without: String,
+}
+
+/// The form of the filters.
+pub(super) struct ListFilters {
+    view: ListView,
+    fields: Fields,
+    pub(super) endpoints: Vec<EndpointName>,
+    pub(super) event_types: Vec<String>,
+    pub(super) problems: FormProblems,
+}
+
+impl ListFilters {
+    pub(super) fn new(view: ListView, fields: Fields) -> Self {
+        Self {
+            view,
+            fields,
+            endpoints: Vec::new(),
+            event_types: Vec::new(),
+            problems: FormProblems::default(),
+        }
+    }
+
+    /// Returns the query for the readers that the API uses as well. Parameters of the page itself are left out, and
+    /// times without a zone, which browsers send, are in UTC.
+    pub(super) fn to_api_query(&self) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        for (name, value) in self.fields.given() {
+            match name {
+                "page" | "limit" => query.append_pair(name, value),
+                _ if !self.view.has(name) => continue,
+                _ if TIMES.contains(&name) && lacks_zone(value) => {
+                    query.append_pair(name, &format!("{value}Z"))
+                }
+                _ => query.append_pair(name, value),
+            };
+        }
+        if self.fields.get("limit").is_none() {
+            query.append_pair("limit", &ROWS.to_string());
+        }
+        query.finish()
+    }
+
+    /// Returns the value of a filter; empty if it is not set.
+    pub(super) fn value(&self, name: &str) -> &str {
+        self.fields.get(name).unwrap_or_default()
+    }
+
+    /// Reports whether a filter has this value.
+    pub(super) fn is(&self, name: &str, value: &str) -> bool {
+        self.value(name) == value
+    }
+
+    /// Returns a time as a field for times shows it: in UTC, without `Z`.
+    pub(super) fn time(&self, name: &str) -> &str {
+        let value = self.value(name);
+        match value.strip_suffix('Z') {
+            Some(time) if lacks_zone(time) => time,
+            _ => value,
+        }
+    }
+
+    /// Returns the type of the field for a time. The API takes more spellings than a browser's field can show.
+    pub(super) fn time_type(&self, name: &str) -> &'static str {
+        let time = self.time(name);
+        if time.is_empty() || lacks_zone(time) {
+            "datetime-local"
+        } else {
+            "text"
+        }
+    }
+
+    pub(super) fn problem(&self, name: &str) -> &str {
+        self.problems.of_field(name)
+    }
+
+    /// Returns the problems of filters without a field.
+    pub(super) fn other_problems(&self) -> impl Iterator<Item = &str> {
+        self.problems.others(&WITH_FIELD)
+    }
+
+    /// Reports whether the list is for this endpoint only.
+    pub(super) fn is_endpoint(&self, endpoint: &EndpointName) -> bool {
+        self.value("endpoint_id") == endpoint.id.to_string()
+    }
+
+    /// Returns the id of the chosen endpoint, if the form does not offer that endpoint.
+    pub(super) fn other_endpoint(&self) -> &str {
+        let is_offered = self.endpoints.iter().any(|name| self.is_endpoint(name));
+        if is_offered {
+            ""
+        } else {
+            self.value("endpoint_id")
+        }
+    }
+
+    /// Returns the fields that the form passes on: the second and further values of a filter, and the filters that
+    /// it has no field for.
+    pub(super) fn hidden(&self) -> Vec<(&str, &str)> {
+        let mut seen = Vec::new();
+        let mut hidden = Vec::new();
+        for (name, value) in self.fields.given() {
+            let has_field = WITH_FIELD.contains(&name) && !seen.contains(&name);
+            seen.push(name);
+            if !has_field && (self.view.has(name) || name == "limit") {
+                hidden.push((name, value));
+            }
+        }
+        hidden
+    }
+
+    /// Returns the filters in force.
+    pub(super) fn chips(&self) -> Vec<Chip> {
+        let given: Vec<_> = self.fields.given().collect();
+        let set = given
+            .iter()
+            .enumerate()
+            .filter(|(_, (name, _))| self.view.has(name));
+        let chip = |(place, (name, value)): (usize, &(&str, &str))| {
+            let mut query = form_urlencoded::Serializer::new(String::new());
+            for (other, (name, value)) in given.iter().enumerate() {
+                if other != place && !["page", "open"].contains(name) {
+                    query.append_pair(name, value);
+                }
+            }
+            Chip {
+                name: in_words(name),
+                value: self.chip_value(name, value),
+                without: format!("/deliveries?{}", query.finish()),
+            }
+        };
+        set.map(chip).collect()
+    }
+
+    fn chip_value(&self, name: &str, value: &str) -> String {
+        let endpoint = self
+            .endpoints
+            .iter()
+            .find(|endpoint| name == "endpoint_id" && endpoint.id.to_string() == value);
+        match (endpoint, name, value) {
+            (Some(endpoint), ..) => endpoint.name.clone(),
+            (None, "succeeded", "true") => "yes".to_owned(),
+            (None, "succeeded", "false") => "no".to_owned(),
+            (None, ..) if TIMES.contains(&name) && lacks_zone(value) => format!("{value}Z"),
+            (None, ..) => value.to_owned(),
+        }
+    }
+
+    /// Reports whether a filter is set.
+    pub(super) fn are_set(&self) -> bool {
+        self.fields.given().any(|(name, _)| self.view.has(name))
+    }
+
+    /// Reports whether a filter is set whose field is among those that are folded away.
+    pub(super) fn are_more_set(&self) -> bool {
+        let folded = ["message_id", "event_id", "start_timestamp", "end_timestamp"];
+        !self.other_endpoint().is_empty()
+            || folded
+                .iter()
+                .any(|name| !self.value(name).is_empty() || !self.problem(name).is_empty())
+    }
+
+    /// Returns the URL of a view with the filters that both views have.
+    pub(super) fn in_view(&self, view: ListView) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        if view == ListView::Events {
+            query.append_pair("view", "events");
+        }
+        for (name, value) in self.fields.given() {
+            if OF_BOTH.contains(&name) {
+                query.append_pair(name, value);
+            }
+        }
+        match query.finish() {
+            query if query.is_empty() => "/deliveries".to_owned(),
+            query => format!("/deliveries?{query}"),
+        }
+    }
+
+    /// Returns the URL of the list of attempts with these filters.
+    pub(super) fn attempts_url(&self) -> String {
+        self.in_view(ListView::Attempts)
+    }
+
+    /// Returns the URL of the list of events with these filters.
+    pub(super) fn events_url(&self) -> String {
+        self.in_view(ListView::Events)
+    }
+
+    /// Reports whether the list shows events.
+    pub(super) fn shows_events(&self) -> bool {
+        self.view == ListView::Events
+    }
+
+    /// Reports whether the list is the first page, and has no end in the past: only then do new rows come.
+    pub(super) fn is_live(&self) -> bool {
+        let is_first = matches!(self.value("page"), "" | "1");
+        is_first && self.value("end_timestamp").is_empty() && self.problems.is_empty()
+    }
+}
+
+fn in_words(name: &str) -> &'static str {
+    match name {
+        "endpoint_id" => "endpoint",
+        "event_type" => "type",
+        "start_timestamp" => "after",
+        "end_timestamp" => "before",
+        "query" => "search",
+        "message_id" => "message",
+        "workspace_id" => "workspace",
+        "succeeded" => "succeeded",
+        "http_code_class" => "status code",
+        "event_id" => "event",
+        _ => "status",
+    }
+}
+
+/// Reports whether a text is a date and a time without a zone, as a browser's field for times sends it.
+fn lacks_zone(text: &str) -> bool {
+    let Some((date, clock)) = text.split_once('T') else {
+        return false;
+    };
+    let consists = |text: &str, of: &[u8]| {
+        !text.is_empty()
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || of.contains(&byte))
+    };
+    consists(date, b"-") && consists(clock, b":.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filters(view: ListView, query: &str) -> ListFilters {
+        ListFilters::new(view, Fields::parse(query.as_bytes()))
+    }
+
+    #[test]
+    fn the_api_gets_its_own_parameters_and_times_with_a_zone() {
+        let query = "view=events&open=1&status=failed&query=&page=2&start_timestamp=2026-03-01T12:00\
+                     &end_timestamp=2026-03-01T12:00:30%2B02:00&endpoint_id=a&endpoint_id=b&x=y";
+        assert_eq!(
+            filters(ListView::Events, query).to_api_query(),
+            "status=failed&page=2&start_timestamp=2026-03-01T12%3A00Z\
+             &end_timestamp=2026-03-01T12%3A00%3A30%2B02%3A00&endpoint_id=a&endpoint_id=b&limit=50"
+        );
+        assert_eq!(
+            filters(ListView::Attempts, "status=failed&succeeded=false&limit=5").to_api_query(),
+            "succeeded=false&limit=5"
+        );
+    }
+
+    #[test]
+    fn each_filter_can_be_taken_away() {
+        let filters = filters(
+            ListView::Attempts,
+            "endpoint_id=a&endpoint_id=b&succeeded=false&page=3&open=x",
+        );
+        let chips: Vec<_> = filters
+            .chips()
+            .into_iter()
+            .map(|chip| (chip.name, chip.value, chip.without))
+            .collect();
+        let chip = |name, value: &str, without: &str| (name, value.to_owned(), without.to_owned());
+        assert_eq!(
+            chips,
+            [
+                chip("endpoint", "a", "/deliveries?endpoint_id=b&succeeded=false"),
+                chip("endpoint", "b", "/deliveries?endpoint_id=a&succeeded=false"),
+                chip("succeeded", "no", "/deliveries?endpoint_id=a&endpoint_id=b"),
+            ]
+        );
+        assert_eq!(filters.hidden(), [("endpoint_id", "b")]);
+        assert_eq!(
+            filters.events_url(),
+            "/deliveries?view=events&endpoint_id=a&endpoint_id=b"
+        );
+    }
+
+    #[test]
+    fn a_time_is_shown_in_the_field_that_can_show_it() {
+        let filters = filters(
+            ListView::Attempts,
+            "start_timestamp=2026-03-01T12:00Z&end_timestamp=1700000000",
+        );
+        assert_eq!(filters.time("start_timestamp"), "2026-03-01T12:00");
+        assert_eq!(filters.time_type("start_timestamp"), "datetime-local");
+        assert_eq!(filters.time("end_timestamp"), "1700000000");
+        assert_eq!(filters.time_type("end_timestamp"), "text");
+    }
+}

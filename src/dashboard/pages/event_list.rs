@@ -1,0 +1,184 @@
+//! The list of events: each is one message for one endpoint, with all of its attempts.
+
+use actix_web::HttpResponse;
+use askama::Template;
+use uuid::Uuid;
+
+use super::deliveries::{FIRST, event_types, status_of, title};
+use crate::dashboard::endpoint_names::{EndpointName, EndpointNames};
+use crate::dashboard::form::FormProblems;
+use crate::dashboard::layout::{Layout, Section, html_of};
+use crate::dashboard::list_filters::{ListFilters, ListView};
+use crate::dashboard::lists::{self, Pager};
+use crate::dashboard::query::Fields;
+use crate::dashboard::view::{Badge, Moment, ShortId};
+use crate::dashboard::visit::Visit;
+use crate::domain::access::{Scope, Visibility};
+use crate::domain::clock::Timestamp;
+use crate::domain::event::{Event, EventStatus};
+use crate::server::error::ApiError;
+use crate::server::inputs::filters::event_filter;
+use crate::server::validate::Input;
+use crate::storage::{EventFilter, Listed, Page, Store, StoreError};
+
+/// An event in a list.
+pub(crate) struct EventRow {
+    pub(crate) id: Uuid,
+    pub(crate) status: Badge,
+    pub(crate) event_type: String,
+    pub(crate) endpoint: EndpointName,
+    pub(crate) attempts: u32,
+    /// The status code of the last attempt, or a dash.
+    pub(crate) last_code: String,
+    pub(crate) next: Option<Moment>,
+    pub(crate) at: Moment,
+    /// Set if its box is checked at first.
+    pub(crate) is_selected: bool,
+    /// Set if it can be sent again.
+    pub(crate) is_sendable: bool,
+}
+
+impl EventRow {
+    pub(crate) fn new(event: &Event, names: &EndpointNames, now: Timestamp) -> Self {
+        let endpoint = names.name(event.endpoint_id);
+        // The payload is left out of lists, but an archived event has none.
+        let is_sendable = endpoint.is_enabled && event.payload.is_some();
+        Self {
+            id: event.id,
+            status: Badge::of_status(event.status),
+            event_type: event.event_type.to_string(),
+            endpoint,
+            attempts: event.attempts,
+            last_code: match (event.last_http_code, event.attempts) {
+                (Some(code), _) => code.to_string(),
+                (None, 0) => "–".to_owned(),
+                (None, _) => "no answer".to_owned(),
+            },
+            next: event.next_attempt_at.map(|at| Moment::new(at, now)),
+            at: Moment::new(event.created_at, now),
+            is_selected: false,
+            is_sendable,
+        }
+    }
+
+    pub(crate) fn short_id(&self) -> ShortId {
+        ShortId(self.id)
+    }
+}
+
+/// Reads a page of events, and the names of their endpoints.
+///
+/// # Errors
+/// The store's.
+pub(crate) fn read(
+    store: &dyn Store,
+    filter: &EventFilter,
+    page: Page,
+) -> Result<Listed<Event>, StoreError> {
+    let paged = store.list_events(filter, page, lists::NO_PAYLOAD)?;
+    lists::whole(store, paged, |store, numbers, bytes| {
+        store.read_events(numbers, bytes)
+    })
+}
+
+/// A link to the events with a status.
+struct StatusLink {
+    name: &'static str,
+    url: String,
+    is_current: bool,
+}
+
+#[derive(Template)]
+#[template(path = "events.html")]
+struct EventsPage {
+    layout: Layout,
+    filters: ListFilters,
+    statuses: Vec<StatusLink>,
+    rows: Vec<EventRow>,
+    pager: Pager,
+    may_redeliver: bool,
+    may_publish: bool,
+}
+
+struct Found {
+    listed: Listed<Event>,
+    names: EndpointNames,
+    event_types: Vec<String>,
+}
+
+/// Handles `GET /deliveries?view=events`.
+pub(super) async fn list(visit: Visit, query: Fields) -> Result<HttpResponse, ApiError> {
+    let mut filters = ListFilters::new(ListView::Events, query.clone());
+    let asked = filters.to_api_query();
+    let mut input = Input::new("", &asked);
+    let filter = event_filter(&mut input, visit.listed());
+    let asked_for = match input.finish() {
+        Ok(ok) => Some(filter(&ok)),
+        Err(problems) => {
+            filters.problems = FormProblems::of(&problems);
+            None
+        }
+    };
+    let (page, filter) = match asked_for {
+        Some((page, filter)) => (page, Some(filter)),
+        None => (FIRST, None),
+    };
+    let status = status_of(filter.is_some());
+    let found = find(&visit, filter, page).await?;
+    let layout = Layout::new(&visit, Section::Deliveries, title(&filters, "Events")).await?;
+    let what = ("event", "events");
+    let pager = Pager::new(&found.listed, page, "/deliveries", &query, what);
+    let events = found.listed.items.iter();
+    let rows = events.map(|event| EventRow::new(event, &found.names, visit.now()));
+    let rows = rows.collect();
+    filters.endpoints = found.names.choices;
+    filters.event_types = found.event_types;
+    html_of(
+        status,
+        &EventsPage {
+            layout,
+            statuses: status_links(&query),
+            filters,
+            rows,
+            pager,
+            may_redeliver: visit.may(Scope::WebhooksWrite),
+            may_publish: visit.may(Scope::WebhooksPublish),
+        },
+    )
+}
+
+async fn find(visit: &Visit, filter: Option<EventFilter>, page: Page) -> Result<Found, ApiError> {
+    let (listed_in, visible): (Visibility, Visibility) = (visit.listed(), visit.visibility());
+    let workspace = visit.workspace();
+    let find = move |store: &dyn Store| {
+        let listed = match filter {
+            Some(filter) => read(store, &filter, page)?,
+            None => Listed {
+                items: Vec::new(),
+                total: 0,
+                searched: None,
+            },
+        };
+        let ids = listed.items.iter().map(|event| event.endpoint_id);
+        Ok(Found {
+            names: EndpointNames::read(store, listed_in, visible, ids)?,
+            event_types: event_types(store, visible, workspace)?,
+            listed,
+        })
+    };
+    visit.read(find).await
+}
+
+fn status_links(query: &Fields) -> Vec<StatusLink> {
+    let query = query.with("page", "");
+    let current = query.get("status");
+    let link = |name: &'static str, value: &str| StatusLink {
+        name,
+        url: format!("/deliveries?{}", query.with("status", value).to_query()),
+        is_current: current.unwrap_or_default() == value,
+    };
+    let statuses = EventStatus::ALL.map(EventStatus::as_str);
+    std::iter::once(link("all", ""))
+        .chain(statuses.into_iter().map(|status| link(status, status)))
+        .collect()
+}

@@ -1,0 +1,81 @@
+//! The request of an attempt, as it was sent or would be sent now.
+//!
+//! No header is stored. All but two are the same on every attempt. The time and the signature are computed again,
+//! with the endpoint's present secret.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::shell;
+use crate::domain::clock::Timestamp;
+use crate::domain::delivery::Delivery;
+use crate::domain::endpoint::Endpoint;
+use crate::domain::endpoint_url::request_form;
+use crate::domain::signature::signature_header;
+
+/// The longest body that a command has in it: shells take no longer argument.
+const COMMAND_BODY_MAX: usize = 96 << 10;
+
+/// The value of `user-agent`.
+const USER_AGENT: &str = concat!("Hookpost/", env!("CARGO_PKG_VERSION"));
+
+/// The request of an event.
+pub(super) struct RequestView {
+    pub(super) url: String,
+    /// The headers, in the order in which they are sent.
+    pub(super) headers: Vec<(&'static str, String)>,
+    /// Set if the headers are those of the last attempt; they are those of a request now if there was none.
+    pub(super) is_of_attempt: bool,
+    /// Set if the endpoint was changed after the last attempt, so that URL and secret may be others now.
+    pub(super) is_changed: bool,
+    /// A command for a shell that sends the request now; `None` if the body is too long for one.
+    pub(super) command: Option<String>,
+}
+
+impl RequestView {
+    /// Returns the request of the event `id` with this body. `last` is the last attempt.
+    pub(super) fn new(
+        endpoint: &Endpoint,
+        id: Uuid,
+        body: &str,
+        last: Option<&Delivery>,
+        now: Timestamp,
+    ) -> Self {
+        let url = request_form(endpoint.settings.target.url.as_str()).into_owned();
+        // The signature has the time when the attempt began; the delivery has the time when its result was stored.
+        let began = last.map(|last| {
+            let took = Duration::from_millis(last.duration_ms.into());
+            last.created_at.before(took)
+        });
+        let command = (body.len() <= COMMAND_BODY_MAX)
+            .then(|| shell::curl(&url, &headers(endpoint, id, body, now), body));
+        Self {
+            headers: headers(endpoint, id, body, began.unwrap_or(now)),
+            is_of_attempt: began.is_some(),
+            is_changed: match (began, endpoint.modified_at) {
+                (Some(began), Some(modified)) => modified > began,
+                _ => false,
+            },
+            command,
+            url,
+        }
+    }
+}
+
+fn headers(
+    endpoint: &Endpoint,
+    id: Uuid,
+    body: &str,
+    at: Timestamp,
+) -> Vec<(&'static str, String)> {
+    let secret = &endpoint.settings.target.secret;
+    let signature = signature_header(secret, id, at.seconds(), body.as_bytes());
+    vec![
+        ("content-type", "application/json".to_owned()),
+        ("user-agent", USER_AGENT.to_owned()),
+        ("webhook-id", id.to_string()),
+        ("webhook-timestamp", at.seconds().to_string()),
+        ("webhook-signature", signature),
+    ]
+}
