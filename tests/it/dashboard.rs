@@ -2,7 +2,13 @@
 //!
 //! What only a browser can tell is in `browser.rs`.
 
+mod forging;
+mod headers;
+mod isolation;
+pub(crate) mod markup;
+mod scopes;
 mod signing_in;
+mod world;
 
 use std::time::Instant;
 
@@ -47,6 +53,11 @@ impl Page {
         let rest = rest.split_once(&format!(" {name}=\""))?.1;
         Some(rest.split_once('"')?.0)
     }
+}
+
+/// Returns a text as a query carries it.
+pub(crate) fn encoded(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
 /// A client that is signed in, or none: what a browser would send, without one.

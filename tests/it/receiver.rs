@@ -36,6 +36,8 @@ struct State {
     received: Vec<Received>,
     /// Status and extra header lines, by path; 200 unless told.
     replies: HashMap<String, (u16, String)>,
+    /// Status and body of the answers to all other paths, if told.
+    answer: Option<(u16, String)>,
     /// Requests to these paths wait until they are let go.
     held: Vec<String>,
 }
@@ -74,6 +76,11 @@ impl Receiver {
         state
             .replies
             .insert(path.to_owned(), (status, headers.to_owned()));
+    }
+
+    /// Has requests to paths without a [`reply`](Self::reply) answered with `status` and `body`.
+    pub(crate) fn answer(&self, status: u16, body: &str) {
+        self.shared.0.lock().unwrap().answer = Some((status, body.to_owned()));
     }
 
     /// Has requests to `path` wait for their answer.
@@ -139,13 +146,15 @@ impl Receiver {
             while state.held.contains(&path) {
                 state = self.shared.1.wait(state).unwrap();
             }
-            let (status, headers) = state
-                .replies
-                .get(&path)
-                .cloned()
-                .unwrap_or((200, String::new()));
+            let (status, headers, body) = match (state.replies.get(&path), &state.answer) {
+                (Some((status, headers)), _) => (*status, headers.clone(), "ok".to_owned()),
+                (None, Some((status, body))) => (*status, String::new(), body.clone()),
+                (None, None) => (200, String::new(), "ok".to_owned()),
+            };
             drop(state);
-            let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: 2\r\n{headers}\r\nok");
+            let length = body.len();
+            let answer =
+                format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n{headers}\r\n{body}");
             if (&*stream).write_all(answer.as_bytes()).is_err() {
                 return;
             }
