@@ -39,8 +39,9 @@ impl Counted {
             |id: Uuid| Ok(visible_workspace(connection, visibility, id)?.map(Self::Workspace));
         match (scope, visibility) {
             (ChartScope::All, Visibility::All) => Ok(Some(Self::Server)),
-            (ChartScope::All, Visibility::Workspace(id)) => workspace(id),
-            (ChartScope::Workspace(id), _) => workspace(id),
+            (ChartScope::All, Visibility::Workspace(id)) | (ChartScope::Workspace(id), _) => {
+                workspace(id)
+            }
             (ChartScope::Endpoint(id), _) => {
                 let found = visible_endpoint(connection, visibility, id)?;
                 Ok(found.map(|found| Self::Endpoint(found.workspace, found.number)))

@@ -28,12 +28,11 @@ pub(super) fn backlogs(
     connection: &Connection,
     scope: &Scope,
 ) -> rusqlite::Result<Vec<WaitingEndpoint>> {
-    let endpoints = match &scope.endpoints {
-        Some(endpoints) => endpoints.clone(),
-        None => {
-            let waiting = waiting_endpoints(connection)?;
-            waiting.iter().map(|found| found.endpoint).collect()
-        }
+    let endpoints = if let Some(endpoints) = &scope.endpoints {
+        endpoints.clone()
+    } else {
+        let waiting = waiting_endpoints(connection)?;
+        waiting.iter().map(|found| found.endpoint).collect()
     };
     let sql = "SELECT n, skip_through, sweep, workspace FROM endpoint WHERE n = ?";
     let mut statement = prepare(connection, sql)?;
