@@ -173,5 +173,6 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> anyhow::Result<()> 
         Ok(())
     })?;
     history.store.close().context("the store does not close")?;
-    Ok(())
+    drop(history);
+    crate::pages::run(database, options, report)
 }

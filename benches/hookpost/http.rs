@@ -83,6 +83,11 @@ impl Connection {
         }
     }
 
+    pub(crate) fn head(&self) -> &[u8] {
+        let head = Frame::of(&self.buffer).map_or(0, |frame| frame.head);
+        &self.buffer[..head]
+    }
+
     pub(crate) fn body(&self) -> &[u8] {
         let head = Frame::of(&self.buffer).map_or(0, |frame| frame.head);
         &self.buffer[head..]

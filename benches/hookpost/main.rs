@@ -32,6 +32,7 @@ mod limits;
 mod lists;
 mod load;
 mod machine;
+mod pages;
 mod receiver;
 mod report;
 mod retention;
