@@ -23,7 +23,7 @@ pub(super) struct Trouble {
 }
 
 impl Trouble {
-    pub(super) fn new(troubled: &TroubledEndpoint, _now: Timestamp) -> Self {
+    pub(super) fn new(troubled: &TroubledEndpoint) -> Self {
         let (endpoint, summary) = (&troubled.endpoint, &troubled.summary);
         let day = summary.day();
         Self {

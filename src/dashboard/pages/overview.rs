@@ -115,10 +115,7 @@ pub(crate) async fn show(visit: Visit) -> Result<HttpResponse, ApiError> {
         })
         .await?;
     let layout = Layout::new(&visit, Section::Overview, "Overview").await?;
-    let troubled = overview
-        .troubled
-        .iter()
-        .map(|troubled| Trouble::new(troubled, now));
+    let troubled = overview.troubled.iter().map(Trouble::new);
     html(&OverviewPage {
         troubled: troubled.collect(),
         ranges: range_links(range),
