@@ -1,7 +1,7 @@
 //! The time of the reads that pages of a dashboard make, on a large database with a history of a month over 1,000
 //! endpoints: charts, summaries and overviews, straight from the store.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -42,16 +42,16 @@ fn settings() -> SqliteSettings {
 
 /// Makes a database whose history ends now. The deliveries of the last hour are those of a day, so that charts of
 /// all ranges have something to add up.
-fn make(database: &PathBuf, deliveries: u64) -> anyhow::Result<()> {
+fn make(database: &Path, deliveries: u64) -> anyhow::Result<()> {
     let types = prepare(database)?;
     let begin = SystemClock::new().now().before(DAY * u32::try_from(DAYS)?);
     let mut history = History::open(database, settings(), &types, begin)?;
     for _ in 1..DAYS {
         history.pass(DAY, deliveries / (DAYS + 1))?;
     }
-    let hour = DAY / 24;
-    history.pass(DAY - hour, deliveries / (DAYS + 1))?;
-    history.pass(hour, deliveries / (DAYS + 1))?;
+    for hours in [23, 1] {
+        history.pass(Duration::from_hours(hours), deliveries / (DAYS + 1))?;
+    }
     history.leave_pending(PENDING)?;
     history.store.close().context("the store does not close")?;
     Ok(())
