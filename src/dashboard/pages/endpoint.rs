@@ -8,7 +8,7 @@ use askama::Template;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::endpoint_form::pending_in_words;
+use super::endpoint_form::skipped_in_words;
 use super::endpoints::{capped, workspace_name};
 use super::overview::{RangeLink, range_links, range_of};
 use crate::dashboard::chart::{AttemptsChart, LatencyChart, bucket_in_words, range_in_words};
@@ -79,8 +79,10 @@ struct EndpointPage {
     /// The number of events that failed or were skipped.
     missed: u64,
     pending: String,
-    /// The number of pending events, for sentences.
-    pending_in_words: String,
+    /// The effect of disabling or deleting on its pending events.
+    skipped: String,
+    /// What becomes of the pending events of an endpoint whose last attempt failed.
+    failing: Option<String>,
     /// The reason why the endpoint is disabled, in words, and what to do.
     disabled: Option<&'static str>,
     /// The reason why the receiver is unlikely to understand the format.
@@ -223,7 +225,8 @@ async fn page(
             deliveries: deliveries.collect(),
             missed: found.missed,
             pending: capped(pending),
-            pending_in_words: pending_in_words(pending.count, pending.is_more),
+            skipped: skipped_in_words(pending),
+            failing: failing_in_words(&found.endpoint, &found.summary),
             disabled: found.endpoint.disabled_reason.map(disabled_in_words),
             mismatch: url.and_then(|url| mismatch(settings.target.format, &url)),
             snippets: snippets::snippets(&settings.target.secret),
@@ -330,6 +333,24 @@ const fn disabled_in_words(reason: DisabledReason) -> &'static str {
              receiver answered, mend the receiver or the URL, enable the endpoint, then send again what it missed."
         }
     }
+}
+
+/// Returns what becomes of the pending events of an endpoint whose last attempt failed; `None` for any other.
+fn failing_in_words(endpoint: &Endpoint, summary: &EndpointSummary) -> Option<String> {
+    let last = summary.last_delivery?;
+    if last.succeeded || endpoint.disabled_reason.is_some() {
+        return None;
+    }
+    let failure = last.error.map(|error| error.as_str());
+    let outcome = Outcome::new(false, last.http_code, failure).text;
+    Some(match summary.pending.count {
+        0 => format!("The last attempt failed ({outcome})."),
+        _ => format!(
+            "The last attempt failed ({outcome}). What is pending ({}) is tried again by itself, and goes to a new URL \
+             as soon as there is one.",
+            capped(summary.pending)
+        ),
+    })
 }
 
 /// Handles `POST /endpoints/{id}/enable`.

@@ -15,6 +15,7 @@ use crate::dashboard::view::Count;
 use crate::dashboard::visit::{Visit, redirect};
 use crate::domain::access::{Scope, Visibility};
 use crate::domain::endpoint::{Endpoint, EndpointPatch, Format};
+use crate::domain::overview::CappedCount;
 use crate::server::error::ApiError;
 use crate::server::inputs::endpoint_fields::{endpoint_patch, new_endpoint};
 use crate::server::validate::{Input, Problem};
@@ -47,8 +48,8 @@ struct FormPage {
     known: Vec<String>,
     /// Set if an admin must choose the workspace.
     asks_workspace: bool,
-    /// The pending events that disabling skips.
-    pending: String,
+    /// The effect of disabling on its pending events.
+    skipped: String,
 }
 
 impl FormPage {
@@ -135,7 +136,7 @@ async fn new_page(
         asks_workspace: visit.workspace().is_none(),
         heading: "New endpoint".to_owned(),
         id: None,
-        pending: String::new(),
+        skipped: String::new(),
         layout,
         form,
         problems,
@@ -226,19 +227,20 @@ async fn edit_page(
         problems,
         known,
         asks_workspace: false,
-        pending: pending_in_words(
-            pending.unwrap_or_default().count,
-            pending.is_some_and(|pending| pending.is_more),
-        ),
+        skipped: skipped_in_words(pending.unwrap_or_default()),
     })
 }
 
-/// Returns a number of pending events in words.
-pub(super) fn pending_in_words(count: u64, is_more: bool) -> String {
-    match (count, is_more) {
-        (1, false) => "1 pending event".to_owned(),
-        (_, false) => format!("{} pending events", Count(count)),
-        (_, true) => format!("more than {} pending events", Count(count)),
+/// Returns the effect of disabling or deleting an endpoint on its pending events, as a sentence.
+pub(super) fn skipped_in_words(pending: CappedCount) -> String {
+    match (pending.count, pending.is_more) {
+        (0, _) => "Nothing is pending, so nothing is skipped.".to_owned(),
+        (1, false) => "Its pending event is skipped.".to_owned(),
+        (_, false) => format!("Its {} pending events are skipped.", Count(pending.count)),
+        (_, true) => format!(
+            "Its pending events, more than {}, are skipped.",
+            Count(pending.count)
+        ),
     }
 }
 
