@@ -13,18 +13,16 @@ use super::route_docs::{RouteDocs, Success};
 use super::slices::{READ_BYTES, Rows};
 use super::streamed;
 use crate::domain::event::Event;
-use crate::domain::format::Summary;
-use crate::domain::message::{IDEMPOTENCY_KEY_MAX, Idempotency, Message, NewMessage};
+use crate::domain::message::{Idempotency, Message, NewMessage};
 use crate::server::call::{Body, Call, OF_A_WORKSPACE, RawInput};
 use crate::server::error::{ApiError, ErrorName};
 use crate::server::inputs::filters::event_filter;
 use crate::server::inputs::message::message_fields;
 use crate::server::large_bodies::LARGE_BODY;
 use crate::server::publish_trace;
-use crate::server::request_metrics::mark_as_replay;
-use crate::server::request_notes::note;
+use crate::server::publishing;
 use crate::server::validate::read;
-use crate::storage::{Store, StoreError, Unavailable};
+use crate::storage::{Store, StoreError};
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// The header of a response that repeats that of an earlier publish with the same key.
@@ -49,10 +47,8 @@ pub(super) static PUBLISH: RouteDocs = RouteDocs {
 /// Handles `POST /webhooks/events`, the busiest route. Parses a small body at once, and a large one on a
 /// blocking thread.
 pub(super) async fn publish(mut call: Call) -> Result<HttpResponse, ApiError> {
-    if call.state.is_stopping() {
-        return Err(StoreError::Unavailable(Unavailable::Stopping).into());
-    }
-    let trace = publish_trace::begin(&call);
+    publishing::check_open(&call.state)?;
+    let trace = publish_trace::begin(&call.request, &call.state.spans);
     let body = call.body().await?;
     let received = Instant::now();
     let size = body.len();
@@ -66,27 +62,11 @@ pub(super) async fn publish(mut call: Call) -> Result<HttpResponse, ApiError> {
         call.unless_given_up(read).await??
     };
     new.trace = trace;
-    let (limits, now) = (&call.state.rate_limits, call.state.clock.monotonic());
-    limits
-        .count_bytes(new.workspace_id, size, now)
-        .map_err(|retry_in| {
-            ApiError::TooManyBytes(call.state.settings.publish_byte_limit, retry_in)
-        })?;
-    let queued = Instant::now();
-    let published = call.state.store.publish(new).await?;
-    let message = &published.message;
-    note(&call.request, |facts| {
-        facts.workspace_id = Some(message.workspace_id);
-        facts.published = Some((message.id, message.events.len()));
-    });
-    let mut response = json(StatusCode::ACCEPTED, &Rendered(message));
+    let published = publishing::publish(&call.state, &call.request, new, size, received).await?;
+    let mut response = json(StatusCode::ACCEPTED, &Rendered(&published.message));
     if published.replayed {
         let replayed = HeaderValue::from_static("true");
         response.headers_mut().insert(IDEMPOTENT_REPLAYED, replayed);
-        mark_as_replay(&call.request);
-    } else {
-        call.state.metrics.observe_publish(received.elapsed());
-        publish_trace::note_commit(&call.request, queued);
     }
     Ok(response)
 }
@@ -104,9 +84,7 @@ fn read_message(
     input.json(text);
     let message = message_fields(&mut input, raw_input.visibility);
     let mut message = message(&input.finish()?);
-    if store.shows_summaries(message.workspace_id) {
-        message.summary = Some(Summary::of(&message.data));
-    }
+    publishing::add_summary(&mut message, store);
     message.idempotency = key.map(|key| Idempotency {
         key,
         fingerprint: body.fingerprint(),
@@ -120,10 +98,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let Some(value) = values.next() else {
         return Ok(None);
     };
-    let key = value.as_bytes();
-    let fits = (1..=IDEMPOTENCY_KEY_MAX).contains(&key.len())
-        && key.iter().all(u8::is_ascii_graphic)
-        && values.next().is_none();
+    let fits = publishing::is_idempotency_key(value.as_bytes()) && values.next().is_none();
     match value.to_str() {
         Ok(key) if fits => Ok(Some(key.to_owned())),
         _ => Err(ApiError::IdempotencyKeyInvalid),

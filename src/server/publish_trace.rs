@@ -13,11 +13,10 @@ use actix_web::web::Data;
 use actix_web::{HttpMessage, HttpRequest};
 use rand::RngExt;
 
-use super::call::Call;
 use super::request_notes::RequestNotes;
 use super::state::ServerState;
 use crate::domain::trace_context::{TRACEPARENT, TRACESTATE, TraceContext};
-use crate::spans::{PublishStep, Span, Step};
+use crate::spans::{PublishStep, Span, Spans, Step};
 
 /// The step of a publish, kept with its request until the answer.
 struct PublishTrace {
@@ -29,10 +28,10 @@ struct PublishTrace {
 }
 
 /// Begins the step of a publish. Returns the context to store with the message, if it has one.
-pub(crate) fn begin(call: &Call) -> Option<Arc<TraceContext>> {
-    let producers = trace_context(call.headers());
+pub(crate) fn begin(request: &HttpRequest, spans: &Spans) -> Option<Arc<TraceContext>> {
+    let producers = trace_context(request.headers());
     let is_left_out = producers.as_ref().is_some_and(|trace| !trace.is_sampled());
-    if !call.state.spans.are_on() || is_left_out {
+    if !spans.are_on() || is_left_out {
         return producers.map(Arc::new);
     }
     let span_id = random_id();
@@ -40,7 +39,7 @@ pub(crate) fn begin(call: &Call) -> Option<Arc<TraceContext>> {
         Some(trace) => trace.with_parent(span_id),
         None => TraceContext::new(rand::rng().random_range(1..=u128::MAX), span_id),
     };
-    call.request.extensions_mut().insert(PublishTrace {
+    request.extensions_mut().insert(PublishTrace {
         trace_id: own.trace_id(),
         span_id,
         parent_id: producers.map(|trace| trace.parent_id()),

@@ -47,8 +47,14 @@ fn outcome(status: StatusCode, is_replay: bool) -> PublishOutcome {
         StatusCode::SERVICE_UNAVAILABLE | StatusCode::INSUFFICIENT_STORAGE => {
             PublishOutcome::Unavailable
         }
-        _ if status.is_success() && is_replay => PublishOutcome::Replayed,
-        _ if status.is_success() => PublishOutcome::Accepted,
+        // The dashboard leads a browser to the page of the message.
+        _ if status.is_success() || status.is_redirection() => {
+            if is_replay {
+                PublishOutcome::Replayed
+            } else {
+                PublishOutcome::Accepted
+            }
+        }
         _ if status.is_client_error() => PublishOutcome::Invalid,
         _ => PublishOutcome::Error,
     }
@@ -63,7 +69,9 @@ mod tests {
         let of = |status: u16, is_replay| outcome(StatusCode::from_u16(status).unwrap(), is_replay);
         assert_eq!(of(202, false), PublishOutcome::Accepted);
         assert_eq!(of(202, true), PublishOutcome::Replayed);
+        assert_eq!(of(303, true), PublishOutcome::Replayed);
         for (status, expected) in [
+            (303, PublishOutcome::Accepted),
             (400, PublishOutcome::Invalid),
             (401, PublishOutcome::Unauthorized),
             (403, PublishOutcome::Unauthorized),

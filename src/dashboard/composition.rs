@@ -1,0 +1,203 @@
+//! A message as a person composes it in a form, and the body of the API's request that it stands for.
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::form::FormProblems;
+use super::query::Fields;
+use crate::domain::access::Visibility;
+use crate::domain::json::scan;
+use crate::domain::message::{Idempotency, NewMessage};
+use crate::server::inputs::message::message_fields;
+use crate::server::publishing::is_idempotency_key;
+use crate::server::validate::Input;
+
+/// The fields of the form, as they were typed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Composition {
+    pub(super) event_type: String,
+    pub(super) data: String,
+    pub(super) timestamp: String,
+    pub(super) idempotency_key: String,
+    pub(super) workspace_id: String,
+}
+
+impl Composition {
+    /// The names of the fields.
+    pub(super) const FIELDS: [&'static str; 5] = [
+        "type",
+        "data",
+        "timestamp",
+        "idempotency_key",
+        "workspace_id",
+    ];
+
+    pub(super) fn of(fields: &Fields) -> Self {
+        let field = |name| fields.get(name).unwrap_or_default().to_owned();
+        Self {
+            event_type: field("type"),
+            // Browsers send the ends of lines as CR LF. Within JSON, only white space can have them.
+            data: field("data").replace("\r\n", "\n"),
+            timestamp: field("timestamp"),
+            idempotency_key: field("idempotency_key"),
+            workspace_id: field("workspace_id"),
+        }
+    }
+
+    /// Reads the message with the API's readers. Returns it, and the length of the body that it would have there.
+    ///
+    /// # Errors
+    /// The problems of the fields.
+    pub(super) fn read(
+        &self,
+        visibility: Visibility,
+        largest: usize,
+    ) -> Result<(NewMessage, usize), FormProblems> {
+        let syntax = self.syntax_problem();
+        // So that the other fields are checked as well, a placeholder stands for data that cannot be read.
+        let data = if syntax.is_some() { "null" } else { &self.data };
+        let body = self.body(data);
+        let mut input = Input::new("", "");
+        input.json(&body);
+        let message = message_fields(&mut input, visibility);
+        let read = input.finish();
+        let mut problems = match &read {
+            Ok(_) => FormProblems::default(),
+            Err(problems) => FormProblems::of(problems),
+        };
+        if let Some(problem) = syntax {
+            problems.add("data", &problem);
+        }
+        if body.len() > largest {
+            let text =
+                format!("A message may have at most {largest} bytes: publish a link to the data");
+            problems.add("data", &text);
+        }
+        let key = self.idempotency_key.as_str();
+        if !key.is_empty() && !is_idempotency_key(key.as_bytes()) {
+            problems.add("idempotency_key", "Use 1 to 255 visible ASCII characters");
+        }
+        let Some(ok) = read.ok().filter(|_| problems.is_empty()) else {
+            return Err(problems);
+        };
+        let mut message = message(&ok);
+        if !key.is_empty() {
+            message.idempotency = Some(Idempotency {
+                key: key.to_owned(),
+                fingerprint: Sha256::digest(&body).into(),
+            });
+        }
+        Ok((message, body.len()))
+    }
+
+    /// Returns what is wrong with the JSON of the data, and where; `None` if nothing is, or there is no data.
+    fn syntax_problem(&self) -> Option<String> {
+        if self.data.is_empty() {
+            return None;
+        }
+        let error = scan(&self.data).err()?;
+        let before = self.data.get(..error.at).unwrap_or(&self.data);
+        let line = before.matches('\n').count() + 1;
+        let column = before
+            .rsplit('\n')
+            .next()
+            .map_or(0, |line| line.chars().count())
+            + 1;
+        Some(format!("{}: line {line}, column {column}", error.why))
+    }
+
+    /// Returns the body of the API's request, with the bytes of the data. Fields that are empty are left out.
+    fn body(&self, data: &str) -> String {
+        let text = |text: &str| Value::from(text).to_string();
+        let members = [
+            ("type", text(&self.event_type), &self.event_type),
+            ("data", data.to_owned(), &self.data),
+            ("timestamp", text(&self.timestamp), &self.timestamp),
+            ("workspace_id", text(&self.workspace_id), &self.workspace_id),
+        ];
+        let given = members.into_iter().filter(|(.., typed)| !typed.is_empty());
+        let members: Vec<_> = given
+            .map(|(name, value, _)| format!("\"{name}\":{value}"))
+            .collect();
+        format!("{{{}}}", members.join(","))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    const OWN: Visibility = Visibility::Workspace(Uuid::from_u128(7));
+
+    fn composed(query: &str) -> Composition {
+        Composition::of(&Fields::parse(query.as_bytes()))
+    }
+
+    #[test]
+    fn the_data_keeps_its_bytes() {
+        let composition =
+            composed("type=order.created&data=%7B%22n%22:1.0,%0D%0A+%22e%22:1e400%7D");
+        let (message, size) = composition.read(OWN, 1000).unwrap();
+        assert_eq!(message.data.get(), "{\"n\":1.0,\n \"e\":1e400}");
+        assert_eq!(message.workspace_id, Uuid::from_u128(7));
+        assert!(message.idempotency.is_none());
+        assert_eq!(
+            size,
+            r#"{"type":"order.created","data":{"n":1.0,. "e":1e400}}"#.len()
+        );
+    }
+
+    #[test]
+    fn every_field_has_its_problem_and_data_the_place() {
+        let composition =
+            composed("type=a..b&data=%7B%0A++%22a%22+1%7D&timestamp=x&idempotency_key=a+b");
+        let problems = composition.read(OWN, 1000).unwrap_err();
+        assert_eq!(
+            problems.of_field("data"),
+            "Expecting ':' delimiter: line 2, column 7"
+        );
+        for name in ["type", "timestamp", "idempotency_key"] {
+            assert!(!problems.of_field(name).is_empty(), "{name}");
+        }
+        assert_eq!(
+            composed("type=a")
+                .read(OWN, 1000)
+                .unwrap_err()
+                .of_field("data"),
+            "Field required"
+        );
+        let long = composed("type=a&data=%22xxxxxxxxxxxxxxxxxxxxx%22");
+        assert!(
+            long.read(OWN, 20)
+                .unwrap_err()
+                .of_field("data")
+                .contains("at most 20")
+        );
+        // Text that would add members to the body stays within its field.
+        let forged = composed("type=a&data=1,%22workspace_id%22:%22x%22");
+        assert!(
+            !forged
+                .read(OWN, 1000)
+                .unwrap_err()
+                .of_field("data")
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn an_admin_names_the_workspace() {
+        let id = Uuid::new_v4();
+        let composition = composed(&format!(
+            "type=a&data=1&workspace_id={id}&idempotency_key=k"
+        ));
+        let (message, _) = composition.read(Visibility::All, 1000).unwrap();
+        assert_eq!(message.workspace_id, id);
+        assert_eq!(message.idempotency.unwrap().key, "k");
+        let problems = composed("type=a&data=1")
+            .read(Visibility::All, 1000)
+            .unwrap_err();
+        assert_eq!(problems.of_field("workspace_id"), "Field required");
+    }
+}
