@@ -15,6 +15,7 @@ mod advice;
 mod assets;
 mod attempts;
 mod chart;
+mod codes;
 mod composition;
 mod endpoint_form;
 mod endpoint_names;

@@ -1,8 +1,6 @@
-//! Signing in and out: the cookie of a session, the page with the form, and the operator's one-time codes.
+//! Signing in and out: the cookie of a session, and the page with the form.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use actix_web::http::Method;
 use actix_web::http::header::{COOKIE, HeaderMap, SET_COOKIE};
@@ -13,42 +11,12 @@ use askama::Template;
 use super::form::FORM_MAX;
 use super::layout::html;
 use super::query::Fields;
-use super::sessions::{AGE_MAX, Principal, SessionKey, random_text};
+use super::sessions::{AGE_MAX, Principal, SessionKey};
 use super::state::Dashboard;
 use super::view::Assets;
 use super::visit::{receive_form, redirect};
 use crate::domain::access::{Token, TokenHash};
 use crate::server::error::ApiError;
-
-/// The codes that sign the operator in, each once.
-#[derive(Default)]
-pub(super) struct Codes(Mutex<HashMap<[u8; 32], Duration>>);
-
-impl Codes {
-    /// The time for which a code works: long enough to find the terminal again.
-    pub(super) const LIFE: Duration = Duration::from_mins(30);
-
-    /// Makes a code at this time of the monotonic clock.
-    pub(super) fn make(&self, now: Duration) -> String {
-        let code = random_text();
-        let mut codes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        codes.retain(|_, end| *end > now);
-        codes.insert(digest(&code), now + Self::LIFE);
-        code
-    }
-
-    /// Uses a code up. Reports whether it was valid.
-    fn take(&self, code: &str, now: Duration) -> bool {
-        let mut codes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        codes.remove(&digest(code)).is_some_and(|end| end > now)
-    }
-}
-
-/// Returns the hash under which a code is kept: a look-up by hash leaks nothing of the code.
-fn digest(code: &str) -> [u8; 32] {
-    use sha2::Digest as _;
-    sha2::Sha256::digest(code).into()
-}
 
 #[derive(Template)]
 #[template(path = "login.html")]
@@ -217,18 +185,6 @@ pub(super) fn key(dashboard: &Dashboard, headers: &HeaderMap) -> Option<SessionK
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_code_works_once_and_for_a_time() {
-        let codes = Codes::default();
-        let now = Duration::from_secs(7);
-        let code = codes.make(now);
-        assert!(!codes.take("another", now));
-        assert!(codes.take(&code, now));
-        assert!(!codes.take(&code, now));
-        let code = codes.make(now);
-        assert!(!codes.take(&code, now + Codes::LIFE));
-    }
 
     #[test]
     fn the_next_page_is_one_of_this_server() {

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::codes::Codes;
 use super::sessions::Sessions;
-use super::sign_in::Codes;
+
 use crate::server::ServerState;
 
 /// A setting in force, as the page about the system shows it.
