@@ -206,6 +206,12 @@ fn the_front_page_is_html_for_browsers_and_json_for_others() {
         (&true.into(), &"/docs".into())
     );
     let accept = ("accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8");
+    let dashboard = app.request("GET", "/", &[accept], None);
+    assert_eq!(
+        (dashboard.status, dashboard.header("location")),
+        (303, Some("/login"))
+    );
+    let app = TestApp::with_flags(&["--no-dashboard"]);
     let page = app.request("GET", "/", &[accept], None);
     assert_eq!(
         page.header("content-type"),
@@ -223,7 +229,8 @@ fn the_front_page_is_html_for_browsers_and_json_for_others() {
 
 #[test]
 fn pages_load_nothing_from_elsewhere_and_run_no_script_of_their_own() {
-    let app = TestApp::start();
+    // The pages of the dashboard have tests of their own.
+    let app = TestApp::with_flags(&["--no-dashboard"]);
     for path in PAGES.into_iter().chain(DOCUMENTS) {
         let answer = app.request("GET", path, &[("accept", "text/html")], None);
         assert_eq!(answer.status, 200, "{path}");
