@@ -160,6 +160,8 @@ async fn answer(
     };
     note(request, |facts| {
         facts.is_authenticated = true;
+        // An open page asks every few seconds; like those of probes, the lines would fill the log.
+        facts.is_probe = is_live(request);
         facts.workspace_id = caller.visibility.workspace();
     });
     if let Some(handle) = request.conn_data::<RequestHandle>() {
@@ -225,10 +227,16 @@ fn matches<'p>(pattern: &str, path: &'p str) -> Option<&'p str> {
     (!id.is_empty() && !id.contains('/')).then_some(id)
 }
 
+/// Reports whether the script of an open page asks for its new content, and not a person.
+fn is_live(request: &HttpRequest) -> bool {
+    request.headers().contains_key("x-live-update")
+}
+
 fn session(dashboard: &Dashboard, request: &HttpRequest) -> Option<(SessionKey, Session)> {
     let key = sign_in::key(dashboard, request.headers())?;
     let now = dashboard.server.clock.monotonic();
-    Some((key, dashboard.sessions.find(key, now)?))
+    let session = dashboard.sessions.find(key, now, !is_live(request))?;
+    Some((key, session))
 }
 
 /// Returns the caller that a session acts for; `None` if its token has ended, and so has the session.

@@ -124,15 +124,17 @@ impl Sessions {
         cookie
     }
 
-    /// Returns a session, and notes that it is used.
-    pub(super) fn find(&self, key: SessionKey, now: Duration) -> Option<Session> {
+    /// Returns a session. Notes that it is used if `by_person`, and not the script of an open page, asks.
+    pub(super) fn find(&self, key: SessionKey, now: Duration, by_person: bool) -> Option<Session> {
         let mut sessions = self.lock();
         let entry = sessions.get_mut(&key)?;
         if entry.has_ended(now) {
             sessions.remove(&key);
             return None;
         }
-        entry.used = now;
+        if by_person {
+            entry.used = now;
+        }
         Some(entry.session.clone())
     }
 
@@ -200,23 +202,32 @@ mod tests {
         let key = SessionKey::of(&sessions.begin(token(1), HOUR));
         assert!(
             sessions
-                .find(key, HOUR + IDLE_MAX - Duration::from_secs(1))
+                .find(key, HOUR + IDLE_MAX - Duration::from_secs(1), true)
                 .is_some()
         );
         assert!(
             sessions
-                .find(key, HOUR + 2 * IDLE_MAX - Duration::from_secs(2))
+                .find(key, HOUR + 2 * IDLE_MAX - Duration::from_secs(2), true)
                 .is_some()
         );
-        assert!(sessions.find(key, HOUR + 3 * IDLE_MAX).is_none());
+        assert!(sessions.find(key, HOUR + 3 * IDLE_MAX, true).is_none());
 
         let key = SessionKey::of(&sessions.begin(token(1), HOUR));
         let mut now = HOUR;
         while now < AGE_MAX {
-            assert!(sessions.find(key, now).is_some());
+            assert!(sessions.find(key, now, true).is_some());
             now += HOUR;
         }
-        assert!(sessions.find(key, HOUR + AGE_MAX).is_none());
+        assert!(sessions.find(key, HOUR + AGE_MAX, true).is_none());
+    }
+
+    #[test]
+    fn an_open_page_does_not_keep_a_session() {
+        let sessions = Sessions::default();
+        let key = SessionKey::of(&sessions.begin(token(1), HOUR));
+        let later = HOUR + IDLE_MAX / 2;
+        assert!(sessions.find(key, later, false).is_some());
+        assert!(sessions.find(key, HOUR + IDLE_MAX, false).is_none());
     }
 
     #[test]
@@ -228,8 +239,8 @@ mod tests {
             sessions.begin(token(2), HOUR + Duration::from_secs(second as u64 + 1));
         }
         let now = 2 * HOUR;
-        assert!(sessions.find(first, now).is_none());
-        assert!(sessions.find(other, now).is_some());
+        assert!(sessions.find(first, now, true).is_none());
+        assert!(sessions.find(other, now, true).is_some());
         assert_eq!(sessions.lock().len(), OF_ONE_MAX + 1);
     }
 

@@ -100,7 +100,7 @@
     const marked = find("[data-live][id]");
     if (marked.length === 0 || isPaused || document.hidden) return;
     const began = performance.now();
-    const answer = await fetch(location.href, { headers: { accept: "text/html" }, cache: "no-store" });
+    const answer = await fetch(location.href, { headers: { accept: "text/html", "x-live-update": "1" }, cache: "no-store" });
     if (answer.redirected && new URL(answer.url).pathname === "/login") { location.reload(); return; }
     if (!answer.ok) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
