@@ -274,7 +274,7 @@ mod tests {
         let form = |text: &str| Form {
             fields: Fields::parse(text.as_bytes()),
         };
-        let body = |text: &str| -> Map<String, Value> {
+        let body = |text: &str| -> Value {
             serde_json::from_str(&body(&form(text))).unwrap()
         };
         let read = body("name=shop&archive_after=2&delete_after=");
