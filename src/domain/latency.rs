@@ -146,7 +146,9 @@ mod tests {
             let (first, second) = durations.split_at(split.min(durations.len()));
             let histogram = |durations: &[u32]| {
                 let mut histogram = LatencyHistogram::default();
-                durations.iter().for_each(|duration| histogram.record(*duration));
+                for duration in durations {
+                    histogram.record(*duration);
+                }
                 histogram
             };
             let mut merged = histogram(first);

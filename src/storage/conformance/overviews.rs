@@ -24,7 +24,7 @@ struct Attempt {
     workspace: Uuid,
     endpoint: Uuid,
     at: Timestamp,
-    attempt: ChartedAttempt,
+    facts: ChartedAttempt,
 }
 
 fn expected(attempts: &[Attempt], scope: ChartScope, range: ChartRange, now: Timestamp) -> Chart {
@@ -37,7 +37,7 @@ fn expected(attempts: &[Attempt], scope: ChartScope, range: ChartRange, now: Tim
         };
         if is_in_scope {
             let mut counts = AttemptCounts::default();
-            counts.record(attempt.attempt);
+            counts.record(attempt.facts);
             sum.add(attempt.at, &counts);
         }
     }
@@ -69,7 +69,7 @@ fn deliver(
             workspace: workspace.id,
             endpoint: endpoint.id,
             at: fixture.now(),
-            attempt: ChartedAttempt::new(succeeded, number, None, duration_ms),
+            facts: ChartedAttempt::new(succeeded, number, None, duration_ms),
         });
         fixture.clock.advance(SECOND * random.random_range(1..100));
     }
@@ -182,6 +182,8 @@ pub(super) fn a_summary_tells_the_state_of_an_endpoint(open: Open) {
     let oldest = fixture.now();
     let first = fixture.published(&workspace);
     fail(&fixture, &first);
+    let found = summary(&fixture, &endpoint);
+    assert_eq!((found.day().succeeded, found.day().failed), (0, 1));
     fixture.clock.advance(HOUR * 5);
     let second = fixture.published(&workspace);
     fixture.published(&workspace);

@@ -31,7 +31,7 @@ const SETBACK_MAX: Duration = Duration::from_mins(50);
 struct Attempt {
     endpoint: i64,
     at: Timestamp,
-    attempt: ChartedAttempt,
+    facts: ChartedAttempt,
 }
 
 fn id(number: i64) -> Uuid {
@@ -138,7 +138,7 @@ impl World {
         self.attempts.push(Attempt {
             endpoint,
             at: self.now,
-            attempt,
+            facts: attempt,
         });
     }
 
@@ -208,7 +208,7 @@ impl World {
             };
             if is_in_scope {
                 let mut counts = AttemptCounts::default();
-                counts.record(attempt.attempt);
+                counts.record(attempt.facts);
                 sum.add(attempt.at, &counts);
             }
         }
@@ -261,6 +261,45 @@ fn whatever_happens_charts_show_each_attempt_once() {
         assert!(rows > 0, "nothing was added to the table");
     }
     assert!(totals > 1000, "{totals}");
+}
+
+#[test]
+fn a_snapshot_from_before_the_counts_moved_to_the_table_is_counted_by_its_rows() {
+    let mut world = World::new(1);
+    world.last = BLOCK - 1;
+    world.insert();
+    world
+        .charts
+        .write(&world.connection, &world.recent)
+        .unwrap();
+    world.charts.committed(&world.recent, 0);
+    let rows = "SELECT count(*) FROM delivery_chart";
+    let rows: i64 = world
+        .connection
+        .query_row(rows, [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(rows, 9, "a block is complete");
+    let before =
+        "DELETE FROM delivery_chart; UPDATE meta SET value = 0 WHERE key = 'delivery_charted'";
+    world.connection.execute_batch(before).unwrap();
+    for _ in 0..20 {
+        world.check();
+    }
+}
+
+#[test]
+fn a_start_finds_the_last_deliveries_that_are_in_no_list_index() {
+    let mut world = World::new(1);
+    for _ in 0..3 {
+        world.insert();
+    }
+    let last = world.attempts.last().unwrap().endpoint;
+    world.charts = Charts::load(&world.connection, &world.recent).unwrap();
+    let found = world.recent.unindexed_last(&world.connection, &[last, 9]);
+    assert_eq!(
+        found.unwrap().into_iter().collect::<Vec<_>>(),
+        [(last, world.last)]
+    );
 }
 
 #[test]
