@@ -8,6 +8,7 @@ use askama::Template;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::endpoint_facts;
 use super::endpoint_form::skipped_in_words;
 use super::endpoints::{capped, workspace_name};
 use super::overview::{RangeLink, range_links, range_of};
@@ -20,37 +21,21 @@ use crate::dashboard::trouble;
 use crate::dashboard::url_text::{UrlText, short_name};
 use crate::dashboard::view::{Badge, Copy, Count, Millis, Moment, Outcome, ShortId, rate};
 use crate::dashboard::visit::{Visit, redirect};
-use crate::domain::access::{Scope, Visibility};
-use crate::domain::chart::{Chart, ChartRange, ChartScope};
-use crate::domain::clock::Timestamp;
+use crate::domain::access::Scope;
+use crate::domain::attempt_failure::AttemptFailure;
+use crate::domain::chart::Chart;
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::{DisabledReason, Endpoint, EndpointPatch, Format};
-use crate::domain::event::EventStatus;
+use crate::domain::event_type::Subscription;
 use crate::domain::format::mismatch;
 use crate::domain::overview::EndpointSummary;
 use crate::domain::secret::Secret;
 use crate::server::error::ApiError;
 use crate::server::inputs::endpoint_fields::endpoint_patch;
 use crate::server::validate::Input;
-use crate::storage::{DeliveryFilter, EventFilter, Page, Store, StoreError};
-
-/// The last deliveries that are shown: as many as fit beside the rest.
-const DELIVERIES: u64 = 10;
-
-/// The bytes of deliveries that are read at a time. Their payloads are not shown; a long one is left out.
-const READ_BYTES: usize = 64 << 10;
 
 /// The most characters of an answer that a row shows: more than fit.
 const RESPONSE_MAX: usize = 200;
-
-/// All that is read of an endpoint.
-struct Found {
-    endpoint: Endpoint,
-    summary: EndpointSummary,
-    chart: Chart,
-    deliveries: Vec<Delivery>,
-    missed: u64,
-}
 
 /// A delivery of the list of the last ones.
 struct DeliveryRow {
@@ -129,13 +114,13 @@ impl EndpointPage {
         Copy::new(&self.export_line, "line")
     }
 
-    fn copy_code<'a>(&'a self, snippet: &'a Snippet) -> Copy<'a> {
+    fn copy_code(snippet: &Snippet) -> Copy<'_> {
         Copy::new(&snippet.code, "program")
     }
 
     fn events(&self) -> Vec<&str> {
         let events = self.endpoint.settings.events.iter();
-        events.map(|event| event.as_str()).collect()
+        events.map(Subscription::as_str).collect()
     }
 
     fn attempts(&self) -> AttemptsChart<'_> {
@@ -199,7 +184,7 @@ async fn page(
 ) -> Result<HttpResponse, ApiError> {
     let (visibility, now, range) = (visit.visibility(), visit.now(), range_of(visit));
     let found = visit
-        .read(move |store| find(store, visibility, id, range, now))
+        .read(move |store| endpoint_facts::find(store, visibility, id, range, now))
         .await?;
     let settings = &found.endpoint.settings;
     let name = short_name(&settings.name, &settings.target.url);
@@ -242,67 +227,8 @@ async fn page(
     )
 }
 
-fn find(
-    store: &dyn Store,
-    visibility: Visibility,
-    id: Uuid,
-    range: ChartRange,
-    now: Timestamp,
-) -> Result<Found, StoreError> {
-    let endpoint = store.find_endpoint(visibility, id)?;
-    let summaries = store.endpoint_summaries(visibility, &[id], now)?;
-    let summary = summaries.into_iter().next().ok_or(StoreError::NotFound)?;
-    Ok(Found {
-        chart: store.chart(visibility, ChartScope::Endpoint(id), range, now)?,
-        deliveries: last_deliveries(store, visibility, id)?,
-        missed: missed(store, visibility, id)?,
-        endpoint,
-        summary,
-    })
-}
-
-fn last_deliveries(
-    store: &dyn Store,
-    visibility: Visibility,
-    id: Uuid,
-) -> Result<Vec<Delivery>, StoreError> {
-    let filter = DeliveryFilter {
-        visibility,
-        endpoints: vec![id],
-        ..DeliveryFilter::ALL
-    };
-    let page = Page {
-        number: 1,
-        limit: DELIVERIES,
-    };
-    let listed = store.list_deliveries(&filter, page, READ_BYTES)?;
-    let mut deliveries: Vec<_> = listed.rows.into_iter().map(|row| row.item).collect();
-    let mut rest = listed.rest.as_slice();
-    while !rest.is_empty() {
-        let part = store.read_deliveries(rest, READ_BYTES)?;
-        deliveries.extend(part.rows.into_iter().map(|row| row.item));
-        rest = rest.get(part.done.max(1)..).unwrap_or_default();
-    }
-    Ok(deliveries)
-}
-
-/// Returns the number of events that the endpoint did not get.
-fn missed(store: &dyn Store, visibility: Visibility, id: Uuid) -> Result<u64, StoreError> {
-    let filter = EventFilter {
-        visibility,
-        endpoints: vec![id],
-        statuses: vec![EventStatus::Failed, EventStatus::Skipped],
-        ..EventFilter::ALL
-    };
-    let page = Page {
-        number: 1,
-        limit: 1,
-    };
-    Ok(store.list_events(&filter, page, READ_BYTES)?.total)
-}
-
 fn delivery_row(delivery: &Delivery, layout: &Layout) -> DeliveryRow {
-    let failure = delivery.error.map(|error| error.as_str());
+    let failure = delivery.error.map(AttemptFailure::as_str);
     let response = delivery.response.as_deref().unwrap_or_default();
     DeliveryRow {
         id: delivery.id,
@@ -341,7 +267,7 @@ fn failing_in_words(endpoint: &Endpoint, summary: &EndpointSummary) -> Option<St
     if last.succeeded || endpoint.disabled_reason.is_some() {
         return None;
     }
-    let failure = last.error.map(|error| error.as_str());
+    let failure = last.error.map(AttemptFailure::as_str);
     let outcome = Outcome::new(false, last.http_code, failure).text;
     Some(match summary.pending.count {
         0 => format!("The last attempt failed ({outcome})."),

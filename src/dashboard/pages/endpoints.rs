@@ -13,6 +13,7 @@ use crate::dashboard::url_text::{UrlText, short_name};
 use crate::dashboard::view::{Badge, Count, Moment, Outcome, rate};
 use crate::dashboard::visit::Visit;
 use crate::domain::access::Scope;
+use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::overview::{CappedCount, EndpointSummary};
 use crate::server::error::ApiError;
@@ -130,7 +131,7 @@ fn read_all(
 fn row(endpoint: Endpoint, summary: EndpointSummary, layout: &Layout) -> Row {
     let day = summary.day();
     let last = summary.last_delivery.map(|last| {
-        let failure = last.error.map(|error| error.as_str());
+        let failure = last.error.map(AttemptFailure::as_str);
         let outcome = Outcome::new(last.succeeded, last.http_code, failure);
         (outcome, layout.time(&last.created_at))
     });
