@@ -122,6 +122,11 @@ impl ListFilters {
         }
     }
 
+    /// Reports whether a filter cannot be read.
+    pub(super) fn have_problems(&self) -> bool {
+        !self.problems.is_empty()
+    }
+
     /// Returns the title of a list of these things: it names the filter that says most.
     pub(super) fn title(&self, what: &str) -> String {
         match self.chips().as_slice() {

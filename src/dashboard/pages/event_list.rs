@@ -30,7 +30,10 @@ pub(crate) struct EventRow {
     pub(crate) attempts: u32,
     /// The status code of the last attempt, or a dash.
     pub(crate) last_code: String,
+    /// The time of the next attempt, if it is still to come.
     pub(crate) next: Option<Moment>,
+    /// Set if the next attempt is due.
+    pub(crate) is_due: bool,
     pub(crate) at: Moment,
     /// Set if its box is checked at first.
     pub(crate) is_selected: bool,
@@ -54,7 +57,11 @@ impl EventRow {
                 (None, 0) => "–".to_owned(),
                 (None, _) => "no answer".to_owned(),
             },
-            next: event.next_attempt_at.map(|at| Moment::new(at, now)),
+            next: event
+                .next_attempt_at
+                .filter(|at| *at > now)
+                .map(|at| Moment::new(at, now)),
+            is_due: event.next_attempt_at.is_some_and(|at| at <= now),
             at: Moment::new(event.created_at, now),
             is_selected: false,
             is_sendable,
