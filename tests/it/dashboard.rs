@@ -7,6 +7,7 @@ mod headers;
 mod isolation;
 pub(crate) mod markup;
 mod scopes;
+mod sent;
 mod signing_in;
 mod world;
 

@@ -4,14 +4,14 @@ use actix_web::HttpResponse;
 use askama::Template;
 use uuid::Uuid;
 
-use super::deliveries::{FIRST, event_types, status_of, title};
 use crate::dashboard::endpoint_names::{EndpointName, EndpointNames};
 use crate::dashboard::form::FormProblems;
 use crate::dashboard::layout::{Layout, Section, html_of};
-use crate::dashboard::list_filters::{ListFilters, ListView};
-use crate::dashboard::lists::{self, Pager};
+use crate::dashboard::list_filters::{ListFilters, ListView, event_types};
+use crate::dashboard::lists;
+use crate::dashboard::pager::Pager;
 use crate::dashboard::query::Fields;
-use crate::dashboard::view::{Badge, Moment, ShortId};
+use crate::dashboard::view::{Badge, Count, Moment, ShortId};
 use crate::dashboard::visit::Visit;
 use crate::domain::access::{Scope, Visibility};
 use crate::domain::clock::Timestamp;
@@ -30,7 +30,10 @@ pub(crate) struct EventRow {
     pub(crate) attempts: u32,
     /// The status code of the last attempt, or a dash.
     pub(crate) last_code: String,
+    /// The time of the next attempt, if it is still to come.
     pub(crate) next: Option<Moment>,
+    /// Set if the next attempt is due.
+    pub(crate) is_due: bool,
     pub(crate) at: Moment,
     /// Set if its box is checked at first.
     pub(crate) is_selected: bool,
@@ -54,7 +57,11 @@ impl EventRow {
                 (None, 0) => "–".to_owned(),
                 (None, _) => "no answer".to_owned(),
             },
-            next: event.next_attempt_at.map(|at| Moment::new(at, now)),
+            next: event
+                .next_attempt_at
+                .filter(|at| *at > now)
+                .map(|at| Moment::new(at, now)),
+            is_due: event.next_attempt_at.is_some_and(|at| at <= now),
             at: Moment::new(event.created_at, now),
             is_selected: false,
             is_sendable,
@@ -96,6 +103,9 @@ struct EventsPage {
     statuses: Vec<StatusLink>,
     rows: Vec<EventRow>,
     pager: Pager,
+    total: Count,
+    /// With a text query: the number of rows that were searched, if not all were.
+    searched: Option<Count>,
     may_redeliver: bool,
     may_publish: bool,
 }
@@ -121,26 +131,26 @@ pub(super) async fn list(visit: Visit, query: Fields) -> Result<HttpResponse, Ap
     };
     let (page, filter) = match asked_for {
         Some((page, filter)) => (page, Some(filter)),
-        None => (FIRST, None),
+        None => (lists::FIRST, None),
     };
-    let status = status_of(filter.is_some());
     let found = find(&visit, filter, page).await?;
-    let layout = Layout::new(&visit, Section::Deliveries, title(&filters, "Events")).await?;
-    let what = ("event", "events");
-    let pager = Pager::new(&found.listed, page, "/deliveries", &query, what);
+    let layout = Layout::new(&visit, Section::Deliveries, filters.title("Events")).await?;
+    let pager = Pager::new(page, found.listed.total, "/deliveries", query.clone());
     let events = found.listed.items.iter();
     let rows = events.map(|event| EventRow::new(event, &found.names, visit.now()));
     let rows = rows.collect();
     filters.endpoints = found.names.choices;
     filters.event_types = found.event_types;
     html_of(
-        status,
+        filters.status(),
         &EventsPage {
             layout,
             statuses: status_links(&query),
             filters,
             rows,
             pager,
+            total: Count(found.listed.total),
+            searched: found.listed.searched.map(Count),
             may_redeliver: visit.may(Scope::WebhooksWrite),
             may_publish: visit.may(Scope::WebhooksPublish),
         },
@@ -153,11 +163,7 @@ async fn find(visit: &Visit, filter: Option<EventFilter>, page: Page) -> Result<
     let find = move |store: &dyn Store| {
         let listed = match filter {
             Some(filter) => read(store, &filter, page)?,
-            None => Listed {
-                items: Vec::new(),
-                total: 0,
-                searched: None,
-            },
+            None => lists::empty(),
         };
         let ids = listed.items.iter().map(|event| event.endpoint_id);
         Ok(Found {
