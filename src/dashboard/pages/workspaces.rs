@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use askama::Template;
-use serde_json::{Value};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::dashboard::form::{Form, FormProblems};

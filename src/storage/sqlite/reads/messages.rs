@@ -42,9 +42,11 @@ pub(crate) fn find(
     id: Uuid,
     bytes: usize,
 ) -> rusqlite::Result<Option<Row<MessageSummary>>> {
+    // SQLite's integers are signed.
+    let room = i64::try_from(bytes).unwrap_or(i64::MAX);
     let found = connection
         .prepare_cached(MESSAGE)?
-        .query_row(params![id, bytes], |row| {
+        .query_row(params![id, room], |row| {
             let mut columns = Columns::of(row);
             let number = columns.get()?;
             let (id, workspace_id) = (columns.get()?, columns.get()?);
