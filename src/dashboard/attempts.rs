@@ -50,7 +50,7 @@ pub(super) struct AttemptView {
     pub(super) duration: Option<Millis>,
     /// The beginning of the answer's body, or the error in words; may be empty.
     pub(super) response: String,
-    /// The reason and what to do; `None` if it succeeded.
+    /// The reason and what to do; `None` if it succeeded, or if the attempt after it has the same.
     pub(super) advice: Option<Advice>,
     /// Set if its answer is shown unfolded.
     pub(super) is_open: bool,
@@ -78,6 +78,12 @@ impl AttemptView {
     /// Returns the views of attempts, the newest first; the answer of that one is shown unfolded.
     pub(super) fn all(attempts: &[Delivery], now: Timestamp) -> Vec<Self> {
         let mut views: Vec<_> = attempts.iter().map(|one| Self::new(one, now)).collect();
+        // The same advice is given once, with the newest attempt that it is about.
+        for newer in (1..views.len()).rev() {
+            if views[newer].advice == views[newer - 1].advice {
+                views[newer].advice = None;
+            }
+        }
         if let Some(newest) = views.first_mut() {
             newest.is_open = true;
         }

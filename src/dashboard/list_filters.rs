@@ -1,11 +1,15 @@
 //! The filters of the lists of attempts and events: what the URL has, as the API reads it and as the form shows it.
 
+use actix_web::http::StatusCode;
 use url::form_urlencoded;
+use uuid::Uuid;
 
 use super::endpoint_names::EndpointName;
 use super::form::FormProblems;
 use super::lists::ROWS;
 use super::query::Fields;
+use crate::domain::access::Visibility;
+use crate::storage::{Store, StoreError};
 
 /// The filters of both lists, besides the page.
 const OF_BOTH: [&str; 7] = [
@@ -40,6 +44,9 @@ const WITH_FIELD: [&str; 10] = [
     "event_id",
     "status",
 ];
+
+/// The most event types that a field suggests.
+const TYPES_MAX: usize = 100;
 
 /// A list of what was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +111,24 @@ impl ListFilters {
             query.append_pair("limit", &ROWS.to_string());
         }
         query.finish()
+    }
+
+    /// Returns the status of the page: filters that cannot be read are an error.
+    pub(super) fn status(&self) -> StatusCode {
+        if self.problems.is_empty() {
+            StatusCode::OK
+        } else {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
+    }
+
+    /// Returns the title of a list of these things: it names the filter that says most.
+    pub(super) fn title(&self, what: &str) -> String {
+        match self.chips().as_slice() {
+            [] => what.to_owned(),
+            [chip] => format!("{what}: {} {}", chip.name, chip.value),
+            [chip, ..] => format!("{what}: {} {} and more", chip.name, chip.value),
+        }
     }
 
     /// Returns the value of a filter; empty if it is not set.
@@ -261,6 +286,24 @@ impl ListFilters {
     pub(super) fn is_live(&self) -> bool {
         let is_first = matches!(self.value("page"), "" | "1");
         is_first && self.value("end_timestamp").is_empty() && self.problems.is_empty()
+    }
+}
+
+/// Returns the event types to suggest; none if no workspace is chosen, or it is absent.
+///
+/// # Errors
+/// The store's.
+pub(super) fn event_types(
+    store: &dyn Store,
+    visible: Visibility,
+    workspace: Option<Uuid>,
+) -> Result<Vec<String>, StoreError> {
+    let Some(workspace) = workspace else {
+        return Ok(Vec::new());
+    };
+    match store.event_types(visible, workspace, TYPES_MAX) {
+        Err(StoreError::NotFound) => Ok(Vec::new()),
+        found => found,
     }
 }
 

@@ -14,6 +14,8 @@ const RECORDING: Duration = Duration::from_secs(1);
 /// The next attempt of an event.
 pub(super) struct NextAttempt {
     pub(super) at: Moment,
+    /// Set if this time has come.
+    pub(super) is_due: bool,
     /// The reason for this time.
     pub(super) why: String,
 }
@@ -32,7 +34,7 @@ impl NextAttempt {
             return None;
         }
         let why = if due <= now {
-            "It is due. An attempt is under way, or it waits its turn: behind other events of this endpoint, or \
+            "An attempt is under way, or it waits its turn: behind other events of this endpoint, or \
              because the endpoint rests after several failures."
                 .to_owned()
         } else {
@@ -40,6 +42,7 @@ impl NextAttempt {
         };
         Some(Self {
             at: Moment::new(due, now),
+            is_due: due <= now,
             why,
         })
     }
@@ -118,7 +121,7 @@ mod tests {
 
     #[test]
     fn the_time_has_a_reason() {
-        assert!(why(0, None).starts_with("It is due."));
+        assert!(why(0, None).starts_with("An attempt is under way"));
         assert_eq!(
             why(33, Some(500)),
             "The retry schedule waits about 30 s after attempt 2."

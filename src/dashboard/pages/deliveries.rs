@@ -1,7 +1,6 @@
 //! The list of what was sent: attempts, or events.
 
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
 use askama::Template;
 use uuid::Uuid;
 
@@ -10,20 +9,18 @@ use crate::dashboard::attempts::{self, AttemptView};
 use crate::dashboard::endpoint_names::{EndpointName, EndpointNames};
 use crate::dashboard::form::FormProblems;
 use crate::dashboard::layout::{Layout, Section, html_of};
-use crate::dashboard::list_filters::{ListFilters, ListView};
-use crate::dashboard::lists::{self, Pager};
+use crate::dashboard::list_filters::{ListFilters, ListView, event_types};
+use crate::dashboard::lists;
+use crate::dashboard::pager::Pager;
 use crate::dashboard::query::Fields;
-use crate::dashboard::view::{Millis, Moment, Outcome, ShortId};
+use crate::dashboard::view::{Count, Millis, Moment, Outcome, ShortId};
 use crate::dashboard::visit::Visit;
-use crate::domain::access::{Scope, Visibility};
+use crate::domain::access::Scope;
 use crate::domain::delivery::Delivery;
 use crate::server::error::ApiError;
 use crate::server::inputs::filters::delivery_filter;
 use crate::server::validate::Input;
-use crate::storage::{DeliveryFilter, Listed, Page, Store, StoreError};
-
-/// The most event types that a field suggests.
-pub(crate) const TYPES_MAX: usize = 100;
+use crate::storage::{DeliveryFilter, Listed, Page, Store};
 
 /// The parameter with the delivery whose row shows the time line of its event.
 const OPEN: &str = "open";
@@ -68,6 +65,9 @@ struct DeliveriesPage {
     filters: ListFilters,
     rows: Vec<AttemptRow>,
     pager: Pager,
+    total: Count,
+    /// With a text query: the number of rows that were searched, if not all were.
+    searched: Option<Count>,
     may_redeliver: bool,
     may_publish: bool,
 }
@@ -98,21 +98,19 @@ pub(crate) async fn list(visit: Visit) -> Result<HttpResponse, ApiError> {
         }
         Err(problems) => {
             filters.problems = FormProblems::of(&problems);
-            (FIRST, None)
+            (lists::FIRST, None)
         }
     };
-    let status = status_of(found.is_some());
     let found = match found {
         Some(found) => found,
         None => nothing(&visit).await?,
     };
-    let layout = Layout::new(&visit, Section::Deliveries, title(&filters, "Deliveries")).await?;
+    let layout = Layout::new(&visit, Section::Deliveries, filters.title("Deliveries")).await?;
     let pager = Pager::new(
-        &found.listed,
         page,
+        found.listed.total,
         "/deliveries",
-        &query.with(OPEN, ""),
-        ("attempt", "attempts"),
+        query.with(OPEN, ""),
     );
     let deliveries = found.listed.items.iter();
     let rows = deliveries.map(|delivery| row(&visit, delivery, &found, &query));
@@ -120,41 +118,18 @@ pub(crate) async fn list(visit: Visit) -> Result<HttpResponse, ApiError> {
     filters.endpoints = found.names.choices;
     filters.event_types = found.event_types;
     html_of(
-        status,
+        filters.status(),
         &DeliveriesPage {
             layout,
             filters,
             rows,
             pager,
+            total: Count(found.listed.total),
+            searched: found.listed.searched.map(Count),
             may_redeliver: visit.may(Scope::WebhooksWrite),
             may_publish: visit.may(Scope::WebhooksPublish),
         },
     )
-}
-
-/// The first page.
-pub(super) const FIRST: Page = Page {
-    number: 1,
-    limit: lists::ROWS,
-};
-
-/// Returns the status of a page with filters.
-pub(super) const fn status_of(are_valid: bool) -> StatusCode {
-    if are_valid {
-        StatusCode::OK
-    } else {
-        StatusCode::UNPROCESSABLE_ENTITY
-    }
-}
-
-/// Returns the title of a list: it names the filter that says most.
-pub(super) fn title(filters: &ListFilters, what: &str) -> String {
-    let chips = filters.chips();
-    match chips.as_slice() {
-        [] => what.to_owned(),
-        [chip] => format!("{what}: {} {}", chip.name, chip.value),
-        [chip, ..] => format!("{what}: {} {} and more", chip.name, chip.value),
-    }
 }
 
 async fn find(
@@ -192,32 +167,13 @@ async fn nothing(visit: &Visit) -> Result<Found, ApiError> {
     let (listed_in, visible, workspace) = (visit.listed(), visit.visibility(), visit.workspace());
     let read = move |store: &dyn Store| {
         Ok(Found {
-            listed: Listed {
-                items: Vec::new(),
-                total: 0,
-                searched: None,
-            },
+            listed: lists::empty(),
             names: EndpointNames::read(store, listed_in, visible, [])?,
             event_types: event_types(store, visible, workspace)?,
             timeline: None,
         })
     };
     visit.read(read).await
-}
-
-/// Returns the event types to suggest; none if no workspace is chosen.
-///
-/// # Errors
-/// The store's.
-pub(super) fn event_types(
-    store: &dyn Store,
-    visible: Visibility,
-    workspace: Option<Uuid>,
-) -> Result<Vec<String>, StoreError> {
-    match workspace {
-        Some(workspace) => store.event_types(visible, workspace, TYPES_MAX),
-        None => Ok(Vec::new()),
-    }
 }
 
 fn row(visit: &Visit, delivery: &Delivery, found: &Found, query: &Fields) -> AttemptRow {

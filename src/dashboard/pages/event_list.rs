@@ -4,14 +4,14 @@ use actix_web::HttpResponse;
 use askama::Template;
 use uuid::Uuid;
 
-use super::deliveries::{FIRST, event_types, status_of, title};
 use crate::dashboard::endpoint_names::{EndpointName, EndpointNames};
 use crate::dashboard::form::FormProblems;
 use crate::dashboard::layout::{Layout, Section, html_of};
-use crate::dashboard::list_filters::{ListFilters, ListView};
-use crate::dashboard::lists::{self, Pager};
+use crate::dashboard::list_filters::{ListFilters, ListView, event_types};
+use crate::dashboard::lists;
+use crate::dashboard::pager::Pager;
 use crate::dashboard::query::Fields;
-use crate::dashboard::view::{Badge, Moment, ShortId};
+use crate::dashboard::view::{Badge, Count, Moment, ShortId};
 use crate::dashboard::visit::Visit;
 use crate::domain::access::{Scope, Visibility};
 use crate::domain::clock::Timestamp;
@@ -96,6 +96,9 @@ struct EventsPage {
     statuses: Vec<StatusLink>,
     rows: Vec<EventRow>,
     pager: Pager,
+    total: Count,
+    /// With a text query: the number of rows that were searched, if not all were.
+    searched: Option<Count>,
     may_redeliver: bool,
     may_publish: bool,
 }
@@ -121,26 +124,26 @@ pub(super) async fn list(visit: Visit, query: Fields) -> Result<HttpResponse, Ap
     };
     let (page, filter) = match asked_for {
         Some((page, filter)) => (page, Some(filter)),
-        None => (FIRST, None),
+        None => (lists::FIRST, None),
     };
-    let status = status_of(filter.is_some());
     let found = find(&visit, filter, page).await?;
-    let layout = Layout::new(&visit, Section::Deliveries, title(&filters, "Events")).await?;
-    let what = ("event", "events");
-    let pager = Pager::new(&found.listed, page, "/deliveries", &query, what);
+    let layout = Layout::new(&visit, Section::Deliveries, filters.title("Events")).await?;
+    let pager = Pager::new(page, found.listed.total, "/deliveries", query.clone());
     let events = found.listed.items.iter();
     let rows = events.map(|event| EventRow::new(event, &found.names, visit.now()));
     let rows = rows.collect();
     filters.endpoints = found.names.choices;
     filters.event_types = found.event_types;
     html_of(
-        status,
+        filters.status(),
         &EventsPage {
             layout,
             statuses: status_links(&query),
             filters,
             rows,
             pager,
+            total: Count(found.listed.total),
+            searched: found.listed.searched.map(Count),
             may_redeliver: visit.may(Scope::WebhooksWrite),
             may_publish: visit.may(Scope::WebhooksPublish),
         },
@@ -153,11 +156,7 @@ async fn find(visit: &Visit, filter: Option<EventFilter>, page: Page) -> Result<
     let find = move |store: &dyn Store| {
         let listed = match filter {
             Some(filter) => read(store, &filter, page)?,
-            None => Listed {
-                items: Vec::new(),
-                total: 0,
-                searched: None,
-            },
+            None => lists::empty(),
         };
         let ids = listed.items.iter().map(|event| event.endpoint_id);
         Ok(Found {

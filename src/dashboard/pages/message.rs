@@ -7,7 +7,7 @@ use super::event::{ALL_OF_PAYLOAD, PayloadView};
 use super::event_list::{self, EventRow};
 use crate::dashboard::endpoint_names::EndpointNames;
 use crate::dashboard::layout::{Layout, Section, html};
-use crate::dashboard::lists::Pager;
+use crate::dashboard::pager::Pager;
 use crate::dashboard::view::{Count, Moment, ShortId};
 use crate::dashboard::visit::Visit;
 use crate::domain::access::{Scope, Visibility};
@@ -70,7 +70,6 @@ pub(crate) async fn show(visit: Visit) -> Result<HttpResponse, ApiError> {
         })
         .collect();
     let path = format!("/messages/{id}");
-    let what = ("event", "events");
     html(&MessagePage {
         layout,
         id: ShortId(message.id),
@@ -87,7 +86,7 @@ pub(crate) async fn show(visit: Visit) -> Result<HttpResponse, ApiError> {
                 .iter()
                 .any(|event| event.status == EventStatus::Pending),
         rows,
-        pager: Pager::new(&found.events, page, &path, &visit.query(), what),
+        pager: Pager::new(page, found.events.total, &path, visit.query()),
         payload: message.payload.as_deref().map(PayloadView::new),
         may_redeliver: visit.may(Scope::WebhooksWrite),
     })

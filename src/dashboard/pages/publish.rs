@@ -11,7 +11,7 @@ use crate::dashboard::composition::Composition;
 use crate::dashboard::endpoint_names::EndpointName;
 use crate::dashboard::form::FormProblems;
 use crate::dashboard::layout::{Layout, Section, html_of};
-use crate::dashboard::pages::deliveries::TYPES_MAX;
+use crate::dashboard::list_filters::event_types;
 use crate::dashboard::view::{Bytes, Count};
 use crate::dashboard::visit::{Visit, redirect};
 use crate::domain::access::{Scope, Visibility};
@@ -260,10 +260,11 @@ async fn page(
     };
     let layout = Layout::new(visit, Section::Publish, "Publish a message").await?;
     let chosen = Uuid::parse_str(&composition.workspace_id).ok();
-    let event_types = match visit.workspace().or(chosen) {
-        Some(workspace) if may_see(visit) => suggestions(visit, workspace).await?,
-        _ => Vec::new(),
-    };
+    let workspace = visit.workspace().or(chosen).filter(|_| may_see(visit));
+    let visible = visit.visibility();
+    let event_types = visit
+        .read(move |store| event_types(store, visible, workspace))
+        .await?;
     html_of(
         status,
         &PublishPage {
@@ -277,14 +278,4 @@ async fn page(
             largest: Bytes(visit.dashboard.server.settings.max_body_bytes.into()),
         },
     )
-}
-
-/// Returns event types to suggest; none for a workspace that is absent.
-async fn suggestions(visit: &Visit, workspace: Uuid) -> Result<Vec<String>, ApiError> {
-    let visibility = visit.visibility();
-    let read = move |store: &dyn Store| match store.event_types(visibility, workspace, TYPES_MAX) {
-        Err(StoreError::NotFound) => Ok(Vec::new()),
-        found => found,
-    };
-    visit.read(read).await
 }
