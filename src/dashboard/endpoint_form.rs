@@ -157,10 +157,10 @@ impl EndpointForm {
         if !is_same(&self.events(), &settings.events) {
             change("events", json!(self.events()));
         }
-        if self.name != settings.name.trim() {
+        if self.name.trim() != settings.name.trim() {
             change("name", self.name.as_str().into());
         }
-        if self.description != settings.description.trim() {
+        if self.description.trim() != settings.description.trim() {
             change("description", self.description.as_str().into());
         }
         if self.enabled != self.was_enabled {

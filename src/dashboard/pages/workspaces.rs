@@ -267,6 +267,8 @@ pub(crate) async fn delete(mut visit: Visit) -> Result<HttpResponse, ApiError> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Map;
+
     use super::*;
 
     #[test]

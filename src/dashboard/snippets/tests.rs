@@ -11,9 +11,11 @@ use super::*;
 use crate::domain::signature::signature_header;
 
 /// The programs for Rust, as this compiler takes them.
+#[expect(unreachable_pub, reason = "whoever copies the program needs it")]
 mod rust_library {
     include!("rust_library.txt");
 }
+#[expect(unreachable_pub, reason = "whoever copies the program needs it")]
 mod rust_text {
     include!("rust_text.txt");
 }
