@@ -47,6 +47,9 @@ impl Desk<'_> {
         });
         self.browser
             .chromium("Emulation.setDeviceMetricsOverride", &size);
+        // Scroll bars take room, and look different on each system.
+        self.browser
+            .chromium("Emulation.setScrollbarsHidden", &json!({"hidden": true}));
         let media = json!({"features": [
             {"name": "prefers-color-scheme", "value": scheme},
             {"name": "prefers-reduced-motion", "value": "reduce"},

@@ -7,7 +7,7 @@ use hookpost::domain::attempt_failure::AttemptFailure;
 use hookpost::domain::clock::{Clock, Timestamp};
 use hookpost::domain::event_state::Verdict;
 use hookpost::storage::QueuedEvent;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::history::{History, Reply};
 use crate::fixture::TestApp;
@@ -122,20 +122,14 @@ fn reply(place: &str, usual_ms: u32, step: u32, dice: &mut Dice) -> Reply {
     }
 }
 
-/// Returns the data of a message.
-fn order(number: u32) -> Value {
-    json!({
-        "id": format!("ord_{}", 48_210 + number),
-        "customer": {"id": format!("cus_{}", 900 + number % 57), "country": "NL"},
-        "total": f64::from(number % 400).mul_add(0.25, 12.5),
-        "currency": "EUR",
-        "lines": [
-            {"sku": "TEA-0042", "name": "Assam, loose leaf", "quantity": 1 + number % 3},
-            {"sku": "CUP-0007", "name": "Stoneware cup", "quantity": 2},
-        ],
-        "express": number.is_multiple_of(4),
-        "note": null,
-    })
+/// Returns the data of a message, in the order in which a person would write it.
+fn order(number: u32) -> String {
+    let (id, customer, quantity) = (48_210 + number, 900 + number % 57, 1 + number % 3);
+    let (euros, cents) = (14 + number % 80, number * 5 % 100);
+    format!(
+        r#"{{"id":"ord_{id}","customer":{{"id":"cus_{customer}","country":"NL"}},"total":{euros}.{cents:02},"currency":"EUR","lines":[{{"sku":"TEA-0042","name":"Assam, loose leaf","quantity":{quantity}}},{{"sku":"CUP-0007","name":"Stoneware cup","quantity":2}}],"express":{},"note":null}}"#,
+        number.is_multiple_of(4)
+    )
 }
 
 /// Writes the attempts of an event: some are retried, and some of those in vain.

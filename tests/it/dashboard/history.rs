@@ -10,7 +10,6 @@ use hookpost::domain::event_type::EventType;
 use hookpost::domain::message::NewMessage;
 use hookpost::storage::sqlite::{SqliteSettings, SqliteStore};
 use hookpost::storage::{AttemptRecord, Notice, NoticeSink, Published, Queue, QueuedEvent, Store};
-use serde_json::Value;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
@@ -100,12 +99,12 @@ impl History {
     }
 
     /// Publishes a message. Returns it, and its events.
-    pub(super) fn publish(&self, event_type: &str, data: &Value) -> (Published, Vec<QueuedEvent>) {
+    pub(super) fn publish(&self, event_type: &str, data: &str) -> (Published, Vec<QueuedEvent>) {
         let new = NewMessage {
             workspace_id: self.workspace,
             event_type: EventType::parse(event_type).unwrap(),
             timestamp: None,
-            data: RawValue::from_string(data.to_string()).unwrap(),
+            data: RawValue::from_string(data.to_owned()).unwrap(),
             idempotency: None,
             trace: None,
             summary: None,

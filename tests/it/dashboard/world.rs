@@ -150,7 +150,7 @@ impl World {
         let endpoint = app.endpoint("https://shop.example/hooks");
         app.advance(Duration::from_mins(5));
         let mut history = History::of(&mut app);
-        let (published, events) = history.publish("parcel.lost", &json!({"order": 7}));
+        let (published, events) = history.publish("parcel.lost", r#"{"order":7}"#);
         history.clock.advance(Duration::from_millis(120));
         let later = history.clock.now().after(Duration::from_hours(1));
         let reply = Reply::with(503, "{\"error\": \"maintenance\"}", 120);
