@@ -11,6 +11,7 @@ use std::net::{IpAddr, SocketAddr};
 use actix_web::Error;
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
 use actix_web::http::header::{AUTHORIZATION, FORWARDED, HOST, HeaderMap, HeaderName, ORIGIN, VIA};
 use actix_web::middleware::Next;
 
@@ -96,7 +97,8 @@ fn is_this_machine(host: &str, port: u16) -> bool {
 ///
 /// Does not check requests with a token, which no page has unless the user gave it one; requests of the API,
 /// which need a token, and for which CORS names the allowed origins; requests through a reverse proxy, whose
-/// names the operator chose; and requests without a browser's headers, which come from other programs.
+/// names the operator chose; and requests without a browser's headers, which come from other programs. A link in a
+/// page of another origin may lead to the server: that page sees nothing of what the browser then shows.
 pub(crate) async fn refuse_foreign_origins<B: MessageBody + 'static>(
     own: Option<SocketAddr>,
     request: ServiceRequest,
@@ -113,14 +115,27 @@ pub(crate) async fn refuse_foreign_origins<B: MessageBody + 'static>(
         || headers.contains_key(AUTHORIZATION)
         || is_forwarded(headers)
         || needs_token(&path);
-    if !is_free
-        && let Some(port) = port
-        && let Err(why) = check(headers, port)
-    {
+    let checked = match port {
+        Some(port) if !is_free && follows_link(&request) => check_host(headers, port),
+        Some(port) if !is_free => check(headers, port),
+        _ => Ok(()),
+    };
+    if let Err(why) = checked {
         let refused = ApiError::ForeignOrigin(why).response("");
         return Ok(request.into_response(refused).map_into_right_body());
     }
     Ok(next.call(request).await?.map_into_left_body())
+}
+
+/// Reports whether a browser shows the answer to a request in a window of its own, to the person who followed a link.
+fn follows_link(request: &ServiceRequest) -> bool {
+    let is = |name, value: &str| {
+        let found = only(request.headers(), &HeaderName::from_static(name));
+        found == Some(value)
+    };
+    request.method() == Method::GET
+        && is("sec-fetch-mode", "navigate")
+        && is("sec-fetch-dest", "document")
 }
 
 /// Reports whether a path is one of the API that gives nothing without a token. The OpenAPI document is under

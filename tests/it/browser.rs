@@ -5,11 +5,34 @@
 #![cfg(unix)]
 
 mod driver;
+mod live;
+mod looks;
+mod markup;
+mod pictures;
+mod story;
 
 use std::time::Instant;
 
 use self::driver::{Browser, Element, Scripts};
+use hookpost::domain::access::Scopes;
+
 use super::fixture::{PATIENCE, TestApp};
+
+/// How a person works with a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hand {
+    Mouse,
+    /// The keyboard alone.
+    Keyboard,
+}
+
+/// The keys of WebDriver that have no character.
+const TAB: &str = "\u{e004}";
+const ENTER: &str = "\u{e007}";
+const CONTROL: char = '\u{e009}';
+
+/// The most times that the Tab key is pressed to reach something on a page.
+const TABS_MAX: usize = 150;
 
 /// A browser at the dashboard of an application.
 struct Desk<'a> {
@@ -99,6 +122,78 @@ impl<'a> Desk<'a> {
     fn wait_for_text(&self, text: &str) {
         self.wait_until(text, || self.text().contains(text));
     }
+
+    /// Follows a link, or presses a button, by its name.
+    #[track_caller]
+    fn activate(&self, hand: Hand, name: &str) {
+        match hand {
+            Hand::Mouse => self.named(name).click(),
+            Hand::Keyboard => {
+                self.tab_to(name, |element| element.text().trim() == name);
+                self.browser.press(ENTER);
+            }
+        }
+    }
+
+    /// Writes into a field, in place of what it has.
+    #[track_caller]
+    fn write(&self, hand: Hand, selector: &str, text: &str) {
+        match hand {
+            Hand::Mouse => self.find(selector).fill(text),
+            Hand::Keyboard => {
+                self.tab_to_element(selector);
+                self.browser.press_with(CONTROL, 'a');
+                self.browser.press(text);
+            }
+        }
+    }
+
+    /// Checks a box.
+    #[track_caller]
+    fn check(&self, hand: Hand, selector: &str) {
+        match hand {
+            Hand::Mouse => self.click(selector),
+            Hand::Keyboard => {
+                self.tab_to_element(selector);
+                self.browser.press(" ");
+            }
+        }
+    }
+
+    #[track_caller]
+    fn tab_to_element(&self, selector: &str) {
+        let wanted = self.find(selector).id;
+        self.tab_to(selector, |element| element.id == wanted);
+    }
+
+    /// Presses Tab until something has the focus. What has it must show that it has it.
+    #[track_caller]
+    fn tab_to(&self, what: &str, is_wanted: impl Fn(&Element<'_>) -> bool) {
+        for _ in 0..TABS_MAX {
+            self.browser.press(TAB);
+            if is_wanted(&self.browser.focused()) {
+                let outline = self.browser.script(
+                    "const style = getComputedStyle(document.activeElement);
+                    return style.outlineStyle !== 'none' || style.boxShadow !== 'none'",
+                    &[],
+                );
+                assert_eq!(outline, true, "{what} does not show that it has the focus");
+                return;
+            }
+        }
+        panic!(
+            "Tab does not reach {what} at {}: {}",
+            self.path(),
+            self.text()
+        );
+    }
+
+    /// Checks that the browser had nothing to complain about: no error of a script, and nothing that was blocked.
+    #[track_caller]
+    fn assert_quiet(&self) {
+        let noise = self.browser.console();
+        assert!(noise.is_empty(), "{noise:?}");
+    }
 }
 
 #[test]
@@ -112,4 +207,20 @@ fn a_person_signs_in_and_out_again() {
     desk.wait_for_path("/login");
     desk.open("/");
     assert_eq!(desk.path(), "/login");
+    desk.assert_quiet();
+}
+
+#[test]
+fn a_revoked_token_leads_back_to_the_sign_in() {
+    let app = TestApp::start();
+    let token = app.make_token(Some(&app.workspace), Scopes::all());
+    let Some(desk) = Desk::signed_in(&app, &token, Scripts::Run) else {
+        return;
+    };
+    let list = app.get("/api/workspace-access-tokens?limit=1").expect(200);
+    let id = list["data"][0]["id"].as_str().unwrap();
+    app.delete(&format!("/api/workspace-access-tokens/{id}"))
+        .expect(204);
+    // The live page notices by itself.
+    desk.wait_for_path("/login");
 }

@@ -2,13 +2,16 @@
 //!
 //! What only a browser can tell is in `browser.rs`.
 
+pub(crate) mod demo;
 mod forging;
 mod headers;
+mod history;
 mod isolation;
 pub(crate) mod markup;
 mod scopes;
 mod sent;
 mod signing_in;
+mod snapshots;
 mod world;
 
 use std::time::Instant;

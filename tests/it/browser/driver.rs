@@ -319,6 +319,20 @@ impl Browser {
         self.run("POST", "/actions", &json!({"actions": actions}));
     }
 
+    /// Presses a key while another one is held.
+    #[track_caller]
+    pub(crate) fn press_with(&self, held: char, key: char) {
+        let action = |kind: &str, key: char| json!({"type": kind, "value": key.to_string()});
+        let actions = [
+            action("keyDown", held),
+            action("keyDown", key),
+            action("keyUp", key),
+            action("keyUp", held),
+        ];
+        let actions = json!([{"type": "key", "id": "keyboard", "actions": actions}]);
+        self.run("POST", "/actions", &json!({"actions": actions}));
+    }
+
     /// Returns what the page's scripts and the browser have written to the console since the last call.
     #[track_caller]
     pub(crate) fn console(&self) -> Vec<String> {

@@ -203,7 +203,8 @@ fn the_dashboard_can_be_switched_off() {
     let app = TestApp::with_flags(&["--no-dashboard"]);
     assert_eq!(app.one_time_path, None);
     let visitor = Visitor::stranger(&app);
-    for rule in &RULES {
+    // `/` is the API's own page then.
+    for rule in RULES.iter().filter(|rule| rule.path != "/") {
         let path = rule.path.replace("{id}", super::world::NOBODY);
         let page = visitor.send(rule.method, &path, &[], None);
         assert!(

@@ -67,7 +67,7 @@ fn lists_and_filters_show_nothing_of_another_workspace() {
         &world.message,
         &world.token,
         &world.app.workspace,
-        "order.paid",
+        "parcel.lost",
         "/hook",
     ];
     let filters = [

@@ -1,9 +1,14 @@
 //! A workspace with one object of every kind, and the table of what each page needs.
 
+use std::time::Duration;
+
 use hookpost::domain::access::{Scope, Scopes};
+use hookpost::domain::clock::Clock;
+use hookpost::domain::event_state::Verdict;
 use serde_json::{Value, json};
 
 use super::Visitor;
+use super::history::{History, Reply};
 use crate::fixture::TestApp;
 use crate::receiver::Receiver;
 
@@ -108,14 +113,20 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new() -> Self {
-        Self::in_app(TestApp::start())
+        // No second attempt changes an event while a test looks.
+        Self::in_app(TestApp::with_flags(&[
+            "--retry-schedule",
+            "30d",
+            "--disable-after",
+            "0",
+        ]))
     }
 
     pub(super) fn in_app(app: TestApp) -> Self {
         let receiver = Receiver::start();
         receiver.reply("/hook", 500, "");
         let endpoint = app.endpoint(&receiver.url("/hook"));
-        let published = app.publish("order.paid", &json!({"order": 7}));
+        let published = app.publish("parcel.lost", &json!({"order": 7}));
         receiver.wait("/hook", 1);
         app.wait_for("/api/webhooks/deliveries", |list| {
             list["meta"]["total"] == 1
@@ -129,6 +140,30 @@ impl World {
             message: text(&published["id"]),
             token: text(&tokens["data"][0]["id"]),
             receiver,
+            app,
+        }
+    }
+
+    /// A world in which each duration and each time is the same in each run. Its receiver gets nothing.
+    pub(super) fn recorded() -> Self {
+        let mut app = TestApp::with_manual_clock(&[]);
+        let endpoint = app.endpoint("https://shop.example/hooks");
+        app.advance(Duration::from_mins(5));
+        let mut history = History::of(&mut app);
+        let (published, events) = history.publish("parcel.lost", r#"{"order":7}"#);
+        history.clock.advance(Duration::from_millis(120));
+        let later = history.clock.now().after(Duration::from_hours(1));
+        let reply = Reply::with(503, "{\"error\": \"maintenance\"}", 120);
+        history.record(&events[0], reply, Verdict::RetryAt(later));
+        history.clock.advance(Duration::from_mins(2));
+        history.end(&mut app);
+        let tokens = app.get("/api/workspace-access-tokens?limit=1").expect(200);
+        Self {
+            receiver: Receiver::start(),
+            endpoint: endpoint["id"].as_str().unwrap().to_owned(),
+            event: events[0].id.to_string(),
+            message: published.message.id.to_string(),
+            token: tokens["data"][0]["id"].as_str().unwrap().to_owned(),
             app,
         }
     }
@@ -200,10 +235,22 @@ pub(super) fn fields(world: &World) -> Vec<(&'static str, String)> {
 
 /// Sends a form with all fields, as a page of the visitor's session.
 pub(super) fn send_form(world: &World, visitor: &Visitor<'_>, path: &str) -> super::Page {
-    let fields = fields(world);
+    send_form_with(world, visitor, path, &[])
+}
+
+/// Does the same as [`send_form`], with other values of some fields.
+pub(super) fn send_form_with(
+    world: &World,
+    visitor: &Visitor<'_>,
+    path: &str,
+    others: super::FormFields<'_>,
+) -> super::Page {
+    let mut fields = fields(world);
+    fields.retain(|(name, _)| others.iter().all(|(other, _)| name != other));
     let fields: Vec<_> = fields
         .iter()
         .map(|(name, value)| (*name, value.as_str()))
+        .chain(others.iter().copied())
         .collect();
     visitor.post(path, &fields)
 }
