@@ -267,7 +267,6 @@ pub(crate) async fn delete(mut visit: Visit) -> Result<HttpResponse, ApiError> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Map;
 
     use super::*;
 
