@@ -3,6 +3,7 @@
 //! What only a browser can tell is in `browser.rs`.
 
 pub(crate) mod demo;
+mod endpoint_pages;
 mod forging;
 mod headers;
 mod history;
