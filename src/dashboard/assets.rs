@@ -15,10 +15,13 @@ use sha2::{Digest, Sha256};
 
 use crate::server::error::ApiError;
 
+/// The begin of the URLs of files.
+const ROOT: &str = "/assets/";
+
 /// A file that pages load.
 struct Asset {
-    /// Its name, with a part of its hash.
-    name: String,
+    /// Its URL: the name has a part of its hash.
+    url: String,
     content_type: &'static str,
     text: &'static str,
     gzip: Vec<u8>,
@@ -32,7 +35,7 @@ impl Asset {
         // Writing into memory does not fail.
         let _ = gzip.write_all(text.as_bytes());
         Self {
-            name: format!("{stem}.{}.{ending}", hash.collect::<String>()),
+            url: format!("{ROOT}{stem}.{}.{ending}", hash.collect::<String>()),
             content_type,
             text,
             gzip: gzip.finish().unwrap_or_default(),
@@ -60,18 +63,18 @@ static ICON: LazyLock<Asset> = LazyLock::new(|| {
 });
 
 /// Returns the URL of the style.
-pub(super) fn style() -> String {
-    format!("/assets/{}", STYLE.name)
+pub(super) fn style() -> &'static str {
+    &STYLE.url
 }
 
 /// Returns the URL of the script.
-pub(super) fn script() -> String {
-    format!("/assets/{}", SCRIPT.name)
+pub(super) fn script() -> &'static str {
+    &SCRIPT.url
 }
 
 /// Returns the URL of the icon.
-pub(super) fn icon() -> String {
-    format!("/assets/{}", ICON.name)
+pub(super) fn icon() -> &'static str {
+    &ICON.url
 }
 
 /// Returns a response with the file of this name.
@@ -80,7 +83,9 @@ pub(super) fn icon() -> String {
 /// [`ApiError::UnknownPath`]
 pub(super) fn file(request: &HttpRequest, name: &str) -> Result<HttpResponse, ApiError> {
     let assets = [&*STYLE, &*SCRIPT, &*ICON];
-    let found = assets.into_iter().find(|asset| asset.name == name);
+    let found = assets
+        .into_iter()
+        .find(|asset| asset.url.strip_prefix(ROOT) == Some(name));
     let asset = found.ok_or(ApiError::UnknownPath)?;
     let accepted = request.headers().get(ACCEPT_ENCODING);
     let accepts_gzip = accepted

@@ -4,7 +4,7 @@
 //! those that were retries), and lines of their durations (half of the attempts, and 99 of 100). The sizes are those
 //! of the drawing; the page scales it.
 
-use std::fmt::{self, Display, Formatter};
+use std::fmt::{self, Display, Formatter, Write as _};
 
 use askama::filters::HtmlSafe;
 
@@ -189,7 +189,7 @@ impl<'a> Scale<'a> {
     }
 
     fn draw(&self, f: &mut Formatter<'_>, label: impl Fn(u64) -> String) -> fmt::Result {
-        let half = (self.top % 2 == 0).then_some(self.top / 2);
+        let half = self.top.is_multiple_of(2).then_some(self.top / 2);
         for value in [Some(0), half, Some(self.top)].into_iter().flatten() {
             let y = self.y(value);
             write!(
@@ -224,11 +224,13 @@ impl<'a> Scale<'a> {
         for piece in points.split(Option::is_none) {
             for (place, (x, y)) in piece.iter().flatten().enumerate() {
                 let command = if place == 0 { 'M' } else { 'L' };
-                path += &format!("{command}{x:.1} {y:.1}");
+                write!(path, "{command}{x:.1} {y:.1}")?;
             }
             if let [Some((x, y))] = piece {
-                dots +=
-                    &format!("<circle class=\"dot-{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2\"/>");
+                write!(
+                    dots,
+                    "<circle class=\"dot-{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2\"/>"
+                )?;
             }
         }
         write!(f, "<path class=\"{class}\" d=\"{path}\"/>{dots}")

@@ -36,7 +36,7 @@ pub(super) fn page(request: &HttpRequest, error: ApiError) -> HttpResponse {
     let (head, body) = answer.into_parts();
     let text = own.unwrap_or_else(|| detail(body));
     let page = FailurePage {
-        assets: Assets,
+        assets: Assets::new(),
         status: status.as_u16(),
         title: title(status).to_owned(),
         text,

@@ -114,7 +114,7 @@ impl Layout {
         }
         let uri = visit.request.uri();
         Ok(Self {
-            assets: Assets,
+            assets: Assets::new(),
             title: title.into(),
             nav: navigation(visit, section),
             form_token: visit.session.form_token.clone(),
@@ -152,6 +152,10 @@ impl Layout {
     }
 
     /// Returns a time as pages show it.
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "templates pass references"
+    )]
     pub(super) fn time(&self, at: &Timestamp) -> Moment {
         Moment::new(*at, self.now)
     }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use actix_web::http::Method;
-use actix_web::http::header::{ACCEPT, AUTHORIZATION, HeaderMap};
+use actix_web::http::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, guard};
 
@@ -292,7 +292,7 @@ fn unless_signed_in(request: &HttpRequest) -> HttpResponse {
 /// Reports whether a person followed a link of another site. The browser then leaves the cookie out, as its
 /// `SameSite=Strict` demands, although the person may be signed in.
 fn is_cross_site(request: &HttpRequest) -> bool {
-    let header = |name| request.headers().get(name).map(|value| value.as_bytes());
+    let header = |name| request.headers().get(name).map(HeaderValue::as_bytes);
     request.method() == Method::GET
         && header("sec-fetch-site") == Some(b"cross-site")
         && header("sec-fetch-mode") == Some(b"navigate")

@@ -100,7 +100,7 @@ async fn find(dashboard: &Dashboard, hash: TokenHash) -> Result<TokenHash, ApiEr
 
 fn page(problem: &str, next: String) -> Result<HttpResponse, ApiError> {
     html(&LoginPage {
-        assets: Assets,
+        assets: Assets::new(),
         problem: problem.to_owned(),
         next,
     })

@@ -1,5 +1,6 @@
 //! An endpoint that needs attention, with the reason in words.
 
+use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::Timestamp;
 use crate::domain::endpoint::{DisabledReason, Endpoint};
 use crate::domain::overview::{EndpointSummary, TroubledEndpoint};
@@ -33,7 +34,7 @@ impl Trouble {
             badge: badge(endpoint, summary),
             reason: reason(endpoint, summary),
             last: summary.last_delivery.map(|last| {
-                let failure = last.error.map(|error| error.as_str());
+                let failure = last.error.map(AttemptFailure::as_str);
                 let outcome = Outcome::new(last.succeeded, last.http_code, failure);
                 (outcome, last.created_at)
             }),

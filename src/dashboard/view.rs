@@ -11,19 +11,19 @@ use crate::domain::clock::Timestamp;
 use crate::domain::event::EventStatus;
 
 /// The URLs of the style, the script and the icon.
-pub(super) struct Assets;
+pub(super) struct Assets {
+    pub(super) style: &'static str,
+    pub(super) script: &'static str,
+    pub(super) icon: &'static str,
+}
 
 impl Assets {
-    pub(super) fn style(&self) -> String {
-        assets::style()
-    }
-
-    pub(super) fn script(&self) -> String {
-        assets::script()
-    }
-
-    pub(super) fn icon(&self) -> String {
-        assets::icon()
+    pub(super) fn new() -> Self {
+        Self {
+            style: assets::style(),
+            script: assets::script(),
+            icon: assets::icon(),
+        }
     }
 }
 
@@ -151,7 +151,7 @@ impl Display for Count {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let digits = self.0.to_string();
         for (place, digit) in digits.chars().enumerate() {
-            if place > 0 && (digits.len() - place) % 3 == 0 {
+            if place > 0 && (digits.len() - place).is_multiple_of(3) {
                 f.write_str("\u{202f}")?;
             }
             write!(f, "{digit}")?;
