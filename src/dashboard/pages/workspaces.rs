@@ -274,9 +274,7 @@ mod tests {
         let form = |text: &str| Form {
             fields: Fields::parse(text.as_bytes()),
         };
-        let body = |text: &str| -> Value {
-            serde_json::from_str(&body(&form(text))).unwrap()
-        };
+        let body = |text: &str| -> Value { serde_json::from_str(&body(&form(text))).unwrap() };
         let read = body("name=shop&archive_after=2&delete_after=");
         assert_eq!(read["archive_after"], 172_800);
         assert_eq!(read["delete_after"], 0);
