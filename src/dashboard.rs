@@ -39,6 +39,7 @@ mod snippets;
 mod sparkline;
 mod state;
 mod trouble;
+mod type_suggestions;
 mod url_text;
 mod view;
 mod visit;

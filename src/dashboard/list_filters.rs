@@ -2,14 +2,11 @@
 
 use actix_web::http::StatusCode;
 use url::form_urlencoded;
-use uuid::Uuid;
 
 use super::endpoint_names::EndpointName;
 use super::form::FormProblems;
 use super::lists::ROWS;
 use super::query::Fields;
-use crate::domain::access::Visibility;
-use crate::storage::{Store, StoreError};
 
 /// The filters of both lists, besides the page.
 const OF_BOTH: [&str; 7] = [
@@ -44,9 +41,6 @@ const WITH_FIELD: [&str; 10] = [
     "event_id",
     "status",
 ];
-
-/// The most event types that a field suggests.
-const TYPES_MAX: usize = 100;
 
 /// A list of what was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -291,24 +285,6 @@ impl ListFilters {
     pub(super) fn is_live(&self) -> bool {
         let is_first = matches!(self.value("page"), "" | "1");
         is_first && self.value("end_timestamp").is_empty() && self.problems.is_empty()
-    }
-}
-
-/// Returns the event types to suggest; none if no workspace is chosen, or it is absent.
-///
-/// # Errors
-/// The store's.
-pub(super) fn event_types(
-    store: &dyn Store,
-    visible: Visibility,
-    workspace: Option<Uuid>,
-) -> Result<Vec<String>, StoreError> {
-    let Some(workspace) = workspace else {
-        return Ok(Vec::new());
-    };
-    match store.event_types(visible, workspace, TYPES_MAX) {
-        Err(StoreError::NotFound) => Ok(Vec::new()),
-        found => found,
     }
 }
 

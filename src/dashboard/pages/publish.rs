@@ -11,7 +11,7 @@ use crate::dashboard::composition::Composition;
 use crate::dashboard::endpoint_names::EndpointName;
 use crate::dashboard::form::FormProblems;
 use crate::dashboard::layout::{Layout, Section, html_of};
-use crate::dashboard::list_filters::event_types;
+use crate::dashboard::type_suggestions::event_types;
 use crate::dashboard::view::{Bytes, Count};
 use crate::dashboard::visit::{Visit, redirect};
 use crate::domain::access::{Scope, Visibility};

@@ -20,7 +20,6 @@ fn content(page: &Page) -> String {
         ("name=\"form_token\" value=\"", "\""),
         ("http://127.0.0.1:", "/"),
         ("\"timestamp&quot;</span>: <span class=\"s\">", "</span>"),
-        ("webhook-timestamp: ", "\n"),
         ("webhook-timestamp</span>: ", "\n"),
         ("webhook-signature</span>: ", "\n"),
         ("webhook-timestamp: ", "&#39;"),
@@ -73,7 +72,7 @@ fn without_ids(text: &str) -> String {
     let is_part = |c: char| c.is_ascii_hexdigit() || c == '-';
     let mut result = String::new();
     let mut rest = text;
-    while let Some(start) = rest.find(is_part) {
+    while let Some(start) = rest.find(|c: char| c.is_ascii_hexdigit()) {
         let (before, from) = rest.split_at(start);
         let word = &from[..from.find(|c| !is_part(c)).unwrap_or(from.len())];
         result.push_str(before);
