@@ -128,7 +128,7 @@ fn filters_are_those_of_the_api() {
         (endpoint.as_str(), 1),
         ("succeeded=false&http_code_class=5xx", 1),
         ("succeeded=true", 0),
-        ("event_type=order.paid&endpoint_id=&query=", 1),
+        ("event_type=parcel.lost&endpoint_id=&query=", 1),
         ("event_type=order.other", 0),
         // A browser's field for times has no zone.
         ("start_timestamp=2020-01-01T00:00", 1),
