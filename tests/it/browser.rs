@@ -26,7 +26,7 @@ enum Hand {
     Keyboard,
 }
 
-/// The keys of WebDriver that have no character.
+/// The keys of `WebDriver` that have no character.
 const TAB: &str = "\u{e004}";
 const ENTER: &str = "\u{e007}";
 const CONTROL: char = '\u{e009}';

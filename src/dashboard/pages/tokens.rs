@@ -46,6 +46,8 @@ struct Row {
     workspace: String,
     has_ended: bool,
     is_own: bool,
+    /// Set if the signed-in token may revoke it: no token revokes one with a scope that it lacks itself.
+    may_revoke: bool,
 }
 
 #[derive(Template)]
@@ -151,6 +153,7 @@ fn rows(visit: &Visit, layout: &Layout, listed: &Listed<AccessToken>) -> Vec<Row
         },
         has_ended: token.expires_at.is_some_and(|end| end <= now),
         is_own: token.id == visit.caller.token_id,
+        may_revoke: token.id == visit.caller.token_id || visit.caller.scopes.includes(token.scopes),
         token: token.clone(),
     };
     listed.items.iter().map(row).collect()

@@ -1,4 +1,4 @@
-//! The client of chromedriver, over the W3C protocol WebDriver, and the one chromedriver of a test process.
+//! The client of chromedriver, over the W3C protocol `WebDriver`, and the one chromedriver of a test process.
 //!
 //! It is our own, over the HTTP client that is linked anyway: the tests are synchronous, most of what they need
 //! (widths, colour schemes, pages without script) are Chromium's own commands, and `fantoccini` with its eighteen
@@ -19,7 +19,11 @@ const REQUIRED: &str = "HOOKPOST_BROWSER_TESTS";
 /// The time in which the browser must have done what a command says. A busy machine starts it slowly.
 const COMMAND_MAX: Duration = Duration::from_mins(2);
 
-/// The key of an element's id in WebDriver's JSON.
+/// The time in milliseconds for a script or for loading a page, less than that of a command, so that the browser
+/// says what took so long. On a machine that compiles meanwhile, axe-core takes half a minute for a long list.
+const SCRIPT_MAX_MS: u64 = 110_000;
+
+/// The key of an element's id in `WebDriver`'s JSON.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// The running chromedriver, if a test uses it; only one test at a time has a browser, since two cores carry one.
@@ -82,7 +86,7 @@ impl Driver {
         started
     }
 
-    /// Runs a command. The error is WebDriver's own text.
+    /// Runs a command. The error is `WebDriver`'s own text.
     fn run(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, String> {
         let request = ureq::http::Request::builder()
             .method(method)
@@ -192,7 +196,8 @@ impl Browser {
             "--disable-dev-shm-usage".to_owned(),
             "--no-first-run".to_owned(),
             "--disable-background-networking".to_owned(),
-            "--hide-scrollbars".to_owned(),
+            // Scroll bars that take no room, as on phones: the widths are those of the pages.
+            "--enable-features=OverlayScrollbar".to_owned(),
             "--force-device-scale-factor=1".to_owned(),
             // The same words of dates and the same font on every machine.
             "--lang=en-GB".to_owned(),
@@ -204,6 +209,7 @@ impl Browser {
         let allowed = if scripts == Scripts::Run { 1 } else { 2 };
         let capabilities = json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome",
+            "timeouts": {"script": SCRIPT_MAX_MS, "pageLoad": SCRIPT_MAX_MS},
             "goog:loggingPrefs": {"browser": "ALL"},
             "goog:chromeOptions": {
                 "binary": chromium,
@@ -305,7 +311,7 @@ impl Browser {
         Element { browser: self, id }
     }
 
-    /// Presses keys one after the other, wherever the focus is. Names of keys are WebDriver's code points.
+    /// Presses keys one after the other, wherever the focus is. Names of keys are `WebDriver`'s code points.
     #[track_caller]
     pub(crate) fn press(&self, keys: &str) {
         let pressed = keys.chars().flat_map(|key| {
@@ -382,7 +388,7 @@ impl Element<'_> {
         shown == true
     }
 
-    /// Clicks it. WebDriver refuses to click on what is hidden or covered, as a person could not.
+    /// Clicks it. `WebDriver` refuses to click on what is hidden or covered, as a person could not.
     #[track_caller]
     pub(crate) fn click(&self) {
         self.browser.run("POST", &self.path("/click"), &json!({}));

@@ -47,7 +47,6 @@ impl Desk<'_> {
         });
         self.browser
             .chromium("Emulation.setDeviceMetricsOverride", &size);
-        // Scroll bars take room, and look different on each system.
         self.browser
             .chromium("Emulation.setScrollbarsHidden", &json!({"hidden": true}));
         let media = json!({"features": [
@@ -57,9 +56,14 @@ impl Desk<'_> {
         self.browser.chromium("Emulation.setEmulatedMedia", &media);
     }
 
-    /// Writes what the window shows to a PNG file; with `whole`, the page below it, too.
-    pub(super) fn picture(&self, file: &Path, whole: bool) {
-        let parameters = json!({"format": "png", "captureBeyondViewport": whole});
+    /// Writes the page to a PNG file, up to a height in pixels, if one is given.
+    pub(super) fn picture(&self, file: &Path, height: Option<u32>) {
+        let mut parameters = json!({"format": "png", "captureBeyondViewport": true});
+        if let Some(height) = height {
+            let width = self.browser.script("return innerWidth", &[]);
+            parameters["clip"] =
+                json!({"x": 0, "y": 0, "width": width, "height": height, "scale": 1});
+        }
         let taken = self.browser.chromium("Page.captureScreenshot", &parameters);
         let png = STANDARD.decode(taken["data"].as_str().unwrap()).unwrap();
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -121,7 +125,7 @@ fn look_at(desk: &Desk<'_>, pages: &[(&str, String)]) -> Vec<String> {
                     wrong.push(format!("{about}: {finding}"));
                 }
                 let file = format!("screenshots/{name}-{width}-{scheme}.png");
-                desk.picture(&target().join(file), true);
+                desk.picture(&target().join(file), None);
             }
         }
         let noise = desk.browser.console();

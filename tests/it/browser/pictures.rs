@@ -10,6 +10,9 @@ use crate::dashboard::demo;
 /// The longest picture, in bytes: a README that loads megabytes is not read.
 const LARGEST: u64 = 200_000;
 
+/// The height of a picture: what fits beside a text.
+const HEIGHT: u32 = 860;
+
 #[test]
 #[ignore = "it writes files of the repository"]
 fn are_written() {
@@ -26,11 +29,11 @@ fn are_written() {
     ];
     for (name, path) in &pages {
         for scheme in ["light", "dark"] {
-            desk.look(1280, 860, scheme);
+            desk.look(1280, HEIGHT, scheme);
             desk.open(path);
             let file = Path::new(env!("CARGO_MANIFEST_DIR"));
             let file = file.join(format!("docs/images/{name}-{scheme}.png"));
-            desk.picture(&file, false);
+            desk.picture(&file, Some(HEIGHT));
             let size = std::fs::metadata(&file).unwrap().len();
             assert!(size <= LARGEST, "{} has {size} bytes", file.display());
         }

@@ -183,7 +183,7 @@ pub(crate) fn start() -> TestApp {
         let busy = [1, 1, 2, 4, 6, 7, 6, 3][usize::try_from(hour / 3).unwrap()];
         for at in 0..busy {
             let number = step * 8 + at;
-            let kind = usize::try_from(dice.below(TYPES.len() as u32)).unwrap();
+            let kind = usize::try_from(dice.below(u32::try_from(TYPES.len()).unwrap())).unwrap();
             let (_, events) = history.publish(TYPES[kind], &order(number));
             for event in events {
                 // Endpoints are numbered from 1, in the order in which they were made.
