@@ -6,7 +6,7 @@ use url::Url;
 use super::form::FormProblems;
 use super::query::Fields;
 use crate::domain::endpoint::{Endpoint, Format};
-use crate::domain::event_type::Subscription;
+use crate::domain::event_type::{EventType, Subscription};
 use crate::domain::format::taken_by;
 use crate::server::validate::Problem;
 
@@ -86,6 +86,16 @@ impl EndpointForm {
     /// Reports whether the URL picks the format.
     pub(super) fn picks_format(&self) -> bool {
         self.format == PICK_FORMAT
+    }
+
+    /// Reports whether a type that is not chosen itself is one of a chosen pattern, such as `order.*`.
+    pub(super) fn covers(&self, event: &str) -> bool {
+        let Some(event_type) = EventType::parse(event) else {
+            return false;
+        };
+        let chosen = self.events();
+        let mut subscriptions = chosen.iter().filter_map(|text| Subscription::parse(text));
+        !chosen.contains(&event) && subscriptions.any(|pattern| pattern.matches(&event_type))
     }
 
     /// Returns all event types, each once, in their order.

@@ -53,15 +53,23 @@ impl Trouble {
 pub(super) fn badge(endpoint: &Endpoint, summary: &EndpointSummary) -> Badge {
     let is_failing =
         summary.failures > 0 || summary.last_delivery.is_some_and(|last| !last.succeeded);
+    let is_untried = is_untried(endpoint, summary);
     let (kind, text) = match endpoint.disabled_reason {
         Some(DisabledReason::Manual) => ("off", "disabled"),
         Some(DisabledReason::Gone) => ("bad", "disabled: gone"),
         Some(DisabledReason::Failing) => ("bad", "disabled: failing"),
+        None if is_failing && is_untried => ("waiting", "not tried since the change"),
         None if is_failing => ("bad", "failing"),
         None if summary.last_delivery.is_none() => ("off", "nothing sent yet"),
         None => ("good", "healthy"),
     };
     Badge { kind, text }
+}
+
+/// Reports whether an enabled endpoint was changed after its last attempt, so that nobody knows yet whether it works.
+pub(super) fn is_untried(endpoint: &Endpoint, summary: &EndpointSummary) -> bool {
+    let changed = endpoint.modified_at.zip(summary.last_delivery);
+    endpoint.disabled_reason.is_none() && changed.is_some_and(|(at, last)| at > last.created_at)
 }
 
 fn reason(endpoint: &Endpoint, summary: &EndpointSummary) -> String {
@@ -71,9 +79,12 @@ fn reason(endpoint: &Endpoint, summary: &EndpointSummary) -> String {
             "The receiver answered 410 Gone, so it gets no messages any more. Enable it if that was a mistake.".to_owned()
         }
         Some(DisabledReason::Failing) => format!(
-            "{} events in a row failed, so it gets no messages any more. Mend the receiver or the URL, then enable it.",
+            "{} events in a row failed, so it gets no messages any more. Fix the receiver or the URL, then enable it.",
             summary.failures
         ),
+        None if is_untried(endpoint, summary) => {
+            "It was changed after its last attempt, which failed. No attempt has been made since.".to_owned()
+        }
         None if summary.failures > 0 => format!(
             "{} in a row failed for good: all retries were used up.",
             if summary.failures == 1 { "1 event".to_owned() } else { format!("{} events", summary.failures) }

@@ -277,6 +277,7 @@ impl Outcome {
     ) -> Self {
         let text = match (http_code, failure) {
             (Some(code), _) => code.to_string(),
+            (None, Some("connect")) => "no connection".to_owned(),
             (None, Some(failure)) => failure.replace('_', " "),
             (None, None) => "no answer".to_owned(),
         };

@@ -68,6 +68,15 @@
       for (const button of find("button[type=submit]", form)) button.hidden = true;
       form.addEventListener("change", () => form.requestSubmit());
     }
+    for (const button of find("button[data-selected]", root)) {
+      const count = () => {
+        const chosen = find("input[name=event]:checked", button.form).length;
+        button.textContent = button.dataset.selected.replace("#", chosen);
+        button.disabled = chosen === 0;
+      };
+      button.form.addEventListener("change", count);
+      count();
+    }
     for (const all of find("[data-select-all]", root)) {
       all.addEventListener("change", () => {
         const form = all.form ?? all.closest("form");

@@ -68,6 +68,8 @@ struct EndpointPage {
     skipped: String,
     /// What becomes of the pending events of an endpoint whose last attempt failed.
     failing: Option<String>,
+    /// Set if no attempt was made since the endpoint was changed.
+    is_untried: bool,
     /// The reason why the endpoint is disabled, in words, and what to do.
     disabled: Option<&'static str>,
     /// The reason why the receiver is unlikely to understand the format.
@@ -83,6 +85,11 @@ struct EndpointPage {
 impl EndpointPage {
     fn url(&self) -> UrlText<'_> {
         UrlText(&self.endpoint.settings.target.url)
+    }
+
+    /// Reports whether the server disabled the endpoint because its events failed.
+    fn is_failing(&self) -> bool {
+        self.endpoint.disabled_reason == Some(DisabledReason::Failing)
     }
 
     fn copy_url(&self) -> Copy<'_> {
@@ -205,6 +212,7 @@ async fn page(
         &EndpointPage {
             name,
             badge: trouble::badge(&found.endpoint, &found.summary),
+            is_untried: trouble::is_untried(&found.endpoint, &found.summary),
             workspace: workspace_name(&layout, &found.endpoint),
             ranges: range_links(range),
             deliveries: deliveries.collect(),
@@ -247,16 +255,15 @@ const fn disabled_in_words(reason: DisabledReason) -> &'static str {
     match reason {
         DisabledReason::Manual => {
             "Somebody disabled this endpoint. Messages that are published meanwhile make no event for it. Enable it, \
-             then send again what was skipped."
+             then redeliver what was skipped."
         }
         DisabledReason::Gone => {
             "The receiver answered 410 Gone, which means that it wants no more webhooks, so this endpoint was \
-             disabled. If that was a mistake, mend the receiver or the URL, enable the endpoint, then send again what \
+             disabled. If that was a mistake, fix the receiver or the URL, enable the endpoint, then redeliver what \
              it missed."
         }
         DisabledReason::Failing => {
-            "Too many events in a row failed after all retries, so this endpoint was disabled. See below what the \
-             receiver answered, mend the receiver or the URL, enable the endpoint, then send again what it missed."
+            "Too many events in a row failed after all retries, so this endpoint was disabled. Fix the receiver or the URL, enable the endpoint, then redeliver what it missed."
         }
     }
 }
@@ -264,7 +271,8 @@ const fn disabled_in_words(reason: DisabledReason) -> &'static str {
 /// Returns what becomes of the pending events of an endpoint whose last attempt failed; `None` for any other.
 fn failing_in_words(endpoint: &Endpoint, summary: &EndpointSummary) -> Option<String> {
     let last = summary.last_delivery?;
-    if last.succeeded || endpoint.disabled_reason.is_some() {
+    let is_untried = trouble::is_untried(endpoint, summary);
+    if last.succeeded || endpoint.disabled_reason.is_some() || is_untried {
         return None;
     }
     let failure = last.error.map(AttemptFailure::as_str);
@@ -281,7 +289,7 @@ fn failing_in_words(endpoint: &Endpoint, summary: &EndpointSummary) -> Option<St
 
 /// Handles `POST /endpoints/{id}/enable`.
 pub(crate) async fn enable(visit: Visit) -> Result<HttpResponse, ApiError> {
-    let notice = "The endpoint is enabled and gets what is published from now on. Send again below what it missed.";
+    let notice = "The endpoint is enabled and gets what is published from now on. Redeliver below what it missed.";
     set_enabled(visit, true, notice).await
 }
 

@@ -194,10 +194,10 @@ fn changed_notice(url_changed: bool, enabled: Option<bool>) -> &'static str {
     match (enabled, url_changed) {
         (Some(false), _) => "Saved. The endpoint is disabled; its pending events were skipped.",
         (Some(true), _) => {
-            "Saved. The endpoint is enabled and gets what is published from now on. Send again what it missed below."
+            "Saved. The endpoint is enabled and gets what is published from now on. Redeliver what it missed below."
         }
         (None, true) => {
-            "Saved. Attempts go to the new URL from now on, those of pending events too. Send again what failed below."
+            "Saved. Attempts go to the new URL from now on, those of pending events too. Redeliver what failed below."
         }
         (None, false) => "Saved.",
     }

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use actix_web::HttpResponse;
 use uuid::Uuid;
 
+use crate::dashboard::query::Fields;
 use crate::dashboard::visit::{Visit, redirect};
 use crate::domain::access::Scope;
 use crate::server::error::ApiError;
@@ -71,7 +72,22 @@ pub(crate) async fn selected(mut visit: Visit) -> Result<HttpResponse, ApiError>
     } else {
         visit.notify_error(outcome.to_string());
     }
+    if outcome.started > 0 {
+        return Ok(redirect(&without_status(back)));
+    }
     Ok(redirect(back))
+}
+
+/// Returns the list without its filter of the status: the events that are sent again have another one now, and the
+/// list shows how it changes.
+fn without_status(list: &str) -> String {
+    match list.split_once('?') {
+        Some((path, query)) => {
+            let others = Fields::parse(query.as_bytes()).with("status", "");
+            format!("{path}?{}", others.to_query())
+        }
+        None => list.to_owned(),
+    }
 }
 
 /// Returns the page to go back to: a list of this server.
@@ -169,6 +185,16 @@ mod tests {
             "2 events are sent again. Not …00000003 …00000004 …00000005 and 2 more: its endpoint is disabled: \
              enable it first. Not …00000009: its payload is archived, so publish the message again."
         );
+    }
+
+    #[test]
+    fn the_way_back_shows_the_events_in_their_new_state() {
+        let list = "/deliveries?view=events&endpoint_id=1&status=failed&status=skipped";
+        assert_eq!(
+            without_status(list),
+            "/deliveries?view=events&endpoint_id=1"
+        );
+        assert_eq!(without_status("/messages/1"), "/messages/1");
     }
 
     #[test]
