@@ -120,7 +120,10 @@ impl Layout {
             form_token: visit.session.form_token.clone(),
             workspaces,
             workspace,
-            notice: visit.dashboard.sessions.take_notice(visit.key),
+            notice: visit
+                .is_seen()
+                .then(|| visit.dashboard.sessions.take_notice(visit.key))
+                .flatten(),
             version: env!("CARGO_PKG_VERSION"),
             path: uri
                 .path_and_query()

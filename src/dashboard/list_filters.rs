@@ -59,6 +59,12 @@ impl ListView {
     }
 }
 
+/// The parameters of a list that are no filters.
+const OF_PAGE: [&str; 4] = ["view", "page", "limit", "open"];
+
+/// The most filters that can be taken away one by one: as many as fit two lines.
+const CHIPS_MAX: usize = 20;
+
 /// A filter in force.
 pub(super) struct Chip {
     pub(super) name: &'static str,
@@ -77,10 +83,13 @@ pub(super) struct ListFilters {
 }
 
 impl ListFilters {
+    /// Makes the form from the fields of a query. Those that no list has are left out.
     pub(super) fn new(view: ListView, fields: Fields) -> Self {
+        let is_known =
+            |name: &str| view.has(name) || OF_BOTH.contains(&name) || OF_PAGE.contains(&name);
         Self {
             view,
-            fields,
+            fields: fields.only(is_known),
             endpoints: Vec::new(),
             event_types: Vec::new(),
             problems: FormProblems::default(),
@@ -198,9 +207,12 @@ impl ListFilters {
         hidden
     }
 
-    /// Returns the filters in force.
+    /// Returns the filters in force; none of more than [`CHIPS_MAX`], since each has a link with all others.
     pub(super) fn chips(&self) -> Vec<Chip> {
         let given: Vec<_> = self.fields.given().collect();
+        if given.len() > CHIPS_MAX {
+            return Vec::new();
+        }
         let set = given
             .iter()
             .enumerate()

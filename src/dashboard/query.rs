@@ -57,6 +57,12 @@ impl Fields {
         query.finish()
     }
 
+    /// Returns the fields with these names.
+    pub(super) fn only(self, is_known: impl Fn(&str) -> bool) -> Self {
+        let known = self.0.into_iter().filter(|(name, _)| is_known(name));
+        Self(known.collect())
+    }
+
     /// Returns a copy in which a field has only this value; an empty one removes the field.
     pub(super) fn with(&self, name: &str, value: &str) -> Self {
         let others = self.0.iter().filter(|(key, _)| key != name).cloned();

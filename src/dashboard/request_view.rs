@@ -31,6 +31,13 @@ pub(super) struct RequestView {
     pub(super) is_changed: bool,
     /// A command for a shell that sends the request now; `None` if the body is too long for one.
     pub(super) command: Option<String>,
+    /// Set if the command reads the body from the file with the exact bytes.
+    pub(super) needs_file: bool,
+}
+
+/// Returns the name of the file with the payload of an event.
+pub(super) fn payload_file(id: Uuid) -> String {
+    format!("{id}.json")
 }
 
 impl RequestView {
@@ -48,8 +55,14 @@ impl RequestView {
             let took = Duration::from_millis(last.duration_ms.into());
             last.created_at.before(took)
         });
-        let command = (body.len() <= COMMAND_BODY_MAX)
-            .then(|| shell::curl(&url, &headers(endpoint, id, body, now), body));
+        let command = (body.len() <= COMMAND_BODY_MAX).then(|| {
+            shell::curl(
+                &url,
+                &headers(endpoint, id, body, now),
+                body,
+                &payload_file(id),
+            )
+        });
         Self {
             headers: headers(endpoint, id, body, began.unwrap_or(now)),
             is_of_attempt: began.is_some(),
@@ -58,6 +71,7 @@ impl RequestView {
                 _ => false,
             },
             command,
+            needs_file: shell::needs_file(body),
             url,
         }
     }

@@ -15,14 +15,17 @@ use super::pages::{
 };
 use super::sessions::{Principal, Session, SessionKey};
 use super::state::Dashboard;
-use super::visit::{Visit, redirect};
+use super::visit::{Visit, is_live, redirect};
 use super::{assets, failure, sign_in};
 use crate::domain::access::{Actor, Caller, Scopes, Visibility};
 use crate::server::connection::RequestHandle;
 use crate::server::error::ApiError;
 use crate::server::path;
+use crate::server::rate_limits::Budget;
+use crate::server::readers::Lane;
 use crate::server::request_notes::note;
 use crate::server::same_machine;
+use crate::storage::{Store, StoreError};
 
 /// A page as tests see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,12 +112,20 @@ pub fn configure(config: &mut ServiceConfig, dashboard: &Arc<Dashboard>) {
     paths.dedup();
     paths.extend(["/login", "/assets/{id}"]);
     // A program with a token gets the API's answer about a path that the API does not have.
-    let has_no_token =
-        |context: &guard::GuardContext<'_>| !context.head().headers().contains_key(AUTHORIZATION);
+    let has_no_token = |context: &guard::GuardContext<'_>| !has_bearer(context.head().headers());
     let pages = web::resource(paths)
         .guard(guard::fn_guard(has_no_token))
         .default_service(web::to(dispatch));
     config.service(pages);
+}
+
+/// Reports whether a program sent a token. Browsers send other schemes to a proxy that asks for a password.
+fn has_bearer(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(AUTHORIZATION);
+    values.any(|value| {
+        let scheme = value.as_bytes().trim_ascii_start().get(..6);
+        scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer"))
+    })
 }
 
 /// Reports whether a browser sent the headers, to show the answer to a person.
@@ -124,6 +135,9 @@ fn is_browser(headers: &HeaderMap) -> bool {
         .filter_map(|value| value.to_str().ok());
     accepts.into_iter().any(|value| value.contains("text/html"))
 }
+
+/// The longest query of a page, in bytes: a page repeats it in each of its links.
+const QUERY_MAX: usize = 8 << 10;
 
 async fn dispatch(
     request: HttpRequest,
@@ -141,13 +155,18 @@ async fn answer(
     dashboard: &Arc<Dashboard>,
 ) -> Result<HttpResponse, ApiError> {
     check_host(request, dashboard)?;
+    if request.query_string().len() > QUERY_MAX {
+        return Err(ApiError::HeadTooLarge);
+    }
     let path = path::decoded(request.path());
     if let Some(name) = path.strip_prefix("/assets/") {
         note(request, |facts| facts.route = Some(("", "/assets/{id}")));
+        check_method(request, &[Method::GET, Method::HEAD])?;
         return assets::file(request, name);
     }
     if path == "/login" {
         note(request, |facts| facts.route = Some(("", "/login")));
+        check_method(request, &[Method::GET, Method::HEAD, Method::POST])?;
         return sign_in::login(dashboard, request, payload).await;
     }
     let (route, id) = find(request.method(), &path)?;
@@ -167,6 +186,13 @@ async fn answer(
     if let Some(handle) = request.conn_data::<RequestHandle>() {
         handle.attribute(caller.owner());
     }
+    let is_counted = request.method() == Method::POST || !is_live(request);
+    if is_counted {
+        let now = dashboard.server.clock.monotonic();
+        let limits = &dashboard.server.rate_limits;
+        limits.count(&caller, Budget::Management, now)?;
+    }
+    let chosen = session.workspace;
     let visit = Visit {
         dashboard: Arc::clone(dashboard),
         request: request.clone(),
@@ -177,19 +203,47 @@ async fn answer(
         caller,
         actor,
     };
-    (route.handler)(visit).await
+    let answer = (route.handler)(visit).await;
+    if matches!(answer, Err(ApiError::Store(StoreError::NotFound)))
+        && let Some(chosen) = chosen
+        && is_gone(dashboard, &caller, chosen).await
+    {
+        dashboard.sessions.choose_workspace(key, None);
+        return Ok(redirect("/"));
+    }
+    answer
+}
+
+/// Reports whether the workspace that an admin had chosen was deleted.
+async fn is_gone(dashboard: &Dashboard, caller: &Caller, chosen: uuid::Uuid) -> bool {
+    let server = &dashboard.server;
+    let lane = Lane::Caller(caller.owner());
+    let find = move |store: &dyn Store| store.find_workspace(Visibility::All, chosen);
+    let found = server.readers.read(lane, &server.store, find).await;
+    matches!(found, Err(ApiError::Store(StoreError::NotFound)))
+}
+
+fn check_method(request: &HttpRequest, allowed: &[Method]) -> Result<(), ApiError> {
+    if allowed.contains(request.method()) {
+        Ok(())
+    } else {
+        Err(ApiError::MethodNotAllowed(allowed.to_vec()))
+    }
 }
 
 /// Checks that a request to a server on loopback names this machine as its host, if it did not come through a
-/// proxy. A page of another host, whose name resolves to this machine, would otherwise be of the same origin.
+/// trusted proxy: a page can set the headers of a proxy by itself. A page of another host, whose name resolves to this machine, would otherwise be of the same origin.
 fn check_host(request: &HttpRequest, dashboard: &Dashboard) -> Result<(), ApiError> {
     match dashboard.loopback_port {
-        Some(port) if !same_machine::is_forwarded(request.headers()) => {
-            same_machine::check_host(request.headers(), port).map_err(ApiError::ForeignOrigin)
+        Some(port) if !dashboard.server.rate_limits.is_forwarded(request) => {
+            let checked = same_machine::check_host(request.headers(), port);
+            checked.map_err(|_| ApiError::ForeignOrigin(HOST_RULE))
         }
         _ => Ok(()),
     }
 }
+
+const HOST_RULE: &str = "Host must be localhost or a loopback address, with the server's port; name a proxy with --trusted-proxy";
 
 /// Finds the page of a request, and the `{id}` of its path.
 fn find<'p>(method: &Method, path: &'p str) -> Result<(&'static Route, &'p str), ApiError> {
@@ -227,16 +281,13 @@ fn matches<'p>(pattern: &str, path: &'p str) -> Option<&'p str> {
     (!id.is_empty() && !id.contains('/')).then_some(id)
 }
 
-/// Reports whether the script of an open page asks for its new content, and not a person.
-fn is_live(request: &HttpRequest) -> bool {
-    request.headers().contains_key("x-live-update")
-}
-
 fn session(dashboard: &Dashboard, request: &HttpRequest) -> Option<(SessionKey, Session)> {
-    let key = sign_in::key(dashboard, request.headers())?;
     let now = dashboard.server.clock.monotonic();
-    let session = dashboard.sessions.find(key, now, !is_live(request))?;
-    Some((key, session))
+    // Another server of the same host may have set a cookie of this name.
+    sign_in::keys(dashboard, request).find_map(|key| {
+        let session = dashboard.sessions.find(key, now, !is_live(request))?;
+        Some((key, session))
+    })
 }
 
 /// Returns the caller that a session acts for; `None` if its token has ended, and so has the session.

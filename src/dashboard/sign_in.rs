@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix_web::http::Method;
-use actix_web::http::header::{COOKIE, HeaderMap, SET_COOKIE};
+use actix_web::http::header::{COOKIE, SET_COOKIE};
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
@@ -14,7 +14,7 @@ use super::query::Fields;
 use super::sessions::{AGE_MAX, Principal, SessionKey};
 use super::state::Dashboard;
 use super::view::Assets;
-use super::visit::{receive_form, redirect};
+use super::visit::{is_prefetch, receive_form, redirect};
 use crate::domain::access::{Token, TokenHash};
 use crate::server::error::ApiError;
 
@@ -39,8 +39,7 @@ pub(super) async fn login(
     let query = Fields::parse(request.query_string().as_bytes());
     let next = next_page(query.raw("next"));
     // A browser that loads a page in advance, or a program that looks at a link, must not use the code up.
-    let is_visit =
-        request.method() == Method::GET && !request.headers().contains_key("sec-purpose");
+    let is_visit = request.method() == Method::GET && !is_prefetch(request.headers());
     if let Some(code) = query.get("code")
         && is_visit
     {
@@ -125,7 +124,7 @@ fn begin(
     next: &str,
 ) -> HttpResponse {
     let now = dashboard.server.clock.monotonic();
-    if let Some(old) = key(dashboard, request.headers()) {
+    for old in keys(dashboard, request) {
         dashboard.sessions.end(old);
     }
     let cookie = dashboard.sessions.begin(principal, now);
@@ -150,14 +149,9 @@ fn with_cookie(
     value: &str,
     age_s: u64,
 ) -> HttpResponse {
-    let forwarded = request.headers().get("x-forwarded-proto");
-    let is_https = forwarded.is_some_and(|scheme| scheme.as_bytes().eq_ignore_ascii_case(b"https"));
-    let secure = if dashboard.has_tls || is_https {
-        "; Secure"
-    } else {
-        ""
-    };
-    let name = cookie_name(dashboard);
+    let is_secure = is_secure(dashboard, request);
+    let secure = if is_secure { "; Secure" } else { "" };
+    let name = cookie_name(dashboard, is_secure);
     let cookie =
         format!("{name}={value}; Path=/; Max-Age={age_s}; HttpOnly; SameSite=Strict{secure}");
     if let Ok(cookie) = cookie.parse() {
@@ -166,21 +160,37 @@ fn with_cookie(
     response
 }
 
-fn cookie_name(dashboard: &Dashboard) -> String {
-    format!("hookpost_{}", dashboard.port)
+/// Reports whether the browser reached the server, or the proxy before it, over HTTPS.
+fn is_secure(dashboard: &Dashboard, request: &HttpRequest) -> bool {
+    let forwarded = request.headers().get("x-forwarded-proto");
+    let first = forwarded.and_then(|schemes| schemes.as_bytes().split(|&byte| byte == b',').next());
+    dashboard.has_tls
+        || first.is_some_and(|scheme| scheme.trim_ascii().eq_ignore_ascii_case(b"https"))
 }
 
-/// Returns the key of the session whose cookie a request has.
-pub(super) fn key(dashboard: &Dashboard, headers: &HeaderMap) -> Option<SessionKey> {
-    let name = cookie_name(dashboard);
-    let mut pairs = headers
-        .get_all(COOKIE)
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='));
-    let (_, value) = pairs.find(|(key, _)| *key == name)?;
-    Some(SessionKey::of(value))
+/// Returns the name of the cookie. Over HTTPS it begins with `__Host-`, so that no other host can set it.
+fn cookie_name(dashboard: &Dashboard, is_secure: bool) -> String {
+    let prefix = if is_secure { "__Host-" } else { "" };
+    format!("{prefix}hookpost_{}", dashboard.port)
 }
+
+/// Returns the keys of the sessions whose cookies a request has. There may be several cookies of one name.
+pub(super) fn keys<'r>(
+    dashboard: &Dashboard,
+    request: &'r HttpRequest,
+) -> impl Iterator<Item = SessionKey> + use<'r> {
+    let name = cookie_name(dashboard, is_secure(dashboard, request));
+    let values = request.headers().get_all(COOKIE);
+    let pairs = values.flat_map(|value| value.as_bytes().split(|&byte| byte == b';'));
+    pairs.take(COOKIES_MAX).filter_map(move |pair| {
+        let value = pair.trim_ascii().strip_prefix(name.as_bytes())?;
+        let value = std::str::from_utf8(value.strip_prefix(b"=")?).ok()?;
+        Some(SessionKey::of(value))
+    })
+}
+
+/// The cookies of a request that are looked at: more than browsers keep of a host.
+const COOKIES_MAX: usize = 200;
 
 #[cfg(test)]
 mod tests {

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use actix_web::http::Method;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{LOCATION, ORIGIN};
+use actix_web::http::header::{HeaderMap, LOCATION, ORIGIN};
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
 use uuid::Uuid;
@@ -87,6 +88,14 @@ impl Visit {
     /// Returns the workspace in which objects are made; `None` for an admin who has chosen none.
     pub(super) fn workspace(&self) -> Option<Uuid> {
         self.listed().workspace()
+    }
+
+    /// Reports whether a person will see the answer. The script of an open page takes a part of it, and a browser
+    /// that loads a page in advance may never show it.
+    pub(super) fn is_seen(&self) -> bool {
+        self.request.method() != Method::HEAD
+            && !is_live(&self.request)
+            && !is_prefetch(self.request.headers())
     }
 
     /// Returns the time of the server's clock.
@@ -183,6 +192,18 @@ impl Visit {
         };
         self.dashboard.sessions.notify(self.key, notice);
     }
+}
+
+/// Reports whether the script of an open page asks for its new content, and not a person.
+pub(super) fn is_live(request: &HttpRequest) -> bool {
+    request.headers().contains_key("x-live-update")
+}
+
+/// Reports whether a browser loads a page in advance.
+pub(super) fn is_prefetch(headers: &HeaderMap) -> bool {
+    ["sec-purpose", "purpose", "x-purpose", "x-moz"]
+        .iter()
+        .any(|name| headers.contains_key(*name))
 }
 
 /// Returns a response that leads to another page of this server.

@@ -23,6 +23,7 @@ use uuid::Uuid;
 
 use super::client_address::{UnixPeer, client_address, client_key};
 use super::error::ApiError;
+use super::same_machine::is_forwarded;
 use crate::config::ApiSettings;
 use crate::domain::access::Caller;
 use crate::domain::owner::Owner;
@@ -145,13 +146,26 @@ impl RateLimits {
         ApiError::InvalidToken
     }
 
+    /// Reports whether a trusted proxy passed a request on.
+    pub(crate) fn is_forwarded(&self, request: &HttpRequest) -> bool {
+        let Some(peer) = peer(request) else {
+            return false;
+        };
+        let is_trusted = self.trusted_proxies.iter().any(|net| net.contains(&peer));
+        is_trusted && is_forwarded(request.headers())
+    }
+
     /// Returns the address of a request's client; `None` if the client is gone, or in a test without a socket.
     pub(crate) fn client(&self, request: &HttpRequest) -> Option<IpAddr> {
-        let peer = match request.peer_addr() {
-            Some(peer) => peer.ip(),
-            None => request.conn_data::<UnixPeer>().map(|_| UnixPeer::ADDRESS)?,
-        };
         let trusted = &self.trusted_proxies;
-        Some(client_address(peer, request.headers(), trusted))
+        Some(client_address(peer(request)?, request.headers(), trusted))
+    }
+}
+
+/// Returns the address that the connection of a request comes from.
+fn peer(request: &HttpRequest) -> Option<IpAddr> {
+    match request.peer_addr() {
+        Some(peer) => Some(peer.ip().to_canonical()),
+        None => request.conn_data::<UnixPeer>().map(|_| UnixPeer::ADDRESS),
     }
 }

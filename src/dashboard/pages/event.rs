@@ -15,7 +15,7 @@ use crate::dashboard::endpoint_names::EndpointName;
 use crate::dashboard::json_text::JsonText;
 use crate::dashboard::layout::{Layout, Section, html};
 use crate::dashboard::next_attempt::NextAttempt;
-use crate::dashboard::request_view::RequestView;
+use crate::dashboard::request_view::{RequestView, payload_file};
 use crate::dashboard::state::Dashboard;
 use crate::dashboard::view::{Badge, Bytes, Count, Moment, ShortId};
 use crate::dashboard::visit::{Visit, redirect};
@@ -200,7 +200,7 @@ pub(crate) async fn payload(visit: Visit) -> Result<HttpResponse, ApiError> {
         .content_type("text/plain; charset=utf-8")
         .insert_header((
             CONTENT_DISPOSITION,
-            format!("attachment; filename=\"{id}.json\""),
+            format!("attachment; filename=\"{}\"", payload_file(id)),
         ))
         .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"))

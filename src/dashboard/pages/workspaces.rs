@@ -261,6 +261,9 @@ pub(crate) async fn delete(mut visit: Visit) -> Result<HttpResponse, ApiError> {
     }
     visit.store().delete_workspace(visibility, id).await?;
     visit.dashboard.server.auth.invalidate();
+    if visit.session.workspace == Some(id) {
+        visit.dashboard.sessions.choose_workspace(visit.key, None);
+    }
     visit.notify(format!("The workspace “{name}” is deleted."));
     Ok(redirect("/workspaces"))
 }
