@@ -7,6 +7,7 @@ mod endpoint_pages;
 mod forging;
 mod headers;
 mod history;
+mod hostile;
 mod isolation;
 pub(crate) mod markup;
 mod scopes;

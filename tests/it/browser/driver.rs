@@ -257,12 +257,6 @@ impl Browser {
         self.run("POST", "/url", &json!({"url": url}));
     }
 
-    /// Loads the page again.
-    #[track_caller]
-    pub(crate) fn reload(&self) {
-        self.run("POST", "/refresh", &json!({}));
-    }
-
     /// Returns the URL of the page.
     #[track_caller]
     pub(crate) fn url(&self) -> String {

@@ -120,7 +120,7 @@ fn filters_are_those_of_the_api() {
     let visitor = visitor(&world);
     let total = |query: &str, total: u64| {
         let page = visitor.get(&format!("/deliveries?{query}"));
-        let shown = format!("<p class=\"sub\">{total} ");
+        let shown = format!("<p class=\"sub\" id=\"total\" data-live>{total} ");
         assert!(page.expect(200).contains(&shown), "{query}: {}", page.text);
     };
     let endpoint = format!("endpoint_id={}", world.endpoint);
