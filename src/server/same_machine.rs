@@ -4,7 +4,8 @@
 //! requests to loopback addresses. A page of another origin does so under its own origin; then `Origin` and
 //! `Sec-Fetch-Site` show it. Or the page's host name resolves to this machine (DNS rebinding), and for the
 //! browser the server is of the page's origin; then `Host` is the page's name. A page can set none of these
-//! headers.
+//! headers. It can set those of a proxy (`X-Forwarded-For`), so pages that show more than the health and the version of
+//! a server believe only proxies that the operator trusts.
 
 use std::net::{IpAddr, SocketAddr};
 
