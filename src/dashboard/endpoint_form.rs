@@ -88,14 +88,20 @@ impl EndpointForm {
         self.format == PICK_FORMAT
     }
 
-    /// Reports whether a type that is not chosen itself is one of a chosen pattern, such as `order.*`.
-    pub(super) fn covers(&self, event: &str) -> bool {
-        let Some(event_type) = EventType::parse(event) else {
-            return false;
-        };
+    /// Returns the chosen pattern, such as `order.*`, that a type is one of which is not chosen itself.
+    pub(super) fn covered_by(&self, event: &str) -> Option<&str> {
+        let event_type = EventType::parse(event)?;
         let chosen = self.events();
-        let mut subscriptions = chosen.iter().filter_map(|text| Subscription::parse(text));
-        !chosen.contains(&event) && subscriptions.any(|pattern| pattern.matches(&event_type))
+        let matches = |text: &&str| {
+            Subscription::parse(text).is_some_and(|pattern| pattern.matches(&event_type))
+        };
+        let is_chosen = chosen.contains(&event);
+        chosen.into_iter().find(matches).filter(|_| !is_chosen)
+    }
+
+    /// Reports whether sending the form enables an endpoint that is disabled.
+    pub(super) fn will_enable(&self) -> bool {
+        self.enabled && !self.was_enabled
     }
 
     /// Returns all event types, each once, in their order.

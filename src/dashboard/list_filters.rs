@@ -60,7 +60,7 @@ impl ListView {
 }
 
 /// The parameters of a list that are no filters.
-const OF_PAGE: [&str; 4] = ["view", "page", "limit", "open"];
+const OF_PAGE: [&str; 5] = ["view", "page", "limit", "open", "select"];
 
 /// The most filters that can be taken away one by one: as many as fit two lines.
 const CHIPS_MAX: usize = 20;
@@ -220,7 +220,7 @@ impl ListFilters {
         let chip = |(place, (name, value)): (usize, &(&str, &str))| {
             let mut query = form_urlencoded::Serializer::new(String::new());
             for (other, (name, value)) in given.iter().enumerate() {
-                if other != place && !["page", "open"].contains(name) {
+                if other != place && !["page", "open", "select"].contains(name) {
                     query.append_pair(name, value);
                 }
             }

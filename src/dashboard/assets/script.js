@@ -4,6 +4,9 @@
 
 (() => {
   const LIVE_MS = 5000;
+  // Who has just done something looks for what becomes of it.
+  const SOON_MS = 1000;
+  const AWAITED_MS = 30000;
   const find = (selector, root = document) => [...root.querySelectorAll(selector)];
 
   // Times: the words grow older with the page, and the exact time shows in the viewer's zone.
@@ -73,6 +76,7 @@
         const chosen = find("input[name=event]:checked", button.form).length;
         button.textContent = button.dataset.selected.replace("#", chosen);
         button.disabled = chosen === 0;
+        button.closest(".bulk").hidden = chosen === 0;
       };
       button.form.addEventListener("change", count);
       count();
@@ -114,7 +118,8 @@
     if (!answer.ok) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     // A busy server is asked less often.
-    wait = Math.max(LIVE_MS, 50 * (performance.now() - began));
+    const isAwaited = document.querySelector(".notice") && performance.now() < AWAITED_MS;
+    wait = Math.max(isAwaited ? SOON_MS : LIVE_MS, 50 * (performance.now() - began));
     for (const old of marked) {
       const fresh = page.getElementById(old.id);
       if (!fresh || isBusy(old)) continue;
@@ -176,7 +181,7 @@
     showCopies();
     prepareForms();
     setInterval(showTimes, 10000);
-    setTimeout(live, LIVE_MS);
+    setTimeout(live, document.querySelector(".notice") ? SOON_MS : LIVE_MS);
   };
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
   else start();

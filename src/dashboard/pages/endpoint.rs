@@ -289,7 +289,8 @@ fn failing_in_words(endpoint: &Endpoint, summary: &EndpointSummary) -> Option<St
 
 /// Handles `POST /endpoints/{id}/enable`.
 pub(crate) async fn enable(visit: Visit) -> Result<HttpResponse, ApiError> {
-    let notice = "The endpoint is enabled and gets what is published from now on. Redeliver below what it missed.";
+    let notice = "The endpoint is enabled and gets what is published from now on. Redeliver below what failed or was skipped. \
+                  What was published while it was disabled made no event for it, so it cannot be redelivered.";
     set_enabled(visit, true, notice).await
 }
 

@@ -144,11 +144,16 @@ async fn new_page(
     })
 }
 
+/// The parameter with which the box that enables an endpoint is checked at first.
+const ENABLE: &str = "enable";
+
 /// Handles `GET /endpoints/{id}/edit`.
 pub(crate) async fn edit(visit: Visit) -> Result<HttpResponse, ApiError> {
     visit.require(&[Scope::WebhooksWrite])?;
     let endpoint = find(&visit).await?;
-    let form = EndpointForm::of_endpoint(&endpoint);
+    let mut form = EndpointForm::of_endpoint(&endpoint);
+    // Who follows the link of a disabled endpoint wants it to work again.
+    form.enabled |= visit.query().has(ENABLE);
     edit_page(&visit, &endpoint, form, FormProblems::default()).await
 }
 
@@ -194,7 +199,8 @@ fn changed_notice(url_changed: bool, enabled: Option<bool>) -> &'static str {
     match (enabled, url_changed) {
         (Some(false), _) => "Saved. The endpoint is disabled; its pending events were skipped.",
         (Some(true), _) => {
-            "Saved. The endpoint is enabled and gets what is published from now on. Redeliver what it missed below."
+            "Saved. The endpoint is enabled and gets what is published from now on. Redeliver below what failed or was \
+             skipped. What was published while it was disabled made no event for it, so it cannot be redelivered."
         }
         (None, true) => {
             "Saved. Attempts go to the new URL from now on, those of pending events too. Redeliver what failed below."

@@ -138,7 +138,14 @@ pub(super) async fn list(visit: Visit, query: Fields) -> Result<HttpResponse, Ap
     let layout = Layout::new(&visit, Section::Deliveries, filters.title("Events")).await?;
     let pager = Pager::new(page, found.listed.total, "/deliveries", query.clone());
     let events = found.listed.items.iter();
-    let rows = events.map(|event| EventRow::new(event, &found.names, visit.now()));
+    let selects_all = query.get("select") == Some("all");
+    let rows = events.map(|event| {
+        let row = EventRow::new(event, &found.names, visit.now());
+        EventRow {
+            is_selected: selects_all && row.is_sendable,
+            ..row
+        }
+    });
     let rows = rows.collect();
     filters.endpoints = found.names.choices;
     filters.event_types = found.event_types;
@@ -178,11 +185,14 @@ async fn find(visit: &Visit, filter: Option<EventFilter>, page: Page) -> Result<
 
 fn status_links(query: &Fields) -> Vec<StatusLink> {
     let query = query.with("page", "");
-    let current = query.get("status");
+    let current: Vec<_> = query
+        .all("status")
+        .filter(|status| !status.is_empty())
+        .collect();
     let link = |name: &'static str, value: &str| StatusLink {
         name,
         url: format!("/deliveries?{}", query.with("status", value).to_query()),
-        is_current: current.unwrap_or_default() == value,
+        is_current: current.contains(&value) || (value.is_empty() && current.is_empty()),
     };
     let statuses = EventStatus::ALL.map(EventStatus::as_str);
     std::iter::once(link("all", ""))

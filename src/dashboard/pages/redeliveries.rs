@@ -83,7 +83,8 @@ pub(crate) async fn selected(mut visit: Visit) -> Result<HttpResponse, ApiError>
 fn without_status(list: &str) -> String {
     match list.split_once('?') {
         Some((path, query)) => {
-            let others = Fields::parse(query.as_bytes()).with("status", "");
+            let others = Fields::parse(query.as_bytes());
+            let others = others.with("status", "").with("select", "");
             format!("{path}?{}", others.to_query())
         }
         None => list.to_owned(),
@@ -146,9 +147,12 @@ impl Outcome {
 impl std::fmt::Display for Outcome {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.started {
-            0 => f.write_str("No event is sent again.")?,
-            1 => f.write_str("1 event is sent again.")?,
-            started => write!(f, "{started} events are sent again.")?,
+            0 => f.write_str("No event is queued again.")?,
+            1 => f.write_str("1 event is queued again.")?,
+            started => write!(f, "{started} events are queued again.")?,
+        }
+        if self.started > 0 {
+            f.write_str(" The list below shows what becomes of them.")?;
         }
         for (reason, ids) in &self.refused {
             let mut names = String::new();
@@ -172,9 +176,12 @@ mod tests {
     #[test]
     fn the_notice_says_how_many_were_sent_and_why_others_were_not() {
         let mut outcome = Outcome::default();
-        assert_eq!(outcome.to_string(), "No event is sent again.");
+        assert_eq!(outcome.to_string(), "No event is queued again.");
         outcome.add(Uuid::from_u128(1), &Ok(()));
-        assert_eq!(outcome.to_string(), "1 event is sent again.");
+        assert_eq!(
+            outcome.to_string(),
+            "1 event is queued again. The list below shows what becomes of them."
+        );
         outcome.add(Uuid::from_u128(2), &Ok(()));
         for number in 3..8 {
             outcome.add(Uuid::from_u128(number), &Err(StoreError::EndpointDisabled));
@@ -182,8 +189,8 @@ mod tests {
         outcome.add(Uuid::from_u128(9), &Err(StoreError::EventArchived));
         assert_eq!(
             outcome.to_string(),
-            "2 events are sent again. Not …00000003 …00000004 …00000005 and 2 more: its endpoint is disabled: \
-             enable it first. Not …00000009: its payload is archived, so publish the message again."
+            "2 events are queued again. The list below shows what becomes of them. Not …00000003 …00000004 …00000005 \
+             and 2 more: its endpoint is disabled: enable it first. Not …00000009: its payload is archived, so publish the message again."
         );
     }
 
