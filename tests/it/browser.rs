@@ -148,18 +148,6 @@ impl<'a> Desk<'a> {
         }
     }
 
-    /// Checks a box.
-    #[track_caller]
-    fn check(&self, hand: Hand, selector: &str) {
-        match hand {
-            Hand::Mouse => self.click(selector),
-            Hand::Keyboard => {
-                self.tab_to_element(selector);
-                self.browser.press(" ");
-            }
-        }
-    }
-
     #[track_caller]
     fn tab_to_element(&self, selector: &str) {
         let wanted = self.find(selector).id;
