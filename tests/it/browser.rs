@@ -1,6 +1,6 @@
 //! The tests of the dashboard in a real browser, Debian's Chromium.
 //!
-//! Without a browser they are skipped, and say so on the terminal; with `HOOKPOST_BROWSER_TESTS=1` a missing browser
+//! Without a browser they are skipped, and say so on the terminal; with `BROWSER_TESTS=1` a missing browser
 //! is a failure.
 #![cfg(unix)]
 

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// The variable that makes a missing browser a failure.
-const REQUIRED: &str = "HOOKPOST_BROWSER_TESTS";
+const REQUIRED: &str = "BROWSER_TESTS";
 
 /// The time in which the browser must have done what a command says. A busy machine starts it slowly.
 const COMMAND_MAX: Duration = Duration::from_mins(2);
