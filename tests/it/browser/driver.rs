@@ -77,12 +77,18 @@ impl Driver {
     }
 
     fn shared(program: &Path) -> Arc<Self> {
-        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(running) = shared.upgrade() {
-            return running;
-        }
+        // The lock is released before another driver takes it.
+        let running = SHARED
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .upgrade();
+        running.unwrap_or_else(|| Self::another(program))
+    }
+
+    /// Starts a driver in the place of the one that tests shared.
+    fn another(program: &Path) -> Arc<Self> {
         let started = Arc::new(Self::start(program));
-        *shared = Arc::downgrade(&started);
+        *SHARED.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&started);
         started
     }
 
@@ -187,7 +193,8 @@ impl Browser {
         };
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let profile = tempfile::tempdir().unwrap();
-        let driver = Driver::shared(&driver);
+        let program = driver;
+        let mut driver = Driver::shared(&program);
         let mut arguments = vec![
             "--headless=new".to_owned(),
             format!("--user-data-dir={}", profile.path().display()),
@@ -217,9 +224,13 @@ impl Browser {
                 "prefs": {"profile.managed_default_content_settings.javascript": allowed},
             },
         }}});
-        let started = driver
-            .run("POST", "/session", Some(&capabilities))
-            .expect("the browser starts");
+        let mut started = driver.run("POST", "/session", Some(&capabilities));
+        if started.is_err() {
+            // The driver may have ended; another one takes its place once.
+            driver = Driver::another(&program);
+            started = driver.run("POST", "/session", Some(&capabilities));
+        }
+        let started = started.expect("the browser starts");
         let session = started["sessionId"].as_str().unwrap().to_owned();
         Some(Self {
             driver,
