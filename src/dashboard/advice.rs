@@ -7,9 +7,9 @@ use crate::domain::attempt_failure::AttemptFailure;
 /// The cause of a failed attempt, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Advice {
-    /// What happened.
+    /// The event in words: the cause of the result.
     pub(super) cause: String,
-    /// What to do.
+    /// The advice.
     pub(super) remedy: String,
 }
 

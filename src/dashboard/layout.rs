@@ -65,7 +65,7 @@ pub(super) struct Layout {
     pub(super) version: &'static str,
     /// The path and query of the page.
     pub(super) path: String,
-    /// Set for the operator, who signed in without a token.
+    /// Set if an admin is signed in, who sees all workspaces.
     pub(super) is_admin: bool,
     now: Timestamp,
 }

@@ -14,7 +14,7 @@ pub struct Setting {
     pub name: String,
     /// Its value; that of a secret is not shown.
     pub value: String,
-    /// Where it came from: a flag, a variable, the configuration file or the default.
+    /// The place it came from: a flag, a variable, the configuration file or the default.
     pub origin: String,
 }
 

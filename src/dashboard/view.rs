@@ -94,7 +94,7 @@ impl Display for ShortId {
 /// A button that copies a text. It shows only where there is a script.
 pub(super) struct Copy<'a> {
     text: &'a str,
-    /// What is copied, for screen readers.
+    /// The name of the thing that is copied, for screen readers.
     what: &'a str,
 }
 

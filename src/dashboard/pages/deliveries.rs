@@ -73,7 +73,7 @@ struct DeliveriesPage {
     may_publish: bool,
 }
 
-/// What the page reads from the store.
+/// The objects of the store that the page shows.
 struct Found {
     listed: Listed<Delivery>,
     names: EndpointNames,

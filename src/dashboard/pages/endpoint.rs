@@ -66,7 +66,7 @@ struct EndpointPage {
     pending: String,
     /// The effect of disabling or deleting on its pending events.
     skipped: String,
-    /// What becomes of the pending events of an endpoint whose last attempt failed.
+    /// The future of the pending events, in words, if the last attempt failed.
     failing: Option<String>,
     /// Set if no attempt was made since the endpoint was changed.
     is_untried: bool,

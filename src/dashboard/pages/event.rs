@@ -47,7 +47,7 @@ struct EventPage {
     /// Set if there are more attempts than are shown.
     has_more: bool,
     next: Option<NextAttempt>,
-    /// What its state means, and what follows.
+    /// The meaning of its state, and the next step.
     summary: String,
     payload: Option<PayloadView>,
     request: Option<RequestView>,
@@ -73,7 +73,7 @@ impl PayloadView {
     }
 }
 
-/// What the page reads from the store.
+/// The objects of the store that the page shows.
 struct Found {
     event: Event,
     /// `None` if it was deleted.

@@ -42,7 +42,7 @@ struct MessagePage {
     is_live: bool,
 }
 
-/// What the page reads from the store.
+/// The objects of the store that the page shows.
 struct Found {
     message: MessageSummary,
     events: Listed<Event>,

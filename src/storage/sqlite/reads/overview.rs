@@ -68,7 +68,7 @@ impl EndpointRow {
     }
 }
 
-/// What a scan of the endpoints finds.
+/// The result of a scan of the endpoints.
 #[derive(Debug, Default)]
 struct Scanned {
     counts: EndpointCounts,
