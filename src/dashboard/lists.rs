@@ -1,5 +1,6 @@
 //! Pages of long lists: all rows of a page, without payloads.
 
+use super::query::Fields;
 use crate::storage::{Listed, Page, Paged, Part, RowNumber, Store, StoreError};
 
 /// The rows of a page of a list, unless the URL asks for another number.
@@ -17,6 +18,15 @@ pub(super) const fn empty<T>() -> Listed<T> {
         items: Vec::new(),
         total: 0,
         searched: None,
+    }
+}
+
+/// Returns the page of so many rows that a query asks for: the first one, unless its `page` is a number.
+pub(super) fn page_of(query: &Fields, limit: u64) -> Page {
+    let number = query.get("page").and_then(|page| page.parse().ok());
+    Page {
+        number: number.filter(|number| *number > 0).unwrap_or(1),
+        limit,
     }
 }
 

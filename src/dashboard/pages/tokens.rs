@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::dashboard::form::{Form, FormProblems};
 use crate::dashboard::layout::{Layout, Section, html_of};
+use crate::dashboard::lists::page_of;
 use crate::dashboard::pager::Pager;
 use crate::dashboard::query::Fields;
 use crate::dashboard::view::ShortId;
@@ -15,7 +16,7 @@ use crate::domain::access::{AccessToken, Scope, Scopes, Token, TokenKind};
 use crate::server::error::ApiError;
 use crate::server::inputs::tokens::new_token;
 use crate::server::validate::Input;
-use crate::storage::{Descendants, Listed, Page, StoreError};
+use crate::storage::{Descendants, Listed, StoreError};
 
 /// The tokens of a page.
 const ROWS: u64 = 25;
@@ -104,11 +105,7 @@ async fn page(
     problems: FormProblems,
 ) -> Result<HttpResponse, ApiError> {
     let query = visit.query();
-    let number = query.get("page").and_then(|page| page.parse().ok());
-    let page = Page {
-        number: number.filter(|number| *number > 0).unwrap_or(1),
-        limit: ROWS,
-    };
+    let page = page_of(&query, ROWS);
     let visibility = visit.listed();
     let listed = visit
         .read(move |store| store.list_tokens(visibility, &[], page))

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::dashboard::form::{Form, FormProblems};
 use crate::dashboard::layout::{Layout, Section, html_of};
+use crate::dashboard::lists::page_of;
 use crate::dashboard::pager::Pager;
 use crate::dashboard::query::Fields;
 use crate::dashboard::view::{ShortId, period};
@@ -18,7 +19,7 @@ use crate::domain::workspace::Workspace;
 use crate::server::error::ApiError;
 use crate::server::inputs::workspaces::{WorkspaceChange, new_workspace};
 use crate::server::validate::{Input, read};
-use crate::storage::{Page, StoreError};
+use crate::storage::StoreError;
 
 /// The workspaces of a page.
 const ROWS: u64 = 25;
@@ -87,11 +88,7 @@ async fn page(
     problems: FormProblems,
 ) -> Result<HttpResponse, ApiError> {
     let query = visit.query();
-    let number = query.get("page").and_then(|page| page.parse().ok());
-    let page = Page {
-        number: number.filter(|number| *number > 0).unwrap_or(1),
-        limit: ROWS,
-    };
+    let page = page_of(&query, ROWS);
     let visibility = visit.visibility();
     let listed = visit
         .read(move |store| store.list_workspaces(visibility, page))
