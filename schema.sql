@@ -20,7 +20,8 @@ CREATE TABLE workspace (
   deleted_at  INTEGER,                           -- NULL: in use; a deleted one keeps its row, with the name ''
   archive_after    INTEGER NOT NULL DEFAULT 0,   -- seconds that its payloads are kept; 0: as long as the server's
   delete_after     INTEGER NOT NULL DEFAULT 0,   -- seconds that its events are kept; 0: as long as the server's
-  archived_through INTEGER NOT NULL DEFAULT 0    -- if archive_after is not 0: payloads are dropped up to this event
+  archived_through INTEGER NOT NULL DEFAULT 0,   -- if archive_after is not 0: payloads are dropped up to this event
+  operational_events INTEGER NOT NULL DEFAULT 0  -- 1: it gets the operational events of its own endpoints
 );
 -- A name is free again once its workspace is deleted.
 CREATE UNIQUE INDEX workspace_name ON workspace (name) WHERE deleted_at IS NULL;
@@ -70,10 +71,28 @@ CREATE TABLE endpoint (
   skip_through  INTEGER NOT NULL DEFAULT 0,      -- runs up to this number count as skipped, swept or not
   sweep         INTEGER NOT NULL DEFAULT 0,      -- 1: some pending rows of skipped runs are not swept yet
   name          TEXT    NOT NULL DEFAULT '',     -- for people; '': none
-  description   TEXT    NOT NULL DEFAULT ''      -- for people; '': none
+  description   TEXT    NOT NULL DEFAULT '',     -- for people; '': none
+  rests         INTEGER NOT NULL DEFAULT 0,      -- rests in a row
+  resting_until INTEGER,                         -- the end of its rest; NULL: it does not rest
+  held_until    INTEGER,                         -- its receiver asked for no attempt before; NULL: it did not
+  last_success_at INTEGER,                       -- NULL: no attempt succeeded since this is recorded
+  last_failure_at INTEGER,                       -- NULL: no attempt failed since this is recorded
+  warned_at     INTEGER,                         -- its operators were warned that it fails; NULL: it recovered since
+  failed_told_at INTEGER,                        -- they were last told of an event that failed for good
+  failed_untold INTEGER NOT NULL DEFAULT 0,      -- events that failed for good since then
+  backlog_told_at INTEGER                        -- they were last told of its old backlog; NULL: it is cleared
 );
 CREATE INDEX endpoint_workspace ON endpoint (workspace) WHERE deleted_at IS NULL;
 CREATE INDEX endpoint_sweep ON endpoint (sweep) WHERE sweep = 1;
+
+-- Secrets that sign beside the present one for a while after a rotation, at most two of an endpoint.
+CREATE TABLE old_secret (
+  endpoint   INTEGER NOT NULL,
+  rotated_at INTEGER NOT NULL,
+  secret     TEXT    NOT NULL,                   -- as in endpoint
+  ends_at    INTEGER NOT NULL,                   -- from then on it signs nothing
+  PRIMARY KEY (endpoint, rotated_at)
+) WITHOUT ROWID;
 
 -- Names of event types. Events and deliveries hold a small integer in place of the name.
 CREATE TABLE event_type (
@@ -139,9 +158,10 @@ CREATE TABLE event (
   due         INTEGER,                           -- NULL unless state is 1
   created_at  INTEGER NOT NULL,
   modified_at INTEGER,                           -- NULL: not changed since it was made
-  body        BLOB                               -- rendered discord or slack body; NULL: the body is
+  body        BLOB,                              -- rendered discord or slack body; NULL: the body is
                                                  -- the message's (raw), or that of the message's first
                                                  -- event with this format, or was archived
+  job         INTEGER                            -- the job that let the event go, until its next attempt
 );
 -- Fresh events: never attempted, in publish order. The engine reads these when few of the endpoint wait in memory.
 CREATE INDEX event_fresh ON event (endpoint, seq, type) WHERE state = 0;
@@ -150,12 +170,58 @@ CREATE INDEX event_retry ON event (endpoint, due, seq) WHERE state = 1;
 -- The same events in the order of the lists. Only events that were attempted without success cost an
 -- entry here.
 CREATE INDEX event_waiting ON event (endpoint, seq, run, type) WHERE state = 1;
--- Events that were redelivered and not attempted since; they are due at once. This index is always tiny.
-CREATE INDEX event_redelivery ON event (endpoint, seq) WHERE state = 1 AND run_attempt = 0;
+-- Events that were redelivered by hand and not attempted since; they are due at once. This index is always tiny.
+CREATE INDEX event_redelivery ON event (endpoint, seq) WHERE state = 1 AND run_attempt = 0 AND job IS NULL;
+-- Events that a job let go and that were not attempted since, in the order of the job: at most a thousand of a job.
+CREATE INDEX event_job ON event (endpoint, run, job) WHERE state = 1 AND job IS NOT NULL;
 -- For lists of failed and skipped events, which people often look for and which are few. The type is in
 -- the index, so that a scan in the order of `seq` leaves out other types without reading the table.
 CREATE INDEX event_unhappy ON event (workspace, state, seq, type) WHERE state IN (3, 4);
 CREATE INDEX event_unhappy_endpoint ON event (endpoint, state, seq, type) WHERE state IN (3, 4);
+
+-- Events that a job made after their message was published. They are not among the numbers that the message names.
+CREATE TABLE later_event (
+  message INTEGER NOT NULL,
+  event   INTEGER NOT NULL,
+  PRIMARY KEY (message, event)
+) WITHOUT ROWID;
+
+-- Jobs: redelivering or skipping all events that match a filter. A job goes through the events of each endpoint
+-- in the order of their numbers. Its set is fixed by the two numbers 'through'.
+CREATE TABLE job (
+  n                INTEGER PRIMARY KEY,
+  id               BLOB    NOT NULL UNIQUE,
+  workspace        INTEGER,                      -- NULL: all workspaces
+  action           INTEGER NOT NULL,             -- 0 redeliver, 1 skip
+  filter           TEXT    NOT NULL,             -- as in the API, in JSON
+  rate             INTEGER,                      -- events a minute; NULL: as fast as they get through
+  state            INTEGER NOT NULL,             -- 0 running, 1 finished, 2 cancelled
+  created_at       INTEGER NOT NULL,
+  modified_at      INTEGER,                      -- NULL: no step was made
+  finished_at      INTEGER,                      -- the end of the job, also if it was cancelled; NULL: running
+  through_event    INTEGER NOT NULL,             -- events with higher numbers are not in its set
+  through_message  INTEGER NOT NULL,             -- nor messages with higher ones
+  matched          INTEGER,                      -- events in its set; NULL: not known yet
+  done             INTEGER NOT NULL DEFAULT 0,   -- events that it redelivered, made or skipped
+  archived         INTEGER NOT NULL DEFAULT 0,   -- events that it left out, by reason
+  endpoint_disabled INTEGER NOT NULL DEFAULT 0,
+  endpoint_deleted INTEGER NOT NULL DEFAULT 0,
+  changed          INTEGER NOT NULL DEFAULT 0,
+  key              TEXT,                         -- idempotency key; NULL: none, or expired
+  fingerprint      BLOB                          -- as in idempotency
+);
+CREATE INDEX job_workspace ON job (workspace, n);
+CREATE INDEX job_running ON job (n) WHERE state = 0;
+CREATE UNIQUE INDEX job_key ON job (workspace, key) WHERE key IS NOT NULL;
+
+-- The endpoints of running jobs that are not done, and how far each is.
+CREATE TABLE job_endpoint (
+  job          INTEGER NOT NULL,
+  endpoint     INTEGER NOT NULL,
+  next_event   INTEGER NOT NULL DEFAULT 0,       -- the number from which its events are still to be looked at
+  next_message INTEGER NOT NULL DEFAULT 0,       -- the number from which messages are still to be looked at
+  PRIMARY KEY (job, endpoint)
+) WITHOUT ROWID;
 
 -- Deliveries: one HTTP attempt of an event each. Rows do not change, except that `response` is erased with
 -- the workspace.
@@ -218,6 +284,14 @@ CREATE TABLE delivery_of_type (
   type      INTEGER NOT NULL,
   seq       INTEGER NOT NULL,
   PRIMARY KEY (workspace, type, seq)
+) WITHOUT ROWID;
+
+-- The same for messages. All up to the number 'message_indexed' in meta are in it.
+CREATE TABLE message_of_workspace (
+  workspace INTEGER NOT NULL,
+  seq       INTEGER NOT NULL,
+  type      INTEGER NOT NULL,
+  PRIMARY KEY (workspace, seq)
 ) WITHOUT ROWID;
 
 -- Rows that were deleted from event and delivery, and may still have entries in the list indexes. Lists leave
@@ -301,6 +375,6 @@ INSERT INTO meta (key, value) VALUES ('last_run', 0);
 -- those; the tables may have higher ones.
 INSERT INTO meta (key, value) VALUES ('last_message', 0), ('last_event', 0), ('last_delivery', 0);
 -- All events and deliveries up to these numbers are in the list indexes.
-INSERT INTO meta (key, value) VALUES ('event_indexed', 0), ('delivery_indexed', 0);
+INSERT INTO meta (key, value) VALUES ('event_indexed', 0), ('delivery_indexed', 0), ('message_indexed', 0);
 -- All deliveries up to this number are in delivery_chart.
 INSERT INTO meta (key, value) VALUES ('delivery_charted', 0);

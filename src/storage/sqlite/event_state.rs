@@ -13,7 +13,8 @@ use crate::domain::event_state::EventState;
 ///
 /// - `fresh`: the events of the index `event_fresh`.
 /// - `retry`: those of `event_retry` and `event_waiting`.
-/// - `redelivery`: those of `event_redelivery`, which wait for the first attempt of a redelivery.
+/// - `redelivery`: those of `event_redelivery`, which wait for the first attempt of a redelivery by hand.
+/// - `let_go`: those of `event_job`, which a job let go and which wait for their first attempt since.
 /// - `unsuccessful`: those of `event_unhappy` and `event_unhappy_endpoint`, which failed or were skipped.
 /// - `pending`: those that [`EventState::is_pending`] is true of. No index has this condition.
 /// - `unknown`: those with a number that stands for no state. No event has one, unless the file is damaged.
@@ -25,7 +26,10 @@ macro_rules! state_is {
         "state = 1"
     };
     (redelivery) => {
-        "state = 1 AND run_attempt = 0"
+        "state = 1 AND run_attempt = 0 AND job IS NULL"
+    };
+    (let_go) => {
+        "state = 1 AND job IS NOT NULL"
     };
     (unsuccessful) => {
         "state IN (3, 4)"
@@ -96,19 +100,26 @@ mod tests {
     #[test]
     fn each_condition_is_true_of_the_states_that_it_names() {
         let connection = Connection::open_in_memory().unwrap();
-        let holds = |condition: &str, state: EventState, run_attempt: u32| -> bool {
-            let sql = format!("SELECT {condition} FROM (SELECT ?1 AS state, ?2 AS run_attempt)");
-            connection
-                .query_row(&sql, params![state, run_attempt], |row| row.get(0))
-                .unwrap()
-        };
+        let holds =
+            |condition: &str, state: EventState, run_attempt: u32, job: Option<i64>| -> bool {
+                let sql = format!(
+                    "SELECT {condition} FROM (SELECT ?1 AS state, ?2 AS run_attempt, ?3 AS job)"
+                );
+                connection
+                    .query_row(&sql, params![state, run_attempt, job], |row| row.get(0))
+                    .unwrap()
+            };
         for state in EventState::ALL {
-            for run_attempt in [0, 1] {
-                let holds = |condition| holds(condition, state, run_attempt);
+            for (run_attempt, job) in [(0, None), (1, None), (0, Some(7))] {
+                let holds = |condition| holds(condition, state, run_attempt, job);
                 let is_retry = state == EventState::Retry;
                 assert_eq!(holds(state_is!(fresh)), state == EventState::Fresh);
                 assert_eq!(holds(state_is!(retry)), is_retry);
-                assert_eq!(holds(state_is!(redelivery)), is_retry && run_attempt == 0);
+                assert_eq!(holds(state_is!(let_go)), is_retry && job.is_some());
+                assert_eq!(
+                    holds(state_is!(redelivery)),
+                    is_retry && run_attempt == 0 && job.is_none()
+                );
                 assert_eq!(
                     holds(state_is!(unsuccessful)),
                     matches!(state, EventState::Failed | EventState::Skipped)
@@ -138,6 +149,7 @@ mod tests {
         found.sort();
         let expected = [
             ("event_fresh", state_is!(fresh)),
+            ("event_job", state_is!(let_go)),
             ("event_redelivery", state_is!(redelivery)),
             ("event_retry", state_is!(retry)),
             ("event_unhappy", state_is!(unsuccessful)),

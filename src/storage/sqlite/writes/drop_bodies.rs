@@ -107,7 +107,7 @@ mod tests {
             let id = seq.to_be_bytes();
             let message = "INSERT INTO message VALUES (?1, ?2, 1, 1, ?1, ?1, 1, 't', ?3, 'trace')";
             connection.execute(message, params![seq, id, body]).unwrap();
-            let event = "INSERT INTO event VALUES (?1, ?2, ?1, 1, 1, 1, 1, 2, ?1, 1, 5, 1, 200, NULL, ?1, 7, ?3)";
+            let event = "INSERT INTO event VALUES (?1, ?2, ?1, 1, 1, 1, 1, 2, ?1, 1, 5, 1, 200, NULL, ?1, 7, ?3, NULL)";
             connection.execute(event, params![seq, id, body]).unwrap();
         }
         let without = "SELECT m.seq, m.id, m.workspace, m.type, m.created_at, first_event, events, timestamp,

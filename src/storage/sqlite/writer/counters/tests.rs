@@ -10,7 +10,7 @@ fn database() -> Connection {
         .unwrap();
     connection
         .execute(
-            "INSERT INTO workspace VALUES (2, x'02', 'w', 0, NULL, NULL, 0, 0, 0)",
+            "INSERT INTO workspace (n, id, name, created_at) VALUES (2, x'02', 'w', 0)",
             [],
         )
         .unwrap();
@@ -178,7 +178,7 @@ fn pending_events_are_counted_through_blocks_rollbacks_and_starts() {
     assert_eq!(counters.pending(), 2);
     // The newest block is counted by its rows: this is the only one.
     let insert = "INSERT INTO event VALUES
-        (?1, zeroblob(?1), 1, 7, 2, 1, 0, 0, ?1, 0, NULL, 0, NULL, NULL, 0, NULL, NULL)";
+        (?1, zeroblob(?1), 1, 7, 2, 1, 0, 0, ?1, 0, NULL, 0, NULL, NULL, 0, NULL, NULL, NULL)";
     connection.execute(insert, [BLOCK]).unwrap();
     let started = Counters::load(&connection).unwrap();
     assert_eq!(started.pending(), 2);

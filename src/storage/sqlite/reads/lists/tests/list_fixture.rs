@@ -122,7 +122,7 @@ impl ListFixture {
             let deleted_at = workspace.deleted.then_some(START_US);
             self.connection
                 .execute(
-                    "INSERT INTO workspace VALUES (?, ?, ?, ?, NULL, ?, 0, 0, 0)",
+                    "INSERT INTO workspace (n, id, name, created_at, deleted_at) VALUES (?, ?, ?, ?, ?)",
                     params![
                         n,
                         workspace.id.as_bytes(),
@@ -253,7 +253,8 @@ impl ListFixture {
         let endpoint = &self.endpoints[event.endpoint];
         self.connection
             .execute(
-                "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, NULL, 1, ?, ?, ?, NULL, ?)",
+                "INSERT INTO event VALUES
+                 (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, NULL, 1, ?, ?, ?, NULL, ?, NULL)",
                 params![
                     event.seq,
                     event.id.as_bytes(),

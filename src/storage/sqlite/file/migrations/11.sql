@@ -1,0 +1,74 @@
+-- Secrets that still sign for a while after a rotation.
+CREATE TABLE old_secret (
+  endpoint   INTEGER NOT NULL,
+  rotated_at INTEGER NOT NULL,
+  secret     TEXT    NOT NULL,
+  ends_at    INTEGER NOT NULL,
+  PRIMARY KEY (endpoint, rotated_at)
+) WITHOUT ROWID;
+
+-- The rest of an endpoint, and what its operators were told.
+ALTER TABLE endpoint ADD COLUMN rests INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE endpoint ADD COLUMN resting_until INTEGER;
+ALTER TABLE endpoint ADD COLUMN held_until INTEGER;
+ALTER TABLE endpoint ADD COLUMN last_success_at INTEGER;
+ALTER TABLE endpoint ADD COLUMN last_failure_at INTEGER;
+ALTER TABLE endpoint ADD COLUMN warned_at INTEGER;
+ALTER TABLE endpoint ADD COLUMN failed_told_at INTEGER;
+ALTER TABLE endpoint ADD COLUMN failed_untold INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE endpoint ADD COLUMN backlog_told_at INTEGER;
+ALTER TABLE workspace ADD COLUMN operational_events INTEGER NOT NULL DEFAULT 0;
+
+-- Messages as rows of a list.
+CREATE TABLE message_of_workspace (
+  workspace INTEGER NOT NULL,
+  seq       INTEGER NOT NULL,
+  type      INTEGER NOT NULL,
+  PRIMARY KEY (workspace, seq)
+) WITHOUT ROWID;
+INSERT INTO meta (key, value) VALUES ('message_indexed', 0);
+
+-- Events that were made after their message was published.
+CREATE TABLE later_event (
+  message INTEGER NOT NULL,
+  event   INTEGER NOT NULL,
+  PRIMARY KEY (message, event)
+) WITHOUT ROWID;
+
+-- Jobs.
+CREATE TABLE job (
+  n                INTEGER PRIMARY KEY,
+  id               BLOB    NOT NULL UNIQUE,
+  workspace        INTEGER,
+  action           INTEGER NOT NULL,
+  filter           TEXT    NOT NULL,
+  rate             INTEGER,
+  state            INTEGER NOT NULL,
+  created_at       INTEGER NOT NULL,
+  modified_at      INTEGER,
+  finished_at      INTEGER,
+  through_event    INTEGER NOT NULL,
+  through_message  INTEGER NOT NULL,
+  matched          INTEGER,
+  done             INTEGER NOT NULL DEFAULT 0,
+  archived         INTEGER NOT NULL DEFAULT 0,
+  endpoint_disabled INTEGER NOT NULL DEFAULT 0,
+  endpoint_deleted INTEGER NOT NULL DEFAULT 0,
+  changed          INTEGER NOT NULL DEFAULT 0,
+  key              TEXT,
+  fingerprint      BLOB
+);
+CREATE INDEX job_workspace ON job (workspace, n);
+CREATE INDEX job_running ON job (n) WHERE state = 0;
+CREATE UNIQUE INDEX job_key ON job (workspace, key) WHERE key IS NOT NULL;
+CREATE TABLE job_endpoint (
+  job          INTEGER NOT NULL,
+  endpoint     INTEGER NOT NULL,
+  next_event   INTEGER NOT NULL DEFAULT 0,
+  next_message INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (job, endpoint)
+) WITHOUT ROWID;
+ALTER TABLE event ADD COLUMN job INTEGER;
+CREATE INDEX event_job ON event (endpoint, run, job) WHERE state = 1 AND job IS NOT NULL;
+DROP INDEX event_redelivery;
+CREATE INDEX event_redelivery ON event (endpoint, seq) WHERE state = 1 AND run_attempt = 0 AND job IS NULL;
