@@ -1,7 +1,8 @@
 //! The request of an attempt, as it was sent or would be sent now.
 //!
 //! No header is stored. All but two are the same on every attempt. The time and the signature are computed again,
-//! with the endpoint's present secret.
+//! with the secrets that sign for the endpoint. Old secrets whose time is over are not kept, so that an attempt that
+//! they signed, too, is shown without their entries.
 
 use std::time::Duration;
 
@@ -83,8 +84,8 @@ fn headers(
     body: &str,
     at: Timestamp,
 ) -> Vec<(&'static str, String)> {
-    let secret = &endpoint.settings.target.secret;
-    let signature = signature_header(secret, id, at.seconds(), body.as_bytes());
+    let secrets = endpoint.settings.target.secrets.signing_at(at);
+    let signature = signature_header(secrets, id, at.seconds(), body.as_bytes());
     vec![
         ("content-type", "application/json".to_owned()),
         ("user-agent", USER_AGENT.to_owned()),

@@ -66,7 +66,7 @@ static TABLE: &[Route] = &[
     page!(POST "/endpoints/{id}/enable",     endpoint::enable),
     page!(POST "/endpoints/{id}/disable",    endpoint::disable),
     page!(POST "/endpoints/{id}/delete",     endpoint::delete),
-    page!(POST "/endpoints/{id}/secret",     endpoint::replace_secret),
+    page!(POST "/endpoints/{id}/secret",     endpoint_secret::rotate),
     page!(GET  "/deliveries",                deliveries::list),
     page!(POST "/redeliver",                 redeliveries::selected),
     page!(GET  "/events/{id}",               event::show),

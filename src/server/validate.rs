@@ -153,6 +153,15 @@ impl<'a> Input<'a> {
         }
     }
 
+    /// Reads the body, which may be absent, empty or `null`, or must be a JSON object.
+    pub(crate) fn optional_json(&mut self, text: &'a str) {
+        // The white space of JSON (RFC 8259, section 2).
+        let bare = text.trim_matches([' ', '\t', '\n', '\r', '\u{feff}']);
+        if !matches!(bare, "" | "null") {
+            self.json(text);
+        }
+    }
+
     /// Reads a field of the body that is required.
     pub(crate) fn required<T>(
         &mut self,

@@ -54,7 +54,7 @@ const PARAMETERS: [(&str, &str); 16] = [
 ];
 
 /// The members of bodies that are no fields of the object, or that have another meaning there.
-const MEMBERS: [(&str, &str); 3] = [
+const MEMBERS: [(&str, &str); 4] = [
     (
         "data",
         "What happened: any JSON, nested at most 128 deep. Receivers get the same bytes.",
@@ -62,6 +62,12 @@ const MEMBERS: [(&str, &str); 3] = [
     (
         "expires_in",
         "The seconds after which the token ends. Without it, the token ends with the one that makes it.",
+    ),
+    (
+        "overlap",
+        "The seconds for which the present secret signs beside the new one. Without it: the server's `--secret-overlap`. \
+         0: only the new secret signs from now on. With the present secret in `secret`: the seconds after which no \
+         old secret signs any longer; it ends no later than before.",
     ),
     (
         "workspace_id",

@@ -144,6 +144,11 @@ pub(in crate::cli) struct Endpoint {
     pub(in crate::cli) name: String,
     pub(in crate::cli) description: String,
     pub(in crate::cli) secret: String,
+    /// Absent in the answers of older servers.
+    #[serde(default)]
+    pub(in crate::cli) secret_type: String,
+    #[serde(default)]
+    pub(in crate::cli) secret_overlap_ends_at: Option<String>,
     pub(in crate::cli) enabled: bool,
     pub(in crate::cli) disabled_reason: Option<String>,
     pub(in crate::cli) created_at: String,

@@ -6,6 +6,7 @@ pub(super) mod clock_watch;
 mod erase;
 mod guarded_clock;
 pub(super) mod janitor;
+mod old_secrets;
 pub(super) mod retention;
 mod size_limit;
 mod tokens;

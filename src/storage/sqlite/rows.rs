@@ -1,7 +1,7 @@
 //! The conversion of database rows to domain objects, and back.
 
 use rusqlite::Row;
-use rusqlite::types::{FromSql, Value, ValueRef};
+use rusqlite::types::{FromSql, FromSqlError, Value, ValueRef};
 
 use crate::domain::access::{AccessToken, Scopes};
 use crate::domain::clock::Timestamp;
@@ -10,6 +10,7 @@ use crate::domain::endpoint_url::EndpointUrl;
 use crate::domain::event_type::Subscription;
 use crate::domain::retention::{ArchiveAfter, DeleteAfter, WorkspaceRetention};
 use crate::domain::secret::Secret;
+use crate::domain::signing_secrets::{OldSecret, SigningSecrets};
 use crate::domain::workspace::{Workspace, WorkspaceName};
 use crate::storage::{EndpointNumber, Page, Run, Target, WorkspaceNumber};
 
@@ -145,10 +146,35 @@ macro_rules! settings_columns {
 /// The columns of [`settings_values`].
 pub(super) const SETTINGS: &str = settings_columns!("");
 
+/// The old secrets of the endpoint with the number `$endpoint`, newest first, as JSON: pairs of a secret and its end.
+macro_rules! old_secrets_column {
+    ($endpoint:literal) => {
+        concat!(
+            "(SELECT json_group_array(json_array(o.secret, o.ends_at) ORDER BY o.n DESC)
+              FROM old_secret o WHERE o.endpoint = ",
+            $endpoint,
+            ")"
+        )
+    };
+}
+
+/// Reads the column of `old_secrets_column!`.
+fn old_secrets(stored: &str) -> rusqlite::Result<Vec<OldSecret>> {
+    // Not the parser's error, which could quote a secret.
+    let pairs: Vec<(String, i64)> =
+        serde_json::from_str(stored).map_err(|_| FromSqlError::InvalidType)?;
+    let old = pairs.into_iter().map(|(secret, ends_at)| OldSecret {
+        secret: Secret::from_stored(secret),
+        ends_at: time(ends_at),
+    });
+    Ok(old.collect())
+}
+
+/// Reads all but the old secrets, which are not among the columns of settings.
 fn target_settings(columns: &mut Columns<'_, '_>) -> rusqlite::Result<TargetSettings> {
     Ok(TargetSettings {
         url: EndpointUrl::from_stored(columns.get()?),
-        secret: Secret::from_stored(columns.get()?),
+        secrets: SigningSecrets::new(Secret::from_stored(columns.get()?)),
         format: format(columns.get()?),
     })
 }
@@ -162,12 +188,23 @@ fn settings(columns: &mut Columns<'_, '_>) -> rusqlite::Result<EndpointSettings>
     })
 }
 
-/// Returns the values of the columns [`SETTINGS`].
+/// Adds the old secrets, which are in the next column.
+fn with_old_secrets(
+    target: &mut TargetSettings,
+    columns: &mut Columns<'_, '_>,
+) -> rusqlite::Result<()> {
+    let old = old_secrets(&columns.get::<String>()?)?;
+    let present = target.secrets.present().clone();
+    target.secrets = SigningSecrets::from_stored(present, old);
+    Ok(())
+}
+
+/// Returns the values of the columns [`SETTINGS`]; old secrets have a table of their own.
 pub(super) fn settings_values(settings: &EndpointSettings) -> Vec<Value> {
     let target = &settings.target;
     vec![
         target.url.as_str().to_owned().into(),
-        target.secret.reveal().to_owned().into(),
+        target.secrets.present().reveal().to_owned().into(),
         format_column(target.format).into(),
         subscriptions_column(&settings.events).into(),
         settings.name.clone().into(),
@@ -183,33 +220,43 @@ pub(super) fn marks(count: usize) -> String {
 /// The columns of [`endpoint`], from `endpoint e JOIN workspace w`.
 pub(super) const ENDPOINT: &str = concat!(
     "e.id, w.id, e.disabled, e.created_at, e.modified_at, ",
-    settings_columns!("e.")
+    settings_columns!("e."),
+    ", ",
+    old_secrets_column!("e.n")
 );
 
-/// Reads an endpoint from the columns [`ENDPOINT`].
-pub(super) fn endpoint(row: &Row<'_>) -> rusqlite::Result<Endpoint> {
+/// Reads an endpoint from the columns [`ENDPOINT`], as it is at `now`: without old secrets whose time is over. The
+/// janitor deletes these about once a minute, which is too late for an answer.
+pub(super) fn endpoint(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<Endpoint> {
     let mut columns = Columns::of(row);
-    Ok(Endpoint {
+    let mut endpoint = Endpoint {
         id: columns.get()?,
         workspace_id: columns.get()?,
         disabled_reason: columns.get::<Option<i64>>()?.map(reason),
         created_at: columns.time()?,
         modified_at: columns.time_or_null()?,
         settings: settings(&mut columns)?,
-    })
+    };
+    let target = &mut endpoint.settings.target;
+    with_old_secrets(target, &mut columns)?;
+    target.secrets.forget_ended(now);
+    Ok(endpoint)
 }
 
 /// The columns of [`target`], from `endpoint`.
 pub(super) const TARGET: &str = concat!(
     "n, id, disabled IS NULL AND deleted_at IS NULL, skip_through, workspace,
      (SELECT w.id FROM workspace w WHERE w.n = endpoint.workspace), ",
-    delivery_columns!("")
+    delivery_columns!(""),
+    ", ",
+    old_secrets_column!("endpoint.n")
 );
 
-/// Reads the engine's view of an endpoint from the columns [`TARGET`].
+/// Reads the engine's view of an endpoint from the columns [`TARGET`]. Each attempt judges by itself which old
+/// secrets still sign.
 pub(super) fn target(row: &Row<'_>) -> rusqlite::Result<Target> {
     let mut columns = Columns::of(row);
-    Ok(Target {
+    let mut target = Target {
         number: EndpointNumber(columns.get()?),
         id: columns.get()?,
         enabled: columns.get()?,
@@ -217,7 +264,9 @@ pub(super) fn target(row: &Row<'_>) -> rusqlite::Result<Target> {
         workspace: WorkspaceNumber(columns.get()?),
         workspace_id: columns.get()?,
         settings: target_settings(&mut columns)?,
-    })
+    };
+    with_old_secrets(&mut target.settings, &mut columns)?;
+    Ok(target)
 }
 
 /// The columns of [`workspace`].

@@ -41,6 +41,7 @@ pub struct SqliteStore {
     checkpointer: Checkpointer,
     janitor: Option<Janitor>,
     clock_watch: Option<ClockWatch>,
+    pub(super) clock: Arc<dyn Clock>,
     /// Set if this process took the file's lock when it opened the file.
     holds_lock: bool,
     // Last: the lock is released when everything that uses the file has ended.
@@ -142,7 +143,12 @@ impl SqliteStore {
         if serving {
             let watch = ClockWatch::start(writer.clone(), clock.clone());
             clock_watch = Some(watch.map_err(unstarted)?);
-            let started = Janitor::start(writer.clone(), clock, settings.keep_for(), files.clone());
+            let started = Janitor::start(
+                writer.clone(),
+                clock.clone(),
+                settings.keep_for(),
+                files.clone(),
+            );
             janitor = Some(started.map_err(unstarted)?);
         }
         Ok(Arc::new(Self {
@@ -153,6 +159,7 @@ impl SqliteStore {
             checkpointer,
             janitor,
             clock_watch,
+            clock,
             holds_lock,
             lock: Mutex::new(lock),
         }))

@@ -201,7 +201,7 @@ fn troubled(
     );
     let mut statement = connection.prepare_cached(&sql)?;
     for (row, summary) in found.iter().zip(summaries) {
-        let found = statement.query_row([row.endpoint.number], rows::endpoint);
+        let found = statement.query_row([row.endpoint.number], |found| rows::endpoint(found, now));
         if let Some(endpoint) = found.optional()? {
             troubled.push(TroubledEndpoint { endpoint, summary });
         }

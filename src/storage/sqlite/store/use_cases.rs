@@ -13,7 +13,7 @@ use crate::domain::event::Event;
 use crate::domain::message::NewMessage;
 use crate::domain::overview::{EndpointSummary, MessageSummary, Overview};
 use crate::domain::retention::WorkspaceRetention;
-use crate::domain::secret::Secret;
+use crate::domain::signing_secrets::SecretRotation;
 use crate::domain::workspace::{Workspace, WorkspaceName, WorkspacePatch};
 use crate::storage::sqlite::file::database_files::FilesState;
 use crate::storage::sqlite::writer::operation::WriteContext;
@@ -144,9 +144,10 @@ impl Store for SqliteStore {
         page: Page,
         bytes: usize,
     ) -> Result<Paged<Endpoint>, StoreError> {
+        let now = self.clock.now();
         self.read(|connection| {
             Ok(reads::lists::list_endpoints(
-                connection, filter, page, bytes,
+                connection, filter, page, bytes, now,
             )?)
         })
     }
@@ -156,11 +157,13 @@ impl Store for SqliteStore {
         numbers: &[RowNumber],
         bytes: usize,
     ) -> Result<Part<Endpoint>, StoreError> {
-        self.read(|connection| Ok(reads::lists::endpoints(connection, numbers, bytes)?))
+        let now = self.clock.now();
+        self.read(|connection| Ok(reads::lists::endpoints(connection, numbers, bytes, now)?))
     }
 
     fn find_endpoint(&self, visibility: Visibility, id: Uuid) -> Result<Endpoint, StoreError> {
-        self.read_one(|connection| reads::endpoints::find(connection, visibility, id))
+        let now = self.clock.now();
+        self.read_one(|connection| reads::endpoints::find(connection, visibility, id, now))
     }
 
     fn update_endpoint(
@@ -180,14 +183,14 @@ impl Store for SqliteStore {
         })
     }
 
-    fn replace_secret(
+    fn rotate_secret(
         &self,
         visibility: Visibility,
         id: Uuid,
-        secret: Secret,
+        rotation: SecretRotation,
     ) -> Pending<Endpoint> {
         self.write_as_lock_holder(visibility.workspace(), 0, move |context| {
-            writes::endpoints::replace_secret(context, visibility, id, &secret)
+            writes::endpoints::rotate_secret(context, visibility, id, &rotation)
         })
     }
 

@@ -6,11 +6,12 @@ use super::query::Found;
 use super::rows;
 use super::scope::Scope;
 use super::statement::prepare;
+use crate::domain::clock::Timestamp;
 use crate::domain::endpoint::Endpoint;
 use crate::storage::filter::{EndpointFilter, Page};
 use crate::storage::part::Paged;
 
-/// Returns endpoints, newest first; no deleted ones, and none of deleted workspaces.
+/// Returns endpoints as they are at `now`, newest first; no deleted ones, and none of deleted workspaces.
 ///
 /// The search for a text in URLs ignores the case of ASCII letters. A normalised URL has no other letters,
 /// since hosts are in Punycode and paths percent-encoded. There are thousands of endpoints at most, so all
@@ -20,6 +21,7 @@ pub(crate) fn list_endpoints(
     filter: &EndpointFilter,
     page: Page,
     bytes: usize,
+    now: Timestamp,
 ) -> rusqlite::Result<Paged<Endpoint>> {
     let snapshot = connection.unchecked_transaction()?;
     let scope = Scope::resolve(&snapshot, filter.visibility, &filter.workspaces, &[], &[])?;
@@ -39,7 +41,7 @@ pub(crate) fn list_endpoints(
         total: numbers.len() as u64,
         searched: None,
     };
-    found.read(|numbers| rows::endpoints(&snapshot, numbers, bytes))
+    found.read(|numbers| rows::endpoints(&snapshot, numbers, bytes, now))
 }
 
 fn matching(connection: &Connection, scope: &Scope, url: &str) -> rusqlite::Result<Vec<i64>> {

@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::payload::payload_bytes;
 use super::statement::prepare;
 use crate::domain::attempt_failure::AttemptFailure;
+use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event::{Event, EventStatus};
@@ -91,11 +92,13 @@ pub(crate) fn deliveries(
     })
 }
 
-/// Returns the first of the endpoints with these numbers, in this order: as many as fit into `bytes`.
+/// Returns the first of the endpoints with these numbers, as they are at `now`, in this order: as many as fit into
+/// `bytes`.
 pub(crate) fn endpoints(
     connection: &Connection,
     numbers: &[RowNumber],
     bytes: usize,
+    now: Timestamp,
 ) -> rusqlite::Result<Part<Endpoint>> {
     let sql = format!(
         "SELECT {} FROM endpoint e JOIN workspace w ON w.n = e.workspace WHERE e.n = ?1",
@@ -103,7 +106,8 @@ pub(crate) fn endpoints(
     );
     let mut statement = prepare(connection, &sql)?;
     first(numbers, bytes, |number, _| {
-        let found = statement.query_row([number], rows::endpoint).optional()?;
+        let found = statement.query_row([number], |row| rows::endpoint(row, now));
+        let found = found.optional()?;
         Ok(found.map(|item| {
             let settings = &item.settings;
             let types = settings.events.iter().map(Subscription::as_str);
