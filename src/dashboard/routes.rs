@@ -10,8 +10,8 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, guard};
 
 use super::pages::{
-    deliveries, endpoint, endpoint_form, endpoints, event, message, overview, publish,
-    redeliveries, session, system, tokens, workspaces,
+    deliveries, endpoint, endpoint_form, endpoint_secret, endpoints, event, message, overview,
+    publish, redeliveries, session, system, tokens, workspaces,
 };
 use super::sessions::{Principal, Session, SessionKey};
 use super::state::Dashboard;

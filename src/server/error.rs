@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 pub(crate) use self::name::{ErrorName, Shape};
 use super::rate_limit_headers::{whole_seconds, write_headers};
-use super::validate::{Loc, Problem, Section, Violation};
+use super::validate::{Loc, MASKED, Problem, Section, Violation};
 use crate::domain::access::Scope;
 use crate::domain::rate_limit::RateLimitStatus;
 use crate::storage::{StoreError, Unavailable};
@@ -282,7 +282,8 @@ fn from_store(error: StoreError, request_id: &str) -> HttpResponse {
             let what = "the public key is not that of the endpoint, and nothing can sign with a public key: send \
                         the key pair (whsk_), or no secret to get a new one";
             let loc = Loc::field(Section::Body, "secret");
-            invalid(loc, what, None, request_id)
+            // As every value of this field is shown.
+            invalid(loc, what, Some(MASKED), request_id)
         }
         StoreError::TooManyEndpoints(max) => {
             let what = format!("a workspace can have at most {max} endpoints: delete one first");

@@ -37,6 +37,7 @@ use std::collections::BTreeSet;
 
 use self::audit::Audit;
 pub(crate) use self::context::{FieldContext, FieldDocs, InputValue, schema_of};
+pub(crate) use self::echo::MASKED;
 pub(crate) use self::field::{Checked, Field};
 use self::parameters::Parameter;
 pub(crate) use self::problem::{Loc, Problem, Section, Violation};

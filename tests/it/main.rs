@@ -29,6 +29,7 @@ mod publishing;
 mod receiver;
 mod reference;
 mod retention;
+mod rotation;
 mod samples;
 mod schedule;
 mod secrets;

@@ -51,6 +51,7 @@ const PLACES: [(&str, &[&str]); 13] = [
         &[
             "WebhookEndpointCreate.secret",
             "WebhookEndpointUpdate.secret",
+            "WebhookEndpointRotate.secret",
         ],
     ),
     (

@@ -13,6 +13,7 @@ use rusqlite::Connection;
 use uuid::Uuid;
 
 use crate::domain::access::Visibility;
+use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event::Event;
@@ -49,7 +50,8 @@ fn list_endpoints(
     filter: &EndpointFilter,
     page: Page,
 ) -> rusqlite::Result<Listed<Endpoint>> {
-    super::list_endpoints(connection, filter, page, usize::MAX).map(whole)
+    let now = Timestamp::default();
+    super::list_endpoints(connection, filter, page, usize::MAX, now).map(whole)
 }
 
 fn find_event(
