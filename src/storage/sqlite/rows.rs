@@ -146,11 +146,11 @@ macro_rules! settings_columns {
 /// The columns of [`settings_values`].
 pub(super) const SETTINGS: &str = settings_columns!("");
 
-/// The old secrets of the endpoint with the number `$endpoint`, newest first, as JSON: pairs of a secret and its end.
+/// The old secrets of the endpoint with the number `$endpoint`, as JSON: of each its number, the secret, and its end.
 macro_rules! old_secrets_column {
     ($endpoint:literal) => {
         concat!(
-            "(SELECT json_group_array(json_array(o.secret, o.ends_at) ORDER BY o.n DESC)
+            "(SELECT json_group_array(json_array(o.n, o.secret, o.ends_at))
               FROM old_secret o WHERE o.endpoint = ",
             $endpoint,
             ")"
@@ -158,12 +158,13 @@ macro_rules! old_secrets_column {
     };
 }
 
-/// Reads the column of `old_secrets_column!`.
+/// Reads the column of `old_secrets_column!`. The newest secret, which has the highest number, comes first.
 fn old_secrets(stored: &str) -> rusqlite::Result<Vec<OldSecret>> {
     // Not the parser's error, which could quote a secret.
-    let pairs: Vec<(String, i64)> =
+    let mut rows: Vec<(i64, String, i64)> =
         serde_json::from_str(stored).map_err(|_| FromSqlError::InvalidType)?;
-    let old = pairs.into_iter().map(|(secret, ends_at)| OldSecret {
+    rows.sort_unstable_by_key(|(n, ..)| std::cmp::Reverse(*n));
+    let old = rows.into_iter().map(|(_, secret, ends_at)| OldSecret {
         secret: Secret::from_stored(secret),
         ends_at: time(ends_at),
     });

@@ -92,7 +92,13 @@ fn forms(app: &TestApp) -> Vec<Form> {
         ("secret", false, given_secret),
         ("secret_type", false, secret_type),
     ];
-    form("PATCH", format!("{endpoint}{ROTATE}"), own, json!({}), rotate);
+    form(
+        "PATCH",
+        format!("{endpoint}{ROTATE}"),
+        own,
+        json!({}),
+        rotate,
+    );
     let named = json!({"name": "n"});
     let (all, one) = ("/api/workspaces", format!("/api/workspaces/{workspace}"));
     form(

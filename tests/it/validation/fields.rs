@@ -156,7 +156,10 @@ pub(super) fn new_secret() -> Vec<Row> {
         "whpk_ is a public key, and nothing can sign with it: send the key pair (whsk_), or secret_type to get a new \
          one",
     );
-    rows.push(row(&quoted(&format!("whpk_{}", "A".repeat(43))), public_key));
+    rows.push(row(
+        &quoted(&format!("whpk_{}", "A".repeat(43))),
+        public_key,
+    ));
     rows
 }
 
