@@ -47,6 +47,8 @@ pub(in crate::cli) struct RotateSecret {
 impl RotateSecret {
     pub(super) fn run(self, settings: &[Setting]) -> anyhow::Result<()> {
         let secret = self.secret_file.as_deref().map(read_secret).transpose()?;
+        // The operator who chose the secret has it.
+        let is_own = secret.is_some();
         let mut body = Map::new();
         for (name, value) in [
             ("overlap", self.overlap.map(|time| time.as_secs().into())),
@@ -61,14 +63,18 @@ impl RotateSecret {
         let changed = client.change(Method::PATCH, &path, body.as_bytes());
         let changed: Value = changed.map_err(|error| error.about("endpoint", self.id))?;
         if self.output.json {
-            return output::result(&described(changed, true, true)?);
+            return output::result(&described(changed, !is_own, true)?);
+        }
+        if let Some(end) = changed["secret_overlap_ends_at"].as_str() {
+            output::remark(&format!("An old secret signs, too, until {}.", shown(end)));
+        }
+        if is_own {
+            output::remark("The secret of the file signs from now on.");
+            return Ok(());
         }
         let Some(secret) = changed["secret"].as_str() else {
             bail!("the answer has no secret");
         };
-        if let Some(end) = changed["secret_overlap_ends_at"].as_str() {
-            output::remark(&format!("An old secret signs, too, until {}.", shown(end)));
-        }
         output::result(&(shown(secret) + "\n"))
     }
 }
