@@ -58,7 +58,7 @@ pub(super) fn described(
         ("name", endpoint.name.clone()),
         ("about", endpoint.description.clone()),
         ("secret", secret.to_owned()),
-        ("signed by", endpoint.secret_type.clone()),
+        ("signature", endpoint.secret_type.clone()),
         ("overlap", overlap),
         ("created", endpoint.created_at.clone()),
     ];

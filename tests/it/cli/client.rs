@@ -162,7 +162,7 @@ fn a_secret_is_rotated_with_the_overlap_and_the_type_that_are_asked_for() {
     assert!(remark.contains(end), "{remark}");
     let shown = self::printed(&app, &["endpoint", "show", id]);
     assert!(value(&shown, "overlap").contains(end), "{shown}");
-    assert_eq!(value(&shown, "signed by"), "ed25519");
+    assert_eq!(value(&shown, "signature"), "ed25519");
     let (printed, remark, stored) = rotate(&["--overlap", "0s", "--secret-type", "hmac"]);
     assert!(printed.starts_with("whsec_") && stored["secret"] == printed);
     assert_eq!(
