@@ -20,6 +20,7 @@ pub mod growth;
 pub mod health;
 pub mod id;
 pub mod invisible;
+pub mod job;
 pub(crate) mod json;
 pub mod latency;
 pub mod message;

@@ -100,6 +100,8 @@ pub struct EventFilter {
     pub after: Option<Timestamp>,
     /// Published before this time, not at it.
     pub before: Option<Timestamp>,
+    /// Whose last attempt was answered with such a code.
+    pub code_class: Option<CodeClass>,
     /// A text query: a whole UUID (event or message) is looked up; other text is searched for in ids and
     /// codes of the newest [`QUERY_SCAN_MAX`] rows.
     pub query: Option<String>,
@@ -143,6 +145,7 @@ impl EventFilter {
         statuses: Vec::new(),
         after: None,
         before: None,
+        code_class: None,
         query: None,
     };
 }

@@ -90,7 +90,11 @@ impl EndpointQueue {
         let mut room = self.reserved[Read::Retries as usize];
         for event in batch.events {
             let is_stale = self.changed_meanwhile[Read::Retries as usize].contains(&event.seq);
-            if is_stale || self.in_hand.contains(&event.seq) {
+            let is_in_hand = self.in_hand.contains(&event.seq);
+            if is_in_hand && event.run_attempt == 0 {
+                self.blocked.insert(event.seq);
+            }
+            if is_stale || is_in_hand {
                 continue;
             }
             if room == 0 {

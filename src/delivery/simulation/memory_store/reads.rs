@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::tables::{DeliveryRow, Tables};
 use crate::domain::access::Visibility;
 use crate::domain::clock::Timestamp;
-use crate::domain::delivery::Delivery;
+use crate::domain::delivery::{CodeClass, Delivery};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event::{Event, EventStatus};
 use crate::domain::event_state::{EventState, Run};
@@ -22,6 +22,10 @@ fn any_of<T: PartialEq>(list: &[T], value: &T) -> bool {
 
 fn is_between(at: Timestamp, after: Option<Timestamp>, before: Option<Timestamp>) -> bool {
     after.is_none_or(|after| at > after) && before.is_none_or(|before| at < before)
+}
+
+fn is_of_class(code: Option<u16>, class: Option<CodeClass>) -> bool {
+    class.is_none_or(|class| code.is_some_and(|code| code / 100 == class.hundreds()))
 }
 
 /// Returns a page of rows that come newest first, and their count.
@@ -191,6 +195,7 @@ impl Tables {
             any_of(&filter.statuses, &event.status)
                 && any_of(&filter.messages, &event.message_id)
                 && is_between(event.created_at, filter.after, filter.before)
+                && is_of_class(event.last_http_code, filter.code_class)
         });
         paged(shown, page)
     }

@@ -8,6 +8,7 @@ use crate::delivery::simulation::store::{self, index_of};
 use crate::domain::access::Visibility;
 use crate::domain::clock::Timestamp;
 use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint};
+use crate::domain::event_state::EventState;
 use crate::domain::event_type::{EventType, Subscription};
 use crate::domain::id::new_id;
 use crate::domain::message::{
@@ -368,7 +369,10 @@ impl Tables {
     pub(super) fn record(&mut self, record: &AttemptRecord, now: Timestamp) -> Vec<Notice> {
         let seq = record.event.seq;
         let row = self.events.get_mut(&seq).expect("it was handed out");
-        row.last_http_code = record.code;
+        // An event that succeeded meanwhile keeps the code of its success.
+        if self.queue.row(seq).state != EventState::Succeeded {
+            row.last_http_code = record.code;
+        }
         row.modified_at = Some(now);
         self.deliveries.push(DeliveryRow {
             seq,

@@ -32,15 +32,18 @@ const INSERT_DELIVERY: &str = "INSERT INTO delivery
 const MOVE_ON: &str = concat!(
     "UPDATE event
      SET state = ?3, due = ?4, run_attempt = run_attempt + 1, attempts = attempts + 1, code = ?5,
-         modified_at = ?6
+         modified_at = ?6, job = NULL
      WHERE seq = ?1 AND run = ?2 AND ",
     state_is!(pending)
 );
 
-/// The statement for an attempt of a run that the event has left: it counts the attempt and notes its code.
-const COUNT_ONLY: &str =
-    "UPDATE event SET attempts = attempts + 1, code = ?2, modified_at = ?3 WHERE seq = ?1
-     RETURNING state, run, run_attempt";
+/// The statement for an attempt of a run that the event has left: it counts the attempt and notes its code. An
+/// event that succeeded meanwhile keeps the code of its success.
+const COUNT_ONLY: &str = concat!(
+    "UPDATE event SET attempts = attempts + 1, modified_at = ?3, code = CASE WHEN ",
+    state_is!(succeeded),
+    " THEN code ELSE ?2 END WHERE seq = ?1 RETURNING state, run, run_attempt"
+);
 
 /// An [`AttemptRecord`] that waits to be recorded.
 pub(crate) struct RecordAttempt {
@@ -201,7 +204,7 @@ fn settle_left_run(
     if let Some(state) = next_state_after_left_run(progress, event.run, record.verdict) {
         context
             .connection
-            .prepare_cached("UPDATE event SET state = ?2, due = NULL WHERE seq = ?1")?
+            .prepare_cached("UPDATE event SET state = ?2, due = NULL, job = NULL WHERE seq = ?1")?
             .execute(params![event.seq.0, state])?;
         count_move(context, record, progress.state, state);
     }

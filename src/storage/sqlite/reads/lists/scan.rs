@@ -68,6 +68,12 @@ impl Scan {
         self
     }
 
+    /// Adds the condition, which has a `?` for each of two values.
+    pub(crate) fn and_both(mut self, condition: &'static str, values: [i64; 2]) -> Self {
+        self.terms.push((Cow::Borrowed(condition), values.to_vec()));
+        self
+    }
+
     /// Adds the condition that `column`, by which the index is not ordered, is any of `values`.
     pub(crate) fn among(mut self, column: &str, values: &[i64]) -> Self {
         let marks = vec!["?"; values.len()].join(", ");

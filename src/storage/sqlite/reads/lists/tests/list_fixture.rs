@@ -231,7 +231,11 @@ impl ListFixture {
                     } else {
                         random.random_range(seq..seq + 200_000)
                     },
-                    code: random_code(random),
+                    // An event that succeeded has the code of its success.
+                    code: match state {
+                        EventState::Succeeded => Some(random.random_range(200..300)),
+                        _ => random_code(random),
+                    },
                     due: (state == EventState::Retry)
                         .then(|| created_at + random.random_range(0..MINUTE_US)),
                     created_at,

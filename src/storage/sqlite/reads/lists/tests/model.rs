@@ -215,6 +215,9 @@ fn event_matches(fixture: &ListFixture, row: &EventRow, filter: &EventFilter) ->
         && filter
             .before
             .is_none_or(|time| row.created_at < time.micros())
+        && filter
+            .code_class
+            .is_none_or(|class| row.code.is_some_and(|code| code / 100 == class.hundreds()))
 }
 
 fn any_of<T: PartialEq>(wanted: &[T], value: &T) -> bool {

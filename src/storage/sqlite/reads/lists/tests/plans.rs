@@ -48,6 +48,7 @@ fn ask_everything(fixture: &ListFixture) {
                 statuses: Vec::new(),
                 after: on(3).then(|| middle.before(std::time::Duration::from_hours(3))),
                 before: on(4).then_some(middle),
+                code_class: None,
                 query: query.clone(),
             };
             for set in 0..1_u32 << 4 {
@@ -59,6 +60,13 @@ fn ask_everything(fixture: &ListFixture) {
                 };
                 for page in PAGES {
                     list_events(connection, &filter, page).unwrap();
+                }
+                for class in [CodeClass::Success, CodeClass::ServerError] {
+                    let filter = EventFilter {
+                        code_class: Some(class),
+                        ..filter.clone()
+                    };
+                    list_events(connection, &filter, PAGES[0]).unwrap();
                 }
                 let filter = EventFilter {
                     messages: messages.clone(),

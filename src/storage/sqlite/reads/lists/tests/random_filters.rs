@@ -146,6 +146,7 @@ pub(super) fn event_filter(fixture: &ListFixture, random: &mut StdRng) -> EventF
             .collect(),
         after: random_time(random, &times),
         before: random_time(random, &times),
+        code_class: maybe(random, 4).map(|()| *CodeClass::ALL.choose(random).unwrap()),
         query: random_query(random, &ids),
     }
 }
