@@ -20,6 +20,7 @@ pub(crate) mod conformance;
 mod error;
 mod facts;
 mod filter;
+mod jobs;
 mod part;
 mod pending;
 mod queue;
@@ -34,6 +35,7 @@ pub use self::facts::{DatabaseLimit, FileSizes, RowCounts, StoreFacts};
 pub use self::filter::{
     DeliveryFilter, EndpointFilter, EventFilter, Listed, Page, QUERY_SCAN_MAX, RowNumber,
 };
+pub use self::jobs::{CreatedJob, JobListFilter, JobSurvey, Jobs};
 pub use self::part::{LongPayload, Paged, Part, PayloadPiece, Row};
 pub use self::pending::{Pending, ResultSender, pending};
 pub use self::queue::{

@@ -110,9 +110,11 @@ fn is_possible(name: ErrorName, access: Access, docs: &RouteDocs, fields: &[Fiel
         ErrorName::IdempotencyKeyInvalid
         | ErrorName::IdempotencyKeyReused
         | ErrorName::InsufficientStorage => docs.is_idempotent,
-        ErrorName::NameTaken | ErrorName::EventArchived | ErrorName::EndpointDisabled => {
-            docs.conflicts.contains(&name)
-        }
+        ErrorName::NameTaken
+        | ErrorName::EventArchived
+        | ErrorName::EndpointDisabled
+        | ErrorName::NotPending
+        | ErrorName::TooManyJobs => docs.conflicts.contains(&name),
         // A document has only the methods of its routes.
         ErrorName::MethodNotAllowed => false,
     }
