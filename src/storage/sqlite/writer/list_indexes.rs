@@ -116,9 +116,7 @@ const MESSAGES: IndexedTable = IndexedTable {
            WHERE seq > ? ORDER BY seq LIMIT ?",
     batch_rows: MESSAGE_BATCH_ROWS,
     indexes: &[ListIndex {
-        // The second parameter is for the indexes by endpoint.
-        insert: "INSERT OR IGNORE INTO message_of_workspace (workspace, seq, type)
-                 VALUES (?1, ?4, coalesce(?3, ?2))",
+        insert: "INSERT OR IGNORE INTO message_of_workspace (workspace, seq, type) VALUES (?1, ?4, ?3)",
         key: |entry| (entry.workspace, 0, entry.seq),
     }],
     ..indexed!("message")
