@@ -33,7 +33,8 @@ use uuid::Uuid;
 pub use self::error::{StoreError, TokenRule, Unavailable};
 pub use self::facts::{DatabaseLimit, FileSizes, RowCounts, StoreFacts};
 pub use self::filter::{
-    DeliveryFilter, EndpointFilter, EventFilter, Listed, Page, QUERY_SCAN_MAX, RowNumber,
+    DeliveryFilter, EndpointFilter, EventFilter, Listed, ListedMessages, MessageFilter, Page,
+    QUERY_SCAN_MAX, RowNumber,
 };
 pub use self::jobs::{CreatedJob, JobListFilter, JobSurvey, Jobs};
 pub use self::part::{LongPayload, Paged, Part, PayloadPiece, Row};
@@ -275,6 +276,12 @@ pub trait Store: Send + Sync {
         bytes: usize,
     ) -> Result<Part<Delivery>, StoreError>;
 
+    /// Returns messages, newest first.
+    fn list_messages(
+        &self,
+        filter: &MessageFilter,
+        page: Page,
+    ) -> Result<ListedMessages, StoreError>;
     /// Returns a message, with its payload unless that is longer than `bytes`. Errors: [`StoreError::NotFound`].
     fn find_message(
         &self,

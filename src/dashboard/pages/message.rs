@@ -55,7 +55,8 @@ pub(crate) async fn show(visit: Visit) -> Result<HttpResponse, ApiError> {
     let id = visit.path_id()?;
     let page = page_of(&visit)?;
     let found = find(&visit, id, page).await?;
-    let (message, now) = (&found.message, visit.now());
+    let (summary, now) = (&found.message, visit.now());
+    let message = &summary.message;
     let title = format!("Message {}", message.event_type);
     let layout = Layout::new(&visit, Section::Deliveries, title).await?;
     let events = found.events.items.iter();
@@ -87,7 +88,7 @@ pub(crate) async fn show(visit: Visit) -> Result<HttpResponse, ApiError> {
                 .any(|event| event.status == EventStatus::Pending),
         rows,
         pager: Pager::new(page, found.events.total, &path, visit.query()),
-        payload: message.payload.as_deref().map(PayloadView::new),
+        payload: summary.payload.as_deref().map(PayloadView::new),
         may_redeliver: visit.may(Scope::WebhooksWrite),
     })
 }

@@ -30,7 +30,7 @@ use crate::domain::workspace::{Workspace, WorkspaceName, WorkspacePatch};
 use crate::storage::conformance::{OpenStore, Settings};
 use crate::storage::{
     AccessTokenPatch, DeliveryFilter, Descendants, EndpointFilter, EventFilter, Listed,
-    LongPayload, NewAccessToken, NoticeSink, Page, Paged, Part, PayloadPiece, Pending, Published,
+    ListedMessages, LongPayload, MessageFilter, NewAccessToken, NoticeSink, Page, Paged, Part, PayloadPiece, Pending, Published,
     ReconciledAdminToken, Row, RowNumber, Store, StoreError, StoreFacts, pending,
 };
 
@@ -293,6 +293,17 @@ impl Store for MemoryStore {
 
     fn read_deliveries(&self, _: &[RowNumber], _: usize) -> Result<Part<Delivery>, StoreError> {
         Err(Unsupported::Parts.error())
+    }
+
+    fn list_messages(
+        &self,
+        filter: &MessageFilter,
+        page: Page,
+    ) -> Result<ListedMessages, StoreError> {
+        match filter.query {
+            Some(_) => Err(Unsupported::TextSearch.error()),
+            None => Ok(self.read(|tables| tables.list_messages(filter, page))),
+        }
     }
 
     fn find_message(

@@ -7,6 +7,7 @@ pub(super) mod endpoints;
 pub(super) mod growth;
 pub(super) mod lists;
 pub(super) mod messages;
+pub(super) mod missing;
 pub(super) mod overview;
 pub(super) mod queue;
 pub(super) mod summaries;

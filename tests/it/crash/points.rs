@@ -195,13 +195,14 @@ fn age(dir: &TestDir) {
          ALTER TABLE endpoint DROP COLUMN description;
          ALTER TABLE message DROP COLUMN trace;
          DROP TABLE revoked_admin;
-         DROP TABLE unwanted_message;
          DROP TABLE event_tombstone;
          DROP TABLE delivery_tombstone;
          DROP INDEX message_unrouted;
          DROP TABLE delivery_chart;
          DROP TABLE old_secret;
          DROP TABLE message_of_workspace;
+         DROP TABLE message_tombstone;
+         DROP TABLE message_count;
          DROP TABLE later_event;
          DROP TABLE job;
          DROP TABLE job_endpoint;
@@ -219,6 +220,7 @@ fn age(dir: &TestDir) {
          ALTER TABLE endpoint DROP COLUMN failed_untold;
          ALTER TABLE endpoint DROP COLUMN backlog_told_at;
          ALTER TABLE workspace DROP COLUMN operational_events;
+         ALTER TABLE workspace DROP COLUMN unrouted_archived_through;
          DELETE FROM meta
          WHERE key IN ('last_message', 'last_event', 'last_delivery', 'delivery_charted');
          ALTER TABLE workspace DROP COLUMN archive_after;

@@ -4,11 +4,17 @@ use rusqlite::Connection;
 
 /// The rules that hold for the tables at any moment, and for each a query that counts the rows that break
 /// it.
-const RULES: [(&str, &str); 5] = [
+const RULES: [(&str, &str); 6] = [
     (
         "events that are not in the range of their message",
         "SELECT count(*) FROM event e JOIN message m ON m.seq = e.message
-         WHERE NOT (e.seq >= m.first_event AND e.seq < m.first_event + m.events)",
+         WHERE NOT (e.seq >= m.first_event AND e.seq < m.first_event + m.events)
+           AND (m.events = 0 OR e.seq NOT IN (SELECT event FROM later_event l WHERE l.message = m.seq))",
+    ),
+    (
+        "notes of later events without their event",
+        "SELECT count(*) FROM later_event l WHERE NOT EXISTS
+           (SELECT 1 FROM event e WHERE e.seq = l.event AND e.message = l.message)",
     ),
     (
         "deliveries without their event",
@@ -33,7 +39,8 @@ const RULES: [(&str, &str); 5] = [
 /// Checks all of a file from which nothing was deleted.
 #[track_caller]
 pub(super) fn check(connection: &Connection) {
-    let sql = "SELECT count(*) FROM message m WHERE events <>
+    let sql = "SELECT count(*) FROM message m
+        WHERE events + (SELECT count(*) FROM later_event l WHERE l.message = m.seq) <>
         (SELECT count(*) FROM event e WHERE e.message = m.seq)";
     let breaches: i64 = connection.query_row(sql, [], |row| row.get(0)).unwrap();
     assert_eq!(breaches, 0, "messages whose events are not all there");

@@ -12,7 +12,8 @@ use crate::domain::event_state::EventState;
 use crate::domain::event_type::{EventType, Subscription};
 use crate::domain::id::new_id;
 use crate::domain::message::{
-    IDEMPOTENCY_PERIOD, Idempotency, Message, NewMessage, raw_body, server_timestamp,
+    IDEMPOTENCY_PERIOD, Idempotency, Message, NewMessage, StoredMessage, raw_body,
+    server_timestamp,
 };
 use crate::domain::retention::WorkspaceRetention;
 use crate::domain::workspace::{Workspace, WorkspaceName, WorkspacePatch};
@@ -36,6 +37,21 @@ pub(super) struct MessageRow {
     idempotency: Option<Idempotency>,
     pub(super) created_at: Timestamp,
     pub(super) body: EventBody,
+}
+
+impl MessageRow {
+    /// Returns the message as it is listed.
+    pub(super) fn stored(&self) -> StoredMessage {
+        StoredMessage {
+            id: self.message.id,
+            workspace_id: self.message.workspace_id,
+            event_type: self.message.event_type.clone(),
+            timestamp: self.message.timestamp.clone(),
+            created_at: self.created_at,
+            is_archived: false,
+            events: self.message.events.len() as u64,
+        }
+    }
 }
 
 /// The part of an event's row that the queue does not have.

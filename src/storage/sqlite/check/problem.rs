@@ -106,7 +106,7 @@ kinds! {
         MessageRange = "messages with a wrong range of events", Repair;
         KeyWithoutMessage = "idempotency keys without their message", Repair;
         KeyWorkspace = "idempotency keys of another workspace than their message", Repair;
-        UnwantedWithoutMessage = "notes of unwanted messages without their message", Repair;
+        WrongLaterEvent = "notes of later events that are wrong", Repair;
     }
     /// Events: their references, copied columns and states.
     Events = "events" {
@@ -133,20 +133,22 @@ kinds! {
         AttemptTooHigh = "deliveries with a higher number than their event has attempts", Repair;
         TooManyDeliveries = "events with more deliveries than attempts", Repair;
     }
-    /// Counters of events and of deliveries.
+    /// Counters of events, of deliveries and of messages.
     Counters = "counters" {
         EventCounters = "blocks of events whose counters are wrong", Repair;
         DeliveryCounters = "blocks of deliveries whose counters are wrong", Repair;
+        MessageCounters = "blocks of messages whose counters are wrong", Repair;
     }
     /// Counts of attempts for charts.
     Charts = "charts" {
         WrongChart = "rows that no attempts can have made", Repair;
     }
-    /// List indexes of events and of deliveries.
+    /// List indexes of events, of deliveries and of messages.
     Lists = "list indexes" {
         MissingEntry = "entries that are missing", Repair;
         WrongEntry = "entries that no row has", Repair;
         WrongTombstone = "tombstones of rows that are there", Repair;
+        MessageList = "blocks of messages whose list index is wrong", Repair;
     }
     /// Steps back of the wall clock.
     Clock = "clock steps" {

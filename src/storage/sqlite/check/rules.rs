@@ -126,18 +126,19 @@ pub(super) fn keys() -> RuledTable {
     }
 }
 
-/// Returns the rules for the notes of unwanted messages.
-pub(super) fn unwanted() -> RuledTable {
+/// Returns the rules for the notes of later events. An event that is in the range of its message would be listed twice.
+pub(super) fn later_events() -> RuledTable {
     RuledTable {
-        number: "u.message",
-        from: "unwanted_message u LEFT JOIN message m ON m.seq = u.message",
-        rules: vec![rule(
-            Kind::UnwantedWithoutMessage,
-            "m.seq IS NULL",
-            "DELETE FROM unwanted_message WHERE message = ?1",
-        )],
+        number: "l.event",
+        from: "later_event l LEFT JOIN event e ON e.seq = l.event
+               LEFT JOIN message m ON m.seq = l.message",
+        rules: vec![hard_rule(Kind::WrongLaterEvent, WRONG_LATER_EVENT)],
     }
 }
+
+/// The condition of a wrong note of a later event.
+pub(super) const WRONG_LATER_EVENT: &str = "e.seq IS NULL OR m.seq IS NULL OR e.message IS NOT l.message
+    OR e.seq BETWEEN m.first_event AND m.first_event + m.events - 1";
 
 /// Returns the rules for messages.
 pub(super) fn messages() -> RuledTable {
@@ -180,7 +181,9 @@ pub(super) fn events() -> RuledTable {
             hard_rule(
                 Kind::EventOutsideRange,
                 "m.seq IS NOT NULL
-                 AND e.seq NOT BETWEEN m.first_event AND m.first_event + m.events - 1",
+                 AND e.seq NOT BETWEEN m.first_event AND m.first_event + m.events - 1
+                 AND (m.events = 0 OR NOT EXISTS (
+                   SELECT 1 FROM later_event l WHERE l.message = m.seq AND l.event = e.seq))",
             ),
             rule(Kind::EventWithoutMessage, "m.seq IS NULL", DELETE_EVENT),
             rule(Kind::EventWithoutEndpoint, "p.n IS NULL", DELETE_EVENT),

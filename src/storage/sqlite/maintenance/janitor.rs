@@ -18,7 +18,7 @@ use crate::storage::StoreError;
 use crate::storage::sqlite::file::database_files::DatabaseFiles;
 use crate::storage::sqlite::writer::Writer;
 use crate::storage::sqlite::writer::size_limit::SizeLimit;
-use crate::storage::sqlite::writes::archive::{drop_idempotency_keys, drop_unwanted_bodies};
+use crate::storage::sqlite::writes::archive::drop_idempotency_keys;
 use crate::storage::sqlite::writes::delete_charts::delete_old_charts;
 
 /// The period of deletions. Data is kept for days, so minutes do not matter.
@@ -144,7 +144,6 @@ impl Turn<'_> {
         next.clean = Instant::now() + PERIOD;
         if let Some(now) = next.wall_clock.now(&work, self.clock)? {
             work.pass(drop_idempotency_keys)?;
-            work.pass(|context, ()| Ok(drop_unwanted_bodies(context)?.then_some(())))?;
             Retention {
                 work: &work,
                 connection: &work.connection()?,

@@ -1,4 +1,4 @@
-//! Lists of deliveries, events and endpoints, and their exact totals.
+//! Lists of deliveries, events, messages and endpoints, and their exact totals.
 //!
 //! **Order.** Lists are in the order of `seq`, which is the order of commit, newest first. Each filter
 //! becomes a few index scans in that order ([`plan::ScanPlan`]), which are merged here ([`merge`]) and not by
@@ -31,6 +31,7 @@ mod endpoints;
 mod event_selection;
 mod events;
 mod merge;
+mod message_list;
 mod messages;
 mod payload;
 mod plan;
@@ -52,6 +53,7 @@ pub(in crate::storage::sqlite) mod tests;
 pub(crate) use self::deliveries::list_deliveries;
 pub(crate) use self::endpoints::list_endpoints;
 pub(crate) use self::events::{count_events, find_event, list_events};
+pub(crate) use self::message_list::list_messages;
 pub(crate) use self::messages::has_message;
 pub(crate) use self::payload::read_payload;
 pub(crate) use self::rows::{deliveries, endpoints, events};

@@ -20,7 +20,7 @@ use crate::storage::sqlite::writer::operation::WriteContext;
 use crate::storage::sqlite::{reads, writes};
 use crate::storage::{
     AccessTokenPatch, DeliveryFilter, Descendants, EndpointFilter, EventFilter, Listed,
-    LongPayload, NewAccessToken, Page, Paged, Part, PayloadPiece, Pending, Published,
+    ListedMessages, LongPayload, MessageFilter, NewAccessToken, Page, Paged, Part, PayloadPiece, Pending, Published,
     ReconciledAdminToken, Row, RowNumber, Store, StoreError, StoreFacts, Unavailable,
 };
 
@@ -265,6 +265,14 @@ impl Store for SqliteStore {
         bytes: usize,
     ) -> Result<Part<Delivery>, StoreError> {
         self.read(|connection| Ok(reads::lists::deliveries(connection, numbers, bytes)?))
+    }
+
+    fn list_messages(
+        &self,
+        filter: &MessageFilter,
+        page: Page,
+    ) -> Result<ListedMessages, StoreError> {
+        self.read(|connection| Ok(reads::lists::list_messages(connection, filter, page)?))
     }
 
     fn find_message(

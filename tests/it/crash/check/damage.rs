@@ -1,7 +1,7 @@
 //! The kinds of damage that a check finds by their own lines.
 
 /// Damage, and the line that says so.
-pub(super) const DAMAGE: [(&str, &str); 37] = [
+pub(super) const DAMAGE: [(&str, &str); 42] = [
     (
         "DELETE FROM message WHERE seq = 1",
         "events without their message: 2 (1 (",
@@ -104,6 +104,28 @@ pub(super) const DAMAGE: [(&str, &str); 37] = [
         "tombstones of rows that are there: 1 (event 1)",
     ),
     (
+        "INSERT INTO later_event SELECT message, seq FROM event WHERE seq = 1",
+        "notes of later events that are wrong: 1",
+    ),
+    (
+        "INSERT INTO message_of_workspace VALUES (1, 1, 1);
+         UPDATE meta SET value = 1 WHERE key = 'message_indexed'",
+        "blocks of messages whose counters are wrong: 1 (0)",
+    ),
+    (
+        "INSERT INTO message_count VALUES (0, 0, 1, 1, 1), (0, -1, 1, 1, 1);
+         UPDATE meta SET value = 1 WHERE key = 'message_indexed'",
+        "blocks of messages whose list index is wrong: 1 (0)",
+    ),
+    (
+        "INSERT INTO message_tombstone VALUES (1, 1)",
+        "tombstones of rows that are there: 1 (message 1)",
+    ),
+    (
+        "UPDATE meta SET value = 1000 WHERE key = 'message_indexed'",
+        "values beyond the last row: 1 (message_indexed)",
+    ),
+    (
         "UPDATE event SET created_at = created_at - 600000000 WHERE seq = 2",
         "times that fall without a step: 1 (event 2)",
     ),
@@ -140,8 +162,8 @@ pub(super) const DAMAGE: [(&str, &str); 37] = [
         "idempotency keys without their message: 1 (99)",
     ),
     (
-        "INSERT INTO unwanted_message VALUES (1, 99)",
-        "notes of unwanted messages without their message: 1 (99)",
+        "INSERT INTO later_event VALUES (1, 99)",
+        "notes of later events that are wrong: 1",
     ),
     (
         "DROP INDEX event_retry",

@@ -19,7 +19,7 @@ ALTER TABLE endpoint ADD COLUMN failed_untold INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE endpoint ADD COLUMN backlog_told_at INTEGER;
 ALTER TABLE workspace ADD COLUMN operational_events INTEGER NOT NULL DEFAULT 0;
 
--- Messages as rows of a list.
+-- Messages as rows of a list. The writer fills these tables.
 CREATE TABLE message_of_workspace (
   workspace INTEGER NOT NULL,
   seq       INTEGER NOT NULL,
@@ -27,6 +27,24 @@ CREATE TABLE message_of_workspace (
   PRIMARY KEY (workspace, seq)
 ) WITHOUT ROWID;
 INSERT INTO meta (key, value) VALUES ('message_indexed', 0);
+CREATE TABLE message_tombstone (
+  seq       INTEGER PRIMARY KEY,
+  workspace INTEGER NOT NULL
+);
+CREATE TABLE message_count (
+  block  INTEGER NOT NULL,
+  scope  INTEGER NOT NULL,
+  type   INTEGER NOT NULL,
+  routed INTEGER NOT NULL,
+  count  INTEGER NOT NULL,
+  PRIMARY KEY (block, scope, type, routed)
+) WITHOUT ROWID;
+DROP INDEX message_unrouted;
+CREATE INDEX message_unrouted ON message (workspace, seq, type) WHERE events = 0;
+
+-- Messages without events are kept as long as others.
+DROP TABLE unwanted_message;
+ALTER TABLE workspace ADD COLUMN unrouted_archived_through INTEGER NOT NULL DEFAULT 0;
 
 -- Events that were made after their message was published.
 CREATE TABLE later_event (

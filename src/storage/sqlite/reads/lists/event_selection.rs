@@ -22,6 +22,7 @@ use crate::domain::event::EventStatus;
 use crate::domain::event_state::EventState;
 use crate::storage::filter::{Page, QUERY_SCAN_MAX};
 use crate::storage::sqlite::event_state::{number, state_is};
+use crate::storage::sqlite::message_events::each_event;
 
 const INDEXES: Indexes = Indexes {
     all: index(Source::Rows),
@@ -45,19 +46,18 @@ const fn partial(name: &'static str, only: &'static str) -> Index {
     index(Source::Partial { name, only })
 }
 
-/// The columns that a filter checks, of the events that meet a condition, newest first.
-macro_rules! candidates {
-    ($condition:literal) => {
-        concat!(
-            "SELECT e.seq, e.workspace, e.endpoint, e.type, e.state, e.run, p.skip_through, e.created_at,
-                    e.id, e.code
-             FROM event e CROSS JOIN endpoint p ON p.n = e.endpoint
-             WHERE ",
-            $condition,
-            " ORDER BY e.seq DESC"
-        )
-    };
-}
+/// The statement for the columns of an event that a filter checks, by its id.
+const CANDIDATE: &str = "SELECT e.seq, e.workspace, e.endpoint, e.type, e.state, e.run, p.skip_through,
+        e.created_at, e.id, e.code
+    FROM event e CROSS JOIN endpoint p ON p.n = e.endpoint WHERE e.id = ?";
+
+/// The same for all events of a message, by its number, in no order.
+const CANDIDATES_OF_MESSAGE: &str = each_event!(
+    "e.seq, e.workspace, e.endpoint, e.type, e.state, e.run, p.skip_through,
+        e.created_at, e.id, e.code",
+    " CROSS JOIN endpoint p ON p.n = e.endpoint"
+);
+
 /// A filter without its query, with ids resolved to the numbers of the database.
 pub(super) struct Selection {
     pub(super) scope: Scope,
@@ -266,28 +266,25 @@ impl Selection {
     }
 
     /// Finds the event with this id, or the events of the message with this id.
-    pub(super) fn with_id(
-        &self,
-        connection: &Connection,
-        id: Uuid,
-        page: Page,
-    ) -> rusqlite::Result<Found> {
-        let by_id = candidates!("e.id = ?");
-        let by_message = candidates!(
-            "e.seq >= (SELECT first_event FROM message WHERE id = ?1)
-             AND e.seq < (SELECT first_event + events FROM message WHERE id = ?1)"
-        );
-        let mut found = Found::default();
-        for sql in [by_id, by_message] {
-            let mut statement = prepare(connection, sql)?;
-            let mut rows = statement.query([id])?;
+    pub(super) fn with_id(&self, connection: &Connection, id: Uuid, page: Page) -> rusqlite::Result<Found> {
+        let mut hits = Vec::new();
+        let mut statement = prepare(connection, CANDIDATE)?;
+        let mut rows = statement.query([id])?;
+        while let Some(row) = rows.next()? {
+            if self.includes(row)? {
+                hits.push(row.get(0)?);
+            }
+        }
+        let mut statement = prepare(connection, CANDIDATES_OF_MESSAGE)?;
+        for message in messages::named(connection, &self.scope, &[id])? {
+            let mut rows = statement.query([message.seq])?;
             while let Some(row) = rows.next()? {
                 if self.includes(row)? {
-                    found.add(row.get(0)?, page);
+                    hits.push(row.get(0)?);
                 }
             }
         }
-        Ok(found)
+        Ok(Found::of(hits, page))
     }
 
     /// Finds the events of these messages.
@@ -298,11 +295,11 @@ impl Selection {
         query: Option<&Query>,
         page: Page,
     ) -> rusqlite::Result<Found> {
-        let mut found = Found::default();
+        let mut hits = Vec::new();
         let mut searched = 0;
-        let mut statement = prepare(connection, candidates!("e.seq >= ? AND e.seq < ?"))?;
+        let mut statement = prepare(connection, CANDIDATES_OF_MESSAGE)?;
         for message in messages::named(connection, &self.scope, ids)? {
-            let mut rows = statement.query([message.first, message.end])?;
+            let mut rows = statement.query([message.seq])?;
             while let Some(row) = rows.next()? {
                 if !self.includes(row)? {
                     continue;
@@ -315,15 +312,16 @@ impl Selection {
                     Some(Query::Text(pattern)) => pattern.in_id(id) || pattern.in_code(row.get(9)?),
                 };
                 if hit {
-                    found.add(row.get(0)?, page);
+                    hits.push(row.get(0)?);
                 }
             }
         }
+        let mut found = Found::of(hits, page);
         found.searched = matches!(query, Some(Query::Text(_))).then_some(searched);
         Ok(found)
     }
 
-    /// Reports whether a row of `candidates!` matches.
+    /// Reports whether a row of [`CANDIDATE`] or [`CANDIDATES_OF_MESSAGE`] matches.
     fn includes(&self, row: &rusqlite::Row<'_>) -> rusqlite::Result<bool> {
         let status = rows::status(row.get(4)?, row.get(5)?, row.get(6)?);
         Ok(self.scope.includes(row.get(1)?, row.get(2)?, row.get(3)?)

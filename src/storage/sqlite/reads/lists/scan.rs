@@ -167,6 +167,12 @@ impl Scan {
                 " AND (sought(id, code, ?) OR sought(event_id, NULL, ?))",
                 2,
             ),
+            Table::Message => (
+                " CROSS JOIN (SELECT seq AS row_seq, id FROM message) ON row_seq = seq",
+                "",
+                " AND sought(id, NULL, ?)",
+                1,
+            ),
         };
         let join = if let Source::ListIndex(_) = self.index.source {
             [row, event].concat()

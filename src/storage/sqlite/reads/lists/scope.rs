@@ -193,20 +193,22 @@ impl Scope {
 }
 
 /// Returns the mark of a table: the number up to which all rows are in its list indexes.
-fn indexed_through(connection: &Connection, table: Table) -> rusqlite::Result<i64> {
+pub(crate) fn indexed_through(connection: &Connection, table: Table) -> rusqlite::Result<i64> {
     let sql = match table {
         Table::Event => "SELECT value FROM meta WHERE key = 'event_indexed'",
         Table::Delivery => "SELECT value FROM meta WHERE key = 'delivery_indexed'",
+        Table::Message => "SELECT value FROM meta WHERE key = 'message_indexed'",
     };
     prepare(connection, sql)?.query_row([], |row| row.get(0))
 }
 
 /// Reports whether rows of a table were deleted that may still have entries in its list indexes. Mostly there are
 /// none, and scans without this condition are faster.
-fn has_tombstones(connection: &Connection, table: Table) -> rusqlite::Result<bool> {
+pub(crate) fn has_tombstones(connection: &Connection, table: Table) -> rusqlite::Result<bool> {
     let sql = match table {
         Table::Event => "SELECT min(seq) IS NOT NULL FROM event_tombstone",
         Table::Delivery => "SELECT min(seq) IS NOT NULL FROM delivery_tombstone",
+        Table::Message => "SELECT min(seq) IS NOT NULL FROM message_tombstone",
     };
     prepare(connection, sql)?.query_row([], |row| row.get(0))
 }

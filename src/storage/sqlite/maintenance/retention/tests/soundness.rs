@@ -23,7 +23,8 @@ pub(super) fn assert_sound(database: &Path, seed: u64) {
     };
     none("SELECT count(*) FROM event WHERE message NOT IN (SELECT seq FROM message)");
     none("SELECT count(*) FROM delivery WHERE event NOT IN (SELECT seq FROM event)");
-    none("SELECT count(*) FROM unwanted_message WHERE message NOT IN (SELECT seq FROM message)");
+    none("SELECT count(*) FROM later_event WHERE event NOT IN (SELECT seq FROM event)");
+    none("SELECT count(*) FROM message_tombstone");
     none("SELECT count(*) FROM event_tombstone");
     none("SELECT count(*) FROM delivery_tombstone");
     assert_eq!(text(&connection, "PRAGMA integrity_check"), "ok", "{seed}");
