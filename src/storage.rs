@@ -262,6 +262,9 @@ pub trait Store: Send + Sync {
     /// Starts a new run of an event. Errors: [`StoreError::NotFound`] (also if the endpoint was deleted),
     /// [`StoreError::EventArchived`], [`StoreError::EndpointDisabled`].
     fn redeliver(&self, visibility: Visibility, id: Uuid) -> Pending<()>;
+    /// Skips a pending event: no further attempt starts. An attempt under way is recorded, and if it succeeds, the
+    /// event has succeeded. Errors: [`StoreError::NotFound`], [`StoreError::NotPending`].
+    fn skip_event(&self, visibility: Visibility, id: Uuid) -> Pending<()>;
     /// Returns deliveries, newest first.
     fn list_deliveries(
         &self,

@@ -86,6 +86,8 @@ macro_rules! behaviours {
                 a_redelivery_begins_a_run_that_waits_for_nothing,
                 what_cannot_be_redelivered_is_refused,
                 the_newest_run_counts,
+                a_pending_event_can_be_skipped_and_a_late_success_still_counts,
+                what_is_not_pending_cannot_be_skipped,
             ]
         );
         $each!(

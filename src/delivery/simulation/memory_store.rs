@@ -279,6 +279,10 @@ impl Store for MemoryStore {
         self.write(|tables, now| tables.redeliver(visibility, id, now))
     }
 
+    fn skip_event(&self, visibility: Visibility, id: Uuid) -> Pending<()> {
+        self.write(|tables, now| tables.skip(visibility, id, now))
+    }
+
     fn list_deliveries(
         &self,
         filter: &DeliveryFilter,

@@ -382,6 +382,14 @@ impl Tables {
         Ok(((), vec![notice]))
     }
 
+    pub(super) fn skip(&mut self, visibility: Visibility, id: Uuid, now: Timestamp) -> Written<()> {
+        let seq = self.locate_event(visibility, id)?;
+        let notice = self.queue.skip(seq.0).ok_or(StoreError::NotPending)?;
+        let row = self.events.get_mut(&seq).expect("it was located");
+        row.modified_at = Some(now);
+        Ok(((), vec![notice]))
+    }
+
     pub(super) fn record(&mut self, record: &AttemptRecord, now: Timestamp) -> Vec<Notice> {
         let seq = record.event.seq;
         let row = self.events.get_mut(&seq).expect("it was handed out");

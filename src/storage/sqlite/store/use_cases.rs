@@ -246,6 +246,12 @@ impl Store for SqliteStore {
         })
     }
 
+    fn skip_event(&self, visibility: Visibility, id: Uuid) -> Pending<()> {
+        self.write_as_lock_holder(visibility.workspace(), 0, move |context| {
+            writes::skip::skip(context, visibility, id)
+        })
+    }
+
     fn list_deliveries(
         &self,
         filter: &DeliveryFilter,

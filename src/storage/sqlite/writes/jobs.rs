@@ -1,6 +1,7 @@
 //! Making and cancelling jobs. [`step`] has what a job does in each of its transactions.
 
 mod ending;
+mod missing_event;
 pub(crate) mod step;
 
 use rusqlite::{OptionalExtension, params};
@@ -146,7 +147,7 @@ pub(crate) fn cancel(
         .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let number = match found {
-        Some((number, workspace)) if is_visible(visibility, workspace) => number,
+        Some((number, workspace)) if visibility.includes_of(workspace) => number,
         _ => return Err(StoreError::NotFound.into()),
     };
     end(context, number, JobState::Cancelled)?;
@@ -169,14 +170,6 @@ pub(crate) fn cancel_all_of(
         end(context, number, JobState::Cancelled)?;
     }
     Ok(())
-}
-
-/// Reports whether the caller may see a job of this workspace.
-pub(crate) fn is_visible(visibility: Visibility, workspace: Option<Uuid>) -> bool {
-    match workspace {
-        Some(workspace) => visibility.includes(workspace),
-        None => visibility == Visibility::All,
-    }
 }
 
 fn read(context: &WriteContext<'_>, number: i64) -> rusqlite::Result<Job> {

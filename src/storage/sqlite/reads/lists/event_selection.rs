@@ -47,7 +47,7 @@ const fn partial(name: &'static str, only: &'static str) -> Index {
 }
 
 /// The statement for the columns of an event that a filter checks, by its id.
-const CANDIDATE: &str = "SELECT e.seq, e.workspace, e.endpoint, e.type, e.state, e.run, p.skip_through,
+pub(super) const CANDIDATE: &str = "SELECT e.seq, e.workspace, e.endpoint, e.type, e.state, e.run, p.skip_through,
         e.created_at, e.id, e.code
     FROM event e CROSS JOIN endpoint p ON p.n = e.endpoint WHERE e.id = ?";
 
@@ -322,7 +322,7 @@ impl Selection {
     }
 
     /// Reports whether a row of [`CANDIDATE`] or [`CANDIDATES_OF_MESSAGE`] matches.
-    fn includes(&self, row: &rusqlite::Row<'_>) -> rusqlite::Result<bool> {
+    pub(super) fn includes(&self, row: &rusqlite::Row<'_>) -> rusqlite::Result<bool> {
         let status = rows::status(row.get(4)?, row.get(5)?, row.get(6)?);
         Ok(self.scope.includes(row.get(1)?, row.get(2)?, row.get(3)?)
             && self.statuses.include(status)

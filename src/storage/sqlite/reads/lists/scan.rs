@@ -137,6 +137,22 @@ impl Scan {
         Ok(())
     }
 
+    /// Returns the lowest number in `range`.
+    pub(crate) fn lowest(
+        &self,
+        connection: &Connection,
+        range: SeqRange,
+    ) -> rusqlite::Result<Option<i64>> {
+        let range = self.within.and(range);
+        if range.is_empty() {
+            return Ok(None);
+        }
+        let mut statement = prepare(connection, &self.sql("seq", "", " ORDER BY seq LIMIT 1"))?;
+        self.bind(&mut statement, range)?;
+        let mut rows = statement.raw_query();
+        rows.next()?.map(|row| row.get(0)).transpose()
+    }
+
     /// Adds the numbers of the rows in `range` that contain `text`, in no order. The statement needs
     /// [`super::search::install`].
     pub(crate) fn seek(

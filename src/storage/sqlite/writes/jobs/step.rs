@@ -7,6 +7,7 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension, params};
 
 use super::ending::finish_if_done;
+use super::missing_event::Missing;
 use crate::domain::clock::Timestamp;
 use crate::domain::event::EventStatus;
 use crate::domain::event_state::{EventState, Run};
@@ -27,6 +28,15 @@ pub(crate) struct Cursor {
     pub(crate) message: i64,
 }
 
+/// A member of a job's set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Item {
+    /// An event that there is.
+    Event(Seq),
+    /// The number of a message that the endpoint missed.
+    Missing(i64),
+}
+
 /// A step for the writer to make.
 #[derive(Clone, Debug)]
 pub(crate) struct JobStep {
@@ -36,8 +46,8 @@ pub(crate) struct JobStep {
     pub(crate) endpoint: EndpointNumber,
     /// The place from which the events were looked for.
     pub(crate) from: Cursor,
-    /// The events to decide on, in order.
-    pub(crate) events: Vec<Seq>,
+    /// The events and messages to decide on, in order.
+    pub(crate) items: Vec<Item>,
     /// The place after them.
     pub(crate) next: Cursor,
     /// Set if there are no more after that place.
@@ -70,12 +80,15 @@ pub(crate) fn make(
     };
     let mut left_out = LeftOut::default();
     let mut done = 0;
-    for seq in &step.events {
-        match decide_on(context, &job, *seq)? {
-            Ok(event) => {
-                act(context, &job, step.job, &event, done)?;
-                done += 1;
-            }
+    let mut missing = Missing::of(context, step.endpoint)?;
+    for item in &step.items {
+        let due = due_in_order(context.now, done);
+        let decided = match item {
+            Item::Event(seq) => act_on_event(context, &job, step.job, *seq, due)?,
+            Item::Missing(message) => missing.make(context, *message, step.job, due)?,
+        };
+        match decided {
+            Ok(()) => done += 1,
             Err(reason) => left_out.count(reason),
         }
     }
@@ -161,31 +174,35 @@ fn decide_on(
     Ok(decide(job.action, &job.statuses, job.made_at, facts).map(|()| event))
 }
 
-fn act(
+/// Does the job's action on an event, or returns the reason why it does not.
+fn act_on_event(
     context: &mut WriteContext<'_>,
     job: &JobRow,
     number: i64,
-    event: &Redelivered,
-    place: usize,
-) -> Result<(), OperationError> {
+    seq: Seq,
+    due: Timestamp,
+) -> Result<Result<(), LeftOutReason>, OperationError> {
+    let event = match decide_on(context, job, seq)? {
+        Ok(event) => event,
+        Err(reason) => return Ok(Err(reason)),
+    };
     match job.action {
-        JobAction::Skip => skip_located(context, event)?,
+        JobAction::Skip => skip_located(context, &event)?,
         JobAction::Redeliver => {
-            let due = due_in_order(context.now, place);
-            begin_run(context, event, due, Some(number))?;
+            begin_run(context, &event, due, Some(number))?;
             context.notices.push(Notice::LetGo {
                 endpoint: event.endpoint,
-                seq: event.seq,
+                seq,
                 at: due,
             });
         }
     }
-    Ok(())
+    Ok(Ok(()))
 }
 
 /// Returns the time when an event is due that is let go at this place of a step. The queue orders by that time, so
 /// each is due a microsecond after the one before.
-pub(super) fn due_in_order(now: Timestamp, place: usize) -> Timestamp {
+fn due_in_order(now: Timestamp, place: usize) -> Timestamp {
     now.after(Duration::from_micros(place as u64))
 }
 
