@@ -202,6 +202,8 @@ mod armed {
             FailPoint::Tombstones => "tombstones",
             FailPoint::Vacuuming => "vacuuming",
             FailPoint::Sweeping => "sweeping",
+            FailPoint::JobStep => "job-step",
+            FailPoint::JobsTurn => "jobs-turn",
             FailPoint::CheckpointPass => "checkpoint-pass",
             FailPoint::CheckpointEnd => "checkpoint-end",
             FailPoint::Queueing => "queueing",

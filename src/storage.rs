@@ -126,10 +126,10 @@ pub struct Published {
     pub replayed: bool,
 }
 
-/// All that the API and the command line store and read.
+/// All that the API and the command line store and read; [`Jobs`] has the part of jobs.
 ///
 /// A write returns [`StoreError::Unavailable`] if nothing was stored and trying again may help.
-pub trait Store: Send + Sync {
+pub trait Store: Jobs + Send + Sync {
     /// Returns the caller whose token has this hash; `None` if there is none. The caller of this method
     /// checks the expiry.
     fn find_caller(&self, hash: &TokenHash) -> Result<Option<Caller>, StoreError>;

@@ -6,6 +6,7 @@ use crate::domain::access::Scope;
 use crate::domain::delivery::CodeClass;
 use crate::domain::endpoint::Format;
 use crate::domain::event::EventStatus;
+use crate::domain::job::{JobAction, JobState, SelectedStatus};
 use crate::server::schema::{Definition, Described, Schema};
 
 macro_rules! choices {
@@ -27,6 +28,9 @@ choices! {
     Format = "WebhookFormat": "A form of the bodies that an endpoint gets.",
     EventStatus = "EventStatus": "The status of an event, for filters.",
     CodeClass = "HttpCodeClass": "A class of HTTP status codes, for filters.",
+    JobAction = "JobAction": "The action of a job on each event.",
+    JobState = "JobState": "The state of a job, for filters.",
+    SelectedStatus = "JobStatusFilter": "A status by which a job selects. `missing`: messages that the endpoint wants and has no event of.",
     Scope = "Scope": "An action that a token can allow.",
 }
 

@@ -106,10 +106,8 @@ fn is_possible(name: ErrorName, access: Access, docs: &RouteDocs, fields: &[Fiel
         | ErrorName::PayloadTooLarge
         | ErrorName::UnsupportedMediaType => has(Section::Body),
         ErrorName::RequestValidationError => !fields.is_empty(),
-        // A publish is what makes the database grow.
-        ErrorName::IdempotencyKeyInvalid
-        | ErrorName::IdempotencyKeyReused
-        | ErrorName::InsufficientStorage => docs.is_idempotent,
+        ErrorName::IdempotencyKeyInvalid | ErrorName::IdempotencyKeyReused => docs.is_idempotent,
+        ErrorName::InsufficientStorage => docs.is_publish,
         ErrorName::NameTaken
         | ErrorName::EventArchived
         | ErrorName::EndpointDisabled

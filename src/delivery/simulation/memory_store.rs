@@ -6,6 +6,7 @@
 //!
 //! [`Unsupported`] names the parts that the store does not have.
 
+mod jobs;
 mod overviews;
 mod queue;
 mod reads;
@@ -30,8 +31,9 @@ use crate::domain::workspace::{Workspace, WorkspaceName, WorkspacePatch};
 use crate::storage::conformance::{OpenStore, Settings};
 use crate::storage::{
     AccessTokenPatch, DeliveryFilter, Descendants, EndpointFilter, EventFilter, Listed,
-    ListedMessages, LongPayload, MessageFilter, NewAccessToken, NoticeSink, Page, Paged, Part, PayloadPiece, Pending, Published,
-    ReconciledAdminToken, Row, RowNumber, Store, StoreError, StoreFacts, pending,
+    ListedMessages, LongPayload, MessageFilter, NewAccessToken, NoticeSink, Page, Paged, Part,
+    PayloadPiece, Pending, Published, ReconciledAdminToken, Row, RowNumber, Store, StoreError,
+    StoreFacts, pending,
 };
 
 /// The parts of the traits that this store does not have. A call that needs one returns an error with its
@@ -41,6 +43,8 @@ use crate::storage::{
 pub(super) enum Unsupported {
     /// Access tokens.
     Tokens,
+    /// Jobs: only their steps are there, in the queue.
+    Jobs,
     /// Rows of a page by number, and pieces of payloads: pages are read as a whole.
     Parts,
     /// A `query` in lists of events and deliveries.

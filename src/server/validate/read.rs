@@ -4,7 +4,9 @@
 //! domain, or reports at least one problem to the context and returns `None`. First it says which values it
 //! accepts, from the same constants as it checks; the OpenAPI document shows this.
 
+mod jobs;
 mod numbers;
+mod objects;
 mod times;
 
 use std::borrow::Cow;
@@ -13,6 +15,7 @@ use std::ops::RangeInclusive;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+pub(crate) use self::jobs::{job_action, job_filter, job_state, rate};
 pub(crate) use self::numbers::{archive_after, boolean, delete_after, lifetime, positive};
 pub(crate) use self::times::{producers_time, time};
 use super::problem::expected;

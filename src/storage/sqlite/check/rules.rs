@@ -137,7 +137,8 @@ pub(super) fn later_events() -> RuledTable {
 }
 
 /// The condition of a wrong note of a later event.
-pub(super) const WRONG_LATER_EVENT: &str = "e.seq IS NULL OR m.seq IS NULL OR e.message IS NOT l.message
+pub(super) const WRONG_LATER_EVENT: &str =
+    "e.seq IS NULL OR m.seq IS NULL OR e.message IS NOT l.message
     OR e.seq BETWEEN m.first_event AND m.first_event + m.events - 1";
 
 /// Returns the rules for messages.

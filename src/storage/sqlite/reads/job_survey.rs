@@ -46,9 +46,8 @@ pub(crate) fn survey(
         return Ok(survey);
     }
     for part in begun.endpoints.chunks(ENDPOINTS_PER_READ) {
-        let found = readers.read(|connection| {
-            Ok(with_events(connection, filter, part, begun.through_event)?)
-        })?;
+        let found = readers
+            .read(|connection| Ok(with_events(connection, filter, part, begun.through_event)?))?;
         survey.endpoints.extend(found);
     }
     Ok(survey)

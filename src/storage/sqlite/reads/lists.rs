@@ -58,7 +58,9 @@ pub(crate) use self::messages::has_message;
 pub(crate) use self::payload::read_payload;
 pub(crate) use self::rows::{deliveries, endpoints, events};
 pub(crate) use self::search::install;
-pub(crate) use self::upwards::{UpwardScan, count_selected, endpoints_of_named, missing_ranges, scope_of};
+pub(crate) use self::upwards::{
+    UpwardScan, count_selected, endpoints_of_named, missing_ranges, scope_of,
+};
 pub(crate) use self::waiting::waiting_endpoints;
 
 /// Capacity of the statement cache that suits a connection for lists.

@@ -194,7 +194,8 @@ impl MissingSearch {
         let name = name
             .filter(|name| self.only_types.is_empty() || self.only_types.contains(name))
             .map(EventType::from_stored);
-        let is_wanted = name.is_some_and(|name| self.subscriptions.iter().any(|it| it.matches(&name)));
+        let is_wanted =
+            name.is_some_and(|name| self.subscriptions.iter().any(|it| it.matches(&name)));
         if self.types.len() >= TYPES_MAX {
             self.types.clear();
         }

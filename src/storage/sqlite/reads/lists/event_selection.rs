@@ -47,7 +47,8 @@ const fn partial(name: &'static str, only: &'static str) -> Index {
 }
 
 /// The statement for the columns of an event that a filter checks, by its id.
-pub(super) const CANDIDATE: &str = "SELECT e.seq, e.workspace, e.endpoint, e.type, e.state, e.run, p.skip_through,
+pub(super) const CANDIDATE: &str =
+    "SELECT e.seq, e.workspace, e.endpoint, e.type, e.state, e.run, p.skip_through,
         e.created_at, e.id, e.code
     FROM event e CROSS JOIN endpoint p ON p.n = e.endpoint WHERE e.id = ?";
 
@@ -266,7 +267,12 @@ impl Selection {
     }
 
     /// Finds the event with this id, or the events of the message with this id.
-    pub(super) fn with_id(&self, connection: &Connection, id: Uuid, page: Page) -> rusqlite::Result<Found> {
+    pub(super) fn with_id(
+        &self,
+        connection: &Connection,
+        id: Uuid,
+        page: Page,
+    ) -> rusqlite::Result<Found> {
         let mut hits = Vec::new();
         let mut statement = prepare(connection, CANDIDATE)?;
         let mut rows = statement.query([id])?;

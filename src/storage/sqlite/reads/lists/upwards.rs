@@ -59,9 +59,7 @@ pub(crate) fn endpoints_of_named(
     let mut endpoint = prepare(connection, "SELECT endpoint FROM event WHERE seq = ?")?;
     let mut found = Vec::new();
     for seq in selection.named(connection, &filter.event_ids)? {
-        found.push(EndpointNumber(
-            endpoint.query_row([seq], |row| row.get(0))?,
-        ));
+        found.push(EndpointNumber(endpoint.query_row([seq], |row| row.get(0))?));
     }
     found.sort_unstable();
     found.dedup();
@@ -169,7 +167,10 @@ impl UpwardScan {
     ) -> rusqlite::Result<Upwards> {
         match &self.0 {
             Source::Ids(numbers) => {
-                let rest = numbers.iter().copied().filter(|seq| (from..=through).contains(seq));
+                let rest = numbers
+                    .iter()
+                    .copied()
+                    .filter(|seq| (from..=through).contains(seq));
                 let mut numbers: Vec<i64> = rest.collect();
                 let next = numbers.get(limit).copied();
                 numbers.truncate(limit);
@@ -179,7 +180,11 @@ impl UpwardScan {
                 })
             }
             Source::Indexes(plan, ranges) => {
-                let walk = Walk { plan, ranges, until };
+                let walk = Walk {
+                    plan,
+                    ranges,
+                    until,
+                };
                 walk.read(connection, from, through, limit)
             }
         }

@@ -44,10 +44,7 @@ struct Stored {
 
 impl Missing {
     /// Reads the endpoint.
-    pub(super) fn of(
-        context: &WriteContext<'_>,
-        number: EndpointNumber,
-    ) -> rusqlite::Result<Self> {
+    pub(super) fn of(context: &WriteContext<'_>, number: EndpointNumber) -> rusqlite::Result<Self> {
         let search = MissingSearch::new(context.connection, number.0)?;
         context
             .connection
