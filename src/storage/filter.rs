@@ -166,6 +166,7 @@ impl DeliveryFilter {
     };
 }
 
+#[cfg(test)]
 impl MessageFilter {
     /// All messages of all workspaces.
     pub(crate) const ALL: Self = Self {
