@@ -79,8 +79,7 @@ pub struct StoredMessage {
     pub created_at: Timestamp,
     /// Set once its payload was dropped.
     pub is_archived: bool,
-    /// The number of events that it became. Events that were deleted since are counted, except for those that were
-    /// made after the publish.
+    /// The number of events that it became, deleted ones included.
     pub events: u64,
 }
 

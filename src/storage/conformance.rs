@@ -122,6 +122,8 @@ macro_rules! behaviours {
                 events_are_listed_by_each_filter,
                 deliveries_are_listed_newest_first_and_by_each_filter,
                 endpoints_are_listed_newest_first_by_workspace_and_url,
+                messages_are_listed_newest_first_and_by_each_filter,
+                what_an_endpoint_missed_is_listed,
                 notices_come_in_the_order_of_commits_and_before_the_answer,
             ]
         );

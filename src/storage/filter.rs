@@ -168,6 +168,7 @@ impl DeliveryFilter {
     };
 }
 
+#[cfg(test)]
 impl MessageFilter {
     /// All messages of all workspaces.
     pub(crate) const ALL: Self = Self {

@@ -69,7 +69,7 @@ macro_rules! sum_over_events {
 }
 pub(crate) use sum_over_events;
 
-/// The number of events that a message `m` became; those of the range are counted even if they are deleted.
+/// The number of events that a message `m` became, deleted ones included.
 macro_rules! event_count {
     () => {
         "m.events + (SELECT count(*) FROM later_event l WHERE l.message = m.seq)"
@@ -102,14 +102,14 @@ pub(crate) fn note_later_event(
     Ok(())
 }
 
-/// Deletes the note of a later event that is deleted, if the event is one.
-pub(crate) fn forget_later_event(
-    connection: &Connection,
-    message: i64,
-    event: i64,
-) -> rusqlite::Result<()> {
+/// Deletes the notes of a message's later events, with the message. Until then the notes of events that were deleted stay:
+/// they tell that the message had more events than there are now.
+pub(crate) fn forget_later_events(connection: &Connection, message: i64) -> rusqlite::Result<()> {
     connection
-        .prepare_cached("DELETE FROM later_event WHERE message = ?1 AND event = ?2")?
-        .execute(params![message, event])?;
+        .prepare_cached("DELETE FROM later_event WHERE message = ?1")?
+        .execute([message])?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,9 +12,8 @@ const RULES: [(&str, &str); 6] = [
            AND (m.events = 0 OR e.seq NOT IN (SELECT event FROM later_event l WHERE l.message = m.seq))",
     ),
     (
-        "notes of later events without their event",
-        "SELECT count(*) FROM later_event l WHERE NOT EXISTS
-           (SELECT 1 FROM event e WHERE e.seq = l.event AND e.message = l.message)",
+        "notes of later events without their message",
+        "SELECT count(*) FROM later_event WHERE message NOT IN (SELECT seq FROM message)",
     ),
     (
         "deliveries without their event",
@@ -58,6 +57,7 @@ pub(super) fn check_after_deletions(connection: &Connection) {
         let breaches: i64 = connection.query_row(sql, [], |row| row.get(0)).unwrap();
         assert_eq!(breaches, 0, "{what}");
     }
+    check_messages(connection);
     for (rows, kind, counts, kinds) in [
         ("event", "state", "event_count", "state"),
         (
@@ -120,6 +120,42 @@ pub(super) fn check_after_deletions(connection: &Connection) {
                 let breaches: i64 = connection.query_row(&sql, [], |row| row.get(0)).unwrap();
                 assert_eq!(breaches, 0, "{index} disagrees with its rows");
             }
+        }
+    }
+}
+
+/// Checks the list index and the counters of messages.
+#[track_caller]
+fn check_messages(connection: &Connection) {
+    let within = "seq <= (SELECT value FROM meta WHERE key = 'message_indexed')";
+    let columns = "workspace, seq, type";
+    let each = |scope: &str| {
+        format!(
+            "SELECT seq / 32768, {scope}, type, events > 0, count(*) FROM message WHERE {within}
+             GROUP BY 1, 2, 3, 4"
+        )
+    };
+    for (what, stored, rows) in [
+        (
+            "message_of_workspace",
+            format!("SELECT {columns} FROM message_of_workspace WHERE {within}"),
+            format!(
+                "SELECT {columns} FROM message WHERE {within}
+                 UNION SELECT {columns} FROM message_of_workspace JOIN message_tombstone USING (seq, workspace)"
+            ),
+        ),
+        (
+            "message_count",
+            "SELECT * FROM message_count WHERE count <> 0".to_owned(),
+            format!("{} UNION ALL {}", each("0"), each("-workspace")),
+        ),
+    ] {
+        for (more, less) in [(&stored, &rows), (&rows, &stored)] {
+            let sql = format!(
+                "SELECT count(*) FROM (SELECT * FROM ({more}) EXCEPT SELECT * FROM ({less}))"
+            );
+            let breaches: i64 = connection.query_row(&sql, [], |row| row.get(0)).unwrap();
+            assert_eq!(breaches, 0, "{what} disagrees with its rows");
         }
     }
 }

@@ -126,7 +126,8 @@ pub(super) fn keys() -> RuledTable {
     }
 }
 
-/// Returns the rules for the notes of later events. An event that is in the range of its message would be listed twice.
+/// Returns the rules for the notes of later events. The event of a note may be deleted. One that is in the range of its
+/// message would be listed twice.
 pub(super) fn later_events() -> RuledTable {
     RuledTable {
         number: "l.event",
@@ -137,9 +138,8 @@ pub(super) fn later_events() -> RuledTable {
 }
 
 /// The condition of a wrong note of a later event.
-pub(super) const WRONG_LATER_EVENT: &str =
-    "e.seq IS NULL OR m.seq IS NULL OR e.message IS NOT l.message
-    OR e.seq BETWEEN m.first_event AND m.first_event + m.events - 1";
+pub(super) const WRONG_LATER_EVENT: &str = "m.seq IS NULL OR (e.seq IS NOT NULL AND (
+    e.message IS NOT m.seq OR e.seq BETWEEN m.first_event AND m.first_event + m.events - 1))";
 
 /// Returns the rules for messages.
 pub(super) fn messages() -> RuledTable {

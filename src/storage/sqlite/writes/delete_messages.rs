@@ -18,7 +18,7 @@ use super::drop_bodies::drop_bodies;
 use crate::domain::event_state::EventState;
 use crate::domain::message::IDEMPOTENCY_PERIOD;
 use crate::fail_point::{FailPoint, hit};
-use crate::storage::sqlite::message_events::{each_event, forget_later_event};
+use crate::storage::sqlite::message_events::{each_event, forget_later_events};
 use crate::storage::sqlite::writer::operation::{OperationError, WriteContext};
 
 /// The time after which a step begins no further row.
@@ -192,7 +192,6 @@ fn delete_event(
     connection
         .prepare_cached("DELETE FROM event WHERE seq = ?1")?
         .execute([event.seq])?;
-    forget_later_event(connection, message.seq, event.seq)?;
     connection
         .prepare_cached(
             "INSERT INTO event_tombstone (seq, workspace, endpoint, type) VALUES (?1, ?2, ?3, ?4)",
@@ -255,6 +254,7 @@ fn delete_row(context: &mut WriteContext<'_>, message: &MessageRow) -> rusqlite:
     connection
         .prepare_cached("DELETE FROM message WHERE seq = ?1")?
         .execute([seq])?;
+    forget_later_events(connection, seq)?;
     connection
         .prepare_cached("INSERT INTO message_tombstone (seq, workspace) VALUES (?1, ?2)")?
         .execute([seq, message.workspace])?;

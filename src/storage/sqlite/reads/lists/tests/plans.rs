@@ -3,12 +3,12 @@
 use rusqlite::Connection;
 
 use super::list_fixture::{ListFixture, TYPES};
-use super::{find_event, list_deliveries, list_endpoints, list_events, noted};
+use super::{find_event, list_deliveries, list_endpoints, list_events, list_messages, noted};
 use crate::domain::access::Visibility;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::CodeClass;
 use crate::domain::event::EventStatus;
-use crate::storage::filter::{DeliveryFilter, EndpointFilter, EventFilter, Page};
+use crate::storage::filter::{DeliveryFilter, EndpointFilter, EventFilter, MessageFilter, Page};
 use crate::storage::sqlite::reads::lists::{STATEMENTS, has_message};
 
 const PAGES: [Page; 2] = [
@@ -73,6 +73,23 @@ fn ask_everything(fixture: &ListFixture) {
                     ..filter
                 };
                 list_events(connection, &filter, PAGES[0]).unwrap();
+            }
+            for unrouted in [None, Some(true), Some(false)] {
+                for missing_for in [None, endpoints.first().copied()] {
+                    let filter = MessageFilter {
+                        visibility: shared.visibility,
+                        workspaces: Vec::new(),
+                        event_types: shared.event_types.clone(),
+                        after: shared.after,
+                        before: shared.before,
+                        unrouted,
+                        missing_for,
+                        query: query.clone(),
+                    };
+                    for page in PAGES {
+                        list_messages(connection, &filter, page).unwrap();
+                    }
+                }
             }
             for succeeded in [None, Some(true), Some(false)] {
                 for class in [None, Some(CodeClass::Success), Some(CodeClass::ClientError)] {
@@ -140,6 +157,7 @@ fn no_statement_reads_a_whole_table_or_sorts() {
         "INDEXED BY",
         "FROM event_of_",
         "FROM delivery_of_",
+        "FROM message_of_",
     ] {
         let seeks = |sql: &&String| sql.contains("sought(") && sql.contains(way);
         assert!(noted.iter().any(|sql| seeks(&sql)), "no search {way}");

@@ -58,6 +58,7 @@ impl ListFixture {
                 .unwrap()
                 .messages;
         }
+        context.list_indexes.advance(&self.connection).unwrap();
         context.counters.write(&self.connection).unwrap();
         context.counters.committed();
         if random.random() {
@@ -98,6 +99,12 @@ impl ListFixture {
         });
         self.deliveries = deliveries.collect();
         self.events = events;
+        let events = &self.events;
+        let is_gone = |id: Uuid| {
+            messages.iter().any(|(_, named)| *named == id)
+                && !events.iter().any(|event| event.message_id == id)
+        };
+        self.messages.retain(|message| !is_gone(message.id));
     }
 }
 
