@@ -170,10 +170,10 @@ CREATE INDEX event_waiting ON event (endpoint, seq, run, type) WHERE state = 1;
 CREATE INDEX event_redelivery ON event (endpoint, seq) WHERE state = 1 AND run_attempt = 0 AND job IS NULL;
 -- Events that a job let go and that were not attempted since: at most a thousand of each job.
 CREATE INDEX event_job ON event (endpoint, job) WHERE state = 1 AND job IS NOT NULL;
--- For lists of failed and skipped events, which people often look for and which are few. The type is in
--- the index, so that a scan in the order of `seq` leaves out other types without reading the table.
-CREATE INDEX event_unhappy ON event (workspace, state, seq, type) WHERE state IN (3, 4);
-CREATE INDEX event_unhappy_endpoint ON event (endpoint, state, seq, type) WHERE state IN (3, 4);
+-- For lists of failed and skipped events, which people often look for and which are few. The type and the code
+-- are in the index, so that a scan in the order of `seq` leaves out others without reading the table.
+CREATE INDEX event_unhappy ON event (workspace, state, seq, type, code) WHERE state IN (3, 4);
+CREATE INDEX event_unhappy_endpoint ON event (endpoint, state, seq, type, code) WHERE state IN (3, 4);
 
 -- Events that a job made after their message was published. They are not among the numbers that the message names.
 -- If the message had no event, the event becomes the range of the message instead, and has no row here.

@@ -90,3 +90,9 @@ ALTER TABLE event ADD COLUMN job INTEGER;
 CREATE INDEX event_job ON event (endpoint, job) WHERE state = 1 AND job IS NOT NULL;
 DROP INDEX event_redelivery;
 CREATE INDEX event_redelivery ON event (endpoint, seq) WHERE state = 1 AND run_attempt = 0 AND job IS NULL;
+
+-- Failed and skipped events by their code.
+DROP INDEX event_unhappy;
+DROP INDEX event_unhappy_endpoint;
+CREATE INDEX event_unhappy ON event (workspace, state, seq, type, code) WHERE state IN (3, 4);
+CREATE INDEX event_unhappy_endpoint ON event (endpoint, state, seq, type, code) WHERE state IN (3, 4);

@@ -114,7 +114,7 @@ impl Selection {
         if pending == skipped {
             return Ok(counted);
         }
-        let unswept = ScanPlan::of(self.unswept(&backlogs(connection, &self.scope)?));
+        let unswept = ScanPlan::of(self.unswept(&backlogs(connection, &self.scope)?, Codes::Any));
         if unswept.plus.is_empty() {
             return Ok(counted);
         }
@@ -145,14 +145,11 @@ impl Selection {
 
     pub(super) fn plan(&self, connection: &Connection) -> rusqlite::Result<ScanPlan> {
         let mut scans = Vec::new();
-        let mut add = |codes: Codes, found: Vec<Scan>| {
-            scans.extend(found.into_iter().map(|scan| codes.limit(scan)));
-        };
         if let Some(codes) = self.codes(EventStatus::Failed) {
-            add(codes, self.ended_in(connection, EventState::Failed)?);
+            scans.extend(self.ended_in(connection, EventState::Failed, codes)?);
         }
         if let Some(codes) = self.codes(EventStatus::Skipped) {
-            add(codes, self.ended_in(connection, EventState::Skipped)?);
+            scans.extend(self.ended_in(connection, EventState::Skipped, codes)?);
         }
         let (skipped, pending) = (
             self.codes(EventStatus::Skipped),
@@ -161,10 +158,10 @@ impl Selection {
         if skipped.is_some() || pending.is_some() {
             let backlogs = backlogs(connection, &self.scope)?;
             if let Some(codes) = skipped {
-                add(codes, self.unswept(&backlogs));
+                scans.extend(self.unswept(&backlogs, codes));
             }
             if let Some(codes) = pending {
-                add(codes, self.pending(&backlogs));
+                scans.extend(self.pending(&backlogs, codes));
             }
         }
         // Most events succeeded, so the list of those is all events without the others.
@@ -192,30 +189,32 @@ impl Selection {
             plan.plus.push(scan.among("state", &ended));
         }
         let backlogs = backlogs(connection, &self.scope)?;
-        let mut waiting = Vec::new();
         if self.statuses.include(EventStatus::Pending) {
-            waiting.extend(self.pending(&backlogs));
+            plan.plus.extend(self.pending(&backlogs, codes));
         }
         if self.statuses.include(EventStatus::Skipped) {
-            waiting.extend(self.unswept(&backlogs));
+            plan.plus.extend(self.unswept(&backlogs, codes));
         }
-        let limited = waiting.into_iter().map(|scan| codes.limit(scan));
-        plan.plus.extend(limited);
         Ok(plan)
     }
 
     /// Returns the scans of events that ended in `state`.
-    fn ended_in(&self, connection: &Connection, state: EventState) -> rusqlite::Result<Vec<Scan>> {
+    fn ended_in(
+        &self,
+        connection: &Connection,
+        state: EventState,
+        codes: Codes,
+    ) -> rusqlite::Result<Vec<Scan>> {
         let scans = self
             .scope
             .scans_on(connection, UNSUCCESSFUL, UNSUCCESSFUL_OF_ENDPOINT)?;
-        let in_state = |scan: Scan| scan.and("state = ?", number(state));
+        let in_state = |scan: Scan| codes.limit(scan.and("state = ?", number(state)));
         Ok(scans.into_iter().map(in_state).collect())
     }
 
     /// Returns the scans of events that wait and are not skipped.
-    fn pending(&self, backlogs: &[WaitingEndpoint]) -> Vec<Scan> {
-        self.waiting(backlogs.iter(), |skip_through| {
+    fn pending(&self, backlogs: &[WaitingEndpoint], codes: Codes) -> Vec<Scan> {
+        self.waiting(backlogs.iter(), codes, |skip_through| {
             let above = SeqRange {
                 above: skip_through,
                 ..SeqRange::ALL
@@ -225,9 +224,9 @@ impl Selection {
     }
 
     /// Returns the scans of events that are skipped but not swept yet.
-    fn unswept(&self, backlogs: &[WaitingEndpoint]) -> Vec<Scan> {
+    fn unswept(&self, backlogs: &[WaitingEndpoint], codes: Codes) -> Vec<Scan> {
         let unswept = backlogs.iter().filter(|backlog| backlog.unswept);
-        self.waiting(unswept, |skip_through| {
+        self.waiting(unswept, codes, |skip_through| {
             let below = SeqRange {
                 below: skip_through.saturating_add(1),
                 ..SeqRange::ALL
@@ -238,10 +237,11 @@ impl Selection {
 
     /// Returns the scans of waiting events in the runs that `runs` selects, given `skip_through` of their
     /// endpoint. The first run of an event has the event's number, so for events never attempted a range of
-    /// numbers selects the same.
+    /// numbers selects the same; they have no code.
     fn waiting<'b>(
         &self,
         backlogs: impl Iterator<Item = &'b WaitingEndpoint>,
+        codes: Codes,
         runs: impl Fn(i64) -> (SeqRange, &'static str),
     ) -> Vec<Scan> {
         let types = self.scope.each_type();
@@ -249,18 +249,17 @@ impl Selection {
         for backlog in backlogs {
             let (fresh, attempted) = runs(backlog.skip_through);
             for event_type in &types {
-                scans.push(
-                    Scan::of(FRESH)
+                if codes.include(None) {
+                    let scan = Scan::of(FRESH)
                         .and("endpoint = ?", backlog.endpoint)
-                        .and_if("type = ?", *event_type)
-                        .within(fresh),
-                );
-                scans.push(
-                    Scan::of(WAITING)
-                        .and("endpoint = ?", backlog.endpoint)
-                        .and(attempted, backlog.skip_through)
-                        .and_if("type = ?", *event_type),
-                );
+                        .and_if("type = ?", *event_type);
+                    scans.push(scan.within(fresh));
+                }
+                let scan = Scan::of(WAITING)
+                    .and("endpoint = ?", backlog.endpoint)
+                    .and(attempted, backlog.skip_through)
+                    .and_if("type = ?", *event_type);
+                scans.push(codes.limit(scan));
             }
         }
         scans

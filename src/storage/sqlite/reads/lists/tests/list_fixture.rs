@@ -266,8 +266,9 @@ impl ListFixture {
                     } else {
                         random.random_range(seq..seq + 200_000)
                     },
-                    // An event that succeeded has the code of its success.
+                    // An event that succeeded has the code of its success, and a fresh one has none.
                     code: match state {
+                        EventState::Fresh => None,
                         EventState::Succeeded => Some(random.random_range(200..300)),
                         _ => random_code(random),
                     },

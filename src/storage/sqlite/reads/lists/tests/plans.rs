@@ -196,8 +196,10 @@ fn check_scan(sql: &str, plan: &[String]) {
         "{sql}\n{plan:#?}"
     );
     let in_order = ["COVERING INDEX", "PRIMARY KEY"];
+    // The codes of waiting events change with each attempt, so they are not in the index.
+    let by_code = sql.contains("event_waiting") && sql.contains("code");
     assert!(
-        seeks || in_order.iter().any(|way| plan[0].contains(way)),
+        seeks || by_code || in_order.iter().any(|way| plan[0].contains(way)),
         "{sql}\n{plan:#?}"
     );
 }
