@@ -83,6 +83,10 @@ pub(super) fn tags() -> Node {
             "Publishing messages; events, each of which is one message for one endpoint.",
         ),
         ("endpoints", "The URLs that receive webhooks."),
+        (
+            "jobs",
+            "Redelivering or skipping many events with one request.",
+        ),
         ("deliveries", "The attempts to send events."),
         ("workspaces", "Tenants."),
         ("workspace access tokens", "The credentials of clients."),

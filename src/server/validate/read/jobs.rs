@@ -2,15 +2,16 @@
 
 use super::super::{FieldContext, InputValue, Violation};
 use super::objects::object;
-use super::{FILTER_TEXT_MAX, choice, code_class, filter_text, id, list, time, workspace_id};
+use super::{choice, code_class, filter_text, id, list, time, workspace_id};
 use crate::domain::job::{EVENT_IDS_MAX, JobAction, JobFilter, JobState, RATE_MAX, SelectedStatus};
 use crate::server::schema::Schema;
 use crate::server::validate::FILTER_VALUES_MAX;
 
-const _: () = assert!(
-    FILTER_TEXT_MAX > 0,
-    "event types are read as texts of filters"
-);
+/// The descriptions of some members of a filter.
+const STATUSES: &str =
+    "With these statuses. Default: `failed` and `skipped` to redeliver, `pending` to skip.";
+const CODES: &str = "Whose last attempt was answered with a status of this class.";
+const WORKSPACE: &str = "Of this workspace. A workspace token sees only its own, in any case.";
 
 /// Reads the action of a job.
 pub(crate) fn job_action(
@@ -44,14 +45,27 @@ pub(crate) fn job_filter(
     move |value, context| {
         let about = "What the job selects. It has at least one member besides `workspace_id`.";
         let filter = object(value, context, about, |members| {
-            let endpoints = members.optional("endpoint_id", up_to(FILTER_VALUES_MAX, id));
-            let types = members.optional("event_type", up_to(FILTER_VALUES_MAX, filter_text));
-            let statuses = members.optional("status", up_to(FILTER_VALUES_MAX, selected(action)));
-            let after = members.optional("start_timestamp", time);
-            let before = members.optional("end_timestamp", time);
-            let code_class = members.optional("http_code_class", code_class);
-            let event_ids = members.optional("event_ids", up_to(EVENT_IDS_MAX, id));
-            let workspace = members.optional("workspace_id", workspace_id);
+            let endpoints = members.optional(
+                "endpoint_id",
+                "To these endpoints.",
+                up_to(FILTER_VALUES_MAX, id),
+            );
+            let types = members.optional(
+                "event_type",
+                "Of these types.",
+                up_to(FILTER_VALUES_MAX, filter_text),
+            );
+            let statuses = members.optional(
+                "status",
+                STATUSES,
+                up_to(FILTER_VALUES_MAX, selected(action)),
+            );
+            let after = members.optional("start_timestamp", "Made after this time.", time);
+            let before = members.optional("end_timestamp", "Made before this time.", time);
+            let code_class = members.optional("http_code_class", CODES, code_class);
+            let event_ids =
+                members.optional("event_ids", "With these ids.", up_to(EVENT_IDS_MAX, id));
+            let workspace = members.optional("workspace_id", WORKSPACE, workspace_id);
             Some(JobFilter {
                 endpoints: endpoints?.unwrap_or_default(),
                 event_types: types?.unwrap_or_default(),

@@ -14,7 +14,7 @@ pub(super) enum Members<'a, 'c, 'r> {
 }
 
 impl Members<'_, '_, '_> {
-    /// Reads a member that may be absent or null. `None`: a problem was reported.
+    /// Reads a member that may be absent or null; `about` describes it. `None`: a problem was reported.
     #[expect(
         clippy::option_option,
         reason = "whether it could be read, and whether it is there"
@@ -22,11 +22,13 @@ impl Members<'_, '_, '_> {
     pub(super) fn optional<T>(
         &mut self,
         name: &'static str,
+        about: &str,
         read: impl FnOnce(InputValue<'_>, &mut FieldContext<'_>) -> Option<T>,
     ) -> Option<Option<T>> {
         match self {
             Self::Described(section, properties) => {
-                properties.push((name.to_owned(), schema_of(*section, read), false));
+                let schema = schema_of(*section, read).or_null().about(about);
+                properties.push((name.to_owned(), schema, false));
                 Some(None)
             }
             Self::Sent(members, context) => {
