@@ -5,6 +5,7 @@ use uuid::Uuid;
 use crate::domain::access::Visibility;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::CodeClass;
+use crate::domain::endpoint_health::EndpointState;
 use crate::domain::event::EventStatus;
 
 /// The most rows that a text `query` searches, newest first: about half a second's worth.
@@ -49,6 +50,8 @@ pub struct EndpointFilter {
     pub visibility: Visibility,
     /// In these workspaces; empty: in all.
     pub workspaces: Vec<Uuid>,
+    /// In these states; empty: in any.
+    pub states: Vec<EndpointState>,
     /// With this in their URL, in any case.
     pub url: Option<String>,
 }
@@ -111,6 +114,7 @@ impl EndpointFilter {
     pub(crate) const ALL: Self = Self {
         visibility: Visibility::All,
         workspaces: Vec::new(),
+        states: Vec::new(),
         url: None,
     };
 }

@@ -3,7 +3,7 @@
 use crate::server::schema::{Definition, Node};
 
 /// The parameters of the path and the query. A name means the same on every route.
-const PARAMETERS: [(&str, &str); 16] = [
+const PARAMETERS: [(&str, &str); 17] = [
     ("id", "The id of the object."),
     (
         "page",
@@ -22,6 +22,7 @@ const PARAMETERS: [(&str, &str); 16] = [
     ),
     ("event_type", "Only those with these types."),
     ("status", "Only those with these statuses."),
+    ("state", "Only those in these states."),
     (
         "url",
         "Only those whose URL contains this text, in any case.",

@@ -17,6 +17,7 @@ use super::totals;
 use super::totals::Blocks;
 use super::waiting::{WaitingEndpoint, backlogs};
 use crate::domain::access::Visibility;
+use crate::domain::clock::Timestamp;
 use crate::domain::event::{Event, EventStatus};
 use crate::domain::event_state::EventState;
 use crate::storage::filter::{EventFilter, Page, QUERY_SCAN_MAX, RowNumber};
@@ -64,10 +65,11 @@ pub(crate) fn list_events(
     filter: &EventFilter,
     page: Page,
     bytes: usize,
+    now: Timestamp,
 ) -> rusqlite::Result<Paged<Event>> {
     let snapshot = connection.unchecked_transaction()?;
     let found = find(&snapshot, filter, page)?;
-    found.read(|numbers| rows::events(&snapshot, numbers, bytes))
+    found.read(|numbers| rows::events(&snapshot, numbers, bytes, now))
 }
 
 /// Returns the number of events in some states (any, if none are named), of a workspace or of all that the caller
@@ -96,6 +98,7 @@ pub(crate) fn find_event(
     visibility: Visibility,
     id: Uuid,
     bytes: usize,
+    now: Timestamp,
 ) -> rusqlite::Result<Option<Row<Event>>> {
     let sql =
         "SELECT e.seq, w.id FROM event e JOIN workspace w ON w.n = e.workspace WHERE e.id = ?";
@@ -104,7 +107,7 @@ pub(crate) fn find_event(
         .optional()?;
     match found {
         Some((seq, workspace)) if visibility.includes(workspace) => {
-            Ok(rows::events(connection, &[RowNumber(seq)], bytes)?
+            Ok(rows::events(connection, &[RowNumber(seq)], bytes, now)?
                 .rows
                 .pop())
         }

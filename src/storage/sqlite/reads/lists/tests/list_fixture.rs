@@ -12,6 +12,7 @@ use rusqlite::{Connection, params};
 use uuid::Uuid;
 
 use self::random_values::{MINUTE_US, WallClock, next_number, random_code, random_id};
+use crate::domain::endpoint_health::EndpointState;
 use crate::domain::event::EventStatus;
 use crate::domain::event_state::EventState;
 use crate::storage::sqlite::reads::lists::install;
@@ -34,6 +35,7 @@ pub(crate) struct EndpointRow {
     pub(crate) workspace: usize,
     pub(crate) url: String,
     pub(crate) deleted: bool,
+    pub(crate) state: EndpointState,
     pub(crate) skip_through: i64,
 }
 
@@ -145,19 +147,27 @@ impl ListFixture {
                 workspace: random.random_range(0..self.workspaces.len()),
                 url: format!("https://{host}/{path}"),
                 deleted: random.random_ratio(1, 5),
+                state: match n % 3 {
+                    0 => EndpointState::Disabled,
+                    1 => EndpointState::Resting,
+                    _ => EndpointState::Active,
+                },
                 skip_through: 0,
             };
             self.connection
                 .execute(
                     "INSERT INTO endpoint (n, id, workspace, url, format, secret, events, created_at,
-                       deleted_at) VALUES (?, ?, ?, ?, 0, 's', 'a b.*', ?, ?)",
+                       deleted_at, disabled, resting_until)
+                     VALUES (?, ?, ?, ?, 0, 's', 'a b.*', ?, ?, ?, ?)",
                     params![
                         n,
                         endpoint.id.as_bytes(),
                         self.workspaces[endpoint.workspace].n,
                         endpoint.url,
                         START_US + n,
-                        endpoint.deleted.then_some(START_US)
+                        endpoint.deleted.then_some(START_US),
+                        (endpoint.state == EndpointState::Disabled).then_some(0),
+                        (endpoint.state == EndpointState::Resting).then_some(1),
                     ],
                 )
                 .unwrap();
