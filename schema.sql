@@ -74,11 +74,14 @@ CREATE TABLE endpoint (
   sweep         INTEGER NOT NULL DEFAULT 0,      -- 1: some pending rows of skipped runs are not swept yet
   name          TEXT    NOT NULL DEFAULT '',     -- for people; '': none
   description   TEXT    NOT NULL DEFAULT '',     -- for people; '': none
-  rests         INTEGER NOT NULL DEFAULT 0,      -- rests in a row
-  resting_until INTEGER,                         -- the end of its rest; NULL: it does not rest
+  health_epoch  INTEGER NOT NULL DEFAULT 0,      -- raised when it gets another URL or is enabled: a rest that the
+                                                 -- engine noted before that does not count
+  rests         INTEGER NOT NULL DEFAULT 0,      -- rests in a row since the last 2xx; the last may be over
+  resting_until INTEGER,                         -- the end of the last of them; NULL: none
   held_until    INTEGER,                         -- its receiver asked for no attempt before; NULL: it did not
-  last_success_at INTEGER,                       -- NULL: no attempt succeeded since this is recorded
-  last_failure_at INTEGER,                       -- NULL: no attempt failed since this is recorded
+  last_success_at INTEGER,                       -- the last attempt that succeeded, of those up to
+                                                 -- 'delivery_charted' in meta; NULL: none is known
+  last_failure_at INTEGER,                       -- likewise, the last one that failed
   warned_at     INTEGER,                         -- its operators were warned that it fails; NULL: it recovered since
   failed_told_at INTEGER,                        -- they were last told of an event that failed for good
   failed_untold INTEGER NOT NULL DEFAULT 0,      -- events that failed for good since then

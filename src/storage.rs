@@ -40,8 +40,9 @@ pub use self::jobs::{CreatedJob, JobListFilter, JobSurvey, Jobs};
 pub use self::part::{LongPayload, Paged, Part, PayloadPiece, Row};
 pub use self::pending::{Pending, ResultSender, pending};
 pub use self::queue::{
-    AttemptRecord, Backlog, EndpointChange, EndpointNumber, EventBody, Notice, NoticeSink, Queue,
-    QueuedEvent, Recorded, RetryBatch, Run, Seq, Target, Verdict, WorkspaceNumber,
+    AttemptRecord, Backlog, EndpointChange, EndpointNumber, EndpointRest, EventBody, HealthEpoch,
+    Notice, NoticeSink, Queue, QueuedEvent, Recorded, RestNote, RetryBatch, Run, Seq, StoredTarget,
+    Target, Verdict, WorkspaceNumber,
 };
 use crate::domain::access::{AccessToken, Actor, Caller, Scopes, TokenHash, Visibility};
 use crate::domain::chart::{Chart, ChartRange, ChartScope};

@@ -101,6 +101,7 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> anyhow::Result<()> 
     let filter = EndpointFilter {
         visibility: Visibility::All,
         workspaces: Vec::new(),
+        states: Vec::new(),
         url: None,
     };
     let mut endpoints: Vec<Uuid> = Vec::new();

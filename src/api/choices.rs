@@ -5,6 +5,7 @@
 use crate::domain::access::Scope;
 use crate::domain::delivery::CodeClass;
 use crate::domain::endpoint::Format;
+use crate::domain::endpoint_health::EndpointState;
 use crate::domain::event::EventStatus;
 use crate::domain::job::{JobAction, JobState, SelectedStatus};
 use crate::server::schema::{Definition, Described, Schema};
@@ -26,6 +27,7 @@ macro_rules! choices {
 
 choices! {
     Format = "WebhookFormat": "A form of the bodies that an endpoint gets.",
+    EndpointState = "WebhookEndpointState": "The state of an endpoint, for filters.",
     EventStatus = "EventStatus": "The status of an event, for filters.",
     CodeClass = "HttpCodeClass": "A class of HTTP status codes, for filters.",
     JobAction = "JobAction": "The action of a job on each event.",

@@ -11,6 +11,7 @@ pub(super) mod audit;
 mod in_flight;
 mod order;
 mod reads;
+mod rest_note;
 mod restarts;
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -20,6 +21,7 @@ use std::time::Duration;
 use self::in_flight::InFlight;
 pub(super) use self::in_flight::InFlightAttempt;
 pub(super) use self::reads::Read;
+use self::rest_note::NotedRest;
 use super::limits::Limits;
 use super::scheduler::shares::RingKind;
 use super::target::LiveTarget;
@@ -47,6 +49,7 @@ pub(super) struct EndpointQueue {
     pub(super) target: Arc<LiveTarget>,
     pub(super) workspace: WorkspaceNumber,
     pub(super) health: Health,
+    noted_rest: NotedRest,
     limits: Limits,
     /// The ring that the endpoint waits in, and its place there.
     pub(super) place: Option<(RingKind, u64)>,
@@ -100,6 +103,7 @@ impl EndpointQueue {
             workspace: target.current().workspace,
             target,
             health: Health::new(cap),
+            noted_rest: NotedRest::default(),
             limits,
             place: None,
             timer: None,
@@ -246,12 +250,6 @@ impl EndpointQueue {
     /// Notes that a rest is over: the probe is an attempt like all others from now on.
     pub(super) fn rest_ended(&mut self) {
         self.in_flight.rest_ended();
-    }
-
-    /// Forgets the health of the endpoint. The attempts in flight do not count for the new one.
-    pub(super) fn reset(&mut self) {
-        self.health.reset();
-        self.in_flight.reset();
     }
 
     /// Reports whether an attempt in flight is older than [`SLOW`].

@@ -5,6 +5,7 @@ use uuid::Uuid;
 use crate::domain::access::Visibility;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::CodeClass;
+use crate::domain::endpoint_health::EndpointState;
 use crate::domain::event::EventStatus;
 use crate::domain::message::StoredMessage;
 
@@ -50,6 +51,8 @@ pub struct EndpointFilter {
     pub visibility: Visibility,
     /// In these workspaces; empty: in all.
     pub workspaces: Vec<Uuid>,
+    /// In these states; empty: in any.
+    pub states: Vec<EndpointState>,
     /// With this in their URL, in any case.
     pub url: Option<String>,
 }
@@ -147,6 +150,7 @@ impl EndpointFilter {
     pub(crate) const ALL: Self = Self {
         visibility: Visibility::All,
         workspaces: Vec::new(),
+        states: Vec::new(),
         url: None,
     };
 }

@@ -9,6 +9,7 @@ use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::Timestamp;
 use crate::domain::endpoint::TargetSettings;
 pub use crate::domain::event_state::{Run, Verdict};
+pub use crate::domain::rest::{EndpointRest, HealthEpoch, RestNote};
 use crate::domain::trace_context::TraceContext;
 
 /// An endpoint's number: small, never used again.
@@ -40,6 +41,19 @@ pub struct Target {
     pub enabled: bool,
     /// Runs up to this one are skipped.
     pub skip_through: Run,
+    /// The epoch of its health.
+    pub health_epoch: HealthEpoch,
+}
+
+/// An endpoint as the engine finds it at its start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredTarget {
+    /// The endpoint.
+    pub target: Target,
+    /// Its queue on disk.
+    pub backlog: Backlog,
+    /// Its rest, as it was noted last.
+    pub rest: EndpointRest,
 }
 
 /// The part of an endpoint's queue that is on disk.
@@ -145,6 +159,8 @@ pub struct AttemptRecord {
     pub response: Option<String>,
     /// The duration of the attempt.
     pub duration_ms: u32,
+    /// The rest of the endpoint after the attempt. `None`: it is as it was.
+    pub rest: Option<RestNote>,
 }
 
 /// The store's reply to an [`AttemptRecord`].
@@ -227,10 +243,10 @@ pub trait Queue: Send + Sync {
     /// Makes `sink` the receiver of the notices of every commit from now on. The engine calls this once,
     /// before all other methods.
     fn listen(&self, sink: Arc<dyn NoticeSink>);
-    /// Returns the enabled endpoints, and the backlog of each: at least what was on disk before the call. One
+    /// Returns the enabled endpoints, with the backlog and the rest of each: at least what was on disk before the call. One
     /// call returns all of them, because few of many endpoints have a backlog, and a query for each would
     /// take seconds.
-    fn targets(&self) -> Result<Vec<(Target, Backlog)>, StoreError>;
+    fn targets(&self) -> Result<Vec<StoredTarget>, StoreError>;
     /// Returns events of `endpoint` that were never attempted, with numbers above `after`, in publish order.
     fn fresh(
         &self,

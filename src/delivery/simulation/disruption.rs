@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::random::Random;
 use super::receiver::Behaviour;
-use super::settings::{Pace, Settings};
+use super::settings::{DEFAULT_WAITS, Pace, Settings};
 use super::store::index_of;
 use super::world::Simulation;
 use crate::delivery::limits::Limits;
@@ -94,6 +94,7 @@ fn settings(random: &mut Random) -> Settings {
     Settings {
         senders: random.pick(&[4, 8, 16, 64]),
         limits: random.pick(&[tiny, roomy, Limits::PRODUCTION]),
+        waits: random.pick(&[DEFAULT_WAITS, DEFAULT_WAITS, &[1, 2, 60], &[7200, 1], &[]]),
         expire_after: random.pick(&[2, 12, 72]) * HOUR,
         disable_after: random.pick(&[0, 3, 10]),
         published_max: random.pick(&[3, 20, 10_000]),

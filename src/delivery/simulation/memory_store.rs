@@ -192,7 +192,8 @@ impl Store for MemoryStore {
         page: Page,
         _: usize,
     ) -> Result<Paged<Endpoint>, StoreError> {
-        Ok(self.read(|tables| tables.list_endpoints(filter, page)))
+        let now = self.clock.now();
+        Ok(self.read(|tables| tables.list_endpoints(filter, page, now)))
     }
 
     fn read_endpoints(&self, _: &[RowNumber], _: usize) -> Result<Part<Endpoint>, StoreError> {
@@ -202,7 +203,7 @@ impl Store for MemoryStore {
     fn find_endpoint(&self, visibility: Visibility, id: Uuid) -> Result<Endpoint, StoreError> {
         self.read(|tables| {
             let index = tables.locate_endpoint(visibility, id)?;
-            Ok(tables.endpoint(index))
+            Ok(tables.endpoint(index, self.clock.now()))
         })
     }
 
@@ -248,7 +249,10 @@ impl Store for MemoryStore {
     ) -> Result<Paged<Event>, StoreError> {
         match filter.query {
             Some(_) => Err(Unsupported::TextSearch.error()),
-            None => Ok(self.read(|tables| tables.list_events(filter, page))),
+            None => {
+                let now = self.clock.now();
+                Ok(self.read(|tables| tables.list_events(filter, page, now)))
+            }
         }
     }
 
@@ -263,7 +267,8 @@ impl Store for MemoryStore {
         _: usize,
     ) -> Result<Row<Event>, StoreError> {
         self.read(|tables| {
-            let item = tables.event(tables.locate_event(visibility, id)?);
+            let seq = tables.locate_event(visibility, id)?;
+            let item = tables.event(seq, self.clock.now());
             Ok(Row {
                 item,
                 payload: None,
@@ -295,7 +300,10 @@ impl Store for MemoryStore {
     ) -> Result<Paged<Delivery>, StoreError> {
         match filter.query {
             Some(_) => Err(Unsupported::TextSearch.error()),
-            None => Ok(self.read(|tables| tables.list_deliveries(filter, page))),
+            None => {
+                let now = self.clock.now();
+                Ok(self.read(|tables| tables.list_deliveries(filter, page, now)))
+            }
         }
     }
 

@@ -15,7 +15,7 @@ use crate::domain::clock::{CLOCK_STEP, Timestamp};
 use crate::domain::event_state::EventState;
 use crate::domain::health::Class;
 use crate::storage::{
-    AttemptRecord, EndpointChange, EndpointNumber, Notice, QueuedEvent, Run, Seq,
+    AttemptRecord, EndpointChange, EndpointNumber, Notice, QueuedEvent, Run, Seq, StoredTarget,
 };
 
 /// Rounds between two checks of the whole state, which are slow.
@@ -68,6 +68,24 @@ impl Oracle {
         &mut self.models[index]
     }
 
+    /// Notes an endpoint that the scheduler resumes.
+    pub(super) fn resume(&mut self, stored: &StoredTarget, now: Now) {
+        self.model(stored.target.number).resume(stored.rest, now);
+    }
+
+    /// Checks what the records of a round tell the store of rests: the last one of each endpoint, since the models
+    /// have seen all reports of the round.
+    pub(super) fn check_notes(&mut self, records: &[AttemptRecord], now: Now) {
+        let mut seen = HashSet::new();
+        for record in records.iter().rev() {
+            if let Some(note) = record.rest
+                && seen.insert(record.event.endpoint)
+            {
+                self.model(record.event.endpoint).check_note(note.rest, now);
+            }
+        }
+    }
+
     /// Notes that an event began a new run, or that it was skipped and starts in no run before `run`.
     pub(super) fn redelivered(&mut self, seq: Seq, run: i64) {
         self.pending_redeliveries.push_back((seq, run));
@@ -75,6 +93,7 @@ impl Oracle {
 
     /// Notes the messages that the scheduler is about to handle.
     pub(super) fn note_messages(&mut self, messages: &Messages, now: Now) {
+        self.look_at_clocks(now);
         for notice in &messages.notices {
             self.note_notice(notice);
         }
@@ -118,8 +137,9 @@ impl Oracle {
             }
             AttemptReport::Made(event, how) => {
                 self.unrecorded += 1;
+                let waits = self.rules.retry.waits.clone();
                 self.model(event.endpoint)
-                    .end_attempt(event.seq, how, now.monotonic);
+                    .end_attempt(event.seq, how, &waits, now.monotonic);
             }
         }
     }
@@ -239,6 +259,13 @@ impl Oracle {
 
     fn look_at_clocks(&mut self, now: Now) {
         let lead = now.wall.micros() - i64::try_from(now.monotonic.as_micros()).unwrap();
+        let last = self.steady.map_or(lead, |(last, _)| last);
+        let forward = Duration::from_micros(u64::try_from(lead - last).unwrap_or(0));
+        if forward > CLOCK_STEP {
+            for model in &mut self.models {
+                model.advance(forward);
+            }
+        }
         if self
             .steady
             .is_none_or(|(last, _)| u128::from(last.abs_diff(lead)) > CLOCK_STEP.as_micros())

@@ -37,6 +37,7 @@ use crate::storage::{Pending, StoreError, Unavailable};
 /// A store in a `SQLite` file.
 pub struct SqliteStore {
     settings: SqliteSettings,
+    clock: Arc<dyn Clock>,
     pub(super) files: Arc<DatabaseFiles>,
     readers: Readers,
     pub(super) writer: Arc<Writer>,
@@ -147,11 +148,17 @@ impl SqliteStore {
             jobs = Some(started.map_err(unstarted)?);
             let watch = ClockWatch::start(writer.clone(), clock.clone());
             clock_watch = Some(watch.map_err(unstarted)?);
-            let started = Janitor::start(writer.clone(), clock, settings.keep_for(), files.clone());
+            let started = Janitor::start(
+                writer.clone(),
+                clock.clone(),
+                settings.keep_for(),
+                files.clone(),
+            );
             janitor = Some(started.map_err(unstarted)?);
         }
         Ok(Arc::new(Self {
             settings,
+            clock,
             files,
             readers,
             writer,

@@ -8,6 +8,7 @@ use crate::delivery::simulation::store::{self, index_of};
 use crate::domain::access::Visibility;
 use crate::domain::clock::Timestamp;
 use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint};
+use crate::domain::endpoint_health::EndpointHealth;
 use crate::domain::event_state::EventState;
 use crate::domain::event_type::{EventType, Subscription};
 use crate::domain::id::new_id;
@@ -218,6 +219,7 @@ impl Tables {
             workspace_id: new.workspace_id,
             settings: new.settings,
             disabled_reason: None,
+            health: EndpointHealth::NEW,
             created_at: now,
             modified_at: None,
         };
@@ -246,7 +248,7 @@ impl Tables {
     ) -> Written<Endpoint> {
         let index = self.locate_endpoint(visibility, id)?;
         if patch.is_empty() {
-            return Ok((self.endpoint(index), Vec::new()));
+            return Ok((self.endpoint(index, now), Vec::new()));
         }
         let endpoint = &mut self.endpoints[index];
         let before = endpoint.settings.target.url.clone();
@@ -267,7 +269,7 @@ impl Tables {
             _ => {}
         }
         let notices = self.edited(index, change).into_iter().collect();
-        Ok((self.endpoint(index), notices))
+        Ok((self.endpoint(index, now), notices))
     }
 
     pub(super) fn delete_endpoint(&mut self, visibility: Visibility, id: Uuid) -> Written<()> {

@@ -2,6 +2,7 @@
 //! stored together.
 
 use rusqlite::params;
+use uuid::Uuid;
 
 use super::endpoints::disable;
 use crate::domain::attempt_failure::AttemptFailure;
@@ -15,7 +16,9 @@ use crate::domain::id::new_id;
 use crate::storage::sqlite::event_state::state_is;
 use crate::storage::sqlite::writer::operation::{Operation, OperationError, WriteContext};
 use crate::storage::sqlite::writer::recent_attempts::MinuteKey;
-use crate::storage::{AttemptRecord, Notice, Recorded, StoreError};
+use crate::storage::{
+    AttemptRecord, EndpointNumber, EndpointRest, Notice, Recorded, RestNote, StoreError,
+};
 
 /// The statement that stores the delivery, before the event's attempts are counted up. It takes the number
 /// of the attempt from the event's row, and returns it: the engine's copy is as old as the start of the attempt, and another
@@ -126,6 +129,7 @@ fn insert_delivery(
     context.charts.delivery(
         seq,
         MinuteKey::new(event.workspace.0, event.endpoint.0, at),
+        at,
         ChartedAttempt::new(succeeded, attempt, record.error, record.duration_ms),
     );
     Ok(true)
@@ -155,6 +159,7 @@ fn settle(
     if !has_moved {
         settle_left_run(context, record)?;
     }
+    note_rest(context, record)?;
     settle_endpoint(context, record, has_moved.then_some(state), disable_after)?;
     Ok(due.filter(|_| has_moved))
 }
@@ -207,6 +212,49 @@ fn settle_left_run(
             .prepare_cached("UPDATE event SET state = ?2, due = NULL, job = NULL WHERE seq = ?1")?
             .execute(params![event.seq.0, state])?;
         count_move(context, record, progress.state, state);
+    }
+    Ok(())
+}
+
+/// Stores the rest of the endpoint if it has changed, which it does once for many attempts. A rest that was noted
+/// before the endpoint got another URL, was enabled or disabled does not count.
+fn note_rest(context: &mut WriteContext<'_>, record: &AttemptRecord) -> Result<(), OperationError> {
+    let Some(RestNote { epoch, rest }) = record.rest else {
+        return Ok(());
+    };
+    let endpoint = record.event.endpoint;
+    let status = context
+        .cache
+        .endpoint_status(context.connection, endpoint)?;
+    if rest == status.rest || !status.active || epoch != status.health_epoch {
+        return Ok(());
+    }
+    context.cache.set_rest(context.connection, endpoint, rest)?;
+    match (status.rest.rests, rest.rests) {
+        (0, 1..) => log_rest(context, endpoint, "endpoint rests", rest)?,
+        (1.., 0) => log_rest(context, endpoint, "endpoint has recovered", rest)?,
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Logs that an endpoint begins to rest, or has recovered.
+fn log_rest(
+    context: &WriteContext<'_>,
+    endpoint: EndpointNumber,
+    what: &str,
+    rest: EndpointRest,
+) -> rusqlite::Result<()> {
+    let (endpoint, workspace): (Uuid, Uuid) = context
+        .connection
+        .prepare_cached(
+            "SELECT e.id, w.id FROM endpoint e JOIN workspace w ON w.n = e.workspace WHERE e.n = ?1",
+        )?
+        .query_row([endpoint.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    if let Some(resting_until) = rest.resting_until {
+        tracing::info!(%endpoint, %workspace, %resting_until, "{what}");
+    } else {
+        tracing::info!(%endpoint, %workspace, "{what}");
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ use super::statement::prepare;
 use super::statuses::Statuses;
 use super::time_range::Interval;
 use crate::domain::access::Visibility;
+use crate::domain::clock::Timestamp;
 use crate::domain::event::{Event, EventStatus};
 use crate::storage::filter::{EventFilter, Page, RowNumber};
 use crate::storage::part::{Paged, Row};
@@ -21,10 +22,11 @@ pub(crate) fn list_events(
     filter: &EventFilter,
     page: Page,
     bytes: usize,
+    now: Timestamp,
 ) -> rusqlite::Result<Paged<Event>> {
     let snapshot = connection.unchecked_transaction()?;
     let found = find(&snapshot, filter, page)?;
-    found.read(|numbers| rows::events(&snapshot, numbers, bytes))
+    found.read(|numbers| rows::events(&snapshot, numbers, bytes, now))
 }
 
 /// Returns the number of events in some states (any, if none are named), of a workspace or of all that the caller
@@ -54,6 +56,7 @@ pub(crate) fn find_event(
     visibility: Visibility,
     id: Uuid,
     bytes: usize,
+    now: Timestamp,
 ) -> rusqlite::Result<Option<Row<Event>>> {
     let sql =
         "SELECT e.seq, w.id FROM event e JOIN workspace w ON w.n = e.workspace WHERE e.id = ?";
@@ -62,7 +65,7 @@ pub(crate) fn find_event(
         .optional()?;
     match found {
         Some((seq, workspace)) if visibility.includes(workspace) => {
-            Ok(rows::events(connection, &[RowNumber(seq)], bytes)?
+            Ok(rows::events(connection, &[RowNumber(seq)], bytes, now)?
                 .rows
                 .pop())
         }

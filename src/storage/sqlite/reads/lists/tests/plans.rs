@@ -124,6 +124,7 @@ fn ask_everything(fixture: &ListFixture) {
         let filter = EndpointFilter {
             visibility: Visibility::All,
             workspaces: vec![own],
+            states: Vec::new(),
             url,
         };
         list_endpoints(connection, &filter, PAGES[0]).unwrap();
