@@ -36,7 +36,7 @@ impl EndpointQueue {
         self.health = Health::resumed(cap, rest.rests, rest_end, held_until);
         let rest_end = (rest.rests > 0).then_some(rest_end);
         self.noted_rest.ends = (rest_end, held_until);
-        self.noted_rest.noted = rest;
+        self.noted_rest.noted = rest.bounded(now.wall);
     }
 
     /// Notes the epoch of a new queue.

@@ -7,6 +7,7 @@ mod erase;
 mod guarded_clock;
 pub(super) mod janitor;
 pub(super) mod jobs;
+mod old_jobs;
 pub(super) mod retention;
 mod size_limit;
 mod tokens;

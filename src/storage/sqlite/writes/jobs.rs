@@ -1,6 +1,6 @@
 //! Making and cancelling jobs. [`step`] has what a job does in each of its transactions.
 
-mod ending;
+pub(crate) mod ending;
 mod missing_event;
 pub(crate) mod step;
 
@@ -152,24 +152,6 @@ pub(crate) fn cancel(
     };
     end(context, number, JobState::Cancelled)?;
     Ok(read(context, number)?)
-}
-
-/// Cancels the running jobs of a workspace that is deleted.
-pub(crate) fn cancel_all_of(
-    context: &WriteContext<'_>,
-    workspace: i64,
-) -> Result<(), OperationError> {
-    let running: Vec<i64> = context
-        .connection
-        .prepare_cached(
-            "SELECT n FROM job INDEXED BY job_running WHERE state = 0 AND workspace = ?1",
-        )?
-        .query_map([workspace], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
-    for number in running {
-        end(context, number, JobState::Cancelled)?;
-    }
-    Ok(())
 }
 
 fn read(context: &WriteContext<'_>, number: i64) -> rusqlite::Result<Job> {

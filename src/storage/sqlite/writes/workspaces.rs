@@ -3,7 +3,8 @@
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
-use super::{endpoints, erasure_notes, jobs};
+use super::jobs::ending::cancel_all_of;
+use super::{endpoints, erasure_notes};
 use crate::domain::access::Visibility;
 use crate::domain::id::new_id;
 use crate::domain::retention::{ArchiveAfter, DeleteAfter, WorkspaceRetention};
@@ -91,7 +92,7 @@ pub(crate) fn delete(
         .connection
         .prepare_cached("UPDATE workspace SET deleted_at = ?2, name = '' WHERE n = ?1")?
         .execute(params![number, context.now.micros()])?;
-    jobs::cancel_all_of(context, number)?;
+    cancel_all_of(context, number)?;
     erasure_notes::add(context.connection, number)?;
     context.cache.forget_all_endpoints();
     context.cache.forget_workspace(id);

@@ -27,6 +27,24 @@ pub(super) fn end(
     Ok(())
 }
 
+/// Cancels the running jobs of a workspace that is deleted.
+pub(crate) fn cancel_all_of(
+    context: &WriteContext<'_>,
+    workspace: i64,
+) -> Result<(), OperationError> {
+    let running: Vec<i64> = context
+        .connection
+        .prepare_cached(
+            "SELECT n FROM job INDEXED BY job_running WHERE state = 0 AND workspace = ?1",
+        )?
+        .query_map([workspace], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    for number in running {
+        end(context, number, JobState::Cancelled)?;
+    }
+    Ok(())
+}
+
 /// Finishes a job none of whose endpoints has more to look at. Returns whether it did.
 pub(super) fn finish_if_done(
     context: &mut WriteContext<'_>,
