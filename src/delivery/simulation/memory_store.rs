@@ -30,8 +30,9 @@ use crate::domain::workspace::{Workspace, WorkspaceName, WorkspacePatch};
 use crate::storage::conformance::{OpenStore, Settings};
 use crate::storage::{
     AccessTokenPatch, DeliveryFilter, Descendants, EndpointFilter, EventFilter, Listed,
-    ListedMessages, LongPayload, MessageFilter, NewAccessToken, NoticeSink, Page, Paged, Part, PayloadPiece, Pending, Published,
-    ReconciledAdminToken, Row, RowNumber, Store, StoreError, StoreFacts, pending,
+    ListedMessages, LongPayload, MessageFilter, NewAccessToken, NoticeSink, Page, Paged, Part,
+    PayloadPiece, Pending, Published, ReconciledAdminToken, Row, RowNumber, Store, StoreError,
+    StoreFacts, pending,
 };
 
 /// The parts of the traits that this store does not have. A call that needs one returns an error with its

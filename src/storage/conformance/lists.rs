@@ -238,7 +238,11 @@ pub(super) fn what_an_endpoint_missed_is_listed(open: Open) {
     it.set_enabled(&endpoint, false);
     let while_disabled = it.publish(&workspace, "a").message;
     it.publish(&it.workspace("neighbour"), "a");
-    let missed = || messages(&it, Page::FIRST, |filter| filter.missing_for = Some(endpoint.id));
+    let missed = || {
+        messages(&it, Page::FIRST, |filter| {
+            filter.missing_for = Some(endpoint.id)
+        })
+    };
     assert_eq!(missed(), (vec![while_disabled.id, before.id], 2));
     let subscribe = EndpointPatch {
         events: Some(vec![Subscription::every_type()]),

@@ -13,7 +13,9 @@ use crate::domain::chart::{
 };
 use crate::domain::clock::Timestamp;
 use crate::domain::endpoint::Endpoint;
-use crate::domain::overview::{EndpointCounts, EndpointSummary, EventCounts, HourCounts, SUMMARY_HOURS};
+use crate::domain::overview::{
+    EndpointCounts, EndpointSummary, EventCounts, HourCounts, SUMMARY_HOURS,
+};
 use crate::domain::workspace::Workspace;
 use crate::storage::{AttemptRecord, QueuedEvent, StoreError, Verdict};
 
@@ -334,7 +336,10 @@ pub(super) fn messages_and_types_are_found(open: Open) {
     };
     assert_eq!(summary.counts, pending);
     let found = find(unrouted.id).item;
-    assert_eq!((found.message.events, found.counts), (0, EventCounts::default()));
+    assert_eq!(
+        (found.message.events, found.counts),
+        (0, EventCounts::default())
+    );
     assert!(found.payload.is_some() && !found.message.is_archived);
     let none = fixture
         .store

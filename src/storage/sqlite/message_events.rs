@@ -87,9 +87,7 @@ pub(crate) fn note_later_event(
     let connection = context.connection;
     let (workspace, event_type, events): (i64, i64, i64) = connection
         .prepare_cached("SELECT workspace, type, events FROM message WHERE seq = ?1")?
-        .query_row([message], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })?;
+        .query_row([message], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     if events > 0 {
         connection
             .prepare_cached("INSERT INTO later_event (message, event) VALUES (?1, ?2)")?

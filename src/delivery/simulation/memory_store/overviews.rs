@@ -13,8 +13,8 @@ use crate::domain::clock::Timestamp;
 use crate::domain::endpoint::DisabledReason;
 use crate::domain::event::{Event, EventStatus};
 use crate::domain::overview::{
-    CappedCount, EndpointCounts, EndpointSummary, EventCounts, HourCounts, LastDelivery, MessageSummary,
-    Overview, SUMMARIES_MAX, SUMMARY_HOURS, TROUBLED_MAX, TroubledEndpoint,
+    CappedCount, EndpointCounts, EndpointSummary, EventCounts, HourCounts, LastDelivery,
+    MessageSummary, Overview, SUMMARIES_MAX, SUMMARY_HOURS, TROUBLED_MAX, TroubledEndpoint,
 };
 use crate::domain::retention::KeepFor;
 use crate::storage::{FileSizes, Row, RowCounts, StoreError, StoreFacts, Verdict};

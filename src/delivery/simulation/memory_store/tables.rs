@@ -11,8 +11,7 @@ use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint};
 use crate::domain::event_type::{EventType, Subscription};
 use crate::domain::id::new_id;
 use crate::domain::message::{
-    IDEMPOTENCY_PERIOD, Idempotency, Message, NewMessage, StoredMessage, raw_body,
-    server_timestamp,
+    IDEMPOTENCY_PERIOD, Idempotency, Message, NewMessage, StoredMessage, raw_body, server_timestamp,
 };
 use crate::domain::retention::WorkspaceRetention;
 use crate::domain::workspace::{Workspace, WorkspaceName, WorkspacePatch};

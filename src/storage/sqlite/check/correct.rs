@@ -163,7 +163,9 @@ pub(super) fn correct_derived(
     done: &mut Corrected,
 ) -> rusqlite::Result<()> {
     if examined.found.has(Kind::WrongTombstone) {
-        let deleted = transaction(connection, || message_lists::delete_wrong_tombstones(connection))?;
+        let deleted = transaction(connection, || {
+            message_lists::delete_wrong_tombstones(connection)
+        })?;
         done.add(Kind::WrongTombstone, deleted as u64);
         for table in [&EVENTS, &DELIVERIES] {
             let deleted = transaction(connection, || delete_wrong_tombstones(connection, table))?;

@@ -62,8 +62,9 @@ pub(super) fn check(connection: &Connection, out: &mut Examination) -> rusqlite:
         let mut beyond = connection.prepare(&beyond)?;
         for workspace in beyond.query_map([last], |row| row.get(0))? {
             let workspace: i64 = workspace?;
-            out.found
-                .note(Kind::WrongMark, || format!("{mark} of workspace {workspace}"));
+            out.found.note(Kind::WrongMark, || {
+                format!("{mark} of workspace {workspace}")
+            });
         }
     }
     Ok(())
@@ -101,8 +102,7 @@ pub(super) fn correct(connection: &Connection) -> rusqlite::Result<()> {
     }
     for (mark, last) in OWN_MARKS {
         let last: i64 = connection.query_row(last, [], |row| row.get(0))?;
-        let begin_anew =
-            format!("UPDATE workspace SET {mark} = 0 WHERE {mark} > ?1 OR {mark} < 0");
+        let begin_anew = format!("UPDATE workspace SET {mark} = 0 WHERE {mark} > ?1 OR {mark} < 0");
         connection.execute(&begin_anew, [last])?;
     }
     Ok(())

@@ -78,7 +78,9 @@ impl Fixture {
     /// Makes an operation of the writer.
     fn write<T: Send + 'static>(
         &self,
-        work: impl FnMut(&mut WriteContext<'_>) -> Result<T, super::super::writer::operation::OperationError>
+        work: impl FnMut(
+            &mut WriteContext<'_>,
+        ) -> Result<T, super::super::writer::operation::OperationError>
         + Send
         + 'static,
     ) -> T {
@@ -89,7 +91,10 @@ impl Fixture {
 
     /// Makes an event of a message for an endpoint, as a job does.
     fn make_event(&self, message: Uuid, endpoint: &Endpoint, body: Option<&'static str>) -> Uuid {
-        let seq = self.number(&format!("SELECT seq FROM message WHERE hex(id) = '{}'", hex(message)));
+        let seq = self.number(&format!(
+            "SELECT seq FROM message WHERE hex(id) = '{}'",
+            hex(message)
+        ));
         let endpoint = self.number(&format!(
             "SELECT n FROM endpoint WHERE hex(id) = '{}'",
             hex(endpoint.id)
@@ -132,7 +137,10 @@ impl Fixture {
     }
 
     fn ids(&self, filter: &EventFilter) -> Vec<Uuid> {
-        let found = self.store.list_events(filter, Page::FIRST, 1 << 20).unwrap();
+        let found = self
+            .store
+            .list_events(filter, Page::FIRST, 1 << 20)
+            .unwrap();
         assert_eq!(found.total, found.rows.len() as u64);
         found.rows.iter().map(|row| row.item.id).collect()
     }
@@ -140,7 +148,11 @@ impl Fixture {
     fn messages(&self, change: impl FnOnce(&mut MessageFilter)) -> Vec<Uuid> {
         let mut filter = MessageFilter::ALL;
         change(&mut filter);
-        let found = self.store.list_messages(&filter, Page::FIRST).unwrap().listed;
+        let found = self
+            .store
+            .list_messages(&filter, Page::FIRST)
+            .unwrap()
+            .listed;
         assert_eq!(found.total, found.items.len() as u64);
         found.items.iter().map(|message| message.id).collect()
     }
@@ -169,7 +181,9 @@ fn a_later_event_is_found_wherever_the_events_of_its_message_are() {
         ..EventFilter::ALL
     };
     assert_eq!(fixture.ids(&by_query), [later, original[0]]);
-    let found = fixture.store.find_message(Visibility::All, message, 1 << 20);
+    let found = fixture
+        .store
+        .find_message(Visibility::All, message, 1 << 20);
     let found = found.unwrap().item;
     assert_eq!(found.message.events, 2);
     assert_eq!((found.counts.pending, found.counts.failed), (1, 1));
@@ -190,7 +204,10 @@ fn the_first_event_of_a_message_without_any_becomes_its_range() {
     let first = fixture.make_event(message, &endpoint, None);
     let second = fixture.make_event(message, &fixture.endpoint(Format::Raw), None);
     assert_eq!(unrouted(), [other]);
-    assert_eq!(fixture.messages(|filter| filter.unrouted = Some(false)), [message]);
+    assert_eq!(
+        fixture.messages(|filter| filter.unrouted = Some(false)),
+        [message]
+    );
     assert_eq!(fixture.events_of(message), [second, first]);
     assert_eq!(fixture.number("SELECT count(*) FROM later_event"), 1);
     fixture.store.stop();
@@ -201,22 +218,39 @@ fn later_events_are_archived_and_deleted_with_their_message() {
     let fixture = Fixture::new();
     let endpoint = fixture.endpoint(Format::Raw);
     let message = fixture.publish();
-    fixture.file.execute("UPDATE event SET state = 2", []).unwrap();
+    fixture
+        .file
+        .execute("UPDATE event SET state = 2", [])
+        .unwrap();
     fixture.make_event(message, &fixture.endpoint(Format::Slack), Some("rendered"));
     fixture.make_event(message, &endpoint, None);
     // A pending later event keeps the payload.
     let state = |state: &str| {
-        let sql = format!("UPDATE event SET state = {state} WHERE seq = (SELECT max(seq) FROM event)");
+        let sql =
+            format!("UPDATE event SET state = {state} WHERE seq = (SELECT max(seq) FROM event)");
         fixture.file.execute(&sql, []).unwrap();
     };
-    let archive = || fixture.write(|context| archive_messages(context, &[1])).has_kept;
-    let bodies = "SELECT count(e.body) + count(m.body) FROM event e JOIN message m ON m.seq = e.message";
+    let archive = || {
+        fixture
+            .write(|context| archive_messages(context, &[1]))
+            .has_kept
+    };
+    let bodies =
+        "SELECT count(e.body) + count(m.body) FROM event e JOIN message m ON m.seq = e.message";
     state("0");
     assert!(archive());
     assert_eq!(fixture.number(bodies), 4);
     fixture.write(|context| delete_messages(context, &[1]));
-    assert_eq!(fixture.number("SELECT count(*) FROM event"), 1, "the pending one stays");
-    assert_eq!(fixture.number("SELECT count(*) FROM later_event"), 2, "it had two");
+    assert_eq!(
+        fixture.number("SELECT count(*) FROM event"),
+        1,
+        "the pending one stays"
+    );
+    assert_eq!(
+        fixture.number("SELECT count(*) FROM later_event"),
+        2,
+        "it had two"
+    );
     let missed = fixture.messages(|filter| filter.missing_for = Some(endpoint.id));
     assert!(missed.is_empty(), "it had an event, which is deleted");
     state("3");

@@ -168,7 +168,7 @@ mod tests {
         );
         assert_eq!(
             first(UNROUTED_TYPES).as_deref(),
-            Some("SEARCH message USING INDEX message_unrouted (workspace=?)")
+            Some("SEARCH message USING COVERING INDEX message_unrouted (workspace=?)")
         );
     }
 }

@@ -189,7 +189,8 @@ impl MissingSearch {
             .query_row([event_type], |row| row.get(0))
             .optional()?;
         let name = name.map(EventType::from_stored);
-        let is_wanted = name.is_some_and(|name| self.subscriptions.iter().any(|it| it.matches(&name)));
+        let is_wanted =
+            name.is_some_and(|name| self.subscriptions.iter().any(|it| it.matches(&name)));
         if self.types.len() >= TYPES_MAX {
             self.types.clear();
         }

@@ -20,8 +20,9 @@ use crate::storage::sqlite::writer::operation::WriteContext;
 use crate::storage::sqlite::{reads, writes};
 use crate::storage::{
     AccessTokenPatch, DeliveryFilter, Descendants, EndpointFilter, EventFilter, Listed,
-    ListedMessages, LongPayload, MessageFilter, NewAccessToken, Page, Paged, Part, PayloadPiece, Pending, Published,
-    ReconciledAdminToken, Row, RowNumber, Store, StoreError, StoreFacts, Unavailable,
+    ListedMessages, LongPayload, MessageFilter, NewAccessToken, Page, Paged, Part, PayloadPiece,
+    Pending, Published, ReconciledAdminToken, Row, RowNumber, Store, StoreError, StoreFacts,
+    Unavailable,
 };
 
 impl Store for SqliteStore {

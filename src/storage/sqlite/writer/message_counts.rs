@@ -12,7 +12,8 @@ use rusqlite::{Connection, params};
 use super::counters::{CountScope, block_of};
 
 /// The statement that adds to a counter.
-const ADD: &str = "INSERT INTO message_count (block, scope, type, routed, count) VALUES (?, ?, ?, ?, ?)
+const ADD: &str =
+    "INSERT INTO message_count (block, scope, type, routed, count) VALUES (?, ?, ?, ?, ?)
      ON CONFLICT DO UPDATE SET count = count + excluded.count";
 
 /// The properties of a message that counters know.

@@ -141,9 +141,7 @@ impl<'a> Thread<'a> {
             let period = self.wait_period(now);
             let (woken, timed_out) = vital::wait_timeout(&self.shared.arrived, waiting, period);
             waiting = woken;
-            let is_due = || {
-                !self.shared.is_healthy() || !self.is_in_place() || self.must_fill()
-            };
+            let is_due = || !self.shared.is_healthy() || !self.is_in_place() || self.must_fill();
             if timed_out && is_due() {
                 return Some(Group::default());
             }

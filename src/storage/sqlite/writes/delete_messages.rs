@@ -128,10 +128,7 @@ fn delete_message(
     Ok(true)
 }
 
-fn message_row(
-    context: &WriteContext<'_>,
-    message: i64,
-) -> rusqlite::Result<Option<MessageRow>> {
+fn message_row(context: &WriteContext<'_>, message: i64) -> rusqlite::Result<Option<MessageRow>> {
     context
         .connection
         .prepare_cached(
@@ -152,15 +149,13 @@ fn message_row(
 fn events_of(context: &WriteContext<'_>, message: i64) -> rusqlite::Result<Vec<EventRow>> {
     context
         .connection
-        .prepare_cached(
-            concat!(
-                each_event!(
-                    "e.seq, e.endpoint, e.type, e.state, e.format, e.body IS NOT NULL",
-                    ""
-                ),
-                " ORDER BY 6, 1"
+        .prepare_cached(concat!(
+            each_event!(
+                "e.seq, e.endpoint, e.type, e.state, e.format, e.body IS NOT NULL",
+                ""
             ),
-        )?
+            " ORDER BY 6, 1"
+        ))?
         .query_map([message], |row| {
             Ok(EventRow {
                 seq: row.get(0)?,
@@ -263,9 +258,12 @@ fn delete_row(context: &mut WriteContext<'_>, message: &MessageRow) -> rusqlite:
     connection
         .prepare_cached("INSERT INTO message_tombstone (seq, workspace) VALUES (?1, ?2)")?
         .execute([seq, message.workspace])?;
-    context
-        .list_indexes
-        .message_deleted(seq, message.workspace, message.event_type, message.is_routed);
+    context.list_indexes.message_deleted(
+        seq,
+        message.workspace,
+        message.event_type,
+        message.is_routed,
+    );
     Ok(())
 }
 

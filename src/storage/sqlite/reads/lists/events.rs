@@ -47,7 +47,8 @@ const fn partial(name: &'static str, only: &'static str) -> Index {
 }
 
 /// The statement for the columns of an event that a filter checks, by its id.
-const CANDIDATE: &str = "SELECT e.seq, e.workspace, e.endpoint, e.type, e.state, e.run, p.skip_through,
+const CANDIDATE: &str =
+    "SELECT e.seq, e.workspace, e.endpoint, e.type, e.state, e.run, p.skip_through,
         e.created_at, e.id, e.code
     FROM event e CROSS JOIN endpoint p ON p.n = e.endpoint WHERE e.id = ?";
 

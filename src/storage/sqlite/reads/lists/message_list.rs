@@ -50,7 +50,8 @@ const fn index(source: Source) -> Index {
 }
 
 /// The columns of a message that a filter checks.
-const CANDIDATE: &str = "SELECT seq, workspace, type, events > 0, created_at FROM message WHERE id = ?";
+const CANDIDATE: &str =
+    "SELECT seq, workspace, type, events > 0, created_at FROM message WHERE id = ?";
 
 /// The same for the message of an event.
 const CANDIDATE_OF_EVENT: &str = "SELECT m.seq, m.workspace, m.type, m.events > 0, m.created_at
@@ -186,7 +187,13 @@ impl Selection {
 
     fn total(&self, connection: &Connection, plan: &ScanPlan) -> rusqlite::Result<u64> {
         totals::total(connection, Table::Message, plan, self.interval, |blocks| {
-            totals::counters(connection, Table::Message, &self.scope, blocks, &self.kinds())
+            totals::counters(
+                connection,
+                Table::Message,
+                &self.scope,
+                blocks,
+                &self.kinds(),
+            )
         })
     }
 

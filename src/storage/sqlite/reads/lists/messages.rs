@@ -26,7 +26,10 @@ pub(crate) fn named(
     scope: &Scope,
     ids: &[Uuid],
 ) -> rusqlite::Result<Vec<NamedMessage>> {
-    let mut statement = prepare(connection, "SELECT workspace, seq FROM message WHERE id = ?")?;
+    let mut statement = prepare(
+        connection,
+        "SELECT workspace, seq FROM message WHERE id = ?",
+    )?;
     let mut messages = Vec::new();
     for id in ids {
         let found: Option<(i64, i64)> = statement

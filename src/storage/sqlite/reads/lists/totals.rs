@@ -161,8 +161,7 @@ pub(crate) fn without_empty_blocks(
         return Ok(Vec::new());
     };
     let counted_before = first_uncounted(connection, table, rows)?;
-    let for_each_block =
-        scope.count_scopes().len() * scope.each_type().len() * kinds.len().max(1);
+    let for_each_block = scope.count_scopes().len() * scope.each_type().len() * kinds.len().max(1);
     let mut left = EMPTY_BLOCKS_READ_MAX / for_each_block.max(1);
     let mut kept = Vec::new();
     for range in ranges {

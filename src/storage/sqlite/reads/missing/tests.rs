@@ -51,7 +51,10 @@ fn slices_find_what_an_endpoint_missed_each_once_and_in_order() {
         for endpoint in &fixture.endpoints {
             let range = match random.random_range(0..3) {
                 0 => (i64::MIN, i64::MAX),
-                _ => (random.random_range(0..=last), random.random_range(0..=last + 2)),
+                _ => (
+                    random.random_range(0..=last),
+                    random.random_range(0..=last + 2),
+                ),
             };
             let limits = SliceLimits {
                 found: random.random_range(1..20),
@@ -95,7 +98,10 @@ fn a_slice_reads_its_range_and_each_message_by_its_number() {
         );
     }
     for step in plan(IS_MISSING) {
-        assert!(!step.starts_with("SCAN") || step == "SCAN CONSTANT ROW", "{step}");
+        assert!(
+            !step.starts_with("SCAN") || step == "SCAN CONSTANT ROW",
+            "{step}"
+        );
         assert!(!step.contains("TEMP B-TREE"), "{step}");
     }
 }

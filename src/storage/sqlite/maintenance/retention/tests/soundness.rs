@@ -87,9 +87,16 @@ fn assert_messages_are_sound(connection: &Connection, seed: u64) {
     let within = "seq <= (SELECT value FROM meta WHERE key = 'message_indexed')";
     let entries = |from: &str| {
         let columns = "workspace || ' ' || seq || ' ' || type";
-        text(connection, &format!("SELECT {columns} FROM {from} WHERE {within} ORDER BY 1"))
+        text(
+            connection,
+            &format!("SELECT {columns} FROM {from} WHERE {within} ORDER BY 1"),
+        )
     };
-    assert_eq!(entries("message_of_workspace"), entries("message"), "{seed}");
+    assert_eq!(
+        entries("message_of_workspace"),
+        entries("message"),
+        "{seed}"
+    );
     let of_scope = |scope: &str| {
         format!(
             "SELECT seq / 32768 AS block, {scope} AS scope, type, events > 0 AS routed, count(*) AS count
@@ -98,11 +105,18 @@ fn assert_messages_are_sound(connection: &Connection, seed: u64) {
     };
     let counters = |from: &str| {
         let columns = "block || ' ' || scope || ' ' || type || ' ' || routed || ' ' || count";
-        text(connection, &format!("SELECT {columns} FROM ({from}) ORDER BY 1"))
+        text(
+            connection,
+            &format!("SELECT {columns} FROM ({from}) ORDER BY 1"),
+        )
     };
     assert_eq!(
         counters("SELECT * FROM message_count WHERE count <> 0"),
-        counters(&format!("{} UNION ALL {}", of_scope("-workspace"), of_scope("0"))),
+        counters(&format!(
+            "{} UNION ALL {}",
+            of_scope("-workspace"),
+            of_scope("0")
+        )),
         "{seed}"
     );
 }

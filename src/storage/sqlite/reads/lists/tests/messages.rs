@@ -18,14 +18,19 @@ fn messages_are_those_of_the_model() {
         let filter = message_filter(fixture, random);
         let page = random_page(random);
         let query = filter.query.as_deref();
-        let of_filter = (fixture.messages.iter().rev())
-            .filter(|row| matches(fixture, row, &filter));
+        let of_filter =
+            (fixture.messages.iter().rev()).filter(|row| matches(fixture, row, &filter));
         let hits: Vec<&MessageRow> = of_filter
             .clone()
             .filter(|row| is_sought(fixture, row, query))
-            .filter(|row| filter.missing_for.is_none_or(|id| is_missing(fixture, row, id)))
+            .filter(|row| {
+                filter
+                    .missing_for
+                    .is_none_or(|id| is_missing(fixture, row, id))
+            })
             .collect();
-        let expected: Vec<StoredMessage> = paged(&hits, page).map(|row| stored(fixture, row)).collect();
+        let expected: Vec<StoredMessage> =
+            paged(&hits, page).map(|row| stored(fixture, row)).collect();
         let found = list_messages(&fixture.connection, &filter, page).unwrap();
         assert_eq!(found.searched_back_to, None, "{name}");
         let listed = found.listed;
@@ -33,7 +38,10 @@ fn messages_are_those_of_the_model() {
         assert_eq!(listed.items, expected, "{name}: {filter:?} {page:?}");
         if filter.missing_for.is_some() {
             missing += hits.len();
-            assert!(listed.searched.unwrap() >= listed.total, "{name}: {filter:?}");
+            assert!(
+                listed.searched.unwrap() >= listed.total,
+                "{name}: {filter:?}"
+            );
         } else {
             let searched = is_text(query).then(|| of_filter.count() as u64);
             assert_eq!(listed.searched, searched, "{name}: {filter:?}");
@@ -78,7 +86,8 @@ pub(crate) fn is_missing(fixture: &ListFixture, row: &MessageRow, endpoint: Uuid
     let endpoint = &fixture.endpoints[at];
     let event_type = EventType::from_stored(TYPES[row.event_type].to_owned());
     let mut subscriptions = endpoint.subscriptions.split_whitespace();
-    let is_wanted = subscriptions.any(|text| Subscription::parse(text).unwrap().matches(&event_type));
+    let is_wanted =
+        subscriptions.any(|text| Subscription::parse(text).unwrap().matches(&event_type));
     let events = events_of(fixture, row);
     let all_are_there = events.clone().count() as u64 == row.events;
     !endpoint.deleted

@@ -233,7 +233,12 @@ pub(super) fn is_text(query: Option<&str>) -> bool {
 }
 
 /// Reports whether a row matches a query. `more` are ids that are looked up, but not searched for text.
-pub(super) fn query_matches(query: Option<&str>, ids: &[Uuid], more: &[Uuid], code: Option<u16>) -> bool {
+pub(super) fn query_matches(
+    query: Option<&str>,
+    ids: &[Uuid],
+    more: &[Uuid],
+    code: Option<u16>,
+) -> bool {
     let Some(query) = query else { return true };
     if let Some(id) = whole_uuid(query) {
         return ids.contains(&id) || more.contains(&id);

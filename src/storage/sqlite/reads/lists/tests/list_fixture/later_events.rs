@@ -28,7 +28,7 @@ impl ListFixture {
             seq += next_number(random);
             created_at += random.random_range(1..60_000_000);
             let format = random.random_range(0..3);
-            let body = (format != 0 && message.body.is_some()).then(|| format!("later {seq}"));
+            let body = (format != 0).then(|| format!("later {seq}"));
             let event = EventRow {
                 seq,
                 id: random_id(random, created_at),
