@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::domain::access::{AccessToken, Scope};
+use crate::domain::access::{AccessToken, Scope, Scopes};
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Delivery;
@@ -18,6 +18,7 @@ use crate::domain::event::{Event, EventStatus};
 use crate::domain::event_type::Subscription;
 use crate::domain::message::Message;
 use crate::domain::workspace::Workspace;
+use crate::server::access::shown_secret;
 use crate::server::schema::{Definition, Described, Schema, object};
 
 /// Returns a response with a JSON body. Objects carry secrets, so no cache may keep it.
@@ -167,8 +168,9 @@ object! {
         /// The form of the body: `raw` sends type, timestamp and data; `discord` and `slack` send a message for the
         /// incoming webhooks of these services.
         format: &'static str = Schema::open_words(&Format::ALL.map(Format::as_str)),
-        /// The signing secret. Without one in the request, Hookpost makes a `whsec_` secret.
-        secret: &'a str = Schema::text("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo="),
+        /// The signing secret; null for a token that has only the scope `webhooks:view`. Without one in the request,
+        /// Hookpost makes a `whsec_` secret.
+        secret: Option<&'a str> = Schema::text("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=").or_null(),
         /// The workspace of the endpoint.
         workspace_id: Uuid,
         /// The event types that the endpoint gets: a type, `order.*` for all types that begin with `order.`, or `*`
@@ -201,24 +203,33 @@ object! {
     }
 }
 
-impl Render for Endpoint {
+/// An endpoint, as a caller with some scopes sees it.
+#[derive(Debug)]
+pub(crate) struct SeenEndpoint {
+    pub(crate) endpoint: Endpoint,
+    /// The scopes of the caller.
+    pub(crate) by: Scopes,
+}
+
+impl Render for SeenEndpoint {
     fn definition() -> Definition {
         EndpointJson::definition()
     }
 
     fn render<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (settings, health) = (&self.settings, &self.health);
+        let endpoint = &self.endpoint;
+        let (settings, health) = (&endpoint.settings, &endpoint.health);
         EndpointJson {
-            created_at: self.created_at,
-            modified_at: self.modified_at,
-            id: self.id,
+            created_at: endpoint.created_at,
+            modified_at: endpoint.modified_at,
+            id: endpoint.id,
             url: settings.target.url.as_str(),
             format: settings.target.format.as_str(),
-            secret: settings.target.secret.reveal(),
-            workspace_id: self.workspace_id,
+            secret: shown_secret(&settings.target.secret, self.by),
+            workspace_id: endpoint.workspace_id,
             events: &settings.events,
-            enabled: self.disabled_reason.is_none(),
-            disabled_reason: self.disabled_reason.map(DisabledReason::as_str),
+            enabled: endpoint.disabled_reason.is_none(),
+            disabled_reason: endpoint.disabled_reason.map(DisabledReason::as_str),
             name: &settings.name,
             description: &settings.description,
             state: health.state.as_str(),

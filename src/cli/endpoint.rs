@@ -297,7 +297,8 @@ fn described(mut endpoint: Value, with_secret: bool, json: bool) -> anyhow::Resu
     let endpoint: Endpoint = serde_json::from_value(endpoint)
         .map_err(|_| anyhow::anyhow!("the answer is no endpoint of the API"))?;
     let secret = if with_secret {
-        &endpoint.secret
+        let hidden = "(hidden from this token)";
+        endpoint.secret.as_deref().unwrap_or(hidden)
     } else {
         "(not shown; see --show-secret)"
     };

@@ -3,14 +3,14 @@
 use super::super::choices::choices;
 use super::super::health::{CheckJson, HealthJson, NotReadyJson, ReadyJson};
 use super::super::job_objects::JobDryRun;
-use super::super::objects::{CreatedToken, MessageEventJson, Render};
+use super::super::message_objects::{EventCountsJson, MessageDetailJson};
+use super::super::objects::{CreatedToken, MessageEventJson, Render, SeenEndpoint};
 use super::super::pagination::{MetaJson, list_definition};
 use crate::domain::access::AccessToken;
 use crate::domain::delivery::Delivery;
-use crate::domain::endpoint::Endpoint;
 use crate::domain::event::Event;
 use crate::domain::job::{Job, JobFilter, LeftOut};
-use crate::domain::message::{IDEMPOTENCY_KEY_MAX, Message};
+use crate::domain::message::{IDEMPOTENCY_KEY_MAX, Message, StoredMessage};
 use crate::domain::trace_context::{TRACEPARENT, TRACESTATE, TRACESTATE_MAX};
 use crate::domain::workspace::Workspace;
 use crate::server::request_notes::{REQUEST_ID_MARKS, REQUEST_ID_MAX};
@@ -33,8 +33,12 @@ pub(super) fn objects() -> Vec<Definition> {
         MessageEventJson::definition(),
         Event::definition(),
         list_definition::<Event>(),
-        Endpoint::definition(),
-        list_definition::<Endpoint>(),
+        StoredMessage::definition(),
+        list_definition::<StoredMessage>(),
+        MessageDetailJson::definition(),
+        EventCountsJson::definition(),
+        SeenEndpoint::definition(),
+        list_definition::<SeenEndpoint>(),
         Delivery::definition(),
         list_definition::<Delivery>(),
         Job::definition(),
@@ -82,6 +86,7 @@ pub(super) fn tags() -> Node {
             "events",
             "Publishing messages; events, each of which is one message for one endpoint.",
         ),
+        ("messages", "What was published, with or without events."),
         ("endpoints", "The URLs that receive webhooks."),
         (
             "jobs",

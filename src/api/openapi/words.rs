@@ -3,7 +3,7 @@
 use crate::server::schema::{Definition, Node};
 
 /// The parameters of the path and the query. A name means the same on every route.
-const PARAMETERS: [(&str, &str); 18] = [
+const PARAMETERS: [(&str, &str); 20] = [
     ("id", "The id of the object."),
     (
         "page",
@@ -43,6 +43,15 @@ const PARAMETERS: [(&str, &str); 18] = [
     (
         "http_code_class",
         "Only those that the receiver answered with a status of this class.",
+    ),
+    (
+        "unrouted",
+        "Only those that no endpoint wanted, and so have no event; or only those that have one.",
+    ),
+    (
+        "missing_for",
+        "Only those that this endpoint missed: of its workspace, not archived, of a type that it is subscribed to now, \
+         and without an event of it.",
     ),
     (
         "query",

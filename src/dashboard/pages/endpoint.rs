@@ -21,7 +21,7 @@ use crate::dashboard::trouble;
 use crate::dashboard::url_text::{UrlText, short_name};
 use crate::dashboard::view::{Badge, Copy, Count, Millis, Moment, Outcome, ShortId, rate};
 use crate::dashboard::visit::{Visit, redirect};
-use crate::domain::access::Scope;
+use crate::domain::access::{Scope, Scopes};
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::chart::Chart;
 use crate::domain::delivery::Delivery;
@@ -30,6 +30,7 @@ use crate::domain::event_type::Subscription;
 use crate::domain::format::mismatch;
 use crate::domain::overview::EndpointSummary;
 use crate::domain::secret::Secret;
+use crate::server::access::{SEEING_WEBHOOKS, shown_secret};
 use crate::server::error::ApiError;
 use crate::server::inputs::endpoint_fields::endpoint_patch;
 use crate::server::validate::Input;
@@ -80,6 +81,8 @@ struct EndpointPage {
     /// The secret that was typed and not accepted.
     typed_secret: String,
     may_write: bool,
+    /// The scopes of the caller.
+    by: Scopes,
 }
 
 impl EndpointPage {
@@ -109,12 +112,13 @@ impl EndpointPage {
         self.endpoint.settings.target.format == Format::Raw
     }
 
-    fn secret(&self) -> &str {
-        self.endpoint.settings.target.secret.reveal()
+    /// Returns the secret, if the caller may see it.
+    fn secret(&self) -> Option<&str> {
+        shown_secret(&self.endpoint.settings.target.secret, self.by)
     }
 
-    fn copy_secret(&self) -> Copy<'_> {
-        Copy::new(self.secret(), "secret")
+    fn copy_secret(secret: &str) -> Copy<'_> {
+        Copy::new(secret, "secret")
     }
 
     fn copy_export(&self) -> Copy<'_> {
@@ -177,7 +181,7 @@ impl EndpointPage {
 
 /// Handles `GET /endpoints/{id}`.
 pub(crate) async fn show(visit: Visit) -> Result<HttpResponse, ApiError> {
-    visit.require(&[Scope::WebhooksRead, Scope::WebhooksWrite])?;
+    visit.require(&SEEING_WEBHOOKS)?;
     let id = visit.path_id()?;
     page(&visit, id, FormProblems::default(), "").await
 }
@@ -223,7 +227,11 @@ async fn page(
             disabled: found.endpoint.disabled_reason.map(disabled_in_words),
             mismatch: url.and_then(|url| mismatch(settings.target.format, &url)),
             snippets: snippets::snippets(&settings.target.secret),
-            export_line: snippets::export_line(&settings.target.secret),
+            export_line: match shown_secret(&settings.target.secret, visit.scopes()) {
+                Some(_) => snippets::export_line(&settings.target.secret),
+                None => String::new(),
+            },
+            by: visit.scopes(),
             problems,
             typed_secret: typed_secret.to_owned(),
             may_write: visit.may(Scope::WebhooksWrite),
