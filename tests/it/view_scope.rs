@@ -102,7 +102,7 @@ fn the_dashboard_shows_a_viewer_no_secret_and_no_signature() {
         let visitor = Visitor::signed_in(&app, &token);
         pages
             .iter()
-            .map(|page| visitor.get(page).expect(200).text.clone())
+            .map(|page| visitor.get(page).expect(200).to_owned())
             .collect()
     };
     let shown = looks(Scopes::webhooks());
