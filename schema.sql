@@ -74,11 +74,14 @@ CREATE TABLE endpoint (
   sweep         INTEGER NOT NULL DEFAULT 0,      -- 1: some pending rows of skipped runs are not swept yet
   name          TEXT    NOT NULL DEFAULT '',     -- for people; '': none
   description   TEXT    NOT NULL DEFAULT '',     -- for people; '': none
-  rests         INTEGER NOT NULL DEFAULT 0,      -- rests in a row
-  resting_until INTEGER,                         -- the end of its rest; NULL: it does not rest
+  health_epoch  INTEGER NOT NULL DEFAULT 0,      -- raised when it gets another URL or is enabled: a rest that the
+                                                 -- engine noted before that does not count
+  rests         INTEGER NOT NULL DEFAULT 0,      -- rests in a row since the last 2xx; the last may be over
+  resting_until INTEGER,                         -- the end of the last of them; NULL: none
   held_until    INTEGER,                         -- its receiver asked for no attempt before; NULL: it did not
-  last_success_at INTEGER,                       -- NULL: no attempt succeeded since this is recorded
-  last_failure_at INTEGER,                       -- NULL: no attempt failed since this is recorded
+  last_success_at INTEGER,                       -- the last attempt that succeeded, of those up to
+                                                 -- 'delivery_charted' in meta; NULL: none is known
+  last_failure_at INTEGER,                       -- likewise, the last one that failed
   warned_at     INTEGER,                         -- its operators were warned that it fails; NULL: it recovered since
   failed_told_at INTEGER,                        -- they were last told of an event that failed for good
   failed_untold INTEGER NOT NULL DEFAULT 0,      -- events that failed for good since then
@@ -168,12 +171,12 @@ CREATE INDEX event_retry ON event (endpoint, due, seq) WHERE state = 1;
 CREATE INDEX event_waiting ON event (endpoint, seq, run, type) WHERE state = 1;
 -- Events that were redelivered by hand and not attempted since; they are due at once. This index is always tiny.
 CREATE INDEX event_redelivery ON event (endpoint, seq) WHERE state = 1 AND run_attempt = 0 AND job IS NULL;
--- Events that a job let go and that were not attempted since, in the order of the job: at most a thousand of a job.
-CREATE INDEX event_job ON event (endpoint, run, job) WHERE state = 1 AND job IS NOT NULL;
--- For lists of failed and skipped events, which people often look for and which are few. The type is in
--- the index, so that a scan in the order of `seq` leaves out other types without reading the table.
-CREATE INDEX event_unhappy ON event (workspace, state, seq, type) WHERE state IN (3, 4);
-CREATE INDEX event_unhappy_endpoint ON event (endpoint, state, seq, type) WHERE state IN (3, 4);
+-- Events that a job let go and that were not attempted since: at most a thousand of each job.
+CREATE INDEX event_job ON event (endpoint, job) WHERE state = 1 AND job IS NOT NULL;
+-- For lists of failed and skipped events, which people often look for and which are few. The type and the code
+-- are in the index, so that a scan in the order of `seq` leaves out others without reading the table.
+CREATE INDEX event_unhappy ON event (workspace, state, seq, type, code) WHERE state IN (3, 4);
+CREATE INDEX event_unhappy_endpoint ON event (endpoint, state, seq, type, code) WHERE state IN (3, 4);
 
 -- Events that a job made after their message was published. They are not among the numbers that the message names.
 -- If the message had no event, the event becomes the range of the message instead, and has no row here.

@@ -13,6 +13,7 @@ use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::{DisabledReason, Endpoint, Format};
+use crate::domain::endpoint_health::EndpointState;
 use crate::domain::event::{Event, EventStatus};
 use crate::domain::event_type::Subscription;
 use crate::domain::message::Message;
@@ -184,6 +185,21 @@ object! {
         name: &'a str = Schema::text("Orders"),
         /// A description for people, on one or more lines; may be empty.
         description: &'a str = Schema::text("The warehouse's order intake"),
+        /// What the endpoint does now: `active`; `resting` after several failures in a row, until `resting_until`;
+        /// or `disabled`. `paused` is reserved. There may be more states one day.
+        state: &'static str = Schema::open_words(&EndpointState::ALL.map(EndpointState::as_str)),
+        /// The end of the rest: then one event is tried. Null if the endpoint does not rest.
+        resting_until: Option<Timestamp> = Option::<Timestamp>::schema().like(Value::Null),
+        /// The time before which the receiver wants no attempt (`Retry-After`); null if it did not ask for a wait, or
+        /// the wait is over.
+        held_until: Option<Timestamp> = Option::<Timestamp>::schema().like(Value::Null),
+        /// The events in a row that failed for good; so many as the server's `--disable-after` says disable the
+        /// endpoint.
+        failures_in_a_row: u32 = Schema::integer(0, 0),
+        /// The time of the last attempt that was answered with 2xx; null if there was none.
+        last_success_at: Option<Timestamp>,
+        /// The time of the last attempt that was not; null if there was none.
+        last_failure_at: Option<Timestamp> = Option::<Timestamp>::schema().like(Value::Null),
     }
 }
 
@@ -202,7 +218,7 @@ impl Render for SeenEndpoint {
 
     fn render<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let endpoint = &self.endpoint;
-        let settings = &endpoint.settings;
+        let (settings, health) = (&endpoint.settings, &endpoint.health);
         EndpointJson {
             created_at: endpoint.created_at,
             modified_at: endpoint.modified_at,
@@ -216,6 +232,12 @@ impl Render for SeenEndpoint {
             disabled_reason: endpoint.disabled_reason.map(DisabledReason::as_str),
             name: &settings.name,
             description: &settings.description,
+            state: health.state.as_str(),
+            resting_until: health.resting_until,
+            held_until: health.held_until,
+            failures_in_a_row: health.failures_in_a_row,
+            last_success_at: health.last.success_at,
+            last_failure_at: health.last.failure_at,
         }
         .serialize(serializer)
     }
@@ -249,7 +271,9 @@ object! {
         webhook_endpoint_id: Uuid,
         /// The number of attempts made.
         attempts: u32,
-        /// The time at which the next attempt is due; null if none is.
+        /// The time of the next attempt, not before the end of the endpoint's rest or of a wait that the receiver asked
+        /// for; null if none is to come. A time that has passed is shown as the time of the answer: an attempt is under
+        /// way, or the event waits its turn.
         next_attempt_at: Option<Timestamp> = Option::<Timestamp>::schema().like(Value::Null),
     }
 }

@@ -13,7 +13,7 @@ use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::route_docs::RouteDocs;
-use super::{deliveries, endpoints, events, health, messages, pages, tokens, workspaces};
+use super::{deliveries, endpoints, events, health, jobs, messages, pages, tokens, workspaces};
 use crate::domain::rate_limit::RateLimitStatus;
 use crate::server::HEAD_MAX_BYTES;
 use crate::server::access::{
@@ -103,6 +103,11 @@ static TABLE: &[Route] = &[
     route!(GET    "/webhooks/events",                  WEBHOOKS_VIEW,    events::list,              events::LIST),
     route!(GET    "/webhooks/events/{id}",             WEBHOOKS_VIEW,    events::get,               events::GET),
     route!(POST   "/webhooks/events/{id}/redeliver",   WEBHOOKS_WRITE,   events::redeliver,         events::REDELIVER),
+    route!(POST   "/webhooks/events/{id}/skip",        WEBHOOKS_WRITE,   events::skip,              events::SKIP),
+    route!(POST   "/webhooks/jobs",                    WEBHOOKS_WRITE,   jobs::create,              jobs::CREATE),
+    route!(GET    "/webhooks/jobs",                    WEBHOOKS_VIEW,    jobs::list,                jobs::LIST),
+    route!(GET    "/webhooks/jobs/{id}",               WEBHOOKS_VIEW,    jobs::get,                 jobs::GET),
+    route!(POST   "/webhooks/jobs/{id}/cancel",        WEBHOOKS_WRITE,   jobs::cancel,              jobs::CANCEL),
     route!(GET    "/webhooks/messages",                WEBHOOKS_VIEW,    messages::list,            messages::LIST),
     route!(GET    "/webhooks/messages/{id}",           WEBHOOKS_VIEW,    messages::get,             messages::GET),
     route!(POST   "/webhooks/endpoints",               WEBHOOKS_WRITE,   endpoints::create,         endpoints::CREATE),

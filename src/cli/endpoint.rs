@@ -16,6 +16,7 @@ use super::client::{
 use super::configuration::Setting;
 use super::output;
 use crate::domain::endpoint::Format;
+use crate::domain::endpoint_health::EndpointState;
 
 /// Endpoints.
 #[derive(Debug, Subcommand)]
@@ -127,6 +128,11 @@ pub(super) struct List {
     #[arg(long, value_name = "TEXT", help_heading = "Filters")]
     url: Option<String>,
 
+    /// Only in this state (repeatable).
+    #[arg(long, value_name = "STATE", value_delimiter = ',', help_heading = "Filters",
+          value_parser = PossibleValuesParser::new(EndpointState::ALL.map(EndpointState::as_str)))]
+    state: Vec<String>,
+
     /// Only of this workspace (repeatable), for admin tokens.
     #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = parse_id,
           help_heading = "Filters")]
@@ -143,6 +149,7 @@ impl List {
         let client = self.server.client(settings)?;
         let mut query = Query::new();
         query.extend(self.url.map(|text| ("url", text)));
+        query.extend(self.state.into_iter().map(|state| ("state", state)));
         let workspaces = self.workspace_id.iter();
         query.extend(workspaces.map(|id| ("workspace_id", id.to_string())));
         if self.output.json {
@@ -295,10 +302,16 @@ fn described(mut endpoint: Value, with_secret: bool, json: bool) -> anyhow::Resu
     } else {
         "(not shown; see --show-secret)"
     };
+    let time = |at: &Option<String>| at.clone().unwrap_or_default();
     let rows = [
         ("endpoint", endpoint.id.to_string()),
         ("url", endpoint.url.clone()),
         ("state", endpoint.state().text().to_owned()),
+        ("rest end", time(&endpoint.resting_until)),
+        ("hold end", time(&endpoint.held_until)),
+        ("failures", endpoint.failures_in_a_row.to_string()),
+        ("last ok", time(&endpoint.last_success_at)),
+        ("last fail", time(&endpoint.last_failure_at)),
         ("events", types(&endpoint)),
         ("format", endpoint.format.clone()),
         ("name", endpoint.name.clone()),

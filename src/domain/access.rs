@@ -262,6 +262,16 @@ impl Visibility {
         }
     }
 
+    /// Reports whether an object that belongs to `workspace` is visible to the caller. An object of no single workspace
+    /// (`None`) is visible to admins alone.
+    #[must_use]
+    pub fn includes_of(self, workspace: Option<Uuid>) -> bool {
+        match workspace {
+            Some(workspace) => self.includes(workspace),
+            None => self == Self::All,
+        }
+    }
+
     /// Returns the workspace, if the caller sees only one; `None` for the whole server.
     #[must_use]
     pub const fn workspace(self) -> Option<Uuid> {

@@ -5,6 +5,7 @@ use uuid::Uuid;
 use crate::domain::access::Visibility;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::CodeClass;
+use crate::domain::endpoint_health::EndpointState;
 use crate::domain::event::EventStatus;
 use crate::domain::message::StoredMessage;
 
@@ -50,6 +51,8 @@ pub struct EndpointFilter {
     pub visibility: Visibility,
     /// In these workspaces; empty: in all.
     pub workspaces: Vec<Uuid>,
+    /// In these states; empty: in any.
+    pub states: Vec<EndpointState>,
     /// With this in their URL, in any case.
     pub url: Option<String>,
 }
@@ -101,6 +104,8 @@ pub struct EventFilter {
     pub after: Option<Timestamp>,
     /// Published before this time, not at it.
     pub before: Option<Timestamp>,
+    /// Whose last attempt was answered with such a code.
+    pub code_class: Option<CodeClass>,
     /// A text query: a whole UUID (event or message) is looked up; other text is searched for in ids and
     /// codes of the newest [`QUERY_SCAN_MAX`] rows.
     pub query: Option<String>,
@@ -145,6 +150,7 @@ impl EndpointFilter {
     pub(crate) const ALL: Self = Self {
         visibility: Visibility::All,
         workspaces: Vec::new(),
+        states: Vec::new(),
         url: None,
     };
 }
@@ -192,6 +198,7 @@ impl EventFilter {
         statuses: Vec::new(),
         after: None,
         before: None,
+        code_class: None,
         query: None,
     };
 }

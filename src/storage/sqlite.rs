@@ -24,6 +24,7 @@ mod backup;
 mod check;
 mod event_state;
 mod file;
+mod job_rows;
 mod latency_column;
 mod maintenance;
 mod message_events;

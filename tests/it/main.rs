@@ -17,6 +17,7 @@ mod documents;
 mod fixture;
 mod hostile_clients;
 mod hostile_receivers;
+mod jobs;
 mod keys;
 mod layers;
 mod lifecycle;

@@ -165,14 +165,21 @@ pub(in crate::cli) struct Endpoint {
     pub(in crate::cli) secret: Option<String>,
     pub(in crate::cli) enabled: bool,
     pub(in crate::cli) disabled_reason: Option<String>,
+    state: String,
+    pub(in crate::cli) resting_until: Option<String>,
+    pub(in crate::cli) held_until: Option<String>,
+    pub(in crate::cli) failures_in_a_row: u64,
+    pub(in crate::cli) last_success_at: Option<String>,
+    pub(in crate::cli) last_failure_at: Option<String>,
     pub(in crate::cli) created_at: String,
 }
 
 impl Endpoint {
-    /// Returns `enabled`, or the reason why the endpoint is disabled.
+    /// Returns the state; of a disabled endpoint the reason, unless a user disabled it.
     pub(in crate::cli) fn state(&self) -> Cell {
         match (self.enabled, self.disabled_reason.as_deref()) {
-            (true, _) => Cell::colored("enabled".to_owned(), Color::Green),
+            (true, _) if self.state == "active" => Cell::colored("active".to_owned(), Color::Green),
+            (true, _) => Cell::colored(self.state.clone(), Color::Yellow),
             (false, None | Some("manual")) => Cell::colored("disabled".to_owned(), Color::Yellow),
             (false, Some(reason)) => Cell::colored(reason.to_owned(), Color::Red),
         }

@@ -149,6 +149,7 @@ async fn find(visit: &Visit, id: Uuid, page: Page) -> Result<Found, ApiError> {
             statuses: Vec::new(),
             after: None,
             before: None,
+            code_class: None,
             query: None,
         };
         let events = event_list::read(store, &filter, page)?;

@@ -214,6 +214,7 @@ fn find_targets(
     let filter = EndpointFilter {
         visibility,
         workspaces: vec![workspace],
+        states: Vec::new(),
         url: None,
     };
     let mut targets = Targets::default();

@@ -22,6 +22,7 @@ pub(crate) fn event_filter(
     let statuses = input.query_list("status", read::status);
     let after = input.query("start_timestamp", read::time);
     let before = input.query("end_timestamp", read::time);
+    let code_class = input.query("http_code_class", read::code_class);
     let query = input.query("query", read::filter_text).unless_empty();
     move |ok| {
         let filter = EventFilter {
@@ -33,6 +34,7 @@ pub(crate) fn event_filter(
             statuses: statuses.take(ok),
             after: after.take(ok),
             before: before.take(ok),
+            code_class: code_class.take(ok),
             query: query.take(ok),
         };
         (page.take(ok), filter)
@@ -112,11 +114,13 @@ pub(crate) fn endpoint_filter(
 ) -> impl FnOnce(&Checked) -> (Page, EndpointFilter) + use<> {
     let page = page(input);
     let workspaces = input.query_list("workspace_id", read::workspace_id);
+    let states = input.query_list("state", read::endpoint_state);
     let url = input.query("url", read::filter_text).unless_empty();
     move |ok| {
         let filter = EndpointFilter {
             visibility,
             workspaces: workspaces.take(ok),
+            states: states.take(ok),
             url: url.take(ok),
         };
         (page.take(ok), filter)

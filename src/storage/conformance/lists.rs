@@ -296,5 +296,7 @@ fn kind(notice: &Notice) -> &'static str {
         Notice::Redeliver { .. } => "redeliver",
         Notice::Recorded(_) => "recorded",
         Notice::Due { .. } => "due",
+        Notice::LetGo { .. } => "let go",
+        Notice::Skipped { .. } => "skipped",
     }
 }

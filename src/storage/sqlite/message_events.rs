@@ -78,7 +78,6 @@ macro_rules! event_count {
 pub(crate) use event_count;
 
 /// Notes that `event` was made after the publish of `message`, in the transaction that stored its row.
-#[cfg_attr(not(test), expect(dead_code, reason = "jobs make these events"))]
 pub(crate) fn note_later_event(
     context: &mut WriteContext<'_>,
     message: i64,

@@ -5,6 +5,8 @@ pub(super) mod charts;
 pub(super) mod connections;
 pub(super) mod endpoints;
 pub(super) mod growth;
+pub(super) mod job_survey;
+pub(super) mod jobs;
 pub(super) mod lists;
 pub(super) mod messages;
 pub(super) mod missing;

@@ -208,6 +208,10 @@ fn age(dir: &TestDir) {
          DROP TABLE job_endpoint;
          DROP INDEX event_job;
          DROP INDEX event_redelivery;
+         DROP INDEX event_unhappy;
+         DROP INDEX event_unhappy_endpoint;
+         CREATE INDEX event_unhappy ON event (workspace, state, seq, type) WHERE state IN (3, 4);
+         CREATE INDEX event_unhappy_endpoint ON event (endpoint, state, seq, type) WHERE state IN (3, 4);
          ALTER TABLE event DROP COLUMN job;
          CREATE INDEX event_redelivery ON event (endpoint, seq) WHERE state = 1 AND run_attempt = 0;
          ALTER TABLE endpoint DROP COLUMN rests;

@@ -35,7 +35,7 @@ impl Tables {
         let mut counts = EventCounts::default();
         for (seq, event) in &self.events {
             if event.message_id == id {
-                counts.count(self.event(*seq).status);
+                counts.count(self.event(*seq, row.created_at).status);
             }
         }
         let item = MessageSummary {
@@ -112,10 +112,10 @@ impl Tables {
     }
 
     /// Returns an endpoint's pending events.
-    fn pending(&self, index: usize) -> Vec<Event> {
+    fn pending(&self, index: usize, now: Timestamp) -> Vec<Event> {
         let own = self.events.keys();
         own.filter(|seq| self.queue.row(**seq).endpoint == index)
-            .map(|seq| self.event(*seq))
+            .map(|seq| self.event(*seq, now))
             .filter(|event| event.status == EventStatus::Pending)
             .collect()
     }
@@ -129,7 +129,7 @@ impl Tables {
             if self.endpoint_of(row) != index {
                 continue;
             }
-            let delivery = self.delivery(row);
+            let delivery = self.delivery(row, now);
             let hour = delivery.created_at.since(start).as_secs() / 3600;
             if delivery.created_at >= start
                 && let Some(hour) = usize::try_from(hour).ok().and_then(|at| hours.get_mut(at))
@@ -146,7 +146,7 @@ impl Tables {
                 duration_ms: delivery.duration_ms,
             });
         }
-        let pending = self.pending(index);
+        let pending = self.pending(index, now);
         EndpointSummary {
             id: self.endpoints[index].id,
             hours,
@@ -191,7 +191,7 @@ impl Tables {
         };
         let mut ranked = Vec::new();
         for index in 0..self.endpoints.len() {
-            let endpoint = self.endpoint(index);
+            let endpoint = self.endpoint(index, now);
             if self.queue.endpoints[index].deleted
                 || workspace.is_some_and(|id| id != endpoint.workspace_id)
             {
@@ -199,7 +199,7 @@ impl Tables {
             }
             overview.endpoints.count(endpoint.disabled_reason);
             let summary = self.summary(index, now);
-            let pending = self.pending(index);
+            let pending = self.pending(index, now);
             overview.pending += pending.len() as u64;
             let oldest = overview
                 .oldest_pending

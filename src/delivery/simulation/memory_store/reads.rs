@@ -4,12 +4,15 @@ use uuid::Uuid;
 
 use super::tables::{DeliveryRow, MessageRow, Tables};
 use crate::domain::access::Visibility;
+use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::Timestamp;
-use crate::domain::delivery::Delivery;
+use crate::domain::delivery::{CodeClass, Delivery};
 use crate::domain::endpoint::Endpoint;
+use crate::domain::endpoint_health::{EndpointHealth, LastResults};
 use crate::domain::event::{Event, EventStatus};
 use crate::domain::event_state::{EventState, Run};
 use crate::domain::message::Message;
+use crate::domain::rest::Waits;
 use crate::domain::workspace::Workspace;
 use crate::storage::{
     DeliveryFilter, EndpointFilter, EventBody, EventFilter, Listed, ListedMessages, MessageFilter,
@@ -23,6 +26,10 @@ fn any_of<T: PartialEq>(list: &[T], value: &T) -> bool {
 
 fn is_between(at: Timestamp, after: Option<Timestamp>, before: Option<Timestamp>) -> bool {
     after.is_none_or(|after| at > after) && before.is_none_or(|before| at < before)
+}
+
+fn is_of_class(code: Option<u16>, class: Option<CodeClass>) -> bool {
+    class.is_none_or(|class| code.is_some_and(|code| code / 100 == class.hundreds()))
 }
 
 /// Returns a page of rows that come newest first, and their count.
@@ -53,10 +60,21 @@ fn paged<T>(rows: impl Iterator<Item = T>, page: Page) -> Paged<T> {
 }
 
 impl Tables {
-    /// Returns the endpoint as it is shown.
-    pub(super) fn endpoint(&self, index: usize) -> Endpoint {
+    /// Returns the endpoint as it is shown at `now`.
+    pub(super) fn endpoint(&self, index: usize, now: Timestamp) -> Endpoint {
+        let row = &self.queue.endpoints[index];
+        let mut last = LastResults::default();
+        for delivery in &self.deliveries {
+            let was_made = delivery.record.error != Some(AttemptFailure::Expired);
+            if was_made && self.queue.row(delivery.seq).endpoint == index {
+                let succeeded = delivery.record.verdict == Verdict::Succeeded;
+                last.record(succeeded, delivery.created_at);
+            }
+        }
+        let is_disabled = row.disabled.is_some();
         Endpoint {
-            disabled_reason: self.queue.endpoints[index].disabled,
+            disabled_reason: row.disabled,
+            health: EndpointHealth::of(is_disabled, row.rest, row.failures, last, now),
             ..self.endpoints[index].clone()
         }
     }
@@ -74,17 +92,20 @@ impl Tables {
         found.map(|(seq, _)| *seq).ok_or(StoreError::NotFound)
     }
 
-    /// Returns the event as it is shown.
-    pub(super) fn event(&self, seq: Seq) -> Event {
+    /// Returns the event as it is shown at `now`.
+    pub(super) fn event(&self, seq: Seq, now: Timestamp) -> Event {
         let (row, queued) = (&self.events[&seq], self.queue.row(seq));
         let skip_through = self.queue.endpoints[queued.endpoint].target.skip_through;
         let status = queued
             .state
             .status(Run(queued.run).is_skipped(skip_through));
-        let next = match queued.state {
+        let due = match queued.state {
             EventState::Fresh => row.created_at,
             _ => queued.due,
         };
+        let waits = Waits::of(queued.state, queued.run_attempt, true);
+        let rest = self.queue.endpoints[queued.endpoint].rest;
+        let next = rest.next_attempt_at(due, waits, now);
         Event {
             id: row.id,
             message_id: row.message_id,
@@ -100,9 +121,9 @@ impl Tables {
         }
     }
 
-    /// Returns the delivery as it is shown.
-    pub(super) fn delivery(&self, row: &DeliveryRow) -> Delivery {
-        let event = self.event(row.seq);
+    /// Returns the delivery as it is shown at `now`.
+    pub(super) fn delivery(&self, row: &DeliveryRow, now: Timestamp) -> Delivery {
+        let event = self.event(row.seq, now);
         let record = &row.record;
         Delivery {
             id: row.id,
@@ -142,7 +163,12 @@ impl Tables {
         }
     }
 
-    pub(super) fn list_endpoints(&self, filter: &EndpointFilter, page: Page) -> Paged<Endpoint> {
+    pub(super) fn list_endpoints(
+        &self,
+        filter: &EndpointFilter,
+        page: Page,
+        now: Timestamp,
+    ) -> Paged<Endpoint> {
         let sought = filter.url.as_deref().unwrap_or_default().to_lowercase();
         let shown = (0..self.endpoints.len()).rev().filter(|index| {
             let endpoint = &self.endpoints[*index];
@@ -157,7 +183,11 @@ impl Tables {
                     .to_lowercase()
                     .contains(&sought)
         });
-        paged(shown.map(|index| self.endpoint(index)), page)
+        let shown = shown.map(|index| self.endpoint(index, now));
+        paged(
+            shown.filter(|endpoint| any_of(&filter.states, &endpoint.health.state)),
+            page,
+        )
     }
 
     /// Reports whether an event fits these parts of a filter.
@@ -177,7 +207,12 @@ impl Tables {
             && any_of(event_types, &event_type)
     }
 
-    pub(super) fn list_events(&self, filter: &EventFilter, page: Page) -> Paged<Event> {
+    pub(super) fn list_events(
+        &self,
+        filter: &EventFilter,
+        page: Page,
+        now: Timestamp,
+    ) -> Paged<Event> {
         let in_scope = self.events.keys().rev().filter(|seq| {
             self.is_in_scope(
                 **seq,
@@ -187,11 +222,12 @@ impl Tables {
                 &filter.event_types,
             )
         });
-        let events = in_scope.map(|seq| self.event(*seq));
+        let events = in_scope.map(|seq| self.event(*seq, now));
         let shown = events.filter(|event| {
             any_of(&filter.statuses, &event.status)
                 && any_of(&filter.messages, &event.message_id)
                 && is_between(event.created_at, filter.after, filter.before)
+                && is_of_class(event.last_http_code, filter.code_class)
         });
         paged(shown, page)
     }
@@ -230,7 +266,12 @@ impl Tables {
         }
     }
 
-    pub(super) fn list_deliveries(&self, filter: &DeliveryFilter, page: Page) -> Paged<Delivery> {
+    pub(super) fn list_deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        page: Page,
+        now: Timestamp,
+    ) -> Paged<Delivery> {
         let in_scope = self.deliveries.iter().rev().filter(|row| {
             self.is_in_scope(
                 row.seq,
@@ -240,7 +281,7 @@ impl Tables {
                 &filter.event_types,
             )
         });
-        let deliveries = in_scope.map(|row| self.delivery(row));
+        let deliveries = in_scope.map(|row| self.delivery(row, now));
         let shown = deliveries.filter(|delivery| {
             let hundreds = delivery.http_code.map(|code| code / 100);
             filter.event.is_none_or(|id| delivery.event.id == id)

@@ -8,6 +8,8 @@ use crate::delivery::simulation::store::{self, index_of};
 use crate::domain::access::Visibility;
 use crate::domain::clock::Timestamp;
 use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint};
+use crate::domain::endpoint_health::EndpointHealth;
+use crate::domain::event_state::EventState;
 use crate::domain::event_type::{EventType, Subscription};
 use crate::domain::id::new_id;
 use crate::domain::message::{
@@ -217,6 +219,7 @@ impl Tables {
             workspace_id: new.workspace_id,
             settings: new.settings,
             disabled_reason: None,
+            health: EndpointHealth::NEW,
             created_at: now,
             modified_at: None,
         };
@@ -245,7 +248,7 @@ impl Tables {
     ) -> Written<Endpoint> {
         let index = self.locate_endpoint(visibility, id)?;
         if patch.is_empty() {
-            return Ok((self.endpoint(index), Vec::new()));
+            return Ok((self.endpoint(index, now), Vec::new()));
         }
         let endpoint = &mut self.endpoints[index];
         let before = endpoint.settings.target.url.clone();
@@ -266,7 +269,7 @@ impl Tables {
             _ => {}
         }
         let notices = self.edited(index, change).into_iter().collect();
-        Ok((self.endpoint(index), notices))
+        Ok((self.endpoint(index, now), notices))
     }
 
     pub(super) fn delete_endpoint(&mut self, visibility: Visibility, id: Uuid) -> Written<()> {
@@ -380,10 +383,21 @@ impl Tables {
         Ok(((), vec![notice]))
     }
 
+    pub(super) fn skip(&mut self, visibility: Visibility, id: Uuid, now: Timestamp) -> Written<()> {
+        let seq = self.locate_event(visibility, id)?;
+        let notice = self.queue.skip(seq.0).ok_or(StoreError::NotPending)?;
+        let row = self.events.get_mut(&seq).expect("it was located");
+        row.modified_at = Some(now);
+        Ok(((), vec![notice]))
+    }
+
     pub(super) fn record(&mut self, record: &AttemptRecord, now: Timestamp) -> Vec<Notice> {
         let seq = record.event.seq;
         let row = self.events.get_mut(&seq).expect("it was handed out");
-        row.last_http_code = record.code;
+        // An event that succeeded meanwhile keeps the code of its success.
+        if self.queue.row(seq).state != EventState::Succeeded {
+            row.last_http_code = record.code;
+        }
         row.modified_at = Some(now);
         self.deliveries.push(DeliveryRow {
             seq,

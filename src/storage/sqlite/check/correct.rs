@@ -37,6 +37,8 @@ pub(super) fn correct_all(
     for table in [
         rules::endpoints(),
         rules::tokens(),
+        rules::jobs(),
+        rules::places(),
         rules::messages(),
         rules::keys(),
         rules::events(),

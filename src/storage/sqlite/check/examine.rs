@@ -101,12 +101,18 @@ fn check_rows(
     progress: &mut Progress<'_>,
 ) -> rusqlite::Result<()> {
     type Check = fn(&Connection, &mut Examination, &mut Progress<'_>) -> rusqlite::Result<()>;
-    let checks: [(&str, Check); 10] = [
+    let checks: [(&str, Check); 12] = [
         ("endpoints", |c, out, _| {
             rows::check_small(c, &rules::endpoints(), out)
         }),
         ("tokens", |c, out, _| {
             rows::check_small(c, &rules::tokens(), out)
+        }),
+        ("jobs", |c, out, _| {
+            rows::check_small(c, &rules::jobs(), out)
+        }),
+        ("places of jobs", |c, out, _| {
+            rows::check_small(c, &rules::places(), out)
         }),
         ("idempotency keys", |c, out, _| {
             rows::check_small(c, &rules::keys(), out)

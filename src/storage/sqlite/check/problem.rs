@@ -99,6 +99,12 @@ kinds! {
         TokenWithoutWorkspace = "tokens without their workspace", Repair;
         TokenWithoutParent = "tokens without the token that made them", Repair;
     }
+    /// Jobs, their workspaces and their places.
+    Jobs = "jobs" {
+        JobWithoutWorkspace = "jobs without their workspace", Repair;
+        JobWithoutPlace = "running jobs that have nothing to look at", Repair;
+        PlaceWithoutJob = "places of jobs that do not run", Repair;
+    }
     /// Messages, and what belongs to each.
     Messages = "messages" {
         MessageWithoutWorkspace = "messages without their workspace", Repair;
@@ -125,6 +131,7 @@ kinds! {
         RunTooLow = "events with a run before their first", Repair;
         RunTooHigh = "events with a run that was never begun", Repair;
         RunAttempts = "events with more attempts in a run than in all", Repair;
+        JobWithoutWait = "events of a job that wait for no attempt", Repair;
     }
     /// Deliveries: their references, copied columns and numbers.
     Deliveries = "deliveries" {

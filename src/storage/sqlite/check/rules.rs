@@ -105,6 +105,39 @@ pub(super) fn tokens() -> RuledTable {
     }
 }
 
+/// Returns the rules for jobs. One that runs ends with a step, which deletes its last place.
+pub(super) fn jobs() -> RuledTable {
+    RuledTable {
+        number: "j.n",
+        from: "job j NOT INDEXED LEFT JOIN workspace w ON w.n = j.workspace",
+        rules: vec![
+            rule(
+                Kind::JobWithoutWorkspace,
+                "j.workspace IS NOT NULL AND w.n IS NULL",
+                "DELETE FROM job WHERE n = ?1",
+            ),
+            rule(
+                Kind::JobWithoutPlace,
+                "j.state = 0 AND NOT EXISTS (SELECT 1 FROM job_endpoint e WHERE e.job = j.n)",
+                "UPDATE job SET state = 1, finished_at = coalesce(modified_at, created_at) WHERE n = ?1",
+            ),
+        ],
+    }
+}
+
+/// Returns the rules for the places of jobs.
+pub(super) fn places() -> RuledTable {
+    RuledTable {
+        number: "e.job",
+        from: "job_endpoint e LEFT JOIN job j ON j.n = e.job",
+        rules: vec![rule(
+            Kind::PlaceWithoutJob,
+            "j.state IS NOT 0",
+            "DELETE FROM job_endpoint WHERE job = ?1",
+        )],
+    }
+}
+
 /// Returns the rules for idempotency keys.
 pub(super) fn keys() -> RuledTable {
     RuledTable {
@@ -266,6 +299,11 @@ pub(super) fn events() -> RuledTable {
                 "e.run_attempt < 0 OR e.run_attempt > e.attempts",
                 "UPDATE event SET attempts = max(attempts, 0),
                    run_attempt = max(0, min(run_attempt, attempts)) WHERE seq = ?1",
+            ),
+            rule(
+                Kind::JobWithoutWait,
+                format!("NOT ({}) AND e.job IS NOT NULL", state_is!(retry)),
+                "UPDATE event SET job = NULL WHERE seq = ?1",
             ),
         ],
     }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::background::{BackgroundThread, WakeUp};
 use super::erase::erase_deleted;
 use super::guarded_clock::GuardedClock;
+use super::old_jobs::delete_old_jobs;
 use super::retention::Retention;
 use super::size_limit::make_room;
 use super::tokens::delete_expired;
@@ -152,6 +153,7 @@ impl Turn<'_> {
             }
             .apply()?;
             delete_expired(&work, self.keep_for.messages, now)?;
+            delete_old_jobs(&work, now)?;
             work.pass(move |context, ()| Ok(delete_old_charts(context, now)?.then_some(())))?;
         }
         let is_erased = erase_deleted(&work)?;

@@ -25,8 +25,10 @@
 //! returns an error. There are some 150 different statements: the connection's cache should hold
 //! [`STATEMENTS`] of them.
 
+mod codes;
 mod deliveries;
 mod endpoints;
+mod event_selection;
 mod events;
 mod merge;
 mod message_list;
@@ -42,6 +44,7 @@ mod statement;
 mod statuses;
 mod time_range;
 mod totals;
+mod upwards;
 mod waiting;
 
 #[cfg(test)]
@@ -55,7 +58,10 @@ pub(crate) use self::messages::has_message;
 pub(crate) use self::payload::read_payload;
 pub(crate) use self::rows::{deliveries, endpoints, events};
 pub(crate) use self::search::install;
+pub(crate) use self::upwards::{
+    UpwardScan, count_selected, endpoints_of_named, missing_ranges, scope_of,
+};
 pub(crate) use self::waiting::waiting_endpoints;
 
 /// Capacity of the statement cache that suits a connection for lists.
-pub(crate) const STATEMENTS: usize = 192;
+pub(crate) const STATEMENTS: usize = 256;

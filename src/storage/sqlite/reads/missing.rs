@@ -42,7 +42,6 @@ const IS_MISSING: &str = concat!(
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
     /// From the lowest number up.
-    #[cfg_attr(not(test), expect(dead_code, reason = "jobs go from the oldest on"))]
     OldestFirst,
     /// From the highest number down.
     NewestFirst,
@@ -89,6 +88,8 @@ pub(crate) struct MissingSearch {
     endpoint: i64,
     workspace: i64,
     subscriptions: Vec<Subscription>,
+    /// The types that are searched for; empty: all that the endpoint is subscribed to.
+    only_types: Vec<String>,
     /// The types that were looked up, and whether they are wanted.
     types: HashMap<i64, bool>,
 }
@@ -105,10 +106,17 @@ impl MissingSearch {
                     endpoint,
                     workspace: row.get(0)?,
                     subscriptions: rows::subscriptions(&row.get::<_, String>(1)?),
+                    only_types: Vec::new(),
                     types: HashMap::new(),
                 })
             })
             .optional()
+    }
+
+    /// Limits the search to some types, unless the list is empty.
+    pub(crate) fn of_types(mut self, types: &[String]) -> Self {
+        self.only_types = types.to_vec();
+        self
     }
 
     /// Returns the number of the endpoint's workspace.
@@ -188,7 +196,9 @@ impl MissingSearch {
             .prepare_cached("SELECT name FROM event_type WHERE n = ?1")?
             .query_row([event_type], |row| row.get(0))
             .optional()?;
-        let name = name.map(EventType::from_stored);
+        let name = name
+            .filter(|name| self.only_types.is_empty() || self.only_types.contains(name))
+            .map(EventType::from_stored);
         let is_wanted =
             name.is_some_and(|name| self.subscriptions.iter().any(|it| it.matches(&name)));
         if self.types.len() >= TYPES_MAX {

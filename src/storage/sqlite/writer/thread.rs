@@ -249,6 +249,7 @@ impl<'a> Thread<'a> {
             cache: &mut self.cache,
             counters: &mut self.counters,
             charts: &mut self.charts,
+            recent: &self.shared.recent_attempts,
             list_indexes: &mut self.indexes,
             metrics: &self.resources.metrics,
             notices,

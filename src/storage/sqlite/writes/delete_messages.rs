@@ -278,6 +278,7 @@ mod tests {
     use crate::storage::sqlite::writer::charts::Charts;
     use crate::storage::sqlite::writer::counters::Counters;
     use crate::storage::sqlite::writer::list_indexes::ListIndexes;
+    use crate::storage::sqlite::writer::recent_attempts::RecentAttempts;
     use crate::storage::sqlite::writer::workspace_cache::WorkspacesWithSummaries;
 
     /// An event that is left after a step may be redelivered, and then needs the body.
@@ -306,6 +307,7 @@ mod tests {
             cache: &mut cache,
             counters: &mut Counters::load(&connection).unwrap(),
             charts: &mut Charts::default(),
+            recent: &RecentAttempts::default(),
             list_indexes: &mut ListIndexes::load(&connection).unwrap(),
             notices: &mut Vec::new(),
             is_size_limit_reached: false,

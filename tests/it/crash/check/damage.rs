@@ -1,7 +1,7 @@
 //! The kinds of damage that a check finds by their own lines.
 
 /// Damage, and the line that says so.
-pub(super) const DAMAGE: [(&str, &str); 42] = [
+pub(super) const DAMAGE: [(&str, &str); 46] = [
     (
         "DELETE FROM message WHERE seq = 1",
         "events without their message: 2 (1 (",
@@ -66,6 +66,24 @@ pub(super) const DAMAGE: [(&str, &str); 42] = [
     (
         "UPDATE event SET run_attempt = 9 WHERE seq = 1",
         "events with more attempts in a run than in all: 1",
+    ),
+    (
+        "UPDATE event SET job = 3 WHERE state = 2",
+        "events of a job that wait for no attempt: 6",
+    ),
+    (
+        "INSERT INTO job (id, workspace, action, filter, state, created_at, through_event, through_message)
+         VALUES (x'07', 9, 0, '', 1, 0, 0, 0)",
+        "jobs without their workspace: 1",
+    ),
+    (
+        "INSERT INTO job (id, action, filter, state, created_at, through_event, through_message)
+         VALUES (x'07', 0, '', 0, 0, 0, 0)",
+        "running jobs that have nothing to look at: 1",
+    ),
+    (
+        "INSERT INTO job_endpoint (job, endpoint) VALUES (7, 1)",
+        "places of jobs that do not run: 1",
     ),
     (
         "UPDATE event SET attempts = 0, run_attempt = 0 WHERE state = 2",

@@ -14,6 +14,7 @@ use super::statement::{Table, prepare};
 use super::time_range::Interval;
 use super::totals;
 use super::totals::Kind;
+use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{CodeClass, Delivery};
 use crate::storage::filter::{DeliveryFilter, Page, QUERY_SCAN_MAX};
 use crate::storage::part::Paged;
@@ -45,10 +46,11 @@ pub(crate) fn list_deliveries(
     filter: &DeliveryFilter,
     page: Page,
     bytes: usize,
+    now: Timestamp,
 ) -> rusqlite::Result<Paged<Delivery>> {
     let snapshot = connection.unchecked_transaction()?;
     let found = find(&snapshot, filter, page)?;
-    found.read(|numbers| rows::deliveries(&snapshot, numbers, bytes))
+    found.read(|numbers| rows::deliveries(&snapshot, numbers, bytes, now))
 }
 
 fn find(connection: &Connection, filter: &DeliveryFilter, page: Page) -> rusqlite::Result<Found> {

@@ -15,11 +15,16 @@ use uuid::Uuid;
 
 use super::list_messages;
 use crate::domain::access::Visibility;
+use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event::Event;
 use crate::storage::filter::{DeliveryFilter, EndpointFilter, EventFilter, Listed, Page};
 use crate::storage::part::{Paged, Row};
+use crate::storage::sqlite::writer::recent_attempts::RecentAttempts;
+
+/// A time before all times of the fixtures, so that due times are shown as they are.
+const NOW: Timestamp = Timestamp::from_micros(0);
 
 fn whole<T>(paged: Paged<T>) -> Listed<T> {
     assert_eq!(paged.rest, [], "there is memory for all");
@@ -35,7 +40,7 @@ fn list_deliveries(
     filter: &DeliveryFilter,
     page: Page,
 ) -> rusqlite::Result<Listed<Delivery>> {
-    super::list_deliveries(connection, filter, page, usize::MAX).map(whole)
+    super::list_deliveries(connection, filter, page, usize::MAX, NOW).map(whole)
 }
 
 fn list_events(
@@ -43,7 +48,7 @@ fn list_events(
     filter: &EventFilter,
     page: Page,
 ) -> rusqlite::Result<Listed<Event>> {
-    super::list_events(connection, filter, page, usize::MAX).map(whole)
+    super::list_events(connection, filter, page, usize::MAX, NOW).map(whole)
 }
 
 fn list_endpoints(
@@ -51,7 +56,15 @@ fn list_endpoints(
     filter: &EndpointFilter,
     page: Page,
 ) -> rusqlite::Result<Listed<Endpoint>> {
-    super::list_endpoints(connection, filter, page, usize::MAX).map(whole)
+    super::list_endpoints(
+        connection,
+        &RecentAttempts::default(),
+        filter,
+        page,
+        usize::MAX,
+        NOW,
+    )
+    .map(whole)
 }
 
 fn find_event(
@@ -59,7 +72,7 @@ fn find_event(
     visibility: Visibility,
     id: Uuid,
 ) -> rusqlite::Result<Option<Event>> {
-    let found = super::find_event(connection, visibility, id, usize::MAX)?;
+    let found = super::find_event(connection, visibility, id, usize::MAX, NOW)?;
     Ok(found.map(|Row { item, .. }| item))
 }
 

@@ -13,6 +13,7 @@ use rusqlite::{Connection, params};
 use uuid::Uuid;
 
 use self::random_values::{MINUTE_US, WallClock, next_number, random_code, random_id};
+use crate::domain::endpoint_health::EndpointState;
 use crate::domain::event::EventStatus;
 use crate::domain::event_state::EventState;
 use crate::storage::sqlite::reads::lists::install;
@@ -35,6 +36,7 @@ pub(crate) struct EndpointRow {
     pub(crate) workspace: usize,
     pub(crate) url: String,
     pub(crate) deleted: bool,
+    pub(crate) state: EndpointState,
     pub(crate) skip_through: i64,
     /// As in the column.
     pub(crate) subscriptions: &'static str,
@@ -164,6 +166,11 @@ impl ListFixture {
                 workspace: random.random_range(0..self.workspaces.len()),
                 url: format!("https://{host}/{path}"),
                 deleted: random.random_ratio(1, 5),
+                state: match n % 3 {
+                    0 => EndpointState::Disabled,
+                    1 => EndpointState::Resting,
+                    _ => EndpointState::Active,
+                },
                 skip_through: 0,
                 subscriptions: ["*", "order.*", "user order.paid", "none", ""]
                     .choose(random)
@@ -172,7 +179,8 @@ impl ListFixture {
             self.connection
                 .execute(
                     "INSERT INTO endpoint (n, id, workspace, url, format, secret, events, created_at,
-                       deleted_at) VALUES (?, ?, ?, ?, 0, 's', ?, ?, ?)",
+                       deleted_at, disabled, resting_until)
+                     VALUES (?, ?, ?, ?, 0, 's', ?, ?, ?, ?, ?)",
                     params![
                         n,
                         endpoint.id.as_bytes(),
@@ -180,7 +188,9 @@ impl ListFixture {
                         endpoint.url,
                         endpoint.subscriptions,
                         START_US + n,
-                        endpoint.deleted.then_some(START_US)
+                        endpoint.deleted.then_some(START_US),
+                        (endpoint.state == EndpointState::Disabled).then_some(0),
+                        (endpoint.state == EndpointState::Resting).then_some(1),
                     ],
                 )
                 .unwrap();
@@ -266,7 +276,12 @@ impl ListFixture {
                     } else {
                         random.random_range(seq..seq + 200_000)
                     },
-                    code: random_code(random),
+                    // An event that succeeded has the code of its success, and a fresh one has none.
+                    code: match state {
+                        EventState::Fresh => None,
+                        EventState::Succeeded => Some(random.random_range(200..300)),
+                        _ => random_code(random),
+                    },
                     due: (state == EventState::Retry)
                         .then(|| created_at + random.random_range(0..MINUTE_US)),
                     created_at,

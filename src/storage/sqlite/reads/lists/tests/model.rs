@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::list_fixture::{DeliveryRow, EndpointRow, EventRow, ListFixture, TYPES, succeeded};
 use super::random_filters::{
-    delivery_filter, event_filter, maybe, random_page, random_visibility, some_workspaces,
+    delivery_filter, event_filter, maybe, random_page, random_visibility, some_states,
+    some_workspaces,
 };
 use super::{find_event, list_deliveries, list_endpoints, list_events};
 use crate::domain::clock::Timestamp;
@@ -100,6 +101,7 @@ fn endpoints_are_those_of_the_model() {
         let filter = EndpointFilter {
             visibility: random_visibility(fixture, random),
             workspaces: some_workspaces(fixture, random),
+            states: some_states(random),
             url: maybe(random, 2).map(|()| (*urls.choose(random).unwrap()).to_owned()),
         };
         let page = random_page(random);
@@ -111,6 +113,7 @@ fn endpoints_are_those_of_the_model() {
                     && any_of(&filter.workspaces, &workspace.id)
                     && !row.deleted
                     && !workspace.deleted
+                    && any_of(&filter.states, &row.state)
                     && row.url.to_lowercase().contains(&url)
             })
             .collect();
@@ -215,6 +218,9 @@ fn event_matches(fixture: &ListFixture, row: &EventRow, filter: &EventFilter) ->
         && filter
             .before
             .is_none_or(|time| row.created_at < time.micros())
+        && filter
+            .code_class
+            .is_none_or(|class| row.code.is_some_and(|code| code / 100 == class.hundreds()))
 }
 
 pub(super) fn any_of<T: PartialEq>(wanted: &[T], value: &T) -> bool {

@@ -48,6 +48,7 @@ fn ask_everything(fixture: &ListFixture) {
                 statuses: Vec::new(),
                 after: on(3).then(|| middle.before(std::time::Duration::from_hours(3))),
                 before: on(4).then_some(middle),
+                code_class: None,
                 query: query.clone(),
             };
             for set in 0..1_u32 << 4 {
@@ -59,6 +60,13 @@ fn ask_everything(fixture: &ListFixture) {
                 };
                 for page in PAGES {
                     list_events(connection, &filter, page).unwrap();
+                }
+                for class in [CodeClass::Success, CodeClass::ServerError] {
+                    let filter = EventFilter {
+                        code_class: Some(class),
+                        ..filter.clone()
+                    };
+                    list_events(connection, &filter, PAGES[0]).unwrap();
                 }
                 let filter = EventFilter {
                     messages: messages.clone(),
@@ -116,6 +124,7 @@ fn ask_everything(fixture: &ListFixture) {
         let filter = EndpointFilter {
             visibility: Visibility::All,
             workspaces: vec![own],
+            states: Vec::new(),
             url,
         };
         list_endpoints(connection, &filter, PAGES[0]).unwrap();
@@ -188,8 +197,10 @@ fn check_scan(sql: &str, plan: &[String]) {
         "{sql}\n{plan:#?}"
     );
     let in_order = ["COVERING INDEX", "PRIMARY KEY"];
+    // The codes of waiting events change with each attempt, so they are not in the index.
+    let by_code = sql.contains("event_waiting") && sql.contains("code");
     assert!(
-        seeks || in_order.iter().any(|way| plan[0].contains(way)),
+        seeks || by_code || in_order.iter().any(|way| plan[0].contains(way)),
         "{sql}\n{plan:#?}"
     );
 }

@@ -9,6 +9,7 @@ use super::list_fixture::{ListFixture, START_US, TYPES};
 use crate::domain::access::Visibility;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::CodeClass;
+use crate::domain::endpoint_health::EndpointState;
 use crate::domain::event::EventStatus;
 use crate::storage::filter::{DeliveryFilter, EventFilter, MessageFilter, Page};
 
@@ -53,6 +54,11 @@ fn some<T: Clone>(random: &mut StdRng, all: &[T], nobody: T) -> Vec<T> {
 pub(super) fn some_workspaces(fixture: &ListFixture, random: &mut StdRng) -> Vec<Uuid> {
     let ids: Vec<Uuid> = fixture.workspaces.iter().map(|row| row.id).collect();
     some(random, &ids, Uuid::nil())
+}
+
+pub(super) fn some_states(random: &mut StdRng) -> Vec<EndpointState> {
+    // No endpoint is paused.
+    some(random, &EndpointState::ALL, EndpointState::Paused)
 }
 
 fn some_endpoints(fixture: &ListFixture, random: &mut StdRng) -> Vec<Uuid> {
@@ -146,6 +152,7 @@ pub(super) fn event_filter(fixture: &ListFixture, random: &mut StdRng) -> EventF
             .collect(),
         after: random_time(random, &times),
         before: random_time(random, &times),
+        code_class: maybe(random, 4).map(|()| *CodeClass::ALL.choose(random).unwrap()),
         query: random_query(random, &ids),
     }
 }

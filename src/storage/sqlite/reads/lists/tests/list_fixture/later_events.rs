@@ -27,7 +27,13 @@ impl ListFixture {
             let endpoints: Vec<usize> = (0..self.endpoints.len()).filter(own).collect();
             seq += next_number(random);
             created_at += random.random_range(1..60_000_000);
-            let format = random.random_range(0..3);
+            // A rendered body is never shared with the events of the publish.
+            let format = if message.body.is_some() {
+                random.random_range(0..3)
+            } else {
+                0
+            };
+            let state = EventState::ALL[random.random_range(2..5)];
             let body = (format != 0).then(|| format!("later {seq}"));
             let event = EventRow {
                 seq,
@@ -35,9 +41,12 @@ impl ListFixture {
                 message_id: message.id,
                 endpoint: *endpoints.choose(random).unwrap(),
                 event_type: message.event_type,
-                state: EventState::ALL[random.random_range(2..5)],
+                state,
                 run: seq,
-                code: random_code(random),
+                code: match state {
+                    EventState::Succeeded => Some(204),
+                    _ => random_code(random),
+                },
                 due: None,
                 created_at,
                 payload: if format == 0 {
