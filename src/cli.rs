@@ -22,6 +22,7 @@ mod help;
 mod hiding;
 mod log;
 mod man;
+mod messages;
 mod openapi;
 mod output;
 mod publish;

@@ -20,6 +20,7 @@ pub(crate) mod conformance;
 mod error;
 mod facts;
 mod filter;
+mod jobs;
 mod part;
 mod pending;
 mod queue;
@@ -32,13 +33,16 @@ use uuid::Uuid;
 pub use self::error::{StoreError, TokenRule, Unavailable};
 pub use self::facts::{DatabaseLimit, FileSizes, RowCounts, StoreFacts};
 pub use self::filter::{
-    DeliveryFilter, EndpointFilter, EventFilter, Listed, Page, QUERY_SCAN_MAX, RowNumber,
+    DeliveryFilter, EndpointFilter, EventFilter, Listed, ListedMessages, MessageFilter, Page,
+    QUERY_SCAN_MAX, RowNumber,
 };
+pub use self::jobs::{CreatedJob, JobListFilter, JobSurvey, Jobs};
 pub use self::part::{LongPayload, Paged, Part, PayloadPiece, Row};
 pub use self::pending::{Pending, ResultSender, pending};
 pub use self::queue::{
-    AttemptRecord, Backlog, EndpointChange, EndpointNumber, EventBody, Notice, NoticeSink, Queue,
-    QueuedEvent, Recorded, RetryBatch, Run, Seq, Target, Verdict, WorkspaceNumber,
+    AttemptRecord, Backlog, EndpointChange, EndpointNumber, EndpointRest, EventBody, HealthEpoch,
+    Notice, NoticeSink, Queue, QueuedEvent, Recorded, RestNote, RetryBatch, Run, Seq, StoredTarget,
+    Target, Verdict, WorkspaceNumber,
 };
 use crate::domain::access::{AccessToken, Actor, Caller, Scopes, TokenHash, Visibility};
 use crate::domain::chart::{Chart, ChartRange, ChartScope};
@@ -123,10 +127,10 @@ pub struct Published {
     pub replayed: bool,
 }
 
-/// All that the API and the command line store and read.
+/// All that the API and the command line store and read; [`Jobs`] has the part of jobs.
 ///
 /// A write returns [`StoreError::Unavailable`] if nothing was stored and trying again may help.
-pub trait Store: Send + Sync {
+pub trait Store: Jobs + Send + Sync {
     /// Returns the caller whose token has this hash; `None` if there is none. The caller of this method
     /// checks the expiry.
     fn find_caller(&self, hash: &TokenHash) -> Result<Option<Caller>, StoreError>;
@@ -265,6 +269,9 @@ pub trait Store: Send + Sync {
     /// Starts a new run of an event. Errors: [`StoreError::NotFound`] (also if the endpoint was deleted),
     /// [`StoreError::EventArchived`], [`StoreError::EndpointDisabled`].
     fn redeliver(&self, visibility: Visibility, id: Uuid) -> Pending<()>;
+    /// Skips a pending event: no further attempt starts. An attempt under way is recorded, and if it succeeds, the
+    /// event has succeeded. Errors: [`StoreError::NotFound`], [`StoreError::NotPending`].
+    fn skip_event(&self, visibility: Visibility, id: Uuid) -> Pending<()>;
     /// Returns deliveries, newest first.
     fn list_deliveries(
         &self,
@@ -279,6 +286,12 @@ pub trait Store: Send + Sync {
         bytes: usize,
     ) -> Result<Part<Delivery>, StoreError>;
 
+    /// Returns messages, newest first.
+    fn list_messages(
+        &self,
+        filter: &MessageFilter,
+        page: Page,
+    ) -> Result<ListedMessages, StoreError>;
     /// Returns a message, with its payload unless that is longer than `bytes`. Errors: [`StoreError::NotFound`].
     fn find_message(
         &self,

@@ -101,6 +101,7 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> anyhow::Result<()> 
     let filter = EndpointFilter {
         visibility: Visibility::All,
         workspaces: Vec::new(),
+        states: Vec::new(),
         url: None,
     };
     let mut endpoints: Vec<Uuid> = Vec::new();
@@ -160,6 +161,7 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> anyhow::Result<()> 
         statuses: Vec::new(),
         after: None,
         before: None,
+        code_class: None,
         query: None,
     };
     let newest = store.list_events(&events, FIRST, 1 << 20)?;

@@ -172,6 +172,7 @@ impl History {
                 error: None,
                 response: None,
                 duration_ms: 12,
+                rest: None,
             });
         }
         self.recorded += events.len();

@@ -10,16 +10,18 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::domain::access::{AccessToken, Scope};
+use crate::domain::access::{AccessToken, Scope, Scopes};
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::{DisabledReason, Endpoint, Format};
+use crate::domain::endpoint_health::EndpointState;
 use crate::domain::event::{Event, EventStatus};
 use crate::domain::event_type::Subscription;
 use crate::domain::message::Message;
 use crate::domain::secret::SecretType;
 use crate::domain::workspace::Workspace;
+use crate::server::access::shown_secret;
 use crate::server::schema::{Definition, Described, Schema, object};
 
 /// Returns a response with a JSON body. Objects carry secrets, so no cache may keep it.
@@ -170,10 +172,11 @@ object! {
         /// incoming webhooks of these services.
         format: &'static str = Schema::open_words(&Format::ALL.map(Format::as_str)),
         /// The text with which the receiver verifies: the signing secret or, of the type `ed25519`, the public key
-        /// (`whpk_`). Without a secret in the request, Hookpost makes one. A request may bring a `whsec_` secret, an
-        /// ed25519 key pair (`whsk_`, then base64 of the seed and the public key, or of the seed), or another text. The
-        /// text that answers show stands for the secret that the endpoint has.
-        secret: Cow<'a, str> = Schema::text("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo="),
+        /// (`whpk_`). Null for a token that has only the scope `webhooks:view`, unless it is a public key. Without a
+        /// secret in the request, Hookpost makes one. A request may bring a `whsec_` secret, an ed25519 key pair
+        /// (`whsk_`, then base64 of the seed and the public key, or of the seed), or another text. The text that answers
+        /// show stands for the secret that the endpoint has.
+        secret: Option<Cow<'a, str>> = Schema::text("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=").or_null(),
         /// The kind of signatures: `hmac` (`v1`), with which the receiver has the secret itself, or `ed25519` (`v1a`),
         /// with which it has only a public key. Requests without a secret get a random one of this type.
         secret_type: &'static str = Schema::open_words(&SecretType::ALL.map(SecretType::as_str)),
@@ -193,31 +196,61 @@ object! {
         name: &'a str = Schema::text("Orders"),
         /// A description for people, on one or more lines; may be empty.
         description: &'a str = Schema::text("The warehouse's order intake"),
+        /// What the endpoint does now: `active`; `resting` after several failures in a row, until `resting_until`;
+        /// or `disabled`. `paused` is reserved. There may be more states one day.
+        state: &'static str = Schema::open_words(&EndpointState::ALL.map(EndpointState::as_str)),
+        /// The end of the rest: then one event is tried. Null if the endpoint does not rest.
+        resting_until: Option<Timestamp> = Option::<Timestamp>::schema().like(Value::Null),
+        /// The time before which the receiver wants no attempt (`Retry-After`); null if it did not ask for a wait, or
+        /// the wait is over.
+        held_until: Option<Timestamp> = Option::<Timestamp>::schema().like(Value::Null),
+        /// The events in a row that failed for good; so many as the server's `--disable-after` says disable the
+        /// endpoint.
+        failures_in_a_row: u32 = Schema::integer(0, 0),
+        /// The time of the last attempt that was answered with 2xx; null if there was none.
+        last_success_at: Option<Timestamp>,
+        /// The time of the last attempt that was not; null if there was none.
+        last_failure_at: Option<Timestamp> = Option::<Timestamp>::schema().like(Value::Null),
     }
 }
 
-impl Render for Endpoint {
+/// An endpoint, as a caller with some scopes sees it.
+#[derive(Debug)]
+pub(crate) struct SeenEndpoint {
+    pub(crate) endpoint: Endpoint,
+    /// The scopes of the caller.
+    pub(crate) by: Scopes,
+}
+
+impl Render for SeenEndpoint {
     fn definition() -> Definition {
         EndpointJson::definition()
     }
 
     fn render<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let settings = &self.settings;
+        let endpoint = &self.endpoint;
+        let (settings, health) = (&endpoint.settings, &endpoint.health);
         EndpointJson {
-            created_at: self.created_at,
-            modified_at: self.modified_at,
-            id: self.id,
+            created_at: endpoint.created_at,
+            modified_at: endpoint.modified_at,
+            id: endpoint.id,
             url: settings.target.url.as_str(),
             format: settings.target.format.as_str(),
-            secret: settings.target.secrets.present().shown(),
+            secret: shown_secret(settings.target.secrets.present(), self.by),
             secret_type: settings.target.secrets.present().secret_type().as_str(),
             secret_overlap_ends_at: settings.target.secrets.overlap_ends_at(),
-            workspace_id: self.workspace_id,
+            workspace_id: endpoint.workspace_id,
             events: &settings.events,
-            enabled: self.disabled_reason.is_none(),
-            disabled_reason: self.disabled_reason.map(DisabledReason::as_str),
+            enabled: endpoint.disabled_reason.is_none(),
+            disabled_reason: endpoint.disabled_reason.map(DisabledReason::as_str),
             name: &settings.name,
             description: &settings.description,
+            state: health.state.as_str(),
+            resting_until: health.resting_until,
+            held_until: health.held_until,
+            failures_in_a_row: health.failures_in_a_row,
+            last_success_at: health.last.success_at,
+            last_failure_at: health.last.failure_at,
         }
         .serialize(serializer)
     }
@@ -251,7 +284,9 @@ object! {
         webhook_endpoint_id: Uuid,
         /// The number of attempts made.
         attempts: u32,
-        /// The time at which the next attempt is due; null if none is.
+        /// The time of the next attempt, not before the end of the endpoint's rest or of a wait that the receiver asked
+        /// for; null if none is to come. A time that has passed is shown as the time of the answer: an attempt is under
+        /// way, or the event waits its turn.
         next_attempt_at: Option<Timestamp> = Option::<Timestamp>::schema().like(Value::Null),
     }
 }

@@ -22,12 +22,12 @@ mod time_text;
 
 pub(super) use self::api_error::ClientError;
 pub(super) use self::columns::{Column, Table, cut, line, shown};
-pub(super) use self::filters::{EventFilters, RowLimit, TextFilter};
+pub(super) use self::filters::{EventFilters, MessageFilters, RowLimit, TextFilter};
 pub(super) use self::http::{Client, Query};
 pub(super) use self::json_array::JsonArray;
 pub(super) use self::json_text::pretty;
 pub(super) use self::list::{List, Rows};
-pub(super) use self::objects::{Delivery, Endpoint, Event, parse_id};
+pub(super) use self::objects::{Delivery, Endpoint, Event, Message, parse_id};
 pub(super) use self::print_list::print_list;
 pub(super) use self::progress::Progress;
 pub(super) use self::settings::{OutputSettings, ServerSettings};

@@ -21,6 +21,7 @@ use super::help;
 use super::hiding::hidden;
 use super::log::{self, LogSettings};
 use super::man::ManPages;
+use super::messages::{Messages, ShowMessage};
 use super::openapi::OpenApi;
 use super::output::{self, ReaderGone, Unsound, UsageError};
 use super::publish::Publish;
@@ -67,6 +68,10 @@ enum Command {
     /// Make, list, change and delete endpoints of a server.
     #[command(subcommand)]
     Endpoint(EndpointCommand),
+    /// List the messages that were published to a server.
+    Messages(Messages),
+    /// Show a message of a server with its data.
+    Message(ShowMessage),
     /// List the events of a server.
     Events(Events),
     /// Show an event of a server with its attempts.
@@ -196,6 +201,8 @@ impl Command {
             Self::Dev(dev) => dev.run(),
             Self::Publish(publish) => publish.run(&configuration.settings),
             Self::Endpoint(endpoint) => endpoint.run(&configuration.settings),
+            Self::Messages(messages) => messages.run(&configuration.settings),
+            Self::Message(message) => message.run(&configuration.settings),
             Self::Events(events) => events.run(&configuration.settings),
             Self::Event(event) => event.run(&configuration.settings),
             Self::Deliveries(deliveries) => deliveries.run(&configuration.settings),

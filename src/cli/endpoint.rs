@@ -21,6 +21,7 @@ use super::client::{
 use super::configuration::Setting;
 use super::output;
 use crate::domain::endpoint::Format;
+use crate::domain::endpoint_health::EndpointState;
 use crate::domain::secret::SecretType;
 
 /// Endpoints.
@@ -128,6 +129,11 @@ pub(super) struct List {
     #[arg(long, value_name = "TEXT", help_heading = "Filters")]
     url: Option<String>,
 
+    /// Only in this state (repeatable).
+    #[arg(long, value_name = "STATE", value_delimiter = ',', help_heading = "Filters",
+          value_parser = PossibleValuesParser::new(EndpointState::ALL.map(EndpointState::as_str)))]
+    state: Vec<String>,
+
     /// Only of this workspace (repeatable), for admin tokens.
     #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = parse_id,
           help_heading = "Filters")]
@@ -144,6 +150,7 @@ impl List {
         let client = self.server.client(settings)?;
         let mut query = Query::new();
         query.extend(self.url.map(|text| ("url", text)));
+        query.extend(self.state.into_iter().map(|state| ("state", state)));
         let workspaces = self.workspace_id.iter();
         query.extend(workspaces.map(|id| ("workspace_id", id.to_string())));
         if self.output.json {

@@ -251,6 +251,7 @@ mod tests {
     use super::*;
     use crate::domain::clock::Timestamp;
     use crate::domain::endpoint::EndpointSettings;
+    use crate::domain::endpoint_health::EndpointHealth;
     use crate::domain::endpoint_url::EndpointUrl;
 
     fn endpoint() -> Endpoint {
@@ -264,6 +265,7 @@ mod tests {
                 ..EndpointSettings::new(url, Format::Raw, events.to_vec())
             },
             disabled_reason: None,
+            health: EndpointHealth::NEW,
             created_at: Timestamp::from_micros(0),
             modified_at: None,
         }

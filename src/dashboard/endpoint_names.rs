@@ -74,6 +74,7 @@ impl EndpointNames {
         let filter = EndpointFilter {
             visibility: listed,
             workspaces: Vec::new(),
+            states: Vec::new(),
             url: None,
         };
         let page = Page {

@@ -5,11 +5,20 @@ use std::time::Duration;
 use super::view::{Moment, period};
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Delivery;
+use crate::domain::endpoint_health::EndpointHealth;
 use crate::domain::event::{Event, EventStatus};
 
 /// The greatest share by which a wait differs from the schedule, and some time for recording the attempt.
 const JITTER: f64 = 0.2;
 const RECORDING: Duration = Duration::from_secs(1);
+
+/// The time within which an attempt is due: the store reads the time of a due one a little later than the page.
+const DUE_WITHIN: Duration = Duration::from_secs(1);
+
+/// Reports whether the next attempt, at `at`, waits for nothing but its turn.
+pub(super) fn is_due(at: Timestamp, now: Timestamp) -> bool {
+    at <= now.after(DUE_WITHIN)
+}
 
 /// The next attempt of an event.
 pub(super) struct NextAttempt {
@@ -21,11 +30,12 @@ pub(super) struct NextAttempt {
 }
 
 impl NextAttempt {
-    /// Returns the next attempt; `None` if none will be made. `last` is the last attempt that was made, and
-    /// `schedule` the waits between attempts, empty if they are not known.
+    /// Returns the next attempt; `None` if none will be made. `last` is the last attempt that was made, `health` that
+    /// of the endpoint, and `schedule` the waits between attempts, empty if they are not known.
     pub(super) fn of(
         event: &Event,
         last: Option<&Delivery>,
+        health: Option<&EndpointHealth>,
         schedule: &[Duration],
         now: Timestamp,
     ) -> Option<Self> {
@@ -33,16 +43,21 @@ impl NextAttempt {
         if event.status != EventStatus::Pending {
             return None;
         }
-        let why = if due <= now {
-            "An attempt is under way, or it waits its turn: behind other events of this endpoint, or \
-             because the endpoint rests after several failures."
+        let is_due = is_due(due, now);
+        let why = if is_due {
+            "An attempt is under way, or it waits its turn behind other events of this endpoint."
                 .to_owned()
+        } else if health.is_some_and(|health| health.resting_until == Some(due)) {
+            "The endpoint rests after several failures in a row. When the rest ends, one of its events is tried."
+                .to_owned()
+        } else if health.is_some_and(|health| health.held_until == Some(due)) {
+            "The receiver asked with Retry-After to get nothing before.".to_owned()
         } else {
             why_then(due, last, schedule)
         };
         Some(Self {
             at: Moment::new(due, now),
-            is_due: due <= now,
+            is_due,
             why,
         })
     }
@@ -102,6 +117,10 @@ mod tests {
     }
 
     fn why(due_in_s: u64, code: Option<u16>) -> String {
+        why_with(due_in_s, code, None)
+    }
+
+    fn why_with(due_in_s: u64, code: Option<u16>, health: Option<&EndpointHealth>) -> String {
         let schedule = [Duration::from_secs(5), Duration::from_secs(30)];
         let last = Delivery {
             id: Uuid::nil(),
@@ -115,7 +134,7 @@ mod tests {
             duration_ms: 1,
             created_at: NOW,
         };
-        let next = NextAttempt::of(&event(due_in_s), Some(&last), &schedule, NOW);
+        let next = NextAttempt::of(&event(due_in_s), Some(&last), health, &schedule, NOW);
         next.unwrap().why
     }
 
@@ -137,11 +156,28 @@ mod tests {
     }
 
     #[test]
+    fn an_event_that_waits_for_its_endpoint_says_so() {
+        let at = Some(NOW.after(Duration::from_secs(33)));
+        let resting = EndpointHealth {
+            resting_until: at,
+            ..EndpointHealth::NEW
+        };
+        assert!(why_with(33, Some(500), Some(&resting)).starts_with("The endpoint rests"));
+        let held = EndpointHealth {
+            held_until: at,
+            ..EndpointHealth::NEW
+        };
+        assert!(why_with(33, Some(429), Some(&held)).starts_with("The receiver asked"));
+        // Its own time comes later than the end of the rest.
+        assert!(why_with(34, Some(500), Some(&resting)).starts_with("The retry schedule"));
+    }
+
+    #[test]
     fn a_finished_event_has_no_next_attempt() {
         let mut finished = event(5);
         finished.status = EventStatus::Failed;
-        assert!(NextAttempt::of(&finished, None, &[], NOW).is_none());
+        assert!(NextAttempt::of(&finished, None, None, &[], NOW).is_none());
         finished.next_attempt_at = None;
-        assert!(NextAttempt::of(&finished, None, &[], NOW).is_none());
+        assert!(NextAttempt::of(&finished, None, None, &[], NOW).is_none());
     }
 }

@@ -9,6 +9,7 @@ pub(super) mod endpoints;
 pub(super) mod event;
 mod event_list;
 pub(super) mod message;
+pub(super) mod messages;
 pub(super) mod overview;
 pub(super) mod publish;
 pub(super) mod redeliveries;

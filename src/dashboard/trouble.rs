@@ -3,6 +3,7 @@
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::Timestamp;
 use crate::domain::endpoint::{DisabledReason, Endpoint};
+use crate::domain::endpoint_health::EndpointState;
 use crate::domain::overview::{EndpointSummary, TroubledEndpoint};
 
 use super::view::{Badge, Count, Outcome, rate};
@@ -54,10 +55,12 @@ pub(super) fn badge(endpoint: &Endpoint, summary: &EndpointSummary) -> Badge {
     let is_failing =
         summary.failures > 0 || summary.last_delivery.is_some_and(|last| !last.succeeded);
     let is_untried = is_untried(endpoint, summary);
+    let rests = endpoint.health.state == EndpointState::Resting;
     let (kind, text) = match endpoint.disabled_reason {
         Some(DisabledReason::Manual) => ("off", "disabled"),
         Some(DisabledReason::Gone) => ("bad", "disabled: gone"),
         Some(DisabledReason::Failing) => ("bad", "disabled: failing"),
+        None if rests => ("bad", "resting"),
         None if is_failing && is_untried => ("waiting", "not tried since the change"),
         None if is_failing => ("bad", "failing"),
         None if summary.last_delivery.is_none() => ("off", "nothing sent yet"),

@@ -14,8 +14,9 @@ use super::form::{FORM_MAX, FORM_TOKEN, Form};
 use super::query::Fields;
 use super::sessions::{Notice, Session, SessionKey};
 use super::state::Dashboard;
-use crate::domain::access::{Actor, Caller, Scope, Visibility};
+use crate::domain::access::{Actor, Caller, Scope, Scopes, Visibility};
 use crate::domain::clock::Timestamp;
+use crate::server::access::SEEING_WEBHOOKS;
 use crate::server::body;
 use crate::server::connection::RequestHandle;
 use crate::server::error::ApiError;
@@ -59,6 +60,16 @@ impl Visit {
         } else {
             Err(ApiError::MissingScope(scopes.to_vec()))
         }
+    }
+
+    /// Reports whether the caller may see endpoints and what is sent to them.
+    pub(super) fn sees_webhooks(&self) -> bool {
+        SEEING_WEBHOOKS.iter().any(|scope| self.may(*scope))
+    }
+
+    /// Returns the scopes of the caller.
+    pub(super) const fn scopes(&self) -> Scopes {
+        self.caller.scopes
     }
 
     /// Checks that an admin is signed in.

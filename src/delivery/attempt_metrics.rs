@@ -141,6 +141,7 @@ mod tests {
             error,
             response: None,
             duration_ms: 1,
+            rest: None,
         }
     }
 

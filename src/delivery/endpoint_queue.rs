@@ -9,16 +9,19 @@
 #[cfg(test)]
 pub(super) mod audit;
 mod in_flight;
+mod order;
 mod reads;
+mod rest_note;
+mod restarts;
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use self::in_flight::InFlight;
 pub(super) use self::in_flight::InFlightAttempt;
 pub(super) use self::reads::Read;
+use self::rest_note::NotedRest;
 use super::limits::Limits;
 use super::scheduler::shares::RingKind;
 use super::target::LiveTarget;
@@ -46,6 +49,7 @@ pub(super) struct EndpointQueue {
     pub(super) target: Arc<LiveTarget>,
     pub(super) workspace: WorkspaceNumber,
     pub(super) health: Health,
+    noted_rest: NotedRest,
     limits: Limits,
     /// The ring that the endpoint waits in, and its place there.
     pub(super) place: Option<(RingKind, u64)>,
@@ -60,7 +64,7 @@ pub(super) struct EndpointQueue {
     in_hand: HashSet<Seq>,
     /// Fresh events that wait in memory, in publish order.
     fresh: VecDeque<QueuedEvent>,
-    /// Due retries that wait in memory.
+    /// Due retries that wait in memory, and events that jobs let go.
     retries: VecDeque<QueuedEvent>,
     /// Redeliveries that wait in memory for their first attempt.
     redeliveries: VecDeque<QueuedEvent>,
@@ -84,8 +88,10 @@ pub(super) struct EndpointQueue {
     reading_retries: bool,
     redeliveries_wanted: bool,
     reading_redeliveries: bool,
-    /// Redeliveries of events that have an attempt in flight; they wait until it has ended.
+    /// Events that began a new run while an attempt was in flight; they wait until it has ended.
     blocked: HashSet<Seq>,
+    /// Fresh events that started in a row while events of jobs waited.
+    fresh_in_row: u32,
     /// The reader reads the body of an event that is to start. The events after it must not overtake it.
     reading_body: bool,
 }
@@ -97,6 +103,7 @@ impl EndpointQueue {
             workspace: target.current().workspace,
             target,
             health: Health::new(cap),
+            noted_rest: NotedRest::default(),
             limits,
             place: None,
             timer: None,
@@ -119,6 +126,7 @@ impl EndpointQueue {
             redeliveries_wanted: true,
             reading_redeliveries: false,
             blocked: HashSet::new(),
+            fresh_in_row: 0,
             reading_body: false,
         }
     }
@@ -193,55 +201,6 @@ impl EndpointQueue {
         self.committed = self.committed.max(seq);
     }
 
-    /// Handles an event that begins a new run.
-    pub(super) fn redeliver(&mut self, seq: Seq) {
-        // The event that waits in memory belongs to the run before.
-        for queue in [&mut self.fresh, &mut self.retries, &mut self.redeliveries] {
-            if let Some(at) = queue.iter().position(|event| event.seq == seq)
-                && let Some(event) = queue.remove(at)
-            {
-                self.in_hand.remove(&seq);
-                self.bytes -= body_bytes(&event);
-            }
-        }
-        self.outdate_reads(seq);
-        self.redeliveries_wanted = true;
-    }
-
-    /// Takes the next event that may start: a redelivery, or another one if the endpoint's health allows it.
-    pub(super) fn take(&mut self, now: Duration) -> Option<(QueuedEvent, StartReason)> {
-        if self.reading_body {
-            return None;
-        }
-        // A user requested a redelivery, so it waits neither for the end of a rest nor for `Retry-After`.
-        if let Some(event) = self.redeliveries.pop_front() {
-            self.bytes -= body_bytes(&event);
-            return Some((event, StartReason::Redelivery));
-        }
-        if !self.health.may_start(now) || self.in_flight() >= self.health.concurrency_limit() {
-            return None;
-        }
-        let event = self
-            .retries
-            .pop_front()
-            .or_else(|| self.fresh.pop_front())?;
-        self.bytes -= body_bytes(&event);
-        let reason = if self.health.started() {
-            StartReason::Probe
-        } else {
-            StartReason::Usual
-        };
-        Some((event, reason))
-    }
-
-    /// Reports whether [`EndpointQueue::take`] would return an event.
-    pub(super) fn is_ready(&self, now: Duration) -> bool {
-        let usual = !(self.retries.is_empty() && self.fresh.is_empty())
-            && self.health.may_start(now)
-            && self.in_flight() < self.health.concurrency_limit();
-        !self.reading_body && (usual || !self.redeliveries.is_empty())
-    }
-
     /// Prepares the start of an event that was taken. If its body is not in memory, no other event is taken
     /// until the body has been read. Returns the next events whose bodies are to be read along with it.
     pub(super) fn start_reading_body(&mut self, event: &QueuedEvent) -> Vec<Seq> {
@@ -293,12 +252,6 @@ impl EndpointQueue {
         self.in_flight.rest_ended();
     }
 
-    /// Forgets the health of the endpoint. The attempts in flight do not count for the new one.
-    pub(super) fn reset(&mut self) {
-        self.health.reset();
-        self.in_flight.reset();
-    }
-
     /// Reports whether an attempt in flight is older than [`SLOW`].
     pub(super) fn has_slow_ones(&self, now: Duration) -> bool {
         self.becomes_slow_at().is_some_and(|at| at <= now)
@@ -318,7 +271,10 @@ impl EndpointQueue {
         if self.reading_retries {
             self.due_meanwhile = earliest(self.due_meanwhile, due);
         }
-        self.redeliveries_wanted |= self.blocked.remove(&seq);
+        if self.blocked.remove(&seq) {
+            self.redeliveries_wanted = true;
+            self.next_due = Some(Timestamp::default());
+        }
     }
 
     /// Notes that a retry on disk is due at this time, earlier than before.
@@ -372,15 +328,6 @@ impl EndpointQueue {
             return None;
         }
         self.next_due
-    }
-
-    /// Takes an event that waits for another attempt and whose run began in the range `began`.
-    pub(super) fn take_expired(&mut self, began: &Range<Timestamp>) -> Option<QueuedEvent> {
-        let mut retries = self.retries.iter();
-        let at = retries.position(|event| began.contains(&event.run_started))?;
-        let event = self.retries.remove(at)?;
-        self.bytes -= body_bytes(&event);
-        Some(event)
     }
 }
 

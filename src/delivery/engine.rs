@@ -85,8 +85,8 @@ impl Engine {
         let now = Now::of(&*clock);
         // This comes before the API takes requests, because a request may change an endpoint: `targets` would
         // then be out of date.
-        for (target, backlog) in &targets {
-            scheduler.resume(target, *backlog, now);
+        for stored in &targets {
+            scheduler.resume(stored, now);
         }
         let dispatcher = Dispatcher {
             scheduler,

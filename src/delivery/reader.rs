@@ -250,7 +250,7 @@ mod tests {
     use crate::domain::endpoint_url::EndpointUrl;
     use crate::domain::secret::Secret;
     use crate::domain::signing_secrets::SigningSecrets;
-    use crate::storage::{EndpointNumber, QueuedEvent, Run, Target};
+    use crate::storage::{EndpointNumber, HealthEpoch, QueuedEvent, Run, Target};
 
     #[test]
     fn workspaces_take_turns_and_each_keeps_its_order() {
@@ -290,6 +290,7 @@ mod tests {
             },
             enabled: true,
             skip_through: Run(0),
+            health_epoch: HealthEpoch::default(),
         };
         let event = QueuedEvent {
             seq: Seq(seq),

@@ -25,6 +25,7 @@ pub(super) enum Command {
 
 /// Gives all messages to the scheduler. Returns the attempts for the store to record.
 ///
+/// The scheduler looks at the wall clock first: a step ends rests earlier, but not those that begin after it.
 /// Overflow comes after the notices: the notice that an endpoint was created may be among them, and events of
 /// an endpoint that the scheduler does not know would be forgotten.
 pub(super) fn handle_messages(
@@ -32,6 +33,7 @@ pub(super) fn handle_messages(
     messages: Messages,
     now: Now,
 ) -> Vec<AttemptRecord> {
+    scheduler.look_at_wall_clock(now);
     for notice in messages.notices {
         scheduler.handle_notice(notice, now);
     }

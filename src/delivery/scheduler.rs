@@ -31,7 +31,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::health::Class;
 use crate::domain::retry::RetryPolicy;
 use crate::storage::{
-    AttemptRecord, Backlog, EndpointChange, EndpointNumber, Notice, QueuedEvent, Seq, Target,
+    AttemptRecord, EndpointChange, EndpointNumber, Notice, QueuedEvent, Seq, StoredTarget, Target,
     WorkspaceNumber,
 };
 
@@ -96,10 +96,14 @@ impl Scheduler {
         }
     }
 
-    /// Adds an endpoint that existed before the start, with its backlog on disk.
-    pub(super) fn resume(&mut self, target: &Target, backlog: Backlog, now: Now) {
+    /// Adds an endpoint that existed before the start, with its backlog on disk and its rest.
+    pub(super) fn resume(&mut self, stored: &StoredTarget, now: Now) {
+        let target = &stored.target;
         let live = self.live.get_or_insert(target);
-        let queue = EndpointQueue::resumed(live, backlog, self.turns.cap(), self.rules.limits);
+        let (cap, limits) = (self.turns.cap(), self.rules.limits);
+        let mut queue = EndpointQueue::resumed(live, stored.backlog, cap, limits);
+        queue.resume_rest(stored.rest, cap, now);
+        queue.begin_epoch(target.health_epoch);
         self.add_endpoint(target.number, queue);
         self.settle(target.number, now);
     }
@@ -122,6 +126,14 @@ impl Scheduler {
             Notice::Redeliver { endpoint, seq } => {
                 self.change(endpoint, |queue| queue.redeliver(seq));
                 self.wanting.push_back(endpoint);
+            }
+            Notice::LetGo { endpoint, seq, at } => {
+                self.change(endpoint, |queue| queue.let_go(seq, at));
+                self.settle(endpoint, now);
+            }
+            Notice::Skipped { endpoint, seq } => {
+                self.change(endpoint, |queue| queue.forget_waiting(seq));
+                self.settle(endpoint, now);
             }
             Notice::Due { endpoint, at } => {
                 if let Some(queue) = self.endpoints.get_mut(&endpoint) {
@@ -179,19 +191,20 @@ impl Scheduler {
         let live = self.live.get_or_insert(target);
         let (cap, limits) = (self.turns.cap(), self.rules.limits);
         let Some(queue) = self.endpoints.get_mut(&number) else {
-            let queue = match change {
+            let mut queue = match change {
                 EndpointChange::Created => EndpointQueue::of_new_endpoint(live, cap, limits),
                 EndpointChange::Enabled => EndpointQueue::new(live, cap, limits, now.wall),
                 // The scheduler dropped this endpoint because it was disabled; none of these enables it.
                 EndpointChange::Moved | EndpointChange::Edited | EndpointChange::Disabled => return,
             };
+            queue.begin_epoch(target.health_epoch);
             self.add_endpoint(number, queue);
             return;
         };
         match change {
             EndpointChange::Moved | EndpointChange::Enabled => {
                 let classes = (queue.health.class(), Class::New);
-                queue.reset();
+                queue.reset(target.health_epoch);
                 if change == EndpointChange::Enabled {
                     queue.revive(now.wall);
                 }

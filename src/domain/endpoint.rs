@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::clock::Timestamp;
+use super::endpoint_health::EndpointHealth;
 use super::endpoint_url::EndpointUrl;
 use super::event_type::Subscription;
 use super::secret::{GivenSecret, OtherPublicKey, Secret};
@@ -108,6 +109,8 @@ pub struct Endpoint {
     pub settings: EndpointSettings,
     /// The reason why it is disabled; `None` while enabled.
     pub disabled_reason: Option<DisabledReason>,
+    /// Whether it gets events now, and how its attempts went.
+    pub health: EndpointHealth,
     /// The time at which it was made.
     pub created_at: Timestamp,
     /// The time of its last change.

@@ -46,7 +46,8 @@ pub struct Event {
     pub attempts: u32,
     /// The status code of the last attempt; `None` if it got no answer.
     pub last_http_code: Option<u16>,
-    /// The time at which the next attempt is due; `None` unless pending.
+    /// The time at which the next attempt is made, with regard to the rest of its endpoint; `None` unless pending.
+    /// It was not in the past when it was read.
     pub next_attempt_at: Option<Timestamp>,
     /// The exact body sent; `None` once archived.
     pub payload: Option<String>,

@@ -8,22 +8,13 @@
 
 use std::time::Duration;
 
-use super::retry::vary;
+use super::retry::RetryPolicy;
 
 /// The duration above which an attempt, finished or in flight, makes its endpoint bad.
 pub const SLOW: Duration = Duration::from_secs(1);
 
 /// The number of failed attempts in a row after which an endpoint rests.
 const FAILURES_TO_REST: u32 = 3;
-
-/// The lengths of the first, second … rest. The last length is used for all further ones.
-const RESTS: [Duration; 5] = [
-    Duration::from_secs(5),
-    Duration::from_secs(30),
-    Duration::from_mins(2),
-    Duration::from_mins(10),
-    Duration::from_mins(30),
-];
 
 /// The class of an endpoint, which decides the share of the senders that it uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -60,6 +51,19 @@ pub enum Rest {
     Probing,
 }
 
+/// An attempt that has ended, as far as health is concerned.
+#[derive(Clone, Copy, Debug)]
+pub struct EndedAttempt {
+    /// Its result.
+    pub signal: HealthSignal,
+    /// The time that it took.
+    pub took: Duration,
+    /// Another attempt in flight is older than [`SLOW`].
+    pub slow_ones: bool,
+    /// [`Health::started`] returned true for it: it is the probe. Only the end of the probe makes a rest longer.
+    pub probe: bool,
+}
+
 /// The health of one endpoint. Times are monotonic.
 #[derive(Clone, Debug)]
 pub struct Health {
@@ -68,7 +72,7 @@ pub struct Health {
     cap: u32,
     failures_in_row: u32,
     rest: Rest,
-    rests_in_row: usize,
+    rests_in_row: u32,
     retry_after_until: Duration,
 }
 
@@ -84,6 +88,26 @@ impl Health {
             rest: Rest::None,
             rests_in_row: 0,
             retry_after_until: Duration::ZERO,
+        }
+    }
+
+    /// Returns the health of an endpoint that had `rests` rests in a row before the server's start. The last one
+    /// ends at `rest_end`, and the receiver asked for no attempt before `held_until`; both may have passed.
+    #[must_use]
+    pub const fn resumed(cap: u32, rests: u32, rest_end: Duration, held_until: Duration) -> Self {
+        let new = Self::new(cap);
+        let (class, failures_in_row, rest) = if rests > 0 {
+            (Class::Bad, FAILURES_TO_REST, Rest::Until(rest_end))
+        } else {
+            (new.class, new.failures_in_row, new.rest)
+        };
+        Self {
+            class,
+            failures_in_row,
+            rest,
+            rests_in_row: rests,
+            retry_after_until: held_until,
+            ..new
         }
     }
 
@@ -103,6 +127,18 @@ impl Health {
     #[must_use]
     pub const fn rest(&self) -> Rest {
         self.rest
+    }
+
+    /// Returns the number of rests since the last 2xx; the last one may be over.
+    #[must_use]
+    pub const fn rests_in_row(&self) -> u32 {
+        self.rests_in_row
+    }
+
+    /// Returns the time before which the receiver wants no attempt. It may have passed.
+    #[must_use]
+    pub const fn held_until(&self) -> Duration {
+        self.retry_after_until
     }
 
     /// Reports whether an attempt may start, as far as rest and `Retry-After` are concerned.
@@ -150,18 +186,21 @@ impl Health {
         self.class = Class::Bad;
     }
 
-    /// Notes the end of an attempt. `slow_ones`: another attempt in flight is older than [`SLOW`]. `probe`:
-    /// [`Health::started`] returned true for this attempt; only the end of the probe makes a rest longer.
-    /// `random` is uniform in 0..1.
+    /// Notes the end of an attempt. The retry schedule decides how long an endpoint rests. `random` is uniform in
+    /// 0..1.
     pub fn finished(
         &mut self,
-        signal: HealthSignal,
-        took: Duration,
-        slow_ones: bool,
-        probe: bool,
+        attempt: EndedAttempt,
+        retry: &RetryPolicy,
         now: Duration,
         random: f64,
     ) {
+        let EndedAttempt {
+            signal,
+            took,
+            slow_ones,
+            probe,
+        } = attempt;
         let good = signal == HealthSignal::Success && took <= SLOW && !slow_ones;
         self.class = if good { Class::Good } else { Class::Bad };
         match signal {
@@ -183,15 +222,24 @@ impl Health {
             };
         let begins = self.rest == Rest::None && self.failures_in_row >= FAILURES_TO_REST;
         if begins || (probe && self.rest == Rest::Probing) {
-            let wait = RESTS[self.rests_in_row.min(RESTS.len() - 1)];
-            self.rests_in_row += 1;
-            self.rest = Rest::Until(now + vary(wait, random));
+            let length = retry.rest_length(self.rests_in_row, random);
+            self.rests_in_row = self.rests_in_row.saturating_add(1);
+            self.rest = Rest::Until(now + length);
         }
     }
 
     /// Notes that the receiver asked for no attempt before `until`.
     pub fn retry_after_until(&mut self, until: Duration) {
         self.retry_after_until = self.retry_after_until.max(until);
+    }
+
+    /// Notes that the wall clock was set forward by `step`, or that the process slept: waits end earlier by that
+    /// time, as retries that are due by the wall clock do.
+    pub fn clock_advanced(&mut self, step: Duration) {
+        if let Rest::Until(end) = &mut self.rest {
+            *end = end.saturating_sub(step);
+        }
+        self.retry_after_until = self.retry_after_until.saturating_sub(step);
     }
 
     /// Forgets everything, because the endpoint has another URL or was enabled again. After that, the caller
@@ -216,9 +264,28 @@ mod tests {
         HealthSignal::Refusal,
     ];
 
+    fn retry() -> RetryPolicy {
+        RetryPolicy {
+            waits: [5, 30, 120, 600, 1800, 3600]
+                .map(Duration::from_secs)
+                .to_vec(),
+            expire_after: Duration::from_hours(72),
+        }
+    }
+
+    fn end(health: &mut Health, signal: HealthSignal, took: Duration, probe: bool, now: Duration) {
+        let attempt = EndedAttempt {
+            signal,
+            took,
+            slow_ones: false,
+            probe,
+        };
+        health.finished(attempt, &retry(), now, 0.5);
+    }
+
     fn failed(health: &mut Health, now: Duration) {
         let probe = health.rest() == Rest::Probing;
-        health.finished(HealthSignal::Failure, MS, false, probe, now, 0.5);
+        end(health, HealthSignal::Failure, MS, probe, now);
     }
 
     #[test]
@@ -244,7 +311,7 @@ mod tests {
             now += wait * S;
         }
         health.started();
-        health.finished(HealthSignal::Success, MS, false, false, now, 0.5);
+        end(&mut health, HealthSignal::Success, MS, false, now);
         assert!(health.may_start(now));
         for _ in 0..3 {
             failed(&mut health, now);
@@ -253,11 +320,37 @@ mod tests {
     }
 
     #[test]
+    fn a_rest_goes_on_after_a_restart_and_the_next_one_is_as_long_as_it_would_have_been() {
+        let mut health = Health::resumed(32, 2, 50 * S, 20 * S);
+        assert_eq!(health.class(), Class::Bad);
+        assert!(!health.may_start(49 * S));
+        assert_eq!(health.wakes_at(S), Some(50 * S));
+        assert!(health.may_start(50 * S) && health.started());
+        failed(&mut health, 50 * S);
+        assert_eq!(health.rest(), Rest::Until(170 * S));
+        assert_eq!(health.rests_in_row(), 3);
+        // Without a rest, only the receiver's own wish is left.
+        let held = Health::resumed(32, 0, S, 20 * S);
+        assert_eq!((held.class(), held.rest()), (Class::New, Rest::None));
+        assert!(!held.may_start(19 * S) && held.may_start(20 * S));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_forward_ends_waits_earlier() {
+        let mut health = Health::resumed(32, 1, 50 * S, 70 * S);
+        health.clock_advanced(30 * S);
+        assert_eq!(health.rest(), Rest::Until(20 * S));
+        assert_eq!(health.wakes_at(S), Some(40 * S));
+        health.clock_advanced(1000 * S);
+        assert!(health.may_start(S));
+    }
+
+    #[test]
     fn a_refusal_breaks_the_row_and_a_hold_is_kept() {
         let mut health = Health::new(32);
         failed(&mut health, S);
         failed(&mut health, S);
-        health.finished(HealthSignal::Refusal, MS, false, false, S, 0.5);
+        end(&mut health, HealthSignal::Refusal, MS, false, S);
         failed(&mut health, S);
         assert_eq!(health.rest(), Rest::None);
         health.retry_after_until(10 * S);
@@ -277,7 +370,7 @@ mod tests {
             for (signal, took) in results {
                 let signal = SIGNALS[signal];
                 let before = health.concurrency_limit();
-                health.finished(signal, Duration::from_millis(took), false, false, S, 0.5);
+                end(&mut health, signal, Duration::from_millis(took), false, S);
                 let after = health.concurrency_limit();
                 prop_assert!((1..=cap).contains(&after));
                 prop_assert!(after <= before + 1);

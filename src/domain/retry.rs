@@ -15,6 +15,13 @@ pub const EVENT_RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
 /// The longest time for which `Retry-After` delays all events of an endpoint.
 pub const ENDPOINT_RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
 
+/// The longest rest of an endpoint. A receiver that works again gets its events no later than that.
+pub const REST_MAX: Duration = Duration::from_mins(30);
+
+/// The length of each rest if the schedule has no waits: no event is tried twice, but a dead receiver must not
+/// keep senders busy.
+const REST_WITHOUT_WAITS: Duration = Duration::from_secs(5);
+
 /// The schedule of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
@@ -50,6 +57,17 @@ impl RetryPolicy {
         let due = now.after(vary(wait, random).max(least));
         // An event does not wait beyond the end of its run: its last attempt is made then.
         Some(due.min(end))
+    }
+
+    /// Returns the length of an endpoint's rest after `rests` others in a row: the wait of the schedule with that
+    /// number, the last wait for all further ones, at most [`REST_MAX`]. So a schedule of short waits, which asks
+    /// for quick delivery, gives short rests. `random` is uniform in 0..1.
+    #[must_use]
+    pub fn rest_length(&self, rests: u32, random: f64) -> Duration {
+        let number = usize::try_from(rests).unwrap_or(usize::MAX);
+        let wait = self.waits.get(number).or(self.waits.last());
+        let wait = wait.copied().unwrap_or(REST_WITHOUT_WAITS);
+        vary(wait.min(REST_MAX), random).min(REST_MAX)
     }
 
     /// Returns the time at which the time of a run is used up.
@@ -109,6 +127,28 @@ mod tests {
         assert_eq!(due, NOW.after(Duration::from_secs(2)));
         let at_the_end = NOW.after(Duration::from_secs(2));
         assert_eq!(policy().next_due(2, started, at_the_end, None, 0.5), None);
+    }
+
+    #[test]
+    fn rests_follow_the_schedule_up_to_half_an_hour() {
+        let lengths = |waits: &[u64]| {
+            let waits = waits.iter().copied().map(Duration::from_secs).collect();
+            let policy = RetryPolicy { waits, ..policy() };
+            [0, 1, 2, 9].map(|rests| policy.rest_length(rests, 0.5).as_secs())
+        };
+        assert_eq!(lengths(&[5, 30, 7200, 60]), [5, 30, 1800, 60]);
+        assert_eq!(lengths(&[1]), [1, 1, 1, 1]);
+        assert_eq!(lengths(&[]), [5, 5, 5, 5]);
+        let longest = RetryPolicy {
+            waits: vec![REST_MAX],
+            ..policy()
+        };
+        assert_eq!(
+            longest.rest_length(0, 1.0),
+            REST_MAX,
+            "a random part makes it no longer"
+        );
+        assert_eq!(longest.rest_length(0, 0.0), REST_MAX.mul_f64(0.8));
     }
 
     proptest! {

@@ -268,6 +268,16 @@ fn from_store(error: StoreError, request_id: &str) -> HttpResponse {
             ErrorName::EndpointDisabled,
             "The endpoint is disabled: enable it with PATCH, then redeliver",
         ),
+        StoreError::NotPending => conflict(
+            ErrorName::NotPending,
+            "The event is not pending: there is no attempt to skip",
+        ),
+        StoreError::TooManyJobs(max) => {
+            let detail = format!(
+                "{max} jobs of the workspace run already: wait until one has finished, or cancel one"
+            );
+            Plain(ErrorName::TooManyJobs, detail.into()).response()
+        }
         StoreError::IdempotencyKeyReused => Plain(
             ErrorName::IdempotencyKeyReused,
             "The Idempotency-Key was used with another body: use a new one".into(),

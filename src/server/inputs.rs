@@ -5,6 +5,7 @@
 
 pub(crate) mod endpoint_fields;
 pub(crate) mod filters;
+pub(crate) mod jobs;
 pub(crate) mod message;
 pub(crate) mod page;
 pub(crate) mod secret_rotation;

@@ -20,6 +20,7 @@ mod overviews;
 mod publishing;
 mod queue;
 mod redelivery;
+mod rests;
 mod workspaces;
 
 pub(crate) use self::fixture::{OpenStore, Settings};
@@ -86,6 +87,18 @@ macro_rules! behaviours {
                 a_redelivery_begins_a_run_that_waits_for_nothing,
                 what_cannot_be_redelivered_is_refused,
                 the_newest_run_counts,
+                a_pending_event_can_be_skipped_and_a_late_success_still_counts,
+                what_is_not_pending_cannot_be_skipped,
+            ]
+        );
+        $each!(
+            $open,
+            rests,
+            [
+                a_rest_is_shown_until_it_ends_and_resumed_after_a_restart,
+                a_rest_ends_with_its_url_by_enabling_and_by_disabling,
+                a_clock_that_was_set_back_shows_no_rest_that_is_too_long,
+                the_last_attempts_are_told_by_their_result,
             ]
         );
         $each!(
@@ -122,6 +135,8 @@ macro_rules! behaviours {
                 events_are_listed_by_each_filter,
                 deliveries_are_listed_newest_first_and_by_each_filter,
                 endpoints_are_listed_newest_first_by_workspace_and_url,
+                messages_are_listed_newest_first_and_by_each_filter,
+                what_an_endpoint_missed_is_listed,
                 notices_come_in_the_order_of_commits_and_before_the_answer,
             ]
         );

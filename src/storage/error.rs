@@ -42,6 +42,12 @@ pub enum StoreError {
     /// The event's endpoint is disabled.
     #[error("the endpoint is disabled")]
     EndpointDisabled,
+    /// The event is not pending.
+    #[error("the event is not pending")]
+    NotPending,
+    /// As many jobs of the workspace run as the limit allows.
+    #[error("at most {0} jobs of a workspace can run at the same time")]
+    TooManyJobs(usize),
     /// The idempotency key was used with another body.
     #[error("the idempotency key was used with another body")]
     IdempotencyKeyReused,

@@ -9,6 +9,7 @@ use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::Timestamp;
 use crate::domain::endpoint::TargetSettings;
 pub use crate::domain::event_state::{Run, Verdict};
+pub use crate::domain::rest::{EndpointRest, HealthEpoch, RestNote};
 use crate::domain::trace_context::TraceContext;
 
 /// An endpoint's number: small, never used again.
@@ -40,6 +41,19 @@ pub struct Target {
     pub enabled: bool,
     /// Runs up to this one are skipped.
     pub skip_through: Run,
+    /// The epoch of its health.
+    pub health_epoch: HealthEpoch,
+}
+
+/// An endpoint as the engine finds it at its start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredTarget {
+    /// The endpoint.
+    pub target: Target,
+    /// Its queue on disk.
+    pub backlog: Backlog,
+    /// Its rest, as it was noted last.
+    pub rest: EndpointRest,
 }
 
 /// The part of an endpoint's queue that is on disk.
@@ -145,6 +159,8 @@ pub struct AttemptRecord {
     pub response: Option<String>,
     /// The duration of the attempt.
     pub duration_ms: u32,
+    /// The rest of the endpoint after the attempt. `None`: it is as it was.
+    pub rest: Option<RestNote>,
 }
 
 /// The store's reply to an [`AttemptRecord`].
@@ -187,6 +203,23 @@ pub enum Notice {
         /// The event.
         seq: Seq,
     },
+    /// A job let an event go: it begins a new run, in its place among the retries of its endpoint. The event may
+    /// be one that the job made.
+    LetGo {
+        /// Its endpoint.
+        endpoint: EndpointNumber,
+        /// The event.
+        seq: Seq,
+        /// The time when its attempt is due.
+        at: Timestamp,
+    },
+    /// A pending event was skipped: no attempt starts any more.
+    Skipped {
+        /// Its endpoint.
+        endpoint: EndpointNumber,
+        /// The event.
+        seq: Seq,
+    },
     /// The record of an attempt is on disk.
     Recorded(Recorded),
     /// An event is due earlier than before, because the wall clock was set back.
@@ -210,10 +243,10 @@ pub trait Queue: Send + Sync {
     /// Makes `sink` the receiver of the notices of every commit from now on. The engine calls this once,
     /// before all other methods.
     fn listen(&self, sink: Arc<dyn NoticeSink>);
-    /// Returns the enabled endpoints, and the backlog of each: at least what was on disk before the call. One
+    /// Returns the enabled endpoints, with the backlog and the rest of each: at least what was on disk before the call. One
     /// call returns all of them, because few of many endpoints have a backlog, and a query for each would
     /// take seconds.
-    fn targets(&self) -> Result<Vec<(Target, Backlog)>, StoreError>;
+    fn targets(&self) -> Result<Vec<StoredTarget>, StoreError>;
     /// Returns events of `endpoint` that were never attempted, with numbers above `after`, in publish order.
     fn fresh(
         &self,
@@ -222,7 +255,8 @@ pub trait Queue: Send + Sync {
         limit: usize,
     ) -> Result<Vec<QueuedEvent>, StoreError>;
     /// Returns events of `endpoint` whose next attempt is due by `now`, soonest first, in runs after
-    /// `skip_through`, except those that wait for the first attempt of a redelivery.
+    /// `skip_through`, except those that wait for the first attempt of a redelivery by hand. An event that a job
+    /// let go has `run_attempt` 0.
     fn retries(
         &self,
         endpoint: EndpointNumber,
@@ -230,7 +264,7 @@ pub trait Queue: Send + Sync {
         now: Timestamp,
         limit: usize,
     ) -> Result<RetryBatch, StoreError>;
-    /// Returns events of `endpoint` that wait for the first attempt of a redelivery, in runs after
+    /// Returns events of `endpoint` that wait for the first attempt of a redelivery by hand, in runs after
     /// `skip_through`, in publish order.
     fn redeliveries(
         &self,

@@ -3,7 +3,7 @@
 use crate::server::schema::{Definition, Node};
 
 /// The parameters of the path and the query. A name means the same on every route.
-const PARAMETERS: [(&str, &str); 16] = [
+const PARAMETERS: [(&str, &str); 20] = [
     ("id", "The id of the object."),
     (
         "page",
@@ -22,6 +22,8 @@ const PARAMETERS: [(&str, &str); 16] = [
     ),
     ("event_type", "Only those with these types."),
     ("status", "Only those with these statuses."),
+    ("state", "Only those in these states."),
+    ("action", "Only those with this action."),
     (
         "url",
         "Only those whose URL contains this text, in any case.",
@@ -43,6 +45,15 @@ const PARAMETERS: [(&str, &str); 16] = [
         "Only those that the receiver answered with a status of this class.",
     ),
     (
+        "unrouted",
+        "Only those that no endpoint wanted, and so have no event; or only those that have one.",
+    ),
+    (
+        "missing_for",
+        "Only those that this endpoint missed: of its workspace, not archived, of a type that it is subscribed to now, \
+         and without an event of it.",
+    ),
+    (
         "query",
         "Only those with this id, or with this text in an id or a status code. Parts are searched for in the \
          newest 1,000,000 rows that match the other filters.",
@@ -54,10 +65,19 @@ const PARAMETERS: [(&str, &str); 16] = [
 ];
 
 /// The members of bodies that are no fields of the object, or that have another meaning there.
-const MEMBERS: [(&str, &str); 4] = [
+const MEMBERS: [(&str, &str); 6] = [
     (
         "data",
         "What happened: any JSON, nested at most 128 deep. Receivers get the same bytes.",
+    ),
+    (
+        "filter",
+        "What the job selects: the members mean what the parameters of `GET /webhooks/events` do. At least one \
+         besides `workspace_id` is needed.",
+    ),
+    (
+        "dry_run",
+        "True to count only: nothing is stored, and the answer is a `JobDryRun`.",
     ),
     (
         "expires_in",

@@ -41,6 +41,39 @@ pub(in crate::cli) struct EventFilters {
     workspace_id: Vec<Uuid>,
 }
 
+/// The filters that choose messages.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Filters")]
+pub(in crate::cli) struct MessageFilters {
+    /// Only those that no endpoint wanted.
+    #[arg(long)]
+    unrouted: bool,
+
+    /// Only those that this endpoint missed: it wants their type now, and has no event of them.
+    #[arg(long, value_name = "ID", value_parser = parse_id)]
+    missing_for: Option<Uuid>,
+
+    /// Only of this event type (repeatable).
+    #[arg(long = "type", value_name = "TYPE", value_delimiter = ',')]
+    event_type: Vec<String>,
+
+    /// Only after this time: RFC 3339, or how long ago, such as 2h.
+    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
+    since: Option<Moment>,
+
+    /// Only before this time: RFC 3339, or how long ago.
+    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
+    until: Option<Moment>,
+
+    /// Only of this workspace (repeatable), for admin tokens.
+    #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = parse_id)]
+    workspace_id: Vec<Uuid>,
+
+    /// Only with this text in the id.
+    #[arg(long, value_name = "TEXT")]
+    query: Option<String>,
+}
+
 /// The filter for parts of ids and codes.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Filters")]
@@ -97,6 +130,28 @@ impl Moment {
     }
 }
 
+/// Adds the filters by time to a query.
+fn add_times(query: &mut Query, since: Option<&Moment>, until: Option<&Moment>) {
+    for (name, moment) in [("start_timestamp", since), ("end_timestamp", until)] {
+        query.extend(moment.map(|moment| (name, moment.parameter())));
+    }
+}
+
+impl MessageFilters {
+    /// Adds the filters to a query.
+    pub(in crate::cli) fn add_to(&self, query: &mut Query) {
+        query.extend(self.unrouted.then(|| ("unrouted", "true".to_owned())));
+        let endpoint = self.missing_for.iter();
+        query.extend(endpoint.map(|id| ("missing_for", id.to_string())));
+        let workspaces = self.workspace_id.iter();
+        query.extend(workspaces.map(|id| ("workspace_id", id.to_string())));
+        let types = self.event_type.iter();
+        query.extend(types.map(|name| ("event_type", name.clone())));
+        add_times(query, self.since.as_ref(), self.until.as_ref());
+        query.extend(self.query.iter().map(|text| ("query", text.clone())));
+    }
+}
+
 impl EventFilters {
     /// Adds the filters to a query.
     pub(in crate::cli) fn add_to(&self, query: &mut Query) {
@@ -108,12 +163,7 @@ impl EventFilters {
         ids("workspace_id", &self.workspace_id);
         let types = self.event_type.iter();
         query.extend(types.map(|name| ("event_type", name.clone())));
-        for (name, moment) in [
-            ("start_timestamp", &self.since),
-            ("end_timestamp", &self.until),
-        ] {
-            query.extend(moment.iter().map(|moment| (name, moment.parameter())));
-        }
+        add_times(query, self.since.as_ref(), self.until.as_ref());
     }
 
     /// Reports whether all events pass.

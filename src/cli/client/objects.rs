@@ -91,6 +91,24 @@ impl Event {
     }
 }
 
+/// A message.
+#[derive(Debug, Deserialize)]
+pub(in crate::cli) struct Message {
+    pub(in crate::cli) id: Uuid,
+    pub(in crate::cli) created_at: String,
+    pub(in crate::cli) r#type: String,
+    pub(in crate::cli) timestamp: String,
+    pub(in crate::cli) workspace_id: Uuid,
+    pub(in crate::cli) is_archived: bool,
+    pub(in crate::cli) event_count: u64,
+}
+
+impl Dated for Message {
+    fn created_at(&self) -> &str {
+        &self.created_at
+    }
+}
+
 /// A delivery: one attempt.
 #[derive(Debug, Deserialize)]
 pub(in crate::cli) struct Delivery {
@@ -143,7 +161,8 @@ pub(in crate::cli) struct Endpoint {
     pub(in crate::cli) events: Vec<String>,
     pub(in crate::cli) name: String,
     pub(in crate::cli) description: String,
-    pub(in crate::cli) secret: String,
+    /// `None` if the token may not see it.
+    pub(in crate::cli) secret: Option<String>,
     /// Absent in the answers of older servers.
     #[serde(default)]
     pub(in crate::cli) secret_type: String,
@@ -151,14 +170,21 @@ pub(in crate::cli) struct Endpoint {
     pub(in crate::cli) secret_overlap_ends_at: Option<String>,
     pub(in crate::cli) enabled: bool,
     pub(in crate::cli) disabled_reason: Option<String>,
+    state: String,
+    pub(in crate::cli) resting_until: Option<String>,
+    pub(in crate::cli) held_until: Option<String>,
+    pub(in crate::cli) failures_in_a_row: u64,
+    pub(in crate::cli) last_success_at: Option<String>,
+    pub(in crate::cli) last_failure_at: Option<String>,
     pub(in crate::cli) created_at: String,
 }
 
 impl Endpoint {
-    /// Returns `enabled`, or the reason why the endpoint is disabled.
+    /// Returns the state; of a disabled endpoint the reason, unless a user disabled it.
     pub(in crate::cli) fn state(&self) -> Cell {
         match (self.enabled, self.disabled_reason.as_deref()) {
-            (true, _) => Cell::colored("enabled".to_owned(), Color::Green),
+            (true, _) if self.state == "active" => Cell::colored("active".to_owned(), Color::Green),
+            (true, _) => Cell::colored(self.state.clone(), Color::Yellow),
             (false, None | Some("manual")) => Cell::colored("disabled".to_owned(), Color::Yellow),
             (false, Some(reason)) => Cell::colored(reason.to_owned(), Color::Red),
         }

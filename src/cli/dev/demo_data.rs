@@ -136,6 +136,7 @@ fn with_path(
     let filter = EndpointFilter {
         visibility,
         workspaces: Vec::new(),
+        states: Vec::new(),
         url: Some(path.to_owned()),
     };
     let page = Page {

@@ -41,10 +41,12 @@ pub(super) fn described(
     let endpoint: Endpoint = serde_json::from_value(endpoint)
         .map_err(|_| anyhow::anyhow!("the answer is no endpoint of the API"))?;
     let secret = if with_secret {
-        &endpoint.secret
+        let hidden = "(hidden from this token)";
+        endpoint.secret.as_deref().unwrap_or(hidden)
     } else {
         "(not shown; see --show-secret)"
     };
+    let time = |at: &Option<String>| at.clone().unwrap_or_default();
     let ends_at = endpoint.secret_overlap_ends_at.as_ref();
     let overlap = ends_at.map_or_else(String::new, |end| {
         format!("an old secret signs, too, until {end}")
@@ -53,6 +55,11 @@ pub(super) fn described(
         ("endpoint", endpoint.id.to_string()),
         ("url", endpoint.url.clone()),
         ("state", endpoint.state().text().to_owned()),
+        ("rest end", time(&endpoint.resting_until)),
+        ("hold end", time(&endpoint.held_until)),
+        ("failures", endpoint.failures_in_a_row.to_string()),
+        ("last ok", time(&endpoint.last_success_at)),
+        ("last fail", time(&endpoint.last_failure_at)),
         ("events", types(&endpoint)),
         ("format", endpoint.format.clone()),
         ("name", endpoint.name.clone()),

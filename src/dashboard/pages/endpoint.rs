@@ -1,6 +1,6 @@
 //! The page of an endpoint: how it does, what it missed, its secret, and how a receiver verifies with it.
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -30,6 +30,7 @@ use crate::domain::event_type::Subscription;
 use crate::domain::format::mismatch;
 use crate::domain::overview::EndpointSummary;
 use crate::domain::secret::SecretType;
+use crate::server::access::{SEEING_WEBHOOKS, shown_secret};
 use crate::server::error::ApiError;
 
 /// The most characters of an answer that a row shows: more than fit.
@@ -74,8 +75,8 @@ struct EndpointPage {
     mismatch: Option<String>,
     snippets: Vec<Snippet>,
     export_line: String,
-    /// The text with which receivers verify.
-    secret: String,
+    /// The text with which receivers verify; `None` if the caller may not see it.
+    secret: Option<String>,
     /// The form that rotates the secret.
     rotation: SecretForm,
     problems: FormProblems,
@@ -109,13 +110,18 @@ impl EndpointPage {
         self.endpoint.settings.target.format == Format::Raw
     }
 
-    fn copy_secret(&self) -> Copy<'_> {
+    /// Returns the text with which receivers verify, if the caller may see it.
+    fn secret(&self) -> Option<&str> {
+        self.secret.as_deref()
+    }
+
+    fn copy_secret<'s>(&self, secret: &'s str) -> Copy<'s> {
         let what = if self.is_key_pair() {
             "public key"
         } else {
             "secret"
         };
-        Copy::new(&self.secret, what)
+        Copy::new(secret, what)
     }
 
     /// Reports whether receivers verify with a public key.
@@ -194,7 +200,7 @@ impl EndpointPage {
 
 /// Handles `GET /endpoints/{id}`.
 pub(crate) async fn show(visit: Visit) -> Result<HttpResponse, ApiError> {
-    visit.require(&[Scope::WebhooksRead, Scope::WebhooksWrite])?;
+    visit.require(&SEEING_WEBHOOKS)?;
     let id = visit.path_id()?;
     let form = SecretForm::blank(visit.default_overlap());
     page(&visit, id, form, FormProblems::default()).await
@@ -212,6 +218,8 @@ pub(super) async fn page(
         .read(move |store| endpoint_facts::find(store, visibility, id, range, now))
         .await?;
     let settings = &found.endpoint.settings;
+    let secret = shown_secret(settings.target.secrets.present(), visit.scopes());
+    let secret = secret.map(Cow::into_owned);
     let name = short_name(&settings.name, &settings.target.url);
     let layout = Layout::new(visit, Section::Endpoints, format!("Endpoint {name}")).await?;
     let status = if problems.is_empty() {
@@ -241,8 +249,11 @@ pub(super) async fn page(
             disabled: found.endpoint.disabled_reason.map(disabled_in_words),
             mismatch: url.and_then(|url| mismatch(settings.target.format, &url)),
             snippets: snippets::snippets(settings.target.secrets.present()),
-            export_line: snippets::export_line(settings.target.secrets.present()),
-            secret: settings.target.secrets.present().shown().into_owned(),
+            export_line: match &secret {
+                Some(_) => snippets::export_line(settings.target.secrets.present()),
+                None => String::new(),
+            },
+            secret,
             rotation,
             problems,
             may_write: visit.may(Scope::WebhooksWrite),

@@ -7,6 +7,7 @@ use askama::Template;
 
 use crate::dashboard::layout::{Layout, Section, html};
 use crate::dashboard::pager::Pager;
+use crate::dashboard::query::Fields;
 use crate::dashboard::sparkline::Sparkline;
 use crate::dashboard::trouble;
 use crate::dashboard::url_text::{UrlText, short_name};
@@ -15,7 +16,9 @@ use crate::dashboard::visit::Visit;
 use crate::domain::access::Scope;
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::endpoint::Endpoint;
+use crate::domain::endpoint_health::EndpointState;
 use crate::domain::overview::{CappedCount, EndpointSummary};
+use crate::server::access::SEEING_WEBHOOKS;
 use crate::server::error::ApiError;
 use crate::server::inputs::filters::endpoint_filter;
 use crate::storage::{EndpointFilter, Page, Store, StoreError};
@@ -52,6 +55,20 @@ impl Row {
     }
 }
 
+/// A link to the endpoints in a state, or to all.
+struct StateLink {
+    text: &'static str,
+    href: String,
+    is_current: bool,
+}
+
+/// The states that have a link. No endpoint is paused yet.
+const LINKED_STATES: [(&str, EndpointState); 3] = [
+    ("Active", EndpointState::Active),
+    ("Resting", EndpointState::Resting),
+    ("Disabled", EndpointState::Disabled),
+];
+
 #[derive(Template)]
 #[template(path = "endpoints.html")]
 struct EndpointsPage {
@@ -61,13 +78,19 @@ struct EndpointsPage {
     total: u64,
     /// The text that URLs are searched for; empty: all are shown.
     search: String,
+    /// Links to the endpoints in each state.
+    states: Vec<StateLink>,
+    /// The states that are shown; none: all.
+    chosen_states: Vec<&'static str>,
+    /// Set if only endpoints in some states are shown.
+    is_by_state: bool,
     shows_workspaces: bool,
     may_create: bool,
 }
 
 /// Handles `GET /endpoints`.
 pub(crate) async fn list(visit: Visit) -> Result<HttpResponse, ApiError> {
-    visit.require(&[Scope::WebhooksRead, Scope::WebhooksWrite])?;
+    visit.require(&SEEING_WEBHOOKS)?;
     let query = visit.query();
     let mut input = visit.input();
     let filter = endpoint_filter(&mut input, visit.listed());
@@ -75,6 +98,7 @@ pub(crate) async fn list(visit: Visit) -> Result<HttpResponse, ApiError> {
     if !query.has("limit") {
         page.limit = ROWS;
     }
+    let chosen = filter.states.clone();
     let (visibility, now) = (visit.listed(), visit.now());
     let (endpoints, total, mut summaries) = visit
         .read(move |store| {
@@ -102,6 +126,9 @@ pub(crate) async fn list(visit: Visit) -> Result<HttpResponse, ApiError> {
     });
     html(&EndpointsPage {
         rows: rows.collect(),
+        states: state_links(&query, &chosen),
+        is_by_state: !chosen.is_empty(),
+        chosen_states: chosen.iter().map(|state| state.as_str()).collect(),
         pager: Pager::new(page, total, "/endpoints", query),
         total,
         search,
@@ -109,6 +136,25 @@ pub(crate) async fn list(visit: Visit) -> Result<HttpResponse, ApiError> {
         may_create: visit.may(Scope::WebhooksWrite),
         layout,
     })
+}
+
+/// Returns links to all endpoints and to those in each state, with the same search.
+fn state_links(query: &Fields, chosen: &[EndpointState]) -> Vec<StateLink> {
+    let link = |text, word: &str, is_current| {
+        let query = query.with("page", "").with("state", word).to_query();
+        StateLink {
+            text,
+            href: if query.is_empty() {
+                "/endpoints".to_owned()
+            } else {
+                format!("/endpoints?{query}")
+            },
+            is_current,
+        }
+    };
+    let all = link("All", "", chosen.is_empty());
+    let by_state = LINKED_STATES.map(|(text, state)| link(text, state.as_str(), chosen == [state]));
+    std::iter::once(all).chain(by_state).collect()
 }
 
 /// Reads all endpoints of a page, and their number on all pages.

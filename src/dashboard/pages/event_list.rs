@@ -9,6 +9,7 @@ use crate::dashboard::form::FormProblems;
 use crate::dashboard::layout::{Layout, Section, html_of};
 use crate::dashboard::list_filters::{ListFilters, ListView};
 use crate::dashboard::lists;
+use crate::dashboard::next_attempt::is_due;
 use crate::dashboard::pager::Pager;
 use crate::dashboard::query::Fields;
 use crate::dashboard::type_suggestions::event_types;
@@ -60,9 +61,9 @@ impl EventRow {
             },
             next: event
                 .next_attempt_at
-                .filter(|at| *at > now)
+                .filter(|at| !is_due(*at, now))
                 .map(|at| Moment::new(at, now)),
-            is_due: event.next_attempt_at.is_some_and(|at| at <= now),
+            is_due: event.next_attempt_at.is_some_and(|at| is_due(at, now)),
             at: Moment::new(event.created_at, now),
             is_selected: false,
             is_sendable,

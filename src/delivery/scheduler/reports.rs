@@ -6,7 +6,7 @@ use super::Scheduler;
 use crate::delivery::endpoint_queue::InFlightAttempt;
 use crate::delivery::protocol::{AttemptReport, AttemptResult, Now};
 use crate::domain::attempt_failure::AttemptFailure;
-use crate::domain::health::HealthSignal;
+use crate::domain::health::{EndedAttempt, HealthSignal};
 use crate::domain::retry::ENDPOINT_RETRY_AFTER_MAX;
 use crate::storage::{AttemptRecord, QueuedEvent, Verdict};
 
@@ -39,6 +39,8 @@ impl Scheduler {
                 let verdict = self.verdict(&event, &result, started, now);
                 self.unrecorded += 1;
                 self.settle(event.endpoint, now);
+                let queue = self.endpoints.get_mut(&event.endpoint);
+                let rest = queue.map(|queue| queue.rest_note(now));
                 Some(AttemptRecord {
                     event: QueuedEvent {
                         body: None,
@@ -50,6 +52,7 @@ impl Scheduler {
                     error: result.error,
                     response: result.response,
                     duration_ms: u32::try_from(result.took.as_millis()).unwrap_or(u32::MAX),
+                    rest,
                 })
             }
         }
@@ -66,14 +69,14 @@ impl Scheduler {
         if let Some(attempt) = ended.filter(|attempt| attempt.counts) {
             let slow_ones = queue.has_slow_ones(now.monotonic);
             let signal = health_signal(result);
-            queue.health.finished(
+            let attempt = EndedAttempt {
                 signal,
-                result.took,
+                took: result.took,
                 slow_ones,
-                attempt.probes,
-                now.monotonic,
-                random,
-            );
+                probe: attempt.probes,
+            };
+            let retry = &self.rules.retry;
+            queue.health.finished(attempt, retry, now.monotonic, random);
             if signal == HealthSignal::Success {
                 queue.rest_ended();
             }
@@ -140,6 +143,7 @@ impl Scheduler {
                 "not delivered within {hours} hours; nothing was sent this time"
             )),
             duration_ms: 0,
+            rest: None,
         });
     }
 

@@ -16,8 +16,8 @@ use crate::domain::retry::RetryPolicy;
 use crate::domain::secret::Secret;
 use crate::domain::signing_secrets::SigningSecrets;
 use crate::storage::{
-    Backlog, EndpointChange, EndpointNumber, Notice, QueuedEvent, Recorded, Run, Seq, Target,
-    Verdict, WorkspaceNumber,
+    Backlog, EndpointChange, EndpointNumber, EndpointRest, HealthEpoch, Notice, QueuedEvent,
+    Recorded, Run, Seq, StoredTarget, Target, Verdict, WorkspaceNumber,
 };
 
 const NUMBER: EndpointNumber = EndpointNumber(1);
@@ -54,6 +54,15 @@ fn target(enabled: bool, skip_through: i64) -> Target {
         },
         enabled,
         skip_through: Run(skip_through),
+        health_epoch: HealthEpoch::default(),
+    }
+}
+
+fn stored(backlog: Backlog) -> StoredTarget {
+    StoredTarget {
+        target: target(true, 0),
+        backlog,
+        rest: EndpointRest::default(),
     }
 }
 
@@ -88,7 +97,7 @@ fn refused() -> AttemptResult {
 #[test]
 fn old_notices_do_not_revive_a_disabled_endpoint() {
     let (mut scheduler, live) = scheduler();
-    scheduler.resume(&target(true, 0), Backlog::default(), NOW);
+    scheduler.resume(&stored(Backlog::default()), NOW);
     let changes = [
         (target(false, 1), EndpointChange::Disabled),
         (target(true, 1), EndpointChange::Enabled),
@@ -170,7 +179,7 @@ fn a_redelivery_that_waits_for_too_long_gets_one_attempt() {
         redeliveries: true,
         ..Backlog::default()
     };
-    scheduler.resume(&target(true, 0), backlog, NOW);
+    scheduler.resume(&stored(backlog), NOW);
     scheduler.tick(NOW);
     assert!(scheduler.next_read(NOW).is_some());
     let waits = |seq| QueuedEvent {

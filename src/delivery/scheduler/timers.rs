@@ -31,8 +31,9 @@ impl Scheduler {
     }
 
     /// Notes a step of the wall clock. After a step forward, looks at all endpoints: timers are monotonic, so
-    /// retries may be due before their timers.
-    fn look_at_wall_clock(&mut self, now: Now) {
+    /// retries may be due before their timers. Rests end earlier then, too: they are stored as times of the wall
+    /// clock, and a process that slept for hours has slept through them.
+    pub(in crate::delivery) fn look_at_wall_clock(&mut self, now: Now) {
         let at_zero = now.wall.before(now.monotonic);
         let before = self.wall_at_zero.replace(at_zero);
         let forward = before.is_some_and(|before| at_zero.is_a_step_after(before));
@@ -40,10 +41,19 @@ impl Scheduler {
         if before.is_none() || forward || back {
             self.steady_since = Some(now);
         }
-        if forward {
-            for number in self.endpoint_numbers() {
-                self.settle(number, now);
+        if !forward && !back {
+            return;
+        }
+        let step = before.map_or(Duration::ZERO, |before| at_zero.since(before));
+        for number in self.endpoint_numbers() {
+            if let Some(queue) = self.endpoints.get_mut(&number) {
+                if forward {
+                    queue.clock_advanced(step);
+                } else {
+                    queue.forget_wall_times();
+                }
             }
+            self.settle(number, now);
         }
     }
 

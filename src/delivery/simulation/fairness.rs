@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::disruption::Disruption;
 use super::random::Random;
 use super::receiver::Behaviour;
-use super::settings::{Pace, Settings};
+use super::settings::{DEFAULT_WAITS, Pace, Settings};
 use super::world::Simulation;
 use super::{SEEDS, for_each_seed, setting};
 use crate::delivery::limits::Limits;
@@ -48,6 +48,7 @@ pub(super) fn usual(seed: u64) -> Simulation {
     let settings = Settings {
         senders: SENDERS,
         limits: Limits::PRODUCTION,
+        waits: DEFAULT_WAITS,
         expire_after: Duration::from_hours(72),
         disable_after: 0,
         published_max: 10_000,

@@ -6,6 +6,7 @@
 //!
 //! [`Unsupported`] names the parts that the store does not have.
 
+mod jobs;
 mod overviews;
 mod queue;
 mod reads;
@@ -31,8 +32,9 @@ use crate::domain::workspace::{Workspace, WorkspaceName, WorkspacePatch};
 use crate::storage::conformance::{OpenStore, Settings};
 use crate::storage::{
     AccessTokenPatch, DeliveryFilter, Descendants, EndpointFilter, EventFilter, Listed,
-    LongPayload, NewAccessToken, NoticeSink, Page, Paged, Part, PayloadPiece, Pending, Published,
-    ReconciledAdminToken, Row, RowNumber, Store, StoreError, StoreFacts, pending,
+    ListedMessages, LongPayload, MessageFilter, NewAccessToken, NoticeSink, Page, Paged, Part,
+    PayloadPiece, Pending, Published, ReconciledAdminToken, Row, RowNumber, Store, StoreError,
+    StoreFacts, pending,
 };
 
 /// The parts of the traits that this store does not have. A call that needs one returns an error with its
@@ -42,6 +44,8 @@ use crate::storage::{
 pub(super) enum Unsupported {
     /// Access tokens.
     Tokens,
+    /// Jobs: only their steps are there, in the queue.
+    Jobs,
     /// Rows of a page by number, and pieces of payloads: pages are read as a whole.
     Parts,
     /// A `query` in lists of events and deliveries.
@@ -192,7 +196,8 @@ impl Store for MemoryStore {
         page: Page,
         _: usize,
     ) -> Result<Paged<Endpoint>, StoreError> {
-        Ok(self.read(|tables| tables.list_endpoints(filter, page)))
+        let now = self.clock.now();
+        Ok(self.read(|tables| tables.list_endpoints(filter, page, now)))
     }
 
     fn read_endpoints(&self, _: &[RowNumber], _: usize) -> Result<Part<Endpoint>, StoreError> {
@@ -202,7 +207,7 @@ impl Store for MemoryStore {
     fn find_endpoint(&self, visibility: Visibility, id: Uuid) -> Result<Endpoint, StoreError> {
         self.read(|tables| {
             let index = tables.locate_endpoint(visibility, id)?;
-            Ok(tables.endpoint(index))
+            Ok(tables.endpoint(index, self.clock.now()))
         })
     }
 
@@ -244,7 +249,10 @@ impl Store for MemoryStore {
     ) -> Result<Paged<Event>, StoreError> {
         match filter.query {
             Some(_) => Err(Unsupported::TextSearch.error()),
-            None => Ok(self.read(|tables| tables.list_events(filter, page))),
+            None => {
+                let now = self.clock.now();
+                Ok(self.read(|tables| tables.list_events(filter, page, now)))
+            }
         }
     }
 
@@ -259,7 +267,8 @@ impl Store for MemoryStore {
         _: usize,
     ) -> Result<Row<Event>, StoreError> {
         self.read(|tables| {
-            let item = tables.event(tables.locate_event(visibility, id)?);
+            let seq = tables.locate_event(visibility, id)?;
+            let item = tables.event(seq, self.clock.now());
             Ok(Row {
                 item,
                 payload: None,
@@ -279,6 +288,10 @@ impl Store for MemoryStore {
         self.write(|tables, now| tables.redeliver(visibility, id, now))
     }
 
+    fn skip_event(&self, visibility: Visibility, id: Uuid) -> Pending<()> {
+        self.write(|tables, now| tables.skip(visibility, id, now))
+    }
+
     fn list_deliveries(
         &self,
         filter: &DeliveryFilter,
@@ -287,12 +300,26 @@ impl Store for MemoryStore {
     ) -> Result<Paged<Delivery>, StoreError> {
         match filter.query {
             Some(_) => Err(Unsupported::TextSearch.error()),
-            None => Ok(self.read(|tables| tables.list_deliveries(filter, page))),
+            None => {
+                let now = self.clock.now();
+                Ok(self.read(|tables| tables.list_deliveries(filter, page, now)))
+            }
         }
     }
 
     fn read_deliveries(&self, _: &[RowNumber], _: usize) -> Result<Part<Delivery>, StoreError> {
         Err(Unsupported::Parts.error())
+    }
+
+    fn list_messages(
+        &self,
+        filter: &MessageFilter,
+        page: Page,
+    ) -> Result<ListedMessages, StoreError> {
+        match filter.query {
+            Some(_) => Err(Unsupported::TextSearch.error()),
+            None => Ok(self.read(|tables| tables.list_messages(filter, page))),
+        }
     }
 
     fn find_message(

@@ -15,7 +15,7 @@ use crate::domain::clock::{CLOCK_STEP, Timestamp};
 use crate::domain::event_state::EventState;
 use crate::domain::health::Class;
 use crate::storage::{
-    AttemptRecord, EndpointChange, EndpointNumber, Notice, QueuedEvent, Run, Seq,
+    AttemptRecord, EndpointChange, EndpointNumber, Notice, QueuedEvent, Run, Seq, StoredTarget,
 };
 
 /// Rounds between two checks of the whole state, which are slow.
@@ -68,13 +68,32 @@ impl Oracle {
         &mut self.models[index]
     }
 
-    /// Notes that an event began a new run.
+    /// Notes an endpoint that the scheduler resumes.
+    pub(super) fn resume(&mut self, stored: &StoredTarget, now: Now) {
+        self.model(stored.target.number).resume(stored.rest, now);
+    }
+
+    /// Checks what the records of a round tell the store of rests: the last one of each endpoint, since the models
+    /// have seen all reports of the round.
+    pub(super) fn check_notes(&mut self, records: &[AttemptRecord], now: Now) {
+        let mut seen = HashSet::new();
+        for record in records.iter().rev() {
+            if let Some(note) = record.rest
+                && seen.insert(record.event.endpoint)
+            {
+                self.model(record.event.endpoint).check_note(note.rest, now);
+            }
+        }
+    }
+
+    /// Notes that an event began a new run, or that it was skipped and starts in no run before `run`.
     pub(super) fn redelivered(&mut self, seq: Seq, run: i64) {
         self.pending_redeliveries.push_back((seq, run));
     }
 
     /// Notes the messages that the scheduler is about to handle.
     pub(super) fn note_messages(&mut self, messages: &Messages, now: Now) {
+        self.look_at_clocks(now);
         for notice in &messages.notices {
             self.note_notice(notice);
         }
@@ -90,7 +109,9 @@ impl Oracle {
             {
                 self.model(target.number).reset();
             }
-            Notice::Redeliver { seq, .. } => {
+            Notice::Redeliver { seq, .. }
+            | Notice::LetGo { seq, .. }
+            | Notice::Skipped { seq, .. } => {
                 let next = self.pending_redeliveries.pop_front();
                 let (of, run) = next.expect("committed before");
                 assert_eq!(of, *seq, "notices keep the order of commits");
@@ -116,8 +137,9 @@ impl Oracle {
             }
             AttemptReport::Made(event, how) => {
                 self.unrecorded += 1;
+                let waits = self.rules.retry.waits.clone();
                 self.model(event.endpoint)
-                    .end_attempt(event.seq, how, now.monotonic);
+                    .end_attempt(event.seq, how, &waits, now.monotonic);
             }
         }
     }
@@ -147,7 +169,9 @@ impl Oracle {
         self.starts_once(event, store);
         self.starts_in_time(event, store, now);
         let is_first = event.run.0 == event.seq.0 && event.attempts == 0;
-        let is_redelivery = event.run.0 != event.seq.0 && event.run_attempt == 0;
+        let is_new_run = event.run.0 != event.seq.0 && event.run_attempt == 0;
+        // What a job lets go waits for a rest, as retries do.
+        let is_redelivery = is_new_run && !store.is_job_run(event.run);
         let unrecorded = self.unrecorded;
         let (senders, limits) = (self.rules.senders, self.rules.limits);
         let model = self.model(event.endpoint);
@@ -235,6 +259,13 @@ impl Oracle {
 
     fn look_at_clocks(&mut self, now: Now) {
         let lead = now.wall.micros() - i64::try_from(now.monotonic.as_micros()).unwrap();
+        let last = self.steady.map_or(lead, |(last, _)| last);
+        let forward = Duration::from_micros(u64::try_from(lead - last).unwrap_or(0));
+        if forward > CLOCK_STEP {
+            for model in &mut self.models {
+                model.advance(forward);
+            }
+        }
         if self
             .steady
             .is_none_or(|(last, _)| u128::from(last.abs_diff(lead)) > CLOCK_STEP.as_micros())

@@ -3,21 +3,31 @@
 
 use std::time::Duration;
 
-use crate::delivery::protocol::AttemptResult;
+use crate::delivery::protocol::{AttemptResult, Now};
 use crate::domain::attempt_failure::AttemptFailure;
+use crate::domain::clock::Timestamp;
 use crate::domain::health::Class;
-use crate::storage::Seq;
+use crate::storage::{EndpointRest, Seq};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Rests at their shortest: a fifth less than 5 s, 30 s, 2, 10, 30 min.
-const RESTS: [Duration; 5] = [
-    Duration::from_secs(4),
-    Duration::from_secs(24),
-    Duration::from_secs(96),
-    Duration::from_mins(8),
-    Duration::from_mins(24),
-];
+/// The longest rest, and the longest wait that a receiver may ask for.
+const REST_MAX: Duration = Duration::from_mins(30);
+const HOLD_MAX: Duration = Duration::from_hours(1);
+
+/// A difference of the clocks that is no step.
+const DRIFT: Duration = Duration::from_secs(2);
+
+/// Returns the shortest length of the rest number `rests`, from 0 on: a fifth less than the wait of the schedule
+/// with that number, and never more than half an hour.
+fn shortest_rest(waits: &[Duration], rests: usize) -> Duration {
+    let wait = match waits {
+        [] => Duration::from_secs(5),
+        waits => waits[rests.min(waits.len() - 1)],
+    };
+    // A microsecond for rounding.
+    (wait.min(REST_MAX) * 4 / 5).saturating_sub(Duration::from_micros(1))
+}
 
 struct InFlightAttempt {
     seq: Seq,
@@ -76,6 +86,46 @@ impl ReferenceModel {
         for attempt in &mut self.in_flight_attempts {
             attempt.is_old = true;
         }
+    }
+
+    /// Begins with what an earlier process stored: the rest and the hold go on by the wall clock.
+    pub(super) fn resume(&mut self, rest: EndpointRest, now: Now) {
+        let left = |end: Option<Timestamp>, longest: Duration| {
+            end.map_or(Duration::ZERO, |end| end.since(now.wall).min(longest))
+        };
+        self.rests = usize::try_from(rest.rests).expect("few");
+        if self.rests > 0 {
+            self.class = Class::Bad;
+            self.failures = 3;
+            self.resting = Some(now.monotonic + left(rest.resting_until, REST_MAX));
+        }
+        self.retry_after_until = now.monotonic + left(rest.held_until, HOLD_MAX);
+    }
+
+    /// Notes that the wall clock was set forward.
+    pub(super) fn advance(&mut self, by: Duration) {
+        self.resting = self.resting.map(|end| end.saturating_sub(by));
+        self.retry_after_until = self.retry_after_until.saturating_sub(by);
+    }
+
+    /// Checks what the engine tells the store of the rest.
+    pub(super) fn check_note(&self, rest: EndpointRest, now: Now) {
+        assert_eq!(usize::try_from(rest.rests), Ok(self.rests), "{rest:?}");
+        let left = |end: Option<Timestamp>| end.map_or(Duration::ZERO, |end| end.since(now.wall));
+        let least = |end: Duration| end.saturating_sub(now.monotonic).saturating_sub(DRIFT);
+        assert_eq!(rest.resting_until.is_some(), self.resting.is_some());
+        let resting = left(rest.resting_until);
+        assert!(resting <= REST_MAX + DRIFT, "rests for {resting:?}");
+        assert!(
+            resting >= self.resting.map_or(Duration::ZERO, least),
+            "{rest:?}"
+        );
+        let held = left(rest.held_until);
+        let expected = self.retry_after_until.saturating_sub(now.monotonic);
+        assert!(
+            held.abs_diff(expected) <= DRIFT,
+            "{held:?} is not {expected:?}"
+        );
     }
 
     /// Checks that an attempt may start, as far as the endpoint's own state decides, and notes the start.
@@ -139,7 +189,13 @@ impl ReferenceModel {
     }
 
     /// Notes the end of an attempt.
-    pub(super) fn end_attempt(&mut self, seq: Seq, how: &AttemptResult, now: Duration) {
+    pub(super) fn end_attempt(
+        &mut self,
+        seq: Seq,
+        how: &AttemptResult,
+        waits: &[Duration],
+        now: Duration,
+    ) {
         let (attempt, was_probe) = self.end(seq);
         if attempt.is_old {
             return;
@@ -150,7 +206,7 @@ impl ReferenceModel {
         let is_good = succeeded && how.took <= SECOND && !slow_ones;
         self.class = if is_good { Class::Good } else { Class::Bad };
         if let Some(wait) = how.retry_after {
-            let end = now + wait.min(Duration::from_hours(1));
+            let end = now + wait.min(HOLD_MAX);
             self.retry_after_until = self.retry_after_until.max(end);
         }
         if succeeded {
@@ -168,7 +224,7 @@ impl ReferenceModel {
             (self.concurrency_limit / 2).max(1)
         };
         if (self.resting.is_none() && self.failures >= 3) || (self.resting.is_some() && was_probe) {
-            self.resting = Some(now + RESTS[self.rests.min(4)]);
+            self.resting = Some(now + shortest_rest(waits, self.rests));
             self.rests += 1;
         }
     }

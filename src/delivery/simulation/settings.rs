@@ -23,10 +23,16 @@ pub(super) struct Pace {
     pub(super) read_failures: f64,
 }
 
+/// The waits of the default schedule.
+pub(super) const DEFAULT_WAITS: &[u64] =
+    &[5, 30, 120, 600, 1800, 3600, 7200, 14_400, 28_800, 43_200];
+
 /// The settings of a simulation.
 pub(super) struct Settings {
     pub(super) senders: u32,
     pub(super) limits: Limits,
+    /// The waits of the retry schedule, in seconds.
+    pub(super) waits: &'static [u64],
     pub(super) expire_after: Duration,
     pub(super) disable_after: u32,
     /// Published events that the dispatcher's mailbox keeps.
@@ -37,11 +43,15 @@ pub(super) struct Settings {
 impl Settings {
     /// Returns the scheduler's rules.
     pub(super) fn rules(&self) -> Rules {
-        let seconds = [5, 30, 120, 600, 1800, 3600, 7200, 14_400, 28_800, 43_200];
         Rules {
             senders: self.senders,
             retry: RetryPolicy {
-                waits: seconds.map(Duration::from_secs).to_vec(),
+                waits: self
+                    .waits
+                    .iter()
+                    .copied()
+                    .map(Duration::from_secs)
+                    .collect(),
                 expire_after: self.expire_after,
             },
             limits: self.limits,

@@ -3,9 +3,10 @@
 //! States and disabling follow the rules of `domain`, as in every store. [`super::memory_store`] makes a
 //! whole store of it, and `storage::conformance` runs the same tests on that store as on the real one.
 
+mod jobs;
 mod reads;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use uuid::Uuid;
 
@@ -20,8 +21,8 @@ use crate::domain::event_state::{
 use crate::domain::secret::Secret;
 use crate::domain::signing_secrets::SigningSecrets;
 use crate::storage::{
-    AttemptRecord, Backlog, EndpointChange, EndpointNumber, EventBody, Notice, QueuedEvent,
-    Recorded, Run, Seq, Target, WorkspaceNumber,
+    AttemptRecord, Backlog, EndpointChange, EndpointNumber, EndpointRest, EventBody, HealthEpoch,
+    Notice, QueuedEvent, Recorded, RestNote, Run, Seq, StoredTarget, Target, WorkspaceNumber,
 };
 
 /// An event's row.
@@ -60,6 +61,7 @@ pub(super) struct Endpoint {
     /// enabled.
     pub(super) disabled: Option<DisabledReason>,
     pub(super) failures: u32,
+    pub(super) rest: EndpointRest,
     pub(super) fresh: BTreeSet<i64>,
     pub(super) retries: BTreeSet<(Timestamp, i64)>,
     pub(super) redeliveries: BTreeSet<i64>,
@@ -70,6 +72,8 @@ pub(super) struct Store {
     last_run: i64,
     /// The events by number. Redeliveries take numbers of the same sequence, so some places are empty.
     rows: Vec<Option<Row>>,
+    /// Runs that jobs began.
+    job_runs: HashSet<i64>,
     pub(super) endpoints: Vec<Endpoint>,
     pub(super) disable_after: u32,
 }
@@ -79,6 +83,7 @@ impl Store {
         Self {
             last_run: 0,
             rows: vec![None],
+            job_runs: HashSet::new(),
             endpoints: Vec::new(),
             disable_after,
         }
@@ -122,12 +127,14 @@ impl Store {
             },
             enabled: true,
             skip_through: Run(0),
+            health_epoch: HealthEpoch::default(),
         };
         self.endpoints.push(Endpoint {
             target: target.clone(),
             deleted: false,
             disabled: None,
             failures: 0,
+            rest: EndpointRest::default(),
             fresh: BTreeSet::new(),
             retries: BTreeSet::new(),
             redeliveries: BTreeSet::new(),
@@ -190,7 +197,9 @@ impl Store {
         change(row);
         match (row.state, row.run_attempt) {
             (EventState::Fresh, _) => indexes.fresh.insert(seq),
-            (EventState::Retry, 0) => indexes.redeliveries.insert(seq),
+            (EventState::Retry, 0) if !self.job_runs.contains(&row.run) => {
+                indexes.redeliveries.insert(seq)
+            }
             (EventState::Retry, _) => indexes.retries.insert((row.due, seq)),
             _ => false,
         };
@@ -218,6 +227,7 @@ impl Store {
             }
         });
         let mut notices = Vec::new();
+        self.note_rest(endpoint, record.rest);
         notices.extend(self.settle_endpoint(endpoint, record, is_in_run.then_some(state)));
         notices.push(Notice::Recorded(Recorded {
             seq: event.seq,
@@ -225,6 +235,24 @@ impl Store {
             due: due.filter(|_| is_in_run),
         }));
         notices
+    }
+
+    /// Notes the rest of an endpoint, unless it was disabled or began another epoch since.
+    fn note_rest(&mut self, endpoint: usize, note: Option<RestNote>) {
+        let row = &mut self.endpoints[endpoint];
+        if let Some(RestNote { epoch, rest }) = note
+            && row.target.enabled
+            && row.target.health_epoch == epoch
+        {
+            row.rest = rest;
+        }
+    }
+
+    /// Begins another epoch of an endpoint's health.
+    fn begin_epoch(&mut self, endpoint: usize) {
+        let row = &mut self.endpoints[endpoint];
+        row.rest = EndpointRest::default();
+        row.target.health_epoch.0 += 1;
     }
 
     fn settle_endpoint(
@@ -279,6 +307,7 @@ impl Store {
         let last_run = self.last_run;
         let row = &mut self.endpoints[endpoint];
         row.target.enabled = false;
+        row.rest = EndpointRest::default();
         row.target.skip_through = Run(last_run);
         Notice::Endpoint(row.target.clone(), EndpointChange::Disabled)
     }
@@ -289,10 +318,11 @@ impl Store {
     }
 
     pub(super) fn enable(&mut self, endpoint: usize) -> Option<Notice> {
-        let row = &mut self.endpoints[endpoint];
-        if row.deleted {
+        if self.endpoints[endpoint].deleted {
             return None;
         }
+        self.begin_epoch(endpoint);
+        let row = &mut self.endpoints[endpoint];
         row.target.enabled = true;
         row.disabled = None;
         row.failures = 0;
@@ -302,8 +332,11 @@ impl Store {
         ))
     }
 
-    /// Returns the notice of a changed URL or secret; `None` if the endpoint is deleted.
+    /// Changes the URL or the secret. Returns the notice; `None` if the endpoint is deleted.
     pub(super) fn edit(&mut self, endpoint: usize, change: EndpointChange) -> Option<Notice> {
+        if change == EndpointChange::Moved {
+            self.begin_epoch(endpoint);
+        }
         let row = &self.endpoints[endpoint];
         (!row.deleted).then(|| Notice::Endpoint(row.target.clone(), change))
     }
@@ -328,18 +361,22 @@ impl Store {
         skipped.len() == limit
     }
 
-    /// Returns the enabled endpoints, and the backlog of each.
-    pub(super) fn targets(&self) -> Vec<(Target, Backlog)> {
+    /// Returns the enabled endpoints, with the backlog and the rest of each.
+    pub(super) fn targets(&self) -> Vec<StoredTarget> {
         let enabled = (self.endpoints.iter()).filter(|endpoint| endpoint.target.enabled);
-        let with_backlog = |endpoint: &Endpoint| {
+        let stored = |endpoint: &Endpoint| {
             let backlog = Backlog {
                 fresh: !endpoint.fresh.is_empty(),
                 next_due: endpoint.retries.first().map(|(due, _)| *due),
                 redeliveries: !endpoint.redeliveries.is_empty(),
             };
-            (endpoint.target.clone(), backlog)
+            StoredTarget {
+                target: endpoint.target.clone(),
+                backlog,
+                rest: endpoint.rest,
+            }
         };
-        enabled.map(with_backlog).collect()
+        enabled.map(stored).collect()
     }
 }
 

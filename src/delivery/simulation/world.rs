@@ -205,7 +205,9 @@ impl Simulation {
         let now = self.now();
         let mut done = messages.notices.len() + messages.reads.len() + messages.reports.len();
         self.oracle.note_messages(&messages, now);
-        for record in round::handle_messages(&mut self.scheduler, messages, now) {
+        let records = round::handle_messages(&mut self.scheduler, messages, now);
+        self.oracle.check_notes(&records, now);
+        for record in records {
             self.record(record);
         }
         self.scheduler.tick(now);
@@ -381,8 +383,9 @@ impl Simulation {
         self.scheduler = Scheduler::new(rules.clone(), self.live.clone(), random);
         self.oracle = Oracle::new(rules);
         let now = self.now();
-        for (target, backlog) in self.store.targets() {
-            self.scheduler.resume(&target, backlog, now);
+        for stored in self.store.targets() {
+            self.scheduler.resume(&stored, now);
+            self.oracle.resume(&stored, now);
         }
         self.wake_at = None;
         self.wake();

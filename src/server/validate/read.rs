@@ -4,9 +4,12 @@
 //! domain, or reports at least one problem to the context and returns `None`. First it says which values it
 //! accepts, from the same constants as it checks; the OpenAPI document shows this.
 
+mod jobs;
 mod numbers;
+mod objects;
 mod secrets;
 mod times;
+mod words;
 
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
@@ -14,16 +17,16 @@ use std::ops::RangeInclusive;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+pub(crate) use self::jobs::{job_action, job_filter, job_state, rate};
 pub(crate) use self::numbers::{archive_after, boolean, delete_after, lifetime, overlap, positive};
 pub(crate) use self::secrets::{given_secret, secret, secret_type};
 pub(crate) use self::times::{producers_time, time};
-use super::problem::expected;
+use self::words::choice;
+pub(crate) use self::words::{code_class, endpoint_state, format, status};
 use super::{FieldContext, InputValue, Violation, schema_of, uuid_text};
 use crate::domain::access::{COMMENT_MAX, Scope, Scopes};
-use crate::domain::delivery::CodeClass;
-use crate::domain::endpoint::{DESCRIPTION_MAX, Format, NAME_MAX};
+use crate::domain::endpoint::{DESCRIPTION_MAX, NAME_MAX};
 use crate::domain::endpoint_url::{EndpointUrl, MAX_URL_BYTES, UrlProblem};
-use crate::domain::event::EventStatus;
 use crate::domain::event_type::{
     EVENT_TYPE_MAX, EVENT_TYPE_PATTERN, EventType, SUBSCRIPTION_PATTERN, SUBSCRIPTIONS_MAX,
     Subscription,
@@ -198,27 +201,6 @@ fn url_violation(problem: UrlProblem) -> Violation {
     }
 }
 
-/// Reads a format of messages.
-pub(crate) fn format(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Option<Format> {
-    let names = Format::ALL.map(Format::as_str);
-    choice(value, context, &names, Format::parse, Violation::Enum)
-}
-
-/// Reads a class of HTTP status codes, such as `2xx`.
-pub(crate) fn code_class(
-    value: InputValue<'_>,
-    context: &mut FieldContext<'_>,
-) -> Option<CodeClass> {
-    let names = CodeClass::ALL.map(CodeClass::as_str);
-    choice(value, context, &names, CodeClass::parse, Violation::Literal)
-}
-
-/// Reads the status of an event.
-pub(crate) fn status(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Option<EventStatus> {
-    let names = EventStatus::ALL.map(EventStatus::as_str);
-    choice(value, context, &names, EventStatus::parse, Violation::Enum)
-}
-
 /// Reads the scopes of a token, at least one.
 pub(crate) fn scopes(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Option<Scopes> {
     let names = Scope::ALL.map(Scope::as_str);
@@ -226,21 +208,6 @@ pub(crate) fn scopes(value: InputValue<'_>, context: &mut FieldContext<'_>) -> O
         choice(value, context, &names, Scope::parse, Violation::Enum)
     })?;
     Some(scopes.into_iter().collect())
-}
-
-/// Reads one of several names. Reports `violation` for any other value, of any type.
-fn choice<T: Described>(
-    value: InputValue<'_>,
-    context: &mut FieldContext<'_>,
-    names: &[&'static str],
-    parse: impl Fn(&str) -> Option<T>,
-    violation: impl Fn(String) -> Violation,
-) -> Option<T> {
-    context.accepts(T::schema)?;
-    match value.text().and_then(Result::ok).and_then(|t| parse(&t)) {
-        Some(parsed) => Some(parsed),
-        None => context.refuse(value, violation(expected(names))),
-    }
 }
 
 /// Returns the schema of a type. Many programs have no look-ahead, so the length is not in the pattern.

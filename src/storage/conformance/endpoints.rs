@@ -110,7 +110,7 @@ pub(super) fn a_rotated_secret_signs_until_its_end(open: Open) {
     assert_eq!(signing, all);
     // The engine starts with the same.
     let targets = it.queue.targets().unwrap();
-    assert_eq!(targets[0].0.settings.secrets, stored);
+    assert_eq!(targets[0].target.settings.secrets, stored);
     // Another change leaves them; a public key that nobody has changes nothing.
     let renamed = EndpointPatch {
         name: Some("n".to_owned()),

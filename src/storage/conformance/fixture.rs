@@ -217,6 +217,7 @@ impl StoreFixture {
             error: None,
             response: Some("said".to_owned()),
             duration_ms: 7,
+            rest: None,
         }
     }
 

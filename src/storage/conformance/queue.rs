@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::fixture::{Open, SECOND, StoreFixture, seqs};
-use crate::storage::{Backlog, EventBody, QueuedEvent, Run, Seq};
+use crate::storage::{Backlog, EndpointRest, EventBody, QueuedEvent, Run, Seq, StoredTarget};
 
 /// Publishes some events to one endpoint.
 fn published(it: &StoreFixture, count: usize) -> Vec<QueuedEvent> {
@@ -133,19 +133,22 @@ pub(super) fn targets_are_the_enabled_endpoints_with_their_backlog(open: Open) {
     };
     let targets = || {
         let mut targets = it.queue.targets().unwrap();
-        targets.sort_by_key(|(target, _)| target.number);
+        targets.sort_by_key(|it| it.target.number);
         targets
     };
     let with = |of_first| {
-        [(&first, of_first), (&idle, Backlog::default())]
-            .map(|(endpoint, backlog)| (it.target(endpoint.id).0, backlog))
+        [(&first, of_first), (&idle, Backlog::default())].map(|(endpoint, backlog)| StoredTarget {
+            target: it.target(endpoint.id).0,
+            backlog,
+            rest: EndpointRest::default(),
+        })
     };
     assert_eq!(targets(), with(backlog(true, None, false)));
     let due = it.now().after(SECOND);
     it.retry_at(&event, due);
     assert_eq!(targets(), with(backlog(false, Some(due), false)));
     it.redeliver(&event);
-    let (_, found) = &targets()[0];
+    let found = targets()[0].backlog;
     assert!(found.redeliveries && !found.fresh, "{found:?}");
 }
 

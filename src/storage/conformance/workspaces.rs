@@ -109,7 +109,7 @@ pub(super) fn a_deleted_workspace_is_absent_with_its_endpoints(open: Open) {
     let (target, _) = it.target(endpoint.id);
     assert!(!target.enabled && event.run <= target.skip_through);
     let targets = it.queue.targets().unwrap();
-    let left: Vec<_> = targets.iter().map(|(target, _)| target.id).collect();
+    let left: Vec<_> = targets.iter().map(|it| it.target.id).collect();
     assert_eq!(left, [stays.id]);
 }
 

@@ -6,13 +6,16 @@ use rusqlite::types::{FromSql, FromSqlError, Value, ValueRef};
 use crate::domain::access::{AccessToken, Scopes};
 use crate::domain::clock::Timestamp;
 use crate::domain::endpoint::{DisabledReason, Endpoint, EndpointSettings, Format, TargetSettings};
+use crate::domain::endpoint_health::{EndpointHealth, LastResults};
 use crate::domain::endpoint_url::EndpointUrl;
 use crate::domain::event_type::Subscription;
 use crate::domain::retention::{ArchiveAfter, DeleteAfter, WorkspaceRetention};
 use crate::domain::secret::Secret;
 use crate::domain::signing_secrets::{OldSecret, SigningSecrets};
 use crate::domain::workspace::{Workspace, WorkspaceName};
-use crate::storage::{EndpointNumber, Page, Run, Target, WorkspaceNumber};
+use crate::storage::{
+    EndpointNumber, EndpointRest, HealthEpoch, Page, Run, Target, WorkspaceNumber,
+};
 
 /// Reads a time column.
 pub(super) fn time(micros: i64) -> Timestamp {
@@ -126,6 +129,21 @@ macro_rules! delivery_columns {
     };
 }
 
+/// The columns of [`EndpointRest`], each after `$prefix`.
+macro_rules! rest_columns {
+    ($prefix:literal) => {
+        concat!(
+            $prefix,
+            "rests, ",
+            $prefix,
+            "resting_until, ",
+            $prefix,
+            "held_until"
+        )
+    };
+}
+pub(super) use rest_columns;
+
 /// The columns of [`EndpointSettings`], each after `$prefix`: for INSERT, UPDATE and SELECT alike, in the
 /// order of [`settings`] and [`settings_values`].
 macro_rules! settings_columns {
@@ -221,33 +239,58 @@ pub(super) fn marks(count: usize) -> String {
 /// The columns of [`endpoint`], from `endpoint e JOIN workspace w`.
 pub(super) const ENDPOINT: &str = concat!(
     "e.id, w.id, e.disabled, e.created_at, e.modified_at, ",
+    rest_columns!("e."),
+    ", e.failures, e.last_success_at, e.last_failure_at, ",
     settings_columns!("e."),
     ", ",
     old_secrets_column!("e.n")
 );
 
-/// Reads an endpoint from the columns [`ENDPOINT`], as it is at `now`: without old secrets whose time is over. The
-/// janitor deletes these about once a minute, which is too late for an answer.
-pub(super) fn endpoint(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<Endpoint> {
+/// Reads an endpoint from the columns [`ENDPOINT`], as it is at `now`. `later`: its last attempts that its row does not
+/// have yet. Old secrets whose time is over are left out: the janitor deletes these about once a minute, which is too
+/// late for an answer.
+pub(super) fn endpoint(
+    row: &Row<'_>,
+    later: LastResults,
+    now: Timestamp,
+) -> rusqlite::Result<Endpoint> {
     let mut columns = Columns::of(row);
-    let mut endpoint = Endpoint {
-        id: columns.get()?,
-        workspace_id: columns.get()?,
-        disabled_reason: columns.get::<Option<i64>>()?.map(reason),
-        created_at: columns.time()?,
-        modified_at: columns.time_or_null()?,
-        settings: settings(&mut columns)?,
+    let (id, workspace_id) = (columns.get()?, columns.get()?);
+    let disabled_reason = columns.get::<Option<i64>>()?.map(reason);
+    let (created_at, modified_at) = (columns.time()?, columns.time_or_null()?);
+    let (rest, failures) = (rest(&mut columns)?, columns.get()?);
+    let last = LastResults {
+        success_at: columns.time_or_null()?,
+        failure_at: columns.time_or_null()?,
     };
-    let target = &mut endpoint.settings.target;
-    with_old_secrets(target, &mut columns)?;
-    target.secrets.forget_ended(now);
-    Ok(endpoint)
+    let last = last.followed_by(later);
+    let mut settings = settings(&mut columns)?;
+    with_old_secrets(&mut settings.target, &mut columns)?;
+    settings.target.secrets.forget_ended(now);
+    Ok(Endpoint {
+        id,
+        workspace_id,
+        settings,
+        disabled_reason,
+        health: EndpointHealth::of(disabled_reason.is_some(), rest, failures, last, now),
+        created_at,
+        modified_at,
+    })
+}
+
+/// Reads a rest from the columns of `rest_columns!`.
+pub(super) fn rest(columns: &mut Columns<'_, '_>) -> rusqlite::Result<EndpointRest> {
+    Ok(EndpointRest {
+        rests: columns.get()?,
+        resting_until: columns.time_or_null()?,
+        held_until: columns.time_or_null()?,
+    })
 }
 
 /// The columns of [`target`], from `endpoint`.
 pub(super) const TARGET: &str = concat!(
     "n, id, disabled IS NULL AND deleted_at IS NULL, skip_through, workspace,
-     (SELECT w.id FROM workspace w WHERE w.n = endpoint.workspace), ",
+     (SELECT w.id FROM workspace w WHERE w.n = endpoint.workspace), health_epoch, ",
     delivery_columns!(""),
     ", ",
     old_secrets_column!("endpoint.n")
@@ -255,8 +298,7 @@ pub(super) const TARGET: &str = concat!(
 
 /// Reads the engine's view of an endpoint from the columns [`TARGET`]. Each attempt judges by itself which old
 /// secrets still sign.
-pub(super) fn target(row: &Row<'_>) -> rusqlite::Result<Target> {
-    let mut columns = Columns::of(row);
+pub(super) fn target(columns: &mut Columns<'_, '_>) -> rusqlite::Result<Target> {
     let mut target = Target {
         number: EndpointNumber(columns.get()?),
         id: columns.get()?,
@@ -264,9 +306,10 @@ pub(super) fn target(row: &Row<'_>) -> rusqlite::Result<Target> {
         skip_through: Run(columns.get()?),
         workspace: WorkspaceNumber(columns.get()?),
         workspace_id: columns.get()?,
-        settings: target_settings(&mut columns)?,
+        health_epoch: HealthEpoch(columns.get()?),
+        settings: target_settings(columns)?,
     };
-    with_old_secrets(&mut target.settings, &mut columns)?;
+    with_old_secrets(&mut target.settings, columns)?;
     Ok(target)
 }
 

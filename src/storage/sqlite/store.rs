@@ -1,5 +1,6 @@
 //! The store's handle: opens and stops the store, and runs its reads and writes.
 
+mod job_use_cases;
 mod measures;
 mod queue_use_cases;
 mod settings;
@@ -23,6 +24,7 @@ use super::maintenance::checkpoint;
 use super::maintenance::checkpoint::Checkpointer;
 use super::maintenance::clock_watch::ClockWatch;
 use super::maintenance::janitor::Janitor;
+use super::maintenance::jobs::JobThread;
 use super::maintenance::truncate::{CloseError, truncate};
 use super::reads::connections::Readers;
 use super::writer::operation::{OperationError, WriteContext, operation_of};
@@ -35,13 +37,14 @@ use crate::storage::{Pending, StoreError, Unavailable};
 /// A store in a `SQLite` file.
 pub struct SqliteStore {
     settings: SqliteSettings,
+    clock: Arc<dyn Clock>,
     pub(super) files: Arc<DatabaseFiles>,
     readers: Readers,
     pub(super) writer: Arc<Writer>,
     checkpointer: Checkpointer,
     janitor: Option<Janitor>,
     clock_watch: Option<ClockWatch>,
-    pub(super) clock: Arc<dyn Clock>,
+    jobs: Option<JobThread>,
     /// Set if this process took the file's lock when it opened the file.
     holds_lock: bool,
     // Last: the lock is released when everything that uses the file has ended.
@@ -139,8 +142,10 @@ impl SqliteStore {
         });
         let writer = Arc::new(writer.map_err(|error| unusable(error.to_string()))?);
         let unstarted = |error: StoreError| unusable(error.to_string());
-        let (mut janitor, mut clock_watch) = (None, None);
+        let (mut janitor, mut clock_watch, mut jobs) = (None, None, None);
         if serving {
+            let started = JobThread::start(writer.clone(), &*clock, files.clone());
+            jobs = Some(started.map_err(unstarted)?);
             let watch = ClockWatch::start(writer.clone(), clock.clone());
             clock_watch = Some(watch.map_err(unstarted)?);
             let started = Janitor::start(
@@ -153,13 +158,14 @@ impl SqliteStore {
         }
         Ok(Arc::new(Self {
             settings,
+            clock,
             files,
             readers,
             writer,
             checkpointer,
             janitor,
             clock_watch,
-            clock,
+            jobs,
             holds_lock,
             lock: Mutex::new(lock),
         }))
@@ -178,6 +184,9 @@ impl SqliteStore {
     /// # Errors
     /// The log could not be emptied, or the files are gone. A failed sync ends the process.
     pub fn close(&self) -> Result<(), CloseError> {
+        if let Some(jobs) = &self.jobs {
+            jobs.stop();
+        }
         if let Some(janitor) = &self.janitor {
             janitor.stop();
         }

@@ -124,6 +124,7 @@ impl History {
             error: reply.error,
             response: Some(reply.text.to_owned()),
             duration_ms: reply.ms,
+            rest: None,
         });
         self.recorded += 1;
         let state = self.events.state.lock().unwrap();

@@ -6,11 +6,14 @@ use std::fmt::Debug;
 use hookpost::domain::access::{Token, TokenKind};
 use hookpost::domain::clock::Timestamp;
 use hookpost::domain::endpoint::{Endpoint, EndpointPatch, EndpointSettings, NewEndpoint};
+use hookpost::domain::endpoint_health::EndpointHealth;
 use hookpost::domain::endpoint_url::EndpointUrl;
 use hookpost::domain::network_policy::NetworkPolicy;
 use hookpost::domain::secret::{GivenSecret, Secret, SecretType};
 use hookpost::domain::signing_secrets::{SecretRotation, SigningSecrets};
-use hookpost::storage::{EndpointNumber, NewAccessToken, Run, Target, WorkspaceNumber};
+use hookpost::storage::{
+    EndpointNumber, HealthEpoch, NewAccessToken, Run, Target, WorkspaceNumber,
+};
 use uuid::Uuid;
 
 use super::Credentials;
@@ -57,6 +60,7 @@ fn debug_of_the_types_that_hold_credentials_shows_none() {
             workspace_id: Uuid::nil(),
             settings: settings.clone(),
             disabled_reason: None,
+            health: EndpointHealth::NEW,
             created_at: Timestamp::default(),
             modified_at: None,
         };
@@ -77,6 +81,7 @@ fn debug_of_the_types_that_hold_credentials_shows_none() {
             settings: settings.target,
             enabled: true,
             skip_through: Run(0),
+            health_epoch: HealthEpoch::default(),
         };
         let token = NewAccessToken {
             hash: tokens[0].hash(),

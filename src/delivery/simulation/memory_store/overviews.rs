@@ -13,8 +13,8 @@ use crate::domain::clock::Timestamp;
 use crate::domain::endpoint::DisabledReason;
 use crate::domain::event::{Event, EventStatus};
 use crate::domain::overview::{
-    CappedCount, EndpointCounts, EndpointSummary, HourCounts, LastDelivery, MessageSummary,
-    Overview, SUMMARIES_MAX, SUMMARY_HOURS, TROUBLED_MAX, TroubledEndpoint,
+    CappedCount, EndpointCounts, EndpointSummary, EventCounts, HourCounts, LastDelivery,
+    MessageSummary, Overview, SUMMARIES_MAX, SUMMARY_HOURS, TROUBLED_MAX, TroubledEndpoint,
 };
 use crate::domain::retention::KeepFor;
 use crate::storage::{FileSizes, Row, RowCounts, StoreError, StoreFacts, Verdict};
@@ -32,14 +32,16 @@ impl Tables {
         let found =
             messages.find(|it| it.message.id == id && visibility.includes(it.message.workspace_id));
         let row = found.ok_or(StoreError::NotFound)?;
+        let mut counts = EventCounts::default();
+        for (seq, event) in &self.events {
+            if event.message_id == id {
+                counts.count(self.event(*seq, row.created_at).status);
+            }
+        }
         let item = MessageSummary {
-            id,
-            workspace_id: row.message.workspace_id,
-            event_type: row.message.event_type.clone(),
-            timestamp: row.message.timestamp.clone(),
-            created_at: row.created_at,
+            message: row.stored(),
             payload: Some(String::from_utf8_lossy(row.body.bytes()).into_owned()),
-            events: row.message.events.len() as u64,
+            counts,
         };
         Ok(Row {
             item,
@@ -110,10 +112,10 @@ impl Tables {
     }
 
     /// Returns an endpoint's pending events.
-    fn pending(&self, index: usize) -> Vec<Event> {
+    fn pending(&self, index: usize, now: Timestamp) -> Vec<Event> {
         let own = self.events.keys();
         own.filter(|seq| self.queue.row(**seq).endpoint == index)
-            .map(|seq| self.event(*seq))
+            .map(|seq| self.event(*seq, now))
             .filter(|event| event.status == EventStatus::Pending)
             .collect()
     }
@@ -127,7 +129,7 @@ impl Tables {
             if self.endpoint_of(row) != index {
                 continue;
             }
-            let delivery = self.delivery(row);
+            let delivery = self.delivery(row, now);
             let hour = delivery.created_at.since(start).as_secs() / 3600;
             if delivery.created_at >= start
                 && let Some(hour) = usize::try_from(hour).ok().and_then(|at| hours.get_mut(at))
@@ -144,7 +146,7 @@ impl Tables {
                 duration_ms: delivery.duration_ms,
             });
         }
-        let pending = self.pending(index);
+        let pending = self.pending(index, now);
         EndpointSummary {
             id: self.endpoints[index].id,
             hours,
@@ -189,7 +191,7 @@ impl Tables {
         };
         let mut ranked = Vec::new();
         for index in 0..self.endpoints.len() {
-            let endpoint = self.endpoint(index);
+            let endpoint = self.endpoint(index, now);
             if self.queue.endpoints[index].deleted
                 || workspace.is_some_and(|id| id != endpoint.workspace_id)
             {
@@ -197,7 +199,7 @@ impl Tables {
             }
             overview.endpoints.count(endpoint.disabled_reason);
             let summary = self.summary(index, now);
-            let pending = self.pending(index);
+            let pending = self.pending(index, now);
             overview.pending += pending.len() as u64;
             let oldest = overview
                 .oldest_pending

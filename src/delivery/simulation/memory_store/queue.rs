@@ -6,8 +6,8 @@ use super::MemoryStore;
 use crate::delivery::protocol::{ReadRequest, ReadResult};
 use crate::domain::clock::Timestamp;
 use crate::storage::{
-    AttemptRecord, Backlog, EndpointNumber, EventBody, NoticeSink, Queue, QueuedEvent, RetryBatch,
-    Run, Seq, StoreError, Target,
+    AttemptRecord, EndpointNumber, EventBody, NoticeSink, Queue, QueuedEvent, RetryBatch, Run, Seq,
+    StoreError, StoredTarget,
 };
 
 impl MemoryStore {
@@ -35,7 +35,7 @@ impl Queue for MemoryStore {
         assert!(was_first, "called once");
     }
 
-    fn targets(&self) -> Result<Vec<(Target, Backlog)>, StoreError> {
+    fn targets(&self) -> Result<Vec<StoredTarget>, StoreError> {
         Ok(self.read(|tables| tables.queue.targets()))
     }
 

@@ -2,17 +2,21 @@
 
 use uuid::Uuid;
 
-use super::tables::{DeliveryRow, Tables};
+use super::tables::{DeliveryRow, MessageRow, Tables};
 use crate::domain::access::Visibility;
+use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::Timestamp;
-use crate::domain::delivery::Delivery;
+use crate::domain::delivery::{CodeClass, Delivery};
 use crate::domain::endpoint::Endpoint;
+use crate::domain::endpoint_health::{EndpointHealth, LastResults};
 use crate::domain::event::{Event, EventStatus};
 use crate::domain::event_state::{EventState, Run};
+use crate::domain::message::Message;
+use crate::domain::rest::Waits;
 use crate::domain::workspace::Workspace;
 use crate::storage::{
-    DeliveryFilter, EndpointFilter, EventBody, EventFilter, Listed, Page, Paged, Row, Seq,
-    StoreError, Verdict,
+    DeliveryFilter, EndpointFilter, EventBody, EventFilter, Listed, ListedMessages, MessageFilter,
+    Page, Paged, Row, Seq, StoreError, Verdict,
 };
 
 /// Reports whether a list of a filter has `value`. An empty list stands for any value.
@@ -22,6 +26,10 @@ fn any_of<T: PartialEq>(list: &[T], value: &T) -> bool {
 
 fn is_between(at: Timestamp, after: Option<Timestamp>, before: Option<Timestamp>) -> bool {
     after.is_none_or(|after| at > after) && before.is_none_or(|before| at < before)
+}
+
+fn is_of_class(code: Option<u16>, class: Option<CodeClass>) -> bool {
+    class.is_none_or(|class| code.is_some_and(|code| code / 100 == class.hundreds()))
 }
 
 /// Returns a page of rows that come newest first, and their count.
@@ -52,10 +60,21 @@ fn paged<T>(rows: impl Iterator<Item = T>, page: Page) -> Paged<T> {
 }
 
 impl Tables {
-    /// Returns the endpoint as it is shown.
-    pub(super) fn endpoint(&self, index: usize) -> Endpoint {
+    /// Returns the endpoint as it is shown at `now`.
+    pub(super) fn endpoint(&self, index: usize, now: Timestamp) -> Endpoint {
+        let row = &self.queue.endpoints[index];
+        let mut last = LastResults::default();
+        for delivery in &self.deliveries {
+            let was_made = delivery.record.error != Some(AttemptFailure::Expired);
+            if was_made && self.queue.row(delivery.seq).endpoint == index {
+                let succeeded = delivery.record.verdict == Verdict::Succeeded;
+                last.record(succeeded, delivery.created_at);
+            }
+        }
+        let is_disabled = row.disabled.is_some();
         Endpoint {
-            disabled_reason: self.queue.endpoints[index].disabled,
+            disabled_reason: row.disabled,
+            health: EndpointHealth::of(is_disabled, row.rest, row.failures, last, now),
             ..self.endpoints[index].clone()
         }
     }
@@ -73,17 +92,20 @@ impl Tables {
         found.map(|(seq, _)| *seq).ok_or(StoreError::NotFound)
     }
 
-    /// Returns the event as it is shown.
-    pub(super) fn event(&self, seq: Seq) -> Event {
+    /// Returns the event as it is shown at `now`.
+    pub(super) fn event(&self, seq: Seq, now: Timestamp) -> Event {
         let (row, queued) = (&self.events[&seq], self.queue.row(seq));
         let skip_through = self.queue.endpoints[queued.endpoint].target.skip_through;
         let status = queued
             .state
             .status(Run(queued.run).is_skipped(skip_through));
-        let next = match queued.state {
+        let due = match queued.state {
             EventState::Fresh => row.created_at,
             _ => queued.due,
         };
+        let waits = Waits::of(queued.state, queued.run_attempt, true);
+        let rest = self.queue.endpoints[queued.endpoint].rest;
+        let next = rest.next_attempt_at(due, waits, now);
         Event {
             id: row.id,
             message_id: row.message_id,
@@ -99,9 +121,9 @@ impl Tables {
         }
     }
 
-    /// Returns the delivery as it is shown.
-    pub(super) fn delivery(&self, row: &DeliveryRow) -> Delivery {
-        let event = self.event(row.seq);
+    /// Returns the delivery as it is shown at `now`.
+    pub(super) fn delivery(&self, row: &DeliveryRow, now: Timestamp) -> Delivery {
+        let event = self.event(row.seq, now);
         let record = &row.record;
         Delivery {
             id: row.id,
@@ -141,7 +163,12 @@ impl Tables {
         }
     }
 
-    pub(super) fn list_endpoints(&self, filter: &EndpointFilter, page: Page) -> Paged<Endpoint> {
+    pub(super) fn list_endpoints(
+        &self,
+        filter: &EndpointFilter,
+        page: Page,
+        now: Timestamp,
+    ) -> Paged<Endpoint> {
         let sought = filter.url.as_deref().unwrap_or_default().to_lowercase();
         let shown = (0..self.endpoints.len()).rev().filter(|index| {
             let endpoint = &self.endpoints[*index];
@@ -156,7 +183,11 @@ impl Tables {
                     .to_lowercase()
                     .contains(&sought)
         });
-        paged(shown.map(|index| self.endpoint(index)), page)
+        let shown = shown.map(|index| self.endpoint(index, now));
+        paged(
+            shown.filter(|endpoint| any_of(&filter.states, &endpoint.health.state)),
+            page,
+        )
     }
 
     /// Reports whether an event fits these parts of a filter.
@@ -176,7 +207,12 @@ impl Tables {
             && any_of(event_types, &event_type)
     }
 
-    pub(super) fn list_events(&self, filter: &EventFilter, page: Page) -> Paged<Event> {
+    pub(super) fn list_events(
+        &self,
+        filter: &EventFilter,
+        page: Page,
+        now: Timestamp,
+    ) -> Paged<Event> {
         let in_scope = self.events.keys().rev().filter(|seq| {
             self.is_in_scope(
                 **seq,
@@ -186,16 +222,56 @@ impl Tables {
                 &filter.event_types,
             )
         });
-        let events = in_scope.map(|seq| self.event(*seq));
+        let events = in_scope.map(|seq| self.event(*seq, now));
         let shown = events.filter(|event| {
             any_of(&filter.statuses, &event.status)
                 && any_of(&filter.messages, &event.message_id)
                 && is_between(event.created_at, filter.after, filter.before)
+                && is_of_class(event.last_http_code, filter.code_class)
         });
         paged(shown, page)
     }
 
-    pub(super) fn list_deliveries(&self, filter: &DeliveryFilter, page: Page) -> Paged<Delivery> {
+    /// Reports whether an endpoint missed a message.
+    fn is_missing(&self, message: &Message, endpoint: Uuid) -> bool {
+        let index = self.locate_endpoint(Visibility::All, endpoint);
+        index.is_ok_and(|index| {
+            let endpoint = &self.endpoints[index];
+            let mut subscriptions = endpoint.settings.events.iter();
+            endpoint.workspace_id == message.workspace_id
+                && subscriptions.any(|it| it.matches(&message.event_type))
+                && !message.events.iter().any(|(_, id)| *id == endpoint.id)
+        })
+    }
+
+    pub(super) fn list_messages(&self, filter: &MessageFilter, page: Page) -> ListedMessages {
+        let shown = self.messages.iter().rev().filter(|row| {
+            let message = &row.message;
+            filter.visibility.includes(message.workspace_id)
+                && any_of(&filter.workspaces, &message.workspace_id)
+                && any_of(&filter.event_types, &message.event_type.as_str().to_owned())
+                && is_between(row.created_at, filter.after, filter.before)
+                && (filter.unrouted).is_none_or(|it| it == message.events.is_empty())
+                && (filter.missing_for).is_none_or(|id| self.is_missing(message, id))
+        });
+        let (items, total) = page_of(shown.map(MessageRow::stored), page);
+        let searched = (filter.missing_for).map(|_| self.messages.len() as u64);
+        ListedMessages {
+            listed: Listed {
+                items,
+                total,
+                searched,
+            },
+            searched_back_to: None,
+        }
+    }
+
+    pub(super) fn list_deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        page: Page,
+        now: Timestamp,
+    ) -> Paged<Delivery> {
         let in_scope = self.deliveries.iter().rev().filter(|row| {
             self.is_in_scope(
                 row.seq,
@@ -205,7 +281,7 @@ impl Tables {
                 &filter.event_types,
             )
         });
-        let deliveries = in_scope.map(|row| self.delivery(row));
+        let deliveries = in_scope.map(|row| self.delivery(row, now));
         let shown = deliveries.filter(|delivery| {
             let hundreds = delivery.http_code.map(|code| code / 100);
             filter.event.is_none_or(|id| delivery.event.id == id)

@@ -22,11 +22,11 @@ impl Tables {
         let before = endpoint.settings.target.secrets.clone();
         endpoint.settings.target.secrets.rotate(rotation, now)?;
         if endpoint.settings.target.secrets == before {
-            return Ok((self.endpoint(index), Vec::new()));
+            return Ok((self.endpoint(index, now), Vec::new()));
         }
         endpoint.modified_at = Some(now);
         let notice = self.edited(index, EndpointChange::Edited);
-        Ok((self.endpoint(index), notice.into_iter().collect()))
+        Ok((self.endpoint(index, now), notice.into_iter().collect()))
     }
 
     /// Drops the old secrets whose time is over, as a store does in what it returns.

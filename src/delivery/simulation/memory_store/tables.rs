@@ -8,10 +8,12 @@ use crate::delivery::simulation::store::{self, index_of};
 use crate::domain::access::Visibility;
 use crate::domain::clock::Timestamp;
 use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint};
+use crate::domain::endpoint_health::EndpointHealth;
+use crate::domain::event_state::EventState;
 use crate::domain::event_type::{EventType, Subscription};
 use crate::domain::id::new_id;
 use crate::domain::message::{
-    IDEMPOTENCY_PERIOD, Idempotency, Message, NewMessage, raw_body, server_timestamp,
+    IDEMPOTENCY_PERIOD, Idempotency, Message, NewMessage, StoredMessage, raw_body, server_timestamp,
 };
 use crate::domain::retention::WorkspaceRetention;
 use crate::domain::workspace::{Workspace, WorkspaceName, WorkspacePatch};
@@ -35,6 +37,21 @@ pub(super) struct MessageRow {
     idempotency: Option<Idempotency>,
     pub(super) created_at: Timestamp,
     pub(super) body: EventBody,
+}
+
+impl MessageRow {
+    /// Returns the message as it is listed.
+    pub(super) fn stored(&self) -> StoredMessage {
+        StoredMessage {
+            id: self.message.id,
+            workspace_id: self.message.workspace_id,
+            event_type: self.message.event_type.clone(),
+            timestamp: self.message.timestamp.clone(),
+            created_at: self.created_at,
+            is_archived: false,
+            events: self.message.events.len() as u64,
+        }
+    }
 }
 
 /// The part of an event's row that the queue does not have.
@@ -202,6 +219,7 @@ impl Tables {
             workspace_id: new.workspace_id,
             settings: new.settings,
             disabled_reason: None,
+            health: EndpointHealth::NEW,
             created_at: now,
             modified_at: None,
         };
@@ -230,7 +248,7 @@ impl Tables {
     ) -> Written<Endpoint> {
         let index = self.locate_endpoint(visibility, id)?;
         if patch.is_empty() {
-            return Ok((self.endpoint(index), Vec::new()));
+            return Ok((self.endpoint(index, now), Vec::new()));
         }
         let endpoint = &mut self.endpoints[index];
         let before = endpoint.settings.target.url.clone();
@@ -251,7 +269,7 @@ impl Tables {
             _ => {}
         }
         let notices = self.edited(index, change).into_iter().collect();
-        Ok((self.endpoint(index), notices))
+        Ok((self.endpoint(index, now), notices))
     }
 
     pub(super) fn delete_endpoint(&mut self, visibility: Visibility, id: Uuid) -> Written<()> {
@@ -365,10 +383,21 @@ impl Tables {
         Ok(((), vec![notice]))
     }
 
+    pub(super) fn skip(&mut self, visibility: Visibility, id: Uuid, now: Timestamp) -> Written<()> {
+        let seq = self.locate_event(visibility, id)?;
+        let notice = self.queue.skip(seq.0).ok_or(StoreError::NotPending)?;
+        let row = self.events.get_mut(&seq).expect("it was located");
+        row.modified_at = Some(now);
+        Ok(((), vec![notice]))
+    }
+
     pub(super) fn record(&mut self, record: &AttemptRecord, now: Timestamp) -> Vec<Notice> {
         let seq = record.event.seq;
         let row = self.events.get_mut(&seq).expect("it was handed out");
-        row.last_http_code = record.code;
+        // An event that succeeded meanwhile keeps the code of its success.
+        if self.queue.row(seq).state != EventState::Succeeded {
+            row.last_http_code = record.code;
+        }
         row.modified_at = Some(now);
         self.deliveries.push(DeliveryRow {
             seq,

@@ -13,7 +13,8 @@ use super::connections::Readers;
 use crate::domain::clock::Timestamp;
 use crate::storage::sqlite::event_state::state_is;
 use crate::storage::sqlite::rows;
-use crate::storage::{Backlog, EndpointNumber, StoreError, Target};
+use crate::storage::sqlite::rows::Columns;
+use crate::storage::{Backlog, EndpointNumber, EndpointRest, StoreError, StoredTarget, Target};
 
 /// The endpoints of one read: some milliseconds.
 const PART: usize = 2000;
@@ -36,13 +37,13 @@ const FIRST_REDELIVERY: &str = concat!(
     " AND endpoint > ?1 ORDER BY endpoint, seq LIMIT 1"
 );
 
-/// Returns the endpoints that are enabled, and what each has in the queue.
-pub(crate) fn targets(readers: &Readers) -> Result<Vec<(Target, Backlog)>, StoreError> {
+/// Returns the endpoints that are enabled, what each has in the queue, and the rest of each.
+pub(crate) fn targets(readers: &Readers) -> Result<Vec<StoredTarget>, StoreError> {
     // Read before the queue: an event that is in the queue then has its endpoint here, or its notice comes
     // later.
     let targets = in_parts(
         |after| readers.read(|connection| Ok(enabled(connection, after)?)),
-        |target| target.number.0,
+        |(target, _)| target.number.0,
     )?;
     let mut backlogs: HashMap<i64, Backlog> = HashMap::new();
     let found = |sql| {
@@ -60,11 +61,12 @@ pub(crate) fn targets(readers: &Readers) -> Result<Vec<(Target, Backlog)>, Store
     for (endpoint, _) in found(FIRST_REDELIVERY)? {
         backlogs.entry(endpoint).or_default().redeliveries = true;
     }
-    let with_backlog = |target: Target| {
-        let backlog = backlogs.remove(&target.number.0).unwrap_or_default();
-        (target, backlog)
+    let stored = |(target, rest): (Target, EndpointRest)| StoredTarget {
+        backlog: backlogs.remove(&target.number.0).unwrap_or_default(),
+        target,
+        rest,
     };
-    Ok(targets.into_iter().map(with_backlog).collect())
+    Ok(targets.into_iter().map(stored).collect())
 }
 
 /// The statement that finds the oldest fresh event of the next endpoint that has any, and its time.
@@ -117,15 +119,19 @@ fn in_parts<T>(
     }
 }
 
-fn enabled(connection: &Connection, after: i64) -> rusqlite::Result<Vec<Target>> {
+fn enabled(connection: &Connection, after: i64) -> rusqlite::Result<Vec<(Target, EndpointRest)>> {
     let sql = format!(
-        "SELECT {} FROM endpoint WHERE n > ?1 AND disabled IS NULL AND deleted_at IS NULL
+        "SELECT {}, {} FROM endpoint WHERE n > ?1 AND disabled IS NULL AND deleted_at IS NULL
          ORDER BY n LIMIT {PART}",
-        rows::TARGET
+        rows::TARGET,
+        rows::rest_columns!("")
     );
     connection
         .prepare_cached(&sql)?
-        .query_map([after], rows::target)?
+        .query_map([after], |row| {
+            let mut columns = Columns::of(row);
+            Ok((rows::target(&mut columns)?, rows::rest(&mut columns)?))
+        })?
         .collect()
 }
 

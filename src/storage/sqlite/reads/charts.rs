@@ -118,7 +118,7 @@ pub(crate) fn chart(
         }
         start += period;
     }
-    recent.uncharted(&snapshot, |minutes| counted.add(minutes, &mut sum))?;
+    recent.uncharted(&snapshot, |it| counted.add(&it.minutes, &mut sum))?;
     Ok(Some(sum.finish()))
 }
 

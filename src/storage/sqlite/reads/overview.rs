@@ -194,6 +194,7 @@ fn troubled(
 ) -> rusqlite::Result<Vec<TroubledEndpoint>> {
     let endpoints: Vec<_> = found.iter().map(|row| (row.id, row.endpoint)).collect();
     let summaries = summarize(connection, recent, &endpoints, now)?;
+    let later = recent.last_results(connection, found.iter().map(|row| row.endpoint.number))?;
     let mut troubled = Vec::with_capacity(found.len());
     let sql = format!(
         "SELECT {} FROM endpoint e JOIN workspace w ON w.n = e.workspace WHERE e.n = ?1",
@@ -201,7 +202,9 @@ fn troubled(
     );
     let mut statement = connection.prepare_cached(&sql)?;
     for (row, summary) in found.iter().zip(summaries) {
-        let found = statement.query_row([row.endpoint.number], |found| rows::endpoint(found, now));
+        let number = row.endpoint.number;
+        let later = later.get(&number).copied().unwrap_or_default();
+        let found = statement.query_row([number], |row| rows::endpoint(row, later, now));
         if let Some(endpoint) = found.optional()? {
             troubled.push(TroubledEndpoint { endpoint, summary });
         }

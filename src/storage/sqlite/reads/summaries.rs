@@ -13,7 +13,7 @@ use crate::domain::overview::{
 use crate::storage::sqlite::event_state::state_is;
 use crate::storage::sqlite::rows;
 use crate::storage::sqlite::writer::counters::CountScope;
-use crate::storage::sqlite::writer::recent_attempts::{MinuteKey, RecentAttempts};
+use crate::storage::sqlite::writer::recent_attempts::{MinuteKey, RecentAttempts, Uncharted};
 
 /// The pending events that are counted for all endpoints of a read together: some milliseconds.
 const PENDING_COUNTED: usize = 100_000;
@@ -133,7 +133,7 @@ pub(super) fn summarize(
     for number in &numbers {
         hours.push(stored_hours(connection, *number, first)?);
     }
-    recent.uncharted(connection, |minutes| {
+    recent.uncharted(connection, |Uncharted { minutes, .. }| {
         for ((_, endpoint), hours) in endpoints.iter().zip(&mut hours) {
             let key = |minute| MinuteKey {
                 workspace: endpoint.workspace,

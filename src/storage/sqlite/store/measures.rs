@@ -72,7 +72,9 @@ impl SqliteStore {
             files: self.file_sizes(),
             limit: self.limit(),
             kept_for: self.kept_for(),
-            rows: self.readers.glance(row_counts),
+            rows: self
+                .readers
+                .glance(|connection| row_counts(connection, now)),
             growth: self.sample_growth(now).ok().flatten(),
         }
     }
@@ -105,7 +107,7 @@ impl SqliteStore {
 }
 
 /// Counts the rows of the tables that people know.
-fn row_counts(connection: &Connection) -> rusqlite::Result<RowCounts> {
+fn row_counts(connection: &Connection, now: Timestamp) -> rusqlite::Result<RowCounts> {
     let page = Page {
         number: 1,
         limit: 1,
@@ -117,7 +119,7 @@ fn row_counts(connection: &Connection) -> rusqlite::Result<RowCounts> {
             .query_row([], |row| row.get(0))?,
         endpoints,
         events: count_events(connection, Visibility::All, None, &[])?,
-        deliveries: list_deliveries(connection, &DeliveryFilter::ALL, page, 0)?.total,
+        deliveries: list_deliveries(connection, &DeliveryFilter::ALL, page, 0, now)?.total,
     })
 }
 

@@ -7,8 +7,8 @@ use crate::domain::clock::Timestamp;
 use crate::storage::sqlite::reads;
 use crate::storage::sqlite::writes::record_attempt::RecordAttempt;
 use crate::storage::{
-    AttemptRecord, Backlog, EndpointNumber, EventBody, NoticeSink, Queue, QueuedEvent, RetryBatch,
-    Run, Seq, StoreError, Target,
+    AttemptRecord, EndpointNumber, EventBody, NoticeSink, Queue, QueuedEvent, RetryBatch, Run, Seq,
+    StoreError, StoredTarget,
 };
 
 impl Queue for SqliteStore {
@@ -16,7 +16,7 @@ impl Queue for SqliteStore {
         self.writer.listen(sink);
     }
 
-    fn targets(&self) -> Result<Vec<(Target, Backlog)>, StoreError> {
+    fn targets(&self) -> Result<Vec<StoredTarget>, StoreError> {
         reads::backlog::targets(&self.readers)
     }
 

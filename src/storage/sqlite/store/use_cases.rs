@@ -20,8 +20,9 @@ use crate::storage::sqlite::writer::operation::WriteContext;
 use crate::storage::sqlite::{reads, writes};
 use crate::storage::{
     AccessTokenPatch, DeliveryFilter, Descendants, EndpointFilter, EventFilter, Listed,
-    LongPayload, NewAccessToken, Page, Paged, Part, PayloadPiece, Pending, Published,
-    ReconciledAdminToken, Row, RowNumber, Store, StoreError, StoreFacts, Unavailable,
+    ListedMessages, LongPayload, MessageFilter, NewAccessToken, Page, Paged, Part, PayloadPiece,
+    Pending, Published, ReconciledAdminToken, Row, RowNumber, Store, StoreError, StoreFacts,
+    Unavailable,
 };
 
 impl Store for SqliteStore {
@@ -144,10 +145,10 @@ impl Store for SqliteStore {
         page: Page,
         bytes: usize,
     ) -> Result<Paged<Endpoint>, StoreError> {
-        let now = self.clock.now();
+        let (recent, now) = (self.writer.recent_attempts(), self.clock.now());
         self.read(|connection| {
             Ok(reads::lists::list_endpoints(
-                connection, filter, page, bytes, now,
+                connection, recent, filter, page, bytes, now,
             )?)
         })
     }
@@ -157,13 +158,18 @@ impl Store for SqliteStore {
         numbers: &[RowNumber],
         bytes: usize,
     ) -> Result<Part<Endpoint>, StoreError> {
-        let now = self.clock.now();
-        self.read(|connection| Ok(reads::lists::endpoints(connection, numbers, bytes, now)?))
+        let (recent, now) = (self.writer.recent_attempts(), self.clock.now());
+        self.read(|connection| {
+            let snapshot = connection.unchecked_transaction()?;
+            Ok(reads::lists::endpoints(
+                &snapshot, recent, numbers, bytes, now,
+            )?)
+        })
     }
 
     fn find_endpoint(&self, visibility: Visibility, id: Uuid) -> Result<Endpoint, StoreError> {
-        let now = self.clock.now();
-        self.read_one(|connection| reads::endpoints::find(connection, visibility, id, now))
+        let (recent, now) = (self.writer.recent_attempts(), self.clock.now());
+        self.read_one(|connection| reads::endpoints::find(connection, recent, visibility, id, now))
     }
 
     fn update_endpoint(
@@ -211,11 +217,17 @@ impl Store for SqliteStore {
         page: Page,
         bytes: usize,
     ) -> Result<Paged<Event>, StoreError> {
-        self.read(|connection| Ok(reads::lists::list_events(connection, filter, page, bytes)?))
+        let now = self.clock.now();
+        self.read(|connection| {
+            Ok(reads::lists::list_events(
+                connection, filter, page, bytes, now,
+            )?)
+        })
     }
 
     fn read_events(&self, numbers: &[RowNumber], bytes: usize) -> Result<Part<Event>, StoreError> {
-        self.read(|connection| Ok(reads::lists::events(connection, numbers, bytes)?))
+        let now = self.clock.now();
+        self.read(|connection| Ok(reads::lists::events(connection, numbers, bytes, now)?))
     }
 
     fn find_event(
@@ -224,7 +236,8 @@ impl Store for SqliteStore {
         id: Uuid,
         bytes: usize,
     ) -> Result<Row<Event>, StoreError> {
-        self.read_one(|connection| reads::lists::find_event(connection, visibility, id, bytes))
+        let now = self.clock.now();
+        self.read_one(|connection| reads::lists::find_event(connection, visibility, id, bytes, now))
     }
 
     fn has_message(&self, visibility: Visibility, id: Uuid) -> Result<bool, StoreError> {
@@ -249,15 +262,22 @@ impl Store for SqliteStore {
         })
     }
 
+    fn skip_event(&self, visibility: Visibility, id: Uuid) -> Pending<()> {
+        self.write_as_lock_holder(visibility.workspace(), 0, move |context| {
+            writes::skip::skip(context, visibility, id)
+        })
+    }
+
     fn list_deliveries(
         &self,
         filter: &DeliveryFilter,
         page: Page,
         bytes: usize,
     ) -> Result<Paged<Delivery>, StoreError> {
+        let now = self.clock.now();
         self.read(|connection| {
             Ok(reads::lists::list_deliveries(
-                connection, filter, page, bytes,
+                connection, filter, page, bytes, now,
             )?)
         })
     }
@@ -267,7 +287,16 @@ impl Store for SqliteStore {
         numbers: &[RowNumber],
         bytes: usize,
     ) -> Result<Part<Delivery>, StoreError> {
-        self.read(|connection| Ok(reads::lists::deliveries(connection, numbers, bytes)?))
+        let now = self.clock.now();
+        self.read(|connection| Ok(reads::lists::deliveries(connection, numbers, bytes, now)?))
+    }
+
+    fn list_messages(
+        &self,
+        filter: &MessageFilter,
+        page: Page,
+    ) -> Result<ListedMessages, StoreError> {
+        self.read(|connection| Ok(reads::lists::list_messages(connection, filter, page)?))
     }
 
     fn find_message(

@@ -13,7 +13,9 @@ use super::sweep_list::SweepList;
 use super::workspace_cache::{WorkspaceCache, WorkspacesWithSummaries};
 use crate::domain::clock::Timestamp;
 use crate::domain::event_type::EventType;
-use crate::storage::EndpointNumber;
+use crate::storage::sqlite::rows;
+use crate::storage::sqlite::rows::Columns;
+use crate::storage::{EndpointNumber, EndpointRest, HealthEpoch};
 
 /// The most event types kept by name. A producer that invents types costs look-ups, not memory.
 const TYPES_MAX: usize = 10_000;
@@ -27,6 +29,9 @@ pub(crate) struct EndpointStatus {
     pub(crate) failures: u32,
     pub(crate) skip_through: i64,
     pub(crate) active: bool,
+    /// The rest that was noted last, in this epoch.
+    pub(crate) rest: EndpointRest,
+    pub(crate) health_epoch: HealthEpoch,
     /// Set if its workspace is deleted.
     pub(crate) workspace_deleted: bool,
 }
@@ -126,16 +131,17 @@ impl WriterCache {
         self.last_run
     }
 
-    /// Returns the next number for a message, and notes a clock that was set back before it.
+    /// Returns the number and the time of the next message.
     pub(crate) fn next_message(
         &mut self,
         connection: &Connection,
         now: Timestamp,
-    ) -> rusqlite::Result<i64> {
+    ) -> rusqlite::Result<(i64, Timestamp)> {
         self.last_message += 1;
-        self.message_clock
+        let at = self
+            .message_clock
             .tick(connection, self.last_message, now)?;
-        Ok(self.last_message)
+        Ok((self.last_message, at))
     }
 
     /// Returns the number and the time of the next delivery.
@@ -241,18 +247,23 @@ impl WriterCache {
             return Ok(*status);
         }
         let status = connection
-            .prepare_cached(
+            .prepare_cached(concat!(
                 "SELECT failures, skip_through, disabled IS NULL AND deleted_at IS NULL, EXISTS (
-                    SELECT 1 FROM workspace w
-                    WHERE w.n = endpoint.workspace AND w.deleted_at IS NOT NULL)
-                 FROM endpoint WHERE n = ?1",
-            )?
+                       SELECT 1 FROM workspace w
+                       WHERE w.n = endpoint.workspace AND w.deleted_at IS NOT NULL),
+                     health_epoch, ",
+                rows::rest_columns!(""),
+                " FROM endpoint WHERE n = ?1",
+            ))?
             .query_row([endpoint.0], |row| {
+                let mut columns = Columns::of(row);
                 Ok(EndpointStatus {
-                    failures: row.get(0)?,
-                    skip_through: row.get(1)?,
-                    active: row.get(2)?,
-                    workspace_deleted: row.get(3)?,
+                    failures: columns.get()?,
+                    skip_through: columns.get()?,
+                    active: columns.get()?,
+                    workspace_deleted: columns.get()?,
+                    health_epoch: HealthEpoch(columns.get()?),
+                    rest: rows::rest(&mut columns)?,
                 })
             })?;
         self.endpoints.insert(endpoint, status);
@@ -271,6 +282,30 @@ impl WriterCache {
             .execute(params![endpoint.0, failures])?;
         if let Some(status) = self.endpoints.get_mut(&endpoint) {
             status.failures = failures;
+        }
+        Ok(())
+    }
+
+    /// Stores the rest of an endpoint.
+    pub(crate) fn set_rest(
+        &mut self,
+        connection: &Connection,
+        endpoint: EndpointNumber,
+        rest: EndpointRest,
+    ) -> rusqlite::Result<()> {
+        let micros = |at: Option<Timestamp>| at.map(Timestamp::micros);
+        connection
+            .prepare_cached(
+                "UPDATE endpoint SET rests = ?2, resting_until = ?3, held_until = ?4 WHERE n = ?1",
+            )?
+            .execute(params![
+                endpoint.0,
+                rest.rests,
+                micros(rest.resting_until),
+                micros(rest.held_until),
+            ])?;
+        if let Some(status) = self.endpoints.get_mut(&endpoint) {
+            status.rest = rest;
         }
         Ok(())
     }

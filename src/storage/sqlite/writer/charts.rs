@@ -8,7 +8,8 @@
 //!
 //! `delivery_charted` in `meta` is the number of the last delivery that is in the table. It rises in the
 //! transaction that adds to the table, so a start counts the later deliveries again, and none twice. Before a
-//! delivery that is not in the table is deleted, all are added.
+//! delivery that is not in the table is deleted, all are added. In the same transaction, the rows of endpoints get
+//! the times of their last attempts: a write for each attempt would cost as much as the delivery.
 
 use std::collections::BTreeMap;
 
@@ -16,9 +17,12 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::counters::{BLOCK, CountScope};
 use super::recent_attempts::{
-    MinuteCounts, MinuteKey, Recent, RecentAttempts, charted_through, count_rows, last_deliveries,
+    MinuteCounts, MinuteKey, Recent, RecentAttempts, ResultTimes, Uncharted, charted_through,
+    count_rows, last_deliveries,
 };
 use crate::domain::chart::{AttemptCounts, ChartedAttempt};
+use crate::domain::clock::Timestamp;
+use crate::domain::endpoint_health::LastResults;
 
 /// The lengths of the periods of the table, in minutes.
 pub(crate) const PERIODS: [i64; 3] = [1, 15, 120];
@@ -31,6 +35,7 @@ const HOUR: i64 = 60;
 struct Change {
     seq: i64,
     key: MinuteKey,
+    at: Timestamp,
     attempt: ChartedAttempt,
 }
 
@@ -59,24 +64,46 @@ impl Charts {
         let charted = charted_through(connection)?;
         let counted = "SELECT coalesce(max(seq), 0) FROM delivery";
         let counted: i64 = connection.query_row(counted, [], |row| row.get(0))?;
-        let minutes = count_rows(connection, charted)?;
+        let uncharted = count_rows(connection, charted)?;
         let charts = Self {
             charted,
             counted: counted.max(charted),
-            first_minute: minutes.keys().map(|key| key.minute).min(),
+            first_minute: uncharted.minutes.keys().map(|key| key.minute).min(),
             ..Self::default()
         };
         recent.set(Recent {
             charted,
-            minutes,
+            uncharted,
             last: last_deliveries(connection)?,
         });
         Ok(charts)
     }
 
-    /// Counts delivery `seq`, which was recorded.
-    pub(crate) fn delivery(&mut self, seq: i64, key: MinuteKey, attempt: ChartedAttempt) {
-        self.changes.push(Change { seq, key, attempt });
+    /// Counts delivery `seq`, which was recorded at `at`.
+    pub(crate) fn delivery(
+        &mut self,
+        seq: i64,
+        key: MinuteKey,
+        at: Timestamp,
+        attempt: ChartedAttempt,
+    ) {
+        self.changes.push(Change {
+            seq,
+            key,
+            at,
+            attempt,
+        });
+    }
+
+    /// Returns the last attempts to an endpoint that its row does not have yet, as the running transaction sees them.
+    pub(crate) fn last_results(&self, recent: &RecentAttempts, endpoint: i64) -> LastResults {
+        let committed = recent.with(|recent| recent.uncharted.results.get(&endpoint).copied());
+        let mut changed = Uncharted::default();
+        let own = (self.changes.iter()).filter(|change| change.key.endpoint == endpoint);
+        count_changes(own, &mut changed);
+        let changed = changed.results.remove(&endpoint);
+        let committed = committed.flatten().unwrap_or_default();
+        committed.followed_by(changed.unwrap_or_default())
     }
 
     /// Notes that delivery `seq` is deleted. It stays counted.
@@ -106,17 +133,26 @@ impl Charts {
         if !self.is_due() {
             return Ok(());
         }
-        let Some(mut rows) = recent.with(|recent| table_rows(&recent.minutes)) else {
+        let copied = recent.with(|recent| {
+            let Uncharted { minutes, results } = &recent.uncharted;
+            (table_rows(minutes), results.clone())
+        });
+        let Some((mut rows, mut results)) = copied else {
             return Ok(());
         };
-        let mut changes = MinuteCounts::new();
-        count_changes(&self.changes, &mut changes);
-        for (key, counts) in table_rows(&changes) {
+        let mut changes = Uncharted::default();
+        count_changes(self.changes.iter(), &mut changes);
+        for (key, counts) in table_rows(&changes.minutes) {
             rows.entry(key).or_default().merge(&counts);
         }
         for (key, counts) in rows {
             add_to_row(connection, key, counts)?;
         }
+        for (endpoint, later) in changes.results {
+            let last = results.entry(endpoint).or_default();
+            *last = last.followed_by(later);
+        }
+        store_results(connection, &results)?;
         let through = self.counted_then();
         connection
             .prepare_cached("UPDATE meta SET value = ?1 WHERE key = 'delivery_charted'")?
@@ -144,10 +180,10 @@ impl Charts {
             }
             if self.has_written {
                 recent.charted = self.counted;
-                recent.minutes.clear();
+                recent.uncharted = Uncharted::default();
                 recent.last.retain(|_, seq| *seq > indexed);
             } else {
-                count_changes(&self.changes, &mut recent.minutes);
+                count_changes(self.changes.iter(), &mut recent.uncharted);
             }
         });
         if self.has_written {
@@ -168,11 +204,26 @@ impl Charts {
     }
 }
 
-fn count_changes(changes: &[Change], minutes: &mut MinuteCounts) {
+fn count_changes<'a>(changes: impl Iterator<Item = &'a Change>, uncharted: &mut Uncharted) {
     for change in changes {
-        let counts = minutes.entry(change.key).or_default();
-        counts.record(change.attempt);
+        uncharted.add(change.key, change.at, change.attempt);
     }
+}
+
+/// Stores the last attempts in the rows of their endpoints, in the order of the rows. Deleted ones get nothing.
+fn store_results(connection: &Connection, results: &ResultTimes) -> rusqlite::Result<()> {
+    let mut store = connection.prepare_cached(
+        "UPDATE endpoint SET last_success_at = coalesce(?2, last_success_at),
+                last_failure_at = coalesce(?3, last_failure_at)
+         WHERE n = ?1 AND deleted_at IS NULL",
+    )?;
+    let in_order: BTreeMap<i64, LastResults> = results.iter().map(|(n, it)| (*n, *it)).collect();
+    for (endpoint, last) in in_order {
+        let micros = |at: Option<Timestamp>| at.map(Timestamp::micros);
+        let (success, failure) = (micros(last.success_at), micros(last.failure_at));
+        store.execute(params![endpoint, success, failure])?;
+    }
+    Ok(())
 }
 
 /// Returns what is to be added to the rows of the table, in the order of its key.

@@ -6,6 +6,7 @@ use super::cache::WriterCache;
 use super::charts::Charts;
 use super::counters::Counters;
 use super::list_indexes::ListIndexes;
+use super::recent_attempts::RecentAttempts;
 use crate::domain::clock::Timestamp;
 use crate::metrics::StorageMetrics;
 use crate::storage::{Notice, Pending, ResultSender, StoreError, pending};
@@ -41,6 +42,8 @@ pub(crate) struct WriteContext<'a> {
     pub(crate) counters: &'a mut Counters,
     /// The counts for charts, to which the operation adds its changes.
     pub(crate) charts: &'a mut Charts,
+    /// The attempts that are not in the table of charts, as of the last commit.
+    pub(crate) recent: &'a RecentAttempts,
     /// The list indexes, which must hear of deleted rows.
     pub(crate) list_indexes: &'a mut ListIndexes,
     /// The metrics, in which operations of the janitor count what they delete and drop.

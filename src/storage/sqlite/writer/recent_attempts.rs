@@ -9,7 +9,7 @@
 //! the reader counts the deliveries of its snapshot itself: they are the newest [`BLOCK`] at most, and some that
 //! came in the last group.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 
 use rusqlite::Connection;
@@ -18,6 +18,7 @@ use super::counters::BLOCK;
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::chart::{AttemptCounts, ChartedAttempt};
 use crate::domain::clock::Timestamp;
+use crate::domain::endpoint_health::LastResults;
 use crate::vital;
 
 /// The most deliveries that are counted again: those of two blocks. More are missing only in a file that was
@@ -60,13 +61,37 @@ pub(crate) type MinuteCounts = BTreeMap<MinuteKey, AttemptCounts>;
 /// The numbers of the last deliveries of endpoints, by the number of the endpoint.
 pub(crate) type LastDeliveries = BTreeMap<i64, i64>;
 
+/// The last attempts to endpoints, by the number of the endpoint.
+pub(crate) type ResultTimes = HashMap<i64, LastResults>;
+
+/// The attempts that are not in the table yet.
+#[derive(Debug, Default)]
+pub(crate) struct Uncharted {
+    /// Their counts.
+    pub(crate) minutes: MinuteCounts,
+    /// The last ones of each endpoint, which its row does not have yet: it gets them when the table gets the counts.
+    pub(crate) results: ResultTimes,
+}
+
+impl Uncharted {
+    /// Adds an attempt, which was recorded at `at`. A run that ended without an attempt says nothing of the
+    /// endpoint.
+    pub(super) fn add(&mut self, key: MinuteKey, at: Timestamp, attempt: ChartedAttempt) {
+        self.minutes.entry(key).or_default().record(attempt);
+        if attempt.duration_ms.is_some() {
+            let results = self.results.entry(key.endpoint).or_default();
+            results.record(attempt.succeeded, at);
+        }
+    }
+}
+
 /// The counts, as of the last commit.
 #[derive(Debug)]
 pub(super) struct Recent {
     /// The number of the last delivery that is in the table.
     pub(super) charted: i64,
     /// The deliveries after that.
-    pub(super) minutes: MinuteCounts,
+    pub(super) uncharted: Uncharted,
     /// The last delivery of each endpoint that is not in the list index of its endpoint yet, and of some others.
     pub(super) last: LastDeliveries,
 }
@@ -90,17 +115,30 @@ impl RecentAttempts {
     pub(crate) fn uncharted<T>(
         &self,
         connection: &Connection,
-        work: impl FnOnce(&MinuteCounts) -> T,
+        work: impl FnOnce(&Uncharted) -> T,
     ) -> rusqlite::Result<T> {
         let charted = charted_through(connection)?;
         let recent = vital::lock(&self.0);
         if let Some(recent) = &*recent
             && recent.charted == charted
         {
-            return Ok(work(&recent.minutes));
+            return Ok(work(&recent.uncharted));
         }
         drop(recent);
         Ok(work(&count_rows(connection, charted)?))
+    }
+
+    /// Returns the last attempts to these endpoints that their rows do not have yet, as the connection's transaction
+    /// sees them.
+    pub(crate) fn last_results(
+        &self,
+        connection: &Connection,
+        endpoints: impl Iterator<Item = i64>,
+    ) -> rusqlite::Result<ResultTimes> {
+        self.uncharted(connection, |uncharted| {
+            let found = |endpoint| Some((endpoint, *uncharted.results.get(&endpoint)?));
+            endpoints.filter_map(found).collect()
+        })
     }
 
     /// Returns the number of the last delivery of each of these endpoints, as far as it is not in the list index of
@@ -135,8 +173,8 @@ const ROWS: &str = "SELECT workspace, endpoint, created_at, succeeded, attempt, 
     WHERE seq > max(?1, (SELECT coalesce(max(seq), 0) FROM delivery) - ?2)";
 
 /// Counts the deliveries after a number.
-pub(super) fn count_rows(connection: &Connection, after: i64) -> rusqlite::Result<MinuteCounts> {
-    let mut minutes = MinuteCounts::new();
+pub(super) fn count_rows(connection: &Connection, after: i64) -> rusqlite::Result<Uncharted> {
+    let mut uncharted = Uncharted::default();
     let mut statement = connection.prepare_cached(ROWS)?;
     let mut rows = statement.query([after, COUNTED_AGAIN_MAX])?;
     while let Some(row) = rows.next()? {
@@ -149,9 +187,9 @@ pub(super) fn count_rows(connection: &Connection, after: i64) -> rusqlite::Resul
             row.get(6)?,
         );
         let key = MinuteKey::new(row.get(0)?, row.get(1)?, at);
-        minutes.entry(key).or_default().record(attempt);
+        uncharted.add(key, at, attempt);
     }
-    Ok(minutes)
+    Ok(uncharted)
 }
 
 /// The statement that finds the last delivery of each endpoint that is not in the list indexes yet.

@@ -11,8 +11,16 @@ use crate::domain::endpoint::{
 use crate::domain::id::new_id;
 use crate::domain::signing_secrets::{SecretRotation, SigningSecrets};
 use crate::storage::sqlite::rows;
+use crate::storage::sqlite::rows::Columns;
 use crate::storage::sqlite::writer::operation::{OperationError, WriteContext};
 use crate::storage::{EndpointChange, EndpointNumber, Notice, StoreError};
+
+/// The assignments that end a rest and a hold.
+macro_rules! without_rest {
+    () => {
+        "rests = 0, resting_until = NULL, held_until = NULL"
+    };
+}
 
 /// Makes an endpoint, unless its workspace has `limit` of them.
 pub(crate) fn create(
@@ -86,6 +94,9 @@ pub(crate) fn update(
         _ => {}
     }
     let moved = settings.target.url != before.settings.target.url;
+    if moved || patch.enabled == Some(true) {
+        begin_health_epoch(context, number)?;
+    }
     let change = match patch.enabled {
         Some(false) => EndpointChange::Disabled,
         Some(true) => EndpointChange::Enabled,
@@ -116,6 +127,19 @@ fn write_settings(
     values.push(number.0.into());
     let mut update = context.connection.prepare_cached(&sql)?;
     update.execute(params_from_iter(values))?;
+    Ok(())
+}
+
+/// Ends the rest of an endpoint, because it has another URL or was enabled.
+fn begin_health_epoch(context: &WriteContext<'_>, number: EndpointNumber) -> rusqlite::Result<()> {
+    context
+        .connection
+        .prepare_cached(concat!(
+            "UPDATE endpoint SET health_epoch = health_epoch + 1, ",
+            without_rest!(),
+            " WHERE n = ?1"
+        ))?
+        .execute([number.0])?;
     Ok(())
 }
 
@@ -182,10 +206,12 @@ pub(crate) fn delete_located(
 ) -> Result<(), OperationError> {
     context
         .connection
-        .prepare_cached(
+        .prepare_cached(concat!(
             "UPDATE endpoint SET deleted_at = ?2, url = '', secret = '', events = '', name = '',
-                    description = '' WHERE n = ?1",
-        )?
+                    description = '', last_success_at = NULL, last_failure_at = NULL, ",
+            without_rest!(),
+            " WHERE n = ?1",
+        ))?
         .execute(params![number.0, context.now.micros()])?;
     delete_old_secrets(context, number)?;
     skip_pending(context, number)?;
@@ -200,10 +226,12 @@ pub(crate) fn disable(
 ) -> Result<(), OperationError> {
     let (workspace, id): (Uuid, Uuid) = context
         .connection
-        .prepare_cached(
-            "UPDATE endpoint SET disabled = ?2, modified_at = ?3 WHERE n = ?1
+        .prepare_cached(concat!(
+            "UPDATE endpoint SET disabled = ?2, modified_at = ?3, ",
+            without_rest!(),
+            " WHERE n = ?1
              RETURNING (SELECT id FROM workspace WHERE n = endpoint.workspace), id",
-        )?
+        ))?
         .query_row(
             params![number.0, rows::reason_column(reason), context.now.micros()],
             |row| Ok((row.get(0)?, row.get(1)?)),
@@ -240,12 +268,13 @@ fn changed(
     let target = context
         .connection
         .prepare_cached(&sql)?
-        .query_row([number.0], rows::target)?;
+        .query_row([number.0], |row| rows::target(&mut Columns::of(row)))?;
     context.notices.push(Notice::Endpoint(target, change));
     Ok(())
 }
 
 fn find(context: &WriteContext<'_>, number: EndpointNumber) -> Result<Endpoint, OperationError> {
+    let later = context.charts.last_results(context.recent, number.0);
     let sql = format!(
         "SELECT {} FROM endpoint e JOIN workspace w ON w.n = e.workspace WHERE e.n = ?1",
         rows::ENDPOINT
@@ -253,7 +282,7 @@ fn find(context: &WriteContext<'_>, number: EndpointNumber) -> Result<Endpoint, 
     Ok(context
         .connection
         .prepare_cached(&sql)?
-        .query_row([number.0], |row| rows::endpoint(row, context.now))?)
+        .query_row([number.0], |row| rows::endpoint(row, later, context.now))?)
 }
 
 fn locate(

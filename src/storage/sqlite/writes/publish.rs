@@ -48,7 +48,7 @@ pub(crate) fn publish(
     if context.is_size_limit_reached {
         return Err(StoreError::Unavailable(Unavailable::SizeLimit).into());
     }
-    let seq = context
+    let (seq, created_at) = context
         .cache
         .next_message(context.connection, context.now)?;
     let id = new_id(context.now);
@@ -57,7 +57,7 @@ pub(crate) fn publish(
         .type_number(context.connection, &new.event_type)?;
     let timestamp = match &new.timestamp {
         Some(sent) => sent.clone(),
-        None => server_timestamp(context.now),
+        None => server_timestamp(created_at),
     };
     let body: Arc<[u8]> = raw_body(&new.event_type, &timestamp, &new.data).into();
     let subscribers = workspace.subscribers_of(&new.event_type);
@@ -69,19 +69,13 @@ pub(crate) fn publish(
             id,
             workspace.number,
             type_number,
-            context.now.micros(),
+            created_at.micros(),
             context.cache.last_run() + 1,
             subscribers.len(),
             new.timestamp,
             &body[..],
             new.trace.as_ref().map(|trace| trace.to_stored()),
         ])?;
-    if subscribers.is_empty() {
-        context
-            .connection
-            .prepare_cached("INSERT INTO unwanted_message (created_at, message) VALUES (?1, ?2)")?
-            .execute(params![context.now.micros(), seq])?;
-    }
     if let Some(idempotency) = &new.idempotency {
         insert_key(context.connection, seq, workspace.number, idempotency)?;
     }

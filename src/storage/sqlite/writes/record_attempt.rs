@@ -2,6 +2,7 @@
 //! stored together.
 
 use rusqlite::params;
+use uuid::Uuid;
 
 use super::endpoints::disable;
 use crate::domain::attempt_failure::AttemptFailure;
@@ -15,7 +16,9 @@ use crate::domain::id::new_id;
 use crate::storage::sqlite::event_state::state_is;
 use crate::storage::sqlite::writer::operation::{Operation, OperationError, WriteContext};
 use crate::storage::sqlite::writer::recent_attempts::MinuteKey;
-use crate::storage::{AttemptRecord, Notice, Recorded, StoreError};
+use crate::storage::{
+    AttemptRecord, EndpointNumber, EndpointRest, Notice, Recorded, RestNote, StoreError,
+};
 
 /// The statement that stores the delivery, before the event's attempts are counted up. It takes the number
 /// of the attempt from the event's row, and returns it: the engine's copy is as old as the start of the attempt, and another
@@ -32,15 +35,18 @@ const INSERT_DELIVERY: &str = "INSERT INTO delivery
 const MOVE_ON: &str = concat!(
     "UPDATE event
      SET state = ?3, due = ?4, run_attempt = run_attempt + 1, attempts = attempts + 1, code = ?5,
-         modified_at = ?6
+         modified_at = ?6, job = NULL
      WHERE seq = ?1 AND run = ?2 AND ",
     state_is!(pending)
 );
 
-/// The statement for an attempt of a run that the event has left: it counts the attempt and notes its code.
-const COUNT_ONLY: &str =
-    "UPDATE event SET attempts = attempts + 1, code = ?2, modified_at = ?3 WHERE seq = ?1
-     RETURNING state, run, run_attempt";
+/// The statement for an attempt of a run that the event has left: it counts the attempt and notes its code. An
+/// event that succeeded meanwhile keeps the code of its success.
+const COUNT_ONLY: &str = concat!(
+    "UPDATE event SET attempts = attempts + 1, modified_at = ?3, code = CASE WHEN ",
+    state_is!(succeeded),
+    " THEN code ELSE ?2 END WHERE seq = ?1 RETURNING state, run, run_attempt"
+);
 
 /// An [`AttemptRecord`] that waits to be recorded.
 pub(crate) struct RecordAttempt {
@@ -123,6 +129,7 @@ fn insert_delivery(
     context.charts.delivery(
         seq,
         MinuteKey::new(event.workspace.0, event.endpoint.0, at),
+        at,
         ChartedAttempt::new(succeeded, attempt, record.error, record.duration_ms),
     );
     Ok(true)
@@ -152,6 +159,7 @@ fn settle(
     if !has_moved {
         settle_left_run(context, record)?;
     }
+    note_rest(context, record)?;
     settle_endpoint(context, record, has_moved.then_some(state), disable_after)?;
     Ok(due.filter(|_| has_moved))
 }
@@ -201,9 +209,52 @@ fn settle_left_run(
     if let Some(state) = next_state_after_left_run(progress, event.run, record.verdict) {
         context
             .connection
-            .prepare_cached("UPDATE event SET state = ?2, due = NULL WHERE seq = ?1")?
+            .prepare_cached("UPDATE event SET state = ?2, due = NULL, job = NULL WHERE seq = ?1")?
             .execute(params![event.seq.0, state])?;
         count_move(context, record, progress.state, state);
+    }
+    Ok(())
+}
+
+/// Stores the rest of the endpoint if it has changed, which it does once for many attempts. A rest that was noted
+/// before the endpoint got another URL, was enabled or disabled does not count.
+fn note_rest(context: &mut WriteContext<'_>, record: &AttemptRecord) -> Result<(), OperationError> {
+    let Some(RestNote { epoch, rest }) = record.rest else {
+        return Ok(());
+    };
+    let endpoint = record.event.endpoint;
+    let status = context
+        .cache
+        .endpoint_status(context.connection, endpoint)?;
+    if rest == status.rest || !status.active || epoch != status.health_epoch {
+        return Ok(());
+    }
+    context.cache.set_rest(context.connection, endpoint, rest)?;
+    match (status.rest.rests, rest.rests) {
+        (0, 1..) => log_rest(context, endpoint, "endpoint rests", rest)?,
+        (1.., 0) => log_rest(context, endpoint, "endpoint has recovered", rest)?,
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Logs that an endpoint begins to rest, or has recovered.
+fn log_rest(
+    context: &WriteContext<'_>,
+    endpoint: EndpointNumber,
+    what: &str,
+    rest: EndpointRest,
+) -> rusqlite::Result<()> {
+    let (endpoint, workspace): (Uuid, Uuid) = context
+        .connection
+        .prepare_cached(
+            "SELECT e.id, w.id FROM endpoint e JOIN workspace w ON w.n = e.workspace WHERE e.n = ?1",
+        )?
+        .query_row([endpoint.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    if let Some(resting_until) = rest.resting_until {
+        tracing::info!(%endpoint, %workspace, %resting_until, "{what}");
+    } else {
+        tracing::info!(%endpoint, %workspace, "{what}");
     }
     Ok(())
 }

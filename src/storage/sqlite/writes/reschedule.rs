@@ -9,12 +9,34 @@
 use rusqlite::params;
 
 use crate::domain::clock::{Timestamp, due_after_setback};
+use crate::domain::retry::{ENDPOINT_RETRY_AFTER_MAX, REST_MAX};
 use crate::storage::sqlite::event_state::state_is;
 use crate::storage::sqlite::writer::operation::{OperationError, WriteContext};
 use crate::storage::{EndpointNumber, Notice};
 
 /// Retries looked at in one transaction: a millisecond of the writer.
 const ROWS: usize = 500;
+
+/// Ends rests and holds that the engine, which waits on the monotonic clock, ends long before the time that was
+/// noted. The next record of the endpoint's attempts has the exact time.
+fn shorten_rests(context: &mut WriteContext<'_>) -> rusqlite::Result<()> {
+    let now = context.now;
+    for (sql, longest) in [
+        (
+            "UPDATE endpoint SET resting_until = ?1 WHERE resting_until > ?1",
+            REST_MAX,
+        ),
+        (
+            "UPDATE endpoint SET held_until = ?1 WHERE held_until > ?1",
+            ENDPOINT_RETRY_AFTER_MAX,
+        ),
+    ] {
+        let latest = now.after(longest).micros();
+        context.connection.prepare_cached(sql)?.execute([latest])?;
+    }
+    context.cache.forget_all_endpoints();
+    Ok(())
+}
 
 /// Reports whether the newest attempt has a time in the future.
 pub(crate) fn is_needed(context: &mut WriteContext<'_>) -> Result<bool, OperationError> {
@@ -30,13 +52,17 @@ pub(crate) fn is_needed(context: &mut WriteContext<'_>) -> Result<bool, Operatio
 /// The position of a pass: the endpoint and the event looked at last.
 pub(crate) type ReschedulePass = (i64, i64);
 
-/// Restarts the wait of some retries whose last attempt has a time in the future. Returns `None` when the
+/// Restarts the wait of some retries whose last attempt has a time in the future; the first step also shortens rests.
+/// Returns `None` when the
 /// pass is complete.
 pub(crate) fn reschedule_after_clock_setback(
     context: &mut WriteContext<'_>,
     pass: ReschedulePass,
 ) -> Result<Option<ReschedulePass>, OperationError> {
     let now = context.now;
+    if pass == ReschedulePass::default() {
+        shorten_rests(context)?;
+    }
     let waiting: Vec<(i64, i64, i64, i64)> = context
         .connection
         .prepare_cached(concat!(

@@ -9,7 +9,9 @@ use std::time::Duration;
 use super::*;
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::chart::{AttemptCounts, ChartedAttempt};
+use crate::domain::endpoint_health::LastResults;
 use crate::metrics::StorageMetrics;
+use crate::storage::sqlite::reads::endpoints::find;
 use crate::storage::sqlite::reads::visible::tests::plan;
 use crate::storage::sqlite::writer::cache::WriterCache;
 use crate::storage::sqlite::writer::charts::Charts;
@@ -133,7 +135,7 @@ impl World {
         ];
         self.connection.execute(insert, row).unwrap();
         let key = MinuteKey::new(workspace, endpoint, self.now);
-        self.charts.delivery(self.last, key, attempt);
+        self.charts.delivery(self.last, key, self.now, attempt);
         self.stored.push(self.last);
         self.attempts.push(Attempt {
             endpoint,
@@ -186,6 +188,7 @@ impl World {
             cache: &mut cache.unwrap(),
             counters: &mut Counters::load(&self.connection).unwrap(),
             charts: &mut Charts::default(),
+            recent: &RecentAttempts::default(),
             list_indexes: &mut ListIndexes::load(&self.connection).unwrap(),
             metrics: &StorageMetrics::default(),
             notices: &mut Vec::new(),
@@ -215,11 +218,29 @@ impl World {
         sum.finish()
     }
 
+    /// Compares the last attempts of an endpoint with the model, with those that the writer shares and without.
+    fn check_last_results(&self, endpoint: i64) {
+        let mut expected = LastResults::default();
+        for attempt in self.attempts.iter().filter(|it| it.endpoint == endpoint) {
+            if attempt.facts.duration_ms.is_some() {
+                expected.record(attempt.facts.succeeded, attempt.at);
+            }
+        }
+        for recent in [&self.recent, &RecentAttempts::default()] {
+            let now = self.now;
+            let found = find(&self.connection, recent, Visibility::All, id(endpoint), now);
+            let found = found.unwrap().expect("it exists");
+            assert_eq!(found.health.last, expected, "endpoint {endpoint}");
+        }
+    }
+
     /// Compares some charts with the model, with the counts that the writer shares and without.
     fn check(&mut self) {
         if self.deleted_at.since(self.now) > SETBACK_MAX {
             return;
         }
+        let endpoint = self.random.random_range(1..=WORKSPACES.len());
+        self.check_last_results(i64::try_from(endpoint).unwrap());
         let scope = match self.random.random_range(0..6) {
             0 => ChartScope::All,
             n @ 1..=2 => ChartScope::Workspace(id(n)),

@@ -8,8 +8,12 @@ use super::scope::Scope;
 use super::statement::prepare;
 use crate::domain::clock::Timestamp;
 use crate::domain::endpoint::Endpoint;
+use crate::domain::endpoint_health::EndpointState;
 use crate::storage::filter::{EndpointFilter, Page};
 use crate::storage::part::Paged;
+use crate::storage::sqlite::rows as sqlite_rows;
+use crate::storage::sqlite::rows::Columns;
+use crate::storage::sqlite::writer::recent_attempts::RecentAttempts;
 
 /// Returns endpoints as they are at `now`, newest first; no deleted ones, and none of deleted workspaces.
 ///
@@ -18,6 +22,7 @@ use crate::storage::part::Paged;
 /// that may match are checked.
 pub(crate) fn list_endpoints(
     connection: &Connection,
+    recent: &RecentAttempts,
     filter: &EndpointFilter,
     page: Page,
     bytes: usize,
@@ -27,7 +32,7 @@ pub(crate) fn list_endpoints(
     let scope = Scope::resolve(&snapshot, filter.visibility, &filter.workspaces, &[], &[])?;
     let mut numbers = match scope {
         None => Vec::new(),
-        Some(scope) => matching(&snapshot, &scope, filter.url.as_deref().unwrap_or_default())?,
+        Some(scope) => matching(&snapshot, &scope, filter, now)?,
     };
     numbers.sort_unstable_by(|a, b| b.cmp(a));
     let shown: Vec<i64> = numbers
@@ -41,23 +46,40 @@ pub(crate) fn list_endpoints(
         total: numbers.len() as u64,
         searched: None,
     };
-    found.read(|numbers| rows::endpoints(&snapshot, numbers, bytes, now))
+    found.read(|numbers| rows::endpoints(&snapshot, recent, numbers, bytes, now))
 }
 
-fn matching(connection: &Connection, scope: &Scope, url: &str) -> rusqlite::Result<Vec<i64>> {
+fn matching(
+    connection: &Connection,
+    scope: &Scope,
+    filter: &EndpointFilter,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<i64>> {
+    let url = filter.url.as_deref().unwrap_or_default();
     let url = url.to_ascii_lowercase();
     // Every text contains the empty one, so without a filter nothing is left out.
     let mut statement = prepare(
         connection,
-        "SELECT e.n FROM workspace w
-         JOIN endpoint e INDEXED BY endpoint_workspace ON e.workspace = w.n
-         WHERE w.n = ?1 AND w.deleted_at IS NULL AND e.deleted_at IS NULL
-         AND (?2 = '' OR instr(lower(e.url), ?2) > 0)",
+        concat!(
+            "SELECT e.n, e.disabled IS NOT NULL, ",
+            sqlite_rows::rest_columns!("e."),
+            " FROM workspace w
+             JOIN endpoint e INDEXED BY endpoint_workspace ON e.workspace = w.n
+             WHERE w.n = ?1 AND w.deleted_at IS NULL AND e.deleted_at IS NULL
+             AND (?2 = '' OR instr(lower(e.url), ?2) > 0)"
+        ),
     )?;
     let mut numbers = Vec::new();
     for workspace in scope.each_workspace(connection)? {
-        for n in statement.query_map(params![workspace, url], |row| row.get(0))? {
-            numbers.push(n?);
+        let mut found = statement.query(params![workspace, url])?;
+        while let Some(row) = found.next()? {
+            let mut columns = Columns::of(row);
+            let (number, is_disabled) = (columns.get()?, columns.get()?);
+            let rest = sqlite_rows::rest(&mut columns)?;
+            let state = EndpointState::of(is_disabled, rest, now);
+            if filter.states.is_empty() || filter.states.contains(&state) {
+                numbers.push(number);
+            }
         }
     }
     Ok(numbers)

@@ -12,11 +12,13 @@ use crate::domain::endpoint::Endpoint;
 use crate::domain::event::{Event, EventStatus};
 use crate::domain::event_state::{EventState, Run};
 use crate::domain::event_type::{EventType, Subscription};
+use crate::domain::rest::Waits;
 use crate::storage::filter::RowNumber;
 use crate::storage::part;
 use crate::storage::part::{LongPayload, Part, PayloadRow};
 use crate::storage::sqlite::rows;
 use crate::storage::sqlite::rows::Columns;
+use crate::storage::sqlite::writer::recent_attempts::RecentAttempts;
 
 /// The bytes that a row counts besides its long texts.
 const ROW_BYTES: usize = 512;
@@ -31,7 +33,9 @@ macro_rules! event_columns {
     () => {
         concat!(
             "e.id, m.id, p.id, t.name, e.state, e.run, p.skip_through, e.attempts, e.code, e.due,
-             e.created_at, e.modified_at, ",
+             e.run_attempt, e.job IS NULL, ",
+            rows::rest_columns!("p."),
+            ", e.created_at, e.modified_at, ",
             payload_bytes!(),
             ", CASE WHEN ",
             payload_bytes!(),
@@ -65,49 +69,57 @@ const DELIVERY: &str = concat!(
     " WHERE d.seq = ?1"
 );
 
-/// Returns the first of the events with these numbers, in this order: as many as fit into `bytes`.
+/// Returns the first of the events with these numbers, in this order, as they are at `now`: as many as fit into
+/// `bytes`.
 pub(crate) fn events(
     connection: &Connection,
     numbers: &[RowNumber],
     bytes: usize,
+    now: Timestamp,
 ) -> rusqlite::Result<Part<Event>> {
     with_payloads(connection, EVENT, numbers, bytes, |row| {
-        let (item, payload) = event(&mut Columns::of(row))?;
+        let (item, payload) = event(&mut Columns::of(row), now)?;
         let bytes = item.payload.as_ref().map_or(0, String::len);
         Ok((part::Row { item, payload }, bytes))
     })
 }
 
-/// Returns the first of the deliveries with these numbers, in this order: as many as fit into `bytes`.
+/// Returns the first of the deliveries with these numbers, in this order, as they are at `now`: as many as fit into
+/// `bytes`.
 pub(crate) fn deliveries(
     connection: &Connection,
     numbers: &[RowNumber],
     bytes: usize,
+    now: Timestamp,
 ) -> rusqlite::Result<Part<Delivery>> {
     with_payloads(connection, DELIVERY, numbers, bytes, |row| {
-        let (item, payload) = delivery(&mut Columns::of(row))?;
+        let (item, payload) = delivery(&mut Columns::of(row), now)?;
         let bytes = item.event.payload.as_ref().map_or(0, String::len)
             + TEXT_WEIGHT * item.response.as_ref().map_or(0, String::len);
         Ok((part::Row { item, payload }, bytes))
     })
 }
 
-/// Returns the first of the endpoints with these numbers, as they are at `now`, in this order: as many as fit into
-/// `bytes`.
+/// Returns the first of the endpoints with these numbers, in this order, as they are at `now`: as many as fit into
+/// `bytes`. The connection is in a transaction.
 pub(crate) fn endpoints(
     connection: &Connection,
+    recent: &RecentAttempts,
     numbers: &[RowNumber],
     bytes: usize,
     now: Timestamp,
 ) -> rusqlite::Result<Part<Endpoint>> {
+    let later = recent.last_results(connection, numbers.iter().map(|RowNumber(n)| *n))?;
     let sql = format!(
         "SELECT {} FROM endpoint e JOIN workspace w ON w.n = e.workspace WHERE e.n = ?1",
         rows::ENDPOINT
     );
     let mut statement = prepare(connection, &sql)?;
     first(numbers, bytes, |number, _| {
-        let found = statement.query_row([number], |row| rows::endpoint(row, now));
-        let found = found.optional()?;
+        let later = later.get(&number).copied().unwrap_or_default();
+        let found = statement
+            .query_row([number], |row| rows::endpoint(row, later, now))
+            .optional()?;
         Ok(found.map(|item| {
             let settings = &item.settings;
             let types = settings.events.iter().map(Subscription::as_str);
@@ -174,13 +186,18 @@ pub(crate) fn status(state: EventState, run: i64, skip_through: i64) -> EventSta
 }
 
 /// Reads an event. The second value is its payload, if that was left out because it is long.
-fn event(columns: &mut Columns<'_, '_>) -> rusqlite::Result<(Event, Option<LongPayload>)> {
+fn event(
+    columns: &mut Columns<'_, '_>,
+    now: Timestamp,
+) -> rusqlite::Result<(Event, Option<LongPayload>)> {
     let (id, message_id, endpoint_id) = (columns.get()?, columns.get()?, columns.get()?);
     let event_type = EventType::from_stored(columns.get()?);
     let state = columns.get()?;
     let status = status(state, columns.get()?, columns.get()?);
     let (attempts, last_http_code) = (columns.get()?, columns.get()?);
-    let (due, created_at) = (columns.time_or_null()?, columns.time()?);
+    let due = columns.time_or_null()?;
+    let waits = Waits::of(state, columns.get()?, columns.get()?);
+    let (rest, created_at) = (rows::rest(columns)?, columns.time()?);
     let modified_at = columns.time_or_null()?;
     let (bytes, text) = (columns.get::<Option<u64>>()?, text(columns.get_ref()?)?);
     let event = columns.get()?;
@@ -203,7 +220,8 @@ fn event(columns: &mut Columns<'_, '_>) -> rusqlite::Result<(Event, Option<LongP
             (EventStatus::Pending, EventState::Fresh) => Some(created_at),
             (EventStatus::Pending, _) => due,
             _ => None,
-        },
+        }
+        .map(|due| rest.next_attempt_at(due, waits, now)),
         payload,
         created_at,
         modified_at,
@@ -211,8 +229,11 @@ fn event(columns: &mut Columns<'_, '_>) -> rusqlite::Result<(Event, Option<LongP
     Ok((event, left_out))
 }
 
-fn delivery(columns: &mut Columns<'_, '_>) -> rusqlite::Result<(Delivery, Option<LongPayload>)> {
-    let (event, left_out) = event(columns)?;
+fn delivery(
+    columns: &mut Columns<'_, '_>,
+    now: Timestamp,
+) -> rusqlite::Result<(Delivery, Option<LongPayload>)> {
+    let (event, left_out) = event(columns, now)?;
     let delivery = Delivery {
         id: columns.get()?,
         endpoint_id: event.endpoint_id,

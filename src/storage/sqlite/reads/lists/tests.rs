@@ -1,6 +1,7 @@
 //! Tests of lists on a database of random rows: random filters, pages in parts, and query plans.
 
 pub(in crate::storage::sqlite) mod list_fixture;
+pub(in crate::storage::sqlite) mod messages;
 mod model;
 mod parts;
 mod plans;
@@ -12,6 +13,7 @@ use std::collections::BTreeSet;
 use rusqlite::Connection;
 use uuid::Uuid;
 
+use super::list_messages;
 use crate::domain::access::Visibility;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Delivery;
@@ -19,6 +21,10 @@ use crate::domain::endpoint::Endpoint;
 use crate::domain::event::Event;
 use crate::storage::filter::{DeliveryFilter, EndpointFilter, EventFilter, Listed, Page};
 use crate::storage::part::{Paged, Row};
+use crate::storage::sqlite::writer::recent_attempts::RecentAttempts;
+
+/// A time before all times of the fixtures, so that due times are shown as they are.
+const NOW: Timestamp = Timestamp::from_micros(0);
 
 fn whole<T>(paged: Paged<T>) -> Listed<T> {
     assert_eq!(paged.rest, [], "there is memory for all");
@@ -34,7 +40,7 @@ fn list_deliveries(
     filter: &DeliveryFilter,
     page: Page,
 ) -> rusqlite::Result<Listed<Delivery>> {
-    super::list_deliveries(connection, filter, page, usize::MAX).map(whole)
+    super::list_deliveries(connection, filter, page, usize::MAX, NOW).map(whole)
 }
 
 fn list_events(
@@ -42,7 +48,7 @@ fn list_events(
     filter: &EventFilter,
     page: Page,
 ) -> rusqlite::Result<Listed<Event>> {
-    super::list_events(connection, filter, page, usize::MAX).map(whole)
+    super::list_events(connection, filter, page, usize::MAX, NOW).map(whole)
 }
 
 fn list_endpoints(
@@ -50,8 +56,15 @@ fn list_endpoints(
     filter: &EndpointFilter,
     page: Page,
 ) -> rusqlite::Result<Listed<Endpoint>> {
-    let now = Timestamp::default();
-    super::list_endpoints(connection, filter, page, usize::MAX, now).map(whole)
+    super::list_endpoints(
+        connection,
+        &RecentAttempts::default(),
+        filter,
+        page,
+        usize::MAX,
+        NOW,
+    )
+    .map(whole)
 }
 
 fn find_event(
@@ -59,7 +72,7 @@ fn find_event(
     visibility: Visibility,
     id: Uuid,
 ) -> rusqlite::Result<Option<Event>> {
-    let found = super::find_event(connection, visibility, id, usize::MAX)?;
+    let found = super::find_event(connection, visibility, id, usize::MAX, NOW)?;
     Ok(found.map(|Row { item, .. }| item))
 }
 

@@ -16,6 +16,7 @@ use crate::storage::sqlite::writer::cache::WriterCache;
 use crate::storage::sqlite::writer::charts::Charts;
 use crate::storage::sqlite::writer::counters::Counters;
 use crate::storage::sqlite::writer::list_indexes::ListIndexes;
+use crate::storage::sqlite::writer::recent_attempts::RecentAttempts;
 use crate::storage::sqlite::writer::workspace_cache::WorkspacesWithSummaries;
 
 /// An event of the model.
@@ -71,6 +72,7 @@ impl SweepFixture {
                 cache: &mut state,
                 counters: &mut counters,
                 charts: &mut Charts::default(),
+                recent: &RecentAttempts::default(),
                 list_indexes: &mut list_indexes,
                 metrics: &StorageMetrics::default(),
                 notices: &mut Vec::new(),

@@ -235,6 +235,7 @@ fn record(event: QueuedEvent, verdict: Verdict, decided_at: Timestamp) -> Attemp
         error: None,
         response: None,
         duration_ms: 1,
+        rest: None,
     }
 }
 

@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::list_fixture::{DeliveryRow, EndpointRow, EventRow, ListFixture, TYPES, succeeded};
 use super::random_filters::{
-    delivery_filter, event_filter, maybe, random_page, random_visibility, some_workspaces,
+    delivery_filter, event_filter, maybe, random_page, random_visibility, some_states,
+    some_workspaces,
 };
 use super::{find_event, list_deliveries, list_endpoints, list_events};
 use crate::domain::clock::Timestamp;
@@ -25,7 +26,7 @@ use crate::storage::sqlite::reads::lists::time_range::SeqRange;
 const FIXTURES: u64 = 40;
 const FILTERS: u64 = 150;
 
-fn for_each_fixture(mut test: impl FnMut(&ListFixture, &mut StdRng, &str)) {
+pub(super) fn for_each_fixture(mut test: impl FnMut(&ListFixture, &mut StdRng, &str)) {
     for seed in 0..FIXTURES {
         let fixture = ListFixture::generate(seed);
         for filter in 0..FILTERS {
@@ -100,6 +101,7 @@ fn endpoints_are_those_of_the_model() {
         let filter = EndpointFilter {
             visibility: random_visibility(fixture, random),
             workspaces: some_workspaces(fixture, random),
+            states: some_states(random),
             url: maybe(random, 2).map(|()| (*urls.choose(random).unwrap()).to_owned()),
         };
         let page = random_page(random);
@@ -111,6 +113,7 @@ fn endpoints_are_those_of_the_model() {
                     && any_of(&filter.workspaces, &workspace.id)
                     && !row.deleted
                     && !workspace.deleted
+                    && any_of(&filter.states, &row.state)
                     && row.url.to_lowercase().contains(&url)
             })
             .collect();
@@ -215,25 +218,33 @@ fn event_matches(fixture: &ListFixture, row: &EventRow, filter: &EventFilter) ->
         && filter
             .before
             .is_none_or(|time| row.created_at < time.micros())
+        && filter
+            .code_class
+            .is_none_or(|class| row.code.is_some_and(|code| code / 100 == class.hundreds()))
 }
 
-fn any_of<T: PartialEq>(wanted: &[T], value: &T) -> bool {
+pub(super) fn any_of<T: PartialEq>(wanted: &[T], value: &T) -> bool {
     wanted.is_empty() || wanted.contains(value)
 }
 
-fn whole_uuid(query: &str) -> Option<Uuid> {
+pub(super) fn whole_uuid(query: &str) -> Option<Uuid> {
     let query = query.trim();
     let hyphens = query.matches('-').count();
     let plain = matches!((query.len(), hyphens), (32, 0) | (36, 4));
     plain.then(|| Uuid::parse_str(query).ok()).flatten()
 }
 
-fn is_text(query: Option<&str>) -> bool {
+pub(super) fn is_text(query: Option<&str>) -> bool {
     query.is_some_and(|query| !query.trim().is_empty() && whole_uuid(query).is_none())
 }
 
 /// Reports whether a row matches a query. `more` are ids that are looked up, but not searched for text.
-fn query_matches(query: Option<&str>, ids: &[Uuid], more: &[Uuid], code: Option<u16>) -> bool {
+pub(super) fn query_matches(
+    query: Option<&str>,
+    ids: &[Uuid],
+    more: &[Uuid],
+    code: Option<u16>,
+) -> bool {
     let Some(query) = query else { return true };
     if let Some(id) = whole_uuid(query) {
         return ids.contains(&id) || more.contains(&id);
@@ -243,7 +254,7 @@ fn query_matches(query: Option<&str>, ids: &[Uuid], more: &[Uuid], code: Option<
         || code.is_some_and(|code| code.to_string().contains(&query))
 }
 
-fn paged<'r, T>(hits: &'r [&'r T], page: Page) -> impl Iterator<Item = &'r T> {
+pub(super) fn paged<'r, T>(hits: &'r [&'r T], page: Page) -> impl Iterator<Item = &'r T> {
     let offset = usize::try_from(page.offset()).unwrap();
     let limit = usize::try_from(page.limit).unwrap();
     hits.iter().copied().skip(offset).take(limit)

@@ -5,7 +5,7 @@ use rand::{RngExt, SeedableRng};
 use rusqlite::Connection;
 
 use super::list_fixture::ListFixture;
-use super::{list_deliveries, list_events};
+use super::{NOW, list_deliveries, list_events};
 use crate::domain::delivery::Delivery;
 use crate::domain::event::Event;
 use crate::storage::filter::{DeliveryFilter, EventFilter, Page, RowNumber};
@@ -87,8 +87,9 @@ fn parts_make_up_the_page() {
             .unwrap()
             .items;
         let room = bytes();
-        let paged = lists::list_events(connection, &EventFilter::ALL, Page::FIRST, room).unwrap();
-        let read = |numbers: &[RowNumber], room| lists::events(connection, numbers, room);
+        let paged =
+            lists::list_events(connection, &EventFilter::ALL, Page::FIRST, room, NOW).unwrap();
+        let read = |numbers: &[RowNumber], room| lists::events(connection, numbers, room, NOW);
         let (rows, parts) = rest(paged, room, read);
         assert!(parts == 1 || room < 1 << 20, "there is memory for all");
         let events = rows.into_iter().map(|row| {
@@ -100,8 +101,9 @@ fn parts_make_up_the_page() {
         let expected = list_deliveries(connection, &DeliveryFilter::ALL, Page::FIRST).unwrap();
         let room = bytes();
         let paged =
-            lists::list_deliveries(connection, &DeliveryFilter::ALL, Page::FIRST, room).unwrap();
-        let read = |numbers: &[RowNumber], room| lists::deliveries(connection, numbers, room);
+            lists::list_deliveries(connection, &DeliveryFilter::ALL, Page::FIRST, room, NOW)
+                .unwrap();
+        let read = |numbers: &[RowNumber], room| lists::deliveries(connection, numbers, room, NOW);
         let (rows, _) = rest(paged, room, read);
         let deliveries = rows.into_iter().map(|row| delivery(connection, row, room));
         let deliveries: Vec<_> = deliveries.collect();
@@ -115,11 +117,12 @@ fn a_row_that_is_gone_is_left_out() {
     let fixture = fixture(1);
     let connection = &fixture.connection;
     let whole = list_deliveries(connection, &DeliveryFilter::ALL, Page::FIRST).unwrap();
-    let paged = lists::list_deliveries(connection, &DeliveryFilter::ALL, Page::FIRST, 1).unwrap();
+    let paged =
+        lists::list_deliveries(connection, &DeliveryFilter::ALL, Page::FIRST, 1, NOW).unwrap();
     let RowNumber(gone) = paged.rest[1];
     let sql = "DELETE FROM delivery WHERE seq = ?";
     connection.execute(sql, [gone]).unwrap();
-    let read = |numbers: &[RowNumber], room| lists::deliveries(connection, numbers, room);
+    let read = |numbers: &[RowNumber], room| lists::deliveries(connection, numbers, room, NOW);
     let (rows, _) = rest(paged, 1, read);
     let ids: Vec<_> = rows.iter().map(|row| row.item.id).collect();
     let mut expected: Vec<_> = whole.items.iter().map(|row| row.id).collect();
@@ -131,8 +134,8 @@ fn a_row_that_is_gone_is_left_out() {
 fn a_payload_that_is_archived_meanwhile_has_no_more_pieces() {
     let fixture = fixture(1);
     let connection = &fixture.connection;
-    let paged = lists::list_events(connection, &EventFilter::ALL, Page::FIRST, 0).unwrap();
-    let read = |numbers: &[RowNumber], room| lists::events(connection, numbers, room);
+    let paged = lists::list_events(connection, &EventFilter::ALL, Page::FIRST, 0, NOW).unwrap();
+    let read = |numbers: &[RowNumber], room| lists::events(connection, numbers, room, NOW);
     let (rows, _) = rest(paged, 0, read);
     let long: Vec<_> = rows.iter().filter_map(|row| row.payload).collect();
     for sql in [

@@ -9,8 +9,9 @@ use super::list_fixture::{ListFixture, START_US, TYPES};
 use crate::domain::access::Visibility;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::CodeClass;
+use crate::domain::endpoint_health::EndpointState;
 use crate::domain::event::EventStatus;
-use crate::storage::filter::{DeliveryFilter, EventFilter, Page};
+use crate::storage::filter::{DeliveryFilter, EventFilter, MessageFilter, Page};
 
 /// Returns something in one of `one_in` cases.
 pub(super) fn maybe(random: &mut StdRng, one_in: u32) -> Option<()> {
@@ -53,6 +54,11 @@ fn some<T: Clone>(random: &mut StdRng, all: &[T], nobody: T) -> Vec<T> {
 pub(super) fn some_workspaces(fixture: &ListFixture, random: &mut StdRng) -> Vec<Uuid> {
     let ids: Vec<Uuid> = fixture.workspaces.iter().map(|row| row.id).collect();
     some(random, &ids, Uuid::nil())
+}
+
+pub(super) fn some_states(random: &mut StdRng) -> Vec<EndpointState> {
+    // No endpoint is paused.
+    some(random, &EndpointState::ALL, EndpointState::Paused)
 }
 
 fn some_endpoints(fixture: &ListFixture, random: &mut StdRng) -> Vec<Uuid> {
@@ -146,6 +152,24 @@ pub(super) fn event_filter(fixture: &ListFixture, random: &mut StdRng) -> EventF
             .collect(),
         after: random_time(random, &times),
         before: random_time(random, &times),
+        code_class: maybe(random, 4).map(|()| *CodeClass::ALL.choose(random).unwrap()),
+        query: random_query(random, &ids),
+    }
+}
+
+pub(super) fn message_filter(fixture: &ListFixture, random: &mut StdRng) -> MessageFilter {
+    let times: Vec<i64> = fixture.messages.iter().map(|row| row.created_at).collect();
+    let mut ids: Vec<Uuid> = fixture.messages.iter().map(|row| row.id).collect();
+    ids.extend(fixture.events.iter().map(|row| row.id));
+    let endpoints: Vec<Uuid> = fixture.endpoints.iter().map(|row| row.id).collect();
+    MessageFilter {
+        visibility: random_visibility(fixture, random),
+        workspaces: some_workspaces(fixture, random),
+        event_types: some(random, &TYPES.map(str::to_owned), "none".to_owned()),
+        after: random_time(random, &times),
+        before: random_time(random, &times),
+        unrouted: maybe(random, 3).map(|()| random.random()),
+        missing_for: maybe(random, 3).map(|()| *endpoints.choose(random).unwrap()),
         query: random_query(random, &ids),
     }
 }

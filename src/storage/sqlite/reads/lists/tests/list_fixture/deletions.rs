@@ -14,6 +14,7 @@ use crate::storage::sqlite::writer::charts::Charts;
 use crate::storage::sqlite::writer::counters::Counters;
 use crate::storage::sqlite::writer::list_indexes::ListIndexes;
 use crate::storage::sqlite::writer::operation::WriteContext;
+use crate::storage::sqlite::writer::recent_attempts::RecentAttempts;
 use crate::storage::sqlite::writer::workspace_cache::WorkspacesWithSummaries;
 use crate::storage::sqlite::writes::delete_messages::delete_messages;
 use crate::storage::sqlite::writes::empty_blocks::delete_empty_blocks;
@@ -45,6 +46,7 @@ impl ListFixture {
             cache: &mut cache,
             counters: &mut counters,
             charts: &mut Charts::default(),
+            recent: &RecentAttempts::default(),
             list_indexes: &mut list_indexes,
             metrics: &StorageMetrics::default(),
             notices: &mut Vec::new(),
@@ -58,6 +60,7 @@ impl ListFixture {
                 .unwrap()
                 .messages;
         }
+        context.list_indexes.advance(&self.connection).unwrap();
         context.counters.write(&self.connection).unwrap();
         context.counters.committed();
         if random.random() {
@@ -98,6 +101,12 @@ impl ListFixture {
         });
         self.deliveries = deliveries.collect();
         self.events = events;
+        let events = &self.events;
+        let is_gone = |id: Uuid| {
+            messages.iter().any(|(_, named)| *named == id)
+                && !events.iter().any(|event| event.message_id == id)
+        };
+        self.messages.retain(|message| !is_gone(message.id));
     }
 }
 
