@@ -250,7 +250,7 @@ mod tests {
 
     /// The flags that say what one call of a command does. They are no settings: in a variable, they would
     /// change other calls unseen.
-    const OF_ONE_CALL: [&str; 22] = [
+    const OF_ONE_CALL: [&str; 24] = [
         "help",
         "version",
         "example",
@@ -263,6 +263,8 @@ mod tests {
         "name",
         "description",
         "secret-file",
+        "secret-type",
+        "overlap",
         "show-secret",
         "yes",
         "to",
