@@ -258,7 +258,8 @@ fn while_an_older_file_is_brought_up_to_date_it_stays_as_it_was() {
     age(&dir);
     dir.arm("migrating abort");
     let died = dir.run(&["token", "create", "--workspace", "w"]);
-    assert_eq!(died.status.signal(), Some(SIGABRT));
+    let signal = died.status.signal();
+    assert_eq!(signal, Some(SIGABRT), "{}", text(&died.stderr));
     dir.disarm();
     assert_eq!(dir.number("PRAGMA user_version"), 1);
     assert_eq!(dir.number("SELECT count(hour) FROM event_count"), 0);

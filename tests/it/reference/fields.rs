@@ -137,6 +137,7 @@ fn fields_that_are_sent_and_shown_are_the_same() {
         compare_request(&rows, 1, update);
     }
     compare_request(&rows("Publishing", "field"), 0, "MessagePublish");
+    compare_answer(&rows("Messages", "message"), "WebhookMessage");
     compare_answer(&rows("Events and deliveries", "event"), "WebhookEvent");
     compare_answer(
         &rows("Events and deliveries", "delivery"),
@@ -221,11 +222,13 @@ fn messages_lists_and_problems_have_the_same_members() {
     outer.insert("meta");
     assert_eq!(meta, texts(&schema("ListMeta")["required"]));
     meta.insert("searched");
+    meta.insert("searched_back_to");
     assert_says("Lists", "`meta.searched`");
+    assert_says("Lists", "`meta.searched_back_to`");
     assert_eq!(meta, keys(&schema("ListMeta")["properties"]));
     let names = keys(&DOCUMENT["components"]["schemas"]).into_iter();
     let lists: Vec<_> = names.filter(|name| name.ends_with("List")).collect();
-    assert_eq!(lists.len(), 5);
+    assert_eq!(lists.len(), 6);
     for list in lists {
         assert_eq!(keys(&schema(list)["properties"]), outer, "{list}");
     }

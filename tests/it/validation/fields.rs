@@ -308,8 +308,8 @@ pub(super) fn scopes() -> Vec<Row> {
     let too_many = value_error("at most 100 of them are allowed, not 101");
     rows.push(row(&many, too_many));
     let names = "'webhooks:read', 'webhooks:write', 'webhooks:publish', 'workspaces:read', \
-                 'workspaces:write', 'workspace_access_tokens:read' or \
-                 'workspace_access_tokens:write'";
+                 'workspaces:write', 'workspace_access_tokens:read', \
+                 'workspace_access_tokens:write' or 'webhooks:view'";
     for (at, bad) in [
         "null",
         "1",
