@@ -33,7 +33,7 @@ pub(super) enum EndpointCommand {
     List(List),
     /// Show an endpoint.
     Show(Show),
-    /// Send to an endpoint again. What was skipped meanwhile is not sent; see `hookpost redeliver`.
+    /// Send to an endpoint again. What it missed meanwhile is not sent; see `hookpost recover`.
     Enable(Chosen),
     /// Send nothing to an endpoint. Its pending events are skipped.
     Disable(Chosen),
@@ -225,7 +225,7 @@ impl Chosen {
         let changed: Value = changed.map_err(|error| error.about("endpoint", self.id))?;
         if enabled {
             output::remark(&format!(
-                "Enabled. `hookpost redeliver --endpoint {}` sends what failed or was skipped.",
+                "Enabled. `hookpost recover {} --since TIME` sends everything that it missed.",
                 self.id
             ));
         } else {

@@ -58,8 +58,9 @@ impl JobThread {
             Rounds {
                 work: Work::new(&writer, &files, wake_up),
                 wake_up,
+                connection: None,
                 paces: HashMap::new(),
-                turn: 0,
+                served: HashMap::new(),
             }
             .run();
         })?;
@@ -81,10 +82,12 @@ impl JobThread {
 struct Rounds<'a> {
     work: Work<'a>,
     wake_up: &'a WakeUp,
+    /// The connection for reading, kept while jobs run.
+    connection: Option<Connection>,
     /// The rates of the running jobs that have one.
     paces: HashMap<i64, Pace>,
-    /// Counts the rounds, so that another endpoint begins each time.
-    turn: usize,
+    /// The endpoint of each running job that had the last turn.
+    served: HashMap<i64, EndpointNumber>,
 }
 
 impl Rounds<'_> {
@@ -118,7 +121,10 @@ impl Rounds<'_> {
 
     /// Gives each running job a turn, again and again while any of them gets on.
     fn rounds(&mut self) -> Result<Progress, StoreError> {
-        let connection = self.work.connection()?;
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.work.connection()?,
+        };
         let mut progress = Progress::Waits;
         while !self.wake_up.is_stopping() {
             let running = running_jobs(&connection).map_err(|error| read_error(&error))?;
@@ -126,7 +132,7 @@ impl Rounds<'_> {
                 return Ok(Progress::NothingRuns);
             }
             self.paces.retain(|job, _| running.contains(job));
-            self.turn = self.turn.wrapping_add(1);
+            self.served.retain(|job, _| running.contains(job));
             let mut has_got_on = false;
             for job in running {
                 has_got_on |= self.job_turn(&connection, job)?;
@@ -136,6 +142,7 @@ impl Rounds<'_> {
             }
             progress = Progress::GotOn;
         }
+        self.connection = Some(connection);
         Ok(progress)
     }
 
@@ -150,10 +157,10 @@ impl Rounds<'_> {
         let mut room = LET_GO_MAX.saturating_sub(let_go.values().sum());
         let mut allowed = self.allowed(job, facts.rate);
         let mut places = Place::all_of(connection, job).map_err(read)?;
-        if !places.is_empty() {
-            let first = self.turn % places.len();
-            places.rotate_left(first);
-        }
+        // The turn goes on after the endpoint that had the last one.
+        let served = self.served.get(&job);
+        let first = places.partition_point(|place| Some(&place.endpoint) <= served);
+        places.rotate_left(first);
         let mut has_got_on = false;
         for place in places {
             if self.wake_up.is_stopping() || Instant::now() >= until {
@@ -172,6 +179,7 @@ impl Rounds<'_> {
             if limit == 0 {
                 continue;
             }
+            self.served.insert(job, place.endpoint);
             let found = next_step(connection, &facts, place, limit, until).map_err(read)?;
             let done = self
                 .work

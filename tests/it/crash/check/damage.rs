@@ -189,7 +189,7 @@ pub(super) const DAMAGE: [(&str, &str); 48] = [
         "idempotency keys without their message: 1 (99)",
     ),
     (
-        "INSERT INTO later_event VALUES (1, 99)",
+        "INSERT INTO later_event VALUES (99, 99)",
         "notes of later events that are wrong: 1",
     ),
     (
