@@ -9,8 +9,9 @@
 #[cfg(test)]
 pub(super) mod audit;
 mod in_flight;
+mod noted_rest;
 mod reads;
-mod rest_note;
+mod rest;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::Range;
@@ -19,8 +20,8 @@ use std::time::Duration;
 
 use self::in_flight::InFlight;
 pub(super) use self::in_flight::InFlightAttempt;
+use self::noted_rest::NotedRest;
 pub(super) use self::reads::Read;
-use self::rest_note::NotedRest;
 use super::limits::Limits;
 use super::scheduler::shares::RingKind;
 use super::target::LiveTarget;

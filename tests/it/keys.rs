@@ -1,7 +1,7 @@
 //! The keys of objects, in the order in which the API writes them.
 
 /// The keys of an endpoint.
-pub(crate) const ENDPOINT: [&str; 12] = [
+pub(crate) const ENDPOINT: [&str; 18] = [
     "created_at",
     "modified_at",
     "id",
@@ -14,4 +14,10 @@ pub(crate) const ENDPOINT: [&str; 12] = [
     "disabled_reason",
     "name",
     "description",
+    "state",
+    "resting_until",
+    "held_until",
+    "failures_in_a_row",
+    "last_success_at",
+    "last_failure_at",
 ];

@@ -24,9 +24,8 @@ use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint};
 use crate::domain::event::Event;
 use crate::domain::message::NewMessage;
 use crate::domain::overview::{EndpointSummary, MessageSummary, Overview};
-use crate::domain::retention::WorkspaceRetention;
 use crate::domain::secret::Secret;
-use crate::domain::workspace::{Workspace, WorkspaceName, WorkspacePatch};
+use crate::domain::workspace::{NewWorkspace, Workspace, WorkspacePatch};
 use crate::storage::conformance::{OpenStore, Settings};
 use crate::storage::{
     AccessTokenPatch, DeliveryFilter, Descendants, EndpointFilter, EventFilter, Listed,
@@ -35,8 +34,8 @@ use crate::storage::{
 };
 
 /// The parts of the traits that this store does not have. A call that needs one returns an error with its
-/// name. The store also renders no format but `raw`, drops nothing with time, and gives lists no order but
-/// that of the rows' numbers.
+/// name. The store also renders no format but `raw`, drops nothing with time, publishes no operational events, and
+/// gives lists no order but that of the rows' numbers.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Unsupported {
     /// Access tokens.
@@ -138,12 +137,8 @@ impl Store for MemoryStore {
         Unsupported::Tokens.pending()
     }
 
-    fn create_workspace_with(
-        &self,
-        name: WorkspaceName,
-        retention: WorkspaceRetention,
-    ) -> Pending<Workspace> {
-        self.write(|tables, now| tables.create_workspace(name, retention, now))
+    fn create_workspace_with(&self, new: NewWorkspace) -> Pending<Workspace> {
+        self.write(|tables, now| tables.create_workspace(new, now))
     }
 
     fn list_workspaces(

@@ -1,11 +1,13 @@
 //! The store's handle: opens and stops the store, and runs its reads and writes.
 
 mod measures;
+mod operator;
 mod queue_use_cases;
 mod settings;
 mod use_cases;
 
 pub use self::measures::{StoreMeasures, Unread};
+use self::operator::operator_workspace;
 pub use self::settings::SqliteSettings;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +21,7 @@ use super::file::database_files::DatabaseFiles;
 use super::file::lock::FileLock;
 use super::file::open_error::OpenError;
 use super::file::{open, place, recovery};
+use super::maintenance::alerts::{AlertRules, Alerts};
 use super::maintenance::checkpoint;
 use super::maintenance::checkpoint::Checkpointer;
 use super::maintenance::clock_watch::ClockWatch;
@@ -28,6 +31,7 @@ use super::reads::connections::Readers;
 use super::writer::operation::{OperationError, WriteContext, operation_of};
 use super::writer::size_limit::SizeLimit;
 use super::writer::{Writer, WriterResources};
+use super::writes::operational_events::OperatorWorkspace;
 use super::writes::sweep::sweep_some;
 use crate::domain::clock::Clock;
 use crate::storage::{Pending, StoreError, Unavailable};
@@ -36,12 +40,15 @@ use crate::storage::{Pending, StoreError, Unavailable};
 pub struct SqliteStore {
     settings: SqliteSettings,
     clock: Arc<dyn Clock>,
+    /// The workspace that gets operational events.
+    operator: OperatorWorkspace,
     pub(super) files: Arc<DatabaseFiles>,
     readers: Readers,
     pub(super) writer: Arc<Writer>,
     checkpointer: Checkpointer,
     janitor: Option<Janitor>,
     clock_watch: Option<ClockWatch>,
+    alerts: Option<Alerts>,
     /// Set if this process took the file's lock when it opened the file.
     holds_lock: bool,
     // Last: the lock is released when everything that uses the file has ended.
@@ -126,6 +133,8 @@ impl SqliteStore {
         };
         let readers = Readers::new(files.clone(), checkpointer.read_limit())
             .map_err(|error| unusable(error.to_string()))?;
+        let name = settings.operator_workspace.as_ref().filter(|_| serving);
+        let operator = operator_workspace(&connection, name, clock.now());
         let writer = Writer::start(WriterResources {
             connection,
             holds_lock,
@@ -139,8 +148,15 @@ impl SqliteStore {
         });
         let writer = Arc::new(writer.map_err(|error| unusable(error.to_string()))?);
         let unstarted = |error: StoreError| unusable(error.to_string());
-        let (mut janitor, mut clock_watch) = (None, None);
+        let (mut janitor, mut clock_watch, mut alerts) = (None, None, None);
         if serving {
+            let rules = AlertRules {
+                operator,
+                backlog: settings.alert_backlog,
+                disk: settings.alert_disk,
+            };
+            let watch = Alerts::start(writer.clone(), files.clone(), clock.clone(), rules);
+            alerts = Some(watch.map_err(unstarted)?);
             let watch = ClockWatch::start(writer.clone(), clock.clone());
             clock_watch = Some(watch.map_err(unstarted)?);
             let started = Janitor::start(
@@ -154,12 +170,14 @@ impl SqliteStore {
         Ok(Arc::new(Self {
             settings,
             clock,
+            operator,
             files,
             readers,
             writer,
             checkpointer,
             janitor,
             clock_watch,
+            alerts,
             holds_lock,
             lock: Mutex::new(lock),
         }))
@@ -183,6 +201,9 @@ impl SqliteStore {
         }
         if let Some(clock_watch) = &self.clock_watch {
             clock_watch.stop();
+        }
+        if let Some(alerts) = &self.alerts {
+            alerts.stop();
         }
         self.writer.stop();
         self.checkpointer.stop();

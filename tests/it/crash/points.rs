@@ -209,6 +209,9 @@ fn age(dir: &TestDir) {
          DROP INDEX event_redelivery;
          ALTER TABLE event DROP COLUMN job;
          CREATE INDEX event_redelivery ON event (endpoint, seq) WHERE state = 1 AND run_attempt = 0;
+         DROP INDEX endpoint_untold;
+         DROP INDEX endpoint_old_backlog;
+         ALTER TABLE endpoint DROP COLUMN health_epoch;
          ALTER TABLE endpoint DROP COLUMN rests;
          ALTER TABLE endpoint DROP COLUMN resting_until;
          ALTER TABLE endpoint DROP COLUMN held_until;

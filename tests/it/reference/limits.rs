@@ -74,6 +74,7 @@ const PLACES: [(&str, &[&str]); 13] = [
             "?.workspace_id",
             "?.event_type",
             "?.status",
+            "?.state",
         ],
     ),
     (
