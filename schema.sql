@@ -21,7 +21,9 @@ CREATE TABLE workspace (
   archive_after    INTEGER NOT NULL DEFAULT 0,   -- seconds that its payloads are kept; 0: as long as the server's
   delete_after     INTEGER NOT NULL DEFAULT 0,   -- seconds that its events are kept; 0: as long as the server's
   archived_through INTEGER NOT NULL DEFAULT 0,   -- if archive_after is not 0: payloads are dropped up to this event
-  operational_events INTEGER NOT NULL DEFAULT 0  -- 1: it gets the operational events of its own endpoints
+  operational_events INTEGER NOT NULL DEFAULT 0, -- 1: it gets the operational events of its own endpoints
+  unrouted_archived_through INTEGER NOT NULL DEFAULT 0 -- the same as archived_through for messages that
+                                                 -- have no event: up to this message
 );
 -- A name is free again once its workspace is deleted.
 CREATE UNIQUE INDEX workspace_name ON workspace (name) WHERE deleted_at IS NULL;
@@ -61,7 +63,7 @@ CREATE TABLE endpoint (
   workspace     INTEGER NOT NULL REFERENCES workspace (n),
   url           TEXT    NOT NULL,                -- WHATWG-normalised
   format        INTEGER NOT NULL,                -- 0 raw, 1 discord, 2 slack
-  secret        TEXT    NOT NULL,                -- in the clear: every attempt signs with it
+  secret        TEXT    NOT NULL,                -- in the clear: every attempt signs with it; whsk_: a key pair
   events        TEXT    NOT NULL,                -- subscriptions, joined by spaces; may be empty
   disabled      INTEGER,                         -- NULL: enabled; 0 manual, 1 gone, 2 failing
   created_at    INTEGER NOT NULL,
@@ -91,14 +93,16 @@ CREATE INDEX endpoint_sweep ON endpoint (sweep) WHERE sweep = 1;
 CREATE INDEX endpoint_untold ON endpoint (failed_told_at) WHERE failed_untold > 0;
 CREATE INDEX endpoint_old_backlog ON endpoint (backlog_told_at) WHERE backlog_told_at IS NOT NULL;
 
--- Secrets that sign beside the present one for a while after a rotation, at most two of an endpoint.
+-- Secrets that sign beside the present one for a while after a rotation, at most two of an endpoint. The janitor
+-- deletes a row when its time is over.
 CREATE TABLE old_secret (
-  endpoint   INTEGER NOT NULL,
-  rotated_at INTEGER NOT NULL,
-  secret     TEXT    NOT NULL,                   -- as in endpoint
-  ends_at    INTEGER NOT NULL,                   -- from then on it signs nothing
-  PRIMARY KEY (endpoint, rotated_at)
+  endpoint INTEGER NOT NULL,
+  n        INTEGER NOT NULL,                     -- from 1; the highest is the newest
+  secret   TEXT    NOT NULL,                     -- as in endpoint
+  ends_at  INTEGER NOT NULL,                     -- from then on it signs nothing
+  PRIMARY KEY (endpoint, n)
 ) WITHOUT ROWID;
+CREATE INDEX old_secret_end ON old_secret (ends_at);
 
 -- Names of event types. Events and deliveries hold a small integer in place of the name.
 CREATE TABLE event_type (
@@ -114,24 +118,17 @@ CREATE TABLE message (
   type        INTEGER NOT NULL REFERENCES event_type (n),
   created_at  INTEGER NOT NULL,                  -- the server's clock
   first_event INTEGER NOT NULL,                  -- its events have the numbers first_event ..
-  events      INTEGER NOT NULL,                  -- .. first_event + events - 1; some may be deleted
+  events      INTEGER NOT NULL,                  -- .. first_event + events - 1; some may be deleted;
+                                                 -- later_event may have more
   timestamp   TEXT,                              -- the producer's, in RFC 3339; NULL: created_at
   body        BLOB,                              -- the body of raw deliveries; NULL: archived
   trace       TEXT                               -- the producer's traceparent, and after a space its
                                                  -- tracestate; NULL: none was sent, or archived
 );
 
--- Messages that no endpoint wanted, of one workspace: retention finds the events of a workspace by their list
--- index, and these messages by this one.
-CREATE INDEX message_unrouted ON message (workspace) WHERE events = 0;
-
--- Messages that no endpoint wanted. Their bodies are never sent, so the janitor drops them after a day,
--- long before other bodies. The key begins with the time, so that the janitor finds the oldest at once.
-CREATE TABLE unwanted_message (
-  created_at INTEGER NOT NULL,                   -- the message's
-  message    INTEGER NOT NULL,
-  PRIMARY KEY (created_at, message)
-) WITHOUT ROWID;
+-- Messages that no endpoint wanted, of one workspace: for their list, and for retention, which finds other
+-- messages of a workspace by their events.
+CREATE INDEX message_unrouted ON message (workspace, seq, type) WHERE events = 0;
 
 -- Idempotency keys, stored in the message's own transaction and dropped after 24 hours.
 -- Each has its message's number, so the oldest keys have the lowest numbers, and no index of times is needed.
@@ -166,7 +163,8 @@ CREATE TABLE event (
   modified_at INTEGER,                           -- NULL: not changed since it was made
   body        BLOB,                              -- rendered discord or slack body; NULL: the body is
                                                  -- the message's (raw), or that of the message's first
-                                                 -- event with this format, or was archived
+                                                 -- event with this format, or was archived; an event
+                                                 -- in later_event has its rendered body itself
   job         INTEGER                            -- the job that let the event go, until its next attempt
 );
 -- Fresh events: never attempted, in publish order. The engine reads these when few of the endpoint wait in memory.
@@ -178,14 +176,15 @@ CREATE INDEX event_retry ON event (endpoint, due, seq) WHERE state = 1;
 CREATE INDEX event_waiting ON event (endpoint, seq, run, type) WHERE state = 1;
 -- Events that were redelivered by hand and not attempted since; they are due at once. This index is always tiny.
 CREATE INDEX event_redelivery ON event (endpoint, seq) WHERE state = 1 AND run_attempt = 0 AND job IS NULL;
--- Events that a job let go and that were not attempted since, in the order of the job: at most a thousand of a job.
-CREATE INDEX event_job ON event (endpoint, run, job) WHERE state = 1 AND job IS NOT NULL;
--- For lists of failed and skipped events, which people often look for and which are few. The type is in
--- the index, so that a scan in the order of `seq` leaves out other types without reading the table.
-CREATE INDEX event_unhappy ON event (workspace, state, seq, type) WHERE state IN (3, 4);
-CREATE INDEX event_unhappy_endpoint ON event (endpoint, state, seq, type) WHERE state IN (3, 4);
+-- Events that a job let go and that were not attempted since: at most a thousand of each job.
+CREATE INDEX event_job ON event (endpoint, job) WHERE state = 1 AND job IS NOT NULL;
+-- For lists of failed and skipped events, which people often look for and which are few. The type and the code
+-- are in the index, so that a scan in the order of `seq` leaves out others without reading the table.
+CREATE INDEX event_unhappy ON event (workspace, state, seq, type, code) WHERE state IN (3, 4);
+CREATE INDEX event_unhappy_endpoint ON event (endpoint, state, seq, type, code) WHERE state IN (3, 4);
 
 -- Events that a job made after their message was published. They are not among the numbers that the message names.
+-- If the message had no event, the event becomes the range of the message instead, and has no row here.
 CREATE TABLE later_event (
   message INTEGER NOT NULL,
   event   INTEGER NOT NULL,
@@ -292,7 +291,8 @@ CREATE TABLE delivery_of_type (
   PRIMARY KEY (workspace, type, seq)
 ) WITHOUT ROWID;
 
--- The same for messages. All up to the number 'message_indexed' in meta are in it.
+-- The same for messages. All up to the number 'message_indexed' in meta are in it. A file of an earlier version
+-- begins with 0 there, and the writer fills this table little by little.
 CREATE TABLE message_of_workspace (
   workspace INTEGER NOT NULL,
   seq       INTEGER NOT NULL,
@@ -300,7 +300,7 @@ CREATE TABLE message_of_workspace (
   PRIMARY KEY (workspace, seq)
 ) WITHOUT ROWID;
 
--- Rows that were deleted from event and delivery, and may still have entries in the list indexes. Lists leave
+-- Rows that were deleted from event, delivery and message, and may still have entries in the list indexes. Lists leave
 -- those entries out. The janitor deletes them some thousand at a time, in the order of the key, and then the
 -- rows here: with a thousand endpoints, each row would otherwise cost a page of each list index.
 CREATE TABLE event_tombstone (
@@ -314,6 +314,10 @@ CREATE TABLE delivery_tombstone (
   workspace INTEGER NOT NULL,
   endpoint  INTEGER NOT NULL,
   type      INTEGER NOT NULL
+);
+CREATE TABLE message_tombstone (
+  seq       INTEGER PRIMARY KEY,
+  workspace INTEGER NOT NULL
 );
 
 -- Counters of deliveries, for exact totals at any size: the number of deliveries of each kind in each block
@@ -341,6 +345,17 @@ CREATE TABLE event_count (
   PRIMARY KEY (block, scope, type, state)
 ) WITHOUT ROWID;
 
+-- Counters of messages. They count the messages that are in the list index, up to 'message_indexed' in meta, so that
+-- a list that steps over the newer rows counts those itself.
+CREATE TABLE message_count (
+  block    INTEGER NOT NULL,                     -- message.seq / 32768
+  scope    INTEGER NOT NULL,                     -- -n of the workspace; 0: server
+  type     INTEGER NOT NULL,
+  routed   INTEGER NOT NULL,                     -- 0: no endpoint wanted it
+  count    INTEGER NOT NULL,
+  PRIMARY KEY (block, scope, type, routed)
+) WITHOUT ROWID;
+
 -- Counts of attempts over time, for charts. Each attempt is counted nine times: in a period of each length; for
 -- its endpoint, its workspace and the server. The period comes first in the key: the writer adds to the rows of all
 -- scopes at once, and the janitor deletes old periods. The minutes are kept for two hours, the quarters of an hour
@@ -358,8 +373,8 @@ CREATE TABLE delivery_chart (
 ) WITHOUT ROWID;
 
 -- Steps back of the wall clock by more than a second: at `seq`, `created_at` is lower than in the row
--- before. Between two steps it only rises, so lists find a time by bisection. For messages, whose times do
--- not rise strictly, the steps are noted because the retention of payloads and keys needs them.
+-- before. Between two steps it only rises, so lists find a time by bisection. Messages of earlier versions may
+-- have times that fall by less than a second without a step.
 CREATE TABLE clock_step (
   kind TEXT    NOT NULL,                         -- 'event', 'delivery' or 'message'
   seq  INTEGER NOT NULL,                         -- the first row after the step
@@ -380,7 +395,7 @@ INSERT INTO meta (key, value) VALUES ('last_run', 0);
 -- The highest numbers that were given. They are stored when rows are deleted, because the newest may be among
 -- those; the tables may have higher ones.
 INSERT INTO meta (key, value) VALUES ('last_message', 0), ('last_event', 0), ('last_delivery', 0);
--- All events and deliveries up to these numbers are in the list indexes.
+-- All events, deliveries and messages up to these numbers are in the list indexes.
 INSERT INTO meta (key, value) VALUES ('event_indexed', 0), ('delivery_indexed', 0), ('message_indexed', 0);
 -- All deliveries up to this number are in delivery_chart.
 INSERT INTO meta (key, value) VALUES ('delivery_charted', 0);

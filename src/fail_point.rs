@@ -44,6 +44,10 @@ pub enum FailPoint {
     Vacuuming,
     /// Some events of a disabled endpoint are skipped, within a transaction.
     Sweeping,
+    /// A job has done its action on some events, and its place is not noted, within a transaction.
+    JobStep,
+    /// The thread of the jobs is about to look for work.
+    JobsTurn,
     /// The checkpoint thread has made a pass of a checkpoint.
     CheckpointPass,
     /// The writer has made the last pass of a checkpoint.
@@ -200,6 +204,8 @@ mod armed {
             FailPoint::Tombstones => "tombstones",
             FailPoint::Vacuuming => "vacuuming",
             FailPoint::Sweeping => "sweeping",
+            FailPoint::JobStep => "job-step",
+            FailPoint::JobsTurn => "jobs-turn",
             FailPoint::CheckpointPass => "checkpoint-pass",
             FailPoint::CheckpointEnd => "checkpoint-end",
             FailPoint::Queueing => "queueing",

@@ -20,6 +20,7 @@ pub(crate) mod conformance;
 mod error;
 mod facts;
 mod filter;
+mod jobs;
 mod part;
 mod pending;
 mod queue;
@@ -32,8 +33,10 @@ use uuid::Uuid;
 pub use self::error::{StoreError, TokenRule, Unavailable};
 pub use self::facts::{DatabaseLimit, FileSizes, RowCounts, StoreFacts};
 pub use self::filter::{
-    DeliveryFilter, EndpointFilter, EventFilter, Listed, Page, QUERY_SCAN_MAX, RowNumber,
+    DeliveryFilter, EndpointFilter, EventFilter, Listed, ListedMessages, MessageFilter, Page,
+    QUERY_SCAN_MAX, RowNumber,
 };
+pub use self::jobs::{CreatedJob, JobListFilter, JobSurvey, Jobs};
 pub use self::part::{LongPayload, Paged, Part, PayloadPiece, Row};
 pub use self::pending::{Pending, ResultSender, pending};
 pub use self::queue::{
@@ -49,7 +52,7 @@ use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint};
 use crate::domain::event::Event;
 use crate::domain::message::{Message, NewMessage};
 use crate::domain::overview::{EndpointSummary, MessageSummary, Overview};
-use crate::domain::secret::Secret;
+use crate::domain::signing_secrets::SecretRotation;
 use crate::domain::workspace::{NewWorkspace, Workspace, WorkspaceName, WorkspacePatch};
 
 /// The data of a new access token.
@@ -123,10 +126,10 @@ pub struct Published {
     pub replayed: bool,
 }
 
-/// All that the API and the command line store and read.
+/// All that the API and the command line store and read; [`Jobs`] has the part of jobs.
 ///
 /// A write returns [`StoreError::Unavailable`] if nothing was stored and trying again may help.
-pub trait Store: Send + Sync {
+pub trait Store: Jobs + Send + Sync {
     /// Returns the caller whose token has this hash; `None` if there is none. The caller of this method
     /// checks the expiry.
     fn find_caller(&self, hash: &TokenHash) -> Result<Option<Caller>, StoreError>;
@@ -202,9 +205,11 @@ pub trait Store: Send + Sync {
         numbers: &[RowNumber],
         bytes: usize,
     ) -> Result<Part<Endpoint>, StoreError>;
-    /// Returns an endpoint. Errors: [`StoreError::NotFound`].
+    /// Returns an endpoint, like all endpoints without old secrets whose time is over. Errors:
+    /// [`StoreError::NotFound`].
     fn find_endpoint(&self, visibility: Visibility, id: Uuid) -> Result<Endpoint, StoreError>;
-    /// Changes an endpoint; an empty patch changes nothing. Errors: [`StoreError::NotFound`].
+    /// Changes an endpoint; an empty patch changes nothing. Errors: [`StoreError::NotFound`],
+    /// [`StoreError::OtherPublicKey`].
     fn update_endpoint(
         &self,
         visibility: Visibility,
@@ -213,9 +218,13 @@ pub trait Store: Send + Sync {
     ) -> Pending<Endpoint>;
     /// Deletes an endpoint; its pending events are skipped. Errors: [`StoreError::NotFound`].
     fn delete_endpoint(&self, visibility: Visibility, id: Uuid) -> Pending<()>;
-    /// Gives an endpoint another secret. Errors: [`StoreError::NotFound`].
-    fn replace_secret(&self, visibility: Visibility, id: Uuid, secret: Secret)
-    -> Pending<Endpoint>;
+    /// Rotates the secret of an endpoint. Errors: [`StoreError::NotFound`], [`StoreError::OtherPublicKey`].
+    fn rotate_secret(
+        &self,
+        visibility: Visibility,
+        id: Uuid,
+        rotation: SecretRotation,
+    ) -> Pending<Endpoint>;
 
     /// Reports whether an endpoint of the workspace has a format that shows a
     /// [`Summary`](crate::domain::format::Summary) of a message. A caller then makes the summary before it
@@ -255,6 +264,9 @@ pub trait Store: Send + Sync {
     /// Starts a new run of an event. Errors: [`StoreError::NotFound`] (also if the endpoint was deleted),
     /// [`StoreError::EventArchived`], [`StoreError::EndpointDisabled`].
     fn redeliver(&self, visibility: Visibility, id: Uuid) -> Pending<()>;
+    /// Skips a pending event: no further attempt starts. An attempt under way is recorded, and if it succeeds, the
+    /// event has succeeded. Errors: [`StoreError::NotFound`], [`StoreError::NotPending`].
+    fn skip_event(&self, visibility: Visibility, id: Uuid) -> Pending<()>;
     /// Returns deliveries, newest first.
     fn list_deliveries(
         &self,
@@ -269,6 +281,12 @@ pub trait Store: Send + Sync {
         bytes: usize,
     ) -> Result<Part<Delivery>, StoreError>;
 
+    /// Returns messages, newest first.
+    fn list_messages(
+        &self,
+        filter: &MessageFilter,
+        page: Page,
+    ) -> Result<ListedMessages, StoreError>;
     /// Returns a message, with its payload unless that is longer than `bytes`. Errors: [`StoreError::NotFound`].
     fn find_message(
         &self,

@@ -161,6 +161,7 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> anyhow::Result<()> 
         statuses: Vec::new(),
         after: None,
         before: None,
+        code_class: None,
         query: None,
     };
     let newest = store.list_events(&events, FIRST, 1 << 20)?;

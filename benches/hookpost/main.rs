@@ -28,6 +28,7 @@ mod footprint;
 mod growth;
 mod history;
 mod http;
+mod jobs;
 mod limits;
 mod lists;
 mod load;
@@ -59,6 +60,8 @@ enum Section {
     Growth,
     /// A server beside a backup of its database.
     Backup,
+    /// Live traffic beside a job that redelivers a million events.
+    Jobs,
     /// The reads of a dashboard on ten million deliveries.
     Dashboard,
     /// A server that deletes half of ten million deliveries.
@@ -78,6 +81,7 @@ impl Section {
             Self::Backlog => "backlog",
             Self::Growth => "growth",
             Self::Backup => "backup",
+            Self::Jobs => "jobs",
             Self::Dashboard => "dashboard",
             Self::Retention => "retention",
             Self::Year => "year",
@@ -94,6 +98,7 @@ impl Section {
             Self::Backlog => backlog::run(options, report),
             Self::Growth => growth::run(options, report),
             Self::Backup => backup::run(options, report),
+            Self::Jobs => jobs::run(options, report),
             Self::Dashboard => dashboard::run(options, report),
             Self::Retention => retention::run(options, report),
             Self::Year => retention::year(options, report),

@@ -9,7 +9,7 @@ use actix_web::http::header::{
 };
 use actix_web::web::{self, ServiceConfig};
 
-use super::events;
+use super::idempotency;
 use super::openapi::document;
 use super::pages::Document;
 use super::routes::dispatch;
@@ -60,7 +60,7 @@ fn cors(origins: &[String]) -> Cors {
         ])
         .expose_headers([
             request_notes::X_REQUEST_ID,
-            events::IDEMPOTENT_REPLAYED,
+            idempotency::IDEMPOTENT_REPLAYED,
             RETRY_AFTER,
             WWW_AUTHENTICATE,
             ALLOW,

@@ -7,6 +7,8 @@ use crate::domain::delivery::CodeClass;
 use crate::domain::endpoint::Format;
 use crate::domain::endpoint_health::EndpointState;
 use crate::domain::event::EventStatus;
+use crate::domain::job::{JobAction, JobState, SelectedStatus};
+use crate::domain::secret::SecretType;
 use crate::server::schema::{Definition, Described, Schema};
 
 macro_rules! choices {
@@ -26,9 +28,13 @@ macro_rules! choices {
 
 choices! {
     Format = "WebhookFormat": "A form of the bodies that an endpoint gets.",
+    SecretType = "SecretType": "The kind of signatures that a secret makes.",
     EndpointState = "WebhookEndpointState": "The state of an endpoint, for filters.",
     EventStatus = "EventStatus": "The status of an event, for filters.",
     CodeClass = "HttpCodeClass": "A class of HTTP status codes, for filters.",
+    JobAction = "JobAction": "The action of a job on each event.",
+    JobState = "JobState": "The state of a job, for filters.",
+    SelectedStatus = "JobStatusFilter": "A status by which a job selects. `missing`: messages that the endpoint wants and has no event of.",
     Scope = "Scope": "An action that a token can allow.",
 }
 

@@ -4,9 +4,10 @@ use std::time::Instant;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::HeaderValue;
 use uuid::Uuid;
 
+use super::idempotency::{IDEMPOTENT_REPLAYED, idempotency_key};
 use super::objects::{Rendered, json};
 use super::pagination;
 use super::route_docs::{RouteDocs, Success};
@@ -24,10 +25,6 @@ use crate::server::publishing;
 use crate::server::validate::read;
 use crate::storage::{Store, StoreError};
 
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
-/// The header of a response that repeats that of an earlier publish with the same key.
-pub(super) const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
-
 const TAG: &str = "events";
 
 /// The description of `POST /webhooks/events`.
@@ -41,6 +38,7 @@ pub(super) static PUBLISH: RouteDocs = RouteDocs {
     },
     body: "MessagePublish",
     is_idempotent: true,
+    is_publish: true,
     ..RouteDocs::new(TAG, "events_publish", Success::object::<Message>(202))
 };
 
@@ -90,19 +88,6 @@ fn read_message(
         fingerprint: body.fingerprint(),
     });
     Ok(message)
-}
-
-/// Reads the `Idempotency-Key`: at most one header, of 1 to 255 visible ASCII characters.
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
-    let mut values = headers.get_all(IDEMPOTENCY_KEY);
-    let Some(value) = values.next() else {
-        return Ok(None);
-    };
-    let fits = publishing::is_idempotency_key(value.as_bytes()) && values.next().is_none();
-    match value.to_str() {
-        Ok(key) if fits => Ok(Some(key.to_owned())),
-        _ => Err(ApiError::IdempotencyKeyInvalid),
-    }
 }
 
 /// The description of `GET /webhooks/events`.
@@ -187,26 +172,24 @@ pub(super) async fn redeliver(call: Call) -> Result<HttpResponse, ApiError> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The description of `POST /webhooks/events/{id}/skip`.
+pub(super) static SKIP: RouteDocs = RouteDocs {
+    summary: "Skip a pending event",
+    details: "No further attempt starts. An attempt that is under way is recorded, and if it succeeds, the event has \
+              succeeded. The event can be redelivered later. A body is ignored.",
+    reads: |input| {
+        let _ = input.path(read::id);
+    },
+    conflicts: &[ErrorName::NotPending],
+    ..RouteDocs::new(TAG, "events_skip", Success::json::<()>(202))
+};
 
-    #[test]
-    fn idempotency_keys_are_visible_ascii_and_come_once() {
-        let read = |values: &[&[u8]]| {
-            let mut headers = HeaderMap::new();
-            let name = HeaderName::from_static(IDEMPOTENCY_KEY);
-            for value in values {
-                headers.append(name.clone(), HeaderValue::from_bytes(value).unwrap());
-            }
-            idempotency_key(&headers).map_err(|_| ())
-        };
-        assert_eq!(read(&[]), Ok(None));
-        assert_eq!(read(&[b"a-1~!"]), Ok(Some("a-1~!".to_owned())));
-        assert!(read(&[&[b'k'; 255]]).is_ok());
-        for bad in [&[b'k'; 256][..], b"", b"a b", b"a\tb", b"\xe9"] {
-            assert_eq!(read(&[bad]), Err(()), "{bad:?}");
-        }
-        assert_eq!(read(&[b"a", b"a"]), Err(()));
+/// Handles `POST /webhooks/events/{id}/skip`.
+pub(super) async fn skip(call: Call) -> Result<HttpResponse, ApiError> {
+    let id = call.path_id()?;
+    let skipped = call.state.store.skip_event(call.caller.visibility, id);
+    match skipped.await {
+        Ok(()) => Ok(json(StatusCode::ACCEPTED, &())),
+        Err(error) => Err(unless_message(&call, id, error.into()).await),
     }
 }

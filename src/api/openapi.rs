@@ -12,7 +12,7 @@ mod words;
 use std::sync::LazyLock;
 
 use self::errors::{reference, statuses};
-use super::route_docs::RouteDocs;
+use super::route_docs::{RouteDocs, Success};
 use super::routes::{RouteInfo, documented};
 use crate::domain::trace_context::{TRACEPARENT, TRACESTATE};
 use crate::server::access::Access;
@@ -92,14 +92,17 @@ fn described(
     ];
     let mut parameters: Vec<Node> = fields.iter().filter_map(parameter).collect();
     if docs.is_idempotent {
-        // Only a publish is idempotent; its deliveries belong to the client's trace.
-        parameters.extend(["Idempotency-Key", TRACEPARENT, TRACESTATE].map(shared::parameter));
+        parameters.push(shared::parameter("Idempotency-Key"));
+    }
+    if docs.is_publish {
+        // The deliveries of a message belong to the client's trace.
+        parameters.extend([TRACEPARENT, TRACESTATE].map(shared::parameter));
     }
     parameters.push(shared::parameter("X-Request-Id"));
     members.push(("parameters".to_owned(), parameters.into()));
     if let Some(definition) = body.filter(|(name, _)| name == docs.body) {
         let body = node! {
-            "required" => true,
+            "required" => !docs.is_body_optional,
             "content" => json_content(Schema::reference(definition)),
         };
         members.push(("requestBody".to_owned(), body));
@@ -199,14 +202,10 @@ fn responses(route: &RouteInfo, docs: &RouteDocs, fields: &[FieldDocs]) -> Node 
     if docs.is_idempotent {
         headers.push("Idempotent-Replayed");
     }
-    let mut members = vec![
-        ("description".to_owned(), meaning(success.status).into()),
-        ("headers".to_owned(), shared::header_references(&headers)),
-    ];
-    if let Some(schema) = success.schema {
-        members.push(("content".to_owned(), json_content(schema())));
-    }
-    let mut all = vec![(success.status.to_string(), Node::Object(members))];
+    let mut all: Vec<_> = std::iter::once(success)
+        .chain(docs.also)
+        .map(|success| (success.status.to_string(), succeeds(success, &headers)))
+        .collect();
     let has = |section| fields.iter().any(|field| field.section == section);
     for status in statuses(route.access, docs, fields) {
         let response = match status {
@@ -218,6 +217,18 @@ fn responses(route: &RouteInfo, docs: &RouteDocs, fields: &[FieldDocs]) -> Node 
         all.push((status.to_string(), response));
     }
     Node::Object(all)
+}
+
+/// Returns the response to a request that succeeds.
+fn succeeds(success: Success, headers: &[&str]) -> Node {
+    let mut members = vec![
+        ("description".to_owned(), meaning(success.status).into()),
+        ("headers".to_owned(), shared::header_references(headers)),
+    ];
+    if let Some(schema) = success.schema {
+        members.push(("content".to_owned(), json_content(schema())));
+    }
+    Node::Object(members)
 }
 
 fn meaning(status: u16) -> &'static str {

@@ -7,11 +7,12 @@ use serde::Serialize;
 use super::objects::{Render, Rendered, json};
 use super::slices::{READ_BYTES, Read, Rows};
 use super::streamed;
+use crate::domain::clock::Timestamp;
 use crate::server::call::Call;
 use crate::server::error::ApiError;
 use crate::server::inputs::page::LIMIT_DEFAULT;
 use crate::server::schema::{Definition, Described, Schema, object};
-use crate::storage::{Listed, Page, Paged, Store, StoreError};
+use crate::storage::{Listed, ListedMessages, Page, Paged, Store, StoreError};
 
 #[derive(Serialize)]
 #[serde(bound = "")]
@@ -31,9 +32,13 @@ object! {
         per_page: u64 = Schema::integer(1, LIMIT_DEFAULT),
         /// The number of pages.
         pages: u64,
-        /// The number of rows that `query` was searched for in; only with a `query` that is not a whole id.
+        /// The number of rows that were searched; only with a `query` that is not a whole id, or with `missing_for`.
         #[serde(skip_serializing_if = "Option::is_none")]
         searched: Option<u64> = Schema::integer(0, 1),
+        /// Only with `missing_for`, if there was no time to search all messages: the `created_at` of the oldest message
+        /// that was searched. The list goes on with this as `end_timestamp`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        searched_back_to: Option<Timestamp> = Timestamp::schema(),
     }
 }
 
@@ -56,6 +61,7 @@ impl MetaJson {
             per_page: page.limit,
             pages: total.div_ceil(page.limit),
             searched,
+            searched_back_to: None,
         }
     }
 }
@@ -74,6 +80,19 @@ pub(super) async fn stream<T: Render + Send + 'static>(
         Ok(Rows::list(paged, &meta, read))
     };
     streamed::respond(call, find).await
+}
+
+/// Returns the response for a page of messages.
+pub(super) fn respond_with_messages(found: &ListedMessages, page: Page) -> HttpResponse {
+    let listed = &found.listed;
+    let body = ListJson {
+        data: listed.items.iter().map(Rendered).collect(),
+        meta: MetaJson {
+            searched_back_to: found.searched_back_to,
+            ..MetaJson::new(page, listed.total, listed.searched)
+        },
+    };
+    json(StatusCode::OK, &body)
 }
 
 /// Returns the response for a page of small rows, of some hundred bytes each.

@@ -22,8 +22,12 @@ pub(super) struct RouteDocs {
     pub(super) reads: fn(&mut Input<'_>),
     /// The name of the object that is sent; empty if no body is read.
     pub(super) body: &'static str,
+    /// True if a request may have no body at all.
+    pub(super) is_body_optional: bool,
     /// The response to a request that succeeds.
     pub(super) success: Success,
+    /// Another response to a request that succeeds, with another status.
+    pub(super) also: Option<Success>,
     /// The names of the errors for a conflict, a 409.
     pub(super) conflicts: &'static [ErrorName],
     /// The body of the answer while the server cannot do this, and an example of it, if it is not that of other
@@ -31,6 +35,8 @@ pub(super) struct RouteDocs {
     pub(super) unavailable: Option<fn() -> (Schema, Value)>,
     /// True if the route takes an `Idempotency-Key`.
     pub(super) is_idempotent: bool,
+    /// True if the route publishes: it takes a trace, and is refused while the database is too large.
+    pub(super) is_publish: bool,
 }
 
 impl RouteDocs {
@@ -43,10 +49,13 @@ impl RouteDocs {
             details: "",
             reads: |_| {},
             body: "",
+            is_body_optional: false,
             success,
+            also: None,
             conflicts: &[],
             unavailable: None,
             is_idempotent: false,
+            is_publish: false,
         }
     }
 }

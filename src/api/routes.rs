@@ -13,11 +13,11 @@ use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::route_docs::RouteDocs;
-use super::{deliveries, endpoints, events, health, pages, tokens, workspaces};
+use super::{deliveries, endpoints, events, health, jobs, messages, pages, tokens, workspaces};
 use crate::domain::rate_limit::RateLimitStatus;
 use crate::server::HEAD_MAX_BYTES;
 use crate::server::access::{
-    Access, PUBLISH, TOKENS_READ, TOKENS_WRITE, WEBHOOKS_READ, WEBHOOKS_WRITE, WORKSPACES_ADMIN,
+    Access, PUBLISH, TOKENS_READ, TOKENS_WRITE, WEBHOOKS_VIEW, WEBHOOKS_WRITE, WORKSPACES_ADMIN,
     WORKSPACES_READ, WORKSPACES_WRITE, authorize,
 };
 use crate::server::auth::Authenticated;
@@ -100,16 +100,23 @@ use Access::Public;
 #[rustfmt::skip]
 static TABLE: &[Route] = &[
     route!(POST   "/webhooks/events",                  PUBLISH,          events::publish,           events::PUBLISH),
-    route!(GET    "/webhooks/events",                  WEBHOOKS_READ,    events::list,              events::LIST),
-    route!(GET    "/webhooks/events/{id}",             WEBHOOKS_READ,    events::get,               events::GET),
+    route!(GET    "/webhooks/events",                  WEBHOOKS_VIEW,    events::list,              events::LIST),
+    route!(GET    "/webhooks/events/{id}",             WEBHOOKS_VIEW,    events::get,               events::GET),
     route!(POST   "/webhooks/events/{id}/redeliver",   WEBHOOKS_WRITE,   events::redeliver,         events::REDELIVER),
+    route!(POST   "/webhooks/events/{id}/skip",        WEBHOOKS_WRITE,   events::skip,              events::SKIP),
+    route!(POST   "/webhooks/jobs",                    WEBHOOKS_WRITE,   jobs::create,              jobs::CREATE),
+    route!(GET    "/webhooks/jobs",                    WEBHOOKS_VIEW,    jobs::list,                jobs::LIST),
+    route!(GET    "/webhooks/jobs/{id}",               WEBHOOKS_VIEW,    jobs::get,                 jobs::GET),
+    route!(POST   "/webhooks/jobs/{id}/cancel",        WEBHOOKS_WRITE,   jobs::cancel,              jobs::CANCEL),
+    route!(GET    "/webhooks/messages",                WEBHOOKS_VIEW,    messages::list,            messages::LIST),
+    route!(GET    "/webhooks/messages/{id}",           WEBHOOKS_VIEW,    messages::get,             messages::GET),
     route!(POST   "/webhooks/endpoints",               WEBHOOKS_WRITE,   endpoints::create,         endpoints::CREATE),
-    route!(GET    "/webhooks/endpoints",               WEBHOOKS_READ,    endpoints::list,           endpoints::LIST),
-    route!(GET    "/webhooks/endpoints/{id}",          WEBHOOKS_READ,    endpoints::get,            endpoints::GET),
+    route!(GET    "/webhooks/endpoints",               WEBHOOKS_VIEW,    endpoints::list,           endpoints::LIST),
+    route!(GET    "/webhooks/endpoints/{id}",          WEBHOOKS_VIEW,    endpoints::get,            endpoints::GET),
     route!(PATCH  "/webhooks/endpoints/{id}",          WEBHOOKS_WRITE,   endpoints::update,         endpoints::UPDATE),
     route!(DELETE "/webhooks/endpoints/{id}",          WEBHOOKS_WRITE,   endpoints::delete,         endpoints::DELETE),
-    route!(PATCH  "/webhooks/endpoints/{id}/secret",   WEBHOOKS_WRITE,   endpoints::replace_secret, endpoints::REPLACE_SECRET),
-    route!(GET    "/webhooks/deliveries",              WEBHOOKS_READ,    deliveries::list,          deliveries::LIST),
+    route!(PATCH  "/webhooks/endpoints/{id}/secret",   WEBHOOKS_WRITE,   endpoints::rotate_secret,  endpoints::ROTATE_SECRET),
+    route!(GET    "/webhooks/deliveries",              WEBHOOKS_VIEW,    deliveries::list,          deliveries::LIST),
     route!(POST   "/workspaces",                       WORKSPACES_ADMIN, workspaces::create,        workspaces::CREATE),
     route!(GET    "/workspaces",                       WORKSPACES_READ,  workspaces::list,          workspaces::LIST),
     route!(GET    "/workspaces/{id}",                  WORKSPACES_READ,  workspaces::get,           workspaces::GET),

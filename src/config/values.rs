@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::domain::signing_secrets::OVERLAP_MAX_S;
 use ipnet::IpNet;
 
 use crate::domain::workspace::{NAME_MAX, NameProblem, WorkspaceName};
@@ -190,6 +191,11 @@ pub(super) fn parse_expiry(text: &str) -> Result<Duration, String> {
 
 pub(super) fn parse_grace(text: &str) -> Result<Duration, String> {
     between(text, Duration::ZERO, 600 * SECOND, "at most 10m")
+}
+
+pub(super) fn parse_overlap(text: &str) -> Result<Duration, String> {
+    let max = Duration::from_secs(OVERLAP_MAX_S);
+    between(text, Duration::ZERO, max, "at most 7d")
 }
 
 /// Reads the age of data that is dropped; zero: none is.

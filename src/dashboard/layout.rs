@@ -29,6 +29,7 @@ pub(super) enum Section {
     Overview,
     Endpoints,
     Deliveries,
+    Messages,
     Publish,
     Tokens,
     Workspaces,
@@ -189,7 +190,7 @@ fn may_see_workspaces(visit: &Visit) -> bool {
 
 /// Returns the links to the parts that the signed-in token may see.
 fn navigation(visit: &Visit, current: Section) -> Vec<NavLink> {
-    let sees_webhooks = visit.may(Scope::WebhooksRead) || visit.may(Scope::WebhooksWrite);
+    let sees_webhooks = visit.sees_webhooks();
     let sees_tokens = visit.may(Scope::TokensRead) || visit.may(Scope::TokensWrite);
     let links = [
         (Section::Overview, "/", "Overview", "o", true),
@@ -205,6 +206,13 @@ fn navigation(visit: &Visit, current: Section) -> Vec<NavLink> {
             "/deliveries",
             "Deliveries",
             "d",
+            sees_webhooks,
+        ),
+        (
+            Section::Messages,
+            "/messages",
+            "Messages",
+            "m",
             sees_webhooks,
         ),
         (

@@ -25,11 +25,22 @@ const OF_ATTEMPTS: [&str; 3] = ["succeeded", "http_code_class", "event_id"];
 /// The filters that only events have.
 const OF_EVENTS: [&str; 1] = ["status"];
 
+/// The filters of messages.
+const OF_MESSAGES: [&str; 7] = [
+    "event_type",
+    "start_timestamp",
+    "end_timestamp",
+    "query",
+    "workspace_id",
+    "unrouted",
+    "missing_for",
+];
+
 /// The times among the filters.
 const TIMES: [&str; 2] = ["start_timestamp", "end_timestamp"];
 
 /// The filters that the form has fields for; the others come only from links.
-const WITH_FIELD: [&str; 10] = [
+const WITH_FIELD: [&str; 12] = [
     "endpoint_id",
     "event_type",
     "start_timestamp",
@@ -40,22 +51,33 @@ const WITH_FIELD: [&str; 10] = [
     "http_code_class",
     "event_id",
     "status",
+    "unrouted",
+    "missing_for",
 ];
 
-/// A list of what was sent.
+/// A list of what was published or sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ListView {
     Attempts,
     Events,
+    Messages,
 }
 
 impl ListView {
     fn has(self, name: &str) -> bool {
-        let own: &[&str] = match self {
-            Self::Attempts => &OF_ATTEMPTS,
-            Self::Events => &OF_EVENTS,
-        };
-        OF_BOTH.contains(&name) || own.contains(&name)
+        match self {
+            Self::Attempts => OF_BOTH.contains(&name) || OF_ATTEMPTS.contains(&name),
+            Self::Events => OF_BOTH.contains(&name) || OF_EVENTS.contains(&name),
+            Self::Messages => OF_MESSAGES.contains(&name),
+        }
+    }
+
+    /// Returns the path of the page.
+    const fn path(self) -> &'static str {
+        match self {
+            Self::Attempts | Self::Events => "/deliveries",
+            Self::Messages => "/messages",
+        }
     }
 }
 
@@ -227,21 +249,20 @@ impl ListFilters {
             Chip {
                 name: in_words(name),
                 value: self.chip_value(name, value),
-                without: format!("/deliveries?{}", query.finish()),
+                without: format!("{}?{}", self.view.path(), query.finish()),
             }
         };
         set.map(chip).collect()
     }
 
     fn chip_value(&self, name: &str, value: &str) -> String {
-        let endpoint = self
-            .endpoints
-            .iter()
-            .find(|endpoint| name == "endpoint_id" && endpoint.id.to_string() == value);
+        let endpoint = self.endpoints.iter().find(|endpoint| {
+            ["endpoint_id", "missing_for"].contains(&name) && endpoint.id.to_string() == value
+        });
         match (endpoint, name, value) {
             (Some(endpoint), ..) => endpoint.name.clone(),
-            (None, "succeeded", "true") => "yes".to_owned(),
-            (None, "succeeded", "false") => "no".to_owned(),
+            (None, "succeeded" | "unrouted", "true") => "yes".to_owned(),
+            (None, "succeeded" | "unrouted", "false") => "no".to_owned(),
             (None, ..) if TIMES.contains(&name) && lacks_zone(value) => format!("{value}Z"),
             (None, ..) => value.to_owned(),
         }
@@ -288,9 +309,27 @@ impl ListFilters {
         self.in_view(ListView::Events)
     }
 
-    /// Reports whether the list shows events.
-    pub(super) fn shows_events(&self) -> bool {
-        self.view == ListView::Events
+    /// Returns the URL of the list without any filter.
+    pub(super) const fn clear_url(&self) -> &'static str {
+        match self.view {
+            ListView::Events => "/deliveries?view=events",
+            ListView::Attempts | ListView::Messages => self.view.path(),
+        }
+    }
+
+    /// Reports whether the list is of what this endpoint missed.
+    pub(super) fn is_missed_by(&self, endpoint: &EndpointName) -> bool {
+        self.value("missing_for") == endpoint.id.to_string()
+    }
+
+    /// Returns the id of the endpoint whose missed messages are listed, if the form does not offer that endpoint.
+    pub(super) fn other_missing(&self) -> &str {
+        let is_offered = self.endpoints.iter().any(|name| self.is_missed_by(name));
+        if is_offered {
+            ""
+        } else {
+            self.value("missing_for")
+        }
     }
 
     /// Reports whether the list is the first page, and has no end in the past: only then do new rows come.
@@ -312,6 +351,8 @@ fn in_words(name: &str) -> &'static str {
         "succeeded" => "succeeded",
         "http_code_class" => "status code",
         "event_id" => "event",
+        "unrouted" => "without events",
+        "missing_for" => "missed by",
         _ => "status",
     }
 }

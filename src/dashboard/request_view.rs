@@ -1,13 +1,15 @@
 //! The request of an attempt, as it was sent or would be sent now.
 //!
 //! No header is stored. All but two are the same on every attempt. The time and the signature are computed again,
-//! with the endpoint's present secret.
+//! with the secrets that sign for the endpoint. Old secrets whose time is over are not kept, so that an attempt that
+//! they signed, too, is shown without their entries.
 
 use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::shell;
+use crate::domain::access::Scopes;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::Endpoint;
@@ -29,8 +31,11 @@ pub(super) struct RequestView {
     pub(super) is_of_attempt: bool,
     /// Set if the endpoint was changed after the last attempt, so that URL and secret may be others now.
     pub(super) is_changed: bool,
-    /// A command for a shell that sends the request now; `None` if the body is too long for one.
+    /// A command for a shell that sends the request now; `None` if the body is too long for one, or the caller may not
+    /// see the signature.
     pub(super) command: Option<String>,
+    /// Set if the caller may see the signature.
+    pub(super) sees_signature: bool,
     /// Set if the command reads the body from the file with the exact bytes.
     pub(super) needs_file: bool,
 }
@@ -48,6 +53,7 @@ impl RequestView {
         body: &str,
         last: Option<&Delivery>,
         now: Timestamp,
+        by: Scopes,
     ) -> Self {
         let url = request_form(endpoint.settings.target.url.as_str()).into_owned();
         // The signature has the time when the attempt began; the delivery has the time when its result was stored.
@@ -55,22 +61,25 @@ impl RequestView {
             let took = Duration::from_millis(last.duration_ms.into());
             last.created_at.before(took)
         });
-        let command = (body.len() <= COMMAND_BODY_MAX).then(|| {
+        let sees_signature = by.see_secrets();
+        let has_command = sees_signature && body.len() <= COMMAND_BODY_MAX;
+        let command = has_command.then(|| {
             shell::curl(
                 &url,
-                &headers(endpoint, id, body, now),
+                &headers(endpoint, id, body, now, by),
                 body,
                 &payload_file(id),
             )
         });
         Self {
-            headers: headers(endpoint, id, body, began.unwrap_or(now)),
+            headers: headers(endpoint, id, body, began.unwrap_or(now), by),
             is_of_attempt: began.is_some(),
             is_changed: match (began, endpoint.modified_at) {
                 (Some(began), Some(modified)) => modified > began,
                 _ => false,
             },
             command,
+            sees_signature,
             needs_file: shell::needs_file(body),
             url,
         }
@@ -82,9 +91,16 @@ fn headers(
     id: Uuid,
     body: &str,
     at: Timestamp,
+    by: Scopes,
 ) -> Vec<(&'static str, String)> {
-    let secret = &endpoint.settings.target.secret;
-    let signature = signature_header(secret, id, at.seconds(), body.as_bytes());
+    // Whoever may not see the secrets must not get what they sign: a receiver would accept that. Of a key pair, too,
+    // whose public key everybody may see.
+    let signature = if by.see_secrets() {
+        let secrets = endpoint.settings.target.secrets.signing_at(at);
+        signature_header(secrets, id, at.seconds(), body.as_bytes())
+    } else {
+        "(hidden)".to_owned()
+    };
     vec![
         ("content-type", "application/json".to_owned()),
         ("user-agent", USER_AGENT.to_owned()),

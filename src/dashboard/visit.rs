@@ -1,6 +1,7 @@
 //! A request for a page, with who is signed in.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::http::Method;
 use actix_web::http::StatusCode;
@@ -13,8 +14,9 @@ use super::form::{FORM_MAX, FORM_TOKEN, Form};
 use super::query::Fields;
 use super::sessions::{Notice, Session, SessionKey};
 use super::state::Dashboard;
-use crate::domain::access::{Actor, Caller, Scope, Visibility};
+use crate::domain::access::{Actor, Caller, Scope, Scopes, Visibility};
 use crate::domain::clock::Timestamp;
+use crate::server::access::SEEING_WEBHOOKS;
 use crate::server::body;
 use crate::server::connection::RequestHandle;
 use crate::server::error::ApiError;
@@ -60,6 +62,16 @@ impl Visit {
         }
     }
 
+    /// Reports whether the caller may see endpoints and what is sent to them.
+    pub(super) fn sees_webhooks(&self) -> bool {
+        SEEING_WEBHOOKS.iter().any(|scope| self.may(*scope))
+    }
+
+    /// Returns the scopes of the caller.
+    pub(super) const fn scopes(&self) -> Scopes {
+        self.caller.scopes
+    }
+
     /// Checks that an admin is signed in.
     ///
     /// # Errors
@@ -101,6 +113,11 @@ impl Visit {
     /// Returns the time of the server's clock.
     pub(super) fn now(&self) -> Timestamp {
         self.dashboard.server.clock.now()
+    }
+
+    /// Returns the time for which an old secret signs after a rotation, if the form does not say.
+    pub(super) fn default_overlap(&self) -> Duration {
+        self.dashboard.server.settings.secret_overlap
     }
 
     /// Returns the store, for writes.

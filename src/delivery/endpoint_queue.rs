@@ -10,11 +10,12 @@
 pub(super) mod audit;
 mod in_flight;
 mod noted_rest;
+mod order;
 mod reads;
 mod rest;
+mod restarts;
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,7 +65,7 @@ pub(super) struct EndpointQueue {
     in_hand: HashSet<Seq>,
     /// Fresh events that wait in memory, in publish order.
     fresh: VecDeque<QueuedEvent>,
-    /// Due retries that wait in memory.
+    /// Due retries that wait in memory, and events that jobs let go.
     retries: VecDeque<QueuedEvent>,
     /// Redeliveries that wait in memory for their first attempt.
     redeliveries: VecDeque<QueuedEvent>,
@@ -88,8 +89,10 @@ pub(super) struct EndpointQueue {
     reading_retries: bool,
     redeliveries_wanted: bool,
     reading_redeliveries: bool,
-    /// Redeliveries of events that have an attempt in flight; they wait until it has ended.
+    /// Events that began a new run while an attempt was in flight; they wait until it has ended.
     blocked: HashSet<Seq>,
+    /// Fresh events that started in a row while events of jobs waited.
+    fresh_in_row: u32,
     /// The reader reads the body of an event that is to start. The events after it must not overtake it.
     reading_body: bool,
 }
@@ -124,6 +127,7 @@ impl EndpointQueue {
             redeliveries_wanted: true,
             reading_redeliveries: false,
             blocked: HashSet::new(),
+            fresh_in_row: 0,
             reading_body: false,
         }
     }
@@ -198,55 +202,6 @@ impl EndpointQueue {
         self.committed = self.committed.max(seq);
     }
 
-    /// Handles an event that begins a new run.
-    pub(super) fn redeliver(&mut self, seq: Seq) {
-        // The event that waits in memory belongs to the run before.
-        for queue in [&mut self.fresh, &mut self.retries, &mut self.redeliveries] {
-            if let Some(at) = queue.iter().position(|event| event.seq == seq)
-                && let Some(event) = queue.remove(at)
-            {
-                self.in_hand.remove(&seq);
-                self.bytes -= body_bytes(&event);
-            }
-        }
-        self.outdate_reads(seq);
-        self.redeliveries_wanted = true;
-    }
-
-    /// Takes the next event that may start: a redelivery, or another one if the endpoint's health allows it.
-    pub(super) fn take(&mut self, now: Duration) -> Option<(QueuedEvent, StartReason)> {
-        if self.reading_body {
-            return None;
-        }
-        // A user requested a redelivery, so it waits neither for the end of a rest nor for `Retry-After`.
-        if let Some(event) = self.redeliveries.pop_front() {
-            self.bytes -= body_bytes(&event);
-            return Some((event, StartReason::Redelivery));
-        }
-        if !self.health.may_start(now) || self.in_flight() >= self.health.concurrency_limit() {
-            return None;
-        }
-        let event = self
-            .retries
-            .pop_front()
-            .or_else(|| self.fresh.pop_front())?;
-        self.bytes -= body_bytes(&event);
-        let reason = if self.health.started() {
-            StartReason::Probe
-        } else {
-            StartReason::Usual
-        };
-        Some((event, reason))
-    }
-
-    /// Reports whether [`EndpointQueue::take`] would return an event.
-    pub(super) fn is_ready(&self, now: Duration) -> bool {
-        let usual = !(self.retries.is_empty() && self.fresh.is_empty())
-            && self.health.may_start(now)
-            && self.in_flight() < self.health.concurrency_limit();
-        !self.reading_body && (usual || !self.redeliveries.is_empty())
-    }
-
     /// Prepares the start of an event that was taken. If its body is not in memory, no other event is taken
     /// until the body has been read. Returns the next events whose bodies are to be read along with it.
     pub(super) fn start_reading_body(&mut self, event: &QueuedEvent) -> Vec<Seq> {
@@ -317,7 +272,10 @@ impl EndpointQueue {
         if self.reading_retries {
             self.due_meanwhile = earliest(self.due_meanwhile, due);
         }
-        self.redeliveries_wanted |= self.blocked.remove(&seq);
+        if self.blocked.remove(&seq) {
+            self.redeliveries_wanted = true;
+            self.next_due = Some(Timestamp::default());
+        }
     }
 
     /// Notes that a retry on disk is due at this time, earlier than before.
@@ -371,15 +329,6 @@ impl EndpointQueue {
             return None;
         }
         self.next_due
-    }
-
-    /// Takes an event that waits for another attempt and whose run began in the range `began`.
-    pub(super) fn take_expired(&mut self, began: &Range<Timestamp>) -> Option<QueuedEvent> {
-        let mut retries = self.retries.iter();
-        let at = retries.position(|event| began.contains(&event.run_started))?;
-        let event = self.retries.remove(at)?;
-        self.bytes -= body_bytes(&event);
-        Some(event)
     }
 }
 

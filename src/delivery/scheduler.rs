@@ -126,6 +126,14 @@ impl Scheduler {
                 self.change(endpoint, |queue| queue.redeliver(seq));
                 self.wanting.push_back(endpoint);
             }
+            Notice::LetGo { endpoint, seq, at } => {
+                self.change(endpoint, |queue| queue.let_go(seq, at));
+                self.settle(endpoint, now);
+            }
+            Notice::Skipped { endpoint, seq } => {
+                self.change(endpoint, |queue| queue.forget_waiting(seq));
+                self.settle(endpoint, now);
+            }
             Notice::Due { endpoint, at } => {
                 if let Some(queue) = self.endpoints.get_mut(&endpoint) {
                     queue.due_earlier(at);

@@ -21,7 +21,7 @@ words! {
     /// A permission of a token. The database stores the position of a scope in this list.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
     pub enum Scope {
-        /// See endpoints (their signing secrets too), events and deliveries.
+        /// See endpoints (their signing secrets too), messages, events and deliveries.
         WebhooksRead = "webhooks:read",
         /// Change endpoints and redeliver events; includes reading them.
         WebhooksWrite = "webhooks:write",
@@ -35,6 +35,9 @@ words! {
         TokensRead = "workspace_access_tokens:read",
         /// Create, change and revoke access tokens.
         TokensWrite = "workspace_access_tokens:write",
+        /// See what [`Scope::WebhooksRead`] sees, but no signing secret. A token with that scope, or with
+        /// [`Scope::WebhooksWrite`], has this one, too.
+        WebhooksView = "webhooks:view",
     }
 }
 
@@ -48,7 +51,7 @@ impl Scope {
 
 /// A set of scopes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Scopes(u8);
+pub struct Scopes(u16);
 
 impl Scopes {
     /// Returns the scopes of an admin token.
@@ -72,7 +75,7 @@ impl Scopes {
     /// Reports whether `scope` is in the set.
     #[must_use]
     pub fn contains(self, scope: Scope) -> bool {
-        self.0 & (1 << scope as u8) != 0
+        self.0 & bit(scope) != 0
     }
 
     /// Reports whether all scopes of `other` are in the set.
@@ -88,7 +91,7 @@ impl Scopes {
 
     /// Returns the set as it is stored: bit *n* is the *n*th of [`Scope::ALL`].
     #[must_use]
-    pub const fn bits(self) -> u8 {
+    pub const fn bits(self) -> u16 {
         self.0
     }
 
@@ -96,6 +99,22 @@ impl Scopes {
     #[must_use]
     pub const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
+    }
+
+    /// Returns the scopes that a token with this set may give to others: the set, and what is a part of it.
+    #[must_use]
+    pub fn with_parts(self) -> Self {
+        if self.contains(Scope::WebhooksRead) || self.contains(Scope::WebhooksWrite) {
+            Self(self.0 | bit(Scope::WebhooksView))
+        } else {
+            self
+        }
+    }
+
+    /// Reports whether a caller with these scopes may see the signing secrets of endpoints.
+    #[must_use]
+    pub fn see_secrets(self) -> bool {
+        self.contains(Scope::WebhooksRead) || self.contains(Scope::WebhooksWrite)
     }
 
     /// Reports whether the set is empty.
@@ -106,14 +125,19 @@ impl Scopes {
 
     /// Reads a set that [`Scopes::bits`] wrote; unknown bits are dropped.
     #[must_use]
-    pub const fn from_bits(bits: u8) -> Self {
+    pub const fn from_bits(bits: u16) -> Self {
         Self(bits & ((1 << Scope::ALL.len()) - 1))
     }
 }
 
+/// Returns the bit of a scope.
+const fn bit(scope: Scope) -> u16 {
+    1 << scope as u16
+}
+
 impl FromIterator<Scope> for Scopes {
     fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
-        Self(scopes.into_iter().fold(0, |bits, s| bits | 1 << s as u8))
+        Self(scopes.into_iter().fold(0, |bits, s| bits | bit(s)))
     }
 }
 
@@ -235,6 +259,16 @@ impl Visibility {
         match self {
             Self::All => true,
             Self::Workspace(own) => own == workspace,
+        }
+    }
+
+    /// Reports whether an object that belongs to `workspace` is visible to the caller. An object of no single workspace
+    /// (`None`) is visible to admins alone.
+    #[must_use]
+    pub fn includes_of(self, workspace: Option<Uuid>) -> bool {
+        match workspace {
+            Some(workspace) => self.includes(workspace),
+            None => self == Self::All,
         }
     }
 
@@ -364,5 +398,22 @@ mod tests {
         assert_eq!(Scopes::from_bits(scopes.bits()), scopes);
         assert!(Scopes::all().includes(scopes));
         assert!(!scopes.includes(Scopes::all()));
+        // The positions that the database stores never change.
+        assert_eq!(bit(Scope::WebhooksRead), 1);
+        assert_eq!(bit(Scope::TokensWrite), 64);
+        assert_eq!(bit(Scope::WebhooksView), 128);
+    }
+
+    #[test]
+    fn a_view_is_a_part_of_reading_and_of_writing_and_shows_no_secrets() {
+        let of = |scope: Scope| -> Scopes { [scope].into_iter().collect() };
+        let view = of(Scope::WebhooksView);
+        for scope in [Scope::WebhooksRead, Scope::WebhooksWrite] {
+            assert!(of(scope).with_parts().includes(view));
+            assert!(of(scope).see_secrets());
+        }
+        assert!(!of(Scope::WebhooksPublish).with_parts().includes(view));
+        assert_eq!(view.with_parts(), view);
+        assert!(!view.see_secrets());
     }
 }

@@ -64,6 +64,42 @@ pub struct Message {
     pub events: Vec<(Uuid, Uuid)>,
 }
 
+/// A message as it is listed: without its data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredMessage {
+    /// Its id.
+    pub id: Uuid,
+    /// The workspace in which it was published.
+    pub workspace_id: Uuid,
+    /// Its type.
+    pub event_type: EventType,
+    /// The producer's time in its regular spelling, or the server's.
+    pub timestamp: String,
+    /// The time at which it was published.
+    pub created_at: Timestamp,
+    /// Set once its payload was dropped.
+    pub is_archived: bool,
+    /// The number of events that it became, deleted ones included.
+    pub events: u64,
+}
+
+/// The member of a body of a `raw` delivery that comes last, with its name and the colon. The text cannot stand
+/// before it: neither a type nor a time has a quotation mark.
+const DATA_MEMBER: &str = ",\"data\":";
+
+/// Returns the place of the producer's `data` in the body of a `raw` delivery, of which the beginning is enough: the
+/// data goes on from there to the byte before the last of the body. Returns `None` if the text is no such beginning.
+#[must_use]
+pub fn data_start(body: &str) -> Option<usize> {
+    body.find(DATA_MEMBER).map(|at| at + DATA_MEMBER.len())
+}
+
+/// Returns the producer's `data` in the body of a `raw` delivery, byte for byte; `None` if the text is no such body.
+#[must_use]
+pub fn data_of(body: &str) -> Option<&str> {
+    body.strip_suffix('}')?.get(data_start(body)?..)
+}
+
 /// Returns the body of a `raw` delivery, with the producer's bytes of `data`.
 #[must_use]
 pub fn raw_body(event_type: &EventType, timestamp: &str, data: &RawValue) -> Vec<u8> {
@@ -75,7 +111,7 @@ pub fn raw_body(event_type: &EventType, timestamp: &str, data: &RawValue) -> Vec
     body.extend_from_slice(event_type.as_str().as_bytes());
     body.extend_from_slice(b"\",\"timestamp\":");
     serde_json::to_writer(&mut body, timestamp).expect("a string always serialises into memory");
-    body.extend_from_slice(b",\"data\":");
+    body.extend_from_slice(DATA_MEMBER.as_bytes());
     body.extend_from_slice(data);
     body.push(b'}');
     body
@@ -103,5 +139,19 @@ mod tests {
                 r#"{{"type":"order.created","timestamp":"2023-11-14T22:13:20Z","data":{data}}}"#
             )
         );
+    }
+
+    #[test]
+    fn data_is_found_again_in_the_body() {
+        let kind = EventType::parse("order.created").unwrap();
+        for data in ["0", r#"{"data":{"a":",\"data\":"}}"#, r#""}""#, "[ 1 ]"] {
+            let raw = RawValue::from_string(data.to_owned()).unwrap();
+            let body = raw_body(&kind, "2023-11-14T22:13:20Z", &raw);
+            let body = String::from_utf8(body).unwrap();
+            assert_eq!(data_of(&body), Some(data));
+            assert!(body[data_start(&body).unwrap()..].starts_with(data));
+        }
+        assert_eq!(data_of(""), None);
+        assert_eq!(data_of("}"), None);
     }
 }

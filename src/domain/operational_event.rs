@@ -16,6 +16,7 @@ use super::clock::Timestamp;
 use super::endpoint::DisabledReason;
 use super::endpoint_url::EndpointUrl;
 use super::event_type::EventType;
+use super::job::{JobAction, LeftOut};
 use super::words::words;
 
 words! {
@@ -417,6 +418,76 @@ pub fn disk_low(free: u64, threshold: u64) -> Box<RawValue> {
     serde_json::value::to_raw_value(&data).expect("its keys are texts, and no value can fail")
 }
 
+/// A job that has finished.
+#[derive(Clone, Copy, Debug)]
+pub struct FinishedJob {
+    /// Its id.
+    pub id: Uuid,
+    /// Its action.
+    pub action: JobAction,
+    /// The number of events of its set.
+    pub matched: u64,
+    /// The number of events that it acted on.
+    pub done: u64,
+    /// The events that it left out.
+    pub left_out: LeftOut,
+}
+
+impl FinishedJob {
+    /// Returns the data of [`OperationalType::JobFinished`]. `workspace`: the owner of the job, unless it is told
+    /// itself, or the job was for all workspaces.
+    #[must_use]
+    pub fn data(&self, workspace: Option<&WorkspaceFacts>) -> Box<RawValue> {
+        #[derive(Serialize)]
+        struct Counts {
+            archived: u64,
+            endpoint_disabled: u64,
+            endpoint_deleted: u64,
+            changed: u64,
+        }
+        #[derive(Serialize)]
+        struct Job {
+            id: Uuid,
+            action: &'static str,
+            matched: u64,
+            done: u64,
+            left_out: Counts,
+        }
+        #[derive(Serialize)]
+        struct Data<'a> {
+            text: String,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            workspace: Option<&'a WorkspaceFacts>,
+            job: Job,
+        }
+        let LeftOut {
+            archived,
+            endpoint_disabled,
+            endpoint_deleted,
+            changed,
+        } = self.left_out;
+        let of = workspace.map_or_else(String::new, |it| format!(" of workspace “{}”", it.name));
+        let (action, done) = (self.action.as_str(), self.done);
+        let data = Data {
+            text: format!("A job{of} has finished: {action}, {done} events."),
+            workspace,
+            job: Job {
+                id: self.id,
+                action,
+                matched: self.matched,
+                done,
+                left_out: Counts {
+                    archived,
+                    endpoint_disabled,
+                    endpoint_deleted,
+                    changed,
+                },
+            },
+        };
+        serde_json::value::to_raw_value(&data).expect("its keys are texts, and no value can fail")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -507,6 +578,19 @@ mod tests {
         ]
     }
 
+    fn finished_job() -> FinishedJob {
+        FinishedJob {
+            id: Uuid::nil(),
+            action: JobAction::Redeliver,
+            matched: 9,
+            done: 7,
+            left_out: LeftOut {
+                archived: 2,
+                ..LeftOut::default()
+            },
+        }
+    }
+
     #[test]
     fn the_data_is_as_reviewed() {
         let shown: Vec<String> = all()
@@ -518,6 +602,10 @@ mod tests {
                     news.data(Some(&workspace()), &endpoint()).get()
                 )
             })
+            .chain([format!(
+                "hookpost.job.finished\n{}\n",
+                finished_job().data(Some(&workspace())).get()
+            )])
             .chain([format!(
                 "hookpost.disk.low\n{}\n",
                 disk_low(5 << 20, 1 << 30).get()

@@ -5,7 +5,8 @@ use uuid::Uuid;
 use super::attempt_failure::AttemptFailure;
 use super::clock::Timestamp;
 use super::endpoint::{DisabledReason, Endpoint};
-use super::event_type::EventType;
+use super::event::EventStatus;
+use super::message::StoredMessage;
 
 /// The most endpoints that one read summarises: a page of a list.
 pub const SUMMARIES_MAX: usize = 100;
@@ -136,21 +137,38 @@ pub struct Overview {
     pub troubled: Vec<TroubledEndpoint>,
 }
 
+/// The numbers of a message's events that exist, by status.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EventCounts {
+    /// Not delivered yet.
+    pub pending: u64,
+    /// Delivered.
+    pub succeeded: u64,
+    /// Ended without success.
+    pub failed: u64,
+    /// Their endpoint was disabled or deleted first.
+    pub skipped: u64,
+}
+
+impl EventCounts {
+    /// Counts an event.
+    pub const fn count(&mut self, status: EventStatus) {
+        match status {
+            EventStatus::Pending => self.pending += 1,
+            EventStatus::Succeeded => self.succeeded += 1,
+            EventStatus::Failed => self.failed += 1,
+            EventStatus::Skipped => self.skipped += 1,
+        }
+    }
+}
+
 /// A message, and what became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessageSummary {
-    /// Its id.
-    pub id: Uuid,
-    /// The workspace in which it was published.
-    pub workspace_id: Uuid,
-    /// Its type.
-    pub event_type: EventType,
-    /// The producer's time in its regular spelling, or the server's.
-    pub timestamp: String,
-    /// The time at which it was published.
-    pub created_at: Timestamp,
+    /// The message.
+    pub message: StoredMessage,
     /// The body of raw deliveries; `None` once archived.
     pub payload: Option<String>,
-    /// The number of events that it became, deleted ones included.
-    pub events: u64,
+    /// Its events.
+    pub counts: EventCounts,
 }

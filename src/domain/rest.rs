@@ -24,20 +24,29 @@ pub struct EndpointRest {
 }
 
 impl EndpointRest {
-    /// Returns what still lies ahead at `now`.
+    /// Returns the rest with ends that are not too far after `now`.
     ///
     /// No rest is longer than [`REST_MAX`], and no hold than [`ENDPOINT_RETRY_AFTER_MAX`]. A longer one was noted
     /// before the wall clock was set back; it ends that long after `now` at the latest.
     #[must_use]
-    pub fn at(self, now: Timestamp) -> Self {
-        let ahead = |end: Option<Timestamp>, longest| {
-            let end = end.filter(|end| *end > now)?;
-            Some(end.min(now.after(longest)))
-        };
+    pub fn bounded(self, now: Timestamp) -> Self {
+        let bounded = |end: Option<Timestamp>, longest| Some(end?.min(now.after(longest)));
         Self {
             rests: self.rests,
-            resting_until: ahead(self.resting_until, REST_MAX),
-            held_until: ahead(self.held_until, ENDPOINT_RETRY_AFTER_MAX),
+            resting_until: bounded(self.resting_until, REST_MAX),
+            held_until: bounded(self.held_until, ENDPOINT_RETRY_AFTER_MAX),
+        }
+    }
+
+    /// Returns what still lies ahead at `now`, [bounded](Self::bounded).
+    #[must_use]
+    pub fn at(self, now: Timestamp) -> Self {
+        let ahead = |end: Option<Timestamp>| end.filter(|end| *end > now);
+        let bounded = self.bounded(now);
+        Self {
+            rests: self.rests,
+            resting_until: ahead(bounded.resting_until),
+            held_until: ahead(bounded.held_until),
         }
     }
 

@@ -87,6 +87,8 @@ macro_rules! behaviours {
                 a_redelivery_begins_a_run_that_waits_for_nothing,
                 what_cannot_be_redelivered_is_refused,
                 the_newest_run_counts,
+                a_pending_event_can_be_skipped_and_a_late_success_still_counts,
+                what_is_not_pending_cannot_be_skipped,
             ]
         );
         $each!(
@@ -106,6 +108,8 @@ macro_rules! behaviours {
                 an_endpoint_is_found_as_it_was_made,
                 an_endpoint_needs_a_workspace_and_room,
                 a_patch_changes_what_it_names,
+                a_rotated_secret_signs_until_its_end,
+                an_overlap_is_ended_once,
                 the_engine_hears_why_an_endpoint_changed,
                 disabling_skips_what_is_pending_and_enabling_does_not_bring_it_back,
                 a_deleted_endpoint_is_absent_and_its_events_are_skipped,
@@ -132,6 +136,8 @@ macro_rules! behaviours {
                 events_are_listed_by_each_filter,
                 deliveries_are_listed_newest_first_and_by_each_filter,
                 endpoints_are_listed_newest_first_by_workspace_and_url,
+                messages_are_listed_newest_first_and_by_each_filter,
+                what_an_endpoint_missed_is_listed,
                 notices_come_in_the_order_of_commits_and_before_the_answer,
             ]
         );

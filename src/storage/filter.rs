@@ -7,6 +7,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::delivery::CodeClass;
 use crate::domain::endpoint_health::EndpointState;
 use crate::domain::event::EventStatus;
+use crate::domain::message::StoredMessage;
 
 /// The most rows that a text `query` searches, newest first: about half a second's worth.
 pub const QUERY_SCAN_MAX: u64 = 1_000_000;
@@ -103,9 +104,44 @@ pub struct EventFilter {
     pub after: Option<Timestamp>,
     /// Published before this time, not at it.
     pub before: Option<Timestamp>,
+    /// Whose last attempt was answered with such a code.
+    pub code_class: Option<CodeClass>,
     /// A text query: a whole UUID (event or message) is looked up; other text is searched for in ids and
     /// codes of the newest [`QUERY_SCAN_MAX`] rows.
     pub query: Option<String>,
+}
+
+/// A filter of messages. If a field has several values, any of them matches.
+#[derive(Clone, Debug)]
+pub struct MessageFilter {
+    /// The objects that the caller may see.
+    pub visibility: Visibility,
+    /// In these workspaces; empty: in all.
+    pub workspaces: Vec<Uuid>,
+    /// Of these types; empty: of all.
+    pub event_types: Vec<String>,
+    /// Published after this time, not at it.
+    pub after: Option<Timestamp>,
+    /// Published before this time, not at it.
+    pub before: Option<Timestamp>,
+    /// True: without any event. False: with one.
+    pub unrouted: Option<bool>,
+    /// Missing for this endpoint: in its workspace, with a payload, wanted by its present subscriptions, and without
+    /// an event of it.
+    pub missing_for: Option<Uuid>,
+    /// A text query: a whole UUID (message, or one of its events) is looked up; other text is searched for in the
+    /// ids of the newest [`QUERY_SCAN_MAX`] rows.
+    pub query: Option<String>,
+}
+
+/// A page of messages, and the exact number of messages on all pages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedMessages {
+    /// The page.
+    pub listed: Listed<StoredMessage>,
+    /// With `missing_for`, if there was no time to examine all messages: the time of the oldest one that was examined.
+    /// The page and the total are those of the examined ones.
+    pub searched_back_to: Option<Timestamp>,
 }
 
 #[cfg(test)]
@@ -136,6 +172,21 @@ impl DeliveryFilter {
     };
 }
 
+#[cfg(test)]
+impl MessageFilter {
+    /// All messages of all workspaces.
+    pub(crate) const ALL: Self = Self {
+        visibility: Visibility::All,
+        workspaces: Vec::new(),
+        event_types: Vec::new(),
+        after: None,
+        before: None,
+        unrouted: None,
+        missing_for: None,
+        query: None,
+    };
+}
+
 impl EventFilter {
     /// All events of all workspaces.
     pub(crate) const ALL: Self = Self {
@@ -147,6 +198,7 @@ impl EventFilter {
         statuses: Vec::new(),
         after: None,
         before: None,
+        code_class: None,
         query: None,
     };
 }

@@ -203,6 +203,23 @@ pub enum Notice {
         /// The event.
         seq: Seq,
     },
+    /// A job let an event go: it begins a new run, in its place among the retries of its endpoint. The event may
+    /// be one that the job made.
+    LetGo {
+        /// Its endpoint.
+        endpoint: EndpointNumber,
+        /// The event.
+        seq: Seq,
+        /// The time when its attempt is due.
+        at: Timestamp,
+    },
+    /// A pending event was skipped: no attempt starts any more.
+    Skipped {
+        /// Its endpoint.
+        endpoint: EndpointNumber,
+        /// The event.
+        seq: Seq,
+    },
     /// The record of an attempt is on disk.
     Recorded(Recorded),
     /// An event is due earlier than before, because the wall clock was set back.
@@ -238,7 +255,8 @@ pub trait Queue: Send + Sync {
         limit: usize,
     ) -> Result<Vec<QueuedEvent>, StoreError>;
     /// Returns events of `endpoint` whose next attempt is due by `now`, soonest first, in runs after
-    /// `skip_through`, except those that wait for the first attempt of a redelivery.
+    /// `skip_through`, except those that wait for the first attempt of a redelivery by hand. An event that a job
+    /// let go has `run_attempt` 0.
     fn retries(
         &self,
         endpoint: EndpointNumber,
@@ -246,7 +264,7 @@ pub trait Queue: Send + Sync {
         now: Timestamp,
         limit: usize,
     ) -> Result<RetryBatch, StoreError>;
-    /// Returns events of `endpoint` that wait for the first attempt of a redelivery, in runs after
+    /// Returns events of `endpoint` that wait for the first attempt of a redelivery by hand, in runs after
     /// `skip_through`, in publish order.
     fn redeliveries(
         &self,

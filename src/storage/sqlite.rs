@@ -12,6 +12,7 @@
 //! - [`maintenance`]: the threads for checkpoints and for deleting what is old.
 //! - [`backup`]: copies of the database, made beside a running server, and put back.
 //! - [`check`]: the check of a whole file, and its repair, for a command-line tool.
+//! - [`message_events`]: where the events of a message are.
 //! - [`file`]: opening, locking, migrating and recovering the database file.
 //!
 //! The file is in WAL mode: readers never wait for the writer, and the writer waits for readers only when the
@@ -23,8 +24,10 @@ mod backup;
 mod check;
 mod event_state;
 mod file;
+mod job_rows;
 mod latency_column;
 mod maintenance;
+mod message_events;
 mod reads;
 mod rows;
 mod store;

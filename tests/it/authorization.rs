@@ -176,6 +176,7 @@ fn another_workspaces_objects_cannot_be_told_from_random_ids() {
         "webhooks/endpoints",
         "webhooks/events",
         "webhooks/deliveries",
+        "webhooks/messages",
     ] {
         let seen = app.get_as(&foreign, &format!("/api/{list}")).expect(200);
         assert_eq!(seen["meta"]["total"], 0, "{list}");

@@ -12,6 +12,7 @@ mod check;
 mod clock;
 mod disk;
 mod files;
+mod jobs;
 mod kill;
 mod log;
 mod lost_frames;

@@ -8,6 +8,7 @@ use actix_web::http::StatusCode;
 use serde_json::Value;
 
 use crate::domain::access::Scope;
+use crate::domain::job::RUNNING_JOBS_MAX;
 use crate::domain::network_policy::NetworkPolicy;
 use crate::domain::rate_limit::RateLimitStatus;
 use crate::server::error::{ApiError, body_for, unavailable};
@@ -67,6 +68,11 @@ fn errors() -> Vec<(&'static str, ApiError)> {
         ("NameTaken", StoreError::NameTaken.into()),
         ("EventArchived", StoreError::EventArchived.into()),
         ("EndpointDisabled", StoreError::EndpointDisabled.into()),
+        ("NotPending", StoreError::NotPending.into()),
+        (
+            "TooManyJobs",
+            StoreError::TooManyJobs(RUNNING_JOBS_MAX).into(),
+        ),
         ("PayloadTooLarge", ApiError::TooLarge(256 << 10)),
         ("too_many_chunks", ApiError::TooManyChunks),
         ("UnsupportedMediaType", ApiError::MediaType),

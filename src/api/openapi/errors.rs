@@ -106,13 +106,13 @@ fn is_possible(name: ErrorName, access: Access, docs: &RouteDocs, fields: &[Fiel
         | ErrorName::PayloadTooLarge
         | ErrorName::UnsupportedMediaType => has(Section::Body),
         ErrorName::RequestValidationError => !fields.is_empty(),
-        // A publish is what makes the database grow.
-        ErrorName::IdempotencyKeyInvalid
-        | ErrorName::IdempotencyKeyReused
-        | ErrorName::InsufficientStorage => docs.is_idempotent,
-        ErrorName::NameTaken | ErrorName::EventArchived | ErrorName::EndpointDisabled => {
-            docs.conflicts.contains(&name)
-        }
+        ErrorName::IdempotencyKeyInvalid | ErrorName::IdempotencyKeyReused => docs.is_idempotent,
+        ErrorName::InsufficientStorage => docs.is_publish,
+        ErrorName::NameTaken
+        | ErrorName::EventArchived
+        | ErrorName::EndpointDisabled
+        | ErrorName::NotPending
+        | ErrorName::TooManyJobs => docs.conflicts.contains(&name),
         // A document has only the methods of its routes.
         ErrorName::MethodNotAllowed => false,
     }

@@ -2,13 +2,15 @@
 
 use super::super::choices::choices;
 use super::super::health::{CheckJson, HealthJson, NotReadyJson, ReadyJson};
-use super::super::objects::{CreatedToken, MessageEventJson, Render};
+use super::super::job_objects::JobDryRun;
+use super::super::message_objects::{EventCountsJson, MessageDetailJson};
+use super::super::objects::{CreatedToken, MessageEventJson, Render, SeenEndpoint};
 use super::super::pagination::{MetaJson, list_definition};
 use crate::domain::access::AccessToken;
 use crate::domain::delivery::Delivery;
-use crate::domain::endpoint::Endpoint;
 use crate::domain::event::Event;
-use crate::domain::message::{IDEMPOTENCY_KEY_MAX, Message};
+use crate::domain::job::{Job, JobFilter, LeftOut};
+use crate::domain::message::{IDEMPOTENCY_KEY_MAX, Message, StoredMessage};
 use crate::domain::trace_context::{TRACEPARENT, TRACESTATE, TRACESTATE_MAX};
 use crate::domain::workspace::Workspace;
 use crate::server::request_notes::{REQUEST_ID_MARKS, REQUEST_ID_MAX};
@@ -31,10 +33,19 @@ pub(super) fn objects() -> Vec<Definition> {
         MessageEventJson::definition(),
         Event::definition(),
         list_definition::<Event>(),
-        Endpoint::definition(),
-        list_definition::<Endpoint>(),
+        StoredMessage::definition(),
+        list_definition::<StoredMessage>(),
+        MessageDetailJson::definition(),
+        EventCountsJson::definition(),
+        SeenEndpoint::definition(),
+        list_definition::<SeenEndpoint>(),
         Delivery::definition(),
         list_definition::<Delivery>(),
+        Job::definition(),
+        JobFilter::definition(),
+        LeftOut::definition(),
+        JobDryRun::definition(),
+        list_definition::<Job>(),
         Workspace::definition(),
         list_definition::<Workspace>(),
         AccessToken::definition(),
@@ -75,7 +86,12 @@ pub(super) fn tags() -> Node {
             "events",
             "Publishing messages; events, each of which is one message for one endpoint.",
         ),
+        ("messages", "What was published, with or without events."),
         ("endpoints", "The URLs that receive webhooks."),
+        (
+            "jobs",
+            "Redelivering or skipping many events with one request.",
+        ),
         ("deliveries", "The attempts to send events."),
         ("workspaces", "Tenants."),
         ("workspace access tokens", "The credentials of clients."),
@@ -128,7 +144,7 @@ pub(super) fn headers() -> Node {
         ),
         (
             "Idempotent-Replayed",
-            "`true` if the answer repeats that of an earlier publish with the same key.",
+            "`true` if the answer repeats that of an earlier request with the same key.",
             Schema::open_words(&["true"]),
         ),
     ];
@@ -157,8 +173,8 @@ pub(super) fn parameters() -> Node {
             "in" => "header",
             "required" => false,
             "description" =>
-                "A key of the publish, kept for 24 hours. The same key with the same body gets the first answer \
-                 again, and nothing is published twice; with another body it is refused.",
+                "A key of the request, kept for 24 hours. The same key with the same body gets the first result \
+                 again, and nothing is published or made twice; with another body it is refused.",
             "schema" => Schema::text("order-1001-paid")
                 .with("minLength", 1_u64)
                 .with("maxLength", IDEMPOTENCY_KEY_MAX)

@@ -3,7 +3,7 @@
 use crate::server::schema::{Definition, Node};
 
 /// The parameters of the path and the query. A name means the same on every route.
-const PARAMETERS: [(&str, &str); 17] = [
+const PARAMETERS: [(&str, &str); 20] = [
     ("id", "The id of the object."),
     (
         "page",
@@ -23,6 +23,7 @@ const PARAMETERS: [(&str, &str); 17] = [
     ("event_type", "Only those with these types."),
     ("status", "Only those with these statuses."),
     ("state", "Only those in these states."),
+    ("action", "Only those with this action."),
     (
         "url",
         "Only those whose URL contains this text, in any case.",
@@ -44,6 +45,15 @@ const PARAMETERS: [(&str, &str); 17] = [
         "Only those that the receiver answered with a status of this class.",
     ),
     (
+        "unrouted",
+        "Only those that no endpoint wanted, and so have no event; or only those that have one.",
+    ),
+    (
+        "missing_for",
+        "Only those that this endpoint missed: of its workspace, not archived, of a type that it is subscribed to now, \
+         and without an event of it.",
+    ),
+    (
         "query",
         "Only those with this id, or with this text in an id or a status code. Parts are searched for in the \
          newest 1,000,000 rows that match the other filters.",
@@ -55,14 +65,29 @@ const PARAMETERS: [(&str, &str); 17] = [
 ];
 
 /// The members of bodies that are no fields of the object, or that have another meaning there.
-const MEMBERS: [(&str, &str); 3] = [
+const MEMBERS: [(&str, &str); 6] = [
     (
         "data",
         "What happened: any JSON, nested at most 128 deep. Receivers get the same bytes.",
     ),
     (
+        "filter",
+        "What the job selects: the members mean what the parameters of `GET /webhooks/events` do. At least one \
+         besides `workspace_id` is needed.",
+    ),
+    (
+        "dry_run",
+        "True to count only: nothing is stored, and the answer is a `JobDryRun`.",
+    ),
+    (
         "expires_in",
         "The seconds after which the token ends. Without it, the token ends with the one that makes it.",
+    ),
+    (
+        "overlap",
+        "The seconds for which the present secret signs beside the new one. Without it: the server's `--secret-overlap`. \
+         0: only the new secret signs from now on. With the present secret in `secret`: the seconds after which no \
+         old secret signs any longer; it ends no later than before.",
     ),
     (
         "workspace_id",

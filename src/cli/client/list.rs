@@ -1,4 +1,4 @@
-//! Lists, read page by page: events and deliveries by time, and endpoints by page numbers.
+//! Lists, read page by page: events, deliveries and messages by time, and endpoints by page numbers.
 
 use std::collections::HashSet;
 
@@ -32,6 +32,8 @@ pub(in crate::cli) struct List<T> {
 #[derive(Debug, Deserialize)]
 pub(in crate::cli) struct Meta {
     pub(in crate::cli) total: u64,
+    /// Set if there was no time to search older rows: the time of the oldest one that was searched.
+    pub(in crate::cli) searched_back_to: Option<String>,
 }
 
 /// The number of rows that a command wants.
@@ -54,7 +56,7 @@ impl Client {
         self.get(path, &query)
     }
 
-    /// Walks through a list of events or deliveries, from the newest at the start to older ones, and gives each
+    /// Walks through a list of events, deliveries or messages, from the newest at the start to older ones, and gives each
     /// page to `take`, with the number of all rows at the start. It ends after twice as many and [`ADDED_MAX`] more.
     ///
     /// Every page but the first is asked for by the time of the row before it. So rows that are added meanwhile,
@@ -98,9 +100,13 @@ impl Client {
             let last = page.data.last().map(|row| row.created_at().to_owned());
             take(page.data, total)?;
             left -= taken;
-            let Some(last) = last.filter(|_| left > 0 && rest > taken) else {
+            let older = last.filter(|_| rest > taken).or(page.meta.searched_back_to);
+            let Some(last) = older.filter(|_| left > 0) else {
                 return Ok(());
             };
+            if end.as_deref().is_some_and(|end| *last >= *end) {
+                return Err(self.same_rows().into());
+            }
             query.retain(|(name, _)| *name != "end_timestamp");
             query.push(("end_timestamp", last.clone()));
             end = Some(last);

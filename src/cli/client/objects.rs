@@ -91,6 +91,24 @@ impl Event {
     }
 }
 
+/// A message.
+#[derive(Debug, Deserialize)]
+pub(in crate::cli) struct Message {
+    pub(in crate::cli) id: Uuid,
+    pub(in crate::cli) created_at: String,
+    pub(in crate::cli) r#type: String,
+    pub(in crate::cli) timestamp: String,
+    pub(in crate::cli) workspace_id: Uuid,
+    pub(in crate::cli) is_archived: bool,
+    pub(in crate::cli) event_count: u64,
+}
+
+impl Dated for Message {
+    fn created_at(&self) -> &str {
+        &self.created_at
+    }
+}
+
 /// A delivery: one attempt.
 #[derive(Debug, Deserialize)]
 pub(in crate::cli) struct Delivery {
@@ -143,7 +161,13 @@ pub(in crate::cli) struct Endpoint {
     pub(in crate::cli) events: Vec<String>,
     pub(in crate::cli) name: String,
     pub(in crate::cli) description: String,
-    pub(in crate::cli) secret: String,
+    /// `None` if the token may not see it.
+    pub(in crate::cli) secret: Option<String>,
+    /// Absent in the answers of older servers.
+    #[serde(default)]
+    pub(in crate::cli) secret_type: String,
+    #[serde(default)]
+    pub(in crate::cli) secret_overlap_ends_at: Option<String>,
     pub(in crate::cli) enabled: bool,
     pub(in crate::cli) disabled_reason: Option<String>,
     state: String,

@@ -18,6 +18,7 @@ use crate::dashboard::view::{Count, Millis, Moment, Outcome, ShortId};
 use crate::dashboard::visit::Visit;
 use crate::domain::access::Scope;
 use crate::domain::delivery::Delivery;
+use crate::server::access::SEEING_WEBHOOKS;
 use crate::server::error::ApiError;
 use crate::server::inputs::filters::delivery_filter;
 use crate::server::validate::Input;
@@ -83,7 +84,7 @@ struct Found {
 
 /// Handles `GET /deliveries`.
 pub(crate) async fn list(visit: Visit) -> Result<HttpResponse, ApiError> {
-    visit.require(&[Scope::WebhooksRead, Scope::WebhooksWrite])?;
+    visit.require(&SEEING_WEBHOOKS)?;
     let query = visit.query();
     if query.get("view") == Some("events") {
         return event_list::list(visit, query).await;

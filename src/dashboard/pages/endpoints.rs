@@ -18,6 +18,7 @@ use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::endpoint_health::EndpointState;
 use crate::domain::overview::{CappedCount, EndpointSummary};
+use crate::server::access::SEEING_WEBHOOKS;
 use crate::server::error::ApiError;
 use crate::server::inputs::filters::endpoint_filter;
 use crate::storage::{EndpointFilter, Page, Store, StoreError};
@@ -89,7 +90,7 @@ struct EndpointsPage {
 
 /// Handles `GET /endpoints`.
 pub(crate) async fn list(visit: Visit) -> Result<HttpResponse, ApiError> {
-    visit.require(&[Scope::WebhooksRead, Scope::WebhooksWrite])?;
+    visit.require(&SEEING_WEBHOOKS)?;
     let query = visit.query();
     let mut input = visit.input();
     let filter = endpoint_filter(&mut input, visit.listed());

@@ -23,6 +23,7 @@ use crate::domain::access::Scope;
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event::{Event, EventStatus};
+use crate::server::access::SEEING_WEBHOOKS;
 use crate::server::error::ApiError;
 use crate::storage::{Listed, Store, StoreError};
 
@@ -83,7 +84,7 @@ struct Found {
 
 /// Handles `GET /events/{id}`. The id of a message leads to the page of the message.
 pub(crate) async fn show(visit: Visit) -> Result<HttpResponse, ApiError> {
-    visit.require(&[Scope::WebhooksRead, Scope::WebhooksWrite])?;
+    visit.require(&SEEING_WEBHOOKS)?;
     let (id, visibility) = (visit.path_id()?, visit.visibility());
     let read = move |store: &dyn Store| {
         let event = match store.find_event(visibility, id, ALL_OF_PAYLOAD) {
@@ -115,7 +116,9 @@ fn page(visit: &Visit, layout: Layout, found: &Found) -> EventPage {
     let endpoint = found.endpoint.as_ref();
     let request = endpoint
         .zip(event.payload.as_deref())
-        .map(|(endpoint, body)| RequestView::new(endpoint, event.id, body, last, now));
+        .map(|(endpoint, body)| {
+            RequestView::new(endpoint, event.id, body, last, now, visit.scopes())
+        });
     EventPage {
         layout,
         id: ShortId(event.id),
@@ -194,7 +197,7 @@ fn retry_schedule(dashboard: &Dashboard) -> Vec<Duration> {
 
 /// Handles `GET /events/{id}/payload`: the bytes that are sent, as a file.
 pub(crate) async fn payload(visit: Visit) -> Result<HttpResponse, ApiError> {
-    visit.require(&[Scope::WebhooksRead, Scope::WebhooksWrite])?;
+    visit.require(&SEEING_WEBHOOKS)?;
     let (id, visibility) = (visit.path_id()?, visit.visibility());
     let read = move |store: &dyn Store| {
         let event = store.find_event(visibility, id, ALL_OF_PAYLOAD)?.item;

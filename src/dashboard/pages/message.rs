@@ -12,7 +12,8 @@ use crate::dashboard::view::{Count, Moment, ShortId};
 use crate::dashboard::visit::Visit;
 use crate::domain::access::{Scope, Visibility};
 use crate::domain::event::{Event, EventStatus};
-use crate::domain::overview::MessageSummary;
+use crate::domain::overview::{EventCounts, MessageSummary};
+use crate::server::access::SEEING_WEBHOOKS;
 use crate::server::error::ApiError;
 use crate::server::inputs::page::page;
 use crate::storage::{EventFilter, Listed, Page, Store};
@@ -31,6 +32,8 @@ struct MessagePage {
     timestamp: String,
     /// The number of events that it became.
     total: Count,
+    /// The events that exist, by status, with a link to each kind.
+    counts: Vec<StatusCount>,
     /// Set if it became none.
     is_unwanted: bool,
     rows: Vec<EventRow>,
@@ -51,13 +54,14 @@ struct Found {
 
 /// Handles `GET /messages/{id}`.
 pub(crate) async fn show(visit: Visit) -> Result<HttpResponse, ApiError> {
-    visit.require(&[Scope::WebhooksRead, Scope::WebhooksWrite])?;
+    visit.require(&SEEING_WEBHOOKS)?;
     let id = visit.path_id()?;
     let page = page_of(&visit)?;
     let found = find(&visit, id, page).await?;
-    let (message, now) = (&found.message, visit.now());
+    let (summary, now) = (&found.message, visit.now());
+    let message = &summary.message;
     let title = format!("Message {}", message.event_type);
-    let layout = Layout::new(&visit, Section::Deliveries, title).await?;
+    let layout = Layout::new(&visit, Section::Messages, title).await?;
     let events = found.events.items.iter();
     let rows: Vec<_> = events
         .map(|event| {
@@ -77,6 +81,7 @@ pub(crate) async fn show(visit: Visit) -> Result<HttpResponse, ApiError> {
         published: Moment::new(message.created_at, now),
         timestamp: message.timestamp.clone(),
         total: Count(message.events),
+        counts: status_counts(summary.counts, id),
         is_unwanted: message.events == 0,
         selected: rows.iter().filter(|row| row.is_selected).count(),
         is_live: page.number == 1
@@ -87,9 +92,35 @@ pub(crate) async fn show(visit: Visit) -> Result<HttpResponse, ApiError> {
                 .any(|event| event.status == EventStatus::Pending),
         rows,
         pager: Pager::new(page, found.events.total, &path, visit.query()),
-        payload: message.payload.as_deref().map(PayloadView::new),
+        payload: summary.payload.as_deref().map(PayloadView::new),
         may_redeliver: visit.may(Scope::WebhooksWrite),
     })
+}
+
+/// The number of a message's events with a status.
+struct StatusCount {
+    status: &'static str,
+    count: Count,
+    url: String,
+}
+
+/// Returns the numbers of events by status, without those that are 0.
+fn status_counts(counts: EventCounts, id: Uuid) -> Vec<StatusCount> {
+    let all = EventStatus::ALL.map(|status| {
+        let count = match status {
+            EventStatus::Pending => counts.pending,
+            EventStatus::Succeeded => counts.succeeded,
+            EventStatus::Failed => counts.failed,
+            EventStatus::Skipped => counts.skipped,
+        };
+        let status = status.as_str();
+        StatusCount {
+            status,
+            count: Count(count),
+            url: format!("/deliveries?view=events&message_id={id}&status={status}"),
+        }
+    });
+    all.into_iter().filter(|it| it.count.0 > 0).collect()
 }
 
 /// Reads the number of the page.
@@ -118,6 +149,7 @@ async fn find(visit: &Visit, id: Uuid, page: Page) -> Result<Found, ApiError> {
             statuses: Vec::new(),
             after: None,
             before: None,
+            code_class: None,
             query: None,
         };
         let events = event_list::read(store, &filter, page)?;

@@ -99,8 +99,7 @@ impl OverviewPage {
 
 /// Handles `GET /`.
 pub(crate) async fn show(visit: Visit) -> Result<HttpResponse, ApiError> {
-    let sees_webhooks = visit.may(Scope::WebhooksRead) || visit.may(Scope::WebhooksWrite);
-    if !sees_webhooks {
+    if !visit.sees_webhooks() {
         return super::welcome::show(visit).await;
     }
     let (visibility, workspace, now) = (visit.visibility(), visit.workspace(), visit.now());

@@ -172,16 +172,12 @@ fn led_on(visit: &Visit, published: &Published) -> HttpResponse {
         (false, 1) => "Published. It goes to 1 endpoint.".to_owned(),
         (false, _) => format!("Published. It goes to {number} endpoints."),
     };
-    if may_see(visit) {
+    if visit.sees_webhooks() {
         visit.notify(what);
         return redirect(&format!("/messages/{}", message.id));
     }
     visit.notify(format!("{what} The id of the message is {}.", message.id));
     redirect("/publish")
-}
-
-fn may_see(visit: &Visit) -> bool {
-    visit.may(Scope::WebhooksRead) || visit.may(Scope::WebhooksWrite)
 }
 
 /// Returns the field that an error is about, and its text; `None` if it is about no field.
@@ -200,7 +196,7 @@ fn problem_of(error: &ApiError) -> Option<(&'static str, &'static str)> {
 
 /// Returns the endpoints that a message would go to; `None` if the token may not see endpoints.
 async fn targets(visit: &Visit, new: &NewMessage) -> Result<Option<Targets>, ApiError> {
-    if !may_see(visit) {
+    if !visit.sees_webhooks() {
         return Ok(None);
     }
     let (visibility, workspace) = (visit.visibility(), new.workspace_id);
@@ -261,7 +257,10 @@ async fn page(
     };
     let layout = Layout::new(visit, Section::Publish, "Publish a message").await?;
     let chosen = Uuid::parse_str(&composition.workspace_id).ok();
-    let workspace = visit.workspace().or(chosen).filter(|_| may_see(visit));
+    let workspace = visit
+        .workspace()
+        .or(chosen)
+        .filter(|_| visit.sees_webhooks());
     let visible = visit.visibility();
     let event_types = visit
         .read(move |store| event_types(store, visible, workspace))
@@ -275,7 +274,7 @@ async fn page(
             event_types,
             chooses_workspace: visit.workspace().is_none(),
             targets,
-            hides_targets: !may_see(visit),
+            hides_targets: !visit.sees_webhooks(),
             largest: Bytes(visit.dashboard.server.settings.max_body_bytes.into()),
         },
     )

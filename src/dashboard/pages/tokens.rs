@@ -76,7 +76,8 @@ impl TokensPage {
 
 const fn words(scope: Scope) -> &'static str {
     match scope {
-        Scope::WebhooksRead => "See endpoints with their secrets, events and deliveries",
+        Scope::WebhooksRead => "See endpoints with their secrets, messages, events and deliveries",
+        Scope::WebhooksView => "See the same without the secrets of endpoints",
         Scope::WebhooksWrite => "Change endpoints and send events again; includes seeing them",
         Scope::WebhooksPublish => "Publish messages: what an application needs",
         Scope::WorkspacesRead => "See the workspace",

@@ -49,7 +49,7 @@ impl NotedRest {
         let note = Self {
             epoch,
             ends: ((rest.rests > 0).then_some(rest_end), held_until),
-            noted: rest,
+            noted: rest.bounded(now.wall),
         };
         (note, health)
     }

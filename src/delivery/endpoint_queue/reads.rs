@@ -90,7 +90,9 @@ impl EndpointQueue {
         let mut room = self.reserved[Read::Retries as usize];
         for event in batch.events {
             let is_stale = self.changed_meanwhile[Read::Retries as usize].contains(&event.seq);
-            if is_stale || self.in_hand.contains(&event.seq) {
+            let is_in_hand = self.in_hand.contains(&event.seq);
+            if is_in_hand || is_stale {
+                self.pass_over(&event, is_in_hand);
                 continue;
             }
             if room == 0 {
@@ -103,6 +105,19 @@ impl EndpointQueue {
             self.retries.push_back(event);
         }
         self.read_ended(Read::Retries);
+    }
+
+    /// Passes over a retry that was read and cannot be taken in now. The record of an attempt tells when a retry is
+    /// due, but not that a job let the event go meanwhile.
+    fn pass_over(&mut self, event: &QueuedEvent, is_in_hand: bool) {
+        if event.run_attempt > 0 {
+            return;
+        }
+        if is_in_hand {
+            self.blocked.insert(event.seq);
+        } else {
+            self.next_due = Some(Timestamp::default());
+        }
     }
 
     /// Takes in redeliveries; `limit` rows were requested.

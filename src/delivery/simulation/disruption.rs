@@ -243,6 +243,11 @@ impl Simulation {
                 self.again(Disruption::Burst(new), HOUR);
                 self.again(Disruption::ReceiverChange(new), HOUR);
             }
+            14..22 => {
+                for _ in 0..=self.random.below(6) {
+                    notices.extend(self.step_of_job(endpoint));
+                }
+            }
             _ => {
                 for _ in 0..=self.random.below(3) {
                     notices.extend(self.redeliver_one(endpoint));
@@ -252,15 +257,47 @@ impl Simulation {
         self.commit(notices);
     }
 
-    /// Redelivers one of the endpoint's events: one that waits, or one of the latest.
-    fn redeliver_one(&mut self, endpoint: usize) -> Option<Notice> {
+    /// Lets one of the endpoint's events go as a job does, makes one, or skips one.
+    fn step_of_job(&mut self, endpoint: usize) -> Option<Notice> {
+        let now = self.now().wall;
+        match self.random.below(4) {
+            0 => {
+                let (seq, notice) = self.store.make_missing(endpoint, now)?;
+                self.oracle.redelivered(seq, self.store.row(seq).run);
+                Some(notice)
+            }
+            1 => {
+                let seq = self.waiting(endpoint)?;
+                let notice = self.store.skip(seq)?;
+                // It starts in no run up to the present one.
+                let next_run = self.store.row(Seq(seq)).run + 1;
+                self.oracle.redelivered(Seq(seq), next_run);
+                Some(notice)
+            }
+            _ => {
+                let seq = self.recent(endpoint)?;
+                let notice = self.store.let_go(seq, now)?;
+                let run = self.store.row(Seq(seq)).run;
+                self.oracle.redelivered(Seq(seq), run);
+                Some(notice)
+            }
+        }
+    }
+
+    /// Returns an event of the endpoint that waits.
+    fn waiting(&mut self, endpoint: usize) -> Option<i64> {
         let rows = &self.store.endpoints[endpoint];
-        let waiting = match self.random.below(4) {
+        match self.random.below(4) {
             0 => rows.fresh.last().copied(),
             1 => rows.fresh.first().copied(),
             2 => rows.retries.first().map(|(_, seq)| *seq),
             _ => None,
-        };
+        }
+    }
+
+    /// Redelivers one of the endpoint's events: one that waits, or one of the latest.
+    fn redeliver_one(&mut self, endpoint: usize) -> Option<Notice> {
+        let waiting = self.waiting(endpoint);
         let seq = waiting.or_else(|| self.recent(endpoint))?;
         let notice = self.store.redeliver(seq, self.now().wall)?;
         let run = self.store.row(Seq(seq)).run;

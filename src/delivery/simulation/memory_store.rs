@@ -6,9 +6,11 @@
 //!
 //! [`Unsupported`] names the parts that the store does not have.
 
+mod jobs;
 mod overviews;
 mod queue;
 mod reads;
+mod secrets;
 mod tables;
 
 use std::sync::{Arc, Mutex, OnceLock};
@@ -24,13 +26,14 @@ use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint};
 use crate::domain::event::Event;
 use crate::domain::message::NewMessage;
 use crate::domain::overview::{EndpointSummary, MessageSummary, Overview};
-use crate::domain::secret::Secret;
+use crate::domain::signing_secrets::SecretRotation;
 use crate::domain::workspace::{NewWorkspace, Workspace, WorkspacePatch};
 use crate::storage::conformance::{OpenStore, Settings};
 use crate::storage::{
     AccessTokenPatch, DeliveryFilter, Descendants, EndpointFilter, EventFilter, Listed,
-    LongPayload, NewAccessToken, NoticeSink, Page, Paged, Part, PayloadPiece, Pending, Published,
-    ReconciledAdminToken, Row, RowNumber, Store, StoreError, StoreFacts, pending,
+    ListedMessages, LongPayload, MessageFilter, NewAccessToken, NoticeSink, Page, Paged, Part,
+    PayloadPiece, Pending, Published, ReconciledAdminToken, Row, RowNumber, Store, StoreError,
+    StoreFacts, pending,
 };
 
 /// The parts of the traits that this store does not have. A call that needs one returns an error with its
@@ -40,6 +43,8 @@ use crate::storage::{
 pub(super) enum Unsupported {
     /// Access tokens.
     Tokens,
+    /// Jobs: only their steps are there, in the queue.
+    Jobs,
     /// Rows of a page by number, and pieces of payloads: pages are read as a whole.
     Parts,
     /// A `query` in lists of events and deliveries.
@@ -81,13 +86,16 @@ pub(crate) fn open(settings: Settings, clock: Arc<dyn Clock>) -> OpenStore {
 
 impl MemoryStore {
     fn read<T>(&self, work: impl FnOnce(&Tables) -> T) -> T {
-        work(&self.tables.lock().unwrap())
+        let mut tables = self.tables.lock().unwrap();
+        tables.forget_ended_secrets(self.clock.now());
+        work(&tables)
     }
 
     /// Makes a write, then sends its notices, then its answer.
     fn write<T>(&self, work: impl FnOnce(&mut Tables, Timestamp) -> Written<T>) -> Pending<T> {
         let (sender, pending) = pending();
         let mut tables = self.tables.lock().unwrap();
+        tables.forget_ended_secrets(self.clock.now());
         let result = work(&mut tables, self.clock.now()).map(|(result, notices)| {
             if let Some(sink) = self.sink.get() {
                 sink.committed(notices);
@@ -211,17 +219,13 @@ impl Store for MemoryStore {
         self.write(|tables, _| tables.delete_endpoint(visibility, id))
     }
 
-    fn replace_secret(
+    fn rotate_secret(
         &self,
         visibility: Visibility,
         id: Uuid,
-        secret: Secret,
+        rotation: SecretRotation,
     ) -> Pending<Endpoint> {
-        let patch = EndpointPatch {
-            secret: Some(secret),
-            ..EndpointPatch::default()
-        };
-        self.update_endpoint(visibility, id, patch)
+        self.write(|tables, now| tables.rotate_secret(visibility, id, &rotation, now))
     }
 
     fn shows_summaries(&self, _: Uuid) -> bool {
@@ -279,6 +283,10 @@ impl Store for MemoryStore {
         self.write(|tables, now| tables.redeliver(visibility, id, now))
     }
 
+    fn skip_event(&self, visibility: Visibility, id: Uuid) -> Pending<()> {
+        self.write(|tables, now| tables.skip(visibility, id, now))
+    }
+
     fn list_deliveries(
         &self,
         filter: &DeliveryFilter,
@@ -296,6 +304,17 @@ impl Store for MemoryStore {
 
     fn read_deliveries(&self, _: &[RowNumber], _: usize) -> Result<Part<Delivery>, StoreError> {
         Err(Unsupported::Parts.error())
+    }
+
+    fn list_messages(
+        &self,
+        filter: &MessageFilter,
+        page: Page,
+    ) -> Result<ListedMessages, StoreError> {
+        match filter.query {
+            Some(_) => Err(Unsupported::TextSearch.error()),
+            None => Ok(self.read(|tables| tables.list_messages(filter, page))),
+        }
     }
 
     fn find_message(

@@ -86,7 +86,7 @@ impl Oracle {
         }
     }
 
-    /// Notes that an event began a new run.
+    /// Notes that an event began a new run, or that it was skipped and starts in no run before `run`.
     pub(super) fn redelivered(&mut self, seq: Seq, run: i64) {
         self.pending_redeliveries.push_back((seq, run));
     }
@@ -109,7 +109,9 @@ impl Oracle {
             {
                 self.model(target.number).reset();
             }
-            Notice::Redeliver { seq, .. } => {
+            Notice::Redeliver { seq, .. }
+            | Notice::LetGo { seq, .. }
+            | Notice::Skipped { seq, .. } => {
                 let next = self.pending_redeliveries.pop_front();
                 let (of, run) = next.expect("committed before");
                 assert_eq!(of, *seq, "notices keep the order of commits");
@@ -167,7 +169,9 @@ impl Oracle {
         self.starts_once(event, store);
         self.starts_in_time(event, store, now);
         let is_first = event.run.0 == event.seq.0 && event.attempts == 0;
-        let is_redelivery = event.run.0 != event.seq.0 && event.run_attempt == 0;
+        let is_new_run = event.run.0 != event.seq.0 && event.run_attempt == 0;
+        // What a job lets go waits for a rest, as retries do.
+        let is_redelivery = is_new_run && !store.is_job_run(event.run);
         let unrecorded = self.unrecorded;
         let (senders, limits) = (self.rules.senders, self.rules.limits);
         let model = self.model(event.endpoint);

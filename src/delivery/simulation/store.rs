@@ -3,9 +3,10 @@
 //! States and disabling follow the rules of `domain`, as in every store. [`super::memory_store`] makes a
 //! whole store of it, and `storage::conformance` runs the same tests on that store as on the real one.
 
+mod jobs;
 mod reads;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use uuid::Uuid;
 
@@ -18,6 +19,7 @@ use crate::domain::event_state::{
     EventState, NextState, Progress, next_state, next_state_after_left_run,
 };
 use crate::domain::secret::Secret;
+use crate::domain::signing_secrets::SigningSecrets;
 use crate::storage::{
     AttemptRecord, Backlog, EndpointChange, EndpointNumber, EndpointRest, EventBody, HealthEpoch,
     Notice, QueuedEvent, Recorded, RestNote, Run, Seq, StoredTarget, Target, WorkspaceNumber,
@@ -70,6 +72,8 @@ pub(super) struct Store {
     last_run: i64,
     /// The events by number. Redeliveries take numbers of the same sequence, so some places are empty.
     rows: Vec<Option<Row>>,
+    /// Runs that jobs began.
+    job_runs: HashSet<i64>,
     pub(super) endpoints: Vec<Endpoint>,
     pub(super) disable_after: u32,
 }
@@ -79,6 +83,7 @@ impl Store {
         Self {
             last_run: 0,
             rows: vec![None],
+            job_runs: HashSet::new(),
             endpoints: Vec::new(),
             disable_after,
         }
@@ -115,7 +120,9 @@ impl Store {
             workspace_id: Uuid::nil(),
             settings: TargetSettings {
                 url: EndpointUrl::from_stored(String::new()),
-                secret: Secret::parse("a secret of at least 32 characters").unwrap(),
+                secrets: SigningSecrets::new(
+                    Secret::parse("a secret of at least 32 characters").unwrap(),
+                ),
                 format: Format::Raw,
             },
             enabled: true,
@@ -190,7 +197,9 @@ impl Store {
         change(row);
         match (row.state, row.run_attempt) {
             (EventState::Fresh, _) => indexes.fresh.insert(seq),
-            (EventState::Retry, 0) => indexes.redeliveries.insert(seq),
+            (EventState::Retry, 0) if !self.job_runs.contains(&row.run) => {
+                indexes.redeliveries.insert(seq)
+            }
             (EventState::Retry, _) => indexes.retries.insert((row.due, seq)),
             _ => false,
         };

@@ -22,6 +22,8 @@ words! {
         NameTaken = "NameTaken",
         EventArchived = "EventArchived",
         EndpointDisabled = "EndpointDisabled",
+        NotPending = "NotPending",
+        TooManyJobs = "TooManyJobs",
         PayloadTooLarge = "PayloadTooLarge",
         UnsupportedMediaType = "UnsupportedMediaType",
         RequestValidationError = "RequestValidationError",
@@ -56,7 +58,11 @@ impl ErrorName {
             Self::ResourceNotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::NameTaken | Self::EventArchived | Self::EndpointDisabled => StatusCode::CONFLICT,
+            Self::NameTaken
+            | Self::EventArchived
+            | Self::EndpointDisabled
+            | Self::NotPending
+            | Self::TooManyJobs => StatusCode::CONFLICT,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::RequestValidationError

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::page::page;
 use crate::domain::access::Visibility;
 use crate::server::validate::{Checked, Input, read};
-use crate::storage::{DeliveryFilter, EndpointFilter, EventFilter, Page};
+use crate::storage::{DeliveryFilter, EndpointFilter, EventFilter, MessageFilter, Page};
 
 /// Reads the page and the filter of a list of events.
 pub(crate) fn event_filter(
@@ -22,6 +22,7 @@ pub(crate) fn event_filter(
     let statuses = input.query_list("status", read::status);
     let after = input.query("start_timestamp", read::time);
     let before = input.query("end_timestamp", read::time);
+    let code_class = input.query("http_code_class", read::code_class);
     let query = input.query("query", read::filter_text).unless_empty();
     move |ok| {
         let filter = EventFilter {
@@ -33,6 +34,7 @@ pub(crate) fn event_filter(
             statuses: statuses.take(ok),
             after: after.take(ok),
             before: before.take(ok),
+            code_class: code_class.take(ok),
             query: query.take(ok),
         };
         (page.take(ok), filter)
@@ -69,6 +71,36 @@ pub(crate) fn delivery_filter(
             before: before.take(ok),
             succeeded: succeeded.take(ok),
             code_class: code_class.take(ok),
+            query: query.take(ok),
+        };
+        (page.take(ok), filter)
+    }
+}
+
+/// Reads the page and the filter of a list of messages.
+pub(crate) fn message_filter(
+    input: &mut Input<'_>,
+    visibility: Visibility,
+) -> impl FnOnce(&Checked) -> (Page, MessageFilter) + use<> {
+    let page = page(input);
+    let workspaces = input.query_list("workspace_id", read::workspace_id);
+    let event_types = input
+        .query_list("event_type", read::filter_text)
+        .unless_empty();
+    let after = input.query("start_timestamp", read::time);
+    let before = input.query("end_timestamp", read::time);
+    let unrouted = input.query("unrouted", read::boolean);
+    let missing_for = input.query("missing_for", read::id);
+    let query = input.query("query", read::filter_text).unless_empty();
+    move |ok| {
+        let filter = MessageFilter {
+            visibility,
+            workspaces: workspaces.take(ok),
+            event_types: event_types.take(ok),
+            after: after.take(ok),
+            before: before.take(ok),
+            unrouted: unrouted.take(ok),
+            missing_for: missing_for.take(ok),
             query: query.take(ok),
         };
         (page.take(ok), filter)

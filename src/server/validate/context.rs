@@ -77,6 +77,11 @@ impl<'r> FieldContext<'r> {
         None
     }
 
+    /// Returns the context of a member, if the field is an object.
+    pub(crate) fn member(&mut self, name: &'static str) -> FieldContext<'_> {
+        FieldContext::new(self.problems, self.loc.clone().of_member(name))
+    }
+
     /// Returns the context of an item, if the field is a list.
     pub(crate) fn item(&mut self, index: usize) -> FieldContext<'_> {
         FieldContext::new(self.problems, self.loc.clone().at(index))

@@ -17,6 +17,13 @@ impl<T> Field<T> {
     }
 }
 
+impl<T: Copy> Field<T> {
+    /// Returns the value if there is one, for the check of another field.
+    pub(crate) fn known(&self) -> Option<T> {
+        self.0
+    }
+}
+
 impl<T> Field<Option<T>> {
     /// Returns a field that the client did not send.
     pub(crate) const fn absent() -> Self {

@@ -34,6 +34,8 @@ pub(crate) struct Loc {
     pub(crate) section: Section,
     /// The field; `None` for the section as a whole.
     pub(crate) field: Option<Cow<'static, str>>,
+    /// The member of the field, if the field is an object.
+    pub(crate) member: Option<&'static str>,
     /// The item of a list, or the offset of a syntax error.
     pub(crate) index: Option<usize>,
 }
@@ -44,6 +46,7 @@ impl Loc {
         Self {
             section,
             field: Some(Cow::Borrowed(field)),
+            member: None,
             index: None,
         }
     }
@@ -53,6 +56,7 @@ impl Loc {
         Self {
             section: Section::Query,
             field: Some(Cow::Owned(name)),
+            member: None,
             index: None,
         }
     }
@@ -62,7 +66,16 @@ impl Loc {
         Self {
             section: Section::Body,
             field: None,
+            member: None,
             index: None,
+        }
+    }
+
+    /// Returns the location of a member of the object here.
+    pub(crate) fn of_member(self, member: &'static str) -> Self {
+        Self {
+            member: Some(member),
+            ..self
         }
     }
 
@@ -97,6 +110,9 @@ impl Serialize for Loc {
         steps.serialize_element(self.section.as_str())?;
         if let Some(field) = &self.field {
             steps.serialize_element(field)?;
+        }
+        if let Some(member) = self.member {
+            steps.serialize_element(member)?;
         }
         if let Some(index) = self.index {
             steps.serialize_element(&index)?;

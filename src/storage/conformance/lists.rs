@@ -7,7 +7,10 @@ use crate::domain::access::Visibility;
 use crate::domain::delivery::CodeClass;
 use crate::domain::endpoint::EndpointPatch;
 use crate::domain::event::EventStatus;
-use crate::storage::{DeliveryFilter, EndpointFilter, EventFilter, Notice, Page, Verdict};
+use crate::domain::event_type::Subscription;
+use crate::storage::{
+    DeliveryFilter, EndpointFilter, EventFilter, MessageFilter, Notice, Page, Verdict,
+};
 
 pub(super) fn events_are_listed_newest_first_with_an_exact_total(open: Open) {
     let it = StoreFixture::new(open);
@@ -177,6 +180,91 @@ pub(super) fn endpoints_are_listed_newest_first_by_workspace_and_url(open: Open)
     assert_eq!(within, (vec![second.id, first.id], 2));
 }
 
+fn messages(
+    it: &StoreFixture,
+    page: Page,
+    change: impl FnOnce(&mut MessageFilter),
+) -> (Vec<Uuid>, u64) {
+    let mut filter = MessageFilter::ALL;
+    change(&mut filter);
+    let found = it.store.list_messages(&filter, page).unwrap();
+    assert_eq!(found.searched_back_to, None, "there is time for all");
+    let listed = found.listed;
+    let ids = listed.items.iter().map(|message| message.id);
+    (ids.collect(), listed.total)
+}
+
+pub(super) fn messages_are_listed_newest_first_and_by_each_filter(open: Open) {
+    let it = StoreFixture::new(open);
+    let (workspace, _) = it.tenant();
+    let first = it.publish(&workspace, "a").message;
+    it.clock.advance(SECOND);
+    let middle = it.now();
+    let second = it.publish(&workspace, "b").message;
+    it.clock.advance(SECOND);
+    let neighbour = it.workspace("neighbour");
+    let third = it.publish(&neighbour, "a").message;
+    let list = |change: &dyn Fn(&mut MessageFilter)| messages(&it, Page::FIRST, change).0;
+    assert_eq!(list(&|_| {}), [third.id, second.id, first.id]);
+    let page = Page {
+        number: 2,
+        limit: 2,
+    };
+    assert_eq!(messages(&it, page, |_| {}), (vec![first.id], 3));
+    let of_type = list(&|filter| filter.event_types = vec!["a".to_owned()]);
+    assert_eq!(of_type, [third.id, first.id]);
+    let named = list(&|filter| filter.workspaces = vec![workspace.id]);
+    assert_eq!(named, [second.id, first.id]);
+    let within = list(&|filter| filter.visibility = Visibility::Workspace(neighbour.id));
+    assert_eq!(within, [third.id]);
+    assert_eq!(list(&|filter| filter.after = Some(middle)), [third.id]);
+    assert_eq!(list(&|filter| filter.before = Some(middle)), [first.id]);
+    let unrouted = |is: bool| list(&|filter| filter.unrouted = Some(is));
+    assert_eq!(unrouted(true), [third.id, second.id]);
+    assert_eq!(unrouted(false), [first.id]);
+    let found = it.store.list_messages(&MessageFilter::ALL, Page::FIRST);
+    let listed = found.unwrap().listed.items;
+    let summary = it.store.find_message(Visibility::All, second.id, BYTES);
+    assert_eq!(listed[1], summary.unwrap().item.message);
+}
+
+pub(super) fn what_an_endpoint_missed_is_listed(open: Open) {
+    let it = StoreFixture::new(open);
+    let workspace = it.workspace("tenant");
+    let before = it.publish(&workspace, "a").message;
+    let other_type = it.publish(&workspace, "b").message;
+    let endpoint = it.endpoint(&workspace, &["a"]);
+    it.publish(&workspace, "a");
+    it.set_enabled(&endpoint, false);
+    let while_disabled = it.publish(&workspace, "a").message;
+    it.publish(&it.workspace("neighbour"), "a");
+    let missed = || {
+        messages(&it, Page::FIRST, |filter| {
+            filter.missing_for = Some(endpoint.id)
+        })
+    };
+    assert_eq!(missed(), (vec![while_disabled.id, before.id], 2));
+    let subscribe = EndpointPatch {
+        events: Some(vec![Subscription::every_type()]),
+        ..EndpointPatch::default()
+    };
+    it.update(endpoint.id, subscribe).unwrap();
+    let all = vec![while_disabled.id, other_type.id, before.id];
+    assert_eq!(missed(), (all, 3));
+    let of_type = messages(&it, Page::FIRST, |filter| {
+        filter.missing_for = Some(endpoint.id);
+        filter.event_types = vec!["b".to_owned()];
+    });
+    assert_eq!(of_type, (vec![other_type.id], 1));
+    let hidden = messages(&it, Page::FIRST, |filter| {
+        filter.missing_for = Some(endpoint.id);
+        filter.visibility = Visibility::Workspace(it.workspace("third").id);
+    });
+    assert_eq!(hidden, (vec![], 0));
+    let unknown = messages(&it, Page::FIRST, |it| it.missing_for = Some(Uuid::nil()));
+    assert_eq!(unknown, (vec![], 0));
+}
+
 pub(super) fn notices_come_in_the_order_of_commits_and_before_the_answer(open: Open) {
     let it = StoreFixture::new(open);
     let (workspace, endpoint) = it.tenant();
@@ -208,5 +296,7 @@ fn kind(notice: &Notice) -> &'static str {
         Notice::Redeliver { .. } => "redeliver",
         Notice::Recorded(_) => "recorded",
         Notice::Due { .. } => "due",
+        Notice::LetGo { .. } => "let go",
+        Notice::Skipped { .. } => "skipped",
     }
 }

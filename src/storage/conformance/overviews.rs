@@ -13,7 +13,9 @@ use crate::domain::chart::{
 };
 use crate::domain::clock::Timestamp;
 use crate::domain::endpoint::Endpoint;
-use crate::domain::overview::{EndpointCounts, EndpointSummary, HourCounts, SUMMARY_HOURS};
+use crate::domain::overview::{
+    EndpointCounts, EndpointSummary, EventCounts, HourCounts, SUMMARY_HOURS,
+};
 use crate::domain::workspace::Workspace;
 use crate::storage::{AttemptRecord, QueuedEvent, StoreError, Verdict};
 
@@ -315,7 +317,8 @@ pub(super) fn messages_and_types_are_found(open: Open) {
     };
     let found = find(published.id);
     assert_eq!(found.payload, None);
-    let found = found.item;
+    let summary = found.item;
+    let found = summary.message;
     assert_eq!((found.id, found.workspace_id), (published.id, workspace.id));
     assert_eq!((found.event_type, found.events), (published.event_type, 2));
     assert_eq!(
@@ -326,10 +329,18 @@ pub(super) fn messages_and_types_are_found(open: Open) {
         r#"{{"type":"b.one","timestamp":"{}","data":{{}}}}"#,
         found.timestamp
     );
-    assert_eq!(found.payload, Some(payload));
+    assert_eq!(summary.payload, Some(payload));
+    let pending = EventCounts {
+        pending: 2,
+        ..EventCounts::default()
+    };
+    assert_eq!(summary.counts, pending);
     let found = find(unrouted.id).item;
-    assert_eq!(found.events, 0);
-    assert!(found.payload.is_some());
+    assert_eq!(
+        (found.message.events, found.counts),
+        (0, EventCounts::default())
+    );
+    assert!(found.payload.is_some() && !found.message.is_archived);
     let none = fixture
         .store
         .find_message(Visibility::All, Uuid::nil(), BYTES);

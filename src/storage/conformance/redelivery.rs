@@ -70,3 +70,59 @@ pub(super) fn the_newest_run_counts(open: Open) {
     it.record(&third, Verdict::Failed);
     assert_eq!(it.status(&first), EventStatus::Failed);
 }
+
+pub(super) fn a_pending_event_can_be_skipped_and_a_late_success_still_counts(open: Open) {
+    let it = StoreFixture::new(open);
+    let (workspace, _) = it.tenant();
+    let skip = |id| {
+        it.store
+            .skip_event(Visibility::Workspace(workspace.id), id)
+            .wait()
+    };
+    let fresh = it.published(&workspace);
+    assert_eq!(skip(fresh.id), Ok(()));
+    let event = it.event(fresh.id);
+    assert_eq!(
+        (event.status, event.next_attempt_at),
+        (EventStatus::Skipped, None)
+    );
+    assert_eq!(event.modified_at, Some(it.now()));
+    let heard = it.notices().into_iter().any(|notice| {
+        matches!(notice, Notice::Skipped { endpoint, seq }
+            if (endpoint, seq) == (fresh.endpoint, fresh.seq))
+    });
+    assert!(heard, "the engine hears of it before the caller does");
+    // Its attempt was under way.
+    it.record(&fresh, Verdict::RetryAt(it.now().after(SECOND)));
+    assert_eq!(it.status(&fresh), EventStatus::Skipped);
+    it.record(&fresh, Verdict::Succeeded);
+    assert_eq!(it.status(&fresh), EventStatus::Succeeded);
+    let waiting = it.published(&workspace);
+    it.record(&waiting, Verdict::RetryAt(it.now().after(SECOND)));
+    assert_eq!(skip(waiting.id), Ok(()));
+    assert_eq!(it.status(&waiting), EventStatus::Skipped);
+    let again = it.redeliver(&waiting);
+    assert_eq!(it.status(&waiting), EventStatus::Pending);
+    assert_eq!(skip(again.id), Ok(()));
+    assert_eq!(it.redeliveries(again.endpoint, Run(0)).len(), 0);
+}
+
+pub(super) fn what_is_not_pending_cannot_be_skipped(open: Open) {
+    let it = StoreFixture::new(open);
+    let (workspace, endpoint) = it.tenant();
+    let neighbour = it.workspace("neighbour");
+    let within = Visibility::Workspace(workspace.id);
+    let skip = |visibility, id| it.store.skip_event(visibility, id).wait();
+    assert_eq!(skip(within, Uuid::from_u128(7)), Err(StoreError::NotFound));
+    let pending = it.published(&workspace);
+    let out_of_reach = Visibility::Workspace(neighbour.id);
+    assert_eq!(skip(out_of_reach, pending.id), Err(StoreError::NotFound));
+    for verdict in [Verdict::Succeeded, Verdict::Failed] {
+        let event = it.published(&workspace);
+        it.record(&event, verdict);
+        assert_eq!(skip(within, event.id), Err(StoreError::NotPending));
+    }
+    // Skipped at once, although a sweep marks it only later.
+    it.set_enabled(&endpoint, false);
+    assert_eq!(skip(within, pending.id), Err(StoreError::NotPending));
+}

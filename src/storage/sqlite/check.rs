@@ -28,6 +28,7 @@ mod examination;
 mod examine;
 mod lists;
 mod marks;
+mod message_lists;
 mod pages;
 mod problem;
 mod progress;

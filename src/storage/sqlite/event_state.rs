@@ -15,6 +15,7 @@ use crate::domain::event_state::EventState;
 /// - `retry`: those of `event_retry` and `event_waiting`.
 /// - `redelivery`: those of `event_redelivery`, which wait for the first attempt of a redelivery by hand.
 /// - `let_go`: those of `event_job`, which a job let go and which wait for their first attempt since.
+/// - `succeeded`: those that were delivered. No index has this condition.
 /// - `unsuccessful`: those of `event_unhappy` and `event_unhappy_endpoint`, which failed or were skipped.
 /// - `pending`: those that [`EventState::is_pending`] is true of. No index has this condition.
 /// - `unknown`: those with a number that stands for no state. No event has one, unless the file is damaged.
@@ -30,6 +31,9 @@ macro_rules! state_is {
     };
     (let_go) => {
         "state = 1 AND job IS NOT NULL"
+    };
+    (succeeded) => {
+        "state = 2"
     };
     (unsuccessful) => {
         "state IN (3, 4)"
@@ -120,6 +124,7 @@ mod tests {
                     holds(state_is!(redelivery)),
                     is_retry && run_attempt == 0 && job.is_none()
                 );
+                assert_eq!(holds(state_is!(succeeded)), state == EventState::Succeeded);
                 assert_eq!(
                     holds(state_is!(unsuccessful)),
                     matches!(state, EventState::Failed | EventState::Skipped)

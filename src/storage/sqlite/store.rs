@@ -1,11 +1,14 @@
 //! The store's handle: opens and stops the store, and runs its reads and writes.
 
+mod background_threads;
+mod job_use_cases;
 mod measures;
 mod operator;
 mod queue_use_cases;
 mod settings;
 mod use_cases;
 
+use self::background_threads::BackgroundThreads;
 pub use self::measures::{StoreMeasures, Unread};
 use self::operator::operator_workspace;
 pub use self::settings::SqliteSettings;
@@ -21,17 +24,13 @@ use super::file::database_files::DatabaseFiles;
 use super::file::lock::FileLock;
 use super::file::open_error::OpenError;
 use super::file::{open, place, recovery};
-use super::maintenance::alerts::{AlertRules, Alerts};
 use super::maintenance::checkpoint;
 use super::maintenance::checkpoint::Checkpointer;
-use super::maintenance::clock_watch::ClockWatch;
-use super::maintenance::janitor::Janitor;
 use super::maintenance::truncate::{CloseError, truncate};
 use super::reads::connections::Readers;
 use super::writer::operation::{OperationError, WriteContext, operation_of};
 use super::writer::size_limit::SizeLimit;
 use super::writer::{Writer, WriterResources};
-use super::writes::operational_events::OperatorWorkspace;
 use super::writes::sweep::sweep_some;
 use crate::domain::clock::Clock;
 use crate::storage::{Pending, StoreError, Unavailable};
@@ -40,15 +39,12 @@ use crate::storage::{Pending, StoreError, Unavailable};
 pub struct SqliteStore {
     settings: SqliteSettings,
     clock: Arc<dyn Clock>,
-    /// The workspace that gets operational events.
-    operator: OperatorWorkspace,
     pub(super) files: Arc<DatabaseFiles>,
     readers: Readers,
     pub(super) writer: Arc<Writer>,
     checkpointer: Checkpointer,
-    janitor: Option<Janitor>,
-    clock_watch: Option<ClockWatch>,
-    alerts: Option<Alerts>,
+    /// `None` in a tool.
+    background: Option<BackgroundThreads>,
     /// Set if this process took the file's lock when it opened the file.
     holds_lock: bool,
     // Last: the lock is released when everything that uses the file has ended.
@@ -144,40 +140,22 @@ impl SqliteStore {
             between_groups: Box::new(checkpointer.between_groups()),
             metrics: settings.metrics.clone(),
             size_limit: SizeLimit::new(settings.max_database_size).map(Arc::new),
+            operator,
             sweep: sweep_some,
         });
         let writer = Arc::new(writer.map_err(|error| unusable(error.to_string()))?);
-        let unstarted = |error: StoreError| unusable(error.to_string());
-        let (mut janitor, mut clock_watch, mut alerts) = (None, None, None);
-        if serving {
-            let rules = AlertRules {
-                operator,
-                backlog: settings.alert_backlog,
-                disk: settings.alert_disk,
-            };
-            let watch = Alerts::start(writer.clone(), files.clone(), clock.clone(), rules);
-            alerts = Some(watch.map_err(unstarted)?);
-            let watch = ClockWatch::start(writer.clone(), clock.clone());
-            clock_watch = Some(watch.map_err(unstarted)?);
-            let started = Janitor::start(
-                writer.clone(),
-                clock.clone(),
-                settings.keep_for(),
-                files.clone(),
-            );
-            janitor = Some(started.map_err(unstarted)?);
-        }
+        let background = serving
+            .then(|| BackgroundThreads::start(&writer, &files, &clock, &settings, operator))
+            .transpose()
+            .map_err(|error| unusable(error.to_string()))?;
         Ok(Arc::new(Self {
             settings,
             clock,
-            operator,
             files,
             readers,
             writer,
             checkpointer,
-            janitor,
-            clock_watch,
-            alerts,
+            background,
             holds_lock,
             lock: Mutex::new(lock),
         }))
@@ -196,14 +174,8 @@ impl SqliteStore {
     /// # Errors
     /// The log could not be emptied, or the files are gone. A failed sync ends the process.
     pub fn close(&self) -> Result<(), CloseError> {
-        if let Some(janitor) = &self.janitor {
-            janitor.stop();
-        }
-        if let Some(clock_watch) = &self.clock_watch {
-            clock_watch.stop();
-        }
-        if let Some(alerts) = &self.alerts {
-            alerts.stop();
+        if let Some(background) = &self.background {
+            background.stop();
         }
         self.writer.stop();
         self.checkpointer.stop();

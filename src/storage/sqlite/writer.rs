@@ -36,6 +36,7 @@ mod fair_queue;
 mod group;
 mod handle;
 pub(super) mod list_indexes;
+mod message_counts;
 pub(super) mod operation;
 pub(super) mod recent_attempts;
 mod shared;

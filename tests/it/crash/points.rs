@@ -195,18 +195,23 @@ fn age(dir: &TestDir) {
          ALTER TABLE endpoint DROP COLUMN description;
          ALTER TABLE message DROP COLUMN trace;
          DROP TABLE revoked_admin;
-         DROP TABLE unwanted_message;
          DROP TABLE event_tombstone;
          DROP TABLE delivery_tombstone;
          DROP INDEX message_unrouted;
          DROP TABLE delivery_chart;
          DROP TABLE old_secret;
          DROP TABLE message_of_workspace;
+         DROP TABLE message_tombstone;
+         DROP TABLE message_count;
          DROP TABLE later_event;
          DROP TABLE job;
          DROP TABLE job_endpoint;
          DROP INDEX event_job;
          DROP INDEX event_redelivery;
+         DROP INDEX event_unhappy;
+         DROP INDEX event_unhappy_endpoint;
+         CREATE INDEX event_unhappy ON event (workspace, state, seq, type) WHERE state IN (3, 4);
+         CREATE INDEX event_unhappy_endpoint ON event (endpoint, state, seq, type) WHERE state IN (3, 4);
          ALTER TABLE event DROP COLUMN job;
          CREATE INDEX event_redelivery ON event (endpoint, seq) WHERE state = 1 AND run_attempt = 0;
          DROP INDEX endpoint_untold;
@@ -222,6 +227,7 @@ fn age(dir: &TestDir) {
          ALTER TABLE endpoint DROP COLUMN failed_untold;
          ALTER TABLE endpoint DROP COLUMN backlog_told_at;
          ALTER TABLE workspace DROP COLUMN operational_events;
+         ALTER TABLE workspace DROP COLUMN unrouted_archived_through;
          DELETE FROM meta
          WHERE key IN ('last_message', 'last_event', 'last_delivery', 'delivery_charted');
          ALTER TABLE workspace DROP COLUMN archive_after;
@@ -255,7 +261,8 @@ fn while_an_older_file_is_brought_up_to_date_it_stays_as_it_was() {
     age(&dir);
     dir.arm("migrating abort");
     let died = dir.run(&["token", "create", "--workspace", "w"]);
-    assert_eq!(died.status.signal(), Some(SIGABRT));
+    let signal = died.status.signal();
+    assert_eq!(signal, Some(SIGABRT), "{}", text(&died.stderr));
     dir.disarm();
     assert_eq!(dir.number("PRAGMA user_version"), 1);
     assert_eq!(dir.number("SELECT count(hour) FROM event_count"), 0);

@@ -4,11 +4,16 @@ use rusqlite::Connection;
 
 /// The rules that hold for the tables at any moment, and for each a query that counts the rows that break
 /// it.
-const RULES: [(&str, &str); 5] = [
+const RULES: [(&str, &str); 6] = [
     (
         "events that are not in the range of their message",
         "SELECT count(*) FROM event e JOIN message m ON m.seq = e.message
-         WHERE NOT (e.seq >= m.first_event AND e.seq < m.first_event + m.events)",
+         WHERE NOT (e.seq >= m.first_event AND e.seq < m.first_event + m.events)
+           AND (m.events = 0 OR e.seq NOT IN (SELECT event FROM later_event l WHERE l.message = m.seq))",
+    ),
+    (
+        "notes of later events without their message",
+        "SELECT count(*) FROM later_event WHERE message NOT IN (SELECT seq FROM message)",
     ),
     (
         "deliveries without their event",
@@ -33,7 +38,8 @@ const RULES: [(&str, &str); 5] = [
 /// Checks all of a file from which nothing was deleted.
 #[track_caller]
 pub(super) fn check(connection: &Connection) {
-    let sql = "SELECT count(*) FROM message m WHERE events <>
+    let sql = "SELECT count(*) FROM message m
+        WHERE events + (SELECT count(*) FROM later_event l WHERE l.message = m.seq) <>
         (SELECT count(*) FROM event e WHERE e.message = m.seq)";
     let breaches: i64 = connection.query_row(sql, [], |row| row.get(0)).unwrap();
     assert_eq!(breaches, 0, "messages whose events are not all there");
@@ -51,6 +57,7 @@ pub(super) fn check_after_deletions(connection: &Connection) {
         let breaches: i64 = connection.query_row(sql, [], |row| row.get(0)).unwrap();
         assert_eq!(breaches, 0, "{what}");
     }
+    check_messages(connection);
     for (rows, kind, counts, kinds) in [
         ("event", "state", "event_count", "state"),
         (
@@ -113,6 +120,42 @@ pub(super) fn check_after_deletions(connection: &Connection) {
                 let breaches: i64 = connection.query_row(&sql, [], |row| row.get(0)).unwrap();
                 assert_eq!(breaches, 0, "{index} disagrees with its rows");
             }
+        }
+    }
+}
+
+/// Checks the list index and the counters of messages.
+#[track_caller]
+fn check_messages(connection: &Connection) {
+    let within = "seq <= (SELECT value FROM meta WHERE key = 'message_indexed')";
+    let columns = "workspace, seq, type";
+    let each = |scope: &str| {
+        format!(
+            "SELECT seq / 32768, {scope}, type, events > 0, count(*) FROM message WHERE {within}
+             GROUP BY 1, 2, 3, 4"
+        )
+    };
+    for (what, stored, rows) in [
+        (
+            "message_of_workspace",
+            format!("SELECT {columns} FROM message_of_workspace WHERE {within}"),
+            format!(
+                "SELECT {columns} FROM message WHERE {within}
+                 UNION SELECT {columns} FROM message_of_workspace JOIN message_tombstone USING (seq, workspace)"
+            ),
+        ),
+        (
+            "message_count",
+            "SELECT * FROM message_count WHERE count <> 0".to_owned(),
+            format!("{} UNION ALL {}", each("0"), each("-workspace")),
+        ),
+    ] {
+        for (more, less) in [(&stored, &rows), (&rows, &stored)] {
+            let sql = format!(
+                "SELECT count(*) FROM (SELECT * FROM ({more}) EXCEPT SELECT * FROM ({less}))"
+            );
+            let breaches: i64 = connection.query_row(&sql, [], |row| row.get(0)).unwrap();
+            assert_eq!(breaches, 0, "{what} disagrees with its rows");
         }
     }
 }

@@ -39,7 +39,11 @@ impl Needs {
     }
 }
 
-const READ: Needs = Needs::AnyOf(&[Scope::WebhooksRead, Scope::WebhooksWrite]);
+const READ: Needs = Needs::AnyOf(&[
+    Scope::WebhooksRead,
+    Scope::WebhooksWrite,
+    Scope::WebhooksView,
+]);
 const WRITE: Needs = Needs::AnyOf(&[Scope::WebhooksWrite]);
 const PUBLISH: Needs = Needs::AnyOf(&[Scope::WebhooksPublish]);
 const READ_TOKENS: Needs = Needs::AnyOf(&[Scope::TokensRead, Scope::TokensWrite]);
@@ -69,7 +73,7 @@ const fn rule(method: &'static str, path: &'static str, needs: Needs, kind: &'st
 /// The rules of all pages. They are written down here once more, since tests that took them from the code would agree
 /// with every mistake.
 #[rustfmt::skip]
-pub(super) static RULES: [Rule; 29] = [
+pub(super) static RULES: [Rule; 30] = [
     rule("GET",  "/",                       Needs::Session,   ""),
     rule("GET",  "/endpoints",              READ,             ""),
     rule("GET",  "/endpoints/new",          WRITE,            ""),
@@ -86,6 +90,7 @@ pub(super) static RULES: [Rule; 29] = [
     rule("GET",  "/events/{id}",            READ,             "event"),
     rule("GET",  "/events/{id}/payload",    READ,             "event"),
     rule("POST", "/events/{id}/redeliver",  WRITE,            "event"),
+    rule("GET",  "/messages",               READ,             ""),
     rule("GET",  "/messages/{id}",          READ,             "message"),
     rule("GET",  "/publish",                PUBLISH,          ""),
     rule("POST", "/publish",                PUBLISH,          ""),

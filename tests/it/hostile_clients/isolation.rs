@@ -150,6 +150,7 @@ fn attempts<'a>(route: &RouteInfo, ids: &'a Ids) -> Vec<(String, String, Vec<&'a
         let own = match kind {
             Some("endpoints") => vec![&*ids.endpoint],
             Some("events") => vec![&*ids.event, &*ids.message, &*ids.delivery],
+            Some("messages") => vec![&*ids.message, &*ids.event],
             Some("workspaces") => vec![&*ids.workspace],
             Some("workspace-access-tokens") => vec![&*ids.token],
             _ => panic!("{} has an id that this test does not know", route.path),
@@ -176,6 +177,7 @@ fn attempts<'a>(route: &RouteInfo, ids: &'a Ids) -> Vec<(String, String, Vec<&'a
         ("endpoint_id", vec![&*ids.endpoint]),
         ("event_id", vec![&*ids.event]),
         ("message_id", vec![&*ids.message, &*ids.event]),
+        ("missing_for", vec![&*ids.endpoint]),
         ("query", all.to_vec()),
         ("url", vec![&*ids.endpoint]),
     ]

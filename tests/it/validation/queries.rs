@@ -123,6 +123,18 @@ pub(super) fn lists() -> Vec<List> {
                 ("query", false, text),
             ],
         ),
+        (
+            "/api/webhooks/messages",
+            vec![
+                ("workspace_id", true, workspace_id),
+                ("event_type", true, text),
+                ("start_timestamp", false, time),
+                ("end_timestamp", false, time),
+                ("unrouted", false, boolean),
+                ("missing_for", false, id),
+                ("query", false, text),
+            ],
+        ),
         ("/api/workspaces", vec![]),
         (
             "/api/workspace-access-tokens",
@@ -249,7 +261,7 @@ fn every_id_in_a_path_says_what_is_wrong_with_it() {
             assert_eq!(answer.expect(404)["error"], "ResourceNotFound", "{path}");
         }
     }
-    assert_eq!(routes, 11);
+    assert_eq!(routes, 15);
 }
 
 #[test]

@@ -13,8 +13,8 @@ use crate::domain::clock::Timestamp;
 use crate::domain::endpoint::DisabledReason;
 use crate::domain::event::{Event, EventStatus};
 use crate::domain::overview::{
-    CappedCount, EndpointCounts, EndpointSummary, HourCounts, LastDelivery, MessageSummary,
-    Overview, SUMMARIES_MAX, SUMMARY_HOURS, TROUBLED_MAX, TroubledEndpoint,
+    CappedCount, EndpointCounts, EndpointSummary, EventCounts, HourCounts, LastDelivery,
+    MessageSummary, Overview, SUMMARIES_MAX, SUMMARY_HOURS, TROUBLED_MAX, TroubledEndpoint,
 };
 use crate::domain::retention::KeepFor;
 use crate::storage::{FileSizes, Row, RowCounts, StoreError, StoreFacts, Verdict};
@@ -32,14 +32,16 @@ impl Tables {
         let found =
             messages.find(|it| it.message.id == id && visibility.includes(it.message.workspace_id));
         let row = found.ok_or(StoreError::NotFound)?;
+        let mut counts = EventCounts::default();
+        for (seq, event) in &self.events {
+            if event.message_id == id {
+                counts.count(self.event(*seq, row.created_at).status);
+            }
+        }
         let item = MessageSummary {
-            id,
-            workspace_id: row.message.workspace_id,
-            event_type: row.message.event_type.clone(),
-            timestamp: row.message.timestamp.clone(),
-            created_at: row.created_at,
+            message: row.stored(),
             payload: Some(String::from_utf8_lossy(row.body.bytes()).into_owned()),
-            events: row.message.events.len() as u64,
+            counts,
         };
         Ok(Row {
             item,

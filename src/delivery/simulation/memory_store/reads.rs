@@ -2,20 +2,21 @@
 
 use uuid::Uuid;
 
-use super::tables::{DeliveryRow, Tables};
+use super::tables::{DeliveryRow, MessageRow, Tables};
 use crate::domain::access::Visibility;
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::Timestamp;
-use crate::domain::delivery::Delivery;
+use crate::domain::delivery::{CodeClass, Delivery};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::endpoint_health::{EndpointHealth, LastResults};
 use crate::domain::event::{Event, EventStatus};
 use crate::domain::event_state::{EventState, Run};
+use crate::domain::message::Message;
 use crate::domain::rest::Waits;
 use crate::domain::workspace::Workspace;
 use crate::storage::{
-    DeliveryFilter, EndpointFilter, EventBody, EventFilter, Listed, Page, Paged, Row, Seq,
-    StoreError, Verdict,
+    DeliveryFilter, EndpointFilter, EventBody, EventFilter, Listed, ListedMessages, MessageFilter,
+    Page, Paged, Row, Seq, StoreError, Verdict,
 };
 
 /// Reports whether a list of a filter has `value`. An empty list stands for any value.
@@ -25,6 +26,10 @@ fn any_of<T: PartialEq>(list: &[T], value: &T) -> bool {
 
 fn is_between(at: Timestamp, after: Option<Timestamp>, before: Option<Timestamp>) -> bool {
     after.is_none_or(|after| at > after) && before.is_none_or(|before| at < before)
+}
+
+fn is_of_class(code: Option<u16>, class: Option<CodeClass>) -> bool {
+    class.is_none_or(|class| code.is_some_and(|code| code / 100 == class.hundreds()))
 }
 
 /// Returns a page of rows that come newest first, and their count.
@@ -222,8 +227,43 @@ impl Tables {
             any_of(&filter.statuses, &event.status)
                 && any_of(&filter.messages, &event.message_id)
                 && is_between(event.created_at, filter.after, filter.before)
+                && is_of_class(event.last_http_code, filter.code_class)
         });
         paged(shown, page)
+    }
+
+    /// Reports whether an endpoint missed a message.
+    fn is_missing(&self, message: &Message, endpoint: Uuid) -> bool {
+        let index = self.locate_endpoint(Visibility::All, endpoint);
+        index.is_ok_and(|index| {
+            let endpoint = &self.endpoints[index];
+            let mut subscriptions = endpoint.settings.events.iter();
+            endpoint.workspace_id == message.workspace_id
+                && subscriptions.any(|it| it.matches(&message.event_type))
+                && !message.events.iter().any(|(_, id)| *id == endpoint.id)
+        })
+    }
+
+    pub(super) fn list_messages(&self, filter: &MessageFilter, page: Page) -> ListedMessages {
+        let shown = self.messages.iter().rev().filter(|row| {
+            let message = &row.message;
+            filter.visibility.includes(message.workspace_id)
+                && any_of(&filter.workspaces, &message.workspace_id)
+                && any_of(&filter.event_types, &message.event_type.as_str().to_owned())
+                && is_between(row.created_at, filter.after, filter.before)
+                && (filter.unrouted).is_none_or(|it| it == message.events.is_empty())
+                && (filter.missing_for).is_none_or(|id| self.is_missing(message, id))
+        });
+        let (items, total) = page_of(shown.map(MessageRow::stored), page);
+        let searched = (filter.missing_for).map(|_| self.messages.len() as u64);
+        ListedMessages {
+            listed: Listed {
+                items,
+                total,
+                searched,
+            },
+            searched_back_to: None,
+        }
     }
 
     pub(super) fn list_deliveries(

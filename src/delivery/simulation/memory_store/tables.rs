@@ -9,10 +9,11 @@ use crate::domain::access::Visibility;
 use crate::domain::clock::Timestamp;
 use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint};
 use crate::domain::endpoint_health::EndpointHealth;
+use crate::domain::event_state::EventState;
 use crate::domain::event_type::{EventType, Subscription};
 use crate::domain::id::new_id;
 use crate::domain::message::{
-    IDEMPOTENCY_PERIOD, Idempotency, Message, NewMessage, raw_body, server_timestamp,
+    IDEMPOTENCY_PERIOD, Idempotency, Message, NewMessage, StoredMessage, raw_body, server_timestamp,
 };
 use crate::domain::workspace::{NewWorkspace, Workspace, WorkspaceName, WorkspacePatch};
 use crate::storage::conformance::Settings;
@@ -35,6 +36,21 @@ pub(super) struct MessageRow {
     idempotency: Option<Idempotency>,
     pub(super) created_at: Timestamp,
     pub(super) body: EventBody,
+}
+
+impl MessageRow {
+    /// Returns the message as it is listed.
+    pub(super) fn stored(&self) -> StoredMessage {
+        StoredMessage {
+            id: self.message.id,
+            workspace_id: self.message.workspace_id,
+            event_type: self.message.event_type.clone(),
+            timestamp: self.message.timestamp.clone(),
+            created_at: self.created_at,
+            is_archived: false,
+            events: self.message.events.len() as u64,
+        }
+    }
 }
 
 /// The part of an event's row that the queue does not have.
@@ -217,7 +233,7 @@ impl Tables {
     }
 
     /// Copies an endpoint's settings into the queue; returns the notice of the change.
-    fn edited(&mut self, index: usize, change: EndpointChange) -> Option<Notice> {
+    pub(super) fn edited(&mut self, index: usize, change: EndpointChange) -> Option<Notice> {
         let endpoint = &self.endpoints[index];
         let target = &mut self.queue.endpoints[index].target;
         target.id = endpoint.id;
@@ -239,7 +255,7 @@ impl Tables {
         let endpoint = &mut self.endpoints[index];
         let before = endpoint.settings.target.url.clone();
         let enabled = patch.enabled;
-        patch.apply(&mut endpoint.settings);
+        patch.apply(&mut endpoint.settings)?;
         endpoint.modified_at = Some(now);
         let change = match enabled {
             Some(false) => EndpointChange::Disabled,
@@ -369,10 +385,21 @@ impl Tables {
         Ok(((), vec![notice]))
     }
 
+    pub(super) fn skip(&mut self, visibility: Visibility, id: Uuid, now: Timestamp) -> Written<()> {
+        let seq = self.locate_event(visibility, id)?;
+        let notice = self.queue.skip(seq.0).ok_or(StoreError::NotPending)?;
+        let row = self.events.get_mut(&seq).expect("it was located");
+        row.modified_at = Some(now);
+        Ok(((), vec![notice]))
+    }
+
     pub(super) fn record(&mut self, record: &AttemptRecord, now: Timestamp) -> Vec<Notice> {
         let seq = record.event.seq;
         let row = self.events.get_mut(&seq).expect("it was handed out");
-        row.last_http_code = record.code;
+        // An event that succeeded meanwhile keeps the code of its success.
+        if self.queue.row(seq).state != EventState::Succeeded {
+            row.last_http_code = record.code;
+        }
         row.modified_at = Some(now);
         self.deliveries.push(DeliveryRow {
             seq,

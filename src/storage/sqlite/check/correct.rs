@@ -10,7 +10,7 @@ use super::problem::{Found, Kind};
 use super::references::correct_references;
 use super::rules::{self, Rule, RuledTable, TOO_MANY_DELIVERIES};
 use super::tables::{DELIVERIES, EVENTS, GrowingTable, LISTS, List};
-use super::{charts, marks, schema};
+use super::{charts, marks, message_lists, schema};
 
 /// The wrong entries of a list index that are deleted in one transaction. Each takes a pass over the index, so they
 /// are more than other rows.
@@ -36,10 +36,12 @@ pub(super) fn correct_all(
     correct_references(connection, found, done)?;
     for table in [
         rules::endpoints(),
+        rules::old_secrets(),
         rules::tokens(),
+        rules::jobs(),
+        rules::places(),
         rules::messages(),
         rules::keys(),
-        rules::unwanted(),
         rules::events(),
         rules::deliveries(),
     ] {
@@ -129,6 +131,24 @@ fn raise_attempts(connection: &Connection, done: &mut Corrected) -> rusqlite::Re
     }
 }
 
+/// Makes what is derived from messages anew: the writer fills it from the beginning, as in a file of an earlier version.
+fn correct_messages(
+    connection: &Connection,
+    examined: &Examination,
+    done: &mut Corrected,
+) -> rusqlite::Result<()> {
+    let found = &examined.found;
+    let kinds = [Kind::MessageList, Kind::MessageCounters];
+    if !kinds.into_iter().any(|kind| found.has(kind)) {
+        return Ok(());
+    }
+    transaction(connection, || message_lists::begin_anew(connection))?;
+    for kind in kinds {
+        done.add(kind, found.count(kind));
+    }
+    Ok(())
+}
+
 /// Returns the table with a name.
 fn table_named(name: &str) -> &'static GrowingTable {
     if name == EVENTS.name {
@@ -146,11 +166,16 @@ pub(super) fn correct_derived(
     done: &mut Corrected,
 ) -> rusqlite::Result<()> {
     if examined.found.has(Kind::WrongTombstone) {
+        let deleted = transaction(connection, || {
+            message_lists::delete_wrong_tombstones(connection)
+        })?;
+        done.add(Kind::WrongTombstone, deleted as u64);
         for table in [&EVENTS, &DELIVERIES] {
             let deleted = transaction(connection, || delete_wrong_tombstones(connection, table))?;
             done.add(Kind::WrongTombstone, deleted as u64);
         }
     }
+    correct_messages(connection, examined, done)?;
     for (name, blocks) in &examined.wrong_counters {
         let table = table_named(name);
         for block in blocks {

@@ -31,8 +31,13 @@ pub(super) struct Tombstones(HashMap<i64, Box<[u64; WORDS]>>);
 impl Tombstones {
     /// Reads the tombstones of a table.
     pub(super) fn load(connection: &Connection, table: &GrowingTable) -> rusqlite::Result<Self> {
+        Self::load_from(connection, table.tombstones)
+    }
+
+    /// Reads a table of tombstones.
+    pub(super) fn load_from(connection: &Connection, name: &str) -> rusqlite::Result<Self> {
         let mut tombstones = Self::default();
-        let mut select = connection.prepare(&format!("SELECT seq FROM {}", table.tombstones))?;
+        let mut select = connection.prepare(&format!("SELECT seq FROM {name}"))?;
         let mut rows = select.query([])?;
         while let Some(row) = rows.next()? {
             let (block, word, bit) = place(row.get(0)?);
@@ -42,7 +47,7 @@ impl Tombstones {
         Ok(tombstones)
     }
 
-    fn has(&self, seq: i64) -> bool {
+    pub(super) fn has(&self, seq: i64) -> bool {
         if self.0.is_empty() {
             return false;
         }
@@ -176,10 +181,15 @@ fn entries_of(table: &GrowingTable, list: &List) -> String {
     format!("SELECT {columns} FROM {}_{}", table.name, list.end)
 }
 
-/// Mixes the numbers of an entry (the finaliser of `SplitMix64`, once for each).
+/// Mixes the numbers of an entry.
 fn hash((owner, seq, event_type): Entry) -> u64 {
+    mix([owner, seq, event_type])
+}
+
+/// Mixes numbers (the finaliser of `SplitMix64`, once for each).
+pub(super) fn mix(numbers: impl IntoIterator<Item = i64>) -> u64 {
     let mut state = 0;
-    for number in [owner, seq, event_type] {
+    for number in numbers {
         let mut z: u64 = number.cast_unsigned().wrapping_add(state);
         z = z.wrapping_add(0x9E37_79B9_7F4A_7C15);
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

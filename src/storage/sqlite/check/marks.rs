@@ -21,16 +21,20 @@ const LAST_DELIVERY: &str = "SELECT max(
 const CHARTED: &str = "delivery_charted";
 
 /// The marks that name a row, as a pattern of their keys, and the statement that finds the last row there is.
-const MARKS: [(&str, &str); 5] = [
+const MARKS: [(&str, &str); 6] = [
     ("event_indexed", LAST_RUN),
+    ("message_indexed", LAST_MESSAGE),
     ("delivery_indexed", LAST_DELIVERY),
     (CHARTED, LAST_DELIVERY),
     ("archived*", LAST_MESSAGE),
     ("erase *", LAST_MESSAGE),
 ];
 
-/// The condition of a workspace whose own mark is beyond the last event, `?1`.
-const ARCHIVED_BEYOND: &str = "archived_through > ?1 OR archived_through < 0";
+/// The marks of a workspace's own, each with the statement that finds the last row there is.
+const OWN_MARKS: [(&str, &str); 2] = [
+    ("archived_through", LAST_RUN),
+    ("unrouted_archived_through", LAST_MESSAGE),
+];
 
 /// Checks the values.
 pub(super) fn check(connection: &Connection, out: &mut Examination) -> rusqlite::Result<()> {
@@ -52,14 +56,16 @@ pub(super) fn check(connection: &Connection, out: &mut Examination) -> rusqlite:
             out.found.note(Kind::WrongMark, || key);
         }
     }
-    let last: i64 = connection.query_row(LAST_RUN, [], |row| row.get(0))?;
-    let mut beyond =
-        connection.prepare(&format!("SELECT n FROM workspace WHERE {ARCHIVED_BEYOND}"))?;
-    for workspace in beyond.query_map([last], |row| row.get(0))? {
-        let workspace: i64 = workspace?;
-        out.found.note(Kind::WrongMark, || {
-            format!("archived_through of workspace {workspace}")
-        });
+    for (mark, last) in OWN_MARKS {
+        let last: i64 = connection.query_row(last, [], |row| row.get(0))?;
+        let beyond = format!("SELECT n FROM workspace WHERE {mark} > ?1 OR {mark} < 0");
+        let mut beyond = connection.prepare(&beyond)?;
+        for workspace in beyond.query_map([last], |row| row.get(0))? {
+            let workspace: i64 = workspace?;
+            out.found.note(Kind::WrongMark, || {
+                format!("{mark} of workspace {workspace}")
+            });
+        }
     }
     Ok(())
 }
@@ -94,8 +100,10 @@ pub(super) fn correct(connection: &Connection) -> rusqlite::Result<()> {
             (pattern, last),
         )?;
     }
-    let last: i64 = connection.query_row(LAST_RUN, [], |row| row.get(0))?;
-    let begin_anew = format!("UPDATE workspace SET archived_through = 0 WHERE {ARCHIVED_BEYOND}");
-    connection.execute(&begin_anew, [last])?;
+    for (mark, last) in OWN_MARKS {
+        let last: i64 = connection.query_row(last, [], |row| row.get(0))?;
+        let begin_anew = format!("UPDATE workspace SET {mark} = 0 WHERE {mark} > ?1 OR {mark} < 0");
+        connection.execute(&begin_anew, [last])?;
+    }
     Ok(())
 }

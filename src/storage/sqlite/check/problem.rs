@@ -90,14 +90,21 @@ kinds! {
         WrongTable = "tables or indexes that are missing or have another form", Restore;
         ForeignObject = "triggers or indexes on our tables that are not ours", Operator;
     }
-    /// Endpoints and their workspaces.
+    /// Endpoints, their workspaces and their old secrets.
     Endpoints = "endpoints" {
         EndpointWithoutWorkspace = "endpoints without their workspace", Repair;
+        OldSecretWithoutEndpoint = "old secrets without their endpoint", Repair;
     }
     /// Access tokens, their workspaces and the tokens that made them.
     Tokens = "tokens" {
         TokenWithoutWorkspace = "tokens without their workspace", Repair;
         TokenWithoutParent = "tokens without the token that made them", Repair;
+    }
+    /// Jobs, their workspaces and their places.
+    Jobs = "jobs" {
+        JobWithoutWorkspace = "jobs without their workspace", Repair;
+        JobWithoutPlace = "running jobs that have nothing to look at", Repair;
+        PlaceWithoutJob = "places of jobs that do not run", Repair;
     }
     /// Messages, and what belongs to each.
     Messages = "messages" {
@@ -106,7 +113,7 @@ kinds! {
         MessageRange = "messages with a wrong range of events", Repair;
         KeyWithoutMessage = "idempotency keys without their message", Repair;
         KeyWorkspace = "idempotency keys of another workspace than their message", Repair;
-        UnwantedWithoutMessage = "notes of unwanted messages without their message", Repair;
+        WrongLaterEvent = "notes of later events that are wrong", Repair;
     }
     /// Events: their references, copied columns and states.
     Events = "events" {
@@ -125,6 +132,7 @@ kinds! {
         RunTooLow = "events with a run before their first", Repair;
         RunTooHigh = "events with a run that was never begun", Repair;
         RunAttempts = "events with more attempts in a run than in all", Repair;
+        JobWithoutWait = "events of a job that wait for no attempt", Repair;
     }
     /// Deliveries: their references, copied columns and numbers.
     Deliveries = "deliveries" {
@@ -133,20 +141,22 @@ kinds! {
         AttemptTooHigh = "deliveries with a higher number than their event has attempts", Repair;
         TooManyDeliveries = "events with more deliveries than attempts", Repair;
     }
-    /// Counters of events and of deliveries.
+    /// Counters of events, of deliveries and of messages.
     Counters = "counters" {
         EventCounters = "blocks of events whose counters are wrong", Repair;
         DeliveryCounters = "blocks of deliveries whose counters are wrong", Repair;
+        MessageCounters = "blocks of messages whose counters are wrong", Repair;
     }
     /// Counts of attempts for charts.
     Charts = "charts" {
         WrongChart = "rows that no attempts can have made", Repair;
     }
-    /// List indexes of events and of deliveries.
+    /// List indexes of events, of deliveries and of messages.
     Lists = "list indexes" {
         MissingEntry = "entries that are missing", Repair;
         WrongEntry = "entries that no row has", Repair;
         WrongTombstone = "tombstones of rows that are there", Repair;
+        MessageList = "blocks of messages whose list index is wrong", Repair;
     }
     /// Steps back of the wall clock.
     Clock = "clock steps" {

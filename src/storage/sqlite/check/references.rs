@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::batches::{Corrected, breaking, transaction};
 use super::problem::{Found, Kind};
-use super::rules::{self, Rule, RuledTable};
+use super::rules::{self, Rule, RuledTable, WRONG_LATER_EVENT};
 
 /// Corrects such references, once.
 pub(super) fn correct_references(
@@ -41,6 +41,14 @@ pub(super) fn correct_references(
             done,
             measure_again,
         )?;
+    }
+    if found.has(Kind::WrongLaterEvent) {
+        let delete = format!(
+            "DELETE FROM later_event WHERE event IN (SELECT l.event FROM {} WHERE {WRONG_LATER_EVENT})",
+            rules::later_events().from
+        );
+        let deleted = transaction(connection, || connection.execute(&delete, []))?;
+        done.add(Kind::WrongLaterEvent, deleted as u64);
     }
     if found.has(Kind::EventOfOtherWorkspace) {
         correct_endpoints(connection)?;
@@ -154,27 +162,54 @@ fn find_message(connection: &Connection, events: &[i64]) -> rusqlite::Result<()>
     measure_again(connection, &wrong)
 }
 
-/// Gives messages the range of the events that they have. One that has none becomes one that was never wanted.
+/// The events of a message, as they are found in the order of their numbers.
+#[derive(Debug, Default)]
+struct Measured {
+    /// The first and the last event before the first one of another message.
+    range: Option<(i64, i64)>,
+    /// The events after that: no publish made them.
+    later: Vec<i64>,
+}
+
+/// Gives messages the range of the events that they have, and notes the later ones. A message that has none becomes one
+/// that was never wanted.
 fn measure_again(connection: &Connection, messages: &[i64]) -> rusqlite::Result<()> {
     if messages.is_empty() {
         return Ok(());
     }
-    let mut ranges: HashMap<i64, Option<(i64, i64)>> =
-        messages.iter().map(|message| (*message, None)).collect();
+    let mut found: HashMap<i64, Measured> = messages
+        .iter()
+        .map(|message| (*message, Measured::default()))
+        .collect();
     let mut select =
         connection.prepare("SELECT seq, message FROM event NOT INDEXED ORDER BY seq")?;
     let mut rows = select.query([])?;
+    let mut before = None;
     while let Some(row) = rows.next()? {
-        let seq: i64 = row.get(0)?;
-        if let Some(range) = ranges.get_mut(&row.get(1)?) {
-            *range = Some((range.map_or(seq, |(first, _)| first), seq));
+        let (seq, message): (i64, i64) = (row.get(0)?, row.get(1)?);
+        if let Some(measured) = found.get_mut(&message) {
+            match &mut measured.range {
+                None => measured.range = Some((seq, seq)),
+                Some((_, last)) if before == Some(message) && measured.later.is_empty() => {
+                    *last = seq;
+                }
+                Some(_) => measured.later.push(seq),
+            }
         }
+        before = Some(message);
     }
     let mut measure = connection
         .prepare_cached("UPDATE message SET first_event = ?2, events = ?3 WHERE seq = ?1")?;
-    for (message, range) in ranges {
+    let mut forget = connection.prepare_cached("DELETE FROM later_event WHERE message = ?1")?;
+    let mut note =
+        connection.prepare_cached("INSERT INTO later_event (message, event) VALUES (?1, ?2)")?;
+    for (message, Measured { range, later }) in found {
         let (first, last) = range.unwrap_or((1, 0));
         measure.execute((message, first, last - first + 1))?;
+        forget.execute([message])?;
+        for event in later {
+            note.execute((message, event))?;
+        }
     }
     Ok(())
 }

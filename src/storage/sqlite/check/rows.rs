@@ -7,6 +7,7 @@ use super::blocks::{BlockCount, StoredCounters, newest_block, stored_counters};
 use super::clock::StepCheck;
 use super::examination::Examination;
 use super::lists::ListSums;
+use super::message_lists::MessageSums;
 use super::problem::Kind;
 use super::progress::Progress;
 use super::rules::{LAST_RUN, RuledTable, TOO_MANY_DELIVERIES, messages};
@@ -45,7 +46,7 @@ pub(super) fn check_small(
     Ok(())
 }
 
-/// Tests the messages, and their times.
+/// Tests the messages, their times, and what is derived from them.
 pub(super) fn check_messages(
     connection: &Connection,
     out: &mut Examination,
@@ -53,19 +54,22 @@ pub(super) fn check_messages(
 ) -> rusqlite::Result<()> {
     let table = messages();
     let sql = format!(
-        "SELECT m.seq, {}, m.created_at FROM {} ORDER BY m.seq",
+        "SELECT m.seq, {}, m.created_at, m.workspace, m.type, m.events > 0 FROM {} ORDER BY m.seq",
         table.breaches(),
         table.from
     );
+    let mut derived = MessageSums::new(connection, &mut out.found)?;
     let mut steps = StepCheck::messages(connection)?;
     let mut select = connection.prepare(&sql)?;
     let mut rows = select.query(params_from_iter(parameters(connection, &sql)?))?;
     while let Some(row) = rows.next()? {
         progress.advance();
         note(&table, row, out)?;
-        steps.next(number(row, 0)?, number(row, 2)?, out);
+        let seq = number(row, 0)?;
+        steps.next(seq, number(row, 2)?, out);
+        derived.add_row(seq, number(row, 3)?, number(row, 4)?, number(row, 5)?);
     }
-    Ok(())
+    derived.compare(connection, &mut out.found, progress)
 }
 
 /// Tests the rows of a table that grows, and everything that is derived from them.

@@ -83,6 +83,19 @@ pub(super) fn endpoints() -> RuledTable {
     }
 }
 
+/// Returns the rules for old secrets. The number is that of the endpoint: all of its old secrets go together.
+pub(super) fn old_secrets() -> RuledTable {
+    RuledTable {
+        number: "o.endpoint",
+        from: "old_secret o NOT INDEXED LEFT JOIN endpoint p ON p.n = o.endpoint",
+        rules: vec![rule(
+            Kind::OldSecretWithoutEndpoint,
+            "p.n IS NULL OR p.deleted_at IS NOT NULL",
+            "DELETE FROM old_secret WHERE endpoint = ?1",
+        )],
+    }
+}
+
 /// Returns the rules for tokens. A token without its parent ends, as it would have when its parent ended.
 pub(super) fn tokens() -> RuledTable {
     let delete = "DELETE FROM token WHERE n = ?1";
@@ -102,6 +115,39 @@ pub(super) fn tokens() -> RuledTable {
                 delete,
             ),
         ],
+    }
+}
+
+/// Returns the rules for jobs. One that runs ends with a step, which deletes its last place.
+pub(super) fn jobs() -> RuledTable {
+    RuledTable {
+        number: "j.n",
+        from: "job j NOT INDEXED LEFT JOIN workspace w ON w.n = j.workspace",
+        rules: vec![
+            rule(
+                Kind::JobWithoutWorkspace,
+                "j.workspace IS NOT NULL AND w.n IS NULL",
+                "DELETE FROM job WHERE n = ?1",
+            ),
+            rule(
+                Kind::JobWithoutPlace,
+                "j.state = 0 AND NOT EXISTS (SELECT 1 FROM job_endpoint e WHERE e.job = j.n)",
+                "UPDATE job SET state = 1, finished_at = coalesce(modified_at, created_at) WHERE n = ?1",
+            ),
+        ],
+    }
+}
+
+/// Returns the rules for the places of jobs.
+pub(super) fn places() -> RuledTable {
+    RuledTable {
+        number: "e.job",
+        from: "job_endpoint e LEFT JOIN job j ON j.n = e.job",
+        rules: vec![rule(
+            Kind::PlaceWithoutJob,
+            "j.state IS NOT 0",
+            "DELETE FROM job_endpoint WHERE job = ?1",
+        )],
     }
 }
 
@@ -126,18 +172,20 @@ pub(super) fn keys() -> RuledTable {
     }
 }
 
-/// Returns the rules for the notes of unwanted messages.
-pub(super) fn unwanted() -> RuledTable {
+/// Returns the rules for the notes of later events. The event of a note may be deleted. One that is in the range of its
+/// message would be listed twice.
+pub(super) fn later_events() -> RuledTable {
     RuledTable {
-        number: "u.message",
-        from: "unwanted_message u LEFT JOIN message m ON m.seq = u.message",
-        rules: vec![rule(
-            Kind::UnwantedWithoutMessage,
-            "m.seq IS NULL",
-            "DELETE FROM unwanted_message WHERE message = ?1",
-        )],
+        number: "l.event",
+        from: "later_event l LEFT JOIN event e ON e.seq = l.event
+               LEFT JOIN message m ON m.seq = l.message",
+        rules: vec![hard_rule(Kind::WrongLaterEvent, WRONG_LATER_EVENT)],
     }
 }
+
+/// The condition of a wrong note of a later event.
+pub(super) const WRONG_LATER_EVENT: &str = "m.seq IS NULL OR (e.seq IS NOT NULL AND (
+    e.message IS NOT m.seq OR e.seq BETWEEN m.first_event AND m.first_event + m.events - 1))";
 
 /// Returns the rules for messages.
 pub(super) fn messages() -> RuledTable {
@@ -180,7 +228,9 @@ pub(super) fn events() -> RuledTable {
             hard_rule(
                 Kind::EventOutsideRange,
                 "m.seq IS NOT NULL
-                 AND e.seq NOT BETWEEN m.first_event AND m.first_event + m.events - 1",
+                 AND e.seq NOT BETWEEN m.first_event AND m.first_event + m.events - 1
+                 AND (m.events = 0 OR NOT EXISTS (
+                   SELECT 1 FROM later_event l WHERE l.message = m.seq AND l.event = e.seq))",
             ),
             rule(Kind::EventWithoutMessage, "m.seq IS NULL", DELETE_EVENT),
             rule(Kind::EventWithoutEndpoint, "p.n IS NULL", DELETE_EVENT),
@@ -262,6 +312,11 @@ pub(super) fn events() -> RuledTable {
                 "e.run_attempt < 0 OR e.run_attempt > e.attempts",
                 "UPDATE event SET attempts = max(attempts, 0),
                    run_attempt = max(0, min(run_attempt, attempts)) WHERE seq = ?1",
+            ),
+            rule(
+                Kind::JobWithoutWait,
+                format!("NOT ({}) AND e.job IS NOT NULL", state_is!(retry)),
+                "UPDATE event SET job = NULL WHERE seq = ?1",
             ),
         ],
     }

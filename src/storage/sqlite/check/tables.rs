@@ -97,13 +97,15 @@ pub(super) const CHARTS: &str = "delivery_chart";
 
 /// The tables that are derived from others, and so can be made anew. That of [`CHARTS`] can be made as an empty one:
 /// a database without its charts is better than a backup, which lacks messages.
-pub(super) const DERIVED: [&str; 9] = [
+pub(super) const DERIVED: [&str; 11] = [
     "event_of_workspace",
     "event_of_endpoint",
     "event_of_type",
     "delivery_of_workspace",
     "delivery_of_endpoint",
     "delivery_of_type",
+    "message_of_workspace",
+    "message_count",
     "event_count",
     "delivery_count",
     CHARTS,

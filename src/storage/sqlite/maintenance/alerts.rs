@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
+use uuid::Uuid;
 
 use super::background::{BackgroundThread, WakeUp};
 use super::work::Work;
@@ -24,7 +25,7 @@ use crate::storage::sqlite::file::read_failure::read_error;
 use crate::storage::sqlite::reads::lists::waiting_endpoints;
 use crate::storage::sqlite::writer::Writer;
 use crate::storage::sqlite::writes::operational_events::{
-    OldBacklog, OperatorWorkspace, send, tell_of_backlog, tell_of_untold_failures,
+    OldBacklog, send, tell_of_backlog, tell_of_untold_failures,
 };
 use crate::storage::{EndpointNumber, StoreError};
 
@@ -43,7 +44,7 @@ const DISK_MARGIN: u64 = 10;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AlertRules {
     /// The workspace of the operator.
-    pub(crate) operator: OperatorWorkspace,
+    pub(crate) operator: Option<Uuid>,
     /// The time for which an event may be due; zero: for ever.
     pub(crate) backlog: Duration,
     /// The bytes that should be free on the disk; 0: it does not matter.
@@ -106,7 +107,7 @@ impl Watch<'_> {
         let operator = self.rules.operator;
         let connection = work.connection()?;
         let read = |result: rusqlite::Result<_>| result.map_err(|error| read_error(&error));
-        if operator.0.is_none() && !read(somebody_listens(&connection))? {
+        if operator.is_none() && !read(somebody_listens(&connection))? {
             return Ok(());
         }
         let untold = untold_failures(&connection, now);
@@ -114,7 +115,7 @@ impl Watch<'_> {
             if work.is_stopping() {
                 return Ok(());
             }
-            work.step(move |context| tell_of_untold_failures(context, operator, endpoint))?;
+            work.step(move |context| tell_of_untold_failures(context, endpoint))?;
         }
         if self.rules.backlog.is_zero() {
             return Ok(());
@@ -124,14 +125,14 @@ impl Watch<'_> {
             if work.is_stopping() {
                 return Ok(());
             }
-            work.step(move |context| tell_of_backlog(context, operator, backlog))?;
+            work.step(move |context| tell_of_backlog(context, backlog))?;
         }
         Ok(())
     }
 
     /// Tells the operator once that the disk is nearly full, and again after it was not.
     fn look_at_disk(&mut self, work: &Work<'_>) -> Result<(), StoreError> {
-        let (Some(operator), threshold) = (self.rules.operator.0, self.rules.disk) else {
+        let (Some(operator), threshold) = (self.rules.operator, self.rules.disk) else {
             return Ok(());
         };
         let Some(free) = disk_free(self.files.database()) else {

@@ -11,13 +11,13 @@ use crate::vital::VitalThread;
 #[derive(Default)]
 struct Signals {
     stopping: bool,
-    /// Set if a test has moved a clock since the last wait.
+    /// Set if the thread was woken, or a test has moved a clock, since the last wait.
     jumped: bool,
 }
 
 /// The signals to a background thread.
 #[derive(Default)]
-pub(super) struct WakeUp {
+pub(crate) struct WakeUp {
     signals: Mutex<Signals>,
     woken: Condvar,
 }
@@ -54,6 +54,11 @@ impl WakeUp {
         }
     }
 
+    /// Ends the present wait, or the next one.
+    pub(crate) fn wake(&self) {
+        self.signal(|signals| signals.jumped = true);
+    }
+
     fn signal(&self, change: impl FnOnce(&mut Signals)) {
         change(&mut vital::lock(&self.signals));
         self.woken.notify_all();
@@ -84,6 +89,11 @@ impl BackgroundThread {
         let thread = VitalThread::start(name, move || work(&for_thread))
             .map_err(|error| StoreError::Internal(format!("no thread for the {name}: {error}")))?;
         Ok(Self { wake_up, thread })
+    }
+
+    /// Returns the signals to the thread.
+    pub(super) fn wake_up(&self) -> Arc<WakeUp> {
+        self.wake_up.clone()
     }
 
     /// Ends the thread.

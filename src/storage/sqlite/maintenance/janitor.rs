@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use super::background::{BackgroundThread, WakeUp};
 use super::erase::erase_deleted;
 use super::guarded_clock::GuardedClock;
+use super::old_jobs::delete_old_jobs;
+use super::old_secrets;
 use super::retention::Retention;
 use super::size_limit::make_room;
 use super::tokens::delete_expired;
@@ -18,7 +20,7 @@ use crate::storage::StoreError;
 use crate::storage::sqlite::file::database_files::DatabaseFiles;
 use crate::storage::sqlite::writer::Writer;
 use crate::storage::sqlite::writer::size_limit::SizeLimit;
-use crate::storage::sqlite::writes::archive::{drop_idempotency_keys, drop_unwanted_bodies};
+use crate::storage::sqlite::writes::archive::drop_idempotency_keys;
 use crate::storage::sqlite::writes::delete_charts::delete_old_charts;
 
 /// The period of deletions. Data is kept for days, so minutes do not matter.
@@ -144,7 +146,6 @@ impl Turn<'_> {
         next.clean = Instant::now() + PERIOD;
         if let Some(now) = next.wall_clock.now(&work, self.clock)? {
             work.pass(drop_idempotency_keys)?;
-            work.pass(|context, ()| Ok(drop_unwanted_bodies(context)?.then_some(())))?;
             Retention {
                 work: &work,
                 connection: &work.connection()?,
@@ -153,6 +154,8 @@ impl Turn<'_> {
             }
             .apply()?;
             delete_expired(&work, self.keep_for.messages, now)?;
+            old_secrets::delete_ended(&work, now)?;
+            delete_old_jobs(&work, now)?;
             work.pass(move |context, ()| Ok(delete_old_charts(context, now)?.then_some(())))?;
         }
         let is_erased = erase_deleted(&work)?;

@@ -14,7 +14,8 @@ use std::time::Duration;
 use rusqlite::{Connection, params};
 
 use self::search::{
-    Search, events_to_archive, events_to_delete, messages_to_delete, unrouted_to_delete,
+    FoundPayloads, Search, events_to_archive, events_to_delete, messages_to_delete,
+    unrouted_to_archive, unrouted_to_delete,
 };
 use self::tombstones::clear_tombstones;
 use super::work::Work;
@@ -43,8 +44,28 @@ struct OwnRetention {
     workspace: i64,
     payloads: Option<Duration>,
     messages: Option<Duration>,
+    /// Its payloads are dropped up to this event, and those of messages without events up to this message.
     archived_through: i64,
+    unrouted_archived_through: i64,
 }
+
+/// The two passes over the payloads of a workspace: messages are found by their events, or, if they have none, by
+/// themselves.
+#[derive(Clone, Copy)]
+struct WorkspacePass {
+    search: fn(&Connection, i64, Timestamp, i64) -> rusqlite::Result<FoundPayloads>,
+    /// The statement that notes the number up to which the pass is complete.
+    note: &'static str,
+}
+
+const BY_EVENTS: WorkspacePass = WorkspacePass {
+    search: events_to_archive,
+    note: "UPDATE workspace SET archived_through = ?2 WHERE n = ?1",
+};
+const UNROUTED: WorkspacePass = WorkspacePass {
+    search: unrouted_to_archive,
+    note: "UPDATE workspace SET unrouted_archived_through = ?2 WHERE n = ?1",
+};
 
 impl Retention<'_> {
     pub(super) fn apply(&self) -> Result<(), StoreError> {
@@ -56,7 +77,10 @@ impl Retention<'_> {
         }
         for own in &own {
             if let Some(payloads) = shorter(own.payloads, self.keep_for.payloads) {
-                self.archive_workspace(own, self.now.before(payloads))?;
+                let (workspace, before) = (own.workspace, self.now.before(payloads));
+                self.archive_workspace(BY_EVENTS, workspace, before, own.archived_through)?;
+                let through = own.unrouted_archived_through;
+                self.archive_workspace(UNROUTED, workspace, before, through)?;
             }
         }
         // Those of a run that was interrupted.
@@ -86,13 +110,19 @@ impl Retention<'_> {
         clear_tombstones(self.work, self.connection)
     }
 
-    fn archive_workspace(&self, own: &OwnRetention, before: Timestamp) -> Result<(), StoreError> {
-        let workspace = own.workspace;
-        let mut after = own.archived_through;
+    /// Drops the payloads of a workspace from after `through` on, and notes how far it came.
+    fn archive_workspace(
+        &self,
+        pass: WorkspacePass,
+        workspace: i64,
+        before: Timestamp,
+        through: i64,
+    ) -> Result<(), StoreError> {
+        let mut after = through;
         let mut noted = after;
         let mut first_kept = None;
         while !self.work.is_stopping() {
-            let found = events_to_archive(self.connection, workspace, before, after)
+            let found = (pass.search)(self.connection, workspace, before, after)
                 .map_err(|error| read_error(&error))?;
             let messages: Arc<[i64]> = found.found.numbers.into();
             let mut done = 0;
@@ -112,9 +142,7 @@ impl Retention<'_> {
             if through > noted && !self.work.is_stopping() {
                 noted = through;
                 self.work.step(move |context| {
-                    let mut note = context.connection.prepare_cached(
-                        "UPDATE workspace SET archived_through = ?2 WHERE n = ?1",
-                    )?;
+                    let mut note = context.connection.prepare_cached(pass.note)?;
                     note.execute(params![workspace, through])?;
                     Ok(())
                 })?;
@@ -182,7 +210,8 @@ fn own_retentions(connection: &Connection) -> rusqlite::Result<Vec<OwnRetention>
     let seconds = |value: u64| (value > 0).then(|| Duration::from_secs(value));
     connection
         .prepare_cached(
-            "SELECT n, max(archive_after, 0), max(delete_after, 0), archived_through FROM workspace
+            "SELECT n, max(archive_after, 0), max(delete_after, 0), archived_through,
+                    unrouted_archived_through FROM workspace
              WHERE archive_after > 0 OR delete_after > 0",
         )?
         .query_map([], |row| {
@@ -191,6 +220,7 @@ fn own_retentions(connection: &Connection) -> rusqlite::Result<Vec<OwnRetention>
                 payloads: seconds(row.get(1)?),
                 messages: seconds(row.get(2)?),
                 archived_through: row.get(3)?,
+                unrouted_archived_through: row.get(4)?,
             })
         })?
         .collect()

@@ -1,4 +1,4 @@
-//! Lists of deliveries, events and endpoints, and their exact totals.
+//! Lists of deliveries, events, messages and endpoints, and their exact totals.
 //!
 //! **Order.** Lists are in the order of `seq`, which is the order of commit, newest first. Each filter
 //! becomes a few index scans in that order ([`plan::ScanPlan`]), which are merged here ([`merge`]) and not by
@@ -25,10 +25,13 @@
 //! returns an error. There are some 150 different statements: the connection's cache should hold
 //! [`STATEMENTS`] of them.
 
+mod codes;
 mod deliveries;
 mod endpoints;
+mod event_selection;
 mod events;
 mod merge;
+mod message_list;
 mod messages;
 mod payload;
 mod plan;
@@ -41,6 +44,7 @@ mod statement;
 mod statuses;
 mod time_range;
 mod totals;
+mod upwards;
 mod waiting;
 
 #[cfg(test)]
@@ -49,11 +53,15 @@ pub(in crate::storage::sqlite) mod tests;
 pub(crate) use self::deliveries::list_deliveries;
 pub(crate) use self::endpoints::list_endpoints;
 pub(crate) use self::events::{count_events, find_event, list_events};
+pub(crate) use self::message_list::list_messages;
 pub(crate) use self::messages::has_message;
 pub(crate) use self::payload::read_payload;
 pub(crate) use self::rows::{deliveries, endpoints, events};
 pub(crate) use self::search::install;
+pub(crate) use self::upwards::{
+    UpwardScan, count_selected, endpoints_of_named, missing_ranges, scope_of,
+};
 pub(crate) use self::waiting::waiting_endpoints;
 
 /// Capacity of the statement cache that suits a connection for lists.
-pub(crate) const STATEMENTS: usize = 192;
+pub(crate) const STATEMENTS: usize = 256;

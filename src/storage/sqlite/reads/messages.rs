@@ -7,18 +7,28 @@ use uuid::Uuid;
 
 use super::visible::visible_workspace;
 use crate::domain::access::Visibility;
+use crate::domain::event_state::{EventState, Run};
 use crate::domain::event_type::EventType;
-use crate::domain::message::server_timestamp;
-use crate::domain::overview::MessageSummary;
+use crate::domain::message::{StoredMessage, server_timestamp};
+use crate::domain::overview::{EventCounts, MessageSummary};
 use crate::storage::part::{LongPayload, PayloadRow, Row};
+use crate::storage::sqlite::message_events::{each_event, event_count};
 use crate::storage::sqlite::rows::Columns;
 
 /// The statement that reads a message; its body only if it has at most as many bytes as parameter 2.
-const MESSAGE: &str =
-    "SELECT m.seq, m.id, w.id, t.name, m.timestamp, m.created_at, m.events, octet_length(m.body),
-        CASE WHEN octet_length(m.body) <= ?2 THEN m.body END
+const MESSAGE: &str = concat!(
+    "SELECT m.seq, m.id, w.id, t.name, m.timestamp, m.created_at, ",
+    event_count!(),
+    ", octet_length(m.body), CASE WHEN octet_length(m.body) <= ?2 THEN m.body END
     FROM message m JOIN workspace w ON w.n = m.workspace JOIN event_type t ON t.n = m.type
-    WHERE m.id = ?1";
+    WHERE m.id = ?1"
+);
+
+/// The statement that reads the states of a message's events.
+const STATES: &str = each_event!(
+    "e.state, e.run, p.skip_through",
+    " CROSS JOIN endpoint p ON p.n = e.endpoint"
+);
 
 /// The statement that finds the next type of a workspace's events in the list index.
 const NEXT_TYPE: &str = "SELECT min(type) FROM event_of_type WHERE workspace = ?1 AND type > ?2";
@@ -43,37 +53,62 @@ pub(crate) fn find(
     bytes: usize,
 ) -> rusqlite::Result<Option<Row<MessageSummary>>> {
     let most = i64::try_from(bytes).unwrap_or(i64::MAX);
-    let found = connection
+    let snapshot = connection.unchecked_transaction()?;
+    let found = snapshot
         .prepare_cached(MESSAGE)?
-        .query_row(params![id, most], |row| {
-            let mut columns = Columns::of(row);
-            let number = columns.get()?;
-            let (id, workspace_id) = (columns.get()?, columns.get()?);
-            let event_type = EventType::from_stored(columns.get()?);
-            let (timestamp, created_at) = (columns.get::<Option<String>>()?, columns.time()?);
-            let (events, length) = (columns.get()?, columns.get::<Option<u64>>()?);
-            let body = columns.get_ref()?.as_bytes_or_null()?;
-            let body = body.map(|body| String::from_utf8_lossy(body).into_owned());
-            let left_out = length.filter(|_| body.is_none()).map(|bytes| LongPayload {
-                row: PayloadRow::Message(number),
-                bytes,
-            });
-            let item = MessageSummary {
-                id,
-                workspace_id,
-                event_type,
-                timestamp: timestamp.unwrap_or_else(|| server_timestamp(created_at)),
-                created_at,
-                payload: body.or(left_out.map(|_| String::new())),
-                events,
-            };
-            Ok(Row {
-                item,
-                payload: left_out,
-            })
-        })
+        .query_row(params![id, most], |row| message(row))
         .optional()?;
-    Ok(found.filter(|row| visibility.includes(row.item.workspace_id)))
+    let is_visible =
+        |(_, row): &(i64, Row<MessageSummary>)| visibility.includes(row.item.message.workspace_id);
+    let Some((number, mut row)) = found.filter(is_visible) else {
+        return Ok(None);
+    };
+    row.item.counts = counts(&snapshot, number)?;
+    Ok(Some(row))
+}
+
+/// Reads a message with its number, without the counts of its events.
+fn message(row: &rusqlite::Row<'_>) -> rusqlite::Result<(i64, Row<MessageSummary>)> {
+    let mut columns = Columns::of(row);
+    let number = columns.get()?;
+    let (id, workspace_id) = (columns.get()?, columns.get()?);
+    let event_type = EventType::from_stored(columns.get()?);
+    let (timestamp, created_at) = (columns.get::<Option<String>>()?, columns.time()?);
+    let (events, length) = (columns.get()?, columns.get::<Option<u64>>()?);
+    let body = columns.get_ref()?.as_bytes_or_null()?;
+    let body = body.map(|body| String::from_utf8_lossy(body).into_owned());
+    let left_out = length.filter(|_| body.is_none()).map(|bytes| LongPayload {
+        row: PayloadRow::Message(number),
+        bytes,
+    });
+    let item = MessageSummary {
+        message: StoredMessage {
+            id,
+            workspace_id,
+            event_type,
+            timestamp: timestamp.unwrap_or_else(|| server_timestamp(created_at)),
+            created_at,
+            is_archived: length.is_none(),
+            events,
+        },
+        payload: body.or(left_out.map(|_| String::new())),
+        counts: EventCounts::default(),
+    };
+    let payload = left_out;
+    Ok((number, Row { item, payload }))
+}
+
+/// Counts the events of a message by status: at most some for each endpoint that its workspace had.
+fn counts(connection: &Connection, message: i64) -> rusqlite::Result<EventCounts> {
+    let mut statement = connection.prepare_cached(STATES)?;
+    let mut rows = statement.query([message])?;
+    let mut counts = EventCounts::default();
+    while let Some(row) = rows.next()? {
+        let state: EventState = row.get(0)?;
+        let run = Run(row.get(1)?);
+        counts.count(state.status(run.is_skipped(Run(row.get(2)?))));
+    }
+    Ok(counts)
 }
 
 /// Returns names of types that were published in a workspace; `None` if it is absent.
@@ -133,7 +168,7 @@ mod tests {
         );
         assert_eq!(
             first(UNROUTED_TYPES).as_deref(),
-            Some("SEARCH message USING INDEX message_unrouted (workspace=?)")
+            Some("SEARCH message USING COVERING INDEX message_unrouted (workspace=?)")
         );
     }
 }

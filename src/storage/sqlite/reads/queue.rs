@@ -45,7 +45,7 @@ pub(crate) fn retries(
     // One row more than asked for shows when the next event is due.
     let sql = format!(
         "SELECT {QUEUED}, due FROM event INDEXED BY event_retry
-         WHERE endpoint = ?1 AND {} AND run_attempt > 0 AND run > ?3
+         WHERE endpoint = ?1 AND {} AND (run_attempt > 0 OR job IS NOT NULL) AND run > ?3
          ORDER BY due, seq LIMIT ?2",
         state_is!(retry)
     );

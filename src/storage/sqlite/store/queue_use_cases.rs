@@ -71,7 +71,6 @@ impl Queue for SqliteStore {
         self.writer.submit_record(Box::new(RecordAttempt {
             record,
             disable_after: self.settings.disable_after,
-            operator: self.operator,
         }));
     }
 }

@@ -12,15 +12,16 @@ use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint};
 use crate::domain::event::Event;
 use crate::domain::message::NewMessage;
 use crate::domain::overview::{EndpointSummary, MessageSummary, Overview};
-use crate::domain::secret::Secret;
+use crate::domain::signing_secrets::SecretRotation;
 use crate::domain::workspace::{NewWorkspace, Workspace, WorkspacePatch};
 use crate::storage::sqlite::file::database_files::FilesState;
 use crate::storage::sqlite::writer::operation::WriteContext;
 use crate::storage::sqlite::{reads, writes};
 use crate::storage::{
     AccessTokenPatch, DeliveryFilter, Descendants, EndpointFilter, EventFilter, Listed,
-    LongPayload, NewAccessToken, Page, Paged, Part, PayloadPiece, Pending, Published,
-    ReconciledAdminToken, Row, RowNumber, Store, StoreError, StoreFacts, Unavailable,
+    ListedMessages, LongPayload, MessageFilter, NewAccessToken, Page, Paged, Part, PayloadPiece,
+    Pending, Published, ReconciledAdminToken, Row, RowNumber, Store, StoreError, StoreFacts,
+    Unavailable,
 };
 
 impl Store for SqliteStore {
@@ -183,14 +184,14 @@ impl Store for SqliteStore {
         })
     }
 
-    fn replace_secret(
+    fn rotate_secret(
         &self,
         visibility: Visibility,
         id: Uuid,
-        secret: Secret,
+        rotation: SecretRotation,
     ) -> Pending<Endpoint> {
         self.write_as_lock_holder(visibility.workspace(), 0, move |context| {
-            writes::endpoints::replace_secret(context, visibility, id, &secret)
+            writes::endpoints::rotate_secret(context, visibility, id, &rotation)
         })
     }
 
@@ -256,6 +257,12 @@ impl Store for SqliteStore {
         })
     }
 
+    fn skip_event(&self, visibility: Visibility, id: Uuid) -> Pending<()> {
+        self.write_as_lock_holder(visibility.workspace(), 0, move |context| {
+            writes::skip::skip(context, visibility, id)
+        })
+    }
+
     fn list_deliveries(
         &self,
         filter: &DeliveryFilter,
@@ -277,6 +284,14 @@ impl Store for SqliteStore {
     ) -> Result<Part<Delivery>, StoreError> {
         let now = self.clock.now();
         self.read(|connection| Ok(reads::lists::deliveries(connection, numbers, bytes, now)?))
+    }
+
+    fn list_messages(
+        &self,
+        filter: &MessageFilter,
+        page: Page,
+    ) -> Result<ListedMessages, StoreError> {
+        self.read(|connection| Ok(reads::lists::list_messages(connection, filter, page)?))
     }
 
     fn find_message(

@@ -137,16 +137,17 @@ impl WriterCache {
         self.last_run
     }
 
-    /// Returns the next number for a message, and notes a clock that was set back before it.
+    /// Returns the number and the time of the next message.
     pub(crate) fn next_message(
         &mut self,
         connection: &Connection,
         now: Timestamp,
-    ) -> rusqlite::Result<i64> {
+    ) -> rusqlite::Result<(i64, Timestamp)> {
         self.last_message += 1;
-        self.message_clock
+        let at = self
+            .message_clock
             .tick(connection, self.last_message, now)?;
-        Ok(self.last_message)
+        Ok((self.last_message, at))
     }
 
     /// Returns the number and the time of the next delivery.

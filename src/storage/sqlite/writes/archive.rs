@@ -23,6 +23,7 @@ use super::drop_bodies::drop_bodies;
 use crate::domain::clock::Timestamp;
 use crate::domain::message::IDEMPOTENCY_PERIOD;
 use crate::storage::sqlite::event_state::state_is;
+use crate::storage::sqlite::message_events::{has_event, sum_over_events};
 use crate::storage::sqlite::writer::operation::{OperationError, WriteContext};
 
 /// Messages looked at in one transaction: two or three milliseconds of the writer.
@@ -101,42 +102,6 @@ pub(crate) fn drop_idempotency_keys(
         stretches: pass.stretches + 1,
     };
     Ok((end < END && next.stretches < STRETCHES_MAX).then_some(next))
-}
-
-/// The time that a message keeps its body if no endpoint is subscribed to it, in microseconds: 24 hours, in
-/// which the operator can see what was published.
-const UNWANTED_BODY_RETENTION_US: i64 = 24 * 3600 * 1_000_000;
-
-/// Drops the bodies of the oldest messages that no endpoint was subscribed to, after their time. Returns true
-/// if there may be more.
-pub(crate) fn drop_unwanted_bodies(context: &mut WriteContext<'_>) -> Result<bool, OperationError> {
-    let before = context.now.micros() - UNWANTED_BODY_RETENTION_US;
-    let oldest: Vec<(i64, i64, i64)> = context
-        .connection
-        .prepare_cached(
-            "SELECT u.created_at, u.message, coalesce(length(m.body), 0)
-             FROM unwanted_message u JOIN message m ON m.seq = u.message
-             WHERE u.created_at < ?1 ORDER BY u.created_at, u.message LIMIT ?2",
-        )?
-        .query_map(params![before, STEP], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })?
-        .collect::<rusqlite::Result<_>>()?;
-    let mut forget = context
-        .connection
-        .prepare_cached("DELETE FROM unwanted_message WHERE created_at = ?1 AND message = ?2")?;
-    let mut bytes = 0;
-    let mut dropped = Vec::new();
-    for (at, message, size) in &oldest {
-        if bytes > STEP_BYTES {
-            break;
-        }
-        bytes += size;
-        dropped.push(*message);
-        forget.execute([at, message])?;
-    }
-    drop_bodies(context.connection, &dropped)?;
-    Ok(!dropped.is_empty())
 }
 
 /// The progress of an archive pass. The default is its beginning.
@@ -227,16 +192,11 @@ pub(crate) fn archive(
 fn look(connection: &Connection, after: i64, end: i64) -> rusqlite::Result<Vec<Looked>> {
     connection
         .prepare_cached(concat!(
-            "SELECT m.seq, m.created_at, length(m.body) + (
-                SELECT coalesce(sum(length(e.body)), 0) FROM event e
-                WHERE e.seq >= m.first_event AND e.seq < m.first_event + m.events),
-              EXISTS (
-                SELECT 1 FROM event e
-                WHERE e.seq >= m.first_event AND e.seq < m.first_event + m.events
-                  AND e.",
-            state_is!(pending),
-            ")
-             FROM message m WHERE m.seq > ?1 AND m.seq < ?2 ORDER BY m.seq LIMIT ?3"
+            "SELECT m.seq, m.created_at, length(m.body) + ",
+            sum_over_events!("length(e.body)"),
+            ", ",
+            has_event!(concat!("e.", state_is!(pending))),
+            " FROM message m WHERE m.seq > ?1 AND m.seq < ?2 ORDER BY m.seq LIMIT ?3"
         ))?
         .query_map(params![after, end, STEP], |row| {
             Ok(Looked {

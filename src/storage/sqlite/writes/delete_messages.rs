@@ -18,6 +18,7 @@ use super::drop_bodies::drop_bodies;
 use crate::domain::event_state::EventState;
 use crate::domain::message::IDEMPOTENCY_PERIOD;
 use crate::fail_point::{FailPoint, hit};
+use crate::storage::sqlite::message_events::{each_event, forget_later_events};
 use crate::storage::sqlite::writer::operation::{OperationError, WriteContext};
 
 /// The time after which a step begins no further row.
@@ -48,6 +49,16 @@ impl Budget {
     fn is_left(&self) -> bool {
         self.rows < STEP_ROWS && self.began.elapsed() < STEP_TIME
     }
+}
+
+/// A message that is to be deleted.
+struct MessageRow {
+    seq: i64,
+    workspace: i64,
+    event_type: i64,
+    created_at: i64,
+    /// Set if it has, or had, an event.
+    is_routed: bool,
 }
 
 /// An event of a message.
@@ -94,14 +105,7 @@ fn delete_message(
     message: i64,
     budget: &mut Budget,
 ) -> Result<bool, OperationError> {
-    let Some((workspace, created_at)) = context
-        .connection
-        .prepare_cached("SELECT workspace, created_at FROM message WHERE seq = ?1")?
-        .query_row([message], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
-        })
-        .optional()?
-    else {
+    let Some(row) = message_row(context, message)? else {
         return Ok(true);
     };
     let events = events_of(context, message)?;
@@ -113,26 +117,45 @@ fn delete_message(
     for event in &events {
         if is_needed(event) {
             left += 1;
-        } else if !delete_event(context, workspace, event, budget)? {
+        } else if !delete_event(context, &row, event, budget)? {
             return Ok(false);
         }
     }
     if left == 0 {
-        delete_row(context, message, created_at)?;
+        delete_row(context, &row)?;
         budget.rows += 1;
     }
     Ok(true)
 }
 
-fn events_of(context: &WriteContext<'_>, message: i64) -> rusqlite::Result<Vec<EventRow>> {
+fn message_row(context: &WriteContext<'_>, message: i64) -> rusqlite::Result<Option<MessageRow>> {
     context
         .connection
         .prepare_cached(
-            "SELECT e.seq, e.endpoint, e.type, e.state, e.format, e.body IS NOT NULL
-             FROM message m CROSS JOIN event e
-               ON e.seq >= m.first_event AND e.seq < m.first_event + m.events
-             WHERE m.seq = ?1 ORDER BY e.body IS NOT NULL, e.seq",
+            "SELECT seq, workspace, type, created_at, events > 0 FROM message WHERE seq = ?1",
         )?
+        .query_row([message], |row| {
+            Ok(MessageRow {
+                seq: row.get(0)?,
+                workspace: row.get(1)?,
+                event_type: row.get(2)?,
+                created_at: row.get(3)?,
+                is_routed: row.get(4)?,
+            })
+        })
+        .optional()
+}
+
+fn events_of(context: &WriteContext<'_>, message: i64) -> rusqlite::Result<Vec<EventRow>> {
+    context
+        .connection
+        .prepare_cached(concat!(
+            each_event!(
+                "e.seq, e.endpoint, e.type, e.state, e.format, e.body IS NOT NULL",
+                ""
+            ),
+            " ORDER BY 6, 1"
+        ))?
         .query_map([message], |row| {
             Ok(EventRow {
                 seq: row.get(0)?,
@@ -149,10 +172,11 @@ fn events_of(context: &WriteContext<'_>, message: i64) -> rusqlite::Result<Vec<E
 /// Deletes an event after its deliveries. Returns false if the budget ends before it.
 fn delete_event(
     context: &mut WriteContext<'_>,
-    workspace: i64,
+    message: &MessageRow,
     event: &EventRow,
     budget: &mut Budget,
 ) -> rusqlite::Result<bool> {
+    let workspace = message.workspace;
     loop {
         if budget.rows > 0 && !budget.is_left() {
             return Ok(false);
@@ -213,25 +237,33 @@ fn delete_deliveries(
 }
 
 /// Deletes the row of a message that has no event left, or its body if its idempotency key must stay.
-fn delete_row(context: &WriteContext<'_>, message: i64, created_at: i64) -> rusqlite::Result<()> {
+fn delete_row(context: &mut WriteContext<'_>, message: &MessageRow) -> rusqlite::Result<()> {
     let connection = context.connection;
-    connection
-        .prepare_cached("DELETE FROM unwanted_message WHERE created_at = ?1 AND message = ?2")?
-        .execute([created_at, message])?;
-    let has_expired = created_at < context.now.before(IDEMPOTENCY_PERIOD).micros();
+    let seq = message.seq;
+    let has_expired = message.created_at < context.now.before(IDEMPOTENCY_PERIOD).micros();
     let mut has_key = connection
         .prepare_cached("SELECT EXISTS (SELECT 1 FROM idempotency WHERE message = ?1)")?;
-    if has_key.query_row([message], |row| row.get(0))? {
+    if has_key.query_row([seq], |row| row.get(0))? {
         if !has_expired {
-            return drop_bodies(connection, &[message]);
+            return drop_bodies(connection, &[seq]);
         }
         connection
             .prepare_cached("DELETE FROM idempotency WHERE message = ?1")?
-            .execute([message])?;
+            .execute([seq])?;
     }
     connection
         .prepare_cached("DELETE FROM message WHERE seq = ?1")?
-        .execute([message])?;
+        .execute([seq])?;
+    forget_later_events(connection, seq)?;
+    connection
+        .prepare_cached("INSERT INTO message_tombstone (seq, workspace) VALUES (?1, ?2)")?
+        .execute([seq, message.workspace])?;
+    context.list_indexes.message_deleted(
+        seq,
+        message.workspace,
+        message.event_type,
+        message.is_routed,
+    );
     Ok(())
 }
 
@@ -278,6 +310,7 @@ mod tests {
             recent: &RecentAttempts::default(),
             list_indexes: &mut ListIndexes::load(&connection).unwrap(),
             notices: &mut Vec::new(),
+            operator: None,
             is_size_limit_reached: false,
             now: Timestamp::from_micros(i64::MAX / 2),
             weight: 0,

@@ -9,6 +9,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
 use crate::fail_point::{FailPoint, hit};
+use crate::storage::sqlite::message_events::each_event;
 
 /// A table whose rows have bodies, and the columns that are dropped.
 struct BodyTable {
@@ -28,16 +29,17 @@ const EVENT: BodyTable = BodyTable {
 /// Drops the bodies of these messages and of their events.
 pub(crate) fn drop_bodies(connection: &Connection, messages: &[i64]) -> rusqlite::Result<()> {
     let mut events = Vec::new();
-    let mut with_bodies = connection.prepare_cached(
-        "SELECT e.seq FROM message m CROSS JOIN event e
-           ON e.seq >= m.first_event AND e.seq < m.first_event + m.events
-         WHERE m.seq = ?1 AND e.body IS NOT NULL",
-    )?;
+    let mut all = connection.prepare_cached(each_event!("e.seq, e.body IS NOT NULL", ""))?;
     for message in messages {
-        for event in with_bodies.query_map([message], |row| row.get(0))? {
-            events.push(event?);
+        let mut rows = all.query([message])?;
+        while let Some(row) = rows.next()? {
+            if row.get(1)? {
+                events.push(row.get(0)?);
+            }
         }
     }
+    // Later events are far from the others.
+    events.sort_unstable();
     store_again(connection, &EVENT, &events)?;
     hit(FailPoint::Archiving);
     store_again(connection, &MESSAGE, messages)

@@ -26,6 +26,11 @@ pub(crate) fn delete_empty_blocks(context: &mut WriteContext<'_>) -> Result<bool
             "SELECT min(block) FROM delivery_count",
             "DELETE FROM delivery_count WHERE block = ?1",
         ),
+        (
+            "SELECT min(seq) FROM message",
+            "SELECT min(block) FROM message_count",
+            "DELETE FROM message_count WHERE block = ?1",
+        ),
     ] {
         let number = |sql: &str| -> rusqlite::Result<Option<i64>> {
             let mut statement = connection.prepare_cached(sql)?;

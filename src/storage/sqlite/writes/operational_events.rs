@@ -30,10 +30,6 @@ use crate::domain::workspace::WorkspaceName;
 use crate::storage::EndpointNumber;
 use crate::storage::sqlite::writer::operation::{OperationError, WriteContext};
 
-/// The workspace of the operator, which gets the operational events of all others; `None`: there is none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct OperatorWorkspace(pub(crate) Option<Uuid>);
-
 /// Makes the workspace of the operator if there is none of this name; returns its id. For the start of a server, before
 /// the writer has the connection.
 pub(crate) fn make_operator_workspace(
@@ -78,11 +74,7 @@ struct Subject {
 
 impl Subject {
     /// Reads an endpoint; `None` if nobody is to be told of it.
-    fn find(
-        context: &WriteContext<'_>,
-        operator: OperatorWorkspace,
-        number: EndpointNumber,
-    ) -> rusqlite::Result<Option<Self>> {
+    fn find(context: &WriteContext<'_>, number: EndpointNumber) -> rusqlite::Result<Option<Self>> {
         let subject = context
             .connection
             .prepare_cached(
@@ -93,7 +85,7 @@ impl Subject {
             .query_row([number.0], |row| {
                 let url = EndpointUrl::from_stored(row.get(2)?);
                 let workspace: Uuid = row.get(4)?;
-                let is_operators = operator.0 == Some(workspace);
+                let is_operators = context.operator == Some(workspace);
                 Ok(Self {
                     number,
                     endpoint: EndpointFacts {
@@ -106,7 +98,7 @@ impl Subject {
                         id: workspace,
                         name: row.get(5)?,
                     },
-                    operator: operator.0.filter(|_| !is_operators),
+                    operator: context.operator.filter(|_| !is_operators),
                     tells_owner: row.get::<_, bool>(6)? && !is_operators,
                     is_operators,
                 })
@@ -158,17 +150,22 @@ pub(crate) fn send(
     publish_own(context, workspace, kind.event_type(), data, except)
 }
 
-/// Publishes an operational event that concerns a whole workspace, such as the end of a job, within the caller's
-/// transaction: to the operator, unless the workspace is the operator's; and to the workspace itself, if it wants to be
-/// told. `data` gets the workspace for the operator, and nothing for the workspace itself.
-#[cfg_attr(not(test), allow(dead_code, reason = "jobs, which end so, come next"))]
+/// Publishes an operational event that concerns a whole workspace, or (`None`) all of them, such as the end of a job,
+/// within the caller's transaction: to the operator, unless the workspace is the operator's; and to the workspace itself,
+/// if it wants to be told. `data` gets the workspace for the operator, and nothing for the workspace itself.
 pub(crate) fn tell_workspace(
     context: &mut WriteContext<'_>,
-    operator: OperatorWorkspace,
-    workspace: i64,
+    workspace: Option<i64>,
     kind: OperationalType,
     data: impl Fn(Option<&WorkspaceFacts>) -> Box<RawValue>,
 ) -> Result<(), OperationError> {
+    let operator = context.operator;
+    let Some(workspace) = workspace else {
+        return match operator {
+            None => Ok(()),
+            Some(operator) => send(context, operator, kind, data(None), None),
+        };
+    };
     let found = context
         .connection
         .prepare_cached(
@@ -186,10 +183,10 @@ pub(crate) fn tell_workspace(
     let Some((facts, wants)) = found else {
         return Ok(());
     };
-    if operator.0 == Some(facts.id) {
+    if operator == Some(facts.id) {
         return Ok(());
     }
-    if let Some(operator) = operator.0 {
+    if let Some(operator) = operator {
         send(context, operator, kind, data(Some(&facts)), None)?;
     }
     if wants {

@@ -91,7 +91,7 @@ fn store(
     new: &NewMessage,
     except: Option<EndpointNumber>,
 ) -> Result<Message, OperationError> {
-    let seq = context
+    let (seq, created_at) = context
         .cache
         .next_message(context.connection, context.now)?;
     let id = new_id(context.now);
@@ -100,7 +100,7 @@ fn store(
         .type_number(context.connection, &new.event_type)?;
     let timestamp = match &new.timestamp {
         Some(sent) => sent.clone(),
-        None => server_timestamp(context.now),
+        None => server_timestamp(created_at),
     };
     let body: Arc<[u8]> = raw_body(&new.event_type, &timestamp, &new.data).into();
     let mut subscribers = workspace.subscribers_of(&new.event_type);
@@ -113,19 +113,13 @@ fn store(
             id,
             workspace.number,
             type_number,
-            context.now.micros(),
+            created_at.micros(),
             context.cache.last_run() + 1,
             subscribers.len(),
             new.timestamp,
             &body[..],
             new.trace.as_ref().map(|trace| trace.to_stored()),
         ])?;
-    if subscribers.is_empty() {
-        context
-            .connection
-            .prepare_cached("INSERT INTO unwanted_message (created_at, message) VALUES (?1, ?2)")?
-            .execute(params![context.now.micros(), seq])?;
-    }
     if let Some(idempotency) = &new.idempotency {
         insert_key(context.connection, seq, workspace.number, idempotency)?;
     }

@@ -5,7 +5,7 @@ use rusqlite::params;
 use uuid::Uuid;
 
 use super::endpoints::disable;
-use super::operational_events::{AttemptEffect, OperatorWorkspace, tell_of_attempt};
+use super::operational_events::{AttemptEffect, tell_of_attempt};
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::chart::ChartedAttempt;
 use crate::domain::clock::{Timestamp, due_after_setback};
@@ -38,15 +38,18 @@ const INSERT_DELIVERY: &str = "INSERT INTO delivery
 const MOVE_ON: &str = concat!(
     "UPDATE event
      SET state = ?3, due = ?4, run_attempt = run_attempt + 1, attempts = attempts + 1, code = ?5,
-         modified_at = ?6
+         modified_at = ?6, job = NULL
      WHERE seq = ?1 AND run = ?2 AND ",
     state_is!(pending)
 );
 
-/// The statement for an attempt of a run that the event has left: it counts the attempt and notes its code.
-const COUNT_ONLY: &str =
-    "UPDATE event SET attempts = attempts + 1, code = ?2, modified_at = ?3 WHERE seq = ?1
-     RETURNING state, run, run_attempt";
+/// The statement for an attempt of a run that the event has left: it counts the attempt and notes its code. An
+/// event that succeeded meanwhile keeps the code of its success.
+const COUNT_ONLY: &str = concat!(
+    "UPDATE event SET attempts = attempts + 1, modified_at = ?3, code = CASE WHEN ",
+    state_is!(succeeded),
+    " THEN code ELSE ?2 END WHERE seq = ?1 RETURNING state, run, run_attempt"
+);
 
 /// The most pending events that are counted when an endpoint is disabled: a few milliseconds.
 const SKIPPED_COUNTED: usize = 10_000;
@@ -56,14 +59,12 @@ pub(crate) struct RecordAttempt {
     pub(crate) record: AttemptRecord,
     /// Disable an endpoint after so many failed events in a row; 0: never.
     pub(crate) disable_after: u32,
-    /// The workspace that gets operational events.
-    pub(crate) operator: OperatorWorkspace,
 }
 
 impl Operation for RecordAttempt {
     fn apply(&mut self, context: &mut WriteContext<'_>) -> Result<(), OperationError> {
         let due = if insert_delivery(context, &self.record)? {
-            settle(context, &self.record, self.disable_after, self.operator)?
+            settle(context, &self.record, self.disable_after)?
         } else {
             None
         };
@@ -152,7 +153,6 @@ fn settle(
     context: &mut WriteContext<'_>,
     record: &AttemptRecord,
     disable_after: u32,
-    operator: OperatorWorkspace,
 ) -> Result<Option<Timestamp>, OperationError> {
     let event = &record.event;
     let status = context
@@ -172,7 +172,7 @@ fn settle(
         state,
         disabled: settle_endpoint(context, record, state, disable_after)?,
     };
-    tell_of_attempt(context, operator, disable_after, record, effect)?;
+    tell_of_attempt(context, disable_after, record, effect)?;
     Ok(due.filter(|_| has_moved))
 }
 
@@ -221,7 +221,7 @@ fn settle_left_run(
     if let Some(state) = next_state_after_left_run(progress, event.run, record.verdict) {
         context
             .connection
-            .prepare_cached("UPDATE event SET state = ?2, due = NULL WHERE seq = ?1")?
+            .prepare_cached("UPDATE event SET state = ?2, due = NULL, job = NULL WHERE seq = ?1")?
             .execute(params![event.seq.0, state])?;
         count_move(context, record, progress.state, state);
     }

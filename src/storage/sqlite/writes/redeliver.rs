@@ -4,15 +4,22 @@ use rusqlite::{OptionalExtension, params};
 use uuid::Uuid;
 
 use crate::domain::access::Visibility;
+use crate::domain::clock::Timestamp;
 use crate::domain::event_state::{EventState, Progress, Run};
 use crate::storage::sqlite::writer::operation::{OperationError, WriteContext};
 use crate::storage::{EndpointNumber, Notice, Seq, StoreError};
 
+/// An event that begins a new run, or is skipped, as it is before.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Redelivered {
+    pub(crate) seq: Seq,
+    pub(crate) endpoint: EndpointNumber,
+    pub(crate) event_type: i64,
+    pub(crate) state: EventState,
+}
+
 struct Found {
-    seq: i64,
-    endpoint: EndpointNumber,
-    event_type: i64,
-    state: EventState,
+    event: Redelivered,
     workspace: Uuid,
     deleted: bool,
     disabled: bool,
@@ -34,36 +41,56 @@ pub(crate) fn redeliver(
     if found.disabled {
         return Err(StoreError::EndpointDisabled.into());
     }
-    let run = context.cache.next_run();
-    let begun = Progress::redelivered(Run(run));
-    context
-        .connection
-        .prepare_cached("UPDATE meta SET value = ?1 WHERE key = 'last_run'")?
-        .execute([run])?;
+    begin_run(context, &found.event, context.now, None)?;
+    store_last_run(context)?;
+    context.notices.push(Notice::Redeliver {
+        endpoint: found.event.endpoint,
+        seq: found.event.seq,
+    });
+    Ok(())
+}
+
+/// Starts a new run of an event, whose first attempt is due at `due`. `job`: the number of the job that lets it go;
+/// `None` if a person asked for it. The caller notifies the engine, and stores the number of the run with
+/// [`store_last_run`].
+pub(crate) fn begin_run(
+    context: &mut WriteContext<'_>,
+    event: &Redelivered,
+    due: Timestamp,
+    job: Option<i64>,
+) -> rusqlite::Result<()> {
+    let begun = Progress::redelivered(Run(context.cache.next_run()));
     context
         .connection
         .prepare_cached(
-            "UPDATE event SET state = ?3, due = ?2, run = ?4, run_attempt = ?5, run_started = ?2,
-                    modified_at = ?2 WHERE seq = ?1",
+            "UPDATE event SET state = ?3, due = ?2, run = ?4, run_attempt = ?5, run_started = ?6,
+                    modified_at = ?6, job = ?7 WHERE seq = ?1",
         )?
         .execute(params![
-            found.seq,
-            context.now.micros(),
+            event.seq.0,
+            due.micros(),
             begun.state,
             begun.run.0,
             begun.run_attempt,
+            context.now.micros(),
+            job,
         ])?;
     context.counters.event_moved(
-        found.seq,
-        found.endpoint.0,
-        found.event_type,
-        found.state,
+        event.seq.0,
+        event.endpoint.0,
+        event.event_type,
+        event.state,
         begun.state,
     );
-    context.notices.push(Notice::Redeliver {
-        endpoint: found.endpoint,
-        seq: Seq(found.seq),
-    });
+    Ok(())
+}
+
+/// Stores the highest number of a run: redeliveries leave no row that has it.
+pub(crate) fn store_last_run(context: &WriteContext<'_>) -> rusqlite::Result<()> {
+    context
+        .connection
+        .prepare_cached("UPDATE meta SET value = ?1 WHERE key = 'last_run'")?
+        .execute([context.cache.last_run()])?;
     Ok(())
 }
 
@@ -81,10 +108,12 @@ fn find(context: &WriteContext<'_>, id: Uuid) -> rusqlite::Result<Option<Found>>
         )?
         .query_row([id], |row| {
             Ok(Found {
-                seq: row.get(0)?,
-                endpoint: EndpointNumber(row.get(1)?),
-                event_type: row.get(2)?,
-                state: row.get(3)?,
+                event: Redelivered {
+                    seq: Seq(row.get(0)?),
+                    endpoint: EndpointNumber(row.get(1)?),
+                    event_type: row.get(2)?,
+                    state: row.get(3)?,
+                },
                 workspace: row.get(4)?,
                 deleted: row.get(5)?,
                 disabled: row.get(6)?,

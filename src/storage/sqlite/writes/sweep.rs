@@ -103,7 +103,7 @@ fn sweep_state(
 ) -> rusqlite::Result<usize> {
     let swept = pending(context, select, endpoint, range, limit)?;
     let mut update = context.connection.prepare_cached(
-        "UPDATE event SET state = ?2, due = NULL, modified_at = ?3 WHERE seq = ?1",
+        "UPDATE event SET state = ?2, due = NULL, job = NULL, modified_at = ?3 WHERE seq = ?1",
     )?;
     for (seq, event_type) in &swept {
         update.execute(params![seq, EventState::Skipped, context.now.micros()])?;

@@ -54,7 +54,7 @@ impl ActingToken {
 
     /// Returns an error unless it holds all of `scopes`.
     pub(crate) fn must_hold(&self, scopes: Scopes) -> Result<(), OperationError> {
-        let lacking = scopes.without(self.scopes);
+        let lacking = scopes.without(self.scopes.with_parts());
         if lacking.is_empty() {
             Ok(())
         } else {

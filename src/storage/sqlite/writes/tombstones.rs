@@ -1,6 +1,6 @@
 //! The deletion of the entries that deleted rows still have in the list indexes.
 //!
-//! A row has an entry in each of three list indexes. In the order of deletion, the entries of a thousand endpoints
+//! An event or a delivery has an entry in each of three list indexes, a message in one. In the order of deletion, the entries of a thousand endpoints
 //! are on a thousand pages. So the rows leave tombstones, of which many are taken together: an index's entries are
 //! deleted in the order of its key, and the tombstones last. A crash only interrupts this, because tombstones stay
 //! until all entries are gone.
@@ -19,9 +19,9 @@ const STEP_TIME: Duration = Duration::from_millis(2);
 #[derive(Debug)]
 pub(crate) struct TombstoneTable {
     read: &'static str,
-    /// Deletes an entry of each list index: by workspace, by endpoint, by workspace and type.
-    delete_entry: [&'static str; 3],
-    delete_tombstone: &'static str,
+    /// The statements to run for each tombstone, in this order, and for each the key by which the rows are sorted
+    /// first: it has the order of the table's. The last one deletes the tombstone itself.
+    work: &'static [(&'static str, SortKey)],
 }
 
 macro_rules! tombstones_of {
@@ -32,31 +32,58 @@ macro_rules! tombstones_of {
                 $table,
                 "_tombstone ORDER BY seq LIMIT ?1"
             ),
-            delete_entry: [
-                concat!(
-                    "DELETE FROM ",
-                    $table,
-                    "_of_workspace WHERE workspace = ?2 AND seq = ?1"
+            work: &[
+                (
+                    concat!(
+                        "DELETE FROM ",
+                        $table,
+                        "_of_workspace WHERE workspace = ?2 AND seq = ?1"
+                    ),
+                    |Tombstone(row)| [row[1], 0, row[0]],
                 ),
-                concat!(
-                    "DELETE FROM ",
-                    $table,
-                    "_of_endpoint WHERE endpoint = ?3 AND seq = ?1"
+                (
+                    concat!(
+                        "DELETE FROM ",
+                        $table,
+                        "_of_endpoint WHERE endpoint = ?3 AND seq = ?1"
+                    ),
+                    |Tombstone(row)| [row[2], 0, row[0]],
                 ),
-                concat!(
-                    "DELETE FROM ",
-                    $table,
-                    "_of_type WHERE workspace = ?2 AND type = ?4 AND seq = ?1"
+                (
+                    concat!(
+                        "DELETE FROM ",
+                        $table,
+                        "_of_type WHERE workspace = ?2 AND type = ?4 AND seq = ?1"
+                    ),
+                    |Tombstone(row)| [row[1], row[3], row[0]],
+                ),
+                (
+                    concat!("DELETE FROM ", $table, "_tombstone WHERE seq = ?1"),
+                    |Tombstone(row)| [0, 0, row[0]],
                 ),
             ],
-            delete_tombstone: concat!("DELETE FROM ", $table, "_tombstone WHERE seq = ?1"),
         }
     };
 }
 
-/// The tables that leave tombstones.
-pub(crate) static TABLES: [TombstoneTable; 2] =
-    [tombstones_of!("event"), tombstones_of!("delivery")];
+/// The tables that leave tombstones. Those of messages have neither endpoint nor type.
+pub(crate) static TABLES: [TombstoneTable; 3] = [
+    tombstones_of!("event"),
+    tombstones_of!("delivery"),
+    TombstoneTable {
+        read: "SELECT seq, workspace, 0, 0 FROM message_tombstone ORDER BY seq LIMIT ?1",
+        work: &[
+            (
+                "DELETE FROM message_of_workspace WHERE workspace = ?2 AND seq = ?1",
+                |Tombstone(row)| [row[1], 0, row[0]],
+            ),
+            (
+                "DELETE FROM message_tombstone WHERE seq = ?1",
+                |Tombstone(row)| [0, 0, row[0]],
+            ),
+        ],
+    },
+];
 
 /// A tombstone: the row's number, workspace, endpoint and type.
 #[derive(Clone, Copy, Debug)]
@@ -86,15 +113,9 @@ impl TombstoneTable {
     }
 
     /// Returns the statements to run for each tombstone, in this order, and for each the key by which the rows are
-    /// sorted first: it has the order of the table's.
-    pub(crate) fn work(&self) -> [(&'static str, SortKey); 4] {
-        let [of_workspace, of_endpoint, of_type] = self.delete_entry;
-        [
-            (of_workspace, |Tombstone(row)| [row[1], 0, row[0]]),
-            (of_endpoint, |Tombstone(row)| [row[2], 0, row[0]]),
-            (of_type, |Tombstone(row)| [row[1], row[3], row[0]]),
-            (self.delete_tombstone, |Tombstone(row)| [0, 0, row[0]]),
-        ]
+    /// sorted first.
+    pub(crate) fn work(&self) -> impl Iterator<Item = (&'static str, SortKey)> + use<> {
+        self.work.iter().copied()
     }
 }
 

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
+use super::jobs::ending::cancel_all_of;
 use super::{endpoints, erasure_notes};
 use crate::domain::access::Visibility;
 use crate::domain::id::new_id;
@@ -94,6 +95,7 @@ pub(crate) fn delete(
         .connection
         .prepare_cached("UPDATE workspace SET deleted_at = ?2, name = '' WHERE n = ?1")?
         .execute(params![number, context.now.micros()])?;
+    cancel_all_of(context, number)?;
     erasure_notes::add(context.connection, number)?;
     context.cache.forget_all_endpoints();
     context.cache.forget_workspace(id);

@@ -1,7 +1,16 @@
 //! The kinds of damage that a check finds by their own lines.
 
 /// Damage, and the line that says so.
-pub(super) const DAMAGE: [(&str, &str); 37] = [
+pub(super) const DAMAGE: [(&str, &str); 48] = [
+    (
+        "INSERT INTO old_secret (endpoint, n, secret, ends_at) VALUES (99, 1, 's', 0), (99, 2, 's', 0)",
+        "old secrets without their endpoint: 2",
+    ),
+    (
+        "INSERT INTO old_secret (endpoint, n, secret, ends_at) VALUES (1, 1, 's', 0);
+         UPDATE endpoint SET deleted_at = 1 WHERE n = 1",
+        "old secrets without their endpoint: 1 (1 (",
+    ),
     (
         "DELETE FROM message WHERE seq = 1",
         "events without their message: 2 (1 (",
@@ -68,6 +77,24 @@ pub(super) const DAMAGE: [(&str, &str); 37] = [
         "events with more attempts in a run than in all: 1",
     ),
     (
+        "UPDATE event SET job = 3 WHERE state = 2",
+        "events of a job that wait for no attempt: 6",
+    ),
+    (
+        "INSERT INTO job (id, workspace, action, filter, state, created_at, through_event, through_message)
+         VALUES (x'07', 9, 0, '', 1, 0, 0, 0)",
+        "jobs without their workspace: 1",
+    ),
+    (
+        "INSERT INTO job (id, action, filter, state, created_at, through_event, through_message)
+         VALUES (x'07', 0, '', 0, 0, 0, 0)",
+        "running jobs that have nothing to look at: 1",
+    ),
+    (
+        "INSERT INTO job_endpoint (job, endpoint) VALUES (7, 1)",
+        "places of jobs that do not run: 1",
+    ),
+    (
         "UPDATE event SET attempts = 0, run_attempt = 0 WHERE state = 2",
         "events with more deliveries than attempts: 6",
     ),
@@ -102,6 +129,28 @@ pub(super) const DAMAGE: [(&str, &str); 37] = [
     (
         "INSERT INTO event_tombstone SELECT seq, workspace, endpoint, type FROM event WHERE seq = 1",
         "tombstones of rows that are there: 1 (event 1)",
+    ),
+    (
+        "INSERT INTO later_event SELECT message, seq FROM event WHERE seq = 1",
+        "notes of later events that are wrong: 1",
+    ),
+    (
+        "INSERT INTO message_of_workspace VALUES (1, 1, 1);
+         UPDATE meta SET value = 1 WHERE key = 'message_indexed'",
+        "blocks of messages whose counters are wrong: 1 (0)",
+    ),
+    (
+        "INSERT INTO message_count VALUES (0, 0, 1, 1, 1), (0, -1, 1, 1, 1);
+         UPDATE meta SET value = 1 WHERE key = 'message_indexed'",
+        "blocks of messages whose list index is wrong: 1 (0)",
+    ),
+    (
+        "INSERT INTO message_tombstone VALUES (1, 1)",
+        "tombstones of rows that are there: 1 (message 1)",
+    ),
+    (
+        "UPDATE meta SET value = 1000 WHERE key = 'message_indexed'",
+        "values beyond the last row: 1 (message_indexed)",
     ),
     (
         "UPDATE event SET created_at = created_at - 600000000 WHERE seq = 2",
@@ -140,8 +189,8 @@ pub(super) const DAMAGE: [(&str, &str); 37] = [
         "idempotency keys without their message: 1 (99)",
     ),
     (
-        "INSERT INTO unwanted_message VALUES (1, 99)",
-        "notes of unwanted messages without their message: 1 (99)",
+        "INSERT INTO later_event VALUES (99, 99)",
+        "notes of later events that are wrong: 1",
     ),
     (
         "DROP INDEX event_retry",

@@ -1,11 +1,12 @@
 -- Secrets that still sign for a while after a rotation.
 CREATE TABLE old_secret (
-  endpoint   INTEGER NOT NULL,
-  rotated_at INTEGER NOT NULL,
-  secret     TEXT    NOT NULL,
-  ends_at    INTEGER NOT NULL,
-  PRIMARY KEY (endpoint, rotated_at)
+  endpoint INTEGER NOT NULL,
+  n        INTEGER NOT NULL,
+  secret   TEXT    NOT NULL,
+  ends_at  INTEGER NOT NULL,
+  PRIMARY KEY (endpoint, n)
 ) WITHOUT ROWID;
+CREATE INDEX old_secret_end ON old_secret (ends_at);
 
 -- The rest of an endpoint, and what its operators were told.
 ALTER TABLE endpoint ADD COLUMN health_epoch INTEGER NOT NULL DEFAULT 0;
@@ -44,7 +45,7 @@ CREATE INDEX endpoint_untold ON endpoint (failed_told_at) WHERE failed_untold > 
 CREATE INDEX endpoint_old_backlog ON endpoint (backlog_told_at) WHERE backlog_told_at IS NOT NULL;
 ALTER TABLE workspace ADD COLUMN operational_events INTEGER NOT NULL DEFAULT 0;
 
--- Messages as rows of a list.
+-- Messages as rows of a list. The writer fills these tables.
 CREATE TABLE message_of_workspace (
   workspace INTEGER NOT NULL,
   seq       INTEGER NOT NULL,
@@ -52,6 +53,24 @@ CREATE TABLE message_of_workspace (
   PRIMARY KEY (workspace, seq)
 ) WITHOUT ROWID;
 INSERT INTO meta (key, value) VALUES ('message_indexed', 0);
+CREATE TABLE message_tombstone (
+  seq       INTEGER PRIMARY KEY,
+  workspace INTEGER NOT NULL
+);
+CREATE TABLE message_count (
+  block  INTEGER NOT NULL,
+  scope  INTEGER NOT NULL,
+  type   INTEGER NOT NULL,
+  routed INTEGER NOT NULL,
+  count  INTEGER NOT NULL,
+  PRIMARY KEY (block, scope, type, routed)
+) WITHOUT ROWID;
+DROP INDEX message_unrouted;
+CREATE INDEX message_unrouted ON message (workspace, seq, type) WHERE events = 0;
+
+-- Messages without events are kept as long as others.
+DROP TABLE unwanted_message;
+ALTER TABLE workspace ADD COLUMN unrouted_archived_through INTEGER NOT NULL DEFAULT 0;
 
 -- Events that were made after their message was published.
 CREATE TABLE later_event (
@@ -94,6 +113,12 @@ CREATE TABLE job_endpoint (
   PRIMARY KEY (job, endpoint)
 ) WITHOUT ROWID;
 ALTER TABLE event ADD COLUMN job INTEGER;
-CREATE INDEX event_job ON event (endpoint, run, job) WHERE state = 1 AND job IS NOT NULL;
+CREATE INDEX event_job ON event (endpoint, job) WHERE state = 1 AND job IS NOT NULL;
 DROP INDEX event_redelivery;
 CREATE INDEX event_redelivery ON event (endpoint, seq) WHERE state = 1 AND run_attempt = 0 AND job IS NULL;
+
+-- Failed and skipped events by their code.
+DROP INDEX event_unhappy;
+DROP INDEX event_unhappy_endpoint;
+CREATE INDEX event_unhappy ON event (workspace, state, seq, type, code) WHERE state IN (3, 4);
+CREATE INDEX event_unhappy_endpoint ON event (endpoint, state, seq, type, code) WHERE state IN (3, 4);

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Statement, params};
 use crate::domain::clock::Timestamp;
 use crate::storage::sqlite::event_state::state_is;
 use crate::storage::sqlite::maintenance::work::Found;
+use crate::storage::sqlite::message_events::has_event;
 use crate::storage::sqlite::writes::archive::stretch_end;
 
 /// Rows looked at in one read.
@@ -45,16 +46,15 @@ pub(super) fn messages_to_delete(
     before: Timestamp,
     after: i64,
 ) -> rusqlite::Result<Found> {
-    const EVENTS: &str = "SELECT 1 FROM event e
-        WHERE e.seq >= m.first_event AND e.seq < m.first_event + m.events";
-    let sql = format!(
-        "SELECT m.seq, m.created_at,
-                CASE WHEN EXISTS ({EVENTS} AND NOT e.{pending}) OR NOT EXISTS ({EVENTS}) THEN m.seq END, 0
-         FROM message m WHERE m.seq > ?1 AND m.seq < ?2 ORDER BY m.seq LIMIT ?3",
-        pending = state_is!(pending)
-    );
     let end = stretch_end(connection, after + 1)?;
-    let mut statement = connection.prepare_cached(&sql)?;
+    let mut statement = connection.prepare_cached(concat!(
+        "SELECT m.seq, m.created_at, CASE WHEN ",
+        has_event!(concat!("NOT e.", state_is!(pending))),
+        " OR NOT ",
+        has_event!("true"),
+        " THEN m.seq END, 0
+         FROM message m WHERE m.seq > ?1 AND m.seq < ?2 ORDER BY m.seq LIMIT ?3"
+    ))?;
     let rows = look(&mut statement, params![after, end, LOOK])?;
     Ok(select(rows, after, end, before).found)
 }
@@ -83,11 +83,9 @@ pub(super) fn events_to_archive(
 ) -> rusqlite::Result<FoundPayloads> {
     const COLUMNS: &str = concat!(
         "e.seq, e.created_at,
-         CASE WHEN m.body IS NOT NULL AND NOT EXISTS (
-             SELECT 1 FROM event p WHERE p.seq >= m.first_event AND p.seq < m.first_event + m.events
-               AND p.",
-        state_is!(pending),
-        ") THEN e.message END, e.",
+         CASE WHEN m.body IS NOT NULL AND NOT ",
+        has_event!(concat!("e.", state_is!(pending))),
+        " THEN e.message END, e.",
         state_is!(pending),
     );
     events(connection, COLUMNS, workspace, before, after)
@@ -107,6 +105,24 @@ pub(super) fn unrouted_to_delete(
     )?;
     let rows = look(&mut statement, params![workspace, after, end, LOOK])?;
     Ok(select(rows, after, end, before).found)
+}
+
+/// Finds messages of a workspace published before `before` that have a payload and no event, by messages after
+/// `after`.
+pub(super) fn unrouted_to_archive(
+    connection: &Connection,
+    workspace: i64,
+    before: Timestamp,
+    after: i64,
+) -> rusqlite::Result<FoundPayloads> {
+    let end = stretch_end(connection, after + 1)?;
+    let mut statement = connection.prepare_cached(
+        "SELECT seq, created_at, CASE WHEN body IS NOT NULL THEN seq END, 0
+         FROM message INDEXED BY message_unrouted
+         WHERE workspace = ?1 AND events = 0 AND seq > ?2 AND seq < ?3 ORDER BY seq LIMIT ?4",
+    )?;
+    let rows = look(&mut statement, params![workspace, after, end, LOOK])?;
+    Ok(select(rows, after, end, before))
 }
 
 /// Goes through events of a workspace: those in the list index by it, the newer ones in the table.

@@ -1,7 +1,5 @@
 //! The list of deliveries.
 
-use std::cmp::Reverse;
-
 use rusqlite::{Connection, OptionalExtension, Row};
 use uuid::Uuid;
 
@@ -20,6 +18,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{CodeClass, Delivery};
 use crate::storage::filter::{DeliveryFilter, Page, QUERY_SCAN_MAX};
 use crate::storage::part::Paged;
+use crate::storage::sqlite::message_events::each_event;
 
 const INDEXES: Indexes = Indexes {
     all: index(Source::Rows),
@@ -236,15 +235,15 @@ impl Selection {
         query: Option<&Query>,
         page: Page,
     ) -> rusqlite::Result<Found> {
-        let sql = "SELECT d.seq, d.id, d.workspace, d.endpoint, d.type, d.succeeded, d.code, d.created_at,
-                e.id
-             FROM event e CROSS JOIN delivery d INDEXED BY delivery_by_event ON d.event = e.seq
-             WHERE e.seq >= ? AND e.seq < ?";
+        let sql = each_event!(
+            "d.seq, d.id, d.workspace, d.endpoint, d.type, d.succeeded, d.code, d.created_at, e.id",
+            " CROSS JOIN delivery d INDEXED BY delivery_by_event ON d.event = e.seq"
+        );
         let mut hits = Vec::new();
         let mut searched = 0;
         let mut statement = prepare(connection, sql)?;
         for message in messages::named(connection, &self.scope, ids)? {
-            let mut rows = statement.query([message.first, message.end])?;
+            let mut rows = statement.query([message.seq])?;
             while let Some(row) = rows.next()? {
                 let (delivery, of_event) = (Candidate::read(row)?, row.get(8)?);
                 if event.is_some_and(|event| event != of_event) || !self.includes(&delivery) {
@@ -256,12 +255,7 @@ impl Selection {
                 }
             }
         }
-        // Attempts of several events took turns.
-        hits.sort_unstable_by_key(|seq| Reverse(*seq));
-        let mut found = Found::default();
-        for seq in hits {
-            found.add(seq, page);
-        }
+        let mut found = Found::of(hits, page);
         found.searched = matches!(query, Some(Query::Text(_))).then_some(searched);
         Ok(found)
     }

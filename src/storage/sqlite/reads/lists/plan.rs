@@ -47,6 +47,21 @@ impl ScanPlan {
         Ok(sum(&self.plus)?.saturating_sub(sum(&self.minus)?))
     }
 
+    /// Returns the lowest number in `range` of the rows of `plus`; it may be one to leave out.
+    pub(crate) fn lowest(
+        &self,
+        connection: &Connection,
+        range: SeqRange,
+    ) -> rusqlite::Result<Option<i64>> {
+        let mut lowest: Option<i64> = None;
+        for scan in &self.plus {
+            let below = lowest.unwrap_or(range.below);
+            let found = scan.lowest(connection, SeqRange { below, ..range })?;
+            lowest = found.or(lowest);
+        }
+        Ok(lowest)
+    }
+
     /// Returns the numbers of the rows in `ranges` (newest range first) after the newest `offset`: at most
     /// `limit`, newest first.
     pub(crate) fn page(

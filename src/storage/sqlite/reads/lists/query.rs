@@ -1,5 +1,7 @@
 //! The text query of a list: its meaning, and its matches.
 
+use std::cmp::Reverse;
+
 use uuid::Uuid;
 
 use crate::storage::filter::{Page, RowNumber};
@@ -126,6 +128,16 @@ pub(crate) struct Found {
 }
 
 impl Found {
+    /// Returns the result for these matches, which come in any order.
+    pub(crate) fn of(mut matches: Vec<i64>, page: Page) -> Self {
+        matches.sort_unstable_by_key(|seq| Reverse(*seq));
+        let mut found = Self::default();
+        for seq in matches {
+            found.add(seq, page);
+        }
+        found
+    }
+
     /// Counts a match and keeps it if it is on the page. Matches come newest first.
     pub(crate) fn add(&mut self, seq: i64, page: Page) {
         if self.total >= page.offset() && (self.seqs.len() as u64) < page.limit {

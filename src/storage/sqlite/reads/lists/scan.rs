@@ -68,6 +68,12 @@ impl Scan {
         self
     }
 
+    /// Adds the condition, which has a `?` for each of two values.
+    pub(crate) fn and_both(mut self, condition: &'static str, values: [i64; 2]) -> Self {
+        self.terms.push((Cow::Borrowed(condition), values.to_vec()));
+        self
+    }
+
     /// Adds the condition that `column`, by which the index is not ordered, is any of `values`.
     pub(crate) fn among(mut self, column: &str, values: &[i64]) -> Self {
         let marks = vec!["?"; values.len()].join(", ");
@@ -131,6 +137,22 @@ impl Scan {
         Ok(())
     }
 
+    /// Returns the lowest number in `range`.
+    pub(crate) fn lowest(
+        &self,
+        connection: &Connection,
+        range: SeqRange,
+    ) -> rusqlite::Result<Option<i64>> {
+        let range = self.within.and(range);
+        if range.is_empty() {
+            return Ok(None);
+        }
+        let mut statement = prepare(connection, &self.sql("seq", "", " ORDER BY seq LIMIT 1"))?;
+        self.bind(&mut statement, range)?;
+        let mut rows = statement.raw_query();
+        rows.next()?.map(|row| row.get(0)).transpose()
+    }
+
     /// Adds the numbers of the rows in `range` that contain `text`, in no order. The statement needs
     /// [`super::search::install`].
     pub(crate) fn seek(
@@ -160,6 +182,12 @@ impl Scan {
                 of_event,
                 " AND (sought(id, code, ?) OR sought(event_id, NULL, ?))",
                 2,
+            ),
+            Table::Message => (
+                " CROSS JOIN (SELECT seq AS row_seq, id FROM message) ON row_seq = seq",
+                "",
+                " AND sought(id, NULL, ?)",
+                1,
             ),
         };
         let join = if let Source::ListIndex(_) = self.index.source {

@@ -7,6 +7,7 @@ use super::scan::{Index, Scan};
 use super::statement::{Table, prepare};
 use super::time_range::SeqRange;
 use crate::domain::access::Visibility;
+use crate::storage::EndpointNumber;
 use crate::storage::sqlite::writer::counters::CountScope;
 
 /// The indexes of all rows of a table.
@@ -60,6 +61,21 @@ impl Scope {
         }))
     }
 
+    /// Returns the scope of one endpoint and some types, of all types if none are named; `None` if nothing can match.
+    pub(crate) fn of_endpoint(
+        connection: &Connection,
+        endpoint: i64,
+        types: &[String],
+    ) -> rusqlite::Result<Option<Self>> {
+        let types = resolve_types(connection, types)?;
+        let matches_nothing = types.as_ref().is_some_and(Vec::is_empty);
+        Ok((!matches_nothing).then(|| Self {
+            workspaces: None,
+            endpoints: Some(vec![endpoint]),
+            types,
+        }))
+    }
+
     /// Reports whether rows of a workspace can be in the scope.
     pub(crate) fn includes_workspace(&self, workspace: i64) -> bool {
         let workspaces = self.workspaces.as_ref();
@@ -73,6 +89,26 @@ impl Scope {
         self.includes_workspace(workspace)
             && any_of(&self.endpoints, endpoint)
             && any_of(&self.types, event_type)
+    }
+
+    /// Returns the endpoints one by one, deleted ones too, since their events stay listed.
+    pub(crate) fn each_endpoint(
+        &self,
+        connection: &Connection,
+    ) -> rusqlite::Result<Vec<EndpointNumber>> {
+        let named = |endpoints: &Vec<i64>| endpoints.iter().copied().map(EndpointNumber).collect();
+        if let Some(endpoints) = &self.endpoints {
+            return Ok(named(endpoints));
+        }
+        let mut statement = prepare(connection, "SELECT n, workspace FROM endpoint ORDER BY n")?;
+        let mut rows = statement.query([])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            if self.includes_workspace(row.get(1)?) {
+                found.push(EndpointNumber(row.get(0)?));
+            }
+        }
+        Ok(found)
     }
 
     /// Returns the types one by one; a single `None` for all of them.
@@ -193,20 +229,22 @@ impl Scope {
 }
 
 /// Returns the mark of a table: the number up to which all rows are in its list indexes.
-fn indexed_through(connection: &Connection, table: Table) -> rusqlite::Result<i64> {
+pub(crate) fn indexed_through(connection: &Connection, table: Table) -> rusqlite::Result<i64> {
     let sql = match table {
         Table::Event => "SELECT value FROM meta WHERE key = 'event_indexed'",
         Table::Delivery => "SELECT value FROM meta WHERE key = 'delivery_indexed'",
+        Table::Message => "SELECT value FROM meta WHERE key = 'message_indexed'",
     };
     prepare(connection, sql)?.query_row([], |row| row.get(0))
 }
 
 /// Reports whether rows of a table were deleted that may still have entries in its list indexes. Mostly there are
 /// none, and scans without this condition are faster.
-fn has_tombstones(connection: &Connection, table: Table) -> rusqlite::Result<bool> {
+pub(crate) fn has_tombstones(connection: &Connection, table: Table) -> rusqlite::Result<bool> {
     let sql = match table {
         Table::Event => "SELECT min(seq) IS NOT NULL FROM event_tombstone",
         Table::Delivery => "SELECT min(seq) IS NOT NULL FROM delivery_tombstone",
+        Table::Message => "SELECT min(seq) IS NOT NULL FROM message_tombstone",
     };
     prepare(connection, sql)?.query_row([], |row| row.get(0))
 }

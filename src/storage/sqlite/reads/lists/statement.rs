@@ -9,6 +9,8 @@ pub(crate) enum Table {
     Event,
     /// `delivery`
     Delivery,
+    /// `message`
+    Message,
 }
 
 impl Table {
@@ -17,6 +19,7 @@ impl Table {
         match self {
             Self::Event => "event",
             Self::Delivery => "delivery",
+            Self::Message => "message",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Tests of lists on a database of random rows: random filters, pages in parts, and query plans.
 
 pub(in crate::storage::sqlite) mod list_fixture;
+pub(in crate::storage::sqlite) mod messages;
 mod model;
 mod parts;
 mod plans;
@@ -12,6 +13,7 @@ use std::collections::BTreeSet;
 use rusqlite::Connection;
 use uuid::Uuid;
 
+use super::list_messages;
 use crate::domain::access::Visibility;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Delivery;

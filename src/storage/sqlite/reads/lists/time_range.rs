@@ -116,6 +116,7 @@ pub(crate) fn extent(connection: &Connection, table: Table) -> rusqlite::Result<
         Table::Delivery => {
             "SELECT (SELECT min(seq) FROM delivery), (SELECT max(seq) FROM delivery)"
         }
+        Table::Message => "SELECT (SELECT min(seq) FROM message), (SELECT max(seq) FROM message)",
     };
     let ends: (Option<i64>, Option<i64>) =
         prepare(connection, ends)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -165,6 +166,9 @@ fn first_later(
         }
         Table::Delivery => {
             "SELECT seq, created_at FROM delivery WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT 1"
+        }
+        Table::Message => {
+            "SELECT seq, created_at FROM message WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT 1"
         }
     };
     let mut statement = prepare(connection, sql)?;

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use rusqlite::{Connection, params_from_iter};
 
 use super::plan::ScanPlan;
-use super::scope::Scope;
+use super::scope::{Scope, indexed_through};
 use super::statement::{Table, prepare};
 use super::time_range::{Interval, SeqRange, extent};
 use crate::storage::sqlite::writer::counters::{BLOCK, block_of};
@@ -25,8 +25,8 @@ pub(crate) struct Blocks {
 
 impl Blocks {
     /// Splits `range` into the blocks that lie in it as a whole and have counters, and the rest. `rows` is
-    /// the range from the first row of the table to its last.
-    fn split(range: SeqRange, rows: SeqRange) -> (Option<Self>, Vec<SeqRange>) {
+    /// the range from the first row of the table to its last; the blocks before `counted` have counters.
+    fn split(range: SeqRange, rows: SeqRange, counted: i64) -> (Option<Self>, Vec<SeqRange>) {
         let range = range.and(rows);
         if range.is_empty() {
             return (None, Vec::new());
@@ -38,8 +38,7 @@ impl Blocks {
             } else {
                 block_of(range.above + BLOCK)
             },
-            // The newest block has no counters yet.
-            end: block_of(range.below).min(block_of(rows.below - 1)),
+            end: block_of(range.below).min(counted),
         };
         if blocks.first >= blocks.end {
             return (None, vec![range]);
@@ -65,6 +64,16 @@ impl Blocks {
     }
 }
 
+/// Returns the first block of a table, with `rows` from its first to its last, that has no counters yet.
+fn first_uncounted(connection: &Connection, table: Table, rows: SeqRange) -> rusqlite::Result<i64> {
+    Ok(match table {
+        // The newest block has none.
+        Table::Event | Table::Delivery => block_of(rows.below - 1),
+        // Messages are counted when they are added to their list index.
+        Table::Message => block_of(indexed_through(connection, table)? + 1),
+    })
+}
+
 /// Returns the number of rows of `plan` that were made in `interval`: the counters of the blocks that lie in
 /// it as a whole, and the edges counted on the indexes. `counted` returns the sum of the blocks' counters.
 pub(crate) fn total(
@@ -77,10 +86,11 @@ pub(crate) fn total(
     let Some(rows) = extent(connection, table)? else {
         return Ok(0);
     };
+    let counted_before = first_uncounted(connection, table, rows)?;
     let mut whole = Vec::new();
     let mut edges = Vec::new();
     for range in interval.ranges(connection, table)? {
-        let (blocks, rest) = Blocks::split(range, rows);
+        let (blocks, rest) = Blocks::split(range, rows, counted_before);
         whole.extend(blocks);
         edges.extend(rest);
     }
@@ -134,6 +144,50 @@ pub(crate) fn counters(
     Ok(u64::try_from(sum).unwrap_or(0))
 }
 
+/// The most counters that are read to find blocks without rows: some ten milliseconds. A filter of more workspaces and
+/// types has rows in most blocks.
+const EMPTY_BLOCKS_READ_MAX: usize = 20_000;
+
+/// Returns `ranges`, newest first, without the blocks of which the counters say that they have no row of `scope` and any
+/// of `kinds`.
+pub(crate) fn without_empty_blocks(
+    connection: &Connection,
+    table: Table,
+    scope: &Scope,
+    kinds: &[Kind],
+    ranges: &[SeqRange],
+) -> rusqlite::Result<Vec<SeqRange>> {
+    let Some(rows) = extent(connection, table)? else {
+        return Ok(Vec::new());
+    };
+    let counted_before = first_uncounted(connection, table, rows)?;
+    let for_each_block = scope.count_scopes().len() * scope.each_type().len() * kinds.len().max(1);
+    let mut left = EMPTY_BLOCKS_READ_MAX / for_each_block.max(1);
+    let mut kept = Vec::new();
+    for range in ranges {
+        let (whole, _) = Blocks::split(*range, rows, counted_before);
+        let mut below = range.below;
+        for first in whole.into_iter().flat_map(|it| (it.first..it.end).rev()) {
+            if left == 0 {
+                break;
+            }
+            left -= 1;
+            let end = first + 1;
+            let block = Blocks { first, end };
+            if counters(connection, table, scope, &[block], kinds)? > 0 {
+                continue;
+            }
+            let above = end * BLOCK - 1;
+            kept.push(SeqRange { above, below });
+            below = first * BLOCK;
+        }
+        let above = range.above;
+        kept.push(SeqRange { above, below });
+    }
+    kept.retain(|range| !range.is_empty());
+    Ok(kept)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -147,7 +201,7 @@ mod tests {
     #[test]
     fn whole_blocks_have_counters_and_the_newest_has_none() {
         let rows = range(4, 3 * BLOCK + 1);
-        let split = |above, below| Blocks::split(range(above, below), rows);
+        let split = |above, below| Blocks::split(range(above, below), rows, 3);
         let all = Some(Blocks { first: 0, end: 3 });
         assert_eq!(
             split(i64::MIN, i64::MAX),
@@ -167,7 +221,7 @@ mod tests {
         // Full, but nothing has come after it.
         let full = range(4, 3 * BLOCK);
         assert_eq!(
-            Blocks::split(SeqRange::ALL, full),
+            Blocks::split(SeqRange::ALL, full, 2),
             (
                 Some(Blocks { first: 0, end: 2 }),
                 vec![range(2 * BLOCK - 1, 3 * BLOCK)]
@@ -185,7 +239,8 @@ mod tests {
         ) {
             let rows = range(first - 1, first + more + 1);
             let wanted = range(above, above + width);
-            let (blocks, edges) = Blocks::split(wanted, rows);
+            let newest = block_of(first + more);
+            let (blocks, edges) = Blocks::split(wanted, rows, newest);
             for edge in &edges {
                 prop_assert!(edge.width() < 2 * BLOCK as u64);
             }

@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{OperatorWorkspace, Subject, set_failed_told};
+use super::{Subject, set_failed_told};
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::Timestamp;
 use crate::domain::endpoint::DisabledReason;
@@ -29,7 +29,6 @@ pub(crate) struct AttemptEffect {
 /// Tells of what an attempt changed. `disable_after` failed events in a row disable an endpoint.
 pub(crate) fn tell_of_attempt(
     context: &mut WriteContext<'_>,
-    operator: OperatorWorkspace,
     disable_after: u32,
     record: &AttemptRecord,
     effect: AttemptEffect,
@@ -49,7 +48,7 @@ pub(crate) fn tell_of_attempt(
                     failing_since,
                     last,
                 };
-                tell(context, operator, endpoint, &news)
+                tell(context, endpoint, &news)
             }
         };
     }
@@ -64,9 +63,9 @@ pub(crate) fn tell_of_attempt(
             skipped,
             last,
         };
-        tell(context, operator, endpoint, &news)?;
+        tell(context, endpoint, &news)?;
     } else if let Some(reason) = begins_to_fail(&effect.before, &status, disable_after)
-        && let Some(subject) = Subject::find(context, operator, endpoint)?
+        && let Some(subject) = Subject::find(context, endpoint)?
     {
         set_warned(context, endpoint, Some(context.now))?;
         let news = EndpointNews::Failing {
@@ -79,18 +78,17 @@ pub(crate) fn tell_of_attempt(
         subject.tell(context, &news)?;
     }
     if effect.state == Some(EventState::Failed) {
-        tell_of_failed_event(context, operator, record, last)?;
+        tell_of_failed_event(context, record, last)?;
     }
     Ok(())
 }
 
 fn tell(
     context: &mut WriteContext<'_>,
-    operator: OperatorWorkspace,
     endpoint: EndpointNumber,
     news: &EndpointNews,
 ) -> Result<(), OperationError> {
-    match Subject::find(context, operator, endpoint)? {
+    match Subject::find(context, endpoint)? {
         None => Ok(()),
         Some(subject) => subject.tell(context, news),
     }
@@ -125,7 +123,6 @@ fn set_warned(
 /// Tells of an event that failed for good, or counts it if people were told of another one a short while ago.
 fn tell_of_failed_event(
     context: &mut WriteContext<'_>,
-    operator: OperatorWorkspace,
     record: &AttemptRecord,
     last: LastAttempt,
 ) -> Result<(), OperationError> {
@@ -133,7 +130,7 @@ fn tell_of_failed_event(
     let Some(event_type) = type_to_tell(context, record)? else {
         return Ok(());
     };
-    let Some(subject) = Subject::find(context, operator, endpoint)? else {
+    let Some(subject) = Subject::find(context, endpoint)? else {
         return Ok(());
     };
     let status = context

@@ -3,7 +3,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{OperatorWorkspace, Subject, set_failed_told};
+use super::{Subject, set_failed_told};
 use crate::domain::clock::Timestamp;
 use crate::domain::operational_event::{
     BACKLOG_PERIOD, EVENT_FAILED_PERIOD, EndpointNews, is_due_again,
@@ -22,7 +22,6 @@ pub(crate) struct OldBacklog {
 /// Tells of an old backlog, or that it is cleared.
 pub(crate) fn tell_of_backlog(
     context: &mut WriteContext<'_>,
-    operator: OperatorWorkspace,
     found: OldBacklog,
 ) -> Result<(), OperationError> {
     let OldBacklog {
@@ -48,7 +47,7 @@ pub(crate) fn tell_of_backlog(
         None if told_at.is_some() => (EndpointNews::BacklogCleared, None),
         _ => return Ok(()),
     };
-    let subject = Subject::find(context, operator, endpoint)?;
+    let subject = Subject::find(context, endpoint)?;
     // What nobody was told of need not be cleared.
     let telling_at = telling_at.filter(|_| subject.is_some());
     context
@@ -64,7 +63,6 @@ pub(crate) fn tell_of_backlog(
 /// Tells of failed events that came shortly after people were told of others, and after which none came.
 pub(crate) fn tell_of_untold_failures(
     context: &mut WriteContext<'_>,
-    operator: OperatorWorkspace,
     endpoint: EndpointNumber,
 ) -> Result<(), OperationError> {
     let status = context
@@ -74,7 +72,7 @@ pub(crate) fn tell_of_untold_failures(
     if count == 0 || !is_due_again(status.failed_told_at, EVENT_FAILED_PERIOD, context.now) {
         return Ok(());
     }
-    let Some(subject) = Subject::find(context, operator, endpoint)? else {
+    let Some(subject) = Subject::find(context, endpoint)? else {
         let told_at = status.failed_told_at.map(Timestamp::micros);
         set_failed_told(context, endpoint, told_at, 0)?;
         return Ok(());

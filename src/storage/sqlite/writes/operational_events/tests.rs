@@ -144,6 +144,7 @@ fn database() -> Connection {
 /// Calls `work` with a context of that database.
 fn with_context<T>(
     connection: &Connection,
+    operator: Option<u128>,
     is_size_limit_reached: bool,
     work: impl FnOnce(&mut WriteContext<'_>) -> T,
 ) -> T {
@@ -157,6 +158,7 @@ fn with_context<T>(
         list_indexes: &mut ListIndexes::load(connection).unwrap(),
         metrics: &StorageMetrics::default(),
         notices: &mut Vec::new(),
+        operator: operator.map(Uuid::from_u128),
         is_size_limit_reached,
         now: START,
         weight: 0,
@@ -188,9 +190,10 @@ fn a_full_database_leaves_the_message_out_and_records_the_attempt() {
         let mut operation = RecordAttempt {
             record: record(event, Verdict::Gone, START),
             disable_after: 10,
-            operator: OperatorWorkspace(Some(Uuid::from_u128(1))),
         };
-        let applied = with_context(&connection, is_full, |context| operation.apply(context));
+        let applied = with_context(&connection, Some(1), is_full, |context| {
+            operation.apply(context)
+        });
         applied.unwrap();
         // Of the disabled endpoint and of the failed event.
         assert_eq!(messages(&connection), expected);
@@ -204,24 +207,21 @@ fn a_full_database_leaves_the_message_out_and_records_the_attempt() {
 fn a_workspace_is_told_if_it_wants_to_and_the_operator_is_told_which_it_is() {
     let connection = database();
     let tell = |workspace: i64, operator: Option<u128>| {
-        let operator = OperatorWorkspace(operator.map(Uuid::from_u128));
         let before = messages(&connection);
-        with_context(&connection, false, |context| {
-            tell_workspace(
-                context,
-                operator,
-                workspace,
-                OperationalType::JobFinished,
-                |of| {
-                    let of = of.map_or("null".to_owned(), |it| format!("\"{}\"", it.name));
-                    RawValue::from_string(of).unwrap()
-                },
-            )
+        let data = |of: Option<&WorkspaceFacts>| {
+            let of = of.map_or("null".to_owned(), |it| format!("\"{}\"", it.name));
+            RawValue::from_string(of).unwrap()
+        };
+        // Number 0 stands for all workspaces.
+        let workspace = Some(workspace).filter(|workspace| *workspace > 0);
+        with_context(&connection, operator, false, |context| {
+            tell_workspace(context, workspace, OperationalType::JobFinished, data)
         })
         .unwrap();
         messages(&connection) - before
     };
-    assert_eq!(tell(2, None), 0);
+    assert_eq!((tell(2, None), tell(0, None)), (0, 0));
+    assert_eq!(tell(0, Some(1)), 1);
     assert_eq!(tell(2, Some(1)), 1);
     assert_eq!(tell(1, Some(1)), 0, "the operator's own");
     assert_eq!(tell(99, Some(1)), 0, "there is no such workspace");

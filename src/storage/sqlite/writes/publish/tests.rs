@@ -1,9 +1,8 @@
-//! The rendering of bodies and the places where they are stored, and messages that no endpoint wants.
+//! The rendering of bodies, and the places where they are stored.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Mutex;
-use std::time::Duration;
 
 use serde_json::value::RawValue;
 use tempfile::TempDir;
@@ -16,8 +15,6 @@ use crate::domain::endpoint_url::EndpointUrl;
 use crate::domain::event_type::Subscription;
 use crate::domain::workspace::WorkspaceName;
 use crate::storage::sqlite::SqliteStore;
-use crate::storage::sqlite::writer::operation::operation_of;
-use crate::storage::sqlite::writes::archive::drop_unwanted_bodies;
 use crate::storage::{EventBody, NoticeSink, Queue, Store};
 
 /// The bodies of the events that were published, as the engine gets them.
@@ -37,7 +34,6 @@ impl NoticeSink for Bodies {
 struct PublishFixture {
     _folder: TempDir,
     file: PathBuf,
-    clock: Arc<ManualClock>,
     store: Arc<SqliteStore>,
     bodies: Arc<Bodies>,
     workspace: Uuid,
@@ -51,7 +47,7 @@ impl PublishFixture {
             1_700_000_000_000_000,
         )));
         // A tool's store has no janitor of its own.
-        let store = SqliteStore::open_for_tool(&file, "test", clock.clone()).unwrap();
+        let store = SqliteStore::open_for_tool(&file, "test", clock).unwrap();
         let bodies = Arc::new(Bodies::default());
         store.listen(bodies.clone());
         let name = WorkspaceName::parse("test").unwrap();
@@ -59,7 +55,6 @@ impl PublishFixture {
         Self {
             _folder: folder,
             file,
-            clock,
             store,
             bodies,
             workspace,
@@ -187,55 +182,5 @@ fn a_summary_that_a_publish_brings_is_what_is_shown() {
         .unwrap();
     fixture.publish(r#"{"seen":1}"#, None);
     assert!(!fixture.store.shows_summaries(fixture.workspace));
-    fixture.store.stop();
-}
-
-#[test]
-fn what_no_endpoint_wants_keeps_its_body_for_a_day() {
-    const DAY: Duration = Duration::from_hours(24);
-    let fixture = PublishFixture::new();
-    let drop_bodies = || {
-        let mut steps = 1;
-        loop {
-            let (operation, more) = operation_of(0, drop_unwanted_bodies);
-            fixture.store.writer.submit(operation);
-            if !more.wait().unwrap() {
-                return steps;
-            }
-            steps += 1;
-        }
-    };
-    let bodies = "SELECT count(body) FROM message";
-    let large = format!("\"{}\"", "x".repeat(1 << 20));
-    // A message whose time is still to come does not hold up the others.
-    fixture
-        .clock
-        .step_wall_clock(Timestamp::from_micros(1_800_000_000_000_000));
-    fixture.publish("0", None);
-    fixture
-        .clock
-        .step_wall_clock(Timestamp::from_micros(1_700_000_000_000_000));
-    for _ in 0..12 {
-        fixture.publish(&large, None);
-    }
-    fixture.endpoint(Format::Raw);
-    fixture.publish("2", None);
-    fixture.clock.advance(DAY);
-    fixture.publish("3", None);
-    assert_eq!(
-        (drop_bodies(), fixture.count(bodies)),
-        (1, 15),
-        "not over yet"
-    );
-    fixture.clock.advance(Duration::from_micros(1));
-    let steps = drop_bodies();
-    assert_eq!(
-        fixture.count(bodies),
-        3,
-        "the one to come, and two with events"
-    );
-    assert!(steps >= 3, "{steps} for 12 MiB");
-    assert_eq!(fixture.count("SELECT count(*) FROM unwanted_message"), 1);
-    assert_eq!(fixture.count("SELECT count(*) FROM message"), 15);
     fixture.store.stop();
 }

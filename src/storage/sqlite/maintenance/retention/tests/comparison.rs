@@ -34,6 +34,7 @@ impl History {
                 statuses: Vec::new(),
                 after: None,
                 before: None,
+                code_class: None,
                 query: None,
             };
             let mut listed = BTreeSet::new();

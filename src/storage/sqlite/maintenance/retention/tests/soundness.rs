@@ -23,10 +23,12 @@ pub(super) fn assert_sound(database: &Path, seed: u64) {
     };
     none("SELECT count(*) FROM event WHERE message NOT IN (SELECT seq FROM message)");
     none("SELECT count(*) FROM delivery WHERE event NOT IN (SELECT seq FROM event)");
-    none("SELECT count(*) FROM unwanted_message WHERE message NOT IN (SELECT seq FROM message)");
+    none("SELECT count(*) FROM later_event WHERE message NOT IN (SELECT seq FROM message)");
+    none("SELECT count(*) FROM message_tombstone");
     none("SELECT count(*) FROM event_tombstone");
     none("SELECT count(*) FROM delivery_tombstone");
     assert_eq!(text(&connection, "PRAGMA integrity_check"), "ok", "{seed}");
+    assert_messages_are_sound(&connection, seed);
     for (table, kind, kind_of) in [
         ("event", "state", "state"),
         ("delivery", "class", "coalesce(code, 0) / 100"),
@@ -77,4 +79,44 @@ pub(super) fn assert_sound(database: &Path, seed: u64) {
             );
         }
     }
+}
+
+/// Checks the list index and the counters of messages, both up to the mark.
+#[track_caller]
+fn assert_messages_are_sound(connection: &Connection, seed: u64) {
+    let within = "seq <= (SELECT value FROM meta WHERE key = 'message_indexed')";
+    let entries = |from: &str| {
+        let columns = "workspace || ' ' || seq || ' ' || type";
+        text(
+            connection,
+            &format!("SELECT {columns} FROM {from} WHERE {within} ORDER BY 1"),
+        )
+    };
+    assert_eq!(
+        entries("message_of_workspace"),
+        entries("message"),
+        "{seed}"
+    );
+    let of_scope = |scope: &str| {
+        format!(
+            "SELECT seq / 32768 AS block, {scope} AS scope, type, events > 0 AS routed, count(*) AS count
+             FROM message WHERE {within} GROUP BY 1, 2, 3, 4"
+        )
+    };
+    let counters = |from: &str| {
+        let columns = "block || ' ' || scope || ' ' || type || ' ' || routed || ' ' || count";
+        text(
+            connection,
+            &format!("SELECT {columns} FROM ({from}) ORDER BY 1"),
+        )
+    };
+    assert_eq!(
+        counters("SELECT * FROM message_count WHERE count <> 0"),
+        counters(&format!(
+            "{} UNION ALL {}",
+            of_scope("-workspace"),
+            of_scope("0")
+        )),
+        "{seed}"
+    );
 }

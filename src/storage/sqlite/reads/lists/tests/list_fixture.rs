@@ -3,6 +3,7 @@
 #![expect(clippy::cast_possible_wrap, reason = "positions in short lists")]
 
 mod deletions;
+mod later_events;
 mod random_values;
 
 use rand::rngs::StdRng;
@@ -37,6 +38,20 @@ pub(crate) struct EndpointRow {
     pub(crate) deleted: bool,
     pub(crate) state: EndpointState,
     pub(crate) skip_through: i64,
+    /// As in the column.
+    pub(crate) subscriptions: &'static str,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct MessageRow {
+    pub(crate) seq: i64,
+    pub(crate) id: Uuid,
+    pub(crate) workspace: usize,
+    pub(crate) event_type: usize,
+    pub(crate) created_at: i64,
+    pub(crate) body: Option<String>,
+    /// The number of events that it became.
+    pub(crate) events: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -71,6 +86,8 @@ pub(crate) struct ListFixture {
     pub(crate) workspaces: Vec<WorkspaceRow>,
     pub(crate) endpoints: Vec<EndpointRow>,
     /// In the order of `seq`.
+    pub(crate) messages: Vec<MessageRow>,
+    /// In the order of `seq`.
     pub(crate) events: Vec<EventRow>,
     /// In the order of `seq`.
     pub(crate) deliveries: Vec<DeliveryRow>,
@@ -88,12 +105,14 @@ impl ListFixture {
             connection,
             workspaces: Vec::new(),
             endpoints: Vec::new(),
+            messages: Vec::new(),
             events: Vec::new(),
             deliveries: Vec::new(),
         };
         let steps = seed % 2 == 1;
         fixture.add_tenants(&mut random);
         fixture.add_events(&mut random, steps);
+        fixture.add_later_events(&mut random);
         fixture.skip_backlogs(&mut random);
         fixture.add_deliveries(&mut random, steps);
         fixture.add_to_list_indexes(&mut random);
@@ -153,17 +172,21 @@ impl ListFixture {
                     _ => EndpointState::Active,
                 },
                 skip_through: 0,
+                subscriptions: ["*", "order.*", "user order.paid", "none", ""]
+                    .choose(random)
+                    .unwrap(),
             };
             self.connection
                 .execute(
                     "INSERT INTO endpoint (n, id, workspace, url, format, secret, events, created_at,
                        deleted_at, disabled, resting_until)
-                     VALUES (?, ?, ?, ?, 0, 's', 'a b.*', ?, ?, ?, ?)",
+                     VALUES (?, ?, ?, ?, 0, 's', ?, ?, ?, ?, ?)",
                     params![
                         n,
                         endpoint.id.as_bytes(),
                         self.workspaces[endpoint.workspace].n,
                         endpoint.url,
+                        endpoint.subscriptions,
                         START_US + n,
                         endpoint.deleted.then_some(START_US),
                         (endpoint.state == EndpointState::Disabled).then_some(0),
@@ -185,11 +208,13 @@ impl ListFixture {
         let mut clock = WallClock(START_US);
         let mut counters = Counters::load(&self.connection).unwrap();
         let mut seq = 0;
-        for message in 1..=random.random_range(0..120) {
+        let mut message = 0;
+        for _ in 1..=random.random_range(0..120) {
+            message += next_number(random);
             let message_id = random_id(random, clock.0);
             let event_type = random.random_range(0..TYPES.len());
             let body = random.random_ratio(3, 4).then(|| format!("raw {message}"));
-            let fan_out = random.random_range(0..4);
+            let fan_out: i64 = random.random_range(0..4);
             let (created_at, back) = clock.next(random, steps);
             seq += next_number(random);
             let workspace = self.endpoints.choose(random).unwrap().workspace;
@@ -210,8 +235,18 @@ impl ListFixture {
                     ],
                 )
                 .unwrap();
+            self.messages.push(MessageRow {
+                seq: message,
+                id: message_id,
+                workspace,
+                event_type,
+                created_at,
+                body: body.clone(),
+                events: fan_out.cast_unsigned(),
+            });
             if back {
                 self.step("event", seq);
+                self.step("message", message);
             }
             // Some as they are stored today, some with a body for each event, some archived.
             let bodies: Vec<(i64, Option<String>)> = (0..fan_out)
@@ -241,7 +276,12 @@ impl ListFixture {
                     } else {
                         random.random_range(seq..seq + 200_000)
                     },
-                    code: random_code(random),
+                    // An event that succeeded has the code of its success, and a fresh one has none.
+                    code: match state {
+                        EventState::Fresh => None,
+                        EventState::Succeeded => Some(random.random_range(200..300)),
+                        _ => random_code(random),
+                    },
                     due: (state == EventState::Retry)
                         .then(|| created_at + random.random_range(0..MINUTE_US)),
                     created_at,
@@ -355,7 +395,7 @@ impl ListFixture {
     /// Adds all rows up to one of them to the list indexes, and some of those after it, as in the middle of a
     /// batch.
     fn add_to_list_indexes(&self, random: &mut StdRng) {
-        for kind in ["event", "delivery"] {
+        for kind in ["event", "delivery", "message"] {
             let newest = format!("SELECT coalesce(max(seq), 0) FROM {kind}");
             let newest: i64 = (self.connection)
                 .query_row(&newest, [], |row| row.get(0))
@@ -365,11 +405,18 @@ impl ListFixture {
                 1 => newest,
                 _ => random.random_range(0..=newest),
             };
-            for (index, columns) in [
+            let of_message = [("of_workspace", "workspace, seq, type")];
+            let of_other = [
                 ("of_workspace", "workspace, seq"),
                 ("of_endpoint", "endpoint, seq, type"),
                 ("of_type", "workspace, type, seq"),
-            ] {
+            ];
+            let indexes = if kind == "message" {
+                &of_message[..]
+            } else {
+                &of_other
+            };
+            for (index, columns) in indexes {
                 self.connection
                     .execute(
                         &format!(
@@ -386,6 +433,14 @@ impl ListFixture {
                     params![through, format!("{kind}_indexed")],
                 )
                 .unwrap();
+        }
+        for scope in ["-workspace", "0"] {
+            let count = format!(
+                "INSERT INTO message_count SELECT seq / 32768, {scope}, type, events > 0, count(*)
+                 FROM message WHERE seq <= (SELECT value FROM meta WHERE key = 'message_indexed')
+                 GROUP BY 1, 2, 3, 4"
+            );
+            self.connection.execute(&count, []).unwrap();
         }
     }
 

@@ -26,7 +26,7 @@ use crate::storage::sqlite::reads::lists::time_range::SeqRange;
 const FIXTURES: u64 = 40;
 const FILTERS: u64 = 150;
 
-fn for_each_fixture(mut test: impl FnMut(&ListFixture, &mut StdRng, &str)) {
+pub(super) fn for_each_fixture(mut test: impl FnMut(&ListFixture, &mut StdRng, &str)) {
     for seed in 0..FIXTURES {
         let fixture = ListFixture::generate(seed);
         for filter in 0..FILTERS {
@@ -218,25 +218,33 @@ fn event_matches(fixture: &ListFixture, row: &EventRow, filter: &EventFilter) ->
         && filter
             .before
             .is_none_or(|time| row.created_at < time.micros())
+        && filter
+            .code_class
+            .is_none_or(|class| row.code.is_some_and(|code| code / 100 == class.hundreds()))
 }
 
-fn any_of<T: PartialEq>(wanted: &[T], value: &T) -> bool {
+pub(super) fn any_of<T: PartialEq>(wanted: &[T], value: &T) -> bool {
     wanted.is_empty() || wanted.contains(value)
 }
 
-fn whole_uuid(query: &str) -> Option<Uuid> {
+pub(super) fn whole_uuid(query: &str) -> Option<Uuid> {
     let query = query.trim();
     let hyphens = query.matches('-').count();
     let plain = matches!((query.len(), hyphens), (32, 0) | (36, 4));
     plain.then(|| Uuid::parse_str(query).ok()).flatten()
 }
 
-fn is_text(query: Option<&str>) -> bool {
+pub(super) fn is_text(query: Option<&str>) -> bool {
     query.is_some_and(|query| !query.trim().is_empty() && whole_uuid(query).is_none())
 }
 
 /// Reports whether a row matches a query. `more` are ids that are looked up, but not searched for text.
-fn query_matches(query: Option<&str>, ids: &[Uuid], more: &[Uuid], code: Option<u16>) -> bool {
+pub(super) fn query_matches(
+    query: Option<&str>,
+    ids: &[Uuid],
+    more: &[Uuid],
+    code: Option<u16>,
+) -> bool {
     let Some(query) = query else { return true };
     if let Some(id) = whole_uuid(query) {
         return ids.contains(&id) || more.contains(&id);
@@ -246,7 +254,7 @@ fn query_matches(query: Option<&str>, ids: &[Uuid], more: &[Uuid], code: Option<
         || code.is_some_and(|code| code.to_string().contains(&query))
 }
 
-fn paged<'r, T>(hits: &'r [&'r T], page: Page) -> impl Iterator<Item = &'r T> {
+pub(super) fn paged<'r, T>(hits: &'r [&'r T], page: Page) -> impl Iterator<Item = &'r T> {
     let offset = usize::try_from(page.offset()).unwrap();
     let limit = usize::try_from(page.limit).unwrap();
     hits.iter().copied().skip(offset).take(limit)

@@ -3,12 +3,12 @@
 use rusqlite::Connection;
 
 use super::list_fixture::{ListFixture, TYPES};
-use super::{find_event, list_deliveries, list_endpoints, list_events, noted};
+use super::{find_event, list_deliveries, list_endpoints, list_events, list_messages, noted};
 use crate::domain::access::Visibility;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::CodeClass;
 use crate::domain::event::EventStatus;
-use crate::storage::filter::{DeliveryFilter, EndpointFilter, EventFilter, Page};
+use crate::storage::filter::{DeliveryFilter, EndpointFilter, EventFilter, MessageFilter, Page};
 use crate::storage::sqlite::reads::lists::{STATEMENTS, has_message};
 
 const PAGES: [Page; 2] = [
@@ -48,6 +48,7 @@ fn ask_everything(fixture: &ListFixture) {
                 statuses: Vec::new(),
                 after: on(3).then(|| middle.before(std::time::Duration::from_hours(3))),
                 before: on(4).then_some(middle),
+                code_class: None,
                 query: query.clone(),
             };
             for set in 0..1_u32 << 4 {
@@ -60,11 +61,35 @@ fn ask_everything(fixture: &ListFixture) {
                 for page in PAGES {
                     list_events(connection, &filter, page).unwrap();
                 }
+                for class in [CodeClass::Success, CodeClass::ServerError] {
+                    let filter = EventFilter {
+                        code_class: Some(class),
+                        ..filter.clone()
+                    };
+                    list_events(connection, &filter, PAGES[0]).unwrap();
+                }
                 let filter = EventFilter {
                     messages: messages.clone(),
                     ..filter
                 };
                 list_events(connection, &filter, PAGES[0]).unwrap();
+            }
+            for unrouted in [None, Some(true), Some(false)] {
+                for missing_for in [None, endpoints.first().copied()] {
+                    let filter = MessageFilter {
+                        visibility: shared.visibility,
+                        workspaces: Vec::new(),
+                        event_types: shared.event_types.clone(),
+                        after: shared.after,
+                        before: shared.before,
+                        unrouted,
+                        missing_for,
+                        query: query.clone(),
+                    };
+                    for page in PAGES {
+                        list_messages(connection, &filter, page).unwrap();
+                    }
+                }
             }
             for succeeded in [None, Some(true), Some(false)] {
                 for class in [None, Some(CodeClass::Success), Some(CodeClass::ClientError)] {
@@ -133,6 +158,7 @@ fn no_statement_reads_a_whole_table_or_sorts() {
         "INDEXED BY",
         "FROM event_of_",
         "FROM delivery_of_",
+        "FROM message_of_",
     ] {
         let seeks = |sql: &&String| sql.contains("sought(") && sql.contains(way);
         assert!(noted.iter().any(|sql| seeks(&sql)), "no search {way}");
@@ -171,8 +197,10 @@ fn check_scan(sql: &str, plan: &[String]) {
         "{sql}\n{plan:#?}"
     );
     let in_order = ["COVERING INDEX", "PRIMARY KEY"];
+    // The codes of waiting events change with each attempt, so they are not in the index.
+    let by_code = sql.contains("event_waiting") && sql.contains("code");
     assert!(
-        seeks || in_order.iter().any(|way| plan[0].contains(way)),
+        seeks || by_code || in_order.iter().any(|way| plan[0].contains(way)),
         "{sql}\n{plan:#?}"
     );
 }

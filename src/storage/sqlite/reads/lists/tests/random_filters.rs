@@ -11,7 +11,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::delivery::CodeClass;
 use crate::domain::endpoint_health::EndpointState;
 use crate::domain::event::EventStatus;
-use crate::storage::filter::{DeliveryFilter, EventFilter, Page};
+use crate::storage::filter::{DeliveryFilter, EventFilter, MessageFilter, Page};
 
 /// Returns something in one of `one_in` cases.
 pub(super) fn maybe(random: &mut StdRng, one_in: u32) -> Option<()> {
@@ -152,6 +152,24 @@ pub(super) fn event_filter(fixture: &ListFixture, random: &mut StdRng) -> EventF
             .collect(),
         after: random_time(random, &times),
         before: random_time(random, &times),
+        code_class: maybe(random, 4).map(|()| *CodeClass::ALL.choose(random).unwrap()),
+        query: random_query(random, &ids),
+    }
+}
+
+pub(super) fn message_filter(fixture: &ListFixture, random: &mut StdRng) -> MessageFilter {
+    let times: Vec<i64> = fixture.messages.iter().map(|row| row.created_at).collect();
+    let mut ids: Vec<Uuid> = fixture.messages.iter().map(|row| row.id).collect();
+    ids.extend(fixture.events.iter().map(|row| row.id));
+    let endpoints: Vec<Uuid> = fixture.endpoints.iter().map(|row| row.id).collect();
+    MessageFilter {
+        visibility: random_visibility(fixture, random),
+        workspaces: some_workspaces(fixture, random),
+        event_types: some(random, &TYPES.map(str::to_owned), "none".to_owned()),
+        after: random_time(random, &times),
+        before: random_time(random, &times),
+        unrouted: maybe(random, 3).map(|()| random.random()),
+        missing_for: maybe(random, 3).map(|()| *endpoints.choose(random).unwrap()),
         query: random_query(random, &ids),
     }
 }

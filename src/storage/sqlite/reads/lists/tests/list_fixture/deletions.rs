@@ -50,6 +50,7 @@ impl ListFixture {
             list_indexes: &mut list_indexes,
             metrics: &StorageMetrics::default(),
             notices: &mut Vec::new(),
+            operator: None,
             is_size_limit_reached: false,
             now: Timestamp::from_micros(i64::MAX / 2),
             weight: 0,
@@ -60,6 +61,7 @@ impl ListFixture {
                 .unwrap()
                 .messages;
         }
+        context.list_indexes.advance(&self.connection).unwrap();
         context.counters.write(&self.connection).unwrap();
         context.counters.committed();
         if random.random() {
@@ -100,6 +102,12 @@ impl ListFixture {
         });
         self.deliveries = deliveries.collect();
         self.events = events;
+        let events = &self.events;
+        let is_gone = |id: Uuid| {
+            messages.iter().any(|(_, named)| *named == id)
+                && !events.iter().any(|event| event.message_id == id)
+        };
+        self.messages.retain(|message| !is_gone(message.id));
     }
 }
 

@@ -1,0 +1,123 @@
+//! The JSON objects of messages, and their descriptions in the OpenAPI document.
+
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::objects::Render;
+use crate::domain::clock::Timestamp;
+use crate::domain::message::StoredMessage;
+use crate::domain::overview::{EventCounts, MessageSummary};
+use crate::server::schema::{Definition, Described, Schema, node, object};
+
+object! {
+    /// A message, as it was published.
+    pub(crate) struct StoredMessageJson<'a> = "WebhookMessage" {
+        /// The time at which the message was accepted.
+        created_at: Timestamp,
+        /// The id of the message.
+        id: Uuid,
+        /// The type of the message.
+        r#type: &'a str = Schema::text("order.created"),
+        /// The producer's time, or the server's if the producer sent none.
+        timestamp: &'a str = Timestamp::schema(),
+        /// The workspace in which the message was published.
+        workspace_id: Uuid,
+        /// True once the payload was dropped.
+        is_archived: bool = Schema::boolean().like(false),
+        /// The number of events that the message became, one for each endpoint that gets it; those that were deleted
+        /// since are counted.
+        event_count: u64 = Schema::integer(0, 1),
+    }
+}
+
+impl Render for StoredMessage {
+    fn definition() -> Definition {
+        StoredMessageJson::definition()
+    }
+
+    fn render<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        StoredMessageJson {
+            created_at: self.created_at,
+            id: self.id,
+            r#type: self.event_type.as_str(),
+            timestamp: &self.timestamp,
+            workspace_id: self.workspace_id,
+            is_archived: self.is_archived,
+            event_count: self.events,
+        }
+        .serialize(serializer)
+    }
+}
+
+object! {
+    /// The numbers of events that a message has, by state.
+    pub(crate) struct EventCountsJson = "MessageEventCounts" {
+        /// Not delivered yet.
+        pending: u64 = Schema::integer(0, 0),
+        /// Delivered.
+        succeeded: u64 = Schema::integer(0, 1),
+        /// Failed for good.
+        failed: u64 = Schema::integer(0, 0),
+        /// Not sent, because their endpoint was disabled or deleted first.
+        skipped: u64 = Schema::integer(0, 0),
+    }
+}
+
+object! {
+    /// A message with its data, and what became of it.
+    pub(crate) struct MessageDetailJson<'a> = "WebhookMessageDetail" {
+        /// The time at which the message was accepted.
+        created_at: Timestamp,
+        /// The id of the message.
+        id: Uuid,
+        /// The type of the message.
+        r#type: &'a str = Schema::text("order.created"),
+        /// The producer's time, or the server's if the producer sent none.
+        timestamp: &'a str = Timestamp::schema(),
+        /// The workspace in which the message was published.
+        workspace_id: Uuid,
+        /// True once the payload was dropped.
+        is_archived: bool = Schema::boolean().like(false),
+        /// The number of events that the message became, one for each endpoint that gets it; those that were deleted
+        /// since are counted.
+        event_count: u64 = Schema::integer(0, 1),
+        /// The events that exist, by state.
+        counts: EventCountsJson,
+        /// What the producer sent: any JSON, with the same bytes. Null once the message is archived.
+        data: Value = Schema::any(node! { "id" => "ord_1001" }),
+    }
+}
+
+impl MessageDetailJson<'_> {
+    /// Returns the JSON of a message without its data, which comes last: all up to the data.
+    pub(super) fn before_data(summary: &MessageSummary) -> Vec<u8> {
+        let message = &summary.message;
+        let EventCounts {
+            pending,
+            succeeded,
+            failed,
+            skipped,
+        } = summary.counts;
+        let json = MessageDetailJson {
+            created_at: message.created_at,
+            id: message.id,
+            r#type: message.event_type.as_str(),
+            timestamp: &message.timestamp,
+            workspace_id: message.workspace_id,
+            is_archived: message.is_archived,
+            event_count: message.events,
+            counts: EventCountsJson {
+                pending,
+                succeeded,
+                failed,
+                skipped,
+            },
+            data: Value::Null,
+        };
+        let mut json =
+            serde_json::to_vec(&json).expect("these types have string keys and cannot fail");
+        json.truncate(json.len() - "null}".len());
+        json
+    }
+}

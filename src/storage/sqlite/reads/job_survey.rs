@@ -1,0 +1,181 @@
+//! The look at the set of a job before the job is made. It is made in several reads, so that none takes long.
+
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::connections::Readers;
+use super::lists::{UpwardScan, count_selected, endpoints_of_named, missing_ranges, scope_of};
+use super::missing::{Direction, MissingSearch, SliceLimits};
+use crate::domain::access::Visibility;
+use crate::domain::job::JobFilter;
+use crate::storage::sqlite::writer::operation::OperationError;
+use crate::storage::{EndpointNumber, JobSurvey, StoreError};
+
+/// The endpoints of which one read looks whether they have matching events: some ten milliseconds.
+const ENDPOINTS_PER_READ: usize = 200;
+
+/// The limits of one read of messages: about a hundred milliseconds.
+const MESSAGES_PER_READ: SliceLimits = SliceLimits {
+    found: 10_000,
+    cost: 300_000,
+};
+
+/// Looks at the set of a filter. Looks at messages for at most `longest`.
+pub(crate) fn survey(
+    readers: &Readers,
+    visibility: Visibility,
+    filter: &JobFilter,
+    longest: Duration,
+) -> Result<JobSurvey, StoreError> {
+    let until = Instant::now() + longest;
+    let begun = readers.read(|connection| begin(connection, visibility, filter))?;
+    let mut survey = JobSurvey {
+        matched: begun.events,
+        is_complete: true,
+        endpoints: Vec::new(),
+        through_event: begun.through_event,
+        through_message: begun.through_message,
+    };
+    if let Some(endpoint) = begun.missing_of {
+        let (missing, is_complete) =
+            count_missing(readers, filter, endpoint, begun.through_message, until)?;
+        survey.matched += missing;
+        survey.is_complete = is_complete;
+        survey.endpoints = vec![endpoint];
+        return Ok(survey);
+    }
+    for part in begun.endpoints.chunks(ENDPOINTS_PER_READ) {
+        let found = readers
+            .read(|connection| Ok(with_events(connection, filter, part, begun.through_event)?))?;
+        survey.endpoints.extend(found);
+    }
+    Ok(survey)
+}
+
+/// The first part of a survey.
+#[derive(Default)]
+struct Begun {
+    through_event: i64,
+    through_message: i64,
+    /// The number of matching events.
+    events: u64,
+    /// The endpoints that may have some of them.
+    endpoints: Vec<EndpointNumber>,
+    /// The endpoint whose missing messages are selected.
+    missing_of: Option<EndpointNumber>,
+}
+
+fn begin(
+    connection: &Connection,
+    visibility: Visibility,
+    filter: &JobFilter,
+) -> Result<Begun, OperationError> {
+    let snapshot = connection.unchecked_transaction()?;
+    let highest = |table: &str| -> rusqlite::Result<i64> {
+        let sql = format!("SELECT coalesce(max(seq), 0) FROM {table}");
+        snapshot.query_row(&sql, [], |row| row.get(0))
+    };
+    let mut begun = Begun {
+        through_event: highest("event")?,
+        through_message: highest("message")?,
+        ..Begun::default()
+    };
+    let Some(scope) = scope_of(&snapshot, visibility, filter)? else {
+        return Ok(begun);
+    };
+    begun.events = count_selected(&snapshot, &scope, filter)?;
+    begun.endpoints = if filter.event_ids.is_empty() {
+        scope.each_endpoint(&snapshot)?
+    } else {
+        endpoints_of_named(&snapshot, &scope, filter)?
+    };
+    if filter.selects_missing()
+        && let [endpoint] = begun.endpoints[..]
+    {
+        refuse_disabled(&snapshot, endpoint)?;
+        begun.missing_of = Some(endpoint);
+    }
+    Ok(begun)
+}
+
+fn refuse_disabled(
+    connection: &Connection,
+    endpoint: EndpointNumber,
+) -> Result<(), OperationError> {
+    let is_disabled: Option<bool> = connection
+        .prepare_cached(
+            "SELECT disabled IS NOT NULL FROM endpoint WHERE n = ?1 AND deleted_at IS NULL",
+        )?
+        .query_row([endpoint.0], |row| row.get(0))
+        .optional()?;
+    if is_disabled == Some(true) {
+        return Err(StoreError::EndpointDisabled.into());
+    }
+    Ok(())
+}
+
+/// Returns those of `endpoints` that may have matching events.
+fn with_events(
+    connection: &Connection,
+    filter: &JobFilter,
+    endpoints: &[EndpointNumber],
+    through: i64,
+) -> rusqlite::Result<Vec<EndpointNumber>> {
+    let mut found = Vec::new();
+    for endpoint in endpoints {
+        let scan = UpwardScan::of(connection, *endpoint, filter)?;
+        if scan.may_have_any(connection, through)? {
+            found.push(*endpoint);
+        }
+    }
+    Ok(found)
+}
+
+/// Counts the missing messages of an endpoint until the time is over. Returns whether all were looked at.
+fn count_missing(
+    readers: &Readers,
+    filter: &JobFilter,
+    endpoint: EndpointNumber,
+    through: i64,
+    until: Instant,
+) -> Result<(u64, bool), StoreError> {
+    let mut count = 0;
+    let mut from = 0;
+    loop {
+        let (found, next) = readers.read(|connection| {
+            let search = MissingSearch::new(connection, endpoint.0)?;
+            let Some(mut search) = search.map(|it| it.of_types(&filter.event_types)) else {
+                return Ok((0, None));
+            };
+            let Some(range) = next_range(connection, filter, from, through)? else {
+                return Ok((0, None));
+            };
+            let (oldest, limits) = (Direction::OldestFirst, MESSAGES_PER_READ);
+            let slice = search.slice(connection, range, oldest, limits)?;
+            let next = slice.next.unwrap_or(range.1 + 1);
+            Ok((slice.messages.len() as u64, Some(next)))
+        })?;
+        count += found;
+        match next {
+            None => return Ok((count, true)),
+            Some(_) if Instant::now() >= until => return Ok((count, false)),
+            Some(next) => from = next,
+        }
+    }
+}
+
+/// Returns the first range of message numbers from `from` up to `through` in the times of a filter; `None` if there
+/// is none.
+pub(crate) fn next_range(
+    connection: &Connection,
+    filter: &JobFilter,
+    from: i64,
+    through: i64,
+) -> rusqlite::Result<Option<(i64, i64)>> {
+    let ranges = missing_ranges(connection, filter)?;
+    let clipped = ranges
+        .into_iter()
+        .map(|(first, last)| (first.max(from), last.min(through)));
+    Ok(clipped.filter(|(first, last)| first <= last).min())
+}

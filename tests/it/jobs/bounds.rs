@@ -1,0 +1,147 @@
+//! The limits of jobs: their rate, what they have let go, how many run.
+
+use serde_json::{Value, json};
+
+use super::{A_WHILE, ended, finished, make};
+use crate::fixture::TestApp;
+use crate::receiver::Receiver;
+
+fn with_succeeded(app: &TestApp, receiver: &Receiver, path: &str, count: usize) -> Value {
+    let endpoint = app.endpoint(&receiver.url(path));
+    for number in 0..count {
+        app.publish("a", &json!(number));
+    }
+    receiver.wait(path, count);
+    app.wait_for_events("succeeded", count as u64);
+    endpoint
+}
+
+fn again(endpoint: &Value) -> Value {
+    json!({"action": "redeliver", "filter": {
+        "endpoint_id": [endpoint["id"]], "status": ["succeeded"],
+    }})
+}
+
+#[test]
+fn a_job_waits_for_an_endpoint_that_hangs_and_cancelling_stops_it_there() {
+    let app = TestApp::start();
+    let receiver = Receiver::start();
+    let endpoint = with_succeeded(&app, &receiver, "/a", 250);
+    receiver.hold("/a");
+    let job = make(&app, &again(&endpoint));
+    let path = format!("/api/webhooks/jobs/{}", job["id"].as_str().unwrap());
+    // Those that are under way count as attempted only when their attempts have ended.
+    let held = app.wait_for(&path, |job| job["done"].as_u64() >= Some(100));
+    assert_eq!(held["done"], 100);
+    let cancelled = app
+        .post(&format!("{path}/cancel"), &app.token, &json!({}))
+        .expect(200);
+    assert_eq!(
+        (&cancelled["state"], &cancelled["done"]),
+        (&json!("cancelled"), &json!(100))
+    );
+    receiver.let_go("/a");
+    receiver.wait("/a", 350);
+    app.wait_for_events("succeeded", 250);
+    std::thread::park_timeout(A_WHILE);
+    assert_eq!(
+        receiver.at("/a").len(),
+        350,
+        "nothing is let go after the answer"
+    );
+    assert_eq!(app.get(&path).expect(200)["done"], 100);
+}
+
+#[test]
+fn one_endpoint_that_hangs_does_not_hold_up_the_others_of_a_job() {
+    let app = TestApp::start();
+    let receiver = Receiver::start();
+    app.endpoint(&receiver.url("/slow"));
+    app.endpoint(&receiver.url("/fast"));
+    for number in 0..200 {
+        app.publish("a", &json!(number));
+    }
+    app.wait_for_events("succeeded", 400);
+    receiver.hold("/slow");
+    let body =
+        json!({"action": "redeliver", "filter": {"event_type": ["a"], "status": ["succeeded"]}});
+    let job = make(&app, &body);
+    receiver.wait("/fast", 400);
+    receiver.let_go("/slow");
+    assert_eq!(ended(&app, &job)["done"], 400);
+    receiver.wait("/slow", 400);
+}
+
+#[test]
+fn a_live_event_does_not_wait_for_the_events_of_a_job() {
+    let app = TestApp::start();
+    let receiver = Receiver::start();
+    let endpoint = with_succeeded(&app, &receiver, "/a", 150);
+    receiver.hold("/a");
+    let job = make(&app, &again(&endpoint));
+    let path = format!("/api/webhooks/jobs/{}", job["id"].as_str().unwrap());
+    app.wait_for(&path, |job| job["done"].as_u64() >= Some(100));
+    app.publish("a", &json!("live"));
+    receiver.let_go("/a");
+    let received = receiver.wait("/a", 301);
+    let place = super::data(&received)
+        .iter()
+        .position(|it| it == "live")
+        .unwrap();
+    // Those that were under way, and one of the job after each few fresh ones.
+    assert!(place < 150 + 60, "{place}");
+}
+
+#[test]
+fn a_rate_lets_so_many_go_and_no_more() {
+    let app = TestApp::start();
+    let receiver = Receiver::start();
+    let endpoint = with_succeeded(&app, &receiver, "/a", 40);
+    let mut slow = again(&endpoint);
+    slow["rate"] = json!(600);
+    let began = std::time::Instant::now();
+    assert_eq!(finished(&app, &slow)["done"], 40);
+    // Ten a second; the first second's worth may go at once.
+    assert!(began.elapsed().as_secs_f64() > 2.5, "{:?}", began.elapsed());
+}
+
+#[test]
+fn ten_jobs_of_a_workspace_run_and_no_more() {
+    let app = TestApp::start();
+    let receiver = Receiver::start();
+    let endpoint = with_succeeded(&app, &receiver, "/a", 30);
+    let mut slow = again(&endpoint);
+    slow["rate"] = json!(1);
+    let jobs: Vec<Value> = (0..10).map(|_| make(&app, &slow)).collect();
+    let refused = app
+        .post("/api/webhooks/jobs", &app.token, &slow)
+        .expect(409);
+    assert_eq!(refused["error"], "TooManyJobs");
+    let cancel = format!(
+        "/api/webhooks/jobs/{}/cancel",
+        jobs[3]["id"].as_str().unwrap()
+    );
+    app.post(&cancel, &app.token, &json!({})).expect(200);
+    make(&app, &slow);
+}
+
+#[test]
+fn a_job_goes_on_after_a_restart() {
+    let mut app = TestApp::start();
+    let receiver = Receiver::start();
+    let endpoint = with_succeeded(&app, &receiver, "/a", 60);
+    let mut slow = again(&endpoint);
+    slow["rate"] = json!(600);
+    let job = make(&app, &slow);
+    let path = format!("/api/webhooks/jobs/{}", job["id"].as_str().unwrap());
+    app.wait_for(&path, |job| job["done"].as_u64() >= Some(5));
+    app.restart();
+    let job = ended(&app, &job);
+    assert_eq!(
+        (&job["state"], &job["done"]),
+        (&json!("finished"), &json!(60))
+    );
+    receiver.wait("/a", 120);
+    app.wait_for_events("succeeded", 60);
+    assert_eq!(receiver.at("/a").len(), 120);
+}

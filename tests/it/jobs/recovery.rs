@@ -1,0 +1,159 @@
+//! The way back from an outage.
+
+use serde_json::{Value, json};
+
+use super::{counted, data, finished, long_ago, make, set_enabled};
+use crate::fixture::TestApp;
+use crate::receiver::Receiver;
+
+fn recovery(endpoint: &Value) -> Value {
+    json!({"action": "redeliver", "filter": {
+        "endpoint_id": [endpoint["id"]],
+        "status": ["skipped", "missing"],
+        "start_timestamp": long_ago(),
+    }})
+}
+
+#[test]
+fn what_was_published_while_an_endpoint_was_disabled_comes_in_order_with_one_request() {
+    // So few senders make one attempt of an endpoint at a time. More attempts start in order, too, but overlap.
+    let app = TestApp::with_flags(&["--max-threads", "8"]);
+    let receiver = Receiver::start();
+    receiver.reply("/a", 500, "");
+    let endpoint = app.endpoint(&receiver.url("/a"));
+    // Some are pending when it is disabled, and so skipped; the others become no events at all.
+    for number in 0..40 {
+        app.publish("order.paid", &json!(number));
+    }
+    set_enabled(&app, &endpoint, false);
+    let before = receiver.at("/a").len();
+    for number in 40..1000 {
+        app.publish("order.paid", &json!(number));
+    }
+    receiver.reply("/a", 200, "");
+    let disabled = app.post("/api/webhooks/jobs", &app.token, &recovery(&endpoint));
+    assert_eq!(disabled.expect(409)["error"], "EndpointDisabled");
+    set_enabled(&app, &endpoint, true);
+    let expected = json!({"matched": 1000, "complete": true});
+    assert_eq!(counted(&app, &recovery(&endpoint)), expected);
+    let job = finished(&app, &recovery(&endpoint));
+    assert_eq!(
+        (&job["matched"], &job["done"]),
+        (&json!(1000), &json!(1000))
+    );
+    let received = receiver.wait("/a", before + 1000);
+    let expected: Vec<Value> = (0..1000).map(|number| json!(number)).collect();
+    assert_eq!(data(&received[before..]), expected);
+    app.wait_for_events("succeeded", 1000);
+    // Nothing is left for another one.
+    assert_eq!(counted(&app, &recovery(&endpoint))["matched"], 0);
+    assert_eq!(finished(&app, &recovery(&endpoint))["done"], 0);
+    assert_eq!(receiver.at("/a").len(), before + 1000);
+}
+
+#[test]
+fn a_recovered_message_has_its_own_timestamp_and_the_format_of_today() {
+    let app = TestApp::start();
+    let receiver = Receiver::start();
+    let endpoint = app.endpoint_for(&receiver.url("/slack"), "slack", &["order.*"]);
+    set_enabled(&app, &endpoint, false);
+    let message = json!({
+        "type": "order.paid", "timestamp": "2020-02-02T02:02:02Z", "data": {"id": "ord_7"},
+    });
+    let published = app
+        .post("/api/webhooks/events", &app.token, &message)
+        .expect(202);
+    app.publish("other", &json!(1));
+    set_enabled(&app, &endpoint, true);
+    let job = finished(&app, &recovery(&endpoint));
+    assert_eq!(job["done"], 1, "not subscribed to the other one: {job}");
+    app.wait_for_events("succeeded", 1);
+    let received = receiver.at("/slack");
+    let body = received[0].text().to_owned();
+    assert!(body.contains("ord\\_7") || body.contains("ord_7"), "{body}");
+    assert!(body.contains("2020-02-02"), "{body}");
+    let events = app.get(&format!(
+        "/api/webhooks/events?message_id={}",
+        published["id"].as_str().unwrap()
+    ));
+    let events = events.expect(200);
+    assert_eq!(events["meta"]["total"], 1);
+    assert_eq!(events["data"][0]["id"], received[0].header("webhook-id"));
+    assert_eq!(events["data"][0]["payload"], body);
+    assert_eq!(events["data"][0]["attempts"], 1);
+    let raw = app.endpoint_for(&receiver.url("/raw"), "raw", &["order.paid"]);
+    assert_eq!(finished(&app, &recovery(&raw))["done"], 1);
+    let received = receiver.wait("/raw", 1);
+    let expected =
+        r#"{"type":"order.paid","timestamp":"2020-02-02T02:02:02Z","data":{"id":"ord_7"}}"#;
+    assert_eq!(received[0].text(), expected);
+}
+
+#[test]
+fn a_message_that_every_endpoint_has_is_not_missing_and_an_archived_one_neither() {
+    let app = TestApp::with_manual_clock(&["--archive-after", "1h"]);
+    let receiver = Receiver::start();
+    let first = app.endpoint(&receiver.url("/first"));
+    for number in 0..3 {
+        app.publish("a", &json!(number));
+    }
+    receiver.wait("/first", 3);
+    app.wait_for_events("succeeded", 3);
+    assert_eq!(counted(&app, &recovery(&first))["matched"], 0);
+    let second = app.endpoint(&receiver.url("/second"));
+    assert_eq!(counted(&app, &recovery(&second))["matched"], 3);
+    app.advance(std::time::Duration::from_hours(3));
+    app.publish("a", &json!(3));
+    let archived = |event: &Value| event["data"][3]["is_archived"] == true;
+    app.wait_for("/api/webhooks/events?limit=100", |events| {
+        events["data"].as_array().is_some_and(|all| all.len() >= 4) && archived(events)
+    });
+    let third = app.endpoint(&receiver.url("/third"));
+    assert_eq!(counted(&app, &recovery(&third))["matched"], 1);
+    let mut failed = recovery(&first);
+    failed["filter"]["status"] = json!(["succeeded"]);
+    let job = finished(&app, &failed);
+    assert_eq!(job["left_out"]["archived"], 3);
+}
+
+#[test]
+fn a_repeated_request_with_the_same_key_makes_one_job() {
+    let app = TestApp::start();
+    let receiver = Receiver::start();
+    let endpoint = app.endpoint(&receiver.url("/a"));
+    app.publish("a", &json!(1));
+    app.wait_for_events("succeeded", 1);
+    let again = |body: &Value, key: &str| {
+        let bearer = format!("Bearer {}", app.token);
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("content-type", "application/json"),
+            ("idempotency-key", key),
+        ];
+        let body = body.to_string();
+        app.request(
+            "POST",
+            "/api/webhooks/jobs",
+            &headers,
+            Some(body.as_bytes()),
+        )
+    };
+    let body = json!({"action": "redeliver", "filter": {
+        "endpoint_id": [endpoint["id"]], "status": ["succeeded"],
+    }});
+    let first = again(&body, "one");
+    let second = again(&body, "one");
+    assert_eq!(first.expect(202)["id"], second.expect(202)["id"]);
+    assert_eq!(first.header("idempotent-replayed"), None);
+    assert_eq!(second.header("idempotent-replayed"), Some("true"));
+    let other = json!({"action": "skip", "filter": {"endpoint_id": [endpoint["id"]]}});
+    assert_eq!(
+        again(&other, "one").expect(422)["error"],
+        "idempotency_key_reused"
+    );
+    let listed = app.get("/api/webhooks/jobs").expect(200);
+    assert_eq!(listed["meta"]["total"], 1);
+    super::ended(&app, &first.json());
+    receiver.wait("/a", 2);
+    assert_ne!(make(&app, &body)["id"], first.json()["id"]);
+}
