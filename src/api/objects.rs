@@ -81,6 +81,8 @@ object! {
         /// The seconds after which messages are deleted, with their events and deliveries; 0: after the server's time.
         /// The shorter of the two times holds. Pending events stay.
         delete_after: u64 = Schema::integer(0, 0),
+        /// True if the workspace gets messages about its own endpoints, such as `hookpost.endpoint.failing`.
+        operational_events: bool = Schema::boolean().like(false),
     }
 }
 
@@ -97,6 +99,7 @@ impl Render for Workspace {
             name: self.name.as_str(),
             archive_after: self.retention.archive_after.seconds(),
             delete_after: self.retention.delete_after.seconds(),
+            operational_events: self.operational_events,
         }
         .serialize(serializer)
     }

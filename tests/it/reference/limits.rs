@@ -79,6 +79,7 @@ const PLACES: [(&str, &[&str]); 14] = [
             "?.workspace_id",
             "?.event_type",
             "?.status",
+            "?.state",
         ],
     ),
     (
