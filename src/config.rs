@@ -23,7 +23,8 @@ pub use self::listen::{
 pub use self::small_file::read_small_file;
 use self::values::{
     parse_age, parse_body_bytes, parse_database_size, parse_expiry, parse_grace, parse_network,
-    parse_origin, parse_otlp_endpoint, parse_timeout, parse_volume, parse_wait, within,
+    parse_origin, parse_otlp_endpoint, parse_overlap, parse_timeout, parse_volume, parse_wait,
+    within,
 };
 pub use self::values::{parse_duration, parse_size};
 use crate::domain::network_policy::NetworkPolicy;
@@ -116,6 +117,13 @@ pub struct ApiSettings {
     #[arg(long, env = "HOOKPOST_AUTH_FAILURE_LIMIT", value_name = "N", default_value_t = 60,
           value_parser = within::<0, RATE_MAX>)]
     pub auth_failure_limit: u32,
+
+    /// The time for which the old secret of an endpoint signs beside the new one after a rotation: at most 7d; 0s: it
+    /// does not. A request may ask for another time.
+    // A day, so that a receiver can get its new secret in working hours.
+    #[arg(long, env = "HOOKPOST_SECRET_OVERLAP", value_name = "TIME", default_value = "24h",
+          value_parser = parse_overlap)]
+    pub secret_overlap: Duration,
 
     /// Reverse proxy whose X-Forwarded-For names the client: a network or an address (repeatable).
     #[arg(long, env = "HOOKPOST_TRUSTED_PROXY", value_name = "CIDR", value_delimiter = ',',

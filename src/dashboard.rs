@@ -34,6 +34,7 @@ mod pages;
 mod query;
 mod request_view;
 mod routes;
+mod secret_form;
 mod sessions;
 mod shell;
 mod sign_in;

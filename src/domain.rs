@@ -35,6 +35,7 @@ pub mod retry;
 pub mod retry_after;
 pub mod secret;
 pub mod signature;
+pub mod signing_secrets;
 pub mod trace_context;
 pub(crate) mod words;
 pub mod workspace;

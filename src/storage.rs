@@ -53,7 +53,7 @@ use crate::domain::event::Event;
 use crate::domain::message::{Message, NewMessage};
 use crate::domain::overview::{EndpointSummary, MessageSummary, Overview};
 use crate::domain::retention::WorkspaceRetention;
-use crate::domain::secret::Secret;
+use crate::domain::signing_secrets::SecretRotation;
 use crate::domain::workspace::{Workspace, WorkspaceName, WorkspacePatch};
 
 /// The data of a new access token.
@@ -210,9 +210,11 @@ pub trait Store: Jobs + Send + Sync {
         numbers: &[RowNumber],
         bytes: usize,
     ) -> Result<Part<Endpoint>, StoreError>;
-    /// Returns an endpoint. Errors: [`StoreError::NotFound`].
+    /// Returns an endpoint, like all endpoints without old secrets whose time is over. Errors:
+    /// [`StoreError::NotFound`].
     fn find_endpoint(&self, visibility: Visibility, id: Uuid) -> Result<Endpoint, StoreError>;
-    /// Changes an endpoint; an empty patch changes nothing. Errors: [`StoreError::NotFound`].
+    /// Changes an endpoint; an empty patch changes nothing. Errors: [`StoreError::NotFound`],
+    /// [`StoreError::OtherPublicKey`].
     fn update_endpoint(
         &self,
         visibility: Visibility,
@@ -221,9 +223,13 @@ pub trait Store: Jobs + Send + Sync {
     ) -> Pending<Endpoint>;
     /// Deletes an endpoint; its pending events are skipped. Errors: [`StoreError::NotFound`].
     fn delete_endpoint(&self, visibility: Visibility, id: Uuid) -> Pending<()>;
-    /// Gives an endpoint another secret. Errors: [`StoreError::NotFound`].
-    fn replace_secret(&self, visibility: Visibility, id: Uuid, secret: Secret)
-    -> Pending<Endpoint>;
+    /// Rotates the secret of an endpoint. Errors: [`StoreError::NotFound`], [`StoreError::OtherPublicKey`].
+    fn rotate_secret(
+        &self,
+        visibility: Visibility,
+        id: Uuid,
+        rotation: SecretRotation,
+    ) -> Pending<Endpoint>;
 
     /// Reports whether an endpoint of the workspace has a format that shows a
     /// [`Summary`](crate::domain::format::Summary) of a message. A caller then makes the summary before it

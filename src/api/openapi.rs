@@ -102,7 +102,7 @@ fn described(
     members.push(("parameters".to_owned(), parameters.into()));
     if let Some(definition) = body.filter(|(name, _)| name == docs.body) {
         let body = node! {
-            "required" => true,
+            "required" => !docs.is_body_optional,
             "content" => json_content(Schema::reference(definition)),
         };
         members.push(("requestBody".to_owned(), body));

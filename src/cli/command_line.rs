@@ -280,6 +280,8 @@ mod tests {
         "name",
         "description",
         "secret-file",
+        "secret-type",
+        "overlap",
         "show-secret",
         "yes",
         "to",

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::domain::signing_secrets::OVERLAP_MAX_S;
 use ipnet::IpNet;
 
 /// Reads `1500ms`, `5s`, `2m` or `2min`, `1h`, `30d` or `0`.
@@ -168,6 +169,11 @@ pub(super) fn parse_expiry(text: &str) -> Result<Duration, String> {
 
 pub(super) fn parse_grace(text: &str) -> Result<Duration, String> {
     between(text, Duration::ZERO, 600 * SECOND, "at most 10m")
+}
+
+pub(super) fn parse_overlap(text: &str) -> Result<Duration, String> {
+    let max = Duration::from_secs(OVERLAP_MAX_S);
+    between(text, Duration::ZERO, max, "at most 7d")
 }
 
 /// Reads the age of data that is dropped; zero: none is.

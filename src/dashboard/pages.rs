@@ -4,6 +4,7 @@ pub(super) mod deliveries;
 pub(super) mod endpoint;
 mod endpoint_facts;
 pub(super) mod endpoint_form;
+pub(super) mod endpoint_secret;
 pub(super) mod endpoints;
 pub(super) mod event;
 mod event_list;

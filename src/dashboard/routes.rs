@@ -10,8 +10,8 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, guard};
 
 use super::pages::{
-    deliveries, endpoint, endpoint_form, endpoints, event, job_form, jobs, message, messages,
-    overview, publish, redeliveries, session, skip, system, tokens, workspaces,
+    deliveries, endpoint, endpoint_form, endpoint_secret, endpoints, event, job_form, jobs,
+    message, messages, overview, publish, redeliveries, session, skip, system, tokens, workspaces,
 };
 use super::sessions::{Principal, Session, SessionKey};
 use super::state::Dashboard;
@@ -66,7 +66,7 @@ static TABLE: &[Route] = &[
     page!(POST "/endpoints/{id}/enable",     endpoint::enable),
     page!(POST "/endpoints/{id}/disable",    endpoint::disable),
     page!(POST "/endpoints/{id}/delete",     endpoint::delete),
-    page!(POST "/endpoints/{id}/secret",     endpoint::replace_secret),
+    page!(POST "/endpoints/{id}/secret",     endpoint_secret::rotate),
     page!(GET  "/deliveries",                deliveries::list),
     page!(POST "/redeliver",                 redeliveries::selected),
     page!(GET  "/events/{id}",               event::show),

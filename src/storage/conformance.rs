@@ -108,6 +108,8 @@ macro_rules! behaviours {
                 an_endpoint_is_found_as_it_was_made,
                 an_endpoint_needs_a_workspace_and_room,
                 a_patch_changes_what_it_names,
+                a_rotated_secret_signs_until_its_end,
+                an_overlap_is_ended_once,
                 the_engine_hears_why_an_endpoint_changed,
                 disabling_skips_what_is_pending_and_enabling_does_not_bring_it_back,
                 a_deleted_endpoint_is_absent_and_its_events_are_skipped,

@@ -27,7 +27,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) const START: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 
 /// The names that routes take in their query strings.
-pub(crate) const QUERY_NAMES: [&str; 15] = [
+pub(crate) const QUERY_NAMES: [&str; 17] = [
     "page",
     "limit",
     "endpoint_id",
@@ -41,6 +41,8 @@ pub(crate) const QUERY_NAMES: [&str; 15] = [
     "end_timestamp",
     "succeeded",
     "http_code_class",
+    "unrouted",
+    "missing_for",
     "query",
     "keep_children",
 ];

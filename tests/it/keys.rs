@@ -1,13 +1,15 @@
 //! The keys of objects, in the order in which the API writes them.
 
 /// The keys of an endpoint.
-pub(crate) const ENDPOINT: [&str; 12] = [
+pub(crate) const ENDPOINT: [&str; 14] = [
     "created_at",
     "modified_at",
     "id",
     "url",
     "format",
     "secret",
+    "secret_type",
+    "secret_overlap_ends_at",
     "workspace_id",
     "events",
     "enabled",

@@ -31,6 +31,7 @@ mod publishing;
 mod receiver;
 mod reference;
 mod retention;
+mod rotation;
 mod samples;
 mod schedule;
 mod secrets;

@@ -116,6 +116,7 @@ mod tests {
     use crate::domain::health::{EndedAttempt, HealthSignal};
     use crate::domain::retry::RetryPolicy;
     use crate::domain::secret::Secret;
+    use crate::domain::signing_secrets::SigningSecrets;
     use crate::storage::{EndpointNumber, Run, Target, WorkspaceNumber};
 
     const S: Duration = Duration::from_secs(1);
@@ -136,7 +137,7 @@ mod tests {
             workspace_id: Uuid::nil(),
             settings: TargetSettings {
                 url: EndpointUrl::from_stored("https://a".to_owned()),
-                secret: Secret::generate(),
+                secrets: SigningSecrets::new(Secret::generate()),
                 format: Format::Raw,
             },
             enabled: true,

@@ -7,6 +7,7 @@
 mod jobs;
 mod numbers;
 mod objects;
+mod secrets;
 mod times;
 mod words;
 
@@ -17,7 +18,8 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 pub(crate) use self::jobs::{job_action, job_filter, job_state, rate};
-pub(crate) use self::numbers::{archive_after, boolean, delete_after, lifetime, positive};
+pub(crate) use self::numbers::{archive_after, boolean, delete_after, lifetime, overlap, positive};
+pub(crate) use self::secrets::{given_secret, secret, secret_type};
 pub(crate) use self::times::{producers_time, time};
 use self::words::choice;
 pub(crate) use self::words::{code_class, endpoint_state, format, status};
@@ -35,7 +37,6 @@ use crate::domain::invisible::{
 use crate::domain::json::Kind;
 use crate::domain::message::DATA_DEPTH_MAX;
 use crate::domain::network_policy::NetworkPolicy;
-use crate::domain::secret::{KEY_BYTES, SECRET_MAX, SECRET_MIN, Secret, SecretProblem};
 use crate::domain::workspace::{NAME_MAX as WORKSPACE_NAME_MAX, NameProblem, WorkspaceName};
 use crate::server::schema::{Described, Schema, node};
 
@@ -198,40 +199,6 @@ fn url_violation(problem: UrlProblem) -> Violation {
             "--allow-network",
         ),
     }
-}
-
-/// Reads a signing secret that the caller chose.
-pub(crate) fn secret(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Option<Secret> {
-    context.accepts(|| {
-        Schema::text("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=")
-            .with("minLength", SECRET_MIN)
-            .with("maxLength", SECRET_MAX)
-    })?;
-    let text = text(value, context)?;
-    let violation = match Secret::parse(&text) {
-        Ok(secret) => return Some(secret),
-        Err(SecretProblem::TooShort) => Violation::StringTooShort(SECRET_MIN),
-        Err(SecretProblem::TooLong) => Violation::StringTooLong(SECRET_MAX),
-        Err(SecretProblem::BadKey) => Violation::Value(
-            format!(
-                "a secret that starts with whsec_ must go on with base64 of {} to {} bytes",
-                KEY_BYTES.start(),
-                KEY_BYTES.end()
-            )
-            .into(),
-        ),
-        Err(SecretProblem::NearlyWhsec) => Violation::Value(
-            "a secret of Standard Webhooks starts with whsec_, in lower case and with nothing before \
-             it; as it is, no receiver could verify with it"
-                .into(),
-        ),
-        Err(SecretProblem::Asymmetric) => Violation::Value(
-            "whsk_ and whpk_ are keys of asymmetric signatures (v1a), which are not made here: send \
-             a whsec_ secret, or none to get one"
-                .into(),
-        ),
-    };
-    context.refuse(value, violation)
 }
 
 /// Reads the scopes of a token, at least one.

@@ -8,6 +8,7 @@ mod guarded_clock;
 pub(super) mod janitor;
 pub(super) mod jobs;
 mod old_jobs;
+mod old_secrets;
 pub(super) mod retention;
 mod size_limit;
 mod tokens;

@@ -137,6 +137,59 @@ fn an_endpoint_is_made_looked_at_disabled_enabled_and_deleted() {
 }
 
 #[test]
+fn a_secret_is_rotated_with_the_overlap_and_the_type_that_are_asked_for() {
+    let app = TestApp::start();
+    let create = ["endpoint", "create", "https://example.com/hooks"];
+    let made = printed_json(&app, &[&create[..], &["--secret-type", "ed25519"]].concat());
+    let (id, first) = (
+        made["id"].as_str().unwrap(),
+        made["secret"].as_str().unwrap(),
+    );
+    assert!(first.starts_with("whpk_"));
+    let path = format!("/api/webhooks/endpoints/{id}");
+    let rotate = |flags: &[&str]| {
+        let args = [&["endpoint", "rotate-secret", id][..], flags].concat();
+        let output = client(&app, Path::new("/"), &args).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        let stored = app.get(&path).expect(200);
+        let printed = stdout(&output).trim_end().to_owned();
+        (printed, stderr(&output).to_owned(), stored)
+    };
+    let (printed, remark, stored) = rotate(&["--overlap", "1h"]);
+    assert_eq!(stored["secret"], printed);
+    assert!(printed.starts_with("whpk_") && printed != first);
+    let end = stored["secret_overlap_ends_at"].as_str().unwrap();
+    assert!(remark.contains(end), "{remark}");
+    let shown = self::printed(&app, &["endpoint", "show", id]);
+    assert!(value(&shown, "overlap").contains(end), "{shown}");
+    assert_eq!(value(&shown, "signature"), "ed25519");
+    let (printed, remark, stored) = rotate(&["--overlap", "0s", "--secret-type", "hmac"]);
+    assert!(printed.starts_with("whsec_") && stored["secret"] == printed);
+    assert_eq!(
+        (remark.as_str(), &stored["secret_overlap_ends_at"]),
+        ("", &Value::Null)
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secret");
+    let own = "a secret of more than thirty-two characters";
+    std::fs::write(&file, own).unwrap();
+    let (printed, remark, stored) = rotate(&["--secret-file", file.to_str().unwrap()]);
+    assert_eq!((printed.as_str(), &stored["secret"]), ("", &json!(own)));
+    assert!(!remark.contains(own), "{remark}");
+    let long = one_line(
+        &client(
+            &app,
+            Path::new("/"),
+            &["endpoint", "rotate-secret", id, "--overlap", "8d"],
+        )
+        .output()
+        .unwrap(),
+        1,
+    );
+    assert!(long.contains("604800"), "{long}");
+}
+
+#[test]
 fn a_secret_of_ones_own_comes_from_a_file_and_is_not_printed() {
     let app = TestApp::start();
     let folder = folder();

@@ -149,16 +149,29 @@ fn fields_that_are_sent_and_shown_are_the_same() {
 fn every_body_of_a_request_is_compared() {
     let bodies = keys(&DOCUMENT["components"]["schemas"]).into_iter();
     let bodies = bodies.filter(|name| {
-        ["Create", "Update", "Publish"]
+        ["Create", "Update", "Publish", "Rotate"]
             .iter()
             .any(|end| name.ends_with(end))
     });
-    assert_eq!(bodies.count(), 7);
+    assert_eq!(bodies.count(), 8);
     let operations = super::operations();
     let with_body = operations
         .iter()
         .filter(|it| it.node["requestBody"].is_object());
-    assert_eq!(with_body.count(), 7);
+    assert_eq!(with_body.count(), 8);
+}
+
+#[test]
+fn the_members_of_a_rotation_are_the_same() {
+    let written = table(section("Secrets"), "member").into_iter();
+    let written: BTreeSet<_> = written.map(|row| code(row[0])[0]).collect();
+    let body = schema("WebhookEndpointRotate");
+    assert_eq!(written, keys(&body["properties"]));
+    assert_eq!(body["required"], Value::Null, "each is optional");
+    let types = table(section("Secrets"), "`secret_type`").into_iter();
+    let types: BTreeSet<_> = types.map(|row| code(row[0])[0]).collect();
+    let words = schema("SecretType")["enum"].as_array().unwrap().iter();
+    assert_eq!(types, words.map(|word| word.as_str().unwrap()).collect());
 }
 
 /// Collects the places below a node, and below what it refers to, that have a keyword.
@@ -228,7 +241,7 @@ fn messages_lists_and_problems_have_the_same_members() {
     assert_eq!(meta, keys(&schema("ListMeta")["properties"]));
     let names = keys(&DOCUMENT["components"]["schemas"]).into_iter();
     let lists: Vec<_> = names.filter(|name| name.ends_with("List")).collect();
-    assert_eq!(lists.len(), 6);
+    assert_eq!(lists.len(), 7);
     for list in lists {
         assert_eq!(keys(&schema(list)["properties"]), outer, "{list}");
     }

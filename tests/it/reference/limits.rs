@@ -26,7 +26,7 @@ pub(super) fn place(path: &str) -> &'static Value {
 }
 
 /// The rows of the table, and the places of the document with the same limits.
-const PLACES: [(&str, &[&str]); 13] = [
+const PLACES: [(&str, &[&str]); 14] = [
     (
         "entries in `events`",
         &[
@@ -51,7 +51,12 @@ const PLACES: [(&str, &[&str]); 13] = [
         &[
             "WebhookEndpointCreate.secret",
             "WebhookEndpointUpdate.secret",
+            "WebhookEndpointRotate.secret",
         ],
+    ),
+    (
+        "`overlap` of a rotation",
+        &["WebhookEndpointRotate.overlap"],
     ),
     (
         "name of an endpoint",
@@ -101,11 +106,12 @@ const PLACES: [(&str, &[&str]); 13] = [
 ];
 
 /// The rows that [`numbers`](super::numbers) compares.
-const OTHER_ROWS: [&str; 11] = [
+const OTHER_ROWS: [&str; 12] = [
     "`archive_after` of a workspace",
     "`delete_after` of a workspace",
     "`expires_in`",
     "nesting of `data`",
+    "old secrets of an endpoint",
     "request body",
     "path, query string and headers",
     "endpoints of a workspace",
@@ -198,7 +204,7 @@ fn limited(node: &'static Value, at: &str, found: &mut BTreeSet<String>) {
 fn every_limit_of_requests_is_in_the_table() {
     let mut found = BTreeSet::new();
     for (name, body) in DOCUMENT["components"]["schemas"].as_object().unwrap() {
-        let is_body = ["Create", "Update", "Publish"]
+        let is_body = ["Create", "Update", "Publish", "Rotate"]
             .iter()
             .any(|end| name.ends_with(end));
         for (field, property) in body["properties"].as_object().into_iter().flatten() {

@@ -4,6 +4,7 @@ use hookpost::api::HEAD_MAX_BYTES;
 use hookpost::domain::delivery::RESPONSE_MAX;
 use hookpost::domain::message::DATA_DEPTH_MAX;
 use hookpost::domain::secret::KEY_BYTES;
+use hookpost::domain::signing_secrets::OLD_SECRETS_MAX;
 use hookpost::storage::QUERY_SCAN_MAX;
 
 use super::limits::{bound, numbers, place, rows};
@@ -38,6 +39,11 @@ fn the_other_rows_have_the_same_numbers() {
     assert_eq!(head, [HEAD_MAX_BYTES as u64 / 1024]);
     let years = format!("up to {years} years");
     assert_says("Workspaces and access tokens", &years);
+    let old = numbers(rows["old secrets of an endpoint"]);
+    assert_eq!(old, [OLD_SECRETS_MAX as u64]);
+    let entries = 2 * (1 + OLD_SECRETS_MAX);
+    assert_eq!(entries, 6);
+    assert_says("What a receiver gets", "several, at most six,");
     let depth = numbers(rows["nesting of `data`"]);
     assert_eq!(depth, [DATA_DEPTH_MAX as u64]);
     let deep = format!("nested at most {DATA_DEPTH_MAX} deep");
@@ -187,6 +193,12 @@ fn settings_have_the_defaults_that_the_reference_says() {
             "--publish-byte-limit",
             "0",
             "without it there is no limit",
+        ),
+        (
+            "Secrets",
+            "--secret-overlap",
+            "24h",
+            "24 hours (`--secret-overlap`)",
         ),
         (
             "Events and deliveries",

@@ -290,8 +290,10 @@ fn secrets_are_generated_kept_and_replaced() {
     let path = format!("/api/webhooks/endpoints/{}/secret", text(&generated, "id"));
     for body in [
         None,
-        Some(&b"not JSON \xff"[..]),
-        Some(b"{\"secret\":\"mine\"}"),
+        Some(&b""[..]),
+        Some(b"null"),
+        Some(b"{\"overlap\": 0}"),
+        Some(b"{\"secret\": null, \"secret_type\": \"hmac\"}"),
     ] {
         let replaced = send(&app, &app.token, "PATCH", &path, body).expect(200);
         assert_shape(&replaced, &ENDPOINT);

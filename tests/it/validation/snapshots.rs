@@ -49,7 +49,7 @@ fn refusals_of_heads_have_these_words() {
     );
     assert_snapshot!(shown(&app.get_as(&weak, events)), @r#"
     403
-    www-authenticate: Bearer realm="hookpost", error="insufficient_scope", error_description="The access token lacks the scope that this needs", scope="webhooks:read webhooks:write"
+    www-authenticate: Bearer realm="hookpost", error="insufficient_scope", error_description="The access token lacks the scope that this needs", scope="webhooks:read webhooks:write webhooks:view"
     {"error":"insufficient_scope","error_description":"The access token lacks the scope that this needs"}
     "#);
     let publish = app.post(events, &weak, &json!({}));

@@ -231,7 +231,7 @@ impl Tables {
     }
 
     /// Copies an endpoint's settings into the queue; returns the notice of the change.
-    fn edited(&mut self, index: usize, change: EndpointChange) -> Option<Notice> {
+    pub(super) fn edited(&mut self, index: usize, change: EndpointChange) -> Option<Notice> {
         let endpoint = &self.endpoints[index];
         let target = &mut self.queue.endpoints[index].target;
         target.id = endpoint.id;
@@ -253,7 +253,7 @@ impl Tables {
         let endpoint = &mut self.endpoints[index];
         let before = endpoint.settings.target.url.clone();
         let enabled = patch.enabled;
-        patch.apply(&mut endpoint.settings);
+        patch.apply(&mut endpoint.settings)?;
         endpoint.modified_at = Some(now);
         let change = match enabled {
             Some(false) => EndpointChange::Disabled,

@@ -13,7 +13,7 @@ use crate::domain::event::Event;
 use crate::domain::message::NewMessage;
 use crate::domain::overview::{EndpointSummary, MessageSummary, Overview};
 use crate::domain::retention::WorkspaceRetention;
-use crate::domain::secret::Secret;
+use crate::domain::signing_secrets::SecretRotation;
 use crate::domain::workspace::{Workspace, WorkspaceName, WorkspacePatch};
 use crate::storage::sqlite::file::database_files::FilesState;
 use crate::storage::sqlite::writer::operation::WriteContext;
@@ -189,14 +189,14 @@ impl Store for SqliteStore {
         })
     }
 
-    fn replace_secret(
+    fn rotate_secret(
         &self,
         visibility: Visibility,
         id: Uuid,
-        secret: Secret,
+        rotation: SecretRotation,
     ) -> Pending<Endpoint> {
         self.write_as_lock_holder(visibility.workspace(), 0, move |context| {
-            writes::endpoints::replace_secret(context, visibility, id, &secret)
+            writes::endpoints::rotate_secret(context, visibility, id, &rotation)
         })
     }
 

@@ -91,7 +91,7 @@ fn a_missing_scope_is_named() {
     };
     assert_eq!(
         one_line(&run(&["events"]), 1),
-        "hookpost: the token lacks the scope webhooks:read or webhooks:write (403 insufficient_scope)"
+        "hookpost: the token lacks the scope webhooks:read or webhooks:write or webhooks:view (403 insufficient_scope)"
     );
     // Such a token publishes, and shows ids in place of the URLs that it may not read.
     let endpoint = app.endpoint("http://127.0.0.1:9/");

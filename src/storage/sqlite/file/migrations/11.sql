@@ -1,11 +1,12 @@
 -- Secrets that still sign for a while after a rotation.
 CREATE TABLE old_secret (
-  endpoint   INTEGER NOT NULL,
-  rotated_at INTEGER NOT NULL,
-  secret     TEXT    NOT NULL,
-  ends_at    INTEGER NOT NULL,
-  PRIMARY KEY (endpoint, rotated_at)
+  endpoint INTEGER NOT NULL,
+  n        INTEGER NOT NULL,
+  secret   TEXT    NOT NULL,
+  ends_at  INTEGER NOT NULL,
+  PRIMARY KEY (endpoint, n)
 ) WITHOUT ROWID;
+CREATE INDEX old_secret_end ON old_secret (ends_at);
 
 -- The rest of an endpoint, and what its operators were told.
 ALTER TABLE endpoint ADD COLUMN health_epoch INTEGER NOT NULL DEFAULT 0;

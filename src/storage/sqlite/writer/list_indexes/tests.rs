@@ -1,7 +1,15 @@
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
 use proptest::prelude::*;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use rusqlite::{Connection, params};
 
 use super::*;
+use crate::domain::clock::{Clock, SystemClock};
+use crate::storage::sqlite::{SqliteSettings, SqliteStore};
 
 const THROUGH: &str = "SELECT value FROM meta WHERE key = 'delivery_indexed'";
 
@@ -188,4 +196,129 @@ fn rows_do_not_pile_up_over_runs_that_are_too_short_for_a_batch() {
     let missing = newest - number(&connection, THROUGH);
     assert!(missing < 2 * BATCH_ROWS + 400, "{missing}");
     assert_eq!(differences(&connection), [0; 3]);
+}
+
+/// Returns the differences between messages and their list index and counters, up to the mark.
+fn message_differences(connection: &Connection) -> [i64; 2] {
+    let within = "seq <= (SELECT value FROM meta WHERE key = 'message_indexed')";
+    let each = |scope: &str| {
+        format!(
+            "SELECT seq / 32768, {scope}, type, events > 0, count(*) FROM message WHERE {within}
+             GROUP BY 1, 2, 3, 4"
+        )
+    };
+    [
+        (
+            format!("SELECT workspace, seq, type FROM message WHERE {within}"),
+            format!(
+                "SELECT workspace, seq, type FROM message_of_workspace
+                 WHERE {within} AND seq NOT IN (SELECT seq FROM message_tombstone)"
+            ),
+        ),
+        (
+            format!("{} UNION ALL {}", each("0"), each("-workspace")),
+            "SELECT * FROM message_count WHERE count <> 0".to_owned(),
+        ),
+    ]
+    .map(|(rows, stored)| {
+        let except = |a: &str, b: &str| {
+            let sql =
+                format!("SELECT count(*) FROM (SELECT * FROM ({a}) EXCEPT SELECT * FROM ({b}))");
+            number(connection, &sql)
+        };
+        except(&rows, &stored) + except(&stored, &rows)
+    })
+}
+
+/// Messages are deleted and get their first event behind the mark, within the batch that is being added, and after it.
+#[test]
+fn messages_are_counted_as_far_as_they_are_in_the_index() {
+    let mut random = StdRng::seed_from_u64(1);
+    let mut connection = database();
+    let mut indexes = ListIndexes::load(&connection).unwrap();
+    let (mut last, mut marks) = (0, BTreeSet::new());
+    for group in 0..250 {
+        let transaction = connection.transaction().unwrap();
+        let before = last;
+        for _ in 0..random.random_range(0..150) {
+            last += 1;
+            transaction
+                .prepare_cached("INSERT INTO message VALUES (?1, zeroblob(?1), ?2, ?3, 0, 1, ?4, NULL, NULL, NULL)")
+                .unwrap()
+                .execute(params![last, last % 7, last % 3, last % 2])
+                .unwrap();
+        }
+        for _ in 0..random.random_range(0..40) {
+            let seq = random.random_range(1..=last.max(1));
+            let row = transaction
+                .query_row(
+                    "SELECT workspace, type, events FROM message WHERE seq = ?1",
+                    [seq],
+                    |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)?)),
+                )
+                .ok();
+            let Some((workspace, event_type, events)) = row else {
+                continue;
+            };
+            if events == 0 && random.random() {
+                let sql = "UPDATE message SET events = 1 WHERE seq = ?1";
+                transaction.execute(sql, [seq]).unwrap();
+                indexes.message_routed(seq, workspace, event_type);
+            } else {
+                let sql = "DELETE FROM message WHERE seq = ?1";
+                transaction.execute(sql, [seq]).unwrap();
+                let sql = "INSERT INTO message_tombstone VALUES (?1, ?2)";
+                transaction.execute(sql, [seq, workspace]).unwrap();
+                indexes.message_deleted(seq, workspace, event_type, events > 0);
+            }
+        }
+        indexes.advance(&transaction).unwrap();
+        if group % 20 == 19 {
+            transaction.rollback().unwrap();
+            indexes = ListIndexes::load(&connection).unwrap();
+            last = before;
+        } else {
+            transaction.commit().unwrap();
+        }
+        marks.insert(number(
+            &connection,
+            "SELECT value FROM meta WHERE key = 'message_indexed'",
+        ));
+        assert_eq!(message_differences(&connection), [0, 0], "{group}");
+    }
+    assert!(marks.len() > 2, "{marks:?}");
+}
+
+/// A file of an earlier version has messages, and no entry of any.
+#[test]
+fn a_server_without_work_fills_what_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("h.db");
+    let open = || {
+        let clock = Arc::new(SystemClock::new());
+        SqliteStore::open(&path, SqliteSettings::default(), clock).unwrap()
+    };
+    open().stop();
+    let file = Connection::open(&path).unwrap();
+    let newest = 5 * BATCH_ROWS;
+    file.execute(
+        "WITH RECURSIVE n (seq) AS (VALUES (1) UNION ALL SELECT seq + 1 FROM n WHERE seq < ?1)
+         INSERT INTO message SELECT seq, CAST(seq AS BLOB), 1, 1, ?2 + seq, 1, seq % 2, NULL, NULL, NULL FROM n",
+        [newest, SystemClock::new().now().micros()],
+    )
+    .unwrap();
+    let store = open();
+    let mark = || {
+        number(
+            &file,
+            "SELECT value FROM meta WHERE key = 'message_indexed'",
+        )
+    };
+    let end = Instant::now() + Duration::from_secs(60);
+    while newest - mark() >= 2 * BATCH_ROWS {
+        assert!(Instant::now() < end, "{}", mark());
+        std::thread::yield_now();
+    }
+    assert_eq!(message_differences(&file), [0, 0]);
+    store.stop();
 }
