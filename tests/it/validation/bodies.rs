@@ -96,6 +96,19 @@ fn forms(app: &TestApp) -> Vec<Form> {
     form("PATCH", endpoint.clone(), own, json!({}), patch);
     let path = format!("{endpoint}{ROTATE}");
     form("PATCH", path, own, json!({}), &ROTATION);
+    let job = json!({"action": "redeliver", "filter": {"endpoint_id": [NOBODY]}, "dry_run": true});
+    form(
+        "POST",
+        "/api/webhooks/jobs".to_owned(),
+        own,
+        job,
+        &[
+            ("action", true, job_action),
+            ("filter", true, job_filter),
+            ("rate", false, rate),
+            ("dry_run", false, enabled),
+        ],
+    );
     let named = json!({"name": "n"});
     let (all, one) = ("/api/workspaces", format!("/api/workspaces/{workspace}"));
     form(
