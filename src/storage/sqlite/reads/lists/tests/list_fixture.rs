@@ -300,31 +300,6 @@ impl ListFixture {
         counters.write(&self.connection).unwrap();
     }
 
-    fn insert_event(&self, event: &EventRow, message: i64, format: i64, rendered: Option<&str>) {
-        let endpoint = &self.endpoints[event.endpoint];
-        self.connection
-            .execute(
-                "INSERT INTO event VALUES
-                 (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, NULL, 1, ?, ?, ?, NULL, ?, NULL)",
-                params![
-                    event.seq,
-                    event.id.as_bytes(),
-                    message,
-                    endpoint.n,
-                    self.workspaces[endpoint.workspace].n,
-                    event.event_type as i64 + 1,
-                    format,
-                    event.state,
-                    event.run,
-                    event.code,
-                    event.due,
-                    event.created_at,
-                    rendered.map(str::as_bytes)
-                ],
-            )
-            .unwrap();
-    }
-
     /// Disables some endpoints that have events already: their pending events are skipped, and not swept.
     fn skip_backlogs(&mut self, random: &mut StdRng) {
         let last = self.events.last().map_or(0, |event| event.seq);
