@@ -63,7 +63,7 @@ CREATE TABLE endpoint (
   workspace     INTEGER NOT NULL REFERENCES workspace (n),
   url           TEXT    NOT NULL,                -- WHATWG-normalised
   format        INTEGER NOT NULL,                -- 0 raw, 1 discord, 2 slack
-  secret        TEXT    NOT NULL,                -- in the clear: every attempt signs with it
+  secret        TEXT    NOT NULL,                -- in the clear: every attempt signs with it; whsk_: a key pair
   events        TEXT    NOT NULL,                -- subscriptions, joined by spaces; may be empty
   disabled      INTEGER,                         -- NULL: enabled; 0 manual, 1 gone, 2 failing
   created_at    INTEGER NOT NULL,
@@ -89,15 +89,20 @@ CREATE TABLE endpoint (
 );
 CREATE INDEX endpoint_workspace ON endpoint (workspace) WHERE deleted_at IS NULL;
 CREATE INDEX endpoint_sweep ON endpoint (sweep) WHERE sweep = 1;
+-- Endpoints of which people are to be told later: few.
+CREATE INDEX endpoint_untold ON endpoint (failed_told_at) WHERE failed_untold > 0;
+CREATE INDEX endpoint_old_backlog ON endpoint (backlog_told_at) WHERE backlog_told_at IS NOT NULL;
 
--- Secrets that sign beside the present one for a while after a rotation, at most two of an endpoint.
+-- Secrets that sign beside the present one for a while after a rotation, at most two of an endpoint. The janitor
+-- deletes a row when its time is over.
 CREATE TABLE old_secret (
-  endpoint   INTEGER NOT NULL,
-  rotated_at INTEGER NOT NULL,
-  secret     TEXT    NOT NULL,                   -- as in endpoint
-  ends_at    INTEGER NOT NULL,                   -- from then on it signs nothing
-  PRIMARY KEY (endpoint, rotated_at)
+  endpoint INTEGER NOT NULL,
+  n        INTEGER NOT NULL,                     -- from 1; the highest is the newest
+  secret   TEXT    NOT NULL,                     -- as in endpoint
+  ends_at  INTEGER NOT NULL,                     -- from then on it signs nothing
+  PRIMARY KEY (endpoint, n)
 ) WITHOUT ROWID;
+CREATE INDEX old_secret_end ON old_secret (ends_at);
 
 -- Names of event types. Events and deliveries hold a small integer in place of the name.
 CREATE TABLE event_type (

@@ -6,6 +6,7 @@
 //! types.
 
 mod backup;
+mod change_events;
 mod check;
 mod client;
 mod command_line;
@@ -20,12 +21,15 @@ mod events;
 mod healthcheck;
 mod help;
 mod hiding;
+mod job_run;
+mod jobs;
 mod log;
 mod man;
 mod messages;
 mod openapi;
 mod output;
 mod publish;
+mod recover;
 mod redeliver;
 mod request;
 mod restore;
@@ -33,6 +37,7 @@ mod seed;
 mod serve;
 mod signal;
 mod size_text;
+mod skip;
 mod stopping;
 mod supervisor;
 mod table;

@@ -52,9 +52,8 @@ use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint};
 use crate::domain::event::Event;
 use crate::domain::message::{Message, NewMessage};
 use crate::domain::overview::{EndpointSummary, MessageSummary, Overview};
-use crate::domain::retention::WorkspaceRetention;
-use crate::domain::secret::Secret;
-use crate::domain::workspace::{Workspace, WorkspaceName, WorkspacePatch};
+use crate::domain::signing_secrets::SecretRotation;
+use crate::domain::workspace::{NewWorkspace, Workspace, WorkspaceName, WorkspacePatch};
 
 /// The data of a new access token.
 #[derive(Clone, Debug)]
@@ -164,14 +163,10 @@ pub trait Store: Jobs + Send + Sync {
 
     /// Makes a workspace that keeps its data as long as the server. Errors: [`StoreError::NameTaken`].
     fn create_workspace(&self, name: WorkspaceName) -> Pending<Workspace> {
-        self.create_workspace_with(name, WorkspaceRetention::default())
+        self.create_workspace_with(NewWorkspace::named(name))
     }
-    /// Makes a workspace that keeps its data for these times. Errors: [`StoreError::NameTaken`].
-    fn create_workspace_with(
-        &self,
-        name: WorkspaceName,
-        retention: WorkspaceRetention,
-    ) -> Pending<Workspace>;
+    /// Makes a workspace. Errors: [`StoreError::NameTaken`].
+    fn create_workspace_with(&self, new: NewWorkspace) -> Pending<Workspace>;
     /// Returns workspaces, newest first.
     fn list_workspaces(
         &self,
@@ -210,9 +205,11 @@ pub trait Store: Jobs + Send + Sync {
         numbers: &[RowNumber],
         bytes: usize,
     ) -> Result<Part<Endpoint>, StoreError>;
-    /// Returns an endpoint. Errors: [`StoreError::NotFound`].
+    /// Returns an endpoint, like all endpoints without old secrets whose time is over. Errors:
+    /// [`StoreError::NotFound`].
     fn find_endpoint(&self, visibility: Visibility, id: Uuid) -> Result<Endpoint, StoreError>;
-    /// Changes an endpoint; an empty patch changes nothing. Errors: [`StoreError::NotFound`].
+    /// Changes an endpoint; an empty patch changes nothing. Errors: [`StoreError::NotFound`],
+    /// [`StoreError::OtherPublicKey`].
     fn update_endpoint(
         &self,
         visibility: Visibility,
@@ -221,9 +218,13 @@ pub trait Store: Jobs + Send + Sync {
     ) -> Pending<Endpoint>;
     /// Deletes an endpoint; its pending events are skipped. Errors: [`StoreError::NotFound`].
     fn delete_endpoint(&self, visibility: Visibility, id: Uuid) -> Pending<()>;
-    /// Gives an endpoint another secret. Errors: [`StoreError::NotFound`].
-    fn replace_secret(&self, visibility: Visibility, id: Uuid, secret: Secret)
-    -> Pending<Endpoint>;
+    /// Rotates the secret of an endpoint. Errors: [`StoreError::NotFound`], [`StoreError::OtherPublicKey`].
+    fn rotate_secret(
+        &self,
+        visibility: Visibility,
+        id: Uuid,
+        rotation: SecretRotation,
+    ) -> Pending<Endpoint>;
 
     /// Reports whether an endpoint of the workspace has a format that shows a
     /// [`Summary`](crate::domain::format::Summary) of a message. A caller then makes the summary before it

@@ -8,6 +8,7 @@ use crate::domain::endpoint::Format;
 use crate::domain::endpoint_health::EndpointState;
 use crate::domain::event::EventStatus;
 use crate::domain::job::{JobAction, JobState, SelectedStatus};
+use crate::domain::secret::SecretType;
 use crate::server::schema::{Definition, Described, Schema};
 
 macro_rules! choices {
@@ -27,6 +28,7 @@ macro_rules! choices {
 
 choices! {
     Format = "WebhookFormat": "A form of the bodies that an endpoint gets.",
+    SecretType = "SecretType": "The kind of signatures that a secret makes.",
     EndpointState = "WebhookEndpointState": "The state of an endpoint, for filters.",
     EventStatus = "EventStatus": "The status of an event, for filters.",
     CodeClass = "HttpCodeClass": "A class of HTTP status codes, for filters.",

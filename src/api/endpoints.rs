@@ -1,5 +1,7 @@
 //! Handlers of `/webhooks/endpoints`.
 
+use std::time::Duration;
+
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 
@@ -10,11 +12,11 @@ use super::slices::Read;
 use crate::domain::access::Scopes;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::network_policy::NetworkPolicy;
-use crate::domain::secret::Secret;
 use crate::server::call::{Call, OF_A_WORKSPACE};
 use crate::server::error::ApiError;
 use crate::server::inputs::endpoint_fields::{endpoint_patch, new_endpoint};
 use crate::server::inputs::filters::endpoint_filter;
+use crate::server::inputs::secret_rotation::secret_rotation;
 use crate::server::validate::read;
 use crate::storage::{Paged, Part, Row, RowNumber, Store, StoreError};
 
@@ -134,7 +136,7 @@ pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
 pub(super) static UPDATE: RouteDocs = RouteDocs {
     summary: "Change an endpoint",
     details: "Absent and null members stay as they are. A new `url` or `secret` applies to every attempt that \
-              starts afterwards; new `events` and a new `format` apply to messages published afterwards. \
+              starts afterwards, a new `secret` without overlap; new `events` and a new `format` apply to messages published afterwards. \
               Disabling skips the pending events.",
     reads: |input| {
         let _ = endpoint_patch(input, &NetworkPolicy::strict());
@@ -183,13 +185,18 @@ pub(super) async fn delete(call: Call) -> Result<HttpResponse, ApiError> {
 }
 
 /// The description of `PATCH /webhooks/endpoints/{id}/secret`.
-pub(super) static REPLACE_SECRET: RouteDocs = RouteDocs {
-    summary: "Replace the secret of an endpoint",
-    details: "The new secret is random. Attempts that start afterwards use only the new one, so a receiver \
-              should accept both for a moment. A body is ignored.",
+pub(super) static ROTATE_SECRET: RouteDocs = RouteDocs {
+    summary: "Rotate the secret of an endpoint",
+    details: "The new secret is random, unless the body brings one. For the time of `overlap`, attempts are signed with \
+              the old secret, too, so that a receiver has time to change over. At most two old secrets sign; the \
+              oldest one gives way at once. The secret that the endpoint has rotates nothing, and with an `overlap` \
+              ends the old ones earlier.",
     reads: |input| {
-        let _ = input.path(read::id);
+        let _ = secret_rotation(input, Duration::ZERO);
     },
+    body: "WebhookEndpointRotate",
+    is_body_optional: true,
+    // The name of the method in clients that were generated from earlier documents.
     ..RouteDocs::new(
         TAG,
         "endpoints_replace_secret",
@@ -198,13 +205,16 @@ pub(super) static REPLACE_SECRET: RouteDocs = RouteDocs {
 };
 
 /// Handles `PATCH /webhooks/endpoints/{id}/secret`.
-pub(super) async fn replace_secret(call: Call) -> Result<HttpResponse, ApiError> {
-    let id = call.path_id()?;
-    let (visibility, secret) = (call.caller.visibility, Secret::generate());
+pub(super) async fn rotate_secret(mut call: Call) -> Result<HttpResponse, ApiError> {
+    let body = call.body().await?;
+    let mut input = call.input();
+    input.optional_json(body.text()?);
+    let rotation = secret_rotation(&mut input, call.state.settings.secret_overlap);
+    let ((id, rotation), visibility) = (rotation(&input.finish()?), call.caller.visibility);
     let endpoint = call
         .state
         .store
-        .replace_secret(visibility, id, secret)
+        .rotate_secret(visibility, id, rotation)
         .await?;
     Ok(shown(&call, StatusCode::OK, endpoint))
 }

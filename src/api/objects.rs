@@ -1,6 +1,8 @@
 //! The JSON objects in responses, and their descriptions in the OpenAPI document. The order of the fields is
 //! part of the contract with clients.
 
+use std::borrow::Cow;
+
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
@@ -16,6 +18,7 @@ use crate::domain::endpoint::{DisabledReason, Endpoint, Format};
 use crate::domain::endpoint_health::EndpointState;
 use crate::domain::event::{Event, EventStatus};
 use crate::domain::event_type::Subscription;
+use crate::domain::secret::SecretType;
 use crate::domain::workspace::Workspace;
 use crate::server::access::shown_secret;
 use crate::server::schema::{Definition, Described, Schema, object};
@@ -77,6 +80,8 @@ object! {
         /// The seconds after which messages are deleted, with their events and deliveries; 0: after the server's time.
         /// The shorter of the two times holds. Pending events stay.
         delete_after: u64 = Schema::integer(0, 0),
+        /// True if the workspace gets messages about its own endpoints, such as `hookpost.endpoint.failing`.
+        operational_events: bool = Schema::boolean().like(false),
     }
 }
 
@@ -93,6 +98,7 @@ impl Render for Workspace {
             name: self.name.as_str(),
             archive_after: self.retention.archive_after.seconds(),
             delete_after: self.retention.delete_after.seconds(),
+            operational_events: self.operational_events,
         }
         .serialize(serializer)
     }
@@ -167,9 +173,17 @@ object! {
         /// The form of the body: `raw` sends type, timestamp and data; `discord` and `slack` send a message for the
         /// incoming webhooks of these services.
         format: &'static str = Schema::open_words(&Format::ALL.map(Format::as_str)),
-        /// The signing secret; null for a token that has only the scope `webhooks:view`. Without one in the request,
-        /// Hookpost makes a `whsec_` secret.
-        secret: Option<&'a str> = Schema::text("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=").or_null(),
+        /// The text with which the receiver verifies: the signing secret or, of the type `ed25519`, the public key
+        /// (`whpk_`). Null for a token that has only the scope `webhooks:view`, unless it is a public key. Without a
+        /// secret in the request, Hookpost makes one. A request may bring a `whsec_` secret, an ed25519 key pair
+        /// (`whsk_`, then base64 of the seed and the public key, or of the seed), or another text. The text that answers
+        /// show stands for the secret that the endpoint has.
+        secret: Option<Cow<'a, str>> = Schema::text("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=").or_null(),
+        /// The kind of signatures: `hmac` (`v1`), with which the receiver has the secret itself, or `ed25519` (`v1a`),
+        /// with which it has only a public key. Requests without a secret get a random one of this type.
+        secret_type: &'static str = Schema::open_words(&SecretType::ALL.map(SecretType::as_str)),
+        /// The time at which the last old secret stops to sign after a rotation; null if only the present one signs.
+        secret_overlap_ends_at: Option<Timestamp>,
         /// The workspace of the endpoint.
         workspace_id: Uuid,
         /// The event types that the endpoint gets: a type, `order.*` for all types that begin with `order.`, or `*`
@@ -224,7 +238,9 @@ impl Render for SeenEndpoint {
             id: endpoint.id,
             url: settings.target.url.as_str(),
             format: settings.target.format.as_str(),
-            secret: shown_secret(&settings.target.secret, self.by),
+            secret: shown_secret(settings.target.secrets.present(), self.by),
+            secret_type: settings.target.secrets.present().secret_type().as_str(),
+            secret_overlap_ends_at: settings.target.secrets.overlap_ends_at(),
             workspace_id: endpoint.workspace_id,
             events: &settings.events,
             enabled: endpoint.disabled_reason.is_none(),

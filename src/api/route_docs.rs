@@ -22,9 +22,11 @@ pub(super) struct RouteDocs {
     pub(super) reads: fn(&mut Input<'_>),
     /// The name of the object that is sent; empty if no body is read.
     pub(super) body: &'static str,
+    /// True if a request may have no body at all.
+    pub(super) is_body_optional: bool,
     /// The response to a request that succeeds.
     pub(super) success: Success,
-    /// Another response to a request that succeeds, with another status.
+    /// Another response to a request that succeeds, with another status. It never has the header of a replay.
     pub(super) also: Option<Success>,
     /// The names of the errors for a conflict, a 409.
     pub(super) conflicts: &'static [ErrorName],
@@ -47,6 +49,7 @@ impl RouteDocs {
             details: "",
             reads: |_| {},
             body: "",
+            is_body_optional: false,
             success,
             also: None,
             conflicts: &[],

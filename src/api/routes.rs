@@ -115,7 +115,7 @@ static TABLE: &[Route] = &[
     route!(GET    "/webhooks/endpoints/{id}",          WEBHOOKS_VIEW,    endpoints::get,            endpoints::GET),
     route!(PATCH  "/webhooks/endpoints/{id}",          WEBHOOKS_WRITE,   endpoints::update,         endpoints::UPDATE),
     route!(DELETE "/webhooks/endpoints/{id}",          WEBHOOKS_WRITE,   endpoints::delete,         endpoints::DELETE),
-    route!(PATCH  "/webhooks/endpoints/{id}/secret",   WEBHOOKS_WRITE,   endpoints::replace_secret, endpoints::REPLACE_SECRET),
+    route!(PATCH  "/webhooks/endpoints/{id}/secret",   WEBHOOKS_WRITE,   endpoints::rotate_secret,  endpoints::ROTATE_SECRET),
     route!(GET    "/webhooks/deliveries",              WEBHOOKS_VIEW,    deliveries::list,          deliveries::LIST),
     route!(POST   "/workspaces",                       WORKSPACES_ADMIN, workspaces::create,        workspaces::CREATE),
     route!(GET    "/workspaces",                       WORKSPACES_READ,  workspaces::list,          workspaces::LIST),

@@ -106,7 +106,7 @@ fn an_endpoint_is_created_changed_and_deleted() {
     let secret = TestRequest::patch()
         .uri(&format!("{}secret", &url))
         .insert_header(bearer(&api.own))
-        .set_payload("not JSON");
+        .set_payload("null");
     let answers = api.send(vec![
         get(&url, &api.reader),
         patch(endpoint.clone()),

@@ -1,8 +1,8 @@
 //! The parts that the commands which talk to a server share: settings, requests, lists, and what they print.
 //!
 //! These commands are clients of the HTTP API, like any other program. They know its objects as JSON, and use
-//! nothing of the server. A request is repeated when the server says so (429, 503), and a publish also when no
-//! answer came, since its idempotency key makes that safe. Tokens and secrets are in no error.
+//! nothing of the server. A request is repeated when the server says so (429, 503), and a publish or a new job also
+//! when no answer came, since its idempotency key makes that safe. Tokens and secrets are in no error.
 
 mod agent;
 mod answer;
@@ -10,6 +10,8 @@ mod api_error;
 mod columns;
 mod filters;
 mod http;
+mod job;
+mod job_filter;
 mod json_array;
 mod json_text;
 mod list;
@@ -22,12 +24,16 @@ mod time_text;
 
 pub(super) use self::api_error::ClientError;
 pub(super) use self::columns::{Column, Table, cut, line, shown};
-pub(super) use self::filters::{EventFilters, MessageFilters, RowLimit, TextFilter};
+pub(super) use self::filters::{
+    CodeFilter, EventFilters, MessageFilters, Moment, RowLimit, TextFilter, parse_moment,
+};
 pub(super) use self::http::{Client, Query};
+pub(super) use self::job::{Job, LeftOut};
+pub(super) use self::job_filter::job_filter;
 pub(super) use self::json_array::JsonArray;
 pub(super) use self::json_text::pretty;
 pub(super) use self::list::{List, Rows};
-pub(super) use self::objects::{Delivery, Endpoint, Event, Message, parse_id};
+pub(super) use self::objects::{Delivery, Endpoint, Event, Identified, Message, parse_id};
 pub(super) use self::print_list::print_list;
 pub(super) use self::progress::Progress;
 pub(super) use self::settings::{OutputSettings, ServerSettings};

@@ -19,15 +19,18 @@ use super::events::{Events, ShowEvent};
 use super::healthcheck::Healthcheck;
 use super::help;
 use super::hiding::hidden;
+use super::jobs::{Jobs, ShowJob};
 use super::log::{self, LogSettings};
 use super::man::ManPages;
 use super::messages::{Messages, ShowMessage};
 use super::openapi::OpenApi;
 use super::output::{self, ReaderGone, Unsound, UsageError};
 use super::publish::Publish;
+use super::recover::Recover;
 use super::redeliver::Redeliver;
 use super::restore::Restore;
 use super::serve::{Serve, UnusableSettings};
+use super::skip::Skip;
 use super::token::Token;
 use super::version;
 use super::workspace::Workspace;
@@ -80,6 +83,14 @@ enum Command {
     Deliveries(Deliveries),
     /// Have a server send events again.
     Redeliver(Redeliver),
+    /// Have a server send everything that an endpoint missed.
+    Recover(Recover),
+    /// Have a server make no further attempt for pending events.
+    Skip(Skip),
+    /// List the jobs of a server: redeliveries and skips of many events.
+    Jobs(Jobs),
+    /// Show a job of a server, wait for its end, or cancel it.
+    Job(ShowJob),
     /// Make, list and revoke access tokens; works beside a running server.
     #[command(subcommand)]
     Token(Token),
@@ -207,6 +218,10 @@ impl Command {
             Self::Event(event) => event.run(&configuration.settings),
             Self::Deliveries(deliveries) => deliveries.run(&configuration.settings),
             Self::Redeliver(redeliver) => redeliver.run(&configuration.settings),
+            Self::Recover(recover) => recover.run(&configuration.settings),
+            Self::Skip(skip) => skip.run(&configuration.settings),
+            Self::Jobs(jobs) => jobs.run(&configuration.settings),
+            Self::Job(job) => job.run(&configuration.settings),
             Self::Token(token) => token.run(),
             Self::Workspace(workspace) => workspace.run(),
             Self::Backup(backup) => backup.run(),
@@ -250,7 +265,7 @@ mod tests {
 
     /// The flags that say what one call of a command does. They are no settings: in a variable, they would
     /// change other calls unseen.
-    const OF_ONE_CALL: [&str; 22] = [
+    const OF_ONE_CALL: [&str; 26] = [
         "help",
         "version",
         "example",
@@ -258,11 +273,15 @@ mod tests {
         "timestamp",
         "workspace-id",
         "wait",
+        "cancel",
+        "dry-run",
         "event",
         "format",
         "name",
         "description",
         "secret-file",
+        "secret-type",
+        "overlap",
         "show-secret",
         "yes",
         "to",

@@ -1,17 +1,13 @@
 //! `hookpost deliveries`: lists attempts.
 
 use clap::Args;
-use clap::builder::PossibleValuesParser;
 use uuid::Uuid;
 
 use super::client::{
-    Column, Delivery, EventFilters, OutputSettings, Query, RowLimit, ServerSettings, Table,
-    TextFilter, parse_id, print_list, short_time,
+    CodeFilter, Column, Delivery, EventFilters, OutputSettings, Query, RowLimit, ServerSettings,
+    Table, TextFilter, parse_id, print_list, short_time,
 };
 use super::configuration::Setting;
-
-/// The classes of codes, as the API names them.
-const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 
 /// List deliveries, which are attempts to send an event, newest first.
 ///
@@ -30,11 +26,8 @@ pub(super) struct Deliveries {
     #[arg(long, help_heading = "Filters")]
     succeeded: bool,
 
-    /// Only with an answer of this class.
-    #[arg(long, value_name = "CLASS", help_heading = "Filters",
-          value_parser = PossibleValuesParser::new(CLASSES))]
-    code: Option<String>,
-
+    #[command(flatten)]
+    code: CodeFilter,
     #[command(flatten)]
     filters: EventFilters,
     #[command(flatten)]
@@ -55,7 +48,7 @@ impl Deliveries {
         if self.failed || self.succeeded {
             query.push(("succeeded", self.succeeded.to_string()));
         }
-        query.extend(self.code.map(|class| ("http_code_class", class)));
+        self.code.add_to(&mut query);
         self.filters.add_to(&mut query);
         self.text.add_to(&mut query);
         let table = Table::new([

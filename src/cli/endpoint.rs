@@ -1,22 +1,28 @@
 //! `hookpost endpoint`: makes, lists, shows, enables, disables and deletes endpoints over the API.
 
+mod printed;
+mod rotate_secret;
+mod secret_file;
+
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use ureq::http::Method;
 use uuid::Uuid;
 
+use self::printed::{described, path, types, without_secret};
+use self::rotate_secret::RotateSecret;
+use self::secret_file::read_secret;
 use super::client::{
-    Column, Endpoint, JsonArray, OutputSettings, Query, ServerSettings, Table, line, parse_id,
-    pretty, shown,
+    Column, Endpoint, JsonArray, OutputSettings, Query, ServerSettings, Table, parse_id,
 };
 use super::configuration::Setting;
 use super::output;
 use crate::domain::endpoint::Format;
 use crate::domain::endpoint_health::EndpointState;
+use crate::domain::secret::SecretType;
 
 /// Endpoints.
 #[derive(Debug, Subcommand)]
@@ -27,14 +33,14 @@ pub(super) enum EndpointCommand {
     List(List),
     /// Show an endpoint.
     Show(Show),
-    /// Send to an endpoint again. What was skipped meanwhile is not sent; see `hookpost redeliver`.
+    /// Send to an endpoint again. What it missed meanwhile is not sent; see `hookpost recover`.
     Enable(Chosen),
     /// Send nothing to an endpoint. Its pending events are skipped.
     Disable(Chosen),
     /// Delete an endpoint. Its pending events are skipped; its events and deliveries stay listed.
     Delete(Delete),
-    /// Replace the secret of an endpoint by a new random one, and print that. Attempts use it at once.
-    RotateSecret(Chosen),
+    /// Give an endpoint a new secret, and print that. For a while the old one signs, too.
+    RotateSecret(RotateSecret),
 }
 
 impl EndpointCommand {
@@ -46,13 +52,10 @@ impl EndpointCommand {
             Self::Enable(chosen) => chosen.set_enabled(settings, true),
             Self::Disable(chosen) => chosen.set_enabled(settings, false),
             Self::Delete(delete) => delete.run(settings),
-            Self::RotateSecret(chosen) => chosen.rotate_secret(settings),
+            Self::RotateSecret(rotate) => rotate.run(settings),
         }
     }
 }
-
-/// The most bytes of a file with a secret. A secret has at most 256 characters.
-const SECRET_FILE_MAX: usize = 4096;
 
 #[derive(Args, Debug)]
 pub(super) struct Create {
@@ -81,6 +84,11 @@ pub(super) struct Create {
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
 
+    /// The type of the secret that the server makes: of ed25519, the receiver has a public key, which is printed.
+    #[arg(long, value_name = "TYPE", conflicts_with = "secret_file",
+          value_parser = PossibleValuesParser::new(SecretType::ALL.map(SecretType::as_str)))]
+    secret_type: Option<String>,
+
     /// The workspace, which an admin token must name.
     #[arg(long, value_name = "ID", value_parser = parse_id)]
     workspace_id: Option<Uuid>,
@@ -93,21 +101,14 @@ pub(super) struct Create {
 
 impl Create {
     fn run(self, settings: &[Setting]) -> anyhow::Result<()> {
-        let secret = self.secret_file.as_deref().map(|path| {
-            let place = format!("{} (--secret-file)", path.display());
-            let read = std::fs::read(path).with_context(|| format!("cannot read {place}"))?;
-            let text = String::from_utf8(read).ok();
-            let text = text.filter(|text| text.len() <= SECRET_FILE_MAX);
-            text.map(|text| text.trim().to_owned())
-                .with_context(|| format!("{place} holds no secret"))
-        });
-        let secret = secret.transpose()?;
+        let secret = self.secret_file.as_deref().map(read_secret).transpose()?;
         let is_own = secret.is_some();
         let mut body = json!({"url": self.url, "format": self.format, "events": self.event});
         for (name, value) in [
             ("name", self.name),
             ("description", self.description),
             ("secret", secret),
+            ("secret_type", self.secret_type),
             ("workspace_id", self.workspace_id.map(|id| id.to_string())),
         ] {
             if let Some(value) = value {
@@ -224,27 +225,13 @@ impl Chosen {
         let changed: Value = changed.map_err(|error| error.about("endpoint", self.id))?;
         if enabled {
             output::remark(&format!(
-                "Enabled. `hookpost redeliver --endpoint {}` sends what failed or was skipped.",
+                "Enabled. `hookpost recover {} --since TIME` sends everything that it missed.",
                 self.id
             ));
         } else {
             output::remark("Disabled. Its pending events are skipped.");
         }
         output::listing(&described(changed, false, self.output.json)?)
-    }
-
-    fn rotate_secret(self, settings: &[Setting]) -> anyhow::Result<()> {
-        let client = self.server.client(settings)?;
-        let path = format!("{}/secret", path(self.id));
-        let changed = client.change(Method::PATCH, &path, b"");
-        let changed: Value = changed.map_err(|error| error.about("endpoint", self.id))?;
-        if self.output.json {
-            return output::result(&described(changed, true, true)?);
-        }
-        let Some(secret) = changed["secret"].as_str() else {
-            bail!("the answer has no secret");
-        };
-        output::result(&(shown(secret) + "\n"))
     }
 }
 
@@ -266,59 +253,4 @@ impl Delete {
         output::remark(&format!("Deleted endpoint {}.", self.id));
         Ok(())
     }
-}
-
-fn path(id: Uuid) -> String {
-    format!("endpoints/{id}")
-}
-
-fn without_secret(endpoint: &mut Value) {
-    if let Some(members) = endpoint.as_object_mut() {
-        members.remove("secret");
-    }
-}
-
-fn types(endpoint: &Endpoint) -> String {
-    match endpoint.events.join(",") {
-        none if none.is_empty() => "(none)".to_owned(),
-        some => some,
-    }
-}
-
-/// Returns an endpoint for people, or as JSON.
-fn described(mut endpoint: Value, with_secret: bool, json: bool) -> anyhow::Result<String> {
-    if json {
-        if !with_secret {
-            without_secret(&mut endpoint);
-        }
-        return Ok(pretty(&endpoint)?);
-    }
-    // Not the error itself, which quotes the value that does not fit.
-    let endpoint: Endpoint = serde_json::from_value(endpoint)
-        .map_err(|_| anyhow::anyhow!("the answer is no endpoint of the API"))?;
-    let secret = if with_secret {
-        let hidden = "(hidden from this token)";
-        endpoint.secret.as_deref().unwrap_or(hidden)
-    } else {
-        "(not shown; see --show-secret)"
-    };
-    let time = |at: &Option<String>| at.clone().unwrap_or_default();
-    let rows = [
-        ("endpoint", endpoint.id.to_string()),
-        ("url", endpoint.url.clone()),
-        ("state", endpoint.state().text().to_owned()),
-        ("rest end", time(&endpoint.resting_until)),
-        ("hold end", time(&endpoint.held_until)),
-        ("failures", endpoint.failures_in_a_row.to_string()),
-        ("last ok", time(&endpoint.last_success_at)),
-        ("last fail", time(&endpoint.last_failure_at)),
-        ("events", types(&endpoint)),
-        ("format", endpoint.format.clone()),
-        ("name", endpoint.name.clone()),
-        ("about", endpoint.description.clone()),
-        ("secret", secret.to_owned()),
-        ("created", endpoint.created_at.clone()),
-    ];
-    let rows = rows.iter().filter(|(_, value)| !value.is_empty());
-    Ok(rows.map(|(name, value)| line(name, value)).collect())
 }

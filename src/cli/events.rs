@@ -7,8 +7,9 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::client::{
-    Client, Column, Delivery, Endpoint, Event, EventFilters, OutputSettings, Query, RowLimit,
-    ServerSettings, Table, TextFilter, cut, line, parse_id, pretty, print_list, short_time, shown,
+    Client, CodeFilter, Column, Delivery, Endpoint, Event, EventFilters, OutputSettings, Query,
+    RowLimit, ServerSettings, Table, TextFilter, cut, line, parse_id, pretty, print_list,
+    short_time, shown,
 };
 use super::configuration::Setting;
 use super::output;
@@ -30,6 +31,8 @@ pub(super) struct Events {
     status: Vec<String>,
 
     #[command(flatten)]
+    code: CodeFilter,
+    #[command(flatten)]
     filters: EventFilters,
     #[command(flatten)]
     text: TextFilter,
@@ -47,6 +50,7 @@ impl Events {
         let mut query = Query::new();
         let statuses = self.status.into_iter();
         query.extend(statuses.map(|status| ("status", status)));
+        self.code.add_to(&mut query);
         self.filters.add_to(&mut query);
         self.text.add_to(&mut query);
         let table = Table::new([

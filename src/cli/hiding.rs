@@ -2,7 +2,7 @@
 //! without them, and errors end up in logs and in questions to others.
 
 /// The beginnings of tokens and signing secrets.
-const PREFIXES: [&str; 3] = ["hookpost_wat_", "hookpost_adm_", "whsec_"];
+const PREFIXES: [&str; 4] = ["hookpost_wat_", "hookpost_adm_", "whsec_", "whsk_"];
 
 /// The mark in place of what is hidden.
 const MARK: char = '…';

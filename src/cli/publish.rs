@@ -106,7 +106,7 @@ impl Publish {
 /// Publishes the message. The error names the key, with which the command can be repeated.
 fn publish(client: &Client, message: &Message<'_>, key: &str) -> anyhow::Result<Published> {
     let body = serde_json::to_vec(message)?;
-    let published = client.publish(&body, key).map_err(|failed| {
+    let published = client.create_once("events", &body, key).map_err(|failed| {
         let error = anyhow::Error::from(failed.error);
         if failed.unanswered {
             error.context(format!(

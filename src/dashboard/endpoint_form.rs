@@ -8,6 +8,7 @@ use super::query::Fields;
 use crate::domain::endpoint::{Endpoint, Format};
 use crate::domain::event_type::{EventType, Subscription};
 use crate::domain::format::taken_by;
+use crate::domain::secret::SecretType;
 use crate::server::validate::Problem;
 
 /// The value of the field `format` that leaves the choice to the URL.
@@ -27,6 +28,8 @@ pub(super) struct EndpointForm {
     pub(super) name: String,
     pub(super) description: String,
     pub(super) secret: String,
+    /// The name of the type of a random secret.
+    pub(super) secret_type: String,
     pub(super) enabled: bool,
     /// The state that the form showed: only a state that somebody changed is stored. Enabling an endpoint starts its
     /// count of failures anew, and the server may have disabled it meanwhile.
@@ -78,8 +81,23 @@ impl EndpointForm {
             // Browsers send a line break as two characters; one of them cannot be seen, so readers refuse it.
             description: text("description").replace("\r\n", "\n"),
             secret: text("secret"),
+            secret_type: text("secret_type"),
             enabled: fields.has("enabled"),
             was_enabled: fields.raw("was_enabled") == "true",
+        }
+    }
+
+    /// Reports whether the form asks for another secret than by default.
+    pub(super) fn chooses_secret(&self) -> bool {
+        !self.secret.is_empty() || self.random_type() == SecretType::Ed25519.as_str()
+    }
+
+    /// Returns the name of the type of a random secret; empty if the secret itself was typed.
+    fn random_type(&self) -> &str {
+        if self.secret.is_empty() {
+            &self.secret_type
+        } else {
+            ""
         }
     }
 
@@ -144,14 +162,15 @@ impl EndpointForm {
         json.insert("format".to_owned(), self.chosen_format().into());
         json.insert("events".to_owned(), json!(self.events()));
         for (name, value) in [
-            ("url", &self.url),
+            ("url", self.url.as_str()),
             ("secret", &self.secret),
+            ("secret_type", self.random_type()),
             ("name", &self.name),
             ("description", &self.description),
             ("workspace_id", &self.workspace_id),
         ] {
             if !value.is_empty() {
-                json.insert(name.to_owned(), value.as_str().into());
+                json.insert(name.to_owned(), value.into());
             }
         }
         json

@@ -7,11 +7,13 @@ use super::endpoint_names::EndpointName;
 use super::form::FormProblems;
 use super::lists::ROWS;
 use super::query::Fields;
+use super::time_field;
 
 /// The filters of both lists, besides the page.
-const OF_BOTH: [&str; 7] = [
+const OF_BOTH: [&str; 8] = [
     "endpoint_id",
     "event_type",
+    "http_code_class",
     "start_timestamp",
     "end_timestamp",
     "query",
@@ -20,7 +22,7 @@ const OF_BOTH: [&str; 7] = [
 ];
 
 /// The filters that only attempts have.
-const OF_ATTEMPTS: [&str; 3] = ["succeeded", "http_code_class", "event_id"];
+const OF_ATTEMPTS: [&str; 2] = ["succeeded", "event_id"];
 
 /// The filters that only events have.
 const OF_EVENTS: [&str; 1] = ["status"];
@@ -126,8 +128,8 @@ impl ListFilters {
             match name {
                 "page" | "limit" => query.append_pair(name, value),
                 _ if !self.view.has(name) => continue,
-                _ if TIMES.contains(&name) && lacks_zone(value) => {
-                    query.append_pair(name, &format!("{value}Z"))
+                _ if TIMES.contains(&name) => {
+                    query.append_pair(name, &time_field::with_zone(value))
                 }
                 _ => query.append_pair(name, value),
             };
@@ -171,23 +173,14 @@ impl ListFilters {
         self.value(name) == value
     }
 
-    /// Returns a time as a field for times shows it: in UTC, without `Z`.
+    /// Returns a time as a field for times shows it.
     pub(super) fn time(&self, name: &str) -> &str {
-        let value = self.value(name);
-        match value.strip_suffix('Z') {
-            Some(time) if lacks_zone(time) => time,
-            _ => value,
-        }
+        time_field::without_zone(self.value(name))
     }
 
-    /// Returns the type of the field for a time. The API takes more spellings than a browser's field can show.
+    /// Returns the type of the field for a time.
     pub(super) fn time_type(&self, name: &str) -> &'static str {
-        let time = self.time(name);
-        if time.is_empty() || lacks_zone(time) {
-            "datetime-local"
-        } else {
-            "text"
-        }
+        time_field::field_type(self.value(name))
     }
 
     pub(super) fn problem(&self, name: &str) -> &str {
@@ -263,7 +256,7 @@ impl ListFilters {
             (Some(endpoint), ..) => endpoint.name.clone(),
             (None, "succeeded" | "unrouted", "true") => "yes".to_owned(),
             (None, "succeeded" | "unrouted", "false") => "no".to_owned(),
-            (None, ..) if TIMES.contains(&name) && lacks_zone(value) => format!("{value}Z"),
+            (None, ..) if TIMES.contains(&name) => time_field::with_zone(value),
             (None, ..) => value.to_owned(),
         }
     }
@@ -355,20 +348,6 @@ fn in_words(name: &str) -> &'static str {
         "missing_for" => "missed by",
         _ => "status",
     }
-}
-
-/// Reports whether a text is a date and a time without a zone, as a browser's field for times sends it.
-fn lacks_zone(text: &str) -> bool {
-    let Some((date, clock)) = text.split_once('T') else {
-        return false;
-    };
-    let consists = |text: &str, of: &[u8]| {
-        !text.is_empty()
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_digit() || of.contains(&byte))
-    };
-    consists(date, b"-") && consists(clock, b":.")
 }
 
 #[cfg(test)]

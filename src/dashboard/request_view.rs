@@ -1,7 +1,8 @@
 //! The request of an attempt, as it was sent or would be sent now.
 //!
 //! No header is stored. All but two are the same on every attempt. The time and the signature are computed again,
-//! with the endpoint's present secret.
+//! with the secrets that sign for the endpoint. Old secrets whose time is over are not kept, so that an attempt that
+//! they signed, too, is shown without their entries.
 
 use std::time::Duration;
 
@@ -14,7 +15,6 @@ use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::endpoint_url::request_form;
 use crate::domain::signature::signature_header;
-use crate::server::access::shown_secret;
 
 /// The longest body that a command has in it: shells take no longer argument.
 const COMMAND_BODY_MAX: usize = 96 << 10;
@@ -98,11 +98,13 @@ fn headers(
     at: Timestamp,
     by: Scopes,
 ) -> Vec<(&'static str, String)> {
-    let secret = &endpoint.settings.target.secret;
-    // Whoever may not see the secret must not get what it signs: a receiver would accept that.
-    let signature = match shown_secret(secret, by) {
-        Some(_) => signature_header(secret, id, at.seconds(), body.as_bytes()),
-        None => "(hidden)".to_owned(),
+    // Whoever may not see the secrets must not get what they sign: a receiver would accept that. Of a key pair, too,
+    // whose public key everybody may see.
+    let signature = if by.see_secrets() {
+        let secrets = endpoint.settings.target.secrets.signing_at(at);
+        signature_header(secrets, id, at.seconds(), body.as_bytes())
+    } else {
+        "(hidden)".to_owned()
     };
     vec![
         ("content-type", "application/json".to_owned()),

@@ -1,11 +1,12 @@
 //! Programs that verify signatures, in the languages of receivers, for the secret of an endpoint.
 //!
 //! They read the secret from the variable `WEBHOOK_SECRET`, so that it need not be in the code. A `whsec_` secret has
-//! a key of its own, which the libraries of Standard Webhooks know; the key of any other secret is its text.
+//! a key of its own, which the libraries of Standard Webhooks know; the key of any other secret is its text. Signatures
+//! of a key pair are verified with its public key, in `WEBHOOK_PUBLIC_KEY`, which few of these libraries know.
 
 use std::borrow::Cow;
 
-use crate::domain::secret::Secret;
+use crate::domain::secret::{Secret, SecretType};
 
 /// A program that verifies signatures.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,12 +18,14 @@ pub(super) struct Snippet {
     pub(super) code: Cow<'static, str>,
 }
 
-/// The program of a language for each of the two kinds of keys.
+/// The program of a language for each kind of secret.
 struct Language {
     id: &'static str,
     name: &'static str,
     for_whsec: Code,
     for_text: Code,
+    /// `None` if the language has no short one.
+    for_key_pair: Option<Code>,
 }
 
 /// The text of a program.
@@ -40,12 +43,14 @@ static LANGUAGES: [Language; 7] = [
         name: "Node.js",
         for_whsec: Whole(include_str!("snippets/node_library.txt")),
         for_text: Whole(include_str!("snippets/node_text.txt")),
+        for_key_pair: Some(Whole(include_str!("snippets/node_ed25519.txt"))),
     },
     Language {
         id: "python",
         name: "Python",
         for_whsec: Whole(include_str!("snippets/python_library.txt")),
         for_text: Whole(include_str!("snippets/python_text.txt")),
+        for_key_pair: Some(Whole(include_str!("snippets/python_ed25519.txt"))),
     },
     Language {
         id: "go",
@@ -58,12 +63,14 @@ static LANGUAGES: [Language; 7] = [
             include_str!("snippets/go.txt"),
             "[]byte(os.Getenv(\"WEBHOOK_SECRET\")), error(nil)",
         ),
+        for_key_pair: Some(Whole(include_str!("snippets/go_ed25519.txt"))),
     },
     Language {
         id: "rust",
         name: "Rust",
         for_whsec: Whole(include_str!("snippets/rust_library.txt")),
         for_text: Whole(include_str!("snippets/rust_text.txt")),
+        for_key_pair: Some(Whole(include_str!("snippets/rust_ed25519.txt"))),
     },
     Language {
         id: "php",
@@ -73,6 +80,7 @@ static LANGUAGES: [Language; 7] = [
             "base64_decode(substr((string) getenv('WEBHOOK_SECRET'), strlen('whsec_')), true)",
         ),
         for_text: WithKey(include_str!("snippets/php.txt"), "getenv('WEBHOOK_SECRET')"),
+        for_key_pair: Some(Whole(include_str!("snippets/php_ed25519.txt"))),
     },
     Language {
         id: "ruby",
@@ -85,6 +93,7 @@ static LANGUAGES: [Language; 7] = [
             include_str!("snippets/ruby.txt"),
             "ENV.fetch(\"WEBHOOK_SECRET\")",
         ),
+        for_key_pair: None,
     },
     Language {
         id: "openssl",
@@ -97,6 +106,7 @@ static LANGUAGES: [Language; 7] = [
             include_str!("snippets/openssl.txt"),
             "printf %s \"$WEBHOOK_SECRET\"",
         ),
+        for_key_pair: None,
     },
 ];
 
@@ -109,29 +119,33 @@ impl Code {
     }
 }
 
-/// Returns a program for each language.
+/// Returns a program for each language that has one for this kind of secret.
 pub(super) fn snippets(secret: &Secret) -> Vec<Snippet> {
     let is_whsec = secret.decoded_key().is_some();
     let snippet = |language: &Language| {
-        let code = if is_whsec {
-            &language.for_whsec
-        } else {
-            &language.for_text
+        let code = match secret.secret_type() {
+            SecretType::Ed25519 => language.for_key_pair.as_ref()?,
+            SecretType::Hmac if is_whsec => &language.for_whsec,
+            SecretType::Hmac => &language.for_text,
         };
-        Snippet {
+        Some(Snippet {
             id: language.id,
             language: language.name,
             code: code.text(),
-        }
+        })
     };
-    LANGUAGES.iter().map(snippet).collect()
+    LANGUAGES.iter().filter_map(snippet).collect()
 }
 
-/// Returns the line of a shell that sets the variable with the secret.
+/// Returns the line of a shell that sets the variable with the secret or the public key.
 pub(super) fn export_line(secret: &Secret) -> String {
+    let variable = match secret.secret_type() {
+        SecretType::Hmac => "WEBHOOK_SECRET",
+        SecretType::Ed25519 => "WEBHOOK_PUBLIC_KEY",
+    };
     // A quote ends the quoted text, is quoted by itself, and begins it anew.
-    let quoted = secret.reveal().replace('\'', r"'\''");
-    format!("export WEBHOOK_SECRET='{quoted}'")
+    let quoted = secret.shown().replace('\'', r"'\''");
+    format!("export {variable}='{quoted}'")
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! A request for a page, with who is signed in.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::http::Method;
 use actix_web::http::StatusCode;
@@ -112,6 +113,11 @@ impl Visit {
     /// Returns the time of the server's clock.
     pub(super) fn now(&self) -> Timestamp {
         self.dashboard.server.clock.now()
+    }
+
+    /// Returns the time for which an old secret signs after a rotation, if the form does not say.
+    pub(super) fn default_overlap(&self) -> Duration {
+        self.dashboard.server.settings.secret_overlap
     }
 
     /// Returns the store, for writes.

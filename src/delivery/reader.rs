@@ -249,6 +249,7 @@ mod tests {
     use crate::domain::endpoint::{Format, TargetSettings};
     use crate::domain::endpoint_url::EndpointUrl;
     use crate::domain::secret::Secret;
+    use crate::domain::signing_secrets::SigningSecrets;
     use crate::storage::{EndpointNumber, HealthEpoch, QueuedEvent, Run, Target};
 
     #[test]
@@ -284,7 +285,7 @@ mod tests {
             workspace_id: Uuid::nil(),
             settings: TargetSettings {
                 url: EndpointUrl::from_stored("https://a".to_owned()),
-                secret: Secret::generate(),
+                secrets: SigningSecrets::new(Secret::generate()),
                 format: Format::Raw,
             },
             enabled: true,

@@ -87,6 +87,7 @@ mod tests {
     use crate::domain::endpoint_url::EndpointUrl;
     use crate::domain::retry_after::RetryHeaders;
     use crate::domain::secret::Secret;
+    use crate::domain::signing_secrets::SigningSecrets;
 
     const URL: &str = "https://a.example/hook?token=t";
 
@@ -99,7 +100,7 @@ mod tests {
         };
         let settings = TargetSettings {
             url: EndpointUrl::from_stored(URL.to_owned()),
-            secret: Secret::generate(),
+            secrets: SigningSecrets::new(Secret::generate()),
             format,
         };
         response_text(answer, &settings)

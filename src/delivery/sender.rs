@@ -296,7 +296,8 @@ fn post(
     let settings = &target.settings;
     let id = event_id.to_string();
     let timestamp = now.seconds().to_string();
-    let signature = signature_header(&settings.secret, event_id, now.seconds(), body.bytes());
+    let secrets = settings.secrets.signing_at(now);
+    let signature = signature_header(secrets, event_id, now.seconds(), body.bytes());
     let mut headers = vec![
         ("webhook-id", id.as_str()),
         ("webhook-timestamp", timestamp.as_str()),

@@ -2,7 +2,7 @@
 //!
 //! The store's writer replaces a state after a commit and before the API answers the caller. A sender looks
 //! at the state when its attempt starts. So no attempt starts after the API has confirmed that the endpoint
-//! is disabled, and each attempt uses the URL and the secret that the endpoint has at that moment.
+//! is disabled, and each attempt uses the URL and the secrets that the endpoint has at that moment.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};

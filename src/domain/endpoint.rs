@@ -6,7 +6,8 @@ use super::clock::Timestamp;
 use super::endpoint_health::EndpointHealth;
 use super::endpoint_url::EndpointUrl;
 use super::event_type::Subscription;
-use super::secret::Secret;
+use super::secret::{GivenSecret, OtherPublicKey, Secret};
+use super::signing_secrets::SigningSecrets;
 use super::words::words;
 
 words! {
@@ -54,8 +55,8 @@ pub const DESCRIPTION_MAX: usize = 1024;
 pub struct TargetSettings {
     /// The URL that receives events.
     pub url: EndpointUrl,
-    /// The secret that signs deliveries.
-    pub secret: Secret,
+    /// The secrets that sign deliveries: the present one, and old ones after a rotation.
+    pub secrets: SigningSecrets,
     /// The form in which it gets messages. The bodies of events are rendered when they are published; the engine
     /// uses this to read `Retry-After` and to explain failures.
     pub format: Format,
@@ -81,7 +82,7 @@ impl EndpointSettings {
         Self {
             target: TargetSettings {
                 url,
-                secret: Secret::generate(),
+                secrets: SigningSecrets::new(Secret::generate()),
                 format,
             },
             events,
@@ -132,8 +133,8 @@ pub struct EndpointPatch {
     pub url: Option<EndpointUrl>,
     /// The form in which it gets messages.
     pub format: Option<Format>,
-    /// The secret that signs deliveries.
-    pub secret: Option<Secret>,
+    /// The secret that signs deliveries, at once and alone, unless it is the present one.
+    pub secret: Option<GivenSecret>,
     /// The event types that it is subscribed to.
     pub events: Option<Vec<Subscription>>,
     /// The name for people; empty: none.
@@ -152,26 +153,32 @@ impl EndpointPatch {
     }
 
     /// Changes `settings`. Enabling and disabling is left to the caller, as `enabled` is not among them.
-    pub fn apply(self, settings: &mut EndpointSettings) {
+    ///
+    /// # Errors
+    /// [`OtherPublicKey`] if the secret is a public key that is not that of the endpoint; nothing is changed.
+    pub fn apply(self, settings: &mut EndpointSettings) -> Result<(), OtherPublicKey> {
         fn set<T>(field: &mut T, new: Option<T>) {
             if let Some(new) = new {
                 *field = new;
             }
         }
+        if let Some(secret) = &self.secret {
+            settings.target.secrets.replace(secret)?;
+        }
         set(&mut settings.target.url, self.url);
-        set(&mut settings.target.secret, self.secret);
         set(&mut settings.target.format, self.format);
         set(&mut settings.events, self.events);
         set(&mut settings.name, self.name);
         set(&mut settings.description, self.description);
+        Ok(())
     }
 
-    /// Returns the settings of a new endpoint; `None` if a required field is absent.
+    /// Returns the settings of a new endpoint; `None` if a required field is absent, or the secret cannot sign.
     #[must_use]
     pub fn into_settings(mut self) -> Option<EndpointSettings> {
         let (url, events) = (self.url.take()?, self.events.take()?);
         let mut settings = EndpointSettings::new(url, self.format?, events);
-        self.apply(&mut settings);
+        self.apply(&mut settings).ok()?;
         Some(settings)
     }
 }

@@ -1,8 +1,10 @@
 //! The access that a route requires, and the check whether a caller has it.
 
+use std::borrow::Cow;
+
 use super::error::ApiError;
 use crate::domain::access::{Caller, Scope, Scopes, Visibility};
-use crate::domain::secret::Secret;
+use crate::domain::secret::{Secret, SecretType};
 
 /// The callers that may use a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,10 +35,11 @@ pub(crate) const WORKSPACES_ADMIN: Access = Admin(&[Scope::WorkspacesWrite]);
 pub(crate) const TOKENS_READ: Access = AnyOf(&[Scope::TokensRead, Scope::TokensWrite]);
 pub(crate) const TOKENS_WRITE: Access = AnyOf(&[Scope::TokensWrite]);
 
-/// Returns an endpoint's secret as a caller with these scopes sees it; `None` if it is hidden. Everything that shows a
-/// secret asks this function.
-pub(crate) fn shown_secret(secret: &Secret, scopes: Scopes) -> Option<&str> {
-    scopes.see_secrets().then(|| secret.reveal())
+/// Returns an endpoint's secret as a caller with these scopes sees it; `None` if it is hidden. A public key is no
+/// secret, so everybody sees it. Everything that shows a secret asks this function.
+pub(crate) fn shown_secret(secret: &Secret, scopes: Scopes) -> Option<Cow<'_, str>> {
+    let is_public = secret.secret_type() == SecretType::Ed25519;
+    (is_public || scopes.see_secrets()).then(|| secret.shown())
 }
 
 /// Checks that a caller has the access that a route requires.

@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 pub(crate) use self::name::{ErrorName, Shape};
 use super::rate_limit_headers::{whole_seconds, write_headers};
-use super::validate::{Loc, Problem, Section, Violation};
+use super::validate::{Loc, MASKED, Problem, Section, Violation};
 use crate::domain::access::Scope;
 use crate::domain::rate_limit::RateLimitStatus;
 use crate::storage::{StoreError, Unavailable};
@@ -284,22 +284,25 @@ fn from_store(error: StoreError, request_id: &str) -> HttpResponse {
         )
         .response(),
         StoreError::UnknownWorkspace(id) => {
+            let what = "there is no such workspace: send the id of one";
             let loc = Loc::field(Section::Body, "workspace_id");
-            let violation =
-                Violation::Value("there is no such workspace: send the id of one".into());
-            let problem = Problem::found_later(loc, violation, Some(&id.to_string()));
-            ApiError::Invalid(vec![problem]).response(request_id)
+            invalid(loc, what, Some(&id.to_string()), request_id)
+        }
+        StoreError::OtherPublicKey => {
+            let what = "the public key is not that of the endpoint, and nothing can sign with a public key: send \
+                        the key pair (whsk_), or no secret to get a new one";
+            let loc = Loc::field(Section::Body, "secret");
+            // As every value of this field is shown.
+            invalid(loc, what, Some(MASKED), request_id)
         }
         StoreError::TooManyEndpoints(max) => {
             let what = format!("a workspace can have at most {max} endpoints: delete one first");
-            let problem = Problem::found_later(Loc::body(), Violation::Value(what.into()), None);
-            ApiError::Invalid(vec![problem]).response(request_id)
+            invalid(Loc::body(), &what, None, request_id)
         }
         StoreError::TooManyTokens(max) => {
             let what =
                 format!("a workspace can have at most {max} access tokens: revoke one first");
-            let problem = Problem::found_later(Loc::body(), Violation::Value(what.into()), None);
-            ApiError::Invalid(vec![problem]).response(request_id)
+            invalid(Loc::body(), &what, None, request_id)
         }
         StoreError::CallerEnded => ApiError::InvalidToken.response(request_id),
         StoreError::MissingScopes(scopes) => {
@@ -315,6 +318,12 @@ fn from_store(error: StoreError, request_id: &str) -> HttpResponse {
             internal().response()
         }
     }
+}
+
+/// Returns a 422 for what only the store could find. `input` is the value that it concerns, if it may be shown.
+fn invalid(loc: Loc, what: &str, input: Option<&str>, request_id: &str) -> HttpResponse {
+    let violation = Violation::Value(what.to_owned().into());
+    ApiError::Invalid(vec![Problem::found_later(loc, violation, input)]).response(request_id)
 }
 
 /// Returns the response to a write or read that the store cannot do at the moment.

@@ -12,7 +12,7 @@ use rand::RngExt;
 use uuid::Uuid;
 
 use crate::domain::access::TokenKind;
-use crate::domain::secret::WHSEC_PREFIX;
+use crate::domain::secret::{WHSEC_PREFIX, WHSK_PREFIX};
 
 /// The header with the id of a request, for clients that report a problem or have ids of their own.
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -25,8 +25,9 @@ pub(crate) const REQUEST_ID_MAX: usize = 128;
 pub(crate) const REQUEST_ID_MARKS: &str = "._:=+/@-";
 
 /// The prefixes of credentials.
-pub(crate) const CREDENTIAL_PREFIXES: [&str; 3] = [
+pub(crate) const CREDENTIAL_PREFIXES: [&str; 4] = [
     WHSEC_PREFIX,
+    WHSK_PREFIX,
     TokenKind::Workspace.prefix(),
     TokenKind::Admin.prefix(),
 ];
@@ -143,6 +144,7 @@ mod tests {
             b"<a>",
             b"\xe9",
             b"whsec_abc",
+            b"whsk_abc",
             b"x-hookpost_wat_abc",
             b"hookpost_adm_abc",
         ] {

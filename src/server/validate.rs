@@ -37,6 +37,7 @@ use std::collections::BTreeSet;
 
 use self::audit::Audit;
 pub(crate) use self::context::{FieldContext, FieldDocs, InputValue, schema_of};
+pub(crate) use self::echo::MASKED;
 pub(crate) use self::field::{Checked, Field};
 use self::parameters::Parameter;
 pub(crate) use self::problem::{Loc, Problem, Section, Violation};
@@ -150,6 +151,15 @@ impl<'a> Input<'a> {
                 let input = echo::echo(document.value, secret);
                 self.report(Loc::body(), Violation::NotAnObject, input);
             }
+        }
+    }
+
+    /// Reads the body, which may be absent, empty or `null`, or must be a JSON object.
+    pub(crate) fn optional_json(&mut self, text: &'a str) {
+        // The white space of JSON (RFC 8259, section 2).
+        let bare = text.trim_matches([' ', '\t', '\n', '\r', '\u{feff}']);
+        if !matches!(bare, "" | "null") {
+            self.json(text);
         }
     }
 

@@ -108,6 +108,8 @@ macro_rules! behaviours {
                 an_endpoint_is_found_as_it_was_made,
                 an_endpoint_needs_a_workspace_and_room,
                 a_patch_changes_what_it_names,
+                a_rotated_secret_signs_until_its_end,
+                an_overlap_is_ended_once,
                 the_engine_hears_why_an_endpoint_changed,
                 disabling_skips_what_is_pending_and_enabling_does_not_bring_it_back,
                 a_deleted_endpoint_is_absent_and_its_events_are_skipped,
@@ -121,6 +123,7 @@ macro_rules! behaviours {
                 a_workspace_is_found_by_its_id_and_by_its_name,
                 a_name_is_taken_until_it_is_given_up,
                 a_workspace_may_have_times_of_its_own,
+                a_workspace_may_want_operational_events,
                 a_deleted_workspace_is_absent_with_its_endpoints,
                 workspaces_are_listed_newest_first,
             ]

@@ -4,6 +4,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::domain::access::Scopes;
+use crate::domain::secret::OtherPublicKey;
 
 /// The reason why a store did not do as it was asked.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -17,6 +18,9 @@ pub enum StoreError {
     /// Another workspace has this name.
     #[error("the name is taken")]
     NameTaken,
+    /// The public key that was sent as the endpoint's secret is not that of its present secret.
+    #[error("the public key is not that of the endpoint's secret")]
+    OtherPublicKey,
     /// The workspace has as many endpoints as the limit allows.
     #[error("a workspace can have at most {0} endpoints")]
     TooManyEndpoints(u64),
@@ -53,6 +57,12 @@ pub enum StoreError {
     /// A bug, or an error of the file; the text is for the log, never for a client.
     #[error("storage fault: {0}")]
     Internal(String),
+}
+
+impl From<OtherPublicKey> for StoreError {
+    fn from(_: OtherPublicKey) -> Self {
+        Self::OtherPublicKey
+    }
 }
 
 /// A rule for changes of access tokens that holds whatever the scopes are. Because of it, a thief who has a

@@ -178,8 +178,11 @@ fn of_a_deleted_endpoint_its_url_and_secrets_are_gone_and_its_events_stay() {
     for (number, endpoint) in endpoints.iter().enumerate() {
         let path = format!("/api/webhooks/endpoints/{endpoint}");
         match number % 4 {
-            // Deleted as it is, and after both were changed.
-            0 => {}
+            // Deleted while an old secret signs, and after both were changed.
+            0 => {
+                let own = json!({"secret": mark("secret", 200 + number)});
+                app.patch(&format!("{path}/secret"), &own).expect(200);
+            }
             1 => {
                 let other =
                     json!({"url": url(100 + number), "secret": mark("secret", 100 + number)});
@@ -189,7 +192,15 @@ fn of_a_deleted_endpoint_its_url_and_secrets_are_gone_and_its_events_stay() {
             2 => {
                 app.patch(&path, &json!({"url": receiver.url("/other")}))
                     .expect(200);
-                app.patch(&format!("{path}/secret"), &json!({})).expect(200);
+                // With an overlap, which is ended, and without one.
+                let random = app.patch(&format!("{path}/secret"), &json!({}));
+                let random = random.expect(200)["secret"].clone();
+                let end = json!({"secret": random, "overlap": 0});
+                app.patch(&format!("{path}/secret"), &end).expect(200);
+                let own = json!({"secret": mark("secret", 300 + number)});
+                app.patch(&path, &own).expect(200);
+                let now = json!({"overlap": 0});
+                app.patch(&format!("{path}/secret"), &now).expect(200);
                 continue;
             }
             _ => {

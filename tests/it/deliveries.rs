@@ -60,7 +60,7 @@ fn deliveries_carry_both_signatures_and_the_stated_headers() {
 }
 
 #[test]
-fn a_new_secret_signs_the_next_attempt() {
+fn a_new_secret_without_overlap_signs_the_next_attempt() {
     let app = TestApp::start();
     let receiver = Receiver::start();
     let endpoint = app.endpoint(&receiver.url("/a"));
@@ -69,7 +69,7 @@ fn a_new_secret_signs_the_next_attempt() {
         endpoint["id"].as_str().unwrap()
     );
     let renewed = app
-        .patch(&format!("{path}/secret"), &json!("ignored"))
+        .patch(&format!("{path}/secret"), &json!({"overlap": 0}))
         .expect(200);
     assert_ne!(renewed["secret"], endpoint["secret"]);
     app.publish("a", &json!(1));

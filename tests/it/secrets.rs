@@ -10,6 +10,7 @@ use hookpost::domain::secret::Secret;
 
 mod day;
 mod debug;
+mod key_pairs;
 mod panics;
 mod search;
 mod server;

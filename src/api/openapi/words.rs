@@ -65,7 +65,7 @@ const PARAMETERS: [(&str, &str); 20] = [
 ];
 
 /// The members of bodies that are no fields of the object, or that have another meaning there.
-const MEMBERS: [(&str, &str); 5] = [
+const MEMBERS: [(&str, &str); 6] = [
     (
         "data",
         "What happened: any JSON, nested at most 128 deep. Receivers get the same bytes.",
@@ -82,6 +82,12 @@ const MEMBERS: [(&str, &str); 5] = [
     (
         "expires_in",
         "The seconds after which the token ends. Without it, the token ends with the one that makes it.",
+    ),
+    (
+        "overlap",
+        "The seconds for which the present secret signs beside the new one. Without it: the server's `--secret-overlap`. \
+         0: only the new secret signs from now on. With the present secret in `secret`: the seconds after which no \
+         old secret signs any longer; it ends no later than before.",
     ),
     (
         "workspace_id",

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
@@ -11,6 +12,8 @@ use super::http::Query;
 use super::list::Rows;
 use super::objects::parse_id;
 use crate::config::parse_duration;
+use crate::domain::clock::Timestamp;
+use crate::domain::delivery::CodeClass;
 
 /// The filters that choose events, in every command that has events.
 #[derive(Args, Debug)]
@@ -83,6 +86,16 @@ pub(in crate::cli) struct TextFilter {
     query: Option<String>,
 }
 
+/// The filter by the class of the last status code.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Filters")]
+pub(in crate::cli) struct CodeFilter {
+    /// Only those whose last answer was of this class.
+    #[arg(long, value_name = "CLASS",
+          value_parser = PossibleValuesParser::new(CodeClass::ALL.map(CodeClass::as_str)))]
+    code: Option<String>,
+}
+
 /// The number of rows that a list command prints.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Filters")]
@@ -99,12 +112,15 @@ pub(in crate::cli) struct RowLimit {
 
 /// A time of a filter.
 #[derive(Clone, Debug)]
-enum Moment {
+pub(in crate::cli) enum Moment {
+    /// A time, as it was written.
     Text(String),
+    /// So long ago.
     Ago(Duration),
 }
 
-fn parse_moment(text: &str) -> Result<Moment, String> {
+/// Reads a time, or how long ago it was.
+pub(in crate::cli) fn parse_moment(text: &str) -> Result<Moment, String> {
     let text = text.trim();
     if let Ok(ago) = parse_duration(text) {
         return Ok(Moment::Ago(ago));
@@ -117,14 +133,15 @@ fn parse_moment(text: &str) -> Result<Moment, String> {
 }
 
 impl Moment {
-    /// Returns the time as the API takes it.
-    fn parameter(&self) -> String {
+    /// Returns the time as the API takes it, in a query and in a body.
+    pub(in crate::cli) fn parameter(&self) -> String {
         match self {
             Self::Text(text) => text.clone(),
             Self::Ago(ago) => {
                 let now = SystemTime::now().duration_since(UNIX_EPOCH);
                 let then = now.unwrap_or_default().saturating_sub(*ago);
-                format!("{}.{:03}", then.as_secs(), then.subsec_millis())
+                let micros = i64::try_from(then.as_micros()).unwrap_or(i64::MAX);
+                Timestamp::from_micros(micros).to_string()
             }
         }
     }
@@ -173,6 +190,11 @@ impl EventFilters {
         query.is_empty()
     }
 
+    /// Reports whether they choose events by their messages.
+    pub(in crate::cli) fn have_messages(&self) -> bool {
+        !self.message.is_empty()
+    }
+
     /// Returns the endpoint, if the filters choose the events of one.
     pub(in crate::cli) fn one_endpoint(&self) -> Option<Uuid> {
         match self.endpoint[..] {
@@ -186,6 +208,22 @@ impl TextFilter {
     /// Adds the filter to a query.
     pub(in crate::cli) fn add_to(&self, query: &mut Query) {
         query.extend(self.query.iter().map(|text| ("query", text.clone())));
+    }
+}
+
+impl CodeFilter {
+    /// Adds the filter to a query.
+    pub(in crate::cli) fn add_to(&self, query: &mut Query) {
+        query.extend(
+            self.code
+                .iter()
+                .map(|class| ("http_code_class", class.clone())),
+        );
+    }
+
+    /// Reports whether all codes pass.
+    pub(in crate::cli) const fn is_empty(&self) -> bool {
+        self.code.is_none()
     }
 }
 
@@ -207,9 +245,12 @@ mod tests {
     fn a_time_is_a_date_or_how_long_ago() {
         let text = parse_moment("2026-01-31T12:00:00+01:00").unwrap();
         assert_eq!(text.parameter(), "2026-01-31T12:00:00+01:00");
-        let hour: f64 = parse_moment("1h").unwrap().parameter().parse().unwrap();
-        let now: f64 = parse_moment("0").unwrap().parameter().parse().unwrap();
-        assert!((now - hour - 3600.0).abs() < 60.0, "{now} {hour}");
+        let time = |text: &str| {
+            let time = parse_moment(text).unwrap().parameter();
+            Timestamp::parse(&time).unwrap()
+        };
+        let apart = time("0").since(time("1h")).as_secs();
+        assert!((3600..3660).contains(&apart), "{apart}");
         for bad in ["yesterday", "2026-01-31", "-1h", ""] {
             assert!(parse_moment(bad).is_err(), "{bad}");
         }

@@ -17,11 +17,11 @@ use crate::domain::access::Token;
 /// The longest error that is read, in bytes. The server's are shorter, whatever it quotes.
 const ERROR_MAX_BYTES: u64 = 256 << 10;
 
-/// The longest time of one try of a publish, so that another one follows within the usual time-out. A server
+/// The longest time of one try of a request with a key, so that another one follows within the usual time-out. A server
 /// that works commits within milliseconds, and says so when its disk takes eight seconds.
 const TRY_MAX: Duration = Duration::from_secs(10);
 
-/// The shortest wait before a request is sent again. For a publish without an answer it doubles each time: a
+/// The shortest wait before a request is sent again. For one with a key and without an answer it doubles each time: a
 /// server that restarts is back within seconds.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 
@@ -52,7 +52,7 @@ struct Call<'a> {
     method: Method,
     path: String,
     body: Option<&'a [u8]>,
-    /// The idempotency key of a publish.
+    /// The idempotency key of a request that must not be carried out twice.
     key: Option<&'a str>,
 }
 
@@ -61,7 +61,7 @@ pub(in crate::cli) struct Answer<T> {
     pub(in crate::cli) body: T,
     /// The bytes of the body as they came.
     pub(super) length: usize,
-    /// True if an earlier publish had the same key, and this is the answer to that one.
+    /// True if an earlier request had the same key, and this is the answer to that one.
     pub(in crate::cli) is_replay: bool,
 }
 
@@ -133,15 +133,17 @@ impl Client {
         Ok(())
     }
 
-    /// Publishes a message. It is sent again when no answer came; `key` keeps it from being published twice.
-    pub(in crate::cli) fn publish<T: DeserializeOwned>(
+    /// Sends a request that makes something. It is sent again when no answer came; `key` keeps the server from making
+    /// it twice.
+    pub(in crate::cli) fn create_once<T: DeserializeOwned>(
         &self,
+        path: &str,
         body: &[u8],
         key: &str,
     ) -> Result<Answer<T>, Failed> {
         self.repeat(&Call {
             method: Method::POST,
-            path: "events".to_owned(),
+            path: path.to_owned(),
             body: Some(body),
             key: Some(key),
         })

@@ -163,6 +163,11 @@ pub(in crate::cli) struct Endpoint {
     pub(in crate::cli) description: String,
     /// `None` if the token may not see it.
     pub(in crate::cli) secret: Option<String>,
+    /// Absent in the answers of older servers.
+    #[serde(default)]
+    pub(in crate::cli) secret_type: String,
+    #[serde(default)]
+    pub(in crate::cli) secret_overlap_ends_at: Option<String>,
     pub(in crate::cli) enabled: bool,
     pub(in crate::cli) disabled_reason: Option<String>,
     state: String,

@@ -116,7 +116,7 @@ pub(super) fn secrets_in(store: Arc<dyn Store>) -> FindSecrets {
         move |path| match with_path(&*store, Visibility::All, path) {
             Ok(endpoints) => endpoints
                 .into_iter()
-                .map(|endpoint| endpoint.settings.target.secret)
+                .map(|endpoint| endpoint.settings.target.secrets.present().clone())
                 .collect(),
             Err(error) => {
                 tracing::warn!("cannot look the secrets of {path} up: {error}");

@@ -1,11 +1,11 @@
 //! The page of an endpoint: how it does, what it missed, its secret, and how a receiver verifies with it.
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
+use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use askama::Template;
-use serde_json::json;
 use uuid::Uuid;
 
 use super::endpoint_facts;
@@ -16,24 +16,30 @@ use crate::dashboard::chart::{AttemptsChart, LatencyChart, bucket_in_words, rang
 use crate::dashboard::field_problem::{Described, FieldProblem};
 use crate::dashboard::form::FormProblems;
 use crate::dashboard::layout::{Layout, Section, html_of};
+use crate::dashboard::secret_form::SecretForm;
 use crate::dashboard::snippets::{self, Snippet};
 use crate::dashboard::trouble;
 use crate::dashboard::url_text::{UrlText, short_name};
 use crate::dashboard::view::{Badge, Copy, Count, Millis, Moment, Outcome, ShortId, rate};
 use crate::dashboard::visit::{Visit, redirect};
-use crate::domain::access::{Scope, Scopes};
+use crate::domain::access::Scope;
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::chart::Chart;
+use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::{DisabledReason, Endpoint, EndpointPatch, Format};
 use crate::domain::event_type::Subscription;
 use crate::domain::format::mismatch;
 use crate::domain::overview::EndpointSummary;
-use crate::domain::secret::Secret;
+use crate::domain::secret::SecretType;
 use crate::server::access::{SEEING_WEBHOOKS, shown_secret};
 use crate::server::error::ApiError;
-use crate::server::inputs::endpoint_fields::endpoint_patch;
-use crate::server::validate::Input;
+
+/// A day.
+const DAY: Duration = Duration::from_hours(24);
+
+/// The length of a time up to its seconds, without a zone.
+const DATE_AND_CLOCK: usize = 19;
 
 /// The most characters of an answer that a row shows: more than fit.
 const RESPONSE_MAX: usize = 200;
@@ -64,6 +70,8 @@ struct EndpointPage {
     deliveries: Vec<DeliveryRow>,
     /// The number of events that failed or were skipped.
     missed: u64,
+    /// The time from which on a recovery looks at first, as a field for times shows it.
+    recover_since: String,
     pending: String,
     /// The effect of disabling or deleting on its pending events.
     skipped: String,
@@ -77,12 +85,12 @@ struct EndpointPage {
     mismatch: Option<String>,
     snippets: Vec<Snippet>,
     export_line: String,
+    /// The text with which receivers verify; `None` if the caller may not see it.
+    secret: Option<String>,
+    /// The form that rotates the secret.
+    rotation: SecretForm,
     problems: FormProblems,
-    /// The secret that was typed and not accepted.
-    typed_secret: String,
     may_write: bool,
-    /// The scopes of the caller.
-    by: Scopes,
 }
 
 impl EndpointPage {
@@ -112,13 +120,34 @@ impl EndpointPage {
         self.endpoint.settings.target.format == Format::Raw
     }
 
-    /// Returns the secret, if the caller may see it.
+    /// Returns the text with which receivers verify, if the caller may see it.
     fn secret(&self) -> Option<&str> {
-        shown_secret(&self.endpoint.settings.target.secret, self.by)
+        self.secret.as_deref()
     }
 
-    fn copy_secret(secret: &str) -> Copy<'_> {
-        Copy::new(secret, "secret")
+    fn copy_secret<'s>(&self, secret: &'s str) -> Copy<'s> {
+        let what = if self.is_key_pair() {
+            "public key"
+        } else {
+            "secret"
+        };
+        Copy::new(secret, what)
+    }
+
+    /// Reports whether receivers verify with a public key.
+    fn is_key_pair(&self) -> bool {
+        self.endpoint
+            .settings
+            .target
+            .secrets
+            .present()
+            .secret_type()
+            == SecretType::Ed25519
+    }
+
+    fn overlap_ends_at(&self) -> Option<Moment> {
+        let ends_at = self.endpoint.settings.target.secrets.overlap_ends_at()?;
+        Some(self.layout.time(&ends_at))
     }
 
     fn copy_export(&self) -> Copy<'_> {
@@ -183,21 +212,24 @@ impl EndpointPage {
 pub(crate) async fn show(visit: Visit) -> Result<HttpResponse, ApiError> {
     visit.require(&SEEING_WEBHOOKS)?;
     let id = visit.path_id()?;
-    page(&visit, id, FormProblems::default(), "").await
+    let form = SecretForm::blank(visit.default_overlap());
+    page(&visit, id, form, FormProblems::default()).await
 }
 
-/// Returns the page, with the problems of a secret that was not accepted.
-async fn page(
+/// Returns the page, with the form of a rotation that was not accepted, and its problems.
+pub(super) async fn page(
     visit: &Visit,
     id: Uuid,
+    rotation: SecretForm,
     problems: FormProblems,
-    typed_secret: &str,
 ) -> Result<HttpResponse, ApiError> {
     let (visibility, now, range) = (visit.visibility(), visit.now(), range_of(visit));
     let found = visit
         .read(move |store| endpoint_facts::find(store, visibility, id, range, now))
         .await?;
     let settings = &found.endpoint.settings;
+    let secret = shown_secret(settings.target.secrets.present(), visit.scopes());
+    let secret = secret.map(Cow::into_owned);
     let name = short_name(&settings.name, &settings.target.url);
     let layout = Layout::new(visit, Section::Endpoints, format!("Endpoint {name}")).await?;
     let status = if problems.is_empty() {
@@ -221,19 +253,20 @@ async fn page(
             ranges: range_links(range),
             deliveries: deliveries.collect(),
             missed: found.missed,
+            recover_since: recover_since(&found.endpoint, now),
             pending: capped(pending),
             skipped: skipped_in_words(pending),
             failing: failing_in_words(&found.endpoint, &found.summary),
             disabled: found.endpoint.disabled_reason.map(disabled_in_words),
             mismatch: url.and_then(|url| mismatch(settings.target.format, &url)),
-            snippets: snippets::snippets(&settings.target.secret),
-            export_line: match shown_secret(&settings.target.secret, visit.scopes()) {
-                Some(_) => snippets::export_line(&settings.target.secret),
+            snippets: snippets::snippets(settings.target.secrets.present()),
+            export_line: match &secret {
+                Some(_) => snippets::export_line(settings.target.secrets.present()),
                 None => String::new(),
             },
-            by: visit.scopes(),
+            secret,
+            rotation,
             problems,
-            typed_secret: typed_secret.to_owned(),
             may_write: visit.may(Scope::WebhooksWrite),
             summary: found.summary,
             chart: found.chart,
@@ -258,20 +291,29 @@ fn delivery_row(delivery: &Delivery, layout: &Layout) -> DeliveryRow {
     }
 }
 
+/// Returns the time from which on a recovery looks at first: that of the last success, or a day ago, if that is earlier.
+/// A success of the last day may be one after the outage.
+fn recover_since(endpoint: &Endpoint, now: Timestamp) -> String {
+    let last = endpoint.health.last.success_at;
+    let last = last.unwrap_or(endpoint.created_at);
+    let text = last.min(now.before(DAY)).to_string();
+    text.get(..DATE_AND_CLOCK).unwrap_or_default().to_owned()
+}
+
 /// Returns the reason why an endpoint is disabled, and what to do.
 const fn disabled_in_words(reason: DisabledReason) -> &'static str {
     match reason {
         DisabledReason::Manual => {
             "Somebody disabled this endpoint. Messages that are published meanwhile make no event for it. Enable it, \
-             then redeliver what was skipped."
+             then recover what it missed."
         }
         DisabledReason::Gone => {
             "The receiver answered 410 Gone, which means that it wants no more webhooks, so this endpoint was \
-             disabled. If that was a mistake, fix the receiver or the URL, enable the endpoint, then redeliver what \
+             disabled. If that was a mistake, fix the receiver or the URL, enable the endpoint, then recover what \
              it missed."
         }
         DisabledReason::Failing => {
-            "Too many events in a row failed after all retries, so this endpoint was disabled. Fix the receiver or the URL, enable the endpoint, then redeliver what it missed."
+            "Too many events in a row failed after all retries, so this endpoint was disabled. Fix the receiver or the URL, enable the endpoint, then recover what it missed."
         }
     }
 }
@@ -297,8 +339,7 @@ fn failing_in_words(endpoint: &Endpoint, summary: &EndpointSummary) -> Option<St
 
 /// Handles `POST /endpoints/{id}/enable`.
 pub(crate) async fn enable(visit: Visit) -> Result<HttpResponse, ApiError> {
-    let notice = "The endpoint is enabled and gets what is published from now on. Redeliver below what failed or was skipped. \
-                  What was published while it was disabled made no event for it, so it cannot be redelivered.";
+    let notice = "The endpoint is enabled and gets what is published from now on. Recover what it missed below.";
     set_enabled(visit, true, notice).await
 }
 
@@ -340,33 +381,4 @@ pub(crate) async fn delete(mut visit: Visit) -> Result<HttpResponse, ApiError> {
         "The endpoint {name} was deleted. Its pending events were skipped."
     ));
     Ok(redirect("/endpoints"))
-}
-
-/// Handles `POST /endpoints/{id}/secret`: gives the endpoint the secret of the form, or a random one.
-pub(crate) async fn replace_secret(mut visit: Visit) -> Result<HttpResponse, ApiError> {
-    let sent = visit.form().await?;
-    visit.require(&[Scope::WebhooksWrite])?;
-    let (visibility, id) = (visit.visibility(), visit.path_id()?);
-    let secret = match sent.fields.get("secret") {
-        None => Secret::generate(),
-        Some(typed) => match read_secret(&visit, typed) {
-            Ok(secret) => secret,
-            Err(problems) => return page(&visit, id, problems, typed).await,
-        },
-    };
-    visit.store().replace_secret(visibility, id, secret).await?;
-    visit.notify("The secret was replaced. Attempts that start now are signed with the new one: give it to the receiver.");
-    Ok(redirect(&format!("/endpoints/{id}#secret")))
-}
-
-fn read_secret(visit: &Visit, typed: &str) -> Result<Secret, FormProblems> {
-    let text = json!({ "secret": typed }).to_string();
-    let mut input = Input::new(&visit.id, "");
-    input.json(&text);
-    let patch = endpoint_patch(&mut input, &visit.dashboard.server.policy);
-    let ok = input
-        .finish()
-        .map_err(|problems| FormProblems::of(&problems))?;
-    // The reader has read the field, because it is there.
-    Ok(patch(&ok).1.secret.unwrap_or_else(Secret::generate))
 }

@@ -25,7 +25,7 @@ use crate::storage::StoreError;
 const SUGGESTIONS_MAX: usize = 100;
 
 /// The fields beside which problems are shown.
-const FIELDS: [&str; 7] = [
+const FIELDS: [&str; 8] = [
     "workspace_id",
     "url",
     "format",
@@ -33,6 +33,7 @@ const FIELDS: [&str; 7] = [
     "name",
     "description",
     "secret",
+    "secret_type",
 ];
 
 #[derive(Template)]

@@ -19,6 +19,10 @@ mod rust_library {
 mod rust_text {
     include!("rust_text.txt");
 }
+#[expect(unreachable_pub, reason = "whoever copies the program needs it")]
+mod rust_ed25519 {
+    include!("rust_ed25519.txt");
+}
 
 const ID: Uuid = Uuid::from_u128(0x0190_0000_0000_4000_8000_0000_0000_0001);
 
@@ -36,7 +40,7 @@ impl Request {
         let timestamp = i64::try_from(now.as_secs()).unwrap();
         Self {
             timestamp: timestamp.to_string(),
-            signature: signature_header(secret, ID, timestamp, BODY.as_bytes()),
+            signature: signature_header([secret], ID, timestamp, BODY.as_bytes()),
         }
     }
 
@@ -54,6 +58,10 @@ fn whsec() -> Secret {
 
 fn text() -> Secret {
     Secret::parse("it's a text of more than 32 characters; $HOME `id` \\").unwrap()
+}
+
+fn key_pair() -> Secret {
+    Secret::generate_of(SecretType::Ed25519)
 }
 
 fn code(id: &str, secret: &Secret) -> String {
@@ -116,7 +124,9 @@ const sent = {"webhook-id": "WEBHOOK_ID", "webhook-timestamp": "WEBHOOK_TIMESTAM
 console.log(verify(body, sent).type);
 try { verify(body + " ", sent); } catch (error) { console.log("refused"); }
 "#;
-    check("node", &["node"], "program.mjs", rest, &text());
+    for secret in [text(), key_pair()] {
+        check("node", &["node"], "program.mjs", rest, &secret);
+    }
 }
 
 #[test]
@@ -131,6 +141,13 @@ except ValueError:
     print("refused")
 "#;
     check("python", &["python3"], "program.py", rest, &text());
+    let has_library = "python3 -c 'import cryptography'";
+    let tried = Command::new("sh").args(["-c", has_library]).output();
+    if tried.unwrap().status.success() {
+        check("python", &["python3"], "program.py", rest, &key_pair());
+    } else {
+        eprintln!("SKIPPED: this machine's Python has no cryptography");
+    }
 }
 
 #[test]
@@ -152,7 +169,7 @@ end
 
 #[test]
 fn go() {
-    for secret in [whsec(), text()] {
+    for secret in [whsec(), text(), key_pair()] {
         let request = Request::signed_with(&secret);
         let rest = r#"
 func main() {
@@ -179,7 +196,7 @@ func main() {
 
 #[test]
 fn php() {
-    for secret in [whsec(), text()] {
+    for secret in [whsec(), text(), key_pair()] {
         let rest = r#"
 $_SERVER['HTTP_WEBHOOK_ID'] = 'WEBHOOK_ID';
 $_SERVER['HTTP_WEBHOOK_TIMESTAMP'] = 'WEBHOOK_TIMESTAMP';
@@ -223,14 +240,21 @@ fn openssl() {
 
 #[test]
 fn rust_compiles() {
-    let _ = (rust_library::verify, rust_text::verify);
+    let _ = (
+        rust_library::verify,
+        rust_text::verify,
+        rust_ed25519::verify,
+    );
 }
 
 #[test]
 fn no_program_has_a_part_that_was_not_filled_in() {
-    for secret in [whsec(), text()] {
+    let pair = key_pair();
+    for secret in [whsec(), text(), pair.clone()] {
         for snippet in snippets(&secret) {
             assert!(!snippet.code.contains("@KEY@"), "{}", snippet.id);
+            let is_key_pair = snippet.code.contains("WEBHOOK_PUBLIC_KEY");
+            assert_eq!(is_key_pair, secret == pair, "{}", snippet.id);
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::domain::endpoint::{Format, TargetSettings};
 use crate::domain::endpoint_url::EndpointUrl;
 use crate::domain::retry::RetryPolicy;
 use crate::domain::secret::Secret;
+use crate::domain::signing_secrets::SigningSecrets;
 use crate::storage::{
     Backlog, EndpointChange, EndpointNumber, EndpointRest, HealthEpoch, Notice, QueuedEvent,
     Recorded, Run, Seq, StoredTarget, Target, Verdict, WorkspaceNumber,
@@ -48,7 +49,7 @@ fn target(enabled: bool, skip_through: i64) -> Target {
         workspace_id: Uuid::nil(),
         settings: TargetSettings {
             url: EndpointUrl::from_stored("https://a".to_owned()),
-            secret: Secret::generate(),
+            secrets: SigningSecrets::new(Secret::generate()),
             format: Format::Raw,
         },
         enabled,

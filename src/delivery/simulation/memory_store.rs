@@ -10,6 +10,7 @@ mod jobs;
 mod overviews;
 mod queue;
 mod reads;
+mod secrets;
 mod tables;
 
 use std::sync::{Arc, Mutex, OnceLock};
@@ -25,9 +26,8 @@ use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint};
 use crate::domain::event::Event;
 use crate::domain::message::NewMessage;
 use crate::domain::overview::{EndpointSummary, MessageSummary, Overview};
-use crate::domain::retention::WorkspaceRetention;
-use crate::domain::secret::Secret;
-use crate::domain::workspace::{Workspace, WorkspaceName, WorkspacePatch};
+use crate::domain::signing_secrets::SecretRotation;
+use crate::domain::workspace::{NewWorkspace, Workspace, WorkspacePatch};
 use crate::storage::conformance::{OpenStore, Settings};
 use crate::storage::{
     AccessTokenPatch, DeliveryFilter, Descendants, EndpointFilter, EventFilter, Listed,
@@ -37,8 +37,8 @@ use crate::storage::{
 };
 
 /// The parts of the traits that this store does not have. A call that needs one returns an error with its
-/// name. The store also renders no format but `raw`, drops nothing with time, and gives lists no order but
-/// that of the rows' numbers.
+/// name. The store also renders no format but `raw`, drops nothing with time, publishes no operational events, and
+/// gives lists no order but that of the rows' numbers.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Unsupported {
     /// Access tokens.
@@ -86,13 +86,16 @@ pub(crate) fn open(settings: Settings, clock: Arc<dyn Clock>) -> OpenStore {
 
 impl MemoryStore {
     fn read<T>(&self, work: impl FnOnce(&Tables) -> T) -> T {
-        work(&self.tables.lock().unwrap())
+        let mut tables = self.tables.lock().unwrap();
+        tables.forget_ended_secrets(self.clock.now());
+        work(&tables)
     }
 
     /// Makes a write, then sends its notices, then its answer.
     fn write<T>(&self, work: impl FnOnce(&mut Tables, Timestamp) -> Written<T>) -> Pending<T> {
         let (sender, pending) = pending();
         let mut tables = self.tables.lock().unwrap();
+        tables.forget_ended_secrets(self.clock.now());
         let result = work(&mut tables, self.clock.now()).map(|(result, notices)| {
             if let Some(sink) = self.sink.get() {
                 sink.committed(notices);
@@ -142,12 +145,8 @@ impl Store for MemoryStore {
         Unsupported::Tokens.pending()
     }
 
-    fn create_workspace_with(
-        &self,
-        name: WorkspaceName,
-        retention: WorkspaceRetention,
-    ) -> Pending<Workspace> {
-        self.write(|tables, now| tables.create_workspace(name, retention, now))
+    fn create_workspace_with(&self, new: NewWorkspace) -> Pending<Workspace> {
+        self.write(|tables, now| tables.create_workspace(new, now))
     }
 
     fn list_workspaces(
@@ -220,17 +219,13 @@ impl Store for MemoryStore {
         self.write(|tables, _| tables.delete_endpoint(visibility, id))
     }
 
-    fn replace_secret(
+    fn rotate_secret(
         &self,
         visibility: Visibility,
         id: Uuid,
-        secret: Secret,
+        rotation: SecretRotation,
     ) -> Pending<Endpoint> {
-        let patch = EndpointPatch {
-            secret: Some(secret),
-            ..EndpointPatch::default()
-        };
-        self.update_endpoint(visibility, id, patch)
+        self.write(|tables, now| tables.rotate_secret(visibility, id, &rotation, now))
     }
 
     fn shows_summaries(&self, _: Uuid) -> bool {

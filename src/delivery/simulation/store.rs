@@ -19,6 +19,7 @@ use crate::domain::event_state::{
     EventState, NextState, Progress, next_state, next_state_after_left_run,
 };
 use crate::domain::secret::Secret;
+use crate::domain::signing_secrets::SigningSecrets;
 use crate::storage::{
     AttemptRecord, Backlog, EndpointChange, EndpointNumber, EndpointRest, EventBody, HealthEpoch,
     Notice, QueuedEvent, Recorded, RestNote, Run, Seq, StoredTarget, Target, WorkspaceNumber,
@@ -119,7 +120,9 @@ impl Store {
             workspace_id: Uuid::nil(),
             settings: TargetSettings {
                 url: EndpointUrl::from_stored(String::new()),
-                secret: Secret::parse("a secret of at least 32 characters").unwrap(),
+                secrets: SigningSecrets::new(
+                    Secret::parse("a secret of at least 32 characters").unwrap(),
+                ),
                 format: Format::Raw,
             },
             enabled: true,

@@ -9,8 +9,8 @@ use crate::domain::endpoint::{EndpointPatch, Format};
 use crate::domain::endpoint_url::EndpointUrl;
 use crate::domain::event_type::Subscription;
 use crate::domain::network_policy::NetworkPolicy;
-use crate::domain::secret::Secret;
-use crate::server::validate::{Checked, Field, Input, read};
+use crate::domain::secret::{GivenSecret, Secret, SecretType};
+use crate::server::validate::{Checked, Field, FieldContext, Input, InputValue, read};
 
 /// The request that has these fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,8 @@ pub(crate) struct EndpointFields {
     url: Field<Option<EndpointUrl>>,
     format: Field<Option<Format>>,
     events: Field<Option<Vec<Subscription>>>,
-    secret: Field<Option<Secret>>,
+    secret: Field<Option<GivenSecret>>,
+    secret_type: Field<Option<SecretType>>,
     name: Field<Option<String>>,
     description: Field<Option<String>>,
     enabled: Field<Option<bool>>,
@@ -34,18 +35,26 @@ pub(crate) struct EndpointFields {
 
 impl EndpointFields {
     /// Reads the fields, in the order in which a 422 lists their problems. `secret` has a different place in
-    /// the two requests; that is part of the contract with clients.
+    /// the two requests; that is part of the contract with clients. An endpoint that exists changes the type of its
+    /// secret only by a rotation.
     pub(crate) fn read(input: &mut Input<'_>, policy: &NetworkPolicy, kind: RequestKind) -> Self {
         let is_required = kind == RequestKind::Create;
         let url = input.field("url", is_required, read::url(policy));
-        let early_secret = (!is_required).then(|| input.optional("secret", read::secret));
+        let early_secret = (!is_required).then(|| input.optional("secret", read::given_secret));
         let format = input.field("format", is_required, read::format);
         let events = input.field("events", is_required, read::subscriptions);
+        let (secret, secret_type) = match early_secret {
+            Some(secret) => (secret, Field::absent()),
+            None => secret_and_type(input, |value, context| {
+                read::secret(value, context).map(GivenSecret::Secret)
+            }),
+        };
         Self {
             url,
             format,
             events,
-            secret: early_secret.unwrap_or_else(|| input.optional("secret", read::secret)),
+            secret,
+            secret_type,
             name: input.optional("name", read::endpoint_name),
             description: input.optional("description", read::description),
             enabled: match kind {
@@ -57,16 +66,35 @@ impl EndpointFields {
 
     /// Returns the fields as a change of an endpoint.
     pub(crate) fn take(self, ok: &Checked) -> EndpointPatch {
+        let random = self.secret_type.take(ok).map(Secret::generate_of);
+        let secret = self.secret.take(ok);
         EndpointPatch {
             url: self.url.take(ok),
             format: self.format.take(ok),
-            secret: self.secret.take(ok),
+            secret: secret.or(random.map(GivenSecret::Secret)),
             events: self.events.take(ok),
             name: self.name.take(ok),
             description: self.description.take(ok),
             enabled: self.enabled.take(ok),
         }
     }
+}
+
+/// Reads the secret and its type, which must be one and the same, if the request has both.
+pub(super) fn secret_and_type(
+    input: &mut Input<'_>,
+    read: impl FnOnce(InputValue<'_>, &mut FieldContext<'_>) -> Option<GivenSecret>,
+) -> (Field<Option<GivenSecret>>, Field<Option<SecretType>>) {
+    let mut sent = None;
+    let secret = input.optional("secret", |value, context| {
+        let secret = read(value, context)?;
+        sent = secret.secret_type();
+        Some(secret)
+    });
+    let secret_type = input.optional("secret_type", |value, context| {
+        read::secret_type(value, context, sent)
+    });
+    (secret, secret_type)
 }
 
 /// Reads the fields of a new endpoint.
@@ -80,7 +108,7 @@ pub(crate) fn new_endpoint(
     |ok| NewEndpoint {
         workspace_id: workspace.take(ok),
         settings: (fields.take(ok).into_settings())
-            .expect("reading has required the fields that have no default"),
+            .expect("reading has required the fields without a default, and a secret that signs"),
     }
 }
 

@@ -11,6 +11,8 @@ use serde_json::value::RawValue;
 use crate::domain::json::{Kind, Value};
 
 /// The text in place of a secret.
+pub(crate) const MASKED: &str = "**********";
+/// The same as JSON.
 const MASK: &str = "\"**********\"";
 /// The mark in place of a part that was left out.
 const CUT: &str = "…";

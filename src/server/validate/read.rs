@@ -7,6 +7,7 @@
 mod jobs;
 mod numbers;
 mod objects;
+mod secrets;
 mod times;
 mod words;
 
@@ -17,7 +18,8 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 pub(crate) use self::jobs::{job_action, job_filter, job_state, rate};
-pub(crate) use self::numbers::{archive_after, boolean, delete_after, lifetime, positive};
+pub(crate) use self::numbers::{archive_after, boolean, delete_after, lifetime, overlap, positive};
+pub(crate) use self::secrets::{given_secret, secret, secret_type};
 pub(crate) use self::times::{producers_time, time};
 use self::words::choice;
 pub(crate) use self::words::{code_class, endpoint_state, format, status};
@@ -26,8 +28,8 @@ use crate::domain::access::{COMMENT_MAX, Scope, Scopes};
 use crate::domain::endpoint::{DESCRIPTION_MAX, NAME_MAX};
 use crate::domain::endpoint_url::{EndpointUrl, MAX_URL_BYTES, UrlProblem};
 use crate::domain::event_type::{
-    EVENT_TYPE_MAX, EVENT_TYPE_PATTERN, EventType, SUBSCRIPTION_PATTERN, SUBSCRIPTIONS_MAX,
-    Subscription,
+    EVENT_TYPE_MAX, EVENT_TYPE_PATTERN, EventType, PUBLISHED_TYPE_PATTERN, SUBSCRIPTION_PATTERN,
+    SUBSCRIPTIONS_MAX, Subscription,
 };
 use crate::domain::invisible::{
     NO_CONTROLS_LINES_PATTERN, NO_CONTROLS_NAME_PATTERN, NO_CONTROLS_PATTERN, first_invisible,
@@ -35,7 +37,6 @@ use crate::domain::invisible::{
 use crate::domain::json::Kind;
 use crate::domain::message::DATA_DEPTH_MAX;
 use crate::domain::network_policy::NetworkPolicy;
-use crate::domain::secret::{KEY_BYTES, SECRET_MAX, SECRET_MIN, Secret, SecretProblem};
 use crate::domain::workspace::{NAME_MAX as WORKSPACE_NAME_MAX, NameProblem, WorkspaceName};
 use crate::server::schema::{Described, Schema, node};
 
@@ -200,40 +201,6 @@ fn url_violation(problem: UrlProblem) -> Violation {
     }
 }
 
-/// Reads a signing secret that the caller chose.
-pub(crate) fn secret(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Option<Secret> {
-    context.accepts(|| {
-        Schema::text("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=")
-            .with("minLength", SECRET_MIN)
-            .with("maxLength", SECRET_MAX)
-    })?;
-    let text = text(value, context)?;
-    let violation = match Secret::parse(&text) {
-        Ok(secret) => return Some(secret),
-        Err(SecretProblem::TooShort) => Violation::StringTooShort(SECRET_MIN),
-        Err(SecretProblem::TooLong) => Violation::StringTooLong(SECRET_MAX),
-        Err(SecretProblem::BadKey) => Violation::Value(
-            format!(
-                "a secret that starts with whsec_ must go on with base64 of {} to {} bytes",
-                KEY_BYTES.start(),
-                KEY_BYTES.end()
-            )
-            .into(),
-        ),
-        Err(SecretProblem::NearlyWhsec) => Violation::Value(
-            "a secret of Standard Webhooks starts with whsec_, in lower case and with nothing before \
-             it; as it is, no receiver could verify with it"
-                .into(),
-        ),
-        Err(SecretProblem::Asymmetric) => Violation::Value(
-            "whsk_ and whpk_ are keys of asymmetric signatures (v1a), which are not made here: send \
-             a whsec_ secret, or none to get one"
-                .into(),
-        ),
-    };
-    context.refuse(value, violation)
-}
-
 /// Reads the scopes of a token, at least one.
 pub(crate) fn scopes(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Option<Scopes> {
     let names = Scope::ALL.map(Scope::as_str);
@@ -259,6 +226,9 @@ pub(crate) fn event_type(
     context.accepts(|| type_schema("order.created", EVENT_TYPE_PATTERN))?;
     let text = text(value, context)?;
     match EventType::parse(&text) {
+        Some(event_type) if event_type.is_reserved() => {
+            context.refuse(value, Violation::StringPattern(PUBLISHED_TYPE_PATTERN))
+        }
         Some(event_type) => Some(event_type),
         None => context.refuse(value, Violation::StringPattern(EVENT_TYPE_PATTERN)),
     }

@@ -2,11 +2,12 @@
 
 use uuid::Uuid;
 
-use super::fixture::{BYTES, Open, Settings, StoreFixture, new_endpoint, url};
+use super::fixture::{BYTES, Open, SECOND, Settings, StoreFixture, new_endpoint, url};
 use crate::domain::access::Visibility;
-use crate::domain::endpoint::{DisabledReason, EndpointPatch};
+use crate::domain::endpoint::{DisabledReason, Endpoint, EndpointPatch};
 use crate::domain::event::EventStatus;
-use crate::domain::secret::Secret;
+use crate::domain::secret::{GivenSecret, Secret};
+use crate::domain::signing_secrets::{OldSecret, SecretRotation, SigningSecrets};
 use crate::storage::{EndpointChange, EndpointFilter, EventFilter, Page, Seq, StoreError, Verdict};
 
 pub(super) fn an_endpoint_is_found_as_it_was_made(open: Open) {
@@ -47,7 +48,7 @@ pub(super) fn an_endpoint_needs_a_workspace_and_room(open: Open) {
 pub(super) fn a_patch_changes_what_it_names(open: Open) {
     let it = StoreFixture::new(open);
     let (_, endpoint) = it.tenant();
-    it.clock.advance(super::fixture::SECOND);
+    it.clock.advance(SECOND);
     let nothing = it.update(endpoint.id, EndpointPatch::default());
     assert_eq!(nothing, Ok(endpoint.clone()));
     let moved = EndpointPatch {
@@ -61,14 +62,104 @@ pub(super) fn a_patch_changes_what_it_names(open: Open) {
     assert_eq!(changed.modified_at, Some(it.now()));
     assert_eq!(it.stored(&endpoint), changed);
     let secret = Secret::generate();
-    let replace = it
-        .store
-        .replace_secret(Visibility::All, endpoint.id, secret.clone());
-    let replaced = replace.wait().unwrap();
-    expected.target.secret = secret;
+    let replaced = EndpointPatch {
+        secret: Some(GivenSecret::Secret(secret.clone())),
+        ..EndpointPatch::default()
+    };
+    let replaced = it.update(endpoint.id, replaced).unwrap();
+    expected.target.secrets = SigningSecrets::new(secret);
     assert_eq!(replaced.settings, expected);
     let unknown = it.update(Uuid::from_u128(7), EndpointPatch::default());
     assert_eq!(unknown, Err(StoreError::NotFound));
+}
+
+pub(super) fn a_rotated_secret_signs_until_its_end(open: Open) {
+    let it = StoreFixture::new(open);
+    let (_, endpoint) = it.tenant();
+    let secrets = |endpoint: &Endpoint| endpoint.settings.target.secrets.clone();
+    let rotate = |rotation: &SecretRotation| {
+        let rotate = it
+            .store
+            .rotate_secret(Visibility::All, endpoint.id, rotation.clone());
+        rotate.wait()
+    };
+    let overlap = SECOND * 10;
+    it.clock.advance(SECOND);
+    let rotated = rotate(&SecretRotation::random(overlap)).unwrap();
+    let first = secrets(&endpoint).present().clone();
+    assert_ne!(secrets(&rotated).present(), &first);
+    assert_eq!(rotated.modified_at, Some(it.now()));
+    let ends_at = it.now().after(overlap);
+    let old = OldSecret {
+        secret: first,
+        ends_at,
+    };
+    assert_eq!(secrets(&rotated).old(), [old]);
+    assert_eq!(it.stored(&endpoint), rotated);
+    let (target, changes) = it.target(endpoint.id);
+    assert_eq!(changes, [EndpointChange::Created, EndpointChange::Edited]);
+    assert_eq!(target.settings, rotated.settings.target);
+    // More than there is room for.
+    let mut all = vec![secrets(&rotated).present().clone()];
+    for _ in 0..2 {
+        let rotated = rotate(&SecretRotation::random(overlap)).unwrap();
+        all.insert(0, secrets(&rotated).present().clone());
+    }
+    let stored = secrets(&it.stored(&endpoint));
+    let signing: Vec<_> = stored.signing_at(it.now()).cloned().collect();
+    assert_eq!(signing, all);
+    // The engine starts with the same.
+    let targets = it.queue.targets().unwrap();
+    assert_eq!(targets[0].target.settings.secrets, stored);
+    // Another change leaves them; a public key that nobody has changes nothing.
+    let renamed = EndpointPatch {
+        name: Some("n".to_owned()),
+        ..EndpointPatch::default()
+    };
+    assert_eq!(secrets(&it.update(endpoint.id, renamed).unwrap()), stored);
+    let foreign = GivenSecret::PublicKey("whpk_".to_owned());
+    let refused = SecretRotation {
+        secret: Some(foreign.clone()),
+        ..SecretRotation::random(overlap)
+    };
+    assert_eq!(rotate(&refused), Err(StoreError::OtherPublicKey));
+    let refused = EndpointPatch {
+        secret: Some(foreign),
+        ..EndpointPatch::default()
+    };
+    let refused = it.update(endpoint.id, refused);
+    assert_eq!(refused, Err(StoreError::OtherPublicKey));
+    assert_eq!(secrets(&it.stored(&endpoint)), stored);
+    // At the end, only the present one is left in answers.
+    it.clock.advance(overlap);
+    let left = secrets(&it.stored(&endpoint));
+    assert_eq!(left, SigningSecrets::new(all[0].clone()));
+    let listed = it
+        .store
+        .list_endpoints(&EndpointFilter::ALL, Page::FIRST, BYTES);
+    assert_eq!(secrets(&listed.unwrap().rows[0].item), left);
+}
+
+pub(super) fn an_overlap_is_ended_once(open: Open) {
+    let it = StoreFixture::new(open);
+    let (_, endpoint) = it.tenant();
+    let rotate = |rotation: SecretRotation| {
+        let rotate = it
+            .store
+            .rotate_secret(Visibility::All, endpoint.id, rotation);
+        rotate.wait().unwrap()
+    };
+    let rotated = rotate(SecretRotation::random(SECOND));
+    let ended = rotate(SecretRotation::end_of_overlap());
+    let present = rotated.settings.target.secrets.present();
+    assert_eq!(
+        ended.settings.target.secrets,
+        SigningSecrets::new(present.clone())
+    );
+    let (_, changes) = it.target(endpoint.id);
+    assert_eq!(rotate(SecretRotation::end_of_overlap()), ended);
+    // What changes nothing is no change.
+    assert_eq!(it.target(endpoint.id).1, changes);
 }
 
 pub(super) fn the_engine_hears_why_an_endpoint_changed(open: Open) {
@@ -202,7 +293,7 @@ pub(super) fn what_is_out_of_reach_is_absent(open: Open) {
     assert_eq!(update.wait(), absent());
     let replace = it
         .store
-        .replace_secret(other, endpoint.id, Secret::generate());
+        .rotate_secret(other, endpoint.id, SecretRotation::random(SECOND));
     assert_eq!(replace.wait(), absent());
     let delete = it.store.delete_endpoint(other, endpoint.id);
     assert_eq!(delete.wait(), Err(StoreError::NotFound));

@@ -1,7 +1,7 @@
 //! The conversion of database rows to domain objects, and back.
 
 use rusqlite::Row;
-use rusqlite::types::{FromSql, Value, ValueRef};
+use rusqlite::types::{FromSql, FromSqlError, Value, ValueRef};
 
 use crate::domain::access::{AccessToken, Scopes};
 use crate::domain::clock::Timestamp;
@@ -11,6 +11,7 @@ use crate::domain::endpoint_url::EndpointUrl;
 use crate::domain::event_type::Subscription;
 use crate::domain::retention::{ArchiveAfter, DeleteAfter, WorkspaceRetention};
 use crate::domain::secret::Secret;
+use crate::domain::signing_secrets::{OldSecret, SigningSecrets};
 use crate::domain::workspace::{Workspace, WorkspaceName};
 use crate::storage::{
     EndpointNumber, EndpointRest, HealthEpoch, Page, Run, Target, WorkspaceNumber,
@@ -163,10 +164,36 @@ macro_rules! settings_columns {
 /// The columns of [`settings_values`].
 pub(super) const SETTINGS: &str = settings_columns!("");
 
+/// The old secrets of the endpoint with the number `$endpoint`, as JSON: of each its number, the secret, and its end.
+macro_rules! old_secrets_column {
+    ($endpoint:literal) => {
+        concat!(
+            "(SELECT json_group_array(json_array(o.n, o.secret, o.ends_at))
+              FROM old_secret o WHERE o.endpoint = ",
+            $endpoint,
+            ")"
+        )
+    };
+}
+
+/// Reads the column of `old_secrets_column!`. The newest secret, which has the highest number, comes first.
+fn old_secrets(stored: &str) -> rusqlite::Result<Vec<OldSecret>> {
+    // Not the parser's error, which could quote a secret.
+    let mut rows: Vec<(i64, String, i64)> =
+        serde_json::from_str(stored).map_err(|_| FromSqlError::InvalidType)?;
+    rows.sort_unstable_by_key(|(n, ..)| std::cmp::Reverse(*n));
+    let old = rows.into_iter().map(|(_, secret, ends_at)| OldSecret {
+        secret: Secret::from_stored(secret),
+        ends_at: time(ends_at),
+    });
+    Ok(old.collect())
+}
+
+/// Reads all but the old secrets, which are not among the columns of settings.
 fn target_settings(columns: &mut Columns<'_, '_>) -> rusqlite::Result<TargetSettings> {
     Ok(TargetSettings {
         url: EndpointUrl::from_stored(columns.get()?),
-        secret: Secret::from_stored(columns.get()?),
+        secrets: SigningSecrets::new(Secret::from_stored(columns.get()?)),
         format: format(columns.get()?),
     })
 }
@@ -180,12 +207,23 @@ fn settings(columns: &mut Columns<'_, '_>) -> rusqlite::Result<EndpointSettings>
     })
 }
 
-/// Returns the values of the columns [`SETTINGS`].
+/// Adds the old secrets, which are in the next column.
+fn with_old_secrets(
+    target: &mut TargetSettings,
+    columns: &mut Columns<'_, '_>,
+) -> rusqlite::Result<()> {
+    let old = old_secrets(&columns.get::<String>()?)?;
+    let present = target.secrets.present().clone();
+    target.secrets = SigningSecrets::from_stored(present, old);
+    Ok(())
+}
+
+/// Returns the values of the columns [`SETTINGS`]; old secrets have a table of their own.
 pub(super) fn settings_values(settings: &EndpointSettings) -> Vec<Value> {
     let target = &settings.target;
     vec![
         target.url.as_str().to_owned().into(),
-        target.secret.reveal().to_owned().into(),
+        target.secrets.present().reveal().to_owned().into(),
         format_column(target.format).into(),
         subscriptions_column(&settings.events).into(),
         settings.name.clone().into(),
@@ -203,11 +241,14 @@ pub(super) const ENDPOINT: &str = concat!(
     "e.id, w.id, e.disabled, e.created_at, e.modified_at, ",
     rest_columns!("e."),
     ", e.failures, e.last_success_at, e.last_failure_at, ",
-    settings_columns!("e.")
+    settings_columns!("e."),
+    ", ",
+    old_secrets_column!("e.n")
 );
 
 /// Reads an endpoint from the columns [`ENDPOINT`], as it is at `now`. `later`: its last attempts that its row does not
-/// have yet.
+/// have yet. Old secrets whose time is over are left out: the janitor deletes these about once a minute, which is too
+/// late for an answer.
 pub(super) fn endpoint(
     row: &Row<'_>,
     later: LastResults,
@@ -223,10 +264,13 @@ pub(super) fn endpoint(
         failure_at: columns.time_or_null()?,
     };
     let last = last.followed_by(later);
+    let mut settings = settings(&mut columns)?;
+    with_old_secrets(&mut settings.target, &mut columns)?;
+    settings.target.secrets.forget_ended(now);
     Ok(Endpoint {
         id,
         workspace_id,
-        settings: settings(&mut columns)?,
+        settings,
         disabled_reason,
         health: EndpointHealth::of(disabled_reason.is_some(), rest, failures, last, now),
         created_at,
@@ -247,12 +291,15 @@ pub(super) fn rest(columns: &mut Columns<'_, '_>) -> rusqlite::Result<EndpointRe
 pub(super) const TARGET: &str = concat!(
     "n, id, disabled IS NULL AND deleted_at IS NULL, skip_through, workspace,
      (SELECT w.id FROM workspace w WHERE w.n = endpoint.workspace), health_epoch, ",
-    delivery_columns!("")
+    delivery_columns!(""),
+    ", ",
+    old_secrets_column!("endpoint.n")
 );
 
-/// Reads the engine's view of an endpoint from the columns [`TARGET`].
+/// Reads the engine's view of an endpoint from the columns [`TARGET`]. Each attempt judges by itself which old
+/// secrets still sign.
 pub(super) fn target(columns: &mut Columns<'_, '_>) -> rusqlite::Result<Target> {
-    Ok(Target {
+    let mut target = Target {
         number: EndpointNumber(columns.get()?),
         id: columns.get()?,
         enabled: columns.get()?,
@@ -261,11 +308,14 @@ pub(super) fn target(columns: &mut Columns<'_, '_>) -> rusqlite::Result<Target> 
         workspace_id: columns.get()?,
         health_epoch: HealthEpoch(columns.get()?),
         settings: target_settings(columns)?,
-    })
+    };
+    with_old_secrets(&mut target.settings, columns)?;
+    Ok(target)
 }
 
 /// The columns of [`workspace`].
-pub(super) const WORKSPACE: &str = "id, name, created_at, modified_at, archive_after, delete_after";
+pub(super) const WORKSPACE: &str =
+    "id, name, created_at, modified_at, archive_after, delete_after, operational_events";
 
 /// Reads a workspace from the columns [`WORKSPACE`].
 pub(super) fn workspace(row: &Row<'_>) -> rusqlite::Result<Workspace> {
@@ -279,6 +329,7 @@ pub(super) fn workspace(row: &Row<'_>) -> rusqlite::Result<Workspace> {
             archive_after: ArchiveAfter::from_stored(columns.get()?),
             delete_after: DeleteAfter::from_stored(columns.get()?),
         },
+        operational_events: columns.get()?,
     })
 }
 

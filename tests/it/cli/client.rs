@@ -2,6 +2,7 @@
 
 mod guide;
 mod hostile_servers;
+mod jobs;
 mod lists;
 mod publishing;
 mod redelivering;
@@ -125,7 +126,7 @@ fn an_endpoint_is_made_looked_at_disabled_enabled_and_deleted() {
     assert_eq!(app.get(&path).expect(200)["enabled"], false);
     let nothing = printed_json(&app, &["publish", "order.paid", "1"]);
     assert_eq!(nothing["events"], json!([]));
-    assert_eq!(state("enable"), "enabled");
+    assert_eq!(state("enable"), "active");
 
     let rotated = printed(&app, &["endpoint", "rotate-secret", id]);
     assert_ne!(rotated.trim_end(), secret);
@@ -134,6 +135,59 @@ fn an_endpoint_is_made_looked_at_disabled_enabled_and_deleted() {
     printed(&app, &["endpoint", "delete", id]);
     let missing = failed(&app, &["endpoint", "show", id]);
     assert_eq!(missing, format!("hookpost: there is no endpoint {id}"));
+}
+
+#[test]
+fn a_secret_is_rotated_with_the_overlap_and_the_type_that_are_asked_for() {
+    let app = TestApp::start();
+    let create = ["endpoint", "create", "https://example.com/hooks"];
+    let made = printed_json(&app, &[&create[..], &["--secret-type", "ed25519"]].concat());
+    let (id, first) = (
+        made["id"].as_str().unwrap(),
+        made["secret"].as_str().unwrap(),
+    );
+    assert!(first.starts_with("whpk_"));
+    let path = format!("/api/webhooks/endpoints/{id}");
+    let rotate = |flags: &[&str]| {
+        let args = [&["endpoint", "rotate-secret", id][..], flags].concat();
+        let output = client(&app, Path::new("/"), &args).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        let stored = app.get(&path).expect(200);
+        let printed = stdout(&output).trim_end().to_owned();
+        (printed, stderr(&output).to_owned(), stored)
+    };
+    let (printed, remark, stored) = rotate(&["--overlap", "1h"]);
+    assert_eq!(stored["secret"], printed);
+    assert!(printed.starts_with("whpk_") && printed != first);
+    let end = stored["secret_overlap_ends_at"].as_str().unwrap();
+    assert!(remark.contains(end), "{remark}");
+    let shown = self::printed(&app, &["endpoint", "show", id]);
+    assert!(value(&shown, "overlap").contains(end), "{shown}");
+    assert_eq!(value(&shown, "signature"), "ed25519");
+    let (printed, remark, stored) = rotate(&["--overlap", "0s", "--secret-type", "hmac"]);
+    assert!(printed.starts_with("whsec_") && stored["secret"] == printed);
+    assert_eq!(
+        (remark.as_str(), &stored["secret_overlap_ends_at"]),
+        ("", &Value::Null)
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secret");
+    let own = "a secret of more than thirty-two characters";
+    std::fs::write(&file, own).unwrap();
+    let (printed, remark, stored) = rotate(&["--secret-file", file.to_str().unwrap()]);
+    assert_eq!((printed.as_str(), &stored["secret"]), ("", &json!(own)));
+    assert!(!remark.contains(own), "{remark}");
+    let long = one_line(
+        &client(
+            &app,
+            Path::new("/"),
+            &["endpoint", "rotate-secret", id, "--overlap", "8d"],
+        )
+        .output()
+        .unwrap(),
+        1,
+    );
+    assert!(long.contains("604800"), "{long}");
 }
 
 #[test]

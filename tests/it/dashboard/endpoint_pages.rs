@@ -212,6 +212,76 @@ fn the_secret_is_replaced_by_a_random_or_an_own_one() {
 }
 
 #[test]
+fn a_rotation_overlaps_as_chosen_and_the_overlap_is_ended() {
+    let app = TestApp::start();
+    let visitor = Visitor::signed_in(&app, &app.token);
+    let id = made(&visitor, &NEW);
+    let (page, rotate) = (
+        format!("/endpoints/{id}"),
+        format!("/endpoints/{id}/secret"),
+    );
+    let ends_at = || endpoint(&app, &id)["secret_overlap_ends_at"].clone();
+    let old = endpoint(&app, &id)["secret"].as_str().unwrap().to_owned();
+    let end = "End the overlap now";
+    assert!(!visitor.get(&page).expect(200).contains(end));
+
+    visitor.post(&rotate, &[("overlap", "3600")]).leads_to();
+    assert!(ends_at().is_string());
+    let shown = visitor.get(&page);
+    assert!(shown.expect(200).contains(end));
+    assert!(shown.text.contains("The secret was rotated."));
+    assert!(!shown.text.contains(&old), "an old secret is not shown");
+    let present = endpoint(&app, &id)["secret"].clone();
+    visitor.post(&rotate, &[("end_overlap", "true")]).leads_to();
+    assert_eq!(ends_at(), Value::Null);
+    assert_eq!(
+        endpoint(&app, &id)["secret"],
+        present,
+        "only the overlap ended"
+    );
+    assert!(!visitor.get(&page).expect(200).contains(end));
+
+    visitor.post(&rotate, &[("overlap", "0")]).leads_to();
+    assert_eq!(ends_at(), Value::Null);
+    assert_ne!(endpoint(&app, &id)["secret"], present);
+    let refused = visitor.post(&rotate, &[("overlap", "604801"), ("secret", "")]);
+    assert!(refused.expect(422).contains("id=\"overlap-problem\""));
+}
+
+#[test]
+fn an_endpoint_with_a_key_pair_shows_its_public_key_and_programs_for_it() {
+    let app = TestApp::start();
+    let visitor = Visitor::signed_in(&app, &app.token);
+    let mut new = NEW.to_vec();
+    new.extend([("secret", ""), ("secret_type", "ed25519")]);
+    let id = made(&visitor, &new);
+    let stored = endpoint(&app, &id);
+    assert_eq!(stored["secret_type"], "ed25519");
+    let public = stored["secret"].as_str().unwrap();
+    let (page, rotate) = (
+        format!("/endpoints/{id}"),
+        format!("/endpoints/{id}/secret"),
+    );
+    let shown = visitor.get(&page);
+    let text = shown.expect(200);
+    assert!(text.contains("Show the public key") && text.contains(public));
+    assert!(text.contains("export WEBHOOK_PUBLIC_KEY=") && !text.contains("WEBHOOK_SECRET"));
+    // Base64 of the private key would follow this.
+    assert_eq!(text.matches("whsk_").count(), 0);
+
+    // The type of a random secret is the present one at first, and is chosen.
+    assert!(text.contains("<option value=\"ed25519\" selected>"));
+    visitor
+        .post(&rotate, &[("secret", ""), ("secret_type", "hmac")])
+        .leads_to();
+    let stored = endpoint(&app, &id);
+    assert_eq!(stored["secret_type"], "hmac");
+    let refused = visitor.post(&rotate, &[("secret", public)]);
+    assert!(refused.expect(422).contains("id=\"secret-problem\""));
+    assert_eq!(endpoint(&app, &id), stored);
+}
+
+#[test]
 fn a_token_that_only_reads_is_offered_no_change() {
     let app = TestApp::start();
     let writer = Visitor::signed_in(&app, &app.token);

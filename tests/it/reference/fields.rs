@@ -138,6 +138,10 @@ fn fields_that_are_sent_and_shown_are_the_same() {
     }
     compare_request(&rows("Publishing", "field"), 0, "MessagePublish");
     compare_answer(&rows("Messages", "message"), "WebhookMessage");
+    compare_request(&rows("Jobs", "field"), 0, "JobCreate");
+    compare_answer(&rows("Jobs", "job"), "Job");
+    compare_answer(&rows("Jobs", "member"), "JobFilter");
+    compare_answer(&rows("Jobs", "reason"), "JobLeftOut");
     compare_answer(&rows("Events and deliveries", "event"), "WebhookEvent");
     compare_answer(
         &rows("Events and deliveries", "delivery"),
@@ -146,19 +150,42 @@ fn fields_that_are_sent_and_shown_are_the_same() {
 }
 
 #[test]
+fn the_filter_of_a_job_has_the_same_members_in_requests() {
+    let filter = &schema("JobCreate")["properties"]["filter"];
+    let members = keys(&resolved(filter)["properties"]);
+    assert_eq!(members, keys(&schema("JobFilter")["properties"]));
+    let counted = between(section("Jobs"), "With `dry_run` the answer is `", "`");
+    let counted: BTreeSet<_> = quoted(counted).into_iter().collect();
+    assert_eq!(counted, keys(&schema("JobDryRun")["properties"]));
+}
+
+#[test]
 fn every_body_of_a_request_is_compared() {
     let bodies = keys(&DOCUMENT["components"]["schemas"]).into_iter();
     let bodies = bodies.filter(|name| {
-        ["Create", "Update", "Publish"]
+        ["Create", "Update", "Publish", "Rotate"]
             .iter()
             .any(|end| name.ends_with(end))
     });
-    assert_eq!(bodies.count(), 7);
+    assert_eq!(bodies.count(), 8);
     let operations = super::operations();
     let with_body = operations
         .iter()
         .filter(|it| it.node["requestBody"].is_object());
-    assert_eq!(with_body.count(), 7);
+    assert_eq!(with_body.count(), 8);
+}
+
+#[test]
+fn the_members_of_a_rotation_are_the_same() {
+    let written = table(section("Secrets"), "member").into_iter();
+    let written: BTreeSet<_> = written.map(|row| code(row[0])[0]).collect();
+    let body = schema("WebhookEndpointRotate");
+    assert_eq!(written, keys(&body["properties"]));
+    assert_eq!(body["required"], Value::Null, "each is optional");
+    let types = table(section("Secrets"), "`secret_type`").into_iter();
+    let types: BTreeSet<_> = types.map(|row| code(row[0])[0]).collect();
+    let words = schema("SecretType")["enum"].as_array().unwrap().iter();
+    assert_eq!(types, words.map(|word| word.as_str().unwrap()).collect());
 }
 
 /// Collects the places below a node, and below what it refers to, that have a keyword.

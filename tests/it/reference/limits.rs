@@ -26,7 +26,7 @@ pub(super) fn place(path: &str) -> &'static Value {
 }
 
 /// The rows of the table, and the places of the document with the same limits.
-const PLACES: [(&str, &[&str]); 13] = [
+const PLACES: [(&str, &[&str]); 16] = [
     (
         "entries in `events`",
         &[
@@ -51,7 +51,12 @@ const PLACES: [(&str, &[&str]); 13] = [
         &[
             "WebhookEndpointCreate.secret",
             "WebhookEndpointUpdate.secret",
+            "WebhookEndpointRotate.secret",
         ],
+    ),
+    (
+        "`overlap` of a rotation",
+        &["WebhookEndpointRotate.overlap"],
     ),
     (
         "name of an endpoint",
@@ -74,11 +79,25 @@ const PLACES: [(&str, &[&str]); 13] = [
             "?.workspace_id",
             "?.event_type",
             "?.status",
+            "?.state",
+            "JobCreate.filter.properties.endpoint_id",
+            "JobCreate.filter.properties.event_type",
+            "JobCreate.filter.properties.status",
         ],
     ),
     (
         "text of a filter",
-        &["?.query", "?.url", "?.event_type.items"],
+        &[
+            "?.query",
+            "?.url",
+            "?.event_type.items",
+            "JobCreate.filter.properties.event_type.items",
+        ],
+    ),
+    ("`rate` of a job", &["JobCreate.rate"]),
+    (
+        "`event_ids` of a job",
+        &["JobCreate.filter.properties.event_ids"],
     ),
     (
         "name of a workspace",
@@ -101,14 +120,16 @@ const PLACES: [(&str, &[&str]); 13] = [
 ];
 
 /// The rows that [`numbers`](super::numbers) compares.
-const OTHER_ROWS: [&str; 11] = [
+const OTHER_ROWS: [&str; 13] = [
     "`archive_after` of a workspace",
     "`delete_after` of a workspace",
     "`expires_in`",
     "nesting of `data`",
+    "old secrets of an endpoint",
     "request body",
     "path, query string and headers",
     "endpoints of a workspace",
+    "running jobs of a workspace",
     "access tokens of a workspace",
     "requests of a workspace per minute",
     "bytes published in a workspace per minute",
@@ -192,13 +213,16 @@ fn limited(node: &'static Value, at: &str, found: &mut BTreeSet<String>) {
     if node["items"].is_object() {
         limited(&node["items"], &format!("{at}.items"), found);
     }
+    for (name, member) in node["properties"].as_object().into_iter().flatten() {
+        limited(member, &format!("{at}.properties.{name}"), found);
+    }
 }
 
 #[test]
 fn every_limit_of_requests_is_in_the_table() {
     let mut found = BTreeSet::new();
     for (name, body) in DOCUMENT["components"]["schemas"].as_object().unwrap() {
-        let is_body = ["Create", "Update", "Publish"]
+        let is_body = ["Create", "Update", "Publish", "Rotate"]
             .iter()
             .any(|end| name.ends_with(end));
         for (field, property) in body["properties"].as_object().into_iter().flatten() {

@@ -2,8 +2,10 @@
 
 use hookpost::api::HEAD_MAX_BYTES;
 use hookpost::domain::delivery::RESPONSE_MAX;
+use hookpost::domain::job::{JOB_KEPT, LET_GO_MAX, LET_GO_PER_ENDPOINT, RUNNING_JOBS_MAX};
 use hookpost::domain::message::DATA_DEPTH_MAX;
 use hookpost::domain::secret::KEY_BYTES;
+use hookpost::domain::signing_secrets::OLD_SECRETS_MAX;
 use hookpost::storage::QUERY_SCAN_MAX;
 
 use super::limits::{bound, numbers, place, rows};
@@ -38,6 +40,11 @@ fn the_other_rows_have_the_same_numbers() {
     assert_eq!(head, [HEAD_MAX_BYTES as u64 / 1024]);
     let years = format!("up to {years} years");
     assert_says("Workspaces and access tokens", &years);
+    let old = numbers(rows["old secrets of an endpoint"]);
+    assert_eq!(old, [OLD_SECRETS_MAX as u64]);
+    let entries = 2 * (1 + OLD_SECRETS_MAX);
+    assert_eq!(entries, 6);
+    assert_says("What a receiver gets", "several, at most six,");
     let depth = numbers(rows["nesting of `data`"]);
     assert_eq!(depth, [DATA_DEPTH_MAX as u64]);
     let deep = format!("nested at most {DATA_DEPTH_MAX} deep");
@@ -50,6 +57,20 @@ fn the_other_rows_have_the_same_numbers() {
     let response = format!("first {RESPONSE_MAX} characters");
     assert_says("Events and deliveries", &response);
     says("WebhookDelivery.response", &response);
+
+    let running = numbers(rows["running jobs of a workspace"]);
+    assert_eq!(running, [RUNNING_JOBS_MAX as u64]);
+    let (each, all) = (LET_GO_PER_ENDPOINT, LET_GO_MAX / 1000);
+    for says in [
+        format!("can have {RUNNING_JOBS_MAX} running jobs"),
+        format!("at most {each} events of an endpoint, and {all},000 in all"),
+        format!(
+            "kept for {} days after its end",
+            JOB_KEPT.as_secs() / 86_400
+        ),
+    ] {
+        assert_says("Jobs", &says);
+    }
 
     let million = QUERY_SCAN_MAX / 1_000_000;
     let scanned = format!("newest {million},000,000 rows that match the other filters");
@@ -187,6 +208,12 @@ fn settings_have_the_defaults_that_the_reference_says() {
             "--publish-byte-limit",
             "0",
             "without it there is no limit",
+        ),
+        (
+            "Secrets",
+            "--secret-overlap",
+            "24h",
+            "24 hours (`--secret-overlap`)",
         ),
         (
             "Events and deliveries",

@@ -6,7 +6,7 @@ use std::time::Instant;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hookpost::domain::access::{Token, TokenKind};
-use hookpost::domain::secret::Secret;
+use hookpost::domain::secret::{Secret, SecretType};
 use serde_json::{Value, json};
 
 use super::super::fixture::PATIENCE;
@@ -48,6 +48,7 @@ impl Day {
         day.token(&admin);
         let token = day.tokens_come_and_go(&server, folder.path(), format, &admin);
         day.endpoints_are_made_and_changed(&server, &receiver, &token);
+        day.private_keys_and_old_secrets_stay(&server, &receiver, &token);
         day.secrets_are_sent_where_they_will_not_do(&server, &token);
         day.secrets_are_sent_where_they_do_not_belong(&server, &token);
         day.tokens_are_mistaken(&server, &token);
@@ -65,7 +66,7 @@ impl Day {
         self.tokens.add(token);
     }
 
-    fn refused(&mut self, (status, body): (u16, String)) {
+    pub(super) fn refused(&mut self, (status, body): (u16, String)) {
         assert!((400..500).contains(&status), "{status} {body}");
         self.refusals += &body;
         self.refusals.push('\n');
@@ -220,7 +221,9 @@ impl Day {
         let plain = "Pq3wEr5tYu7iOp9aSd2fGh4jKl6zXc8v";
         self.credentials.add(&secret);
         self.credentials.add(plain);
-        for misplaced in [&secret, plain, token] {
+        let pair = Secret::generate_of(SecretType::Ed25519).reveal().to_owned();
+        self.credentials.add(&pair);
+        for misplaced in [&secret, &pair, plain, token] {
             let new = json!({"url": misplaced, "format": misplaced, "events": [misplaced]});
             let (status, _) =
                 server.call("POST", "/api/webhooks/endpoints", token, &new.to_string());
@@ -232,6 +235,7 @@ impl Day {
                 for target in [
                     format!("/api/webhooks/endpoints/{text}"),
                     format!("/api/webhooks/endpoints/{text}/secret"),
+                    format!("/api/webhooks/endpoints/{text}/secret?secret={text}"),
                     format!("/api/webhooks/events/{text}/redeliver"),
                     format!("/api/workspace-access-tokens/{text}"),
                     format!("/v1/{text}"),

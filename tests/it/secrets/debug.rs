@@ -9,7 +9,8 @@ use hookpost::domain::endpoint::{Endpoint, EndpointPatch, EndpointSettings, NewE
 use hookpost::domain::endpoint_health::EndpointHealth;
 use hookpost::domain::endpoint_url::EndpointUrl;
 use hookpost::domain::network_policy::NetworkPolicy;
-use hookpost::domain::secret::Secret;
+use hookpost::domain::secret::{GivenSecret, Secret, SecretType};
+use hookpost::domain::signing_secrets::{SecretRotation, SigningSecrets};
 use hookpost::storage::{
     EndpointNumber, HealthEpoch, NewAccessToken, Run, Target, WorkspaceNumber,
 };
@@ -30,12 +31,30 @@ fn debug_of_the_types_that_hold_credentials_shows_none() {
     }
     for text in [
         Secret::generate().reveal(),
+        Secret::generate_of(SecretType::Ed25519).reveal(),
         "an own secret of some thirty-two characters",
     ] {
         credentials.add(text);
         let secret = Secret::parse(text).unwrap();
         let mut settings = EndpointSettings::raw(url.clone());
-        settings.target.secret = secret.clone();
+        // Old and present at the same time.
+        let mut secrets = SigningSecrets::new(secret.clone());
+        let rotation = SecretRotation::random(std::time::Duration::from_secs(1));
+        secrets.rotate(&rotation, Timestamp::default()).unwrap();
+        let back = SecretRotation {
+            secret: Some(GivenSecret::Secret(Secret::generate())),
+            ..rotation.clone()
+        };
+        secrets.rotate(&back, Timestamp::default()).unwrap();
+        for old in secrets.old() {
+            credentials.add(old.secret.reveal());
+        }
+        credentials.add(secrets.present().reveal());
+        settings.target.secrets = secrets;
+        let rotation = SecretRotation {
+            secret: Some(GivenSecret::Secret(secret.clone())),
+            ..rotation
+        };
         let endpoint = Endpoint {
             id: Uuid::nil(),
             workspace_id: Uuid::nil(),
@@ -51,7 +70,7 @@ fn debug_of_the_types_that_hold_credentials_shows_none() {
         };
         let patch = EndpointPatch {
             url: Some(url.clone()),
-            secret: Some(secret.clone()),
+            secret: Some(GivenSecret::Secret(secret.clone())),
             ..EndpointPatch::default()
         };
         let target = Target {
@@ -71,9 +90,11 @@ fn debug_of_the_types_that_hold_credentials_shows_none() {
             scopes: hookpost::domain::access::Scopes::all(),
             expires_in: None,
         };
-        let shown: [&dyn Debug; 10] = [
+        let shown: [&dyn Debug; 12] = [
             &secret,
+            &rotation,
             &Secret::parse(&text[..31]),
+            &GivenSecret::parse(text),
             &url,
             &endpoint,
             &new,

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 const WINDOW: usize = 12;
 
 /// The prefixes of credentials, which are not secret.
-const PREFIXES: [&str; 3] = ["hookpost_wat_", "hookpost_adm_", "whsec_"];
+const PREFIXES: [&str; 4] = ["hookpost_wat_", "hookpost_adm_", "whsec_", "whsk_"];
 
 /// Credentials to look for.
 #[derive(Default)]

@@ -14,6 +14,16 @@ struct Form {
     fields: Vec<(&'static str, bool, Field)>,
 }
 
+/// The fields of a rotation.
+const ROTATION: [(&str, bool, Field); 3] = [
+    ("overlap", false, overlap),
+    ("secret", false, given_secret),
+    ("secret_type", false, secret_type),
+];
+
+/// The end of the path of the route that needs no body.
+const ROTATE: &str = "/secret";
+
 /// Every route with a body, as an admin and as a workspace sends it.
 fn forms(app: &TestApp) -> Vec<Form> {
     let endpoint = app.endpoint("https://a.example/")["id"].clone();
@@ -28,7 +38,8 @@ fn forms(app: &TestApp) -> Vec<Form> {
         ("url", true, url),
         ("format", true, format),
         ("events", true, events),
-        ("secret", false, secret),
+        ("secret", false, new_secret),
+        ("secret_type", false, secret_type),
         ("name", false, endpoint_name),
         ("description", false, description),
     ];
@@ -75,14 +86,29 @@ fn forms(app: &TestApp) -> Vec<Form> {
     };
     let patch: &[(_, bool, Field)] = &[
         ("url", false, url),
-        ("secret", false, secret),
+        ("secret", false, given_secret),
         ("format", false, format),
         ("events", false, events),
         ("name", false, endpoint_name),
         ("description", false, description),
         ("enabled", false, enabled),
     ];
-    form("PATCH", endpoint, own, json!({}), patch);
+    form("PATCH", endpoint.clone(), own, json!({}), patch);
+    let path = format!("{endpoint}{ROTATE}");
+    form("PATCH", path, own, json!({}), &ROTATION);
+    let job = json!({"action": "redeliver", "filter": {"endpoint_id": [NOBODY]}, "dry_run": true});
+    form(
+        "POST",
+        "/api/webhooks/jobs".to_owned(),
+        own,
+        job,
+        &[
+            ("action", true, job_action),
+            ("filter", true, job_filter),
+            ("rate", false, rate),
+            ("dry_run", false, enabled),
+        ],
+    );
     let named = json!({"name": "n"});
     let (all, one) = ("/api/workspaces", format!("/api/workspaces/{workspace}"));
     form(
@@ -206,12 +232,15 @@ fn a_body_that_is_not_an_object_has_one_problem() {
             let about = format!("{} {:.100}", form.path, String::from_utf8_lossy(body));
             assert_problems(&answer, std::slice::from_ref(expected), &about);
         };
-        let nothing = problem(&missing(), json!(["body"]), Value::Null);
-        refused(b"", &nothing);
-        refused("\u{feff}".as_bytes(), &nothing);
-        let answer = send(&app, &form.token, form.method, &form.path, None);
-        assert_problems(&answer, std::slice::from_ref(&nothing), "no body at all");
-        refused(b" null\n", &nothing);
+        let needs_body = !form.path.ends_with(ROTATE);
+        if needs_body {
+            let nothing = problem(&missing(), json!(["body"]), Value::Null);
+            refused(b"", &nothing);
+            refused("\u{feff}".as_bytes(), &nothing);
+            let answer = send(&app, &form.token, form.method, &form.path, None);
+            assert_problems(&answer, std::slice::from_ref(&nothing), "no body at all");
+            refused(b" null\n", &nothing);
+        }
         for other in ["true", "12.5", "\"text\"", "[]", "[{}]"] {
             let input: Value = serde_json::from_str(other).unwrap();
             refused(
@@ -250,6 +279,9 @@ fn a_body_that_is_not_an_object_has_one_problem() {
                 "JSON decode error".to_owned(),
                 json!({ "error": why }),
             );
+            if text == " " && !needs_body {
+                continue;
+            }
             refused(
                 text.as_bytes(),
                 &problem(&violation, json!(["body", at]), json!({})),

@@ -107,7 +107,8 @@ pub(super) const FORBIDDEN: [(&str, &str); 9] = [
     ("https://[::ffff:10.0.0.1]/", "::ffff:10.0.0.1"),
 ];
 
-pub(super) fn secret() -> Vec<Row> {
+/// What no secret may be.
+fn secret() -> Vec<Row> {
     let mut rows = others(&["null", "1", "false", "[]", "{}"], &string_type());
     rows.push(row(r#""\ud800""#, string_unicode()));
     for short in ["", "short-and-secret", &"é".repeat(31)] {
@@ -127,14 +128,69 @@ pub(super) fn secret() -> Vec<Row> {
         let text = format!("{before}{}", "A".repeat(32));
         rows.push(row(&quoted(&text), nearly.clone()));
     }
-    let asymmetric = value_error(
-        "whsk_ and whpk_ are keys of asymmetric signatures (v1a), which are not made here: send \
-         a whsec_ secret, or none to get one",
+    let bad_pair = value_error(
+        "a secret that starts with whsk_ must go on with base64 of an ed25519 key pair (64 bytes: the seed, then the \
+         public key) or of its seed (32 bytes)",
     );
-    for before in ["whsk_", "whpk_"] {
-        let text = format!("{before}{}", "A".repeat(43));
-        rows.push(row(&quoted(&text), asymmetric.clone()));
+    for key in ["!".repeat(40), "A".repeat(42), "A".repeat(84)] {
+        rows.push(row(&quoted(&format!("whsk_{key}")), bad_pair.clone()));
     }
+    let disagree =
+        value_error("the public key in the second half is not that of the seed in the first half");
+    let text = format!("whsk_{}", "A".repeat(86));
+    rows.push(row(&quoted(&text), disagree));
+    let nearly = value_error(
+        "an ed25519 key pair of Standard Webhooks starts with whsk_, in lower case and with nothing before it",
+    );
+    for before in ["WHSK_", " whsk_", "v1a,whpk_"] {
+        let text = format!("{before}{}", "A".repeat(43));
+        rows.push(row(&quoted(&text), nearly.clone()));
+    }
+    rows
+}
+
+/// The secret of a new endpoint.
+pub(super) fn new_secret() -> Vec<Row> {
+    let mut rows = secret();
+    let public_key = value_error(
+        "whpk_ is a public key, and nothing can sign with it: send the key pair (whsk_), or secret_type to get a new \
+         one",
+    );
+    rows.push(row(
+        &quoted(&format!("whpk_{}", "A".repeat(43))),
+        public_key,
+    ));
+    rows
+}
+
+/// The secret of an endpoint that exists, and has another one.
+pub(super) fn given_secret() -> Vec<Row> {
+    let mut rows = secret();
+    let other = value_error(
+        "the public key is not that of the endpoint, and nothing can sign with a public key: send the key pair \
+         (whsk_), or no secret to get a new one",
+    );
+    for key in ["A".repeat(43), "!".repeat(40)] {
+        rows.push(row(&quoted(&format!("whpk_{key}")), other.clone()));
+    }
+    rows
+}
+
+pub(super) fn secret_type() -> Vec<Row> {
+    let violation = one_of("enum", "'hmac' or 'ed25519'");
+    let bad = ["null", "1", "[]", "{}", r#""""#, r#""HMAC""#, r#""v1a""#];
+    others(&bad, &violation)
+}
+
+pub(super) fn overlap() -> Vec<Row> {
+    let mut rows = not_integers();
+    let negative = with_ctx(
+        "greater_than_equal",
+        "Input should be greater than or equal to 0".to_owned(),
+        json!({ "ge": 0 }),
+    );
+    rows.extend(others(&["-1", r#""-5""#, "-86400"], &negative));
+    rows.extend(beyond(604_800));
     rows
 }
 
@@ -337,6 +393,41 @@ pub(super) fn expires_in() -> Vec<Row> {
         &greater_than_0(),
     ));
     rows.extend(beyond(3_162_240_000));
+    rows
+}
+
+pub(super) fn job_action() -> Vec<Row> {
+    let violation = one_of("enum", "'redeliver' or 'skip'");
+    let bad = [
+        "null",
+        "1",
+        "true",
+        "[]",
+        "{}",
+        r#""""#,
+        r#""Skip""#,
+        r#""\ud800""#,
+    ];
+    others(&bad, &violation)
+}
+
+pub(super) fn job_filter() -> Vec<Row> {
+    let not_an_object = plain(
+        "model_attributes_type",
+        "Input should be a valid dictionary or object to extract fields from",
+    );
+    let mut rows = others(&["null", "1", "true", "[]", r#""failed""#], &not_an_object);
+    rows.extend(others(&["{}", r#"{"other":1}"#], &missing()));
+    rows
+}
+
+pub(super) fn rate() -> Vec<Row> {
+    let mut rows = not_integers();
+    rows.extend(others(
+        &["0", "-1", "-0", r#""0""#, r#""-5""#],
+        &greater_than_0(),
+    ));
+    rows.extend(beyond(60_000));
     rows
 }
 

@@ -238,6 +238,7 @@ fn a_patch_changes_what_it_names_and_nothing_else() {
             expected["modified_at"] = now["modified_at"].clone();
             if name == "enabled" {
                 expected["disabled_reason"] = json!("manual");
+                expected["state"] = json!("disabled");
             }
             assert_eq!(now, expected, "{path} {name}");
             assert_eq!(read(&app, &path), expected, "{path} {name}");
@@ -290,8 +291,10 @@ fn secrets_are_generated_kept_and_replaced() {
     let path = format!("/api/webhooks/endpoints/{}/secret", text(&generated, "id"));
     for body in [
         None,
-        Some(&b"not JSON \xff"[..]),
-        Some(b"{\"secret\":\"mine\"}"),
+        Some(&b""[..]),
+        Some(b"null"),
+        Some(b"{\"overlap\": 0}"),
+        Some(b"{\"secret\": null, \"secret_type\": \"hmac\"}"),
     ] {
         let replaced = send(&app, &app.token, "PATCH", &path, body).expect(200);
         assert_shape(&replaced, &ENDPOINT);

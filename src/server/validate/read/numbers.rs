@@ -9,6 +9,7 @@ use crate::domain::json::Kind;
 use crate::domain::retention::{
     ArchiveAfter, DELETE_AFTER_MIN_S, DeleteAfter, KEEP_MAX_S, KeepTime, KeepTimeProblem,
 };
+use crate::domain::signing_secrets::OVERLAP_MAX_S;
 use crate::server::schema::{Schema, node};
 
 /// Reads a boolean, in any of the spellings that upstream accepts.
@@ -101,6 +102,16 @@ pub(crate) fn lifetime(value: InputValue<'_>, context: &mut FieldContext<'_>) ->
     match positive(value, context)? {
         seconds if seconds <= EXPIRES_IN_MAX_S => Some(Duration::from_secs(seconds)),
         _ => context.refuse(value, Violation::LessThanEqual(EXPIRES_IN_MAX_S)),
+    }
+}
+
+/// Reads the overlap of a rotation of secrets, in seconds.
+pub(crate) fn overlap(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Option<Duration> {
+    context.accepts(|| Schema::integer(0, 24 * 3600).with("maximum", OVERLAP_MAX_S))?;
+    match integer(value, context)? {
+        Integer::Negative => context.refuse(value, Violation::GreaterThanEqual(0)),
+        Integer::From0(seconds) if seconds <= OVERLAP_MAX_S => Some(Duration::from_secs(seconds)),
+        Integer::From0(_) => context.refuse(value, Violation::LessThanEqual(OVERLAP_MAX_S)),
     }
 }
 

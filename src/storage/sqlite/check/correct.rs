@@ -36,6 +36,7 @@ pub(super) fn correct_all(
     correct_references(connection, found, done)?;
     for table in [
         rules::endpoints(),
+        rules::old_secrets(),
         rules::tokens(),
         rules::jobs(),
         rules::places(),

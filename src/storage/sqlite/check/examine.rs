@@ -101,9 +101,12 @@ fn check_rows(
     progress: &mut Progress<'_>,
 ) -> rusqlite::Result<()> {
     type Check = fn(&Connection, &mut Examination, &mut Progress<'_>) -> rusqlite::Result<()>;
-    let checks: [(&str, Check); 12] = [
+    let checks: [(&str, Check); 13] = [
         ("endpoints", |c, out, _| {
             rows::check_small(c, &rules::endpoints(), out)
+        }),
+        ("old secrets", |c, out, _| {
+            rows::check_small(c, &rules::old_secrets(), out)
         }),
         ("tokens", |c, out, _| {
             rows::check_small(c, &rules::tokens(), out)

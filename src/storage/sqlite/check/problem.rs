@@ -90,9 +90,10 @@ kinds! {
         WrongTable = "tables or indexes that are missing or have another form", Restore;
         ForeignObject = "triggers or indexes on our tables that are not ours", Operator;
     }
-    /// Endpoints and their workspaces.
+    /// Endpoints, their workspaces and their old secrets.
     Endpoints = "endpoints" {
         EndpointWithoutWorkspace = "endpoints without their workspace", Repair;
+        OldSecretWithoutEndpoint = "old secrets without their endpoint", Repair;
     }
     /// Access tokens, their workspaces and the tokens that made them.
     Tokens = "tokens" {

@@ -83,6 +83,19 @@ pub(super) fn endpoints() -> RuledTable {
     }
 }
 
+/// Returns the rules for old secrets. The number is that of the endpoint: all of its old secrets go together.
+pub(super) fn old_secrets() -> RuledTable {
+    RuledTable {
+        number: "o.endpoint",
+        from: "old_secret o NOT INDEXED LEFT JOIN endpoint p ON p.n = o.endpoint",
+        rules: vec![rule(
+            Kind::OldSecretWithoutEndpoint,
+            "p.n IS NULL OR p.deleted_at IS NOT NULL",
+            "DELETE FROM old_secret WHERE endpoint = ?1",
+        )],
+    }
+}
+
 /// Returns the rules for tokens. A token without its parent ends, as it would have when its parent ended.
 pub(super) fn tokens() -> RuledTable {
     let delete = "DELETE FROM token WHERE n = ?1";

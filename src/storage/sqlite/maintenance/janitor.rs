@@ -7,6 +7,7 @@ use super::background::{BackgroundThread, WakeUp};
 use super::erase::erase_deleted;
 use super::guarded_clock::GuardedClock;
 use super::old_jobs::delete_old_jobs;
+use super::old_secrets;
 use super::retention::Retention;
 use super::size_limit::make_room;
 use super::tokens::delete_expired;
@@ -153,6 +154,7 @@ impl Turn<'_> {
             }
             .apply()?;
             delete_expired(&work, self.keep_for.messages, now)?;
+            old_secrets::delete_ended(&work, now)?;
             delete_old_jobs(&work, now)?;
             work.pass(move |context, ()| Ok(delete_old_charts(context, now)?.then_some(())))?;
         }

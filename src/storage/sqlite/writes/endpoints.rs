@@ -9,7 +9,7 @@ use crate::domain::endpoint::{
     DisabledReason, Endpoint, EndpointPatch, EndpointSettings, NewEndpoint,
 };
 use crate::domain::id::new_id;
-use crate::domain::secret::Secret;
+use crate::domain::signing_secrets::{SecretRotation, SigningSecrets};
 use crate::storage::sqlite::rows;
 use crate::storage::sqlite::rows::Columns;
 use crate::storage::sqlite::writer::operation::{OperationError, WriteContext};
@@ -79,8 +79,8 @@ pub(crate) fn update(
         return Ok(before);
     }
     let mut settings = before.settings.clone();
-    patch.clone().apply(&mut settings);
-    write_settings(context, number, &settings)?;
+    (patch.clone().apply(&mut settings)).map_err(StoreError::from)?;
+    write_settings(context, number, &settings, &before.settings)?;
     match patch.enabled {
         Some(true) => {
             context
@@ -111,7 +111,12 @@ fn write_settings(
     context: &WriteContext<'_>,
     number: EndpointNumber,
     settings: &EndpointSettings,
+    before: &EndpointSettings,
 ) -> rusqlite::Result<()> {
+    let secrets = &settings.target.secrets;
+    if secrets.old() != before.target.secrets.old() {
+        write_old_secrets(context, number, secrets)?;
+    }
     let mut values = rows::settings_values(settings);
     values.push(context.now.micros().into());
     let sql = format!(
@@ -138,18 +143,48 @@ fn begin_health_epoch(context: &WriteContext<'_>, number: EndpointNumber) -> rus
     Ok(())
 }
 
-/// Gives an endpoint another secret.
-pub(crate) fn replace_secret(
+/// Stores the old secrets of an endpoint in place of those that are there.
+fn write_old_secrets(
+    context: &WriteContext<'_>,
+    number: EndpointNumber,
+    secrets: &SigningSecrets,
+) -> rusqlite::Result<()> {
+    delete_old_secrets(context, number)?;
+    let mut insert = context.connection.prepare_cached(
+        "INSERT INTO old_secret (endpoint, n, secret, ends_at) VALUES (?1, ?2, ?3, ?4)",
+    )?;
+    for (n, old) in (1_i64..).zip(secrets.old().iter().rev()) {
+        let (secret, ends_at) = (old.secret.reveal(), old.ends_at.micros());
+        insert.execute(params![number.0, n, secret, ends_at])?;
+    }
+    Ok(())
+}
+
+fn delete_old_secrets(context: &WriteContext<'_>, number: EndpointNumber) -> rusqlite::Result<()> {
+    let mut delete = context
+        .connection
+        .prepare_cached("DELETE FROM old_secret WHERE endpoint = ?1")?;
+    delete.execute([number.0]).map(drop)
+}
+
+/// Rotates the secret of an endpoint.
+pub(crate) fn rotate_secret(
     context: &mut WriteContext<'_>,
     visibility: Visibility,
     id: Uuid,
-    secret: &Secret,
+    rotation: &SecretRotation,
 ) -> Result<Endpoint, OperationError> {
-    let patch = EndpointPatch {
-        secret: Some(secret.clone()),
-        ..EndpointPatch::default()
-    };
-    update(context, visibility, id, &patch)
+    let (number, workspace) = locate(context, visibility, id)?;
+    let before = find(context, number)?;
+    let mut settings = before.settings.clone();
+    let rotated = settings.target.secrets.rotate(rotation, context.now);
+    rotated.map_err(StoreError::from)?;
+    if settings == before.settings {
+        return Ok(before);
+    }
+    write_settings(context, number, &settings, &before.settings)?;
+    changed(context, number, workspace, EndpointChange::Edited)?;
+    find(context, number)
 }
 
 /// Deletes an endpoint: its events stay listed; pending ones are skipped.
@@ -162,7 +197,7 @@ pub(crate) fn delete(
     delete_located(context, number, workspace)
 }
 
-/// Deletes an endpoint that is known to exist. Its URL, secret and texts go at once; its row stays, as do its
+/// Deletes an endpoint that is known to exist. Its URL, secrets and texts go at once; its row stays, as do its
 /// events.
 pub(crate) fn delete_located(
     context: &mut WriteContext<'_>,
@@ -173,11 +208,13 @@ pub(crate) fn delete_located(
         .connection
         .prepare_cached(concat!(
             "UPDATE endpoint SET deleted_at = ?2, url = '', secret = '', events = '', name = '',
-                    description = '', last_success_at = NULL, last_failure_at = NULL, ",
+                    description = '', last_success_at = NULL, last_failure_at = NULL, warned_at = NULL,
+                    failed_told_at = NULL, failed_untold = 0, backlog_told_at = NULL, ",
             without_rest!(),
             " WHERE n = ?1",
         ))?
         .execute(params![number.0, context.now.micros()])?;
+    delete_old_secrets(context, number)?;
     skip_pending(context, number)?;
     changed(context, number, workspace, EndpointChange::Disabled)
 }

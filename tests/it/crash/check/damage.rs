@@ -1,7 +1,16 @@
 //! The kinds of damage that a check finds by their own lines.
 
 /// Damage, and the line that says so.
-pub(super) const DAMAGE: [(&str, &str); 46] = [
+pub(super) const DAMAGE: [(&str, &str); 48] = [
+    (
+        "INSERT INTO old_secret (endpoint, n, secret, ends_at) VALUES (99, 1, 's', 0), (99, 2, 's', 0)",
+        "old secrets without their endpoint: 2",
+    ),
+    (
+        "INSERT INTO old_secret (endpoint, n, secret, ends_at) VALUES (1, 1, 's', 0);
+         UPDATE endpoint SET deleted_at = 1 WHERE n = 1",
+        "old secrets without their endpoint: 1 (1 (",
+    ),
     (
         "DELETE FROM message WHERE seq = 1",
         "events without their message: 2 (1 (",

@@ -15,7 +15,7 @@ use crate::storage::sqlite::rows as sqlite_rows;
 use crate::storage::sqlite::rows::Columns;
 use crate::storage::sqlite::writer::recent_attempts::RecentAttempts;
 
-/// Returns endpoints, newest first; no deleted ones, and none of deleted workspaces.
+/// Returns endpoints as they are at `now`, newest first; no deleted ones, and none of deleted workspaces.
 ///
 /// The search for a text in URLs ignores the case of ASCII letters. A normalised URL has no other letters,
 /// since hosts are in Punycode and paths percent-encoded. There are thousands of endpoints at most, so all
