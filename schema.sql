@@ -89,6 +89,9 @@ CREATE TABLE endpoint (
 );
 CREATE INDEX endpoint_workspace ON endpoint (workspace) WHERE deleted_at IS NULL;
 CREATE INDEX endpoint_sweep ON endpoint (sweep) WHERE sweep = 1;
+-- Endpoints of which people are to be told later: few.
+CREATE INDEX endpoint_untold ON endpoint (failed_told_at) WHERE failed_untold > 0;
+CREATE INDEX endpoint_old_backlog ON endpoint (backlog_told_at) WHERE backlog_told_at IS NOT NULL;
 
 -- Secrets that sign beside the present one for a while after a rotation, at most two of an endpoint. The janitor
 -- deletes a row when its time is over.

@@ -378,7 +378,12 @@ fn instants(clock: &Arc<dyn Clock>) -> MonotonicClock {
 }
 
 fn store_settings(settings: &AppSettings, metrics: &Metrics) -> SqliteSettings {
-    let of_settings = SqliteSettings::new(&settings.api, &settings.delivery, &settings.retention);
+    let of_settings = SqliteSettings::new(
+        &settings.api,
+        &settings.delivery,
+        &settings.retention,
+        &settings.alerts,
+    );
     SqliteSettings {
         metrics: metrics.storage.clone(),
         ..of_settings

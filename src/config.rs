@@ -5,6 +5,7 @@
 //! configuration file. A default stands there and nowhere else: `Default` takes it from there. Where a value
 //! comes from (flag, variable, file or default) is the command line's subject, not this module's.
 
+mod alerts;
 mod listen;
 mod small_file;
 mod values;
@@ -17,16 +18,17 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, Command};
 use ipnet::IpNet;
 
+pub use self::alerts::AlertSettings;
 pub use self::listen::{
     LISTEN, ListenAddress, SocketMode, SocketOwner, parse_listen, parse_socket_address,
 };
 pub use self::small_file::read_small_file;
+pub use self::values::{invisible, parse_duration, parse_size, parse_workspace_name};
 use self::values::{
     parse_age, parse_body_bytes, parse_database_size, parse_expiry, parse_grace, parse_network,
     parse_origin, parse_otlp_endpoint, parse_overlap, parse_timeout, parse_volume, parse_wait,
     within,
 };
-pub use self::values::{parse_duration, parse_size};
 use crate::domain::network_policy::NetworkPolicy;
 
 /// The place of the data.
@@ -337,6 +339,7 @@ default_from_attributes!(
     NetworkSettings,
     DeliverySettings,
     RetentionSettings,
+    AlertSettings,
     MetricsSettings,
     HealthSettings,
     TraceSettings

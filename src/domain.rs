@@ -26,6 +26,7 @@ pub(crate) mod json;
 pub mod latency;
 pub mod message;
 pub mod network_policy;
+pub mod operational_event;
 pub mod overview;
 pub mod owner;
 pub mod rate_limit;

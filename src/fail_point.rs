@@ -64,6 +64,8 @@ pub enum FailPoint {
     JanitorTurn,
     /// The watch over the wall clock is about to compare the clocks.
     ClockWatchTurn,
+    /// The watch over backlogs and the disk is about to look.
+    AlertsTurn,
     /// A name was looked up; the attempts that wait for it do not have the result yet.
     LookUpTurn,
     /// The thread that writes the log is about to be started.
@@ -212,6 +214,7 @@ mod armed {
             FailPoint::ReaderTurn => "reader-turn",
             FailPoint::JanitorTurn => "janitor-turn",
             FailPoint::ClockWatchTurn => "clock-watch-turn",
+            FailPoint::AlertsTurn => "alerts-turn",
             FailPoint::LookUpTurn => "look-up-turn",
             FailPoint::LogStart => "log-start",
             FailPoint::BlockingThread => "blocking-thread",

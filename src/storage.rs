@@ -52,9 +52,8 @@ use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint};
 use crate::domain::event::Event;
 use crate::domain::message::{Message, NewMessage};
 use crate::domain::overview::{EndpointSummary, MessageSummary, Overview};
-use crate::domain::retention::WorkspaceRetention;
 use crate::domain::signing_secrets::SecretRotation;
-use crate::domain::workspace::{Workspace, WorkspaceName, WorkspacePatch};
+use crate::domain::workspace::{NewWorkspace, Workspace, WorkspaceName, WorkspacePatch};
 
 /// The data of a new access token.
 #[derive(Clone, Debug)]
@@ -164,14 +163,10 @@ pub trait Store: Jobs + Send + Sync {
 
     /// Makes a workspace that keeps its data as long as the server. Errors: [`StoreError::NameTaken`].
     fn create_workspace(&self, name: WorkspaceName) -> Pending<Workspace> {
-        self.create_workspace_with(name, WorkspaceRetention::default())
+        self.create_workspace_with(NewWorkspace::named(name))
     }
-    /// Makes a workspace that keeps its data for these times. Errors: [`StoreError::NameTaken`].
-    fn create_workspace_with(
-        &self,
-        name: WorkspaceName,
-        retention: WorkspaceRetention,
-    ) -> Pending<Workspace>;
+    /// Makes a workspace. Errors: [`StoreError::NameTaken`].
+    fn create_workspace_with(&self, new: NewWorkspace) -> Pending<Workspace>;
     /// Returns workspaces, newest first.
     fn list_workspaces(
         &self,

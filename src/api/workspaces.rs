@@ -7,12 +7,11 @@ use actix_web::http::StatusCode;
 use super::objects::{Rendered, json};
 use super::pagination;
 use super::route_docs::{RouteDocs, Success};
-use crate::domain::retention::WorkspaceRetention;
 use crate::domain::workspace::Workspace;
 use crate::server::call::Call;
 use crate::server::error::{ApiError, ErrorName};
 use crate::server::inputs::page::page;
-use crate::server::inputs::workspaces::{WorkspaceChange, new_workspace};
+use crate::server::inputs::workspaces::{WorkspaceChange, new_workspace, taken_workspace};
 use crate::server::validate::read;
 
 const TAG: &str = "workspaces";
@@ -33,14 +32,9 @@ pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
     let body = call.body().await?;
     let mut input = call.input();
     input.json(body.text()?);
-    let (name, archive_after, delete_after) = new_workspace(&mut input);
-    let ok = input.finish()?;
-    let retention = WorkspaceRetention {
-        archive_after: archive_after.take(&ok).unwrap_or_default(),
-        delete_after: delete_after.take(&ok).unwrap_or_default(),
-    };
-    let store = &call.state.store;
-    let made = store.create_workspace_with(name.take(&ok), retention);
+    let fields = new_workspace(&mut input);
+    let new = taken_workspace(fields, &input.finish()?);
+    let made = call.state.store.create_workspace_with(new);
     Ok(json(StatusCode::CREATED, &Rendered(&made.await?)))
 }
 
@@ -87,7 +81,7 @@ pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
 
 /// The description of `PATCH /workspaces/{id}`.
 pub(super) static UPDATE: RouteDocs = RouteDocs {
-    summary: "Rename a workspace, or set how long it keeps its data",
+    summary: "Change a workspace: its name, how long it keeps its data, its operational events",
     details: "A field that is absent or null stays as it is; a time of 0 is the server's again.",
     reads: |input| {
         let _ = WorkspaceChange::read(input);

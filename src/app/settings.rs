@@ -3,8 +3,9 @@
 use clap::Args;
 
 use crate::config::{
-    ApiSettings, DashboardSettings, DeliverySettings, HealthSettings, MetricsSettings,
-    NetworkSettings, RetentionSettings, StorageSettings, TlsSettings, TraceSettings,
+    AlertSettings, ApiSettings, DashboardSettings, DeliverySettings, HealthSettings,
+    MetricsSettings, NetworkSettings, RetentionSettings, StorageSettings, TlsSettings,
+    TraceSettings,
 };
 use crate::dashboard::Setting;
 
@@ -29,6 +30,9 @@ pub struct AppSettings {
     /// The time that data is kept.
     #[command(flatten)]
     pub retention: RetentionSettings,
+    /// What people are told of endpoints, of backlogs and of the disk.
+    #[command(flatten)]
+    pub alerts: AlertSettings,
     /// The address of the metrics.
     #[command(flatten)]
     pub metrics: MetricsSettings,

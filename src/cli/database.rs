@@ -6,9 +6,10 @@ use std::sync::Arc;
 use anyhow::bail;
 
 use super::output;
+use crate::config::parse_workspace_name;
 use crate::domain::access::Visibility;
 use crate::domain::clock::SystemClock;
-use crate::domain::workspace::{NAME_MAX, NameProblem, Workspace, WorkspaceName};
+use crate::domain::workspace::Workspace;
 use crate::storage::sqlite::SqliteStore;
 use crate::storage::{Listed, Page, Store, StoreError};
 
@@ -61,22 +62,6 @@ pub(super) fn workspaces(store: &dyn Store) -> Result<Vec<Workspace>, StoreError
     all(|page| store.list_workspaces(Visibility::All, page))
 }
 
-/// Reads a workspace's name from the command line.
-pub(super) fn parse_name(text: &str) -> Result<WorkspaceName, String> {
-    WorkspaceName::parse(text).map_err(|problem| match problem {
-        NameProblem::Empty => "a name needs at least one character".to_owned(),
-        NameProblem::TooLong => format!("a name has at most {NAME_MAX} characters"),
-        NameProblem::LooksLikeId => "a name must not look like a UUID".to_owned(),
-        NameProblem::Invisible(character) => invisible("a name", character),
-    })
-}
-
-/// Returns the message for a text with an invisible character.
-pub(super) fn invisible(what: &str, character: char) -> String {
-    let code = u32::from(character);
-    format!("{what} must not have characters that cannot be seen, such as U+{code:04X}")
-}
-
 /// Returns the workspace with that name or id; makes it if the name is new. The second value is true if it
 /// was made now. Blocks.
 pub(super) fn ensure_workspace(
@@ -91,7 +76,7 @@ pub(super) fn ensure_workspace(
     if let Ok(id) = uuid::Uuid::try_parse(name_or_id.trim()) {
         return Err(StoreError::UnknownWorkspace(id).into());
     }
-    let name = parse_name(name_or_id).map_err(anyhow::Error::msg)?;
+    let name = parse_workspace_name(name_or_id).map_err(anyhow::Error::msg)?;
     match store.create_workspace(name.clone()).wait() {
         Ok(workspace) => Ok((workspace, true)),
         // Another process has just made it.

@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 use uuid::Uuid;
 
 use super::{database, output, table};
-use crate::config::{StorageSettings, parse_duration};
+use crate::config::{StorageSettings, invisible, parse_duration};
 use crate::domain::access::{
     self, AccessToken, Actor, COMMENT_MAX, EXPIRES_IN_MAX_S, Scope, Scopes, TokenKind, Visibility,
 };
@@ -85,7 +85,7 @@ fn parse_comment(text: &str) -> Result<String, String> {
         return Err(format!("at most {COMMENT_MAX} characters"));
     }
     if let Some(character) = first_invisible(text) {
-        return Err(database::invisible("a comment", character));
+        return Err(invisible("a comment", character));
     }
     Ok(text.to_owned())
 }

@@ -5,7 +5,7 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, Subcommand};
 
 use super::{database, output, table};
-use crate::config::{StorageSettings, parse_duration};
+use crate::config::{StorageSettings, parse_duration, parse_workspace_name};
 use crate::domain::access::Visibility;
 use crate::domain::retention::{
     ArchiveAfter, DELETE_AFTER_MIN_S, DeleteAfter, KEEP_MAX_S, KeepTime, WorkspaceRetention,
@@ -22,6 +22,8 @@ pub(super) enum Workspace {
     List(List),
     /// Set or print how long a workspace keeps its data, also on a running server.
     Retention(Retention),
+    /// Set or print whether a workspace gets operational events, also on a running server.
+    OperationalEvents(OperationalEvents),
 }
 
 impl Workspace {
@@ -30,6 +32,7 @@ impl Workspace {
             Self::Create(create) => create.run(),
             Self::List(list) => list.run(),
             Self::Retention(retention) => retention.run(),
+            Self::OperationalEvents(events) => events.run(),
         }
     }
 }
@@ -37,7 +40,7 @@ impl Workspace {
 #[derive(Args, Debug)]
 pub(super) struct Create {
     /// Its name, unique on the server.
-    #[arg(value_name = "NAME", value_parser = database::parse_name)]
+    #[arg(value_name = "NAME", value_parser = parse_workspace_name)]
     name: WorkspaceName,
 
     #[command(flatten)]
@@ -188,6 +191,53 @@ impl Retention {
             line("payloads", "--archive-after", times.archive_after.seconds()),
             line("messages", "--delete-after", times.delete_after.seconds()),
         ))
+    }
+}
+
+/// Messages in the workspace about its own endpoints, such as hookpost.endpoint.failing.
+#[derive(Args, Debug)]
+pub(super) struct OperationalEvents {
+    /// The workspace.
+    #[arg(value_name = "NAME-OR-ID")]
+    workspace: String,
+
+    /// Whether it gets them; without this, the present choice is printed.
+    #[arg(value_name = "on|off", value_parser = ["on", "off"], hide_possible_values = true)]
+    choice: Option<String>,
+
+    #[command(flatten)]
+    storage: StorageSettings,
+
+    /// Print the workspace as JSON.
+    #[arg(long, env = "HOOKPOST_JSON", value_parser = BoolishValueParser::new())]
+    json: bool,
+}
+
+impl OperationalEvents {
+    fn run(self) -> anyhow::Result<()> {
+        let store = database::open(&self.storage.database, "workspace operational-events")?;
+        let name = self.workspace.trim();
+        let mut workspace = match store.find_workspace_named(name) {
+            Err(StoreError::NotFound) => bail!("there is no workspace {name}"),
+            found => found?,
+        };
+        if let Some(choice) = self.choice {
+            let patch = domain::WorkspacePatch {
+                operational_events: Some(choice == "on"),
+                ..domain::WorkspacePatch::default()
+            };
+            let changed = store.update_workspace(Visibility::All, workspace.id, patch);
+            workspace = changed.wait()?;
+        }
+        if self.json {
+            return output::listing(&output::object(&workspace)?);
+        }
+        let choice = if workspace.operational_events {
+            "on"
+        } else {
+            "off"
+        };
+        output::listing(&format!("operational events  {choice}\n"))
     }
 }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 use crate::domain::signing_secrets::OVERLAP_MAX_S;
 use ipnet::IpNet;
 
+use crate::domain::workspace::{NAME_MAX, NameProblem, WorkspaceName};
+
 /// Reads `1500ms`, `5s`, `2m` or `2min`, `1h`, `30d` or `0`.
 ///
 /// # Errors
@@ -98,6 +100,26 @@ pub(super) fn parse_origin(text: &str) -> Result<String, String> {
     } else {
         Err("expected * or an origin such as https://example.com".to_owned())
     }
+}
+
+/// Reads the name of a workspace.
+///
+/// # Errors
+/// A text that says what is wrong with it.
+pub fn parse_workspace_name(text: &str) -> Result<WorkspaceName, String> {
+    WorkspaceName::parse(text).map_err(|problem| match problem {
+        NameProblem::Empty => "a name needs at least one character".to_owned(),
+        NameProblem::TooLong => format!("a name has at most {NAME_MAX} characters"),
+        NameProblem::LooksLikeId => "a name must not look like a UUID".to_owned(),
+        NameProblem::Invisible(character) => invisible("a name", character),
+    })
+}
+
+/// Returns the message for a text with an invisible character.
+#[must_use]
+pub fn invisible(what: &str, character: char) -> String {
+    let code = u32::from(character);
+    format!("{what} must not have characters that cannot be seen, such as U+{code:04X}")
 }
 
 /// Reads the URL of a collector, without the path of traces. Credentials belong into a file, because other users

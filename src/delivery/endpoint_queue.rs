@@ -9,9 +9,10 @@
 #[cfg(test)]
 pub(super) mod audit;
 mod in_flight;
+mod noted_rest;
 mod order;
 mod reads;
-mod rest_note;
+mod rest;
 mod restarts;
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -20,8 +21,8 @@ use std::time::Duration;
 
 use self::in_flight::InFlight;
 pub(super) use self::in_flight::InFlightAttempt;
+use self::noted_rest::NotedRest;
 pub(super) use self::reads::Read;
-use self::rest_note::NotedRest;
 use super::limits::Limits;
 use super::scheduler::shares::RingKind;
 use super::target::LiveTarget;

@@ -102,8 +102,7 @@ impl Scheduler {
         let live = self.live.get_or_insert(target);
         let (cap, limits) = (self.turns.cap(), self.rules.limits);
         let mut queue = EndpointQueue::resumed(live, stored.backlog, cap, limits);
-        queue.resume_rest(stored.rest, cap, now);
-        queue.begin_epoch(target.health_epoch);
+        queue.resume_rest(stored.rest, target.health_epoch, cap, now);
         self.add_endpoint(target.number, queue);
         self.settle(target.number, now);
     }

@@ -13,6 +13,13 @@ pub const SUBSCRIPTIONS_MAX: usize = 100;
 /// The pattern of an event type, which the error for a bad one shows.
 pub const EVENT_TYPE_PATTERN: &str = r"^(?=.{1,128}$)[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)*$";
 
+/// The start of the types of operational events, which only the server publishes.
+pub const RESERVED_PREFIX: &str = "hookpost.";
+
+/// The pattern of an event type that callers publish, which the error for another one shows.
+pub const PUBLISHED_TYPE_PATTERN: &str =
+    r"^(?=.{1,128}$)(?!hookpost\.)[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)*$";
+
 /// The pattern of a subscription, which the error for a bad one shows.
 pub const SUBSCRIPTION_PATTERN: &str =
     r"^(?=.{1,128}$)(\*|[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)*(\.\*)?)$";
@@ -26,6 +33,12 @@ impl EventType {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         well_formed(text).then(|| Self(text.to_owned()))
+    }
+
+    /// Reports whether only the server publishes messages of this type.
+    #[must_use]
+    pub fn is_reserved(&self) -> bool {
+        self.0.starts_with(RESERVED_PREFIX)
     }
 
     /// Takes a stored text, which was parsed before.

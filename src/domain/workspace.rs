@@ -22,6 +22,31 @@ pub struct Workspace {
     pub modified_at: Option<Timestamp>,
     /// The times that it keeps its data.
     pub retention: WorkspaceRetention,
+    /// Set if it gets the operational events of its own endpoints.
+    pub operational_events: bool,
+}
+
+/// A new workspace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewWorkspace {
+    /// Its name.
+    pub name: WorkspaceName,
+    /// The times that it keeps its data.
+    pub retention: WorkspaceRetention,
+    /// Set if it gets the operational events of its own endpoints.
+    pub operational_events: bool,
+}
+
+impl NewWorkspace {
+    /// Returns a workspace that keeps its data as long as the server, and gets no operational events.
+    #[must_use]
+    pub fn named(name: WorkspaceName) -> Self {
+        Self {
+            name,
+            retention: WorkspaceRetention::default(),
+            operational_events: false,
+        }
+    }
 }
 
 /// A caller's changes to a workspace; `None` leaves a field as it is.
@@ -33,6 +58,8 @@ pub struct WorkspacePatch {
     pub archive_after: Option<ArchiveAfter>,
     /// The time after which its messages are deleted.
     pub delete_after: Option<DeleteAfter>,
+    /// True if it is to get the operational events of its own endpoints.
+    pub operational_events: Option<bool>,
 }
 
 impl WorkspacePatch {

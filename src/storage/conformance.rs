@@ -123,6 +123,7 @@ macro_rules! behaviours {
                 a_workspace_is_found_by_its_id_and_by_its_name,
                 a_name_is_taken_until_it_is_given_up,
                 a_workspace_may_have_times_of_its_own,
+                a_workspace_may_want_operational_events,
                 a_deleted_workspace_is_absent_with_its_endpoints,
                 workspaces_are_listed_newest_first,
             ]

@@ -17,6 +17,7 @@ mod kill;
 mod log;
 mod lost_frames;
 mod moved;
+mod operational_events;
 mod panics;
 mod points;
 mod reads;

@@ -27,7 +27,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) const START: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 
 /// The names that routes take in their query strings.
-pub(crate) const QUERY_NAMES: [&str; 17] = [
+pub(crate) const QUERY_NAMES: [&str; 18] = [
     "page",
     "limit",
     "endpoint_id",
@@ -36,6 +36,7 @@ pub(crate) const QUERY_NAMES: [&str; 17] = [
     "workspace_id",
     "event_type",
     "status",
+    "state",
     "url",
     "start_timestamp",
     "end_timestamp",

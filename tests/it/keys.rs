@@ -1,7 +1,7 @@
 //! The keys of objects, in the order in which the API writes them.
 
 /// The keys of an endpoint.
-pub(crate) const ENDPOINT: [&str; 14] = [
+pub(crate) const ENDPOINT: [&str; 20] = [
     "created_at",
     "modified_at",
     "id",
@@ -16,4 +16,10 @@ pub(crate) const ENDPOINT: [&str; 14] = [
     "disabled_reason",
     "name",
     "description",
+    "state",
+    "resting_until",
+    "held_until",
+    "failures_in_a_row",
+    "last_success_at",
+    "last_failure_at",
 ];

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::receiver::Receiver;
 
 mod request_ids;
-mod server;
+pub(crate) mod server;
 mod stalled;
 mod trace_context;
 

@@ -205,13 +205,14 @@ fn send(app: &TestApp, token: &str, method: &str, path: &str, body: Option<&[u8]
     app.request(method, path, &headers, body)
 }
 
-const WORKSPACE: [&str; 6] = [
+const WORKSPACE: [&str; 7] = [
     "created_at",
     "modified_at",
     "id",
     "name",
     "archive_after",
     "delete_after",
+    "operational_events",
 ];
 const TOKEN: [&str; 9] = [
     "created_at",

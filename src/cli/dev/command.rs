@@ -18,7 +18,7 @@ use super::temp_dir::TempDir;
 use crate::app::{AppError, AppSettings, Application, raise_open_files};
 use crate::cli::{output, signal};
 use crate::config::{
-    ApiSettings, DashboardSettings, DeliverySettings, HealthSettings, ListenAddress,
+    AlertSettings, ApiSettings, DashboardSettings, DeliverySettings, HealthSettings, ListenAddress,
     MetricsSettings, RetentionSettings, StorageSettings, TlsSettings, TraceSettings,
     parse_socket_address,
 };
@@ -144,6 +144,7 @@ impl Dev {
             network: demo_data::network(),
             delivery: self.delivery.clone(),
             retention: RetentionSettings::default(),
+            alerts: AlertSettings::default(),
             metrics: MetricsSettings::default(),
             health: HealthSettings::default(),
             dashboard: DashboardSettings::default(),

@@ -14,10 +14,9 @@ use crate::dashboard::query::Fields;
 use crate::dashboard::view::{ShortId, period};
 use crate::dashboard::visit::{Visit, redirect};
 use crate::domain::access::Scope;
-use crate::domain::retention::WorkspaceRetention;
 use crate::domain::workspace::Workspace;
 use crate::server::error::ApiError;
-use crate::server::inputs::workspaces::{WorkspaceChange, new_workspace};
+use crate::server::inputs::workspaces::{WorkspaceChange, new_workspace, taken_workspace};
 use crate::server::validate::{Input, read};
 use crate::storage::StoreError;
 
@@ -58,6 +57,15 @@ impl WorkspacesPage {
 
     fn has_new(&self) -> bool {
         !self.problems.is_empty() && self.edited.is_empty()
+    }
+
+    /// Reports whether the box for operational events is checked: as it was sent, or as the workspace is.
+    fn wants_events(&self, row: &Row) -> bool {
+        if self.is_edited(row) {
+            self.values.has("operational_events")
+        } else {
+            row.workspace.operational_events
+        }
     }
 
     /// Returns all problems of the form, as one text.
@@ -150,6 +158,9 @@ fn body(form: &Form) -> String {
     };
     set("archive_after");
     set("delete_after");
+    // A box that is not checked is not sent.
+    let is_checked = form.fields.has("operational_events");
+    body.insert("operational_events".to_owned(), is_checked.into());
     Value::Object(body).to_string()
 }
 
@@ -161,20 +172,15 @@ pub(crate) async fn create(mut visit: Visit) -> Result<HttpResponse, ApiError> {
     let text = body(&form);
     let mut input = Input::new("", "");
     input.json(&text);
-    let (name, archive_after, delete_after) = new_workspace(&mut input);
+    let fields = new_workspace(&mut input);
     let ok = match input.finish() {
         Ok(ok) => ok,
         Err(problems) => {
             return refused(&visit, String::new(), form, &FormProblems::of(&problems)).await;
         }
     };
-    let retention = WorkspaceRetention {
-        archive_after: archive_after.take(&ok).unwrap_or_default(),
-        delete_after: delete_after.take(&ok).unwrap_or_default(),
-    };
-    let made = visit
-        .store()
-        .create_workspace_with(name.take(&ok), retention);
+    let new = taken_workspace(fields, &ok);
+    let made = visit.store().create_workspace_with(new);
     match made.await {
         Ok(made) => {
             visit
@@ -280,5 +286,15 @@ mod tests {
         assert_eq!(read["archive_after"], 172_800);
         assert_eq!(read["delete_after"], 0);
         assert_eq!(body("archive_after=x")["archive_after"], "x");
+    }
+
+    #[test]
+    fn a_box_that_is_not_checked_is_false() {
+        let form = |text: &str| Form {
+            fields: Fields::parse(text.as_bytes()),
+        };
+        let body = |text: &str| -> Value { serde_json::from_str(&body(&form(text))).unwrap() };
+        assert_eq!(body("name=a")["operational_events"], false);
+        assert_eq!(body("operational_events=true")["operational_events"], true);
     }
 }

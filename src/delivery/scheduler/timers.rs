@@ -44,14 +44,11 @@ impl Scheduler {
         if !forward && !back {
             return;
         }
+        // Zero after a step back.
         let step = before.map_or(Duration::ZERO, |before| at_zero.since(before));
         for number in self.endpoint_numbers() {
             if let Some(queue) = self.endpoints.get_mut(&number) {
-                if forward {
-                    queue.clock_advanced(step);
-                } else {
-                    queue.forget_wall_times();
-                }
+                queue.clock_was_set(step);
             }
             self.settle(number, now);
         }

@@ -26,9 +26,8 @@ use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint};
 use crate::domain::event::Event;
 use crate::domain::message::NewMessage;
 use crate::domain::overview::{EndpointSummary, MessageSummary, Overview};
-use crate::domain::retention::WorkspaceRetention;
 use crate::domain::signing_secrets::SecretRotation;
-use crate::domain::workspace::{Workspace, WorkspaceName, WorkspacePatch};
+use crate::domain::workspace::{NewWorkspace, Workspace, WorkspacePatch};
 use crate::storage::conformance::{OpenStore, Settings};
 use crate::storage::{
     AccessTokenPatch, DeliveryFilter, Descendants, EndpointFilter, EventFilter, Listed,
@@ -38,8 +37,8 @@ use crate::storage::{
 };
 
 /// The parts of the traits that this store does not have. A call that needs one returns an error with its
-/// name. The store also renders no format but `raw`, drops nothing with time, and gives lists no order but
-/// that of the rows' numbers.
+/// name. The store also renders no format but `raw`, drops nothing with time, publishes no operational events, and
+/// gives lists no order but that of the rows' numbers.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Unsupported {
     /// Access tokens.
@@ -146,12 +145,8 @@ impl Store for MemoryStore {
         Unsupported::Tokens.pending()
     }
 
-    fn create_workspace_with(
-        &self,
-        name: WorkspaceName,
-        retention: WorkspaceRetention,
-    ) -> Pending<Workspace> {
-        self.write(|tables, now| tables.create_workspace(name, retention, now))
+    fn create_workspace_with(&self, new: NewWorkspace) -> Pending<Workspace> {
+        self.write(|tables, now| tables.create_workspace(new, now))
     }
 
     fn list_workspaces(

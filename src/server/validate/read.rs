@@ -28,8 +28,8 @@ use crate::domain::access::{COMMENT_MAX, Scope, Scopes};
 use crate::domain::endpoint::{DESCRIPTION_MAX, NAME_MAX};
 use crate::domain::endpoint_url::{EndpointUrl, MAX_URL_BYTES, UrlProblem};
 use crate::domain::event_type::{
-    EVENT_TYPE_MAX, EVENT_TYPE_PATTERN, EventType, SUBSCRIPTION_PATTERN, SUBSCRIPTIONS_MAX,
-    Subscription,
+    EVENT_TYPE_MAX, EVENT_TYPE_PATTERN, EventType, PUBLISHED_TYPE_PATTERN, SUBSCRIPTION_PATTERN,
+    SUBSCRIPTIONS_MAX, Subscription,
 };
 use crate::domain::invisible::{
     NO_CONTROLS_LINES_PATTERN, NO_CONTROLS_NAME_PATTERN, NO_CONTROLS_PATTERN, first_invisible,
@@ -226,6 +226,9 @@ pub(crate) fn event_type(
     context.accepts(|| type_schema("order.created", EVENT_TYPE_PATTERN))?;
     let text = text(value, context)?;
     match EventType::parse(&text) {
+        Some(event_type) if event_type.is_reserved() => {
+            context.refuse(value, Violation::StringPattern(PUBLISHED_TYPE_PATTERN))
+        }
         Some(event_type) => Some(event_type),
         None => context.refuse(value, Violation::StringPattern(EVENT_TYPE_PATTERN)),
     }

@@ -3,7 +3,7 @@
 use super::fixture::{Open, StoreFixture, named, new_endpoint};
 use crate::domain::access::Visibility;
 use crate::domain::retention::{ArchiveAfter, DeleteAfter, WorkspaceRetention};
-use crate::domain::workspace::WorkspacePatch;
+use crate::domain::workspace::{NewWorkspace, WorkspacePatch};
 use crate::storage::{Page, StoreError};
 
 pub(super) fn a_workspace_is_found_by_its_id_and_by_its_name(open: Open) {
@@ -51,9 +51,10 @@ pub(super) fn a_workspace_may_have_times_of_its_own(open: Open) {
     };
     let servers = it.workspace("servers");
     assert_eq!(servers.retention, times(0, 0));
-    let make = it
-        .store
-        .create_workspace_with(named("own"), times(60, 172_800));
+    let make = it.store.create_workspace_with(NewWorkspace {
+        retention: times(60, 172_800),
+        ..NewWorkspace::named(named("own"))
+    });
     let own = make.wait().unwrap();
     assert_eq!(own.retention, times(60, 172_800));
     let update = |visibility, patch| it.store.update_workspace(visibility, own.id, patch).wait();
@@ -86,6 +87,33 @@ pub(super) fn a_workspace_may_have_times_of_its_own(open: Open) {
     assert_eq!(update(Visibility::All, both), Err(StoreError::NameTaken));
     let found = it.store.find_workspace(Visibility::All, own.id);
     assert_eq!(found, Ok(changed));
+}
+
+pub(super) fn a_workspace_may_want_operational_events(open: Open) {
+    let it = StoreFixture::new(open);
+    assert!(!it.workspace("plain").operational_events);
+    let wants = it.store.create_workspace_with(NewWorkspace {
+        operational_events: true,
+        ..NewWorkspace::named(named("wants"))
+    });
+    let wants = wants.wait().unwrap();
+    assert!(wants.operational_events);
+    let set = |operational_events| {
+        let patch = WorkspacePatch {
+            operational_events,
+            ..WorkspacePatch::default()
+        };
+        let changed = it.store.update_workspace(Visibility::All, wants.id, patch);
+        let changed = changed.wait().unwrap();
+        assert_eq!(
+            it.store.find_workspace(Visibility::All, wants.id),
+            Ok(changed.clone())
+        );
+        changed.operational_events
+    };
+    assert!(set(None), "a patch without it leaves it as it is");
+    assert!(!set(Some(false)));
+    assert!(set(Some(true)));
 }
 
 pub(super) fn a_deleted_workspace_is_absent_with_its_endpoints(open: Open) {

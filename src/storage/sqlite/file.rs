@@ -5,6 +5,7 @@ pub(super) mod connection;
 pub(super) mod damage;
 pub(super) mod database_files;
 pub(super) mod failed_sync;
+pub(super) mod free_space;
 pub(super) mod injected_error;
 mod least_length;
 pub(super) mod lock;

@@ -1,5 +1,6 @@
 //! Maintenance: the threads that make checkpoints and delete what is old, and the checkpoint of a clean stop.
 
+pub(super) mod alerts;
 pub(super) mod background;
 pub(super) mod checkpoint;
 pub(super) mod clock_watch;

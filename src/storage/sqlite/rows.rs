@@ -314,7 +314,8 @@ pub(super) fn target(columns: &mut Columns<'_, '_>) -> rusqlite::Result<Target> 
 }
 
 /// The columns of [`workspace`].
-pub(super) const WORKSPACE: &str = "id, name, created_at, modified_at, archive_after, delete_after";
+pub(super) const WORKSPACE: &str =
+    "id, name, created_at, modified_at, archive_after, delete_after, operational_events";
 
 /// Reads a workspace from the columns [`WORKSPACE`].
 pub(super) fn workspace(row: &Row<'_>) -> rusqlite::Result<Workspace> {
@@ -328,6 +329,7 @@ pub(super) fn workspace(row: &Row<'_>) -> rusqlite::Result<Workspace> {
             archive_after: ArchiveAfter::from_stored(columns.get()?),
             delete_after: DeleteAfter::from_stored(columns.get()?),
         },
+        operational_events: columns.get()?,
     })
 }
 

@@ -1,12 +1,16 @@
 //! The store's handle: opens and stops the store, and runs its reads and writes.
 
+mod background_threads;
 mod job_use_cases;
 mod measures;
+mod operator;
 mod queue_use_cases;
 mod settings;
 mod use_cases;
 
+use self::background_threads::BackgroundThreads;
 pub use self::measures::{StoreMeasures, Unread};
+use self::operator::operator_workspace;
 pub use self::settings::SqliteSettings;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,9 +26,6 @@ use super::file::open_error::OpenError;
 use super::file::{open, place, recovery};
 use super::maintenance::checkpoint;
 use super::maintenance::checkpoint::Checkpointer;
-use super::maintenance::clock_watch::ClockWatch;
-use super::maintenance::janitor::Janitor;
-use super::maintenance::jobs::JobThread;
 use super::maintenance::truncate::{CloseError, truncate};
 use super::reads::connections::Readers;
 use super::writer::operation::{OperationError, WriteContext, operation_of};
@@ -42,9 +43,8 @@ pub struct SqliteStore {
     readers: Readers,
     pub(super) writer: Arc<Writer>,
     checkpointer: Checkpointer,
-    janitor: Option<Janitor>,
-    clock_watch: Option<ClockWatch>,
-    jobs: Option<JobThread>,
+    /// `None` in a tool.
+    background: Option<BackgroundThreads>,
     /// Set if this process took the file's lock when it opened the file.
     holds_lock: bool,
     // Last: the lock is released when everything that uses the file has ended.
@@ -129,6 +129,8 @@ impl SqliteStore {
         };
         let readers = Readers::new(files.clone(), checkpointer.read_limit())
             .map_err(|error| unusable(error.to_string()))?;
+        let name = settings.operator_workspace.as_ref().filter(|_| serving);
+        let operator = operator_workspace(&connection, name, clock.now());
         let writer = Writer::start(WriterResources {
             connection,
             holds_lock,
@@ -138,24 +140,14 @@ impl SqliteStore {
             between_groups: Box::new(checkpointer.between_groups()),
             metrics: settings.metrics.clone(),
             size_limit: SizeLimit::new(settings.max_database_size).map(Arc::new),
+            operator,
             sweep: sweep_some,
         });
         let writer = Arc::new(writer.map_err(|error| unusable(error.to_string()))?);
-        let unstarted = |error: StoreError| unusable(error.to_string());
-        let (mut janitor, mut clock_watch, mut jobs) = (None, None, None);
-        if serving {
-            let started = JobThread::start(writer.clone(), &*clock, files.clone());
-            jobs = Some(started.map_err(unstarted)?);
-            let watch = ClockWatch::start(writer.clone(), clock.clone());
-            clock_watch = Some(watch.map_err(unstarted)?);
-            let started = Janitor::start(
-                writer.clone(),
-                clock.clone(),
-                settings.keep_for(),
-                files.clone(),
-            );
-            janitor = Some(started.map_err(unstarted)?);
-        }
+        let background = serving
+            .then(|| BackgroundThreads::start(&writer, &files, &clock, &settings, operator))
+            .transpose()
+            .map_err(|error| unusable(error.to_string()))?;
         Ok(Arc::new(Self {
             settings,
             clock,
@@ -163,9 +155,7 @@ impl SqliteStore {
             readers,
             writer,
             checkpointer,
-            janitor,
-            clock_watch,
-            jobs,
+            background,
             holds_lock,
             lock: Mutex::new(lock),
         }))
@@ -184,14 +174,8 @@ impl SqliteStore {
     /// # Errors
     /// The log could not be emptied, or the files are gone. A failed sync ends the process.
     pub fn close(&self) -> Result<(), CloseError> {
-        if let Some(jobs) = &self.jobs {
-            jobs.stop();
-        }
-        if let Some(janitor) = &self.janitor {
-            janitor.stop();
-        }
-        if let Some(clock_watch) = &self.clock_watch {
-            clock_watch.stop();
+        if let Some(background) = &self.background {
+            background.stop();
         }
         self.writer.stop();
         self.checkpointer.stop();

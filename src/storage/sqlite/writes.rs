@@ -8,6 +8,7 @@ pub(super) mod empty_blocks;
 pub(super) mod endpoints;
 pub(super) mod erasure_notes;
 pub(super) mod jobs;
+pub(super) mod operational_events;
 pub(super) mod publish;
 pub(super) mod record_attempt;
 pub(super) mod redeliver;

@@ -126,7 +126,7 @@ fn an_endpoint_is_made_looked_at_disabled_enabled_and_deleted() {
     assert_eq!(app.get(&path).expect(200)["enabled"], false);
     let nothing = printed_json(&app, &["publish", "order.paid", "1"]);
     assert_eq!(nothing["events"], json!([]));
-    assert_eq!(state("enable"), "enabled");
+    assert_eq!(state("enable"), "active");
 
     let rotated = printed(&app, &["endpoint", "rotate-secret", id]);
     assert_ne!(rotated.trim_end(), secret);

@@ -165,6 +165,7 @@ fn what_is_sound_stays_and_pending_events_are_sent_after_a_repair() {
         "UPDATE event SET state = 0, due = NULL, run_attempt = 0, attempts = 0, code = NULL
            WHERE state = 1;
          DELETE FROM delivery WHERE succeeded = 0;
+         UPDATE endpoint SET rests = 0, resting_until = NULL;
          UPDATE message SET created_at = created_at - 60000000 WHERE seq = 3;
          UPDATE event SET type = 9 WHERE state = 2;
          DELETE FROM event_type;",

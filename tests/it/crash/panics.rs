@@ -124,6 +124,23 @@ fn a_panic_of_the_janitor_ends_the_process() {
     assert_ends_the_process("janitor", "janitor-turn", |_, _| {});
 }
 
+/// This thread looks once a minute, so it panics at its first look.
+#[test]
+fn a_panic_of_the_watch_over_backlogs_ends_the_process() {
+    let dir = TestDir::new();
+    dir.arm("alerts-turn panic");
+    let spawned = dir.spawn(&Start::default());
+    let status = spawned.ended();
+    let log = spawned.log.whole();
+    assert_eq!(status.code(), Some(fatal::EXIT_CODE), "{log}");
+    let ended = "the thread alerts panicked; the server ends";
+    assert_eq!(log.matches(ended).count(), 1, "{log}");
+    dir.disarm();
+    let server = dir.start();
+    server.stop();
+    dir.check();
+}
+
 #[test]
 fn a_panic_of_the_clock_watch_ends_the_process() {
     assert_ends_the_process("clock-watch", "clock-watch-turn", |_, _| {});

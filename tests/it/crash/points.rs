@@ -214,6 +214,9 @@ fn age(dir: &TestDir) {
          CREATE INDEX event_unhappy_endpoint ON event (endpoint, state, seq, type) WHERE state IN (3, 4);
          ALTER TABLE event DROP COLUMN job;
          CREATE INDEX event_redelivery ON event (endpoint, seq) WHERE state = 1 AND run_attempt = 0;
+         DROP INDEX endpoint_untold;
+         DROP INDEX endpoint_old_backlog;
+         ALTER TABLE endpoint DROP COLUMN health_epoch;
          ALTER TABLE endpoint DROP COLUMN rests;
          ALTER TABLE endpoint DROP COLUMN resting_until;
          ALTER TABLE endpoint DROP COLUMN held_until;

@@ -14,6 +14,13 @@ struct Form {
     fields: Vec<(&'static str, bool, Field)>,
 }
 
+/// The fields of a rotation.
+const ROTATION: [(&str, bool, Field); 3] = [
+    ("overlap", false, overlap),
+    ("secret", false, given_secret),
+    ("secret_type", false, secret_type),
+];
+
 /// The end of the path of the route that needs no body.
 const ROTATE: &str = "/secret";
 
@@ -87,18 +94,8 @@ fn forms(app: &TestApp) -> Vec<Form> {
         ("enabled", false, enabled),
     ];
     form("PATCH", endpoint.clone(), own, json!({}), patch);
-    let rotate: &[(_, bool, Field)] = &[
-        ("overlap", false, overlap),
-        ("secret", false, given_secret),
-        ("secret_type", false, secret_type),
-    ];
-    form(
-        "PATCH",
-        format!("{endpoint}{ROTATE}"),
-        own,
-        json!({}),
-        rotate,
-    );
+    let path = format!("{endpoint}{ROTATE}");
+    form("PATCH", path, own, json!({}), &ROTATION);
     let job = json!({"action": "redeliver", "filter": {"endpoint_id": [NOBODY]}, "dry_run": true});
     form(
         "POST",

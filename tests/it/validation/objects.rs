@@ -238,6 +238,7 @@ fn a_patch_changes_what_it_names_and_nothing_else() {
             expected["modified_at"] = now["modified_at"].clone();
             if name == "enabled" {
                 expected["disabled_reason"] = json!("manual");
+                expected["state"] = json!("disabled");
             }
             assert_eq!(now, expected, "{path} {name}");
             assert_eq!(read(&app, &path), expected, "{path} {name}");

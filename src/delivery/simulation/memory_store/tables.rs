@@ -15,8 +15,7 @@ use crate::domain::id::new_id;
 use crate::domain::message::{
     IDEMPOTENCY_PERIOD, Idempotency, Message, NewMessage, StoredMessage, raw_body, server_timestamp,
 };
-use crate::domain::retention::WorkspaceRetention;
-use crate::domain::workspace::{Workspace, WorkspaceName, WorkspacePatch};
+use crate::domain::workspace::{NewWorkspace, Workspace, WorkspaceName, WorkspacePatch};
 use crate::storage::conformance::Settings;
 use crate::storage::{
     AttemptRecord, EndpointChange, EventBody, Notice, Published, Seq, StoreError, WorkspaceNumber,
@@ -133,17 +132,17 @@ impl Tables {
 
     pub(super) fn create_workspace(
         &mut self,
-        name: WorkspaceName,
-        retention: WorkspaceRetention,
+        new: NewWorkspace,
         now: Timestamp,
     ) -> Written<Workspace> {
-        self.refuse_taken(&name, None)?;
+        self.refuse_taken(&new.name, None)?;
         let workspace = Workspace {
             id: new_id(now),
-            name,
+            name: new.name,
             created_at: now,
             modified_at: None,
-            retention,
+            retention: new.retention,
+            operational_events: new.operational_events,
         };
         self.workspaces.push(WorkspaceRow {
             workspace: workspace.clone(),
@@ -168,6 +167,9 @@ impl Tables {
             workspace.modified_at = Some(now);
         }
         patch.apply_to(&mut workspace.retention);
+        if let Some(wants) = patch.operational_events {
+            workspace.operational_events = wants;
+        }
         if let Some(name) = patch.name {
             workspace.name = name;
         }

@@ -154,7 +154,12 @@ pub(super) fn summarize(
             id: *id,
             hours,
             last_delivery: last_delivery(connection, endpoint.number, unindexed)?,
-            pending: pending(connection, *endpoint, counted_max)?,
+            pending: count_pending(
+                connection,
+                endpoint.number,
+                endpoint.skip_through,
+                counted_max,
+            )?,
             oldest_pending: created_at(connection, oldest_pending(connection, *endpoint)?)?,
             failures: endpoint.failures,
         });
@@ -203,14 +208,15 @@ fn stored_hours(
     Ok(hours)
 }
 
-/// Counts the pending events of an endpoint.
-fn pending(
+/// Counts the pending events of an endpoint whose runs up to `skip_through` are skipped, at most `most`.
+pub(crate) fn count_pending(
     connection: &Connection,
-    endpoint: VisibleEndpoint,
+    endpoint: i64,
+    skip_through: i64,
     most: usize,
 ) -> rusqlite::Result<CappedCount> {
     let count = |sql: &str| -> rusqlite::Result<(u64, Option<u64>)> {
-        let parameters = params![endpoint.number, endpoint.skip_through, most + 1];
+        let parameters = params![endpoint, skip_through, most + 1];
         connection
             .prepare_cached(sql)?
             .query_row(parameters, |row| Ok((row.get(0)?, row.get(1)?)))

@@ -34,7 +34,7 @@ impl Jobs for SqliteStore {
             survey,
             created: None,
             sender,
-            wake_up: self.jobs.as_ref().map(|jobs| jobs.wake_up()),
+            wake_up: self.background.as_ref().map(|it| it.jobs.wake_up()),
         });
         if self.holds_lock {
             self.writer.submit_of(owner, operation);

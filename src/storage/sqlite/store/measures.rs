@@ -9,6 +9,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::growth::GrowthSample;
 use crate::domain::overview::EndpointCounts;
 use crate::domain::retention::KeepFor;
+use crate::storage::sqlite::file::free_space::disk_free;
 use crate::storage::sqlite::reads::backlog::oldest_due;
 use crate::storage::sqlite::reads::growth;
 use crate::storage::sqlite::reads::lists::{count_events, list_deliveries};
@@ -126,18 +127,6 @@ fn row_counts(connection: &Connection, now: Timestamp) -> rusqlite::Result<RowCo
 fn free_bytes(connection: &Connection) -> rusqlite::Result<i64> {
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     Ok(pragma("freelist_count")? * pragma("page_size")?)
-}
-
-/// Returns the space on the disk of a file that a user without privileges may use.
-#[cfg(target_os = "linux")]
-fn disk_free(file: &std::path::Path) -> Option<u64> {
-    let disk = rustix::fs::statvfs(file).ok()?;
-    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn disk_free(_: &std::path::Path) -> Option<u64> {
-    None
 }
 
 #[cfg(test)]

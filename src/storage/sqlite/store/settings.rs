@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::config::{ApiSettings, DeliverySettings, RetentionSettings};
+use crate::config::{AlertSettings, ApiSettings, DeliverySettings, RetentionSettings};
 use crate::domain::retention::KeepFor;
+use crate::domain::workspace::WorkspaceName;
 use crate::metrics::StorageMetrics;
 
 /// The settings that the store needs.
@@ -21,6 +22,12 @@ pub struct SqliteSettings {
     pub delete_after: Duration,
     /// The largest size of the database in bytes; 0: as large as the disk.
     pub max_database_size: u64,
+    /// The name of the workspace that gets operational events; `None`: there is none.
+    pub operator_workspace: Option<WorkspaceName>,
+    /// The time for which an event may be due before people are told; zero: for ever.
+    pub alert_backlog: Duration,
+    /// The bytes that should be free on the disk, below which the operator is told; 0: none.
+    pub alert_disk: u64,
     /// The metrics that the store keeps up to date.
     pub metrics: StorageMetrics,
 }
@@ -32,6 +39,7 @@ impl SqliteSettings {
         api: &ApiSettings,
         delivery: &DeliverySettings,
         retention: &RetentionSettings,
+        alerts: &AlertSettings,
     ) -> Self {
         Self {
             max_endpoints: api.max_endpoints.into(),
@@ -40,6 +48,9 @@ impl SqliteSettings {
             archive_after: retention.archive_after,
             delete_after: retention.delete_after,
             max_database_size: retention.max_database_size,
+            operator_workspace: alerts.operator_workspace.clone(),
+            alert_backlog: alerts.alert_backlog,
+            alert_disk: alerts.alert_disk,
             metrics: StorageMetrics::default(),
         }
     }
@@ -60,6 +71,7 @@ impl Default for SqliteSettings {
             &ApiSettings::default(),
             &DeliverySettings::default(),
             &RetentionSettings::default(),
+            &AlertSettings::default(),
         )
     }
 }

@@ -12,9 +12,8 @@ use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint};
 use crate::domain::event::Event;
 use crate::domain::message::NewMessage;
 use crate::domain::overview::{EndpointSummary, MessageSummary, Overview};
-use crate::domain::retention::WorkspaceRetention;
 use crate::domain::signing_secrets::SecretRotation;
-use crate::domain::workspace::{Workspace, WorkspaceName, WorkspacePatch};
+use crate::domain::workspace::{NewWorkspace, Workspace, WorkspacePatch};
 use crate::storage::sqlite::file::database_files::FilesState;
 use crate::storage::sqlite::writer::operation::WriteContext;
 use crate::storage::sqlite::{reads, writes};
@@ -78,13 +77,9 @@ impl Store for SqliteStore {
         })
     }
 
-    fn create_workspace_with(
-        &self,
-        name: WorkspaceName,
-        retention: WorkspaceRetention,
-    ) -> Pending<Workspace> {
+    fn create_workspace_with(&self, new: NewWorkspace) -> Pending<Workspace> {
         self.write_uncached(None, 0, move |context| {
-            writes::workspaces::create(context, &name, retention)
+            writes::workspaces::create(context, &new)
         })
     }
 
@@ -121,7 +116,7 @@ impl Store for SqliteStore {
         if renames {
             self.write_as_lock_holder(visibility.workspace(), 0, update)
         } else {
-            // The janitor reads the times from the file.
+            // Those who use the times and whether it gets operational events read them from the file.
             self.write_uncached(visibility.workspace(), 0, update)
         }
     }

@@ -32,6 +32,12 @@ pub(crate) struct EndpointStatus {
     /// The rest that was noted last, in this epoch.
     pub(crate) rest: EndpointRest,
     pub(crate) health_epoch: HealthEpoch,
+    /// The time when people were told that it fails, unless it has recovered since.
+    pub(crate) warned_at: Option<Timestamp>,
+    /// The time when people were told of failed events.
+    pub(crate) failed_told_at: Option<Timestamp>,
+    /// Events that failed since then.
+    pub(crate) failed_untold: u32,
     /// Set if its workspace is deleted.
     pub(crate) workspace_deleted: bool,
 }
@@ -251,7 +257,7 @@ impl WriterCache {
                 "SELECT failures, skip_through, disabled IS NULL AND deleted_at IS NULL, EXISTS (
                        SELECT 1 FROM workspace w
                        WHERE w.n = endpoint.workspace AND w.deleted_at IS NOT NULL),
-                     health_epoch, ",
+                     health_epoch, warned_at, failed_told_at, failed_untold, ",
                 rows::rest_columns!(""),
                 " FROM endpoint WHERE n = ?1",
             ))?
@@ -263,6 +269,9 @@ impl WriterCache {
                     active: columns.get()?,
                     workspace_deleted: columns.get()?,
                     health_epoch: HealthEpoch(columns.get()?),
+                    warned_at: columns.time_or_null()?,
+                    failed_told_at: columns.time_or_null()?,
+                    failed_untold: columns.get()?,
                     rest: rows::rest(&mut columns)?,
                 })
             })?;

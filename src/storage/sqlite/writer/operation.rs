@@ -1,6 +1,7 @@
 //! An operation: the work of one write inside the transaction, and the result for its caller.
 
 use rusqlite::Connection;
+use uuid::Uuid;
 
 use super::cache::WriterCache;
 use super::charts::Charts;
@@ -50,6 +51,8 @@ pub(crate) struct WriteContext<'a> {
     pub(crate) metrics: &'a StorageMetrics,
     /// The notices that the engine gets after the commit.
     pub(crate) notices: &'a mut Vec<Notice>,
+    /// The workspace of the operator, which gets the operational events of all others; `None`: there is none.
+    pub(crate) operator: Option<Uuid>,
     /// Set if the database has reached its largest size.
     pub(crate) is_size_limit_reached: bool,
     /// The wall clock, read once per group.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 
 use rusqlite::Connection;
+use uuid::Uuid;
 
 use super::failure::WriterCondition;
 use super::fair_queue::FairQueue;
@@ -58,6 +59,8 @@ pub(crate) struct WriterResources {
     pub(crate) metrics: StorageMetrics,
     /// The largest size of the database; `None`: as large as the disk.
     pub(crate) size_limit: Option<Arc<SizeLimit>>,
+    /// The workspace of the operator, which gets operational events; `None`: there is none.
+    pub(crate) operator: Option<Uuid>,
     /// The step of a sweep, which marks some events of skipped endpoints as skipped inside a transaction.
     pub(crate) sweep: fn(&mut WriteContext<'_>) -> rusqlite::Result<()>,
 }

@@ -108,6 +108,7 @@ impl WriterFixture {
             clock: Arc::new(SystemClock::new()),
             size_limit: None,
             metrics: StorageMetrics::default(),
+            operator: None,
             sweep: |_| Ok(()),
             between_groups: Box::new(move |connection| {
                 let pages = max.load(Ordering::Relaxed);

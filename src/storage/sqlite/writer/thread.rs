@@ -253,6 +253,7 @@ impl<'a> Thread<'a> {
             list_indexes: &mut self.indexes,
             metrics: &self.resources.metrics,
             notices,
+            operator: self.resources.operator,
             is_size_limit_reached,
             now: self.resources.clock.now(),
             weight: 0,

@@ -310,6 +310,7 @@ mod tests {
             recent: &RecentAttempts::default(),
             list_indexes: &mut ListIndexes::load(&connection).unwrap(),
             notices: &mut Vec::new(),
+            operator: None,
             is_size_limit_reached: false,
             now: Timestamp::from_micros(i64::MAX / 2),
             weight: 0,

@@ -208,7 +208,8 @@ pub(crate) fn delete_located(
         .connection
         .prepare_cached(concat!(
             "UPDATE endpoint SET deleted_at = ?2, url = '', secret = '', events = '', name = '',
-                    description = '', last_success_at = NULL, last_failure_at = NULL, ",
+                    description = '', last_success_at = NULL, last_failure_at = NULL, warned_at = NULL,
+                    failed_told_at = NULL, failed_untold = 0, backlog_told_at = NULL, ",
             without_rest!(),
             " WHERE n = ?1",
         ))?

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::domain::clock::Timestamp;
@@ -19,7 +20,8 @@ use crate::storage::sqlite::rows;
 use crate::storage::sqlite::writer::operation::{OperationError, ROW_WEIGHT, WriteContext};
 use crate::storage::sqlite::writer::workspace_cache::{Subscriber, WorkspaceCache};
 use crate::storage::{
-    EventBody, Notice, Published, QueuedEvent, Run, Seq, StoreError, Unavailable, WorkspaceNumber,
+    EndpointNumber, EventBody, Notice, Published, QueuedEvent, Run, Seq, StoreError, Unavailable,
+    WorkspaceNumber,
 };
 
 const INSERT_MESSAGE: &str = "INSERT INTO message
@@ -48,6 +50,47 @@ pub(crate) fn publish(
     if context.is_size_limit_reached {
         return Err(StoreError::Unavailable(Unavailable::SizeLimit).into());
     }
+    let message = store(context, &workspace, new, None)?;
+    Ok(Published {
+        message,
+        replayed: false,
+    })
+}
+
+/// Stores a message of the server itself, and an event for each endpoint that is subscribed to it, but for `except`. If
+/// no workspace in use has this id, it stores nothing.
+pub(crate) fn publish_own(
+    context: &mut WriteContext<'_>,
+    workspace_id: Uuid,
+    event_type: EventType,
+    data: Box<RawValue>,
+    except: Option<EndpointNumber>,
+) -> Result<(), OperationError> {
+    let workspace = context
+        .cache
+        .workspace_cache(context.connection, workspace_id)?;
+    let Some(workspace) = workspace else {
+        return Ok(());
+    };
+    let new = NewMessage {
+        workspace_id,
+        event_type,
+        timestamp: None,
+        data,
+        idempotency: None,
+        trace: None,
+        summary: None,
+    };
+    store(context, &workspace, &new, except).map(drop)
+}
+
+/// Stores a message, and its events for all subscribed endpoints but `except`.
+fn store(
+    context: &mut WriteContext<'_>,
+    workspace: &WorkspaceCache,
+    new: &NewMessage,
+    except: Option<EndpointNumber>,
+) -> Result<Message, OperationError> {
     let (seq, created_at) = context
         .cache
         .next_message(context.connection, context.now)?;
@@ -60,7 +103,8 @@ pub(crate) fn publish(
         None => server_timestamp(created_at),
     };
     let body: Arc<[u8]> = raw_body(&new.event_type, &timestamp, &new.data).into();
-    let subscribers = workspace.subscribers_of(&new.event_type);
+    let mut subscribers = workspace.subscribers_of(&new.event_type);
+    subscribers.retain(|subscriber| Some(subscriber.number) != except);
     context
         .connection
         .prepare_cached(INSERT_MESSAGE)?
@@ -98,15 +142,12 @@ pub(crate) fn publish(
         let event_id = insert_event(context, &mut message, subscriber)?;
         events.push((event_id, subscriber.id));
     }
-    Ok(Published {
-        message: Message {
-            id,
-            event_type: new.event_type.clone(),
-            timestamp,
-            workspace_id: new.workspace_id,
-            events,
-        },
-        replayed: false,
+    Ok(Message {
+        id,
+        event_type: new.event_type.clone(),
+        timestamp,
+        workspace_id: new.workspace_id,
+        events,
     })
 }
 

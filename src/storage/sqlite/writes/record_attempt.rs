@@ -5,15 +5,18 @@ use rusqlite::params;
 use uuid::Uuid;
 
 use super::endpoints::disable;
+use super::operational_events::{AttemptEffect, tell_of_attempt};
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::chart::ChartedAttempt;
 use crate::domain::clock::{Timestamp, due_after_setback};
 use crate::domain::disabling::{EndpointAttempt, FailureStreak, after_attempt};
+use crate::domain::endpoint::DisabledReason;
 use crate::domain::event_state::{
     EventState, NextState, Progress, Run, Verdict, next_state, next_state_after_left_run,
 };
 use crate::domain::id::new_id;
 use crate::storage::sqlite::event_state::state_is;
+use crate::storage::sqlite::reads::summaries::count_pending;
 use crate::storage::sqlite::writer::operation::{Operation, OperationError, WriteContext};
 use crate::storage::sqlite::writer::recent_attempts::MinuteKey;
 use crate::storage::{
@@ -47,6 +50,9 @@ const COUNT_ONLY: &str = concat!(
     state_is!(succeeded),
     " THEN code ELSE ?2 END WHERE seq = ?1 RETURNING state, run, run_attempt"
 );
+
+/// The most pending events that are counted when an endpoint is disabled: a few milliseconds.
+const SKIPPED_COUNTED: usize = 10_000;
 
 /// An [`AttemptRecord`] that waits to be recorded.
 pub(crate) struct RecordAttempt {
@@ -160,7 +166,13 @@ fn settle(
         settle_left_run(context, record)?;
     }
     note_rest(context, record)?;
-    settle_endpoint(context, record, has_moved.then_some(state), disable_after)?;
+    let state = has_moved.then_some(state);
+    let effect = AttemptEffect {
+        before: status,
+        state,
+        disabled: settle_endpoint(context, record, state, disable_after)?,
+    };
+    tell_of_attempt(context, disable_after, record, effect)?;
     Ok(due.filter(|_| has_moved))
 }
 
@@ -260,13 +272,14 @@ fn log_rest(
 }
 
 /// Counts the endpoint's failed events in a row, and disables it if the rules say so. `state` is the event's
-/// new state; `None` if the event has left the attempt's run.
+/// new state; `None` if the event has left the attempt's run. Returns the reason for which it is disabled, and the number
+/// of events that are skipped.
 fn settle_endpoint(
     context: &mut WriteContext<'_>,
     record: &AttemptRecord,
     state: Option<EventState>,
     disable_after: u32,
-) -> Result<(), OperationError> {
+) -> Result<Option<(DisabledReason, Option<u64>)>, OperationError> {
     let endpoint = record.event.endpoint;
     let status = context
         .cache
@@ -286,10 +299,18 @@ fn settle_endpoint(
             .cache
             .set_failures(context.connection, endpoint, effect.failures)?;
     }
-    match effect.disable {
-        Some(reason) => disable(context, endpoint, reason),
-        None => Ok(()),
-    }
+    let Some(reason) = effect.disable else {
+        return Ok(None);
+    };
+    let pending = count_pending(
+        context.connection,
+        endpoint.0,
+        status.skip_through,
+        SKIPPED_COUNTED,
+    )?;
+    disable(context, endpoint, reason)?;
+    let skipped = (!pending.is_more).then_some(pending.count);
+    Ok(Some((reason, skipped)))
 }
 
 fn count_move(

@@ -7,8 +7,8 @@ use super::jobs::ending::cancel_all_of;
 use super::{endpoints, erasure_notes};
 use crate::domain::access::Visibility;
 use crate::domain::id::new_id;
-use crate::domain::retention::{ArchiveAfter, DeleteAfter, WorkspaceRetention};
-use crate::domain::workspace::{Workspace, WorkspaceName, WorkspacePatch};
+use crate::domain::retention::{ArchiveAfter, DeleteAfter};
+use crate::domain::workspace::{NewWorkspace, Workspace, WorkspaceName, WorkspacePatch};
 use crate::storage::sqlite::rows;
 use crate::storage::sqlite::writer::operation::{OperationError, WriteContext};
 use crate::storage::{EndpointNumber, StoreError};
@@ -16,22 +16,22 @@ use crate::storage::{EndpointNumber, StoreError};
 /// Makes a workspace.
 pub(crate) fn create(
     context: &mut WriteContext<'_>,
-    name: &WorkspaceName,
-    retention: WorkspaceRetention,
+    new: &NewWorkspace,
 ) -> Result<Workspace, OperationError> {
-    refuse_taken(context.connection, name, None)?;
+    refuse_taken(context.connection, &new.name, None)?;
     let sql = format!(
-        "INSERT INTO workspace (id, name, created_at, archive_after, delete_after)
-         VALUES (?1, ?2, ?3, ?4, ?5) RETURNING {}",
+        "INSERT INTO workspace (id, name, created_at, archive_after, delete_after, operational_events)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6) RETURNING {}",
         rows::WORKSPACE
     );
     Ok(context.connection.prepare_cached(&sql)?.query_row(
         params![
             new_id(context.now),
-            name.as_str(),
+            new.name.as_str(),
             context.now.micros(),
-            retention.archive_after.seconds(),
-            retention.delete_after.seconds(),
+            new.retention.archive_after.seconds(),
+            new.retention.delete_after.seconds(),
+            new.operational_events,
         ],
         rows::workspace,
     )?)
@@ -52,7 +52,9 @@ pub(crate) fn update(
     // An empty patch changes no column, and no time of the last change.
     let sql = format!(
         "UPDATE workspace SET name = coalesce(?2, name), archive_after = coalesce(?3, archive_after),
-                delete_after = coalesce(?4, delete_after), modified_at = coalesce(?5, modified_at)
+                delete_after = coalesce(?4, delete_after),
+                operational_events = coalesce(?5, operational_events),
+                modified_at = coalesce(?6, modified_at)
          WHERE n = ?1 RETURNING {}",
         rows::WORKSPACE
     );
@@ -62,6 +64,7 @@ pub(crate) fn update(
             patch.name.as_ref().map(WorkspaceName::as_str),
             patch.archive_after.map(ArchiveAfter::seconds),
             patch.delete_after.map(DeleteAfter::seconds),
+            patch.operational_events,
             (!patch.is_empty()).then_some(context.now.micros()),
         ],
         rows::workspace,

@@ -41,6 +41,8 @@ ALTER TABLE endpoint ADD COLUMN warned_at INTEGER;
 ALTER TABLE endpoint ADD COLUMN failed_told_at INTEGER;
 ALTER TABLE endpoint ADD COLUMN failed_untold INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE endpoint ADD COLUMN backlog_told_at INTEGER;
+CREATE INDEX endpoint_untold ON endpoint (failed_told_at) WHERE failed_untold > 0;
+CREATE INDEX endpoint_old_backlog ON endpoint (backlog_told_at) WHERE backlog_told_at IS NOT NULL;
 ALTER TABLE workspace ADD COLUMN operational_events INTEGER NOT NULL DEFAULT 0;
 
 -- Messages as rows of a list. The writer fills these tables.

@@ -192,6 +192,7 @@ impl World {
             list_indexes: &mut ListIndexes::load(&self.connection).unwrap(),
             metrics: &StorageMetrics::default(),
             notices: &mut Vec::new(),
+            operator: None,
             is_size_limit_reached: false,
             now: self.now,
             weight: 0,

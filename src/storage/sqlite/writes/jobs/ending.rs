@@ -3,8 +3,10 @@
 use rusqlite::params;
 
 use crate::domain::job::{JobState, LeftOut, settled};
-use crate::storage::sqlite::job_rows::state_column;
+use crate::domain::operational_event::{FinishedJob, OperationalType};
+use crate::storage::sqlite::job_rows::{action as action_of, state_column};
 use crate::storage::sqlite::writer::operation::{OperationError, WriteContext};
+use crate::storage::sqlite::writes::operational_events::tell_workspace;
 
 /// Ends a job that runs.
 pub(super) fn end(
@@ -78,5 +80,19 @@ pub(super) fn finish_if_done(
         .prepare_cached("UPDATE job SET matched = ?2, changed = ?3 WHERE n = ?1")?
         .execute(params![job, matched, left_out.changed])?;
     end(context, job, JobState::Finished)?;
+    let (id, workspace, action) = context
+        .connection
+        .prepare_cached("SELECT id, workspace, action FROM job WHERE n = ?1")?
+        .query_row([job], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let finished = FinishedJob {
+        id,
+        action: action_of(action),
+        matched,
+        done,
+        left_out,
+    };
+    tell_workspace(context, workspace, OperationalType::JobFinished, |of| {
+        finished.data(of)
+    })?;
     Ok(true)
 }

@@ -76,6 +76,7 @@ impl SweepFixture {
                 list_indexes: &mut list_indexes,
                 metrics: &StorageMetrics::default(),
                 notices: &mut Vec::new(),
+                operator: None,
                 is_size_limit_reached: false,
                 now: Timestamp::from_micros(7),
                 weight: 0,

@@ -50,6 +50,7 @@ impl ListFixture {
             list_indexes: &mut list_indexes,
             metrics: &StorageMetrics::default(),
             notices: &mut Vec::new(),
+            operator: None,
             is_size_limit_reached: false,
             now: Timestamp::from_micros(i64::MAX / 2),
             weight: 0,
