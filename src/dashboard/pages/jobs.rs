@@ -194,11 +194,11 @@ pub(crate) async fn cancel(mut visit: Visit) -> Result<HttpResponse, ApiError> {
     visit.require(&[Scope::WebhooksWrite])?;
     let id = visit.path_id()?;
     let job = visit.store().cancel_job(visit.visibility(), id).await?;
-    match job.state {
-        JobState::Cancelled => visit.notify(
-            "The job is cancelled: it lets no further event go. What it let go before stays pending.",
-        ),
-        _ => visit.notify("The job was over before."),
-    }
+    visit.notify(match job.state {
+        JobState::Cancelled => {
+            "The job is cancelled: it lets no further event go. What it let go before stays pending."
+        }
+        _ => "The job was over before.",
+    });
     Ok(redirect(&format!("/jobs/{id}")))
 }

@@ -232,8 +232,11 @@ fn job_without_events(app: &TestApp, endpoint: &Value) -> String {
     let made = app
         .post("/api/webhooks/jobs", &app.token, &body)
         .expect(202);
-    assert_eq!(made["state"], "finished");
-    made["id"].as_str().unwrap().to_owned()
+    let id = made["id"].as_str().unwrap().to_owned();
+    app.wait_for(&format!("/api/webhooks/jobs/{id}"), |job| {
+        job["state"] == "finished"
+    });
+    id
 }
 
 /// Returns fields with which a form does what it is for: those of all forms at once.

@@ -167,12 +167,12 @@ fn every_body_of_a_request_is_compared() {
             .iter()
             .any(|end| name.ends_with(end))
     });
-    assert_eq!(bodies.count(), 8);
+    assert_eq!(bodies.count(), 9);
     let operations = super::operations();
     let with_body = operations
         .iter()
         .filter(|it| it.node["requestBody"].is_object());
-    assert_eq!(with_body.count(), 8);
+    assert_eq!(with_body.count(), 9);
 }
 
 #[test]

@@ -54,6 +54,9 @@ fn answer(text: &'static str) -> String {
     match plain.as_str() {
         "" => String::new(),
         "`null`" => "null".to_owned(),
+        // A message that is read has more than the answer to its publish.
+        "list of messages" => "WebhookMessageList".to_owned(),
+        "message with its data" => "WebhookMessageDetail".to_owned(),
         plain => found.unwrap_or_else(|| panic!("{plain}")),
     }
 }
