@@ -116,20 +116,23 @@ fn find(
     Ok((found, None))
 }
 
-/// Begins a search for what an endpoint of a workspace in scope missed.
+/// Begins a search for what an endpoint of a workspace in scope missed. No more is read of an endpoint of another
+/// workspace than of one that does not exist: a caller could tell that from the time that it takes.
 fn missing_search(
     connection: &Connection,
     scope: &Scope,
     endpoint: Uuid,
 ) -> rusqlite::Result<Option<MissingSearch>> {
-    let number: Option<i64> = prepare(connection, "SELECT n FROM endpoint WHERE id = ?")?
-        .query_row([endpoint], |row| row.get(0))
-        .optional()?;
-    let Some(number) = number else {
-        return Ok(None);
-    };
-    let search = MissingSearch::new(connection, number)?;
-    Ok(search.filter(|search| scope.includes_workspace(search.workspace())))
+    let found: Option<(i64, i64)> =
+        prepare(connection, "SELECT n, workspace FROM endpoint WHERE id = ?")?
+            .query_row([endpoint], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+    match found {
+        Some((number, workspace)) if scope.includes_workspace(workspace) => {
+            MissingSearch::new(connection, number)
+        }
+        _ => Ok(None),
+    }
 }
 
 /// Finds messages that an endpoint missed, newest first, until there is no more or the time is up.
