@@ -1,14 +1,63 @@
 //! The JSON objects of messages, and their descriptions in the OpenAPI document.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::objects::Render;
 use crate::domain::clock::Timestamp;
-use crate::domain::message::StoredMessage;
+use crate::domain::message::{Message, StoredMessage};
 use crate::domain::overview::{EventCounts, MessageSummary};
 use crate::server::schema::{Definition, Described, Schema, node, object};
+
+object! {
+    /// An accepted message, with its events.
+    pub(crate) struct MessageJson<'a> = "Message" {
+        /// The id of the message.
+        id: Uuid,
+        /// The type of the message: parts of `a-z A-Z 0-9 _ -`, joined by dots.
+        r#type: &'a str = Schema::text("order.created"),
+        /// The producer's time, or the server's if the producer sent none.
+        timestamp: &'a str = Timestamp::schema(),
+        /// The workspace in which the message was published.
+        workspace_id: Uuid,
+        /// An event for each endpoint that gets the message; may be empty.
+        events: Vec<MessageEventJson>,
+    }
+}
+
+object! {
+    /// An event of a message.
+    pub(crate) struct MessageEventJson = "MessageEvent" {
+        /// The id of the event.
+        id: Uuid,
+        /// The endpoint that gets it.
+        webhook_endpoint_id: Uuid,
+    }
+}
+
+impl Render for Message {
+    fn definition() -> Definition {
+        MessageJson::definition()
+    }
+
+    fn render<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let events = self.events.iter();
+        MessageJson {
+            id: self.id,
+            r#type: self.event_type.as_str(),
+            timestamp: &self.timestamp,
+            workspace_id: self.workspace_id,
+            events: events
+                .map(|&(id, webhook_endpoint_id)| MessageEventJson {
+                    id,
+                    webhook_endpoint_id,
+                })
+                .collect(),
+        }
+        .serialize(serializer)
+    }
+}
 
 object! {
     /// A message, as it was published.
@@ -36,7 +85,7 @@ impl Render for StoredMessage {
         StoredMessageJson::definition()
     }
 
-    fn render<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn render<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         StoredMessageJson {
             created_at: self.created_at,
             id: self.id,

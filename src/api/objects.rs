@@ -18,7 +18,6 @@ use crate::domain::endpoint::{DisabledReason, Endpoint, Format};
 use crate::domain::endpoint_health::EndpointState;
 use crate::domain::event::{Event, EventStatus};
 use crate::domain::event_type::Subscription;
-use crate::domain::message::Message;
 use crate::domain::secret::SecretType;
 use crate::domain::workspace::Workspace;
 use crate::server::access::shown_secret;
@@ -370,55 +369,6 @@ impl Render for Delivery {
             attempt: self.attempt,
             duration_ms: self.duration_ms,
             error: self.error.map(AttemptFailure::as_str),
-        }
-        .serialize(serializer)
-    }
-}
-
-object! {
-    /// An accepted message, with its events.
-    pub(crate) struct MessageJson<'a> = "Message" {
-        /// The id of the message.
-        id: Uuid,
-        /// The type of the message: parts of `a-z A-Z 0-9 _ -`, joined by dots.
-        r#type: &'a str = Schema::text("order.created"),
-        /// The producer's time, or the server's if the producer sent none.
-        timestamp: &'a str = Timestamp::schema(),
-        /// The workspace in which the message was published.
-        workspace_id: Uuid,
-        /// An event for each endpoint that gets the message; may be empty.
-        events: Vec<MessageEventJson>,
-    }
-}
-
-object! {
-    /// An event of a message.
-    pub(crate) struct MessageEventJson = "MessageEvent" {
-        /// The id of the event.
-        id: Uuid,
-        /// The endpoint that gets it.
-        webhook_endpoint_id: Uuid,
-    }
-}
-
-impl Render for Message {
-    fn definition() -> Definition {
-        MessageJson::definition()
-    }
-
-    fn render<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let events = self.events.iter();
-        MessageJson {
-            id: self.id,
-            r#type: self.event_type.as_str(),
-            timestamp: &self.timestamp,
-            workspace_id: self.workspace_id,
-            events: events
-                .map(|&(id, webhook_endpoint_id)| MessageEventJson {
-                    id,
-                    webhook_endpoint_id,
-                })
-                .collect(),
         }
         .serialize(serializer)
     }

@@ -26,7 +26,7 @@ pub(super) struct RouteDocs {
     pub(super) is_body_optional: bool,
     /// The response to a request that succeeds.
     pub(super) success: Success,
-    /// Another response to a request that succeeds, with another status.
+    /// Another response to a request that succeeds, with another status. It never has the header of a replay.
     pub(super) also: Option<Success>,
     /// The names of the errors for a conflict, a 409.
     pub(super) conflicts: &'static [ErrorName],

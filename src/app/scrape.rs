@@ -120,6 +120,7 @@ impl Sources {
             .oldest_due_age
             .set(age.unwrap_or_default().as_secs_f64());
         storage.database_free_bytes.set(measures.free_bytes);
+        storage.jobs_running.set(measures.running_jobs);
         delivery.endpoints_disabled.set(measures.disabled);
         // The dispatcher counts those that rest. Some of them may have been disabled a moment ago.
         let active = measures.enabled - delivery.endpoints_resting.get();

@@ -48,6 +48,7 @@ static STYLE: LazyLock<Asset> = LazyLock::new(|| {
         include_str!("assets/style.css"),
         include_str!("assets/endpoints.css"),
         include_str!("assets/deliveries.css"),
+        include_str!("assets/jobs.css"),
     );
     Asset::new("style", "css", "text/css; charset=utf-8", text)
 });

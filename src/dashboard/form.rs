@@ -36,11 +36,13 @@ impl Form {
 pub(super) struct FormProblems(BTreeMap<String, String>);
 
 impl FormProblems {
-    /// Sorts the problems of an input by field. Those of no field are under the empty name.
+    /// Sorts the problems of an input by field, or by the member of a field that is an object. Those of no field are under
+    /// the empty name.
     pub(super) fn of(problems: &[Problem]) -> Self {
         let mut found = Self::default();
         for problem in problems {
-            let field = problem.loc.field.as_deref().unwrap_or_default();
+            let field = problem.loc.member.or(problem.loc.field.as_deref());
+            let field = field.unwrap_or_default();
             found.add(field, &problem.message());
         }
         found

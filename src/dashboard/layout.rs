@@ -30,6 +30,7 @@ pub(super) enum Section {
     Endpoints,
     Deliveries,
     Messages,
+    Jobs,
     Publish,
     Tokens,
     Workspaces,
@@ -215,6 +216,7 @@ fn navigation(visit: &Visit, current: Section) -> Vec<NavLink> {
             "m",
             sees_webhooks,
         ),
+        (Section::Jobs, "/jobs", "Jobs", "j", sees_webhooks),
         (
             Section::Publish,
             "/publish",

@@ -7,11 +7,13 @@ use super::endpoint_names::EndpointName;
 use super::form::FormProblems;
 use super::lists::ROWS;
 use super::query::Fields;
+use super::time_field;
 
 /// The filters of both lists, besides the page.
-const OF_BOTH: [&str; 7] = [
+const OF_BOTH: [&str; 8] = [
     "endpoint_id",
     "event_type",
+    "http_code_class",
     "start_timestamp",
     "end_timestamp",
     "query",
@@ -20,7 +22,7 @@ const OF_BOTH: [&str; 7] = [
 ];
 
 /// The filters that only attempts have.
-const OF_ATTEMPTS: [&str; 3] = ["succeeded", "http_code_class", "event_id"];
+const OF_ATTEMPTS: [&str; 2] = ["succeeded", "event_id"];
 
 /// The filters that only events have.
 const OF_EVENTS: [&str; 1] = ["status"];
@@ -126,8 +128,8 @@ impl ListFilters {
             match name {
                 "page" | "limit" => query.append_pair(name, value),
                 _ if !self.view.has(name) => continue,
-                _ if TIMES.contains(&name) && lacks_zone(value) => {
-                    query.append_pair(name, &format!("{value}Z"))
+                _ if TIMES.contains(&name) => {
+                    query.append_pair(name, &time_field::with_zone(value))
                 }
                 _ => query.append_pair(name, value),
             };
@@ -171,23 +173,14 @@ impl ListFilters {
         self.value(name) == value
     }
 
-    /// Returns a time as a field for times shows it: in UTC, without `Z`.
+    /// Returns a time as a field for times shows it.
     pub(super) fn time(&self, name: &str) -> &str {
-        let value = self.value(name);
-        match value.strip_suffix('Z') {
-            Some(time) if lacks_zone(time) => time,
-            _ => value,
-        }
+        time_field::without_zone(self.value(name))
     }
 
-    /// Returns the type of the field for a time. The API takes more spellings than a browser's field can show.
+    /// Returns the type of the field for a time.
     pub(super) fn time_type(&self, name: &str) -> &'static str {
-        let time = self.time(name);
-        if time.is_empty() || lacks_zone(time) {
-            "datetime-local"
-        } else {
-            "text"
-        }
+        time_field::field_type(self.value(name))
     }
 
     pub(super) fn problem(&self, name: &str) -> &str {
@@ -263,7 +256,7 @@ impl ListFilters {
             (Some(endpoint), ..) => endpoint.name.clone(),
             (None, "succeeded" | "unrouted", "true") => "yes".to_owned(),
             (None, "succeeded" | "unrouted", "false") => "no".to_owned(),
-            (None, ..) if TIMES.contains(&name) && lacks_zone(value) => format!("{value}Z"),
+            (None, ..) if TIMES.contains(&name) => time_field::with_zone(value),
             (None, ..) => value.to_owned(),
         }
     }
@@ -357,79 +350,5 @@ fn in_words(name: &str) -> &'static str {
     }
 }
 
-/// Reports whether a text is a date and a time without a zone, as a browser's field for times sends it.
-fn lacks_zone(text: &str) -> bool {
-    let Some((date, clock)) = text.split_once('T') else {
-        return false;
-    };
-    let consists = |text: &str, of: &[u8]| {
-        !text.is_empty()
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_digit() || of.contains(&byte))
-    };
-    consists(date, b"-") && consists(clock, b":.")
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn filters(view: ListView, query: &str) -> ListFilters {
-        ListFilters::new(view, Fields::parse(query.as_bytes()))
-    }
-
-    #[test]
-    fn the_api_gets_its_own_parameters_and_times_with_a_zone() {
-        let query = "view=events&open=1&status=failed&query=&page=2&start_timestamp=2026-03-01T12:00\
-                     &end_timestamp=2026-03-01T12:00:30%2B02:00&endpoint_id=a&endpoint_id=b&x=y";
-        assert_eq!(
-            filters(ListView::Events, query).to_api_query(),
-            "status=failed&page=2&start_timestamp=2026-03-01T12%3A00Z\
-             &end_timestamp=2026-03-01T12%3A00%3A30%2B02%3A00&endpoint_id=a&endpoint_id=b&limit=50"
-        );
-        assert_eq!(
-            filters(ListView::Attempts, "status=failed&succeeded=false&limit=5").to_api_query(),
-            "succeeded=false&limit=5"
-        );
-    }
-
-    #[test]
-    fn each_filter_can_be_taken_away() {
-        let filters = filters(
-            ListView::Attempts,
-            "endpoint_id=a&endpoint_id=b&succeeded=false&page=3&open=x",
-        );
-        let chips: Vec<_> = filters
-            .chips()
-            .into_iter()
-            .map(|chip| (chip.name, chip.value, chip.without))
-            .collect();
-        let chip = |name, value: &str, without: &str| (name, value.to_owned(), without.to_owned());
-        assert_eq!(
-            chips,
-            [
-                chip("endpoint", "a", "/deliveries?endpoint_id=b&succeeded=false"),
-                chip("endpoint", "b", "/deliveries?endpoint_id=a&succeeded=false"),
-                chip("succeeded", "no", "/deliveries?endpoint_id=a&endpoint_id=b"),
-            ]
-        );
-        assert_eq!(filters.hidden(), [("endpoint_id", "b")]);
-        assert_eq!(
-            filters.events_url(),
-            "/deliveries?view=events&endpoint_id=a&endpoint_id=b"
-        );
-    }
-
-    #[test]
-    fn a_time_is_shown_in_the_field_that_can_show_it() {
-        let filters = filters(
-            ListView::Attempts,
-            "start_timestamp=2026-03-01T12:00Z&end_timestamp=1700000000",
-        );
-        assert_eq!(filters.time("start_timestamp"), "2026-03-01T12:00");
-        assert_eq!(filters.time_type("start_timestamp"), "datetime-local");
-        assert_eq!(filters.time("end_timestamp"), "1700000000");
-        assert_eq!(filters.time_type("end_timestamp"), "text");
-    }
-}
+mod tests;

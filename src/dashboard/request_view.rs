@@ -34,8 +34,8 @@ pub(super) struct RequestView {
     /// A command for a shell that sends the request now; `None` if the body is too long for one, or the caller may not
     /// see the signature.
     pub(super) command: Option<String>,
-    /// Set if the caller may see the signature.
-    pub(super) sees_signature: bool,
+    /// The reason why there is no command; empty if there is one.
+    pub(super) no_command: &'static str,
     /// Set if the command reads the body from the file with the exact bytes.
     pub(super) needs_file: bool,
 }
@@ -61,9 +61,14 @@ impl RequestView {
             let took = Duration::from_millis(last.duration_ms.into());
             last.created_at.before(took)
         });
-        let sees_signature = by.see_secrets();
-        let has_command = sees_signature && body.len() <= COMMAND_BODY_MAX;
-        let command = has_command.then(|| {
+        let no_command = if !by.see_secrets() {
+            "Your token may not see the endpoint's secret, and so not the signature either."
+        } else if body.len() > COMMAND_BODY_MAX {
+            "The payload is too long for a command."
+        } else {
+            ""
+        };
+        let command = no_command.is_empty().then(|| {
             shell::curl(
                 &url,
                 &headers(endpoint, id, body, now, by),
@@ -79,7 +84,7 @@ impl RequestView {
                 _ => false,
             },
             command,
-            sees_signature,
+            no_command,
             needs_file: shell::needs_file(body),
             url,
         }

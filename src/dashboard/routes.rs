@@ -10,8 +10,8 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, guard};
 
 use super::pages::{
-    deliveries, endpoint, endpoint_form, endpoint_secret, endpoints, event, message, messages,
-    overview, publish, redeliveries, session, system, tokens, workspaces,
+    deliveries, endpoint, endpoint_form, endpoint_secret, endpoints, event, job_form, jobs,
+    message, messages, overview, publish, redeliveries, session, skip, system, tokens, workspaces,
 };
 use super::sessions::{Principal, Session, SessionKey};
 use super::state::Dashboard;
@@ -72,6 +72,12 @@ static TABLE: &[Route] = &[
     page!(GET  "/events/{id}",               event::show),
     page!(GET  "/events/{id}/payload",       event::payload),
     page!(POST "/events/{id}/redeliver",     redeliveries::one),
+    page!(POST "/events/{id}/skip",          skip::one),
+    page!(GET  "/jobs",                      jobs::list),
+    page!(POST "/jobs",                      job_form::create),
+    page!(GET  "/jobs/new",                  job_form::new),
+    page!(GET  "/jobs/{id}",                 jobs::show),
+    page!(POST "/jobs/{id}/cancel",          jobs::cancel),
     page!(GET  "/messages",                  messages::list),
     page!(GET  "/messages/{id}",             message::show),
     page!(GET  "/publish",                   publish::compose),

@@ -138,14 +138,12 @@ impl SigningSecrets {
         rotation: &SecretRotation,
         now: Timestamp,
     ) -> Result<(), OtherPublicKey> {
-        let new = match &rotation.secret {
-            Some(given) => given.unless_present(&self.present)?,
-            None => {
-                let kind = rotation.secret_type;
-                Some(Secret::generate_of(
-                    kind.unwrap_or_else(|| self.present.secret_type()),
-                ))
-            }
+        let new = if let Some(given) = &rotation.secret {
+            given.unless_present(&self.present)?
+        } else {
+            let kind = rotation.secret_type;
+            let kind = kind.unwrap_or_else(|| self.present.secret_type());
+            Some(Secret::generate_of(kind))
         };
         match new {
             Some(new) => {

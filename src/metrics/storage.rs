@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+
+use crate::domain::job::JobAction;
 
 /// The upper bounds of the buckets of a commit's duration, in seconds: from a fast disk to the five seconds of a
 /// disk that hangs.
@@ -39,8 +43,18 @@ pub struct StorageMetrics {
     pub deleted_rows: Counter,
     /// Messages whose payloads were dropped for the same reasons.
     pub archived_messages: Counter,
+    /// Jobs that run.
+    pub jobs_running: Gauge,
+    job_events: Family<JobEventLabels, Counter>,
     /// Reads for the metrics that failed; the values of before stay.
     pub failed_reads: Counter,
+}
+
+/// The labels of the events of jobs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct JobEventLabels {
+    action: &'static str,
+    result: &'static str,
 }
 
 impl Default for StorageMetrics {
@@ -57,9 +71,27 @@ impl Default for StorageMetrics {
             database_limit_reached: Gauge::default(),
             deleted_rows: Counter::default(),
             archived_messages: Counter::default(),
+            jobs_running: Gauge::default(),
+            job_events: job_events(),
             failed_reads: Counter::default(),
         }
     }
+}
+
+/// The words for the results of a job's events.
+const DONE: &str = "done";
+const LEFT_OUT: &str = "left_out";
+
+/// Returns the counters of the events of jobs, all of them at 0: one that appears with its first event has no rate then.
+fn job_events() -> Family<JobEventLabels, Counter> {
+    let family = Family::default();
+    for action in JobAction::ALL.map(JobAction::as_str) {
+        for result in [DONE, LEFT_OUT] {
+            let labels = JobEventLabels { action, result };
+            let _: &Counter = &family.get_or_create(&labels);
+        }
+    }
+    family
 }
 
 impl StorageMetrics {
@@ -128,10 +160,29 @@ impl StorageMetrics {
             );
         }
         registry.register(
+            "jobs_running",
+            "Jobs that redeliver or skip events now",
+            self.jobs_running.clone(),
+        );
+        registry.register(
+            "job_events",
+            "Events that jobs have looked at, by action and by whether they did it or left the event out",
+            self.job_events.clone(),
+        );
+        registry.register(
             "metrics_failed_reads",
             "Reads of the database for these metrics that failed or found no free connection",
             self.failed_reads.clone(),
         );
+    }
+
+    /// Notes the events of a step of a job: those on which it did its action, and those that it left out.
+    pub fn count_job_events(&self, action: JobAction, done: u64, left_out: u64) {
+        for (result, count) in [(DONE, done), (LEFT_OUT, left_out)] {
+            let action = action.as_str();
+            let labels = JobEventLabels { action, result };
+            self.job_events.get_or_create(&labels).inc_by(count);
+        }
     }
 
     /// Notes a commit of so many operations. A group of none is the writer's own work.

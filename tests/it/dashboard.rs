@@ -9,6 +9,7 @@ mod headers;
 mod history;
 mod hostile;
 mod isolation;
+mod jobs;
 pub(crate) mod markup;
 mod scopes;
 mod sent;

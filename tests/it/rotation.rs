@@ -117,7 +117,7 @@ fn the_old_secret_signs_until_the_last_moment_and_not_after() {
     let listed = it.app.get("/api/webhooks/endpoints").expect(200);
     assert_eq!(listed["data"][0], rotated);
 
-    it.app.advance(3600 * SECOND - Duration::from_millis(1));
+    it.app.advance(Duration::from_millis(3_599_999));
     let last = it.delivered();
     assert_eq!(entries(&last).len(), 4);
     assert!(entry_is_of(&last, 0, &new) && entry_is_of(&last, 2, &old));
@@ -148,14 +148,14 @@ fn an_event_that_waits_for_a_retry_is_signed_with_what_is_valid_at_its_attempt()
 
 #[test]
 fn without_a_body_the_overlap_is_that_of_the_server() {
-    for (flags, overlap) in [(&[][..], DAY), (&["--secret-overlap", "90s"], 90 * SECOND)] {
+    for (flags, overlap) in [(&[][..], 86_400), (&["--secret-overlap", "90s"], 90)] {
         let (mut it, made) = Rotating::with(flags, &json!({}));
         let path = format!("{}/secret", it.path);
         let bearer = format!("Bearer {}", it.app.token);
         let headers = [("authorization", bearer.as_str())];
         let rotated = it.app.request("PATCH", &path, &headers, None);
         rotated.expect(200);
-        it.app.advance(overlap - SECOND);
+        it.app.advance((overlap - 1) * SECOND);
         assert!(is_signed_by(&it.delivered(), &secret(&made)));
         it.app.advance(SECOND);
         assert!(!is_signed_by(&it.delivered(), &secret(&made)));
@@ -197,7 +197,7 @@ fn the_third_rotation_drops_the_first_secret_and_none_is_refused() {
     assert!(!is_signed_by(&received, &secrets[3]));
     assert_eq!(it.stored_old_secrets(), 2);
     // Each ends a day after its own rotation.
-    it.app.advance(DAY - SECOND);
+    it.app.advance(86_399 * SECOND);
     let received = it.delivered();
     assert_eq!(entries(&received).len(), 4);
     assert!(is_signed_by(&received, &secrets[1]) && !is_signed_by(&received, &secrets[2]));

@@ -4,6 +4,7 @@ mod bodies;
 mod browsers;
 mod fields;
 mod hostile;
+mod jobs;
 mod objects;
 mod parameters;
 mod queries;

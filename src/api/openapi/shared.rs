@@ -3,8 +3,8 @@
 use super::super::choices::choices;
 use super::super::health::{CheckJson, HealthJson, NotReadyJson, ReadyJson};
 use super::super::job_objects::JobDryRun;
-use super::super::message_objects::{EventCountsJson, MessageDetailJson};
-use super::super::objects::{CreatedToken, MessageEventJson, Render, SeenEndpoint};
+use super::super::message_objects::{EventCountsJson, MessageDetailJson, MessageEventJson};
+use super::super::objects::{CreatedToken, Render, SeenEndpoint};
 use super::super::pagination::{MetaJson, list_definition};
 use crate::domain::access::AccessToken;
 use crate::domain::delivery::Delivery;

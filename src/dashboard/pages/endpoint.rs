@@ -1,6 +1,7 @@
 //! The page of an endpoint: how it does, what it missed, its secret, and how a receiver verifies with it.
 
 use std::borrow::{Borrow, Cow};
+use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -24,6 +25,7 @@ use crate::dashboard::visit::{Visit, redirect};
 use crate::domain::access::Scope;
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::chart::Chart;
+use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::{DisabledReason, Endpoint, EndpointPatch, Format};
 use crate::domain::event_type::Subscription;
@@ -32,6 +34,12 @@ use crate::domain::overview::EndpointSummary;
 use crate::domain::secret::SecretType;
 use crate::server::access::{SEEING_WEBHOOKS, shown_secret};
 use crate::server::error::ApiError;
+
+/// A day.
+const DAY: Duration = Duration::from_hours(24);
+
+/// The length of a time up to its seconds, without a zone.
+const DATE_AND_CLOCK: usize = 19;
 
 /// The most characters of an answer that a row shows: more than fit.
 const RESPONSE_MAX: usize = 200;
@@ -62,6 +70,8 @@ struct EndpointPage {
     deliveries: Vec<DeliveryRow>,
     /// The number of events that failed or were skipped.
     missed: u64,
+    /// The time from which on a recovery looks at first, as a field for times shows it.
+    recover_since: String,
     pending: String,
     /// The effect of disabling or deleting on its pending events.
     skipped: String,
@@ -243,6 +253,7 @@ pub(super) async fn page(
             ranges: range_links(range),
             deliveries: deliveries.collect(),
             missed: found.missed,
+            recover_since: recover_since(&found.endpoint, now),
             pending: capped(pending),
             skipped: skipped_in_words(pending),
             failing: failing_in_words(&found.endpoint, &found.summary),
@@ -280,20 +291,29 @@ fn delivery_row(delivery: &Delivery, layout: &Layout) -> DeliveryRow {
     }
 }
 
+/// Returns the time from which on a recovery looks at first: that of the last success, or a day ago, if that is earlier.
+/// A success of the last day may be one after the outage.
+fn recover_since(endpoint: &Endpoint, now: Timestamp) -> String {
+    let last = endpoint.health.last.success_at;
+    let last = last.unwrap_or(endpoint.created_at);
+    let text = last.min(now.before(DAY)).to_string();
+    text.get(..DATE_AND_CLOCK).unwrap_or_default().to_owned()
+}
+
 /// Returns the reason why an endpoint is disabled, and what to do.
 const fn disabled_in_words(reason: DisabledReason) -> &'static str {
     match reason {
         DisabledReason::Manual => {
             "Somebody disabled this endpoint. Messages that are published meanwhile make no event for it. Enable it, \
-             then redeliver what was skipped."
+             then recover what it missed."
         }
         DisabledReason::Gone => {
             "The receiver answered 410 Gone, which means that it wants no more webhooks, so this endpoint was \
-             disabled. If that was a mistake, fix the receiver or the URL, enable the endpoint, then redeliver what \
+             disabled. If that was a mistake, fix the receiver or the URL, enable the endpoint, then recover what \
              it missed."
         }
         DisabledReason::Failing => {
-            "Too many events in a row failed after all retries, so this endpoint was disabled. Fix the receiver or the URL, enable the endpoint, then redeliver what it missed."
+            "Too many events in a row failed after all retries, so this endpoint was disabled. Fix the receiver or the URL, enable the endpoint, then recover what it missed."
         }
     }
 }
@@ -319,8 +339,7 @@ fn failing_in_words(endpoint: &Endpoint, summary: &EndpointSummary) -> Option<St
 
 /// Handles `POST /endpoints/{id}/enable`.
 pub(crate) async fn enable(visit: Visit) -> Result<HttpResponse, ApiError> {
-    let notice = "The endpoint is enabled and gets what is published from now on. Redeliver below what failed or was skipped. \
-                  What was published while it was disabled made no event for it, so it cannot be redelivered.";
+    let notice = "The endpoint is enabled and gets what is published from now on. Recover what it missed below.";
     set_enabled(visit, true, notice).await
 }
 

@@ -163,8 +163,13 @@ fn summary(event: &Event, endpoint: Option<&Endpoint>) -> String {
         EventStatus::Skipped if endpoint.is_none() => {
             "Its endpoint was deleted before it was delivered.".to_owned()
         }
-        EventStatus::Skipped => {
+        EventStatus::Skipped if endpoint.is_some_and(|it| it.disabled_reason.is_some()) => {
             "Its endpoint was disabled before it was delivered. Enable the endpoint, then redeliver it."
+                .to_owned()
+        }
+        EventStatus::Skipped => {
+            "It is not tried again: somebody skipped it, or its endpoint was disabled before it was delivered. \
+             Redeliver it to send it."
                 .to_owned()
         }
     }

@@ -6,6 +6,8 @@ use uuid::Uuid;
 
 use crate::dashboard::endpoint_names::{EndpointName, EndpointNames};
 use crate::dashboard::form::FormProblems;
+use crate::dashboard::job_form::{JobOfList, job_of_list};
+use crate::dashboard::job_view::action_in_words;
 use crate::dashboard::layout::{Layout, Section, html_of};
 use crate::dashboard::list_filters::{ListFilters, ListView};
 use crate::dashboard::lists;
@@ -97,6 +99,13 @@ struct StatusLink {
     is_current: bool,
 }
 
+impl EventsPage {
+    /// Returns the name of a job's action.
+    fn verb(job: &JobOfList) -> &'static str {
+        action_in_words(job.action)
+    }
+}
+
 #[derive(Template)]
 #[template(path = "events.html")]
 struct EventsPage {
@@ -110,6 +119,8 @@ struct EventsPage {
     searched: Option<Count>,
     may_redeliver: bool,
     may_publish: bool,
+    /// The job on all events of the list, if there is one that the caller may make.
+    job: Option<JobOfList>,
 }
 
 struct Found {
@@ -148,6 +159,9 @@ pub(super) async fn list(visit: Visit, query: Fields) -> Result<HttpResponse, Ap
         }
     });
     let rows = rows.collect();
+    let has_job = visit.may(Scope::WebhooksWrite) && !filters.have_problems();
+    let chosen = visit.workspace().filter(|_| visit.is_admin());
+    let job = job_of_list(&query, chosen).filter(|_| has_job && found.listed.total > 0);
     filters.endpoints = found.names.choices;
     filters.event_types = found.event_types;
     html_of(
@@ -162,6 +176,7 @@ pub(super) async fn list(visit: Visit, query: Fields) -> Result<HttpResponse, Ap
             searched: found.listed.searched.map(Count),
             may_redeliver: visit.may(Scope::WebhooksWrite),
             may_publish: visit.may(Scope::WebhooksPublish),
+            job,
         },
     )
 }

@@ -2,6 +2,7 @@
 
 mod guide;
 mod hostile_servers;
+mod jobs;
 mod lists;
 mod publishing;
 mod redelivering;

@@ -73,7 +73,7 @@ const fn rule(method: &'static str, path: &'static str, needs: Needs, kind: &'st
 /// The rules of all pages. They are written down here once more, since tests that took them from the code would agree
 /// with every mistake.
 #[rustfmt::skip]
-pub(super) static RULES: [Rule; 30] = [
+pub(super) static RULES: [Rule; 36] = [
     rule("GET",  "/",                       Needs::Session,   ""),
     rule("GET",  "/endpoints",              READ,             ""),
     rule("GET",  "/endpoints/new",          WRITE,            ""),
@@ -90,6 +90,12 @@ pub(super) static RULES: [Rule; 30] = [
     rule("GET",  "/events/{id}",            READ,             "event"),
     rule("GET",  "/events/{id}/payload",    READ,             "event"),
     rule("POST", "/events/{id}/redeliver",  WRITE,            "event"),
+    rule("POST", "/events/{id}/skip",       WRITE,            "event"),
+    rule("GET",  "/jobs",                   READ,             ""),
+    rule("POST", "/jobs",                   WRITE,            ""),
+    rule("GET",  "/jobs/new",               WRITE,            ""),
+    rule("GET",  "/jobs/{id}",              READ,             "job"),
+    rule("POST", "/jobs/{id}/cancel",       WRITE,            "job"),
     rule("GET",  "/messages",               READ,             ""),
     rule("GET",  "/messages/{id}",          READ,             "message"),
     rule("GET",  "/publish",                PUBLISH,          ""),
@@ -106,13 +112,15 @@ pub(super) static RULES: [Rule; 30] = [
     rule("POST", "/logout",                 Needs::Session,   ""),
 ];
 
-/// A workspace with an endpoint that fails, its event and message, and a token.
+/// A workspace with an endpoint that fails, its event and message, a job, and a token.
 pub(super) struct World {
     pub(super) app: TestApp,
     pub(super) receiver: Receiver,
     pub(super) endpoint: String,
     pub(super) event: String,
     pub(super) message: String,
+    /// A job that is over: it matched nothing.
+    pub(super) job: String,
     pub(super) token: String,
 }
 
@@ -143,6 +151,7 @@ impl World {
             endpoint: text(&endpoint["id"]),
             event: text(&published["events"][0]["id"]),
             message: text(&published["id"]),
+            job: job_without_events(&app, &endpoint),
             token: text(&tokens["data"][0]["id"]),
             receiver,
             app,
@@ -168,6 +177,7 @@ impl World {
             endpoint: endpoint["id"].as_str().unwrap().to_owned(),
             event: events[0].id.to_string(),
             message: published.message.id.to_string(),
+            job: job_without_events(&app, &endpoint),
             token: tokens["data"][0]["id"].as_str().unwrap().to_owned(),
             app,
         }
@@ -179,6 +189,7 @@ impl World {
             "endpoint" => &self.endpoint,
             "event" => &self.event,
             "message" => &self.message,
+            "job" => &self.job,
             "token" => &self.token,
             "workspace" => &self.app.workspace,
             _ => "",
@@ -195,6 +206,7 @@ impl World {
         let lists = [
             "webhooks/endpoints",
             "webhooks/events",
+            "webhooks/jobs",
             "workspaces",
             "workspace-access-tokens",
         ];
@@ -210,6 +222,21 @@ impl World {
         };
         lists.map(list).join("\n")
     }
+}
+
+/// Makes a job of which no event is in the set, and returns its id.
+fn job_without_events(app: &TestApp, endpoint: &Value) -> String {
+    let body = json!({"action": "redeliver", "filter": {
+        "endpoint_id": [endpoint["id"]], "status": ["succeeded"],
+    }});
+    let made = app
+        .post("/api/webhooks/jobs", &app.token, &body)
+        .expect(202);
+    let id = made["id"].as_str().unwrap().to_owned();
+    app.wait_for(&format!("/api/webhooks/jobs/{id}"), |job| {
+        job["state"] == "finished"
+    });
+    id
 }
 
 /// Returns fields with which a form does what it is for: those of all forms at once.
@@ -235,6 +262,9 @@ pub(super) fn fields(world: &World) -> Vec<(&'static str, String)> {
         ("archive_after", own("3")),
         ("delete_after", own("9")),
         ("next", own("/")),
+        ("job", own("redeliver")),
+        ("endpoint_id", world.endpoint.clone()),
+        ("status", own("failed")),
     ]
 }
 

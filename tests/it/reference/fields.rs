@@ -138,11 +138,25 @@ fn fields_that_are_sent_and_shown_are_the_same() {
     }
     compare_request(&rows("Publishing", "field"), 0, "MessagePublish");
     compare_answer(&rows("Messages", "message"), "WebhookMessage");
+    compare_request(&rows("Jobs", "field"), 0, "JobCreate");
+    compare_answer(&rows("Jobs", "job"), "Job");
+    compare_answer(&rows("Jobs", "member"), "JobFilter");
+    compare_answer(&rows("Jobs", "reason"), "JobLeftOut");
     compare_answer(&rows("Events and deliveries", "event"), "WebhookEvent");
     compare_answer(
         &rows("Events and deliveries", "delivery"),
         "WebhookDelivery",
     );
+}
+
+#[test]
+fn the_filter_of_a_job_has_the_same_members_in_requests() {
+    let filter = &schema("JobCreate")["properties"]["filter"];
+    let members = keys(&resolved(filter)["properties"]);
+    assert_eq!(members, keys(&schema("JobFilter")["properties"]));
+    let counted = between(section("Jobs"), "With `dry_run` the answer is `", "`");
+    let counted: BTreeSet<_> = quoted(counted).into_iter().collect();
+    assert_eq!(counted, keys(&schema("JobDryRun")["properties"]));
 }
 
 #[test]
@@ -153,12 +167,12 @@ fn every_body_of_a_request_is_compared() {
             .iter()
             .any(|end| name.ends_with(end))
     });
-    assert_eq!(bodies.count(), 8);
+    assert_eq!(bodies.count(), 9);
     let operations = super::operations();
     let with_body = operations
         .iter()
         .filter(|it| it.node["requestBody"].is_object());
-    assert_eq!(with_body.count(), 8);
+    assert_eq!(with_body.count(), 9);
 }
 
 #[test]

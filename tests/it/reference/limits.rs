@@ -26,7 +26,7 @@ pub(super) fn place(path: &str) -> &'static Value {
 }
 
 /// The rows of the table, and the places of the document with the same limits.
-const PLACES: [(&str, &[&str]); 14] = [
+const PLACES: [(&str, &[&str]); 16] = [
     (
         "entries in `events`",
         &[
@@ -80,11 +80,24 @@ const PLACES: [(&str, &[&str]); 14] = [
             "?.event_type",
             "?.status",
             "?.state",
+            "JobCreate.filter.properties.endpoint_id",
+            "JobCreate.filter.properties.event_type",
+            "JobCreate.filter.properties.status",
         ],
     ),
     (
         "text of a filter",
-        &["?.query", "?.url", "?.event_type.items"],
+        &[
+            "?.query",
+            "?.url",
+            "?.event_type.items",
+            "JobCreate.filter.properties.event_type.items",
+        ],
+    ),
+    ("`rate` of a job", &["JobCreate.rate"]),
+    (
+        "`event_ids` of a job",
+        &["JobCreate.filter.properties.event_ids"],
     ),
     (
         "name of a workspace",
@@ -107,7 +120,7 @@ const PLACES: [(&str, &[&str]); 14] = [
 ];
 
 /// The rows that [`numbers`](super::numbers) compares.
-const OTHER_ROWS: [&str; 12] = [
+const OTHER_ROWS: [&str; 13] = [
     "`archive_after` of a workspace",
     "`delete_after` of a workspace",
     "`expires_in`",
@@ -116,6 +129,7 @@ const OTHER_ROWS: [&str; 12] = [
     "request body",
     "path, query string and headers",
     "endpoints of a workspace",
+    "running jobs of a workspace",
     "access tokens of a workspace",
     "requests of a workspace per minute",
     "bytes published in a workspace per minute",
@@ -198,6 +212,9 @@ fn limited(node: &'static Value, at: &str, found: &mut BTreeSet<String>) {
     }
     if node["items"].is_object() {
         limited(&node["items"], &format!("{at}.items"), found);
+    }
+    for (name, member) in node["properties"].as_object().into_iter().flatten() {
+        limited(member, &format!("{at}.properties.{name}"), found);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use hookpost::api::HEAD_MAX_BYTES;
 use hookpost::domain::delivery::RESPONSE_MAX;
+use hookpost::domain::job::{JOB_KEPT, LET_GO_MAX, LET_GO_PER_ENDPOINT, RUNNING_JOBS_MAX};
 use hookpost::domain::message::DATA_DEPTH_MAX;
 use hookpost::domain::secret::KEY_BYTES;
 use hookpost::domain::signing_secrets::OLD_SECRETS_MAX;
@@ -56,6 +57,20 @@ fn the_other_rows_have_the_same_numbers() {
     let response = format!("first {RESPONSE_MAX} characters");
     assert_says("Events and deliveries", &response);
     says("WebhookDelivery.response", &response);
+
+    let running = numbers(rows["running jobs of a workspace"]);
+    assert_eq!(running, [RUNNING_JOBS_MAX as u64]);
+    let (each, all) = (LET_GO_PER_ENDPOINT, LET_GO_MAX / 1000);
+    for says in [
+        format!("can have {RUNNING_JOBS_MAX} running jobs"),
+        format!("at most {each} events of an endpoint, and {all},000 in all"),
+        format!(
+            "kept for {} days after its end",
+            JOB_KEPT.as_secs() / 86_400
+        ),
+    ] {
+        assert_says("Jobs", &says);
+    }
 
     let million = QUERY_SCAN_MAX / 1_000_000;
     let scanned = format!("newest {million},000,000 rows that match the other filters");

@@ -99,16 +99,15 @@ fn parameters_of_the_path_and_headers_are_the_same() {
             .iter()
             .map(|it| it["name"].as_str().unwrap())
             .collect();
-        let is_publish = operation.node["operationId"] == "events_publish";
-        let expected = if is_publish {
-            &[
+        let expected = match operation.node["operationId"].as_str().unwrap() {
+            "events_publish" => &[
                 "Idempotency-Key",
                 "traceparent",
                 "tracestate",
                 "X-Request-Id",
-            ][..]
-        } else {
-            &["X-Request-Id"]
+            ][..],
+            "jobs_create" => &["Idempotency-Key", "X-Request-Id"],
+            _ => &["X-Request-Id"],
         };
         assert_eq!(names, expected, "{}", operation.path);
         assert!(headers.iter().all(|header| header["required"] == false));

@@ -14,6 +14,13 @@ struct Form {
     fields: Vec<(&'static str, bool, Field)>,
 }
 
+/// The fields of a rotation.
+const ROTATION: [(&str, bool, Field); 3] = [
+    ("overlap", false, overlap),
+    ("secret", false, given_secret),
+    ("secret_type", false, secret_type),
+];
+
 /// The end of the path of the route that needs no body.
 const ROTATE: &str = "/secret";
 
@@ -87,17 +94,20 @@ fn forms(app: &TestApp) -> Vec<Form> {
         ("enabled", false, enabled),
     ];
     form("PATCH", endpoint.clone(), own, json!({}), patch);
-    let rotate: &[(_, bool, Field)] = &[
-        ("overlap", false, overlap),
-        ("secret", false, given_secret),
-        ("secret_type", false, secret_type),
-    ];
+    let path = format!("{endpoint}{ROTATE}");
+    form("PATCH", path, own, json!({}), &ROTATION);
+    let job = json!({"action": "redeliver", "filter": {"endpoint_id": [NOBODY]}, "dry_run": true});
     form(
-        "PATCH",
-        format!("{endpoint}{ROTATE}"),
+        "POST",
+        "/api/webhooks/jobs".to_owned(),
         own,
-        json!({}),
-        rotate,
+        job,
+        &[
+            ("action", true, job_action),
+            ("filter", true, job_filter),
+            ("rate", false, rate),
+            ("dry_run", false, enabled),
+        ],
     );
     let named = json!({"name": "n"});
     let (all, one) = ("/api/workspaces", format!("/api/workspaces/{workspace}"));

@@ -75,6 +75,16 @@ fn status() -> Vec<(String, Violation)> {
     rows(&["", "Pending", "done", "null", "failed "], &violation)
 }
 
+fn job_state() -> Vec<(String, Violation)> {
+    let violation = one_of("enum", "'running', 'finished' or 'cancelled'");
+    rows(&["", "Running", "failed", "null", "running "], &violation)
+}
+
+fn job_action() -> Vec<(String, Violation)> {
+    let violation = one_of("enum", "'redeliver' or 'skip'");
+    rows(&["", "Skip", "null", "skip "], &violation)
+}
+
 fn text() -> Vec<(String, Violation)> {
     vec![
         ("a".repeat(2049), too_long(2048)),
@@ -118,6 +128,7 @@ pub(super) fn lists() -> Vec<List> {
                 ("workspace_id", true, workspace_id),
                 ("event_type", true, text),
                 ("status", true, status),
+                ("http_code_class", false, code_class),
                 ("start_timestamp", false, time),
                 ("end_timestamp", false, time),
                 ("query", false, text),
@@ -133,6 +144,14 @@ pub(super) fn lists() -> Vec<List> {
                 ("unrouted", false, boolean),
                 ("missing_for", false, id),
                 ("query", false, text),
+            ],
+        ),
+        (
+            "/api/webhooks/jobs",
+            vec![
+                ("state", true, job_state as Parameter),
+                ("action", false, job_action),
+                ("workspace_id", true, workspace_id),
             ],
         ),
         ("/api/workspaces", vec![]),
@@ -209,6 +228,7 @@ fn a_repeated_parameter_has_a_greatest_number_of_values() {
             }
             let (good, fill) = match name {
                 "status" => ("pending", "failed"),
+                "state" if path.ends_with("jobs") => ("running", "finished"),
                 "event_type" => ("a", "b"),
                 _ => (NOBODY, NOBODY),
             };

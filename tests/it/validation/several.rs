@@ -7,7 +7,7 @@ use super::*;
 
 /// The problems of an answer, one a line: type and place.
 #[track_caller]
-fn listed(answer: &Answer) -> Vec<String> {
+pub(super) fn listed(answer: &Answer) -> Vec<String> {
     detail(answer)
         .iter()
         .map(|problem| {

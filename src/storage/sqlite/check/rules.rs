@@ -227,10 +227,7 @@ pub(super) fn events() -> RuledTable {
             hard_rule(Kind::EventWithoutType, "t.n IS NULL"),
             hard_rule(
                 Kind::EventOutsideRange,
-                "m.seq IS NOT NULL
-                 AND e.seq NOT BETWEEN m.first_event AND m.first_event + m.events - 1
-                 AND (m.events = 0 OR NOT EXISTS (
-                   SELECT 1 FROM later_event l WHERE l.message = m.seq AND l.event = e.seq))",
+                OUTSIDE_RANGE,
             ),
             rule(Kind::EventWithoutMessage, "m.seq IS NULL", DELETE_EVENT),
             rule(Kind::EventWithoutEndpoint, "p.n IS NULL", DELETE_EVENT),
@@ -321,6 +318,12 @@ pub(super) fn events() -> RuledTable {
         ],
     }
 }
+
+/// The condition of an event that its message does not name. A message with later events has others, too.
+const OUTSIDE_RANGE: &str = "m.seq IS NOT NULL
+                 AND e.seq NOT BETWEEN m.first_event AND m.first_event + m.events - 1
+                 AND (m.events = 0 OR NOT EXISTS (
+                   SELECT 1 FROM later_event l WHERE l.message = m.seq AND l.event = e.seq))";
 
 const DELETE_EVENT: &str = "DELETE FROM event WHERE seq = ?1";
 

@@ -32,6 +32,7 @@ mod event_selection;
 mod events;
 mod merge;
 mod message_list;
+mod message_selection;
 mod messages;
 mod payload;
 mod plan;

@@ -56,7 +56,7 @@ pub(crate) fn find(
     let snapshot = connection.unchecked_transaction()?;
     let found = snapshot
         .prepare_cached(MESSAGE)?
-        .query_row(params![id, most], |row| message(row))
+        .query_row(params![id, most], message)
         .optional()?;
     let is_visible =
         |(_, row): &(i64, Row<MessageSummary>)| visibility.includes(row.item.message.workspace_id);

@@ -21,7 +21,10 @@ use crate::storage::{
 /// The statement that counts the endpoints, and the disabled ones of them.
 const ENDPOINTS: &str = "SELECT count(*), count(disabled) FROM endpoint WHERE deleted_at IS NULL";
 
-/// The state of the queue and of the endpoints.
+/// The statement that counts the running jobs, which have an index of their own.
+const RUNNING_JOBS: &str = "SELECT count(*) FROM job INDEXED BY job_running WHERE state = 0";
+
+/// The state of the queue, of the endpoints and of the jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoreMeasures {
     /// The earliest time at which a pending event became due; it may lie in the future.
@@ -32,6 +35,8 @@ pub struct StoreMeasures {
     pub disabled: i64,
     /// The bytes in the database file that are free for new rows.
     pub free_bytes: i64,
+    /// The running jobs.
+    pub running_jobs: i64,
 }
 
 /// The error of a read that found no free connection, failed or took too long.
@@ -52,6 +57,9 @@ impl SqliteStore {
                 enabled: all - disabled,
                 disabled,
                 free_bytes: free_bytes(connection)?,
+                running_jobs: connection
+                    .prepare_cached(RUNNING_JOBS)?
+                    .query_row([], |row| row.get(0))?,
             })
         })
     }

@@ -378,8 +378,7 @@ impl ListIndexes {
         }
     }
 
-    /// Reports whether the indexes lack so much that the writer should go on adding to them while it has no other
-    /// work, as in a file of an earlier version.
+    /// Reports whether the indexes lack so much that the writer should go on without other work.
     pub(super) const fn are_behind(&self) -> bool {
         self.events.is_behind() || self.deliveries.is_behind() || self.messages.is_behind()
     }

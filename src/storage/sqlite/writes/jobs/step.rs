@@ -97,6 +97,10 @@ pub(crate) fn make(
     }
     context.weight += (1 + done) * ROW_WEIGHT;
     hit(FailPoint::JobStep);
+    let counted = (done as u64, left_out.total());
+    context
+        .metrics
+        .count_job_events(job.action, counted.0, counted.1);
     note_counts(context, step.job, done, left_out)?;
     note_place(context, step)?;
     let is_running = !(step.is_last && finish_if_done(context, step.job)?);

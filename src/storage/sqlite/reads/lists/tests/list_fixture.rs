@@ -3,6 +3,7 @@
 #![expect(clippy::cast_possible_wrap, reason = "positions in short lists")]
 
 mod deletions;
+mod indexed_rows;
 mod later_events;
 mod random_values;
 
@@ -299,31 +300,6 @@ impl ListFixture {
         counters.write(&self.connection).unwrap();
     }
 
-    fn insert_event(&self, event: &EventRow, message: i64, format: i64, rendered: Option<&str>) {
-        let endpoint = &self.endpoints[event.endpoint];
-        self.connection
-            .execute(
-                "INSERT INTO event VALUES
-                 (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, NULL, 1, ?, ?, ?, NULL, ?, NULL)",
-                params![
-                    event.seq,
-                    event.id.as_bytes(),
-                    message,
-                    endpoint.n,
-                    self.workspaces[endpoint.workspace].n,
-                    event.event_type as i64 + 1,
-                    format,
-                    event.state,
-                    event.run,
-                    event.code,
-                    event.due,
-                    event.created_at,
-                    rendered.map(str::as_bytes)
-                ],
-            )
-            .unwrap();
-    }
-
     /// Disables some endpoints that have events already: their pending events are skipped, and not swept.
     fn skip_backlogs(&mut self, random: &mut StdRng) {
         let last = self.events.last().map_or(0, |event| event.seq);
@@ -390,58 +366,6 @@ impl ListFixture {
             self.deliveries.push(delivery);
         }
         counters.write(&self.connection).unwrap();
-    }
-
-    /// Adds all rows up to one of them to the list indexes, and some of those after it, as in the middle of a
-    /// batch.
-    fn add_to_list_indexes(&self, random: &mut StdRng) {
-        for kind in ["event", "delivery", "message"] {
-            let newest = format!("SELECT coalesce(max(seq), 0) FROM {kind}");
-            let newest: i64 = (self.connection)
-                .query_row(&newest, [], |row| row.get(0))
-                .unwrap();
-            let through = match random.random_range(0..4) {
-                0 => 0,
-                1 => newest,
-                _ => random.random_range(0..=newest),
-            };
-            let of_message = [("of_workspace", "workspace, seq, type")];
-            let of_other = [
-                ("of_workspace", "workspace, seq"),
-                ("of_endpoint", "endpoint, seq, type"),
-                ("of_type", "workspace, type, seq"),
-            ];
-            let indexes = if kind == "message" {
-                &of_message[..]
-            } else {
-                &of_other
-            };
-            for (index, columns) in indexes {
-                self.connection
-                    .execute(
-                        &format!(
-                            "INSERT INTO {kind}_{index} SELECT {columns} FROM {kind}
-                             WHERE seq <= ? OR seq % ? = 0"
-                        ),
-                        params![through, random.random_range(2..9)],
-                    )
-                    .unwrap();
-            }
-            self.connection
-                .execute(
-                    "UPDATE meta SET value = ? WHERE key = ?",
-                    params![through, format!("{kind}_indexed")],
-                )
-                .unwrap();
-        }
-        for scope in ["-workspace", "0"] {
-            let count = format!(
-                "INSERT INTO message_count SELECT seq / 32768, {scope}, type, events > 0, count(*)
-                 FROM message WHERE seq <= (SELECT value FROM meta WHERE key = 'message_indexed')
-                 GROUP BY 1, 2, 3, 4"
-            );
-            self.connection.execute(&count, []).unwrap();
-        }
     }
 
     fn step(&self, kind: &str, seq: i64) {

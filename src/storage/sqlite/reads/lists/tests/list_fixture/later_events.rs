@@ -74,4 +74,35 @@ impl ListFixture {
         }
         counters.write(&self.connection).unwrap();
     }
+
+    pub(super) fn insert_event(
+        &self,
+        event: &EventRow,
+        message: i64,
+        format: i64,
+        rendered: Option<&str>,
+    ) {
+        let endpoint = &self.endpoints[event.endpoint];
+        self.connection
+            .execute(
+                "INSERT INTO event VALUES
+                 (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, NULL, 1, ?, ?, ?, NULL, ?, NULL)",
+                params![
+                    event.seq,
+                    event.id.as_bytes(),
+                    message,
+                    endpoint.n,
+                    self.workspaces[endpoint.workspace].n,
+                    event.event_type as i64 + 1,
+                    format,
+                    event.state,
+                    event.run,
+                    event.code,
+                    event.due,
+                    event.created_at,
+                    rendered.map(str::as_bytes)
+                ],
+            )
+            .unwrap();
+    }
 }
