@@ -11,7 +11,6 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::attempt_failure::AttemptFailure;
 use super::clock::Timestamp;
 use super::endpoint::DisabledReason;
 use super::endpoint_url::EndpointUrl;
@@ -150,17 +149,8 @@ pub struct LastAttempt {
     pub at: Timestamp,
     /// The status code, if there was an answer.
     pub http_code: Option<u16>,
-    /// The reason why there was no answer.
-    #[serde(serialize_with = "failure_word")]
-    pub error: Option<AttemptFailure>,
-}
-
-#[expect(clippy::ref_option, reason = "serde calls it so")]
-fn failure_word<S: serde::Serializer>(
-    error: &Option<AttemptFailure>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    error.map(AttemptFailure::as_str).serialize(serializer)
+    /// The reason why there was no answer, as a word.
+    pub error: Option<&'static str>,
 }
 
 /// The event of which the failure is told.
@@ -239,6 +229,10 @@ struct EndpointData<'a> {
     news: NewsData<'a>,
 }
 
+/// A number of events that were skipped; null if it is not known.
+#[derive(Serialize)]
+struct Skipped(Option<u64>);
+
 /// The members that depend on the news. A member that an event does not have is left out.
 #[derive(Default, Serialize)]
 struct NewsData<'a> {
@@ -252,9 +246,8 @@ struct NewsData<'a> {
     disable_after: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     count: Option<u32>,
-    /// Inside: null if it is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    skipped: Option<Option<u64>>,
+    skipped: Option<Skipped>,
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<&'a FailedEvent>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -323,7 +316,7 @@ impl EndpointNews {
             } => NewsData {
                 reason: Some(reason.as_str()),
                 failures: Some(*failures),
-                skipped: Some(*skipped),
+                skipped: Some(Skipped(*skipped)),
                 last: Some(*last),
                 ..none
             },
@@ -547,7 +540,7 @@ mod tests {
                 skipped: None,
                 last: LastAttempt {
                     http_code: None,
-                    error: Some(AttemptFailure::Timeout),
+                    error: Some("timeout"),
                     ..LAST
                 },
             },

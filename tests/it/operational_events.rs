@@ -210,6 +210,16 @@ fn what_happens_to_the_operators_endpoints_is_no_message() {
     it.failing(404, &["a"]);
     it.fail(1, 1);
     it.told(2);
+    // Two messages for each of the operator's two endpoints.
+    let attempts = || {
+        let list = it
+            .app
+            .get_as(&it.operator, "/api/webhooks/deliveries?limit=1");
+        list.expect(200)["meta"]["total"].as_u64().unwrap()
+    };
+    while attempts() < 4 {
+        std::thread::yield_now();
+    }
     it.app.advance(RETRIED);
     it.receiver.wait("/broken", 4);
     let disabled = |it: &Operated| {

@@ -91,12 +91,13 @@ fn value(arg: &Arg) -> String {
 }
 
 /// Examples for settings that have no default.
-const EXAMPLES: [(&str, &str); 11] = [
+const EXAMPLES: [(&str, &str); 12] = [
     ("admin-token-file", "/etc/hookpost/admin-token"),
     ("allow-network", "10.0.0.0/8"),
     ("ca-file", "/etc/hookpost/ca.pem"),
     ("log-level", "info"),
     ("metrics-listen", "127.0.0.1:9464"),
+    ("operator-workspace", "operations"),
     ("otlp-endpoint", "http://127.0.0.1:4318"),
     ("otlp-headers-file", "/etc/hookpost/otlp-headers"),
     ("socket-owner", "root"),

@@ -242,13 +242,11 @@ impl Store for MemoryStore {
         page: Page,
         _: usize,
     ) -> Result<Paged<Event>, StoreError> {
-        match filter.query {
-            Some(_) => Err(Unsupported::TextSearch.error()),
-            None => {
-                let now = self.clock.now();
-                Ok(self.read(|tables| tables.list_events(filter, page, now)))
-            }
+        if filter.query.is_some() {
+            return Err(Unsupported::TextSearch.error());
         }
+        let now = self.clock.now();
+        Ok(self.read(|tables| tables.list_events(filter, page, now)))
     }
 
     fn read_events(&self, _: &[RowNumber], _: usize) -> Result<Part<Event>, StoreError> {
@@ -293,13 +291,11 @@ impl Store for MemoryStore {
         page: Page,
         _: usize,
     ) -> Result<Paged<Delivery>, StoreError> {
-        match filter.query {
-            Some(_) => Err(Unsupported::TextSearch.error()),
-            None => {
-                let now = self.clock.now();
-                Ok(self.read(|tables| tables.list_deliveries(filter, page, now)))
-            }
+        if filter.query.is_some() {
+            return Err(Unsupported::TextSearch.error());
         }
+        let now = self.clock.now();
+        Ok(self.read(|tables| tables.list_deliveries(filter, page, now)))
     }
 
     fn read_deliveries(&self, _: &[RowNumber], _: usize) -> Result<Part<Delivery>, StoreError> {

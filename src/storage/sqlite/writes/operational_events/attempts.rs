@@ -37,7 +37,7 @@ pub(crate) fn tell_of_attempt(
     let last = LastAttempt {
         at: context.now,
         http_code: record.code,
-        error: record.error,
+        error: record.error.map(AttemptFailure::as_str),
     };
     if record.verdict == Verdict::Succeeded {
         return match effect.before.warned_at {

@@ -41,6 +41,18 @@ fn wait_until(what: &str, condition: impl Fn() -> bool) {
     }
 }
 
+fn message(workspace_id: Uuid) -> NewMessage {
+    NewMessage {
+        workspace_id,
+        event_type: EventType::parse("a").unwrap(),
+        timestamp: None,
+        data: RawValue::from_string("1".to_owned()).unwrap(),
+        idempotency: None,
+        trace: None,
+        summary: None,
+    }
+}
+
 fn record(event: QueuedEvent, verdict: Verdict, now: Timestamp) -> AttemptRecord {
     AttemptRecord {
         event,
@@ -73,21 +85,14 @@ fn ten_thousand_events_that_fail_in_a_minute_are_one_message_and_then_another() 
         settings: EndpointSettings::raw(url),
     };
     store.create_endpoint(new).wait().unwrap();
-    let publishes: Vec<_> = (0..EVENTS)
-        .map(|_| {
-            store.publish(NewMessage {
-                workspace_id: workspace.id,
-                event_type: EventType::parse("a").unwrap(),
-                timestamp: None,
-                data: RawValue::from_string("1".to_owned()).unwrap(),
-                idempotency: None,
-                trace: None,
-                summary: None,
-            })
-        })
-        .collect();
-    for publish in publishes {
-        publish.wait().unwrap();
+    // The queue of the writer has an end.
+    for _ in 0..EVENTS / 1000 {
+        let publishes: Vec<_> = (0..1000)
+            .map(|_| store.publish(message(workspace.id)))
+            .collect();
+        for publish in publishes {
+            publish.wait().unwrap();
+        }
     }
     for event in store.fresh(EndpointNumber(1), Seq(0), EVENTS).unwrap() {
         store.record(record(event, Verdict::Failed, clock.now()));
