@@ -178,6 +178,7 @@ fn page_and_limit_come_before_the_rest_of_the_query() {
             "enum query.status.0",
             "timezone_aware query.start_timestamp",
             "datetime_from_date_parsing query.end_timestamp",
+            "literal_error query.http_code_class",
             "string_too_long query.query",
         ]
     );

@@ -122,14 +122,17 @@ fn missing_search(
     scope: &Scope,
     endpoint: Uuid,
 ) -> rusqlite::Result<Option<MissingSearch>> {
-    let number: Option<i64> = prepare(connection, "SELECT n FROM endpoint WHERE id = ?")?
-        .query_row([endpoint], |row| row.get(0))
-        .optional()?;
-    let Some(number) = number else {
-        return Ok(None);
-    };
-    let search = MissingSearch::new(connection, number)?;
-    Ok(search.filter(|search| scope.includes_workspace(search.workspace())))
+    let found: Option<(i64, i64)> =
+        prepare(connection, "SELECT n, workspace FROM endpoint WHERE id = ?")?
+            .query_row([endpoint], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+    // For an endpoint of another workspace the database does nothing more than for one that is not there.
+    match found {
+        Some((number, workspace)) if scope.includes_workspace(workspace) => {
+            MissingSearch::new(connection, number)
+        }
+        _ => Ok(None),
+    }
 }
 
 /// Finds messages that an endpoint missed, newest first, until there is no more or the time is up.
