@@ -65,7 +65,10 @@ fn a_job_takes_what_a_list_with_the_same_filter_shows() {
             for (name, value) in filter.as_object().unwrap() {
                 let values = value.as_array().cloned().unwrap_or(vec![value.clone()]);
                 for value in values {
-                    query.push_str(&format!("&{name}={}", value.as_str().unwrap()));
+                    query += "&";
+                    query += name;
+                    query += "=";
+                    query += value.as_str().unwrap();
                 }
             }
             if filter.get("status").is_none() {
