@@ -6,10 +6,6 @@ use super::job::{JobAction, LeftOut, LeftOutReason};
 
 /// The facts about an event on which a job decides when the event's turn comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "four facts that do not depend on each other"
-)]
 pub struct EventFacts {
     /// Its status, with skipped runs that were not swept yet counted as skipped.
     pub status: EventStatus,
@@ -20,10 +16,31 @@ pub struct EventFacts {
     pub is_run_skipped: bool,
     /// True if its payload was dropped.
     pub is_archived: bool,
-    /// True if its endpoint is disabled.
-    pub is_endpoint_disabled: bool,
-    /// True if its endpoint is deleted.
-    pub is_endpoint_deleted: bool,
+    /// Whether its endpoint gets events.
+    pub endpoint: EndpointCondition,
+}
+
+/// The condition of an endpoint, as far as jobs are concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndpointCondition {
+    /// It gets events.
+    Enabled,
+    /// It is disabled.
+    Disabled,
+    /// It is deleted, whether it was disabled or not.
+    Deleted,
+}
+
+impl EndpointCondition {
+    /// Returns the condition of an endpoint that is disabled, deleted, both or neither.
+    #[must_use]
+    pub const fn of(is_disabled: bool, is_deleted: bool) -> Self {
+        match (is_disabled, is_deleted) {
+            (_, true) => Self::Deleted,
+            (true, false) => Self::Disabled,
+            (false, false) => Self::Enabled,
+        }
+    }
 }
 
 /// Decides whether a job that was made at `made_at` does its action on an event.
@@ -45,16 +62,12 @@ pub fn decide(
     }
     let has_changed = event.modified_at.is_some_and(|at| at > made_at)
         && !(event.status == EventStatus::Skipped && event.is_run_skipped);
-    if event.is_endpoint_deleted {
-        Err(LeftOutReason::EndpointDeleted)
-    } else if has_changed {
-        Err(LeftOutReason::Changed)
-    } else if event.is_endpoint_disabled {
-        Err(LeftOutReason::EndpointDisabled)
-    } else if event.is_archived {
-        Err(LeftOutReason::Archived)
-    } else {
-        Ok(())
+    match event.endpoint {
+        EndpointCondition::Deleted => Err(LeftOutReason::EndpointDeleted),
+        _ if has_changed => Err(LeftOutReason::Changed),
+        EndpointCondition::Disabled => Err(LeftOutReason::EndpointDisabled),
+        EndpointCondition::Enabled if event.is_archived => Err(LeftOutReason::Archived),
+        EndpointCondition::Enabled => Ok(()),
     }
 }
 
@@ -92,8 +105,7 @@ mod tests {
             modified_at,
             is_run_skipped: flags[0],
             is_archived: flags[1],
-            is_endpoint_disabled: flags[2],
-            is_endpoint_deleted: flags[3],
+            endpoint: EndpointCondition::of(flags[2], flags[3]),
         })
     }
 
@@ -103,7 +115,7 @@ mod tests {
             let decided = decide(JobAction::Redeliver, &EventStatus::ALL, MADE_AT, event);
             if decided.is_ok() {
                 prop_assert!(!event.is_archived);
-                prop_assert!(!event.is_endpoint_disabled && !event.is_endpoint_deleted);
+                prop_assert_eq!(event.endpoint, EndpointCondition::Enabled);
             }
         }
 
@@ -147,8 +159,7 @@ mod tests {
             modified_at: Some(Timestamp::from_micros(2000)),
             is_run_skipped: true,
             is_archived: false,
-            is_endpoint_disabled: false,
-            is_endpoint_deleted: false,
+            endpoint: EndpointCondition::Enabled,
         };
         let decided = |event| {
             decide(

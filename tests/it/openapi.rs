@@ -150,7 +150,7 @@ fn the_check_refuses_what_the_document_does_not_have() {
     let good = serde_json::json!({
         "created_at": "2026-01-31T12:00:00.000000Z", "modified_at": null,
         "id": "0190a5f2-6b1c-4d3e-8f00-3c5d7a9b1e24", "name": "shop",
-        "archive_after": 0, "delete_after": 86_400,
+        "archive_after": 0, "delete_after": 86_400, "operational_events": false,
     });
     assert_eq!(problems(schema, &good, ""), Vec::<String>::new());
     for (key, value) in [

@@ -65,10 +65,7 @@ fn a_job_takes_what_a_list_with_the_same_filter_shows() {
             for (name, value) in filter.as_object().unwrap() {
                 let values = value.as_array().cloned().unwrap_or(vec![value.clone()]);
                 for value in values {
-                    query += "&";
-                    query += name;
-                    query += "=";
-                    query += value.as_str().unwrap();
+                    query.extend(["&", name, "=", value.as_str().unwrap()]);
                 }
             }
             if filter.get("status").is_none() {

@@ -225,10 +225,7 @@ pub(super) fn events() -> RuledTable {
                LEFT JOIN endpoint p ON p.n = e.endpoint LEFT JOIN event_type t ON t.n = e.type",
         rules: vec![
             hard_rule(Kind::EventWithoutType, "t.n IS NULL"),
-            hard_rule(
-                Kind::EventOutsideRange,
-                OUTSIDE_RANGE,
-            ),
+            hard_rule(Kind::EventOutsideRange, OUTSIDE_RANGE),
             rule(Kind::EventWithoutMessage, "m.seq IS NULL", DELETE_EVENT),
             rule(Kind::EventWithoutEndpoint, "p.n IS NULL", DELETE_EVENT),
             hard_rule(

@@ -116,7 +116,8 @@ fn find(
     Ok((found, None))
 }
 
-/// Begins a search for what an endpoint of a workspace in scope missed.
+/// Begins a search for what an endpoint of a workspace in scope missed. No more is read of an endpoint of another
+/// workspace than of one that does not exist: a caller could tell that from the time that it takes.
 fn missing_search(
     connection: &Connection,
     scope: &Scope,
@@ -126,7 +127,6 @@ fn missing_search(
         prepare(connection, "SELECT n, workspace FROM endpoint WHERE id = ?")?
             .query_row([endpoint], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
-    // For an endpoint of another workspace the database does nothing more than for one that is not there.
     match found {
         Some((number, workspace)) if scope.includes_workspace(workspace) => {
             MissingSearch::new(connection, number)

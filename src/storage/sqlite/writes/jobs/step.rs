@@ -12,7 +12,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::event::EventStatus;
 use crate::domain::event_state::{EventState, Run};
 use crate::domain::job::{JobAction, LeftOut, LeftOutReason};
-use crate::domain::job_decision::{EventFacts, decide};
+use crate::domain::job_decision::{EndpointCondition, EventFacts, decide};
 use crate::fail_point::{FailPoint, hit};
 use crate::storage::sqlite::job_rows;
 use crate::storage::sqlite::writer::operation::{OperationError, ROW_WEIGHT, WriteContext};
@@ -165,8 +165,7 @@ fn decide_on(
                 status: state.status(is_run_skipped),
                 modified_at: modified_at.map(Timestamp::from_micros),
                 is_run_skipped,
-                is_endpoint_disabled: row.get(6)?,
-                is_endpoint_deleted: row.get(7)?,
+                endpoint: EndpointCondition::of(row.get(6)?, row.get(7)?),
                 is_archived: row.get(8)?,
             };
             Ok((event, facts))
