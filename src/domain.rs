@@ -22,6 +22,7 @@ pub mod health;
 pub mod id;
 pub mod invisible;
 pub mod job;
+pub mod job_decision;
 pub(crate) mod json;
 pub mod latency;
 pub mod message;

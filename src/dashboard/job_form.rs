@@ -143,7 +143,8 @@ impl JobForm {
                 .take(VALUES_MAX)
                 .collect();
             // A job that skips selects what is pending.
-            if !values.is_empty() && !(name == "status" && self.is_skip()) {
+            let is_ignored = name == "status" && self.is_skip();
+            if !values.is_empty() && !is_ignored {
                 filter.insert(name.to_owned(), values.into());
             }
         }

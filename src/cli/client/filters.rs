@@ -90,7 +90,7 @@ pub(in crate::cli) struct TextFilter {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Filters")]
 pub(in crate::cli) struct CodeFilter {
-    /// Only those whose last answer was of this class.
+    /// Only with an answer of this class; of events, the last answer counts.
     #[arg(long, value_name = "CLASS",
           value_parser = PossibleValuesParser::new(CodeClass::ALL.map(CodeClass::as_str)))]
     code: Option<String>,

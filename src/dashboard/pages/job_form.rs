@@ -72,7 +72,7 @@ impl JobFormPage {
         self.problems.others(&SHOWN)
     }
 
-    const fn rate_max(&self) -> Count {
+    const fn rate_max() -> Count {
         Count(RATE_MAX as u64)
     }
 }

@@ -96,19 +96,6 @@ fn forms(app: &TestApp) -> Vec<Form> {
     form("PATCH", endpoint.clone(), own, json!({}), patch);
     let path = format!("{endpoint}{ROTATE}");
     form("PATCH", path, own, json!({}), &ROTATION);
-    let job = json!({"action": "redeliver", "filter": {"endpoint_id": [NOBODY]}, "dry_run": true});
-    form(
-        "POST",
-        "/api/webhooks/jobs".to_owned(),
-        own,
-        job,
-        &[
-            ("action", true, job_action),
-            ("filter", true, job_filter),
-            ("rate", false, rate),
-            ("dry_run", false, enabled),
-        ],
-    );
     let named = json!({"name": "n"});
     let (all, one) = ("/api/workspaces", format!("/api/workspaces/{workspace}"));
     form(
@@ -131,7 +118,23 @@ fn forms(app: &TestApp) -> Vec<Form> {
     let token = format!("/api/workspace-access-tokens/{token}");
     let patch: &[(_, bool, Field)] = &[("comment", false, comment), ("scopes", false, scopes)];
     form("PATCH", token, admin, json!({}), patch);
+    forms.push(job_form(own));
     forms
+}
+
+fn job_form(token: &str) -> Form {
+    Form {
+        method: "POST",
+        path: "/api/webhooks/jobs".to_owned(),
+        token: token.to_owned(),
+        good: json!({"action": "redeliver", "filter": {"endpoint_id": [NOBODY]}, "dry_run": true}),
+        fields: vec![
+            ("action", true, job_action),
+            ("filter", true, job_filter),
+            ("rate", false, rate),
+            ("dry_run", false, enabled),
+        ],
+    }
 }
 
 impl Form {

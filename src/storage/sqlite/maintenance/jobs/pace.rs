@@ -63,11 +63,11 @@ mod tests {
                 now += Duration::from_millis(step);
                 let allowed = pace.allowed(now);
                 pace.take(allowed);
-                gone += allowed;
+                gone += u32::try_from(allowed).unwrap();
             }
             let second = f64::from(per_minute) / 60.0;
             let most = (now - start).as_secs_f64() * second + second.max(1.0) + 1.0;
-            prop_assert!((gone as f64) <= most, "{gone} of {most}");
+            prop_assert!(f64::from(gone) <= most, "{gone} of {most}");
         }
     }
 

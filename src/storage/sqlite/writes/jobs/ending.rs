@@ -2,7 +2,8 @@
 
 use rusqlite::params;
 
-use crate::domain::job::{JobState, LeftOut, settled};
+use crate::domain::job::{JobState, LeftOut};
+use crate::domain::job_decision::settled;
 use crate::domain::operational_event::{FinishedJob, OperationalType};
 use crate::storage::sqlite::job_rows::{action as action_of, state_column};
 use crate::storage::sqlite::writer::operation::{OperationError, WriteContext};

@@ -11,9 +11,8 @@ use super::missing_event::Missing;
 use crate::domain::clock::Timestamp;
 use crate::domain::event::EventStatus;
 use crate::domain::event_state::{EventState, Run};
-use crate::domain::job::{
-    EndpointCondition, EventFacts, JobAction, LeftOut, LeftOutReason, decide,
-};
+use crate::domain::job::{JobAction, LeftOut, LeftOutReason};
+use crate::domain::job_decision::{EndpointCondition, EventFacts, decide};
 use crate::fail_point::{FailPoint, hit};
 use crate::storage::sqlite::job_rows;
 use crate::storage::sqlite::writer::operation::{OperationError, ROW_WEIGHT, WriteContext};
