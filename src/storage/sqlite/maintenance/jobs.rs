@@ -44,6 +44,14 @@ const TURN: Duration = Duration::from_millis(50);
 /// The most events of one step that sends nothing: some milliseconds of the writer.
 const STEP_ROWS: usize = 500;
 
+/// The events that a job has let go while callers publish, to one endpoint and to all: with more of them, the senders
+/// take the processor time that live events need. A job then lets go one or two thousand a second.
+const BESIDE_LIVE_PER_ENDPOINT: usize = 20;
+const BESIDE_LIVE_MAX: usize = 200;
+
+/// The time after a request of a caller that writes, such as a publish, during which jobs count as beside live traffic.
+const LIVE_FOR: Duration = Duration::from_secs(1);
+
 /// The thread's handle.
 pub(crate) struct JobThread(BackgroundThread);
 
@@ -57,7 +65,9 @@ impl JobThread {
         let thread = BackgroundThread::start("jobs", clock, move |wake_up| {
             Rounds {
                 work: Work::new(&writer, &files, wake_up),
+                writer: &writer,
                 wake_up,
+                live: LiveTraffic::default(),
                 connection: None,
                 paces: HashMap::new(),
                 served: HashMap::new(),
@@ -81,7 +91,9 @@ impl JobThread {
 /// The rounds of the thread, in which each running job has a turn.
 struct Rounds<'a> {
     work: Work<'a>,
+    writer: &'a Writer,
     wake_up: &'a WakeUp,
+    live: LiveTraffic,
     /// The connection for reading, kept while jobs run.
     connection: Option<Connection>,
     /// The rates of the running jobs that have one.
@@ -154,7 +166,13 @@ impl Rounds<'_> {
             return Ok(false);
         };
         let let_go = let_go_of(connection, job).map_err(read)?;
-        let mut room = LET_GO_MAX.saturating_sub(let_go.values().sum());
+        let requested = self.writer.requested_operations();
+        let (per_endpoint, in_all) = if self.live.is_on(requested, Instant::now()) {
+            (BESIDE_LIVE_PER_ENDPOINT, BESIDE_LIVE_MAX)
+        } else {
+            (LET_GO_PER_ENDPOINT, LET_GO_MAX)
+        };
+        let mut room = in_all.saturating_sub(let_go.values().sum());
         let mut allowed = self.allowed(job, facts.rate);
         let mut places = Place::all_of(connection, job).map_err(read)?;
         // The turn goes on after the endpoint that had the last one.
@@ -169,7 +187,7 @@ impl Rounds<'_> {
             let limit = match facts.action {
                 JobAction::Redeliver if place.takes_events => {
                     let of_endpoint = let_go.get(&place.endpoint).copied().unwrap_or_default();
-                    let room = room.min(LET_GO_PER_ENDPOINT.saturating_sub(of_endpoint));
+                    let room = room.min(per_endpoint.saturating_sub(of_endpoint));
                     room.min(allowed)
                 }
                 // All of them are left out.
@@ -203,6 +221,23 @@ impl Rounds<'_> {
         let now = Instant::now();
         let pace = self.paces.entry(job);
         pace.or_insert_with(|| Pace::new(rate, now)).allowed(now)
+    }
+}
+
+/// The look at whether callers publish.
+#[derive(Default)]
+struct LiveTraffic {
+    requested: u64,
+    until: Option<Instant>,
+}
+
+impl LiveTraffic {
+    /// Reports whether callers wrote anything lately. `requested` counts all that they asked for.
+    fn is_on(&mut self, requested: u64, now: Instant) -> bool {
+        if std::mem::replace(&mut self.requested, requested) != requested {
+            self.until = Some(now + LIVE_FOR);
+        }
+        self.until.is_some_and(|until| now < until)
     }
 }
 

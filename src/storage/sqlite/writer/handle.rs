@@ -47,6 +47,7 @@ impl Writer {
             condition: AtomicU8::new(WriterCondition::Healthy as u8),
             stall: StallWatch::new(),
             foreground: AtomicU64::new(0),
+            requested: AtomicU64::new(0),
             size_limit: resources.size_limit.clone(),
             with_summaries: WorkspacesWithSummaries::default(),
             recent_attempts: RecentAttempts::default(),
@@ -93,6 +94,7 @@ impl Writer {
         } else {
             if owner.is_some() {
                 self.shared.foreground.fetch_add(1, Ordering::Relaxed);
+                self.shared.requested.fetch_add(1, Ordering::Relaxed);
                 hit(FailPoint::Queueing);
             }
             let pushed = waiting.others.push(entry);
@@ -143,6 +145,12 @@ impl Writer {
     /// Returns the number of operations that were queued so far for workspaces, and of attempt records.
     pub(crate) fn foreground_operations(&self) -> u64 {
         self.shared.foreground.load(Ordering::Relaxed)
+    }
+
+    /// Returns the number of operations that callers asked for since the start: no attempt records, and nothing of the
+    /// server itself.
+    pub(crate) fn requested_operations(&self) -> u64 {
+        self.shared.requested.load(Ordering::Relaxed)
     }
 
     /// Reports whether an endpoint of the workspace is shown a summary, as far as the cache has it.

@@ -33,6 +33,8 @@ pub(super) struct Shared {
     pub(super) stall: StallWatch,
     /// The operations that were queued so far for workspaces, and the attempt records.
     pub(super) foreground: AtomicU64,
+    /// The number of operations that callers asked for, such as publishes, since the start.
+    pub(super) requested: AtomicU64,
     /// The largest size of the database; `None`: as large as the disk.
     pub(super) size_limit: Option<Arc<SizeLimit>>,
     pub(super) with_summaries: WorkspacesWithSummaries,
