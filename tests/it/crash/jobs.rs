@@ -8,7 +8,7 @@ use super::server::{Server, Start, TestDir, wait_until};
 use crate::receiver::Receiver;
 
 /// More events than a job lets go in many steps.
-const EVENTS: u64 = 1500;
+const EVENTS: u64 = 1200;
 
 /// A server with events that succeeded, and the path of the endpoint.
 fn with_events(dir: &TestDir, receiver: &Receiver) -> (Server, String) {

@@ -74,7 +74,8 @@ fn one_endpoint_that_hangs_does_not_hold_up_the_others_of_a_job() {
 
 #[test]
 fn a_live_event_does_not_wait_for_the_events_of_a_job() {
-    let app = TestApp::start();
+    // So few senders make one attempt of an endpoint at a time, so that events arrive in the order of their starts.
+    let app = TestApp::with_flags(&["--max-threads", "8"]);
     let receiver = Receiver::start();
     let endpoint = with_succeeded(&app, &receiver, "/a", 150);
     receiver.hold("/a");
@@ -88,8 +89,8 @@ fn a_live_event_does_not_wait_for_the_events_of_a_job() {
         .iter()
         .position(|it| it == "live")
         .unwrap();
-    // Those that were under way, and one of the job after each few fresh ones.
-    assert!(place < 150 + 60, "{place}");
+    // One of the job was under way, and one has its turn after each few fresh ones.
+    assert!(place <= 150 + 2, "{place}");
 }
 
 #[test]
@@ -98,11 +99,11 @@ fn a_rate_lets_so_many_go_and_no_more() {
     let receiver = Receiver::start();
     let endpoint = with_succeeded(&app, &receiver, "/a", 40);
     let mut slow = again(&endpoint);
-    slow["rate"] = json!(600);
+    slow["rate"] = json!(1200);
     let began = std::time::Instant::now();
     assert_eq!(finished(&app, &slow)["done"], 40);
-    // Ten a second; the first second's worth may go at once.
-    assert!(began.elapsed().as_secs_f64() > 2.5, "{:?}", began.elapsed());
+    // Twenty a second; the first event goes at once, and no more than a second's worth is saved up.
+    assert!(began.elapsed().as_secs_f64() > 0.9, "{:?}", began.elapsed());
 }
 
 #[test]
