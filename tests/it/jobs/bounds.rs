@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{A_WHILE, ended, finished, make};
 use crate::fixture::TestApp;
+use crate::metrics::wait_for;
 use crate::receiver::Receiver;
 
 fn with_succeeded(app: &TestApp, receiver: &Receiver, path: &str, count: usize) -> Value {
@@ -145,4 +146,24 @@ fn a_job_goes_on_after_a_restart() {
     receiver.wait("/a", 120);
     app.wait_for_events("succeeded", 60);
     assert_eq!(receiver.at("/a").len(), 120);
+}
+
+#[test]
+fn running_jobs_and_their_events_show_in_the_metrics() {
+    let app = TestApp::with_flags(&["--metrics-listen", "127.0.0.1:0"]);
+    let receiver = Receiver::start();
+    let endpoint = with_succeeded(&app, &receiver, "/a", 3);
+    let done = "hookpost_job_events_total{action=\"redeliver\",result=\"done\"}";
+    let left_out = "hookpost_job_events_total{action=\"redeliver\",result=\"left_out\"}";
+    wait_for(&app, "hookpost_jobs_running", 0.0);
+    wait_for(&app, done, 0.0);
+    let mut slow = again(&endpoint);
+    slow["rate"] = json!(1);
+    let job = make(&app, &slow);
+    wait_for(&app, done, 1.0);
+    wait_for(&app, "hookpost_jobs_running", 1.0);
+    super::set_enabled(&app, &endpoint, false);
+    assert_eq!(ended(&app, &job)["left_out"]["endpoint_disabled"], 2);
+    wait_for(&app, left_out, 2.0);
+    wait_for(&app, "hookpost_jobs_running", 0.0);
 }
