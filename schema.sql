@@ -192,7 +192,7 @@ CREATE TABLE later_event (
 ) WITHOUT ROWID;
 
 -- Jobs: redelivering or skipping all events that match a filter. A job goes through the events of each endpoint
--- in the order of their numbers. Its set is fixed by the two numbers 'through'.
+-- in the order of their numbers. Its set is fixed by the two numbers 'through' and by 'subscriptions'.
 CREATE TABLE job (
   n                INTEGER PRIMARY KEY,
   id               BLOB    NOT NULL UNIQUE,
@@ -206,6 +206,7 @@ CREATE TABLE job (
   finished_at      INTEGER,                      -- the end of the job, also if it was cancelled; NULL: running
   through_event    INTEGER NOT NULL,             -- events with higher numbers are not in its set
   through_message  INTEGER NOT NULL,             -- nor messages with higher ones
+  subscriptions    TEXT,                         -- as in endpoint.events, when the job was made; NULL: nothing missing is selected
   matched          INTEGER,                      -- events in its set; NULL: not known yet
   done             INTEGER NOT NULL DEFAULT 0,   -- events that it redelivered, made or skipped
   archived         INTEGER NOT NULL DEFAULT 0,   -- events that it left out, by reason

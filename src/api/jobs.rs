@@ -10,7 +10,7 @@ use super::idempotency::{IDEMPOTENT_REPLAYED, idempotency_key};
 use super::job_objects::JobDryRun;
 use super::objects::{Rendered, json};
 use super::pagination;
-use super::route_docs::{RouteDocs, Success};
+use super::route_docs::{OtherMembers, RouteDocs, Success};
 use crate::domain::job::Job;
 use crate::domain::message::Idempotency;
 use crate::server::call::{Call, OF_A_WORKSPACE};
@@ -25,8 +25,8 @@ const TAG: &str = "jobs";
 const DRY_RUN_TIME: Duration = Duration::from_secs(5);
 
 /// The longest look for missing messages when a job is made: the count of a short range is exact at once, and that of
-/// a long one is known when the job has gone through it.
-const SURVEY_TIME: Duration = Duration::from_millis(200);
+/// a long one is known when the job has gone through it. In this time some 50,000 messages are counted.
+const SURVEY_TIME: Duration = Duration::from_secs(1);
 
 /// The description of `POST /webhooks/jobs`.
 pub(super) static CREATE: RouteDocs = RouteDocs {
@@ -43,6 +43,7 @@ pub(super) static CREATE: RouteDocs = RouteDocs {
         let _ = new_job(input, OF_A_WORKSPACE);
     },
     body: "JobCreate",
+    other_members: OtherMembers::Refused,
     conflicts: &[ErrorName::EndpointDisabled, ErrorName::TooManyJobs],
     is_idempotent: true,
     also: Some(Success::json::<JobDryRun>(200)),

@@ -12,7 +12,7 @@ mod words;
 use std::sync::LazyLock;
 
 use self::errors::{reference, statuses};
-use super::route_docs::{RouteDocs, Success};
+use super::route_docs::{OtherMembers, RouteDocs, Success};
 use super::routes::{RouteInfo, documented};
 use crate::domain::trace_context::{TRACEPARENT, TRACESTATE};
 use crate::server::access::Access;
@@ -188,8 +188,15 @@ fn body(docs: &RouteDocs, fields: &[FieldDocs], objects: &[Definition]) -> Optio
             field.is_required,
         )
     });
-    let about = format!("The body of `{}`. Unknown members are ignored.", docs.id);
-    let schema = Schema::object(&about, properties.collect()).like(example);
+    let (others, is_strict) = match docs.other_members {
+        OtherMembers::Ignored => ("Unknown members are ignored.", false),
+        OtherMembers::Refused => ("Unknown members are refused.", true),
+    };
+    let about = format!("The body of `{}`. {others}", docs.id);
+    let mut schema = Schema::object(&about, properties.collect()).like(example);
+    if is_strict {
+        schema = schema.with("additionalProperties", false);
+    }
     Some((docs.body.to_owned(), schema))
 }
 

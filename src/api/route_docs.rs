@@ -24,6 +24,8 @@ pub(super) struct RouteDocs {
     pub(super) body: &'static str,
     /// True if a request may have no body at all.
     pub(super) is_body_optional: bool,
+    /// What the route does with members of the body that it does not have.
+    pub(super) other_members: OtherMembers,
     /// The response to a request that succeeds.
     pub(super) success: Success,
     /// Another response to a request that succeeds, with another status. It never has the header of a replay.
@@ -50,6 +52,7 @@ impl RouteDocs {
             reads: |_| {},
             body: "",
             is_body_optional: false,
+            other_members: OtherMembers::Ignored,
             success,
             also: None,
             conflicts: &[],
@@ -58,6 +61,15 @@ impl RouteDocs {
             is_publish: false,
         }
     }
+}
+
+/// What a route does with members of the body that it does not have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum OtherMembers {
+    /// They are ignored, so that a client can send an object back as it got it.
+    Ignored,
+    /// They are refused, because a misspelt one would make the request do more than was meant.
+    Refused,
 }
 
 /// The response to a request that succeeds.

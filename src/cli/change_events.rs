@@ -50,7 +50,7 @@ pub(super) struct ChangeEvents {
 /// The rate of a job.
 #[derive(Args, Debug)]
 pub(super) struct Rate {
-    /// With filters: at most so many events a minute; without it, as many as get through.
+    /// The most events a minute that the job lets go; without it, as many as get through.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(RATE_MAX)))]
     pub(super) rate: Option<u32>,
 }

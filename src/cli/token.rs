@@ -60,7 +60,7 @@ pub(super) struct Create {
           conflicts_with_all = ["workspace", "scope"])]
     admin: bool,
 
-    /// A scope of the token (repeatable); without any, the three webhooks scopes.
+    /// A scope of the token (repeatable); without any, webhooks:publish, webhooks:read and webhooks:write.
     #[arg(long, env = "HOOKPOST_SCOPE", value_name = "SCOPE", value_delimiter = ',',
           value_parser = scope_parser())]
     scope: Vec<Scope>,

@@ -41,7 +41,11 @@ impl FormProblems {
     pub(super) fn of(problems: &[Problem]) -> Self {
         let mut found = Self::default();
         for problem in problems {
-            let field = problem.loc.member.or(problem.loc.field.as_deref());
+            let field = problem
+                .loc
+                .member
+                .as_deref()
+                .or(problem.loc.field.as_deref());
             let field = field.unwrap_or_default();
             found.add(field, &problem.message());
         }

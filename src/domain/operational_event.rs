@@ -352,10 +352,7 @@ impl EndpointNews {
 
     /// Returns what is told, as the end of a sentence that begins with the endpoint.
     fn in_words(&self) -> String {
-        let events = |count: u32| match count {
-            1 => "1 event".to_owned(),
-            count => format!("{count} events"),
-        };
+        let events = |count: u32| number_of_events(count.into());
         match self {
             Self::Failing {
                 reason: FailingReason::Failures,
@@ -383,11 +380,21 @@ impl EndpointNews {
                 format!("did not get {} after all retries", events(*count))
             }
             Self::BacklogOld { waited, .. } => format!(
-                "has a backlog: its oldest due event has waited for {} minutes",
-                waited.as_secs() / 60
+                "has a backlog: its oldest due event has waited for {}",
+                match waited.as_secs() {
+                    seconds @ 0..120 => format!("{seconds} seconds"),
+                    seconds => format!("{} minutes", seconds / 60),
+                }
             ),
             Self::BacklogCleared => "has no old backlog any more".to_owned(),
         }
+    }
+}
+
+fn number_of_events(count: u64) -> String {
+    match count {
+        1 => "1 event".to_owned(),
+        count => format!("{count} events"),
     }
 }
 
@@ -461,8 +468,12 @@ impl FinishedJob {
         } = self.left_out;
         let of = workspace.map_or_else(String::new, |it| format!(" of workspace “{}”", it.name));
         let (action, done) = (self.action.as_str(), self.done);
+        let left = self.left_out.total();
         let data = Data {
-            text: format!("A job{of} has finished: {action}, {done} events."),
+            text: format!(
+                "A job{of} has finished: {action}, {}, {left} left out.",
+                number_of_events(done)
+            ),
             workspace,
             job: Job {
                 id: self.id,

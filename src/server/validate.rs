@@ -33,7 +33,7 @@ pub(crate) mod read;
 mod uuid_text;
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use self::audit::Audit;
 pub(crate) use self::context::{FieldContext, FieldDocs, InputValue, schema_of};
@@ -48,7 +48,8 @@ use crate::domain::json::{self, Kind, Member, Value};
 /// The most values of one multi-value filter: the store scans once for each.
 pub(crate) const FILTER_VALUES_MAX: usize = 100;
 
-/// The most names of parameters that one response reports as unknown; a query string has room for thousands.
+/// The most names of parameters, or of members, that one response reports as unknown; a request has room for
+/// thousands.
 const UNKNOWN_NAMES_MAX: usize = 100;
 
 /// The most bytes of input that one response repeats: it can have some hundred problems, each with an input.
@@ -61,6 +62,8 @@ pub(crate) struct Input<'a> {
     query: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     body: Option<Value<'a>>,
     members: Vec<Member<'a>>,
+    /// The members of the body that were asked for.
+    read_members: Vec<&'static str>,
     /// The parameters of the query string that were asked for.
     parameters: Vec<Parameter>,
     problems: Vec<Problem>,
@@ -174,6 +177,7 @@ impl<'a> Input<'a> {
             return Field(None);
         }
         self.audit.reads(Section::Body, name);
+        self.read_members.push(name);
         if let Some(value) = self.member(name) {
             return Field(self.body_field(name, value, read));
         }
@@ -196,6 +200,7 @@ impl<'a> Input<'a> {
             return Field(None);
         }
         self.audit.reads(Section::Body, name);
+        self.read_members.push(name);
         match self.member(name) {
             Some(value) if value.kind() != Kind::Null => {
                 Field(self.body_field(name, value, read).map(Some))
@@ -215,6 +220,16 @@ impl<'a> Input<'a> {
             Field(self.required(name, read).0.map(Some))
         } else {
             self.optional(name, read)
+        }
+    }
+
+    /// Refuses all members of the body that were not read until now. That is for a body in which a misspelt member would
+    /// make the request do more than was meant.
+    pub(crate) fn refuse_other_members(&mut self) {
+        for (name, value) in other_members(&self.members, &self.read_members) {
+            let loc = Loc::sent(Section::Body, name);
+            let mut context = FieldContext::new(&mut self.problems, loc);
+            let _: Option<()> = context.refuse(value, no_such_member(&self.read_members));
         }
     }
 
@@ -333,7 +348,7 @@ impl<'a> Input<'a> {
                 && seen.insert(sent)
             {
                 self.problems.push(Problem {
-                    loc: Loc::parameter(echo::shortened(sent).into_owned()),
+                    loc: Loc::sent(Section::Query, echo::shortened(sent).into_owned()),
                     violation: Violation::Value(meant.hint(sent).into()),
                     input: echo::echo_text(value),
                 });
@@ -368,6 +383,24 @@ impl<'a> Input<'a> {
             input,
         });
     }
+}
+
+/// Returns the members that are not among `known`, each once, with its name as it is shown. There are at most
+/// [`UNKNOWN_NAMES_MAX`].
+fn other_members<'a>(members: &[Member<'a>], known: &[&str]) -> BTreeMap<String, InputValue<'a>> {
+    let others = members
+        .iter()
+        .filter(|member| !known.iter().any(|name| member.is(name)));
+    let others = others.map(|member| {
+        let name = echo::shortened(&member.name()).into_owned();
+        (name, InputValue::Json(member.value))
+    });
+    others.take(UNKNOWN_NAMES_MAX).collect()
+}
+
+/// Returns the problem of a member that there is not.
+fn no_such_member(known: &[&str]) -> Violation {
+    Violation::Value(format!("there is no such member: use {}", known.join(", ")).into())
 }
 
 impl Problem {

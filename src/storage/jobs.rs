@@ -24,6 +24,8 @@ pub struct JobSurvey {
     pub(super) through_event: i64,
     /// The highest number of a message that may be in it.
     pub(super) through_message: i64,
+    /// The event types of the endpoint whose missing messages are selected, as the store keeps them.
+    pub(super) subscriptions: Option<String>,
 }
 
 /// The result of making a job.

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod filters;
+mod missing_set;
 mod recovery;
 
 use std::time::Duration;

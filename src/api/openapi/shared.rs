@@ -70,7 +70,7 @@ pub(super) fn info() -> Node {
         "description" =>
             "Publish a message, and every endpoint that subscribes to its type gets it as a signed webhook.\n\n\
              Routes are under `/api`; `/v1` is another name for it. Ids are UUIDs of version 4. Times are RFC 3339 \
-             in UTC. Unknown members of bodies are ignored. `HEAD` works wherever `GET` does.\n\n\
+             in UTC. Unknown members of bodies are ignored, except in a new job. `HEAD` works wherever `GET` does.\n\n\
              A newer server may add members to responses, and words to the lists in `x-extensible-enum`. Clients \
              should accept both.",
         "license" => node! { "name" => "MIT OR Apache-2.0", "identifier" => env!("CARGO_PKG_LICENSE") },

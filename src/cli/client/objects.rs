@@ -186,7 +186,7 @@ impl Endpoint {
             (true, _) if self.state == "active" => Cell::colored("active".to_owned(), Color::Green),
             (true, _) => Cell::colored(self.state.clone(), Color::Yellow),
             (false, None | Some("manual")) => Cell::colored("disabled".to_owned(), Color::Yellow),
-            (false, Some(reason)) => Cell::colored(reason.to_owned(), Color::Red),
+            (false, Some(_)) => Cell::colored("disabled".to_owned(), Color::Red),
         }
     }
 }

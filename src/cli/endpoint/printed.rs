@@ -55,6 +55,10 @@ pub(super) fn described(
         ("endpoint", endpoint.id.to_string()),
         ("url", endpoint.url.clone()),
         ("state", endpoint.state().text().to_owned()),
+        (
+            "reason",
+            endpoint.disabled_reason.clone().unwrap_or_default(),
+        ),
         ("rest end", time(&endpoint.resting_until)),
         ("hold end", time(&endpoint.held_until)),
         ("failures", endpoint.failures_in_a_row.to_string()),

@@ -17,6 +17,7 @@ pub(crate) fn new_job(
     let filter = input.required("filter", read::job_filter(action.known()));
     let rate = input.optional("rate", read::rate);
     let dry_run = input.optional("dry_run", read::boolean).or(false);
+    input.refuse_other_members();
     move |ok| {
         let filter = filter.take(ok);
         let new = NewJob {

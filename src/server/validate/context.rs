@@ -78,7 +78,7 @@ impl<'r> FieldContext<'r> {
     }
 
     /// Returns the context of a member, if the field is an object.
-    pub(crate) fn member(&mut self, name: &'static str) -> FieldContext<'_> {
+    pub(crate) fn member(&mut self, name: impl Into<Cow<'static, str>>) -> FieldContext<'_> {
         FieldContext::new(self.problems, self.loc.clone().of_member(name))
     }
 

@@ -35,7 +35,7 @@ pub(crate) struct Loc {
     /// The field; `None` for the section as a whole.
     pub(crate) field: Option<Cow<'static, str>>,
     /// The member of the field, if the field is an object.
-    pub(crate) member: Option<&'static str>,
+    pub(crate) member: Option<Cow<'static, str>>,
     /// The item of a list, or the offset of a syntax error.
     pub(crate) index: Option<usize>,
 }
@@ -51,10 +51,10 @@ impl Loc {
         }
     }
 
-    /// Returns the location of a parameter that the client named.
-    pub(crate) const fn parameter(name: String) -> Self {
+    /// Returns the location of a field that the client named.
+    pub(crate) const fn sent(section: Section, name: String) -> Self {
         Self {
-            section: Section::Query,
+            section,
             field: Some(Cow::Owned(name)),
             member: None,
             index: None,
@@ -72,9 +72,9 @@ impl Loc {
     }
 
     /// Returns the location of a member of the object here.
-    pub(crate) fn of_member(self, member: &'static str) -> Self {
+    pub(crate) fn of_member(self, member: impl Into<Cow<'static, str>>) -> Self {
         Self {
-            member: Some(member),
+            member: Some(member.into()),
             ..self
         }
     }
@@ -111,7 +111,7 @@ impl Serialize for Loc {
         if let Some(field) = &self.field {
             steps.serialize_element(field)?;
         }
-        if let Some(member) = self.member {
+        if let Some(member) = &self.member {
             steps.serialize_element(member)?;
         }
         if let Some(index) = self.index {

@@ -240,7 +240,7 @@ pub(super) fn what_an_endpoint_missed_is_listed(open: Open) {
     it.publish(&it.workspace("neighbour"), "a");
     let missed = || {
         messages(&it, Page::FIRST, |filter| {
-            filter.missing_for = Some(endpoint.id)
+            filter.missing_for = Some(endpoint.id);
         })
     };
     assert_eq!(missed(), (vec![while_disabled.id, before.id], 2));

@@ -90,7 +90,12 @@ fn an_endpoint_gets_what_it_missed_after_a_count_and_a_yes() {
         job["state"] == "finished"
     });
     let page = visitor.get(&path);
-    assert!(page.expect(200).contains("3 of 3 events"), "{}", page.text);
+    assert!(
+        page.expect(200)
+            .contains("3 done and 0 left out, of 3 events"),
+        "{}",
+        page.text
+    );
     assert!(page.text.contains("finished"));
     assert!(page.text.contains(&format!("/endpoints/{}", id(&endpoint))));
     let list = visitor.get("/jobs?state=finished&action=redeliver");

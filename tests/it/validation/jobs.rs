@@ -102,6 +102,49 @@ fn every_member_of_a_filter_says_what_is_wrong_with_it() {
 }
 
 #[test]
+fn a_misspelt_member_is_refused_because_the_job_would_do_more_than_was_meant() {
+    let app = TestApp::start();
+    let filter = json!({"event_type": ["a"]});
+    for (body, expected) in [
+        (
+            json!({"action": "redeliver", "filter": filter, "dryRun": true}),
+            "value_error body.dryRun",
+        ),
+        (
+            json!({"action": "redeliver", "filter": filter, "workspace_id": NOBODY}),
+            "value_error body.workspace_id",
+        ),
+        (
+            json!({"action": "skip", "filter": {"event_type": ["a"], "endpointId": [NOBODY]}}),
+            "value_error body.filter.endpointId",
+        ),
+        (
+            json!({"action": "skip", "filter": {"more": 1}}),
+            "value_error body.filter.more",
+        ),
+    ] {
+        for token in [&app.token, &app.admin] {
+            assert_eq!(listed(&app.post(JOBS, token, &body)), [expected], "{body}");
+        }
+    }
+    let answer = app.post(
+        JOBS,
+        &app.token,
+        &json!({"action": "skip", "filter": filter, "dryRun": true}),
+    );
+    let problem = &answer.expect(422)["detail"][0];
+    let text = "Value error, there is no such member: use action, filter, rate, dry_run";
+    assert_eq!(problem["msg"], text);
+    let mut many = json!({"action": "skip", "filter": filter});
+    for number in 0..1000 {
+        many[format!("more{number}")] = json!(number);
+    }
+    let problems = listed(&app.post(JOBS, &app.token, &many));
+    assert_eq!(problems.len(), 100);
+    assert_eq!(app.get(JOBS).expect(200)["meta"]["total"], 0);
+}
+
+#[test]
 fn a_filter_selects_something_that_its_action_can_do() {
     let app = TestApp::start();
     let endpoint = app.endpoint("http://127.0.0.1:9/");
@@ -113,7 +156,7 @@ fn a_filter_selects_something_that_its_action_can_do() {
     for empty in [
         json!({}),
         json!({"workspace_id": app.workspace}),
-        json!({"status": [], "endpoint_id": [], "http_code_class": null, "more": 1}),
+        json!({"status": [], "endpoint_id": [], "http_code_class": null}),
     ] {
         assert_eq!(
             listed("redeliver", &empty),

@@ -3,12 +3,12 @@
 use super::super::{FieldContext, InputValue, Violation, schema_of};
 use crate::domain::json::{Kind, Member};
 use crate::server::schema::{Property, Schema};
-use crate::server::validate::Section;
+use crate::server::validate::{Section, no_such_member, other_members};
 
 /// The members of an object that is read, or only described.
 pub(super) enum Members<'a, 'c, 'r> {
-    /// The members that the client sent, and the context of the object.
-    Sent(Vec<Member<'a>>, &'c mut FieldContext<'r>),
+    /// The members that the client sent, the context of the object, and the names that were read.
+    Sent(Vec<Member<'a>>, &'c mut FieldContext<'r>, Vec<&'static str>),
     /// The members that the reader asks for.
     Described(Section, Vec<Property>),
 }
@@ -31,7 +31,8 @@ impl Members<'_, '_, '_> {
                 properties.push((name.to_owned(), schema, false));
                 Some(None)
             }
-            Self::Sent(members, context) => {
+            Self::Sent(members, context, names) => {
+                names.push(name);
                 // Of a repeated key the last one counts.
                 let member = members.iter().rfind(|member| member.is(name));
                 match member {
@@ -43,10 +44,23 @@ impl Members<'_, '_, '_> {
             }
         }
     }
+
+    /// Refuses all members that were not read. `None`: a problem was reported.
+    fn refuse_others(self) -> Option<()> {
+        let Self::Sent(members, context, known) = self else {
+            return Some(());
+        };
+        let others = other_members(&members, &known);
+        let has_others = !others.is_empty();
+        for (name, value) in others {
+            let _: Option<()> = context.member(name).refuse(value, no_such_member(&known));
+        }
+        (!has_others).then_some(())
+    }
 }
 
-/// Reads an object. `read` reads its members, all of them, so that all problems are reported; members that it does
-/// not read are ignored.
+/// Reads an object. `read` reads its members, all of them, so that all problems are reported. Members that it does
+/// not read are refused: a filter that is misspelt would select more than was meant.
 pub(super) fn object<T>(
     value: InputValue<'_>,
     context: &mut FieldContext<'_>,
@@ -61,11 +75,13 @@ pub(super) fn object<T>(
             Members::Described(_, properties) => properties,
             Members::Sent(..) => Vec::new(),
         };
-        Schema::object(about, properties)
+        Schema::object(about, properties).with("additionalProperties", false)
     })?;
     match value {
         InputValue::Json(json) if json.kind() == Kind::Object => {
-            read(&mut Members::Sent(json.members(), context))
+            let mut members = Members::Sent(json.members(), context, Vec::new());
+            let value = read(&mut members);
+            members.refuse_others().and(value)
         }
         _ => context.refuse(value, Violation::NotAnObject),
     }

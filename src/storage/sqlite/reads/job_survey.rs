@@ -15,10 +15,10 @@ use crate::storage::{EndpointNumber, JobSurvey, StoreError};
 /// The endpoints of which one read looks whether they have matching events: some ten milliseconds.
 const ENDPOINTS_PER_READ: usize = 200;
 
-/// The limits of one read of messages: about a hundred milliseconds.
+/// The limits of one read of messages: some thirty milliseconds, so that a busy machine reads it in time as well.
 const MESSAGES_PER_READ: SliceLimits = SliceLimits {
-    found: 10_000,
-    cost: 300_000,
+    found: 4_000,
+    cost: 100_000,
 };
 
 /// Looks at the set of a filter. Looks at messages for at most `longest`.
@@ -36,13 +36,19 @@ pub(crate) fn survey(
         endpoints: Vec::new(),
         through_event: begun.through_event,
         through_message: begun.through_message,
+        subscriptions: None,
     };
-    if let Some(endpoint) = begun.missing_of {
-        let (missing, is_complete) =
-            count_missing(readers, filter, endpoint, begun.through_message, until)?;
+    if let Some((endpoint, subscriptions)) = begun.missing_of {
+        let missing = Missing {
+            endpoint,
+            subscriptions: &subscriptions,
+            through: (begun.through_event, begun.through_message),
+        };
+        let (missing, is_complete) = missing.count(readers, filter, until)?;
         survey.matched += missing;
         survey.is_complete = is_complete;
         survey.endpoints = vec![endpoint];
+        survey.subscriptions = Some(subscriptions);
         return Ok(survey);
     }
     for part in begun.endpoints.chunks(ENDPOINTS_PER_READ) {
@@ -62,8 +68,8 @@ struct Begun {
     events: u64,
     /// The endpoints that may have some of them.
     endpoints: Vec<EndpointNumber>,
-    /// The endpoint whose missing messages are selected.
-    missing_of: Option<EndpointNumber>,
+    /// The endpoint whose missing messages are selected, and its event types.
+    missing_of: Option<(EndpointNumber, String)>,
 }
 
 fn begin(
@@ -93,26 +99,26 @@ fn begin(
     if filter.selects_missing()
         && let [endpoint] = begun.endpoints[..]
     {
-        refuse_disabled(&snapshot, endpoint)?;
-        begun.missing_of = Some(endpoint);
+        begun.missing_of = subscriptions_of(&snapshot, endpoint)?.map(|it| (endpoint, it));
     }
     Ok(begun)
 }
 
-fn refuse_disabled(
+/// Returns the event types of an endpoint; `None` if it is deleted. Refuses a disabled one.
+fn subscriptions_of(
     connection: &Connection,
     endpoint: EndpointNumber,
-) -> Result<(), OperationError> {
-    let is_disabled: Option<bool> = connection
+) -> Result<Option<String>, OperationError> {
+    let found: Option<(bool, String)> = connection
         .prepare_cached(
-            "SELECT disabled IS NOT NULL FROM endpoint WHERE n = ?1 AND deleted_at IS NULL",
+            "SELECT disabled IS NOT NULL, events FROM endpoint WHERE n = ?1 AND deleted_at IS NULL",
         )?
-        .query_row([endpoint.0], |row| row.get(0))
+        .query_row([endpoint.0], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    if is_disabled == Some(true) {
-        return Err(StoreError::EndpointDisabled.into());
+    match found {
+        Some((true, _)) => Err(StoreError::EndpointDisabled.into()),
+        found => Ok(found.map(|(_, subscriptions)| subscriptions)),
     }
-    Ok(())
 }
 
 /// Returns those of `endpoints` that may have matching events.
@@ -132,35 +138,45 @@ fn with_events(
     Ok(found)
 }
 
-/// Counts the missing messages of an endpoint until the time is over. Returns whether all were looked at.
-fn count_missing(
-    readers: &Readers,
-    filter: &JobFilter,
+/// The missing messages of an endpoint, up to a number of an event and of a message.
+struct Missing<'a> {
     endpoint: EndpointNumber,
-    through: i64,
-    until: Instant,
-) -> Result<(u64, bool), StoreError> {
-    let mut count = 0;
-    let mut from = 0;
-    loop {
-        let (found, next) = readers.read(|connection| {
-            let search = MissingSearch::new(connection, endpoint.0)?;
-            let Some(mut search) = search.map(|it| it.of_types(&filter.event_types)) else {
-                return Ok((0, None));
-            };
-            let Some(range) = next_range(connection, filter, from, through)? else {
-                return Ok((0, None));
-            };
-            let (oldest, limits) = (Direction::OldestFirst, MESSAGES_PER_READ);
-            let slice = search.slice(connection, range, oldest, limits)?;
-            let next = slice.next.unwrap_or(range.1 + 1);
-            Ok((slice.messages.len() as u64, Some(next)))
-        })?;
-        count += found;
-        match next {
-            None => return Ok((count, true)),
-            Some(_) if Instant::now() >= until => return Ok((count, false)),
-            Some(next) => from = next,
+    subscriptions: &'a str,
+    through: (i64, i64),
+}
+
+impl Missing<'_> {
+    /// Counts them until the time is over. Returns whether all were looked at.
+    fn count(
+        &self,
+        readers: &Readers,
+        filter: &JobFilter,
+        until: Instant,
+    ) -> Result<(u64, bool), StoreError> {
+        let (event, message) = self.through;
+        let mut count = 0;
+        let mut from = 0;
+        loop {
+            let (found, next) = readers.read(|connection| {
+                let search =
+                    MissingSearch::as_of(connection, self.endpoint.0, self.subscriptions, event)?;
+                let Some(mut search) = search.map(|it| it.of_types(&filter.event_types)) else {
+                    return Ok((0, None));
+                };
+                let Some(range) = next_range(connection, filter, from, message)? else {
+                    return Ok((0, None));
+                };
+                let (oldest, limits) = (Direction::OldestFirst, MESSAGES_PER_READ);
+                let slice = search.slice(connection, range, oldest, limits)?;
+                let next = slice.next.unwrap_or(range.1 + 1);
+                Ok((slice.messages.len() as u64, Some(next)))
+            })?;
+            count += found;
+            match next {
+                None => return Ok((count, true)),
+                Some(_) if Instant::now() >= until => return Ok((count, false)),
+                Some(next) => from = next,
+            }
         }
     }
 }

@@ -25,7 +25,8 @@ const LOOKUP_COST: u64 = 25;
 /// The most event types whose answer is kept. A producer that invents types costs look-ups, not memory.
 const TYPES_MAX: usize = 10_000;
 
-/// The state of a message for an endpoint. Parameter 1 is the message, parameter 2 the endpoint. Of a message that has
+/// The state of a message for an endpoint. Parameter 1 is the message, parameter 2 the endpoint, parameter 3 the highest
+/// number of an event that counts. Of a message that has
 /// fewer events than it became, retention has deleted some while another is pending: one of those may have been the
 /// endpoint's, so the message is not missing.
 const IS_MISSING: &str = concat!(
@@ -34,7 +35,7 @@ const IS_MISSING: &str = concat!(
     " = ",
     sum_over_events!("1"),
     " AND 0 = ",
-    sum_over_events!("e.endpoint = ?2"),
+    sum_over_events!("e.endpoint = ?2 AND e.seq <= ?3"),
     " FROM message m WHERE m.seq = ?1"
 );
 
@@ -88,6 +89,8 @@ pub(crate) struct MissingSearch {
     endpoint: i64,
     workspace: i64,
     subscriptions: Vec<Subscription>,
+    /// Events of the endpoint with higher numbers do not count.
+    through_event: i64,
     /// The types that are searched for; empty: all that the endpoint is subscribed to.
     only_types: Vec<String>,
     /// The types that were looked up, and whether they are wanted.
@@ -106,6 +109,30 @@ impl MissingSearch {
                     endpoint,
                     workspace: row.get(0)?,
                     subscriptions: rows::subscriptions(&row.get::<_, String>(1)?),
+                    through_event: i64::MAX,
+                    only_types: Vec::new(),
+                    types: HashMap::new(),
+                })
+            })
+            .optional()
+    }
+
+    /// Begins a search for what an endpoint had missed at an earlier time: when it had these subscriptions and
+    /// `through_event` was the highest number of an event. The endpoint may be deleted by now; `None` if it is absent.
+    pub(crate) fn as_of(
+        connection: &Connection,
+        endpoint: i64,
+        subscriptions: &str,
+        through_event: i64,
+    ) -> rusqlite::Result<Option<Self>> {
+        connection
+            .prepare_cached("SELECT workspace FROM endpoint WHERE n = ?1")?
+            .query_row([endpoint], |row| {
+                Ok(Self {
+                    endpoint,
+                    workspace: row.get(0)?,
+                    subscriptions: rows::subscriptions(subscriptions),
+                    through_event,
                     only_types: Vec::new(),
                     types: HashMap::new(),
                 })
@@ -216,7 +243,7 @@ impl MissingSearch {
         slice: &mut MissingSlice,
     ) -> rusqlite::Result<u64> {
         let mut statement = connection.prepare_cached(IS_MISSING)?;
-        let mut rows = statement.query([seq, self.endpoint])?;
+        let mut rows = statement.query([seq, self.endpoint, self.through_event])?;
         let Some(row) = rows.next()? else {
             return Ok(LOOKUP_COST);
         };

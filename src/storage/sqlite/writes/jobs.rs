@@ -7,7 +7,7 @@ pub(crate) mod step;
 use rusqlite::{OptionalExtension, params};
 use uuid::Uuid;
 
-use self::ending::{end, finish_if_done};
+use self::ending::{end, finish};
 use crate::domain::access::Visibility;
 use crate::domain::id::new_id;
 use crate::domain::job::{Job, JobState, NewJob, RUNNING_JOBS_MAX};
@@ -19,9 +19,9 @@ use crate::storage::sqlite::writer::operation::{OperationError, WriteContext};
 use crate::storage::sqlite::writes::workspaces;
 
 const INSERT_JOB: &str = "INSERT INTO job
-    (id, workspace, action, filter, rate, state, created_at, through_event, through_message, matched, key,
-     fingerprint)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) RETURNING n";
+    (id, workspace, action, filter, rate, state, created_at, through_event, through_message, subscriptions,
+     matched, key, fingerprint)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) RETURNING n";
 
 /// Makes a job, unless a request with the same idempotency key made it before.
 pub(crate) fn create(
@@ -58,6 +58,7 @@ pub(crate) fn create(
             context.now.micros(),
             survey.through_event,
             survey.through_message,
+            survey.subscriptions,
             matched,
             idempotency.map(|it| &it.key),
             idempotency.map(|it| &it.fingerprint[..]),
@@ -71,7 +72,11 @@ pub(crate) fn create(
         insert.execute(params![number, endpoint.0])?;
     }
     drop(insert);
-    finish_if_done(context, number)?;
+    if survey.endpoints.is_empty() {
+        // The answer tells that it is finished already, so no operational event does: whoever makes many jobs on
+        // nothing does not flood the operator.
+        finish(context, number)?;
+    }
     Ok(CreatedJob {
         job: read(context, number)?,
         replayed: false,

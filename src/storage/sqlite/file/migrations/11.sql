@@ -93,6 +93,7 @@ CREATE TABLE job (
   finished_at      INTEGER,
   through_event    INTEGER NOT NULL,
   through_message  INTEGER NOT NULL,
+  subscriptions    TEXT,
   matched          INTEGER,
   done             INTEGER NOT NULL DEFAULT 0,
   archived         INTEGER NOT NULL DEFAULT 0,

@@ -21,6 +21,8 @@ pub(super) struct JobFacts {
     pub(super) action: JobAction,
     pub(super) rate: Option<u32>,
     filter: JobFilter,
+    /// The endpoint's event types when the job was made; `None` if the job selects no missing messages.
+    subscriptions: Option<String>,
     through: Cursor,
 }
 
@@ -29,7 +31,7 @@ impl JobFacts {
     pub(super) fn of(connection: &Connection, number: i64) -> rusqlite::Result<Option<Self>> {
         connection
             .prepare_cached(
-                "SELECT action, rate, filter, through_event, through_message
+                "SELECT action, rate, filter, through_event, through_message, subscriptions
                  FROM job WHERE n = ?1 AND state = 0",
             )?
             .query_row([number], |row| {
@@ -42,6 +44,7 @@ impl JobFacts {
                         event: row.get(3)?,
                         message: row.get(4)?,
                     },
+                    subscriptions: row.get(5)?,
                 })
             })
             .optional()
@@ -192,10 +195,11 @@ fn messages(
         next: through.saturating_add(1).max(from),
         is_at_end: true,
     };
-    if !job.filter.selects_missing() {
+    let Some(subscriptions) = &job.subscriptions else {
         return Ok(none);
-    }
-    let search = MissingSearch::new(connection, place.endpoint.0)?;
+    };
+    let endpoint = place.endpoint.0;
+    let search = MissingSearch::as_of(connection, endpoint, subscriptions, job.through.event)?;
     let Some(mut search) = search.map(|it| it.of_types(&job.filter.event_types)) else {
         return Ok(none);
     };

@@ -60,6 +60,18 @@ pub(super) fn finish_if_done(
     if has_more {
         return Ok(false);
     }
+    let (workspace, finished) = finish(context, job)?;
+    tell_workspace(context, workspace, OperationalType::JobFinished, |of| {
+        finished.data(of)
+    })?;
+    Ok(true)
+}
+
+/// Finishes a job, and returns its workspace and what to tell of it.
+pub(super) fn finish(
+    context: &WriteContext<'_>,
+    job: i64,
+) -> rusqlite::Result<(Option<i64>, FinishedJob)> {
     let (matched, done, left_out) = context
         .connection
         .prepare_cached(
@@ -92,8 +104,5 @@ pub(super) fn finish_if_done(
         done,
         left_out,
     };
-    tell_workspace(context, workspace, OperationalType::JobFinished, |of| {
-        finished.data(of)
-    })?;
-    Ok(true)
+    Ok((workspace, finished))
 }

@@ -34,7 +34,7 @@ fn name(text: &str) -> WorkspaceName {
 }
 
 fn wait_until(what: &str, condition: impl Fn() -> bool) {
-    let end = Instant::now() + Duration::from_secs(60);
+    let end = Instant::now() + Duration::from_mins(1);
     while !condition() {
         assert!(Instant::now() < end, "waiting for {what}");
         std::thread::yield_now();

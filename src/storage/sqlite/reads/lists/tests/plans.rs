@@ -1,6 +1,7 @@
 //! The query plans of the statements.
 
 use rusqlite::Connection;
+use uuid::Uuid;
 
 use super::list_fixture::{ListFixture, TYPES};
 use super::{find_event, list_deliveries, list_endpoints, list_events, list_messages, noted};
@@ -74,23 +75,7 @@ fn ask_everything(fixture: &ListFixture) {
                 };
                 list_events(connection, &filter, PAGES[0]).unwrap();
             }
-            for unrouted in [None, Some(true), Some(false)] {
-                for missing_for in [None, endpoints.first().copied()] {
-                    let filter = MessageFilter {
-                        visibility: shared.visibility,
-                        workspaces: Vec::new(),
-                        event_types: shared.event_types.clone(),
-                        after: shared.after,
-                        before: shared.before,
-                        unrouted,
-                        missing_for,
-                        query: query.clone(),
-                    };
-                    for page in PAGES {
-                        list_messages(connection, &filter, page).unwrap();
-                    }
-                }
-            }
+            ask_for_messages(connection, &shared, endpoints.first().copied());
             for succeeded in [None, Some(true), Some(false)] {
                 for class in [None, Some(CodeClass::Success), Some(CodeClass::ClientError)] {
                     for event in [None, Some(id)] {
@@ -131,6 +116,27 @@ fn ask_everything(fixture: &ListFixture) {
     }
     find_event(connection, Visibility::All, id).unwrap();
     has_message(connection, Visibility::All, id).unwrap();
+}
+
+/// Asks for messages with the filters of `shared`, and every combination of their own.
+fn ask_for_messages(connection: &Connection, shared: &EventFilter, endpoint: Option<Uuid>) {
+    for unrouted in [None, Some(true), Some(false)] {
+        for missing_for in [None, endpoint] {
+            let filter = MessageFilter {
+                visibility: shared.visibility,
+                workspaces: Vec::new(),
+                event_types: shared.event_types.clone(),
+                after: shared.after,
+                before: shared.before,
+                unrouted,
+                missing_for,
+                query: shared.query.clone(),
+            };
+            for page in PAGES {
+                list_messages(connection, &filter, page).unwrap();
+            }
+        }
+    }
 }
 
 fn plan(connection: &Connection, sql: &str) -> Vec<String> {
