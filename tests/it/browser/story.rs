@@ -117,7 +117,7 @@ fn find_and_fix(desk: &Desk<'_>, trouble: &Trouble, hand: Hand) {
 
     // And it shows that it worked.
     desk.open(&endpoint);
-    desk.wait_for_text("No event: each was delivered");
+    desk.wait_for_text("No event failed or was skipped");
     desk.open("/");
     let left = desk.find("#trouble").text();
     assert!(!left.contains("Shop"), "{left}");
