@@ -9,6 +9,7 @@ mod live;
 mod looks;
 mod markup;
 mod pictures;
+mod recovery;
 mod story;
 
 use std::time::Instant;
@@ -94,10 +95,12 @@ impl<'a> Desk<'a> {
             .unwrap_or_else(|| panic!("no {name:?} at {}: {}", self.path(), self.text()))
     }
 
-    /// Returns the text that the page shows.
+    /// Returns the text that the page shows; empty while one page replaces another.
     fn text(&self) -> String {
         let mut body = self.browser.all("body");
-        body.pop().map(|body| body.text()).unwrap_or_default()
+        body.pop()
+            .and_then(|body| body.try_text())
+            .unwrap_or_default()
     }
 
     #[track_caller]

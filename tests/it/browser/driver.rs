@@ -378,6 +378,15 @@ impl Element<'_> {
         self.get("/text")
     }
 
+    /// Returns the text as it shows; `None` if the page has been left since the element was found.
+    pub(crate) fn try_text(&self) -> Option<String> {
+        let text = self
+            .browser
+            .try_run("GET", &self.path("/text"), &Value::Null)
+            .ok()?;
+        text.as_str().map(str::to_owned)
+    }
+
     /// Returns the attribute or property; empty without one.
     #[track_caller]
     pub(crate) fn attribute(&self, name: &str) -> String {

@@ -180,6 +180,9 @@ fn pages_with_data() {
     let event = id_of(&app, &failed, "id");
     let message = id_of(&app, &failed, "message_id");
     let good = id_of(&app, "/api/webhooks/events?limit=1&status=succeeded", "id");
+    let job = json!({"action": "redeliver", "rate": 1, "filter": {"endpoint_id": [warehouse]}});
+    let job = app.post("/api/webhooks/jobs", &app.admin, &job).expect(202);
+    let job = job["id"].as_str().unwrap().to_owned();
     let text = str::to_owned;
     assert_good(
         &desk,
@@ -195,7 +198,14 @@ fn pages_with_data() {
             ("events", text("/deliveries?view=events")),
             ("event", format!("/events/{event}")),
             ("event-delivered", format!("/events/{good}")),
+            ("messages", text("/messages")),
             ("message", format!("/messages/{message}")),
+            ("jobs", text("/jobs")),
+            ("job", format!("/jobs/{job}")),
+            (
+                "job-new",
+                format!("/jobs/new?job=redeliver&endpoint_id={warehouse}"),
+            ),
             ("publish", text("/publish")),
             ("tokens", text("/tokens")),
             ("workspaces", text("/workspaces")),
