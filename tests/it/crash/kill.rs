@@ -42,11 +42,15 @@ fn publish(server: &Server, next: &AtomicU64, accepted: &Sender<(u64, Vec<String
     }
 }
 
-/// Has the numbers of events and deliveries go on just before the end of a block of counters.
+/// Has the numbers of events, deliveries and messages go on just before the end of a block of counters. There is one
+/// message so far.
 fn leap(dir: &TestDir) {
     dir.open()
         .execute_batch(
-            "UPDATE meta SET value = 32468 WHERE key = 'last_run';
+            "PRAGMA foreign_keys = OFF;
+             UPDATE message SET seq = 32468;
+             UPDATE event SET message = 32468;
+             UPDATE meta SET value = 32468 WHERE key = 'last_run';
              UPDATE delivery SET seq = 32468 WHERE seq = (SELECT max(seq) FROM delivery);",
         )
         .unwrap();
@@ -104,7 +108,7 @@ fn a_server_killed_at_any_moment_loses_nothing_it_accepted() {
     server.stop();
     dir.check();
     assert_eq!(dir.number("SELECT count(*) FROM event WHERE state <> 2"), 0);
-    for counters in ["event_count", "delivery_count"] {
+    for counters in ["event_count", "delivery_count", "message_count"] {
         let written = dir.number(&format!("SELECT count(*) FROM {counters}"));
         assert!(written > 0, "no block ended");
     }
