@@ -77,11 +77,15 @@ fn what_another_job_has_made_meanwhile_is_counted() {
     let (app, receiver, endpoint) = with_missing();
     let jobs = [(); 2].map(|()| make(&app, &slow(&endpoint, 600)));
     let jobs = jobs.map(|job| ended(&app, &job));
-    let of_both = |count: &dyn Fn(&Value) -> u64| count(&jobs[0]) + count(&jobs[1]);
-    assert_eq!(of_both(&|job| job["matched"].as_u64().unwrap()), 10);
-    assert_eq!(of_both(&|job| job["done"].as_u64().unwrap()), 5);
-    let changed = |job: &Value| job["left_out"]["changed"].as_u64().unwrap();
-    assert_eq!(of_both(&changed), 5);
+    // The first job may have let one go before the second was made.
+    let count = |job: &Value| job.as_u64().unwrap();
+    assert_eq!(jobs[0]["matched"], 5);
+    assert!(count(&jobs[1]["matched"]) >= 4, "{}", jobs[1]);
+    assert_eq!(count(&jobs[0]["done"]) + count(&jobs[1]["done"]), 5);
+    for job in &jobs {
+        let changed = count(&job["matched"]) - count(&job["done"]);
+        assert_eq!(job["left_out"]["changed"], changed);
+    }
     receiver.wait("/late", 5);
     let events = app.get("/api/webhooks/events").expect(200);
     assert_eq!(events["meta"]["total"], 5);

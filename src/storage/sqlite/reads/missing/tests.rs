@@ -84,6 +84,57 @@ fn slices_find_what_an_endpoint_missed_each_once_and_in_order() {
 }
 
 #[test]
+fn a_search_as_of_an_earlier_time_also_finds_what_got_its_event_since() {
+    let mut since = 0;
+    let limits = SliceLimits {
+        found: usize::MAX,
+        cost: u64::MAX,
+    };
+    for seed in 0..30 {
+        let fixture = ListFixture::generate(seed);
+        let connection = &fixture.connection;
+        let last = fixture.events.last().map_or(0, |event| event.seq);
+        let through = StdRng::seed_from_u64(seed).random_range(0..=last);
+        for endpoint in fixture.endpoints.iter().filter(|it| !it.deleted) {
+            let subscriptions: String = connection
+                .query_row(
+                    "SELECT events FROM endpoint WHERE n = ?1",
+                    [endpoint.n],
+                    |row| row.get(0),
+                )
+                .unwrap();
+            let find = |search: Option<MissingSearch>| {
+                let all = (i64::MIN, i64::MAX);
+                let slice = search
+                    .unwrap()
+                    .slice(connection, all, Direction::OldestFirst, limits);
+                let found = slice.unwrap().messages.into_iter();
+                found.map(|message| message.seq).collect::<Vec<_>>()
+            };
+            let now = find(MissingSearch::new(connection, endpoint.n).unwrap());
+            let as_of = |through| {
+                find(MissingSearch::as_of(connection, endpoint.n, &subscriptions, through).unwrap())
+            };
+            assert_eq!(as_of(i64::MAX), now, "{seed}");
+            let then = as_of(through);
+            assert!(now.iter().all(|seq| then.contains(seq)), "{seed}");
+            for message in then.iter().filter(|seq| !now.contains(seq)) {
+                let first_event: i64 = connection
+                    .query_row(
+                        "SELECT min(seq) FROM event WHERE message = ?1 AND endpoint = ?2",
+                        [message, &endpoint.n],
+                        |row| row.get(0),
+                    )
+                    .unwrap();
+                assert!(first_event > through, "{seed}");
+                since += 1;
+            }
+        }
+    }
+    assert!(since > 100, "{since}");
+}
+
+#[test]
 fn a_slice_reads_its_range_and_each_message_by_its_number() {
     for direction in [Direction::OldestFirst, Direction::NewestFirst] {
         let of_index = plan(statement(true, direction));
