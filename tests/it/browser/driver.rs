@@ -23,6 +23,9 @@ const COMMAND_MAX: Duration = Duration::from_mins(2);
 /// says what took so long. On a machine that compiles meanwhile, axe-core takes half a minute for a long list.
 const SCRIPT_MAX_MS: u64 = 110_000;
 
+/// The most starts of a driver: it ends at once if the port that it chose is used on its other address.
+const STARTS_MAX: u32 = 5;
+
 /// The key of an element's id in `WebDriver`'s JSON.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
@@ -41,8 +44,17 @@ struct Driver {
 
 impl Driver {
     fn start(program: &Path) -> Self {
-        // A line on its output has the port. The shell outlives the tests by the moment it takes to end the driver.
-        let script = "\"$1\" --port=0 </dev/null & driver=$!; cat >/dev/null; kill \"$driver\"";
+        (0..STARTS_MAX)
+            .find_map(|_| Self::try_start(program))
+            .expect("chromedriver starts")
+    }
+
+    /// Starts a driver; `None` if it ends before it has a port.
+    fn try_start(program: &Path) -> Option<Self> {
+        // A line on its output has the port. The shell outlives the tests by the moment it takes to end the driver. It
+        // closes its own output, so that the output ends with the driver.
+        let script =
+            "\"$1\" --port=0 </dev/null & driver=$!; exec >/dev/null; cat; kill \"$driver\"";
         let mut child = Command::new("sh")
             .args(["-c", script, "sh"])
             .arg(program)
@@ -52,14 +64,18 @@ impl Driver {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let port: u16 = lines
+        let port: Option<u16> = lines
             .by_ref()
             .map(|line| line.expect("chromedriver says its port"))
             .find_map(|line| {
                 let rest = line.split("successfully on port ").nth(1)?;
                 rest.trim_end_matches('.').parse().ok()
-            })
-            .expect("chromedriver starts");
+            });
+        let Some(port) = port else {
+            drop(child.stdin.take());
+            let _ = child.wait();
+            return None;
+        };
         // It must not wait for a reader of its output.
         std::thread::spawn(move || lines.for_each(drop));
         let agent = ureq::Agent::config_builder()
@@ -68,12 +84,12 @@ impl Driver {
             .proxy(None)
             .build()
             .new_agent();
-        Self {
+        Some(Self {
             stdin: child.stdin.take(),
             child,
             url: format!("http://127.0.0.1:{port}"),
             agent,
-        }
+        })
     }
 
     fn shared(program: &Path) -> Arc<Self> {
