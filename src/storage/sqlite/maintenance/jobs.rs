@@ -45,7 +45,7 @@ const TURN: Duration = Duration::from_millis(50);
 const STEP_ROWS: usize = 500;
 
 /// The events that a job has let go while callers publish, to one endpoint and to all: with more of them, the senders
-/// take the processor time that live events need. A job then lets go one or two thousand a second.
+/// take the processor time that live events need.
 const BESIDE_LIVE_PER_ENDPOINT: usize = 20;
 const BESIDE_LIVE_MAX: usize = 200;
 
