@@ -180,6 +180,32 @@ def offset_too_far(case, answer) -> bool:
     )
 
 
+def members_that_exclude_each_other(case, answer) -> bool:
+    """Members of a body each of which is valid, but not beside the other.
+
+    The statuses that a job selects depend on its action, `missing` needs an endpoint and a time, and a filter needs
+    a member. A secret that is sent has the type of its prefix. A schema of all that would be longer than the text.
+    """
+    locs = {
+        "POST /api/webhooks/jobs": ["body", "filter"],
+        "PATCH /api/webhooks/endpoints/{id}/secret": ["body", "secret_type"],
+    }
+    loc = locs.get(case.operation.label)
+    found = problems(answer)
+    return loc is not None and bool(found) and all(
+        it["loc"] == loc or (it["loc"][:3] == ["body", "filter", "status"] and it["type"] == "enum") for it in found
+    )
+
+
+def null_body(case, failure) -> bool:
+    """A body that is `null`, where a body may be absent: many clients send a null if they have none to send."""
+    return (
+        case.operation.label == "PATCH /api/webhooks/endpoints/{id}/secret"
+        and case.body is None
+        and "in body - incorrect type" in failure.message
+    )
+
+
 def trimmed(case, failure) -> bool:
     """A filter, or the name of a workspace, that is too long only with the white space around it.
 
@@ -210,17 +236,19 @@ def message_id(case, failure, answer) -> bool:
 
 
 def accepted_boolean(case, failure) -> bool:
-    """`enabled` as 0, 1 or a word such as `"yes"`, which the server reads as a boolean.
+    """`enabled` or `dry_run` as 0, 1 or a word such as `"yes"`, which the server reads as a boolean.
 
     The API that this one is compatible with reads them so, too. New clients should not send them, so the
     document has booleans only.
     """
-    value = case.body.get("enabled") if isinstance(case.body, dict) else None
+    members = {"PATCH /api/webhooks/endpoints/{id}": "enabled", "POST /api/webhooks/jobs": "dry_run"}
+    member = members.get(case.operation.label)
+    value = case.body.get(member) if isinstance(case.body, dict) else None
     spelt = isinstance(value, (int, float)) and value in (0, 1)
     spelt = spelt or (isinstance(value, str) and value.lower() in SPELT_BOOLEANS)
     return (
-        case.operation.label == "PATCH /api/webhooks/endpoints/{id}"
-        and "in body - enabled: Incorrect type" in failure.message
+        member is not None
+        and f"in body - {member}: Incorrect type" in failure.message
         and spelt
     )
 
@@ -236,8 +264,9 @@ def head_without_body(failure, response) -> bool:
     return is_about_the_body and not response.content and head > HEAD_MAX_BYTES
 
 
-REFUSED = (reused_key, long_once_normalised, number_in_another_form, other_invisible, offset_too_far)
-ACCEPTED = (accepted_boolean, trimmed)
+REFUSED = (reused_key, long_once_normalised, number_in_another_form, other_invisible, offset_too_far,
+           members_that_exclude_each_other)
+ACCEPTED = (accepted_boolean, trimmed, null_body)
 
 
 @schemathesis.hook

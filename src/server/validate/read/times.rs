@@ -8,13 +8,18 @@ use super::super::{FieldContext, InputValue, Violation};
 use super::text_or;
 use crate::domain::clock::{Timestamp, TimestampProblem};
 use crate::server::schema::{Described, Schema};
+use crate::server::validate::Section;
 
 /// The greatest length of a text that is parsed as a time, in bytes.
 const TIME_MAX: usize = 64;
 
 /// Reads a point in time: RFC 3339 or a common variant of it, or, in the query string, also a Unix time.
 pub(crate) fn time(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Option<Timestamp> {
+    let section = context.section();
     context.accepts(|| {
+        if section == Section::Body {
+            return Timestamp::schema();
+        }
         let unix = Schema::any(1_769_860_800_u64.into())
             .with("type", "number")
             .with("minimum", -unix_time::END_MS)
