@@ -122,7 +122,8 @@ def reused_key(case, answer) -> bool:
 
     The refusal is the purpose of the key. A schema sees one request, not an earlier one.
     """
-    return case.operation.label == "POST /api/webhooks/events" and answer.get("error") == "idempotency_key_reused"
+    takes_keys = case.operation.label in ("POST /api/webhooks/events", "POST /api/webhooks/jobs")
+    return takes_keys and answer.get("error") == "idempotency_key_reused"
 
 
 def long_once_normalised(case, answer) -> bool:
