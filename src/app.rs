@@ -4,6 +4,7 @@
 //! of names, so that they run the whole application on a clock that they move.
 
 mod backlog;
+mod error;
 mod growth;
 mod listen;
 mod open_files;
@@ -14,16 +15,15 @@ mod traces;
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::dev::Server;
 use actix_web::rt::task::{JoinHandle, spawn_blocking};
 use actix_web::web::ServiceConfig;
-use thiserror::Error;
 
 use self::backlog::Backlog;
+pub use self::error::AppError;
 use self::listen::{Bound, SocketFile};
 pub use self::open_files::raise_open_files;
 pub use self::settings::AppSettings;
@@ -31,67 +31,16 @@ pub use self::traces::TraceError;
 use crate::api;
 use crate::config::{DeliverySettings, ListenAddress};
 use crate::dashboard::{self, Dashboard, SystemFacts};
-use crate::delivery::http_client::{HttpClient, HttpClientError, HttpClientSettings};
+use crate::delivery::http_client::{HttpClient, HttpClientSettings};
 use crate::delivery::resolver::{CountedLookup, Lookup, MonotonicClock, SystemLookup};
-use crate::delivery::{Engine, EngineError, EngineSettings};
+use crate::delivery::{Engine, EngineSettings};
 use crate::domain::clock::Clock;
 use crate::domain::retry::RetryPolicy;
 use crate::metrics::{Metrics, MetricsListener};
 use crate::server::{self, ServerCertificate, ServerState, Services, TlsError};
 use crate::spans::Spans;
 use crate::storage::Store;
-use crate::storage::sqlite::{CloseError, OpenError, SqliteSettings, SqliteStore};
-
-/// The reason why a server did not start, or ended by itself. Each is one line for the operator.
-#[derive(Debug, Error)]
-pub enum AppError {
-    /// Another program has the port, or the address is not this machine's.
-    #[error("cannot listen on {addr} (--listen): {source}")]
-    Listen {
-        /// The address of the setting.
-        addr: ListenAddress,
-        /// The system's error.
-        source: io::Error,
-    },
-    /// The certificate of the API cannot be used.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// The same, for the address of the metrics.
-    #[error("cannot listen on {addr} for metrics (--metrics-listen): {source}")]
-    ListenForMetrics {
-        /// The address of the setting.
-        addr: SocketAddr,
-        /// The system's error.
-        source: io::Error,
-    },
-    /// The database cannot be used.
-    #[error(transparent)]
-    Database(#[from] OpenError),
-    /// The file of certificates to trust cannot be read.
-    #[error("cannot read {path} (--ca-file, HOOKPOST_CA_FILE): {source}")]
-    CaFile {
-        /// The file.
-        path: PathBuf,
-        /// The system's error.
-        source: io::Error,
-    },
-    /// The headers for the collector of traces cannot be used.
-    #[error(transparent)]
-    Traces(#[from] TraceError),
-    /// The HTTP client for deliveries cannot be set up.
-    #[error(transparent)]
-    HttpClient(#[from] HttpClientError),
-    /// The delivery engine did not start.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// The API did not start, or ended by itself.
-    #[error("the HTTP server ended: {0}")]
-    Server(io::Error),
-    /// The server stopped, but its last checkpoint failed. The next start moves the rest of the write-ahead
-    /// log into the database file.
-    #[error(transparent)]
-    Close(#[from] CloseError),
-}
+use crate::storage::sqlite::{SqliteSettings, SqliteStore};
 
 /// A server whose port is bound, whose database is open and whose engine makes deliveries. It answers
 /// requests once [`Application::run_until`] runs; until then, the system keeps clients' connections waiting.

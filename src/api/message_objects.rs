@@ -133,7 +133,7 @@ object! {
         event_count: u64 = Schema::integer(0, 1),
         /// The events that exist, by state.
         counts: EventCountsJson,
-        /// What the producer sent: any JSON, with the same bytes. Null once the message is archived.
+        /// The data that the producer sent: any JSON, with the same bytes. Null once the message is archived.
         data: Value = Schema::any(node! { "id" => "ord_1001" }),
     }
 }

@@ -198,7 +198,7 @@ object! {
         name: &'a str = Schema::text("Orders"),
         /// A description for people, on one or more lines; may be empty.
         description: &'a str = Schema::text("The warehouse's order intake"),
-        /// What the endpoint does now: `active`; `resting` after several failures in a row, until `resting_until`;
+        /// The state of the endpoint now: `active`; `resting` after several failures in a row, until `resting_until`;
         /// or `disabled`. `paused` is reserved. There may be more states one day.
         state: &'static str = Schema::open_words(&EndpointState::ALL.map(EndpointState::as_str)),
         /// The end of the rest: then one event is tried. Null if the endpoint does not rest.

@@ -24,7 +24,7 @@ pub(super) struct RouteDocs {
     pub(super) body: &'static str,
     /// True if a request may have no body at all.
     pub(super) is_body_optional: bool,
-    /// What the route does with members of the body that it does not have.
+    /// The treatment of members of the body that the route does not have.
     pub(super) other_members: OtherMembers,
     /// The response to a request that succeeds.
     pub(super) success: Success,
@@ -63,7 +63,7 @@ impl RouteDocs {
     }
 }
 
-/// What a route does with members of the body that it does not have.
+/// The treatment of members of the body that a route does not have.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum OtherMembers {
     /// They are ignored, so that a client can send an object back as it got it.

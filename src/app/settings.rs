@@ -30,7 +30,7 @@ pub struct AppSettings {
     /// The time that data is kept.
     #[command(flatten)]
     pub retention: RetentionSettings,
-    /// What people are told of endpoints, of backlogs and of the disk.
+    /// The alerts of endpoints, of backlogs and of the disk.
     #[command(flatten)]
     pub alerts: AlertSettings,
     /// The address of the metrics.

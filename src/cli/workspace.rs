@@ -201,7 +201,7 @@ pub(super) struct OperationalEvents {
     #[arg(value_name = "NAME-OR-ID")]
     workspace: String,
 
-    /// Whether it gets them; without this, the present choice is printed.
+    /// The new choice; without it, the present one is printed.
     #[arg(value_name = "on|off", value_parser = ["on", "off"], hide_possible_values = true)]
     choice: Option<String>,
 

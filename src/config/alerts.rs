@@ -7,7 +7,7 @@ use clap::Args;
 use super::values::{parse_duration, parse_size, parse_workspace_name};
 use crate::domain::workspace::WorkspaceName;
 
-/// What people are told of endpoints, of backlogs and of the disk.
+/// The alerts of endpoints, of backlogs and of the disk.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Operational events")]
 pub struct AlertSettings {

@@ -109,7 +109,7 @@ pub struct Endpoint {
     pub settings: EndpointSettings,
     /// The reason why it is disabled; `None` while enabled.
     pub disabled_reason: Option<DisabledReason>,
-    /// Whether it gets events now, and how its attempts went.
+    /// The state of the endpoint, and the results of its attempts.
     pub health: EndpointHealth,
     /// The time at which it was made.
     pub created_at: Timestamp,

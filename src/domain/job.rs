@@ -150,7 +150,7 @@ pub struct JobFilter {
     pub after: Option<Timestamp>,
     /// Made before this time, not at it.
     pub before: Option<Timestamp>,
-    /// Whose last attempt was answered with such a code.
+    /// With a last attempt that was answered with such a code.
     pub code_class: Option<CodeClass>,
     /// With these ids, at most [`EVENT_IDS_MAX`]; empty: with any.
     pub event_ids: Vec<Uuid>,

@@ -16,7 +16,7 @@ pub struct EventFacts {
     pub is_run_skipped: bool,
     /// True if its payload was dropped.
     pub is_archived: bool,
-    /// Whether its endpoint gets events.
+    /// The condition of its endpoint.
     pub endpoint: EndpointCondition,
 }
 

@@ -42,7 +42,7 @@ pub fn signature_header<'s>(
     entries.join(" ")
 }
 
-/// What a signature is made over: `ID.TIMESTAMP.BODY`.
+/// The content that a signature is made over: `ID.TIMESTAMP.BODY`.
 #[derive(Clone, Copy)]
 struct Signed<'a> {
     id: &'a str,

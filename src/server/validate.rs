@@ -26,6 +26,8 @@ mod audit;
 mod context;
 mod echo;
 mod field;
+mod loc;
+mod other_members;
 mod parameters;
 mod problem;
 mod problem_kind;
@@ -33,14 +35,16 @@ pub(crate) mod read;
 mod uuid_text;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use self::audit::Audit;
 pub(crate) use self::context::{FieldContext, FieldDocs, InputValue, schema_of};
 pub(crate) use self::echo::MASKED;
 pub(crate) use self::field::{Checked, Field};
+pub(crate) use self::loc::{Loc, Section};
+use self::other_members::{no_such_member, other_members};
 use self::parameters::Parameter;
-pub(crate) use self::problem::{Loc, Problem, Section, Violation};
+pub(crate) use self::problem::{Problem, Violation};
 pub(crate) use self::problem_kind::ProblemKind;
 use super::schema::Node;
 use crate::domain::json::{self, Kind, Member, Value};
@@ -383,24 +387,6 @@ impl<'a> Input<'a> {
             input,
         });
     }
-}
-
-/// Returns the members that are not among `known`, each once, with its name as it is shown. There are at most
-/// [`UNKNOWN_NAMES_MAX`].
-fn other_members<'a>(members: &[Member<'a>], known: &[&str]) -> BTreeMap<String, InputValue<'a>> {
-    let others = members
-        .iter()
-        .filter(|member| !known.iter().any(|name| member.is(name)));
-    let others = others.map(|member| {
-        let name = echo::shortened(&member.name()).into_owned();
-        (name, InputValue::Json(member.value))
-    });
-    others.take(UNKNOWN_NAMES_MAX).collect()
-}
-
-/// Returns the problem of a member that there is not.
-fn no_such_member(known: &[&str]) -> Violation {
-    Violation::Value(format!("there is no such member: use {}", known.join(", ")).into())
 }
 
 impl Problem {

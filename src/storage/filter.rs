@@ -104,7 +104,7 @@ pub struct EventFilter {
     pub after: Option<Timestamp>,
     /// Published before this time, not at it.
     pub before: Option<Timestamp>,
-    /// Whose last attempt was answered with such a code.
+    /// With a last attempt that was answered with such a code.
     pub code_class: Option<CodeClass>,
     /// A text query: a whole UUID (event or message) is looked up; other text is searched for in ids and
     /// codes of the newest [`QUERY_SCAN_MAX`] rows.

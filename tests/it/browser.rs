@@ -10,11 +10,12 @@ mod looks;
 mod markup;
 mod pictures;
 mod recovery;
+mod session;
 mod story;
 
 use std::time::Instant;
 
-use self::driver::{Browser, Element, Scripts};
+use self::session::{Browser, Element, Scripts};
 use hookpost::domain::access::Scopes;
 
 use super::fixture::{PATIENCE, TestApp};

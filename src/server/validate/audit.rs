@@ -4,7 +4,7 @@
 //! or described without being read, ends the request with a panic.
 
 use super::context::FieldDocs;
-use super::problem::Section;
+use super::loc::Section;
 
 type Name = (Section, &'static str);
 

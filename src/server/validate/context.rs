@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use super::echo;
-use super::problem::{Loc, Problem, Section, Violation};
+use super::loc::{Loc, Section};
+use super::problem::{Problem, Violation};
 use crate::domain::json::{Kind, LoneSurrogate, Value};
 use crate::server::schema::Schema;
 

@@ -1,4 +1,4 @@
-//! What is stored and shown of the rests of endpoints, and of their last attempts.
+//! The tests of what is stored and shown of the rests of endpoints, and of their last attempts.
 
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::driver::Scripts;
+use super::session::Scripts;
 use super::{Desk, Hand};
 use crate::fixture::TestApp;
 use crate::receiver::Receiver;

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::Desk;
-use super::driver::{Scripts, skip};
+use super::session::{Scripts, skip};
 use crate::dashboard::demo;
 use crate::fixture::TestApp;
 

@@ -1,7 +1,7 @@
 //! The test that texts full of markup stay text in a browser, too. `dashboard/markup.rs` reads the same pages as text.
 
 use super::Desk;
-use super::driver::Scripts;
+use super::session::Scripts;
 use crate::dashboard::markup::HostileWorld;
 
 /// Returns what the texts have become, if they have become anything but text.

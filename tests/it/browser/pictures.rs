@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::Desk;
-use super::driver::Scripts;
 use super::looks::{endpoint_named, id_of};
+use super::session::Scripts;
 use crate::dashboard::demo;
 
 /// The longest picture, in bytes: a README that loads megabytes is not read.

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::driver::Scripts;
+use super::session::Scripts;
 use super::{Desk, Hand};
 use crate::fixture::TestApp;
 use crate::receiver::Receiver;

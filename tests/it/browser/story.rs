@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::driver::Scripts;
+use super::session::Scripts;
 use super::{Desk, Hand};
 use crate::fixture::TestApp;
 use crate::receiver::Receiver;

@@ -1,9 +1,11 @@
 //! The values that each kind of field of a body refuses, and the problem that it reports.
 
+mod jobs;
 mod message;
 
 use serde_json::json;
 
+pub(super) use self::jobs::{job_action, job_filter, rate};
 pub(super) use self::message::{data, event_type, timestamp};
 use super::*;
 
@@ -107,7 +109,7 @@ pub(super) const FORBIDDEN: [(&str, &str); 9] = [
     ("https://[::ffff:10.0.0.1]/", "::ffff:10.0.0.1"),
 ];
 
-/// What no secret may be.
+/// Texts that are no secret.
 fn secret() -> Vec<Row> {
     let mut rows = others(&["null", "1", "false", "[]", "{}"], &string_type());
     rows.push(row(r#""\ud800""#, string_unicode()));
@@ -393,41 +395,6 @@ pub(super) fn expires_in() -> Vec<Row> {
         &greater_than_0(),
     ));
     rows.extend(beyond(3_162_240_000));
-    rows
-}
-
-pub(super) fn job_action() -> Vec<Row> {
-    let violation = one_of("enum", "'redeliver' or 'skip'");
-    let bad = [
-        "null",
-        "1",
-        "true",
-        "[]",
-        "{}",
-        r#""""#,
-        r#""Skip""#,
-        r#""\ud800""#,
-    ];
-    others(&bad, &violation)
-}
-
-pub(super) fn job_filter() -> Vec<Row> {
-    let not_an_object = plain(
-        "model_attributes_type",
-        "Input should be a valid dictionary or object to extract fields from",
-    );
-    let mut rows = others(&["null", "1", "true", "[]", r#""failed""#], &not_an_object);
-    rows.push(row("{}", missing()));
-    rows
-}
-
-pub(super) fn rate() -> Vec<Row> {
-    let mut rows = not_integers();
-    rows.extend(others(
-        &["0", "-1", "-0", r#""0""#, r#""-5""#],
-        &greater_than_0(),
-    ));
-    rows.extend(beyond(60_000));
     rows
 }
 

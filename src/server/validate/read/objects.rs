@@ -3,7 +3,8 @@
 use super::super::{FieldContext, InputValue, Violation, schema_of};
 use crate::domain::json::{Kind, Member};
 use crate::server::schema::{Property, Schema};
-use crate::server::validate::{Section, no_such_member, other_members};
+use crate::server::validate::Section;
+use crate::server::validate::other_members::{no_such_member, other_members};
 
 /// The members of an object that is read, or only described.
 pub(super) enum Members<'a, 'c, 'r> {
