@@ -42,7 +42,7 @@ pub(crate) use self::context::{FieldContext, FieldDocs, InputValue, schema_of};
 pub(crate) use self::echo::MASKED;
 pub(crate) use self::field::{Checked, Field};
 pub(crate) use self::loc::{Loc, Section};
-use self::other_members::{no_such_member, other_members};
+use self::other_members::{UNKNOWN_NAMES_MAX, no_such_member, other_members};
 use self::parameters::Parameter;
 pub(crate) use self::problem::{Problem, Violation};
 pub(crate) use self::problem_kind::ProblemKind;
@@ -51,10 +51,6 @@ use crate::domain::json::{self, Kind, Member, Value};
 
 /// The most values of one multi-value filter: the store scans once for each.
 pub(crate) const FILTER_VALUES_MAX: usize = 100;
-
-/// The most names of parameters, or of members, that one response reports as unknown; a request has room for
-/// thousands.
-const UNKNOWN_NAMES_MAX: usize = 100;
 
 /// The most bytes of input that one response repeats: it can have some hundred problems, each with an input.
 const ECHOES_MAX_BYTES: usize = 16 * 1024;

@@ -196,7 +196,7 @@ fn every_reason_for_no_start_and_every_503_is_in_the_troubleshooting_guide() {
     let guide = include_str!("../../docs/guides/troubleshooting.md");
     let (unavailable, no_start) = guide.split_once("## The server does not start").unwrap();
     let errors_of_a_start = [
-        include_str!("../../src/app.rs"),
+        include_str!("../../src/app/error.rs"),
         include_str!("../../src/delivery/engine.rs"),
         include_str!("../../src/domain/clock.rs"),
         include_str!("../../src/storage/sqlite/file/open_error.rs"),

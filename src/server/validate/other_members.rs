@@ -3,8 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{InputValue, UNKNOWN_NAMES_MAX, Violation, echo};
+use super::context::InputValue;
+use super::echo;
+use super::problem::Violation;
 use crate::domain::json::Member;
+
+/// The most names of parameters, or of members, that one response reports as unknown; a request has room for
+/// thousands.
+pub(super) const UNKNOWN_NAMES_MAX: usize = 100;
 
 /// Returns the members that are not among `known`, each once, with its name as it is shown. There are at most
 /// [`UNKNOWN_NAMES_MAX`].
