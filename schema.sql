@@ -177,7 +177,7 @@ CREATE INDEX event_waiting ON event (endpoint, seq, run, type) WHERE state = 1;
 -- Events that were redelivered by hand and not attempted since; they are due at once. This index is always tiny.
 CREATE INDEX event_redelivery ON event (endpoint, seq) WHERE state = 1 AND run_attempt = 0 AND job IS NULL;
 -- Events that a job let go and that were not attempted since: at most a thousand of each job.
-CREATE INDEX event_job ON event (endpoint, job) WHERE state = 1 AND job IS NOT NULL;
+CREATE INDEX event_job ON event (job, endpoint) WHERE state = 1 AND job IS NOT NULL;
 -- For lists of failed and skipped events, which people often look for and which are few. The type and the code
 -- are in the index, so that a scan in the order of `seq` leaves out others without reading the table.
 CREATE INDEX event_unhappy ON event (workspace, state, seq, type, code) WHERE state IN (3, 4);

@@ -41,6 +41,16 @@ impl EndpointCondition {
             (false, false) => Self::Enabled,
         }
     }
+
+    /// Returns the reason why such an endpoint gets no events; `None` if it does.
+    #[must_use]
+    pub const fn refusal(self) -> Option<LeftOutReason> {
+        match self {
+            Self::Enabled => None,
+            Self::Disabled => Some(LeftOutReason::EndpointDisabled),
+            Self::Deleted => Some(LeftOutReason::EndpointDeleted),
+        }
+    }
 }
 
 /// Decides whether a job that was made at `made_at` does its action on an event.

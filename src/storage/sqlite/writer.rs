@@ -44,6 +44,8 @@ pub(super) mod size_limit;
 mod stall;
 pub(super) mod sweep_list;
 #[cfg(test)]
+pub(super) mod test_context;
+#[cfg(test)]
 mod tests;
 mod thread;
 pub(super) mod workspace_cache;

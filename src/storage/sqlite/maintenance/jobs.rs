@@ -161,7 +161,6 @@ impl Rounds<'_> {
     /// Makes steps of a job while its turn lasts. Returns whether it has got on.
     fn job_turn(&mut self, connection: &Connection, job: i64) -> Result<bool, StoreError> {
         let read = |error: rusqlite::Error| read_error(&error);
-        let until = Instant::now() + TURN;
         let Some(facts) = JobFacts::of(connection, job).map_err(read)? else {
             return Ok(false);
         };
@@ -179,6 +178,8 @@ impl Rounds<'_> {
         let served = self.served.get(&job);
         let first = places.partition_point(|place| Some(&place.endpoint) <= served);
         places.rotate_left(first);
+        // The reads before take long if the job has very many endpoints, and are no reason to make no step.
+        let until = Instant::now() + TURN;
         let mut has_got_on = false;
         for place in places {
             if self.wake_up.is_stopping() || Instant::now() >= until {

@@ -13,21 +13,13 @@ const STEP: usize = 500;
 /// Deletes the jobs that ended more than [`JOB_KEPT`] ago. Those that run have no end, and stay.
 pub(super) fn delete_old_jobs(work: &Work<'_>, now: Timestamp) -> Result<(), StoreError> {
     let before = now.before(JOB_KEPT).micros();
-    while !work.is_stopping() {
-        let deleted = work.step(move |context| {
-            Ok(context
-                .connection
-                .prepare_cached(
-                    "DELETE FROM job WHERE n IN (
-                       SELECT n FROM job WHERE finished_at < ?1 ORDER BY n LIMIT ?2)",
-                )?
-                .execute(params![before, STEP])?)
-        })?;
-        if deleted < STEP {
-            break;
-        }
-    }
-    Ok(())
+    work.pass(move |context, ()| {
+        let mut delete = context.connection.prepare_cached(
+            "DELETE FROM job WHERE n IN (SELECT n FROM job WHERE finished_at < ?1 LIMIT ?2)",
+        )?;
+        let deleted = delete.execute(params![before, STEP])?;
+        Ok((deleted == STEP).then_some(()))
+    })
 }
 
 #[cfg(test)]

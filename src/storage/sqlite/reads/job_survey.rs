@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::connections::Readers;
 use super::lists::{UpwardScan, count_selected, endpoints_of_named, missing_ranges, scope_of};
-use super::missing::{Direction, MissingSearch, SliceLimits};
+use super::missing::{Direction, MissingSearch, MissingSlice, SliceLimits};
 use crate::domain::access::Visibility;
 use crate::domain::job::JobFilter;
 use crate::storage::sqlite::writer::operation::OperationError;
@@ -39,16 +39,28 @@ pub(crate) fn survey(
         subscriptions: None,
     };
     if let Some((endpoint, subscriptions)) = begun.missing_of {
-        let missing = Missing {
+        let missing = MissingSet {
             endpoint,
             subscriptions: &subscriptions,
-            through: (begun.through_event, begun.through_message),
+            through_event: begun.through_event,
+            through_message: begun.through_message,
         };
         let (missing, is_complete) = missing.count(readers, filter, until)?;
         survey.matched += missing;
         survey.is_complete = is_complete;
-        survey.endpoints = vec![endpoint];
         survey.subscriptions = Some(subscriptions);
+        // A job on nothing has no endpoint to look at, and so it is finished when it is made.
+        if survey.matched > 0 || !is_complete {
+            survey.endpoints = vec![endpoint];
+        }
+        return Ok(survey);
+    }
+    if survey.matched == 0 {
+        return Ok(survey);
+    }
+    if !filter.event_ids.is_empty() {
+        // These are those of the events that were counted.
+        survey.endpoints = begun.endpoints;
         return Ok(survey);
     }
     for part in begun.endpoints.chunks(ENDPOINTS_PER_READ) {
@@ -138,14 +150,45 @@ fn with_events(
     Ok(found)
 }
 
-/// The missing messages of an endpoint, up to a number of an event and of a message.
-struct Missing<'a> {
-    endpoint: EndpointNumber,
-    subscriptions: &'a str,
-    through: (i64, i64),
+/// The missing messages of an endpoint in the set of a job.
+pub(crate) struct MissingSet<'a> {
+    /// The endpoint.
+    pub(crate) endpoint: EndpointNumber,
+    /// Its event types when the job was made.
+    pub(crate) subscriptions: &'a str,
+    /// Events with higher numbers do not count.
+    pub(crate) through_event: i64,
+    /// Messages with higher numbers are not in the set.
+    pub(crate) through_message: i64,
 }
 
-impl Missing<'_> {
+impl MissingSet<'_> {
+    /// Returns a slice of those that match a filter, from the number `from` on, oldest first, and the number from which
+    /// to go on; `None` if there are no more.
+    pub(crate) fn slice(
+        &self,
+        connection: &Connection,
+        filter: &JobFilter,
+        from: i64,
+        limits: SliceLimits,
+    ) -> rusqlite::Result<Option<(MissingSlice, i64)>> {
+        let search = MissingSearch::as_of(
+            connection,
+            self.endpoint.0,
+            self.subscriptions,
+            self.through_event,
+        )?;
+        let Some(mut search) = search.map(|it| it.of_types(&filter.event_types)) else {
+            return Ok(None);
+        };
+        let Some(range) = next_range(connection, filter, from, self.through_message)? else {
+            return Ok(None);
+        };
+        let slice = search.slice(connection, range, Direction::OldestFirst, limits)?;
+        let next = slice.next.unwrap_or(range.1.saturating_add(1));
+        Ok(Some((slice, next)))
+    }
+
     /// Counts them until the time is over. Returns whether all were looked at.
     fn count(
         &self,
@@ -153,37 +196,27 @@ impl Missing<'_> {
         filter: &JobFilter,
         until: Instant,
     ) -> Result<(u64, bool), StoreError> {
-        let (event, message) = self.through;
         let mut count = 0;
         let mut from = 0;
         loop {
-            let (found, next) = readers.read(|connection| {
-                let search =
-                    MissingSearch::as_of(connection, self.endpoint.0, self.subscriptions, event)?;
-                let Some(mut search) = search.map(|it| it.of_types(&filter.event_types)) else {
-                    return Ok((0, None));
-                };
-                let Some(range) = next_range(connection, filter, from, message)? else {
-                    return Ok((0, None));
-                };
-                let (oldest, limits) = (Direction::OldestFirst, MESSAGES_PER_READ);
-                let slice = search.slice(connection, range, oldest, limits)?;
-                let next = slice.next.unwrap_or(range.1 + 1);
-                Ok((slice.messages.len() as u64, Some(next)))
+            let slice = readers.read(|connection| {
+                Ok(self.slice(connection, filter, from, MESSAGES_PER_READ)?)
             })?;
-            count += found;
-            match next {
-                None => return Ok((count, true)),
-                Some(_) if Instant::now() >= until => return Ok((count, false)),
-                Some(next) => from = next,
+            let Some((slice, next)) = slice else {
+                return Ok((count, true));
+            };
+            count += slice.messages.len() as u64;
+            if Instant::now() >= until {
+                return Ok((count, false));
             }
+            from = next;
         }
     }
 }
 
 /// Returns the first range of message numbers from `from` up to `through` in the times of a filter; `None` if there
 /// is none.
-pub(crate) fn next_range(
+fn next_range(
     connection: &Connection,
     filter: &JobFilter,
     from: i64,

@@ -13,7 +13,6 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
-use crate::domain::clock::Timestamp;
 use crate::domain::event_type::{EventType, Subscription};
 use crate::storage::sqlite::message_events::{event_count, sum_over_events};
 use crate::storage::sqlite::rows;
@@ -26,11 +25,10 @@ const LOOKUP_COST: u64 = 25;
 const TYPES_MAX: usize = 10_000;
 
 /// The state of a message for an endpoint. Parameter 1 is the message, parameter 2 the endpoint, parameter 3 the highest
-/// number of an event that counts. Of a message that has
-/// fewer events than it became, retention has deleted some while another is pending: one of those may have been the
-/// endpoint's, so the message is not missing.
+/// number of an event that counts. If a message has fewer events than it became, retention has deleted some while
+/// another is pending: one of those may have been the endpoint's, so the message is not missing.
 const IS_MISSING: &str = concat!(
-    "SELECT m.id, m.created_at, m.events, m.body IS NOT NULL AND ",
+    "SELECT m.id, m.events, m.body IS NOT NULL AND ",
     event_count!(),
     " = ",
     sum_over_events!("1"),
@@ -64,8 +62,6 @@ pub(crate) struct MissingMessage {
     pub(crate) seq: i64,
     /// Its id.
     pub(crate) id: Uuid,
-    /// The time at which it was published.
-    pub(crate) created_at: Timestamp,
     /// The number of its events, of other endpoints.
     pub(crate) events: u64,
 }
@@ -100,21 +96,14 @@ pub(crate) struct MissingSearch {
 impl MissingSearch {
     /// Begins a search with the endpoint's present subscriptions; `None` if the endpoint is deleted or absent.
     pub(crate) fn new(connection: &Connection, endpoint: i64) -> rusqlite::Result<Option<Self>> {
-        connection
-            .prepare_cached(
-                "SELECT workspace, events FROM endpoint WHERE n = ?1 AND deleted_at IS NULL",
-            )?
-            .query_row([endpoint], |row| {
-                Ok(Self {
-                    endpoint,
-                    workspace: row.get(0)?,
-                    subscriptions: rows::subscriptions(&row.get::<_, String>(1)?),
-                    through_event: i64::MAX,
-                    only_types: Vec::new(),
-                    types: HashMap::new(),
-                })
-            })
-            .optional()
+        let subscriptions: Option<String> = connection
+            .prepare_cached("SELECT events FROM endpoint WHERE n = ?1 AND deleted_at IS NULL")?
+            .query_row([endpoint], |row| row.get(0))
+            .optional()?;
+        match subscriptions {
+            Some(subscriptions) => Self::as_of(connection, endpoint, &subscriptions, i64::MAX),
+            None => Ok(None),
+        }
     }
 
     /// Begins a search for what an endpoint had missed at an earlier time: when it had these subscriptions and
@@ -247,12 +236,11 @@ impl MissingSearch {
         let Some(row) = rows.next()? else {
             return Ok(LOOKUP_COST);
         };
-        let events = row.get(2)?;
-        if row.get(3)? {
+        let events = row.get(1)?;
+        if row.get(2)? {
             slice.messages.push(MissingMessage {
                 seq,
                 id: row.get(0)?,
-                created_at: rows::time(row.get(1)?),
                 events,
             });
         }

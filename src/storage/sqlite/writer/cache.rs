@@ -319,6 +319,42 @@ impl WriterCache {
         Ok(())
     }
 
+    /// Stores the time when people were told that an endpoint fails; `None` once it has recovered.
+    pub(crate) fn set_warned(
+        &mut self,
+        connection: &Connection,
+        endpoint: EndpointNumber,
+        at: Option<Timestamp>,
+    ) -> rusqlite::Result<()> {
+        connection
+            .prepare_cached("UPDATE endpoint SET warned_at = ?2 WHERE n = ?1")?
+            .execute(params![endpoint.0, at.map(Timestamp::micros)])?;
+        if let Some(status) = self.endpoints.get_mut(&endpoint) {
+            status.warned_at = at;
+        }
+        Ok(())
+    }
+
+    /// Stores the time when people were told of an endpoint's failed events, and how many they were not told of since.
+    pub(crate) fn set_failed_told(
+        &mut self,
+        connection: &Connection,
+        endpoint: EndpointNumber,
+        at: Option<Timestamp>,
+        untold: u32,
+    ) -> rusqlite::Result<()> {
+        connection
+            .prepare_cached(
+                "UPDATE endpoint SET failed_told_at = ?2, failed_untold = ?3 WHERE n = ?1",
+            )?
+            .execute(params![endpoint.0, at.map(Timestamp::micros), untold])?;
+        if let Some(status) = self.endpoints.get_mut(&endpoint) {
+            status.failed_told_at = at;
+            status.failed_untold = untold;
+        }
+        Ok(())
+    }
+
     /// Forgets all endpoints.
     pub(crate) fn forget_all_endpoints(&mut self) {
         self.endpoints.clear();

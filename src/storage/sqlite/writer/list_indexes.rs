@@ -265,7 +265,7 @@ impl Progress {
 
     /// Reports whether so many rows are missing that a batch is added whether or not there are new rows.
     const fn is_behind(&self) -> bool {
-        self.newest - self.through >= 2 * BATCH_ROWS
+        self.newest - self.through >= 2 * self.table.batch_rows
     }
 
     /// Adds the entries that are due. Calls `counted` with each row of a batch that is complete.

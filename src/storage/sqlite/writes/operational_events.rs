@@ -194,18 +194,3 @@ pub(crate) fn tell_workspace(
     }
     Ok(())
 }
-
-/// Stores when people were told of an endpoint's failed events, and how many they were not told of since.
-fn set_failed_told(
-    context: &mut WriteContext<'_>,
-    endpoint: EndpointNumber,
-    told_at: Option<i64>,
-    untold: u32,
-) -> rusqlite::Result<()> {
-    context
-        .connection
-        .prepare_cached("UPDATE endpoint SET failed_told_at = ?2, failed_untold = ?3 WHERE n = ?1")?
-        .execute(params![endpoint.0, told_at, untold])?;
-    context.cache.forget_endpoint(endpoint);
-    Ok(())
-}

@@ -9,9 +9,9 @@ use crate::domain::event_state::{EventState, Progress, Run};
 use crate::storage::sqlite::writer::operation::{OperationError, WriteContext};
 use crate::storage::{EndpointNumber, Notice, Seq, StoreError};
 
-/// An event that begins a new run, or is skipped, as it is before.
+/// An event as it is before a change: it begins a new run, or is skipped.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Redelivered {
+pub(crate) struct EventBefore {
     pub(crate) seq: Seq,
     pub(crate) endpoint: EndpointNumber,
     pub(crate) event_type: i64,
@@ -19,7 +19,7 @@ pub(crate) struct Redelivered {
 }
 
 struct Found {
-    event: Redelivered,
+    event: EventBefore,
     workspace: Uuid,
     deleted: bool,
     disabled: bool,
@@ -55,7 +55,7 @@ pub(crate) fn redeliver(
 /// [`store_last_run`].
 pub(crate) fn begin_run(
     context: &mut WriteContext<'_>,
-    event: &Redelivered,
+    event: &EventBefore,
     due: Timestamp,
     job: Option<i64>,
 ) -> rusqlite::Result<()> {
@@ -108,7 +108,7 @@ fn find(context: &WriteContext<'_>, id: Uuid) -> rusqlite::Result<Option<Found>>
         )?
         .query_row([id], |row| {
             Ok(Found {
-                event: Redelivered {
+                event: EventBefore {
                     seq: Seq(row.get(0)?),
                     endpoint: EndpointNumber(row.get(1)?),
                     event_type: row.get(2)?,

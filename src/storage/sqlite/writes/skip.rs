@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, params};
 use uuid::Uuid;
 
-use super::redeliver::Redelivered;
+use super::redeliver::EventBefore;
 use crate::domain::access::Visibility;
 use crate::domain::event_state::{EventState, Run};
 use crate::storage::sqlite::writer::operation::{OperationError, WriteContext};
@@ -23,7 +23,7 @@ pub(crate) fn skip(
              WHERE e.id = ?1",
         )?
         .query_row([id], |row| {
-            let event = Redelivered {
+            let event = EventBefore {
                 seq: Seq(row.get(0)?),
                 endpoint: EndpointNumber(row.get(1)?),
                 event_type: row.get(2)?,
@@ -49,7 +49,7 @@ pub(crate) fn skip(
 /// Skips an event that is known to be pending.
 pub(crate) fn skip_located(
     context: &mut WriteContext<'_>,
-    event: &Redelivered,
+    event: &EventBefore,
 ) -> rusqlite::Result<()> {
     context
         .connection

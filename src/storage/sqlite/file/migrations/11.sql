@@ -114,7 +114,7 @@ CREATE TABLE job_endpoint (
   PRIMARY KEY (job, endpoint)
 ) WITHOUT ROWID;
 ALTER TABLE event ADD COLUMN job INTEGER;
-CREATE INDEX event_job ON event (endpoint, job) WHERE state = 1 AND job IS NOT NULL;
+CREATE INDEX event_job ON event (job, endpoint) WHERE state = 1 AND job IS NOT NULL;
 DROP INDEX event_redelivery;
 CREATE INDEX event_redelivery ON event (endpoint, seq) WHERE state = 1 AND run_attempt = 0 AND job IS NULL;
 

@@ -6,9 +6,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::domain::job::{JobAction, JobFilter};
 use crate::storage::sqlite::job_rows;
-use crate::storage::sqlite::reads::job_survey::next_range;
+use crate::storage::sqlite::reads::job_survey::MissingSet;
 use crate::storage::sqlite::reads::lists::UpwardScan;
-use crate::storage::sqlite::reads::missing::{Direction, MissingSearch, SliceLimits};
+use crate::storage::sqlite::reads::missing::SliceLimits;
 use crate::storage::sqlite::writes::jobs::step::{Cursor, Item, JobStep};
 use crate::storage::{EndpointNumber, Seq};
 
@@ -198,23 +198,23 @@ fn messages(
     let Some(subscriptions) = &job.subscriptions else {
         return Ok(none);
     };
-    let endpoint = place.endpoint.0;
-    let search = MissingSearch::as_of(connection, endpoint, subscriptions, job.through.event)?;
-    let Some(mut search) = search.map(|it| it.of_types(&job.filter.event_types)) else {
-        return Ok(none);
-    };
-    let Some(range) = next_range(connection, &job.filter, from, through)? else {
-        return Ok(none);
+    let set = MissingSet {
+        endpoint: place.endpoint,
+        subscriptions,
+        through_event: job.through.event,
+        through_message: through,
     };
     let limits = SliceLimits {
         found: limit,
         cost: MESSAGES_COST,
     };
-    let slice = search.slice(connection, range, Direction::OldestFirst, limits)?;
+    let Some((slice, next)) = set.slice(connection, &job.filter, from, limits)? else {
+        return Ok(none);
+    };
     let found = slice.messages.iter();
     Ok(Stream {
         items: found.map(|message| (message.seq, message.seq)).collect(),
-        next: slice.next.unwrap_or(range.1.saturating_add(1)),
+        next,
         is_at_end: false,
     })
 }

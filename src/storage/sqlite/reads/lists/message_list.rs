@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OptionalExtension};
 use uuid::Uuid;
 
-use super::message_selection::{Candidate, Selection};
+use super::message_selection::Selection;
 use super::query::{Found, Query};
 use super::scope::Scope;
 use super::statement::{Table, prepare};
@@ -103,7 +103,8 @@ fn find(
         interval: Interval::new(filter.after, filter.before),
     };
     if let Some(endpoint) = filter.missing_for {
-        return match missing_search(connection, &selection.scope, endpoint)? {
+        let search = missing_search(connection, &selection.scope, endpoint)?;
+        return match search.map(|it| it.of_types(&filter.event_types)) {
             Some(search) => missing(&selection, connection, search, query.as_ref(), page),
             None => Ok((nothing, None)),
         };
@@ -174,7 +175,12 @@ fn missing(
                     Some(Query::Text(pattern)) => pattern.in_id(message.id),
                     _ => true,
                 };
-                if is_hit && includes_missing(selection, connection, message.seq)? {
+                let is_unrouted = message.events == 0;
+                if is_hit
+                    && selection
+                        .unrouted
+                        .is_none_or(|wanted| wanted == is_unrouted)
+                {
                     found.add(message.seq, page);
                 }
             }
@@ -191,22 +197,6 @@ fn missing(
     }
     found.searched = Some(searched);
     Ok((found, None))
-}
-
-/// Reports whether a missing message, which is in the range of times, matches the rest of the filter.
-fn includes_missing(
-    selection: &Selection,
-    connection: &Connection,
-    seq: i64,
-) -> rusqlite::Result<bool> {
-    if selection.scope.types.is_none() && selection.unrouted.is_none() {
-        return Ok(true);
-    }
-    let sql = "SELECT seq, workspace, type, events > 0, created_at FROM message WHERE seq = ?";
-    let found = prepare(connection, sql)?
-        .query_row([seq], Candidate::read)
-        .optional()?;
-    Ok(found.is_some_and(|candidate| selection.includes(&candidate)))
 }
 
 fn time_of(connection: &Connection, message: i64) -> rusqlite::Result<Option<Timestamp>> {

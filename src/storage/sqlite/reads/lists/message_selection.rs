@@ -230,7 +230,7 @@ pub(super) struct Candidate {
 }
 
 impl Candidate {
-    pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+    fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             seq: row.get(0)?,
             workspace: row.get(1)?,

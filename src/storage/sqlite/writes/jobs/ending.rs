@@ -72,37 +72,37 @@ pub(super) fn finish(
     context: &WriteContext<'_>,
     job: i64,
 ) -> rusqlite::Result<(Option<i64>, FinishedJob)> {
-    let (matched, done, left_out) = context
+    let (workspace, matched, counted) = context
         .connection
         .prepare_cached(
-            "SELECT matched, done, archived, endpoint_disabled, endpoint_deleted, changed
+            "SELECT workspace, matched, id, action, done, archived, endpoint_disabled, endpoint_deleted, changed
              FROM job WHERE n = ?1",
         )?
         .query_row([job], |row| {
-            let left_out = LeftOut {
-                archived: row.get(2)?,
-                endpoint_disabled: row.get(3)?,
-                endpoint_deleted: row.get(4)?,
-                changed: row.get(5)?,
+            let counted = FinishedJob {
+                id: row.get(2)?,
+                action: action_of(row.get(3)?),
+                matched: 0,
+                done: row.get(4)?,
+                left_out: LeftOut {
+                    archived: row.get(5)?,
+                    endpoint_disabled: row.get(6)?,
+                    endpoint_deleted: row.get(7)?,
+                    changed: row.get(8)?,
+                },
             };
-            Ok((row.get(0)?, row.get(1)?, left_out))
+            Ok((row.get(0)?, row.get(1)?, counted))
         })?;
-    let (matched, left_out) = settled(matched, done, left_out);
+    let (matched, left_out) = settled(matched, counted.done, counted.left_out);
     context
         .connection
         .prepare_cached("UPDATE job SET matched = ?2, changed = ?3 WHERE n = ?1")?
         .execute(params![job, matched, left_out.changed])?;
     end(context, job, JobState::Finished)?;
-    let (id, workspace, action) = context
-        .connection
-        .prepare_cached("SELECT id, workspace, action FROM job WHERE n = ?1")?
-        .query_row([job], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     let finished = FinishedJob {
-        id,
-        action: action_of(action),
         matched,
-        done,
         left_out,
+        ..counted
     };
     Ok((workspace, finished))
 }

@@ -11,12 +11,13 @@ use crate::domain::format;
 use crate::domain::format::Summary;
 use crate::domain::id::new_id;
 use crate::domain::job::LeftOutReason;
+use crate::domain::job_decision::EndpointCondition;
 use crate::domain::message::{data_of, server_timestamp};
 use crate::storage::sqlite::message_events::note_later_event;
 use crate::storage::sqlite::reads::missing::MissingSearch;
 use crate::storage::sqlite::rows;
 use crate::storage::sqlite::writer::operation::{OperationError, WriteContext};
-use crate::storage::{EndpointNumber, Notice, Seq, StoreError, Unavailable};
+use crate::storage::{EndpointNumber, Notice, Seq};
 
 const INSERT_EVENT: &str = "INSERT INTO event
     (seq, id, message, endpoint, workspace, type, format, state, run, run_attempt, run_started, attempts,
@@ -43,8 +44,11 @@ struct Stored {
 }
 
 impl Missing {
-    /// Reads the endpoint.
-    pub(super) fn of(context: &WriteContext<'_>, number: EndpointNumber) -> rusqlite::Result<Self> {
+    /// Reads the endpoint; `None` if there is no such row.
+    pub(super) fn of(
+        context: &WriteContext<'_>,
+        number: EndpointNumber,
+    ) -> rusqlite::Result<Option<Self>> {
         let search = MissingSearch::new(context.connection, number.0)?;
         context
             .connection
@@ -53,23 +57,16 @@ impl Missing {
                  FROM endpoint p JOIN workspace w ON w.n = p.workspace WHERE p.n = ?1",
             )?
             .query_row([number.0], |row| {
-                let (is_disabled, is_deleted) = (row.get(3)?, row.get(4)?);
-                let refusal = if is_deleted {
-                    Some(LeftOutReason::EndpointDeleted)
-                } else if is_disabled {
-                    Some(LeftOutReason::EndpointDisabled)
-                } else {
-                    None
-                };
                 Ok(Self {
                     number,
                     workspace: row.get(0)?,
                     workspace_name: row.get(1)?,
                     format: rows::format(row.get(2)?),
-                    refusal,
+                    refusal: EndpointCondition::of(row.get(3)?, row.get(4)?).refusal(),
                     search,
                 })
             })
+            .optional()
     }
 
     /// Makes the event of a message, in a new run of the job, due at `due`. Returns the reason if it makes none. The
@@ -85,9 +82,6 @@ impl Missing {
             Ok(stored) => stored,
             Err(reason) => return Ok(Err(reason)),
         };
-        if context.is_size_limit_reached {
-            return Err(StoreError::Unavailable(Unavailable::SizeLimit).into());
-        }
         let body = self.render(&stored);
         context.weight += body.as_ref().map_or(0, Vec::len);
         let (seq, created_at) = context.cache.next_event(context.connection, context.now)?;

@@ -16,9 +16,9 @@ use crate::domain::job_decision::{EndpointCondition, EventFacts, decide};
 use crate::fail_point::{FailPoint, hit};
 use crate::storage::sqlite::job_rows;
 use crate::storage::sqlite::writer::operation::{OperationError, ROW_WEIGHT, WriteContext};
-use crate::storage::sqlite::writes::redeliver::{Redelivered, begin_run, store_last_run};
+use crate::storage::sqlite::writes::redeliver::{EventBefore, begin_run, store_last_run};
 use crate::storage::sqlite::writes::skip::skip_located;
-use crate::storage::{EndpointNumber, Notice, Seq};
+use crate::storage::{EndpointNumber, Notice, Seq, StoreError, Unavailable};
 
 /// The place of a job among the events and messages of one endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,14 +79,26 @@ pub(crate) fn make(
     let Some(job) = running(context, step)? else {
         return Ok(StepResult::default());
     };
+    // A step is refused before it writes anything: the group that it is in is committed in any case.
+    let makes_events = step.items.iter().any(|it| matches!(it, Item::Missing(_)));
+    if makes_events && context.is_size_limit_reached {
+        return Err(StoreError::Unavailable(Unavailable::SizeLimit).into());
+    }
     let mut left_out = LeftOut::default();
     let mut done = 0;
-    let mut missing = Missing::of(context, step.endpoint)?;
+    let mut missing = if makes_events {
+        Missing::of(context, step.endpoint)?
+    } else {
+        None
+    };
     for item in &step.items {
         let due = due_in_order(context.now, done);
         let decided = match item {
             Item::Event(seq) => act_on_event(context, &job, step.job, *seq, due)?,
-            Item::Missing(message) => missing.make(context, *message, step.job, due)?,
+            Item::Missing(message) => match &mut missing {
+                Some(missing) => missing.make(context, *message, step.job, due)?,
+                None => Err(LeftOutReason::EndpointDeleted),
+            },
         };
         match decided {
             Ok(()) => done += 1,
@@ -141,7 +153,7 @@ fn decide_on(
     context: &WriteContext<'_>,
     job: &JobRow,
     seq: Seq,
-) -> rusqlite::Result<Result<Redelivered, LeftOutReason>> {
+) -> rusqlite::Result<Result<EventBefore, LeftOutReason>> {
     let found = context
         .connection
         .prepare_cached(
@@ -155,7 +167,7 @@ fn decide_on(
             let skip_through = Run(row.get(5)?);
             let is_run_skipped = Run(row.get(3)?).is_skipped(skip_through);
             let modified_at: Option<i64> = row.get(4)?;
-            let event = Redelivered {
+            let event = EventBefore {
                 seq,
                 endpoint: EndpointNumber(row.get(0)?),
                 event_type: row.get(1)?,
@@ -257,3 +269,6 @@ fn note_place(context: &WriteContext<'_>, step: &JobStep) -> rusqlite::Result<()
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,9 @@
 //! The operational events that follow from an attempt.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::OptionalExtension;
 
-use super::{Subject, set_failed_told};
+use super::Subject;
 use crate::domain::attempt_failure::AttemptFailure;
-use crate::domain::clock::Timestamp;
 use crate::domain::endpoint::DisabledReason;
 use crate::domain::event_state::{EventState, Verdict};
 use crate::domain::event_type::EventType;
@@ -43,7 +42,9 @@ pub(crate) fn tell_of_attempt(
         return match effect.before.warned_at {
             None => Ok(()),
             Some(failing_since) => {
-                set_warned(context, endpoint, None)?;
+                context
+                    .cache
+                    .set_warned(context.connection, endpoint, None)?;
                 let news = EndpointNews::Recovered {
                     failing_since,
                     last,
@@ -67,7 +68,9 @@ pub(crate) fn tell_of_attempt(
     } else if let Some(reason) = begins_to_fail(&effect.before, &status, disable_after)
         && let Some(subject) = Subject::find(context, endpoint)?
     {
-        set_warned(context, endpoint, Some(context.now))?;
+        context
+            .cache
+            .set_warned(context.connection, endpoint, Some(context.now))?;
         let news = EndpointNews::Failing {
             reason,
             failures,
@@ -107,19 +110,6 @@ fn begins_to_fail(
     FailingReason::of(status.failures, status.rest.rests, disable_after)
 }
 
-fn set_warned(
-    context: &mut WriteContext<'_>,
-    endpoint: EndpointNumber,
-    at: Option<Timestamp>,
-) -> rusqlite::Result<()> {
-    context
-        .connection
-        .prepare_cached("UPDATE endpoint SET warned_at = ?2 WHERE n = ?1")?
-        .execute(params![endpoint.0, at.map(Timestamp::micros)])?;
-    context.cache.forget_endpoint(endpoint);
-    Ok(())
-}
-
 /// Tells of an event that failed for good, or counts it if people were told of another one a short while ago.
 fn tell_of_failed_event(
     context: &mut WriteContext<'_>,
@@ -138,11 +128,15 @@ fn tell_of_failed_event(
         .endpoint_status(context.connection, endpoint)?;
     let count = status.failed_untold.saturating_add(1);
     if !is_due_again(status.failed_told_at, EVENT_FAILED_PERIOD, context.now) {
-        let told_at = status.failed_told_at.map(Timestamp::micros);
-        set_failed_told(context, endpoint, told_at, count)?;
+        let told_at = status.failed_told_at;
+        context
+            .cache
+            .set_failed_told(context.connection, endpoint, told_at, count)?;
         return Ok(());
     }
-    set_failed_told(context, endpoint, Some(context.now.micros()), 0)?;
+    context
+        .cache
+        .set_failed_told(context.connection, endpoint, Some(context.now), 0)?;
     let was_made = record.error != Some(AttemptFailure::Expired);
     let news = EndpointNews::EventFailed {
         count,

@@ -3,7 +3,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Subject, set_failed_told};
+use super::Subject;
 use crate::domain::clock::Timestamp;
 use crate::domain::operational_event::{
     BACKLOG_PERIOD, EVENT_FAILED_PERIOD, EndpointNews, is_due_again,
@@ -11,11 +11,11 @@ use crate::domain::operational_event::{
 use crate::storage::EndpointNumber;
 use crate::storage::sqlite::writer::operation::{OperationError, WriteContext};
 
-/// The backlog of an endpoint that was found: whether its oldest due event has waited for too long.
+/// An endpoint whose backlog was looked at, and the time since which the backlog is too old.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct OldBacklog {
     pub(crate) endpoint: EndpointNumber,
-    /// The time at which that event became due; `None` if none has waited for too long.
+    /// The time at which its oldest due event became due; `None` if none has waited for too long.
     pub(crate) due_since: Option<Timestamp>,
 }
 
@@ -73,11 +73,15 @@ pub(crate) fn tell_of_untold_failures(
         return Ok(());
     }
     let Some(subject) = Subject::find(context, endpoint)? else {
-        let told_at = status.failed_told_at.map(Timestamp::micros);
-        set_failed_told(context, endpoint, told_at, 0)?;
+        let told_at = status.failed_told_at;
+        context
+            .cache
+            .set_failed_told(context.connection, endpoint, told_at, 0)?;
         return Ok(());
     };
-    set_failed_told(context, endpoint, Some(context.now.micros()), 0)?;
+    context
+        .cache
+        .set_failed_told(context.connection, endpoint, Some(context.now), 0)?;
     let news = EndpointNews::EventFailed {
         count,
         failures: status.failures,

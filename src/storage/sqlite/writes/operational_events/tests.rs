@@ -13,14 +13,8 @@ use crate::domain::clock::{Clock, ManualClock, Timestamp};
 use crate::domain::endpoint::EndpointSettings;
 use crate::domain::event_type::EventType;
 use crate::domain::message::NewMessage;
-use crate::metrics::StorageMetrics;
-use crate::storage::sqlite::writer::cache::WriterCache;
-use crate::storage::sqlite::writer::charts::Charts;
-use crate::storage::sqlite::writer::counters::Counters;
-use crate::storage::sqlite::writer::list_indexes::ListIndexes;
 use crate::storage::sqlite::writer::operation::Operation;
-use crate::storage::sqlite::writer::recent_attempts::RecentAttempts;
-use crate::storage::sqlite::writer::workspace_cache::WorkspacesWithSummaries;
+use crate::storage::sqlite::writer::test_context::TestContext;
 use crate::storage::sqlite::writes::record_attempt::RecordAttempt;
 use crate::storage::sqlite::{SqliteSettings, SqliteStore};
 use crate::storage::{
@@ -146,29 +140,12 @@ fn database() -> Connection {
     connection
 }
 
-/// Calls `work` with a context of that database.
-fn with_context<T>(
-    connection: &Connection,
-    operator: Option<u128>,
-    is_size_limit_reached: bool,
-    work: impl FnOnce(&mut WriteContext<'_>) -> T,
-) -> T {
-    let mut cache = WriterCache::load(connection, WorkspacesWithSummaries::default()).unwrap();
-    let mut context = WriteContext {
-        connection,
-        cache: &mut cache,
-        counters: &mut Counters::load(connection).unwrap(),
-        charts: &mut Charts::default(),
-        recent: &RecentAttempts::default(),
-        list_indexes: &mut ListIndexes::load(connection).unwrap(),
-        metrics: &StorageMetrics::default(),
-        notices: &mut Vec::new(),
+fn in_context(operator: Option<u128>, is_size_limit_reached: bool) -> TestContext {
+    TestContext {
+        now: START,
         operator: operator.map(Uuid::from_u128),
         is_size_limit_reached,
-        now: START,
-        weight: 0,
-    };
-    work(&mut context)
+    }
 }
 
 fn messages(connection: &Connection) -> i64 {
@@ -196,9 +173,8 @@ fn a_full_database_leaves_the_message_out_and_records_the_attempt() {
             record: record(event, Verdict::Gone, START),
             disable_after: 10,
         };
-        let applied = with_context(&connection, Some(1), is_full, |context| {
-            operation.apply(context)
-        });
+        let applied =
+            in_context(Some(1), is_full).call(&connection, |context| operation.apply(context));
         applied.unwrap();
         // Of the disabled endpoint and of the failed event.
         assert_eq!(messages(&connection), expected);
@@ -219,10 +195,11 @@ fn a_workspace_is_told_if_it_wants_to_and_the_operator_is_told_which_it_is() {
         };
         // Number 0 stands for all workspaces.
         let workspace = Some(workspace).filter(|workspace| *workspace > 0);
-        with_context(&connection, operator, false, |context| {
-            tell_workspace(context, workspace, OperationalType::JobFinished, data)
-        })
-        .unwrap();
+        in_context(operator, false)
+            .call(&connection, |context| {
+                tell_workspace(context, workspace, OperationalType::JobFinished, data)
+            })
+            .unwrap();
         messages(&connection) - before
     };
     assert_eq!((tell(2, None), tell(0, None)), (0, 0));
