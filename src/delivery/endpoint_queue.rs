@@ -61,12 +61,15 @@ pub(super) struct EndpointQueue {
     /// Bytes of the bodies that wait in memory.
     bytes: usize,
     in_flight: InFlight,
-    /// Events that wait in memory, that are in flight, or whose records are not on disk yet.
-    in_hand: HashSet<Seq>,
+    /// Events that wait in memory, that are in flight, or whose records are not on disk yet, with the run in which they
+    /// are.
+    in_hand: HashMap<Seq, Run>,
     /// Fresh events that wait in memory, in publish order.
     fresh: VecDeque<QueuedEvent>,
-    /// Due retries that wait in memory, and events that jobs let go.
+    /// Due retries that wait in memory.
     retries: VecDeque<QueuedEvent>,
+    /// Events that wait in memory because jobs let them go.
+    of_jobs: VecDeque<QueuedEvent>,
     /// Redeliveries that wait in memory for their first attempt.
     redeliveries: VecDeque<QueuedEvent>,
     /// The highest number of a fresh event that has been in memory or was skipped; a refill reads above it.
@@ -111,9 +114,10 @@ impl EndpointQueue {
             rests: false,
             bytes: 0,
             in_flight: InFlight::default(),
-            in_hand: HashSet::new(),
+            in_hand: HashMap::new(),
             fresh: VecDeque::new(),
             retries: VecDeque::new(),
+            of_jobs: VecDeque::new(),
             redeliveries: VecDeque::new(),
             seen_through: Seq(0),
             committed: Seq(0),
@@ -154,7 +158,7 @@ impl EndpointQueue {
 
     /// Returns the number of events that wait in memory.
     pub(super) fn waiting(&self) -> usize {
-        self.fresh.len() + self.retries.len() + self.redeliveries.len()
+        self.fresh.len() + self.retries.len() + self.of_jobs.len() + self.redeliveries.len()
     }
 
     /// Returns the number of places in memory that are taken: by waiting events, and by rows that running
@@ -191,7 +195,7 @@ impl EndpointQueue {
             return false;
         }
         self.seen_through = event.seq;
-        self.in_hand.insert(event.seq);
+        self.in_hand.insert(event.seq, event.run);
         self.bytes += body_bytes(&event);
         self.fresh.push_back(event);
         true
@@ -211,6 +215,7 @@ impl EndpointQueue {
         }
         let next = self.redeliveries.iter().chain(&self.retries);
         next.chain(&self.fresh)
+            .chain(&self.of_jobs)
             .filter(|event| event.body.is_none())
             .map(|event| event.seq)
             .take(self.limits.bodies_per_read - 1)
@@ -223,7 +228,7 @@ impl EndpointQueue {
         self.reading_body = false;
         let mut bodies: HashMap<Seq, EventBody> = bodies.into_iter().collect();
         let next = self.redeliveries.iter_mut().chain(&mut self.retries);
-        for event in next.chain(&mut self.fresh) {
+        for event in next.chain(&mut self.fresh).chain(&mut self.of_jobs) {
             if bodies.is_empty() {
                 break;
             }
@@ -298,7 +303,12 @@ impl EndpointQueue {
 
     /// Removes the waiting events whose runs are skipped.
     pub(super) fn skip(&mut self, through: Run) {
-        for queue in [&mut self.fresh, &mut self.retries, &mut self.redeliveries] {
+        for queue in [
+            &mut self.fresh,
+            &mut self.retries,
+            &mut self.of_jobs,
+            &mut self.redeliveries,
+        ] {
             // A read may have found events of later runs before this notice came.
             queue.retain(|event| {
                 let stays = event.run > through;

@@ -14,14 +14,16 @@ impl EndpointQueue {
         self.fresh
             .iter()
             .chain(&self.retries)
+            .chain(&self.of_jobs)
             .chain(&self.redeliveries)
     }
 
-    /// Returns the numbers of fresh events, of retries and of redeliveries that wait in memory.
-    pub(in crate::delivery) fn lengths(&self) -> [usize; 3] {
+    /// Returns the numbers of fresh events, of retries, of events of jobs and of redeliveries that wait in memory.
+    pub(in crate::delivery) fn lengths(&self) -> [usize; 4] {
         [
             self.fresh.len(),
             self.retries.len(),
+            self.of_jobs.len(),
             self.redeliveries.len(),
         ]
     }
@@ -33,7 +35,7 @@ impl EndpointQueue {
 
     /// Reports whether an event is in hand.
     pub(in crate::delivery) fn is_in_hand(&self, seq: Seq) -> bool {
-        self.in_hand.contains(&seq)
+        self.in_hand.contains_key(&seq)
     }
 
     /// Reports whether a read is running.

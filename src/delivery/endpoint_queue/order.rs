@@ -43,14 +43,13 @@ impl EndpointQueue {
     }
 
     fn take_usual(&mut self) -> Option<QueuedEvent> {
-        let retry = self.retries.iter().position(|event| !is_of_job(event));
-        if let Some(at) = retry {
-            return self.retries.remove(at);
+        if let Some(retry) = self.retries.pop_front() {
+            return Some(retry);
         }
-        let job_waits = !self.retries.is_empty();
+        let job_waits = !self.of_jobs.is_empty();
         if job_waits && (self.fresh.is_empty() || self.fresh_in_row >= FRESH_BEFORE_JOB) {
             self.fresh_in_row = 0;
-            return self.retries.pop_front();
+            return self.of_jobs.pop_front();
         }
         self.fresh_in_row = if job_waits { self.fresh_in_row + 1 } else { 0 };
         self.fresh.pop_front()
@@ -58,29 +57,26 @@ impl EndpointQueue {
 
     /// Reports whether [`EndpointQueue::take`] would return an event.
     pub(in crate::delivery) fn is_ready(&self, now: Duration) -> bool {
-        let usual = !(self.retries.is_empty() && self.fresh.is_empty())
+        let waits = !(self.retries.is_empty() && self.fresh.is_empty() && self.of_jobs.is_empty());
+        let usual = waits
             && self.health.may_start(now)
             && self.in_flight() < self.health.concurrency_limit();
         !self.reading_body && (usual || !self.redeliveries.is_empty())
     }
 
     /// Takes an event that waits for another attempt and whose run began in the range `began`. The run of an event
-    /// that a job let go has had no attempt yet.
+    /// that a job let go has had no attempt yet, so it does not expire.
     pub(in crate::delivery) fn take_expired(
         &mut self,
         began: &Range<Timestamp>,
     ) -> Option<QueuedEvent> {
         let mut retries = self.retries.iter();
-        let at =
-            retries.position(|event| began.contains(&event.run_started) && !is_of_job(event))?;
+        let at = retries.position(|event| began.contains(&event.run_started))?;
         let event = self.retries.remove(at)?;
         self.bytes -= body_bytes(&event);
         Some(event)
     }
 }
 
-/// Reports whether an event among the retries is one that a job let go. All others have had an attempt in their
-/// run.
-const fn is_of_job(event: &QueuedEvent) -> bool {
-    event.run_attempt == 0
-}
+#[cfg(test)]
+mod tests;

@@ -30,7 +30,7 @@ impl EndpointQueue {
             (Read::Redeliveries, self.limits.retry_rows)
         } else if !self.reading_retries
             && self.retries.len() < self.limits.retries_below
-            && (room > 0 || self.retries.is_empty())
+            && (room > 0 || (self.retries.is_empty() && self.of_jobs.is_empty()))
             && self.next_due.is_some_and(|due| due <= now)
         {
             self.reading_retries = true;
@@ -75,7 +75,9 @@ impl EndpointQueue {
         for event in events {
             self.seen_through = self.seen_through.max(event.seq);
             let is_stale = self.changed_meanwhile[Read::Fresh as usize].contains(&event.seq);
-            if event.run > skip_through && !is_stale && self.in_hand.insert(event.seq) {
+            let is_in_hand = self.in_hand.contains_key(&event.seq);
+            if event.run > skip_through && !is_stale && !is_in_hand {
+                self.in_hand.insert(event.seq, event.run);
                 self.fresh.push_back(event);
             }
         }
@@ -90,9 +92,8 @@ impl EndpointQueue {
         let mut room = self.reserved[Read::Retries as usize];
         for event in batch.events {
             let is_stale = self.changed_meanwhile[Read::Retries as usize].contains(&event.seq);
-            let is_in_hand = self.in_hand.contains(&event.seq);
-            if is_in_hand || is_stale {
-                self.pass_over(&event, is_in_hand);
+            if is_stale || self.in_hand.contains_key(&event.seq) {
+                self.pass_over(&event);
                 continue;
             }
             if room == 0 {
@@ -101,22 +102,34 @@ impl EndpointQueue {
                 break;
             }
             room -= 1;
-            self.in_hand.insert(event.seq);
-            self.retries.push_back(event);
+            self.in_hand.insert(event.seq, event.run);
+            if is_of_job(&event) {
+                self.of_jobs.push_back(event);
+            } else {
+                self.retries.push_back(event);
+            }
         }
         self.read_ended(Read::Retries);
     }
 
     /// Passes over a retry that was read and cannot be taken in now. The record of an attempt tells when a retry is
     /// due, but not that a job let the event go meanwhile.
-    fn pass_over(&mut self, event: &QueuedEvent, is_in_hand: bool) {
-        if event.run_attempt > 0 {
+    fn pass_over(&mut self, event: &QueuedEvent) {
+        if !is_of_job(event) {
             return;
         }
-        if is_in_hand {
-            self.blocked.insert(event.seq);
+        if self.in_hand.contains_key(&event.seq) {
+            self.block_later_run(event);
         } else {
             self.next_due = Some(Timestamp::default());
+        }
+    }
+
+    /// Notes that an event in hand has begun a later run. The run that is in hand may be the one that was read, which is
+    /// on disk until its attempt is recorded.
+    fn block_later_run(&mut self, event: &QueuedEvent) {
+        if self.in_hand.get(&event.seq) != Some(&event.run) {
+            self.blocked.insert(event.seq);
         }
     }
 
@@ -131,14 +144,14 @@ impl EndpointQueue {
         let mut room = self.reserved[Read::Redeliveries as usize];
         for event in events {
             let is_stale = self.changed_meanwhile[Read::Redeliveries as usize].contains(&event.seq);
-            if self.in_hand.contains(&event.seq) {
-                self.blocked.insert(event.seq);
-            } else if room == 0 || is_stale {
-                self.redeliveries_wanted = true;
-            } else {
-                room -= 1;
-                self.in_hand.insert(event.seq);
-                self.redeliveries.push_back(event);
+            match self.in_hand.get(&event.seq) {
+                Some(_) => self.block_later_run(&event),
+                None if room == 0 || is_stale => self.redeliveries_wanted = true,
+                None => {
+                    room -= 1;
+                    self.in_hand.insert(event.seq, event.run);
+                    self.redeliveries.push_back(event);
+                }
             }
         }
         self.read_ended(Read::Redeliveries);
@@ -185,4 +198,10 @@ impl EndpointQueue {
             }
         }
     }
+}
+
+/// Reports whether an event among the retries on disk is one that a job let go. All others have had an attempt in their
+/// run.
+const fn is_of_job(event: &QueuedEvent) -> bool {
+    event.run_attempt == 0
 }

@@ -19,7 +19,20 @@ impl EndpointQueue {
 
     /// Removes an event from memory whose state on disk has changed. An attempt in flight goes on.
     pub(in crate::delivery) fn forget_waiting(&mut self, seq: Seq) {
-        for queue in [&mut self.fresh, &mut self.retries, &mut self.redeliveries] {
+        // Nearly all events that jobs let go are not in memory, and the queues may be long.
+        if self.in_hand.contains_key(&seq) {
+            self.remove_waiting(seq);
+        }
+        self.outdate_reads(seq);
+    }
+
+    fn remove_waiting(&mut self, seq: Seq) {
+        for queue in [
+            &mut self.fresh,
+            &mut self.retries,
+            &mut self.of_jobs,
+            &mut self.redeliveries,
+        ] {
             if let Some(at) = queue.iter().position(|event| event.seq == seq)
                 && let Some(event) = queue.remove(at)
             {
@@ -27,6 +40,5 @@ impl EndpointQueue {
                 self.bytes -= body_bytes(&event);
             }
         }
-        self.outdate_reads(seq);
     }
 }

@@ -39,7 +39,7 @@ impl Simulation {
             queue.seen_through() <= queue.committed() || !queue.target.current().enabled,
             "more was seen than committed"
         );
-        let [fresh, retries, redeliveries] = queue.lengths();
+        let [fresh, retries, of_jobs, redeliveries] = queue.lengths();
         assert!(fresh <= limits.fresh_per_endpoint, "{fresh} fresh events");
         assert!(retries <= limits.retry_rows + limits.retries_below);
         assert!(
@@ -63,7 +63,7 @@ impl Simulation {
             }
             own += 1;
         }
-        assert_eq!(own, fresh + retries + redeliveries);
+        assert_eq!(own, fresh + retries + of_jobs + redeliveries);
         let model_in_flight = self.oracle.model(number).in_flight();
         let queue = self.scheduler.queue(number).expect("it is known");
         assert_eq!(queue.in_flight(), model_in_flight);
