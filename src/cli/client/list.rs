@@ -17,7 +17,7 @@ const PAGE_MAX: u64 = 100;
 /// a few hundred bytes each, but for the payload.
 const ALL_MAX_BYTES: usize = 4 * ANSWER_MAX_BYTES;
 
-/// The most rows, beside twice those of the start, of a walk. Rows may come to match its filters meanwhile, but a
+/// The most rows, beside twice those at the start of a search, of that search. Rows may come to match its filters meanwhile, but a
 /// server that always has more is none of ours.
 const ADDED_MAX: u64 = 1000;
 
@@ -43,6 +43,25 @@ pub(in crate::cli) enum Rows {
     All,
 }
 
+/// The size of a list that is walked through.
+struct Size {
+    /// The number of all rows.
+    total: u64,
+    /// The most rows that are taken.
+    most: u64,
+}
+
+impl Size {
+    /// Returns the size of a list after `taken` rows, if the server counts `rest` more.
+    fn new(wanted: u64, taken: u64, rest: u64) -> Self {
+        let most = rest.saturating_mul(2).saturating_add(ADDED_MAX);
+        Self {
+            total: taken.saturating_add(rest),
+            most: wanted.min(taken.saturating_add(most)),
+        }
+    }
+}
+
 impl Client {
     /// Gets one page.
     pub(in crate::cli) fn page<T: DeserializeOwned>(
@@ -57,7 +76,8 @@ impl Client {
     }
 
     /// Walks through a list of events, deliveries or messages, from the newest at the start to older ones, and gives each
-    /// page to `take`, with the number of all rows at the start. It ends after twice as many and [`ADDED_MAX`] more.
+    /// page to `take`, with the number of all rows at the start. It ends after twice as many and [`ADDED_MAX`] more. If
+    /// the server had no time to search all, the number is one of those that it found, and the next page has another.
     ///
     /// Every page but the first is asked for by the time of the row before it. So rows that are added meanwhile,
     /// or that leave the list because `take` changes them, move no other row.
@@ -68,15 +88,17 @@ impl Client {
         rows: Rows,
         mut take: impl FnMut(Vec<T>, u64) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        let mut left = match rows {
+        let wanted = match rows {
             Rows::First(count) => count,
             Rows::All => u64::MAX,
         };
+        let mut taken = 0;
         let mut query = query.clone();
         let mut limit = PAGE_MAX;
-        let mut total = None;
+        let mut size: Option<Size> = None;
         let mut end: Option<String> = None;
         loop {
+            let left = size.as_ref().map_or(wanted, |size| size.most) - taken;
             let found = self.page(path, &query, left.min(limit));
             let mut page: List<T> = match found {
                 Err(ClientError::TooLong { .. }) if left.min(limit) > 1 => {
@@ -86,22 +108,26 @@ impl Client {
                 found => found?,
             };
             let rest = page.meta.total;
-            if total.is_none() {
-                left = left.min(rest.saturating_mul(2).saturating_add(ADDED_MAX));
-            }
-            let total = *total.get_or_insert(rest);
+            let known = size.get_or_insert_with(|| Size::new(wanted, taken, rest));
+            let left = known.most - taken;
             page.data
                 .truncate(usize::try_from(left).unwrap_or(usize::MAX));
             let is_older = |row: &T| end.as_deref().is_none_or(|end| row.created_at() < end);
             if !page.data.iter().all(is_older) {
                 return Err(self.same_rows().into());
             }
-            let taken = page.data.len() as u64;
+            let of_page = page.data.len() as u64;
             let last = page.data.last().map(|row| row.created_at().to_owned());
-            take(page.data, total)?;
-            left -= taken;
-            let older = last.filter(|_| rest > taken).or(page.meta.searched_back_to);
-            let Some(last) = older.filter(|_| left > 0) else {
+            take(page.data, known.total)?;
+            taken += of_page;
+            let is_enough = taken == known.most;
+            if page.meta.searched_back_to.is_some() {
+                // The next page is of a search that gets further.
+                size = None;
+            }
+            let last = last.filter(|_| rest > of_page);
+            let older = last.or(page.meta.searched_back_to);
+            let Some(last) = older.filter(|_| !is_enough) else {
                 return Ok(());
             };
             if end.as_deref().is_some_and(|end| *last >= *end) {

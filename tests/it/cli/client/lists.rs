@@ -1,5 +1,6 @@
 //! The tests of the lists: their filters, their lengths and their forms.
 
+use super::transport::{answer, answering, run};
 use super::*;
 
 #[test]
@@ -98,4 +99,37 @@ fn a_reader_that_has_enough_ends_a_list_without_a_word() {
     let output = command.stdout(writer).stderr(Stdio::piped()).spawn();
     let output = output.unwrap().wait_with_output().unwrap();
     assert_eq!((stderr(&output), output.status.code()), ("", Some(0)));
+}
+
+#[test]
+fn a_list_of_a_long_search_is_whole_although_the_first_part_of_it_found_little() {
+    let page = |rows: &[u64], total: u64, end: Option<u64>| {
+        let time = |number: u64| format!("2026-01-31T12:00:00.{:06}Z", 999_999 - number);
+        let rows = rows.iter().map(|number| {
+            json!({
+                "id": format!("01a21f03-3343-4c6f-bbb0-{number:012}"), "created_at": time(*number),
+            })
+        });
+        let mut meta = json!({"total": total});
+        if let Some(end) = end {
+            meta["searched_back_to"] = json!(time(end));
+        }
+        let body = json!({"data": rows.collect::<Vec<_>>(), "meta": meta});
+        answer("200 X", "", &body.to_string())
+    };
+    // The first search finds one row and the second none, and each had no time for more.
+    let mut pages = vec![page(&[0], 1, Some(1)), page(&[], 0, Some(2))];
+    for number in 0..15 {
+        let first = 100 * number + 10;
+        let rows: Vec<_> = (first..first + 100).collect();
+        pages.push(page(&rows, 1500 - 100 * number, None));
+    }
+    let endpoint = "01a21f03-3343-4c6f-bbb0-afcc931f11f4";
+    let args = ["messages", "--missing-for", endpoint, "--all", "--json"];
+    let (url, requests) = answering(pages);
+    let output = run(folder().path(), &url, &args);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let all: Value = serde_json::from_str(stdout(&output)).unwrap();
+    assert_eq!(all.as_array().unwrap().len(), 1501);
+    drop(requests);
 }
