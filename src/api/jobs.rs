@@ -15,18 +15,14 @@ use crate::domain::job::Job;
 use crate::domain::message::Idempotency;
 use crate::server::call::{Call, OF_A_WORKSPACE};
 use crate::server::error::{ApiError, ErrorName};
-use crate::server::inputs::jobs::{job_list_filter, new_job};
-use crate::server::validate::{Loc, Problem, Section, Violation, read};
+use crate::server::inputs::jobs::{SURVEY_TIME, job_list_filter, new_job};
+use crate::server::validate::{Loc, Section, read};
 use crate::storage::StoreError;
 
 const TAG: &str = "jobs";
 
 /// The longest look for missing messages of a dry run.
 const DRY_RUN_TIME: Duration = Duration::from_secs(5);
-
-/// The longest look for missing messages when a job is made: the count of a short range is exact at once, and that of
-/// a long one is known when the job has gone through it. In this time some 50,000 messages are counted.
-const SURVEY_TIME: Duration = Duration::from_secs(1);
 
 /// The description of `POST /webhooks/jobs`.
 pub(super) static CREATE: RouteDocs = RouteDocs {
@@ -69,6 +65,7 @@ pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
         .read(move |store| store.survey_job(visibility, &filter, longest))
         .await?;
     if is_dry_run {
+        let survey = survey.checked()?;
         let counted = JobDryRun {
             matched: survey.matched,
             complete: survey.is_complete,
@@ -95,9 +92,7 @@ fn in_filter(error: StoreError) -> ApiError {
         return error.into();
     };
     let loc = Loc::field(Section::Body, "filter").of_member("workspace_id");
-    let violation = Violation::Value("there is no such workspace: send the id of one".into());
-    let problem = Problem::found_later(loc, violation, Some(&id.to_string()));
-    ApiError::Invalid(vec![problem])
+    ApiError::unknown_workspace(loc, id)
 }
 
 /// The description of `GET /webhooks/jobs`.
@@ -143,8 +138,9 @@ pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
 /// The description of `POST /webhooks/jobs/{id}/cancel`.
 pub(super) static CANCEL: RouteDocs = RouteDocs {
     summary: "Cancel a job",
-    details: "After the answer the job lets nothing go. What it let go before stays pending; a job with the action \
-              `skip` ends that, too. A job that is over stays as it is. A body is ignored.",
+    details: "After the answer the job lets nothing go. What it let go before stays pending; another job, with the \
+              action `skip`, can end that. What a job skipped stays skipped. A job that is over stays as it is. A body \
+              is ignored.",
     reads: |input| {
         let _ = input.path(read::id);
     },

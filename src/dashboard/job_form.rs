@@ -11,10 +11,13 @@ use crate::domain::access::Visibility;
 use crate::domain::event::EventStatus;
 use crate::domain::job::{JobAction, NewJob, SelectedStatus};
 use crate::server::inputs::jobs::new_job;
-use crate::server::validate::Input;
+use crate::server::validate::{FILTER_VALUES_MAX, Input};
 
 /// The field with the action. A form that publishes has a field `action` of its own.
 const ACTION: &str = "job";
+
+/// The member of the filter with the workspace.
+const WORKSPACE: &str = "workspace_id";
 
 /// The members of the filter that are lists.
 const LISTS: [&str; 3] = ["endpoint_id", "event_type", "status"];
@@ -23,13 +26,13 @@ const LISTS: [&str; 3] = ["endpoint_id", "event_type", "status"];
 const TIMES: [&str; 2] = ["start_timestamp", "end_timestamp"];
 
 /// The other members of the filter.
-const OTHERS: [&str; 2] = ["http_code_class", "workspace_id"];
+const OTHERS: [&str; 2] = ["http_code_class", WORKSPACE];
 
 /// The filters of a list of events that a job cannot have.
 const ONLY_OF_LISTS: [&str; 2] = ["message_id", "query"];
 
-/// The most values of one field that are read. The API has the same limit, and says so.
-const VALUES_MAX: usize = 101;
+/// The most values of one field that are read: one more than the API takes, so that it says that there are too many.
+const VALUES_MAX: usize = FILTER_VALUES_MAX + 1;
 
 /// The fields of the form.
 pub(super) struct JobForm(Fields);
@@ -44,6 +47,14 @@ impl JobForm {
                 || OTHERS.contains(&name)
         };
         Self(fields.only(is_known))
+    }
+
+    /// Returns the form with this workspace, unless it has one or no field is set.
+    pub(super) fn in_workspace(self, id: Uuid) -> Self {
+        if self.is_empty() || self.0.get(WORKSPACE).is_some() {
+            return self;
+        }
+        Self(self.0.with(WORKSPACE, &id.to_string()))
     }
 
     /// Reports whether no field is set.
@@ -111,7 +122,7 @@ impl JobForm {
         for (name, value) in self.0.given() {
             let is_further = seen.contains(&name) && ["endpoint_id", "event_type"].contains(&name);
             seen.push(name);
-            if is_further || name == "workspace_id" {
+            if is_further || name == WORKSPACE {
                 hidden.push((name, value));
             }
         }
@@ -197,36 +208,29 @@ pub(super) fn job_of_list(filters: &Fields, chosen: Option<Uuid>) -> Option<JobO
     let is_of_some = given("status").next().is_none();
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.append_pair(ACTION, action.as_str());
-    let named = given("workspace_id").map(|(_, id)| id.to_owned());
+    let named = given(WORKSPACE).map(|(_, id)| id.to_owned());
     let mut workspaces: Vec<_> = named.chain(chosen.map(|id| id.to_string())).collect();
     workspaces.dedup();
     match &workspaces[..] {
         [] => {}
         [one] => {
-            query.append_pair("workspace_id", one);
+            query.append_pair(WORKSPACE, one);
         }
         _ => return None,
     }
-    for name in ["endpoint_id", "event_type", "http_code_class"] {
-        for (name, value) in given(name) {
-            query.append_pair(name, value);
-        }
-    }
-    for name in TIMES {
-        for (name, value) in given(name).take(1) {
-            query.append_pair(name, value);
-        }
-    }
+    let lists = ["endpoint_id", "event_type", "http_code_class"];
+    let lists = lists.into_iter().flat_map(given);
+    let times = TIMES.into_iter().flat_map(|name| given(name).take(1));
+    let others: Vec<_> = lists.chain(times).collect();
+    query.extend_pairs(&others);
     for status in statuses {
         query.append_pair("status", status);
     }
-    let query = query.finish();
     // A job that skips needs a filter besides the workspace: the events are pending, which says nothing to the API.
-    let has_filter =
-        action == JobAction::Redeliver || query.split('&').count() > 1 + workspaces.len();
+    let has_filter = action == JobAction::Redeliver || !others.is_empty();
     has_filter.then(|| JobOfList {
         action,
-        url: format!("/jobs/new?{query}"),
+        url: format!("/jobs/new?{}", query.finish()),
         is_of_some,
     })
 }

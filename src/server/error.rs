@@ -3,6 +3,7 @@
 //! Every error is JSON, `{"error": NAME, "detail": …}`; the errors of authentication follow RFC 6750.
 //! Internal errors are logged here, once, with the id of the request, and their text is never sent.
 
+mod from_store;
 mod name;
 
 use std::borrow::Cow;
@@ -17,9 +18,11 @@ use serde_json::json;
 use thiserror::Error;
 use uuid::Uuid;
 
+use self::from_store::from_store;
+pub(crate) use self::from_store::{retry_after_s, unavailable};
 pub(crate) use self::name::{ErrorName, Shape};
 use super::rate_limit_headers::{whole_seconds, write_headers};
-use super::validate::{Loc, MASKED, Problem, Section, Violation};
+use super::validate::Problem;
 use crate::domain::access::Scope;
 use crate::domain::rate_limit::RateLimitStatus;
 use crate::storage::{StoreError, Unavailable};
@@ -253,109 +256,6 @@ fn internal() -> Plain {
         ErrorName::InternalServerError,
         "Internal Server Error".into(),
     )
-}
-
-fn from_store(error: StoreError, request_id: &str) -> HttpResponse {
-    let conflict = |name, detail: &'static str| Plain(name, detail.into()).response();
-    match error {
-        StoreError::NotFound => not_found().response(),
-        StoreError::NameTaken => conflict(ErrorName::NameTaken, "Another workspace has this name"),
-        StoreError::EventArchived => conflict(
-            ErrorName::EventArchived,
-            "The event is archived: its payload is gone, so it cannot be sent again",
-        ),
-        StoreError::EndpointDisabled => conflict(
-            ErrorName::EndpointDisabled,
-            "The endpoint is disabled: enable it with PATCH, then redeliver",
-        ),
-        StoreError::NotPending => conflict(
-            ErrorName::NotPending,
-            "The event is not pending: there is no attempt to skip",
-        ),
-        StoreError::TooManyJobs(max) => {
-            let detail = format!(
-                "{max} jobs of the workspace run already: wait until one has finished, or cancel one"
-            );
-            Plain(ErrorName::TooManyJobs, detail.into()).response()
-        }
-        StoreError::IdempotencyKeyReused => Plain(
-            ErrorName::IdempotencyKeyReused,
-            "The Idempotency-Key was used with another body: use a new one".into(),
-        )
-        .response(),
-        StoreError::UnknownWorkspace(id) => {
-            let what = "there is no such workspace: send the id of one";
-            let loc = Loc::field(Section::Body, "workspace_id");
-            invalid(loc, what, Some(&id.to_string()), request_id)
-        }
-        StoreError::OtherPublicKey => {
-            let what = "the public key is not that of the endpoint, and nothing can sign with a public key: send \
-                        the key pair (whsk_), or no secret to get a new one";
-            let loc = Loc::field(Section::Body, "secret");
-            // As every value of this field is shown.
-            invalid(loc, what, Some(MASKED), request_id)
-        }
-        StoreError::TooManyEndpoints(max) => {
-            let what = format!("a workspace can have at most {max} endpoints: delete one first");
-            invalid(Loc::body(), &what, None, request_id)
-        }
-        StoreError::TooManyTokens(max) => {
-            let what =
-                format!("a workspace can have at most {max} access tokens: revoke one first");
-            invalid(Loc::body(), &what, None, request_id)
-        }
-        StoreError::CallerEnded => ApiError::InvalidToken.response(request_id),
-        StoreError::MissingScopes(scopes) => {
-            ApiError::MissingScope(scopes.iter().collect()).response(request_id)
-        }
-        StoreError::TokenRule(rule) => forbidden(&rule.to_string()),
-        StoreError::Unavailable(why) => {
-            tracing::warn!(request_id, %why, "request refused");
-            unavailable(why)
-        }
-        StoreError::Internal(text) => {
-            tracing::error!(request_id, error = text, "request failed");
-            internal().response()
-        }
-    }
-}
-
-/// Returns a 422 for what only the store could find. `input` is the value that it concerns, if it may be shown.
-fn invalid(loc: Loc, what: &str, input: Option<&str>, request_id: &str) -> HttpResponse {
-    let violation = Violation::Value(what.to_owned().into());
-    ApiError::Invalid(vec![Problem::found_later(loc, violation, input)]).response(request_id)
-}
-
-/// Returns the response to a write or read that the store cannot do at the moment.
-pub(crate) fn unavailable(why: Unavailable) -> HttpResponse {
-    let name = match why {
-        Unavailable::SizeLimit => ErrorName::InsufficientStorage,
-        _ => ErrorName::Unavailable,
-    };
-    let plain = Plain(name, format!("{why}; nothing was stored").into());
-    with_header(
-        plain.response(),
-        RETRY_AFTER,
-        &retry_after_s(why).to_string(),
-    )
-}
-
-/// Returns the `Retry-After` for an unavailable store, in seconds: about as long as the reason usually lasts.
-pub(crate) const fn retry_after_s(why: Unavailable) -> u32 {
-    match why {
-        Unavailable::QueueFull => 1,
-        Unavailable::ReadQueueFull
-        | Unavailable::Overloaded
-        | Unavailable::Locked
-        | Unavailable::TooSlow
-        | Unavailable::NoThread
-        | Unavailable::Stopping => 5,
-        Unavailable::DiskFull
-        | Unavailable::SizeLimit
-        | Unavailable::DiskError
-        | Unavailable::DiskStalled
-        | Unavailable::Moved => 30,
-    }
 }
 
 impl Plain {

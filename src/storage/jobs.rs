@@ -18,6 +18,9 @@ pub struct JobSurvey {
     pub matched: u64,
     /// False if the time was over before all messages were looked at.
     pub is_complete: bool,
+    /// Set if the missing messages of a disabled endpoint are selected: there is no such job. A repeated request gets
+    /// its job all the same.
+    pub(super) is_endpoint_disabled: bool,
     /// The endpoints that have some of them, or that may have.
     pub(super) endpoints: Vec<EndpointNumber>,
     /// The highest number of an event that may be in it.
@@ -26,6 +29,17 @@ pub struct JobSurvey {
     pub(super) through_message: i64,
     /// The event types of the endpoint whose missing messages are selected, as the store keeps them.
     pub(super) subscriptions: Option<String>,
+}
+
+impl JobSurvey {
+    /// Checks that a job can have this set. Errors: [`StoreError::EndpointDisabled`] if it selects the missing messages
+    /// of such an endpoint.
+    pub fn checked(self) -> Result<Self, StoreError> {
+        if self.is_endpoint_disabled {
+            return Err(StoreError::EndpointDisabled);
+        }
+        Ok(self)
+    }
 }
 
 /// The result of making a job.
@@ -53,8 +67,7 @@ pub struct JobListFilter {
 /// The jobs of a store. Every method that takes a [`Visibility`] treats objects that the caller may not see as
 /// absent. A job on all workspaces is visible to admins alone.
 pub trait Jobs: Send + Sync {
-    /// Looks at the set that a job with this filter would have. Looks at messages for at most `longest`. Errors:
-    /// [`StoreError::EndpointDisabled`] if the filter selects the missing messages of such an endpoint.
+    /// Looks at the set that a job with this filter would have. Looks at messages for at most `longest`.
     fn survey_job(
         &self,
         visibility: Visibility,
@@ -62,7 +75,8 @@ pub trait Jobs: Send + Sync {
         longest: Duration,
     ) -> Result<JobSurvey, StoreError>;
     /// Makes a job on the set of `survey`, which must be of the same filter. Errors:
-    /// [`StoreError::UnknownWorkspace`], [`StoreError::TooManyJobs`], [`StoreError::IdempotencyKeyReused`].
+    /// [`StoreError::UnknownWorkspace`], [`StoreError::IdempotencyKeyReused`], [`StoreError::EndpointDisabled`] (see
+    /// [`JobSurvey::checked`]), [`StoreError::TooManyJobs`].
     fn create_job(&self, new: NewJob, survey: JobSurvey) -> Pending<CreatedJob>;
     /// Returns jobs, newest first.
     fn list_jobs(&self, filter: &JobListFilter, page: Page) -> Result<Listed<Job>, StoreError>;

@@ -12,20 +12,19 @@ use crate::dashboard::form::FormProblems;
 use crate::dashboard::job_form::JobForm;
 use crate::dashboard::job_view::action_in_words;
 use crate::dashboard::layout::{Layout, Section, html_of};
+use crate::dashboard::query::Fields;
 use crate::dashboard::type_suggestions::event_types;
 use crate::dashboard::view::Count;
 use crate::dashboard::visit::{Visit, redirect};
 use crate::domain::access::{Scope, Visibility};
 use crate::domain::job::{NewJob, RATE_MAX};
 use crate::server::error::ApiError;
+use crate::server::inputs::jobs::SURVEY_TIME;
 use crate::storage::{JobSurvey, Store, StoreError};
 
 /// The longest look for missing messages before the page asks. A page that takes longer seems broken; the number is
 /// then a lower bound, and the job finds the others.
 const COUNT_TIME: Duration = Duration::from_secs(2);
-
-/// The longest look for missing messages when the job is made. The API has the same time.
-const SURVEY_TIME: Duration = Duration::from_millis(200);
 
 /// The fields that the form shows the problem of beside them.
 const SHOWN: [&str; 6] = [
@@ -80,12 +79,12 @@ impl JobFormPage {
 /// Handles `GET /jobs/new`: the form, and the number of the events that match, if it is filled in.
 pub(crate) async fn new(visit: Visit) -> Result<HttpResponse, ApiError> {
     visit.require(&[Scope::WebhooksWrite])?;
-    let form = JobForm::new(visit.query());
+    let form = form_of(&visit, visit.query());
     if form.is_empty() {
         return page(&visit, form, FormProblems::default(), None).await;
     }
     let counted = match form.read(visit.visibility()) {
-        Ok(new) => survey(&visit, &new, COUNT_TIME).await?,
+        Ok(new) => known_problem(survey(&visit, &new, COUNT_TIME).await?.checked())?,
         Err(problems) => Err(problems),
     };
     match counted {
@@ -104,12 +103,12 @@ pub(crate) async fn new(visit: Visit) -> Result<HttpResponse, ApiError> {
 pub(crate) async fn create(mut visit: Visit) -> Result<HttpResponse, ApiError> {
     let sent = visit.form().await?;
     visit.require(&[Scope::WebhooksWrite])?;
-    let form = JobForm::new(sent.fields);
+    let form = form_of(&visit, sent.fields);
     let made = match form.read(visit.visibility()) {
-        Ok(new) => match survey(&visit, &new, SURVEY_TIME).await? {
-            Ok(found) => known_problem(visit.store().create_job(new, found).await)?,
-            Err(problems) => Err(problems),
-        },
+        Ok(new) => {
+            let found = survey(&visit, &new, SURVEY_TIME).await?;
+            known_problem(visit.store().create_job(new, found).await)?
+        }
         Err(problems) => Err(problems),
     };
     match made {
@@ -121,24 +120,21 @@ pub(crate) async fn create(mut visit: Visit) -> Result<HttpResponse, ApiError> {
     }
 }
 
-/// Looks at the set of a job.
-async fn survey(
-    visit: &Visit,
-    new: &NewJob,
-    longest: Duration,
-) -> Result<Result<JobSurvey, FormProblems>, ApiError> {
-    let (visibility, filter) = (visit.visibility(), new.filter.clone());
-    let read = move |store: &dyn Store| {
-        match store.survey_job(visibility, &filter, longest) {
-            // The page says it beside the form.
-            Err(StoreError::EndpointDisabled) => Ok(None),
-            found => found.map(Some),
-        }
-    };
-    match visit.read(read).await? {
-        Some(found) => Ok(Ok(found)),
-        None => known_problem(Err(StoreError::EndpointDisabled)),
+/// Returns the form of these fields. A job of an admin who has chosen a workspace is of that one, as are the endpoints
+/// that the form offers, unless the form names another.
+fn form_of(visit: &Visit, fields: Fields) -> JobForm {
+    let form = JobForm::new(fields);
+    match visit.workspace().filter(|_| visit.is_admin()) {
+        Some(chosen) => form.in_workspace(chosen),
+        None => form,
     }
+}
+
+/// Looks at the set of a job.
+async fn survey(visit: &Visit, new: &NewJob, longest: Duration) -> Result<JobSurvey, ApiError> {
+    let (visibility, filter) = (visit.visibility(), new.filter.clone());
+    let survey = move |store: &dyn Store| store.survey_job(visibility, &filter, longest);
+    visit.read(survey).await
 }
 
 /// Returns an error of the store that a person can do something about as a problem of the form.

@@ -1,11 +1,17 @@
 //! The fields of jobs.
 
+use std::time::Duration;
+
 use crate::domain::access::Visibility;
 use crate::domain::job::NewJob;
 use crate::server::validate::{Checked, Input, read};
 use crate::storage::{JobListFilter, Page};
 
 use super::page::page;
+
+/// The longest look for missing messages when a job is made: the count of a short range is exact at once, and that of
+/// a long one is known when the job has gone through it. In this time some 50,000 messages are counted.
+pub(crate) const SURVEY_TIME: Duration = Duration::from_secs(1);
 
 /// Reads a new job of a caller with this visibility, without its idempotency key, and whether it is only to be
 /// counted.

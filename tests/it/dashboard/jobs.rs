@@ -270,3 +270,58 @@ fn an_admin_makes_a_job_in_the_workspace_of_the_endpoint_and_not_in_the_chosen_o
     // The list shows the jobs of the chosen workspace.
     assert!(!visitor.get("/jobs").expect(200).contains(&path));
 }
+
+#[test]
+fn a_job_on_all_endpoints_is_of_the_workspace_that_an_admin_has_chosen() {
+    let app = TestApp::with_flags(&["--retry-schedule", "50ms", "--disable-after", "0"]);
+    let receiver = Receiver::start();
+    receiver.reply("/own", 404, "");
+    receiver.reply("/other", 404, "");
+    app.endpoint(&receiver.url("/own"));
+    app.publish("a", &json!(1));
+    let made = app.post("/api/workspaces", &app.admin, &json!({"name": "other"}));
+    let other = id(&made.expect(201)).to_owned();
+    let scopes = [Scope::WebhooksWrite, Scope::WebhooksPublish];
+    let token = app.make_token(Some(&other), scopes.into_iter().collect());
+    let endpoint = json!({"url": receiver.url("/other"), "format": "raw", "events": ["*"]});
+    app.post("/api/webhooks/endpoints", &token, &endpoint)
+        .expect(201);
+    let message = json!({"type": "a", "data": 1});
+    app.post("/api/webhooks/events", &token, &message)
+        .expect(202);
+    app.wait_for_events("failed", 1);
+    let failed = "/api/webhooks/events?status=failed";
+    let start = std::time::Instant::now();
+    while app.get_as(&token, failed).expect(200)["meta"]["total"] != 1 {
+        assert!(start.elapsed() < std::time::Duration::from_secs(20));
+        std::thread::yield_now();
+    }
+    receiver.reply("/own", 200, "");
+    receiver.reply("/other", 200, "");
+
+    let visitor = Visitor::signed_in(&app, &app.admin);
+    visitor
+        .post("/workspace", &[("workspace", &other), ("next", "/")])
+        .leads_to();
+    // As the form sends it.
+    let fields = [
+        ("job", "redeliver"),
+        ("endpoint_id", ""),
+        ("event_type", "a"),
+    ];
+    let asked = visitor.get("/jobs/new?job=redeliver&endpoint_id=&event_type=a");
+    let page = asked.expect(200);
+    assert!(page.contains("1 event matches"), "{page}");
+    let passed_on = format!("name=\"workspace_id\" value=\"{other}\"");
+    assert_eq!(page.matches(&passed_on).count(), 2, "{page}");
+    let path = visitor.post("/jobs", &fields).leads_to().to_owned();
+    receiver.wait("/other", 2);
+    let job = format!("/api/webhooks{path}");
+    let job = app.get_as(&app.admin, &job).expect(200);
+    assert_eq!(
+        (&job["workspace_id"], &job["matched"]),
+        (&json!(other), &json!(1))
+    );
+    assert_eq!(receiver.at("/own").len(), 1);
+    app.wait_for_events("failed", 1);
+}

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{counted, data, finished, long_ago, make, set_enabled};
-use crate::fixture::TestApp;
+use crate::fixture::{Answer, TestApp};
 use crate::receiver::Receiver;
 
 fn recovery(endpoint: &Value) -> Value {
@@ -116,6 +116,19 @@ fn a_message_that_every_endpoint_has_is_not_missing_and_an_archived_one_neither(
     assert_eq!(job["left_out"]["archived"], 3);
 }
 
+/// Asks for a job with an idempotency key.
+fn with_key(app: &TestApp, body: &Value, key: &str) -> Answer {
+    let bearer = format!("Bearer {}", app.token);
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("content-type", "application/json"),
+        ("idempotency-key", key),
+    ];
+    let body = body.to_string();
+    let body = Some(body.as_bytes());
+    app.request("POST", "/api/webhooks/jobs", &headers, body)
+}
+
 #[test]
 fn a_repeated_request_with_the_same_key_makes_one_job() {
     let app = TestApp::start();
@@ -123,21 +136,7 @@ fn a_repeated_request_with_the_same_key_makes_one_job() {
     let endpoint = app.endpoint(&receiver.url("/a"));
     app.publish("a", &json!(1));
     app.wait_for_events("succeeded", 1);
-    let again = |body: &Value, key: &str| {
-        let bearer = format!("Bearer {}", app.token);
-        let headers = [
-            ("authorization", bearer.as_str()),
-            ("content-type", "application/json"),
-            ("idempotency-key", key),
-        ];
-        let body = body.to_string();
-        app.request(
-            "POST",
-            "/api/webhooks/jobs",
-            &headers,
-            Some(body.as_bytes()),
-        )
-    };
+    let again = |body: &Value, key: &str| with_key(&app, body, key);
     let body = json!({"action": "redeliver", "filter": {
         "endpoint_id": [endpoint["id"]], "status": ["succeeded"],
     }});
@@ -156,4 +155,26 @@ fn a_repeated_request_with_the_same_key_makes_one_job() {
     super::ended(&app, &first.json());
     receiver.wait("/a", 2);
     assert_ne!(make(&app, &body)["id"], first.json()["id"]);
+}
+
+#[test]
+fn a_repeated_request_gets_its_job_although_the_endpoint_is_disabled_by_then() {
+    let app = TestApp::start();
+    let receiver = Receiver::start();
+    let endpoint = app.endpoint(&receiver.url("/a"));
+    let body = recovery(&endpoint);
+    let first = with_key(&app, &body, "one").expect(202);
+    set_enabled(&app, &endpoint, false);
+    let second = with_key(&app, &body, "one");
+    assert_eq!(second.expect(202)["id"], first["id"]);
+    assert_eq!(second.header("idempotent-replayed"), Some("true"));
+    // Another one is refused, and so is a count.
+    let other = with_key(&app, &body, "two");
+    assert_eq!(other.expect(409)["error"], "EndpointDisabled");
+    let mut counted = body;
+    counted["dry_run"] = json!(true);
+    let counted = app.post("/api/webhooks/jobs", &app.token, &counted);
+    assert_eq!(counted.expect(409)["error"], "EndpointDisabled");
+    let listed = app.get("/api/webhooks/jobs").expect(200);
+    assert_eq!(listed["meta"]["total"], 1);
 }

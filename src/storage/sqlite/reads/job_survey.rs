@@ -33,6 +33,7 @@ pub(crate) fn survey(
     let mut survey = JobSurvey {
         matched: begun.events,
         is_complete: true,
+        is_endpoint_disabled: begun.is_endpoint_disabled,
         endpoints: Vec::new(),
         through_event: begun.through_event,
         through_message: begun.through_message,
@@ -80,6 +81,8 @@ struct Begun {
     events: u64,
     /// The endpoints that may have some of them.
     endpoints: Vec<EndpointNumber>,
+    /// Set if missing messages of a disabled endpoint are selected.
+    is_endpoint_disabled: bool,
     /// The endpoint whose missing messages are selected, and its event types.
     missing_of: Option<(EndpointNumber, String)>,
 }
@@ -111,26 +114,25 @@ fn begin(
     if filter.selects_missing()
         && let [endpoint] = begun.endpoints[..]
     {
-        begun.missing_of = subscriptions_of(&snapshot, endpoint)?.map(|it| (endpoint, it));
+        match subscriptions_of(&snapshot, endpoint)? {
+            Some((true, _)) => begun.is_endpoint_disabled = true,
+            found => begun.missing_of = found.map(|(_, subscriptions)| (endpoint, subscriptions)),
+        }
     }
     Ok(begun)
 }
 
-/// Returns the event types of an endpoint; `None` if it is deleted. Refuses a disabled one.
+/// Returns whether an endpoint is disabled, and its event types; `None` if it is deleted.
 fn subscriptions_of(
     connection: &Connection,
     endpoint: EndpointNumber,
-) -> Result<Option<String>, OperationError> {
-    let found: Option<(bool, String)> = connection
+) -> rusqlite::Result<Option<(bool, String)>> {
+    connection
         .prepare_cached(
             "SELECT disabled IS NOT NULL, events FROM endpoint WHERE n = ?1 AND deleted_at IS NULL",
         )?
         .query_row([endpoint.0], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    match found {
-        Some((true, _)) => Err(StoreError::EndpointDisabled.into()),
-        found => Ok(found.map(|(_, subscriptions)| subscriptions)),
-    }
+        .optional()
 }
 
 /// Returns those of `endpoints` that may have matching events.

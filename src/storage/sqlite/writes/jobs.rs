@@ -44,6 +44,9 @@ pub(crate) fn create(
             replayed: true,
         });
     }
+    if survey.is_endpoint_disabled {
+        return Err(StoreError::EndpointDisabled.into());
+    }
     refuse_too_many(context, workspace)?;
     let matched = survey.is_complete.then_some(survey.matched);
     let idempotency = new.idempotency.as_ref();

@@ -91,7 +91,7 @@ impl Subject {
                     endpoint: EndpointFacts {
                         id: row.get(0)?,
                         name: row.get(1)?,
-                        origin: EndpointFacts::origin_of(&url),
+                        origin: url.origin(),
                         description: row.get(3)?,
                     },
                     workspace: WorkspaceFacts {

@@ -1,0 +1,122 @@
+//! The responses to errors of the store.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::RETRY_AFTER;
+use uuid::Uuid;
+
+use super::{ApiError, ErrorName, Plain, forbidden, internal, not_found, with_header};
+use crate::server::validate::{Loc, MASKED, Problem, Section, Violation};
+use crate::storage::{StoreError, Unavailable};
+
+/// Returns the response to an error of the store.
+pub(super) fn from_store(error: StoreError, request_id: &str) -> HttpResponse {
+    let conflict = |name, detail: &'static str| Plain(name, detail.into()).response();
+    match error {
+        StoreError::NotFound => not_found().response(),
+        StoreError::NameTaken => conflict(ErrorName::NameTaken, "Another workspace has this name"),
+        StoreError::EventArchived => conflict(
+            ErrorName::EventArchived,
+            "The event is archived: its payload is gone, so it cannot be sent again",
+        ),
+        StoreError::EndpointDisabled => conflict(
+            ErrorName::EndpointDisabled,
+            "The endpoint is disabled: enable it with PATCH, then redeliver",
+        ),
+        StoreError::NotPending => conflict(
+            ErrorName::NotPending,
+            "The event is not pending: there is no attempt to skip",
+        ),
+        StoreError::TooManyJobs(max) => {
+            let detail = format!(
+                "{max} jobs of the workspace run already: wait until one has finished, or cancel one"
+            );
+            Plain(ErrorName::TooManyJobs, detail.into()).response()
+        }
+        StoreError::IdempotencyKeyReused => Plain(
+            ErrorName::IdempotencyKeyReused,
+            "The Idempotency-Key was used with another body: use a new one".into(),
+        )
+        .response(),
+        StoreError::UnknownWorkspace(id) => {
+            let loc = Loc::field(Section::Body, "workspace_id");
+            ApiError::unknown_workspace(loc, id).response(request_id)
+        }
+        StoreError::OtherPublicKey => {
+            let what = "the public key is not that of the endpoint, and nothing can sign with a public key: send \
+                        the key pair (whsk_), or no secret to get a new one";
+            let loc = Loc::field(Section::Body, "secret");
+            // As every value of this field is shown.
+            invalid(loc, what, Some(MASKED), request_id)
+        }
+        StoreError::TooManyEndpoints(max) => {
+            let what = format!("a workspace can have at most {max} endpoints: delete one first");
+            invalid(Loc::body(), &what, None, request_id)
+        }
+        StoreError::TooManyTokens(max) => {
+            let what =
+                format!("a workspace can have at most {max} access tokens: revoke one first");
+            invalid(Loc::body(), &what, None, request_id)
+        }
+        StoreError::CallerEnded => ApiError::InvalidToken.response(request_id),
+        StoreError::MissingScopes(scopes) => {
+            ApiError::MissingScope(scopes.iter().collect()).response(request_id)
+        }
+        StoreError::TokenRule(rule) => forbidden(&rule.to_string()),
+        StoreError::Unavailable(why) => {
+            tracing::warn!(request_id, %why, "request refused");
+            unavailable(why)
+        }
+        StoreError::Internal(text) => {
+            tracing::error!(request_id, error = text, "request failed");
+            internal().response()
+        }
+    }
+}
+
+impl ApiError {
+    /// Returns the error of an id in this place of the body that no workspace has.
+    pub(crate) fn unknown_workspace(loc: Loc, id: Uuid) -> Self {
+        let what = "there is no such workspace: send the id of one";
+        let violation = Violation::Value(what.into());
+        let problem = Problem::found_later(loc, violation, Some(&id.to_string()));
+        Self::Invalid(vec![problem])
+    }
+}
+
+/// Returns a 422 for what only the store could find. `input` is the value that it concerns, if it may be shown.
+fn invalid(loc: Loc, what: &str, input: Option<&str>, request_id: &str) -> HttpResponse {
+    let violation = Violation::Value(what.to_owned().into());
+    ApiError::Invalid(vec![Problem::found_later(loc, violation, input)]).response(request_id)
+}
+
+/// Returns the response to a write or read that the store cannot do at the moment.
+pub(crate) fn unavailable(why: Unavailable) -> HttpResponse {
+    let name = match why {
+        Unavailable::SizeLimit => ErrorName::InsufficientStorage,
+        _ => ErrorName::Unavailable,
+    };
+    let plain = Plain(name, format!("{why}; nothing was stored").into());
+    with_header(
+        plain.response(),
+        RETRY_AFTER,
+        &retry_after_s(why).to_string(),
+    )
+}
+
+/// Returns the `Retry-After` for an unavailable store, in seconds: about as long as the reason usually lasts.
+pub(crate) const fn retry_after_s(why: Unavailable) -> u32 {
+    match why {
+        Unavailable::QueueFull => 1,
+        Unavailable::ReadQueueFull
+        | Unavailable::Overloaded
+        | Unavailable::Locked
+        | Unavailable::TooSlow
+        | Unavailable::NoThread
+        | Unavailable::Stopping => 5,
+        Unavailable::DiskFull
+        | Unavailable::SizeLimit
+        | Unavailable::DiskError
+        | Unavailable::DiskStalled
+        | Unavailable::Moved => 30,
+    }
+}
