@@ -21,6 +21,7 @@ mod endpoint_form;
 mod endpoint_names;
 mod failure;
 mod field_problem;
+mod filter_links;
 mod form;
 mod job_form;
 mod job_view;

@@ -108,7 +108,7 @@ object! {
         succeeded: u64 = Schema::integer(0, 1),
         /// Failed for good.
         failed: u64 = Schema::integer(0, 0),
-        /// Not sent, because their endpoint was disabled or deleted first.
+        /// Not sent: their endpoint was disabled or deleted first, or a caller or a job skipped them.
         skipped: u64 = Schema::integer(0, 0),
     }
 }

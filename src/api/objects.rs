@@ -272,7 +272,7 @@ object! {
         /// True when it was delivered; false when it failed for good; null while it is pending, or if it was
         /// skipped.
         succeeded: Option<bool>,
-        /// True if its endpoint was disabled or deleted before the event was delivered.
+        /// True if its endpoint was disabled or deleted before the event was delivered, or a caller or a job skipped it.
         skipped: bool = Schema::boolean().like(false),
         /// The exact body that is sent; null once the event is archived.
         payload: Option<&'a str> = Schema::text(PAYLOAD_EXAMPLE).or_null(),

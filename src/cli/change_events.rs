@@ -101,7 +101,7 @@ impl ChangeEvents {
         let ended = if self.events.is_empty() {
             walk(&client, &query, endpoint, self.yes, &mut changes)
         } else {
-            let mut progress = progress(action, self.events.len() as u64);
+            let mut progress = job_run::progress(action, self.events.len() as u64);
             let mut ids = self.events.iter();
             ids.try_for_each(|id| changes.change(&client, *id, &mut progress))
         };
@@ -125,14 +125,6 @@ impl ChangeEvents {
     }
 }
 
-fn progress(action: JobAction, total: u64) -> Progress {
-    let what = match action {
-        JobAction::Redeliver => "redelivering",
-        JobAction::Skip => "skipping",
-    };
-    Progress::new(what, total)
-}
-
 /// Has the server do the action on all events that match, after a question if there are many, and waits for the end.
 fn by_job(
     client: &Client,
@@ -153,7 +145,7 @@ fn by_job(
     let job = job_run::read(&job_run::wait(client, id, action, found.matched)?)?;
     print_job(action, job.done, &job.left_out, Some(id), json)?;
     if let Some(endpoint) = endpoint.filter(|_| job.left_out.endpoint_disabled > 0) {
-        bail!("the endpoint is disabled; `hookpost endpoint enable {endpoint}` comes first");
+        return Err(job_run::endpoint_disabled(endpoint));
     }
     job_run::check_ended(&job, action)
 }
@@ -198,7 +190,7 @@ fn walk(
     if found.are_many() && !yes && !job_run::is_wanted(found, action)? {
         bail!("nothing was {}", past(action));
     }
-    let mut progress = progress(action, found.matched);
+    let mut progress = job_run::progress(action, found.matched);
     client.walk("events", query, Rows::All, |page: Vec<Event>, _| {
         for event in page {
             changes.change(client, event.id, &mut progress)?;
@@ -206,7 +198,7 @@ fn walk(
             if let (Some(id), Some((_, error))) = (endpoint, changes.refused.last())
                 && error.contains(DISABLED)
             {
-                bail!("the endpoint is disabled; `hookpost endpoint enable {id}` comes first");
+                return Err(job_run::endpoint_disabled(id));
             }
         }
         Ok(())

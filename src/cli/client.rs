@@ -25,7 +25,7 @@ mod time_text;
 pub(super) use self::api_error::ClientError;
 pub(super) use self::columns::{Column, Table, cut, line, shown};
 pub(super) use self::filters::{
-    CodeFilter, EventFilters, MessageFilters, Moment, RowLimit, TextFilter, parse_moment,
+    CodeFilter, EventFilters, MessageFilters, Moment, RowLimit, TextFilter, add_times, parse_moment,
 };
 pub(super) use self::http::{Client, Query};
 pub(super) use self::job::{Job, LeftOut};

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use ureq::http::Method;
@@ -119,6 +119,20 @@ pub(super) fn find(client: &Client, id: Uuid) -> anyhow::Result<Value> {
     found.map_err(|error| error.about("job", id))
 }
 
+/// Returns the progress bar of an action on so many events.
+pub(super) fn progress(action: JobAction, total: u64) -> Progress {
+    let what = match action {
+        JobAction::Redeliver => "redelivering",
+        JobAction::Skip => "skipping",
+    };
+    Progress::new(what, total)
+}
+
+/// Returns the error that a disabled endpoint gets nothing.
+pub(super) fn endpoint_disabled(id: Uuid) -> anyhow::Error {
+    anyhow!("the endpoint is disabled; `hookpost endpoint enable {id}` comes first")
+}
+
 /// Waits until a job is over, with a progress bar, and returns it. `expected` is the number of its events, as far as
 /// it is known.
 pub(super) fn wait(
@@ -127,11 +141,7 @@ pub(super) fn wait(
     action: JobAction,
     expected: u64,
 ) -> anyhow::Result<Value> {
-    let what = match action {
-        JobAction::Redeliver => "redelivering",
-        JobAction::Skip => "skipping",
-    };
-    let mut progress = Progress::new(what, expected);
+    let mut progress = progress(action, expected);
     let mut pause = FIRST_LOOK;
     loop {
         let found = find(client, id)

@@ -134,7 +134,8 @@ pub(super) struct ShowJob {
     #[arg(long, conflicts_with = "cancel")]
     wait: bool,
 
-    /// Cancel it: it lets no further event go. What it let go stays pending; `hookpost skip` ends that, too.
+    /// Cancel it: it lets no further event go. What it let go before stays pending; `hookpost skip` can end that. What it
+    /// skipped stays skipped.
     #[arg(long)]
     cancel: bool,
 

@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::change_events::Rate;
 use super::client::{
-    Client, Endpoint, Moment, OutputSettings, Query, ServerSettings, job_filter, parse_id,
-    parse_moment, pretty,
+    Client, Endpoint, Moment, OutputSettings, Query, ServerSettings, add_times, job_filter,
+    parse_id, parse_moment, pretty,
 };
 use super::configuration::Setting;
 use super::job_run::{self, JobRequest, capitalized};
@@ -89,24 +89,19 @@ impl Recover {
             bail!("nothing was redelivered");
         }
         let made = request.make(&client)?;
+        let id = job_run::read(&made)?.id;
         if !self.wait {
-            let id = job_run::read(&made)?.id;
             output::remark(&format!("`hookpost job {id}` shows how far it is."));
             return print(&made, json);
         }
-        let id = job_run::read(&made)?.id;
         let ended = job_run::wait(&client, id, action, found.matched)?;
         print(&ended, json)?;
         job_run::check_ended(&job_run::read(&ended)?, action)
     }
 
     fn request(&self) -> anyhow::Result<JobRequest> {
-        let mut query = Query::from([
-            ("endpoint_id", self.endpoint.to_string()),
-            ("start_timestamp", self.since.parameter()),
-        ]);
-        let until = self.until.iter();
-        query.extend(until.map(|time| ("end_timestamp", time.parameter())));
+        let mut query = Query::from([("endpoint_id", self.endpoint.to_string())]);
+        add_times(&mut query, Some(&self.since), self.until.as_ref());
         let types = self.event_type.iter();
         query.extend(types.map(|name| ("event_type", name.clone())));
         query.extend(MISSED.map(|status| ("status", status.as_str().to_owned())));
@@ -123,7 +118,7 @@ fn check_enabled(client: &Client, id: Uuid) -> anyhow::Result<()> {
     let found = client.get::<Endpoint>(&format!("endpoints/{id}"), &Query::new());
     let endpoint = found.map_err(|error| error.about("endpoint", id))?;
     if !endpoint.enabled {
-        bail!("the endpoint is disabled; `hookpost endpoint enable {id}` comes first");
+        return Err(job_run::endpoint_disabled(id));
     }
     Ok(())
 }

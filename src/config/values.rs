@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::domain::signing_secrets::OVERLAP_MAX_S;
 use ipnet::IpNet;
 
+use crate::domain::signing_secrets::OVERLAP_MAX_S;
 use crate::domain::workspace::{NAME_MAX, NameProblem, WorkspaceName};
 
 /// Reads `1500ms`, `5s`, `2m` or `2min`, `1h`, `30d` or `0`.

@@ -11,6 +11,7 @@ use crate::domain::job::{Job, JobAction, JobState, LeftOut};
 pub(super) struct JobView {
     pub(super) id: Uuid,
     pub(super) action: &'static str,
+    pub(super) is_skip: bool,
     pub(super) state: Badge,
     pub(super) is_running: bool,
     /// The number of events in its set; `None` until they are known.
@@ -30,6 +31,7 @@ impl JobView {
         Self {
             id: job.id,
             action: action_in_words(job.action),
+            is_skip: job.action == JobAction::Skip,
             state: badge(job.state),
             is_running: job.state == JobState::Running,
             matched: job.matched.map(Count),

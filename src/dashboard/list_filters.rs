@@ -1,16 +1,18 @@
-//! The filters of the lists of attempts and events: what the URL has, as the API reads it and as the form shows it.
+//! The filters of the lists of attempts, events and messages: what the URL has, as the API reads it and as the form shows it.
 
 use actix_web::http::StatusCode;
 use url::form_urlencoded;
 
 use super::endpoint_names::EndpointName;
 use super::form::FormProblems;
-use super::lists::ROWS;
+use super::lists::{self, ROWS};
 use super::query::Fields;
 use super::time_field;
+use crate::server::validate::{Checked, Input};
+use crate::storage::Page;
 
-/// The filters of both lists, besides the page.
-const OF_BOTH: [&str; 8] = [
+/// The filters that both attempts and events have.
+const OF_SENT: [&str; 8] = [
     "endpoint_id",
     "event_type",
     "http_code_class",
@@ -68,8 +70,8 @@ pub(super) enum ListView {
 impl ListView {
     fn has(self, name: &str) -> bool {
         match self {
-            Self::Attempts => OF_BOTH.contains(&name) || OF_ATTEMPTS.contains(&name),
-            Self::Events => OF_BOTH.contains(&name) || OF_EVENTS.contains(&name),
+            Self::Attempts => OF_SENT.contains(&name) || OF_ATTEMPTS.contains(&name),
+            Self::Events => OF_SENT.contains(&name) || OF_EVENTS.contains(&name),
             Self::Messages => OF_MESSAGES.contains(&name),
         }
     }
@@ -110,7 +112,7 @@ impl ListFilters {
     /// Makes the form from the fields of a query. Those that no list has are left out.
     pub(super) fn new(view: ListView, fields: Fields) -> Self {
         let is_known =
-            |name: &str| view.has(name) || OF_BOTH.contains(&name) || OF_PAGE.contains(&name);
+            |name: &str| view.has(name) || OF_SENT.contains(&name) || OF_PAGE.contains(&name);
         Self {
             view,
             fields: fields.only(is_known),
@@ -120,9 +122,30 @@ impl ListFilters {
         }
     }
 
+    /// Reads the page and the filter with a reader of the API. If a field cannot be read, there is no filter, and the
+    /// form has the problems.
+    pub(super) fn read<F, R>(&mut self, read: impl FnOnce(&mut Input<'_>) -> R) -> (Page, Option<F>)
+    where
+        R: FnOnce(&Checked) -> (Page, F),
+    {
+        let query = self.to_api_query();
+        let mut input = Input::new("", &query);
+        let filter = read(&mut input);
+        match input.finish() {
+            Ok(ok) => {
+                let (page, filter) = filter(&ok);
+                (page, Some(filter))
+            }
+            Err(problems) => {
+                self.problems = FormProblems::of(&problems);
+                (lists::FIRST, None)
+            }
+        }
+    }
+
     /// Returns the query for the readers that the API uses as well. Parameters of the page itself are left out, and
     /// times without a zone, which browsers send, are in UTC.
-    pub(super) fn to_api_query(&self) -> String {
+    fn to_api_query(&self) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         for (name, value) in self.fields.given() {
             match name {
@@ -275,14 +298,14 @@ impl ListFilters {
                 .any(|name| !self.value(name).is_empty() || !self.problem(name).is_empty())
     }
 
-    /// Returns the URL of a view with the filters that both views have.
+    /// Returns the URL of the list of attempts or events with the filters that both have.
     pub(super) fn in_view(&self, view: ListView) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         if view == ListView::Events {
             query.append_pair("view", "events");
         }
         for (name, value) in self.fields.given() {
-            if OF_BOTH.contains(&name) {
+            if OF_SENT.contains(&name) {
                 query.append_pair(name, value);
             }
         }

@@ -1,7 +1,7 @@
 //! Fields for times: what a browser sends has no zone, and is in UTC here.
 
 /// Reports whether a text is a date and a time without a zone, as a browser's field for times sends it.
-pub(super) fn lacks_zone(text: &str) -> bool {
+fn lacks_zone(text: &str) -> bool {
     let Some((date, clock)) = text.split_once('T') else {
         return false;
     };

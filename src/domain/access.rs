@@ -41,14 +41,6 @@ words! {
     }
 }
 
-impl Scope {
-    /// Returns the scope with that name.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|scope| scope.as_str() == name)
-    }
-}
-
 /// A set of scopes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Scopes(u16);
@@ -104,7 +96,7 @@ impl Scopes {
     /// Returns the scopes that a token with this set may give to others: the set, and what is a part of it.
     #[must_use]
     pub fn with_parts(self) -> Self {
-        if self.contains(Scope::WebhooksRead) || self.contains(Scope::WebhooksWrite) {
+        if self.see_secrets() {
             Self(self.0 | bit(Scope::WebhooksView))
         } else {
             self

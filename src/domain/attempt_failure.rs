@@ -31,12 +31,6 @@ words! {
 }
 
 impl AttemptFailure {
-    /// Returns the reason with this word.
-    #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|cause| cause.as_str() == word)
-    }
-
     /// Returns the number in the database. It is never 0, and never used for another reason.
     #[must_use]
     pub const fn code(self) -> u8 {

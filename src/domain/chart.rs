@@ -23,12 +23,6 @@ words! {
 }
 
 impl ChartRange {
-    /// Returns the range with that name.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|range| range.as_str() == name)
-    }
-
     /// Returns the length of a bucket.
     #[must_use]
     pub const fn bucket(self) -> Duration {

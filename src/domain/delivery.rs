@@ -51,12 +51,6 @@ words! {
 }
 
 impl CodeClass {
-    /// Returns the class with that name.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|class| class.as_str() == name)
-    }
-
     /// Returns the first of the three digits.
     #[must_use]
     pub const fn hundreds(self) -> u16 {

@@ -24,14 +24,6 @@ words! {
     }
 }
 
-impl Format {
-    /// Returns the format with that name.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|format| format.as_str() == name)
-    }
-}
-
 words! {
     /// The reason why an endpoint is disabled. The database stores the position of a reason in this list.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -20,12 +20,6 @@ words! {
 }
 
 impl EndpointState {
-    /// Returns the state with that name.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == name)
-    }
-
     /// Returns the state of an endpoint at `now`.
     #[must_use]
     pub fn of(is_disabled: bool, rest: EndpointRest, now: Timestamp) -> Self {

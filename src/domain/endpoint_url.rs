@@ -110,12 +110,18 @@ impl EndpointUrl {
     pub fn url(&self) -> Option<Url> {
         Url::parse(&self.0).ok()
     }
+
+    /// Returns the scheme, host and port; empty for a [stored](Self::from_stored) text that is no URL.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        let origin = self.url().map(|url| url.origin().ascii_serialization());
+        origin.unwrap_or_default()
+    }
 }
 
 impl fmt::Debug for EndpointUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let origin = self.url().map(|url| url.origin().ascii_serialization());
-        write!(f, "EndpointUrl({}/…)", origin.unwrap_or_default())
+        write!(f, "EndpointUrl({}/…)", self.origin())
     }
 }
 

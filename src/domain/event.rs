@@ -16,16 +16,8 @@ words! {
         Succeeded = "succeeded",
         /// The last run ended without success.
         Failed = "failed",
-        /// The endpoint was disabled or deleted before the event was delivered.
+        /// The endpoint was disabled or deleted before the event was delivered, or a caller or a job skipped it.
         Skipped = "skipped",
-    }
-}
-
-impl EventStatus {
-    /// Returns the status with that name.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.as_str() == name)
     }
 }
 

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::clock::Timestamp;
@@ -77,12 +78,6 @@ words! {
 }
 
 impl JobAction {
-    /// Returns the action with that name.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|it| it.as_str() == name)
-    }
-
     /// Returns the statuses that the filter of such a job may select.
     #[must_use]
     pub const fn selectable(self) -> &'static [SelectedStatus] {
@@ -107,21 +102,7 @@ impl JobAction {
     }
 }
 
-impl JobState {
-    /// Returns the state with that name.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|it| it.as_str() == name)
-    }
-}
-
 impl SelectedStatus {
-    /// Returns the status with that name.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|it| it.as_str() == name)
-    }
-
     /// Returns the status of the events that it selects; `None` for messages.
     #[must_use]
     pub const fn event_status(self) -> Option<EventStatus> {
@@ -178,7 +159,7 @@ pub struct NewJob {
     pub workspace_id: Option<Uuid>,
     /// Its action.
     pub action: JobAction,
-    /// Its filter. Its `workspace_id` is that of the job.
+    /// Its filter, as the caller sent it; its `workspace_id` may be `None` although the job has one.
     pub filter: JobFilter,
     /// The most events that it lets go in a minute, 1 to [`RATE_MAX`]; `None`: as many as get through.
     pub rate: Option<u32>,
@@ -187,7 +168,7 @@ pub struct NewJob {
 }
 
 /// The events that a job left out, by reason.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct LeftOut {
     /// Their payload was dropped.
     pub archived: u64,

@@ -52,8 +52,8 @@ impl OperationalType {
     }
 }
 
-/// The number of rests in a row at which an endpoint counts as failing: with the default schedule it has been down for
-/// three quarters of an hour then.
+/// The number of rests in a row at which an endpoint counts as failing. The warning comes when the last of them begins:
+/// some 13 minutes after the first one with the default schedule.
 pub const FAILING_RESTS: u32 = 5;
 
 /// The shortest time between two events [`OperationalType::EventFailed`] of an endpoint, so that an outage is one
@@ -63,25 +63,18 @@ pub const EVENT_FAILED_PERIOD: Duration = Duration::from_mins(10);
 /// The time after which people are told again of a backlog that is still old.
 pub const BACKLOG_PERIOD: Duration = Duration::from_hours(1);
 
-/// The reason why an endpoint counts as failing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FailingReason {
-    /// Half as many events in a row failed as disable an endpoint.
-    Failures,
-    /// It rests for the [`FAILING_RESTS`]th time in a row.
-    Rests,
+words! {
+    /// The reason why an endpoint counts as failing.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum FailingReason {
+        /// Half as many events in a row failed as disable an endpoint.
+        Failures = "failures",
+        /// It rests for the [`FAILING_RESTS`]th time in a row.
+        Rests = "rests",
+    }
 }
 
 impl FailingReason {
-    /// Returns the word on the wire.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Failures => "failures",
-            Self::Rests => "rests",
-        }
-    }
-
     /// Returns the reason why an endpoint fails that is not disabled; `None` if it does not. So many failed events in a
     /// row as `disable_after` says disable an endpoint; 0 means never.
     #[must_use]

@@ -146,7 +146,7 @@ pub struct EventCounts {
     pub succeeded: u64,
     /// Ended without success.
     pub failed: u64,
-    /// Their endpoint was disabled or deleted first.
+    /// Their endpoint was disabled or deleted first, or a caller or a job skipped them.
     pub skipped: u64,
 }
 

@@ -50,14 +50,6 @@ words! {
     }
 }
 
-impl SecretType {
-    /// Returns the type with that name.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
-    }
-}
-
 /// The signing secret of an endpoint. `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);

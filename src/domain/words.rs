@@ -31,6 +31,13 @@ macro_rules! words {
                     $(Self::$variant => $word,)+
                 }
             }
+
+            /// Returns the variant with this word.
+            #[must_use]
+            #[allow(dead_code, reason = "some lists are only written")]
+            $visibility fn parse(word: &str) -> Option<Self> {
+                Self::ALL.into_iter().find(|it| it.as_str() == word)
+            }
         }
     };
 }

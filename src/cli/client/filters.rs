@@ -148,7 +148,7 @@ impl Moment {
 }
 
 /// Adds the filters by time to a query.
-fn add_times(query: &mut Query, since: Option<&Moment>, until: Option<&Moment>) {
+pub(in crate::cli) fn add_times(query: &mut Query, since: Option<&Moment>, until: Option<&Moment>) {
     for (name, moment) in [("start_timestamp", since), ("end_timestamp", until)] {
         query.extend(moment.map(|moment| (name, moment.parameter())));
     }

@@ -7,7 +7,6 @@ use uuid::Uuid;
 use super::event_list;
 use crate::dashboard::attempts::{self, AttemptView};
 use crate::dashboard::endpoint_names::{EndpointName, EndpointNames};
-use crate::dashboard::form::FormProblems;
 use crate::dashboard::layout::{Layout, Section, html_of};
 use crate::dashboard::list_filters::{ListFilters, ListView};
 use crate::dashboard::lists;
@@ -21,7 +20,6 @@ use crate::domain::delivery::Delivery;
 use crate::server::access::SEEING_WEBHOOKS;
 use crate::server::error::ApiError;
 use crate::server::inputs::filters::delivery_filter;
-use crate::server::validate::Input;
 use crate::storage::{DeliveryFilter, Listed, Page, Store};
 
 /// The parameter with the delivery whose row shows the time line of its event.
@@ -90,21 +88,9 @@ pub(crate) async fn list(visit: Visit) -> Result<HttpResponse, ApiError> {
         return event_list::list(visit, query).await;
     }
     let mut filters = ListFilters::new(ListView::Attempts, query.clone());
-    let asked = filters.to_api_query();
-    let mut input = Input::new("", &asked);
-    let filter = delivery_filter(&mut input, visit.listed());
-    let (page, found) = match input.finish() {
-        Ok(ok) => {
-            let (page, filter) = filter(&ok);
-            (page, Some(find(&visit, filter, page, &query).await?))
-        }
-        Err(problems) => {
-            filters.problems = FormProblems::of(&problems);
-            (lists::FIRST, None)
-        }
-    };
-    let found = match found {
-        Some(found) => found,
+    let (page, filter) = filters.read(|input| delivery_filter(input, visit.listed()));
+    let found = match filter {
+        Some(filter) => find(&visit, filter, page, &query).await?,
         None => nothing(&visit).await?,
     };
     let layout = Layout::new(&visit, Section::Deliveries, filters.title("Deliveries")).await?;

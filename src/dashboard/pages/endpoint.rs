@@ -9,7 +9,7 @@ use askama::Template;
 use uuid::Uuid;
 
 use super::endpoint_facts;
-use super::endpoint_form::skipped_in_words;
+use super::endpoint_form::{ENABLED, skipped_in_words};
 use super::endpoints::{capped, workspace_name};
 use super::overview::{RangeLink, range_links, range_of};
 use crate::dashboard::chart::{AttemptsChart, LatencyChart, bucket_in_words, range_in_words};
@@ -339,8 +339,7 @@ fn failing_in_words(endpoint: &Endpoint, summary: &EndpointSummary) -> Option<St
 
 /// Handles `POST /endpoints/{id}/enable`.
 pub(crate) async fn enable(visit: Visit) -> Result<HttpResponse, ApiError> {
-    let notice = "The endpoint is enabled and gets what is published from now on. Recover what it missed below.";
-    set_enabled(visit, true, notice).await
+    set_enabled(visit, true, ENABLED).await
 }
 
 /// Handles `POST /endpoints/{id}/disable`.

@@ -196,13 +196,14 @@ fn read_patch(visit: &Visit, json: Map<String, Value>) -> Result<EndpointPatch, 
     Ok(patch(&ok).1)
 }
 
+/// The notice after an endpoint was enabled.
+pub(super) const ENABLED: &str =
+    "The endpoint is enabled and gets what is published from now on. Recover what it missed below.";
+
 fn changed_notice(url_changed: bool, enabled: Option<bool>) -> &'static str {
     match (enabled, url_changed) {
         (Some(false), _) => "Saved. The endpoint is disabled; its pending events were skipped.",
-        (Some(true), _) => {
-            "Saved. The endpoint is enabled and gets what is published from now on. Redeliver below what failed or was \
-             skipped. What was published while it was disabled made no event for it, so it cannot be redelivered."
-        }
+        (Some(true), _) => ENABLED,
         (None, true) => {
             "Saved. Attempts go to the new URL from now on, those of pending events too. Redeliver what failed below."
         }

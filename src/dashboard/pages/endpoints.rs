@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use actix_web::HttpResponse;
 use askama::Template;
 
+use crate::dashboard::filter_links::{FilterLink, filter_links};
 use crate::dashboard::layout::{Layout, Section, html};
 use crate::dashboard::pager::Pager;
 use crate::dashboard::query::Fields;
@@ -55,13 +56,6 @@ impl Row {
     }
 }
 
-/// A link to the endpoints in a state, or to all.
-struct StateLink {
-    text: &'static str,
-    href: String,
-    is_current: bool,
-}
-
 /// The states that have a link. No endpoint is paused yet.
 const LINKED_STATES: [(&str, EndpointState); 3] = [
     ("Active", EndpointState::Active),
@@ -79,7 +73,7 @@ struct EndpointsPage {
     /// The text that URLs are searched for; empty: all are shown.
     search: String,
     /// Links to the endpoints in each state.
-    states: Vec<StateLink>,
+    states: Vec<FilterLink>,
     /// The states that are shown; none: all.
     chosen_states: Vec<&'static str>,
     /// Set if only endpoints in some states are shown.
@@ -139,22 +133,14 @@ pub(crate) async fn list(visit: Visit) -> Result<HttpResponse, ApiError> {
 }
 
 /// Returns links to all endpoints and to those in each state, with the same search.
-fn state_links(query: &Fields, chosen: &[EndpointState]) -> Vec<StateLink> {
-    let link = |text, word: &str, is_current| {
-        let query = query.with("page", "").with("state", word).to_query();
-        StateLink {
-            text,
-            href: if query.is_empty() {
-                "/endpoints".to_owned()
-            } else {
-                format!("/endpoints?{query}")
-            },
-            is_current,
-        }
-    };
-    let all = link("All", "", chosen.is_empty());
-    let by_state = LINKED_STATES.map(|(text, state)| link(text, state.as_str(), chosen == [state]));
-    std::iter::once(all).chain(by_state).collect()
+fn state_links(query: &Fields, chosen: &[EndpointState]) -> Vec<FilterLink> {
+    let by_state = LINKED_STATES.map(|(name, state)| (name, state.as_str()));
+    let choices = std::iter::once(("All", "")).chain(by_state);
+    filter_links("/endpoints", query, "state", choices, |word| match chosen {
+        [] => word.is_empty(),
+        [one] => word == one.as_str(),
+        _ => false,
+    })
 }
 
 /// Reads all endpoints of a page, and their number on all pages.

@@ -52,8 +52,8 @@ struct EventPage {
     summary: String,
     payload: Option<PayloadView>,
     request: Option<RequestView>,
-    /// Set while its state may change by itself.
-    is_live: bool,
+    /// Set while it waits for an attempt: it can be skipped, and its state may change by itself.
+    is_pending: bool,
     may_redeliver: bool,
     /// The reason why it cannot be sent again; empty if it can.
     obstacle: &'static str,
@@ -145,7 +145,7 @@ fn page(visit: &Visit, layout: Layout, found: &Found) -> EventPage {
         summary: summary(event, endpoint),
         payload: event.payload.as_deref().map(PayloadView::new),
         request,
-        is_live: event.status == EventStatus::Pending,
+        is_pending: event.status == EventStatus::Pending,
         may_redeliver: visit.may(Scope::WebhooksWrite),
         obstacle: obstacle(found),
     }
@@ -164,7 +164,8 @@ fn summary(event: &Event, endpoint: Option<&Endpoint>) -> String {
             "Its endpoint was deleted before it was delivered.".to_owned()
         }
         EventStatus::Skipped if endpoint.is_some_and(|it| it.disabled_reason.is_some()) => {
-            "Its endpoint was disabled before it was delivered. Enable the endpoint, then redeliver it."
+            "It is not tried again: somebody skipped it, or its endpoint was disabled before it was delivered. \
+             Enable the endpoint, then redeliver it."
                 .to_owned()
         }
         EventStatus::Skipped => {

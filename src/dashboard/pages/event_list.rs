@@ -5,7 +5,7 @@ use askama::Template;
 use uuid::Uuid;
 
 use crate::dashboard::endpoint_names::{EndpointName, EndpointNames};
-use crate::dashboard::form::FormProblems;
+use crate::dashboard::filter_links::{FilterLink, by_word, filter_links};
 use crate::dashboard::job_form::{JobOfList, job_of_list};
 use crate::dashboard::job_view::action_in_words;
 use crate::dashboard::layout::{Layout, Section, html_of};
@@ -22,7 +22,6 @@ use crate::domain::clock::Timestamp;
 use crate::domain::event::{Event, EventStatus};
 use crate::server::error::ApiError;
 use crate::server::inputs::filters::event_filter;
-use crate::server::validate::Input;
 use crate::storage::{EventFilter, Listed, Page, Store, StoreError};
 
 /// An event in a list.
@@ -92,13 +91,6 @@ pub(crate) fn read(
     })
 }
 
-/// A link to the events with a status.
-struct StatusLink {
-    name: &'static str,
-    url: String,
-    is_current: bool,
-}
-
 impl EventsPage {
     /// Returns the name of a job's action.
     fn verb(job: &JobOfList) -> &'static str {
@@ -111,7 +103,7 @@ impl EventsPage {
 struct EventsPage {
     layout: Layout,
     filters: ListFilters,
-    statuses: Vec<StatusLink>,
+    statuses: Vec<FilterLink>,
     rows: Vec<EventRow>,
     pager: Pager,
     total: Count,
@@ -132,20 +124,7 @@ struct Found {
 /// Handles `GET /deliveries?view=events`.
 pub(super) async fn list(visit: Visit, query: Fields) -> Result<HttpResponse, ApiError> {
     let mut filters = ListFilters::new(ListView::Events, query.clone());
-    let asked = filters.to_api_query();
-    let mut input = Input::new("", &asked);
-    let filter = event_filter(&mut input, visit.listed());
-    let asked_for = match input.finish() {
-        Ok(ok) => Some(filter(&ok)),
-        Err(problems) => {
-            filters.problems = FormProblems::of(&problems);
-            None
-        }
-    };
-    let (page, filter) = match asked_for {
-        Some((page, filter)) => (page, Some(filter)),
-        None => (lists::FIRST, None),
-    };
+    let (page, filter) = filters.read(|input| event_filter(input, visit.listed()));
     let found = find(&visit, filter, page).await?;
     let layout = Layout::new(&visit, Section::Deliveries, filters.title("Events")).await?;
     let pager = Pager::new(page, found.listed.total, "/deliveries", query.clone());
@@ -199,19 +178,13 @@ async fn find(visit: &Visit, filter: Option<EventFilter>, page: Page) -> Result<
     visit.read(find).await
 }
 
-fn status_links(query: &Fields) -> Vec<StatusLink> {
-    let query = query.with("page", "");
+fn status_links(query: &Fields) -> Vec<FilterLink> {
     let current: Vec<_> = query
         .all("status")
         .filter(|status| !status.is_empty())
         .collect();
-    let link = |name: &'static str, value: &str| StatusLink {
-        name,
-        url: format!("/deliveries?{}", query.with("status", value).to_query()),
-        is_current: current.contains(&value) || (value.is_empty() && current.is_empty()),
-    };
-    let statuses = EventStatus::ALL.map(EventStatus::as_str);
-    std::iter::once(link("all", ""))
-        .chain(statuses.into_iter().map(|status| link(status, status)))
-        .collect()
+    let is_current =
+        |value: &str| current.contains(&value) || (value.is_empty() && current.is_empty());
+    let statuses = by_word(EventStatus::ALL.map(EventStatus::as_str));
+    filter_links("/deliveries", query, "status", statuses, is_current)
 }

@@ -5,6 +5,7 @@ use actix_web::http::StatusCode;
 use askama::Template;
 
 use crate::dashboard::endpoint_names::{EndpointName, EndpointNames};
+use crate::dashboard::filter_links::{FilterLink, by_word, filter_links};
 use crate::dashboard::form::FormProblems;
 use crate::dashboard::job_view::{self, JobView};
 use crate::dashboard::layout::{Layout, Section, html, html_of};
@@ -27,13 +28,6 @@ const PARAMETERS: [&str; 4] = ["state", "action", "page", "limit"];
 
 /// The most endpoints of a filter that a page names.
 const NAMED_MAX: usize = 10;
-
-/// A link to the jobs with a state or an action.
-struct FilterLink {
-    name: &'static str,
-    url: String,
-    is_current: bool,
-}
 
 #[derive(Template)]
 #[template(path = "jobs.html")]
@@ -106,19 +100,10 @@ fn links<const N: usize>(
     parameter: &str,
     values: [&'static str; N],
 ) -> Vec<FilterLink> {
-    let query = query.with("page", "");
-    let current = query.get(parameter).unwrap_or_default().to_owned();
-    let link = |name: &'static str, value: &str| FilterLink {
-        name,
-        url: match query.with(parameter, value).to_query() {
-            none if none.is_empty() => "/jobs".to_owned(),
-            query => format!("/jobs?{query}"),
-        },
-        is_current: current == value,
-    };
-    std::iter::once(link("all", ""))
-        .chain(values.into_iter().map(|value| link(value, value)))
-        .collect()
+    let current = query.get(parameter).unwrap_or_default();
+    filter_links("/jobs", query, parameter, by_word(values), |value| {
+        value == current
+    })
 }
 
 #[derive(Template)]
@@ -194,9 +179,12 @@ pub(crate) async fn cancel(mut visit: Visit) -> Result<HttpResponse, ApiError> {
     visit.require(&[Scope::WebhooksWrite])?;
     let id = visit.path_id()?;
     let job = visit.store().cancel_job(visit.visibility(), id).await?;
-    visit.notify(match job.state {
-        JobState::Cancelled => {
+    visit.notify(match (job.state, job.action) {
+        (JobState::Cancelled, JobAction::Redeliver) => {
             "The job is cancelled: it lets no further event go. What it let go before stays pending."
+        }
+        (JobState::Cancelled, JobAction::Skip) => {
+            "The job is cancelled: it skips no further event. What it skipped stays skipped."
         }
         _ => "The job was over before.",
     });

@@ -5,7 +5,6 @@ use askama::Template;
 use uuid::Uuid;
 
 use crate::dashboard::endpoint_names::EndpointNames;
-use crate::dashboard::form::FormProblems;
 use crate::dashboard::layout::{Layout, Section, html_of};
 use crate::dashboard::list_filters::{ListFilters, ListView};
 use crate::dashboard::lists;
@@ -19,7 +18,6 @@ use crate::domain::message::StoredMessage;
 use crate::server::access::SEEING_WEBHOOKS;
 use crate::server::error::ApiError;
 use crate::server::inputs::filters::message_filter;
-use crate::server::validate::Input;
 use crate::storage::{ListedMessages, MessageFilter, Page, Store};
 
 /// A row of the list.
@@ -71,20 +69,7 @@ pub(crate) async fn list(visit: Visit) -> Result<HttpResponse, ApiError> {
     visit.require(&SEEING_WEBHOOKS)?;
     let query = visit.query();
     let mut filters = ListFilters::new(ListView::Messages, query.clone());
-    let asked = filters.to_api_query();
-    let mut input = Input::new("", &asked);
-    let filter = message_filter(&mut input, visit.listed());
-    let asked_for = match input.finish() {
-        Ok(ok) => Some(filter(&ok)),
-        Err(problems) => {
-            filters.problems = FormProblems::of(&problems);
-            None
-        }
-    };
-    let (page, filter) = match asked_for {
-        Some((page, filter)) => (page, Some(filter)),
-        None => (lists::FIRST, None),
-    };
+    let (page, filter) = filters.read(|input| message_filter(input, visit.listed()));
     let found = find(&visit, filter, page).await?;
     let layout = Layout::new(&visit, Section::Messages, filters.title("Messages")).await?;
     let listed = &found.messages.listed;

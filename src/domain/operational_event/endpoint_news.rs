@@ -9,7 +9,6 @@ use uuid::Uuid;
 use super::{FailingReason, OperationalType, WorkspaceFacts, number_of_events, of_workspace, raw};
 use crate::domain::clock::Timestamp;
 use crate::domain::endpoint::DisabledReason;
-use crate::domain::endpoint_url::EndpointUrl;
 use crate::domain::event_type::EventType;
 
 /// An endpoint, as operational events name it.
@@ -26,13 +25,6 @@ pub struct EndpointFacts {
 }
 
 impl EndpointFacts {
-    /// Returns the origin of a URL.
-    #[must_use]
-    pub fn origin_of(url: &EndpointUrl) -> String {
-        let url = url.url();
-        url.map_or_else(String::new, |url| url.origin().ascii_serialization())
-    }
-
     /// Returns the endpoint in words.
     fn in_words(&self) -> String {
         if self.name.is_empty() {

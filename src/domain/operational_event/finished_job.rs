@@ -23,24 +23,17 @@ pub struct FinishedJob {
 }
 
 impl FinishedJob {
-    /// Returns the data of [`OperationalType::JobFinished`](super::OperationalType::JobFinished). `workspace`: the owner of the job, unless it is told
-    /// itself, or the job was for all workspaces.
+    /// Returns the data of [`OperationalType::JobFinished`](super::OperationalType::JobFinished). `workspace`: the owner
+    /// of the job, unless it is told itself, or the job was for all workspaces.
     #[must_use]
     pub fn data(&self, workspace: Option<&WorkspaceFacts>) -> Box<RawValue> {
-        #[derive(Serialize)]
-        struct Counts {
-            archived: u64,
-            endpoint_disabled: u64,
-            endpoint_deleted: u64,
-            changed: u64,
-        }
         #[derive(Serialize)]
         struct Job {
             id: Uuid,
             action: &'static str,
             matched: u64,
             done: u64,
-            left_out: Counts,
+            left_out: LeftOut,
         }
         #[derive(Serialize)]
         struct Data<'a> {
@@ -49,12 +42,6 @@ impl FinishedJob {
             workspace: Option<&'a WorkspaceFacts>,
             job: Job,
         }
-        let LeftOut {
-            archived,
-            endpoint_disabled,
-            endpoint_deleted,
-            changed,
-        } = self.left_out;
         let of = of_workspace(workspace);
         let (action, done) = (self.action.as_str(), self.done);
         let left = self.left_out.total();
@@ -69,12 +56,7 @@ impl FinishedJob {
                 action,
                 matched: self.matched,
                 done,
-                left_out: Counts {
-                    archived,
-                    endpoint_disabled,
-                    endpoint_deleted,
-                    changed,
-                },
+                left_out: self.left_out,
             },
         };
         raw(&data)

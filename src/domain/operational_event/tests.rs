@@ -14,7 +14,7 @@ fn endpoint() -> EndpointFacts {
     EndpointFacts {
         id: Uuid::nil(),
         name: "Orders".to_owned(),
-        origin: EndpointFacts::origin_of(&EndpointUrl::from_stored(url.to_owned())),
+        origin: EndpointUrl::from_stored(url.to_owned()).origin(),
         description: "the warehouse".to_owned(),
     }
 }
@@ -141,7 +141,7 @@ fn no_path_query_or_fragment_is_told() {
         }
     }
     let unreadable = EndpointUrl::from_stored(String::new());
-    assert_eq!(EndpointFacts::origin_of(&unreadable), "");
+    assert_eq!(unreadable.origin(), "");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::page::page;
 use crate::domain::access::Visibility;
-use crate::server::validate::{Checked, Input, read};
+use crate::server::validate::{Checked, Field, Input, read};
 use crate::storage::{DeliveryFilter, EndpointFilter, EventFilter, MessageFilter, Page};
 
 /// Reads the page and the filter of a list of events.
@@ -16,9 +16,7 @@ pub(crate) fn event_filter(
     let endpoints = input.query_list("endpoint_id", read::id);
     let messages = input.query_list("message_id", read::id);
     let workspaces = input.query_list("workspace_id", read::workspace_id);
-    let event_types = input
-        .query_list("event_type", read::filter_text)
-        .unless_empty();
+    let event_types = event_types(input);
     let statuses = input.query_list("status", read::status);
     let after = input.query("start_timestamp", read::time);
     let before = input.query("end_timestamp", read::time);
@@ -51,9 +49,7 @@ pub(crate) fn delivery_filter(
     let event = input.query("event_id", read::id);
     let messages = input.query_list("message_id", read::id);
     let workspaces = input.query_list("workspace_id", read::workspace_id);
-    let event_types = input
-        .query_list("event_type", read::filter_text)
-        .unless_empty();
+    let event_types = event_types(input);
     let after = input.query("start_timestamp", read::time);
     let before = input.query("end_timestamp", read::time);
     let succeeded = input.query("succeeded", read::boolean);
@@ -84,9 +80,7 @@ pub(crate) fn message_filter(
 ) -> impl FnOnce(&Checked) -> (Page, MessageFilter) + use<> {
     let page = page(input);
     let workspaces = input.query_list("workspace_id", read::workspace_id);
-    let event_types = input
-        .query_list("event_type", read::filter_text)
-        .unless_empty();
+    let event_types = event_types(input);
     let after = input.query("start_timestamp", read::time);
     let before = input.query("end_timestamp", read::time);
     let unrouted = input.query("unrouted", read::boolean);
@@ -134,4 +128,9 @@ pub(crate) fn token_filter(
     let page = page(input);
     let workspaces = input.query_list("workspace_id", read::workspace_id);
     |ok| (page.take(ok), workspaces.take(ok))
+}
+
+fn event_types(input: &mut Input<'_>) -> Field<Vec<String>> {
+    let types = input.query_list("event_type", read::filter_text);
+    types.unless_empty()
 }
