@@ -353,6 +353,13 @@ impl TestApp {
             .expect(202)
     }
 
+    /// Enables or disables an endpoint of the test's workspace.
+    #[track_caller]
+    pub(crate) fn set_enabled(&self, endpoint: &Value, enabled: bool) {
+        let change = json!({"enabled": enabled});
+        self.patch(&endpoint_path(endpoint), &change).expect(200);
+    }
+
     /// Waits until the answer to a GET satisfies a condition.
     #[track_caller]
     pub(crate) fn wait_for(&self, path: &str, condition: impl Fn(&Value) -> bool) -> Value {
@@ -380,6 +387,24 @@ impl TestApp {
             .as_ref()
             .expect("a test with a manual clock")
             .advance(by);
+    }
+}
+
+/// Returns the path of an endpoint that the API has shown.
+pub(crate) fn endpoint_path(endpoint: &Value) -> String {
+    format!(
+        "/api/webhooks/endpoints/{}",
+        endpoint["id"].as_str().unwrap()
+    )
+}
+
+/// Waits until a condition holds.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < end, "waiting for {what}");
+        std::thread::yield_now();
     }
 }
 

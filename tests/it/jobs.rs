@@ -47,14 +47,6 @@ fn finished(app: &TestApp, job: &Value) -> Value {
     job
 }
 
-fn set_enabled(app: &TestApp, endpoint: &Value, enabled: bool) {
-    let path = format!(
-        "/api/webhooks/endpoints/{}",
-        endpoint["id"].as_str().unwrap()
-    );
-    app.patch(&path, &json!({"enabled": enabled})).expect(200);
-}
-
 /// Returns the data that a receiver got.
 fn data(received: &[Received]) -> Vec<Value> {
     let body = |one: &Received| serde_json::from_slice::<Value>(&one.body).unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::fixture::TestApp;
+use super::fixture::{TestApp, wait_until};
 use super::receiver::Receiver;
 
 fn id(object: &Value) -> &str {
@@ -154,19 +154,10 @@ fn a_message_that_no_endpoint_wanted_is_kept_as_long_as_others() {
     };
     assert!(!archived(&message) && !archived(&shorter));
     app.advance(Duration::from_hours(2));
-    wait_until(|| archived(&shorter));
+    wait_until("the shorter time", || archived(&shorter));
     assert!(!archived(&message));
     app.advance(Duration::from_hours(24));
-    wait_until(|| archived(&message));
-}
-
-#[track_caller]
-fn wait_until(condition: impl Fn() -> bool) {
-    let end = std::time::Instant::now() + super::fixture::PATIENCE;
-    while !condition() {
-        assert!(std::time::Instant::now() < end);
-        std::thread::yield_now();
-    }
+    wait_until("the longer time", || archived(&message));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use hookpost::domain::access::Scopes;
 use hookpost::domain::clock::Timestamp;
 use serde_json::{Value, json};
 
-use super::fixture::{START, TestApp};
+use super::fixture::{START, TestApp, endpoint_path, wait_until};
 use super::receiver::Receiver;
 
 /// One retry, after a second, a fifth less or more.
@@ -56,10 +56,7 @@ impl Operated {
         let endpoint = self
             .app
             .endpoint_for(&self.receiver.url(PATH), "raw", events);
-        format!(
-            "/api/webhooks/endpoints/{}",
-            endpoint["id"].as_str().unwrap()
-        )
+        endpoint_path(&endpoint)
     }
 
     /// Publishes so many messages, and lets their only retries fail.
@@ -67,7 +64,7 @@ impl Operated {
         for n in 0..events {
             self.app.publish("a", &json!(n));
         }
-        let tried = "/api/webhooks/events?limit=1&status=pending";
+        let tried = "/api/webhooks/events?status=pending";
         self.app.wait_for(tried, |list| {
             let waiting = list["data"].as_array().unwrap();
             list["meta"]["total"] == events && waiting.iter().all(|it| it["attempts"] == 1)
@@ -82,7 +79,9 @@ impl Operated {
         let received = self.receiver.wait(path, count);
         assert_eq!(received.len(), count);
         let read = |text: &str| {
-            assert!(!text.contains("hidden"), "{text}");
+            for secret in ["hidden", "whsec_", "whsk_"] {
+                assert!(!text.contains(secret), "{text}");
+            }
             let message: Value = serde_json::from_str(text).unwrap();
             let kind = message["type"].as_str().unwrap().to_owned();
             (kind, message["data"].clone())
@@ -93,6 +92,13 @@ impl Operated {
     #[track_caller]
     fn told(&self, count: usize) -> Vec<(String, Value)> {
         self.told_at("/ops", count)
+    }
+
+    /// Returns the number of messages in the workspace of a token.
+    #[track_caller]
+    fn messages(&self, token: &str) -> u64 {
+        let list = self.app.get_as(token, "/api/webhooks/messages?limit=1");
+        list.expect(200)["meta"]["total"].as_u64().unwrap()
     }
 }
 
@@ -145,7 +151,7 @@ fn a_failing_endpoint_is_a_warning_a_failed_event_and_then_a_disabled_endpoint()
     // It is not told again of what has not changed.
     it.app.publish("a", &json!(1));
     it.app.wait_for_events("succeeded", 2);
-    it.told(4);
+    assert_eq!(it.messages(&it.operator), 4);
 }
 
 #[test]
@@ -195,9 +201,10 @@ fn the_owner_of_a_workspace_is_told_of_its_endpoints_but_no_endpoint_of_itself()
     it.app
         .patch(&workspace, &json!({"operational_events": false}))
         .expect(200);
+    let before = it.messages(&it.app.token);
     it.fail(1, 2);
+    assert_eq!(it.messages(&it.app.token), before + 1, "that of the test");
     it.told(3);
-    it.told_at("/watch", 1);
 }
 
 #[test]
@@ -206,7 +213,7 @@ fn what_happens_to_the_operators_endpoints_is_no_message() {
     it.receiver.reply("/broken", 404, "");
     // It gets operational events, and those fail as well.
     let broken = it.operators_endpoint("/broken", &["a", "hookpost.*"]);
-    let path = format!("/api/webhooks/endpoints/{}", broken["id"].as_str().unwrap());
+    let path = endpoint_path(&broken);
     it.failing(404, &["a"]);
     it.fail(1, 1);
     it.told(2);
@@ -217,18 +224,13 @@ fn what_happens_to_the_operators_endpoints_is_no_message() {
             .get_as(&it.operator, "/api/webhooks/deliveries?limit=1");
         list.expect(200)["meta"]["total"].as_u64().unwrap()
     };
-    while attempts() < 4 {
-        std::thread::yield_now();
-    }
+    wait_until("four attempts", || attempts() == 4);
     it.app.advance(RETRIED);
     it.receiver.wait("/broken", 4);
-    let disabled = |it: &Operated| {
+    wait_until("the endpoint is disabled", || {
         let endpoint = it.app.get_as(&it.operator, &path).expect(200);
         endpoint["disabled_reason"] == "failing"
-    };
-    while !disabled(&it) {
-        std::thread::yield_now();
-    }
+    });
     // A message of another endpoint comes after all that there could be of this one.
     it.fail(1, 2);
     let told = it.told(3);
@@ -264,16 +266,76 @@ fn an_old_backlog_is_told_and_that_it_is_cleared() {
 
 #[test]
 fn a_disk_that_is_nearly_full_is_told_to_the_operator() {
-    let mut it = Operated::with(&["--alert-disk", "1024TiB"]);
-    // At the first start there was no endpoint yet.
+    let mut it = Operated::with(&["--alert-disk", "1024TiB", "--retry-schedule", "30m"]);
+    // The first look may come before there is an endpoint.
+    wait_until("the first look", || it.messages(&it.operator) == 1);
+    it.operators_endpoint("/later", &["hookpost.*"]);
     it.app.restart();
-    let told = it.told(1);
+    let told = it.told_at("/later", 1);
     assert_eq!(kinds(&told), ["hookpost.disk.low"]);
     assert_eq!(told[0].1["threshold_bytes"], 1_u64 << 50);
     assert!(told[0].1["free_bytes"].as_u64().unwrap() > 0);
-    it.app.advance(Duration::from_mins(10));
+    // A later look tells of a backlog. It has looked at the disk before.
+    it.failing(503, &["a"]);
+    for n in 0..4 {
+        it.app.publish("a", &json!(n));
+    }
+    it.app.wait_for("/api/webhooks/deliveries?limit=1", |list| {
+        list["meta"]["total"] == 3
+    });
+    it.app.advance(Duration::from_mins(16));
+    let told = it.told_at("/later", 2);
+    assert_eq!(kinds(&told), ["hookpost.disk.low", "hookpost.backlog.old"]);
+    assert_eq!(it.messages(&it.operator), 3);
+}
+
+#[test]
+fn the_end_of_a_job_is_told_unless_it_was_cancelled_or_had_nothing_to_do() {
+    let it = Operated::with(&[]);
+    let endpoint = it.app.endpoint_for(&it.receiver.url("/a"), "raw", &["a"]);
+    let make = |rate: Option<u32>, filter: Value| {
+        let job = json!({"action": "redeliver", "rate": rate, "filter": filter});
+        let made = it.app.post("/api/webhooks/jobs", &it.app.token, &job);
+        let made = made.expect(202);
+        let path = format!("/api/webhooks/jobs/{}", made["id"].as_str().unwrap());
+        (made, path)
+    };
+    let finish = |path: &str| it.app.wait_for(path, |job| job["state"] == "finished");
+    let succeeded = json!({"endpoint_id": [endpoint["id"]], "status": ["succeeded"]});
     it.app.publish("a", &json!(1));
-    it.told(1);
+    it.app.wait_for_events("succeeded", 1);
+    let (job, path) = make(None, succeeded.clone());
+    finish(&path);
+    let told = it.told(1);
+    assert_eq!(kinds(&told), ["hookpost.job.finished"]);
+    let expected = json!({
+        "id": job["id"], "action": "redeliver", "matched": 1, "done": 1, "left_out": {
+            "archived": 0, "endpoint_disabled": 0, "endpoint_deleted": 0, "changed": 0,
+        },
+    });
+    assert_eq!(told[0].1["job"], expected);
+    assert_eq!(
+        told[0].1["workspace"],
+        json!({"id": it.app.workspace, "name": "test"})
+    );
+
+    it.app.publish("a", &json!(2));
+    it.app.wait_for_events("succeeded", 2);
+    let (_, path) = make(Some(1), succeeded);
+    let cancel = format!("{path}/cancel");
+    let cancelled = it.app.post(&cancel, &it.app.token, &json!({})).expect(200);
+    assert_eq!(cancelled["state"], "cancelled");
+    for nothing in [
+        json!({"event_type": ["nothing"]}),
+        json!({
+            "endpoint_id": [endpoint["id"]], "status": ["missing"],
+            "start_timestamp": "2001-01-01T00:00:00Z",
+        }),
+    ] {
+        let (_, path) = make(None, nothing);
+        assert_eq!(finish(&path)["matched"], 0);
+    }
+    assert_eq!(it.messages(&it.operator), 1);
 }
 
 #[test]

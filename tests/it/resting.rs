@@ -5,7 +5,7 @@ use std::time::Duration;
 use hookpost::domain::clock::Timestamp;
 use serde_json::{Value, json};
 
-use super::fixture::{START, TestApp};
+use super::fixture::{START, TestApp, endpoint_path};
 use super::logs::server::Server;
 use super::receiver::Receiver;
 
@@ -14,11 +14,6 @@ const SCHEDULE: [&str; 2] = ["--retry-schedule", "10s,40s"];
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
-}
-
-fn path_of(endpoint: &Value) -> String {
-    let id = endpoint["id"].as_str().unwrap();
-    format!("/api/webhooks/endpoints/{id}")
 }
 
 fn time(value: &Value) -> Timestamp {
@@ -51,7 +46,7 @@ fn resting(flags: &[&str]) -> (TestApp, Receiver, String) {
         app.publish("a", &json!(n));
     }
     attempts(&app, 3);
-    (app, receiver, path_of(&endpoint))
+    (app, receiver, endpoint_path(&endpoint))
 }
 
 /// Asserts that the endpoint rests for `rest`, a fifth less or more, from `now` on; returns the end.
@@ -154,7 +149,7 @@ fn retry_after_holds_all_events_and_is_no_rest() {
     let app = TestApp::with_manual_clock(&SCHEDULE);
     let receiver = Receiver::start();
     receiver.reply("/a", 429, "retry-after: 600\r\n");
-    let endpoint = path_of(&app.endpoint(&receiver.url("/a")));
+    let endpoint = endpoint_path(&app.endpoint(&receiver.url("/a")));
     app.publish("a", &json!(1));
     attempts(&app, 1);
     app.publish("a", &json!(2));

@@ -3,12 +3,12 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::fixture::{PATIENCE, TestApp};
+use super::fixture::{TestApp, wait_until};
 use super::metrics::{scrape, wait_for};
 use super::receiver::Receiver;
 
@@ -58,15 +58,6 @@ impl Tenant {
         wait_until(&self.event, || {
             app.get_as(&app.admin, &self.event).status == 404
         });
-    }
-}
-
-#[track_caller]
-fn wait_until(what: &str, condition: impl Fn() -> bool) {
-    let end = Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(Instant::now() < end, "{what}");
-        std::thread::yield_now();
     }
 }
 

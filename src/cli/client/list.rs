@@ -17,8 +17,8 @@ const PAGE_MAX: u64 = 100;
 /// a few hundred bytes each, but for the payload.
 const ALL_MAX_BYTES: usize = 4 * ANSWER_MAX_BYTES;
 
-/// The most rows, beside twice those at the start of a search, of that search. Rows may come to match its filters meanwhile, but a
-/// server that always has more is none of ours.
+/// The most rows of a search beside twice those that it has at its start. Rows may come to match its filters meanwhile,
+/// but a server that always has more is none of ours.
 const ADDED_MAX: u64 = 1000;
 
 /// A page of a list.

@@ -15,6 +15,7 @@ use serde_json::json;
 
 use super::server::{Server, TestDir, text};
 use super::whole;
+use crate::fixture::wait_until;
 
 /// Bytes of a payload that fills some pages.
 const LARGE: usize = 10_000;
@@ -163,7 +164,7 @@ fn a_server_starts_beside_a_backup_and_a_restore_does_not() {
     dir.arm("copy-write hold 4");
     let mut backup = dir.spawn_tool(&["backup", "copy"]);
     let partial = dir.file("copy.partial");
-    super::server::wait_until("the backup", || {
+    wait_until("the backup", || {
         partial.metadata().is_ok_and(|found| found.len() > 0)
     });
     assert_failed(

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use self::damage::DAMAGE;
 use super::server::{Start, TestDir, text};
+use crate::fixture::wait_until;
 use crate::receiver::Receiver;
 
 /// The exit code of a check that found something.
@@ -44,7 +45,7 @@ fn history(receiver: &Receiver) -> TestDir {
     }
     server.wait_for_events("succeeded", 6);
     receiver.wait("/bad", 1);
-    super::server::wait_until("an attempt that failed", || {
+    wait_until("an attempt that failed", || {
         dir.number("SELECT count(*) FROM event WHERE state = 1") > 0
     });
     server.stop();

@@ -6,8 +6,7 @@ use hookpost::domain::clock::{Clock, Timestamp};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 
-use super::server::wait_until;
-use crate::fixture::{START, TestApp};
+use crate::fixture::{START, TestApp, wait_until};
 use crate::receiver::Receiver;
 
 const HOUR: Duration = Duration::from_hours(1);

@@ -6,9 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
-use super::server::{
-    Answer, Server, Start, TestDir, assert_database_not_ready, event_ids, wait_until,
-};
+use super::server::{Answer, Server, Start, TestDir, assert_database_not_ready, event_ids};
+use crate::fixture::wait_until;
 use crate::receiver::Receiver;
 
 /// The faults of a disk at a commit, and the API's words for each.

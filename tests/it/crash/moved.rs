@@ -7,7 +7,8 @@ use std::process::Command;
 
 use serde_json::json;
 
-use super::server::{Answer, Server, TestDir, assert_database_not_ready, wait_until};
+use super::server::{Answer, Server, TestDir, assert_database_not_ready};
+use crate::fixture::wait_until;
 use crate::receiver::Receiver;
 
 const SAYS: &str = "the database file, its -wal or its -shm was moved, removed, replaced or cut";

@@ -6,7 +6,8 @@ use std::os::unix::process::ExitStatusExt;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::server::{Server, Start, TestDir, event_ids, text, wait_until};
+use super::server::{Server, Start, TestDir, event_ids, text};
+use crate::fixture::wait_until;
 use crate::receiver::{Received, Receiver};
 
 /// The signal with which `abort` ends a process.

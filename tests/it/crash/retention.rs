@@ -5,7 +5,8 @@ use std::os::unix::process::ExitStatusExt;
 
 use serde_json::json;
 
-use super::server::{Server, Start, TestDir, assert_database_not_ready, wait_until};
+use super::server::{Server, Start, TestDir, assert_database_not_ready};
+use crate::fixture::wait_until;
 use crate::receiver::Receiver;
 
 /// The signal with which `abort` ends a process.

@@ -3,7 +3,8 @@
 
 use serde_json::json;
 
-use super::server::{Start, TestDir, wait_until};
+use super::server::{Start, TestDir};
+use crate::fixture::wait_until;
 use crate::receiver::Receiver;
 
 #[test]

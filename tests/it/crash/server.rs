@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::log::{Log, Reader};
 use super::whole;
-use crate::fixture::PATIENCE;
+use crate::fixture::{PATIENCE, wait_until};
 
 /// A folder with a database, and a token for a workspace in it.
 pub(super) struct TestDir {
@@ -362,16 +362,6 @@ impl Server {
         assert_eq!(status.code(), Some(70), "{log}");
         assert!(log.contains("ERROR"), "{log}");
         log
-    }
-}
-
-/// Waits until a condition holds.
-#[track_caller]
-pub(super) fn wait_until(what: &str, condition: impl Fn() -> bool) {
-    let end = Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(Instant::now() < end, "waiting for {what}");
-        std::thread::yield_now();
     }
 }
 

@@ -7,7 +7,8 @@ use hookpost::fatal;
 use serde_json::json;
 
 use super::log::Reader;
-use super::server::{Server, Start, TestDir, text, wait_until};
+use super::server::{Server, Start, TestDir, text};
+use crate::fixture::wait_until;
 use crate::receiver::Receiver;
 
 /// Has every request and every statement logged, so that any thread may come to a line.

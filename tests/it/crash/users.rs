@@ -7,7 +7,8 @@ use std::process::{Child, Command};
 
 use serde_json::json;
 
-use super::server::{Spawned, Start, TestDir, text, wait_until};
+use super::server::{Spawned, Start, TestDir, text};
+use crate::fixture::wait_until;
 
 const CREATE: [&str; 4] = ["token", "create", "--workspace", "w"];
 

@@ -1,6 +1,7 @@
 //! The set of a job that selects missing messages is fixed when the job is made, whatever happens to the endpoint.
 
 use super::*;
+use crate::fixture::endpoint_path;
 use crate::receiver::Receiver;
 
 /// Publishes `a.b` five times, then `b.x` five times, and makes an endpoint of `a.*` that has missed them.
@@ -25,15 +26,8 @@ fn slow(endpoint: &Value, rate: u32) -> Value {
 }
 
 fn subscribe(app: &TestApp, endpoint: &Value, event_type: &str) {
-    app.patch(&path(endpoint), &json!({"events": [event_type]}))
+    app.patch(&endpoint_path(endpoint), &json!({"events": [event_type]}))
         .expect(200);
-}
-
-fn path(endpoint: &Value) -> String {
-    format!(
-        "/api/webhooks/endpoints/{}",
-        endpoint["id"].as_str().unwrap()
-    )
 }
 
 #[test]
@@ -64,7 +58,7 @@ fn messages_that_the_endpoint_does_not_want_any_more_have_changed() {
 fn the_messages_of_a_deleted_endpoint_are_counted_as_such() {
     let (app, _receiver, endpoint) = with_missing();
     let job = make(&app, &slow(&endpoint, 1));
-    app.delete(&path(&endpoint)).expect(204);
+    app.delete(&endpoint_path(&endpoint)).expect(204);
     let job = ended(&app, &job);
     let done = job["done"].as_u64().unwrap();
     assert_eq!(job["matched"], 5);

@@ -1,10 +1,22 @@
 //! The way back from an outage.
 
-use serde_json::{Value, json};
+use std::time::Duration;
 
-use super::{counted, data, finished, long_ago, make, set_enabled};
-use crate::fixture::{Answer, TestApp};
+use hookpost::domain::access::Visibility;
+use hookpost::domain::clock::Timestamp;
+use hookpost::domain::event_type::EventType;
+use hookpost::domain::job::{JobAction, JobFilter, NewJob, SelectedStatus};
+use hookpost::domain::message::NewMessage;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{counted, data, finished, long_ago, make};
+use crate::fixture::{Answer, TestApp, endpoint_path};
 use crate::receiver::Receiver;
+
+/// More messages than one read of a survey finds.
+const MORE_THAN_ONE_READ: u64 = 4_100;
 
 fn recovery(endpoint: &Value) -> Value {
     json!({"action": "redeliver", "filter": {
@@ -17,23 +29,34 @@ fn recovery(endpoint: &Value) -> Value {
 #[test]
 fn what_was_published_while_an_endpoint_was_disabled_comes_in_order_with_one_request() {
     // So few senders make one attempt of an endpoint at a time. More attempts start in order, too, but overlap.
-    let app = TestApp::with_flags(&["--max-threads", "8"]);
+    let app = TestApp::with_flags(&["--max-threads", "8", "--retry-schedule", "1h"]);
     let receiver = Receiver::start();
     receiver.reply("/a", 500, "");
     let endpoint = app.endpoint(&receiver.url("/a"));
-    // Some are pending when it is disabled, and so skipped; the others become no events at all.
-    for number in 0..40 {
-        app.publish("order.paid", &json!(number));
+    let mut numbers = 0..1000;
+    let mut publish = |count: usize| {
+        for number in numbers.by_ref().take(count) {
+            app.publish("order.paid", &json!(number));
+        }
+    };
+    // Skipped and missing ones take turns, so that they must be merged.
+    for outage in 1..=10 {
+        app.set_enabled(&endpoint, true);
+        publish(4);
+        // Three failed attempts make it rest; all four are pending when it is disabled, and so skipped.
+        app.wait_for("/api/webhooks/deliveries?limit=1", |list| {
+            list["meta"]["total"] == 3 * outage
+        });
+        app.set_enabled(&endpoint, false);
+        // These become no events at all.
+        publish(96);
     }
-    set_enabled(&app, &endpoint, false);
-    let before = receiver.at("/a").len();
-    for number in 40..1000 {
-        app.publish("order.paid", &json!(number));
-    }
+    assert_eq!(numbers.next(), None);
+    let before = receiver.count("/a");
     receiver.reply("/a", 200, "");
     let disabled = app.post("/api/webhooks/jobs", &app.token, &recovery(&endpoint));
     assert_eq!(disabled.expect(409)["error"], "EndpointDisabled");
-    set_enabled(&app, &endpoint, true);
+    app.set_enabled(&endpoint, true);
     let expected = json!({"matched": 1000, "complete": true});
     assert_eq!(counted(&app, &recovery(&endpoint)), expected);
     let job = finished(&app, &recovery(&endpoint));
@@ -48,7 +71,64 @@ fn what_was_published_while_an_endpoint_was_disabled_comes_in_order_with_one_req
     // Nothing is left for another one.
     assert_eq!(counted(&app, &recovery(&endpoint))["matched"], 0);
     assert_eq!(finished(&app, &recovery(&endpoint))["done"], 0);
-    assert_eq!(receiver.at("/a").len(), before + 1000);
+    assert_eq!(receiver.count("/a"), before + 1000);
+}
+
+#[test]
+fn messages_that_could_not_be_counted_in_time_are_counted_by_the_job() {
+    let app = TestApp::start();
+    let receiver = Receiver::start();
+    let workspace = Uuid::parse_str(&app.workspace).unwrap();
+    let published: Vec<_> = (0..MORE_THAN_ONE_READ)
+        .map(|number| {
+            app.store.publish(NewMessage {
+                workspace_id: workspace,
+                event_type: EventType::parse("a").unwrap(),
+                timestamp: None,
+                data: RawValue::from_string(number.to_string()).unwrap(),
+                idempotency: None,
+                trace: None,
+                summary: None,
+            })
+        })
+        .collect();
+    for message in published {
+        message.wait().unwrap();
+    }
+    receiver.hold("/late");
+    let endpoint = app.endpoint(&receiver.url("/late"));
+    let filter = JobFilter {
+        workspace_id: Some(workspace),
+        endpoints: vec![Uuid::parse_str(endpoint["id"].as_str().unwrap()).unwrap()],
+        statuses: vec![SelectedStatus::Missing],
+        after: Some(Timestamp::from_micros(1)),
+        ..JobFilter::default()
+    };
+    let survey = app
+        .store
+        .survey_job(Visibility::Workspace(workspace), &filter, Duration::ZERO)
+        .unwrap();
+    assert!(!survey.is_complete && survey.matched < MORE_THAN_ONE_READ);
+    let new = NewJob {
+        workspace_id: Some(workspace),
+        action: JobAction::Redeliver,
+        filter,
+        rate: None,
+        idempotency: None,
+    };
+    let job = app.store.create_job(new, survey).wait().unwrap().job;
+    assert_eq!(job.matched, None);
+    let path = format!("/api/webhooks/jobs/{}", job.id);
+    assert_eq!(app.get(&path).expect(200)["matched"], Value::Null);
+    // What the endpoint does not want any more is counted as well.
+    app.wait_for(&path, |job| job["done"] == 100);
+    let change = json!({"events": ["other"]});
+    app.patch(&endpoint_path(&endpoint), &change).expect(200);
+    receiver.let_go("/late");
+    let job = app.wait_for(&path, |job| job["state"] == "finished");
+    assert_eq!(job["matched"], MORE_THAN_ONE_READ);
+    assert_eq!(job["done"], 100);
+    assert_eq!(job["left_out"]["changed"], MORE_THAN_ONE_READ - 100);
 }
 
 #[test]
@@ -56,7 +136,7 @@ fn a_recovered_message_has_its_own_timestamp_and_the_format_of_today() {
     let app = TestApp::start();
     let receiver = Receiver::start();
     let endpoint = app.endpoint_for(&receiver.url("/slack"), "slack", &["order.*"]);
-    set_enabled(&app, &endpoint, false);
+    app.set_enabled(&endpoint, false);
     let message = json!({
         "type": "order.paid", "timestamp": "2020-02-02T02:02:02Z", "data": {"id": "ord_7"},
     });
@@ -64,7 +144,7 @@ fn a_recovered_message_has_its_own_timestamp_and_the_format_of_today() {
         .post("/api/webhooks/events", &app.token, &message)
         .expect(202);
     app.publish("other", &json!(1));
-    set_enabled(&app, &endpoint, true);
+    app.set_enabled(&endpoint, true);
     let job = finished(&app, &recovery(&endpoint));
     assert_eq!(job["done"], 1, "not subscribed to the other one: {job}");
     app.wait_for_events("succeeded", 1);
@@ -102,7 +182,7 @@ fn a_message_that_every_endpoint_has_is_not_missing_and_an_archived_one_neither(
     assert_eq!(counted(&app, &recovery(&first))["matched"], 0);
     let second = app.endpoint(&receiver.url("/second"));
     assert_eq!(counted(&app, &recovery(&second))["matched"], 3);
-    app.advance(std::time::Duration::from_hours(3));
+    app.advance(Duration::from_hours(3));
     app.publish("a", &json!(3));
     let archived = |event: &Value| event["data"][3]["is_archived"] == true;
     app.wait_for("/api/webhooks/events?limit=100", |events| {
@@ -164,7 +244,7 @@ fn a_repeated_request_gets_its_job_although_the_endpoint_is_disabled_by_then() {
     let endpoint = app.endpoint(&receiver.url("/a"));
     let body = recovery(&endpoint);
     let first = with_key(&app, &body, "one").expect(202);
-    set_enabled(&app, &endpoint, false);
+    app.set_enabled(&endpoint, false);
     let second = with_key(&app, &body, "one");
     assert_eq!(second.expect(202)["id"], first["id"]);
     assert_eq!(second.header("idempotent-replayed"), Some("true"));

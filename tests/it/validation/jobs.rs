@@ -41,6 +41,11 @@ fn every_member_of_a_filter_says_what_is_wrong_with_it() {
         ("event_type", json!("a"), "list_type body.filter.event_type"),
         (
             "event_type",
+            json!(vec!["a"; 101]),
+            "value_error body.filter.event_type",
+        ),
+        (
+            "event_type",
             json!(["a", 7]),
             "string_type body.filter.event_type.1",
         ),
@@ -74,6 +79,11 @@ fn every_member_of_a_filter_says_what_is_wrong_with_it() {
         (
             "http_code_class",
             json!("200"),
+            "literal_error body.filter.http_code_class",
+        ),
+        (
+            "http_code_class",
+            json!("9xx"),
             "literal_error body.filter.http_code_class",
         ),
         ("event_ids", ids(1001), "value_error body.filter.event_ids"),

@@ -11,6 +11,7 @@ use rusqlite::Connection;
 
 use super::{MANY, assert_failed, messages};
 use crate::crash::server::{Start, TestDir, text};
+use crate::fixture::wait_until;
 
 /// Makes a pipe.
 fn pipe(path: &std::path::Path) {
@@ -251,7 +252,7 @@ fn a_signal_ends_a_backup_and_leaves_nothing() {
     let before = dir.names();
     let tool = dir.spawn_tool(&["backup", "copy", "--rate", "100KiB"]);
     let partial = dir.file("copy.partial");
-    crate::crash::server::wait_until("the backup", || {
+    wait_until("the backup", || {
         partial.metadata().is_ok_and(|found| found.len() > 0)
     });
     let pid = tool.id().to_string();

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::json;
 
 use super::{LARGE, MANY, messages, publish};
-use crate::crash::server::{Server, TestDir, wait_until};
+use crate::crash::server::{Server, TestDir};
+use crate::fixture::wait_until;
 use crate::receiver::Receiver;
 
 /// Threads that publish.
