@@ -5,24 +5,26 @@
 
 mod from_store;
 mod name;
+mod reply;
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{
-    ALLOW, CACHE_CONTROL, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
-};
+use actix_web::http::header::{ALLOW, RETRY_AFTER};
 use actix_web::http::{ConnectionType, Method, StatusCode};
 use serde_json::json;
 use thiserror::Error;
 use uuid::Uuid;
 
-use self::from_store::from_store;
+use self::from_store::{from_store, unknown_workspace};
 pub(crate) use self::from_store::{retry_after_s, unavailable};
 pub(crate) use self::name::{ErrorName, Shape};
+use self::reply::{
+    Plain, challenge, forbidden, internal, invalid, invalid_token, missing_scope, not_found,
+    with_header,
+};
 use super::rate_limit_headers::{whole_seconds, write_headers};
-use super::validate::Problem;
+use super::validate::{Loc, Problem};
 use crate::domain::access::Scope;
 use crate::domain::rate_limit::RateLimitStatus;
 use crate::storage::{StoreError, Unavailable};
@@ -103,10 +105,12 @@ impl From<Vec<Problem>> for ApiError {
     }
 }
 
-/// An error whose body has a name and a `detail` in words.
-struct Plain(ErrorName, Cow<'static, str>);
-
 impl ApiError {
+    /// Returns the error of an id in this place of the body that no workspace has.
+    pub(crate) fn unknown_workspace(loc: Loc, id: Uuid) -> Self {
+        Self::Invalid(vec![unknown_workspace(loc, id)])
+    }
+
     /// Returns the response. `request_id` is logged with the text that is not sent. Neither this nor `plain` has an
     /// arm for all other variants, so a new one does not compile without a name, which the document then has.
     pub(crate) fn response(self, request_id: &str) -> HttpResponse {
@@ -116,19 +120,8 @@ impl ApiError {
                 let body = json!({ "error": name.as_str(), "detail": "Unauthorized" });
                 challenge(name, &body, "")
             }
-            Self::InvalidToken => oauth(
-                ErrorName::InvalidToken,
-                "The access token is unknown, expired or revoked",
-                None,
-            ),
-            Self::MissingScope(scopes) => {
-                let names: Vec<_> = scopes.into_iter().map(Scope::as_str).collect();
-                oauth(
-                    ErrorName::InsufficientScope,
-                    "The access token lacks the scope that this needs",
-                    Some(&names.join(" ")),
-                )
-            }
+            Self::InvalidToken => invalid_token(),
+            Self::MissingScope(scopes) => missing_scope(scopes),
             Self::AdminOnly => forbidden("Only an admin token (hookpost_adm_...) may do this"),
             Self::MethodNotAllowed(methods) => {
                 let plain = Plain(ErrorName::MethodNotAllowed, "Method Not Allowed".into());
@@ -170,10 +163,7 @@ impl ApiError {
                     .set_connection_type(ConnectionType::Close);
                 response
             }
-            Self::Invalid(problems) => {
-                let name = ErrorName::RequestValidationError;
-                json_body(name, &json!({ "error": name.as_str(), "detail": problems }))
-            }
+            Self::Invalid(problems) => invalid(&problems),
             Self::Store(error) => from_store(error, request_id),
             Self::UnknownPath
             | Self::MessageNotEvent(_)
@@ -247,63 +237,9 @@ fn too_many(detail: String, retry_in: Duration) -> HttpResponse {
     with_header(plain.response(), RETRY_AFTER, &seconds)
 }
 
-fn not_found() -> Plain {
-    Plain(ErrorName::ResourceNotFound, "Not found".into())
-}
-
-fn internal() -> Plain {
-    Plain(
-        ErrorName::InternalServerError,
-        "Internal Server Error".into(),
-    )
-}
-
-impl Plain {
-    fn response(self) -> HttpResponse {
-        let Self(name, detail) = self;
-        json_body(name, &json!({ "error": name.as_str(), "detail": detail }))
-    }
-}
-
 /// Returns the JSON for an error that actix-web made, chosen by its status.
 pub(crate) fn body_for(status: StatusCode) -> String {
     let name = ErrorName::of_status(status).as_str();
     let detail = status.canonical_reason().unwrap_or(name);
     json!({ "error": name, "detail": detail }).to_string()
-}
-
-/// Returns a 403 whose cause is not a missing scope.
-fn forbidden(description: &str) -> HttpResponse {
-    oauth(ErrorName::InsufficientScope, description, None)
-}
-
-/// Returns an error of RFC 6750, both in the body and in `WWW-Authenticate`.
-fn oauth(name: ErrorName, description: &str, scope: Option<&str>) -> HttpResponse {
-    let scope = scope.map_or_else(String::new, |names| format!(", scope=\"{names}\""));
-    let error = name.as_str();
-    challenge(
-        name,
-        &json!({ "error": error, "error_description": description }),
-        &format!(", error=\"{error}\", error_description=\"{description}\"{scope}"),
-    )
-}
-
-fn challenge(name: ErrorName, body: &serde_json::Value, parameters: &str) -> HttpResponse {
-    let value = format!("Bearer realm=\"hookpost\"{parameters}");
-    with_header(json_body(name, body), WWW_AUTHENTICATE, &value)
-}
-
-fn json_body(name: ErrorName, body: &serde_json::Value) -> HttpResponse {
-    HttpResponse::build(name.status())
-        .content_type("application/json")
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .body(body.to_string())
-}
-
-fn with_header(mut response: HttpResponse, name: HeaderName, value: &str) -> HttpResponse {
-    // The value is the server's own text, so it is always valid; if it ever is not, the header is left out.
-    if let Ok(value) = HeaderValue::from_str(value) {
-        response.headers_mut().insert(name, value);
-    }
-    response
 }

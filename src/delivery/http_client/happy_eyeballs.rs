@@ -20,8 +20,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 /// 8305 recommends.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-/// The most attempts of a call at a time, because each takes an open file. If another one starts, the oldest
-/// is given up. So an attempt has at least 750 ms, and the last three have the rest of the time.
+/// The most attempts of a call at a time, because each takes an open file. Before another one starts,
+/// the oldest is given up. So an attempt has at least 750 ms, and the last three have the rest of the time.
 const MAX_ATTEMPTS: usize = 3;
 
 /// Connects to the first of `addresses` that accepts, within `time` in all.
@@ -85,15 +85,15 @@ enum Progress {
 impl Attempts {
     /// Starts an attempt.
     fn start(&mut self, address: SocketAddr) -> io::Result<()> {
+        if self.pending.len() == MAX_ATTEMPTS {
+            self.pending.remove(0);
+        }
         let domain = Domain::for_address(address);
         let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
         socket.set_nonblocking(true)?;
         match socket.connect(&address.into()) {
             Err(error) if !is_in_progress(&error) => return Err(error),
             _ => {}
-        }
-        if self.pending.len() == MAX_ATTEMPTS {
-            self.pending.remove(0);
         }
         self.pending.push(socket);
         Ok(())

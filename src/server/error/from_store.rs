@@ -4,7 +4,10 @@ use actix_web::HttpResponse;
 use actix_web::http::header::RETRY_AFTER;
 use uuid::Uuid;
 
-use super::{ApiError, ErrorName, Plain, forbidden, internal, not_found, with_header};
+use super::name::ErrorName;
+use super::reply::{
+    self, Plain, forbidden, internal, invalid_token, missing_scope, not_found, with_header,
+};
 use crate::server::validate::{Loc, MASKED, Problem, Section, Violation};
 use crate::storage::{StoreError, Unavailable};
 
@@ -39,28 +42,26 @@ pub(super) fn from_store(error: StoreError, request_id: &str) -> HttpResponse {
         .response(),
         StoreError::UnknownWorkspace(id) => {
             let loc = Loc::field(Section::Body, "workspace_id");
-            ApiError::unknown_workspace(loc, id).response(request_id)
+            reply::invalid(&[unknown_workspace(loc, id)])
         }
         StoreError::OtherPublicKey => {
             let what = "the public key is not that of the endpoint, and nothing can sign with a public key: send \
                         the key pair (whsk_), or no secret to get a new one";
             let loc = Loc::field(Section::Body, "secret");
             // As every value of this field is shown.
-            invalid(loc, what, Some(MASKED), request_id)
+            invalid(loc, what, Some(MASKED))
         }
         StoreError::TooManyEndpoints(max) => {
             let what = format!("a workspace can have at most {max} endpoints: delete one first");
-            invalid(Loc::body(), &what, None, request_id)
+            invalid(Loc::body(), &what, None)
         }
         StoreError::TooManyTokens(max) => {
             let what =
                 format!("a workspace can have at most {max} access tokens: revoke one first");
-            invalid(Loc::body(), &what, None, request_id)
+            invalid(Loc::body(), &what, None)
         }
-        StoreError::CallerEnded => ApiError::InvalidToken.response(request_id),
-        StoreError::MissingScopes(scopes) => {
-            ApiError::MissingScope(scopes.iter().collect()).response(request_id)
-        }
+        StoreError::CallerEnded => invalid_token(),
+        StoreError::MissingScopes(scopes) => missing_scope(scopes.iter()),
         StoreError::TokenRule(rule) => forbidden(&rule.to_string()),
         StoreError::Unavailable(why) => {
             tracing::warn!(request_id, %why, "request refused");
@@ -73,20 +74,16 @@ pub(super) fn from_store(error: StoreError, request_id: &str) -> HttpResponse {
     }
 }
 
-impl ApiError {
-    /// Returns the error of an id in this place of the body that no workspace has.
-    pub(crate) fn unknown_workspace(loc: Loc, id: Uuid) -> Self {
-        let what = "there is no such workspace: send the id of one";
-        let violation = Violation::Value(what.into());
-        let problem = Problem::found_later(loc, violation, Some(&id.to_string()));
-        Self::Invalid(vec![problem])
-    }
+/// Returns the problem of an id in this place of the body that no workspace has.
+pub(super) fn unknown_workspace(loc: Loc, id: Uuid) -> Problem {
+    let what = "there is no such workspace: send the id of one";
+    Problem::found_later(loc, Violation::Value(what.into()), Some(&id.to_string()))
 }
 
 /// Returns a 422 for what only the store could find. `input` is the value that it concerns, if it may be shown.
-fn invalid(loc: Loc, what: &str, input: Option<&str>, request_id: &str) -> HttpResponse {
+fn invalid(loc: Loc, what: &str, input: Option<&str>) -> HttpResponse {
     let violation = Violation::Value(what.to_owned().into());
-    ApiError::Invalid(vec![Problem::found_later(loc, violation, input)]).response(request_id)
+    reply::invalid(&[Problem::found_later(loc, violation, input)])
 }
 
 /// Returns the response to a write or read that the store cannot do at the moment.

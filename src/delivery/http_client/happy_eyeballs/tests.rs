@@ -80,6 +80,8 @@ fn the_connection_is_in_blocking_mode() {
 /// Tests with ports whose queue is full: Linux then ignores attempts to connect, as a black hole does.
 #[cfg(target_os = "linux")]
 mod black_holes {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     /// A port that accepts nothing until it is opened.
@@ -112,15 +114,29 @@ mod black_holes {
 
         /// Returns the number of sockets that are connecting to it.
         fn attempts(&self) -> usize {
+            // The table is not read at one moment. Sockets that two readings show are open at once between them.
+            let mut before = self.connecting();
+            loop {
+                let after = self.connecting();
+                if after == before {
+                    return after.len();
+                }
+                before = after;
+            }
+        }
+
+        /// Returns the local addresses of the sockets that are connecting to it.
+        fn connecting(&self) -> BTreeSet<String> {
             let port = format!(":{:04X}", self.address.port());
             let table = std::fs::read_to_string("/proc/self/net/tcp").expect("a table");
-            let is_attempt = |line: &&str| {
-                let mut fields = line.split_whitespace().skip(2);
+            let attempt = |line: &str| {
+                let mut fields = line.split_whitespace().skip(1);
+                let (local, remote) = (fields.next()?, fields.next()?);
                 // The second state is SYN_SENT.
-                fields.next().is_some_and(|remote| remote.ends_with(&port))
-                    && fields.next() == Some("02")
+                let is_attempt = remote.ends_with(&port) && fields.next() == Some("02");
+                is_attempt.then(|| local.to_owned())
             };
-            table.lines().filter(is_attempt).count()
+            table.lines().filter_map(attempt).collect()
         }
     }
 
