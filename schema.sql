@@ -85,9 +85,16 @@ CREATE TABLE endpoint (
   warned_at     INTEGER,                         -- its operators were warned that it fails; NULL: it recovered since
   failed_told_at INTEGER,                        -- they were last told of an event that failed for good
   failed_untold INTEGER NOT NULL DEFAULT 0,      -- events that failed for good since then
-  backlog_told_at INTEGER                        -- they were last told of its old backlog; NULL: it is cleared
-);
+  backlog_told_at INTEGER,                       -- they were last told of its old backlog; NULL: it is cleared
+  key           TEXT    NOT NULL DEFAULT '',     -- for programs, unique in the workspace; '': none
+  metadata      TEXT    NOT NULL DEFAULT '',     -- texts of a program: a JSON object; '': none
+  headers       TEXT    NOT NULL DEFAULT '',     -- custom headers: a JSON list of names and values; '': none
+  policy        TEXT    NOT NULL DEFAULT '',     -- where it differs from the server's settings: JSON; '': nowhere
+  paused        INTEGER,                         -- NULL: not paused; 0 manual
+  resumed_at    INTEGER                          -- the end of its last pause: runs that began before last from then
+);                                               -- on; NULL: there was none
 CREATE INDEX endpoint_workspace ON endpoint (workspace) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX endpoint_key ON endpoint (workspace, key) WHERE key <> '';
 CREATE INDEX endpoint_sweep ON endpoint (sweep) WHERE sweep = 1;
 -- Endpoints of which people are to be told later: few.
 CREATE INDEX endpoint_untold ON endpoint (failed_told_at) WHERE failed_untold > 0;

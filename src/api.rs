@@ -18,6 +18,7 @@
 mod application;
 mod choices;
 mod deliveries;
+mod endpoint_object;
 mod endpoints;
 mod events;
 mod health;

@@ -5,13 +5,17 @@
 
 pub mod access;
 pub mod attempt_failure;
+pub mod attempt_rate;
 pub mod chart;
 pub mod clock;
 pub mod clock_guard;
+pub mod custom_headers;
 pub mod delivery;
 pub mod disabling;
 pub mod endpoint;
 pub mod endpoint_health;
+pub mod endpoint_key;
+pub mod endpoint_policy;
 pub mod endpoint_url;
 pub mod event;
 pub mod event_state;
@@ -26,6 +30,7 @@ pub mod job_decision;
 pub(crate) mod json;
 pub mod latency;
 pub mod message;
+pub mod metadata;
 pub mod network_policy;
 pub mod operational_event;
 pub mod overview;

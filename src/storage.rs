@@ -48,7 +48,7 @@ use crate::domain::access::{AccessToken, Actor, Caller, Scopes, TokenHash, Visib
 use crate::domain::chart::{Chart, ChartRange, ChartScope};
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Delivery;
-use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint};
+use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint, PutEndpoint};
 use crate::domain::event::Event;
 use crate::domain::message::{Message, NewMessage};
 use crate::domain::overview::{EndpointSummary, MessageSummary, Overview};
@@ -126,6 +126,15 @@ pub struct Published {
     pub replayed: bool,
 }
 
+/// The result of [`Store::put_endpoint`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PutResult {
+    /// The endpoint with the key.
+    pub endpoint: Endpoint,
+    /// Set if there was none before.
+    pub is_new: bool,
+}
+
 /// All that the API and the command line store and read; [`Jobs`] has the part of jobs.
 ///
 /// A write returns [`StoreError::Unavailable`] if nothing was stored and trying again may help.
@@ -189,9 +198,12 @@ pub trait Store: Jobs + Send + Sync {
     /// [`StoreError::NotFound`].
     fn delete_workspace(&self, visibility: Visibility, id: Uuid) -> Pending<()>;
 
-    /// Makes an endpoint, enabled. Errors: [`StoreError::UnknownWorkspace`],
+    /// Makes an endpoint. Errors: [`StoreError::UnknownWorkspace`], [`StoreError::KeyTaken`],
     /// [`StoreError::TooManyEndpoints`].
     fn create_endpoint(&self, new: NewEndpoint) -> Pending<Endpoint>;
+    /// Makes the endpoint with a key, or gives the one that has it exactly these fields. Errors: as
+    /// [`create_endpoint`](Self::create_endpoint), [`StoreError::OtherPublicKey`], [`StoreError::NoSuchHeader`].
+    fn put_endpoint(&self, put: PutEndpoint) -> Pending<PutResult>;
     /// Returns endpoints, newest first.
     fn list_endpoints(
         &self,
@@ -209,7 +221,7 @@ pub trait Store: Jobs + Send + Sync {
     /// [`StoreError::NotFound`].
     fn find_endpoint(&self, visibility: Visibility, id: Uuid) -> Result<Endpoint, StoreError>;
     /// Changes an endpoint; an empty patch changes nothing. Errors: [`StoreError::NotFound`],
-    /// [`StoreError::OtherPublicKey`].
+    /// [`StoreError::OtherPublicKey`], [`StoreError::NoSuchHeader`], [`StoreError::KeyTaken`].
     fn update_endpoint(
         &self,
         visibility: Visibility,

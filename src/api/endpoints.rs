@@ -5,7 +5,8 @@ use std::time::Duration;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 
-use super::objects::{Rendered, SeenEndpoint, json};
+use super::endpoint_object::SeenEndpoint;
+use super::objects::{Rendered, json};
 use super::pagination;
 use super::route_docs::{RouteDocs, Success};
 use super::slices::Read;
@@ -13,19 +14,20 @@ use crate::domain::access::Scopes;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::network_policy::NetworkPolicy;
 use crate::server::call::{Call, OF_A_WORKSPACE};
-use crate::server::error::ApiError;
-use crate::server::inputs::endpoint_fields::{endpoint_patch, new_endpoint};
+use crate::server::error::{ApiError, ErrorName};
+use crate::server::inputs::endpoint_fields::{endpoint_patch, new_endpoint, put_endpoint};
 use crate::server::inputs::filters::endpoint_filter;
 use crate::server::inputs::secret_rotation::secret_rotation;
 use crate::server::validate::read;
-use crate::storage::{Paged, Part, Row, RowNumber, Store, StoreError};
+use crate::storage::{Paged, Part, PutResult, Row, RowNumber, Store, StoreError};
 
 const TAG: &str = "endpoints";
 
 /// The description of `POST /webhooks/endpoints`.
 pub(super) static CREATE: RouteDocs = RouteDocs {
     summary: "Create an endpoint",
-    details: "The endpoint is enabled, and gets the messages that are published from now on.",
+    details: "The endpoint gets the messages that are published from now on, unless `enabled` is false.",
+    conflicts: &[ErrorName::KeyTaken],
     reads: |input| {
         let _ = new_endpoint(input, &NetworkPolicy::strict(), OF_A_WORKSPACE);
     },
@@ -46,6 +48,36 @@ pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
     let new = new(&input.finish()?);
     let endpoint = call.state.store.create_endpoint(new).await?;
     Ok(shown(&call, StatusCode::CREATED, endpoint))
+}
+
+/// The description of `PUT /webhooks/endpoints/by-key/{key}`.
+pub(super) static PUT: RouteDocs = RouteDocs {
+    summary: "Create or replace the endpoint with a key",
+    details: "Makes the endpoint with this key (201), or changes the one that has it to exactly what the body says (200): a \
+              member that is absent or null gets its default, except the secret, which stays. So the request can be repeated \
+              safely. One that changes nothing has no effect.",
+    reads: |input| {
+        let _ = put_endpoint(input, &NetworkPolicy::strict(), OF_A_WORKSPACE);
+    },
+    body: "WebhookEndpointPut",
+    also: Some(Success::object::<SeenEndpoint>(201)),
+    ..RouteDocs::new(TAG, "endpoints_put", Success::object::<SeenEndpoint>(200))
+};
+
+/// Handles `PUT /webhooks/endpoints/by-key/{key}`.
+pub(super) async fn put(mut call: Call) -> Result<HttpResponse, ApiError> {
+    let body = call.body().await?;
+    let mut input = call.input();
+    input.json(body.text()?);
+    let put = put_endpoint(&mut input, &call.state.policy, call.caller.visibility);
+    let put = put(&input.finish()?);
+    let PutResult { endpoint, is_new } = call.state.store.put_endpoint(put).await?;
+    let status = if is_new {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
+    Ok(shown(&call, status, endpoint))
 }
 
 /// The description of `GET /webhooks/endpoints`.
@@ -137,7 +169,9 @@ pub(super) static UPDATE: RouteDocs = RouteDocs {
     summary: "Change an endpoint",
     details: "Absent and null members stay as they are. A new `url` or `secret` applies to every attempt that \
               starts afterwards, a new `secret` without overlap; new `events` and a new `format` apply to messages published afterwards. \
-              Disabling skips the pending events.",
+              `metadata`, `headers` and `policy` replace what was there as a whole. Disabling skips the pending events; \
+              while the endpoint is paused, they wait.",
+    conflicts: &[ErrorName::KeyTaken],
     reads: |input| {
         let _ = endpoint_patch(input, &NetworkPolicy::strict());
     },

@@ -1,8 +1,6 @@
 //! The JSON objects in responses, and their descriptions in the OpenAPI document. The order of the fields is
 //! part of the contract with clients.
 
-use std::borrow::Cow;
-
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
@@ -10,17 +8,12 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::domain::access::{AccessToken, Scope, Scopes};
+use crate::domain::access::{AccessToken, Scope};
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Delivery;
-use crate::domain::endpoint::{DisabledReason, Endpoint, Format};
-use crate::domain::endpoint_health::EndpointState;
 use crate::domain::event::{Event, EventStatus};
-use crate::domain::event_type::Subscription;
-use crate::domain::secret::SecretType;
 use crate::domain::workspace::Workspace;
-use crate::server::access::shown_secret;
 use crate::server::schema::{Definition, Described, Schema, object};
 
 /// Returns a response with a JSON body. Objects carry secrets, so no cache may keep it.
@@ -156,105 +149,6 @@ object! {
         workspace_access_token: Rendered<'a, AccessToken>,
         /// The credential. It is shown only here: keep it.
         token: &'a str = Schema::text("hookpost_wat_…"),
-    }
-}
-
-object! {
-    /// A URL that receives webhooks.
-    pub(crate) struct EndpointJson<'a> = "WebhookEndpoint" {
-        /// The time at which the endpoint was made.
-        created_at: Timestamp,
-        /// The time of the last change; null until the first one.
-        modified_at: Option<Timestamp>,
-        /// The id of the endpoint.
-        id: Uuid,
-        /// The URL to which events are sent, in its normal form: `https:`, without user and password.
-        url: &'a str = Schema::text("https://example.com/webhooks").with("format", "uri"),
-        /// The form of the body: `raw` sends type, timestamp and data; `discord` and `slack` send a message for the
-        /// incoming webhooks of these services.
-        format: &'static str = Schema::open_words(&Format::ALL.map(Format::as_str)),
-        /// The text with which the receiver verifies: the signing secret or, of the type `ed25519`, the public key
-        /// (`whpk_`). Null for a token that has only the scope `webhooks:view`, unless it is a public key. Without a
-        /// secret in the request, Hookpost makes one. A request may bring a `whsec_` secret, an ed25519 key pair
-        /// (`whsk_`, then base64 of the seed and the public key, or of the seed), or another text. The text that answers
-        /// show stands for the secret that the endpoint has.
-        secret: Option<Cow<'a, str>> = Schema::text("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=").or_null(),
-        /// The kind of signatures: `hmac` (`v1`), with which the receiver has the secret itself, or `ed25519` (`v1a`),
-        /// with which it has only a public key. Requests without a secret get a random one of this type.
-        secret_type: &'static str = Schema::open_words(&SecretType::ALL.map(SecretType::as_str)),
-        /// The time at which the last old secret stops to sign after a rotation; null if only the present one signs.
-        secret_overlap_ends_at: Option<Timestamp>,
-        /// The workspace of the endpoint.
-        workspace_id: Uuid,
-        /// The event types that the endpoint gets: a type, `order.*` for all types that begin with `order.`, or `*`
-        /// for all. Empty: none.
-        events: &'a [Subscription] = Schema::list(Schema::text("order.*")),
-        /// False if nothing is sent to the endpoint.
-        enabled: bool,
-        /// The reason why the endpoint is disabled: `manual` (by a client), `gone` (it answered 410) or `failing`;
-        /// null while it is enabled. There may be more reasons one day.
-        disabled_reason: Option<&'static str> = Schema::open_words(&DisabledReason::ALL.map(DisabledReason::as_str)).or_null().like(Value::Null),
-        /// A name for people; may be empty.
-        name: &'a str = Schema::text("Orders"),
-        /// A description for people, on one or more lines; may be empty.
-        description: &'a str = Schema::text("The warehouse's order intake"),
-        /// The state of the endpoint now: `active`; `resting` after several failures in a row, until `resting_until`;
-        /// or `disabled`. `paused` is reserved. There may be more states one day.
-        state: &'static str = Schema::open_words(&EndpointState::ALL.map(EndpointState::as_str)),
-        /// The end of the rest: then one event is tried. Null if the endpoint does not rest.
-        resting_until: Option<Timestamp> = Option::<Timestamp>::schema().like(Value::Null),
-        /// The time before which the receiver wants no attempt (`Retry-After`); null if it did not ask for a wait, or
-        /// the wait is over.
-        held_until: Option<Timestamp> = Option::<Timestamp>::schema().like(Value::Null),
-        /// The events in a row that failed for good; so many as the server's `--disable-after` says disable the
-        /// endpoint.
-        failures_in_a_row: u32 = Schema::integer(0, 0),
-        /// The time of the last attempt that was answered with 2xx; null if there was none.
-        last_success_at: Option<Timestamp>,
-        /// The time of the last attempt that was not; null if there was none.
-        last_failure_at: Option<Timestamp> = Option::<Timestamp>::schema().like(Value::Null),
-    }
-}
-
-/// An endpoint, as a caller with some scopes sees it.
-#[derive(Debug)]
-pub(crate) struct SeenEndpoint {
-    pub(crate) endpoint: Endpoint,
-    /// The scopes of the caller.
-    pub(crate) by: Scopes,
-}
-
-impl Render for SeenEndpoint {
-    fn definition() -> Definition {
-        EndpointJson::definition()
-    }
-
-    fn render<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let endpoint = &self.endpoint;
-        let (settings, health) = (&endpoint.settings, &endpoint.health);
-        EndpointJson {
-            created_at: endpoint.created_at,
-            modified_at: endpoint.modified_at,
-            id: endpoint.id,
-            url: settings.target.url.as_str(),
-            format: settings.target.format.as_str(),
-            secret: shown_secret(settings.target.secrets.present(), self.by),
-            secret_type: settings.target.secrets.present().secret_type().as_str(),
-            secret_overlap_ends_at: settings.target.secrets.overlap_ends_at(),
-            workspace_id: endpoint.workspace_id,
-            events: &settings.events,
-            enabled: endpoint.disabled_reason.is_none(),
-            disabled_reason: endpoint.disabled_reason.map(DisabledReason::as_str),
-            name: &settings.name,
-            description: &settings.description,
-            state: health.state.as_str(),
-            resting_until: health.resting_until,
-            held_until: health.held_until,
-            failures_in_a_row: health.failures_in_a_row,
-            last_success_at: health.last.success_at,
-            last_failure_at: health.last.failure_at,
-        }
-        .serialize(serializer)
     }
 }
 

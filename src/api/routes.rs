@@ -37,7 +37,7 @@ use crate::server::state::ServerState;
 pub struct RouteInfo {
     /// Its method; a GET route also takes HEAD.
     pub method: Method,
-    /// Its path, with `{id}` for an id, without the base.
+    /// Its path, with `{id}` for an id or `{key}` for a key, without the base.
     pub path: &'static str,
     /// The access that it requires.
     pub access: Access,
@@ -115,6 +115,7 @@ static TABLE: &[Route] = &[
     route!(GET    "/webhooks/endpoints/{id}",          WEBHOOKS_VIEW,    endpoints::get,            endpoints::GET),
     route!(PATCH  "/webhooks/endpoints/{id}",          WEBHOOKS_WRITE,   endpoints::update,         endpoints::UPDATE),
     route!(DELETE "/webhooks/endpoints/{id}",          WEBHOOKS_WRITE,   endpoints::delete,         endpoints::DELETE),
+    route!(PUT    "/webhooks/endpoints/by-key/{key}",  WEBHOOKS_WRITE,   endpoints::put,            endpoints::PUT),
     route!(PATCH  "/webhooks/endpoints/{id}/secret",   WEBHOOKS_WRITE,   endpoints::rotate_secret,  endpoints::ROTATE_SECRET),
     route!(GET    "/webhooks/deliveries",              WEBHOOKS_VIEW,    deliveries::list,          deliveries::LIST),
     route!(POST   "/workspaces",                       WORKSPACES_ADMIN, workspaces::create,        workspaces::CREATE),
@@ -313,11 +314,13 @@ fn find<'p>(method: &Method, path: &'p str) -> Found<'p> {
     }
 }
 
-/// Returns the `{id}` of `path` if it matches `pattern`; it is empty if the pattern has none.
+/// Returns the part of `path` in place of the `{id}` or `{key}` of `pattern`, if it matches; it is empty if the pattern has
+/// none.
 fn matches<'p>(pattern: &str, path: &'p str) -> Option<&'p str> {
-    let Some((before, after)) = pattern.split_once("{id}") else {
+    let Some((before, rest)) = pattern.split_once('{') else {
         return (pattern == path).then_some("");
     };
+    let after = rest.split_once('}').map_or("", |(_, after)| after);
     let id = path.strip_prefix(before)?.strip_suffix(after)?;
     (!id.is_empty() && !id.contains('/')).then_some(id)
 }

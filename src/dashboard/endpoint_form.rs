@@ -265,6 +265,7 @@ mod tests {
                 ..EndpointSettings::new(url, Format::Raw, events.to_vec())
             },
             disabled_reason: None,
+            paused_reason: None,
             health: EndpointHealth::NEW,
             created_at: Timestamp::from_micros(0),
             modified_at: None,

@@ -66,6 +66,8 @@ impl AttemptMetrics {
                 AttemptReport::Skipped(_) => {
                     self.skipped.inc();
                 }
+                // It will be made when the pause is over.
+                AttemptReport::GivenBack(_) => {}
                 AttemptReport::Made(_, AttemptResult { code, took, .. }) => {
                     let has_succeeded = matches!(code, Some(200..=299));
                     self.metrics.observe_attempt(*took, has_succeeded);

@@ -37,7 +37,7 @@ impl<'a> AttemptTrace<'a> {
     }
 
     /// Returns the headers for the receiver.
-    pub(super) fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
+    pub(super) fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         let state = self.context.tracestate();
         let state = (!state.is_empty()).then_some((TRACESTATE, state));
         std::iter::once((TRACEPARENT, self.traceparent.as_str())).chain(state)

@@ -14,6 +14,7 @@ mod order;
 mod reads;
 mod rest;
 mod restarts;
+mod terms;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use self::in_flight::InFlight;
 pub(super) use self::in_flight::InFlightAttempt;
 use self::noted_rest::NotedRest;
 pub(super) use self::reads::Read;
+use self::terms::Terms;
 use super::limits::Limits;
 use super::scheduler::shares::RingKind;
 use super::target::LiveTarget;
@@ -51,6 +53,7 @@ pub(super) struct EndpointQueue {
     pub(super) workspace: WorkspaceNumber,
     pub(super) health: Health,
     noted_rest: NotedRest,
+    terms: Terms,
     limits: Limits,
     /// The ring that the endpoint waits in, and its place there.
     pub(super) place: Option<(RingKind, u64)>,
@@ -87,6 +90,8 @@ pub(super) struct EndpointQueue {
     /// Events that were recorded or redelivered while a read was running, by [`Read`]. The read may return
     /// their old state, so it is ignored for them.
     changed_meanwhile: [HashSet<Seq>; 3],
+    /// Running reads whose results are to be ignored, by [`Read`].
+    ignored: [bool; 3],
     /// The due time of the soonest retry that was recorded while retries were read.
     due_meanwhile: Option<Timestamp>,
     reading_retries: bool,
@@ -108,6 +113,7 @@ impl EndpointQueue {
             target,
             health: Health::new(cap),
             noted_rest: NotedRest::default(),
+            terms: Terms::default(),
             limits,
             place: None,
             timer: None,
@@ -126,6 +132,7 @@ impl EndpointQueue {
             refilling: None,
             next_due: Some(now),
             changed_meanwhile: Default::default(),
+            ignored: [false; 3],
             due_meanwhile: None,
             reading_retries: false,
             redeliveries_wanted: true,
@@ -244,6 +251,7 @@ impl EndpointQueue {
 
     /// Notes the start of an attempt.
     pub(super) fn started(&mut self, seq: Seq, reason: StartReason, now: Duration) {
+        self.terms.started(now);
         self.in_flight
             .started(seq, reason == StartReason::Probe, now);
     }
@@ -293,11 +301,17 @@ impl EndpointQueue {
 
     /// Handles an event that was handed out and whose attempt the sender skipped.
     pub(super) fn skipped(&mut self, seq: Seq, now: Duration) -> Option<InFlightAttempt> {
+        let attempt = self.ended_without_attempt(seq, now);
+        self.recorded(seq, None);
+        attempt
+    }
+
+    /// Handles an event that was handed out and for which the sender made no attempt.
+    fn ended_without_attempt(&mut self, seq: Seq, now: Duration) -> Option<InFlightAttempt> {
         let attempt = self.ended(seq);
         if attempt.is_some_and(|attempt| attempt.probes) {
             self.health.probe_skipped(now);
         }
-        self.recorded(seq, None);
         attempt
     }
 

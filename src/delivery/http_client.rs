@@ -90,10 +90,12 @@ pub struct HttpClientSettings {
 pub struct Request<'a> {
     /// The endpoint's URL, with query and all.
     pub url: &'a str,
-    /// Headers in addition to the usual ones. Names are lower case.
-    pub headers: &'a [(&'static str, &'a str)],
+    /// Headers in addition to the usual ones.
+    pub headers: &'a [(&'a str, &'a str)],
     /// The body, which is JSON.
     pub body: &'a [u8],
+    /// The time for the whole attempt, if it differs from that of the client.
+    pub timeout: Option<Duration>,
 }
 
 /// The result of one request.
@@ -164,24 +166,33 @@ impl HttpClient {
     }
 
     fn attempt(&self, request: &Request<'_>, started: Instant) -> Result<Response, Failure> {
-        let &Request { url, headers, body } = request;
+        let &Request {
+            url,
+            headers,
+            body,
+            timeout,
+        } = request;
         let uri = self.parse_url(url)?;
         let request = || {
-            let request = self
-                .agent
-                .post(uri.clone())
-                .header("content-type", "application/json");
+            let request = self.agent.post(uri.clone());
+            let request = match timeout {
+                None => request,
+                Some(timeout) => with_timeout(request, timeout),
+            };
+            let request = request.header("content-type", "application/json");
             headers.iter().fold(request, |request, (name, value)| {
                 request.header(*name, *value)
             })
         };
+        let timeout = timeout.unwrap_or(self.request_timeout);
         let sent = match request().send(body) {
             Err(ureq::Error::Other(error)) if error.is::<Stale>() => {
-                self.on_new_connection(request(), started).send(body)
+                let left = timeout.saturating_sub(started.elapsed());
+                on_new_connection(request(), left).send(body)
             }
             sent => sent,
         };
-        let failure = |error| Failure::from_ureq(&error, self.request_timeout);
+        let failure = |error| Failure::from_ureq(&error, timeout);
         let answer = sent.map_err(failure)?;
         let code = answer.status().as_u16();
         read(answer).map_err(|error| failure(error).after_status(code))
@@ -204,20 +215,26 @@ impl HttpClient {
             _ => Err(unusable()),
         }
     }
+}
 
-    /// Makes a repeated request use a new connection, and gives it the time that is left.
-    fn on_new_connection<B>(
-        &self,
-        request: RequestBuilder<B>,
-        started: Instant,
-    ) -> RequestBuilder<B> {
-        let left = self.request_timeout.saturating_sub(started.elapsed());
-        request
-            .config()
-            .timeout_global(Some(left))
-            .max_idle_age(Duration::ZERO)
-            .build()
-    }
+/// Makes a repeated request use a new connection, and gives it the time that is left.
+fn on_new_connection<B>(request: RequestBuilder<B>, left: Duration) -> RequestBuilder<B> {
+    request
+        .config()
+        .timeout_global(Some(left))
+        .max_idle_age(Duration::ZERO)
+        .build()
+}
+
+/// Gives a request this time in all.
+fn with_timeout<B>(request: RequestBuilder<B>, timeout: Duration) -> RequestBuilder<B> {
+    let setup = Some(timeout.min(MAX_SETUP_TIME));
+    request
+        .config()
+        .timeout_global(Some(timeout))
+        .timeout_resolve(setup)
+        .timeout_connect(setup)
+        .build()
 }
 
 fn config(request_timeout: Duration) -> Config {

@@ -47,6 +47,8 @@ pub(super) enum AttemptReport {
     Made(QueuedEvent, AttemptResult),
     /// The sender made no attempt, because the run is skipped.
     Skipped(QueuedEvent),
+    /// The sender made no attempt, because the endpoint is paused. The event stays pending.
+    GivenBack(QueuedEvent),
 }
 
 /// The result of one attempt.

@@ -248,8 +248,6 @@ mod tests {
     use crate::domain::clock::Timestamp;
     use crate::domain::endpoint::{Format, TargetSettings};
     use crate::domain::endpoint_url::EndpointUrl;
-    use crate::domain::secret::Secret;
-    use crate::domain::signing_secrets::SigningSecrets;
     use crate::storage::{EndpointNumber, HealthEpoch, QueuedEvent, Run, Target};
 
     #[test]
@@ -283,14 +281,15 @@ mod tests {
             workspace: WorkspaceNumber(workspace),
             id: Uuid::nil(),
             workspace_id: Uuid::nil(),
-            settings: TargetSettings {
-                url: EndpointUrl::from_stored("https://a".to_owned()),
-                secrets: SigningSecrets::new(Secret::generate()),
-                format: Format::Raw,
-            },
+            settings: TargetSettings::new(
+                EndpointUrl::from_stored("https://a".to_owned()),
+                Format::Raw,
+            ),
             enabled: true,
             skip_through: Run(0),
             health_epoch: HealthEpoch::default(),
+            paused: false,
+            resumed_at: None,
         };
         let event = QueuedEvent {
             seq: Seq(seq),

@@ -86,8 +86,6 @@ mod tests {
     use crate::domain::endpoint::Format;
     use crate::domain::endpoint_url::EndpointUrl;
     use crate::domain::retry_after::RetryHeaders;
-    use crate::domain::secret::Secret;
-    use crate::domain::signing_secrets::SigningSecrets;
 
     const URL: &str = "https://a.example/hook?token=t";
 
@@ -98,11 +96,7 @@ mod tests {
             retry: RetryHeaders::default(),
             location: location.map(str::to_owned),
         };
-        let settings = TargetSettings {
-            url: EndpointUrl::from_stored(URL.to_owned()),
-            secrets: SigningSecrets::new(Secret::generate()),
-            format,
-        };
+        let settings = TargetSettings::new(EndpointUrl::from_stored(URL.to_owned()), format);
         response_text(answer, &settings)
     }
 

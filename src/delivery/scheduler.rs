@@ -103,6 +103,7 @@ impl Scheduler {
         let (cap, limits) = (self.turns.cap(), self.rules.limits);
         let mut queue = EndpointQueue::resumed(live, stored.backlog, cap, limits);
         queue.resume_rest(stored.rest, target.health_epoch, cap, now);
+        queue.adopt(target, &self.rules.retry);
         self.add_endpoint(target.number, queue);
         self.settle(target.number, now);
     }
@@ -181,8 +182,12 @@ impl Scheduler {
 
     fn endpoint_changed(&mut self, target: &Target, change: EndpointChange, now: Now) {
         let number = target.number;
+        let retry = self.rules.retry.clone();
         if !target.enabled {
-            self.change(number, |queue| queue.skip(target.skip_through));
+            self.change(number, |queue| {
+                queue.adopt(target, &retry);
+                queue.skip(target.skip_through);
+            });
             self.drop_if_idle(number, now);
             return;
         }
@@ -197,6 +202,7 @@ impl Scheduler {
                 EndpointChange::Moved | EndpointChange::Edited | EndpointChange::Disabled => return,
             };
             queue.begin_epoch(target.health_epoch);
+            queue.adopt(target, &self.rules.retry);
             self.add_endpoint(number, queue);
             return;
         };
@@ -213,6 +219,7 @@ impl Scheduler {
             }
             EndpointChange::Created | EndpointChange::Edited | EndpointChange::Disabled => {}
         }
+        self.change(number, |queue| queue.adopt(target, &retry));
         self.settle(number, now);
     }
 
@@ -354,7 +361,7 @@ fn next_request(
     now: Now,
 ) -> Option<ReadRequest> {
     let target = queue.target.current();
-    if !target.enabled {
+    if !target.enabled || queue.is_paused() {
         return None;
     }
     let (read, new) = queue.next_read(now.wall, room)?;

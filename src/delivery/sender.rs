@@ -17,6 +17,7 @@ use super::attempt_trace::AttemptTrace;
 use super::http_client::{Failure, HttpClient, HttpResult, Request};
 use super::protocol::{AttemptJob, AttemptReport, AttemptResult};
 use super::response_text::response_text;
+use super::target::NotAdmitted;
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::Clock;
 use crate::domain::signature::signature_header;
@@ -265,8 +266,10 @@ fn next_job(shared: &Shared, mut work: MutexGuard<'_, Work>) -> Option<AttemptJo
 
 fn attempt(shared: &Shared, job: AttemptJob) -> AttemptReport {
     let AttemptJob { event, target, .. } = job;
-    let Some(target) = target.admit(event.run) else {
-        return AttemptReport::Skipped(event);
+    let target = match target.admit(event.run) {
+        Ok(target) => target,
+        Err(NotAdmitted::Skipped) => return AttemptReport::Skipped(event),
+        Err(NotAdmitted::Paused) => return AttemptReport::GivenBack(event),
     };
     let Some(body) = event.body.clone() else {
         let result = AttemptResult {
@@ -304,10 +307,13 @@ fn post(
         ("webhook-signature", signature.as_str()),
     ];
     headers.extend(trace.into_iter().flat_map(AttemptTrace::headers));
+    let custom = settings.headers.reveal().iter();
+    headers.extend(custom.map(|(name, value)| (name.as_str(), value.as_str())));
     let request = Request {
         url: settings.url.as_str(),
         headers: &headers,
         body: body.bytes(),
+        timeout: settings.policy.timeout(),
     };
     let HttpResult { result, duration } = shared.transport.post(&request);
     match result {

@@ -14,6 +14,7 @@ mod disruption;
 mod event_queue;
 mod fairness;
 pub(crate) mod memory_store;
+mod model_terms;
 mod oracle;
 mod random;
 mod receiver;

@@ -19,6 +19,15 @@ pub(super) struct LiveTarget {
     held: AtomicBool,
 }
 
+/// The reason why an attempt may not start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotAdmitted {
+    /// Its run is skipped.
+    Skipped,
+    /// Its endpoint is paused.
+    Paused,
+}
+
 impl LiveTarget {
     pub(super) fn new(target: Target) -> Self {
         Self {
@@ -42,9 +51,15 @@ impl LiveTarget {
     }
 
     /// Returns the current state if an attempt of `run` may start.
-    pub(super) fn admit(&self, run: Run) -> Option<Arc<Target>> {
+    pub(super) fn admit(&self, run: Run) -> Result<Arc<Target>, NotAdmitted> {
         let target = self.current();
-        (target.enabled && run > target.skip_through).then_some(target)
+        if !target.enabled || run <= target.skip_through {
+            Err(NotAdmitted::Skipped)
+        } else if target.paused {
+            Err(NotAdmitted::Paused)
+        } else {
+            Ok(target)
+        }
     }
 }
 
@@ -114,11 +129,12 @@ impl LiveTargets {
             .clone()
     }
 
-    /// Reports whether attempts to an endpoint may start now: it is enabled, does not rest, and its receiver
+    /// Reports whether attempts to an endpoint may start now: it is enabled, neither paused nor resting, and its receiver
     /// did not ask to wait.
     pub(super) fn takes_attempts(&self, number: EndpointNumber) -> bool {
         lock(&self.0).get(&number).is_some_and(|entry| {
-            entry.live.current().enabled && !entry.live.held.load(Ordering::Relaxed)
+            let target = entry.live.current();
+            target.enabled && !target.paused && !entry.live.held.load(Ordering::Relaxed)
         })
     }
 

@@ -12,7 +12,7 @@ words! {
         Active = "active",
         /// It failed several times in a row, and gets nothing until its rest is over.
         Resting = "resting",
-        /// A user paused it. No endpoint is in this state yet: the word is reserved.
+        /// A user paused it: events are made and wait.
         Paused = "paused",
         /// It gets nothing, and its pending events are skipped.
         Disabled = "disabled",
@@ -22,9 +22,11 @@ words! {
 impl EndpointState {
     /// Returns the state of an endpoint at `now`.
     #[must_use]
-    pub fn of(is_disabled: bool, rest: EndpointRest, now: Timestamp) -> Self {
+    pub fn of(is_disabled: bool, is_paused: bool, rest: EndpointRest, now: Timestamp) -> Self {
         if is_disabled {
             Self::Disabled
+        } else if is_paused {
+            Self::Paused
         } else if rest.at(now).resting_until.is_some() {
             Self::Resting
         } else {
@@ -96,6 +98,7 @@ impl EndpointHealth {
     #[must_use]
     pub fn of(
         is_disabled: bool,
+        is_paused: bool,
         rest: EndpointRest,
         failures_in_a_row: u32,
         last: LastResults,
@@ -107,7 +110,7 @@ impl EndpointHealth {
             rest.at(now)
         };
         Self {
-            state: EndpointState::of(is_disabled, rest, now),
+            state: EndpointState::of(is_disabled, is_paused, rest, now),
             resting_until: rest.resting_until,
             held_until: rest.held_until,
             failures_in_a_row,
@@ -133,7 +136,7 @@ mod tests {
             held_until: Some(soon),
         };
         let health = |is_disabled, now| {
-            EndpointHealth::of(is_disabled, rest, 2, LastResults::default(), now)
+            EndpointHealth::of(is_disabled, false, rest, 2, LastResults::default(), now)
         };
         assert_eq!(health(false, NOW).state, EndpointState::Resting);
         assert_eq!(health(false, NOW).resting_until, Some(soon));
@@ -148,7 +151,7 @@ mod tests {
             resting_until: None,
             ..rest
         };
-        let held = EndpointHealth::of(false, held, 0, LastResults::default(), NOW);
+        let held = EndpointHealth::of(false, false, held, 0, LastResults::default(), NOW);
         assert_eq!(
             (held.state, held.held_until),
             (EndpointState::Active, Some(soon))

@@ -14,6 +14,8 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STAN
 use rand::RngExt;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 
+use thiserror::Error;
+
 use super::words::words;
 
 /// The prefix of a secret in the form of Standard Webhooks.
@@ -217,7 +219,8 @@ pub enum GivenSecret {
 }
 
 /// The error of a public key that is not that of the endpoint's present secret: nothing can sign with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the public key is not that of the endpoint's secret")]
 pub struct OtherPublicKey;
 
 impl GivenSecret {

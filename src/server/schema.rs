@@ -208,6 +208,12 @@ impl Schema {
         self
     }
 
+    /// Returns the schema without a keyword.
+    pub(crate) fn without(mut self, keyword: &str) -> Self {
+        self.keywords.retain(|(key, _)| key != keyword);
+        self
+    }
+
     /// Returns the schema with another example.
     pub(crate) fn like(mut self, example: impl Into<Node>) -> Self {
         self.example = example.into();

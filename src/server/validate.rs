@@ -233,18 +233,30 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// Reads the `{id}` of the path.
+    /// Reads the id in the path.
     pub(crate) fn path<T>(
         &mut self,
         read: impl FnOnce(InputValue<'_>, &mut FieldContext<'_>) -> Option<T>,
     ) -> Field<T> {
+        self.path_part("id", read)
+    }
+
+    /// Reads the part of the path with this name.
+    pub(crate) fn path_part<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(InputValue<'_>, &mut FieldContext<'_>) -> Option<T>,
+    ) -> Field<T> {
         if self.described.is_some() {
-            self.asked((Section::Path, "id"), true, false, read);
+            self.asked((Section::Path, name), true, false, read);
             return Field(None);
         }
-        self.audit.reads(Section::Path, "id");
-        let id = InputValue::Text(self.path);
-        Field(read(id, &mut self.context(Loc::field(Section::Path, "id"))))
+        self.audit.reads(Section::Path, name);
+        let part = InputValue::Text(self.path);
+        Field(read(
+            part,
+            &mut self.context(Loc::field(Section::Path, name)),
+        ))
     }
 
     /// Reads a parameter of the query string; if it is repeated, the last one counts.

@@ -4,6 +4,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::domain::access::Scopes;
+use crate::domain::endpoint::PatchProblem;
 use crate::domain::secret::OtherPublicKey;
 
 /// The reason why a store did not do as it was asked.
@@ -21,6 +22,12 @@ pub enum StoreError {
     /// The public key that was sent as the endpoint's secret is not that of its present secret.
     #[error("the public key is not that of the endpoint's secret")]
     OtherPublicKey,
+    /// Another endpoint of the workspace has this key.
+    #[error("the key is taken")]
+    KeyTaken,
+    /// The value of a custom header is to stay, and none is stored under this name.
+    #[error("no value is stored for the header {0}")]
+    NoSuchHeader(String),
     /// The workspace has as many endpoints as the limit allows.
     #[error("a workspace can have at most {0} endpoints")]
     TooManyEndpoints(u64),
@@ -62,6 +69,15 @@ pub enum StoreError {
 impl From<OtherPublicKey> for StoreError {
     fn from(_: OtherPublicKey) -> Self {
         Self::OtherPublicKey
+    }
+}
+
+impl From<PatchProblem> for StoreError {
+    fn from(problem: PatchProblem) -> Self {
+        match problem {
+            PatchProblem::OtherPublicKey(problem) => problem.into(),
+            PatchProblem::NoSuchHeader(header) => Self::NoSuchHeader(header.0),
+        }
     }
 }
 

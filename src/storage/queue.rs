@@ -43,6 +43,10 @@ pub struct Target {
     pub skip_through: Run,
     /// The epoch of its health.
     pub health_epoch: HealthEpoch,
+    /// Set if no attempt may start until the pause is over. Its events stay pending.
+    pub paused: bool,
+    /// The end of its last pause. The time of a run that began before counts from then on.
+    pub resumed_at: Option<Timestamp>,
 }
 
 /// An endpoint as the engine finds it at its start.
@@ -179,7 +183,7 @@ pub struct Recorded {
 pub enum EndpointChange {
     /// It was created.
     Created,
-    /// Its secret, format or subscriptions changed, which the scheduler's rules do not depend on.
+    /// Other settings changed, or its pause began or ended.
     Edited,
     /// It got another URL: the engine forgets the health of the old one.
     Moved,

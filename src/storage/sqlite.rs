@@ -22,6 +22,7 @@
 
 mod backup;
 mod check;
+mod endpoint_rows;
 mod event_state;
 mod file;
 mod job_rows;

@@ -66,6 +66,7 @@ fn errors() -> Vec<(&'static str, ApiError)> {
         ("ResourceNotFound", ApiError::UnknownPath),
         ("RequestTimeout", ApiError::Timeout),
         ("NameTaken", StoreError::NameTaken.into()),
+        ("KeyTaken", StoreError::KeyTaken.into()),
         ("EventArchived", StoreError::EventArchived.into()),
         ("EndpointDisabled", StoreError::EndpointDisabled.into()),
         ("NotPending", StoreError::NotPending.into()),

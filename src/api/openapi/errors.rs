@@ -109,6 +109,7 @@ fn is_possible(name: ErrorName, access: Access, docs: &RouteDocs, fields: &[Fiel
         ErrorName::IdempotencyKeyInvalid | ErrorName::IdempotencyKeyReused => docs.is_idempotent,
         ErrorName::InsufficientStorage => docs.is_publish,
         ErrorName::NameTaken
+        | ErrorName::KeyTaken
         | ErrorName::EventArchived
         | ErrorName::EndpointDisabled
         | ErrorName::NotPending

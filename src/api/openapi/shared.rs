@@ -1,10 +1,11 @@
 //! The parts of the document that all routes share.
 
 use super::super::choices::choices;
+use super::super::endpoint_object::SeenEndpoint;
 use super::super::health::{CheckJson, HealthJson, NotReadyJson, ReadyJson};
 use super::super::job_objects::JobDryRun;
 use super::super::message_objects::{EventCountsJson, MessageDetailJson, MessageEventJson};
-use super::super::objects::{CreatedToken, Render, SeenEndpoint};
+use super::super::objects::{CreatedToken, Render};
 use super::super::pagination::{MetaJson, list_definition};
 use crate::domain::access::AccessToken;
 use crate::domain::delivery::Delivery;

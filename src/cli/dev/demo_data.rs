@@ -99,13 +99,13 @@ fn point_to(
             store.update_endpoint(visibility, endpoint.id, patch).wait()
         }
         None => store
-            .create_endpoint(NewEndpoint {
-                workspace_id: workspace.id,
-                settings: EndpointSettings {
+            .create_endpoint(NewEndpoint::new(
+                workspace.id,
+                EndpointSettings {
                     name: ENDPOINT_NAME.to_owned(),
                     ..EndpointSettings::raw(url)
                 },
-            })
+            ))
             .wait(),
     }
 }

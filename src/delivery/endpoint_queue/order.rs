@@ -21,7 +21,8 @@ impl EndpointQueue {
         &mut self,
         now: Duration,
     ) -> Option<(QueuedEvent, StartReason)> {
-        if self.reading_body {
+        if self.reading_body || !self.terms_allow(now) || self.in_flight() >= self.most_in_flight()
+        {
             return None;
         }
         // A user requested a redelivery, so it waits neither for the end of a rest nor for `Retry-After`.
@@ -61,17 +62,21 @@ impl EndpointQueue {
         let usual = waits
             && self.health.may_start(now)
             && self.in_flight() < self.health.concurrency_limit();
-        !self.reading_body && (usual || !self.redeliveries.is_empty())
+        !self.reading_body
+            && self.terms_allow(now)
+            && self.in_flight() < self.most_in_flight()
+            && (usual || !self.redeliveries.is_empty())
     }
 
     /// Takes an event that waits for another attempt and whose run began in the range `began`. The run of an event
-    /// that a job let go has had no attempt yet, so it does not expire.
+    /// that a job let go has had no attempt yet, so it does not expire. The end of a pause counts as the begin.
     pub(in crate::delivery) fn take_expired(
         &mut self,
         began: &Range<Timestamp>,
     ) -> Option<QueuedEvent> {
         let mut retries = self.retries.iter();
-        let at = retries.position(|event| began.contains(&event.run_started))?;
+        let counts_from = |event: &QueuedEvent| self.counts_from(event.run_started);
+        let at = retries.position(|event| began.contains(&counts_from(event)))?;
         let event = self.retries.remove(at)?;
         self.bytes -= body_bytes(&event);
         Some(event)

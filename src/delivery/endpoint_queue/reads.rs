@@ -63,6 +63,9 @@ impl EndpointQueue {
 
     /// Takes in the rows of a refill; `limit` rows were requested.
     pub(in crate::delivery) fn fresh_read(&mut self, events: Vec<QueuedEvent>, limit: usize) {
+        if self.ignores(Read::Fresh) {
+            return;
+        }
         let committed_at_request = self.refilling.take().unwrap_or_default();
         if events.len() < limit {
             // The read has passed all events that were committed when it was requested, also those that no
@@ -87,6 +90,9 @@ impl EndpointQueue {
 
     /// Takes in due retries.
     pub(in crate::delivery) fn retries_read(&mut self, batch: RetryBatch) {
+        if self.ignores(Read::Retries) {
+            return;
+        }
         self.reading_retries = false;
         self.next_due = earliest(batch.next_due, self.due_meanwhile.take());
         let mut room = self.reserved[Read::Retries as usize];
@@ -139,6 +145,9 @@ impl EndpointQueue {
         events: Vec<QueuedEvent>,
         limit: usize,
     ) {
+        if self.ignores(Read::Redeliveries) {
+            return;
+        }
         self.reading_redeliveries = false;
         self.redeliveries_wanted |= events.len() == limit;
         let mut room = self.reserved[Read::Redeliveries as usize];

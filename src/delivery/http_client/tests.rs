@@ -66,12 +66,13 @@ fn hasty_client() -> HttpClient {
     })
 }
 
-fn request<'a>(
-    url: &'a str,
-    headers: &'a [(&'static str, &'a str)],
-    body: &'a [u8],
-) -> Request<'a> {
-    Request { url, headers, body }
+fn request<'a>(url: &'a str, headers: &'a [(&'a str, &'a str)], body: &'a [u8]) -> Request<'a> {
+    Request {
+        url,
+        headers,
+        body,
+        timeout: None,
+    }
 }
 
 fn post(client: &HttpClient, url: &str) -> Result<Response, Failure> {

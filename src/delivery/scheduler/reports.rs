@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::Scheduler;
-use crate::delivery::endpoint_queue::InFlightAttempt;
+use crate::delivery::endpoint_queue::{EndpointQueue, InFlightAttempt};
 use crate::delivery::protocol::{AttemptReport, AttemptResult, Now};
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::health::{EndedAttempt, HealthSignal};
 use crate::domain::retry::ENDPOINT_RETRY_AFTER_MAX;
-use crate::storage::{AttemptRecord, QueuedEvent, Verdict};
+use crate::storage::{AttemptRecord, QueuedEvent, Seq, Verdict};
 
 impl Scheduler {
     /// Handles a sender's report; returns the record of the attempt to store.
@@ -19,19 +19,11 @@ impl Scheduler {
     ) -> Option<AttemptRecord> {
         match report {
             AttemptReport::Skipped(event) => {
-                let number = event.endpoint;
-                if let Some(queue) = self.endpoints.get_mut(&number) {
-                    let (workspace, class) = (queue.workspace, queue.health.class());
-                    let attempt = queue.skipped(event.seq, now.monotonic);
-                    self.turns.attempt_ended(
-                        workspace,
-                        class,
-                        sender_time(attempt, now),
-                        now.monotonic,
-                    );
-                }
-                self.settle(number, now);
-                self.drop_if_idle(number, now);
+                self.not_made(&event, now, EndpointQueue::skipped);
+                None
+            }
+            AttemptReport::GivenBack(event) => {
+                self.not_made(&event, now, EndpointQueue::given_back);
                 None
             }
             AttemptReport::Made(event, result) => {
@@ -58,6 +50,27 @@ impl Scheduler {
         }
     }
 
+    /// Handles an event for which the sender made no attempt.
+    fn not_made(
+        &mut self,
+        event: &QueuedEvent,
+        now: Now,
+        note: fn(&mut EndpointQueue, Seq, Duration) -> Option<InFlightAttempt>,
+    ) {
+        let number = event.endpoint;
+        let noted = self.change(number, |queue| {
+            let account = (queue.workspace, queue.health.class());
+            (account, note(queue, event.seq, now.monotonic))
+        });
+        if let Some(((workspace, class), attempt)) = noted {
+            let took = sender_time(attempt, now);
+            self.turns
+                .attempt_ended(workspace, class, took, now.monotonic);
+        }
+        self.settle(number, now);
+        self.drop_if_idle(number, now);
+    }
+
     /// Updates the endpoint's health with the result; returns when the attempt started.
     fn learn(&mut self, event: &QueuedEvent, result: &AttemptResult, now: Now) -> Duration {
         let random = (self.random)();
@@ -75,8 +88,7 @@ impl Scheduler {
                 slow_ones,
                 probe: attempt.probes,
             };
-            let retry = &self.rules.retry;
-            queue.health.finished(attempt, retry, now.monotonic, random);
+            queue.finished(attempt, &self.rules.retry, now.monotonic, random);
             if signal == HealthSignal::Success {
                 queue.rest_ended();
             }
@@ -110,17 +122,17 @@ impl Scheduler {
         }
         let made = event.run_attempt + 1;
         let random = (self.random)();
-        let retry = &self.rules.retry;
+        let queue = self.endpoints.get(&event.endpoint);
+        let retry = queue.map_or(&self.rules.retry, |queue| queue.retry(&self.rules.retry));
+        let counts_from = queue.map_or(event.run_started, |queue| {
+            queue.counts_from(event.run_started)
+        });
         // If the run is over only because the clock was set during this attempt, it gets one attempt more, as
         // do runs that were waiting then.
-        let ends = retry.expires_at(event.run_started);
+        let ends = retry.expires_at(counts_from);
         let ended_by_step = (self.steady_since)
             .is_some_and(|since| started < since.monotonic && ends <= since.wall);
-        let began = if ended_by_step {
-            now.wall
-        } else {
-            event.run_started
-        };
+        let began = if ended_by_step { now.wall } else { counts_from };
         let due = retry.next_due(made, began, now.wall, result.retry_after, random);
         due.map_or(Verdict::Failed, Verdict::RetryAt)
     }

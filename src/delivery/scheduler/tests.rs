@@ -13,8 +13,6 @@ use crate::domain::clock::Timestamp;
 use crate::domain::endpoint::{Format, TargetSettings};
 use crate::domain::endpoint_url::EndpointUrl;
 use crate::domain::retry::RetryPolicy;
-use crate::domain::secret::Secret;
-use crate::domain::signing_secrets::SigningSecrets;
 use crate::storage::{
     Backlog, EndpointChange, EndpointNumber, EndpointRest, HealthEpoch, Notice, QueuedEvent,
     Recorded, Run, Seq, StoredTarget, Target, Verdict, WorkspaceNumber,
@@ -47,14 +45,15 @@ fn target(enabled: bool, skip_through: i64) -> Target {
         workspace: WorkspaceNumber(1),
         id: Uuid::nil(),
         workspace_id: Uuid::nil(),
-        settings: TargetSettings {
-            url: EndpointUrl::from_stored("https://a".to_owned()),
-            secrets: SigningSecrets::new(Secret::generate()),
-            format: Format::Raw,
-        },
+        settings: TargetSettings::new(
+            EndpointUrl::from_stored("https://a".to_owned()),
+            Format::Raw,
+        ),
         enabled,
         skip_through: Run(skip_through),
         health_epoch: HealthEpoch::default(),
+        paused: false,
+        resumed_at: None,
     }
 }
 
@@ -118,7 +117,7 @@ fn old_notices_do_not_revive_a_disabled_endpoint() {
             scheduler.handle_notice(Notice::Published(event(2, Some(1))), NOW);
         }
         let start = scheduler.next_start(NOW);
-        assert!(start.is_none_or(|start| start.target.admit(start.event.run).is_none()));
+        assert!(start.is_none_or(|start| start.target.admit(start.event.run).is_err()));
     }
     assert!(!live.has_pending_notices(NUMBER));
     assert!(!live.get_or_insert(&target(false, 3)).current().enabled);

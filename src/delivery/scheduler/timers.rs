@@ -84,9 +84,11 @@ impl Scheduler {
         let Some(steady_since) = self.steady_since else {
             return;
         };
-        let lasts = self.rules.retry.expire_after;
-        let began = steady_since.wall.before(lasts)..now.wall.before(lasts);
         for number in self.endpoint_numbers() {
+            let queue = self.endpoints.get(&number);
+            let retry = queue.map_or(&self.rules.retry, |queue| queue.retry(&self.rules.retry));
+            let lasts = retry.expire_after;
+            let began = steady_since.wall.before(lasts)..now.wall.before(lasts);
             while self.unrecorded < self.rules.limits.unrecorded
                 && let Some(Some(event)) = self.change(number, |queue| queue.take_expired(&began))
             {
@@ -122,7 +124,6 @@ impl Scheduler {
             .becomes_slow_at()
             .filter(|_| queue.health.class() != Class::Bad);
         let wakes = queue
-            .health
             .wakes_at(now.monotonic)
             .filter(|_| !ready && queue.waiting() > 0);
         let due = queue

@@ -10,6 +10,7 @@ use super::store::index_of;
 use super::world::Simulation;
 use crate::delivery::limits::Limits;
 use crate::delivery::protocol::ReadRequest;
+use crate::domain::endpoint_policy::EndpointPolicy;
 use crate::storage::{EndpointChange, EventBody, Notice, QueuedEvent, Seq, WorkspaceNumber};
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -31,6 +32,8 @@ pub(super) enum Disruption {
     ChangeEndpoint(usize),
     /// An administrator enables an endpoint.
     Enable(usize),
+    /// An administrator ends the pause of an endpoint.
+    Resume(usize),
     /// An administrator changes any endpoint. Happens again and again.
     AdminAction,
     /// The wall clock is set. Happens again and again.
@@ -132,6 +135,7 @@ impl Simulation {
                 let notice = self.store.enable(endpoint);
                 self.commit(Vec::from_iter(notice));
             }
+            Disruption::Resume(endpoint) => self.resume(endpoint),
             Disruption::AdminAction => {
                 let endpoint = self.random.below(self.receivers.len());
                 self.change_endpoint(endpoint);
@@ -224,7 +228,9 @@ impl Simulation {
 
     fn change_endpoint(&mut self, endpoint: usize) {
         let mut notices = Vec::new();
-        match self.random.below(40) {
+        match self.random.below(50) {
+            40..44 => notices.extend(self.pause_or_resume(endpoint)),
+            44..50 => notices.extend(self.change_policy(endpoint)),
             0..5 => {
                 // The store sends two notices: of the disable and of the patch.
                 notices.push(self.store.disable(endpoint));
@@ -255,6 +261,33 @@ impl Simulation {
             }
         }
         self.commit(notices);
+    }
+
+    fn pause_or_resume(&mut self, endpoint: usize) -> Option<Notice> {
+        let paused = !self.store.endpoints[endpoint].target.paused;
+        let now = self.now().wall;
+        self.store.pause(endpoint, paused, now);
+        if paused {
+            let mean = self.random.pick(&[HOUR, HOUR / 3600, HOUR / 360_000]);
+            self.again(Disruption::Resume(endpoint), mean);
+        }
+        self.store.edit(endpoint, EndpointChange::Edited)
+    }
+
+    fn change_policy(&mut self, endpoint: usize) -> Option<Notice> {
+        let random = &mut self.random;
+        let policy = EndpointPolicy {
+            retry_schedule: random
+                .pick(&[None, None, Some(&[1, 5, 60][..]), Some(&[])])
+                .map(Vec::from),
+            expire_after: random.pick(&[None, Some(600), Some(86_400)]),
+            timeout: None,
+            rate_limit: random.pick(&[None, Some(30), Some(600), Some(600_000)]),
+            max_concurrency: random.pick(&[None, Some(1), Some(3)]),
+            disable_after: random.pick(&[None, Some(0), Some(2)]),
+        };
+        self.store.endpoints[endpoint].target.settings.policy = policy;
+        self.store.edit(endpoint, EndpointChange::Edited)
     }
 
     /// Lets one of the endpoint's events go as a job does, makes one, or skips one.
@@ -318,13 +351,23 @@ impl Simulation {
         (!of_it.is_empty()).then(|| self.random.pick(&of_it))
     }
 
-    /// Ends the faults: all receivers answer, the disk has room, and no further disruption happens.
+    fn resume(&mut self, endpoint: usize) {
+        let now = self.now().wall;
+        self.store.pause(endpoint, false, now);
+        let notice = self.store.edit(endpoint, EndpointChange::Edited);
+        self.commit(Vec::from_iter(notice));
+    }
+
+    /// Ends the faults: all receivers answer, the disk has room, no endpoint is paused, and no further disruption happens.
     fn stop_faults(&mut self) {
         self.faults_stopped = true;
         self.disk_full_until = Duration::ZERO;
         self.settings.pace.read_failures = 0.0;
         for behaviour in &mut self.receivers {
             *behaviour = Behaviour::Answers(Duration::from_millis(20));
+        }
+        for endpoint in 0..self.receivers.len() {
+            self.resume(endpoint);
         }
     }
 

@@ -6,6 +6,7 @@
 //!
 //! [`Unsupported`] names the parts that the store does not have.
 
+mod endpoints;
 mod jobs;
 mod overviews;
 mod queue;
@@ -22,7 +23,7 @@ use crate::domain::access::{AccessToken, Actor, Caller, TokenHash, Visibility};
 use crate::domain::chart::{Chart, ChartRange, ChartScope};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::delivery::Delivery;
-use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint};
+use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint, PutEndpoint};
 use crate::domain::event::Event;
 use crate::domain::message::NewMessage;
 use crate::domain::overview::{EndpointSummary, MessageSummary, Overview};
@@ -32,8 +33,8 @@ use crate::storage::conformance::{OpenStore, Settings};
 use crate::storage::{
     AccessTokenPatch, DeliveryFilter, Descendants, EndpointFilter, EventFilter, Listed,
     ListedMessages, LongPayload, MessageFilter, NewAccessToken, NoticeSink, Page, Paged, Part,
-    PayloadPiece, Pending, Published, ReconciledAdminToken, Row, RowNumber, Store, StoreError,
-    StoreFacts, pending,
+    PayloadPiece, Pending, Published, PutResult, ReconciledAdminToken, Row, RowNumber, Store,
+    StoreError, StoreFacts, pending,
 };
 
 /// The parts of the traits that this store does not have. A call that needs one returns an error with its
@@ -183,6 +184,10 @@ impl Store for MemoryStore {
 
     fn create_endpoint(&self, new: NewEndpoint) -> Pending<Endpoint> {
         self.write(|tables, now| tables.create_endpoint(new, now))
+    }
+
+    fn put_endpoint(&self, put: PutEndpoint) -> Pending<PutResult> {
+        self.write(|tables, now| tables.put_endpoint(put, now))
     }
 
     fn list_endpoints(

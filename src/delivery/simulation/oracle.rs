@@ -70,7 +70,9 @@ impl Oracle {
 
     /// Notes an endpoint that the scheduler resumes.
     pub(super) fn resume(&mut self, stored: &StoredTarget, now: Now) {
-        self.model(stored.target.number).resume(stored.rest, now);
+        let model = self.model(stored.target.number);
+        model.resume(stored.rest, now);
+        model.terms.change(&stored.target);
     }
 
     /// Checks what the records of a round tell the store of rests: the last one of each endpoint, since the models
@@ -103,6 +105,12 @@ impl Oracle {
     }
 
     fn note_notice(&mut self, notice: &Notice) {
+        if let Notice::Endpoint(target, _) = notice
+            && self.model(target.number).terms.change(target)
+        {
+            // Another policy has another end of a run.
+            self.late.clear();
+        }
         match notice {
             Notice::Endpoint(target, EndpointChange::Moved | EndpointChange::Enabled)
                 if target.enabled =>
@@ -135,11 +143,16 @@ impl Oracle {
                 self.in_hand.remove(&event.seq);
                 self.model(event.endpoint).skip(event.seq);
             }
+            AttemptReport::GivenBack(event) => {
+                self.in_hand.remove(&event.seq);
+                self.model(event.endpoint).give_back(event.seq);
+            }
             AttemptReport::Made(event, how) => {
                 self.unrecorded += 1;
-                let waits = self.rules.retry.waits.clone();
-                self.model(event.endpoint)
-                    .end_attempt(event.seq, how, &waits, now.monotonic);
+                let server = self.rules.retry.clone();
+                let model = self.model(event.endpoint);
+                let waits = model.terms.retry(&server).waits;
+                model.end_attempt(event.seq, how, &waits, now.monotonic);
             }
         }
     }
@@ -175,7 +188,7 @@ impl Oracle {
         let unrecorded = self.unrecorded;
         let (senders, limits) = (self.rules.senders, self.rules.limits);
         let model = self.model(event.endpoint);
-        if is_first {
+        if is_first && !model.given_back.contains(&event.seq) {
             let last = std::mem::replace(&mut model.last_first, event.seq);
             assert!(last < event.seq, "{:?} starts after {last:?}", event.seq);
         }
@@ -205,6 +218,9 @@ impl Oracle {
     pub(super) fn taken(&mut self, event: &QueuedEvent) {
         if event.run.0 == event.seq.0 && event.attempts == 0 {
             let model = self.model(event.endpoint);
+            if model.given_back.contains(&event.seq) {
+                return;
+            }
             let last = std::mem::replace(&mut model.last_taken, event.seq);
             assert!(last < event.seq, "{:?} overtakes {last:?}", event.seq);
         }
@@ -240,7 +256,7 @@ impl Oracle {
         }
         // The scheduler may see drift where there was a small step.
         let drift = Duration::from_secs(2);
-        if now.wall.since(event.run_started) >= self.rules.retry.expire_after + drift {
+        if self.age(event, now.wall) >= self.expire_after(event) + drift {
             let steady = self.steady_since();
             let before = self.late.insert((event.seq, event.run), steady);
             assert!(
@@ -249,6 +265,17 @@ impl Oracle {
                 event.seq
             );
         }
+    }
+
+    /// Returns the age of an event's run at a time.
+    fn age(&mut self, event: &QueuedEvent, at: Timestamp) -> Duration {
+        self.model(event.endpoint).terms.age(event.run_started, at)
+    }
+
+    /// Returns the longest time of an event's run.
+    fn expire_after(&mut self, event: &QueuedEvent) -> Duration {
+        let server = self.rules.retry.clone();
+        self.model(event.endpoint).terms.retry(&server).expire_after
     }
 
     /// Returns when the wall clock was last set, by the monotonic clock.
@@ -283,14 +310,15 @@ impl Oracle {
         assert!(self.in_hand.insert(seq), "{seq:?} is in hand already");
         self.unrecorded += 1;
         assert_eq!(record.error, Some(AttemptFailure::Expired));
+        let expire_after = self.expire_after(&record.event);
         assert!(
-            now.wall.since(record.event.run_started) >= self.rules.retry.expire_after,
+            self.age(&record.event, now.wall) >= expire_after,
             "{seq:?} expires too early"
         );
         assert!(record.event.run_attempt > 0, "{seq:?} was never attempted");
         let (_, since) = self.steady.expect("it has looked at the clocks");
         assert!(
-            since.wall.since(record.event.run_started) <= self.rules.retry.expire_after,
+            self.age(&record.event, since.wall) <= expire_after,
             "{seq:?} was over before the clock's last step"
         );
     }

@@ -1,8 +1,10 @@
 //! A second implementation of the rules for an endpoint's health, made from the words of the design, without
 //! the engine's code.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
+use super::model_terms::ModelTerms;
 use crate::delivery::protocol::{AttemptResult, Now};
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::Timestamp;
@@ -38,6 +40,7 @@ struct InFlightAttempt {
 
 /// One endpoint's health, as the second implementation sees it.
 pub(super) struct ReferenceModel {
+    pub(super) terms: ModelTerms,
     in_flight_attempts: Vec<InFlightAttempt>,
     pub(super) class: Class,
     pub(super) concurrency_limit: u32,
@@ -48,6 +51,8 @@ pub(super) struct ReferenceModel {
     resting: Option<Duration>,
     probe: Option<Seq>,
     retry_after_until: Duration,
+    /// Events that a sender gave back: they need not start before later ones.
+    pub(super) given_back: HashSet<Seq>,
     /// The last event whose first attempt started.
     pub(super) last_first: Seq,
     /// The last event that a sender took for its first attempt.
@@ -57,6 +62,7 @@ pub(super) struct ReferenceModel {
 impl ReferenceModel {
     pub(super) fn new(cap: u32) -> Self {
         Self {
+            terms: ModelTerms::default(),
             in_flight_attempts: Vec::new(),
             class: Class::New,
             concurrency_limit: 1,
@@ -66,6 +72,7 @@ impl ReferenceModel {
             resting: None,
             probe: None,
             retry_after_until: Duration::ZERO,
+            given_back: HashSet::new(),
             last_first: Seq(0),
             last_taken: Seq(0),
         }
@@ -79,6 +86,8 @@ impl ReferenceModel {
     pub(super) fn reset(&mut self) {
         let in_flight_attempts = std::mem::take(&mut self.in_flight_attempts);
         *self = Self {
+            terms: std::mem::take(&mut self.terms),
+            given_back: std::mem::take(&mut self.given_back),
             last_first: self.last_first,
             ..Self::new(self.cap)
         };
@@ -130,6 +139,7 @@ impl ReferenceModel {
 
     /// Checks that an attempt may start, as far as the endpoint's own state decides, and notes the start.
     pub(super) fn start(&mut self, seq: Seq, is_redelivery: bool, now: Duration) {
+        self.terms.start(self.in_flight(), now);
         if !is_redelivery {
             assert!(
                 self.in_flight() < self.concurrency_limit,
@@ -176,6 +186,13 @@ impl ReferenceModel {
     /// Notes that the sender skipped an attempt.
     pub(super) fn skip(&mut self, seq: Seq) {
         self.end(seq);
+    }
+
+    /// Notes that the sender gave an event back, which is to start again. Another one may have started meanwhile, if the
+    /// pause was over at once.
+    pub(super) fn give_back(&mut self, seq: Seq) {
+        self.end(seq);
+        self.given_back.insert(seq);
     }
 
     /// Notes that an attempt has become a second old.

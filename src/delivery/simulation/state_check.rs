@@ -94,7 +94,8 @@ impl Simulation {
     fn check_nothing_forgotten(&self, number: EndpointNumber, now: Now) {
         let queue = self.scheduler.queue(number).expect("it is known");
         let stored = &self.store.endpoints[index_of(number)];
-        if !stored.target.enabled || queue.in_hand() > 0 || queue.is_reading() {
+        let waits = !stored.target.enabled || stored.target.paused;
+        if waits || queue.in_hand() > 0 || queue.is_reading() {
             return;
         }
         let skip_through = stored.target.skip_through;

@@ -119,15 +119,16 @@ impl Store {
             id: Uuid::nil(),
             workspace_id: Uuid::nil(),
             settings: TargetSettings {
-                url: EndpointUrl::from_stored(String::new()),
                 secrets: SigningSecrets::new(
                     Secret::parse("a secret of at least 32 characters").unwrap(),
                 ),
-                format: Format::Raw,
+                ..TargetSettings::new(EndpointUrl::from_stored(String::new()), Format::Raw)
             },
             enabled: true,
             skip_through: Run(0),
             health_epoch: HealthEpoch::default(),
+            paused: false,
+            resumed_at: None,
         };
         self.endpoints.push(Endpoint {
             target: target.clone(),
@@ -271,7 +272,9 @@ impl Store {
             state,
             was_made: record.error != Some(AttemptFailure::Expired),
         };
-        let effect = after_attempt(streak, attempt, self.disable_after);
+        let policy = &row.target.settings.policy;
+        let disable_after = policy.disable_after.unwrap_or(self.disable_after);
+        let effect = after_attempt(streak, attempt, disable_after);
         row.failures = effect.failures;
         (effect.disable).map(|reason| self.disable_for(endpoint, reason))
     }
@@ -330,6 +333,15 @@ impl Store {
             row.target.clone(),
             EndpointChange::Enabled,
         ))
+    }
+
+    /// Begins or ends a pause.
+    pub(super) fn pause(&mut self, endpoint: usize, paused: bool, now: Timestamp) {
+        let target = &mut self.endpoints[endpoint].target;
+        if target.paused && !paused {
+            target.resumed_at = Some(now);
+        }
+        target.paused = paused;
     }
 
     /// Changes the URL or the secret. Returns the notice; `None` if the endpoint is deleted.

@@ -16,7 +16,7 @@ use crate::delivery::protocol::{AttemptJob, AttemptReport, Now, ReadRequest, Rea
 use crate::delivery::round::{self, Command};
 use crate::delivery::scheduler::Scheduler;
 use crate::delivery::scheduler::audit::Sums;
-use crate::delivery::target::LiveTargets;
+use crate::delivery::target::{LiveTargets, NotAdmitted};
 use crate::domain::clock::Timestamp;
 use crate::storage::{AttemptRecord, EventBody, Notice};
 
@@ -324,9 +324,12 @@ impl Simulation {
     fn take_job(&mut self, job: AttemptJob) {
         let AttemptJob { event, target, .. } = job;
         self.oracle.taken(&event);
-        if target.admit(event.run).is_none() {
-            self.note(|| format!("skipped {:?}", event.seq));
-            let report = AttemptReport::Skipped(event);
+        if let Err(reason) = target.admit(event.run) {
+            self.note(|| format!("{reason:?} {:?}", event.seq));
+            let report = match reason {
+                NotAdmitted::Skipped => AttemptReport::Skipped(event),
+                NotAdmitted::Paused => AttemptReport::GivenBack(event),
+            };
             let end = SimEvent::AttemptEnds(self.process_number, report);
             self.put(Duration::ZERO, end);
             return;
@@ -336,6 +339,10 @@ impl Simulation {
         assert!(
             stored.enabled,
             "{event:?} was sent after a disable was answered"
+        );
+        assert!(
+            !stored.paused,
+            "{event:?} was sent after a pause was answered"
         );
         assert!(
             event.run > stored.skip_through,

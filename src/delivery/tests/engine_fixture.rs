@@ -206,10 +206,10 @@ impl EngineFixture {
     }
 
     pub(super) fn endpoint(&self, url: &str) -> Uuid {
-        let new = NewEndpoint {
-            workspace_id: self.workspace,
-            settings: EndpointSettings::raw(EndpointUrl::from_stored(url.to_owned())),
-        };
+        let new = NewEndpoint::new(
+            self.workspace,
+            EndpointSettings::raw(EndpointUrl::from_stored(url.to_owned())),
+        );
         self.store.create_endpoint(new).wait().unwrap().id
     }
 

@@ -51,6 +51,15 @@ pub(super) fn from_store(error: StoreError, request_id: &str) -> HttpResponse {
             // As every value of this field is shown.
             invalid(loc, what, Some(MASKED))
         }
+        StoreError::KeyTaken => conflict(
+            ErrorName::KeyTaken,
+            "Another endpoint of the workspace has this key",
+        ),
+        StoreError::NoSuchHeader(name) => {
+            let what = "no value is stored for this header: send one in place of ***";
+            let loc = Loc::field(Section::Body, "headers").of_member(name);
+            invalid(loc, what, Some(MASKED))
+        }
         StoreError::TooManyEndpoints(max) => {
             let what = format!("a workspace can have at most {max} endpoints: delete one first");
             invalid(Loc::body(), &what, None)

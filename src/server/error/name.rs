@@ -20,6 +20,7 @@ words! {
         MethodNotAllowed = "MethodNotAllowed",
         RequestTimeout = "RequestTimeout",
         NameTaken = "NameTaken",
+        KeyTaken = "KeyTaken",
         EventArchived = "EventArchived",
         EndpointDisabled = "EndpointDisabled",
         NotPending = "NotPending",
@@ -59,6 +60,7 @@ impl ErrorName {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::NameTaken
+            | Self::KeyTaken
             | Self::EventArchived
             | Self::EndpointDisabled
             | Self::NotPending

@@ -107,7 +107,7 @@ fn write_members(
             write_text(out, &member.name());
             out.push(':');
         }
-        if open == '{' && member.is("secret") {
+        if open == '{' && (member.is("secret") || member.is("headers")) {
             out.push_str(MASK);
         } else {
             write(out, member.value, depth + 1);

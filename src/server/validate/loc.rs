@@ -84,7 +84,7 @@ impl Loc {
 
     /// Reports whether the value is secret: it must not be shown.
     pub(crate) fn is_secret(&self) -> bool {
-        self.field.as_deref() == Some("secret")
+        matches!(self.field.as_deref(), Some("secret" | "headers"))
     }
 
     /// Returns the rank by which problems are listed: page, limit, path, query, body.

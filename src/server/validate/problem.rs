@@ -64,6 +64,10 @@ pub(crate) enum Violation {
     DatetimeParsing(&'static str),
     TimezoneAware,
     WorkspaceToken,
+    /// The name of a custom header is not allowed: the reason.
+    HeaderName(Cow<'static, str>),
+    /// The value of a custom header is not allowed: the reason.
+    HeaderValue(Cow<'static, str>),
     /// A rule that upstream does not know; the text says what is allowed.
     Value(Cow<'static, str>),
     /// The same, for a rule that a setting of the server, named here, can change.
@@ -106,6 +110,8 @@ impl Violation {
             Self::DatetimeParsing(_) => ProblemKind::DatetimeFromDateParsing,
             Self::TimezoneAware => ProblemKind::TimezoneAware,
             Self::WorkspaceToken => ProblemKind::WorkspaceToken,
+            Self::HeaderName(_) => ProblemKind::HeaderName,
+            Self::HeaderValue(_) => ProblemKind::HeaderValue,
             Self::Value(_) | Self::ValueUnlessSet(..) => ProblemKind::ValueError,
         }
     }
@@ -229,7 +235,7 @@ impl Violation {
             Self::WorkspaceToken => {
                 plain("A workspace token acts for its own workspace only: leave workspace_id out")
             }
-            Self::Value(what) => (
+            Self::Value(what) | Self::HeaderName(what) | Self::HeaderValue(what) => (
                 format!("Value error, {what}").into(),
                 Some(json!({ "error": what })),
             ),

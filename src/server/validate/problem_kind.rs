@@ -37,6 +37,8 @@ words! {
         DatetimeType = "datetime_type",
         DatetimeFromDateParsing = "datetime_from_date_parsing",
         TimezoneAware = "timezone_aware",
+        HeaderName = "header_name",
+        HeaderValue = "header_value",
         WorkspaceToken = "workspace_token",
         ValueError = "value_error",
     }

@@ -4,6 +4,7 @@
 //! domain, or reports at least one problem to the context and returns `None`. First it says which values it
 //! accepts, from the same constants as it checks; the OpenAPI document shows this.
 
+mod endpoint_settings;
 mod jobs;
 mod numbers;
 mod objects;
@@ -17,6 +18,9 @@ use std::ops::RangeInclusive;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+pub(crate) use self::endpoint_settings::{
+    custom_headers, endpoint_key, key_in_path, metadata, policy,
+};
 pub(crate) use self::jobs::{job_action, job_filter, job_state, rate};
 pub(crate) use self::numbers::{archive_after, boolean, delete_after, lifetime, overlap, positive};
 pub(crate) use self::secrets::{given_secret, secret, secret_type};
@@ -114,6 +118,11 @@ pub(crate) fn description(value: InputValue<'_>, context: &mut FieldContext<'_>)
         None => Some(text),
         Some(character) => context.refuse(value, invisible("a description", character)),
     }
+}
+
+/// Returns the name of a member as a location shows it.
+fn shown_name(name: &str) -> String {
+    super::echo::shortened(name).into_owned()
 }
 
 /// Returns the violation of a text, named `what`, that has an invisible character.

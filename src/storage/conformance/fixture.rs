@@ -321,13 +321,13 @@ pub(super) fn url(path: &str) -> EndpointUrl {
 
 pub(super) fn new_endpoint(workspace_id: Uuid, types: &[&str]) -> NewEndpoint {
     let subscription = |text: &&str| Subscription::parse(text).unwrap();
-    NewEndpoint {
+    NewEndpoint::new(
         workspace_id,
-        settings: EndpointSettings {
+        EndpointSettings {
             events: types.iter().map(subscription).collect(),
             ..EndpointSettings::raw(url("hook"))
         },
-    }
+    )
 }
 
 /// Builds a message. A key makes the publish idempotent; the fingerprint is that of `data`.

@@ -217,6 +217,7 @@ proptest! {
             url: &url,
             headers: &[("webhook-id", &value)],
             body: b"{}",
+            timeout: None,
         };
         let attempt = client(PATIENCE).post(&request);
         match attempt.result {

@@ -60,14 +60,12 @@ fn debug_of_the_types_that_hold_credentials_shows_none() {
             workspace_id: Uuid::nil(),
             settings: settings.clone(),
             disabled_reason: None,
+            paused_reason: None,
             health: EndpointHealth::NEW,
             created_at: Timestamp::default(),
             modified_at: None,
         };
-        let new = NewEndpoint {
-            workspace_id: Uuid::nil(),
-            settings: settings.clone(),
-        };
+        let new = NewEndpoint::new(Uuid::nil(), settings.clone());
         let patch = EndpointPatch {
             url: Some(url.clone()),
             secret: Some(GivenSecret::Secret(secret.clone())),
@@ -82,6 +80,8 @@ fn debug_of_the_types_that_hold_credentials_shows_none() {
             enabled: true,
             skip_through: Run(0),
             health_epoch: HealthEpoch::default(),
+            paused: false,
+            resumed_at: None,
         };
         let token = NewAccessToken {
             hash: tokens[0].hash(),

@@ -10,8 +10,6 @@ use crate::delivery::limits::Limits;
 use crate::delivery::target::LiveTarget;
 use crate::domain::endpoint::{Format, TargetSettings};
 use crate::domain::endpoint_url::EndpointUrl;
-use crate::domain::secret::Secret;
-use crate::domain::signing_secrets::SigningSecrets;
 use crate::storage::{
     Backlog, EndpointNumber, HealthEpoch, RetryBatch, Run, Seq, Target, WorkspaceNumber,
 };
@@ -31,14 +29,15 @@ fn queue() -> EndpointQueue {
         workspace: WorkspaceNumber(1),
         id: Uuid::nil(),
         workspace_id: Uuid::nil(),
-        settings: TargetSettings {
-            url: EndpointUrl::from_stored("https://a".to_owned()),
-            secrets: SigningSecrets::new(Secret::generate()),
-            format: Format::Raw,
-        },
+        settings: TargetSettings::new(
+            EndpointUrl::from_stored("https://a".to_owned()),
+            Format::Raw,
+        ),
         enabled: true,
         skip_through: Run(0),
         health_epoch: HealthEpoch::default(),
+        paused: false,
+        resumed_at: None,
     };
     let backlog = Backlog::default();
     let target = Arc::new(LiveTarget::new(target));

@@ -71,10 +71,10 @@ impl Tables {
                 last.record(succeeded, delivery.created_at);
             }
         }
-        let is_disabled = row.disabled.is_some();
+        let (is_disabled, is_paused) = (row.disabled.is_some(), row.target.paused);
         Endpoint {
             disabled_reason: row.disabled,
-            health: EndpointHealth::of(is_disabled, row.rest, row.failures, last, now),
+            health: EndpointHealth::of(is_disabled, is_paused, row.rest, row.failures, last, now),
             ..self.endpoints[index].clone()
         }
     }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::delivery::simulation::store::{self, index_of};
 use crate::domain::access::Visibility;
 use crate::domain::clock::Timestamp;
-use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint};
+use crate::domain::endpoint::{Endpoint, EndpointPatch, EndpointSettings, NewEndpoint};
 use crate::domain::endpoint_health::EndpointHealth;
 use crate::domain::event_state::EventState;
 use crate::domain::event_type::{EventType, Subscription};
@@ -185,7 +185,7 @@ impl Tables {
     }
 
     /// Returns the indexes of a workspace's endpoints that are not deleted.
-    fn endpoints_of(&self, workspace: Uuid) -> impl Iterator<Item = usize> {
+    pub(super) fn endpoints_of(&self, workspace: Uuid) -> impl Iterator<Item = usize> {
         (0..self.endpoints.len()).filter(move |index| {
             self.endpoints[*index].workspace_id == workspace
                 && !self.queue.endpoints[*index].deleted
@@ -216,11 +216,13 @@ impl Tables {
         if self.endpoints_of(new.workspace_id).count() as u64 >= self.max_endpoints {
             return Err(StoreError::TooManyEndpoints(self.max_endpoints));
         }
+        self.check_key(new.workspace_id, &new.settings.key, None)?;
         let endpoint = Endpoint {
             id: new_id(now),
             workspace_id: new.workspace_id,
             settings: new.settings,
             disabled_reason: None,
+            paused_reason: None,
             health: EndpointHealth::NEW,
             created_at: now,
             modified_at: None,
@@ -228,8 +230,13 @@ impl Tables {
         let number = i64::try_from(workspace + 1).expect("few workspaces");
         self.queue.create(WorkspaceNumber(number));
         self.endpoints.push(endpoint.clone());
-        let notice = self.edited(self.endpoints.len() - 1, EndpointChange::Created);
-        Ok((endpoint, notice.into_iter().collect()))
+        let index = self.endpoints.len() - 1;
+        self.pause(index, Some(new.paused), now);
+        if !new.enabled {
+            self.queue.disable(index);
+        }
+        let notice = self.edited(index, EndpointChange::Created);
+        Ok((self.endpoint(index, now), notice.into_iter().collect()))
     }
 
     /// Copies an endpoint's settings into the queue; returns the notice of the change.
@@ -252,17 +259,38 @@ impl Tables {
         if patch.is_empty() {
             return Ok((self.endpoint(index, now), Vec::new()));
         }
+        let switches = EndpointPatch {
+            enabled: patch.enabled,
+            paused: patch.paused,
+            ..EndpointPatch::default()
+        };
+        let mut settings = self.endpoints[index].settings.clone();
+        patch.apply(&mut settings)?;
+        let workspace = self.endpoints[index].workspace_id;
+        self.check_key(workspace, &settings.key, Some(index))?;
+        Ok(self.change_endpoint(index, settings, &switches, now))
+    }
+
+    /// Gives an endpoint other settings, and what of `switches` is set.
+    pub(super) fn change_endpoint(
+        &mut self,
+        index: usize,
+        settings: EndpointSettings,
+        switches: &EndpointPatch,
+        now: Timestamp,
+    ) -> (Endpoint, Vec<Notice>) {
         let endpoint = &mut self.endpoints[index];
         let before = endpoint.settings.target.url.clone();
-        let enabled = patch.enabled;
-        patch.apply(&mut endpoint.settings)?;
+        endpoint.settings = settings;
         endpoint.modified_at = Some(now);
+        let enabled = switches.enabled;
         let change = match enabled {
             Some(false) => EndpointChange::Disabled,
             Some(true) => EndpointChange::Enabled,
             None if endpoint.settings.target.url != before => EndpointChange::Moved,
             None => EndpointChange::Edited,
         };
+        self.pause(index, switches.paused, now);
         match enabled {
             Some(true) => drop(self.queue.enable(index)),
             Some(false) if self.queue.endpoints[index].disabled.is_none() => {
@@ -271,7 +299,7 @@ impl Tables {
             _ => {}
         }
         let notices = self.edited(index, change).into_iter().collect();
-        Ok((self.endpoint(index, now), notices))
+        (self.endpoint(index, now), notices)
     }
 
     pub(super) fn delete_endpoint(&mut self, visibility: Visibility, id: Uuid) -> Written<()> {

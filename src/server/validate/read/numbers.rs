@@ -96,6 +96,25 @@ fn whole_number(text: &str) -> Option<Integer> {
     })
 }
 
+/// Returns a reader of a whole number from `min` to `max`.
+pub(super) fn within(
+    min: u32,
+    max: u32,
+    example: u32,
+) -> impl Fn(InputValue<'_>, &mut FieldContext<'_>) -> Option<u32> {
+    let (least, most) = (u64::from(min), u64::from(max));
+    move |value, context| {
+        context.accepts(|| Schema::integer(least, u64::from(example)).with("maximum", most))?;
+        match integer(value, context)? {
+            Integer::From0(number) if number > most => {
+                context.refuse(value, Violation::LessThanEqual(most))
+            }
+            Integer::From0(number) if number >= least => u32::try_from(number).ok(),
+            _ => context.refuse(value, Violation::GreaterThanEqual(least)),
+        }
+    }
+}
+
 /// Reads a time to live, in seconds.
 pub(crate) fn lifetime(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Option<Duration> {
     context.accepts(|| Schema::integer(1, 30 * 24 * 3600).with("maximum", EXPIRES_IN_MAX_S))?;

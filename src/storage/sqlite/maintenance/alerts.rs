@@ -236,16 +236,16 @@ fn backlogs_to_tell(
 }
 
 /// Returns the time since which the oldest pending event of an endpoint is due; it may lie in the future. `None` if there
-/// is none, or the endpoint is disabled.
+/// is none, or the endpoint is disabled or paused. What waited for the end of a pause is due since then.
 fn due_since(connection: &Connection, endpoint: i64) -> rusqlite::Result<Option<Timestamp>> {
-    let skip_through: Option<i64> = connection
+    let found: Option<(i64, Option<i64>)> = connection
         .prepare_cached(
-            "SELECT skip_through FROM endpoint
-             WHERE n = ?1 AND disabled IS NULL AND deleted_at IS NULL",
+            "SELECT skip_through, resumed_at FROM endpoint
+             WHERE n = ?1 AND disabled IS NULL AND paused IS NULL AND deleted_at IS NULL",
         )?
-        .query_row([endpoint], |row| row.get(0))
+        .query_row([endpoint], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let Some(skip_through) = skip_through else {
+    let Some((skip_through, resumed_at)) = found else {
         return Ok(None);
     };
     let mut oldest: Option<i64> = None;
@@ -256,7 +256,8 @@ fn due_since(connection: &Connection, endpoint: i64) -> rusqlite::Result<Option<
             .optional()?;
         oldest = oldest.into_iter().chain(due).min();
     }
-    Ok(oldest.map(Timestamp::from_micros))
+    let due_since = oldest.map(|oldest| oldest.max(resumed_at.unwrap_or(oldest)));
+    Ok(due_since.map(Timestamp::from_micros))
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::connections::Readers;
 use crate::domain::clock::Timestamp;
+use crate::storage::sqlite::endpoint_rows;
 use crate::storage::sqlite::event_state::state_is;
-use crate::storage::sqlite::rows;
 use crate::storage::sqlite::rows::Columns;
 use crate::storage::{Backlog, EndpointNumber, EndpointRest, StoreError, StoredTarget, Target};
 
@@ -123,14 +123,17 @@ fn enabled(connection: &Connection, after: i64) -> rusqlite::Result<Vec<(Target,
     let sql = format!(
         "SELECT {}, {} FROM endpoint WHERE n > ?1 AND disabled IS NULL AND deleted_at IS NULL
          ORDER BY n LIMIT {PART}",
-        rows::TARGET,
-        rows::rest_columns!("")
+        endpoint_rows::TARGET,
+        endpoint_rows::rest_columns!("")
     );
     connection
         .prepare_cached(&sql)?
         .query_map([after], |row| {
             let mut columns = Columns::of(row);
-            Ok((rows::target(&mut columns)?, rows::rest(&mut columns)?))
+            Ok((
+                endpoint_rows::target(&mut columns)?,
+                endpoint_rows::rest(&mut columns)?,
+            ))
         })?
         .collect()
 }

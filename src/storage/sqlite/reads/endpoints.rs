@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::domain::access::Visibility;
 use crate::domain::clock::Timestamp;
 use crate::domain::endpoint::Endpoint;
-use crate::storage::sqlite::rows;
+use crate::storage::sqlite::endpoint_rows;
 use crate::storage::sqlite::writer::recent_attempts::RecentAttempts;
 
 /// Returns an endpoint in use that the caller may see, as it is at `now`.
@@ -28,11 +28,11 @@ pub(crate) fn find(
     let sql = format!(
         "SELECT {} FROM endpoint e JOIN workspace w ON w.n = e.workspace
          WHERE e.id = ?1 AND e.deleted_at IS NULL",
-        rows::ENDPOINT
+        endpoint_rows::ENDPOINT
     );
     let found = snapshot
         .prepare_cached(&sql)?
-        .query_row([id], |row| rows::endpoint(row, later, now))
+        .query_row([id], |row| endpoint_rows::endpoint(row, later, now))
         .optional()?;
     Ok(found.filter(|endpoint| visibility.includes(endpoint.workspace_id)))
 }

@@ -14,8 +14,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
 use crate::domain::event_type::{EventType, Subscription};
+use crate::storage::sqlite::endpoint_rows;
 use crate::storage::sqlite::message_events::{event_count, sum_over_events};
-use crate::storage::sqlite::rows;
 
 /// The cost of looking up a message, in steps from one entry of the list index to the next; the events that are
 /// looked at cost a step each.
@@ -120,7 +120,7 @@ impl MissingSearch {
                 Ok(Self {
                     endpoint,
                     workspace: row.get(0)?,
-                    subscriptions: rows::subscriptions(subscriptions),
+                    subscriptions: endpoint_rows::subscriptions(subscriptions),
                     through_event,
                     only_types: Vec::new(),
                     types: HashMap::new(),

@@ -14,7 +14,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::endpoint::DisabledReason;
 use crate::domain::event::EventStatus;
 use crate::domain::overview::{EndpointCounts, Overview, TROUBLED_MAX, TroubledEndpoint};
-use crate::storage::sqlite::rows;
+use crate::storage::sqlite::endpoint_rows;
 use crate::storage::sqlite::writer::recent_attempts::RecentAttempts;
 
 /// The endpoints with waiting retries whose last delivery is looked at.
@@ -52,7 +52,7 @@ impl EndpointRow {
                 failures: row.get(4)?,
                 skip_through: row.get(5)?,
             },
-            disabled: row.get::<_, Option<i64>>(3)?.map(rows::reason),
+            disabled: row.get::<_, Option<i64>>(3)?.map(endpoint_rows::reason),
             modified_at: row.get(6)?,
         })
     }
@@ -87,7 +87,7 @@ pub(crate) fn count_endpoints(connection: &Connection) -> rusqlite::Result<Endpo
         connection.prepare_cached("SELECT disabled FROM endpoint WHERE deleted_at IS NULL")?;
     let mut found = statement.query([])?;
     while let Some(row) = found.next()? {
-        counts.count(row.get::<_, Option<i64>>(0)?.map(rows::reason));
+        counts.count(row.get::<_, Option<i64>>(0)?.map(endpoint_rows::reason));
     }
     Ok(counts)
 }
@@ -198,13 +198,13 @@ fn troubled(
     let mut troubled = Vec::with_capacity(found.len());
     let sql = format!(
         "SELECT {} FROM endpoint e JOIN workspace w ON w.n = e.workspace WHERE e.n = ?1",
-        rows::ENDPOINT
+        endpoint_rows::ENDPOINT
     );
     let mut statement = connection.prepare_cached(&sql)?;
     for (row, summary) in found.iter().zip(summaries) {
         let number = row.endpoint.number;
         let later = later.get(&number).copied().unwrap_or_default();
-        let found = statement.query_row([number], |row| rows::endpoint(row, later, now));
+        let found = statement.query_row([number], |row| endpoint_rows::endpoint(row, later, now));
         if let Some(endpoint) = found.optional()? {
             troubled.push(TroubledEndpoint { endpoint, summary });
         }

@@ -8,7 +8,7 @@ use crate::domain::access::{AccessToken, Actor, Caller, TokenHash, Visibility};
 use crate::domain::chart::{Chart, ChartRange, ChartScope};
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Delivery;
-use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint};
+use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint, PutEndpoint};
 use crate::domain::event::Event;
 use crate::domain::message::NewMessage;
 use crate::domain::overview::{EndpointSummary, MessageSummary, Overview};
@@ -20,8 +20,8 @@ use crate::storage::sqlite::{reads, writes};
 use crate::storage::{
     AccessTokenPatch, DeliveryFilter, Descendants, EndpointFilter, EventFilter, Listed,
     ListedMessages, LongPayload, MessageFilter, NewAccessToken, Page, Paged, Part, PayloadPiece,
-    Pending, Published, ReconciledAdminToken, Row, RowNumber, Store, StoreError, StoreFacts,
-    Unavailable,
+    Pending, Published, PutResult, ReconciledAdminToken, Row, RowNumber, Store, StoreError,
+    StoreFacts, Unavailable,
 };
 
 impl Store for SqliteStore {
@@ -130,7 +130,14 @@ impl Store for SqliteStore {
     fn create_endpoint(&self, new: NewEndpoint) -> Pending<Endpoint> {
         let limit = self.settings.max_endpoints;
         self.write_as_lock_holder(Some(new.workspace_id), 0, move |context| {
-            writes::endpoints::create(context, &new, limit)
+            writes::endpoints::make::create(context, &new, limit)
+        })
+    }
+
+    fn put_endpoint(&self, put: PutEndpoint) -> Pending<PutResult> {
+        let limit = self.settings.max_endpoints;
+        self.write_as_lock_holder(Some(put.workspace_id), 0, move |context| {
+            writes::endpoints::make::put(context, &put, limit)
         })
     }
 
@@ -174,7 +181,7 @@ impl Store for SqliteStore {
         patch: EndpointPatch,
     ) -> Pending<Endpoint> {
         self.write_as_lock_holder(visibility.workspace(), 0, move |context| {
-            writes::endpoints::update(context, visibility, id, &patch)
+            writes::endpoints::change::update(context, visibility, id, &patch)
         })
     }
 
@@ -191,7 +198,7 @@ impl Store for SqliteStore {
         rotation: SecretRotation,
     ) -> Pending<Endpoint> {
         self.write_as_lock_holder(visibility.workspace(), 0, move |context| {
-            writes::endpoints::rotate_secret(context, visibility, id, &rotation)
+            writes::endpoints::change::rotate_secret(context, visibility, id, &rotation)
         })
     }
 

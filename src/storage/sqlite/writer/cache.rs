@@ -13,7 +13,7 @@ use super::sweep_list::SweepList;
 use super::workspace_cache::{WorkspaceCache, WorkspacesWithSummaries};
 use crate::domain::clock::Timestamp;
 use crate::domain::event_type::EventType;
-use crate::storage::sqlite::rows;
+use crate::storage::sqlite::endpoint_rows;
 use crate::storage::sqlite::rows::Columns;
 use crate::storage::{EndpointNumber, EndpointRest, HealthEpoch};
 
@@ -258,7 +258,7 @@ impl WriterCache {
                        SELECT 1 FROM workspace w
                        WHERE w.n = endpoint.workspace AND w.deleted_at IS NOT NULL),
                      health_epoch, warned_at, failed_told_at, failed_untold, ",
-                rows::rest_columns!(""),
+                endpoint_rows::rest_columns!(""),
                 " FROM endpoint WHERE n = ?1",
             ))?
             .query_row([endpoint.0], |row| {
@@ -272,7 +272,7 @@ impl WriterCache {
                     warned_at: columns.time_or_null()?,
                     failed_told_at: columns.time_or_null()?,
                     failed_untold: columns.get()?,
-                    rest: rows::rest(&mut columns)?,
+                    rest: endpoint_rows::rest(&mut columns)?,
                 })
             })?;
         self.endpoints.insert(endpoint, status);

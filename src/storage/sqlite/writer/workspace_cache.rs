@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::domain::endpoint::Format;
 use crate::domain::event_type::{EventType, Subscription};
 use crate::storage::EndpointNumber;
+use crate::storage::sqlite::endpoint_rows;
 use crate::storage::sqlite::rows;
 
 /// An enabled endpoint.
@@ -50,7 +51,7 @@ impl WorkspaceCache {
         )?;
         let mut endpoints = endpoints.query([number])?;
         while let Some(row) = endpoints.next()? {
-            let wanted = rows::subscriptions(&row.get::<_, String>(3)?);
+            let wanted = endpoint_rows::subscriptions(&row.get::<_, String>(3)?);
             cache.subscriptions.add(&wanted);
             cache.subscribers.push(Subscriber {
                 number: EndpointNumber(row.get(0)?),

@@ -11,7 +11,7 @@ use crate::domain::endpoint::Endpoint;
 use crate::domain::endpoint_health::EndpointState;
 use crate::storage::filter::{EndpointFilter, Page};
 use crate::storage::part::Paged;
-use crate::storage::sqlite::rows as sqlite_rows;
+use crate::storage::sqlite::endpoint_rows;
 use crate::storage::sqlite::rows::Columns;
 use crate::storage::sqlite::writer::recent_attempts::RecentAttempts;
 
@@ -61,8 +61,8 @@ fn matching(
     let mut statement = prepare(
         connection,
         concat!(
-            "SELECT e.n, e.disabled IS NOT NULL, ",
-            sqlite_rows::rest_columns!("e."),
+            "SELECT e.n, e.disabled IS NOT NULL, e.paused IS NOT NULL, ",
+            endpoint_rows::rest_columns!("e."),
             " FROM workspace w
              JOIN endpoint e INDEXED BY endpoint_workspace ON e.workspace = w.n
              WHERE w.n = ?1 AND w.deleted_at IS NULL AND e.deleted_at IS NULL
@@ -75,8 +75,9 @@ fn matching(
         while let Some(row) = found.next()? {
             let mut columns = Columns::of(row);
             let (number, is_disabled) = (columns.get()?, columns.get()?);
-            let rest = sqlite_rows::rest(&mut columns)?;
-            let state = EndpointState::of(is_disabled, rest, now);
+            let is_paused = columns.get()?;
+            let rest = endpoint_rows::rest(&mut columns)?;
+            let state = EndpointState::of(is_disabled, is_paused, rest, now);
             if filter.states.is_empty() || filter.states.contains(&state) {
                 numbers.push(number);
             }

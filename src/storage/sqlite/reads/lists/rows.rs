@@ -16,6 +16,7 @@ use crate::domain::rest::Waits;
 use crate::storage::filter::RowNumber;
 use crate::storage::part;
 use crate::storage::part::{LongPayload, Part, PayloadRow};
+use crate::storage::sqlite::endpoint_rows;
 use crate::storage::sqlite::rows;
 use crate::storage::sqlite::rows::Columns;
 use crate::storage::sqlite::writer::recent_attempts::RecentAttempts;
@@ -33,8 +34,8 @@ macro_rules! event_columns {
     () => {
         concat!(
             "e.id, m.id, p.id, t.name, e.state, e.run, p.skip_through, e.attempts, e.code, e.due,
-             e.run_attempt, e.job IS NULL, ",
-            rows::rest_columns!("p."),
+             e.run_attempt, e.job IS NULL, p.paused IS NOT NULL, ",
+            endpoint_rows::rest_columns!("p."),
             ", e.created_at, e.modified_at, ",
             payload_bytes!(),
             ", CASE WHEN ",
@@ -112,13 +113,13 @@ pub(crate) fn endpoints(
     let later = recent.last_results(connection, numbers.iter().map(|RowNumber(n)| *n))?;
     let sql = format!(
         "SELECT {} FROM endpoint e JOIN workspace w ON w.n = e.workspace WHERE e.n = ?1",
-        rows::ENDPOINT
+        endpoint_rows::ENDPOINT
     );
     let mut statement = prepare(connection, &sql)?;
     first(numbers, bytes, |number, _| {
         let later = later.get(&number).copied().unwrap_or_default();
         let found = statement
-            .query_row([number], |row| rows::endpoint(row, later, now))
+            .query_row([number], |row| endpoint_rows::endpoint(row, later, now))
             .optional()?;
         Ok(found.map(|item| {
             let settings = &item.settings;
@@ -197,7 +198,8 @@ fn event(
     let (attempts, last_http_code) = (columns.get()?, columns.get()?);
     let due = columns.time_or_null()?;
     let waits = Waits::of(state, columns.get()?, columns.get()?);
-    let (rest, created_at) = (rows::rest(columns)?, columns.time()?);
+    let is_paused: bool = columns.get()?;
+    let (rest, created_at) = (endpoint_rows::rest(columns)?, columns.time()?);
     let modified_at = columns.time_or_null()?;
     let (bytes, text) = (columns.get::<Option<u64>>()?, text(columns.get_ref()?)?);
     let event = columns.get()?;
@@ -217,6 +219,7 @@ fn event(
         attempts,
         last_http_code,
         next_attempt_at: match (status, state) {
+            (EventStatus::Pending, _) if is_paused => None,
             (EventStatus::Pending, EventState::Fresh) => Some(created_at),
             (EventStatus::Pending, _) => due,
             _ => None,

@@ -74,10 +74,7 @@ fn ten_thousand_events_that_fail_in_a_minute_are_one_message_and_then_another() 
     let store = SqliteStore::open(&file, settings, clock.clone()).unwrap();
     let workspace = store.create_workspace(name("shop")).wait().unwrap();
     let url = EndpointUrl::from_stored("https://a.example/secret".to_owned());
-    let new = crate::domain::endpoint::NewEndpoint {
-        workspace_id: workspace.id,
-        settings: EndpointSettings::raw(url),
-    };
+    let new = crate::domain::endpoint::NewEndpoint::new(workspace.id, EndpointSettings::raw(url));
     store.create_endpoint(new).wait().unwrap();
     // The queue of the writer has an end.
     for _ in 0..EVENTS / 1000 {

@@ -63,10 +63,10 @@ impl PublishFixture {
 
     fn endpoint(&self, format: Format) -> Uuid {
         let url = EndpointUrl::from_stored("https://example.com/".to_owned());
-        let new = NewEndpoint {
-            workspace_id: self.workspace,
-            settings: EndpointSettings::new(url, format, vec![Subscription::every_type()]),
-        };
+        let new = NewEndpoint::new(
+            self.workspace,
+            EndpointSettings::new(url, format, vec![Subscription::every_type()]),
+        );
         self.store.create_endpoint(new).wait().unwrap().id
     }
 

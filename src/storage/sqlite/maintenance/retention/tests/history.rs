@@ -142,10 +142,7 @@ impl History {
                 ..EndpointSettings::raw(url)
             };
             settings.target.format = FORMATS[number / 2 % 3];
-            let new = NewEndpoint {
-                workspace_id: history.workspaces[number % 2],
-                settings,
-            };
+            let new = NewEndpoint::new(history.workspaces[number % 2], settings);
             let made = history.store().create_endpoint(new).wait().unwrap();
             history.endpoints.push(made);
         }
