@@ -37,6 +37,7 @@ mod request_view;
 mod routes;
 mod secret_form;
 mod sessions;
+mod settings_form;
 mod shell;
 mod sign_in;
 mod snippets;

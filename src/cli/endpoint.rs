@@ -1,8 +1,10 @@
-//! `hookpost endpoint`: makes, lists, shows, enables, disables and deletes endpoints over the API.
+//! `hookpost endpoint`: makes, lists, shows, changes and deletes endpoints over the API.
 
 mod printed;
 mod rotate_secret;
 mod secret_file;
+mod settings;
+mod update;
 
 use std::path::PathBuf;
 
@@ -15,6 +17,8 @@ use uuid::Uuid;
 use self::printed::{described, path, types, without_secret};
 use self::rotate_secret::RotateSecret;
 use self::secret_file::read_secret;
+use self::settings::SettingsOptions;
+use self::update::Update;
 use super::client::{
     Column, Endpoint, JsonArray, OutputSettings, Query, ServerSettings, Table, parse_id,
 };
@@ -33,6 +37,12 @@ pub(super) enum EndpointCommand {
     List(List),
     /// Show an endpoint.
     Show(Show),
+    /// Change an endpoint. What no option names stays as it is.
+    Update(Update),
+    /// Let the events of an endpoint wait. Nothing is skipped or lost.
+    Pause(Chosen),
+    /// End the pause of an endpoint. What waited is sent.
+    Resume(Chosen),
     /// Send to an endpoint again. What it missed meanwhile is not sent; see `hookpost recover`.
     Enable(Chosen),
     /// Send nothing to an endpoint. Its pending events are skipped.
@@ -49,6 +59,9 @@ impl EndpointCommand {
             Self::Create(create) => create.run(settings),
             Self::List(list) => list.run(settings),
             Self::Show(show) => show.run(settings),
+            Self::Update(update) => update.run(settings),
+            Self::Pause(chosen) => chosen.set_paused(settings, true),
+            Self::Resume(chosen) => chosen.set_paused(settings, false),
             Self::Enable(chosen) => chosen.set_enabled(settings, true),
             Self::Disable(chosen) => chosen.set_enabled(settings, false),
             Self::Delete(delete) => delete.run(settings),
@@ -89,6 +102,17 @@ pub(super) struct Create {
           value_parser = PossibleValuesParser::new(SecretType::ALL.map(SecretType::as_str)))]
     secret_type: Option<String>,
 
+    /// Make it disabled: no events are made for it.
+    #[arg(long)]
+    disabled: bool,
+
+    /// If an endpoint has the key, change it to exactly what the options say; its secret stays.
+    #[arg(long, requires = "key")]
+    replace: bool,
+
+    #[command(flatten)]
+    options: SettingsOptions,
+
     /// The workspace, which an admin token must name.
     #[arg(long, value_name = "ID", value_parser = parse_id)]
     workspace_id: Option<Uuid>,
@@ -115,9 +139,17 @@ impl Create {
                 body[name] = value.into();
             }
         }
+        if self.disabled {
+            body["enabled"] = json!(false);
+        }
+        self.options.add_to(&mut body, &Value::Null)?;
         let client = self.server.client(settings)?;
+        let (method, path) = match body["key"].as_str().filter(|_| self.replace) {
+            Some(key) => (Method::PUT, format!("endpoints/by-key/{key}")),
+            None => (Method::POST, "endpoints".to_owned()),
+        };
         let body = body.to_string();
-        let made: Value = client.change(Method::POST, "endpoints", body.as_bytes())?;
+        let made: Value = client.change(method, &path, body.as_bytes())?;
         // The operator who chose the secret has it.
         output::result(&described(made, !is_own, self.output.json)?)
     }
@@ -218,6 +250,19 @@ pub(super) struct Chosen {
 }
 
 impl Chosen {
+    fn set_paused(self, settings: &[Setting], paused: bool) -> anyhow::Result<()> {
+        let client = self.server.client(settings)?;
+        let body = json!({ "paused": paused }).to_string();
+        let changed = client.change(Method::PATCH, &path(self.id), body.as_bytes());
+        let changed: Value = changed.map_err(|error| error.about("endpoint", self.id))?;
+        output::remark(if paused {
+            "Paused. Its events wait."
+        } else {
+            "Resumed. What waited is sent."
+        });
+        output::listing(&described(changed, false, self.output.json)?)
+    }
+
     fn set_enabled(self, settings: &[Setting], enabled: bool) -> anyhow::Result<()> {
         let client = self.server.client(settings)?;
         let body = json!({ "enabled": enabled }).to_string();

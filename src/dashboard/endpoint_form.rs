@@ -5,6 +5,7 @@ use url::Url;
 
 use super::form::FormProblems;
 use super::query::Fields;
+use super::settings_form::{SettingsForm, words_for};
 use crate::domain::endpoint::{Endpoint, Format};
 use crate::domain::event_type::{EventType, Subscription};
 use crate::domain::format::taken_by;
@@ -30,6 +31,7 @@ pub(super) struct EndpointForm {
     pub(super) secret: String,
     /// The name of the type of a random secret.
     pub(super) secret_type: String,
+    pub(super) settings: SettingsForm,
     pub(super) enabled: bool,
     /// The state that the form showed: only a state that somebody changed is stored. Enabling an endpoint starts its
     /// count of failures anew, and the server may have disabled it meanwhile.
@@ -62,6 +64,7 @@ impl EndpointForm {
             ticked: events.collect(),
             name: settings.name.clone(),
             description: settings.description.clone(),
+            settings: SettingsForm::of_settings(settings),
             enabled,
             was_enabled: enabled,
             ..Self::default()
@@ -82,6 +85,7 @@ impl EndpointForm {
             description: text("description").replace("\r\n", "\n"),
             secret: text("secret"),
             secret_type: text("secret_type"),
+            settings: SettingsForm::of(fields),
             enabled: fields.has("enabled"),
             was_enabled: fields.raw("was_enabled") == "true",
         }
@@ -173,6 +177,8 @@ impl EndpointForm {
                 json.insert(name.to_owned(), value.into());
             }
         }
+        self.settings
+            .add_changes(&SettingsForm::default(), &mut json);
         json
     }
 
@@ -201,6 +207,8 @@ impl EndpointForm {
         if self.enabled != self.was_enabled {
             change("enabled", self.enabled.into());
         }
+        let before = SettingsForm::of_settings(settings);
+        self.settings.add_changes(&before, &mut json);
         json
     }
 
@@ -209,8 +217,18 @@ impl EndpointForm {
         let mut found = FormProblems::default();
         for problem in problems {
             let field = problem.loc.field.as_deref().unwrap_or_default();
-            let own = self.own_words(field);
-            found.add(field, &own.unwrap_or_else(|| problem.message()));
+            let (field, words) = match (field, problem.loc.member.as_deref()) {
+                ("policy", Some(member)) => {
+                    let own = words_for(member).map(str::to_owned);
+                    (member, own.unwrap_or_else(|| problem.message()))
+                }
+                (field, Some(member)) => (field, format!("{member}: {}", problem.message())),
+                (field, None) => {
+                    let own = self.own_words(field);
+                    (field, own.unwrap_or_else(|| problem.message()))
+                }
+            };
+            found.add(field, &words);
         }
         found
     }

@@ -2,6 +2,7 @@
 
 pub(super) mod deliveries;
 pub(super) mod endpoint;
+pub(super) mod endpoint_actions;
 mod endpoint_facts;
 pub(super) mod endpoint_form;
 pub(super) mod endpoint_secret;

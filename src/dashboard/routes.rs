@@ -10,8 +10,9 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, guard};
 
 use super::pages::{
-    deliveries, endpoint, endpoint_form, endpoint_secret, endpoints, event, job_form, jobs,
-    message, messages, overview, publish, redeliveries, session, skip, system, tokens, workspaces,
+    deliveries, endpoint, endpoint_actions, endpoint_form, endpoint_secret, endpoints, event,
+    job_form, jobs, message, messages, overview, publish, redeliveries, session, skip, system,
+    tokens, workspaces,
 };
 use super::sessions::{Principal, Session, SessionKey};
 use super::state::Dashboard;
@@ -63,9 +64,11 @@ static TABLE: &[Route] = &[
     page!(GET  "/endpoints/{id}",            endpoint::show),
     page!(GET  "/endpoints/{id}/edit",       endpoint_form::edit),
     page!(POST "/endpoints/{id}/edit",       endpoint_form::update),
-    page!(POST "/endpoints/{id}/enable",     endpoint::enable),
-    page!(POST "/endpoints/{id}/disable",    endpoint::disable),
-    page!(POST "/endpoints/{id}/delete",     endpoint::delete),
+    page!(POST "/endpoints/{id}/pause",      endpoint_actions::pause),
+    page!(POST "/endpoints/{id}/resume",     endpoint_actions::resume),
+    page!(POST "/endpoints/{id}/enable",     endpoint_actions::enable),
+    page!(POST "/endpoints/{id}/disable",    endpoint_actions::disable),
+    page!(POST "/endpoints/{id}/delete",     endpoint_actions::delete),
     page!(POST "/endpoints/{id}/secret",     endpoint_secret::rotate),
     page!(GET  "/deliveries",                deliveries::list),
     page!(POST "/redeliver",                 redeliveries::selected),

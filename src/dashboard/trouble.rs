@@ -60,6 +60,7 @@ pub(super) fn badge(endpoint: &Endpoint, summary: &EndpointSummary) -> Badge {
         Some(DisabledReason::Manual) => ("off", "disabled"),
         Some(DisabledReason::Gone) => ("bad", "disabled: gone"),
         Some(DisabledReason::Failing) => ("bad", "disabled: failing"),
+        None if endpoint.paused_reason.is_some() => ("waiting", "paused"),
         None if rests => ("bad", "resting"),
         None if is_failing && is_untried => ("waiting", "not tried since the change"),
         None if is_failing => ("bad", "failing"),

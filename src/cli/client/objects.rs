@@ -176,6 +176,14 @@ pub(in crate::cli) struct Endpoint {
     pub(in crate::cli) failures_in_a_row: u64,
     pub(in crate::cli) last_success_at: Option<String>,
     pub(in crate::cli) last_failure_at: Option<String>,
+    #[serde(default)]
+    pub(in crate::cli) key: String,
+    #[serde(default)]
+    pub(in crate::cli) metadata: serde_json::Map<String, serde_json::Value>,
+    #[serde(default)]
+    pub(in crate::cli) headers: serde_json::Map<String, serde_json::Value>,
+    #[serde(default)]
+    pub(in crate::cli) policy: serde_json::Map<String, serde_json::Value>,
     pub(in crate::cli) created_at: String,
 }
 

@@ -1,6 +1,6 @@
 //! An endpoint as the commands print it.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::cli::client::{Endpoint, line, pretty};
@@ -23,6 +23,22 @@ pub(super) fn types(endpoint: &Endpoint) -> String {
         none if none.is_empty() => "(none)".to_owned(),
         some => some,
     }
+}
+
+/// Returns the members of an object, in one text.
+fn pairs(members: &Map<String, Value>) -> String {
+    let pair = |(name, value): (&String, &Value)| match value {
+        Value::String(text) => format!("{name}={text}"),
+        value => format!("{name}={value}"),
+    };
+    let pairs: Vec<_> = members.iter().map(pair).collect();
+    pairs.join(" ")
+}
+
+/// Returns the names of headers, whose values the API does not show.
+fn names(headers: &Map<String, Value>) -> String {
+    let names: Vec<_> = headers.keys().map(String::as_str).collect();
+    names.join(", ")
 }
 
 /// Returns an endpoint for people, or as JSON.
@@ -68,6 +84,10 @@ pub(super) fn described(
         ("format", endpoint.format.clone()),
         ("name", endpoint.name.clone()),
         ("about", endpoint.description.clone()),
+        ("key", endpoint.key.clone()),
+        ("metadata", pairs(&endpoint.metadata)),
+        ("headers", names(&endpoint.headers)),
+        ("policy", pairs(&endpoint.policy)),
         ("secret", secret.to_owned()),
         ("signature", endpoint.secret_type.clone()),
         ("overlap", overlap),

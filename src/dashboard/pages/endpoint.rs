@@ -9,7 +9,7 @@ use askama::Template;
 use uuid::Uuid;
 
 use super::endpoint_facts;
-use super::endpoint_form::{ENABLED, skipped_in_words};
+use super::endpoint_form::skipped_in_words;
 use super::endpoints::{capped, workspace_name};
 use super::overview::{RangeLink, range_links, range_of};
 use crate::dashboard::chart::{AttemptsChart, LatencyChart, bucket_in_words, range_in_words};
@@ -17,17 +17,18 @@ use crate::dashboard::field_problem::{Described, FieldProblem};
 use crate::dashboard::form::FormProblems;
 use crate::dashboard::layout::{Layout, Section, html_of};
 use crate::dashboard::secret_form::SecretForm;
+use crate::dashboard::settings_form::policy_facts;
 use crate::dashboard::snippets::{self, Snippet};
 use crate::dashboard::trouble;
 use crate::dashboard::url_text::{UrlText, short_name};
 use crate::dashboard::view::{Badge, Copy, Count, Millis, Moment, Outcome, ShortId, rate};
-use crate::dashboard::visit::{Visit, redirect};
+use crate::dashboard::visit::Visit;
 use crate::domain::access::Scope;
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::chart::Chart;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Delivery;
-use crate::domain::endpoint::{DisabledReason, Endpoint, EndpointPatch, Format};
+use crate::domain::endpoint::{DisabledReason, Endpoint, Format};
 use crate::domain::event_type::Subscription;
 use crate::domain::format::mismatch;
 use crate::domain::overview::EndpointSummary;
@@ -161,6 +162,11 @@ impl EndpointPage {
     fn events(&self) -> Vec<&str> {
         let events = self.endpoint.settings.events.iter();
         events.map(Subscription::as_str).collect()
+    }
+
+    /// Returns the members of its policy, each with its label.
+    fn policy(&self) -> Vec<(&'static str, String)> {
+        policy_facts(&self.endpoint.settings.target.policy)
     }
 
     fn attempts(&self) -> AttemptsChart<'_> {
@@ -335,49 +341,4 @@ fn failing_in_words(endpoint: &Endpoint, summary: &EndpointSummary) -> Option<St
             capped(summary.pending)
         ),
     })
-}
-
-/// Handles `POST /endpoints/{id}/enable`.
-pub(crate) async fn enable(visit: Visit) -> Result<HttpResponse, ApiError> {
-    set_enabled(visit, true, ENABLED).await
-}
-
-/// Handles `POST /endpoints/{id}/disable`.
-pub(crate) async fn disable(visit: Visit) -> Result<HttpResponse, ApiError> {
-    let notice = "The endpoint is disabled. Its pending events were skipped.";
-    set_enabled(visit, false, notice).await
-}
-
-async fn set_enabled(
-    mut visit: Visit,
-    enabled: bool,
-    notice: &str,
-) -> Result<HttpResponse, ApiError> {
-    visit.form().await?;
-    visit.require(&[Scope::WebhooksWrite])?;
-    let (visibility, id) = (visit.visibility(), visit.path_id()?);
-    let patch = EndpointPatch {
-        enabled: Some(enabled),
-        ..EndpointPatch::default()
-    };
-    visit.store().update_endpoint(visibility, id, patch).await?;
-    visit.notify(notice);
-    Ok(redirect(&format!("/endpoints/{id}")))
-}
-
-/// Handles `POST /endpoints/{id}/delete`.
-pub(crate) async fn delete(mut visit: Visit) -> Result<HttpResponse, ApiError> {
-    visit.form().await?;
-    visit.require(&[Scope::WebhooksWrite])?;
-    let (visibility, id) = (visit.visibility(), visit.path_id()?);
-    let endpoint = visit
-        .read(move |store| store.find_endpoint(visibility, id))
-        .await?;
-    visit.store().delete_endpoint(visibility, id).await?;
-    let settings = &endpoint.settings;
-    let name = short_name(&settings.name, &settings.target.url);
-    visit.notify(format!(
-        "The endpoint {name} was deleted. Its pending events were skipped."
-    ));
-    Ok(redirect("/endpoints"))
 }

@@ -25,7 +25,7 @@ use crate::storage::StoreError;
 const SUGGESTIONS_MAX: usize = 100;
 
 /// The fields beside which problems are shown.
-const FIELDS: [&str; 8] = [
+const FIELDS: [&str; 17] = [
     "workspace_id",
     "url",
     "format",
@@ -34,6 +34,15 @@ const FIELDS: [&str; 8] = [
     "description",
     "secret",
     "secret_type",
+    "key",
+    "metadata",
+    "headers",
+    "retry_schedule",
+    "expire_after",
+    "timeout",
+    "rate_limit",
+    "max_concurrency",
+    "disable_after",
 ];
 
 #[derive(Template)]
@@ -60,6 +69,12 @@ impl FormPage {
 
     fn described<'a>(&'a self, field: &'a str) -> Described<'a> {
         Described::new(&self.problems, field)
+    }
+
+    /// Reports whether the fields of settings that most endpoints do without are shown at once.
+    fn shows_settings(&self) -> bool {
+        let has_problem = |field: &&str| !self.problems.of_field(field).is_empty();
+        !self.form.settings.is_empty() || FIELDS[8..].iter().any(has_problem)
     }
 
     fn others(&self) -> Vec<&str> {
@@ -106,11 +121,29 @@ pub(crate) async fn create(mut visit: Visit) -> Result<HttpResponse, ApiError> {
                 StoreError::TooManyEndpoints(_) => {
                     problems.add("", &format!("Not created: {error}. Delete one first."));
                 }
-                _ => return Err(error.into()),
+                _ => problems = settings_problem(error)?,
             }
             new_page(&visit, form, problems).await
         }
     }
+}
+
+/// Returns an error of the store that concerns a field of the settings as its problem.
+fn settings_problem(error: StoreError) -> Result<FormProblems, ApiError> {
+    let mut problems = FormProblems::default();
+    match &error {
+        StoreError::KeyTaken => {
+            problems.add("key", "Another endpoint of the workspace has this key")
+        }
+        StoreError::NoSuchHeader(name) => {
+            problems.add(
+                "headers",
+                &format!("{name}: no value is stored, so *** stands for nothing"),
+            );
+        }
+        _ => return Err(error.into()),
+    }
+    Ok(problems)
 }
 
 fn created_notice(form: &EndpointForm, endpoint: &Endpoint) -> String {
@@ -177,10 +210,14 @@ pub(crate) async fn update(mut visit: Visit) -> Result<HttpResponse, ApiError> {
     let url_changed = patch.url.is_some();
     let enabled = patch.enabled;
     let visibility = visit.visibility();
-    visit
+    let changed = visit
         .store()
         .update_endpoint(visibility, endpoint.id, patch)
-        .await?;
+        .await;
+    if let Err(error) = changed {
+        let problems = settings_problem(error)?;
+        return edit_page(&visit, &endpoint, form, problems).await;
+    }
     if is_changed {
         visit.notify(changed_notice(url_changed, enabled));
     }

@@ -56,10 +56,11 @@ impl Row {
     }
 }
 
-/// The states that have a link. No endpoint is paused yet.
-const LINKED_STATES: [(&str, EndpointState); 3] = [
+/// The states that have a link.
+const LINKED_STATES: [(&str, EndpointState); 4] = [
     ("Active", EndpointState::Active),
     ("Resting", EndpointState::Resting),
+    ("Paused", EndpointState::Paused),
     ("Disabled", EndpointState::Disabled),
 ];
 

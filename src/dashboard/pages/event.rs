@@ -139,7 +139,7 @@ fn page(visit: &Visit, layout: Layout, found: &Found) -> EventPage {
             event,
             last,
             endpoint.map(|endpoint| &endpoint.health),
-            &retry_schedule(&visit.dashboard),
+            &retry_schedule(&visit.dashboard, endpoint),
             now,
         ),
         summary: summary(event, endpoint),
@@ -155,6 +155,9 @@ fn page(visit: &Visit, layout: Layout, found: &Found) -> EventPage {
 fn summary(event: &Event, endpoint: Option<&Endpoint>) -> String {
     match event.status {
         EventStatus::Succeeded => "The receiver has taken it.".to_owned(),
+        EventStatus::Pending if endpoint.is_some_and(|it| it.paused_reason.is_some()) => {
+            "Its endpoint is paused: it waits until the pause ends.".to_owned()
+        }
         EventStatus::Pending if event.attempts == 0 => "It waits for its first attempt.".to_owned(),
         EventStatus::Pending => "It has failed so far, and is tried again.".to_owned(),
         EventStatus::Failed => {
@@ -190,8 +193,15 @@ fn obstacle(found: &Found) -> &'static str {
     }
 }
 
-/// Returns the waits of the retry schedule; empty if the settings do not tell.
-fn retry_schedule(dashboard: &Dashboard) -> Vec<Duration> {
+/// Returns the waits of the endpoint's retry schedule, or of the server's; empty if the settings do not tell.
+fn retry_schedule(dashboard: &Dashboard, endpoint: Option<&Endpoint>) -> Vec<Duration> {
+    let own = endpoint.and_then(|it| it.settings.target.policy.retry_schedule.as_ref());
+    if let Some(own) = own {
+        return own
+            .iter()
+            .map(|seconds| Duration::from_secs(u64::from(*seconds)))
+            .collect();
+    }
     let settings = &dashboard.facts.settings;
     let found = settings
         .iter()

@@ -186,6 +186,8 @@ impl Rounds<'_> {
                 break;
             }
             let limit = match facts.action {
+                // It goes on when the pause is over: what waited meanwhile would take the room of other endpoints.
+                JobAction::Redeliver if place.takes_events && place.is_paused => 0,
                 JobAction::Redeliver if place.takes_events => {
                     let of_endpoint = let_go.get(&place.endpoint).copied().unwrap_or_default();
                     let room = room.min(per_endpoint.saturating_sub(of_endpoint));

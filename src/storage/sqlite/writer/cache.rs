@@ -38,6 +38,8 @@ pub(crate) struct EndpointStatus {
     pub(crate) failed_told_at: Option<Timestamp>,
     /// Events that failed since then.
     pub(crate) failed_untold: u32,
+    /// Its own number of failed events in a row that disable it; `None`: the server's.
+    pub(crate) disable_after: Option<u32>,
     /// Set if its workspace is deleted.
     pub(crate) workspace_deleted: bool,
 }
@@ -257,7 +259,8 @@ impl WriterCache {
                 "SELECT failures, skip_through, disabled IS NULL AND deleted_at IS NULL, EXISTS (
                        SELECT 1 FROM workspace w
                        WHERE w.n = endpoint.workspace AND w.deleted_at IS NOT NULL),
-                     health_epoch, warned_at, failed_told_at, failed_untold, ",
+                     health_epoch, warned_at, failed_told_at, failed_untold,
+                     CASE policy WHEN '' THEN NULL ELSE policy ->> 'disable_after' END, ",
                 endpoint_rows::rest_columns!(""),
                 " FROM endpoint WHERE n = ?1",
             ))?
@@ -272,6 +275,7 @@ impl WriterCache {
                     warned_at: columns.time_or_null()?,
                     failed_told_at: columns.time_or_null()?,
                     failed_untold: columns.get()?,
+                    disable_after: columns.get()?,
                     rest: endpoint_rows::rest(&mut columns)?,
                 })
             })?;

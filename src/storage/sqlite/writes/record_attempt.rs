@@ -57,7 +57,7 @@ const SKIPPED_COUNTED: usize = 10_000;
 /// An [`AttemptRecord`] that waits to be recorded.
 pub(crate) struct RecordAttempt {
     pub(crate) record: AttemptRecord,
-    /// Disable an endpoint after so many failed events in a row; 0: never.
+    /// Disable an endpoint after so many failed events in a row, unless its policy says another number; 0: never.
     pub(crate) disable_after: u32,
 }
 
@@ -158,6 +158,7 @@ fn settle(
     let status = context
         .cache
         .endpoint_status(context.connection, event.endpoint)?;
+    let disable_after = status.disable_after.unwrap_or(disable_after);
     let is_run_skipped = event.run.is_skipped(Run(status.skip_through));
     let NextState { state, due } = next_state(record.verdict, is_run_skipped);
     let due = due.map(|due| due_after_setback(due, record.decided_at, context.now));

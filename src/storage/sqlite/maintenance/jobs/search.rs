@@ -57,6 +57,8 @@ pub(super) struct Place {
     pub(super) endpoint: EndpointNumber,
     /// True if the endpoint is neither disabled nor deleted.
     pub(super) takes_events: bool,
+    /// True if it is paused.
+    pub(super) is_paused: bool,
     at: Cursor,
 }
 
@@ -66,7 +68,8 @@ impl Place {
         connection
             .prepare_cached(
                 "SELECT j.endpoint, j.next_event, j.next_message,
-                        coalesce(p.disabled IS NULL AND p.deleted_at IS NULL, false)
+                        coalesce(p.disabled IS NULL AND p.deleted_at IS NULL, false),
+                        coalesce(p.paused IS NOT NULL, false)
                  FROM job_endpoint j LEFT JOIN endpoint p ON p.n = j.endpoint
                  WHERE j.job = ?1 ORDER BY j.endpoint",
             )?
@@ -78,6 +81,7 @@ impl Place {
                         message: row.get(2)?,
                     },
                     takes_events: row.get(3)?,
+                    is_paused: row.get(4)?,
                 })
             })?
             .collect()
