@@ -47,6 +47,7 @@ fn cors(origins: &[String]) -> Cors {
             Method::GET,
             Method::HEAD,
             Method::POST,
+            Method::PUT,
             Method::PATCH,
             Method::DELETE,
         ])

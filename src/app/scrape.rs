@@ -122,6 +122,7 @@ impl Sources {
         storage.database_free_bytes.set(measures.free_bytes);
         storage.jobs_running.set(measures.running_jobs);
         delivery.endpoints_disabled.set(measures.disabled);
+        delivery.endpoints_paused.set(measures.paused);
         // The dispatcher counts those that rest. Some of them may have been disabled a moment ago.
         let active = measures.enabled - delivery.endpoints_resting.get();
         delivery.endpoints_active.set(active.max(0));

@@ -11,6 +11,7 @@ pub(super) mod audit;
 mod in_flight;
 mod noted_rest;
 mod order;
+mod policy;
 mod reads;
 mod rest;
 mod restarts;

@@ -118,9 +118,11 @@ pub struct DeliveryMetrics {
     pub senders: Gauge,
     /// The most sender threads.
     pub senders_max: Gauge,
-    /// Enabled endpoints that do not rest.
+    /// Enabled endpoints that are not paused and do not rest.
     pub endpoints_active: Gauge,
-    /// Enabled endpoints that rest.
+    /// Enabled endpoints that are paused.
+    pub endpoints_paused: Gauge,
+    /// Enabled endpoints that are not paused and rest.
     pub endpoints_resting: Gauge,
     /// Disabled endpoints.
     pub endpoints_disabled: Gauge,
@@ -145,6 +147,7 @@ impl Default for DeliveryMetrics {
             senders_max: Gauge::default(),
             endpoints_active: endpoint("active"),
             endpoints_resting: endpoint("resting"),
+            endpoints_paused: endpoint("paused"),
             endpoints_disabled: endpoint("disabled"),
             oldest_due_age: Gauge::default(),
             attempt_duration,
@@ -189,8 +192,8 @@ impl DeliveryMetrics {
         );
         registry.register_with_unit(
             "oldest_due_age",
-            "Time for which the event that is due for longest has been due, without endpoints that rest or \
-             are disabled",
+            "Time for which the event that is due for longest has been due, without endpoints that rest, \
+             are paused or disabled",
             Unit::Seconds,
             self.oldest_due_age.clone(),
         );

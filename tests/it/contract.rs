@@ -7,7 +7,7 @@
 use std::sync::LazyLock;
 
 use hookpost::domain::clock::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::fixture::Answer;
 
@@ -74,6 +74,10 @@ pub(crate) fn problems(schema: &'static Value, value: &Value, at: &str) -> Vec<S
                             found.extend(problems(schema, member, &format!("{at}/{key}")));
                         }
                         None if schema["additionalProperties"] == true => {}
+                        None if schema["additionalProperties"].is_object() => {
+                            let rule = &schema["additionalProperties"];
+                            found.extend(problems(rule, member, &format!("{at}/{key}")));
+                        }
                         None => found.push(format!("{at}/{key} is not in the document")),
                     }
                 }
@@ -87,6 +91,19 @@ pub(crate) fn problems(schema: &'static Value, value: &Value, at: &str) -> Vec<S
                     .is_none_or(|object| keys.all(|key| object.contains_key(key)))
             }
             "additionalProperties" => true,
+            "propertyNames" => {
+                for key in value
+                    .as_object()
+                    .into_iter()
+                    .flat_map(|object| object.keys())
+                {
+                    found.extend(problems(rule, &json!(key), &format!("the name {at}/{key}")));
+                }
+                true
+            }
+            "maxProperties" => value
+                .as_object()
+                .is_none_or(|it| it.len() as u64 <= rule.as_u64().unwrap()),
             keyword => {
                 ANNOTATIONS.contains(&keyword) || panic!("unknown keyword {keyword} at {at}")
             }
@@ -138,7 +155,7 @@ fn operation(method: &str, target: &str) -> Option<&'static Value> {
         let pattern: Vec<_> = pattern.split('/').collect();
         let mut pairs = pattern.iter().zip(&segments);
         pattern.len() == segments.len()
-            && pairs.all(|(own, sent)| own == sent || (*own == "{id}" && !sent.is_empty()))
+            && pairs.all(|(own, sent)| own == sent || (own.starts_with('{') && !sent.is_empty()))
     })?;
     item.get(method.to_ascii_lowercase())
 }

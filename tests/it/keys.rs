@@ -1,7 +1,7 @@
 //! The keys of objects, in the order in which the API writes them.
 
 /// The keys of an endpoint.
-pub(crate) const ENDPOINT: [&str; 20] = [
+pub(crate) const ENDPOINT: [&str; 26] = [
     "created_at",
     "modified_at",
     "id",
@@ -22,4 +22,10 @@ pub(crate) const ENDPOINT: [&str; 20] = [
     "failures_in_a_row",
     "last_success_at",
     "last_failure_at",
+    "key",
+    "metadata",
+    "headers",
+    "policy",
+    "paused",
+    "paused_reason",
 ];

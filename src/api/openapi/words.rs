@@ -3,8 +3,9 @@
 use crate::server::schema::{Definition, Node};
 
 /// The parameters of the path and the query. A name means the same on every route.
-const PARAMETERS: [(&str, &str); 20] = [
+const PARAMETERS: [(&str, &str); 21] = [
     ("id", "The id of the object."),
+    ("key", "The key of the endpoint."),
     (
         "page",
         "The number of the page, from 1 on. A page after the last one has no data.",

@@ -51,7 +51,7 @@ impl Scheduler {
     pub(in crate::delivery) fn recounted_resting(&self) -> usize {
         let queues = self.endpoints.values();
         queues
-            .filter(|queue| queue.health.rest() != Rest::None)
+            .filter(|queue| queue.health.rest() != Rest::None && !queue.is_paused())
             .count()
     }
 

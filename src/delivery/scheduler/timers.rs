@@ -108,7 +108,8 @@ impl Scheduler {
         let kind = RingKind::of(queue.health.class(), queue.in_flight());
         let workspace = queue.workspace;
         queue.target.hold(!queue.health.may_start(now.monotonic));
-        let rested = std::mem::replace(&mut queue.rests, queue.health.rest() != Rest::None);
+        let rests = queue.health.rest() != Rest::None && !queue.is_paused();
+        let rested = std::mem::replace(&mut queue.rests, rests);
         self.resting = self.resting + usize::from(queue.rests) - usize::from(rested);
         if let Some((ring, place)) = queue.place
             && (ring != kind || !ready)

@@ -16,8 +16,12 @@ fn bash_offers(script: &str, line: &str) -> BTreeSet<String> {
         words[last],
         words[last - 1]
     );
+    // The script is longer than an argument may be.
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), ask).unwrap();
     let output = Command::new("bash")
-        .args(["--norc", "-c", &ask])
+        .arg("--norc")
+        .arg(file.path())
         .stderr(Stdio::inherit())
         .output()
         .unwrap();

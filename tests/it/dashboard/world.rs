@@ -73,7 +73,7 @@ const fn rule(method: &'static str, path: &'static str, needs: Needs, kind: &'st
 /// The rules of all pages. They are written down here once more, since tests that took them from the code would agree
 /// with every mistake.
 #[rustfmt::skip]
-pub(super) static RULES: [Rule; 36] = [
+pub(super) static RULES: [Rule; 38] = [
     rule("GET",  "/",                       Needs::Session,   ""),
     rule("GET",  "/endpoints",              READ,             ""),
     rule("GET",  "/endpoints/new",          WRITE,            ""),
@@ -81,6 +81,8 @@ pub(super) static RULES: [Rule; 36] = [
     rule("GET",  "/endpoints/{id}",         READ,             "endpoint"),
     rule("GET",  "/endpoints/{id}/edit",    WRITE,            "endpoint"),
     rule("POST", "/endpoints/{id}/edit",    WRITE,            "endpoint"),
+    rule("POST", "/endpoints/{id}/pause",   WRITE,            "endpoint"),
+    rule("POST", "/endpoints/{id}/resume",  WRITE,            "endpoint"),
     rule("POST", "/endpoints/{id}/enable",  WRITE,            "endpoint"),
     rule("POST", "/endpoints/{id}/disable", WRITE,            "endpoint"),
     rule("POST", "/endpoints/{id}/delete",  WRITE,            "endpoint"),

@@ -26,7 +26,7 @@ pub(super) fn place(path: &str) -> &'static Value {
 }
 
 /// The rows of the table, and the places of the document with the same limits.
-const PLACES: [(&str, &[&str]); 16] = [
+const PLACES: [(&str, &[&str]); 17] = [
     (
         "entries in `events`",
         &[
@@ -68,6 +68,10 @@ const PLACES: [(&str, &[&str]); 16] = [
             "WebhookEndpointCreate.description",
             "WebhookEndpointUpdate.description",
         ],
+    ),
+    (
+        "key of an endpoint",
+        &["WebhookEndpointCreate.key", "WebhookEndpointUpdate.key"],
     ),
     ("`Idempotency-Key`", &["?.Idempotency-Key"]),
     ("rows on a page", &["?.limit"]),
@@ -120,7 +124,9 @@ const PLACES: [(&str, &[&str]); 16] = [
 ];
 
 /// The rows that [`numbers`](super::numbers) compares.
-const OTHER_ROWS: [&str; 13] = [
+const OTHER_ROWS: [&str; 15] = [
+    "`metadata` of an endpoint",
+    "`headers` of an endpoint",
     "`archive_after` of a workspace",
     "`delete_after` of a workspace",
     "`expires_in`",
@@ -205,6 +211,47 @@ fn the_table_of_limits_is_the_same() {
     assert_eq!(rows.keys().copied().collect::<BTreeSet<_>>(), known);
 }
 
+#[test]
+fn the_table_of_policies_is_the_same() {
+    for body in ["WebhookEndpointCreate", "WebhookEndpointUpdate"] {
+        let members = &place(&format!("{body}.policy"))["properties"];
+        let rows = table(section("Policy"), "member");
+        assert_eq!(rows.len(), members.as_object().unwrap().len());
+        for row in rows {
+            let name = row[0].trim_matches('`');
+            let schema = &members[name];
+            let number = if name == "retry_schedule" {
+                assert_eq!(bound(schema, "max"), numbers(row[4]).first().copied());
+                &schema["items"]
+            } else {
+                schema
+            };
+            let limits = [number["minimum"].as_u64(), number["maximum"].as_u64()];
+            let written = [row[2], row[3]].map(|cell| numbers(cell).first().copied());
+            assert_eq!(limits, written, "{name}");
+        }
+    }
+}
+
+#[test]
+fn metadata_and_headers_have_the_limits_of_the_table() {
+    let rows = rows();
+    for (row, field) in [
+        ("`metadata` of an endpoint", "metadata"),
+        ("`headers` of an endpoint", "headers"),
+    ] {
+        let schema = place(&format!("WebhookEndpointCreate.{field}"));
+        let limits = [
+            schema["maxProperties"].as_u64(),
+            schema["propertyNames"]["minLength"].as_u64(),
+            schema["propertyNames"]["maxLength"].as_u64(),
+            schema["additionalProperties"]["maxLength"].as_u64(),
+        ];
+        let written = numbers(rows[row]).into_iter().map(Some);
+        assert!(written.take(4).eq(limits), "{row}: {limits:?}");
+    }
+}
+
 /// Collects the places of a schema that have a limit.
 fn limited(node: &'static Value, at: &str, found: &mut BTreeSet<String>) {
     if bound(node, "min").is_some() || bound(node, "max").is_some() {
@@ -246,6 +293,8 @@ fn every_limit_of_requests_is_in_the_table() {
         }
     }
     assert!(found.remove("WorkspaceAccessTokenCreate.expires_in"));
+    // The section on policies has a table of its own.
+    found.retain(|place| !place.contains(".policy."));
     let known = PLACES.iter().flat_map(|(_, places)| *places);
     assert_eq!(found, known.map(|path| (*path).to_owned()).collect());
 }

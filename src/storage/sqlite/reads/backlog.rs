@@ -82,6 +82,7 @@ pub(crate) fn oldest_due(
     connection: &Connection,
     counts: impl Fn(EndpointNumber) -> bool,
 ) -> rusqlite::Result<Option<Timestamp>> {
+    let resumed = resumed(connection)?;
     let mut oldest: Option<i64> = None;
     for sql in [OLDEST_FRESH, FIRST_RETRY] {
         let mut after = 0;
@@ -92,7 +93,10 @@ pub(crate) fn oldest_due(
                 .filter(|(endpoint, _)| counts(EndpointNumber(*endpoint)));
             oldest = oldest
                 .into_iter()
-                .chain(counted.filter_map(|(_, at)| *at))
+                .chain(counted.filter_map(|(endpoint, at)| {
+                    let resumed_at = resumed.get(endpoint).copied();
+                    at.map(|at| at.max(resumed_at.unwrap_or(at)))
+                }))
                 .min();
             match part.last() {
                 Some((endpoint, _)) if part.len() == PART => after = *endpoint,
@@ -101,6 +105,16 @@ pub(crate) fn oldest_due(
         }
     }
     Ok(oldest.map(Timestamp::from_micros))
+}
+
+/// Returns the ends of the last pauses, by endpoint: what waited is due since then.
+fn resumed(connection: &Connection) -> rusqlite::Result<HashMap<i64, i64>> {
+    connection
+        .prepare_cached(
+            "SELECT n, resumed_at FROM endpoint WHERE resumed_at IS NOT NULL AND deleted_at IS NULL",
+        )?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect()
 }
 
 /// Returns all that `read` finds, reading [`PART`] rows at a time.

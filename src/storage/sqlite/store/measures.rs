@@ -19,7 +19,9 @@ use crate::storage::{
 };
 
 /// The statement that counts the endpoints, and the disabled ones of them.
-const ENDPOINTS: &str = "SELECT count(*), count(disabled) FROM endpoint WHERE deleted_at IS NULL";
+const ENDPOINTS: &str =
+    "SELECT count(*), count(disabled), count(CASE WHEN disabled IS NULL THEN paused END)
+    FROM endpoint WHERE deleted_at IS NULL";
 
 /// The statement that counts the running jobs, which have an index of their own.
 const RUNNING_JOBS: &str = "SELECT count(*) FROM job INDEXED BY job_running WHERE state = 0";
@@ -29,8 +31,10 @@ const RUNNING_JOBS: &str = "SELECT count(*) FROM job INDEXED BY job_running WHER
 pub struct StoreMeasures {
     /// The earliest time at which a pending event became due; it may lie in the future.
     pub oldest_due: Option<Timestamp>,
-    /// The enabled endpoints.
+    /// The enabled endpoints that are not paused.
     pub enabled: i64,
+    /// The enabled endpoints that are paused.
+    pub paused: i64,
     /// The disabled endpoints.
     pub disabled: i64,
     /// The bytes in the database file that are free for new rows.
@@ -49,12 +53,13 @@ impl SqliteStore {
     /// if no reading connection is free, or if the read fails or takes too long.
     pub fn measure(&self, counts: impl Fn(EndpointNumber) -> bool) -> Option<StoreMeasures> {
         self.readers.glance(|connection| {
-            let (all, disabled) = connection
+            let (all, disabled, paused): (i64, i64, i64) = connection
                 .prepare_cached(ENDPOINTS)?
-                .query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+                .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
             Ok(StoreMeasures {
                 oldest_due: oldest_due(connection, counts)?,
-                enabled: all - disabled,
+                enabled: all - disabled - paused,
+                paused,
                 disabled,
                 free_bytes: free_bytes(connection)?,
                 running_jobs: connection
