@@ -111,14 +111,15 @@ impl SettingsOptions {
 
     fn headers(&self, present: &Value) -> anyhow::Result<Map<String, Value>> {
         let mut headers = members(present, "headers");
-        let mut remove = |name: &str| headers.retain(|other, _| !other.eq_ignore_ascii_case(name));
-        self.remove_header.iter().for_each(|name| remove(name));
         let given = match &self.header_file {
             None => Vec::new(),
             Some(path) => parse_headers(&read_text(path, "--header-file", "headers")?)
                 .with_context(|| format!("{} (--header-file)", path.display()))?,
         };
-        given.iter().for_each(|(name, _)| remove(name));
+        let replaced = given.iter().map(|(name, _)| name);
+        for name in self.remove_header.iter().chain(replaced) {
+            headers.retain(|other, _| !other.eq_ignore_ascii_case(name));
+        }
         headers.extend(given.into_iter().map(|(name, value)| (name, json!(value))));
         Ok(headers)
     }

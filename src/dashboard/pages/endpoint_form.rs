@@ -133,7 +133,7 @@ fn settings_problem(error: StoreError) -> Result<FormProblems, ApiError> {
     let mut problems = FormProblems::default();
     match &error {
         StoreError::KeyTaken => {
-            problems.add("key", "Another endpoint of the workspace has this key")
+            problems.add("key", "Another endpoint of the workspace has this key");
         }
         StoreError::NoSuchHeader(name) => {
             problems.add(
