@@ -108,6 +108,16 @@ impl Server {
         }
     }
 
+    /// Waits until each of `all` was in some line, in any order.
+    #[track_caller]
+    pub(crate) fn wait_for_all(&self, all: &[&str]) {
+        let mut missing = all.to_vec();
+        while !missing.is_empty() {
+            let line = self.next_line();
+            missing.retain(|what| !line.contains(what));
+        }
+    }
+
     fn call(
         &self,
         path: &str,
