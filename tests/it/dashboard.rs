@@ -4,6 +4,7 @@
 
 pub(crate) mod demo;
 mod endpoint_pages;
+mod endpoint_settings;
 mod forging;
 mod headers;
 mod history;
