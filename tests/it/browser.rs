@@ -11,6 +11,7 @@ mod markup;
 mod pictures;
 mod recovery;
 mod session;
+mod settings;
 mod story;
 
 use std::time::Instant;
