@@ -188,6 +188,7 @@ impl Scheduler {
                 queue.adopt(target, &retry);
                 queue.skip(target.skip_through);
             });
+            self.settle(number, now);
             self.drop_if_idle(number, now);
             return;
         }

@@ -14,6 +14,8 @@ use super::settings::{DEFAULT_WAITS, Pace, Settings};
 use super::world::Simulation;
 use super::{SEEDS, for_each_seed, setting};
 use crate::delivery::limits::Limits;
+use crate::domain::endpoint_policy::EndpointPolicy;
+use crate::storage::EndpointChange;
 
 const HEALTHY: usize = 10;
 pub(super) const SENDERS: u32 = 256;
@@ -40,6 +42,8 @@ struct Crowd {
     /// Events that wait for each of them from the beginning.
     backlog: usize,
     length: Duration,
+    /// They have rates, limits of concurrency and schedules of their own, and every fifth is paused.
+    has_policies: bool,
 }
 
 /// Returns a simulation at a usual pace, without faults.
@@ -90,10 +94,30 @@ pub(super) fn p99(waits: &mut [Duration]) -> Duration {
     waits[waits.len() * 99 / 100]
 }
 
+/// Gives an endpoint a policy that depends on its number, and pauses every fifth.
+fn give_policy(simulation: &mut Simulation, endpoint: usize) {
+    let rates = [30, 60, 600, 60_000];
+    simulation.store.endpoints[endpoint].target.settings.policy = EndpointPolicy {
+        rate_limit: Some(rates[endpoint % rates.len()]),
+        max_concurrency: (endpoint.is_multiple_of(3)).then_some(1),
+        retry_schedule: (endpoint.is_multiple_of(2)).then(|| vec![1, 2, 4]),
+        ..EndpointPolicy::default()
+    };
+    let now = simulation.now().wall;
+    simulation
+        .store
+        .pause(endpoint, endpoint.is_multiple_of(5), now);
+    let notice = simulation.store.edit(endpoint, EndpointChange::Edited);
+    simulation.commit(Vec::from_iter(notice));
+}
+
 impl Crowd {
     fn join(self, simulation: &mut Simulation) {
         for _ in 0..self.size {
             let endpoint = simulation.endpoint(1, self.behaviour);
+            if self.has_policies {
+                give_policy(simulation, endpoint);
+            }
             simulation.publish_long_ago(endpoint, self.backlog);
             publish_steadily(simulation, endpoint, self.period, self.length);
         }
@@ -136,6 +160,7 @@ fn healthy_endpoints_keep_their_pace_beside_500_that_never_answer() {
         period: SECOND,
         backlog: 1,
         length: CROWDED,
+        has_policies: false,
     };
     crowd.check_seeds();
 }
@@ -148,6 +173,7 @@ fn healthy_endpoints_keep_their_pace_beside_1000_that_answer_after_8_seconds() {
         period: 2 * SECOND,
         backlog: 1,
         length: CROWDED,
+        has_policies: false,
     };
     crowd.check_seeds();
 }
@@ -160,6 +186,7 @@ fn healthy_endpoints_keep_their_pace_beside_500_that_answer_500() {
         period: SECOND,
         backlog: 1,
         length: CROWDED,
+        has_policies: false,
     };
     crowd.check_seeds();
 }
@@ -172,6 +199,7 @@ fn healthy_endpoints_keep_their_pace_beside_500_that_refuse() {
         period: SECOND,
         backlog: 1,
         length: CROWDED,
+        has_policies: false,
     };
     crowd.check_seeds();
 }
@@ -184,6 +212,7 @@ fn healthy_endpoints_keep_their_pace_beside_500_whose_names_resolve_slowly() {
         period: SECOND,
         backlog: 1,
         length: CROWDED,
+        has_policies: false,
     };
     crowd.check_seeds();
 }
@@ -196,6 +225,25 @@ fn healthy_endpoints_keep_their_pace_beside_3_with_a_backlog_of_100000() {
         period: SECOND,
         backlog: 100_000,
         length: 10 * SECOND,
+        has_policies: false,
     };
     crowd.check_seeds();
+}
+
+#[test]
+fn healthy_endpoints_keep_their_pace_beside_500_with_policies_and_backlogs() {
+    for behaviour in [
+        Behaviour::Answers(Duration::from_millis(20)),
+        Behaviour::Hangs,
+    ] {
+        let crowd = Crowd {
+            size: 500,
+            behaviour,
+            period: SECOND,
+            backlog: 20,
+            length: CROWDED,
+            has_policies: true,
+        };
+        crowd.check_seeds();
+    }
 }
