@@ -73,7 +73,8 @@ fn used_workspace(app: &TestApp, receiver: &Receiver) -> String {
         let url = receiver.url(&format!("/{}", mark("url", number)));
         let format = ["raw", "slack", "discord"][number % 3];
         let endpoint = json!({"workspace_id": workspace, "url": url, "events": ["*"],
-            "format": format, "secret": mark("secret", number)});
+            "format": format, "secret": mark("secret", number), "metadata": {"a": mark("metadata", number)},
+            "headers": {"X-Key": mark("header", number)}});
         made(app, "/api/webhooks/endpoints", &endpoint);
     }
     let bearer = format!("Bearer {}", app.admin);
@@ -168,7 +169,7 @@ fn of_a_deleted_endpoint_its_url_and_secrets_are_gone_and_its_events_stay() {
     let endpoints: Vec<String> = (0..40)
         .map(|number| {
             let body = json!({"url": url(number), "format": "raw", "events": ["a"],
-                "secret": mark("secret", number)});
+                "secret": mark("secret", number), "headers": {"X-Key": mark("header", number)}});
             let made = app.post("/api/webhooks/endpoints", &app.token, &body);
             made.expect(201)["id"].as_str().unwrap().to_owned()
         })
@@ -197,14 +198,15 @@ fn of_a_deleted_endpoint_its_url_and_secrets_are_gone_and_its_events_stay() {
                 let random = random.expect(200)["secret"].clone();
                 let end = json!({"secret": random, "overlap": 0});
                 app.patch(&format!("{path}/secret"), &end).expect(200);
-                let own = json!({"secret": mark("secret", 300 + number)});
+                let own = json!({"secret": mark("secret", 300 + number), "headers": {}});
                 app.patch(&path, &own).expect(200);
                 let now = json!({"overlap": 0});
                 app.patch(&format!("{path}/secret"), &now).expect(200);
                 continue;
             }
             _ => {
-                let other = json!({"url": receiver.url("/other"), "secret": "o".repeat(32)});
+                let other = json!({"url": receiver.url("/other"), "secret": "o".repeat(32),
+                    "headers": {"X-Key": "another"}});
                 app.patch(&path, &other).expect(200);
                 continue;
             }

@@ -128,11 +128,13 @@ impl Day {
             format!("https://{}/{slack}", receiver.addr),
             format!("https://localhost/{slack}"),
         ];
-        for secret in [own, &whsec, slack] {
+        let header = "Hd3kQw8vNz5tBx1yCm6pJr9sLf4gTa7u";
+        for secret in [own, &whsec, slack, header] {
             self.credentials.add(secret);
         }
         for (at, url) in urls.iter().enumerate() {
             let mut new = json!({"url": url, "format": "raw", "events": ["*"]});
+            new["headers"] = json!({"Authorization": format!("Basic {header}")});
             match at % 3 {
                 0 => new["secret"] = json!(own),
                 1 => new["secret"] = json!(whsec),
@@ -183,6 +185,10 @@ impl Day {
         ] {
             let new = json!({"url": "https://e.com", "format": "raw", "events": [], "secret": bad});
             self.refused(server.call("POST", target, token, &new.to_string()));
+            let headers = json!({"url": "https://e.com", "format": "raw", "events": [], "headers": {
+                "X-Key": bad, "Host": secret, "X-Long": secret.repeat(200),
+            }});
+            self.refused(server.call("POST", target, token, &headers.to_string()));
             // In an object that stands where none should.
             let new = json!({"url": new, "format": [new], "events": new, "secret": null});
             self.refused(server.call("POST", target, token, &new.to_string()));
