@@ -129,8 +129,10 @@ CREATE TABLE message (
                                                  -- later_event may have more
   timestamp   TEXT,                              -- the producer's, in RFC 3339; NULL: created_at
   body        BLOB,                              -- the body of raw deliveries; NULL: archived
-  trace       TEXT                               -- the producer's traceparent, and after a space its
+  trace       TEXT,                              -- the producer's traceparent, and after a space its
                                                  -- tracestate; NULL: none was sent, or archived
+  direct      INTEGER NOT NULL DEFAULT 0         -- 1: its producer named the endpoints that get it, so it is
+                                                 -- missing for no other
 );
 
 -- Messages that no endpoint wanted, of one workspace: for their list, and for retention, which finds other
@@ -143,7 +145,7 @@ CREATE TABLE idempotency (
   message     INTEGER PRIMARY KEY REFERENCES message (seq),
   workspace   INTEGER NOT NULL,
   key         TEXT    NOT NULL,
-  fingerprint BLOB    NOT NULL,                  -- SHA-256 of the raw request body
+  fingerprint BLOB    NOT NULL,                  -- SHA-256 of the raw request body, or of the item of a batch
   UNIQUE (workspace, key)
 );
 
@@ -237,7 +239,7 @@ CREATE TABLE job_endpoint (
 ) WITHOUT ROWID;
 
 -- Deliveries: one HTTP attempt of an event each. Rows do not change, except that `response` is erased with
--- the workspace.
+-- the workspace, or with the payload of the message.
 CREATE TABLE delivery (
   seq         INTEGER PRIMARY KEY,
   id          BLOB    NOT NULL UNIQUE,

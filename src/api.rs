@@ -16,6 +16,7 @@
 //! blocking threads; writes are awaited and hold no thread.
 
 mod application;
+mod batches;
 mod choices;
 mod deliveries;
 mod endpoint_object;

@@ -28,6 +28,10 @@ pub enum FailPoint {
     CommitRecord,
     /// A message that has events was committed; neither its publisher nor the dispatcher knows yet.
     CommittedPublish,
+    /// A message of a batch is stored, and others may follow, within a transaction.
+    BatchMessage,
+    /// The answers stored with the deliveries of a message are dropped and its bodies are not, within a transaction.
+    Erasing,
     /// An attempt record was committed; the dispatcher does not know yet.
     CommittedRecord,
     /// A request is about to be made.
@@ -196,6 +200,8 @@ mod armed {
             FailPoint::CommitPublish => "commit-publish",
             FailPoint::CommitRecord => "commit-outcome",
             FailPoint::CommittedPublish => "committed-publish",
+            FailPoint::BatchMessage => "batch-message",
+            FailPoint::Erasing => "erasing",
             FailPoint::CommittedRecord => "committed-outcome",
             FailPoint::Sending => "sending",
             FailPoint::Sent => "sent",

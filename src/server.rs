@@ -16,6 +16,7 @@ pub(crate) mod body;
 pub(crate) mod call;
 pub(crate) mod client_address;
 pub(crate) mod connection;
+pub(crate) mod erasing;
 pub(crate) mod error;
 pub(crate) mod inputs;
 pub(crate) mod large_bodies;

@@ -145,6 +145,7 @@ impl History {
                 event_type: self.types[turn(number / workspaces, self.types.len())].clone(),
                 timestamp: None,
                 data: RawValue::from_string(data)?,
+                endpoint_ids: Vec::new(),
                 idempotency: None,
                 trace: None,
                 summary: None,

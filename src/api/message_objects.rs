@@ -9,6 +9,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::message::{Message, StoredMessage};
 use crate::domain::overview::{EventCounts, MessageSummary};
 use crate::server::schema::{Definition, Described, Schema, node, object};
+use crate::storage::Published;
 
 object! {
     /// An accepted message, with its events.
@@ -23,6 +24,9 @@ object! {
         workspace_id: Uuid,
         /// An event for each endpoint that gets the message; may be empty.
         events: Vec<MessageEventJson>,
+        /// The endpoints that the producer named, in the order of the events: only these get the message, whatever their
+        /// `events` are. Null: those get it that subscribe to its type.
+        endpoint_ids: Option<Vec<Uuid>> = Option::<Vec<Uuid>>::schema().like(Value::Null),
     }
 }
 
@@ -36,18 +40,16 @@ object! {
     }
 }
 
-impl Render for Message {
-    fn definition() -> Definition {
-        MessageJson::definition()
-    }
-
-    fn render<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let events = self.events.iter();
-        MessageJson {
-            id: self.id,
-            r#type: self.event_type.as_str(),
-            timestamp: &self.timestamp,
-            workspace_id: self.workspace_id,
+impl<'a> MessageJson<'a> {
+    fn new(message: &'a Message) -> Self {
+        let events = message.events.iter();
+        let endpoints = events.clone().map(|(_, endpoint)| *endpoint);
+        Self {
+            id: message.id,
+            r#type: message.event_type.as_str(),
+            timestamp: &message.timestamp,
+            workspace_id: message.workspace_id,
+            endpoint_ids: message.is_direct.then(|| endpoints.collect()),
             events: events
                 .map(|&(id, webhook_endpoint_id)| MessageEventJson {
                     id,
@@ -55,7 +57,63 @@ impl Render for Message {
                 })
                 .collect(),
         }
+    }
+}
+
+impl Render for Message {
+    fn definition() -> Definition {
+        MessageJson::definition()
+    }
+
+    fn render<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        MessageJson::new(self).serialize(serializer)
+    }
+}
+
+/// A message of a batch that was accepted.
+pub(super) struct BatchMessage<'a>(pub(super) &'a Published);
+
+impl Serialize for BatchMessage<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Json<'a> {
+            #[serde(flatten)]
+            message: MessageJson<'a>,
+            replayed: bool,
+        }
+        let Self(published) = self;
+        Json {
+            message: MessageJson::new(&published.message),
+            replayed: published.replayed,
+        }
         .serialize(serializer)
+    }
+}
+
+impl BatchMessage<'_> {
+    /// Returns the definition of the object: a message with one field more.
+    pub(super) fn definition() -> Definition {
+        let replayed = Schema::boolean()
+            .like(false)
+            .about("True if its idempotency key was used before with the same content: this is the first answer again.");
+        let about = "A message of a batch that was accepted, with its events.";
+        let (_, message) = MessageJson::definition();
+        let schema = message.extended(about, ("replayed".to_owned(), replayed, true));
+        ("BatchMessage".to_owned(), schema)
+    }
+}
+
+impl Described for BatchMessage<'_> {
+    fn schema() -> Schema {
+        Schema::reference(&Self::definition())
+    }
+}
+
+object! {
+    /// The messages of a batch that was accepted.
+    pub(super) struct PublishedBatch<'a> = "PublishedBatch" {
+        /// The messages, in the order in which they were sent.
+        data: Vec<BatchMessage<'a>>,
     }
 }
 

@@ -15,6 +15,7 @@ use super::configuration::{self, Configuration, Environment, Refusal};
 use super::deliveries::Deliveries;
 use super::dev::Dev;
 use super::endpoint::EndpointCommand;
+use super::erase::Erase;
 use super::events::{Events, ShowEvent};
 use super::healthcheck::Healthcheck;
 use super::help;
@@ -66,7 +67,7 @@ enum Command {
     Serve(Serve),
     /// Try Hookpost on this machine: server, receiver and a first message, on loopback only.
     Dev(Dev),
-    /// Publish a message to a server.
+    /// Publish a message to a server, or all messages of a file.
     Publish(Publish),
     /// Make, list, change and delete endpoints of a server.
     #[command(subcommand)]
@@ -75,6 +76,8 @@ enum Command {
     Messages(Messages),
     /// Show a message of a server with its data.
     Message(ShowMessage),
+    /// Erase the payload of a message of a server.
+    Erase(Erase),
     /// List the events of a server.
     Events(Events),
     /// Show an event of a server with its attempts.
@@ -214,6 +217,7 @@ impl Command {
             Self::Endpoint(endpoint) => endpoint.run(&configuration.settings),
             Self::Messages(messages) => messages.run(&configuration.settings),
             Self::Message(message) => message.run(&configuration.settings),
+            Self::Erase(erase) => erase.run(&configuration.settings),
             Self::Events(events) => events.run(&configuration.settings),
             Self::Event(event) => event.run(&configuration.settings),
             Self::Deliveries(deliveries) => deliveries.run(&configuration.settings),
@@ -265,11 +269,13 @@ mod tests {
 
     /// The flags that say what one call of a command does. They are no settings: in a variable, they would
     /// change other calls unseen.
-    const OF_ONE_CALL: [&str; 26] = [
+    const OF_ONE_CALL: [&str; 28] = [
         "help",
         "version",
         "example",
         "key",
+        "lines",
+        "endpoint",
         "timestamp",
         "workspace-id",
         "wait",

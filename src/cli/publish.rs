@@ -1,7 +1,9 @@
-//! `hookpost publish`: publishes a message over the API, and can wait for its deliveries.
+//! `hookpost publish`: publishes a message over the API, and can wait for its deliveries; or a file of messages.
 
 mod deliveries;
+mod lines;
 mod message_data;
+mod message_lines;
 
 use std::time::Duration;
 
@@ -12,25 +14,38 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use self::deliveries::Published;
+use self::message_lines::Defaults;
 use super::client::{Client, OutputSettings, ServerSettings, line, parse_id};
 use super::configuration::Setting;
 use super::output;
 use crate::config::parse_duration;
 
-/// Publish a message.
+/// Publish a message, or all messages of a file.
 ///
 /// The message is sent again if no answer comes; its idempotency key keeps it from being published twice.
+///
+/// With --lines, each line of a file is a message in JSON, as the API takes it: {"type": "order.paid", "data": {}}.
+/// They are sent in batches, in their order. A line may have an idempotency_key of its own; the others get KEY-NUMBER, with
+/// the number of the line, so that the same command with the same --key publishes what is missing.
 #[derive(Args, Debug)]
 pub(super) struct Publish {
     /// The event type, such as order.paid.
-    #[arg(value_name = "TYPE")]
-    event_type: String,
+    #[arg(value_name = "TYPE", required_unless_present = "lines")]
+    event_type: Option<String>,
 
     /// The data: JSON, @FILE for the JSON in a file, or - for that on stdin.
     ///
     /// Without it, the JSON comes from stdin, if that is no terminal.
     #[arg(value_name = "JSON|@FILE|-")]
     data: Option<String>,
+
+    /// A file with a message on each line, or - for stdin.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["event_type", "data", "timestamp", "wait"])]
+    lines: Option<String>,
+
+    /// Send it to this endpoint alone (repeatable), whatever types it subscribes to.
+    #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = parse_id)]
+    endpoint: Vec<Uuid>,
 
     /// The idempotency key; without it, a new random one is used.
     ///
@@ -66,6 +81,8 @@ struct Message<'a> {
     timestamp: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     workspace_id: Option<Uuid>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    endpoint_ids: &'a [Uuid],
     /// As it was written: receivers get it byte for byte.
     data: &'a RawValue,
 }
@@ -81,12 +98,17 @@ fn parse_key(text: &str) -> Result<String, String> {
 impl Publish {
     pub(super) fn run(self, settings: &[Setting]) -> anyhow::Result<()> {
         let client = self.server.client(settings)?;
-        let data = message_data::read(self.data.as_deref())?;
         let key = self.key.unwrap_or_else(|| Uuid::new_v4().to_string());
+        if let Some(file) = &self.lines {
+            let defaults = Defaults::new(&key, self.workspace_id, &self.endpoint)?;
+            return lines::publish(&client, file, &defaults, self.output.json);
+        }
+        let data = message_data::read(self.data.as_deref())?;
         let message = Message {
-            event_type: &self.event_type,
+            event_type: self.event_type.as_deref().unwrap_or_default(),
             timestamp: self.timestamp.as_deref(),
             workspace_id: self.workspace_id,
+            endpoint_ids: &self.endpoint,
             data: &data,
         };
         let published = publish(&client, &message, &key)?;

@@ -7,9 +7,8 @@ use super::form::FormProblems;
 use super::query::Fields;
 use crate::domain::access::Visibility;
 use crate::domain::json::scan;
-use crate::domain::message::{Idempotency, NewMessage};
+use crate::domain::message::{Idempotency, NewMessage, is_idempotency_key};
 use crate::server::inputs::message::message_fields;
-use crate::server::publishing::is_idempotency_key;
 use crate::server::validate::Input;
 
 /// The fields of the form, as they were typed.
@@ -20,16 +19,19 @@ pub(super) struct Composition {
     pub(super) timestamp: String,
     pub(super) idempotency_key: String,
     pub(super) workspace_id: String,
+    /// Ids, separated by white space or commas.
+    pub(super) endpoint_ids: String,
 }
 
 impl Composition {
     /// The names of the fields.
-    pub(super) const FIELDS: [&'static str; 5] = [
+    pub(super) const FIELDS: [&'static str; 6] = [
         "type",
         "data",
         "timestamp",
         "idempotency_key",
         "workspace_id",
+        "endpoint_ids",
     ];
 
     pub(super) fn of(fields: &Fields) -> Self {
@@ -41,6 +43,7 @@ impl Composition {
             timestamp: field("timestamp"),
             idempotency_key: field("idempotency_key"),
             workspace_id: field("workspace_id"),
+            endpoint_ids: field("endpoint_ids"),
         }
     }
 
@@ -109,11 +112,14 @@ impl Composition {
     /// Returns the body of the API's request, with the bytes of the data. Fields that are empty are left out.
     fn body(&self, data: &str) -> String {
         let text = |text: &str| Value::from(text).to_string();
+        let ids = self.endpoint_ids.split([',', ' ', '\t', '\r', '\n']);
+        let ids: Value = ids.filter(|id| !id.is_empty()).collect();
         let members = [
             ("type", text(&self.event_type), &self.event_type),
             ("data", data.to_owned(), &self.data),
             ("timestamp", text(&self.timestamp), &self.timestamp),
             ("workspace_id", text(&self.workspace_id), &self.workspace_id),
+            ("endpoint_ids", ids.to_string(), &self.endpoint_ids),
         ];
         let given = members.into_iter().filter(|(.., typed)| !typed.is_empty());
         let members: Vec<_> = given
@@ -184,6 +190,21 @@ mod tests {
                 .of_field("data")
                 .is_empty()
         );
+    }
+
+    #[test]
+    fn endpoints_are_named_by_their_ids() {
+        let [one, other] = [1, 2].map(|_| Uuid::new_v4());
+        let composition = composed(&format!("type=a&data=1&endpoint_ids={one},%0D%0A+{other}"));
+        let (message, _) = composition.read(OWN, 1000).unwrap();
+        assert_eq!(message.endpoint_ids, [one, other]);
+        for bad in ["x", "%2C"] {
+            let problems = composed(&format!("type=a&data=1&endpoint_ids={bad}")).read(OWN, 1000);
+            let problems = problems.unwrap_err();
+            assert!(!problems.of_field("endpoint_ids").is_empty(), "{bad}");
+        }
+        let message = composed("type=a&data=1&endpoint_ids=").read(OWN, 1000);
+        assert!(message.unwrap().0.endpoint_ids.is_empty());
     }
 
     #[test]

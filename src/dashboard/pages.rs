@@ -7,6 +7,7 @@ mod endpoint_facts;
 pub(super) mod endpoint_form;
 pub(super) mod endpoint_secret;
 pub(super) mod endpoints;
+pub(super) mod erase;
 pub(super) mod event;
 mod event_list;
 pub(super) mod job_form;

@@ -10,7 +10,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, guard};
 
 use super::pages::{
-    deliveries, endpoint, endpoint_actions, endpoint_form, endpoint_secret, endpoints, event,
+    deliveries, endpoint, endpoint_actions, endpoint_form, endpoint_secret, endpoints, erase, event,
     job_form, jobs, message, messages, overview, publish, redeliveries, session, skip, system,
     tokens, workspaces,
 };
@@ -83,6 +83,7 @@ static TABLE: &[Route] = &[
     page!(POST "/jobs/{id}/cancel",          jobs::cancel),
     page!(GET  "/messages",                  messages::list),
     page!(GET  "/messages/{id}",             message::show),
+    page!(POST "/messages/{id}/erase",       erase::payload),
     page!(GET  "/publish",                   publish::compose),
     page!(POST "/publish",                   publish::send),
     page!(GET  "/tokens",                    tokens::list),

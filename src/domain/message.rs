@@ -17,6 +17,26 @@ pub const DATA_DEPTH_MAX: usize = 128;
 /// The longest idempotency key, in visible ASCII characters.
 pub const IDEMPOTENCY_KEY_MAX: usize = 255;
 
+/// The most messages of a batch.
+pub const BATCH_MAX: usize = 100;
+
+/// The longest message of a batch, in bytes as it was sent: as long as the body of a publish may be by default. A batch
+/// of longer ones would be one long transaction, and would hold memory until its answer.
+pub const BATCH_MESSAGE_MAX: usize = 256 << 10;
+
+/// The most events that a batch of several messages may make. They are stored in one transaction, and all other
+/// writes wait for its end.
+pub const BATCH_EVENTS_MAX: usize = 10_000;
+
+/// The most endpoints that a message names. Each is a look-up of the writer.
+pub const NAMED_ENDPOINTS_MAX: usize = 100;
+
+/// Reports whether a text may be an idempotency key: 1 to 255 visible ASCII characters.
+#[must_use]
+pub fn is_idempotency_key(text: &[u8]) -> bool {
+    (1..=IDEMPOTENCY_KEY_MAX).contains(&text.len()) && text.iter().all(u8::is_ascii_graphic)
+}
+
 /// The time for which an idempotency key is kept. A later publish with the same key is a new message.
 pub const IDEMPOTENCY_PERIOD: Duration = Duration::from_hours(24);
 
@@ -31,6 +51,9 @@ pub struct NewMessage {
     pub timestamp: Option<String>,
     /// Any JSON, byte for byte as sent.
     pub data: Box<RawValue>,
+    /// The endpoints to which alone it is sent, whatever they are subscribed to, each once; empty: it is sent to those that
+    /// are subscribed.
+    pub endpoint_ids: Vec<Uuid>,
     /// The key by which a repeated publish gets the first result again.
     pub idempotency: Option<Idempotency>,
     /// The trace that its producer sent with it.
@@ -45,7 +68,7 @@ pub struct NewMessage {
 pub struct Idempotency {
     /// 1 to [`IDEMPOTENCY_KEY_MAX`] visible ASCII characters.
     pub key: String,
-    /// SHA-256 of the raw request body.
+    /// SHA-256 of the message as it was sent: of the raw request body, or of the bytes of an item of a batch.
     pub fingerprint: [u8; 32],
 }
 
@@ -62,6 +85,8 @@ pub struct Message {
     pub workspace_id: Uuid,
     /// Its events: event id and endpoint id of each.
     pub events: Vec<(Uuid, Uuid)>,
+    /// Set if its producer named the endpoints that get it.
+    pub is_direct: bool,
 }
 
 /// A message as it is listed: without its data.

@@ -48,9 +48,20 @@ impl Quota {
     /// one clock that never goes back.
     #[must_use]
     pub fn take(self, full_at: Duration, now: Duration) -> (Duration, RateLimitStatus) {
+        self.take_several(full_at, now, 1)
+    }
+
+    /// Takes `count` requests together, or none of them. More than the limit are never allowed.
+    #[must_use]
+    pub fn take_several(
+        self,
+        full_at: Duration,
+        now: Duration,
+        count: u32,
+    ) -> (Duration, RateLimitStatus) {
         let missing = full_at.saturating_sub(now);
         let whole = self.interval * self.limit;
-        let after = missing + self.interval;
+        let after = missing + self.interval * count;
         let too_early = after.saturating_sub(whole);
         if !too_early.is_zero() {
             return (full_at, self.status(missing, Some(too_early)));
@@ -160,6 +171,25 @@ impl<K: Copy + Eq + Hash> ByteRateLimiter<K> {
         self.buckets.set(key, taken.unwrap_or(full_at));
         taken.map(drop)
     }
+
+    /// Takes bytes at `now` out of the buckets of several different keys, or none of them.
+    ///
+    /// # Errors
+    /// The time until all of them are allowed.
+    pub fn take_all(&mut self, parts: &[(K, u64)], now: Duration) -> Result<(), Duration> {
+        let take = |&(key, bytes): &(K, u64)| {
+            let taken = self.quota.take(self.buckets.full_at(key), now, bytes);
+            (key, taken)
+        };
+        let taken: Vec<_> = parts.iter().map(take).collect();
+        if let Some(retry_in) = taken.iter().filter_map(|(_, it)| it.err()).max() {
+            return Err(retry_in);
+        }
+        for (key, full_at) in taken {
+            self.buckets.set(key, full_at.unwrap_or_default());
+        }
+        Ok(())
+    }
 }
 
 /// A limit of requests, with a bucket for each key.
@@ -189,6 +219,18 @@ impl<K: Copy + Eq + Hash> RateLimiter<K> {
     pub fn take(&mut self, key: K, now: Duration) -> RateLimitStatus {
         let full_at = self.buckets.full_at(key);
         let (full_at, status) = self.quota.take(full_at, now);
+        self.buckets.set(key, full_at);
+        status
+    }
+
+    /// Takes the other requests of `count` of which one was taken already. If they are not all allowed, gives that
+    /// one back; the status then says when all of them are.
+    pub fn take_others(&mut self, key: K, now: Duration, count: u32) -> RateLimitStatus {
+        let before = self
+            .buckets
+            .full_at(key)
+            .saturating_sub(self.quota.interval);
+        let (full_at, status) = self.quota.take_several(before, now, count);
         self.buckets.set(key, full_at);
         status
     }
@@ -271,6 +313,42 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_request_that_stands_for_several_is_counted_whole_or_not_at_all() {
+        let mut limiter = RateLimiter::new(quota(60), 4);
+        let (at, second) = (Duration::from_secs(1000), Duration::from_secs(1));
+        assert_eq!(limiter.take('a', at).remaining, 59);
+        let status = limiter.take_others('a', at, 40);
+        assert_eq!((status.remaining, status.retry_in), (20, None));
+        assert_eq!(limiter.take('a', at).remaining, 19);
+        let refused = limiter.take_others('a', at, 30);
+        assert_eq!(
+            (refused.remaining, refused.retry_in),
+            (20, Some(10 * second))
+        );
+        assert_eq!(
+            limiter.take('a', at).remaining,
+            19,
+            "the one was given back"
+        );
+        assert_eq!(limiter.take_others('a', at, 1).remaining, 19);
+        let later = at + 11 * second;
+        assert_eq!(limiter.take('a', later).remaining, 29);
+        assert_eq!(limiter.take_others('a', later, 30).retry_in, None);
+    }
+
+    #[test]
+    fn bytes_of_several_keys_are_taken_together_or_not_at_all() {
+        let quota = ByteQuota::per_minute(NonZeroU64::new(1000).unwrap());
+        let mut limiter = ByteRateLimiter::new(quota, 8);
+        let at = Duration::from_secs(1000);
+        assert_eq!(limiter.take_all(&[('a', 600), ('b', 100)], at), Ok(()));
+        let wait = Duration::from_secs(12);
+        assert_eq!(limiter.take_all(&[('b', 900), ('a', 600)], at), Err(wait));
+        assert_eq!(limiter.take('b', at, 900), Ok(()), "nothing was taken");
+        assert_eq!(limiter.take_all(&[('a', 600)], at + wait), Ok(()));
     }
 
     #[test]

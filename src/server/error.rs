@@ -94,6 +94,9 @@ pub(crate) enum ApiError {
     /// The header `Idempotency-Key` is not valid.
     #[error("invalid idempotency key")]
     IdempotencyKeyInvalid,
+    /// A batch has the header `Idempotency-Key`.
+    #[error("an idempotency key for a whole batch")]
+    IdempotencyKeyOfBatch,
     /// The store refused or failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -172,7 +175,8 @@ impl ApiError {
             | Self::TooLarge(_)
             | Self::Timeout
             | Self::Encoding(_)
-            | Self::IdempotencyKeyInvalid => self.plain().response(),
+            | Self::IdempotencyKeyInvalid
+            | Self::IdempotencyKeyOfBatch => self.plain().response(),
         }
     }
 
@@ -214,6 +218,10 @@ impl ApiError {
             Self::IdempotencyKeyInvalid => Plain(
                 ErrorName::IdempotencyKeyInvalid,
                 "Idempotency-Key must be one header of 1 to 255 visible ASCII characters".into(),
+            ),
+            Self::IdempotencyKeyOfBatch => Plain(
+                ErrorName::IdempotencyKeyInvalid,
+                "A batch takes no Idempotency-Key: give each message its own idempotency_key".into(),
             ),
             // `response` has arms for these.
             Self::Unauthorized

@@ -7,6 +7,7 @@ pub(crate) mod endpoint_fields;
 pub(crate) mod filters;
 pub(crate) mod jobs;
 pub(crate) mod message;
+pub(crate) mod message_batch;
 pub(crate) mod page;
 pub(crate) mod secret_rotation;
 pub(crate) mod tokens;

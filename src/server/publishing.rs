@@ -1,5 +1,7 @@
 //! Publishing a message, for the API and for the dashboard.
 
+pub(crate) mod batch;
+
 use std::time::Instant;
 
 use actix_web::HttpRequest;
@@ -10,7 +12,7 @@ use super::request_metrics::mark_as_replay;
 use super::request_notes::note;
 use super::state::ServerState;
 use crate::domain::format::Summary;
-use crate::domain::message::{IDEMPOTENCY_KEY_MAX, NewMessage};
+use crate::domain::message::NewMessage;
 use crate::storage::{Published, Store, StoreError, Unavailable};
 
 /// Checks that the server still takes messages.
@@ -29,11 +31,6 @@ pub(crate) fn add_summary(message: &mut NewMessage, store: &dyn Store) {
     if store.shows_summaries(message.workspace_id) {
         message.summary = Some(Summary::of(&message.data));
     }
-}
-
-/// Reports whether a text may be an idempotency key: 1 to 255 visible ASCII characters.
-pub(crate) fn is_idempotency_key(text: &[u8]) -> bool {
-    (1..=IDEMPOTENCY_KEY_MAX).contains(&text.len()) && text.iter().all(u8::is_ascii_graphic)
 }
 
 /// Publishes a message, whose body of `size` bytes was received at `received`. Counts the bytes towards the limit of

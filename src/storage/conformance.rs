@@ -40,6 +40,11 @@ macro_rules! behaviours {
                 a_key_with_another_body_is_refused,
                 a_key_belongs_to_its_workspace_and_is_free_after_a_day,
                 an_unknown_or_deleted_workspace_is_refused,
+                a_message_that_names_endpoints_goes_to_these_alone,
+                endpoints_that_the_workspace_does_not_have_are_refused_by_their_places,
+                a_batch_is_stored_in_its_order,
+                a_batch_replays_what_was_published_before_or_is_in_it_twice,
+                of_a_batch_with_a_fault_nothing_is_stored_and_all_faults_are_told,
             ]
         );
         $each!(

@@ -4,6 +4,7 @@
 
 mod addresses;
 mod authorization;
+mod batches;
 mod browser;
 mod circles;
 mod cli;
@@ -13,8 +14,10 @@ mod dashboard;
 mod deleting;
 mod deliveries;
 mod dev;
+mod direct;
 mod documents;
 mod endpoint_settings;
+mod erasing;
 mod fixture;
 mod hostile_clients;
 mod hostile_receivers;

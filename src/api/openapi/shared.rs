@@ -4,7 +4,9 @@ use super::super::choices::choices;
 use super::super::endpoint_object::SeenEndpoint;
 use super::super::health::{CheckJson, HealthJson, NotReadyJson, ReadyJson};
 use super::super::job_objects::JobDryRun;
-use super::super::message_objects::{EventCountsJson, MessageDetailJson, MessageEventJson};
+use super::super::message_objects::{
+    BatchMessage, EventCountsJson, MessageDetailJson, MessageEventJson, PublishedBatch,
+};
 use super::super::objects::{CreatedToken, Render};
 use super::super::pagination::{MetaJson, list_definition};
 use crate::domain::access::AccessToken;
@@ -32,6 +34,8 @@ pub(super) fn objects() -> Vec<Definition> {
     let mut objects = vec![
         Message::definition(),
         MessageEventJson::definition(),
+        BatchMessage::definition(),
+        PublishedBatch::definition(),
         Event::definition(),
         list_definition::<Event>(),
         StoredMessage::definition(),

@@ -66,10 +66,25 @@ const PARAMETERS: [(&str, &str); 21] = [
 ];
 
 /// The members of bodies that are no fields of the object, or that have another meaning there.
-const MEMBERS: [(&str, &str); 6] = [
+const MEMBERS: [(&str, &str); 9] = [
     (
         "data",
         "What happened: any JSON, nested at most 128 deep. Receivers get the same bytes.",
+    ),
+    (
+        "endpoint_ids",
+        "The endpoints of the workspace to which alone the message goes, whatever their `events` are; 1 to 100. One that is \
+         disabled gets a skipped event. Without it, the message goes to every enabled endpoint whose `events` match.",
+    ),
+    (
+        "messages",
+        "The messages, 1 to 100: no more than `--publish-rate-limit`, if the server has one. Together they may make 10,000 \
+         events.",
+    ),
+    (
+        "idempotency_key",
+        "1 to 255 visible ASCII characters, by which the same message is published once, as by the header of a single \
+         publish. The same bytes of the object are the same message.",
     ),
     (
         "filter",

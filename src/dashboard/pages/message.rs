@@ -27,6 +27,8 @@ const EVENTS: u64 = 100;
 struct MessagePage {
     layout: Layout,
     id: ShortId,
+    /// The whole id, for a form.
+    message_id: Uuid,
     event_type: String,
     published: Moment,
     timestamp: String,
@@ -42,6 +44,8 @@ struct MessagePage {
     selected: usize,
     payload: Option<PayloadView>,
     may_redeliver: bool,
+    /// Set if the payload is there, and the caller may erase it.
+    may_erase: bool,
     is_live: bool,
 }
 
@@ -77,6 +81,7 @@ pub(crate) async fn show(visit: Visit) -> Result<HttpResponse, ApiError> {
     html(&MessagePage {
         layout,
         id: ShortId(message.id),
+        message_id: message.id,
         event_type: message.event_type.to_string(),
         published: Moment::new(message.created_at, now),
         timestamp: message.timestamp.clone(),
@@ -94,6 +99,7 @@ pub(crate) async fn show(visit: Visit) -> Result<HttpResponse, ApiError> {
         pager: Pager::new(page, found.events.total, &path, visit.query()),
         payload: summary.payload.as_deref().map(PayloadView::new),
         may_redeliver: visit.may(Scope::WebhooksWrite),
+        may_erase: visit.may(Scope::WebhooksWrite) && !message.is_archived,
     })
 }
 

@@ -41,13 +41,25 @@ const ENCODED: usize = 3;
 struct Targets {
     /// Those that would get it.
     wanted: Vec<EndpointName>,
-    /// Those that want its type, and are disabled.
+    /// Those that want its type, or that it names, and are disabled.
     disabled: Vec<EndpointName>,
+    /// Set if the message names its endpoints.
+    is_direct: bool,
+    /// The endpoints that it names, and that are not there.
+    unknown: Vec<Uuid>,
     /// Set if the workspace has more endpoints than were compared.
     has_more: bool,
 }
 
 impl Targets {
+    fn add(&mut self, endpoint: EndpointName) {
+        if endpoint.is_enabled {
+            self.wanted.push(endpoint);
+        } else {
+            self.disabled.push(endpoint);
+        }
+    }
+
     fn count(&self) -> Count {
         Count(self.wanted.len() as u64)
     }
@@ -187,6 +199,10 @@ fn problem_of(error: &ApiError) -> Option<(&'static str, &'static str)> {
             "idempotency_key",
             "This key was used with another message: choose a new one",
         )),
+        ApiError::Store(StoreError::UnknownEndpoints(_)) => Some((
+            "endpoint_ids",
+            "The workspace has no endpoint with one of these ids",
+        )),
         ApiError::Store(StoreError::UnknownWorkspace(_)) => {
             Some(("workspace_id", "There is no such workspace"))
         }
@@ -200,9 +216,38 @@ async fn targets(visit: &Visit, new: &NewMessage) -> Result<Option<Targets>, Api
         return Ok(None);
     }
     let (visibility, workspace) = (visit.visibility(), new.workspace_id);
-    let event_type = new.event_type.clone();
-    let find = move |store: &dyn Store| find_targets(store, visibility, workspace, &event_type);
+    let (event_type, named) = (new.event_type.clone(), new.endpoint_ids.clone());
+    let find = move |store: &dyn Store| {
+        if named.is_empty() {
+            find_targets(store, visibility, workspace, &event_type)
+        } else {
+            named_targets(store, visibility, workspace, &named)
+        }
+    };
     visit.read(find).await.map(Some)
+}
+
+/// Returns the endpoints that a message names.
+fn named_targets(
+    store: &dyn Store,
+    visibility: Visibility,
+    workspace: Uuid,
+    named: &[Uuid],
+) -> Result<Targets, StoreError> {
+    let mut targets = Targets {
+        is_direct: true,
+        ..Targets::default()
+    };
+    for id in named {
+        match store.find_endpoint(visibility, *id) {
+            Ok(endpoint) if endpoint.workspace_id == workspace => {
+                targets.add(EndpointName::of(&endpoint));
+            }
+            Ok(_) | Err(StoreError::NotFound) => targets.unknown.push(*id),
+            Err(other) => return Err(other),
+        }
+    }
+    Ok(targets)
 }
 
 fn find_targets(
@@ -229,12 +274,7 @@ fn find_targets(
             if !events.iter().any(|events| events.matches(event_type)) {
                 continue;
             }
-            let name = EndpointName::of(endpoint);
-            if name.is_enabled {
-                targets.wanted.push(name);
-            } else {
-                targets.disabled.push(name);
-            }
+            targets.add(EndpointName::of(endpoint));
         }
         targets.has_more = paged.total > number * READ_AT_ONCE;
         if !targets.has_more {

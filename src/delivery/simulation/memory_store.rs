@@ -9,6 +9,7 @@
 mod endpoints;
 mod jobs;
 mod overviews;
+mod publishing;
 mod queue;
 mod reads;
 mod secrets;
@@ -31,7 +32,7 @@ use crate::domain::signing_secrets::SecretRotation;
 use crate::domain::workspace::{NewWorkspace, Workspace, WorkspacePatch};
 use crate::storage::conformance::{OpenStore, Settings};
 use crate::storage::{
-    AccessTokenPatch, DeliveryFilter, Descendants, EndpointFilter, EventFilter, Listed,
+    AccessTokenPatch, DeliveryFilter, Descendants, EndpointFilter, ErasureStep, EventFilter, Listed,
     ListedMessages, LongPayload, MessageFilter, NewAccessToken, NoticeSink, Page, Paged, Part,
     PayloadPiece, Pending, Published, PutResult, ReconciledAdminToken, Row, RowNumber, Store,
     StoreError, StoreFacts, pending,
@@ -44,6 +45,8 @@ use crate::storage::{
 pub(super) enum Unsupported {
     /// Access tokens.
     Tokens,
+    /// The erasure of payloads.
+    Erasure,
     /// Jobs: only their steps are there, in the queue.
     Jobs,
     /// Rows of a page by number, and pieces of payloads: pages are read as a whole.
@@ -241,6 +244,10 @@ impl Store for MemoryStore {
         self.write(|tables, now| tables.publish(&new, now))
     }
 
+    fn publish_batch(&self, new: Vec<NewMessage>) -> Pending<Vec<Published>> {
+        self.write(|tables, now| tables.publish_batch(&new, now))
+    }
+
     fn list_events(
         &self,
         filter: &EventFilter,
@@ -284,6 +291,15 @@ impl Store for MemoryStore {
 
     fn redeliver(&self, visibility: Visibility, id: Uuid) -> Pending<()> {
         self.write(|tables, now| tables.redeliver(visibility, id, now))
+    }
+
+    fn erase_payload(
+        &self,
+        _: Visibility,
+        _: Uuid,
+        _: ErasureStep,
+    ) -> Pending<Option<ErasureStep>> {
+        Unsupported::Erasure.pending()
     }
 
     fn skip_event(&self, visibility: Visibility, id: Uuid) -> Pending<()> {

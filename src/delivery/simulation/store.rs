@@ -153,6 +153,14 @@ impl Store {
         if !self.endpoints[endpoint].target.enabled {
             return None;
         }
+        let seq = self.add(endpoint, now);
+        let mut event = self.queued(seq);
+        event.body = Some(body);
+        Some(event)
+    }
+
+    /// Adds an event; returns its number.
+    fn add(&mut self, endpoint: usize, now: Timestamp) -> i64 {
         let seq = self.next_run();
         let published = Progress::published(Run(seq));
         self.rows[usize::try_from(seq).expect("numbers are positive")] = Some(Row {
@@ -165,9 +173,7 @@ impl Store {
             due: now,
         });
         self.endpoints[endpoint].fresh.insert(seq);
-        let mut event = self.queued(seq);
-        event.body = Some(body);
-        Some(event)
+        seq
     }
 
     fn queued(&self, seq: i64) -> QueuedEvent {

@@ -224,6 +224,7 @@ impl EngineFixture {
             event_type: EventType::parse("a.b").unwrap(),
             timestamp: None,
             data: RawValue::from_string("{}".to_owned()).unwrap(),
+            endpoint_ids: Vec::new(),
             idempotency: None,
             trace: None,
             summary: None,

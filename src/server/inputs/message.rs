@@ -13,12 +13,14 @@ pub(crate) fn message_fields(
     let event_type = input.required("type", read::event_type);
     let data = input.required("data", read::any_json);
     let timestamp = input.optional("timestamp", read::producers_time);
+    let endpoint_ids = input.optional("endpoint_ids", read::endpoint_ids);
     let workspace = workspace_within(visibility, input);
     |ok| NewMessage {
         workspace_id: workspace.take(ok),
         event_type: event_type.take(ok),
         timestamp: timestamp.take(ok),
         data: data.take(ok),
+        endpoint_ids: endpoint_ids.take(ok).unwrap_or_default(),
         trace: None,
         summary: None,
         idempotency: None,

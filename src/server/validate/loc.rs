@@ -27,6 +27,8 @@ impl Section {
 pub(crate) struct Loc {
     /// The part of the request.
     pub(crate) section: Section,
+    /// The list and the place in it of the item that has the field; `None` if the section itself has it.
+    pub(crate) of_item: Option<(&'static str, usize)>,
     /// The field; `None` for the section as a whole.
     pub(crate) field: Option<Cow<'static, str>>,
     /// The member of the field, if the field is an object.
@@ -40,6 +42,7 @@ impl Loc {
     pub(crate) const fn field(section: Section, field: &'static str) -> Self {
         Self {
             section,
+            of_item: None,
             field: Some(Cow::Borrowed(field)),
             member: None,
             index: None,
@@ -50,6 +53,7 @@ impl Loc {
     pub(crate) const fn sent(section: Section, name: String) -> Self {
         Self {
             section,
+            of_item: None,
             field: Some(Cow::Owned(name)),
             member: None,
             index: None,
@@ -60,9 +64,18 @@ impl Loc {
     pub(crate) const fn body() -> Self {
         Self {
             section: Section::Body,
+            of_item: None,
             field: None,
             member: None,
             index: None,
+        }
+    }
+
+    /// Returns the location of the same field of an item of a list of the body.
+    pub(crate) fn of_item(self, item: Option<(&'static str, usize)>) -> Self {
+        Self {
+            of_item: item,
+            ..self
         }
     }
 
@@ -103,6 +116,10 @@ impl Serialize for Loc {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut steps = serializer.serialize_seq(None)?;
         steps.serialize_element(self.section.as_str())?;
+        if let Some((list, place)) = self.of_item {
+            steps.serialize_element(list)?;
+            steps.serialize_element(&place)?;
+        }
         if let Some(field) = &self.field {
             steps.serialize_element(field)?;
         }

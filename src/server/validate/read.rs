@@ -6,6 +6,7 @@
 
 mod endpoint_settings;
 mod jobs;
+mod messages;
 mod numbers;
 mod objects;
 mod secrets;
@@ -22,6 +23,7 @@ pub(crate) use self::endpoint_settings::{
     custom_headers, endpoint_key, key_in_path, metadata, policy,
 };
 pub(crate) use self::jobs::{job_action, job_filter, job_state, rate};
+pub(crate) use self::messages::{endpoint_ids, idempotency_key};
 pub(crate) use self::numbers::{archive_after, boolean, delete_after, lifetime, overlap, positive};
 pub(crate) use self::secrets::{given_secret, secret, secret_type};
 pub(crate) use self::times::{producers_time, time};

@@ -344,6 +344,7 @@ pub(super) fn message(
         event_type: EventType::parse(event_type).unwrap(),
         timestamp: None,
         data: RawValue::from_string(data.to_owned()).unwrap(),
+        endpoint_ids: Vec::new(),
         idempotency: key.map(|key| Idempotency {
             key: key.to_owned(),
             fingerprint,

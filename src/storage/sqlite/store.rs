@@ -3,6 +3,7 @@
 mod background_threads;
 mod job_use_cases;
 mod measures;
+mod message_use_cases;
 mod operator;
 mod queue_use_cases;
 mod settings;

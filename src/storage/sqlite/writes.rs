@@ -6,6 +6,7 @@ pub(super) mod delete_messages;
 pub(super) mod drop_bodies;
 pub(super) mod empty_blocks;
 pub(super) mod endpoints;
+pub(super) mod erase_payload;
 pub(super) mod erasure_notes;
 pub(super) mod jobs;
 pub(super) mod operational_events;

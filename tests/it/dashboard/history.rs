@@ -105,6 +105,7 @@ impl History {
             event_type: EventType::parse(event_type).unwrap(),
             timestamp: None,
             data: RawValue::from_string(data.to_owned()).unwrap(),
+            endpoint_ids: Vec::new(),
             idempotency: None,
             trace: None,
             summary: None,

@@ -174,7 +174,15 @@ fn attempts<'a>(route: &RouteInfo, ids: &'a Ids) -> Vec<(String, String, Vec<&'a
             "workspace_id": "ID", "url": "https://a.example/", "format": "raw", "events": [],
             "type": "a", "data": 1, "comment": "", "scopes": ["webhooks:read"],
         });
-        return vec![(path, body.to_string(), vec![&*ids.workspace])];
+        let mut all = vec![(path.clone(), body.to_string(), vec![&*ids.workspace])];
+        if route.path.starts_with("/webhooks/events") {
+            let named = json!({"type": "a", "data": 1, "endpoint_ids": ["ID"]});
+            let mut several = named.clone();
+            several["messages"] = json!([named]);
+            let endpoints = vec![&*ids.endpoint, &*ids.event];
+            all.push((path, several.to_string(), endpoints));
+        }
+        return all;
     }
     let all = [&*ids.event, &*ids.message, &*ids.delivery, &*ids.endpoint];
     [

@@ -86,6 +86,7 @@ fn messages_that_could_not_be_counted_in_time_are_counted_by_the_job() {
                 event_type: EventType::parse("a").unwrap(),
                 timestamp: None,
                 data: RawValue::from_string(number.to_string()).unwrap(),
+                endpoint_ids: Vec::new(),
                 idempotency: None,
                 trace: None,
                 summary: None,

@@ -76,4 +76,15 @@ impl Store {
             seq: Seq(seq),
         })
     }
+
+    /// Publishes an event to a disabled endpoint that its message names: it is skipped. Returns its number.
+    pub(in crate::delivery::simulation) fn publish_skipped(
+        &mut self,
+        endpoint: usize,
+        now: Timestamp,
+    ) -> Seq {
+        let seq = self.add(endpoint, now);
+        self.change(seq, |row| row.state = EventState::Skipped);
+        Seq(seq)
+    }
 }

@@ -1,8 +1,8 @@
 //! The messages that an endpoint missed.
 //!
-//! A message is *missing* for an endpoint if it is of the endpoint's workspace, still has its payload, is of a type
-//! that the endpoint is subscribed to now, and has no event of the endpoint: it was published while the endpoint was
-//! disabled, before it was made, or before it subscribed.
+//! A message is *missing* for an endpoint if it is of the endpoint's workspace, still has its payload, was not sent
+//! directly to endpoints that its producer named, is of a type that the endpoint is subscribed to now, and has no event of
+//! the endpoint: it was published while the endpoint was disabled, before it was made, or before it subscribed.
 //!
 //! No index has this, because subscriptions change. So a search goes through the messages of the workspace, and looks
 //! up those of a wanted type. It is made in [slices](MissingSlice) of a limited cost, so that no read takes long: a
@@ -28,7 +28,7 @@ const TYPES_MAX: usize = 10_000;
 /// number of an event that counts. If a message has fewer events than it became, retention has deleted some while
 /// another is pending: one of those may have been the endpoint's, so the message is not missing.
 const IS_MISSING: &str = concat!(
-    "SELECT m.id, m.events, m.body IS NOT NULL AND ",
+    "SELECT m.id, m.events, m.body IS NOT NULL AND m.direct = 0 AND ",
     event_count!(),
     " = ",
     sum_over_events!("1"),

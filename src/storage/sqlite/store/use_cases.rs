@@ -18,7 +18,7 @@ use crate::storage::sqlite::file::database_files::FilesState;
 use crate::storage::sqlite::writer::operation::WriteContext;
 use crate::storage::sqlite::{reads, writes};
 use crate::storage::{
-    AccessTokenPatch, DeliveryFilter, Descendants, EndpointFilter, EventFilter, Listed,
+    AccessTokenPatch, DeliveryFilter, Descendants, EndpointFilter, ErasureStep, EventFilter, Listed,
     ListedMessages, LongPayload, MessageFilter, NewAccessToken, Page, Paged, Part, PayloadPiece,
     Pending, Published, PutResult, ReconciledAdminToken, Row, RowNumber, Store, StoreError,
     StoreFacts, Unavailable,
@@ -213,6 +213,10 @@ impl Store for SqliteStore {
         })
     }
 
+    fn publish_batch(&self, new: Vec<NewMessage>) -> Pending<Vec<Published>> {
+        self.queue_batch(new)
+    }
+
     fn list_events(
         &self,
         filter: &EventFilter,
@@ -308,6 +312,15 @@ impl Store for SqliteStore {
         bytes: usize,
     ) -> Result<Row<MessageSummary>, StoreError> {
         self.read_one(|connection| reads::messages::find(connection, visibility, id, bytes))
+    }
+
+    fn erase_payload(
+        &self,
+        visibility: Visibility,
+        id: Uuid,
+        from: ErasureStep,
+    ) -> Pending<Option<ErasureStep>> {
+        self.queue_erasure(visibility, id, from)
     }
 
     fn event_types(

@@ -68,26 +68,31 @@ impl WorkspaceCache {
     /// The first of each format comes first, so that [`rows::body`] finds the event that has the body.
     pub(crate) fn subscribers_of(&self, event_type: &EventType) -> Vec<&Subscriber> {
         let subscribed = self.subscriptions.subscribers_of(event_type);
-        let mut ordered = Vec::with_capacity(subscribed.len());
-        let mut others = Vec::with_capacity(subscribed.len());
-        for number in subscribed {
-            let subscriber = &self.subscribers[number];
-            let is_first =
-                |earlier: &[&Subscriber]| earlier.iter().all(|it| it.format != subscriber.format);
-            if subscriber.format != Format::Raw && is_first(&ordered) {
-                ordered.push(subscriber);
-            } else {
-                others.push(subscriber);
-            }
-        }
-        ordered.append(&mut others);
-        ordered
+        let subscribers = subscribed.into_iter().map(|at| &self.subscribers[at]);
+        rendered_first(subscribers.collect(), |it| it.format)
     }
 
     /// Reports whether an endpoint has a format that shows a summary instead of the data.
     pub(crate) fn shows_summaries(&self) -> bool {
         self.subscribers.iter().any(|it| it.format != Format::Raw)
     }
+}
+
+/// Returns endpoints in the order in which their events are numbered: the first of each format that is rendered, then all
+/// others as they came.
+pub(crate) fn rendered_first<T>(endpoints: Vec<T>, format: impl Fn(&T) -> Format) -> Vec<T> {
+    let mut ordered: Vec<T> = Vec::with_capacity(endpoints.len());
+    let mut others = Vec::with_capacity(endpoints.len());
+    for endpoint in endpoints {
+        let own = format(&endpoint);
+        if own != Format::Raw && ordered.iter().all(|it| format(it) != own) {
+            ordered.push(endpoint);
+        } else {
+            others.push(endpoint);
+        }
+    }
+    ordered.append(&mut others);
+    ordered
 }
 
 /// An index of subscriptions. Finding the endpoints of a type takes one look-up for each part of the type's

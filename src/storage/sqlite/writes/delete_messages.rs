@@ -292,7 +292,7 @@ mod tests {
             INSERT INTO workspace (n, id, name, created_at) VALUES (1, x'01', 'w', 0);
             INSERT INTO endpoint (n, id, workspace, url, format, secret, events, created_at)
             VALUES (1, x'01', 1, 'u', 1, 's', '*', 0);
-            INSERT INTO message VALUES (1, x'01', 1, 1, 0, 1, 3000, NULL, x'7B7D', NULL);
+            INSERT INTO message VALUES (1, x'01', 1, 1, 0, 1, 3000, NULL, x'7B7D', NULL, 0);
             WITH RECURSIVE n (seq) AS (VALUES (1) UNION ALL SELECT seq + 1 FROM n WHERE seq < 3000)
             INSERT INTO event SELECT seq, CAST(seq AS BLOB), 1, 1, 1, 1, 1, 2, seq, 1, NULL, 1, 200, NULL, 0, 0,
                 CASE seq WHEN 1 THEN x'7B7D' END, NULL FROM n;";

@@ -41,6 +41,7 @@ fn message(workspace_id: Uuid) -> NewMessage {
         event_type: EventType::parse("a").unwrap(),
         timestamp: None,
         data: RawValue::from_string("1".to_owned()).unwrap(),
+        endpoint_ids: Vec::new(),
         idempotency: None,
         trace: None,
         summary: None,

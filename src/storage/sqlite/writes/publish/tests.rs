@@ -76,6 +76,7 @@ impl PublishFixture {
             event_type: EventType::parse("a.b").unwrap(),
             timestamp: None,
             data: RawValue::from_string(data.to_owned()).unwrap(),
+            endpoint_ids: Vec::new(),
             idempotency: None,
             trace: None,
             summary,

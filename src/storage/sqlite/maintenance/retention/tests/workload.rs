@@ -245,6 +245,7 @@ fn message(workspace_id: Uuid, name: &str, length: usize) -> NewMessage {
         event_type: EventType::parse(name).unwrap(),
         timestamp: None,
         data: RawValue::from_string(format!("\"{}\"", "x".repeat(length))).unwrap(),
+        endpoint_ids: Vec::new(),
         idempotency: None,
         trace: None,
         summary: None,

@@ -53,6 +53,7 @@ pub(crate) struct MessageRow {
     pub(crate) body: Option<String>,
     /// The number of events that it became.
     pub(crate) events: u64,
+    pub(crate) is_direct: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -221,9 +222,10 @@ impl ListFixture {
             let workspace = self.endpoints.choose(random).unwrap().workspace;
             let own = |at: &usize| self.endpoints[*at].workspace == workspace;
             let endpoints: Vec<usize> = (0..self.endpoints.len()).filter(own).collect();
+            let is_direct = message % 4 == 0;
             self.connection
                 .execute(
-                    "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, NULL, ?, NULL)",
+                    "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, NULL, ?, NULL, ?)",
                     params![
                         message,
                         message_id.as_bytes(),
@@ -232,7 +234,8 @@ impl ListFixture {
                         created_at,
                         seq,
                         fan_out,
-                        body.as_ref().map(String::as_bytes)
+                        body.as_ref().map(String::as_bytes),
+                        is_direct,
                     ],
                 )
                 .unwrap();
@@ -244,6 +247,7 @@ impl ListFixture {
                 created_at,
                 body: body.clone(),
                 events: fan_out.cast_unsigned(),
+                is_direct,
             });
             if back {
                 self.step("event", seq);

@@ -94,6 +94,7 @@ pub(crate) fn is_missing(fixture: &ListFixture, row: &MessageRow, endpoint: Uuid
         && endpoint.workspace == row.workspace
         && is_wanted
         && row.body.is_some()
+        && !row.is_direct
         && all_are_there
         && !events.clone().any(|event| event.endpoint == at)
 }
