@@ -30,7 +30,7 @@ pub(super) static PUBLISH: RouteDocs = RouteDocs {
     reads: |input| {
         let _ = message_batch(input, OF_A_WORKSPACE, BATCH_MAX);
     },
-    body: "MessageBatch",
+    body: "BatchPublish",
     is_publish: true,
     ..RouteDocs::new(
         "events",

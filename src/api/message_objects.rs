@@ -22,11 +22,11 @@ object! {
         timestamp: &'a str = Timestamp::schema(),
         /// The workspace in which the message was published.
         workspace_id: Uuid,
-        /// An event for each endpoint that gets the message; may be empty.
-        events: Vec<MessageEventJson>,
         /// The endpoints that the producer named, in the order of the events: only these get the message, whatever their
         /// `events` are. Null: those get it that subscribe to its type.
         endpoint_ids: Option<Vec<Uuid>> = Option::<Vec<Uuid>>::schema().like(Value::Null),
+        /// An event for each endpoint that gets the message; may be empty.
+        events: Vec<MessageEventJson>,
     }
 }
 

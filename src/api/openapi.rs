@@ -192,8 +192,7 @@ fn batch_item(objects: &[Definition]) -> Definition {
     });
     let about = "A message of a batch. Unknown members are ignored.";
     let own: Vec<_> = fields.iter().collect();
-    // The words are those of a single message.
-    let schema = object_of("MessagePublish", about, &own, objects);
+    let schema = object_of(ITEM_NAME, about, &own, objects);
     (ITEM_NAME.to_owned(), schema)
 }
 

@@ -25,8 +25,8 @@ pub const BATCH_MAX: usize = 100;
 pub const BATCH_MESSAGE_MAX: usize = 256 << 10;
 
 /// The most events that a batch of several messages may make. They are stored in one transaction, and all other
-/// writes wait for its end.
-pub const BATCH_EVENTS_MAX: usize = 10_000;
+/// writes wait for its end: some 100 ms.
+pub const BATCH_EVENTS_MAX: usize = 5_000;
 
 /// The most endpoints that a message names. Each is a look-up of the writer.
 pub const NAMED_ENDPOINTS_MAX: usize = 100;

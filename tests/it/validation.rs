@@ -253,7 +253,14 @@ const DELIVERY: [&str; 11] = [
     "duration_ms",
     "error",
 ];
-const MESSAGE: [&str; 5] = ["id", "type", "timestamp", "workspace_id", "events"];
+const MESSAGE: [&str; 6] = [
+    "id",
+    "type",
+    "timestamp",
+    "workspace_id",
+    "endpoint_ids",
+    "events",
+];
 
 /// Asserts that an object has these keys and no others, and that its ids and times look like such.
 #[track_caller]

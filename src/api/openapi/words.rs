@@ -78,7 +78,7 @@ const MEMBERS: [(&str, &str); 9] = [
     ),
     (
         "messages",
-        "The messages, 1 to 100: no more than `--publish-rate-limit`, if the server has one. Together they may make 10,000 \
+        "The messages, 1 to 100: no more than `--publish-rate-limit`, if the server has one. Together they may make 5,000 \
          events.",
     ),
     (

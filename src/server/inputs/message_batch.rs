@@ -58,7 +58,7 @@ pub(crate) fn item_fields(
 }
 
 /// The name of the object, as the OpenAPI document has it.
-pub(crate) const ITEM_NAME: &str = "MessageBatchItem";
+pub(crate) const ITEM_NAME: &str = "BatchMessagePublish";
 
 /// Returns the schema of an item: a reference to the definition that the document makes of [`item_fields`].
 fn item_schema(visibility: Visibility) -> Schema {

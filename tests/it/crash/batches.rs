@@ -124,6 +124,8 @@ fn a_batch_in_a_group_that_fails_is_made_again_by_itself_as_a_whole() {
 fn a_batch_on_a_full_disk_is_refused_as_a_whole() {
     let dir = TestDir::new();
     let server = dir.start();
+    // The writes of a start are over then, which must not fail.
+    server.published(&json!("before"));
     dir.arm("commit full");
     let answer = server.call("POST", BATCH, Some(&batch())).unwrap();
     assert_eq!(
@@ -142,7 +144,7 @@ fn a_batch_on_a_full_disk_is_refused_as_a_whole() {
     );
     server.stop();
     dir.check();
-    assert_eq!(dir.number("SELECT count(*) FROM message"), 100);
+    assert_eq!(dir.number("SELECT count(*) FROM message"), 101);
 }
 
 #[test]
@@ -155,10 +157,6 @@ fn a_batch_costs_one_sync() {
     let answer = server.call("POST", BATCH, Some(&batch())).unwrap();
     assert_eq!(answer.status, 202);
     dir.arm("sync-log abort 1");
-    assert!(
-        server.call("POST", BATCH, Some(&batch())).is_some(),
-        "a replay writes nothing"
-    );
     let other = json!({"messages": [{"type": "a", "data": 1}]});
     assert!(
         server.call("POST", BATCH, Some(&other)).is_none(),

@@ -26,7 +26,7 @@ pub(super) fn place(path: &str) -> &'static Value {
 }
 
 /// The rows of the table, and the places of the document with the same limits.
-const PLACES: [(&str, &[&str]); 17] = [
+const PLACES: [(&str, &[&str]); 19] = [
     (
         "entries in `events`",
         &[
@@ -38,6 +38,7 @@ const PLACES: [(&str, &[&str]); 17] = [
         "event type",
         &[
             "MessagePublish.type",
+            "BatchMessagePublish.type",
             "WebhookEndpointCreate.events.items",
             "WebhookEndpointUpdate.events.items",
         ],
@@ -73,7 +74,18 @@ const PLACES: [(&str, &[&str]); 17] = [
         "key of an endpoint",
         &["WebhookEndpointCreate.key", "WebhookEndpointUpdate.key"],
     ),
-    ("`Idempotency-Key`", &["?.Idempotency-Key"]),
+    (
+        "`Idempotency-Key`, `idempotency_key`",
+        &["?.Idempotency-Key", "BatchMessagePublish.idempotency_key"],
+    ),
+    (
+        "`endpoint_ids` of a message",
+        &[
+            "MessagePublish.endpoint_ids",
+            "BatchMessagePublish.endpoint_ids",
+        ],
+    ),
+    ("messages of a batch", &["BatchPublish.messages"]),
     ("rows on a page", &["?.limit"]),
     (
         "values of one filter",
@@ -124,13 +136,15 @@ const PLACES: [(&str, &[&str]); 17] = [
 ];
 
 /// The rows that [`numbers`](super::numbers) compares.
-const OTHER_ROWS: [&str; 15] = [
+const OTHER_ROWS: [&str; 17] = [
     "`metadata` of an endpoint",
     "`headers` of an endpoint",
     "`archive_after` of a workspace",
     "`delete_after` of a workspace",
     "`expires_in`",
     "nesting of `data`",
+    "message of a batch",
+    "events of a batch of several messages",
     "old secrets of an endpoint",
     "request body",
     "path, query string and headers",

@@ -21,8 +21,9 @@ struct Route {
 }
 
 /// The nouns of API.md, and the names of the schemas.
-const OBJECTS: [(&str, &str, &str); 7] = [
+const OBJECTS: [(&str, &str, &str); 8] = [
     ("message", "messages", "Message"),
+    ("batch", "batches", "PublishedBatch"),
     ("event", "events", "WebhookEvent"),
     ("endpoint", "endpoints", "WebhookEndpoint"),
     ("delivery", "deliveries", "WebhookDelivery"),

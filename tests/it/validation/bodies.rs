@@ -47,6 +47,7 @@ fn forms(app: &TestApp) -> Vec<Form> {
         ("type", true, event_type),
         ("data", true, data),
         ("timestamp", false, timestamp),
+        ("endpoint_ids", false, endpoint_ids),
     ];
     let token_fields: Vec<(_, bool, Field)> = vec![
         ("comment", true, comment),

@@ -6,7 +6,7 @@ mod message;
 use serde_json::json;
 
 pub(super) use self::jobs::{job_action, job_filter, rate};
-pub(super) use self::message::{data, event_type, timestamp};
+pub(super) use self::message::{data, endpoint_ids, event_type, timestamp};
 use super::*;
 
 /// The JSON of a field, the problem that it has, and the index of the item if the problem is that of an
