@@ -8,7 +8,13 @@ use super::objects::Render;
 use crate::domain::clock::Timestamp;
 use crate::domain::message::{Message, StoredMessage};
 use crate::domain::overview::{EventCounts, MessageSummary};
+use crate::domain::tags::Tags;
 use crate::server::schema::{Definition, Described, Schema, node, object};
+
+/// Returns the schema of the tags of a message.
+fn tags_schema() -> Schema {
+    Schema::any_object(node! { "region" => "eu" }).with("additionalProperties", Schema::text("eu"))
+}
 
 object! {
     /// An accepted message, with its events.
@@ -21,6 +27,8 @@ object! {
         timestamp: &'a str = Timestamp::schema(),
         /// The workspace in which the message was published.
         workspace_id: Uuid,
+        /// The tags of the message: for filters, not for receivers.
+        tags: &'a Tags = tags_schema(),
         /// An event for each endpoint that gets the message; may be empty.
         events: Vec<MessageEventJson>,
     }
@@ -48,6 +56,7 @@ impl Render for Message {
             r#type: self.event_type.as_str(),
             timestamp: &self.timestamp,
             workspace_id: self.workspace_id,
+            tags: &self.tags,
             events: events
                 .map(|&(id, webhook_endpoint_id)| MessageEventJson {
                     id,
@@ -72,6 +81,8 @@ object! {
         timestamp: &'a str = Timestamp::schema(),
         /// The workspace in which the message was published.
         workspace_id: Uuid,
+        /// The tags of the message.
+        tags: &'a Tags = tags_schema(),
         /// True once the payload was dropped.
         is_archived: bool = Schema::boolean().like(false),
         /// The number of events that the message became, one for each endpoint that gets it; those that were deleted
@@ -92,6 +103,7 @@ impl Render for StoredMessage {
             r#type: self.event_type.as_str(),
             timestamp: &self.timestamp,
             workspace_id: self.workspace_id,
+            tags: &self.tags,
             is_archived: self.is_archived,
             event_count: self.events,
         }
@@ -126,6 +138,8 @@ object! {
         timestamp: &'a str = Timestamp::schema(),
         /// The workspace in which the message was published.
         workspace_id: Uuid,
+        /// The tags of the message.
+        tags: &'a Tags = tags_schema(),
         /// True once the payload was dropped.
         is_archived: bool = Schema::boolean().like(false),
         /// The number of events that the message became, one for each endpoint that gets it; those that were deleted
@@ -154,6 +168,7 @@ impl MessageDetailJson<'_> {
             r#type: message.event_type.as_str(),
             timestamp: &message.timestamp,
             workspace_id: message.workspace_id,
+            tags: &message.tags,
             is_archived: message.is_archived,
             event_count: message.events,
             counts: EventCountsJson {

@@ -1,21 +1,24 @@
 //! `hookpost publish`: publishes a message over the API, and can wait for its deliveries.
 
 mod deliveries;
-mod message_data;
 
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use self::deliveries::Published;
 use super::client::{Client, OutputSettings, ServerSettings, line, parse_id};
 use super::configuration::Setting;
+use super::message_arguments::{parse_tag, tags_object};
+use super::message_data;
 use super::output;
 use crate::config::parse_duration;
+use crate::domain::tags::Tag;
 
 /// Publish a message.
 ///
@@ -43,6 +46,10 @@ pub(super) struct Publish {
     #[arg(long, value_name = "TIME")]
     timestamp: Option<String>,
 
+    /// A tag of the message (repeatable), such as region:eu: for filters, not for receivers.
+    #[arg(long, value_name = "NAME:VALUE", value_parser = parse_tag)]
+    tag: Vec<Tag>,
+
     /// The workspace, which an admin token must name.
     #[arg(long, value_name = "ID", value_parser = parse_id)]
     workspace_id: Option<Uuid>,
@@ -66,6 +73,8 @@ struct Message<'a> {
     timestamp: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     workspace_id: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tags: Option<Value>,
     /// As it was written: receivers get it byte for byte.
     data: &'a RawValue,
 }
@@ -87,6 +96,7 @@ impl Publish {
             event_type: &self.event_type,
             timestamp: self.timestamp.as_deref(),
             workspace_id: self.workspace_id,
+            tags: (!self.tag.is_empty()).then(|| tags_object(&self.tag)),
             data: &data,
         };
         let published = publish(&client, &message, &key)?;

@@ -9,6 +9,8 @@ use uuid::Uuid;
 use super::clock::Timestamp;
 use super::event_type::EventType;
 use super::format::Summary;
+use super::json::Tree;
+use super::tags::Tags;
 use super::trace_context::TraceContext;
 
 /// The greatest depth of `data`; deeper data would overflow the stack of many JSON parsers.
@@ -31,6 +33,8 @@ pub struct NewMessage {
     pub timestamp: Option<String>,
     /// Any JSON, byte for byte as sent.
     pub data: Box<RawValue>,
+    /// Its tags.
+    pub tags: Tags,
     /// The key by which a repeated publish gets the first result again.
     pub idempotency: Option<Idempotency>,
     /// The trace that its producer sent with it.
@@ -38,6 +42,33 @@ pub struct NewMessage {
     /// The part of the data that Discord and Slack messages show. If it is `None`, it is read from `data`
     /// when needed.
     pub summary: Option<Summary>,
+    /// The tree of `data`, for the filters of endpoints. If it is `None`, it is made when needed.
+    pub tree: Option<Tree>,
+}
+
+impl NewMessage {
+    /// Returns a message with the time of the server's clock and nothing that is optional.
+    #[must_use]
+    pub const fn new(workspace_id: Uuid, event_type: EventType, data: Box<RawValue>) -> Self {
+        Self {
+            workspace_id,
+            event_type,
+            timestamp: None,
+            data,
+            tags: Tags::NONE,
+            idempotency: None,
+            trace: None,
+            summary: None,
+            tree: None,
+        }
+    }
+
+    /// Returns about the bytes of memory that it takes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let tree = self.tree.as_ref().map_or(0, Tree::size);
+        self.data.get().len() + self.tags.size() + tree
+    }
 }
 
 /// An idempotency key and the request that used it.
@@ -60,6 +91,8 @@ pub struct Message {
     pub timestamp: String,
     /// The workspace in which it was published.
     pub workspace_id: Uuid,
+    /// Its tags.
+    pub tags: Tags,
     /// Its events: event id and endpoint id of each.
     pub events: Vec<(Uuid, Uuid)>,
 }
@@ -77,6 +110,8 @@ pub struct StoredMessage {
     pub timestamp: String,
     /// The time at which it was published.
     pub created_at: Timestamp,
+    /// Its tags.
+    pub tags: Tags,
     /// Set once its payload was dropped.
     pub is_archived: bool,
     /// The number of events that it became, deleted ones included.

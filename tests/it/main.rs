@@ -15,6 +15,7 @@ mod deliveries;
 mod dev;
 mod documents;
 mod endpoint_settings;
+mod filters;
 mod fixture;
 mod hostile_clients;
 mod hostile_receivers;

@@ -7,6 +7,7 @@
 //! [`Unsupported`] names the parts that the store does not have.
 
 mod endpoints;
+mod interest;
 mod jobs;
 mod overviews;
 mod queue;
@@ -25,6 +26,7 @@ use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint, PutEndpoint};
 use crate::domain::event::Event;
+use crate::domain::event_type::EventType;
 use crate::domain::message::NewMessage;
 use crate::domain::overview::{EndpointSummary, MessageSummary, Overview};
 use crate::domain::signing_secrets::SecretRotation;
@@ -231,6 +233,10 @@ impl Store for MemoryStore {
         rotation: SecretRotation,
     ) -> Pending<Endpoint> {
         self.write(|tables, now| tables.rotate_secret(visibility, id, &rotation, now))
+    }
+
+    fn filters(&self, _: Uuid, _: &EventType) -> bool {
+        false
     }
 
     fn shows_summaries(&self, _: Uuid) -> bool {

@@ -41,5 +41,6 @@ words! {
         HeaderValue = "header_value",
         WorkspaceToken = "workspace_token",
         ValueError = "value_error",
+        FilterSyntax = "filter_syntax",
     }
 }

@@ -13,6 +13,7 @@ const RULES: [(&str, &str); 6] = [
     ),
     (
         "notes of later events without their message",
+        "SELECT count(*) FROM message_tags WHERE message NOT IN (SELECT seq FROM message)",
         "SELECT count(*) FROM later_event WHERE message NOT IN (SELECT seq FROM message)",
     ),
     (

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
+use super::interest::is_wanted;
 use crate::delivery::simulation::store::{self, index_of};
 use crate::domain::access::Visibility;
 use crate::domain::clock::Timestamp;
 use crate::domain::endpoint::{Endpoint, EndpointPatch, EndpointSettings, NewEndpoint};
 use crate::domain::endpoint_health::EndpointHealth;
 use crate::domain::event_state::EventState;
-use crate::domain::event_type::{EventType, Subscription};
+use crate::domain::event_type::EventType;
 use crate::domain::id::new_id;
 use crate::domain::message::{
     IDEMPOTENCY_PERIOD, Idempotency, Message, NewMessage, StoredMessage, raw_body, server_timestamp,
@@ -47,6 +48,7 @@ impl MessageRow {
             event_type: self.message.event_type.clone(),
             timestamp: self.message.timestamp.clone(),
             created_at: self.created_at,
+            tags: self.message.tags.clone(),
             is_archived: false,
             events: self.message.events.len() as u64,
         }
@@ -329,6 +331,7 @@ impl Tables {
             event_type: new.event_type.clone(),
             timestamp,
             workspace_id: new.workspace_id,
+            tags: new.tags.clone(),
             events: Vec::new(),
         };
         let notices = self.fan_out(&mut message, &body, now);
@@ -343,10 +346,9 @@ impl Tables {
     }
 
     fn fan_out(&mut self, message: &mut Message, body: &EventBody, now: Timestamp) -> Vec<Notice> {
-        let wants = |it: &Subscription| it.matches(&message.event_type);
         let wanting: Vec<usize> = self
             .endpoints_of(message.workspace_id)
-            .filter(|index| self.endpoints[*index].settings.events.iter().any(wants))
+            .filter(|index| is_wanted(&self.endpoints[*index].settings, message, body))
             .collect();
         let mut notices = Vec::new();
         for index in wanting {

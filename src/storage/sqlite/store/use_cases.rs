@@ -10,6 +10,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint, PutEndpoint};
 use crate::domain::event::Event;
+use crate::domain::event_type::EventType;
 use crate::domain::message::NewMessage;
 use crate::domain::overview::{EndpointSummary, MessageSummary, Overview};
 use crate::domain::signing_secrets::SecretRotation;
@@ -206,8 +207,12 @@ impl Store for SqliteStore {
         self.writer.shows_summaries(workspace)
     }
 
+    fn filters(&self, workspace: Uuid, event_type: &EventType) -> bool {
+        self.writer.filters(workspace, event_type)
+    }
+
     fn publish(&self, new: NewMessage) -> Pending<Published> {
-        let size = new.data.get().len();
+        let size = new.size();
         self.write_as_lock_holder(Some(new.workspace_id), size, move |context| {
             writes::publish::publish(context, &new)
         })

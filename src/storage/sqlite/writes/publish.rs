@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use super::recipients::recipients;
 use crate::domain::clock::Timestamp;
 use crate::domain::endpoint::Format;
 use crate::domain::event_state::EventState;
@@ -16,6 +17,9 @@ use crate::domain::id::new_id;
 use crate::domain::message::{
     IDEMPOTENCY_PERIOD, Idempotency, Message, NewMessage, raw_body, server_timestamp,
 };
+use crate::domain::tags::Tags;
+use crate::storage::sqlite::message_tags;
+use crate::storage::sqlite::message_tags::tags_column;
 use crate::storage::sqlite::rows;
 use crate::storage::sqlite::writer::operation::{OperationError, ROW_WEIGHT, WriteContext};
 use crate::storage::sqlite::writer::workspace_cache::{Subscriber, WorkspaceCache};
@@ -72,15 +76,7 @@ pub(crate) fn publish_own(
     let Some(workspace) = workspace else {
         return Ok(());
     };
-    let new = NewMessage {
-        workspace_id,
-        event_type,
-        timestamp: None,
-        data,
-        idempotency: None,
-        trace: None,
-        summary: None,
-    };
+    let new = NewMessage::new(workspace_id, event_type, data);
     store(context, &workspace, &new, except).map(drop)
 }
 
@@ -103,8 +99,7 @@ fn store(
         None => server_timestamp(created_at),
     };
     let body: Arc<[u8]> = raw_body(&new.event_type, &timestamp, &new.data).into();
-    let mut subscribers = workspace.subscribers_of(&new.event_type);
-    subscribers.retain(|subscriber| Some(subscriber.number) != except);
+    let subscribers = recipients(context, workspace, new, &timestamp, except);
     context
         .connection
         .prepare_cached(INSERT_MESSAGE)?
@@ -120,6 +115,7 @@ fn store(
             &body[..],
             new.trace.as_ref().map(|trace| trace.to_stored()),
         ])?;
+    message_tags::insert(context.connection, workspace.number, seq, &new.tags)?;
     if let Some(idempotency) = &new.idempotency {
         insert_key(context.connection, seq, workspace.number, idempotency)?;
     }
@@ -147,6 +143,7 @@ fn store(
         event_type: new.event_type.clone(),
         timestamp,
         workspace_id: new.workspace_id,
+        tags: new.tags.clone(),
         events,
     })
 }
@@ -313,9 +310,12 @@ fn earlier_publish(
 fn read_message(connection: &Connection, seq: i64) -> rusqlite::Result<Message> {
     let (mut message, first, count) = connection
         .prepare_cached(
-            "SELECT m.id, t.name, m.timestamp, m.created_at, w.id, m.first_event, m.events
-             FROM message m JOIN event_type t ON t.n = m.type JOIN workspace w ON w.n = m.workspace
+            concat!(
+                "SELECT m.id, t.name, m.timestamp, m.created_at, w.id, m.first_event, m.events, ",
+                tags_column!(),
+                " FROM message m JOIN event_type t ON t.n = m.type JOIN workspace w ON w.n = m.workspace
              WHERE m.seq = ?1",
+            ),
         )?
         .query_row([seq], |row| {
             let created_at = Timestamp::from_micros(row.get(3)?);
@@ -325,6 +325,7 @@ fn read_message(connection: &Connection, seq: i64) -> rusqlite::Result<Message> 
                 event_type: EventType::from_stored(row.get(1)?),
                 timestamp: sent.unwrap_or_else(|| server_timestamp(created_at)),
                 workspace_id: row.get(4)?,
+                tags: Tags::from_stored(row.get::<_, Option<String>>(7)?.as_deref()),
                 events: Vec::new(),
             };
             Ok((message, row.get::<_, i64>(5)?, row.get::<_, i64>(6)?))

@@ -189,6 +189,14 @@ pub(super) const DAMAGE: [(&str, &str); 48] = [
         "idempotency keys without their message: 1 (99)",
     ),
     (
+        "INSERT INTO message_tags VALUES (1, 99, '{}')",
+        "tags without their message, or of another workspace: 1 (99)",
+    ),
+    (
+        "INSERT INTO message_tags VALUES (9, 1, '{}')",
+        "tags without their message, or of another workspace: 1 (1)",
+    ),
+    (
         "INSERT INTO later_event VALUES (99, 99)",
         "notes of later events that are wrong: 1",
     ),
