@@ -56,7 +56,7 @@ CREATE TABLE revoked_admin (
 ) WITHOUT ROWID;
 
 -- Endpoints: URLs that receive webhooks. A deleted endpoint keeps its row, so that its events and deliveries
--- stay listed. Its URL, secret, subscriptions, name and description are ''.
+-- stay listed. Its URL, secret, subscriptions, filter, name and description are ''.
 CREATE TABLE endpoint (
   n             INTEGER PRIMARY KEY AUTOINCREMENT, -- never reused, as above
   id            BLOB    NOT NULL UNIQUE,
@@ -91,8 +91,10 @@ CREATE TABLE endpoint (
   headers       TEXT    NOT NULL DEFAULT '',     -- custom headers: a JSON list of names and values; '': none
   policy        TEXT    NOT NULL DEFAULT '',     -- where it differs from the server's settings: JSON; '': nowhere
   paused        INTEGER,                         -- NULL: not paused; 0 manual
-  resumed_at    INTEGER                          -- the end of its last pause: runs that began before last from then
-);                                               -- on; NULL: there was none
+  resumed_at    INTEGER,                         -- the end of its last pause: runs that began before last from then
+                                                 -- on; NULL: there was none
+  filter        TEXT    NOT NULL DEFAULT ''      -- event pattern that messages must match, in JSON; '': any
+);
 CREATE INDEX endpoint_workspace ON endpoint (workspace) WHERE deleted_at IS NULL;
 CREATE UNIQUE INDEX endpoint_key ON endpoint (workspace, key) WHERE key <> '';
 CREATE INDEX endpoint_sweep ON endpoint (sweep) WHERE sweep = 1;
@@ -138,6 +140,15 @@ CREATE TABLE message (
 -- Messages that no endpoint wanted, of one workspace: for their list, and for retention, which finds other
 -- messages of a workspace by their events.
 CREATE INDEX message_unrouted ON message (workspace, seq, type) WHERE events = 0;
+
+-- Tags of messages that have some, in the transaction of the message. They are not in its row, where a long body would
+-- stand before them, and lists look at them without reading messages. They are deleted with the message.
+CREATE TABLE message_tags (
+  workspace INTEGER NOT NULL,                    -- the message's
+  message   INTEGER NOT NULL REFERENCES message (seq),
+  tags      TEXT    NOT NULL,                    -- a JSON object of texts
+  PRIMARY KEY (workspace, message)
+) WITHOUT ROWID;
 
 -- Idempotency keys, stored in the message's own transaction and dropped after 24 hours.
 -- Each has its message's number, so the oldest keys have the lowest numbers, and no index of times is needed.
@@ -201,7 +212,8 @@ CREATE TABLE later_event (
 ) WITHOUT ROWID;
 
 -- Jobs: redelivering or skipping all events that match a filter. A job goes through the events of each endpoint
--- in the order of their numbers. Its set is fixed by the two numbers 'through' and by 'subscriptions'.
+-- in the order of their numbers. Its set is fixed by the two numbers 'through', by 'subscriptions' and by
+-- 'endpoint_filter'.
 CREATE TABLE job (
   n                INTEGER PRIMARY KEY,
   id               BLOB    NOT NULL UNIQUE,
@@ -223,7 +235,8 @@ CREATE TABLE job (
   endpoint_deleted INTEGER NOT NULL DEFAULT 0,
   changed          INTEGER NOT NULL DEFAULT 0,
   key              TEXT,                         -- idempotency key; NULL: none, or expired
-  fingerprint      BLOB                          -- as in idempotency
+  fingerprint      BLOB,                         -- as in idempotency
+  endpoint_filter  TEXT                          -- as in endpoint.filter, when the job was made; NULL: ''
 );
 CREATE INDEX job_workspace ON job (workspace, n);
 CREATE INDEX job_running ON job (n) WHERE state = 0;

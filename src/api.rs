@@ -33,6 +33,7 @@ pub(crate) mod objects;
 mod openapi;
 mod pages;
 mod pagination;
+mod previews;
 mod route_docs;
 mod routes;
 mod slices;

@@ -23,6 +23,7 @@ pub(crate) mod large_bodies;
 pub(crate) mod listen;
 pub(crate) mod path;
 pub(crate) mod places;
+pub(crate) mod preview;
 pub(crate) mod publish_trace;
 pub(crate) mod publishing;
 pub(crate) mod rate_limit_headers;

@@ -36,7 +36,7 @@ pub use self::filter::{
     DeliveryFilter, EndpointFilter, EventFilter, Listed, ListedMessages, MessageFilter, Page,
     QUERY_SCAN_MAX, RowNumber,
 };
-pub use self::jobs::{CreatedJob, JobListFilter, JobSurvey, Jobs};
+pub use self::jobs::{CreatedJob, Interest, JobListFilter, JobSurvey, Jobs};
 pub use self::part::{LongPayload, Paged, Part, PayloadPiece, Row};
 pub use self::pending::{Pending, ResultSender, pending};
 pub use self::queue::{
@@ -50,6 +50,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint, PutEndpoint};
 use crate::domain::event::Event;
+use crate::domain::event_type::EventType;
 use crate::domain::message::{Message, NewMessage};
 use crate::domain::overview::{EndpointSummary, MessageSummary, Overview};
 use crate::domain::signing_secrets::SecretRotation;
@@ -255,6 +256,9 @@ pub trait Store: Jobs + Send + Sync {
     /// publishes; without it the writer makes it, and all writes wait meanwhile. The result may be out of
     /// date.
     fn shows_summaries(&self, workspace: Uuid) -> bool;
+    /// Reports whether an endpoint of the workspace that is subscribed to the type has a filter. A caller then makes the
+    /// tree of the message's data before it publishes; without it the writer makes it. The result may be out of date.
+    fn filters(&self, workspace: Uuid, event_type: &EventType) -> bool;
     /// Stores a message and its events. Errors: [`StoreError::UnknownWorkspace`],
     /// [`StoreError::UnknownEndpoints`], [`StoreError::IdempotencyKeyReused`].
     fn publish(&self, new: NewMessage) -> Pending<Published>;

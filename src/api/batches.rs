@@ -81,7 +81,7 @@ fn read_batch(
     let items = message_batch(&mut input, raw_input.visibility, most);
     let mut items = items(&input.finish()?);
     for item in &mut items {
-        publishing::add_summary(&mut item.message, store);
+        publishing::read_data(&mut item.message, store);
     }
     Ok(items)
 }

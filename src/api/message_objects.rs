@@ -8,8 +8,14 @@ use super::objects::Render;
 use crate::domain::clock::Timestamp;
 use crate::domain::message::{Message, StoredMessage};
 use crate::domain::overview::{EventCounts, MessageSummary};
+use crate::domain::tags::Tags;
 use crate::server::schema::{Definition, Described, Schema, node, object};
 use crate::storage::Published;
+
+/// Returns the schema of the tags of a message.
+fn tags_schema() -> Schema {
+    Schema::any_object(node! { "region" => "eu" }).with("additionalProperties", Schema::text("eu"))
+}
 
 object! {
     /// An accepted message, with its events.
@@ -25,6 +31,8 @@ object! {
         /// The endpoints that the producer named, in the order of the events: only these get the message, whatever their
         /// `events` are. Null: those get it that subscribe to its type.
         endpoint_ids: Option<Vec<Uuid>> = Option::<Vec<Uuid>>::schema().like(Value::Null),
+        /// The tags of the message: for filters, not for receivers.
+        tags: &'a Tags = tags_schema(),
         /// An event for each endpoint that gets the message; may be empty.
         events: Vec<MessageEventJson>,
     }
@@ -50,6 +58,7 @@ impl<'a> MessageJson<'a> {
             timestamp: &message.timestamp,
             workspace_id: message.workspace_id,
             endpoint_ids: message.is_direct.then(|| endpoints.collect()),
+            tags: &message.tags,
             events: events
                 .map(|&(id, webhook_endpoint_id)| MessageEventJson {
                     id,
@@ -130,6 +139,8 @@ object! {
         timestamp: &'a str = Timestamp::schema(),
         /// The workspace in which the message was published.
         workspace_id: Uuid,
+        /// The tags of the message.
+        tags: &'a Tags = tags_schema(),
         /// True once the payload was dropped.
         is_archived: bool = Schema::boolean().like(false),
         /// The number of events that the message became, one for each endpoint that gets it; those that were deleted
@@ -150,6 +161,7 @@ impl Render for StoredMessage {
             r#type: self.event_type.as_str(),
             timestamp: &self.timestamp,
             workspace_id: self.workspace_id,
+            tags: &self.tags,
             is_archived: self.is_archived,
             event_count: self.events,
         }
@@ -184,6 +196,8 @@ object! {
         timestamp: &'a str = Timestamp::schema(),
         /// The workspace in which the message was published.
         workspace_id: Uuid,
+        /// The tags of the message.
+        tags: &'a Tags = tags_schema(),
         /// True once the payload was dropped.
         is_archived: bool = Schema::boolean().like(false),
         /// The number of events that the message became, one for each endpoint that gets it; those that were deleted
@@ -212,6 +226,7 @@ impl MessageDetailJson<'_> {
             r#type: message.event_type.as_str(),
             timestamp: &message.timestamp,
             workspace_id: message.workspace_id,
+            tags: &message.tags,
             is_archived: message.is_archived,
             event_count: message.events,
             counts: EventCountsJson {

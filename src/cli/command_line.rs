@@ -26,6 +26,7 @@ use super::man::ManPages;
 use super::messages::{Messages, ShowMessage};
 use super::openapi::OpenApi;
 use super::output::{self, ReaderGone, Unsound, UsageError};
+use super::preview::Preview;
 use super::publish::Publish;
 use super::recover::Recover;
 use super::redeliver::Redeliver;
@@ -69,6 +70,8 @@ enum Command {
     Dev(Dev),
     /// Publish a message to a server, or all messages of a file.
     Publish(Publish),
+    /// Ask a server whether an endpoint would get a message.
+    Preview(Preview),
     /// Make, list, change and delete endpoints of a server.
     #[command(subcommand)]
     Endpoint(EndpointCommand),
@@ -214,6 +217,7 @@ impl Command {
             Self::Serve(serve) => serve.run(config::shown(&configuration.settings), reload_log),
             Self::Dev(dev) => dev.run(),
             Self::Publish(publish) => publish.run(&configuration.settings),
+            Self::Preview(preview) => preview.run(&configuration.settings),
             Self::Endpoint(endpoint) => endpoint.run(&configuration.settings),
             Self::Messages(messages) => messages.run(&configuration.settings),
             Self::Message(message) => message.run(&configuration.settings),
@@ -269,7 +273,7 @@ mod tests {
 
     /// The flags that say what one call of a command does. They are no settings: in a variable, they would
     /// change other calls unseen.
-    const OF_ONE_CALL: [&str; 28] = [
+    const OF_ONE_CALL: [&str; 30] = [
         "help",
         "version",
         "example",
@@ -282,6 +286,8 @@ mod tests {
         "cancel",
         "dry-run",
         "event",
+        "filter",
+        "tag",
         "format",
         "name",
         "description",

@@ -2,7 +2,6 @@
 
 mod deliveries;
 mod lines;
-mod message_data;
 mod message_lines;
 
 use std::time::Duration;
@@ -10,6 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
@@ -17,8 +17,11 @@ use self::deliveries::Published;
 use self::message_lines::Defaults;
 use super::client::{Client, OutputSettings, ServerSettings, line, parse_id};
 use super::configuration::Setting;
+use super::message_arguments::{parse_tag, tags_object};
+use super::message_data;
 use super::output;
 use crate::config::parse_duration;
+use crate::domain::tags::Tag;
 
 /// Publish a message, or all messages of a file.
 ///
@@ -58,6 +61,10 @@ pub(super) struct Publish {
     #[arg(long, value_name = "TIME")]
     timestamp: Option<String>,
 
+    /// A tag of the message (repeatable), such as region:eu: for filters, not for receivers.
+    #[arg(long, value_name = "NAME:VALUE", value_parser = parse_tag)]
+    tag: Vec<Tag>,
+
     /// The workspace, which an admin token must name.
     #[arg(long, value_name = "ID", value_parser = parse_id)]
     workspace_id: Option<Uuid>,
@@ -83,6 +90,8 @@ struct Message<'a> {
     workspace_id: Option<Uuid>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     endpoint_ids: &'a [Uuid],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tags: Option<Value>,
     /// As it was written: receivers get it byte for byte.
     data: &'a RawValue,
 }
@@ -109,6 +118,7 @@ impl Publish {
             timestamp: self.timestamp.as_deref(),
             workspace_id: self.workspace_id,
             endpoint_ids: &self.endpoint,
+            tags: (!self.tag.is_empty()).then(|| tags_object(&self.tag)),
             data: &data,
         };
         let published = publish(&client, &message, &key)?;

@@ -9,6 +9,8 @@ use uuid::Uuid;
 use super::clock::Timestamp;
 use super::event_type::EventType;
 use super::format::Summary;
+use super::json::Tree;
+use super::tags::Tags;
 use super::trace_context::TraceContext;
 
 /// The greatest depth of `data`; deeper data would overflow the stack of many JSON parsers.
@@ -54,6 +56,8 @@ pub struct NewMessage {
     /// The endpoints to which alone it is sent, whatever they are subscribed to, each once; empty: it is sent to those that
     /// are subscribed.
     pub endpoint_ids: Vec<Uuid>,
+    /// Its tags.
+    pub tags: Tags,
     /// The key by which a repeated publish gets the first result again.
     pub idempotency: Option<Idempotency>,
     /// The trace that its producer sent with it.
@@ -61,6 +65,34 @@ pub struct NewMessage {
     /// The part of the data that Discord and Slack messages show. If it is `None`, it is read from `data`
     /// when needed.
     pub summary: Option<Summary>,
+    /// The tree of `data`, for the filters of endpoints. If it is `None`, it is made when needed.
+    pub tree: Option<Tree>,
+}
+
+impl NewMessage {
+    /// Returns a message with the time of the server's clock and nothing that is optional.
+    #[must_use]
+    pub const fn new(workspace_id: Uuid, event_type: EventType, data: Box<RawValue>) -> Self {
+        Self {
+            workspace_id,
+            event_type,
+            timestamp: None,
+            data,
+            endpoint_ids: Vec::new(),
+            tags: Tags::NONE,
+            idempotency: None,
+            trace: None,
+            summary: None,
+            tree: None,
+        }
+    }
+
+    /// Returns about the bytes of memory that it takes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let tree = self.tree.as_ref().map_or(0, Tree::size);
+        self.data.get().len() + self.tags.size() + tree
+    }
 }
 
 /// An idempotency key and the request that used it.
@@ -83,6 +115,8 @@ pub struct Message {
     pub timestamp: String,
     /// The workspace in which it was published.
     pub workspace_id: Uuid,
+    /// Its tags.
+    pub tags: Tags,
     /// Its events: event id and endpoint id of each.
     pub events: Vec<(Uuid, Uuid)>,
     /// Set if its producer named the endpoints that get it.
@@ -102,6 +136,8 @@ pub struct StoredMessage {
     pub timestamp: String,
     /// The time at which it was published.
     pub created_at: Timestamp,
+    /// Its tags.
+    pub tags: Tags,
     /// Set once its payload was dropped.
     pub is_archived: bool,
     /// The number of events that it became, deleted ones included.

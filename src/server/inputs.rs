@@ -9,6 +9,7 @@ pub(crate) mod jobs;
 pub(crate) mod message;
 pub(crate) mod message_batch;
 pub(crate) mod page;
+pub(crate) mod preview;
 pub(crate) mod secret_rotation;
 pub(crate) mod tokens;
 pub(crate) mod workspace;

@@ -12,6 +12,7 @@ use super::request_metrics::mark_as_replay;
 use super::request_notes::note;
 use super::state::ServerState;
 use crate::domain::format::Summary;
+use crate::domain::json::Tree;
 use crate::domain::message::NewMessage;
 use crate::storage::{Published, Store, StoreError, Unavailable};
 
@@ -26,10 +27,14 @@ pub(crate) fn check_open(state: &ServerState) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Adds a summary to a message, if an endpoint of its workspace needs one. Takes time for a large message.
-pub(crate) fn add_summary(message: &mut NewMessage, store: &dyn Store) {
+/// Reads the data of a message for the endpoints of its workspace that need more of it than its bytes. Takes time for a
+/// large message.
+pub(crate) fn read_data(message: &mut NewMessage, store: &dyn Store) {
     if store.shows_summaries(message.workspace_id) {
         message.summary = Some(Summary::of(&message.data));
+    }
+    if store.filters(message.workspace_id, &message.event_type) {
+        message.tree = Some(Tree::of(message.data.get()));
     }
 }
 

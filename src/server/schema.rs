@@ -212,6 +212,11 @@ impl Schema {
         self
     }
 
+    /// Returns the schema of an object whose members are not listed.
+    pub(crate) fn any_object(example: Node) -> Self {
+        Self::new("object", example)
+    }
+
     /// Returns a reference to a schema that the document has under this name.
     pub(crate) fn reference((name, schema): &Definition) -> Self {
         let target = format!("#/components/schemas/{name}");

@@ -43,7 +43,7 @@ pub(crate) use self::context::{FieldContext, FieldDocs, InputValue, schema_of};
 pub(crate) use self::echo::MASKED;
 pub(crate) use self::field::{Checked, Field};
 pub(crate) use self::items::ItemLimits;
-pub(crate) use self::loc::{Loc, Section};
+pub(crate) use self::loc::{Loc, LocStep, Section};
 use self::other_members::{UNKNOWN_NAMES_MAX, no_such_member, other_members};
 use self::parameters::Parameter;
 pub(crate) use self::problem::{Problem, Violation};

@@ -29,6 +29,7 @@ mod job_rows;
 mod latency_column;
 mod maintenance;
 mod message_events;
+mod message_tags;
 mod reads;
 mod rows;
 mod store;

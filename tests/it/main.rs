@@ -18,6 +18,7 @@ mod direct;
 mod documents;
 mod endpoint_settings;
 mod erasing;
+mod filters;
 mod fixture;
 mod hostile_clients;
 mod hostile_receivers;

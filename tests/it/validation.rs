@@ -3,6 +3,7 @@
 mod bodies;
 mod browsers;
 mod fields;
+mod filters;
 mod hostile;
 mod jobs;
 mod objects;

@@ -8,6 +8,7 @@ use super::event_list::{self, EventRow};
 use crate::dashboard::endpoint_names::EndpointNames;
 use crate::dashboard::layout::{Layout, Section, html};
 use crate::dashboard::pager::Pager;
+use crate::dashboard::tag_text::{TagLink, tag_links};
 use crate::dashboard::view::{Count, Moment, ShortId};
 use crate::dashboard::visit::Visit;
 use crate::domain::access::{Scope, Visibility};
@@ -30,6 +31,7 @@ struct MessagePage {
     /// The whole id, for a form.
     message_id: Uuid,
     event_type: String,
+    tags: Vec<TagLink>,
     published: Moment,
     timestamp: String,
     /// The number of events that it became.
@@ -83,6 +85,7 @@ pub(crate) async fn show(visit: Visit) -> Result<HttpResponse, ApiError> {
         id: ShortId(message.id),
         message_id: message.id,
         event_type: message.event_type.to_string(),
+        tags: tag_links(&message.tags),
         published: Moment::new(message.created_at, now),
         timestamp: message.timestamp.clone(),
         total: Count(message.events),

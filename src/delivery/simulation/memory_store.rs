@@ -7,6 +7,7 @@
 //! [`Unsupported`] names the parts that the store does not have.
 
 mod endpoints;
+mod interest;
 mod jobs;
 mod overviews;
 mod publishing;
@@ -26,15 +27,16 @@ use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint, PutEndpoint};
 use crate::domain::event::Event;
+use crate::domain::event_type::EventType;
 use crate::domain::message::NewMessage;
 use crate::domain::overview::{EndpointSummary, MessageSummary, Overview};
 use crate::domain::signing_secrets::SecretRotation;
 use crate::domain::workspace::{NewWorkspace, Workspace, WorkspacePatch};
 use crate::storage::conformance::{OpenStore, Settings};
 use crate::storage::{
-    AccessTokenPatch, DeliveryFilter, Descendants, EndpointFilter, ErasureStep, EventFilter, Listed,
-    ListedMessages, LongPayload, MessageFilter, NewAccessToken, NoticeSink, Page, Paged, Part,
-    PayloadPiece, Pending, Published, PutResult, ReconciledAdminToken, Row, RowNumber, Store,
+    AccessTokenPatch, DeliveryFilter, Descendants, EndpointFilter, ErasureStep, EventFilter,
+    Listed, ListedMessages, LongPayload, MessageFilter, NewAccessToken, NoticeSink, Page, Paged,
+    Part, PayloadPiece, Pending, Published, PutResult, ReconciledAdminToken, Row, RowNumber, Store,
     StoreError, StoreFacts, pending,
 };
 
@@ -234,6 +236,10 @@ impl Store for MemoryStore {
         rotation: SecretRotation,
     ) -> Pending<Endpoint> {
         self.write(|tables, now| tables.rotate_secret(visibility, id, &rotation, now))
+    }
+
+    fn filters(&self, _: Uuid, _: &EventType) -> bool {
+        false
     }
 
     fn shows_summaries(&self, _: Uuid) -> bool {

@@ -77,6 +77,8 @@ pub(crate) enum Violation {
     Value(Cow<'static, str>),
     /// The same, for a rule that a setting of the server, named here, can change.
     ValueUnlessSet(String, &'static str),
+    /// A fault of an event pattern; the text says what is allowed.
+    FilterSyntax(Cow<'static, str>),
 }
 
 impl Violation {
@@ -119,6 +121,7 @@ impl Violation {
             Self::HeaderName(_) => ProblemKind::HeaderName,
             Self::HeaderValue(_) => ProblemKind::HeaderValue,
             Self::Value(_) | Self::ValueUnlessSet(..) => ProblemKind::ValueError,
+            Self::FilterSyntax(_) => ProblemKind::FilterSyntax,
         }
     }
 
@@ -261,6 +264,10 @@ impl Violation {
                 format!("Value error, {what}").into(),
                 Some(json!({ "error": what, "setting": setting })),
             ),
+            Self::FilterSyntax(what) => (
+                format!("Filter error, {what}").into(),
+                Some(json!({ "error": what })),
+            ),
             _ => plain("Value error"),
         }
     }
@@ -295,10 +302,21 @@ impl Problem {
     /// Returns the rule that is broken as a sentence for a person, who sees the value beside it.
     pub(crate) fn message(&self) -> String {
         let (text, _) = self.violation.describe();
-        let text = text.strip_prefix("Value error, ").unwrap_or(&text);
+        let mut prefixes = ["Value error, ", "Filter error, "].into_iter();
+        let text = prefixes
+            .find_map(|it| text.strip_prefix(it))
+            .unwrap_or(&text);
         let mut letters = text.chars();
         let first = letters.next().map(|first| first.to_uppercase().to_string());
         first.unwrap_or_default() + letters.as_str()
+    }
+
+    /// Returns the same, after the place inside the field if the value is not the whole field.
+    pub(crate) fn message_with_place(&self) -> String {
+        match self.loc.inside_field() {
+            place if place.is_empty() => self.message(),
+            place => format!("{place}: {}", self.message()),
+        }
     }
 }
 

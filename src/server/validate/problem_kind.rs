@@ -42,5 +42,6 @@ words! {
         IdempotencyKeyReused = "idempotency_key_reused",
         WorkspaceToken = "workspace_token",
         ValueError = "value_error",
+        FilterSyntax = "filter_syntax",
     }
 }

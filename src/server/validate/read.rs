@@ -9,7 +9,10 @@ mod jobs;
 mod messages;
 mod numbers;
 mod objects;
+mod patterns;
+mod preview;
 mod secrets;
+mod tags;
 mod times;
 mod words;
 
@@ -25,7 +28,10 @@ pub(crate) use self::endpoint_settings::{
 pub(crate) use self::jobs::{job_action, job_filter, job_state, rate};
 pub(crate) use self::messages::{endpoint_ids, idempotency_key};
 pub(crate) use self::numbers::{archive_after, boolean, delete_after, lifetime, overlap, positive};
+pub(crate) use self::patterns::filter;
+pub(crate) use self::preview::{EndpointDraft, MessageDraft, endpoint_draft, message_draft};
 pub(crate) use self::secrets::{given_secret, secret, secret_type};
+pub(crate) use self::tags::{tag_filter, tags};
 pub(crate) use self::times::{producers_time, time};
 use self::words::choice;
 pub(crate) use self::words::{code_class, endpoint_state, format, status};
@@ -229,17 +235,23 @@ fn type_schema(example: &str, pattern: &str) -> Schema {
         .with("pattern", pattern.replacen(&length, "", 1))
 }
 
-/// Reads the event type of a message.
+/// Reads the event type of a message that is published.
 pub(crate) fn event_type(
     value: InputValue<'_>,
     context: &mut FieldContext<'_>,
 ) -> Option<EventType> {
+    let event_type = any_event_type(value, context)?;
+    if event_type.is_reserved() {
+        return context.refuse(value, Violation::StringPattern(PUBLISHED_TYPE_PATTERN));
+    }
+    Some(event_type)
+}
+
+/// Reads an event type, also one of those that only the server publishes.
+fn any_event_type(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Option<EventType> {
     context.accepts(|| type_schema("order.created", EVENT_TYPE_PATTERN))?;
     let text = text(value, context)?;
     match EventType::parse(&text) {
-        Some(event_type) if event_type.is_reserved() => {
-            context.refuse(value, Violation::StringPattern(PUBLISHED_TYPE_PATTERN))
-        }
         Some(event_type) => Some(event_type),
         None => context.refuse(value, Violation::StringPattern(EVENT_TYPE_PATTERN)),
     }

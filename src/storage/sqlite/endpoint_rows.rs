@@ -14,6 +14,7 @@ use crate::domain::endpoint::{
 use crate::domain::endpoint_health::{EndpointHealth, LastResults};
 use crate::domain::endpoint_key::EndpointKey;
 use crate::domain::endpoint_url::EndpointUrl;
+use crate::domain::event_pattern::EventPattern;
 use crate::domain::event_type::Subscription;
 use crate::domain::secret::Secret;
 use crate::domain::signing_secrets::{OldSecret, SigningSecrets};
@@ -108,7 +109,9 @@ macro_rules! settings_columns {
             $prefix,
             "key, ",
             $prefix,
-            "metadata"
+            "metadata, ",
+            $prefix,
+            "filter"
         )
     };
 }
@@ -178,6 +181,7 @@ fn settings(columns: &mut Columns<'_, '_>) -> rusqlite::Result<EndpointSettings>
         description: columns.get()?,
         key: EndpointKey::from_stored(columns.get()?),
         metadata: json_or_default(columns)?,
+        filter: EventPattern::from_stored(columns.get_ref()?.as_str()?),
     })
 }
 
@@ -206,6 +210,7 @@ pub(super) fn settings_values(settings: &EndpointSettings) -> Vec<Value> {
         settings.description.clone().into(),
         settings.key.as_str().to_owned().into(),
         json_column(&settings.metadata, settings.metadata.is_empty()),
+        settings.filter.to_stored().to_owned().into(),
     ]
 }
 

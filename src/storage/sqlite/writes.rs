@@ -13,7 +13,7 @@ pub(super) mod operational_events;
 pub(super) mod publish;
 pub(super) mod record_attempt;
 pub(super) mod redeliver;
-pub(super) mod reschedule;
+pub(crate) mod reschedule;
 pub(super) mod settings_token;
 pub(super) mod skip;
 pub(super) mod sweep;

@@ -206,6 +206,7 @@ fn age(dir: &TestDir) {
          DROP TABLE message_tombstone;
          DROP TABLE message_count;
          DROP TABLE later_event;
+         DROP TABLE message_tags;
          DROP TABLE job;
          DROP TABLE job_endpoint;
          DROP INDEX event_job;
@@ -218,6 +219,7 @@ fn age(dir: &TestDir) {
          CREATE INDEX event_redelivery ON event (endpoint, seq) WHERE state = 1 AND run_attempt = 0;
          DROP INDEX endpoint_untold;
          DROP INDEX endpoint_old_backlog;
+         ALTER TABLE endpoint DROP COLUMN filter;
          ALTER TABLE endpoint DROP COLUMN health_epoch;
          ALTER TABLE endpoint DROP COLUMN rests;
          ALTER TABLE endpoint DROP COLUMN resting_until;

@@ -169,6 +169,10 @@ fn attempts<'a>(route: &RouteInfo, ids: &'a Ids) -> Vec<(String, String, Vec<&'a
             .map(|path| (path, body.to_string(), own.clone()))
             .to_vec();
     }
+    if route.path == "/webhooks/preview" {
+        let body = json!({"endpoint_id": "ID", "message": {"type": "a", "data": 1}});
+        return vec![(path, body.to_string(), vec![&*ids.endpoint])];
+    }
     if route.method == "POST" {
         let body = json!({
             "workspace_id": "ID", "url": "https://a.example/", "format": "raw", "events": [],

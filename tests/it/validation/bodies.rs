@@ -42,12 +42,14 @@ fn forms(app: &TestApp) -> Vec<Form> {
         ("secret_type", false, secret_type),
         ("name", false, endpoint_name),
         ("description", false, description),
+        ("filter", false, filter),
     ];
     let message_fields: Vec<(_, bool, Field)> = vec![
         ("type", true, event_type),
         ("data", true, data),
         ("timestamp", false, timestamp),
         ("endpoint_ids", false, endpoint_ids),
+        ("tags", false, tags),
     ];
     let token_fields: Vec<(_, bool, Field)> = vec![
         ("comment", true, comment),
@@ -92,6 +94,7 @@ fn forms(app: &TestApp) -> Vec<Form> {
         ("events", false, events),
         ("name", false, endpoint_name),
         ("description", false, description),
+        ("filter", false, filter),
         ("enabled", false, enabled),
     ];
     form("PATCH", endpoint.clone(), own, json!({}), patch);
@@ -120,7 +123,22 @@ fn forms(app: &TestApp) -> Vec<Form> {
     let patch: &[(_, bool, Field)] = &[("comment", false, comment), ("scopes", false, scopes)];
     form("PATCH", token, admin, json!({}), patch);
     forms.push(job_form(own));
+    forms.push(preview_form(own));
     forms
+}
+
+fn preview_form(token: &str) -> Form {
+    Form {
+        method: "POST",
+        path: "/api/webhooks/preview".to_owned(),
+        token: token.to_owned(),
+        good: json!({"endpoint": {}, "message": {"type": "a", "data": 1}}),
+        fields: vec![
+            ("endpoint_id", false, previewed_id),
+            ("endpoint", true, draft),
+            ("message", true, draft),
+        ],
+    }
 }
 
 fn job_form(token: &str) -> Form {

@@ -2,11 +2,13 @@
 
 use uuid::Uuid;
 
+use super::interest::wants;
 use super::tables::{EventRow, MessageRow, Tables, Written};
 use crate::domain::access::Visibility;
 use crate::domain::clock::Timestamp;
-use crate::domain::event_type::Subscription;
+use crate::domain::event_pattern::Subject;
 use crate::domain::id::new_id;
+use crate::domain::json::Tree;
 use crate::domain::message::{
     BATCH_EVENTS_MAX, IDEMPOTENCY_PERIOD, Idempotency, Message, NewMessage, raw_body,
     server_timestamp,
@@ -73,7 +75,7 @@ impl Tables {
             }
         }
         if unknown.is_empty() {
-            Ok(self.recipients(new).len())
+            Ok(self.recipients(new, now).len())
         } else {
             Err(MessageFault::UnknownEndpoints(unknown))
         }
@@ -96,10 +98,11 @@ impl Tables {
             event_type: new.event_type.clone(),
             timestamp,
             workspace_id: new.workspace_id,
+            tags: new.tags.clone(),
             events: Vec::new(),
             is_direct: !new.endpoint_ids.is_empty(),
         };
-        let recipients = self.recipients(new);
+        let recipients = self.recipients(new, now);
         let notices = self.fan_out(&mut message, recipients, &body, now);
         self.messages.push(MessageRow {
             message: message.clone(),
@@ -117,7 +120,7 @@ impl Tables {
     }
 
     /// Returns the endpoints that get a message: those that it names, or the enabled ones that want it.
-    fn recipients(&self, new: &NewMessage) -> Vec<usize> {
+    fn recipients(&self, new: &NewMessage, now: Timestamp) -> Vec<usize> {
         let workspace = new.workspace_id;
         if !new.endpoint_ids.is_empty() {
             let named = new.endpoint_ids.iter();
@@ -125,10 +128,18 @@ impl Tables {
                 .filter_map(|id| self.index_of_endpoint(workspace, *id))
                 .collect();
         }
-        let wants = |it: &Subscription| it.matches(&new.event_type);
+        let timestamp = new.timestamp.clone();
+        let timestamp = timestamp.unwrap_or_else(|| server_timestamp(now));
+        let subject = Subject {
+            event_type: &new.event_type,
+            timestamp: &timestamp,
+            data: &new.data,
+            tree: &Tree::of(new.data.get()),
+            tags: &new.tags,
+        };
         self.endpoints_of(workspace)
             .filter(|index| self.queue.endpoints[*index].target.enabled)
-            .filter(|index| self.endpoints[*index].settings.events.iter().any(wants))
+            .filter(|index| wants(&self.endpoints[*index].settings, &subject))
             .collect()
     }
 

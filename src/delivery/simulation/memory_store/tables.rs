@@ -45,6 +45,7 @@ impl MessageRow {
             event_type: self.message.event_type.clone(),
             timestamp: self.message.timestamp.clone(),
             created_at: self.created_at,
+            tags: self.message.tags.clone(),
             is_archived: false,
             events: self.message.events.len() as u64,
         }

@@ -19,6 +19,7 @@ use crate::domain::event_state::EventState;
 use crate::domain::message::IDEMPOTENCY_PERIOD;
 use crate::fail_point::{FailPoint, hit};
 use crate::storage::sqlite::message_events::{each_event, forget_later_events};
+use crate::storage::sqlite::message_tags;
 use crate::storage::sqlite::writer::operation::{OperationError, WriteContext};
 
 /// The time after which a step begins no further row.
@@ -251,6 +252,7 @@ fn delete_row(context: &mut WriteContext<'_>, message: &MessageRow) -> rusqlite:
             .prepare_cached("DELETE FROM idempotency WHERE message = ?1")?
             .execute([seq])?;
     }
+    message_tags::delete(connection, message.workspace, seq)?;
     connection
         .prepare_cached("DELETE FROM message WHERE seq = ?1")?
         .execute([seq])?;
@@ -279,7 +281,7 @@ mod tests {
     use crate::storage::sqlite::writer::counters::Counters;
     use crate::storage::sqlite::writer::list_indexes::ListIndexes;
     use crate::storage::sqlite::writer::recent_attempts::RecentAttempts;
-    use crate::storage::sqlite::writer::workspace_cache::WorkspacesWithSummaries;
+    use crate::storage::sqlite::writer::workspace_cache::PublishHints;
 
     /// An event that is left after a step may be redelivered, and then needs the body.
     #[test]
@@ -301,7 +303,7 @@ mod tests {
             let sql = format!("SELECT count({what}) FROM event");
             connection.query_row(&sql, [], |row| row.get(0)).unwrap()
         };
-        let mut cache = WriterCache::load(&connection, WorkspacesWithSummaries::default()).unwrap();
+        let mut cache = WriterCache::load(&connection, PublishHints::default()).unwrap();
         let mut context = WriteContext {
             connection: &connection,
             cache: &mut cache,

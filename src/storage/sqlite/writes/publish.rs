@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use self::recipients::Recipient;
+use self::recipients::{Recipient, subscribed};
 use crate::domain::clock::Timestamp;
 use crate::domain::endpoint::Format;
 use crate::domain::event_type::EventType;
@@ -20,6 +20,9 @@ use crate::domain::id::new_id;
 use crate::domain::message::{
     IDEMPOTENCY_PERIOD, Idempotency, Message, NewMessage, raw_body, server_timestamp,
 };
+use crate::domain::tags::Tags;
+use crate::storage::sqlite::message_tags;
+use crate::storage::sqlite::message_tags::tags_column;
 use crate::storage::sqlite::rows;
 use crate::storage::sqlite::writer::operation::{OperationError, ROW_WEIGHT, WriteContext};
 use crate::storage::sqlite::writer::workspace_cache::WorkspaceCache;
@@ -88,8 +91,7 @@ fn examine(
         return Ok(earlier.map(Examined::Replayed));
     }
     let recipients = if new.endpoint_ids.is_empty() {
-        let subscribers = workspace.subscribers_of(&new.event_type);
-        Ok(subscribers.into_iter().map(Recipient::from).collect())
+        Ok(subscribed(context, &workspace, new))
     } else {
         recipients::named(context.connection, workspace.number, &new.endpoint_ids)?
     };
@@ -116,19 +118,9 @@ pub(crate) fn publish_own(
     let Some(workspace) = workspace else {
         return Ok(());
     };
-    let new = NewMessage {
-        workspace_id,
-        event_type,
-        timestamp: None,
-        data,
-        endpoint_ids: Vec::new(),
-        idempotency: None,
-        trace: None,
-        summary: None,
-    };
-    let mut subscribers = workspace.subscribers_of(&new.event_type);
-    subscribers.retain(|subscriber| Some(subscriber.number) != except);
-    let recipients = subscribers.into_iter().map(Recipient::from).collect();
+    let new = NewMessage::new(workspace_id, event_type, data);
+    let mut recipients = subscribed(context, &workspace, &new);
+    recipients.retain(|recipient| Some(recipient.number) != except);
     let accepted = Accepted {
         workspace,
         recipients,
@@ -175,6 +167,7 @@ fn store(
             new.trace.as_ref().map(|trace| trace.to_stored()),
             is_direct,
         ])?;
+    message_tags::insert(context.connection, workspace.number, seq, &new.tags)?;
     if let Some(idempotency) = &new.idempotency {
         insert_key(context.connection, seq, workspace.number, idempotency)?;
     }
@@ -202,6 +195,7 @@ fn store(
         event_type: new.event_type.clone(),
         timestamp,
         workspace_id: new.workspace_id,
+        tags: new.tags.clone(),
         events,
         is_direct,
     })
@@ -370,9 +364,12 @@ fn earlier_publish(
 fn read_message(connection: &Connection, seq: i64) -> rusqlite::Result<Message> {
     let (mut message, first, count) = connection
         .prepare_cached(
-            "SELECT m.id, t.name, m.timestamp, m.created_at, w.id, m.first_event, m.events, m.direct
-             FROM message m JOIN event_type t ON t.n = m.type JOIN workspace w ON w.n = m.workspace
+            concat!(
+                "SELECT m.id, t.name, m.timestamp, m.created_at, w.id, m.first_event, m.events, m.direct, ",
+                tags_column!(),
+                " FROM message m JOIN event_type t ON t.n = m.type JOIN workspace w ON w.n = m.workspace
              WHERE m.seq = ?1",
+            ),
         )?
         .query_row([seq], |row| {
             let created_at = Timestamp::from_micros(row.get(3)?);
@@ -382,6 +379,7 @@ fn read_message(connection: &Connection, seq: i64) -> rusqlite::Result<Message> 
                 event_type: EventType::from_stored(row.get(1)?),
                 timestamp: sent.unwrap_or_else(|| server_timestamp(created_at)),
                 workspace_id: row.get(4)?,
+                tags: Tags::from_stored(row.get::<_, Option<String>>(8)?.as_deref()),
                 events: Vec::new(),
                 is_direct: row.get(7)?,
             };

@@ -4,9 +4,13 @@ use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
 use crate::domain::endpoint::Format;
+use crate::domain::event_pattern::{MatchBudget, Subject};
 use crate::domain::event_state::EventState;
+use crate::domain::json::Tree;
+use crate::domain::message::{NewMessage, server_timestamp};
 use crate::storage::sqlite::rows;
-use crate::storage::sqlite::writer::workspace_cache::{Subscriber, rendered_first};
+use crate::storage::sqlite::writer::operation::WriteContext;
+use crate::storage::sqlite::writer::workspace_cache::{Subscriber, WorkspaceCache, rendered_first};
 use crate::storage::{EndpointNumber, MessageFault};
 
 /// An endpoint that gets a message.
@@ -39,6 +43,50 @@ impl From<&Subscriber> for Recipient {
             is_enabled: true,
         }
     }
+}
+
+/// Returns the endpoints of a workspace that are subscribed to the type of a message, and whose filter matches it. The time
+/// that the filters take counts as writing.
+///
+/// The data is read once, and only if there is a filter; mostly the caller has read it.
+pub(super) fn subscribed(
+    context: &mut WriteContext<'_>,
+    workspace: &WorkspaceCache,
+    new: &NewMessage,
+) -> Vec<Recipient> {
+    let (mut made, mut given) = (None, None);
+    let budget = MatchBudget::default();
+    let subscribers = workspace.subscribers_of(&new.event_type, |subscriber| {
+        if subscriber.filter.matches_everything() {
+            return true;
+        }
+        let tree = match &new.tree {
+            Some(tree) => tree,
+            None => &*made.get_or_insert_with(|| Tree::of(new.data.get())),
+        };
+        // The stored time of a message without its own is later by microseconds at most.
+        let timestamp = match &new.timestamp {
+            Some(sent) => sent,
+            None => &*given.get_or_insert_with(|| server_timestamp(context.now)),
+        };
+        let subject = Subject {
+            event_type: &new.event_type,
+            timestamp,
+            data: &new.data,
+            tree,
+            tags: &new.tags,
+        };
+        subscriber.filter.matches(&subject, &budget)
+    });
+    // A step takes about as long as writing a byte.
+    context.weight += budget.steps();
+    if budget.is_spent() {
+        tracing::warn!(
+            workspace = %new.workspace_id,
+            "the filters of the endpoints take too long for a message; those that were not matched count as matching"
+        );
+    }
+    subscribers.into_iter().map(Recipient::from).collect()
 }
 
 /// Returns the endpoints of a workspace with these ids, in the order in which their events are numbered; the fault if

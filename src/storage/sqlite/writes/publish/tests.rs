@@ -72,14 +72,12 @@ impl PublishFixture {
 
     fn publish(&self, data: &str, summary: Option<Summary>) -> Message {
         let new = NewMessage {
-            workspace_id: self.workspace,
-            event_type: EventType::parse("a.b").unwrap(),
-            timestamp: None,
-            data: RawValue::from_string(data.to_owned()).unwrap(),
-            endpoint_ids: Vec::new(),
-            idempotency: None,
-            trace: None,
             summary,
+            ..NewMessage::new(
+                self.workspace,
+                EventType::parse("a.b").unwrap(),
+                RawValue::from_string(data.to_owned()).unwrap(),
+            )
         };
         self.store.publish(new).wait().unwrap().message
     }

@@ -14,9 +14,11 @@ use rusqlite::{Connection, params};
 use uuid::Uuid;
 
 use self::random_values::{MINUTE_US, WallClock, next_number, random_code, random_id};
+use super::messages::tags_of;
 use crate::domain::endpoint_health::EndpointState;
 use crate::domain::event::EventStatus;
 use crate::domain::event_state::EventState;
+use crate::storage::sqlite::message_tags;
 use crate::storage::sqlite::reads::lists::install;
 use crate::storage::sqlite::writer::counters::Counters;
 
@@ -239,6 +241,8 @@ impl ListFixture {
                     ],
                 )
                 .unwrap();
+            let n = self.workspaces[workspace].n;
+            message_tags::insert(&self.connection, n, message, &tags_of(message)).unwrap();
             self.messages.push(MessageRow {
                 seq: message,
                 id: message_id,
