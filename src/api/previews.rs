@@ -39,7 +39,11 @@ pub(super) static PREVIEW: RouteDocs = RouteDocs {
         let _ = preview_request(input);
     },
     body: "PreviewRequest",
-    ..RouteDocs::new(TAG, "preview", Success::json::<PreviewJson<'static>>(200))
+    ..RouteDocs::new(
+        TAG,
+        "endpoints_preview",
+        Success::json::<PreviewJson<'static>>(200),
+    )
 };
 
 /// Handles `POST /webhooks/preview`.

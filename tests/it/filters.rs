@@ -126,8 +126,7 @@ fn a_filter_keeps_the_bytes_of_its_spelling() {
         ("content-type", "application/json"),
         ("authorization", &*bearer),
     ];
-    let filter =
-        r#"{"type": [ "a" ],"data":{"b":[1.0,1e400,18446744073709551615],"a":["\u00e9"]}}"#;
+    let filter = r#"{"type": [ "a" ],"data":{"b":[1.0,1e2,18446744073709551615],"a":["\u00e9"]}}"#;
     let body = format!(
         r#"{{"url":"https://a.example/","format":"raw","events":["*"],"filter":{filter}}}"#
     );

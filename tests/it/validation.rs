@@ -254,12 +254,13 @@ const DELIVERY: [&str; 11] = [
     "duration_ms",
     "error",
 ];
-const MESSAGE: [&str; 6] = [
+const MESSAGE: [&str; 7] = [
     "id",
     "type",
     "timestamp",
     "workspace_id",
     "endpoint_ids",
+    "tags",
     "events",
 ];
 

@@ -9,6 +9,7 @@ use super::super::message_objects::{
 };
 use super::super::objects::{CreatedToken, Render};
 use super::super::pagination::{MetaJson, list_definition};
+use super::super::previews::PreviewJson;
 use crate::domain::access::AccessToken;
 use crate::domain::delivery::Delivery;
 use crate::domain::event::Event;
@@ -50,6 +51,7 @@ pub(super) fn objects() -> Vec<Definition> {
         JobFilter::definition(),
         LeftOut::definition(),
         JobDryRun::definition(),
+        PreviewJson::definition(),
         list_definition::<Job>(),
         Workspace::definition(),
         list_definition::<Workspace>(),

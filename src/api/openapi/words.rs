@@ -71,7 +71,7 @@ const PARAMETERS: [(&str, &str); 22] = [
 ];
 
 /// The members of bodies that are no fields of the object, or that have another meaning there.
-const MEMBERS: [(&str, &str); 10] = [
+const MEMBERS: [(&str, &str); 12] = [
     (
         "data",
         "What happened: any JSON, nested at most 128 deep. Receivers get the same bytes.",
@@ -100,6 +100,11 @@ const MEMBERS: [(&str, &str); 10] = [
         "endpoint_id",
         "The endpoint that the preview is made for. Without it: one with the settings in `endpoint`.",
     ),
+    (
+        "endpoint",
+        "Settings that the endpoint has instead of its own; without `endpoint_id`, instead of the defaults.",
+    ),
+    ("message", "The message, as it is published."),
     (
         "dry_run",
         "True to count only: nothing is stored, and the answer is a `JobDryRun`.",

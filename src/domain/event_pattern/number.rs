@@ -36,6 +36,14 @@ impl Number {
         Self::Other(value)
     }
 
+    /// Reports whether the number is within the range of binary64.
+    pub(super) const fn is_finite(self) -> bool {
+        match self {
+            Self::Whole(_) => true,
+            Self::Other(value) => value.is_finite(),
+        }
+    }
+
     /// Compares two values. The order is exact: a number that is not whole has no more than 53 bits before the point,
     /// or is beyond all whole ones.
     pub(super) fn compare(self, other: Self) -> Ordering {

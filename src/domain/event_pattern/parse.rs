@@ -62,32 +62,37 @@ enum Level {
 impl Reader {
     fn whole(&mut self, text: &str) -> Option<Pattern> {
         if text.len() > PATTERN_MAX_BYTES {
-            return self.expect(format!(
+            return self.fault(format!(
                 "a filter should have at most {PATTERN_MAX_BYTES} bytes, not {}",
                 text.len()
             ));
         }
         let Ok(document) = json::scan(text) else {
-            return self.expect("a filter should be JSON");
+            return self.fault("a filter should be JSON");
         };
         let value = document.value;
         if value.depth() > PATTERN_DEPTH_MAX {
-            return self.expect(format!(
+            return self.fault(format!(
                 "a filter should be nested at most {PATTERN_DEPTH_MAX} deep, not {}",
                 value.depth()
             ));
         }
         if value.kind() != Kind::Object {
-            return self.expect("a filter should be an object");
+            return self.fault("a filter should be an object");
         }
         let pattern = self.pattern(value, Level::Message);
         if self.candidates > CANDIDATES_MAX {
-            return self.expect(format!(
+            return self.fault(format!(
                 "a filter should have at most {CANDIDATES_MAX} candidates, not {}",
                 self.candidates
             ));
         }
-        pattern
+        let pattern = pattern?;
+        // Names are the only texts that were not read whole. Other programs must be able to read the filter as well.
+        if serde_json::from_str::<serde_json::Value>(text).is_err() {
+            return self.fault("a name should have no half of a surrogate pair");
+        }
+        Some(pattern)
     }
 
     /// Reads an object of a pattern, member by member. Of members with the same name the last counts.
@@ -119,18 +124,18 @@ impl Reader {
 
     fn unknown_member<T>(&mut self) -> Option<T> {
         let names = MEMBERS.join(", ");
-        self.expect(format!("a message has no such member: it has {names}"))
+        self.fault(format!("a message has no such member: it has {names}"))
     }
 
     /// Reads a pattern inside another one, which is there for something.
     fn inner_pattern(&mut self, value: Value<'_>, level: Level) -> Option<Pattern> {
         if value.kind() != Kind::Object {
-            return self.expect("a pattern should be an object");
+            return self.fault("a pattern should be an object");
         }
         let pattern = self.pattern(value, level)?;
         if pattern.matches_everything() {
             return self
-                .expect("a pattern should have a member: leave it out if anything is allowed");
+                .fault("a pattern should have a member: leave it out if anything is allowed");
         }
         Some(pattern)
     }
@@ -141,7 +146,7 @@ impl Reader {
             _ => Vec::new(),
         };
         if items.len() < 2 {
-            return self.expect("`$or` should be a list of at least two patterns");
+            return self.fault("`$or` should be a list of at least two patterns");
         }
         self.each(&items, |reader, item| reader.inner_pattern(item, level))
     }
@@ -150,7 +155,7 @@ impl Reader {
         match value.kind() {
             Kind::Object => self.inner_pattern(value, Level::Inside).map(Test::Pattern),
             Kind::Array => self.candidates(value).map(Test::Candidates),
-            _ => self.expect(
+            _ => self.fault(
                 "a member should be a list of candidates, or an object that goes deeper: \
                  put a single value into a list",
             ),

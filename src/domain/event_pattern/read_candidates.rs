@@ -32,7 +32,7 @@ impl Reader {
     pub(super) fn candidates(&mut self, value: Value<'_>) -> Option<Vec<Candidate>> {
         let items = value.members();
         if items.is_empty() {
-            return self.expect("a list of candidates should have at least one");
+            return self.fault("a list of candidates should have at least one");
         }
         self.candidates += items.len();
         self.each(&items, Self::candidate)
@@ -41,7 +41,7 @@ impl Reader {
     fn candidate(&mut self, value: Value<'_>) -> Option<Candidate> {
         match value.kind() {
             Kind::Object => self.operator(value),
-            Kind::Array => self.expect("a candidate should be no list"),
+            Kind::Array => self.fault("a candidate should be no list"),
             _ => self.leaf(value).map(Candidate::Is),
         }
     }
@@ -49,7 +49,7 @@ impl Reader {
     /// Reads a candidate that is an object with one member.
     fn operator(&mut self, value: Value<'_>) -> Option<Candidate> {
         let [(name, value)] = &distinct(value)[..] else {
-            return self.expect(format!(
+            return self.fault(format!(
                 "a candidate that is an object should have exactly one member, of {OPERATORS}"
             ));
         };
@@ -59,10 +59,10 @@ impl Reader {
             "cidr" => reader.cidr(*value),
             "exists" => match value.kind() {
                 Kind::Bool => Some(Candidate::Exists(value.raw() == "true")),
-                _ => reader.expect("`exists` should be true or false"),
+                _ => reader.fault("`exists` should be true or false"),
             },
             _ => match form_named(name) {
-                None => reader.expect(format!("a candidate should be one of {OPERATORS}")),
+                None => reader.fault(format!("a candidate should be one of {OPERATORS}")),
                 Some(make) => reader.text_form(name, make, *value).map(Candidate::Has),
             },
         })
@@ -72,8 +72,8 @@ impl Reader {
     fn text_form(&mut self, name: &str, make: MakeForm, value: Value<'_>) -> Option<TextForm> {
         match make(self.text(name, value)?) {
             Ok(form) => Some(form),
-            Err(WildcardProblem::TwoStars) => self.expect("no two stars should follow each other"),
-            Err(WildcardProblem::Escape) => self.expect(
+            Err(WildcardProblem::TwoStars) => self.fault("no two stars should follow each other"),
+            Err(WildcardProblem::Escape) => self.fault(
                 r"a backslash should stand before a star or a backslash: `\*` is a star, `\\` a backslash",
             ),
         }
@@ -81,11 +81,11 @@ impl Reader {
 
     fn text(&mut self, name: &str, value: Value<'_>) -> Option<String> {
         if value.kind() != Kind::Text {
-            return self.expect(format!("`{name}` should be a text"));
+            return self.fault(format!("`{name}` should be a text"));
         }
         match value.text() {
             Ok(text) => Some(text.into_owned()),
-            Err(_) => self.expect("a text should have no half of a surrogate pair"),
+            Err(_) => self.fault("a text should have no half of a surrogate pair"),
         }
     }
 
@@ -95,7 +95,7 @@ impl Reader {
             Kind::Array => {
                 let items = value.members();
                 if items.is_empty() {
-                    return self.expect("`anything-but` should have at least one value");
+                    return self.fault("`anything-but` should have at least one value");
                 }
                 self.each(&items, Self::leaf).map(Candidate::IsNone)
             }
@@ -106,13 +106,13 @@ impl Reader {
     fn anything_but_form(&mut self, value: Value<'_>) -> Option<Candidate> {
         const FORMS: &str = "prefix, suffix, equals-ignore-case, wildcard";
         let [(name, value)] = &distinct(value)[..] else {
-            return self.expect(format!(
+            return self.fault(format!(
                 "`anything-but` should be a value, a list of values, or an object with one member, of {FORMS}"
             ));
         };
         self.inside_member(name, |reader| {
             let Some(make) = form_named(name) else {
-                return reader.expect(format!("`anything-but` should have one of {FORMS}"));
+                return reader.fault(format!("`anything-but` should have one of {FORMS}"));
             };
             if value.kind() != Kind::Array {
                 let form = reader.text_form(name, make, *value)?;
@@ -120,7 +120,7 @@ impl Reader {
             }
             let items = value.members();
             if items.is_empty() {
-                return reader.expect(format!("`{name}` should have at least one text"));
+                return reader.fault(format!("`{name}` should have at least one text"));
             }
             reader.each(&items, |reader, value| reader.text_form(name, make, value))
         })
@@ -133,7 +133,7 @@ impl Reader {
             _ => Vec::new(),
         };
         if !matches!(items.len(), 2 | 4) {
-            return self.expect(
+            return self.fault(
                 "`numeric` should be a list of a comparison and a number, such as [\">=\", 10], or of two such pairs",
             );
         }
@@ -144,12 +144,12 @@ impl Reader {
                 let text = (pair[0].value.kind() == Kind::Text).then(|| pair[0].value.lossy_text());
                 match text.and_then(|text| Comparison::parse(&text)) {
                     Some(comparison) => Some(comparison),
-                    None => reader.expect(format!("a comparison should be one of {comparisons}")),
+                    None => reader.fault(format!("a comparison should be one of {comparisons}")),
                 }
             });
             let bound = self.inside_item(at + 1, |reader| match pair[1].value.kind() {
-                Kind::Number => Some(Number::parse(pair[1].value.raw())),
-                _ => reader.expect("the value of a comparison should be a number"),
+                Kind::Number => reader.number(pair[1].value),
+                _ => reader.fault("the value of a comparison should be a number"),
             });
             bounds.extend(comparison.zip(bound));
         }
@@ -164,8 +164,18 @@ impl Reader {
         };
         match network {
             Some(network) => Some(Candidate::Cidr(network)),
-            None => self.expect("`cidr` should be a network, such as 10.0.0.0/8 or 2001:db8::/32"),
+            None => self.fault("`cidr` should be a network, such as 10.0.0.0/8 or 2001:db8::/32"),
         }
+    }
+
+    /// Reads a number. One beyond the range of double precision would be in the answers that show the filter, and
+    /// many programs could not read these.
+    fn number(&mut self, value: Value<'_>) -> Option<Number> {
+        let number = Number::parse(value.raw());
+        if !number.is_finite() {
+            return self.fault("a number should be within the range of double precision");
+        }
+        Some(number)
     }
 
     fn leaf(&mut self, value: Value<'_>) -> Option<Leaf<'static>> {
@@ -175,9 +185,9 @@ impl Reader {
                 .map(|text| Leaf::Text(text.into())),
             Kind::Null => Some(Leaf::Null),
             Kind::Bool => Some(Leaf::Bool(value.raw() == "true")),
-            Kind::Number => Some(Leaf::Number(Number::parse(value.raw()))),
+            Kind::Number => self.number(value).map(Leaf::Number),
             Kind::Array | Kind::Object => {
-                self.expect("a value should be a text, a number, true, false or null")
+                self.fault("a value should be a text, a number, true, false or null")
             }
         }
     }

@@ -77,7 +77,7 @@ impl Reader {
     }
 
     /// Reports a fault of the part that is being read.
-    pub(super) fn expect<T>(&mut self, expected: impl Into<Cow<'static, str>>) -> Option<T> {
+    pub(super) fn fault<T>(&mut self, expected: impl Into<Cow<'static, str>>) -> Option<T> {
         if self.faults.len() < FAULTS_MAX {
             self.faults.push(PatternFault {
                 place: self.place.clone(),

@@ -2,6 +2,7 @@
 
 mod faults;
 mod properties;
+mod structure;
 mod vectors;
 
 use serde_json::value::RawValue;

@@ -137,6 +137,7 @@ fn fields_that_are_sent_and_shown_are_the_same() {
         compare_request(&rows, 1, update);
     }
     compare_request(&rows("Publishing", "field"), 0, "MessagePublish");
+    compare_request(&rows("Preview", "field"), 0, "PreviewRequest");
     compare_answer(&rows("Messages", "message"), "WebhookMessage");
     compare_request(&rows("Jobs", "field"), 0, "JobCreate");
     compare_answer(&rows("Jobs", "job"), "Job");
@@ -157,6 +158,13 @@ fn the_filter_of_a_job_has_the_same_members_in_requests() {
     let counted = between(section("Jobs"), "With `dry_run` the answer is `", "`");
     let counted: BTreeSet<_> = quoted(counted).into_iter().collect();
     assert_eq!(counted, keys(&schema("JobDryRun")["properties"]));
+}
+
+#[test]
+fn the_members_of_a_preview_are_the_same() {
+    let shown = between(section("Preview"), "The answer is `", "`");
+    let shown: BTreeSet<_> = quoted(shown).into_iter().collect();
+    assert_eq!(shown, keys(&schema("Preview")["properties"]));
 }
 
 #[test]

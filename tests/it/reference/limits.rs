@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hookpost::domain::event_pattern::{CANDIDATES_MAX, PATTERN_DEPTH_MAX, PATTERN_MAX_BYTES};
 use serde_json::Value;
 
 use super::tables::{assert_says, section, table};
@@ -94,6 +95,7 @@ const PLACES: [(&str, &[&str]); 19] = [
             "?.message_id",
             "?.workspace_id",
             "?.event_type",
+            "?.tag",
             "?.status",
             "?.state",
             "JobCreate.filter.properties.endpoint_id",
@@ -107,6 +109,7 @@ const PLACES: [(&str, &[&str]); 19] = [
             "?.query",
             "?.url",
             "?.event_type.items",
+            "?.tag.items",
             "JobCreate.filter.properties.event_type.items",
         ],
     ),
@@ -136,9 +139,11 @@ const PLACES: [(&str, &[&str]); 19] = [
 ];
 
 /// The rows that [`numbers`](super::numbers) compares.
-const OTHER_ROWS: [&str; 17] = [
+const OTHER_ROWS: [&str; 19] = [
     "`metadata` of an endpoint",
     "`headers` of an endpoint",
+    "`filter` of an endpoint",
+    "`tags` of a message",
     "`archive_after` of a workspace",
     "`delete_after` of a workspace",
     "`expires_in`",
@@ -248,13 +253,17 @@ fn the_table_of_policies_is_the_same() {
 }
 
 #[test]
-fn metadata_and_headers_have_the_limits_of_the_table() {
+fn objects_of_texts_have_the_limits_of_the_table() {
     let rows = rows();
     for (row, field) in [
-        ("`metadata` of an endpoint", "metadata"),
-        ("`headers` of an endpoint", "headers"),
+        (
+            "`metadata` of an endpoint",
+            "WebhookEndpointCreate.metadata",
+        ),
+        ("`headers` of an endpoint", "WebhookEndpointCreate.headers"),
+        ("`tags` of a message", "MessagePublish.tags"),
     ] {
-        let schema = place(&format!("WebhookEndpointCreate.{field}"));
+        let schema = place(field);
         let limits = [
             schema["maxProperties"].as_u64(),
             schema["propertyNames"]["minLength"].as_u64(),
@@ -264,6 +273,21 @@ fn metadata_and_headers_have_the_limits_of_the_table() {
         let written = numbers(rows[row]).into_iter().map(Some);
         assert!(written.take(4).eq(limits), "{row}: {limits:?}");
     }
+}
+
+#[test]
+fn a_filter_has_the_limits_of_the_table() {
+    let rows = rows();
+    let (bytes, most) = (PATTERN_MAX_BYTES / 1024, CANDIDATES_MAX);
+    let expected = format!("{bytes} KiB, {most} candidates, nested {PATTERN_DEPTH_MAX} deep");
+    assert_eq!(rows["`filter` of an endpoint"], expected);
+    let about = place("WebhookEndpointCreate.filter")["description"]
+        .as_str()
+        .unwrap();
+    assert!(
+        about.contains("8192 bytes, nested at most 16 deep"),
+        "{about}"
+    );
 }
 
 /// Collects the places of a schema that have a limit.

@@ -156,6 +156,22 @@ fn every_fault_has_its_place() {
             "data.a.0",
             "half of a surrogate pair",
         ),
+        (r#"{"data":{"a":[1e400]}}"#, "data.a.0", "double precision"),
+        (
+            r#"{"data":{"a":[{"anything-but":-1e400}]}}"#,
+            "data.a.0.anything-but",
+            "double precision",
+        ),
+        (
+            r#"{"data":{"a":[{"numeric":["<",1e400]}]}}"#,
+            "data.a.0.numeric.1",
+            "double precision",
+        ),
+        (
+            r#"{"data":{"\ud800":["a"]}}"#,
+            "",
+            "half of a surrogate pair",
+        ),
         (r#"{"$or":{}}"#, "$or", "at least two"),
         (r#"{"$or":[{"type":["a"]}]}"#, "$or", "at least two"),
         (

@@ -1,12 +1,11 @@
 //! The readers of tags.
 
 use super::super::{FieldContext, InputValue, Violation, schema_of};
+use super::FILTER_TEXT_MAX;
 use crate::domain::json::Kind;
 use crate::domain::tags::{TAG_NAME_MAX, TAG_VALUE_MAX, TAGS_MAX, Tag, TagProblem, Tags};
-use crate::server::schema::{Schema, node};
 
-/// The longest tag in a filter, in characters.
-const TAG_MAX: usize = TAG_NAME_MAX + 1 + TAG_VALUE_MAX;
+use crate::server::schema::{Schema, node};
 
 /// Reads the tags of a message: an object of texts.
 pub(crate) fn tags(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Option<Tags> {
@@ -86,8 +85,8 @@ fn name_rule(problem: TagProblem) -> String {
 
 /// Reads a tag that a list is filtered by: `name:value`. An empty text is no filter.
 pub(crate) fn tag_filter(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Option<String> {
-    context.accepts(|| Schema::text("region:eu").with("maxLength", TAG_MAX))?;
-    let text = super::text_up_to(TAG_MAX, value, context)?;
+    context.accepts(|| Schema::text("region:eu").with("maxLength", FILTER_TEXT_MAX))?;
+    let text = super::text_up_to(FILTER_TEXT_MAX, value, context)?;
     if text.is_empty() || Tag::parse(&text).is_some() {
         return Some(text);
     }
