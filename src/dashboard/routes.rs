@@ -10,9 +10,9 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, guard};
 
 use super::pages::{
-    deliveries, endpoint, endpoint_actions, endpoint_form, endpoint_secret, endpoints, erase, event,
-    job_form, jobs, message, messages, overview, publish, redeliveries, session, skip, system,
-    tokens, workspaces,
+    deliveries, endpoint, endpoint_actions, endpoint_form, endpoint_secret, endpoints, erase,
+    event, job_form, jobs, message, messages, overview, publish, redeliveries, session, skip,
+    system, tokens, workspaces,
 };
 use super::sessions::{Principal, Session, SessionKey};
 use super::state::Dashboard;

@@ -32,9 +32,9 @@ use crate::domain::signing_secrets::SecretRotation;
 use crate::domain::workspace::{NewWorkspace, Workspace, WorkspacePatch};
 use crate::storage::conformance::{OpenStore, Settings};
 use crate::storage::{
-    AccessTokenPatch, DeliveryFilter, Descendants, EndpointFilter, ErasureStep, EventFilter, Listed,
-    ListedMessages, LongPayload, MessageFilter, NewAccessToken, NoticeSink, Page, Paged, Part,
-    PayloadPiece, Pending, Published, PutResult, ReconciledAdminToken, Row, RowNumber, Store,
+    AccessTokenPatch, DeliveryFilter, Descendants, EndpointFilter, ErasureStep, EventFilter,
+    Listed, ListedMessages, LongPayload, MessageFilter, NewAccessToken, NoticeSink, Page, Paged,
+    Part, PayloadPiece, Pending, Published, PutResult, ReconciledAdminToken, Row, RowNumber, Store,
     StoreError, StoreFacts, pending,
 };
 

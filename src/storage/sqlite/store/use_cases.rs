@@ -18,10 +18,10 @@ use crate::storage::sqlite::file::database_files::FilesState;
 use crate::storage::sqlite::writer::operation::WriteContext;
 use crate::storage::sqlite::{reads, writes};
 use crate::storage::{
-    AccessTokenPatch, DeliveryFilter, Descendants, EndpointFilter, ErasureStep, EventFilter, Listed,
-    ListedMessages, LongPayload, MessageFilter, NewAccessToken, Page, Paged, Part, PayloadPiece,
-    Pending, Published, PutResult, ReconciledAdminToken, Row, RowNumber, Store, StoreError,
-    StoreFacts, Unavailable,
+    AccessTokenPatch, DeliveryFilter, Descendants, EndpointFilter, ErasureStep, EventFilter,
+    Listed, ListedMessages, LongPayload, MessageFilter, NewAccessToken, Page, Paged, Part,
+    PayloadPiece, Pending, Published, PutResult, ReconciledAdminToken, Row, RowNumber, Store,
+    StoreError, StoreFacts, Unavailable,
 };
 
 impl Store for SqliteStore {
