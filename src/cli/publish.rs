@@ -26,10 +26,6 @@ use crate::domain::tags::Tag;
 /// Publish a message, or all messages of a file.
 ///
 /// The message is sent again if no answer comes; its idempotency key keeps it from being published twice.
-///
-/// With --lines, each line of a file is a message in JSON, as the API takes it: {"type": "order.paid", "data": {}}.
-/// They are sent in batches, in their order. A line may have an idempotency_key of its own; the others get KEY-NUMBER, with
-/// the number of the line, so that the same command with the same --key publishes what is missing.
 #[derive(Args, Debug)]
 pub(super) struct Publish {
     /// The event type, such as order.paid.
@@ -43,6 +39,10 @@ pub(super) struct Publish {
     data: Option<String>,
 
     /// A file with a message on each line, or - for stdin.
+    ///
+    /// Each line is a message in JSON, as the API takes it in a batch: {"type": "order.paid", "data": {}}. They are sent in
+    /// their order. A line without an idempotency_key gets one: the key and the line's number. So after an error, the
+    /// same command with the same --key publishes what is missing.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["event_type", "data", "timestamp", "wait"])]
     lines: Option<String>,
 

@@ -192,6 +192,13 @@ fn age(dir: &TestDir) {
          DROP INDEX token_parent;
          ALTER TABLE token DROP COLUMN parent;
          ALTER TABLE token DROP COLUMN origin;
+         DROP INDEX endpoint_key;
+         ALTER TABLE endpoint DROP COLUMN key;
+         ALTER TABLE endpoint DROP COLUMN metadata;
+         ALTER TABLE endpoint DROP COLUMN headers;
+         ALTER TABLE endpoint DROP COLUMN policy;
+         ALTER TABLE endpoint DROP COLUMN paused;
+         ALTER TABLE endpoint DROP COLUMN resumed_at;
          ALTER TABLE endpoint DROP COLUMN name;
          ALTER TABLE endpoint DROP COLUMN description;
          ALTER TABLE message DROP COLUMN trace;
