@@ -273,7 +273,7 @@ mod tests {
 
     /// The flags that say what one call of a command does. They are no settings: in a variable, they would
     /// change other calls unseen.
-    const OF_ONE_CALL: [&str; 30] = [
+    const OF_ONE_CALL: [&str; 31] = [
         "help",
         "version",
         "example",
@@ -285,6 +285,7 @@ mod tests {
         "wait",
         "cancel",
         "dry-run",
+        "endpoint",
         "event",
         "filter",
         "tag",

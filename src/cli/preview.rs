@@ -41,8 +41,8 @@ pub(super) struct Preview {
     #[arg(long, value_name = "TIME")]
     timestamp: Option<String>,
 
-    /// The endpoint.
-    #[arg(long, value_name = "ID", value_parser = parse_id, help_heading = "Filters")]
+    /// The endpoint; without it, one with the events, the filter and the format that are given.
+    #[arg(long, value_name = "ID", value_parser = parse_id)]
     endpoint: Option<Uuid>,
 
     /// An event type that the endpoint gets (repeatable).

@@ -35,6 +35,7 @@ macro_rules! behaviours {
             [
                 a_message_becomes_an_event_for_each_endpoint_that_subscribes,
                 a_message_that_no_endpoint_wants_is_stored_without_events,
+                a_filter_decides_who_gets_a_message_and_who_missed_it,
                 a_disabled_or_deleted_endpoint_gets_no_events,
                 a_repeated_key_returns_the_first_message_and_publishes_nothing,
                 a_key_with_another_body_is_refused,

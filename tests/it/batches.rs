@@ -85,6 +85,7 @@ fn a_batch_is_answered_and_delivered_in_its_order() {
         "events",
         "id",
         "replayed",
+        "tags",
         "timestamp",
         "type",
         "workspace_id",

@@ -5,6 +5,7 @@
 pub(crate) mod demo;
 mod endpoint_pages;
 mod endpoint_settings;
+mod filters;
 mod forging;
 mod headers;
 mod history;

@@ -4,9 +4,14 @@ use uuid::Uuid;
 
 use super::fixture::{Open, StoreFixture, message};
 use crate::domain::access::Visibility;
+use crate::domain::endpoint::EndpointPatch;
 use crate::domain::event::EventStatus;
-use crate::domain::message::NewMessage;
-use crate::storage::{EventFilter, MessageFault, Notice, Page, Published, Seq, StoreError};
+use crate::domain::event_pattern::EventPattern;
+use crate::domain::message::{Message, NewMessage};
+use crate::domain::tags::{Tag, Tags};
+use crate::storage::{
+    EventFilter, MessageFault, MessageFilter, Notice, Page, Published, Seq, StoreError,
+};
 
 pub(super) fn a_message_becomes_an_event_for_each_endpoint_that_subscribes(open: Open) {
     let it = StoreFixture::new(open);
@@ -30,6 +35,67 @@ pub(super) fn a_message_becomes_an_event_for_each_endpoint_that_subscribes(open:
         let payload = event.payload.expect("it is kept");
         assert!(payload.contains(r#""type":"a""#), "{payload}");
     }
+}
+
+pub(super) fn a_filter_decides_who_gets_a_message_and_who_missed_it(open: Open) {
+    let it = StoreFixture::new(open);
+    let workspace = it.workspace("tenant");
+    let publish = |data: &str, region: &str| {
+        let mut tags = Tags::NONE;
+        tags.set("region".to_owned(), region.to_owned());
+        let new = NewMessage {
+            tags,
+            ..message(workspace.id, "a", data, None)
+        };
+        it.store.publish(new).wait().unwrap().message
+    };
+    let early = publish(r#"{"n":1}"#, "eu");
+    let endpoint = it.endpoint(&workspace, &["a"]);
+    let filter = |text: &str| {
+        let patch = EndpointPatch {
+            filter: Some(EventPattern::parse(text).unwrap()),
+            ..EndpointPatch::default()
+        };
+        it.update(endpoint.id, patch).unwrap();
+    };
+    let missing = || -> Vec<Uuid> {
+        let filter = MessageFilter {
+            missing_for: Some(endpoint.id),
+            ..MessageFilter::ALL
+        };
+        let found = it.store.list_messages(&filter, Page::FIRST).unwrap();
+        found.listed.items.iter().map(|found| found.id).collect()
+    };
+    filter(r#"{"data":{"n":[1]},"tags":{"region":["eu"]}}"#);
+    let wanted = publish(r#"{"n":1.0}"#, "eu");
+    let other_data = publish(r#"{"n":2}"#, "eu");
+    let other_tag = publish(r#"{"n":1}"#, "us");
+    let gets = |message: &Message| !message.events.is_empty();
+    assert!(gets(&wanted) && !gets(&other_data) && !gets(&other_tag));
+    assert_eq!(missing(), [early.id]);
+    filter(r#"{"tags":{"region":["us"]}}"#);
+    assert_eq!(missing(), [other_tag.id]);
+    filter("{}");
+    assert_eq!(missing(), [other_tag.id, other_data.id, early.id]);
+    assert!(gets(&publish("{}", "")));
+
+    let found = it
+        .store
+        .find_endpoint(Visibility::All, endpoint.id)
+        .unwrap();
+    assert!(found.settings.filter.matches_everything());
+    let list = |texts: &[&str]| -> Vec<Uuid> {
+        let filter = MessageFilter {
+            tags: texts.iter().filter_map(|text| Tag::parse(text)).collect(),
+            ..MessageFilter::ALL
+        };
+        let found = it.store.list_messages(&filter, Page::FIRST).unwrap();
+        found.listed.items.iter().map(|found| found.id).collect()
+    };
+    assert_eq!(list(&["region:us"]), [other_tag.id]);
+    assert_eq!(list(&["region:us", "region:eu"]).len(), 4);
+    assert!(list(&["region:us", "tier:gold"]).is_empty());
+    assert_eq!(wanted.tags.get("region"), Some("eu"));
 }
 
 pub(super) fn a_message_that_no_endpoint_wants_is_stored_without_events(open: Open) {

@@ -1,5 +1,6 @@
 //! The tests of the commands that talk to a server, against the running application and a real receiver.
 
+mod filters;
 mod guide;
 mod hostile_servers;
 mod jobs;

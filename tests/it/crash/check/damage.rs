@@ -194,7 +194,7 @@ pub(super) const DAMAGE: [(&str, &str); 50] = [
     ),
     (
         "INSERT INTO message_tags VALUES (9, 1, '{}')",
-        "tags without their message, or of another workspace: 1 (1)",
+        "tags without their message, or of another workspace: 1 (1 (",
     ),
     (
         "INSERT INTO later_event VALUES (99, 99)",
