@@ -41,7 +41,7 @@ pub(super) struct Publish {
     /// A file with a message on each line, or - for stdin.
     ///
     /// Each line is a message in JSON, as the API takes it in a batch: {"type": "order.paid", "data": {}}. They are sent in
-    /// their order. A line without an idempotency_key gets one: the key and the line's number. So after an error, the
+    /// their order. A line without an `idempotency_key` gets one: the key and the line's number. So after an error, the
     /// same command with the same --key publishes what is missing.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["event_type", "data", "timestamp", "wait"])]
     lines: Option<String>,

@@ -203,7 +203,7 @@ fn of_line(problem: &Value, batch: &[MessageLine]) -> Option<String> {
     let number = batch.get(usize::try_from(place.as_u64()?).ok()?)?.number;
     let mut text = format!("line {number}: ");
     if !field.is_empty() {
-        text += &format!("{}: ", dotted(field));
+        text += &(dotted(field) + ": ");
     }
     text += problem["msg"].as_str()?;
     Some(shown(&text))

@@ -43,13 +43,11 @@ impl Defaults {
             let what = format!("the key of a file has at most {KEY_MAX} characters");
             return Err(UsageError(what));
         }
-        let mut others = String::new();
-        if let Some(id) = workspace_id {
-            others += &format!(",\"workspace_id\":\"{id}\"");
-        }
+        let of_workspace = workspace_id.map(|id| format!(",\"workspace_id\":\"{id}\""));
+        let mut others = of_workspace.unwrap_or_default();
         if !endpoints.is_empty() {
             let ids: Vec<_> = endpoints.iter().map(|id| format!("\"{id}\"")).collect();
-            others += &format!(",\"endpoint_ids\":[{}]", ids.join(","));
+            others = format!("{others},\"endpoint_ids\":[{}]", ids.join(","));
         }
         Ok(Self {
             key: key.to_owned(),

@@ -46,9 +46,14 @@ struct MessagePage {
     selected: usize,
     payload: Option<PayloadView>,
     may_redeliver: bool,
-    /// Set if the payload is there, and the caller may erase it.
-    may_erase: bool,
     is_live: bool,
+}
+
+impl MessagePage {
+    /// Reports whether the payload is there, and the caller may erase it: whoever may redeliver may.
+    fn may_erase(&self) -> bool {
+        self.may_redeliver && self.payload.is_some()
+    }
 }
 
 /// The objects of the store that the page shows.
@@ -102,7 +107,6 @@ pub(crate) async fn show(visit: Visit) -> Result<HttpResponse, ApiError> {
         pager: Pager::new(page, found.events.total, &path, visit.query()),
         payload: summary.payload.as_deref().map(PayloadView::new),
         may_redeliver: visit.may(Scope::WebhooksWrite),
-        may_erase: visit.may(Scope::WebhooksWrite) && !message.is_archived,
     })
 }
 

@@ -42,7 +42,7 @@ impl Tables {
             match first {
                 Some((true, _)) => {}
                 Some((false, own)) => {
-                    faults.push((place, MessageFault::KeyReused(own.key.clone())))
+                    faults.push((place, MessageFault::KeyReused(own.key.clone())));
                 }
                 None => match self.examine(new, now) {
                     Ok(recipients) => events += recipients,
