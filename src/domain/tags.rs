@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 use super::invisible::first_invisible;
 
@@ -70,6 +71,18 @@ impl Tag {
             value: value.to_owned(),
         })
     }
+
+    /// Returns the text that [`Tags::to_stored`] has in it if, and only if, the tag is among the tags.
+    #[must_use]
+    pub fn to_stored(&self) -> String {
+        stored_line(&self.name, &self.value)
+    }
+}
+
+/// A tag in the text for the database. It begins with a line break, which JSON escapes within names and values: so no
+/// part of another tag looks the same.
+fn stored_line(name: &str, value: &str) -> String {
+    format!("\n{}:{}", Value::from(name), Value::from(value))
 }
 
 fn check_text(text: &str, max: usize) -> Result<(), TagProblem> {
@@ -138,10 +151,14 @@ impl Tags {
             .sum()
     }
 
-    /// Returns the text for the database, a JSON object; `None` if there are no tags.
+    /// Returns the text for the database, a JSON object with a line for each tag; `None` if there are no tags.
     #[must_use]
     pub fn to_stored(&self) -> Option<String> {
-        (!self.is_empty()).then(|| serde_json::to_string(&self.0).unwrap_or_default())
+        let lines: Vec<String> = self
+            .iter()
+            .map(|(name, value)| stored_line(name, value))
+            .collect();
+        (!lines.is_empty()).then(|| format!("{{{}}}", lines.join(",")))
     }
 
     /// Takes a stored text; `None` stands for no tags.
@@ -220,7 +237,7 @@ mod tests {
         tags.set("region".to_owned(), "e\"u".to_owned());
         tags.set("a".to_owned(), String::new());
         let stored = tags.to_stored().unwrap();
-        assert_eq!(stored, r#"{"a":"","region":"e\"u"}"#);
+        assert_eq!(stored, "{\n\"a\":\"\",\n\"region\":\"e\\\"u\"}");
         assert_eq!(Tags::from_stored(Some(&stored)), tags);
         assert_eq!(Tags::from_stored(None), Tags::default());
     }

@@ -83,7 +83,8 @@ fn is_within_budget(pattern: &str, data: &str) -> bool {
     let budget = MatchBudget::default();
     let begun = Instant::now();
     let is_matched = pattern.matches(&message.subject(), &budget);
-    assert!(begun.elapsed() < Duration::from_secs(5));
+    // Usually a second, unoptimized; a busy machine may need many.
+    assert!(begun.elapsed() < Duration::from_secs(60));
     assert!(is_matched || !budget.is_spent());
     !budget.is_spent()
 }
