@@ -4,6 +4,7 @@
 //! of names, so that they run the whole application on a clock that they move.
 
 mod backlog;
+mod certificates;
 mod error;
 mod growth;
 mod listen;
@@ -23,6 +24,7 @@ use actix_web::rt::task::{JoinHandle, spawn_blocking};
 use actix_web::web::ServiceConfig;
 
 use self::backlog::Backlog;
+pub use self::certificates::Certificates;
 pub use self::error::AppError;
 use self::listen::{Bound, SocketFile};
 pub use self::open_files::raise_open_files;
@@ -48,7 +50,7 @@ pub struct Application {
     addr: ListenAddress,
     /// Removes a Unix socket at the end.
     socket: Option<SocketFile>,
-    certificate: Option<Arc<ServerCertificate>>,
+    certificates: Certificates,
     store: Arc<SqliteStore>,
     engine: Arc<Engine>,
     server: Server,
@@ -79,7 +81,7 @@ impl Application {
             addr: settings.api.listen.clone(),
             source,
         })?;
-        let certificate = certificate(&settings)?;
+        let certificates = Certificates::read(&settings)?;
         let metrics_addr = settings.metrics.metrics_listen;
         let metrics_listener = metrics_addr.map(listen_for_metrics).transpose()?;
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
@@ -89,7 +91,7 @@ impl Application {
         let collector = traces::collector(&settings.traces)?;
         let store = SqliteStore::open(
             &settings.storage.database,
-            store_settings(&settings, &metrics),
+            store_settings(&settings, &metrics)?,
             clock.clone(),
         )?;
         let spans = traces::start(collector.as_ref());
@@ -124,13 +126,13 @@ impl Application {
                 database: settings.storage.database.display().to_string(),
                 senders: settings.delivery.max_threads,
             };
-            let has_tls = certificate.is_some();
+            let has_tls = certificates.has_tls();
             Arc::new(Dashboard::new(api.clone(), facts, addr.tcp(), has_tls))
         });
         let services = services(&api, dashboard.as_ref());
         let server = match server::serve(
             listener,
-            certificate.clone(),
+            certificates.api.clone(),
             api.clone(),
             services,
             connections,
@@ -151,7 +153,7 @@ impl Application {
         Ok(Self {
             addr,
             socket,
-            certificate,
+            certificates,
             store,
             engine,
             server,
@@ -168,10 +170,10 @@ impl Application {
         &self.addr
     }
 
-    /// Returns the certificate of the API, which can be read again while the server runs.
+    /// Returns the certificates, which can be read again while the server runs.
     #[must_use]
-    pub fn certificate(&self) -> Option<Arc<ServerCertificate>> {
-        self.certificate.clone()
+    pub fn certificates(&self) -> Certificates {
+        self.certificates.clone()
     }
 
     /// Makes a code with which the operator signs in to the dashboard once. Returns the path and query of the page
@@ -285,31 +287,12 @@ fn services(api: &Arc<ServerState>, dashboard: Option<&Arc<Dashboard>>) -> Servi
     })
 }
 
-fn certificate(settings: &AppSettings) -> Result<Option<Arc<ServerCertificate>>, AppError> {
-    let is_unix = matches!(settings.api.listen, ListenAddress::Unix(_));
-    let settings = &settings.tls;
-    if is_unix && settings.tls_cert.is_some() {
-        return Err(TlsError::Unix.into());
-    }
-    match (&settings.tls_cert, &settings.tls_key) {
-        (Some(cert), Some(key)) => Ok(Some(ServerCertificate::read(cert.clone(), key.clone())?)),
-        (Some(_), None) => Err(half("--tls-cert", "--tls-key")),
-        (None, Some(_)) => Err(half("--tls-key", "--tls-cert")),
-        (None, None) => Ok(None),
-    }
-}
-
-fn half(set: &'static str, missing: &'static str) -> AppError {
-    TlsError::Half { set, missing }.into()
-}
-
 impl AppSettings {
     /// Returns what is wrong with the files that the settings name, each as a line for the operator. A start
     /// would end at the first of them.
     #[must_use]
     pub fn problems(&self) -> Vec<String> {
-        let certificate = certificate(self).err();
-        let client = client_settings(self).err();
+        let client = client_settings(self, None).err();
         let headers = traces::collector(&self.traces).err().map(AppError::from);
         let found = [certificate, client, headers].into_iter().flatten();
         found.map(|error| error.to_string()).collect()
@@ -339,7 +322,10 @@ fn store_settings(settings: &AppSettings, metrics: &Metrics) -> SqliteSettings {
     }
 }
 
-fn client_settings(settings: &AppSettings) -> Result<HttpClientSettings, AppError> {
+fn client_settings(
+    settings: &AppSettings,
+    certificate: Option<Arc<CertificatePair>>,
+) -> Result<HttpClientSettings, AppError> {
     let delivery = &settings.delivery;
     let ca_file = match &delivery.ca_file {
         None => None,
@@ -364,10 +350,12 @@ fn engine_settings(delivery: &DeliverySettings) -> EngineSettings {
             expire_after: delivery.expire_after,
         },
         grace: delivery.grace_period,
-    }
+    })
 }
 
 /// Stops the engine on another thread, which begins at once, even if the caller does not await it. That
+        certificate,
+        proxy: settings.egress.egress_proxy.clone(),
 /// thread logs a panic of its own.
 fn stop_engine(engine: Arc<Engine>) -> JoinHandle<()> {
     spawn_blocking(move || engine.stop())

@@ -346,6 +346,7 @@ default_from_attributes!(
 );
 
 #[cfg(test)]
+    EgressSettings,
 mod tests {
     use super::*;
 

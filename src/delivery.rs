@@ -16,6 +16,7 @@ mod engine;
 pub mod http_client;
 mod limits;
 mod mailbox;
+mod log_limit;
 mod protocol;
 mod reader;
 pub mod resolver;

@@ -27,6 +27,9 @@ pub enum AppError {
     /// The certificate of the API cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The client certificate for receivers cannot be used.
+    #[error(transparent)]
+    ClientCertificate(#[from] CertificateError),
     /// The same, for the address of the metrics.
     #[error("cannot listen on {addr} for metrics (--metrics-listen): {source}")]
     ListenForMetrics {

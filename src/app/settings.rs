@@ -27,6 +27,9 @@ pub struct AppSettings {
     /// The rules for deliveries.
     #[command(flatten)]
     pub delivery: DeliverySettings,
+    /// The way to receivers.
+    #[command(flatten)]
+    pub egress: EgressSettings,
     /// The time that data is kept.
     #[command(flatten)]
     pub retention: RetentionSettings,

@@ -265,7 +265,7 @@ mod tests {
 
     /// The flags that say what one call of a command does. They are no settings: in a variable, they would
     /// change other calls unseen.
-    const OF_ONE_CALL: [&str; 26] = [
+    const OF_ONE_CALL: [&str; 28] = [
         "help",
         "version",
         "example",

@@ -14,6 +14,7 @@ mod deleting;
 mod deliveries;
 mod dev;
 mod documents;
+mod egress_proxy;
 mod endpoint_settings;
 mod fixture;
 mod hostile_clients;

@@ -91,7 +91,7 @@ fn value(arg: &Arg) -> String {
 }
 
 /// Examples for settings that have no default.
-const EXAMPLES: [(&str, &str); 12] = [
+const EXAMPLES: [(&str, &str); 16] = [
     ("admin-token-file", "/etc/hookpost/admin-token"),
     ("allow-network", "10.0.0.0/8"),
     ("ca-file", "/etc/hookpost/ca.pem"),

@@ -12,6 +12,7 @@ use super::file::ConfigFile;
 use super::given::GivenFlags;
 use super::problem::Problem;
 use super::source::Source;
+use crate::cli::hiding::hidden;
 
 /// A setting with its values as they were written: several only for a setting that may be repeated.
 #[derive(Debug)]
@@ -119,7 +120,8 @@ impl Setting {
             return "(hidden)".to_owned();
         }
         let values: Vec<_> = self.values.iter().map(|v| v.to_string_lossy()).collect();
-        values.join(",")
+        // A URL may have a password.
+        hidden(&values.join(","))
     }
 }
 
