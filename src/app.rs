@@ -35,11 +35,11 @@ use crate::config::{DeliverySettings, ListenAddress};
 use crate::dashboard::{self, Dashboard, SystemFacts};
 use crate::delivery::http_client::{HttpClient, HttpClientSettings};
 use crate::delivery::resolver::{CountedLookup, Lookup, MonotonicClock, SystemLookup};
-use crate::delivery::{Engine, EngineSettings};
+use crate::delivery::{Engine, EngineSettings, TestAttempts};
 use crate::domain::clock::Clock;
 use crate::domain::retry::RetryPolicy;
 use crate::metrics::{Metrics, MetricsListener};
-use crate::server::{self, ServerCertificate, ServerState, Services, TlsError};
+use crate::server::{self, Delivering, ServerState, Services};
 use crate::spans::Spans;
 use crate::storage::Store;
 use crate::storage::sqlite::{SqliteSettings, SqliteStore};
@@ -87,7 +87,8 @@ impl Application {
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
         let lookup = Arc::new(CountedLookup::new(lookup, &metrics.delivery));
         // Settings that can be refused are checked before the database file is touched.
-        let client = HttpClient::with_clock(client_settings(&settings)?, lookup, instants(&clock))?;
+        let client = client_settings(&settings, certificates.client.clone())?;
+        let client = HttpClient::with_clock(client, lookup, instants(&clock))?;
         let collector = traces::collector(&settings.traces)?;
         let store = SqliteStore::open(
             &settings.storage.database,
@@ -95,9 +96,10 @@ impl Application {
             clock.clone(),
         )?;
         let spans = traces::start(collector.as_ref());
+        let client = Arc::new(client);
         let engine = Engine::start(
             store.clone(),
-            Arc::new(client),
+            client.clone(),
             engine_settings(&settings.delivery),
             clock.clone(),
             &metrics.delivery,
@@ -105,7 +107,10 @@ impl Application {
         );
         let engine = Arc::new(engine.inspect_err(|_| spans.stop())?);
         let senders = settings.delivery.max_threads as usize;
-        let policy = settings.network.policy();
+        let delivering = Delivering {
+            policy: settings.network.policy(),
+            tests: TestAttempts::new(client, clock.clone()),
+        };
         let watched = engine.clone();
         let backlog = Backlog::watch(settings.health.unready_after, &store, &engine, &clock);
         let ready =
@@ -114,7 +119,7 @@ impl Application {
             store.clone(),
             clock.clone(),
             settings.api,
-            policy,
+            delivering,
             ready,
             metrics.api.clone(),
             spans.clone(),
@@ -319,7 +324,7 @@ fn store_settings(settings: &AppSettings, metrics: &Metrics) -> SqliteSettings {
     SqliteSettings {
         metrics: metrics.storage.clone(),
         ..of_settings
-    }
+    })
 }
 
 fn client_settings(
@@ -349,13 +354,13 @@ fn engine_settings(delivery: &DeliverySettings) -> EngineSettings {
             waits: delivery.retry_schedule.clone(),
             expire_after: delivery.expire_after,
         },
+        certificate,
+        proxy: settings.egress.egress_proxy.clone(),
         grace: delivery.grace_period,
-    })
+    }
 }
 
 /// Stops the engine on another thread, which begins at once, even if the caller does not await it. That
-        certificate,
-        proxy: settings.egress.egress_proxy.clone(),
 /// thread logs a panic of its own.
 fn stop_engine(engine: Arc<Engine>) -> JoinHandle<()> {
     spawn_blocking(move || engine.stop())

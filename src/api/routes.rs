@@ -13,7 +13,9 @@ use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::route_docs::RouteDocs;
-use super::{deliveries, endpoints, events, health, jobs, messages, pages, tokens, workspaces};
+use super::{
+    deliveries, endpoints, events, health, jobs, messages, pages, test_send, tokens, workspaces,
+};
 use crate::domain::rate_limit::RateLimitStatus;
 use crate::server::HEAD_MAX_BYTES;
 use crate::server::access::{
@@ -117,6 +119,7 @@ static TABLE: &[Route] = &[
     route!(DELETE "/webhooks/endpoints/{id}",          WEBHOOKS_WRITE,   endpoints::delete,         endpoints::DELETE),
     route!(PUT    "/webhooks/endpoints/by-key/{key}",  WEBHOOKS_WRITE,   endpoints::put,            endpoints::PUT),
     route!(PATCH  "/webhooks/endpoints/{id}/secret",   WEBHOOKS_WRITE,   endpoints::rotate_secret,  endpoints::ROTATE_SECRET),
+    route!(POST   "/webhooks/endpoints/{id}/test",     WEBHOOKS_WRITE,   test_send::test,           test_send::TEST),
     route!(GET    "/webhooks/deliveries",              WEBHOOKS_VIEW,    deliveries::list,          deliveries::LIST),
     route!(POST   "/workspaces",                       WORKSPACES_ADMIN, workspaces::create,        workspaces::CREATE),
     route!(GET    "/workspaces",                       WORKSPACES_READ,  workspaces::list,          workspaces::LIST),

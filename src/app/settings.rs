@@ -24,15 +24,15 @@ pub struct AppSettings {
     /// The addresses that deliveries may go to.
     #[command(flatten)]
     pub network: NetworkSettings,
-    /// The rules for deliveries.
-    #[command(flatten)]
-    pub delivery: DeliverySettings,
     /// The way to receivers.
     #[command(flatten)]
     pub egress: EgressSettings,
     /// The time that data is kept.
     #[command(flatten)]
     pub retention: RetentionSettings,
+    /// The rules for deliveries.
+    #[command(flatten)]
+    pub delivery: DeliverySettings,
     /// The alerts of endpoints, of backlogs and of the disk.
     #[command(flatten)]
     pub alerts: AlertSettings,

@@ -1,7 +1,7 @@
 //! `hookpost publish`: publishes a message over the API, and can wait for its deliveries.
 
 mod deliveries;
-mod message_data;
+pub(super) mod message_data;
 
 use std::time::Duration;
 

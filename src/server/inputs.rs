@@ -9,6 +9,7 @@ pub(crate) mod jobs;
 pub(crate) mod message;
 pub(crate) mod page;
 pub(crate) mod secret_rotation;
+pub(crate) mod test_send;
 pub(crate) mod tokens;
 pub(crate) mod workspace;
 pub(crate) mod workspaces;

@@ -39,6 +39,7 @@ mod rotation;
 mod samples;
 mod schedule;
 mod secrets;
+mod test_sends;
 mod tokens;
 mod traces;
 mod validation;
