@@ -31,7 +31,7 @@ pub use self::open_files::raise_open_files;
 pub use self::settings::AppSettings;
 pub use self::traces::TraceError;
 use crate::api;
-use crate::config::{DeliverySettings, ListenAddress};
+use crate::config::{CertificatePair, DeliverySettings, KeyFileError, ListenAddress};
 use crate::dashboard::{self, Dashboard, SystemFacts};
 use crate::delivery::http_client::{HttpClient, HttpClientSettings};
 use crate::delivery::resolver::{CountedLookup, Lookup, MonotonicClock, SystemLookup};
@@ -299,7 +299,9 @@ impl AppSettings {
     pub fn problems(&self) -> Vec<String> {
         let client = client_settings(self, None).err();
         let headers = traces::collector(&self.traces).err().map(AppError::from);
-        let found = [certificate, client, headers].into_iter().flatten();
+        let keys = self.encryption.keys().err().map(AppError::from);
+        let files = [client, headers, keys].into_iter().flatten();
+        let found = Certificates::problems(self).chain(files);
         found.map(|error| error.to_string()).collect()
     }
 }
@@ -314,15 +316,25 @@ fn instants(clock: &Arc<dyn Clock>) -> MonotonicClock {
     Arc::new(move || start + clock.monotonic())
 }
 
-fn store_settings(settings: &AppSettings, metrics: &Metrics) -> SqliteSettings {
+fn store_settings(
+    settings: &AppSettings,
+    metrics: &Metrics,
+) -> Result<SqliteSettings, KeyFileError> {
     let of_settings = SqliteSettings::new(
         &settings.api,
         &settings.delivery,
         &settings.retention,
         &settings.alerts,
     );
-    SqliteSettings {
+    let keys = settings.encryption.keys()?;
+    #[cfg(unix)]
+    if let Some(path) = settings.encryption.exposed_file() {
+        let path = path.display();
+        tracing::warn!(%path, "other users of this machine can read the key of the secrets");
+    }
+    Ok(SqliteSettings {
         metrics: metrics.storage.clone(),
+        keys,
         ..of_settings
     })
 }
@@ -342,6 +354,8 @@ fn client_settings(
     Ok(HttpClientSettings {
         request_timeout: delivery.request_timeout,
         ca_file,
+        certificate,
+        proxy: settings.egress.egress_proxy.clone(),
         max_threads: delivery.max_threads as usize,
         policy: settings.network.policy(),
     })
@@ -354,8 +368,6 @@ fn engine_settings(delivery: &DeliverySettings) -> EngineSettings {
             waits: delivery.retry_schedule.clone(),
             expire_after: delivery.expire_after,
         },
-        certificate,
-        proxy: settings.egress.egress_proxy.clone(),
         grace: delivery.grace_period,
     }
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::traces::TraceError;
-use crate::config::ListenAddress;
+use crate::config::{CertificateError, KeyFileError, ListenAddress};
 use crate::delivery::EngineError;
 use crate::delivery::http_client::HttpClientError;
 use crate::server::TlsError;
@@ -38,6 +38,9 @@ pub enum AppError {
         /// The system's error.
         source: io::Error,
     },
+    /// The keys of stored secrets cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeyFileError),
     /// The database cannot be used.
     #[error(transparent)]
     Database(#[from] OpenError),

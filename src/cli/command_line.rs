@@ -29,6 +29,7 @@ use super::publish::Publish;
 use super::recover::Recover;
 use super::redeliver::Redeliver;
 use super::restore::Restore;
+use super::rotate_key::RotateKey;
 use super::serve::{Serve, UnusableSettings};
 use super::skip::Skip;
 use super::token::Token;
@@ -101,6 +102,8 @@ enum Command {
     Backup(BackUp),
     /// Put a backup in the place of the database; no server may run on it.
     Restore(Restore),
+    /// Encrypt what is secret in the database with another key, or decrypt it; no server may run on it.
+    RotateKey(RotateKey),
     /// Check that a database is sound, and repair it; checks beside a running server.
     Check(Check),
     /// Ask a running server whether it is ready.
@@ -226,6 +229,7 @@ impl Command {
             Self::Workspace(workspace) => workspace.run(),
             Self::Backup(backup) => backup.run(),
             Self::Restore(restore) => restore.run(),
+            Self::RotateKey(rotate) => rotate.run(),
             Self::Check(check) => check.run(),
             Self::Healthcheck(healthcheck) => healthcheck.run(),
             Self::Config(config) => config.run(&command(), &configuration.settings),
@@ -292,6 +296,8 @@ mod tests {
         "force",
         "replace",
         "repair",
+        "type",
+        "decrypt",
     ];
 
     #[test]

@@ -31,6 +31,7 @@ mod maintenance;
 mod message_events;
 mod reads;
 mod rows;
+mod sealing;
 mod store;
 mod writer;
 mod writes;

@@ -11,6 +11,7 @@ mod backup;
 mod check;
 mod clock;
 mod disk;
+mod encryption;
 mod files;
 mod jobs;
 mod kill;

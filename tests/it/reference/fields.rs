@@ -181,7 +181,7 @@ fn every_body_of_a_request_is_compared() {
     let with_body = operations
         .iter()
         .filter(|it| it.node["requestBody"].is_object());
-    assert_eq!(with_body.count(), 10);
+    assert_eq!(with_body.count(), 11);
 }
 
 #[test]
