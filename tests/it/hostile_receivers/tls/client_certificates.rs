@@ -61,6 +61,15 @@ fn a_receiver_that_asks_gets_the_certificate() {
     run(&presenting(&authority, &files), &cases, DEADLINE);
 }
 
+/// A receiver that refuses, and then reads to the end: closing before would destroy its alert on the way.
+fn refusing(name: &'static str, config: Arc<ServerConfig>, expected: Expected) -> Case {
+    let case = speaking(name, config, expected, |talk| {
+        assert!(talk.request().is_none());
+        let _ = std::io::copy(&mut talk.socket, &mut std::io::sink());
+    });
+    case.unasked()
+}
+
 #[test]
 fn a_receiver_that_refuses_the_certificate_is_told_apart_from_one_that_got_none() {
     let (authority, other) = (Authority::new(), Authority::named("Another Authority"));
@@ -82,13 +91,12 @@ fn a_receiver_that_refuses_the_certificate_is_told_apart_from_one_that_got_none(
             failed("tls", Says::With(expected.leak()))
         };
         let cases = [
-            case("tls-1.3", authority.config_that_asks_back(), refused()).unasked(),
-            case(
+            refusing("tls-1.3", authority.config_that_asks_back(), refused()),
+            refusing(
                 "tls-1.2",
                 authority.config_that_asks_back_in_tls_12(),
                 refused(),
-            )
-            .unasked(),
+            ),
         ];
         run(&presenting(&authority, &files), &cases, DEADLINE);
     }
