@@ -52,7 +52,7 @@ pub(super) async fn test(mut call: Call) -> Result<HttpResponse, ApiError> {
     let (visibility, now) = (call.caller.visibility, call.state.clock.now());
     let prepare = move |store: &dyn Store| TestSend::prepare(store, visibility, id, &message, now);
     let prepared = call.read(prepare).await?;
-    let sent = send(&call.state, prepared);
+    let sent = send(&call.state, &call.request, prepared);
     let delivery = call.unless_given_up(sent).await??;
     Ok(json(StatusCode::OK, &Rendered(&delivery)))
 }

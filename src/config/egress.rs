@@ -31,9 +31,14 @@ pub struct EgressSettings {
     /// The HTTP proxy through which attempts go, with CONNECT: `http://USER:PASS@HOST:PORT`.
     ///
     /// Names of receivers are looked up and checked by Hookpost; the proxy gets addresses alone. The usual
-    /// variables for proxies, such as HTTPS_PROXY, have no effect. Other users of the machine can read command
+    /// variables for proxies, such as `HTTPS_PROXY`, have no effect. Other users of the machine can read command
     /// lines: put a password into the variable or the configuration file.
-    #[arg(long, env = "HOOKPOST_EGRESS_PROXY", value_name = "URL")]
+    #[arg(
+        long,
+        env = "HOOKPOST_EGRESS_PROXY",
+        value_name = "URL",
+        hide_env_values = true
+    )]
     pub egress_proxy: Option<EgressProxy>,
 }
 

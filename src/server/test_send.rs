@@ -3,8 +3,12 @@
 //! Nothing of it is stored: a test is no event. Otherwise it would be in lists, totals and charts of what was really
 //! sent, and a job that redelivers what failed would send the receiver a message that nobody published.
 
+use std::time::Duration;
+
+use actix_web::HttpRequest;
 use uuid::Uuid;
 
+use super::connection::RequestHandle;
 use super::error::ApiError;
 use super::inputs::test_send::TestMessage;
 use super::publishing;
@@ -20,6 +24,9 @@ use crate::domain::format::{self, Summary};
 use crate::domain::id::new_id;
 use crate::domain::message::{raw_body, server_timestamp};
 use crate::storage::{Store, StoreError};
+
+/// The longest that an attempt may take (`--request-timeout`, and `timeout` in the policy of an endpoint).
+const ATTEMPT_MAX: Duration = Duration::from_mins(2);
 
 /// A test that is ready to be sent.
 pub(crate) struct TestSend {
@@ -66,8 +73,15 @@ impl TestSend {
 ///
 /// # Errors
 /// [`ApiError::TooManyTests`]; nothing was sent. [`StoreError::Unavailable`] if the server stops.
-pub(crate) async fn send(state: &ServerState, test: TestSend) -> Result<Delivery, ApiError> {
+pub(crate) async fn send(
+    state: &ServerState,
+    request: &HttpRequest,
+    test: TestSend,
+) -> Result<Delivery, ApiError> {
     publishing::check_open(state)?;
+    if let Some(handle) = request.conn_data::<RequestHandle>() {
+        handle.extend(ATTEMPT_MAX);
+    }
     let began = state.clock.now();
     let event_id = new_id(began);
     let (endpoint, body) = (test.endpoint, test.body);

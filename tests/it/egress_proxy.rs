@@ -140,6 +140,39 @@ fn a_proxy_that_fails_disables_no_endpoint() {
     app.wait_for(&path, |endpoint| endpoint["disabled_reason"] == "failing");
 }
 
+/// The output of the real binary for these arguments, of both kinds.
+fn said(args: &[&str]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_hookpost"));
+    command.env_clear().current_dir(folder.path()).args(args);
+    let output = command.output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    String::from_utf8(text).unwrap()
+}
+
+#[test]
+fn the_password_of_the_proxy_is_shown_nowhere() {
+    let good = "http://user:Hq7-pass@proxy.test:3128";
+    let shown = said(&["config", "--egress-proxy", good]);
+    assert!(shown.contains("http://…@proxy.test:3128"), "{shown}");
+    for args in [
+        &["config", "--json", "--egress-proxy", good][..],
+        &["serve", "--help", "--egress-proxy", good],
+        // Settings that cannot be used.
+        &["serve", "--egress-proxy", "http://user:Hq7-pass@proxy.test"],
+        &["serve", "--egress-proxy", "user:Hq7-pass@proxy.test:3128"],
+        &[
+            "serve",
+            "--egress-proxy",
+            "https://user:Hq7-pass@proxy.test:1",
+        ],
+        &["serve", "--egress-proxy", good, "--client-cert", "none"],
+    ] {
+        let said = said(args);
+        assert!(!said.is_empty() && !said.contains("Hq7-pass"), "{said}");
+    }
+}
+
 #[test]
 fn a_proxy_that_is_down_is_told_from_a_receiver_that_is() {
     let unused = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -116,12 +116,14 @@ impl Setting {
 
     /// Returns the value for a person; a secret one is not shown.
     pub(in crate::cli) fn shown(&self) -> String {
-        if self.is_secret && !self.values.is_empty() {
+        let values: Vec<_> = self.values.iter().map(|v| v.to_string_lossy()).collect();
+        let shown = hidden(&values.join(","));
+        // Of the URL of a proxy, all but its password helps.
+        let has_no_secret = self.values.is_empty() || shown.contains("://");
+        if self.is_secret && !has_no_secret {
             return "(hidden)".to_owned();
         }
-        let values: Vec<_> = self.values.iter().map(|v| v.to_string_lossy()).collect();
-        // A URL may have a password.
-        hidden(&values.join(","))
+        shown
     }
 }
 

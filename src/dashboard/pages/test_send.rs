@@ -45,7 +45,7 @@ pub(crate) async fn send_one(mut visit: Visit) -> Result<HttpResponse, ApiError>
     let test = visit.read(prepare).await?;
     let settings = &test.endpoint.settings;
     let name = short_name(&settings.name, &settings.target.url);
-    let delivery = send(&visit.dashboard.server, test).await?;
+    let delivery = send(&visit.dashboard.server, &visit.request, test).await?;
     let layout = Layout::new(&visit, Section::Endpoints, format!("Test of {name}")).await?;
     let payload = delivery.event.payload.as_deref().unwrap_or_default();
     html(&TestPage {

@@ -10,7 +10,7 @@ fn write(
     folder: &Path,
     name: &str,
     authority: &Authority,
-    made: CertificateParams,
+    made: &CertificateParams,
 ) -> [PathBuf; 2] {
     let key = KeyPair::generate().unwrap();
     let certificate = made.signed_by(&key, authority.issuer()).unwrap();
@@ -44,7 +44,7 @@ fn presenting(authority: &Authority, [cert, key]: &[PathBuf; 2]) -> TestApp {
 fn a_receiver_that_asks_gets_the_certificate() {
     let authority = Authority::new();
     let folder = tempfile::tempdir().unwrap();
-    let files = write(folder.path(), "client", &authority, client());
+    let files = write(folder.path(), "client", &authority, &client());
     let asking = [
         ("asks-in-tls-1.3", authority.config_that_asks_back()),
         (
@@ -74,10 +74,10 @@ fn refusing(name: &'static str, config: Arc<ServerConfig>, expected: Expected) -
 fn a_receiver_that_refuses_the_certificate_is_told_apart_from_one_that_got_none() {
     let (authority, other) = (Authority::new(), Authority::named("Another Authority"));
     let folder = tempfile::tempdir().unwrap();
-    let unknown = write(folder.path(), "unknown", &other, client());
+    let unknown = write(folder.path(), "unknown", &other, &client());
     let mut made = client();
     (made.not_before, made.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
-    let expired = write(folder.path(), "expired", &authority, made);
+    let expired = write(folder.path(), "expired", &authority, &made);
     for (files, why) in [
         (
             unknown,
