@@ -79,7 +79,7 @@ fn described(delivery: &Delivery) -> String {
         ("result", delivery.result().text().to_owned()),
         ("took", format!("{} ms", delivery.duration_ms)),
         ("type", delivery.webhook_event.r#type.clone()),
-        ("webhook-id", delivery.webhook_event.id.to_string()),
+        ("event", delivery.webhook_event.id.to_string()),
         ("response", delivery.response.clone().unwrap_or_default()),
     ];
     let rows = rows.iter().filter(|(_, value)| !value.is_empty());
