@@ -4,7 +4,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::Output;
+use std::process::{ExitStatus, Output};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -41,16 +41,23 @@ fn start(dir: &TestDir, keys: &[u8]) -> Server {
     })
 }
 
-/// The output of a server that does not start.
-fn refused(dir: &TestDir, keys: &[u8]) -> String {
+/// Starts a server that must end by itself. Returns its end, and what it said.
+#[track_caller]
+fn ended(dir: &TestDir, keys: &[u8]) -> (ExitStatus, String) {
     let path = key_file(dir, "keys", keys);
-    let mut args = vec!["serve", "--listen", "127.0.0.1:0"];
-    if !keys.is_empty() {
-        args.extend(["--encryption-key-file", path.to_str().unwrap()]);
-    }
-    let output = dir.run(&args);
-    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
-    let said = text(&output.stderr);
+    let flags = ["--encryption-key-file", path.to_str().unwrap()];
+    let spawned = dir.spawn(&Start {
+        flags: if keys.is_empty() { &[] } else { &flags },
+        ..Start::default()
+    });
+    (spawned.ended(), spawned.log.whole())
+}
+
+/// The reason of a server that does not start.
+#[track_caller]
+fn refused(dir: &TestDir, keys: &[u8]) -> String {
+    let (status, said) = ended(dir, keys);
+    assert_eq!(status.code(), Some(1), "{said}");
     let mut lines = said.lines().filter(|line| line.starts_with("hookpost: "));
     let line = lines.next().unwrap_or_else(|| panic!("{said}")).to_owned();
     assert_eq!(lines.next(), None, "{said}");
@@ -356,10 +363,9 @@ fn a_change_of_keys_that_is_killed_is_ended_by_the_next_one() {
         dir.check();
     };
     // The first start with a key is killed, too.
-    let path = key_file(&dir, "keys", &[1]);
     dir.arm("resealing abort 2");
-    let ended = dir.run(&["serve", "--encryption-key-file", path.to_str().unwrap()]);
-    assert_eq!(ended.status.signal(), Some(SIGABRT));
+    let (status, said) = ended(&dir, &[1]);
+    assert_eq!(status.signal(), Some(SIGABRT), "{said}");
     dir.disarm();
     let (plain, sealed) = forms(&dir);
     assert!(plain > 0 && sealed > 0, "{plain} {sealed}");
