@@ -63,7 +63,8 @@ CREATE TABLE endpoint (
   workspace     INTEGER NOT NULL REFERENCES workspace (n),
   url           TEXT    NOT NULL,                -- WHATWG-normalised
   format        INTEGER NOT NULL,                -- 0 raw, 1 discord, 2 slack
-  secret        TEXT    NOT NULL,                -- in the clear: every attempt signs with it; whsk_: a key pair
+  secret        TEXT    NOT NULL,                -- a text, or a BLOB that --encryption-key-file encrypted; whsk_: a
+                                                 -- key pair
   events        TEXT    NOT NULL,                -- subscriptions, joined by spaces; may be empty
   disabled      INTEGER,                         -- NULL: enabled; 0 manual, 1 gone, 2 failing
   created_at    INTEGER NOT NULL,
@@ -88,7 +89,8 @@ CREATE TABLE endpoint (
   backlog_told_at INTEGER,                       -- they were last told of its old backlog; NULL: it is cleared
   key           TEXT    NOT NULL DEFAULT '',     -- for programs, unique in the workspace; '': none
   metadata      TEXT    NOT NULL DEFAULT '',     -- texts of a program: a JSON object; '': none
-  headers       TEXT    NOT NULL DEFAULT '',     -- custom headers: a JSON list of names and values; '': none
+  headers       TEXT    NOT NULL DEFAULT '',     -- custom headers: a JSON list of names and values, or a BLOB as for
+                                                 -- secret; '': none
   policy        TEXT    NOT NULL DEFAULT '',     -- where it differs from the server's settings: JSON; '': nowhere
   paused        INTEGER,                         -- NULL: not paused; 0 manual
   resumed_at    INTEGER,                         -- the end of its last pause: runs that began before last from then

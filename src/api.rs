@@ -38,6 +38,7 @@ mod route_docs;
 mod routes;
 mod slices;
 mod streamed;
+mod test_send;
 mod tokens;
 mod workspaces;
 

@@ -38,6 +38,7 @@ mod recover;
 mod redeliver;
 mod request;
 mod restore;
+mod rotate_key;
 mod seed;
 mod serve;
 mod signal;

@@ -29,6 +29,7 @@ pub mod invisible;
 pub mod job;
 pub mod job_decision;
 pub(crate) mod json;
+pub mod keyring;
 pub mod latency;
 pub mod message;
 pub mod metadata;

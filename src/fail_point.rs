@@ -48,6 +48,8 @@ pub enum FailPoint {
     Vacuuming,
     /// Some events of a disabled endpoint are skipped, within a transaction.
     Sweeping,
+    /// Some secrets are encrypted anew, within a transaction.
+    Resealing,
     /// A job has done its action on some events, and its place is not noted, within a transaction.
     JobStep,
     /// The thread of the jobs is about to look for work.
@@ -210,6 +212,7 @@ mod armed {
             FailPoint::Tombstones => "tombstones",
             FailPoint::Vacuuming => "vacuuming",
             FailPoint::Sweeping => "sweeping",
+            FailPoint::Resealing => "resealing",
             FailPoint::JobStep => "job-step",
             FailPoint::JobsTurn => "jobs-turn",
             FailPoint::CheckpointPass => "checkpoint-pass",

@@ -36,10 +36,11 @@ pub mod same_machine;
 pub(crate) mod schema;
 pub(crate) mod state;
 pub(crate) mod static_body;
+pub(crate) mod test_send;
 pub(crate) mod validate;
 
 pub use self::listen::{Listener, ServerCertificate, Services, TlsError, serve};
-pub use self::state::{Readiness, ReadyCheck, ServerState};
+pub use self::state::{Delivering, Readiness, ReadyCheck, ServerState};
 
 /// The longest head of a request, in bytes. actix-web reads twice as much and then closes the connection,
 /// with a response that few clients can still read; they can read this one. No request needs so many filters.

@@ -14,8 +14,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::route_docs::RouteDocs;
 use super::{
-    batches, deliveries, endpoints, events, health, jobs, messages, pages, previews, tokens,
-    workspaces,
+    batches, deliveries, endpoints, events, health, jobs, messages, pages, previews, test_send,
+    tokens, workspaces,
 };
 use crate::domain::rate_limit::RateLimitStatus;
 use crate::server::HEAD_MAX_BYTES;
@@ -123,6 +123,7 @@ static TABLE: &[Route] = &[
     route!(PUT    "/webhooks/endpoints/by-key/{key}",  WEBHOOKS_WRITE,   endpoints::put,            endpoints::PUT),
     route!(PATCH  "/webhooks/endpoints/{id}/secret",   WEBHOOKS_WRITE,   endpoints::rotate_secret,  endpoints::ROTATE_SECRET),
     route!(POST   "/webhooks/preview",                 WEBHOOKS_VIEW,    previews::create,          previews::PREVIEW),
+    route!(POST   "/webhooks/endpoints/{id}/test",     WEBHOOKS_WRITE,   test_send::test,           test_send::TEST),
     route!(GET    "/webhooks/deliveries",              WEBHOOKS_VIEW,    deliveries::list,          deliveries::LIST),
     route!(POST   "/workspaces",                       WORKSPACES_ADMIN, workspaces::create,        workspaces::CREATE),
     route!(GET    "/workspaces",                       WORKSPACES_READ,  workspaces::list,          workspaces::LIST),

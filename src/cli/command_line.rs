@@ -31,6 +31,7 @@ use super::publish::Publish;
 use super::recover::Recover;
 use super::redeliver::Redeliver;
 use super::restore::Restore;
+use super::rotate_key::RotateKey;
 use super::serve::{Serve, UnusableSettings};
 use super::skip::Skip;
 use super::token::Token;
@@ -107,6 +108,8 @@ enum Command {
     Backup(BackUp),
     /// Put a backup in the place of the database; no server may run on it.
     Restore(Restore),
+    /// Encrypt what is secret in the database with another key, or decrypt it; no server may run on it.
+    RotateKey(RotateKey),
     /// Check that a database is sound, and repair it; checks beside a running server.
     Check(Check),
     /// Ask a running server whether it is ready.
@@ -234,6 +237,7 @@ impl Command {
             Self::Workspace(workspace) => workspace.run(),
             Self::Backup(backup) => backup.run(),
             Self::Restore(restore) => restore.run(),
+            Self::RotateKey(rotate) => rotate.run(),
             Self::Check(check) => check.run(),
             Self::Healthcheck(healthcheck) => healthcheck.run(),
             Self::Config(config) => config.run(&command(), &configuration.settings),
@@ -273,7 +277,7 @@ mod tests {
 
     /// The flags that say what one call of a command does. They are no settings: in a variable, they would
     /// change other calls unseen.
-    const OF_ONE_CALL: [&str; 31] = [
+    const OF_ONE_CALL: [&str; 33] = [
         "help",
         "version",
         "example",
@@ -305,6 +309,8 @@ mod tests {
         "force",
         "replace",
         "repair",
+        "type",
+        "decrypt",
     ];
 
     #[test]

@@ -20,6 +20,7 @@ pub(super) mod redeliveries;
 pub(super) mod session;
 pub(super) mod skip;
 pub(super) mod system;
+pub(super) mod test_send;
 pub(super) mod tokens;
 pub(super) mod welcome;
 pub(super) mod workspaces;

@@ -12,7 +12,7 @@ use actix_web::{HttpRequest, HttpResponse, guard};
 use super::pages::{
     deliveries, endpoint, endpoint_actions, endpoint_form, endpoint_secret, endpoints, erase,
     event, job_form, jobs, message, messages, overview, publish, redeliveries, session, skip,
-    system, tokens, workspaces,
+    system, test_send, tokens, workspaces,
 };
 use super::sessions::{Principal, Session, SessionKey};
 use super::state::Dashboard;
@@ -70,6 +70,7 @@ static TABLE: &[Route] = &[
     page!(POST "/endpoints/{id}/disable",    endpoint_actions::disable),
     page!(POST "/endpoints/{id}/delete",     endpoint_actions::delete),
     page!(POST "/endpoints/{id}/secret",     endpoint_secret::rotate),
+    page!(POST "/endpoints/{id}/test",       test_send::send_one),
     page!(GET  "/deliveries",                deliveries::list),
     page!(POST "/redeliver",                 redeliveries::selected),
     page!(GET  "/events/{id}",               event::show),

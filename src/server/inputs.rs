@@ -11,6 +11,7 @@ pub(crate) mod message_batch;
 pub(crate) mod page;
 pub(crate) mod preview;
 pub(crate) mod secret_rotation;
+pub(crate) mod test_send;
 pub(crate) mod tokens;
 pub(crate) mod workspace;
 pub(crate) mod workspaces;

@@ -32,6 +32,7 @@ mod message_events;
 mod message_tags;
 mod reads;
 mod rows;
+mod sealing;
 mod store;
 mod writer;
 mod writes;

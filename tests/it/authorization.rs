@@ -157,6 +157,7 @@ fn another_workspaces_objects_cannot_be_told_from_random_ids() {
         ("PATCH", "/api/webhooks/endpoints/ID", endpoint),
         ("DELETE", "/api/webhooks/endpoints/ID", endpoint),
         ("PATCH", "/api/webhooks/endpoints/ID/secret", endpoint),
+        ("POST", "/api/webhooks/endpoints/ID/test", endpoint),
         ("GET", "/api/webhooks/events/ID", event.as_str()),
         ("POST", "/api/webhooks/events/ID/redeliver", event.as_str()),
         ("GET", "/api/webhooks/messages/ID", message.as_str()),

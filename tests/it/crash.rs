@@ -12,6 +12,7 @@ mod batches;
 mod check;
 mod clock;
 mod disk;
+mod encryption;
 mod erasing;
 mod files;
 mod jobs;

@@ -17,6 +17,7 @@ mod scopes;
 mod sent;
 mod signing_in;
 mod snapshots;
+mod test_sends;
 mod world;
 
 use std::time::Instant;

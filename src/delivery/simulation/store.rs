@@ -276,7 +276,7 @@ impl Store {
         let attempt = EndpointAttempt {
             verdict: record.verdict,
             state,
-            was_made: record.error != Some(AttemptFailure::Expired),
+            tells: (record.error).is_none_or(AttemptFailure::tells_of_receiver),
         };
         let policy = &row.target.settings.policy;
         let disable_after = policy.disable_after.unwrap_or(self.disable_after);

@@ -240,19 +240,32 @@ pub(crate) fn event_type(
     value: InputValue<'_>,
     context: &mut FieldContext<'_>,
 ) -> Option<EventType> {
-    let event_type = any_event_type(value, context)?;
-    if event_type.is_reserved() {
-        return context.refuse(value, Violation::StringPattern(PUBLISHED_TYPE_PATTERN));
-    }
-    Some(event_type)
+    event_type_that(|event_type| !event_type.is_reserved(), value, context)
+}
+
+/// Reads the event type of a test.
+pub(crate) fn test_type(
+    value: InputValue<'_>,
+    context: &mut FieldContext<'_>,
+) -> Option<EventType> {
+    event_type_that(EventType::may_be_tested, value, context)
 }
 
 /// Reads an event type, also one of those that only the server publishes.
 fn any_event_type(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Option<EventType> {
+    event_type_that(|_| true, value, context)
+}
+
+fn event_type_that(
+    is_allowed: impl Fn(&EventType) -> bool,
+    value: InputValue<'_>,
+    context: &mut FieldContext<'_>,
+) -> Option<EventType> {
     context.accepts(|| type_schema("order.created", EVENT_TYPE_PATTERN))?;
     let text = text(value, context)?;
     match EventType::parse(&text) {
-        Some(event_type) => Some(event_type),
+        Some(event_type) if is_allowed(&event_type) => Some(event_type),
+        Some(_) => context.refuse(value, Violation::StringPattern(PUBLISHED_TYPE_PATTERN)),
         None => context.refuse(value, Violation::StringPattern(EVENT_TYPE_PATTERN)),
     }
 }

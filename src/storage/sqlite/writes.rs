@@ -14,6 +14,7 @@ pub(super) mod publish;
 pub(super) mod record_attempt;
 pub(super) mod redeliver;
 pub(crate) mod reschedule;
+pub(super) mod reseal;
 pub(super) mod settings_token;
 pub(super) mod skip;
 pub(super) mod sweep;

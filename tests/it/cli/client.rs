@@ -10,6 +10,7 @@ mod redelivering;
 mod refused;
 #[cfg(target_os = "linux")]
 mod terminal;
+mod test_sends;
 mod transport;
 
 use std::io::Write;

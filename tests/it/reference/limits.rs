@@ -40,6 +40,7 @@ const PLACES: [(&str, &[&str]); 19] = [
         &[
             "MessagePublish.type",
             "BatchMessagePublish.type",
+            "MessageTest.type",
             "WebhookEndpointCreate.events.items",
             "WebhookEndpointUpdate.events.items",
         ],
@@ -307,7 +308,7 @@ fn limited(node: &'static Value, at: &str, found: &mut BTreeSet<String>) {
 fn every_limit_of_requests_is_in_the_table() {
     let mut found = BTreeSet::new();
     for (name, body) in DOCUMENT["components"]["schemas"].as_object().unwrap() {
-        let is_body = ["Create", "Update", "Publish", "Rotate"]
+        let is_body = ["Create", "Update", "Publish", "Rotate", "Test"]
             .iter()
             .any(|end| name.ends_with(end));
         for (field, property) in body["properties"].as_object().into_iter().flatten() {

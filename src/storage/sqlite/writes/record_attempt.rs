@@ -295,7 +295,7 @@ fn settle_endpoint(
     let attempt = EndpointAttempt {
         verdict: record.verdict,
         state,
-        was_made: record.error != Some(AttemptFailure::Expired),
+        tells: (record.error).is_none_or(AttemptFailure::tells_of_receiver),
     };
     let effect = after_attempt(streak, attempt, disable_after);
     if effect.failures != status.failures {
