@@ -32,6 +32,7 @@ mod other_members;
 mod parameters;
 mod problem;
 mod problem_kind;
+mod problem_list;
 pub(crate) mod read;
 mod uuid_text;
 
@@ -53,13 +54,6 @@ use crate::domain::json::{self, Kind, Member, Value};
 
 /// The most values of one multi-value filter: the store scans once for each.
 pub(crate) const FILTER_VALUES_MAX: usize = 100;
-
-/// The most bytes of input that one response repeats: it can have some hundred problems, each with an input.
-const ECHOES_MAX_BYTES: usize = 16 * 1024;
-
-/// The most problems that one response lists: five of each message of the largest batch. An item of a list that has a few
-/// bytes can have a problem of some hundred.
-const PROBLEMS_MAX: usize = 500;
 
 /// A request whose fields are being read.
 #[derive(Debug, Default)]
@@ -396,37 +390,6 @@ impl<'a> Input<'a> {
             violation,
             input,
         });
-    }
-}
-
-impl Problem {
-    /// Returns a problem that only the store could find. `input` is the value that it concerns, if any.
-    pub(crate) fn found_later(loc: Loc, violation: Violation, input: Option<&str>) -> Self {
-        Self {
-            loc,
-            violation,
-            input: input.map_or_else(echo::null, echo::echo_text),
-        }
-    }
-
-    /// Limits the problems of a response, and the input that it repeats. The last problem then says how many there are
-    /// besides.
-    pub(crate) fn limited(mut problems: Vec<Self>) -> Vec<Self> {
-        if problems.len() > PROBLEMS_MAX {
-            let others = problems.len() - (PROBLEMS_MAX - 1);
-            problems.truncate(PROBLEMS_MAX - 1);
-            let what = format!("there are {others} more problems, which are not listed");
-            let violation = Violation::Value(what.into());
-            problems.push(Self::found_later(Loc::body(), violation, None));
-        }
-        let mut echoed = 0;
-        for problem in &mut problems {
-            echoed += problem.input.get().len();
-            if echoed > ECHOES_MAX_BYTES {
-                problem.input = echo::cut();
-            }
-        }
-        problems
     }
 }
 

@@ -13,6 +13,7 @@ mod hostile;
 mod isolation;
 mod jobs;
 pub(crate) mod markup;
+mod messages;
 mod scopes;
 mod sent;
 mod signing_in;

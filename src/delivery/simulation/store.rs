@@ -159,23 +159,6 @@ impl Store {
         Some(event)
     }
 
-    /// Adds an event; returns its number.
-    fn add(&mut self, endpoint: usize, now: Timestamp) -> i64 {
-        let seq = self.next_run();
-        let published = Progress::published(Run(seq));
-        self.rows[usize::try_from(seq).expect("numbers are positive")] = Some(Row {
-            endpoint,
-            state: published.state,
-            run: published.run.0,
-            run_attempt: published.run_attempt,
-            run_started: now,
-            attempts: 0,
-            due: now,
-        });
-        self.endpoints[endpoint].fresh.insert(seq);
-        seq
-    }
-
     fn queued(&self, seq: i64) -> QueuedEvent {
         let row = self.row(Seq(seq));
         QueuedEvent {

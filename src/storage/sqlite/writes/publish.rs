@@ -52,11 +52,8 @@ pub(crate) fn publish(
     if context.is_size_limit_reached {
         return Err(StoreError::Unavailable(Unavailable::SizeLimit).into());
     }
-    let message = store(context, &accepted, new)?;
-    Ok(Published {
-        message,
-        replayed: false,
-    })
+    let (message, replayed) = (store(context, &accepted, new)?, false);
+    Ok(Published { message, replayed })
 }
 
 /// A message that is to be published, after the look for what only the store knows.
