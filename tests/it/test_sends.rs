@@ -108,11 +108,15 @@ fn a_test_goes_out_whatever_the_state_of_the_endpoint() {
     let app = TestApp::start();
     let receiver = Receiver::start();
     let endpoint = app.endpoint_for(&receiver.url("/off"), "raw", &[]);
-    app.set_enabled(&endpoint, false);
+    let change = json!({"enabled": false, "paused": true});
+    app.patch(&endpoint_path(&endpoint), &change).expect(200);
     let sent = test(&app, &endpoint, &json!({"data": [1, 2.50]})).expect(200);
     assert_eq!(sent["succeeded"], true);
     let shown = app.get(&endpoint_path(&endpoint)).expect(200);
-    assert_eq!(shown["enabled"], false);
+    assert_eq!(
+        (&shown["enabled"], &shown["paused"]),
+        (&json!(false), &json!(true))
+    );
     app.delete(&endpoint_path(&endpoint)).expect(204);
     test(&app, &endpoint, &json!({})).expect(404);
     assert_eq!(receiver.count("/off"), 1);

@@ -97,6 +97,28 @@ fn the_proxy_gets_the_address_and_the_receiver_the_name() {
 }
 
 #[test]
+fn tls_is_with_the_receiver_by_its_name() {
+    let proxy = proxy();
+    let (receiver, certificate) = super::tls::tls_receiver();
+    let settings = HttpClientSettings {
+        ca_file: Some(certificate),
+        proxy: Some(
+            format!("http://{}", proxy.address)
+                .parse()
+                .expect("a proxy"),
+        ),
+        ..open_settings()
+    };
+    let client = client(settings);
+    let url = |host: &str| format!("https://{host}:{}/hook", receiver.address.port());
+    let answer = post(&client, &url("receiver.test"));
+    assert_eq!(answer.map(|answer| answer.code), Ok(200));
+    assert!(proxy.request().head.starts_with("CONNECT 127.0.0.1:"));
+    let failure = failure(&client, &url("other.test"));
+    assert_eq!(failure.kind, AttemptFailure::Tls, "{failure:?}");
+}
+
+#[test]
 fn credentials_go_to_the_proxy_alone() {
     let (proxy, receiver) = (proxy(), Receiver::answering(OK));
     let url = format!("http://user:pass%40word@{}", proxy.address);

@@ -10,7 +10,7 @@ use super::*;
 use crate::delivery::http_client::tls::{self, Presented, roots};
 
 /// Returns a receiver with a self-signed certificate for "receiver.test", and the certificate (PEM).
-fn tls_receiver() -> (Receiver, Vec<u8>) {
+pub(super) fn tls_receiver() -> (Receiver, Vec<u8>) {
     tls_receiver_answering(OK.to_owned())
 }
 
