@@ -118,7 +118,7 @@ macro_rules! settings_columns {
 
 /// The columns of [`EndpointSettings`] for INSERT and UPDATE, in the order of [`settings_values`]: those of
 /// `settings_columns!`.
-const SETTINGS: [&str; 10] = [
+const SETTINGS: [&str; 11] = [
     "url",
     "secret",
     "format",
@@ -129,6 +129,7 @@ const SETTINGS: [&str; 10] = [
     "description",
     "key",
     "metadata",
+    "filter",
 ];
 
 /// Returns the columns of [`settings_values`], as INSERT and UPDATE list them.
@@ -229,9 +230,9 @@ fn with_old_secrets(
 }
 
 /// Returns the values of [`settings_list`]; old secrets have a table of their own.
-pub(super) fn settings_values(settings: &EndpointSettings) -> Vec<Value> {
+pub(super) fn settings_values(settings: &EndpointSettings) -> [Value; SETTINGS.len()] {
     let target = &settings.target;
-    vec![
+    [
         target.url.as_str().to_owned().into(),
         target.secrets.present().reveal().to_owned().into(),
         format_column(target.format).into(),

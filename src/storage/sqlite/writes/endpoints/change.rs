@@ -124,7 +124,7 @@ fn write_settings(
     if secrets.old() != before.target.secrets.old() {
         write_old_secrets(context, number, secrets)?;
     }
-    let mut values = endpoint_rows::settings_values(settings);
+    let mut values = endpoint_rows::settings_values(settings).to_vec();
     values.push(context.now.micros().into());
     let sql = format!(
         "UPDATE endpoint SET ({}, modified_at) = ({}, ?) WHERE n = ?",
