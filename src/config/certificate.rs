@@ -68,7 +68,7 @@ impl CertificatePair {
     /// Reads the files of two settings; `None` if neither is set.
     ///
     /// # Errors
-    /// [`CertificateError`]: one is set without the other, or nothing else is wrong than what it says.
+    /// [`CertificateError`]; also if one is set without the other.
     pub fn of_settings(
         cert: Option<&Path>,
         key: Option<&Path>,

@@ -260,6 +260,8 @@ fn tools_and_backups_need_no_key() {
         &["token", "list"][..],
         &["token", "create", "--workspace", "w"],
         &["workspace", "list"],
+        &["workspace", "retention", "w", "--archive-after", "1d"],
+        &["workspace", "operational-events", "w", "on"],
         &["check"],
         &["check", "--repair"],
         &["backup", "copy"],
