@@ -56,14 +56,15 @@ CREATE TABLE revoked_admin (
 ) WITHOUT ROWID;
 
 -- Endpoints: URLs that receive webhooks. A deleted endpoint keeps its row, so that its events and deliveries
--- stay listed. Its URL, secret, subscriptions, name and description are ''.
+-- stay listed. Its URL, secret, subscriptions, filter, name and description are ''.
 CREATE TABLE endpoint (
   n             INTEGER PRIMARY KEY AUTOINCREMENT, -- never reused, as above
   id            BLOB    NOT NULL UNIQUE,
   workspace     INTEGER NOT NULL REFERENCES workspace (n),
   url           TEXT    NOT NULL,                -- WHATWG-normalised
   format        INTEGER NOT NULL,                -- 0 raw, 1 discord, 2 slack
-  secret        TEXT    NOT NULL,                -- in the clear: every attempt signs with it; whsk_: a key pair
+  secret        TEXT    NOT NULL,                -- a text, or a BLOB that --encryption-key-file encrypted; whsk_: a
+                                                 -- key pair
   events        TEXT    NOT NULL,                -- subscriptions, joined by spaces; may be empty
   disabled      INTEGER,                         -- NULL: enabled; 0 manual, 1 gone, 2 failing
   created_at    INTEGER NOT NULL,
@@ -88,11 +89,14 @@ CREATE TABLE endpoint (
   backlog_told_at INTEGER,                       -- they were last told of its old backlog; NULL: it is cleared
   key           TEXT    NOT NULL DEFAULT '',     -- for programs, unique in the workspace; '': none
   metadata      TEXT    NOT NULL DEFAULT '',     -- texts of a program: a JSON object; '': none
-  headers       TEXT    NOT NULL DEFAULT '',     -- custom headers: a JSON list of names and values; '': none
+  headers       TEXT    NOT NULL DEFAULT '',     -- custom headers: a JSON list of names and values, or a BLOB as for
+                                                 -- secret; '': none
   policy        TEXT    NOT NULL DEFAULT '',     -- where it differs from the server's settings: JSON; '': nowhere
   paused        INTEGER,                         -- NULL: not paused; 0 manual
-  resumed_at    INTEGER                          -- the end of its last pause: runs that began before last from then
-);                                               -- on; NULL: there was none
+  resumed_at    INTEGER,                         -- the end of its last pause: runs that began before last from then
+                                                 -- on; NULL: there was none
+  filter        TEXT    NOT NULL DEFAULT ''      -- event pattern that messages must match, in JSON; '': any
+);
 CREATE INDEX endpoint_workspace ON endpoint (workspace) WHERE deleted_at IS NULL;
 CREATE UNIQUE INDEX endpoint_key ON endpoint (workspace, key) WHERE key <> '';
 CREATE INDEX endpoint_sweep ON endpoint (sweep) WHERE sweep = 1;
@@ -129,13 +133,24 @@ CREATE TABLE message (
                                                  -- later_event may have more
   timestamp   TEXT,                              -- the producer's, in RFC 3339; NULL: created_at
   body        BLOB,                              -- the body of raw deliveries; NULL: archived
-  trace       TEXT                               -- the producer's traceparent, and after a space its
+  trace       TEXT,                              -- the producer's traceparent, and after a space its
                                                  -- tracestate; NULL: none was sent, or archived
+  direct      INTEGER NOT NULL DEFAULT 0         -- 1: its producer named the endpoints that get it, so it is
+                                                 -- missing for no other
 );
 
 -- Messages that no endpoint wanted, of one workspace: for their list, and for retention, which finds other
 -- messages of a workspace by their events.
 CREATE INDEX message_unrouted ON message (workspace, seq, type) WHERE events = 0;
+
+-- Tags of messages that have some, in the transaction of the message. They are not in its row, where a long body would
+-- stand before them, and lists look at them without reading messages. They are deleted with the message.
+CREATE TABLE message_tags (
+  workspace INTEGER NOT NULL,                    -- the message's
+  message   INTEGER NOT NULL REFERENCES message (seq),
+  tags      TEXT    NOT NULL,                    -- a JSON object of texts
+  PRIMARY KEY (workspace, message)
+) WITHOUT ROWID;
 
 -- Idempotency keys, stored in the message's own transaction and dropped after 24 hours.
 -- Each has its message's number, so the oldest keys have the lowest numbers, and no index of times is needed.
@@ -143,7 +158,7 @@ CREATE TABLE idempotency (
   message     INTEGER PRIMARY KEY REFERENCES message (seq),
   workspace   INTEGER NOT NULL,
   key         TEXT    NOT NULL,
-  fingerprint BLOB    NOT NULL,                  -- SHA-256 of the raw request body
+  fingerprint BLOB    NOT NULL,                  -- SHA-256 of the raw request body, or of the item of a batch
   UNIQUE (workspace, key)
 );
 
@@ -199,7 +214,8 @@ CREATE TABLE later_event (
 ) WITHOUT ROWID;
 
 -- Jobs: redelivering or skipping all events that match a filter. A job goes through the events of each endpoint
--- in the order of their numbers. Its set is fixed by the two numbers 'through' and by 'subscriptions'.
+-- in the order of their numbers. Its set is fixed by the two numbers 'through', by 'subscriptions' and by
+-- 'endpoint_filter'.
 CREATE TABLE job (
   n                INTEGER PRIMARY KEY,
   id               BLOB    NOT NULL UNIQUE,
@@ -221,7 +237,8 @@ CREATE TABLE job (
   endpoint_deleted INTEGER NOT NULL DEFAULT 0,
   changed          INTEGER NOT NULL DEFAULT 0,
   key              TEXT,                         -- idempotency key; NULL: none, or expired
-  fingerprint      BLOB                          -- as in idempotency
+  fingerprint      BLOB,                         -- as in idempotency
+  endpoint_filter  TEXT                          -- as in endpoint.filter, when the job was made; NULL: ''
 );
 CREATE INDEX job_workspace ON job (workspace, n);
 CREATE INDEX job_running ON job (n) WHERE state = 0;
@@ -237,7 +254,7 @@ CREATE TABLE job_endpoint (
 ) WITHOUT ROWID;
 
 -- Deliveries: one HTTP attempt of an event each. Rows do not change, except that `response` is erased with
--- the workspace.
+-- the workspace, or with the payload of the message.
 CREATE TABLE delivery (
   seq         INTEGER PRIMARY KEY,
   id          BLOB    NOT NULL UNIQUE,

@@ -16,6 +16,7 @@
 //! blocking threads; writes are awaited and hold no thread.
 
 mod application;
+mod batches;
 mod choices;
 mod deliveries;
 mod endpoint_object;
@@ -32,10 +33,12 @@ pub(crate) mod objects;
 mod openapi;
 mod pages;
 mod pagination;
+mod previews;
 mod route_docs;
 mod routes;
 mod slices;
 mod streamed;
+mod test_send;
 mod tokens;
 mod workspaces;
 

@@ -4,6 +4,7 @@
 //! of names, so that they run the whole application on a clock that they move.
 
 mod backlog;
+mod certificates;
 mod error;
 mod growth;
 mod listen;
@@ -23,21 +24,22 @@ use actix_web::rt::task::{JoinHandle, spawn_blocking};
 use actix_web::web::ServiceConfig;
 
 use self::backlog::Backlog;
+pub use self::certificates::Certificates;
 pub use self::error::AppError;
 use self::listen::{Bound, SocketFile};
 pub use self::open_files::raise_open_files;
 pub use self::settings::AppSettings;
 pub use self::traces::TraceError;
 use crate::api;
-use crate::config::{DeliverySettings, ListenAddress};
+use crate::config::{CertificatePair, DeliverySettings, KeyFileError, ListenAddress};
 use crate::dashboard::{self, Dashboard, SystemFacts};
 use crate::delivery::http_client::{HttpClient, HttpClientSettings};
 use crate::delivery::resolver::{CountedLookup, Lookup, MonotonicClock, SystemLookup};
-use crate::delivery::{Engine, EngineSettings};
+use crate::delivery::{Engine, EngineSettings, TestAttempts};
 use crate::domain::clock::Clock;
 use crate::domain::retry::RetryPolicy;
 use crate::metrics::{Metrics, MetricsListener};
-use crate::server::{self, ServerCertificate, ServerState, Services, TlsError};
+use crate::server::{self, Delivering, ServerState, Services};
 use crate::spans::Spans;
 use crate::storage::Store;
 use crate::storage::sqlite::{SqliteSettings, SqliteStore};
@@ -48,7 +50,7 @@ pub struct Application {
     addr: ListenAddress,
     /// Removes a Unix socket at the end.
     socket: Option<SocketFile>,
-    certificate: Option<Arc<ServerCertificate>>,
+    certificates: Certificates,
     store: Arc<SqliteStore>,
     engine: Arc<Engine>,
     server: Server,
@@ -79,23 +81,25 @@ impl Application {
             addr: settings.api.listen.clone(),
             source,
         })?;
-        let certificate = certificate(&settings)?;
+        let certificates = Certificates::read(&settings)?;
         let metrics_addr = settings.metrics.metrics_listen;
         let metrics_listener = metrics_addr.map(listen_for_metrics).transpose()?;
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
         let lookup = Arc::new(CountedLookup::new(lookup, &metrics.delivery));
         // Settings that can be refused are checked before the database file is touched.
-        let client = HttpClient::with_clock(client_settings(&settings)?, lookup, instants(&clock))?;
+        let client = client_settings(&settings, certificates.client.clone())?;
+        let client = HttpClient::with_clock(client, lookup, instants(&clock))?;
         let collector = traces::collector(&settings.traces)?;
         let store = SqliteStore::open(
             &settings.storage.database,
-            store_settings(&settings, &metrics),
+            store_settings(&settings, &metrics)?,
             clock.clone(),
         )?;
         let spans = traces::start(collector.as_ref());
+        let client = Arc::new(client);
         let engine = Engine::start(
             store.clone(),
-            Arc::new(client),
+            client.clone(),
             engine_settings(&settings.delivery),
             clock.clone(),
             &metrics.delivery,
@@ -103,7 +107,10 @@ impl Application {
         );
         let engine = Arc::new(engine.inspect_err(|_| spans.stop())?);
         let senders = settings.delivery.max_threads as usize;
-        let policy = settings.network.policy();
+        let delivering = Delivering {
+            policy: settings.network.policy(),
+            tests: TestAttempts::new(client, clock.clone()),
+        };
         let watched = engine.clone();
         let backlog = Backlog::watch(settings.health.unready_after, &store, &engine, &clock);
         let ready =
@@ -112,7 +119,7 @@ impl Application {
             store.clone(),
             clock.clone(),
             settings.api,
-            policy,
+            delivering,
             ready,
             metrics.api.clone(),
             spans.clone(),
@@ -124,13 +131,13 @@ impl Application {
                 database: settings.storage.database.display().to_string(),
                 senders: settings.delivery.max_threads,
             };
-            let has_tls = certificate.is_some();
+            let has_tls = certificates.has_tls();
             Arc::new(Dashboard::new(api.clone(), facts, addr.tcp(), has_tls))
         });
         let services = services(&api, dashboard.as_ref());
         let server = match server::serve(
             listener,
-            certificate.clone(),
+            certificates.api.clone(),
             api.clone(),
             services,
             connections,
@@ -151,7 +158,7 @@ impl Application {
         Ok(Self {
             addr,
             socket,
-            certificate,
+            certificates,
             store,
             engine,
             server,
@@ -168,10 +175,10 @@ impl Application {
         &self.addr
     }
 
-    /// Returns the certificate of the API, which can be read again while the server runs.
+    /// Returns the certificates, which can be read again while the server runs.
     #[must_use]
-    pub fn certificate(&self) -> Option<Arc<ServerCertificate>> {
-        self.certificate.clone()
+    pub fn certificates(&self) -> Certificates {
+        self.certificates.clone()
     }
 
     /// Makes a code with which the operator signs in to the dashboard once. Returns the path and query of the page
@@ -285,33 +292,16 @@ fn services(api: &Arc<ServerState>, dashboard: Option<&Arc<Dashboard>>) -> Servi
     })
 }
 
-fn certificate(settings: &AppSettings) -> Result<Option<Arc<ServerCertificate>>, AppError> {
-    let is_unix = matches!(settings.api.listen, ListenAddress::Unix(_));
-    let settings = &settings.tls;
-    if is_unix && settings.tls_cert.is_some() {
-        return Err(TlsError::Unix.into());
-    }
-    match (&settings.tls_cert, &settings.tls_key) {
-        (Some(cert), Some(key)) => Ok(Some(ServerCertificate::read(cert.clone(), key.clone())?)),
-        (Some(_), None) => Err(half("--tls-cert", "--tls-key")),
-        (None, Some(_)) => Err(half("--tls-key", "--tls-cert")),
-        (None, None) => Ok(None),
-    }
-}
-
-fn half(set: &'static str, missing: &'static str) -> AppError {
-    TlsError::Half { set, missing }.into()
-}
-
 impl AppSettings {
     /// Returns what is wrong with the files that the settings name, each as a line for the operator. A start
     /// would end at the first of them.
     #[must_use]
     pub fn problems(&self) -> Vec<String> {
-        let certificate = certificate(self).err();
-        let client = client_settings(self).err();
+        let client = client_settings(self, None).err();
         let headers = traces::collector(&self.traces).err().map(AppError::from);
-        let found = [certificate, client, headers].into_iter().flatten();
+        let keys = self.encryption.keys().err().map(AppError::from);
+        let files = [client, headers, keys].into_iter().flatten();
+        let found = Certificates::problems(self).chain(files);
         found.map(|error| error.to_string()).collect()
     }
 }
@@ -326,20 +316,33 @@ fn instants(clock: &Arc<dyn Clock>) -> MonotonicClock {
     Arc::new(move || start + clock.monotonic())
 }
 
-fn store_settings(settings: &AppSettings, metrics: &Metrics) -> SqliteSettings {
+fn store_settings(
+    settings: &AppSettings,
+    metrics: &Metrics,
+) -> Result<SqliteSettings, KeyFileError> {
     let of_settings = SqliteSettings::new(
         &settings.api,
         &settings.delivery,
         &settings.retention,
         &settings.alerts,
     );
-    SqliteSettings {
-        metrics: metrics.storage.clone(),
-        ..of_settings
+    let keys = settings.encryption.keys()?;
+    #[cfg(unix)]
+    if let Some(path) = settings.encryption.exposed_file() {
+        let path = path.display();
+        tracing::warn!(%path, "other users of this machine can read the key of the secrets");
     }
+    Ok(SqliteSettings {
+        metrics: metrics.storage.clone(),
+        keys,
+        ..of_settings
+    })
 }
 
-fn client_settings(settings: &AppSettings) -> Result<HttpClientSettings, AppError> {
+fn client_settings(
+    settings: &AppSettings,
+    certificate: Option<Arc<CertificatePair>>,
+) -> Result<HttpClientSettings, AppError> {
     let delivery = &settings.delivery;
     let ca_file = match &delivery.ca_file {
         None => None,
@@ -351,6 +354,8 @@ fn client_settings(settings: &AppSettings) -> Result<HttpClientSettings, AppErro
     Ok(HttpClientSettings {
         request_timeout: delivery.request_timeout,
         ca_file,
+        certificate,
+        proxy: settings.egress.egress_proxy.clone(),
         max_threads: delivery.max_threads as usize,
         policy: settings.network.policy(),
     })

@@ -6,6 +6,10 @@
 //! comes from (flag, variable, file or default) is the command line's subject, not this module's.
 
 mod alerts;
+mod certificate;
+mod egress;
+mod egress_proxy;
+mod encryption;
 mod listen;
 mod small_file;
 mod values;
@@ -19,6 +23,10 @@ use clap::{Args, Command};
 use ipnet::IpNet;
 
 pub use self::alerts::AlertSettings;
+pub use self::certificate::{CertificateError, CertificateFlags, CertificatePair};
+pub use self::egress::EgressSettings;
+pub use self::egress_proxy::EgressProxy;
+pub use self::encryption::{EncryptionSettings, KeyFileError};
 pub use self::listen::{
     LISTEN, ListenAddress, SocketMode, SocketOwner, parse_listen, parse_socket_address,
 };
@@ -336,7 +344,9 @@ default_from_attributes!(
     StorageSettings,
     ApiSettings,
     TlsSettings,
+    EncryptionSettings,
     NetworkSettings,
+    EgressSettings,
     DeliverySettings,
     RetentionSettings,
     AlertSettings,

@@ -7,6 +7,7 @@
 //! dispatcher. All use of ureq is in this folder, except for the requests of the command line and those to a
 //! collector of traces. Nothing here knows of the API.
 
+mod attempt;
 mod attempt_log;
 mod attempt_metrics;
 mod attempt_trace;
@@ -15,6 +16,7 @@ mod endpoint_queue;
 mod engine;
 pub mod http_client;
 mod limits;
+mod log_limit;
 mod mailbox;
 mod protocol;
 mod reader;
@@ -27,8 +29,10 @@ mod sender;
 #[cfg(test)]
 pub(crate) mod simulation;
 mod target;
+mod test_attempts;
 #[cfg(test)]
 mod tests;
 
+pub use self::attempt::Transport;
 pub use self::engine::{Engine, EngineError, EngineSettings};
-pub use self::sender::Transport;
+pub use self::test_attempts::{TestAttempt, TestAttempts, TestResult, TooManyTests};

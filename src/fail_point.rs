@@ -28,6 +28,10 @@ pub enum FailPoint {
     CommitRecord,
     /// A message that has events was committed; neither its publisher nor the dispatcher knows yet.
     CommittedPublish,
+    /// A message of a batch is stored, and others may follow, within a transaction.
+    BatchMessage,
+    /// The answers stored with the deliveries of a message are dropped and its bodies are not, within a transaction.
+    Erasing,
     /// An attempt record was committed; the dispatcher does not know yet.
     CommittedRecord,
     /// A request is about to be made.
@@ -44,6 +48,8 @@ pub enum FailPoint {
     Vacuuming,
     /// Some events of a disabled endpoint are skipped, within a transaction.
     Sweeping,
+    /// Some secrets are encrypted anew, within a transaction.
+    Resealing,
     /// A job has done its action on some events, and its place is not noted, within a transaction.
     JobStep,
     /// The thread of the jobs is about to look for work.
@@ -196,6 +202,8 @@ mod armed {
             FailPoint::CommitPublish => "commit-publish",
             FailPoint::CommitRecord => "commit-outcome",
             FailPoint::CommittedPublish => "committed-publish",
+            FailPoint::BatchMessage => "batch-message",
+            FailPoint::Erasing => "erasing",
             FailPoint::CommittedRecord => "committed-outcome",
             FailPoint::Sending => "sending",
             FailPoint::Sent => "sent",
@@ -204,6 +212,7 @@ mod armed {
             FailPoint::Tombstones => "tombstones",
             FailPoint::Vacuuming => "vacuuming",
             FailPoint::Sweeping => "sweeping",
+            FailPoint::Resealing => "resealing",
             FailPoint::JobStep => "job-step",
             FailPoint::JobsTurn => "jobs-turn",
             FailPoint::CheckpointPass => "checkpoint-pass",

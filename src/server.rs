@@ -16,12 +16,14 @@ pub(crate) mod body;
 pub(crate) mod call;
 pub(crate) mod client_address;
 pub(crate) mod connection;
+pub(crate) mod erasing;
 pub(crate) mod error;
 pub(crate) mod inputs;
 pub(crate) mod large_bodies;
 pub(crate) mod listen;
 pub(crate) mod path;
 pub(crate) mod places;
+pub(crate) mod preview;
 pub(crate) mod publish_trace;
 pub(crate) mod publishing;
 pub(crate) mod rate_limit_headers;
@@ -34,10 +36,11 @@ pub mod same_machine;
 pub(crate) mod schema;
 pub(crate) mod state;
 pub(crate) mod static_body;
+pub(crate) mod test_send;
 pub(crate) mod validate;
 
 pub use self::listen::{Listener, ServerCertificate, Services, TlsError, serve};
-pub use self::state::{Readiness, ReadyCheck, ServerState};
+pub use self::state::{Delivering, Readiness, ReadyCheck, ServerState};
 
 /// The longest head of a request, in bytes. actix-web reads twice as much and then closes the connection,
 /// with a response that few clients can still read; they can read this one. No request needs so many filters.

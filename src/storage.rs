@@ -30,13 +30,13 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-pub use self::error::{StoreError, TokenRule, Unavailable};
+pub use self::error::{MessageFault, StoreError, TokenRule, Unavailable};
 pub use self::facts::{DatabaseLimit, FileSizes, RowCounts, StoreFacts};
 pub use self::filter::{
     DeliveryFilter, EndpointFilter, EventFilter, Listed, ListedMessages, MessageFilter, Page,
     QUERY_SCAN_MAX, RowNumber,
 };
-pub use self::jobs::{CreatedJob, JobListFilter, JobSurvey, Jobs};
+pub use self::jobs::{CreatedJob, Interest, JobListFilter, JobSurvey, Jobs};
 pub use self::part::{LongPayload, Paged, Part, PayloadPiece, Row};
 pub use self::pending::{Pending, ResultSender, pending};
 pub use self::queue::{
@@ -50,6 +50,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint, PutEndpoint};
 use crate::domain::event::Event;
+use crate::domain::event_type::EventType;
 use crate::domain::message::{Message, NewMessage};
 use crate::domain::overview::{EndpointSummary, MessageSummary, Overview};
 use crate::domain::signing_secrets::SecretRotation;
@@ -115,6 +116,18 @@ pub struct EndedAdminToken {
     pub id: Uuid,
     /// The number of tokens that it had made; they stay.
     pub children: u64,
+}
+
+/// The place of a step in the erasure of a payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ErasureStep(
+    /// The number of the event from which on answers are to be dropped.
+    pub(crate) i64,
+);
+
+impl ErasureStep {
+    /// The first step.
+    pub const FIRST: Self = Self(0);
 }
 
 /// The result of a publish.
@@ -243,9 +256,16 @@ pub trait Store: Jobs + Send + Sync {
     /// publishes; without it the writer makes it, and all writes wait meanwhile. The result may be out of
     /// date.
     fn shows_summaries(&self, workspace: Uuid) -> bool;
+    /// Reports whether an endpoint of the workspace that is subscribed to the type has a filter. A caller then makes the
+    /// tree of the message's data before it publishes; without it the writer makes it. The result may be out of date.
+    fn filters(&self, workspace: Uuid, event_type: &EventType) -> bool;
     /// Stores a message and its events. Errors: [`StoreError::UnknownWorkspace`],
-    /// [`StoreError::IdempotencyKeyReused`].
+    /// [`StoreError::UnknownEndpoints`], [`StoreError::IdempotencyKeyReused`].
     fn publish(&self, new: NewMessage) -> Pending<Published>;
+    /// Stores messages and their events, all or none, and numbers them in their order. Returns as many results, in the
+    /// same order. Of two messages with the same idempotency key and the same content, the second is replayed. Errors:
+    /// [`StoreError::InvalidMessages`] with the faults of all messages, [`StoreError::TooManyEvents`].
+    fn publish_batch(&self, new: Vec<NewMessage>) -> Pending<Vec<Published>>;
 
     /// Returns events, newest first.
     fn list_events(
@@ -306,6 +326,17 @@ pub trait Store: Jobs + Send + Sync {
         id: Uuid,
         bytes: usize,
     ) -> Result<Row<MessageSummary>, StoreError>;
+    /// Makes a step of the erasure of a message's payload. The last step, in one transaction, skips the pending events,
+    /// and drops the bodies of the message and of its events, and the answers stored with their deliveries; steps before it
+    /// drop answers, if there are many. An attempt that is under way is recorded, without its answer. `from` is
+    /// [`ErasureStep::FIRST`], or what the step before returned. Returns `None` after the last step. Errors:
+    /// [`StoreError::NotFound`].
+    fn erase_payload(
+        &self,
+        visibility: Visibility,
+        id: Uuid,
+        from: ErasureStep,
+    ) -> Pending<Option<ErasureStep>>;
     /// Returns names of event types that were published in the workspace, in the order of the alphabet, at most
     /// `limit`. Errors: [`StoreError::NotFound`].
     fn event_types(

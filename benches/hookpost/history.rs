@@ -140,15 +140,11 @@ impl History {
             let workspaces = self.workspaces.len() as u64;
             let turn = |n: u64, len: usize| usize::try_from(n % len as u64).unwrap_or_default();
             let data = format!(r#"{{"number":{number},"pad":"{:.<PADDING$}"}}"#, "");
-            let new = NewMessage {
-                workspace_id: self.workspaces[turn(number, self.workspaces.len())],
-                event_type: self.types[turn(number / workspaces, self.types.len())].clone(),
-                timestamp: None,
-                data: RawValue::from_string(data)?,
-                idempotency: None,
-                trace: None,
-                summary: None,
-            };
+            let new = NewMessage::new(
+                self.workspaces[turn(number, self.workspaces.len())],
+                self.types[turn(number / workspaces, self.types.len())].clone(),
+                RawValue::from_string(data)?,
+            );
             waiting.push(self.store.publish(new));
         }
         for published in waiting {

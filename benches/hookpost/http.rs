@@ -195,4 +195,16 @@ impl Api {
         self.create("/webhooks/endpoints", &new)?;
         Ok(())
     }
+
+    /// Makes an endpoint with a filter.
+    pub(crate) fn filtered_endpoint(
+        &mut self,
+        url: &str,
+        events: &[&str],
+        filter: &Value,
+    ) -> anyhow::Result<()> {
+        let new = json!({"url": url, "format": "raw", "events": events, "filter": filter});
+        self.create("/webhooks/endpoints", &new)?;
+        Ok(())
+    }
 }

@@ -24,6 +24,7 @@ mod backlog;
 mod backup;
 mod dashboard;
 mod fairness;
+mod filters;
 mod footprint;
 mod growth;
 mod history;
@@ -52,6 +53,8 @@ enum Section {
     Throughput,
     /// Open loop: latencies at two rates.
     Latency,
+    /// Publishing beside a hundred filters.
+    Filters,
     /// Healthy endpoints beside troubled ones.
     Fairness,
     /// A million pending events.
@@ -77,6 +80,7 @@ impl Section {
             Self::Footprint => "footprint",
             Self::Throughput => "throughput",
             Self::Latency => "latency",
+            Self::Filters => "filters",
             Self::Fairness => "fairness",
             Self::Backlog => "backlog",
             Self::Growth => "growth",
@@ -94,6 +98,7 @@ impl Section {
             Self::Footprint => footprint::run(options, report),
             Self::Throughput => throughput::run(options, report),
             Self::Latency => throughput::latency(options, report),
+            Self::Filters => filters::run(options, report),
             Self::Fairness => fairness::run(options, report),
             Self::Backlog => backlog::run(options, report),
             Self::Growth => growth::run(options, report),

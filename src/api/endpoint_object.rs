@@ -13,6 +13,7 @@ use crate::domain::custom_headers::{CustomHeaders, HIDDEN_VALUE};
 use crate::domain::endpoint::{DisabledReason, Endpoint, Format, PausedReason};
 use crate::domain::endpoint_health::EndpointState;
 use crate::domain::endpoint_policy::EndpointPolicy;
+use crate::domain::event_pattern::EventPattern;
 use crate::domain::event_type::Subscription;
 use crate::domain::metadata::Metadata;
 use crate::domain::secret::SecretType;
@@ -89,6 +90,9 @@ object! {
         /// The reason why the endpoint is paused: `manual` (by a client); null while it is not. There may be more reasons one
         /// day.
         paused_reason: Option<&'static str> = Schema::open_words(&PausedReason::ALL.map(PausedReason::as_str)).or_null().like(Value::Null),
+        /// The event pattern that a message must match, besides `events`: `{"data": {"total": [{"numeric": [">=", 100]}]}}`.
+        /// `{}`: every message matches. A change applies to messages that are published from then on.
+        filter: &'a EventPattern = Schema::any_object(node! {}),
     }
 }
 
@@ -135,6 +139,7 @@ impl Render for SeenEndpoint {
             policy: &settings.target.policy,
             paused: endpoint.paused_reason.is_some(),
             paused_reason: endpoint.paused_reason.map(PausedReason::as_str),
+            filter: &settings.filter,
         }
         .serialize(serializer)
     }

@@ -30,7 +30,7 @@ const TAG: &str = "events";
 /// The description of `POST /webhooks/events`.
 pub(super) static PUBLISH: RouteDocs = RouteDocs {
     summary: "Publish a message",
-    details: "Every enabled endpoint of the workspace whose `events` match the type gets the message. The \
+    details: "Every enabled endpoint of the workspace whose `events` and `filter` match gets the message. The \
               message and its events are on disk before the answer. With an `Idempotency-Key`, a request can be \
               sent again safely.",
     reads: |input| {
@@ -69,7 +69,7 @@ pub(super) async fn publish(mut call: Call) -> Result<HttpResponse, ApiError> {
     Ok(response)
 }
 
-/// Reads the message from the body. Asks `store` whether an endpoint of the workspace needs a summary of it.
+/// Reads the message from the body. Asks `store` what the endpoints of the workspace need of its data.
 fn read_message(
     raw_input: &RawInput,
     body: &Body,
@@ -82,7 +82,7 @@ fn read_message(
     input.json(text);
     let message = message_fields(&mut input, raw_input.visibility);
     let mut message = message(&input.finish()?);
-    publishing::add_summary(&mut message, store);
+    publishing::read_data(&mut message, store);
     message.idempotency = key.map(|key| Idempotency {
         key,
         fingerprint: body.fingerprint(),

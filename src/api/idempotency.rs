@@ -2,8 +2,8 @@
 
 use actix_web::http::header::{HeaderMap, HeaderName};
 
+use crate::domain::message::is_idempotency_key;
 use crate::server::error::ApiError;
-use crate::server::publishing;
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
@@ -16,11 +16,19 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Api
     let Some(value) = values.next() else {
         return Ok(None);
     };
-    let fits = publishing::is_idempotency_key(value.as_bytes()) && values.next().is_none();
+    let fits = is_idempotency_key(value.as_bytes()) && values.next().is_none();
     match value.to_str() {
         Ok(key) if fits => Ok(Some(key.to_owned())),
         _ => Err(ApiError::IdempotencyKeyInvalid),
     }
+}
+
+/// Refuses the header on a request that takes keys in its body: it would be one key for several messages.
+pub(super) fn refuse_idempotency_key(headers: &HeaderMap) -> Result<(), ApiError> {
+    if headers.contains_key(IDEMPOTENCY_KEY) {
+        return Err(ApiError::IdempotencyKeyOfBatch);
+    }
+    Ok(())
 }
 
 #[cfg(test)]

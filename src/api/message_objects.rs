@@ -8,7 +8,14 @@ use super::objects::Render;
 use crate::domain::clock::Timestamp;
 use crate::domain::message::{Message, StoredMessage};
 use crate::domain::overview::{EventCounts, MessageSummary};
+use crate::domain::tags::Tags;
 use crate::server::schema::{Definition, Described, Schema, node, object};
+use crate::storage::Published;
+
+/// Returns the schema of the tags of a message.
+fn tags_schema() -> Schema {
+    Schema::any_object(node! { "region" => "eu" }).with("additionalProperties", Schema::text("eu"))
+}
 
 object! {
     /// An accepted message, with its events.
@@ -21,6 +28,11 @@ object! {
         timestamp: &'a str = Timestamp::schema(),
         /// The workspace in which the message was published.
         workspace_id: Uuid,
+        /// The endpoints that the producer named, in the order of the events: only these get the message, whatever their
+        /// `events` are. Null: those get it that subscribe to its type.
+        endpoint_ids: Option<Vec<Uuid>> = Option::<Vec<Uuid>>::schema().like(Value::Null),
+        /// The tags of the message: for filters, not for receivers.
+        tags: &'a Tags = tags_schema(),
         /// An event for each endpoint that gets the message; may be empty.
         events: Vec<MessageEventJson>,
     }
@@ -36,18 +48,17 @@ object! {
     }
 }
 
-impl Render for Message {
-    fn definition() -> Definition {
-        MessageJson::definition()
-    }
-
-    fn render<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let events = self.events.iter();
-        MessageJson {
-            id: self.id,
-            r#type: self.event_type.as_str(),
-            timestamp: &self.timestamp,
-            workspace_id: self.workspace_id,
+impl<'a> MessageJson<'a> {
+    fn new(message: &'a Message) -> Self {
+        let events = message.events.iter();
+        let endpoints = events.clone().map(|(_, endpoint)| *endpoint);
+        Self {
+            id: message.id,
+            r#type: message.event_type.as_str(),
+            timestamp: &message.timestamp,
+            workspace_id: message.workspace_id,
+            endpoint_ids: message.is_direct.then(|| endpoints.collect()),
+            tags: &message.tags,
             events: events
                 .map(|&(id, webhook_endpoint_id)| MessageEventJson {
                     id,
@@ -55,7 +66,63 @@ impl Render for Message {
                 })
                 .collect(),
         }
+    }
+}
+
+impl Render for Message {
+    fn definition() -> Definition {
+        MessageJson::definition()
+    }
+
+    fn render<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        MessageJson::new(self).serialize(serializer)
+    }
+}
+
+/// A message of a batch that was accepted.
+pub(super) struct BatchMessage<'a>(pub(super) &'a Published);
+
+impl Serialize for BatchMessage<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Json<'a> {
+            #[serde(flatten)]
+            message: MessageJson<'a>,
+            replayed: bool,
+        }
+        let Self(published) = self;
+        Json {
+            message: MessageJson::new(&published.message),
+            replayed: published.replayed,
+        }
         .serialize(serializer)
+    }
+}
+
+impl BatchMessage<'_> {
+    /// Returns the definition of the object: a message with one field more.
+    pub(super) fn definition() -> Definition {
+        let replayed = Schema::boolean()
+            .like(false)
+            .about("True if its idempotency key was used before with the same content: this is the first answer again.");
+        let about = "A message of a batch that was accepted, with its events.";
+        let (_, message) = MessageJson::definition();
+        let schema = message.extended(about, ("replayed".to_owned(), replayed, true));
+        ("BatchMessage".to_owned(), schema)
+    }
+}
+
+impl Described for BatchMessage<'_> {
+    fn schema() -> Schema {
+        Schema::reference(&Self::definition())
+    }
+}
+
+object! {
+    /// The messages of a batch that was accepted.
+    pub(super) struct PublishedBatch<'a> = "PublishedBatch" {
+        /// The messages, in the order in which they were sent.
+        data: Vec<BatchMessage<'a>>,
     }
 }
 
@@ -72,6 +139,8 @@ object! {
         timestamp: &'a str = Timestamp::schema(),
         /// The workspace in which the message was published.
         workspace_id: Uuid,
+        /// The tags of the message.
+        tags: &'a Tags = tags_schema(),
         /// True once the payload was dropped.
         is_archived: bool = Schema::boolean().like(false),
         /// The number of events that the message became, one for each endpoint that gets it; those that were deleted
@@ -92,6 +161,7 @@ impl Render for StoredMessage {
             r#type: self.event_type.as_str(),
             timestamp: &self.timestamp,
             workspace_id: self.workspace_id,
+            tags: &self.tags,
             is_archived: self.is_archived,
             event_count: self.events,
         }
@@ -126,6 +196,8 @@ object! {
         timestamp: &'a str = Timestamp::schema(),
         /// The workspace in which the message was published.
         workspace_id: Uuid,
+        /// The tags of the message.
+        tags: &'a Tags = tags_schema(),
         /// True once the payload was dropped.
         is_archived: bool = Schema::boolean().like(false),
         /// The number of events that the message became, one for each endpoint that gets it; those that were deleted
@@ -154,6 +226,7 @@ impl MessageDetailJson<'_> {
             r#type: message.event_type.as_str(),
             timestamp: &message.timestamp,
             workspace_id: message.workspace_id,
+            tags: &message.tags,
             is_archived: message.is_archived,
             event_count: message.events,
             counts: EventCountsJson {

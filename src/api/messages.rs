@@ -1,4 +1,4 @@
-//! Handlers of `/webhooks/messages`: what was published, with or without events.
+//! Handlers of `/webhooks/messages`: what was published, with or without events, and the erasure of its payload.
 
 use super::message_objects::MessageDetailJson;
 use super::message_slices::MessageSlices;
@@ -8,6 +8,7 @@ use super::slices::READ_BYTES;
 use super::streamed;
 use crate::domain::message::StoredMessage;
 use crate::server::call::{Call, OF_A_WORKSPACE};
+use crate::server::erasing;
 use crate::server::error::ApiError;
 use crate::server::inputs::filters::message_filter;
 use crate::server::validate::read;
@@ -60,4 +61,24 @@ pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
         Ok(MessageSlices::new(&found))
     };
     streamed::respond(&call, find).await
+}
+
+/// The description of `DELETE /webhooks/messages/{id}/payload`.
+pub(super) static ERASE_PAYLOAD: RouteDocs = RouteDocs {
+    summary: "Erase the payload of a message",
+    details: "The data of the message, the bodies of its events and the answers stored with their deliveries are gone with \
+              the 204; ids, types, times and states stay. Pending events are skipped. An attempt that is under way may \
+              still be made; it is recorded without its answer. A payload that is gone already is no error. Backups and \
+              receivers keep what they have.",
+    reads: |input| {
+        let _ = input.path(read::id);
+    },
+    ..RouteDocs::new(TAG, "messages_erase_payload", Success::empty())
+};
+
+/// Handles `DELETE /webhooks/messages/{id}/payload`.
+pub(super) async fn erase_payload(call: Call) -> Result<HttpResponse, ApiError> {
+    let id = call.path_id()?;
+    erasing::erase_payload(&call.state, call.caller.visibility, id).await?;
+    Ok(HttpResponse::NoContent().finish())
 }

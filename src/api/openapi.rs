@@ -16,6 +16,8 @@ use super::route_docs::{OtherMembers, RouteDocs, Success};
 use super::routes::{RouteInfo, documented};
 use crate::domain::trace_context::{TRACEPARENT, TRACESTATE};
 use crate::server::access::Access;
+use crate::server::call::OF_A_WORKSPACE;
+use crate::server::inputs::message_batch::{ITEM_NAME, item_fields};
 use crate::server::path::BASES;
 use crate::server::schema::{Definition, Node, Property, Schema, node};
 use crate::server::validate::{FILTER_VALUES_MAX, FieldDocs, Input, Section};
@@ -50,6 +52,7 @@ fn whole() -> Node {
             None => paths.push((path, vec![member])),
         }
     }
+    bodies.push(batch_item(&objects));
     let paths = paths
         .into_iter()
         .map(|(path, members)| (path, Node::Object(members)));
@@ -170,12 +173,37 @@ fn body(docs: &RouteDocs, fields: &[FieldDocs], objects: &[Definition]) -> Optio
     if own.is_empty() {
         return None;
     }
+    let (others, is_strict) = match docs.other_members {
+        OtherMembers::Ignored => ("Unknown members are ignored.", false),
+        OtherMembers::Refused => ("Unknown members are refused.", true),
+    };
+    let about = format!("The body of `{}`. {others}", docs.id);
+    let mut schema = object_of(docs.body, &about, &own, objects);
+    if is_strict {
+        schema = schema.with("additionalProperties", false);
+    }
+    Some((docs.body.to_owned(), schema))
+}
+
+/// Returns the definition of a message of a batch.
+fn batch_item(objects: &[Definition]) -> Definition {
+    let fields = Input::describe(|input| {
+        let _ = item_fields(input, OF_A_WORKSPACE);
+    });
+    let about = "A message of a batch. Unknown members are ignored.";
+    let own: Vec<_> = fields.iter().collect();
+    let schema = object_of(ITEM_NAME, about, &own, objects);
+    (ITEM_NAME.to_owned(), schema)
+}
+
+/// Returns the schema of an object that is sent as `body`, with these fields.
+fn object_of(body: &str, about: &str, own: &[&FieldDocs], objects: &[Definition]) -> Schema {
     let example = |field: &&&FieldDocs| field.is_required || !own.iter().any(|f| f.is_required);
     let example = own.iter().filter(example);
     let example = example.map(|field| (field.name.to_owned(), field.schema.example()));
     let example = Node::Object(example.collect());
     let properties = own.iter().map(|field| -> Property {
-        let text = words::member(docs.body, field.name, objects);
+        let text = words::member(body, field.name, objects);
         let schema = field.schema.clone();
         let schema = if field.is_required {
             schema
@@ -188,16 +216,7 @@ fn body(docs: &RouteDocs, fields: &[FieldDocs], objects: &[Definition]) -> Optio
             field.is_required,
         )
     });
-    let (others, is_strict) = match docs.other_members {
-        OtherMembers::Ignored => ("Unknown members are ignored.", false),
-        OtherMembers::Refused => ("Unknown members are refused.", true),
-    };
-    let about = format!("The body of `{}`. {others}", docs.id);
-    let mut schema = Schema::object(&about, properties.collect()).like(example);
-    if is_strict {
-        schema = schema.with("additionalProperties", false);
-    }
-    Some((docs.body.to_owned(), schema))
+    Schema::object(about, properties.collect()).like(example)
 }
 
 fn responses(route: &RouteInfo, docs: &RouteDocs, fields: &[FieldDocs]) -> Node {

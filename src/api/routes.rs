@@ -13,7 +13,10 @@ use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::route_docs::RouteDocs;
-use super::{deliveries, endpoints, events, health, jobs, messages, pages, tokens, workspaces};
+use super::{
+    batches, deliveries, endpoints, events, health, jobs, messages, pages, previews, test_send,
+    tokens, workspaces,
+};
 use crate::domain::rate_limit::RateLimitStatus;
 use crate::server::HEAD_MAX_BYTES;
 use crate::server::access::{
@@ -26,7 +29,7 @@ use crate::server::connection::RequestHandle;
 use crate::server::error::ApiError;
 use crate::server::path;
 use crate::server::path::BASES;
-use crate::server::rate_limit_headers::write_headers;
+use crate::server::rate_limit_headers::{counted_again, write_headers};
 use crate::server::rate_limits::Budget;
 use crate::server::request_metrics::mark_as_publish;
 use crate::server::request_notes::{self, note};
@@ -100,6 +103,7 @@ use Access::Public;
 #[rustfmt::skip]
 static TABLE: &[Route] = &[
     route!(POST   "/webhooks/events",                  PUBLISH,          events::publish,           events::PUBLISH),
+    route!(POST   "/webhooks/events/batch",            PUBLISH,          batches::publish,          batches::PUBLISH),
     route!(GET    "/webhooks/events",                  WEBHOOKS_VIEW,    events::list,              events::LIST),
     route!(GET    "/webhooks/events/{id}",             WEBHOOKS_VIEW,    events::get,               events::GET),
     route!(POST   "/webhooks/events/{id}/redeliver",   WEBHOOKS_WRITE,   events::redeliver,         events::REDELIVER),
@@ -110,6 +114,7 @@ static TABLE: &[Route] = &[
     route!(POST   "/webhooks/jobs/{id}/cancel",        WEBHOOKS_WRITE,   jobs::cancel,              jobs::CANCEL),
     route!(GET    "/webhooks/messages",                WEBHOOKS_VIEW,    messages::list,            messages::LIST),
     route!(GET    "/webhooks/messages/{id}",           WEBHOOKS_VIEW,    messages::get,             messages::GET),
+    route!(DELETE "/webhooks/messages/{id}/payload",   WEBHOOKS_WRITE,   messages::erase_payload,   messages::ERASE_PAYLOAD),
     route!(POST   "/webhooks/endpoints",               WEBHOOKS_WRITE,   endpoints::create,         endpoints::CREATE),
     route!(GET    "/webhooks/endpoints",               WEBHOOKS_VIEW,    endpoints::list,           endpoints::LIST),
     route!(GET    "/webhooks/endpoints/{id}",          WEBHOOKS_VIEW,    endpoints::get,            endpoints::GET),
@@ -117,6 +122,8 @@ static TABLE: &[Route] = &[
     route!(DELETE "/webhooks/endpoints/{id}",          WEBHOOKS_WRITE,   endpoints::delete,         endpoints::DELETE),
     route!(PUT    "/webhooks/endpoints/by-key/{key}",  WEBHOOKS_WRITE,   endpoints::put,            endpoints::PUT),
     route!(PATCH  "/webhooks/endpoints/{id}/secret",   WEBHOOKS_WRITE,   endpoints::rotate_secret,  endpoints::ROTATE_SECRET),
+    route!(POST   "/webhooks/preview",                 WEBHOOKS_VIEW,    previews::create,          previews::PREVIEW),
+    route!(POST   "/webhooks/endpoints/{id}/test",     WEBHOOKS_WRITE,   test_send::test,           test_send::TEST),
     route!(GET    "/webhooks/deliveries",              WEBHOOKS_VIEW,    deliveries::list,          deliveries::LIST),
     route!(POST   "/workspaces",                       WORKSPACES_ADMIN, workspaces::create,        workspaces::CREATE),
     route!(GET    "/workspaces",                       WORKSPACES_READ,  workspaces::list,          workspaces::LIST),
@@ -175,6 +182,7 @@ pub(super) async fn dispatch(
     let mut response =
         handled.unwrap_or_else(|error| error.response(&request_notes::id_of(&request)));
     if let Some(rate_limit) = rate_limit {
+        let rate_limit = counted_again(&request).unwrap_or(rate_limit);
         write_headers(response.headers_mut(), rate_limit);
     }
     response

@@ -354,3 +354,16 @@ fn probes_are_open_to_all() {
         assert_eq!(api.one(get(path, "garbage")).status, 200);
     }
 }
+
+#[test]
+fn a_server_that_stops_sends_no_test() {
+    let api = TestApi::new();
+    let url = "/api/webhooks/endpoints";
+    let new = r#"{"url": "https://a.example/", "format": "raw", "events": []}"#;
+    let made = api.post(url, new).json();
+    let path = format!("{url}/{}/test", made["id"].as_str().unwrap());
+    let sent = api.post(&path, "").json();
+    assert_eq!(sent["http_code"], 204);
+    api.state.stop_publishing();
+    api.post(&path, "").is(503, "Unavailable");
+}

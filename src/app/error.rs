@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::traces::TraceError;
-use crate::config::ListenAddress;
+use crate::config::{CertificateError, KeyFileError, ListenAddress};
 use crate::delivery::EngineError;
 use crate::delivery::http_client::HttpClientError;
 use crate::server::TlsError;
@@ -27,6 +27,9 @@ pub enum AppError {
     /// The certificate of the API cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The client certificate for receivers cannot be used.
+    #[error(transparent)]
+    ClientCertificate(#[from] CertificateError),
     /// The same, for the address of the metrics.
     #[error("cannot listen on {addr} for metrics (--metrics-listen): {source}")]
     ListenForMetrics {
@@ -35,6 +38,9 @@ pub enum AppError {
         /// The system's error.
         source: io::Error,
     },
+    /// The keys of stored secrets cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeyFileError),
     /// The database cannot be used.
     #[error(transparent)]
     Database(#[from] OpenError),

@@ -3,9 +3,9 @@
 use clap::Args;
 
 use crate::config::{
-    AlertSettings, ApiSettings, DashboardSettings, DeliverySettings, HealthSettings,
-    MetricsSettings, NetworkSettings, RetentionSettings, StorageSettings, TlsSettings,
-    TraceSettings,
+    AlertSettings, ApiSettings, DashboardSettings, DeliverySettings, EgressSettings,
+    EncryptionSettings, HealthSettings, MetricsSettings, NetworkSettings, RetentionSettings,
+    StorageSettings, TlsSettings, TraceSettings,
 };
 use crate::dashboard::Setting;
 
@@ -15,6 +15,9 @@ pub struct AppSettings {
     /// The place of the data.
     #[command(flatten)]
     pub storage: StorageSettings,
+    /// The encryption of stored secrets.
+    #[command(flatten)]
+    pub encryption: EncryptionSettings,
     /// The address and the limits of the API.
     #[command(flatten)]
     pub api: ApiSettings,
@@ -24,6 +27,9 @@ pub struct AppSettings {
     /// The addresses that deliveries may go to.
     #[command(flatten)]
     pub network: NetworkSettings,
+    /// The way to receivers.
+    #[command(flatten)]
+    pub egress: EgressSettings,
     /// The rules for deliveries.
     #[command(flatten)]
     pub delivery: DeliverySettings,

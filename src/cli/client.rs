@@ -22,12 +22,12 @@ mod settings;
 mod style;
 mod time_text;
 
-pub(super) use self::api_error::ClientError;
+pub(super) use self::api_error::{ClientError, dotted};
 pub(super) use self::columns::{Column, Table, cut, line, shown};
 pub(super) use self::filters::{
     CodeFilter, EventFilters, MessageFilters, Moment, RowLimit, TextFilter, add_times, parse_moment,
 };
-pub(super) use self::http::{Client, Query};
+pub(super) use self::http::{Client, Failed, Query};
 pub(super) use self::job::{Job, LeftOut};
 pub(super) use self::job_filter::job_filter;
 pub(super) use self::json_array::JsonArray;

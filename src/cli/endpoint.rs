@@ -4,6 +4,7 @@ mod printed;
 mod rotate_secret;
 mod secret_file;
 mod settings;
+mod test_send;
 mod update;
 
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use self::printed::{described, path, types, without_secret};
 use self::rotate_secret::RotateSecret;
 use self::secret_file::read_secret;
 use self::settings::SettingsOptions;
+use self::test_send::Test;
 use self::update::Update;
 use super::client::{
     Column, Endpoint, JsonArray, OutputSettings, Query, ServerSettings, Table, parse_id,
@@ -51,6 +53,10 @@ pub(super) enum EndpointCommand {
     Delete(Delete),
     /// Give an endpoint a new secret, and print that. For a while the old one signs, too.
     RotateSecret(RotateSecret),
+    /// Send a test to an endpoint at once, and print the result. Exit code 0 if it succeeded.
+    ///
+    /// It is sent once, also to an endpoint that is disabled. It is not stored, and changes nothing about the endpoint.
+    Test(Test),
 }
 
 impl EndpointCommand {
@@ -66,6 +72,7 @@ impl EndpointCommand {
             Self::Disable(chosen) => chosen.set_enabled(settings, false),
             Self::Delete(delete) => delete.run(settings),
             Self::RotateSecret(rotate) => rotate.run(settings),
+            Self::Test(test) => test.run(settings),
         }
     }
 }

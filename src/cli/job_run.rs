@@ -1,6 +1,5 @@
 //! Making a job over the API: the count of its events, the question, and the wait for its end.
 
-use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
@@ -10,9 +9,8 @@ use ureq::http::Method;
 use uuid::Uuid;
 
 use super::client::{Client, ClientError, Job, Progress, Query};
-use super::output;
+use super::confirm;
 use crate::domain::job::JobAction;
-use crate::log_queue::{self, FLUSH_TIMEOUT};
 
 /// The most events that filters may choose without a question.
 pub(super) const UNASKED_MAX: u64 = 10;
@@ -95,15 +93,8 @@ impl JobRequest {
 pub(super) fn is_wanted(found: Matched, action: JobAction) -> anyhow::Result<bool> {
     let verb = action.as_str();
     let matched = found.in_words();
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-        bail!("{matched}; --yes {verb}s so many");
-    }
-    let (matched, verb) = (capitalized(&matched), capitalized(verb));
-    output::remark(&format!("{matched}. {verb} them all? [y/N]"));
-    log_queue::flush(FLUSH_TIMEOUT);
-    let mut answer = String::new();
-    io::stdin().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    let question = format!("{}. {} them all?", capitalized(&matched), capitalized(verb));
+    confirm::is_confirmed(&question, &format!("{matched}; --yes {verb}s so many"))
 }
 
 /// Returns an English text with a capital at its beginning.

@@ -101,12 +101,17 @@ impl ShowMessage {
             skipped,
         } = counts;
         let events = message.event_count;
+        let tags = message.tags.iter();
+        let tags: Vec<_> = tags
+            .map(|(name, value)| format!("{name}:{value}"))
+            .collect();
         let rows = [
             ("message", message.id.to_string()),
             ("type", message.r#type),
             ("created", message.created_at),
             ("timestamp", message.timestamp),
             ("workspace", message.workspace_id.to_string()),
+            ("tags", tags.join(" ")),
             (
                 "events",
                 format!(
@@ -114,7 +119,8 @@ impl ShowMessage {
                 ),
             ),
         ];
-        let text = rows.map(|(name, value)| line(name, &value)).concat();
+        let rows = rows.iter().filter(|(_, value)| !value.is_empty());
+        let text: String = rows.map(|(name, value)| line(name, value)).collect();
         let data = if message.is_archived {
             "The data was dropped: the message is archived."
         } else {

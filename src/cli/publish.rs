@@ -1,36 +1,54 @@
-//! `hookpost publish`: publishes a message over the API, and can wait for its deliveries.
+//! `hookpost publish`: publishes a message over the API, and can wait for its deliveries; or a file of messages.
 
 mod deliveries;
-mod message_data;
+mod lines;
+mod message_lines;
 
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use self::deliveries::Published;
+use self::message_lines::Defaults;
 use super::client::{Client, OutputSettings, ServerSettings, line, parse_id};
 use super::configuration::Setting;
+use super::message_arguments::{parse_tag, tags_object};
+use super::message_data;
 use super::output;
 use crate::config::parse_duration;
+use crate::domain::tags::Tag;
 
-/// Publish a message.
+/// Publish a message, or all messages of a file.
 ///
 /// The message is sent again if no answer comes; its idempotency key keeps it from being published twice.
 #[derive(Args, Debug)]
 pub(super) struct Publish {
     /// The event type, such as order.paid.
-    #[arg(value_name = "TYPE")]
-    event_type: String,
+    #[arg(value_name = "TYPE", required_unless_present = "lines")]
+    event_type: Option<String>,
 
     /// The data: JSON, @FILE for the JSON in a file, or - for that on stdin.
     ///
     /// Without it, the JSON comes from stdin, if that is no terminal.
     #[arg(value_name = "JSON|@FILE|-")]
     data: Option<String>,
+
+    /// A file with a message on each line, or - for stdin.
+    ///
+    /// Each line is a message in JSON, as the API takes it in a batch: {"type": "order.paid", "data": {}}. They are sent in
+    /// their order. A line without an `idempotency_key` gets one: the key and the line's number. So after an error, the
+    /// same command with the same --key publishes what is missing.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["event_type", "data", "timestamp", "wait"])]
+    lines: Option<String>,
+
+    /// Send it to this endpoint alone (repeatable), whatever types it subscribes to.
+    #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = parse_id)]
+    endpoint: Vec<Uuid>,
 
     /// The idempotency key; without it, a new random one is used.
     ///
@@ -42,6 +60,10 @@ pub(super) struct Publish {
     /// The time of what happened (RFC 3339); without it, the time of the publish.
     #[arg(long, value_name = "TIME")]
     timestamp: Option<String>,
+
+    /// A tag of the message (repeatable), such as region:eu: for filters, not for receivers.
+    #[arg(long, value_name = "NAME:VALUE", value_parser = parse_tag)]
+    tag: Vec<Tag>,
 
     /// The workspace, which an admin token must name.
     #[arg(long, value_name = "ID", value_parser = parse_id)]
@@ -66,6 +88,10 @@ struct Message<'a> {
     timestamp: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     workspace_id: Option<Uuid>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    endpoint_ids: &'a [Uuid],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tags: Option<Value>,
     /// As it was written: receivers get it byte for byte.
     data: &'a RawValue,
 }
@@ -81,12 +107,18 @@ fn parse_key(text: &str) -> Result<String, String> {
 impl Publish {
     pub(super) fn run(self, settings: &[Setting]) -> anyhow::Result<()> {
         let client = self.server.client(settings)?;
-        let data = message_data::read(self.data.as_deref())?;
         let key = self.key.unwrap_or_else(|| Uuid::new_v4().to_string());
+        if let Some(file) = &self.lines {
+            let defaults = Defaults::new(&key, self.workspace_id, &self.endpoint)?;
+            return lines::publish(&client, file, &defaults, self.output.json);
+        }
+        let data = message_data::read(self.data.as_deref())?;
         let message = Message {
-            event_type: &self.event_type,
+            event_type: self.event_type.as_deref().unwrap_or_default(),
             timestamp: self.timestamp.as_deref(),
             workspace_id: self.workspace_id,
+            endpoint_ids: &self.endpoint,
+            tags: (!self.tag.is_empty()).then(|| tags_object(&self.tag)),
             data: &data,
         };
         let published = publish(&client, &message, &key)?;

@@ -25,7 +25,7 @@ pub(super) struct Serve {
 }
 
 impl Serve {
-    /// Runs the server until a signal. `shown` are the settings in force, for the dashboard. At SIGHUP, calls `reload_log` and reads the certificate again.
+    /// Runs the server until a signal. `shown` are the settings in force, for the dashboard. At SIGHUP, calls `reload_log` and reads the certificates again.
     pub(super) fn run(
         mut self,
         shown: Vec<dashboard::Setting>,
@@ -46,21 +46,15 @@ impl Serve {
             let stop = signal::stop(signal::Hangup::Reloads)?;
             let hangups = signal::Hangups::catch()?;
             let app = Application::start(self.settings, Arc::new(SystemClock::new()))?;
-            let certificate = app.certificate();
-            welcome::print(&app, certificate.is_some(), &database);
+            let certificates = app.certificates();
+            welcome::print(&app, certificates.has_tls(), &database);
             if let Err(error) = seed::seed(&*app.store(), admin, &database).await {
                 app.stop().await;
                 return Err(error);
             }
             hangups.call(move || {
                 reload_log();
-                match certificate.as_ref().map(|certificate| certificate.reload()) {
-                    None => {}
-                    Some(Ok(())) => tracing::info!("read the certificate of the API again"),
-                    Some(Err(error)) => {
-                        tracing::error!(%error, "the server goes on with the old certificate");
-                    }
-                }
+                certificates.reload();
             });
             supervisor::ready(app.addr(), app.heartbeat());
             let first = async {

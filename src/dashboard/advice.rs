@@ -77,6 +77,14 @@ fn on_failure(failure: AttemptFailure, response: &str) -> Advice {
              was made.",
             "Correct the endpoint, then redeliver the event: that begins the whole schedule anew.",
         ),
+        AttemptFailure::Proxy => Advice::new(
+            or(
+                said,
+                "The server's egress proxy made no connection to the receiver.",
+            ),
+            "This is for the operator: look at the log of the proxy (--egress-proxy). If it says that it cannot \
+             connect, the receiver may be down.",
+        ),
         AttemptFailure::Internal => Advice::new(
             or(said, "Hookpost itself failed, not the receiver."),
             "Look at the server's log. If it says \"too many open files\", raise that limit.",

@@ -4,12 +4,12 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::form::FormProblems;
+use super::json_syntax::syntax_problem;
 use super::query::Fields;
 use crate::domain::access::Visibility;
-use crate::domain::json::scan;
-use crate::domain::message::{Idempotency, NewMessage};
+use crate::domain::message::{Idempotency, NewMessage, is_idempotency_key};
+use crate::domain::tags::Tag;
 use crate::server::inputs::message::message_fields;
-use crate::server::publishing::is_idempotency_key;
 use crate::server::validate::Input;
 
 /// The fields of the form, as they were typed.
@@ -18,18 +18,24 @@ pub(super) struct Composition {
     pub(super) event_type: String,
     pub(super) data: String,
     pub(super) timestamp: String,
+    /// One a line, as `name:value`.
+    pub(super) tags: String,
     pub(super) idempotency_key: String,
     pub(super) workspace_id: String,
+    /// Ids, separated by white space or commas.
+    pub(super) endpoint_ids: String,
 }
 
 impl Composition {
     /// The names of the fields.
-    pub(super) const FIELDS: [&'static str; 5] = [
+    pub(super) const FIELDS: [&'static str; 7] = [
         "type",
         "data",
         "timestamp",
+        "tags",
         "idempotency_key",
         "workspace_id",
+        "endpoint_ids",
     ];
 
     pub(super) fn of(fields: &Fields) -> Self {
@@ -39,8 +45,10 @@ impl Composition {
             // Browsers send the ends of lines as CR LF. Within JSON, only white space can have them.
             data: field("data").replace("\r\n", "\n"),
             timestamp: field("timestamp"),
+            tags: field("tags").replace("\r\n", "\n"),
             idempotency_key: field("idempotency_key"),
             workspace_id: field("workspace_id"),
+            endpoint_ids: field("endpoint_ids"),
         }
     }
 
@@ -53,7 +61,7 @@ impl Composition {
         visibility: Visibility,
         largest: usize,
     ) -> Result<(NewMessage, usize), FormProblems> {
-        let syntax = self.syntax_problem();
+        let syntax = syntax_problem(&self.data);
         // So that the other fields are checked as well, a placeholder stands for data that cannot be read.
         let data = if syntax.is_some() { "null" } else { &self.data };
         let body = self.body(data);
@@ -63,8 +71,14 @@ impl Composition {
         let read = input.finish();
         let mut problems = match &read {
             Ok(_) => FormProblems::default(),
-            Err(problems) => FormProblems::of(problems),
+            Err(problems) => FormProblems::by_field(problems),
         };
+        if let (_, Some(line)) = self.tags_object() {
+            problems.add(
+                "tags",
+                &format!("“{line}” is no tag: write region:eu, one a line"),
+            );
+        }
         if let Some(problem) = syntax {
             problems.add("data", &problem);
         }
@@ -90,30 +104,34 @@ impl Composition {
         Ok((message, body.len()))
     }
 
-    /// Returns what is wrong with the JSON of the data, and where; `None` if nothing is, or there is no data.
-    fn syntax_problem(&self) -> Option<String> {
-        if self.data.is_empty() {
-            return None;
+    /// Returns the tags as a JSON object, and the first line that is no tag.
+    fn tags_object(&self) -> (Value, Option<&str>) {
+        let mut members = serde_json::Map::new();
+        let mut bad = None;
+        for line in self.tags.lines().map(str::trim).filter(|it| !it.is_empty()) {
+            match Tag::parse(line) {
+                Some(tag) => {
+                    let (name, value) = (tag.name.trim(), tag.value.trim());
+                    members.insert(name.to_owned(), value.into());
+                }
+                None => bad = bad.or(Some(line)),
+            }
         }
-        let error = scan(&self.data).err()?;
-        let before = self.data.get(..error.at).unwrap_or(&self.data);
-        let line = before.matches('\n').count() + 1;
-        let column = before
-            .rsplit('\n')
-            .next()
-            .map_or(0, |line| line.chars().count())
-            + 1;
-        Some(format!("{}: line {line}, column {column}", error.why))
+        (Value::Object(members), bad)
     }
 
     /// Returns the body of the API's request, with the bytes of the data. Fields that are empty are left out.
     fn body(&self, data: &str) -> String {
         let text = |text: &str| Value::from(text).to_string();
+        let ids = self.endpoint_ids.split([',', ' ', '\t', '\r', '\n']);
+        let ids: Value = ids.filter(|id| !id.is_empty()).collect();
         let members = [
             ("type", text(&self.event_type), &self.event_type),
             ("data", data.to_owned(), &self.data),
             ("timestamp", text(&self.timestamp), &self.timestamp),
+            ("tags", self.tags_object().0.to_string(), &self.tags),
             ("workspace_id", text(&self.workspace_id), &self.workspace_id),
+            ("endpoint_ids", ids.to_string(), &self.endpoint_ids),
         ];
         let given = members.into_iter().filter(|(.., typed)| !typed.is_empty());
         let members: Vec<_> = given
@@ -184,6 +202,21 @@ mod tests {
                 .of_field("data")
                 .is_empty()
         );
+    }
+
+    #[test]
+    fn endpoints_are_named_by_their_ids() {
+        let [one, other] = [1, 2].map(|_| Uuid::new_v4());
+        let composition = composed(&format!("type=a&data=1&endpoint_ids={one},%0D%0A+{other}"));
+        let (message, _) = composition.read(OWN, 1000).unwrap();
+        assert_eq!(message.endpoint_ids, [one, other]);
+        for bad in ["x", "%2C"] {
+            let problems = composed(&format!("type=a&data=1&endpoint_ids={bad}")).read(OWN, 1000);
+            let problems = problems.unwrap_err();
+            assert!(!problems.of_field("endpoint_ids").is_empty(), "{bad}");
+        }
+        let message = composed("type=a&data=1&endpoint_ids=").read(OWN, 1000);
+        assert!(message.unwrap().0.endpoint_ids.is_empty());
     }
 
     #[test]

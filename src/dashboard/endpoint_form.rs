@@ -1,14 +1,19 @@
 //! The fields of the form of an endpoint, between the browser and the readers of the API.
 
+use std::fmt::Write;
+
 use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::form::FormProblems;
+use super::json_syntax::syntax_problem;
 use super::query::Fields;
 use super::settings_form::{SettingsForm, words_for};
-use crate::domain::endpoint::{Endpoint, Format};
+use crate::domain::endpoint::{Endpoint, EndpointSettings, Format};
+use crate::domain::event_pattern::EventPattern;
 use crate::domain::event_type::{EventType, Subscription};
 use crate::domain::format::taken_by;
+use crate::domain::json::scan;
 use crate::domain::secret::SecretType;
 use crate::server::validate::Problem;
 
@@ -28,6 +33,8 @@ pub(super) struct EndpointForm {
     pub(super) typed: String,
     pub(super) name: String,
     pub(super) description: String,
+    /// The text of the filter; empty: every message.
+    pub(super) filter: String,
     pub(super) secret: String,
     /// The name of the type of a random secret.
     pub(super) secret_type: String,
@@ -64,6 +71,7 @@ impl EndpointForm {
             ticked: events.collect(),
             name: settings.name.clone(),
             description: settings.description.clone(),
+            filter: shown_filter(settings).to_owned(),
             settings: SettingsForm::of_settings(settings),
             enabled,
             was_enabled: enabled,
@@ -83,6 +91,7 @@ impl EndpointForm {
             name: text("name"),
             // Browsers send a line break as two characters; one of them cannot be seen, so readers refuse it.
             description: text("description").replace("\r\n", "\n"),
+            filter: text("filter").replace("\r\n", "\n").trim().to_owned(),
             secret: text("secret"),
             secret_type: text("secret_type"),
             settings: SettingsForm::of(fields),
@@ -171,6 +180,7 @@ impl EndpointForm {
             ("secret_type", self.random_type()),
             ("name", &self.name),
             ("description", &self.description),
+            ("filter", &self.filter),
             ("workspace_id", &self.workspace_id),
         ] {
             if !value.is_empty() {
@@ -204,6 +214,9 @@ impl EndpointForm {
         if self.description.trim() != settings.description.trim() {
             change("description", self.description.as_str().into());
         }
+        if self.filter != shown_filter(settings) {
+            change("filter", self.filter.as_str().into());
+        }
         if self.enabled != self.was_enabled {
             change("enabled", self.enabled.into());
         }
@@ -212,17 +225,22 @@ impl EndpointForm {
         json
     }
 
+    /// Returns what is wrong with the JSON of the filter, and where; `None` if nothing is.
+    fn filter_syntax(&self) -> Option<String> {
+        syntax_problem(&self.filter)
+    }
+
     /// Sorts the problems of the readers by field, in words for people where theirs are for programs.
     pub(super) fn problems(&self, problems: &[Problem]) -> FormProblems {
         let mut found = FormProblems::default();
         for problem in problems {
             let field = problem.loc.field.as_deref().unwrap_or_default();
-            let (field, words) = match (field, problem.loc.member.as_deref()) {
+            let (field, words) = match (field, problem.loc.member()) {
                 ("policy", Some(member)) => {
                     let own = words_for(member).map(str::to_owned);
                     (member, own.unwrap_or_else(|| problem.message()))
                 }
-                (field, Some(member)) => (field, format!("{member}: {}", problem.message())),
+                (field, Some(_)) => (field, problem.message_with_place()),
                 (field, None) => {
                     let own = self.own_words(field);
                     (field, own.unwrap_or_else(|| problem.message()))
@@ -237,6 +255,7 @@ impl EndpointForm {
     fn own_words(&self, field: &str) -> Option<String> {
         let words = match field {
             "url" if self.url.is_empty() => "The URL is missing",
+            "filter" if self.filter_syntax().is_some() => return self.filter_syntax(),
             "workspace_id" if self.workspace_id.is_empty() => "Choose the workspace",
             "events" if self.events().is_empty() => "Choose an event type, or all of them",
             "events" => {
@@ -262,6 +281,29 @@ fn is_same(events: &[&str], subscriptions: &[Subscription]) -> bool {
         list.dedup();
     }
     old == new
+}
+
+/// Returns the text of an endpoint's filter, as the form shows it: empty for every message.
+fn shown_filter(settings: &EndpointSettings) -> &str {
+    settings.filter.to_stored()
+}
+
+/// Returns the body of a request with the members of the form. The filter is in it as it was typed, so that an endpoint
+/// keeps its line breaks; if it is no JSON, a text stands for it, which is no filter either.
+pub(super) fn body_of(mut members: Map<String, Value>) -> String {
+    let typed = members.remove("filter");
+    let mut body = Value::Object(members).to_string();
+    if let Some(typed) = typed.as_ref().and_then(Value::as_str) {
+        let filter = match typed {
+            "" => EventPattern::EVERYTHING,
+            typed if scan(typed).is_ok() => typed,
+            _ => "\"\"",
+        };
+        body.pop();
+        let comma = if body.len() > 1 { "," } else { "" };
+        let _ = write!(body, "{comma}\"filter\":{filter}}}");
+    }
+    body
 }
 
 #[cfg(test)]

@@ -86,6 +86,10 @@ fn own_text(error: &ApiError) -> Option<String> {
             "There is no such page or object, it was deleted, or your token does not see it."
                 .to_owned(),
         ),
+        ApiError::TooManyTests => Some(
+            "Too many tests of endpoints are under way. Nothing was sent: try again in a second."
+                .to_owned(),
+        ),
         ApiError::Store(StoreError::EndpointDisabled) => {
             Some("The endpoint is disabled: enable it, then send the event again.".to_owned())
         }

@@ -41,13 +41,19 @@ impl FormProblems {
     pub(super) fn of(problems: &[Problem]) -> Self {
         let mut found = Self::default();
         for problem in problems {
-            let field = problem
-                .loc
-                .member
-                .as_deref()
-                .or(problem.loc.field.as_deref());
+            let field = problem.loc.member().or(problem.loc.field.as_deref());
             let field = field.unwrap_or_default();
             found.add(field, &problem.message());
+        }
+        found
+    }
+
+    /// Sorts the problems of an input by field; the text of one inside a field says where.
+    pub(super) fn by_field(problems: &[Problem]) -> Self {
+        let mut found = Self::default();
+        for problem in problems {
+            let field = problem.loc.field.as_deref().unwrap_or_default();
+            found.add(field, &problem.message_with_place());
         }
         found
     }

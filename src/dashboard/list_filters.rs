@@ -30,13 +30,14 @@ const OF_ATTEMPTS: [&str; 2] = ["succeeded", "event_id"];
 const OF_EVENTS: [&str; 1] = ["status"];
 
 /// The filters of messages.
-const OF_MESSAGES: [&str; 7] = [
+const OF_MESSAGES: [&str; 8] = [
     "event_type",
     "start_timestamp",
     "end_timestamp",
     "query",
     "workspace_id",
     "unrouted",
+    "tag",
     "missing_for",
 ];
 
@@ -44,7 +45,7 @@ const OF_MESSAGES: [&str; 7] = [
 const TIMES: [&str; 2] = ["start_timestamp", "end_timestamp"];
 
 /// The filters that the form has fields for; the others come only from links.
-const WITH_FIELD: [&str; 12] = [
+const WITH_FIELD: [&str; 13] = [
     "endpoint_id",
     "event_type",
     "start_timestamp",
@@ -56,6 +57,7 @@ const WITH_FIELD: [&str; 12] = [
     "event_id",
     "status",
     "unrouted",
+    "tag",
     "missing_for",
 ];
 
@@ -368,6 +370,7 @@ fn in_words(name: &str) -> &'static str {
         "http_code_class" => "status code",
         "event_id" => "event",
         "unrouted" => "without events",
+        "tag" => "tag",
         "missing_for" => "missed by",
         _ => "status",
     }

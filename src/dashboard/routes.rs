@@ -10,9 +10,9 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, guard};
 
 use super::pages::{
-    deliveries, endpoint, endpoint_actions, endpoint_form, endpoint_secret, endpoints, event,
-    job_form, jobs, message, messages, overview, publish, redeliveries, session, skip, system,
-    tokens, workspaces,
+    deliveries, endpoint, endpoint_actions, endpoint_form, endpoint_secret, endpoints, erase,
+    event, job_form, jobs, message, messages, overview, publish, redeliveries, session, skip,
+    system, test_send, tokens, workspaces,
 };
 use super::sessions::{Principal, Session, SessionKey};
 use super::state::Dashboard;
@@ -70,6 +70,7 @@ static TABLE: &[Route] = &[
     page!(POST "/endpoints/{id}/disable",    endpoint_actions::disable),
     page!(POST "/endpoints/{id}/delete",     endpoint_actions::delete),
     page!(POST "/endpoints/{id}/secret",     endpoint_secret::rotate),
+    page!(POST "/endpoints/{id}/test",       test_send::send_one),
     page!(GET  "/deliveries",                deliveries::list),
     page!(POST "/redeliver",                 redeliveries::selected),
     page!(GET  "/events/{id}",               event::show),
@@ -83,6 +84,7 @@ static TABLE: &[Route] = &[
     page!(POST "/jobs/{id}/cancel",          jobs::cancel),
     page!(GET  "/messages",                  messages::list),
     page!(GET  "/messages/{id}",             message::show),
+    page!(POST "/messages/{id}/erase",       erase::payload),
     page!(GET  "/publish",                   publish::compose),
     page!(POST "/publish",                   publish::send),
     page!(GET  "/tokens",                    tokens::list),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use rand::RngExt;
 use thiserror::Error;
 
+use super::attempt::Transport;
 use super::attempt_metrics::AttemptMetrics;
 use super::dispatcher::Dispatcher;
 use super::limits::Limits;
@@ -13,7 +14,7 @@ use super::mailbox::Mailbox;
 use super::protocol::Now;
 use super::reader::Reader;
 use super::scheduler::{Rules, Scheduler};
-use super::sender::{Senders, Transport};
+use super::sender::Senders;
 use super::target::LiveTargets;
 use crate::domain::clock::Clock;
 use crate::domain::retry::RetryPolicy;

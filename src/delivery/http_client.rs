@@ -1,8 +1,8 @@
 //! The HTTP client: the only module that makes requests to receivers.
 //!
 //! A call makes one POST and blocks the caller's thread; the client starts no threads except for name
-//! look-ups. It makes that request and nothing else: no redirects, no proxies from the environment, no
-//! cookies, no `.netrc`, no decompression. An answer of any status is a success here.
+//! look-ups. It makes that request and nothing else: no redirects, no proxies from the environment (but the
+//! operator's, if one is set: `proxy`), no cookies, no `.netrc`, no decompression. An answer of any status is a success here.
 //!
 //! # Limits
 //!
@@ -33,8 +33,10 @@ pub use self::errors::HttpClientError;
 use self::errors::{ResponseTooLong, Stale};
 pub use self::failure::Failure;
 use self::limits::{INPUT_BYTES, MAX_BODY_BYTES};
+use self::proxy::Proxy;
 use self::tls::Tls;
 use super::resolver::{Lookup, MonotonicClock, Resolver, UreqResolver};
+use crate::config::{CertificatePair, EgressProxy};
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::endpoint_url::request_form;
 use crate::domain::network_policy::NetworkPolicy;
@@ -48,6 +50,7 @@ mod happy_eyeballs;
 mod head;
 mod idle;
 mod limits;
+mod proxy;
 mod socket;
 mod tcp;
 mod tls;
@@ -79,6 +82,10 @@ pub struct HttpClientSettings {
     pub request_timeout: Duration,
     /// Certificates (PEM) to trust besides the public ones.
     pub ca_file: Option<Vec<u8>>,
+    /// The certificate for receivers that ask for one.
+    pub certificate: Option<Arc<CertificatePair>>,
+    /// The proxy through which requests go.
+    pub proxy: Option<EgressProxy>,
     /// The number of threads that send at a time; as many idle connections are kept.
     pub max_threads: usize,
     /// The policy on the addresses that requests may be sent to.
@@ -135,8 +142,9 @@ impl HttpClient {
         lookup: Arc<dyn Lookup>,
         clock: MonotonicClock,
     ) -> Result<Self, HttpClientError> {
-        let tls = Tls::new(settings.ca_file.as_deref())?;
-        let dialer = Dialer::new(tls, settings.max_threads);
+        let tls = Tls::new(settings.ca_file.as_deref(), settings.certificate)?;
+        let proxy = (settings.proxy).map(|proxy| Proxy::new(proxy, lookup.clone(), clock.clone()));
+        let dialer = Dialer::new(tls, proxy, settings.max_threads);
         let allow_http = settings.policy.allow_http;
         let resolver = Arc::new(Resolver::with_clock(lookup, settings.policy, clock));
         let agent = Agent::with_parts(

@@ -31,14 +31,13 @@ use std::time::{Duration, Instant};
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ArrayVec, ResolvedSocketAddrs};
 
-use self::log_limit::LogLimit;
 pub use self::lookup::{CountedLookup, Lookup, LookupError, SystemLookup};
 use self::names::{Addresses, Found, Job, Names};
+use super::log_limit::LogLimit;
 use crate::domain::network_policy::{AddressRefused, NetworkPolicy};
 use crate::fail_point::{FailPoint, hit};
 use crate::vital;
 
-mod log_limit;
 mod lookup;
 mod names;
 

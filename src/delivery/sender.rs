@@ -11,23 +11,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use uuid::Uuid;
-
+use super::attempt::{self, STACK_BYTES, Transport, internal};
 use super::attempt_trace::AttemptTrace;
-use super::http_client::{Failure, HttpClient, HttpResult, Request};
 use super::protocol::{AttemptJob, AttemptReport, AttemptResult};
-use super::response_text::response_text;
 use super::target::NotAdmitted;
-use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::Clock;
-use crate::domain::signature::signature_header;
 use crate::fail_point::{FailPoint, hit, inject};
 use crate::spans::Spans;
-use crate::storage::{EventBody, Target};
 use crate::vital;
-
-/// The stack of a sender. The deepest call is a TLS handshake; measured, with a margin of half.
-const STACK_BYTES: usize = 256 << 10;
 
 /// The time that a sender waits for a job before it ends.
 const IDLE: Duration = Duration::from_secs(10);
@@ -38,18 +29,6 @@ const REMINDER_PERIOD: Duration = Duration::from_mins(1);
 /// The text of `/readyz` while no sender runs and none can be started.
 const NOTHING_IS_DELIVERED: &str =
     "nothing can be delivered: the system gives the server no thread to make an attempt in";
-
-/// The client that makes requests. In a server it is the HTTP client; in the engine's tests, a scripted one.
-pub trait Transport: Send + Sync {
-    /// Makes one POST and returns its result.
-    fn post(&self, request: &Request<'_>) -> HttpResult;
-}
-
-impl Transport for HttpClient {
-    fn post(&self, request: &Request<'_>) -> HttpResult {
-        HttpClient::post(self, request)
-    }
-}
 
 /// The receiver of the senders' reports.
 pub(super) trait ReportSink: Send + Sync {
@@ -233,7 +212,7 @@ fn run(shared: &Shared) {
     work.starting -= 1;
     while let Some(job) = next_job(shared, work) {
         let event = job.event.clone();
-        let report = catch_unwind(AssertUnwindSafe(|| attempt(shared, job)));
+        let report = catch_unwind(AssertUnwindSafe(|| run_job(shared, job)));
         let report = report.unwrap_or_else(|_| {
             tracing::error!(event = %event.id, "an attempt panicked");
             AttemptReport::Made(event, internal("the attempt ended in an internal error"))
@@ -264,7 +243,7 @@ fn next_job(shared: &Shared, mut work: MutexGuard<'_, Work>) -> Option<AttemptJo
     }
 }
 
-fn attempt(shared: &Shared, job: AttemptJob) -> AttemptReport {
+fn run_job(shared: &Shared, job: AttemptJob) -> AttemptReport {
     let AttemptJob { event, target, .. } = job;
     let target = match target.admit(event.run) {
         Ok(target) => target,
@@ -280,81 +259,19 @@ fn attempt(shared: &Shared, job: AttemptJob) -> AttemptReport {
     };
     hit(FailPoint::Sending);
     let trace = AttemptTrace::begin(&body, &shared.spans);
-    let result = post(shared, event.id, &target, &body, trace.as_ref());
+    let result = attempt::make(
+        &*shared.transport,
+        &*shared.clock,
+        event.id,
+        &target.settings,
+        body.bytes(),
+        trace.as_ref(),
+    );
     hit(FailPoint::Sent);
     if let Some(trace) = trace {
         trace.export(&shared.spans, &event, &target, &result);
     }
     AttemptReport::Made(event, result)
-}
-
-fn post(
-    shared: &Shared,
-    event_id: Uuid,
-    target: &Target,
-    body: &EventBody,
-    trace: Option<&AttemptTrace<'_>>,
-) -> AttemptResult {
-    let now = shared.clock.now();
-    let settings = &target.settings;
-    let id = event_id.to_string();
-    let timestamp = now.seconds().to_string();
-    let secrets = settings.secrets.signing_at(now);
-    let signature = signature_header(secrets, event_id, now.seconds(), body.bytes());
-    let mut headers = vec![
-        ("webhook-id", id.as_str()),
-        ("webhook-timestamp", timestamp.as_str()),
-        ("webhook-signature", signature.as_str()),
-    ];
-    headers.extend(trace.into_iter().flat_map(AttemptTrace::headers));
-    let custom = settings.headers.reveal().iter();
-    headers.extend(custom.map(|(name, value)| (name.as_str(), value.as_str())));
-    let request = Request {
-        url: settings.url.as_str(),
-        headers: &headers,
-        body: body.bytes(),
-        timeout: settings.policy.timeout(),
-    };
-    let HttpResult { result, duration } = shared.transport.post(&request);
-    match result {
-        Ok(answer) => AttemptResult {
-            code: Some(answer.code),
-            error: None,
-            is_final: false,
-            retry_after: matches!(answer.code, 429 | 503)
-                .then(|| {
-                    answer
-                        .retry
-                        .wait(settings.format, &settings.url, shared.clock.now())
-                })
-                .flatten(),
-            response: response_text(answer, settings),
-            took: duration,
-        },
-        Err(Failure {
-            kind,
-            message,
-            is_final,
-        }) => AttemptResult {
-            code: None,
-            error: Some(kind),
-            is_final,
-            response: Some(message),
-            retry_after: None,
-            took: duration,
-        },
-    }
-}
-
-fn internal(message: &str) -> AttemptResult {
-    AttemptResult {
-        code: None,
-        error: Some(AttemptFailure::Internal),
-        is_final: false,
-        response: Some(message.to_owned()),
-        retry_after: None,
-        took: Duration::ZERO,
-    }
 }
 
 #[cfg(test)]

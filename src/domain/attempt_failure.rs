@@ -27,6 +27,8 @@ words! {
         Expired = "expired",
         /// Hookpost itself failed, not the receiver.
         Internal = "internal",
+        /// The operator's egress proxy was not reached, or made no connection to the receiver.
+        Proxy = "proxy",
     }
 }
 
@@ -43,7 +45,15 @@ impl AttemptFailure {
             Self::Protocol => 6,
             Self::Expired => 7,
             Self::Internal => 8,
+            Self::Proxy => 9,
         }
+    }
+
+    /// Reports whether the failure tells anything about the receiver. Neither the end of a run that waited does,
+    /// nor a failure of the operator's own proxy, which would disable all endpoints at the same time.
+    #[must_use]
+    pub const fn tells_of_receiver(self) -> bool {
+        !matches!(self, Self::Expired | Self::Proxy)
     }
 
     /// Returns the reason with this number.
@@ -80,6 +90,7 @@ mod tests {
                 (6, "protocol"),
                 (7, "expired"),
                 (8, "internal"),
+                (9, "proxy"),
             ]
         );
     }
@@ -92,6 +103,6 @@ mod tests {
         }
         assert_eq!(AttemptFailure::parse("DNS"), None);
         assert_eq!(AttemptFailure::from_code(0), None);
-        assert_eq!(AttemptFailure::from_code(9), None);
+        assert_eq!(AttemptFailure::from_code(10), None);
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! Events count, not attempts: an event fails when its run ends without success. Any success sets the count
 //! to zero. An attempt that did not succeed changes nothing if its event was skipped or is in another run by
-//! now, or if the endpoint is already disabled or deleted.
+//! now, if the endpoint is already disabled or deleted, or if the attempt tells nothing about the endpoint.
 
 use super::endpoint::DisabledReason;
 use super::event_state::{EventState, Verdict};
@@ -24,9 +24,9 @@ pub struct EndpointAttempt {
     pub verdict: Verdict,
     /// The state that the attempt gave to its event; `None` if the event was no longer in the attempt's run.
     pub state: Option<EventState>,
-    /// True if a request was made. False for a run that ended while it waited, which tells nothing about the
-    /// endpoint.
-    pub was_made: bool,
+    /// True if it tells something about the endpoint. False for a run that ended while it waited, and for a failure
+    /// of the operator's egress proxy.
+    pub tells: bool,
 }
 
 /// The effect of an attempt on its endpoint.
@@ -52,7 +52,7 @@ pub fn after_attempt(
             disable: None,
         };
     }
-    let has_failed = attempt.state == Some(EventState::Failed) && attempt.was_made;
+    let has_failed = attempt.state == Some(EventState::Failed) && attempt.tells;
     if !has_failed || !endpoint.is_enabled {
         return EndpointEffect {
             failures: endpoint.failures,
@@ -102,7 +102,7 @@ mod tests {
         EndpointAttempt {
             verdict,
             state: Some(next_state(verdict, is_run_skipped).state),
-            was_made: true,
+            tells: true,
         }
     }
 
@@ -143,7 +143,7 @@ mod tests {
             prop_assume!(verdict != Verdict::Succeeded);
             let endpoint = FailureStreak { failures, is_enabled: why != 0 };
             let attempt = EndpointAttempt {
-                was_made: why != 1,
+                tells: why != 1,
                 state: if why == 2 { None } else { attempt(verdict, why == 3).state },
                 ..attempt(verdict, false)
             };

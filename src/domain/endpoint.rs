@@ -9,6 +9,7 @@ use super::endpoint_health::EndpointHealth;
 use super::endpoint_key::EndpointKey;
 use super::endpoint_policy::EndpointPolicy;
 use super::endpoint_url::EndpointUrl;
+use super::event_pattern::EventPattern;
 use super::event_type::Subscription;
 use super::metadata::Metadata;
 use super::secret::{GivenSecret, OtherPublicKey, Secret, SecretType};
@@ -93,6 +94,8 @@ pub struct EndpointSettings {
     pub target: TargetSettings,
     /// The event types that it is subscribed to; may be empty.
     pub events: Vec<Subscription>,
+    /// The pattern that a message must match, too.
+    pub filter: EventPattern,
     /// The name for people: at most [`NAME_MAX`] characters, all of them visible; may be empty.
     pub name: String,
     /// The description for people: at most [`DESCRIPTION_MAX`] characters; may be empty.
@@ -110,6 +113,7 @@ impl EndpointSettings {
         Self {
             target: TargetSettings::new(url, format),
             events,
+            filter: EventPattern::default(),
             name: String::new(),
             description: String::new(),
             key: EndpointKey::default(),
@@ -193,6 +197,8 @@ pub struct EndpointPatch {
     pub secret_type: Option<SecretType>,
     /// The event types that it is subscribed to.
     pub events: Option<Vec<Subscription>>,
+    /// The pattern that a message must match, too; `{}`: none.
+    pub filter: Option<EventPattern>,
     /// The name for people; empty: none.
     pub name: Option<String>,
     /// The description for people; empty: none.
@@ -250,6 +256,7 @@ impl EndpointPatch {
         set(&mut settings.target.format, self.format);
         set(&mut settings.target.policy, self.policy);
         set(&mut settings.events, self.events);
+        set(&mut settings.filter, self.filter);
         set(&mut settings.name, self.name);
         set(&mut settings.description, self.description);
         set(&mut settings.key, self.key);

@@ -16,6 +16,9 @@ pub const EVENT_TYPE_PATTERN: &str = r"^(?=.{1,128}$)[a-zA-Z0-9_-]+(\.[a-zA-Z0-9
 /// The start of the types of operational events, which only the server publishes.
 pub const RESERVED_PREFIX: &str = "hookpost.";
 
+/// The type of a test, unless its caller chooses another one. It is reserved, so no message has it.
+const TEST_TYPE: &str = "hookpost.test";
+
 /// The pattern of an event type that callers publish, which the error for another one shows.
 pub const PUBLISHED_TYPE_PATTERN: &str =
     r"^(?=.{1,128}$)(?!hookpost\.)[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)*$";
@@ -33,6 +36,18 @@ impl EventType {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         well_formed(text).then(|| Self(text.to_owned()))
+    }
+
+    /// Returns the type of a test for which its caller chose none.
+    #[must_use]
+    pub fn test() -> Self {
+        Self(TEST_TYPE.to_owned())
+    }
+
+    /// Reports whether a test may have this type: any that a message of a caller may have, and that of tests.
+    #[must_use]
+    pub fn may_be_tested(&self) -> bool {
+        !self.is_reserved() || self.0 == TEST_TYPE
     }
 
     /// Reports whether only the server publishes messages of this type.

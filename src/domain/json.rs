@@ -8,9 +8,12 @@
 
 mod scanner;
 mod string;
+mod tree;
 mod value;
 
 pub(crate) use self::scanner::{SyntaxError, walk};
+pub(crate) use self::tree::Node;
+pub use self::tree::Tree;
 pub(crate) use self::value::{Kind, LoneSurrogate, Member, Value};
 
 /// A checked text, and the members of its outermost level.
@@ -38,4 +41,4 @@ impl<'a> Value<'a> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

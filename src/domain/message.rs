@@ -9,6 +9,8 @@ use uuid::Uuid;
 use super::clock::Timestamp;
 use super::event_type::EventType;
 use super::format::Summary;
+use super::json::Tree;
+use super::tags::Tags;
 use super::trace_context::TraceContext;
 
 /// The greatest depth of `data`; deeper data would overflow the stack of many JSON parsers.
@@ -16,6 +18,26 @@ pub const DATA_DEPTH_MAX: usize = 128;
 
 /// The longest idempotency key, in visible ASCII characters.
 pub const IDEMPOTENCY_KEY_MAX: usize = 255;
+
+/// The most messages of a batch.
+pub const BATCH_MAX: usize = 100;
+
+/// The longest message of a batch, in bytes as it was sent: as long as the body of a publish may be by default. A batch
+/// of longer ones would be one long transaction, and would hold memory until its answer.
+pub const BATCH_MESSAGE_MAX: usize = 256 << 10;
+
+/// The most events that a batch of several messages may make. They are stored in one transaction, and all other
+/// writes wait for its end: some 100 ms.
+pub const BATCH_EVENTS_MAX: usize = 5_000;
+
+/// The most endpoints that a message names. Each is a look-up of the writer.
+pub const NAMED_ENDPOINTS_MAX: usize = 100;
+
+/// Reports whether a text may be an idempotency key: 1 to 255 visible ASCII characters.
+#[must_use]
+pub fn is_idempotency_key(text: &[u8]) -> bool {
+    (1..=IDEMPOTENCY_KEY_MAX).contains(&text.len()) && text.iter().all(u8::is_ascii_graphic)
+}
 
 /// The time for which an idempotency key is kept. A later publish with the same key is a new message.
 pub const IDEMPOTENCY_PERIOD: Duration = Duration::from_hours(24);
@@ -31,6 +53,11 @@ pub struct NewMessage {
     pub timestamp: Option<String>,
     /// Any JSON, byte for byte as sent.
     pub data: Box<RawValue>,
+    /// The endpoints to which alone it is sent, whatever they are subscribed to, each once; empty: it is sent to those that
+    /// are subscribed.
+    pub endpoint_ids: Vec<Uuid>,
+    /// Its tags.
+    pub tags: Tags,
     /// The key by which a repeated publish gets the first result again.
     pub idempotency: Option<Idempotency>,
     /// The trace that its producer sent with it.
@@ -38,6 +65,34 @@ pub struct NewMessage {
     /// The part of the data that Discord and Slack messages show. If it is `None`, it is read from `data`
     /// when needed.
     pub summary: Option<Summary>,
+    /// The tree of `data`, for the filters of endpoints. If it is `None`, it is made when needed.
+    pub tree: Option<Tree>,
+}
+
+impl NewMessage {
+    /// Returns a message with the time of the server's clock and nothing that is optional.
+    #[must_use]
+    pub const fn new(workspace_id: Uuid, event_type: EventType, data: Box<RawValue>) -> Self {
+        Self {
+            workspace_id,
+            event_type,
+            timestamp: None,
+            data,
+            endpoint_ids: Vec::new(),
+            tags: Tags::NONE,
+            idempotency: None,
+            trace: None,
+            summary: None,
+            tree: None,
+        }
+    }
+
+    /// Returns about the bytes of memory that it takes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let tree = self.tree.as_ref().map_or(0, Tree::size);
+        self.data.get().len() + self.tags.size() + tree
+    }
 }
 
 /// An idempotency key and the request that used it.
@@ -45,7 +100,7 @@ pub struct NewMessage {
 pub struct Idempotency {
     /// 1 to [`IDEMPOTENCY_KEY_MAX`] visible ASCII characters.
     pub key: String,
-    /// SHA-256 of the raw request body.
+    /// SHA-256 of the message as it was sent: of the raw request body, or of the bytes of an item of a batch.
     pub fingerprint: [u8; 32],
 }
 
@@ -60,8 +115,12 @@ pub struct Message {
     pub timestamp: String,
     /// The workspace in which it was published.
     pub workspace_id: Uuid,
+    /// Its tags.
+    pub tags: Tags,
     /// Its events: event id and endpoint id of each.
     pub events: Vec<(Uuid, Uuid)>,
+    /// Set if its producer named the endpoints that get it.
+    pub is_direct: bool,
 }
 
 /// A message as it is listed: without its data.
@@ -77,6 +136,8 @@ pub struct StoredMessage {
     pub timestamp: String,
     /// The time at which it was published.
     pub created_at: Timestamp,
+    /// Its tags.
+    pub tags: Tags,
     /// Set once its payload was dropped.
     pub is_archived: bool,
     /// The number of events that it became, deleted ones included.

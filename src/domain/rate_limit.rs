@@ -48,9 +48,20 @@ impl Quota {
     /// one clock that never goes back.
     #[must_use]
     pub fn take(self, full_at: Duration, now: Duration) -> (Duration, RateLimitStatus) {
+        self.take_several(full_at, now, 1)
+    }
+
+    /// Takes `count` requests together, or none of them. More than the limit are never allowed.
+    #[must_use]
+    pub fn take_several(
+        self,
+        full_at: Duration,
+        now: Duration,
+        count: u32,
+    ) -> (Duration, RateLimitStatus) {
         let missing = full_at.saturating_sub(now);
         let whole = self.interval * self.limit;
-        let after = missing + self.interval;
+        let after = missing + self.interval * count;
         let too_early = after.saturating_sub(whole);
         if !too_early.is_zero() {
             return (full_at, self.status(missing, Some(too_early)));
@@ -160,6 +171,25 @@ impl<K: Copy + Eq + Hash> ByteRateLimiter<K> {
         self.buckets.set(key, taken.unwrap_or(full_at));
         taken.map(drop)
     }
+
+    /// Takes bytes at `now` out of the buckets of several different keys, or none of them.
+    ///
+    /// # Errors
+    /// The time until all of them are allowed.
+    pub fn take_all(&mut self, parts: &[(K, u64)], now: Duration) -> Result<(), Duration> {
+        let take = |&(key, bytes): &(K, u64)| {
+            let taken = self.quota.take(self.buckets.full_at(key), now, bytes);
+            (key, taken)
+        };
+        let taken: Vec<_> = parts.iter().map(take).collect();
+        if let Some(retry_in) = taken.iter().filter_map(|(_, it)| it.err()).max() {
+            return Err(retry_in);
+        }
+        for (key, full_at) in taken {
+            self.buckets.set(key, full_at.unwrap_or_default());
+        }
+        Ok(())
+    }
 }
 
 /// A limit of requests, with a bucket for each key.
@@ -192,165 +222,19 @@ impl<K: Copy + Eq + Hash> RateLimiter<K> {
         self.buckets.set(key, full_at);
         status
     }
+
+    /// Takes the other requests of `count` of which one was taken already. If they are not all allowed, gives that
+    /// one back; the status then says when all of them are.
+    pub fn take_others(&mut self, key: K, now: Duration, count: u32) -> RateLimitStatus {
+        let before = self
+            .buckets
+            .full_at(key)
+            .saturating_sub(self.quota.interval);
+        let (full_at, status) = self.quota.take_several(before, now, count);
+        self.buckets.set(key, full_at);
+        status
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn quota(limit: u32) -> Quota {
-        Quota::per_minute(NonZeroU32::new(limit).unwrap())
-    }
-
-    /// A plain model of a bucket: it holds time, and fills as time passes.
-    struct Bucket {
-        whole: Duration,
-        level: Duration,
-        seen: Duration,
-    }
-
-    impl Bucket {
-        fn take(&mut self, cost: Duration, now: Duration) -> bool {
-            self.level = (self.level + now.saturating_sub(self.seen)).min(self.whole);
-            self.seen = now;
-            let allowed = self.level >= cost;
-            if allowed {
-                self.level -= cost;
-            }
-            allowed
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn it_decides_as_a_bucket_does(
-            limit in 1_u32..2000,
-            start in 0_u64..1_000_000,
-            waits in prop::collection::vec(0_u64..200_000_000, 1..400),
-        ) {
-            let quota = quota(limit);
-            let mut now = Duration::from_micros(start);
-            let whole = quota.interval * limit;
-            let mut bucket = Bucket { whole, level: whole, seen: now };
-            let mut full_at = Duration::ZERO;
-            for wait in waits {
-                // Mostly bursts, now and then a pause.
-                now += Duration::from_nanos(if wait % 3 == 0 { wait * 20 } else { wait / 1000 });
-                let (next, status) = quota.take(full_at, now);
-                prop_assert_eq!(status.retry_in.is_none(), bucket.take(quota.interval, now));
-                prop_assert_eq!(status.full_in, whole.saturating_sub(bucket.level));
-                let remaining = bucket.level.as_nanos() / quota.interval.as_nanos();
-                prop_assert_eq!(u128::from(status.remaining), remaining);
-                if let Some(retry_in) = status.retry_in {
-                    prop_assert_eq!(status.remaining, 0);
-                    prop_assert!(quota.take(next, now + retry_in).1.retry_in.is_none());
-                    let early = now + retry_in.saturating_sub(Duration::from_nanos(1));
-                    prop_assert!(quota.take(next, early).1.retry_in.is_some());
-                }
-                full_at = next;
-            }
-        }
-
-        #[test]
-        fn memory_is_bounded_and_those_who_come_often_are_remembered(
-            most in 2_usize..40,
-            keys in prop::collection::vec(0_u16..500, 1..600),
-        ) {
-            let mut limiter = RateLimiter::new(quota(1), most);
-            prop_assert!(limiter.take(u16::MAX, Duration::ZERO).retry_in.is_none());
-            let mut others = 0;
-            for key in keys {
-                limiter.take(key, Duration::ZERO);
-                prop_assert!(limiter.remembered() <= most);
-                others += 1;
-                if others == most / 2 {
-                    others = 0;
-                    prop_assert!(limiter.take(u16::MAX, Duration::ZERO).retry_in.is_some());
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn the_oldest_are_forgotten_first() {
-        let mut limiter = RateLimiter::new(quota(1), 4);
-        let mut allowed = |key| limiter.take(key, Duration::ZERO).retry_in.is_none();
-        assert_eq!(
-            [1, 2, 3, 4, 3, 4].map(&mut allowed),
-            [true, true, true, true, false, false]
-        );
-        assert!(allowed(5));
-        assert!(!allowed(4), "heard of since");
-        assert!(allowed(1), "forgotten");
-    }
-
-    #[test]
-    fn buckets_are_apart_and_fill_in_a_minute() {
-        let mut limiter = RateLimiter::new(quota(3), 10);
-        let at = Duration::from_secs(1000);
-        for remaining in [2, 1, 0] {
-            let status = limiter.take('a', at);
-            assert_eq!(
-                (status.limit, status.remaining, status.retry_in),
-                (3, remaining, None)
-            );
-        }
-        let refused = limiter.take('a', at);
-        assert_eq!(refused.retry_in, Some(Duration::from_secs(20)));
-        assert_eq!(refused.full_in, MINUTE);
-        assert_eq!(limiter.take('b', at).remaining, 2);
-        assert_eq!(limiter.take('a', at + MINUTE).remaining, 2);
-    }
-
-    proptest! {
-        /// No more bytes pass than the bucket held and what flowed in, except for one request that may be
-        /// larger than the bucket. A request that waits for the returned time passes.
-        #[test]
-        fn bytes_flow_as_the_quota_says(
-            limit in 1_u64..10_000_000_000,
-            asked in prop::collection::vec((0_u64..120_000, 0_u64..20_000_000_000), 1..100),
-        ) {
-            let quota = ByteQuota::per_minute(NonZeroU64::new(limit).unwrap());
-            let (mut now, mut full_at, mut gone, mut largest) = (Duration::ZERO, Duration::ZERO, 0, 0);
-            for (wait, bytes) in asked {
-                now += Duration::from_millis(wait);
-                match quota.take(full_at, now, bytes) {
-                    Ok(after) => {
-                        full_at = after;
-                        gone += u128::from(bytes);
-                        largest = largest.max(bytes);
-                    }
-                    Err(retry_in) => {
-                        prop_assert!(quota.take(full_at, now + retry_in, bytes).is_ok());
-                        let early = now + retry_in.saturating_sub(Duration::from_nanos(1));
-                        prop_assert!(quota.take(full_at, early, bytes).is_err());
-                    }
-                }
-                let flowed = u128::from(limit) * now.as_nanos() / MINUTE.as_nanos();
-                let rounding = 200 * (1 + u128::from(limit) / 60_000_000_000);
-                prop_assert!(gone <= u128::from(limit.max(largest)) + flowed + rounding);
-            }
-        }
-    }
-
-    #[test]
-    fn a_body_larger_than_the_quota_goes_when_nothing_is_owed_and_is_paid_for() {
-        let mut limiter =
-            ByteRateLimiter::new(ByteQuota::per_minute(NonZeroU64::new(1000).unwrap()), 4);
-        let at = Duration::from_secs(1000);
-        assert_eq!(limiter.take('a', at, 3000), Ok(()));
-        assert_eq!(limiter.take('b', at, 1000), Ok(()), "another's");
-        let one = Duration::from_millis(60);
-        assert_eq!(limiter.take('a', at, 1), Err(2 * MINUTE + one));
-        assert_eq!(limiter.take('a', at + 2 * MINUTE, 1), Err(one));
-        assert_eq!(limiter.take('a', at + 2 * MINUTE + one, 1), Ok(()));
-        assert_eq!(
-            limiter.take('a', at + 3 * MINUTE, 3000),
-            Err(one),
-            "not full yet"
-        );
-        assert_eq!(limiter.take('a', at + 3 * MINUTE + one, 3000), Ok(()));
-    }
-}
+mod tests;

@@ -17,7 +17,7 @@ pub const REQUESTS: &str = "hookpost::requests";
 pub const ATTEMPTS: &str = "hookpost::attempts";
 
 /// The names of a request's fields, in the order of the line. They never change; new ones may come.
-pub const REQUEST_FIELDS: [&str; 10] = [
+pub const REQUEST_FIELDS: [&str; 11] = [
     "request_id",
     "method",
     "route",
@@ -27,6 +27,7 @@ pub const REQUEST_FIELDS: [&str; 10] = [
     "workspace_id",
     "client",
     "message_id",
+    "messages",
     "events",
 ];
 
@@ -77,6 +78,8 @@ pub struct RequestLine {
     pub client: Option<IpAddr>,
     /// The message that was published, and the number of its events.
     pub published: Option<(Uuid, usize)>,
+    /// The number of messages of a batch that was published, and that of their events.
+    pub batch: Option<(usize, usize)>,
 }
 
 /// An attempt that ended.

@@ -102,6 +102,7 @@ fn request(line: &RequestLine, mut fields: Fields<'_>) {
         workspace,
         client,
         message,
+        messages,
         events,
     ] = REQUEST_FIELDS;
     fields.text(id, &[&line.request_id]);
@@ -120,9 +121,15 @@ fn request(line: &RequestLine, mut fields: Fields<'_>) {
     if let Some(address) = line.client {
         fields.shown(client, address);
     }
-    if let Some((id, count)) = line.published {
+    if let Some((id, _)) = line.published {
         fields.id(message, id);
-        fields.number(events, count);
+    }
+    if let Some((count, _)) = line.batch {
+        fields.number(messages, count);
+    }
+    let made = line.published.map(|(_, made)| made);
+    if let Some(made) = made.or(line.batch.map(|(_, made)| made)) {
+        fields.number(events, made);
     }
 }
 
@@ -312,6 +319,7 @@ mod tests {
                 workspace_id: Some(id(1)),
                 client: Some([127, 0, 0, 1].into()),
                 published: Some((id(2), 3)),
+                batch: Some((1, 3)),
             }),
             Record::Attempt(AttemptLine {
                 at: at(1_700_000_000_999_999),
@@ -344,7 +352,7 @@ mod tests {
             "2023-11-14T22:13:20.000042Z  INFO hookpost::requests: request request_id=a-1 method=POST \
              route=/api/webhooks/events path=\"/a\\\"b\\n\" status=202 duration_ms=1.007 \
              workspace_id=00000000-0000-0000-0000-000000000001 client=127.0.0.1 \
-             message_id=00000000-0000-0000-0000-000000000002 events=3\n"
+             message_id=00000000-0000-0000-0000-000000000002 messages=1 events=3\n"
         );
         assert_eq!(
             attempt,

@@ -106,6 +106,7 @@ fn record(id: &str, bytes: usize) -> Entry {
         workspace_id: None,
         client: None,
         published: None,
+        batch: None,
     }))
 }
 

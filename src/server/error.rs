@@ -29,6 +29,9 @@ use crate::domain::access::Scope;
 use crate::domain::rate_limit::RateLimitStatus;
 use crate::storage::{StoreError, Unavailable};
 
+/// The time after which a refused test may be tried again: most attempts take less.
+const TEST_RETRY_IN: Duration = Duration::from_secs(1);
+
 /// The reason why a request was refused or failed.
 #[derive(Debug, Error)]
 pub(crate) enum ApiError {
@@ -60,6 +63,9 @@ pub(crate) enum ApiError {
     /// The workspace published more bytes than its limit a minute; this request fits after that time.
     #[error("the workspace published too many bytes")]
     TooManyBytes(u64, Duration),
+    /// Too many tests of endpoints are under way. Nothing was sent.
+    #[error("too many tests are under way")]
+    TooManyTests,
     /// The requests of a workspace without a response hold more memory than its share. Nothing of this one
     /// was stored.
     #[error("the workspace has too many bytes of unanswered requests")]
@@ -94,6 +100,9 @@ pub(crate) enum ApiError {
     /// The header `Idempotency-Key` is not valid.
     #[error("invalid idempotency key")]
     IdempotencyKeyInvalid,
+    /// A batch has the header `Idempotency-Key`.
+    #[error("an idempotency key for a whole batch")]
+    IdempotencyKeyOfBatch,
     /// The store refused or failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -152,6 +161,11 @@ impl ApiError {
                 ),
                 retry_in,
             ),
+            Self::TooManyTests => too_many(
+                "Too many tests of endpoints are under way; nothing was sent: come back after Retry-After seconds"
+                    .into(),
+                TEST_RETRY_IN,
+            ),
             Self::TooMuchUnanswered => {
                 let seconds = retry_after_s(Unavailable::QueueFull).to_string();
                 with_header(self.plain().response(), RETRY_AFTER, &seconds)
@@ -172,7 +186,8 @@ impl ApiError {
             | Self::TooLarge(_)
             | Self::Timeout
             | Self::Encoding(_)
-            | Self::IdempotencyKeyInvalid => self.plain().response(),
+            | Self::IdempotencyKeyInvalid
+            | Self::IdempotencyKeyOfBatch => self.plain().response(),
         }
     }
 
@@ -215,6 +230,10 @@ impl ApiError {
                 ErrorName::IdempotencyKeyInvalid,
                 "Idempotency-Key must be one header of 1 to 255 visible ASCII characters".into(),
             ),
+            Self::IdempotencyKeyOfBatch => Plain(
+                ErrorName::IdempotencyKeyInvalid,
+                "A batch takes no Idempotency-Key: give each message its own idempotency_key".into(),
+            ),
             // `response` has arms for these.
             Self::Unauthorized
             | Self::InvalidToken
@@ -224,6 +243,7 @@ impl ApiError {
             | Self::RateLimited(_)
             | Self::ForeignOrigin(_)
             | Self::TooManyBytes(..)
+            | Self::TooManyTests
             | Self::MethodNotAllowed(_)
             | Self::Invalid(_)
             | Self::Store(_) => internal(),

@@ -108,6 +108,7 @@ pub(crate) fn export<B>(response: &ServiceResponse<B>, started: Instant) {
             status: response.status().as_u16(),
             workspace_id: facts.workspace_id,
             published: facts.published,
+            batch: facts.batch,
         }),
     });
 }

@@ -1,5 +1,7 @@
 //! Publishing a message, for the API and for the dashboard.
 
+pub(crate) mod batch;
+
 use std::time::Instant;
 
 use actix_web::HttpRequest;
@@ -10,7 +12,8 @@ use super::request_metrics::mark_as_replay;
 use super::request_notes::note;
 use super::state::ServerState;
 use crate::domain::format::Summary;
-use crate::domain::message::{IDEMPOTENCY_KEY_MAX, NewMessage};
+use crate::domain::json::Tree;
+use crate::domain::message::NewMessage;
 use crate::storage::{Published, Store, StoreError, Unavailable};
 
 /// Checks that the server still takes messages.
@@ -24,16 +27,15 @@ pub(crate) fn check_open(state: &ServerState) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Adds a summary to a message, if an endpoint of its workspace needs one. Takes time for a large message.
-pub(crate) fn add_summary(message: &mut NewMessage, store: &dyn Store) {
+/// Reads the data of a message for the endpoints of its workspace that need more of it than its bytes. Takes time for a
+/// large message.
+pub(crate) fn read_data(message: &mut NewMessage, store: &dyn Store) {
     if store.shows_summaries(message.workspace_id) {
         message.summary = Some(Summary::of(&message.data));
     }
-}
-
-/// Reports whether a text may be an idempotency key: 1 to 255 visible ASCII characters.
-pub(crate) fn is_idempotency_key(text: &[u8]) -> bool {
-    (1..=IDEMPOTENCY_KEY_MAX).contains(&text.len()) && text.iter().all(u8::is_ascii_graphic)
+    if store.filters(message.workspace_id, &message.event_type) {
+        message.tree = Some(Tree::of(message.data.get()));
+    }
 }
 
 /// Publishes a message, whose body of `size` bytes was received at `received`. Counts the bytes towards the limit of

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::{HttpMessage, HttpRequest};
 
 use crate::domain::rate_limit::RateLimitStatus;
 
@@ -22,6 +23,20 @@ pub(crate) fn write_headers(headers: &mut HeaderMap, status: RateLimitStatus) {
         X_RATELIMIT_RESET,
         HeaderValue::from(whole_seconds(status.full_in)),
     );
+}
+
+/// The status of a limit after a request that was counted again, since it counts as several.
+struct CountedAgain(RateLimitStatus);
+
+/// Notes the status of a limit after a request was counted again. The headers of its response then show this one.
+pub(crate) fn note_counted_again(request: &HttpRequest, status: RateLimitStatus) {
+    request.extensions_mut().insert(CountedAgain(status));
+}
+
+/// Returns the status of a limit that was noted for a request.
+pub(crate) fn counted_again(request: &HttpRequest) -> Option<RateLimitStatus> {
+    let extensions = request.extensions();
+    extensions.get().map(|&CountedAgain(status)| status)
 }
 
 /// Returns a duration in whole seconds, rounded up, so that a client that waits for them waits long enough.

@@ -68,6 +68,15 @@ impl<K: Copy + Eq + Hash> Limit<K> {
             .unwrap_or_else(PoisonError::into_inner);
         Some(limiter.take(key, now))
     }
+
+    fn take_others(&self, key: K, now: Duration, count: u32) -> Option<RateLimitStatus> {
+        let mut limiter = self
+            .0
+            .as_ref()?
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        Some(limiter.take_others(key, now, count))
+    }
 }
 
 impl RateLimits {
@@ -103,6 +112,34 @@ impl RateLimits {
             Some(status) if status.retry_in.is_some() => Err(ApiError::RateLimited(status)),
             status => Ok(status),
         }
+    }
+
+    /// Counts a publish, which was counted as one request already, as `count` of them. Returns the status of the limit, or
+    /// `None` without a limit. The status is that of a refusal if so many are not allowed now; then nothing is counted.
+    pub(crate) fn count_as_several(
+        &self,
+        caller: &Caller,
+        count: usize,
+        now: Duration,
+    ) -> Option<RateLimitStatus> {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        self.publish.take_others(caller.owner(), now, count)
+    }
+
+    /// Counts the bytes that a caller publishes in several different workspaces, all or none.
+    ///
+    /// # Errors
+    /// The time after which all of them may be published.
+    pub(crate) fn count_bytes_of_all(
+        &self,
+        parts: &[(Uuid, u64)],
+        now: Duration,
+    ) -> Result<(), Duration> {
+        let Some(limiter) = &self.published_bytes else {
+            return Ok(());
+        };
+        let mut limiter = limiter.lock().unwrap_or_else(PoisonError::into_inner);
+        limiter.take_all(parts, now)
     }
 
     /// Counts the bytes that a caller publishes in a workspace.

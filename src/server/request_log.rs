@@ -96,6 +96,7 @@ fn log(response: &ServiceResponse<BoxBody>, started: Instant) {
         workspace_id: facts.workspace_id,
         client: state.and_then(|state| state.rate_limits.client(request)),
         published: facts.published,
+        batch: facts.batch,
     }));
 }
 

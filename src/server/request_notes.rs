@@ -51,6 +51,8 @@ pub(crate) struct Facts {
     pub(crate) workspace_id: Option<Uuid>,
     /// The message that it published, and the number of its events.
     pub(crate) published: Option<(Uuid, usize)>,
+    /// The number of messages of the batch that it published, and that of their events.
+    pub(crate) batch: Option<(usize, usize)>,
 }
 
 impl RequestNotes {

@@ -192,6 +192,31 @@ impl Schema {
         object.with("required", required)
     }
 
+    /// Returns the schema of an object with one property more, and another description.
+    pub(crate) fn extended(mut self, about: &str, (name, schema, is_required): Property) -> Self {
+        if let Node::Object(members) = &mut self.example {
+            members.push((name.clone(), schema.example.clone()));
+        }
+        for (keyword, value) in &mut self.keywords {
+            match (keyword.as_str(), value) {
+                ("description", value) => *value = about.into(),
+                ("properties", Node::Object(properties)) => {
+                    properties.push((name.clone(), schema.clone().into()));
+                }
+                ("required", Node::List(required)) if is_required => {
+                    required.push(name.as_str().into());
+                }
+                _ => {}
+            }
+        }
+        self
+    }
+
+    /// Returns the schema of an object whose members are not listed.
+    pub(crate) fn any_object(example: Node) -> Self {
+        Self::new("object", example)
+    }
+
     /// Returns a reference to a schema that the document has under this name.
     pub(crate) fn reference((name, schema): &Definition) -> Self {
         let target = format!("#/components/schemas/{name}");

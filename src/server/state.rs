@@ -10,6 +10,7 @@ use super::rate_limits::RateLimits;
 use super::readers::Readers;
 use super::request_log::LineLimit;
 use crate::config::ApiSettings;
+use crate::delivery::TestAttempts;
 use crate::domain::clock::Clock;
 use crate::domain::network_policy::NetworkPolicy;
 use crate::metrics::ApiMetrics;
@@ -26,12 +27,23 @@ pub type Readiness = Box<dyn Fn() -> Vec<ReadyCheck> + Send + Sync>;
 /// no token.
 pub type ReadyCheck = (&'static str, Result<(), String>);
 
+/// The parts of delivering that requests need.
+pub struct Delivering {
+    /// The policy on the URLs of endpoints.
+    pub policy: NetworkPolicy,
+    /// The maker of tests of endpoints.
+    pub tests: TestAttempts,
+}
+
 /// The state that all requests share.
 pub struct ServerState {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: ApiSettings,
+    /// The policy on the URLs of endpoints.
     pub(crate) policy: NetworkPolicy,
+    /// The maker of tests of endpoints.
+    pub(crate) tests: TestAttempts,
     pub(crate) readiness: Readiness,
     pub(crate) auth: Auth,
     pub(crate) rate_limits: RateLimits,
@@ -53,7 +65,7 @@ impl ServerState {
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         settings: ApiSettings,
-        policy: NetworkPolicy,
+        delivering: Delivering,
         readiness: Readiness,
         metrics: ApiMetrics,
         spans: Spans,
@@ -63,7 +75,8 @@ impl ServerState {
             clock,
             rate_limits: RateLimits::new(&settings),
             settings,
-            policy,
+            policy: delivering.policy,
+            tests: delivering.tests,
             readiness,
             metrics,
             spans,

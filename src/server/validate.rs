@@ -26,11 +26,13 @@ mod audit;
 mod context;
 mod echo;
 mod field;
+mod items;
 mod loc;
 mod other_members;
 mod parameters;
 mod problem;
 mod problem_kind;
+mod problem_list;
 pub(crate) mod read;
 mod uuid_text;
 
@@ -41,7 +43,8 @@ use self::audit::Audit;
 pub(crate) use self::context::{FieldContext, FieldDocs, InputValue, schema_of};
 pub(crate) use self::echo::MASKED;
 pub(crate) use self::field::{Checked, Field};
-pub(crate) use self::loc::{Loc, Section};
+pub(crate) use self::items::ItemLimits;
+pub(crate) use self::loc::{Loc, LocStep, Section};
 use self::other_members::{UNKNOWN_NAMES_MAX, no_such_member, other_members};
 use self::parameters::Parameter;
 pub(crate) use self::problem::{Problem, Violation};
@@ -52,9 +55,6 @@ use crate::domain::json::{self, Kind, Member, Value};
 /// The most values of one multi-value filter: the store scans once for each.
 pub(crate) const FILTER_VALUES_MAX: usize = 100;
 
-/// The most bytes of input that one response repeats: it can have some hundred problems, each with an input.
-const ECHOES_MAX_BYTES: usize = 16 * 1024;
-
 /// A request whose fields are being read.
 #[derive(Debug, Default)]
 pub(crate) struct Input<'a> {
@@ -62,6 +62,8 @@ pub(crate) struct Input<'a> {
     query: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     body: Option<Value<'a>>,
     members: Vec<Member<'a>>,
+    /// The list, and the place in it, of the item that is read in the place of the body; `None`: the body itself is.
+    item: Option<(&'static str, usize)>,
     /// The members of the body that were asked for.
     read_members: Vec<&'static str>,
     /// The parameters of the query string that were asked for.
@@ -183,7 +185,7 @@ impl<'a> Input<'a> {
         }
         // If the body is not an object, that has been reported already.
         if let Some(body) = self.body {
-            let loc = Loc::field(Section::Body, name);
+            let loc = Loc::field(Section::Body, name).of_item(self.item);
             self.report(loc, Violation::Missing, echo::echo(body, false));
         }
         Field(None)
@@ -227,7 +229,7 @@ impl<'a> Input<'a> {
     /// make the request do more than was meant.
     pub(crate) fn refuse_other_members(&mut self) {
         for (name, value) in other_members(&self.members, &self.read_members) {
-            let loc = Loc::sent(Section::Body, name);
+            let loc = Loc::sent(Section::Body, name).of_item(self.item);
             let mut context = FieldContext::new(&mut self.problems, loc);
             let _: Option<()> = context.refuse(value, no_such_member(&self.read_members));
         }
@@ -340,14 +342,7 @@ impl<'a> Input<'a> {
             return Ok(Checked(()));
         }
         self.problems.sort_by_key(|problem| problem.loc.rank());
-        let mut echoed = 0;
-        for problem in &mut self.problems {
-            echoed += problem.input.get().len();
-            if echoed > ECHOES_MAX_BYTES {
-                problem.input = echo::cut();
-            }
-        }
-        Err(self.problems)
+        Err(Problem::limited(self.problems))
     }
 
     fn report_unknown_parameters(&mut self) {
@@ -380,7 +375,8 @@ impl<'a> Input<'a> {
         value: Value<'_>,
         read: impl FnOnce(InputValue<'_>, &mut FieldContext<'_>) -> Option<T>,
     ) -> Option<T> {
-        let mut context = self.context(Loc::field(Section::Body, name));
+        let loc = Loc::field(Section::Body, name).of_item(self.item);
+        let mut context = self.context(loc);
         read(InputValue::Json(value), &mut context)
     }
 
@@ -394,17 +390,6 @@ impl<'a> Input<'a> {
             violation,
             input,
         });
-    }
-}
-
-impl Problem {
-    /// Returns a problem that only the store could find. `input` is the value that it concerns, if any.
-    pub(crate) fn found_later(loc: Loc, violation: Violation, input: Option<&str>) -> Self {
-        Self {
-            loc,
-            violation,
-            input: input.map_or_else(echo::null, echo::echo_text),
-        }
     }
 }
 

@@ -184,6 +184,10 @@ fn publish(step: &PublishStep) -> Parts<'_> {
         attributes.push(id("hookpost.message_id", message));
         attributes.push(number("hookpost.events", &events));
     }
+    if let Some((messages, events)) = step.batch {
+        attributes.push(number("hookpost.messages", &messages));
+        attributes.push(number("hookpost.events", &events));
+    }
     let is_error = step.status >= 500;
     if is_error {
         attributes.push(text("error.type", step.status.to_string()));

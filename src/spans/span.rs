@@ -53,6 +53,8 @@ pub struct PublishStep {
     pub workspace_id: Option<Uuid>,
     /// The message and the number of its events, if it was accepted.
     pub published: Option<(Uuid, usize)>,
+    /// The number of messages of a batch and that of their events, if it was accepted.
+    pub batch: Option<(usize, usize)>,
 }
 
 /// An attempt to deliver an event.

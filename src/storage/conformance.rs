@@ -35,11 +35,17 @@ macro_rules! behaviours {
             [
                 a_message_becomes_an_event_for_each_endpoint_that_subscribes,
                 a_message_that_no_endpoint_wants_is_stored_without_events,
+                a_filter_decides_who_gets_a_message_and_who_missed_it,
                 a_disabled_or_deleted_endpoint_gets_no_events,
                 a_repeated_key_returns_the_first_message_and_publishes_nothing,
                 a_key_with_another_body_is_refused,
                 a_key_belongs_to_its_workspace_and_is_free_after_a_day,
                 an_unknown_or_deleted_workspace_is_refused,
+                a_message_that_names_endpoints_goes_to_these_alone,
+                endpoints_that_the_workspace_does_not_have_are_refused_by_their_places,
+                a_batch_is_stored_in_its_order,
+                a_batch_replays_what_was_published_before_or_is_in_it_twice,
+                of_a_batch_with_a_fault_nothing_is_stored_and_all_faults_are_told,
             ]
         );
         $each!(

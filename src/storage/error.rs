@@ -55,6 +55,20 @@ pub enum StoreError {
     /// As many jobs of the workspace run as the limit allows.
     #[error("at most {0} jobs of a workspace can run at the same time")]
     TooManyJobs(usize),
+    /// The workspace of a message has no endpoints with these ids, which are at these places of its list.
+    #[error("the workspace has no such endpoint")]
+    UnknownEndpoints(Vec<(usize, Uuid)>),
+    /// The messages at these places of a batch have faults, so none of the batch was stored.
+    #[error("a message of the batch is not valid")]
+    InvalidMessages(Vec<(usize, MessageFault)>),
+    /// The messages of a batch make more events than one transaction may have.
+    #[error("the batch makes too many events")]
+    TooManyEvents {
+        /// The messages, from the first one on, that make few enough.
+        fitting: usize,
+        /// The messages of the batch.
+        sent: usize,
+    },
     /// The idempotency key was used with another body.
     #[error("the idempotency key was used with another body")]
     IdempotencyKeyReused,
@@ -64,6 +78,28 @@ pub enum StoreError {
     /// A bug, or an error of the file; the text is for the log, never for a client.
     #[error("storage fault: {0}")]
     Internal(String),
+}
+
+/// A fault of a message that only the store can find.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MessageFault {
+    /// No workspace has this id (or it was deleted).
+    UnknownWorkspace(Uuid),
+    /// Its workspace has no endpoints with these ids, which are at these places of its list.
+    UnknownEndpoints(Vec<(usize, Uuid)>),
+    /// This idempotency key was used with another message.
+    KeyReused(String),
+}
+
+/// The error of a single publish.
+impl From<MessageFault> for StoreError {
+    fn from(fault: MessageFault) -> Self {
+        match fault {
+            MessageFault::UnknownWorkspace(id) => Self::UnknownWorkspace(id),
+            MessageFault::UnknownEndpoints(unknown) => Self::UnknownEndpoints(unknown),
+            MessageFault::KeyReused(_) => Self::IdempotencyKeyReused,
+        }
+    }
 }
 
 impl From<OtherPublicKey> for StoreError {

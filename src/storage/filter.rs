@@ -8,6 +8,7 @@ use crate::domain::delivery::CodeClass;
 use crate::domain::endpoint_health::EndpointState;
 use crate::domain::event::EventStatus;
 use crate::domain::message::StoredMessage;
+use crate::domain::tags::Tag;
 
 /// The most rows that a text `query` searches, newest first: about half a second's worth.
 pub const QUERY_SCAN_MAX: u64 = 1_000_000;
@@ -40,7 +41,7 @@ pub struct Listed<T> {
     pub items: Vec<T>,
     /// Rows on all pages.
     pub total: u64,
-    /// With a text query: the number of rows that it searched.
+    /// With a text query, or tags: the number of rows that were searched.
     pub searched: Option<u64>,
 }
 
@@ -126,8 +127,11 @@ pub struct MessageFilter {
     pub before: Option<Timestamp>,
     /// True: without any event. False: with one.
     pub unrouted: Option<bool>,
-    /// Missing for this endpoint: in its workspace, with a payload, wanted by its present subscriptions, and without
-    /// an event of it.
+    /// With these tags: for each name in the list, one of the values with this name. Searches the newest
+    /// [`QUERY_SCAN_MAX`] rows.
+    pub tags: Vec<Tag>,
+    /// Missing for this endpoint: in its workspace, with a payload, wanted by its present subscriptions and its present
+    /// filter, and without an event of it.
     pub missing_for: Option<Uuid>,
     /// A text query: a whole UUID (message, or one of its events) is looked up; other text is searched for in the
     /// ids of the newest [`QUERY_SCAN_MAX`] rows.
@@ -182,6 +186,7 @@ impl MessageFilter {
         after: None,
         before: None,
         unrouted: None,
+        tags: Vec::new(),
         missing_for: None,
         query: None,
     };

@@ -11,6 +11,15 @@ use super::queue::EndpointNumber;
 use crate::domain::access::Visibility;
 use crate::domain::job::{Job, JobAction, JobFilter, JobState, NewJob};
 
+/// What an endpoint wants: the types of messages, and the pattern that they must match, as the store keeps both.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interest {
+    /// Its subscriptions.
+    pub(super) subscriptions: String,
+    /// Its filter.
+    pub(super) filter: String,
+}
+
 /// The set of a job, as it is when the job is about to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobSurvey {
@@ -27,8 +36,8 @@ pub struct JobSurvey {
     pub(super) through_event: i64,
     /// The highest number of a message that may be in it.
     pub(super) through_message: i64,
-    /// The event types of the endpoint whose missing messages are selected, as the store keeps them.
-    pub(super) subscriptions: Option<String>,
+    /// The interest of the endpoint whose missing messages are selected.
+    pub(super) interest: Option<Interest>,
 }
 
 impl JobSurvey {

@@ -134,10 +134,9 @@ fn another_workspaces_objects_cannot_be_told_from_random_ids() {
     let app = TestApp::start();
     let receiver = super::receiver::Receiver::start();
     let endpoint = app.endpoint(&receiver.url("/a"));
-    let event = app.publish("a", &json!(1))["events"][0]["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let message = app.publish("a", &json!(1));
+    let [event, message] = [&message["events"][0]["id"], &message["id"]];
+    let [event, message] = [event, message].map(|id| id.as_str().unwrap().to_owned());
     app.wait_for_events("succeeded", 1);
     let tokens = app.get("/api/workspace-access-tokens").expect(200);
     let other = app
@@ -158,8 +157,15 @@ fn another_workspaces_objects_cannot_be_told_from_random_ids() {
         ("PATCH", "/api/webhooks/endpoints/ID", endpoint),
         ("DELETE", "/api/webhooks/endpoints/ID", endpoint),
         ("PATCH", "/api/webhooks/endpoints/ID/secret", endpoint),
+        ("POST", "/api/webhooks/endpoints/ID/test", endpoint),
         ("GET", "/api/webhooks/events/ID", event.as_str()),
         ("POST", "/api/webhooks/events/ID/redeliver", event.as_str()),
+        ("GET", "/api/webhooks/messages/ID", message.as_str()),
+        (
+            "DELETE",
+            "/api/webhooks/messages/ID/payload",
+            message.as_str(),
+        ),
         ("GET", "/api/workspaces/ID", app.workspace.as_str()),
         ("PATCH", "/api/workspaces/ID", app.workspace.as_str()),
         ("PATCH", "/api/workspace-access-tokens/ID", token),

@@ -8,9 +8,12 @@
 //! Fail points (`src/fail_point.rs`), which the tests' build has, give the moments between two steps.
 
 mod backup;
+mod batches;
 mod check;
 mod clock;
 mod disk;
+mod encryption;
+mod erasing;
 mod files;
 mod jobs;
 mod kill;

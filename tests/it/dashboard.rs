@@ -5,6 +5,7 @@
 pub(crate) mod demo;
 mod endpoint_pages;
 mod endpoint_settings;
+mod filters;
 mod forging;
 mod headers;
 mod history;
@@ -12,10 +13,12 @@ mod hostile;
 mod isolation;
 mod jobs;
 pub(crate) mod markup;
+mod messages;
 mod scopes;
 mod sent;
 mod signing_in;
 mod snapshots;
+mod test_sends;
 mod world;
 
 use std::time::Instant;

@@ -1,7 +1,7 @@
 //! The keys of objects, in the order in which the API writes them.
 
 /// The keys of an endpoint.
-pub(crate) const ENDPOINT: [&str; 26] = [
+pub(crate) const ENDPOINT: [&str; 27] = [
     "created_at",
     "modified_at",
     "id",
@@ -28,4 +28,5 @@ pub(crate) const ENDPOINT: [&str; 26] = [
     "policy",
     "paused",
     "paused_reason",
+    "filter",
 ];

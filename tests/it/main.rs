@@ -4,6 +4,7 @@
 
 mod addresses;
 mod authorization;
+mod batches;
 mod browser;
 mod circles;
 mod cli;
@@ -13,8 +14,12 @@ mod dashboard;
 mod deleting;
 mod deliveries;
 mod dev;
+mod direct;
 mod documents;
+mod egress_proxy;
 mod endpoint_settings;
+mod erasing;
+mod filters;
 mod fixture;
 mod hostile_clients;
 mod hostile_receivers;
@@ -38,6 +43,7 @@ mod rotation;
 mod samples;
 mod schedule;
 mod secrets;
+mod test_sends;
 mod tokens;
 mod traces;
 mod validation;

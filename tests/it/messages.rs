@@ -65,6 +65,7 @@ fn messages_are_listed_whether_or_not_an_endpoint_wanted_them() {
         "event_count",
         "id",
         "is_archived",
+        "tags",
         "timestamp",
         "type",
         "workspace_id",

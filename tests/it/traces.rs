@@ -274,9 +274,15 @@ fn spans_have_no_attribute_but_those_of_the_guide() {
     app.endpoint(&receiver.url("/fails?secret=query"));
     app.endpoint("http://127.0.0.1:1/secret");
     app.publish("a", &json!("secret"));
+    let batch = json!({"messages": [{"type": "a", "data": "secret"}]});
+    app.post("/api/webhooks/events/batch", &app.token, &batch)
+        .expect(202);
     app.wait_for("/api/webhooks/deliveries", |list| {
-        list["meta"]["total"] == 2
+        list["meta"]["total"] == 4
     });
+    let batch = json!({"messages": [{"type": "a", "data": "secret"}]});
+    app.post("/api/webhooks/events/batch", &app.token, &batch)
+        .expect(202);
     app.stop();
     let requests = collector.at(TRACES);
     let spans = spans(&requests);

@@ -3,6 +3,7 @@
 mod bodies;
 mod browsers;
 mod fields;
+mod filters;
 mod hostile;
 mod jobs;
 mod objects;
@@ -253,7 +254,15 @@ const DELIVERY: [&str; 11] = [
     "duration_ms",
     "error",
 ];
-const MESSAGE: [&str; 5] = ["id", "type", "timestamp", "workspace_id", "events"];
+const MESSAGE: [&str; 7] = [
+    "id",
+    "type",
+    "timestamp",
+    "workspace_id",
+    "endpoint_ids",
+    "tags",
+    "events",
+];
 
 /// Asserts that an object has these keys and no others, and that its ids and times look like such.
 #[track_caller]

@@ -79,6 +79,7 @@ fn errors() -> Vec<(&'static str, ApiError)> {
         ("UnsupportedMediaType", ApiError::MediaType),
         ("RequestValidationError", invalid()),
         ("idempotency_key_invalid", ApiError::IdempotencyKeyInvalid),
+        ("idempotency_key_of_batch", ApiError::IdempotencyKeyOfBatch),
         (
             "idempotency_key_reused",
             StoreError::IdempotencyKeyReused.into(),

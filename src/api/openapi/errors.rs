@@ -101,7 +101,12 @@ fn is_possible(name: ErrorName, access: Access, docs: &RouteDocs, fields: &[Fiel
         | ErrorName::InsufficientScope
         | ErrorName::TooManyRequests
         | ErrorName::InternalServerError => !is_public,
-        ErrorName::ResourceNotFound => has(Section::Path),
+        // An endpoint that a body names is looked up, too.
+        ErrorName::ResourceNotFound => {
+            let names_endpoint =
+                |field: &FieldDocs| field.section == Section::Body && field.name == "endpoint_id";
+            has(Section::Path) || fields.iter().any(names_endpoint)
+        }
         ErrorName::RequestTimeout
         | ErrorName::PayloadTooLarge
         | ErrorName::UnsupportedMediaType => has(Section::Body),

@@ -4,9 +4,12 @@ use super::super::choices::choices;
 use super::super::endpoint_object::SeenEndpoint;
 use super::super::health::{CheckJson, HealthJson, NotReadyJson, ReadyJson};
 use super::super::job_objects::JobDryRun;
-use super::super::message_objects::{EventCountsJson, MessageDetailJson, MessageEventJson};
+use super::super::message_objects::{
+    BatchMessage, EventCountsJson, MessageDetailJson, MessageEventJson, PublishedBatch,
+};
 use super::super::objects::{CreatedToken, Render};
 use super::super::pagination::{MetaJson, list_definition};
+use super::super::previews::PreviewJson;
 use crate::domain::access::AccessToken;
 use crate::domain::delivery::Delivery;
 use crate::domain::event::Event;
@@ -32,6 +35,8 @@ pub(super) fn objects() -> Vec<Definition> {
     let mut objects = vec![
         Message::definition(),
         MessageEventJson::definition(),
+        BatchMessage::definition(),
+        PublishedBatch::definition(),
         Event::definition(),
         list_definition::<Event>(),
         StoredMessage::definition(),
@@ -46,6 +51,7 @@ pub(super) fn objects() -> Vec<Definition> {
         JobFilter::definition(),
         LeftOut::definition(),
         JobDryRun::definition(),
+        PreviewJson::definition(),
         list_definition::<Job>(),
         Workspace::definition(),
         list_definition::<Workspace>(),

@@ -3,7 +3,7 @@
 use crate::server::schema::{Definition, Node};
 
 /// The parameters of the path and the query. A name means the same on every route.
-const PARAMETERS: [(&str, &str); 21] = [
+const PARAMETERS: [(&str, &str); 22] = [
     ("id", "The id of the object."),
     ("key", "The key of the endpoint."),
     (
@@ -50,9 +50,14 @@ const PARAMETERS: [(&str, &str); 21] = [
         "Only those that no endpoint wanted, and so have no event; or only those that have one.",
     ),
     (
+        "tag",
+        "Only those with this tag, written as `name:value`. Of several values of one name any matches; of each name one \
+         must. Tags are searched for in the newest 1,000,000 rows that match the other filters.",
+    ),
+    (
         "missing_for",
         "Only those that this endpoint missed: of its workspace, not archived, of a type that it is subscribed to now, \
-         and without an event of it.",
+         matched by its present filter, and without an event of it.",
     ),
     (
         "query",
@@ -66,16 +71,40 @@ const PARAMETERS: [(&str, &str); 21] = [
 ];
 
 /// The members of bodies that are no fields of the object, or that have another meaning there.
-const MEMBERS: [(&str, &str); 6] = [
+const MEMBERS: [(&str, &str); 12] = [
     (
         "data",
         "What happened: any JSON, nested at most 128 deep. Receivers get the same bytes.",
+    ),
+    (
+        "endpoint_ids",
+        "The endpoints of the workspace to which alone the message goes, whatever their `events` are; 1 to 100. One that is \
+         disabled gets a skipped event. Without it, the message goes to every enabled endpoint whose `events` match.",
+    ),
+    (
+        "messages",
+        "The messages, 1 to 100: no more than `--publish-rate-limit`, if the server has one. Together they may make 5,000 \
+         events.",
+    ),
+    (
+        "idempotency_key",
+        "1 to 255 visible ASCII characters, by which the same message is published once, as by the header of a single \
+         publish. The same bytes of the object are the same message.",
     ),
     (
         "filter",
         "What the job selects: the members mean what the parameters of `GET /webhooks/events` do. At least one \
          besides `workspace_id` is needed.",
     ),
+    (
+        "endpoint_id",
+        "The endpoint that the preview is made for. Without it: one with the settings in `endpoint`.",
+    ),
+    (
+        "endpoint",
+        "Settings that the endpoint has instead of its own; without `endpoint_id`, instead of the defaults.",
+    ),
+    ("message", "The message, as it is published."),
     (
         "dry_run",
         "True to count only: nothing is stored, and the answer is a `JobDryRun`.",

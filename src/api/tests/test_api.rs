@@ -18,13 +18,16 @@ use uuid::Uuid;
 
 use crate::api::*;
 use crate::config::ApiSettings;
+use crate::delivery::http_client::{HttpResult, Request, Response};
+use crate::delivery::{TestAttempts, Transport};
 use crate::domain::access::{Actor, Scope, Scopes, Token, TokenKind};
 use crate::domain::clock::{ManualClock, Timestamp};
 use crate::domain::network_policy::NetworkPolicy;
+use crate::domain::retry_after::RetryHeaders;
 use crate::domain::workspace::WorkspaceName;
 use crate::metrics::ApiMetrics;
 use crate::server::request_log;
-use crate::server::state::ServerState;
+use crate::server::state::{Delivering, ServerState};
 use crate::spans::Spans;
 use crate::storage::sqlite::{SqliteSettings, SqliteStore};
 use crate::storage::{NewAccessToken, Store};
@@ -33,6 +36,24 @@ use crate::storage::{NewAccessToken, Store};
 struct Settings {
     #[command(flatten)]
     api: ApiSettings,
+}
+
+/// A client whose receivers answer everything with 204.
+struct NoNetwork;
+
+impl Transport for NoNetwork {
+    fn post(&self, _: &Request<'_>) -> HttpResult {
+        let answer = Response {
+            code: 204,
+            body: String::new(),
+            retry: RetryHeaders::default(),
+            location: None,
+        };
+        HttpResult {
+            result: Ok(answer),
+            duration: Duration::ZERO,
+        }
+    }
 }
 
 /// The API over a store in a directory of its own, with a workspace and three tokens: an admin token, one
@@ -67,7 +88,10 @@ impl TestApi {
             store.clone(),
             clock.clone(),
             Settings::parse_from(flags).api,
-            NetworkPolicy::default(),
+            Delivering {
+                policy: NetworkPolicy::default(),
+                tests: TestAttempts::new(Arc::new(NoNetwork), clock.clone()),
+            },
             Box::new(Vec::new),
             ApiMetrics::default(),
             Spans::default(),

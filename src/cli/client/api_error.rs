@@ -60,6 +60,8 @@ pub(in crate::cli) struct ApiError {
     pub(in crate::cli) detail: String,
     /// The time after which the server wants to be asked again; only of 429 and 503.
     pub(in crate::cli) retry_after: Option<Duration>,
+    /// The problems of a 422.
+    pub(in crate::cli) problems: Vec<Value>,
 }
 
 impl std::error::Error for ApiError {}
@@ -169,7 +171,7 @@ impl ApiError {
         body: &[u8],
         header: &impl Fn(&str) -> Option<&'h str>,
     ) -> Option<Self> {
-        let body: Value = serde_json::from_slice(body).ok()?;
+        let mut body: Value = serde_json::from_slice(body).ok()?;
         let name = body["error"].as_str()?.to_owned();
         let mut detail = match (&body["detail"], body["error_description"].as_str()) {
             (Value::Array(problems), _) => of_problems(problems),
@@ -181,6 +183,10 @@ impl ApiError {
             let scopes = rest.split('"').next().unwrap_or_default();
             detail = format!("the token lacks the scope {}", scopes.replace(' ', " or "));
         }
+        let problems = match body["detail"].take() {
+            Value::Array(problems) => problems,
+            _ => Vec::new(),
+        };
         let retry_after = header("retry-after").and_then(|value| value.parse().ok());
         Some(Self {
             code,
@@ -189,6 +195,7 @@ impl ApiError {
             retry_after: retry_after
                 .filter(|_| matches!(code, 429 | 503))
                 .map(Duration::from_secs),
+            problems,
         })
     }
 }
@@ -197,11 +204,7 @@ impl ApiError {
 fn of_problems(problems: &[Value]) -> String {
     let place = |problem: &Value| {
         let parts = problem["loc"].as_array().map_or(&[][..], Vec::as_slice);
-        let parts = parts.iter().map(|part| match part {
-            Value::String(name) => name.clone(),
-            other => other.to_string(),
-        });
-        parts.collect::<Vec<_>>().join(".")
+        dotted(parts)
     };
     let line = |problem: &Value| {
         let message = problem["msg"].as_str().unwrap_or("not valid");
@@ -218,6 +221,15 @@ fn of_problems(problems: &[Value]) -> String {
         lines.push(format!("and {} more", problems.len() - PROBLEMS_MAX));
     }
     lines.join("; ")
+}
+
+/// Returns the place of a value, such as `body.events.0`.
+pub(in crate::cli) fn dotted(parts: &[Value]) -> String {
+    let parts = parts.iter().map(|part| match part {
+        Value::String(name) => name.clone(),
+        other => other.to_string(),
+    });
+    parts.collect::<Vec<_>>().join(".")
 }
 
 #[cfg(test)]

@@ -56,6 +56,10 @@ pub(in crate::cli) struct MessageFilters {
     #[arg(long, value_name = "ID", value_parser = parse_id)]
     missing_for: Option<Uuid>,
 
+    /// Only with this tag (repeatable), such as region:eu. Of several values of a name any will do.
+    #[arg(long, value_name = "NAME:VALUE")]
+    tag: Vec<String>,
+
     /// Only of this event type (repeatable).
     #[arg(long = "type", value_name = "TYPE", value_delimiter = ',')]
     event_type: Vec<String>,
@@ -160,6 +164,7 @@ impl MessageFilters {
         query.extend(self.unrouted.then(|| ("unrouted", "true".to_owned())));
         let endpoint = self.missing_for.iter();
         query.extend(endpoint.map(|id| ("missing_for", id.to_string())));
+        query.extend(self.tag.iter().map(|tag| ("tag", tag.clone())));
         let workspaces = self.workspace_id.iter();
         query.extend(workspaces.map(|id| ("workspace_id", id.to_string())));
         let types = self.event_type.iter();

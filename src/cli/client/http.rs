@@ -54,6 +54,8 @@ struct Call<'a> {
     body: Option<&'a [u8]>,
     /// The idempotency key of a request that must not be carried out twice.
     key: Option<&'a str>,
+    /// True if the server carries it out once, however often it gets it: it has a key, or keys in its body.
+    is_once: bool,
 }
 
 /// An answer with a 2xx.
@@ -146,7 +148,25 @@ impl Client {
             path: path.to_owned(),
             body: Some(body),
             key: Some(key),
+            is_once: true,
         })
+    }
+
+    /// Sends a request that makes several objects, each of which has an idempotency key in the body. It is sent again when
+    /// no answer came.
+    pub(in crate::cli) fn create_each_once<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &[u8],
+    ) -> Result<T, Failed> {
+        let answer = self.repeat(&Call {
+            method: Method::POST,
+            path: path.to_owned(),
+            body: Some(body),
+            key: None,
+            is_once: true,
+        })?;
+        Ok(answer.body)
     }
 
     fn call<T: DeserializeOwned>(
@@ -160,6 +180,7 @@ impl Client {
             path,
             body,
             key: None,
+            is_once: false,
         };
         self.repeat(&call).map_err(|failed| failed.error)
     }
@@ -184,7 +205,7 @@ impl Client {
                 ClientError::Api(refusal) => refusal.retry_after,
                 // The server may be restarting.
                 ClientError::NoAnswer { .. } | ClientError::NoServer { .. }
-                    if call.key.is_some() && unanswered =>
+                    if call.is_once && unanswered =>
                 {
                     let pause = wait;
                     wait = (wait * 2).min(WAIT_MAX);
@@ -206,9 +227,10 @@ impl Client {
         call: &Call<'_>,
         left: Duration,
     ) -> Result<Answer<T>, ClientError> {
-        let time = match call.key {
-            Some(_) => left.min(TRY_MAX),
-            None => left,
+        let time = if call.is_once {
+            left.min(TRY_MAX)
+        } else {
+            left
         };
         let failed = |error: ureq::Error| ClientError::from_ureq(&error, &self.base);
         let request = self.request(call);

@@ -1,5 +1,7 @@
 //! The parts of the API's objects that tables show.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
@@ -99,6 +101,9 @@ pub(in crate::cli) struct Message {
     pub(in crate::cli) r#type: String,
     pub(in crate::cli) timestamp: String,
     pub(in crate::cli) workspace_id: Uuid,
+    /// Absent in the answers of older servers.
+    #[serde(default)]
+    pub(in crate::cli) tags: BTreeMap<String, String>,
     pub(in crate::cli) is_archived: bool,
     pub(in crate::cli) event_count: u64,
 }
@@ -159,6 +164,9 @@ pub(in crate::cli) struct Endpoint {
     pub(in crate::cli) url: String,
     pub(in crate::cli) format: String,
     pub(in crate::cli) events: Vec<String>,
+    /// Null in the answers of older servers.
+    #[serde(default)]
+    pub(in crate::cli) filter: Value,
     pub(in crate::cli) name: String,
     pub(in crate::cli) description: String,
     /// `None` if the token may not see it.

@@ -91,10 +91,14 @@ fn value(arg: &Arg) -> String {
 }
 
 /// Examples for settings that have no default.
-const EXAMPLES: [(&str, &str); 12] = [
+const EXAMPLES: [(&str, &str); 16] = [
     ("admin-token-file", "/etc/hookpost/admin-token"),
     ("allow-network", "10.0.0.0/8"),
     ("ca-file", "/etc/hookpost/ca.pem"),
+    ("client-cert", "/etc/hookpost/client.pem"),
+    ("client-key", "/etc/hookpost/client-key.pem"),
+    ("egress-proxy", "http://proxy.example:3128"),
+    ("encryption-key-file", "/etc/hookpost/encryption-key"),
     ("log-level", "info"),
     ("metrics-listen", "127.0.0.1:9464"),
     ("operator-workspace", "operations"),

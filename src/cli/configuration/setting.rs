@@ -12,6 +12,7 @@ use super::file::ConfigFile;
 use super::given::GivenFlags;
 use super::problem::Problem;
 use super::source::Source;
+use crate::cli::hiding::hidden;
 
 /// A setting with its values as they were written: several only for a setting that may be repeated.
 #[derive(Debug)]
@@ -115,11 +116,14 @@ impl Setting {
 
     /// Returns the value for a person; a secret one is not shown.
     pub(in crate::cli) fn shown(&self) -> String {
-        if self.is_secret && !self.values.is_empty() {
+        let values: Vec<_> = self.values.iter().map(|v| v.to_string_lossy()).collect();
+        let shown = hidden(&values.join(","));
+        // Of the URL of a proxy, all but its password helps.
+        let has_no_secret = self.values.is_empty() || shown.contains("://");
+        if self.is_secret && !has_no_secret {
             return "(hidden)".to_owned();
         }
-        let values: Vec<_> = self.values.iter().map(|v| v.to_string_lossy()).collect();
-        values.join(",")
+        shown
     }
 }
 

@@ -18,9 +18,9 @@ use super::temp_dir::TempDir;
 use crate::app::{AppError, AppSettings, Application, raise_open_files};
 use crate::cli::{output, signal};
 use crate::config::{
-    AlertSettings, ApiSettings, DashboardSettings, DeliverySettings, HealthSettings, ListenAddress,
-    MetricsSettings, RetentionSettings, StorageSettings, TlsSettings, TraceSettings,
-    parse_socket_address,
+    AlertSettings, ApiSettings, DashboardSettings, DeliverySettings, EgressSettings,
+    EncryptionSettings, HealthSettings, ListenAddress, MetricsSettings, RetentionSettings,
+    StorageSettings, TlsSettings, TraceSettings, parse_socket_address,
 };
 use crate::domain::clock::SystemClock;
 
@@ -142,6 +142,8 @@ impl Dev {
             },
             tls: TlsSettings::default(),
             network: demo_data::network(),
+            egress: EgressSettings::default(),
+            encryption: EncryptionSettings::default(),
             delivery: self.delivery.clone(),
             retention: RetentionSettings::default(),
             alerts: AlertSettings::default(),

@@ -63,6 +63,10 @@ pub(super) fn described(
         "(not shown; see --show-secret)"
     };
     let time = |at: &Option<String>| at.clone().unwrap_or_default();
+    let filter = match &endpoint.filter {
+        Value::Object(members) if !members.is_empty() => endpoint.filter.to_string(),
+        _ => String::new(),
+    };
     let ends_at = endpoint.secret_overlap_ends_at.as_ref();
     let overlap = ends_at.map_or_else(String::new, |end| {
         format!("an old secret signs, too, until {end}")
@@ -81,6 +85,7 @@ pub(super) fn described(
         ("last ok", time(&endpoint.last_success_at)),
         ("last fail", time(&endpoint.last_failure_at)),
         ("events", types(&endpoint)),
+        ("filter", filter),
         ("format", endpoint.format.clone()),
         ("name", endpoint.name.clone()),
         ("about", endpoint.description.clone()),

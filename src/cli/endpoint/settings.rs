@@ -1,4 +1,4 @@
-//! The options for the settings of an endpoint: its key, metadata, custom headers and policy.
+//! The options for the settings of an endpoint: its key, metadata, custom headers, filter and policy.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use super::secret_file::read_text;
+use crate::cli::message_arguments::read_filter;
 use crate::config::parse_duration;
 use crate::domain::custom_headers::HIDDEN_VALUE;
 
@@ -31,6 +32,10 @@ pub(in crate::cli) struct SettingsOptions {
     /// Remove a header (repeatable).
     #[arg(long, value_name = "NAME")]
     remove_header: Vec<String>,
+
+    /// A filter on the content of messages: an event pattern, or @FILE for that in a file; {}: every message.
+    #[arg(long, value_name = "JSON|@FILE")]
+    filter: Option<String>,
 
     /// Begin or go on with a pause: events are made and wait.
     #[arg(long)]
@@ -78,6 +83,9 @@ impl SettingsOptions {
     pub(super) fn add_to(&self, body: &mut Value, present: &Value) -> anyhow::Result<()> {
         if let Some(key) = &self.key {
             body["key"] = json!(key);
+        }
+        if let Some(filter) = &self.filter {
+            body["filter"] = read_filter(filter)?;
         }
         if self.paused {
             body["paused"] = json!(true);

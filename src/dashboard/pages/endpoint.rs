@@ -15,6 +15,7 @@ use super::overview::{RangeLink, range_links, range_of};
 use crate::dashboard::chart::{AttemptsChart, LatencyChart, bucket_in_words, range_in_words};
 use crate::dashboard::field_problem::{Described, FieldProblem};
 use crate::dashboard::form::FormProblems;
+use crate::dashboard::json_text::JsonText;
 use crate::dashboard::layout::{Layout, Section, html_of};
 use crate::dashboard::secret_form::SecretForm;
 use crate::dashboard::settings_form::policy_facts;
@@ -28,7 +29,7 @@ use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::chart::Chart;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Delivery;
-use crate::domain::endpoint::{DisabledReason, Endpoint, Format};
+use crate::domain::endpoint::{DisabledReason, Endpoint, EndpointSettings, Format};
 use crate::domain::event_type::Subscription;
 use crate::domain::format::mismatch;
 use crate::domain::overview::EndpointSummary;
@@ -73,6 +74,8 @@ struct EndpointPage {
     missed: u64,
     /// The time from which on a recovery looks at first, as a field for times shows it.
     recover_since: String,
+    /// The filter, unless every message matches.
+    filter: Option<JsonText>,
     pending: String,
     /// The effect of disabling or deleting on its pending events.
     skipped: String,
@@ -260,6 +263,7 @@ pub(super) async fn page(
             deliveries: deliveries.collect(),
             missed: found.missed,
             recover_since: recover_since(&found.endpoint, now),
+            filter: filter_of(settings),
             pending: capped(pending),
             skipped: skipped_in_words(pending),
             failing: failing_in_words(&found.endpoint, &found.summary),
@@ -280,6 +284,12 @@ pub(super) async fn page(
             layout,
         },
     )
+}
+
+/// Returns the filter of an endpoint, unless every message matches.
+fn filter_of(settings: &EndpointSettings) -> Option<JsonText> {
+    let filter = &settings.filter;
+    (!filter.matches_everything()).then(|| JsonText::new(filter.as_str()))
 }
 
 fn delivery_row(delivery: &Delivery, layout: &Layout) -> DeliveryRow {

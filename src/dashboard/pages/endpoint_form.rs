@@ -6,7 +6,7 @@ use askama::Template;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::dashboard::endpoint_form::EndpointForm;
+use crate::dashboard::endpoint_form::{EndpointForm, body_of};
 use crate::dashboard::field_problem::{Described, FieldProblem};
 use crate::dashboard::form::FormProblems;
 use crate::dashboard::layout::{Layout, Section, html_of};
@@ -25,11 +25,12 @@ use crate::storage::StoreError;
 const SUGGESTIONS_MAX: usize = 100;
 
 /// The fields beside which problems are shown.
-const FIELDS: [&str; 17] = [
+const FIELDS: [&str; 18] = [
     "workspace_id",
     "url",
     "format",
     "events",
+    "filter",
     "name",
     "description",
     "secret",
@@ -74,7 +75,7 @@ impl FormPage {
     /// Reports whether the fields of settings that most endpoints do without are shown at once.
     fn shows_settings(&self) -> bool {
         let has_problem = |field: &&str| !self.problems.of_field(field).is_empty();
-        !self.form.settings.is_empty() || FIELDS[8..].iter().any(has_problem)
+        !self.form.settings.is_empty() || FIELDS[9..].iter().any(has_problem)
     }
 
     fn others(&self) -> Vec<&str> {
@@ -98,7 +99,7 @@ pub(crate) async fn create(mut visit: Visit) -> Result<HttpResponse, ApiError> {
     if form.events().is_empty() {
         json.remove("events");
     }
-    let text = Value::Object(json).to_string();
+    let text = body_of(json);
     let mut input = Input::new(&visit.id, "");
     input.json(&text);
     let policy = &visit.dashboard.server.policy;
@@ -225,7 +226,7 @@ pub(crate) async fn update(mut visit: Visit) -> Result<HttpResponse, ApiError> {
 }
 
 fn read_patch(visit: &Visit, json: Map<String, Value>) -> Result<EndpointPatch, Vec<Problem>> {
-    let text = Value::Object(json).to_string();
+    let text = body_of(json);
     let mut input = Input::new(&visit.id, "");
     input.json(&text);
     let patch = endpoint_patch(&mut input, &visit.dashboard.server.policy);

@@ -8,6 +8,7 @@ use super::event_list::{self, EventRow};
 use crate::dashboard::endpoint_names::EndpointNames;
 use crate::dashboard::layout::{Layout, Section, html};
 use crate::dashboard::pager::Pager;
+use crate::dashboard::tag_text::{TagLink, tag_links};
 use crate::dashboard::view::{Count, Moment, ShortId};
 use crate::dashboard::visit::Visit;
 use crate::domain::access::{Scope, Visibility};
@@ -27,7 +28,10 @@ const EVENTS: u64 = 100;
 struct MessagePage {
     layout: Layout,
     id: ShortId,
+    /// The whole id, for a form.
+    message_id: Uuid,
     event_type: String,
+    tags: Vec<TagLink>,
     published: Moment,
     timestamp: String,
     /// The number of events that it became.
@@ -43,6 +47,13 @@ struct MessagePage {
     payload: Option<PayloadView>,
     may_redeliver: bool,
     is_live: bool,
+}
+
+impl MessagePage {
+    /// Reports whether the payload is there, and the caller may erase it: whoever may redeliver may.
+    fn may_erase(&self) -> bool {
+        self.may_redeliver && self.payload.is_some()
+    }
 }
 
 /// The objects of the store that the page shows.
@@ -77,7 +88,9 @@ pub(crate) async fn show(visit: Visit) -> Result<HttpResponse, ApiError> {
     html(&MessagePage {
         layout,
         id: ShortId(message.id),
+        message_id: message.id,
         event_type: message.event_type.to_string(),
+        tags: tag_links(&message.tags),
         published: Moment::new(message.created_at, now),
         timestamp: message.timestamp.clone(),
         total: Count(message.events),

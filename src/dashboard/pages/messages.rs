@@ -9,6 +9,7 @@ use crate::dashboard::layout::{Layout, Section, html_of};
 use crate::dashboard::list_filters::{ListFilters, ListView};
 use crate::dashboard::lists;
 use crate::dashboard::pager::Pager;
+use crate::dashboard::tag_text::{TagLink, tag_links};
 use crate::dashboard::type_suggestions::event_types;
 use crate::dashboard::view::{Count, Moment, ShortId};
 use crate::dashboard::visit::Visit;
@@ -24,6 +25,7 @@ use crate::storage::{ListedMessages, MessageFilter, Page, Store};
 struct MessageRow {
     id: Uuid,
     event_type: String,
+    tags: Vec<TagLink>,
     events: Count,
     is_archived: bool,
     at: Moment,
@@ -34,6 +36,7 @@ impl MessageRow {
         Self {
             id: message.id,
             event_type: message.event_type.to_string(),
+            tags: tag_links(&message.tags),
             events: Count(message.events),
             is_archived: message.is_archived,
             at: Moment::new(message.created_at, now),

@@ -15,8 +15,11 @@ use crate::dashboard::type_suggestions::event_types;
 use crate::dashboard::view::{Bytes, Count};
 use crate::dashboard::visit::{Visit, redirect};
 use crate::domain::access::{Scope, Visibility};
-use crate::domain::event_type::EventType;
-use crate::domain::message::NewMessage;
+use crate::domain::clock::Timestamp;
+use crate::domain::event_pattern::Subject;
+use crate::domain::json::Tree;
+use crate::domain::message::{NewMessage, server_timestamp};
+use crate::domain::routing::{Refusal, Route};
 use crate::server::error::ApiError;
 use crate::server::publish_trace;
 use crate::server::publishing;
@@ -41,13 +44,27 @@ const ENCODED: usize = 3;
 struct Targets {
     /// Those that would get it.
     wanted: Vec<EndpointName>,
-    /// Those that want its type, and are disabled.
+    /// Those that want its type, or that it names, and are disabled.
     disabled: Vec<EndpointName>,
+    /// Set if the message names its endpoints.
+    is_direct: bool,
+    /// The endpoints that it names, and that are not there.
+    unknown: Vec<Uuid>,
+    /// Those whose filter does not match, and the place in the filter.
+    filtered: Vec<(EndpointName, String)>,
     /// Set if the workspace has more endpoints than were compared.
     has_more: bool,
 }
 
 impl Targets {
+    fn add(&mut self, endpoint: EndpointName) {
+        if endpoint.is_enabled {
+            self.wanted.push(endpoint);
+        } else {
+            self.disabled.push(endpoint);
+        }
+    }
+
     fn count(&self) -> Count {
         Count(self.wanted.len() as u64)
     }
@@ -141,7 +158,7 @@ async fn read(
     let work = move || {
         let read = composition.read(visibility, largest);
         Ok(read.map(|(mut new, size)| {
-            publishing::add_summary(&mut new, &*store);
+            publishing::read_data(&mut new, &*store);
             (new, size)
         }))
     };
@@ -168,7 +185,7 @@ fn led_on(visit: &Visit, published: &Published) -> HttpResponse {
             "This idempotency key was used before with the same message, so nothing was published again."
                 .to_owned()
         }
-        (false, 0) => "Published. No enabled endpoint wants this type.".to_owned(),
+        (false, 0) => "Published. No enabled endpoint wants it.".to_owned(),
         (false, 1) => "Published. It goes to 1 endpoint.".to_owned(),
         (false, _) => format!("Published. It goes to {number} endpoints."),
     };
@@ -187,6 +204,10 @@ fn problem_of(error: &ApiError) -> Option<(&'static str, &'static str)> {
             "idempotency_key",
             "This key was used with another message: choose a new one",
         )),
+        ApiError::Store(StoreError::UnknownEndpoints(_)) => Some((
+            "endpoint_ids",
+            "The workspace has no endpoint with one of these ids",
+        )),
         ApiError::Store(StoreError::UnknownWorkspace(_)) => {
             Some(("workspace_id", "There is no such workspace"))
         }
@@ -199,23 +220,59 @@ async fn targets(visit: &Visit, new: &NewMessage) -> Result<Option<Targets>, Api
     if !visit.sees_webhooks() {
         return Ok(None);
     }
-    let (visibility, workspace) = (visit.visibility(), new.workspace_id);
-    let event_type = new.event_type.clone();
-    let find = move |store: &dyn Store| find_targets(store, visibility, workspace, &event_type);
+    let (visibility, new, now) = (visit.visibility(), new.clone(), visit.now());
+    let find = move |store: &dyn Store| {
+        if new.endpoint_ids.is_empty() {
+            find_targets(store, visibility, &new, now)
+        } else {
+            named_targets(store, visibility, new.workspace_id, &new.endpoint_ids)
+        }
+    };
     visit.read(find).await.map(Some)
+}
+
+/// Returns the endpoints that a message names.
+fn named_targets(
+    store: &dyn Store,
+    visibility: Visibility,
+    workspace: Uuid,
+    named: &[Uuid],
+) -> Result<Targets, StoreError> {
+    let mut targets = Targets {
+        is_direct: true,
+        ..Targets::default()
+    };
+    for id in named {
+        match store.find_endpoint(visibility, *id) {
+            Ok(endpoint) if endpoint.workspace_id == workspace => {
+                targets.add(EndpointName::of(&endpoint));
+            }
+            Ok(_) | Err(StoreError::NotFound) => targets.unknown.push(*id),
+            Err(other) => return Err(other),
+        }
+    }
+    Ok(targets)
 }
 
 fn find_targets(
     store: &dyn Store,
     visibility: Visibility,
-    workspace: Uuid,
-    event_type: &EventType,
+    new: &NewMessage,
+    now: Timestamp,
 ) -> Result<Targets, StoreError> {
     let filter = EndpointFilter {
         visibility,
-        workspaces: vec![workspace],
+        workspaces: vec![new.workspace_id],
         states: Vec::new(),
         url: None,
+    };
+    let timestamp = new.timestamp.clone();
+    let subject = Subject {
+        event_type: &new.event_type,
+        timestamp: &timestamp.unwrap_or_else(|| server_timestamp(now)),
+        data: &new.data,
+        tree: &Tree::of(new.data.get()),
+        tags: &new.tags,
     };
     let mut targets = Targets::default();
     for number in 1..=COMPARED_MAX / READ_AT_ONCE {
@@ -225,15 +282,17 @@ fn find_targets(
         };
         let paged = store.list_endpoints(&filter, page, usize::MAX)?;
         for endpoint in paged.rows.iter().map(|row| &row.item) {
-            let events = &endpoint.settings.events;
-            if !events.iter().any(|events| events.matches(event_type)) {
-                continue;
-            }
+            let route = Route {
+                events: &endpoint.settings.events,
+                filter: &endpoint.settings.filter,
+                is_disabled: endpoint.disabled_reason.is_some(),
+            };
             let name = EndpointName::of(endpoint);
-            if name.is_enabled {
-                targets.wanted.push(name);
-            } else {
-                targets.disabled.push(name);
+            match route.refusal(&subject) {
+                None => targets.wanted.push(name),
+                Some(Refusal::Disabled) => targets.disabled.push(name),
+                Some(Refusal::Events) => {}
+                Some(why @ Refusal::Filter(_)) => targets.filtered.push((name, why.to_text())),
             }
         }
         targets.has_more = paged.total > number * READ_AT_ONCE;

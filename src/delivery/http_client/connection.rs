@@ -13,8 +13,9 @@
 
 use std::io;
 use std::mem;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
 
@@ -22,6 +23,7 @@ use super::buffers::RequestBuffers;
 use super::errors::{ConnectFailed, ConnectTimedOut, HeadTooLarge, ResponseTooLong};
 use super::idle::{Entry, IdlePool, Peer};
 use super::limits::MAX_ANSWER_BYTES;
+use super::proxy::Proxy;
 use super::socket::{Link, Socket};
 use super::tcp::{Tcp, means_closed};
 use super::tls::Tls;
@@ -34,14 +36,17 @@ const FIRST_WRITE_BYTES: usize = 4096;
 #[derive(Clone)]
 pub(super) struct Dialer {
     tls: Tls,
+    proxy: Option<Arc<Proxy>>,
     idle: Arc<IdlePool<Box<dyn Link>>>,
 }
 
 impl Dialer {
-    /// Returns a dialer that keeps at most `idle_limit` idle connections.
-    pub(super) fn new(tls: Tls, idle_limit: usize) -> Self {
+    /// Returns a dialer that connects through `proxy`, if there is one, and keeps at most `idle_limit` idle
+    /// connections.
+    pub(super) fn new(tls: Tls, proxy: Option<Proxy>, idle_limit: usize) -> Self {
         Self {
             tls,
+            proxy: proxy.map(Arc::new),
             idle: Arc::new(IdlePool::new(idle_limit)),
         }
     }
@@ -60,16 +65,23 @@ impl Dialer {
 
     /// Makes a new connection, to one of the addresses that were checked for this request.
     fn dial(&self, details: &ConnectionDetails) -> Result<Box<dyn Link>, ureq::Error> {
-        let socket = Socket::connect(&details.addrs, *details.timeout.after);
-        let tcp = Tcp::new(socket.map_err(|error| match error.kind() {
-            io::ErrorKind::TimedOut => ureq::Error::Other(Box::new(ConnectTimedOut)),
-            _ => ureq::Error::Other(Box::new(ConnectFailed(error))),
-        })?);
+        let tcp = Tcp::new(self.socket(&details.addrs, *details.timeout.after)?);
         if details.needs_tls() {
             Ok(Box::new(self.tls.connect(tcp, details)?))
         } else {
             Ok(Box::new(tcp))
         }
+    }
+
+    /// Connects to the receiver within `time`, on the way that the settings say.
+    fn socket(&self, addresses: &[SocketAddr], time: Duration) -> Result<Socket, ureq::Error> {
+        if let Some(proxy) = &self.proxy {
+            return proxy.connect(addresses, time);
+        }
+        Socket::connect(addresses, time).map_err(|error| match error.kind() {
+            io::ErrorKind::TimedOut => ureq::Error::Other(Box::new(ConnectTimedOut)),
+            _ => ureq::Error::Other(Box::new(ConnectFailed(error))),
+        })
     }
 }
 

@@ -24,6 +24,21 @@ pub(super) struct ConnectFailed(pub(super) io::Error);
 #[error("the receiver didn't accept a connection in time")]
 pub(super) struct ConnectTimedOut;
 
+/// There was no connection to the egress proxy.
+#[derive(Debug, thiserror::Error)]
+#[error("the egress proxy can't be reached: {}", without_number(.0))]
+pub(super) struct ProxyUnreachable(pub(super) io::Error);
+
+/// The egress proxy made no tunnel; the field says why.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct ProxyRefused(pub(super) String);
+
+/// The egress proxy did not make a tunnel in time.
+#[derive(Debug, thiserror::Error)]
+#[error("the egress proxy had no connection to the receiver in time")]
+pub(super) struct TunnelTimedOut;
+
 /// An idle connection was closed before any part of the request was written to it, so the client can repeat
 /// the request.
 #[derive(Debug, thiserror::Error)]

@@ -9,8 +9,8 @@ use std::time::Duration;
 use ureq::Timeout;
 
 use super::errors::{
-    ConnectFailed, ConnectTimedOut, HandshakeFailed, HandshakeTimedOut, HeadTooLarge, Refused,
-    ResponseTooLong, Stale, without_number,
+    ConnectFailed, ConnectTimedOut, HandshakeFailed, HandshakeTimedOut, HeadTooLarge, ProxyRefused,
+    ProxyUnreachable, Refused, ResponseTooLong, Stale, TunnelTimedOut, without_number,
 };
 use super::tls::{of_rustls, reason};
 use crate::delivery::resolver::ResolveError;
@@ -110,10 +110,21 @@ impl Failure {
                 format!("no connection: {}", without_number(error)),
             );
         }
+        if let Some(ProxyUnreachable(error)) = error.downcast_ref()
+            && out_of_files(error)
+        {
+            return Self::new(AttemptFailure::Internal, "too many open files");
+        }
+        if error.is::<ProxyUnreachable>() || error.is::<ProxyRefused>() {
+            return Self::new(AttemptFailure::Proxy, error.to_string());
+        }
         if error.is::<HandshakeFailed>() || error.is::<Refused>() {
             return Self::new(AttemptFailure::Tls, error.to_string());
         }
-        if error.is::<ConnectTimedOut>() || error.is::<HandshakeTimedOut>() {
+        if error.is::<ConnectTimedOut>()
+            || error.is::<TunnelTimedOut>()
+            || error.is::<HandshakeTimedOut>()
+        {
             return Self::new(AttemptFailure::Timeout, error.to_string());
         }
         if error.is::<HeadTooLarge>() || error.is::<ResponseTooLong>() {

@@ -38,11 +38,16 @@ impl Socket {
     pub(super) fn connect(addresses: &[SocketAddr], time: Duration) -> io::Result<Self> {
         let stream = happy_eyeballs::connect(addresses, time)?;
         stream.set_nodelay(true)?;
-        Ok(Self {
+        Ok(Self::of(stream))
+    }
+
+    /// Takes a connection that has no time-outs.
+    pub(super) const fn of(stream: TcpStream) -> Self {
+        Self {
             stream,
             read_time: None,
             write_time: None,
-        })
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod addresses;
 mod answers;
 mod heads;
 mod network;
+mod proxy;
 mod receiver;
 mod tls;
 
@@ -42,6 +43,8 @@ fn open_settings() -> HttpClientSettings {
     HttpClientSettings {
         request_timeout: PLENTY,
         ca_file: None,
+        certificate: None,
+        proxy: None,
         max_threads: 16,
         policy: NetworkPolicy {
             allow_http: true,

@@ -15,12 +15,14 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use ureq::unversioned::transport::time::{Duration, Instant};
 use ureq::unversioned::transport::{ConnectionDetails, NextTimeout};
 
-use self::client_certificate::{NoCertificate, watch};
-use self::reasons::missed_certificate;
+pub(super) use self::client_certificate::Presented;
+use self::client_certificate::{ClientCertificate, watch};
+use self::reasons::{about_certificate, after};
 use self::verifier::Verifier;
 use super::errors::{HandshakeFailed, HandshakeTimedOut, HttpClientError, Refused, without_number};
 use super::socket::Link;
 use super::tcp::{Tcp, means_closed};
+use crate::config::CertificatePair;
 
 mod certificate;
 mod client_certificate;
@@ -29,17 +31,17 @@ mod verifier;
 
 pub(super) use reasons::reason;
 
-/// The addition to the message of a handshake that the receiver breaks off.
-const ASKED_BACK: &str =
-    " after it had asked for a client certificate, which Hookpost does not have";
-
 /// The maker of TLS connections.
 #[derive(Clone)]
 pub(super) struct Tls(Arc<ClientConfig>);
 
 impl Tls {
-    /// Returns a maker that trusts the public roots, and those in `extra_roots` (PEM) if given.
-    pub(super) fn new(extra_roots: Option<&[u8]>) -> Result<Self, HttpClientError> {
+    /// Returns a maker that trusts the public roots, and those in `extra_roots` (PEM) if given. It presents
+    /// `certificate` to receivers that ask for one.
+    pub(super) fn new(
+        extra_roots: Option<&[u8]>,
+        certificate: Option<Arc<CertificatePair>>,
+    ) -> Result<Self, HttpClientError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let verifier = Verifier::new(roots(extra_roots)?, &provider)
             .map_err(|error| HttpClientError::Tls(rustls::Error::General(error.to_string())))?;
@@ -49,7 +51,7 @@ impl Tls {
             .map_err(HttpClientError::Tls)?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier))
-            .with_client_cert_resolver(Arc::new(NoCertificate));
+            .with_client_cert_resolver(Arc::new(ClientCertificate(certificate)));
         Ok(Self(Arc::new(config)))
     }
 
@@ -66,15 +68,15 @@ impl Tls {
         let connection = ClientConnection::new(Arc::clone(&self.0), name)
             .map_err(|error| handshake_failed(reason(&error)))?;
         let mut stream = StreamOwned::new(connection, Timed::new(tcp, time_left(details)));
-        let (made, asked_back) = watch(|| stream.conn.complete_io(&mut stream.sock));
+        let (made, presented) = watch(|| stream.conn.complete_io(&mut stream.sock));
         if let Err(error) = made {
             return Err(match ureq::Error::from(error) {
-                ureq::Error::Io(error) => handshake_failed(words(&error, asked_back)),
+                ureq::Error::Io(error) => handshake_failed(words(&error, presented)),
                 ureq::Error::Timeout(_) => ureq::Error::Other(Box::new(HandshakeTimedOut)),
                 other => other,
             });
         }
-        Ok(TlsLink { stream, asked_back })
+        Ok(TlsLink { stream, presented })
     }
 }
 
@@ -133,12 +135,10 @@ fn handshake_failed(why: String) -> ureq::Error {
     ureq::Error::Other(Box::new(HandshakeFailed(why)))
 }
 
-/// Returns the message for an error of the handshake. `asked_back`: the receiver had asked for a client
-/// certificate.
-fn words(error: &io::Error, asked_back: bool) -> String {
+/// Returns the message for an error of the handshake in which the receiver got `presented`.
+fn words(error: &io::Error, presented: Presented) -> String {
     if let Some(error) = of_rustls(error) {
-        let missed = asked_back.then(|| missed_certificate(error)).flatten();
-        return missed.unwrap_or_else(|| reason(error));
+        return about_certificate(error, presented).unwrap_or_else(|| reason(error));
     }
     let what = match error.kind() {
         io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe => {
@@ -149,8 +149,7 @@ fn words(error: &io::Error, asked_back: bool) -> String {
         }
         _ => return without_number(error),
     };
-    let asked = if asked_back { ASKED_BACK } else { "" };
-    format!("{what}{asked}")
+    format!("{what}{}", after(presented))
 }
 
 /// Returns the error of rustls inside an error of a socket, if there is one.
@@ -161,9 +160,9 @@ pub(super) fn of_rustls(error: &io::Error) -> Option<&rustls::Error> {
 /// An established TLS connection.
 pub(super) struct TlsLink {
     stream: StreamOwned<ClientConnection, Timed>,
-    /// The receiver has asked for a client certificate. In TLS 1.3 it refuses the empty one only after the
+    /// The client certificate that the receiver got. In TLS 1.3 it refuses one, or an empty one, only after the
     /// handshake.
-    asked_back: bool,
+    presented: Presented,
 }
 
 impl TlsLink {
@@ -177,11 +176,10 @@ impl TlsLink {
     }
 }
 
-/// Returns the error of an established connection in the form in which it passes through ureq. `asked_back`:
-/// the receiver had asked for a client certificate.
-pub(super) fn failure(error: io::Error, asked_back: bool) -> ureq::Error {
-    let missed = of_rustls(&error).filter(|_| asked_back);
-    match missed.and_then(missed_certificate) {
+/// Returns the error of an established connection in the form in which it passes through ureq. The receiver got
+/// `presented`.
+pub(super) fn failure(error: io::Error, presented: Presented) -> ureq::Error {
+    match of_rustls(&error).and_then(|error| about_certificate(error, presented)) {
         Some(words) => ureq::Error::Other(Box::new(Refused(words))),
         None => error.into(),
     }
@@ -192,12 +190,12 @@ impl Link for TlsLink {
         self.stream.sock.set_timeout(timeout);
         self.stream
             .write_all(bytes)
-            .map_err(|error| failure(error, self.asked_back))?;
+            .map_err(|error| failure(error, self.presented))?;
         // `write_all` reports an error of the socket only at the next call. That would be too late to know
         // which part of the request was cut off.
         self.stream
             .flush()
-            .map_err(|error| failure(error, self.asked_back))
+            .map_err(|error| failure(error, self.presented))
     }
 
     fn receive(&mut self, into: &mut [u8], timeout: NextTimeout) -> Result<usize, ureq::Error> {
@@ -211,7 +209,7 @@ impl Link for TlsLink {
             }),
             read => read,
         };
-        read.map_err(|error| failure(error, self.asked_back))
+        read.map_err(|error| failure(error, self.presented))
     }
 
     /// Reports the same as for every connection, and also that this layer has nothing unread and nothing

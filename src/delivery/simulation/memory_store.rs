@@ -7,8 +7,10 @@
 //! [`Unsupported`] names the parts that the store does not have.
 
 mod endpoints;
+mod interest;
 mod jobs;
 mod overviews;
+mod publishing;
 mod queue;
 mod reads;
 mod secrets;
@@ -25,15 +27,16 @@ use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint, PutEndpoint};
 use crate::domain::event::Event;
+use crate::domain::event_type::EventType;
 use crate::domain::message::NewMessage;
 use crate::domain::overview::{EndpointSummary, MessageSummary, Overview};
 use crate::domain::signing_secrets::SecretRotation;
 use crate::domain::workspace::{NewWorkspace, Workspace, WorkspacePatch};
 use crate::storage::conformance::{OpenStore, Settings};
 use crate::storage::{
-    AccessTokenPatch, DeliveryFilter, Descendants, EndpointFilter, EventFilter, Listed,
-    ListedMessages, LongPayload, MessageFilter, NewAccessToken, NoticeSink, Page, Paged, Part,
-    PayloadPiece, Pending, Published, PutResult, ReconciledAdminToken, Row, RowNumber, Store,
+    AccessTokenPatch, DeliveryFilter, Descendants, EndpointFilter, ErasureStep, EventFilter,
+    Listed, ListedMessages, LongPayload, MessageFilter, NewAccessToken, NoticeSink, Page, Paged,
+    Part, PayloadPiece, Pending, Published, PutResult, ReconciledAdminToken, Row, RowNumber, Store,
     StoreError, StoreFacts, pending,
 };
 
@@ -44,6 +47,8 @@ use crate::storage::{
 pub(super) enum Unsupported {
     /// Access tokens.
     Tokens,
+    /// The erasure of payloads.
+    Erasure,
     /// Jobs: only their steps are there, in the queue.
     Jobs,
     /// Rows of a page by number, and pieces of payloads: pages are read as a whole.
@@ -233,12 +238,20 @@ impl Store for MemoryStore {
         self.write(|tables, now| tables.rotate_secret(visibility, id, &rotation, now))
     }
 
+    fn filters(&self, _: Uuid, _: &EventType) -> bool {
+        false
+    }
+
     fn shows_summaries(&self, _: Uuid) -> bool {
         false
     }
 
     fn publish(&self, new: NewMessage) -> Pending<Published> {
         self.write(|tables, now| tables.publish(&new, now))
+    }
+
+    fn publish_batch(&self, new: Vec<NewMessage>) -> Pending<Vec<Published>> {
+        self.write(|tables, now| tables.publish_batch(&new, now))
     }
 
     fn list_events(
@@ -284,6 +297,15 @@ impl Store for MemoryStore {
 
     fn redeliver(&self, visibility: Visibility, id: Uuid) -> Pending<()> {
         self.write(|tables, now| tables.redeliver(visibility, id, now))
+    }
+
+    fn erase_payload(
+        &self,
+        _: Visibility,
+        _: Uuid,
+        _: ErasureStep,
+    ) -> Pending<Option<ErasureStep>> {
+        Unsupported::Erasure.pending()
     }
 
     fn skip_event(&self, visibility: Visibility, id: Uuid) -> Pending<()> {

@@ -153,18 +153,7 @@ impl Store {
         if !self.endpoints[endpoint].target.enabled {
             return None;
         }
-        let seq = self.next_run();
-        let published = Progress::published(Run(seq));
-        self.rows[usize::try_from(seq).expect("numbers are positive")] = Some(Row {
-            endpoint,
-            state: published.state,
-            run: published.run.0,
-            run_attempt: published.run_attempt,
-            run_started: now,
-            attempts: 0,
-            due: now,
-        });
-        self.endpoints[endpoint].fresh.insert(seq);
+        let seq = self.add(endpoint, now);
         let mut event = self.queued(seq);
         event.body = Some(body);
         Some(event)
@@ -270,7 +259,7 @@ impl Store {
         let attempt = EndpointAttempt {
             verdict: record.verdict,
             state,
-            was_made: record.error != Some(AttemptFailure::Expired),
+            tells: (record.error).is_none_or(AttemptFailure::tells_of_receiver),
         };
         let policy = &row.target.settings.policy;
         let disable_after = policy.disable_after.unwrap_or(self.disable_after);

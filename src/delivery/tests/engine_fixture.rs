@@ -219,15 +219,11 @@ impl EngineFixture {
     }
 
     pub(super) fn submit(&self) -> Pending<Published> {
-        let new = NewMessage {
-            workspace_id: self.workspace,
-            event_type: EventType::parse("a.b").unwrap(),
-            timestamp: None,
-            data: RawValue::from_string("{}".to_owned()).unwrap(),
-            idempotency: None,
-            trace: None,
-            summary: None,
-        };
+        let new = NewMessage::new(
+            self.workspace,
+            EventType::parse("a.b").unwrap(),
+            RawValue::from_string("{}".to_owned()).unwrap(),
+        );
         self.store.publish(new)
     }
 

@@ -109,6 +109,40 @@ fn jsonish() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
 }
 
+/// Names and texts, the same ones again and again.
+fn any_text() -> impl Strategy<Value = String> {
+    prop_oneof!["[ab]{0,2}", "\\PC{0,4}", Just("\"\\\n,:]}".to_owned())]
+}
+
+/// Values that are neither arrays nor objects, the same ones again and again.
+pub(crate) fn any_leaf() -> impl Strategy<Value = serde_json::Value> {
+    use serde_json::Value;
+    let number = prop_oneof![
+        (-2_i64..3).prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        (-1e3_f64..1e3).prop_map(Value::from),
+    ];
+    prop_oneof![
+        1 => Just(Value::Null),
+        1 => any::<bool>().prop_map(Value::from),
+        2 => number,
+        3 => any_text().prop_map(Value::from),
+    ]
+}
+
+/// Values of all types.
+pub(crate) fn any_value() -> impl Strategy<Value = serde_json::Value> {
+    use serde_json::Value;
+    any_leaf().prop_recursive(5, 40, 6, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::vec((any_text(), inner), 0..5)
+                .prop_map(|members| members.into_iter().collect()),
+        ]
+    })
+}
+
 /// A string as bytes: `serde_json` decodes each lone surrogate in it to three bytes.
 #[derive(Debug)]
 struct Bytes(Vec<u8>);

@@ -4,7 +4,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::rc::{Rc, Weak};
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::connection_table::{ConnectionTable, SPARED_BYTES};
 use super::state::{ConnectionState, GivenUp, Kind, Progress};
@@ -55,6 +55,11 @@ impl RequestHandle {
         let table = self.table.upgrade();
         let has_room = table.is_none_or(|table| table.has_room(&self.state, 0));
         has_room.then_some(()).ok_or(GivenUp::ForOthers)
+    }
+
+    /// Gives the request so much more time until its response than others have.
+    pub(crate) fn extend(&self, by: Duration) {
+        self.state.extra.set(by);
     }
 
     /// Runs `work`, which stores nothing, until the server gives the request up.

@@ -52,6 +52,8 @@ pub(crate) enum GivenUp {
 pub(super) struct ConnectionState {
     pub(super) stage: Cell<Stage>,
     pub(super) since: Cell<Instant>,
+    /// The time that the request may take beyond the limit.
+    pub(super) extra: Cell<Duration>,
     pub(super) closed: Cell<bool>,
     /// The bytes in memory, by [`Kind`].
     pub(super) bytes: [Cell<usize>; 3],
@@ -85,6 +87,7 @@ impl ConnectionState {
         Self {
             stage: Cell::new(Stage::Idle),
             since: Cell::new(now),
+            extra: Cell::default(),
             closed: Cell::new(false),
             bytes: Default::default(),
             received: Cell::new(0),
@@ -106,6 +109,7 @@ impl ConnectionState {
         let now = Instant::now();
         self.stage.set(stage);
         self.since.set(now);
+        self.extra.set(Duration::ZERO);
         self.taken.set(0);
         self.taken_since.set(now);
     }
@@ -178,7 +182,8 @@ impl ConnectionState {
     pub(super) fn is_overdue(&self, limits: &ConnectionLimits, now: Instant) -> bool {
         let (since, limit) = match self.stage.get() {
             Stage::Idle => (&self.since, limits.idle),
-            Stage::Request | Stage::Rendering => (&self.since, limits.request),
+            Stage::Request => (&self.since, limits.request + self.extra.get()),
+            Stage::Rendering => (&self.since, limits.request),
             Stage::Response => (&self.taken_since, limits.response),
             Stage::Discarding => (&self.since, DISCARDING),
         };

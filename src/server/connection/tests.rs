@@ -162,6 +162,21 @@ fn the_end_of_the_clients_bytes_is_read_before_the_response() {
 }
 
 #[test]
+fn a_request_that_was_given_more_time_has_it_and_the_next_one_has_not() {
+    Framework::with(&[GET, GET], |mut framework| {
+        framework.read();
+        let minutes = |n: u32| Instant::now() + Duration::from_mins(1) * n;
+        let handle = framework.connection.request_handle();
+        handle.extend(Duration::from_mins(2));
+        framework.table.close_overdue(minutes(2));
+        framework.answer();
+        assert_eq!(framework.read().unwrap(), GET, "it is not given up");
+        framework.table.close_overdue(minutes(2));
+        assert_eq!(framework.read().unwrap(), b"", "it is given up");
+    });
+}
+
+#[test]
 fn the_time_of_a_request_that_is_held_back_begins_when_it_is_read() {
     Framework::with(&[&GET.repeat(2)], |mut framework| {
         framework.read();

@@ -9,7 +9,7 @@ use super::reply::{
     self, Plain, forbidden, internal, invalid_token, missing_scope, not_found, with_header,
 };
 use crate::server::validate::{Loc, MASKED, Problem, Section, Violation};
-use crate::storage::{StoreError, Unavailable};
+use crate::storage::{MessageFault, StoreError, Unavailable};
 
 /// Returns the response to an error of the store.
 pub(super) fn from_store(error: StoreError, request_id: &str) -> HttpResponse {
@@ -43,6 +43,21 @@ pub(super) fn from_store(error: StoreError, request_id: &str) -> HttpResponse {
         StoreError::UnknownWorkspace(id) => {
             let loc = Loc::field(Section::Body, "workspace_id");
             reply::invalid(&[unknown_workspace(loc, id)])
+        }
+        StoreError::UnknownEndpoints(unknown) => {
+            let fault = MessageFault::UnknownEndpoints(unknown);
+            reply::invalid(&of_message(None, fault))
+        }
+        StoreError::InvalidMessages(faults) => {
+            let of_each = faults
+                .into_iter()
+                .flat_map(|(place, fault)| of_message(Some(("messages", place)), fault));
+            reply::invalid(&Problem::limited(of_each.collect()))
+        }
+        StoreError::TooManyEvents { fitting, sent } => {
+            let loc = Loc::field(Section::Body, "messages");
+            let violation = Violation::TooManyEvents(fitting, sent);
+            reply::invalid(&[Problem::found_later(loc, violation, None)])
         }
         StoreError::OtherPublicKey => {
             let what = "the public key is not that of the endpoint, and nothing can sign with a public key: send \
@@ -87,6 +102,28 @@ pub(super) fn from_store(error: StoreError, request_id: &str) -> HttpResponse {
 pub(super) fn unknown_workspace(loc: Loc, id: Uuid) -> Problem {
     let what = "there is no such workspace: send the id of one";
     Problem::found_later(loc, Violation::Value(what.into()), Some(&id.to_string()))
+}
+
+/// Returns the problems of a message in which the store found a fault: of the body, or of an item of a list in it.
+fn of_message(item: Option<(&'static str, usize)>, fault: MessageFault) -> Vec<Problem> {
+    let field = |name| Loc::field(Section::Body, name).of_item(item);
+    match fault {
+        MessageFault::UnknownWorkspace(id) => vec![unknown_workspace(field("workspace_id"), id)],
+        MessageFault::UnknownEndpoints(unknown) => {
+            let problem = |(place, id): (usize, Uuid)| {
+                let what = "the workspace has no such endpoint: send the id of one";
+                let violation = Violation::Value(what.into());
+                let loc = field("endpoint_ids").at(place);
+                Problem::found_later(loc, violation, Some(&id.to_string()))
+            };
+            unknown.into_iter().map(problem).collect()
+        }
+        MessageFault::KeyReused(key) => {
+            let violation = Violation::IdempotencyKeyReused;
+            let loc = field("idempotency_key");
+            vec![Problem::found_later(loc, violation, Some(&key))]
+        }
+    }
 }
 
 /// Returns a 422 for what only the store could find. `input` is the value that it concerns, if it may be shown.

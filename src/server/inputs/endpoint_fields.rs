@@ -9,6 +9,7 @@ use crate::domain::endpoint::{EndpointPatch, Format, NewEndpoint, PutEndpoint};
 use crate::domain::endpoint_key::EndpointKey;
 use crate::domain::endpoint_policy::EndpointPolicy;
 use crate::domain::endpoint_url::EndpointUrl;
+use crate::domain::event_pattern::EventPattern;
 use crate::domain::event_type::Subscription;
 use crate::domain::metadata::Metadata;
 use crate::domain::network_policy::NetworkPolicy;
@@ -35,6 +36,7 @@ pub(crate) struct EndpointFields {
     secret_type: Field<Option<SecretType>>,
     name: Field<Option<String>>,
     description: Field<Option<String>>,
+    filter: Field<Option<EventPattern>>,
     enabled: Field<Option<bool>>,
     key: Field<Option<EndpointKey>>,
     metadata: Field<Option<Metadata>>,
@@ -76,6 +78,7 @@ impl EndpointFields {
             headers: input.optional("headers", headers_for(kind)),
             policy: input.optional("policy", read::policy),
             paused: input.optional("paused", read::boolean),
+            filter: input.optional("filter", read::filter),
         }
     }
 
@@ -87,6 +90,7 @@ impl EndpointFields {
             secret: self.secret.take(ok),
             secret_type: self.secret_type.take(ok),
             events: self.events.take(ok),
+            filter: self.filter.take(ok),
             name: self.name.take(ok),
             description: self.description.take(ok),
             enabled: self.enabled.take(ok),

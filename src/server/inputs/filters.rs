@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::page::page;
 use crate::domain::access::Visibility;
+use crate::domain::tags::Tag;
 use crate::server::validate::{Checked, Field, Input, read};
 use crate::storage::{DeliveryFilter, EndpointFilter, EventFilter, MessageFilter, Page};
 
@@ -84,6 +85,7 @@ pub(crate) fn message_filter(
     let after = input.query("start_timestamp", read::time);
     let before = input.query("end_timestamp", read::time);
     let unrouted = input.query("unrouted", read::boolean);
+    let tags = input.query_list("tag", read::tag_filter);
     let missing_for = input.query("missing_for", read::id);
     let query = input.query("query", read::filter_text).unless_empty();
     move |ok| {
@@ -94,6 +96,11 @@ pub(crate) fn message_filter(
             after: after.take(ok),
             before: before.take(ok),
             unrouted: unrouted.take(ok),
+            tags: tags
+                .take(ok)
+                .iter()
+                .filter_map(|text| Tag::parse(text))
+                .collect(),
             missing_for: missing_for.take(ok),
             query: query.take(ok),
         };

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::echo;
-use super::loc::{Loc, Section};
+use super::loc::{Loc, LocStep, Section};
 use super::problem::{Problem, Violation};
 use crate::domain::json::{Kind, LoneSurrogate, Value};
 use crate::server::schema::Schema;
@@ -81,6 +81,12 @@ impl<'r> FieldContext<'r> {
     /// Returns the context of a member, if the field is an object.
     pub(crate) fn member(&mut self, name: impl Into<Cow<'static, str>>) -> FieldContext<'_> {
         FieldContext::new(self.problems, self.loc.clone().of_member(name))
+    }
+
+    /// Returns the context of a value inside the field, some steps further.
+    pub(crate) fn inside(&mut self, steps: impl IntoIterator<Item = LocStep>) -> FieldContext<'_> {
+        let loc = steps.into_iter().fold(self.loc.clone(), Loc::then);
+        FieldContext::new(self.problems, loc)
     }
 
     /// Returns the context of an item, if the field is a list.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::loc::Loc;
 use super::problem_kind::ProblemKind;
+use crate::domain::message::BATCH_EVENTS_MAX;
 
 /// A rule that a value breaks.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +32,9 @@ pub(crate) enum Violation {
     ListTooShort(usize),
     /// The greatest number of items, and the number in the request.
     ListTooLong(usize, usize),
+    /// The number of messages of a batch, from the first one on, that make few enough events, and the number in the
+    /// request.
+    TooManyEvents(usize, usize),
     BoolType,
     BoolParsing,
     IntType,
@@ -63,6 +67,7 @@ pub(crate) enum Violation {
     /// The reason.
     DatetimeParsing(&'static str),
     TimezoneAware,
+    IdempotencyKeyReused,
     WorkspaceToken,
     /// The name of a custom header is not allowed: the reason.
     HeaderName(Cow<'static, str>),
@@ -72,6 +77,8 @@ pub(crate) enum Violation {
     Value(Cow<'static, str>),
     /// The same, for a rule that a setting of the server, named here, can change.
     ValueUnlessSet(String, &'static str),
+    /// A fault of an event pattern; the text says what is allowed.
+    FilterSyntax(Cow<'static, str>),
 }
 
 impl Violation {
@@ -88,7 +95,7 @@ impl Violation {
             Self::StringPattern(_) => ProblemKind::StringPatternMismatch,
             Self::ListType => ProblemKind::ListType,
             Self::ListTooShort(_) => ProblemKind::TooShort,
-            Self::ListTooLong(..) => ProblemKind::TooLong,
+            Self::ListTooLong(..) | Self::TooManyEvents(..) => ProblemKind::TooLong,
             Self::BoolType => ProblemKind::BoolType,
             Self::BoolParsing => ProblemKind::BoolParsing,
             Self::IntType => ProblemKind::IntType,
@@ -109,10 +116,12 @@ impl Violation {
             Self::DatetimeType => ProblemKind::DatetimeType,
             Self::DatetimeParsing(_) => ProblemKind::DatetimeFromDateParsing,
             Self::TimezoneAware => ProblemKind::TimezoneAware,
+            Self::IdempotencyKeyReused => ProblemKind::IdempotencyKeyReused,
             Self::WorkspaceToken => ProblemKind::WorkspaceToken,
             Self::HeaderName(_) => ProblemKind::HeaderName,
             Self::HeaderValue(_) => ProblemKind::HeaderValue,
             Self::Value(_) | Self::ValueUnlessSet(..) => ProblemKind::ValueError,
+            Self::FilterSyntax(_) => ProblemKind::FilterSyntax,
         }
     }
 
@@ -153,6 +162,15 @@ impl Violation {
             Self::ListTooLong(max, actual) => (
                 format!(
                     "List should have at most {} after validation, not {actual}",
+                    count(*max, "item")
+                )
+                .into(),
+                Some(json!({ "field_type": "List", "max_length": max, "actual_length": actual })),
+            ),
+            Self::TooManyEvents(max, actual) => (
+                format!(
+                    "Messages that are stored together may make at most {BATCH_EVENTS_MAX} events: send at most {} of \
+                     these at a time",
                     count(*max, "item")
                 )
                 .into(),
@@ -232,6 +250,9 @@ impl Violation {
                 Some(json!({ "error": why })),
             ),
             Self::TimezoneAware => plain("Input should have timezone info"),
+            Self::IdempotencyKeyReused => {
+                plain("This key was used with another message: use a new one")
+            }
             Self::WorkspaceToken => {
                 plain("A workspace token acts for its own workspace only: leave workspace_id out")
             }
@@ -242,6 +263,10 @@ impl Violation {
             Self::ValueUnlessSet(what, setting) => (
                 format!("Value error, {what}").into(),
                 Some(json!({ "error": what, "setting": setting })),
+            ),
+            Self::FilterSyntax(what) => (
+                format!("Filter error, {what}").into(),
+                Some(json!({ "error": what })),
             ),
             _ => plain("Value error"),
         }
@@ -277,10 +302,21 @@ impl Problem {
     /// Returns the rule that is broken as a sentence for a person, who sees the value beside it.
     pub(crate) fn message(&self) -> String {
         let (text, _) = self.violation.describe();
-        let text = text.strip_prefix("Value error, ").unwrap_or(&text);
+        let mut prefixes = ["Value error, ", "Filter error, "].into_iter();
+        let text = prefixes
+            .find_map(|it| text.strip_prefix(it))
+            .unwrap_or(&text);
         let mut letters = text.chars();
         let first = letters.next().map(|first| first.to_uppercase().to_string());
         first.unwrap_or_default() + letters.as_str()
+    }
+
+    /// Returns the same, after the place inside the field if the value is not the whole field.
+    pub(crate) fn message_with_place(&self) -> String {
+        match self.loc.inside_field() {
+            place if place.is_empty() => self.message(),
+            place => format!("{place}: {}", self.message()),
+        }
     }
 }
 

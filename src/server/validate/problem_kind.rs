@@ -39,7 +39,9 @@ words! {
         TimezoneAware = "timezone_aware",
         HeaderName = "header_name",
         HeaderValue = "header_value",
+        IdempotencyKeyReused = "idempotency_key_reused",
         WorkspaceToken = "workspace_token",
         ValueError = "value_error",
+        FilterSyntax = "filter_syntax",
     }
 }

@@ -6,9 +6,13 @@
 
 mod endpoint_settings;
 mod jobs;
+mod messages;
 mod numbers;
 mod objects;
+mod patterns;
+mod preview;
 mod secrets;
+mod tags;
 mod times;
 mod words;
 
@@ -22,8 +26,12 @@ pub(crate) use self::endpoint_settings::{
     custom_headers, endpoint_key, key_in_path, metadata, policy,
 };
 pub(crate) use self::jobs::{job_action, job_filter, job_state, rate};
+pub(crate) use self::messages::{endpoint_ids, idempotency_key};
 pub(crate) use self::numbers::{archive_after, boolean, delete_after, lifetime, overlap, positive};
+pub(crate) use self::patterns::filter;
+pub(crate) use self::preview::{EndpointDraft, MessageDraft, endpoint_draft, message_draft};
 pub(crate) use self::secrets::{given_secret, secret, secret_type};
+pub(crate) use self::tags::{tag_filter, tags};
 pub(crate) use self::times::{producers_time, time};
 use self::words::choice;
 pub(crate) use self::words::{code_class, endpoint_state, format, status};
@@ -227,18 +235,37 @@ fn type_schema(example: &str, pattern: &str) -> Schema {
         .with("pattern", pattern.replacen(&length, "", 1))
 }
 
-/// Reads the event type of a message.
+/// Reads the event type of a message that is published.
 pub(crate) fn event_type(
+    value: InputValue<'_>,
+    context: &mut FieldContext<'_>,
+) -> Option<EventType> {
+    event_type_that(|event_type| !event_type.is_reserved(), value, context)
+}
+
+/// Reads the event type of a test.
+pub(crate) fn test_type(
+    value: InputValue<'_>,
+    context: &mut FieldContext<'_>,
+) -> Option<EventType> {
+    event_type_that(EventType::may_be_tested, value, context)
+}
+
+/// Reads an event type, also one of those that only the server publishes.
+fn any_event_type(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Option<EventType> {
+    event_type_that(|_| true, value, context)
+}
+
+fn event_type_that(
+    is_allowed: impl Fn(&EventType) -> bool,
     value: InputValue<'_>,
     context: &mut FieldContext<'_>,
 ) -> Option<EventType> {
     context.accepts(|| type_schema("order.created", EVENT_TYPE_PATTERN))?;
     let text = text(value, context)?;
     match EventType::parse(&text) {
-        Some(event_type) if event_type.is_reserved() => {
-            context.refuse(value, Violation::StringPattern(PUBLISHED_TYPE_PATTERN))
-        }
-        Some(event_type) => Some(event_type),
+        Some(event_type) if is_allowed(&event_type) => Some(event_type),
+        Some(_) => context.refuse(value, Violation::StringPattern(PUBLISHED_TYPE_PATTERN)),
         None => context.refuse(value, Violation::StringPattern(EVENT_TYPE_PATTERN)),
     }
 }

@@ -340,16 +340,16 @@ pub(super) fn message(
     let mut fingerprint = [0; 32];
     fingerprint[..data.len()].copy_from_slice(data.as_bytes());
     NewMessage {
-        workspace_id,
-        event_type: EventType::parse(event_type).unwrap(),
-        timestamp: None,
-        data: RawValue::from_string(data.to_owned()).unwrap(),
         idempotency: key.map(|key| Idempotency {
             key: key.to_owned(),
             fingerprint,
         }),
         trace: TraceContext::from_stored(TRACE).map(Arc::new),
-        summary: None,
+        ..NewMessage::new(
+            workspace_id,
+            EventType::parse(event_type).unwrap(),
+            RawValue::from_string(data.to_owned()).unwrap(),
+        )
     }
 }
 

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::rows::{Columns, format, format_column, position, time};
+use super::sealing::{is_sealed, opened, sealed};
 use crate::domain::clock::Timestamp;
 use crate::domain::custom_headers::CustomHeaders;
 use crate::domain::endpoint::{
@@ -14,6 +15,7 @@ use crate::domain::endpoint::{
 use crate::domain::endpoint_health::{EndpointHealth, LastResults};
 use crate::domain::endpoint_key::EndpointKey;
 use crate::domain::endpoint_url::EndpointUrl;
+use crate::domain::event_pattern::EventPattern;
 use crate::domain::event_type::Subscription;
 use crate::domain::secret::Secret;
 use crate::domain::signing_secrets::{OldSecret, SigningSecrets};
@@ -59,18 +61,18 @@ fn subscriptions_column(subscriptions: &[Subscription]) -> String {
     texts.join(" ")
 }
 
-/// The columns of [`TargetSettings`], each after `$prefix`.
+/// The columns of [`TargetSettings`] for a SELECT, each after `$prefix`.
 macro_rules! delivery_columns {
     ($prefix:literal) => {
         concat!(
             $prefix,
             "url, ",
-            $prefix,
-            "secret, ",
+            opened!($prefix, "endpoint", "secret", concat!($prefix, "id")),
+            ", ",
             $prefix,
             "format, ",
-            $prefix,
-            "headers, ",
+            opened!($prefix, "endpoint", "headers", concat!($prefix, "id")),
+            ", ",
             $prefix,
             "policy"
         )
@@ -92,8 +94,7 @@ macro_rules! rest_columns {
 }
 pub(super) use rest_columns;
 
-/// The columns of [`EndpointSettings`], each after `$prefix`: for INSERT, UPDATE and SELECT alike, in the
-/// order of [`settings`] and [`settings_values`].
+/// The columns of [`EndpointSettings`] for a SELECT, each after `$prefix`, in the order of [`settings`].
 macro_rules! settings_columns {
     ($prefix:literal) => {
         concat!(
@@ -108,20 +109,55 @@ macro_rules! settings_columns {
             $prefix,
             "key, ",
             $prefix,
-            "metadata"
+            "metadata, ",
+            $prefix,
+            "filter"
         )
     };
 }
 
-/// The columns of [`settings_values`].
-pub(super) const SETTINGS: &str = settings_columns!("");
+/// The columns of [`EndpointSettings`] for INSERT and UPDATE, in the order of [`settings_values`]: those of
+/// `settings_columns!`.
+const SETTINGS: [&str; 11] = [
+    "url",
+    "secret",
+    "format",
+    "headers",
+    "policy",
+    "events",
+    "name",
+    "description",
+    "key",
+    "metadata",
+    "filter",
+];
 
-/// The old secrets of the endpoint with the number `$endpoint`, as JSON: of each its number, the secret, and its end.
+/// Returns the columns of [`settings_values`], as INSERT and UPDATE list them.
+pub(super) fn settings_list() -> String {
+    SETTINGS.join(", ")
+}
+
+/// Returns an expression for each of [`settings_values`]: a mark, within a seal if the column is sealed. `id` is an
+/// expression for the id of the endpoint.
+pub(super) fn settings_marks(id: &str) -> String {
+    let mark = |column: &&str| {
+        if is_sealed("endpoint", column) {
+            sealed("?", id, "endpoint", column)
+        } else {
+            "?".to_owned()
+        }
+    };
+    SETTINGS.iter().map(mark).collect::<Vec<_>>().join(", ")
+}
+
+/// The old secrets of the endpoint with the number `$endpoint` and the id `$id`, as JSON: of each its number, the
+/// secret, and its end.
 macro_rules! old_secrets_column {
-    ($endpoint:literal) => {
+    ($endpoint:literal, $id:literal) => {
         concat!(
-            "(SELECT json_group_array(json_array(o.n, o.secret, o.ends_at))
-              FROM old_secret o WHERE o.endpoint = ",
+            "(SELECT json_group_array(json_array(o.n, ",
+            opened!("o.", "old_secret", "secret", $id),
+            ", o.ends_at)) FROM old_secret o WHERE o.endpoint = ",
             $endpoint,
             ")"
         )
@@ -178,6 +214,7 @@ fn settings(columns: &mut Columns<'_, '_>) -> rusqlite::Result<EndpointSettings>
         description: columns.get()?,
         key: EndpointKey::from_stored(columns.get()?),
         metadata: json_or_default(columns)?,
+        filter: EventPattern::from_stored(columns.get_ref()?.as_str()?),
     })
 }
 
@@ -192,10 +229,10 @@ fn with_old_secrets(
     Ok(())
 }
 
-/// Returns the values of the columns [`SETTINGS`]; old secrets have a table of their own.
-pub(super) fn settings_values(settings: &EndpointSettings) -> Vec<Value> {
+/// Returns the values of [`settings_list`]; old secrets have a table of their own.
+pub(super) fn settings_values(settings: &EndpointSettings) -> [Value; SETTINGS.len()] {
     let target = &settings.target;
-    vec![
+    [
         target.url.as_str().to_owned().into(),
         target.secrets.present().reveal().to_owned().into(),
         format_column(target.format).into(),
@@ -206,6 +243,7 @@ pub(super) fn settings_values(settings: &EndpointSettings) -> Vec<Value> {
         settings.description.clone().into(),
         settings.key.as_str().to_owned().into(),
         json_column(&settings.metadata, settings.metadata.is_empty()),
+        settings.filter.to_stored().to_owned().into(),
     ]
 }
 
@@ -216,7 +254,7 @@ pub(super) const ENDPOINT: &str = concat!(
     ", e.failures, e.last_success_at, e.last_failure_at, ",
     settings_columns!("e."),
     ", ",
-    old_secrets_column!("e.n")
+    old_secrets_column!("e.n", "e.id")
 );
 
 /// Reads an endpoint from the columns [`ENDPOINT`], as it is at `now`. `later`: its last attempts that its row does not
@@ -276,7 +314,7 @@ pub(super) const TARGET: &str = concat!(
      paused IS NOT NULL, resumed_at, ",
     delivery_columns!(""),
     ", ",
-    old_secrets_column!("endpoint.n")
+    old_secrets_column!("endpoint.n", "endpoint.id")
 );
 
 /// Reads the engine's view of an endpoint from the columns [`TARGET`]. Each attempt judges by itself which old

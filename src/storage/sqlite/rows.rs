@@ -88,11 +88,6 @@ impl<'row, 'statement> Columns<'row, 'statement> {
     }
 }
 
-/// Returns `count` marks for parameters, such as `?, ?, ?`.
-pub(super) fn marks(count: usize) -> String {
-    vec!["?"; count].join(", ")
-}
-
 /// The columns of [`workspace`].
 pub(super) const WORKSPACE: &str =
     "id, name, created_at, modified_at, archive_after, delete_after, operational_events";

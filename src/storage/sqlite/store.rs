@@ -3,8 +3,10 @@
 mod background_threads;
 mod job_use_cases;
 mod measures;
+mod message_use_cases;
 mod operator;
 mod queue_use_cases;
+mod secrets_at_rest;
 mod settings;
 mod use_cases;
 
@@ -28,6 +30,7 @@ use super::maintenance::checkpoint;
 use super::maintenance::checkpoint::Checkpointer;
 use super::maintenance::truncate::{CloseError, truncate};
 use super::reads::connections::Readers;
+use super::sealing;
 use super::writer::operation::{OperationError, WriteContext, operation_of};
 use super::writer::size_limit::SizeLimit;
 use super::writer::{Writer, WriterResources};
@@ -109,13 +112,18 @@ impl SqliteStore {
             path: database.to_owned(),
             reason,
         };
-        let path = database.to_owned();
+        let (path, keys) = (database.to_owned(), settings.keys.clone());
         let open_writer = move || {
             let connection = write_connection(&path)?;
+            sealing::install(&connection, &keys)?;
             checkpoint::watch(&connection);
             Ok::<_, rusqlite::Error>(connection)
         };
         let connection = open_writer().map_err(|error| unusable(error.to_string()))?;
+        if serving {
+            secrets_at_rest::check_keys(database, &connection, &settings.keys)?;
+            secrets_at_rest::seal_plain_secrets(database, &connection, &settings.keys)?;
+        }
         let files = DatabaseFiles::of(database, &connection)
             .map_err(|error| unusable(error.to_string()))?;
         let files = Arc::new(files);
@@ -127,8 +135,12 @@ impl SqliteStore {
         } else {
             Checkpointer::idle()
         };
-        let readers = Readers::new(files.clone(), checkpointer.read_limit())
-            .map_err(|error| unusable(error.to_string()))?;
+        let readers = Readers::new(
+            files.clone(),
+            settings.keys.clone(),
+            checkpointer.read_limit(),
+        )
+        .map_err(|error| unusable(error.to_string()))?;
         let name = settings.operator_workspace.as_ref().filter(|_| serving);
         let operator = operator_workspace(&connection, name, clock.now());
         let writer = Writer::start(WriterResources {

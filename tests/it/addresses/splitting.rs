@@ -192,6 +192,8 @@ fn client(timeout: Duration) -> HttpClient {
     let settings = HttpClientSettings {
         request_timeout: timeout,
         ca_file: None,
+        certificate: None,
+        proxy: None,
         max_threads: 4,
         policy: NetworkPolicy {
             allow_http: true,

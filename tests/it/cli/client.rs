@@ -1,5 +1,6 @@
 //! The tests of the commands that talk to a server, against the running application and a real receiver.
 
+mod filters;
 mod guide;
 mod hostile_servers;
 mod jobs;
@@ -9,6 +10,7 @@ mod redelivering;
 mod refused;
 #[cfg(target_os = "linux")]
 mod terminal;
+mod test_sends;
 mod transport;
 
 use std::io::Write;

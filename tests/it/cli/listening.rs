@@ -1,5 +1,6 @@
 //! The tests of where a server listens: Unix sockets, sockets of systemd, and TLS.
 
+mod certificates;
 mod handshakes;
 
 use std::fs;
@@ -331,49 +332,4 @@ fn a_client_that_never_ends_its_handshake_is_closed() {
     assert_eq!(silent.read(&mut [0; 16]).unwrap(), 0);
     assert!(start.elapsed() < PATIENCE);
     server.stop();
-}
-
-#[test]
-fn a_certificate_that_cannot_be_used_ends_the_start_in_one_line() {
-    let folder = folder();
-    let path = folder.path();
-    write_certificate(path);
-    fs::rename(path.join("key.pem"), path.join("other.pem")).unwrap();
-    write_certificate(path);
-    fs::write(path.join("empty.pem"), "").unwrap();
-    for (cert, key, says) in [
-        ("none.pem", "key.pem", "none.pem (--tls-cert): No such file"),
-        (
-            "empty.pem",
-            "key.pem",
-            "empty.pem (--tls-cert): it has no certificate in PEM",
-        ),
-        (
-            "cert.pem",
-            "empty.pem",
-            "empty.pem (--tls-key): it has no private key in PEM",
-        ),
-        ("cert.pem", "other.pem", "with its key (--tls-key): "),
-    ] {
-        let args = [
-            "serve",
-            "--listen",
-            "127.0.0.1:0",
-            "--tls-cert",
-            cert,
-            "--tls-key",
-            key,
-        ];
-        let output = hookpost(path, &args);
-        assert_eq!(output.status.code(), Some(1), "{says}");
-        assert!(stderr(&output).contains(says), "{}", stderr(&output));
-        assert_eq!(stderr(&output).lines().count(), 1, "{}", stderr(&output));
-        assert!(!path.join("hookpost.db").exists());
-    }
-    let output = hookpost(
-        path,
-        &["serve", "--listen", "127.0.0.1:0", "--tls-cert", "cert.pem"],
-    );
-    assert_eq!(output.status.code(), Some(1));
-    assert_eq!(stderr(&output), "hookpost: --tls-cert needs --tls-key\n");
 }

@@ -65,12 +65,16 @@ fn a_disk_that_neither_writes_nor_fails_is_noticed() {
         let held = scope.spawn(|| server.publish(&json!("held")).unwrap());
         wait_until("a server that is not ready", || !is_ready(&server));
         assert_database_not_ready(&server.get("/readyz"), "the disk does not finish a write");
-        assert_eq!(server.spawned.log.count("neither finished nor failed"), 1);
+        let line = "neither finished nor failed";
+        wait_until("the line of the log", || server.spawned.log.count(line) > 0);
+        assert_eq!(server.spawned.log.count(line), 1);
         dir.disarm();
         assert_eq!(held.join().unwrap().status, 202);
     });
     wait_until("a server that is ready", || is_ready(&server));
-    assert_eq!(server.spawned.log.count("the disk goes on"), 1);
+    let line = "the disk goes on";
+    wait_until("the line of the log", || server.spawned.log.count(line) > 0);
+    assert_eq!(server.spawned.log.count(line), 1);
     server.stop();
     dir.check();
     assert_eq!(dir.number("SELECT count(*) FROM message"), 1);

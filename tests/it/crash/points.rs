@@ -195,6 +195,7 @@ fn age(dir: &TestDir) {
          ALTER TABLE endpoint DROP COLUMN name;
          ALTER TABLE endpoint DROP COLUMN description;
          ALTER TABLE message DROP COLUMN trace;
+         ALTER TABLE message DROP COLUMN direct;
          DROP TABLE revoked_admin;
          DROP TABLE event_tombstone;
          DROP TABLE delivery_tombstone;
@@ -205,6 +206,7 @@ fn age(dir: &TestDir) {
          DROP TABLE message_tombstone;
          DROP TABLE message_count;
          DROP TABLE later_event;
+         DROP TABLE message_tags;
          DROP TABLE job;
          DROP TABLE job_endpoint;
          DROP INDEX event_job;
@@ -217,6 +219,14 @@ fn age(dir: &TestDir) {
          CREATE INDEX event_redelivery ON event (endpoint, seq) WHERE state = 1 AND run_attempt = 0;
          DROP INDEX endpoint_untold;
          DROP INDEX endpoint_old_backlog;
+         DROP INDEX endpoint_key;
+         ALTER TABLE endpoint DROP COLUMN key;
+         ALTER TABLE endpoint DROP COLUMN metadata;
+         ALTER TABLE endpoint DROP COLUMN headers;
+         ALTER TABLE endpoint DROP COLUMN policy;
+         ALTER TABLE endpoint DROP COLUMN paused;
+         ALTER TABLE endpoint DROP COLUMN resumed_at;
+         ALTER TABLE endpoint DROP COLUMN filter;
          ALTER TABLE endpoint DROP COLUMN health_epoch;
          ALTER TABLE endpoint DROP COLUMN rests;
          ALTER TABLE endpoint DROP COLUMN resting_until;
@@ -272,7 +282,7 @@ fn while_an_older_file_is_brought_up_to_date_it_stays_as_it_was() {
     server.published(&json!("after it"));
     server.wait_for_events("succeeded", 13);
     server.stop();
-    assert_eq!(dir.number("PRAGMA user_version"), 11);
+    assert_eq!(dir.number("PRAGMA user_version"), 14);
     let indexed = "SELECT count(*) FROM event_of_endpoint";
     assert!(dir.number(indexed) >= 12);
     assert!(dir.number("SELECT count(*) FROM event_count") > 12);

@@ -273,11 +273,18 @@ impl Server {
             None => self.agent.run(request.body(()).unwrap()),
         };
         let mut answer = answer.ok()?;
-        let retry_after = answer.headers().get("retry-after");
+        let retry_after = answer.headers().get("retry-after").cloned();
+        let text = answer.body_mut().read_to_string().ok()?;
+        // A 204 has no body.
+        let text = if answer.status() == 204 {
+            "null"
+        } else {
+            &text
+        };
         Some(Answer {
             status: answer.status().as_u16(),
             retry_after: retry_after.map(|value| value.to_str().unwrap().to_owned()),
-            body: serde_json::from_str(&answer.body_mut().read_to_string().ok()?).ok()?,
+            body: serde_json::from_str(text).ok()?,
         })
     }
 

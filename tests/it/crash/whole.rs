@@ -4,12 +4,16 @@ use rusqlite::Connection;
 
 /// The rules that hold for the tables at any moment, and for each a query that counts the rows that break
 /// it.
-const RULES: [(&str, &str); 6] = [
+const RULES: [(&str, &str); 7] = [
     (
         "events that are not in the range of their message",
         "SELECT count(*) FROM event e JOIN message m ON m.seq = e.message
          WHERE NOT (e.seq >= m.first_event AND e.seq < m.first_event + m.events)
            AND (m.events = 0 OR e.seq NOT IN (SELECT event FROM later_event l WHERE l.message = m.seq))",
+    ),
+    (
+        "tags without their message",
+        "SELECT count(*) FROM message_tags WHERE message NOT IN (SELECT seq FROM message)",
     ),
     (
         "notes of later events without their message",

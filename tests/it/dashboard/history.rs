@@ -100,15 +100,11 @@ impl History {
 
     /// Publishes a message. Returns it, and its events.
     pub(super) fn publish(&self, event_type: &str, data: &str) -> (Published, Vec<QueuedEvent>) {
-        let new = NewMessage {
-            workspace_id: self.workspace,
-            event_type: EventType::parse(event_type).unwrap(),
-            timestamp: None,
-            data: RawValue::from_string(data.to_owned()).unwrap(),
-            idempotency: None,
-            trace: None,
-            summary: None,
-        };
+        let new = NewMessage::new(
+            self.workspace,
+            EventType::parse(event_type).unwrap(),
+            RawValue::from_string(data.to_owned()).unwrap(),
+        );
         let published = self.store.publish(new).wait().unwrap();
         let events = std::mem::take(&mut self.events.state.lock().unwrap().0);
         (published, events)

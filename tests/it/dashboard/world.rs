@@ -73,7 +73,7 @@ const fn rule(method: &'static str, path: &'static str, needs: Needs, kind: &'st
 /// The rules of all pages. They are written down here once more, since tests that took them from the code would agree
 /// with every mistake.
 #[rustfmt::skip]
-pub(super) static RULES: [Rule; 38] = [
+pub(super) static RULES: [Rule; 40] = [
     rule("GET",  "/",                       Needs::Session,   ""),
     rule("GET",  "/endpoints",              READ,             ""),
     rule("GET",  "/endpoints/new",          WRITE,            ""),
@@ -87,6 +87,7 @@ pub(super) static RULES: [Rule; 38] = [
     rule("POST", "/endpoints/{id}/disable", WRITE,            "endpoint"),
     rule("POST", "/endpoints/{id}/delete",  WRITE,            "endpoint"),
     rule("POST", "/endpoints/{id}/secret",  WRITE,            "endpoint"),
+    rule("POST", "/endpoints/{id}/test",    WRITE,            "endpoint"),
     rule("GET",  "/deliveries",             READ,             ""),
     rule("POST", "/redeliver",              WRITE,            ""),
     rule("GET",  "/events/{id}",            READ,             "event"),
@@ -100,6 +101,7 @@ pub(super) static RULES: [Rule; 38] = [
     rule("POST", "/jobs/{id}/cancel",       WRITE,            "job"),
     rule("GET",  "/messages",               READ,             ""),
     rule("GET",  "/messages/{id}",          READ,             "message"),
+    rule("POST", "/messages/{id}/erase",    WRITE,            "message"),
     rule("GET",  "/publish",                PUBLISH,          ""),
     rule("POST", "/publish",                PUBLISH,          ""),
     rule("GET",  "/tokens",                 READ_TOKENS,      ""),

@@ -169,12 +169,24 @@ fn attempts<'a>(route: &RouteInfo, ids: &'a Ids) -> Vec<(String, String, Vec<&'a
             .map(|path| (path, body.to_string(), own.clone()))
             .to_vec();
     }
+    if route.path == "/webhooks/preview" {
+        let body = json!({"endpoint_id": "ID", "message": {"type": "a", "data": 1}});
+        return vec![(path, body.to_string(), vec![&*ids.endpoint])];
+    }
     if route.method == "POST" {
         let body = json!({
             "workspace_id": "ID", "url": "https://a.example/", "format": "raw", "events": [],
             "type": "a", "data": 1, "comment": "", "scopes": ["webhooks:read"],
         });
-        return vec![(path, body.to_string(), vec![&*ids.workspace])];
+        let mut all = vec![(path.clone(), body.to_string(), vec![&*ids.workspace])];
+        if route.path.starts_with("/webhooks/events") {
+            let named = json!({"type": "a", "data": 1, "endpoint_ids": ["ID"]});
+            let mut several = named.clone();
+            several["messages"] = json!([named]);
+            let endpoints = vec![&*ids.endpoint, &*ids.event];
+            all.push((path, several.to_string(), endpoints));
+        }
+        return all;
     }
     let all = [&*ids.event, &*ids.message, &*ids.delivery, &*ids.endpoint];
     [

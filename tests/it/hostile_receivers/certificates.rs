@@ -164,8 +164,9 @@ fn a_wanted_client_certificate_is_named_whatever_the_alert() {
     };
     let wants = |alert: &str| {
         refused(&format!(
-            "the receiver refused: it wants a client certificate, which Hookpost does not have; let \
-             it take requests without one and check their signature (alert {alert})"
+            "the receiver refused: it wants a client certificate, which Hookpost does not have; the \
+             operator can set one (--client-cert), or the receiver can take requests without one and \
+             check their signature (alert {alert})"
         ))
     };
     let cases = [

@@ -1,5 +1,6 @@
 //! The tests of failures of TLS: each names its reason, and what to do about it.
 
+mod client_certificates;
 mod endings;
 
 use std::io::Write;
@@ -206,8 +207,8 @@ fn certificates_without_a_trusted_issuer_fail_with_the_reason() {
                 "tls",
                 exactly(
                     "TLS failed: the receiver refused: it wants a client certificate, which Hookpost \
-                     does not have; let it take requests without one and check their signature \
-                     (alert CertificateRequired)",
+                     does not have; the operator can set one (--client-cert), or the receiver can take \
+                     requests without one and check their signature (alert CertificateRequired)",
                 ),
             ),
         )

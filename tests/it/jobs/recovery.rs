@@ -81,15 +81,11 @@ fn messages_that_could_not_be_counted_in_time_are_counted_by_the_job() {
     let workspace = Uuid::parse_str(&app.workspace).unwrap();
     let published: Vec<_> = (0..MORE_THAN_ONE_READ)
         .map(|number| {
-            app.store.publish(NewMessage {
-                workspace_id: workspace,
-                event_type: EventType::parse("a").unwrap(),
-                timestamp: None,
-                data: RawValue::from_string(number.to_string()).unwrap(),
-                idempotency: None,
-                trace: None,
-                summary: None,
-            })
+            app.store.publish(NewMessage::new(
+                workspace,
+                EventType::parse("a").unwrap(),
+                RawValue::from_string(number.to_string()).unwrap(),
+            ))
         })
         .collect();
     for message in published {

@@ -137,6 +137,7 @@ fn fields_that_are_sent_and_shown_are_the_same() {
         compare_request(&rows, 1, update);
     }
     compare_request(&rows("Publishing", "field"), 0, "MessagePublish");
+    compare_request(&rows("Preview", "field"), 0, "PreviewRequest");
     compare_answer(&rows("Messages", "message"), "WebhookMessage");
     compare_request(&rows("Jobs", "field"), 0, "JobCreate");
     compare_answer(&rows("Jobs", "job"), "Job");
@@ -160,14 +161,22 @@ fn the_filter_of_a_job_has_the_same_members_in_requests() {
 }
 
 #[test]
+fn the_members_of_a_preview_are_the_same() {
+    let shown = between(section("Preview"), "The answer is `", "`");
+    let shown: BTreeSet<_> = quoted(shown).into_iter().collect();
+    assert_eq!(shown, keys(&schema("Preview")["properties"]));
+}
+
+#[test]
 fn every_body_of_a_request_is_compared() {
     let bodies = keys(&DOCUMENT["components"]["schemas"]).into_iter();
     let bodies = bodies.filter(|name| {
-        ["Create", "Update", "Publish", "Rotate"]
+        ["Create", "Update", "Publish", "Rotate", "Test"]
             .iter()
             .any(|end| name.ends_with(end))
     });
-    assert_eq!(bodies.count(), 9);
+    // One is that of the messages in another.
+    assert_eq!(bodies.count(), 12);
     // A request with PUT has the members of one with POST, but for the key, which is in its path.
     let (create, put) = (
         schema("WebhookEndpointCreate"),
@@ -181,7 +190,7 @@ fn every_body_of_a_request_is_compared() {
     let with_body = operations
         .iter()
         .filter(|it| it.node["requestBody"].is_object());
-    assert_eq!(with_body.count(), 10);
+    assert_eq!(with_body.count(), 13);
 }
 
 #[test]
@@ -195,6 +204,15 @@ fn the_members_of_a_rotation_are_the_same() {
     let types: BTreeSet<_> = types.map(|row| code(row[0])[0]).collect();
     let words = schema("SecretType")["enum"].as_array().unwrap().iter();
     assert_eq!(types, words.map(|word| word.as_str().unwrap()).collect());
+}
+
+#[test]
+fn the_members_of_a_test_are_the_same() {
+    let written = table(section("Sending a test"), "member").into_iter();
+    let written: BTreeSet<_> = written.map(|row| code(row[0])[0]).collect();
+    let body = schema("MessageTest");
+    assert_eq!(written, keys(&body["properties"]));
+    assert_eq!(body["required"], Value::Null, "each is optional");
 }
 
 /// Collects the places below a node, and below what it refers to, that have a keyword.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hookpost::domain::event_pattern::{CANDIDATES_MAX, PATTERN_DEPTH_MAX, PATTERN_MAX_BYTES};
 use serde_json::Value;
 
 use super::tables::{assert_says, section, table};
@@ -26,7 +27,7 @@ pub(super) fn place(path: &str) -> &'static Value {
 }
 
 /// The rows of the table, and the places of the document with the same limits.
-const PLACES: [(&str, &[&str]); 17] = [
+const PLACES: [(&str, &[&str]); 19] = [
     (
         "entries in `events`",
         &[
@@ -38,6 +39,8 @@ const PLACES: [(&str, &[&str]); 17] = [
         "event type",
         &[
             "MessagePublish.type",
+            "BatchMessagePublish.type",
+            "MessageTest.type",
             "WebhookEndpointCreate.events.items",
             "WebhookEndpointUpdate.events.items",
         ],
@@ -73,7 +76,18 @@ const PLACES: [(&str, &[&str]); 17] = [
         "key of an endpoint",
         &["WebhookEndpointCreate.key", "WebhookEndpointUpdate.key"],
     ),
-    ("`Idempotency-Key`", &["?.Idempotency-Key"]),
+    (
+        "`Idempotency-Key`, `idempotency_key`",
+        &["?.Idempotency-Key", "BatchMessagePublish.idempotency_key"],
+    ),
+    (
+        "`endpoint_ids` of a message",
+        &[
+            "MessagePublish.endpoint_ids",
+            "BatchMessagePublish.endpoint_ids",
+        ],
+    ),
+    ("messages of a batch", &["BatchPublish.messages"]),
     ("rows on a page", &["?.limit"]),
     (
         "values of one filter",
@@ -82,6 +96,7 @@ const PLACES: [(&str, &[&str]); 17] = [
             "?.message_id",
             "?.workspace_id",
             "?.event_type",
+            "?.tag",
             "?.status",
             "?.state",
             "JobCreate.filter.properties.endpoint_id",
@@ -95,6 +110,7 @@ const PLACES: [(&str, &[&str]); 17] = [
             "?.query",
             "?.url",
             "?.event_type.items",
+            "?.tag.items",
             "JobCreate.filter.properties.event_type.items",
         ],
     ),
@@ -124,13 +140,17 @@ const PLACES: [(&str, &[&str]); 17] = [
 ];
 
 /// The rows that [`numbers`](super::numbers) compares.
-const OTHER_ROWS: [&str; 15] = [
+const OTHER_ROWS: [&str; 19] = [
     "`metadata` of an endpoint",
     "`headers` of an endpoint",
+    "`filter` of an endpoint",
+    "`tags` of a message",
     "`archive_after` of a workspace",
     "`delete_after` of a workspace",
     "`expires_in`",
     "nesting of `data`",
+    "message of a batch",
+    "events of a batch of several messages",
     "old secrets of an endpoint",
     "request body",
     "path, query string and headers",
@@ -234,13 +254,17 @@ fn the_table_of_policies_is_the_same() {
 }
 
 #[test]
-fn metadata_and_headers_have_the_limits_of_the_table() {
+fn objects_of_texts_have_the_limits_of_the_table() {
     let rows = rows();
     for (row, field) in [
-        ("`metadata` of an endpoint", "metadata"),
-        ("`headers` of an endpoint", "headers"),
+        (
+            "`metadata` of an endpoint",
+            "WebhookEndpointCreate.metadata",
+        ),
+        ("`headers` of an endpoint", "WebhookEndpointCreate.headers"),
+        ("`tags` of a message", "MessagePublish.tags"),
     ] {
-        let schema = place(&format!("WebhookEndpointCreate.{field}"));
+        let schema = place(field);
         let limits = [
             schema["maxProperties"].as_u64(),
             schema["propertyNames"]["minLength"].as_u64(),
@@ -250,6 +274,21 @@ fn metadata_and_headers_have_the_limits_of_the_table() {
         let written = numbers(rows[row]).into_iter().map(Some);
         assert!(written.take(4).eq(limits), "{row}: {limits:?}");
     }
+}
+
+#[test]
+fn a_filter_has_the_limits_of_the_table() {
+    let rows = rows();
+    let (bytes, most) = (PATTERN_MAX_BYTES / 1024, CANDIDATES_MAX);
+    let expected = format!("{bytes} KiB, {most} candidates, nested {PATTERN_DEPTH_MAX} deep");
+    assert_eq!(rows["`filter` of an endpoint"], expected);
+    let about = place("WebhookEndpointCreate.filter")["description"]
+        .as_str()
+        .unwrap();
+    assert!(
+        about.contains("8192 bytes, nested at most 16 deep"),
+        "{about}"
+    );
 }
 
 /// Collects the places of a schema that have a limit.
@@ -269,7 +308,7 @@ fn limited(node: &'static Value, at: &str, found: &mut BTreeSet<String>) {
 fn every_limit_of_requests_is_in_the_table() {
     let mut found = BTreeSet::new();
     for (name, body) in DOCUMENT["components"]["schemas"].as_object().unwrap() {
-        let is_body = ["Create", "Update", "Publish", "Rotate"]
+        let is_body = ["Create", "Update", "Publish", "Rotate", "Test"]
             .iter()
             .any(|end| name.ends_with(end));
         for (field, property) in body["properties"].as_object().into_iter().flatten() {

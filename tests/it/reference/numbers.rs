@@ -3,7 +3,7 @@
 use hookpost::api::HEAD_MAX_BYTES;
 use hookpost::domain::delivery::RESPONSE_MAX;
 use hookpost::domain::job::{JOB_KEPT, LET_GO_MAX, LET_GO_PER_ENDPOINT, RUNNING_JOBS_MAX};
-use hookpost::domain::message::DATA_DEPTH_MAX;
+use hookpost::domain::message::{BATCH_EVENTS_MAX, BATCH_MESSAGE_MAX, DATA_DEPTH_MAX};
 use hookpost::domain::secret::KEY_BYTES;
 use hookpost::domain::signing_secrets::OLD_SECRETS_MAX;
 use hookpost::storage::QUERY_SCAN_MAX;
@@ -45,6 +45,11 @@ fn the_other_rows_have_the_same_numbers() {
     let entries = 2 * (1 + OLD_SECRETS_MAX);
     assert_eq!(entries, 6);
     assert_says("What a receiver gets", "several, at most six,");
+    let message = numbers(rows["message of a batch"]);
+    assert_eq!(message, [BATCH_MESSAGE_MAX as u64 / 1024]);
+    let events = numbers(rows["events of a batch of several messages"]);
+    assert_eq!(events, [BATCH_EVENTS_MAX as u64]);
+    assert_says("Batches", "together make more than 5,000 events");
     let depth = numbers(rows["nesting of `data`"]);
     assert_eq!(depth, [DATA_DEPTH_MAX as u64]);
     let deep = format!("nested at most {DATA_DEPTH_MAX} deep");

@@ -106,6 +106,7 @@ fn parameters_of_the_path_and_headers_are_the_same() {
                 "tracestate",
                 "X-Request-Id",
             ][..],
+            "events_publish_batch" => &["traceparent", "tracestate", "X-Request-Id"],
             "jobs_create" => &["Idempotency-Key", "X-Request-Id"],
             _ => &["X-Request-Id"],
         };

@@ -21,12 +21,14 @@ struct Route {
 }
 
 /// The nouns of API.md, and the names of the schemas.
-const OBJECTS: [(&str, &str, &str); 7] = [
+const OBJECTS: [(&str, &str, &str); 9] = [
     ("message", "messages", "Message"),
+    ("batch", "batches", "PublishedBatch"),
     ("event", "events", "WebhookEvent"),
     ("endpoint", "endpoints", "WebhookEndpoint"),
     ("delivery", "deliveries", "WebhookDelivery"),
     ("job", "jobs", "Job"),
+    ("preview", "previews", "Preview"),
     ("workspace", "workspaces", "Workspace"),
     ("token", "tokens", "WorkspaceAccessToken"),
 ];

@@ -21,8 +21,12 @@ const ROTATION: [(&str, bool, Field); 3] = [
     ("secret_type", false, secret_type),
 ];
 
-/// The end of the path of the route that needs no body.
+/// The fields of a test.
+const TESTED: [(&str, bool, Field); 2] = [("type", false, event_type), ("data", false, data)];
+
+/// The ends of the paths of the routes that need no body.
 const ROTATE: &str = "/secret";
+const TEST: &str = "/test";
 
 /// Every route with a body, as an admin and as a workspace sends it.
 fn forms(app: &TestApp) -> Vec<Form> {
@@ -42,11 +46,14 @@ fn forms(app: &TestApp) -> Vec<Form> {
         ("secret_type", false, secret_type),
         ("name", false, endpoint_name),
         ("description", false, description),
+        ("filter", false, filter),
     ];
     let message_fields: Vec<(_, bool, Field)> = vec![
         ("type", true, event_type),
         ("data", true, data),
         ("timestamp", false, timestamp),
+        ("endpoint_ids", false, endpoint_ids),
+        ("tags", false, tags),
     ];
     let token_fields: Vec<(_, bool, Field)> = vec![
         ("comment", true, comment),
@@ -91,11 +98,13 @@ fn forms(app: &TestApp) -> Vec<Form> {
         ("events", false, events),
         ("name", false, endpoint_name),
         ("description", false, description),
+        ("filter", false, filter),
         ("enabled", false, enabled),
     ];
     form("PATCH", endpoint.clone(), own, json!({}), patch);
-    let path = format!("{endpoint}{ROTATE}");
-    form("PATCH", path, own, json!({}), &ROTATION);
+    let (rotate, test) = (format!("{endpoint}{ROTATE}"), format!("{endpoint}{TEST}"));
+    form("PATCH", rotate, own, json!({}), &ROTATION);
+    form("POST", test, own, json!({}), &TESTED);
     let named = json!({"name": "n"});
     let (all, one) = ("/api/workspaces", format!("/api/workspaces/{workspace}"));
     form(
@@ -119,7 +128,22 @@ fn forms(app: &TestApp) -> Vec<Form> {
     let patch: &[(_, bool, Field)] = &[("comment", false, comment), ("scopes", false, scopes)];
     form("PATCH", token, admin, json!({}), patch);
     forms.push(job_form(own));
+    forms.push(preview_form(own));
     forms
+}
+
+fn preview_form(token: &str) -> Form {
+    Form {
+        method: "POST",
+        path: "/api/webhooks/preview".to_owned(),
+        token: token.to_owned(),
+        good: json!({"endpoint": {}, "message": {"type": "a", "data": 1}}),
+        fields: vec![
+            ("endpoint_id", false, previewed_id),
+            ("endpoint", true, draft),
+            ("message", true, draft),
+        ],
+    }
 }
 
 fn job_form(token: &str) -> Form {
@@ -235,7 +259,7 @@ fn a_body_that_is_not_an_object_has_one_problem() {
             let about = format!("{} {:.100}", form.path, String::from_utf8_lossy(body));
             assert_problems(&answer, std::slice::from_ref(expected), &about);
         };
-        let needs_body = !form.path.ends_with(ROTATE);
+        let needs_body = ![ROTATE, TEST].iter().any(|end| form.path.ends_with(end));
         if needs_body {
             let nothing = problem(&missing(), json!(["body"]), Value::Null);
             refused(b"", &nothing);

@@ -1,12 +1,14 @@
 //! The values that each kind of field of a body refuses, and the problem that it reports.
 
+mod filters;
 mod jobs;
 mod message;
 
 use serde_json::json;
 
+pub(super) use self::filters::{draft, filter, previewed_id, tags};
 pub(super) use self::jobs::{job_action, job_filter, rate};
-pub(super) use self::message::{data, event_type, timestamp};
+pub(super) use self::message::{data, endpoint_ids, event_type, timestamp};
 use super::*;
 
 /// The JSON of a field, the problem that it has, and the index of the item if the problem is that of an

@@ -281,7 +281,7 @@ fn every_id_in_a_path_says_what_is_wrong_with_it() {
             assert_eq!(answer.expect(404)["error"], "ResourceNotFound", "{path}");
         }
     }
-    assert_eq!(routes, 15);
+    assert_eq!(routes, 17);
 }
 
 #[test]

@@ -92,6 +92,7 @@ fn refusals_of_heads_have_these_words() {
         ("/api/webhooks/endpoints", "POST, GET, HEAD"),
         ("/api/webhooks/endpoints/x", "GET, HEAD, PATCH, DELETE"),
         ("/api/webhooks/endpoints/x/secret", "PATCH"),
+        ("/api/webhooks/endpoints/x/test", "POST"),
         ("/api/webhooks/deliveries", "GET, HEAD"),
         ("/api/webhooks/events", "POST, GET, HEAD"),
         ("/api/webhooks/events/x", "GET, HEAD"),

@@ -127,7 +127,7 @@ fn rebinding_does_not_get_through() {
         policy,
         Arc::new(move || *clock.lock().expect("the clock")),
     ));
-    let dialer = Dialer::new(Tls::new(None).expect("TLS"), 4);
+    let dialer = Dialer::new(Tls::new(None, None).expect("TLS"), None, 4);
     let client = HttpClient {
         agent: Agent::with_parts(config(PLENTY), dialer, UreqResolver(resolver)),
         request_timeout: PLENTY,

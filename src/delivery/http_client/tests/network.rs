@@ -150,7 +150,7 @@ fn a_request_that_cannot_have_arrived_is_repeated_on_a_new_connection() {
     let receiver = Receiver::answering(OK);
     let settings = open_settings();
     let connector = StaleFirst {
-        dialer: Dialer::new(Tls::new(None).expect("TLS"), 4),
+        dialer: Dialer::new(Tls::new(None, None).expect("TLS"), None, 4),
         idle_ages: Arc::default(),
     };
     let resolver = Arc::new(Resolver::new(script(&[]), settings.policy));

@@ -7,10 +7,10 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::*;
-use crate::delivery::http_client::tls::{self, roots};
+use crate::delivery::http_client::tls::{self, Presented, roots};
 
 /// Returns a receiver with a self-signed certificate for "receiver.test", and the certificate (PEM).
-fn tls_receiver() -> (Receiver, Vec<u8>) {
+pub(super) fn tls_receiver() -> (Receiver, Vec<u8>) {
     tls_receiver_answering(OK.to_owned())
 }
 
@@ -170,22 +170,34 @@ fn a_bad_ca_file_is_noticed_at_the_start() {
 /// has many meanings.
 #[test]
 fn an_alert_after_a_wanted_client_certificate_is_about_that() {
-    let told = |alert, asked_back| {
+    let told = |alert, presented| {
         let error = std::io::Error::other(rustls::Error::AlertReceived(alert));
-        let failure = Failure::from_ureq(&tls::failure(error, asked_back), PLENTY);
+        let failure = Failure::from_ureq(&tls::failure(error, presented), PLENTY);
         assert_eq!(failure.kind, AttemptFailure::Tls);
         failure.message
     };
     let bad = rustls::AlertDescription::BadCertificate;
     assert_eq!(
-        told(bad, true),
+        told(bad, Presented::Nothing),
         "TLS failed: the receiver refused: it wants a client certificate, which Hookpost does not \
-         have; let it take requests without one and check their signature (alert BadCertificate)"
+         have; the operator can set one (--client-cert), or the receiver can take requests without one \
+         and check their signature (alert BadCertificate)"
     );
+    assert_eq!(
+        told(bad, Presented::Certificate),
+        "TLS failed: the receiver refused the client certificate (--client-cert): the receiver does not \
+         say why (alert BadCertificate)"
+    );
+    assert!(told(bad, Presented::Unfit).contains("no signature by the key of --client-key"));
     let any = "TLS failed: the receiver refused (alert BadCertificate)";
-    assert_eq!(told(bad, false), any);
+    assert_eq!(told(bad, Presented::NotAsked), any);
+    let expired = rustls::AlertDescription::CertificateExpired;
+    assert!(told(expired, Presented::Certificate).contains("it has expired"));
+    assert!(told(expired, Presented::Nothing).ends_with("refused (alert CertificateExpired)"));
     let other = rustls::AlertDescription::InternalError;
-    assert!(told(other, true).ends_with("refused (alert InternalError)"));
+    for presented in [Presented::Nothing, Presented::Unfit, Presented::Certificate] {
+        assert!(told(other, presented).ends_with("refused (alert InternalError)"));
+    }
 }
 
 /// The table in API.md has every version, cipher suite, group and type of signature that a hello offers.

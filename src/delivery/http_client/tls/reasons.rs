@@ -10,6 +10,7 @@ use rustls::{
     AlertDescription, CertificateError, Error, InvalidMessage, PeerIncompatible, PeerMisbehaved,
 };
 
+use super::client_certificate::Presented;
 use crate::domain::clock::Timestamp;
 
 /// The most names of a certificate in a message. A certificate may have hundreds; the first few identify it.
@@ -55,20 +56,69 @@ pub(in crate::delivery::http_client) fn reason(error: &Error) -> String {
     }
 }
 
-/// Returns the message if the receiver refuses, after it has asked for a client certificate and got none, with
-/// an alert that can be about that.
-pub(super) fn missed_certificate(error: &Error) -> Option<String> {
-    match error {
-        Error::AlertReceived(
-            alert @ (AlertDescription::HandshakeFailure
+/// Returns the message if the receiver refuses with an alert that can be about the client certificate that it asked
+/// for. It got `presented`.
+pub(super) fn about_certificate(error: &Error, presented: Presented) -> Option<String> {
+    let Error::AlertReceived(alert) = error else {
+        return None;
+    };
+    let can_be_missing = matches!(
+        alert,
+        AlertDescription::HandshakeFailure
             | AlertDescription::NoCertificate
             | AlertDescription::BadCertificate
             | AlertDescription::UnsupportedCertificate
             | AlertDescription::CertificateUnknown
+            | AlertDescription::CertificateRequired
             | AlertDescription::UnknownCA
-            | AlertDescription::AccessDenied),
-        ) => Some(wants_certificate(*alert)),
+            | AlertDescription::AccessDenied
+    );
+    let can_be_refused = matches!(
+        alert,
+        AlertDescription::CertificateExpired
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::DecryptError
+    );
+    match presented {
+        Presented::Nothing if can_be_missing => Some(wants_certificate(*alert)),
+        Presented::Unfit if can_be_missing => Some(format!(
+            "the receiver refused: it wants a client certificate, but accepts no signature by the key of \
+             --client-key (alert {alert:?})"
+        )),
+        Presented::Certificate if can_be_missing || can_be_refused => Some(not_content(*alert)),
         _ => None,
+    }
+}
+
+/// Returns the message for an alert about the client certificate that the receiver got.
+fn not_content(alert: AlertDescription) -> String {
+    let why = match alert {
+        AlertDescription::CertificateExpired => "it has expired",
+        AlertDescription::CertificateRevoked => "it was revoked",
+        AlertDescription::UnknownCA => {
+            "the receiver does not trust its authority, or --client-cert leaves out an intermediate \
+             certificate"
+        }
+        AlertDescription::UnsupportedCertificate => {
+            "it may not be for clients: its extended key usage then lacks clientAuth"
+        }
+        _ => "the receiver does not say why",
+    };
+    format!("the receiver refused the client certificate (--client-cert): {why} (alert {alert:?})")
+}
+
+/// Returns the addition to the message of a handshake that the receiver breaks off.
+pub(super) const fn after(presented: Presented) -> &'static str {
+    match presented {
+        Presented::NotAsked => "",
+        Presented::Nothing => {
+            " after it had asked for a client certificate, which Hookpost does not have"
+        }
+        Presented::Unfit => {
+            " after it had asked for a client certificate with a signature that the key of --client-key \
+             cannot make"
+        }
+        Presented::Certificate => " after it had got the client certificate (--client-cert)",
     }
 }
 
@@ -185,8 +235,9 @@ fn received(alert: AlertDescription) -> String {
 
 fn wants_certificate(alert: AlertDescription) -> String {
     format!(
-        "the receiver refused: it wants a client certificate, which Hookpost does not have; let it \
-         take requests without one and check their signature (alert {alert:?})"
+        "the receiver refused: it wants a client certificate, which Hookpost does not have; the operator can \
+         set one (--client-cert), or the receiver can take requests without one and check their signature \
+         (alert {alert:?})"
     )
 }
 

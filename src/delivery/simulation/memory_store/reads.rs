@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::interest::is_wanted;
 use super::tables::{DeliveryRow, MessageRow, Tables};
 use crate::domain::access::Visibility;
 use crate::domain::attempt_failure::AttemptFailure;
@@ -11,7 +12,6 @@ use crate::domain::endpoint::Endpoint;
 use crate::domain::endpoint_health::{EndpointHealth, LastResults};
 use crate::domain::event::{Event, EventStatus};
 use crate::domain::event_state::{EventState, Run};
-use crate::domain::message::Message;
 use crate::domain::rest::Waits;
 use crate::domain::workspace::Workspace;
 use crate::storage::{
@@ -233,13 +233,13 @@ impl Tables {
     }
 
     /// Reports whether an endpoint missed a message.
-    fn is_missing(&self, message: &Message, endpoint: Uuid) -> bool {
+    fn is_missing(&self, row: &MessageRow, endpoint: Uuid) -> bool {
+        let message = &row.message;
         let index = self.locate_endpoint(Visibility::All, endpoint);
         index.is_ok_and(|index| {
             let endpoint = &self.endpoints[index];
-            let mut subscriptions = endpoint.settings.events.iter();
             endpoint.workspace_id == message.workspace_id
-                && subscriptions.any(|it| it.matches(&message.event_type))
+                && is_wanted(&endpoint.settings, message, &row.body)
                 && !message.events.iter().any(|(_, id)| *id == endpoint.id)
         })
     }
@@ -252,10 +252,12 @@ impl Tables {
                 && any_of(&filter.event_types, &message.event_type.as_str().to_owned())
                 && is_between(row.created_at, filter.after, filter.before)
                 && (filter.unrouted).is_none_or(|it| it == message.events.is_empty())
-                && (filter.missing_for).is_none_or(|id| self.is_missing(message, id))
+                && (filter.missing_for).is_none_or(|id| self.is_missing(row, id))
+                && message.tags.has(&filter.tags)
         });
         let (items, total) = page_of(shown.map(MessageRow::stored), page);
-        let searched = (filter.missing_for).map(|_| self.messages.len() as u64);
+        let is_searched = filter.missing_for.is_some() || !filter.tags.is_empty();
+        let searched = is_searched.then_some(self.messages.len() as u64);
         ListedMessages {
             listed: Listed {
                 items,

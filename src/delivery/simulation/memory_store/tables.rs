@@ -10,15 +10,13 @@ use crate::domain::clock::Timestamp;
 use crate::domain::endpoint::{Endpoint, EndpointPatch, EndpointSettings, NewEndpoint};
 use crate::domain::endpoint_health::EndpointHealth;
 use crate::domain::event_state::EventState;
-use crate::domain::event_type::{EventType, Subscription};
+use crate::domain::event_type::EventType;
 use crate::domain::id::new_id;
-use crate::domain::message::{
-    IDEMPOTENCY_PERIOD, Idempotency, Message, NewMessage, StoredMessage, raw_body, server_timestamp,
-};
+use crate::domain::message::{Idempotency, Message, StoredMessage};
 use crate::domain::workspace::{NewWorkspace, Workspace, WorkspaceName, WorkspacePatch};
 use crate::storage::conformance::Settings;
 use crate::storage::{
-    AttemptRecord, EndpointChange, EventBody, Notice, Published, Seq, StoreError, WorkspaceNumber,
+    AttemptRecord, EndpointChange, EventBody, Notice, Seq, StoreError, WorkspaceNumber,
 };
 
 /// The result of a write, and its notices. A write that fails has changed nothing.
@@ -33,7 +31,7 @@ pub(super) struct WorkspaceRow {
 /// A message's row.
 pub(super) struct MessageRow {
     pub(super) message: Message,
-    idempotency: Option<Idempotency>,
+    pub(super) idempotency: Option<Idempotency>,
     pub(super) created_at: Timestamp,
     pub(super) body: EventBody,
 }
@@ -47,6 +45,7 @@ impl MessageRow {
             event_type: self.message.event_type.clone(),
             timestamp: self.message.timestamp.clone(),
             created_at: self.created_at,
+            tags: self.message.tags.clone(),
             is_archived: false,
             events: self.message.events.len() as u64,
         }
@@ -307,91 +306,9 @@ impl Tables {
         Ok(((), vec![self.queue.delete(index)]))
     }
 
-    pub(super) fn publish(&mut self, new: &NewMessage, now: Timestamp) -> Written<Published> {
-        if self
-            .find_workspace(Visibility::All, new.workspace_id)
-            .is_err()
-        {
-            return Err(StoreError::UnknownWorkspace(new.workspace_id));
-        }
-        if let Some(message) = self.earlier(new, now)? {
-            let replayed = true;
-            return Ok((Published { message, replayed }, Vec::new()));
-        }
-        let timestamp = match &new.timestamp {
-            Some(sent) => sent.clone(),
-            None => server_timestamp(now),
-        };
-        let body = raw_body(&new.event_type, &timestamp, &new.data).into();
-        let body = EventBody::new(body, new.trace.clone());
-        let mut message = Message {
-            id: new_id(now),
-            event_type: new.event_type.clone(),
-            timestamp,
-            workspace_id: new.workspace_id,
-            events: Vec::new(),
-        };
-        let notices = self.fan_out(&mut message, &body, now);
-        self.messages.push(MessageRow {
-            message: message.clone(),
-            idempotency: new.idempotency.clone(),
-            created_at: now,
-            body,
-        });
-        let replayed = false;
-        Ok((Published { message, replayed }, notices))
-    }
-
-    fn fan_out(&mut self, message: &mut Message, body: &EventBody, now: Timestamp) -> Vec<Notice> {
-        let wants = |it: &Subscription| it.matches(&message.event_type);
-        let wanting: Vec<usize> = self
-            .endpoints_of(message.workspace_id)
-            .filter(|index| self.endpoints[*index].settings.events.iter().any(wants))
-            .collect();
-        let mut notices = Vec::new();
-        for index in wanting {
-            let Some(mut event) = self.queue.publish(index, now, body.clone()) else {
-                continue;
-            };
-            event.id = new_id(now);
-            message.events.push((event.id, self.endpoints[index].id));
-            let row = EventRow {
-                id: event.id,
-                message_id: message.id,
-                event_type: message.event_type.clone(),
-                created_at: now,
-                modified_at: None,
-                last_http_code: None,
-                body: body.clone(),
-            };
-            self.events.insert(event.seq, row);
-            notices.push(Notice::Published(event));
-        }
-        notices
-    }
-
     pub(super) fn has_message(&self, visibility: Visibility, id: Uuid) -> bool {
         let mut messages = self.messages.iter().map(|row| &row.message);
         messages.any(|it| it.id == id && visibility.includes(it.workspace_id))
-    }
-
-    /// Returns the message that was published with the same idempotency key, if the key still counts.
-    fn earlier(&self, new: &NewMessage, now: Timestamp) -> Result<Option<Message>, StoreError> {
-        let Some(Idempotency { key, fingerprint }) = &new.idempotency else {
-            return Ok(None);
-        };
-        for row in self.messages.iter().rev() {
-            let in_time = row.created_at >= now.before(IDEMPOTENCY_PERIOD);
-            if let Some(used) = &row.idempotency
-                && (in_time && used.key == *key && row.message.workspace_id == new.workspace_id)
-            {
-                if used.fingerprint != *fingerprint {
-                    return Err(StoreError::IdempotencyKeyReused);
-                }
-                return Ok(Some(row.message.clone()));
-            }
-        }
-        Ok(None)
     }
 
     pub(super) fn redeliver(

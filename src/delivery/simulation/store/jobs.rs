@@ -1,4 +1,4 @@
-//! The steps that jobs make: an event begins a new run, is made, or is skipped.
+//! The making of events, and the steps that jobs make: an event begins a new run, is made, or is skipped.
 
 use super::{Row, Store, number_of};
 use crate::domain::clock::Timestamp;
@@ -75,5 +75,33 @@ impl Store {
             endpoint: number_of(endpoint),
             seq: Seq(seq),
         })
+    }
+
+    /// Publishes an event to a disabled endpoint that its message names: it is skipped. Returns its number.
+    pub(in crate::delivery::simulation) fn publish_skipped(
+        &mut self,
+        endpoint: usize,
+        now: Timestamp,
+    ) -> Seq {
+        let seq = self.add(endpoint, now);
+        self.change(seq, |row| row.state = EventState::Skipped);
+        Seq(seq)
+    }
+
+    /// Adds an event; returns its number.
+    pub(super) fn add(&mut self, endpoint: usize, now: Timestamp) -> i64 {
+        let seq = self.next_run();
+        let published = Progress::published(Run(seq));
+        self.rows[usize::try_from(seq).expect("numbers are positive")] = Some(Row {
+            endpoint,
+            state: published.state,
+            run: published.run.0,
+            run_attempt: published.run_attempt,
+            run_started: now,
+            attempts: 0,
+            due: now,
+        });
+        self.endpoints[endpoint].fresh.insert(seq);
+        seq
     }
 }

@@ -107,7 +107,10 @@ async fn after_a_hello(
     std::fs::write(&files[0], made.cert.pem()).unwrap();
     std::fs::write(&files[1], made.signing_key.serialize_pem()).unwrap();
     let [cert, key] = files;
-    let acceptor = ServerCertificate::read(cert, key).unwrap().acceptor();
+    let acceptor = ServerCertificate::of_settings(Some(&cert), Some(&key))
+        .unwrap()
+        .unwrap()
+        .acceptor();
 
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider)

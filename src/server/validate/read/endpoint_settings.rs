@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::{FieldContext, InputValue, Violation};
 use super::numbers::within;
-use super::objects::object;
+use super::objects::{Others, object};
 use super::{invisible, list, text};
 use crate::domain::custom_headers::{
     GivenHeaders, GivenValue, HEADER_NAME_MAX, HEADER_VALUE_MAX, HEADERS_MAX, HEADERS_MAX_BYTES,
@@ -191,7 +191,7 @@ pub(crate) fn policy(
 ) -> Option<EndpointPolicy> {
     let about = "Where the endpoint is tried in another way than the server's settings say. What is absent or null is as the \
                  server has it.";
-    object(value, context, about, |members| {
+    object(value, context, about, Others::Refused, |members| {
         let retry_schedule = members.optional(
             "retry_schedule",
             "The waits before the second, third … attempt, in seconds, a fifth more or less; empty: one attempt.",

@@ -1,7 +1,7 @@
 //! The readers of the fields of jobs.
 
 use super::super::{FieldContext, InputValue, Violation};
-use super::objects::object;
+use super::objects::{Others, object};
 use super::{choice, code_class, filter_text, id, list, time, workspace_id};
 use crate::domain::job::{EVENT_IDS_MAX, JobAction, JobFilter, JobState, RATE_MAX, SelectedStatus};
 use crate::server::schema::Schema;
@@ -44,7 +44,7 @@ pub(crate) fn job_filter(
 ) -> impl Fn(InputValue<'_>, &mut FieldContext<'_>) -> Option<JobFilter> {
     move |value, context| {
         let about = "What the job selects. It has at least one member besides `workspace_id`.";
-        let filter = object(value, context, about, |members| {
+        let filter = object(value, context, about, Others::Refused, |members| {
             let endpoints = members.optional(
                 "endpoint_id",
                 "To these endpoints.",

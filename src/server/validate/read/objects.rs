@@ -8,13 +8,65 @@ use crate::server::validate::other_members::{no_such_member, other_members};
 
 /// The members of an object that is read, or only described.
 pub(super) enum Members<'a, 'c, 'r> {
-    /// The members that the client sent, the context of the object, and the names that were read.
-    Sent(Vec<Member<'a>>, &'c mut FieldContext<'r>, Vec<&'static str>),
+    /// The members that the client sent.
+    Sent(Sent<'a, 'c, 'r>),
     /// The members that the reader asks for.
     Described(Section, Vec<Property>),
 }
 
+/// The members that the client sent.
+pub(super) struct Sent<'a, 'c, 'r> {
+    object: InputValue<'a>,
+    members: Vec<Member<'a>>,
+    /// The context of the object.
+    context: &'c mut FieldContext<'r>,
+    /// The names that were read.
+    known: Vec<&'static str>,
+}
+
+/// What becomes of members that are not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Others {
+    /// They are refused: a filter that is misspelt would select more than was meant.
+    Refused,
+    /// They are ignored.
+    Ignored,
+}
+
 impl Members<'_, '_, '_> {
+    /// Reads a member that must be there; `about` describes it. The outer `None`: it is only described; the inner one: a
+    /// problem was reported.
+    #[expect(
+        clippy::option_option,
+        reason = "whether it is only described, and whether it could be read"
+    )]
+    pub(super) fn required<T>(
+        &mut self,
+        name: &'static str,
+        about: &str,
+        read: impl FnOnce(InputValue<'_>, &mut FieldContext<'_>) -> Option<T>,
+    ) -> Option<Option<T>> {
+        match self {
+            Self::Described(section, properties) => {
+                properties.push((
+                    name.to_owned(),
+                    schema_of(*section, read).about(about),
+                    true,
+                ));
+                None
+            }
+            Self::Sent(sent) => {
+                sent.known.push(name);
+                let member = sent.members.iter().rfind(|member| member.is(name));
+                let mut context = sent.context.member(name);
+                Some(match member {
+                    Some(member) => read(InputValue::Json(member.value), &mut context),
+                    None => context.refuse(sent.object, Violation::Missing),
+                })
+            }
+        }
+    }
+
     /// Reads a member that may be absent or null; `about` describes it. `None`: a problem was reported.
     #[expect(
         clippy::option_option,
@@ -32,13 +84,14 @@ impl Members<'_, '_, '_> {
                 properties.push((name.to_owned(), schema, false));
                 Some(None)
             }
-            Self::Sent(members, context, names) => {
-                names.push(name);
+            Self::Sent(sent) => {
+                sent.known.push(name);
                 // Of a repeated key the last one counts.
-                let member = members.iter().rfind(|member| member.is(name));
+                let member = sent.members.iter().rfind(|member| member.is(name));
+                let mut context = sent.context.member(name);
                 match member {
                     Some(member) if member.value.kind() != Kind::Null => {
-                        read(InputValue::Json(member.value), &mut context.member(name)).map(Some)
+                        read(InputValue::Json(member.value), &mut context).map(Some)
                     }
                     _ => Some(None),
                 }
@@ -48,9 +101,15 @@ impl Members<'_, '_, '_> {
 
     /// Refuses all members that were not read. `None`: a problem was reported.
     fn refuse_others(self) -> Option<()> {
-        let Self::Sent(members, context, known) = self else {
+        let Self::Sent(sent) = self else {
             return Some(());
         };
+        let Sent {
+            members,
+            context,
+            known,
+            ..
+        } = sent;
         let others = other_members(&members, &known);
         let has_others = !others.is_empty();
         for (name, value) in others {
@@ -60,12 +119,12 @@ impl Members<'_, '_, '_> {
     }
 }
 
-/// Reads an object. `read` reads its members, all of them, so that all problems are reported. Members that it does
-/// not read are refused: a filter that is misspelt would select more than was meant.
+/// Reads an object. `read` reads its members, all of them, so that all problems are reported.
 pub(super) fn object<T>(
     value: InputValue<'_>,
     context: &mut FieldContext<'_>,
     about: &str,
+    others: Others,
     read: impl Fn(&mut Members<'_, '_, '_>) -> Option<T>,
 ) -> Option<T> {
     let section = context.section();
@@ -76,13 +135,25 @@ pub(super) fn object<T>(
             Members::Described(_, properties) => properties,
             Members::Sent(..) => Vec::new(),
         };
-        Schema::object(about, properties).with("additionalProperties", false)
+        let schema = Schema::object(about, properties);
+        match others {
+            Others::Refused => schema.with("additionalProperties", false),
+            Others::Ignored => schema,
+        }
     })?;
     match value {
         InputValue::Json(json) if json.kind() == Kind::Object => {
-            let mut members = Members::Sent(json.members(), context, Vec::new());
-            let value = read(&mut members);
-            members.refuse_others().and(value)
+            let mut members = Members::Sent(Sent {
+                object: value,
+                members: json.members(),
+                context,
+                known: Vec::new(),
+            });
+            let read = read(&mut members);
+            match others {
+                Others::Refused => members.refuse_others().and(read),
+                Others::Ignored => read,
+            }
         }
         _ => context.refuse(value, Violation::NotAnObject),
     }

@@ -42,6 +42,7 @@ pub(super) fn correct_all(
         rules::places(),
         rules::messages(),
         rules::keys(),
+        rules::tags(),
         rules::events(),
         rules::deliveries(),
     ] {

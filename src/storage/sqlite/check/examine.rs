@@ -101,7 +101,7 @@ fn check_rows(
     progress: &mut Progress<'_>,
 ) -> rusqlite::Result<()> {
     type Check = fn(&Connection, &mut Examination, &mut Progress<'_>) -> rusqlite::Result<()>;
-    let checks: [(&str, Check); 13] = [
+    let checks: [(&str, Check); 14] = [
         ("endpoints", |c, out, _| {
             rows::check_small(c, &rules::endpoints(), out)
         }),
@@ -119,6 +119,9 @@ fn check_rows(
         }),
         ("idempotency keys", |c, out, _| {
             rows::check_small(c, &rules::keys(), out)
+        }),
+        ("tags", |c, out, _| {
+            rows::check_small(c, &rules::tags(), out)
         }),
         ("later events", |c, out, _| {
             rows::check_small(c, &rules::later_events(), out)

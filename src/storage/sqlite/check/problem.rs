@@ -113,6 +113,7 @@ kinds! {
         MessageRange = "messages with a wrong range of events", Repair;
         KeyWithoutMessage = "idempotency keys without their message", Repair;
         KeyWorkspace = "idempotency keys of another workspace than their message", Repair;
+        TagsWithoutMessage = "tags without their message, or of another workspace", Repair;
         WrongLaterEvent = "notes of later events that are wrong", Repair;
     }
     /// Events: their references, copied columns and states.

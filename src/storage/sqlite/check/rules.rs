@@ -172,6 +172,20 @@ pub(super) fn keys() -> RuledTable {
     }
 }
 
+/// Returns the rules for the tags of messages.
+pub(super) fn tags() -> RuledTable {
+    RuledTable {
+        number: "g.message",
+        from: "message_tags g NOT INDEXED LEFT JOIN message m ON m.seq = g.message",
+        rules: vec![rule(
+            Kind::TagsWithoutMessage,
+            "m.seq IS NULL OR m.workspace IS NOT g.workspace",
+            "DELETE FROM message_tags WHERE message = ?1 AND workspace IS NOT (
+               SELECT workspace FROM message WHERE seq = ?1)",
+        )],
+    }
+}
+
 /// Returns the rules for the notes of later events. The event of a note may be deleted. One that is in the range of its
 /// message would be listed twice.
 pub(super) fn later_events() -> RuledTable {

@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use rusqlite_migration::{HookResult, M, Migrations};
 
 /// The number of migrations: the `user_version` of a file that is up to date.
-pub(crate) const CURRENT_VERSION: i64 = 12;
+pub(crate) const CURRENT_VERSION: i64 = 14;
 
 /// Returns all migrations.
 pub(crate) fn migrations() -> Migrations<'static> {
@@ -23,6 +23,8 @@ pub(crate) fn migrations() -> Migrations<'static> {
         M::up(include_str!("migrations/10.sql")),
         M::up(include_str!("migrations/11.sql")),
         M::up(include_str!("migrations/12.sql")),
+        M::up(include_str!("migrations/13.sql")),
+        M::up(include_str!("migrations/14.sql")),
     ])
 }
 

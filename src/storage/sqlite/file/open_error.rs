@@ -7,6 +7,7 @@ use rusqlite::ErrorCode;
 use thiserror::Error;
 
 use super::migrations::CURRENT_VERSION;
+use crate::domain::keyring::KeyId;
 
 /// The reason why a database was not opened. Each is one line of text; the file is untouched.
 #[derive(Debug, Error)]
@@ -85,6 +86,24 @@ pub enum OpenError {
     /// The log of the last run could not be written to the disk.
     #[error("cannot recover {path} from its write-ahead log: {reason}")]
     NotRecovered {
+        /// The file.
+        path: PathBuf,
+        /// The error.
+        reason: String,
+    },
+    /// Its secrets are encrypted, and the settings do not have the key.
+    #[error("{path} has secrets that are encrypted with the key {key}: {remedy}")]
+    Sealed {
+        /// The file.
+        path: PathBuf,
+        /// The id of the key.
+        key: KeyId,
+        /// The thing to do, in words.
+        remedy: &'static str,
+    },
+    /// Its secrets could not be encrypted.
+    #[error("cannot encrypt the secrets of {path}: {reason}; the next start tries again")]
+    NotSealed {
         /// The file.
         path: PathBuf,
         /// The error.

@@ -20,13 +20,14 @@
 //! again when the log has grown.
 
 mod backup_watch;
+mod cleaning;
+mod passes;
 mod read_limit;
 mod restart;
 
 use std::cell::Cell;
 use std::ffi::c_int;
 use std::fs::File;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -35,17 +36,16 @@ use rusqlite::Connection;
 use rusqlite::hooks::Wal;
 
 use self::backup_watch::BackupWatch;
+use self::cleaning::{Cleaning, CleaningRequest};
+use self::passes::{make_pass, make_passes};
 pub(crate) use self::read_limit::ReadLimit;
 use self::restart::{Restart, restart_log};
 use crate::fail_point::{FailPoint, hit, inject};
 use crate::storage::StoreError;
 use crate::storage::sqlite::file::connection::write_connection;
 use crate::storage::sqlite::file::database_files::{DatabaseFiles, FilesState};
-use crate::storage::sqlite::file::failed_sync;
 use crate::storage::sqlite::file::failed_sync::end_if_failed_sync;
-use crate::storage::sqlite::file::injected_error::sync_or_fail;
-use crate::storage::sqlite::file::read_failure::{end_unless_moved, is_read_failure};
-use crate::storage::sqlite::file::wal::{Checkpoint, checkpoint};
+use crate::storage::sqlite::file::read_failure::is_read_failure;
 use crate::vital;
 use crate::vital::VitalThread;
 
@@ -58,9 +58,6 @@ const START_PERIOD: Duration = Duration::from_secs(2);
 
 /// Frames that start a checkpoint before that time is over: 96 MB.
 const HURRY_FRAMES: i64 = 24_000;
-
-/// Frames that the writer may move by itself: about a millisecond.
-const LAST_FRAMES: i64 = 300;
 
 /// Frames at which the log is long: 160 MB. Load alone does not make it that long.
 const TOO_MANY_FRAMES: i64 = 40_000;
@@ -108,6 +105,7 @@ struct Shared {
     phase: Mutex<CheckpointPhase>,
     changed: Condvar,
     log_is_long: Arc<AtomicBool>,
+    cleaning: CleaningRequest,
 }
 
 impl Shared {
@@ -131,6 +129,7 @@ impl Checkpointer {
                 phase: Mutex::new(CheckpointPhase::Idle),
                 changed: Condvar::new(),
                 log_is_long: Arc::default(),
+                cleaning: CleaningRequest::default(),
             }),
             files,
             thread: None,
@@ -171,6 +170,17 @@ impl Checkpointer {
             if let Some(keeper) = &mut keeper {
                 keeper.look_after(FRAMES.get(), connection);
             }
+        }
+    }
+
+    /// Returns what empties the log soon, for a write that erases what the log must not keep.
+    pub(crate) fn cleaner(&self) -> impl Fn() + Send + use<> {
+        let shared = self.shared.clone();
+        move || {
+            shared.cleaning.make();
+            // With the lock, so that the thread does not begin to wait in between.
+            let _phase = shared.lock();
+            shared.changed.notify_all();
         }
     }
 
@@ -314,77 +324,26 @@ impl LogKeeper {
 }
 
 fn run(mut connection: Connection, file: &File, shared: &Shared, files: &DatabaseFiles) {
+    let mut cleaning = Cleaning::new();
     loop {
         let mut phase = shared.lock();
         while matches!(*phase, CheckpointPhase::Idle | CheckpointPhase::Writer) {
-            phase = vital::wait(&shared.changed, phase);
+            phase = match cleaning.due_in(&shared.cleaning) {
+                None => vital::wait(&shared.changed, phase),
+                Some(Duration::ZERO) => break,
+                Some(left) => vital::wait_timeout(&shared.changed, phase, left).0,
+            };
         }
         if *phase == CheckpointPhase::Stopping {
             return;
         }
         drop(phase);
         make_passes(&mut connection, file, files);
+        cleaning.clean(&shared.cleaning, &connection, files);
         let mut phase = shared.lock();
         if *phase == CheckpointPhase::Thread {
             *phase = CheckpointPhase::Writer;
         }
-    }
-}
-
-/// Makes passes and syncs the file until little is left, or no more can be done.
-fn make_passes(connection: &mut Connection, file: &File, files: &DatabaseFiles) {
-    let mut before = i64::MAX;
-    let mut read_failed_before = false;
-    loop {
-        let passed = make_pass(connection, files);
-        hit(FailPoint::CheckpointPass);
-        match passed {
-            // A reader keeps the rest from being moved: the next try comes with the next signal.
-            Ok(Some(done)) if done.left() < LAST_FRAMES || done.left() >= before => break,
-            Ok(Some(done)) => before = done.left(),
-            Ok(None) => return,
-            Err(error) => {
-                tracing::warn!(%error, "a pass of a checkpoint failed");
-                if is_read_failure(&error) && std::mem::replace(&mut read_failed_before, true) {
-                    end_unless_moved(files, connection, &error);
-                    return;
-                }
-                match write_connection(files.database()) {
-                    Ok(new) => *connection = new,
-                    Err(error) => tracing::warn!(%error, "cannot open the database again"),
-                }
-                if !read_failed_before {
-                    break;
-                }
-            }
-        }
-        sync(file, files.database());
-    }
-    sync(file, files.database());
-}
-
-/// Makes one passive checkpoint; `None` if the files are not those that were opened. A failed sync ends the
-/// process.
-fn make_pass(
-    connection: &Connection,
-    files: &DatabaseFiles,
-) -> rusqlite::Result<Option<Checkpoint>> {
-    if files.state_on(connection)? == FilesState::Disturbed {
-        return Ok(None);
-    }
-    match checkpoint(connection, "PASSIVE") {
-        Ok(done) => Ok(Some(done)),
-        Err(error) => {
-            end_if_failed_sync(&error, files.database());
-            Err(error)
-        }
-    }
-}
-
-/// Syncs the database file, or ends the process.
-fn sync(file: &File, database: &Path) {
-    if let Err(error) = sync_or_fail(FailPoint::SyncDatabase, || file.sync_data()) {
-        failed_sync::end(database, &error);
     }
 }
 

@@ -1,4 +1,4 @@
-//! The erasure of a deleted workspace's payloads, receivers' answers and idempotency keys.
+//! The erasure of a deleted workspace's payloads and tags, receivers' answers and idempotency keys.
 //!
 //! The deletion itself removes the workspace's name, its tokens, and its endpoints' URLs and secrets. The
 //! rest may be millions of rows. So the deletion leaves a note in `meta` (`erase N`), and the janitor erases
@@ -37,7 +37,8 @@ pub(super) fn erase_deleted(work: &Work<'_>) -> Result<bool, StoreError> {
         let is_erased = note.is_swept
             && erasure.messages(note.through)?
             && erasure.answers()?
-            && erasure.keys()?;
+            && erasure.keys()?
+            && erasure.tags()?;
         is_complete &= is_erased;
         if is_erased {
             work.step(move |context| {
@@ -94,13 +95,27 @@ impl Erasure<'_> {
 
     /// Erases the workspace's idempotency keys. Returns false if it had to stop.
     fn keys(&self) -> Result<bool, StoreError> {
+        self.delete_all(
+            "DELETE FROM idempotency WHERE message IN (
+               SELECT message FROM idempotency WHERE workspace = ?1 LIMIT ?2)",
+        )
+    }
+
+    /// Erases the tags of the workspace's messages. Returns false if it had to stop.
+    fn tags(&self) -> Result<bool, StoreError> {
+        self.delete_all(
+            "DELETE FROM message_tags WHERE workspace = ?1 AND message IN (
+               SELECT message FROM message_tags WHERE workspace = ?1 LIMIT ?2)",
+        )
+    }
+
+    /// Deletes rows with a statement that deletes at most `?2` of those of the workspace `?1`, until there are no more.
+    /// Returns false if it had to stop.
+    fn delete_all(&self, statement: &'static str) -> Result<bool, StoreError> {
         let workspace = self.workspace;
         loop {
             let dropped = self.work.step(move |context| {
-                let mut drop = context.connection.prepare_cached(
-                    "DELETE FROM idempotency WHERE message IN (
-                       SELECT message FROM idempotency WHERE workspace = ?1 LIMIT ?2)",
-                )?;
+                let mut drop = context.connection.prepare_cached(statement)?;
                 Ok(drop.execute(params![workspace, ROWS])?)
             })?;
             if dropped < ROWS {

@@ -59,15 +59,11 @@ impl Fixture {
     }
 
     fn publish(&self) -> Uuid {
-        let new = NewMessage {
-            workspace_id: self.workspace,
-            event_type: EventType::parse("a.b").unwrap(),
-            timestamp: None,
-            data: RawValue::from_string("{}".to_owned()).unwrap(),
-            idempotency: None,
-            trace: None,
-            summary: None,
-        };
+        let new = NewMessage::new(
+            self.workspace,
+            EventType::parse("a.b").unwrap(),
+            RawValue::from_string("{}".to_owned()).unwrap(),
+        );
         self.store.publish(new).wait().unwrap().message.id
     }
 

@@ -9,6 +9,7 @@ use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Connection, ffi};
 
 use super::lists;
+use crate::domain::keyring::Keyring;
 use crate::fail_point::FailPoint;
 use crate::storage::sqlite::file::connection::{BUSY_TIMEOUT, READ_FLAGS};
 use crate::storage::sqlite::file::database_files::{DatabaseFiles, FilesState};
@@ -16,6 +17,7 @@ use crate::storage::sqlite::file::injected_error::hit_or_fail;
 use crate::storage::sqlite::file::read_failure::{end_unless_moved, is_read_failure, read_error};
 use crate::storage::sqlite::file::trace;
 use crate::storage::sqlite::maintenance::checkpoint::ReadLimit;
+use crate::storage::sqlite::sealing;
 use crate::storage::sqlite::writer::operation::OperationError;
 use crate::storage::{StoreError, Unavailable};
 use crate::vital;
@@ -40,6 +42,7 @@ const GLANCE_LIMIT: Duration = Duration::from_secs(2);
 pub(crate) struct Readers {
     pool: r2d2::Pool<Opener>,
     files: Arc<DatabaseFiles>,
+    keys: Arc<Keyring>,
     limit: ReadLimit,
     open_failure: OpenFailure,
 }
@@ -56,10 +59,10 @@ struct Opener {
 }
 
 impl Opener {
-    fn new(files: Arc<DatabaseFiles>, failure: OpenFailure) -> Self {
+    fn new(files: Arc<DatabaseFiles>, keys: Arc<Keyring>, failure: OpenFailure) -> Self {
         let manager = SqliteConnectionManager::file(files.database())
             .with_flags(READ_FLAGS)
-            .with_init(configure);
+            .with_init(move |connection| configure(connection, &keys));
         Self {
             manager,
             files,
@@ -96,17 +99,18 @@ impl ManageConnection for Opener {
 }
 
 /// Opens a reading connection.
-fn open(database: &Path) -> rusqlite::Result<Connection> {
+fn open(database: &Path, keys: &Arc<Keyring>) -> rusqlite::Result<Connection> {
     let mut connection = Connection::open_with_flags(database, READ_FLAGS)?;
-    configure(&mut connection)?;
+    configure(&mut connection, keys)?;
     Ok(connection)
 }
 
 /// Applies the settings of a reading connection.
-fn configure(connection: &mut Connection) -> rusqlite::Result<()> {
+fn configure(connection: &mut Connection, keys: &Arc<Keyring>) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(lists::STATEMENTS);
     lists::install(connection)?;
+    sealing::install(connection, keys)?;
     connection.execute_batch(
         "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -2048;",
     )?;
@@ -115,8 +119,12 @@ fn configure(connection: &mut Connection) -> rusqlite::Result<()> {
 }
 
 impl Readers {
-    /// Returns a pool that opens its connections when they are needed.
-    pub(crate) fn new(files: Arc<DatabaseFiles>, limit: ReadLimit) -> Result<Self, r2d2::Error> {
+    /// Returns a pool that opens its connections when they are needed. They open secrets with `keys`.
+    pub(crate) fn new(
+        files: Arc<DatabaseFiles>,
+        keys: Arc<Keyring>,
+        limit: ReadLimit,
+    ) -> Result<Self, r2d2::Error> {
         let open_failure = OpenFailure::default();
         let pool = r2d2::Pool::builder()
             .max_size(READERS)
@@ -124,10 +132,15 @@ impl Readers {
             .test_on_check_out(false)
             .connection_timeout(READER_WAIT)
             .error_handler(Box::new(r2d2::NopErrorHandler))
-            .build(Opener::new(files.clone(), open_failure.clone()))?;
+            .build(Opener::new(
+                files.clone(),
+                keys.clone(),
+                open_failure.clone(),
+            ))?;
         Ok(Self {
             pool,
             files,
+            keys,
             limit,
             open_failure,
         })
@@ -223,7 +236,7 @@ impl Readers {
         if self.files.state() != FilesState::InPlace {
             return Err(StoreError::Unavailable(Unavailable::Moved).into());
         }
-        let again = match open(self.files.database()) {
+        let again = match open(self.files.database(), &self.keys) {
             Ok(new) => {
                 *connection = new;
                 self.try_to_read(connection, work)

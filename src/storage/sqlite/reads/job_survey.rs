@@ -10,7 +10,7 @@ use super::missing::{Direction, MissingSearch, MissingSlice, SliceLimits};
 use crate::domain::access::Visibility;
 use crate::domain::job::JobFilter;
 use crate::storage::sqlite::writer::operation::OperationError;
-use crate::storage::{EndpointNumber, JobSurvey, StoreError};
+use crate::storage::{EndpointNumber, Interest, JobSurvey, StoreError};
 
 /// The endpoints of which one read looks whether they have matching events: some ten milliseconds.
 const ENDPOINTS_PER_READ: usize = 200;
@@ -37,19 +37,19 @@ pub(crate) fn survey(
         endpoints: Vec::new(),
         through_event: begun.through_event,
         through_message: begun.through_message,
-        subscriptions: None,
+        interest: None,
     };
-    if let Some((endpoint, subscriptions)) = begun.missing_of {
+    if let Some((endpoint, interest)) = begun.missing_of {
         let missing = MissingSet {
             endpoint,
-            subscriptions: &subscriptions,
+            interest: &interest,
             through_event: begun.through_event,
             through_message: begun.through_message,
         };
         let (missing, is_complete) = missing.count(readers, filter, until)?;
         survey.matched += missing;
         survey.is_complete = is_complete;
-        survey.subscriptions = Some(subscriptions);
+        survey.interest = Some(interest);
         // A job on nothing has no endpoint to look at, and so it is finished when it is made.
         if survey.matched > 0 || !is_complete {
             survey.endpoints = vec![endpoint];
@@ -83,8 +83,8 @@ struct Begun {
     endpoints: Vec<EndpointNumber>,
     /// Set if missing messages of a disabled endpoint are selected.
     is_endpoint_disabled: bool,
-    /// The endpoint whose missing messages are selected, and its event types.
-    missing_of: Option<(EndpointNumber, String)>,
+    /// The endpoint whose missing messages are selected, and its interest.
+    missing_of: Option<(EndpointNumber, Interest)>,
 }
 
 fn begin(
@@ -114,24 +114,31 @@ fn begin(
     if filter.selects_missing()
         && let [endpoint] = begun.endpoints[..]
     {
-        match subscriptions_of(&snapshot, endpoint)? {
+        match interest_of(&snapshot, endpoint)? {
             Some((true, _)) => begun.is_endpoint_disabled = true,
-            found => begun.missing_of = found.map(|(_, subscriptions)| (endpoint, subscriptions)),
+            found => begun.missing_of = found.map(|(_, interest)| (endpoint, interest)),
         }
     }
     Ok(begun)
 }
 
-/// Returns whether an endpoint is disabled, and its event types; `None` if it is deleted.
-fn subscriptions_of(
+/// Returns whether an endpoint is disabled, and its interest; `None` if it is deleted.
+fn interest_of(
     connection: &Connection,
     endpoint: EndpointNumber,
-) -> rusqlite::Result<Option<(bool, String)>> {
+) -> rusqlite::Result<Option<(bool, Interest)>> {
     connection
         .prepare_cached(
-            "SELECT disabled IS NOT NULL, events FROM endpoint WHERE n = ?1 AND deleted_at IS NULL",
+            "SELECT disabled IS NOT NULL, events, filter FROM endpoint
+             WHERE n = ?1 AND deleted_at IS NULL",
         )?
-        .query_row([endpoint.0], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row([endpoint.0], |row| {
+            let interest = Interest {
+                subscriptions: row.get(1)?,
+                filter: row.get(2)?,
+            };
+            Ok((row.get(0)?, interest))
+        })
         .optional()
 }
 
@@ -156,8 +163,8 @@ fn with_events(
 pub(crate) struct MissingSet<'a> {
     /// The endpoint.
     pub(crate) endpoint: EndpointNumber,
-    /// Its event types when the job was made.
-    pub(crate) subscriptions: &'a str,
+    /// Its interest when the job was made.
+    pub(crate) interest: &'a Interest,
     /// Events with higher numbers do not count.
     pub(crate) through_event: i64,
     /// Messages with higher numbers are not in the set.
@@ -177,7 +184,7 @@ impl MissingSet<'_> {
         let search = MissingSearch::as_of(
             connection,
             self.endpoint.0,
-            self.subscriptions,
+            self.interest,
             self.through_event,
         )?;
         let Some(mut search) = search.map(|it| it.of_types(&filter.event_types)) else {

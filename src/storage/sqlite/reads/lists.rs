@@ -43,6 +43,7 @@ mod scope;
 mod search;
 mod statement;
 mod statuses;
+mod tagged;
 mod time_range;
 mod totals;
 mod upwards;

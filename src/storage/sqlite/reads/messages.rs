@@ -11,14 +11,18 @@ use crate::domain::event_state::{EventState, Run};
 use crate::domain::event_type::EventType;
 use crate::domain::message::{StoredMessage, server_timestamp};
 use crate::domain::overview::{EventCounts, MessageSummary};
+use crate::domain::tags::Tags;
 use crate::storage::part::{LongPayload, PayloadRow, Row};
 use crate::storage::sqlite::message_events::{each_event, event_count};
+use crate::storage::sqlite::message_tags::tags_column;
 use crate::storage::sqlite::rows::Columns;
 
 /// The statement that reads a message; its body only if it has at most as many bytes as parameter 2.
 const MESSAGE: &str = concat!(
     "SELECT m.seq, m.id, w.id, t.name, m.timestamp, m.created_at, ",
     event_count!(),
+    ", ",
+    tags_column!(),
     ", octet_length(m.body), CASE WHEN octet_length(m.body) <= ?2 THEN m.body END
     FROM message m JOIN workspace w ON w.n = m.workspace JOIN event_type t ON t.n = m.type
     WHERE m.id = ?1"
@@ -74,7 +78,9 @@ fn message(row: &rusqlite::Row<'_>) -> rusqlite::Result<(i64, Row<MessageSummary
     let (id, workspace_id) = (columns.get()?, columns.get()?);
     let event_type = EventType::from_stored(columns.get()?);
     let (timestamp, created_at) = (columns.get::<Option<String>>()?, columns.time()?);
-    let (events, length) = (columns.get()?, columns.get::<Option<u64>>()?);
+    let events = columns.get()?;
+    let tags = Tags::from_stored(columns.get_ref()?.as_str_or_null()?);
+    let length = columns.get::<Option<u64>>()?;
     let body = columns.get_ref()?.as_bytes_or_null()?;
     let body = body.map(|body| String::from_utf8_lossy(body).into_owned());
     let left_out = length.filter(|_| body.is_none()).map(|bytes| LongPayload {
@@ -88,6 +94,7 @@ fn message(row: &rusqlite::Row<'_>) -> rusqlite::Result<(i64, Row<MessageSummary
             event_type,
             timestamp: timestamp.unwrap_or_else(|| server_timestamp(created_at)),
             created_at,
+            tags,
             is_archived: length.is_none(),
             events,
         },

@@ -1,25 +1,47 @@
 //! The messages that an endpoint missed.
 //!
-//! A message is *missing* for an endpoint if it is of the endpoint's workspace, still has its payload, is of a type
-//! that the endpoint is subscribed to now, and has no event of the endpoint: it was published while the endpoint was
-//! disabled, before it was made, or before it subscribed.
+//! A message is *missing* for an endpoint if it is of the endpoint's workspace, still has its payload, was not sent
+//! directly to endpoints that its producer named, is of a type that the endpoint is subscribed to now, matches its present
+//! filter, and has no event of it: it was published while the endpoint was disabled, before it was made, before it subscribed,
+//! or while it had another filter.
 //!
 //! No index has this, because subscriptions change. So a search goes through the messages of the workspace, and looks
-//! up those of a wanted type. It is made in [slices](MissingSlice) of a limited cost, so that no read takes long: a
+//! up those of a wanted type. If the endpoint has a filter, it also reads those that have no event of it. It is made in [slices](MissingSlice) of a limited cost, so that no read takes long: a
 //! list goes on until its time is up, and a job takes one slice after another.
 
 use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use crate::domain::event_pattern::{EventPattern, MatchBudget, Subject};
 use crate::domain::event_type::{EventType, Subscription};
+use crate::domain::json::Tree;
+use crate::domain::message::{data_of, server_timestamp};
+use crate::domain::tags::Tags;
+use crate::storage::Interest;
 use crate::storage::sqlite::endpoint_rows;
 use crate::storage::sqlite::message_events::{event_count, sum_over_events};
+use crate::storage::sqlite::message_tags::tags_column;
+use crate::storage::sqlite::rows::Columns;
 
 /// The cost of looking up a message, in steps from one entry of the list index to the next; the events that are
 /// looked at cost a step each.
 const LOOKUP_COST: u64 = 25;
+
+/// The bytes of a message that are read for a filter at the cost of one such step.
+const BYTES_PER_STEP: usize = 100;
+
+/// The steps of matching that take as long as one such step.
+const MATCH_STEPS: usize = 50;
+
+/// The statement that reads a message for a filter.
+const CONTENT: &str = concat!(
+    "SELECT t.name, m.timestamp, m.created_at, ",
+    tags_column!(),
+    ", m.body FROM message m JOIN event_type t ON t.n = m.type WHERE m.seq = ?1"
+);
 
 /// The most event types whose answer is kept. A producer that invents types costs look-ups, not memory.
 const TYPES_MAX: usize = 10_000;
@@ -28,7 +50,7 @@ const TYPES_MAX: usize = 10_000;
 /// number of an event that counts. If a message has fewer events than it became, retention has deleted some while
 /// another is pending: one of those may have been the endpoint's, so the message is not missing.
 const IS_MISSING: &str = concat!(
-    "SELECT m.id, m.events, m.body IS NOT NULL AND ",
+    "SELECT m.id, m.events, m.body IS NOT NULL AND m.direct = 0 AND ",
     event_count!(),
     " = ",
     sum_over_events!("1"),
@@ -85,6 +107,7 @@ pub(crate) struct MissingSearch {
     endpoint: i64,
     workspace: i64,
     subscriptions: Vec<Subscription>,
+    filter: EventPattern,
     /// Events of the endpoint with higher numbers do not count.
     through_event: i64,
     /// The types that are searched for; empty: all that the endpoint is subscribed to.
@@ -94,24 +117,31 @@ pub(crate) struct MissingSearch {
 }
 
 impl MissingSearch {
-    /// Begins a search with the endpoint's present subscriptions; `None` if the endpoint is deleted or absent.
+    /// Begins a search with the endpoint's present subscriptions and filter; `None` if the endpoint is deleted or absent.
     pub(crate) fn new(connection: &Connection, endpoint: i64) -> rusqlite::Result<Option<Self>> {
-        let subscriptions: Option<String> = connection
-            .prepare_cached("SELECT events FROM endpoint WHERE n = ?1 AND deleted_at IS NULL")?
-            .query_row([endpoint], |row| row.get(0))
+        let interest = connection
+            .prepare_cached(
+                "SELECT events, filter FROM endpoint WHERE n = ?1 AND deleted_at IS NULL",
+            )?
+            .query_row([endpoint], |row| {
+                Ok(Interest {
+                    subscriptions: row.get(0)?,
+                    filter: row.get(1)?,
+                })
+            })
             .optional()?;
-        match subscriptions {
-            Some(subscriptions) => Self::as_of(connection, endpoint, &subscriptions, i64::MAX),
+        match interest {
+            Some(interest) => Self::as_of(connection, endpoint, &interest, i64::MAX),
             None => Ok(None),
         }
     }
 
-    /// Begins a search for what an endpoint had missed at an earlier time: when it had these subscriptions and
+    /// Begins a search for what an endpoint had missed at an earlier time: when it had this interest and
     /// `through_event` was the highest number of an event. The endpoint may be deleted by now; `None` if it is absent.
     pub(crate) fn as_of(
         connection: &Connection,
         endpoint: i64,
-        subscriptions: &str,
+        interest: &Interest,
         through_event: i64,
     ) -> rusqlite::Result<Option<Self>> {
         connection
@@ -120,7 +150,8 @@ impl MissingSearch {
                 Ok(Self {
                     endpoint,
                     workspace: row.get(0)?,
-                    subscriptions: endpoint_rows::subscriptions(subscriptions),
+                    subscriptions: endpoint_rows::subscriptions(&interest.subscriptions),
+                    filter: EventPattern::from_stored(&interest.filter),
                     through_event,
                     only_types: Vec::new(),
                     types: HashMap::new(),
@@ -237,14 +268,55 @@ impl MissingSearch {
             return Ok(LOOKUP_COST);
         };
         let events = row.get(1)?;
-        if row.get(2)? {
+        let mut cost = LOOKUP_COST + events;
+        if row.get(2)? && self.is_matched(connection, seq, &mut cost)? {
             slice.messages.push(MissingMessage {
                 seq,
                 id: row.get(0)?,
                 events,
             });
         }
-        Ok(LOOKUP_COST + events)
+        Ok(cost)
+    }
+
+    /// Reports whether the endpoint's filter matches a message that has its payload; adds the cost.
+    fn is_matched(
+        &self,
+        connection: &Connection,
+        seq: i64,
+        cost: &mut u64,
+    ) -> rusqlite::Result<bool> {
+        if self.filter.matches_everything() {
+            return Ok(true);
+        }
+        let mut statement = connection.prepare_cached(CONTENT)?;
+        let mut rows = statement.query([seq])?;
+        let Some(row) = rows.next()? else {
+            return Ok(false);
+        };
+        let mut columns = Columns::of(row);
+        let event_type = EventType::from_stored(columns.get()?);
+        let (sent, created_at) = (columns.get::<Option<String>>()?, columns.time()?);
+        let timestamp = sent.unwrap_or_else(|| server_timestamp(created_at));
+        let tags = Tags::from_stored(columns.get_ref()?.as_str_or_null()?);
+        let body = columns.get_ref()?.as_bytes_or_null()?.unwrap_or_default();
+        *cost += LOOKUP_COST + (body.len() / BYTES_PER_STEP) as u64;
+        let data = std::str::from_utf8(body).ok().and_then(data_of);
+        let data = data.and_then(|data| serde_json::from_str::<&RawValue>(data).ok());
+        let Some(data) = data else {
+            return Ok(false);
+        };
+        let budget = MatchBudget::default();
+        let subject = Subject {
+            event_type: &event_type,
+            timestamp: &timestamp,
+            data,
+            tree: &Tree::of(data.get()),
+            tags: &tags,
+        };
+        let is_matched = self.filter.matches(&subject, &budget);
+        *cost += (budget.steps() / MATCH_STEPS) as u64;
+        Ok(is_matched)
     }
 }
 

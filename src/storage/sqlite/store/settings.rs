@@ -1,8 +1,10 @@
 //! The settings of the store.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::{AlertSettings, ApiSettings, DeliverySettings, RetentionSettings};
+use crate::domain::keyring::Keyring;
 use crate::domain::retention::KeepFor;
 use crate::domain::workspace::WorkspaceName;
 use crate::metrics::StorageMetrics;
@@ -30,6 +32,8 @@ pub struct SqliteSettings {
     pub alert_disk: u64,
     /// The metrics that the store keeps up to date.
     pub metrics: StorageMetrics,
+    /// The keys of the secrets; without one, secrets are stored in the clear.
+    pub keys: Arc<Keyring>,
 }
 
 impl SqliteSettings {
@@ -52,6 +56,7 @@ impl SqliteSettings {
             alert_backlog: alerts.alert_backlog,
             alert_disk: alerts.alert_disk,
             metrics: StorageMetrics::default(),
+            keys: Arc::default(),
         }
     }
 

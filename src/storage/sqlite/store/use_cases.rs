@@ -10,6 +10,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::{Endpoint, EndpointPatch, NewEndpoint, PutEndpoint};
 use crate::domain::event::Event;
+use crate::domain::event_type::EventType;
 use crate::domain::message::NewMessage;
 use crate::domain::overview::{EndpointSummary, MessageSummary, Overview};
 use crate::domain::signing_secrets::SecretRotation;
@@ -18,10 +19,10 @@ use crate::storage::sqlite::file::database_files::FilesState;
 use crate::storage::sqlite::writer::operation::WriteContext;
 use crate::storage::sqlite::{reads, writes};
 use crate::storage::{
-    AccessTokenPatch, DeliveryFilter, Descendants, EndpointFilter, EventFilter, Listed,
-    ListedMessages, LongPayload, MessageFilter, NewAccessToken, Page, Paged, Part, PayloadPiece,
-    Pending, Published, PutResult, ReconciledAdminToken, Row, RowNumber, Store, StoreError,
-    StoreFacts, Unavailable,
+    AccessTokenPatch, DeliveryFilter, Descendants, EndpointFilter, ErasureStep, EventFilter,
+    Listed, ListedMessages, LongPayload, MessageFilter, NewAccessToken, Page, Paged, Part,
+    PayloadPiece, Pending, Published, PutResult, ReconciledAdminToken, Row, RowNumber, Store,
+    StoreError, StoreFacts, Unavailable,
 };
 
 impl Store for SqliteStore {
@@ -206,11 +207,19 @@ impl Store for SqliteStore {
         self.writer.shows_summaries(workspace)
     }
 
+    fn filters(&self, workspace: Uuid, event_type: &EventType) -> bool {
+        self.writer.filters(workspace, event_type)
+    }
+
     fn publish(&self, new: NewMessage) -> Pending<Published> {
-        let size = new.data.get().len();
+        let size = new.size();
         self.write_as_lock_holder(Some(new.workspace_id), size, move |context| {
             writes::publish::publish(context, &new)
         })
+    }
+
+    fn publish_batch(&self, new: Vec<NewMessage>) -> Pending<Vec<Published>> {
+        self.queue_batch(new)
     }
 
     fn list_events(
@@ -308,6 +317,15 @@ impl Store for SqliteStore {
         bytes: usize,
     ) -> Result<Row<MessageSummary>, StoreError> {
         self.read_one(|connection| reads::messages::find(connection, visibility, id, bytes))
+    }
+
+    fn erase_payload(
+        &self,
+        visibility: Visibility,
+        id: Uuid,
+        from: ErasureStep,
+    ) -> Pending<Option<ErasureStep>> {
+        self.queue_erasure(visibility, id, from)
     }
 
     fn event_types(

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
 use super::sweep_list::SweepList;
-use super::workspace_cache::{WorkspaceCache, WorkspacesWithSummaries};
+use super::workspace_cache::{PublishHints, WorkspaceCache};
 use crate::domain::clock::Timestamp;
 use crate::domain::event_type::EventType;
 use crate::storage::sqlite::endpoint_rows;
@@ -63,18 +63,15 @@ pub(crate) struct WriterCache {
     delivery_clock: RisingClock,
     types: HashMap<String, i64>,
     workspaces: HashMap<Uuid, Rc<WorkspaceCache>>,
-    with_summaries: WorkspacesWithSummaries,
+    hints: PublishHints,
     endpoints: HashMap<EndpointNumber, EndpointStatus>,
     /// Endpoints with rows left to sweep.
     pub(crate) sweeping: SweepList,
 }
 
 impl WriterCache {
-    /// Reads the cache from the file. The cache keeps `with_summaries` up to date from then on.
-    pub(crate) fn load(
-        connection: &Connection,
-        with_summaries: WorkspacesWithSummaries,
-    ) -> rusqlite::Result<Self> {
+    /// Reads the cache from the file. The cache keeps `hints` up to date from then on.
+    pub(crate) fn load(connection: &Connection, hints: PublishHints) -> rusqlite::Result<Self> {
         let newest = |table: &str| -> rusqlite::Result<(i64, i64)> {
             let sql = format!("SELECT seq, created_at FROM {table} ORDER BY seq DESC LIMIT 1");
             let row = connection
@@ -122,7 +119,7 @@ impl WriterCache {
             },
             types: HashMap::new(),
             workspaces: HashMap::new(),
-            with_summaries,
+            hints,
             endpoints: HashMap::new(),
             sweeping,
         })
@@ -233,9 +230,9 @@ impl WriterCache {
         let cached = Rc::new(cached);
         if self.workspaces.len() >= WORKSPACES_MAX {
             self.workspaces.clear();
-            self.with_summaries.clear();
+            self.hints.clear();
         }
-        self.with_summaries.set(workspace, cached.shows_summaries());
+        self.hints.set(workspace, cached.hint());
         self.workspaces.insert(workspace, cached.clone());
         Ok(Some(cached))
     }

@@ -16,7 +16,8 @@ use super::shared::{Shared, Waiting, WriterResources};
 use super::size_limit::SizeLimit;
 use super::stall::StallWatch;
 use super::thread::Thread;
-use super::workspace_cache::WorkspacesWithSummaries;
+use super::workspace_cache::PublishHints;
+use crate::domain::event_type::EventType;
 use crate::fail_point::{FailPoint, hit};
 use crate::storage::{NoticeSink, StoreError, Unavailable};
 use crate::vital::VitalThread;
@@ -49,7 +50,7 @@ impl Writer {
             foreground: AtomicU64::new(0),
             requested: AtomicU64::new(0),
             size_limit: resources.size_limit.clone(),
-            with_summaries: WorkspacesWithSummaries::default(),
+            hints: PublishHints::default(),
             recent_attempts: RecentAttempts::default(),
             sink: OnceLock::new(),
         });
@@ -155,7 +156,12 @@ impl Writer {
 
     /// Reports whether an endpoint of the workspace is shown a summary, as far as the cache has it.
     pub(crate) fn shows_summaries(&self, workspace: Uuid) -> bool {
-        self.shared.with_summaries.contains(workspace)
+        self.shared.hints.shows_summaries(workspace)
+    }
+
+    /// Reports whether an endpoint that is subscribed to the type has a filter, as far as the cache has the workspace.
+    pub(crate) fn filters(&self, workspace: Uuid, event_type: &EventType) -> bool {
+        self.shared.hints.filters(workspace, event_type)
     }
 
     /// Returns the attempts that are not in the table of charts yet.

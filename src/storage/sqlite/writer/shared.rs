@@ -13,7 +13,7 @@ use super::operation::{Operation, WriteContext};
 use super::recent_attempts::RecentAttempts;
 use super::size_limit::SizeLimit;
 use super::stall::StallWatch;
-use super::workspace_cache::WorkspacesWithSummaries;
+use super::workspace_cache::PublishHints;
 use crate::domain::clock::Clock;
 use crate::metrics::StorageMetrics;
 use crate::storage::NoticeSink;
@@ -37,7 +37,7 @@ pub(super) struct Shared {
     pub(super) requested: AtomicU64,
     /// The largest size of the database; `None`: as large as the disk.
     pub(super) size_limit: Option<Arc<SizeLimit>>,
-    pub(super) with_summaries: WorkspacesWithSummaries,
+    pub(super) hints: PublishHints,
     pub(super) recent_attempts: RecentAttempts,
     pub(super) sink: OnceLock<Arc<dyn NoticeSink>>,
 }

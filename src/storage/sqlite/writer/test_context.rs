@@ -9,7 +9,7 @@ use super::counters::Counters;
 use super::list_indexes::ListIndexes;
 use super::operation::WriteContext;
 use super::recent_attempts::RecentAttempts;
-use super::workspace_cache::WorkspacesWithSummaries;
+use super::workspace_cache::PublishHints;
 use crate::domain::clock::Timestamp;
 use crate::metrics::StorageMetrics;
 
@@ -28,7 +28,7 @@ impl TestContext {
         connection: &Connection,
         work: impl FnOnce(&mut WriteContext<'_>) -> T,
     ) -> T {
-        let mut cache = WriterCache::load(connection, WorkspacesWithSummaries::default()).unwrap();
+        let mut cache = WriterCache::load(connection, PublishHints::default()).unwrap();
         let mut context = WriteContext {
             connection,
             cache: &mut cache,

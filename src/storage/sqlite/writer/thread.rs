@@ -371,7 +371,7 @@ impl<'a> Thread<'a> {
 
 /// Loads the cache; without the endpoints to sweep unless this process sweeps.
 fn load_state(resources: &WriterResources, shared: &Shared) -> rusqlite::Result<WriterCache> {
-    let mut state = WriterCache::load(&resources.connection, shared.with_summaries.clone())?;
+    let mut state = WriterCache::load(&resources.connection, shared.hints.clone())?;
     if !resources.holds_lock {
         state.sweeping = SweepList::default();
     }

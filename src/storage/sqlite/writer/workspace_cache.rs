@@ -1,12 +1,13 @@
 //! Workspaces with their enabled endpoints, and the endpoints that are subscribed to a type.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rusqlite::{Connection, OptionalExtension};
 use uuid::Uuid;
 
 use crate::domain::endpoint::Format;
+use crate::domain::event_pattern::EventPattern;
 use crate::domain::event_type::{EventType, Subscription};
 use crate::storage::EndpointNumber;
 use crate::storage::sqlite::endpoint_rows;
@@ -18,6 +19,8 @@ pub(crate) struct Subscriber {
     pub(crate) number: EndpointNumber,
     pub(crate) id: Uuid,
     pub(crate) format: Format,
+    /// The pattern that a message must match.
+    pub(crate) filter: EventPattern,
 }
 
 /// A workspace in use, with its enabled endpoints.
@@ -27,6 +30,8 @@ pub(crate) struct WorkspaceCache {
     pub(crate) name: String,
     pub(crate) subscribers: Vec<Subscriber>,
     subscriptions: Subscriptions,
+    /// The subscriptions of the endpoints that have a filter.
+    filtered: Arc<Subscriptions>,
 }
 
 impl WorkspaceCache {
@@ -44,50 +49,76 @@ impl WorkspaceCache {
             name,
             subscribers: Vec::new(),
             subscriptions: Subscriptions::default(),
+            filtered: Arc::default(),
         };
+        let mut filtered = Subscriptions::default();
         let mut endpoints = connection.prepare_cached(
-            "SELECT n, id, format, events FROM endpoint
+            "SELECT n, id, format, events, filter FROM endpoint
              WHERE workspace = ?1 AND deleted_at IS NULL AND disabled IS NULL ORDER BY n",
         )?;
         let mut endpoints = endpoints.query([number])?;
         while let Some(row) = endpoints.next()? {
             let wanted = endpoint_rows::subscriptions(&row.get::<_, String>(3)?);
             cache.subscriptions.add(&wanted);
+            let filter = EventPattern::from_stored(&row.get::<_, String>(4)?);
+            if !filter.matches_everything() {
+                filtered.add(&wanted);
+            }
             cache.subscribers.push(Subscriber {
                 number: EndpointNumber(row.get(0)?),
                 id: row.get(1)?,
                 format: rows::format(row.get(2)?),
+                filter,
             });
         }
+        cache.filtered = Arc::new(filtered);
         Ok(Some(cache))
     }
 
-    /// Returns the endpoints that are subscribed to `event_type`, in the order in which their events are
-    /// numbered.
+    /// Returns the endpoints that are subscribed to `event_type` and that `gets` lets through, in the order in which their
+    /// events are numbered.
     ///
     /// The first of each format comes first, so that [`rows::body`] finds the event that has the body.
-    pub(crate) fn subscribers_of(&self, event_type: &EventType) -> Vec<&Subscriber> {
+    pub(crate) fn subscribers_of(
+        &self,
+        event_type: &EventType,
+        mut gets: impl FnMut(&Subscriber) -> bool,
+    ) -> Vec<&Subscriber> {
         let subscribed = self.subscriptions.subscribers_of(event_type);
-        let mut ordered = Vec::with_capacity(subscribed.len());
-        let mut others = Vec::with_capacity(subscribed.len());
-        for number in subscribed {
-            let subscriber = &self.subscribers[number];
-            let is_first =
-                |earlier: &[&Subscriber]| earlier.iter().all(|it| it.format != subscriber.format);
-            if subscriber.format != Format::Raw && is_first(&ordered) {
-                ordered.push(subscriber);
-            } else {
-                others.push(subscriber);
-            }
-        }
-        ordered.append(&mut others);
-        ordered
+        let subscribers = subscribed.into_iter().map(|at| &self.subscribers[at]);
+        let getting = subscribers.filter(|it| gets(it)).collect();
+        rendered_first(getting, |it| it.format)
     }
 
     /// Reports whether an endpoint has a format that shows a summary instead of the data.
-    pub(crate) fn shows_summaries(&self) -> bool {
+    fn shows_summaries(&self) -> bool {
         self.subscribers.iter().any(|it| it.format != Format::Raw)
     }
+
+    /// Returns what callers need to know before they publish.
+    pub(crate) fn hint(&self) -> PublishHint {
+        PublishHint {
+            shows_summaries: self.shows_summaries(),
+            filtered: self.filtered.clone(),
+        }
+    }
+}
+
+/// Returns endpoints in the order in which their events are numbered: the first of each format that is rendered, then all
+/// others as they came.
+pub(crate) fn rendered_first<T>(endpoints: Vec<T>, format: impl Fn(&T) -> Format) -> Vec<T> {
+    let mut ordered: Vec<T> = Vec::with_capacity(endpoints.len());
+    let mut others = Vec::with_capacity(endpoints.len());
+    for endpoint in endpoints {
+        let own = format(&endpoint);
+        if own != Format::Raw && ordered.iter().all(|it| format(it) != own) {
+            ordered.push(endpoint);
+        } else {
+            others.push(endpoint);
+        }
+    }
+    ordered.append(&mut others);
+    ordered
 }
 
 /// An index of subscriptions. Finding the endpoints of a type takes one look-up for each part of the type's
@@ -152,24 +183,47 @@ fn mark(marks: &mut [bool], places: &[usize]) {
     }
 }
 
-/// The workspaces in the cache that have an endpoint which is shown a summary: for them, callers make the
-/// summary of large data before the data reaches the writer.
+/// What the endpoints of a workspace need of a message.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct WorkspacesWithSummaries(Arc<RwLock<HashSet<Uuid>>>);
+pub(crate) struct PublishHint {
+    /// Set if one has a format that shows a summary of the data.
+    shows_summaries: bool,
+    /// The subscriptions of those that have a filter.
+    filtered: Arc<Subscriptions>,
+}
 
-impl WorkspacesWithSummaries {
-    pub(crate) fn contains(&self, workspace: Uuid) -> bool {
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        known.contains(&workspace)
+/// The hints of the workspaces in the cache of which there are any: for them, callers read the data of a message before
+/// it reaches the writer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PublishHints(Arc<RwLock<HashMap<Uuid, PublishHint>>>);
+
+impl PublishHints {
+    /// Reports whether an endpoint of the workspace is shown a summary.
+    pub(crate) fn shows_summaries(&self, workspace: Uuid) -> bool {
+        self.find(workspace)
+            .is_some_and(|hint| hint.shows_summaries)
     }
 
-    pub(crate) fn set(&self, workspace: Uuid, shows_summaries: bool) {
-        if self.contains(workspace) == shows_summaries {
+    /// Reports whether an endpoint of the workspace that is subscribed to the type has a filter.
+    pub(crate) fn filters(&self, workspace: Uuid, event_type: &EventType) -> bool {
+        let hint = self.find(workspace);
+        hint.is_some_and(|hint| !hint.filtered.subscribers_of(event_type).is_empty())
+    }
+
+    fn find(&self, workspace: Uuid) -> Option<PublishHint> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        known.get(&workspace).cloned()
+    }
+
+    /// Sets the hint of a workspace.
+    pub(crate) fn set(&self, workspace: Uuid, hint: PublishHint) {
+        let is_needed = hint.shows_summaries || hint.filtered.endpoints > 0;
+        if !is_needed && self.find(workspace).is_none() {
             return;
         }
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if shows_summaries {
-            known.insert(workspace);
+        if is_needed {
+            known.insert(workspace, hint);
         } else {
             known.remove(&workspace);
         }
@@ -222,13 +276,14 @@ mod tests {
 
         #[test]
         fn the_first_of_each_format_comes_first_and_nobody_is_left_out(
-            formats in prop::collection::vec(0_usize..3, 0..12),
+            formats in prop::collection::vec(0_usize..3, 0..12), left_out in 0_usize..4,
         ) {
             let mut cache = WorkspaceCache {
                 number: 1,
                 name: String::new(),
                 subscribers: Vec::new(),
                 subscriptions: Subscriptions::default(),
+                filtered: Arc::default(),
             };
             for (number, format) in formats.iter().enumerate() {
                 cache.subscriptions.add(&[Subscription::parse("*").unwrap()]);
@@ -236,16 +291,18 @@ mod tests {
                     number: EndpointNumber(i64::try_from(number).unwrap()),
                     id: Uuid::nil(),
                     format: Format::ALL[*format],
+                    filter: EventPattern::default(),
                 });
             }
-            let ordered = cache.subscribers_of(&EventType::parse("a").unwrap());
+            let gets = |subscriber: &Subscriber| usize::try_from(subscriber.number.0).unwrap() >= left_out;
+            let ordered = cache.subscribers_of(&EventType::parse("a").unwrap(), gets);
             for format in [Format::Discord, Format::Slack] {
                 let place = ordered.iter().position(|it| it.format == format);
                 prop_assert!(place.is_none_or(|place| place < rows::RENDERED_FORMATS));
             }
             let mut numbers: Vec<i64> = ordered.iter().map(|it| it.number.0).collect();
             numbers.sort_unstable();
-            let all: Vec<i64> = (0..).take(formats.len()).collect();
+            let all: Vec<i64> = (0..).take(formats.len()).skip(left_out).collect();
             prop_assert_eq!(numbers, all);
         }
     }

@@ -19,6 +19,7 @@ use crate::domain::event_state::EventState;
 use crate::domain::message::IDEMPOTENCY_PERIOD;
 use crate::fail_point::{FailPoint, hit};
 use crate::storage::sqlite::message_events::{each_event, forget_later_events};
+use crate::storage::sqlite::message_tags;
 use crate::storage::sqlite::writer::operation::{OperationError, WriteContext};
 
 /// The time after which a step begins no further row.
@@ -251,6 +252,7 @@ fn delete_row(context: &mut WriteContext<'_>, message: &MessageRow) -> rusqlite:
             .prepare_cached("DELETE FROM idempotency WHERE message = ?1")?
             .execute([seq])?;
     }
+    message_tags::delete(connection, message.workspace, seq)?;
     connection
         .prepare_cached("DELETE FROM message WHERE seq = ?1")?
         .execute([seq])?;
@@ -279,7 +281,7 @@ mod tests {
     use crate::storage::sqlite::writer::counters::Counters;
     use crate::storage::sqlite::writer::list_indexes::ListIndexes;
     use crate::storage::sqlite::writer::recent_attempts::RecentAttempts;
-    use crate::storage::sqlite::writer::workspace_cache::WorkspacesWithSummaries;
+    use crate::storage::sqlite::writer::workspace_cache::PublishHints;
 
     /// An event that is left after a step may be redelivered, and then needs the body.
     #[test]
@@ -292,7 +294,7 @@ mod tests {
             INSERT INTO workspace (n, id, name, created_at) VALUES (1, x'01', 'w', 0);
             INSERT INTO endpoint (n, id, workspace, url, format, secret, events, created_at)
             VALUES (1, x'01', 1, 'u', 1, 's', '*', 0);
-            INSERT INTO message VALUES (1, x'01', 1, 1, 0, 1, 3000, NULL, x'7B7D', NULL);
+            INSERT INTO message VALUES (1, x'01', 1, 1, 0, 1, 3000, NULL, x'7B7D', NULL, 0);
             WITH RECURSIVE n (seq) AS (VALUES (1) UNION ALL SELECT seq + 1 FROM n WHERE seq < 3000)
             INSERT INTO event SELECT seq, CAST(seq AS BLOB), 1, 1, 1, 1, 1, 2, seq, 1, NULL, 1, 200, NULL, 0, 0,
                 CASE seq WHEN 1 THEN x'7B7D' END, NULL FROM n;";
@@ -301,7 +303,7 @@ mod tests {
             let sql = format!("SELECT count({what}) FROM event");
             connection.query_row(&sql, [], |row| row.get(0)).unwrap()
         };
-        let mut cache = WriterCache::load(&connection, WorkspacesWithSummaries::default()).unwrap();
+        let mut cache = WriterCache::load(&connection, PublishHints::default()).unwrap();
         let mut context = WriteContext {
             connection: &connection,
             cache: &mut cache,

@@ -107,12 +107,13 @@ mod tests {
         let numbers: Vec<i64> = (1..=2000).collect();
         for seq in &numbers {
             let id = seq.to_be_bytes();
-            let message = "INSERT INTO message VALUES (?1, ?2, 1, 1, ?1, ?1, 1, 't', ?3, 'trace')";
+            let message =
+                "INSERT INTO message VALUES (?1, ?2, 1, 1, ?1, ?1, 1, 't', ?3, 'trace', ?1 % 2)";
             connection.execute(message, params![seq, id, body]).unwrap();
             let event = "INSERT INTO event VALUES (?1, ?2, ?1, 1, 1, 1, 1, 2, ?1, 1, 5, 1, 200, NULL, ?1, 7, ?3, NULL)";
             connection.execute(event, params![seq, id, body]).unwrap();
         }
-        let without = "SELECT m.seq, m.id, m.workspace, m.type, m.created_at, first_event, events, timestamp,
+        let without = "SELECT m.seq, m.id, m.workspace, m.type, m.created_at, first_event, events, timestamp, direct,
                 e.seq, e.id, message, endpoint, e.workspace, e.type, format, state, run, run_attempt,
                 run_started, attempts, code, due, e.created_at, modified_at
              FROM message m JOIN event e ON e.message = m.seq ORDER BY m.seq";

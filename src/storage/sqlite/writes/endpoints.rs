@@ -50,7 +50,7 @@ pub(crate) fn delete_located(
         .connection
         .prepare_cached(concat!(
             "UPDATE endpoint SET deleted_at = ?2, url = '', secret = '', events = '', name = '',
-                    description = '', key = '', metadata = '', headers = '', policy = '', paused = NULL, last_success_at = NULL, last_failure_at = NULL, warned_at = NULL,
+                    description = '', key = '', metadata = '', headers = '', policy = '', filter = '', paused = NULL, last_success_at = NULL, last_failure_at = NULL, warned_at = NULL,
                     failed_told_at = NULL, failed_untold = 0, backlog_told_at = NULL, ",
             without_rest!(),
             " WHERE n = ?1",

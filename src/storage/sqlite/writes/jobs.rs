@@ -20,8 +20,8 @@ use crate::storage::sqlite::writes::workspaces;
 
 const INSERT_JOB: &str = "INSERT INTO job
     (id, workspace, action, filter, rate, state, created_at, through_event, through_message, subscriptions,
-     matched, key, fingerprint)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) RETURNING n";
+     matched, key, fingerprint, endpoint_filter)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) RETURNING n";
 
 /// Makes a job, unless a request with the same idempotency key made it before.
 pub(crate) fn create(
@@ -50,6 +50,7 @@ pub(crate) fn create(
     refuse_too_many(context, workspace)?;
     let matched = survey.is_complete.then_some(survey.matched);
     let idempotency = new.idempotency.as_ref();
+    let interest = survey.interest.as_ref();
     let number: i64 = context.connection.prepare_cached(INSERT_JOB)?.query_row(
         params![
             new_id(context.now),
@@ -61,10 +62,11 @@ pub(crate) fn create(
             context.now.micros(),
             survey.through_event,
             survey.through_message,
-            survey.subscriptions,
+            interest.map(|it| &it.subscriptions),
             matched,
             idempotency.map(|it| &it.key),
             idempotency.map(|it| &it.fingerprint[..]),
+            interest.map(|it| &it.filter),
         ],
         |row| row.get(0),
     )?;

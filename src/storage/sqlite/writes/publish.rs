@@ -1,14 +1,18 @@
 //! Publishing: stores a message and its events in one transaction.
 
+pub(crate) mod batch;
+mod recipients;
+
+use std::rc::Rc;
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use self::recipients::{Recipient, subscribed};
 use crate::domain::clock::Timestamp;
 use crate::domain::endpoint::Format;
-use crate::domain::event_state::EventState;
 use crate::domain::event_type::EventType;
 use crate::domain::format;
 use crate::domain::format::Summary;
@@ -16,45 +20,84 @@ use crate::domain::id::new_id;
 use crate::domain::message::{
     IDEMPOTENCY_PERIOD, Idempotency, Message, NewMessage, raw_body, server_timestamp,
 };
+use crate::domain::tags::Tags;
+use crate::storage::sqlite::message_tags;
+use crate::storage::sqlite::message_tags::tags_column;
 use crate::storage::sqlite::rows;
 use crate::storage::sqlite::writer::operation::{OperationError, ROW_WEIGHT, WriteContext};
-use crate::storage::sqlite::writer::workspace_cache::{Subscriber, WorkspaceCache};
+use crate::storage::sqlite::writer::workspace_cache::WorkspaceCache;
 use crate::storage::{
-    EndpointNumber, EventBody, Notice, Published, QueuedEvent, Run, Seq, StoreError, Unavailable,
-    WorkspaceNumber,
+    EndpointNumber, EventBody, MessageFault, Notice, Published, QueuedEvent, Run, Seq, StoreError,
+    Unavailable, WorkspaceNumber,
 };
 
 const INSERT_MESSAGE: &str = "INSERT INTO message
-    (seq, id, workspace, type, created_at, first_event, events, timestamp, body, trace)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    (seq, id, workspace, type, created_at, first_event, events, timestamp, body, trace, direct)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 
 const INSERT_EVENT: &str = "INSERT INTO event
     (seq, id, message, endpoint, workspace, type, format, state, run, run_attempt, attempts,
      created_at, body)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?1, 0, 0, ?9, ?10)";
 
-/// Stores `new` and an event for each endpoint that is subscribed to it.
+/// Stores `new` and an event for each endpoint that is subscribed to it, or that it names.
 pub(crate) fn publish(
     context: &mut WriteContext<'_>,
     new: &NewMessage,
 ) -> Result<Published, OperationError> {
-    let workspace = context
-        .cache
-        .workspace_cache(context.connection, new.workspace_id)?
-        .ok_or(StoreError::UnknownWorkspace(new.workspace_id))?;
-    if let Some(idempotency) = &new.idempotency
-        && let Some(published) = earlier_publish(context, &workspace, idempotency)?
-    {
-        return Ok(published);
-    }
+    let accepted = match examine(context, new)?.map_err(StoreError::from)? {
+        Examined::Replayed(published) => return Ok(published),
+        Examined::Accepted(accepted) => accepted,
+    };
     if context.is_size_limit_reached {
         return Err(StoreError::Unavailable(Unavailable::SizeLimit).into());
     }
-    let message = store(context, &workspace, new, None)?;
-    Ok(Published {
-        message,
-        replayed: false,
-    })
+    let (message, replayed) = (store(context, &accepted, new)?, false);
+    Ok(Published { message, replayed })
+}
+
+/// A message that is to be published, after the look for what only the store knows.
+enum Examined {
+    /// It was published before.
+    Replayed(Published),
+    /// It is to be stored.
+    Accepted(Accepted),
+}
+
+/// A message that is to be stored: its workspace, and the endpoints that get it.
+struct Accepted {
+    workspace: Rc<WorkspaceCache>,
+    recipients: Vec<Recipient>,
+}
+
+/// Looks for an earlier publish of a message, for its workspace and for the endpoints that get it. Writes nothing, but for
+/// the deletion of an expired key.
+fn examine(
+    context: &mut WriteContext<'_>,
+    new: &NewMessage,
+) -> rusqlite::Result<Result<Examined, MessageFault>> {
+    let workspace = context
+        .cache
+        .workspace_cache(context.connection, new.workspace_id)?;
+    let Some(workspace) = workspace else {
+        return Ok(Err(MessageFault::UnknownWorkspace(new.workspace_id)));
+    };
+    if let Some(idempotency) = &new.idempotency
+        && let Some(earlier) = earlier_publish(context, &workspace, idempotency)?
+    {
+        return Ok(earlier.map(Examined::Replayed));
+    }
+    let recipients = if new.endpoint_ids.is_empty() {
+        Ok(subscribed(context, &workspace, new))
+    } else {
+        recipients::named(context.connection, workspace.number, &new.endpoint_ids)?
+    };
+    Ok(recipients.map(|recipients| {
+        Examined::Accepted(Accepted {
+            workspace,
+            recipients,
+        })
+    }))
 }
 
 /// Stores a message of the server itself, and an event for each endpoint that is subscribed to it, but for `except`. If
@@ -72,25 +115,26 @@ pub(crate) fn publish_own(
     let Some(workspace) = workspace else {
         return Ok(());
     };
-    let new = NewMessage {
-        workspace_id,
-        event_type,
-        timestamp: None,
-        data,
-        idempotency: None,
-        trace: None,
-        summary: None,
+    let new = NewMessage::new(workspace_id, event_type, data);
+    let mut recipients = subscribed(context, &workspace, &new);
+    recipients.retain(|recipient| Some(recipient.number) != except);
+    let accepted = Accepted {
+        workspace,
+        recipients,
     };
-    store(context, &workspace, &new, except).map(drop)
+    store(context, &accepted, &new).map(drop)
 }
 
-/// Stores a message, and its events for all subscribed endpoints but `except`.
+/// Stores a message, and an event for each of its recipients.
 fn store(
     context: &mut WriteContext<'_>,
-    workspace: &WorkspaceCache,
+    accepted: &Accepted,
     new: &NewMessage,
-    except: Option<EndpointNumber>,
 ) -> Result<Message, OperationError> {
+    let Accepted {
+        workspace,
+        recipients,
+    } = accepted;
     let (seq, created_at) = context
         .cache
         .next_message(context.connection, context.now)?;
@@ -103,8 +147,7 @@ fn store(
         None => server_timestamp(created_at),
     };
     let body: Arc<[u8]> = raw_body(&new.event_type, &timestamp, &new.data).into();
-    let mut subscribers = workspace.subscribers_of(&new.event_type);
-    subscribers.retain(|subscriber| Some(subscriber.number) != except);
+    let is_direct = !new.endpoint_ids.is_empty();
     context
         .connection
         .prepare_cached(INSERT_MESSAGE)?
@@ -115,15 +158,17 @@ fn store(
             type_number,
             created_at.micros(),
             context.cache.last_run() + 1,
-            subscribers.len(),
+            recipients.len(),
             new.timestamp,
             &body[..],
             new.trace.as_ref().map(|trace| trace.to_stored()),
+            is_direct,
         ])?;
+    message_tags::insert(context.connection, workspace.number, seq, &new.tags)?;
     if let Some(idempotency) = &new.idempotency {
         insert_key(context.connection, seq, workspace.number, idempotency)?;
     }
-    context.weight += (1 + subscribers.len()) * ROW_WEIGHT + body.len();
+    context.weight += (1 + recipients.len()) * ROW_WEIGHT + body.len();
     let mut message = MessageRow {
         seq,
         workspace: workspace.number,
@@ -137,17 +182,19 @@ fn store(
             rendered: Vec::new(),
         },
     };
-    let mut events = Vec::with_capacity(subscribers.len());
-    for subscriber in subscribers {
-        let event_id = insert_event(context, &mut message, subscriber)?;
-        events.push((event_id, subscriber.id));
+    let mut events = Vec::with_capacity(recipients.len());
+    for recipient in recipients {
+        let event_id = insert_event(context, &mut message, *recipient)?;
+        events.push((event_id, recipient.id));
     }
     Ok(Message {
         id,
         event_type: new.event_type.clone(),
         timestamp,
         workspace_id: new.workspace_id,
+        tags: new.tags.clone(),
         events,
+        is_direct,
     })
 }
 
@@ -205,11 +252,12 @@ impl Bodies<'_> {
 fn insert_event(
     context: &mut WriteContext<'_>,
     message: &mut MessageRow<'_>,
-    subscriber: &Subscriber,
+    recipient: Recipient,
 ) -> Result<Uuid, OperationError> {
     let (seq, created_at) = context.cache.next_event(context.connection, context.now)?;
     let id = new_id(created_at);
-    let (body, is_stored_here) = message.bodies.of(subscriber.format);
+    let (body, is_stored_here) = message.bodies.of(recipient.format);
+    let state = recipient.first_state();
     if is_stored_here {
         context.weight += body.len();
     }
@@ -220,24 +268,24 @@ fn insert_event(
             seq,
             id,
             message.seq,
-            subscriber.number.0,
+            recipient.number.0,
             message.workspace,
             message.type_number,
-            rows::format_column(subscriber.format),
-            EventState::Fresh,
+            rows::format_column(recipient.format),
+            state,
             created_at.micros(),
             is_stored_here.then_some(&body[..]),
         ])?;
-    context.counters.event(
-        seq,
-        subscriber.number.0,
-        message.type_number,
-        EventState::Fresh,
-    );
+    context
+        .counters
+        .event(seq, recipient.number.0, message.type_number, state);
+    if !state.is_pending() {
+        return Ok(id);
+    }
     context.notices.push(Notice::Published(QueuedEvent {
         seq: Seq(seq),
         id,
-        endpoint: subscriber.number,
+        endpoint: recipient.number,
         workspace: WorkspaceNumber(message.workspace),
         event_type: message.type_number,
         run: Run(seq),
@@ -268,13 +316,13 @@ fn insert_key(
     Ok(())
 }
 
-/// Returns the result of the publish that used this key in the last 24 hours, if there is one. Deletes an
-/// expired key.
+/// Returns the result of the publish that used this key in the last 24 hours, if there is one, or the fault if it was
+/// another message. Deletes an expired key.
 fn earlier_publish(
     context: &mut WriteContext<'_>,
     workspace: &WorkspaceCache,
     idempotency: &Idempotency,
-) -> Result<Option<Published>, OperationError> {
+) -> rusqlite::Result<Option<Result<Published, MessageFault>>> {
     let claimed = context
         .connection
         .prepare_cached(
@@ -301,21 +349,24 @@ fn earlier_publish(
         return Ok(None);
     }
     if fingerprint != idempotency.fingerprint {
-        return Err(StoreError::IdempotencyKeyReused.into());
+        return Ok(Some(Err(MessageFault::KeyReused(idempotency.key.clone()))));
     }
-    Ok(Some(Published {
+    Ok(Some(Ok(Published {
         message: read_message(context.connection, message)?,
         replayed: true,
-    }))
+    })))
 }
 
 /// Reads a message as its publish returned it.
 fn read_message(connection: &Connection, seq: i64) -> rusqlite::Result<Message> {
     let (mut message, first, count) = connection
         .prepare_cached(
-            "SELECT m.id, t.name, m.timestamp, m.created_at, w.id, m.first_event, m.events
-             FROM message m JOIN event_type t ON t.n = m.type JOIN workspace w ON w.n = m.workspace
+            concat!(
+                "SELECT m.id, t.name, m.timestamp, m.created_at, w.id, m.first_event, m.events, m.direct, ",
+                tags_column!(),
+                " FROM message m JOIN event_type t ON t.n = m.type JOIN workspace w ON w.n = m.workspace
              WHERE m.seq = ?1",
+            ),
         )?
         .query_row([seq], |row| {
             let created_at = Timestamp::from_micros(row.get(3)?);
@@ -325,7 +376,9 @@ fn read_message(connection: &Connection, seq: i64) -> rusqlite::Result<Message> 
                 event_type: EventType::from_stored(row.get(1)?),
                 timestamp: sent.unwrap_or_else(|| server_timestamp(created_at)),
                 workspace_id: row.get(4)?,
+                tags: Tags::from_stored(row.get::<_, Option<String>>(8)?.as_deref()),
                 events: Vec::new(),
+                is_direct: row.get(7)?,
             };
             Ok((message, row.get::<_, i64>(5)?, row.get::<_, i64>(6)?))
         })?;

@@ -5,6 +5,7 @@ use rusqlite::params;
 use uuid::Uuid;
 
 use super::endpoints::disable;
+use super::erase_payload::drop_late_answer;
 use super::operational_events::{AttemptEffect, tell_of_attempt};
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::chart::ChartedAttempt;
@@ -63,10 +64,9 @@ pub(crate) struct RecordAttempt {
 
 impl Operation for RecordAttempt {
     fn apply(&mut self, context: &mut WriteContext<'_>) -> Result<(), OperationError> {
-        let due = if insert_delivery(context, &self.record)? {
-            settle(context, &self.record, self.disable_after)?
-        } else {
-            None
+        let due = match insert_delivery(context, &self.record)? {
+            Some(delivery) => settle(context, &self.record, delivery, self.disable_after)?,
+            None => None,
         };
         context.notices.push(Notice::Recorded(Recorded {
             seq: self.record.event.seq,
@@ -85,12 +85,12 @@ impl Operation for RecordAttempt {
     }
 }
 
-/// Stores the delivery. Returns false if its event is gone: its endpoint was disabled while the attempt was under
-/// way, and retention has deleted the skipped event.
+/// Stores the delivery, and returns its number. Returns `None` if its event is gone: its endpoint was disabled while the
+/// attempt was under way, and retention has deleted the skipped event.
 fn insert_delivery(
     context: &mut WriteContext<'_>,
     record: &AttemptRecord,
-) -> rusqlite::Result<bool> {
+) -> rusqlite::Result<Option<i64>> {
     let (seq, at) = context
         .cache
         .next_delivery(context.connection, context.now)?;
@@ -125,7 +125,7 @@ fn insert_delivery(
         );
     let attempt = match stored {
         Ok(attempt) => attempt,
-        Err(error) if is_null_refused(&error) => return Ok(false),
+        Err(error) if is_null_refused(&error) => return Ok(None),
         Err(error) => return Err(error),
     };
     context
@@ -138,7 +138,7 @@ fn insert_delivery(
         at,
         ChartedAttempt::new(succeeded, attempt, record.error, record.duration_ms),
     );
-    Ok(true)
+    Ok(Some(seq))
 }
 
 /// Reports whether a column refused NULL. That ends the statement, and not the transaction.
@@ -152,6 +152,7 @@ fn is_null_refused(error: &rusqlite::Error) -> bool {
 fn settle(
     context: &mut WriteContext<'_>,
     record: &AttemptRecord,
+    delivery: i64,
     disable_after: u32,
 ) -> Result<Option<Timestamp>, OperationError> {
     let event = &record.event;
@@ -165,6 +166,8 @@ fn settle(
     let has_moved = move_on(context, record, state, due)?;
     if !has_moved {
         settle_left_run(context, record)?;
+        // An event whose payload is erased is not pending any more, so all late answers come here.
+        drop_late_answer(context, event.seq, delivery)?;
     }
     note_rest(context, record)?;
     let state = has_moved.then_some(state);
@@ -292,7 +295,7 @@ fn settle_endpoint(
     let attempt = EndpointAttempt {
         verdict: record.verdict,
         state,
-        was_made: record.error != Some(AttemptFailure::Expired),
+        tells: (record.error).is_none_or(AttemptFailure::tells_of_receiver),
     };
     let effect = after_attempt(streak, attempt, disable_after);
     if effect.failures != status.failures {

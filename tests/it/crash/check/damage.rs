@@ -1,7 +1,7 @@
 //! The kinds of damage that a check finds by their own lines.
 
 /// Damage, and the line that says so.
-pub(super) const DAMAGE: [(&str, &str); 48] = [
+pub(super) const DAMAGE: [(&str, &str); 50] = [
     (
         "INSERT INTO old_secret (endpoint, n, secret, ends_at) VALUES (99, 1, 's', 0), (99, 2, 's', 0)",
         "old secrets without their endpoint: 2",
@@ -187,6 +187,14 @@ pub(super) const DAMAGE: [(&str, &str); 48] = [
     (
         "INSERT INTO idempotency VALUES (99, 1, 'k', x'00')",
         "idempotency keys without their message: 1 (99)",
+    ),
+    (
+        "INSERT INTO message_tags VALUES (1, 99, '{}')",
+        "tags without their message, or of another workspace: 1 (99)",
+    ),
+    (
+        "INSERT INTO message_tags VALUES (9, 1, '{}')",
+        "tags without their message, or of another workspace: 1 (1 (",
     ),
     (
         "INSERT INTO later_event VALUES (99, 99)",

@@ -69,3 +69,23 @@ pub(in crate::validation) fn timestamp() -> Vec<Row> {
     }
     rows
 }
+
+pub(in crate::validation) fn endpoint_ids() -> Vec<Row> {
+    let list_type = plain("list_type", "Input should be a valid list");
+    let mut rows = others(&["1", "true", r#""*""#, "{}"], &list_type);
+    let none = with_ctx(
+        "too_short",
+        "List should have at least 1 item after validation, not 0".to_owned(),
+        json!({ "field_type": "List", "min_length": 1, "actual_length": 0 }),
+    );
+    rows.push(row("[]", none));
+    let many = vec![quoted(""); 101].join(",");
+    let too_many = value_error("at most 100 of them are allowed, not 101");
+    rows.push(row(&format!("[{many}]"), too_many));
+    for (at, (text, violation)) in bad_ids().into_iter().enumerate() {
+        let before = format!("{},", quoted(NOBODY)).repeat(at % 3);
+        let list = format!("[{before}{}]", quoted(text));
+        rows.push((list, violation, Some(at % 3)));
+    }
+    rows
+}

@@ -3,6 +3,7 @@ use tempfile::TempDir;
 use super::read_limit::read_limit;
 use super::*;
 use crate::storage::sqlite::file::backup_lock::BackupLock;
+use crate::storage::sqlite::file::wal::checkpoint;
 
 /// A keeper of a real log. Tests tell it numbers of frames that would take long to write.
 struct LogFixture {
@@ -29,6 +30,7 @@ impl LogFixture {
             phase: Mutex::new(CheckpointPhase::Idle),
             changed: Condvar::new(),
             log_is_long: Arc::default(),
+            cleaning: CleaningRequest::default(),
         });
         let files = DatabaseFiles::of(&folder.path().join("h.db"), &writer).unwrap();
         Self {

@@ -10,7 +10,7 @@ use crate::storage::sqlite::reads::job_survey::MissingSet;
 use crate::storage::sqlite::reads::lists::UpwardScan;
 use crate::storage::sqlite::reads::missing::SliceLimits;
 use crate::storage::sqlite::writes::jobs::step::{Cursor, Item, JobStep};
-use crate::storage::{EndpointNumber, Seq};
+use crate::storage::{EndpointNumber, Interest, Seq};
 
 /// The most work of one search for messages that were missed: some ten milliseconds.
 const MESSAGES_COST: u64 = 50_000;
@@ -21,8 +21,8 @@ pub(super) struct JobFacts {
     pub(super) action: JobAction,
     pub(super) rate: Option<u32>,
     filter: JobFilter,
-    /// The endpoint's event types when the job was made; `None` if the job selects no missing messages.
-    subscriptions: Option<String>,
+    /// The endpoint's interest when the job was made; `None` if the job selects no missing messages.
+    interest: Option<Interest>,
     through: Cursor,
 }
 
@@ -31,10 +31,12 @@ impl JobFacts {
     pub(super) fn of(connection: &Connection, number: i64) -> rusqlite::Result<Option<Self>> {
         connection
             .prepare_cached(
-                "SELECT action, rate, filter, through_event, through_message, subscriptions
+                "SELECT action, rate, filter, through_event, through_message, subscriptions,
+                        coalesce(endpoint_filter, '')
                  FROM job WHERE n = ?1 AND state = 0",
             )?
             .query_row([number], |row| {
+                let (subscriptions, filter) = (row.get::<_, Option<String>>(5)?, row.get(6)?);
                 Ok(Self {
                     number,
                     action: job_rows::action(row.get(0)?),
@@ -44,7 +46,10 @@ impl JobFacts {
                         event: row.get(3)?,
                         message: row.get(4)?,
                     },
-                    subscriptions: row.get(5)?,
+                    interest: subscriptions.map(|subscriptions| Interest {
+                        subscriptions,
+                        filter,
+                    }),
                 })
             })
             .optional()
@@ -199,12 +204,12 @@ fn messages(
         next: through.saturating_add(1).max(from),
         is_at_end: true,
     };
-    let Some(subscriptions) = &job.subscriptions else {
+    let Some(interest) = &job.interest else {
         return Ok(none);
     };
     let set = MissingSet {
         endpoint: place.endpoint,
-        subscriptions,
+        interest,
         through_event: job.through.event,
         through_message: through,
     };

@@ -18,7 +18,7 @@ use crate::storage::sqlite::writer::charts::Charts;
 use crate::storage::sqlite::writer::counters::{BLOCK, Counters};
 use crate::storage::sqlite::writer::list_indexes::ListIndexes;
 use crate::storage::sqlite::writer::operation::WriteContext;
-use crate::storage::sqlite::writer::workspace_cache::WorkspacesWithSummaries;
+use crate::storage::sqlite::writer::workspace_cache::PublishHints;
 use crate::storage::sqlite::writes::delete_charts::delete_old_charts;
 
 /// Each endpoint's workspace; numbers of both begin at 1.
@@ -182,7 +182,7 @@ impl World {
     }
 
     fn delete_old(&mut self) {
-        let cache = WriterCache::load(&self.connection, WorkspacesWithSummaries::default());
+        let cache = WriterCache::load(&self.connection, PublishHints::default());
         let mut context = WriteContext {
             connection: &self.connection,
             cache: &mut cache.unwrap(),

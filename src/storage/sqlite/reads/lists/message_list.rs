@@ -9,12 +9,15 @@ use super::message_selection::Selection;
 use super::query::{Found, Query};
 use super::scope::Scope;
 use super::statement::{Table, prepare};
+use super::tagged::with_tags;
 use super::time_range::Interval;
 use crate::domain::clock::Timestamp;
 use crate::domain::event_type::EventType;
 use crate::domain::message::{StoredMessage, server_timestamp};
+use crate::domain::tags::{Tag, Tags};
 use crate::storage::filter::{Listed, ListedMessages, MessageFilter, Page};
 use crate::storage::sqlite::message_events::event_count;
+use crate::storage::sqlite::message_tags::tags_column;
 use crate::storage::sqlite::reads::missing::{Direction, MissingSearch, SliceLimits};
 use crate::storage::sqlite::rows::Columns;
 
@@ -30,6 +33,8 @@ const MISSING_SLICE: SliceLimits = SliceLimits {
 const ROW: &str = concat!(
     "SELECT m.id, w.id, t.name, m.timestamp, m.created_at, m.body IS NULL, ",
     event_count!(),
+    ", ",
+    tags_column!(),
     " FROM message m JOIN workspace w ON w.n = m.workspace JOIN event_type t ON t.n = m.type
      WHERE m.seq = ?"
 );
@@ -70,6 +75,7 @@ fn stored_message(row: &rusqlite::Row<'_>) -> rusqlite::Result<StoredMessage> {
         created_at,
         is_archived: columns.get()?,
         events: columns.get()?,
+        tags: Tags::from_stored(columns.get_ref()?.as_str_or_null()?),
     })
 }
 
@@ -82,9 +88,13 @@ fn find(
     page: Page,
 ) -> rusqlite::Result<FoundMessages> {
     let query = filter.query.as_deref().and_then(Query::parse);
+    let is_searched = match &query {
+        Some(Query::Text(_)) => true,
+        Some(Query::Id(_)) => false,
+        None => !filter.tags.is_empty(),
+    };
     let nothing = Found {
-        searched: (filter.missing_for.is_some() || matches!(query, Some(Query::Text(_))))
-            .then_some(0),
+        searched: (is_searched || filter.missing_for.is_some()).then_some(0),
         ..Found::default()
     };
     let Some(scope) = Scope::resolve(
@@ -105,12 +115,34 @@ fn find(
     if let Some(endpoint) = filter.missing_for {
         let search = missing_search(connection, &selection.scope, endpoint)?;
         return match search.map(|it| it.of_types(&filter.event_types)) {
-            Some(search) => missing(&selection, connection, search, query.as_ref(), page),
+            Some(search) => {
+                let wanted = Wanted {
+                    selection: &selection,
+                    query: query.as_ref(),
+                    tags: &filter.tags,
+                };
+                missing(&wanted, connection, search, page)
+            }
             None => Ok((nothing, None)),
         };
     }
     let found = match query {
-        Some(Query::Id(id)) => selection.with_id(connection, id, page)?,
+        Some(Query::Id(id)) => {
+            let candidate = selection.candidate(connection, id)?;
+            let mut numbers = Vec::new();
+            if let Some(candidate) = candidate
+                && has_tags(connection, candidate.seq, &filter.tags)?
+            {
+                numbers.push(candidate.seq);
+            }
+            Found::of(numbers, page)
+        }
+        Some(Query::Text(pattern)) if !filter.tags.is_empty() => {
+            with_tags(&selection, connection, &filter.tags, Some(&pattern), page)?
+        }
+        None if !filter.tags.is_empty() => {
+            with_tags(&selection, connection, &filter.tags, None, page)?
+        }
         Some(Query::Text(pattern)) => selection.with_text(connection, &pattern, page)?,
         None => selection.page(connection, page)?,
     };
@@ -136,14 +168,25 @@ fn missing_search(
     }
 }
 
+/// What a search for missing messages has to check besides.
+struct Wanted<'a> {
+    selection: &'a Selection,
+    query: Option<&'a Query>,
+    tags: &'a [Tag],
+}
+
 /// Finds messages that an endpoint missed, newest first, until there is no more or the time is up.
 fn missing(
-    selection: &Selection,
+    wanted: &Wanted<'_>,
     connection: &Connection,
     mut search: MissingSearch,
-    query: Option<&Query>,
     page: Page,
 ) -> rusqlite::Result<FoundMessages> {
+    let Wanted {
+        selection,
+        query,
+        tags,
+    } = wanted;
     if let Some(Query::Id(id)) = query {
         let mut hits = Vec::new();
         let mut searched = 0;
@@ -151,7 +194,9 @@ fn missing(
             && candidate.workspace == search.workspace()
         {
             searched = 1;
-            if search.is_missing(connection, candidate.seq, candidate.event_type)? {
+            if search.is_missing(connection, candidate.seq, candidate.event_type)?
+                && has_tags(connection, candidate.seq, tags)?
+            {
                 hits.push(candidate.seq);
             }
         }
@@ -180,6 +225,7 @@ fn missing(
                     && selection
                         .unrouted
                         .is_none_or(|wanted| wanted == is_unrouted)
+                    && has_tags(connection, message.seq, tags)?
                 {
                     found.add(message.seq, page);
                 }
@@ -197,6 +243,18 @@ fn missing(
     }
     found.searched = Some(searched);
     Ok((found, None))
+}
+
+/// Reports whether a message has the tags of a filter.
+fn has_tags(connection: &Connection, message: i64, wanted: &[Tag]) -> rusqlite::Result<bool> {
+    if wanted.is_empty() {
+        return Ok(true);
+    }
+    let sql = concat!("SELECT ", tags_column!(), " FROM message m WHERE m.seq = ?");
+    let stored: Option<Option<String>> = prepare(connection, sql)?
+        .query_row([message], |row| row.get(0))
+        .optional()?;
+    Ok(Tags::from_stored(stored.flatten().as_deref()).has(wanted))
 }
 
 fn time_of(connection: &Connection, message: i64) -> rusqlite::Result<Option<Timestamp>> {

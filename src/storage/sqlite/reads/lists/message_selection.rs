@@ -63,7 +63,7 @@ impl Selection {
         Ok(found)
     }
 
-    fn total(&self, connection: &Connection, plan: &ScanPlan) -> rusqlite::Result<u64> {
+    pub(super) fn total(&self, connection: &Connection, plan: &ScanPlan) -> rusqlite::Result<u64> {
         totals::total(connection, Table::Message, plan, self.interval, |blocks| {
             totals::counters(
                 connection,
@@ -92,7 +92,7 @@ impl Selection {
         totals::without_empty_blocks(connection, Table::Message, scope, &kinds, &ranges)
     }
 
-    fn plan(&self, connection: &Connection) -> rusqlite::Result<ScanPlan> {
+    pub(super) fn plan(&self, connection: &Connection) -> rusqlite::Result<ScanPlan> {
         Ok(match self.unrouted {
             None => ScanPlan::of(self.all(connection)?),
             Some(true) => ScanPlan::of(self.by_workspace(connection, UNROUTED)?),
@@ -154,18 +154,6 @@ impl Selection {
             Some(workspaces) => scan.among("workspace", workspaces),
         };
         self.of_types(scan)
-    }
-
-    /// Finds the message with this id, or the message of the event with this id.
-    pub(super) fn with_id(
-        &self,
-        connection: &Connection,
-        id: Uuid,
-        page: Page,
-    ) -> rusqlite::Result<Found> {
-        let found = self.candidate(connection, id)?;
-        let numbers = found.map(|candidate| candidate.seq).into_iter().collect();
-        Ok(Found::of(numbers, page))
     }
 
     /// Returns the message with this id, or of the event with this id, if it matches.

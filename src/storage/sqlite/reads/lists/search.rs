@@ -33,6 +33,25 @@ fn sought(context: &Context<'_>) -> rusqlite::Result<bool> {
     Ok(pattern.seeks_codes() && pattern.in_code(context.get(1)?))
 }
 
+/// Returns the ranges without the oldest of the `total` rows of a plan, so that `most` are left.
+pub(crate) fn newest(
+    connection: &Connection,
+    plan: &ScanPlan,
+    ranges: Vec<SeqRange>,
+    total: u64,
+    most: u64,
+) -> rusqlite::Result<Vec<SeqRange>> {
+    if total <= most {
+        return Ok(ranges);
+    }
+    let last = plan.page(connection, &ranges, most.saturating_sub(1), 1)?;
+    let newest = SeqRange {
+        above: last.first().map_or(i64::MIN, |seq| seq - 1),
+        ..SeqRange::ALL
+    };
+    Ok(ranges.into_iter().map(|range| range.and(newest)).collect())
+}
+
 /// The rows to search.
 pub(crate) struct TextSearch<'a> {
     /// The table.
@@ -64,7 +83,8 @@ impl TextSearch<'_> {
         if pattern.matches_nothing() || self.total == 0 {
             return Ok(found);
         }
-        self.leave_out_the_oldest(connection)?;
+        let ranges = std::mem::take(&mut self.ranges);
+        self.ranges = newest(connection, self.plan, ranges, self.total, self.most)?;
         let plan = if self.is_dense(connection)? {
             &self.in_table
         } else {
@@ -80,23 +100,6 @@ impl TextSearch<'_> {
             }
         }
         Ok(found)
-    }
-
-    fn leave_out_the_oldest(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        if self.total <= self.most {
-            return Ok(());
-        }
-        let last = self
-            .plan
-            .page(connection, &self.ranges, self.most.saturating_sub(1), 1)?;
-        let newest = SeqRange {
-            above: last.first().map_or(i64::MIN, |seq| seq - 1),
-            ..SeqRange::ALL
-        };
-        for range in &mut self.ranges {
-            *range = range.and(newest);
-        }
-        Ok(())
     }
 
     /// Reports whether stepping over the whole table is faster than using the indexes.

@@ -96,11 +96,16 @@ fn a_search_as_of_an_earlier_time_also_finds_what_got_its_event_since() {
         let last = fixture.events.last().map_or(0, |event| event.seq);
         let through = StdRng::seed_from_u64(seed).random_range(0..=last);
         for endpoint in fixture.endpoints.iter().filter(|it| !it.deleted) {
-            let subscriptions: String = connection
+            let interest = connection
                 .query_row(
-                    "SELECT events FROM endpoint WHERE n = ?1",
+                    "SELECT events, filter FROM endpoint WHERE n = ?1",
                     [endpoint.n],
-                    |row| row.get(0),
+                    |row| {
+                        Ok(Interest {
+                            subscriptions: row.get(0)?,
+                            filter: row.get(1)?,
+                        })
+                    },
                 )
                 .unwrap();
             let find = |search: Option<MissingSearch>| {
@@ -113,7 +118,7 @@ fn a_search_as_of_an_earlier_time_also_finds_what_got_its_event_since() {
             };
             let now = find(MissingSearch::new(connection, endpoint.n).unwrap());
             let as_of = |through| {
-                find(MissingSearch::as_of(connection, endpoint.n, &subscriptions, through).unwrap())
+                find(MissingSearch::as_of(connection, endpoint.n, &interest, through).unwrap())
             };
             assert_eq!(as_of(i64::MAX), now, "{seed}");
             let then = as_of(through);

@@ -243,7 +243,7 @@ fn messages_are_counted_as_far_as_they_are_in_the_index() {
         for _ in 0..random.random_range(0..150) {
             last += 1;
             transaction
-                .prepare_cached("INSERT INTO message VALUES (?1, zeroblob(?1), ?2, ?3, 0, 1, ?4, NULL, NULL, NULL)")
+                .prepare_cached("INSERT INTO message VALUES (?1, zeroblob(?1), ?2, ?3, 0, 1, ?4, NULL, NULL, NULL, 0)")
                 .unwrap()
                 .execute(params![last, last % 7 + 1, last % 3, last % 2])
                 .unwrap();
@@ -304,7 +304,7 @@ fn a_server_without_work_fills_what_is_missing() {
     let newest = 5 * BATCH_ROWS;
     file.execute(
         "WITH RECURSIVE n (seq) AS (VALUES (1) UNION ALL SELECT seq + 1 FROM n WHERE seq < ?1)
-         INSERT INTO message SELECT seq, CAST(seq AS BLOB), 1, 1, ?2 + seq, 1, seq % 2, NULL, NULL, NULL FROM n",
+         INSERT INTO message SELECT seq, CAST(seq AS BLOB), 1, 1, ?2 + seq, 1, seq % 2, NULL, NULL, NULL, 0 FROM n",
         [newest, SystemClock::new().now().micros()],
     )
     .unwrap();

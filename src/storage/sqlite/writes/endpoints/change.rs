@@ -10,8 +10,9 @@ use crate::domain::endpoint::{
     DisabledReason, Endpoint, EndpointPatch, EndpointSettings, PausedReason,
 };
 use crate::domain::signing_secrets::{SecretRotation, SigningSecrets};
+use crate::storage::sqlite::endpoint_rows;
+use crate::storage::sqlite::sealing::sealed;
 use crate::storage::sqlite::writer::operation::{OperationError, WriteContext};
-use crate::storage::sqlite::{endpoint_rows, rows};
 use crate::storage::{EndpointChange, EndpointNumber, StoreError};
 
 /// Changes an endpoint.
@@ -123,12 +124,12 @@ fn write_settings(
     if secrets.old() != before.target.secrets.old() {
         write_old_secrets(context, number, secrets)?;
     }
-    let mut values = endpoint_rows::settings_values(settings);
+    let mut values = endpoint_rows::settings_values(settings).to_vec();
     values.push(context.now.micros().into());
     let sql = format!(
-        "UPDATE endpoint SET ({}, modified_at) = ({}) WHERE n = ?",
-        endpoint_rows::SETTINGS,
-        rows::marks(values.len())
+        "UPDATE endpoint SET ({}, modified_at) = ({}, ?) WHERE n = ?",
+        endpoint_rows::settings_list(),
+        endpoint_rows::settings_marks("id")
     );
     values.push(number.0.into());
     let mut update = context.connection.prepare_cached(&sql)?;
@@ -156,9 +157,12 @@ fn write_old_secrets(
     secrets: &SigningSecrets,
 ) -> rusqlite::Result<()> {
     delete_old_secrets(context, number)?;
-    let mut insert = context.connection.prepare_cached(
-        "INSERT INTO old_secret (endpoint, n, secret, ends_at) VALUES (?1, ?2, ?3, ?4)",
-    )?;
+    let sql = format!(
+        "INSERT INTO old_secret (endpoint, n, secret, ends_at)
+         SELECT e.n, ?2, {}, ?4 FROM endpoint e WHERE e.n = ?1",
+        sealed("?3", "e.id", "old_secret", "secret")
+    );
+    let mut insert = context.connection.prepare_cached(&sql)?;
     for (n, old) in (1_i64..).zip(secrets.old().iter().rev()) {
         let (secret, ends_at) = (old.secret.reveal(), old.ends_at.micros());
         insert.execute(params![number.0, n, secret, ends_at])?;

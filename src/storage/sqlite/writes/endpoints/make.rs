@@ -9,8 +9,8 @@ use super::{changed, find};
 use crate::domain::custom_headers::GivenHeaders;
 use crate::domain::endpoint::{DisabledReason, Endpoint, NewEndpoint, PausedReason, PutEndpoint};
 use crate::domain::id::new_id;
+use crate::storage::sqlite::endpoint_rows;
 use crate::storage::sqlite::writer::operation::{OperationError, WriteContext};
-use crate::storage::sqlite::{endpoint_rows, rows};
 use crate::storage::{EndpointChange, EndpointNumber, PutResult, StoreError};
 
 /// Makes an endpoint, unless its workspace has `limit` of them.
@@ -47,9 +47,9 @@ pub(crate) fn create(
     values.extend(endpoint_rows::settings_values(&new.settings));
     let sql = format!(
         "INSERT INTO endpoint (id, workspace, created_at, skip_through, disabled, paused, {})
-         VALUES ({}) RETURNING n",
-        endpoint_rows::SETTINGS,
-        rows::marks(values.len())
+         VALUES (?, ?, ?, ?, ?, ?, {}) RETURNING n",
+        endpoint_rows::settings_list(),
+        endpoint_rows::settings_marks("?1")
     );
     let number = context
         .connection

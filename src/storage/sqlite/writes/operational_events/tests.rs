@@ -36,15 +36,11 @@ fn wait_until(what: &str, condition: impl Fn() -> bool) {
 }
 
 fn message(workspace_id: Uuid) -> NewMessage {
-    NewMessage {
+    NewMessage::new(
         workspace_id,
-        event_type: EventType::parse("a").unwrap(),
-        timestamp: None,
-        data: RawValue::from_string("1".to_owned()).unwrap(),
-        idempotency: None,
-        trace: None,
-        summary: None,
-    }
+        EventType::parse("a").unwrap(),
+        RawValue::from_string("1".to_owned()).unwrap(),
+    )
 }
 
 fn record(event: QueuedEvent, verdict: Verdict, now: Timestamp) -> AttemptRecord {

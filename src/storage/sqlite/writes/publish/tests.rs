@@ -10,8 +10,9 @@ use tempfile::TempDir;
 use super::*;
 use crate::domain::access::Visibility;
 use crate::domain::clock::ManualClock;
-use crate::domain::endpoint::{EndpointSettings, NewEndpoint};
+use crate::domain::endpoint::{EndpointPatch, EndpointSettings, NewEndpoint};
 use crate::domain::endpoint_url::EndpointUrl;
+use crate::domain::event_pattern::{EventPattern, Tree};
 use crate::domain::event_type::Subscription;
 use crate::domain::workspace::WorkspaceName;
 use crate::storage::sqlite::SqliteStore;
@@ -72,13 +73,12 @@ impl PublishFixture {
 
     fn publish(&self, data: &str, summary: Option<Summary>) -> Message {
         let new = NewMessage {
-            workspace_id: self.workspace,
-            event_type: EventType::parse("a.b").unwrap(),
-            timestamp: None,
-            data: RawValue::from_string(data.to_owned()).unwrap(),
-            idempotency: None,
-            trace: None,
             summary,
+            ..NewMessage::new(
+                self.workspace,
+                EventType::parse("a.b").unwrap(),
+                RawValue::from_string(data.to_owned()).unwrap(),
+            )
         };
         self.store.publish(new).wait().unwrap().message
     }
@@ -182,5 +182,42 @@ fn a_summary_that_a_publish_brings_is_what_is_shown() {
         .unwrap();
     fixture.publish(r#"{"seen":1}"#, None);
     assert!(!fixture.store.shows_summaries(fixture.workspace));
+    fixture.store.stop();
+}
+
+#[test]
+fn callers_read_the_data_if_a_filter_of_the_type_looks_at_it() {
+    let fixture = PublishFixture::new();
+    let (store, workspace) = (&fixture.store, fixture.workspace);
+    let filters = |name: &str| store.filters(workspace, &EventType::parse(name).unwrap());
+    let url = EndpointUrl::from_stored("https://example.com/".to_owned());
+    let settings = EndpointSettings {
+        filter: EventPattern::parse(r#"{"data":{"n":[1]}}"#).unwrap(),
+        ..EndpointSettings::new(url, Format::Raw, vec![Subscription::parse("a.*").unwrap()])
+    };
+    let new = NewEndpoint::new(workspace, settings);
+    let endpoint = store.create_endpoint(new).wait().unwrap().id;
+    assert!(!filters("a.b"), "nothing is known yet");
+    let publish = |tree: Option<Tree>| {
+        let data = RawValue::from_string(r#"{"n":1}"#.to_owned()).unwrap();
+        let new = NewMessage {
+            tree,
+            ..NewMessage::new(workspace, EventType::parse("a.b").unwrap(), data)
+        };
+        store.publish(new).wait().unwrap().message.events.len()
+    };
+    assert_eq!(publish(None), 1);
+    assert!(filters("a.b"));
+    assert!(!filters("b"), "no endpoint with a filter gets this type");
+    // The tree that a caller brings is used: this one has no members.
+    assert_eq!(publish(Some(Tree::of("null"))), 0);
+    let everything = EndpointPatch {
+        filter: Some(EventPattern::default()),
+        ..EndpointPatch::default()
+    };
+    let update = store.update_endpoint(Visibility::All, endpoint, everything);
+    update.wait().unwrap();
+    assert_eq!(publish(None), 1);
+    assert!(!filters("a.b"));
     fixture.store.stop();
 }

@@ -17,7 +17,7 @@ use crate::storage::sqlite::writer::charts::Charts;
 use crate::storage::sqlite::writer::counters::Counters;
 use crate::storage::sqlite::writer::list_indexes::ListIndexes;
 use crate::storage::sqlite::writer::recent_attempts::RecentAttempts;
-use crate::storage::sqlite::writer::workspace_cache::WorkspacesWithSummaries;
+use crate::storage::sqlite::writer::workspace_cache::PublishHints;
 
 /// An event of the model.
 #[derive(Clone, Copy, Debug)]
@@ -60,8 +60,7 @@ impl SweepFixture {
 
     /// Sweeps until nothing is left, each step in a transaction; returns the number of steps.
     fn sweep(&self) -> usize {
-        let mut state =
-            WriterCache::load(&self.connection, WorkspacesWithSummaries::default()).unwrap();
+        let mut state = WriterCache::load(&self.connection, PublishHints::default()).unwrap();
         let mut counters = Counters::load(&self.connection).unwrap();
         let mut list_indexes = ListIndexes::load(&self.connection).unwrap();
         let mut steps = 0;

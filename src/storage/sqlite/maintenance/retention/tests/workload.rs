@@ -240,13 +240,9 @@ fn record(event: QueuedEvent, verdict: Verdict, decided_at: Timestamp) -> Attemp
 }
 
 fn message(workspace_id: Uuid, name: &str, length: usize) -> NewMessage {
-    NewMessage {
+    NewMessage::new(
         workspace_id,
-        event_type: EventType::parse(name).unwrap(),
-        timestamp: None,
-        data: RawValue::from_string(format!("\"{}\"", "x".repeat(length))).unwrap(),
-        idempotency: None,
-        trace: None,
-        summary: None,
-    }
+        EventType::parse(name).unwrap(),
+        RawValue::from_string(format!("\"{}\"", "x".repeat(length))).unwrap(),
+    )
 }

@@ -14,9 +14,11 @@ use rusqlite::{Connection, params};
 use uuid::Uuid;
 
 use self::random_values::{MINUTE_US, WallClock, next_number, random_code, random_id};
+use super::messages::tags_of;
 use crate::domain::endpoint_health::EndpointState;
 use crate::domain::event::EventStatus;
 use crate::domain::event_state::EventState;
+use crate::storage::sqlite::message_tags;
 use crate::storage::sqlite::reads::lists::install;
 use crate::storage::sqlite::writer::counters::Counters;
 
@@ -53,6 +55,7 @@ pub(crate) struct MessageRow {
     pub(crate) body: Option<String>,
     /// The number of events that it became.
     pub(crate) events: u64,
+    pub(crate) is_direct: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -221,9 +224,10 @@ impl ListFixture {
             let workspace = self.endpoints.choose(random).unwrap().workspace;
             let own = |at: &usize| self.endpoints[*at].workspace == workspace;
             let endpoints: Vec<usize> = (0..self.endpoints.len()).filter(own).collect();
+            let is_direct = message % 4 == 0;
             self.connection
                 .execute(
-                    "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, NULL, ?, NULL)",
+                    "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, NULL, ?, NULL, ?)",
                     params![
                         message,
                         message_id.as_bytes(),
@@ -232,10 +236,13 @@ impl ListFixture {
                         created_at,
                         seq,
                         fan_out,
-                        body.as_ref().map(String::as_bytes)
+                        body.as_ref().map(String::as_bytes),
+                        is_direct,
                     ],
                 )
                 .unwrap();
+            let n = self.workspaces[workspace].n;
+            message_tags::insert(&self.connection, n, message, &tags_of(message)).unwrap();
             self.messages.push(MessageRow {
                 seq: message,
                 id: message_id,
@@ -244,6 +251,7 @@ impl ListFixture {
                 created_at,
                 body: body.clone(),
                 events: fan_out.cast_unsigned(),
+                is_direct,
             });
             if back {
                 self.step("event", seq);

@@ -9,6 +9,7 @@ use super::random_filters::{message_filter, random_page};
 use crate::domain::clock::Timestamp;
 use crate::domain::event_type::{EventType, Subscription};
 use crate::domain::message::{StoredMessage, server_timestamp};
+use crate::domain::tags::Tags;
 use crate::storage::filter::MessageFilter;
 
 #[test]
@@ -28,6 +29,7 @@ fn messages_are_those_of_the_model() {
                     .missing_for
                     .is_none_or(|id| is_missing(fixture, row, id))
             })
+            .filter(|row| tags_of(row.seq).has(&filter.tags))
             .collect();
         let expected: Vec<StoredMessage> =
             paged(&hits, page).map(|row| stored(fixture, row)).collect();
@@ -43,7 +45,11 @@ fn messages_are_those_of_the_model() {
                 "{name}: {filter:?}"
             );
         } else {
-            let searched = is_text(query).then(|| of_filter.count() as u64);
+            let is_searched = match query.and_then(whole_uuid) {
+                Some(_) => false,
+                None => is_text(query) || !filter.tags.is_empty(),
+            };
+            let searched = is_searched.then(|| of_filter.count() as u64);
             assert_eq!(listed.searched, searched, "{name}: {filter:?}");
         }
     });
@@ -94,8 +100,20 @@ pub(crate) fn is_missing(fixture: &ListFixture, row: &MessageRow, endpoint: Uuid
         && endpoint.workspace == row.workspace
         && is_wanted
         && row.body.is_some()
+        && !row.is_direct
         && all_are_there
         && !events.clone().any(|event| event.endpoint == at)
+}
+
+/// Returns the tags of the message with this number: some messages have none.
+pub(super) fn tags_of(message: i64) -> Tags {
+    let mut tags = Tags::NONE;
+    for (name, value) in [("a", message % 3), ("b", message % 4)] {
+        if value > 0 {
+            tags.set(name.to_owned(), value.to_string());
+        }
+    }
+    tags
 }
 
 fn stored(fixture: &ListFixture, row: &MessageRow) -> StoredMessage {
@@ -106,6 +124,7 @@ fn stored(fixture: &ListFixture, row: &MessageRow) -> StoredMessage {
         event_type: EventType::from_stored(TYPES[row.event_type].to_owned()),
         timestamp: server_timestamp(created_at),
         created_at,
+        tags: tags_of(row.seq),
         is_archived: row.body.is_none(),
         events: row.events,
     }

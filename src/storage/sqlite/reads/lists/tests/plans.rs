@@ -9,6 +9,7 @@ use crate::domain::access::Visibility;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::CodeClass;
 use crate::domain::event::EventStatus;
+use crate::domain::tags::Tag;
 use crate::storage::filter::{DeliveryFilter, EndpointFilter, EventFilter, MessageFilter, Page};
 use crate::storage::sqlite::reads::lists::{STATEMENTS, has_message};
 
@@ -120,7 +121,14 @@ fn ask_everything(fixture: &ListFixture) {
 
 /// Asks for messages with the filters of `shared`, and every combination of their own.
 fn ask_for_messages(connection: &Connection, shared: &EventFilter, endpoint: Option<Uuid>) {
-    for unrouted in [None, Some(true), Some(false)] {
+    let tag = Tag {
+        name: "a".to_owned(),
+        value: "b".to_owned(),
+    };
+    for (unrouted, tags) in [None, Some(true), Some(false)]
+        .into_iter()
+        .flat_map(|unrouted| [(unrouted, vec![]), (unrouted, vec![tag.clone()])])
+    {
         for missing_for in [None, endpoint] {
             let filter = MessageFilter {
                 visibility: shared.visibility,
@@ -129,6 +137,7 @@ fn ask_for_messages(connection: &Connection, shared: &EventFilter, endpoint: Opt
                 after: shared.after,
                 before: shared.before,
                 unrouted,
+                tags: tags.clone(),
                 missing_for,
                 query: shared.query.clone(),
             };

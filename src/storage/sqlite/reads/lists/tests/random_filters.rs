@@ -11,6 +11,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::delivery::CodeClass;
 use crate::domain::endpoint_health::EndpointState;
 use crate::domain::event::EventStatus;
+use crate::domain::tags::Tag;
 use crate::storage::filter::{DeliveryFilter, EventFilter, MessageFilter, Page};
 
 /// Returns something in one of `one_in` cases.
@@ -171,5 +172,13 @@ pub(super) fn message_filter(fixture: &ListFixture, random: &mut StdRng) -> Mess
         unrouted: maybe(random, 3).map(|()| random.random()),
         missing_for: maybe(random, 3).map(|()| *endpoints.choose(random).unwrap()),
         query: random_query(random, &ids),
+        tags: random_tags(random),
     }
+}
+
+fn random_tags(random: &mut StdRng) -> Vec<Tag> {
+    let count = maybe(random, 3).map_or(0, |()| random.random_range(1..4));
+    let texts = ["a:1", "a:2", "b:1", "b:3", "c:1"];
+    let tags = (0..count).filter_map(|_| Tag::parse(texts.choose(random)?));
+    tags.collect()
 }

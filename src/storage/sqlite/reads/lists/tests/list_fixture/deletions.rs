@@ -15,7 +15,7 @@ use crate::storage::sqlite::writer::counters::Counters;
 use crate::storage::sqlite::writer::list_indexes::ListIndexes;
 use crate::storage::sqlite::writer::operation::WriteContext;
 use crate::storage::sqlite::writer::recent_attempts::RecentAttempts;
-use crate::storage::sqlite::writer::workspace_cache::WorkspacesWithSummaries;
+use crate::storage::sqlite::writer::workspace_cache::PublishHints;
 use crate::storage::sqlite::writes::delete_messages::delete_messages;
 use crate::storage::sqlite::writes::empty_blocks::delete_empty_blocks;
 use crate::storage::sqlite::writes::tombstones::{TABLES, delete_entries};
@@ -37,8 +37,7 @@ impl ListFixture {
             messages.retain(|_| random.random());
         }
         let numbers: Vec<i64> = messages.iter().map(|(seq, _)| *seq).collect();
-        let mut cache =
-            WriterCache::load(&self.connection, WorkspacesWithSummaries::default()).unwrap();
+        let mut cache = WriterCache::load(&self.connection, PublishHints::default()).unwrap();
         let mut counters = Counters::load(&self.connection).unwrap();
         let mut list_indexes = ListIndexes::load(&self.connection).unwrap();
         let mut context = WriteContext {

@@ -1,5 +1,5 @@
-//! The limit on log lines about names that can't be used. A user who may create endpoints can cause any
-//! number of such lines.
+//! The limit on log lines about names that can't be used, or about the egress proxy. A user who may create
+//! endpoints can cause any number of such lines.
 
 use std::time::{Duration, Instant};
 

@@ -17,7 +17,7 @@ const EXAMPLE: &str = r#"for example: hookpost publish order.paid '{"id": "order
 ///
 /// # Errors
 /// [`UsageError`] if there is none, or if it is no JSON; another error if it cannot be read.
-pub(super) fn read(named: Option<&str>) -> anyhow::Result<Box<RawValue>> {
+pub(in crate::cli) fn read(named: Option<&str>) -> anyhow::Result<Box<RawValue>> {
     let stdin = || read_all(io::stdin().lock(), "on stdin");
     match named {
         None if io::stdin().is_terminal() => Err(usage(format!("there is no data; {EXAMPLE}"))),
