@@ -277,7 +277,7 @@ mod tests {
 
     /// The flags that say what one call of a command does. They are no settings: in a variable, they would
     /// change other calls unseen.
-    const OF_ONE_CALL: [&str; 38] = [
+    const OF_ONE_CALL: [&str; 39] = [
         "help",
         "version",
         "example",
@@ -300,6 +300,7 @@ mod tests {
         "tag",
         "format",
         "name",
+        "url",
         "description",
         "secret-file",
         "secret-type",

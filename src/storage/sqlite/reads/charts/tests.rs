@@ -4,6 +4,7 @@
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rusqlite::Connection;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
@@ -13,6 +14,7 @@ use crate::domain::endpoint_health::LastResults;
 use crate::metrics::StorageMetrics;
 use crate::storage::sqlite::reads::endpoints::find;
 use crate::storage::sqlite::reads::visible::tests::plan;
+use crate::storage::sqlite::sealing;
 use crate::storage::sqlite::writer::cache::WriterCache;
 use crate::storage::sqlite::writer::charts::Charts;
 use crate::storage::sqlite::writer::counters::{BLOCK, Counters};
@@ -57,6 +59,7 @@ struct World {
 impl World {
     fn new(seed: u64) -> Self {
         let connection = Connection::open_in_memory().unwrap();
+        sealing::install(&connection, &Arc::default()).unwrap();
         connection
             .execute_batch(include_str!("../../../../../schema.sql"))
             .unwrap();

@@ -13,6 +13,7 @@ use crate::domain::clock::{Clock, ManualClock, Timestamp};
 use crate::domain::endpoint::EndpointSettings;
 use crate::domain::event_type::EventType;
 use crate::domain::message::NewMessage;
+use crate::storage::sqlite::sealing;
 use crate::storage::sqlite::writer::operation::Operation;
 use crate::storage::sqlite::writer::test_context::TestContext;
 use crate::storage::sqlite::writes::record_attempt::RecordAttempt;
@@ -111,6 +112,7 @@ fn ten_thousand_events_that_fail_in_a_minute_are_one_message_and_then_another() 
 /// A database with the operator's workspace, another one, its endpoint and its event.
 fn database() -> Connection {
     let connection = Connection::open_in_memory().unwrap();
+    sealing::install(&connection, &Arc::default()).unwrap();
     connection
         .execute_batch(include_str!("../../../../../schema.sql"))
         .unwrap();

@@ -7,6 +7,8 @@ mod indexed_rows;
 mod later_events;
 mod random_values;
 
+use std::sync::Arc;
+
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
@@ -20,6 +22,7 @@ use crate::domain::event::EventStatus;
 use crate::domain::event_state::EventState;
 use crate::storage::sqlite::message_tags;
 use crate::storage::sqlite::reads::lists::install;
+use crate::storage::sqlite::sealing;
 use crate::storage::sqlite::writer::counters::Counters;
 
 pub(crate) const TYPES: [&str; 3] = ["order.created", "order.paid", "user"];
@@ -105,6 +108,7 @@ impl ListFixture {
             .execute_batch(include_str!("../../../../../../schema.sql"))
             .unwrap();
         install(&connection).unwrap();
+        sealing::install(&connection, &Arc::default()).unwrap();
         let mut fixture = Self {
             connection,
             workspaces: Vec::new(),
