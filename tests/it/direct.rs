@@ -24,6 +24,9 @@ fn only_the_named_endpoints_get_a_message_whatever_they_subscribe_to() {
     let receiver = Receiver::start();
     let subscribed = app.endpoint(&receiver.url("/subscribed"));
     let named = app.endpoint_for(&receiver.url("/named"), "raw", &["b"]);
+    // No message has this; a message that names its endpoints asks no filter.
+    let filter = json!({"filter": {"data": {"n": [-1]}}});
+    app.patch(&endpoint_path(&named), &filter).expect(200);
     let slack = app.endpoint_for(&receiver.url("/slack"), "slack", &[]);
     let twice = json!([named["id"], slack["id"], named["id"]]);
     let message = publish(&app, &twice).expect(202);

@@ -104,6 +104,34 @@ fn nothing_of_a_test_is_stored_and_nothing_counts() {
 }
 
 #[test]
+fn a_test_has_the_headers_and_the_timeout_of_the_endpoint_and_asks_no_filter_and_no_limit() {
+    let app = TestApp::with_flags(&["--request-timeout", "30s"]);
+    let receiver = Receiver::start();
+    let endpoint = app.endpoint(&receiver.url("/a"));
+    let settings = json!({
+        "headers": {"authorization": "Basic dTpw"},
+        "policy": {"timeout": 1, "rate_limit": 1},
+        "filter": {"data": {"amount": [-1]}},
+    });
+    app.patch(&endpoint_path(&endpoint), &settings).expect(200);
+    for _ in 0..2 {
+        assert_eq!(
+            test(&app, &endpoint, &json!({})).expect(200)["succeeded"],
+            true
+        );
+    }
+    for received in receiver.wait("/a", 2) {
+        assert_eq!(received.header("authorization"), "Basic dTpw");
+    }
+    receiver.hold("/a");
+    let held = test(&app, &endpoint, &json!({})).expect(200);
+    receiver.let_go("/a");
+    assert_eq!(held["error"], "timeout");
+    let took = held["duration_ms"].as_u64().unwrap();
+    assert!((900..10_000).contains(&took), "{took}");
+}
+
+#[test]
 fn a_test_goes_out_whatever_the_state_of_the_endpoint() {
     let app = TestApp::start();
     let receiver = Receiver::start();
