@@ -4,6 +4,7 @@
 //! is a failure.
 #![cfg(unix)]
 
+mod control;
 mod driver;
 mod live;
 mod looks;

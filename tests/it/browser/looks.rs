@@ -107,33 +107,48 @@ impl Desk<'_> {
     }
 }
 
+/// Looks at the page that is open in every way. Returns what is wrong with it.
+fn look_at_present(desk: &Desk<'_>, name: &str) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for width in WIDTHS {
+        for scheme in SCHEMES {
+            desk.look(width, HEIGHT, scheme);
+            let about = format!("{name} at {width} px, {scheme}");
+            let out = desk.sticking_out();
+            if out != json!([]) {
+                wrong.push(format!("{about} sticks out: {out}"));
+            }
+            for finding in desk.findings() {
+                wrong.push(format!("{about}: {finding}"));
+            }
+            let file = format!("screenshots/{name}-{width}-{scheme}.png");
+            desk.picture(&target().join(file), None);
+        }
+    }
+    desk.look(WIDTHS[1], HEIGHT, SCHEMES[0]);
+    let noise = desk.browser.console();
+    if !noise.is_empty() {
+        wrong.push(format!("{name} complains: {noise:?}"));
+    }
+    wrong
+}
+
 /// Looks at pages in every way. Returns what is wrong with them.
 fn look_at(desk: &Desk<'_>, pages: &[(&str, String)]) -> Vec<String> {
     let mut wrong = Vec::new();
     for (name, path) in pages {
         desk.look(WIDTHS[1], HEIGHT, SCHEMES[0]);
         desk.open(path);
-        for width in WIDTHS {
-            for scheme in SCHEMES {
-                desk.look(width, HEIGHT, scheme);
-                let about = format!("{name} at {width} px, {scheme}");
-                let out = desk.sticking_out();
-                if out != json!([]) {
-                    wrong.push(format!("{about} sticks out: {out}"));
-                }
-                for finding in desk.findings() {
-                    wrong.push(format!("{about}: {finding}"));
-                }
-                let file = format!("screenshots/{name}-{width}-{scheme}.png");
-                desk.picture(&target().join(file), None);
-            }
-        }
-        let noise = desk.browser.console();
-        if !noise.is_empty() {
-            wrong.push(format!("{name} complains: {noise:?}"));
-        }
+        wrong.extend(look_at_present(desk, name));
     }
     wrong
+}
+
+/// Checks the page that is open, which a form has led to.
+#[track_caller]
+pub(super) fn assert_present_good(desk: &Desk<'_>, name: &str) {
+    let wrong = look_at_present(desk, name);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[track_caller]
