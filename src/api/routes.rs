@@ -281,7 +281,8 @@ enum Found<'p> {
     Nothing,
 }
 
-/// Finds the route of a request in the table. One trailing slash makes no difference.
+/// Finds the route of a request in the table. One trailing slash makes no difference. Of several patterns that match, those
+/// with the longest text before their parameter count: `batch` is no id of an event.
 fn find<'p>(method: &Method, path: &'p str) -> Found<'p> {
     // HEAD has the route of GET; actix-web leaves the body out.
     let method = if method == Method::HEAD {
@@ -296,7 +297,7 @@ fn find<'p>(method: &Method, path: &'p str) -> Found<'p> {
     let based = BASES
         .into_iter()
         .find_map(|base| path.strip_prefix(base).filter(|rest| rest.starts_with('/')));
-    let mut allowed = Vec::new();
+    let (mut allowed, mut found, mut longest) = (Vec::new(), None, 0);
     for route in TABLE.iter().chain(PAGES) {
         let rest = match (route.access, based) {
             (Public, _) => path,
@@ -306,8 +307,16 @@ fn find<'p>(method: &Method, path: &'p str) -> Found<'p> {
         let Some(id) = matches(route.path, rest) else {
             continue;
         };
+        let literal = route.path.find('{').unwrap_or(route.path.len());
+        if literal < longest {
+            continue;
+        }
+        if literal > longest {
+            (found, longest) = (None, literal);
+            allowed.clear();
+        }
         if route.method == *method {
-            return Found::Route(route, id);
+            found = Some(Found::Route(route, id));
         }
         if route.method == Method::GET {
             allowed.extend([Method::GET, Method::HEAD]);
@@ -315,10 +324,10 @@ fn find<'p>(method: &Method, path: &'p str) -> Found<'p> {
             allowed.push(route.method.clone());
         }
     }
-    if allowed.is_empty() {
-        Found::Nothing
-    } else {
-        Found::WrongMethod(allowed)
+    match found {
+        Some(route) => route,
+        None if allowed.is_empty() => Found::Nothing,
+        None => Found::WrongMethod(allowed),
     }
 }
 

@@ -30,6 +30,13 @@ WORKSPACE_NAME_MAX = 64
 HEAD_MAX_BYTES = 128 << 10
 MAX_HOST_BYTES = 253
 
+# The operations that make or change an endpoint.
+ENDPOINT_WRITES = (
+    "POST /api/webhooks/endpoints",
+    "PATCH /api/webhooks/endpoints/{id}",
+    "PUT /api/webhooks/endpoints/by-key/{key}",
+)
+
 # The spellings of booleans that the server takes in any field; see `accepted_boolean`.
 SPELT_BOOLEANS = {"1", "on", "t", "true", "y", "yes", "0", "off", "f", "false", "n", "no"}
 
@@ -95,8 +102,10 @@ def before_call(context, case, kwargs):
     body = case.body
     if isinstance(body, dict):
         # A workspace token acts for its own workspace only, and no schema can say which one that is.
-        if is_id(body.get("workspace_id")):
-            body["workspace_id"] = WORKSPACE
+        messages = body.get("messages")
+        for owned in (body, *(messages if isinstance(messages, list) else ())):
+            if isinstance(owned, dict) and is_id(owned.get("workspace_id")):
+                owned["workspace_id"] = WORKSPACE
         if isinstance(body.get("url"), str):
             body["url"] = unreachable(body["url"])
     path = case.path_parameters or {}
@@ -123,7 +132,21 @@ def reused_key(case, answer) -> bool:
     The refusal is the purpose of the key. A schema sees one request, not an earlier one.
     """
     takes_keys = case.operation.label in ("POST /api/webhooks/events", "POST /api/webhooks/jobs")
+    if case.operation.label == "POST /api/webhooks/events/batch":
+        found = problems(answer)
+        return bool(found) and all(it["type"] == "idempotency_key_reused" for it in found)
     return takes_keys and answer.get("error") == "idempotency_key_reused"
+
+
+def unknown_endpoint(case, answer) -> bool:
+    """An id in `endpoint_ids` that is of no endpoint of the workspace.
+
+    A schema cannot know which endpoints there are.
+    """
+    found = problems(answer)
+    return bool(found) and all(
+        "endpoint_ids" in it["loc"] and "the workspace has no such endpoint" in it["msg"] for it in found
+    )
 
 
 def long_once_normalised(case, answer) -> bool:
@@ -134,7 +157,7 @@ def long_once_normalised(case, answer) -> bool:
     """
     found = problems(answer)
     return (
-        case.operation.label in ("POST /api/webhooks/endpoints", "PATCH /api/webhooks/endpoints/{id}")
+        case.operation.label in ENDPOINT_WRITES
         and bool(found)
         and all(it["type"] == "url_too_long" and it["loc"] == ["body", "url"] for it in found)
         and len(case.body["url"].encode()) <= MAX_URL_BYTES
@@ -185,11 +208,12 @@ def members_that_exclude_each_other(case, answer) -> bool:
     """Members of a body each of which is valid, but not beside the other.
 
     The statuses that a job selects depend on its action, `missing` needs an endpoint and a time, and a filter needs
-    a member. A secret that is sent has the type of its prefix. A schema of all that would be longer than the text.
+    a member. A secret that is sent has the type of its prefix. A preview needs an endpoint or its id. A schema of all that would be longer than the text.
     """
     locs = {
         "POST /api/webhooks/jobs": ["body", "filter"],
         "PATCH /api/webhooks/endpoints/{id}/secret": ["body", "secret_type"],
+        "POST /api/webhooks/preview": ["body", "endpoint"],
     }
     loc = locs.get(case.operation.label)
     found = problems(answer)
@@ -249,20 +273,20 @@ def message_id(case, failure, answer) -> bool:
 
 
 def accepted_boolean(case, failure) -> bool:
-    """`enabled` or `dry_run` as 0, 1 or a word such as `"yes"`, which the server reads as a boolean.
+    """`enabled`, `paused` or `dry_run` as 0, 1 or a word such as `"yes"`, which the server reads as a boolean.
 
     The API that this one is compatible with reads them so, too. New clients should not send them, so the
     document has booleans only.
     """
-    members = {"PATCH /api/webhooks/endpoints/{id}": "enabled", "POST /api/webhooks/jobs": "dry_run"}
-    member = members.get(case.operation.label)
-    value = case.body.get(member) if isinstance(case.body, dict) else None
-    spelt = isinstance(value, (int, float)) and value in (0, 1)
-    spelt = spelt or (isinstance(value, str) and value.lower() in SPELT_BOOLEANS)
-    return (
-        member is not None
-        and f"in body - {member}: Incorrect type" in failure.message
-        and spelt
+    members = ("enabled", "paused") if case.operation.label in ENDPOINT_WRITES else ()
+    if case.operation.label == "POST /api/webhooks/jobs":
+        members = ("dry_run",)
+    named = [member for member in members if f"in body - {member}: Incorrect type" in failure.message]
+    values = [case.body.get(member) for member in named] if isinstance(case.body, dict) else []
+    return bool(values) and all(
+        (isinstance(value, (int, float)) and value in (0, 1))
+        or (isinstance(value, str) and value.lower() in SPELT_BOOLEANS)
+        for value in values
     )
 
 
@@ -277,7 +301,7 @@ def head_without_body(failure, response) -> bool:
     return is_about_the_body and not response.content and head > HEAD_MAX_BYTES
 
 
-REFUSED = (reused_key, long_once_normalised, number_in_another_form, other_invisible, offset_too_far,
+REFUSED = (reused_key, unknown_endpoint, long_once_normalised, number_in_another_form, other_invisible, offset_too_far,
            members_that_exclude_each_other, reserved_type)
 ACCEPTED = (accepted_boolean, trimmed, null_body)
 

@@ -33,6 +33,17 @@ fn every_route_is_found_under_both_bases_and_with_a_trailing_slash() {
 }
 
 #[test]
+fn the_pattern_with_the_longest_text_counts() {
+    let by_key = "/webhooks/endpoints/by-key/{key}";
+    for key in ["secret", "test", "a:b"] {
+        let path = format!("/api/webhooks/endpoints/by-key/{key}");
+        assert_eq!(found(&Method::PUT, &path), Some((by_key, key.to_owned())));
+        assert_eq!(found(&Method::POST, &path), None, "by-key is no id");
+    }
+    assert_eq!(found(&Method::GET, "/api/webhooks/events/batch"), None);
+}
+
+#[test]
 fn other_paths_are_nothing() {
     for path in [
         "",
@@ -74,6 +85,7 @@ fn a_wrong_method_is_told_all_that_would_do() {
     assert_eq!(allowed("/v1/webhooks/events/"), "POST GET HEAD");
     assert_eq!(allowed("/v1/webhooks/endpoints/x/secret"), "PATCH");
     assert_eq!(allowed("/readyz"), "GET HEAD");
+    assert_eq!(allowed("/api/webhooks/events/batch"), "POST");
     assert_eq!(
         found(&Method::HEAD, "/api/workspaces").map(|f| f.0),
         Some("/workspaces")

@@ -15,7 +15,7 @@ use crate::domain::endpoint_policy::{
     CONCURRENCY_MAX, DISABLE_AFTER_MAX, EXPIRE_AFTER_MAX_S, EndpointPolicy, RATE_LIMIT_MAX,
     RETRY_WAIT_MAX_S, RETRY_WAITS_MAX, TIMEOUT_MAX_S,
 };
-use crate::domain::invisible::first_invisible;
+use crate::domain::invisible::{NO_CONTROLS_LINES_PATTERN, NO_CONTROLS_PATTERN, first_invisible};
 use crate::domain::json::Kind;
 use crate::domain::metadata::{METADATA_MAX, METADATA_NAME_MAX, METADATA_VALUE_MAX, Metadata};
 use crate::server::schema::{Schema, node};
@@ -61,8 +61,12 @@ pub(crate) fn key_in_path(
 /// Reads metadata: an object of texts.
 pub(crate) fn metadata(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Option<Metadata> {
     context.accepts(|| {
-        let name = node! { "minLength" => 1_u64, "maxLength" => METADATA_NAME_MAX };
-        let text = node! { "type" => "string", "maxLength" => METADATA_VALUE_MAX };
+        let name = node! {
+            "minLength" => 1_u64, "maxLength" => METADATA_NAME_MAX, "pattern" => NO_CONTROLS_PATTERN,
+        };
+        let text = node! {
+            "type" => "string", "maxLength" => METADATA_VALUE_MAX, "pattern" => NO_CONTROLS_LINES_PATTERN,
+        };
         Schema::object("Texts that a program keeps with the endpoint.", Vec::new())
             .with("maxProperties", METADATA_MAX)
             .with("propertyNames", name)

@@ -2,9 +2,9 @@
 
 use super::super::{FieldContext, InputValue, Violation, schema_of};
 use super::FILTER_TEXT_MAX;
+use crate::domain::invisible::NO_CONTROLS_PATTERN;
 use crate::domain::json::Kind;
 use crate::domain::tags::{TAG_NAME_MAX, TAG_VALUE_MAX, TAGS_MAX, Tag, TagProblem, Tags};
-
 use crate::server::schema::{Schema, node};
 
 /// Reads the tags of a message: an object of texts.
@@ -19,6 +19,7 @@ pub(crate) fn tags(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Opt
                 node! {
                     "minLength" => 1_u64,
                     "maxLength" => TAG_NAME_MAX as u64,
+                    "pattern" => TAG_NAME_PATTERN,
                 },
             )
             .with("maxProperties", TAGS_MAX)
@@ -54,7 +55,11 @@ pub(crate) fn tags(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Opt
 
 /// Reads the value of a tag.
 fn tag_value(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Option<String> {
-    context.accepts(|| Schema::text("eu").with("maxLength", TAG_VALUE_MAX))?;
+    context.accepts(|| {
+        Schema::text("eu")
+            .with("maxLength", TAG_VALUE_MAX)
+            .with("pattern", NO_CONTROLS_PATTERN)
+    })?;
     let text = super::text_up_to(TAG_VALUE_MAX, value, context)?;
     match Tag::check_value(&text) {
         Err(TagProblem::Invisible(character)) => {
@@ -83,9 +88,19 @@ fn name_rule(problem: TagProblem) -> String {
     }
 }
 
+/// The pattern of the name of a tag, for the OpenAPI document; see [`NO_CONTROLS_PATTERN`].
+const TAG_NAME_PATTERN: &str = r"^[^:\u0000-\u001F\u007F-\u009F]+$";
+
+/// The pattern of a tag that a list is filtered by, or of none.
+const TAG_FILTER_PATTERN: &str = "^$|:";
+
 /// Reads a tag that a list is filtered by: `name:value`. An empty text is no filter.
 pub(crate) fn tag_filter(value: InputValue<'_>, context: &mut FieldContext<'_>) -> Option<String> {
-    context.accepts(|| Schema::text("region:eu").with("maxLength", FILTER_TEXT_MAX))?;
+    context.accepts(|| {
+        Schema::text("region:eu")
+            .with("maxLength", FILTER_TEXT_MAX)
+            .with("pattern", TAG_FILTER_PATTERN)
+    })?;
     let text = super::text_up_to(FILTER_TEXT_MAX, value, context)?;
     if text.is_empty() || Tag::parse(&text).is_some() {
         return Some(text);
