@@ -138,7 +138,7 @@ fn on_status(code: u16, response: &str) -> Advice {
         401 | 403 => Advice::new(
             format!("The receiver refused the request ({code})."),
             "Most often its check of the signature fails: compare the endpoint's secret with the receiver's, and \
-             let it verify the raw body. Or a login is in front of it.",
+             let it verify the raw body. Or a login is in front of it: give the endpoint its header.",
         ),
         404 => Advice::new(
             "The receiver has nothing at this path (404).",

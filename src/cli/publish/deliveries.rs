@@ -168,7 +168,7 @@ impl Published {
     fn remark_that_there_are_none(&self) {
         let event_type = self.message["type"].as_str().unwrap_or_default();
         output::remark(&format!(
-            "No enabled endpoint wants {}, so nothing is delivered.",
+            "No enabled endpoint wants {} with this content, so nothing is delivered. `hookpost preview` tells why.",
             shown(event_type)
         ));
     }

@@ -207,8 +207,8 @@ fn url_violation(problem: UrlProblem) -> Violation {
         UrlProblem::Parsing(why) => Violation::UrlParsing(why),
         UrlProblem::TooLong => Violation::UrlTooLong(MAX_URL_BYTES),
         UrlProblem::Userinfo => Violation::Value(
-            "URL should not contain a user name or password; receivers verify the webhook's \
-             signature instead"
+            "URL should not contain a user name or password; for basic auth, set the header \
+             `Authorization` in `headers`"
                 .into(),
         ),
         UrlProblem::ForbiddenAddress(refused) => Violation::ValueUnlessSet(

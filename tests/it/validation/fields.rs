@@ -90,8 +90,7 @@ pub(super) fn url() -> Vec<Row> {
     ] {
         rows.push(row(&quoted(&long), url_too_long()));
     }
-    let userinfo = "URL should not contain a user name or password; receivers verify the \
-                    webhook's signature instead";
+    let userinfo = "URL should not contain a user name or password; for basic auth, set the header `Authorization` in `headers`";
     for text in ["https://u:p@a.example/", "https://u@a.example/"] {
         rows.push(row(&quoted(text), value_error(userinfo)));
     }

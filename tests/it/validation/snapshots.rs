@@ -244,7 +244,7 @@ fn refusals_for_several_reasons_have_these_words() {
     assert_snapshot!(shown(&app.post(url, &app.admin, &body)), @r#"
     422
     {"detail":[
-    {"ctx":{"error":"URL should not contain a user name or password; receivers verify the webhook's signature instead"},"input":"https://u:p@169.254.169.254/latest","loc":["body","url"],"msg":"Value error, URL should not contain a user name or password; receivers verify the webhook's signature instead","type":"value_error"}],"error":"RequestValidationError"}
+    {"ctx":{"error":"URL should not contain a user name or password; for basic auth, set the header `Authorization` in `headers`"},"input":"https://u:p@169.254.169.254/latest","loc":["body","url"],"msg":"Value error, URL should not contain a user name or password; for basic auth, set the header `Authorization` in `headers`","type":"value_error"}],"error":"RequestValidationError"}
     "#);
     body["url"] = json!("https://169.254.169.254/latest");
     assert_snapshot!(shown(&app.post(url, &app.admin, &body)), @r#"

@@ -34,10 +34,8 @@ fn a_url_that_cannot_be_used_says_why() {
     refuses!(url, "url": &long, "url_too_long", "URL should have at most 2083 characters",
         {"max_length": 2083});
     refuses!(url, "url": "\"https://u@a.example\"", "value_error",
-        "Value error, URL should not contain a user name or password; receivers verify the \
-         webhook's signature instead",
-        {"error": "URL should not contain a user name or password; receivers verify the \
-                   webhook's signature instead"});
+        "Value error, URL should not contain a user name or password; for basic auth, set the header `Authorization` in `headers`",
+        {"error": "URL should not contain a user name or password; for basic auth, set the header `Authorization` in `headers`"});
     refuses!(url, "url": "\"https://127.0.0.1\"", "value_error",
         "Value error, the address 127.0.0.1 is not allowed: loopback (RFC 1122); use a public \
          address, or have the operator allow this network",
