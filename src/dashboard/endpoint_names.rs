@@ -23,6 +23,7 @@ pub(super) struct EndpointName {
     /// Its URL; empty if it was deleted.
     pub(super) url: String,
     pub(super) is_enabled: bool,
+    pub(super) is_paused: bool,
 }
 
 impl EndpointName {
@@ -34,6 +35,7 @@ impl EndpointName {
             name: if name.is_empty() { url } else { name }.to_owned(),
             url: url.to_owned(),
             is_enabled: endpoint.disabled_reason.is_none(),
+            is_paused: endpoint.paused_reason.is_some(),
         }
     }
 
@@ -43,6 +45,7 @@ impl EndpointName {
             name: String::new(),
             url: String::new(),
             is_enabled: false,
+            is_paused: false,
         }
     }
 

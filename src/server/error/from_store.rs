@@ -68,7 +68,7 @@ pub(super) fn from_store(error: StoreError, request_id: &str) -> HttpResponse {
         }
         StoreError::KeyTaken => conflict(
             ErrorName::KeyTaken,
-            "Another endpoint of the workspace has this key",
+            "Another endpoint of the workspace has this key; a PUT to the path by-key changes that one",
         ),
         StoreError::NoSuchHeader(name) => {
             let what = "no value is stored for this header: send one in place of ***";

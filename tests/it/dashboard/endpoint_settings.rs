@@ -169,6 +169,9 @@ fn an_endpoint_is_paused_and_resumed_on_its_page() {
     let event = app.wait_for_events("pending", 1)["data"][0]["id"].clone();
     let event = visitor.get(&format!("/events/{}", event.as_str().unwrap()));
     assert!(event.expect(200).contains("Its endpoint is paused"));
+    let message = [("type", "a"), ("data", "1"), ("action", "preview")];
+    let preview = visitor.post("/publish", &message);
+    assert!(preview.expect(200).contains("when its pause ends"));
     assert!(
         visitor
             .get("/endpoints?state=paused")
