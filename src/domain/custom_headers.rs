@@ -17,7 +17,7 @@ pub const HEADERS_MAX_BYTES: usize = 8 << 10;
 pub const HIDDEN_VALUE: &str = "***";
 
 /// Names that nobody may set: they frame the request, say who sends it, or belong to the delivery.
-const FORBIDDEN: [&str; 13] = [
+const FORBIDDEN: [&str; 14] = [
     "accept-encoding",
     "connection",
     "date",
@@ -30,7 +30,8 @@ const FORBIDDEN: [&str; 13] = [
     "transfer-encoding",
     "upgrade",
     "user-agent",
-    // Opens the metadata service of a cloud, as those of the prefixes do.
+    // Open the metadata service of a cloud, as those of the prefixes do.
+    "metadata",
     "metadata-flavor",
 ];
 
@@ -91,7 +92,8 @@ pub fn check_name(name: &str) -> Result<(), HeaderNameProblem> {
     if !name.bytes().all(is_token) {
         return Err(HeaderNameProblem::Character);
     }
-    let name = name.to_ascii_lowercase();
+    // Servers that hand headers on as variables (CGI) cannot tell `_` from `-`.
+    let name = name.to_ascii_lowercase().replace('_', "-");
     let is_forbidden = FORBIDDEN.contains(&name.as_str())
         || FORBIDDEN_PREFIXES
             .iter()

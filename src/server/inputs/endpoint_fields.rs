@@ -57,6 +57,7 @@ impl EndpointFields {
         let events = input.field("events", is_required, read::subscriptions);
         let (secret, secret_type) = match early_secret {
             Some(secret) => (secret, Field::absent()),
+            None if kind == RequestKind::Put => secret_and_type(input, read::given_secret),
             None => secret_and_type(input, |value, context| {
                 read::secret(value, context).map(GivenSecret::Secret)
             }),

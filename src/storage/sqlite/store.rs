@@ -131,7 +131,12 @@ impl SqliteStore {
         let holds_lock = lock.is_some();
         let checkpointer = if holds_lock {
             recovery::sync_folder(database)?;
-            Checkpointer::start(&files).map_err(|error| unusable(error.to_string()))?
+            let started = Checkpointer::start(&files);
+            let checkpointer = started.map_err(|error| unusable(error.to_string()))?;
+            if serving && settings.keys.sealing_key().is_some() {
+                (checkpointer.cleaner())();
+            }
+            checkpointer
         } else {
             Checkpointer::idle()
         };
@@ -150,6 +155,7 @@ impl SqliteStore {
             files: files.clone(),
             clock: clock.clone(),
             between_groups: Box::new(checkpointer.between_groups()),
+            clean_log: Box::new(checkpointer.cleaner()),
             metrics: settings.metrics.clone(),
             size_limit: SizeLimit::new(settings.max_database_size).map(Arc::new),
             operator,

@@ -12,6 +12,7 @@ use rusqlite::params;
 use serde_json::{Value, json};
 
 use super::server::{Server, Start, TestDir, text};
+use crate::fixture::wait_until;
 use crate::receiver::Receiver;
 
 /// The signal with which `abort` ends a process.
@@ -156,6 +157,10 @@ fn with_a_key_no_file_has_a_secret_and_deliveries_are_signed_as_ever() {
     // A start with a key encrypts what is there.
     let server = start(&dir, &[1]);
     assert_eq!(forms(&dir), (0, 3));
+    let while_running = bytes(&dir);
+    for secret in [OWN, LATER, HEADER] {
+        assert!(!has(&while_running, secret), "{secret} while it runs");
+    }
     assert_signs(&server, &path, &receiver);
     let made = with_secrets(&server, &receiver);
     assert_eq!(server.get(&made).body["secret"], LATER);
@@ -169,6 +174,37 @@ fn with_a_key_no_file_has_a_secret_and_deliveries_are_signed_as_ever() {
     for secret in [OWN, LATER, HEADER] {
         assert!(!has(&bytes, secret), "{secret}");
     }
+    dir.check();
+}
+
+#[test]
+fn what_is_replaced_or_deleted_leaves_the_files_of_a_running_server() {
+    let dir = TestDir::new();
+    let receiver = Receiver::start();
+    let server = dir.start();
+    let [first, second, third] = [(); 3].map(|()| with_secrets(&server, &receiver));
+    // The stop moves everything into the file.
+    server.stop();
+    let server = dir.start();
+    let url = receiver.url("/a");
+    let gone = [OWN, LATER, HEADER, &url];
+    assert!(gone.iter().all(|it| has(&bytes(&dir), it)));
+    let change = |method, path: &str, body: Option<&Value>| {
+        let answer = server.call(method, path, body).unwrap();
+        assert!(answer.status < 300, "{}", answer.body);
+    };
+    for path in [&first, &second] {
+        let settings = json!({"url": receiver.url("/other"), "headers": {}});
+        change("PATCH", path, Some(&settings));
+        let rotation = json!({"overlap": 0});
+        change("PATCH", &format!("{path}/secret"), Some(&rotation));
+    }
+    change("DELETE", &third, None);
+    wait_until("files without them", || {
+        let bytes = bytes(&dir);
+        gone.iter().all(|it| !has(&bytes, it))
+    });
+    server.stop();
     dir.check();
 }
 

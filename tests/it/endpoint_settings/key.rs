@@ -123,6 +123,19 @@ fn a_workspace_reaches_no_endpoint_of_another_by_its_key() {
 }
 
 #[test]
+fn an_endpoint_that_is_sent_back_as_it_was_got_changes_nothing_whatever_signs() {
+    let app = TestApp::start();
+    for secret_type in ["hmac", "ed25519"] {
+        let new = endpoint_at("https://a.example/", json!({"secret_type": secret_type}));
+        let made = put(&app, secret_type, &new).expect(201);
+        assert_eq!(put(&app, secret_type, &made).expect(200), made);
+    }
+    let public = app.get("/api/webhooks/endpoints").expect(200)["data"][0]["secret"].clone();
+    let other = endpoint_at("https://a.example/", json!({"secret": public}));
+    put(&app, "new", &other).expect(422);
+}
+
+#[test]
 fn a_public_key_or_a_hidden_header_of_no_endpoint_is_refused() {
     let app = TestApp::start();
     let hidden = endpoint_at("https://a.example/", json!({"headers": {"X-Key": "***"}}));

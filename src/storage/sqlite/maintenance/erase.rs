@@ -46,6 +46,7 @@ pub(super) fn erase_deleted(work: &Work<'_>) -> Result<bool, StoreError> {
                     .connection
                     .prepare_cached("DELETE FROM meta WHERE key = ?1")?;
                 forget.execute([key(workspace)])?;
+                context.has_erased = true;
                 Ok(())
             })?;
         }

@@ -17,6 +17,7 @@ pub(super) fn delete_ended(work: &Work<'_>, now: Timestamp) -> Result<(), StoreE
                SELECT endpoint, n FROM old_secret WHERE ends_at <= ?1 LIMIT ?2)",
         )?;
         let deleted = delete.execute(params![now.micros(), STEP])?;
+        context.has_erased |= deleted > 0;
         Ok((deleted == STEP).then_some(()))
     })
 }

@@ -11,6 +11,7 @@ use crate::domain::keyring::{KeyId, Keyring};
 use crate::storage::StoreError;
 use crate::storage::sqlite::file::lock::FileLock;
 use crate::storage::sqlite::file::open_error::OpenError;
+use crate::storage::sqlite::file::wal::checkpoint;
 use crate::storage::sqlite::file::{open, place};
 use crate::storage::sqlite::sealing::missing_key;
 use crate::storage::sqlite::writes::reseal::{self, SealedAs, Step};
@@ -44,8 +45,8 @@ fn sealed_with(database: &Path, key: KeyId, keys: &Keyring) -> OpenError {
     }
 }
 
-/// Seals the secrets that are plain, if there is a key. Each step is a transaction of its own; after a crash, the next
-/// start does the rest.
+/// Seals the secrets that are plain, if there is a key, and empties the log, so that no plain one is left in the file. Each
+/// step is a transaction of its own; after a crash, the next start does the rest.
 ///
 /// # Errors
 /// [`OpenError::NotSealed`]
@@ -57,19 +58,22 @@ pub(super) fn seal_plain_secrets(
     if keys.sealing_key().is_none() {
         return Ok(());
     }
+    let not_sealed = |error: rusqlite::Error| OpenError::NotSealed {
+        path: database.to_owned(),
+        reason: error.to_string(),
+    };
     let (mut secrets, mut after) = (0, 0);
     loop {
-        let step = sealing_step(connection, after);
-        let step = step.map_err(|error| OpenError::NotSealed {
-            path: database.to_owned(),
-            reason: error.to_string(),
-        })?;
+        let step = sealing_step(connection, after).map_err(not_sealed)?;
         secrets += step.changed;
         match step.through {
             Some(through) => after = through,
             None => break,
         }
     }
+    // Also if nothing was sealed: the start before may have been killed in between. If another process reads the log, the
+    // thread for checkpoints tries again.
+    checkpoint(connection, "TRUNCATE").map_err(not_sealed)?;
     if secrets > 0 {
         tracing::info!(
             values = secrets,

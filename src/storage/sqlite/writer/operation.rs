@@ -55,6 +55,8 @@ pub(crate) struct WriteContext<'a> {
     pub(crate) operator: Option<Uuid>,
     /// Set if the database has reached its largest size.
     pub(crate) is_size_limit_reached: bool,
+    /// Set by an operation that erases what no file is to keep, such as a secret: after the commit, the log is emptied.
+    pub(crate) has_erased: bool,
     /// The wall clock, read once per group.
     pub(crate) now: Timestamp,
     /// The weight that the running operation has written: bytes, and [`ROW_WEIGHT`] for each row. If its

@@ -57,6 +57,8 @@ pub(crate) struct WriterResources {
     pub(crate) clock: Arc<dyn Clock>,
     /// The work that the thread does between two groups.
     pub(crate) between_groups: Box<dyn FnMut(&Connection) + Send>,
+    /// Has the log emptied, after a commit that has erased something: the log keeps pages from before.
+    pub(crate) clean_log: Box<dyn Fn() + Send>,
     /// The metrics of the store.
     pub(crate) metrics: StorageMetrics,
     /// The largest size of the database; `None`: as large as the disk.

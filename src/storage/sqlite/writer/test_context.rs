@@ -40,6 +40,7 @@ impl TestContext {
             notices: &mut Vec::new(),
             operator: self.operator,
             is_size_limit_reached: self.is_size_limit_reached,
+            has_erased: false,
             now: self.now,
             weight: 0,
         };

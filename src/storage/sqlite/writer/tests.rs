@@ -110,6 +110,7 @@ impl WriterFixture {
             metrics: StorageMetrics::default(),
             operator: None,
             sweep: |_| Ok(()),
+            clean_log: Box::new(|| ()),
             between_groups: Box::new(move |connection| {
                 let pages = max.load(Ordering::Relaxed);
                 let pragma = connection.pragma_update(None, "max_page_count", pages);

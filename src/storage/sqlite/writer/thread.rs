@@ -255,6 +255,7 @@ impl<'a> Thread<'a> {
             notices,
             operator: self.resources.operator,
             is_size_limit_reached,
+            has_erased: false,
             now: self.resources.clock.now(),
             weight: 0,
         };
@@ -282,6 +283,7 @@ impl<'a> Thread<'a> {
             context.charts.write(context.connection, recent)?;
             context.list_indexes.advance(context.connection)?;
         }
+        let has_erased = context.has_erased;
         pass_before_commit(results.len(), context.notices)?;
         let began = Instant::now();
         self.resources.connection.execute_batch("COMMIT")?;
@@ -292,6 +294,9 @@ impl<'a> Thread<'a> {
         self.charts.committed(&self.shared.recent_attempts, indexed);
         metrics.pending_events.set(self.counters.pending());
         pass_after_commit(notices);
+        if has_erased {
+            (self.resources.clean_log)();
+        }
         Ok(results)
     }
 

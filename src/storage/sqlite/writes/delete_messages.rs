@@ -314,6 +314,7 @@ mod tests {
             notices: &mut Vec::new(),
             operator: None,
             is_size_limit_reached: false,
+            has_erased: false,
             now: Timestamp::from_micros(i64::MAX / 2),
             weight: 0,
             metrics: &StorageMetrics::default(),

@@ -57,6 +57,7 @@ pub(crate) fn delete_located(
         ))?
         .execute(params![number.0, context.now.micros()])?;
     delete_old_secrets(context, number)?;
+    context.has_erased = true;
     skip_pending(context, number)?;
     changed(context, number, workspace, EndpointChange::Disabled)
 }

@@ -58,6 +58,7 @@ pub(crate) fn erase_payload(
         skip_located(context, event)?;
     }
     drop_bodies(context.connection, &[message])?;
+    context.has_erased = true;
     context.weight += (1 + events.len() + dropped) * ROW_WEIGHT;
     Ok(None)
 }

@@ -1,7 +1,7 @@
-//! The emptying of the log after an erasure.
+//! The emptying of the log after an erasure: of a payload, a secret, a custom header or a URL.
 //!
-//! What was erased is overwritten in the database file by the next checkpoint, but stays in the log until new frames
-//! overwrite it, which may take days on a server with little work. So after an erasure the checkpoint thread empties the
+//! What was erased is overwritten in the database file by the next checkpoint, which may come after days on a server with
+//! little work. It stays in the log until new frames overwrite it. So after an erasure the checkpoint thread empties the
 //! log. While it does, no commit begins; it waits for readers a moment only, and tries again later.
 
 use std::sync::atomic::{AtomicBool, Ordering};

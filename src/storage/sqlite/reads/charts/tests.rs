@@ -197,6 +197,7 @@ impl World {
             notices: &mut Vec::new(),
             operator: None,
             is_size_limit_reached: false,
+            has_erased: false,
             now: self.now,
             weight: 0,
         };

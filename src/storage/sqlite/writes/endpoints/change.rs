@@ -115,7 +115,7 @@ fn pause(
 }
 
 fn write_settings(
-    context: &WriteContext<'_>,
+    context: &mut WriteContext<'_>,
     number: EndpointNumber,
     settings: &EndpointSettings,
     before: &EndpointSettings,
@@ -124,6 +124,10 @@ fn write_settings(
     if secrets.old() != before.target.secrets.old() {
         write_old_secrets(context, number, secrets)?;
     }
+    let (target, replaced) = (&settings.target, &before.target);
+    context.has_erased |= target.url != replaced.url
+        || target.headers != replaced.headers
+        || target.secrets != replaced.secrets;
     let mut values = endpoint_rows::settings_values(settings).to_vec();
     values.push(context.now.micros().into());
     let sql = format!(

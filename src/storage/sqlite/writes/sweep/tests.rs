@@ -77,6 +77,7 @@ impl SweepFixture {
                 notices: &mut Vec::new(),
                 operator: None,
                 is_size_limit_reached: false,
+                has_erased: false,
                 now: Timestamp::from_micros(7),
                 weight: 0,
             };

@@ -51,6 +51,7 @@ impl ListFixture {
             notices: &mut Vec::new(),
             operator: None,
             is_size_limit_reached: false,
+            has_erased: false,
             now: Timestamp::from_micros(i64::MAX / 2),
             weight: 0,
         };
