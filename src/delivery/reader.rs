@@ -246,9 +246,8 @@ mod tests {
     use super::*;
     use crate::delivery::target::LiveTarget;
     use crate::domain::clock::Timestamp;
-    use crate::domain::endpoint::{Format, TargetSettings};
-    use crate::domain::endpoint_url::EndpointUrl;
-    use crate::storage::{EndpointNumber, HealthEpoch, QueuedEvent, Run, Target};
+
+    use crate::storage::{EndpointNumber, QueuedEvent, Run, Target};
 
     #[test]
     fn workspaces_take_turns_and_each_keeps_its_order() {
@@ -276,21 +275,7 @@ mod tests {
 
     /// Returns a job of a workspace that lacks its body.
     fn job(workspace: i64, seq: i64) -> AttemptJob {
-        let target = Target {
-            number: EndpointNumber(workspace),
-            workspace: WorkspaceNumber(workspace),
-            id: Uuid::nil(),
-            workspace_id: Uuid::nil(),
-            settings: TargetSettings::new(
-                EndpointUrl::from_stored("https://a".to_owned()),
-                Format::Raw,
-            ),
-            enabled: true,
-            skip_through: Run(0),
-            health_epoch: HealthEpoch::default(),
-            paused: false,
-            resumed_at: None,
-        };
+        let target = Target::for_tests(EndpointNumber(workspace), WorkspaceNumber(workspace));
         let event = QueuedEvent {
             seq: Seq(seq),
             id: Uuid::nil(),

@@ -7,7 +7,11 @@ use uuid::Uuid;
 use super::error::StoreError;
 use crate::domain::attempt_failure::AttemptFailure;
 use crate::domain::clock::Timestamp;
+#[cfg(test)]
+use crate::domain::endpoint::Format;
 use crate::domain::endpoint::TargetSettings;
+#[cfg(test)]
+use crate::domain::endpoint_url::EndpointUrl;
 pub use crate::domain::event_state::{Run, Verdict};
 pub use crate::domain::rest::{EndpointRest, HealthEpoch, RestNote};
 use crate::domain::trace_context::TraceContext;
@@ -47,6 +51,28 @@ pub struct Target {
     pub paused: bool,
     /// The end of its last pause. The time of a run that began before counts from then on.
     pub resumed_at: Option<Timestamp>,
+}
+
+#[cfg(test)]
+impl Target {
+    /// Returns an enabled endpoint for tests.
+    pub(crate) fn for_tests(number: EndpointNumber, workspace: WorkspaceNumber) -> Self {
+        Self {
+            number,
+            workspace,
+            id: Uuid::nil(),
+            workspace_id: Uuid::nil(),
+            settings: TargetSettings::new(
+                EndpointUrl::from_stored("https://a".to_owned()),
+                Format::Raw,
+            ),
+            enabled: true,
+            skip_through: Run(0),
+            health_epoch: HealthEpoch::default(),
+            paused: false,
+            resumed_at: None,
+        }
+    }
 }
 
 /// An endpoint as the engine finds it at its start.

@@ -10,12 +10,10 @@ use crate::delivery::limits::Limits;
 use crate::delivery::protocol::{AttemptReport, AttemptResult, ReadResult};
 use crate::delivery::target::LiveTargets;
 use crate::domain::clock::Timestamp;
-use crate::domain::endpoint::{Format, TargetSettings};
-use crate::domain::endpoint_url::EndpointUrl;
 use crate::domain::retry::RetryPolicy;
 use crate::storage::{
-    Backlog, EndpointChange, EndpointNumber, EndpointRest, HealthEpoch, Notice, QueuedEvent,
-    Recorded, Run, Seq, StoredTarget, Target, Verdict, WorkspaceNumber,
+    Backlog, EndpointChange, EndpointNumber, EndpointRest, Notice, QueuedEvent, Recorded, Run, Seq,
+    StoredTarget, Target, Verdict, WorkspaceNumber,
 };
 
 const NUMBER: EndpointNumber = EndpointNumber(1);
@@ -41,19 +39,9 @@ fn scheduler() -> (Scheduler, Arc<LiveTargets>) {
 
 fn target(enabled: bool, skip_through: i64) -> Target {
     Target {
-        number: NUMBER,
-        workspace: WorkspaceNumber(1),
-        id: Uuid::nil(),
-        workspace_id: Uuid::nil(),
-        settings: TargetSettings::new(
-            EndpointUrl::from_stored("https://a".to_owned()),
-            Format::Raw,
-        ),
         enabled,
         skip_through: Run(skip_through),
-        health_epoch: HealthEpoch::default(),
-        paused: false,
-        resumed_at: None,
+        ..Target::for_tests(NUMBER, WorkspaceNumber(1))
     }
 }
 

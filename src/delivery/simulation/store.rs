@@ -21,8 +21,8 @@ use crate::domain::event_state::{
 use crate::domain::secret::Secret;
 use crate::domain::signing_secrets::SigningSecrets;
 use crate::storage::{
-    AttemptRecord, Backlog, EndpointChange, EndpointNumber, EndpointRest, EventBody, HealthEpoch,
-    Notice, QueuedEvent, Recorded, RestNote, Run, Seq, StoredTarget, Target, WorkspaceNumber,
+    AttemptRecord, Backlog, EndpointChange, EndpointNumber, EndpointRest, EventBody, Notice,
+    QueuedEvent, Recorded, RestNote, Run, Seq, StoredTarget, Target, WorkspaceNumber,
 };
 
 /// An event's row.
@@ -114,21 +114,13 @@ impl Store {
     pub(super) fn create(&mut self, workspace: WorkspaceNumber) -> Notice {
         let number = number_of(self.endpoints.len());
         let target = Target {
-            number,
-            workspace,
-            id: Uuid::nil(),
-            workspace_id: Uuid::nil(),
             settings: TargetSettings {
                 secrets: SigningSecrets::new(
                     Secret::parse("a secret of at least 32 characters").unwrap(),
                 ),
                 ..TargetSettings::new(EndpointUrl::from_stored(String::new()), Format::Raw)
             },
-            enabled: true,
-            skip_through: Run(0),
-            health_epoch: HealthEpoch::default(),
-            paused: false,
-            resumed_at: None,
+            ..Target::for_tests(number, workspace)
         };
         self.endpoints.push(Endpoint {
             target: target.clone(),

@@ -1,10 +1,10 @@
 //! The tests of batches whose server is killed, or whose disk fails, at each of their steps: all messages or none.
 
 use std::os::unix::process::ExitStatusExt;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
+use super::disk::publish_until_a_group_fails;
 use super::server::{Server, TestDir};
 use crate::receiver::Receiver;
 
@@ -84,37 +84,20 @@ fn a_batch_in_a_group_that_fails_is_made_again_by_itself_as_a_whole() {
     let server = dir.start();
     server.endpoint(&receiver.url("/a"), "raw");
     dir.arm("commit-group full");
-    let done = AtomicBool::new(false);
-    let accepted: u64 = std::thread::scope(|scope| {
-        let publishing: Vec<_> = (0..8)
-            .map(|producer| {
-                let (server, done) = (&server, &done);
-                scope.spawn(move || {
-                    let mut accepted = 0;
-                    while !done.load(Ordering::Relaxed) {
-                        let message =
-                            |place| json!({"type": "a", "data": [producer, accepted + place]});
-                        let messages: Vec<Value> = (0..3).map(message).collect();
-                        let body = json!({"messages": messages});
-                        let answer = server.call("POST", BATCH, Some(&body)).unwrap();
-                        assert_eq!(answer.status, 202, "{}", answer.body);
-                        accepted += 3;
-                    }
-                    accepted
-                })
-            })
-            .collect();
-        let failed = server.spawned.log.wait("trying them one by one", 5);
-        done.store(true, Ordering::Relaxed);
-        assert!(failed.is_some());
-        publishing.into_iter().map(|one| one.join().unwrap()).sum()
+    let accepted = publish_until_a_group_fails(&server, |producer, accepted| {
+        let message = |place| json!({"type": "a", "data": [producer, accepted + place]});
+        let messages: Vec<Value> = (0..3).map(message).collect();
+        let body = json!({"messages": messages});
+        let answer = server.call("POST", BATCH, Some(&body)).unwrap();
+        assert_eq!(answer.status, 202, "{}", answer.body);
+        3
     });
     dir.disarm();
-    server.wait_for_events("succeeded", accepted);
+    server.wait_for_events("succeeded", accepted as u64);
     server.stop();
     dir.check();
     assert_eq!(
-        data(&receiver).len() as u64,
+        data(&receiver).len(),
         accepted,
         "each once, and none is lost"
     );

@@ -153,23 +153,21 @@ fn deliveries_pause_while_too_many_attempt_records_wait() {
     assert_eq!(receiver.count("/a"), all, "nothing was sent twice");
 }
 
-#[test]
-fn a_group_that_fails_is_taken_apart_and_each_message_stored() {
-    let dir = TestDir::new();
-    let receiver = Receiver::start();
-    let server = dir.start();
-    server.endpoint(&receiver.url("/a"), "raw");
-    dir.arm("commit-group fail");
+/// Publishes with eight producers until the log tells of a group that failed; returns the messages that were accepted.
+/// `publish` gets the number of its producer and of the producer's messages so far, and returns how many it published.
+pub(super) fn publish_until_a_group_fails(
+    server: &Server,
+    publish: impl Fn(usize, usize) -> usize + Sync,
+) -> usize {
     let done = AtomicBool::new(false);
-    let accepted: usize = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let publishing: Vec<_> = (0..8)
             .map(|producer| {
-                let (server, done) = (&server, &done);
+                let (publish, done) = (&publish, &done);
                 scope.spawn(move || {
                     let mut accepted = 0;
                     while !done.load(Ordering::Relaxed) {
-                        server.published(&json!([producer, accepted]));
-                        accepted += 1;
+                        accepted += publish(producer, accepted);
                     }
                     accepted
                 })
@@ -179,6 +177,19 @@ fn a_group_that_fails_is_taken_apart_and_each_message_stored() {
         done.store(true, Ordering::Relaxed);
         assert!(failed.is_some());
         publishing.into_iter().map(|one| one.join().unwrap()).sum()
+    })
+}
+
+#[test]
+fn a_group_that_fails_is_taken_apart_and_each_message_stored() {
+    let dir = TestDir::new();
+    let receiver = Receiver::start();
+    let server = dir.start();
+    server.endpoint(&receiver.url("/a"), "raw");
+    dir.arm("commit-group fail");
+    let accepted = publish_until_a_group_fails(&server, |producer, accepted| {
+        server.published(&json!([producer, accepted]));
+        1
     });
     dir.disarm();
     server.wait_for_events("succeeded", accepted as u64);

@@ -8,11 +8,7 @@ use super::*;
 use crate::delivery::endpoint_queue::Read;
 use crate::delivery::limits::Limits;
 use crate::delivery::target::LiveTarget;
-use crate::domain::endpoint::{Format, TargetSettings};
-use crate::domain::endpoint_url::EndpointUrl;
-use crate::storage::{
-    Backlog, EndpointNumber, HealthEpoch, RetryBatch, Run, Seq, Target, WorkspaceNumber,
-};
+use crate::storage::{Backlog, EndpointNumber, RetryBatch, Run, Seq, Target, WorkspaceNumber};
 
 /// The present. Retries are due at some time before it.
 const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
@@ -24,21 +20,7 @@ const FIRST_OF_JOB: i64 = 1000;
 const RETRY: i64 = 1;
 
 fn queue() -> EndpointQueue {
-    let target = Target {
-        number: EndpointNumber(1),
-        workspace: WorkspaceNumber(1),
-        id: Uuid::nil(),
-        workspace_id: Uuid::nil(),
-        settings: TargetSettings::new(
-            EndpointUrl::from_stored("https://a".to_owned()),
-            Format::Raw,
-        ),
-        enabled: true,
-        skip_through: Run(0),
-        health_epoch: HealthEpoch::default(),
-        paused: false,
-        resumed_at: None,
-    };
+    let target = Target::for_tests(EndpointNumber(1), WorkspaceNumber(1));
     let backlog = Backlog::default();
     let target = Arc::new(LiveTarget::new(target));
     EndpointQueue::resumed(target, backlog, 100, Limits::PRODUCTION)

@@ -24,7 +24,16 @@ pub(super) struct Sent<'a, 'c, 'r> {
     known: Vec<&'static str>,
 }
 
-/// What becomes of members that are not read.
+impl<'a> Sent<'a, '_, '_> {
+    /// Returns the member with this name, which is known from now on. Of a repeated key the last one counts.
+    fn find(&mut self, name: &'static str) -> Option<Member<'a>> {
+        self.known.push(name);
+        let mut members = self.members.iter();
+        members.rfind(|member| member.is(name)).copied()
+    }
+}
+
+/// The treatment of members that are not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Others {
     /// They are refused: a filter that is misspelt would select more than was meant.
@@ -56,8 +65,7 @@ impl Members<'_, '_, '_> {
                 None
             }
             Self::Sent(sent) => {
-                sent.known.push(name);
-                let member = sent.members.iter().rfind(|member| member.is(name));
+                let member = sent.find(name);
                 let mut context = sent.context.member(name);
                 Some(match member {
                     Some(member) => read(InputValue::Json(member.value), &mut context),
@@ -85,9 +93,7 @@ impl Members<'_, '_, '_> {
                 Some(None)
             }
             Self::Sent(sent) => {
-                sent.known.push(name);
-                // Of a repeated key the last one counts.
-                let member = sent.members.iter().rfind(|member| member.is(name));
+                let member = sent.find(name);
                 let mut context = sent.context.member(name);
                 match member {
                     Some(member) if member.value.kind() != Kind::Null => {
