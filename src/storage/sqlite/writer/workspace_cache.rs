@@ -150,15 +150,25 @@ impl Subscriptions {
         self.endpoints += 1;
     }
 
+    /// Reports whether an endpoint is subscribed to `event_type`.
+    fn any_is_subscribed(&self, event_type: &EventType) -> bool {
+        self.lists_of(event_type).next().is_some()
+    }
+
+    /// Returns the lists of the endpoints that are subscribed to `event_type`; none is empty.
+    fn lists_of<'a>(&'a self, event_type: &'a EventType) -> impl Iterator<Item = &'a Vec<usize>> {
+        let name = event_type.as_str();
+        let starts = name.match_indices('.').map(|(at, dot)| at + dot.len());
+        std::iter::once(0)
+            .chain(starts)
+            .filter_map(|end| self.by_start.get(&name[..end]))
+            .chain(self.by_name.get(name))
+    }
+
     /// Returns the endpoints that are subscribed to `event_type`, each once, in the order in which they were
     /// added.
     fn subscribers_of(&self, event_type: &EventType) -> Vec<usize> {
-        let name = event_type.as_str();
-        let starts = name.match_indices('.').map(|(at, dot)| at + dot.len());
-        let mut lists = std::iter::once(0)
-            .chain(starts)
-            .filter_map(|end| self.by_start.get(&name[..end]))
-            .chain(self.by_name.get(name));
+        let mut lists = self.lists_of(event_type);
         let Some(first) = lists.next() else {
             return Vec::new();
         };
@@ -183,7 +193,7 @@ fn mark(marks: &mut [bool], places: &[usize]) {
     }
 }
 
-/// What the endpoints of a workspace need of a message.
+/// The needs of a workspace's endpoints: the parts of a message that must be read for them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PublishHint {
     /// Set if one has a format that shows a summary of the data.
@@ -207,7 +217,7 @@ impl PublishHints {
     /// Reports whether an endpoint of the workspace that is subscribed to the type has a filter.
     pub(crate) fn filters(&self, workspace: Uuid, event_type: &EventType) -> bool {
         let hint = self.find(workspace);
-        hint.is_some_and(|hint| !hint.filtered.subscribers_of(event_type).is_empty())
+        hint.is_some_and(|hint| hint.filtered.any_is_subscribed(event_type))
     }
 
     fn find(&self, workspace: Uuid) -> Option<PublishHint> {
@@ -270,6 +280,7 @@ mod tests {
                 let wants = |wanted: &Vec<Subscription>| wanted.iter().any(|it| it.matches(&event_type));
                 let expected: Vec<usize> =
                     (0..endpoints.len()).filter(|at| wants(&endpoints[*at])).collect();
+                prop_assert_eq!(subscriptions.any_is_subscribed(&event_type), !expected.is_empty());
                 prop_assert_eq!(subscriptions.subscribers_of(&event_type), expected);
             }
         }
