@@ -83,7 +83,7 @@ object! {
         /// The custom headers of every attempt. The values are not shown: `***` stands for each, and a request that has it
         /// keeps the value.
         headers: HiddenHeaders<'a> = schema_of(Section::Body, read::custom_headers).like(node! { "authorization" => HIDDEN_VALUE }),
-        /// Where the endpoint is tried in another way than the server's settings say; what is absent is as the server has it.
+        /// The retries and limits of the endpoint, in place of the server's settings; what is absent is as the server has it.
         policy: &'a EndpointPolicy = schema_of(Section::Body, read::policy).without("additionalProperties").like(node! { "rate_limit" => 600_u64 }),
         /// True if events are made for the endpoint and wait: nothing is sent until the pause ends.
         paused: bool = Schema::boolean().like(false),

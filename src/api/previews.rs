@@ -15,7 +15,7 @@ use crate::server::schema::{Schema, object};
 const TAG: &str = "endpoints";
 
 object! {
-    /// What would become of a message at an endpoint.
+    /// The fate of a message at an endpoint, if it were published.
     pub(crate) struct PreviewJson<'a> = "Preview" {
         /// True if the endpoint would get the message.
         matches: bool,

@@ -16,7 +16,7 @@ pub struct EncryptionSettings {
     /// A file with the key that encrypts secrets and header values of endpoints in the database: 32 bytes in base64 or
     /// hex.
     ///
-    /// What is stored in the clear is encrypted at the start. A file may have several lines: the first key encrypts, and
+    /// The start encrypts what is stored in the clear. A file may have several lines: the first key encrypts, and
     /// all of them decrypt. `hookpost rotate-key` encrypts everything with the first one.
     #[arg(long, env = "HOOKPOST_ENCRYPTION_KEY_FILE", value_name = "FILE")]
     pub encryption_key_file: Option<PathBuf>,

@@ -1,4 +1,4 @@
-//! What is wrong with JSON that a person typed.
+//! The fault of JSON that a person typed.
 
 use crate::domain::json::scan;
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 pub struct AttemptRate {
     /// The time that each attempt has.
     interval: Duration,
-    /// How far [`used_until`](Self::used_until) may be ahead of a start: the attempts of a second but one.
+    /// The longest time that [`used_until`](Self::used_until) may be ahead of a start: the attempts of a second but one.
     ahead: Duration,
     /// The time that the attempts so far have used up.
     used_until: Duration,

@@ -69,7 +69,7 @@ pub struct TargetSettings {
     pub format: Format,
     /// Headers that every attempt has besides those of the delivery.
     pub headers: CustomHeaders,
-    /// Where it is tried in another way than the server's settings say.
+    /// The retries and limits that it has in place of the server's settings.
     pub policy: EndpointPolicy,
 }
 

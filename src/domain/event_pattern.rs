@@ -57,7 +57,7 @@ impl EventPattern {
     /// Reads a pattern: JSON with at most [`PATTERN_MAX_BYTES`].
     ///
     /// # Errors
-    /// What is wrong with it, with the place of each fault: at least one, and the first of many.
+    /// The faults, each with its place: at least one, and the first of many.
     pub fn parse(text: &str) -> Result<Self, Vec<PatternFault>> {
         let pattern = parse::parse(text)?;
         if pattern.matches_everything() {

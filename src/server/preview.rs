@@ -2,6 +2,7 @@
 
 use crate::domain::access::Visibility;
 use crate::domain::clock::Timestamp;
+use crate::domain::eligibility::{Eligibility, Refusal};
 use crate::domain::endpoint::Format;
 use crate::domain::event_pattern::{EventPattern, Subject};
 use crate::domain::event_type::Subscription;
@@ -9,7 +10,6 @@ use crate::domain::format;
 use crate::domain::format::Summary;
 use crate::domain::json::Tree;
 use crate::domain::message::{raw_body, server_timestamp};
-use crate::domain::routing::{Refusal, Route};
 use crate::domain::workspace::WorkspaceName;
 use crate::server::inputs::preview::PreviewRequest;
 use crate::storage::{Store, StoreError};
@@ -17,7 +17,7 @@ use crate::storage::{Store, StoreError};
 /// The name of the workspace in the bodies for an admin who names no endpoint.
 const SOME_WORKSPACE: &str = "workspace";
 
-/// What would become of a message.
+/// The fate of a message, if it were published.
 #[derive(Debug)]
 pub(crate) struct Preview {
     /// The reason why the endpoint does not get it; `None` if it does.
@@ -70,7 +70,7 @@ pub(crate) fn preview(
         tree: &Tree::of(message.data.get()),
         tags: &message.tags,
     };
-    let route = Route {
+    let eligibility = Eligibility {
         events: &events,
         filter: &filter,
         is_disabled,
@@ -93,7 +93,7 @@ pub(crate) fn preview(
     };
     let body = rendered.unwrap_or_else(|| raw_body(&message.event_type, &timestamp, &message.data));
     Ok(Preview {
-        refusal: route.refusal(&subject),
+        refusal: eligibility.refusal(&subject),
         body: String::from_utf8_lossy(&body).into_owned(),
     })
 }

@@ -11,7 +11,7 @@ use super::queue::EndpointNumber;
 use crate::domain::access::Visibility;
 use crate::domain::job::{Job, JobAction, JobFilter, JobState, NewJob};
 
-/// What an endpoint wants: the types of messages, and the pattern that they must match, as the store keeps both.
+/// The interest of an endpoint: the types of messages, and the pattern that they must match, as the store keeps both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interest {
     /// Its subscriptions.

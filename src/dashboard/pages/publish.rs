@@ -16,10 +16,10 @@ use crate::dashboard::view::{Bytes, Count};
 use crate::dashboard::visit::{Visit, redirect};
 use crate::domain::access::{Scope, Visibility};
 use crate::domain::clock::Timestamp;
+use crate::domain::eligibility::{Eligibility, Refusal};
 use crate::domain::event_pattern::Subject;
 use crate::domain::json::Tree;
 use crate::domain::message::{NewMessage, server_timestamp};
-use crate::domain::routing::{Refusal, Route};
 use crate::server::error::ApiError;
 use crate::server::publish_trace;
 use crate::server::publishing;
@@ -282,13 +282,13 @@ fn find_targets(
         };
         let paged = store.list_endpoints(&filter, page, usize::MAX)?;
         for endpoint in paged.rows.iter().map(|row| &row.item) {
-            let route = Route {
+            let eligibility = Eligibility {
                 events: &endpoint.settings.events,
                 filter: &endpoint.settings.filter,
                 is_disabled: endpoint.disabled_reason.is_some(),
             };
             let name = EndpointName::of(endpoint);
-            match route.refusal(&subject) {
+            match eligibility.refusal(&subject) {
                 None => targets.wanted.push(name),
                 Some(Refusal::Disabled) => targets.disabled.push(name),
                 Some(Refusal::Events) => {}

@@ -1,4 +1,4 @@
-//! What the policy and the pause of an endpoint mean for its queue.
+//! The policy and the pause of an endpoint, in its queue.
 
 use std::time::Duration;
 

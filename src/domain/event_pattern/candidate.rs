@@ -40,7 +40,7 @@ impl<'a> Leaf<'a> {
 }
 
 words! {
-    /// How `numeric` compares.
+    /// A comparison of `numeric`.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(super) enum Comparison {
         Equal = "=",

@@ -21,7 +21,7 @@ pub enum PatternStep {
 pub struct PatternFault {
     /// The way to the part that has the fault; empty for the whole pattern.
     pub place: Vec<PatternStep>,
-    /// What should be there, as a sentence without a full stop.
+    /// The rule that is broken, as a sentence without a full stop.
     pub expected: Cow<'static, str>,
 }
 

@@ -1,4 +1,4 @@
-//! What a preview is asked for.
+//! The request of a preview.
 
 use uuid::Uuid;
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::server::{Server, TestDir};
 use crate::receiver::Receiver;
 
-/// What must be gone: bodies, traces and answers.
+/// The count of all that must be gone: bodies, traces and answers.
 const LEFT: &str = "SELECT (SELECT count(body) + count(trace) FROM message)
     + (SELECT count(body) FROM event) + (SELECT count(response) FROM delivery)";
 

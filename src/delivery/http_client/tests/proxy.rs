@@ -244,7 +244,7 @@ fn the_next_address_is_tried_if_there_is_no_connection_to_one() {
     assert_eq!(wanted(&proxy.request().head).ip(), LOOPBACK);
 }
 
-/// What comes right behind the proxy's answer is the receiver's.
+/// The bytes right behind the proxy's answer are the receiver's.
 #[test]
 fn no_byte_of_the_receiver_is_lost_at_the_start_of_the_tunnel() {
     let proxy = Receiver::start(|conversation| {

@@ -12,7 +12,7 @@ use rustls::sign::CertifiedKey;
 
 use crate::config::CertificatePair;
 
-/// What a receiver has got that may have asked for a client certificate.
+/// The answer to a receiver that may have asked for a client certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::delivery::http_client) enum Presented {
     /// It did not ask.
@@ -26,7 +26,7 @@ pub(in crate::delivery::http_client) enum Presented {
 }
 
 thread_local! {
-    /// What the receiver got in the handshake that this thread makes. rustls has one resolver for all
+    /// The answer in the handshake that this thread makes. rustls has one resolver for all
     /// connections and does not tell it which one asks.
     static PRESENTED: Cell<Presented> = const { Cell::new(Presented::NotAsked) };
 }

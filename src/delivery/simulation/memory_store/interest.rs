@@ -1,12 +1,12 @@
-//! What an endpoint wants.
+//! The interest of an endpoint: the messages that it wants.
 
 use serde_json::value::RawValue;
 
+use crate::domain::eligibility::Eligibility;
 use crate::domain::endpoint::EndpointSettings;
 use crate::domain::event_pattern::Subject;
 use crate::domain::json::Tree;
 use crate::domain::message::{Message, data_of};
-use crate::domain::routing::Route;
 use crate::storage::EventBody;
 
 /// Reports whether an endpoint with these settings wants a message.
@@ -26,10 +26,10 @@ pub(super) fn is_wanted(settings: &EndpointSettings, message: &Message, body: &E
 
 /// Reports whether an endpoint with these settings wants what a subject says.
 pub(super) fn wants(settings: &EndpointSettings, subject: &Subject<'_>) -> bool {
-    let route = Route {
+    let eligibility = Eligibility {
         events: &settings.events,
         filter: &settings.filter,
         is_disabled: false,
     };
-    route.refusal(subject).is_none()
+    eligibility.refusal(subject).is_none()
 }

@@ -1,4 +1,4 @@
-//! What holds for any data, and how long it takes.
+//! Properties of matching that hold for any data, and the bound of its time.
 
 use std::time::{Duration, Instant};
 

@@ -193,7 +193,7 @@ pub(crate) fn policy(
     value: InputValue<'_>,
     context: &mut FieldContext<'_>,
 ) -> Option<EndpointPolicy> {
-    let about = "Where the endpoint is tried in another way than the server's settings say. What is absent or null is as the \
+    let about = "The retries and limits of the endpoint, in place of the server's settings. What is absent or null is as the \
                  server has it.";
     object(value, context, about, Others::Refused, |members| {
         let retry_schedule = members.optional(

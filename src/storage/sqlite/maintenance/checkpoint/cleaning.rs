@@ -1,8 +1,7 @@
 //! The emptying of the log after an erasure: of a payload, a secret, a custom header or a URL.
 //!
-//! What was erased is overwritten in the database file by the next checkpoint, which may come after days on a server with
-//! little work. It stays in the log until new frames overwrite it. So after an erasure the checkpoint thread empties the
-//! log. While it does, no commit begins; it waits for readers a moment only, and tries again later.
+//! The next checkpoint overwrites erased values in the database file; it may come after days on a server with little work.
+//! In the log they stay until new frames overwrite them. So after an erasure the checkpoint thread empties the log. While it does, no commit begins; it waits for readers a moment only, and tries again later.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};

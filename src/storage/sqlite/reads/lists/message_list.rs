@@ -168,7 +168,7 @@ fn missing_search(
     }
 }
 
-/// What a search for missing messages has to check besides.
+/// The other conditions of a search for missing messages.
 struct Wanted<'a> {
     selection: &'a Selection,
     query: Option<&'a Query>,

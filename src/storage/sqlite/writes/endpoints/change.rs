@@ -36,7 +36,7 @@ pub(crate) fn update(
     change(context, number, workspace, &before, &settings, switches)
 }
 
-/// What of an endpoint is switched on or off; `None`: it stays as it is.
+/// The switches of an endpoint; `None`: it stays as it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Switches {
     /// It gets events.

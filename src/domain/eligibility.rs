@@ -1,4 +1,4 @@
-//! Whether an endpoint gets a message, and the reason if it does not.
+//! The eligibility of an endpoint for a message, and the reason if it does not get it.
 
 use super::event_pattern::{EventPattern, Subject};
 use super::event_type::Subscription;
@@ -32,9 +32,9 @@ impl Refusal {
     }
 }
 
-/// What decides whether an endpoint gets a message.
+/// The conditions of an endpoint that decide whether it gets a message.
 #[derive(Clone, Copy, Debug)]
-pub struct Route<'a> {
+pub struct Eligibility<'a> {
     /// Its subscriptions.
     pub events: &'a [Subscription],
     /// Its filter.
@@ -43,7 +43,7 @@ pub struct Route<'a> {
     pub is_disabled: bool,
 }
 
-impl Route<'_> {
+impl Eligibility<'_> {
     /// Returns the reason why the endpoint does not get a message that is published now; `None` if it does. The first
     /// reason is one that its owner can do most about: a subscription, the endpoint as a whole, the filter.
     #[must_use]
@@ -73,7 +73,7 @@ mod tests {
             .iter()
             .filter_map(|it| Subscription::parse(it))
             .collect();
-        let route = Route {
+        let eligibility = Eligibility {
             events: &events,
             filter: &EventPattern::parse(filter).unwrap(),
             is_disabled,
@@ -85,7 +85,9 @@ mod tests {
             tree: &Tree::of(data),
             tags: &Tags::NONE,
         };
-        route.refusal(&subject).map(|refusal| refusal.to_text())
+        eligibility
+            .refusal(&subject)
+            .map(|refusal| refusal.to_text())
     }
 
     #[test]
