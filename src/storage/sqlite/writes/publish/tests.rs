@@ -16,6 +16,7 @@ use crate::domain::event_pattern::{EventPattern, Tree};
 use crate::domain::event_type::Subscription;
 use crate::domain::workspace::WorkspaceName;
 use crate::storage::sqlite::SqliteStore;
+use crate::storage::sqlite::writer::test_context::TestContext;
 use crate::storage::{EventBody, NoticeSink, Queue, Store};
 
 /// The bodies of the events that were published, as the engine gets them.
@@ -219,5 +220,36 @@ fn callers_read_the_data_if_a_filter_of_the_type_looks_at_it() {
     update.wait().unwrap();
     assert_eq!(publish(None), 1);
     assert!(!filters("a.b"));
+    fixture.store.stop();
+}
+
+#[test]
+fn the_time_of_filters_counts_as_writing() {
+    let fixture = PublishFixture::new();
+    let url = EndpointUrl::from_stored("https://example.com/".to_owned());
+    let settings = EndpointSettings {
+        filter: EventPattern::parse(r#"{"data":{"n":[1]}}"#).unwrap(),
+        ..EndpointSettings::new(url, Format::Raw, vec![Subscription::every_type()])
+    };
+    let new = NewEndpoint::new(fixture.workspace, settings);
+    fixture.store.create_endpoint(new).wait().unwrap();
+    let connection = Connection::open(&fixture.file).unwrap();
+    let weight = |data: &str| {
+        let data = RawValue::from_string(data.to_owned()).unwrap();
+        let new = NewMessage::new(fixture.workspace, EventType::parse("a").unwrap(), data);
+        let context = TestContext {
+            now: Timestamp::from_micros(1_700_000_000_000_000),
+            operator: None,
+            is_size_limit_reached: false,
+        };
+        context.call(&connection, |context| {
+            publish(context, &new).unwrap();
+            context.weight
+        })
+    };
+    // Both are as long, but one has a thousand values to compare.
+    let many = weight(&format!(r#"{{"n":[0{}]}}"#, ",0".repeat(1000)));
+    let one = weight(&format!(r#"{{"n":["{}"]}}"#, "0".repeat(1999)));
+    assert!(many > one + 1000, "{many} and {one}");
     fixture.store.stop();
 }
