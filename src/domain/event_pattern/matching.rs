@@ -5,7 +5,7 @@ use std::cell::Cell;
 use super::candidate::{Candidate, Leaf};
 use super::parse::{Pattern, Test};
 use super::subject::{Place, Subject};
-use crate::domain::json::{Kind, Node};
+use crate::domain::json::Node;
 
 /// The most steps of the matching of one message with all patterns of its workspace: about 50 ms. The writer makes
 /// these steps, and all workspaces wait for it. A thousand endpoints with a hundred candidates each need this many for a
@@ -55,6 +55,14 @@ pub(super) fn matches(pattern: &Pattern, subject: &Subject<'_>, budget: &MatchBu
 /// Matches a pattern with what is in its place. Of an array, one object must match; what has no object at all is as an
 /// absent one.
 fn is_matched(pattern: &Pattern, place: Place<'_>, budget: &MatchBudget) -> bool {
+    if !place.is_array() {
+        let object = if place.is_object() {
+            place
+        } else {
+            Place::Absent
+        };
+        return is_object_matched(pattern, object, budget);
+    }
     let mut has_object = false;
     for object in objects(place, budget) {
         has_object = true;
@@ -100,24 +108,35 @@ pub(super) fn is_any_matched(
 
 /// Reports whether a leaf here matches a candidate; if there is none, whether that is a candidate.
 fn is_one_passed(candidates: &[Candidate], place: Place<'_>, budget: &MatchBudget) -> bool {
+    let is_absence_passed = || candidates.contains(&Candidate::Exists(false));
+    if !place.is_array() {
+        let leaf = leaf(place);
+        return leaf.map_or_else(is_absence_passed, |leaf| {
+            is_leaf_passed(candidates, &leaf, budget)
+        });
+    }
     let mut has_leaf = false;
-    for leaf in leaves(place, budget) {
+    for leaf in items(place, budget).filter_map(|item| Leaf::of(item.value())) {
         has_leaf = true;
-        let length = match &leaf {
-            Leaf::Text(text) => text.len(),
-            _ => 0,
-        };
-        for candidate in candidates {
-            budget.spend(candidate.size() * (1 + length / TEXT_STEP));
-            if candidate.matches(&leaf) {
-                return true;
-            }
+        if is_leaf_passed(candidates, &leaf, budget) {
+            return true;
         }
         if budget.is_spent() {
             return false;
         }
     }
-    !has_leaf && candidates.contains(&Candidate::Exists(false))
+    !has_leaf && is_absence_passed()
+}
+
+fn is_leaf_passed(candidates: &[Candidate], leaf: &Leaf<'_>, budget: &MatchBudget) -> bool {
+    let length = match leaf {
+        Leaf::Text(text) => text.len(),
+        _ => 0,
+    };
+    candidates.iter().any(|candidate| {
+        budget.spend(candidate.size() * (1 + length / TEXT_STEP));
+        candidate.matches(leaf)
+    })
 }
 
 /// Returns the objects in a place: itself, or those in an array, also if that is in an array.
@@ -125,28 +144,26 @@ pub(super) fn objects<'a>(
     place: Place<'a>,
     budget: &MatchBudget,
 ) -> impl Iterator<Item = Place<'a>> {
-    let (own, array) = match place {
-        Place::Message(_) | Place::Tags(_) => (Some(place), None),
-        Place::Json(node) if node.kind() == Kind::Object => (Some(place), None),
-        Place::Json(node) if node.kind() == Kind::Array => (None, Some(node)),
-        Place::Json(_) | Place::Text(_) | Place::Absent => (None, None),
-    };
-    let items = array.into_iter().flat_map(Node::items);
-    let items = items.inspect(|_| budget.spend(1));
-    let objects = items.filter(|item| item.kind() == Kind::Object);
-    own.into_iter().chain(objects.map(Place::Json))
+    let own = place.is_object().then_some(place);
+    let items = items(place, budget).map(Place::Json);
+    own.into_iter().chain(items.filter(|item| item.is_object()))
 }
 
-/// Returns the leaves in a place: itself, or those in an array, also if that is in an array.
-fn leaves<'a>(place: Place<'a>, budget: &MatchBudget) -> impl Iterator<Item = Leaf<'a>> {
-    let (own, array) = match place {
-        Place::Text(text) => (Some(Leaf::Text(text.into())), None),
-        Place::Json(node) if node.kind() == Kind::Array => (None, Some(node)),
-        Place::Json(node) => (Leaf::of(node.value()), None),
-        Place::Message(_) | Place::Tags(_) | Place::Absent => (None, None),
+/// Returns the items of an array, also of arrays in it; none if it is no array.
+fn items<'a>(place: Place<'a>, budget: &MatchBudget) -> impl Iterator<Item = Node<'a>> {
+    let array = match place {
+        Place::Json(node) if place.is_array() => Some(node),
+        _ => None,
     };
     let items = array.into_iter().flat_map(Node::items);
-    let items = items.inspect(|_| budget.spend(1));
-    let leaves = items.filter_map(|item| Leaf::of(item.value()));
-    own.into_iter().chain(leaves)
+    items.inspect(|_| budget.spend(1))
+}
+
+/// Returns the leaf in a place that is no array; `None` if there is none.
+fn leaf(place: Place<'_>) -> Option<Leaf<'_>> {
+    match place {
+        Place::Text(text) => Some(Leaf::Text(text.into())),
+        Place::Json(node) => Leaf::of(node.value()),
+        Place::Message(_) | Place::Tags(_) | Place::Absent => None,
+    }
 }

@@ -36,18 +36,31 @@ pub(super) enum Place<'a> {
 }
 
 impl<'a> Place<'a> {
+    /// Reports whether it is an array, so that each of its items may match.
+    pub(super) fn is_array(self) -> bool {
+        matches!(self, Self::Json(node) if node.kind() == Kind::Array)
+    }
+
+    /// Reports whether it has members.
+    pub(super) fn is_object(self) -> bool {
+        match self {
+            Self::Message(_) | Self::Tags(_) => true,
+            Self::Json(node) => node.kind() == Kind::Object,
+            Self::Text(_) | Self::Absent => false,
+        }
+    }
+
     /// Returns the member with this name; of members with the same name the last. `looked_at` is called for each
     /// member of the data that is looked at.
-    pub(super) fn member(self, name: &str, mut looked_at: impl FnMut()) -> Place<'a> {
+    pub(super) fn member(self, name: &str, looked_at: impl FnMut()) -> Place<'a> {
         match self {
             Self::Message(message) => message.member(name),
             Self::Tags(tags) => tags.get(name).map_or(Self::Absent, Self::Text),
-            Self::Json(node) if node.kind() == Kind::Object => {
-                let members = node.children().inspect(|_| looked_at());
-                let found = members.filter(|member| member.has_name(name)).last();
+            Self::Json(node) => {
+                let found = node.member(name, looked_at);
                 found.map_or(Self::Absent, Self::Json)
             }
-            Self::Json(_) | Self::Text(_) | Self::Absent => Self::Absent,
+            Self::Text(_) | Self::Absent => Self::Absent,
         }
     }
 }

@@ -180,17 +180,33 @@ impl<'a> Node<'a> {
         self.value().kind()
     }
 
+    /// Returns the member of an object with this name, the last of several; `None` if there is none, or the value is no
+    /// object. `looked_at` is called for each member that is looked at.
+    pub(crate) fn member(self, name: &str, mut looked_at: impl FnMut()) -> Option<Node<'a>> {
+        let mut found = None;
+        for child in self.children() {
+            looked_at();
+            if child.has_name(name) {
+                found = Some(child);
+            }
+        }
+        found
+    }
+
     /// Reports whether this is the member of an object with this name.
-    pub(crate) fn has_name(self, name: &str) -> bool {
+    fn has_name(self, name: &str) -> bool {
         Member::new(self.entry().key.of(self.text), self.value()).is(name)
     }
 
     /// Returns the members of an object, or the items of an array.
-    pub(crate) fn children(self) -> impl Iterator<Item = Node<'a>> {
+    fn children(self) -> impl Iterator<Item = Node<'a>> {
         let end = self.entry().next as usize;
-        let first = self.at + 1;
-        let child = move |at| (at < end).then_some(Node { at, ..self });
-        std::iter::successors(child(first), move |last| child(last.entry().next as usize))
+        let mut at = self.at + 1;
+        std::iter::from_fn(move || {
+            let child = (at < end).then_some(Node { at, ..self })?;
+            at = child.entry().next as usize;
+            Some(child)
+        })
     }
 
     /// Returns the items of an array that are no arrays: those of arrays in it are among them.

@@ -97,6 +97,8 @@ impl<'a> Member<'a> {
     /// Reports whether `name` is the decoded key.
     pub(crate) fn is(self, name: &str) -> bool {
         let inner = self.key.get(1..self.key.len().saturating_sub(1));
-        inner == Some(name) || (self.key.contains('\\') && self.name() == name)
+        // An escape is longer than what it stands for, so a key that has one is longer than its name.
+        let may_have_escape = || self.key.len() > name.len() + 2;
+        inner == Some(name) || (may_have_escape() && self.key.contains('\\') && self.name() == name)
     }
 }
