@@ -15,6 +15,20 @@ pub(crate) enum Kind {
     Object,
 }
 
+impl Kind {
+    /// Returns the type of a checked value that starts with this byte.
+    pub(super) const fn of(first: Option<u8>) -> Self {
+        match first {
+            Some(b'{') => Self::Object,
+            Some(b'[') => Self::Array,
+            Some(b'"') => Self::Text,
+            Some(b't' | b'f') => Self::Bool,
+            Some(b'n') => Self::Null,
+            _ => Self::Number,
+        }
+    }
+}
+
 /// A value: its text, which the scanner has checked, and its depth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Value<'a> {
@@ -53,14 +67,7 @@ impl<'a> Value<'a> {
 
     /// Returns the type of the value.
     pub(crate) fn kind(self) -> Kind {
-        match self.raw.as_bytes().first() {
-            Some(b'{') => Kind::Object,
-            Some(b'[') => Kind::Array,
-            Some(b'"') => Kind::Text,
-            Some(b't' | b'f') => Kind::Bool,
-            Some(b'n') => Kind::Null,
-            _ => Kind::Number,
-        }
+        Kind::of(self.raw.as_bytes().first().copied())
     }
 
     /// Returns the decoded text of a string; borrowed if it has no escapes.

@@ -183,7 +183,9 @@ impl Subscriptions {
         if marks.is_empty() {
             return first.clone();
         }
-        (0..marks.len()).filter(|at| marks[*at]).collect()
+        let mut marked = Vec::with_capacity(marks.len());
+        marked.extend((0..marks.len()).filter(|at| marks[*at]));
+        marked
     }
 }
 
