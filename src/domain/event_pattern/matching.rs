@@ -55,16 +55,16 @@ pub(super) fn matches(pattern: &Pattern, subject: &Subject<'_>, budget: &MatchBu
 /// Matches a pattern with what is in its place. Of an array, one object must match; what has no object at all is as an
 /// absent one.
 fn is_matched(pattern: &Pattern, place: Place<'_>, budget: &MatchBudget) -> bool {
-    if !place.is_array() {
+    let Some(array) = place.array() else {
         let object = if place.is_object() {
             place
         } else {
             Place::Absent
         };
         return is_object_matched(pattern, object, budget);
-    }
+    };
     let mut has_object = false;
-    for object in objects(place, budget) {
+    for object in items(array, budget).filter(|item| item.is_object()) {
         has_object = true;
         if is_object_matched(pattern, object, budget) {
             return true;
@@ -109,14 +109,14 @@ pub(super) fn is_any_matched(
 /// Reports whether a leaf here matches a candidate; if there is none, whether that is a candidate.
 fn is_one_passed(candidates: &[Candidate], place: Place<'_>, budget: &MatchBudget) -> bool {
     let is_absence_passed = || candidates.contains(&Candidate::Exists(false));
-    if !place.is_array() {
+    let Some(array) = place.array() else {
         let leaf = leaf(place);
         return leaf.map_or_else(is_absence_passed, |leaf| {
             is_leaf_passed(candidates, &leaf, budget)
         });
-    }
+    };
     let mut has_leaf = false;
-    for leaf in items(place, budget).filter_map(|item| Leaf::of(item.value())) {
+    for leaf in items(array, budget).filter_map(leaf) {
         has_leaf = true;
         if is_leaf_passed(candidates, &leaf, budget) {
             return true;
@@ -145,18 +145,16 @@ pub(super) fn objects<'a>(
     budget: &MatchBudget,
 ) -> impl Iterator<Item = Place<'a>> {
     let own = place.is_object().then_some(place);
-    let items = items(place, budget).map(Place::Json);
-    own.into_iter().chain(items.filter(|item| item.is_object()))
+    let in_array = place.array().into_iter();
+    let in_array = in_array.flat_map(|array| items(array, budget));
+    let in_array = in_array.filter(|item| item.is_object());
+    own.into_iter().chain(in_array)
 }
 
-/// Returns the items of an array, also of arrays in it; none if it is no array.
-fn items<'a>(place: Place<'a>, budget: &MatchBudget) -> impl Iterator<Item = Node<'a>> {
-    let array = match place {
-        Place::Json(node) if place.is_array() => Some(node),
-        _ => None,
-    };
-    let items = array.into_iter().flat_map(Node::items);
-    items.inspect(|_| budget.spend(1))
+/// Returns the items of an array that are no arrays, also those of arrays in it.
+fn items<'a>(array: Node<'a>, budget: &MatchBudget) -> impl Iterator<Item = Place<'a>> {
+    let items = array.items().inspect(|_| budget.spend(1));
+    items.map(Place::Json)
 }
 
 /// Returns the leaf in a place that is no array; `None` if there is none.

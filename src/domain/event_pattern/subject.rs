@@ -36,9 +36,12 @@ pub(super) enum Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    /// Reports whether it is an array, so that each of its items may match.
-    pub(super) fn is_array(self) -> bool {
-        matches!(self, Self::Json(node) if node.kind() == Kind::Array)
+    /// Returns the array in this place, of which each item may match; `None` if there is no array.
+    pub(super) fn array(self) -> Option<Node<'a>> {
+        match self {
+            Self::Json(node) if node.kind() == Kind::Array => Some(node),
+            _ => None,
+        }
     }
 
     /// Reports whether it has members.
