@@ -1,26 +1,28 @@
-//! The dispatcher's thread: owns the scheduler, makes its rounds and carries out its commands.
+//! The dispatcher: makes rounds and carries out what the scheduler decides.
+//!
+//! It has a thread of its own, which waits for notices of commits and for due times. A sender that ends an attempt
+//! makes the next round itself, if no other thread makes one, and then takes a job that the round gave it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::attempt_log;
 use super::attempt_metrics::AttemptMetrics;
-use super::mailbox::Mailbox;
-use super::protocol::Now;
+use super::mailbox::{Mailbox, Messages};
+use super::protocol::{AttemptReport, Now};
 use super::reader::Reader;
 use super::round::{self, Command};
 use super::scheduler::Scheduler;
-use super::sender::Senders;
+use super::sender::{ReportSink, Senders};
 use crate::domain::clock::Clock;
 use crate::fail_point::{FailPoint, hit};
 use crate::storage::{AttemptRecord, Queue};
+use crate::vital::lock;
 
-/// The longest sleep. Due times are wall-clock times, and the wall clock may jump.
-const SLEEP_MAX: Duration = Duration::from_secs(1);
-
-/// The dispatcher and the threads that it gives work to.
+/// The scheduler, and the threads that it gives work to.
 pub(super) struct Dispatcher {
-    pub(super) scheduler: Scheduler,
+    /// Locked by the thread that has the right to make a round, which the mailbox gives to one at a time.
+    pub(super) scheduler: Mutex<Scheduler>,
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) queue: Arc<dyn Queue>,
     pub(super) reader: Reader,
@@ -33,85 +35,107 @@ impl Dispatcher {
     /// Makes rounds until the mailbox is told to stop. Then waits until the attempts in flight have ended and are
     /// recorded: for at most `grace`, or until the mailbox is told to cut that short. Logs once a second what it
     /// waits for.
-    pub(super) fn run(mut self, grace: Duration) {
-        let mut sleep = Duration::ZERO;
-        let mut deadline = None;
-        let mut progress = Progress::default();
+    pub(super) fn run(&self, grace: Duration) {
         loop {
-            let messages = self.mailbox.take(sleep);
+            let messages = self.mailbox.wait_for_round();
             hit(FailPoint::DispatcherTurn);
-            let stop = messages.stop;
-            let now = Now::of(&*self.clock);
-            self.metrics.reported(&messages.reports);
-            for record in round::handle_messages(&mut self.scheduler, messages, now) {
-                self.record(record);
-            }
-            if !stop.is_due {
-                self.hand_out();
-                sleep = self.time_to_sleep();
-                self.round_ended();
-                continue;
-            }
-            self.round_ended();
-            let deadline = *deadline.get_or_insert_with(|| Instant::now() + grace);
-            let left = deadline.saturating_duration_since(Instant::now());
-            if self.is_done() || left.is_zero() || stop.is_cut_short {
+            if messages.stop.is_due {
+                self.wind_down(messages, grace);
                 break;
             }
-            progress.log(self.scheduler.in_flight(), left);
-            sleep = left.min(Progress::PERIOD);
-        }
-        self.stop_threads();
-    }
-
-    fn round_ended(&self) {
-        let (in_flight, resting) = (self.scheduler.in_flight(), self.scheduler.resting());
-        self.metrics.round_ended(in_flight, resting);
-    }
-
-    fn is_done(&self) -> bool {
-        self.scheduler.in_flight() == 0 && self.scheduler.unrecorded() == 0
-    }
-
-    fn stop_threads(self) {
-        if self.scheduler.in_flight() > 0 {
-            tracing::warn!(
-                attempts = self.scheduler.in_flight(),
-                "stopping with attempts under way; they will be made again"
-            );
+            self.make_rounds(messages, false);
         }
         self.reader.stop();
         self.senders.stop();
     }
 
-    fn time_to_sleep(&self) -> Duration {
-        self.scheduler
-            .next_wake()
-            .saturating_sub(self.clock.monotonic())
-            .min(SLEEP_MAX)
-    }
-
-    fn hand_out(&mut self) {
-        let now = Now::of(&*self.clock);
-        self.scheduler.tick(now);
-        self.senders.try_again();
-        while let Some(command) = round::next_command(&mut self.scheduler, now) {
-            self.carry_out(command);
+    /// Makes a round with these messages, and further ones while there are messages. `by_sender` tells that the calling
+    /// thread is a sender, which takes a job next.
+    fn make_rounds(&self, messages: Messages, by_sender: bool) {
+        let mut scheduler = lock(&self.scheduler);
+        let mut next = Some(messages);
+        while let Some(messages) = next {
+            self.take_in(&mut scheduler, messages);
+            self.hand_out(&mut scheduler, by_sender);
+            self.round_ended(&scheduler);
+            next = self.mailbox.end_round(self.time_to_sleep(&scheduler));
         }
     }
 
-    fn record(&self, record: AttemptRecord) {
-        self.metrics.recorded(&record);
-        attempt_log::log(&record, || self.scheduler.target(record.event.endpoint));
-        self.queue.record(record);
+    /// Waits for the attempts in flight, and starts none.
+    fn wind_down(&self, mut messages: Messages, grace: Duration) {
+        let deadline = Instant::now() + grace;
+        let mut progress = Progress::default();
+        let mut scheduler = lock(&self.scheduler);
+        loop {
+            let is_cut_short = messages.stop.is_cut_short;
+            self.take_in(&mut scheduler, messages);
+            self.round_ended(&scheduler);
+            let in_flight = scheduler.in_flight();
+            let is_done = in_flight == 0 && scheduler.unrecorded() == 0;
+            let left = deadline.saturating_duration_since(Instant::now());
+            if is_done || left.is_zero() || is_cut_short {
+                break;
+            }
+            progress.log(in_flight, left);
+            self.mailbox.end_round(left.min(Progress::PERIOD));
+            messages = self.mailbox.wait_for_round();
+        }
+        if scheduler.in_flight() > 0 {
+            tracing::warn!(
+                attempts = scheduler.in_flight(),
+                "stopping with attempts under way; they will be made again"
+            );
+        }
     }
 
-    fn carry_out(&self, command: Command) {
-        match command {
-            Command::Send(job) => self.senders.send(job),
-            Command::LoadAndSend(job) => self.reader.load_and_send(job),
-            Command::Record(record) => self.record(record),
-            Command::Read(workspace, request) => self.reader.read(workspace, request),
+    fn take_in(&self, scheduler: &mut Scheduler, messages: Messages) {
+        let now = Now::of(&*self.clock);
+        self.metrics.reported(&messages.reports);
+        for record in round::handle_messages(scheduler, messages, now) {
+            self.record(record, scheduler);
+        }
+    }
+
+    fn hand_out(&self, scheduler: &mut Scheduler, by_sender: bool) {
+        let now = Now::of(&*self.clock);
+        scheduler.tick(now);
+        self.senders.try_again();
+        let mut jobs = Vec::new();
+        while let Some(command) = round::next_command(scheduler, now) {
+            match command {
+                Command::Send(job) => jobs.push(job),
+                Command::LoadAndSend(job) => self.reader.load_and_send(job),
+                Command::Record(record) => self.record(record, scheduler),
+                Command::Read(workspace, request) => self.reader.read(workspace, request),
+            }
+        }
+        if !jobs.is_empty() {
+            self.senders.send(jobs, by_sender);
+        }
+    }
+
+    fn round_ended(&self, scheduler: &Scheduler) {
+        let (in_flight, resting) = (scheduler.in_flight(), scheduler.resting());
+        self.metrics.round_ended(in_flight, resting);
+    }
+
+    fn time_to_sleep(&self, scheduler: &Scheduler) -> Duration {
+        let wake = scheduler.next_wake();
+        wake.saturating_sub(self.clock.monotonic())
+    }
+
+    fn record(&self, record: AttemptRecord, scheduler: &Scheduler) {
+        self.metrics.recorded(&record);
+        attempt_log::log(&record, || scheduler.target(record.event.endpoint));
+        self.queue.record(record);
+    }
+}
+
+impl ReportSink for Dispatcher {
+    fn report(&self, report: AttemptReport) {
+        if let Some(messages) = self.mailbox.put_report(report) {
+            self.make_rounds(messages, true);
         }
     }
 }

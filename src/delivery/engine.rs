@@ -1,6 +1,6 @@
 //! The engine's handle: starts the threads, connects them to each other, and stops them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use rand::RngExt;
@@ -72,13 +72,7 @@ impl Engine {
         queue.listen(mailbox.clone());
         let targets = queue.targets()?;
         wake_on_jump(&*clock, &mailbox);
-        let senders = Senders::new(
-            settings.senders as usize,
-            transport,
-            mailbox.clone(),
-            clock.clone(),
-            spans,
-        );
+        let senders = Senders::new(settings.senders as usize, transport, clock.clone(), spans);
         let reader = Reader::start(queue.clone(), mailbox.clone(), senders.clone())?;
         let grace = settings.grace;
         metrics.senders_max.set(settings.senders.into());
@@ -89,15 +83,17 @@ impl Engine {
         for stored in &targets {
             scheduler.resume(stored, now);
         }
-        let dispatcher = Dispatcher {
-            scheduler,
+        let dispatcher = Arc::new(Dispatcher {
+            scheduler: Mutex::new(scheduler),
             mailbox: mailbox.clone(),
             queue,
             reader,
             senders: senders.clone(),
             clock,
             metrics: AttemptMetrics::new(metrics),
-        };
+        });
+        let reports: Weak<Dispatcher> = Arc::downgrade(&dispatcher);
+        senders.report_to(reports);
         let dispatcher = VitalThread::start("dispatcher", move || dispatcher.run(grace))?;
         Ok(Self {
             mailbox,

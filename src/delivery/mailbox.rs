@@ -1,13 +1,14 @@
-//! The dispatcher's mailbox: notices of commits, attempt reports and read results.
+//! The dispatcher's mailbox: notices of commits, attempt reports and read results; and the right to make a round.
 //!
-//! A thread that sends a message never waits for the dispatcher.
+//! A thread that sends a message never waits for the dispatcher. At most one thread makes rounds at a time: the
+//! dispatcher's own, or a sender, which saves two hand-overs between threads for each attempt. Messages that come
+//! meanwhile wake nobody, because who makes a round looks for further messages before it ends.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::protocol::{AttemptReport, ReadResult};
-use super::sender::ReportSink;
 use super::target::LiveTargets;
 use crate::storage::{EndpointNumber, Notice, NoticeSink, Seq};
 use crate::vital;
@@ -15,6 +16,9 @@ use crate::vital;
 /// The most published events that the mailbox keeps. Of later ones it keeps only the endpoint and the highest
 /// number, and the reader reads them from disk.
 const PUBLISHED_MAX: usize = 10_000;
+
+/// The longest time between two rounds. Due times are wall-clock times, and the wall clock may jump.
+const PERIOD_MAX: Duration = Duration::from_secs(1);
 
 /// The orders to the dispatcher about its end.
 #[derive(Clone, Copy, Debug, Default)]
@@ -85,29 +89,115 @@ impl Messages {
 
 /// The dispatcher's mailbox.
 pub(super) struct Mailbox {
-    messages: Mutex<Messages>,
+    state: Mutex<State>,
+    /// Wakes the dispatcher's thread.
     arrived: Condvar,
     live: Arc<LiveTargets>,
+}
+
+struct State {
+    messages: Messages,
+    /// A thread has the right to make rounds.
+    is_round_under_way: bool,
+    /// The time at which a round is due, even if there is no message.
+    due: Instant,
+    /// The time at which the dispatcher's thread wakes by itself; `None` while it does not wait.
+    sleeps_until: Option<Instant>,
+}
+
+impl State {
+    /// Gives the right to make a round, with all messages. `stop` stays set.
+    fn begin_round(&mut self) -> Messages {
+        self.is_round_under_way = true;
+        let taken = std::mem::take(&mut self.messages);
+        self.messages.stop = taken.stop;
+        taken
+    }
 }
 
 impl Mailbox {
     pub(super) fn new(live: Arc<LiveTargets>) -> Self {
         Self {
-            messages: Mutex::default(),
+            state: Mutex::new(State {
+                messages: Messages::default(),
+                is_round_under_way: false,
+                due: Instant::now(),
+                sleeps_until: None,
+            }),
             arrived: Condvar::new(),
             live,
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Messages> {
-        vital::lock(&self.messages)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        vital::lock(&self.state)
     }
 
     fn put(&self, put: impl FnOnce(&mut Messages)) {
-        let wake = self.lock().put(put);
-        if wake {
+        let mut state = self.lock();
+        let is_first = state.messages.put(put);
+        if is_first && !state.is_round_under_way {
+            self.wake_dispatcher(state);
+        }
+    }
+
+    /// Wakes the dispatcher's thread, if it waits.
+    fn wake_dispatcher(&self, mut state: MutexGuard<'_, State>) {
+        if state.sleeps_until.take().is_some() {
+            drop(state);
             self.arrived.notify_one();
         }
+    }
+
+    /// Waits until a round is due and no other thread makes one, and takes the right to make it, with all messages.
+    /// Only the dispatcher's thread calls this.
+    pub(super) fn wait_for_round(&self) -> Messages {
+        let mut state = self.lock();
+        loop {
+            let now = Instant::now();
+            let is_due = !state.messages.is_empty() || now >= state.due;
+            let until = match state.is_round_under_way {
+                false if is_due => return state.begin_round(),
+                false => state.due,
+                true => now + PERIOD_MAX,
+            };
+            state.sleeps_until = Some(until);
+            let left = until.saturating_duration_since(now);
+            state = vital::wait_timeout(&self.arrived, state, left).0;
+            state.sleeps_until = None;
+        }
+    }
+
+    /// Adds an attempt report. If no thread makes a round, the caller gets the right to make it, with all messages.
+    pub(super) fn put_report(&self, report: AttemptReport) -> Option<Messages> {
+        let mut state = self.lock();
+        state.messages.reports.push(report);
+        if state.is_round_under_way {
+            return None;
+        }
+        // The dispatcher's thread alone stops the engine.
+        if state.messages.stop.is_due {
+            self.wake_dispatcher(state);
+            return None;
+        }
+        Some(state.begin_round())
+    }
+
+    /// Ends a round, after which the next one is due in `time`, or sooner. If messages came meanwhile, the caller makes
+    /// another round and gets them.
+    pub(super) fn end_round(&self, time: Duration) -> Option<Messages> {
+        let mut state = self.lock();
+        let is_stopping = state.messages.stop.is_due;
+        if !state.messages.is_empty() && !is_stopping {
+            return Some(state.begin_round());
+        }
+        state.is_round_under_way = false;
+        state.due = Instant::now() + time.min(PERIOD_MAX);
+        let is_late = state.sleeps_until.is_some_and(|until| state.due < until);
+        if is_late || is_stopping {
+            self.wake_dispatcher(state);
+        }
+        None
     }
 
     /// Adds the result of a read.
@@ -123,8 +213,8 @@ impl Mailbox {
     /// Reports whether the dispatcher has taken messages since the last call, and wakes it.
     pub(super) fn heartbeat(&self) -> bool {
         let was_taken = {
-            let mut messages = self.lock();
-            !std::mem::replace(&mut messages.beats, true)
+            let mut state = self.lock();
+            !std::mem::replace(&mut state.messages.beats, true)
         };
         self.wake();
         was_taken
@@ -148,19 +238,7 @@ impl Mailbox {
 
     /// Reports whether the engine is stopping.
     pub(super) fn is_stopping(&self) -> bool {
-        self.lock().stop.is_due
-    }
-
-    /// Takes out all messages; if there are none, waits for one for at most `time`. `stop` stays
-    /// set.
-    pub(super) fn take(&self, time: Duration) -> Messages {
-        let mut messages = self.lock();
-        if messages.is_empty() && !time.is_zero() {
-            messages = vital::wait_timeout(&self.arrived, messages, time).0;
-        }
-        let taken = std::mem::take(&mut *messages);
-        messages.stop = taken.stop;
-        taken
+        self.lock().messages.stop.is_due
     }
 }
 
@@ -168,11 +246,5 @@ impl NoticeSink for Mailbox {
     fn committed(&self, notices: Vec<Notice>) {
         self.live.apply(&notices);
         self.put(|messages| messages.add(notices, PUBLISHED_MAX));
-    }
-}
-
-impl ReportSink for Mailbox {
-    fn report(&self, report: AttemptReport) {
-        self.put(|messages| messages.reports.push(report));
     }
 }

@@ -88,12 +88,17 @@ impl RequestSender {
         lock(&self.0.queue).put(workspace, request);
         self.0.arrived.notify_one();
     }
+
+    /// Closes the queue: the thread ends after all requests that were made.
+    fn close(&self) {
+        lock(&self.0.queue).closed = true;
+        self.0.arrived.notify_one();
+    }
 }
 
 impl Drop for RequestSender {
     fn drop(&mut self) {
-        lock(&self.0.queue).closed = true;
-        self.0.arrived.notify_one();
+        self.close();
     }
 }
 
@@ -133,8 +138,8 @@ impl Reader {
     }
 
     /// Ends the thread after all requests that were made.
-    pub(super) fn stop(self) {
-        self.thread.stop(|| drop(self.requests));
+    pub(super) fn stop(&self) {
+        self.thread.stop(|| self.requests.close());
     }
 }
 
@@ -177,7 +182,7 @@ fn load_and_send(
     let mut bodies = bodies.into_iter();
     job.event.body = bodies.next().flatten();
     // The job comes before its followers, which may start as soon as the dispatcher has their bodies.
-    senders.send(job);
+    senders.send([job], false);
     let followers = seqs[1..].iter().zip(bodies);
     let found = followers.filter_map(|(seq, body)| Some((*seq, body?)));
     mailbox.put_read_result(ReadResult::Bodies {

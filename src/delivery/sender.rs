@@ -3,11 +3,15 @@
 //! An attempt is a blocking call of some milliseconds, so a thread makes it. The threads take little memory:
 //! their stacks are small, a thread starts only when it is needed, and an idle one ends. A panic in an
 //! attempt is the result of that attempt.
+//!
+//! Jobs that wait call one sender: it is woken or started. When it takes a job and others are left, it calls the next
+//! sender. So few threads send to receivers that answer fast, each one job after the other; to wake a thread for each
+//! job would take longer than many an attempt. If receivers are slow, the senders follow each other within some 10 µs.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -32,7 +36,7 @@ const NOTHING_IS_DELIVERED: &str =
 
 /// The receiver of the senders' reports.
 pub(super) trait ReportSink: Send + Sync {
-    /// Takes in a report, without waiting.
+    /// Takes in a report. It may use the calling thread to hand out further jobs.
     fn report(&self, report: AttemptReport);
 }
 
@@ -40,8 +44,8 @@ pub(super) trait ReportSink: Send + Sync {
 struct Work {
     jobs: VecDeque<AttemptJob>,
     idle: usize,
-    /// Threads that were started and have not taken their first job yet.
-    starting: usize,
+    /// A sender was called, and has not looked for a job yet.
+    is_one_called: bool,
     threads: Vec<JoinHandle<()>>,
     running: usize,
     stopping: bool,
@@ -66,20 +70,14 @@ impl Reminder {
     }
 }
 
-impl Work {
-    /// Reports whether more jobs wait than there are threads that are idle or starting.
-    fn lacks_threads(&self) -> bool {
-        self.jobs.len() > self.idle + self.starting
-    }
-}
-
 struct Shared {
     work: Mutex<Work>,
     /// The system gave fewer threads than the waiting jobs need.
     lacks_threads: AtomicBool,
     arrived: Condvar,
     transport: Arc<dyn Transport>,
-    reports: Arc<dyn ReportSink>,
+    /// Not owned: the sink owns the senders.
+    reports: OnceLock<Weak<dyn ReportSink>>,
     clock: Arc<dyn Clock>,
     spans: Spans,
 }
@@ -101,7 +99,6 @@ impl Senders {
     pub(super) fn new(
         max: usize,
         transport: Arc<dyn Transport>,
-        reports: Arc<dyn ReportSink>,
         clock: Arc<dyn Clock>,
         spans: Spans,
     ) -> Self {
@@ -111,7 +108,7 @@ impl Senders {
                 lacks_threads: AtomicBool::new(false),
                 arrived: Condvar::new(),
                 transport,
-                reports,
+                reports: OnceLock::new(),
                 clock,
                 spans,
             }),
@@ -119,34 +116,44 @@ impl Senders {
         }
     }
 
-    /// Gives a job to a sender. The scheduler never hands out more jobs than there may be senders.
-    pub(super) fn send(&self, job: AttemptJob) {
+    /// Sets the receiver of reports, before the first job. Once it is gone, reports are dropped.
+    pub(super) fn report_to(&self, sink: Weak<dyn ReportSink>) {
+        let _ = self.shared.reports.set(sink);
+    }
+
+    /// Gives jobs to the senders. The scheduler never hands out more jobs than there may be senders. `by_sender` tells
+    /// that the calling thread is a sender, which takes a job next.
+    pub(super) fn send(&self, jobs: impl IntoIterator<Item = AttemptJob>, by_sender: bool) {
         let mut work = self.shared.lock();
-        work.jobs.push_back(job);
-        self.provide_senders(work);
+        work.jobs.extend(jobs);
+        if work.jobs.len() > usize::from(by_sender) {
+            self.call_sender(work);
+        }
     }
 
     /// Tries again to start threads, if the system gave too few for the jobs that wait. The dispatcher calls
     /// this in each round: while no sender runs, nothing else would start one.
     pub(super) fn try_again(&self) {
         if self.shared.lacks_threads.load(Ordering::Relaxed) {
-            self.provide_senders(self.shared.lock());
+            self.call_sender(self.shared.lock());
         }
     }
 
-    /// Wakes a sender, or starts as many as the waiting jobs need.
-    fn provide_senders(&self, mut work: MutexGuard<'_, Work>) {
-        if !work.lacks_threads() || work.running >= self.max {
-            self.shared.lacks_threads.store(false, Ordering::Relaxed);
+    /// Wakes a sender, or starts one, if a job waits and none was called yet.
+    fn call_sender(&self, mut work: MutexGuard<'_, Work>) {
+        let is_needed = !work.jobs.is_empty() && !work.is_one_called;
+        if is_needed && work.idle > 0 {
+            work.is_one_called = true;
             drop(work);
             self.shared.arrived.notify_one();
             return;
         }
-        work.threads.retain(|thread| !thread.is_finished());
-        let mut started = Ok(());
-        while started.is_ok() && work.lacks_threads() && work.running < self.max {
-            started = self.start_thread(&mut work);
+        if !is_needed || work.running >= self.max {
+            self.shared.lacks_threads.store(false, Ordering::Relaxed);
+            return;
         }
+        work.threads.retain(|thread| !thread.is_finished());
+        let started = self.start_thread(&mut work);
         self.shared
             .lacks_threads
             .store(started.is_err(), Ordering::Relaxed);
@@ -184,11 +191,11 @@ impl Senders {
         if inject(FailPoint::SenderStart).is_some() {
             return Err(std::io::ErrorKind::WouldBlock.into());
         }
-        let shared = self.shared.clone();
-        let thread = vital::start_pool_thread("sender", STACK_BYTES, move || run(&shared))?;
+        let senders = self.clone();
+        let thread = vital::start_pool_thread("sender", STACK_BYTES, move || senders.run())?;
         work.threads.push(thread);
         work.running += 1;
-        work.starting += 1;
+        work.is_one_called = true;
         Ok(())
     }
 
@@ -197,6 +204,49 @@ impl Senders {
         self.shared.lock().stopping = true;
         self.shared.arrived.notify_all();
     }
+
+    /// Makes attempts until there is nothing to do. This is the work of a thread.
+    fn run(&self) {
+        let shared = &*self.shared;
+        let mut work = shared.lock();
+        work.is_one_called = false;
+        while let Some(job) = self.next_job(work) {
+            let event = job.event.clone();
+            let report = catch_unwind(AssertUnwindSafe(|| run_job(shared, job)));
+            let report = report.unwrap_or_else(|_| {
+                tracing::error!(event = %event.id, "an attempt panicked");
+                AttemptReport::Made(event, internal("the attempt ended in an internal error"))
+            });
+            hit(FailPoint::SenderTurn);
+            if let Some(sink) = shared.reports.get().and_then(Weak::upgrade) {
+                sink.report(report);
+            }
+            work = shared.lock();
+        }
+    }
+
+    /// Waits for a job and takes it; `None` if the thread is to end.
+    fn next_job(&self, mut work: MutexGuard<'_, Work>) -> Option<AttemptJob> {
+        loop {
+            if let Some(job) = work.jobs.pop_front() {
+                self.call_sender(work);
+                return Some(job);
+            }
+            if work.stopping {
+                work.running -= 1;
+                return None;
+            }
+            work.idle += 1;
+            let (woken, timed_out) = vital::wait_timeout(&self.shared.arrived, work, IDLE);
+            work = woken;
+            work.idle -= 1;
+            work.is_one_called = false;
+            if timed_out && work.jobs.is_empty() {
+                work.running -= 1;
+                return None;
+            }
+        }
+    }
 }
 
 fn report_lack(error: &std::io::Error, senders: usize) {
@@ -204,42 +254,6 @@ fn report_lack(error: &std::io::Error, senders: usize) {
         tracing::error!(%error, senders, "cannot start a sender: {NOTHING_IS_DELIVERED}");
     } else {
         tracing::warn!(%error, senders, "cannot start a sender");
-    }
-}
-
-fn run(shared: &Shared) {
-    let mut work = shared.lock();
-    work.starting -= 1;
-    while let Some(job) = next_job(shared, work) {
-        let event = job.event.clone();
-        let report = catch_unwind(AssertUnwindSafe(|| run_job(shared, job)));
-        let report = report.unwrap_or_else(|_| {
-            tracing::error!(event = %event.id, "an attempt panicked");
-            AttemptReport::Made(event, internal("the attempt ended in an internal error"))
-        });
-        hit(FailPoint::SenderTurn);
-        shared.reports.report(report);
-        work = shared.lock();
-    }
-}
-
-fn next_job(shared: &Shared, mut work: MutexGuard<'_, Work>) -> Option<AttemptJob> {
-    loop {
-        if let Some(job) = work.jobs.pop_front() {
-            return Some(job);
-        }
-        if work.stopping {
-            work.running -= 1;
-            return None;
-        }
-        work.idle += 1;
-        let (woken, timed_out) = vital::wait_timeout(&shared.arrived, work, IDLE);
-        work = woken;
-        work.idle -= 1;
-        if timed_out && work.jobs.is_empty() {
-            work.running -= 1;
-            return None;
-        }
     }
 }
 
