@@ -116,19 +116,24 @@ pub fn configure(config: &mut ServiceConfig, dashboard: &Arc<Dashboard>) {
         }))
         .default_service(web::to(dispatch));
     config.service(home);
-    let mut paths: Vec<_> = TABLE
-        .iter()
-        .map(|route| route.path)
-        .filter(|path| *path != "/")
-        .collect();
-    paths.dedup();
-    paths.extend(["/login", "/assets/{id}"]);
-    // A program with a token gets the API's answer about a path that the API does not have.
-    let has_no_token = |context: &guard::GuardContext<'_>| !has_bearer(context.head().headers());
-    let pages = web::resource(paths)
-        .guard(guard::fn_guard(has_no_token))
+    // All other pages are one service behind a guard: the framework would match the pattern of each page against the path
+    // of every request of the API.
+    let is_page = |context: &guard::GuardContext<'_>| {
+        let head = context.head();
+        // A program with a token gets the API's answer about a path that the API does not have.
+        !has_bearer(head.headers()) && is_known(&path::decoded(head.uri.path()))
+    };
+    let pages = web::scope("")
+        .guard(guard::fn_guard(is_page))
         .default_service(web::to(dispatch));
     config.service(pages);
+}
+
+/// Reports whether a page other than `/`, or a file for pages, has this path.
+fn is_known(path: &str) -> bool {
+    let pages = TABLE.iter().map(|route| route.path);
+    let mut patterns = pages.chain(["/login", "/assets/{id}"]);
+    path != "/" && patterns.any(|pattern| matches(pattern, path).is_some())
 }
 
 /// Reports whether a program sent a token. Browsers send other schemes to a proxy that asks for a password.
