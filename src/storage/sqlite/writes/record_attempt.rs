@@ -1,7 +1,7 @@
 //! The record of an attempt: the delivery, the event's next state and the endpoint's failed events in a row,
 //! stored together.
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 use uuid::Uuid;
 
 use super::endpoints::disable;
@@ -24,23 +24,20 @@ use crate::storage::{
     AttemptRecord, EndpointNumber, EndpointRest, Notice, Recorded, RestNote, StoreError,
 };
 
-/// The statement that stores the delivery, before the event's attempts are counted up. It takes the number
-/// of the attempt from the event's row, and returns it: the engine's copy is as old as the start of the attempt, and another
-/// attempt may have been recorded since. If the event is gone, the number is NULL, which the column refuses.
+/// The statement that stores the delivery. It takes the number of the attempt as a value: to read it in the same statement,
+/// or to return it, costs a journal for this statement.
 const INSERT_DELIVERY: &str = "INSERT INTO delivery
     (seq, id, event, endpoint, workspace, type, attempt, succeeded, code, error, duration_ms,
      created_at, response)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, (SELECT attempts + 1 FROM event WHERE seq = ?3), ?7, ?8, ?9, ?10, ?11,
-            ?12)
-    RETURNING attempt";
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
 
 /// The statement that gives an event its next state, if it still is in the attempt's run
-/// ([`Progress::is_in`]).
+/// ([`Progress::is_in`]) and has had so many attempts.
 const MOVE_ON: &str = concat!(
     "UPDATE event
      SET state = ?3, due = ?4, run_attempt = run_attempt + 1, attempts = attempts + 1, code = ?5,
          modified_at = ?6, job = NULL
-     WHERE seq = ?1 AND run = ?2 AND ",
+     WHERE seq = ?1 AND run = ?2 AND attempts = ?7 AND ",
     state_is!(pending)
 );
 
@@ -64,13 +61,18 @@ pub(crate) struct RecordAttempt {
 
 impl Operation for RecordAttempt {
     fn apply(&mut self, context: &mut WriteContext<'_>) -> Result<(), OperationError> {
-        let due = match insert_delivery(context, &self.record)? {
-            Some(delivery) => settle(context, &self.record, delivery, self.disable_after)?,
+        let record = &self.record;
+        let due = match move_event(context, record)? {
+            Some(moved) => {
+                let delivery = insert_delivery(context, record, moved.attempt)?;
+                settle(context, record, moved.next, delivery, self.disable_after)?;
+                moved.next.and_then(|next| next.due)
+            }
             None => None,
         };
         context.notices.push(Notice::Recorded(Recorded {
-            seq: self.record.event.seq,
-            endpoint: self.record.event.endpoint,
+            seq: record.event.seq,
+            endpoint: record.event.endpoint,
             due,
         }));
         Ok(())
@@ -85,12 +87,83 @@ impl Operation for RecordAttempt {
     }
 }
 
-/// Stores the delivery, and returns its number. Returns `None` if its event is gone: its endpoint was disabled while the
-/// attempt was under way, and retention has deleted the skipped event.
+/// The effect of an attempt on its event.
+struct MovedEvent {
+    /// The number of the attempt.
+    attempt: u32,
+    /// The event's next state; `None` if the event has left the attempt's run.
+    next: Option<NextState>,
+}
+
+/// Gives the event its next state, if it still is in the attempt's run. Returns `None` if the event is gone: its endpoint was
+/// disabled while the attempt was under way, and retention has deleted the skipped event.
+fn move_event(
+    context: &mut WriteContext<'_>,
+    record: &AttemptRecord,
+) -> rusqlite::Result<Option<MovedEvent>> {
+    let event = &record.event;
+    let status = context
+        .cache
+        .endpoint_status(context.connection, event.endpoint)?;
+    let is_run_skipped = event.run.is_skipped(Run(status.skip_through));
+    let mut next = next_state(record.verdict, is_run_skipped);
+    next.due = (next.due).map(|due| due_after_setback(due, record.decided_at, context.now));
+    // The engine's copy of the event is as old as the start of the attempt, and another attempt may have been recorded
+    // since. Nearly always it is right, which saves a look-up.
+    let mut attempts = event.attempts;
+    let mut has_moved = move_on(context, record, &next, attempts)?;
+    if !has_moved {
+        let stored = context
+            .connection
+            .prepare_cached("SELECT attempts FROM event WHERE seq = ?1")?
+            .query_row([event.seq.0], |row| row.get(0))
+            .optional()?;
+        let Some(stored) = stored else {
+            return Ok(None);
+        };
+        attempts = stored;
+        has_moved = attempts != event.attempts && move_on(context, record, &next, attempts)?;
+    }
+    Ok(Some(MovedEvent {
+        attempt: attempts + 1,
+        next: has_moved.then_some(next),
+    }))
+}
+
+/// Gives the event its next state if it still is in the attempt's run and has had so many attempts. Returns whether it
+/// was.
+fn move_on(
+    context: &mut WriteContext<'_>,
+    record: &AttemptRecord,
+    next: &NextState,
+    attempts: u32,
+) -> rusqlite::Result<bool> {
+    let event = &record.event;
+    let moved = context
+        .connection
+        .prepare_cached(MOVE_ON)?
+        .execute(params![
+            event.seq.0,
+            event.run.0,
+            next.state,
+            next.due.map(Timestamp::micros),
+            record.code,
+            context.now.micros(),
+            attempts,
+        ])?;
+    if moved == 1 {
+        let before = EventState::pending(event.run.0 == event.seq.0, attempts);
+        count_move(context, record, before, next.state);
+    }
+    Ok(moved == 1)
+}
+
+/// Stores the delivery, and returns its number.
 fn insert_delivery(
     context: &mut WriteContext<'_>,
     record: &AttemptRecord,
-) -> rusqlite::Result<Option<i64>> {
+    attempt: u32,
+) -> rusqlite::Result<i64> {
     let (seq, at) = context
         .cache
         .next_delivery(context.connection, context.now)?;
@@ -103,107 +176,64 @@ fn insert_delivery(
         .response
         .as_ref()
         .filter(|_| !status.workspace_deleted);
-    let stored = context
+    let succeeded = record.verdict == Verdict::Succeeded;
+    context
         .connection
         .prepare_cached(INSERT_DELIVERY)?
-        .query_row(
-            params![
-                seq,
-                new_id(at),
-                event.seq.0,
-                event.endpoint.0,
-                event.workspace.0,
-                event.event_type,
-                record.verdict == Verdict::Succeeded,
-                record.code,
-                record.error.map(AttemptFailure::code),
-                record.duration_ms,
-                at.micros(),
-                response,
-            ],
-            |row| row.get(0),
-        );
-    let attempt = match stored {
-        Ok(attempt) => attempt,
-        Err(error) if is_null_refused(&error) => return Ok(None),
-        Err(error) => return Err(error),
-    };
+        .execute(params![
+            seq,
+            new_id(at),
+            event.seq.0,
+            event.endpoint.0,
+            event.workspace.0,
+            event.event_type,
+            attempt,
+            succeeded,
+            record.code,
+            record.error.map(AttemptFailure::code),
+            record.duration_ms,
+            at.micros(),
+            response,
+        ])?;
     context
         .counters
         .delivery(seq, event.endpoint.0, event.event_type, record.code);
-    let succeeded = record.verdict == Verdict::Succeeded;
     context.charts.delivery(
         seq,
         MinuteKey::new(event.workspace.0, event.endpoint.0, at),
         at,
         ChartedAttempt::new(succeeded, attempt, record.error, record.duration_ms),
     );
-    Ok(Some(seq))
+    Ok(seq)
 }
 
-/// Reports whether a column refused NULL. That ends the statement, and not the transaction.
-fn is_null_refused(error: &rusqlite::Error) -> bool {
-    let refused = rusqlite::ffi::SQLITE_CONSTRAINT_NOTNULL;
-    error.sqlite_error().map(|error| error.extended_code) == Some(refused)
-}
-
-/// Gives the event its next state, and the endpoint its count of failures. Returns the time of the next
-/// attempt, if one follows.
+/// Settles what follows from an attempt for its endpoint, and for an event that has left the attempt's run. `next`: the
+/// event's next state, if it has one.
 fn settle(
     context: &mut WriteContext<'_>,
     record: &AttemptRecord,
+    next: Option<NextState>,
     delivery: i64,
     disable_after: u32,
-) -> Result<Option<Timestamp>, OperationError> {
+) -> Result<(), OperationError> {
     let event = &record.event;
-    let status = context
+    let before = context
         .cache
         .endpoint_status(context.connection, event.endpoint)?;
-    let disable_after = status.disable_after.unwrap_or(disable_after);
-    let is_run_skipped = event.run.is_skipped(Run(status.skip_through));
-    let NextState { state, due } = next_state(record.verdict, is_run_skipped);
-    let due = due.map(|due| due_after_setback(due, record.decided_at, context.now));
-    let has_moved = move_on(context, record, state, due)?;
-    if !has_moved {
+    let disable_after = before.disable_after.unwrap_or(disable_after);
+    if next.is_none() {
         settle_left_run(context, record)?;
         // An event whose payload is erased is not pending any more, so all late answers come here.
         drop_late_answer(context, event.seq, delivery)?;
     }
     note_rest(context, record)?;
-    let state = has_moved.then_some(state);
+    let state = next.map(|next| next.state);
     let effect = AttemptEffect {
-        before: status,
+        before,
         state,
         disabled: settle_endpoint(context, record, state, disable_after)?,
     };
-    tell_of_attempt(context, disable_after, record, effect)?;
-    Ok(due.filter(|_| has_moved))
-}
-
-/// Gives the event its next state if it still is in the attempt's run. Returns whether it was.
-fn move_on(
-    context: &mut WriteContext<'_>,
-    record: &AttemptRecord,
-    state: EventState,
-    due: Option<Timestamp>,
-) -> rusqlite::Result<bool> {
-    let event = &record.event;
-    let moved = context
-        .connection
-        .prepare_cached(MOVE_ON)?
-        .execute(params![
-            event.seq.0,
-            event.run.0,
-            state,
-            due.map(Timestamp::micros),
-            record.code,
-            context.now.micros(),
-        ])?;
-    if moved == 1 {
-        let before = EventState::pending(event.run.0 == event.seq.0, event.attempts);
-        count_move(context, record, before, state);
-    }
-    Ok(moved == 1)
+    tell_of_attempt(context, disable_after, record, effect)
 }
 
 /// Records an attempt of a run that was swept or replaced while the attempt was under way.
