@@ -1,10 +1,10 @@
 //! The delivery engine: takes events from the queue and sends them to their endpoints.
 //!
-//! One dispatcher thread owns all scheduling state. Each of its rounds takes the messages that came in
+//! The dispatcher has all scheduling state. Each of its rounds takes the messages that came in
 //! ([`mailbox`]), tells the pure [`scheduler`] of them and carries out what the scheduler decides ([`round`],
-//! [`dispatcher`]). Sender threads make the attempts ([`sender`]) and never touch the database; a reader
-//! thread reads the queue for the dispatcher ([`reader`]). Threads that send a message never wait for the
-//! dispatcher. All use of ureq is in this folder, except for the requests of the command line and those to a
+//! [`dispatcher`]). Sender threads make the attempts ([`sender`]), and the rounds that follow them, and never touch the
+//! database; a reader thread reads the queue for the dispatcher ([`reader`]). Threads that send a message never wait for
+//! the dispatcher. All use of ureq is in this folder, except for the requests of the command line and those to a
 //! collector of traces. Nothing here knows of the API.
 
 mod attempt;

@@ -60,7 +60,7 @@ impl Posted {
     }
 
     fn count(&mut self, status: u16) {
-        if status == 202 {
+        if (200..300).contains(&status) {
             self.accepted += 1;
         } else {
             self.refused += 1;
@@ -104,29 +104,8 @@ impl Stream {
 
     /// Publishes the events of `range` as fast as they are accepted.
     pub(crate) fn closed(&self, range: Range<u64>) -> anyhow::Result<Posted> {
-        let next = AtomicU64::new(range.start);
-        let take = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|seq| *seq < range.end);
-        on_threads(CLOSED_THREADS, || {
-            let mut posted = Posted::default();
-            let mut request = Vec::new();
-            let mut turns = VecDeque::new();
-            for _ in 0..CLOSED_CONNECTIONS / CLOSED_THREADS {
-                let mut connection = Connection::open(self.api)?;
-                if let Some(seq) = take() {
-                    self.request(seq, now_us(), &mut request);
-                    connection.send(&request)?;
-                    turns.push_back(connection);
-                }
-            }
-            while let Some(mut connection) = turns.pop_front() {
-                posted.count(connection.receive()?);
-                if let Some(seq) = take() {
-                    self.request(seq, now_us(), &mut request);
-                    connection.send(&request)?;
-                    turns.push_back(connection);
-                }
-            }
-            Ok(posted)
+        closed(self.api, range, |seq, request| {
+            self.request(seq, now_us(), request);
         })
     }
 
@@ -153,6 +132,41 @@ impl Stream {
             }
         })
     }
+}
+
+/// Makes the requests of `range` as fast as they are answered. `write` writes one into an empty buffer.
+pub(crate) fn closed(
+    api: SocketAddr,
+    range: Range<u64>,
+    write: impl Fn(u64, &mut Vec<u8>) + Sync,
+) -> anyhow::Result<Posted> {
+    let next = AtomicU64::new(range.start);
+    let take = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|seq| *seq < range.end);
+    on_threads(CLOSED_THREADS, || {
+        let mut posted = Posted::default();
+        let mut request = Vec::new();
+        let mut turns = VecDeque::new();
+        let mut send = |connection: &mut Connection, seq| {
+            request.clear();
+            write(seq, &mut request);
+            connection.send(&request)
+        };
+        for _ in 0..CLOSED_CONNECTIONS / CLOSED_THREADS {
+            let mut connection = Connection::open(api)?;
+            if let Some(seq) = take() {
+                send(&mut connection, seq)?;
+                turns.push_back(connection);
+            }
+        }
+        while let Some(mut connection) = turns.pop_front() {
+            posted.count(connection.receive()?);
+            if let Some(seq) = take() {
+                send(&mut connection, seq)?;
+                turns.push_back(connection);
+            }
+        }
+        Ok(posted)
+    })
 }
 
 /// Returns the number of events that an open loop publishes.

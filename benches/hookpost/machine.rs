@@ -82,6 +82,29 @@ impl Process {
         let ticks: u64 = times.filter_map(|time| time.parse::<u64>().ok()).sum();
         Duration::from_millis(10 * ticks)
     }
+
+    /// The times that its threads gave up a processor by themselves, mostly to wait. Threads that have ended are not
+    /// counted.
+    pub(crate) fn waits(self) -> f64 {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.0));
+        let files = threads.into_iter().flatten().flatten();
+        let counts = files.filter_map(|thread| {
+            let file = thread.path().join("status");
+            let count = line_of(file.to_str()?, "voluntary_ctxt_switches")?;
+            count.parse::<f64>().ok()
+        });
+        counts.sum()
+    }
+}
+
+/// Processor time that the calling thread has used, in microseconds.
+pub(crate) fn thread_cpu_us() -> f64 {
+    let times = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanoseconds = times
+        .split(' ')
+        .next()
+        .and_then(|it| it.parse::<f64>().ok());
+    nanoseconds.unwrap_or(f64::NAN) / 1e3
 }
 
 /// A watcher of the size of a database's write-ahead log.

@@ -103,6 +103,8 @@ fn shown(value: f64) -> String {
 pub(crate) struct RawLimits {
     pub(crate) client_per_second: f64,
     pub(crate) messages_per_second: f64,
+    /// The processor time, in microseconds, of the parts of an event's way alone: a request, its rows, an attempt.
+    pub(crate) parts_us: f64,
 }
 
 /// All figures of a run.

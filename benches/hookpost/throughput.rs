@@ -90,6 +90,10 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> anyhow::Result<()> 
             }
         }
         costs(name, count * fanout, server.process(), report);
+        if let (1, Some(raw)) = (fanout, report.raw) {
+            let what = format!("{name}: processor time of its parts alone");
+            report.note(what, raw.parts_us, "µs");
+        }
         server.stop()?;
         let size = std::fs::metadata(folder.path().join("hookpost.db")).context("no database")?;
         let bytes = size.len() as f64 / (count * fanout) as f64;
@@ -113,6 +117,8 @@ fn costs(name: &str, delivered: u64, process: Process, report: &mut Report) {
     );
     let cpu_us = process.cpu().as_micros() as f64 / delivered as f64;
     report.note(format!("{name}: processor time per delivery"), cpu_us, "µs");
+    let waits = process.waits() / delivered as f64;
+    report.note(format!("{name}: waits of threads per delivery"), waits, "");
 }
 
 pub(crate) fn latency(options: &Options, report: &mut Report) -> anyhow::Result<()> {

@@ -1,4 +1,4 @@
-//! The dispatcher's counters of attempts. Only its thread counts, so that nobody waits for another.
+//! The counters of attempts. Only the thread that makes a round counts, so that none waits for another.
 
 use std::time::Duration;
 

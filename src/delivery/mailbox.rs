@@ -248,3 +248,6 @@ impl NoticeSink for Mailbox {
         self.put(|messages| messages.add(notices, PUBLISHED_MAX));
     }
 }
+
+#[cfg(test)]
+mod tests;
