@@ -28,6 +28,7 @@ mod scheduler;
 mod sender;
 #[cfg(test)]
 pub(crate) mod simulation;
+mod take_rate;
 mod target;
 mod test_attempts;
 #[cfg(test)]

@@ -102,6 +102,7 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> anyhow::Result<()> 
         visibility: Visibility::All,
         workspaces: Vec::new(),
         states: Vec::new(),
+        keys: Vec::new(),
         url: None,
     };
     let mut endpoints: Vec<Uuid> = Vec::new();

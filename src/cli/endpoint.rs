@@ -168,6 +168,10 @@ pub(super) struct List {
     #[arg(long, value_name = "TEXT", help_heading = "Filters")]
     url: Option<String>,
 
+    /// Only with this key (repeatable).
+    #[arg(long, value_name = "KEY", help_heading = "Filters")]
+    key: Vec<String>,
+
     /// Only in this state (repeatable).
     #[arg(long, value_name = "STATE", value_delimiter = ',', help_heading = "Filters",
           value_parser = PossibleValuesParser::new(EndpointState::ALL.map(EndpointState::as_str)))]
@@ -189,6 +193,7 @@ impl List {
         let client = self.server.client(settings)?;
         let mut query = Query::new();
         query.extend(self.url.map(|text| ("url", text)));
+        query.extend(self.key.into_iter().map(|key| ("key", key)));
         query.extend(self.state.into_iter().map(|state| ("state", state)));
         let workspaces = self.workspace_id.iter();
         query.extend(workspaces.map(|id| ("workspace_id", id.to_string())));
@@ -203,7 +208,8 @@ impl List {
             Column("ENDPOINT", 36),
             Column("STATE", 8),
             Column("EVENTS", 12),
-            Column("URL", 38),
+            Column("KEY", 12),
+            Column("URL", 24),
         ]);
         let all: Vec<Endpoint> = client.all("endpoints", &query)?;
         let rows = all.iter().map(|endpoint| {
@@ -211,6 +217,7 @@ impl List {
                 endpoint.id.into(),
                 endpoint.state(),
                 types(endpoint).into(),
+                endpoint.key.as_str().into(),
                 endpoint.url.as_str().into(),
             ])
         });

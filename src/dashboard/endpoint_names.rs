@@ -78,6 +78,7 @@ impl EndpointNames {
             visibility: listed,
             workspaces: Vec::new(),
             states: Vec::new(),
+            keys: Vec::new(),
             url: None,
         };
         let page = Page {

@@ -58,7 +58,9 @@ impl Dispatcher {
             self.take_in(&mut scheduler, messages);
             self.hand_out(&mut scheduler, by_sender);
             self.round_ended(&scheduler);
-            next = self.mailbox.end_round(self.time_to_sleep(&scheduler));
+            let time = self.time_to_sleep(&scheduler);
+            let until_call = self.senders.try_again().unwrap_or(time);
+            next = self.mailbox.end_round(time.min(until_call));
         }
     }
 
@@ -100,7 +102,6 @@ impl Dispatcher {
     fn hand_out(&self, scheduler: &mut Scheduler, by_sender: bool) {
         let now = Now::of(&*self.clock);
         scheduler.tick(now);
-        self.senders.try_again();
         let mut jobs = Vec::new();
         while let Some(command) = round::next_command(scheduler, now) {
             match command {

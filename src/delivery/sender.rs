@@ -5,19 +5,20 @@
 //! attempt is the result of that attempt.
 //!
 //! Jobs that wait call one sender: it is woken or started. When it takes a job and others are left, it calls the next
-//! sender. So few threads send to receivers that answer fast, each one job after the other; to wake a thread for each
-//! job would take longer than many an attempt. If receivers are slow, the senders follow each other within some 10 µs.
+//! sender. If receivers are slow, the senders follow each other within some 10 µs. While jobs are taken very fast, no
+//! further sender is called ([`take_rate`](super::take_rate)).
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, Weak};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::attempt::{self, STACK_BYTES, Transport, internal};
 use super::attempt_trace::AttemptTrace;
 use super::protocol::{AttemptJob, AttemptReport, AttemptResult};
+use super::take_rate::{STALL, TakeRate};
 use super::target::NotAdmitted;
 use crate::domain::clock::Clock;
 use crate::fail_point::{FailPoint, hit, inject};
@@ -46,6 +47,7 @@ struct Work {
     idle: usize,
     /// A sender was called, and has not looked for a job yet.
     is_one_called: bool,
+    rate: TakeRate,
     threads: Vec<JoinHandle<()>>,
     running: usize,
     stopping: bool,
@@ -72,8 +74,10 @@ impl Reminder {
 
 struct Shared {
     work: Mutex<Work>,
-    /// The system gave fewer threads than the waiting jobs need.
+    /// The system gave no thread for jobs that wait.
     lacks_threads: AtomicBool,
+    /// Jobs wait for senders that come free, and none was called.
+    is_call_put_off: AtomicBool,
     arrived: Condvar,
     transport: Arc<dyn Transport>,
     /// Not owned: the sink owns the senders.
@@ -106,6 +110,7 @@ impl Senders {
             shared: Arc::new(Shared {
                 work: Mutex::default(),
                 lacks_threads: AtomicBool::new(false),
+                is_call_put_off: AtomicBool::new(false),
                 arrived: Condvar::new(),
                 transport,
                 reports: OnceLock::new(),
@@ -131,17 +136,27 @@ impl Senders {
         }
     }
 
-    /// Tries again to start threads, if the system gave too few for the jobs that wait. The dispatcher calls
-    /// this in each round: while no sender runs, nothing else would start one.
-    pub(super) fn try_again(&self) {
-        if self.shared.lacks_threads.load(Ordering::Relaxed) {
-            self.call_sender(self.shared.lock());
+    /// Calls a sender for jobs that have waited too long, or tries again to start one if the system gave no thread.
+    /// Returns the time until this is to be done again, if jobs wait that no sender was called for. The dispatcher calls
+    /// this in each round: if all senders wait for receivers, or none runs, nothing else would.
+    pub(super) fn try_again(&self) -> Option<Duration> {
+        let shared = &self.shared;
+        let is_put_off = || shared.is_call_put_off.load(Ordering::Relaxed);
+        if is_put_off() || shared.lacks_threads.load(Ordering::Relaxed) {
+            self.call_sender(shared.lock());
         }
+        is_put_off().then_some(STALL)
     }
 
     /// Wakes a sender, or starts one, if a job waits and none was called yet.
     fn call_sender(&self, mut work: MutexGuard<'_, Work>) {
-        let is_needed = !work.jobs.is_empty() && !work.is_one_called;
+        let may_call = !work.jobs.is_empty() && !work.is_one_called;
+        let is_needed = may_call
+            && (work.idle == work.running
+                || work.rate.needs_sender(work.jobs.len(), Instant::now()));
+        self.shared
+            .is_call_put_off
+            .store(may_call && !is_needed, Ordering::Relaxed);
         if is_needed && work.idle > 0 {
             work.is_one_called = true;
             drop(work);
@@ -229,6 +244,7 @@ impl Senders {
     fn next_job(&self, mut work: MutexGuard<'_, Work>) -> Option<AttemptJob> {
         loop {
             if let Some(job) = work.jobs.pop_front() {
+                work.rate.taken(Instant::now());
                 self.call_sender(work);
                 return Some(job);
             }

@@ -54,6 +54,8 @@ pub struct EndpointFilter {
     pub workspaces: Vec<Uuid>,
     /// In these states; empty: in any.
     pub states: Vec<EndpointState>,
+    /// With one of these keys; empty: with any, or without.
+    pub keys: Vec<String>,
     /// With this in their URL, in any case.
     pub url: Option<String>,
 }
@@ -155,6 +157,7 @@ impl EndpointFilter {
         visibility: Visibility::All,
         workspaces: Vec::new(),
         states: Vec::new(),
+        keys: Vec::new(),
         url: None,
     };
 }

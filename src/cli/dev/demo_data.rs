@@ -137,6 +137,7 @@ fn with_path(
         visibility,
         workspaces: Vec::new(),
         states: Vec::new(),
+        keys: Vec::new(),
         url: Some(path.to_owned()),
     };
     let page = Page {

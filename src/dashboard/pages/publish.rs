@@ -264,6 +264,7 @@ fn find_targets(
         visibility,
         workspaces: vec![new.workspace_id],
         states: Vec::new(),
+        keys: Vec::new(),
         url: None,
     };
     let timestamp = new.timestamp.clone();

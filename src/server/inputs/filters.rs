@@ -116,12 +116,14 @@ pub(crate) fn endpoint_filter(
     let page = page(input);
     let workspaces = input.query_list("workspace_id", read::workspace_id);
     let states = input.query_list("state", read::endpoint_state);
+    let keys = input.query_list("key", read::filter_text).unless_empty();
     let url = input.query("url", read::filter_text).unless_empty();
     move |ok| {
         let filter = EndpointFilter {
             visibility,
             workspaces: workspaces.take(ok),
             states: states.take(ok),
+            keys: keys.take(ok),
             url: url.take(ok),
         };
         (page.take(ok), filter)

@@ -6,6 +6,7 @@ use super::fixture::{BYTES, Open, SECOND, StoreFixture, new_endpoint, url};
 use crate::domain::access::Visibility;
 use crate::domain::delivery::CodeClass;
 use crate::domain::endpoint::EndpointPatch;
+use crate::domain::endpoint_key::EndpointKey;
 use crate::domain::event::EventStatus;
 use crate::domain::event_type::Subscription;
 use crate::storage::{
@@ -173,6 +174,18 @@ pub(super) fn endpoints_are_listed_newest_first_by_workspace_and_url(open: Open)
         Page::FIRST,
     );
     assert_eq!(by_url, (vec![first.id], 1));
+    let named = EndpointPatch {
+        key: EndpointKey::parse("k"),
+        ..EndpointPatch::default()
+    };
+    it.update(second.id, named).unwrap();
+    let with_key = |keys: &[&str]| {
+        let keys: Vec<_> = keys.iter().map(|&key| key.to_owned()).collect();
+        list(&|filter| filter.keys.clone_from(&keys), Page::FIRST)
+    };
+    assert_eq!(with_key(&["k"]), (vec![second.id], 1));
+    assert_eq!(with_key(&["other", "k"]), (vec![second.id], 1));
+    assert_eq!(with_key(&["K"]), (vec![], 0));
     let within = list(
         &|filter| filter.visibility = Visibility::Workspace(workspace.id),
         Page::FIRST,

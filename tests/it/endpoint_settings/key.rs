@@ -120,6 +120,32 @@ fn a_workspace_reaches_no_endpoint_of_another_by_its_key() {
         app.get_as(&stranger, &path).expect(200)["url"],
         "https://b.example/"
     );
+    for (token, own) in [(&app.token, &ours), (&stranger, &theirs)] {
+        let found = app.get_as(token, "/api/webhooks/endpoints?key=k");
+        let found = found.expect(200);
+        assert_eq!(found["total"], 1);
+        assert_eq!(found["data"][0]["id"], own["id"]);
+    }
+}
+
+#[test]
+fn endpoints_are_found_by_their_keys() {
+    let app = TestApp::start();
+    for key in ["a", "b:1", ""] {
+        make(&app, "https://a.example/", json!({"key": key}));
+    }
+    for (query, keys) in [
+        ("key=a", vec!["a"]),
+        ("key=b%3A1&key=a", vec!["b:1", "a"]),
+        ("key=A", vec![]),
+        ("key=", vec!["", "b:1", "a"]),
+    ] {
+        let found = app.get(&format!("/api/webhooks/endpoints?{query}"));
+        let found = found.expect(200);
+        let found = found["data"].as_array().unwrap().iter();
+        let found: Vec<_> = found.map(|it| it["key"].as_str().unwrap()).collect();
+        assert_eq!(found, keys, "{query}");
+    }
 }
 
 #[test]

@@ -175,6 +175,7 @@ impl Tables {
             !self.queue.endpoints[*index].deleted
                 && filter.visibility.includes(endpoint.workspace_id)
                 && any_of(&filter.workspaces, &endpoint.workspace_id)
+                && any_of(&filter.keys, &endpoint.settings.key.as_str().to_owned())
                 && endpoint
                     .settings
                     .target

@@ -61,7 +61,7 @@ fn matching(
     let mut statement = prepare(
         connection,
         concat!(
-            "SELECT e.n, e.disabled IS NOT NULL, e.paused IS NOT NULL, ",
+            "SELECT e.n, e.key, e.disabled IS NOT NULL, e.paused IS NOT NULL, ",
             endpoint_rows::rest_columns!("e."),
             " FROM workspace w
              JOIN endpoint e INDEXED BY endpoint_workspace ON e.workspace = w.n
@@ -74,11 +74,13 @@ fn matching(
         let mut found = statement.query(params![workspace, url])?;
         while let Some(row) = found.next()? {
             let mut columns = Columns::of(row);
-            let (number, is_disabled) = (columns.get()?, columns.get()?);
-            let is_paused = columns.get()?;
+            let (number, key): (i64, String) = (columns.get()?, columns.get()?);
+            let (is_disabled, is_paused) = (columns.get()?, columns.get()?);
             let rest = endpoint_rows::rest(&mut columns)?;
             let state = EndpointState::of(is_disabled, is_paused, rest, now);
-            if filter.states.is_empty() || filter.states.contains(&state) {
+            let has_state = filter.states.is_empty() || filter.states.contains(&state);
+            let has_key = filter.keys.is_empty() || filter.keys.contains(&key);
+            if has_state && has_key {
                 numbers.push(number);
             }
         }

@@ -102,6 +102,7 @@ fn endpoints_are_those_of_the_model() {
             visibility: random_visibility(fixture, random),
             workspaces: some_workspaces(fixture, random),
             states: some_states(random),
+            keys: Vec::new(),
             url: maybe(random, 2).map(|()| (*urls.choose(random).unwrap()).to_owned()),
         };
         let page = random_page(random);

@@ -111,6 +111,7 @@ fn ask_everything(fixture: &ListFixture) {
             visibility: Visibility::All,
             workspaces: vec![own],
             states: Vec::new(),
+            keys: Vec::new(),
             url,
         };
         list_endpoints(connection, &filter, PAGES[0]).unwrap();
