@@ -123,7 +123,7 @@ fn a_workspace_reaches_no_endpoint_of_another_by_its_key() {
     for (token, own) in [(&app.token, &ours), (&stranger, &theirs)] {
         let found = app.get_as(token, "/api/webhooks/endpoints?key=k");
         let found = found.expect(200);
-        assert_eq!(found["total"], 1);
+        assert_eq!(found["data"].as_array().map(Vec::len), Some(1));
         assert_eq!(found["data"][0]["id"], own["id"]);
     }
 }
