@@ -80,7 +80,9 @@ impl Dispatcher {
                 break;
             }
             progress.log(in_flight, left);
-            self.mailbox.end_round(left.min(Progress::PERIOD));
+            let until_call = self.senders.try_again().unwrap_or(Progress::PERIOD);
+            self.mailbox
+                .end_round(left.min(until_call).min(Progress::PERIOD));
             messages = self.mailbox.wait_for_round();
         }
         if scheduler.in_flight() > 0 {
@@ -138,6 +140,10 @@ impl ReportSink for Dispatcher {
         if let Some(messages) = self.mailbox.put_report(report) {
             self.make_rounds(messages, true);
         }
+    }
+
+    fn look_in(&self, time: Duration) {
+        self.mailbox.make_due(time);
     }
 }
 

@@ -109,9 +109,20 @@ impl State {
     /// Gives the right to make a round, with all messages. `stop` stays set.
     fn begin_round(&mut self) -> Messages {
         self.is_round_under_way = true;
+        self.due = Instant::now() + PERIOD_MAX;
         let taken = std::mem::take(&mut self.messages);
         self.messages.stop = taken.stop;
         taken
+    }
+
+    /// Makes a round due in `time`, or sooner.
+    fn make_due(&mut self, time: Duration) {
+        self.due = self.due.min(Instant::now() + time);
+    }
+
+    /// Reports whether the dispatcher's thread sleeps beyond the time at which a round is due.
+    fn wakes_late(&self) -> bool {
+        self.sleeps_until.is_some_and(|until| self.due < until)
     }
 }
 
@@ -192,12 +203,21 @@ impl Mailbox {
             return Some(state.begin_round());
         }
         state.is_round_under_way = false;
-        state.due = Instant::now() + time.min(PERIOD_MAX);
-        let is_late = state.sleeps_until.is_some_and(|until| state.due < until);
-        if is_late || is_stopping {
+        state.make_due(time);
+        if state.wakes_late() || is_stopping {
             self.wake_dispatcher(state);
         }
         None
+    }
+
+    /// Makes a round due in `time`, or sooner.
+    pub(super) fn make_due(&self, time: Duration) {
+        let mut state = self.lock();
+        state.make_due(time);
+        // A round that is under way ends by looking at this time.
+        if !state.is_round_under_way && state.wakes_late() {
+            self.wake_dispatcher(state);
+        }
     }
 
     /// Adds the result of a read.

@@ -39,6 +39,9 @@ const NOTHING_IS_DELIVERED: &str =
 pub(super) trait ReportSink: Send + Sync {
     /// Takes in a report. It may use the calling thread to hand out further jobs.
     fn report(&self, report: AttemptReport);
+
+    /// Calls [`Senders::try_again`] in this time, or sooner.
+    fn look_in(&self, time: Duration);
 }
 
 #[derive(Default)]
@@ -89,6 +92,11 @@ struct Shared {
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Work> {
         vital::lock(&self.work)
+    }
+
+    /// Returns the receiver of reports; `None` if it is gone.
+    fn sink(&self) -> Option<Arc<dyn ReportSink>> {
+        self.reports.get()?.upgrade()
     }
 }
 
@@ -148,24 +156,24 @@ impl Senders {
         is_put_off().then_some(STALL)
     }
 
-    /// Wakes a sender, or starts one, if a job waits and none was called yet.
-    fn call_sender(&self, mut work: MutexGuard<'_, Work>) {
+    /// Wakes a sender, or starts one, if a job waits and none was called yet. Returns true if it puts that off although it
+    /// did not before: [`Senders::try_again`] must then be called in [`STALL`].
+    fn call_sender(&self, mut work: MutexGuard<'_, Work>) -> bool {
         let may_call = !work.jobs.is_empty() && !work.is_one_called;
         let is_needed = may_call
             && (work.idle == work.running
                 || work.rate.needs_sender(work.jobs.len(), Instant::now()));
-        self.shared
-            .is_call_put_off
-            .store(may_call && !is_needed, Ordering::Relaxed);
+        let is_put_off = may_call && !is_needed;
+        let was_put_off = (self.shared.is_call_put_off).swap(is_put_off, Ordering::Relaxed);
         if is_needed && work.idle > 0 {
             work.is_one_called = true;
             drop(work);
             self.shared.arrived.notify_one();
-            return;
+            return false;
         }
         if !is_needed || work.running >= self.max {
             self.shared.lacks_threads.store(false, Ordering::Relaxed);
-            return;
+            return is_put_off && !was_put_off;
         }
         work.threads.retain(|thread| !thread.is_finished());
         let started = self.start_thread(&mut work);
@@ -184,6 +192,7 @@ impl Senders {
             }
             Err(_) => {}
         }
+        false
     }
 
     /// Checks that attempts can be made. The error says that jobs wait, no sender runs, and the system gives
@@ -225,7 +234,8 @@ impl Senders {
         let shared = &*self.shared;
         let mut work = shared.lock();
         work.is_one_called = false;
-        while let Some(job) = self.next_job(work) {
+        let mut comes_free = false;
+        while let Some(job) = self.next_job(work, comes_free) {
             let event = job.event.clone();
             let report = catch_unwind(AssertUnwindSafe(|| run_job(shared, job)));
             let report = report.unwrap_or_else(|_| {
@@ -233,21 +243,30 @@ impl Senders {
                 AttemptReport::Made(event, internal("the attempt ended in an internal error"))
             });
             hit(FailPoint::SenderTurn);
-            if let Some(sink) = shared.reports.get().and_then(Weak::upgrade) {
+            if let Some(sink) = shared.sink() {
                 sink.report(report);
             }
+            comes_free = true;
             work = shared.lock();
         }
     }
 
-    /// Waits for a job and takes it; `None` if the thread is to end.
-    fn next_job(&self, mut work: MutexGuard<'_, Work>) -> Option<AttemptJob> {
+    /// Waits for a job and takes it; `None` if the thread is to end. `comes_free` tells that it has made an attempt before.
+    fn next_job(&self, mut work: MutexGuard<'_, Work>, mut comes_free: bool) -> Option<AttemptJob> {
         loop {
             if let Some(job) = work.jobs.pop_front() {
-                work.rate.taken(Instant::now());
-                self.call_sender(work);
+                // A sender that was called says nothing of the speed of receivers.
+                if comes_free {
+                    work.rate.taken(Instant::now());
+                }
+                if self.call_sender(work)
+                    && let Some(sink) = self.shared.sink()
+                {
+                    sink.look_in(STALL);
+                }
                 return Some(job);
             }
+            comes_free = false;
             if work.stopping {
                 work.running -= 1;
                 return None;
@@ -305,18 +324,4 @@ fn run_job(shared: &Shared, job: AttemptJob) -> AttemptReport {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_reminder_is_due_at_once_and_then_once_a_period() {
-        let mut reminder = Reminder::default();
-        let start = Duration::from_secs(7);
-        assert!(reminder.is_due(start));
-        assert!(!reminder.is_due(start));
-        let soon = REMINDER_PERIOD.saturating_sub(Duration::from_millis(1));
-        assert!(!reminder.is_due(start + soon));
-        assert!(reminder.is_due(start + REMINDER_PERIOD));
-        assert!(!reminder.is_due(start + REMINDER_PERIOD + soon));
-    }
-}
+mod tests;

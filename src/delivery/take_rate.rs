@@ -1,4 +1,4 @@
-//! The rate at which senders take jobs, and whether it needs another sender.
+//! The rate at which senders that come free take jobs, and whether another sender is needed.
 //!
 //! A sender that comes free takes the next job, and another one is called for jobs that would wait. If jobs are taken very
 //! fast, receivers answer at once and the processors are busy: further senders would take memory and processor time, and
@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 /// The longest time between two jobs, on average, with which their rate counts as fast.
-const FAST: Duration = Duration::from_micros(100);
+const FAST: Duration = Duration::from_micros(200);
 
 /// The longest time that the waiting jobs may take at a fast rate without another sender.
 const DRAIN_MAX: Duration = Duration::from_millis(10);
@@ -21,7 +21,8 @@ const PAUSE_MAX: Duration = Duration::from_millis(10);
 /// The weight of the last time between two jobs in their average: one part of so many.
 const WEIGHT: u32 = 16;
 
-/// The rate at which jobs are taken.
+/// The rate at which senders that have made an attempt take the next job. Jobs of senders that were called do not count:
+/// they say nothing of the speed of receivers.
 #[derive(Debug, Default)]
 pub(super) struct TakeRate {
     last: Option<Instant>,
@@ -30,7 +31,7 @@ pub(super) struct TakeRate {
 }
 
 impl TakeRate {
-    /// Notes that a job is taken.
+    /// Notes that a sender that has made an attempt takes a job.
     pub(super) fn taken(&mut self, now: Instant) {
         let since = self.since(now).min(PAUSE_MAX);
         self.interval = self.interval * (WEIGHT - 1) / WEIGHT + since / WEIGHT;
@@ -66,7 +67,7 @@ mod tests {
         let start = Instant::now();
         let mut rate = TakeRate::default();
         assert!(rate.needs_sender(1, start));
-        for period in [Duration::from_micros(150), Duration::from_millis(5)] {
+        for period in [Duration::from_micros(250), Duration::from_millis(5)] {
             let now = take(&mut rate, start, 1_000, period);
             assert!(rate.needs_sender(1, now), "{period:?}");
         }

@@ -1,0 +1,121 @@
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use uuid::Uuid;
+
+use super::*;
+use crate::delivery::http_client::{HttpResult, Request, Response};
+use crate::delivery::target::LiveTarget;
+use crate::domain::clock::{SystemClock, Timestamp};
+use crate::domain::retry_after::RetryHeaders;
+use crate::storage::{EndpointNumber, EventBody, QueuedEvent, Run, Seq, Target, WorkspaceNumber};
+
+/// The longest time that a test waits for something to happen.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A receiver that tells of each request, and answers when it is told to.
+struct Scripted {
+    requests: Mutex<Sender<()>>,
+    answers: Mutex<Receiver<()>>,
+}
+
+impl Transport for Scripted {
+    fn post(&self, _: &Request<'_>) -> HttpResult {
+        let _ = self.requests.lock().unwrap().send(());
+        let _ = self.answers.lock().unwrap().recv();
+        let answer = Response {
+            code: 200,
+            body: String::new(),
+            retry: RetryHeaders::default(),
+            location: None,
+        };
+        HttpResult {
+            result: Ok(answer),
+            duration: Duration::ZERO,
+        }
+    }
+}
+
+/// A sink that tells of each look that it is asked for.
+struct Looks(Mutex<Sender<Duration>>);
+
+impl ReportSink for Looks {
+    fn report(&self, _: AttemptReport) {}
+
+    fn look_in(&self, time: Duration) {
+        let _ = self.0.lock().unwrap().send(time);
+    }
+}
+
+fn job(seq: i64) -> AttemptJob {
+    let target = Target::for_tests(EndpointNumber(1), WorkspaceNumber(1));
+    let event = QueuedEvent {
+        seq: Seq(seq),
+        id: Uuid::nil(),
+        endpoint: target.number,
+        workspace: target.workspace,
+        event_type: 1,
+        run: Run(seq),
+        run_attempt: 0,
+        run_started: Timestamp::default(),
+        attempts: 0,
+        body: Some(EventBody::from([0_u8; 2])),
+    };
+    AttemptJob {
+        event,
+        target: Arc::new(LiveTarget::new(target)),
+        followers: Vec::new(),
+    }
+}
+
+/// Returns a fast rate that does not end by itself during a test.
+fn fast_rate() -> TakeRate {
+    let start = Instant::now() + Duration::from_hours(1);
+    let mut rate = TakeRate::default();
+    (0..1_000).for_each(|number| rate.taken(start + Duration::from_micros(50) * number));
+    rate
+}
+
+#[test]
+fn a_job_that_no_sender_was_called_for_is_looked_at_again_and_started() {
+    let (requests, requested) = channel();
+    let (answer, answers) = channel();
+    let (looks, looked) = channel();
+    let transport = Scripted {
+        requests: Mutex::new(requests),
+        answers: Mutex::new(answers),
+    };
+    let senders = Senders::new(
+        4,
+        Arc::new(transport),
+        Arc::new(SystemClock::default()),
+        Spans::default(),
+    );
+    let sink: Arc<dyn ReportSink> = Arc::new(Looks(Mutex::new(looks)));
+    senders.report_to(Arc::downgrade(&sink));
+    senders.shared.lock().rate = fast_rate();
+    senders.send([job(1), job(2)], false);
+    // The first sender takes the first job, and calls none for the second one, because others seem to come free.
+    requested.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(looked.recv_timeout(PATIENCE), Ok(STALL));
+    assert_eq!(senders.try_again(), Some(STALL));
+    assert_eq!(senders.running(), 1);
+    // The receiver does not answer, so the rate has ended.
+    senders.shared.lock().rate = TakeRate::default();
+    assert_eq!(senders.try_again(), None);
+    requested.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(senders.running(), 2);
+    drop(answer);
+    senders.stop();
+}
+
+#[test]
+fn a_reminder_is_due_at_once_and_then_once_a_period() {
+    let mut reminder = Reminder::default();
+    let start = Duration::from_secs(7);
+    assert!(reminder.is_due(start));
+    assert!(!reminder.is_due(start));
+    let soon = REMINDER_PERIOD.saturating_sub(Duration::from_millis(1));
+    assert!(!reminder.is_due(start + soon));
+    assert!(reminder.is_due(start + REMINDER_PERIOD));
+    assert!(!reminder.is_due(start + REMINDER_PERIOD + soon));
+}
