@@ -255,9 +255,11 @@ impl Senders {
     fn next_job(&self, mut work: MutexGuard<'_, Work>, mut comes_free: bool) -> Option<AttemptJob> {
         loop {
             if let Some(job) = work.jobs.pop_front() {
-                // A sender that was called says nothing of the speed of receivers.
+                let now = Instant::now();
                 if comes_free {
-                    work.rate.taken(Instant::now());
+                    work.rate.taken(now);
+                } else {
+                    work.rate.taken_by_called(now);
                 }
                 if self.call_sender(work)
                     && let Some(sink) = self.shared.sink()

@@ -12,7 +12,7 @@ const FAST: Duration = Duration::from_micros(200);
 /// The longest time that the waiting jobs may take at a fast rate without another sender.
 const DRAIN_MAX: Duration = Duration::from_millis(10);
 
-/// The time without a job taken after which a fast rate has ended: all senders may wait for slow receivers.
+/// The time without a job taken after which a sender is needed also at a fast rate: all others may wait for slow receivers.
 pub(super) const STALL: Duration = Duration::from_micros(500);
 
 /// The longest time between two jobs that counts in the average. One longer pause ends a fast rate.
@@ -21,8 +21,7 @@ const PAUSE_MAX: Duration = Duration::from_millis(10);
 /// The weight of the last time between two jobs in their average: one part of so many.
 const WEIGHT: u32 = 16;
 
-/// The rate at which senders that have made an attempt take the next job. Jobs of senders that were called do not count:
-/// they say nothing of the speed of receivers.
+/// The rate at which senders that have made an attempt take the next job.
 #[derive(Debug, Default)]
 pub(super) struct TakeRate {
     last: Option<Instant>,
@@ -35,6 +34,14 @@ impl TakeRate {
     pub(super) fn taken(&mut self, now: Instant) {
         let since = self.since(now).min(PAUSE_MAX);
         self.interval = self.interval * (WEIGHT - 1) / WEIGHT + since / WEIGHT;
+        self.last = Some(now);
+    }
+
+    /// Notes that a sender that was called takes a job. That says nothing of the speed of receivers, but the need to call
+    /// it does: with each of a few calls in a row, without a job taken by a sender that comes free, the rate counts as
+    /// half as fast.
+    pub(super) fn taken_by_called(&mut self, now: Instant) {
+        self.interval = (self.interval * 2).min(PAUSE_MAX);
         self.last = Some(now);
     }
 
@@ -80,6 +87,20 @@ mod tests {
         assert!(!rate.needs_sender(1, now));
         assert!(!rate.needs_sender(150, now));
         assert!(rate.needs_sender(250, now));
+    }
+
+    #[test]
+    fn a_fast_rate_ends_after_a_few_calls_in_a_row_and_not_after_one() {
+        let mut rate = TakeRate::default();
+        let period = Duration::from_micros(50);
+        let start = take(&mut rate, Instant::now(), 1_000, period);
+        rate.taken_by_called(start);
+        assert!(!rate.needs_sender(1, start));
+        let now = take(&mut rate, start, 100, period);
+        for _ in 0..3 {
+            rate.taken_by_called(now);
+        }
+        assert!(rate.needs_sender(1, now));
     }
 
     #[test]
