@@ -234,8 +234,7 @@ impl Senders {
         let shared = &*self.shared;
         let mut work = shared.lock();
         work.is_one_called = false;
-        let mut comes_free = false;
-        while let Some(job) = self.next_job(work, comes_free) {
+        while let Some(job) = self.next_job(work) {
             let event = job.event.clone();
             let report = catch_unwind(AssertUnwindSafe(|| run_job(shared, job)));
             let report = report.unwrap_or_else(|_| {
@@ -246,21 +245,15 @@ impl Senders {
             if let Some(sink) = shared.sink() {
                 sink.report(report);
             }
-            comes_free = true;
             work = shared.lock();
         }
     }
 
-    /// Waits for a job and takes it; `None` if the thread is to end. `comes_free` tells that it has made an attempt before.
-    fn next_job(&self, mut work: MutexGuard<'_, Work>, mut comes_free: bool) -> Option<AttemptJob> {
+    /// Waits for a job and takes it; `None` if the thread is to end.
+    fn next_job(&self, mut work: MutexGuard<'_, Work>) -> Option<AttemptJob> {
         loop {
             if let Some(job) = work.jobs.pop_front() {
-                let now = Instant::now();
-                if comes_free {
-                    work.rate.taken(now);
-                } else {
-                    work.rate.taken_by_called(now);
-                }
+                work.rate.taken(Instant::now());
                 if self.call_sender(work)
                     && let Some(sink) = self.shared.sink()
                 {
@@ -268,7 +261,6 @@ impl Senders {
                 }
                 return Some(job);
             }
-            comes_free = false;
             if work.stopping {
                 work.running -= 1;
                 return None;
