@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use serde_json::{Value, json};
 
 use super::disk::publish_until_a_group_fails;
-use super::server::{Server, TestDir};
+use super::server::{Answer, Server, TestDir};
 use crate::receiver::Receiver;
 
 const BATCH: &str = "/api/webhooks/events/batch";
@@ -130,14 +130,26 @@ fn a_batch_on_a_full_disk_is_refused_as_a_whole() {
     assert_eq!(dir.number("SELECT count(*) FROM message"), 101);
 }
 
-#[test]
-fn a_batch_costs_one_sync() {
-    let dir = TestDir::new();
+/// Publishes a batch to a server that ends at the second sync of the log. Returns the server with its answer.
+fn batch_within_one_sync(dir: &TestDir) -> (Server, Option<Answer>) {
     let server = dir.start();
-    // No endpoint, so that nothing else is written. With the second sync the server would end before it answers.
+    // No endpoint, so that nothing else is written.
     server.published(&json!("the token was looked up"));
     dir.arm("sync-log abort 2");
-    let answer = server.call("POST", BATCH, Some(&batch())).unwrap();
+    let answer = server.call("POST", BATCH, Some(&batch()));
+    (server, answer)
+}
+
+#[test]
+fn a_batch_costs_one_sync() {
+    // A checkpoint syncs the log, too, two seconds after the start at the earliest. On a busy machine it may come in between.
+    let (dir, server, answer) = (0..5)
+        .find_map(|_| {
+            let dir = TestDir::new();
+            let (server, answer) = batch_within_one_sync(&dir);
+            answer.map(|answer| (dir, server, answer))
+        })
+        .expect("a batch has one sync");
     assert_eq!(answer.status, 202);
     dir.arm("sync-log abort 1");
     let other = json!({"messages": [{"type": "a", "data": 1}]});
