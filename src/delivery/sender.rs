@@ -4,9 +4,8 @@
 //! their stacks are small, a thread starts only when it is needed, and an idle one ends. A panic in an
 //! attempt is the result of that attempt.
 //!
-//! Jobs that wait call one sender: it is woken or started. When it takes a job and others are left, it calls the next
-//! sender. If receivers are slow, the senders follow each other within some 10 µs. While jobs are taken very fast, no
-//! further sender is called ([`take_rate`](super::take_rate)).
+//! A sender is called, that is woken or started, for each job that waits. While jobs are taken very fast, they wait for the
+//! senders that come free ([`take_rate`](super::take_rate)).
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -48,8 +47,10 @@ pub(super) trait ReportSink: Send + Sync {
 struct Work {
     jobs: VecDeque<AttemptJob>,
     idle: usize,
-    /// A sender was called, and has not looked for a job yet.
-    is_one_called: bool,
+    /// Idle threads that were woken and have not looked for a job yet.
+    woken: usize,
+    /// Threads that were started and have not looked for a job yet.
+    starting: usize,
     rate: TakeRate,
     threads: Vec<JoinHandle<()>>,
     running: usize,
@@ -140,7 +141,7 @@ impl Senders {
         let mut work = self.shared.lock();
         work.jobs.extend(jobs);
         if work.jobs.len() > usize::from(by_sender) {
-            self.call_sender(work);
+            self.call_senders(work);
         }
     }
 
@@ -151,32 +152,38 @@ impl Senders {
         let shared = &self.shared;
         let is_put_off = || shared.is_call_put_off.load(Ordering::Relaxed);
         if is_put_off() || shared.lacks_threads.load(Ordering::Relaxed) {
-            self.call_sender(shared.lock());
+            self.call_senders(shared.lock());
         }
         is_put_off().then_some(STALL)
     }
 
-    /// Wakes a sender, or starts one, if a job waits and none was called yet. Returns true if it puts that off although it
-    /// did not before: [`Senders::try_again`] must then be called in [`STALL`].
-    fn call_sender(&self, mut work: MutexGuard<'_, Work>) -> bool {
-        let may_call = !work.jobs.is_empty() && !work.is_one_called;
-        let is_needed = may_call
-            && (work.idle == work.running
-                || work.rate.needs_sender(work.jobs.len(), Instant::now()));
-        let is_put_off = may_call && !is_needed;
+    /// Wakes or starts the senders that are needed for jobs that wait. Returns true if it puts a call off and did not
+    /// before: [`Senders::try_again`] must then be called in [`STALL`].
+    fn call_senders(&self, mut work: MutexGuard<'_, Work>) -> bool {
+        let uncalled = work.jobs.len().saturating_sub(work.woken + work.starting);
+        let mut needed = work.rate.senders_needed(uncalled, Instant::now());
+        if work.idle == work.running {
+            // No sender will come free.
+            needed = needed.max(uncalled.min(1));
+        }
+        let is_put_off = uncalled > needed;
         let was_put_off = (self.shared.is_call_put_off).swap(is_put_off, Ordering::Relaxed);
-        if is_needed && work.idle > 0 {
-            work.is_one_called = true;
-            drop(work);
-            self.shared.arrived.notify_one();
-            return false;
-        }
-        if !is_needed || work.running >= self.max {
+        let wake = needed.min(work.idle.saturating_sub(work.woken));
+        work.woken += wake;
+        if needed > wake && work.running < self.max {
+            self.start_threads(&mut work, needed - wake);
+        } else {
             self.shared.lacks_threads.store(false, Ordering::Relaxed);
-            return is_put_off && !was_put_off;
         }
+        drop(work);
+        (0..wake).for_each(|_| self.shared.arrived.notify_one());
+        is_put_off && !was_put_off
+    }
+
+    fn start_threads(&self, work: &mut Work, count: usize) {
         work.threads.retain(|thread| !thread.is_finished());
-        let started = self.start_thread(&mut work);
+        let count = count.min(self.max - work.running);
+        let started = (0..count).try_for_each(|_| self.start_thread(work));
         self.shared
             .lacks_threads
             .store(started.is_err(), Ordering::Relaxed);
@@ -192,7 +199,6 @@ impl Senders {
             }
             Err(_) => {}
         }
-        false
     }
 
     /// Checks that attempts can be made. The error says that jobs wait, no sender runs, and the system gives
@@ -219,7 +225,7 @@ impl Senders {
         let thread = vital::start_pool_thread("sender", STACK_BYTES, move || senders.run())?;
         work.threads.push(thread);
         work.running += 1;
-        work.is_one_called = true;
+        work.starting += 1;
         Ok(())
     }
 
@@ -233,7 +239,7 @@ impl Senders {
     fn run(&self) {
         let shared = &*self.shared;
         let mut work = shared.lock();
-        work.is_one_called = false;
+        work.starting -= 1;
         while let Some(job) = self.next_job(work) {
             let event = job.event.clone();
             let report = catch_unwind(AssertUnwindSafe(|| run_job(shared, job)));
@@ -254,7 +260,7 @@ impl Senders {
         loop {
             if let Some(job) = work.jobs.pop_front() {
                 work.rate.taken(Instant::now());
-                if self.call_sender(work)
+                if self.call_senders(work)
                     && let Some(sink) = self.shared.sink()
                 {
                     sink.look_in(STALL);
@@ -269,7 +275,7 @@ impl Senders {
             let (woken, timed_out) = vital::wait_timeout(&self.shared.arrived, work, IDLE);
             work = woken;
             work.idle -= 1;
-            work.is_one_called = false;
+            work.woken = work.woken.saturating_sub(1);
             if timed_out && work.jobs.is_empty() {
                 work.running -= 1;
                 return None;

@@ -71,7 +71,7 @@ fn job(seq: i64) -> AttemptJob {
 fn fast_rate() -> TakeRate {
     let start = Instant::now() + Duration::from_hours(1);
     let mut rate = TakeRate::default();
-    (0..1_000).for_each(|number| rate.taken(start + Duration::from_micros(50) * number));
+    (0..2_000).for_each(|number| rate.taken(start + Duration::from_micros(50) * number));
     rate
 }
 
@@ -93,8 +93,11 @@ fn a_job_that_no_sender_was_called_for_is_looked_at_again_and_started() {
     let sink: Arc<dyn ReportSink> = Arc::new(Looks(Mutex::new(looks)));
     senders.report_to(Arc::downgrade(&sink));
     senders.shared.lock().rate = fast_rate();
-    senders.send([job(1), job(2)], false);
-    // The first sender takes the first job, and calls none for the second one, because others seem to come free.
+    senders.send([job(1)], false);
+    requested.recv_timeout(PATIENCE).unwrap();
+    senders.shared.lock().jobs.extend([job(2), job(3)]);
+    answer.send(()).unwrap();
+    // The sender takes the second job, and calls none for the third one, because others seem to come free.
     requested.recv_timeout(PATIENCE).unwrap();
     assert_eq!(looked.recv_timeout(PATIENCE), Ok(STALL));
     assert_eq!(senders.try_again(), Some(STALL));
