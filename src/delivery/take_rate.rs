@@ -22,12 +22,21 @@ const PAUSE_MAX: Duration = Duration::from_millis(10);
 /// rate yet.
 const WEIGHT: u32 = 128;
 
-/// The rate at which jobs are taken.
-#[derive(Debug, Default)]
+/// The rate at which jobs are taken; not fast at first.
+#[derive(Debug)]
 pub(super) struct TakeRate {
     last: Option<Instant>,
     /// The average time between two jobs.
     interval: Duration,
+}
+
+impl Default for TakeRate {
+    fn default() -> Self {
+        Self {
+            last: None,
+            interval: FAST * 8,
+        }
+    }
 }
 
 impl TakeRate {
@@ -41,7 +50,7 @@ impl TakeRate {
     /// Returns the number of further senders that are needed for so many jobs that wait: one for each; at a fast rate
     /// none, or one if the jobs would wait for too long.
     pub(super) fn senders_needed(&self, waiting: usize, now: Instant) -> usize {
-        if self.interval > FAST || self.last.is_none() {
+        if self.interval > FAST {
             return waiting;
         }
         let drain = (self.interval).saturating_mul(u32::try_from(waiting).unwrap_or(u32::MAX));

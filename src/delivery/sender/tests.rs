@@ -92,18 +92,20 @@ fn a_job_that_no_sender_was_called_for_is_looked_at_again_and_started() {
     );
     let sink: Arc<dyn ReportSink> = Arc::new(Looks(Mutex::new(looks)));
     senders.report_to(Arc::downgrade(&sink));
-    senders.shared.lock().rate = fast_rate();
     senders.send([job(1)], false);
     requested.recv_timeout(PATIENCE).unwrap();
+    let set_rate = |rate| senders.shared.lock().rate = rate;
+    set_rate(fast_rate());
     senders.shared.lock().jobs.extend([job(2), job(3)]);
     answer.send(()).unwrap();
     // The sender takes the second job, and calls none for the third one, because others seem to come free.
     requested.recv_timeout(PATIENCE).unwrap();
     assert_eq!(looked.recv_timeout(PATIENCE), Ok(STALL));
+    set_rate(fast_rate());
     assert_eq!(senders.try_again(), Some(STALL));
     assert_eq!(senders.running(), 1);
     // The receiver does not answer, so the rate has ended.
-    senders.shared.lock().rate = TakeRate::default();
+    set_rate(TakeRate::default());
     assert_eq!(senders.try_again(), None);
     requested.recv_timeout(PATIENCE).unwrap();
     assert_eq!(senders.running(), 2);
