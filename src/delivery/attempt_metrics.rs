@@ -113,24 +113,17 @@ fn end_to_end(record: &AttemptRecord) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use uuid::Uuid;
 
     use super::*;
     use crate::domain::clock::Timestamp;
-    use crate::storage::{EndpointNumber, QueuedEvent, Run, Seq, WorkspaceNumber};
+    use crate::storage::{EndpointNumber, QueuedEvent, Run, WorkspaceNumber};
 
     fn event(attempts: u32) -> QueuedEvent {
         QueuedEvent {
-            seq: Seq(7),
-            id: Uuid::nil(),
-            endpoint: EndpointNumber(1),
-            workspace: WorkspaceNumber(1),
-            event_type: 1,
-            run: Run(7),
             run_attempt: attempts,
             run_started: Timestamp::from_micros(1_000_000),
             attempts,
-            body: None,
+            ..QueuedEvent::for_tests(7, EndpointNumber(1), WorkspaceNumber(1))
         }
     }
 

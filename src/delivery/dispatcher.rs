@@ -58,9 +58,14 @@ impl Dispatcher {
             self.take_in(&mut scheduler, messages);
             self.hand_out(&mut scheduler, by_sender);
             self.round_ended(&scheduler);
+            // A sender has looked at the jobs that wait when it took its own, and will again.
+            if !by_sender {
+                self.senders.call_again();
+            }
             let time = self.time_to_sleep(&scheduler);
-            let until_call = self.senders.try_again().unwrap_or(time);
-            next = self.mailbox.end_round(time.min(until_call));
+            next = self
+                .mailbox
+                .end_round(time.min(self.senders.time_to_call()));
         }
     }
 
@@ -80,9 +85,10 @@ impl Dispatcher {
                 break;
             }
             progress.log(in_flight, left);
-            let until_call = self.senders.try_again().unwrap_or(Progress::PERIOD);
+            self.senders.call_again();
+            let time = left.min(Progress::PERIOD);
             self.mailbox
-                .end_round(left.min(until_call).min(Progress::PERIOD));
+                .end_round(time.min(self.senders.time_to_call()));
             messages = self.mailbox.wait_for_round();
         }
         if scheduler.in_flight() > 0 {
@@ -142,8 +148,8 @@ impl ReportSink for Dispatcher {
         }
     }
 
-    fn look_in(&self, time: Duration) {
-        self.mailbox.make_due(time);
+    fn wake_in(&self, time: Duration) {
+        self.mailbox.wake_in(time);
     }
 }
 

@@ -210,8 +210,8 @@ impl Mailbox {
         None
     }
 
-    /// Makes a round due in `time`, or sooner.
-    pub(super) fn make_due(&self, time: Duration) {
+    /// Makes the dispatcher look at the clocks in `time`, or sooner.
+    pub(super) fn wake_in(&self, time: Duration) {
         let mut state = self.lock();
         state.make_due(time);
         // A round that is under way ends by looking at this time.

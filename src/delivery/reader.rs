@@ -246,13 +246,10 @@ fn try_read<T>(read: impl Fn() -> Result<T, StoreError>) -> Option<T> {
 mod tests {
     use std::sync::mpsc::channel;
 
-    use uuid::Uuid;
-
     use super::*;
     use crate::delivery::target::LiveTarget;
-    use crate::domain::clock::Timestamp;
 
-    use crate::storage::{EndpointNumber, QueuedEvent, Run, Target};
+    use crate::storage::{EndpointNumber, QueuedEvent, Target};
 
     #[test]
     fn workspaces_take_turns_and_each_keeps_its_order() {
@@ -281,18 +278,7 @@ mod tests {
     /// Returns a job of a workspace that lacks its body.
     fn job(workspace: i64, seq: i64) -> AttemptJob {
         let target = Target::for_tests(EndpointNumber(workspace), WorkspaceNumber(workspace));
-        let event = QueuedEvent {
-            seq: Seq(seq),
-            id: Uuid::nil(),
-            endpoint: target.number,
-            workspace: target.workspace,
-            event_type: 1,
-            run: Run(seq),
-            run_attempt: 0,
-            run_started: Timestamp::default(),
-            attempts: 0,
-            body: None,
-        };
+        let event = QueuedEvent::for_tests(seq, target.number, target.workspace);
         AttemptJob {
             event,
             target: Arc::new(LiveTarget::new(target)),

@@ -39,8 +39,8 @@ pub(super) trait ReportSink: Send + Sync {
     /// Takes in a report. It may use the calling thread to hand out further jobs.
     fn report(&self, report: AttemptReport);
 
-    /// Calls [`Senders::try_again`] in this time, or sooner.
-    fn look_in(&self, time: Duration);
+    /// Makes the dispatcher call [`Senders::call_again`] in this time, or sooner.
+    fn wake_in(&self, time: Duration);
 }
 
 #[derive(Default)]
@@ -141,27 +141,37 @@ impl Senders {
         let mut work = self.shared.lock();
         work.jobs.extend(jobs);
         if work.jobs.len() > usize::from(by_sender) {
-            self.call_senders(work);
+            self.call_senders(work, Instant::now());
         }
     }
 
-    /// Calls a sender for jobs that have waited too long, or tries again to start one if the system gave no thread.
-    /// Returns the time until this is to be done again, if jobs wait that no sender was called for. The dispatcher calls
-    /// this in each round: if all senders wait for receivers, or none runs, nothing else would.
-    pub(super) fn try_again(&self) -> Option<Duration> {
+    /// Calls a sender for jobs that have waited too long, or tries again to start one if the system gave no thread. The
+    /// dispatcher's thread calls this in each round: if all senders wait for receivers, or none runs, nothing else would.
+    pub(super) fn call_again(&self) {
         let shared = &self.shared;
-        let is_put_off = || shared.is_call_put_off.load(Ordering::Relaxed);
-        if is_put_off() || shared.lacks_threads.load(Ordering::Relaxed) {
-            self.call_senders(shared.lock());
+        if self.is_call_put_off() || shared.lacks_threads.load(Ordering::Relaxed) {
+            self.call_senders(shared.lock(), Instant::now());
         }
-        is_put_off().then_some(STALL)
+    }
+
+    /// Returns the time until [`Senders::call_again`] is to be called at the latest; the longest one if that is not needed.
+    pub(super) fn time_to_call(&self) -> Duration {
+        if self.is_call_put_off() {
+            STALL
+        } else {
+            Duration::MAX
+        }
+    }
+
+    fn is_call_put_off(&self) -> bool {
+        self.shared.is_call_put_off.load(Ordering::Relaxed)
     }
 
     /// Wakes or starts the senders that are needed for jobs that wait. Returns true if it puts a call off and did not
-    /// before: [`Senders::try_again`] must then be called in [`STALL`].
-    fn call_senders(&self, mut work: MutexGuard<'_, Work>) -> bool {
+    /// before: [`Senders::call_again`] must then be called in [`STALL`].
+    fn call_senders(&self, mut work: MutexGuard<'_, Work>, now: Instant) -> bool {
         let uncalled = work.jobs.len().saturating_sub(work.woken + work.starting);
-        let mut needed = work.rate.senders_needed(uncalled, Instant::now());
+        let mut needed = work.rate.senders_needed(uncalled, now);
         if work.idle == work.running {
             // No sender will come free.
             needed = needed.max(uncalled.min(1));
@@ -259,11 +269,12 @@ impl Senders {
     fn next_job(&self, mut work: MutexGuard<'_, Work>) -> Option<AttemptJob> {
         loop {
             if let Some(job) = work.jobs.pop_front() {
-                work.rate.taken(Instant::now());
-                if self.call_senders(work)
+                let now = Instant::now();
+                work.rate.taken(now);
+                if self.call_senders(work, now)
                     && let Some(sink) = self.shared.sink()
                 {
-                    sink.look_in(STALL);
+                    sink.wake_in(STALL);
                 }
                 return Some(job);
             }

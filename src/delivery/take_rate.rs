@@ -76,6 +76,13 @@ mod tests {
         start + period * count
     }
 
+    /// Returns a fast rate, and the time of its last job.
+    fn fast() -> (TakeRate, Instant) {
+        let mut rate = TakeRate::default();
+        let now = take(&mut rate, Instant::now(), 2_000, Duration::from_micros(50));
+        (rate, now)
+    }
+
     #[test]
     fn each_job_needs_a_sender_at_first_and_at_usual_rates() {
         let start = Instant::now();
@@ -96,8 +103,7 @@ mod tests {
 
     #[test]
     fn at_a_fast_rate_none_is_needed_for_jobs_that_are_soon_taken() {
-        let mut rate = TakeRate::default();
-        let now = take(&mut rate, Instant::now(), 2_000, Duration::from_micros(50));
+        let (rate, now) = fast();
         assert_eq!(rate.senders_needed(1, now), 0);
         assert_eq!(rate.senders_needed(150, now), 0);
         assert_eq!(rate.senders_needed(250, now), 1);
@@ -105,8 +111,7 @@ mod tests {
 
     #[test]
     fn a_stall_at_a_fast_rate_needs_one_sender() {
-        let mut rate = TakeRate::default();
-        let now = take(&mut rate, Instant::now(), 2_000, Duration::from_micros(50));
+        let (rate, now) = fast();
         assert_eq!(rate.senders_needed(9, now + STALL), 0);
         let later = now + STALL + Duration::from_nanos(1);
         assert_eq!(rate.senders_needed(9, later), 1);
@@ -115,8 +120,7 @@ mod tests {
 
     #[test]
     fn a_stall_that_lasts_ends_the_fast_rate() {
-        let mut rate = TakeRate::default();
-        let start = take(&mut rate, Instant::now(), 2_000, Duration::from_micros(50));
+        let (mut rate, start) = fast();
         let now = take(&mut rate, start, 40, STALL);
         assert_eq!(rate.senders_needed(9, now), 9);
     }

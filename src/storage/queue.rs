@@ -122,6 +122,29 @@ pub struct QueuedEvent {
     pub body: Option<EventBody>,
 }
 
+#[cfg(test)]
+impl QueuedEvent {
+    /// Returns an event for tests, in its first run, that was never attempted and lacks its body.
+    pub(crate) fn for_tests(
+        seq: i64,
+        endpoint: EndpointNumber,
+        workspace: WorkspaceNumber,
+    ) -> Self {
+        Self {
+            seq: Seq(seq),
+            id: Uuid::nil(),
+            endpoint,
+            workspace,
+            event_type: 1,
+            run: Run(seq),
+            run_attempt: 0,
+            run_started: Timestamp::default(),
+            attempts: 0,
+            body: None,
+        }
+    }
+}
+
 /// The body of an event, and the trace that is sent with it. They are together, so that whoever keeps a body in
 /// memory, or drops it, does the same with the trace.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,11 +1,8 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use uuid::Uuid;
-
 use super::*;
-use crate::domain::clock::Timestamp;
-use crate::storage::{QueuedEvent, Run, WorkspaceNumber};
+use crate::storage::{QueuedEvent, WorkspaceNumber};
 
 /// The longest time that a test waits for something to happen.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -15,18 +12,8 @@ fn mailbox() -> Mailbox {
 }
 
 fn report() -> AttemptReport {
-    AttemptReport::Skipped(QueuedEvent {
-        seq: Seq(1),
-        id: Uuid::nil(),
-        endpoint: EndpointNumber(1),
-        workspace: WorkspaceNumber(1),
-        event_type: 1,
-        run: Run(1),
-        run_attempt: 0,
-        run_started: Timestamp::default(),
-        attempts: 0,
-        body: None,
-    })
+    let event = QueuedEvent::for_tests(1, EndpointNumber(1), WorkspaceNumber(1));
+    AttemptReport::Skipped(event)
 }
 
 /// Waits until the dispatcher's thread sleeps.

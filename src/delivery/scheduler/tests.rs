@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use uuid::Uuid;
-
 use super::{Now, Rules, Scheduler};
 use crate::delivery::limits::Limits;
 use crate::delivery::protocol::{AttemptReport, AttemptResult, ReadResult};
@@ -55,16 +53,9 @@ fn stored(backlog: Backlog) -> StoredTarget {
 
 fn event(seq: i64, body: Option<usize>) -> QueuedEvent {
     QueuedEvent {
-        seq: Seq(seq),
-        id: Uuid::nil(),
-        endpoint: NUMBER,
-        workspace: WorkspaceNumber(1),
-        event_type: 1,
-        run: Run(seq),
-        run_attempt: 0,
         run_started: NOW.wall,
-        attempts: 0,
         body: body.map(|size| vec![b'x'; size].into()),
+        ..QueuedEvent::for_tests(seq, NUMBER, WorkspaceNumber(1))
     }
 }
 

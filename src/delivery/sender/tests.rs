@@ -1,13 +1,11 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use uuid::Uuid;
-
 use super::*;
 use crate::delivery::http_client::{HttpResult, Request, Response};
 use crate::delivery::target::LiveTarget;
-use crate::domain::clock::{SystemClock, Timestamp};
+use crate::domain::clock::SystemClock;
 use crate::domain::retry_after::RetryHeaders;
-use crate::storage::{EndpointNumber, EventBody, QueuedEvent, Run, Seq, Target, WorkspaceNumber};
+use crate::storage::{EndpointNumber, EventBody, QueuedEvent, Target, WorkspaceNumber};
 
 /// The longest time that a test waits for something to happen.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -35,13 +33,13 @@ impl Transport for Scripted {
     }
 }
 
-/// A sink that tells of each look that it is asked for.
-struct Looks(Mutex<Sender<Duration>>);
+/// A sink that tells of each time in which the dispatcher is to be woken.
+struct Wakes(Mutex<Sender<Duration>>);
 
-impl ReportSink for Looks {
+impl ReportSink for Wakes {
     fn report(&self, _: AttemptReport) {}
 
-    fn look_in(&self, time: Duration) {
+    fn wake_in(&self, time: Duration) {
         let _ = self.0.lock().unwrap().send(time);
     }
 }
@@ -49,16 +47,8 @@ impl ReportSink for Looks {
 fn job(seq: i64) -> AttemptJob {
     let target = Target::for_tests(EndpointNumber(1), WorkspaceNumber(1));
     let event = QueuedEvent {
-        seq: Seq(seq),
-        id: Uuid::nil(),
-        endpoint: target.number,
-        workspace: target.workspace,
-        event_type: 1,
-        run: Run(seq),
-        run_attempt: 0,
-        run_started: Timestamp::default(),
-        attempts: 0,
         body: Some(EventBody::from([0_u8; 2])),
+        ..QueuedEvent::for_tests(seq, target.number, target.workspace)
     };
     AttemptJob {
         event,
@@ -79,7 +69,7 @@ fn fast_rate() -> TakeRate {
 fn a_job_that_no_sender_was_called_for_is_looked_at_again_and_started() {
     let (requests, requested) = channel();
     let (answer, answers) = channel();
-    let (looks, looked) = channel();
+    let (wakes, woken) = channel();
     let transport = Scripted {
         requests: Mutex::new(requests),
         answers: Mutex::new(answers),
@@ -90,7 +80,7 @@ fn a_job_that_no_sender_was_called_for_is_looked_at_again_and_started() {
         Arc::new(SystemClock::default()),
         Spans::default(),
     );
-    let sink: Arc<dyn ReportSink> = Arc::new(Looks(Mutex::new(looks)));
+    let sink: Arc<dyn ReportSink> = Arc::new(Wakes(Mutex::new(wakes)));
     senders.report_to(Arc::downgrade(&sink));
     senders.send([job(1)], false);
     requested.recv_timeout(PATIENCE).unwrap();
@@ -100,13 +90,15 @@ fn a_job_that_no_sender_was_called_for_is_looked_at_again_and_started() {
     answer.send(()).unwrap();
     // The sender takes the second job, and calls none for the third one, because others seem to come free.
     requested.recv_timeout(PATIENCE).unwrap();
-    assert_eq!(looked.recv_timeout(PATIENCE), Ok(STALL));
+    assert_eq!(woken.recv_timeout(PATIENCE), Ok(STALL));
     set_rate(fast_rate());
-    assert_eq!(senders.try_again(), Some(STALL));
+    senders.call_again();
+    assert_eq!(senders.time_to_call(), STALL);
     assert_eq!(senders.running(), 1);
     // The receiver does not answer, so the rate has ended.
     set_rate(TakeRate::default());
-    assert_eq!(senders.try_again(), None);
+    senders.call_again();
+    assert_eq!(senders.time_to_call(), Duration::MAX);
     requested.recv_timeout(PATIENCE).unwrap();
     assert_eq!(senders.running(), 2);
     drop(answer);

@@ -142,7 +142,7 @@ fn batch_within_one_sync(dir: &TestDir) -> (Server, Option<Answer>) {
 
 #[test]
 fn a_batch_costs_one_sync() {
-    // A checkpoint syncs the log, too, two seconds after the start at the earliest. On a busy machine it may come in between.
+    // The server writes by itself within some milliseconds of its start. On a busy machine that may come in between.
     let (dir, server, answer) = (0..5)
         .find_map(|_| {
             let dir = TestDir::new();

@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use uuid::Uuid;
-
 use super::*;
 use crate::delivery::endpoint_queue::Read;
 use crate::delivery::limits::Limits;
 use crate::delivery::target::LiveTarget;
-use crate::storage::{Backlog, EndpointNumber, RetryBatch, Run, Seq, Target, WorkspaceNumber};
+use crate::storage::{Backlog, EndpointNumber, RetryBatch, Seq, Target, WorkspaceNumber};
 
 /// The present. Retries are due at some time before it.
 const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
@@ -28,16 +26,10 @@ fn queue() -> EndpointQueue {
 
 fn event(seq: i64, run_attempt: u32) -> QueuedEvent {
     QueuedEvent {
-        seq: Seq(seq),
-        id: Uuid::nil(),
-        endpoint: EndpointNumber(1),
-        workspace: WorkspaceNumber(1),
-        event_type: 1,
-        run: Run(seq),
         run_attempt,
         run_started: NOW,
         attempts: run_attempt,
-        body: None,
+        ..QueuedEvent::for_tests(seq, EndpointNumber(1), WorkspaceNumber(1))
     }
 }
 
