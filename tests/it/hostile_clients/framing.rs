@@ -4,10 +4,9 @@
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
-use std::time::Instant;
 
 use super::wire::{connect, exchange, text};
-use crate::fixture::{PATIENCE, TestApp};
+use crate::fixture::TestApp;
 
 /// Stands behind a request whose end is in doubt; answered with 200 if it is taken for a request.
 const SMUGGLED: &str = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
@@ -113,21 +112,17 @@ fn a_body_of_a_hundred_megabytes_is_refused_before_it_has_arrived() {
                 app.token
             );
             stream.write_all(head.as_bytes()).unwrap();
-            let since = Instant::now();
             let mut reading = stream.try_clone().unwrap();
+            // Four of the hundred, and no more: the answer cannot have waited for the end.
             let sending = std::thread::spawn(move || {
                 let chunk = format!("100000\r\n{}\r\n", " ".repeat(1 << 20));
-                let sent = (0..100).take_while(|_| stream.write_all(chunk.as_bytes()).is_ok());
-                sent.count()
+                (0..4).all(|_| stream.write_all(chunk.as_bytes()).is_ok())
             });
             let mut start = [0; 12];
             reading.read_exact(&mut start).unwrap();
             assert_eq!(text(&start), format!("HTTP/1.1 {status}"), "{framing}");
-            let answered_after = since.elapsed();
             let _ = reading.shutdown(Shutdown::Both);
-            let sent = sending.join().unwrap();
-            assert!(sent < 100, "{path} {framing}: it was all taken");
-            assert!(answered_after < PATIENCE, "{path} {framing}");
+            sending.join().unwrap();
         }
     }
     app.get("/readyz").expect(200);
