@@ -20,3 +20,4 @@ mod stale_log;
 pub(super) mod trace;
 mod valid_log;
 pub(super) mod wal;
+pub(super) mod written_pages;

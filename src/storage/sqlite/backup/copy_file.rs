@@ -4,7 +4,7 @@
 //! written.
 
 use std::fs::{File, TryLockError};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::fail_point::{FailPoint, Fault, inject};
@@ -19,7 +19,9 @@ const SYNC_BYTES: u64 = 8 << 20;
 pub(super) struct CopyFile {
     path: PathBuf,
     file: File,
-    written: u64,
+    /// The place of the next byte.
+    at: u64,
+    length: u64,
     not_synced: u64,
     is_kept: bool,
 }
@@ -43,7 +45,8 @@ impl CopyFile {
         Ok(Some(Self {
             path,
             file,
-            written: 0,
+            at: 0,
+            length: 0,
             not_synced: 0,
             is_kept: false,
         }))
@@ -53,9 +56,25 @@ impl CopyFile {
         &self.path
     }
 
-    /// Returns the number of bytes that were written.
-    pub(super) fn written(&self) -> u64 {
-        self.written
+    /// Returns the number of its bytes.
+    pub(super) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Writes all of these bytes at this place; the next ones follow.
+    pub(super) fn write_all_at(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        if at != self.at {
+            self.file.seek(SeekFrom::Start(at))?;
+            self.at = at;
+        }
+        self.write_all(bytes)
+    }
+
+    /// Makes it this long.
+    pub(super) fn set_length(&mut self, length: u64) -> io::Result<()> {
+        self.file.set_len(length)?;
+        self.length = length;
+        Ok(())
     }
 
     /// Returns a handle that reads what was written.
@@ -84,7 +103,8 @@ impl Write for CopyFile {
             Some(Fault::DiskError) => return Err(io::Error::other("the disk fails")),
         }
         let written = self.file.write(bytes)?;
-        self.written += written as u64;
+        self.at += written as u64;
+        self.length = self.length.max(self.at);
         self.not_synced += written as u64;
         if self.not_synced >= SYNC_BYTES {
             self.not_synced = 0;

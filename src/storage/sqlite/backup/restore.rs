@@ -149,7 +149,7 @@ fn unpack(
         Err(problem) => return Err(unusable(file, database, CopyError::Problem(problem))),
     }
     owner.give(copy.path());
-    let bytes = copy.written();
+    let bytes = copy.length();
     copy.rename(&beside(database, RESTORED)).map_err(failed)?;
     sync_folder_of(database).map_err(failed)?;
     Ok(bytes)

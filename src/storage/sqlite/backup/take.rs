@@ -9,9 +9,8 @@ use flate2::write::GzEncoder;
 
 use super::check::check_pages;
 use super::copy_file::CopyFile;
+use super::copy_pages::{PIECE, copy_pages};
 use super::error::BackupError;
-use super::pace::Pace;
-use super::snapshot::Snapshot;
 use super::source::{CopyError, Source};
 use super::watch::Watch;
 use crate::fail_point::{FailPoint, hit};
@@ -27,10 +26,6 @@ const UNPACKED: &str = ".unpacked.partial";
 
 /// The ends of the names that a copy has at some time.
 const NAMES: [&str; 3] = ["", PARTIAL, UNPACKED];
-
-/// Bytes that are gathered before they are written, and after which the backup may pause: large enough for a
-/// disk, and small enough for an even pace.
-const PIECE: usize = 256 << 10;
 
 /// The effort of gzip. Higher levels take much longer for little.
 const LEVEL: u32 = 4;
@@ -92,54 +87,23 @@ pub fn back_up(
     let copy = CopyFile::create(beside(&file, PARTIAL)).map_err(failed)?;
     let copy = copy.ok_or_else(|| BackupError::Busy(file.clone()))?;
     let copy = if options.compress {
-        // Compressing takes several times as long as copying, and the log grows while the snapshot lasts.
+        // Compressing takes several times as long as copying, and the log grows until the last page is copied.
         let plain = CopyFile::create(beside(&file, UNPACKED)).map_err(failed)?;
         let plain = plain.ok_or_else(|| BackupError::Busy(file.clone()))?;
-        let plain = write_snapshot(database, plain, options.rate, &mut watch, &failed)?;
+        let plain = copy_pages(database, plain, options.rate, &mut watch, &failed)?;
         compress(&plain, copy, &mut watch, &failed)?
     } else {
-        write_snapshot(database, copy, options.rate, &mut watch, &failed)?
+        copy_pages(database, copy, options.rate, &mut watch, &failed)?
     };
     copy.sync().map_err(failed)?;
     check(&copy, &file, options, &mut watch)?;
     hit(FailPoint::BackupWritten);
     checked_target(database, &file, options)?;
-    let bytes = copy.written();
+    let bytes = copy.length();
     copy.rename(&file).map_err(failed)?;
     sync_folder_of(&file).map_err(failed)?;
     hit(FailPoint::BackupNamed);
     Ok(Backup { file, bytes })
-}
-
-/// Writes all pages of a new snapshot. The snapshot ends with it.
-fn write_snapshot(
-    database: &Path,
-    copy: CopyFile,
-    rate: u64,
-    watch: &mut Watch<'_>,
-    failed: &impl Fn(io::Error) -> BackupError,
-) -> Result<CopyFile, BackupError> {
-    let snapshot = Snapshot::begin(database)?;
-    let total = snapshot.bytes();
-    let mut pace = Pace::new(rate);
-    let mut output = BufWriter::with_capacity(PIECE, copy);
-    let (mut done, mut since_pause) = (0, 0);
-    snapshot.each_page(|page| {
-        output.write_all(page).map_err(failed)?;
-        since_pause += page.len() as u64;
-        if since_pause >= PIECE as u64 {
-            done += since_pause;
-            pace.wait(since_pause);
-            since_pause = 0;
-            if watch.note(done, total) {
-                return Err(BackupError::Stopped);
-            }
-        }
-        Ok(())
-    })?;
-    drop(snapshot);
-    let copy = output.into_inner();
-    copy.map_err(|error| failed(error.into_error()))
 }
 
 /// Writes a plain copy through gzip.
@@ -161,7 +125,7 @@ fn compress(
         }
         gzip.write_all(&piece[..read]).map_err(failed)?;
         done += read as u64;
-        if watch.note(done, plain.written()) {
+        if watch.note(done, plain.length()) {
             return Err(BackupError::Stopped);
         }
     }

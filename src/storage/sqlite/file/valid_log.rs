@@ -4,10 +4,10 @@
 use std::io::{self, Read};
 
 /// Bytes before the first frame (<https://sqlite.org/fileformat2.html#the_write_ahead_log>).
-const HEADER_BYTES: usize = 32;
+pub(super) const HEADER_BYTES: usize = 32;
 
 /// Bytes of a frame before its page.
-const FRAME_HEADER_BYTES: usize = 24;
+pub(super) const FRAME_HEADER_BYTES: usize = 24;
 
 /// The first number of a log whose checksums are of little-endian words; that of big-endian ones is 1 higher.
 const MAGIC: u32 = 0x377f_0682;
@@ -96,7 +96,7 @@ impl Checksum {
 }
 
 /// Returns the big-endian number at `at`.
-fn big(bytes: &[u8], at: usize) -> u32 {
+pub(super) fn big(bytes: &[u8], at: usize) -> u32 {
     bytes[at..at + 4]
         .iter()
         .fold(0, |number, byte| number << 8 | u32::from(*byte))
