@@ -188,11 +188,14 @@ impl PageWriter {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
     use rusqlite::Connection;
 
     use super::*;
     use crate::storage::sqlite::backup::check::check_pages;
-    use crate::storage::sqlite::file::connection::write_connection;
+    use crate::storage::sqlite::file::connection::{immutable_uri, write_connection};
+    use crate::storage::sqlite::file::lock::FileLock;
     use crate::storage::sqlite::file::open;
     use crate::storage::sqlite::file::wal::checkpoint;
 
@@ -227,6 +230,7 @@ mod tests {
 
     /// A server that notes its state after each transaction.
     struct Writer {
+        _lock: FileLock,
         connection: Connection,
         states: Vec<String>,
     }
@@ -245,7 +249,11 @@ mod tests {
                 connection.execute(INSERT, [60]).unwrap();
             }
             let states = vec![state(&connection)];
-            Self { connection, states }
+            Self {
+                _lock: FileLock::for_server(database).unwrap(),
+                connection,
+                states,
+            }
         }
 
         fn take(&mut self, step: &Step) {
@@ -253,7 +261,11 @@ mod tests {
                 self.connection.execute(sql, [value]).unwrap();
             };
             match step {
-                Step::Insert(rows, kilobytes) => (0..*rows).for_each(|_| run(INSERT, *kilobytes)),
+                Step::Insert(rows, kilobytes) => {
+                    self.connection.execute_batch("BEGIN").unwrap();
+                    (0..*rows).for_each(|_| run(INSERT, *kilobytes));
+                    self.connection.execute_batch("COMMIT").unwrap();
+                }
                 Step::Delete(rows) => run(
                     "DELETE FROM filler WHERE id IN (SELECT id FROM filler ORDER BY id DESC LIMIT ?1)",
                     *rows,
@@ -282,9 +294,34 @@ mod tests {
 
     /// All rows, as a text that differs if one of them does.
     fn state(connection: &Connection) -> String {
-        let rows = "SELECT count(*) || group_concat(id || substr(hex(body), 1, 16) || length(body))
+        let rows = "SELECT group_concat(id || hex(substr(body, 1, 8)) || length(body))
             FROM filler";
-        connection.query_row(rows, [], |row| row.get(0)).unwrap()
+        let all = connection.query_row(rows, [], |row| row.get::<_, Option<String>>(0));
+        all.unwrap().unwrap_or_default()
+    }
+
+    /// Copies the database, and returns the state that the copy has.
+    fn copied_state(database: &Path, rounds: usize, progress: &mut dyn FnMut(u64, u64)) -> String {
+        let mut watch = Watch {
+            progress,
+            is_stopped: || false,
+        };
+        let path = database.with_extension("copy");
+        let copy = CopyFile::create(path.clone()).unwrap().unwrap();
+        let limits = Limits {
+            old: Duration::ZERO,
+            left: 30,
+            rounds,
+        };
+        let failed = |source| BackupError::Write {
+            path: path.clone(),
+            source,
+        };
+        let copy = copy_within(limits, database, copy, 0, &mut watch, &failed).unwrap();
+        assert!(check_pages(&path, || false).unwrap());
+        assert_eq!(copy.length(), path.metadata().unwrap().len());
+        let uri = immutable_uri(&path);
+        state(&Connection::open(uri).unwrap())
     }
 
     proptest! {
@@ -303,17 +340,37 @@ mod tests {
             let mut progress = |_, _| {
                 left.next().into_iter().flatten().for_each(|step| writer.take(step));
             };
-            let mut watch = Watch { progress: &mut progress, is_stopped: || false };
-            let path = folder.path().join("copy");
-            let copy = CopyFile::create(path.clone()).unwrap().unwrap();
-            let limits = Limits { old: Duration::ZERO, left: 30, rounds };
-            let failed = |source| BackupError::Write { path: path.clone(), source };
-            let copy = copy_within(limits, &database, copy, 0, &mut watch, &failed).unwrap();
-            prop_assert!(check_pages(&path, || false).unwrap());
-            let copied = state(&Connection::open(&path).unwrap());
-            let moment = writer.states.iter().position(|state| *state == copied);
-            prop_assert!(moment.is_some(), "no state of the database");
-            prop_assert_eq!(copy.length(), path.metadata().unwrap().len());
+            let copied = copied_state(&database, rounds, &mut progress);
+            prop_assert!(writer.states.contains(&copied), "no state of the database");
         }
+    }
+
+    #[test]
+    fn a_copy_beside_a_thread_that_writes_is_a_state_of_one_moment() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("h.db");
+        let mut writer = Writer::new(&database);
+        let mut runner = TestRunner::deterministic();
+        let copies: Vec<_> = std::thread::scope(|scope| {
+            let copying = scope.spawn(|| {
+                let copies = (0..30).map(|_| copied_state(&database, 3, &mut |_, _| {}));
+                copies.collect()
+            });
+            while !copying.is_finished() {
+                writer.take(&step().new_tree(&mut runner).unwrap().current());
+                // The database keeps its size.
+                let rows = "SELECT max(count(*) - 50, 0) FROM filler";
+                let more = writer.connection.query_row(rows, [], |row| row.get(0));
+                writer.take(&Step::Delete(more.unwrap()));
+            }
+            copying.join().unwrap()
+        });
+        // None is older than the one before.
+        let mut left = &writer.states[..];
+        for copied in &copies {
+            let moment = left.iter().position(|state| state == copied);
+            left = &left[moment.expect("a state of the database")..];
+        }
+        assert!(left.len() < writer.states.len());
     }
 }
