@@ -353,7 +353,7 @@ mod tests {
         let mut runner = TestRunner::deterministic();
         let copies: Vec<_> = std::thread::scope(|scope| {
             let copying = scope.spawn(|| {
-                let copies = (0..30).map(|_| copied_state(&database, 3, &mut |_, _| {}));
+                let copies = (0..100).map(|_| copied_state(&database, 3, &mut |_, _| {}));
                 copies.collect()
             });
             while !copying.is_finished() {

@@ -20,7 +20,7 @@ use crate::storage::sqlite::file::lock::FileLock;
 use crate::storage::sqlite::file::open::{NewerSchema, settle};
 use crate::storage::sqlite::file::open_error::OpenError;
 use crate::storage::sqlite::file::place;
-use crate::storage::sqlite::file::written_pages::LogFollower;
+use crate::storage::sqlite::file::written_pages::{LogPosition, WrittenPages};
 
 /// The pages that are kept in memory: each is read once.
 const CACHE: &str = "PRAGMA cache_size = -256";
@@ -40,8 +40,11 @@ pub(super) struct View {
     since: Instant,
     /// The time after which a snapshot is old.
     old: Duration,
-    follower: LogFollower,
+    /// The end of the log before the present snapshot began.
+    position: LogPosition,
+    log: WrittenPages,
     page_bytes: u64,
+    /// The pages that were written since they were last asked for.
     written: BTreeSet<u32>,
     // Last: it is released when the transactions have ended.
     _lock: BackupLock,
@@ -67,8 +70,10 @@ impl View {
         let readers = [connect()?, connect()?];
         let page_bytes = readers[0].pragma_query_value(None, "page_size", |row| row.get(0));
         let page_bytes = page_bytes.map_err(unusable)?;
-        let follower = LogFollower::begin(database, connect()?, page_bytes);
-        let follower = follower.map_err(|error| unreadable(database, &error))?;
+        let log = WrittenPages::new(database, connect()?, page_bytes);
+        let position = log
+            .position()
+            .map_err(|error| unreadable(database, &error))?;
         let pages = begin_snapshot(&readers[0]).map_err(unusable)?;
         Ok(Self {
             database: database.to_owned(),
@@ -77,7 +82,8 @@ impl View {
             pages,
             since: Instant::now(),
             old,
-            follower,
+            position,
+            log,
             page_bytes,
             written: BTreeSet::new(),
             _lock: lock,
@@ -127,23 +133,24 @@ impl View {
 
     /// Takes a newer snapshot.
     pub(super) fn move_on(&mut self) -> Result<(), BackupError> {
+        let unreadable = |reason: &dyn Display| unreadable(&self.database, reason);
         let next = 1 - self.present;
-        let failed = |error: rusqlite::Error| unreadable(&self.database, &error);
-        let pages = begin_snapshot(&self.readers[next]).map_err(failed)?;
+        let position = self.log.position().map_err(|error| unreadable(&error))?;
+        let pages = begin_snapshot(&self.readers[next]).map_err(|error| unreadable(&error))?;
+        self.since = Instant::now();
+        // Before the other snapshot ends: then the log can start over.
+        let added = self.log.add_since(self.position, &mut self.written);
+        added.map_err(|error| unreadable(&error))?;
         // A new page that was freed at once is not in the log.
         self.written.extend(self.pages + 1..=pages);
-        self.pages = pages;
-        self.since = Instant::now();
-        let followed = self.follower.follow(&mut self.written);
-        followed.map_err(|error| unreadable(&self.database, &error))?;
         let ended = self.readers[self.present].execute_batch("COMMIT");
-        ended.map_err(failed)?;
-        self.present = next;
+        ended.map_err(|error| unreadable(&error))?;
+        (self.present, self.pages, self.position) = (next, pages, position);
         Ok(())
     }
 
-    /// Returns the pages that were written between the first snapshot since the last call and the present one, and maybe
-    /// some more. All reads of other pages since then are as of the present snapshot.
+    /// Returns the pages that were written since the last call, and maybe some more. What was read of another page since
+    /// then is as it is at present.
     pub(super) fn take_written(&mut self) -> BTreeSet<u32> {
         std::mem::take(&mut self.written)
     }

@@ -9,7 +9,8 @@ use crate::fail_point::FailPoint;
 pub(crate) struct Checkpoint {
     /// Set if it had to stop because of other connections.
     busy: bool,
-    /// Frames in the log; -1 if it did not begin: only one checkpoint can run at a time.
+    /// Frames in the log; -1 if it did not begin: only one checkpoint can run at a time, and no number can be read while a
+    /// writer changes the index of the log. Both are [busy](Self::is_busy). -1 also without a log.
     pub(crate) log: i64,
     /// Frames in the log that are moved.
     moved: i64,

@@ -5,9 +5,11 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use super::connection::BUSY_TIMEOUT;
 use super::place::beside;
 use super::valid_log::{FRAME_HEADER_BYTES, HEADER_BYTES, big};
 use super::wal::checkpoint;
@@ -16,107 +18,136 @@ use super::wal::checkpoint;
 /// reads.
 const TRIES: usize = 3;
 
-/// The reason why a log could not be followed.
+/// The pause between two tries to get the number of frames.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// The reason why the pages could not be told.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum FollowError {
+pub(crate) enum WrittenPagesError {
     #[error(transparent)]
     Database(#[from] rusqlite::Error),
     #[error("its write-ahead log: {0}")]
     Log(#[from] io::Error),
+    #[error("its write-ahead log is busy")]
+    Busy,
     #[error("its write-ahead log is not the one that its readers use")]
     OtherLog,
 }
 
-/// Follows a log, and gathers the pages that transactions write to it.
-///
-/// The caller always has a read transaction open: it begins the next one, follows, and then ends the one before. So the
-/// log cannot start over before all of it was seen. The log is allowed to start over under a transaction that began when
-/// all of it was in the database; then no frame came between.
+/// A place in a log, after some committed transactions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LogPosition {
+    /// Those of the log's header, which change when the log starts over; zeros without a log.
+    salts: [u8; 8],
+    frames: u64,
+}
+
+/// Reads which pages were written to a log.
 #[derive(Debug)]
-pub(crate) struct LogFollower {
+pub(crate) struct WrittenPages {
     path: PathBuf,
     /// Used for the number of committed frames only. A connection with a transaction open does not tell it.
     connection: Connection,
     page_bytes: u64,
-    /// Those of the log's header, which change when it starts over.
-    salts: [u8; 8],
-    /// The number of frames that were seen.
-    seen: u64,
 }
 
-impl LogFollower {
-    /// Begins at the present end of the log, before the caller's first transaction. The connection must have none.
-    pub(crate) fn begin(
-        database: &Path,
-        connection: Connection,
-        page_bytes: u64,
-    ) -> Result<Self, FollowError> {
-        let mut follower = Self {
+impl WrittenPages {
+    /// `connection` must have no transaction.
+    pub(crate) fn new(database: &Path, connection: Connection, page_bytes: u64) -> Self {
+        Self {
             path: beside(database, "-wal"),
             connection,
             page_bytes,
-            salts: [0; 8],
-            seen: 0,
-        };
-        // In this order: if the log starts over in between, its salts are seen to change later.
-        let salts = File::open(&follower.path).and_then(|log| salts(&log));
-        match salts {
-            Ok(salts) => follower.salts = salts,
-            Err(error) if is_missing(&error) => {}
-            Err(error) => return Err(error.into()),
         }
-        follower.seen = follower.committed()?;
-        Ok(follower)
     }
 
-    /// Adds the pages of all transactions that were committed since the last call. The caller has begun its next
-    /// transaction, and has the one before open: then no page is missing that differs between the two.
-    pub(crate) fn follow(&mut self, pages: &mut BTreeSet<u32>) -> Result<(), FollowError> {
+    /// Returns the present end of the log, or a place before it.
+    pub(crate) fn position(&self) -> Result<LogPosition, WrittenPagesError> {
+        // In this order: if the log starts over in between, its salts are others later.
+        Ok(LogPosition {
+            salts: self.salts()?,
+            frames: self.committed()?,
+        })
+    }
+
+    /// Adds the pages of all transactions that were committed after `position`, and maybe of some that are committed while
+    /// this reads.
+    ///
+    /// The caller has a read transaction open that began after `position` was taken, so the log cannot start over before
+    /// these frames are read. It can under a transaction that began when the whole log was in the database; then there are
+    /// no such frames in the old log.
+    pub(crate) fn add_since(
+        &self,
+        position: LogPosition,
+        pages: &mut BTreeSet<u32>,
+    ) -> Result<(), WrittenPagesError> {
         for _ in 0..TRIES {
-            let committed = self.committed()?;
-            if committed == 0 || self.read_up_to(committed, pages)? {
+            let salts = self.salts()?;
+            let end = LogPosition {
+                salts,
+                frames: self.committed()?,
+            };
+            if end.frames == 0 {
+                // It has started over, and no transaction is in it.
+                return Ok(());
+            }
+            let begin = if position.salts == salts {
+                position.frames
+            } else {
+                0
+            };
+            // The number of frames may be that of a log with other salts.
+            if salts == self.salts()? && self.add_frames(begin, end, pages)? {
                 return Ok(());
             }
         }
-        Err(FollowError::OtherLog)
+        Err(WrittenPagesError::OtherLog)
+    }
+
+    /// Returns the salts of the log; zeros if there is none, or an empty one.
+    fn salts(&self) -> io::Result<[u8; 8]> {
+        let mut salts = [0; 8];
+        match File::open(&self.path).and_then(|log| log.read_exact_at(&mut salts, 16)) {
+            Err(error) if !is_missing(&error) => Err(error),
+            _ => Ok(salts),
+        }
     }
 
     /// Returns the number of frames in the log whose transactions are committed.
-    fn committed(&self) -> rusqlite::Result<u64> {
-        let frames = checkpoint(&self.connection, "NOOP")?.log;
-        Ok(u64::try_from(frames).unwrap_or(0))
+    fn committed(&self) -> Result<u64, WrittenPagesError> {
+        let give_up = Instant::now() + BUSY_TIMEOUT;
+        loop {
+            let log = checkpoint(&self.connection, "NOOP")?;
+            if !log.is_busy() {
+                return Ok(u64::try_from(log.log).unwrap_or(0));
+            }
+            if Instant::now() >= give_up {
+                return Err(WrittenPagesError::Busy);
+            }
+            // A writer changes the index of the log, which takes a moment.
+            std::thread::sleep(PAUSE);
+        }
     }
 
-    /// Reads the frames up to this one; returns false if the log has started over since they were counted.
-    fn read_up_to(&mut self, committed: u64, pages: &mut BTreeSet<u32>) -> io::Result<bool> {
+    /// Adds the pages of the frames between; returns false if the log has started over since they were counted.
+    fn add_frames(
+        &self,
+        begin: u64,
+        end: LogPosition,
+        pages: &mut BTreeSet<u32>,
+    ) -> io::Result<bool> {
         let log = File::open(&self.path)?;
-        let salts = salts(&log)?;
-        if salts != self.salts {
-            self.salts = salts;
-            self.seen = 0;
-        }
-        if committed < self.seen {
-            return Ok(false);
-        }
+        let frame_bytes = FRAME_HEADER_BYTES as u64 + self.page_bytes;
         let mut header = [0; FRAME_HEADER_BYTES];
-        while self.seen < committed {
-            let frame_bytes = FRAME_HEADER_BYTES as u64 + self.page_bytes;
-            let at = HEADER_BYTES as u64 + self.seen * frame_bytes;
-            log.read_exact_at(&mut header, at)?;
-            if header[8..16] != self.salts {
+        for frame in begin..end.frames {
+            log.read_exact_at(&mut header, HEADER_BYTES as u64 + frame * frame_bytes)?;
+            if header[8..16] != end.salts {
                 return Ok(false);
             }
             pages.insert(big(&header, 0));
-            self.seen += 1;
         }
         Ok(true)
     }
-}
-
-fn salts(log: &File) -> io::Result<[u8; 8]> {
-    let mut salts = [0; 8];
-    log.read_exact_at(&mut salts, 16)?;
-    Ok(salts)
 }
 
 /// Reports whether there is no log, or an empty one.
