@@ -42,7 +42,6 @@ pub(crate) fn write_connection(database: &Path) -> rusqlite::Result<Connection> 
         // 3 MiB of pages, which a group touches repeatedly; the system caches the file.
         "PRAGMA synchronous = FULL;
          PRAGMA secure_delete = ON;
-         PRAGMA journal_size_limit = 134217728;
          PRAGMA foreign_keys = OFF;
          PRAGMA temp_store = MEMORY;
          PRAGMA cache_size = -3072;",

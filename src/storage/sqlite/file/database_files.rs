@@ -95,6 +95,11 @@ impl DatabaseFiles {
         &self.database
     }
 
+    /// Returns the path of the log.
+    pub(crate) fn log(&self) -> &Path {
+        &self.log
+    }
+
     /// Returns the bytes of the database file and of its log; 0 for one that is missing.
     pub(crate) fn sizes(&self) -> (u64, u64) {
         let found = self.look();

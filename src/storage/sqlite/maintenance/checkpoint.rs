@@ -11,8 +11,9 @@
 //! the writer waits for them from time to time, for a moment. It cannot wait for another process that keeps a
 //! transaction open. Then the write-ahead log grows, publishing goes on, and a log line says why.
 //!
-//! A backup is such a process, and known by its lock. While it reads, the writer does not wait at all, and reads
-//! get the usual time. When it has ended, the thread moves what has gathered before the writer waits again.
+//! A backup is such a process, and known by its lock. While it reads, the thread moves what its present snapshot allows, the
+//! writer neither waits nor moves anything, and reads get the usual time. When it has ended, the thread moves what is left
+//! before the writer waits again.
 //!
 //! # Failure
 //! A failed sync ends the process ([`crate::storage::sqlite::file::failed_sync`]). What cannot be read is
@@ -24,6 +25,7 @@ mod cleaning;
 mod passes;
 mod read_limit;
 mod restart;
+mod shrinking;
 
 use std::cell::Cell;
 use std::ffi::c_int;
@@ -40,6 +42,7 @@ use self::cleaning::{Cleaning, CleaningRequest};
 use self::passes::{make_pass, make_passes};
 pub(crate) use self::read_limit::ReadLimit;
 use self::restart::{Restart, restart_log};
+use self::shrinking::Shrinking;
 use crate::fail_point::{FailPoint, hit, inject};
 use crate::storage::StoreError;
 use crate::storage::sqlite::file::connection::write_connection;
@@ -219,6 +222,7 @@ struct LogKeeper {
     /// Set when a backup has ended, until the thread has moved what has gathered: the writer would move all of
     /// it by itself when it waits.
     thread_first: bool,
+    shrinking: Shrinking,
 }
 
 impl LogKeeper {
@@ -233,6 +237,7 @@ impl LogKeeper {
             wait_from: Instant::now(),
             backup: BackupWatch::new(),
             thread_first: false,
+            shrinking: Shrinking::default(),
         }
     }
 
@@ -240,8 +245,10 @@ impl LogKeeper {
         if frames < self.frames {
             self.start_at = START_FRAMES;
             self.failed_restarts = 0;
+            self.shrinking.started_over(log_bytes(self.frames));
         }
         self.frames = frames;
+        self.shrinking.step(&self.files, log_bytes(frames));
         let has_many = frames >= TOO_MANY_FRAMES || inject(FailPoint::LongWal).is_some();
         let is_long = has_many && !self.backup_reads();
         self.shared.log_is_long.store(is_long, Ordering::Relaxed);
@@ -253,6 +260,15 @@ impl LogKeeper {
             CheckpointPhase::Writer => {
                 *phase = CheckpointPhase::Idle;
                 drop(phase);
+                // There may be much that only a backup kept from being moved: the thread moves that.
+                let had_ended = self.thread_first;
+                if self.backup_reads() {
+                    self.start_at = frames + START_FRAMES;
+                    return;
+                }
+                if self.thread_first && !had_ended {
+                    return;
+                }
                 self.thread_first = false;
                 self.start_at = match make_pass(connection, &self.files) {
                     Ok(Some(done)) if done.left() == 0 => START_FRAMES,
@@ -309,7 +325,7 @@ impl LogKeeper {
         let is_blocked = self.failed_restarts >= RESTART_WAITS.len();
         if is_blocked {
             tracing::warn!(
-                log_mb = self.frames * 4096 / 1_000_000,
+                log_mb = log_bytes(self.frames) / 1_000_000,
                 "the write-ahead log cannot start over and grows: most likely another process keeps a read \
                  transaction open"
             );
@@ -321,6 +337,11 @@ impl LogKeeper {
                 RESTART_PAUSE
             };
     }
+}
+
+/// Returns the bytes of a log with so many frames.
+fn log_bytes(frames: i64) -> u64 {
+    u64::try_from(frames).unwrap_or(0) * 4096
 }
 
 fn run(mut connection: Connection, file: &File, shared: &Shared, files: &DatabaseFiles) {

@@ -26,7 +26,7 @@ pub(super) fn make_passes(connection: &mut Connection, file: &File, files: &Data
         hit(FailPoint::CheckpointPass);
         match passed {
             // A reader keeps the rest from being moved: the next try comes with the next signal.
-            Ok(Some(done)) if done.left() < LAST_FRAMES || done.left() >= before => break,
+            Ok(Some(done)) if done.left() < LAST_FRAMES || done.left() > before / 2 => break,
             Ok(Some(done)) => before = done.left(),
             Ok(None) => return,
             Err(error) => {

@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use tempfile::TempDir;
 
 use super::read_limit::read_limit;
@@ -51,6 +53,11 @@ impl LogFixture {
     fn look(&mut self, frames: i64) -> CheckpointPhase {
         self.keeper.look_after(frames, &self.writer);
         *self.keeper.shared.lock()
+    }
+
+    /// The number of frames that were moved.
+    fn moved(&self) -> i64 {
+        checkpoint(&self.writer, "NOOP").unwrap().moved()
     }
 
     fn is_long(&self) -> bool {
@@ -157,6 +164,9 @@ fn a_backup_is_not_waited_for_and_what_it_left_is_moved_by_the_thread() {
     fixture.look(TOO_MANY_FRAMES);
     assert_eq!(fixture.keeper.failed_restarts, 0, "it did not wait");
     assert!(!fixture.is_long(), "reads have their time");
+    *fixture.keeper.shared.lock() = CheckpointPhase::Writer;
+    fixture.look(TOO_MANY_FRAMES);
+    assert_eq!(fixture.moved(), 0, "the writer moves nothing");
     drop(lock);
     fixture.look(TOO_MANY_FRAMES);
     assert!(!fixture.is_long(), "it looks once a second");
@@ -170,6 +180,48 @@ fn a_backup_is_not_waited_for_and_what_it_left_is_moved_by_the_thread() {
     fixture.look(TOO_MANY_FRAMES);
     fixture.look(TOO_MANY_FRAMES);
     assert_eq!(fixture.keeper.failed_restarts, 1, "another program reads");
+}
+
+#[test]
+fn the_end_of_a_backup_that_the_writer_notices_leaves_the_work_to_the_thread() {
+    let mut fixture = LogFixture::new();
+    let database = fixture.folder.path().join("h.db");
+    let lock = BackupLock::shared(&database).unwrap();
+    *fixture.keeper.shared.lock() = CheckpointPhase::Writer;
+    fixture.look(1);
+    drop(lock);
+    fixture.keeper.backup.look_now();
+    *fixture.keeper.shared.lock() = CheckpointPhase::Writer;
+    fixture.look(START_FRAMES);
+    assert_eq!(fixture.moved(), 0);
+    assert_eq!(fixture.look(START_FRAMES), CheckpointPhase::Thread);
+    *fixture.keeper.shared.lock() = CheckpointPhase::Writer;
+    fixture.look(START_FRAMES);
+    assert!(fixture.moved() > 0);
+}
+
+#[test]
+fn a_log_that_was_long_is_cut_in_steps_after_it_has_started_over() {
+    let mut fixture = LogFixture::new();
+    let log = fixture.folder.path().join("h.db-wal");
+    let length = |log: &Path| log.metadata().unwrap().len() >> 20;
+    let file = File::options().write(true).open(&log).unwrap();
+    file.set_len(148 << 20).unwrap();
+    fixture.look(TOO_MANY_FRAMES);
+    fixture.look(TOO_MANY_FRAMES / 2);
+    assert_eq!(length(&log), 148, "much of it is in use");
+    for expected in [140, 132, 128, 128] {
+        fixture
+            .writer
+            .execute("INSERT INTO t VALUES (3)", [])
+            .unwrap();
+        fixture.look(10);
+        assert_eq!(length(&log), expected);
+    }
+    let rows = fixture
+        .reader
+        .query_row("SELECT count(*) FROM t", [], |row| row.get(0));
+    assert_eq!(rows, Ok(5));
 }
 
 #[test]
