@@ -16,8 +16,7 @@ use super::stopping;
 use crate::config::{StorageSettings, parse_size};
 use crate::storage::sqlite::{Backup, BackupOptions, Watch, back_up};
 
-/// The default of `--rate`. A slower backup lets the write-ahead log grow for longer, and a long log delays publishes
-/// more than the copying does (docs/PERFORMANCE.md).
+/// The default of `--rate`: the write-ahead log, which cannot start over meanwhile, becomes longest with a slow backup.
 const RATE: &str = "0";
 
 /// The steps by which the backup lowers its priority, of 20: the server goes first.
@@ -52,7 +51,8 @@ pub(super) struct BackUp {
 
     /// The most bytes of the database to copy per second, such as 100MiB; 0 for no limit.
     ///
-    /// Only for a disk that the copying takes from the server: a slow backup makes the write-ahead log long.
+    /// For a disk that the copying takes from the server. The last part, of 64 MB on a busy server, has no limit. A slow
+    /// backup makes the write-ahead log long.
     #[arg(long, value_name = "BYTES", default_value = RATE, value_parser = parse_size)]
     rate: u64,
 
