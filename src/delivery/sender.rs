@@ -46,8 +46,9 @@ pub(super) trait ReportSink: Send + Sync {
 #[derive(Default)]
 struct Work {
     jobs: VecDeque<AttemptJob>,
-    idle: usize,
-    /// Idle threads that were woken and have not looked for a job yet.
+    /// What wakes each idle thread. The last one to become idle is woken first, so that those that are not needed end.
+    idle: Vec<Arc<Condvar>>,
+    /// Threads that were woken and have not looked for a job yet.
     woken: usize,
     /// Threads that were started and have not looked for a job yet.
     starting: usize,
@@ -82,7 +83,6 @@ struct Shared {
     lacks_threads: AtomicBool,
     /// Jobs wait for senders that come free, and none was called.
     is_call_put_off: AtomicBool,
-    arrived: Condvar,
     transport: Arc<dyn Transport>,
     /// Not owned: the sink owns the senders.
     reports: OnceLock<Weak<dyn ReportSink>>,
@@ -120,7 +120,6 @@ impl Senders {
                 work: Mutex::default(),
                 lacks_threads: AtomicBool::new(false),
                 is_call_put_off: AtomicBool::new(false),
-                arrived: Condvar::new(),
                 transport,
                 reports: OnceLock::new(),
                 clock,
@@ -172,21 +171,22 @@ impl Senders {
     fn call_senders(&self, mut work: MutexGuard<'_, Work>, now: Instant) -> bool {
         let uncalled = work.jobs.len().saturating_sub(work.woken + work.starting);
         let mut needed = work.rate.senders_needed(uncalled, now);
-        if work.idle == work.running {
+        if work.idle.len() == work.running {
             // No sender will come free.
             needed = needed.max(uncalled.min(1));
         }
         let is_put_off = uncalled > needed;
         let was_put_off = (self.shared.is_call_put_off).swap(is_put_off, Ordering::Relaxed);
-        let wake = needed.min(work.idle.saturating_sub(work.woken));
-        work.woken += wake;
-        if needed > wake && work.running < self.max {
-            self.start_threads(&mut work, needed - wake);
+        let left_idle = work.idle.len().saturating_sub(needed);
+        let woken = work.idle.split_off(left_idle);
+        work.woken += woken.len();
+        if needed > woken.len() && work.running < self.max {
+            self.start_threads(&mut work, needed - woken.len());
         } else {
             self.shared.lacks_threads.store(false, Ordering::Relaxed);
         }
         drop(work);
-        (0..wake).for_each(|_| self.shared.arrived.notify_one());
+        woken.iter().for_each(|thread| thread.notify_one());
         is_put_off && !was_put_off
     }
 
@@ -241,16 +241,18 @@ impl Senders {
 
     /// Ends the threads; each finishes its attempt first.
     pub(super) fn stop(&self) {
-        self.shared.lock().stopping = true;
-        self.shared.arrived.notify_all();
+        let mut work = self.shared.lock();
+        work.stopping = true;
+        work.idle.iter().for_each(|thread| thread.notify_one());
     }
 
     /// Makes attempts until there is nothing to do. This is the work of a thread.
     fn run(&self) {
         let shared = &*self.shared;
+        let wake = Arc::default();
         let mut work = shared.lock();
         work.starting -= 1;
-        while let Some(job) = self.next_job(work) {
+        while let Some(job) = self.next_job(work, &wake) {
             let event = job.event.clone();
             let report = catch_unwind(AssertUnwindSafe(|| run_job(shared, job)));
             let report = report.unwrap_or_else(|_| {
@@ -265,8 +267,8 @@ impl Senders {
         }
     }
 
-    /// Waits for a job and takes it; `None` if the thread is to end.
-    fn next_job(&self, mut work: MutexGuard<'_, Work>) -> Option<AttemptJob> {
+    /// Waits for a job and takes it; `None` if the thread is to end. `wake` wakes the calling thread.
+    fn next_job(&self, mut work: MutexGuard<'_, Work>, wake: &Arc<Condvar>) -> Option<AttemptJob> {
         loop {
             if let Some(job) = work.jobs.pop_front() {
                 let now = Instant::now();
@@ -282,11 +284,15 @@ impl Senders {
                 work.running -= 1;
                 return None;
             }
-            work.idle += 1;
-            let (woken, timed_out) = vital::wait_timeout(&self.shared.arrived, work, IDLE);
-            work = woken;
-            work.idle -= 1;
-            work.woken = work.woken.saturating_sub(1);
+            work.idle.push(wake.clone());
+            let (locked, timed_out) = vital::wait_timeout(wake, work, IDLE);
+            work = locked;
+            let place = (work.idle.iter()).rposition(|thread| Arc::ptr_eq(thread, wake));
+            let Some(place) = place else {
+                work.woken -= 1;
+                continue;
+            };
+            work.idle.remove(place);
             if timed_out && work.jobs.is_empty() {
                 work.running -= 1;
                 return None;

@@ -6,6 +6,7 @@
 use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::fail_point::{FailPoint, Fault, inject};
 use crate::storage::sqlite::file::place;
@@ -13,6 +14,10 @@ use crate::storage::sqlite::file::place;
 /// Bytes after which the file is synced. Without that, the system would write very much at once in the end, and
 /// the commits of the server would wait for it.
 const SYNC_BYTES: u64 = 8 << 20;
+
+/// Bytes that are cut at once from a copy that is removed, and the pause after that.
+const CUT_BYTES: u64 = 8 << 20;
+const CUT_PAUSE: Duration = Duration::from_millis(2);
 
 /// A copy that is being written. Dropping it removes it.
 #[derive(Debug)]
@@ -77,6 +82,17 @@ impl CopyFile {
         Ok(())
     }
 
+    /// Cuts it to nothing in small steps. To remove gigabytes at once makes all syncs on the file system wait: 70 ms for 3 GB.
+    fn empty(&self) -> io::Result<()> {
+        let mut length = self.length;
+        while length > 0 {
+            length = length.saturating_sub(CUT_BYTES);
+            self.file.set_len(length)?;
+            std::thread::sleep(CUT_PAUSE);
+        }
+        Ok(())
+    }
+
     /// Returns a handle that reads what was written.
     pub(super) fn reader(&self) -> io::Result<File> {
         File::open(&self.path)
@@ -121,6 +137,8 @@ impl Write for CopyFile {
 impl Drop for CopyFile {
     fn drop(&mut self) {
         if !self.is_kept {
+            // A file that has become shorter is removed as well as a long one.
+            let _ = self.empty();
             let _ = std::fs::remove_file(&self.path);
         }
     }
