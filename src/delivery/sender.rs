@@ -186,7 +186,9 @@ impl Senders {
             self.shared.lacks_threads.store(false, Ordering::Relaxed);
         }
         drop(work);
-        woken.iter().for_each(|thread| thread.notify_one());
+        for thread in woken {
+            thread.notify_one();
+        }
         is_put_off && !was_put_off
     }
 
@@ -243,7 +245,9 @@ impl Senders {
     pub(super) fn stop(&self) {
         let mut work = self.shared.lock();
         work.stopping = true;
-        work.idle.iter().for_each(|thread| thread.notify_one());
+        for thread in &work.idle {
+            thread.notify_one();
+        }
     }
 
     /// Makes attempts until there is nothing to do. This is the work of a thread.
