@@ -5,7 +5,7 @@
 //! attempt is the result of that attempt.
 //!
 //! A sender is called, that is woken or started, for each job that waits. While jobs are taken very fast, they wait for the
-//! senders that come free ([`take_rate`](super::take_rate)).
+//! senders that come free, and of many senders some go idle ([`take_rate`](super::take_rate)).
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -256,7 +256,8 @@ impl Senders {
         let wake = Arc::default();
         let mut work = shared.lock();
         work.starting -= 1;
-        while let Some(job) = self.next_job(work, &wake) {
+        let mut goes_idle = false;
+        while let Some(job) = self.next_job(work, goes_idle, &wake) {
             let event = job.event.clone();
             let report = catch_unwind(AssertUnwindSafe(|| run_job(shared, job)));
             let report = report.unwrap_or_else(|_| {
@@ -268,13 +269,21 @@ impl Senders {
                 sink.report(report);
             }
             work = shared.lock();
+            let busy = work.running - work.idle.len();
+            goes_idle = !work.stopping && work.rate.are_too_many(busy);
         }
     }
 
-    /// Waits for a job and takes it; `None` if the thread is to end. `wake` wakes the calling thread.
-    fn next_job(&self, mut work: MutexGuard<'_, Work>, wake: &Arc<Condvar>) -> Option<AttemptJob> {
+    /// Waits for a job and takes it; `None` if the thread is to end. `goes_idle` tells that it first waits until it is called,
+    /// and leaves the present jobs to others. `wake` wakes the calling thread.
+    fn next_job(
+        &self,
+        mut work: MutexGuard<'_, Work>,
+        mut goes_idle: bool,
+        wake: &Arc<Condvar>,
+    ) -> Option<AttemptJob> {
         loop {
-            if let Some(job) = work.jobs.pop_front() {
+            if !goes_idle && let Some(job) = work.jobs.pop_front() {
                 let now = Instant::now();
                 work.rate.taken(now);
                 if self.call_senders(work, now)
@@ -288,6 +297,7 @@ impl Senders {
                 work.running -= 1;
                 return None;
             }
+            goes_idle = false;
             work.idle.push(wake.clone());
             let (locked, timed_out) = vital::wait_timeout(wake, work, IDLE);
             work = locked;
@@ -297,7 +307,9 @@ impl Senders {
                 continue;
             };
             work.idle.remove(place);
-            if timed_out && work.jobs.is_empty() {
+            // Jobs that wait now wait for the busy ones.
+            let are_others_busy = work.running > work.idle.len() + 1;
+            if timed_out && (work.jobs.is_empty() || are_others_busy) {
                 work.running -= 1;
                 return None;
             }

@@ -57,6 +57,15 @@ fn job(seq: i64) -> AttemptJob {
     }
 }
 
+fn senders(max: usize, requests: Sender<()>, answers: Receiver<()>) -> Senders {
+    let transport = Scripted {
+        requests: Mutex::new(requests),
+        answers: Mutex::new(answers),
+    };
+    let clock = Arc::new(SystemClock::default());
+    Senders::new(max, Arc::new(transport), clock, Spans::default())
+}
+
 /// Returns a fast rate that does not end by itself during a test.
 fn fast_rate() -> TakeRate {
     let start = Instant::now() + Duration::from_hours(1);
@@ -70,16 +79,7 @@ fn a_job_that_no_sender_was_called_for_is_looked_at_again_and_started() {
     let (requests, requested) = channel();
     let (answer, answers) = channel();
     let (wakes, woken) = channel();
-    let transport = Scripted {
-        requests: Mutex::new(requests),
-        answers: Mutex::new(answers),
-    };
-    let senders = Senders::new(
-        4,
-        Arc::new(transport),
-        Arc::new(SystemClock::default()),
-        Spans::default(),
-    );
+    let senders = senders(4, requests, answers);
     let sink: Arc<dyn ReportSink> = Arc::new(Wakes(Mutex::new(wakes)));
     senders.report_to(Arc::downgrade(&sink));
     senders.send([job(1)], false);
@@ -101,6 +101,37 @@ fn a_job_that_no_sender_was_called_for_is_looked_at_again_and_started() {
     assert_eq!(senders.time_to_call(), Duration::MAX);
     requested.recv_timeout(PATIENCE).unwrap();
     assert_eq!(senders.running(), 2);
+    drop(answer);
+    senders.stop();
+}
+
+#[test]
+fn at_a_fast_rate_some_of_many_senders_go_idle_and_take_jobs_again_when_they_are_called() {
+    let (requests, requested) = channel();
+    let (answer, answers) = channel();
+    let senders = senders(100, requests, answers);
+    let next_request = || requested.recv_timeout(PATIENCE).unwrap();
+    senders.send((1..=70).map(job), false);
+    (1..=70).for_each(|_| next_request());
+    {
+        let mut work = senders.shared.lock();
+        work.rate = fast_rate();
+        work.jobs.extend((71..=134).map(job));
+    }
+    // One in sixteen that come free takes none of these.
+    (1..=64).for_each(|_| answer.send(()).unwrap());
+    (71..=130).for_each(|_| next_request());
+    let idle = || senders.shared.lock().idle.len();
+    let give_up = Instant::now() + PATIENCE;
+    while idle() < 4 {
+        assert!(Instant::now() < give_up, "{} are idle", idle());
+        std::thread::yield_now();
+    }
+    assert!(requested.try_recv().is_err());
+    senders.shared.lock().rate = TakeRate::default();
+    senders.call_again();
+    (131..=134).for_each(|_| next_request());
+    assert_eq!((idle(), senders.running()), (0, 70));
     drop(answer);
     senders.stop();
 }
