@@ -285,7 +285,8 @@ impl Senders {
         loop {
             if !goes_idle && let Some(job) = work.jobs.pop_front() {
                 let now = Instant::now();
-                work.rate.taken(now);
+                let others_wait = !work.jobs.is_empty();
+                work.rate.taken(now, others_wait);
                 if self.call_senders(work, now)
                     && let Some(sink) = self.shared.sink()
                 {

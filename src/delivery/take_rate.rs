@@ -19,6 +19,9 @@ pub(super) const STALL: Duration = Duration::from_micros(500);
 /// The longest time between two jobs that counts in the average. One longer pause ends a fast rate.
 const PAUSE_MAX: Duration = Duration::from_millis(10);
 
+/// The same if no job waited meanwhile: the senders were not slow, but the writer stored nothing. Some pauses end a fast rate.
+const IDLE_PAUSE_MAX: Duration = Duration::from_micros(500);
+
 /// The weight of the last time between two jobs in their average: one part of so many. A burst of a hundred jobs is no fast
 /// rate yet.
 const WEIGHT: u32 = 128;
@@ -36,6 +39,8 @@ pub(super) struct TakeRate {
     last: Option<Instant>,
     /// The average time between two jobs.
     interval: Duration,
+    /// Jobs waited when the last one was taken.
+    waited: bool,
     /// The jobs that were taken since a sender last went idle because there were many.
     since_idle: u32,
 }
@@ -45,17 +50,24 @@ impl Default for TakeRate {
         Self {
             last: None,
             interval: FAST * 8,
+            waited: false,
             since_idle: 0,
         }
     }
 }
 
 impl TakeRate {
-    /// Notes that a job is taken.
-    pub(super) fn taken(&mut self, now: Instant) {
-        let since = self.since(now).min(PAUSE_MAX);
+    /// Notes that a job is taken. `others_wait` tells that there are more.
+    pub(super) fn taken(&mut self, now: Instant, others_wait: bool) {
+        let most = if self.waited {
+            PAUSE_MAX
+        } else {
+            IDLE_PAUSE_MAX
+        };
+        let since = self.since(now).min(most);
         self.interval = self.interval * (WEIGHT - 1) / WEIGHT + since / WEIGHT;
         self.last = Some(now);
+        self.waited = others_wait;
         self.since_idle = self.since_idle.saturating_add(1);
     }
 
@@ -92,7 +104,7 @@ mod tests {
 
     /// Takes `count` jobs, one each `period`. Returns the time of the last.
     fn take(rate: &mut TakeRate, start: Instant, count: u32, period: Duration) -> Instant {
-        (1..=count).for_each(|number| rate.taken(start + period * number));
+        (1..=count).for_each(|number| rate.taken(start + period * number, true));
         start + period * count
     }
 
@@ -136,6 +148,23 @@ mod tests {
         let later = now + STALL + Duration::from_nanos(1);
         assert_eq!(rate.senders_needed(9, later), 1);
         assert_eq!(rate.senders_needed(0, later), 0);
+    }
+
+    #[test]
+    fn a_pause_while_jobs_wait_ends_a_fast_rate_and_one_without_jobs_does_not() {
+        let pause = Duration::from_millis(10);
+        for (others_wait, needed) in [(true, 9), (false, 0)] {
+            let (mut rate, now) = fast();
+            rate.taken(now, others_wait);
+            rate.taken(now + pause, true);
+            assert_eq!(rate.senders_needed(9, now + pause), needed);
+        }
+        let (mut rate, mut now) = fast();
+        for _ in 0..10 {
+            now += pause;
+            rate.taken(now, false);
+        }
+        assert_eq!(rate.senders_needed(9, now), 9, "many pauses");
     }
 
     #[test]

@@ -70,7 +70,7 @@ fn senders(max: usize, requests: Sender<()>, answers: Receiver<()>) -> Senders {
 fn fast_rate() -> TakeRate {
     let start = Instant::now() + Duration::from_hours(1);
     let mut rate = TakeRate::default();
-    (0..2_000).for_each(|number| rate.taken(start + Duration::from_micros(50) * number));
+    (0..2_000).for_each(|number| rate.taken(start + Duration::from_micros(50) * number, true));
     rate
 }
 
