@@ -25,7 +25,7 @@ use crate::spans::Spans;
 use crate::vital;
 
 /// The time that a sender waits for a job before it ends.
-const IDLE: Duration = Duration::from_secs(2);
+const IDLE: Duration = Duration::from_secs(10);
 
 /// Time between two lines in the log that say that the system gives no thread.
 const REMINDER_PERIOD: Duration = Duration::from_mins(1);

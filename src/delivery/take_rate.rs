@@ -10,9 +10,8 @@ use std::time::{Duration, Instant};
 /// senders whose receivers take a tenth of a second.
 const FAST: Duration = Duration::from_micros(60);
 
-/// The longest time that the waiting jobs may take at a fast rate without another sender. As many jobs as there are senders
-/// by default take less.
-const DRAIN_MAX: Duration = Duration::from_millis(20);
+/// The longest time that the waiting jobs may take at a fast rate without another sender.
+const DRAIN_MAX: Duration = Duration::from_millis(10);
 
 /// The time without a job taken after which a sender is needed also at a fast rate: all others may wait for slow receivers.
 pub(super) const STALL: Duration = Duration::from_micros(500);
@@ -138,8 +137,8 @@ mod tests {
     fn at_a_fast_rate_none_is_needed_for_jobs_that_are_soon_taken() {
         let (rate, now) = fast();
         assert_eq!(rate.senders_needed(1, now), 0);
-        assert_eq!(rate.senders_needed(256, now), 0);
-        assert_eq!(rate.senders_needed(500, now), 1);
+        assert_eq!(rate.senders_needed(150, now), 0);
+        assert_eq!(rate.senders_needed(250, now), 1);
     }
 
     #[test]
