@@ -59,6 +59,13 @@ struct Work {
     reminder: Reminder,
 }
 
+impl Work {
+    /// Returns the number of threads that are not idle.
+    fn busy(&self) -> usize {
+        self.running - self.idle.len()
+    }
+}
+
 /// The rate limit of a line that the log is to repeat while something is wrong.
 #[derive(Default)]
 struct Reminder {
@@ -170,7 +177,7 @@ impl Senders {
     /// before: [`Senders::call_again`] must then be called in [`STALL`].
     fn call_senders(&self, mut work: MutexGuard<'_, Work>, now: Instant) -> bool {
         let uncalled = work.jobs.len().saturating_sub(work.woken + work.starting);
-        let mut needed = work.rate.senders_needed(uncalled, now);
+        let mut needed = (work.rate).senders_needed(uncalled, work.busy(), now);
         if work.idle.len() == work.running {
             // No sender will come free.
             needed = needed.max(uncalled.min(1));
@@ -269,7 +276,7 @@ impl Senders {
                 sink.report(report);
             }
             work = shared.lock();
-            let busy = work.running - work.idle.len();
+            let busy = work.busy();
             goes_idle = !work.stopping && work.rate.are_too_many(busy);
         }
     }

@@ -19,7 +19,8 @@ pub(super) const STALL: Duration = Duration::from_micros(500);
 /// The longest time between two jobs that counts in the average. One longer pause ends a fast rate.
 const PAUSE_MAX: Duration = Duration::from_millis(10);
 
-/// The same if no job waited meanwhile: the senders were not slow, but the writer stored nothing. Some pauses end a fast rate.
+/// The longest time that counts if no job waited meanwhile, where it matters how fast the senders are: they were not slow, but
+/// the writer stored nothing.
 const IDLE_PAUSE_MAX: Duration = Duration::from_micros(500);
 
 /// The weight of the last time between two jobs in their average: one part of so many. A burst of a hundred jobs is no fast
@@ -39,6 +40,8 @@ pub(super) struct TakeRate {
     last: Option<Instant>,
     /// The average time between two jobs.
     interval: Duration,
+    /// The same without most of the time in which no job waited: what the senders need for a job.
+    busy_interval: Duration,
     /// Jobs waited when the last one was taken.
     waited: bool,
     /// The jobs that were taken since a sender last went idle because there were many.
@@ -50,6 +53,7 @@ impl Default for TakeRate {
         Self {
             last: None,
             interval: FAST * 8,
+            busy_interval: FAST * 8,
             waited: false,
             since_idle: 0,
         }
@@ -59,13 +63,15 @@ impl Default for TakeRate {
 impl TakeRate {
     /// Notes that a job is taken. `others_wait` tells that there are more.
     pub(super) fn taken(&mut self, now: Instant, others_wait: bool) {
-        let most = if self.waited {
-            PAUSE_MAX
+        let since = self.since(now).min(PAUSE_MAX);
+        let busy = if self.waited {
+            since
         } else {
-            IDLE_PAUSE_MAX
+            since.min(IDLE_PAUSE_MAX)
         };
-        let since = self.since(now).min(most);
-        self.interval = self.interval * (WEIGHT - 1) / WEIGHT + since / WEIGHT;
+        let average = |interval: Duration, last| interval * (WEIGHT - 1) / WEIGHT + last / WEIGHT;
+        self.interval = average(self.interval, since);
+        self.busy_interval = average(self.busy_interval, busy);
         self.last = Some(now);
         self.waited = others_wait;
         self.since_idle = self.since_idle.saturating_add(1);
@@ -73,22 +79,28 @@ impl TakeRate {
 
     /// Reports whether a sender that comes free goes idle although jobs wait, when `busy` senders are busy, itself included.
     pub(super) fn are_too_many(&mut self, busy: usize) -> bool {
-        let are_too_many = self.interval <= FAST && busy > ENOUGH && self.since_idle >= IDLE_PERIOD;
+        let are_too_many =
+            self.busy_interval <= FAST && busy > ENOUGH && self.since_idle >= IDLE_PERIOD;
         if are_too_many {
             self.since_idle = 0;
         }
         are_too_many
     }
 
-    /// Returns the number of further senders that are needed for so many jobs that wait: one for each; at a fast rate
-    /// none, or one if the jobs would wait for too long.
-    pub(super) fn senders_needed(&self, waiting: usize, now: Instant) -> usize {
-        if self.interval > FAST {
+    /// Returns the number of further senders that are needed for so many jobs that wait, when `busy` senders are busy: one for
+    /// each. At a fast rate none, or one if the jobs would wait for too long. After a pause in it, no more than are enough.
+    pub(super) fn senders_needed(&self, waiting: usize, busy: usize, now: Instant) -> usize {
+        if self.busy_interval > FAST {
             return waiting;
         }
-        let drain = (self.interval).saturating_mul(u32::try_from(waiting).unwrap_or(u32::MAX));
+        let drain = (self.busy_interval).saturating_mul(u32::try_from(waiting).unwrap_or(u32::MAX));
         let is_slow = drain > DRAIN_MAX || self.since(now) > STALL;
-        waiting.min(usize::from(is_slow))
+        let some = if self.interval > FAST {
+            ENOUGH.saturating_sub(busy)
+        } else {
+            0
+        };
+        waiting.min(some.max(usize::from(is_slow)))
     }
 
     /// Returns the time since the last job was taken; the longest one if none was.
@@ -119,10 +131,10 @@ mod tests {
     fn each_job_needs_a_sender_at_first_and_at_usual_rates() {
         let start = Instant::now();
         let mut rate = TakeRate::default();
-        assert_eq!(rate.senders_needed(9, start), 9);
+        assert_eq!(rate.senders_needed(9, 10, start), 9);
         for period in [Duration::from_micros(150), Duration::from_millis(5)] {
             let now = take(&mut rate, start, 1_000, period);
-            assert_eq!(rate.senders_needed(9, now), 9, "{period:?}");
+            assert_eq!(rate.senders_needed(9, 10, now), 9, "{period:?}");
         }
     }
 
@@ -130,41 +142,41 @@ mod tests {
     fn a_burst_of_a_hundred_jobs_is_no_fast_rate() {
         let mut rate = TakeRate::default();
         let now = take(&mut rate, Instant::now(), 100, Duration::from_micros(5));
-        assert_eq!(rate.senders_needed(9, now), 9);
+        assert_eq!(rate.senders_needed(9, 10, now), 9);
     }
 
     #[test]
     fn at_a_fast_rate_none_is_needed_for_jobs_that_are_soon_taken() {
         let (rate, now) = fast();
-        assert_eq!(rate.senders_needed(1, now), 0);
-        assert_eq!(rate.senders_needed(150, now), 0);
-        assert_eq!(rate.senders_needed(250, now), 1);
+        assert_eq!(rate.senders_needed(1, 10, now), 0);
+        assert_eq!(rate.senders_needed(150, 10, now), 0);
+        assert_eq!(rate.senders_needed(250, 10, now), 1);
     }
 
     #[test]
     fn a_stall_at_a_fast_rate_needs_one_sender() {
         let (rate, now) = fast();
-        assert_eq!(rate.senders_needed(9, now + STALL), 0);
+        assert_eq!(rate.senders_needed(9, 10, now + STALL), 0);
         let later = now + STALL + Duration::from_nanos(1);
-        assert_eq!(rate.senders_needed(9, later), 1);
-        assert_eq!(rate.senders_needed(0, later), 0);
+        assert_eq!(rate.senders_needed(9, 10, later), 1);
+        assert_eq!(rate.senders_needed(0, 10, later), 0);
     }
 
     #[test]
-    fn a_pause_while_jobs_wait_ends_a_fast_rate_and_one_without_jobs_does_not() {
+    fn after_a_pause_as_many_are_needed_as_are_enough_and_all_if_jobs_waited() {
         let pause = Duration::from_millis(10);
-        for (others_wait, needed) in [(true, 9), (false, 0)] {
+        for (others_wait, busy, needed) in [(true, 60, 99), (false, 60, 4), (false, 99, 0)] {
             let (mut rate, now) = fast();
             rate.taken(now, others_wait);
             rate.taken(now + pause, true);
-            assert_eq!(rate.senders_needed(9, now + pause), needed);
+            assert_eq!(rate.senders_needed(99, busy, now + pause), needed);
         }
         let (mut rate, mut now) = fast();
         for _ in 0..10 {
             now += pause;
             rate.taken(now, false);
         }
-        assert_eq!(rate.senders_needed(9, now), 9, "many pauses");
+        assert_eq!(rate.senders_needed(99, 99, now), 99, "many pauses");
     }
 
     #[test]
@@ -183,6 +195,6 @@ mod tests {
     fn a_stall_that_lasts_ends_the_fast_rate() {
         let (mut rate, start) = fast();
         let now = take(&mut rate, start, 40, STALL);
-        assert_eq!(rate.senders_needed(9, now), 9);
+        assert_eq!(rate.senders_needed(9, 10, now), 9);
     }
 }

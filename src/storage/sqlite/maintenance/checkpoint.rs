@@ -12,7 +12,7 @@
 //! transaction open. Then the write-ahead log grows, publishing goes on, and a log line says why.
 //!
 //! A backup is such a process, and known by its lock. While it reads, the thread moves what its present snapshot allows, the
-//! writer neither waits nor moves anything, and reads get the usual time. When it has ended, the thread moves what is left
+//! writer does not wait at all, and reads get the usual time. When it has ended, the thread moves what is left
 //! before the writer waits again.
 //!
 //! # Failure
@@ -62,6 +62,9 @@ const START_PERIOD: Duration = Duration::from_secs(2);
 /// Frames that start a checkpoint before that time is over: 96 MB.
 const HURRY_FRAMES: i64 = 24_000;
 
+/// Frames that the thread may leave to the writer: 5 MB, which takes some milliseconds.
+const LEFT_MAX: i64 = 1200;
+
 /// Frames at which the log is long: 160 MB. Load alone does not make it that long.
 const TOO_MANY_FRAMES: i64 = 40_000;
 
@@ -99,8 +102,11 @@ enum CheckpointPhase {
     Idle,
     /// The thread must make passes.
     Thread,
-    /// The thread has done what it can; the writer must make the last checkpoint.
+    /// The thread has left little; the writer must make the last checkpoint.
     Writer,
+    /// The thread has done what it can, and a reader keeps the rest from being moved. Once that has ended, the rest may be
+    /// much: the thread moves it later.
+    Blocked,
     Stopping,
 }
 
@@ -260,15 +266,6 @@ impl LogKeeper {
             CheckpointPhase::Writer => {
                 *phase = CheckpointPhase::Idle;
                 drop(phase);
-                // There may be much that only a backup kept from being moved: the thread moves that.
-                let had_ended = self.thread_first;
-                if self.backup_reads() {
-                    self.start_at = frames + START_FRAMES;
-                    return;
-                }
-                if self.thread_first && !had_ended {
-                    return;
-                }
                 self.thread_first = false;
                 self.start_at = match make_pass(connection, &self.files) {
                     Ok(Some(done)) if done.left() == 0 => START_FRAMES,
@@ -281,6 +278,11 @@ impl LogKeeper {
                     }
                 };
                 hit(FailPoint::CheckpointEnd);
+            }
+            CheckpointPhase::Blocked => {
+                *phase = CheckpointPhase::Idle;
+                self.thread_first = false;
+                self.start_at = frames + START_FRAMES;
             }
             CheckpointPhase::Idle if frames >= self.start_at && self.may_start(frames) => {
                 self.start_from = Instant::now() + START_PERIOD;
@@ -348,7 +350,7 @@ fn run(mut connection: Connection, file: &File, shared: &Shared, files: &Databas
     let mut cleaning = Cleaning::new();
     loop {
         let mut phase = shared.lock();
-        while matches!(*phase, CheckpointPhase::Idle | CheckpointPhase::Writer) {
+        while !matches!(*phase, CheckpointPhase::Thread | CheckpointPhase::Stopping) {
             phase = match cleaning.due_in(&shared.cleaning) {
                 None => vital::wait(&shared.changed, phase),
                 Some(Duration::ZERO) => break,
@@ -359,11 +361,15 @@ fn run(mut connection: Connection, file: &File, shared: &Shared, files: &Databas
             return;
         }
         drop(phase);
-        make_passes(&mut connection, file, files);
+        let left = make_passes(&mut connection, file, files);
         cleaning.clean(&shared.cleaning, &connection, files);
         let mut phase = shared.lock();
         if *phase == CheckpointPhase::Thread {
-            *phase = CheckpointPhase::Writer;
+            *phase = if left <= LEFT_MAX {
+                CheckpointPhase::Writer
+            } else {
+                CheckpointPhase::Blocked
+            };
         }
     }
 }

@@ -17,23 +17,29 @@ use crate::storage::sqlite::file::wal::{Checkpoint, checkpoint};
 /// Frames that the writer may move by itself: about a millisecond.
 const LAST_FRAMES: i64 = 300;
 
-/// Makes passes and syncs the file until little is left, or no more can be done.
-pub(super) fn make_passes(connection: &mut Connection, file: &File, files: &DatabaseFiles) {
+/// Makes passes and syncs the file until little is left, or no more can be done. Returns the number of frames that are left.
+pub(super) fn make_passes(connection: &mut Connection, file: &File, files: &DatabaseFiles) -> i64 {
     let mut before = i64::MAX;
+    let mut left = 0;
     let mut read_failed_before = false;
     loop {
         let passed = make_pass(connection, files);
         hit(FailPoint::CheckpointPass);
         match passed {
-            // A reader keeps the rest from being moved: the next try comes with the next signal.
-            Ok(Some(done)) if done.left() < LAST_FRAMES || done.left() > before / 2 => break,
-            Ok(Some(done)) => before = done.left(),
-            Ok(None) => return,
+            Ok(Some(done)) => {
+                left = done.left();
+                // A reader keeps the rest from being moved: the next try comes with the next signal.
+                if left < LAST_FRAMES || left > before / 2 {
+                    break;
+                }
+                before = left;
+            }
+            Ok(None) => return left,
             Err(error) => {
                 tracing::warn!(%error, "a pass of a checkpoint failed");
                 if is_read_failure(&error) && std::mem::replace(&mut read_failed_before, true) {
                     end_unless_moved(files, connection, &error);
-                    return;
+                    return left;
                 }
                 match write_connection(files.database()) {
                     Ok(new) => *connection = new,
@@ -47,6 +53,7 @@ pub(super) fn make_passes(connection: &mut Connection, file: &File, files: &Data
         sync(file, files.database());
     }
     sync(file, files.database());
+    left
 }
 
 /// Makes one passive checkpoint; `None` if the files are not those that were opened. A failed sync ends the

@@ -164,9 +164,6 @@ fn a_backup_is_not_waited_for_and_what_it_left_is_moved_by_the_thread() {
     fixture.look(TOO_MANY_FRAMES);
     assert_eq!(fixture.keeper.failed_restarts, 0, "it did not wait");
     assert!(!fixture.is_long(), "reads have their time");
-    *fixture.keeper.shared.lock() = CheckpointPhase::Writer;
-    fixture.look(TOO_MANY_FRAMES);
-    assert_eq!(fixture.moved(), 0, "the writer moves nothing");
     drop(lock);
     fixture.look(TOO_MANY_FRAMES);
     assert!(!fixture.is_long(), "it looks once a second");
@@ -183,21 +180,31 @@ fn a_backup_is_not_waited_for_and_what_it_left_is_moved_by_the_thread() {
 }
 
 #[test]
-fn the_end_of_a_backup_that_the_writer_notices_leaves_the_work_to_the_thread() {
+fn what_a_reader_kept_from_being_moved_is_left_to_the_thread() {
     let mut fixture = LogFixture::new();
+    fixture.begin_to_read();
+    for _ in 0..=LEFT_MAX {
+        fixture
+            .writer
+            .execute("INSERT INTO t VALUES (3)", [])
+            .unwrap();
+    }
     let database = fixture.folder.path().join("h.db");
-    let lock = BackupLock::shared(&database).unwrap();
-    *fixture.keeper.shared.lock() = CheckpointPhase::Writer;
-    fixture.look(1);
-    drop(lock);
-    fixture.keeper.backup.look_now();
-    *fixture.keeper.shared.lock() = CheckpointPhase::Writer;
-    fixture.look(START_FRAMES);
-    assert_eq!(fixture.moved(), 0);
-    assert_eq!(fixture.look(START_FRAMES), CheckpointPhase::Thread);
-    *fixture.keeper.shared.lock() = CheckpointPhase::Writer;
-    fixture.look(START_FRAMES);
-    assert!(fixture.moved() > 0);
+    let file = File::open(&database).unwrap();
+    let pass = |fixture: &LogFixture| {
+        make_passes(&mut open(&fixture.folder), &file, &fixture.keeper.files)
+    };
+    assert!(pass(&fixture) > LEFT_MAX);
+    fixture.reader.execute_batch("COMMIT").unwrap();
+    *fixture.keeper.shared.lock() = CheckpointPhase::Blocked;
+    let before = fixture.moved();
+    assert_eq!(fixture.look(START_FRAMES), CheckpointPhase::Idle);
+    assert_eq!(fixture.moved(), before, "the writer moves nothing");
+    assert_eq!(fixture.look(START_FRAMES), CheckpointPhase::Idle);
+    assert_eq!(fixture.look(2 * START_FRAMES), CheckpointPhase::Thread);
+    assert_eq!(pass(&fixture), 0);
+    *fixture.keeper.shared.lock() = CheckpointPhase::Idle;
+    std::mem::forget(file);
 }
 
 #[test]
