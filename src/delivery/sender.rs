@@ -46,7 +46,8 @@ pub(super) trait ReportSink: Send + Sync {
 #[derive(Default)]
 struct Work {
     jobs: VecDeque<AttemptJob>,
-    /// What wakes each idle thread. The last one to become idle is woken first, so that those that are not needed end.
+    /// The idle threads, each by what wakes it. The last one to become idle is woken first, so that those that are not
+    /// needed end.
     idle: Vec<Arc<Condvar>>,
     /// Threads that were woken and have not looked for a job yet.
     woken: usize,
@@ -277,7 +278,7 @@ impl Senders {
             }
             work = shared.lock();
             let busy = work.busy();
-            goes_idle = !work.stopping && work.rate.are_too_many(busy);
+            goes_idle = !work.stopping && work.rate.lets_one_go_idle(busy);
         }
     }
 

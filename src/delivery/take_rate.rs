@@ -77,14 +77,15 @@ impl TakeRate {
         self.since_idle = self.since_idle.saturating_add(1);
     }
 
-    /// Reports whether a sender that comes free goes idle although jobs wait, when `busy` senders are busy, itself included.
-    pub(super) fn are_too_many(&mut self, busy: usize) -> bool {
-        let are_too_many =
-            self.busy_interval <= FAST && busy > ENOUGH && self.since_idle >= IDLE_PERIOD;
-        if are_too_many {
+    /// Decides whether a sender that comes free goes idle although jobs wait, when `busy` senders are busy, itself included.
+    /// If so, the next one may after [`IDLE_PERIOD`] jobs.
+    pub(super) fn lets_one_go_idle(&mut self, busy: usize) -> bool {
+        let are_too_many = self.busy_interval <= FAST && busy > ENOUGH;
+        let goes_idle = are_too_many && self.since_idle >= IDLE_PERIOD;
+        if goes_idle {
             self.since_idle = 0;
         }
-        are_too_many
+        goes_idle
     }
 
     /// Returns the number of further senders that are needed for so many jobs that wait, when `busy` senders are busy: one for
@@ -182,13 +183,13 @@ mod tests {
     #[test]
     fn of_many_busy_senders_one_goes_idle_after_some_jobs_at_a_fast_rate() {
         let (mut rate, now) = fast();
-        assert!(!rate.are_too_many(ENOUGH));
-        assert!(rate.are_too_many(ENOUGH + 1));
-        assert!(!rate.are_too_many(ENOUGH + 1));
+        assert!(!rate.lets_one_go_idle(ENOUGH));
+        assert!(rate.lets_one_go_idle(ENOUGH + 1));
+        assert!(!rate.lets_one_go_idle(ENOUGH + 1));
         let now = take(&mut rate, now, IDLE_PERIOD, Duration::from_micros(50));
-        assert!(rate.are_too_many(ENOUGH + 1));
+        assert!(rate.lets_one_go_idle(ENOUGH + 1));
         take(&mut rate, now, 1_000, Duration::from_micros(150));
-        assert!(!rate.are_too_many(256));
+        assert!(!rate.lets_one_go_idle(256));
     }
 
     #[test]

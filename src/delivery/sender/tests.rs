@@ -137,6 +137,33 @@ fn at_a_fast_rate_some_of_many_senders_go_idle_and_take_jobs_again_when_they_are
 }
 
 #[test]
+fn the_sender_that_became_idle_last_is_called_first() {
+    let (requests, requested) = channel();
+    let (answer, answers) = channel();
+    let senders = senders(2, requests, answers);
+    let next_request = || requested.recv_timeout(PATIENCE).unwrap();
+    senders.send([job(1), job(2)], false);
+    (1..=2).for_each(|_| next_request());
+    let wait_for_idle = |count| {
+        let give_up = Instant::now() + PATIENCE;
+        while senders.shared.lock().idle.len() < count {
+            assert!(Instant::now() < give_up, "{count} idle senders");
+            std::thread::yield_now();
+        }
+        senders.shared.lock().idle[0].clone()
+    };
+    answer.send(()).unwrap();
+    let first = wait_for_idle(1);
+    answer.send(()).unwrap();
+    wait_for_idle(2);
+    senders.send([job(3)], false);
+    next_request();
+    assert!(Arc::ptr_eq(&first, &wait_for_idle(1)));
+    drop(answer);
+    senders.stop();
+}
+
+#[test]
 fn a_reminder_is_due_at_once_and_then_once_a_period() {
     let mut reminder = Reminder::default();
     let start = Duration::from_secs(7);

@@ -18,48 +18,44 @@ use super::watch::Watch;
 /// disk, and small enough for an even pace.
 pub(super) const PIECE: usize = 256 << 10;
 
-/// The limits of the rounds.
+/// The limits of a backup's rounds.
 #[derive(Clone, Copy, Debug)]
-struct Limits {
+pub(super) struct Limits {
+    /// The most bytes per second until the last round; 0: no limit.
+    rate: u64,
     /// The time after which a newer snapshot is taken.
-    old: Duration,
+    snapshot_age: Duration,
     /// The pages that may be left for the last round.
     left: usize,
-    /// The most rounds. With a low limit of bytes per second, the pages may not become fewer.
+    /// The most rounds. With a low rate, the pages may not become fewer.
     rounds: usize,
 }
 
-/// Those of a backup. In a quarter of a second, a busy server writes some dozens of megabytes to its log. The last round
-/// copies 64 MB, which takes some tenths of a second.
-const LIMITS: Limits = Limits {
-    old: Duration::from_millis(250),
-    left: 16_000,
-    rounds: 8,
-};
+impl Limits {
+    /// Returns those of a backup at this rate. In a quarter of a second, a busy server writes some dozens of megabytes to
+    /// its log. The last round copies 64 MB, which takes some tenths of a second.
+    pub(super) const fn at_rate(rate: u64) -> Self {
+        Self {
+            rate,
+            snapshot_age: Duration::from_millis(250),
+            left: 16_000,
+            rounds: 8,
+        }
+    }
+}
 
-/// Copies all pages of the database to `copy`, at most `rate` bytes per second until the last round; 0: no limit.
+/// Copies all pages of the database to `copy`.
 pub(super) fn copy_pages(
     database: &Path,
     copy: CopyFile,
-    rate: u64,
-    watch: &mut Watch<'_>,
-    failed: &impl Fn(io::Error) -> BackupError,
-) -> Result<CopyFile, BackupError> {
-    copy_within(LIMITS, database, copy, rate, watch, failed)
-}
-
-fn copy_within(
     limits: Limits,
-    database: &Path,
-    copy: CopyFile,
-    rate: u64,
     watch: &mut Watch<'_>,
     failed: &impl Fn(io::Error) -> BackupError,
 ) -> Result<CopyFile, BackupError> {
-    let mut view = View::begin(database, limits.old)?;
+    let mut view = View::begin(database, limits.snapshot_age)?;
     let mut copying = Copying {
         output: PageWriter::new(copy, view.page_bytes()),
-        pace: Pace::new(rate),
+        pace: Pace::new(limits.rate),
         total: u64::from(view.pages()) * view.page_bytes(),
         done: 0,
         watch,
@@ -199,7 +195,7 @@ mod tests {
     use crate::storage::sqlite::file::open;
     use crate::storage::sqlite::file::wal::checkpoint;
 
-    /// What a server does between two pieces of a backup.
+    /// A step of a server between two pieces of a backup.
     #[derive(Clone, Debug)]
     enum Step {
         /// Rows with so many kilobytes.
@@ -309,7 +305,8 @@ mod tests {
         let path = database.with_extension("copy");
         let copy = CopyFile::create(path.clone()).unwrap().unwrap();
         let limits = Limits {
-            old: Duration::ZERO,
+            rate: 0,
+            snapshot_age: Duration::ZERO,
             left: 30,
             rounds,
         };
@@ -317,7 +314,7 @@ mod tests {
             path: path.clone(),
             source,
         };
-        let copy = copy_within(limits, database, copy, 0, &mut watch, &failed).unwrap();
+        let copy = copy_pages(database, copy, limits, &mut watch, &failed).unwrap();
         assert!(check_pages(&path, || false).unwrap());
         assert_eq!(copy.length(), path.metadata().unwrap().len());
         let uri = immutable_uri(&path);

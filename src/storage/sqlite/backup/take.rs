@@ -9,7 +9,7 @@ use flate2::write::GzEncoder;
 
 use super::check::check_pages;
 use super::copy_file::CopyFile;
-use super::copy_pages::{PIECE, copy_pages};
+use super::copy_pages::{Limits, PIECE, copy_pages};
 use super::error::BackupError;
 use super::source::{CopyError, Source};
 use super::watch::Watch;
@@ -86,14 +86,15 @@ pub fn back_up(
     // Before the snapshot: a target that cannot be written is noticed first.
     let copy = CopyFile::create(beside(&file, PARTIAL)).map_err(failed)?;
     let copy = copy.ok_or_else(|| BackupError::Busy(file.clone()))?;
+    let limits = Limits::at_rate(options.rate);
     let copy = if options.compress {
         // Compressing takes several times as long as copying, and the log grows until the last page is copied.
         let plain = CopyFile::create(beside(&file, UNPACKED)).map_err(failed)?;
         let plain = plain.ok_or_else(|| BackupError::Busy(file.clone()))?;
-        let plain = copy_pages(database, plain, options.rate, &mut watch, &failed)?;
+        let plain = copy_pages(database, plain, limits, &mut watch, &failed)?;
         compress(&plain, copy, &mut watch, &failed)?
     } else {
-        copy_pages(database, copy, options.rate, &mut watch, &failed)?
+        copy_pages(database, copy, limits, &mut watch, &failed)?
     };
     copy.sync().map_err(failed)?;
     check(&copy, &file, options, &mut watch)?;

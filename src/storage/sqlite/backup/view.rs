@@ -31,7 +31,7 @@ const PAGE: &str = "SELECT data FROM sqlite_dbpage WHERE pgno = ?1";
 /// An open view. While it is there, the write-ahead log cannot start over.
 pub(super) struct View {
     database: PathBuf,
-    /// Two connections that have the snapshots in turn.
+    /// The two connections that have the snapshots in turn.
     readers: [Connection; 2],
     /// The one that has the present snapshot.
     present: usize,
@@ -39,7 +39,7 @@ pub(super) struct View {
     pages: u32,
     since: Instant,
     /// The time after which a snapshot is old.
-    old: Duration,
+    age_max: Duration,
     /// The end of the log before the present snapshot began.
     position: LogPosition,
     log: WrittenPages,
@@ -51,8 +51,8 @@ pub(super) struct View {
 }
 
 impl View {
-    /// Begins beside a server or without one. `database` is resolved. A snapshot is old after this time.
-    pub(super) fn begin(database: &Path, old: Duration) -> Result<Self, BackupError> {
+    /// Begins beside a server or without one. `database` is resolved. A snapshot is old after `age_max`.
+    pub(super) fn begin(database: &Path, age_max: Duration) -> Result<Self, BackupError> {
         let is_there = std::fs::metadata(database).is_ok_and(|found| found.len() > 0);
         if !is_there {
             place::refuse_log_alone(database)?;
@@ -81,7 +81,7 @@ impl View {
             present: 0,
             pages,
             since: Instant::now(),
-            old,
+            age_max,
             position,
             log,
             page_bytes,
@@ -125,7 +125,7 @@ impl View {
 
     /// Takes a newer snapshot if the present one is old.
     pub(super) fn keep_up(&mut self) -> Result<(), BackupError> {
-        if self.since.elapsed() < self.old {
+        if self.since.elapsed() < self.age_max {
             return Ok(());
         }
         self.move_on()

@@ -1,6 +1,6 @@
 //! The lock that a backup holds while it reads: on `FILE.backup-lock`, beside the database.
 //!
-//! A backup reads in one long transaction, and meanwhile the write-ahead log cannot start over. The server looks
+//! A backup always has a read transaction open, so the write-ahead log cannot start over meanwhile. The server looks
 //! at this lock when the log is long. While it is held, the writer does not wait for readers, which would delay
 //! publishes for nothing ([`crate::storage::sqlite::maintenance::checkpoint`]). A restore does not begin then.
 //!

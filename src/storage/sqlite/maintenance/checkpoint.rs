@@ -110,6 +110,17 @@ enum CheckpointPhase {
     Stopping,
 }
 
+impl CheckpointPhase {
+    /// Returns the one after the thread's passes, which left so many frames.
+    fn after_passes(left: i64) -> Self {
+        if left <= LEFT_MAX {
+            Self::Writer
+        } else {
+            Self::Blocked
+        }
+    }
+}
+
 struct Shared {
     phase: Mutex<CheckpointPhase>,
     changed: Condvar,
@@ -365,11 +376,7 @@ fn run(mut connection: Connection, file: &File, shared: &Shared, files: &Databas
         cleaning.clean(&shared.cleaning, &connection, files);
         let mut phase = shared.lock();
         if *phase == CheckpointPhase::Thread {
-            *phase = if left <= LEFT_MAX {
-                CheckpointPhase::Writer
-            } else {
-                CheckpointPhase::Blocked
-            };
+            *phase = CheckpointPhase::after_passes(left);
         }
     }
 }
