@@ -5,7 +5,10 @@
 //! attempt is the result of that attempt.
 //!
 //! A sender is called, that is woken or started, for each job that waits. While jobs are taken very fast, they wait for the
-//! senders that come free, and of many senders some go idle ([`take_rate`](super::take_rate)).
+//! senders that come free, and of many senders some go idle ([`take_rate`](super::take_rate)). Not all are started at once
+//! ([`start_limit`]).
+
+mod start_limit;
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,6 +26,7 @@ use crate::domain::clock::Clock;
 use crate::fail_point::{FailPoint, hit, inject};
 use crate::spans::Spans;
 use crate::vital;
+use start_limit::StartLimit;
 
 /// The time that a sender waits for a job before it ends.
 const IDLE: Duration = Duration::from_secs(10);
@@ -54,6 +58,7 @@ struct Work {
     /// Threads that were started and have not looked for a job yet.
     starting: usize,
     rate: TakeRate,
+    start_limit: StartLimit,
     threads: Vec<JoinHandle<()>>,
     running: usize,
     stopping: bool,
@@ -174,36 +179,44 @@ impl Senders {
         self.shared.is_call_put_off.load(Ordering::Relaxed)
     }
 
-    /// Wakes or starts the senders that are needed for jobs that wait. Returns true if it puts a call off and did not
-    /// before: [`Senders::call_again`] must then be called in [`STALL`].
-    fn call_senders(&self, mut work: MutexGuard<'_, Work>, now: Instant) -> bool {
+    /// Wakes or starts the senders that are needed for jobs that wait. If it puts a call off, it makes the dispatcher call
+    /// [`Senders::call_again`] in [`STALL`].
+    fn call_senders(&self, mut work: MutexGuard<'_, Work>, now: Instant) {
         let uncalled = work.jobs.len().saturating_sub(work.woken + work.starting);
         let mut needed = (work.rate).senders_needed(uncalled, work.busy(), now);
         if work.idle.len() == work.running {
             // No sender will come free.
             needed = needed.max(uncalled.min(1));
         }
-        let is_put_off = uncalled > needed;
-        let was_put_off = (self.shared.is_call_put_off).swap(is_put_off, Ordering::Relaxed);
         let left_idle = work.idle.len().saturating_sub(needed);
         let woken = work.idle.split_off(left_idle);
         work.woken += woken.len();
-        if needed > woken.len() && work.running < self.max {
-            self.start_threads(&mut work, needed - woken.len());
-        } else {
+        let lacking = (needed - woken.len()).min(self.max - work.running);
+        let startable = lacking.min(work.start_limit.left(now));
+        let is_put_off = uncalled > needed || lacking > startable;
+        let was_put_off = (self.shared.is_call_put_off).swap(is_put_off, Ordering::Relaxed);
+        if startable > 0 {
+            self.start_threads(&mut work, startable);
+        } else if lacking == 0 {
             self.shared.lacks_threads.store(false, Ordering::Relaxed);
         }
         drop(work);
         for thread in woken {
             thread.notify_one();
         }
-        is_put_off && !was_put_off
+        if is_put_off
+            && !was_put_off
+            && let Some(sink) = self.shared.sink()
+        {
+            sink.wake_in(STALL);
+        }
     }
 
     fn start_threads(&self, work: &mut Work, count: usize) {
         work.threads.retain(|thread| !thread.is_finished());
-        let count = count.min(self.max - work.running);
+        let running = work.running;
         let started = (0..count).try_for_each(|_| self.start_thread(work));
+        (work.start_limit).started(work.running - running, Instant::now());
         self.shared
             .lacks_threads
             .store(started.is_err(), Ordering::Relaxed);
@@ -295,11 +308,7 @@ impl Senders {
                 let now = Instant::now();
                 let others_wait = !work.jobs.is_empty();
                 work.rate.taken(now, others_wait);
-                if self.call_senders(work, now)
-                    && let Some(sink) = self.shared.sink()
-                {
-                    sink.wake_in(STALL);
-                }
+                self.call_senders(work, now);
                 return Some(job);
             }
             if work.stopping {

@@ -106,13 +106,60 @@ fn a_job_that_no_sender_was_called_for_is_looked_at_again_and_started() {
 }
 
 #[test]
+fn a_job_from_the_reader_that_no_sender_was_called_for_makes_the_dispatcher_look_again() {
+    let (requests, requested) = channel();
+    let (answer, answers) = channel();
+    let (wakes, woken) = channel();
+    let senders = senders(4, requests, answers);
+    let sink: Arc<dyn ReportSink> = Arc::new(Wakes(Mutex::new(wakes)));
+    senders.report_to(Arc::downgrade(&sink));
+    senders.send([job(1)], false);
+    requested.recv_timeout(PATIENCE).unwrap();
+    senders.shared.lock().rate = fast_rate();
+    senders.send([job(2)], false);
+    assert_eq!(woken.try_recv(), Ok(STALL));
+    senders.send([job(3)], false);
+    assert!(woken.try_recv().is_err(), "it will look at all of them");
+    drop(answer);
+    senders.stop();
+}
+
+#[test]
+fn a_burst_starts_a_group_of_senders_and_the_others_later() {
+    let (requests, requested) = channel();
+    let (answer, answers) = channel();
+    let senders = senders(100, requests, answers);
+    let set_limit = |limit| senders.shared.lock().start_limit = limit;
+    let mut limit = StartLimit::default();
+    limit.started(60, Instant::now() + Duration::from_hours(1));
+    set_limit(limit);
+    senders.send((1..=10).map(job), false);
+    (1..=4).for_each(|_| requested.recv_timeout(PATIENCE).unwrap());
+    senders.call_again();
+    assert_eq!((senders.running(), senders.time_to_call()), (4, STALL));
+    set_limit(StartLimit::default());
+    senders.call_again();
+    assert_eq!(
+        (senders.running(), senders.time_to_call()),
+        (10, Duration::MAX)
+    );
+    (5..=10).for_each(|_| requested.recv_timeout(PATIENCE).unwrap());
+    drop(answer);
+    senders.stop();
+}
+
+#[test]
 fn at_a_fast_rate_some_of_many_senders_go_idle_and_take_jobs_again_when_they_are_called() {
     let (requests, requested) = channel();
     let (answer, answers) = channel();
     let senders = senders(100, requests, answers);
     let next_request = || requested.recv_timeout(PATIENCE).unwrap();
-    senders.send((1..=70).map(job), false);
-    (1..=70).for_each(|_| next_request());
+    // In two parts, because no more than 64 are started at once.
+    senders.send((1..=60).map(job), false);
+    (1..=60).for_each(|_| next_request());
+    senders.shared.lock().start_limit = StartLimit::default();
+    senders.send((61..=70).map(job), false);
+    (61..=70).for_each(|_| next_request());
     {
         let mut work = senders.shared.lock();
         work.rate = fast_rate();
