@@ -192,7 +192,7 @@ impl Senders {
         let woken = work.idle.split_off(left_idle);
         work.woken += woken.len();
         let lacking = (needed - woken.len()).min(self.max - work.running);
-        let startable = lacking.min(work.start_limit.left(now));
+        let startable = lacking.min(work.start_limit.left(work.running, now));
         let is_put_off = uncalled > needed || lacking > startable;
         let was_put_off = (self.shared.is_call_put_off).swap(is_put_off, Ordering::Relaxed);
         if startable > 0 {

@@ -28,7 +28,7 @@ const IDLE_PAUSE_MAX: Duration = Duration::from_micros(500);
 const WEIGHT: u32 = 128;
 
 /// The busy senders that are enough at a fast rate. With a thousand endpoints, 256 took half as much processor time again.
-const ENOUGH: usize = 64;
+pub(super) const ENOUGH: usize = 64;
 
 /// The jobs that are taken before another sender goes idle. If receivers take milliseconds, fewer senders are slower, which
 /// is to be noticed before many are idle.

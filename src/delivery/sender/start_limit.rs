@@ -1,35 +1,39 @@
 //! The number of senders that may be started now.
 //!
-//! A burst of jobs calls a sender for each. If receivers answer at once, a part of these senders is enough, but that is seen
-//! only after some hundred answers. So the senders are started in groups, and the first group works for some milliseconds
-//! before the next one is started. A sender that was not needed costs some 70 kB of memory, which the allocator hardly gives
-//! back when it ends.
+//! A burst of jobs calls a sender for each, and so does a moment in which the processors are busy with something else. If
+//! receivers answer at once, a part of these senders is enough, but that is seen only after some hundred answers. So beyond
+//! [`ENOUGH`], senders are started a few at a time. A sender that was not needed costs some 70 kB of memory, which the
+//! allocator hardly gives back when it ends.
 
 use std::time::{Duration, Instant};
 
-/// The senders of one group. As many are enough at a fast rate.
-const GROUP: usize = 64;
+use crate::delivery::take_rate::ENOUGH;
 
-/// The time between two groups: some hundred attempts, if receivers answer at once. 256 senders then run after three of
-/// these, which does not matter if receivers are so slow that all are needed.
+/// The senders beyond [`ENOUGH`] that may be started in one [`PERIOD`].
+const STEP: usize = 16;
+
+/// The time between two steps: some hundred attempts, if receivers answer at once. 256 senders run after an eighth of a
+/// second, which does not matter if receivers are so slow that all are needed.
 const PERIOD: Duration = Duration::from_millis(10);
 
 /// A count of the senders that were started of late.
 #[derive(Debug, Default)]
 pub(super) struct StartLimit {
-    /// When the last of the present group was started.
+    /// When the last one was started.
     last: Option<Instant>,
-    /// The senders of the present group.
+    /// The senders that were started without a [`PERIOD`] in between.
     count: usize,
 }
 
 impl StartLimit {
-    /// Returns the number of senders that may be started now.
-    pub(super) fn left(&self, now: Instant) -> usize {
-        if self.is_over(now) {
-            GROUP
+    /// Returns the number of senders that may be started now, while so many run.
+    pub(super) fn left(&self, running: usize, now: Instant) -> usize {
+        if running < ENOUGH {
+            ENOUGH - running
+        } else if self.is_over(now) {
+            STEP
         } else {
-            GROUP.saturating_sub(self.count)
+            STEP.saturating_sub(self.count)
         }
     }
 
@@ -53,27 +57,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_group_may_be_started_at_once_and_the_next_one_a_period_after_its_last() {
+    fn enough_may_be_started_at_once_and_a_step_more_after_each_period() {
         let now = Instant::now();
         let mut limit = StartLimit::default();
-        assert_eq!(limit.left(now), GROUP);
+        assert_eq!(limit.left(0, now), ENOUGH);
         limit.started(1, now);
-        assert_eq!(limit.left(now), GROUP - 1);
+        assert_eq!(limit.left(1, now), ENOUGH - 1);
         let later = now + PERIOD / 2;
-        limit.started(GROUP - 1, later);
-        assert_eq!(limit.left(now + PERIOD), 0);
-        assert_eq!(limit.left(later + PERIOD), GROUP);
-        limit.started(2, later + PERIOD);
-        assert_eq!(limit.left(later + PERIOD), GROUP - 2);
-    }
-
-    #[test]
-    fn senders_that_are_started_one_by_one_with_time_between_are_not_limited() {
-        let mut limit = StartLimit::default();
-        for number in 0..1_000 {
-            let now = Instant::now() + PERIOD * number;
-            assert!(limit.left(now) >= GROUP - 1);
-            limit.started(1, now);
-        }
+        limit.started(ENOUGH - 1, later);
+        assert_eq!(limit.left(ENOUGH, now + PERIOD), 0);
+        let later = later + PERIOD;
+        assert_eq!(limit.left(ENOUGH, later), STEP);
+        limit.started(2, later);
+        assert_eq!(limit.left(ENOUGH + 2, later), STEP - 2);
+        limit.started(STEP - 2, later);
+        assert_eq!(limit.left(ENOUGH + STEP, later), 0);
+        assert_eq!(limit.left(ENOUGH + STEP, later + PERIOD), STEP);
+        assert_eq!(limit.left(ENOUGH - 5, later), 5, "others have ended");
     }
 }

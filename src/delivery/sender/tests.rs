@@ -125,25 +125,25 @@ fn a_job_from_the_reader_that_no_sender_was_called_for_makes_the_dispatcher_look
 }
 
 #[test]
-fn a_burst_starts_a_group_of_senders_and_the_others_later() {
+fn a_burst_starts_64_senders_and_the_others_later() {
     let (requests, requested) = channel();
     let (answer, answers) = channel();
     let senders = senders(100, requests, answers);
     let set_limit = |limit| senders.shared.lock().start_limit = limit;
     let mut limit = StartLimit::default();
-    limit.started(60, Instant::now() + Duration::from_hours(1));
+    limit.started(16, Instant::now() + Duration::from_hours(1));
     set_limit(limit);
-    senders.send((1..=10).map(job), false);
-    (1..=4).for_each(|_| requested.recv_timeout(PATIENCE).unwrap());
+    senders.send((1..=70).map(job), false);
+    (1..=64).for_each(|_| requested.recv_timeout(PATIENCE).unwrap());
     senders.call_again();
-    assert_eq!((senders.running(), senders.time_to_call()), (4, STALL));
+    assert_eq!((senders.running(), senders.time_to_call()), (64, STALL));
     set_limit(StartLimit::default());
     senders.call_again();
     assert_eq!(
         (senders.running(), senders.time_to_call()),
-        (10, Duration::MAX)
+        (70, Duration::MAX)
     );
-    (5..=10).for_each(|_| requested.recv_timeout(PATIENCE).unwrap());
+    (65..=70).for_each(|_| requested.recv_timeout(PATIENCE).unwrap());
     drop(answer);
     senders.stop();
 }
