@@ -16,11 +16,18 @@ const DRAIN_MAX: Duration = Duration::from_millis(10);
 /// The time without a job taken after which a sender is needed also at a fast rate: all others may wait for slow receivers.
 pub(super) const STALL: Duration = Duration::from_micros(500);
 
-/// The longest time between two jobs that counts in the average. One longer pause ends a fast rate.
+/// The same while enough senders are busy. A shorter time without a job taken is usual then: a sender that holds a lock has lost
+/// its processor to another thread.
+const LONG_STALL: Duration = Duration::from_millis(5);
+
+/// The longest time between two jobs that counts in the average. One longer pause is seen at once.
 const PAUSE_MAX: Duration = Duration::from_millis(10);
 
-/// The longest time that counts if no job waited meanwhile, where it matters how fast the senders are: they were not slow, but
-/// the writer stored nothing.
+/// The longest time that counts where it matters how fast the senders are. Five in a row end a fast rate; a single one does not,
+/// for which the system's scheduler is the likely reason.
+const BUSY_PAUSE_MAX: Duration = Duration::from_millis(1);
+
+/// The same if no job waited meanwhile: the senders were not slow, but the writer stored nothing.
 const IDLE_PAUSE_MAX: Duration = Duration::from_micros(500);
 
 /// The weight of the last time between two jobs in their average: one part of so many. A burst of a hundred jobs is no fast
@@ -64,11 +71,11 @@ impl TakeRate {
     /// Notes that a job is taken. `others_wait` tells that there are more.
     pub(super) fn taken(&mut self, now: Instant, others_wait: bool) {
         let since = self.since(now).min(PAUSE_MAX);
-        let busy = if self.waited {
-            since
+        let busy = since.min(if self.waited {
+            BUSY_PAUSE_MAX
         } else {
-            since.min(IDLE_PAUSE_MAX)
-        };
+            IDLE_PAUSE_MAX
+        });
         let average = |interval: Duration, last| interval * (WEIGHT - 1) / WEIGHT + last / WEIGHT;
         self.interval = average(self.interval, since);
         self.busy_interval = average(self.busy_interval, busy);
@@ -95,7 +102,8 @@ impl TakeRate {
             return waiting;
         }
         let drain = (self.busy_interval).saturating_mul(u32::try_from(waiting).unwrap_or(u32::MAX));
-        let is_slow = drain > DRAIN_MAX || self.since(now) > STALL;
+        let stall = if busy < ENOUGH { STALL } else { LONG_STALL };
+        let is_slow = drain > DRAIN_MAX || self.since(now) > stall;
         let some = if self.interval > FAST {
             ENOUGH.saturating_sub(busy)
         } else {
@@ -164,9 +172,31 @@ mod tests {
     }
 
     #[test]
-    fn after_a_pause_as_many_are_needed_as_are_enough_and_all_if_jobs_waited() {
+    fn while_enough_are_busy_only_a_long_stall_needs_another_one() {
+        let (rate, now) = fast();
+        for (busy, stall) in [(ENOUGH - 1, STALL), (ENOUGH, LONG_STALL)] {
+            assert_eq!(rate.senders_needed(9, busy, now + stall), 0);
+            let later = now + stall + Duration::from_nanos(1);
+            assert_eq!(rate.senders_needed(9, busy, later), 1);
+        }
+    }
+
+    #[test]
+    fn one_pause_with_jobs_that_wait_does_not_end_a_fast_rate_and_some_in_a_row_do() {
+        let (mut rate, mut now) = fast();
+        for needed in [0, 9] {
+            for _ in 0..3 {
+                now += Duration::from_millis(20);
+                rate.taken(now, true);
+            }
+            assert_eq!(rate.senders_needed(9, ENOUGH, now), needed);
+        }
+    }
+
+    #[test]
+    fn after_a_pause_as_many_are_needed_as_are_enough() {
         let pause = Duration::from_millis(10);
-        for (others_wait, busy, needed) in [(true, 60, 99), (false, 60, 4), (false, 99, 0)] {
+        for (others_wait, busy, needed) in [(true, 60, 4), (false, 60, 4), (false, 99, 0)] {
             let (mut rate, now) = fast();
             rate.taken(now, others_wait);
             rate.taken(now + pause, true);
