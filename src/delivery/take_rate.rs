@@ -184,8 +184,8 @@ mod tests {
     #[test]
     fn one_pause_with_jobs_that_wait_does_not_end_a_fast_rate_and_some_in_a_row_do() {
         let (mut rate, mut now) = fast();
-        for needed in [0, 9] {
-            for _ in 0..3 {
+        for (pauses, needed) in [(1, 0), (4, 9)] {
+            for _ in 0..pauses {
                 now += Duration::from_millis(20);
                 rate.taken(now, true);
             }
