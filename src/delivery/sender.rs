@@ -5,10 +5,10 @@
 //! attempt is the result of that attempt.
 //!
 //! A sender is called, that is woken or started, for each job that waits. While jobs are taken very fast, they wait for the
-//! senders that come free, and of many senders some go idle ([`take_rate`](super::take_rate)). Not all are started at once
-//! ([`start_limit`]).
+//! senders that come free, and of many senders some go idle ([`take_rate`](super::take_rate)). Not all are called at once
+//! ([`call_limit`]).
 
-mod start_limit;
+mod call_limit;
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,7 +26,7 @@ use crate::domain::clock::Clock;
 use crate::fail_point::{FailPoint, hit, inject};
 use crate::spans::Spans;
 use crate::vital;
-use start_limit::StartLimit;
+use call_limit::CallLimit;
 
 /// The time that a sender waits for a job before it ends.
 const IDLE: Duration = Duration::from_secs(10);
@@ -58,7 +58,7 @@ struct Work {
     /// Threads that were started and have not looked for a job yet.
     starting: usize,
     rate: TakeRate,
-    start_limit: StartLimit,
+    call_limit: CallLimit,
     threads: Vec<JoinHandle<()>>,
     running: usize,
     stopping: bool,
@@ -188,16 +188,18 @@ impl Senders {
             // No sender will come free.
             needed = needed.max(uncalled.min(1));
         }
-        let left_idle = work.idle.len().saturating_sub(needed);
+        let (busy, max_started) = (work.busy(), self.max - work.running);
+        let called = needed.min(work.idle.len() + max_started);
+        let called = work.call_limit.take(called, busy, now);
+        let is_put_off = uncalled > called && busy + called < self.max;
+        let was_put_off = (self.shared.is_call_put_off).swap(is_put_off, Ordering::Relaxed);
+        let left_idle = work.idle.len().saturating_sub(called);
         let woken = work.idle.split_off(left_idle);
         work.woken += woken.len();
-        let lacking = (needed - woken.len()).min(self.max - work.running);
-        let startable = lacking.min(work.start_limit.left(work.running, now));
-        let is_put_off = uncalled > needed || lacking > startable;
-        let was_put_off = (self.shared.is_call_put_off).swap(is_put_off, Ordering::Relaxed);
-        if startable > 0 {
-            self.start_threads(&mut work, startable);
-        } else if lacking == 0 {
+        let started = called - woken.len();
+        if started > 0 {
+            self.start_threads(&mut work, started);
+        } else if !is_put_off {
             self.shared.lacks_threads.store(false, Ordering::Relaxed);
         }
         drop(work);
@@ -214,9 +216,7 @@ impl Senders {
 
     fn start_threads(&self, work: &mut Work, count: usize) {
         work.threads.retain(|thread| !thread.is_finished());
-        let running = work.running;
         let started = (0..count).try_for_each(|_| self.start_thread(work));
-        (work.start_limit).started(work.running - running, Instant::now());
         self.shared
             .lacks_threads
             .store(started.is_err(), Ordering::Relaxed);

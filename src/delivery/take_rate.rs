@@ -20,14 +20,11 @@ pub(super) const STALL: Duration = Duration::from_micros(500);
 /// its processor to another thread.
 const LONG_STALL: Duration = Duration::from_millis(5);
 
-/// The longest time between two jobs that counts in the average. One longer pause is seen at once.
+/// The longest time between two jobs that counts in the average. One longer pause ends a fast rate.
 const PAUSE_MAX: Duration = Duration::from_millis(10);
 
-/// The longest time that counts where it matters how fast the senders are. Five in a row end a fast rate; a single one does not,
-/// for which the system's scheduler is the likely reason.
-const BUSY_PAUSE_MAX: Duration = Duration::from_millis(1);
-
-/// The same if no job waited meanwhile: the senders were not slow, but the writer stored nothing.
+/// The longest time that counts if no job waited meanwhile, where it matters how fast the senders are: they were not slow, but
+/// the writer stored nothing.
 const IDLE_PAUSE_MAX: Duration = Duration::from_micros(500);
 
 /// The weight of the last time between two jobs in their average: one part of so many. A burst of a hundred jobs is no fast
@@ -71,11 +68,11 @@ impl TakeRate {
     /// Notes that a job is taken. `others_wait` tells that there are more.
     pub(super) fn taken(&mut self, now: Instant, others_wait: bool) {
         let since = self.since(now).min(PAUSE_MAX);
-        let busy = since.min(if self.waited {
-            BUSY_PAUSE_MAX
+        let busy = if self.waited {
+            since
         } else {
-            IDLE_PAUSE_MAX
-        });
+            since.min(IDLE_PAUSE_MAX)
+        };
         let average = |interval: Duration, last| interval * (WEIGHT - 1) / WEIGHT + last / WEIGHT;
         self.interval = average(self.interval, since);
         self.busy_interval = average(self.busy_interval, busy);
@@ -182,21 +179,9 @@ mod tests {
     }
 
     #[test]
-    fn one_pause_with_jobs_that_wait_does_not_end_a_fast_rate_and_some_in_a_row_do() {
-        let (mut rate, mut now) = fast();
-        for (pauses, needed) in [(1, 0), (4, 9)] {
-            for _ in 0..pauses {
-                now += Duration::from_millis(20);
-                rate.taken(now, true);
-            }
-            assert_eq!(rate.senders_needed(9, ENOUGH, now), needed);
-        }
-    }
-
-    #[test]
-    fn after_a_pause_as_many_are_needed_as_are_enough() {
+    fn after_a_pause_as_many_are_needed_as_are_enough_and_all_if_jobs_waited() {
         let pause = Duration::from_millis(10);
-        for (others_wait, busy, needed) in [(true, 60, 4), (false, 60, 4), (false, 99, 0)] {
+        for (others_wait, busy, needed) in [(true, 60, 99), (false, 60, 4), (false, 99, 0)] {
             let (mut rate, now) = fast();
             rate.taken(now, others_wait);
             rate.taken(now + pause, true);

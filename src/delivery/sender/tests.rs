@@ -125,19 +125,19 @@ fn a_job_from_the_reader_that_no_sender_was_called_for_makes_the_dispatcher_look
 }
 
 #[test]
-fn a_burst_starts_64_senders_and_the_others_later() {
+fn a_burst_calls_64_senders_and_the_others_later() {
     let (requests, requested) = channel();
     let (answer, answers) = channel();
     let senders = senders(100, requests, answers);
-    let set_limit = |limit| senders.shared.lock().start_limit = limit;
-    let mut limit = StartLimit::default();
-    limit.started(16, Instant::now() + Duration::from_hours(1));
+    let set_limit = |limit| senders.shared.lock().call_limit = limit;
+    let mut limit = CallLimit::default();
+    limit.take(80, 0, Instant::now() + Duration::from_hours(1));
     set_limit(limit);
     senders.send((1..=70).map(job), false);
     (1..=64).for_each(|_| requested.recv_timeout(PATIENCE).unwrap());
     senders.call_again();
     assert_eq!((senders.running(), senders.time_to_call()), (64, STALL));
-    set_limit(StartLimit::default());
+    set_limit(CallLimit::default());
     senders.call_again();
     assert_eq!(
         (senders.running(), senders.time_to_call()),
@@ -154,12 +154,8 @@ fn at_a_fast_rate_some_of_many_senders_go_idle_and_take_jobs_again_when_they_are
     let (answer, answers) = channel();
     let senders = senders(100, requests, answers);
     let next_request = || requested.recv_timeout(PATIENCE).unwrap();
-    // In two parts, because no more than 64 are started at once.
-    senders.send((1..=60).map(job), false);
-    (1..=60).for_each(|_| next_request());
-    senders.shared.lock().start_limit = StartLimit::default();
-    senders.send((61..=70).map(job), false);
-    (61..=70).for_each(|_| next_request());
+    senders.send((1..=70).map(job), false);
+    (1..=70).for_each(|_| next_request());
     {
         let mut work = senders.shared.lock();
         work.rate = fast_rate();
