@@ -9,6 +9,7 @@ use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Connection, ffi};
 
 use super::lists;
+use super::lists::Helpers;
 use crate::domain::keyring::Keyring;
 use crate::fail_point::FailPoint;
 use crate::storage::sqlite::file::connection::{BUSY_TIMEOUT, READ_FLAGS};
@@ -45,6 +46,7 @@ pub(crate) struct Readers {
     keys: Arc<Keyring>,
     limit: ReadLimit,
     open_failure: OpenFailure,
+    helpers: Helpers,
 }
 
 /// The reason why the pool could not open a connection when it last tried; `None` if it could. The pool tries
@@ -98,6 +100,21 @@ impl ManageConnection for Opener {
     }
 }
 
+/// Opens a connection for a helper of a search; `None` if that is not possible now. It keeps few pages: the helper reads them
+/// once.
+fn open_for_helper(files: &DatabaseFiles) -> Option<Connection> {
+    if files.state() != FilesState::InPlace {
+        return None;
+    }
+    let opened = Connection::open_with_flags(files.database(), READ_FLAGS);
+    let connection = opened
+        .inspect_err(|error| tracing::debug!(%error, "no connection for a helper of a search"))
+        .ok()?;
+    connection.busy_timeout(BUSY_TIMEOUT).ok()?;
+    (connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -256;")).ok()?;
+    Some(connection)
+}
+
 /// Opens a reading connection.
 fn open(database: &Path, keys: &Arc<Keyring>) -> rusqlite::Result<Connection> {
     let mut connection = Connection::open_with_flags(database, READ_FLAGS)?;
@@ -137,13 +154,20 @@ impl Readers {
                 keys.clone(),
                 open_failure.clone(),
             ))?;
+        let of_helpers = files.clone();
         Ok(Self {
             pool,
             files,
             keys,
             limit,
             open_failure,
+            helpers: Helpers::new(move || open_for_helper(&of_helpers)),
         })
+    }
+
+    /// Returns the helpers of searches.
+    pub(crate) fn helpers(&self) -> &Helpers {
+        &self.helpers
     }
 
     /// Takes all connections, until the returned value is dropped.

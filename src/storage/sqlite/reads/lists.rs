@@ -16,7 +16,8 @@
 //!
 //! **Totals** add up the counters of whole blocks and count the edges on the index ([`totals`]).
 //!
-//! **Text** is searched for in whole rows, by a function that the database calls ([`search`]).
+//! **Text** is searched for in whole rows, by a function that the database calls ([`search`]). If the rows have to come from
+//! a disk, threads help ([`helpers`]).
 //!
 //! **Consistency.** A list takes several statements, which share one read transaction: total and page show
 //! the same moment. The connection must not be in a transaction already.
@@ -30,6 +31,7 @@ mod deliveries;
 mod endpoints;
 mod event_selection;
 mod events;
+mod helpers;
 mod merge;
 mod message_list;
 mod message_selection;
@@ -55,6 +57,7 @@ pub(in crate::storage::sqlite) mod tests;
 pub(crate) use self::deliveries::list_deliveries;
 pub(crate) use self::endpoints::list_endpoints;
 pub(crate) use self::events::{count_events, find_event, list_events};
+pub(crate) use self::helpers::Helpers;
 pub(crate) use self::message_list::list_messages;
 pub(crate) use self::messages::has_message;
 pub(crate) use self::payload::read_payload;

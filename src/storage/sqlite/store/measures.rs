@@ -12,7 +12,7 @@ use crate::domain::retention::KeepFor;
 use crate::storage::sqlite::file::free_space::disk_free;
 use crate::storage::sqlite::reads::backlog::oldest_due;
 use crate::storage::sqlite::reads::growth;
-use crate::storage::sqlite::reads::lists::{count_events, list_deliveries};
+use crate::storage::sqlite::reads::lists::{Helpers, count_events, list_deliveries};
 use crate::storage::sqlite::reads::overview::count_endpoints;
 use crate::storage::{
     DatabaseLimit, DeliveryFilter, EndpointNumber, FileSizes, Page, RowCounts, StoreFacts,
@@ -133,7 +133,15 @@ fn row_counts(connection: &Connection, now: Timestamp) -> rusqlite::Result<RowCo
             .query_row([], |row| row.get(0))?,
         endpoints,
         events: count_events(connection, Visibility::All, None, &[])?,
-        deliveries: list_deliveries(connection, &DeliveryFilter::ALL, page, 0, now)?.total,
+        deliveries: list_deliveries(
+            connection,
+            &Helpers::none(),
+            &DeliveryFilter::ALL,
+            page,
+            0,
+            now,
+        )?
+        .total,
     })
 }
 

@@ -230,8 +230,9 @@ impl Store for SqliteStore {
     ) -> Result<Paged<Event>, StoreError> {
         let now = self.clock.now();
         self.read(|connection| {
+            let helpers = self.readers.helpers();
             Ok(reads::lists::list_events(
-                connection, filter, page, bytes, now,
+                connection, helpers, filter, page, bytes, now,
             )?)
         })
     }
@@ -287,8 +288,9 @@ impl Store for SqliteStore {
     ) -> Result<Paged<Delivery>, StoreError> {
         let now = self.clock.now();
         self.read(|connection| {
+            let helpers = self.readers.helpers();
             Ok(reads::lists::list_deliveries(
-                connection, filter, page, bytes, now,
+                connection, helpers, filter, page, bytes, now,
             )?)
         })
     }
@@ -307,7 +309,12 @@ impl Store for SqliteStore {
         filter: &MessageFilter,
         page: Page,
     ) -> Result<ListedMessages, StoreError> {
-        self.read(|connection| Ok(reads::lists::list_messages(connection, filter, page)?))
+        self.read(|connection| {
+            let helpers = self.readers.helpers();
+            Ok(reads::lists::list_messages(
+                connection, helpers, filter, page,
+            )?)
+        })
     }
 
     fn find_message(

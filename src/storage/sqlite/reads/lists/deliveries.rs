@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 use uuid::Uuid;
 
+use super::helpers::Helpers;
 use super::messages;
 use super::plan::ScanPlan;
 use super::query::{Found, Pattern, Query};
@@ -40,20 +41,26 @@ const fn partial(name: &'static str, only: &'static str) -> Index {
     index(Source::Partial { name, only })
 }
 
-/// Returns deliveries, newest first.
+/// Returns deliveries, newest first. `helpers` help to search for a text.
 pub(crate) fn list_deliveries(
     connection: &Connection,
+    helpers: &Helpers,
     filter: &DeliveryFilter,
     page: Page,
     bytes: usize,
     now: Timestamp,
 ) -> rusqlite::Result<Paged<Delivery>> {
     let snapshot = connection.unchecked_transaction()?;
-    let found = find(&snapshot, filter, page)?;
+    let found = find(&snapshot, helpers, filter, page)?;
     found.read(|numbers| rows::deliveries(&snapshot, numbers, bytes, now))
 }
 
-fn find(connection: &Connection, filter: &DeliveryFilter, page: Page) -> rusqlite::Result<Found> {
+fn find(
+    connection: &Connection,
+    helpers: &Helpers,
+    filter: &DeliveryFilter,
+    page: Page,
+) -> rusqlite::Result<Found> {
     let query = filter.query.as_deref().and_then(Query::parse);
     let nothing = Found {
         searched: matches!(query, Some(Query::Text(_))).then_some(0),
@@ -84,7 +91,9 @@ fn find(connection: &Connection, filter: &DeliveryFilter, page: Page) -> rusqlit
     match (filter.event, query) {
         (Some(event), query) => selection.of_event(connection, event, query.as_ref(), page),
         (None, Some(Query::Id(id))) => selection.with_id(connection, id, page),
-        (None, Some(Query::Text(pattern))) => selection.with_text(connection, &pattern, page),
+        (None, Some(Query::Text(pattern))) => {
+            selection.with_text(connection, helpers, &pattern, page)
+        }
         (None, None) => selection.page(connection, page),
     }
 }
@@ -290,6 +299,7 @@ impl Selection {
     fn with_text(
         &self,
         connection: &Connection,
+        helpers: &Helpers,
         pattern: &Pattern,
         page: Page,
     ) -> rusqlite::Result<Found> {
@@ -301,6 +311,7 @@ impl Selection {
             total: self.total(connection, &plan)?,
             plan: &plan,
             most: QUERY_SCAN_MAX,
+            helpers,
         };
         text_search.search(connection, pattern, page)
     }

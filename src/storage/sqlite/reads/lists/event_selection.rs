@@ -4,6 +4,7 @@ use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::codes::Codes;
+use super::helpers::Helpers;
 use super::messages;
 use super::plan::ScanPlan;
 use super::query::{Found, Pattern, Query};
@@ -339,6 +340,7 @@ impl Selection {
     pub(super) fn with_text(
         &self,
         connection: &Connection,
+        helpers: &Helpers,
         pattern: &Pattern,
         page: Page,
     ) -> rusqlite::Result<Found> {
@@ -350,6 +352,7 @@ impl Selection {
             total: self.total(connection, &plan)?,
             plan: &plan,
             most: QUERY_SCAN_MAX,
+            helpers,
         };
         text_search.search(connection, pattern, page)
     }

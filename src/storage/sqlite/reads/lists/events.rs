@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension};
 use uuid::Uuid;
 
 use super::event_selection::Selection;
+use super::helpers::Helpers;
 use super::query::{Found, Query};
 use super::rows;
 use super::scope::Scope;
@@ -16,16 +17,17 @@ use crate::domain::event::{Event, EventStatus};
 use crate::storage::filter::{EventFilter, Page, RowNumber};
 use crate::storage::part::{Paged, Row};
 
-/// Returns events, newest first.
+/// Returns events, newest first. `helpers` help to search for a text.
 pub(crate) fn list_events(
     connection: &Connection,
+    helpers: &Helpers,
     filter: &EventFilter,
     page: Page,
     bytes: usize,
     now: Timestamp,
 ) -> rusqlite::Result<Paged<Event>> {
     let snapshot = connection.unchecked_transaction()?;
-    let found = find(&snapshot, filter, page)?;
+    let found = find(&snapshot, helpers, filter, page)?;
     found.read(|numbers| rows::events(&snapshot, numbers, bytes, now))
 }
 
@@ -73,7 +75,12 @@ pub(crate) fn find_event(
     }
 }
 
-fn find(connection: &Connection, filter: &EventFilter, page: Page) -> rusqlite::Result<Found> {
+fn find(
+    connection: &Connection,
+    helpers: &Helpers,
+    filter: &EventFilter,
+    page: Page,
+) -> rusqlite::Result<Found> {
     let query = filter.query.as_deref().and_then(Query::parse);
     let Some(scope) = Scope::resolve(
         connection,
@@ -99,7 +106,7 @@ fn find(connection: &Connection, filter: &EventFilter, page: Page) -> rusqlite::
     }
     match query {
         Some(Query::Id(id)) => selection.with_id(connection, id, page),
-        Some(Query::Text(pattern)) => selection.with_text(connection, &pattern, page),
+        Some(Query::Text(pattern)) => selection.with_text(connection, helpers, &pattern, page),
         None => selection.page(connection, page),
     }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OptionalExtension};
 use uuid::Uuid;
 
+use super::helpers::Helpers;
 use super::message_selection::Selection;
 use super::query::{Found, Query};
 use super::scope::Scope;
@@ -39,14 +40,15 @@ const ROW: &str = concat!(
      WHERE m.seq = ?"
 );
 
-/// Returns messages, newest first.
+/// Returns messages, newest first. `helpers` help to search for a text.
 pub(crate) fn list_messages(
     connection: &Connection,
+    helpers: &Helpers,
     filter: &MessageFilter,
     page: Page,
 ) -> rusqlite::Result<ListedMessages> {
     let snapshot = connection.unchecked_transaction()?;
-    let (found, searched_back_to) = find(&snapshot, filter, page)?;
+    let (found, searched_back_to) = find(&snapshot, helpers, filter, page)?;
     let mut items = Vec::with_capacity(found.seqs.len());
     let mut statement = prepare(&snapshot, ROW)?;
     for seq in &found.seqs {
@@ -84,6 +86,7 @@ type FoundMessages = (Found, Option<Timestamp>);
 
 fn find(
     connection: &Connection,
+    helpers: &Helpers,
     filter: &MessageFilter,
     page: Page,
 ) -> rusqlite::Result<FoundMessages> {
@@ -143,7 +146,7 @@ fn find(
         None if !filter.tags.is_empty() => {
             with_tags(&selection, connection, &filter.tags, None, page)?
         }
-        Some(Query::Text(pattern)) => selection.with_text(connection, &pattern, page)?,
+        Some(Query::Text(pattern)) => selection.with_text(connection, helpers, &pattern, page)?,
         None => selection.page(connection, page)?,
     };
     Ok((found, None))

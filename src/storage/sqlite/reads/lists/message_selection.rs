@@ -7,6 +7,7 @@
 use rusqlite::{Connection, OptionalExtension};
 use uuid::Uuid;
 
+use super::helpers::Helpers;
 use super::plan::ScanPlan;
 use super::query::{Found, Pattern};
 use super::scan::{Index, Scan, Source};
@@ -184,6 +185,7 @@ impl Selection {
     pub(super) fn with_text(
         &self,
         connection: &Connection,
+        helpers: &Helpers,
         pattern: &Pattern,
         page: Page,
     ) -> rusqlite::Result<Found> {
@@ -203,6 +205,7 @@ impl Selection {
             total: self.total(connection, &plan)?,
             plan: &plan,
             most: QUERY_SCAN_MAX,
+            helpers,
         };
         text_search.search(connection, pattern, page)
     }

@@ -166,36 +166,12 @@ impl Scan {
         if range.is_empty() {
             return Ok(());
         }
-        // The subqueries have no column with the name of a scanned one, so that conditions keep their
-        // meaning. CROSS fixes the join order: neighbouring deliveries have neighbouring events.
-        let of_event = " CROSS JOIN (SELECT seq AS event_seq, id AS event_id FROM event)
-            ON event_seq = event";
-        let (row, event, condition, times) = match self.index.table {
-            Table::Event => (
-                " CROSS JOIN (SELECT seq AS row_seq, id, code FROM event) ON row_seq = seq",
-                "",
-                " AND sought(id, code, ?)",
-                1,
-            ),
-            Table::Delivery => (
-                " CROSS JOIN (SELECT seq AS row_seq, id, code, event FROM delivery) ON row_seq = seq",
-                of_event,
-                " AND (sought(id, code, ?) OR sought(event_id, NULL, ?))",
-                2,
-            ),
-            Table::Message => (
-                " CROSS JOIN (SELECT seq AS row_seq, id FROM message) ON row_seq = seq",
-                "",
-                " AND sought(id, NULL, ?)",
-                1,
-            ),
+        let (condition, times) = match self.index.table {
+            Table::Event => (" AND sought(id, code, ?)", 1),
+            Table::Delivery => (" AND (sought(id, code, ?) OR sought(event_id, NULL, ?))", 2),
+            Table::Message => (" AND sought(id, NULL, ?)", 1),
         };
-        let join = if let Source::ListIndex(_) = self.index.source {
-            [row, event].concat()
-        } else {
-            event.to_owned()
-        };
-        let mut statement = prepare(connection, &self.sql("seq", &join, condition))?;
+        let mut statement = prepare(connection, &self.sql("seq", &self.joined(), condition))?;
         let bound = self.bind(&mut statement, range)?;
         for parameter in bound + 1..=bound + times {
             statement.raw_bind_parameter(parameter, text)?;
@@ -205,6 +181,49 @@ impl Scan {
             into.push(row.get(0)?);
         }
         Ok(())
+    }
+
+    /// Reads the pages that [`Scan::seek`] reads.
+    pub(crate) fn touch(&self, connection: &Connection, range: SeqRange) -> rusqlite::Result<()> {
+        let range = self.within.and(range);
+        if range.is_empty() {
+            return Ok(());
+        }
+        // Never true, which SQLite does not know.
+        let condition = match self.index.table {
+            Table::Event | Table::Message => " AND length(id) = 0",
+            Table::Delivery => " AND (length(id) = 0 OR length(event_id) = 0)",
+        };
+        let mut statement = prepare(connection, &self.sql("seq", &self.joined(), condition))?;
+        self.bind(&mut statement, range)?;
+        statement.raw_query().next()?;
+        Ok(())
+    }
+
+    /// Returns the joins with the columns that a text is searched in.
+    fn joined(&self) -> String {
+        // The subqueries have no column with the name of a scanned one, so that conditions keep their
+        // meaning. CROSS fixes the join order: neighbouring deliveries have neighbouring events.
+        let (row, event) = match self.index.table {
+            Table::Event => (
+                " CROSS JOIN (SELECT seq AS row_seq, id, code FROM event) ON row_seq = seq",
+                "",
+            ),
+            Table::Delivery => (
+                " CROSS JOIN (SELECT seq AS row_seq, id, code, event FROM delivery) ON row_seq = seq",
+                " CROSS JOIN (SELECT seq AS event_seq, id AS event_id FROM event)
+            ON event_seq = event",
+            ),
+            Table::Message => (
+                " CROSS JOIN (SELECT seq AS row_seq, id FROM message) ON row_seq = seq",
+                "",
+            ),
+        };
+        if let Source::ListIndex(_) = self.index.source {
+            [row, event].concat()
+        } else {
+            event.to_owned()
+        }
     }
 
     fn sql(&self, columns: &str, join: &str, tail: &str) -> String {

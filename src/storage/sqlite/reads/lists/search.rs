@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use rusqlite::functions::{Context, FunctionFlags};
 use uuid::Uuid;
 
+use super::helpers::Helpers;
 use super::plan::ScanPlan;
 use super::query::{Found, Pattern};
 use super::scan::Scan;
@@ -66,6 +67,13 @@ pub(crate) struct TextSearch<'a> {
     pub(crate) total: u64,
     /// The most rows that are checked, newest first.
     pub(crate) most: u64,
+    pub(crate) helpers: &'a Helpers,
+}
+
+/// A part of the rows to search.
+struct Piece<'a> {
+    scan: &'a Scan,
+    range: SeqRange,
 }
 
 impl TextSearch<'_> {
@@ -85,13 +93,14 @@ impl TextSearch<'_> {
         }
         let ranges = std::mem::take(&mut self.ranges);
         self.ranges = newest(connection, self.plan, ranges, self.total, self.most)?;
-        let plan = if self.is_dense(connection)? {
-            &self.in_table
-        } else {
-            self.plan
+        let pieces = self.pieces(connection)?;
+        let plan = match pieces {
+            None => &self.in_table,
+            Some(_) => self.plan,
         };
-        let plus = self.seek(connection, pattern, &plan.plus)?;
-        let minus = self.seek(connection, pattern, &plan.minus)?;
+        let pieces = pieces.unwrap_or(1);
+        let plus = self.seek(connection, pattern, &plan.plus, pieces)?;
+        let minus = self.seek(connection, pattern, &plan.minus, pieces)?;
         let mut minus = minus.into_iter().peekable();
         for seq in plus {
             while minus.next_if(|left_out| *left_out > seq).is_some() {}
@@ -102,30 +111,60 @@ impl TextSearch<'_> {
         Ok(found)
     }
 
-    /// Reports whether stepping over the whole table is faster than using the indexes.
-    fn is_dense(&self, connection: &Connection) -> rusqlite::Result<bool> {
+    /// Returns the number of pieces into which the rows are cut; `None` if stepping over the whole table is faster than using
+    /// the indexes. The system reads ahead by itself then.
+    fn pieces(&self, connection: &Connection) -> rusqlite::Result<Option<u64>> {
+        let wanted = self.total.min(self.most);
         let Some(extent) = extent(connection, self.table)? else {
-            return Ok(false);
+            return Ok(Some(1));
         };
         let widths = self.ranges.iter().map(|range| range.and(extent).width());
-        let wanted = self.total.min(self.most);
-        Ok(widths.sum::<u64>() <= wanted.saturating_mul(LOOKUP_COST))
+        let is_dense = widths.sum::<u64>() <= wanted.saturating_mul(LOOKUP_COST);
+        Ok((!is_dense).then(|| self.helpers.pieces(wanted)))
     }
 
-    /// Returns the matches in `scans`, newest first.
+    /// Returns the matches in `scans`, newest first. All of them together are searched in so many pieces, or some more.
     fn seek(
         &self,
         connection: &Connection,
         pattern: &Pattern,
         scans: &[Scan],
+        pieces: u64,
     ) -> rusqlite::Result<Vec<i64>> {
         let mut hits = Vec::new();
-        for scan in scans {
-            for range in &self.ranges {
-                scan.seek(connection, *range, pattern.text(), &mut hits)?;
-            }
-        }
+        let pieces = self.cut(connection, scans, pieces)?;
+        self.helpers.read(
+            &pieces,
+            |piece| (piece.scan).seek(connection, piece.range, pattern.text(), &mut hits),
+            |connection, piece| piece.scan.touch(connection, piece.range),
+        )?;
         hits.sort_unstable_by(|a, b| b.cmp(a));
         Ok(hits)
+    }
+
+    /// Cuts the ranges of `scans` into so many pieces, or some more.
+    fn cut<'s>(
+        &self,
+        connection: &Connection,
+        scans: &'s [Scan],
+        pieces: u64,
+    ) -> rusqlite::Result<Vec<Piece<'s>>> {
+        let of_each = pieces / (scans.len() as u64).max(1);
+        let mut ranges = self.ranges.clone();
+        if of_each > 1
+            && let Some(extent) = extent(connection, self.table)?
+        {
+            let within: Vec<_> = ranges.iter().map(|range| range.and(extent)).collect();
+            let width = within.iter().map(|range| range.width()).sum::<u64>();
+            let step = width.div_ceil(of_each).max(1);
+            ranges = within.iter().flat_map(|range| range.cut(step)).collect();
+        }
+        let of = |scan| {
+            (ranges.iter()).map(move |range| Piece {
+                scan,
+                range: *range,
+            })
+        };
+        Ok(scans.iter().flat_map(of).collect())
     }
 }

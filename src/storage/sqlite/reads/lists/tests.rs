@@ -13,13 +13,15 @@ use std::collections::BTreeSet;
 use rusqlite::Connection;
 use uuid::Uuid;
 
-use super::list_messages;
+use super::Helpers;
 use crate::domain::access::Visibility;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event::Event;
-use crate::storage::filter::{DeliveryFilter, EndpointFilter, EventFilter, Listed, Page};
+use crate::storage::filter::{
+    DeliveryFilter, EndpointFilter, EventFilter, Listed, ListedMessages, MessageFilter, Page,
+};
 use crate::storage::part::{Paged, Row};
 use crate::storage::sqlite::writer::recent_attempts::RecentAttempts;
 
@@ -40,7 +42,7 @@ fn list_deliveries(
     filter: &DeliveryFilter,
     page: Page,
 ) -> rusqlite::Result<Listed<Delivery>> {
-    super::list_deliveries(connection, filter, page, usize::MAX, NOW).map(whole)
+    super::list_deliveries(connection, &Helpers::none(), filter, page, usize::MAX, NOW).map(whole)
 }
 
 fn list_events(
@@ -48,7 +50,15 @@ fn list_events(
     filter: &EventFilter,
     page: Page,
 ) -> rusqlite::Result<Listed<Event>> {
-    super::list_events(connection, filter, page, usize::MAX, NOW).map(whole)
+    super::list_events(connection, &Helpers::none(), filter, page, usize::MAX, NOW).map(whole)
+}
+
+fn list_messages(
+    connection: &Connection,
+    filter: &MessageFilter,
+    page: Page,
+) -> rusqlite::Result<ListedMessages> {
+    super::list_messages(connection, &Helpers::none(), filter, page)
 }
 
 fn list_endpoints(

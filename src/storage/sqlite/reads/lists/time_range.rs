@@ -40,6 +40,18 @@ impl SeqRange {
         u64::try_from(self.below.saturating_sub(self.above).saturating_sub(1)).unwrap_or(0)
     }
 
+    /// Cuts it into ranges of at most `step` numbers, lowest first.
+    pub(crate) fn cut(self, step: u64) -> impl Iterator<Item = Self> {
+        let step = i64::try_from(step.max(1)).unwrap_or(i64::MAX);
+        let mut above = self.above;
+        std::iter::from_fn(move || {
+            let below = above.saturating_add(step).saturating_add(1).min(self.below);
+            let range = Self { above, below };
+            above = below.saturating_sub(1);
+            (!range.is_empty()).then_some(range)
+        })
+    }
+
     /// Reports whether no number is in it.
     pub(crate) const fn is_empty(self) -> bool {
         self.above >= self.below.saturating_sub(1)
@@ -187,4 +199,30 @@ fn first_later(
         }
     }
     Ok(low)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_range_is_cut_without_a_gap(above in -9_i64..9, width in 0_i64..30, step in 0_u64..12) {
+            let range = SeqRange { above, below: above + 1 + width };
+            let cut: Vec<SeqRange> = range.cut(step).collect();
+            let numbers = |range: &SeqRange| range.above + 1..range.below;
+            let all: Vec<i64> = cut.iter().flat_map(numbers).collect();
+            prop_assert_eq!(all, numbers(&range).collect::<Vec<_>>());
+            prop_assert!(cut.iter().all(|range| range.width() <= step.max(1)));
+        }
+    }
+
+    #[test]
+    fn every_number_is_cut_in_two() {
+        let cut: Vec<SeqRange> = SeqRange::ALL.cut(u64::MAX).collect();
+        assert_eq!((cut.len(), cut[0].above), (2, i64::MIN));
+        assert_eq!((cut[1].above, cut[1].below), (cut[0].below - 1, i64::MAX));
+    }
 }

@@ -1,8 +1,12 @@
 //! Lists against a model: random filters of random rows, and the same filters applied to plain vectors.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
+use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::list_fixture::{DeliveryRow, EndpointRow, EventRow, ListFixture, TYPES, succeeded};
@@ -22,6 +26,7 @@ use crate::storage::sqlite::reads::lists::scan::{Index, Scan, Source};
 use crate::storage::sqlite::reads::lists::search::TextSearch;
 use crate::storage::sqlite::reads::lists::statement::Table;
 use crate::storage::sqlite::reads::lists::time_range::SeqRange;
+use crate::storage::sqlite::reads::lists::{Helpers, install};
 
 const FIXTURES: u64 = 40;
 const FILTERS: u64 = 150;
@@ -167,6 +172,7 @@ fn only_the_newest_are_searched() {
             ranges: vec![SeqRange::ALL],
             total: fixture.deliveries.len() as u64,
             most: most as u64,
+            helpers: &Helpers::none(),
         };
         // The version of an id: every one has it.
         let found = text_search
@@ -178,6 +184,61 @@ fn only_the_newest_are_searched() {
         assert_eq!(found.total, most as u64);
         assert_eq!(found.searched, Some(most as u64));
     }
+}
+
+#[test]
+fn a_search_with_helpers_finds_the_same() {
+    let fixture = (0..FIXTURES)
+        .map(ListFixture::generate)
+        .find(|fixture| fixture.deliveries.len() > 100)
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("h.db");
+    let name = file.to_str().unwrap();
+    fixture.connection.execute("VACUUM INTO ?", [name]).unwrap();
+    let connection = Connection::open(&file).unwrap();
+    install(&connection).unwrap();
+    // Few rows in a wide range: the search uses an index.
+    connection
+        .execute_batch("UPDATE delivery SET seq = -seq * 100; UPDATE delivery SET seq = -seq;")
+        .unwrap();
+    let opens = Arc::new(AtomicU32::new(0));
+    let counted = opens.clone();
+    let helpers = Helpers::new(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        Connection::open(&file).ok()
+    });
+    let all = Index {
+        table: Table::Delivery,
+        source: Source::Rows,
+    };
+    let plan = ScanPlan::of(vec![Scan::of(all)]);
+    let search = |text: &str, helpers: &Helpers| {
+        let text_search = TextSearch {
+            table: Table::Delivery,
+            plan: &plan,
+            in_table: plan.clone(),
+            ranges: vec![SeqRange::ALL],
+            total: fixture.deliveries.len() as u64,
+            most: 90,
+            helpers,
+        };
+        let page = Page {
+            number: 1,
+            limit: 100,
+        };
+        let found = text_search.search(&connection, &Pattern::new(text), page);
+        found.unwrap()
+    };
+    let alone = ["-4", "a", "00", "5", "404"].map(|text| search(text, &Helpers::none()));
+    let helpers = helpers.always(7);
+    let helped = ["-4", "a", "00", "5", "404"].map(|text| search(text, &helpers));
+    for (alone, helped) in alone.iter().zip(&helped) {
+        assert_eq!(alone.seqs, helped.seqs);
+        assert_eq!(alone.total, helped.total);
+    }
+    assert_eq!(alone[0].seqs.len(), 90);
+    assert!(opens.load(Ordering::Relaxed) > 0, "there was no helper");
 }
 
 fn delivery_matches(fixture: &ListFixture, row: &DeliveryRow, filter: &DeliveryFilter) -> bool {

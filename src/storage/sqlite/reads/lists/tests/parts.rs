@@ -11,6 +11,7 @@ use crate::domain::event::Event;
 use crate::storage::filter::{DeliveryFilter, EventFilter, Page, RowNumber};
 use crate::storage::part::{LongPayload, Paged, Part, Row};
 use crate::storage::sqlite::reads::lists;
+use crate::storage::sqlite::reads::lists::Helpers;
 
 /// Returns a fixture whose payloads have characters of every length.
 fn fixture(seed: u64) -> ListFixture {
@@ -87,8 +88,15 @@ fn parts_make_up_the_page() {
             .unwrap()
             .items;
         let room = bytes();
-        let paged =
-            lists::list_events(connection, &EventFilter::ALL, Page::FIRST, room, NOW).unwrap();
+        let paged = lists::list_events(
+            connection,
+            &Helpers::none(),
+            &EventFilter::ALL,
+            Page::FIRST,
+            room,
+            NOW,
+        )
+        .unwrap();
         let read = |numbers: &[RowNumber], room| lists::events(connection, numbers, room, NOW);
         let (rows, parts) = rest(paged, room, read);
         assert!(parts == 1 || room < 1 << 20, "there is memory for all");
@@ -100,9 +108,15 @@ fn parts_make_up_the_page() {
 
         let expected = list_deliveries(connection, &DeliveryFilter::ALL, Page::FIRST).unwrap();
         let room = bytes();
-        let paged =
-            lists::list_deliveries(connection, &DeliveryFilter::ALL, Page::FIRST, room, NOW)
-                .unwrap();
+        let paged = lists::list_deliveries(
+            connection,
+            &Helpers::none(),
+            &DeliveryFilter::ALL,
+            Page::FIRST,
+            room,
+            NOW,
+        )
+        .unwrap();
         let read = |numbers: &[RowNumber], room| lists::deliveries(connection, numbers, room, NOW);
         let (rows, _) = rest(paged, room, read);
         let deliveries = rows.into_iter().map(|row| delivery(connection, row, room));
@@ -117,8 +131,15 @@ fn a_row_that_is_gone_is_left_out() {
     let fixture = fixture(1);
     let connection = &fixture.connection;
     let whole = list_deliveries(connection, &DeliveryFilter::ALL, Page::FIRST).unwrap();
-    let paged =
-        lists::list_deliveries(connection, &DeliveryFilter::ALL, Page::FIRST, 1, NOW).unwrap();
+    let paged = lists::list_deliveries(
+        connection,
+        &Helpers::none(),
+        &DeliveryFilter::ALL,
+        Page::FIRST,
+        1,
+        NOW,
+    )
+    .unwrap();
     let RowNumber(gone) = paged.rest[1];
     let sql = "DELETE FROM delivery WHERE seq = ?";
     connection.execute(sql, [gone]).unwrap();
@@ -134,7 +155,15 @@ fn a_row_that_is_gone_is_left_out() {
 fn a_payload_that_is_archived_meanwhile_has_no_more_pieces() {
     let fixture = fixture(1);
     let connection = &fixture.connection;
-    let paged = lists::list_events(connection, &EventFilter::ALL, Page::FIRST, 0, NOW).unwrap();
+    let paged = lists::list_events(
+        connection,
+        &Helpers::none(),
+        &EventFilter::ALL,
+        Page::FIRST,
+        0,
+        NOW,
+    )
+    .unwrap();
     let read = |numbers: &[RowNumber], room| lists::events(connection, numbers, room, NOW);
     let (rows, _) = rest(paged, 0, read);
     let long: Vec<_> = rows.iter().filter_map(|row| row.payload).collect();
