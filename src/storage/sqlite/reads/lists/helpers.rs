@@ -209,7 +209,10 @@ mod tests {
                 read.push(*piece);
                 Ok(())
             },
-            move |_, piece| Ok(touched.send(*piece).unwrap_or_default()),
+            move |_, piece| {
+                touched.send(*piece).unwrap_or_default();
+                Ok(())
+            },
         );
         assert_eq!((result, read), (Ok(()), PIECES.to_vec()));
         assert!(opens.load(Ordering::Relaxed) > 0);
