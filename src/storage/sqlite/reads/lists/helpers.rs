@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-/// The helpers of a search. More read no faster: each also takes processor time, and there are few cores.
-const HELPERS: usize = 4;
+/// The helpers of a search: about as many reads as a disk of today makes at the same time. With 4, a search of 106,000 rows
+/// took more than 2 s where it takes 1.7 s with 12.
+const HELPERS: usize = 12;
 
 /// The stack of a helper, which only runs statements of `SQLite`.
 const STACK_BYTES: usize = 512 << 10;
