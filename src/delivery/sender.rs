@@ -17,6 +17,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use self::call_limit::CallLimit;
 use super::attempt::{self, STACK_BYTES, Transport, internal};
 use super::attempt_trace::AttemptTrace;
 use super::protocol::{AttemptJob, AttemptReport, AttemptResult};
@@ -26,7 +27,6 @@ use crate::domain::clock::Clock;
 use crate::fail_point::{FailPoint, hit, inject};
 use crate::spans::Spans;
 use crate::vital;
-use call_limit::CallLimit;
 
 /// The time that a sender waits for a job before it ends.
 const IDLE: Duration = Duration::from_secs(10);
@@ -188,18 +188,18 @@ impl Senders {
             // No sender will come free.
             needed = needed.max(uncalled.min(1));
         }
-        let (busy, max_started) = (work.busy(), self.max - work.running);
-        let called = needed.min(work.idle.len() + max_started);
+        let (busy, startable) = (work.busy(), self.max - work.running);
+        let called = needed.min(work.idle.len() + startable);
         let called = work.call_limit.take(called, busy, now);
         let is_put_off = uncalled > called && busy + called < self.max;
         let was_put_off = (self.shared.is_call_put_off).swap(is_put_off, Ordering::Relaxed);
         let left_idle = work.idle.len().saturating_sub(called);
         let woken = work.idle.split_off(left_idle);
         work.woken += woken.len();
-        let started = called - woken.len();
-        if started > 0 {
-            self.start_threads(&mut work, started);
-        } else if !is_put_off {
+        let to_start = called - woken.len();
+        if to_start > 0 {
+            self.start_threads(&mut work, to_start);
+        } else {
             self.shared.lacks_threads.store(false, Ordering::Relaxed);
         }
         drop(work);

@@ -18,7 +18,7 @@ const PERIOD: Duration = Duration::from_millis(4);
 /// A count of the senders that were called of late.
 #[derive(Debug, Default)]
 pub(super) struct CallLimit {
-    /// When the present step began.
+    /// The start of the present step.
     began: Option<Instant>,
     /// The senders that were called in it.
     count: usize,

@@ -57,13 +57,16 @@ fn job(seq: i64) -> AttemptJob {
     }
 }
 
-fn senders(max: usize, requests: Sender<()>, answers: Receiver<()>) -> Senders {
+/// Returns senders, what tells of each request, and what tells the receiver to answer one.
+fn senders(max: usize) -> (Senders, Receiver<()>, Sender<()>) {
+    let ((requests, requested), (answer, answers)) = (channel(), channel());
     let transport = Scripted {
         requests: Mutex::new(requests),
         answers: Mutex::new(answers),
     };
     let clock = Arc::new(SystemClock::default());
-    Senders::new(max, Arc::new(transport), clock, Spans::default())
+    let senders = Senders::new(max, Arc::new(transport), clock, Spans::default());
+    (senders, requested, answer)
 }
 
 /// Returns a fast rate that does not end by itself during a test.
@@ -76,10 +79,8 @@ fn fast_rate() -> TakeRate {
 
 #[test]
 fn a_job_that_no_sender_was_called_for_is_looked_at_again_and_started() {
-    let (requests, requested) = channel();
-    let (answer, answers) = channel();
+    let (senders, requested, answer) = senders(4);
     let (wakes, woken) = channel();
-    let senders = senders(4, requests, answers);
     let sink: Arc<dyn ReportSink> = Arc::new(Wakes(Mutex::new(wakes)));
     senders.report_to(Arc::downgrade(&sink));
     senders.send([job(1)], false);
@@ -107,10 +108,8 @@ fn a_job_that_no_sender_was_called_for_is_looked_at_again_and_started() {
 
 #[test]
 fn a_job_from_the_reader_that_no_sender_was_called_for_makes_the_dispatcher_look_again() {
-    let (requests, requested) = channel();
-    let (answer, answers) = channel();
+    let (senders, requested, answer) = senders(4);
     let (wakes, woken) = channel();
-    let senders = senders(4, requests, answers);
     let sink: Arc<dyn ReportSink> = Arc::new(Wakes(Mutex::new(wakes)));
     senders.report_to(Arc::downgrade(&sink));
     senders.send([job(1)], false);
@@ -126,9 +125,7 @@ fn a_job_from_the_reader_that_no_sender_was_called_for_makes_the_dispatcher_look
 
 #[test]
 fn a_burst_calls_64_senders_and_the_others_later() {
-    let (requests, requested) = channel();
-    let (answer, answers) = channel();
-    let senders = senders(100, requests, answers);
+    let (senders, requested, answer) = senders(100);
     let set_limit = |limit| senders.shared.lock().call_limit = limit;
     let mut limit = CallLimit::default();
     limit.take(80, 0, Instant::now() + Duration::from_hours(1));
@@ -150,9 +147,7 @@ fn a_burst_calls_64_senders_and_the_others_later() {
 
 #[test]
 fn at_a_fast_rate_some_of_many_senders_go_idle_and_take_jobs_again_when_they_are_called() {
-    let (requests, requested) = channel();
-    let (answer, answers) = channel();
-    let senders = senders(100, requests, answers);
+    let (senders, requested, answer) = senders(100);
     let next_request = || requested.recv_timeout(PATIENCE).unwrap();
     senders.send((1..=70).map(job), false);
     (1..=70).for_each(|_| next_request());
@@ -181,9 +176,7 @@ fn at_a_fast_rate_some_of_many_senders_go_idle_and_take_jobs_again_when_they_are
 
 #[test]
 fn the_sender_that_became_idle_last_is_called_first() {
-    let (requests, requested) = channel();
-    let (answer, answers) = channel();
-    let senders = senders(2, requests, answers);
+    let (senders, requested, answer) = senders(2);
     let next_request = || requested.recv_timeout(PATIENCE).unwrap();
     senders.send([job(1), job(2)], false);
     (1..=2).for_each(|_| next_request());

@@ -30,6 +30,7 @@ use super::maintenance::checkpoint;
 use super::maintenance::checkpoint::Checkpointer;
 use super::maintenance::truncate::{CloseError, truncate};
 use super::reads::connections::Readers;
+use super::reads::lists::Helpers;
 use super::sealing;
 use super::writer::operation::{OperationError, WriteContext, operation_of};
 use super::writer::size_limit::SizeLimit;
@@ -216,6 +217,15 @@ impl SqliteStore {
         work: impl Fn(&Connection) -> Result<T, OperationError>,
     ) -> Result<T, StoreError> {
         self.readers.read(work)
+    }
+
+    /// Reads a list on a connection of the pool; its search for a text may have helpers.
+    fn read_list<T>(
+        &self,
+        work: impl Fn(&Connection, &Helpers) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let helpers = self.readers.helpers();
+        self.read(|connection| Ok(work(connection, helpers)?))
     }
 
     /// Reads one object, which may be absent.

@@ -88,7 +88,7 @@ impl SqliteStore {
             kept_for: self.kept_for(),
             rows: self
                 .readers
-                .glance(|connection| row_counts(connection, now)),
+                .glance(|connection| row_counts(connection, self.readers.helpers(), now)),
             growth: self.sample_growth(now).ok().flatten(),
         }
     }
@@ -121,7 +121,11 @@ impl SqliteStore {
 }
 
 /// Counts the rows of the tables that people know.
-fn row_counts(connection: &Connection, now: Timestamp) -> rusqlite::Result<RowCounts> {
+fn row_counts(
+    connection: &Connection,
+    helpers: &Helpers,
+    now: Timestamp,
+) -> rusqlite::Result<RowCounts> {
     let page = Page {
         number: 1,
         limit: 1,
@@ -133,15 +137,7 @@ fn row_counts(connection: &Connection, now: Timestamp) -> rusqlite::Result<RowCo
             .query_row([], |row| row.get(0))?,
         endpoints,
         events: count_events(connection, Visibility::All, None, &[])?,
-        deliveries: list_deliveries(
-            connection,
-            &Helpers::none(),
-            &DeliveryFilter::ALL,
-            page,
-            0,
-            now,
-        )?
-        .total,
+        deliveries: list_deliveries(connection, helpers, &DeliveryFilter::ALL, page, 0, now)?.total,
     })
 }
 

@@ -229,11 +229,8 @@ impl Store for SqliteStore {
         bytes: usize,
     ) -> Result<Paged<Event>, StoreError> {
         let now = self.clock.now();
-        self.read(|connection| {
-            let helpers = self.readers.helpers();
-            Ok(reads::lists::list_events(
-                connection, helpers, filter, page, bytes, now,
-            )?)
+        self.read_list(|connection, helpers| {
+            reads::lists::list_events(connection, helpers, filter, page, bytes, now)
         })
     }
 
@@ -287,11 +284,8 @@ impl Store for SqliteStore {
         bytes: usize,
     ) -> Result<Paged<Delivery>, StoreError> {
         let now = self.clock.now();
-        self.read(|connection| {
-            let helpers = self.readers.helpers();
-            Ok(reads::lists::list_deliveries(
-                connection, helpers, filter, page, bytes, now,
-            )?)
+        self.read_list(|connection, helpers| {
+            reads::lists::list_deliveries(connection, helpers, filter, page, bytes, now)
         })
     }
 
@@ -309,11 +303,8 @@ impl Store for SqliteStore {
         filter: &MessageFilter,
         page: Page,
     ) -> Result<ListedMessages, StoreError> {
-        self.read(|connection| {
-            let helpers = self.readers.helpers();
-            Ok(reads::lists::list_messages(
-                connection, helpers, filter, page,
-            )?)
+        self.read_list(|connection, helpers| {
+            reads::lists::list_messages(connection, helpers, filter, page)
         })
     }
 

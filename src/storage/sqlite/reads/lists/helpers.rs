@@ -51,6 +51,7 @@ impl Helpers {
     }
 
     /// Returns helpers that never help.
+    #[cfg(test)]
     pub(crate) fn none() -> Self {
         Self::new(|| None)
     }
@@ -102,10 +103,11 @@ impl Helpers {
         };
         let help = || self.help(pieces, &progress, &touch);
         thread::scope(|scope| {
+            let mut threads = Vec::new();
             for _ in 0..HELPERS.min(pieces.len() - 1) {
-                let helper = thread::Builder::new().name("search-helper".to_owned());
+                let thread = thread::Builder::new().name("search-helper".to_owned());
                 // Without a helper, the search takes longer.
-                let _ = helper.stack_size(STACK_BYTES).spawn_scoped(scope, help);
+                threads.extend(thread.stack_size(STACK_BYTES).spawn_scoped(scope, help));
             }
             let mut numbered = pieces.iter().enumerate();
             let result = numbered.try_for_each(|(at, piece)| {
@@ -113,6 +115,11 @@ impl Helpers {
                 read(piece)
             });
             progress.is_over.store(true, Ordering::Relaxed);
+            // The scope would pass a panic on to the search.
+            for panicked in threads.into_iter().filter_map(|thread| thread.join().err()) {
+                drop(panicked);
+                tracing::error!("a helper of a search panicked");
+            }
             result
         })
     }
@@ -144,7 +151,7 @@ impl Helpers {
     }
 }
 
-/// How far a search with helpers is.
+/// The progress of a search with helpers.
 struct Progress {
     /// The first piece that nobody has begun.
     next: AtomicUsize,
@@ -179,7 +186,7 @@ mod tests {
     fn a_fast_search_has_no_help() {
         let opens = Arc::default();
         let mut read = Vec::new();
-        let touch = |_: &Connection, _: &usize| panic!("a helper works");
+        let touch = |_: &Connection, _: &usize| Ok(());
         let mut helpers = helpers(&opens);
         // However busy the machine is.
         helpers.slow = Duration::MAX;
@@ -225,6 +232,7 @@ mod tests {
     #[test]
     fn helpers_end_in_the_middle_of_a_piece_when_the_search_is_over() {
         let (began, begun) = channel();
+        let (ends, ended_with) = channel();
         let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
         let failure = || rusqlite::Error::InvalidQuery;
         let opens = Arc::default();
@@ -238,11 +246,12 @@ mod tests {
                 began.send(()).unwrap_or_default();
                 let ended = connection.query_row(endless, [], |_| Ok(())).unwrap_err();
                 let code = ended.sqlite_error().map(|error| error.extended_code);
-                assert_eq!(code, Some(SQLITE_INTERRUPT));
+                ends.send(code).unwrap_or_default();
                 Err(ended)
             },
         );
         assert_eq!(result, Err(failure()));
+        assert!(ended_with.iter().all(|code| code == Some(SQLITE_INTERRUPT)));
     }
 
     #[test]
@@ -254,8 +263,26 @@ mod tests {
         assert_eq!(opens.load(Ordering::Relaxed), 0);
         drop(taken);
         let without = Helpers::none().always(1);
-        let touch = |_: &Connection, _: &usize| panic!("a helper works");
-        assert_eq!(without.read(&PIECES, |_| Ok(()), touch), Ok(()));
+        assert_eq!(without.read(&PIECES, |_| Ok(()), |_, _| Ok(())), Ok(()));
+    }
+
+    #[test]
+    fn a_panic_of_a_helper_does_not_reach_the_search() {
+        let (panics, panicking) = channel();
+        let result = helpers(&Arc::default()).always(1).read(
+            &PIECES,
+            |piece| {
+                if *piece == 1 {
+                    panicking.recv_timeout(PATIENCE).unwrap();
+                }
+                Ok(())
+            },
+            move |_, _| {
+                panics.send(()).unwrap_or_default();
+                panic!("this is a test");
+            },
+        );
+        assert_eq!(result, Ok(()));
     }
 
     #[test]

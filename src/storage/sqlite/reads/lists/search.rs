@@ -67,6 +67,7 @@ pub(crate) struct TextSearch<'a> {
     pub(crate) total: u64,
     /// The most rows that are checked, newest first.
     pub(crate) most: u64,
+    /// The threads that help if the rows are not in memory.
     pub(crate) helpers: &'a Helpers,
 }
 
@@ -92,15 +93,17 @@ impl TextSearch<'_> {
             return Ok(found);
         }
         let ranges = std::mem::take(&mut self.ranges);
-        self.ranges = newest(connection, self.plan, ranges, self.total, self.most)?;
-        let pieces = self.pieces(connection)?;
-        let plan = match pieces {
-            None => &self.in_table,
-            Some(_) => self.plan,
+        let ranges = newest(connection, self.plan, ranges, self.total, self.most)?;
+        let extent = extent(connection, self.table)?.unwrap_or(SeqRange::ALL);
+        self.ranges = ranges.iter().map(|range| range.and(extent)).collect();
+        let plan = if self.is_dense() {
+            &self.in_table
+        } else {
+            self.cut();
+            self.plan
         };
-        let pieces = pieces.unwrap_or(1);
-        let plus = self.seek(connection, pattern, &plan.plus, pieces)?;
-        let minus = self.seek(connection, pattern, &plan.minus, pieces)?;
+        let plus = self.seek(connection, pattern, &plan.plus)?;
+        let minus = self.seek(connection, pattern, &plan.minus)?;
         let mut minus = minus.into_iter().peekable();
         for seq in plus {
             while minus.next_if(|left_out| *left_out > seq).is_some() {}
@@ -111,28 +114,47 @@ impl TextSearch<'_> {
         Ok(found)
     }
 
-    /// Returns the number of pieces into which the rows are cut; `None` if stepping over the whole table is faster than using
-    /// the indexes. The system reads ahead by itself then.
-    fn pieces(&self, connection: &Connection) -> rusqlite::Result<Option<u64>> {
-        let wanted = self.total.min(self.most);
-        let Some(extent) = extent(connection, self.table)? else {
-            return Ok(Some(1));
-        };
-        let widths = self.ranges.iter().map(|range| range.and(extent).width());
-        let is_dense = widths.sum::<u64>() <= wanted.saturating_mul(LOOKUP_COST);
-        Ok((!is_dense).then(|| self.helpers.pieces(wanted)))
+    /// Reports whether stepping over the whole table is faster than using the indexes. The system reads ahead by itself then.
+    fn is_dense(&self) -> bool {
+        self.width() <= self.wanted().saturating_mul(LOOKUP_COST)
     }
 
-    /// Returns the matches in `scans`, newest first. All of them together are searched in so many pieces, or some more.
+    /// Returns the number of rows that are checked.
+    fn wanted(&self) -> u64 {
+        self.total.min(self.most)
+    }
+
+    fn width(&self) -> u64 {
+        self.ranges.iter().map(|range| range.width()).sum()
+    }
+
+    /// Cuts the ranges, so that all scans together have pieces for helpers.
+    fn cut(&mut self) {
+        let scans = (self.plan.plus.len() + self.plan.minus.len()).max(1) as u64;
+        let of_each = self.helpers.pieces(self.wanted()) / scans;
+        if of_each > 1 {
+            let step = self.width().div_ceil(of_each);
+            let ranges = self.ranges.iter();
+            self.ranges = ranges.flat_map(|range| range.cut(step)).collect();
+        }
+    }
+
+    /// Returns the matches in `scans`, newest first.
     fn seek(
         &self,
         connection: &Connection,
         pattern: &Pattern,
         scans: &[Scan],
-        pieces: u64,
     ) -> rusqlite::Result<Vec<i64>> {
+        let of = |scan| {
+            let ranges = self.ranges.iter();
+            ranges.map(move |range| Piece {
+                scan,
+                range: *range,
+            })
+        };
+        let pieces: Vec<_> = scans.iter().flat_map(of).collect();
         let mut hits = Vec::new();
-        let pieces = self.cut(connection, scans, pieces)?;
         self.helpers.read(
             &pieces,
             |piece| (piece.scan).seek(connection, piece.range, pattern.text(), &mut hits),
@@ -140,31 +162,5 @@ impl TextSearch<'_> {
         )?;
         hits.sort_unstable_by(|a, b| b.cmp(a));
         Ok(hits)
-    }
-
-    /// Cuts the ranges of `scans` into so many pieces, or some more.
-    fn cut<'s>(
-        &self,
-        connection: &Connection,
-        scans: &'s [Scan],
-        pieces: u64,
-    ) -> rusqlite::Result<Vec<Piece<'s>>> {
-        let of_each = pieces / (scans.len() as u64).max(1);
-        let mut ranges = self.ranges.clone();
-        if of_each > 1
-            && let Some(extent) = extent(connection, self.table)?
-        {
-            let within: Vec<_> = ranges.iter().map(|range| range.and(extent)).collect();
-            let width = within.iter().map(|range| range.width()).sum::<u64>();
-            let step = width.div_ceil(of_each).max(1);
-            ranges = within.iter().flat_map(|range| range.cut(step)).collect();
-        }
-        let of = |scan| {
-            (ranges.iter()).map(move |range| Piece {
-                scan,
-                range: *range,
-            })
-        };
-        Ok(scans.iter().flat_map(of).collect())
     }
 }

@@ -149,17 +149,23 @@ fn one_event_is_found_within_reach() {
     });
 }
 
+/// Every delivery, in the order of the table.
+const ALL_DELIVERIES: Index = Index {
+    table: Table::Delivery,
+    source: Source::Rows,
+};
+
+/// Returns a fixture with more than a hundred deliveries.
+fn large_fixture() -> ListFixture {
+    let mut fixtures = (0..FIXTURES).map(ListFixture::generate);
+    let large = fixtures.find(|fixture| fixture.deliveries.len() > 100);
+    large.unwrap()
+}
+
 #[test]
 fn only_the_newest_are_searched() {
-    let fixture = (0..FIXTURES)
-        .map(ListFixture::generate)
-        .find(|fixture| fixture.deliveries.len() > 100)
-        .unwrap();
-    let all = Index {
-        table: Table::Delivery,
-        source: Source::Rows,
-    };
-    let plan = ScanPlan::of(vec![Scan::of(all)]);
+    let fixture = large_fixture();
+    let plan = ScanPlan::of(vec![Scan::of(ALL_DELIVERIES)]);
     let page = Page {
         number: 1,
         limit: 100,
@@ -188,10 +194,7 @@ fn only_the_newest_are_searched() {
 
 #[test]
 fn a_search_with_helpers_finds_the_same() {
-    let fixture = (0..FIXTURES)
-        .map(ListFixture::generate)
-        .find(|fixture| fixture.deliveries.len() > 100)
-        .unwrap();
+    let fixture = large_fixture();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("h.db");
     let name = file.to_str().unwrap();
@@ -208,11 +211,7 @@ fn a_search_with_helpers_finds_the_same() {
         counted.fetch_add(1, Ordering::Relaxed);
         Connection::open(&file).ok()
     });
-    let all = Index {
-        table: Table::Delivery,
-        source: Source::Rows,
-    };
-    let plan = ScanPlan::of(vec![Scan::of(all)]);
+    let plan = ScanPlan::of(vec![Scan::of(ALL_DELIVERIES)]);
     let search = |text: &str, helpers: &Helpers| {
         let text_search = TextSearch {
             table: Table::Delivery,
@@ -239,6 +238,24 @@ fn a_search_with_helpers_finds_the_same() {
     }
     assert_eq!(alone[0].seqs.len(), 90);
     assert!(opens.load(Ordering::Relaxed) > 0, "there was no helper");
+}
+
+#[test]
+fn a_helper_steps_over_each_row() {
+    let fixture = large_fixture();
+    let steps = Arc::new(AtomicU32::new(0));
+    let counted = steps.clone();
+    let count = move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        false
+    };
+    fixture.connection.progress_handler(1, Some(count)).unwrap();
+    let scan = Scan::of(ALL_DELIVERIES);
+    scan.touch(&fixture.connection, SeqRange::ALL).unwrap();
+    // Of each delivery, and of its event: seek, read a column, compare.
+    let rows = u32::try_from(fixture.deliveries.len()).unwrap();
+    let steps = steps.load(Ordering::Relaxed);
+    assert!(steps > 8 * rows, "{steps} steps for {rows} rows");
 }
 
 fn delivery_matches(fixture: &ListFixture, row: &DeliveryRow, filter: &DeliveryFilter) -> bool {

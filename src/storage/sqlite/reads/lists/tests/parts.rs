@@ -13,6 +13,18 @@ use crate::storage::part::{LongPayload, Paged, Part, Row};
 use crate::storage::sqlite::reads::lists;
 use crate::storage::sqlite::reads::lists::Helpers;
 
+/// Returns the first page of events, of which `room` bytes are read.
+fn first_events(connection: &Connection, room: usize) -> Paged<Event> {
+    let (none, all) = (Helpers::none(), EventFilter::ALL);
+    lists::list_events(connection, &none, &all, Page::FIRST, room, NOW).unwrap()
+}
+
+/// Returns the first page of deliveries, of which `room` bytes are read.
+fn first_deliveries(connection: &Connection, room: usize) -> Paged<Delivery> {
+    let (none, all) = (Helpers::none(), DeliveryFilter::ALL);
+    lists::list_deliveries(connection, &none, &all, Page::FIRST, room, NOW).unwrap()
+}
+
 /// Returns a fixture whose payloads have characters of every length.
 fn fixture(seed: u64) -> ListFixture {
     let fixture = ListFixture::generate(seed);
@@ -88,15 +100,7 @@ fn parts_make_up_the_page() {
             .unwrap()
             .items;
         let room = bytes();
-        let paged = lists::list_events(
-            connection,
-            &Helpers::none(),
-            &EventFilter::ALL,
-            Page::FIRST,
-            room,
-            NOW,
-        )
-        .unwrap();
+        let paged = first_events(connection, room);
         let read = |numbers: &[RowNumber], room| lists::events(connection, numbers, room, NOW);
         let (rows, parts) = rest(paged, room, read);
         assert!(parts == 1 || room < 1 << 20, "there is memory for all");
@@ -108,15 +112,7 @@ fn parts_make_up_the_page() {
 
         let expected = list_deliveries(connection, &DeliveryFilter::ALL, Page::FIRST).unwrap();
         let room = bytes();
-        let paged = lists::list_deliveries(
-            connection,
-            &Helpers::none(),
-            &DeliveryFilter::ALL,
-            Page::FIRST,
-            room,
-            NOW,
-        )
-        .unwrap();
+        let paged = first_deliveries(connection, room);
         let read = |numbers: &[RowNumber], room| lists::deliveries(connection, numbers, room, NOW);
         let (rows, _) = rest(paged, room, read);
         let deliveries = rows.into_iter().map(|row| delivery(connection, row, room));
@@ -131,15 +127,7 @@ fn a_row_that_is_gone_is_left_out() {
     let fixture = fixture(1);
     let connection = &fixture.connection;
     let whole = list_deliveries(connection, &DeliveryFilter::ALL, Page::FIRST).unwrap();
-    let paged = lists::list_deliveries(
-        connection,
-        &Helpers::none(),
-        &DeliveryFilter::ALL,
-        Page::FIRST,
-        1,
-        NOW,
-    )
-    .unwrap();
+    let paged = first_deliveries(connection, 1);
     let RowNumber(gone) = paged.rest[1];
     let sql = "DELETE FROM delivery WHERE seq = ?";
     connection.execute(sql, [gone]).unwrap();
@@ -155,15 +143,7 @@ fn a_row_that_is_gone_is_left_out() {
 fn a_payload_that_is_archived_meanwhile_has_no_more_pieces() {
     let fixture = fixture(1);
     let connection = &fixture.connection;
-    let paged = lists::list_events(
-        connection,
-        &Helpers::none(),
-        &EventFilter::ALL,
-        Page::FIRST,
-        0,
-        NOW,
-    )
-    .unwrap();
+    let paged = first_events(connection, 0);
     let read = |numbers: &[RowNumber], room| lists::events(connection, numbers, room, NOW);
     let (rows, _) = rest(paged, 0, read);
     let long: Vec<_> = rows.iter().filter_map(|row| row.payload).collect();
