@@ -93,13 +93,14 @@ impl TextSearch<'_> {
             return Ok(found);
         }
         let ranges = std::mem::take(&mut self.ranges);
-        let ranges = newest(connection, self.plan, ranges, self.total, self.most)?;
+        self.ranges = newest(connection, self.plan, ranges, self.total, self.most)?;
         let extent = extent(connection, self.table)?.unwrap_or(SeqRange::ALL);
-        self.ranges = ranges.iter().map(|range| range.and(extent)).collect();
-        let plan = if self.is_dense() {
+        let within: Vec<_> = self.ranges.iter().map(|range| range.and(extent)).collect();
+        let width = within.iter().map(|range| range.width()).sum();
+        let plan = if self.is_dense(width) {
             &self.in_table
         } else {
-            self.cut();
+            self.cut(&within, width);
             self.plan
         };
         let plus = self.seek(connection, pattern, &plan.plus)?;
@@ -114,9 +115,9 @@ impl TextSearch<'_> {
         Ok(found)
     }
 
-    /// Reports whether stepping over the whole table is faster than using the indexes. The system reads ahead by itself then.
-    fn is_dense(&self) -> bool {
-        self.width() <= self.wanted().saturating_mul(LOOKUP_COST)
+    /// Reports whether stepping over a table of this width is faster than using the indexes. The system reads ahead by itself then.
+    fn is_dense(&self, width: u64) -> bool {
+        width <= self.wanted().saturating_mul(LOOKUP_COST)
     }
 
     /// Returns the number of rows that are checked.
@@ -124,18 +125,13 @@ impl TextSearch<'_> {
         self.total.min(self.most)
     }
 
-    fn width(&self) -> u64 {
-        self.ranges.iter().map(|range| range.width()).sum()
-    }
-
-    /// Cuts the ranges, so that all scans together have pieces for helpers.
-    fn cut(&mut self) {
+    /// Cuts the ranges, of which these have rows, so that all scans together have pieces for helpers.
+    fn cut(&mut self, within: &[SeqRange], width: u64) {
         let scans = (self.plan.plus.len() + self.plan.minus.len()).max(1) as u64;
         let of_each = self.helpers.pieces(self.wanted()) / scans;
         if of_each > 1 {
-            let step = self.width().div_ceil(of_each);
-            let ranges = self.ranges.iter();
-            self.ranges = ranges.flat_map(|range| range.cut(step)).collect();
+            let step = width.div_ceil(of_each);
+            self.ranges = within.iter().flat_map(|range| range.cut(step)).collect();
         }
     }
 
